@@ -1,0 +1,51 @@
+"""What a ledger refuses. Nothing has moved when one of these is raised, OutcomeUnknown alone excepted."""
+
+from kernel.tenants.errors import DomainError
+
+
+class LedgerError(DomainError):
+    """The base of every ledger's refusals."""
+
+    code = "ledger_refusal"
+
+
+class NotFound(LedgerError):
+    """No such row in this tenant's book: another tenant's id is the same as one that never existed. Facts: kind, id."""
+
+    code = "not_found"
+
+
+class InvalidValue(LedgerError):
+    """A value that its field's type allows and the ledger doesn't. Facts: field, reason, and what the reason needs."""
+
+    code = "invalid_value"
+
+
+class IdempotencyConflict(LedgerError):
+    """The key was used before with other facts. Facts: first_id, fields (the names that differ)."""
+
+    code = "idempotency_conflict"
+
+
+class Insufficient(LedgerError):
+    """The account can't bear the debit. Facts: balance, requested, and what else stands in the way."""
+
+    code = "insufficient"
+
+
+class AlreadyReversed(LedgerError):
+    """Facts: id, reversed_by."""
+
+    code = "already_reversed"
+
+
+class Busy(LedgerError):
+    """A lock wasn't to be had in time, or two calls crossed. Nothing moved; the same call may be repeated at once."""
+
+    code = "busy"
+
+
+class OutcomeUnknown(LedgerError):
+    """The database was lost while it worked. The call happened once or not at all; repeated with the same key it finds the truth."""
+
+    code = "outcome_unknown"

@@ -1,0 +1,48 @@
+"""Whether a repeated call says the same as the first one did.
+
+A row keeps a digest of the facts its caller gave: eight bytes for each fact, in an order fixed by the ledger. Equal bytes mean a
+replay; unequal ones say which facts differ. A fact that the caller left out is eight zero bytes, so leaving it out is a fact too. A
+ledger that learns a new fact appends it to its order: a shorter, older digest then reads as "was not given".
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+SIZE = 8
+ABSENT = bytes(SIZE)
+
+
+def digest(facts: Mapping[str, Any], names: Sequence[str]) -> bytes:
+    """Eight bytes for each of `names`, in that order; facts outside `names` don't count."""
+    return b"".join(_one(facts.get(name)) for name in names)
+
+
+def differing(names: Sequence[str], first: bytes, second: bytes) -> list[str]:
+    """The names of the facts in which two digests differ, in the ledger's order."""
+    return [
+        name
+        for number, name in enumerate(names)
+        if (first[number * SIZE : (number + 1) * SIZE] or ABSENT) != (second[number * SIZE : (number + 1) * SIZE] or ABSENT)
+    ]
+
+
+def _one(value: Any) -> bytes:
+    if value is None:
+        return ABSENT
+    return hashlib.blake2b(_canonical(value), digest_size=SIZE).digest()
+
+
+def _canonical(value: Any) -> bytes:
+    """The same bytes for the same fact: 1.50 and 1.5 are one amount, two spellings of an instant are one instant."""
+    if isinstance(value, Decimal):
+        return f"{value.normalize() + 0:f}".encode()
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat().encode()
+    if isinstance(value, str):
+        return value.encode("utf-8", "surrogatepass")
+    return msgspec.json.encode(value, order="deterministic")

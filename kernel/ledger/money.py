@@ -1,0 +1,66 @@
+"""Amounts: one field type, exact from the caller's digits to the database and back."""
+
+import re
+from decimal import Decimal
+from typing import Any
+
+from django.db import models
+from iso4217 import Currency
+
+PLACES = 18
+DIGITS = 38
+# No amount reaches this: numeric(38,18) has twenty digits before the point, and two are kept for sums.
+LIMIT = Decimal(10) ** 18
+_PLAIN = re.compile(r"-?[0-9]+(\.[0-9]+)?\Z")
+_STEP = Decimal(1).scaleb(-PLACES)
+
+
+class MoneyField(models.DecimalField):
+    """numeric(38,18). Every table with one carries `is_finite` of it: PostgreSQL's numeric would take NaN."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs["max_digits"] = DIGITS
+        kwargs["decimal_places"] = PLACES
+        super().__init__(*args, **kwargs)
+
+    def deconstruct(self) -> Any:
+        name, path, args, kwargs = super().deconstruct()
+        del kwargs["max_digits"], kwargs["decimal_places"]
+        return name, path, args, kwargs
+
+
+def is_finite(*, table: str, field: str) -> models.CheckConstraint:
+    """NaN sorts above every number in PostgreSQL, so an upper bound keeps it out."""
+    return models.CheckConstraint(
+        condition=models.Q(**{f"{field}__lt": Decimal(10) ** 20, f"{field}__gt": -(Decimal(10) ** 20)}),
+        name=f"{table}_{field}_finite",
+    )
+
+
+def is_plain_decimal(text: str) -> bool:
+    """True for ASCII digits with an optional sign and fraction: no exponent, no separators, no NaN."""
+    return _PLAIN.match(text) is not None
+
+
+def plain(amount: Decimal) -> str:
+    """The digits without exponent and without trailing zeros: `10`, `10.5`, `0`."""
+    text = f"{amount:f}"
+    if "." in text:
+        text = text.rstrip("0").rstrip(".")
+    return "0" if text == "-0" else text
+
+
+def full(amount: Decimal) -> str:
+    """The digits with all 18 decimals: `0.050000000000000000`."""
+    return f"{amount.quantize(_STEP):f}"
+
+
+def is_currency(code: str) -> bool:
+    """True for an ISO 4217 code in upper case."""
+    return len(code) == 3 and code.isascii() and code.isupper() and code.lower() in Currency.__members__
+
+
+def round_to_currency(amount: Decimal, currency: str) -> Decimal:
+    """`amount` rounded half-even to the currency's ISO 4217 minor unit; unchanged where it has none (gold, test codes)."""
+    exponent = Currency(currency).exponent
+    return amount if exponent is None else amount.quantize(Decimal(1).scaleb(-exponent))

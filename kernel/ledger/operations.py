@@ -1,0 +1,150 @@
+"""Migration operations that lay a ledger's laws in the database. Frozen: migrations of every age call them, so their SQL never changes.
+
+None of the laws can be switched off by a session's setting; only the owner of the table can, by altering it.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from django.db import migrations
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor
+from django.db.migrations.state import ProjectState
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+PACKAGES = {"ledger": ROOT / "kernel" / "ledger", "tenants": ROOT / "kernel" / "tenants"}
+
+
+class SqlFile(migrations.RunSQL):
+    """Runs `<app>/migrations/<name>`, named as "app/name.sql", so that SQL stands in a file of its own beside its migration."""
+
+    def __init__(self, name: str, *, reverse: str) -> None:
+        self.name = name
+        app_label, _, file_name = name.partition("/")
+        super().__init__((PACKAGES.get(app_label, ROOT / app_label) / "migrations" / file_name).read_text(), reverse_sql=reverse)
+
+    def deconstruct(self) -> Any:
+        return self.__class__.__name__, [self.name], {"reverse": self.reverse_sql}
+
+    def describe(self) -> str:
+        return f"Run {self.name}"
+
+
+class _TableOperation(migrations.operations.base.Operation):
+    reversible = True
+
+    def __init__(self, model_name: str) -> None:
+        self.model_name = model_name
+
+    def state_forwards(self, app_label: str, state: ProjectState) -> None:
+        """The model's state doesn't change: Django sees a plain table."""
+
+    def references_model(self, name: str, app_label: str) -> bool:
+        return name.lower() == self.model_name.lower()
+
+    def database_forwards(
+        self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, from_state: ProjectState, to_state: ProjectState
+    ) -> None:
+        for statement in self.forwards(to_state.apps.get_model(app_label, self.model_name), to_state):
+            schema_editor.execute(statement)
+
+    def database_backwards(
+        self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, from_state: ProjectState, to_state: ProjectState
+    ) -> None:
+        for statement in self.backwards(from_state.apps.get_model(app_label, self.model_name), from_state):
+            schema_editor.execute(statement)
+
+    def forwards(self, model: Any, state: ProjectState) -> list[str]:
+        raise NotImplementedError
+
+    def backwards(self, model: Any, state: ProjectState) -> list[str]:
+        raise NotImplementedError
+
+
+class TenantKey(_TableOperation):
+    """Makes (tenant_id, id) the table's primary key, and indexes `id` alone for those who know no tenant (the admin)."""
+
+    def forwards(self, model: Any, state: ProjectState) -> list[str]:
+        table = model._meta.db_table
+        return [
+            f'ALTER TABLE "{table}" DROP CONSTRAINT "{table}_pkey"',
+            f'ALTER TABLE "{table}" ADD CONSTRAINT "{table}_pkey" PRIMARY KEY (tenant_id, id)',
+            f'CREATE INDEX "{table}_id_index" ON "{table}" (id)',
+        ]
+
+    def backwards(self, model: Any, state: ProjectState) -> list[str]:
+        table = model._meta.db_table
+        return [
+            f'DROP INDEX "{table}_id_index"',
+            f'ALTER TABLE "{table}" DROP CONSTRAINT "{table}_pkey"',
+            f'ALTER TABLE "{table}" ADD CONSTRAINT "{table}_pkey" PRIMARY KEY (id)',
+        ]
+
+    def describe(self) -> str:
+        return f"Key {self.model_name} by tenant"
+
+
+class TenantForeignKey(_TableOperation):
+    """Ties a reference to its own tenant: FOREIGN KEY (tenant_id, field_id). A row that points into another book is refused.
+
+    `index=True` also lays (tenant_id, field_id) where the field is read by.
+    """
+
+    def __init__(self, model_name: str, field: str, *, index: bool = False) -> None:
+        super().__init__(model_name)
+        self.field = field
+        self.index = index
+
+    def forwards(self, model: Any, state: ProjectState) -> list[str]:
+        table, field = model._meta.db_table, model._meta.get_field(self.field)
+        target = field.related_model._meta.db_table
+        statements = [
+            f'ALTER TABLE "{table}" ADD CONSTRAINT "{self._name(table)}" FOREIGN KEY (tenant_id, "{field.column}") '
+            f'REFERENCES "{target}" (tenant_id, id) DEFERRABLE INITIALLY IMMEDIATE'
+        ]
+        if self.index:
+            statements.append(f'CREATE INDEX "{table}_{self.field}_index" ON "{table}" (tenant_id, "{field.column}")')
+        return statements
+
+    def backwards(self, model: Any, state: ProjectState) -> list[str]:
+        table = model._meta.db_table
+        statements = [f'ALTER TABLE "{table}" DROP CONSTRAINT "{self._name(table)}"']
+        if self.index:
+            statements.append(f'DROP INDEX "{table}_{self.field}_index"')
+        return statements
+
+    def _name(self, table: str) -> str:
+        return f"{table}_{self.field}_fkey"
+
+    def describe(self) -> str:
+        return f"Tie {self.model_name}.{self.field} to its own tenant"
+
+
+class AppendOnly(_TableOperation):
+    """Refuses DELETE, TRUNCATE and every UPDATE that names a column outside `may_change`.
+
+    The trigger watches columns by name, so a permitted update costs nothing. A column added by a later migration is unwatched until that
+    migration says AppendOnly again; a law in the tests finds one that was forgotten.
+    """
+
+    def __init__(self, model_name: str, *, may_change: tuple[str, ...] = ()) -> None:
+        super().__init__(model_name)
+        self.may_change = may_change
+
+    def forwards(self, model: Any, state: ProjectState) -> list[str]:
+        table = model._meta.db_table
+        unknown = set(self.may_change) - {field.column for field in model._meta.local_fields}
+        if unknown:
+            raise ValueError(f"AppendOnly({self.model_name!r}): no such columns: {sorted(unknown)}")
+        watched = ", ".join(f'"{field.column}"' for field in model._meta.local_fields if field.column not in self.may_change)
+        return [
+            *self.backwards(model, state),
+            f'CREATE TRIGGER append_only_update BEFORE UPDATE OF {watched} ON "{table}" FOR EACH ROW EXECUTE FUNCTION ledger_append_only()',
+            f'CREATE TRIGGER append_only_delete BEFORE DELETE ON "{table}" FOR EACH ROW EXECUTE FUNCTION ledger_append_only()',
+            f'CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON "{table}" FOR EACH STATEMENT EXECUTE FUNCTION ledger_append_only()',
+        ]
+
+    def backwards(self, model: Any, state: ProjectState) -> list[str]:
+        return [f'DROP TRIGGER IF EXISTS append_only_{event} ON "{model._meta.db_table}"' for event in ("update", "delete", "truncate")]
+
+    def describe(self) -> str:
+        return f"Hold {self.model_name} append-only"

@@ -1,0 +1,55 @@
+"""Why a caller is refused. An error carries a code and facts; words and statuses belong to each API's dialect."""
+
+from typing import Any
+
+
+class DomainError(Exception):
+    """The base of every refusal in the house. `code` says which, `facts` say with what; never a sentence, never an HTTP status."""
+
+    code = "refused"
+
+    def __init__(self, **facts: Any) -> None:
+        super().__init__(self.code, facts)
+        self.facts = facts
+
+    def __str__(self) -> str:
+        told = ", ".join(f"{name}={value}" for name, value in self.facts.items())
+        return f"{self.code} ({told})" if told else self.code
+
+
+class NotAuthenticated(DomainError):
+    """No key, or one that was never issued, has expired or was revoked: the four look the same from outside."""
+
+    code = "not_authenticated"
+
+
+class NotAuthorized(DomainError):
+    """The key is good, but not for this account. An account that doesn't exist looks the same."""
+
+    code = "not_authorized"
+
+
+class TenantNotFound(DomainError):
+    code = "tenant_not_found"
+
+
+class ApiKeyNotFound(DomainError):
+    code = "api_key_not_found"
+
+
+class TenantExists(DomainError):
+    code = "tenant_exists"
+
+
+class UnknownScope(DomainError):
+    code = "unknown_scope"
+
+
+class UnknownCurrency(DomainError):
+    code = "unknown_currency"
+
+
+class InvalidSlug(DomainError):
+    """A slug is lower-case ASCII letters, digits and hyphens, at most 80."""
+
+    code = "invalid_slug"

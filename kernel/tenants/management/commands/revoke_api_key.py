@@ -1,0 +1,26 @@
+"""A thin mouth over kernel.tenants.services.revoke_api_key."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from kernel.tenants import services
+from kernel.tenants.errors import DomainError
+
+
+class Command(BaseCommand):
+    help = "Revoke an API key by its public prefix. Example: manage.py revoke_api_key 4f1d0c2b9a3e"
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("prefix", help="the key's public prefix: the part between ch_ and the next underscore")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            key = services.revoke_api_key(prefix=options["prefix"])
+        except DomainError as error:
+            raise CommandError(str(error)) from error
+        self.stdout.write(
+            self.style.SUCCESS(f"Revoked {key.name} ({key.prefix}). Every process obeys within {settings.API_KEY_WARM_SECONDS} s.")
+        )

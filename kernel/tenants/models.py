@@ -1,0 +1,66 @@
+"""Who: the companies whose books are kept here, and the keys that speak for them."""
+
+import hashlib
+import hmac
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models.functions import Now
+from uuid_utils.compat import uuid7
+
+
+class Tenant(models.Model):
+    """A company with books of its own. A parent may act for its children (the On-Behalf-Of header), never the other way round."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    name = models.CharField(max_length=200)
+    slug = models.SlugField(max_length=80)
+    parent = models.ForeignKey("self", models.PROTECT, null=True, blank=True, related_name="children")
+    # ISO 4217; what an amount is in where a caller doesn't say.
+    currency = models.CharField(max_length=3, default="USD")
+    is_active = models.BooleanField(default=True)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        ordering = ["name", "id"]
+        constraints = [
+            models.UniqueConstraint(fields=["slug"], name="tenants_tenant_slug_key"),
+            models.CheckConstraint(condition=models.Q(currency__regex=r"^[A-Z]{3}$"), name="tenants_tenant_currency_check"),
+            models.CheckConstraint(condition=~models.Q(parent=models.F("id")), name="tenants_tenant_parent_check"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ApiKey(models.Model):
+    """A secret that speaks for a tenant. Only its SHA-256 is kept: the secret has 256 random bits, so a slow hash would add nothing.
+
+    `prefix` is public: it finds the row, names the key in logs and serves as clientId where a caller uses Basic authentication.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    tenant = models.ForeignKey(Tenant, models.PROTECT, related_name="api_keys")
+    name = models.CharField(max_length=200)
+    prefix = models.CharField(max_length=16)
+    secret_digest = models.BinaryField(max_length=32)
+    scopes = ArrayField(models.CharField(max_length=32))
+    expires_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    # Written at most once a minute: a row that every request updates would be the hottest of all.
+    last_used_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    created_by = models.CharField(max_length=128)
+
+    class Meta:
+        ordering = ["-id"]
+        verbose_name = "API key"
+        verbose_name_plural = "API keys"
+        constraints = [models.UniqueConstraint(fields=["prefix"], name="tenants_apikey_prefix_key")]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.prefix})"
+
+    def has_secret(self, secret: str) -> bool:
+        """True if `secret` is this key's; takes the same time whether it is nearly right or not at all."""
+        return hmac.compare_digest(hashlib.sha256(secret.encode()).digest(), bytes(self.secret_digest))

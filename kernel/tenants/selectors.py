@@ -1,0 +1,37 @@
+"""Reading tenants and keys."""
+
+from uuid import UUID
+
+from django.db.models import QuerySet
+
+from kernel.tenants.errors import TenantNotFound
+from kernel.tenants.models import ApiKey, Tenant
+
+
+def get_tenant(*, tenant: str | UUID) -> Tenant:
+    """The tenant with this id or slug. Raises TenantNotFound."""
+    try:
+        return Tenant.objects.get(id=UUID(str(tenant)))
+    except ValueError:
+        found = Tenant.objects.filter(slug=tenant).first()
+    except Tenant.DoesNotExist:
+        found = None
+    if found is None:
+        raise TenantNotFound(tenant=str(tenant))
+    return found
+
+
+def find_key(*, prefix: str) -> ApiKey | None:
+    return ApiKey.objects.select_related("tenant").filter(prefix=prefix).first()
+
+
+def find_child(*, parent_id: UUID, account: str) -> Tenant | None:
+    """The active child of a parent with this id; None also for another's child, so that nothing leaks."""
+    try:
+        return Tenant.objects.filter(parent_id=parent_id, id=UUID(account), is_active=True).first()
+    except ValueError:
+        return None
+
+
+def list_keys(*, tenant_id: UUID) -> QuerySet[ApiKey]:
+    return ApiKey.objects.filter(tenant_id=tenant_id)

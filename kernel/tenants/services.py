@@ -1,0 +1,171 @@
+"""Tenants and keys: making them, revoking them, and finding out who calls."""
+
+import hashlib
+import re
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+from iso4217 import Currency
+
+from kernel.tenants import selectors
+from kernel.tenants.choices import SCOPES
+from kernel.tenants.errors import (
+    ApiKeyNotFound,
+    InvalidSlug,
+    NotAuthenticated,
+    NotAuthorized,
+    TenantExists,
+    UnknownCurrency,
+    UnknownScope,
+)
+from kernel.tenants.models import ApiKey, Tenant
+from kernel.tenants.warm import Warm
+
+MARK = "ch_"
+PREFIX_BYTES = 6
+SECRET_BYTES = 32
+_callers = Warm()
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who stands behind a request: for which tenant, by which key, allowed what. `currency` is the tenant's own (ISO 4217)."""
+
+    tenant_id: UUID
+    key_id: UUID
+    scopes: frozenset[str]
+    actor: str
+    currency: str
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedKey:
+    """A new key with its secret, which exists only here: it can't be read again. One key, three forms on the wire."""
+
+    key: ApiKey
+    secret: str
+
+    @property
+    def token(self) -> str:
+        """For `Authorization: Bearer` and `x-api-key`."""
+        return f"{MARK}{self.key.prefix}_{self.secret}"
+
+    @property
+    def basic(self) -> str:
+        """clientId:clientSecret, for Basic authentication before base64."""
+        return f"{self.key.prefix}:{self.secret}"
+
+
+def create_tenant(*, name: str, slug: str, currency: str = "USD", parent: Tenant | None = None, tenant_id: UUID | None = None) -> Tenant:
+    """A new tenant. `currency`: ISO 4217, upper case. Raises TenantExists (slug or id taken), InvalidSlug, UnknownCurrency."""
+    if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,79}", slug):
+        raise InvalidSlug(slug=slug)
+    if currency != currency.upper() or currency.lower() not in Currency.__members__:
+        raise UnknownCurrency(currency=currency)
+    given = {} if tenant_id is None else {"id": tenant_id}
+    try:
+        with transaction.atomic():
+            return Tenant.objects.create(name=name, slug=slug, currency=currency, parent=parent, **given)
+    except IntegrityError as error:
+        raise TenantExists(slug=slug) from error
+
+
+def create_api_key(
+    *, tenant: Tenant, name: str, actor: str, scopes: Iterable[str] = SCOPES, expires_at: datetime | None = None
+) -> IssuedKey:
+    """A new key for a tenant; its secret is in the answer and nowhere else. Raises UnknownScope."""
+    wanted = sorted(set(scopes))
+    if unknown := [scope for scope in wanted if scope not in SCOPES]:
+        raise UnknownScope(scopes=unknown, known=list(SCOPES))
+    # Hexadecimal: no character that a header, a shell or a colon-separated pair could take amiss.
+    prefix, secret = secrets.token_hex(PREFIX_BYTES), secrets.token_hex(SECRET_BYTES)
+    key = ApiKey.objects.create(
+        tenant=tenant,
+        name=name,
+        prefix=prefix,
+        secret_digest=hashlib.sha256(secret.encode()).digest(),
+        scopes=wanted,
+        expires_at=expires_at,
+        created_by=actor,
+    )
+    return IssuedKey(key=key, secret=secret)
+
+
+def revoke_api_key(*, prefix: str) -> ApiKey:
+    """End a key for good; every process obeys within API_KEY_WARM_SECONDS. Revoking twice is no error. Raises ApiKeyNotFound."""
+    key = selectors.find_key(prefix=prefix)
+    if key is None:
+        raise ApiKeyNotFound(prefix=prefix)
+    if key.revoked_at is None:
+        key.revoked_at = timezone.now()
+        key.save(update_fields=["revoked_at"])
+    _callers.clear()
+    return key
+
+
+def authenticate(token: str) -> Caller:
+    """The caller whose key this is, in the form `ch_<prefix>_<secret>`. Raises NotAuthenticated."""
+    prefix, separator, secret = token.removeprefix(MARK).partition("_")
+    if not token.startswith(MARK) or not separator:
+        raise NotAuthenticated
+    return authenticate_pair(prefix, secret)
+
+
+def authenticate_pair(client_id: str, secret: str) -> Caller:
+    """The caller with this clientId and clientSecret. A warm key costs no query. Raises NotAuthenticated."""
+    if not (client_id.isascii() and client_id.isalnum() and secret.isascii() and secret.isalnum()):
+        raise NotAuthenticated
+    caller: Caller = _callers.get(
+        (client_id, secret), seconds=settings.API_KEY_WARM_SECONDS, load=lambda: _load_caller(prefix=client_id, secret=secret)
+    )
+    if caller.expires_at is not None and caller.expires_at <= timezone.now():
+        raise NotAuthenticated
+    return caller
+
+
+def act_for(caller: Caller, account: str) -> Caller:
+    """The same caller, acting for `account`: its own tenant or a child of it. Raises NotAuthorized."""
+    if account == str(caller.tenant_id):
+        return caller
+    child: Tenant = _callers.get(
+        (caller.tenant_id, account), seconds=settings.API_KEY_WARM_SECONDS, load=lambda: _load_child(caller=caller, account=account)
+    )
+    return replace(caller, tenant_id=child.id, currency=child.currency)
+
+
+def forget_warm_keys() -> None:
+    """Forget what this process knows of keys: for tests, and after a revocation here."""
+    _callers.clear()
+
+
+def _load_caller(*, prefix: str, secret: str) -> Caller:
+    key = selectors.find_key(prefix=prefix)
+    now = timezone.now()
+    if key is None or not key.has_secret(secret) or key.revoked_at is not None or not key.tenant.is_active:
+        raise NotAuthenticated
+    if key.expires_at is not None and key.expires_at <= now:
+        raise NotAuthenticated
+    if key.last_used_at is None or key.last_used_at < now - timedelta(minutes=1):
+        ApiKey.objects.filter(id=key.id).update(last_used_at=now)
+    return Caller(
+        tenant_id=key.tenant_id,
+        key_id=key.id,
+        scopes=frozenset(key.scopes),
+        actor=f"api_key:{key.id}",
+        currency=key.tenant.currency,
+        expires_at=key.expires_at,
+    )
+
+
+def _load_child(*, caller: Caller, account: str) -> Tenant:
+    child = selectors.find_child(parent_id=caller.tenant_id, account=account)
+    if child is None:
+        raise NotAuthorized(account=account)
+    return child
