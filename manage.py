@@ -9,7 +9,10 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     from config import local_postgres
 
-    local_postgres.ensure_running()
+    try:
+        local_postgres.ensure_running()
+    except local_postgres.LocalPostgresError as error:
+        sys.exit(str(error))
     from django.core.management import execute_from_command_line
 
     execute_from_command_line(sys.argv)
