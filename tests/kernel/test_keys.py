@@ -1,0 +1,182 @@
+"""Keys: who gets in, who doesn't, how soon a revocation bites, and what a warm key costs."""
+
+from datetime import timedelta
+
+import pytest
+import time_machine
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+
+from kernel.tenants import services
+from kernel.tenants.errors import (
+    ApiKeyNotFound,
+    InvalidSlug,
+    NotAuthenticated,
+    NotAuthorized,
+    TenantExists,
+    UnknownCurrency,
+    UnknownScope,
+)
+from kernel.tenants.models import ApiKey, Tenant
+from tests.factories import IssuedKeyFactory, TenantFactory
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def cold_keys():
+    services.forget_warm_keys()
+    yield
+    services.forget_warm_keys()
+
+
+def test_a_key_speaks_for_its_tenant_in_both_its_forms():
+    issued = IssuedKeyFactory()
+    by_token = services.authenticate(issued.token)
+    client_id, secret = issued.basic.split(":")
+    assert by_token == services.authenticate_pair(client_id, secret)
+    assert by_token.tenant_id == issued.key.tenant_id
+    assert by_token.actor == f"api_key:{issued.key.id}"
+    assert by_token.scopes == {"billing:read", "billing:write", "metering:read", "metering:write", "credits:read", "credits:write"}
+
+
+def test_the_secret_is_not_in_the_database():
+    issued = IssuedKeyFactory()
+    row = ApiKey.objects.filter(id=issued.key.id).values().get()
+    assert issued.secret not in str(row)
+    assert len(bytes(row["secret_digest"])) == 32
+
+
+@pytest.mark.parametrize(
+    "token",
+    ["", "ch_", "ch__", "nonsense", "ch_000000000000_", "ch_000000000000_00", "Bearer ch_x_y", "ch_é_é", "ch_\x00_\x00", "ch_a_b_c", "ch_%_%"],
+)
+def test_a_token_that_was_never_issued_is_refused(token):
+    with pytest.raises(NotAuthenticated):
+        services.authenticate(token)
+
+
+def test_a_right_prefix_with_a_wrong_secret_is_refused():
+    issued = IssuedKeyFactory()
+    with pytest.raises(NotAuthenticated):
+        services.authenticate_pair(issued.key.prefix, "0" * 64)
+
+
+def test_a_warm_key_costs_no_query(django_assert_num_queries):
+    issued = IssuedKeyFactory()
+    services.authenticate(issued.token)
+    with django_assert_num_queries(0):
+        services.authenticate(issued.token)
+
+
+def test_a_key_revoked_by_another_process_is_refused_within_seconds(settings):
+    issued = IssuedKeyFactory()
+    services.authenticate(issued.token)
+    ApiKey.objects.filter(id=issued.key.id).update(revoked_at=timezone.now())
+    settings.API_KEY_WARM_SECONDS = 0
+    services.forget_warm_keys()
+    with pytest.raises(NotAuthenticated):
+        services.authenticate(issued.token)
+
+
+def test_a_revoked_key_is_refused_at_once_where_it_was_revoked():
+    issued = IssuedKeyFactory()
+    services.authenticate(issued.token)
+    services.revoke_api_key(prefix=issued.key.prefix)
+    with pytest.raises(NotAuthenticated):
+        services.authenticate(issued.token)
+
+
+def test_revoking_twice_keeps_the_first_moment():
+    issued = IssuedKeyFactory()
+    first = services.revoke_api_key(prefix=issued.key.prefix).revoked_at
+    assert services.revoke_api_key(prefix=issued.key.prefix).revoked_at == first
+    with pytest.raises(ApiKeyNotFound):
+        services.revoke_api_key(prefix="nobody")
+
+
+def test_a_key_ends_at_its_expiry_even_while_it_is_warm():
+    issued = IssuedKeyFactory(expires_at=timezone.now() + timedelta(hours=1))
+    services.authenticate(issued.token)
+    with time_machine.travel(timezone.now() + timedelta(hours=2)), pytest.raises(NotAuthenticated):
+        services.authenticate(issued.token)
+
+
+def test_a_key_of_a_closed_tenant_is_refused():
+    issued = IssuedKeyFactory()
+    Tenant.objects.filter(id=issued.key.tenant_id).update(is_active=False)
+    with pytest.raises(NotAuthenticated):
+        services.authenticate(issued.token)
+
+
+def test_last_used_is_written_once_a_minute_and_not_by_every_request():
+    issued = IssuedKeyFactory()
+    services.authenticate(issued.token)
+    first = ApiKey.objects.get(id=issued.key.id).last_used_at
+    services.forget_warm_keys()
+    services.authenticate(issued.token)
+    assert first is not None
+    assert ApiKey.objects.get(id=issued.key.id).last_used_at == first
+
+
+def test_a_parent_acts_for_its_child_and_for_itself_and_for_nobody_else(django_assert_num_queries):
+    parent = TenantFactory()
+    child, outsider = TenantFactory(parent=parent, currency="EUR"), TenantFactory()
+    caller = services.authenticate(IssuedKeyFactory(tenant=parent).token)
+    acting = services.act_for(caller, str(child.id))
+    assert (acting.tenant_id, acting.currency, acting.actor) == (child.id, "EUR", caller.actor)
+    assert services.act_for(caller, str(parent.id)) == caller
+    with django_assert_num_queries(0):
+        services.act_for(caller, str(child.id))
+    for account in (str(outsider.id), "not-a-uuid", "", "\x00"):
+        with pytest.raises(NotAuthorized):
+            services.act_for(caller, account)
+    child_caller = services.authenticate(IssuedKeyFactory(tenant=child).token)
+    with pytest.raises(NotAuthorized):
+        services.act_for(child_caller, str(parent.id))
+
+
+def test_what_makes_no_tenant_or_key_is_refused():
+    tenant = TenantFactory(slug="acme")
+    with pytest.raises(TenantExists):
+        TenantFactory(slug="acme")
+    with pytest.raises(TenantExists):
+        TenantFactory(slug="other", tenant_id=tenant.id)
+    with pytest.raises(InvalidSlug):
+        TenantFactory(slug="Not a slug")
+    for currency in ("usd", "XYZ1", "ZZZ", "", "dollars"):
+        with pytest.raises(UnknownCurrency):
+            TenantFactory(currency=currency)
+    with pytest.raises(UnknownScope):
+        IssuedKeyFactory(tenant=tenant, scopes=["billing:everything"])
+
+
+def test_the_commands_make_a_tenant_and_a_key_that_works_and_end_it(capsys):
+    call_command("create_tenant", "acme", "--name", "Acme", "--currency", "EUR")
+    call_command("create_tenant", "acme-berlin", "--parent", "acme")
+    call_command("create_api_key", "acme", "--name", "checkout", "--scope", "billing:read", "--days", "90")
+    printed = capsys.readouterr().out
+    token = next(line.split()[-1] for line in printed.splitlines() if "Bearer" in line)
+    caller = services.authenticate(token)
+    assert caller.scopes == {"billing:read"}
+    assert caller.currency == "EUR"
+    assert Tenant.objects.get(slug="acme-berlin").parent_id == caller.tenant_id
+    call_command("revoke_api_key", token.split("_")[1])
+    with pytest.raises(NotAuthenticated):
+        services.authenticate(token)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("create_tenant", "Not A Slug"),
+        ("create_tenant", "fine", "--currency", "ZZZ"),
+        ("create_tenant", "fine", "--parent", "nobody"),
+        ("create_api_key", "nobody"),
+        ("revoke_api_key", "nobody"),
+    ],
+)
+def test_a_command_that_is_refused_says_why_and_writes_nothing(command):
+    with pytest.raises(CommandError, match=r"\w+_\w+ \("):
+        call_command(*command)
+    assert not Tenant.objects.exists()
