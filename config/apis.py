@@ -1,0 +1,22 @@
+"""The three APIs: under which paths each one lives, and whose words answer there when no view does."""
+
+from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
+
+from kernel.wire.dialect import Dialect
+
+# The first prefix that fits wins.
+PREFIXES = {"/v1/billing": "billing", "/credit": "credits", "/v1": "metering"}
+ROUTED = [f"{app}.api.urls" for app in ("billing", "credits", "metering") if find_spec(f"{app}.api.urls")]
+
+
+def dialect_of(path: str) -> Dialect | None:
+    """Whose words an error at `path` is told in; None outside the three APIs."""
+    app = next((app for prefix, app in PREFIXES.items() if path.startswith(prefix)), None)
+    return _dialect(app) if app else None
+
+
+@cache
+def _dialect(app: str) -> Dialect | None:
+    return import_module(f"{app}.api.dialect").DIALECT if find_spec(f"{app}.api.dialect") else None

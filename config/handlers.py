@@ -1,0 +1,32 @@
+"""Errors that no view answered: an unrouted path, a refused host, a fault of ours. The path says whose words to use."""
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+
+from config import views
+from config.apis import dialect_of
+from kernel.wire.problems import Problem
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return _answer(request, code="invalid", status=400)
+
+
+def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return _answer(request, code="forbidden", status=403)
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return _answer(request, code="not_found", status=404)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    return _answer(request, code="internal", status=500)
+
+
+def _answer(request: HttpRequest, *, code: str, status: int) -> HttpResponse:
+    dialect = dialect_of(request.path_info)
+    if dialect is None:
+        return views.error_page(request, status)
+    problem = Problem(code=code)
+    headers = dialect.reply_headers(request) | dialect.headers(problem)
+    return JsonResponse(dialect.error_body(problem), status=dialect.status(problem), headers=headers)
