@@ -1,0 +1,1 @@
+"""`bin/demo`: the whole service on this machine, with a tenant to try it as and three real requests."""

@@ -1,0 +1,138 @@
+"""Sets up, serves, sends the published example requests, and waits for Ctrl-C."""
+
+import argparse
+import contextlib
+import fcntl
+import os
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+
+from config import local_postgres
+from config.demo import calls, server
+from config.demo.server import DemoError
+
+VAR = local_postgres.VAR
+ENV_FILE = VAR / "demo.env"
+DEFAULT_PORT = "8000"
+
+
+def main() -> None:
+    arguments = read_arguments()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, interrupt)
+    try:
+        run(fresh=arguments.fresh)
+    except (DemoError, local_postgres.LocalPostgresError) as error:
+        sys.exit(f"bin/demo: {error}")
+    except KeyboardInterrupt:
+        say("\nStopped; the data is kept for the next run.")
+
+
+def read_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="bin/demo", description="Run Countinghouse on this machine and send it three real requests.")
+    parser.add_argument("--fresh", action="store_true", help="delete the demo's data and start over")
+    return parser.parse_args()
+
+
+def interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def run(*, fresh: bool) -> None:
+    port = read_port()
+    local_postgres.make_var()
+    with only_demo():
+        server.stop_leftovers(VAR)
+        server.require_free(port)
+        if fresh:
+            start_over()
+        say("Starting PostgreSQL ..." if not os.environ.get("DATABASE_URL") else "Using the PostgreSQL in DATABASE_URL ...")
+        local_postgres.ensure_running()
+        environment = prepare(base_url=f"http://127.0.0.1:{port}")
+        with server.serving(port=port, var=VAR) as process:
+            calls.send_examples(environment, say=say)
+            say_addresses(environment)
+            # Ends by Ctrl-C, or because the server ended, which is an error.
+            process.wait()
+            raise DemoError("the server ended by itself; its last words are in var/demo.log.")
+
+
+def read_port() -> int:
+    text = os.environ.get("PORT") or DEFAULT_PORT
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 65535):
+        raise DemoError(f"PORT must be a number from 1 to 65535, not {text!r}.")
+    return int(text)
+
+
+@contextlib.contextmanager
+def only_demo():
+    """One demo at a time in a checkout: a second one would share, and at its end stop, the first one's server."""
+    lock = local_postgres.open_lock("demo")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise DemoError("it runs already in this checkout: stop that one first (Ctrl-C), or use it.") from None
+    try:
+        yield
+    finally:
+        os.close(lock)
+
+
+def start_over() -> None:
+    if os.environ.get("DATABASE_URL"):
+        raise DemoError("--fresh deletes only the local database; DATABASE_URL names another. Unset it, or empty that one yourself.")
+    local_postgres.remove(local_postgres.DEVELOPMENT)
+    ENV_FILE.unlink(missing_ok=True)
+    say("The demo's data is deleted.")
+
+
+def prepare(*, base_url: str) -> dict[str, str]:
+    """Migrate, lay the demo's rows where they are missing, and write var/demo.env. Returns what the file says."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    import django
+    from django.core.exceptions import ImproperlyConfigured
+    from django.core.management import call_command
+    from django.db import DatabaseError, connections
+
+    try:
+        django.setup()
+        call_command("migrate", verbosity=0, interactive=False)
+        from config.demo import book
+
+        environment = {"BASE_URL": base_url, **book.lay(book.read_environment(ENV_FILE))}
+        connections.close_all()
+    except ImproperlyConfigured as error:
+        raise DemoError(str(error)) from error
+    except DatabaseError as error:
+        reason = " ".join(str(error).split())
+        raise DemoError(f"the database refused: {reason} (`bin/demo --fresh` starts over with an empty one)") from error
+    book.write_environment(ENV_FILE, environment)
+    return environment
+
+
+def say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def say_addresses(environment: dict[str, str]) -> None:
+    base = environment["BASE_URL"]
+    say(f"""
+Countinghouse is running; open:
+  {base}/         what this is
+  {base}/docs/    every call, to read and to try
+  {base}/admin/   the back office: {environment["STAFF_USER"]} / {environment["STAFF_PASSWORD"]}
+
+One key, three forms (all in {Path("var") / ENV_FILE.name}; `. var/demo.env` and go on with curl):
+  Authorization: Bearer {environment["API_KEY"]}
+  x-api-key: {environment["API_KEY"]}
+  Basic (curl -u): {environment["BASIC"]}
+  Tenant (On-Behalf-Of): {environment["TENANT_ID"]}
+
+The server's log is var/demo.log. Ctrl-C stops everything and keeps the data.""")
+
+
+if __name__ == "__main__":
+    main()

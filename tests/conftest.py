@@ -1,0 +1,70 @@
+"""The tests run on a real PostgreSQL: the local throw-away one, or that in DATABASE_URL. Several runs at once don't meet."""
+
+import os
+
+import hypothesis
+import psutil
+import psycopg
+import pytest
+
+from config import local_postgres
+
+# The first process of a run; its workers inherit the number.
+RUN = os.environ.setdefault("COUNTINGHOUSE_TEST_RUN", str(os.getpid()))
+OWN_SERVER = not os.environ.get("DATABASE_URL") or "COUNTINGHOUSE_TEST_SERVER" in os.environ
+
+
+def _start_server() -> None:
+    os.environ["ENVIRONMENT"] = "local"
+    os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
+    try:
+        local_postgres.ensure_running(local_postgres.TESTS)
+    except local_postgres.LocalPostgresError as error:
+        pytest.exit(str(error), returncode=2)
+    if OWN_SERVER and "COUNTINGHOUSE_TEST_SERVER" not in os.environ:
+        os.environ["COUNTINGHOUSE_TEST_SERVER"] = "own"
+        _drop_databases_of_dead_runs()
+
+
+def _drop_databases_of_dead_runs() -> None:
+    with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as connection:
+        for (name,) in connection.execute(r"SELECT datname FROM pg_database WHERE datname LIKE 'test\_run\_%'").fetchall():
+            if not psutil.pid_exists(int(name.split("_")[2])):
+                connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+
+_start_server()
+
+import django  # noqa: E402
+from django.conf import settings  # noqa: E402 - the settings read DATABASE_URL, set above
+from django.db import connection  # noqa: E402
+from django.test import TransactionTestCase  # noqa: E402
+
+if OWN_SERVER:
+    settings.DATABASES["default"].setdefault("TEST", {})["NAME"] = f"test_run_{RUN}"
+django.setup()
+
+from kernel.tenants import services as tenants  # noqa: E402
+from tests.flush import Flush  # noqa: E402
+
+hypothesis.settings.register_profile("local", deadline=None)
+hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
+hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "local")
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup, django_db_blocker):
+    """Remember the rows that migrations laid, and let tests with real transactions clean up behind themselves."""
+    with django_db_blocker.unblock():
+        flush = Flush(connection)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransactionTestCase, "_fixture_teardown", lambda self: flush())
+        yield
+
+
+@pytest.fixture(autouse=True)
+def no_warm_keys():
+    """What one test's requests taught the process about keys is nothing to the next."""
+    tenants.forget_warm_keys()
+    yield
+    tenants.forget_warm_keys()
