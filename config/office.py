@@ -4,11 +4,12 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.admin.apps import AdminConfig
-from django.db.models import Model
+from django.contrib.admin.sites import AdminSite
 from django.http import HttpRequest
+from django.urls import reverse
 from unfold.sites import UnfoldAdminSite
 
-# The order in the sidebar; an app that is not named here stands last.
+# The order of the sidebar and the overview; an app that is not named here stands last.
 SECTIONS = {"billing": "Billing", "metering": "Metering", "credits": "Credits", "ledger": "Books", "tenants": "Tenants", "auth": "Staff"}
 PLAIN_ICON = "table_rows"
 
@@ -20,14 +21,22 @@ class OfficeConfig(AdminConfig):
 
     def ready(self) -> None:
         super().ready()
-        from config import checks  # noqa: F401, PLC0415  (registers the system checks, which read the models' settings)
+        # Both register themselves, which needs the apps loaded.
+        from config import checks, staff  # noqa: F401, PLC0415
 
 
 class OfficeSite(UnfoldAdminSite):
     """Everything that staff may see, and nothing that a session of the API could reach."""
 
-    enable_nav_sidebar = False
     index_title = "Overview"
+
+    def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[dict[str, Any]]:
+        """The apps in the order of the business, under the names that staff use."""
+        apps = super().get_app_list(request, app_label)
+        order = list(SECTIONS)
+        for app in apps:
+            app["name"] = SECTIONS.get(app["app_label"], app["name"])
+        return sorted(apps, key=lambda app: order.index(app["app_label"]) if app["app_label"] in SECTIONS else len(order))
 
 
 def environment_badge(request: HttpRequest) -> list[str]:
@@ -39,20 +48,14 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     """The sidebar, out of what is registered: a new ModelAdmin appears in its app's section, with its `icon` if it names one."""
     from django.contrib import admin  # noqa: PLC0415  (the site exists only once the apps are loaded)
 
-    apps = {app["app_label"]: app for app in admin.site.get_app_list(request)}
-    order = [label for label in SECTIONS if label in apps] + sorted(apps.keys() - SECTIONS.keys())
-    overview = {"items": [{"title": "Overview", "icon": "home", "link": f"/{admin.site.name}/"}]}
-    return [overview, *(_section(apps[label]) for label in order)]
+    overview = {"items": [{"title": "Overview", "icon": "home", "link": reverse("admin:index")}]}
+    return [overview, *(_section(admin.site, app) for app in admin.site.get_app_list(request))]
 
 
-def _section(app: dict[str, Any]) -> dict[str, Any]:
+def _section(site: AdminSite, app: dict[str, Any]) -> dict[str, Any]:
     items = [
-        {"title": model["name"], "icon": _icon(model["model"]), "link": model["admin_url"]} for model in app["models"] if model["admin_url"]
+        {"title": model["name"], "icon": getattr(site.get_model_admin(model["model"]), "icon", PLAIN_ICON), "link": model["admin_url"]}
+        for model in app["models"]
+        if model["admin_url"]
     ]
-    return {"title": SECTIONS.get(app["app_label"], app["name"]), "separator": True, "items": items}
-
-
-def _icon(model: type[Model]) -> str:
-    from django.contrib import admin  # noqa: PLC0415
-
-    return getattr(admin.site.get_model_admin(model), "icon", PLAIN_ICON)
+    return {"title": app["name"], "separator": True, "items": items}
