@@ -1,0 +1,83 @@
+"""Who calls: one key in three forms, and for whom. Every API takes all three forms; what is wrong with a header is never said, only that it is."""
+
+import base64
+import binascii
+from typing import Any
+
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.request import Request
+
+from kernel.tenants import services
+from kernel.tenants.errors import NotAuthenticated
+from kernel.tenants.services import Caller
+from kernel.wire.problems import RequestRefused
+
+# No key is longer; longer headers aren't looked at.
+LONGEST = 512
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+class KeyAuthentication(BaseAuthentication):
+    """`Authorization: Bearer KEY`, `Authorization: Basic base64(clientId:clientSecret)` or `x-api-key: KEY`."""
+
+    def authenticate(self, request: Request) -> tuple[Caller, None]:
+        """The caller. Raises NotAuthenticated: without a key, too."""
+        scheme, _, credentials = request.META.get("HTTP_AUTHORIZATION", "").strip().partition(" ")
+        key = request.META.get("HTTP_X_API_KEY", "").strip()
+        match scheme.lower():
+            case "bearer":
+                return services.authenticate(_clean(credentials)), None
+            case "basic":
+                return services.authenticate_pair(*_pair(_clean(credentials))), None
+        return services.authenticate(_clean(key)), None
+
+
+def _clean(credentials: str) -> str:
+    credentials = credentials.strip()
+    if not credentials or len(credentials) > LONGEST or not credentials.isascii() or not credentials.isprintable():
+        raise NotAuthenticated
+    return credentials
+
+
+def _pair(credentials: str) -> tuple[str, str]:
+    try:
+        client_id, colon, secret = base64.b64decode(credentials, validate=True).decode("ascii").partition(":")
+    except (binascii.Error, ValueError) as error:
+        raise NotAuthenticated from error
+    if not colon:
+        raise NotAuthenticated
+    return client_id, secret
+
+
+def authorize(*, caller: Caller, ledger: str, method: str) -> None:
+    """Raises RequestRefused (forbidden) unless the key may read, or for an unsafe method write, this ledger."""
+    scope = f"{ledger}:{'read' if method in SAFE_METHODS else 'write'}"
+    if scope not in caller.scopes:
+        raise RequestRefused("forbidden", scope=scope)
+
+
+def acting(*, caller: Caller, account: str | None, is_required: bool) -> Caller:
+    """The caller on behalf of whom `On-Behalf-Of` names. Raises RequestRefused (missing_header), NotAuthorized."""
+    if account:
+        return services.act_for(caller, account.strip())
+    if is_required:
+        raise RequestRefused("missing_header", name="On-Behalf-Of")
+    return caller
+
+
+class KeyScheme(OpenApiAuthenticationExtension):
+    """The three forms in the schema, each enough by itself."""
+
+    target_class = KeyAuthentication
+    name = ["bearer", "apiKey", "basic"]
+
+    def get_security_requirement(self, auto_schema: Any) -> list[dict[str, list[Any]]]:
+        return [{name: []} for name in self.name]
+
+    def get_security_definition(self, auto_schema: Any) -> list[dict[str, Any]]:
+        return [
+            {"type": "http", "scheme": "bearer", "description": "The API key as a bearer token."},
+            {"type": "apiKey", "in": "header", "name": "x-api-key", "description": "The API key in a header of its own."},
+            {"type": "http", "scheme": "basic", "description": "clientId and clientSecret of the key."},
+        ]

@@ -1,0 +1,131 @@
+"""The fast path: a msgspec struct compiled from the fields that a body declares, so that there is one definition of it.
+
+The rule: what is read here equals what the slow path reads; whatever looks doubtful here is Unsure, and the slow path says what is wrong with it.
+Fast may refuse more than slow, never accept more. msgspec skips some checks in what it skips, so `is_certain` makes them for the whole body.
+"""
+
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from kernel.wire.fields import Field
+from kernel.wire.json import MAX_DEPTH, MAX_INTEGER_DIGITS, is_too_deep
+from kernel.wire.nested import Batch, ListOf, Nested
+from kernel.wire.problems import Invalid, Refused, RequestRefused
+
+if TYPE_CHECKING:
+    from kernel.wire.serializers import Body
+
+DOUBTFUL = (msgspec.MsgspecError, Refused, Invalid, RequestRefused, RecursionError, UnicodeError)
+_DOUBTFUL_ESCAPE = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
+_AS_ZEROS = bytes.maketrans(b"123456789", b"0" * 9)
+_TOO_MANY_DIGITS = b"0" * MAX_INTEGER_DIGITS
+_NULL = b"null"
+
+
+class Unsure(Exception):
+    """The slow path has to look."""
+
+
+def is_certain(raw: bytes) -> bool:
+    """False where msgspec would let pass what the slow path refuses: bad UTF-8, surrogates, NUL, deep nesting, endless integers."""
+    if not raw.isascii():
+        try:
+            raw.decode()
+        except UnicodeDecodeError:
+            return False
+    if b"\\u" in raw and _DOUBTFUL_ESCAPE.search(raw):
+        return False
+    if raw.count(b"[") + raw.count(b"{") > MAX_DEPTH and is_too_deep(raw.decode()):
+        return False
+    return len(raw) < MAX_INTEGER_DIGITS or _TOO_MANY_DIGITS not in raw.translate(_AS_ZEROS)
+
+
+class Fast:
+    """The compiled reader of one body class. Raises TypeError, when the class is made, for a field it doesn't know how to read."""
+
+    def __init__(self, body: "type[Body]") -> None:
+        self.body = body
+        self.struct = msgspec.defstruct(
+            body.__name__,
+            [
+                (entry.name, _type_of(entry.field), msgspec.field(name=entry.spoken, **_default_of(entry.field)))
+                for entry in sorted(body.plan, key=lambda entry: not entry.field.required)
+            ],
+            gc=False,
+        )
+        self.steps = [(entry.name, entry.default, _reader_of(entry.field)) for entry in body.plan]
+        self.decode = msgspec.json.Decoder(self.struct).decode
+
+    def read(self, raw: bytes) -> dict[str, Any]:
+        """The values of a body. Raises Unsure."""
+        if not is_certain(raw):
+            raise Unsure
+        try:
+            return self.values(self.decode(raw))
+        except DOUBTFUL as error:
+            raise Unsure from error
+
+    def values(self, struct: Any) -> dict[str, Any]:
+        """The values of a decoded struct, read by the fields' own methods. Raises what the fields raise."""
+        values = {}
+        for name, default, read in self.steps:
+            value = getattr(struct, name)
+            if value is not msgspec.UNSET and value is not None:
+                value = read(value)
+            values[name] = default if value is msgspec.UNSET or value is None else value
+        return self.body.check(values)
+
+
+def _type_of(field: Any) -> Any:
+    if not isinstance(field, Field) or field.validators:
+        raise TypeError(f"{field!r} can't be read: use a field of kernel.wire, without validators of its own.")
+    if isinstance(field, Nested):
+        wanted: Any = field.shape.fast.struct
+    elif isinstance(field, ListOf) and not isinstance(field, Batch):
+        wanted = list[_type_of(field.child)]  # type: ignore[misc]
+    else:
+        wanted = field.fast_type
+    if wanted is None:
+        raise TypeError(f"{type(field).__name__} says no fast_type, so it can't stand in a body.")
+    # Raw takes a null as it takes anything; _reader_of looks for it.
+    return wanted | None if field.allow_null and wanted is not msgspec.Raw else wanted
+
+
+def _default_of(field: Field) -> dict[str, Any]:
+    # Raw can't be joined with UNSET in a type; as a default value it is never checked.
+    return {} if field.required else {"default": msgspec.UNSET}
+
+
+def _reader_of(field: Field) -> Callable[[Any], Any]:
+    if isinstance(field, Nested):
+        return field.shape.fast.values
+    if field.fast_type is msgspec.Raw:
+        return _raw_reader(field)
+    if isinstance(field, ListOf):
+        return _list_reader(field)
+    return field.parse
+
+
+def _raw_reader(field: Field) -> Callable[[Any], Any]:
+    def read(raw: Any) -> Any:
+        text = bytes(raw)
+        if text != _NULL:
+            return field.parse_raw(text)
+        if field.allow_null:
+            return None
+        raise Refused("null")
+
+    return read
+
+
+def _list_reader(field: ListOf) -> Callable[[Any], Any]:
+    read_item = _reader_of(field.child)
+
+    def read(items: list[Any]) -> list[Any]:
+        field.check_length(items)
+        return [None if item is None else read_item(item) for item in items]
+
+    return read

@@ -1,0 +1,171 @@
+"""JSON in, digit for digit, and out again: numbers never pass through a float, and what can't be JSON never leaves.
+
+Reading here is the slow, exact path; fast.py reads what needs no second look.
+"""
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from functools import cached_property
+from typing import Any
+from uuid import UUID
+
+from kernel.wire.problems import RequestRefused
+
+# Deeper bodies are refused: PostgreSQL's parser and Python's both recurse, and their own limits depend on who calls.
+MAX_DEPTH = 256
+# Python refuses to read longer integers (sys.int_info.default_max_str_digits); the fast path must not be more generous.
+MAX_INTEGER_DIGITS = 4300
+STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_SPACE = re.compile(r"[ \t\n\r]*")
+
+
+class RawJson(str):
+    """JSON text that is rendered as it stands."""
+
+    __slots__ = ()
+
+
+class JsonNumber(RawJson):
+    """A number with fraction or exponent, as it was written."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a parsed value stands in valid JSON text, so that a customer's object can be kept character for character."""
+
+    text: str
+    start: int
+    end: int
+
+    @property
+    def raw(self) -> str:
+        return self.text[self.start : self.end]
+
+    @cached_property
+    def parts(self) -> dict[Any, "Source"]:
+        """The members of an object by key (of equal keys the last, as the parser has it), or the items of a list by index."""
+        found: dict[Any, Source] = {}
+        is_object = self.text[self.start] == "{"
+        position = self._skip(self.start + 1)
+        while self.text[position] not in "]}":
+            key: Any = len(found)
+            if is_object:
+                key, position = json.decoder.scanstring(self.text, position + 1, True)  # noqa: FBT003 - a C function's own signature
+                position = self._skip(self._skip(position) + 1)
+            end = _DECODER.raw_decode(self.text, position)[1]
+            found[key] = Source(self.text, position, end)
+            position = self._skip(end)
+            if self.text[position] == ",":
+                position = self._skip(position + 1)
+        return found
+
+    def part(self, key: Any) -> "Source":
+        return self.parts[key]
+
+    def _skip(self, position: int) -> int:
+        return _SPACE.match(self.text, position).end()  # type: ignore[union-attr] - the pattern matches nothing, too
+
+
+_DECODER = json.JSONDecoder(parse_float=JsonNumber)
+
+
+def nesting(bare: str) -> int:
+    """How deeply arrays and objects are nested in JSON text from which the strings were taken."""
+    depth = deepest = 0
+    for character in bare:
+        if character in "[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif character in "]}":
+            depth -= 1
+    return deepest
+
+
+def is_too_deep(text: str) -> bool:
+    """True if anything is nested deeper than MAX_DEPTH."""
+    return text.count("[") + text.count("{") > MAX_DEPTH and nesting(STRING.sub("", text)) > MAX_DEPTH
+
+
+def load(raw: bytes) -> tuple[Any, Source]:
+    """The parsed value and its source. Fractions and exponents stay JsonNumber, NaN and Infinity stay visible as floats.
+
+    Raises RequestRefused: malformed_json with the position and reason of Python's parser, or unreadable_body.
+    """
+    try:
+        text = raw.decode(json.detect_encoding(raw), "surrogatepass")
+    except UnicodeDecodeError as error:
+        raise RequestRefused("unreadable_body", reason="encoding") from error
+    if is_too_deep(text):
+        raise RequestRefused("unreadable_body", reason="depth")
+    try:
+        value = _DECODER.decode(text)
+    except json.JSONDecodeError as error:
+        raise RequestRefused("malformed_json", position=error.pos, reason=error.msg) from error
+    except RecursionError as error:
+        raise RequestRefused("unreadable_body", reason="depth") from error
+    except ValueError as error:
+        raise RequestRefused("unreadable_body", reason="digits") from error
+    start = _SPACE.match(text).end()  # type: ignore[union-attr]
+    return value, Source(text, start, len(text.rstrip(" \t\n\r")))
+
+
+def digits(amount: Decimal) -> str:
+    """The digits of a finite Decimal, without exponent."""
+    return f"{amount:f}"
+
+
+def milliseconds(moment: datetime) -> str:
+    """`2024-01-01T00:00:00.000Z`; finer digits are cut off."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
+
+
+def microseconds(moment: datetime) -> str:
+    """`2024-01-01T00:00:00.000000Z`: all that the database keeps."""
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
+
+
+def render(value: Any) -> bytes:
+    """Any value as JSON. NaN and Infinity become null, lone surrogates are escaped, raw JSON is embedded as it stands."""
+    return _text(value).encode()
+
+
+def _text(value: Any) -> str:
+    match value:
+        case None | bool():
+            return json.dumps(value)
+        case RawJson():
+            return str(value)
+        case str():
+            return _quoted(value)
+        case int():
+            return str(int(value))
+        case float():
+            return repr(value) if math.isfinite(value) else "null"
+        case Decimal():
+            return digits(value) if value.is_finite() else "null"
+        case UUID():
+            return f'"{value}"'
+        case datetime():
+            return f'"{milliseconds(value)}"'
+        case date():
+            return f'"{value.isoformat()}"'
+        case Mapping():
+            return "{" + ",".join(f"{_quoted(str(key))}:{_text(item)}" for key, item in value.items()) + "}"
+        case list() | tuple() | set() | frozenset():
+            return "[" + ",".join(_text(item) for item in value) + "]"
+    raise TypeError(f"{type(value).__name__} has no form in JSON.")
+
+
+def _quoted(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return json.dumps(text)
+    return json.dumps(text, ensure_ascii=False)

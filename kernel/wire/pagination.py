@@ -1,0 +1,101 @@
+"""Keyset pages: page one and page one million cost the same, and nobody can forge a cursor or carry one to another tenant's list."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.core import signing
+from django.db.models import F, QuerySet
+from django.db.models.fields.tuple_lookups import Tuple, TupleGreaterThan, TupleLessThan
+
+from kernel.wire.problems import Refused
+
+LONGEST_CURSOR = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The rows of one page in the list's order. `next` and `previous` are cursors, None at either end; they go into `after` and `before`."""
+
+    rows: list[Any]
+    limit: int
+    next: str | None
+    previous: str | None
+
+
+def page_of(
+    queryset: "QuerySet[Any, Any]",
+    *,
+    limit: int,
+    scope: str,
+    key: Sequence[str] = ("id",),
+    after: str | None = None,
+    before: str | None = None,
+    descending: bool = True,
+) -> Page:
+    """The page behind `after`, or the one ending at `before`, of a selector's queryset (of `values()` or of rows).
+
+    `key` must be unique, with an index on it; it is compared as one row value. `scope` names the list and its tenant: a cursor of another scope is
+    refused. Raises Refused (bad_cursor) with the fact `name`: after or before.
+    """
+    if after and before:
+        raise Refused("bad_cursor", name="before")
+    backward = bool(before)
+    downward = descending is not backward
+    if after or before:
+        place = _place(cursor=after or before or "", scope=scope, name="before" if backward else "after", size=len(key))
+        queryset = _beyond(queryset, key=key, place=place, downward=downward)
+    rows = list(queryset.order_by(*(f"-{name}" if downward else name for name in key))[: limit + 1])
+    more = len(rows) > limit
+    del rows[limit:]
+    if backward:
+        rows.reverse()
+    has_next = bool(rows) and (more or backward)
+    has_previous = bool(rows) and (more if backward else bool(after))
+    return Page(
+        rows=rows,
+        limit=limit,
+        next=_cursor(row=rows[-1], key=key, scope=scope) if has_next else None,
+        previous=_cursor(row=rows[0], key=key, scope=scope) if has_previous else None,
+    )
+
+
+def _beyond(queryset: "QuerySet[Any, Any]", *, key: Sequence[str], place: list[Any], downward: bool) -> "QuerySet[Any, Any]":
+    if len(key) == 1:
+        return queryset.filter(**{f"{key[0]}__{'lt' if downward else 'gt'}": place[0]})
+    lookup = TupleLessThan if downward else TupleGreaterThan
+    return queryset.filter(lookup(Tuple(*(F(name) for name in key)), place))
+
+
+def _cursor(*, row: Any, key: Sequence[str], scope: str) -> str:
+    values = [row[name] if isinstance(row, dict) else getattr(row, name) for name in key]
+    return signing.Signer(salt=_salt(scope)).sign_object([_marked(value) for value in values])
+
+
+def _marked(value: Any) -> list[Any]:
+    """A key's value with its type, as JSON can carry it."""
+    match value:
+        case UUID():
+            return ["u", str(value)]
+        case datetime():
+            return ["t", value.isoformat()]
+    return ["v", value]
+
+
+def _place(*, cursor: str, scope: str, name: str, size: int) -> list[Any]:
+    readers = {"u": UUID, "t": datetime.fromisoformat, "v": lambda value: value}
+    try:
+        if len(cursor) > LONGEST_CURSOR or not cursor.isascii():
+            raise Refused("bad_cursor", name=name)
+        place = [readers[mark](value) for mark, value in signing.Signer(salt=_salt(scope)).unsign_object(cursor)]
+    except (signing.BadSignature, ValueError, KeyError, TypeError) as error:
+        raise Refused("bad_cursor", name=name) from error
+    if len(place) != size:
+        raise Refused("bad_cursor", name=name)
+    return place
+
+
+def _salt(scope: str) -> str:
+    return f"kernel.wire.pagination:{scope}"

@@ -1,0 +1,100 @@
+"""What goes wrong between the socket and a service: codes and facts, which each API's dialect turns into its own words.
+
+A **field** refuses a value with one of these codes (facts in brackets): missing, null, not_text, not_a_number, number_syntax, not_finite,
+too_many_decimals (max), too_many_digits (max), not_positive, negative, not_whole, too_small (min), too_large (max), not_json_object, not_a_list,
+too_long (max), too_short (min), unstorable_text, unknown_choice (choices), unknown_currency, bad_timestamp, bad_day, bad_uuid, not_boolean,
+number_as_money, too_deep (max), number_out_of_range (max), bad_cursor, bad_key (max).
+
+A **body** as a whole: empty_body, not_json_type (value), malformed_json (position, reason), unreadable_body (reason: encoding, depth, digits,
+compression), not_an_object (value), body_too_large (limit).
+
+A **request**: invalid (the fields say why), not_authenticated, forbidden (scope), not_authorized, not_found, method_not_allowed (allowed),
+missing_header (name), throttled (wait), internal; and every code of a DomainError.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
+from django.core.exceptions import RequestDataTooBig
+from django.http import Http404
+from rest_framework import exceptions
+
+from kernel.tenants.errors import DomainError
+
+Path = tuple[str | int, ...]
+BODY_CODES = ("empty_body", "not_json_type", "malformed_json", "unreadable_body", "not_an_object", "body_too_large")
+
+
+@dataclass(frozen=True, slots=True)
+class FieldProblem:
+    """One value that was refused. `path`: spoken names and list indexes from the body's root; `value`: what was sent, as parsed
+    (for `missing`, the object that lacks the field)."""
+
+    path: Path
+    code: str
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    value: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """All that a dialect needs for an error reply. `place` says where the fields stand: body, query or header."""
+
+    code: str
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    fields: tuple[FieldProblem, ...] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
+    place: str = "body"
+
+
+class Refused(Exception):
+    """Raised by a field for its value, and by `check` for a rule across fields (which then names the declared `field`)."""
+
+    def __init__(self, code: str, *, field: str | None = None, **facts: Any) -> None:
+        super().__init__(code, facts)
+        self.code = code
+        self.field = field
+        self.facts = facts
+
+
+class Invalid(Exception):
+    """Every refused field of a body, a query string or the headers, in the order in which fields are declared."""
+
+    def __init__(self, fields: Iterable[FieldProblem], *, place: str = "body") -> None:
+        self.fields = tuple(fields)
+        self.place = place
+        super().__init__([(problem.path, problem.code) for problem in self.fields])
+
+
+class RequestRefused(Exception):
+    """A request that fails as a whole: one of the body or request codes above, with its facts."""
+
+    def __init__(self, code: str, *, headers: Mapping[str, str] | None = None, **facts: Any) -> None:
+        super().__init__(code, facts)
+        self.code = code
+        self.facts = facts
+        self.headers = headers or {}
+
+
+def problem_of(exception: BaseException) -> Problem | None:
+    """The problem that an exception stands for; None for one that nobody foresaw, which is a 500."""
+    match exception:
+        case DomainError():
+            return Problem(code=exception.code, facts=exception.facts)
+        case Invalid():
+            return Problem(code="invalid", fields=exception.fields, place=exception.place)
+        case RequestRefused():
+            return Problem(code=exception.code, facts=exception.facts, headers=exception.headers)
+        case Http404() | exceptions.NotFound():
+            return Problem(code="not_found")
+        case exceptions.NotAuthenticated() | exceptions.AuthenticationFailed():
+            return Problem(code="not_authenticated")
+        case DjangoPermissionDenied() | exceptions.PermissionDenied():
+            return Problem(code="forbidden")
+        case exceptions.Throttled():
+            return Problem(code="throttled", facts={"wait": exception.wait})
+        case RequestDataTooBig():
+            return Problem(code="body_too_large")
+    return None

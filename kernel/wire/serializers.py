@@ -1,0 +1,277 @@
+"""What an app declares: `Body` for what it reads, `Query` for parameters, `Reply` for what it writes.
+
+They are REST framework serializers in name and for the schema only; reading and writing go by a plan that is compiled once per class. The wire name
+of each declared field is settled in that plan, for parsing, writing and schema alike.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import msgspec
+from django.http import QueryDict
+from rest_framework import serializers
+from rest_framework.fields import empty
+
+from kernel.wire import json
+from kernel.wire.dialect import Dialect
+from kernel.wire.fast import DOUBTFUL, Fast, Unsure, is_certain
+from kernel.wire.fields import Field, storable
+from kernel.wire.nested import Batch, below
+from kernel.wire.problems import FieldProblem, Invalid, Refused, RequestRefused
+
+encode = msgspec.json.Encoder().encode
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A declared field with the names it goes by: `name` in Python, `spoken` on the wire, `key` in the rows that a reply is written from."""
+
+    name: str
+    spoken: str
+    key: str
+    field: Any
+    default: Any
+
+
+class Declared(serializers.Serializer):
+    # The base of the three; a docstring here would show up in the public schema.
+    dialect: ClassVar[Dialect | None] = None
+    plan: ClassVar[tuple[Entry, ...]] = ()
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if cls.dialect is not None:
+            cls.plan = tuple(_entry(cls.dialect, name, field) for name, field in cls._declared_fields.items())
+            cls.compile()
+
+    @classmethod
+    def compile(cls) -> None:
+        """Make what the class needs for its work, once, when it is declared."""
+
+
+def _entry(dialect: Dialect, name: str, field: Any) -> Entry:
+    if not isinstance(field, Field):
+        raise TypeError(f"{name}: {type(field).__name__} is no field of kernel.wire.")
+    spoken = field.spoken if field.spoken is not None else dialect.spoken(name)
+    default = None if field.default is empty else field.default
+    return Entry(name=name, spoken=spoken, key=field.source or name, field=field, default=default)
+
+
+class Body(Declared):
+    # What a caller sends. Unknown keys are ignored; every field problem is found, in the order of declaration.
+    fast: ClassVar[Fast]
+    # Where every field is optional, a call may do without a body at all.
+    may_be_empty: ClassVar[bool] = False
+    # A body with a batch in it may be as large as API_BATCH_BODY_LIMIT, others as API_BODY_LIMIT.
+    is_large: ClassVar[bool] = False
+
+    @classmethod
+    def compile(cls) -> None:
+        cls.fast = Fast(cls)
+        cls.is_large = any(isinstance(entry.field, Batch) for entry in cls.plan)
+
+    @classmethod
+    def check(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Rules across fields, once each field is good; returns the values, perhaps completed. Raises Refused(code, field=...)."""
+        return values
+
+    @classmethod
+    def read(cls, raw: bytes, *, is_json: bool = True) -> dict[str, Any]:
+        """The values by declared name, every name present. `is_json`: what the Content-Type said. Raises Invalid, RequestRefused."""
+        if not raw:
+            if cls.may_be_empty:
+                return cls.walk({}, None)
+            raise RequestRefused("empty_body")
+        if not is_json and cls.dialect is not None and cls.dialect.requires_json_type:
+            raise RequestRefused("not_json_type", value=raw.decode(errors="replace"))
+        try:
+            return cls.fast.read(raw)
+        except Unsure:
+            return cls.read_slowly(raw)
+
+    @classmethod
+    def read_slowly(cls, raw: bytes) -> dict[str, Any]:
+        """The same for a body that isn't empty, by the exact path. Raises Invalid, RequestRefused."""
+        value, source = json.load(raw)
+        if not isinstance(value, dict):
+            raise RequestRefused("not_an_object", value=value)
+        return cls.walk(value, source)
+
+    @classmethod
+    def read_list(cls, raw: bytes, *, max_items: int = 1000) -> list[dict[str, Any] | Invalid]:
+        """A body that is a JSON array: for each item its values, or the Invalid that refuses it. Raises Invalid, RequestRefused."""
+        batch = Batch(cls, min_items=0, max_items=max_items)
+        if not raw:
+            raise RequestRefused("empty_body")
+        try:
+            if is_certain(raw):
+                return batch.parse_raw(raw)
+        except DOUBTFUL:
+            pass  # Said exactly below.
+        value, source = json.load(raw)
+        try:
+            return batch.parse(value, source)
+        except Refused as refusal:
+            raise Invalid([FieldProblem((), refusal.code, refusal.facts, value)]) from refusal
+
+    @classmethod
+    def read_lines(cls, raw: bytes) -> Iterator[dict[str, Any] | Invalid]:
+        """Newline-delimited JSON, one outcome per line that isn't blank."""
+        for line in raw.split(b"\n"):
+            if line.strip():
+                yield cls.outcome_of(line)
+
+    @classmethod
+    def outcome_of(cls, raw: bytes) -> dict[str, Any] | Invalid:
+        """One item of a batch from its bytes: its values, or why it is refused."""
+        try:
+            return cls.read(raw)
+        except Invalid as invalid:
+            return invalid
+        except RequestRefused as refusal:
+            facts = dict(refusal.facts)
+            value = facts.pop("value", None)
+            code = "not_json_object" if refusal.code == "not_an_object" else refusal.code
+            return Invalid([FieldProblem((), code, facts, value)])
+
+    @classmethod
+    def outcome(cls, value: Any, source: json.Source) -> dict[str, Any] | Invalid:
+        """One item of a batch from its parsed value: its values, or why it is refused."""
+        if not isinstance(value, dict):
+            return Invalid([FieldProblem((), "not_json_object", {}, value)])
+        try:
+            return cls.fast.read(source.raw.encode(errors="surrogatepass"))
+        except Unsure:
+            pass  # Walked below.
+        try:
+            return cls.walk(value, source)
+        except Invalid as invalid:
+            return invalid
+
+    @classmethod
+    def walk(cls, value: dict[str, Any], source: json.Source | None) -> dict[str, Any]:
+        """Read a parsed object field by field. Raises Invalid with every problem."""
+        values: dict[str, Any] = {}
+        problems: list[FieldProblem] = []
+        for entry in cls.plan:
+            try:
+                values[entry.name] = _member(entry, value, source)
+            except Refused as refusal:
+                given = value.get(entry.spoken, value)
+                problems.append(FieldProblem((entry.spoken,), refusal.code, refusal.facts, given))
+            except Invalid as invalid:
+                problems.extend(below(entry.spoken, invalid))
+        return _checked(cls, values, value, problems)
+
+
+class Query(Declared):
+    # Parameters of a query string: every one optional unless declared required; unknown ones are ignored, of repeated ones the last counts.
+
+    @classmethod
+    def check(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """As in Body."""
+        return values
+
+    @classmethod
+    def read(cls, parameters: QueryDict | Mapping[str, str]) -> dict[str, Any]:
+        """The values by declared name, every name present. Raises Invalid with place `query`."""
+        values: dict[str, Any] = {}
+        problems: list[FieldProblem] = []
+        given = {entry.spoken: parameters[entry.spoken] for entry in cls.plan if entry.spoken in parameters}
+        for entry in cls.plan:
+            try:
+                values[entry.name] = _parameter(entry, given)
+            except Refused as refusal:
+                problems.append(FieldProblem((entry.spoken,), refusal.code, refusal.facts, given.get(entry.spoken)))
+        try:
+            return _checked(cls, values, given, problems)
+        except Invalid as invalid:
+            raise Invalid(invalid.fields, place="query") from invalid
+
+
+class Reply(Declared):
+    # What a service's row looks like on the wire. A field that isn't `required` may be missing from the row.
+    steps: ClassVar[list[tuple[str, str, Any, bool, bool]]] = []
+    omits_absent: ClassVar[bool | None] = None
+
+    @classmethod
+    def compile(cls) -> None:
+        if cls.omits_absent is None:
+            cls.omits_absent = cls.dialect is not None and cls.dialect.omits_absent
+        omits = cls.omits_absent
+        cls.steps = [
+            (entry.spoken, entry.key, entry.field.plain, entry.field.required, omits and not entry.field.required) for entry in cls.plan
+        ]
+
+    @classmethod
+    def plain(cls, row: Any) -> dict[str, Any]:
+        """The row as msgspec can encode it. `row`: a mapping, or an object with attributes; nothing is fetched."""
+        body: dict[str, Any] = {}
+        is_mapping = isinstance(row, Mapping)
+        for spoken, key, write, required, omits in cls.steps:
+            if is_mapping:
+                value = row[key] if required else row.get(key)
+            else:
+                value = getattr(row, key) if required else getattr(row, key, None)
+            if value is not None:
+                body[spoken] = write(value)
+            elif not omits:
+                body[spoken] = None
+        return body
+
+    @classmethod
+    def render(cls, row: Any) -> bytes:
+        """The row as JSON."""
+        return encode(cls.plain(row))
+
+
+def _member(entry: Entry, value: dict[str, Any], source: json.Source | None) -> Any:
+    if entry.spoken not in value:
+        if entry.field.required:
+            raise Refused("missing")
+        return entry.default
+    given = value[entry.spoken]
+    if given is None:
+        if entry.field.allow_null:
+            return entry.default
+        raise Refused("null")
+    return entry.field.parse(given, _Later(source, entry.spoken) if source else None)
+
+
+def _parameter(entry: Entry, given: Mapping[str, str]) -> Any:
+    if entry.spoken not in given:
+        if entry.field.required:
+            raise Refused("missing")
+        return entry.default
+    return entry.field.parse_text(storable(given[entry.spoken]))
+
+
+def _checked(declared: Any, values: dict[str, Any], given: Mapping[str, Any], problems: list[FieldProblem]) -> dict[str, Any]:
+    """The values after the rules across fields. Raises Invalid."""
+    if problems:
+        raise Invalid(problems)
+    try:
+        return declared.check(values)
+    except Refused as refusal:
+        spoken = {entry.name: entry.spoken for entry in declared.plan}
+        path = (spoken[refusal.field],) if refusal.field else ()
+        value = given.get(path[0], given) if path else given
+        raise Invalid([FieldProblem(path, refusal.code, refusal.facts, value)]) from refusal
+
+
+class _Later:
+    """A member's source, found only when a field asks for it: most never do."""
+
+    __slots__ = ("_key", "_source")
+
+    def __init__(self, source: json.Source, key: str) -> None:
+        self._source = source
+        self._key = key
+
+    @property
+    def raw(self) -> str:
+        return self._source.part(self._key).raw
+
+    def part(self, key: Any) -> json.Source:
+        return self._source.part(self._key).part(key)

@@ -1,0 +1,197 @@
+"""The base of every view: it reads, answers and refuses in its dialect, so that a method of an app is three lines.
+
+REST framework's shell without its kitchen: one renderer that is no renderer, no parsers, no negotiation; the body stays bytes until a Body reads it.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, ClassVar
+
+import structlog
+from django.conf import settings
+from django.db import InterfaceError, OperationalError
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from rest_framework.parsers import JSONParser
+from rest_framework.renderers import JSONRenderer
+from rest_framework.request import Request
+from rest_framework.viewsets import ViewSet
+from structlog.contextvars import get_contextvars
+
+from kernel.tenants.services import Caller
+from kernel.wire import json, serializers, streams
+from kernel.wire.authentication import SAFE_METHODS, KeyAuthentication, acting, authorize
+from kernel.wire.dialect import Dialect
+from kernel.wire.pagination import Page, page_of
+from kernel.wire.problems import FieldProblem, Invalid, Problem, Refused, RequestRefused, problem_of
+
+LONGEST_KEY = 255
+KEY_HEADERS = ("Idempotency-Key", "X-Idempotency-Key")
+logger = structlog.get_logger(__name__)
+
+
+class LedgerViewSet(ViewSet):
+    # The docstring of a base would end up in the public schema.
+
+    # Of the API as a whole, set once per app.
+    dialect: ClassVar[Dialect]
+    ledger: ClassVar[str] = ""
+    # Actions that must say for whom they act.
+    requires_on_behalf_of: ClassVar[frozenset[str]] = frozenset()
+
+    authentication_classes = (KeyAuthentication,)
+    permission_classes = ()
+    throttle_classes = ()
+    # For the schema's media types alone: neither is ever called.
+    parser_classes = (JSONParser,)
+    renderer_classes = (JSONRenderer,)
+    metadata_class = None
+
+    caller: Caller
+
+    # What a method of an app says.
+
+    def read(self, body: type[serializers.Body]) -> dict[str, Any]:
+        """The values of the request's body, by declared name. Raises Invalid, RequestRefused."""
+        raw = self.raw_body(large=body.is_large)
+        return body.read(raw, is_json=streams.is_json(self.request))
+
+    def read_list(self, body: type[serializers.Body], *, max_items: int = 1000) -> list[dict[str, Any] | Invalid]:
+        """The outcomes of a body that is a bare array, or with Content-Type application/x-ndjson one object per line."""
+        raw = self.raw_body(large=True)
+        if "ndjson" not in (self.request.META.get("CONTENT_TYPE") or ""):
+            return body.read_list(raw, max_items=max_items)
+        outcomes = []
+        for outcome in body.read_lines(raw):
+            outcomes.append(outcome)
+            if len(outcomes) > max_items:
+                raise Invalid([FieldProblem((), "too_long", {"max": max_items})])
+        return outcomes
+
+    def query(self, query: type[serializers.Query]) -> dict[str, Any]:
+        """The values of the query string, by declared name. Raises Invalid with place `query`."""
+        return query.read(self.request.GET)
+
+    def who(self) -> dict[str, Any]:
+        """What every service wants to know first: tenant_id, actor, request_id."""
+        return {"tenant_id": self.caller.tenant_id, "actor": self.caller.actor, "request_id": self.request_id()}
+
+    def request_id(self) -> str:
+        """The id under which this request is logged; what a caller sends as X-Request-ID, if it is fit to be kept."""
+        given = str(get_contextvars().get("request_id", ""))
+        return given[:128] if given.isascii() and given.isprintable() else ""
+
+    def idempotency_key(self) -> str | None:
+        """The caller's key, if it sent one: 1 to 255 printable ASCII characters. Raises Invalid with place `header`."""
+        given = {name: self.request.headers[name] for name in KEY_HEADERS if name in self.request.headers}
+        for name, key in given.items():
+            if not key or len(key) > LONGEST_KEY or not (key.isascii() and key.isprintable()):
+                code = "too_short" if not key else "too_long" if len(key) > LONGEST_KEY else "bad_key"
+                facts = {"too_short": {"min": 1}, "too_long": {"max": LONGEST_KEY}}.get(code, {})
+                raise Invalid([FieldProblem((name,), code, facts, key)], place="header")
+        if len(set(given.values())) > 1:
+            raise Invalid([FieldProblem((KEY_HEADERS[1],), "bad_key", {}, given[KEY_HEADERS[1]])], place="header")
+        return next(iter(given.values()), None)
+
+    def reply(self, reply: type[serializers.Reply], row: Any, *, status: int = 200, replayed: bool = False) -> HttpResponse:
+        """A row in this API's words. `replayed`: the first outcome of an earlier call, and marked as such."""
+        headers = {"Idempotent-Replayed": "true"} if replayed else {}
+        return HttpResponse(reply.render(row), content_type="application/json", status=status, headers=headers)
+
+    def answer(self, body: Any, *, status: int = 200, headers: Mapping[str, str] | None = None) -> HttpResponse:
+        """A body put together by hand: slower than `reply`, Decimals as numbers, any value rendered safely."""
+        return HttpResponse(json.render(body), content_type="application/json", status=status, headers=dict(headers or {}))
+
+    def page(
+        self,
+        reply: type[serializers.Reply],
+        queryset: "QuerySet[Any, Any]",
+        *,
+        limit: int,
+        after: str | None = None,
+        before: str | None = None,
+        key: Iterable[str] = ("id",),
+        descending: bool = True,
+        written: Callable[[list[Any]], Iterable[Any]] = iter,
+    ) -> HttpResponse:
+        """One page of a selector's queryset. `written`: what to make of the page's rows before they are written (e.g. add related rows,
+        fetched at once). Raises Invalid with place `query` for a cursor that isn't ours."""
+        scope = f"{self.caller.tenant_id}:{type(self).__name__}:{self.action}"
+        try:
+            page = page_of(queryset, limit=limit, scope=scope, key=tuple(key), after=after, before=before, descending=descending)
+        except Refused as refusal:
+            name = self.dialect.cursor_names[refusal.facts["name"]]
+            sent = after if refusal.facts["name"] == "after" else before
+            raise Invalid([FieldProblem((name,), refusal.code, {}, sent)], place="query") from refusal
+        return self.page_reply(reply, page, rows=written(page.rows))
+
+    def page_reply(self, reply: type[serializers.Reply], page: Page, *, rows: Iterable[Any]) -> HttpResponse:
+        """A page in this API's shape."""
+        items = [reply.plain(row) for row in rows]
+        body = self.dialect.page_body(page=page, items=items, request=self.request)
+        return HttpResponse(serializers.encode(body), content_type="application/json")
+
+    def raw_body(self, *, large: bool = False) -> bytes:
+        """The body's bytes, for a call that reads them in its own way. Raises RequestRefused."""
+        return streams.raw_body(self.request, limit=settings.API_BATCH_BODY_LIMIT if large else settings.API_BODY_LIMIT)
+
+    # What REST framework asks.
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        self.dialect.check_request(request)
+        if request.method == "OPTIONS":
+            return
+        if self.action is None:
+            raise RequestRefused("method_not_allowed", allowed=self.allowed_methods)
+        for value in kwargs.values():
+            _check_path(value)
+        caller = request.user
+        authorize(caller=caller, ledger=self.ledger, method=request.method or "")
+        account = request.META.get("HTTP_ON_BEHALF_OF")
+        self.caller = acting(caller=caller, account=account, is_required=self.action in self.requires_on_behalf_of)
+
+    def options(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:
+        return HttpResponse(status=204, headers={"Allow": ", ".join(self.allowed_methods)})
+
+    def get_exception_handler(self) -> Callable[[Exception, dict[str, Any]], HttpResponse]:
+        return self.refuse
+
+    def get_authenticate_header(self, request: Request) -> None:
+        """The challenge is the dialect's to word."""
+
+    def refuse(self, exception: Exception, context: dict[str, Any]) -> HttpResponse:
+        """The error reply for whatever was raised."""
+        problem = problem_of(exception) or unforeseen(exception, request=self.request)
+        return error_response(dialect=self.dialect, problem=problem, request=self.request)
+
+    def finalize_response(self, request: Request, response: HttpResponse, *args: Any, **kwargs: Any) -> HttpResponse:
+        for name, value in self.dialect.reply_headers(request).items():
+            response.headers[name] = value
+        return response
+
+
+def unforeseen(exception: Exception, *, request: HttpRequest | Request) -> Problem:
+    """The problem for what nobody raised on purpose. A lost database tells a reader to come again; a writer, that it must look."""
+    logger.error("request_failed", method=request.method, path=request.path, exc_info=exception)
+    if isinstance(exception, OperationalError | InterfaceError):
+        return Problem(code="busy" if request.method in SAFE_METHODS else "outcome_unknown")
+    return Problem(code="internal")
+
+
+def error_response(*, dialect: Dialect, problem: Problem, request: HttpRequest | Request) -> HttpResponse:
+    """An error in an API's own words; also for what fails before a view exists (an unrouted path, a broken middleware)."""
+    try:
+        body, status, headers = dialect.error_body(problem), dialect.status(problem), dialect.headers(problem)
+    except Exception:
+        # A code that the dialect has no words for is our fault, not the caller's.
+        logger.exception("dialect_failed", code=problem.code, path=request.path)
+        problem = Problem(code="internal")
+        body, status, headers = dialect.error_body(problem), dialect.status(problem), dialect.headers(problem)
+    return HttpResponse(json.render(body), content_type="application/json", status=status, headers=headers | dialect.reply_headers(request))
+
+
+def _check_path(value: Any) -> None:
+    """A path's text that can't be in the database names nothing."""
+    try:
+        serializers.storable(str(value))
+    except Refused as refusal:
+        raise RequestRefused("not_found") from refusal
