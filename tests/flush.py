@@ -12,9 +12,12 @@ class Flush:
 
     def __init__(self, connection: Any) -> None:
         self.connection = connection
-        self.tables = self._column(
-            "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition"
-        ) - KEPT
+        self.tables = (
+            self._column(
+                "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition"
+            )
+            - KEPT
+        )
         with connection.cursor() as cursor:
             cursor.execute("SELECT conrelid::regclass::text, confrelid::regclass::text FROM pg_constraint WHERE contype = 'f'")
             self.references = [(child.strip('"'), parent.strip('"')) for child, parent in cursor.fetchall()]

@@ -1,0 +1,203 @@
+"""The laws that can be read off the source. Each takes modules and returns what is wrong, with what to do instead."""
+
+import ast
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+LEDGERS = ("billing", "metering", "credits")
+PACKAGES = (*LEDGERS, "kernel", "config")
+DRAWERS = {"utils", "util", "helpers", "helper", "common", "core", "misc", "tools", "shared"}
+FUNCTION_LINES = 40
+MODULE_LINES = 400
+NESTING = 2
+WRITES = {"save", "create", "bulk_create", "update", "bulk_update", "delete", "raw", "get_or_create", "update_or_create"}
+# What only querysets have; a plain `.update(` may be a dictionary's.
+QUERYSET_STEPS = {"objects", "_default_manager", "_base_manager", "filter", "exclude", "all", "get_queryset", "select_for_update", "using"}
+QUERYSET_NAMES = {"queryset", "rows", "query"}
+SQL_WRITES = ("INSERT INTO ", "UPDATE ", "DELETE FROM ", "TRUNCATE ")
+BRANCHES = (ast.If, ast.For, ast.AsyncFor, ast.While, ast.Match)
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+DOMAIN = {"services", "selectors", "models", "errors", "choices"}
+
+
+@dataclass(frozen=True)
+class Module:
+    """A Python file: `name` is dotted, as it is imported."""
+
+    name: str
+    text: str
+
+    @cached_property
+    def tree(self) -> ast.Module:
+        return ast.parse(self.text)
+
+    @property
+    def parts(self) -> list[str]:
+        return self.name.split(".")
+
+    def imports(self) -> Iterator[tuple[int, str]]:
+        """Every name imported, in full: `from a.b import c` gives a.b.c."""
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.Import):
+                yield from ((node.lineno, alias.name) for alias in node.names)
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                yield from ((node.lineno, f"{node.module}.{alias.name}") for alias in node.names)
+
+
+def all_modules(*packages: str) -> list[Module]:
+    found = []
+    for package in packages:
+        for path in sorted((ROOT / package).rglob("*.py")):
+            name = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+            found.append(Module(name=name, text=path.read_text()))
+    return found
+
+
+def is_within(name: str, package: str) -> bool:
+    return name == package or name.startswith(f"{package}.")
+
+
+def writes_only_in_services(modules: Iterable[Module], ledger_models: set[str]) -> list[str]:
+    """Law 5: only services.py creates or changes a ledger's rows."""
+    found = []
+    for module in modules:
+        app_services = f"{module.parts[0]}.services"
+        if is_within(module.name, app_services) or is_within(module.name, "kernel.tenants.services") or "migrations" in module.parts:
+            continue
+        is_ledger_code = module.parts[0] in LEDGERS or is_within(module.name, "kernel.ledger")
+        for node in ast.walk(module.tree):
+            if isinstance(node, ast.Call) and _is_write(node, ledger_models=ledger_models, is_ledger_code=is_ledger_code):
+                found.append(
+                    f"{module.name}:{node.lineno} writes rows with .{node.func.attr}(): call a function of {app_services} instead; "  # type: ignore[attr-defined]
+                    "if there is none for this change, add it there."
+                )
+            if is_ledger_code and _is_sql_write(node):
+                found.append(
+                    f"{module.name}:{node.lineno} holds SQL that writes: it belongs to {app_services} or a .sql file beside a migration."
+                )
+    return found
+
+
+def _is_write(call: ast.Call, *, ledger_models: set[str], is_ledger_code: bool) -> bool:
+    if not isinstance(call.func, ast.Attribute) or call.func.attr not in WRITES:
+        return False
+    steps = _chain(call.func.value)
+    if ledger_models & set(steps):
+        return True
+    if not is_ledger_code or steps[:1] == ["super"]:
+        return False
+    return call.func.attr != "update" or bool(QUERYSET_STEPS & set(steps)) or bool(QUERYSET_NAMES & set(steps[:1]))
+
+
+def _chain(node: ast.expr) -> list[str]:
+    """The names of `A.objects.filter(...)`, from the left: A, objects, filter."""
+    names: list[str] = []
+    while True:
+        if isinstance(node, ast.Call | ast.Subscript):
+            node = node.func if isinstance(node, ast.Call) else node.value
+        elif isinstance(node, ast.Attribute):
+            names.append(node.attr)
+            node = node.value
+        else:
+            return [*([node.id] if isinstance(node, ast.Name) else []), *reversed(names)]
+
+
+def _is_sql_write(node: ast.AST) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.lstrip().startswith(SQL_WRITES)
+
+
+def no_drawers(modules: Iterable[Module]) -> list[str]:
+    return [
+        f"{module.name} is a drawer: name the module after what it is about, or put the function where it is used."
+        for module in modules
+        if DRAWERS & set(module.parts)
+    ]
+
+
+def sizes(modules: Iterable[Module]) -> list[str]:
+    found = []
+    for module in modules:
+        lines = module.text.count("\n")
+        if lines > MODULE_LINES:
+            found.append(f"{module.name} has {lines} lines, {MODULE_LINES} are allowed: make a package of it, one file for each noun.")
+        for node in ast.walk(module.tree):
+            if isinstance(node, FUNCTIONS):
+                found += _function_sizes(module, node)
+    return found
+
+
+def _function_sizes(module: Module, function: ast.FunctionDef | ast.AsyncFunctionDef) -> list[str]:
+    found = []
+    length = (function.end_lineno or function.lineno) - function.lineno + 1
+    if length > FUNCTION_LINES:
+        found.append(
+            f"{module.name}:{function.lineno} {function.name} has {length} lines, {FUNCTION_LINES} are allowed: "
+            "give a step of it a name of its own."
+        )
+    if (depth := nesting(function)) > NESTING:
+        found.append(
+            f"{module.name}:{function.lineno} {function.name} nests {depth} deep, {NESTING} are allowed: "
+            "return early, or give the inner part a name."
+        )
+    return found
+
+
+def nesting(node: ast.AST) -> int:
+    """How deep branches and loops stand in each other; an elif is no deeper than its if, an inner function begins anew."""
+    deepest = 0
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, (*FUNCTIONS, ast.ClassDef)):
+            continue
+        is_elif = isinstance(node, ast.If) and isinstance(child, ast.If) and node.orelse == [child]
+        deepest = max(deepest, nesting(child) + (isinstance(child, BRANCHES) and not is_elif))
+    return deepest
+
+
+def no_print(modules: Iterable[Module]) -> list[str]:
+    return [
+        f"{module.name}:{node.lineno} prints: a command writes to self.stdout, everything else logs."
+        for module in modules
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
+    ]
+
+
+def no_signals(modules: Iterable[Module]) -> list[str]:
+    return [
+        f"{module.name}:{line} uses signals ({name}): say it in the service that makes the change, in the same transaction."
+        for module in modules
+        for line, name in module.imports()
+        if name.startswith(("django.db.models.signals", "django.dispatch"))
+    ]
+
+
+def domain_is_silent(modules: Iterable[Module]) -> list[str]:
+    """Law 3: what decides about money doesn't know HTTP. Admin pages are mouths, not domain."""
+    spoken = ("django.http", "rest_framework", "drf_spectacular", "kernel.wire")
+    return [
+        f"{module.name}:{line} imports {name}: raise an error with a code and facts, and let the api's dialect speak."
+        for module in modules
+        if _is_domain(module)
+        for line, name in module.imports()
+        if any(is_within(name, package) for package in spoken)
+    ]
+
+
+def _is_domain(module: Module) -> bool:
+    if module.parts[0] == "kernel":
+        return module.parts[1:2] in (["ledger"], ["tenants"]) and "admin" not in module.parts
+    return module.parts[0] in LEDGERS and len(module.parts) > 1 and module.parts[1] in DOMAIN
+
+
+def neighbours_by_services(modules: Iterable[Module]) -> list[str]:
+    """Law 1: metering pays through the services of billing and credits, and sees nothing else of them."""
+    return [
+        f"{module.name}:{line} imports {name}: metering may use only the services of {name.split('.')[0]}."
+        for module in modules
+        if module.parts[0] == "metering"
+        for line, name in module.imports()
+        if name.split(".")[0] in {"billing", "credits"} and not is_within(name, f"{name.split('.')[0]}.services")
+    ]

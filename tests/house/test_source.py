@@ -1,0 +1,150 @@
+"""The laws of the house that can be read off the source, and that each of them can fail."""
+
+import pytest
+from django.apps import apps
+
+from kernel.ledger.rows import TenantOwned
+from tests.house import source_laws
+from tests.house.source_laws import LEDGERS, PACKAGES, Module, all_modules
+
+
+def ledger_models() -> set[str]:
+    return {model.__name__ for model in apps.get_models() if issubclass(model, TenantOwned)}
+
+
+def told(violations: list[str]) -> str:
+    return "\n" + "\n".join(violations)
+
+
+def test_only_services_write_ledger_rows():
+    violations = source_laws.writes_only_in_services(all_modules(*PACKAGES), ledger_models())
+    assert not violations, told(violations)
+
+
+def test_there_are_no_drawers():
+    violations = source_laws.no_drawers(all_modules(*PACKAGES, "tests"))
+    assert not violations, told(violations)
+
+
+def test_functions_and_modules_are_small():
+    violations = source_laws.sizes(module for module in all_modules(*PACKAGES) if "migrations" not in module.parts)
+    assert not violations, told(violations)
+
+
+def test_nothing_prints():
+    violations = source_laws.no_print(all_modules(*PACKAGES))
+    assert not violations, told(violations)
+
+
+def test_nothing_hides_in_signals():
+    violations = source_laws.no_signals(all_modules(*LEDGERS, "kernel"))
+    assert not violations, told(violations)
+
+
+def test_the_domain_does_not_know_http():
+    violations = source_laws.domain_is_silent(all_modules(*LEDGERS, "kernel"))
+    assert not violations, told(violations)
+
+
+def test_metering_sees_its_neighbours_services_alone():
+    violations = source_laws.neighbours_by_services(all_modules("metering"))
+    assert not violations, told(violations)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Entry.objects.create(amount=1)",
+        "Entry.objects.bulk_create(rows)",
+        "Entry.objects.filter(id=1).update(amount=1)",
+        "Entry.objects.get_or_create(id=1)",
+        "Entry.objects.raw('select 1')",
+        "models.Entry.objects.all().delete()",
+        "entry.save()",
+        "queryset.update(status='void')",
+        "self.get_queryset().filter(a=1).update(b=2)",
+        "cursor.execute('UPDATE credits_grant SET balance = 0')",
+    ],
+)
+def test_a_write_outside_services_is_found(line):
+    [violation] = source_laws.writes_only_in_services([Module(name="credits.admin", text=line)], {"Entry"})
+    assert "credits.services" in violation
+
+
+def test_a_write_from_another_app_is_found():
+    assert source_laws.writes_only_in_services([Module(name="config.demo.book", text="Entry.objects.create()")], {"Entry"})
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("credits.services", "Entry.objects.create(amount=1)"),
+        ("credits.services.grants", "entry.save()"),
+        ("credits.admin", "context.update(title='Grants')"),
+        ("config.demo.book", "user.save()"),
+    ],
+)
+def test_what_is_allowed_to_write_is_left_alone(name, line):
+    assert source_laws.writes_only_in_services([Module(name=name, text=line)], {"Entry"}) == []
+
+
+@pytest.mark.parametrize("name", ["credits.utils", "kernel.common.money", "billing.helpers"])
+def test_a_drawer_is_found(name):
+    assert source_laws.no_drawers([Module(name=name, text="")])
+
+
+def test_a_long_function_is_found():
+    text = "def long():\n" + "    a = 1\n" * 40
+    assert "41 lines" in source_laws.sizes([Module(name="credits.services", text=text)])[0]
+
+
+def test_a_long_module_is_found():
+    assert "401 lines" in source_laws.sizes([Module(name="credits.services", text="a = 1\n" * 401)])[0]
+
+
+def test_deep_nesting_is_found():
+    text = "def deep():\n    for a in b:\n        if a:\n            while a:\n                a = 0\n"
+    assert "3 deep" in source_laws.sizes([Module(name="credits.services", text=text)])[0]
+
+
+def test_a_chain_of_elifs_is_not_deep():
+    text = "def flat():\n    if a:\n        pass\n    elif b:\n        pass\n    elif c:\n        if d:\n            pass\n"
+    assert source_laws.sizes([Module(name="credits.services", text=text)]) == []
+
+
+def test_a_print_is_found():
+    assert source_laws.no_print([Module(name="credits.services", text="print(1)")])
+
+
+@pytest.mark.parametrize("line", ["from django.db.models.signals import post_save", "from django.dispatch import receiver"])
+def test_a_signal_is_found(line):
+    assert source_laws.no_signals([Module(name="credits.models", text=line)])
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("credits.services", "from django.http import HttpResponse"),
+        ("credits.services.grants", "import rest_framework.serializers"),
+        ("credits.errors", "from kernel.wire import problems"),
+        ("kernel.ledger.posting", "from django.http import JsonResponse"),
+        ("kernel.tenants.services", "from drf_spectacular.utils import extend_schema"),
+    ],
+)
+def test_a_domain_that_speaks_http_is_found(name, line):
+    assert source_laws.domain_is_silent([Module(name=name, text=line)])
+
+
+def test_an_api_and_an_admin_may_speak_http():
+    text = "from django.http import HttpResponse"
+    assert source_laws.domain_is_silent([Module(name="credits.api.views", text=text), Module(name="kernel.ledger.admin", text=text)]) == []
+
+
+@pytest.mark.parametrize("line", ["from billing.models import Entry", "from billing import models", "import credits.selectors"])
+def test_a_neighbours_inside_is_found(line):
+    assert source_laws.neighbours_by_services([Module(name="metering.services", text=line)])
+
+
+def test_a_neighbours_services_are_open():
+    text = "from billing.services import record_transaction\nfrom credits import services as credits_services"
+    assert source_laws.neighbours_by_services([Module(name="metering.services", text=text)]) == []

@@ -1,0 +1,167 @@
+"""The laws of the house that can be read off the tables, for every model there is, and that each of them can fail."""
+
+import importlib
+import importlib.util
+
+import pytest
+from django.apps import apps
+from django.db import connection, models
+
+from kernel.ledger.constraints import known_constraints
+from kernel.ledger.rows import LedgerRow, TenantOwned
+from tests.house import table_laws
+from tests.house.source_laws import LEDGERS
+
+pytestmark = pytest.mark.django_db
+
+
+def tenant_owned() -> list[type[models.Model]]:
+    return [model for model in apps.get_models() if issubclass(model, TenantOwned)]
+
+
+def tenant_tables() -> set[str]:
+    return {model._meta.db_table for model in tenant_owned()}
+
+
+def foreign_keys(model: type[models.Model]) -> list[models.ForeignKey]:
+    return [field for field in model._meta.local_fields if isinstance(field, models.ForeignKey)]
+
+
+def told(violations: list[str]) -> str:
+    return "\n" + "\n".join(violations)
+
+
+def all_known_constraints() -> set[str]:
+    for app in LEDGERS:
+        for module in ("errors", "services"):
+            if importlib.util.find_spec(f"{app}.{module}"):
+                importlib.import_module(f"{app}.{module}")
+    return known_constraints()
+
+
+def test_every_model_of_a_ledger_with_a_tenant_is_tenant_owned():
+    strays = [
+        f"{model._meta.label} has a tenant but not the key of a tenant's table: derive it from TenantOwned or LedgerRow."
+        for app in LEDGERS
+        for model in apps.get_app_config(app).get_models()
+        if not issubclass(model, TenantOwned) and any(field.name == "tenant" for field in model._meta.local_fields)
+    ]
+    assert not strays, told(strays)
+
+
+def test_every_key_is_the_tenants():
+    violations = [violation for table in tenant_tables() for violation in table_laws.primary_key(table)]
+    assert not violations, told(violations)
+
+
+def test_every_unique_begins_with_the_tenant():
+    violations = [violation for table in tenant_tables() for violation in table_laws.unique_begins_with_tenant(table)]
+    assert not violations, told(violations)
+
+
+def test_every_reference_stays_in_its_tenant():
+    violations = [
+        violation
+        for model in tenant_owned()
+        for violation in table_laws.references_stay_in_tenant(
+            model._meta.db_table, tenant_tables(), [field.column for field in foreign_keys(model)]
+        )
+    ]
+    assert not violations, told(violations)
+
+
+def test_every_foreign_key_protects():
+    violations = [
+        f"{model._meta.label}.{field.name} is not PROTECT: what the book refers to can't be deleted."
+        for model in tenant_owned()
+        for field in foreign_keys(model)
+        if field.remote_field.on_delete is not models.PROTECT
+    ]
+    assert not violations, told(violations)
+
+
+def test_every_fact_is_append_only():
+    changeable = table_laws.changeable_columns()
+    violations = [
+        violation
+        for model in tenant_owned()
+        if issubclass(model, LedgerRow) or (model._meta.app_label, model._meta.model_name) in changeable
+        for violation in table_laws.append_only(model._meta.db_table, changeable.get((model._meta.app_label, model._meta.model_name)))
+    ]
+    assert not violations, told(violations)
+
+
+def test_every_constraint_has_an_error():
+    known = all_known_constraints()
+    violations = [violation for table in tenant_tables() for violation in table_laws.refusals_are_known(table, known)]
+    assert not violations, told(violations)
+
+
+@pytest.fixture
+def bad_table():
+    """A table that breaks every law of tables."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            CREATE TABLE house_good (tenant_id uuid, id uuid, PRIMARY KEY (tenant_id, id), UNIQUE (id));
+            CREATE TABLE house_bad (
+                id uuid PRIMARY KEY, tenant_id uuid, note text CONSTRAINT house_bad_note_check CHECK (note <> ''),
+                code text CONSTRAINT house_bad_code_key UNIQUE,
+                good_id uuid CONSTRAINT house_bad_good_fkey REFERENCES house_good (id) ON DELETE CASCADE, other_id uuid
+            )
+            """
+        )
+    return "house_bad"
+
+
+def test_a_key_without_the_tenant_is_found(bad_table):
+    assert "TenantKey" in table_laws.primary_key(bad_table)[0]
+    assert table_laws.primary_key("house_good") == []
+
+
+def test_a_unique_without_the_tenant_is_found(bad_table):
+    assert len(table_laws.unique_begins_with_tenant(bad_table)) == 2
+
+
+def test_a_reference_out_of_the_tenant_is_found(bad_table):
+    cascades, single, missing = table_laws.references_stay_in_tenant(bad_table, {"house_good"}, ["good_id", "other_id"])
+    assert "only ever protect" in cascades
+    assert "TenantForeignKey" in single
+    assert "other_id has no foreign key" in missing
+
+
+def test_a_fact_that_nothing_holds_is_found(bad_table):
+    assert len(table_laws.append_only(bad_table, None)) == 1
+    assert len(table_laws.append_only(bad_table, set())) == 3
+
+
+def test_a_column_that_the_trigger_does_not_watch_is_found(bad_table):
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            CREATE TRIGGER u BEFORE UPDATE OF id, tenant_id ON house_bad FOR EACH ROW EXECUTE FUNCTION ledger_append_only();
+            CREATE TRIGGER d BEFORE DELETE ON house_bad FOR EACH ROW EXECUTE FUNCTION ledger_append_only();
+            CREATE TRIGGER t BEFORE TRUNCATE ON house_bad FOR EACH STATEMENT EXECUTE FUNCTION ledger_append_only();
+            """
+        )
+    [violation] = table_laws.append_only(bad_table, {"note", "other_id"})
+    assert "['code', 'good_id']" in violation
+    assert table_laws.append_only(bad_table, {"note", "other_id", "code", "good_id"}) == []
+
+
+def test_a_trigger_that_is_switched_off_is_found(bad_table):
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            CREATE TRIGGER d BEFORE DELETE ON house_bad FOR EACH ROW EXECUTE FUNCTION ledger_append_only();
+            ALTER TABLE house_bad DISABLE TRIGGER d
+            """
+        )
+    assert len(table_laws.append_only(bad_table, set())) == 3
+
+
+def test_a_constraint_without_an_error_is_found(bad_table):
+    first, second = table_laws.refusals_are_known(bad_table, set())
+    assert "house_bad_code_key" in first
+    assert "house_bad_note_check" in second
+    assert table_laws.refusals_are_known(bad_table, {"house_bad_code_key", "house_bad_note_check"}) == []
