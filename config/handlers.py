@@ -1,10 +1,11 @@
 """Errors that no view answered: an unrouted path, a refused host, a fault of ours. The path says whose words to use."""
 
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse
 
 from config import views
 from config.apis import dialect_of
 from kernel.wire.problems import Problem
+from kernel.wire.views import error_response
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -27,6 +28,4 @@ def _answer(request: HttpRequest, *, code: str, status: int) -> HttpResponse:
     dialect = dialect_of(request.path_info)
     if dialect is None:
         return views.error_page(request, status)
-    problem = Problem(code=code)
-    headers = dialect.reply_headers(request) | dialect.headers(problem)
-    return JsonResponse(dialect.error_body(problem), status=dialect.status(problem), headers=headers)
+    return error_response(dialect=dialect, problem=Problem(code=code), request=request)

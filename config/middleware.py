@@ -13,6 +13,8 @@ from django.contrib.sessions.middleware import SessionMiddleware
 from django.http import HttpRequest, HttpResponse
 from django.middleware.csrf import CsrfViewMiddleware
 
+from kernel.tenants.services import Caller
+
 log = structlog.get_logger("countinghouse.request")
 
 OFFICE = "/admin/"
@@ -76,8 +78,9 @@ def _log_answer(request: HttpRequest, response: HttpResponse, *, duration_ms: fl
 
 def _who(request: HttpRequest) -> dict[str, Any]:
     """The tenant and key, or the member of staff, where the view has found them out already; asks the database for nothing."""
-    caller = getattr(request, "auth", None)
-    if caller is not None:
+    caller = getattr(request, "user", None)
+    # Not isinstance: that would make the admin's lazy user load itself.
+    if type(caller) is Caller:
         return {"tenant": str(caller.tenant_id), "key": str(caller.key_id)}
     staff = getattr(request, "_cached_user", None)
     return {"staff": staff.pk} if staff is not None and staff.pk else {}
