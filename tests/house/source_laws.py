@@ -201,3 +201,17 @@ def neighbours_by_services(modules: Iterable[Module]) -> list[str]:
         for line, name in module.imports()
         if name.split(".")[0] in {"billing", "credits"} and not is_within(name, f"{name.split('.')[0]}.services")
     ]
+
+
+def mouths_are_blind(modules: Iterable[Module]) -> list[str]:
+    """Law 3: what speaks HTTP can't write what it can't see."""
+    return [
+        f"{module.name}:{line} imports {name}: an api calls services and selectors, it doesn't see models."
+        for module in modules
+        if module.parts[1:2] == ["api"] or is_within(module.name, "kernel.wire")
+        for line, name in module.imports()
+        if ("models" in name.split(".")[1:3]
+        and name.split(".")[0] in PACKAGES)
+        or is_within(name, "kernel.ledger.rows")
+        or name == "django.db.models"
+    ]

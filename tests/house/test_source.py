@@ -46,6 +46,11 @@ def test_the_domain_does_not_know_http():
     assert not violations, told(violations)
 
 
+def test_apis_do_not_see_models():
+    violations = source_laws.mouths_are_blind(all_modules(*LEDGERS, "kernel"))
+    assert not violations, told(violations)
+
+
 def test_metering_sees_its_neighbours_services_alone():
     violations = source_laws.neighbours_by_services(all_modules("metering"))
     assert not violations, told(violations)
@@ -148,3 +153,22 @@ def test_a_neighbours_inside_is_found(line):
 def test_a_neighbours_services_are_open():
     text = "from billing.services import record_transaction\nfrom credits import services as credits_services"
     assert source_laws.neighbours_by_services([Module(name="metering.services", text=text)]) == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "from credits.models import Grant",
+        "from credits import models",
+        "from kernel.tenants.models import Tenant",
+        "from kernel.ledger.rows import LedgerRow",
+    ],
+)
+@pytest.mark.parametrize("name", ["credits.api.views", "kernel.wire.views"])
+def test_an_api_that_sees_models_is_found(name, line):
+    assert source_laws.mouths_are_blind([Module(name=name, text=line)])
+
+
+def test_an_api_may_see_services():
+    text = "from credits import selectors, services"
+    assert source_laws.mouths_are_blind([Module(name="credits.api.views", text=text)]) == []
