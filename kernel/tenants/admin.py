@@ -25,7 +25,7 @@ def utc(moment: datetime | None) -> SafeString | str:
     if moment is None:
         return "-"
     moment = moment.astimezone(UTC)
-    return format_html('<time class="utc" datetime="{0}" title="{0}">{1:%Y-%m-%d %H:%M:%S} UTC</time>', moment.isoformat(), moment)
+    return format_html('<time class="utc" datetime="{0}" title="{0}">{1} UTC</time>', moment.isoformat(), f"{moment:%Y-%m-%d %H:%M:%S}")
 
 
 class PlainChangeList(ChangeList):

@@ -1,0 +1,140 @@
+"""The admin as a whole: everything is in it, and nobody writes there."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.apps import apps
+from django.contrib import admin
+
+from config import office as office_site
+from kernel.tenants import services
+from kernel.tenants.admin import ReadOnly
+from kernel.tenants.models import ApiKey, Tenant
+from tests.factories import IssuedKeyFactory, TenantFactory
+
+OURS = ("tenants", "ledger", "billing", "metering", "credits")
+MODELS = [model for app in OURS for model in apps.get_app_config(app).get_models()]
+
+
+@pytest.fixture
+def issued():
+    return IssuedKeyFactory(tenant=TenantFactory(name="Acme Robotics"), name="production")
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model._meta.label)
+def test_every_model_is_in_the_admin(model):
+    assert admin.site.is_registered(model), (
+        f"Register {model._meta.label} in its app's admin.py, as a subclass of kernel.ledger.admin.LedgerAdmin."
+    )
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model._meta.label)
+def test_a_superuser_has_no_right_to_write_any_of_them(rf, boss, model):
+    page = admin.site.get_model_admin(model)
+    request = rf.get("/admin/")
+    request.user = boss
+    assert isinstance(page, ReadOnly)
+    assert page.get_model_perms(request) == {"add": False, "change": False, "delete": False, "view": True}
+    assert "delete_selected" not in page.get_actions(request)
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model._meta.label)
+def test_every_list_opens_and_asks_no_more_than_a_handful_of_queries(office, model, django_assert_max_num_queries):
+    with django_assert_max_num_queries(6):
+        response = office.get(f"/admin/{model._meta.app_label}/{model._meta.model_name}/")
+    assert response.status_code == 200
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model._meta.label)
+def test_adding_is_refused_everywhere(office, model):
+    address = f"/admin/{model._meta.app_label}/{model._meta.model_name}/add/"
+    assert (office.get(address).status_code, office.post(address, {}).status_code) == (403, 403)
+
+
+@pytest.mark.parametrize("door", ["change/", "delete/"])
+def test_a_tenant_can_be_neither_changed_nor_deleted_by_its_address(office, issued, door):
+    response = office.post(f"/admin/tenants/tenant/{issued.key.tenant_id}/{door}", {"name": "Other", "post": "yes"})
+    assert response.status_code == 403
+    assert Tenant.objects.get(id=issued.key.tenant_id).name == "Acme Robotics"
+
+
+def test_a_selection_can_not_be_deleted(office, issued):
+    selection = {"action": "delete_selected", "_selected_action": [str(issued.key.id)], "post": "yes"}
+    office.post("/admin/tenants/apikey/", selection)
+    assert ApiKey.objects.filter(id=issued.key.id).exists()
+
+
+def test_a_key_is_shown_by_prefix_scopes_and_state_and_never_its_digest(office, issued):
+    response = office.get(f"/admin/tenants/apikey/{issued.key.id}/change/")
+    html = response.content.decode()
+    assert response.status_code == 200
+    assert issued.key.prefix in html
+    assert "billing:read, billing:write" in html
+    assert f"{ApiKey.objects.get().created_at:%Y-%m-%d %H:%M:%S} UTC" in html
+    assert bytes(issued.key.secret_digest).hex() not in html
+    assert "digest" not in html.lower()
+    assert issued.secret not in html
+
+
+@pytest.mark.parametrize("state", ["active", "expired", "revoked"])
+def test_the_list_says_whether_a_key_still_works(office, state):
+    expires_at = datetime.now(UTC) - timedelta(days=1) if state == "expired" else None
+    issued = IssuedKeyFactory(expires_at=expires_at)
+    if state == "revoked":
+        services.revoke_api_key(prefix=issued.key.prefix)
+    page = admin.site.get_model_admin(ApiKey)
+    assert page.state(ApiKey.objects.get()) == state
+    assert f">{state}<" in "".join(office.get("/admin/tenants/apikey/").content.decode().split())
+
+
+def test_a_list_costs_the_same_with_one_row_and_with_many(office, django_assert_num_queries):
+    for _ in range(3):
+        IssuedKeyFactory()
+    queries = 4
+    with django_assert_num_queries(queries):
+        office.get("/admin/tenants/apikey/")
+    for _ in range(10):
+        IssuedKeyFactory()
+    with django_assert_num_queries(queries):
+        office.get("/admin/tenants/apikey/")
+
+
+def test_a_nul_in_a_filter_or_a_search_is_dropped(office):
+    response = office.get("/admin/tenants/tenant/?q=%00")
+    assert (response.status_code, response["Location"]) == (302, "/admin/tenants/tenant/")
+
+
+def test_the_sidebar_has_a_section_for_each_app_in_the_order_of_the_business(rf, boss):
+    request = rf.get("/admin/")
+    request.user = boss
+    titles = [section["title"] for section in office_site.navigation(request) if "title" in section]
+    assert titles == [title for title in office_site.SECTIONS.values() if title in titles]
+    assert {"Tenants", "Staff"} <= set(titles)
+
+
+@pytest.mark.parametrize(("local", "badge"), [(True, "Local"), (False, "Production")])
+def test_every_page_says_which_books_these_are(office, settings, local, badge):
+    settings.LOCAL = local
+    assert badge in office.get("/admin/").content.decode()
+
+
+@pytest.mark.django_db
+def test_the_login_page_is_ours_and_loads_nothing_from_outside(client):
+    html = client.get("/admin/login/").content.decode()
+    assert "Countinghouse" in html
+    assert 'src="http' not in html
+    assert '<link href="http' not in html
+
+
+@pytest.mark.django_db
+def test_who_is_not_staff_gets_no_further_than_the_login_page(client, django_user_model):
+    client.force_login(django_user_model.objects.create_user("visitor", password="visitor-password"))
+    response = client.get("/admin/tenants/apikey/")
+    assert (response.status_code, response["Location"]) == (302, "/admin/login/?next=/admin/tenants/apikey/")
+
+
+def test_staff_accounts_can_be_made_and_their_passwords_set(office, django_user_model):
+    password = "a-long-enough-secret"
+    form = {"username": "clerk", "usable_password": "true", "password1": password, "password2": password}
+    assert office.post("/admin/auth/user/add/", form).status_code == 302
+    assert django_user_model.objects.get(username="clerk").check_password(password)
