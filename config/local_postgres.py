@@ -58,8 +58,10 @@ def leave(server: Server, users: int, pid: int) -> None:
         return
     with contextlib.suppress(OSError, psycopg.Error):
         fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if not connections(server):
+        if not has_other_connections(server):
             server.run("pg_ctl", "stop", "-D", str(server.data), "-m", "fast", "-w")
+            if server.socket_folder() != server.data:
+                server.socket_folder().rmdir()
     os.close(users)
 
 
@@ -237,13 +239,15 @@ def wait_until_ready(server: Server) -> None:
         time.sleep(0.1)
 
 
-def connections(server: Server) -> int:
-    """How many other clients are connected."""
+def has_other_connections(server: Server) -> bool:
+    """Whether other clients stay connected; those that have just gone need a moment to vanish from the list."""
+    query = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
     with psycopg.connect(server.url("postgres"), autocommit=True, connect_timeout=5) as connection:
-        row = connection.execute(
-            "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
-        ).fetchone()
-    return int(row[0]) if row else 0
+        for _attempt in range(10):
+            if connection.execute(query).fetchone() == (0,):
+                return False
+            time.sleep(0.1)
+    return True
 
 
 def last_line(text: str, marks: tuple[str, ...] = ()) -> str:

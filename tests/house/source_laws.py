@@ -210,8 +210,7 @@ def mouths_are_blind(modules: Iterable[Module]) -> list[str]:
         for module in modules
         if module.parts[1:2] == ["api"] or is_within(module.name, "kernel.wire")
         for line, name in module.imports()
-        if ("models" in name.split(".")[1:3]
-        and name.split(".")[0] in PACKAGES)
+        if ("models" in name.split(".")[1:3] and name.split(".")[0] in PACKAGES)
         or is_within(name, "kernel.ledger.rows")
         or name == "django.db.models"
     ]
