@@ -78,6 +78,7 @@ class AmountNumber(Amount):
     """A JSON number or a string that holds one; written as a JSON number from the digits. `strings=False` takes numbers only."""
 
     fast_type = msgspec.Raw
+    type_code = "not_a_number"
 
     def __init__(self, *, strings: bool = True, **kwargs: Any) -> None:
         super().__init__(**kwargs)

@@ -1,4 +1,7 @@
-"""Who calls: one key in three forms, and for whom. Every API takes all three forms; what is wrong with a header is never said, only that it is."""
+"""Who calls: one key in three forms, and for whom.
+
+Every API takes all three forms. What is wrong with a header is never said, only that it is.
+"""
 
 import base64
 import binascii

@@ -1,7 +1,7 @@
 """The fast path: a msgspec struct compiled from the fields that a body declares, so that there is one definition of it.
 
-The rule: what is read here equals what the slow path reads; whatever looks doubtful here is Unsure, and the slow path says what is wrong with it.
-Fast may refuse more than slow, never accept more. msgspec skips some checks in what it skips, so `is_certain` makes them for the whole body.
+The rule: what is read here equals what the slow path reads; whatever looks doubtful is Unsure, and the slow path says what is wrong.
+Fast may refuse more than slow, never accept more. msgspec leaves out some checks in what it skips; `is_certain` makes them for the whole.
 """
 
 import re
@@ -116,7 +116,7 @@ def _raw_reader(field: Field) -> Callable[[Any], Any]:
             return field.parse_raw(text)
         if field.allow_null:
             return None
-        raise Refused("null")
+        raise Refused("null", expected=field.type_code)
 
     return read
 

@@ -1,6 +1,7 @@
 """The kinds of values that bodies and replies are made of. Each is strict, says what it refuses, and how it looks in the schema.
 
-A field reads (`parse`, from a JSON value), reads from a query string (`parse_text`) and writes (`plain`, for a reply). It refuses with `Refused`.
+A field reads (`parse`, from a JSON value), reads from a query string (`parse_text`) and writes (`plain`, for a reply).
+It refuses with `Refused`.
 """
 
 import json
@@ -36,6 +37,8 @@ class Field(RestField):
 
     # What msgspec shall demand before `parse` sees the value; Raw hands the bytes to `parse_raw` instead.
     fast_type: Any = None
+    # The code for a value of another JSON type; a null that isn't allowed carries it as the fact `expected`.
+    type_code = "not_text"
 
     def __init__(self, *, spoken: str | None = None, description: str = "", example: Any = empty, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -175,6 +178,7 @@ class Flag(Field):
     """true or false; in a query string also 1 and 0."""
 
     fast_type = bool
+    type_code = "not_boolean"
     _WORDS = {"true": True, "1": True, "false": False, "0": False}
 
     def parse(self, value: Any, source: Source | None = None) -> bool:
@@ -195,6 +199,7 @@ class Whole(Field):
     """A whole number: JSON digits without fraction or exponent."""
 
     fast_type = int
+    type_code = "not_a_number"
 
     def __init__(self, *, min_value: int = -BIGINT, max_value: int = BIGINT, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -283,10 +288,12 @@ class JsonObject(Field):
     """A customer's own object, kept as its text: key for key, digit for digit. Reads as RawJson; written as it stands.
 
     Refused, because the database couldn't give it back or compute with it: NUL and lone surrogates (unstorable_text), nesting beyond
-    `max_depth` (too_deep), exponents beyond 999 (number_out_of_range), NaN and Infinity (not_finite), text beyond `max_size` bytes (too_long).
+    `max_depth` (too_deep), exponents beyond 999 (number_out_of_range), NaN and Infinity (not_finite), more than `max_size` bytes
+    (too_long).
     """
 
     fast_type = msgspec.Raw
+    type_code = "not_json_object"
     MAX_EXPONENT = 999
     _NUMBER = re.compile(r"-?(?:NaN|Infinity)|[0-9][eE][+-]?0*[1-9][0-9]{3}")
     _UNSTORABLE = re.compile(r"\\(?:u0000|u[dD][89a-fA-F])")

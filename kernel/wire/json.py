@@ -6,7 +6,7 @@ Reading here is the slow, exact path; fast.py reads what needs no second look.
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -137,29 +137,9 @@ def render(value: Any) -> bytes:
 
 
 def _text(value: Any) -> str:
-    match value:
-        case None | bool():
-            return json.dumps(value)
-        case RawJson():
-            return str(value)
-        case str():
-            return _quoted(value)
-        case int():
-            return str(int(value))
-        case float():
-            return repr(value) if math.isfinite(value) else "null"
-        case Decimal():
-            return digits(value) if value.is_finite() else "null"
-        case UUID():
-            return f'"{value}"'
-        case datetime():
-            return f'"{milliseconds(value)}"'
-        case date():
-            return f'"{value.isoformat()}"'
-        case Mapping():
-            return "{" + ",".join(f"{_quoted(str(key))}:{_text(item)}" for key, item in value.items()) + "}"
-        case list() | tuple() | set() | frozenset():
-            return "[" + ",".join(_text(item) for item in value) + "]"
+    for kind, write in _FORMS:
+        if isinstance(value, kind):
+            return write(value)
     raise TypeError(f"{type(value).__name__} has no form in JSON.")
 
 
@@ -169,3 +149,32 @@ def _quoted(text: str) -> str:
     except UnicodeEncodeError:
         return json.dumps(text)
     return json.dumps(text, ensure_ascii=False)
+
+
+def _number(value: float | Decimal) -> str:
+    if not math.isfinite(value):
+        return "null"
+    return digits(value) if isinstance(value, Decimal) else repr(value)
+
+
+def _object(value: Mapping[Any, Any]) -> str:
+    return "{" + ",".join(f"{_quoted(str(key))}:{_text(item)}" for key, item in value.items()) + "}"
+
+
+def _list(value: Iterable[Any]) -> str:
+    return "[" + ",".join(_text(item) for item in value) + "]"
+
+
+# The first kind that fits counts: a RawJson is also a str, a bool an int, a datetime a date.
+_FORMS: tuple[tuple[Any, Callable[[Any], str]], ...] = (
+    (RawJson, str),
+    (str, _quoted),
+    (bool | None, json.dumps),
+    (int, lambda value: str(int(value))),
+    (float | Decimal, _number),
+    (UUID, lambda value: f'"{value}"'),
+    (datetime, lambda value: f'"{milliseconds(value)}"'),
+    (date, lambda value: f'"{value.isoformat()}"'),
+    (Mapping, _object),
+    (list | tuple | set | frozenset, _list),
+)

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 class Nested(Field):
     """One object: a Body class where it is read, a Reply class where it is written."""
 
+    type_code = "not_json_object"
+
     def __init__(self, shape: "type[Body | Reply]", **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.shape = shape
@@ -30,6 +32,8 @@ class Nested(Field):
 
 class ListOf(Field):
     """A list of values of one field, `ListOf(Text())`, or of objects, `ListOf(Nested(CostBody))`."""
+
+    type_code = "not_a_list"
 
     def __init__(self, child: Field, *, min_items: int = 0, max_items: int | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -65,7 +69,7 @@ class ListOf(Field):
             return self.child.parse(item, source)
         if self.child.allow_null:
             return None
-        raise Refused("null")
+        raise Refused("null", expected=self.child.type_code)
 
     def plain(self, value: Any) -> list[Any]:
         return [None if item is None else self.child.plain(item) for item in value]

@@ -17,7 +17,7 @@ LONGEST_CURSOR = 1000
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """The rows of one page in the list's order. `next` and `previous` are cursors, None at either end; they go into `after` and `before`."""
+    """The rows of one page in the list's order. `next` and `previous` are cursors for `after` and `before`, None at either end."""
 
     rows: list[Any]
     limit: int
@@ -37,8 +37,8 @@ def page_of(
 ) -> Page:
     """The page behind `after`, or the one ending at `before`, of a selector's queryset (of `values()` or of rows).
 
-    `key` must be unique, with an index on it; it is compared as one row value. `scope` names the list and its tenant: a cursor of another scope is
-    refused. Raises Refused (bad_cursor) with the fact `name`: after or before.
+    `key` must be unique, with an index on it; it is compared as one row value. `scope` names the list and its tenant: a cursor of
+    another scope is refused. Raises Refused (bad_cursor) with the fact `name`: after or before.
     """
     if after and before:
         raise Refused("bad_cursor", name="before")

@@ -1,12 +1,12 @@
 """What goes wrong between the socket and a service: codes and facts, which each API's dialect turns into its own words.
 
-A **field** refuses a value with one of these codes (facts in brackets): missing, null, not_text, not_a_number, number_syntax, not_finite,
-too_many_decimals (max), too_many_digits (max), not_positive, negative, not_whole, too_small (min), too_large (max), not_json_object, not_a_list,
-too_long (max), too_short (min), unstorable_text, unknown_choice (choices), unknown_currency, bad_timestamp, bad_day, bad_uuid, not_boolean,
-number_as_money, too_deep (max), number_out_of_range (max), bad_cursor, bad_key (max).
+A **field** refuses a value with one of these codes (facts in brackets): missing, null (expected), not_text, text_syntax (pattern), not_a_number,
+number_syntax, not_finite, too_many_decimals (max), too_many_digits (max), not_positive, negative, not_whole, too_small (min),
+too_large (max), number_as_money, not_json_object, not_a_list, too_long (max), too_short (min), unstorable_text, unknown_choice (choices),
+unknown_currency, bad_timestamp, bad_day, bad_uuid, not_boolean, too_deep (max), number_out_of_range (max), bad_cursor, bad_key.
 
-A **body** as a whole: empty_body, not_json_type (value), malformed_json (position, reason), unreadable_body (reason: encoding, depth, digits,
-compression), not_an_object (value), body_too_large (limit).
+A **body** as a whole: empty_body, not_json_type (value), malformed_json (position, reason), unreadable_body (reason: encoding, depth,
+digits, compression, connection), not_an_object (value), body_too_large (limit).
 
 A **request**: invalid (the fields say why), not_authenticated, forbidden (scope), not_authorized, not_found, method_not_allowed (allowed),
 missing_header (name), throttled (wait), internal; and every code of a DomainError.
@@ -78,6 +78,17 @@ class RequestRefused(Exception):
         self.headers = headers or {}
 
 
+_FOREIGN: dict[type[Exception], str] = {
+    Http404: "not_found",
+    exceptions.NotFound: "not_found",
+    exceptions.NotAuthenticated: "not_authenticated",
+    exceptions.AuthenticationFailed: "not_authenticated",
+    DjangoPermissionDenied: "forbidden",
+    exceptions.PermissionDenied: "forbidden",
+    RequestDataTooBig: "body_too_large",
+}
+
+
 def problem_of(exception: BaseException) -> Problem | None:
     """The problem that an exception stands for; None for one that nobody foresaw, which is a 500."""
     match exception:
@@ -87,14 +98,10 @@ def problem_of(exception: BaseException) -> Problem | None:
             return Problem(code="invalid", fields=exception.fields, place=exception.place)
         case RequestRefused():
             return Problem(code=exception.code, facts=exception.facts, headers=exception.headers)
-        case Http404() | exceptions.NotFound():
-            return Problem(code="not_found")
-        case exceptions.NotAuthenticated() | exceptions.AuthenticationFailed():
-            return Problem(code="not_authenticated")
-        case DjangoPermissionDenied() | exceptions.PermissionDenied():
-            return Problem(code="forbidden")
         case exceptions.Throttled():
             return Problem(code="throttled", facts={"wait": exception.wait})
-        case RequestDataTooBig():
-            return Problem(code="body_too_large")
-    return None
+        case exceptions.MethodNotAllowed():
+            # Raised by code of an app that has no list of methods at hand; the shell's own refusal names them.
+            return Problem(code="method_not_allowed", facts={"allowed": ()})
+    code = next((_FOREIGN[kind] for kind in type(exception).__mro__ if kind in _FOREIGN), None)
+    return Problem(code=code) if code else None

@@ -1,7 +1,7 @@
 """What an app declares: `Body` for what it reads, `Query` for parameters, `Reply` for what it writes.
 
-They are REST framework serializers in name and for the schema only; reading and writing go by a plan that is compiled once per class. The wire name
-of each declared field is settled in that plan, for parsing, writing and schema alike.
+They are REST framework serializers in name and for the schema only; reading and writing go by a plan that is compiled once per class.
+The wire name of each declared field is settled in that plan, for parsing, writing and schema alike.
 """
 
 from collections.abc import Iterator, Mapping
@@ -25,7 +25,7 @@ encode = msgspec.json.Encoder().encode
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A declared field with the names it goes by: `name` in Python, `spoken` on the wire, `key` in the rows that a reply is written from."""
+    """A declared field with the names it goes by: `name` in Python, `spoken` on the wire, `key` in the rows of a reply."""
 
     name: str
     spoken: str
@@ -235,7 +235,7 @@ def _member(entry: Entry, value: dict[str, Any], source: json.Source | None) -> 
     if given is None:
         if entry.field.allow_null:
             return entry.default
-        raise Refused("null")
+        raise Refused("null", expected=entry.field.type_code)
     return entry.field.parse(given, _Later(source, entry.spoken) if source else None)
 
 

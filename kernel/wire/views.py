@@ -1,6 +1,6 @@
 """The base of every view: it reads, answers and refuses in its dialect, so that a method of an app is three lines.
 
-REST framework's shell without its kitchen: one renderer that is no renderer, no parsers, no negotiation; the body stays bytes until a Body reads it.
+REST framework's shell without its kitchen: no renderers, parsers or negotiation at work; the body stays bytes until a Body reads it.
 """
 
 from collections.abc import Callable, Iterable, Mapping

@@ -1,0 +1,104 @@
+"""The public schema says what the code does."""
+
+import io
+
+import pytest
+import yaml
+from django.core.management import call_command
+from drf_spectacular.drainage import GENERATOR_STATS
+from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.settings import patched_settings
+from drf_spectacular.validation import validate_schema
+
+from tests.kernel.wire import shop
+
+
+@pytest.fixture(scope="module")
+def document():
+    GENERATOR_STATS.reset()
+    # The hooks that the whole project sets are its own affair; this is what kernel.wire draws.
+    with patched_settings({"POSTPROCESSING_HOOKS": []}):
+        return SchemaGenerator(urlconf="tests.kernel.wire.shop").get_schema(request=None, public=True)
+
+
+def test_the_schema_is_valid_and_without_a_warning(document):
+    validate_schema(document)
+    assert not GENERATOR_STATS
+    assert document["openapi"].startswith("3.1")
+
+
+def test_the_command_that_checks_it_agrees():
+    out = io.StringIO()
+    call_command("spectacular", urlconf="tests.kernel.wire.shop", validate=True, fail_on_warn=True, stdout=out)
+    assert yaml.safe_load(out.getvalue())["paths"]
+
+
+def test_a_body_is_described_in_spoken_names(document):
+    sale = document["components"]["schemas"]["ShopSaleRequest"]
+    assert list(sale["properties"]) == [entry.spoken for entry in shop.SaleRequest.plan]
+    assert sale["required"] == ["totalAmount", "saleKind"]
+    assert sale["properties"]["state"] == {"type": ["string", "null"], "enum": ["open", "closed", None]}
+    assert sale["properties"]["currency"]["default"] == "USD"
+    assert sale["properties"]["lines"] == {
+        "type": ["array", "null"],
+        "items": {"$ref": "#/components/schemas/ShopLineRequest"},
+        "maxItems": 3,
+    }
+    assert "description" not in sale
+
+
+def test_a_reply_that_is_null_when_absent_says_so(document):
+    reply = document["components"]["schemas"]["ShopSaleReply"]
+    assert reply["required"] == ["id", "totalAmount", "saleKind"]
+    assert reply["properties"]["saleKind"] == {"type": ["string", "null"]}
+
+
+def test_an_operation_tells_its_statuses_headers_and_parameters(document):
+    create = document["paths"]["/v1/sales"]["post"]
+    assert create["operationId"] == "billing_sales_create"
+    assert (create["summary"], create["description"], create["tags"]) == ("Record a sale", "What this call does.", ["Shop"])
+    assert set(create["responses"]) == {"201", "400", "401", "402", "403", "409", "413", "500", "503"}
+    assert create["responses"]["402"]["content"] == {"application/json": {"schema": {"$ref": "#/components/schemas/ShopError"}}}
+    assert set(create["responses"]["201"]["headers"]) == {"Shop-Version", "Idempotent-Replayed"}
+    assert set(create["responses"]["401"]["headers"]) == {"Shop-Version", "WWW-Authenticate"}
+    assert create["security"] == [{"bearer": []}, {"apiKey": []}, {"basic": []}]
+    assert [(parameter["name"], parameter["in"]) for parameter in create["parameters"]] == [
+        ("Idempotency-Key", "header"),
+        ("On-Behalf-Of", "header"),
+        ("Shop-Version", "header"),
+    ]
+    assert create["requestBody"]["required"] is True
+
+
+def test_a_list_tells_its_parameters_and_page(document):
+    listing = document["paths"]["/v1/sales"]["get"]
+    assert [parameter["name"] for parameter in listing["parameters"] if parameter["in"] == "query"] == sorted(
+        entry.spoken for entry in shop.BuyerQuery.plan
+    )
+    schema = listing["responses"]["200"]["content"]["application/json"]["schema"]
+    assert schema["properties"]["items"]["items"] == {"$ref": "#/components/schemas/ShopBuyerReply"}
+
+
+def test_a_path_id_is_a_uuid_and_may_be_unknown(document):
+    nudge = document["paths"]["/v1/sales/{id}/nudge"]["post"]
+    assert [parameter["schema"] for parameter in nudge["parameters"] if parameter["in"] == "path"] == [{"type": "string", "format": "uuid"}]
+    assert "404" in nudge["responses"]
+    assert nudge["requestBody"]["required"] is False
+    assert [parameter["required"] for parameter in nudge["parameters"] if parameter["name"] == "On-Behalf-Of"] == [True]
+
+
+def test_no_amount_pattern_takes_the_empty_string(document):
+    line = document["components"]["schemas"]["ShopLineRequest"]["properties"]["unitPrice"]
+    assert line["pattern"].startswith("^(?=")
+
+
+def test_a_view_without_an_operation_is_named():
+    class Silent(shop.SaleViewSet):
+        def list(self, request):
+            raise NotImplementedError
+
+    view = Silent()
+    view.action = "list"
+    view.schema.view = view
+    with pytest.raises(TypeError, match=r"Silent\.list"):
+        view.schema.get_summary()
