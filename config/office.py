@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.apps import apps
 from django.conf import settings
 from django.contrib.admin.apps import AdminConfig
 from django.contrib.admin.sites import AdminSite
@@ -21,6 +22,9 @@ class OfficeConfig(AdminConfig):
 
     def ready(self) -> None:
         super().ready()
+        for label, name in SECTIONS.items():
+            # What staff call it, in the breadcrumbs too.
+            apps.get_app_config(label).verbose_name = name
         # Both register themselves, which needs the apps loaded.
         from config import checks, staff  # noqa: F401, PLC0415
 
@@ -31,12 +35,12 @@ class OfficeSite(UnfoldAdminSite):
     index_title = "Overview"
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[dict[str, Any]]:
-        """The apps in the order of the business, under the names that staff use."""
-        apps = super().get_app_list(request, app_label)
+        """The apps in the order of the business."""
         order = list(SECTIONS)
-        for app in apps:
-            app["name"] = SECTIONS.get(app["app_label"], app["name"])
-        return sorted(apps, key=lambda app: order.index(app["app_label"]) if app["app_label"] in SECTIONS else len(order))
+        return sorted(
+            super().get_app_list(request, app_label),
+            key=lambda app: order.index(app["app_label"]) if app["app_label"] in SECTIONS else len(order),
+        )
 
 
 def environment_badge(request: HttpRequest) -> list[str]:

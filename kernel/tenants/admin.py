@@ -54,7 +54,8 @@ class ReadOnly:
         for field in model._meta.concrete_fields:
             show = None if hasattr(self, field.name) else self.shown_as(field)
             if show is not None:
-                show.__name__, show.short_description = field.name, field.verbose_name
+                # The name becomes the class of the column's cells: `column-moneyfield-amount`.
+                show.__name__, show.short_description = f"{type(field).__name__.lower()}-{field.name}", field.verbose_name
                 self._columns[field.name] = show
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:

@@ -108,6 +108,10 @@ def test_the_list_shows_amounts_flush_right_with_their_currency_and_times_in_utc
     assert '<time class="utc" datetime="2026-03-01T09:30:00+00:00" title="2026-03-01T09:30:00+00:00">2026-03-01 09:30:00 UTC</time>' in html
 
 
+def test_the_heading_of_amounts_is_marked_to_stand_over_its_digits(office, posted):
+    assert "column-moneyfield-amount" in office.get(LIST).content.decode()
+
+
 def test_the_detail_page_shows_every_field_but_the_digest(office, posted):
     html = office.get(f"{LIST}{posted.id}/change/").content.decode()
     for shown in (str(posted.id), "order-0", "-1,234.50", "2026-03-01 09:30:00 UTC", "command:test", posted.tenant.name):
@@ -182,6 +186,13 @@ def test_a_table_of_millions_is_not_counted_but_estimated_and_its_far_pages_are_
     html = office.get(LIST).content.decode()
     assert "about 5,000,000 postings; to see older ones, search or filter" in " ".join(html.split())
     assert office.get(LIST, {"p": ledger_admin.MOST_PAGES + 1}).status_code == 302
+
+
+def test_an_empty_list_says_what_to_do(office):
+    assert "They appear here as soon as the API or a command records one." in office.get(LIST).content.decode()
+    html = office.get(LIST, {"q": "<nothing>"}).content.decode()
+    assert "Nothing matches “&lt;nothing&gt;”" in html
+    assert '<a href="?"' in html
 
 
 def test_filtered_rows_are_counted_no_further_than_a_reader_would_go(office, monkeypatch):
