@@ -48,9 +48,10 @@ def run(*, fresh: bool) -> None:
         server.require_free(port)
         if fresh:
             start_over()
-        say("Starting PostgreSQL ..." if not os.environ.get("DATABASE_URL") else "Using the PostgreSQL in DATABASE_URL ...")
+        is_foreign = bool(os.environ.get("DATABASE_URL"))
+        say("Using the PostgreSQL in DATABASE_URL ..." if is_foreign else "Starting PostgreSQL ...")
         local_postgres.ensure_running()
-        environment = prepare(base_url=f"http://127.0.0.1:{port}")
+        environment = prepare(base_url=f"http://127.0.0.1:{port}", is_foreign=is_foreign)
         with server.serving(port=port, var=VAR) as process:
             calls.send_examples(environment, say=say)
             say_addresses(environment)
@@ -88,7 +89,7 @@ def start_over() -> None:
     say("The demo's data is deleted.")
 
 
-def prepare(*, base_url: str) -> dict[str, str]:
+def prepare(*, base_url: str, is_foreign: bool) -> dict[str, str]:
     """Migrate, lay the demo's rows where they are missing, and write var/demo.env. Returns what the file says."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     import django
@@ -107,7 +108,8 @@ def prepare(*, base_url: str) -> dict[str, str]:
         raise DemoError(str(error)) from error
     except DatabaseError as error:
         reason = " ".join(str(error).split())
-        raise DemoError(f"the database refused: {reason} (`bin/demo --fresh` starts over with an empty one)") from error
+        hint = "look at DATABASE_URL" if is_foreign else "`bin/demo --fresh` starts over with an empty one"
+        raise DemoError(f"the database refused: {reason} ({hint})") from error
     book.write_environment(ENV_FILE, environment)
     return environment
 
