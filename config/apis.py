@@ -19,4 +19,4 @@ def dialect_of(path: str) -> Dialect | None:
 
 @cache
 def _dialect(app: str) -> Dialect | None:
-    return import_module(f"{app}.api.dialect").DIALECT if find_spec(f"{app}.api.dialect") else None
+    return import_module(f"{app}.api.dialect").dialect if find_spec(f"{app}.api.dialect") else None
