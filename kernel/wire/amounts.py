@@ -17,6 +17,7 @@ _NUMERIC = re.compile(r" *([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?
 _PLAIN = re.compile(r"[0-9]+(?:\.[0-9]+)?\Z")
 # Numbers and numeric strings short enough to need no second look: at most 18 digits on either side, no exponent.
 _EASY = re.compile(rb'"?(-?[0-9]{1,18}(?:\.[0-9]{1,18})?)"?\Z')
+_EASY_TEXT = re.compile(r"[0-9]{1,18}(?:\.[0-9]{1,18})?\Z")
 _EXPONENT = re.compile(r"[eE]([+-]?)0*([0-9]*)\Z")
 
 
@@ -139,6 +140,8 @@ class AmountText(Amount):
         return self.parse_text(value)
 
     def parse_text(self, text: str) -> Decimal:
+        if _EASY_TEXT.match(text):
+            return self.signed(Decimal(text) or Decimal(0))
         digits = text.removeprefix("-") if self.sign == "any" else text
         if not _PLAIN.match(digits):
             text_of(text)

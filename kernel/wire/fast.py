@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from kernel.wire.fields import Field
-from kernel.wire.json import MAX_DEPTH, MAX_INTEGER_DIGITS, is_too_deep
+from kernel.wire.json import MAX_INTEGER_DIGITS, is_too_deep
 from kernel.wire.nested import Batch, ListOf, Nested
 from kernel.wire.problems import Invalid, Refused, RequestRefused
 
@@ -38,7 +38,7 @@ def is_certain(raw: bytes) -> bool:
             return False
     if b"\\u" in raw and _DOUBTFUL_ESCAPE.search(raw):
         return False
-    if raw.count(b"[") + raw.count(b"{") > MAX_DEPTH and is_too_deep(raw.decode()):
+    if is_too_deep(raw):
         return False
     return len(raw) < MAX_INTEGER_DIGITS or _TOO_MANY_DIGITS not in raw.translate(_AS_ZEROS)
 

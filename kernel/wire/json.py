@@ -21,6 +21,9 @@ MAX_DEPTH = 256
 # Python refuses to read longer integers (sys.int_info.default_max_str_digits); the fast path must not be more generous.
 MAX_INTEGER_DIGITS = 4300
 STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_NOT_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
+# How many layers of empty brackets are taken off before somebody counts.
+_PEELINGS = 16
 _SPACE = re.compile(r"[ \t\n\r]*")
 
 
@@ -76,21 +79,33 @@ class Source:
 _DECODER = json.JSONDecoder(parse_float=JsonNumber)
 
 
-def nesting(bare: str) -> int:
-    """How deeply arrays and objects are nested in JSON text from which the strings were taken."""
+def nesting(brackets: Iterable[str]) -> int:
+    """How deeply arrays and objects are nested, from JSON text without its strings; anything beyond MAX_DEPTH is MAX_DEPTH + 1."""
     depth = deepest = 0
-    for character in bare:
+    for character in brackets:
         if character in "[{":
             depth += 1
             deepest = max(deepest, depth)
         elif character in "]}":
             depth -= 1
+        if depth < 0 or deepest > MAX_DEPTH:
+            break
     return deepest
 
 
-def is_too_deep(text: str) -> bool:
-    """True if anything is nested deeper than MAX_DEPTH."""
-    return text.count("[") + text.count("{") > MAX_DEPTH and nesting(STRING.sub("", text)) > MAX_DEPTH
+def is_too_deep(raw: bytes) -> bool:
+    """True if anything is nested deeper than MAX_DEPTH; cheap for the long and shallow, for every large body asks."""
+    if raw.count(b"[") + raw.count(b"{") <= MAX_DEPTH:
+        return False
+    # Between every other quote is what stands outside of strings, once the escapes are gone.
+    unescaped = raw.replace(b"\\\\", b"").replace(b'\\"', b"") if b"\\" in raw else raw
+    brackets = b"".join(unescaped.split(b'"')[::2]).translate(None, _NOT_BRACKETS)
+    rest = brackets
+    for _ in range(_PEELINGS):
+        rest = rest.replace(b"{}", b"").replace(b"[]", b"")
+        if not rest:
+            return False
+    return nesting(brackets.decode()) > MAX_DEPTH
 
 
 def load(raw: bytes) -> tuple[Any, Source]:
@@ -102,7 +117,7 @@ def load(raw: bytes) -> tuple[Any, Source]:
         text = raw.decode(json.detect_encoding(raw), "surrogatepass")
     except UnicodeDecodeError as error:
         raise RequestRefused("unreadable_body", reason="encoding") from error
-    if is_too_deep(text):
+    if is_too_deep(raw if text.isascii() else text.encode(errors="surrogatepass")):
         raise RequestRefused("unreadable_body", reason="depth")
     try:
         value = _DECODER.decode(text)

@@ -1,7 +1,7 @@
 """What goes wrong between the socket and a service: codes and facts, which each API's dialect turns into its own words.
 
-A **field** refuses a value with one of these codes (facts in brackets): missing, null (expected), not_text, text_syntax (pattern), not_a_number,
-number_syntax, not_finite, too_many_decimals (max), too_many_digits (max), not_positive, negative, not_whole, too_small (min),
+A **field** refuses a value with one of these codes (facts in brackets): missing, null (expected), not_text, text_syntax (pattern),
+not_a_number, number_syntax, not_finite, too_many_decimals (max), too_many_digits (max), not_positive, negative, not_whole, too_small (min),
 too_large (max), number_as_money, not_json_object, not_a_list, too_long (max), too_short (min), unstorable_text, unknown_choice (choices),
 unknown_currency, bad_timestamp, bad_day, bad_uuid, not_boolean, too_deep (max), number_out_of_range (max), bad_cursor, bad_key.
 

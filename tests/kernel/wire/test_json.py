@@ -12,7 +12,7 @@ from hypothesis import strategies as some
 
 from kernel.wire.amounts import AmountNumber, AmountText
 from kernel.wire.fields import Day, Flag, JsonObject, Text, Timestamp
-from kernel.wire.json import JsonNumber, RawJson, load, render
+from kernel.wire.json import JsonNumber, RawJson, is_too_deep, load, render
 from kernel.wire.nested import ListOf, Nested
 from kernel.wire.serializers import Reply
 from tests.kernel.wire.shop import SALE, ShopDialect, ShopReply
@@ -113,3 +113,22 @@ def test_absent_optionals_are_left_out_where_the_api_says_so():
 def test_a_row_without_a_required_value_is_a_fault_of_ours():
     with pytest.raises(KeyError):
         TerseReply.render({})
+
+
+@pytest.mark.parametrize(
+    ("text", "too_deep"),
+    [
+        ("[" * 256 + "]" * 256, False),
+        ("[" * 257 + "]" * 257, True),
+        ('{"a":' * 257 + "1" + "}" * 257, True),
+        ("[" + ",".join(['{"a":[{}]}'] * 1000) + "]", False),
+        ('["' + "[" * 1000 + '"]', False),
+        ('["\\\\"' + ',["]"' * 300 + "]" * 301, True),
+        ('["\\"' + "[" * 1000 + '"]', False),
+        ('["]",' * 300 + "1" + ',"["]' * 300, True),
+        ("]" * 1000, False),
+        ("[" * 1000, True),
+    ],
+)
+def test_depth_is_counted_outside_of_strings(text, too_deep):
+    assert is_too_deep(text.encode()) is too_deep
