@@ -26,14 +26,14 @@ class KeyAuthentication(BaseAuthentication):
 
     def authenticate(self, request: Request) -> tuple[Caller, None]:
         """The caller. Raises NotAuthenticated: without a key, too."""
-        scheme, _, credentials = request.META.get("HTTP_AUTHORIZATION", "").strip().partition(" ")
-        key = request.META.get("HTTP_X_API_KEY", "").strip()
+        meta = request.META
+        scheme, _, credentials = meta.get("HTTP_AUTHORIZATION", "").strip().partition(" ")
         match scheme.lower():
             case "bearer":
                 return services.authenticate(_clean(credentials)), None
             case "basic":
                 return services.authenticate_pair(*_pair(_clean(credentials))), None
-        return services.authenticate(_clean(key)), None
+        return services.authenticate(_clean(meta.get("HTTP_X_API_KEY", ""))), None
 
 
 def _clean(credentials: str) -> str:

@@ -6,7 +6,6 @@ from typing import Any
 
 from django.http import HttpRequest
 from django.http.request import UnreadablePostError
-from rest_framework.request import Request
 
 from kernel.wire.problems import RequestRefused
 
@@ -14,7 +13,7 @@ BLOCK = 65_536
 _JSON_TYPE = re.compile(r"application/(?:[^\s;]+\+)?json\Z", re.IGNORECASE)
 
 
-def raw_body(request: HttpRequest | Request, *, limit: int) -> bytes:
+def raw_body(request: HttpRequest, *, limit: int) -> bytes:
     """The body's bytes, unpacked where Content-Encoding is gzip. Raises RequestRefused: body_too_large, unreadable_body."""
     length = request.META.get("CONTENT_LENGTH") or ""
     if length.isdecimal() and int(length[:20]) > limit:
@@ -27,7 +26,7 @@ def raw_body(request: HttpRequest | Request, *, limit: int) -> bytes:
     return raw
 
 
-def is_json(request: HttpRequest | Request) -> bool:
+def is_json(request: HttpRequest) -> bool:
     """True for application/json and application/*+json, case and parameters aside."""
     return _JSON_TYPE.match((request.META.get("CONTENT_TYPE") or "").partition(";")[0].strip()) is not None
 

@@ -25,7 +25,7 @@ from kernel.wire.pagination import Page, page_of
 from kernel.wire.problems import FieldProblem, Invalid, Problem, Refused, RequestRefused, problem_of
 
 LONGEST_KEY = 255
-KEY_HEADERS = ("Idempotency-Key", "X-Idempotency-Key")
+KEY_HEADERS = {"Idempotency-Key": "HTTP_IDEMPOTENCY_KEY", "X-Idempotency-Key": "HTTP_X_IDEMPOTENCY_KEY"}
 logger = structlog.get_logger(__name__)
 
 
@@ -47,18 +47,20 @@ class LedgerViewSet(ViewSet):
     metadata_class = None
 
     caller: Caller
+    # Django's own request; REST framework's passes each attribute on at a price.
+    http: HttpRequest
 
     # What a method of an app says.
 
     def read(self, body: type[serializers.Body]) -> dict[str, Any]:
         """The values of the request's body, by declared name. Raises Invalid, RequestRefused."""
         raw = self.raw_body(large=body.is_large)
-        return body.read(raw, is_json=streams.is_json(self.request))
+        return body.read(raw, is_json=streams.is_json(self.http))
 
     def read_list(self, body: type[serializers.Body], *, max_items: int = 1000) -> list[dict[str, Any] | Invalid]:
         """The outcomes of a body that is a bare array, or with Content-Type application/x-ndjson one object per line."""
         raw = self.raw_body(large=True)
-        if "ndjson" not in (self.request.META.get("CONTENT_TYPE") or ""):
+        if "ndjson" not in (self.http.META.get("CONTENT_TYPE") or ""):
             return body.read_list(raw, max_items=max_items)
         outcomes = []
         for outcome in body.read_lines(raw):
@@ -69,7 +71,7 @@ class LedgerViewSet(ViewSet):
 
     def query(self, query: type[serializers.Query]) -> dict[str, Any]:
         """The values of the query string, by declared name. Raises Invalid with place `query`."""
-        return query.read(self.request.GET)
+        return query.read(self.http.GET)
 
     def who(self) -> dict[str, Any]:
         """What every service wants to know first: tenant_id, actor, request_id."""
@@ -82,14 +84,15 @@ class LedgerViewSet(ViewSet):
 
     def idempotency_key(self) -> str | None:
         """The caller's key, if it sent one: 1 to 255 printable ASCII characters. Raises Invalid with place `header`."""
-        given = {name: self.request.headers[name] for name in KEY_HEADERS if name in self.request.headers}
+        given = {name: self.http.META[variable] for name, variable in KEY_HEADERS.items() if variable in self.http.META}
         for name, key in given.items():
             if not key or len(key) > LONGEST_KEY or not (key.isascii() and key.isprintable()):
                 code = "too_short" if not key else "too_long" if len(key) > LONGEST_KEY else "bad_key"
                 facts = {"too_short": {"min": 1}, "too_long": {"max": LONGEST_KEY}}.get(code, {})
                 raise Invalid([FieldProblem((name,), code, facts, key)], place="header")
         if len(set(given.values())) > 1:
-            raise Invalid([FieldProblem((KEY_HEADERS[1],), "bad_key", {}, given[KEY_HEADERS[1]])], place="header")
+            name, key = given.popitem()
+            raise Invalid([FieldProblem((name,), "bad_key", {}, key)], place="header")
         return next(iter(given.values()), None)
 
     def reply(self, reply: type[serializers.Reply], row: Any, *, status: int = 200, replayed: bool = False) -> HttpResponse:
@@ -127,17 +130,18 @@ class LedgerViewSet(ViewSet):
     def page_reply(self, reply: type[serializers.Reply], page: Page, *, rows: Iterable[Any]) -> HttpResponse:
         """A page in this API's shape."""
         items = [reply.plain(row) for row in rows]
-        body = self.dialect.page_body(page=page, items=items, request=self.request)
+        body = self.dialect.page_body(page=page, items=items, request=self.http)
         return HttpResponse(serializers.encode(body), content_type="application/json")
 
     def raw_body(self, *, large: bool = False) -> bytes:
         """The body's bytes, for a call that reads them in its own way. Raises RequestRefused."""
-        return streams.raw_body(self.request, limit=settings.API_BATCH_BODY_LIMIT if large else settings.API_BODY_LIMIT)
+        return streams.raw_body(self.http, limit=settings.API_BATCH_BODY_LIMIT if large else settings.API_BODY_LIMIT)
 
     # What REST framework asks.
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        self.dialect.check_request(request)
+        self.http = request._request
+        self.dialect.check_request(self.http)
         if request.method == "OPTIONS":
             return
         if self.action is None:
@@ -146,7 +150,7 @@ class LedgerViewSet(ViewSet):
             _check_path(value)
         caller = request.user
         authorize(caller=caller, ledger=self.ledger, method=request.method or "")
-        account = request.META.get("HTTP_ON_BEHALF_OF")
+        account = self.http.META.get("HTTP_ON_BEHALF_OF")
         self.caller = acting(caller=caller, account=account, is_required=self.action in self.requires_on_behalf_of)
 
     def options(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -155,21 +159,27 @@ class LedgerViewSet(ViewSet):
     def get_exception_handler(self) -> Callable[[Exception, dict[str, Any]], HttpResponse]:
         return self.refuse
 
+    @property
+    def default_response_headers(self) -> dict[str, str]:
+        """None: Allow belongs to a 405, and there is nothing to vary on."""
+        return {}
+
     def get_authenticate_header(self, request: Request) -> None:
         """The challenge is the dialect's to word."""
 
     def refuse(self, exception: Exception, context: dict[str, Any]) -> HttpResponse:
         """The error reply for whatever was raised."""
-        problem = problem_of(exception) or unforeseen(exception, request=self.request)
-        return error_response(dialect=self.dialect, problem=problem, request=self.request)
+        request = self.request._request
+        problem = problem_of(exception) or unforeseen(exception, request=request)
+        return error_response(dialect=self.dialect, problem=problem, request=request)
 
     def finalize_response(self, request: Request, response: HttpResponse, *args: Any, **kwargs: Any) -> HttpResponse:
-        for name, value in self.dialect.reply_headers(request).items():
+        for name, value in self.dialect.reply_headers(request._request).items():
             response.headers[name] = value
         return response
 
 
-def unforeseen(exception: Exception, *, request: HttpRequest | Request) -> Problem:
+def unforeseen(exception: Exception, *, request: HttpRequest) -> Problem:
     """The problem for what nobody raised on purpose. A lost database tells a reader to come again; a writer, that it must look."""
     logger.error("request_failed", method=request.method, path=request.path, exc_info=exception)
     if isinstance(exception, OperationalError | InterfaceError):
@@ -177,7 +187,7 @@ def unforeseen(exception: Exception, *, request: HttpRequest | Request) -> Probl
     return Problem(code="internal")
 
 
-def error_response(*, dialect: Dialect, problem: Problem, request: HttpRequest | Request) -> HttpResponse:
+def error_response(*, dialect: Dialect, problem: Problem, request: HttpRequest) -> HttpResponse:
     """An error in an API's own words; also for what fails before a view exists (an unrouted path, a broken middleware)."""
     try:
         body, status, headers = dialect.error_body(problem), dialect.status(problem), dialect.headers(problem)

@@ -33,7 +33,7 @@ class ShopDialect(Dialect):
         return camel_case(name)
 
     def check_request(self, request):
-        if request.headers.get("Shop-Version", "1") != "1":
+        if request.META.get("HTTP_SHOP_VERSION", "1") != "1":
             raise RequestRefused("unknown_version")
 
     def reply_headers(self, request):
