@@ -60,8 +60,7 @@ def leave(server: Server, users: int, pid: int) -> None:
         fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if not has_other_connections(server):
             server.run("pg_ctl", "stop", "-D", str(server.data), "-m", "fast", "-w")
-            if server.socket_folder() != server.data:
-                server.socket_folder().rmdir()
+            remove_socket_folder(server)
     os.close(users)
 
 
@@ -179,6 +178,7 @@ def create_data(server: Server) -> None:
 def delete(server: Server) -> None:
     if (server.data / "postmaster.pid").exists():
         server.run("pg_ctl", "stop", "-D", str(server.data), "-m", "immediate", "-w")
+    remove_socket_folder(server)
     shutil.rmtree(server.data, ignore_errors=True)
     if server.data.exists():
         raise LocalPostgresError(f"var/{server.cluster.name} can't be deleted: it belongs to another user.")
@@ -205,6 +205,8 @@ def launch(server: Server) -> None:
         folder.mkdir(mode=0o700, exist_ok=True)
         if server.uid is not None and server.gid is not None and folder.stat().st_uid == 0:
             os.chown(folder, server.uid, server.gid)
+        if folder.stat().st_uid != (os.geteuid() if server.uid is None else server.uid):
+            raise LocalPostgresError(f"{folder}, for the server's socket, belongs to another user: delete it, or move the checkout.")
     options = [part for setting in server.cluster.settings for part in ("-c", setting)]
     options += ["-c", "listen_addresses=", "-c", f"unix_socket_directories={folder}"]
     log = server.data / "log"
@@ -222,6 +224,11 @@ def launch(server: Server) -> None:
     raise LocalPostgresError(
         f"PostgreSQL did not start: {reason} (its log: var/{server.cluster.name}/log; `bin/demo --fresh` deletes the data and starts over)"
     )
+
+
+def remove_socket_folder(server: Server) -> None:
+    if server.socket_folder() != server.data:
+        shutil.rmtree(server.socket_folder(), ignore_errors=True)
 
 
 def wait_until_ready(server: Server) -> None:

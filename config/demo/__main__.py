@@ -26,6 +26,8 @@ def main() -> None:
         run(fresh=arguments.fresh)
     except (DemoError, local_postgres.LocalPostgresError) as error:
         sys.exit(f"bin/demo: {error}")
+    except PermissionError as error:
+        sys.exit(f"bin/demo: no permission for {error.filename}: run this as the user who owns the checkout.")
     except KeyboardInterrupt:
         say("\nStopped; the data is kept for the next run.")
 
