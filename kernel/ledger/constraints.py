@@ -63,7 +63,7 @@ def _told(error: Exception) -> LedgerError | None:
     cause = error.__cause__
     state = getattr(cause, "sqlstate", None)
     if isinstance(cause, psycopg.Error) and (name := cause.diag.constraint_name) in _REFUSALS:
-        return _REFUSALS[name]()  # type: ignore[index]
+        return _REFUSALS[name]()
     if state in BUSY:
         return Busy()
     if isinstance(error, (OperationalError, InterfaceError)):

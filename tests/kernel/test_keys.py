@@ -49,7 +49,19 @@ def test_the_secret_is_not_in_the_database():
 
 @pytest.mark.parametrize(
     "token",
-    ["", "ch_", "ch__", "nonsense", "ch_000000000000_", "ch_000000000000_00", "Bearer ch_x_y", "ch_é_é", "ch_\x00_\x00", "ch_a_b_c", "ch_%_%"],
+    [
+        "",
+        "ch_",
+        "ch__",
+        "nonsense",
+        "ch_000000000000_",
+        "ch_000000000000_00",
+        "Bearer ch_x_y",
+        "ch_é_é",
+        "ch_\x00_\x00",
+        "ch_a_b_c",
+        "ch_%_%",
+    ],
 )
 def test_a_token_that_was_never_issued_is_refused(token):
     with pytest.raises(NotAuthenticated):

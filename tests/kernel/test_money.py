@@ -44,7 +44,8 @@ def test_currencies_are_those_of_iso_4217_in_upper_case():
 
 
 @pytest.mark.parametrize(
-    ("amount", "currency", "expected"), [("1.005", "USD", "1.00"), ("1.015", "USD", "1.02"), ("1.5", "JPY", "2"), ("1.0005", "BHD", "1.000")]
+    ("amount", "currency", "expected"),
+    [("1.005", "USD", "1.00"), ("1.015", "USD", "1.02"), ("1.5", "JPY", "2"), ("1.0005", "BHD", "1.000")],
 )
 def test_rounding_is_half_even_to_the_minor_unit(amount, currency, expected):
     assert str(round_to_currency(Decimal(amount), currency)) == expected
