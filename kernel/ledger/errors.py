@@ -49,3 +49,15 @@ class OutcomeUnknown(LedgerError):
     """The database was lost while it worked. The call happened once or not at all; repeated with the same key it finds the truth."""
 
     code = "outcome_unknown"
+
+
+class RunMoved(LedgerError):
+    """A backfill run is not where its worker left it: somebody paused it, or another worker went on with it. Facts: id, position."""
+
+    code = "run_moved"
+
+
+class WrongState(LedgerError):
+    """The row's state doesn't allow that. Facts: id, state, allowed."""
+
+    code = "wrong_state"

@@ -85,6 +85,8 @@ def test_a_write_from_another_app_is_found():
     [
         ("credits.services", "Entry.objects.create(amount=1)"),
         ("credits.services.grants", "entry.save()"),
+        ("kernel.ledger.services", "Entry.objects.create(amount=1)"),
+        ("kernel.ledger.backfill.scratch", "cursor.execute('INSERT INTO pg_temp.seen VALUES (1)')"),
         ("credits.admin", "context.update(title='Grants')"),
         ("config.demo.book", "user.save()"),
     ],

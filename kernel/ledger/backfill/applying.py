@@ -1,0 +1,223 @@
+"""Posting a planned file, batch by batch, each with its checkpoint in one transaction."""
+
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from decimal import Decimal
+
+from django.db import DatabaseError, DataError, IntegrityError, connection, transaction
+
+from kernel.ledger import services
+from kernel.ledger.backfill import locks
+from kernel.ledger.backfill.adapters import ALREADY_THERE, POSTED, Adapter, Outcome
+from kernel.ledger.backfill.errors import Lost, Refused
+from kernel.ledger.backfill.options import ReadingOptions, make_reader
+from kernel.ledger.backfill.pacing import Pacer
+from kernel.ledger.backfill.prefetching import read_chunks
+from kernel.ledger.backfill.progress import Progress
+from kernel.ledger.backfill.rejects import told
+from kernel.ledger.backfill.rows import Posting, Row
+from kernel.ledger.backfill.sources import Reading, Source
+from kernel.ledger.backfill.stopping import Stop
+from kernel.ledger.choices import RunState
+from kernel.ledger.constraints import refusals
+from kernel.ledger.errors import Busy, LedgerError, OutcomeUnknown, RunMoved
+from kernel.ledger.models import BackfillReject, BackfillRun
+
+# How long one batch is tried again against a busy or absent database before the run stops (seconds in all: the sum of these).
+RESTS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30)
+PAUSE_LOOK_SECONDS = 1.0
+
+
+@dataclass
+class Done:
+    """What one batch did, to be added to the run's counts and sums."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    sums: dict[str, Decimal] = field(default_factory=dict)
+    rejects: list[BackfillReject] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """How far a run has come and what it did so far, as its row keeps it."""
+
+    position: int
+    line: int
+    offset: int
+    counts: dict[str, int]
+    sums: dict[str, str]
+
+    def note_on(self, run: BackfillRun) -> None:
+        """Tell the object in memory what has been committed."""
+        for name, value in asdict(self).items():
+            setattr(run, name, value)
+
+
+@dataclass
+class Application:
+    """One process's work on one run. The caller holds the lock of the run's file."""
+
+    adapter: Adapter
+    run: BackfillRun
+    source: Source
+    pacer: Pacer
+    progress: Progress
+    stop: Stop
+
+    def work(self) -> None:
+        """Post everything from the checkpoint on. Raises Interrupted, Refused, Lost; the run may be resumed after each."""
+        with Reading(self.source, offset=self.run.offset, line=self.run.line) as reading:
+            options = ReadingOptions.from_json(self.run.options)
+            reader = make_reader(self.adapter, tenant=self.run.tenant, source=self.source, options=options)
+            for chunk in read_chunks(reading, reader, size=self.pacer.batch_size):
+                reading.check_unchanged()
+                for batch in self._pieces(chunk):
+                    self._take(batch)
+        if self.run.position != self.run.rows:
+            raise Refused(f"The file ended at row {self.run.position} where the plan counted {self.run.rows}. Plan again.")
+
+    def _pieces(self, chunk: list[Row]) -> Iterator[list[Row]]:
+        """The chunk in batches of the size that is polite at that moment."""
+        begin = 0
+        while begin < len(chunk):
+            piece = chunk[begin : begin + self.pacer.size]
+            begin += len(piece)
+            yield piece
+
+    def _take(self, batch: list[Row]) -> None:
+        # Nothing begins after a stop was asked for.
+        self.stop.check()
+        began = time.monotonic()
+        waiting = self._post_with_patience(batch)
+        rest = self.pacer.after_batch(rows=len(batch), seconds=time.monotonic() - began, waiting=waiting)
+        self.progress.advance(len(batch), note=self.pacer.note)
+        self.stop.rest(rest)
+
+    def _post_with_patience(self, batch: list[Row]) -> int:
+        """How many sessions waited for us. Tries again while the database is busy or away, and never posts twice: the checkpoint tells."""
+        for rest in (*RESTS, None):
+            target = self.run.position + len(batch)
+            try:
+                return self._post(batch)
+            except RunMoved:
+                self._wait_out_a_pause()
+                return self._post_with_patience(batch)
+            except (Busy, OutcomeUnknown) as trouble:
+                if rest is None:
+                    raise Lost(f"The database was {trouble.code} for too long.") from trouble
+                self.progress.advance(0, note=f"trying again: {trouble.code}")
+                self.stop.rest(rest)
+                self.stop.check()
+                if isinstance(trouble, OutcomeUnknown) and self._arrived(target):
+                    return 0
+        raise AssertionError("the last rest is None, so the loop ends inside")
+
+    def _arrived(self, target: int) -> bool:
+        """After a lost connection: connect again, take the lock again, and see whether the batch had been committed."""
+        connection.close()
+        try:
+            locks.take(locks.number_of(self.run), wait=False, stop=self.stop)
+            self.run.refresh_from_db()
+        except DatabaseError:
+            return False
+        return self.run.position == target
+
+    @refusals
+    def _post(self, batch: list[Row]) -> int:
+        try:
+            return self._post_whole(batch)
+        except (Busy, OutcomeUnknown, RunMoved):
+            raise
+        except (LedgerError, DataError, IntegrityError):
+            # One row poisons the call: find it, and let it harm only itself.
+            return self._post_singly(batch)
+
+    def _post_whole(self, batch: list[Row]) -> int:
+        postings = [row.posting for row in batch if row.posting is not None]
+        with transaction.atomic():
+            outcomes = self.adapter.post(self.run.tenant, postings, self.run) if postings else []
+            checkpoint = self._write_checkpoint(batch, outcomes)
+            waiting = self.pacer.sees_waiting()
+        checkpoint.note_on(self.run)
+        return waiting
+
+    def _post_singly(self, batch: list[Row]) -> int:
+        with transaction.atomic():
+            outcomes = [self._post_one(row.posting) for row in batch if row.posting is not None]
+            checkpoint = self._write_checkpoint(batch, outcomes)
+        checkpoint.note_on(self.run)
+        return 0
+
+    def _post_one(self, posting: Posting) -> Outcome:
+        try:
+            with transaction.atomic():
+                return self.adapter.post(self.run.tenant, [posting], self.run)[0]
+        except (Busy, OutcomeUnknown):
+            raise
+        except LedgerError as error:
+            return Outcome(error.code, str(error))
+        except (DataError, IntegrityError) as error:
+            return Outcome("refused", str(error).splitlines()[0])
+
+    def _write_checkpoint(self, batch: list[Row], outcomes: Sequence[Outcome]) -> Checkpoint:
+        """The transaction around us commits it together with the rows."""
+        done = self._judge(batch, outcomes)
+        sums = {unit: Decimal(amount) for unit, amount in self.run.sums.items()}
+        for unit, amount in done.sums.items():
+            sums[unit] = sums.get(unit, Decimal(0)) + amount
+        checkpoint = Checkpoint(
+            position=self.run.position + len(batch),
+            line=batch[-1].end_line,
+            offset=batch[-1].end,
+            counts=dict(Counter(self.run.counts) + done.counts),
+            sums={unit: f"{amount:f}" for unit, amount in sorted(sums.items())},
+        )
+        services.advance(run=self.run, rejects=done.rejects, **asdict(checkpoint))
+        return checkpoint
+
+    def _judge(self, batch: list[Row], outcomes: Sequence[Outcome]) -> Done:
+        done = Done()
+        said = iter(outcomes)
+        for row in batch:
+            posting = row.posting
+            outcome = Outcome("invalid", told(row.problems)) if posting is None else next(said)
+            done.counts[outcome.code] += 1
+            if outcome.code == POSTED and posting is not None:
+                add_amounts(done.sums, posting)
+            elif outcome.code != ALREADY_THERE:
+                done.rejects.append(self._reject(row, outcome))
+        return done
+
+    def _reject(self, row: Row, outcome: Outcome) -> BackfillReject:
+        first = row.problems[0] if row.problems else None
+        return BackfillReject(
+            tenant_id=self.run.tenant_id,
+            run_id=self.run.id,
+            line=row.line,
+            code=first.code if first is not None and first.code == "unreadable" else outcome.code,
+            column="" if first is None else first.column[:64],
+            why=outcome.why.replace("\x00", "\\0"),
+            record=row.raw,
+        )
+
+    def _wait_out_a_pause(self) -> None:
+        """Stand still while a person has paused the run. Raises Refused where it went on, or was ended, elsewhere."""
+        position = self.run.position
+        while True:
+            self.run.refresh_from_db()
+            if self.run.position != position:
+                raise Refused("Another process has gone on with this run.")
+            if self.run.state == RunState.RUNNING:
+                return
+            if self.run.state != RunState.PAUSED:
+                raise Refused(f"The run is {self.run.state} now.")
+            self.progress.advance(0, note=self.run.stopped_because)
+            self.stop.rest(PAUSE_LOOK_SECONDS)
+            self.stop.check()
+
+
+def add_amounts(sums: dict[str, Decimal], posting: Posting) -> None:
+    for unit, amount in posting.amounts:
+        sums[unit] = sums.get(unit, Decimal(0)) + amount

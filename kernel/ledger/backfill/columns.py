@@ -1,0 +1,218 @@
+"""What a column holds, and how a text or a JSON value becomes it. Every refusal says why in words that need no look at the code."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from kernel.ledger.money import LIMIT, PLACES, is_currency, is_plain_decimal
+
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d)\Z", re.ASCII)
+_DATE = re.compile(r"\d{4}-\d\d-\d\d\Z", re.ASCII)
+_text_decoder = msgspec.json.Decoder(str)
+JSON_DEPTH = 100
+
+
+class Invalid(ValueError):
+    """A value that its column doesn't take; the text says why."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a backfill's file: its name in the documentation, how a text is read, and whether a row must have it.
+
+    `from_json` is given where a JSON value that is no string is welcome (a number as money, an object).
+    """
+
+    name: str
+    read: Callable[[str], Any]
+    required: bool = False
+    help: str = ""
+    from_json: Callable[[bytes], Any] | None = None
+
+    def read_json(self, raw: Any) -> Any:
+        """The value of raw JSON; None for null. Raises Invalid."""
+        if self.from_json is not None:
+            return self.from_json(bytes(raw))
+        try:
+            return self.read(_text_decoder.decode(raw))
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            if bytes(raw) == b"null":
+                return None
+            raise Invalid("must be a JSON string") from None
+
+    @property
+    def spoken(self) -> str:
+        """The same name as the APIs write it: grant_id is grantId."""
+        first, *others = self.name.split("_")
+        return first + "".join(part.title() for part in others)
+
+
+def text(*, at_most: int) -> Callable[[str], str]:
+    """Text of up to so many characters that PostgreSQL can hold."""
+
+    def read(value: str) -> str:
+        if len(value) > at_most:
+            raise Invalid(f"has {len(value)} characters, at most {at_most} are allowed")
+        if not value.isascii():
+            _check_unicode(value)
+        if "\x00" in value:
+            raise Invalid("holds a NUL character")
+        return value
+
+    return read
+
+
+def one_of(*choices: str) -> Callable[[str], str]:
+    known = frozenset(choices)
+
+    def read(value: str) -> str:
+        if value not in known:
+            raise Invalid(f"must be one of {', '.join(choices)}, not {shown(value)}")
+        return value
+
+    return read
+
+
+def money(value: str) -> Decimal:
+    """A decimal of at most 18 places, under 10^18 in magnitude; ASCII digits, no exponent, no separators."""
+    if not is_plain_decimal(value):
+        raise Invalid(f"must be a plain decimal such as 12.50, not {shown(value)}")
+    amount = Decimal(value)
+    if len(value.partition(".")[2]) > PLACES and amount != round(amount, PLACES):
+        raise Invalid(f"has more than {PLACES} decimals")
+    if abs(amount) >= LIMIT:
+        raise Invalid("is 10^18 or more")
+    return amount
+
+
+def positive_money(value: str) -> Decimal:
+    amount = money(value)
+    if amount <= 0:
+        raise Invalid(f"must be above zero, not {shown(value)}")
+    return amount
+
+
+def money_from_json(read: Callable[[str], Decimal]) -> Callable[[bytes], Decimal | None]:
+    """A JSON number is taken by its digits, never through a float; a string as in CSV."""
+
+    def from_json(raw: bytes) -> Decimal | None:
+        if raw == b"null":
+            return None
+        if raw[:1] == b'"':
+            return read(_text_decoder.decode(raw))
+        return read(raw.decode())
+
+    return from_json
+
+
+def currency(value: str) -> str:
+    if not is_currency(value):
+        raise Invalid(f"must be an ISO 4217 code in upper case, not {shown(value)}")
+    return value
+
+
+def moment(value: str) -> datetime:
+    """An instant with its UTC offset; a date alone is its midnight UTC."""
+    if not _MOMENT.match(value) and not _DATE.match(value):
+        raise Invalid(f"must be a time with its UTC offset such as 2026-01-31T12:00:00Z, or a date, not {shown(value)}")
+    try:
+        read = datetime.fromisoformat(value)
+        instant = read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise Invalid(f"is no moment of the calendar: {shown(value)}") from None
+    if instant.year < 1900:
+        raise Invalid(f"is before 1900: {shown(value)}")
+    return instant
+
+
+def day(value: str) -> date:
+    if not _DATE.match(value):
+        raise Invalid(f"must be a date such as 2026-01-31, not {shown(value)}")
+    try:
+        return date.fromisoformat(value)
+    except ValueError:
+        raise Invalid(f"is no day of the calendar: {shown(value)}") from None
+
+
+def identifier(value: str) -> UUID:
+    try:
+        if len(value) == 36:
+            return UUID(value)
+    except ValueError:
+        pass
+    raise Invalid(f"must be a UUID, not {shown(value)}")
+
+
+def flag(value: str) -> bool:
+    if value not in {"true", "false"}:
+        raise Invalid(f"must be true or false, not {shown(value)}")
+    return value == "true"
+
+
+def flag_from_json(raw: bytes) -> bool | None:
+    return None if raw == b"null" else flag(raw.decode())
+
+
+def whole(*, lowest: int, highest: int) -> Callable[[str], int]:
+    def read(value: str) -> int:
+        if not (value.isascii() and value.isdigit() and len(value) < 10 and lowest <= int(value) <= highest):
+            raise Invalid(f"must be a whole number from {lowest} to {highest}, not {shown(value)}")
+        return int(value)
+
+    return read
+
+
+def json_text(value: str) -> str:
+    """A JSON object, kept digit for digit as it was written."""
+    return _checked_json(value.encode("utf-8", "surrogateescape")) or ""
+
+
+def json_from_json(raw: bytes) -> str | None:
+    return None if raw == b"null" else _checked_json(raw)
+
+
+def _checked_json(raw: bytes) -> str:
+    try:
+        written = raw.decode()
+        decoded = msgspec.json.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Invalid(f"is no JSON: {error}") from None
+    if not isinstance(decoded, dict):
+        raise Invalid("must be a JSON object")
+    if b"\\u0000" in raw or b"\\ud" in raw.lower():
+        _check_storable(decoded)
+    return written
+
+
+def _check_storable(value: Any, depth: int = 0) -> None:
+    """JSON can spell what PostgreSQL can't hold: NUL and lone surrogates."""
+    if depth > JSON_DEPTH:
+        raise Invalid("is nested too deep")
+    if isinstance(value, str):
+        text(at_most=len(value))(value)
+    elif isinstance(value, dict):
+        for name, part in value.items():
+            _check_storable(name)
+            _check_storable(part, depth + 1)
+    elif isinstance(value, list):
+        for part in value:
+            _check_storable(part, depth + 1)
+
+
+def _check_unicode(value: str) -> None:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise Invalid("is not valid UTF-8") from None
+
+
+def shown(value: str) -> str:
+    """A value in a message: quoted, short, printable."""
+    short = value if len(value) <= 40 else value[:37] + "..."
+    return ascii(short)

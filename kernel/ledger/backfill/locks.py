@@ -1,0 +1,65 @@
+"""One file is worked on by one process at a time: an advisory lock of the session, which the database frees when the process dies."""
+
+import hashlib
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from uuid import UUID
+
+from django.db import connection
+
+from kernel.ledger.backfill.errors import Refused
+from kernel.ledger.backfill.stopping import Stop
+from kernel.ledger.models import BackfillRun
+
+LOOK_AGAIN_SECONDS = 1.0
+
+
+def lock_number(*, tenant_id: UUID, command: str, file_digest: str) -> int:
+    """The lock's name as PostgreSQL wants it: a signed 64-bit number."""
+    named = hashlib.blake2b(f"backfill/{tenant_id}/{command}/{file_digest}".encode(), digest_size=8).digest()
+    return int.from_bytes(named, signed=True)
+
+
+def number_of(run: BackfillRun) -> int:
+    return lock_number(tenant_id=run.tenant_id, command=run.command, file_digest=run.file_digest)
+
+
+@contextmanager
+def only_worker(run: BackfillRun, *, wait: bool, stop: Stop) -> Iterator[None]:
+    """Hold the lock of the run's file. With `wait`, wait for whoever holds it; else raise Refused at once."""
+    number = number_of(run)
+    take(number, wait=wait, stop=stop)
+    try:
+        yield
+    finally:
+        # A lost connection has given the lock back already.
+        if connection.is_usable():
+            _ask("SELECT pg_advisory_unlock(%s)", number)
+
+
+def take(number: int, *, wait: bool, stop: Stop) -> None:
+    """Raises Refused while another session holds the lock and we don't wait, Interrupted where waiting is given up."""
+    while not _ask("SELECT pg_try_advisory_lock(%s)", number):
+        if not wait:
+            raise Refused("Another process is working on this file for this tenant. Wait for it, or add --wait to start when it ends.")
+        stop.check()
+        time.sleep(LOOK_AGAIN_SECONDS)
+
+
+def is_worked_on(run: BackfillRun) -> bool:
+    """True while a process holds the lock of the run's file: a running run without one was killed."""
+    number = number_of(run) & 0xFFFFFFFFFFFFFFFF
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT EXISTS (SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1 AND classid = %s AND objid = %s"
+            " AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))",
+            [number >> 32, number & 0xFFFFFFFF],
+        )
+        return bool(cursor.fetchone()[0])
+
+
+def _ask(statement: str, number: int) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, [number])
+        return bool(cursor.fetchone()[0])

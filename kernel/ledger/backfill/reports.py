@@ -1,0 +1,109 @@
+"""What a run is told as: lines for a person, one JSON object for a script."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from kernel.ledger.backfill.adapters import ALREADY_THERE, POSTED
+from kernel.ledger.backfill.planning import INVALID
+from kernel.ledger.models import BackfillRun
+
+EXAMPLES_SHOWN = 10
+DAYS_SHOWN = 31
+ACCOUNTS_SHOWN = 20
+# In this order; every other outcome is the ledger's own word and comes after.
+KNOWN = {POSTED: "new", ALREADY_THERE: "already there", "conflict": "in conflict", INVALID: "invalid"}
+
+
+def plan_lines(run: BackfillRun) -> list[str]:
+    plan = run.plan
+    lines = [f"Plan {run.id}", f"  {run.source}", f"  {run.rows:,} rows, {run.file_size:,} bytes, sha256 {run.file_digest}", ""]
+    lines += _counted(plan["counts"], KNOWN)
+    lines += [f"  sum {unit}  {amount}" for unit, amount in plan["sums"].items()]
+    lines += _examples(plan["examples"], sum(plan["counts"].values()) - _taken(plan["counts"]))
+    lines += _table("By type", plan["by_type"], ("type", "unit", "rows", "amount", "first_day", "last_day"))
+    days = plan["by_type_and_day"]
+    if len(days) <= DAYS_SHOWN:
+        lines += _table("By type and day", days, ("day", "type", "unit", "rows", "amount"))
+    elif days:
+        lines += ["", f"By type and day: {len(days)} lines or more, all in the run's plan (admin, or --json)."]
+    lines += _table("Accounts", plan["accounts"][:ACCOUNTS_SHOWN], ("account", "unit", "before", "after", "change", "rows", "refused"))
+    if plan["accounts_moved"] > ACCOUNTS_SHOWN:
+        lines.append(f"  and {plan['accounts_moved'] - ACCOUNTS_SHOWN} more: --effects FILE writes them all.")
+    return lines + _back_dated(plan["back_dated"])
+
+
+def result_lines(run: BackfillRun) -> list[str]:
+    lines = [f"Run {run.id}: {run.state}, {run.position:,} of {run.rows:,} rows"]
+    lines += _counted(run.counts, {**KNOWN, POSTED: "posted"})
+    lines += [f"  sum {unit}  {amount}" for unit, amount in run.sums.items()]
+    if run.undone_rows:
+        lines.append(f"  taken back  {run.undone_rows:,} rows")
+    return lines
+
+
+def summary(run: BackfillRun, **more: Any) -> dict[str, Any]:
+    """For --json."""
+    return {
+        "run": str(run.id),
+        "command": run.command,
+        "tenant": str(run.tenant_id),
+        "state": run.state,
+        "source": run.source,
+        "file_digest": run.file_digest,
+        "plan_digest": run.plan_digest,
+        "rows": run.rows,
+        "position": run.position,
+        "counts": run.counts,
+        "sums": run.sums,
+        "undone_rows": run.undone_rows,
+        "stopped_because": run.stopped_because,
+        **more,
+    }
+
+
+def has_refusals(counts: Mapping[str, int]) -> bool:
+    return sum(counts.values()) > _taken(counts)
+
+
+def _taken(counts: Mapping[str, int]) -> int:
+    return counts.get(POSTED, 0) + counts.get(ALREADY_THERE, 0)
+
+
+def _counted(counts: Mapping[str, int], words: Mapping[str, str]) -> list[str]:
+    named = {word: counts[code] for code, word in words.items() if counts.get(code)}
+    named.update({code: count for code, count in sorted(counts.items()) if code not in words and count})
+    return [f"  {word:<14}{count:>14,}" for word, count in named.items()]
+
+
+def _examples(examples: Sequence[Mapping[str, Any]], refused: int) -> list[str]:
+    if not examples:
+        return []
+    lines = ["", "Would not be posted:"]
+    lines += [f"  line {example['line']}: {example['outcome']}: {example['why']}" for example in examples[:EXAMPLES_SHOWN]]
+    left = refused - min(len(examples), EXAMPLES_SHOWN)
+    return [*lines, f"  and {left:,} more"] if left > 0 else lines
+
+
+def _back_dated(noted: Mapping[str, Any]) -> list[str]:
+    if not noted["rows"]:
+        return []
+    return [
+        "",
+        f"Back-dated: {noted['rows']:,} rows from {noted['first']} to {noted['last']} happened before what their accounts already have.",
+        "  Statements of those days by world time will change; by book time they stand as they are.",
+    ]
+
+
+def _table(title: str, rows: Iterable[Mapping[str, Any]], names: Sequence[str]) -> list[str]:
+    cells = [[str(row[name]) for name in names] for row in rows]
+    if not cells:
+        return []
+    widths = [max(len(name), *(len(line[place]) for line in cells)) for place, name in enumerate(names)]
+    heading = "  ".join(name.replace("_", " ").ljust(width) for name, width in zip(names, widths, strict=True))
+    lines = ["  ".join(_aligned(cell, width) for cell, width in zip(line, widths, strict=True)) for line in cells]
+    return ["", title, f"  {heading}".rstrip(), *(f"  {line}".rstrip() for line in lines)]
+
+
+def _aligned(cell: str, width: int) -> str:
+    """Numbers to the right."""
+    return cell.rjust(width) if cell.replace(".", "", 1).lstrip("-").isdigit() else cell.ljust(width)

@@ -1,0 +1,125 @@
+"""What a plan must remember of a file of any size, kept in temporary tables of the database instead of in memory.
+
+They belong to the session and vanish with it; a plan writes nothing else until its run is kept.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+from django.db import connection
+
+from kernel.ledger.backfill.adapters import Account
+
+TABLES = """
+DROP TABLE IF EXISTS pg_temp.backfill_keys, pg_temp.backfill_accounts, pg_temp.backfill_sums;
+CREATE TEMPORARY TABLE backfill_keys (key text PRIMARY KEY, line bigint NOT NULL, digest bytea NOT NULL);
+CREATE TEMPORARY TABLE backfill_accounts (
+    name text PRIMARY KEY, label text NOT NULL, unit text NOT NULL, before numeric NOT NULL, now numeric NOT NULL, lowest numeric,
+    latest timestamptz, shown boolean NOT NULL, rows bigint NOT NULL, refused bigint NOT NULL, terms jsonb NOT NULL
+);
+CREATE TEMPORARY TABLE backfill_sums (
+    kind text, day date, unit text, rows bigint NOT NULL, amount numeric NOT NULL, PRIMARY KEY (kind, day, unit)
+);
+"""
+ACCOUNT = "name, label, unit, before, now, lowest, latest, shown, rows, refused, terms"
+
+
+class Scratch:
+    """One plan's memory."""
+
+    def __init__(self) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(TABLES)
+
+    def close(self) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("DROP TABLE IF EXISTS pg_temp.backfill_keys, pg_temp.backfill_accounts, pg_temp.backfill_sums")
+
+    def seen(self, keys: Sequence[str]) -> dict[str, tuple[int, bytes]]:
+        """Line and digest of those keys that the file had before."""
+        rows = _rows("SELECT key, line, digest FROM backfill_keys WHERE key = ANY (%s)", [list(keys)])
+        return {key: (line, bytes(digest)) for key, line, digest in rows}
+
+    def remember(self, keys: Mapping[str, tuple[int, bytes]]) -> None:
+        lines = [line for line, _ in keys.values()]
+        digests = [digest for _, digest in keys.values()]
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "INSERT INTO pg_temp.backfill_keys SELECT * FROM unnest(%s::text[], %s::bigint[], %s::bytea[])",
+                [list(keys), lines, digests],
+            )
+
+    def accounts(self, names: Iterable[str]) -> dict[str, Account]:
+        rows = _rows(f"SELECT {ACCOUNT} FROM backfill_accounts WHERE name = ANY (%s)", [list(names)])  # noqa: S608 - a constant
+        return {row[0]: _account(row) for row in rows}
+
+    def keep(self, accounts: Iterable[Account]) -> None:
+        body = msgspec.json.encode([asdict(account) for account in accounts]).decode()
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"INSERT INTO pg_temp.backfill_accounts SELECT {ACCOUNT} FROM jsonb_to_recordset(%s::jsonb) AS given"  # noqa: S608
+                " (name text, label text, unit text, before numeric, now numeric, lowest numeric,"
+                " latest timestamptz, shown boolean, rows bigint, refused bigint, terms jsonb)"
+                " ON CONFLICT (name) DO UPDATE SET now = excluded.now, latest = excluded.latest, rows = excluded.rows,"
+                " refused = excluded.refused, terms = excluded.terms",
+                [body],
+            )
+
+    def add_sums(self, sums: Mapping[tuple[str, date, str], tuple[int, Decimal]]) -> None:
+        body = [{"kind": k, "day": d, "unit": u, "rows": rows, "amount": amount} for (k, d, u), (rows, amount) in sums.items()]
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "INSERT INTO pg_temp.backfill_sums AS kept SELECT * FROM jsonb_to_recordset(%s::jsonb)"
+                " AS given (kind text, day date, unit text, rows bigint, amount numeric)"
+                " ON CONFLICT (kind, day, unit) DO UPDATE SET rows = kept.rows + excluded.rows, amount = kept.amount + excluded.amount",
+                [msgspec.json.encode(body).decode()],
+            )
+
+    def sums(self, *, at_most: int) -> list[dict[str, Any]]:
+        """By type and day, oldest first."""
+        rows = _rows("SELECT kind, day, unit, rows, amount FROM backfill_sums ORDER BY day, kind, unit LIMIT %s", [at_most])
+        return [{"type": k, "day": d.isoformat(), "unit": u, "rows": n, "amount": f"{amount:f}"} for k, d, u, n, amount in rows]
+
+    def totals(self, *, at_most: int) -> list[dict[str, Any]]:
+        """By type, over all days."""
+        rows = _rows(
+            "SELECT kind, unit, sum(rows), sum(amount), min(day), max(day) FROM backfill_sums"
+            " GROUP BY kind, unit ORDER BY kind, unit LIMIT %s",
+            [at_most],
+        )
+        return [
+            {"type": k, "unit": u, "rows": int(n), "amount": f"{amount:f}", "first_day": a.isoformat(), "last_day": b.isoformat()}
+            for k, u, n, amount, a, b in rows
+        ]
+
+    def count_accounts(self) -> int:
+        return int(_rows("SELECT count(*) FROM backfill_accounts WHERE shown", [])[0][0])
+
+    def most_moved(self, *, at_most: int) -> list[Account]:
+        """The accounts that would move most, those that would run short first."""
+        statement = f"SELECT {ACCOUNT} FROM backfill_accounts WHERE shown ORDER BY refused DESC, abs(now - before) DESC, name LIMIT %s"  # noqa: S608
+        return [_account(row) for row in _rows(statement, [at_most])]
+
+    def stream_accounts(self) -> Iterator[Account]:
+        """Every account, by name, a thousand at a time."""
+        last = ""
+        while page := _rows(f"SELECT {ACCOUNT} FROM backfill_accounts WHERE shown AND name > %s ORDER BY name LIMIT 1000", [last]):  # noqa: S608
+            yield from map(_account, page)
+            last = page[-1][0]
+
+
+def _rows(statement: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, parameters)
+        return list(cursor.fetchall())
+
+
+def _account(row: tuple[Any, ...]) -> Account:
+    name, label, unit, before, now, lowest, latest, shown, rows, refused, terms = row
+    # Django's connections hand jsonb over as text.
+    kept = msgspec.json.decode(terms) if isinstance(terms, str) else terms
+    return Account(name, label, unit, before, now, lowest, latest, shown, rows, refused, kept)

@@ -1,0 +1,77 @@
+"""Taking a run back: reversing entries for every row it posted, newest first; nothing is deleted."""
+
+from dataclasses import dataclass
+
+from django.db import transaction
+
+from kernel.ledger import services
+from kernel.ledger.backfill.adapters import Adapter
+from kernel.ledger.backfill.applying import RESTS
+from kernel.ledger.backfill.errors import Lost, Refused
+from kernel.ledger.backfill.pacing import Pacer
+from kernel.ledger.backfill.progress import Progress
+from kernel.ledger.backfill.stopping import Stop
+from kernel.ledger.choices import MAY_UNDO
+from kernel.ledger.constraints import refusals
+from kernel.ledger.errors import Busy, LedgerError, OutcomeUnknown, RunMoved
+from kernel.ledger.models import BackfillRun
+
+BLOCKERS_SHOWN = 100
+
+
+@dataclass
+class Undo:
+    """One process's work on taking one run back. The caller holds the lock of the run's file."""
+
+    adapter: Adapter
+    run: BackfillRun
+    actor: str
+    pacer: Pacer
+    progress: Progress
+    stop: Stop
+
+    def check(self) -> None:
+        """Raises Refused where nothing is to be taken back, or with the list of what rests on the run's rows."""
+        if self.run.state not in MAY_UNDO:
+            raise Refused(f"Run {self.run.id} is {self.run.state}: there is nothing to take back.")
+        blockers = list(self.adapter.blockers(self.run.tenant, self.run, at_most=BLOCKERS_SHOWN + 1))
+        if not blockers:
+            return
+        more = ["and more"] if len(blockers) > BLOCKERS_SHOWN else []
+        lines = [f"  {blocker.what}: {blocker.why}" for blocker in blockers[:BLOCKERS_SHOWN]]
+        raise Refused("\n".join(["The run can't be taken back: later entries depend on it. Reverse these first:", *lines, *more]))
+
+    def work(self) -> None:
+        """Reverse everything that is left. Raises Refused, Interrupted, Lost; --undo again goes on."""
+        self.check()
+        services.begin_undo(run=self.run, undone_by=self.actor)
+        while True:
+            self.stop.check()
+            reversed_rows = self._step()
+            if not reversed_rows:
+                break
+            self.progress.advance(reversed_rows)
+        services.finish_undo(run=self.run)
+
+    def _step(self) -> int:
+        for rest in (*RESTS, None):
+            try:
+                return self._reverse()
+            except (Busy, OutcomeUnknown) as trouble:
+                # What is reversed is marked by its reversal, so a repeat finds only what is left.
+                if rest is None:
+                    raise Lost(f"The database was {trouble.code} for too long.") from trouble
+                self.stop.rest(rest)
+            except RunMoved as moved:
+                raise Refused("Another process has changed this run.") from moved
+            except LedgerError as refused:
+                raise Refused(f"A row can't be reversed any more: {refused}. Reverse what came in between, then --undo again.") from refused
+        raise AssertionError("the last rest is None, so the loop ends inside")
+
+    @refusals
+    def _reverse(self) -> int:
+        with transaction.atomic():
+            step = self.adapter.undo(self.run.tenant, self.run, at_most=self.pacer.size, actor=self.actor)
+            if step.reversed:
+                services.advance_undo(run=self.run, reversed_rows=step.reversed)
+        return step.reversed
