@@ -3,7 +3,6 @@
 from datetime import UTC, datetime
 from decimal import Decimal
 from types import SimpleNamespace
-from uuid import uuid4
 
 import pytest
 from django.contrib import admin
@@ -164,7 +163,7 @@ def test_a_search_finds_exactly_what_was_typed(office, posted, term):
     assert str(posted.id) in office.get(LIST, {"q": term.format(id=posted.id)}).content.decode()
 
 
-@pytest.mark.parametrize("term", ["order", "rder-0", "ORDER-0", str(uuid4()), "' OR 1=1 --", "%", "é"])
+@pytest.mark.parametrize("term", ["order", "rder-0", "ORDER-0", "0d0c53d4-cd04-448b-af49-416630bfddc1", "' OR 1=1 --", "%", "é"])
 def test_a_search_finds_nothing_that_only_resembles(office, posted, term):
     response = office.get(LIST, {"q": term})
     assert response.status_code == 200
