@@ -58,14 +58,30 @@ LIKELY = {
     "tags": _lists(STRINGS),
     "unknown": ANYTHING | DEEP,
 }
+VALID = {
+    "totalAmount": some.from_regex(r"-?(0|[1-9][0-9]{0,17})(\.[0-9]{1,18})?([eE]-?0)?", fullmatch=True),
+    "saleKind": some.text(min_size=1, max_size=20).map(json.dumps),
+    "customerId": some.uuids().map(lambda identifier: json.dumps(str(identifier))),
+    "currency": some.sampled_from(['"USD"', '"EUR"']),
+    "state": some.sampled_from(['"open"', "null"]),
+    "occurredAt": some.datetimes().map(lambda moment: json.dumps(moment.isoformat(timespec="microseconds") + "Z")),
+    "dueDay": some.dates().map(lambda day: json.dumps(day.isoformat())),
+    "quantity": some.integers(1, 1000).map(str),
+    "details": _objects(ANYTHING),
+    "lines": some.sampled_from(["null", "[]", '[{"unitPrice": "0.05", "isEstimate": true, "lineDetails": {"a": 1.50}}]']),
+    "tags": _lists(some.sampled_from(['"a"', '"\\u00e9"'])),
+}
+REQUIRED = ("totalAmount", "saleKind")
+# Mostly good, so that the fast reader has something to read; then up to two members, known or not, of anything at all, perhaps given twice.
 MEMBERS = some.fixed_dictionaries(
-    {"totalAmount": LIKELY["totalAmount"], "saleKind": some.just('"usage"') | STRINGS},
-    optional={name: values | ANYTHING | some.just("null") for name, values in LIKELY.items() if name not in {"totalAmount", "saleKind"}},
+    {name: VALID[name] for name in REQUIRED},
+    optional={name: values for name, values in VALID.items() if name not in REQUIRED},
 )
+STRANGE = some.sampled_from(sorted(LIKELY)).flatmap(lambda name: some.tuples(some.just(name), LIKELY[name] | ANYTHING | some.just("null")))
 BODIES = some.builds(
-    lambda members, twice: "{" + ",".join(f'"{name}":{text}' for name, text in [*members.items(), *twice]) + "}",
+    lambda members, strange: "{" + ",".join(f'"{name}":{text}' for name, text in [*members.items(), *strange]) + "}",
     MEMBERS,
-    some.lists(some.tuples(some.sampled_from(sorted(LIKELY)), ANYTHING), max_size=1),
+    some.lists(STRANGE, max_size=2),
 ).map(lambda text: text.encode("utf-8", "surrogatepass"))
 
 
