@@ -1,0 +1,69 @@
+"""What the billing book refuses, and which of the database's constraints says so."""
+
+from kernel.ledger.constraints import is_internal
+from kernel.ledger.errors import LedgerError
+
+
+class UnknownType(LedgerError):
+    """A tenant that is strict about types doesn't have this one in its catalogue. Facts: field, type."""
+
+    code = "unknown_type"
+
+
+class NotReversible(LedgerError):
+    """A reversal can't itself be reversed: record the amount again instead. Facts: id."""
+
+    code = "not_reversible"
+
+
+class ExceedsOriginal(LedgerError):
+    """More than is left of the entry to take back. Facts: id, requested, remaining."""
+
+    code = "exceeds_original"
+
+
+class DirectionInUse(LedgerError):
+    """Transactions of this type exist, so its direction stands. Facts: type, direction."""
+
+    code = "direction_in_use"
+
+
+class FloorAboveBalance(LedgerError):
+    """A floor above what the wallet holds would be broken from the start. Facts: balance, floor."""
+
+    code = "floor_above_balance"
+
+
+is_internal(
+    "billing_policy_tenant_key",
+    "billing_policy_default_floor_check",
+    "billing_policy_default_floor_finite",
+    "billing_transactiontype_code_key",
+    "billing_transactiontype_direction_key",
+    "billing_transactiontype_direction_check",
+    "billing_transactiontype_code_check",
+    "billing_transactiontype_uncatalogued_check",
+    "billing_wallet_currency_key",
+    "billing_wallet_currency_check",
+    "billing_wallet_floor_check",
+    "billing_wallet_last_entry_check",
+    "billing_wallet_balance_finite",
+    "billing_wallet_floor_finite",
+    "billing_transaction_reference_key",
+    "billing_transaction_entry_key",
+    "billing_transaction_entry_number_check",
+    "billing_transaction_reference_check",
+    "billing_transaction_amount_check",
+    "billing_transaction_effect_check",
+    "billing_transaction_reversed_check",
+    "billing_transaction_reversed_by_check",
+    "billing_transaction_flags_check",
+    "billing_transaction_reason_check",
+    "billing_transaction_metadata_check",
+    "billing_transaction_amount_finite",
+    "billing_transaction_effect_finite",
+    "billing_transaction_balance_after_finite",
+    "billing_transaction_type_fkey",
+    "billing_dailytotal_day_key",
+    "billing_dailytotal_magnitude_check",
+)
