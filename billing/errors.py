@@ -1,6 +1,6 @@
 """What the billing book refuses, and which of the database's constraints says so."""
 
-from kernel.ledger.constraints import is_internal
+from kernel.ledger.constraints import is_internal, refuses
 from kernel.ledger.errors import LedgerError
 
 
@@ -8,6 +8,12 @@ class UnknownType(LedgerError):
     """A tenant that is strict about types doesn't have this one in its catalogue. Facts: field, type."""
 
     code = "unknown_type"
+
+
+class OutOfRange(LedgerError):
+    """The wallet's balance would have more digits than the book can hold. Facts: balance, requested."""
+
+    code = "out_of_range"
 
 
 class NotReversible(LedgerError):
@@ -34,6 +40,9 @@ class FloorAboveBalance(LedgerError):
     code = "floor_above_balance"
 
 
+# Posting never runs into these two: it decides under the wallet's lock, and tries again where a type was defined meanwhile.
+refuses("billing_wallet_floor_check", FloorAboveBalance)
+refuses("billing_transaction_type_fkey", DirectionInUse)
 is_internal(
     "billing_policy_tenant_key",
     "billing_policy_default_floor_check",
@@ -45,7 +54,6 @@ is_internal(
     "billing_transactiontype_uncatalogued_check",
     "billing_wallet_currency_key",
     "billing_wallet_currency_check",
-    "billing_wallet_floor_check",
     "billing_wallet_last_entry_check",
     "billing_wallet_balance_finite",
     "billing_wallet_floor_finite",
@@ -63,7 +71,10 @@ is_internal(
     "billing_transaction_amount_finite",
     "billing_transaction_effect_finite",
     "billing_transaction_balance_after_finite",
-    "billing_transaction_type_fkey",
+    "billing_transaction_wallet_fkey",
+    "billing_transaction_reverses_fkey",
+    "billing_transaction_reversed_by_fkey",
+    "billing_transaction_near_duplicate_of_fkey",
     "billing_dailytotal_day_key",
     "billing_dailytotal_magnitude_check",
 )

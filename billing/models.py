@@ -151,6 +151,7 @@ class Transaction(LedgerRow):
                         When(Q(direction=Direction.DEBIT, reverses__isnull=True), then=-F("amount")),
                         When(~Q(direction=Direction.DEBIT) & Q(reverses__isnull=False), then=-F("amount")),
                         default=F("amount"),
+                        output_field=MoneyField(),
                     )
                 ),
                 name="billing_transaction_effect_check",

@@ -302,7 +302,12 @@ BEGIN
                 description, metadata, occurred_at, created_at, reverses_id, reason_code, reason, reversed_amount, flags,
                 near_duplicate_of_id, likeness, facts_digest, actor, request_id)
             SELECT id, tenant_id, wallet_id, wallet_currency, entry_number, entry_type, entry_direction, entry_amount, entry_effect,
-                entry_balance, reference_id, agent_id, description, metadata, happened_at, entry_time, reverses, coalesce(reason_code, ''),
+                entry_balance, reference_id,
+                CASE WHEN reverses IS NULL THEN agent_id ELSE (
+                    SELECT original.agent_id FROM billing_transaction original
+                    WHERE original.tenant_id = judged.tenant_id AND original.id = judged.reverses
+                ) END,
+                description, metadata, happened_at, entry_time, reverses, coalesce(reason_code, ''),
                 coalesce(reason, ''), 0, CASE WHEN twin_id IS NULL THEN '{}'::text[] ELSE '{near_duplicate}'::text[] END,
                 twin_id, likeness, decode(facts_digest, 'hex'), actor, request_id
             FROM judged

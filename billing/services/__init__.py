@@ -1,0 +1,6 @@
+"""The only code that writes the billing book. Each service returns what it did, or raises a LedgerError and has done nothing."""
+
+from billing.services.catalogue import define_type, set_floor, set_policy
+from billing.services.transactions import record_transaction, record_transactions, reverse_transaction
+
+__all__ = ["define_type", "record_transaction", "record_transactions", "reverse_transaction", "set_floor", "set_policy"]

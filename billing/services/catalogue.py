@@ -1,0 +1,81 @@
+"""How a tenant wants its book kept: types, floors, strictness."""
+
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from billing.choices import TYPE_LENGTH, Direction
+from billing.errors import DirectionInUse, FloorAboveBalance
+from billing.models import Policy, Transaction, TransactionType, Wallet
+from kernel.ledger.constraints import refusals
+from kernel.ledger.errors import InvalidValue
+from kernel.ledger.money import is_currency
+
+KEEP: Any = object()
+
+
+@refusals
+def define_type(*, tenant_id: UUID, actor: str, request_id: str = "", code: str, label: str, direction: str) -> TransactionType:
+    """Put a type in the tenant's catalogue, or change its label; its direction only as long as no transaction uses it.
+
+    Raises DirectionInUse, InvalidValue.
+    """
+    if not code or len(code) > TYPE_LENGTH or "\x00" in code:
+        raise InvalidValue(field="code", reason="too_long" if code else "too_short", value=code, max=TYPE_LENGTH, min=1)
+    if direction not in Direction.values:
+        raise InvalidValue(field="direction", reason="unknown_choice", value=direction, choices=Direction.values)
+    with transaction.atomic():
+        known = TransactionType.objects.select_for_update().filter(tenant_id=tenant_id, code=code).first()
+        used = Transaction.objects.filter(tenant_id=tenant_id, type=code)
+        if known is not None and known.direction != direction and used.exists():
+            raise DirectionInUse(type=code, direction=known.direction)
+        defined, _ = TransactionType.objects.update_or_create(
+            tenant_id=tenant_id,
+            code=code,
+            defaults={"label": label or code, "direction": direction, "is_catalogued": True},
+            create_defaults={"label": label or code, "direction": direction, "created_by": actor},
+        )
+    return defined
+
+
+@refusals
+def set_policy(
+    *,
+    tenant_id: UUID,
+    actor: str,
+    request_id: str = "",
+    strict_types: bool = KEEP,
+    near_duplicate_seconds: int = KEEP,
+    default_floor: Decimal | None = KEEP,
+) -> Policy:
+    """Change what is given of the tenant's policy. `default_floor` is for wallets opened from now on. Raises InvalidValue."""
+    if default_floor is not KEEP and default_floor is not None and default_floor > 0:
+        raise InvalidValue(field="default_floor", reason="too_large", value=default_floor, max=0)
+    if near_duplicate_seconds is not KEEP and not 0 <= near_duplicate_seconds <= 31_536_000:
+        raise InvalidValue(field="near_duplicate_seconds", reason="too_large", value=near_duplicate_seconds, max=31_536_000)
+    wanted = {"strict_types": strict_types, "near_duplicate_seconds": near_duplicate_seconds, "default_floor": default_floor}
+    changes = {name: value for name, value in wanted.items() if value is not KEEP}
+    changes |= {"updated_by": actor, "updated_at": timezone.now()}
+    policy, _ = Policy.objects.update_or_create(tenant_id=tenant_id, defaults=changes)
+    return policy
+
+
+@refusals
+def set_floor(*, tenant_id: UUID, actor: str, request_id: str = "", currency: str, floor: Decimal | None) -> Wallet:
+    """The balance below which no debit may take the wallet; None for none. Opens the wallet if need be.
+
+    Raises FloorAboveBalance: a floor is a promise, and it would be broken already. Raises InvalidValue.
+    """
+    if not is_currency(currency):
+        raise InvalidValue(field="currency", reason="unknown_currency", value=currency)
+    with transaction.atomic():
+        Wallet.objects.get_or_create(tenant_id=tenant_id, currency=currency)
+        wallet = Wallet.objects.select_for_update(no_key=True).get(tenant_id=tenant_id, currency=currency)
+        if floor is not None and floor > wallet.balance:
+            raise FloorAboveBalance(balance=wallet.balance, floor=floor)
+        wallet.floor = floor
+        wallet.save(update_fields=["floor"])
+    return wallet
