@@ -150,7 +150,7 @@ def _posting(facts: Mapping[str, Any], *, tenant_id: UUID, actor: str, request_i
         "reference_id": facts.get("reference_id") or str(identifier),
         "agent_id": facts.get("agent_id"),
         "description": facts.get("description"),
-        "metadata": facts.get("metadata"),
+        "metadata": None if facts.get("metadata") is None else str(facts["metadata"]),
         "occurred_at": occurred_at,
         "reverses": reverses,
         "reason_code": facts.get("reason_code"),
