@@ -46,6 +46,7 @@ refuses("billing_transaction_type_fkey", DirectionInUse)
 is_internal(
     "billing_policy_tenant_key",
     "billing_policy_default_floor_check",
+    "billing_policy_near_duplicate_seconds_check",
     "billing_policy_default_floor_finite",
     "billing_transactiontype_code_key",
     "billing_transactiontype_direction_key",

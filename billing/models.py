@@ -87,9 +87,7 @@ class Wallet(TenantOwned):
         constraints = [
             models.UniqueConstraint(fields=["tenant", "currency"], name="billing_wallet_currency_key"),
             models.CheckConstraint(condition=Q(currency__regex=r"^[A-Z]{3}$"), name="billing_wallet_currency_check"),
-            models.CheckConstraint(
-                condition=Q(floor__isnull=True) | Q(balance__gte=F("floor")), name="billing_wallet_floor_check"
-            ),
+            models.CheckConstraint(condition=Q(floor__isnull=True) | Q(balance__gte=F("floor")), name="billing_wallet_floor_check"),
             models.CheckConstraint(
                 condition=Q(last_entry_number__gte=0)
                 & (Q(last_entry_number=0, last_entry_at__isnull=True) | Q(last_entry_at__isnull=False)),
@@ -142,9 +140,7 @@ class Transaction(LedgerRow):
             models.UniqueConstraint(fields=["tenant", "wallet", "entry_number"], name="billing_transaction_entry_key"),
             models.CheckConstraint(condition=Q(entry_number__gte=1), name="billing_transaction_entry_number_check"),
             models.CheckConstraint(condition=~Q(reference_id=""), name="billing_transaction_reference_check"),
-            models.CheckConstraint(
-                condition=Q(direction=Direction.SIGNED) | Q(amount__gte=0), name="billing_transaction_amount_check"
-            ),
+            models.CheckConstraint(condition=Q(direction=Direction.SIGNED) | Q(amount__gte=0), name="billing_transaction_amount_check"),
             models.CheckConstraint(
                 condition=Q(
                     effect=Case(
@@ -167,8 +163,7 @@ class Transaction(LedgerRow):
                 name="billing_transaction_flags_check",
             ),
             models.CheckConstraint(
-                condition=Q(reverses__isnull=True, reason_code="")
-                | Q(reverses__isnull=False, reason_code__in=ReversalReason.values),
+                condition=Q(reverses__isnull=True, reason_code="") | Q(reverses__isnull=False, reason_code__in=ReversalReason.values),
                 name="billing_transaction_reason_check",
             ),
             is_finite(table="billing_transaction", field="amount"),
@@ -208,11 +203,8 @@ class DailyTotal(TenantOwned):
         ordering = ["-day", "currency", "type"]
         constraints = [
             models.UniqueConstraint(fields=["tenant", "currency", "day", "type"], name="billing_dailytotal_day_key"),
-            models.CheckConstraint(
-                condition=Q(entries__gte=1, credits__gte=0, debits__gte=0), name="billing_dailytotal_magnitude_check"
-            ),
+            models.CheckConstraint(condition=Q(entries__gte=1, credits__gte=0, debits__gte=0), name="billing_dailytotal_magnitude_check"),
         ]
 
     def __str__(self) -> str:
         return f"{self.day} {self.currency} {self.type}"
-

@@ -1,14 +1,16 @@
 """Every read of the billing book; the tenant comes first. Nothing here changes a row."""
 
 from collections.abc import Mapping
-from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID
 
 from django.db.models import QuerySet
 
 from billing.models import DailyTotal, Transaction, TransactionType, Wallet
 from kernel.ledger.errors import NotFound
+
+# A queryset of mappings, by values().
+Rows: TypeAlias = "QuerySet[Any, dict[str, Any]]"
 
 # What a reply is made of: the same names that a posting's row has.
 TRANSACTION_FIELDS = (
@@ -49,10 +51,11 @@ FILTERS = {
 }
 
 
-def list_transactions(*, tenant_id: UUID, filters: Mapping[str, Any] | None = None) -> "QuerySet[Transaction, dict[str, Any]]":
-    """The tenant's entries as rows of TRANSACTION_FIELDS. `filters`: by the names in FILTERS; None means any. Moments: from, up to but not at."""
+def list_transactions(*, tenant_id: UUID, filters: Mapping[str, Any] | None = None) -> Rows:
+    """The tenant's entries as rows of TRANSACTION_FIELDS. `filters`: by the names in FILTERS; periods end before `_to`."""
     wanted = {FILTERS[name]: value for name, value in (filters or {}).items() if value is not None}
-    return Transaction.objects.filter(tenant_id=tenant_id, **wanted).values(*TRANSACTION_FIELDS)
+    rows: Rows = Transaction.objects.filter(tenant_id=tenant_id, **wanted).values(*TRANSACTION_FIELDS)
+    return rows
 
 
 def get_transaction(*, tenant_id: UUID, transaction_id: UUID) -> dict[str, Any]:
@@ -63,16 +66,17 @@ def get_transaction(*, tenant_id: UUID, transaction_id: UUID) -> dict[str, Any]:
     return row
 
 
-def list_wallets(*, tenant_id: UUID) -> "QuerySet[Wallet, dict[str, Any]]":
+def list_wallets(*, tenant_id: UUID) -> Rows:
     """The tenant's wallets as they stand, by currency."""
     fields = ("currency", "balance", "floor", "last_entry_number", "last_entry_at")
-    return Wallet.objects.filter(tenant_id=tenant_id).order_by("currency").values(*fields)
+    rows: Rows = Wallet.objects.filter(tenant_id=tenant_id).order_by("currency").values(*fields)
+    return rows
 
 
-def list_types(*, tenant_id: UUID) -> "QuerySet[TransactionType]":
+def list_types(*, tenant_id: UUID) -> QuerySet:
     """The types that the tenant defined or used; the shipped ones it never used aren't among them."""
     return TransactionType.objects.filter(tenant_id=tenant_id).order_by("code")
 
 
-def list_daily_totals(*, tenant_id: UUID) -> "QuerySet[DailyTotal]":
+def list_daily_totals(*, tenant_id: UUID) -> QuerySet:
     return DailyTotal.objects.filter(tenant_id=tenant_id)

@@ -47,8 +47,6 @@ FIELD_WORDS: dict[str, Words] = {
     "number_out_of_range": ("value_error", "Value error, Input should have exponents no greater than {max}", None),
     "before_start": ("value_error", "Value error, Input should be later than the start of the period", None),
 }
-# What null is where it isn't allowed: an error of the field's own type.
-NULL_CODES = {"amount": "not_a_number", "atomic": "not_boolean", "transactions": "not_a_list"}
 NOT_AN_OBJECT = "Input should be a valid dictionary or object to extract fields from"
 SENTENCES = {
     "unreadable_body": "There was an error parsing the body",
@@ -149,7 +147,7 @@ class BillingDialect(Dialect):
 def _field_error(refused: FieldProblem, *, place: tuple[str | int, ...]) -> dict[str, Any]:
     code, facts = refused.code, refused.facts
     if code == "null":
-        code = NULL_CODES.get(str(refused.path[-1]), "not_text")
+        code = facts["expected"]
     if code == "not_json_object" and not refused.path:
         return _error("model_attributes_type", place, NOT_AN_OBJECT, refused.value)
     if isinstance(refused.value, list) and code in {"too_short", "too_long"}:
@@ -186,4 +184,4 @@ def _shown(value: Any) -> Any:
     return plain(value) if hasattr(value, "quantize") else value
 
 
-DIALECT = BillingDialect()
+dialect = BillingDialect()

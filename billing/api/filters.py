@@ -1,6 +1,6 @@
 """The query parameters of the billing API."""
 
-from billing.api.dialect import DIALECT
+from billing.api.dialect import dialect
 from kernel.wire.amounts import AmountNumber
 from kernel.wire.fields import Currency, Text, Timestamp, Whole
 from kernel.wire.serializers import Query
@@ -9,7 +9,7 @@ from kernel.wire.serializers import Query
 class TransactionQuery(Query):
     """Moments are RFC 3339 or a day, which means its first moment in UTC; from, up to but not at."""
 
-    dialect = DIALECT
+    dialect = dialect
     type = Text(required=False)
     reference_id = Text(required=False)
     agent_id = Text(required=False)

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from billing.api.dialect import DIALECT
+from billing.api.dialect import dialect
 from billing.choices import AGENT_LENGTH, BATCH_LIMIT, REASON_LENGTH, REFERENCE_LENGTH, TYPE_LENGTH, Direction, Flag, ReversalReason
 from kernel.wire.amounts import AmountNumber
 from kernel.wire.fields import Choice, Currency, Identifier, JsonObject, Text, Timestamp, Whole
 from kernel.wire.fields import Flag as Switch
-from kernel.wire.nested import Batch, ListOf, Nested
+from kernel.wire.nested import Batch, ListOf
 from kernel.wire.problems import Refused
 from kernel.wire.serializers import Body, Reply
 
@@ -15,12 +15,14 @@ from kernel.wire.serializers import Body, Reply
 class TransactionRequest(Body):
     """A transaction to record, once for each type and reference_id."""
 
-    dialect = DIALECT
+    dialect = dialect
     amount = AmountNumber(
-        description="The magnitude where the type is catalogued as credit or debit, else signed. At most 18 digits on either side of the point."
+        description="A magnitude where the type is catalogued as credit or debit, else signed. At most 18 digits and 18 decimals."
     )
     type = Text(min_length=1, max_length=TYPE_LENGTH, example="usage")
-    reference_id = Text(min_length=1, max_length=REFERENCE_LENGTH, description="The caller's key: repeated with the same facts, it replays.")
+    reference_id = Text(
+        min_length=1, max_length=REFERENCE_LENGTH, description="The caller's key: repeated with the same facts, it replays."
+    )
     agent_id = Text(max_length=AGENT_LENGTH, required=False, allow_null=True)
     description = Text(required=False, allow_null=True)
     currency = Currency(required=False, allow_null=True, description="ISO 4217; the account's own where it isn't given.")
@@ -31,7 +33,7 @@ class TransactionRequest(Body):
 class BatchRequest(Body):
     """Transactions to record, each on its own merits, or with `atomic` all or none."""
 
-    dialect = DIALECT
+    dialect = dialect
     transactions = Batch(TransactionRequest, max_items=BATCH_LIMIT)
     atomic = Switch(required=False, default=False)
 
@@ -39,12 +41,16 @@ class BatchRequest(Body):
 class ReversalRequest(Body):
     """Why, and how much. Without an amount: all that is left of the transaction."""
 
-    dialect = DIALECT
+    dialect = dialect
     reason_code = Choice(ReversalReason.values, required=False, default=str(ReversalReason.OTHER))
     reason = Text(max_length=REASON_LENGTH, required=False, default="")
     amount = AmountNumber(sign="positive", required=False, allow_null=True, description="A part of the transaction, as a magnitude.")
     reference_id = Text(
-        min_length=1, max_length=REFERENCE_LENGTH, required=False, allow_null=True, description="Required with an amount: the key of this part."
+        min_length=1,
+        max_length=REFERENCE_LENGTH,
+        required=False,
+        allow_null=True,
+        description="Required with an amount: the key of this part.",
     )
     description = Text(required=False, allow_null=True)
     occurred_at = Timestamp(required=False, allow_null=True)
@@ -61,7 +67,7 @@ class ReversalRequest(Body):
 class TransactionReply(Reply):
     """A line of the wallet."""
 
-    dialect = DIALECT
+    dialect = dialect
     id = Identifier()
     amount = AmountNumber()
     type = Text()

@@ -7,7 +7,7 @@ from django.http import HttpResponse
 from rest_framework.request import Request
 
 from billing import selectors, services
-from billing.api.dialect import DIALECT
+from billing.api.dialect import dialect
 from billing.api.filters import TransactionQuery
 from billing.api.serializers import ReversalRequest, TransactionReply, TransactionRequest
 from kernel.wire.schema import operation
@@ -15,7 +15,7 @@ from kernel.wire.views import LedgerViewSet
 
 
 class TransactionViewSet(LedgerViewSet):
-    dialect = DIALECT
+    dialect = dialect
     ledger = "billing"
 
     @operation(

@@ -1,12 +1,14 @@
+from decimal import Decimal
+
 import django.contrib.postgres.fields
 import django.db.models.deletion
 import django.db.models.expressions
 import django.db.models.functions.datetime
 import django.db.models.functions.math
+from django.db import migrations, models
+
 import kernel.ledger.identifiers
 import kernel.ledger.money
-from decimal import Decimal
-from django.db import migrations, models
 
 
 class Migration(migrations.Migration):

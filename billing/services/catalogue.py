@@ -56,7 +56,11 @@ def set_policy(
         raise InvalidValue(field="default_floor", reason="too_large", value=default_floor, max=0)
     if near_duplicate_seconds is not KEEP and not 0 <= near_duplicate_seconds <= 31_536_000:
         raise InvalidValue(field="near_duplicate_seconds", reason="too_large", value=near_duplicate_seconds, max=31_536_000)
-    wanted = {"strict_types": strict_types, "near_duplicate_seconds": near_duplicate_seconds, "default_floor": default_floor}
+    wanted: dict[str, Any] = {
+        "strict_types": strict_types,
+        "near_duplicate_seconds": near_duplicate_seconds,
+        "default_floor": default_floor,
+    }
     changes = {name: value for name, value in wanted.items() if value is not KEEP}
     changes |= {"updated_by": actor, "updated_at": timezone.now()}
     policy, _ = Policy.objects.update_or_create(tenant_id=tenant_id, defaults=changes)

@@ -1,7 +1,7 @@
 """Recording what happened in a wallet, and taking it back."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -65,7 +65,7 @@ def record_transaction(
 def record_transactions(
     *, tenant_id: UUID, actor: str, request_id: str = "", transactions: Sequence[Mapping[str, Any]], together: bool = False
 ) -> list[Any]:
-    """Many lines in one call; each item has the arguments of `record_transaction`. One answer for each, in order: its row or its LedgerError.
+    """Many lines in one call; each item has the arguments of `record_transaction`. One answer for each: its row or LedgerError.
 
     `together`: all or nothing. If one is refused, none is in the book, and the answers of those that would have been are None.
     """
@@ -224,33 +224,23 @@ def _withdrawn(answer: Any) -> Any:
 
 
 def _answer(row: Any, given: Mapping[str, Any]) -> Any:
-    match row.outcome:
-        case "posted" | "replayed":
-            return row
-        case "conflict":
-            fields = differing(FACTS, bytes(row.first_digest), bytes.fromhex(given["facts_digest"]))
-            # A digest from before a fact was known is shorter, and yet the same.
-            return IdempotencyConflict(first_id=row.id, fields=fields) if fields else row._replace(outcome="replayed")
-        case "insufficient":
-            return Insufficient(balance=row.balance, requested=row.requested, floor=row.floor, currency=row.currency)
-        case "out_of_range":
-            return OutOfRange(balance=row.balance, requested=row.requested, currency=row.currency)
-        case "negative_amount":
-            return InvalidValue(field="amount", reason="negative", value=Decimal(given["amount"]), type=given["type"])
-        case "unknown_type":
-            return UnknownType(field="type", value=given["type"])
-    return _reversal_refusal(row, given)
+    """The row where something is in the book, else why not."""
+    if row.outcome == "conflict":
+        fields = differing(FACTS, bytes(row.first_digest), bytes.fromhex(given["facts_digest"]))
+        # A digest from before a fact was known is shorter, and yet the same.
+        return IdempotencyConflict(first_id=row.id, fields=fields) if fields else row._replace(outcome="replayed")
+    return row if row.outcome in {"posted", "replayed"} else REFUSALS[row.outcome](row, given)
 
 
-def _reversal_refusal(row: Any, given: Mapping[str, Any]) -> LedgerError:
-    original = given["reverses"]
-    match row.outcome:
-        case "not_found":
-            return NotFound(kind="transaction", id=original)
-        case "not_reversible":
-            return NotReversible(id=original)
-        case "already_reversed":
-            return AlreadyReversed(id=original, reversed_by=row.blocking_id)
-        case "exceeds_original":
-            return ExceedsOriginal(id=original, requested=row.requested, remaining=row.remaining)
-    raise ValueError(f"billing_post answered {row.outcome!r}, which has no meaning here.")
+REFUSALS: dict[str, Callable[[Any, Mapping[str, Any]], LedgerError]] = {
+    "insufficient": lambda row, given: Insufficient(balance=row.balance, requested=row.requested, floor=row.floor, currency=row.currency),
+    "out_of_range": lambda row, given: OutOfRange(balance=row.balance, requested=row.requested, currency=row.currency),
+    "negative_amount": lambda row, given: InvalidValue(
+        field="amount", reason="negative", value=Decimal(given["amount"]), type=given["type"]
+    ),
+    "unknown_type": lambda row, given: UnknownType(field="type", value=given["type"]),
+    "not_found": lambda row, given: NotFound(kind="transaction", id=given["reverses"]),
+    "not_reversible": lambda row, given: NotReversible(id=given["reverses"]),
+    "already_reversed": lambda row, given: AlreadyReversed(id=given["reverses"], reversed_by=row.blocking_id),
+    "exceeds_original": lambda row, given: ExceedsOriginal(id=given["reverses"], requested=row.requested, remaining=row.remaining),
+}

@@ -280,7 +280,7 @@ RAW = [
     b'{"amount": ' + b"9" * 5000 + b"}",
     b"amount=1&type=x",
     b"plain text",
-    b'{} {}',
+    b"{} {}",
     b'{"amount": 1, "amount": "x", "type": "note", "reference_id": "twice"}',
     b'{"amount": nan}',
     b"\x00",
@@ -320,7 +320,15 @@ def test_the_content_type_decides_as_published(send, published, raw, content_typ
 
 @pytest.mark.parametrize(
     "raw",
-    [b"{}", b"", b"[1]", b"{", b'{"amount": 1 "x"}', encoded({"amount": "abc", "type": 7, "reference_id": None}), b'{"amount": [1], "type": {}}'],
+    [
+        b"{}",
+        b"",
+        b"[1]",
+        b"{",
+        b'{"amount": 1 "x"}',
+        encoded({"amount": "abc", "type": 7, "reference_id": None}),
+        b'{"amount": [1], "type": {}}',
+    ],
 )
 def test_where_nothing_is_ours_the_whole_body_is_the_published_one(send, published, raw):
     theirs, mine = compare(send, published, raw)

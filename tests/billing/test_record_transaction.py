@@ -68,7 +68,15 @@ def test_money_is_a_number_of_exact_digits(send):
 
 @pytest.mark.parametrize(
     ("type", "amount", "effect"),
-    [("topup", 5, 5), ("refund", 5, 5), ("usage", 5, -5), ("payout", 5, -5), ("adjustment", -5, -5), ("adjustment", 5, 5), ("never seen", -5, -5)],
+    [
+        ("topup", 5, 5),
+        ("refund", 5, 5),
+        ("usage", 5, -5),
+        ("payout", 5, -5),
+        ("adjustment", -5, -5),
+        ("adjustment", 5, 5),
+        ("never seen", -5, -5),
+    ],
 )
 def test_the_type_gives_the_direction(record, type, amount, effect):
     reply = record(type=type, amount=amount)
@@ -114,8 +122,7 @@ def test_the_same_key_with_other_facts_is_a_conflict_that_names_them(send):
     response = send("POST", TRANSACTIONS, USAGE | {"amount": 31, "agent_id": "agent-1"})
     assert response.status_code == 409
     assert response.json() == {
-        "detail": "This type and reference_id were recorded before with other values of amount, agent_id, "
-        f"as transaction {first['id']}",
+        "detail": f"This type and reference_id were recorded before with other values of amount, agent_id, as transaction {first['id']}",
         "first_id": first["id"],
         "fields": ["amount", "agent_id"],
     }

@@ -60,7 +60,7 @@ def references_stay_in_tenant(table: str, tenant_tables: set[str], expected: Ite
     for name, target, on_delete, names in found:
         if on_delete not in {"a", "r"}:
             wrong.append(f"{table}: {name} deletes or changes rows along with others: a ledger's references only ever protect.")
-        if target.strip('"') in tenant_tables and (len(names) != 2 or names[0] != "tenant_id"):
+        if target.strip('"') in tenant_tables and (len(names) < 2 or names[0] != "tenant_id"):
             wrong.append(
                 f"{table}: {name} refers to {target} by {names}: use tenant_foreign_key in the model and TenantForeignKey in its migration."
             )
