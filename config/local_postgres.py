@@ -15,7 +15,7 @@ from collections.abc import Iterator
 import psutil
 import psycopg
 
-from config.local_folders import MAJOR, VAR, Cluster, LocalPostgresError, Server, locate
+from config.local_folders import MAJOR, MARKER, STATE, VAR, Cluster, LocalPostgresError, Server, locate
 
 START_SECONDS = 60
 DEVELOPMENT = Cluster(name="postgres", settings=("max_connections=200", "shared_buffers=256MB"))
@@ -183,6 +183,9 @@ def delete(server: Server) -> None:
     if server.data.exists():
         raise LocalPostgresError(f"var/{server.cluster.name} can't be deleted: it belongs to another user.")
     (VAR / server.cluster.name).unlink(missing_ok=True)
+    place = server.data.parent
+    if place.parent == STATE and [path.name for path in place.iterdir()] == [MARKER]:
+        shutil.rmtree(place)
 
 
 def is_running(server: Server) -> bool:
