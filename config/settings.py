@@ -103,6 +103,11 @@ if DATABASE_POOL_SIZE := env.int("DATABASE_POOL_SIZE", default=0):
 else:
     DATABASES["default"]["CONN_MAX_AGE"] = env.int("DATABASE_CONNECTION_AGE", default=60)
 
+# Postings that arrive while others are on their way to the database travel together (kernel/ledger/batching.py).
+LEDGER_BATCHING = env.bool("LEDGER_BATCHING", default=True)
+# How many such calls one process has under way at a time; no more than it has connections, and few: each then carries more.
+LEDGER_BATCHING_CALLS = env.int("LEDGER_BATCHING_CALLS", default=min(DATABASE_POOL_SIZE or 4, 4))
+
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},

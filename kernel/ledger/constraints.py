@@ -10,6 +10,7 @@ from typing import Any, ParamSpec, TypeVar
 
 import psycopg
 from django.db import DatabaseError, InterfaceError, OperationalError
+from psycopg_pool import PoolTimeout
 
 from kernel.ledger.errors import Busy, LedgerError, OutcomeUnknown
 
@@ -59,13 +60,22 @@ def refusals(service: Callable[P, R]) -> Callable[P, R]:
     return call
 
 
+def moved_nothing(error: Exception) -> bool:
+    """Whether a failed call certainly left nothing in the book: the database said no, or was never asked."""
+    return not isinstance(error, OperationalError | InterfaceError) or _is_busy(error)
+
+
 def _told(error: Exception) -> LedgerError | None:
     cause = error.__cause__
-    state = getattr(cause, "sqlstate", None)
     if isinstance(cause, psycopg.Error) and (name := cause.diag.constraint_name) in _REFUSALS:
         return _REFUSALS[name]()
-    if state in BUSY:
+    if _is_busy(error):
         return Busy()
-    if isinstance(error, (OperationalError, InterfaceError)):
+    if isinstance(error, OperationalError | InterfaceError):
         return OutcomeUnknown()
     return None
+
+
+def _is_busy(error: Exception) -> bool:
+    # PoolTimeout: every connection of this process is in use, and this call got none.
+    return isinstance(error.__cause__, PoolTimeout) or getattr(error.__cause__, "sqlstate", None) in BUSY

@@ -1,14 +1,17 @@
 """How a ledger's statement reaches the database: prepared, in one round trip, and outside a transaction its own one."""
 
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Hashable, Mapping, Sequence
 from contextlib import nullcontext
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
+from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, IntegrityError, connections, transaction
 from psycopg import Cursor
 from psycopg.rows import namedtuple_row
 
+from kernel.ledger.batching import Lanes
 from kernel.ledger.errors import Busy
 
 # Each lost race means that another call won; more than a few in a row mean that something else is wrong.
@@ -39,13 +42,49 @@ def post(
     Amounts travel as decimal strings. `races` names the unique constraints of idempotency keys: where another call wins the key between
     our look and our insert, nothing of ours was written, and the whole call is made again, now to find the winner's row.
     """
-    statement = f"SELECT * FROM {function}(%s::jsonb)"  # noqa: S608 - the name is a constant of the ledger's own services
+    return _call(_Function(function, races, using), postings)
+
+
+def post_one(
+    function: str, posting: Mapping[str, Any], *, account: Hashable, races: frozenset[str] = frozenset(), using: str = DEFAULT_DB_ALIAS
+) -> Any:
+    """The outcome of one posting, which may travel with others that came at the same time (batching.py); as `post` in all else.
+
+    `account` names what the posting function will lock for it; if it is wrong, only time is lost. Inside a transaction nothing is
+    batched: another's posting would share its fate. Raises Busy, OutcomeUnknown and Django's database errors.
+    """
+    wanted = _Function(function, races, using)
+    if not settings.LEDGER_BATCHING or connections[using].in_atomic_block:
+        return _call(wanted, [posting])[0]
+    # Encoded here, so that one that can't be harms nobody else.
+    return _lanes().post(wanted, msgspec.Raw(msgspec.json.encode(posting)), account=account)
+
+
+class _Function(NamedTuple):
+    name: str
+    races: frozenset[str]
+    using: str
+
+
+@functools.cache
+def _lanes() -> Lanes:
+    return Lanes(call=_call, calls_at_most=settings.LEDGER_BATCHING_CALLS)
+
+
+def _call(function: Any, postings: Sequence[Any], lock_timeout_ms: int | None = None) -> list[Any]:
+    """One call of a posting function; again, where another call won the key of an idempotent posting. Raises Busy and Django's errors."""
+    name, races, using = function
     body = msgspec.json.encode(postings).decode()
+    statement, parameters = f"SELECT * FROM {name}(%s::jsonb)", [body]  # noqa: S608 - the name is a constant of the ledger's own services
+    if lock_timeout_ms is not None:
+        # In force before the function begins, and for its transaction alone; without a round trip of its own.
+        statement = f"SELECT * FROM {name}(CASE WHEN set_config('lock_timeout', %s, true) <> '' THEN %s::jsonb END)"  # noqa: S608
+        parameters = [str(lock_timeout_ms), body]
     for _ in range(RACES_AT_MOST):
         try:
             # Alone, the statement is its own transaction; inside one, a savepoint keeps the outer one usable.
             with transaction.atomic(using=using) if connections[using].in_atomic_block else nullcontext():
-                return run(statement, (body,), using=using)
+                return run(statement, parameters, using=using)
         except IntegrityError as error:
             if getattr(getattr(error.__cause__, "diag", None), "constraint_name", None) not in races:
                 raise

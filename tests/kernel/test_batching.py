@@ -1,0 +1,458 @@
+"""Natural batching on a real database with real threads: who goes together, and what each accident does to those who went along."""
+
+import threading
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from decimal import Decimal
+
+import msgspec
+import psycopg
+import pytest
+from django.db import DataError, IntegrityError, OperationalError, connection, transaction
+
+from kernel.ledger import batching, posting
+from kernel.ledger.batching import Lanes
+from kernel.ledger.constraints import refusals
+from kernel.ledger.errors import Busy, OutcomeUnknown
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+# A ledger as small as can be: a key is posted once, an amount of 1,000 or more poisons the whole call.
+TOY = """
+CREATE TABLE toy_account (id text PRIMARY KEY, balance numeric NOT NULL DEFAULT 0);
+CREATE TABLE toy_entry (key text PRIMARY KEY, account text NOT NULL, amount numeric NOT NULL CHECK (amount < 1000), number serial);
+CREATE FUNCTION toy_post(postings jsonb) RETURNS TABLE (outcome text, key text, amount numeric, balance numeric, lock_timeout text)
+LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE item record;
+BEGIN
+    PERFORM FROM toy_account WHERE id IN (SELECT given->>'account' FROM jsonb_array_elements(postings) given) ORDER BY id FOR UPDATE;
+    FOR item IN SELECT * FROM jsonb_to_recordset(postings) AS given(account text, key text, amount numeric) LOOP
+        outcome := 'replayed'; key := item.key; lock_timeout := current_setting('lock_timeout');
+        INSERT INTO toy_entry (key, account, amount) VALUES (item.key, item.account, item.amount) ON CONFLICT (key) DO NOTHING;
+        IF FOUND THEN
+            outcome := 'posted';
+            UPDATE toy_account SET balance = toy_account.balance + item.amount WHERE id = item.account;
+        END IF;
+        SELECT toy_account.balance INTO balance FROM toy_account WHERE id = item.account;
+        SELECT toy_entry.amount INTO amount FROM toy_entry WHERE toy_entry.key = item.key;
+        RETURN NEXT;
+    END LOOP;
+END $$;
+INSERT INTO toy_account (id) SELECT 'account ' || n FROM generate_series(1, 9) n;
+"""
+FUNCTION = posting._Function("toy_post", frozenset(), "default")
+FIRST, SECOND, THIRD = "account 1", "account 2", "account 3"
+
+
+@pytest.fixture(autouse=True)
+def toy(transactional_db):
+    with connection.cursor() as cursor:
+        cursor.execute(TOY)
+    yield
+    with connection.cursor() as cursor:
+        cursor.execute("DROP FUNCTION toy_post; DROP TABLE toy_account, toy_entry")
+
+
+class Office:
+    """Lanes over the toy ledger, the record of the calls they made, and threads that post through them."""
+
+    def __init__(self, *, calls_at_most=4, patience=15.0):
+        self.calls = []
+        self.leaders = []
+        self.lanes = Lanes(call=self.call, calls_at_most=calls_at_most, patience=patience)
+        self.pool = ThreadPoolExecutor(50)
+
+    def call(self, function, postings, lock_timeout_ms):
+        self.leaders.append(threading.get_ident())
+        self.calls.append([msgspec.json.decode(raw)["key"] for raw in postings])
+        return posting._call(function, postings, lock_timeout_ms)
+
+    def send(self, key, *, account=FIRST, amount="1"):
+        return self.pool.submit(self.post, key, account=account, amount=amount)
+
+    @refusals
+    def post(self, key, *, account=FIRST, amount="1"):
+        raw = msgspec.Raw(msgspec.json.encode({"account": account, "key": key, "amount": amount}))
+        try:
+            return self.lanes.post(FUNCTION, raw, account=account)
+        finally:
+            # As the end of a request does.
+            connection.close()
+
+    def until_waiting(self, count):
+        self.until(lambda: len(self.lanes._line) == count)
+
+    def until(self, is_so):
+        deadline = time.monotonic() + 10
+        while not is_so():
+            assert time.monotonic() < deadline, f"calls: {self.calls}, in line: {len(self.lanes._line)}"
+            time.sleep(0.002)
+
+    def is_idle(self):
+        return not self.lanes._line and not self.lanes._taken and self.lanes._calls == 0
+
+
+@pytest.fixture
+def office():
+    office = Office()
+    yield office
+    office.pool.shutdown()
+    assert office.is_idle()
+
+
+@contextmanager
+def locked(*accounts):
+    """The accounts' rows, held by another session; gives that session."""
+    with psycopg.connect(**session_parameters()) as other:
+        other.execute("SELECT FROM toy_account WHERE id = ANY(%s) FOR UPDATE", [list(accounts)])
+        yield other
+
+
+def session_parameters():
+    names = ("host", "port", "user", "password", "dbname")
+    given = connection.get_connection_params()
+    return {name: given[name] for name in names if name in given}
+
+
+def book():
+    """The keys in the book in their order, and the sum of the entries, which must be that of the balances."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT key, amount FROM toy_entry ORDER BY number")
+        entries = cursor.fetchall()
+        cursor.execute("SELECT sum(balance) FROM toy_account")
+        total = cursor.fetchone()[0]
+    assert total == sum((amount for _, amount in entries), Decimal(0))
+    return [key for key, _ in entries]
+
+
+def blocked_backend():
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%toy_post%'")
+        row = cursor.fetchone()
+    return row and row[0]
+
+
+def test_an_idle_account_is_served_at_once_and_alone(office):
+    assert office.send("a").result().outcome == "posted"
+    assert office.send("b").result().balance == 2
+    assert office.calls == [["a"], ["b"]]
+
+
+def test_while_one_is_under_way_the_next_gather_and_go_as_one_call(office):
+    with locked(FIRST):
+        first = office.send("first")
+        office.until(blocked_backend)
+        others = []
+        for number in range(10):
+            others.append(office.send(f"key {number}"))
+            office.until_waiting(number + 1)
+    assert first.result().balance == 1
+    assert [other.result().balance for other in others] == list(range(2, 12))
+    assert office.calls == [["first"], [f"key {number}" for number in range(10)]]
+
+
+def test_an_idle_account_does_not_wait_for_a_busy_one(office):
+    with locked(FIRST):
+        stuck = office.send("stuck")
+        office.until(blocked_backend)
+        assert office.send("free", account=SECOND).result(timeout=5).outcome == "posted"
+    assert stuck.result().outcome == "posted"
+
+
+def test_when_every_call_is_under_way_others_gather_across_accounts():
+    office = Office(calls_at_most=1)
+    with locked(FIRST):
+        first = office.send("first")
+        office.until(blocked_backend)
+        others = [office.send("second", account=SECOND), office.send("third", account=THIRD)]
+        office.until_waiting(2)
+    assert {first.result().outcome, *(other.result().outcome for other in others)} == {"posted"}
+    assert office.calls[0] == ["first"]
+    assert [sorted(call) for call in office.calls[1:]] == [["second", "third"]]
+
+
+def test_two_functions_never_share_a_call(office):
+    office = Office(calls_at_most=1)
+    other = FUNCTION._replace(races=frozenset({"another"}))
+    with locked(FIRST):
+        first = office.send("first")
+        office.until(blocked_backend)
+        second = office.send("second", account=SECOND)
+        office.until_waiting(1)
+        raw = msgspec.Raw(msgspec.json.encode({"account": THIRD, "key": "third", "amount": "1"}))
+        third = office.pool.submit(lambda: (office.lanes.post(other, raw, account=THIRD), connection.close())[0])
+        office.until_waiting(2)
+    assert [wanted.result().outcome for wanted in (first, second, third)] == ["posted"] * 3
+    assert office.calls == [["first"], ["second"], ["third"]]
+
+
+def test_whoever_had_his_answer_leads_no_more(office):
+    """The batch that gathers behind a caller is led by one of those who wait, each time another."""
+    sent = []
+    for number in range(3):
+        with locked(FIRST):
+            sent.append(office.send(f"first {number}"))
+            office.until(blocked_backend)
+            sent += [office.send(f"a {number}"), office.send(f"b {number}")]
+            office.until_waiting(2)
+            leaders = len(office.leaders)
+        assert {wanted.result().outcome for wanted in sent} == {"posted"}
+        assert len(set(office.leaders[leaders - 1 :])) == 2
+
+
+def test_a_poisoned_posting_harms_only_itself(office):
+    with locked(FIRST):
+        first = office.send("first")
+        office.until(blocked_backend)
+        others = [office.send("good 1"), office.send("poison", amount="1000"), office.send("good 2")]
+        office.until_waiting(3)
+    assert first.result().outcome == "posted"
+    assert others[0].result().outcome == others[2].result().outcome == "posted"
+    with pytest.raises(IntegrityError):
+        others[1].result()
+    assert sorted(book()) == ["first", "good 1", "good 2"]
+
+
+def test_a_posting_that_is_poison_for_the_parser_harms_only_itself(office):
+    with locked(FIRST):
+        first = office.send("first")
+        office.until(blocked_backend)
+        others = [office.send("good"), office.send("nul \x00")]
+        office.until_waiting(2)
+    assert [first.result().outcome, others[0].result().outcome] == ["posted", "posted"]
+    with pytest.raises(DataError):
+        others[1].result()
+
+
+def test_a_lock_held_elsewhere_delays_only_those_who_need_it():
+    office = Office(calls_at_most=1)
+    with locked(SECOND), locked(FIRST) as holder:
+        first = office.send("first")
+        office.until(blocked_backend)
+        stuck, free = office.send("stuck", account=SECOND), office.send("free", account=THIRD)
+        office.until_waiting(2)
+        holder.rollback()
+        # Together they give up after a quarter of a second; then each goes his own way.
+        assert free.result(timeout=4).outcome == "posted"
+        assert free.result().lock_timeout == "5s"
+        assert first.done()
+        assert not stuck.done()
+    assert stuck.result().outcome == "posted"
+    assert sorted(book()) == ["first", "free", "stuck"]
+
+
+def test_a_batch_waits_shorter_for_locks_and_leaves_the_session_as_it_was(office):
+    with locked(FIRST):
+        sent = [office.send("first")]
+        office.until(blocked_backend)
+        sent += [office.send("a"), office.send("b")]
+        office.until_waiting(2)
+    assert [wanted.result().lock_timeout for wanted in sent] == ["5s", "250ms", "250ms"]
+    raw = [msgspec.Raw(b'{"account": "account 1", "key": "c", "amount": "1"}')]
+    assert posting._call(FUNCTION, raw, 250)[0].lock_timeout == "250ms"
+    assert posting._call(FUNCTION, raw)[0].lock_timeout == "5s"
+
+
+def test_who_waits_for_a_lock_alone_too_long_is_told_busy(office, settings):
+    with locked(FIRST):
+        with connection.cursor() as cursor:
+            cursor.execute("SET lock_timeout = '50ms'")
+        with pytest.raises(Busy):
+            refusals(office.lanes.post)(FUNCTION, msgspec.Raw(b'{"account": "account 1", "key": "a", "amount": "1"}'), account=FIRST)
+    connection.close()
+    assert book() == []
+
+
+def test_when_the_backend_is_killed_everyone_is_told_that_nobody_knows(office):
+    with locked(SECOND):
+        office.lanes.calls_at_most = 1
+        with locked(FIRST):
+            first = office.send("first")
+            office.until(blocked_backend)
+            others = [office.send("second", account=SECOND), office.send("third", account=THIRD)]
+            office.until_waiting(2)
+        assert first.result().outcome == "posted"
+        office.until(blocked_backend)
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_terminate_backend(%s)", [blocked_backend()])
+        for other in others:
+            with pytest.raises(OutcomeUnknown):
+                other.result()
+    # The same calls again find the truth: here, that nothing had moved.
+    assert [office.send("second", account=SECOND).result().outcome, office.send("third", account=THIRD).result().outcome] == ["posted"] * 2
+    assert sorted(book()) == ["first", "second", "third"]
+
+
+def test_when_the_answer_is_lost_after_the_commit_a_repeat_finds_the_truth(office):
+    calls = office.lanes.call
+
+    def losing(function, postings, lock_timeout_ms):
+        rows = calls(function, postings, lock_timeout_ms)
+        if len(postings) > 1:
+            raise OperationalError("the connection was lost")
+        return rows
+
+    office.lanes.call = losing
+    with locked(FIRST):
+        first = office.send("first")
+        office.until(blocked_backend)
+        others = [office.send("a"), office.send("b")]
+        office.until_waiting(2)
+    assert first.result().outcome == "posted"
+    for other in others:
+        with pytest.raises(OutcomeUnknown):
+            other.result()
+    assert [office.send("a").result().outcome, office.send("b").result().outcome] == ["replayed", "replayed"]
+    assert sorted(book()) == ["a", "b", "first"]
+
+
+class ThreadEnds(BaseException):
+    pass
+
+
+def test_a_leader_who_dies_leaves_nobody_waiting(office):
+    calls = office.lanes.call
+
+    def dying(function, postings, lock_timeout_ms):
+        if len(postings) > 1:
+            raise ThreadEnds
+        return calls(function, postings, lock_timeout_ms)
+
+    office.lanes.call = dying
+    with locked(FIRST):
+        first = office.send("first")
+        office.until(blocked_backend)
+        others = [office.send(f"key {number}") for number in range(3)]
+        office.until_waiting(3)
+    assert first.result().outcome == "posted"
+    fates = Counter(type(other.exception()) for other in others)
+    assert fates == {ThreadEnds: 1, OutcomeUnknown: 2}
+    assert office.send("after").result().outcome == "posted"
+
+
+def test_one_who_is_ended_while_he_waits_is_missed_by_nobody(office, monkeypatch):
+    class EndedGate:
+        def acquire(self, timeout):
+            office.until_waiting(1)
+            raise ThreadEnds
+
+        def release(self):
+            raise AssertionError("nobody is behind this gate any more")
+
+    with locked(FIRST):
+        first = office.send("first")
+        office.until(blocked_backend)
+        monkeypatch.setattr(batching, "_closed_gate", EndedGate)
+        doomed = batching.Traveller(function=FUNCTION, account=FIRST, posting=None, gate=EndedGate())
+        assert not office.lanes._sets_out(doomed)
+        with pytest.raises(ThreadEnds):
+            office.lanes._wait(doomed)
+    assert first.result().outcome == "posted"
+
+
+def test_one_who_is_ended_with_the_lead_in_hand_passes_it_on(office):
+    """The lead comes at the very moment in which the thread is stopped: the others are told, and the lane is free again."""
+    doomed = batching.Traveller(function=FUNCTION, account=FIRST, posting=None)
+    follower = batching.Traveller(function=FUNCTION, account=FIRST, posting=None)
+
+    class HandedOver:
+        def acquire(self, timeout):
+            with office.lanes._door:
+                office.lanes._line.remove(doomed)
+                office.lanes._take([doomed, follower])
+            raise ThreadEnds
+
+    doomed.gate = HandedOver()
+    office.lanes._line.append(doomed)
+    with pytest.raises(ThreadEnds):
+        office.lanes._wait(doomed)
+    assert follower.gate.acquire(blocking=False)
+    assert office.is_idle()
+
+
+def test_who_waits_in_line_too_long_leaves_and_nothing_moved():
+    office = Office(patience=0.05)
+    with locked(FIRST):
+        first = office.send("first")
+        office.until(blocked_backend)
+        with pytest.raises(Busy):
+            office.send("impatient").result()
+    assert first.result().outcome == "posted"
+    assert book() == ["first"]
+    assert office.is_idle()
+
+
+def test_who_was_taken_along_and_hears_nothing_can_not_know():
+    office = Office(calls_at_most=1, patience=0.3)
+    reached, go_on = threading.Event(), threading.Event()
+    calls = office.lanes.call
+
+    def slow(function, postings, lock_timeout_ms):
+        if len(postings) > 1:
+            reached.set()
+            assert go_on.wait(10)
+        return calls(function, postings, lock_timeout_ms)
+
+    office.lanes.call = slow
+    with locked(FIRST):
+        first = office.send("first")
+        office.until(blocked_backend)
+        others = [office.send("a"), office.send("b")]
+        office.until_waiting(2)
+    assert first.result().outcome == "posted"
+    assert reached.wait(10)
+    office.until(lambda: any(other.done() for other in others))
+    go_on.set()
+    assert sorted(type(other.exception()).__name__ for other in others) == ["NoneType", "OutcomeUnknown"]
+    assert sorted(book()) == ["a", "b", "first"]
+    assert office.is_idle()
+
+
+def test_one_key_forty_times_at_once_is_posted_once(office):
+    with locked(FIRST):
+        sent = [office.send("same")]
+        office.until(blocked_backend)
+        sent += [office.send("same") for _ in range(39)]
+        office.until_waiting(39)
+    outcomes = Counter(wanted.result().outcome for wanted in sent)
+    assert outcomes == {"posted": 1, "replayed": 39}
+    assert [len(call) for call in office.calls] == [1, 39]
+    assert book() == ["same"]
+
+
+def test_inside_a_transaction_nothing_is_batched(monkeypatch):
+    def refuse():
+        raise AssertionError("batched inside a transaction")
+
+    monkeypatch.setattr(posting, "_lanes", refuse)
+    with transaction.atomic():
+        row = posting.post_one("toy_post", {"account": FIRST, "key": "a", "amount": "1"}, account=FIRST)
+        assert row.outcome == "posted"
+        transaction.set_rollback(True)
+    assert book() == []
+
+
+def test_one_setting_switches_it_off(monkeypatch, settings):
+    settings.LEDGER_BATCHING = False
+    monkeypatch.setattr(posting, "_lanes", lambda: 1 / 0)
+    assert posting.post_one("toy_post", {"account": FIRST, "key": "a", "amount": "1"}, account=FIRST).outcome == "posted"
+
+
+def test_a_posting_that_can_not_be_encoded_never_gets_in_line():
+    with pytest.raises(TypeError):
+        posting.post_one("toy_post", {"account": FIRST, "key": object()}, account=FIRST)
+    assert posting._lanes()._line == []
+
+
+def test_a_crowd_on_many_accounts_is_in_the_book_exactly_once():
+    office = Office(calls_at_most=2)
+    keys = [f"key {number}" for number in range(400)]
+    sent = [office.send(key, account=f"account {number % 9 + 1}", amount=str(number % 7)) for number, key in enumerate(keys)]
+    sent += [office.send(key, account=f"account {number % 9 + 1}", amount=str(number % 7)) for number, key in enumerate(keys)]
+    assert Counter(wanted.result().outcome for wanted in sent) == {"posted": 400, "replayed": 400}
+    assert sorted(book()) == sorted(keys)
+    assert max(map(len, office.calls)) > 1
+    assert office.is_idle()
