@@ -1,0 +1,306 @@
+"""Grants of prepaid credit, every transaction on them, and what is reserved of them."""
+
+from django.db import models
+from django.db.models import F, Q
+
+from credits.choices import (
+    Category,
+    GrantStatus,
+    HoldEntryKind,
+    HoldStatus,
+    ScheduleStatus,
+    TransactionKind,
+    TransactionType,
+    UnitType,
+)
+from kernel.ledger.money import MoneyField, is_finite
+from kernel.ledger.rows import LedgerRow, tenant_foreign_key
+
+
+class RecurringGrant(LedgerRow):
+    """A standing order: a grant of `amount` for each period, as long as it is active.
+
+    Period n begins `n * every_months` months after `starts_on`, counted from `starts_on` itself (31 January, 28 February, 31 March), and
+    its grant expires on the last day before the next begins. What a period leaves unused rolls into the next, up to `rollover_cap`.
+    """
+
+    customer_id = models.CharField(max_length=255)
+    name = models.CharField(max_length=255)
+    unit_type = models.CharField(max_length=8, choices=UnitType.choices)
+    currency = models.CharField(max_length=3)
+    metric_id = models.CharField(max_length=255, blank=True, default="")
+    amount = MoneyField()
+    cost_of_credit = MoneyField(null=True, blank=True)
+    category = models.CharField(max_length=11, choices=Category.choices, default=Category.PAID)
+    priority = models.PositiveSmallIntegerField(default=50)
+    every_months = models.PositiveSmallIntegerField(default=1)
+    starts_on = models.DateField()
+    ends_on = models.DateField(null=True, blank=True)
+    rollover_cap = MoneyField(null=True, blank=True)
+    idempotency_key = models.CharField(max_length=255, null=True, blank=True)  # noqa: DJ001 - null is "no key", and unique by index
+    facts_digest = models.BinaryField()
+    status = models.CharField(max_length=9, choices=ScheduleStatus.choices, default=ScheduleStatus.ACTIVE)
+    next_period = models.PositiveIntegerField(default=0)
+    next_on = models.DateField()
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "idempotency_key"], name="credits_recurringgrant_idempotency"),
+            models.CheckConstraint(condition=Q(amount__gt=0), name="credits_recurringgrant_amount_positive"),
+            models.CheckConstraint(condition=Q(priority__lte=100), name="credits_recurringgrant_priority_range"),
+            models.CheckConstraint(condition=Q(every_months__gte=1, every_months__lte=120), name="credits_recurringgrant_months_range"),
+            models.CheckConstraint(condition=Q(rollover_cap__gte=0), name="credits_recurringgrant_cap_not_negative"),
+            models.CheckConstraint(condition=Q(cost_of_credit__gte=0), name="credits_recurringgrant_cost_not_negative"),
+            is_finite(table="credits_recurringgrant", field="amount"),
+        ]
+        indexes = [
+            models.Index(fields=["next_on"], name="credits_recurring_due_index", condition=Q(status="active")),
+            models.Index(fields=["tenant", "-created_at", "-id"], name="credits_recurring_page_index"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Grant(LedgerRow):
+    """One grant of credit to one customer: an account that opens with its amount and is burned down by transactions.
+
+    The row holds what its transactions add up to (`balance`), what is reserved of it (`held`), and the last transaction's number. A debit
+    sees `balance - held`. `cost_of_credit` is what the customer paid for the whole of it.
+    """
+
+    customer_id = models.CharField(max_length=255)
+    name = models.CharField(max_length=255)
+    unit_type = models.CharField(max_length=8, choices=UnitType.choices)
+    currency = models.CharField(max_length=3)
+    metric_id = models.CharField(max_length=255, blank=True, default="")
+    category = models.CharField(max_length=11, choices=Category.choices, default=Category.PAID)
+    priority = models.PositiveSmallIntegerField(default=50)
+    original_amount = MoneyField()
+    cost_of_credit = MoneyField(null=True, blank=True)
+    effective_date = models.DateField()
+    expiry_date = models.DateField(null=True, blank=True)
+    schedule = tenant_foreign_key("credits.RecurringGrant", null=True, related_name="grants")
+    period = models.PositiveIntegerField(null=True, blank=True)
+    idempotency_key = models.CharField(max_length=255, null=True, blank=True)  # noqa: DJ001 - null is "no key", and unique by index
+    facts_digest = models.BinaryField()
+    balance = MoneyField()
+    held = MoneyField(default=0)
+    last_entry_number = models.BigIntegerField()
+    last_entry_at = models.DateTimeField()
+    status = models.CharField(max_length=7, choices=GrantStatus.choices, default=GrantStatus.OPEN)
+    closed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "idempotency_key"], name="credits_grant_idempotency"),
+            models.UniqueConstraint(fields=["tenant", "schedule", "period"], name="credits_grant_period"),
+            models.CheckConstraint(condition=Q(original_amount__gt=0), name="credits_grant_amount_positive"),
+            models.CheckConstraint(condition=Q(balance__gte=0), name="credits_grant_balance_not_negative"),
+            models.CheckConstraint(condition=Q(held__gte=0, held__lte=F("balance")), name="credits_grant_held_within_balance"),
+            models.CheckConstraint(condition=Q(priority__lte=100), name="credits_grant_priority_range"),
+            models.CheckConstraint(condition=Q(cost_of_credit__gte=0), name="credits_grant_cost_not_negative"),
+            models.CheckConstraint(condition=Q(expiry_date__gte=F("effective_date")), name="credits_grant_dates_in_order"),
+            models.CheckConstraint(condition=Q(currency__regex=r"^[A-Z]{3}$"), name="credits_grant_currency_code"),
+            models.CheckConstraint(
+                condition=Q(unit_type="CURRENCY", metric_id="") | (Q(unit_type="METRIC") & ~Q(metric_id="")), name="credits_grant_metric_named"
+            ),
+            models.CheckConstraint(
+                condition=Q(schedule__isnull=True, period__isnull=True) | Q(schedule__isnull=False, period__isnull=False),
+                name="credits_grant_schedule_with_period",
+            ),
+            is_finite(table="credits_grant", field="original_amount"),
+            is_finite(table="credits_grant", field="balance"),
+        ]
+        indexes = [
+            models.Index(fields=["tenant", "-created_at", "-id"], name="credits_grant_page_index"),
+            models.Index(fields=["tenant", "customer_id", "-created_at", "-id"], name="credits_grant_customer_index"),
+            models.Index(fields=["expiry_date"], name="credits_grant_expiry_index", condition=Q(status="open", expiry_date__isnull=False)),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Consumption(LedgerRow):
+    """One amount drawn across a customer's grants; its transactions name it. `taken` is less than `amount` only where the caller let it."""
+
+    customer_id = models.CharField(max_length=255)
+    currency = models.CharField(max_length=3, blank=True, default="")
+    metric_id = models.CharField(max_length=255, blank=True, default="")
+    amount = MoneyField()
+    taken = MoneyField()
+    partial = models.BooleanField()
+    reason = models.CharField(max_length=1000, blank=True, default="")
+    invoice_id = models.CharField(max_length=255, blank=True, default="")
+    billing_run_id = models.CharField(max_length=255, blank=True, default="")
+    idempotency_key = models.CharField(max_length=255, null=True, blank=True)  # noqa: DJ001 - null is "no key", and unique by index
+    facts_digest = models.BinaryField()
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "idempotency_key"], name="credits_consumption_idempotency"),
+            models.CheckConstraint(condition=Q(amount__gt=0), name="credits_consumption_amount_positive"),
+            models.CheckConstraint(
+                condition=Q(taken__gte=0) & (Q(taken=F("amount")) | Q(partial=True, taken__lt=F("amount"))),
+                name="credits_consumption_taken_whole_or_partial",
+            ),
+            is_finite(table="credits_consumption", field="amount"),
+        ]
+        indexes = [models.Index(fields=["tenant", "customer_id", "-created_at", "-id"], name="credits_consumption_page_index")]
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
+class Hold(LedgerRow):
+    """An amount reserved for a customer until `expires_at`. It moves no balance: its lines say of which grants it is reserved."""
+
+    customer_id = models.CharField(max_length=255)
+    currency = models.CharField(max_length=3, blank=True, default="")
+    metric_id = models.CharField(max_length=255, blank=True, default="")
+    amount = MoneyField()
+    reason = models.CharField(max_length=1000, blank=True, default="")
+    expires_at = models.DateTimeField()
+    idempotency_key = models.CharField(max_length=255, null=True, blank=True)  # noqa: DJ001 - null is "no key", and unique by index
+    facts_digest = models.BinaryField()
+    status = models.CharField(max_length=8, choices=HoldStatus.choices, default=HoldStatus.ACTIVE)
+    captured = MoneyField(default=0)
+    closed_at = models.DateTimeField(null=True, blank=True)
+    close_digest = models.BinaryField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "idempotency_key"], name="credits_hold_idempotency"),
+            models.CheckConstraint(condition=Q(amount__gt=0), name="credits_hold_amount_positive"),
+            models.CheckConstraint(condition=Q(captured__gte=0, captured__lte=F("amount")), name="credits_hold_captured_within_amount"),
+            is_finite(table="credits_hold", field="amount"),
+        ]
+        indexes = [
+            models.Index(fields=["tenant", "customer_id", "-created_at", "-id"], name="credits_hold_page_index"),
+            models.Index(fields=["expires_at"], name="credits_hold_expiry_index", condition=Q(status="active")),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
+class HoldLine(LedgerRow):
+    """The part of a hold that one grant bears. `remaining` is what is still reserved; `expires_at` is the hold's own."""
+
+    hold = tenant_foreign_key("credits.Hold", related_name="lines")
+    grant = tenant_foreign_key("credits.Grant", related_name="hold_lines")
+    amount = MoneyField()
+    expires_at = models.DateTimeField()
+    chosen_by = models.JSONField()
+    remaining = MoneyField()
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "hold", "grant"], name="credits_holdline_once"),
+            models.CheckConstraint(condition=Q(amount__gt=0), name="credits_holdline_amount_positive"),
+            models.CheckConstraint(condition=Q(remaining__gte=0, remaining__lte=F("amount")), name="credits_holdline_remaining_within_amount"),
+            is_finite(table="credits_holdline", field="amount"),
+        ]
+        indexes = [models.Index(fields=["tenant", "grant", "expires_at"], name="credits_holdline_open_index", condition=Q(remaining__gt=0))]
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
+class CreditTransaction(LedgerRow):
+    """One movement of one grant's balance. Never changed: a correction is another transaction that names the one it reverses.
+
+    `occurred_at` is the day and time it counts for in the world (an expiry: the day after the last good one). `cost_basis` is how much of
+    the grant's cost the amount stands for. `chosen_by` holds the ordering values for which a burn-down chose this grant.
+    """
+
+    grant = tenant_foreign_key("credits.Grant", related_name="transactions")
+    customer_id = models.CharField(max_length=255)
+    type = models.CharField(max_length=6, choices=TransactionType.choices)
+    kind = models.CharField(max_length=13, choices=TransactionKind.choices)
+    amount = MoneyField()
+    entry_number = models.BigIntegerField()
+    balance_after = MoneyField()
+    cost_basis = MoneyField(null=True, blank=True)
+    reason = models.CharField(max_length=1000, blank=True, default="")
+    invoice_id = models.CharField(max_length=255, blank=True, default="")
+    billing_run_id = models.CharField(max_length=255, blank=True, default="")
+    reverses = tenant_foreign_key("credits.CreditTransaction", null=True, related_name="reversals")
+    consumption = tenant_foreign_key("credits.Consumption", null=True, related_name="transactions")
+    hold = tenant_foreign_key("credits.Hold", null=True, related_name="transactions")
+    chosen_by = models.JSONField(null=True, blank=True)
+    idempotency_key = models.CharField(max_length=255, null=True, blank=True)  # noqa: DJ001 - null is "no key", and unique by index
+    facts_digest = models.BinaryField(null=True, blank=True)
+
+    class Meta:
+        db_table = "credits_transaction"
+        ordering = ["-created_at", "-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "grant", "entry_number"], name="credits_transaction_numbered"),
+            models.UniqueConstraint(
+                fields=["tenant", "idempotency_key"], name="credits_transaction_idempotency", condition=Q(idempotency_key__isnull=False)
+            ),
+            models.UniqueConstraint(fields=["tenant", "reverses"], name="credits_transaction_reversed_once", condition=Q(reverses__isnull=False)),
+            models.CheckConstraint(condition=Q(amount__gt=0), name="credits_transaction_amount_positive"),
+            models.CheckConstraint(condition=Q(balance_after__gte=0), name="credits_transaction_balance_not_negative"),
+            models.CheckConstraint(condition=Q(type__in=TransactionType.values), name="credits_transaction_type_known"),
+            models.CheckConstraint(
+                condition=Q(kind="opening", entry_number=1, type="CREDIT") | (~Q(kind="opening") & Q(entry_number__gt=1)),
+                name="credits_transaction_opening_first",
+            ),
+            models.CheckConstraint(
+                condition=Q(kind="reversal", reverses__isnull=False) | (~Q(kind="reversal") & Q(reverses__isnull=True)),
+                name="credits_transaction_reversal_names_its_own",
+            ),
+            is_finite(table="credits_transaction", field="amount"),
+            is_finite(table="credits_transaction", field="balance_after"),
+        ]
+        indexes = [
+            models.Index(fields=["tenant", "-created_at", "-id"], name="credits_txn_page_index"),
+            models.Index(fields=["tenant", "grant", "-created_at", "-id"], name="credits_txn_grant_index"),
+            models.Index(fields=["tenant", "customer_id", "-created_at", "-id"], name="credits_txn_customer_index"),
+            models.Index(fields=["tenant", "invoice_id", "grant"], name="credits_txn_invoice_index", condition=~Q(invoice_id="")),
+            models.Index(
+                fields=["tenant", "billing_run_id", "-created_at", "-id"], name="credits_txn_run_index", condition=~Q(billing_run_id="")
+            ),
+            models.Index(fields=["tenant", "consumption"], name="credits_txn_consumption_index", condition=Q(consumption__isnull=False)),
+            models.Index(fields=["tenant", "hold"], name="credits_txn_hold_index", condition=Q(hold__isnull=False)),
+            # Where the two times differ: a balance in world time is the book's own, put right by these few.
+            models.Index(fields=["tenant", "grant"], name="credits_txn_two_times_index", condition=~Q(occurred_at=F("created_at"))),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.amount}"
+
+
+class HoldEntry(LedgerRow):
+    """One change of what is reserved of one grant: `held` of a grant is what its entries add up to."""
+
+    hold = tenant_foreign_key("credits.Hold", related_name="entries")
+    grant = tenant_foreign_key("credits.Grant", related_name="hold_entries")
+    kind = models.CharField(max_length=8, choices=HoldEntryKind.choices)
+    amount = MoneyField()
+    held_after = MoneyField()
+    reason = models.CharField(max_length=1000, blank=True, default="")
+
+    class Meta:
+        verbose_name_plural = "hold entries"
+        ordering = ["-created_at", "-id"]
+        constraints = [
+            models.CheckConstraint(condition=Q(amount__gt=0), name="credits_holdentry_amount_positive"),
+            models.CheckConstraint(condition=Q(held_after__gte=0), name="credits_holdentry_held_not_negative"),
+            is_finite(table="credits_holdentry", field="amount"),
+        ]
+        indexes = [
+            models.Index(fields=["tenant", "grant", "-created_at", "-id"], name="credits_holdentry_grant_index"),
+            models.Index(fields=["tenant", "hold"], name="credits_holdentry_hold_index"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.amount}"
