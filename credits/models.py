@@ -235,7 +235,8 @@ class CreditTransaction(LedgerRow):
     consumption = tenant_foreign_key("credits.Consumption", null=True, related_name="transactions")
     hold = tenant_foreign_key("credits.Hold", null=True, related_name="transactions")
     chosen_by = models.JSONField(null=True, blank=True)
-    idempotency_key = models.CharField(max_length=255, null=True, blank=True)  # noqa: DJ001 - null is "no key", and unique by index
+    # The items of a batch take its key, with their number.
+    idempotency_key = models.CharField(max_length=260, null=True, blank=True)  # noqa: DJ001 - null is "no key", and unique by index
     facts_digest = models.BinaryField(null=True, blank=True)
 
     class Meta:

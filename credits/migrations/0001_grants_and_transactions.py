@@ -161,7 +161,7 @@ class Migration(migrations.Migration):
                 ("invoice_id", models.CharField(blank=True, default="", max_length=255)),
                 ("billing_run_id", models.CharField(blank=True, default="", max_length=255)),
                 ("chosen_by", models.JSONField(blank=True, null=True)),
-                ("idempotency_key", models.CharField(blank=True, max_length=255, null=True)),
+                ("idempotency_key", models.CharField(blank=True, max_length=260, null=True)),
                 ("facts_digest", models.BinaryField(blank=True, null=True)),
                 (
                     "consumption",

@@ -1,0 +1,235 @@
+"""The words of the credits API: its error envelope, statuses, version header and page."""
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpRequest
+
+from kernel.ledger.money import plain
+from kernel.wire.dialect import Dialect, camel_case
+from kernel.wire.json import milliseconds
+from kernel.wire.pagination import Page
+from kernel.wire.problems import FieldProblem, Problem, RequestRefused
+from kernel.wire.serializers import Body, Query, Reply
+
+VERSIONS = ("2024-01-01", "2024-05-09", "2024-07-30")
+VERSION_HEADER = "Sequence-Version"
+UNKNOWN_VERSION = "No matching API version found. Please make sure the specified API version is valid."
+
+# code -> (type, message); the message may name any fact of the problem.
+WORDS: Mapping[str, tuple[str, str]] = {
+    "invalid": ("InvalidRequest", "The request is not valid: {first}."),
+    "invalid_value": ("InvalidRequest", "The request is not valid: {first}."),
+    "empty_body": ("InvalidRequest", "The request has no body."),
+    "not_json_type": ("InvalidRequest", "The body must be JSON."),
+    "malformed_json": ("InvalidRequest", "The body is not JSON: {reason} at character {position}."),
+    "unreadable_body": ("InvalidRequest", "The body cannot be read."),
+    "not_an_object": ("InvalidRequest", "The body must be a JSON object."),
+    "body_too_large": ("RequestTooLarge", "The body is too large."),
+    "missing_header": ("InvalidRequest", "The header {name} is required."),
+    "unknown_version": ("UnrecognisedApiVersion", UNKNOWN_VERSION),
+    "not_authenticated": ("Unauthorized", "The credentials are missing or not valid."),
+    "not_authorized": ("Unauthorized", "The credentials may not act for this account."),
+    "forbidden": ("Forbidden", "The credentials do not allow this: they lack {scope}."),
+    "not_found": ("NotFound", "There is nothing at this address."),
+    "method_not_allowed": ("MethodNotAllowed", "The address does not take this method."),
+    "throttled": ("TooManyRequests", "Too many requests."),
+    "internal": ("InternalServerError", "Something went wrong on our side."),
+    "busy": ("ServiceUnavailable", "The ledger is busy. Nothing was changed: send the same request again."),
+    "outcome_unknown": (
+        "OutcomeUnknown",
+        "The connection to the ledger was lost. Send the same request again with the same Idempotency-Key to learn what became of it.",
+    ),
+    "idempotency_conflict": ("IdempotencyConflict", "The Idempotency-Key was used before for another request."),
+    "grant_not_found": ("CreditGrantNotFound", "There is no credit grant with this id."),
+    "grant_not_yet_effective": ("CreditGrantNotYetEffective", "The credit grant takes effect on {effective_date}; its balance is {balance}."),
+    "grant_expired": ("CreditGrantExpired", "The credit grant expired on {expiry_date}; its balance is {balance}."),
+    "grant_voided": ("CreditGrantVoided", "The credit grant was voided."),
+    "grant_drawn_on": ("CreditGrantDrawnOn", "The credit grant was drawn on and cannot be deleted: void it. Its balance is {balance}."),
+    "grant_held": ("CreditGrantHeld", "A hold reserves {held} of the credit grant's balance of {balance}."),
+    "insufficient_credit": ("InsufficientCredit", "The balance of {balance} does not cover {requested}: {available} is available."),
+    "more_than_taken": (
+        "InvoiceCreditExceeded",
+        "Invoice {invoice_id} took {taken} from this credit grant, so {requested} cannot be given back. Its balance is {balance}.",
+    ),
+    "already_reversed": ("AlreadyReversed", "The transaction was reversed before."),
+    "not_reversible": ("NotReversible", "A transaction of kind {kind} cannot be reversed."),
+    "nothing_to_reinstate": ("NothingToReinstate", "Invoice {invoice_id} took no credit from this customer."),
+    "hold_closed": ("HoldClosed", "The hold is {status}."),
+    "hold_exceeded": ("HoldExceeded", "The hold reserves {held}, less than {requested}."),
+    "batch_aborted": ("BatchAborted", "Nothing of this batch was written, because item {index} was refused."),
+}
+# reason -> what is wrong with a field; facts in braces.
+REASONS: Mapping[str, str] = {
+    "missing": "is required",
+    "null": "must not be null",
+    "not_text": "must be a string",
+    "number_as_money": "must be a string of digits, not a number",
+    "number_syntax": "must be a plain decimal number",
+    "not_a_number": "must be a number",
+    "not_finite": "must be a finite number",
+    "not_positive": "must be greater than 0",
+    "negative": "must not be negative",
+    "too_many_decimals": "must have at most {max} decimals",
+    "too_many_digits": "must have at most {max} digits before the point",
+    "not_whole": "must be a whole number",
+    "too_small": "must be at least {min}",
+    "too_large": "must be at most {max}",
+    "too_long": "is too long: at most {max}",
+    "too_short": "is too short: at least {min}",
+    "text_syntax": "does not have the right form",
+    "unstorable_text": "holds characters that cannot be stored",
+    "unknown_choice": "must be one of: {choices}",
+    "unknown_currency": "must be an ISO 4217 currency code",
+    "bad_timestamp": "must be an RFC 3339 timestamp",
+    "bad_day": "must be a day, as 2024-01-31",
+    "bad_uuid": "must be a UUID",
+    "not_boolean": "must be true or false",
+    "not_json_object": "must be an object",
+    "not_a_list": "must be a list",
+    "bad_cursor": "is not a cursor of this list",
+    "bad_key": "must be printable ASCII",
+    "before_effective_date": "must not be before effectiveDate",
+    "out_of_range": "is out of range",
+    "other_account": "is not the account that On-Behalf-Of names",
+    "unit_missing": "is required: currency, metricId or both",
+    "not_in_the_future": "must be in the future",
+}
+
+
+class CreditsDialect(Dialect):
+    """camelCase; absent optionals left out; one error envelope with a type, a message and details."""
+
+    name = "Credits"
+    omits_absent = True
+    challenge = 'Basic realm="credits"'
+    statuses = Dialect.statuses | {
+        "unknown_version": 400,
+        "grant_not_found": 400,
+        "grant_not_yet_effective": 400,
+        "grant_expired": 400,
+        "grant_voided": 400,
+        "grant_drawn_on": 400,
+        "grant_held": 400,
+        "insufficient_credit": 400,
+        "more_than_taken": 400,
+        "not_reversible": 400,
+        "nothing_to_reinstate": 400,
+        "hold_closed": 400,
+        "hold_exceeded": 400,
+        "batch_aborted": 400,
+    }
+    always_refuses = (*Dialect.always_refuses, "unknown_version")
+    request_headers = {VERSION_HEADER: ({"type": "string", "enum": list(VERSIONS)}, "The version of the API; the newest by default.")}
+    always_headers = {VERSION_HEADER: ({"type": "string", "enum": list(VERSIONS)}, "The version of the API that answers.")}
+
+    def spoken(self, name: str) -> str:
+        return camel_case(name)
+
+    def check_request(self, request: HttpRequest) -> None:
+        """Raises RequestRefused (unknown_version)."""
+        if request.headers.get(VERSION_HEADER, VERSIONS[-1]) not in VERSIONS:
+            raise RequestRefused("unknown_version")
+
+    def reply_headers(self, request: HttpRequest) -> dict[str, str]:
+        asked = request.headers.get(VERSION_HEADER, "")
+        return {VERSION_HEADER: asked if asked in VERSIONS else VERSIONS[-1]}
+
+    def error_body(self, problem: Problem) -> dict[str, Any]:
+        kind, message = WORDS[problem.code]
+        details = [_field_detail(refused) for refused in self.fields_of(problem)] or self._facts(problem)
+        facts = {name: _told(value) for name, value in problem.facts.items()} | {"first": _first(details)}
+        error = {"type": kind, "message": message.format_map(facts)}
+        return {"error": error | ({"details": details} if details else {})}
+
+    def error_schema(self, status: int) -> tuple[str, dict[str, Any]]:
+        detail = {
+            "type": "object",
+            "required": ["reason"],
+            "properties": {"field": {"type": "string"}, "reason": {"type": "string"}},
+            "additionalProperties": True,
+        }
+        properties = {"type": {"type": "string"}, "message": {"type": "string"}, "details": {"type": "array", "items": detail}}
+        error = {"type": "object", "required": ["type", "message"], "properties": properties}
+        return "CreditsError", {"type": "object", "required": ["error"], "properties": {"error": error}}
+
+    def page_body(self, *, page: Page, items: list[Any], request: HttpRequest) -> dict[str, Any]:
+        cursors = {"after": page.next, "before": page.previous}
+        return {"items": items, "pagination": {name: cursor for name, cursor in cursors.items() if cursor}}
+
+    def page_schema(self, item: dict[str, Any]) -> dict[str, Any]:
+        cursors = {"type": "object", "properties": {"after": {"type": "string"}, "before": {"type": "string"}}}
+        properties = {"items": {"type": "array", "items": item}, "pagination": cursors}
+        return {"type": "object", "required": ["items", "pagination"], "properties": properties}
+
+    def _facts(self, problem: Problem) -> list[dict[str, Any]]:
+        """What stood in the way, e.g. the balance, as one detail; nothing for problems that need no more words."""
+        told = {self.spoken(name): _told(value) for name, value in problem.facts.items() if name not in HIDDEN and value is not None}
+        if not told or problem.code in BARE:
+            return []
+        field = FIELDS.get(problem.code)
+        return [({"field": field} if field else {}) | {"reason": problem.code} | told]
+
+
+# Whose field it is that a refusal of the ledger is about.
+FIELDS = {
+    "insufficient_credit": "amount",
+    "more_than_taken": "amount",
+    "hold_exceeded": "amount",
+    "grant_not_found": "grantId",
+    "grant_not_yet_effective": "grantId",
+    "grant_expired": "grantId",
+    "grant_voided": "grantId",
+    "idempotency_conflict": "Idempotency-Key",
+    "missing_header": "On-Behalf-Of",
+    "nothing_to_reinstate": "invoiceId",
+}
+# Facts that are for us alone, and problems whose message says it all.
+HIDDEN = {"kind", "value", "name", "limit", "wait", "allowed", "account"}
+BARE = {"not_found", "malformed_json", "unreadable_body", "not_an_object", "not_json_type", "body_too_large", "unknown_version", "not_authorized"}
+
+
+def _field_detail(refused: FieldProblem) -> dict[str, Any]:
+    facts = {name: _told(value) for name, value in refused.facts.items()}
+    words = REASONS[refused.code].format_map({name: ", ".join(value) if isinstance(value, list) else value for name, value in facts.items()})
+    return {"field": ".".join(str(step) for step in refused.path), "reason": refused.code, "message": words}
+
+
+def _first(details: list[dict[str, Any]]) -> str:
+    if not details:
+        return "it has the wrong form"
+    return f"{details[0].get('field') or 'the body'} {details[0].get('message', details[0]['reason'])}"
+
+
+def _told(value: Any) -> Any:
+    """A fact as this API writes it: amounts as digits, moments in UTC."""
+    match value:
+        case Decimal():
+            return plain(value)
+        case UUID():
+            return str(value)
+        case datetime():
+            return milliseconds(value)
+        case date():
+            return value.isoformat()
+        case list() | tuple():
+            return [_told(item) for item in value]
+    return value
+
+
+DIALECT = CreditsDialect()
+
+
+class CreditsBody(Body):
+    dialect = DIALECT
+
+
+class CreditsQuery(Query):
+    dialect = DIALECT
+
+
+class CreditsReply(Reply):
+    dialect = DIALECT

@@ -1,0 +1,36 @@
+"""The parameters of this API's lists."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from credits.api.dialect import CreditsQuery
+from credits.choices import TransactionType
+from kernel.wire.fields import Choice, Identifier, Text, Timestamp, Whole
+
+
+class LastMoment(Timestamp):
+    """A moment; a bare day means its last microsecond in UTC, so that both ends of a period are inclusive."""
+
+    def parse(self, value: Any, source: Any = None) -> datetime:
+        moment = super().parse(value, source)
+        return moment + timedelta(days=1, microseconds=-1) if len(value) == len("2024-01-31") else moment
+
+
+class PageQuery(CreditsQuery):
+    limit = Whole(min_value=1, max_value=100, required=False, default=20, description="How many to return at most.")
+    after = Text(required=False, description="The cursor `pagination.after` of the page before.")
+    before = Text(required=False, description="The cursor `pagination.before` of the page behind.")
+
+
+class GrantQuery(PageQuery):
+    customer_id = Text(required=False, max_length=255)
+
+
+class TransactionQuery(PageQuery):
+    grant_id = Identifier(required=False)
+    customer_id = Text(required=False, max_length=255)
+    type = Choice(TransactionType.values, required=False)
+    invoice_id = Text(required=False, max_length=255)
+    billing_run_id = Text(required=False, max_length=255)
+    since = Timestamp(required=False, days=True, spoken="from", description="Booked at this moment or later; a day means its beginning in UTC.")
+    until = LastMoment(required=False, days=True, spoken="to", description="Booked at this moment or earlier; a day means its end in UTC.")

@@ -1,0 +1,160 @@
+"""What this API reads and writes."""
+
+from credits.api.dialect import CreditsBody, CreditsReply
+from credits.choices import BalanceType, Category, GrantStatus, TransactionKind, TransactionType, UnitType
+from kernel.wire.amounts import AmountNumber, AmountText
+from kernel.wire.fields import Choice, Currency, Day, Flag, Identifier, JsonObject, Text, Timestamp, Whole
+from kernel.wire.nested import Batch, ListOf, Nested
+from kernel.wire.problems import Refused
+
+
+class TransactionRequest(CreditsBody):
+    grant_id = Text(max_length=255, description="The credit grant.")
+    type = Choice(TransactionType.values, description="DEBIT takes from the grant, CREDIT adds to it.")
+    amount = AmountText(sign="positive", description="Units of the grant, as digits.", example="10")
+    reason = Text(required=False, max_length=1000)
+    invoice_id = Text(
+        required=False, min_length=1, max_length=255, description="The invoice that the credit went to; a CREDIT gives back at most what it took."
+    )
+    billing_run_id = Text(required=False, min_length=1, max_length=255)
+
+
+class TransactionItem(TransactionRequest):
+    idempotency_key = Text(required=False, min_length=1, max_length=255, pattern="^[ -~]+$", description="As the header, for this item alone.")
+
+
+class BatchRequest(CreditsBody):
+    items = Batch(TransactionItem, max_items=1000)
+    atomic = Flag(required=False, default=False, description="All or nothing.")
+
+
+class ReversalRequest(CreditsBody):
+    reason = Text(min_length=1, max_length=1000)
+
+
+class TransactionReply(CreditsReply):
+    id = Identifier()
+    grant_id = Identifier()
+    reason = Text(required=False)
+    invoice_id = Text(required=False)
+    billing_run_id = Text(required=False)
+    type = Choice(TransactionType.values)
+    amount = AmountText()
+    date = Day(source="occurred_at", description="The day in UTC for which it counts.")
+    created_at = Timestamp(fine=True, description="When the book took it.")
+    kind = Choice(TransactionKind.values, required=False, description="Why it was posted.")
+    entry_number = Whole(required=False, description="The number of this transaction on its grant: 1, 2, 3, without gaps.")
+    balance_after = AmountText(required=False, description="The grant's balance behind it.")
+    cost_basis = AmountText(required=False, description="How much of the grant's cost the amount stands for.")
+    reverses = Identifier(required=False, source="reverses_id", description="The transaction that this one takes back.")
+    consumption_id = Identifier(required=False)
+    hold_id = Identifier(required=False)
+
+
+class BatchOutcomeReply(CreditsReply):
+    index = Whole()
+    status = Choice(("posted", "replayed", "refused"))
+    transaction = Nested(TransactionReply, required=False)
+    error = JsonObject(required=False, description="Type, message and details, as in the error envelope.")
+
+
+class BatchReply(CreditsReply):
+    items = ListOf(Nested(BatchOutcomeReply))
+    posted = Whole()
+    replayed = Whole()
+    refused = Whole()
+
+
+class GrantRequest(CreditsBody):
+    sequence_account_id = Text(max_length=255, description="The account whose credit it is: the key's own, or the one that On-Behalf-Of names.")
+    customer_id = Text(min_length=1, max_length=255)
+    name = Text(min_length=1, max_length=255)
+    credit_unit_type = Choice(UnitType.values)
+    currency = Currency()
+    amount = AmountNumber(sign="positive", strings=False)
+    metric_id = Text(required=False, min_length=1, max_length=255, description="Required where creditUnitType is METRIC, else ignored.")
+    cost_of_credit = AmountNumber(required=False, sign="not_negative", strings=False, description="What the customer paid for all of it.")
+    effective_date = Day(required=False, description="The first day on which it can be drawn on; today by default.")
+    expiry_date = Day(required=False, description="The last day on which it can be drawn on.")
+    category = Choice(Category.values, required=False, default=Category.PAID)
+    priority = Whole(required=False, default=50, min_value=0, max_value=100, description="Lower is drawn on first.")
+
+    @classmethod
+    def check(cls, values: dict) -> dict:
+        if values["credit_unit_type"] == UnitType.METRIC and values["metric_id"] is None:
+            raise Refused("missing", field="metric_id")
+        effective, expiry = values["effective_date"], values["expiry_date"]
+        if effective and expiry and expiry < effective:
+            raise Refused("before_effective_date", field="expiry_date")
+        return values
+
+
+class VoidRequest(CreditsBody):
+    reason = Text(min_length=1, max_length=1000)
+
+
+class GrantReply(CreditsReply):
+    id = Identifier()
+    sequence_account_id = Identifier(source="tenant_id")
+    customer_id = Text()
+    name = Text()
+    credit_unit_type = Choice(UnitType.values, source="unit_type")
+    currency = Text()
+    metric_id = Text(required=False)
+    amount = AmountNumber(source="original_amount")
+    cost_of_credit = AmountNumber(required=False)
+    effective_date = Day()
+    expiry_date = Day(required=False)
+    created_at = Timestamp(fine=True)
+    integration_ids = ListOf(JsonObject())
+    category = Choice(Category.values)
+    priority = Whole()
+    type = Choice(BalanceType.values, description="CASH or USAGE.")
+    original_amount = AmountText()
+    current_balance = AmountText(source="balance", description="What its transactions add up to.")
+    held = AmountText(description="What holds reserve of the balance.")
+    status = Choice(GrantStatus.values)
+
+
+class UsableGrantReply(CreditsReply):
+    id = Identifier()
+    name = Text()
+    grant_amount = AmountNumber(source="original_amount")
+    balance = AmountNumber()
+    issue_date = Day(source="effective_date")
+    expiry_date = Day(required=False)
+
+
+class UsableGrantsReply(CreditsReply):
+    items = ListOf(Nested(UsableGrantReply))
+
+
+class BalanceGrantReply(CreditsReply):
+    id = Identifier()
+    sequence_account_id = Identifier(source="tenant_id")
+    customer_id = Text()
+    type = Choice(BalanceType.values)
+    currency = Text()
+    metric_id = Text(required=False)
+    name = Text(source="unit", description="The currency, or the metric's id.")
+    original_amount = AmountText()
+    current_balance = AmountText(source="balance")
+    expiry_date = Day(required=False)
+    cost_of_credit = AmountText()
+    effective_date = Day()
+    created_at = Timestamp(fine=True)
+
+
+class BalanceReply(CreditsReply):
+    id = Text(description="The currency, or the metric's id.")
+    type = Choice(BalanceType.values)
+    name = Text()
+    balance = AmountText(description="Of the grants that can be drawn on today.")
+    held = AmountText(description="What holds reserve of it.")
+    available = AmountText(description="What a debit may take.")
+    grants = ListOf(Nested(BalanceGrantReply))
+    transactions = ListOf(Nested(TransactionReply), description="The newest of these grants; GET /credit-transactions has them all.")
+
+
+class BalancesReply(CreditsReply):
+    items = ListOf(Nested(BalanceReply))

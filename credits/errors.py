@@ -1,0 +1,148 @@
+"""What this ledger refuses, and which refusal of the database means what."""
+
+from kernel.ledger.constraints import is_internal, refuses
+from kernel.ledger.errors import AlreadyReversed, IdempotencyConflict, Insufficient, InvalidValue, LedgerError, NotFound
+
+
+class GrantNotFound(NotFound):
+    """A posting names a grant that isn't in this book. Facts: grant_id."""
+
+    code = "grant_not_found"
+
+
+class InsufficientCredit(Insufficient):
+    """Facts: balance, held, available, requested; grant_id or customer_id."""
+
+    code = "insufficient_credit"
+
+
+class GrantNotYetEffective(LedgerError):
+    """Facts: grant_id, effective_date."""
+
+    code = "grant_not_yet_effective"
+
+
+class GrantExpired(LedgerError):
+    """Facts: grant_id, expiry_date."""
+
+    code = "grant_expired"
+
+
+class GrantVoided(LedgerError):
+    """Facts: grant_id."""
+
+    code = "grant_voided"
+
+
+class GrantDrawnOn(LedgerError):
+    """A grant that anything has moved, or that is reserved, can't be deleted: it can be voided. Facts: grant_id, balance, held."""
+
+    code = "grant_drawn_on"
+
+
+class GrantHeld(LedgerError):
+    """A grant can't be voided while a hold reserves some of it. Facts: grant_id, balance, held."""
+
+    code = "grant_held"
+
+
+class MoreThanTaken(LedgerError):
+    """A credit that cites an invoice gives back more than that invoice took from the grant. Facts: grant_id, invoice_id, taken, requested, balance."""
+
+    code = "more_than_taken"
+
+
+class NotReversible(LedgerError):
+    """Openings, expiries, voids and reversals have verbs of their own. Facts: id, kind."""
+
+    code = "not_reversible"
+
+
+class NothingToReinstate(LedgerError):
+    """This invoice took nothing from this customer's grants. Facts: invoice_id, customer_id."""
+
+    code = "nothing_to_reinstate"
+
+
+class HoldClosed(LedgerError):
+    """Facts: hold_id, status."""
+
+    code = "hold_closed"
+
+
+class HoldExceeded(LedgerError):
+    """A capture of more than the hold reserves. Facts: hold_id, held, requested."""
+
+    code = "hold_exceeded"
+
+
+class BatchAborted(LedgerError):
+    """Another item of an all-or-nothing batch was refused, so this one wasn't posted. Facts: index (of the first refused)."""
+
+    code = "batch_aborted"
+
+
+class AmountTooLarge(InvalidValue):
+    """The balance would no longer fit. Facts: field, reason."""
+
+    code = "invalid_value"
+
+
+refuses("credits_grant_idempotency", IdempotencyConflict)
+refuses("credits_consumption_idempotency", IdempotencyConflict)
+refuses("credits_hold_idempotency", IdempotencyConflict)
+refuses("credits_transaction_idempotency", IdempotencyConflict)
+refuses("credits_recurringgrant_idempotency", IdempotencyConflict)
+refuses("credits_transaction_reversed_once", AlreadyReversed)
+refuses("credits_grant_dates_in_order", InvalidValue, field="expiry_date", reason="before_effective_date")
+refuses("credits_grant_priority_range", InvalidValue, field="priority", reason="out_of_range")
+refuses("credits_grant_metric_named", InvalidValue, field="metric_id", reason="missing")
+refuses("credits_grant_currency_code", InvalidValue, field="currency", reason="unknown_currency")
+refuses("credits_grant_amount_positive", InvalidValue, field="amount", reason="not_positive")
+refuses("credits_grant_original_amount_finite", InvalidValue, field="amount", reason="too_many_digits", max=18)
+refuses("credits_grant_cost_not_negative", InvalidValue, field="cost_of_credit", reason="negative")
+refuses("credits_transaction_amount_positive", InvalidValue, field="amount", reason="not_positive")
+refuses("credits_transaction_amount_finite", InvalidValue, field="amount", reason="too_many_digits", max=18)
+refuses("credits_consumption_amount_positive", InvalidValue, field="amount", reason="not_positive")
+refuses("credits_consumption_amount_finite", InvalidValue, field="amount", reason="too_many_digits", max=18)
+refuses("credits_hold_amount_positive", InvalidValue, field="amount", reason="not_positive")
+refuses("credits_hold_amount_finite", InvalidValue, field="amount", reason="too_many_digits", max=18)
+refuses("credits_recurringgrant_amount_positive", InvalidValue, field="amount", reason="not_positive")
+refuses("credits_recurringgrant_amount_finite", InvalidValue, field="amount", reason="too_many_digits", max=18)
+refuses("credits_recurringgrant_priority_range", InvalidValue, field="priority", reason="out_of_range")
+refuses("credits_recurringgrant_months_range", InvalidValue, field="every_months", reason="out_of_range")
+refuses("credits_recurringgrant_cap_not_negative", InvalidValue, field="rollover_cap", reason="negative")
+refuses("credits_recurringgrant_cost_not_negative", InvalidValue, field="cost_of_credit", reason="negative")
+
+# Only a fault of ours breaks these: the posting functions decide before the database has to.
+is_internal(
+    "credits_grant_period",
+    "credits_grant_schedule_with_period",
+    "credits_grant_balance_not_negative",
+    "credits_grant_balance_finite",
+    "credits_grant_held_within_balance",
+    "credits_grant_schedule_fkey",
+    "credits_transaction_numbered",
+    "credits_transaction_balance_not_negative",
+    "credits_transaction_balance_after_finite",
+    "credits_transaction_type_known",
+    "credits_transaction_opening_first",
+    "credits_transaction_reversal_names_its_own",
+    "credits_transaction_grant_fkey",
+    "credits_transaction_reverses_fkey",
+    "credits_transaction_consumption_fkey",
+    "credits_transaction_hold_fkey",
+    "credits_consumption_taken_whole_or_partial",
+    "credits_hold_captured_within_amount",
+    "credits_holdline_once",
+    "credits_holdline_amount_positive",
+    "credits_holdline_remaining_within_amount",
+    "credits_holdline_amount_finite",
+    "credits_holdline_hold_fkey",
+    "credits_holdline_grant_fkey",
+    "credits_holdentry_amount_positive",
+    "credits_holdentry_held_not_negative",
+    "credits_holdentry_amount_finite",
+    "credits_holdentry_hold_fkey",
+    "credits_holdentry_grant_fkey",
+)

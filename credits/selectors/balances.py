@@ -1,0 +1,87 @@
+"""What a customer can draw on."""
+
+from collections.abc import Iterable
+from datetime import UTC, date
+from decimal import Decimal
+from itertools import groupby
+from typing import Any
+from uuid import UUID
+
+from django.db.models import F, Sum, Window
+from django.db.models.functions import RowNumber
+from django.utils import timezone
+
+from credits.choices import BalanceType, UnitType
+from credits.models import CreditTransaction, HoldLine
+from credits.selectors.grants import list_usable_grants
+from credits.selectors.transactions import TRANSACTION_FIELDS
+
+# Of each balance; all of them are in the list of transactions.
+NEWEST_TRANSACTIONS = 100
+TYPES = {UnitType.CURRENCY: BalanceType.CASH, UnitType.METRIC: BalanceType.USAGE}
+
+
+def with_unit(grant: dict[str, Any]) -> dict[str, Any]:
+    """The grant with what it is counted in: `type` (CASH or USAGE) and `unit` (the currency or the metric's id)."""
+    is_metric = grant["unit_type"] == UnitType.METRIC
+    return {
+        **grant,
+        "type": TYPES[grant["unit_type"]],
+        "unit": grant["metric_id"] if is_metric else grant["currency"],
+        "metric_id": grant["metric_id"] or None,
+    }
+
+
+def today() -> date:
+    return timezone.now().astimezone(UTC).date()
+
+
+def usable_grants(*, tenant_id: UUID, customer_id: str) -> list[dict[str, Any]]:
+    """The customer's grants that can be drawn on today, in burn-down order, less what overdue holds still seem to reserve."""
+    grants = [with_unit(grant) for grant in list_usable_grants(tenant_id=tenant_id, customer_id=customer_id, today=today())]
+    overdue = _overdue(tenant_id=tenant_id, grant_ids=[grant["id"] for grant in grants if grant["held"]])
+    return [{**grant, "held": grant["held"] - overdue.get(grant["id"], 0)} for grant in grants]
+
+
+def customer_balances(*, tenant_id: UUID, customer_id: str) -> list[dict[str, Any]]:
+    """One balance for each currency and metric that the customer can draw on today, with its grants and newest transactions."""
+    grants = sorted(usable_grants(tenant_id=tenant_id, customer_id=customer_id), key=_unit)
+    transactions = _newest(tenant_id=tenant_id, grants=grants)
+    return [_balance(unit, list(members), transactions) for unit, members in groupby(grants, key=_unit)]
+
+
+def _unit(grant: dict[str, Any]) -> tuple[str, str]:
+    return grant["type"], grant["unit"]
+
+
+def _balance(unit: tuple[str, str], grants: list[dict[str, Any]], transactions: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    balance = sum((grant["balance"] for grant in grants), Decimal(0))
+    held = sum((grant["held"] for grant in grants), Decimal(0))
+    members = {grant["id"] for grant in grants}
+    own = [row for row in transactions if row["grant_id"] in members]
+    return {
+        "id": unit[1],
+        "type": unit[0],
+        "name": unit[1],
+        "balance": balance,
+        "held": held,
+        "available": balance - held,
+        "grants": grants,
+        "transactions": own[:NEWEST_TRANSACTIONS],
+    }
+
+
+def _newest(*, tenant_id: UUID, grants: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The newest transactions of each grant, newest first, in one query."""
+    numbered = CreditTransaction.objects.filter(tenant_id=tenant_id, grant_id__in=[grant["id"] for grant in grants]).annotate(
+        place=Window(RowNumber(), partition_by="grant_id", order_by=F("entry_number").desc())
+    )
+    return list(numbered.filter(place__lte=NEWEST_TRANSACTIONS).order_by("-created_at", "-id").values(*TRANSACTION_FIELDS))
+
+
+def _overdue(*, tenant_id: UUID, grant_ids: list[UUID]) -> dict[UUID, Decimal]:
+    """What holds past their time seem to reserve of each grant: nothing of it is reserved any more."""
+    if not grant_ids:
+        return {}
+    lines = HoldLine.objects.filter(tenant_id=tenant_id, grant_id__in=grant_ids, remaining__gt=0, expires_at__lte=timezone.now())
+    return dict(lines.values_list("grant_id").annotate(Sum("remaining")).order_by())

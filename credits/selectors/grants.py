@@ -1,0 +1,55 @@
+"""Reading grants."""
+
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+from django.db.models import F, QuerySet
+
+from credits.choices import GrantStatus
+from credits.models import Grant
+from kernel.ledger.errors import NotFound
+
+GRANT_FIELDS = (
+    "id",
+    "tenant_id",
+    "customer_id",
+    "name",
+    "unit_type",
+    "currency",
+    "metric_id",
+    "category",
+    "priority",
+    "original_amount",
+    "cost_of_credit",
+    "effective_date",
+    "expiry_date",
+    "balance",
+    "held",
+    "status",
+    "created_at",
+)
+def list_grants(*, tenant_id: UUID, customer_id: str | None = None) -> "QuerySet[Grant, dict[str, Any]]":
+    """A tenant's grants; deleted ones are gone."""
+    grants = Grant.objects.filter(tenant_id=tenant_id).exclude(status=GrantStatus.DELETED)
+    if customer_id is not None:
+        grants = grants.filter(customer_id=customer_id)
+    return grants.values(*GRANT_FIELDS)
+
+
+def get_grant(*, tenant_id: UUID, grant_id: UUID, deleted: bool = False) -> dict[str, Any]:
+    """One grant. Raises NotFound, for a deleted one too unless `deleted`."""
+    grant = Grant.objects.filter(tenant_id=tenant_id, id=grant_id).values(*GRANT_FIELDS).first()
+    if grant is None or (grant["status"] == GrantStatus.DELETED and not deleted):
+        raise NotFound(kind="grant", id=grant_id)
+    return grant
+
+
+def list_usable_grants(*, tenant_id: UUID, customer_id: str, today: date) -> "QuerySet[Grant, dict[str, Any]]":
+    """The grants that a debit could draw on today: open, in force, with a balance; in burn-down order."""
+    return (
+        Grant.objects.filter(tenant_id=tenant_id, customer_id=customer_id, status=GrantStatus.OPEN, balance__gt=0, effective_date__lte=today)
+        .exclude(expiry_date__lt=today)
+        .order_by("priority", F("unit_type").desc(), F("expiry_date").asc(nulls_last=True), F("category").desc(), "effective_date", "created_at", "id")
+        .values(*GRANT_FIELDS)
+    )

@@ -1,0 +1,52 @@
+"""Reading transactions."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db.models import QuerySet
+
+from credits.models import CreditTransaction
+from kernel.ledger.errors import NotFound
+
+TRANSACTION_FIELDS = (
+    "id",
+    "grant_id",
+    "customer_id",
+    "type",
+    "kind",
+    "amount",
+    "reason",
+    "invoice_id",
+    "billing_run_id",
+    "entry_number",
+    "balance_after",
+    "cost_basis",
+    "reverses_id",
+    "consumption_id",
+    "hold_id",
+    "occurred_at",
+    "created_at",
+)
+
+
+def list_transactions(
+    *,
+    tenant_id: UUID,
+    grant_id: UUID | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    **equal: str | None,
+) -> "QuerySet[CreditTransaction, dict[str, Any]]":
+    """A tenant's transactions. `since` and `until` are book times, both inclusive; `equal`: customer_id, type, kind, invoice_id, billing_run_id."""
+    wanted: dict[str, Any] = {"grant_id": grant_id, "created_at__gte": since, "created_at__lte": until, **equal}
+    given = {name: value for name, value in wanted.items() if value is not None}
+    return CreditTransaction.objects.filter(tenant_id=tenant_id, **given).values(*TRANSACTION_FIELDS)
+
+
+def get_transaction(*, tenant_id: UUID, transaction_id: UUID) -> dict[str, Any]:
+    """One transaction. Raises NotFound."""
+    found = CreditTransaction.objects.filter(tenant_id=tenant_id, id=transaction_id).values(*TRANSACTION_FIELDS).first()
+    if found is None:
+        raise NotFound(kind="transaction", id=transaction_id)
+    return found
