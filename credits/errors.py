@@ -47,7 +47,10 @@ class GrantHeld(LedgerError):
 
 
 class MoreThanTaken(LedgerError):
-    """A credit that cites an invoice gives back more than that invoice took from the grant. Facts: grant_id, invoice_id, taken, requested, balance."""
+    """A credit that cites an invoice gives back more than that invoice took from the grant.
+
+    Facts: grant_id, invoice_id, taken, requested, balance, held.
+    """
 
     code = "more_than_taken"
 

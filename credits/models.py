@@ -105,7 +105,8 @@ class Grant(LedgerRow):
             models.CheckConstraint(condition=Q(expiry_date__gte=F("effective_date")), name="credits_grant_dates_in_order"),
             models.CheckConstraint(condition=Q(currency__regex=r"^[A-Z]{3}$"), name="credits_grant_currency_code"),
             models.CheckConstraint(
-                condition=Q(unit_type="CURRENCY", metric_id="") | (Q(unit_type="METRIC") & ~Q(metric_id="")), name="credits_grant_metric_named"
+                condition=Q(unit_type="CURRENCY", metric_id="") | (Q(unit_type="METRIC") & ~Q(metric_id="")),
+                name="credits_grant_metric_named",
             ),
             models.CheckConstraint(
                 condition=Q(schedule__isnull=True, period__isnull=True) | Q(schedule__isnull=False, period__isnull=False),
@@ -204,7 +205,9 @@ class HoldLine(LedgerRow):
         constraints = [
             models.UniqueConstraint(fields=["tenant", "hold", "grant"], name="credits_holdline_once"),
             models.CheckConstraint(condition=Q(amount__gt=0), name="credits_holdline_amount_positive"),
-            models.CheckConstraint(condition=Q(remaining__gte=0, remaining__lte=F("amount")), name="credits_holdline_remaining_within_amount"),
+            models.CheckConstraint(
+                condition=Q(remaining__gte=0, remaining__lte=F("amount")), name="credits_holdline_remaining_within_amount"
+            ),
             is_finite(table="credits_holdline", field="amount"),
         ]
         indexes = [models.Index(fields=["tenant", "grant", "expires_at"], name="credits_holdline_open_index", condition=Q(remaining__gt=0))]
@@ -247,7 +250,9 @@ class CreditTransaction(LedgerRow):
             models.UniqueConstraint(
                 fields=["tenant", "idempotency_key"], name="credits_transaction_idempotency", condition=Q(idempotency_key__isnull=False)
             ),
-            models.UniqueConstraint(fields=["tenant", "reverses"], name="credits_transaction_reversed_once", condition=Q(reverses__isnull=False)),
+            models.UniqueConstraint(
+                fields=["tenant", "reverses"], name="credits_transaction_reversed_once", condition=Q(reverses__isnull=False)
+            ),
             models.CheckConstraint(condition=Q(amount__gt=0), name="credits_transaction_amount_positive"),
             models.CheckConstraint(condition=Q(balance_after__gte=0), name="credits_transaction_balance_not_negative"),
             models.CheckConstraint(condition=Q(type__in=TransactionType.values), name="credits_transaction_type_known"),

@@ -45,7 +45,10 @@ WORDS: Mapping[str, tuple[str, str]] = {
     ),
     "idempotency_conflict": ("IdempotencyConflict", "The Idempotency-Key was used before for another request."),
     "grant_not_found": ("CreditGrantNotFound", "There is no credit grant with this id."),
-    "grant_not_yet_effective": ("CreditGrantNotYetEffective", "The credit grant takes effect on {effective_date}; its balance is {balance}."),
+    "grant_not_yet_effective": (
+        "CreditGrantNotYetEffective",
+        "The credit grant takes effect on {effective_date}; its balance is {balance}.",
+    ),
     "grant_expired": ("CreditGrantExpired", "The credit grant expired on {expiry_date}; its balance is {balance}."),
     "grant_voided": ("CreditGrantVoided", "The credit grant was voided."),
     "grant_drawn_on": ("CreditGrantDrawnOn", "The credit grant was drawn on and cannot be deleted: void it. Its balance is {balance}."),
@@ -168,9 +171,11 @@ class CreditsDialect(Dialect):
     def _facts(self, problem: Problem) -> list[dict[str, Any]]:
         """What stood in the way, e.g. the balance, as one detail; nothing for problems that need no more words."""
         told = {self.spoken(name): _told(value) for name, value in problem.facts.items() if name not in HIDDEN and value is not None}
-        if not told or problem.code in BARE:
-            return []
+        if "fields" in told:
+            told["fields"] = [self.spoken(name) for name in told["fields"]]
         field = FIELDS.get(problem.code)
+        if problem.code in BARE or not (told or field):
+            return []
         return [({"field": field} if field else {}) | {"reason": problem.code} | told]
 
 
@@ -189,12 +194,23 @@ FIELDS = {
 }
 # Facts that are for us alone, and problems whose message says it all.
 HIDDEN = {"kind", "value", "name", "limit", "wait", "allowed", "account"}
-BARE = {"not_found", "malformed_json", "unreadable_body", "not_an_object", "not_json_type", "body_too_large", "unknown_version", "not_authorized"}
+BARE = {
+    "not_found",
+    "malformed_json",
+    "unreadable_body",
+    "not_an_object",
+    "not_json_type",
+    "body_too_large",
+    "unknown_version",
+    "not_authorized",
+}
 
 
 def _field_detail(refused: FieldProblem) -> dict[str, Any]:
     facts = {name: _told(value) for name, value in refused.facts.items()}
-    words = REASONS[refused.code].format_map({name: ", ".join(value) if isinstance(value, list) else value for name, value in facts.items()})
+    words = REASONS[refused.code].format_map(
+        {name: ", ".join(value) if isinstance(value, list) else value for name, value in facts.items()}
+    )
     return {"field": ".".join(str(step) for step in refused.path), "reason": refused.code, "message": words}
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from credits.api.dialect import CreditsQuery
 from credits.choices import TransactionType
-from kernel.wire.fields import Choice, Identifier, Text, Timestamp, Whole
+from kernel.wire.fields import Choice, Flag, Identifier, Text, Timestamp, Whole
 
 
 class LastMoment(Timestamp):
@@ -32,5 +32,11 @@ class TransactionQuery(PageQuery):
     type = Choice(TransactionType.values, required=False)
     invoice_id = Text(required=False, max_length=255)
     billing_run_id = Text(required=False, max_length=255)
-    since = Timestamp(required=False, days=True, spoken="from", description="Booked at this moment or later; a day means its beginning in UTC.")
+    since = Timestamp(
+        required=False, days=True, spoken="from", description="Booked at this moment or later; a day means its beginning in UTC."
+    )
     until = LastMoment(required=False, days=True, spoken="to", description="Booked at this moment or earlier; a day means its end in UTC.")
+
+
+class BatchQuery(CreditsQuery):
+    atomic = Flag(required=False, default=False, description="The same as in the body.")

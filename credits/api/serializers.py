@@ -14,13 +14,18 @@ class TransactionRequest(CreditsBody):
     amount = AmountText(sign="positive", description="Units of the grant, as digits.", example="10")
     reason = Text(required=False, max_length=1000)
     invoice_id = Text(
-        required=False, min_length=1, max_length=255, description="The invoice that the credit went to; a CREDIT gives back at most what it took."
+        required=False,
+        min_length=1,
+        max_length=255,
+        description="The invoice that the credit went to; a CREDIT gives back at most what it took.",
     )
     billing_run_id = Text(required=False, min_length=1, max_length=255)
 
 
 class TransactionItem(TransactionRequest):
-    idempotency_key = Text(required=False, min_length=1, max_length=255, pattern="^[ -~]+$", description="As the header, for this item alone.")
+    idempotency_key = Text(
+        required=False, min_length=1, max_length=255, pattern="^[ -~]+$", description="As the header, for this item alone."
+    )
 
 
 class BatchRequest(CreditsBody):
@@ -66,7 +71,9 @@ class BatchReply(CreditsReply):
 
 
 class GrantRequest(CreditsBody):
-    sequence_account_id = Text(max_length=255, description="The account whose credit it is: the key's own, or the one that On-Behalf-Of names.")
+    sequence_account_id = Text(
+        max_length=255, description="The account whose credit it is: the key's own, or the one that On-Behalf-Of names."
+    )
     customer_id = Text(min_length=1, max_length=255)
     name = Text(min_length=1, max_length=255)
     credit_unit_type = Choice(UnitType.values)

@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from credits import selectors, services
 from credits.api import serializers as shapes
 from credits.api.dialect import DIALECT
-from credits.api.filters import GrantQuery, TransactionQuery
+from credits.api.filters import BatchQuery, GrantQuery, TransactionQuery
 from kernel.ledger.errors import InvalidValue
 from kernel.tenants.services import act_for
 from kernel.wire import json
@@ -87,13 +87,21 @@ class TransactionViewSet(LedgerViewSet):
         return self.reply(shapes.TransactionReply, shown(row._asdict()), status=201, replayed=row.outcome == "replayed")
 
     @operation(
-        summary="Create many credit transactions", body=shapes.BatchRequest, reply=shapes.BatchReply, refuses=("invalid",), idempotent=True
+        summary="Create many credit transactions",
+        body=shapes.BatchRequest,
+        query=BatchQuery,
+        reply=shapes.BatchReply,
+        idempotent=True,
     )
     def batch(self, request: HttpRequest) -> HttpResponse:
-        """Up to 1,000 items, each with an outcome of its own, in their order. Items without an idempotencyKey take the header's, with their index."""
+        """Up to 1,000 items, each with an outcome of its own, in their order.
+
+        Without an idempotencyKey an item takes the header's and its index.
+        """
         body = self.read(shapes.BatchRequest)
         items = keyed(body["items"], self.idempotency_key())
-        return self.reply(shapes.BatchReply, told(services.post_transactions(**self.who(), items=items, atomic=body["atomic"])))
+        atomic = body["atomic"] or self.query(BatchQuery)["atomic"]
+        return self.reply(shapes.BatchReply, told(services.post_transactions(**self.who(), items=items, atomic=atomic)))
 
 
 class GrantViewSet(LedgerViewSet):
@@ -121,7 +129,7 @@ class GrantViewSet(LedgerViewSet):
         """Newest first."""
         query = self.query(GrantQuery)
         rows = selectors.list_grants(tenant_id=self.caller.tenant_id, customer_id=query.pop("customer_id"))
-        return self.page(shapes.GrantReply, rows, key=("created_at", "id"), written=lambda found: map(selectors.with_unit, found), **query)
+        return self.page(shapes.GrantReply, rows, key=("created_at", "id"), written=lambda found: map(granted, found), **query)
 
     @operation(summary="Get a credit grant", reply=shapes.GrantReply)
     def retrieve(self, request: HttpRequest, grant_id: UUID) -> HttpResponse:
@@ -140,7 +148,7 @@ class GrantViewSet(LedgerViewSet):
         return self._grant(selectors.get_grant(tenant_id=self.caller.tenant_id, grant_id=grant_id))
 
     def _grant(self, row: dict[str, Any], *, status: int = 200, replayed: bool = False) -> HttpResponse:
-        return self.reply(shapes.GrantReply, selectors.with_unit({"tenant_id": self.caller.tenant_id, **row}), status=status, replayed=replayed)
+        return self.reply(shapes.GrantReply, granted({"tenant_id": self.caller.tenant_id, **row}), status=status, replayed=replayed)
 
     def _act_for(self, account: str) -> None:
         """The account in the body is the one that is acted for. Raises InvalidValue where the header names another, NotAuthorized."""
@@ -165,7 +173,12 @@ class CustomerViewSet(LedgerViewSet):
     def balances(self, request: HttpRequest, customer_id: str) -> HttpResponse:
         """One balance for each currency and metric, of the grants that can be drawn on today."""
         rows = selectors.customer_balances(tenant_id=self.caller.tenant_id, customer_id=customer_id)
-        return self.reply(shapes.BalancesReply, {"items": rows})
+        return self.reply(shapes.BalancesReply, {"items": [{**row, "transactions": map(shown, row["transactions"])} for row in rows]})
+
+
+def granted(row: dict[str, Any]) -> dict[str, Any]:
+    """A grant as it is told. No other system knows our grants, so their ids there are none."""
+    return {**selectors.with_unit(row), "integration_ids": []}
 
 
 def shown(row: dict[str, Any]) -> dict[str, Any]:

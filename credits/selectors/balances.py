@@ -66,7 +66,8 @@ def _balance(unit: tuple[str, str], grants: list[dict[str, Any]], transactions: 
         "balance": balance,
         "held": held,
         "available": balance - held,
-        "grants": grants,
+        # The published shape knows no grant without a cost.
+        "grants": [{**grant, "cost_of_credit": grant["cost_of_credit"] or Decimal(0)} for grant in grants],
         "transactions": own[:NEWEST_TRANSACTIONS],
     }
 

@@ -29,6 +29,8 @@ GRANT_FIELDS = (
     "status",
     "created_at",
 )
+
+
 def list_grants(*, tenant_id: UUID, customer_id: str | None = None) -> "QuerySet[Grant, dict[str, Any]]":
     """A tenant's grants; deleted ones are gone."""
     grants = Grant.objects.filter(tenant_id=tenant_id).exclude(status=GrantStatus.DELETED)
@@ -48,8 +50,18 @@ def get_grant(*, tenant_id: UUID, grant_id: UUID, deleted: bool = False) -> dict
 def list_usable_grants(*, tenant_id: UUID, customer_id: str, today: date) -> "QuerySet[Grant, dict[str, Any]]":
     """The grants that a debit could draw on today: open, in force, with a balance; in burn-down order."""
     return (
-        Grant.objects.filter(tenant_id=tenant_id, customer_id=customer_id, status=GrantStatus.OPEN, balance__gt=0, effective_date__lte=today)
+        Grant.objects.filter(
+            tenant_id=tenant_id, customer_id=customer_id, status=GrantStatus.OPEN, balance__gt=0, effective_date__lte=today
+        )
         .exclude(expiry_date__lt=today)
-        .order_by("priority", F("unit_type").desc(), F("expiry_date").asc(nulls_last=True), F("category").desc(), "effective_date", "created_at", "id")
+        .order_by(
+            "priority",
+            F("unit_type").desc(),
+            F("expiry_date").asc(nulls_last=True),
+            F("category").desc(),
+            "effective_date",
+            "created_at",
+            "id",
+        )
         .values(*GRANT_FIELDS)
     )

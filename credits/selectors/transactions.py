@@ -38,7 +38,10 @@ def list_transactions(
     until: datetime | None = None,
     **equal: str | None,
 ) -> "QuerySet[CreditTransaction, dict[str, Any]]":
-    """A tenant's transactions. `since` and `until` are book times, both inclusive; `equal`: customer_id, type, kind, invoice_id, billing_run_id."""
+    """A tenant's transactions. `since` and `until` are book times, both inclusive.
+
+    `equal`: customer_id, type, kind, invoice_id, billing_run_id.
+    """
     wanted: dict[str, Any] = {"grant_id": grant_id, "created_at__gte": since, "created_at__lte": until, **equal}
     given = {name: value for name, value in wanted.items() if value is not None}
     return CreditTransaction.objects.filter(tenant_id=tenant_id, **given).values(*TRANSACTION_FIELDS)

@@ -155,4 +155,3 @@ def _check(facts: Mapping[str, Any]) -> None:
         raise InvalidValue(field="expiry_date", reason="before_effective_date")
     if not 0 <= facts["priority"] <= 100:
         raise InvalidValue(field="priority", reason="out_of_range")
-

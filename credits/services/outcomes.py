@@ -1,6 +1,6 @@
 """What the posting functions answer, as rows or as this ledger's errors."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -43,28 +43,18 @@ def conflict(row: Any, *, digest: bytes, names: Sequence[str]) -> IdempotencyCon
 
 
 def refusal_of(row: Any, *, requested: Any, invoice_id: str = "") -> LedgerError:
-    """The error for an outcome of `credits_post` that moved nothing."""
-    grant_id = row.grant_id
-    standing = {"grant_id": grant_id, "balance": row.balance, "held": row.held}
-    match row.outcome:
-        case "not_found":
-            return GrantNotFound(grant_id=str(grant_id))
-        case "voided":
-            return GrantVoided(grant_id=grant_id)
-        case "not_yet_effective":
-            return GrantNotYetEffective(effective_date=row.effective_date, **standing)
-        case "expired":
-            return GrantExpired(expiry_date=row.expiry_date, **standing)
-        case "insufficient":
-            return InsufficientCredit(available=row.balance - row.held, requested=requested, **standing)
-        case "more_than_taken":
-            return MoreThanTaken(invoice_id=invoice_id, taken=max(row.taken, 0), requested=requested, **standing)
-        case "too_large":
-            return AmountTooLarge(field="amount", reason="too_many_digits", max=18)
-        case "drawn_on":
-            return GrantDrawnOn(**standing)
-        case "held":
-            return GrantHeld(**standing)
-        case "reversed_before":
-            return AlreadyReversed(reversed_by=row.reversed_by)
-    raise ValueError(f"credits_post answered {row.outcome!r}, which nobody here knows.")
+    """The error for an outcome of `credits_post` that moved nothing. An outcome that nobody here knows is a KeyError."""
+    standing = {"grant_id": row.grant_id, "balance": row.balance, "held": row.held}
+    make: dict[str, Callable[[], LedgerError]] = {
+        "not_found": lambda: GrantNotFound(grant_id=str(row.grant_id)),
+        "voided": lambda: GrantVoided(**standing),
+        "not_yet_effective": lambda: GrantNotYetEffective(effective_date=row.effective_date, **standing),
+        "expired": lambda: GrantExpired(expiry_date=row.expiry_date, **standing),
+        "insufficient": lambda: InsufficientCredit(available=row.balance - row.held, requested=requested, **standing),
+        "more_than_taken": lambda: MoreThanTaken(invoice_id=invoice_id, taken=max(row.taken, 0), requested=requested, **standing),
+        "too_large": lambda: AmountTooLarge(field="amount", reason="too_many_digits", max=18),
+        "drawn_on": lambda: GrantDrawnOn(**standing),
+        "held": lambda: GrantHeld(**standing),
+        "reversed_before": lambda: AlreadyReversed(reversed_by=row.reversed_by),
+    }
+    return make[row.outcome]()

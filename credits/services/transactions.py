@@ -42,8 +42,9 @@ def post_transaction(*, tenant_id: UUID, actor: str, request_id: str, idempotenc
 def post_transactions(
     *, tenant_id: UUID, actor: str, request_id: str, items: Sequence[Mapping[str, Any] | Exception], atomic: bool = False
 ) -> list[Any]:
-    """Post many; each item holds the facts of `post_transaction` and maybe an idempotency_key. Returns one row or refusal for each, in order.
+    """Post many; each item holds the facts of `post_transaction` and maybe an idempotency_key.
 
+    Returns one row or refusal for each, in order.
     An item that the caller had to refuse already comes, and goes back, as its error.
     `atomic`: all or nothing; where one is refused, nothing is written and the others are BatchAborted.
     """
@@ -54,7 +55,7 @@ def post_transactions(
         refused = [index for index, outcome in enumerate(outcomes) if isinstance(outcome, Exception)]
         if not (atomic and refused):
             return outcomes
-        transaction.set_rollback(True)  # noqa: FBT003 - Django's own signature
+        transaction.set_rollback(True)
     aborted = BatchAborted(index=refused[0])
     return [outcome if isinstance(outcome, Exception) or outcome.outcome == "replayed" else aborted for outcome in outcomes]
 

@@ -1,0 +1,56 @@
+"""The ledger as a test sees it: grants and transactions made by the services, and what is in the book."""
+
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from credits import services
+from credits.models import CreditTransaction, Grant
+
+
+class Book:
+    def __init__(self, tenant_id: UUID) -> None:
+        self.tenant_id = tenant_id
+        self.who = {"tenant_id": tenant_id, "actor": "command:test", "request_id": "test"}
+
+    def grant(self, amount: Any = 100, **facts: Any) -> UUID:
+        given = {
+            "customer_id": "acme",
+            "name": "Credits",
+            "unit_type": "CURRENCY",
+            "currency": "USD",
+            "amount": Decimal(str(amount)),
+        } | facts
+        return services.create_grant(**self.who, **given).id
+
+    def post(self, grant_id: UUID, kind: str, amount: Any, **facts: Any) -> Any:
+        return services.post_transaction(**self.who, grant_id=grant_id, type=kind, amount=Decimal(str(amount)), **facts)
+
+    def debit(self, grant_id: UUID, amount: Any, **facts: Any) -> Any:
+        return self.post(grant_id, "DEBIT", amount, **facts)
+
+    def credit(self, grant_id: UUID, amount: Any, **facts: Any) -> Any:
+        return self.post(grant_id, "CREDIT", amount, **facts)
+
+    def balance(self, grant_id: UUID) -> Decimal:
+        return Grant.objects.get(id=grant_id).balance
+
+    def entries(self, grant_id: UUID) -> list[tuple[str, str, Decimal]]:
+        rows = CreditTransaction.objects.filter(grant_id=grant_id).order_by("entry_number")
+        return [(row.kind, row.type, row.amount) for row in rows]
+
+    def prove(self) -> None:
+        """Every grant of the tenant is what its entries add up to: numbers without gaps, an unbroken chain, the cost consumed."""
+        for grant in Grant.objects.filter(tenant_id=self.tenant_id):
+            balance, cost = Decimal(0), Decimal(0)
+            rows = list(CreditTransaction.objects.filter(grant_id=grant.id).order_by("entry_number"))
+            for number, row in enumerate(rows, 1):
+                sign = 1 if row.type == "CREDIT" else -1
+                balance += sign * row.amount
+                cost += sign * (row.cost_basis or 0)
+                assert (row.entry_number, row.balance_after, row.customer_id) == (number, balance, grant.customer_id)
+                assert balance >= 0
+            assert (grant.balance, grant.last_entry_number, grant.last_entry_at) == (balance, len(rows), rows[-1].created_at)
+            assert rows == sorted(rows, key=lambda row: row.created_at)
+            share = min(grant.balance, grant.original_amount) / grant.original_amount
+            assert abs(cost - (grant.cost_of_credit or 0) * share) < Decimal("1e-17")

@@ -1,0 +1,56 @@
+"""A company with a key, an outsider with another, and calls made as either."""
+
+import base64
+from typing import Any
+
+import msgspec
+import pytest
+from django.test import Client
+
+from tests.credits.book import Book
+from tests.factories import IssuedKeyFactory, TenantFactory
+
+
+class Api:
+    """The API as one tenant's key sees it."""
+
+    def __init__(self, tenant: Any) -> None:
+        self.tenant = tenant
+        self.key = IssuedKeyFactory(tenant=tenant)
+        self.client = Client()
+
+    @property
+    def headers(self) -> dict[str, str]:
+        basic = base64.b64encode(self.key.basic.encode()).decode()
+        return {"Authorization": f"Basic {basic}", "On-Behalf-Of": str(self.tenant.id)}
+
+    def get(self, path: str, **parameters: Any) -> Any:
+        return self.client.get(path, parameters, headers=self.headers)
+
+    def post(self, path: str, body: Any = None, *, key: str | None = None, headers: dict[str, str] | None = None) -> Any:
+        sent = self.headers | (headers or {}) | ({"Idempotency-Key": key} if key else {})
+        raw = body if isinstance(body, bytes) else msgspec.json.encode(body)
+        return self.client.post(path, raw, content_type="application/json", headers=sent)
+
+    def delete(self, path: str) -> Any:
+        return self.client.delete(path, headers=self.headers)
+
+
+@pytest.fixture
+def company(db):
+    return TenantFactory()
+
+
+@pytest.fixture
+def api(company):
+    return Api(company)
+
+
+@pytest.fixture
+def outsider(db):
+    return Api(TenantFactory())
+
+
+@pytest.fixture
+def book(company):
+    return Book(company.id)
