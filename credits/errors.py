@@ -99,6 +99,9 @@ refuses("credits_recurringgrant_idempotency", IdempotencyConflict)
 refuses("credits_transaction_reversed_once", AlreadyReversed)
 refuses("credits_grant_dates_in_order", InvalidValue, field="expiry_date", reason="before_effective_date")
 refuses("credits_grant_priority_range", InvalidValue, field="priority", reason="out_of_range")
+refuses("credits_grant_priority_check", InvalidValue, field="priority", reason="out_of_range")
+refuses("credits_recurringgrant_priority_check", InvalidValue, field="priority", reason="out_of_range")
+refuses("credits_recurringgrant_every_months_check", InvalidValue, field="every_months", reason="out_of_range")
 refuses("credits_grant_metric_named", InvalidValue, field="metric_id", reason="missing")
 refuses("credits_grant_currency_code", InvalidValue, field="currency", reason="unknown_currency")
 refuses("credits_grant_amount_positive", InvalidValue, field="amount", reason="not_positive")
@@ -120,6 +123,8 @@ refuses("credits_recurringgrant_cost_not_negative", InvalidValue, field="cost_of
 # Only a fault of ours breaks these: the posting functions decide before the database has to.
 is_internal(
     "credits_grant_period",
+    "credits_grant_period_check",
+    "credits_recurringgrant_next_period_check",
     "credits_grant_schedule_with_period",
     "credits_grant_balance_not_negative",
     "credits_grant_balance_finite",

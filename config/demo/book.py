@@ -3,16 +3,21 @@
 import os
 import secrets
 import shlex
+from decimal import Decimal
 from pathlib import Path
+from uuid import UUID
 
 from django.contrib.auth import get_user_model
 
+from credits import services as credits
 from kernel.tenants import services as tenants
 from kernel.tenants.errors import NotAuthenticated, TenantNotFound
 from kernel.tenants.models import Tenant
 from kernel.tenants.selectors import get_tenant
 
 SLUG = "demo"
+# The id that the published credits example names.
+PUBLISHED_GRANT = UUID("746fc7f2-8098-4fe7-953c-7d51c580a126")
 STAFF_USER = "demo-staff"
 ACTOR = "command:demo"
 
@@ -20,6 +25,7 @@ ACTOR = "command:demo"
 def lay(known: dict[str, str]) -> dict[str, str]:
     """Make what is missing. `known` is what the last run wrote: secrets that still hold are kept, for they can't be read again."""
     tenant = find_or_create_tenant()
+    lay_grant(tenant)
     return {
         "TENANT_ID": str(tenant.id),
         **find_or_create_key(tenant, known),
@@ -32,6 +38,22 @@ def find_or_create_tenant() -> Tenant:
         return get_tenant(tenant=SLUG)
     except TenantNotFound:
         return tenants.create_tenant(name="Demo company", slug=SLUG, currency="USD")
+
+
+def lay_grant(tenant: Tenant) -> None:
+    """The grant that the published example draws on. It has a fixed id, so making it again finds it."""
+    credits.create_grant(
+        tenant_id=tenant.id,
+        actor=ACTOR,
+        request_id="",
+        grant_id=PUBLISHED_GRANT,
+        customer_id="demo-customer",
+        name="Onboarding credits",
+        unit_type="CURRENCY",
+        currency="GBP",
+        amount=Decimal(1000),
+        cost_of_credit=Decimal(800),
+    )
 
 
 def find_or_create_key(tenant: Tenant, known: dict[str, str]) -> dict[str, str]:

@@ -236,16 +236,16 @@ def _told(value: Any) -> Any:
     return value
 
 
-DIALECT = CreditsDialect()
+dialect = CreditsDialect()
 
 
 class CreditsBody(Body):
-    dialect = DIALECT
+    dialect = dialect
 
 
 class CreditsQuery(Query):
-    dialect = DIALECT
+    dialect = dialect
 
 
 class CreditsReply(Reply):
-    dialect = DIALECT
+    dialect = dialect

@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse
 
 from credits import selectors, services
 from credits.api import serializers as shapes
-from credits.api.dialect import DIALECT
+from credits.api.dialect import dialect
 from credits.api.filters import BatchQuery, GrantQuery, TransactionQuery
 from kernel.ledger.errors import InvalidValue
 from kernel.tenants.services import act_for
@@ -36,7 +36,7 @@ EXAMPLE = {
 
 
 class TransactionViewSet(LedgerViewSet):
-    dialect = DIALECT
+    dialect = dialect
     ledger = "credits"
     requires_on_behalf_of = frozenset({"create"})
 
@@ -105,7 +105,7 @@ class TransactionViewSet(LedgerViewSet):
 
 
 class GrantViewSet(LedgerViewSet):
-    dialect = DIALECT
+    dialect = dialect
     ledger = "credits"
 
     @operation(
@@ -160,7 +160,7 @@ class GrantViewSet(LedgerViewSet):
 
 
 class CustomerViewSet(LedgerViewSet):
-    dialect = DIALECT
+    dialect = dialect
     ledger = "credits"
 
     @operation(summary="List the usable credit grants of a customer", reply=shapes.UsableGrantsReply)
@@ -206,5 +206,5 @@ def told(outcomes: list[Any]) -> dict[str, Any]:
 def _told(outcome: Any) -> dict[str, Any]:
     if not isinstance(outcome, Exception):
         return {"status": outcome.outcome, "transaction": shown(outcome._asdict())}
-    error = DIALECT.error_body(problem_of(outcome))["error"]
+    error = dialect.error_body(problem_of(outcome))["error"]
     return {"status": "refused", "error": json.render(error).decode()}

@@ -36,11 +36,13 @@ def list_grants(*, tenant_id: UUID, customer_id: str | None = None) -> "QuerySet
     grants = Grant.objects.filter(tenant_id=tenant_id).exclude(status=GrantStatus.DELETED)
     if customer_id is not None:
         grants = grants.filter(customer_id=customer_id)
-    return grants.values(*GRANT_FIELDS)
+    rows: QuerySet[Grant, dict[str, Any]] = grants.values(*GRANT_FIELDS)
+    return rows
 
 
 def get_grant(*, tenant_id: UUID, grant_id: UUID, deleted: bool = False) -> dict[str, Any]:
     """One grant. Raises NotFound, for a deleted one too unless `deleted`."""
+    grant: dict[str, Any] | None
     grant = Grant.objects.filter(tenant_id=tenant_id, id=grant_id).values(*GRANT_FIELDS).first()
     if grant is None or (grant["status"] == GrantStatus.DELETED and not deleted):
         raise NotFound(kind="grant", id=grant_id)
@@ -49,19 +51,8 @@ def get_grant(*, tenant_id: UUID, grant_id: UUID, deleted: bool = False) -> dict
 
 def list_usable_grants(*, tenant_id: UUID, customer_id: str, today: date) -> "QuerySet[Grant, dict[str, Any]]":
     """The grants that a debit could draw on today: open, in force, with a balance; in burn-down order."""
-    return (
-        Grant.objects.filter(
-            tenant_id=tenant_id, customer_id=customer_id, status=GrantStatus.OPEN, balance__gt=0, effective_date__lte=today
-        )
-        .exclude(expiry_date__lt=today)
-        .order_by(
-            "priority",
-            F("unit_type").desc(),
-            F("expiry_date").asc(nulls_last=True),
-            F("category").desc(),
-            "effective_date",
-            "created_at",
-            "id",
-        )
-        .values(*GRANT_FIELDS)
-    )
+    open_grants = Grant.objects.filter(tenant_id=tenant_id, customer_id=customer_id, status=GrantStatus.OPEN, balance__gt=0)
+    expiry = F("expiry_date").asc(nulls_last=True)
+    rows: QuerySet[Grant, dict[str, Any]]
+    rows = open_grants.filter(effective_date__lte=today).exclude(expiry_date__lt=today).values(*GRANT_FIELDS)
+    return rows.order_by("priority", "-unit_type", expiry, "-category", "effective_date", "created_at", "id")

@@ -44,11 +44,14 @@ def list_transactions(
     """
     wanted: dict[str, Any] = {"grant_id": grant_id, "created_at__gte": since, "created_at__lte": until, **equal}
     given = {name: value for name, value in wanted.items() if value is not None}
-    return CreditTransaction.objects.filter(tenant_id=tenant_id, **given).values(*TRANSACTION_FIELDS)
+    rows: QuerySet[CreditTransaction, dict[str, Any]]
+    rows = CreditTransaction.objects.filter(tenant_id=tenant_id, **given).values(*TRANSACTION_FIELDS)
+    return rows
 
 
 def get_transaction(*, tenant_id: UUID, transaction_id: UUID) -> dict[str, Any]:
     """One transaction. Raises NotFound."""
+    found: dict[str, Any] | None
     found = CreditTransaction.objects.filter(tenant_id=tenant_id, id=transaction_id).values(*TRANSACTION_FIELDS).first()
     if found is None:
         raise NotFound(kind="transaction", id=transaction_id)
