@@ -47,7 +47,7 @@ def unique_begins_with_tenant(table: str) -> list[str]:
 
 
 def references_stay_in_tenant(table: str, tenant_tables: set[str], expected: Iterable[str] = ()) -> list[str]:
-    """Every reference to a tenant-owned table is a key of two columns, and every column in `expected` has one."""
+    """Every reference to a tenant-owned table is a key that begins with the tenant, and every column in `expected` has one."""
     found = rows(
         "SELECT c.conname, c.confrelid::regclass::text, c.confdeltype, "
         "ARRAY(SELECT a.attname FROM unnest(c.conkey) WITH ORDINALITY k(number, place) "

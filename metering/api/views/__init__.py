@@ -1,0 +1,1 @@
+"""The metering API's views, a file for each noun."""

@@ -1,0 +1,28 @@
+"""Agents: parse, call, answer."""
+
+from django.http import HttpRequest, HttpResponse
+
+from kernel.wire.schema import operation
+from kernel.wire.views import LedgerViewSet
+from metering import selectors
+from metering.api.dialect import dialect
+from metering.api.filters import AgentQuery
+from metering.api.serializers import AgentReply, AgentRequest
+from metering.services import agents
+
+
+class AgentViewSet(LedgerViewSet):
+    dialect = dialect
+    ledger = "metering"
+    lookup_value_converter = "uuid"
+
+    @operation(summary="Create an agent", body=AgentRequest, reply=AgentReply, status=201, refuses=("agent_exists",))
+    def create(self, request: HttpRequest) -> HttpResponse:
+        """Makes an agent known before its first transaction. The transactions of an `inactive` agent are denied."""
+        return self.reply(AgentReply, agents.create_agent(**self.who(), **self.read(AgentRequest)), status=201)
+
+    @operation(summary="List agents", query=AgentQuery, reply=AgentReply, paged=True)
+    def list(self, request: HttpRequest) -> HttpResponse:
+        query = self.query(AgentQuery)
+        rows = selectors.agents(tenant_id=self.caller.tenant_id, name=query["name"], status=query["status"])
+        return self.page(AgentReply, rows, **{name: query[name] for name in ("limit", "after", "before")})

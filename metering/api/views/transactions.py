@@ -1,0 +1,188 @@
+"""Transactions: parse, call, answer."""
+
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from rest_framework.decorators import action
+
+from kernel.wire.problems import Invalid, problem_of
+from kernel.wire.schema import operation
+from kernel.wire.views import LedgerViewSet
+from metering import selectors
+from metering.api.dialect import dialect
+from metering.api.filters import TransactionQuery, span
+from metering.api.serializers import (
+    BatchItem,
+    BatchReply,
+    CancelRequest,
+    CompletedReply,
+    CompleteRequest,
+    CostReply,
+    CostRequest,
+    CostsReply,
+    FactListReply,
+    FactsReply,
+    FactsRequest,
+    HistoryReply,
+    TransactionReply,
+    TransactionRequest,
+)
+from metering.services import costs, facts, lifecycle
+from metering.services import transactions as book
+
+USD = "USD"
+
+
+class TransactionViewSet(LedgerViewSet):
+    dialect = dialect
+    ledger = "metering"
+    lookup_value_converter = "uuid"
+
+    def target(self, pk: UUID) -> dict[str, Any]:
+        """Who does something to which transaction, once, however often it is sent with the same key."""
+        return self.who() | {"transaction_id": pk, "idempotency_key": self.idempotency_key()}
+
+    @operation(
+        summary="Record a transaction",
+        body=TransactionRequest,
+        reply=TransactionReply,
+        status=201,
+        refuses=("idempotency_conflict", "invalid_value"),
+        idempotent=True,
+        replays=True,
+    )
+    def create(self, request: HttpRequest) -> HttpResponse:
+        """Records the use of a service with its estimated costs, and decides in the same call whether it may go ahead: a denial is a
+        transaction with the status `denied`, not an error."""
+        body = self.read(TransactionRequest)
+        recorded = book.record_transaction(**self.who(), idempotency_key=self.idempotency_key(), **body)
+        return self.reply(TransactionReply, recorded.row, status=201, replayed=recorded.replayed)
+
+    @operation(summary="List transactions", query=TransactionQuery, reply=TransactionReply, paged=True)
+    def list(self, request: HttpRequest) -> HttpResponse:
+        query = self.query(TransactionQuery)
+        conditions = {"status": query["status"], "service": query["service"], "agent_id": query["agent"]}
+        rows = selectors.transactions(tenant_id=self.caller.tenant_id, **conditions, **span(query, now=timezone.now()))
+        place = {name: query[name] for name in ("limit", "after", "before")}
+        is_descending = query["sort"].startswith("-")
+        key = ("created_at", "id")
+        return self.page(TransactionReply, rows, key=key, descending=is_descending, written=selectors.whole, **place)
+
+    @operation(summary="Read a transaction", reply=TransactionReply)
+    def retrieve(self, request: HttpRequest, pk: UUID) -> HttpResponse:
+        return self.reply(TransactionReply, selectors.get_transaction(tenant_id=self.caller.tenant_id, transaction_id=pk))
+
+    @operation(summary="Record many transactions", body=BatchItem, many=True, reply=BatchReply, idempotent=False)
+    @action(detail=False, methods=["post"])
+    def batch(self, request: HttpRequest) -> HttpResponse:
+        """Up to 1,000 transactions as a JSON array or newline-delimited JSON, gzip accepted. Each stands for itself: `data` has for each
+        item, in order, its `index`, its `status` (201 or an error's), and `transaction` or `error`."""
+        outcomes = self.read_list(BatchItem)
+        good = [outcome for outcome in outcomes if not isinstance(outcome, Invalid)]
+        recorded = iter(book.record_transactions(**self.who(), transactions=good) if good else [])
+        items = [refused(outcome) if isinstance(outcome, Invalid) else told(next(recorded)) for outcome in outcomes]
+        return self.reply(BatchReply, {"data": numbered(items), "meta": counted(items)})
+
+    @operation(
+        summary="Complete a transaction",
+        body=CompleteRequest,
+        reply=CompletedReply,
+        refuses=("wrong_status", "idempotency_conflict"),
+        idempotent=True,
+        replays=True,
+    )
+    @action(detail=True, methods=["post"])
+    def complete(self, request: HttpRequest, pk: UUID) -> HttpResponse:
+        """Ends an authorized transaction with its outcome. Where a price is known for the response facts, their cost supersedes the
+        estimate."""
+        moved = lifecycle.complete_transaction(**self.target(pk), **self.read(CompleteRequest))
+        return self.reply(CompletedReply, moved, replayed=moved.replayed)
+
+    @operation(
+        summary="Cancel a transaction",
+        body=CancelRequest,
+        reply=TransactionReply,
+        refuses=("wrong_status", "idempotency_conflict"),
+        idempotent=True,
+        replays=True,
+    )
+    @action(detail=True, methods=["post"])
+    def cancel(self, request: HttpRequest, pk: UUID) -> HttpResponse:
+        moved = lifecycle.cancel_transaction(**self.target(pk), reason=self.read(CancelRequest)["reason"] or "")
+        return self.reply(TransactionReply, moved.row, replayed=moved.replayed)
+
+    @operation(summary="List a transaction's costs", reply=CostsReply)
+    @action(detail=True, methods=["get"])
+    def costs(self, request: HttpRequest, pk: UUID) -> HttpResponse:
+        found = selectors.costs(tenant_id=self.caller.tenant_id, transaction_id=pk)
+        return self.reply(CostsReply, {"costs": found, "total_active_cost_usd": selectors.total_active(found, currency=USD)})
+
+    @operation(
+        summary="Add a cost",
+        body=CostRequest,
+        reply=CostReply,
+        status=201,
+        refuses=("not_open", "cost_of_another", "already_superseded", "idempotency_conflict"),
+        idempotent=True,
+        replays=True,
+    )
+    @costs.mapping.post
+    def add_cost(self, request: HttpRequest, pk: UUID) -> HttpResponse:
+        row, replayed = costs.add_cost(**self.target(pk), **self.read(CostRequest))
+        return self.reply(CostReply, row, status=201, replayed=replayed)
+
+    @operation(summary="List a transaction's facts", reply=FactListReply)
+    @action(detail=True, methods=["get"])
+    def facts(self, request: HttpRequest, pk: UUID) -> HttpResponse:
+        found = selectors.facts(tenant_id=self.caller.tenant_id, transaction_id=pk)
+        return self.reply(FactListReply, {"facts": found})
+
+    @operation(
+        summary="Add facts",
+        body=FactsRequest,
+        reply=FactsReply,
+        status=201,
+        refuses=("not_open", "idempotency_conflict"),
+        idempotent=True,
+        replays=True,
+    )
+    @facts.mapping.post
+    def add_facts(self, request: HttpRequest, pk: UUID) -> HttpResponse:
+        """Records what an integration found out. `pricing` says whether it became a cost, which then supersedes the estimate."""
+        reported = facts.add_facts(**self.target(pk), **self.read(FactsRequest))
+        return self.reply(FactsReply, reported, status=201, replayed=reported.replayed)
+
+    @operation(summary="Read a transaction's history", reply=HistoryReply)
+    @action(detail=True, methods=["get"])
+    def history(self, request: HttpRequest, pk: UUID) -> HttpResponse:
+        """Each step of the transaction's life: who moved it, when and why."""
+        found = selectors.history(tenant_id=self.caller.tenant_id, transaction_id=pk)
+        return self.reply(HistoryReply, {"history": found})
+
+
+def told(recorded: book.Recorded) -> dict[str, Any]:
+    """A batch item that reached the book, or was refused there."""
+    if recorded.error is not None:
+        return refused(recorded.error)
+    replayed = {"replayed": True} if recorded.replayed else {}
+    return {"status": 201, **replayed, "transaction": recorded.row}
+
+
+def refused(error: Exception) -> dict[str, Any]:
+    """A batch item that was refused, in the words that it would have had alone."""
+    problem = problem_of(error)
+    if problem is None:
+        raise error
+    return {"status": dialect.status(problem), "error": dialect.error_body(problem)}
+
+
+def numbered(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{"index": index, **item} for index, item in enumerate(items)]
+
+
+def counted(items: list[dict[str, Any]]) -> dict[str, int]:
+    replayed = sum("replayed" in item for item in items)
+    refusals = sum("error" in item for item in items)
+    return {"posted": len(items) - replayed - refusals, "replayed": replayed, "refused": refusals}

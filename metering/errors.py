@@ -1,0 +1,101 @@
+"""What the metering book refuses beyond what every ledger does, and what its constraints mean to a caller."""
+
+from kernel.ledger.constraints import is_internal, refuses
+from kernel.ledger.errors import Busy, InvalidValue, LedgerError
+
+
+class WrongStatus(LedgerError):
+    """The transaction's status doesn't allow the move. Facts: id, status, wanted."""
+
+    code = "wrong_status"
+
+
+class NotOpen(LedgerError):
+    """Denied and cancelled transactions take no costs and no facts. Facts: id, status."""
+
+    code = "not_open"
+
+
+class CostOfAnother(LedgerError):
+    """The cost to supersede belongs to another transaction. Facts: id."""
+
+    code = "cost_of_another"
+
+
+class AlreadySuperseded(LedgerError):
+    """Facts: id."""
+
+    code = "already_superseded"
+
+
+class AgentExists(LedgerError):
+    """Facts: name."""
+
+    code = "agent_exists"
+
+
+class PriceExists(LedgerError):
+    """A price for the same names begins at the same moment. Facts: none."""
+
+    code = "price_exists"
+
+
+refuses("metering_agent_name_key", AgentExists)
+refuses("metering_price_valid_from_key", PriceExists)
+refuses("metering_price_valid_to_check", InvalidValue, field="valid_to", reason="too_early")
+refuses("metering_unitprice_fact_key_key", InvalidValue, field="fact_key", reason="repeated")
+refuses("metering_policy_stale_after_check", InvalidValue, field="stale_after", reason="not_positive")
+# Two calls made the same row at once: the other one won, and the same call finds it when it is repeated.
+for _constraint in (
+    "metering_transaction_idempotency_key_key",
+    "metering_fact_idempotency_key_key",
+    "metering_cost_idempotency_key_key",
+    "metering_statuschange_idempotency_key_key",
+    "metering_trace_external_id_key",
+    "metering_policy_tenant_key",
+):
+    refuses(_constraint, Busy)
+# Checked before by the fields of the API, or decided by the posting functions alone.
+is_internal(
+    "metering_service_name_key",
+    "metering_agent_status_check",
+    "metering_trace_reference_key",
+    "metering_transaction_status_check",
+    "metering_transaction_completed_check",
+    "metering_transaction_denied_check",
+    "metering_transaction_cancelled_check",
+    "metering_transaction_authorized_check",
+    "metering_transaction_digest_check",
+    "metering_transaction_service_fkey",
+    "metering_transaction_agent_fkey",
+    "metering_transaction_trace_fkey",
+    "metering_fact_phase_check",
+    "metering_fact_pricing_check",
+    "metering_fact_transaction_fkey",
+    "metering_cost_fiat_amount_finite",
+    "metering_cost_fiat_amount_check",
+    "metering_cost_fiat_asset_symbol_check",
+    "metering_cost_is_active_check",
+    "metering_cost_supersedes_check",
+    "metering_cost_supersedes_key",
+    "metering_cost_transaction_key",
+    "metering_cost_transaction_fkey",
+    "metering_cost_inferred_from_fkey",
+    "metering_cost_supersedes_fkey",
+    "metering_statuschange_to_status_check",
+    "metering_statuschange_step_key",
+    "metering_statuschange_transaction_fkey",
+    "metering_price_currency_check",
+    "metering_unitprice_amount_finite",
+    "metering_unitprice_amount_check",
+    "metering_unitprice_per_above_zero",
+    "metering_unitprice_per_check",
+    "metering_unitprice_price_fkey",
+    "metering_rollup_key",
+    "metering_rollup_grain_check",
+    "metering_rollup_amount_finite",
+    "metering_rollup_estimated_finite",
+    "metering_rollup_lane_check",
+    "metering_rollup_service_fkey",
+    "metering_rollup_agent_fkey",
+)

@@ -1,0 +1,356 @@
+"""The metering book: what was done, for whom, what it cost, and how it became known.
+
+A transaction's cost begins as an estimate and ends as a fact; nothing is edited on the way. See docs/ledger.md for what all rows obey.
+"""
+
+from datetime import timedelta
+
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now
+
+from kernel.ledger.documents import DocumentField
+from kernel.ledger.money import MoneyField, is_finite
+from kernel.ledger.rows import LedgerRow, TenantOwned, tenant_foreign_key
+from metering.choices import AgentStatus, FactPhase, Grain, Outcome, Pricing, Status
+
+
+class Policy(TenantOwned):
+    """How one tenant's transactions are decided and closed. A tenant without a row has the defaults."""
+
+    # False: a new transaction waits as `pending` for a decision; True: it is authorized within the call that creates it.
+    authorizes_at_once = models.BooleanField(default=True)
+    # After so long in `authorized` a transaction is cancelled; empty: never.
+    stale_after = models.DurationField(null=True, blank=True)
+    updated_at = models.DateTimeField(db_default=Now())
+    actor = models.CharField(max_length=128)
+
+    class Meta:
+        ordering = ["-id"]
+        verbose_name_plural = "policies"
+        constraints = [
+            models.UniqueConstraint(fields=["tenant"], name="metering_policy_tenant_key"),
+            models.CheckConstraint(
+                condition=Q(stale_after__isnull=True) | Q(stale_after__gt=timedelta(0)), name="metering_policy_stale_after_check"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"Policy of {self.tenant_id}"
+
+
+class Service(TenantOwned):
+    """Something that is called and costs money, by the name its callers give it; made by its first transaction."""
+
+    name = models.CharField(max_length=255)
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [models.UniqueConstraint(fields=["tenant", "name"], name="metering_service_name_key")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Agent(TenantOwned):
+    """A program that acts for the tenant. Callers find it by `name`; `label` is for people."""
+
+    label = models.CharField(max_length=255)
+    name = models.CharField(max_length=255)
+    description = models.TextField(null=True, blank=True)  # noqa: DJ001 - null on the wire is not the empty text
+    status = models.CharField(max_length=16, choices=AgentStatus, default=AgentStatus.ACTIVE)
+    created_at = models.DateTimeField(db_default=Now())
+    updated_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "name"], name="metering_agent_name_key"),
+            models.CheckConstraint(condition=Q(status__in=AgentStatus.values), name="metering_agent_status_check"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Trace(TenantOwned):
+    """Transactions that belong together. `reference` is the UUID callers know it by: theirs, or the row's own id.
+
+    It is a column of its own because two tenants may use one UUID, and `id` is unique over all.
+    """
+
+    reference = models.UUIDField()
+    external_id = models.CharField(max_length=255, null=True, blank=True)  # noqa: DJ001 - unique where given
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "reference"], name="metering_trace_reference_key"),
+            models.UniqueConstraint(fields=["tenant", "external_id"], name="metering_trace_external_id_key"),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.reference)
+
+
+class Transaction(LedgerRow):
+    """One use of a service. What was asked never changes; `status` and its dates change by transition only."""
+
+    service = tenant_foreign_key("metering.Service")
+    action_name = models.CharField(max_length=255)
+    resource_name = models.CharField(max_length=2048)
+    agent = tenant_foreign_key("metering.Agent", null=True)
+    trace = tenant_foreign_key("metering.Trace")
+    status = models.CharField(max_length=16, choices=Status)
+    outcome = models.CharField(max_length=16, choices=Outcome, null=True, blank=True)  # noqa: DJ001 - null until completed
+    decline_reason = models.TextField(null=True, blank=True)  # noqa: DJ001 - null unless denied
+    requires_payment = models.BooleanField(default=False)
+    qualifiers = DocumentField()
+    metadata = DocumentField(null=True)
+    request_facts = DocumentField(null=True)
+    payment_data = DocumentField(null=True)
+    updated_at = models.DateTimeField()
+    preparing_at = models.DateTimeField(null=True, blank=True)
+    authorized_at = models.DateTimeField(null=True, blank=True)
+    denied_at = models.DateTimeField(null=True, blank=True)
+    cancelled_at = models.DateTimeField(null=True, blank=True)
+    completed_at = models.DateTimeField(null=True, blank=True)
+    idempotency_key = models.CharField(max_length=255, null=True, blank=True)  # noqa: DJ001 - unique where given
+    facts_digest = models.BinaryField(null=True)
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "idempotency_key"], name="metering_transaction_idempotency_key_key"),
+            models.CheckConstraint(condition=Q(status__in=Status.values), name="metering_transaction_status_check"),
+            models.CheckConstraint(
+                condition=Q(status="completed", outcome__in=Outcome.values, completed_at__isnull=False)
+                | (~Q(status="completed") & Q(outcome__isnull=True, completed_at__isnull=True)),
+                name="metering_transaction_completed_check",
+            ),
+            models.CheckConstraint(
+                condition=Q(status="denied", denied_at__isnull=False)
+                | (~Q(status="denied") & Q(denied_at__isnull=True, decline_reason__isnull=True)),
+                name="metering_transaction_denied_check",
+            ),
+            models.CheckConstraint(
+                condition=Q(status="cancelled", cancelled_at__isnull=False) | (~Q(status="cancelled") & Q(cancelled_at__isnull=True)),
+                name="metering_transaction_cancelled_check",
+            ),
+            models.CheckConstraint(
+                condition=~Q(status__in=["authorized", "completed"]) | Q(authorized_at__isnull=False),
+                name="metering_transaction_authorized_check",
+            ),
+            models.CheckConstraint(
+                condition=Q(idempotency_key__isnull=True) | Q(facts_digest__isnull=False), name="metering_transaction_digest_check"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["tenant", "created_at", "id"], name="metering_transaction_time"),
+            models.Index(fields=["tenant", "service", "created_at", "id"], name="metering_transaction_service"),
+            models.Index(
+                fields=["tenant", "agent", "created_at", "id"], name="metering_transaction_agent", condition=Q(agent__isnull=False)
+            ),
+            models.Index(fields=["tenant", "trace", "created_at", "id"], name="metering_transaction_trace"),
+            models.Index(
+                fields=["tenant", "status", "created_at", "id"], name="metering_transaction_open", condition=~Q(status="completed")
+            ),
+            models.Index(fields=["created_at"], name="metering_transaction_book"),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
+class Fact(LedgerRow):
+    """What an integration reported about a transaction, and whether it could be priced. Never edited."""
+
+    transaction = tenant_foreign_key("metering.Transaction", related_name="fact_rows")
+    source = models.CharField(max_length=255)
+    version = models.CharField(max_length=64)
+    phase = models.CharField(max_length=16, choices=FactPhase)
+    facts = DocumentField()
+    integration = DocumentField(null=True)
+    pricing = models.CharField(max_length=32, choices=Pricing)
+    # Which model or quantity was wanting.
+    pricing_note = models.CharField(max_length=512, blank=True, default="")
+    idempotency_key = models.CharField(max_length=255, null=True, blank=True)  # noqa: DJ001 - unique where given
+    facts_digest = models.BinaryField(null=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "idempotency_key"], name="metering_fact_idempotency_key_key"),
+            models.CheckConstraint(condition=Q(phase__in=FactPhase.values), name="metering_fact_phase_check"),
+            models.CheckConstraint(condition=Q(pricing__in=Pricing.values), name="metering_fact_pricing_check"),
+        ]
+        indexes = [models.Index(fields=["created_at"], name="metering_fact_book")]
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
+class Cost(LedgerRow):
+    """What a transaction cost, as known at one time. A better knowledge is a new row that supersedes this one.
+
+    A transaction's cost is the sum of its active rows. `is_active` and `superseded_at` change once, together.
+    """
+
+    transaction = tenant_foreign_key("metering.Transaction", related_name="cost_rows")
+    fiat_amount = MoneyField()
+    # ISO 4217.
+    fiat_asset_symbol = models.CharField(max_length=3)
+    is_estimate = models.BooleanField()
+    is_active = models.BooleanField(default=True)
+    superseded_at = models.DateTimeField(null=True, blank=True)
+    supersedes = tenant_foreign_key("metering.Cost", null=True)
+    inferred_from = tenant_foreign_key("metering.Fact", null=True)
+    cost_details = DocumentField(null=True)
+    # The run that re-priced the transaction with this row.
+    repricing = models.UUIDField(null=True, blank=True)
+    idempotency_key = models.CharField(max_length=255, null=True, blank=True)  # noqa: DJ001 - unique where given
+    facts_digest = models.BinaryField(null=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            is_finite(table="metering_cost", field="fiat_amount"),
+            models.CheckConstraint(condition=Q(fiat_amount__gte=0), name="metering_cost_fiat_amount_check"),
+            models.CheckConstraint(condition=Q(fiat_asset_symbol__regex=r"^[A-Z]{3}$"), name="metering_cost_fiat_asset_symbol_check"),
+            models.CheckConstraint(
+                condition=Q(is_active=True, superseded_at__isnull=True) | Q(is_active=False, superseded_at__isnull=False),
+                name="metering_cost_is_active_check",
+            ),
+            models.CheckConstraint(condition=~Q(supersedes=F("id")), name="metering_cost_supersedes_check"),
+            models.UniqueConstraint(fields=["tenant", "supersedes"], name="metering_cost_supersedes_key"),
+            models.UniqueConstraint(fields=["tenant", "transaction", "id"], name="metering_cost_transaction_key"),
+            models.UniqueConstraint(fields=["tenant", "idempotency_key"], name="metering_cost_idempotency_key_key"),
+        ]
+        indexes = [
+            models.Index(fields=["created_at"], name="metering_cost_book"),
+            models.Index(fields=["repricing"], name="metering_cost_repricing", condition=Q(repricing__isnull=False)),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
+class StatusChange(LedgerRow):
+    """One step of a transaction's life: who moved it, when and why. The first step comes from nowhere."""
+
+    transaction = tenant_foreign_key("metering.Transaction", related_name="status_changes")
+    from_status = models.CharField(max_length=16, choices=Status, null=True, blank=True)  # noqa: DJ001 - null for the first
+    to_status = models.CharField(max_length=16, choices=Status)
+    reason = models.TextField(blank=True, default="")
+    idempotency_key = models.CharField(max_length=255, null=True, blank=True)  # noqa: DJ001 - unique where given
+    facts_digest = models.BinaryField(null=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "idempotency_key"], name="metering_statuschange_idempotency_key_key"),
+            models.CheckConstraint(condition=Q(to_status__in=Status.values), name="metering_statuschange_to_status_check"),
+            # No status is entered twice, so no step can be recorded twice.
+            models.UniqueConstraint(fields=["tenant", "transaction", "to_status"], name="metering_statuschange_step_key"),
+        ]
+        indexes = [models.Index(fields=["created_at"], name="metering_statuschange_book")]
+
+    def __str__(self) -> str:
+        return f"{self.from_status or 'new'} to {self.to_status}"
+
+
+class Price(TenantOwned):
+    """What a unit of a reported quantity costs, from one moment to another. Empty names match everything.
+
+    A price is never edited: it is ended (`valid_to`) and a new one begins, so that a cost can always name the price it came from.
+    """
+
+    service_name = models.CharField(max_length=255, blank=True, default="")
+    action_name = models.CharField(max_length=255, blank=True, default="")
+    # A resource of the transaction, or a model named in its facts.
+    resource_name = models.CharField(max_length=2048, blank=True, default="")
+    currency = models.CharField(max_length=3, default="USD")
+    valid_from = models.DateTimeField()
+    valid_to = models.DateTimeField(null=True, blank=True)
+    actor = models.CharField(max_length=128)
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tenant", "service_name", "action_name", "resource_name", "valid_from"], name="metering_price_valid_from_key"
+            ),
+            models.CheckConstraint(
+                condition=Q(valid_to__isnull=True) | Q(valid_to__gt=F("valid_from")), name="metering_price_valid_to_check"
+            ),
+            models.CheckConstraint(condition=Q(currency__regex=r"^[A-Z]{3}$"), name="metering_price_currency_check"),
+        ]
+
+    def __str__(self) -> str:
+        return " / ".join(name or "any" for name in (self.service_name, self.action_name, self.resource_name))
+
+
+class UnitPrice(TenantOwned):
+    """One term of a price: `amount` for each `per` units of what the facts report under `fact_key` (dots lead into objects)."""
+
+    price = tenant_foreign_key("metering.Price", related_name="unit_prices")
+    fact_key = models.CharField(max_length=255)
+    amount = MoneyField()
+    per = models.PositiveBigIntegerField(default=1)
+    # A quantity that may be absent counts as zero then.
+    is_optional = models.BooleanField(default=False)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            is_finite(table="metering_unitprice", field="amount"),
+            models.CheckConstraint(condition=Q(amount__gte=0), name="metering_unitprice_amount_check"),
+            models.CheckConstraint(condition=Q(per__gt=0), name="metering_unitprice_per_above_zero"),
+            models.UniqueConstraint(fields=["tenant", "price", "fact_key"], name="metering_unitprice_fact_key_key"),
+        ]
+
+    def __str__(self) -> str:
+        return self.fact_key
+
+
+class Rollup(TenantOwned):
+    """Sums over one hour or day of world time, kept in the same transaction as the rows they sum.
+
+    `lane` spreads one hot sum over several rows, so that calls don't wait for each other: add the lanes up. The counts of a transaction
+    stand under any one currency (none where it has no cost): add the currencies up as well. Amounts are per currency.
+    """
+
+    grain = models.CharField(max_length=4, choices=Grain)
+    starts_at = models.DateTimeField()
+    service = tenant_foreign_key("metering.Service")
+    agent = tenant_foreign_key("metering.Agent", null=True)
+    currency = models.CharField(max_length=3)
+    lane = models.PositiveSmallIntegerField()
+    transactions = models.BigIntegerField(default=0)
+    succeeded = models.BigIntegerField(default=0)
+    failed = models.BigIntegerField(default=0)
+    denied = models.BigIntegerField(default=0)
+    cancelled = models.BigIntegerField(default=0)
+    # Active cost rows, their sum, and the part of it that is still an estimate.
+    costs = models.BigIntegerField(default=0)
+    amount = MoneyField(default=0)
+    estimated = MoneyField(default=0)
+
+    class Meta:
+        ordering = ["-starts_at"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tenant", "grain", "starts_at", "service", "agent", "currency", "lane"],
+                name="metering_rollup_key",
+                nulls_distinct=False,
+            ),
+            models.CheckConstraint(condition=Q(grain__in=Grain.values), name="metering_rollup_grain_check"),
+            is_finite(table="metering_rollup", field="amount"),
+            is_finite(table="metering_rollup", field="estimated"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.grain} of {self.starts_at}"

@@ -1,0 +1,252 @@
+"""Every read of the metering book, the tenant first."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Coalesce
+
+from kernel.ledger.errors import NotFound
+from metering.models import Agent, Cost, Fact, Policy, Price, StatusChange, Trace, Transaction, UnitPrice
+
+Row = dict[str, Any]
+
+AGENT = ("id", "tenant_id", "label", "name", "description", "status", "created_at", "updated_at")
+TRANSACTION = (
+    "id",
+    "tenant_id",
+    "action_name",
+    "resource_name",
+    "service_id",
+    "service__name",
+    "status",
+    "outcome",
+    "decline_reason",
+    "requires_payment",
+    "qualifiers",
+    "metadata",
+    "occurred_at",
+    "created_at",
+    "updated_at",
+    "preparing_at",
+    "authorized_at",
+    "denied_at",
+    "cancelled_at",
+    "completed_at",
+    "trace__reference",
+    "trace__external_id",
+    "actor",
+    "agent_id",
+    *(f"agent__{name}" for name in AGENT[2:]),
+)
+COST = (
+    "id",
+    "transaction_id",
+    "tenant_id",
+    "fiat_amount",
+    "fiat_asset_symbol",
+    "is_estimate",
+    "is_active",
+    "supersedes_id",
+    "superseded_at",
+    "inferred_from_id",
+    "cost_details",
+    "created_at",
+)
+CHANGED_AT = Coalesce("superseded_at", "created_at")
+
+
+def transactions(
+    *,
+    tenant_id: UUID,
+    status: str | None = None,
+    service: str | None = None,
+    agent_id: UUID | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> QuerySet[Transaction, Row]:
+    """The tenant's transactions by book time, from `since` (included) to `until` (excluded); `whole` makes full rows of a page of them."""
+    conditions = Q(tenant_id=tenant_id)
+    if status is not None:
+        conditions &= Q(status=status)
+    if service is not None:
+        conditions &= Q(service__tenant_id=tenant_id, service__name=service)
+    if agent_id is not None:
+        conditions &= Q(agent_id=agent_id)
+    if since is not None:
+        conditions &= Q(created_at__gte=since)
+    if until is not None:
+        conditions &= Q(created_at__lt=until)
+    return Transaction.objects.filter(conditions).values(*TRANSACTION)
+
+
+def whole(rows: Iterable[Row]) -> list[Row]:
+    """Full transactions with agent, trace and all their costs: one query, however many they are."""
+    rows = list(rows)
+    costs: dict[UUID, list[Row]] = {row["id"]: [] for row in rows}
+    if rows:
+        ids = list(costs)
+        found = (
+            Cost.objects.filter(tenant_id=rows[0]["tenant_id"], transaction_id__in=ids)
+            .order_by("created_at", "id")
+            .values(*COST, updated_at=CHANGED_AT)
+        )
+        for cost in found:
+            costs[cost["transaction_id"]].append(cost)
+    return [shaped(row, costs=costs[row["id"]]) for row in rows]
+
+
+def shaped(row: Row, *, costs: list[Row]) -> Row:
+    """A transaction's row with what belongs to it put together."""
+    agent = None
+    if row["agent_id"] is not None:
+        agent = {"id": row["agent_id"], "tenant_id": row["tenant_id"]} | {name: row[f"agent__{name}"] for name in AGENT[2:]}
+    return row | {
+        "service_name": row["service__name"],
+        "agent": agent,
+        "trace_id": row["trace__reference"],
+        "trace": {"id": row["trace__reference"], "external_id": row["trace__external_id"]},
+        "costs": costs,
+    }
+
+
+def get_transaction(*, tenant_id: UUID, transaction_id: UUID) -> Row:
+    """One transaction with its costs, in two queries. Raises NotFound."""
+    found = whole(transactions(tenant_id=tenant_id).filter(id=transaction_id))
+    if not found:
+        raise NotFound(kind="transaction", id=transaction_id)
+    return found[0]
+
+
+def get_transactions(*, tenant_id: UUID, ids: Iterable[UUID]) -> dict[UUID, Row]:
+    """The transactions of these ids that there are, by id, in two queries."""
+    return {row["id"]: row for row in whole(transactions(tenant_id=tenant_id).filter(id__in=list(ids)))}
+
+
+def must_exist(*, tenant_id: UUID, transaction_id: UUID) -> None:
+    """Raises NotFound."""
+    if not Transaction.objects.filter(tenant_id=tenant_id, id=transaction_id).exists():
+        raise NotFound(kind="transaction", id=transaction_id)
+
+
+def costs(*, tenant_id: UUID, transaction_id: UUID) -> list[Row]:
+    """All costs of a transaction, superseded ones too, oldest first. Raises NotFound."""
+    found = list(
+        Cost.objects.filter(tenant_id=tenant_id, transaction_id=transaction_id)
+        .order_by("created_at", "id")
+        .values(*COST, updated_at=CHANGED_AT)
+    )
+    if not found:
+        must_exist(tenant_id=tenant_id, transaction_id=transaction_id)
+    return found
+
+
+def get_cost(*, tenant_id: UUID, cost_id: UUID) -> Row:
+    """Raises NotFound."""
+    found = Cost.objects.filter(tenant_id=tenant_id, id=cost_id).values(*COST, updated_at=CHANGED_AT).first()
+    if found is None:
+        raise NotFound(kind="cost", id=cost_id)
+    return found
+
+
+def total_active(costs: Iterable[Mapping[str, Any]], *, currency: str) -> Decimal:
+    """The sum of the active costs in one currency, estimates included."""
+    return sum((cost["fiat_amount"] for cost in costs if cost["is_active"] and cost["fiat_asset_symbol"] == currency), Decimal(0))
+
+
+def facts(*, tenant_id: UUID, transaction_id: UUID) -> list[Row]:
+    """What was reported about a transaction, oldest first. Raises NotFound."""
+    found = list(
+        Fact.objects.filter(tenant_id=tenant_id, transaction_id=transaction_id)
+        .order_by("created_at", "id")
+        .values("id", "source", "version", "phase", "facts", "integration", "pricing", "pricing_note", "created_at")
+    )
+    if not found:
+        must_exist(tenant_id=tenant_id, transaction_id=transaction_id)
+    return found
+
+
+def history(*, tenant_id: UUID, transaction_id: UUID) -> list[Row]:
+    """The steps of a transaction's life, oldest first. Raises NotFound."""
+    found = list(
+        StatusChange.objects.filter(tenant_id=tenant_id, transaction_id=transaction_id)
+        .order_by("created_at", "id")
+        .values("id", "from_status", "to_status", "reason", "actor", "created_at")
+    )
+    if not found:
+        must_exist(tenant_id=tenant_id, transaction_id=transaction_id)
+    return found
+
+
+def get_trace(*, tenant_id: UUID, reference: UUID) -> Row:
+    """A trace by the UUID its callers know. Raises NotFound."""
+    found = Trace.objects.filter(tenant_id=tenant_id, reference=reference).values("id", "reference", "external_id", "created_at").first()
+    if found is None:
+        raise NotFound(kind="trace", id=reference)
+    return found
+
+
+def agents(*, tenant_id: UUID, name: str | None = None, status: str | None = None) -> QuerySet[Agent, Row]:
+    conditions = Q(tenant_id=tenant_id)
+    if name is not None:
+        conditions &= Q(name=name)
+    if status is not None:
+        conditions &= Q(status=status)
+    return Agent.objects.filter(conditions).values(*AGENT)
+
+
+def get_agent(*, tenant_id: UUID, agent_id: UUID) -> Row:
+    """Raises NotFound."""
+    found = agents(tenant_id=tenant_id).filter(id=agent_id).first()
+    if found is None:
+        raise NotFound(kind="agent", id=agent_id)
+    return found
+
+
+def prices(*, tenant_id: UUID, at: datetime | None = None) -> list[Row]:
+    """The tenant's price book (as of `at`), each price with its units, in two queries."""
+    conditions = Q(tenant_id=tenant_id)
+    if at is not None:
+        conditions &= Q(valid_from__lte=at) & (Q(valid_to__isnull=True) | Q(valid_to__gt=at))
+    found = list(
+        Price.objects.filter(conditions)
+        .order_by("-valid_from", "-id")
+        .values("id", "service_name", "action_name", "resource_name", "currency", "valid_from", "valid_to")
+    )
+    units: dict[UUID, list[Row]] = {price["id"]: [] for price in found}
+    if found:
+        terms = UnitPrice.objects.filter(tenant_id=tenant_id, price_id__in=list(units)).order_by("id")
+        for unit in terms.values("price_id", "fact_key", "amount", "per", "is_optional"):
+            units[unit["price_id"]].append(unit)
+    return [price | {"units": units[price["id"]]} for price in found]
+
+
+def priced_things(*, tenant_id: UUID, transaction_id: UUID) -> Row:
+    """What of a transaction decides which price it has. Raises NotFound."""
+    found = (
+        Transaction.objects.filter(tenant_id=tenant_id, id=transaction_id)
+        .values("id", "service__name", "action_name", "resource_name", "qualifiers", "request_facts", "occurred_at")
+        .first()
+    )
+    if found is None:
+        raise NotFound(kind="transaction", id=transaction_id)
+    return found
+
+
+def stale_limits(*, tenant_id: UUID | None = None) -> list[Row]:
+    """The tenants that want stale transactions closed, and after how long."""
+    conditions = Q(stale_after__isnull=False)
+    if tenant_id is not None:
+        conditions &= Q(tenant_id=tenant_id)
+    return list(Policy.objects.filter(conditions).order_by("tenant_id").values("tenant_id", "stale_after"))
+
+
+def stale_transactions(*, tenant_id: UUID, before: datetime, after_id: UUID | None, limit: int) -> list[UUID]:
+    """Ids of the transactions authorized before a moment and still so, in the order of ids, beyond `after_id`."""
+    found = Transaction.objects.filter(tenant_id=tenant_id, status="authorized", authorized_at__lt=before)
+    if after_id is not None:
+        found = found.filter(id__gt=after_id)
+    return list(found.order_by("id").values_list("id", flat=True)[:limit])

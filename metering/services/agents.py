@@ -1,0 +1,47 @@
+"""Agents: made by name with their first transaction, or here beforehand."""
+
+from typing import Any
+from uuid import UUID
+
+from django.db.models.functions import Now
+
+from kernel.ledger.constraints import refusals
+from kernel.ledger.errors import NotFound
+from kernel.ledger.identifiers import new_id
+from metering import selectors
+from metering.choices import AgentStatus
+from metering.models import Agent
+from metering.selectors import Row
+
+
+@refusals
+def create_agent(
+    *,
+    tenant_id: UUID,
+    actor: str,
+    request_id: str,
+    label: str,
+    name: str | None = None,
+    description: str | None = None,
+    status: str | None = None,
+) -> Row:
+    """A new agent. Without a name its label is its name, too: what a transaction's `agentName` finds it by. Raises AgentExists."""
+    agent = Agent(
+        id=new_id(),
+        tenant_id=tenant_id,
+        label=label,
+        name=label if name is None else name,
+        description=description,
+        status=status or AgentStatus.ACTIVE,
+    )
+    agent.save(force_insert=True)
+    return selectors.get_agent(tenant_id=tenant_id, agent_id=agent.id)
+
+
+@refusals
+def set_agent_status(*, tenant_id: UUID, actor: str, request_id: str, agent_id: UUID, status: str) -> Row:
+    """Switch an agent on or off: an inactive agent's new transactions are denied. Raises NotFound."""
+    changes: dict[str, Any] = {"status": AgentStatus(status), "updated_at": Now()}
+    if not Agent.objects.filter(tenant_id=tenant_id, id=agent_id).update(**changes):
+        raise NotFound(kind="agent", id=agent_id)
+    return selectors.get_agent(tenant_id=tenant_id, agent_id=agent_id)

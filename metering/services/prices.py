@@ -1,0 +1,53 @@
+"""The tenant's price book: a price is begun and ended, never edited."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+
+from kernel.ledger.constraints import refusals
+from kernel.ledger.errors import InvalidValue, NotFound
+from kernel.ledger.identifiers import new_id
+from kernel.ledger.money import is_currency
+from metering.models import Price, UnitPrice
+
+
+@refusals
+def set_price(
+    *,
+    tenant_id: UUID,
+    actor: str,
+    request_id: str,
+    units: Sequence[Mapping[str, Any]],
+    valid_from: datetime,
+    valid_to: datetime | None = None,
+    service_name: str = "",
+    action_name: str = "",
+    resource_name: str = "",
+    currency: str = "USD",
+) -> UUID:
+    """Begin a price and end the one it takes over from (same names, no end yet); its id.
+
+    `units`: fact_key, amount (Decimal), and perhaps per (1) and is_optional (False). Names left empty match everything.
+    Raises PriceExists, InvalidValue.
+    """
+    if not is_currency(currency):
+        raise InvalidValue(field="currency", reason="unknown_currency", value=currency)
+    if not units:
+        raise InvalidValue(field="units", reason="too_short", min=1)
+    names = {"service_name": service_name, "action_name": action_name, "resource_name": resource_name}
+    with transaction.atomic():
+        Price.objects.filter(tenant_id=tenant_id, **names, valid_to__isnull=True, valid_from__lt=valid_from).update(valid_to=valid_from)
+        price = Price(id=new_id(), tenant_id=tenant_id, **names, currency=currency, valid_from=valid_from, valid_to=valid_to, actor=actor)
+        price.save(force_insert=True)
+        UnitPrice.objects.bulk_create(UnitPrice(tenant_id=tenant_id, price=price, **unit) for unit in units)
+    return price.id
+
+
+@refusals
+def end_price(*, tenant_id: UUID, actor: str, request_id: str, price_id: UUID, valid_to: datetime) -> None:
+    """No transaction from `valid_to` on has this price. Raises NotFound, InvalidValue (an end before the beginning)."""
+    if not Price.objects.filter(tenant_id=tenant_id, id=price_id).update(valid_to=valid_to):
+        raise NotFound(kind="price", id=price_id)

@@ -1,0 +1,127 @@
+"""Many at once on one transaction, one key, one name: the database lets each thing happen once."""
+
+import json
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
+from threading import Barrier
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from metering import selectors
+from metering.choices import Status
+from metering.errors import AlreadySuperseded, WrongStatus
+from metering.models import Agent, Cost, Service, StatusChange, Trace, Transaction
+from metering.services import costs, lifecycle, transactions
+from tests.factories import IssuedKeyFactory, TenantFactory
+from tests.metering.conftest import EXAMPLE, Caller
+
+pytestmark = pytest.mark.django_db(transaction=True)
+THREADS = 40
+NAMES = {"service_name": "openai", "action_name": "chat", "resource_name": "gpt-4"}
+
+
+def at_once(call: Any, *, threads: int = THREADS) -> list[Any]:
+    """What each of the threads got from the call, or the error it raised."""
+    barrier = Barrier(threads)
+
+    def run(number: int) -> Any:
+        barrier.wait()
+        try:
+            return call(number)
+        except Exception as error:
+            return error
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(run, range(threads)))
+
+
+@pytest.fixture
+def who():
+    return {"tenant_id": TenantFactory().id, "actor": "command:test", "request_id": "race"}
+
+
+def test_one_key_by_forty_threads_is_one_transaction_and_forty_equal_answers():
+    caller, body = Caller(IssuedKeyFactory()), EXAMPLE.read_bytes()
+    replies = at_once(lambda number: caller.post("/v1/transactions", body, **{"Idempotency-Key": "one"}))
+    assert Counter(reply.status_code for reply in replies) == {201: THREADS}
+    assert len({json.dumps(reply.json()) for reply in replies}) == 1
+    assert Transaction.objects.count() == Cost.objects.count() == StatusChange.objects.count() == 1
+    assert sum("Idempotent-Replayed" not in reply for reply in replies) == 1
+
+
+def test_one_new_name_by_forty_threads_is_one_row(who):
+    found = at_once(
+        lambda number: transactions.record_transaction(
+            **who, **NAMES, agent_name="agent", trace_external_id="trace" if number % 2 else None
+        )
+    )
+    assert all(isinstance(one, transactions.Recorded) for one in found), found
+    assert Service.objects.count() == Agent.objects.count() == 1
+    assert Trace.objects.filter(external_id="trace").count() == 1
+    assert len({one.row["agent_id"] for one in found}) == 1
+    assert Transaction.objects.count() == THREADS
+
+
+def test_one_trace_id_with_one_external_id_by_forty_threads_is_one_trace(who):
+    reference = "123e4567-e89b-12d3-a456-426614174000"
+    found = at_once(
+        lambda number: transactions.record_transaction(
+            **who, **NAMES, **({"trace_id": reference} if number % 3 else {}), trace_external_id="shared"
+        )
+    )
+    assert all(isinstance(one, transactions.Recorded) for one in found), found
+    assert Trace.objects.filter(external_id="shared").count() == 1
+    assert Trace.objects.count() <= 2
+
+
+def test_of_many_completes_one_wins_and_the_rest_learn_the_status(who):
+    row = transactions.record_transaction(**who, **NAMES).row
+    found = at_once(lambda number: lifecycle.complete_transaction(**who, transaction_id=row["id"], outcome="success"))
+    lost = [one for one in found if isinstance(one, WrongStatus)]
+    assert Counter(type(one) for one in found) == {lifecycle.Moved: 1, WrongStatus: THREADS - 1}
+    assert {error.facts["status"] for error in lost} == {"completed"}
+    assert StatusChange.objects.filter(transaction_id=row["id"]).count() == 2
+
+
+def test_complete_and_cancel_race_to_one_end(who):
+    for _ in range(5):
+        row = transactions.record_transaction(**who, **NAMES).row
+
+        def move(number: int, row: Any = row) -> Any:
+            if number % 2:
+                return lifecycle.cancel_transaction(**who, transaction_id=row["id"])
+            return lifecycle.complete_transaction(**who, transaction_id=row["id"], outcome="error")
+
+        found = at_once(move, threads=8)
+        assert Counter(type(one) for one in found) == {lifecycle.Moved: 1, WrongStatus: 7}
+        steps = selectors.history(tenant_id=who["tenant_id"], transaction_id=row["id"])
+        status = selectors.get_transaction(tenant_id=who["tenant_id"], transaction_id=row["id"])["status"]
+        assert [step["to_status"] for step in steps] == [Status.AUTHORIZED, status]
+
+
+def test_of_many_supersessions_of_one_cost_exactly_one_wins(who):
+    estimate = {"fiat_amount": Decimal("1"), "fiat_asset_symbol": "USD", "is_estimate": True}
+    row = transactions.record_transaction(**who, **NAMES, costs=[estimate]).row
+    cost = {"fiat_asset_symbol": "USD", "is_estimate": False, "supersedes_cost_id": row["costs"][0]["id"]}
+    found = at_once(lambda number: costs.add_cost(**who, transaction_id=row["id"], fiat_amount=Decimal(number), **cost))
+    assert Counter(type(one) for one in found) == {tuple: 1, AlreadySuperseded: THREADS - 1}
+    assert Cost.objects.filter(transaction_id=row["id"], is_active=True).count() == 1
+    assert Cost.objects.count() == 2
+
+
+def test_arrays_that_share_everything_in_opposite_order_all_arrive(who):
+    keys = [f"key-{number}" for number in range(30)]
+
+    def post(number: int) -> Any:
+        order = keys if number % 2 else keys[::-1]
+        items = [NAMES | {"agent_name": key, "trace_external_id": key, "idempotency_key": key} for key in order]
+        return transactions.record_transactions(**who, transactions=items)
+
+    found = at_once(post, threads=8)
+    assert not [one for one in found if isinstance(one, Exception)]
+    assert Transaction.objects.count() == Agent.objects.count() == Trace.objects.count() == 30
