@@ -12,7 +12,8 @@ from django.db.models.functions import Coalesce
 from kernel.ledger.errors import NotFound
 from metering.models import Agent, Cost, Fact, Policy, Price, StatusChange, Trace, Transaction, UnitPrice
 
-Row = dict[str, Any]
+# A dictionary, as `values()` gives it.
+Row = Any
 
 AGENT = ("id", "tenant_id", "label", "name", "description", "status", "created_at", "updated_at")
 TRANSACTION = (
@@ -59,6 +60,11 @@ COST = (
 CHANGED_AT = Coalesce("superseded_at", "created_at")
 
 
+def rows_of(found: Any) -> list[Row]:
+    """A queryset's rows, as plain dictionaries to whoever reads types."""
+    return list(found)
+
+
 def transactions(
     *,
     tenant_id: UUID,
@@ -67,7 +73,7 @@ def transactions(
     agent_id: UUID | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
-) -> QuerySet[Transaction, Row]:
+) -> QuerySet[Any, Any]:
     """The tenant's transactions by book time, from `since` (included) to `until` (excluded); `whole` makes full rows of a page of them."""
     conditions = Q(tenant_id=tenant_id)
     if status is not None:
@@ -80,7 +86,8 @@ def transactions(
         conditions &= Q(created_at__gte=since)
     if until is not None:
         conditions &= Q(created_at__lt=until)
-    return Transaction.objects.filter(conditions).values(*TRANSACTION)
+    found: QuerySet[Any, Any] = Transaction.objects.filter(conditions).values(*TRANSACTION)
+    return found
 
 
 def whole(rows: Iterable[Row]) -> list[Row]:
@@ -134,7 +141,7 @@ def must_exist(*, tenant_id: UUID, transaction_id: UUID) -> None:
 
 def costs(*, tenant_id: UUID, transaction_id: UUID) -> list[Row]:
     """All costs of a transaction, superseded ones too, oldest first. Raises NotFound."""
-    found = list(
+    found = rows_of(
         Cost.objects.filter(tenant_id=tenant_id, transaction_id=transaction_id)
         .order_by("created_at", "id")
         .values(*COST, updated_at=CHANGED_AT)
@@ -146,7 +153,7 @@ def costs(*, tenant_id: UUID, transaction_id: UUID) -> list[Row]:
 
 def get_cost(*, tenant_id: UUID, cost_id: UUID) -> Row:
     """Raises NotFound."""
-    found = Cost.objects.filter(tenant_id=tenant_id, id=cost_id).values(*COST, updated_at=CHANGED_AT).first()
+    found: Any = Cost.objects.filter(tenant_id=tenant_id, id=cost_id).values(*COST, updated_at=CHANGED_AT).first()
     if found is None:
         raise NotFound(kind="cost", id=cost_id)
     return found
@@ -159,7 +166,7 @@ def total_active(costs: Iterable[Mapping[str, Any]], *, currency: str) -> Decima
 
 def facts(*, tenant_id: UUID, transaction_id: UUID) -> list[Row]:
     """What was reported about a transaction, oldest first. Raises NotFound."""
-    found = list(
+    found = rows_of(
         Fact.objects.filter(tenant_id=tenant_id, transaction_id=transaction_id)
         .order_by("created_at", "id")
         .values("id", "source", "version", "phase", "facts", "integration", "pricing", "pricing_note", "created_at")
@@ -171,7 +178,7 @@ def facts(*, tenant_id: UUID, transaction_id: UUID) -> list[Row]:
 
 def history(*, tenant_id: UUID, transaction_id: UUID) -> list[Row]:
     """The steps of a transaction's life, oldest first. Raises NotFound."""
-    found = list(
+    found = rows_of(
         StatusChange.objects.filter(tenant_id=tenant_id, transaction_id=transaction_id)
         .order_by("created_at", "id")
         .values("id", "from_status", "to_status", "reason", "actor", "created_at")
@@ -183,24 +190,27 @@ def history(*, tenant_id: UUID, transaction_id: UUID) -> list[Row]:
 
 def get_trace(*, tenant_id: UUID, reference: UUID) -> Row:
     """A trace by the UUID its callers know. Raises NotFound."""
-    found = Trace.objects.filter(tenant_id=tenant_id, reference=reference).values("id", "reference", "external_id", "created_at").first()
+    found: Any = (
+        Trace.objects.filter(tenant_id=tenant_id, reference=reference).values("id", "reference", "external_id", "created_at").first()
+    )
     if found is None:
         raise NotFound(kind="trace", id=reference)
     return found
 
 
-def agents(*, tenant_id: UUID, name: str | None = None, status: str | None = None) -> QuerySet[Agent, Row]:
+def agents(*, tenant_id: UUID, name: str | None = None, status: str | None = None) -> QuerySet[Any, Any]:
     conditions = Q(tenant_id=tenant_id)
     if name is not None:
         conditions &= Q(name=name)
     if status is not None:
         conditions &= Q(status=status)
-    return Agent.objects.filter(conditions).values(*AGENT)
+    found: QuerySet[Any, Any] = Agent.objects.filter(conditions).values(*AGENT)
+    return found
 
 
 def get_agent(*, tenant_id: UUID, agent_id: UUID) -> Row:
     """Raises NotFound."""
-    found = agents(tenant_id=tenant_id).filter(id=agent_id).first()
+    found: Any = agents(tenant_id=tenant_id).filter(id=agent_id).first()
     if found is None:
         raise NotFound(kind="agent", id=agent_id)
     return found
@@ -211,7 +221,7 @@ def prices(*, tenant_id: UUID, at: datetime | None = None) -> list[Row]:
     conditions = Q(tenant_id=tenant_id)
     if at is not None:
         conditions &= Q(valid_from__lte=at) & (Q(valid_to__isnull=True) | Q(valid_to__gt=at))
-    found = list(
+    found = rows_of(
         Price.objects.filter(conditions)
         .order_by("-valid_from", "-id")
         .values("id", "service_name", "action_name", "resource_name", "currency", "valid_from", "valid_to")
@@ -219,14 +229,14 @@ def prices(*, tenant_id: UUID, at: datetime | None = None) -> list[Row]:
     units: dict[UUID, list[Row]] = {price["id"]: [] for price in found}
     if found:
         terms = UnitPrice.objects.filter(tenant_id=tenant_id, price_id__in=list(units)).order_by("id")
-        for unit in terms.values("price_id", "fact_key", "amount", "per", "is_optional"):
+        for unit in rows_of(terms.values("price_id", "fact_key", "amount", "per", "is_optional")):
             units[unit["price_id"]].append(unit)
     return [price | {"units": units[price["id"]]} for price in found]
 
 
 def priced_things(*, tenant_id: UUID, transaction_id: UUID) -> Row:
     """What of a transaction decides which price it has. Raises NotFound."""
-    found = (
+    found: Any = (
         Transaction.objects.filter(tenant_id=tenant_id, id=transaction_id)
         .values("id", "service__name", "action_name", "resource_name", "qualifiers", "request_facts", "occurred_at")
         .first()
@@ -241,7 +251,7 @@ def stale_limits(*, tenant_id: UUID | None = None) -> list[Row]:
     conditions = Q(stale_after__isnull=False)
     if tenant_id is not None:
         conditions &= Q(tenant_id=tenant_id)
-    return list(Policy.objects.filter(conditions).order_by("tenant_id").values("tenant_id", "stale_after"))
+    return rows_of(Policy.objects.filter(conditions).order_by("tenant_id").values("tenant_id", "stale_after"))
 
 
 def stale_transactions(*, tenant_id: UUID, before: datetime, after_id: UUID | None, limit: int) -> list[UUID]:

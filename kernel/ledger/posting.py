@@ -18,6 +18,16 @@ from kernel.ledger.errors import Busy
 RACES_AT_MOST = 5
 
 
+def _text(value: Any) -> str:
+    """A customer's JSON travels as the text it is: msgspec knows `str` alone, not what is derived from it."""
+    if isinstance(value, str):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} can't stand in a posting.")
+
+
+_encode = msgspec.json.Encoder(enc_hook=_text).encode
+
+
 def run(statement: str, parameters: Sequence[Any] = (), *, using: str = DEFAULT_DB_ALIAS) -> list[Any]:
     """The rows of one prepared statement, as named tuples.
 
@@ -57,7 +67,7 @@ def post_one(
     if not settings.LEDGER_BATCHING or connections[using].in_atomic_block:
         return _call(wanted, [posting])[0]
     # Encoded here, so that one that can't be harms nobody else.
-    return _lanes().post(wanted, msgspec.Raw(msgspec.json.encode(posting)), account=account)
+    return _lanes().post(wanted, msgspec.Raw(_encode(posting)), account=account)
 
 
 class _Function(NamedTuple):
@@ -74,7 +84,7 @@ def _lanes() -> Lanes:
 def _call(function: Any, postings: Sequence[Any], lock_timeout_ms: int | None = None) -> list[Any]:
     """One call of a posting function; again, where another call won the key of an idempotent posting. Raises Busy and Django's errors."""
     name, races, using = function
-    body = msgspec.json.encode(postings).decode()
+    body = _encode(postings).decode()
     statement, parameters = f"SELECT * FROM {name}(%s::jsonb)", [body]  # noqa: S608 - the name is a constant of the ledger's own services
     if lock_timeout_ms is not None:
         # In force before the function begins, and for its transaction alone; without a round trip of its own.

@@ -40,7 +40,7 @@ def add_cost(
         "details": cost_details,
         "supersedes": supersedes_cost_id,
     }
-    who = {"tenant_id": tenant_id, "actor": actor, "request_id": request_id, "transaction_id": transaction_id}
+    who: dict[str, Any] = {"tenant_id": tenant_id, "actor": actor, "request_id": request_id, "transaction_id": transaction_id}
     said |= {"call": "costs", "supersedes_id": supersedes_cost_id}
     done = amend_one(amendment(**who, cost=cost, idempotency_key=idempotency_key, said=said))
     return selectors.get_cost(tenant_id=tenant_id, cost_id=done.cost_id), done.outcome == "replayed"

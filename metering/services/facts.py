@@ -1,6 +1,7 @@
 """Facts: what integrations report; where a price is known, a fact becomes a cost that supersedes the estimate."""
 
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from metering import selectors
@@ -36,7 +37,7 @@ def add_facts(
     """Record what was reported. `facts`, `integration`: JSON texts. Raises NotFound, NotOpen, IdempotencyConflict, Busy."""
     reported = {"source": source, "version": version, "phase": fact_phase, "facts": facts, "integration": integration}
     fact, cost = fact_part(tenant_id=tenant_id, transaction_id=transaction_id, reported=reported)
-    who = {"tenant_id": tenant_id, "actor": actor, "request_id": request_id, "transaction_id": transaction_id}
+    who: dict[str, Any] = {"tenant_id": tenant_id, "actor": actor, "request_id": request_id, "transaction_id": transaction_id}
     item = amendment(**who, fact=fact, cost=cost, idempotency_key=idempotency_key, said=reported | {"call": "facts"})
     done = amend_one(item)
     return Reported(fact_id=done.fact_id, cost_id=done.cost_id, pricing=described(fact), replayed=done.outcome == "replayed")

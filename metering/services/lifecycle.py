@@ -41,15 +41,15 @@ def complete_transaction(
     `response_facts`: source, version, facts and perhaps integration (JSON texts); they become a cost where a price is known, which
     supersedes the estimate. Raises NotFound, WrongStatus, IdempotencyConflict, Busy.
     """
-    who = {"tenant_id": tenant_id, "actor": actor, "request_id": request_id, "transaction_id": transaction_id}
-    said = {"call": "complete", "outcome": outcome}
+    who: dict[str, Any] = {"tenant_id": tenant_id, "actor": actor, "request_id": request_id, "transaction_id": transaction_id}
+    said: dict[str, Any] = {"call": "complete", "outcome": outcome}
     fact, cost = None, None
     if response_facts is not None:
         phase = FactPhase.RESPONSE if outcome == Outcome.SUCCESS else FactPhase.ERROR
-        reported = {"phase": phase.value, "integration": None} | response_facts
+        reported: dict[str, Any] = {"phase": phase.value, "integration": None} | response_facts
         fact, cost = fact_part(tenant_id=tenant_id, transaction_id=transaction_id, reported=reported)
         said |= reported
-    move = {"to": Status.COMPLETED.value, "outcome": outcome}
+    move: dict[str, Any] = {"to": Status.COMPLETED.value, "outcome": outcome}
     done = amend_one(amendment(**who, move=move, fact=fact, cost=cost, idempotency_key=idempotency_key, said=said))
     return Moved(
         row=selectors.get_transaction(tenant_id=tenant_id, transaction_id=transaction_id),
@@ -90,9 +90,9 @@ def _move(
     reason: str,
     idempotency_key: str | None = None,
 ) -> Moved:
-    who = {"tenant_id": tenant_id, "actor": actor, "request_id": request_id, "transaction_id": transaction_id}
-    move = {"to": status.value, "reason": reason}
-    said = {"call": status.value, "reason": reason or None}
+    who: dict[str, Any] = {"tenant_id": tenant_id, "actor": actor, "request_id": request_id, "transaction_id": transaction_id}
+    move: dict[str, Any] = {"to": status.value, "reason": reason}
+    said: dict[str, Any] = {"call": status.value, "reason": reason or None}
     done = amend_one(amendment(**who, move=move, idempotency_key=idempotency_key, said=said))
     row = selectors.get_transaction(tenant_id=tenant_id, transaction_id=transaction_id)
     return Moved(row=row, replayed=done.outcome == "replayed")
@@ -119,7 +119,7 @@ def _close_stale(*, tenant_id: UUID, stale_after: timedelta, actor: str, request
 
 
 def _cancel_all(ids: Sequence[UUID], *, tenant_id: UUID, actor: str, request_id: str, reason: str) -> int:
-    move = {"to": Status.CANCELLED.value, "reason": reason}
-    who = {"tenant_id": tenant_id, "actor": actor, "request_id": request_id}
+    move: dict[str, Any] = {"to": Status.CANCELLED.value, "reason": reason}
+    who: dict[str, Any] = {"tenant_id": tenant_id, "actor": actor, "request_id": request_id}
     outcomes = amend([amendment(**who, transaction_id=transaction_id, move=move) for transaction_id in ids])
     return sum(outcome.outcome == "done" for outcome in outcomes)
