@@ -1,0 +1,112 @@
+"""A whole service of its own, a server and a PostgreSQL that a test may kill."""
+
+import contextlib
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from config import local_postgres
+from config.demo.server import session_members
+
+CHECKOUT = Path(__file__).resolve().parent.parent.parent
+SECONDS = 60
+
+
+@dataclass
+class Service:
+    """Started with `start`, killed in parts, and brought back; `stop` ends it and deletes its data."""
+
+    cluster: local_postgres.Cluster
+    port: int
+    postgres: Any = None
+    process: subprocess.Popen[bytes] | None = None
+
+    @classmethod
+    def prepare(cls, name: str) -> "Service":
+        """A new database with every table. A real disk's promises are kept: nothing of it is switched off."""
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        cluster = local_postgres.Cluster(name=name, settings=("max_connections=100", "shared_buffers=64MB"), throw_away=True)
+        service = cls(cluster=cluster, port=port)
+        service.start_postgres()
+        service.manage("migrate", "--verbosity=0")
+        return service
+
+    def start_postgres(self) -> None:
+        self.postgres = local_postgres.start(self.cluster)
+
+    def environment(self) -> dict[str, str]:
+        return os.environ | {
+            "DATABASE_URL": self.postgres.url("countinghouse"),
+            "ENVIRONMENT": "local",
+            "LOG_LEVEL": "ERROR",
+            "DJANGO_SETTINGS_MODULE": "config.settings",
+        }
+
+    def manage(self, *arguments: str) -> str:
+        command = [sys.executable, "manage.py", *arguments]
+        return subprocess.run(command, cwd=CHECKOUT, env=self.environment(), check=True, capture_output=True, text=True).stdout
+
+    def start_server(self) -> None:
+        command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(self.port)]
+        command += ["--workers", "2", "--blocking-threads", "8", "config.wsgi:application"]
+        self.process = subprocess.Popen(
+            command, cwd=CHECKOUT, env=self.environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        )
+        deadline = time.monotonic() + SECONDS
+        while time.monotonic() < deadline:
+            with contextlib.suppress(OSError, http.client.HTTPException):
+                if self.call("GET", "/readyz")[0] == 200:
+                    return
+            time.sleep(0.1)
+        raise TimeoutError("the server did not get ready")
+
+    def kill_server(self) -> None:
+        """kill -9 of the first process and every worker."""
+        assert self.process is not None
+        for member in session_members(self.process.pid):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(member.pid, signal.SIGKILL)
+        self.process.wait(10)
+
+    def kill_postgres(self) -> None:
+        """kill -9 of the postmaster and every backend: no checkpoint, no farewell."""
+        postmaster = int((self.postgres.data / "postmaster.pid").read_text().splitlines()[0])
+        import psutil
+
+        family = [psutil.Process(postmaster), *psutil.Process(postmaster).children(recursive=True)]
+        for member in family:
+            with contextlib.suppress(psutil.Error):
+                member.kill()
+        psutil.wait_procs(family, timeout=10)
+
+    def call(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> tuple[int, dict[str, str], Any]:
+        """One request on a connection of its own. Raises OSError, http.client.HTTPException when no reply comes."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        try:
+            raw = None if body is None else json.dumps(body)
+            connection.request(method, path, raw, {"Content-Type": "application/json"} | (headers or {}))
+            reply = connection.getresponse()
+            return reply.status, dict(reply.headers), json.loads(reply.read() or b"null")
+        finally:
+            connection.close()
+
+    def rows(self, statement: str) -> list[tuple[Any, ...]]:
+        with psycopg.connect(self.postgres.url("countinghouse")) as connection:
+            return connection.execute(statement).fetchall()
+
+    def stop(self) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.kill_server()
+        local_postgres.delete(self.postgres)
