@@ -1,0 +1,270 @@
+"""A small model of the book in Python, and random histories: after each one the database must tell the same story."""
+
+import itertools
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from billing import services
+from billing.choices import SHIPPED_TYPES
+from billing.models import DailyTotal, Transaction, TransactionType, Wallet
+from billing.services.transactions import _post, _posting
+from kernel.ledger.errors import LedgerError
+from kernel.tenants.services import create_tenant
+
+pytestmark = pytest.mark.django_db
+NUMBERS = itertools.count()
+DAWN = datetime(2026, 1, 31, 23, 59, tzinfo=UTC)
+WINDOW = timedelta(seconds=60)
+
+
+@dataclass
+class Entry:
+    name: int
+    currency: str
+    type: str
+    amount: Decimal
+    effect: Decimal
+    reference: str
+    agent: str | None
+    at: datetime
+    facts: tuple
+    reverses: int | None = None
+    taken: Decimal = Decimal(0)
+    reversed_by: int | None = None
+    is_flagged: bool = False
+
+
+@dataclass
+class Book:
+    """What billing_post promises, written down a second time and as plainly as possible."""
+
+    floors: dict[str, Decimal | None]
+    is_strict: bool
+    entries: list[Entry] = field(default_factory=list)
+
+    def balance(self, currency):
+        return sum((entry.effect for entry in self.entries if entry.currency == currency), Decimal(0))
+
+    def post(self, name, step):
+        original = self.find(step["reverses"]) if "reverses" in step else None
+        kind = original.type if original else step.get("type")
+        facts = tuple(sorted((key, str(value)) for key, value in step.items() if key not in {"type", "reference_id"} and value is not None))
+        first = next((entry for entry in self.entries if (entry.type, entry.reference) == (kind, step["reference_id"])), None)
+        if first is not None:
+            return "replayed" if first.facts == facts else "idempotency_conflict"
+        if "reverses" in step:
+            return self.reverse(name, step, original, facts)
+        direction = SHIPPED_TYPES[kind][1] if kind in SHIPPED_TYPES else "signed"
+        if self.is_strict and kind not in SHIPPED_TYPES:
+            return "unknown_type"
+        if direction != "signed" and step["amount"] < 0:
+            return "invalid_value"
+        effect = -step["amount"] if direction == "debit" else step["amount"]
+        entry = Entry(name, step["currency"], kind, step["amount"], effect, step["reference_id"], step["agent_id"], step["occurred_at"], facts)
+        entry.is_flagged = any(self.alike(entry, other) for other in self.entries)
+        return self.add(entry)
+
+    def reverse(self, name, step, original, facts):
+        if original is None:
+            return "not_found"
+        if original.reverses is not None:
+            return "not_reversible"
+        if original.reversed_by is not None:
+            return "already_reversed"
+        room = abs(original.effect) - original.taken
+        size = room if step["amount"] is None else step["amount"]
+        if size > room:
+            return "exceeds_original"
+        sign = -1 if original.effect > 0 else 1
+        amount = -size if original.amount < 0 else size
+        entry = Entry(
+            name,
+            original.currency,
+            original.type,
+            amount,
+            sign * size,
+            step["reference_id"],
+            original.agent,
+            step["occurred_at"],
+            facts,
+            original.name,
+        )
+        outcome = self.add(entry)
+        if outcome == "posted":
+            original.taken += size
+            original.reversed_by = name if original.taken == abs(original.effect) else None
+        return outcome
+
+    def add(self, entry):
+        floor, after = self.floors[entry.currency], self.balance(entry.currency) + entry.effect
+        if floor is not None and entry.effect < 0 and after < floor:
+            return "insufficient"
+        self.entries.append(entry)
+        return "posted"
+
+    def find(self, name):
+        return next((entry for entry in self.entries if entry.name == name), None)
+
+    @staticmethod
+    def alike(entry, other):
+        same = (entry.currency, entry.type, entry.amount, entry.agent) == (other.currency, other.type, other.amount, other.agent)
+        return same and other.reverses is None and abs(entry.at - other.at) <= WINDOW
+
+
+AMOUNTS = st.sampled_from([Decimal(text) for text in ("0", "1", "2.5", "2.50", "-1", "7", "0.000000000000000001")])
+REFERENCES = st.sampled_from([f"r{number}" for number in range(8)])
+RECORD = st.fixed_dictionaries(
+    {
+        "amount": AMOUNTS,
+        "type": st.sampled_from(["topup", "usage", "adjustment", "own"]),
+        "reference_id": REFERENCES,
+        "currency": st.sampled_from(["USD", "EUR"]),
+        "agent_id": st.sampled_from([None, "", "a"]),
+    }
+)
+REVERSE = st.fixed_dictionaries(
+    {
+        "reverses": st.integers(0, 12),
+        "amount": st.sampled_from([None, Decimal(1), Decimal("2.5")]),
+        "reference_id": REFERENCES,
+        "reason_code": st.just("other"),
+    }
+)
+STEPS = st.lists(st.tuples(st.one_of(RECORD, RECORD, REVERSE), st.integers(0, 45)), min_size=1, max_size=14)
+FLOORS = st.sampled_from([None, Decimal(0), Decimal("-3")])
+
+
+def history(steps):
+    """The steps with their times, which never run backwards."""
+    at = DAWN
+    for step, pause in steps:
+        at += timedelta(seconds=pause)
+        yield step | {"occurred_at": at}
+
+
+def new_tenant(floors, is_strict):
+    tenant = create_tenant(name="Model", slug=f"model-{next(NUMBERS)}")
+    who = {"tenant_id": tenant.id, "actor": "command:test"}
+    services.set_policy(**who, strict_types=is_strict)
+    for currency, floor in floors.items():
+        if floor is not None:
+            services.set_floor(**who, currency=currency, floor=floor)
+    return who
+
+
+def play(who, steps, sizes):
+    """Post the steps in arrays of these sizes; answers by step, and the ids under which they were sent."""
+    answers, names = [], {}
+    places = iter(sizes)
+    waiting = list(enumerate(steps))
+    while waiting:
+        size = next(places, 1)
+        batch, waiting = waiting[:size], waiting[size:]
+        postings = []
+        for name, step in batch:
+            # A reversal of what isn't in the book yet, of another array or of the same one.
+            reverses = {"reverses": names.get(step["reverses"], who["tenant_id"])} if "reverses" in step else {}
+            given = _posting(step | reverses, request_id="", **who)
+            names[name] = given["id"]
+            postings.append(given)
+        answers += _post(postings)
+    return answers, names
+
+
+def outcome(answer):
+    return answer.code if isinstance(answer, LedgerError) else answer.outcome
+
+
+def stories(tenant_id, names):
+    """The book as the database tells it, in the model's words."""
+    found = {identifier: name for name, identifier in names.items()}
+    for row in Transaction.objects.filter(tenant_id=tenant_id).order_by("wallet__currency", "entry_number"):
+        yield (
+            found[row.id],
+            row.currency,
+            row.type,
+            row.amount,
+            row.effect,
+            row.reference_id,
+            row.agent_id,
+            found.get(row.reverses_id),
+            row.reversed_amount,
+            found.get(row.reversed_by_id),
+            row.flags == ["near_duplicate"],
+        )
+
+
+def story(entry):
+    return (
+        entry.name,
+        entry.currency,
+        entry.type,
+        entry.amount,
+        entry.effect,
+        entry.reference,
+        entry.agent,
+        entry.reverses,
+        entry.taken,
+        entry.reversed_by,
+        entry.is_flagged,
+    )
+
+
+def assert_agreement(who, book, names):
+    tenant_id = who["tenant_id"]
+    assert list(stories(tenant_id, names)) == [story(entry) for entry in sorted(book.entries, key=lambda entry: entry.currency)]
+    for wallet in Wallet.objects.filter(tenant_id=tenant_id):
+        mine = [entry for entry in book.entries if entry.currency == wallet.currency]
+        assert (wallet.balance, wallet.last_entry_number) == (book.balance(wallet.currency), len(mine))
+        chain = list(Transaction.objects.filter(wallet=wallet).order_by("entry_number").values_list("entry_number", "balance_after"))
+        assert chain == list(enumerate(itertools.accumulate(entry.effect for entry in mine), start=1))
+        # What was refused leaves no wallet behind.
+        assert mine or wallet.floor is not None
+    totals = {}
+    for entry in book.entries:
+        credits, debits, count = totals.get((entry.currency, entry.type, entry.at.date()), (0, 0, 0))
+        totals[entry.currency, entry.type, entry.at.date()] = (credits + max(entry.effect, 0), debits + max(-entry.effect, 0), count + 1)
+    rows = DailyTotal.objects.filter(tenant_id=tenant_id).values_list("currency", "type", "day", "credits", "debits", "entries")
+    assert {tuple(row[:3]): tuple(row[3:]) for row in rows} == totals
+    assert set(TransactionType.objects.filter(tenant_id=tenant_id).values_list("code", flat=True)) == {entry.type for entry in book.entries}
+
+
+@settings(max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    steps=STEPS,
+    sizes=st.lists(st.integers(1, 6), max_size=6),
+    floors=st.fixed_dictionaries({"USD": FLOORS, "EUR": FLOORS}),
+    is_strict=st.booleans(),
+)
+def test_the_book_tells_what_the_model_tells(db, steps, sizes, floors, is_strict):
+    told = [
+        # Without a name of its own yet, a step that is reversed must stand before its reversal.
+        step | ({"reverses": min(step["reverses"], number)} if "reverses" in step else {})
+        for number, step in enumerate(history(steps))
+    ]
+    who = new_tenant(floors, is_strict)
+    answers, names = play(who, told, sizes)
+    book = Book(floors=floors, is_strict=is_strict)
+    expected = []
+    sent = batches_of(len(told), sizes)
+    for name, step in enumerate(told):
+        if "reverses" in step and sent[step["reverses"]] == sent[name]:
+            step = step | {"reverses": None}
+        expected.append(book.post(name, step))
+    assert [outcome(answer) for answer in answers] == expected
+    assert_agreement(who, book, names)
+
+
+def batches_of(count, sizes):
+    """For each step the number of the array it goes in."""
+    numbers, places = [], iter(sizes)
+    batch = 0
+    while len(numbers) < count:
+        numbers += [batch] * next(places, 1)
+        batch += 1
+    return numbers[:count]
