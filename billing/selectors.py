@@ -1,12 +1,16 @@
 """Every read of the billing book; the tenant comes first. Nothing here changes a row."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any, TypeAlias
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Count, Max, Min, Q, QuerySet, Sum
 
+from billing.choices import Basis
 from billing.models import DailyTotal, Transaction, TransactionType, Wallet
+from kernel.ledger import posting
 from kernel.ledger.errors import NotFound
 
 # A queryset of mappings, by values().
@@ -80,3 +84,62 @@ def list_types(*, tenant_id: UUID) -> QuerySet:
 
 def list_daily_totals(*, tenant_id: UUID) -> QuerySet:
     return DailyTotal.objects.filter(tenant_id=tenant_id)
+
+
+def balances_at(*, tenant_id: UUID, moment: datetime, basis: str) -> dict[str, Decimal]:
+    """What each wallet held, by currency, after all that was booked (`book`) or had happened (`world`) up to and at a moment.
+
+    By book time that is the balance after one entry. By world time it is the whole days before, from the totals, and the day's own entries.
+    """
+    day = moment.astimezone(UTC).date()
+    if basis == Basis.BOOK:
+        rows = posting.run(BOOK_BALANCES, (moment, tenant_id))
+    else:
+        rows = posting.run(WORLD_BALANCES, (day, day, moment, tenant_id))
+    return {row.currency: row.balance for row in rows}
+
+
+BOOK_BALANCES = """
+    SELECT wallet.currency, coalesce(entry.balance_after, 0) AS balance
+    FROM billing_wallet wallet
+    LEFT JOIN LATERAL (
+        SELECT balance_after FROM billing_transaction
+        WHERE tenant_id = wallet.tenant_id AND wallet_id = wallet.id AND created_at <= %s
+        ORDER BY created_at DESC, entry_number DESC LIMIT 1
+    ) AS entry ON true
+    WHERE wallet.tenant_id = %s ORDER BY wallet.currency
+"""
+WORLD_BALANCES = """
+    SELECT wallet.currency, coalesce(past.net, 0) + coalesce(today.net, 0) AS balance
+    FROM billing_wallet wallet
+    LEFT JOIN LATERAL (
+        SELECT sum(credits - debits) AS net FROM billing_dailytotal
+        WHERE tenant_id = wallet.tenant_id AND currency = wallet.currency AND day < %s
+    ) AS past ON true
+    LEFT JOIN LATERAL (
+        SELECT sum(effect) AS net FROM billing_transaction
+        WHERE tenant_id = wallet.tenant_id AND wallet_id = wallet.id
+            AND occurred_at >= %s::date::timestamp AT TIME ZONE 'UTC' AND occurred_at <= %s
+    ) AS today ON true
+    WHERE wallet.tenant_id = %s ORDER BY wallet.currency
+"""
+
+
+def agent_totals(*, tenant_id: UUID, agent_id: str, since: datetime | None = None, until: datetime | None = None) -> list[dict[str, Any]]:
+    """What an agent's entries booked in a period came to, by currency and type. Reversals count with the agent of what they reverse."""
+    wanted = {"created_at__gte": since, "created_at__lt": until}
+    period = {name: moment for name, moment in wanted.items() if moment is not None}
+    entries = Transaction.objects.filter(tenant_id=tenant_id, agent_id=agent_id, **period)
+    rows: Any = (
+        entries.values("currency", "type")
+        .annotate(
+            entries=Count("id"),
+            credits=Sum("effect", filter=Q(effect__gt=0), default=0),
+            debits=-Sum("effect", filter=Q(effect__lt=0), default=0),
+            net=Sum("effect"),
+            first_at=Min("created_at"),
+            last_at=Max("created_at"),
+        )
+        .order_by("currency", "type")
+    )
+    return list(rows)

@@ -3,11 +3,11 @@
 from typing import Any
 
 from billing.api.dialect import dialect
-from billing.choices import AGENT_LENGTH, BATCH_LIMIT, REASON_LENGTH, REFERENCE_LENGTH, TYPE_LENGTH, Direction, Flag, ReversalReason
+from billing.choices import AGENT_LENGTH, BATCH_LIMIT, REASON_LENGTH, REFERENCE_LENGTH, TYPE_LENGTH, Basis, Direction, Flag, ReversalReason
 from kernel.wire.amounts import AmountNumber
-from kernel.wire.fields import Choice, Currency, Identifier, JsonObject, Text, Timestamp, Whole
+from kernel.wire.fields import Choice, Currency, Field, Identifier, JsonObject, Text, Timestamp, Whole
 from kernel.wire.fields import Flag as Switch
-from kernel.wire.nested import Batch, ListOf
+from kernel.wire.nested import Batch, ListOf, Nested
 from kernel.wire.problems import Refused
 from kernel.wire.serializers import Body, Reply
 
@@ -89,3 +89,126 @@ class TransactionReply(Reply):
     entry_number = Whole(min_value=1)
     flags = ListOf(Choice(Flag.values))
     near_duplicate_of = Identifier(source="near_duplicate_of_id", allow_null=True)
+
+
+class WalletReply(Reply):
+    """What an account has in one currency."""
+
+    dialect = dialect
+    currency = Text()
+    balance = AmountNumber()
+    floor = AmountNumber(allow_null=True, description="The balance below which no debit may go; null for none.")
+    entry_number = Whole(source="last_entry_number", description="The number of the newest entry.")
+    updated_at = Timestamp(source="last_entry_at", fine=True, allow_null=True)
+
+
+class WalletsReply(Reply):
+    """The wallet of the currency asked for, and all the account's wallets."""
+
+    dialect = dialect
+    currency = Text()
+    balance = AmountNumber(description="In this currency; zero where there is no wallet yet.")
+    as_of = Timestamp(fine=True, allow_null=True)
+    wallets = ListOf(Nested(WalletReply))
+
+
+class TypeTotalReply(Reply):
+    """What the entries of one type came to. Magnitudes, but the net."""
+
+    dialect = dialect
+    type = Text()
+    entries = Whole()
+    credits = AmountNumber()
+    debits = AmountNumber()
+    net = AmountNumber()
+
+
+class LineReply(Reply):
+    """An entry as it stands in a statement."""
+
+    dialect = dialect
+    entry_number = Whole()
+    id = Identifier()
+    created_at = Timestamp(fine=True)
+    occurred_at = Timestamp(fine=True)
+    type = Text()
+    reference_id = Text()
+    agent_id = Text(allow_null=True)
+    description = Text(allow_null=True)
+    amount = AmountNumber()
+    effect = AmountNumber()
+    balance = AmountNumber(description="After this entry, in the statement's order.")
+    reverses = Identifier(source="reverses_id", allow_null=True)
+    reason = Text()
+
+
+class StatementReply(Reply):
+    """A wallet's statement: opening balance + entries = closing balance."""
+
+    dialect = dialect
+    currency = Text()
+    since = Timestamp(spoken="from", fine=True)
+    until = Timestamp(spoken="to", fine=True)
+    basis = Choice(Basis.values)
+    omits_absent = True
+    opening_balance = AmountNumber()
+    closing_balance = AmountNumber()
+    entry_count = Whole()
+    totals = ListOf(Nested(TypeTotalReply))
+    # Written last, one by one.
+    entries = ListOf(Nested(LineReply), required=False)
+
+
+class AgentTotalReply(TypeTotalReply):
+    """What an agent's entries of one type came to in one currency."""
+
+    dialect = dialect
+    currency = Text()
+    first_at = Timestamp(fine=True)
+    last_at = Timestamp(fine=True)
+
+
+class NetReply(Reply):
+    """All of an agent's entries in one currency."""
+
+    dialect = dialect
+    currency = Text()
+    entries = Whole()
+    net = AmountNumber()
+
+
+class AgentReply(Reply):
+    """What an agent's entries came to: by currency, and by currency and type."""
+
+    dialect = dialect
+    agent_id = Text()
+    currencies = ListOf(Nested(NetReply))
+    totals = ListOf(Nested(AgentTotalReply))
+
+
+class Detail(Field):
+    """What an error says: a sentence, or a list of errors."""
+
+    def schema(self) -> dict[str, Any]:
+        return {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "object"}}]}
+
+
+class BatchOutcomeReply(Reply):
+    """What became of one transaction of a batch: its entry, or the status and detail it would have got alone."""
+
+    dialect = dialect
+    omits_absent = True
+    status = Whole()
+    replayed = Switch(required=False)
+    transaction = Nested(TransactionReply, required=False)
+    detail = Detail(required=False, description="As in the error body of this status: a string, or for 422 the list of errors.")
+
+
+class BatchReply(Reply):
+    """One outcome for each transaction, in order."""
+
+    dialect = dialect
+    results = ListOf(Nested(BatchOutcomeReply))
+    recorded = Whole(description="How many are new in the book.")
+    replayed = Whole()
+    refused = Whole()

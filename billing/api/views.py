@@ -1,23 +1,41 @@
 """The billing API: parse, call, answer."""
 
+from collections.abc import Iterator
+from itertools import groupby
 from typing import Any
 from uuid import UUID
 
-from django.http import HttpResponse
+from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
 from rest_framework.request import Request
 
-from billing import selectors, services
+from billing import selectors, services, statements
 from billing.api.dialect import dialect
-from billing.api.filters import TransactionQuery
-from billing.api.serializers import ReversalRequest, TransactionReply, TransactionRequest
+from billing.api.filters import AgentQuery, StatementQuery, TransactionQuery, WalletQuery
+from billing.api.serializers import (
+    AgentReply,
+    BatchReply,
+    BatchRequest,
+    LineReply,
+    ReversalRequest,
+    StatementReply,
+    TransactionReply,
+    TransactionRequest,
+    WalletsReply,
+)
+from kernel.wire import json
+from kernel.wire.problems import Invalid, Problem, problem_of
 from kernel.wire.schema import operation
 from kernel.wire.views import LedgerViewSet
 
+MEDIA = {"csv": "text/csv", "html": "text/html"}
 
-class TransactionViewSet(LedgerViewSet):
+
+class BillingViewSet(LedgerViewSet):
     dialect = dialect
     ledger = "billing"
 
+
+class TransactionViewSet(BillingViewSet):
     @operation(
         summary="Record Transaction",
         body=TransactionRequest,
@@ -57,3 +75,119 @@ class TransactionViewSet(LedgerViewSet):
         body: dict[str, Any] = self.read(ReversalRequest)
         row = services.reverse_transaction(**self.who(), transaction_id=transaction_id, **body)
         return self.reply(TransactionReply, row, replayed=row.outcome == "replayed")
+
+    @operation(
+        summary="Record Transactions", body=BatchRequest, reply=BatchReply, refuses=("insufficient", "idempotency_conflict", "out_of_range")
+    )
+    def record_batch(self, request: Request) -> HttpResponse:
+        """Record up to 1,000 transactions, each on its own merits; with atomic, all or none, and then with the first refusal's status."""
+        body = self.read(BatchRequest)
+        items, atomic = body["transactions"], body["atomic"]
+        good = [item for item in items if not isinstance(item, Invalid)]
+        if atomic and len(good) < len(items):
+            answers: list[Any] = [item if isinstance(item, Invalid) else None for item in items]
+        else:
+            recorded = iter(services.record_transactions(**self.who(), transactions=good, together=atomic))
+            answers = [item if isinstance(item, Invalid) else next(recorded) for item in items]
+        return _batch_response(answers, atomic=atomic)
+
+
+class WalletViewSet(BillingViewSet):
+    @operation(summary="Get Wallet", query=WalletQuery, reply=WalletsReply)
+    def balance(self, request: Request) -> HttpResponse:
+        """What the account has, now or at a moment past, in every currency."""
+        query = self.query(WalletQuery)
+        wallets = list(selectors.list_wallets(tenant_id=self.caller.tenant_id))
+        if query["as_of"]:
+            then = selectors.balances_at(tenant_id=self.caller.tenant_id, moment=query["as_of"], basis=query["basis"])
+            wallets = [wallet | {"balance": then.get(wallet["currency"], 0)} for wallet in wallets]
+        currency = query["currency"] or self.caller.currency
+        balance = next((wallet["balance"] for wallet in wallets if wallet["currency"] == currency), 0)
+        return self.reply(WalletsReply, {"currency": currency, "balance": balance, "as_of": query["as_of"], "wallets": wallets})
+
+    @operation(summary="Get Statement", query=StatementQuery, reply=StatementReply, other_media=tuple(MEDIA.values()))
+    def statement(self, request: Request) -> HttpResponseBase:
+        """Opening balance, every entry, closing balance: as JSON, as CSV, or as a page to print."""
+        query = self.query(StatementQuery)
+        form = query.pop("format") or _accepted(request)
+        query["currency"] = query["currency"] or self.caller.currency
+        statement = statements.statement(tenant_id=self.caller.tenant_id, **query)
+        write = {"json": _statement_json, "csv": statements.csv_text, "html": statements.html_text}[form]
+        reply = StreamingHttpResponse(
+            write(statement), content_type=f"{MEDIA[form]}; charset=utf-8" if form in MEDIA else "application/json"
+        )
+        if form == "csv":
+            name = f"statement-{statement.currency}-{statement.since:%Y-%m-%d}-{statement.until:%Y-%m-%d}.csv"
+            reply.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+        return reply
+
+
+class AgentViewSet(BillingViewSet):
+    @operation(summary="Get Agent Summary", query=AgentQuery, reply=AgentReply)
+    def summary(self, request: Request, agent_id: str) -> HttpResponse:
+        """What an agent's entries came to; zeros for an agent that has none."""
+        query = self.query(AgentQuery)
+        totals = selectors.agent_totals(
+            tenant_id=self.caller.tenant_id, agent_id=agent_id, since=query["created_from"], until=query["created_to"]
+        )
+        currencies = []
+        for currency, group in groupby(totals, key=lambda total: total["currency"]):
+            rows = list(group)
+            facts = {"entries": sum(row["entries"] for row in rows), "net": sum(row["net"] for row in rows)}
+            currencies.append({"currency": currency} | facts)
+        return self.reply(AgentReply, {"agent_id": agent_id, "currencies": currencies, "totals": totals})
+
+
+def _accepted(request: Request) -> str:
+    """The form that the Accept header asks for first; JSON where it names none of ours."""
+    forms = {"application/json": "json"} | {media_type: form for form, media_type in MEDIA.items()}
+    kinds = (part.partition(";")[0].strip().lower() for part in request.headers.get("Accept", "").split(","))
+    return next((forms[kind] for kind in kinds if kind in forms), "json")
+
+
+def _statement_json(statement: statements.Statement) -> Iterator[bytes]:
+    """The reply in pieces: its frame first, then the entries one by one."""
+    yield StatementReply.render(_frame(statement))[:-1] + b',"entries":['
+    comma = b""
+    for row in statement.entries():
+        yield comma + LineReply.render(row)
+        comma = b","
+    yield b"]}"
+
+
+def _frame(statement: statements.Statement) -> dict[str, Any]:
+    names = ("currency", "since", "until", "basis", "opening_balance", "closing_balance", "entry_count", "totals")
+    return {name: getattr(statement, name) for name in names}
+
+
+def _batch_response(answers: list[Any], *, atomic: bool) -> HttpResponse:
+    """One outcome for each item; of an atomic batch that failed, the reply's own status and detail are those of its first refusal."""
+    outcomes = [_outcome(answer, place=place) for place, answer in enumerate(answers)]
+    results = b",".join(written for _, written in outcomes)
+    replayed = sum(getattr(answer, "outcome", "") == "replayed" for answer in answers)
+    refused = sum(status >= 400 for status, _ in outcomes)
+    counts = {"recorded": len(answers) - replayed - refused, "replayed": replayed, "refused": refused}
+    head, status = b"{", 200
+    if atomic and refused:
+        place, first = next((place, answer) for place, answer in enumerate(answers) if isinstance(answer, Exception))
+        status = outcomes[place][0]
+        head = json.render({"detail": _refusal(first, place=place)["detail"]})[:-1] + b","
+    body = head + b'"results":[' + results + b"]," + json.render(counts)[1:]
+    return HttpResponse(body, content_type="application/json", status=status)
+
+
+def _outcome(answer: Any, *, place: int) -> tuple[int, bytes]:
+    if answer is None or isinstance(answer, Exception):
+        problem = problem_of(answer) if answer else Problem(code="withdrawn")
+        status = dialect.status(problem)
+        return status, json.render({"status": status} | _refusal(answer, place=place))
+    mark = b"true" if answer.outcome == "replayed" else b"false"
+    return 200, b'{"status":200,"replayed":' + mark + b',"transaction":' + TransactionReply.render(answer) + b"}"
+
+
+def _refusal(answer: Exception | None, *, place: int) -> dict[str, Any]:
+    """The error body of one item; its errors say where it stands in the batch."""
+    problem = problem_of(answer) if answer else Problem(code="withdrawn")
+    if dialect.status(problem) == 422:
+        return {"detail": dialect.field_errors(problem, within=("transactions", place))}
+    return dialect.error_body(problem)

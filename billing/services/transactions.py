@@ -58,7 +58,7 @@ def record_transaction(
         "metadata": metadata,
     }
     given = _posting(facts, tenant_id=tenant_id, actor=actor, request_id=request_id)
-    return _only(_post([given])[0])
+    return _post_one(given)
 
 
 @refusals
@@ -117,10 +117,13 @@ def reverse_transaction(
         "reason_code": reason_code,
         "reason": reason,
     }
-    return _only(_post([_posting(facts, tenant_id=tenant_id, actor=actor, request_id=request_id)])[0])
+    return _post_one(_posting(facts, tenant_id=tenant_id, actor=actor, request_id=request_id))
 
 
-def _only(answer: Any) -> Any:
+def _post_one(given: Mapping[str, Any]) -> Any:
+    """The posting's row. Raises the LedgerError that refused it."""
+    account = ("billing", given["tenant_id"], given["currency"])
+    answer = _answer(posting.post_one("billing_post", given, account=account, races=RACES), given)
     if isinstance(answer, LedgerError):
         raise answer
     return answer

@@ -11,10 +11,9 @@ from django.http import HttpRequest
 from django.utils.functional import cached_property
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from iso4217 import Currency
 from unfold.admin import ModelAdmin
 
-from kernel.ledger.money import MoneyField, is_currency, plain
+from kernel.ledger.money import MoneyField, grouped
 from kernel.tenants.admin import ReadOnly
 
 # Rows that are counted one by one; beyond, the number is an estimate or "more than".
@@ -64,16 +63,6 @@ class EstimatingPaginator(Paginator):
             cursor.execute("SELECT reltuples::bigint FROM pg_class WHERE oid = to_regclass(%s)", [table])
             rows = cursor.fetchone()[0]
         return rows if rows > MOST_COUNTED else 0
-
-
-def grouped(amount: Decimal, currency: str = "") -> str:
-    """Every digit of an amount, thousands apart, with at least the currency's decimals: `-1,234.50`, `0.000031`."""
-    digits = plain(amount)
-    sign, digits = ("-", digits[1:]) if digits.startswith("-") else ("", digits)
-    whole, _, fraction = digits.partition(".")
-    least = (Currency(currency).exponent or 0) if is_currency(currency) else 0
-    fraction = fraction.ljust(least, "0")
-    return f"{sign}{int(whole):,}" + (f".{fraction}" if fraction else "")
 
 
 def money(amount: Decimal | None, currency: str = "") -> SafeString | str:

@@ -50,6 +50,16 @@ def plain(amount: Decimal) -> str:
     return "0" if text == "-0" else text
 
 
+def grouped(amount: Decimal, currency: str = "") -> str:
+    """Every digit of an amount, thousands apart, with at least the currency's decimals: `-1,234.50`, `0.000031`."""
+    digits = plain(amount)
+    sign, digits = ("-", digits[1:]) if digits.startswith("-") else ("", digits)
+    whole, _, fraction = digits.partition(".")
+    least = (Currency(currency).exponent or 0) if is_currency(currency) else 0
+    fraction = fraction.ljust(least, "0")
+    return f"{sign}{int(whole):,}" + (f".{fraction}" if fraction else "")
+
+
 def full(amount: Decimal) -> str:
     """The digits with all 18 decimals: `0.050000000000000000`."""
     return f"{amount.quantize(_STEP):f}"

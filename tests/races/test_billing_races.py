@@ -131,7 +131,12 @@ def test_batches_over_several_wallets_and_keys_cross_without_harm(who):
     """Overlapping references in opposite orders over three currencies: no deadlock, each key once."""
     chooser = random.Random(7)
     lines = [
-        {"amount": Decimal(number % 9), "type": f"kind {number % 5}", "reference_id": str(number), "currency": ("USD", "EUR", "GBP")[number % 3]}
+        {
+            "amount": Decimal(number % 9),
+            "type": f"kind {number % 5}",
+            "reference_id": str(number),
+            "currency": ("USD", "EUR", "GBP")[number % 3],
+        }
         for number in range(60)
     ]
     batches = [chooser.sample(lines, 40) for _ in range(24)]

@@ -1,0 +1,75 @@
+"""The customer who is charged twice: accepted, for it may be right, and flagged, for it may be wrong."""
+
+import pytest
+
+from billing import services
+from billing.models import Transaction
+
+pytestmark = pytest.mark.django_db
+FIRST = {"type": "charge", "amount": "9.99", "agent_id": "agent-7", "occurred_at": "2026-01-31T12:00:00Z"}
+
+
+@pytest.fixture
+def first(record):
+    return record(**FIRST, reference_id="click 1")
+
+
+def test_the_same_again_under_another_reference_is_accepted_and_flagged(record, first):
+    second = record(**FIRST, reference_id="click 2")
+    assert (first["flags"], first["near_duplicate_of"]) == ([], None)
+    assert (second["flags"], second["near_duplicate_of"]) == (["near_duplicate"], first["id"])
+    assert second["balance"] == -19.98
+
+
+@pytest.mark.parametrize(
+    ("other", "is_flagged"),
+    [
+        ({"occurred_at": "2026-01-31T12:01:00Z"}, True),
+        ({"occurred_at": "2026-01-31T12:01:00.000001Z"}, False),
+        ({"occurred_at": "2026-01-31T11:59:00Z"}, True),
+        ({"occurred_at": "2026-01-31T11:58:59Z"}, False),
+        ({"amount": "9.990000000000000000"}, True),
+        ({"amount": "9.98"}, False),
+        ({"agent_id": "agent-8"}, False),
+        ({"agent_id": None}, False),
+        ({"type": "fee"}, False),
+        ({"currency": "EUR"}, False),
+        ({"description": "another", "metadata": {"a": 1}}, True),
+    ],
+)
+def test_what_counts_as_the_same(record, first, other, is_flagged):
+    assert record(**FIRST | other, reference_id="click 2")["flags"] == (["near_duplicate"] if is_flagged else [])
+
+
+def test_a_replay_and_a_reversal_are_no_duplicates(record, first, send):
+    assert record(**FIRST, reference_id="click 1")["flags"] == []
+    for part in ("1", "2"):
+        body = {"amount": 1, "reference_id": part, "occurred_at": FIRST["occurred_at"]}
+        assert send("POST", f"/v1/billing/transactions/{first['id']}/reverse", body).json()["flags"] == []
+
+
+def test_a_batch_finds_them_among_its_own(send):
+    items = [FIRST | {"reference_id": str(number)} for number in range(3)]
+    results = send("POST", "/v1/billing/transactions/batch", {"transactions": items}).json()["results"]
+    transactions = [result["transaction"] for result in results]
+    assert [transaction["near_duplicate_of"] for transaction in transactions] == [None, transactions[0]["id"], transactions[1]["id"]]
+
+
+def test_the_window_is_the_tenants_own(record, first, who):
+    services.set_policy(**who, near_duplicate_seconds=3600)
+    assert record(**FIRST | {"occurred_at": "2026-01-31T13:00:00Z"}, reference_id="later")["flags"] == ["near_duplicate"]
+    services.set_policy(**who, near_duplicate_seconds=0)
+    assert record(**FIRST, reference_id="at once")["flags"] == []
+
+
+def test_another_tenants_are_not_looked_at(record, first, send, outsider):
+    body = FIRST | {"reference_id": "click 2"}
+    assert send("POST", "/v1/billing/transactions", body, key=outsider).json()["flags"] == []
+
+
+def test_staff_see_them_in_a_list_of_their_own(record, first, admin_client):
+    second = record(**FIRST, reference_id="click 2")
+    page = admin_client.get("/admin/billing/transaction/?flag=any")
+    assert page.status_code == 200
+    assert [str(row.id) for row in page.context["cl"].result_list] == [second["id"]]
+    assert Transaction.objects.count() == 2

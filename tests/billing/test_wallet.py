@@ -1,0 +1,105 @@
+"""GET /v1/billing/wallet: what there is, and what there was at any moment by either clock."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from unittest.mock import ANY
+
+import pytest
+
+from billing import services
+from billing.models import Transaction
+
+pytestmark = pytest.mark.django_db
+WALLET = "/v1/billing/wallet"
+
+
+def test_an_account_without_transactions_has_nothing(send):
+    assert send("GET", WALLET).json() == {"currency": "USD", "balance": 0, "as_of": None, "wallets": []}
+
+
+def test_every_currency_is_shown_and_one_stands_at_the_top(send, record, who, outsider):
+    record(type="topup", amount=10)
+    record(type="topup", amount="7.25", currency="EUR", reference_id="euros")
+    record(type="usage", amount=3)
+    services.set_floor(**who, currency="USD", floor=Decimal("-5"))
+    dollars = {"currency": "USD", "balance": 7, "floor": -5, "entry_number": 2, "updated_at": ANY}
+    euros = {"currency": "EUR", "balance": 7.25, "floor": None, "entry_number": 1, "updated_at": ANY}
+    assert send("GET", WALLET).json() == {"currency": "USD", "balance": 7, "as_of": None, "wallets": [euros, dollars]}
+    assert send("GET", f"{WALLET}?currency=EUR").json()["balance"] == 7.25
+    assert send("GET", f"{WALLET}?currency=GBP").json()["balance"] == 0
+    assert send("GET", WALLET, key=outsider).json()["wallets"] == []
+
+
+def test_as_of_by_book_time_is_the_balance_after_the_last_entry_until_then(send, record):
+    replies = [record(type="topup", amount=amount, reference_id=str(amount)) for amount in (1, 2, 4)]
+    for reply, balance in zip(replies, (1, 3, 7), strict=True):
+        told = send("GET", f"{WALLET}?as_of={reply['created_at']}").json()
+        assert (told["balance"], told["as_of"]) == (balance, reply["created_at"])
+    before = (datetime.fromisoformat(replies[0]["created_at"]) - timedelta(microseconds=1)).isoformat().replace("+00:00", "Z")
+    assert send("GET", f"{WALLET}?as_of={before}").json()["balance"] == 0
+
+
+def test_as_of_by_world_time_counts_what_had_happened(send, record):
+    """Back-dated entries count from when they happened, whenever the book took them."""
+    record(type="topup", amount=1, occurred_at="2026-01-10T12:00:00Z", reference_id="1")
+    record(type="topup", amount=2, occurred_at="2026-01-09T23:59:59.999999Z", reference_id="2")
+    record(type="topup", amount=4, occurred_at="2026-01-10T00:00:00Z", reference_id="3")
+    record(type="usage", amount=8, occurred_at="2026-01-10T13:00:00+01:00", reference_id="4")
+    record(type="topup", amount=16, occurred_at="2026-01-11T00:00:00Z", reference_id="5")
+    for moment, balance in {
+        "2026-01-09": 0,
+        "2026-01-09T23:59:59.999999Z": 2,
+        "2026-01-10": 6,
+        "2026-01-10T11:59:59.999999Z": 6,
+        "2026-01-10T12:00:00Z": -1,
+        "2026-01-10T23:59:59Z": -1,
+        "2026-01-11": 15,
+        "2030-01-01": 15,
+    }.items():
+        assert send("GET", f"{WALLET}?as_of={moment}&basis=world").json()["balance"] == balance, moment
+    assert send("GET", f"{WALLET}?as_of=2026-01-11&basis=book").json()["balance"] == 0
+
+
+@pytest.mark.parametrize("query", ["as_of=yesterday", "currency=usd", "basis=moon", "as_of="])
+def test_a_wrong_parameter_is_a_422_of_the_query(send, query):
+    response = send("GET", f"{WALLET}?{query}")
+    assert response.status_code == 422
+    assert response.json()["detail"][0]["loc"] == ["query", query.partition("=")[0]]
+
+
+@pytest.mark.parametrize(("query", "count"), [("", 1), ("?as_of=2026-01-11", 2), ("?as_of=2026-01-11&basis=world", 2)])
+def test_the_number_of_queries_does_not_grow(send, record, django_assert_num_queries, query, count):
+    for currency in ("USD", "EUR", "GBP"):
+        record(type="topup", amount=1, currency=currency, reference_id=currency)
+    with django_assert_num_queries(count):
+        assert len(send("GET", WALLET + query).json()["wallets"]) == 3
+
+
+def test_the_entries_of_a_wallet_form_a_chain(record, tenant):
+    for number in range(5):
+        record(type="adjustment", amount=number - 2, reference_id=str(number))
+    chain = Transaction.objects.filter(tenant=tenant).order_by("entry_number").values_list("entry_number", "effect", "balance_after")
+    assert [(number, int(effect), int(balance)) for number, effect, balance in chain] == [
+        (1, -2, -2),
+        (2, -1, -3),
+        (3, 0, -3),
+        (4, 1, -2),
+        (5, 2, 0),
+    ]
+
+
+def test_a_floor_may_not_begin_above_the_balance(who, record):
+    from billing.errors import FloorAboveBalance
+
+    record(type="topup", amount=5)
+    with pytest.raises(FloorAboveBalance):
+        services.set_floor(**who, currency="USD", floor=Decimal(6))
+    assert services.set_floor(**who, currency="USD", floor=Decimal(5)).floor == 5
+
+
+def test_a_new_wallet_begins_with_the_policys_floor(who, send):
+    services.set_policy(**who, default_floor=Decimal(-10))
+    body = {"amount": 11, "type": "usage", "reference_id": "1"}
+    assert send("POST", "/v1/billing/transactions", body).status_code == 402
+    assert send("POST", "/v1/billing/transactions", body | {"amount": 10}).json()["balance"] == -10
+    assert datetime.now(UTC).isoformat() > send("GET", WALLET).json()["wallets"][0]["updated_at"][:10]
