@@ -32,7 +32,9 @@ def post_transaction(*, tenant_id: UUID, actor: str, request_id: str, idempotenc
     Raises GrantNotFound, GrantVoided, GrantNotYetEffective, GrantExpired, InsufficientCredit, MoreThanTaken, IdempotencyConflict.
     """
     who = {"tenant_id": tenant_id, "actor": actor, "request_id": request_id}
-    [outcome] = _post([_item(who, key=idempotency_key, facts=facts)])
+    item = _item(who, key=idempotency_key, facts=facts)
+    row = posting.post_one("credits_post", item, account=(tenant_id, item["grant_id"]), races=RACES)
+    outcome = _told(row, item)
     if isinstance(outcome, LedgerError):
         raise outcome
     return outcome
