@@ -157,9 +157,14 @@ BEGIN
     ) locked;
     accounts := coalesce(accounts, '{}');
     SELECT jsonb_object_agg(tenant_id || '/' || id, ordinality) INTO places FROM unnest(accounts) WITH ORDINALITY;
-    IF EXISTS (SELECT FROM unnest(accounts) WHERE held > 0) THEN
-        accounts := credits_release_overdue(accounts, items[1].now, items[1].actor, items[1].request_id);
-    END IF;
+    -- In the name of whoever came to that grant: one array may hold postings of several callers.
+    FOR place IN 1 .. cardinality(accounts) LOOP
+        CONTINUE WHEN (accounts[place]).held = 0;
+        SELECT * INTO item FROM unnest(items) given
+        WHERE given.tenant_id = (accounts[place]).tenant_id AND given.grant_id = (accounts[place]).id
+        LIMIT 1;
+        accounts[place:place] := credits_release_overdue(accounts[place:place], item.now, item.actor, item.request_id);
+    END LOOP;
 
     -- One look at all that the decisions need, with the locks in hand.
     SELECT array_agg((places ->> (wanted.tenant_id || '/' || wanted.grant_id))::int ORDER BY wanted.ordinality),

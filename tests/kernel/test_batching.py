@@ -130,7 +130,10 @@ def book():
 
 def blocked_backend():
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%toy_post%'")
+        # Another run of the tests may stand beside this one, in a database of its own.
+        cursor.execute(
+            "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%toy_post%'"
+        )
         row = cursor.fetchone()
     return row and row[0]
 
