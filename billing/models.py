@@ -182,6 +182,8 @@ class Transaction(LedgerRow):
             models.Index(fields=["tenant", "wallet", "occurred_at"], name="billing_transaction_occurred"),
             models.Index(fields=["wallet", "likeness", "occurred_at"], name="billing_transaction_like"),
             models.Index(fields=["id"], name="billing_transaction_flagged", condition=~Q(flags=[])),
+            # What one run brought; other requests need no index, so their postings don't pay for one.
+            models.Index(fields=["tenant", "request_id", "id"], name="billing_transaction_run", condition=Q(request_id__startswith="run:")),
         ]
 
     def __str__(self) -> str:

@@ -86,15 +86,18 @@ class Adapter(ABC):
     def prepare(self, values: dict[str, Any]) -> Posting:
         """A row's values as a posting; called off the main thread, so it asks no database. Raises RowRefused."""
 
+    def complete(self, tenant: Tenant, postings: Sequence[Posting]) -> None:  # noqa: B027 - few ledgers need it
+        """Add to prepared postings what only the book knows (the direction of a type, the id behind a reference)."""
+
     @abstractmethod
-    def existing(self, tenant: Tenant, postings: Sequence[Posting]) -> Mapping[str, Existing]:
-        """What the book holds under these postings' keys; one query for all."""
+    def existing(self, tenant: Tenant, keys: Sequence[str]) -> Mapping[str, Existing]:
+        """What the book holds under these keys; one query for all."""
 
     def accounts(self, tenant: Tenant, names: Sequence[str]) -> Mapping[str, Account]:
         """The accounts of these names that the book has; one query for all."""
         return {}
 
-    def new_account(self, name: str, posting: Posting) -> Account | None:
+    def new_account(self, tenant: Tenant, name: str, posting: Posting) -> Account | None:
         """The account that this posting would open, or None where it would be refused for want of it."""
         return None
 

@@ -137,7 +137,7 @@ class Application:
     def _post_whole(self, batch: list[Row]) -> int:
         postings = [row.posting for row in batch if row.posting is not None]
         with transaction.atomic():
-            outcomes = self.adapter.post(self.run.tenant, postings, self.run) if postings else []
+            outcomes = self._outcomes(postings) if postings else []
             checkpoint = self._write_checkpoint(batch, outcomes)
             waiting = self.pacer.sees_waiting()
         checkpoint.note_on(self.run)
@@ -150,10 +150,14 @@ class Application:
         checkpoint.note_on(self.run)
         return 0
 
+    def _outcomes(self, postings: list[Posting]) -> Sequence[Outcome]:
+        self.adapter.complete(self.run.tenant, postings)
+        return self.adapter.post(self.run.tenant, postings, self.run)
+
     def _post_one(self, posting: Posting) -> Outcome:
         try:
             with transaction.atomic():
-                return self.adapter.post(self.run.tenant, [posting], self.run)[0]
+                return self._outcomes([posting])[0]
         except (Busy, OutcomeUnknown):
             raise
         except LedgerError as error:

@@ -168,6 +168,13 @@ def whole(*, lowest: int, highest: int) -> Callable[[str], int]:
     return read
 
 
+def digest_text(value: str) -> str:
+    """The digest of a row's facts as an export wrote it: hexadecimal, eight bytes for each fact."""
+    if not value or len(value) % 16 or not value.isascii() or any(letter not in "0123456789abcdef" for letter in value):
+        raise Invalid(f"is no digest of facts: {shown(value)}")
+    return value
+
+
 def json_text(value: str) -> str:
     """A JSON object, kept digit for digit as it was written."""
     return _checked_json(value.encode("utf-8", "surrogateescape")) or ""

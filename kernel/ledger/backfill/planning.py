@@ -12,7 +12,7 @@ from typing import Any
 from kernel.ledger.backfill.adapters import ALREADY_THERE, CONFLICT, POSTED, Account, Adapter, Existing, Outcome
 from kernel.ledger.backfill.rejects import RejectWriter, told
 from kernel.ledger.backfill.rows import Posting, Row
-from kernel.ledger.backfill.scratch import Scratch
+from kernel.ledger.backfill.scratch import Scratch, Seen
 from kernel.ledger.idempotency import differing
 from kernel.tenants.models import Tenant
 
@@ -52,11 +52,13 @@ class Planner:
 
     def take(self, rows: Sequence[Row]) -> None:
         postings = [row.posting for row in rows if row.posting is not None]
-        found = self.adapter.existing(self.tenant, postings)
+        self.adapter.complete(self.tenant, postings)
         keys = [posting.key for posting in postings]
+        keys += [posting.rests_on for posting in postings if posting.rests_on is not None]
+        found = self.adapter.existing(self.tenant, keys)
         seen = self.scratch.seen(keys)
         accounts = self._accounts(postings)
-        fresh: dict[str, tuple[int, bytes]] = {}
+        fresh: dict[str, Seen] = {}
         sums: dict[tuple[str, date, str], tuple[int, Decimal]] = {}
         for row in rows:
             outcome = self._decide(row, found, seen, fresh, accounts)
@@ -74,8 +76,8 @@ class Planner:
         self,
         row: Row,
         found: Mapping[str, Existing],
-        seen: Mapping[str, tuple[int, bytes]],
-        fresh: dict[str, tuple[int, bytes]],
+        seen: Mapping[str, Seen],
+        fresh: dict[str, Seen],
         accounts: dict[str, Account],
     ) -> Outcome:
         posting = row.posting
@@ -84,12 +86,17 @@ class Planner:
         if (existing := found.get(posting.key)) is not None:
             return self._against(posting, existing.digest, f"{existing.id} in the book")
         if (earlier := fresh.get(posting.key) or seen.get(posting.key)) is not None:
-            return self._against(posting, earlier[1], f"line {earlier[0]} of this file")
+            return self._against(posting, earlier.digest, f"line {earlier.line} of this file")
+        if (ground := posting.rests_on) is not None and ground not in found:
+            before = fresh.get(ground) or seen.get(ground)
+            if before is None:
+                return self.adapter.missing(ground)
+            posting.ground = before.left
         refused = self._move(posting, accounts)
         if refused is not None:
             # A refused posting leaves its key free.
             return refused
-        fresh[posting.key] = (row.line, posting.digest)
+        fresh[posting.key] = Seen(line=row.line, digest=posting.digest, left=posting.left)
         return Outcome(POSTED)
 
     def _against(self, posting: Posting, first: bytes, where: str) -> Outcome:
@@ -102,7 +109,7 @@ class Planner:
         """Move the simulated balances, or say why the ledger would not."""
         touched: list[tuple[Account, Decimal]] = []
         for name, effect in posting.effects:
-            account = accounts.get(name) or self.adapter.new_account(name, posting)
+            account = accounts.get(name) or self.adapter.new_account(self.tenant, name, posting)
             if account is None:
                 return self.adapter.missing(name)
             accounts[name] = account

@@ -32,6 +32,14 @@ class RowRefused(Exception):
         self.why = why
 
 
+@dataclass(frozen=True, slots=True)
+class Left:
+    """How much of a posting may be taken back (None: it is itself a taking back, of which nothing may), in which unit."""
+
+    size: Decimal | None
+    unit: str
+
+
 @dataclass(slots=True)
 class Posting:
     """A row as its ledger will take it.
@@ -47,6 +55,11 @@ class Posting:
     occurred_at: datetime
     amounts: Sequence[tuple[str, Decimal]] = ()
     effects: Sequence[tuple[str, Decimal]] = ()
+    # The key of a posting that must be in the book, or earlier in the file, before this one.
+    rests_on: str | None = None
+    # What later ones may take back of this posting; and, once the plan has met its ground in the same file, of that one.
+    left: Left | None = None
+    ground: Left | None = None
 
 
 @dataclass(slots=True)

@@ -4,7 +4,7 @@ They belong to the session and vanish with it; a plan writes nothing else until 
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -13,10 +13,11 @@ import msgspec
 from django.db import connection
 
 from kernel.ledger.backfill.adapters import Account
+from kernel.ledger.backfill.rows import Left
 
 TABLES = """
 DROP TABLE IF EXISTS pg_temp.backfill_keys, pg_temp.backfill_accounts, pg_temp.backfill_sums;
-CREATE TEMPORARY TABLE backfill_keys (key text PRIMARY KEY, line bigint NOT NULL, digest bytea NOT NULL);
+CREATE TEMPORARY TABLE backfill_keys (key text PRIMARY KEY, line bigint NOT NULL, digest bytea NOT NULL, size numeric, unit text);
 CREATE TEMPORARY TABLE backfill_accounts (
     name text PRIMARY KEY, label text NOT NULL, unit text NOT NULL, before numeric NOT NULL, now numeric NOT NULL, lowest numeric,
     latest timestamptz, shown boolean NOT NULL, rows bigint NOT NULL, refused bigint NOT NULL, terms jsonb NOT NULL
@@ -26,6 +27,15 @@ CREATE TEMPORARY TABLE backfill_sums (
 );
 """
 ACCOUNT = "name, label, unit, before, now, lowest, latest, shown, rows, refused, terms"
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A posting that the plan has let through: at which line, with which facts, and how much of it may be taken back."""
+
+    line: int
+    digest: bytes
+    left: Left | None
 
 
 class Scratch:
@@ -39,18 +49,23 @@ class Scratch:
         with connection.cursor() as cursor:
             cursor.execute("DROP TABLE IF EXISTS pg_temp.backfill_keys, pg_temp.backfill_accounts, pg_temp.backfill_sums")
 
-    def seen(self, keys: Sequence[str]) -> dict[str, tuple[int, bytes]]:
-        """Line and digest of those keys that the file had before."""
-        rows = _rows("SELECT key, line, digest FROM backfill_keys WHERE key = ANY (%s)", [list(keys)])
-        return {key: (line, bytes(digest)) for key, line, digest in rows}
+    def seen(self, keys: Sequence[str]) -> dict[str, Seen]:
+        """Those keys that the file had before."""
+        rows = _rows("SELECT key, line, digest, size, unit FROM backfill_keys WHERE key = ANY (%s)", [list(keys)])
+        return {
+            key: Seen(line=line, digest=bytes(digest), left=None if unit is None else Left(size=size, unit=unit))
+            for key, line, digest, size, unit in rows
+        }
 
-    def remember(self, keys: Mapping[str, tuple[int, bytes]]) -> None:
-        lines = [line for line, _ in keys.values()]
-        digests = [digest for _, digest in keys.values()]
+    def remember(self, keys: Mapping[str, Seen]) -> None:
+        lines = [seen.line for seen in keys.values()]
+        digests = [seen.digest for seen in keys.values()]
+        sizes = [seen.left and seen.left.size for seen in keys.values()]
+        units = [seen.left and seen.left.unit for seen in keys.values()]
         with connection.cursor() as cursor:
             cursor.execute(
-                "INSERT INTO pg_temp.backfill_keys SELECT * FROM unnest(%s::text[], %s::bigint[], %s::bytea[])",
-                [list(keys), lines, digests],
+                "INSERT INTO pg_temp.backfill_keys SELECT * FROM unnest(%s::text[], %s::bigint[], %s::bytea[], %s::numeric[], %s::text[])",
+                [list(keys), lines, digests, sizes, units],
             )
 
     def accounts(self, names: Iterable[str]) -> dict[str, Account]:

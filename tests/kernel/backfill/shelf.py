@@ -69,10 +69,9 @@ class ShelfAdapter(Adapter):
             effects=((values["shelf"], effect),),
         )
 
-    def existing(self, tenant, postings):
+    def existing(self, tenant, keys):
         with connection.cursor() as cursor:
-            keys = [posting.key for posting in postings]
-            cursor.execute("SELECT key, number, digest FROM shelf_move WHERE tenant_id = %s AND key = ANY (%s)", [tenant.id, keys])
+            cursor.execute("SELECT key, number, digest FROM shelf_move WHERE tenant_id = %s AND key = ANY (%s)", [tenant.id, list(keys)])
             return {key: Existing(id=str(number), digest=bytes(kept)) for key, number, kept in cursor.fetchall()}
 
     def accounts(self, tenant, names):
@@ -86,7 +85,7 @@ class ShelfAdapter(Adapter):
                 for name, total, latest in cursor.fetchall()
             }
 
-    def new_account(self, name, posting):
+    def new_account(self, tenant, name, posting):
         return Account(name=name, label=name, unit="pieces", lowest=Decimal(0)) if posting.kind == "in" else None
 
     def post(self, tenant, postings, run):
@@ -98,11 +97,11 @@ class ShelfAdapter(Adapter):
         values = posting.body
         if values["shelf"] == "poison":
             raise InvalidValue(field="shelf", reason="poison")
-        first = self.existing(tenant, [posting]).get(posting.key)
+        first = self.existing(tenant, [posting.key]).get(posting.key)
         if first is not None:
             return Outcome("already_there") if first.digest == posting.digest else Outcome("conflict", "another move has this id")
         [(name, effect)] = posting.effects
-        account = self.accounts(tenant, [name]).get(name) or self.new_account(name, posting)
+        account = self.accounts(tenant, [name]).get(name) or self.new_account(tenant, name, posting)
         if account is None:
             return self.missing(name)
         if refused := self.refusal(account, posting, effect):

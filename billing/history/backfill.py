@@ -1,0 +1,240 @@
+"""How a wallet's history comes in from a file; kernel/ledger/backfill does the rest."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from billing import selectors, services
+from billing.choices import AGENT_LENGTH, REASON_LENGTH, REFERENCE_LENGTH, SHIPPED_TYPES, TYPE_LENGTH, Direction, ReversalReason
+from billing.history import lookups
+from billing.services.transactions import FACTS
+from kernel.ledger.backfill.adapters import (
+    ALREADY_THERE,
+    CONFLICT,
+    POSTED,
+    Account,
+    Adapter,
+    Blocker,
+    Existing,
+    Outcome,
+    UndoStep,
+    actor_of,
+)
+from kernel.ledger.backfill.columns import (
+    Column,
+    currency,
+    digest_text,
+    identifier,
+    json_from_json,
+    json_text,
+    moment,
+    money,
+    money_from_json,
+    one_of,
+    text,
+)
+from kernel.ledger.backfill.rows import Left, Posting, RowRefused
+from kernel.ledger.errors import IdempotencyConflict, LedgerError
+from kernel.ledger.identifiers import new_id
+from kernel.ledger.models import BackfillRun
+from kernel.tenants.models import Tenant
+
+LONGEST_DESCRIPTION = 100_000
+WALLET, LEFT = "wallet ", "left of "
+
+
+class TransactionsAdapter(Adapter):
+    """Rows of wallets, keyed by type and reference_id."""
+
+    command = "backfill_billing_transactions"
+    noun = "billing transactions"
+    facts = FACTS
+    left_out = ("direction", "effect", "entry_number", "balance_after", "flags", "created_at", "actor", "request_id")
+    columns = (
+        Column("reference_id", text(at_most=REFERENCE_LENGTH), required=True, help="the file's own id; with the type it is the key"),
+        Column("type", text(at_most=TYPE_LENGTH), required=True, help="topup, usage, ...: says which way the amount goes"),
+        Column(
+            "amount", money, required=True, help="a magnitude, or signed where the type has no direction", from_json=money_from_json(money)
+        ),
+        Column("currency", currency, help="ISO 4217 (default: the tenant's)"),
+        Column("occurred_at", moment, required=True, help="when it happened, with UTC offset; a date alone is its midnight UTC"),
+        Column("agent_id", text(at_most=AGENT_LENGTH), help="which agent"),
+        Column("description", text(at_most=LONGEST_DESCRIPTION), help="for people"),
+        Column("metadata", json_text, help="a JSON object, kept digit for digit", from_json=json_from_json),
+        Column("reverses", text(at_most=REFERENCE_LENGTH), help="reference_id of the entry, of the same type, that this one takes back"),
+        Column("reason_code", one_of(*ReversalReason.values), help=f"of a reversal: {', '.join(ReversalReason.values)}"),
+        Column("reason", text(at_most=REASON_LENGTH), help="of a reversal, for people"),
+        Column("id", identifier, help="a UUID to be kept (default: a new one)"),
+        Column("facts_digest", digest_text, help="from an export: keeps the answer to a repeated call as it was"),
+    )
+
+    def prepare(self, values: dict[str, Any]) -> Posting:
+        original = values.get("reverses")
+        if (original is None) != (values.get("reason_code") is None):
+            raise RowRefused("reason_code", "belongs to a reversal, and a reversal needs it")
+        kind = values["type"]
+        # Whom it reverses is known by reference here, and to the ledger by id: `complete` fills it in.
+        body = services.history_line({**values, "reverses": None})
+        digest = bytes.fromhex(body["facts_digest"])
+        return Posting(
+            key=key_of(kind, values["reference_id"]),
+            digest=digest,
+            body={"line": body, "values": values},
+            kind=kind,
+            occurred_at=values["occurred_at"],
+            rests_on=None if original is None else key_of(kind, original),
+        )
+
+    def complete(self, tenant: Tenant, postings: Sequence[Posting]) -> None:
+        directions = lookups.directions(tenant_id=tenant.id, codes={posting.kind for posting in postings})
+        strict, _ = lookups.policy(tenant_id=tenant.id)
+        grounds = [parts_of(posting.rests_on) for posting in postings if posting.rests_on is not None]
+        found = lookups.by_key(tenant_id=tenant.id, keys=grounds) if grounds else []
+        originals = {(kind, reference): (identifier, unit) for kind, reference, identifier, _, unit, _ in found}
+        for posting in postings:
+            shipped = SHIPPED_TYPES.get(posting.kind)
+            direction = directions.get(posting.kind, (str(shipped[1]), True) if shipped else (str(Direction.SIGNED), False))
+            posting.body["unknown_type"] = strict and not direction[1]
+            self._give_effect(tenant, posting, direction[0])
+            if posting.rests_on is not None:
+                self._name_original(posting, *originals.get(parts_of(posting.rests_on), (None, "")))
+
+    def _give_effect(self, tenant: Tenant, posting: Posting, direction: str) -> None:
+        values = posting.body["values"]
+        amount: Decimal = values["amount"]
+        unit = values.get("currency") or tenant.currency
+        effect = -amount if direction == Direction.DEBIT else amount
+        posting.body["negative"] = direction != Direction.SIGNED and amount < 0
+        if posting.rests_on is None:
+            posting.effects = ((f"{WALLET}{unit}", effect),)
+            posting.left = Left(size=abs(amount), unit=unit)
+        else:
+            effect = -effect
+            posting.left = Left(size=None, unit=unit)
+            posting.effects = ((f"{LEFT}{posting.rests_on}", -abs(amount)), (f"{WALLET}{unit}", effect))
+        posting.amounts = ((unit, effect),)
+
+    def _name_original(self, posting: Posting, original: Any, unit: str) -> None:
+        if original is not None and unit != posting.amounts[0][0]:
+            posting.body["original_unit"] = unit
+        values, line = posting.body["values"], posting.body["line"]
+        facts = {**values, "reverses": original, "amount": abs(values["amount"])}
+        # An id that nobody has: the ledger itself says that there is no such entry.
+        line["reverses"] = new_id() if original is None or "original_unit" in posting.body else original
+        line["amount"] = f"{facts['amount']:f}"
+        line["facts_digest"] = values.get("facts_digest") or services.history_digest(facts).hex()
+        posting.digest = bytes.fromhex(line["facts_digest"])
+
+    def existing(self, tenant: Tenant, keys: Sequence[str]) -> Mapping[str, Existing]:
+        rows = lookups.by_key(tenant_id=tenant.id, keys=[parts_of(key) for key in keys])
+        return {key_of(kind, reference): Existing(id=str(found), digest=kept) for kind, reference, found, kept, _, _ in rows}
+
+    def accounts(self, tenant: Tenant, names: Sequence[str]) -> Mapping[str, Account]:
+        found = {}
+        for wallet in selectors.list_wallets(tenant_id=tenant.id):
+            name = f"{WALLET}{wallet['currency']}"
+            latest = lookups.latest(tenant_id=tenant.id, currency=wallet["currency"]) if name in names else None
+            found[name] = wallet_account(name, wallet["currency"], wallet["balance"], wallet["floor"], latest)
+        grounds = {parts_of(name.removeprefix(LEFT)): name for name in names if name.startswith(LEFT)}
+        for kind, reference, _, _, unit, left in lookups.by_key(tenant_id=tenant.id, keys=list(grounds)) if grounds else ():
+            name = grounds[kind, reference]
+            found[name] = ground_account(name, reference, Left(size=left, unit=unit))
+        return {name: found[name] for name in names if name in found}
+
+    def new_account(self, tenant: Tenant, name: str, posting: Posting) -> Account | None:
+        if name.startswith(LEFT):
+            # Its original is in this file, not in the book.
+            return ground_account(name, parts_of(name.removeprefix(LEFT))[1], posting.ground or Left(size=None, unit=""))
+        _, floor = lookups.policy(tenant_id=tenant.id)
+        return wallet_account(name, name.removeprefix(WALLET), Decimal(0), floor, None)
+
+    def refusal(self, account: Account, posting: Posting, effect: Decimal) -> Outcome | None:
+        if posting.body["unknown_type"]:
+            return Outcome("unknown_type", f"the tenant is strict, and its catalogue has no type {posting.kind}")
+        if posting.body["negative"]:
+            return Outcome("invalid_value", f"amount: type {posting.kind} takes a magnitude, not a negative amount")
+        if account.terms.get("is_reversal"):
+            return Outcome("not_reversible", f"{account.label} is itself a reversal")
+        if account.name.startswith(LEFT) and account.unit != posting.amounts[0][0]:
+            return other_currency(account.unit)
+        refused = super().refusal(account, posting, effect)
+        if refused is None or not account.name.startswith(LEFT):
+            return refused
+        code = "exceeds_original" if account.now else "already_reversed"
+        return Outcome(code, f"{account.now:f} is left of {account.label}")
+
+    def missing(self, name: str) -> Outcome:
+        return Outcome("not_found", f"there is no {' '.join(parts_of(name.removeprefix(LEFT)))} to take back")
+
+    def post(self, tenant: Tenant, postings: Sequence[Posting], run: BackfillRun) -> Sequence[Outcome]:
+        outcomes: list[Outcome] = []
+        for together in in_calls(postings):
+            if together[0].rests_on is not None:
+                self.complete(tenant, together)
+            who: dict[str, Any] = {"tenant_id": tenant.id, "actor": actor_of(run), "request_id": run.request_id}
+            answers = services.record_history(**who, lines=[posting.body["line"] for posting in together])
+            outcomes += map(told, together, answers)
+        return outcomes
+
+    def blockers(self, tenant: Tenant, run: BackfillRun, *, at_most: int) -> Iterable[Blocker]:
+        for kind, reference in lookups.reversals_of_others(tenant_id=tenant.id, request_id=run.request_id, at_most=at_most):
+            yield Blocker(what=f"{kind} {reference}", why="is itself a reversal: record what it took back again")
+        for wallet, lowest, floor in lookups.wallets_without(tenant_id=tenant.id, request_id=run.request_id):
+            yield Blocker(what=f"wallet {wallet}", why=f"would fall to {lowest:f}, its floor is {floor:f}")
+
+    def undo(self, tenant: Tenant, run: BackfillRun, *, at_most: int, actor: str) -> UndoStep:
+        reversed_rows = services.reverse_history(
+            tenant_id=tenant.id, actor=actor, request_id=run.undo_request_id, of=run.request_id, at_most=at_most
+        )
+        return UndoStep(reversed=reversed_rows)
+
+
+def key_of(kind: str, reference: str) -> str:
+    """Type and reference as one text; the length keeps two pairs from looking alike."""
+    return f"{len(kind)}:{kind}{reference}"
+
+
+def parts_of(key: str) -> tuple[str, str]:
+    length, _, both = key.partition(":")
+    return both[: int(length)], both[int(length) :]
+
+
+def ground_account(name: str, reference: str, left: Left) -> Account:
+    """What is left of an original to be taken back."""
+    room = left.size or Decimal(0)
+    terms = {"is_reversal": left.size is None}
+    return Account(name=name, label=reference, unit=left.unit, before=room, now=room, lowest=Decimal(0), shown=False, terms=terms)
+
+
+def wallet_account(name: str, unit: str, balance: Decimal, floor: Decimal | None, latest: Any) -> Account:
+    return Account(name=name, label=f"wallet {unit}", unit=unit, before=balance, now=balance, lowest=floor, latest=latest)
+
+
+def in_calls(postings: Sequence[Posting]) -> Iterator[list[Posting]]:
+    """The postings in as few calls as will do: a reversal must find its original in the book, so it begins a new call after it."""
+    call: list[Posting] = []
+    keys: set[str] = set()
+    for posting in postings:
+        if posting.rests_on in keys:
+            yield call
+            call, keys = [], set()
+        call.append(posting)
+        keys.add(posting.key)
+    if call:
+        yield call
+
+
+def other_currency(unit: str) -> Outcome:
+    """The ledger would put the reversal into its original's wallet, whatever the row says: that is no silent matter."""
+    return Outcome("invalid_value", f"currency: what it takes back is in {unit}")
+
+
+def told(posting: Posting, answer: Any) -> Outcome:
+    if isinstance(answer, IdempotencyConflict):
+        differing = ", ".join(answer.facts["fields"])
+        return Outcome(CONFLICT, f"the key stands for {answer.facts['first_id']} in the book with another {differing}")
+    if isinstance(answer, LedgerError) and "original_unit" in posting.body:
+        return other_currency(posting.body["original_unit"])
+    if isinstance(answer, LedgerError):
+        return Outcome(answer.code, str(answer))
+    return Outcome(POSTED if answer.outcome == "posted" else ALREADY_THERE)

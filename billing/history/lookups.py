@@ -1,0 +1,70 @@
+"""What bringing history in must know of the book, a thousand rows to a question."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID
+
+from django.db import connection
+
+from billing.models import Policy, Transaction, TransactionType
+
+Key = tuple[str, str]
+BY_KEY = """
+SELECT entry.type, entry.reference_id, entry.id, entry.facts_digest, entry.currency,
+    CASE WHEN entry.reverses_id IS NULL THEN abs(entry.effect) - entry.reversed_amount END
+FROM unnest(%s::text[], %s::text[]) AS wanted (type, reference_id)
+JOIN billing_transaction entry ON entry.tenant_id = %s AND entry.reference_id = wanted.reference_id AND entry.type = wanted.type
+"""
+# What the balance would pass through while a run's entries are taken back, newest first.
+LOWEST_WITHOUT = """
+SELECT currency, balance - max(taken), floor FROM (
+    SELECT wallet.currency, wallet.balance, wallet.floor,
+        sum(entry.effect - sign(entry.effect) * entry.reversed_amount) OVER (PARTITION BY entry.wallet_id ORDER BY entry.id DESC) AS taken
+    FROM billing_transaction entry
+    JOIN billing_wallet wallet ON wallet.tenant_id = entry.tenant_id AND wallet.id = entry.wallet_id
+    WHERE entry.tenant_id = %s AND entry.request_id = %s AND entry.request_id LIKE 'run:%%' AND entry.reversed_by_id IS NULL
+        AND wallet.floor IS NOT NULL
+) AS path
+GROUP BY currency, balance, floor
+HAVING balance - max(taken) < floor
+ORDER BY currency
+"""
+
+
+def by_key(*, tenant_id: UUID, keys: Sequence[Key]) -> list[tuple[str, str, UUID, bytes, str, Decimal | None]]:
+    """Type, reference, id, digest, currency and what is left to reverse (None of a reversal), of the entries under these keys."""
+    with connection.cursor() as cursor:
+        cursor.execute(BY_KEY, [[kind for kind, _ in keys], [reference for _, reference in keys], tenant_id])
+        return [(kind, reference, found, bytes(kept), unit, left) for kind, reference, found, kept, unit, left in cursor.fetchall()]
+
+
+def directions(*, tenant_id: UUID, codes: Iterable[str]) -> dict[str, tuple[str, bool]]:
+    """Of the tenant's own types: the direction, and whether it is in the catalogue."""
+    types = TransactionType.objects.filter(tenant_id=tenant_id, code__in=list(codes))
+    return {code: (direction, known) for code, direction, known in types.values_list("code", "direction", "is_catalogued")}
+
+
+def policy(*, tenant_id: UUID) -> tuple[bool, Decimal | None]:
+    """Whether the tenant is strict about types, and the floor of a new wallet."""
+    found = Policy.objects.filter(tenant_id=tenant_id).values_list("strict_types", "default_floor").first()
+    return (False, None) if found is None else found
+
+
+def latest(*, tenant_id: UUID, currency: str) -> datetime | None:
+    """When the newest entry of a wallet happened in the world; one index probe."""
+    entries = Transaction.objects.filter(tenant_id=tenant_id, wallet__tenant_id=tenant_id, wallet__currency=currency)
+    return entries.order_by("-occurred_at").values_list("occurred_at", flat=True).first()
+
+
+def reversals_of_others(*, tenant_id: UUID, request_id: str, at_most: int) -> list[tuple[str, str]]:
+    """Reversals in a run whose originals the run did not bring: they can't be reversed again."""
+    entries = Transaction.objects.filter(tenant_id=tenant_id, request_id=request_id, request_id__startswith="run:", reverses__isnull=False)
+    return list(entries.exclude(reverses__request_id=request_id).order_by("id").values_list("type", "reference_id")[:at_most])
+
+
+def wallets_without(*, tenant_id: UUID, request_id: str) -> list[tuple[str, Decimal, Decimal]]:
+    """Currency, lowest balance and floor of the wallets that would break their floor without the run's entries."""
+    with connection.cursor() as cursor:
+        cursor.execute(LOWEST_WITHOUT, [tenant_id, request_id])
+        return list(cursor.fetchall())

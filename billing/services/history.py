@@ -1,0 +1,82 @@
+"""History brought in from files: the same postings in bulk, made ready beforehand, and the reversal of all that one run brought."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from billing.choices import SHIPPED_TYPES, ReversalReason
+from billing.models import Transaction
+from billing.services.transactions import FACTS, RACES, REFUSALS
+from kernel.ledger import posting
+from kernel.ledger.constraints import refusals
+from kernel.ledger.errors import IdempotencyConflict
+from kernel.ledger.idempotency import differing, digest
+from kernel.ledger.identifiers import new_id
+from kernel.ledger.money import plain
+
+GIVEN = ("currency", "type", "reference_id", "agent_id", "description", "metadata", "occurred_at", "reverses", "reason_code", "reason")
+
+
+def history_line(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """A checked transaction as `billing_post` takes it, but for who posts it. Asks no database.
+
+    `facts`: the arguments of record_transaction or reverse_transaction; perhaps `id`, which is kept, and `facts_digest` (hexadecimal), kept
+    as well, so that callers of another book find their keys here.
+    """
+    label, direction = SHIPPED_TYPES.get(facts["type"], (None, None))
+    return {
+        **{name: facts.get(name) for name in GIVEN},
+        "id": facts.get("id") or new_id(),
+        "shipped_label": label,
+        "shipped_direction": direction,
+        "amount": plain(facts["amount"]),
+        "facts_digest": facts.get("facts_digest") or history_digest(facts).hex(),
+    }
+
+
+def history_digest(facts: Mapping[str, Any]) -> bytes:
+    """The digest that the same facts have when they come through the API."""
+    told = {name: facts.get(name) for name in FACTS}
+    if told["metadata"] is not None:
+        told["metadata"] = json.loads(told["metadata"], parse_float=str)
+    if told["reverses"] is not None:
+        told["reverses"] = str(told["reverses"])
+    return digest(told, FACTS)
+
+
+@refusals
+def record_history(*, tenant_id: UUID, actor: str, request_id: str, lines: Sequence[Mapping[str, Any]]) -> list[Any]:
+    """Post lines of `history_line`, in order; for each its row or the LedgerError that refused it."""
+    who = {"tenant_id": tenant_id, "actor": actor, "request_id": request_id}
+    rows = posting.post("billing_post", [{**line, **who} for line in lines], races=RACES)
+    return [_answer(row, line) for row, line in zip(rows, lines, strict=True)]
+
+
+@refusals
+def reverse_history(*, tenant_id: UUID, actor: str, request_id: str, of: str, at_most: int) -> int:
+    """Reverse what is left of up to so many transactions whose request was `of`, newest first; how many were. Raises what refused one."""
+    entries = Transaction.objects.filter(tenant_id=tenant_id, request_id=of, reverses=None, reversed_by=None)
+    found = entries.filter(request_id__startswith="run:").order_by("-id").values_list("id", "type")[:at_most]
+    reason = {"reason_code": ReversalReason.OTHER.value, "reason": f"taken back with the whole of {of}"}
+    lines = [_reversal(identifier, reason) for identifier, _ in found]
+    if not lines:
+        return 0
+    for answer in record_history(tenant_id=tenant_id, actor=actor, request_id=request_id, lines=lines):
+        if isinstance(answer, Exception):
+            raise answer
+    return len(lines)
+
+
+def _reversal(original: UUID, reason: Mapping[str, str]) -> dict[str, Any]:
+    identifier = new_id()
+    facts = {"reverses": original, **reason}
+    return {**facts, "id": identifier, "reference_id": str(identifier), "facts_digest": history_digest(facts).hex()}
+
+
+def _answer(row: Any, line: Mapping[str, Any]) -> Any:
+    if row.outcome == "conflict":
+        fields = differing(FACTS, bytes(row.first_digest), bytes.fromhex(line["facts_digest"]))
+        # A digest from before a fact was known is shorter, and yet the same.
+        return IdempotencyConflict(first_id=row.id, fields=fields) if fields else row._replace(outcome="replayed")
+    return row if row.outcome in {"posted", "replayed"} else REFUSALS[row.outcome](row, {"reverses": None, "type": None, **line})
