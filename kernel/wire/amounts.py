@@ -119,6 +119,10 @@ class AmountNumber(Amount):
             return number | {"exclusiveMinimum": 0}
         return number | ({"minimum": 0} if self.sign == "not_negative" else {"exclusiveMinimum": -int(LIMIT)})
 
+    def written_schema(self) -> dict[str, Any]:
+        # A balance is a sum, so the bounds of one amount are not its own.
+        return {"type": "number"}
+
 
 class AmountText(Amount):
     """A string of plain digits, `10.5`; a JSON number is refused, for it may have been a float already.
@@ -154,5 +158,11 @@ class AmountText(Amount):
     def schema(self) -> dict[str, Any]:
         minus = "-?" if self.sign == "any" else ""
         if self.sign == "positive":
-            return {"type": "string", "pattern": rf"^(?=.*[1-9])[0-9]{{1,{WHOLE_DIGITS}}}(\.[0-9]{{1,{PLACES}}})?$"}
+            # Without a look-ahead: whoever makes values from the schema can't see through one.
+            large = rf"0*[1-9][0-9]{{0,{WHOLE_DIGITS - 1}}}(\.[0-9]{{1,{PLACES}}})?"
+            small = rf"0+\.0{{0,{PLACES - 1}}}[1-9][0-9]{{0,{PLACES - 1}}}"
+            return {"type": "string", "pattern": f"^({large}|{small})$"}
         return {"type": "string", "pattern": rf"^{minus}[0-9]{{1,{WHOLE_DIGITS}}}(\.[0-9]{{1,{PLACES}}})?$"}
+
+    def written_schema(self) -> dict[str, Any]:
+        return {"type": "string", "pattern": rf"^-?[0-9]+(\.[0-9]{{1,{PLACES}}})?$"}

@@ -32,7 +32,8 @@ class Field(RestField):
     """The base of them all.
 
     `required`, `allow_null` and `default` as in REST framework; an optional field that is absent reads as its default, else None.
-    `spoken` overrides the wire name that the dialect would give. `description` and `example` go to the schema.
+    `spoken` overrides the wire name that the dialect would give. `description` and `example` go to the schema. `omitted`: an optional field
+    that a reply leaves out when it is absent, in an API that otherwise says null.
     """
 
     # What msgspec shall demand before `parse` sees the value; Raw hands the bytes to `parse_raw` instead.
@@ -40,9 +41,12 @@ class Field(RestField):
     # The code for a value of another JSON type; a null that isn't allowed carries it as the fact `expected`.
     type_code = "not_text"
 
-    def __init__(self, *, spoken: str | None = None, description: str = "", example: Any = empty, **kwargs: Any) -> None:
+    def __init__(
+        self, *, spoken: str | None = None, description: str = "", example: Any = empty, omitted: bool = False, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self.spoken = spoken
+        self.omitted = omitted
         self.description = description
         self.example = example
 
@@ -65,6 +69,10 @@ class Field(RestField):
     def schema(self) -> dict[str, Any]:
         """The JSON schema of a value that isn't null."""
         raise NotImplementedError
+
+    def written_schema(self) -> dict[str, Any]:
+        """The same for a value in a reply."""
+        return self.schema()
 
     def to_internal_value(self, data: Any) -> Any:
         return self.parse(data)

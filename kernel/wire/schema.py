@@ -203,7 +203,7 @@ class DeclaredExtension(OpenApiSerializerExtension):
         is_reply = issubclass(kind, Reply)
         properties, required = {}, []
         for entry in kind.plan:
-            always_there = entry.field.required or (is_reply and not kind.omits_absent)
+            always_there = entry.field.required or (is_reply and not kind.omits_absent and not entry.field.omitted)
             if always_there:
                 required.append(entry.spoken)
             may_be_null = entry.field.allow_null or (always_there and not entry.field.required)
@@ -223,7 +223,7 @@ def schema_of(declared: Field, auto_schema: AutoSchema, direction: str) -> dict[
         return {"type": "array", "items": items} | {name: limit for name, limit in limits.items() if limit is not None}
     if isinstance(declared, Nested):
         return auto_schema.resolve_serializer(declared.shape, direction).ref  # type: ignore[no-any-return]
-    return declared.schema()
+    return declared.schema() if direction == "request" else declared.written_schema()
 
 
 def _described(declared: Field, schema: dict[str, Any], *, may_be_null: bool) -> dict[str, Any]:

@@ -201,7 +201,8 @@ class Reply(Declared):
             cls.omits_absent = cls.dialect is not None and cls.dialect.omits_absent
         omits = cls.omits_absent
         cls.steps = [
-            (entry.spoken, entry.key, entry.field.plain, entry.field.required, omits and not entry.field.required) for entry in cls.plan
+            (entry.spoken, entry.key, entry.field.plain, entry.field.required, (omits or entry.field.omitted) and not entry.field.required)
+            for entry in cls.plan
         ]
 
     @classmethod

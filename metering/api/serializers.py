@@ -252,9 +252,9 @@ class CompletedReply(TransactionReply):
     """The completed transaction, flat and under `transaction`: two published forms in one."""
 
     transaction = Nested(TransactionReply)
-    fact_id = Identifier(required=False)
-    cost_id = Identifier(required=False)
-    pricing = Nested(PricingReply, required=False)
+    fact_id = Identifier(required=False, omitted=True)
+    cost_id = Identifier(required=False, omitted=True)
+    pricing = Nested(PricingReply, required=False, omitted=True)
 
     @classmethod
     def plain(cls, row: Any) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from typing import Any
 from uuid import UUID
 
+from django.db import transaction
 from django.db.models.functions import Now
 
 from kernel.ledger.constraints import refusals
@@ -34,7 +35,8 @@ def create_agent(
         description=description,
         status=status or AgentStatus.ACTIVE,
     )
-    agent.save(force_insert=True)
+    with transaction.atomic():
+        agent.save(force_insert=True)
     return selectors.get_agent(tenant_id=tenant_id, agent_id=agent.id)
 
 

@@ -1,6 +1,7 @@
 """The public schema says what the code does."""
 
 import io
+import re
 
 import pytest
 import yaml
@@ -87,9 +88,12 @@ def test_a_path_id_is_a_uuid_and_may_be_unknown(document):
     assert [parameter["required"] for parameter in nudge["parameters"] if parameter["name"] == "On-Behalf-Of"] == [True]
 
 
-def test_no_amount_pattern_takes_the_empty_string(document):
-    line = document["components"]["schemas"]["ShopLineRequest"]["properties"]["unitPrice"]
-    assert line["pattern"].startswith("^(?=")
+def test_the_pattern_of_a_positive_amount_takes_amounts_above_zero_and_nothing_else(document):
+    pattern = document["components"]["schemas"]["ShopLineRequest"]["properties"]["unitPrice"]["pattern"]
+    for amount in ("1", "10", "0.5", "007", "10.500", "0.000000000000000001", "9" * 18 + "." + "9" * 18):
+        assert re.search(pattern, amount), amount
+    for text in ("", "0", "0.0", "-1", "+1", "1e5", ".5", "1.", "1,5", "NaN", "0." + "0" * 18 + "1"):
+        assert not re.search(pattern, text), text
 
 
 def test_a_view_without_an_operation_is_named():
