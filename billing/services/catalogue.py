@@ -10,6 +10,7 @@ from django.utils import timezone
 from billing.choices import TYPE_LENGTH, Direction
 from billing.errors import DirectionInUse, FloorAboveBalance
 from billing.models import Policy, Transaction, TransactionType, Wallet
+from billing.services.transactions import check_amount
 from kernel.ledger.constraints import refusals
 from kernel.ledger.errors import InvalidValue
 from kernel.ledger.money import is_currency
@@ -52,6 +53,8 @@ def set_policy(
     default_floor: Decimal | None = KEEP,
 ) -> Policy:
     """Change what is given of the tenant's policy. `default_floor` is for wallets opened from now on. Raises InvalidValue."""
+    if default_floor is not KEEP and default_floor is not None:
+        check_amount("default_floor", default_floor)
     if default_floor is not KEEP and default_floor is not None and default_floor > 0:
         raise InvalidValue(field="default_floor", reason="too_large", value=default_floor, max=0)
     if near_duplicate_seconds is not KEEP and not 0 <= near_duplicate_seconds <= 31_536_000:
@@ -75,6 +78,8 @@ def set_floor(*, tenant_id: UUID, actor: str, request_id: str = "", currency: st
     """
     if not is_currency(currency):
         raise InvalidValue(field="currency", reason="unknown_currency", value=currency)
+    if floor is not None:
+        check_amount("floor", floor)
     with transaction.atomic():
         Wallet.objects.get_or_create(tenant_id=tenant_id, currency=currency)
         wallet = Wallet.objects.select_for_update(no_key=True).get(tenant_id=tenant_id, currency=currency)

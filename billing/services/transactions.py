@@ -178,7 +178,7 @@ def _check(facts: Mapping[str, Any]) -> None:
     """What the API's fields make sure of, for every other caller too. Raises InvalidValue."""
     amount, currency = facts.get("amount"), facts.get("currency")
     if amount is not None:
-        _check_amount(amount)
+        check_amount("amount", amount)
     if currency is not None and not is_currency(currency):
         raise InvalidValue(field="currency", reason="unknown_currency", value=currency)
     for name in TEXTS:
@@ -190,13 +190,14 @@ def _check(facts: Mapping[str, Any]) -> None:
             raise InvalidValue(field=name, reason="too_short", value="", min=1)
 
 
-def _check_amount(amount: Decimal) -> None:
+def check_amount(field: str, amount: Decimal) -> None:
+    """What an amount column can hold to the last digit. Raises InvalidValue."""
     if not amount.is_finite():
-        raise InvalidValue(field="amount", reason="not_finite", value=None)
+        raise InvalidValue(field=field, reason="not_finite", value=None)
     if abs(amount) >= LIMIT:
-        raise InvalidValue(field="amount", reason="too_many_digits", value=amount, max=PLACES)
+        raise InvalidValue(field=field, reason="too_many_digits", value=amount, max=PLACES)
     if amount != round(amount, PLACES):
-        raise InvalidValue(field="amount", reason="too_many_decimals", value=amount, max=PLACES)
+        raise InvalidValue(field=field, reason="too_many_decimals", value=amount, max=PLACES)
 
 
 def _check_text(name: str, text: str) -> None:

@@ -1,5 +1,7 @@
 """Types and policy: what a tenant may decide, and when it is too late."""
 
+from decimal import Decimal
+
 import pytest
 from django.db import IntegrityError, connection, transaction
 
@@ -69,7 +71,7 @@ def test_what_no_type_can_be_is_refused(who, facts):
         services.define_type(**{**who, "code": "tip", "label": "", "direction": "debit"} | facts)
 
 
-@pytest.mark.parametrize("facts", [{"default_floor": 1}, {"near_duplicate_seconds": -1}, {"near_duplicate_seconds": 10**9}])
+@pytest.mark.parametrize("facts", [{"default_floor": Decimal(1)}, {"near_duplicate_seconds": -1}, {"near_duplicate_seconds": 10**9}])
 def test_what_no_policy_can_be_is_refused(who, facts):
     with pytest.raises(InvalidValue):
         services.set_policy(**who, **facts)

@@ -1,0 +1,53 @@
+"""A thin mouth over billing.services.set_policy and set_floor."""
+
+from argparse import ArgumentParser, BooleanOptionalAction
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from billing import services
+from kernel.tenants.errors import DomainError
+from kernel.tenants.selectors import get_tenant
+
+ACTOR = "command:set_billing_policy"
+
+
+def floor(text: str) -> Decimal | None:
+    """An amount, or `none`. Raises ValueError."""
+    if text.lower() == "none":
+        return None
+    try:
+        return Decimal(text)
+    except InvalidOperation as error:
+        raise ValueError(text) from error
+
+
+class Command(BaseCommand):
+    help = (
+        "Say how a tenant's wallets are kept; what isn't named stays. "
+        "Example: manage.py set_billing_policy acme --strict-types --default-floor 0 --floor USD -100"
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("tenant", help="slug or id")
+        parser.add_argument("--strict-types", action=BooleanOptionalAction, help="refuse types that aren't in the catalogue")
+        parser.add_argument("--near-duplicate-seconds", type=int, help="flag like transactions closer than this; 0 for never")
+        parser.add_argument("--default-floor", type=floor, default=services.KEEP, help="where a new wallet's floor lies: 0, below, or none")
+        parser.add_argument("--floor", nargs=2, metavar=("CURRENCY", "AMOUNT"), help="the floor of one wallet; or none")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        names = ("strict_types", "near_duplicate_seconds")
+        changes = {name: options[name] for name in names if options[name] is not None} | {"default_floor": options["default_floor"]}
+        try:
+            tenant = get_tenant(tenant=options["tenant"])
+            policy = services.set_policy(tenant_id=tenant.id, actor=ACTOR, **changes)
+            if options["floor"]:
+                currency, amount = options["floor"]
+                services.set_floor(tenant_id=tenant.id, actor=ACTOR, currency=currency, floor=floor(amount))
+        except (DomainError, ValueError) as error:
+            raise CommandError(str(error)) from error
+        self.stdout.write(
+            f"{tenant.slug}: strict types {'on' if policy.strict_types else 'off'}, near-duplicates within "
+            f"{policy.near_duplicate_seconds} s, new wallets' floor {policy.default_floor}"
+        )

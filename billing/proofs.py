@@ -1,0 +1,117 @@
+"""What must hold of the billing book; `find_faults` recomputes all of it from the entries."""
+
+from collections.abc import Iterator
+from uuid import UUID
+
+from kernel.ledger import proofs
+from kernel.ledger.proofs import Fault, Proof
+
+
+def find_faults(*, tenant_id: UUID | None = None, at_most: int = 1) -> Iterator[Fault]:
+    """The first faults of each proof, over the whole book or one tenant's."""
+    return proofs.find_faults(PROOFS, tenant_id=tenant_id, at_most=at_most)
+
+
+PROOFS = (
+    Proof(
+        name="billing_chain",
+        says="A wallet's entries are numbered 1, 2, 3 in the order of their time, and each balance is the one before plus the effect.",
+        statement="""
+            SELECT tenant_id, wallet_id, id, entry_number, number_before, balance_before, effect, balance_after
+            FROM (
+                SELECT tenant_id, wallet_id, id, entry_number, effect, balance_after, created_at,
+                    coalesce(lag(entry_number) OVER chain, 0) AS number_before,
+                    coalesce(lag(balance_after) OVER chain, 0) AS balance_before,
+                    lag(created_at) OVER chain AS time_before
+                FROM billing_transaction
+                WHERE %(tenant)s::uuid IS NULL OR tenant_id = %(tenant)s
+                WINDOW chain AS (PARTITION BY tenant_id, wallet_id ORDER BY entry_number)
+            ) AS entry
+            WHERE entry_number <> number_before + 1 OR balance_after <> balance_before + effect OR created_at < time_before
+        """,
+    ),
+    Proof(
+        name="billing_wallet",
+        says="A wallet stands where its newest entry left it, in that entry's currency and not below its floor.",
+        statement="""
+            SELECT wallet.tenant_id, wallet.id, wallet.currency, wallet.balance, entry.balance_after, wallet.last_entry_number,
+                entry.entry_number, wallet.floor
+            FROM billing_wallet wallet
+            LEFT JOIN LATERAL (
+                SELECT entry_number, balance_after, created_at, currency FROM billing_transaction
+                WHERE tenant_id = wallet.tenant_id AND wallet_id = wallet.id ORDER BY entry_number DESC LIMIT 1
+            ) AS entry ON true
+            WHERE (%(tenant)s::uuid IS NULL OR wallet.tenant_id = %(tenant)s) AND (
+                wallet.balance <> coalesce(entry.balance_after, 0) OR wallet.last_entry_number <> coalesce(entry.entry_number, 0)
+                OR wallet.last_entry_at IS DISTINCT FROM entry.created_at OR wallet.balance < wallet.floor)
+        """,
+    ),
+    Proof(
+        name="billing_effect",
+        says="An entry has its wallet's currency, its type's direction, and the effect that its amount has in it.",
+        statement="""
+            SELECT entry.tenant_id, entry.id, entry.currency, entry.type, entry.direction, entry.amount, entry.effect
+            FROM billing_transaction entry
+            LEFT JOIN billing_wallet wallet ON wallet.tenant_id = entry.tenant_id AND wallet.id = entry.wallet_id
+            LEFT JOIN billing_transactiontype kind ON kind.tenant_id = entry.tenant_id AND kind.code = entry.type
+            WHERE (%(tenant)s::uuid IS NULL OR entry.tenant_id = %(tenant)s) AND (
+                wallet.currency IS DISTINCT FROM entry.currency OR kind.direction IS DISTINCT FROM entry.direction
+                OR entry.effect <>
+                    CASE WHEN (entry.direction = 'debit') = (entry.reverses_id IS NULL) THEN -entry.amount ELSE entry.amount END)
+        """,
+    ),
+    Proof(
+        name="billing_reversal",
+        says="A reversal stands in its original's wallet, under its type, with the opposite sign; and an original knows how much is gone.",
+        statement="""
+            SELECT original.tenant_id, original.id, original.effect, original.reversed_amount, original.reversed_by_id, taken.amount
+            FROM billing_transaction original
+            LEFT JOIN (
+                SELECT tenant_id, reverses_id AS id, sum(abs(effect)) AS amount, sum(sign(effect)) AS signs, count(*) AS entries,
+                    min(type) AS first_type, max(type) AS last_type,
+                    min(wallet_id::text) AS first_wallet, max(wallet_id::text) AS last_wallet,
+                    (array_agg(id ORDER BY entry_number DESC))[1] AS last_id
+                FROM billing_transaction
+                WHERE reverses_id IS NOT NULL AND (%(tenant)s::uuid IS NULL OR tenant_id = %(tenant)s)
+                GROUP BY tenant_id, reverses_id
+            ) AS taken ON taken.tenant_id = original.tenant_id AND taken.id = original.id
+            WHERE (%(tenant)s::uuid IS NULL OR original.tenant_id = %(tenant)s)
+                AND (taken.id IS NOT NULL OR original.reversed_amount <> 0 OR original.reversed_by_id IS NOT NULL)
+                AND (
+                    original.reversed_amount <> coalesce(taken.amount, 0) OR taken.amount > abs(original.effect)
+                    OR taken.signs <> -sign(original.effect) * taken.entries
+                    OR taken.first_type <> original.type OR taken.last_type <> original.type
+                    OR taken.first_wallet <> original.wallet_id::text OR taken.last_wallet <> original.wallet_id::text
+                    OR original.reversed_by_id IS DISTINCT FROM CASE WHEN taken.amount = abs(original.effect) THEN taken.last_id END)
+        """,
+    ),
+    Proof(
+        name="billing_daily_total",
+        says="The totals of each currency, type and UTC day are those of the entries that happened on it.",
+        statement="""
+            SELECT coalesce(kept.tenant_id, counted.tenant_id) AS tenant_id, coalesce(kept.currency, counted.currency) AS currency,
+                coalesce(kept.type, counted.type) AS type, coalesce(kept.day, counted.day) AS day,
+                kept.entries, counted.entries AS true_entries, kept.credits, counted.credits AS true_credits,
+                kept.debits, counted.debits AS true_debits
+            FROM (SELECT * FROM billing_dailytotal WHERE %(tenant)s::uuid IS NULL OR tenant_id = %(tenant)s) AS kept
+            FULL JOIN (
+                SELECT tenant_id, currency, type, (occurred_at AT TIME ZONE 'UTC')::date AS day, count(*) AS entries,
+                    sum(greatest(effect, 0)) AS credits, sum(greatest(-effect, 0)) AS debits
+                FROM billing_transaction
+                WHERE %(tenant)s::uuid IS NULL OR tenant_id = %(tenant)s
+                GROUP BY tenant_id, currency, type, (occurred_at AT TIME ZONE 'UTC')::date
+            ) AS counted ON kept.tenant_id = counted.tenant_id AND kept.currency = counted.currency AND kept.type = counted.type
+                AND kept.day = counted.day
+            WHERE (kept.entries, kept.credits, kept.debits) IS DISTINCT FROM (counted.entries, counted.credits, counted.debits)
+        """,
+    ),
+    Proof(
+        name="billing_key",
+        says="A tenant has each type and reference once.",
+        statement="""
+            SELECT tenant_id, type, reference_id, count(*) AS entries FROM billing_transaction
+            WHERE %(tenant)s::uuid IS NULL OR tenant_id = %(tenant)s
+            GROUP BY tenant_id, type, reference_id HAVING count(*) > 1
+        """,
+    ),
+)

@@ -1,0 +1,56 @@
+"""The billing book in the back office: every list opens, finds, and costs the same with one row and with many."""
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from billing import services
+from tests.billing.conftest import TRANSACTIONS
+
+pytestmark = pytest.mark.django_db
+PAGES = ["transaction", "wallet", "transactiontype", "dailytotal", "policy"]
+
+
+def queries(client, path):
+    with CaptureQueriesContext(connection) as captured:
+        assert client.get(path).status_code == 200
+    return len(captured)
+
+
+@pytest.fixture
+def book(record, send, who):
+    services.set_policy(**who, near_duplicate_seconds=60)
+    first = record(type="topup", amount=5, agent_id="a", metadata={"a": 1})
+    send("POST", f"{TRANSACTIONS}/{first['id']}/reverse")
+    return first
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_list_costs_the_same_with_one_row_and_with_many(admin_client, book, record, page):
+    path = f"/admin/billing/{page}/"
+    queries(admin_client, path)
+    few = queries(admin_client, path)
+    for number in range(12):
+        record(type=f"kind {number}", amount=1, reference_id=str(number), currency=("USD", "EUR", "GBP")[number % 3])
+    assert queries(admin_client, path) == few
+
+
+@pytest.mark.parametrize("term", ["id", "reference_id"])
+def test_a_transaction_is_found_by_exactly_its_id_or_reference(admin_client, book, record, term):
+    record(type="fee", amount=1, reference_id="another")
+    page = admin_client.get("/admin/billing/transaction/", {"q": book[term]})
+    assert [str(row.id) for row in page.context["cl"].result_list] == [book["id"]]
+    assert len(admin_client.get("/admin/billing/transaction/", {"q": "nothing"}).context["cl"].result_list) == 0
+
+
+@pytest.mark.parametrize(
+    ("query", "count"),
+    [("flag=any", 0), ("reversal=reversal", 1), ("reversal=reversed", 1), ("direction=credit", 2)],
+)
+def test_filters(admin_client, book, query, count):
+    assert len(admin_client.get(f"/admin/billing/transaction/?{query}").context["cl"].result_list) == count
+
+
+def test_a_row_shows_all_it_holds(admin_client, book):
+    page = admin_client.get(f"/admin/billing/transaction/{book['id']}/change/").content.decode()
+    assert book["reference_id"] in page

@@ -1,0 +1,97 @@
+"""Every proof finds the corruption it is there for, planted by a hand that switched the guards off; a sound book passes them all."""
+
+import pytest
+from django.db import connection
+
+from billing.proofs import PROOFS, find_faults
+from tests.billing.conftest import TRANSACTIONS
+
+pytestmark = pytest.mark.django_db
+LINES = [
+    {"type": "topup", "amount": 100, "reference_id": "1"},
+    {"type": "usage", "amount": 30.5, "reference_id": "2", "occurred_at": "2026-01-31T10:00:00Z"},
+    {"type": "usage", "amount": 9.5, "reference_id": "3", "occurred_at": "2026-01-31T20:00:00Z"},
+    {"type": "never seen", "amount": -3, "reference_id": "4", "currency": "EUR"},
+]
+
+
+@pytest.fixture
+def book(record, send, outsider):
+    """A book with a bit of everything; the ids of its entries."""
+    ids = [record(**line)["id"] for line in LINES]
+    ids.append(send("POST", f"{TRANSACTIONS}/{ids[1]}/reverse", {"amount": 10, "reference_id": "part"}).json()["id"])
+    ids.append(send("POST", f"{TRANSACTIONS}/{ids[2]}/reverse").json()["id"])
+    send("POST", TRANSACTIONS, LINES[0], key=outsider)
+    return ids
+
+
+def corrupt(statement, *parameters):
+    """As a hand in the database would: with triggers and checks out of the way."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        cursor.execute("ALTER TABLE billing_transaction DISABLE TRIGGER ALL")
+        cursor.execute(
+            "SELECT conrelid::regclass::text, conname FROM pg_constraint "
+            "WHERE conrelid::regclass::text LIKE 'billing%%' AND contype IN ('c', 'u')"
+        )
+        for table, name in cursor.fetchall():
+            cursor.execute(f"ALTER TABLE {table} DROP CONSTRAINT {name} CASCADE")
+        cursor.execute(statement, parameters)
+
+
+def found(tenant_id=None):
+    return {fault.proof.name for fault in find_faults(tenant_id=tenant_id)}
+
+
+def test_a_sound_book_has_no_faults(book, tenant):
+    assert list(find_faults()) == []
+    assert list(find_faults(tenant_id=tenant.id)) == []
+
+
+@pytest.mark.parametrize(
+    ("statement", "expected"),
+    [
+        ("UPDATE billing_transaction SET balance_after = balance_after + 1 WHERE reference_id = '2'", {"billing_chain"}),
+        ("UPDATE billing_transaction SET entry_number = 7 WHERE reference_id = '2'", {"billing_chain", "billing_wallet"}),
+        ("UPDATE billing_transaction SET created_at = created_at - interval '1 hour' WHERE reference_id = '3'", {"billing_chain"}),
+        (
+            "UPDATE billing_transaction SET effect = effect - 1 WHERE reference_id = '4'",
+            {"billing_chain", "billing_effect", "billing_daily_total"},
+        ),
+        ("UPDATE billing_wallet SET balance = balance + 0.000000000000000001 WHERE currency = 'EUR'", {"billing_wallet"}),
+        ("UPDATE billing_wallet SET last_entry_number = 9 WHERE currency = 'EUR'", {"billing_wallet"}),
+        ("UPDATE billing_wallet SET floor = 0 WHERE currency = 'EUR'", {"billing_wallet"}),
+        ("UPDATE billing_transaction SET currency = 'GBP' WHERE reference_id = '4'", {"billing_effect", "billing_daily_total"}),
+        ("UPDATE billing_transactiontype SET direction = 'credit' WHERE code = 'never seen'", {"billing_effect"}),
+        ("UPDATE billing_transaction SET reversed_amount = 11 WHERE reference_id = '2'", {"billing_reversal"}),
+        ("UPDATE billing_transaction SET reversed_by_id = NULL WHERE reference_id = '3'", {"billing_reversal"}),
+        ("UPDATE billing_transaction SET reverses_id = NULL WHERE reference_id = 'part'", {"billing_effect", "billing_reversal"}),
+        ("UPDATE billing_dailytotal SET credits = credits + 1 WHERE type = 'topup'", {"billing_daily_total"}),
+        ("UPDATE billing_dailytotal SET entries = 5 WHERE type = 'usage'", {"billing_daily_total"}),
+        ("DELETE FROM billing_dailytotal WHERE currency = 'EUR'", {"billing_daily_total"}),
+        ("UPDATE billing_transaction SET occurred_at = '2026-02-01' WHERE reference_id = '2'", {"billing_daily_total"}),
+        ("UPDATE billing_transaction SET reference_id = '2' WHERE reference_id = '3'", {"billing_key"}),
+        ("DELETE FROM billing_transaction WHERE reference_id = '4'", {"billing_wallet", "billing_daily_total"}),
+    ],
+)
+def test_what_a_hand_did_is_found(book, outsider, statement, expected):
+    corrupt(statement)
+    assert found() == expected
+
+
+def test_a_fault_says_what_is_there_and_what_should_be(book, tenant):
+    corrupt("UPDATE billing_wallet SET balance = 5 WHERE currency = 'EUR'")
+    fault = next(find_faults())
+    assert (fault.facts["tenant_id"], fault.facts["balance"], fault.facts["balance_after"]) == (tenant.id, 5, -3)
+    assert fault.proof.says.startswith("A wallet stands")
+
+
+def test_another_tenants_faults_are_not_this_ones(book, outsider, tenant):
+    corrupt("UPDATE billing_wallet SET balance = 5 WHERE currency = 'EUR'")
+    assert found(outsider.key.tenant_id) == set()
+    assert found(tenant.id) == {"billing_wallet"}
+
+
+def test_every_proof_is_one_statement(book, django_assert_num_queries):
+    with django_assert_num_queries(len(PROOFS)):
+        assert found() == set()
