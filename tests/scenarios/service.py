@@ -110,3 +110,4 @@ class Service:
         if self.process is not None and self.process.poll() is None:
             self.kill_server()
         local_postgres.delete(self.postgres)
+        (local_postgres.VAR / f"{self.cluster.name}.start.lock").unlink(missing_ok=True)
