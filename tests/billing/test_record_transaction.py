@@ -2,6 +2,7 @@
 
 import base64
 import json
+from decimal import Decimal
 from unittest.mock import ANY
 
 import pytest
@@ -137,7 +138,7 @@ def test_another_type_may_cite_the_same_reference(record):
 def test_a_refused_transaction_does_not_burn_its_key(send, who):
     from billing import services
 
-    services.set_floor(**who, currency="USD", floor=0)
+    services.set_floor(**who, currency="USD", floor=Decimal(0))
     assert send("POST", TRANSACTIONS, USAGE).status_code == 402
     send("POST", TRANSACTIONS, {"amount": 100, "type": "topup", "reference_id": "1"})
     response = send("POST", TRANSACTIONS, USAGE)
@@ -148,7 +149,7 @@ def test_a_floor_refuses_the_debit_that_would_cross_it(send, who, record):
     from billing import services
 
     record(type="topup", amount=10)
-    services.set_floor(**who, currency="USD", floor=-5)
+    services.set_floor(**who, currency="USD", floor=Decimal(-5))
     record(type="usage", amount=15, reference_id="down to the floor")
     response = send("POST", TRANSACTIONS, {"amount": "0.000000000000000001", "type": "usage", "reference_id": "below"})
     assert response.status_code == 402

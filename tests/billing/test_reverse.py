@@ -1,5 +1,6 @@
 """POST /v1/billing/transactions/{id}/reverse: taking back, whole or in parts, never more than there was."""
 
+from decimal import Decimal
 from unittest.mock import ANY
 
 import pytest
@@ -100,7 +101,7 @@ def test_a_reversal_is_not_reversed(reverse):
 
 def test_a_credit_that_was_spent_is_not_taken_back_below_the_floor(reverse, record, who, original):
     topup = Transaction.objects.get(type="topup")
-    services.set_floor(**who, currency="USD", floor=0)
+    services.set_floor(**who, currency="USD", floor=Decimal(0))
     response = reverse(id=topup.id)
     assert (response.status_code, response.json()["requested"]) == (402, 100)
     assert reverse({"amount": "69.5", "reference_id": "what is left"}, id=topup.id).json()["balance"] == 0
