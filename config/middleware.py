@@ -12,8 +12,10 @@ from django.contrib.messages.middleware import MessageMiddleware
 from django.contrib.sessions.middleware import SessionMiddleware
 from django.http import HttpRequest, HttpResponse
 from django.middleware.csrf import CsrfViewMiddleware
+from django.utils import timezone
 
 from kernel.tenants.services import Caller
+from kernel.tenants.staff import scope_of
 
 log = structlog.get_logger("countinghouse.request")
 
@@ -110,6 +112,19 @@ class OfficeCsrfMiddleware(OnlyOffice, CsrfViewMiddleware):
 
 class OfficeAuthenticationMiddleware(OnlyOffice, AuthenticationMiddleware):
     pass
+
+
+class OfficeTimeZoneMiddleware:
+    """Shows staff the times of their own zone."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if not request.path_info.startswith(OFFICE) or not request.user.is_authenticated:
+            return self.get_response(request)
+        with timezone.override(scope_of(request.user).zone):
+            return self.get_response(request)
 
 
 class OfficeMessageMiddleware(OnlyOffice, MessageMiddleware):

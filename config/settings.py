@@ -45,6 +45,7 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
     "kernel.tenants",
     "kernel.ledger",
+    "kernel.ledger.corrections",
     "billing",
     "metering",
     "credits",
@@ -55,10 +56,11 @@ MIDDLEWARE = [
     "config.middleware.ContentSecurityPolicyMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    # Only the admin has sessions; the API pays for none of the four.
+    # Only the admin has sessions; the API pays for none of the five.
     "config.middleware.OfficeSessionMiddleware",
     "config.middleware.OfficeCsrfMiddleware",
     "config.middleware.OfficeAuthenticationMiddleware",
+    "config.middleware.OfficeTimeZoneMiddleware",
     "config.middleware.OfficeMessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -108,6 +110,10 @@ LEDGER_BATCHING = env.bool("LEDGER_BATCHING", default=True)
 # How many such calls one process has under way at a time; no more than it has connections, and few: each then carries more.
 LEDGER_BATCHING_CALLS = env.int("LEDGER_BATCHING_CALLS", default=min(DATABASE_POOL_SIZE or 4, 4))
 
+# Of the few tables that aren't a tenant's.
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend", "kernel.tenants.roles.RoleBackend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},

@@ -15,17 +15,18 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import display
 from unfold.views import ChangeList
 
-from kernel.tenants.models import ApiKey, Tenant
+from kernel.tenants.models import ApiKey, StaffProfile, StaffTenant, Tenant
+from kernel.tenants.staff import scope_of
 
 Column = str | Callable[[Any], Any]
 
 
-def utc(moment: datetime | None) -> SafeString | str:
-    """`2026-03-01 09:30:00 UTC`; the microseconds are in the tooltip. Never the reader's zone unsaid."""
+def local_time(moment: datetime | None) -> SafeString | str:
+    """`2026-03-01 10:30:00 CET`: the reader's own zone, never unsaid; UTC with its microseconds is in the tooltip."""
     if moment is None:
         return "-"
-    moment = moment.astimezone(UTC)
-    return format_html('<time class="utc" datetime="{0}" title="{0}">{1} UTC</time>', moment.isoformat(), f"{moment:%Y-%m-%d %H:%M:%S}")
+    told = f"{timezone.localtime(moment):%Y-%m-%d %H:%M:%S %Z}"
+    return format_html('<time class="utc" datetime="{0}" title="{0}">{1}</time>', moment.astimezone(UTC).isoformat(), told)
 
 
 class PlainChangeList(ChangeList):
@@ -60,6 +61,10 @@ class ReadOnly:
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return PlainChangeList
+
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet:
+        """What every page, search and action begins with: the rows of the tenants that this member of staff may see."""
+        return scope_of(request.user).limit(super().get_queryset(request))  # type: ignore[misc]
 
     def has_add_permission(self, request: HttpRequest, *args: Any) -> bool:
         return False
@@ -108,7 +113,7 @@ class ReadOnly:
     def shown_as(self, field: models.Field) -> Callable[[Any], Any] | None:
         """How a field of this kind is shown; None: as Django does."""
         if isinstance(field, models.DateTimeField):
-            return lambda row: utc(getattr(row, field.attname))
+            return lambda row: local_time(getattr(row, field.attname))
         return None
 
 
@@ -148,3 +153,17 @@ class ApiKeyAdmin(ReadOnly, ModelAdmin):
         if key.revoked_at is not None:
             return "revoked"
         return "expired" if key.expires_at is not None and key.expires_at <= timezone.now() else "active"
+
+
+@admin.register(StaffProfile)
+class StaffProfileAdmin(ReadOnly, ModelAdmin):
+    icon = "badge"
+    list_display = ("user", "time_zone", "sees_all_tenants")
+    search_fields = ("user__username",)
+
+
+@admin.register(StaffTenant)
+class StaffTenantAdmin(ReadOnly, ModelAdmin):
+    icon = "domain_verification"
+    list_display = ("profile", "tenant")
+    ordering = ("-id",)

@@ -2,8 +2,11 @@
 
 import hashlib
 import hmac
+from zoneinfo import available_timezones
 
+from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models.functions import Now
 from uuid_utils.compat import uuid7
@@ -64,3 +67,33 @@ class ApiKey(models.Model):
     def has_secret(self, secret: str) -> bool:
         """True if `secret` is this key's; takes the same time whether it is nearly right or not at all."""
         return hmac.compare_digest(hashlib.sha256(secret.encode()).digest(), bytes(self.secret_digest))
+
+
+def check_time_zone(name: str) -> None:
+    """Raises ValidationError for what is no zone of the time zone database."""
+    if name not in available_timezones():
+        raise ValidationError("%(name)s is no time zone; the names are like Europe/Berlin.", params={"name": name})
+
+
+class StaffProfile(models.Model):
+    """How one member of staff sees the books: in which zone's time, and whether all tenants or those listed. No row: UTC, and all."""
+
+    user = models.OneToOneField(settings.AUTH_USER_MODEL, models.CASCADE, related_name="profile")
+    time_zone = models.CharField(max_length=64, default="UTC", validators=[check_time_zone])
+    sees_all_tenants = models.BooleanField(default=True, help_text="Off: only the tenants listed below, on every page, search and export.")
+
+    def __str__(self) -> str:
+        return f"Profile {self.pk}"
+
+
+class StaffTenant(models.Model):
+    """A tenant that a member of staff may see whose profile isn't open to all."""
+
+    profile = models.ForeignKey(StaffProfile, models.CASCADE, related_name="tenant_limits")
+    tenant = models.ForeignKey(Tenant, models.PROTECT, related_name="+")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["profile", "tenant"], name="tenants_stafftenant_key")]
+
+    def __str__(self) -> str:
+        return f"Limit {self.pk}"

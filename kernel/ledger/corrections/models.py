@@ -1,0 +1,196 @@
+"""Requests to correct a book: who asked, why, what it would post, who answered for it, and what was posted."""
+
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now
+
+from kernel.ledger.corrections.choices import ReasonCode, State
+from kernel.ledger.money import MoneyField, is_finite
+from kernel.ledger.rows import TenantOwned, tenant_foreign_key
+
+
+class CorrectionRequest(TenantOwned):
+    """What somebody wants put right in one tenant's book. What was asked never changes; how it ends does, once.
+
+    `kind` names an adapter of one of the ledgers, `facts` what it asked besides the rows. `preview` is the number of the newest preview:
+    whoever agrees, agrees to that one. `size` says how much it moves, for each currency or metric, as decimal text.
+    """
+
+    kind = models.CharField(max_length=64)
+    facts = models.JSONField(default=dict)
+    reason_code = models.CharField(max_length=32, choices=ReasonCode.choices)
+    reason = models.TextField()
+    evidence_link = models.CharField(max_length=2000, blank=True, default="")
+    size = models.JSONField(default=dict)
+    needs_approval = models.BooleanField()
+    preview = models.PositiveIntegerField(default=1)
+    state = models.CharField(max_length=16, choices=State.choices, default=State.WAITING)
+    asked_by = models.CharField(max_length=128)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    # The HTTP request that it was asked with.
+    request_id = models.CharField(max_length=128, blank=True, default="")
+    decided_by = models.CharField(max_length=128, blank=True, default="")
+    decided_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        db_table = "corrections_request"
+        ordering = ["-id"]
+        permissions = [
+            ("ask_correctionrequest", "Can ask for corrections"),
+            ("decide_correctionrequest", "Can approve and reject corrections"),
+            ("comment_correctionrequest", "Can comment on corrections"),
+        ]
+        constraints = [
+            models.CheckConstraint(condition=Q(state__in=State.values), name="corrections_request_state_check"),
+            # Who asks never decides, whatever the application believes.
+            models.CheckConstraint(condition=~Q(decided_by=F("asked_by")), name="corrections_request_other_decides"),
+            models.CheckConstraint(
+                condition=Q(state=State.WAITING, decided_at__isnull=True) | (~Q(state=State.WAITING) & Q(decided_at__isnull=False)),
+                name="corrections_request_decided_check",
+            ),
+            # What needs approval is posted or rejected by somebody; what doesn't was posted by being asked.
+            models.CheckConstraint(
+                condition=(Q(needs_approval=True, state__in=[State.POSTED, State.REJECTED]) & ~Q(decided_by=""))
+                | Q(needs_approval=True, state__in=[State.WAITING, State.WITHDRAWN], decided_by="")
+                | Q(needs_approval=False, state=State.POSTED, decided_by=""),
+                name="corrections_request_approved_check",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["id"], name="corrections_request_waiting", condition=Q(state="waiting")),
+            models.Index(fields=["asked_by", "id"], name="corrections_request_asked_by"),
+        ]
+
+    def __str__(self) -> str:
+        return f"Correction {str(self.id)[-8:]}"
+
+    @property
+    def posted_as(self) -> str:
+        """What the entries that it posts carry as their `request_id`."""
+        return f"correction:{self.id}"
+
+
+class CorrectionLine(TenantOwned):
+    """One row that the request would correct. `target_label` is its model, `target_id` its id."""
+
+    request = tenant_foreign_key("corrections.CorrectionRequest", related_name="lines")
+    position = models.PositiveIntegerField()
+    target_label = models.CharField(max_length=100)
+    target_id = models.UUIDField()
+
+    class Meta:
+        db_table = "corrections_line"
+        ordering = ["request", "position"]
+        constraints = [models.UniqueConstraint(fields=["tenant", "request", "position"], name="corrections_line_position_key")]
+        indexes = [models.Index(fields=["tenant", "target_id"], name="corrections_line_target")]
+
+    def __str__(self) -> str:
+        return f"{self.target_label} {self.target_id}"
+
+
+class CorrectionEntry(TenantOwned):
+    """One entry as the request would post it, or (`entry_id`) did: the account, and its balance before and after.
+
+    Every look at the book is a `version` of its own, and stays: what was agreed to can be compared with what was posted.
+    """
+
+    request = tenant_foreign_key("corrections.CorrectionRequest", related_name="entries")
+    version = models.PositiveIntegerField()
+    position = models.PositiveIntegerField()
+    target_id = models.UUIDField()
+    account_label = models.CharField(max_length=100)
+    account_id = models.UUIDField()
+    account_name = models.CharField(max_length=500)
+    entry_number = models.BigIntegerField(null=True, blank=True)
+    what = models.CharField(max_length=1000)
+    unit = models.CharField(max_length=255)
+    effect = MoneyField()
+    balance_before = MoneyField()
+    balance_after = MoneyField()
+    entry_label = models.CharField(max_length=100)
+    entry_id = models.UUIDField(null=True, blank=True)
+
+    class Meta:
+        db_table = "corrections_entry"
+        verbose_name_plural = "correction entries"
+        ordering = ["request", "version", "position"]
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "request", "version", "position"], name="corrections_entry_position_key"),
+            is_finite(table="corrections_entry", field="effect"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.what} {self.account_name}"
+
+
+class CorrectionEvidence(TenantOwned):
+    """A file that shows why: kept with the book, so that it is backed up with it."""
+
+    request = tenant_foreign_key("corrections.CorrectionRequest", related_name="evidence")
+    name = models.CharField(max_length=255)
+    content_type = models.CharField(max_length=100)
+    content = models.BinaryField()
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        db_table = "corrections_evidence"
+        verbose_name_plural = "correction evidence"
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class CorrectionComment(TenantOwned):
+    """What somebody said about a request, before or after it was decided."""
+
+    request = tenant_foreign_key("corrections.CorrectionRequest", related_name="comments")
+    actor = models.CharField(max_length=128)
+    text = models.TextField()
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        db_table = "corrections_comment"
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return self.text[:80]
+
+
+class CorrectionStateChange(TenantOwned):
+    """One step of a request: who took it, when, and why. The first comes from nowhere."""
+
+    request = tenant_foreign_key("corrections.CorrectionRequest", related_name="changes")
+    from_state = models.CharField(max_length=16, blank=True, default="")
+    to_state = models.CharField(max_length=16, choices=State.choices)
+    actor = models.CharField(max_length=128)
+    reason = models.TextField(blank=True, default="")
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        db_table = "corrections_statechange"
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"{self.from_state or 'new'} to {self.to_state}"
+
+
+class CorrectionThreshold(TenantOwned):
+    """Up to how much, in one currency or metric, a correction of this tenant's book is posted without another person. No row: nothing."""
+
+    unit = models.CharField(max_length=255)
+    amount = MoneyField()
+    updated_by = models.CharField(max_length=128)
+    updated_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        db_table = "corrections_threshold"
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "unit"], name="corrections_threshold_unit_key"),
+            models.CheckConstraint(condition=Q(amount__gte=0), name="corrections_threshold_amount_check"),
+            is_finite(table="corrections_threshold", field="amount"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.unit} threshold"

@@ -1,0 +1,59 @@
+"""Which tenants a member of staff may see, and by which clock: asked once for each request of the back office."""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from django.core.exceptions import FieldDoesNotExist
+from django.db.models import Model, QuerySet
+
+from kernel.tenants.models import StaffProfile, StaffTenant, Tenant
+
+UTC_ZONE = ZoneInfo("UTC")
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """`tenant_ids` None: all of them."""
+
+    tenant_ids: frozenset[UUID] | None = None
+    zone: ZoneInfo = UTC_ZONE
+
+    def covers(self, tenant_id: UUID) -> bool:
+        return self.tenant_ids is None or tenant_id in self.tenant_ids
+
+    def limit(self, rows: QuerySet[Any]) -> QuerySet[Any]:
+        """The rows of those tenants; tables that belong to no tenant stay whole."""
+        path = tenant_path(rows.model)
+        if self.tenant_ids is None or path is None:
+            return rows
+        return rows.filter(**{f"{path}__in": self.tenant_ids})
+
+
+def tenant_path(model: type[Model]) -> str | None:
+    """The column that says whose a row is; None for a table that belongs to no tenant."""
+    if model is Tenant:
+        return "id"
+    try:
+        return str(model._meta.get_field("tenant").attname)  # type: ignore[union-attr]
+    except FieldDoesNotExist:
+        return None
+
+
+def scope_of(user: Any) -> Scope:
+    """What this user may see; kept on the user, who lives as long as the request."""
+    if not hasattr(user, "_scope"):
+        user._scope = _load(user)
+    found: Scope = user._scope
+    return found
+
+
+def _load(user: Any) -> Scope:
+    profile = StaffProfile.objects.filter(user_id=user.pk).first()
+    if profile is None:
+        return Scope()
+    zone = ZoneInfo(profile.time_zone)
+    if profile.sees_all_tenants:
+        return Scope(zone=zone)
+    return Scope(tenant_ids=frozenset(StaffTenant.objects.filter(profile=profile).values_list("tenant_id", flat=True)), zone=zone)
