@@ -11,7 +11,15 @@ from django.urls import reverse
 from unfold.sites import UnfoldAdminSite
 
 # The order of the sidebar and the overview; an app that is not named here stands last.
-SECTIONS = {"billing": "Billing", "metering": "Metering", "credits": "Credits", "ledger": "Books", "tenants": "Tenants", "auth": "Staff"}
+SECTIONS = {
+    "corrections": "Corrections",
+    "billing": "Billing",
+    "metering": "Metering",
+    "credits": "Credits",
+    "ledger": "Books",
+    "tenants": "Tenants",
+    "auth": "Staff",
+}
 PLAIN_ICON = "table_rows"
 
 

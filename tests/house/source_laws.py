@@ -21,7 +21,7 @@ SQL_WRITES = ("INSERT INTO ", "UPDATE ", "DELETE FROM ", "TRUNCATE ")
 SQL_TEMPORARY = tuple(f"{write}pg_temp." for write in SQL_WRITES)
 BRANCHES = (ast.If, ast.For, ast.AsyncFor, ast.While, ast.Match)
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
-KERNEL_SERVICES = ("kernel.tenants.services", "kernel.ledger.services")
+KERNEL_SERVICES = ("kernel.tenants.services", "kernel.ledger.services", "kernel.ledger.corrections.services")
 DOMAIN = {"services", "selectors", "models", "errors", "choices"}
 
 

@@ -33,7 +33,7 @@ def requests_about(*, tenant_id: UUID, target_ids: Iterable[UUID]) -> QuerySet[C
     return CorrectionRequest.objects.filter(tenant_id=tenant_id, id__in=lines.values("request_id")).order_by("-id")
 
 
-def waiting() -> QuerySet[CorrectionRequest]:
+def waiting_requests() -> QuerySet[CorrectionRequest]:
     return CorrectionRequest.objects.filter(state=State.WAITING)
 
 

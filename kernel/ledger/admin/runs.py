@@ -1,0 +1,39 @@
+"""Backfill runs: which file came into which book, how far, and what was refused."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+
+from kernel.ledger.admin.pages import LedgerAdmin, Section
+from kernel.ledger.admin.shown import label
+from kernel.ledger.choices import RunState
+from kernel.ledger.models import BackfillReject, BackfillRun
+
+COLOURS = {RunState.FINISHED: "good", RunState.INTERRUPTED: "bad", RunState.RUNNING: "wait", RunState.PAUSED: "wait"}
+# Rejects that a run's page shows; the list of rejects has them all.
+MOST_REJECTS = 50
+
+
+@admin.register(BackfillRun)
+class BackfillRunAdmin(LedgerAdmin):
+    icon = "upload_file"
+    list_display = ("id", "tenant", "command", "source", "status", "position", "rows", "started_by", "created_at", "finished_at")
+    list_select_related = ("tenant",)
+    list_filter = ("state", "command")
+
+    @admin.display(description="state")
+    def status(self, run: BackfillRun) -> Any:
+        return label(run.get_state_display(), COLOURS.get(RunState(run.state), ""))
+
+    def story(self, request: HttpRequest, row: BackfillRun) -> list[Section]:
+        rejects = BackfillReject.objects.filter(tenant_id=row.tenant_id, run_id=row.id).order_by("line")[:MOST_REJECTS]
+        rows = [(reject.line, reject.code, reject.column or "-", reject.why) for reject in rejects]
+        return [Section("Rows the book did not take", ("Line", "Code", "Column", "Why"), rows, empty="Every row was taken.")]
+
+
+@admin.register(BackfillReject)
+class BackfillRejectAdmin(LedgerAdmin):
+    icon = "block"
+    list_display = ("run", "tenant", "line", "code", "column", "why", "created_at")
+    list_select_related = ("tenant", "run")

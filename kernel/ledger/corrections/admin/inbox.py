@@ -1,0 +1,345 @@
+"""The inbox of corrections, and the page of one: what it would post, who said what, and the door to an answer."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.admin.options import unquote
+from django.core.exceptions import PermissionDenied
+from django.db.models import Count, F, Q, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
+
+from kernel.ledger.admin.pages import STATE_COLOURS, LedgerAdmin
+from kernel.ledger.admin.shown import actor_names, effect, id_link, joined, label, model_name, money, page_of
+from kernel.ledger.corrections import services
+from kernel.ledger.corrections.admin.asking import ask_page
+from kernel.ledger.corrections.admin.words import sentence
+from kernel.ledger.corrections.choices import State
+from kernel.ledger.corrections.errors import PreviewMoved
+from kernel.ledger.corrections.kinds import get_kind
+from kernel.ledger.corrections.models import (
+    CorrectionComment,
+    CorrectionEntry,
+    CorrectionEvidence,
+    CorrectionLine,
+    CorrectionRequest,
+    CorrectionStateChange,
+    CorrectionThreshold,
+)
+from kernel.ledger.corrections.selectors import entries_of, waiting_requests
+from kernel.ledger.errors import LedgerError
+from kernel.ledger.money import MoneyField
+from kernel.tenants.admin import local_time
+from kernel.tenants.staff import scope_of
+
+DECIDE = "corrections.decide_correctionrequest"
+COMMENT = "corrections.comment_correctionrequest"
+BOXES = {"to_approve": "To approve", "mine": "Mine", "done": "Done", "all": "All"}
+
+
+def actor_of(request: HttpRequest) -> str:
+    return f"staff:{request.user.pk}"
+
+
+class BoxFilter(admin.SimpleListFilter):
+    """Which pile of requests; what waits for the reader's own answer comes first."""
+
+    title = "box"
+    parameter_name = "box"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return list(BOXES.items())
+
+    def choices(self, changelist: Any) -> Iterator[dict[str, Any]]:
+        for value, title in BOXES.items():
+            query_string = changelist.get_query_string({"box": value})
+            yield {"selected": (self.value() or "all") == value, "query_string": query_string, "display": title}
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        actor = actor_of(request)
+        match self.value():
+            case "to_approve":
+                return queryset.filter(state=State.WAITING).exclude(asked_by=actor)
+            case "mine":
+                return queryset.filter(asked_by=actor)
+            case "done":
+                return queryset.exclude(state=State.WAITING)
+        return queryset
+
+
+@admin.register(CorrectionRequest)
+class CorrectionRequestAdmin(LedgerAdmin):
+    """The inbox. Nothing is typed into a list: a request is answered on its own page."""
+
+    icon = "approval"
+    list_display = ("correction", "tenant", "what", "moves", "why", "status", "asked", "created_at")
+    list_select_related = ("tenant",)
+    list_filter = (BoxFilter, "state", "reason_code")
+    list_before_template = "corrections/boxes.html"
+    search_fields = ("id",)
+
+    # ---- the list
+
+    @admin.display(description="request")
+    def correction(self, row: CorrectionRequest) -> str:
+        return str(row)
+
+    @admin.display(description="what")
+    def what(self, row: CorrectionRequest) -> str:
+        return _kind_title(row.kind)
+
+    @admin.display(description="moves")
+    def moves(self, row: CorrectionRequest) -> Any:
+        return joined(f"{amount} {unit}" for unit, amount in row.size.items())
+
+    @admin.display(description="reason")
+    def why(self, row: CorrectionRequest) -> str:
+        return row.reason if len(row.reason) < 60 else f"{row.reason[:58]} …"
+
+    @admin.display(description="state")
+    def status(self, row: CorrectionRequest) -> Any:
+        return label(row.get_state_display(), STATE_COLOURS[State(row.state)])
+
+    @admin.display(description="asked by")
+    def asked(self, row: CorrectionRequest) -> Any:
+        return row.actor_name  # type: ignore[attr-defined]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        # Under the name that every list reads its people by.
+        return super().get_queryset(request).annotate(actor=F("asked_by"))
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        actor, chosen = actor_of(request), request.GET.get("box", "all")
+        waiting = scope_of(request.user).limit(waiting_requests())
+        counts = waiting.aggregate(to_approve=Count("pk", filter=~Q(asked_by=actor)), mine=Count("pk", filter=Q(asked_by=actor)))
+        boxes = [{"name": name, "title": title, "count": counts.get(name), "is_chosen": name == chosen} for name, title in BOXES.items()]
+        return super().changelist_view(request, {"boxes": boxes, **(extra_context or {})})
+
+    # ---- the page of one
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view
+        return [
+            path("ask/", view(ask_page), name="corrections_correctionrequest_ask"),
+            path("<path:object_id>/answer/", view(self.answer), name="corrections_correctionrequest_answer"),
+            path("<path:object_id>/evidence/<uuid:evidence_id>/", view(self.evidence), name="corrections_correctionrequest_evidence"),
+            *super().get_urls(),
+        ]
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        if request.method not in {"GET", "HEAD"}:
+            raise PermissionDenied
+        correction = self._found(request, object_id)
+        names = actor_names(_people(correction))
+        version = correction.preview + (correction.state == State.POSTED and correction.needs_approval)
+        entries = list(entries_of(correction, version=version))
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"{_kind_title(correction.kind)} · {correction}",
+            "opts": self.opts,
+            "correction": correction,
+            "kind_title": _kind_title(correction.kind),
+            "status": label(correction.get_state_display(), STATE_COLOURS[State(correction.state)]),
+            "facts": _facts(correction, names),
+            "targets": [_target(line) for line in correction.lines.order_by("position")],  # type: ignore[attr-defined]
+            "entries": [_entry(entry) for entry in entries],
+            "evidence": list(correction.evidence.defer("content")),  # type: ignore[attr-defined]
+            "steps": _steps(correction, names),
+            "may": _may(request, correction),
+        }
+        return TemplateResponse(request, "corrections/request.html", context)
+
+    def answer(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Approve, reject, withdraw or comment: `answer` says which, `text` says why."""
+        correction = self._found(request, object_id)
+        verb = request.POST.get("answer", "")
+        if request.method != "POST" or verb not in ANSWERS:
+            raise Http404
+        permission, done, call = ANSWERS[verb]
+        if not request.user.has_perm(permission):
+            raise PermissionDenied
+        try:
+            call(request, correction, request.POST.get("text", "").strip())
+        except PreviewMoved as moved:
+            messages.warning(request, sentence(moved))
+        except LedgerError as error:
+            messages.error(request, sentence(error))
+        else:
+            messages.success(request, done)
+        return HttpResponseRedirect(page_of("corrections.correctionrequest", correction.pk))
+
+    def evidence(self, request: HttpRequest, object_id: str, evidence_id: Any) -> HttpResponse:
+        """The file, to be saved: never shown in the page's own origin, whatever its type says."""
+        file = CorrectionEvidence.objects.filter(request_id=self._found(request, object_id).pk, id=evidence_id).first()
+        if file is None:
+            raise Http404
+        response = HttpResponse(bytes(file.content), content_type="application/octet-stream")
+        name = "".join(character if character.isascii() and (character.isalnum() or character in "._-") else "_" for character in file.name)
+        response["Content-Disposition"] = f'attachment; filename="{name}"'
+        return response
+
+    def _found(self, request: HttpRequest, object_id: str) -> CorrectionRequest:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        correction: CorrectionRequest | None = self.get_object(request, unquote(object_id))  # type: ignore[assignment]
+        if correction is None:
+            raise Http404
+        return correction
+
+
+def _approve(request: HttpRequest, correction: CorrectionRequest, text: str) -> None:
+    version = request.POST.get("version", "")
+    services.approve(
+        tenant_id=correction.tenant_id,
+        actor=actor_of(request),
+        correction_id=correction.pk,
+        version=int(version) if version.isdecimal() and len(version) < 9 else 0,
+        reason=text,
+    )
+
+
+def _reject(request: HttpRequest, correction: CorrectionRequest, text: str) -> None:
+    services.reject(tenant_id=correction.tenant_id, actor=actor_of(request), correction_id=correction.pk, reason=text)
+
+
+def _withdraw(request: HttpRequest, correction: CorrectionRequest, text: str) -> None:
+    services.withdraw(tenant_id=correction.tenant_id, actor=actor_of(request), correction_id=correction.pk, reason=text)
+
+
+def _comment(request: HttpRequest, correction: CorrectionRequest, text: str) -> None:
+    services.comment(tenant_id=correction.tenant_id, actor=actor_of(request), correction_id=correction.pk, text=text)
+
+
+ANSWERS: dict[str, tuple[str, str, Callable[[HttpRequest, CorrectionRequest, str], None]]] = {
+    "approve": (DECIDE, "Approved: the entries below are posted.", _approve),
+    "reject": (DECIDE, "Rejected. Nothing was posted.", _reject),
+    "withdraw": ("corrections.ask_correctionrequest", "Withdrawn. Nothing was posted.", _withdraw),
+    "comment": (COMMENT, "Your comment is kept.", _comment),
+}
+
+
+def _may(request: HttpRequest, correction: CorrectionRequest) -> dict[str, bool]:
+    is_waiting, is_own = correction.state == State.WAITING, correction.asked_by == actor_of(request)
+    return {
+        "decide": is_waiting and not is_own and request.user.has_perm(DECIDE),
+        "withdraw": is_waiting and is_own and request.user.has_perm("corrections.ask_correctionrequest"),
+        "comment": request.user.has_perm(COMMENT),
+        "is_own": is_waiting and is_own,
+    }
+
+
+def _kind_title(code: str) -> str:
+    try:
+        return get_kind(code).title
+    except KeyError:
+        # The app that knew it is gone; its requests stay readable.
+        return code
+
+
+def _people(correction: CorrectionRequest) -> set[str]:
+    found = {correction.asked_by, correction.decided_by}
+    found.update(correction.changes.values_list("actor", flat=True))  # type: ignore[attr-defined]
+    found.update(correction.comments.values_list("actor", flat=True))  # type: ignore[attr-defined]
+    return found - {""}
+
+
+def _facts(correction: CorrectionRequest, names: dict[str, Any]) -> list[tuple[str, Any]]:
+    facts: list[tuple[str, Any]] = [
+        ("Tenant", id_link("tenants.tenant", correction.tenant_id, str(correction.tenant))),
+        ("Reason", correction.get_reason_code_display()),
+        ("What happened", correction.reason),
+        *((name.replace("_", " ").capitalize(), value) for name, value in correction.facts.items()),
+        ("Moves", joined(f"{amount} {unit}" for unit, amount in correction.size.items())),
+        ("Asked by", names[correction.asked_by]),
+        ("Asked", local_time(correction.created_at)),
+        ("Its entries carry", correction.posted_as),
+    ]
+    if correction.decided_by:
+        facts.append(("Decided by", names[correction.decided_by]))
+    if correction.decided_at:
+        facts.append(("Decided", local_time(correction.decided_at)))
+    return facts
+
+
+def _target(line: CorrectionLine) -> Any:
+    return id_link(line.target_label, line.target_id, f"{model_name(line.target_label).capitalize()} {line.target_id}")
+
+
+def _entry(entry: CorrectionEntry) -> dict[str, Any]:
+    return {
+        "account": id_link(entry.account_label, entry.account_id, entry.account_name),
+        "what": entry.what,
+        "number": entry.entry_number,
+        "effect": effect(entry.effect, entry.unit),
+        "before": money(entry.balance_before, entry.unit),
+        "after": money(entry.balance_after, entry.unit),
+        "entry": id_link(entry.entry_label, entry.entry_id) if entry.entry_id else "",
+    }
+
+
+def _steps(correction: CorrectionRequest, names: dict[str, Any]) -> list[dict[str, Any]]:
+    """What happened and what was said, in the order of time."""
+    changes = [
+        {"who": names[row.actor], "when": row.created_at, "what": row.get_to_state_display(), "text": row.reason, "is_step": True}
+        for row in correction.changes.all()  # type: ignore[attr-defined]
+    ]
+    comments = [
+        {"who": names[row.actor], "when": row.created_at, "what": "said", "text": row.text, "is_step": False}
+        for row in correction.comments.all()  # type: ignore[attr-defined]
+    ]
+    steps = sorted([*changes, *comments], key=lambda step: step["when"])
+    return [{**step, "when": local_time(step["when"])} for step in steps]
+
+
+@admin.register(CorrectionLine)
+class CorrectionLineAdmin(LedgerAdmin):
+    list_display = ("id", "tenant", "request", "target_label", "target_id")
+    list_select_related = ("tenant",)
+    search_fields = ("id", "target_id")
+    icon = "list_alt"
+
+
+@admin.register(CorrectionEntry)
+class CorrectionEntryAdmin(LedgerAdmin):
+    list_display = ("id", "tenant", "request", "version", "what", "account_name", "effect", "balance_after", "entry_id")
+    list_select_related = ("tenant", "request")
+    currency_path = "unit"
+    icon = "preview"
+
+    def shown_as(self, field: Any) -> Callable[[Any], Any] | None:
+        if isinstance(field, MoneyField) and field.name == "effect":
+            return lambda row: effect(row.effect, row.unit)
+        return super().shown_as(field)
+
+
+@admin.register(CorrectionEvidence)
+class CorrectionEvidenceAdmin(LedgerAdmin):
+    list_display = ("id", "tenant", "request", "name", "content_type", "created_at")
+    list_select_related = ("tenant", "request")
+    icon = "attach_file"
+
+
+@admin.register(CorrectionComment)
+class CorrectionCommentAdmin(LedgerAdmin):
+    list_display = ("id", "tenant", "request", "actor", "text", "created_at")
+    list_select_related = ("tenant", "request")
+    icon = "chat"
+
+
+@admin.register(CorrectionStateChange)
+class CorrectionStateChangeAdmin(LedgerAdmin):
+    list_display = ("id", "tenant", "request", "from_state", "to_state", "actor", "reason", "created_at")
+    list_select_related = ("tenant", "request")
+    icon = "history"
+
+
+@admin.register(CorrectionThreshold)
+class CorrectionThresholdAdmin(LedgerAdmin):
+    list_display = ("tenant", "unit", "amount", "updated_by", "updated_at")
+    list_select_related = ("tenant",)
+    currency_path = "unit"
+    icon = "speed"

@@ -1,0 +1,224 @@
+"""The pages of corrections, over HTTP: from a row or a selection to a request, from the inbox to an answer, without a dead end."""
+
+from decimal import Decimal
+
+import pytest
+from django.contrib.auth.models import Group
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+
+from billing import services as billing
+from billing.models import Transaction, Wallet
+from kernel.ledger.corrections import services
+from kernel.ledger.corrections.models import CorrectionEvidence, CorrectionRequest
+from tests.factories import TenantFactory
+
+ASK = "/admin/corrections/correctionrequest/ask/"
+INBOX = "/admin/corrections/correctionrequest/"
+ROWS = "/admin/billing/transaction/"
+REASON = {"reason_code": "duplicate", "reason": "Charged twice by our own retry.", "evidence_link": "https://tickets.example.com/1"}
+
+
+@pytest.fixture
+def log_in(django_user_model):
+    """A browser of somebody with these roles."""
+
+    def log_in(name, *roles):
+        user = django_user_model.objects.create_user(name, password="a-long-password", is_staff=True)
+        user.groups.set(Group.objects.filter(name__in=roles))
+        client = Client()
+        client.force_login(user)
+        return client
+
+    return log_in
+
+
+@pytest.fixture
+def tenant(db):
+    return TenantFactory(name="Acme Robotics")
+
+
+@pytest.fixture
+def rows(tenant):
+    def record(amount, type, reference_id):
+        who = {"tenant_id": tenant.id, "actor": "command:test"}
+        return billing.record_transaction(**who, amount=Decimal(amount), type=type, reference_id=reference_id)
+
+    return [record("100", "topup", "top"), record("30.5", "usage", "INV-1"), record("9.5", "usage", "INV-2")]
+
+
+@pytest.fixture
+def clerk(log_in):
+    return log_in("clara", "clerk")
+
+
+def page(response):
+    assert response.status_code == 200
+    return " ".join(response.content.decode().split())
+
+
+def seen(html):
+    return html.split('name="seen" value="')[1].split('"')[0]
+
+
+def ask(client, *rows, kind="billing.reverse", **at_last):
+    body = {"kind": kind, "row": [str(row.id) for row in rows], **REASON}
+    preview = page(client.post(ASK, {**body, "step": "preview"}))
+    response = client.post(ASK, {**body, "step": "confirm", "seen": seen(preview), **at_last})
+    assert response.status_code == 302
+    return CorrectionRequest.objects.get(id=response["Location"].split("/")[-3])
+
+
+def test_a_rows_page_leads_to_the_request(clerk, rows):
+    html = page(clerk.get(f"{ROWS}{rows[1].id}/change/"))
+    assert f"{ASK}?kind=billing.reverse&amp;row={rows[1].id}" in html
+    assert "Reverse in the book of Acme Robotics" in page(clerk.get(f"{ASK}?kind=billing.reverse&row={rows[1].id}"))
+
+
+def test_the_preview_says_in_numbers_what_would_be_posted_and_posts_nothing(clerk, rows):
+    html = page(clerk.post(ASK, {"kind": "billing.reverse", "row": rows[1].id, **REASON, "step": "preview"}))
+    for shown in ("60.00 <span>USD</span>", "+30.50 <span>USD</span>", "90.50 <span>USD</span>", "Ask for approval"):
+        assert shown in html
+    assert Transaction.objects.count() == 3
+    assert CorrectionRequest.objects.count() == 0
+
+
+def test_a_request_above_the_threshold_waits_and_one_below_is_posted(clerk, rows, tenant):
+    services.set_threshold(tenant_id=tenant.id, actor="staff:0", unit="USD", amount=Decimal("10"))
+    assert ask(clerk, rows[1]).state == "waiting"
+    assert ask(clerk, rows[2]).state == "posted"
+    assert Wallet.objects.get().balance == Decimal("69.5")
+
+
+def test_a_selection_goes_to_one_request(clerk, rows):
+    selection = {"action": "correct_billing.reverse", "_selected_action": [str(rows[1].id), str(rows[2].id)]}
+    html = page(clerk.post(ROWS, selection))
+    assert "2 rows" in html
+    assert all(f'name="row" value="{row.id}"' in html for row in rows[1:])
+    assert ask(clerk, *rows[1:]).size == {"USD": "40"}
+
+
+def test_a_selection_of_two_tenants_is_told_to_choose(clerk, rows):
+    foreign = TenantFactory()
+    other = billing.record_transaction(tenant_id=foreign.id, actor="x", amount=Decimal(1), type="topup", reference_id="x")
+    selection = {"action": "correct_billing.reverse", "_selected_action": [str(rows[1].id), str(other.id)]}
+    response = clerk.post(ROWS, selection, follow=True)
+    assert "Choose rows of a single tenant" in page(response)
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"reason": ""}, "This field is required"),
+        ({"reason_code": ""}, "This field is required"),
+        ({"evidence_link": "javascript:alert(1)"}, "Enter a valid URL"),
+    ],
+)
+def test_what_is_missing_is_asked_for_again(clerk, rows, changed, told):
+    assert told in page(clerk.post(ASK, {"kind": "billing.reverse", "row": rows[1].id, **REASON, **changed, "step": "preview"}))
+
+
+@pytest.mark.parametrize("amount", ["", "1,5", "1e3", "٣", "0", "NaN", "1" * 40, "0." + "1" * 19])
+def test_an_amount_that_could_be_read_in_two_ways_is_asked_for_again(clerk, rows, amount):
+    body = {"kind": "billing.reverse_part", "row": rows[1].id, **REASON, "amount": amount, "step": "preview"}
+    assert 'class="ch-error"' in page(clerk.post(ASK, body))
+    assert 'name="seen"' not in page(clerk.post(ASK, body))
+
+
+def test_what_the_ledger_refuses_is_said_in_words_with_a_way_back(clerk, rows):
+    body = {"kind": "billing.reverse_part", "row": rows[1].id, **REASON, "amount": "31", "step": "preview"}
+    html = page(clerk.post(ASK, body))
+    assert "31 is more than the 30.5 that is left of it." in html
+    assert "go back to the row" in html
+
+
+def test_a_book_that_moved_meanwhile_asks_again_with_the_new_numbers(clerk, rows, tenant):
+    body = {"kind": "billing.reverse", "row": rows[1].id, **REASON}
+    old = seen(page(clerk.post(ASK, {**body, "step": "preview"})))
+    billing.record_transaction(tenant_id=tenant.id, actor="x", amount=Decimal(1), type="usage", reference_id="x")
+    html = page(clerk.post(ASK, {**body, "step": "confirm", "seen": old}))
+    assert "The book moved" in html
+    assert "89.50 <span>USD</span>" in html
+    assert CorrectionRequest.objects.count() == 0
+
+
+def test_a_file_of_evidence_is_kept_and_only_ever_downloaded(clerk, rows):
+    correction = ask(clerk, rows[1], evidence=SimpleUploadedFile("täx<1>.html", b"<script>", content_type="text/html"))
+    evidence = CorrectionEvidence.objects.get()
+    response = clerk.get(f"{INBOX}{correction.id}/evidence/{evidence.id}/")
+    assert (response.content, response["Content-Type"]) == (b"<script>", "application/octet-stream")
+    assert response["Content-Disposition"] == 'attachment; filename="t_x_1_.html"'
+
+
+def test_the_approver_finds_it_in_the_inbox_approves_and_the_trail_is_complete(clerk, log_in, rows):
+    correction = ask(clerk, rows[1])
+    approver = log_in("anna", "approver")
+    assert str(correction) in page(approver.get(INBOX, {"box": "to_approve"}))
+    address = f"{INBOX}{correction.id}/"
+    html = page(approver.get(f"{address}change/"))
+    assert "Approve and post 1 entry" in html
+    approver.post(f"{address}answer/", {"answer": "comment", "text": "Looking at the log."})
+    approver.post(f"{address}answer/", {"answer": "approve", "version": "1", "text": "Seen it."})
+    html = page(approver.get(f"{address}change/"))
+    for told in ("clara", "anna", "Looking at the log.", "Seen it.", "Charged twice by our own retry.", f"correction:{correction.id}"):
+        assert told in html
+    posted = Transaction.objects.get(reverses_id=rows[1].id)
+    assert f"/admin/billing/transaction/{posted.id}/change/" in html
+    row = page(approver.get(f"{ROWS}{posted.id}/change/"))
+    assert f'href="{address}change/"' in row
+    assert address in page(approver.get(f"{ROWS}{rows[1].id}/change/"))
+    assert Wallet.objects.get().balance == Decimal("90.5")
+
+
+def test_an_approver_who_looked_before_the_book_moved_looks_again(clerk, log_in, rows, tenant):
+    correction = ask(clerk, rows[1])
+    approver = log_in("anna", "approver")
+    billing.record_transaction(tenant_id=tenant.id, actor="x", amount=Decimal(1), type="usage", reference_id="x")
+    address = f"{INBOX}{correction.id}/"
+    html = page(approver.post(f"{address}answer/", {"answer": "approve", "version": "1"}, follow=True))
+    assert "The book moved since the preview was made" in html
+    assert "89.50 <span>USD</span>" in html
+    assert Transaction.objects.count() == 4
+    approver.post(f"{address}answer/", {"answer": "approve", "version": "2"})
+    assert Wallet.objects.get().balance == Decimal("89.5")
+
+
+def test_nobody_answers_their_own_request_not_even_with_both_roles(log_in, rows):
+    both = log_in("both", "clerk", "approver")
+    correction = ask(both, rows[1])
+    assert "somebody else has to answer" in page(both.get(f"{INBOX}{correction.id}/change/"))
+    html = page(both.post(f"{INBOX}{correction.id}/answer/", {"answer": "approve", "version": "1"}, follow=True))
+    assert "Nobody decides on what they asked for" in html
+    assert Transaction.objects.count() == 3
+
+
+def test_a_rejection_needs_a_reason(clerk, log_in, rows):
+    correction = ask(clerk, rows[1])
+    approver = log_in("anna", "approver")
+    address = f"{INBOX}{correction.id}/answer/"
+    assert "The reason is not right" in page(approver.post(address, {"answer": "reject", "text": " "}, follow=True))
+    assert "Rejected" in page(approver.post(address, {"answer": "reject", "text": "It was a fair charge."}, follow=True))
+    correction.refresh_from_db()
+    assert correction.state == "rejected"
+
+
+def test_who_asked_can_withdraw(clerk, rows):
+    correction = ask(clerk, rows[1])
+    html = page(clerk.post(f"{INBOX}{correction.id}/answer/", {"answer": "withdraw", "text": ""}, follow=True))
+    assert "Withdrawn" in html
+
+
+@pytest.mark.parametrize(
+    "body", [{}, {"answer": "delete"}, {"answer": "approve", "version": "9" * 30}, {"answer": "approve", "version": "x"}]
+)
+def test_an_answer_that_makes_no_sense_changes_nothing(clerk, log_in, rows, body):
+    correction = ask(clerk, rows[1])
+    log_in("anna", "approver").post(f"{INBOX}{correction.id}/answer/", body)
+    correction.refresh_from_db()
+    assert (correction.state, Transaction.objects.count()) == ("waiting", 3)
+
+
+@pytest.mark.parametrize("query", ["", "?kind=nothing", "?kind=billing.reverse&row=x", "?kind=nothing&row=x"])
+def test_an_address_that_makes_no_sense_is_not_found_or_turned_back(clerk, query):
+    assert clerk.get(f"{ASK}{query}").status_code == 404
+    assert clerk.get(f"{ASK}?kind=billing.reverse").status_code == 302
