@@ -275,7 +275,7 @@ def _wish_of(correction: CorrectionRequest) -> Wish:
     return Wish(
         tenant_id=correction.tenant_id,
         kind=correction.kind,
-        target_ids=tuple(correction.lines.order_by("position").values_list("target_id", flat=True)),  # type: ignore[attr-defined]
+        target_ids=tuple(correction.lines.order_by("position").values_list("target_id", flat=True)),
         facts=correction.facts,
         reason_code=correction.reason_code,
         reason=correction.reason,
