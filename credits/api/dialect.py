@@ -95,6 +95,7 @@ REASONS: Mapping[str, str] = {
     "not_a_list": "must be a list",
     "bad_cursor": "is not a cursor of this list",
     "bad_key": "must be printable ASCII",
+    "before_starts_on": "must not be before startsOn",
     "before_effective_date": "must not be before effectiveDate",
     "out_of_range": "is out of range",
     "other_account": "is not the account that On-Behalf-Of names",

@@ -4,8 +4,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from credits.api.dialect import CreditsQuery
-from credits.choices import TransactionType
-from kernel.wire.fields import Choice, Flag, Identifier, Text, Timestamp, Whole
+from credits.choices import Clock, HoldStatus, TransactionType
+from kernel.wire.amounts import AmountText
+from kernel.wire.fields import Choice, Currency, Flag, Identifier, Text, Timestamp, Whole
+from kernel.wire.problems import Refused
 
 
 class LastMoment(Timestamp):
@@ -40,3 +42,44 @@ class TransactionQuery(PageQuery):
 
 class BatchQuery(CreditsQuery):
     atomic = Flag(required=False, default=False, description="The same as in the body.")
+
+
+class PastQuery(CreditsQuery):
+    at = LastMoment(required=False, days=True, description="As it stood at this moment; a day: at its end in UTC. Now by default.")
+    clock = Choice(
+        Clock.values,
+        required=False,
+        default=Clock.BOOK,
+        description="book: what was booked by then; world: what had happened by then, whenever it was booked.",
+    )
+
+
+class PartialQuery(CreditsQuery):
+    partial = Flag(required=False, default=False, description="The same as in the body.")
+
+
+class PreviewQuery(CreditsQuery):
+    amount = AmountText(sign="positive")
+    currency = Currency(required=False)
+    metric_id = Text(required=False, min_length=1, max_length=255)
+
+    @classmethod
+    def check(cls, values: dict[str, Any]) -> dict[str, Any]:
+        if values["currency"] is None and values["metric_id"] is None:
+            raise Refused("unit_missing", field="currency")
+        return values
+
+
+class ExplainQuery(CreditsQuery):
+    at = LastMoment(required=False, days=True, description="Up to this moment of the book; a day: to its end in UTC. Now by default.")
+    limit = Whole(min_value=1, max_value=1000, required=False, default=1000, description="How many entries to return at most.")
+    after = Text(required=False, description="The cursor `pagination.after` of the page before.")
+    before = Text(required=False, description="The cursor `pagination.before` of the page behind.")
+
+
+class HoldQuery(PageQuery):
+    status = Choice(HoldStatus.values, required=False)
+
+
+class ScheduleQuery(PageQuery):
+    customer_id = Text(required=False, max_length=255)

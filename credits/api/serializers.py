@@ -1,7 +1,7 @@
 """What this API reads and writes."""
 
 from credits.api.dialect import CreditsBody, CreditsReply
-from credits.choices import BalanceType, Category, GrantStatus, TransactionKind, TransactionType, UnitType
+from credits.choices import BalanceType, Category, GrantStatus, HoldStatus, ScheduleStatus, TransactionKind, TransactionType, UnitType
 from kernel.wire.amounts import AmountNumber, AmountText
 from kernel.wire.fields import Choice, Currency, Day, Flag, Identifier, JsonObject, Text, Timestamp, Whole
 from kernel.wire.nested import Batch, ListOf, Nested
@@ -37,6 +37,19 @@ class ReversalRequest(CreditsBody):
     reason = Text(min_length=1, max_length=1000)
 
 
+class ChosenByReply(CreditsReply):
+    """The values for which a burn-down chose this grant, in the order in which they decide."""
+
+    rank = Whole(description="1 for the grant drawn on first.")
+    priority = Whole()
+    credit_unit_type = Choice(UnitType.values, source="unit_type")
+    expiry_date = Text(required=False)
+    category = Choice(Category.values)
+    effective_date = Text()
+    created_at = Text()
+    available = Text(description="What the grant could give at that moment.")
+
+
 class TransactionReply(CreditsReply):
     id = Identifier()
     grant_id = Identifier()
@@ -54,6 +67,7 @@ class TransactionReply(CreditsReply):
     reverses = Identifier(required=False, source="reverses_id", description="The transaction that this one takes back.")
     consumption_id = Identifier(required=False)
     hold_id = Identifier(required=False)
+    chosen_by = Nested(ChosenByReply, required=False)
 
 
 class BatchOutcomeReply(CreditsReply):
@@ -160,8 +174,204 @@ class BalanceReply(CreditsReply):
     held = AmountText(description="What holds reserve of it.")
     available = AmountText(description="What a debit may take.")
     grants = ListOf(Nested(BalanceGrantReply))
-    transactions = ListOf(Nested(TransactionReply), description="The newest of these grants; GET /credit-transactions has them all.")
+    transactions = ListOf(
+        Nested(TransactionReply), required=False, description="The newest of these grants; GET /credit-transactions has them all."
+    )
 
 
 class BalancesReply(CreditsReply):
     items = ListOf(Nested(BalanceReply))
+
+
+class TenantBalanceReply(CreditsReply):
+    id = Text(source="unit", description="The currency, or the metric's id.")
+    type = Choice(BalanceType.values)
+    grants = Whole(description="Grants with a balance.")
+    balance = AmountText()
+    held = AmountText()
+    usable = AmountText(description="The part in force on that day.")
+
+
+class TenantBalancesReply(CreditsReply):
+    at = Timestamp(fine=True)
+    items = ListOf(Nested(TenantBalanceReply))
+
+
+class DrawRequest(CreditsBody):
+    amount = AmountText(sign="positive", description="Units, as digits.", example="10")
+    currency = Currency(required=False, description="Draw on grants of this currency.")
+    metric_id = Text(
+        required=False, min_length=1, max_length=255, description="Draw on grants of this metric; with a currency: on both, 1 to 1."
+    )
+    reason = Text(required=False, max_length=1000)
+
+    @classmethod
+    def check(cls, values: dict) -> dict:
+        if values["currency"] is None and values["metric_id"] is None:
+            raise Refused("unit_missing", field="currency")
+        return values
+
+
+class ConsumeRequest(DrawRequest):
+    invoice_id = Text(required=False, min_length=1, max_length=255)
+    billing_run_id = Text(required=False, min_length=1, max_length=255)
+    partial = Flag(required=False, default=False, description="Take what there is, instead of all or nothing.")
+
+
+class ConsumeReply(CreditsReply):
+    id = Identifier()
+    customer_id = Text()
+    amount = AmountText()
+    taken = AmountText()
+    missing = AmountText()
+    created_at = Timestamp(fine=True)
+    transactions = ListOf(Nested(TransactionReply), description="One for each grant drawn on, in burn-down order.")
+
+
+class PreviewLineReply(CreditsReply):
+    grant_id = Identifier()
+    name = Text()
+    available = AmountText()
+    taken = AmountText()
+    chosen_by = Nested(ChosenByReply)
+
+
+class PreviewReply(CreditsReply):
+    amount = AmountText()
+    taken = AmountText()
+    missing = AmountText()
+    lines = ListOf(Nested(PreviewLineReply))
+
+
+class ReinstateRequest(CreditsBody):
+    invoice_id = Text(min_length=1, max_length=255)
+    reason = Text(required=False, max_length=1000)
+
+
+class ReinstateReply(CreditsReply):
+    invoice_id = Text()
+    amount = AmountText(description="All that was given back.")
+    transactions = ListOf(Nested(TransactionReply))
+
+
+class HoldRequest(DrawRequest):
+    expires_at = Timestamp(description="Until when the amount is reserved.")
+
+
+class CaptureRequest(CreditsBody):
+    may_be_empty = True
+    amount = AmountText(required=False, sign="positive", description="All of it by default; the rest is released.")
+    reason = Text(required=False, max_length=1000)
+    invoice_id = Text(required=False, min_length=1, max_length=255)
+    billing_run_id = Text(required=False, min_length=1, max_length=255)
+
+
+class ReleaseRequest(CreditsBody):
+    may_be_empty = True
+    reason = Text(required=False, max_length=1000)
+
+
+class HoldLineReply(CreditsReply):
+    grant_id = Identifier()
+    amount = AmountText()
+    held = AmountText(source="remaining", description="What is still reserved.")
+    chosen_by = Nested(ChosenByReply)
+
+
+class HoldReply(CreditsReply):
+    id = Identifier()
+    customer_id = Text()
+    currency = Text(required=False)
+    metric_id = Text(required=False)
+    amount = AmountText()
+    captured = AmountText()
+    held = AmountText(description="What is still reserved.")
+    reason = Text(required=False)
+    status = Choice(HoldStatus.values)
+    expires_at = Timestamp(fine=True)
+    created_at = Timestamp(fine=True)
+    closed_at = Timestamp(required=False, fine=True)
+    lines = ListOf(Nested(HoldLineReply))
+
+
+class EntryReply(TransactionReply):
+    customer_id = Text()
+    occurred_at = Timestamp(fine=True)
+    actor = Text(description="Who: an API key, a member of staff, a command, a job.")
+    request_id = Text(required=False, description="Which request or run.")
+
+
+class KindSumReply(CreditsReply):
+    kind = Choice(TransactionKind.values)
+    amount = AmountText()
+
+
+class GrantSumReply(CreditsReply):
+    grant_id = Identifier()
+    customer_id = Text()
+    name = Text()
+    type = Choice(BalanceType.values)
+    unit = Text()
+    entries = Whole()
+    last_entry_number = Whole()
+    credits = AmountText()
+    debits = AmountText()
+    balance = AmountText(description="Credits less debits, added up from the entries.")
+    held = AmountText(description="Holds placed less captured, released and expired.")
+    cost_of_credit = AmountText(required=False)
+    cost_consumed = AmountText(required=False, description="How much of the cost the debits stand for.")
+    by_kind = ListOf(Nested(KindSumReply))
+
+
+class ExplanationReply(CreditsReply):
+    at = Timestamp(fine=True)
+    entries = ListOf(Nested(EntryReply))
+    pagination = JsonObject(description="`after` and `before`: cursors of the pages around, where there are any.")
+    sums = ListOf(Nested(GrantSumReply), description="For each grant, over all entries up to that moment.")
+
+
+class ScheduleRequest(CreditsBody):
+    customer_id = Text(min_length=1, max_length=255)
+    name = Text(min_length=1, max_length=255)
+    credit_unit_type = Choice(UnitType.values)
+    currency = Currency()
+    amount = AmountNumber(sign="positive", strings=False, description="Of each period's grant.")
+    metric_id = Text(required=False, min_length=1, max_length=255, description="Required where creditUnitType is METRIC, else ignored.")
+    cost_of_credit = AmountNumber(required=False, sign="not_negative", strings=False)
+    category = Choice(Category.values, required=False, default=Category.PAID)
+    priority = Whole(required=False, default=50, min_value=0, max_value=100)
+    every_months = Whole(required=False, default=1, min_value=1, max_value=120)
+    starts_on = Day(required=False, description="The first day of the first period; today by default.")
+    ends_on = Day(required=False, description="No period begins later.")
+    rollover_cap = AmountNumber(
+        required=False, sign="not_negative", strings=False, description="What a period leaves unused rolls into the next, up to this."
+    )
+
+    @classmethod
+    def check(cls, values: dict) -> dict:
+        if values["credit_unit_type"] == UnitType.METRIC and values["metric_id"] is None:
+            raise Refused("missing", field="metric_id")
+        if values["starts_on"] and values["ends_on"] and values["ends_on"] < values["starts_on"]:
+            raise Refused("before_starts_on", field="ends_on")
+        return values
+
+
+class ScheduleReply(CreditsReply):
+    id = Identifier()
+    sequence_account_id = Identifier(source="tenant_id")
+    customer_id = Text()
+    name = Text()
+    credit_unit_type = Choice(UnitType.values, source="unit_type")
+    currency = Text()
+    metric_id = Text(required=False)
+    amount = AmountNumber()
+    cost_of_credit = AmountNumber(required=False)
+    category = Choice(Category.values)
+    priority = Whole()
+    every_months = Whole()
+    starts_on = Day()
+    ends_on = Day(required=False)
+    rollover_cap = AmountNumber(required=False)
+    status = Choice(ScheduleStatus.values)
+    next_on = Day(required=False, description="The day on which the next grant is issued.")
+    created_at = Timestamp(fine=True)

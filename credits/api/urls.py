@@ -2,16 +2,27 @@
 
 from django.urls import path
 
-from credits.api.views import CustomerViewSet, GrantViewSet, TransactionViewSet
+from credits.api.views import CustomerViewSet, ExplanationViewSet, GrantViewSet, HoldViewSet, ScheduleViewSet, TransactionViewSet
 
 urlpatterns = [
     path("credit-transactions", TransactionViewSet.as_view({"get": "list", "post": "create"})),
     path("credit-transactions/batch", TransactionViewSet.as_view({"post": "batch"})),
     path("credit-transactions/<uuid:transaction_id>", TransactionViewSet.as_view({"get": "retrieve"})),
     path("credit-transactions/<uuid:transaction_id>/reverse", TransactionViewSet.as_view({"post": "reverse"})),
+    path("credit-schedules", ScheduleViewSet.as_view({"get": "list", "post": "create"})),
+    path("credit-schedules/<uuid:schedule_id>", ScheduleViewSet.as_view({"get": "retrieve", "delete": "destroy"})),
     path("credits", GrantViewSet.as_view({"get": "list", "post": "create"})),
+    path("credits/balances", CustomerViewSet.as_view({"get": "account_balances"})),
     path("credits/<uuid:grant_id>", GrantViewSet.as_view({"get": "retrieve", "delete": "destroy"})),
     path("credits/<uuid:grant_id>/void", GrantViewSet.as_view({"post": "void"})),
+    path("credits/<str:owner>/explain", ExplanationViewSet.as_view({"get": "explain"})),
     path("credits/<str:customer_id>/grants", CustomerViewSet.as_view({"get": "grants"})),
     path("credits/<str:customer_id>/balances", CustomerViewSet.as_view({"get": "balances"})),
+    path("credits/<str:customer_id>/consume", CustomerViewSet.as_view({"post": "consume"})),
+    path("credits/<str:customer_id>/consume/preview", CustomerViewSet.as_view({"get": "preview"})),
+    path("credits/<str:customer_id>/reinstate", CustomerViewSet.as_view({"post": "reinstate"})),
+    path("credits/<str:customer_id>/holds", HoldViewSet.as_view({"get": "list", "post": "create"})),
+    path("credits/<str:customer_id>/holds/<uuid:hold_id>", HoldViewSet.as_view({"get": "retrieve"})),
+    path("credits/<str:customer_id>/holds/<uuid:hold_id>/capture", HoldViewSet.as_view({"post": "capture"})),
+    path("credits/<str:customer_id>/holds/<uuid:hold_id>/release", HoldViewSet.as_view({"post": "release"})),
 ]

@@ -44,14 +44,15 @@ CREATE FUNCTION credits_cost(account credits_grant) RETURNS numeric LANGUAGE sql
     )
 $$;
 
--- Why a posting may not be; null where it may. `taken`: what the cited invoice has of this grant, less what was given back.
+-- Why a posting may not be; null where it may. `taken`: what the cited invoice has of this grant, less what was given back. A burn-down
+-- has chosen its grants by their dates already, and a capture may outlive them.
 CREATE FUNCTION credits_refusal(item credits_posting, account credits_grant, day date, taken numeric)
 RETURNS text LANGUAGE sql IMMUTABLE AS $$
     SELECT CASE
         WHEN account.id IS NULL OR account.status = 'deleted' THEN 'not_found'
         WHEN account.status = 'voided' AND item.kind IN ('debit', 'credit') THEN 'voided'
-        WHEN item.kind IN ('debit', 'consumption') AND day < account.effective_date THEN 'not_yet_effective'
-        WHEN item.kind IN ('debit', 'consumption') AND day > account.expiry_date THEN 'expired'
+        WHEN item.kind = 'debit' AND day < account.effective_date THEN 'not_yet_effective'
+        WHEN item.kind = 'debit' AND day > account.expiry_date THEN 'expired'
         WHEN item.type = 'DEBIT' AND item.amount > account.balance - account.held THEN 'insufficient'
         WHEN item.type = 'CREDIT' AND item.invoice_id <> '' AND item.amount > taken THEN 'more_than_taken'
         WHEN item.type = 'CREDIT' AND account.balance + item.amount >= 1e20 THEN 'too_large'
@@ -339,7 +340,10 @@ BEGIN
 
     WITH fresh_items AS (
         -- A grant that took effect before it was booked counts in the world from that day.
-        SELECT item.*, least(credits_moment(item.now, moment), item.effective_date::timestamp AT TIME ZONE 'UTC') AS occurred_at
+        SELECT item.*, CASE
+            WHEN item.effective_date < credits_day(credits_moment(item.now, moment)) THEN item.effective_date::timestamp AT TIME ZONE 'UTC'
+            ELSE credits_moment(item.now, moment)
+        END AS occurred_at
         FROM unnest(items) item WHERE item.id = ANY (fresh)
     ), opened AS (
         INSERT INTO credits_grant

@@ -1,15 +1,46 @@
 """Every read of this ledger. The tenant comes first; another tenant's row is not found."""
 
-from credits.selectors.balances import customer_balances, usable_grants, with_unit
+from credits.selectors.balances import customer_balances, preview_consumption, usable_grants, with_unit
+from credits.selectors.explanations import explain_customer, explain_grant
 from credits.selectors.grants import get_grant, list_grants
+from credits.selectors.holds import get_hold, list_holds, overdue_holds, with_lines
+from credits.selectors.schedules import (
+    count_due_grants,
+    due_grants,
+    due_schedules,
+    due_totals,
+    expired_amount,
+    get_schedule,
+    grant_of_period,
+    list_schedules,
+)
+from credits.selectors.standings import customer_standing, grant_standing, tenant_standing
 from credits.selectors.transactions import get_transaction, list_transactions
 
 __all__ = [
+    "count_due_grants",
     "customer_balances",
+    "customer_standing",
+    "due_grants",
+    "due_schedules",
+    "due_totals",
+    "expired_amount",
+    "explain_customer",
+    "explain_grant",
     "get_grant",
+    "get_hold",
+    "get_schedule",
     "get_transaction",
+    "grant_of_period",
+    "grant_standing",
     "list_grants",
+    "list_holds",
+    "list_schedules",
     "list_transactions",
+    "overdue_holds",
+    "preview_consumption",
+    "tenant_standing",
     "usable_grants",
+    "with_lines",
     "with_unit",
 ]

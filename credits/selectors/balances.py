@@ -7,6 +7,7 @@ from itertools import groupby
 from typing import Any
 from uuid import UUID
 
+import msgspec
 from django.db.models import F, Sum, Window
 from django.db.models.functions import RowNumber
 from django.utils import timezone
@@ -15,6 +16,7 @@ from credits.choices import BalanceType, UnitType
 from credits.models import CreditTransaction, HoldLine
 from credits.selectors.grants import list_usable_grants
 from credits.selectors.transactions import TRANSACTION_FIELDS
+from kernel.ledger import posting
 
 # Of each balance; all of them are in the list of transactions.
 NEWEST_TRANSACTIONS = 100
@@ -86,3 +88,19 @@ def _overdue(*, tenant_id: UUID, grant_ids: list[UUID]) -> dict[UUID, Decimal]:
         return {}
     lines = HoldLine.objects.filter(tenant_id=tenant_id, grant_id__in=grant_ids, remaining__gt=0, expires_at__lte=timezone.now())
     return dict(lines.values_list("grant_id").annotate(Sum("remaining")).order_by())
+
+
+def preview_consumption(
+    *, tenant_id: UUID, customer_id: str, amount: Decimal, currency: str | None = None, metric_id: str | None = None
+) -> dict[str, Any]:
+    """How a burn-down would be taken now, without taking it: `lines` in order, what is `taken` and what is `missing`."""
+    lines = posting.run(
+        "SELECT * FROM credits_preview(%s, %s, %s, %s, %s, %s)", [tenant_id, customer_id, currency, metric_id, amount, timezone.now()]
+    )
+    taken = sum((line.taken for line in lines), Decimal(0))
+    return {
+        "amount": amount,
+        "taken": taken,
+        "missing": amount - taken,
+        "lines": [{**line._asdict(), "chosen_by": msgspec.json.decode(line.chosen_by)} for line in lines],
+    }

@@ -25,6 +25,7 @@ TRANSACTION_FIELDS = (
     "reverses_id",
     "consumption_id",
     "hold_id",
+    "chosen_by",
     "occurred_at",
     "created_at",
 )

@@ -1,4 +1,4 @@
-"""The calls of the credits API; each parses, calls a service or selector, and answers."""
+"""/credit-transactions"""
 
 from typing import Any
 from uuid import UUID
@@ -8,13 +8,11 @@ from django.http import HttpRequest, HttpResponse
 from credits import selectors, services
 from credits.api import serializers as shapes
 from credits.api.dialect import dialect
-from credits.api.filters import BatchQuery, GrantQuery, TransactionQuery
-from kernel.ledger.errors import InvalidValue
-from kernel.tenants.services import act_for
+from credits.api.filters import BatchQuery, TransactionQuery
+from credits.api.views.base import CreditsViewSet, shown
 from kernel.wire import json
 from kernel.wire.problems import problem_of
 from kernel.wire.schema import operation
-from kernel.wire.views import LedgerViewSet
 
 POSTING_REFUSALS = (
     "grant_not_found",
@@ -35,9 +33,7 @@ EXAMPLE = {
 }
 
 
-class TransactionViewSet(LedgerViewSet):
-    dialect = dialect
-    ledger = "credits"
+class TransactionViewSet(CreditsViewSet):
     requires_on_behalf_of = frozenset({"create"})
 
     @operation(
@@ -102,88 +98,6 @@ class TransactionViewSet(LedgerViewSet):
         items = keyed(body["items"], self.idempotency_key())
         atomic = body["atomic"] or self.query(BatchQuery)["atomic"]
         return self.reply(shapes.BatchReply, told(services.post_transactions(**self.who(), items=items, atomic=atomic)))
-
-
-class GrantViewSet(LedgerViewSet):
-    dialect = dialect
-    ledger = "credits"
-
-    @operation(
-        summary="Create a credit grant",
-        body=shapes.GrantRequest,
-        reply=shapes.GrantReply,
-        status=201,
-        refuses=("invalid_value", "idempotency_conflict"),
-        idempotent=True,
-        replays=True,
-    )
-    def create(self, request: HttpRequest) -> HttpResponse:
-        body = self.read(shapes.GrantRequest)
-        self._act_for(body.pop("sequence_account_id"))
-        unit_type = body.pop("credit_unit_type")
-        row = services.create_grant(**self.who(), unit_type=unit_type, idempotency_key=self.idempotency_key(), **body)
-        return self._grant(row._asdict(), status=201, replayed=row.outcome == "replayed")
-
-    @operation(summary="List credit grants", query=GrantQuery, reply=shapes.GrantReply, paged=True)
-    def list(self, request: HttpRequest) -> HttpResponse:
-        """Newest first."""
-        query = self.query(GrantQuery)
-        rows = selectors.list_grants(tenant_id=self.caller.tenant_id, customer_id=query.pop("customer_id"))
-        return self.page(shapes.GrantReply, rows, key=("created_at", "id"), written=lambda found: map(granted, found), **query)
-
-    @operation(summary="Get a credit grant", reply=shapes.GrantReply)
-    def retrieve(self, request: HttpRequest, grant_id: UUID) -> HttpResponse:
-        return self._grant(selectors.get_grant(tenant_id=self.caller.tenant_id, grant_id=grant_id))
-
-    @operation(summary="Delete a credit grant", reply=shapes.GrantReply, refuses=("grant_drawn_on",))
-    def destroy(self, request: HttpRequest, grant_id: UUID) -> HttpResponse:
-        """Only while nothing has moved it."""
-        services.delete_grant(**self.who(), grant_id=grant_id)
-        return self._grant(selectors.get_grant(tenant_id=self.caller.tenant_id, grant_id=grant_id, deleted=True))
-
-    @operation(summary="Void a credit grant", body=shapes.VoidRequest, reply=shapes.GrantReply, refuses=("grant_held",))
-    def void(self, request: HttpRequest, grant_id: UUID) -> HttpResponse:
-        """Closes a grant for good: what is left is debited."""
-        services.void_grant(**self.who(), grant_id=grant_id, reason=self.read(shapes.VoidRequest)["reason"])
-        return self._grant(selectors.get_grant(tenant_id=self.caller.tenant_id, grant_id=grant_id))
-
-    def _grant(self, row: dict[str, Any], *, status: int = 200, replayed: bool = False) -> HttpResponse:
-        return self.reply(shapes.GrantReply, granted({"tenant_id": self.caller.tenant_id, **row}), status=status, replayed=replayed)
-
-    def _act_for(self, account: str) -> None:
-        """The account in the body is the one that is acted for. Raises InvalidValue where the header names another, NotAuthorized."""
-        if account == str(self.caller.tenant_id):
-            return
-        if "On-Behalf-Of" in self.request.headers:
-            raise InvalidValue(field="sequence_account_id", reason="other_account")
-        self.caller = act_for(self.caller, account)
-
-
-class CustomerViewSet(LedgerViewSet):
-    dialect = dialect
-    ledger = "credits"
-
-    @operation(summary="List the usable credit grants of a customer", reply=shapes.UsableGrantsReply)
-    def grants(self, request: HttpRequest, customer_id: str) -> HttpResponse:
-        """Those with a balance that can be drawn on today, in the order in which they are drawn on."""
-        rows = selectors.usable_grants(tenant_id=self.caller.tenant_id, customer_id=customer_id)
-        return self.reply(shapes.UsableGrantsReply, {"items": rows})
-
-    @operation(summary="List the credit balances of a customer", reply=shapes.BalancesReply)
-    def balances(self, request: HttpRequest, customer_id: str) -> HttpResponse:
-        """One balance for each currency and metric, of the grants that can be drawn on today."""
-        rows = selectors.customer_balances(tenant_id=self.caller.tenant_id, customer_id=customer_id)
-        return self.reply(shapes.BalancesReply, {"items": [{**row, "transactions": map(shown, row["transactions"])} for row in rows]})
-
-
-def granted(row: dict[str, Any]) -> dict[str, Any]:
-    """A grant as it is told. No other system knows our grants, so their ids there are none."""
-    return {**selectors.with_unit(row), "integration_ids": []}
-
-
-def shown(row: dict[str, Any]) -> dict[str, Any]:
-    """A transaction as it is told: what the caller left out is left out again."""
-    return {name: value for name, value in row.items() if value != ""}
 
 
 def keyed(items: list[Any], key: str | None) -> list[Any]:

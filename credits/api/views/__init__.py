@@ -1,0 +1,9 @@
+"""The calls of the credits API; each parses, calls a service or selector, and answers."""
+
+from credits.api.views.customers import CustomerViewSet, ExplanationViewSet
+from credits.api.views.grants import GrantViewSet
+from credits.api.views.holds import HoldViewSet
+from credits.api.views.schedules import ScheduleViewSet
+from credits.api.views.transactions import TransactionViewSet
+
+__all__ = ["CustomerViewSet", "ExplanationViewSet", "GrantViewSet", "HoldViewSet", "ScheduleViewSet", "TransactionViewSet"]

@@ -1,0 +1,122 @@
+"""/credits/{customerId}/..."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+
+from credits import selectors, services
+from credits.api import serializers as shapes
+from credits.api.filters import ExplainQuery, PartialQuery, PastQuery, PreviewQuery
+from credits.api.views.base import CreditsViewSet, shown
+from kernel.ledger.errors import NotFound
+from kernel.wire import json
+from kernel.wire.pagination import Page
+from kernel.wire.schema import operation
+
+
+class CustomerViewSet(CreditsViewSet):
+    @operation(summary="List the usable credit grants of a customer", reply=shapes.UsableGrantsReply)
+    def grants(self, request: HttpRequest, customer_id: str) -> HttpResponse:
+        """Those with a balance that can be drawn on today, in the order in which they are drawn on."""
+        rows = selectors.usable_grants(tenant_id=self.caller.tenant_id, customer_id=customer_id)
+        return self.reply(shapes.UsableGrantsReply, {"items": rows})
+
+    @operation(summary="List the credit balances of a customer", query=PastQuery, reply=shapes.BalancesReply)
+    def balances(self, request: HttpRequest, customer_id: str) -> HttpResponse:
+        """One balance for each currency and metric, of the grants that can be drawn on: today, or at a moment in the past."""
+        query = self.query(PastQuery)
+        if query["at"] is not None:
+            rows = selectors.customer_standing(tenant_id=self.caller.tenant_id, customer_id=customer_id, **query)
+            return self.reply(shapes.BalancesReply, {"items": rows})
+        rows = selectors.customer_balances(tenant_id=self.caller.tenant_id, customer_id=customer_id)
+        return self.reply(shapes.BalancesReply, {"items": [{**row, "transactions": map(shown, row["transactions"])} for row in rows]})
+
+    @operation(summary="List the credit balances of the account", query=PastQuery, reply=shapes.TenantBalancesReply)
+    def account_balances(self, request: HttpRequest) -> HttpResponse:
+        """What the account owes its customers, for each currency and metric: now, or at a moment in the past."""
+        query = self.query(PastQuery)
+        at = query.pop("at") or timezone.now()
+        rows = selectors.tenant_standing(tenant_id=self.caller.tenant_id, at=at, **query)
+        return self.reply(shapes.TenantBalancesReply, {"at": at, "items": rows})
+
+    @operation(
+        summary="Draw an amount across a customer's grants",
+        body=shapes.ConsumeRequest,
+        query=PartialQuery,
+        reply=shapes.ConsumeReply,
+        status=201,
+        refuses=("insufficient_credit", "idempotency_conflict"),
+        idempotent=True,
+        replays=True,
+    )
+    def consume(self, request: HttpRequest, customer_id: str) -> HttpResponse:
+        """All or nothing, unless `partial`. Order: priority, METRIC before CURRENCY, soonest expiry, promotional before paid, oldest."""
+        body = self.read(shapes.ConsumeRequest)
+        body["partial"] = body["partial"] or self.query(PartialQuery)["partial"]
+        drawn = services.consume(**self.who(), customer_id=customer_id, idempotency_key=self.idempotency_key(), **body)
+        told = {name: getattr(drawn, name) for name in ("id", "amount", "taken", "missing", "created_at")}
+        told |= {"customer_id": customer_id, "transactions": map(shown, drawn.transactions)}
+        return self.reply(shapes.ConsumeReply, told, status=201, replayed=drawn.outcome == "replayed")
+
+    @operation(summary="Preview a draw", query=PreviewQuery, reply=shapes.PreviewReply)
+    def preview(self, request: HttpRequest, customer_id: str) -> HttpResponse:
+        """The plan that a draw would follow now, without taking anything."""
+        plan = selectors.preview_consumption(tenant_id=self.caller.tenant_id, customer_id=customer_id, **self.query(PreviewQuery))
+        return self.reply(shapes.PreviewReply, plan)
+
+    @operation(
+        summary="Give back what an invoice took",
+        body=shapes.ReinstateRequest,
+        reply=shapes.ReinstateReply,
+        status=201,
+        refuses=("nothing_to_reinstate",),
+        replays=True,
+    )
+    def reinstate(self, request: HttpRequest, customer_id: str) -> HttpResponse:
+        """Exactly what it took, to the grants it took it from, once: asked again, the first reply is given again."""
+        body = self.read(shapes.ReinstateRequest)
+        given = services.reinstate(**self.who(), customer_id=customer_id, **body)
+        rows = [shown(row._asdict()) for row in given.transactions]
+        told = {"invoice_id": body["invoice_id"], "amount": given.amount, "transactions": rows}
+        return self.reply(shapes.ReinstateReply, told, status=201, replayed=given.outcome == "replayed")
+
+
+class ExplanationViewSet(CreditsViewSet):
+    sums: list[dict[str, Any]]
+    at: datetime
+
+    @operation(summary="Explain a balance", query=ExplainQuery, reply=shapes.ExplanationReply)
+    def explain(self, request: HttpRequest, owner: str) -> HttpResponse:
+        """Every entry up to a moment, in order: of one grant, or of all grants of a customer. The sums are added up anew."""
+        query = self.query(ExplainQuery)
+        self.at = query.pop("at") or timezone.now()
+        explained = self._explained(owner)
+        self.sums = explained["sums"]
+        return self.page(
+            shapes.EntryReply,
+            explained["entries"],
+            key=("created_at", "id"),
+            descending=False,
+            written=lambda found: map(shown, found),
+            **query,
+        )
+
+    def page_reply(self, reply: Any, page: Page, *, rows: Any) -> HttpResponse:
+        cursors = {"after": page.next, "before": page.previous}
+        told = {
+            "at": self.at,
+            "entries": rows,
+            "pagination": json.render({name: cursor for name, cursor in cursors.items() if cursor}).decode(),
+            "sums": self.sums,
+        }
+        return self.reply(shapes.ExplanationReply, told)
+
+    def _explained(self, owner: str) -> dict[str, Any]:
+        """Of the grant with this id, else of the customer. Raises NotFound."""
+        try:
+            return selectors.explain_grant(tenant_id=self.caller.tenant_id, grant_id=UUID(owner), at=self.at)
+        except (ValueError, NotFound):
+            return selectors.explain_customer(tenant_id=self.caller.tenant_id, customer_id=owner, at=self.at)

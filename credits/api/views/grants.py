@@ -1,0 +1,69 @@
+"""/credits and /credits/{id}"""
+
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+
+from credits import selectors, services
+from credits.api import serializers as shapes
+from credits.api.filters import GrantQuery, PastQuery
+from credits.api.views.base import CreditsViewSet, granted
+from kernel.ledger.errors import InvalidValue
+from kernel.tenants.services import act_for
+from kernel.wire.schema import operation
+
+
+class GrantViewSet(CreditsViewSet):
+    @operation(
+        summary="Create a credit grant",
+        body=shapes.GrantRequest,
+        reply=shapes.GrantReply,
+        status=201,
+        refuses=("invalid_value", "idempotency_conflict"),
+        idempotent=True,
+        replays=True,
+    )
+    def create(self, request: HttpRequest) -> HttpResponse:
+        body = self.read(shapes.GrantRequest)
+        self._act_for(body.pop("sequence_account_id"))
+        unit_type = body.pop("credit_unit_type")
+        row = services.create_grant(**self.who(), unit_type=unit_type, idempotency_key=self.idempotency_key(), **body)
+        return self._grant(row._asdict(), status=201, replayed=row.outcome == "replayed")
+
+    @operation(summary="List credit grants", query=GrantQuery, reply=shapes.GrantReply, paged=True)
+    def list(self, request: HttpRequest) -> HttpResponse:
+        """Newest first."""
+        query = self.query(GrantQuery)
+        rows = selectors.list_grants(tenant_id=self.caller.tenant_id, customer_id=query.pop("customer_id"))
+        return self.page(shapes.GrantReply, rows, key=("created_at", "id"), written=lambda found: map(granted, found), **query)
+
+    @operation(summary="Get a credit grant", query=PastQuery, reply=shapes.GrantReply)
+    def retrieve(self, request: HttpRequest, grant_id: UUID) -> HttpResponse:
+        query = self.query(PastQuery)
+        if query["at"] is None:
+            return self._grant(selectors.get_grant(tenant_id=self.caller.tenant_id, grant_id=grant_id))
+        return self._grant(selectors.grant_standing(tenant_id=self.caller.tenant_id, grant_id=grant_id, **query))
+
+    @operation(summary="Delete a credit grant", reply=shapes.GrantReply, refuses=("grant_drawn_on",))
+    def destroy(self, request: HttpRequest, grant_id: UUID) -> HttpResponse:
+        """Only while nothing has moved it."""
+        services.delete_grant(**self.who(), grant_id=grant_id)
+        return self._grant(selectors.get_grant(tenant_id=self.caller.tenant_id, grant_id=grant_id, deleted=True))
+
+    @operation(summary="Void a credit grant", body=shapes.VoidRequest, reply=shapes.GrantReply, refuses=("grant_held",))
+    def void(self, request: HttpRequest, grant_id: UUID) -> HttpResponse:
+        """Closes a grant for good: what is left is debited."""
+        services.void_grant(**self.who(), grant_id=grant_id, reason=self.read(shapes.VoidRequest)["reason"])
+        return self._grant(selectors.get_grant(tenant_id=self.caller.tenant_id, grant_id=grant_id))
+
+    def _grant(self, row: dict[str, Any], *, status: int = 200, replayed: bool = False) -> HttpResponse:
+        return self.reply(shapes.GrantReply, granted({"tenant_id": self.caller.tenant_id, **row}), status=status, replayed=replayed)
+
+    def _act_for(self, account: str) -> None:
+        """The account in the body is the one that is acted for. Raises InvalidValue where the header names another, NotAuthorized."""
+        if account == str(self.caller.tenant_id):
+            return
+        if "On-Behalf-Of" in self.request.headers:
+            raise InvalidValue(field="sequence_account_id", reason="other_account")
+        self.caller = act_for(self.caller, account)

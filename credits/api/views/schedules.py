@@ -1,0 +1,52 @@
+"""/credit-schedules"""
+
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+
+from credits import selectors, services
+from credits.api import serializers as shapes
+from credits.api.filters import ScheduleQuery
+from credits.api.views.base import CreditsViewSet, shown
+from kernel.wire.schema import operation
+
+
+class ScheduleViewSet(CreditsViewSet):
+    @operation(
+        summary="Order a recurring credit grant",
+        body=shapes.ScheduleRequest,
+        reply=shapes.ScheduleReply,
+        status=201,
+        refuses=("invalid_value", "idempotency_conflict"),
+        idempotent=True,
+        replays=True,
+    )
+    def create(self, request: HttpRequest) -> HttpResponse:
+        """A grant for each period. Those that are due already are issued at once."""
+        body = self.read(shapes.ScheduleRequest)
+        unit_type = body.pop("credit_unit_type")
+        schedule_id, replayed = services.create_recurring_grant(
+            **self.who(), unit_type=unit_type, idempotency_key=self.idempotency_key(), **body
+        )
+        return self._schedule(schedule_id, status=201, replayed=replayed)
+
+    @operation(summary="List recurring credit grants", query=ScheduleQuery, reply=shapes.ScheduleReply, paged=True)
+    def list(self, request: HttpRequest) -> HttpResponse:
+        """Newest first."""
+        query = self.query(ScheduleQuery)
+        rows = selectors.list_schedules(tenant_id=self.caller.tenant_id, customer_id=query.pop("customer_id"))
+        return self.page(shapes.ScheduleReply, rows, key=("created_at", "id"), written=lambda found: map(shown, found), **query)
+
+    @operation(summary="Get a recurring credit grant", reply=shapes.ScheduleReply)
+    def retrieve(self, request: HttpRequest, schedule_id: UUID) -> HttpResponse:
+        return self._schedule(schedule_id)
+
+    @operation(summary="Cancel a recurring credit grant", reply=shapes.ScheduleReply)
+    def destroy(self, request: HttpRequest, schedule_id: UUID) -> HttpResponse:
+        """No further grant is issued; those that were stay."""
+        services.cancel_recurring_grant(**self.who(), schedule_id=schedule_id)
+        return self._schedule(schedule_id)
+
+    def _schedule(self, schedule_id: UUID, *, status: int = 200, replayed: bool = False) -> HttpResponse:
+        row = selectors.get_schedule(tenant_id=self.caller.tenant_id, schedule_id=schedule_id)
+        return self.reply(shapes.ScheduleReply, shown(row), status=status, replayed=replayed)

@@ -1,0 +1,131 @@
+"""Burn-down across a customer's grants, and giving back what an invoice took."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from django.utils import timezone
+
+from credits.choices import TransactionKind, TransactionType
+from credits.errors import InsufficientCredit, NothingToReinstate
+from credits.services.draws import draw
+from credits.services.outcomes import conflict
+from kernel.ledger import posting
+from kernel.ledger.constraints import refusals
+
+FACTS = ("customer_id", "currency", "metric_id", "amount", "partial", "reason", "invoice_id", "billing_run_id")
+RACES = frozenset({"credits_consumption_idempotency"})
+
+
+@dataclass(frozen=True, slots=True)
+class Consumed:
+    """One amount drawn: `transactions` in the order in which their grants were drawn on, `missing` what nobody could pay."""
+
+    id: UUID
+    outcome: str
+    amount: Decimal
+    taken: Decimal
+    created_at: datetime
+    transactions: list[Any]
+
+    @property
+    def missing(self) -> Decimal:
+        return self.amount - self.taken
+
+
+@dataclass(frozen=True, slots=True)
+class Reinstated:
+    """What an invoice's draws gave back, by this call (`posted`) or by an earlier one (`replayed`)."""
+
+    outcome: str
+    transactions: list[Any]
+
+    @property
+    def amount(self) -> Decimal:
+        return sum((row.amount for row in self.transactions), Decimal(0))
+
+
+@refusals
+def consume(
+    *,
+    tenant_id: UUID,
+    actor: str,
+    request_id: str,
+    customer_id: str,
+    amount: Decimal,
+    currency: str | None = None,
+    metric_id: str | None = None,
+    partial: bool = False,
+    reason: str | None = None,
+    invoice_id: str | None = None,
+    billing_run_id: str | None = None,
+    idempotency_key: str | None = None,
+) -> Consumed:
+    """Draw an amount across the customer's grants in burn-down order, in one call of the database.
+
+    `currency`, `metric_id`: the units; where both are named, one unit of the metric counts as one of the currency. `partial`: take what
+    there is. Raises InvalidValue, InsufficientCredit (nothing is taken), IdempotencyConflict.
+    """
+    who = {"tenant_id": tenant_id, "actor": actor, "request_id": request_id}
+    facts = {
+        "customer_id": customer_id,
+        "currency": currency,
+        "metric_id": metric_id,
+        "amount": amount,
+        "partial": partial,
+        "reason": reason,
+        "invoice_id": invoice_id,
+        "billing_run_id": billing_run_id,
+    }
+    wanted = draw(who, facts=facts, names=FACTS, key=idempotency_key)
+    rows = posting.post("credits_consume", [wanted], races=RACES)
+    return _consumed(rows, wanted)
+
+
+def _consumed(rows: list[Any], wanted: dict[str, Any]) -> Consumed:
+    first = rows[0]
+    if first.outcome == "insufficient":
+        raise InsufficientCredit(
+            customer_id=wanted["customer_id"],
+            balance=first.balance,
+            held=first.balance - first.available,
+            available=first.available,
+            requested=Decimal(wanted["amount"]),
+        )
+    if first.outcome == "conflict":
+        raise conflict(first._replace(id=first.consumption_id), digest=bytes.fromhex(wanted["facts_digest"][2:]), names=FACTS)
+    return Consumed(
+        id=first.consumption_id,
+        outcome=first.outcome,
+        amount=first.amount,
+        taken=first.taken,
+        created_at=first.booked_at,
+        transactions=[_transaction(row, wanted) for row in rows if row.id is not None],
+    )
+
+
+def _transaction(row: Any, wanted: dict[str, Any]) -> dict[str, Any]:
+    shared = {name: wanted[name] for name in ("customer_id", "reason", "invoice_id", "billing_run_id")}
+    own = {**row._asdict(), "amount": row.entry_amount, "chosen_by": msgspec.json.decode(row.chosen_by)}
+    return {**shared, **own, "type": TransactionType.DEBIT, "kind": TransactionKind.CONSUMPTION}
+
+
+@refusals
+def reinstate(*, tenant_id: UUID, actor: str, request_id: str, customer_id: str, invoice_id: str, reason: str | None = None) -> Reinstated:
+    """Give back what an invoice took, to the grants it took it from; given back already, it changes nothing. Raises NothingToReinstate."""
+    wanted = {
+        "tenant_id": tenant_id,
+        "actor": actor,
+        "request_id": request_id,
+        "customer_id": customer_id,
+        "invoice_id": invoice_id,
+        "reason": reason or "",
+        "now": timezone.now(),
+    }
+    rows = posting.post("credits_reinstate", [wanted])
+    if rows[0].outcome == "nothing":
+        raise NothingToReinstate(invoice_id=invoice_id, customer_id=customer_id)
+    return Reinstated(outcome=rows[0].outcome, transactions=rows)

@@ -1,0 +1,196 @@
+"""Standing orders for grants: each period's grant is issued exactly once, however late and by however many jobs."""
+
+from calendar import monthrange
+from collections.abc import Iterator, Mapping
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from credits import selectors
+from credits.choices import Category, ScheduleStatus, TransactionKind, TransactionType, UnitType
+from credits.models import RecurringGrant
+from credits.services.grants import closing, open_grants, opening
+from kernel.ledger import posting
+from kernel.ledger.constraints import refusals
+from kernel.ledger.errors import IdempotencyConflict, InvalidValue, NotFound
+from kernel.ledger.idempotency import differing, digest
+from kernel.ledger.identifiers import new_id
+from kernel.ledger.money import is_currency
+
+FACTS = (
+    "customer_id",
+    "name",
+    "unit_type",
+    "currency",
+    "metric_id",
+    "amount",
+    "cost_of_credit",
+    "category",
+    "priority",
+    "every_months",
+    "starts_on",
+    "ends_on",
+    "rollover_cap",
+)
+SHARED = ("customer_id", "name", "unit_type", "currency", "metric_id", "amount", "cost_of_credit", "category", "priority")
+
+
+@refusals
+def create_recurring_grant(
+    *, tenant_id: UUID, actor: str, request_id: str, idempotency_key: str | None = None, **facts: Any
+) -> tuple[UUID, bool]:
+    """Order a grant for each period, and issue those that are due; returns the order's id and whether it was made before.
+
+    `facts`: customer_id, name, unit_type, currency, amount (units, > 0), and maybe metric_id, cost_of_credit, category, priority,
+    every_months, starts_on (default: today), ends_on (no period begins later), rollover_cap (units; None: nothing rolls over).
+    Raises InvalidValue, IdempotencyConflict.
+    """
+    fingerprint = digest(facts, FACTS)
+    if (known := _known(tenant_id=tenant_id, key=idempotency_key, fingerprint=fingerprint)) is not None:
+        return known, True
+    schedule = _new(facts, tenant_id=tenant_id, actor=actor, request_id=request_id)
+    schedule.idempotency_key = idempotency_key
+    schedule.facts_digest = fingerprint
+    try:
+        with transaction.atomic():
+            schedule.save(force_insert=True)
+            issue_recurring_grant(tenant_id=tenant_id, actor=actor, request_id=request_id, schedule_id=schedule.id)
+    except IntegrityError:
+        # Another call may have won the key in between.
+        known = _known(tenant_id=tenant_id, key=idempotency_key, fingerprint=fingerprint)
+        if known is None:
+            raise
+        return known, True
+    return schedule.id, False
+
+
+@refusals
+def cancel_recurring_grant(*, tenant_id: UUID, actor: str, request_id: str, schedule_id: UUID) -> None:
+    """End an order; the grants that it issued stay. Cancelled or ended before, it stays as it is. Raises NotFound."""
+    with transaction.atomic():
+        schedule = _locked(tenant_id=tenant_id, schedule_id=schedule_id)
+        if schedule.status == ScheduleStatus.ACTIVE:
+            RecurringGrant.objects.filter(tenant_id=tenant_id, id=schedule_id).update(status=ScheduleStatus.CANCELLED)
+
+
+@refusals
+def issue_recurring_grant(*, tenant_id: UUID, actor: str, request_id: str, schedule_id: UUID) -> list[Any]:
+    """Issue the grants of every period that has begun and has none; returns their rows, oldest first. Raises NotFound.
+
+    The order's row is locked meanwhile, and (order, period) is unique: two jobs at once issue one grant.
+    """
+    who = {"tenant_id": tenant_id, "actor": actor, "request_id": request_id}
+    today = timezone.now().astimezone(UTC).date()
+    issued = []
+    with transaction.atomic():
+        schedule = _locked(tenant_id=tenant_id, schedule_id=schedule_id)
+        while schedule.status == ScheduleStatus.ACTIVE and schedule.next_on <= today:
+            issued.append(_issue(who, schedule))
+            _advance(schedule)
+        if issued:
+            RecurringGrant.objects.filter(tenant_id=tenant_id, id=schedule_id).update(
+                next_period=schedule.next_period, next_on=schedule.next_on, status=schedule.status
+            )
+    return issued
+
+
+def issue_due_grants(*, actor: str, request_id: str, tenant_id: UUID | None = None) -> Iterator[list[Any]]:
+    """Issue what is due of every active order, each in a transaction of its own; yields the rows issued for one order after another."""
+    today = timezone.now().astimezone(UTC).date()
+    for schedule in selectors.due_schedules(today=today, tenant_id=tenant_id):
+        yield issue_recurring_grant(tenant_id=schedule["tenant_id"], actor=actor, request_id=request_id, schedule_id=schedule["id"])
+
+
+def period_start(schedule: RecurringGrant, period: int) -> date:
+    """The first day of a period, counted from the first one: a 31st becomes a 28th in February and is a 31st again in March."""
+    months = schedule.starts_on.month - 1 + period * schedule.every_months
+    year, month = schedule.starts_on.year + months // 12, months % 12 + 1
+    return date(year, month, min(schedule.starts_on.day, monthrange(year, month)[1]))
+
+
+def _new(facts: Mapping[str, Any], **who: Any) -> RecurringGrant:
+    """The order, unsaved. Raises InvalidValue."""
+    given = {name: value for name, value in facts.items() if value is not None}
+    now = timezone.now()
+    starts_on = given.pop("starts_on", None) or now.astimezone(UTC).date()
+    _check(given, starts_on)
+    if given["unit_type"] == UnitType.CURRENCY:
+        given.pop("metric_id", None)
+    return RecurringGrant(id=new_id(), **who, **given, starts_on=starts_on, next_on=starts_on, occurred_at=now)
+
+
+def _check(given: Mapping[str, Any], starts_on: date) -> None:
+    if given["unit_type"] == UnitType.METRIC and not given.get("metric_id"):
+        raise InvalidValue(field="metric_id", reason="missing")
+    if not is_currency(given["currency"]):
+        raise InvalidValue(field="currency", reason="unknown_currency")
+    if given.get("ends_on") and given["ends_on"] < starts_on:
+        raise InvalidValue(field="ends_on", reason="before_starts_on")
+    if given.get("category", Category.PAID) not in Category.values:
+        raise InvalidValue(field="category", reason="unknown_choice", choices=Category.values)
+
+
+def _known(*, tenant_id: UUID, key: str | None, fingerprint: bytes) -> UUID | None:
+    """The order that was made with this key. Raises IdempotencyConflict."""
+    known = key and RecurringGrant.objects.filter(tenant_id=tenant_id, idempotency_key=key).first()
+    if not known:
+        return None
+    if bytes(known.facts_digest) != fingerprint:
+        raise IdempotencyConflict(first_id=known.id, fields=differing(FACTS, bytes(known.facts_digest), fingerprint))
+    return known.id
+
+
+def _locked(*, tenant_id: UUID, schedule_id: UUID) -> RecurringGrant:
+    found = RecurringGrant.objects.select_for_update(no_key=True).filter(tenant_id=tenant_id, id=schedule_id).first()
+    if found is None:
+        raise NotFound(kind="schedule", id=schedule_id)
+    return found
+
+
+def _issue(who: Mapping[str, Any], schedule: RecurringGrant) -> Any:
+    """The grant of the next period, with what the one before left to it."""
+    start = period_start(schedule, schedule.next_period)
+    facts = {name: getattr(schedule, name) for name in SHARED} | {
+        "effective_date": start,
+        "expiry_date": period_start(schedule, schedule.next_period + 1) - timedelta(days=1),
+    }
+    [grant] = open_grants([opening(who, facts=facts, schedule_id=schedule.id, period=schedule.next_period)])
+    if schedule.rollover_cap and schedule.next_period:
+        _roll_over(who, schedule, grant.id, start)
+    return grant
+
+
+def _roll_over(who: Mapping[str, Any], schedule: RecurringGrant, grant_id: UUID, start: date) -> None:
+    """Credit what the last period's grant left, up to the cap. The rest expires first, whoever comes first, so the amount is the same."""
+    before = selectors.grant_of_period(tenant_id=schedule.tenant_id, schedule_id=schedule.id, period=schedule.next_period - 1)
+    if before is None:
+        return
+    posting.post("credits_post", [closing(who, grant_id=before, kind=TransactionKind.EXPIRY)])
+    left: Decimal = min(schedule.rollover_cap or Decimal(0), selectors.expired_amount(tenant_id=schedule.tenant_id, grant_id=before))
+    if left <= 0:
+        return
+    now = timezone.now()
+    rollover = {
+        **who,
+        "id": new_id(),
+        "grant_id": grant_id,
+        "kind": str(TransactionKind.ROLLOVER),
+        "type": str(TransactionType.CREDIT),
+        "amount": f"{left:f}",
+        "reason": f"left of grant {before}",
+        "invoice_id": "",
+        "now": now,
+        "occurred_at": min(now, datetime.combine(start, time.min, tzinfo=UTC)),
+    }
+    posting.post("credits_post", [rollover])
+
+
+def _advance(schedule: RecurringGrant) -> None:
+    schedule.next_period += 1
+    schedule.next_on = period_start(schedule, schedule.next_period)
+    if schedule.ends_on is not None and schedule.next_on > schedule.ends_on:
+        schedule.status = ScheduleStatus.ENDED
