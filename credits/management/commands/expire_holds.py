@@ -1,0 +1,32 @@
+"""A thin mouth over credits.services.expire_holds."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+from tqdm import tqdm
+
+from credits import selectors, services
+from kernel.ledger.identifiers import new_id
+from kernel.tenants.errors import DomainError
+from kernel.tenants.selectors import get_tenant
+
+
+class Command(BaseCommand):
+    help = "Close holds whose time is over. They reserve nothing any more, with or without this. Example: manage.py expire_holds"
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--tenant", help="slug or id; every tenant by default")
+
+    def handle(self, *args: Any, **options: Any) -> str:
+        try:
+            tenant_id = get_tenant(tenant=options["tenant"]).id if options["tenant"] else None
+            overdue = len(selectors.overdue_holds(tenant_id=tenant_id, now=timezone.now()))
+            run = str(new_id())
+            outcomes = services.expire_holds(actor=f"command:expire_holds:{run}", request_id=run, tenant_id=tenant_id)
+            bar = tqdm(outcomes, total=overdue, unit="hold", disable=not options["verbosity"])
+            closed = sum(outcome.outcome == "posted" for outcome in bar)
+        except DomainError as error:
+            raise CommandError(str(error)) from error
+        return f"{closed} holds expired."

@@ -1,0 +1,200 @@
+"""/credits/{customerId}/holds and what becomes of them."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+import time_machine
+from django.core.management import call_command
+
+from credits import services
+from credits.models import CreditTransaction, Grant, Hold, HoldEntry
+from tests.credits.test_create_transaction import refused
+
+PATH = "/credits/acme/holds"
+LATER = "2099-01-01T00:00:00Z"
+NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def june():
+    with time_machine.travel(NOW, tick=False) as clock:
+        yield clock
+
+
+def hold(api, amount="12", **more):
+    return api.post(PATH, {"amount": amount, "currency": "USD", "expiresAt": LATER} | more)
+
+
+def held(*grant_ids):
+    return [Grant.objects.get(id=grant_id).held for grant_id in grant_ids]
+
+
+def prove_holds():
+    """What a grant holds is what its hold entries add up to and what its open lines still reserve."""
+    for grant in Grant.objects.all():
+        entries = list(HoldEntry.objects.filter(grant=grant).order_by("created_at", "id"))
+        total = sum(entry.amount if entry.kind == "placed" else -entry.amount for entry in entries)
+        assert grant.held == total == sum(line.remaining for line in grant.hold_lines.all())
+
+
+def test_a_hold_reserves_in_burn_down_order_and_moves_no_balance(api, book):
+    second, first = book.grant(10), book.grant(10, expiry_date=date(2099, 1, 1))
+    reply = hold(api, reason="order 7")
+    row = Hold.objects.get()
+    body = reply.json()
+    lines = body.pop("lines")
+    assert reply.status_code == 201
+    assert body == {
+        "id": str(row.id),
+        "customerId": "acme",
+        "currency": "USD",
+        "amount": "12",
+        "captured": "0",
+        "held": "12",
+        "reason": "order 7",
+        "status": "active",
+        "expiresAt": "2099-01-01T00:00:00.000000Z",
+        "createdAt": row.created_at.isoformat(timespec="microseconds").replace("+00:00", "Z"),
+    }
+    assert [(line["grantId"], line["amount"], line["held"], line["chosenBy"]["rank"]) for line in lines] == [
+        (str(first), "10", "10", 1),
+        (str(second), "2", "2", 2),
+    ]
+    assert api.get(f"{PATH}/{row.id}").json() == reply.json()
+    assert api.get(PATH).json()["items"] == [reply.json()]
+    assert (held(first, second), CreditTransaction.objects.count()) == ([10, 2], 2)
+    [balance] = api.get("/credits/acme/balances").json()["items"]
+    assert (balance["balance"], balance["held"], balance["available"]) == ("20", "12", "8")
+    prove_holds()
+
+
+def test_debits_consumption_and_other_holds_leave_what_is_held_alone(api, book):
+    grant_id = book.grant(10)
+    hold(api, "7")
+    debit = {"grantId": str(grant_id), "type": "DEBIT", "amount": "3.01"}
+    for reply in (
+        api.post("/credit-transactions", debit),
+        api.post("/credits/acme/consume", {"amount": "3.01", "currency": "USD"}),
+        hold(api, "3.01"),
+    ):
+        [detail] = refused(reply, 400, "InsufficientCredit")
+        assert (detail["balance"], detail["held"], detail["available"]) == ("10", "7", "3")
+    [detail] = refused(api.delete(f"/credits/{grant_id}"), 400, "CreditGrantDrawnOn")
+    assert detail["held"] == "7"
+    refused(api.post(f"/credits/{grant_id}/void", {"reason": "r"}), 400, "CreditGrantHeld")
+    assert api.post("/credit-transactions", debit | {"amount": "3"}).status_code == 201
+    assert (book.balance(grant_id), held(grant_id)) == (7, [7])
+
+
+def test_a_capture_of_part_debits_it_and_releases_the_rest(api, book):
+    first, second = book.grant(10, expiry_date=date(2099, 1, 1)), book.grant(10)
+    hold_id = hold(api, "15").json()["id"]
+    body = {"amount": "11", "invoiceId": "i", "reason": "delivered"}
+    reply = api.post(f"{PATH}/{hold_id}/capture", body)
+    assert (reply.status_code, reply.json()["status"], reply.json()["captured"], reply.json()["held"]) == (200, "captured", "11", "0")
+    rows = api.get("/credit-transactions", invoiceId="i").json()["items"]
+    assert sorted((row["grantId"], row["amount"], row["kind"], row["holdId"]) for row in rows) == sorted(
+        [(str(first), "10", "capture", hold_id), (str(second), "1", "capture", hold_id)]
+    )
+    assert (book.balance(first), book.balance(second), held(first, second)) == (0, 9, [0, 0])
+    again = api.post(f"{PATH}/{hold_id}/capture", body)
+    assert (again.json(), again.headers["Idempotent-Replayed"]) == (reply.json(), "true")
+    [detail] = refused(api.post(f"{PATH}/{hold_id}/capture", body | {"amount": "12"}), 409, "IdempotencyConflict")
+    assert detail["fields"] == ["amount"]
+    [detail] = refused(api.post(f"{PATH}/{hold_id}/release"), 400, "HoldClosed")
+    assert detail["status"] == "captured"
+    book.prove()
+    prove_holds()
+
+
+def test_a_capture_without_an_amount_takes_all_and_never_more(api, book):
+    book.grant(10)
+    hold_id = hold(api, "4").json()["id"]
+    [detail] = refused(api.post(f"{PATH}/{hold_id}/capture", {"amount": "4.01"}), 400, "HoldExceeded")
+    assert (detail["held"], detail["requested"]) == ("4", "4.01")
+    assert api.post(f"{PATH}/{hold_id}/capture", b"").json()["captured"] == "4"
+    prove_holds()
+
+
+def test_a_release_lets_go_of_all(api, book):
+    grant_id = book.grant(10)
+    hold_id = hold(api, "4").json()["id"]
+    reply = api.post(f"{PATH}/{hold_id}/release", b"")
+    assert (reply.status_code, reply.json()["status"], reply.json()["held"]) == (200, "released", "0")
+    assert api.post(f"{PATH}/{hold_id}/release", b"").headers["Idempotent-Replayed"] == "true"
+    refused(api.post(f"{PATH}/{hold_id}/capture", b""), 400, "HoldClosed")
+    assert (book.balance(grant_id), held(grant_id)) == (10, [0])
+    prove_holds()
+
+
+def test_an_overdue_hold_reserves_nothing_job_or_no_job(api, book, june):
+    grant_id = book.grant(10)
+    hold_id = hold(api, "8", expiresAt="2026-06-01T13:00:00Z").json()["id"]
+    june.shift(timedelta(hours=1))
+    body = api.get(f"{PATH}/{hold_id}").json()
+    assert (body["status"], body["held"]) == ("expired", "0")
+    assert api.get("/credits/acme/balances").json()["items"][0]["available"] == "10"
+    assert api.get(PATH, status="active").json()["items"] == []
+    assert len(api.get(PATH, status="expired").json()["items"]) == 1
+    assert api.get("/credits/acme/consume/preview", amount="10", currency="USD").json()["missing"] == "0"
+    [detail] = refused(api.post(f"{PATH}/{hold_id}/capture", b""), 400, "HoldClosed")
+    assert detail["status"] == "expired"
+    assert api.post("/credit-transactions", {"grantId": str(grant_id), "type": "DEBIT", "amount": "9"}).status_code == 201
+    assert held(grant_id) == [0]
+    prove_holds()
+    call_command("expire_holds", verbosity=0)
+    assert Hold.objects.get().status == "expired"
+    call_command("expire_holds", verbosity=0)
+    assert api.post(f"{PATH}/{hold_id}/release", b"").status_code == 400
+    prove_holds()
+    book.prove()
+
+
+def test_what_was_held_in_time_can_be_captured_after_the_grants_last_day_and_the_rest_expires(api, book, june):
+    grant_id = book.grant(10, expiry_date=date(2026, 6, 1))
+    hold_id = hold(api, "8").json()["id"]
+    june.move_to(NOW + timedelta(days=1))
+    call_command("expire_credits", verbosity=0)
+    assert (book.balance(grant_id), held(grant_id), Grant.objects.get().status) == (8, [8], "open")
+    assert api.post(f"{PATH}/{hold_id}/capture", {"amount": "5"}).json()["captured"] == "5"
+    assert book.entries(grant_id) == [
+        ("opening", "CREDIT", 10),
+        ("expiry", "DEBIT", 2),
+        ("capture", "DEBIT", 5),
+        ("expiry", "DEBIT", 3),
+    ]
+    assert Grant.objects.get().status == "expired"
+    book.prove()
+    prove_holds()
+
+
+def test_the_same_key_holds_once(api, book):
+    book.grant(10)
+    first, again = (api.post(PATH, {"amount": "4", "currency": "USD", "expiresAt": LATER}, key="k") for _ in range(2))
+    assert (again.status_code, again.json(), again.headers["Idempotent-Replayed"]) == (201, first.json(), "true")
+    reply = api.post(PATH, {"amount": "5", "currency": "USD", "expiresAt": LATER}, key="k")
+    assert refused(reply, 409, "IdempotencyConflict")[0]["fields"] == ["amount"]
+    prove_holds()
+
+
+def test_bad_holds_are_refused(api, book):
+    book.grant(10)
+    for change, field, reason in (
+        ({"expiresAt": "2020-01-01T00:00:00Z"}, "expiresAt", "not_in_the_future"),
+        ({"expiresAt": "tomorrow"}, "expiresAt", "bad_timestamp"),
+        ({"amount": "0"}, "amount", "not_positive"),
+    ):
+        [detail] = refused(api.post(PATH, {"amount": "4", "currency": "USD", "expiresAt": LATER} | change), 400, "InvalidRequest")
+        assert (detail["field"], detail["reason"]) == (field, reason)
+    assert not Hold.objects.exists()
+
+
+def test_another_accounts_or_customers_hold_is_not_found(api, book, outsider):
+    book.grant(10)
+    hold_id = hold(api, "4").json()["id"]
+    for caller, path in ((outsider, PATH), (api, "/credits/other/holds")):
+        refused(caller.get(f"{path}/{hold_id}"), 404, "NotFound")
+        refused(caller.post(f"{path}/{hold_id}/capture", b""), 404, "NotFound")
+        refused(caller.post(f"{path}/{hold_id}/release", b""), 404, "NotFound")
+        assert caller.get(path).json()["items"] == []
+    assert services.expire_hold(**book.who, hold_id=hold_id).outcome == "not_due"
