@@ -45,7 +45,7 @@ def _sums(*, grants: list[dict[str, Any]], rows: "QuerySet[CreditTransaction]", 
     kinds: dict[UUID, dict[str, Any]] = {}
     for row in rows.values("grant_id", "kind").annotate(amount=Sum("amount")).order_by("kind"):
         kinds.setdefault(row["grant_id"], {})[row["kind"]] = row["amount"]
-    totals = {
+    totals: dict[UUID, Any] = {
         row["grant_id"]: row
         for row in rows.values("grant_id")
         .annotate(

@@ -1,5 +1,6 @@
 """Reading holds."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -55,7 +56,9 @@ def with_lines(holds: list[dict[str, Any]]) -> list[dict[str, Any]]:
     if not holds:
         return []
     lines = HoldLine.objects.filter(tenant_id=holds[0]["tenant_id"], hold_id__in=[hold["id"] for hold in holds])
-    rows = sorted(lines.values("hold_id", "grant_id", "amount", "remaining", "chosen_by"), key=lambda line: line["chosen_by"]["rank"])
+    rows: list[Any] = sorted(
+        lines.values("hold_id", "grant_id", "amount", "remaining", "chosen_by"), key=lambda line: line["chosen_by"]["rank"]
+    )
     return [_standing(hold, [line for line in rows if line["hold_id"] == hold["id"]]) for hold in holds]
 
 
@@ -64,7 +67,8 @@ def overdue_holds(*, now: datetime, tenant_id: UUID | None = None) -> list[dict[
     holds = Hold.objects.filter(status=HoldStatus.ACTIVE, expires_at__lte=now)
     if tenant_id is not None:
         holds = holds.filter(tenant_id=tenant_id)
-    return list(holds.order_by("expires_at", "id").values("tenant_id", "id"))
+    rows: Iterable[Any] = holds.order_by("expires_at", "id").values("tenant_id", "id")
+    return list(rows)
 
 
 def _standing(hold: dict[str, Any], lines: list[dict[str, Any]]) -> dict[str, Any]:

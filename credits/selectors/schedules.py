@@ -1,5 +1,6 @@
 """Reading what is due by the calendar: expiries and recurring grants."""
 
+from collections.abc import Iterable
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -41,7 +42,8 @@ def due_grants(
     grants = _due(today=today, tenant_id=tenant_id)
     if after is not None:
         grants = grants.filter(TupleGreaterThan(Tuple(F("expiry_date"), F("id")), list(after)))
-    return list(grants.order_by("expiry_date", "id").values("tenant_id", "id", "expiry_date")[:limit])
+    rows: Iterable[Any] = grants.order_by("expiry_date", "id").values("tenant_id", "id", "expiry_date")[:limit]
+    return list(rows)
 
 
 def count_due_grants(*, today: date, tenant_id: UUID | None = None) -> int:
@@ -86,7 +88,8 @@ def due_schedules(*, today: date, tenant_id: UUID | None = None) -> list[dict[st
     schedules = RecurringGrant.objects.filter(status=ScheduleStatus.ACTIVE, next_on__lte=today)
     if tenant_id is not None:
         schedules = schedules.filter(tenant_id=tenant_id)
-    return list(schedules.order_by("next_on", "id").values("tenant_id", "id"))
+    rows: Iterable[Any] = schedules.order_by("next_on", "id").values("tenant_id", "id")
+    return list(rows)
 
 
 def grant_of_period(*, tenant_id: UUID, schedule_id: UUID, period: int) -> UUID | None:

@@ -29,7 +29,7 @@ class Api:
 
     def post(self, path: str, body: Any = None, *, key: str | None = None, headers: dict[str, str] | None = None) -> Any:
         sent = self.headers | (headers or {}) | ({"Idempotency-Key": key} if key else {})
-        raw = body if isinstance(body, bytes) else msgspec.json.encode(body)
+        raw = body if isinstance(body, bytes) else b"" if body is None else msgspec.json.encode(body)
         return self.client.post(path, raw, content_type="application/json", headers=sent)
 
     def delete(self, path: str) -> Any:

@@ -41,7 +41,7 @@ def test_a_hold_reserves_in_burn_down_order_and_moves_no_balance(api, book):
     second, first = book.grant(10), book.grant(10, expiry_date=date(2099, 1, 1))
     reply = hold(api, reason="order 7")
     row = Hold.objects.get()
-    body = reply.json()
+    body = dict(reply.json())
     lines = body.pop("lines")
     assert reply.status_code == 201
     assert body == {
