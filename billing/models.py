@@ -129,7 +129,7 @@ class Transaction(LedgerRow):
     reversed_by = tenant_foreign_key("billing.Transaction", null=True)
     flags = ArrayField(models.CharField(max_length=32, choices=Flag.choices), default=list, blank=True)
     near_duplicate_of = tenant_foreign_key("billing.Transaction", null=True)
-    # A hash of type, amount and agent: finds like entries by one index probe.
+    # The hour it happened in and a hash of type, amount and agent: finds like entries by one index probe for each hour in reach.
     likeness = models.BigIntegerField()
     facts_digest = models.BinaryField(max_length=128)
 
@@ -179,7 +179,8 @@ class Transaction(LedgerRow):
                 condition=Q(agent_id__isnull=False),
             ),
             models.Index(fields=["tenant", "wallet", "created_at"], name="billing_transaction_booked"),
-            models.Index(fields=["tenant", "wallet", "occurred_at"], name="billing_transaction_occurred"),
+            models.Index(fields=["tenant", "occurred_at", "id"], name="billing_transaction_happened"),
+            models.Index(fields=["tenant", "amount"], name="billing_transaction_amount"),
             models.Index(fields=["wallet", "likeness", "occurred_at"], name="billing_transaction_like"),
             models.Index(fields=["id"], name="billing_transaction_flagged", condition=~Q(flags=[])),
             # What one run brought; other requests need no index, so their postings don't pay for one.

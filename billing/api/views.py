@@ -51,11 +51,12 @@ class TransactionViewSet(BillingViewSet):
 
     @operation(summary="List Transactions", query=TransactionQuery, reply=TransactionReply, paged=True)
     def list(self, request: Request) -> HttpResponse:
-        """Newest first, by the time they were booked."""
+        """Newest first, by the time they were booked; by the time they happened where occurred_from or occurred_to is given."""
         query = self.query(TransactionQuery)
         limit, cursor = query.pop("limit"), query.pop("cursor")
+        time = "occurred_at" if query["occurred_from"] or query["occurred_to"] else "created_at"
         rows = selectors.list_transactions(tenant_id=self.caller.tenant_id, filters=query)
-        return self.page(TransactionReply, rows, limit=limit, after=cursor, key=("created_at", "id"))
+        return self.page(TransactionReply, rows, limit=limit, after=cursor, key=(time, "id"))
 
     @operation(summary="Get Transaction", reply=TransactionReply)
     def retrieve(self, request: Request, transaction_id: UUID) -> HttpResponse:

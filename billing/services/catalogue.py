@@ -16,6 +16,8 @@ from kernel.ledger.errors import InvalidValue
 from kernel.ledger.money import is_currency
 
 KEEP: Any = object()
+# A day: posting looks into every hour that the window reaches (seconds).
+NEAR_AT_MOST = 86_400
 
 
 @refusals
@@ -57,8 +59,8 @@ def set_policy(
         check_amount("default_floor", default_floor)
     if default_floor is not KEEP and default_floor is not None and default_floor > 0:
         raise InvalidValue(field="default_floor", reason="too_large", value=default_floor, max=0)
-    if near_duplicate_seconds is not KEEP and not 0 <= near_duplicate_seconds <= 31_536_000:
-        raise InvalidValue(field="near_duplicate_seconds", reason="too_large", value=near_duplicate_seconds, max=31_536_000)
+    if near_duplicate_seconds is not KEEP and not 0 <= near_duplicate_seconds <= NEAR_AT_MOST:
+        raise InvalidValue(field="near_duplicate_seconds", reason="too_large", value=near_duplicate_seconds, max=NEAR_AT_MOST)
     wanted: dict[str, Any] = {
         "strict_types": strict_types,
         "near_duplicate_seconds": near_duplicate_seconds,

@@ -75,6 +75,14 @@ def test_periods_hold_their_start_and_not_their_end(ask, five):
     assert references(ask(f"created_from={second}&created_to={fourth}")) == ["3", "2"]
 
 
+def test_by_what_happened_when_a_period_of_the_world_is_asked_for(ask, record):
+    for number, day in enumerate(("2026-01-03", "2026-01-01", "2026-01-02", "2026-02-01")):
+        record(amount=1, reference_id=f"{number}", occurred_at=f"{day}T12:00:00Z", type="fee")
+    first = ask("occurred_from=2026-01-01&occurred_to=2026-02-01&limit=2")
+    assert references(first) == ["0", "2"]
+    assert references(ask(f"occurred_from=2026-01-01&occurred_to=2026-02-01&limit=2&cursor={first['next_cursor']}")) == ["1"]
+
+
 def test_another_tenant_sees_nothing(ask, five, outsider, send):
     assert ask(key=outsider) == {"items": [], "next_cursor": None}
     for path in (five[0]["id"], f"{five[0]['id']}/nothing"):
