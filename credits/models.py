@@ -118,6 +118,8 @@ class Grant(LedgerRow):
         indexes = [
             models.Index(fields=["tenant", "-created_at", "-id"], name="credits_grant_page_index"),
             models.Index(fields=["tenant", "customer_id", "-created_at", "-id"], name="credits_grant_customer_index"),
+            # What one run brought; other requests need no index, so their postings don't pay for one.
+            models.Index(fields=["tenant", "request_id", "id"], name="credits_grant_run", condition=Q(request_id__startswith="run:")),
             models.Index(fields=["expiry_date"], name="credits_grant_expiry_index", condition=Q(status="open", expiry_date__isnull=False)),
         ]
 
@@ -269,6 +271,8 @@ class CreditTransaction(LedgerRow):
         ]
         indexes = [
             models.Index(fields=["tenant", "-created_at", "-id"], name="credits_txn_page_index"),
+            # What one run brought; other requests need no index, so their postings don't pay for one.
+            models.Index(fields=["tenant", "request_id", "id"], name="credits_transaction_run", condition=Q(request_id__startswith="run:")),
             models.Index(fields=["tenant", "grant", "-created_at", "-id"], name="credits_txn_grant_index"),
             models.Index(fields=["tenant", "customer_id", "-created_at", "-id"], name="credits_txn_customer_index"),
             models.Index(fields=["tenant", "invoice_id", "grant"], name="credits_txn_invoice_index", condition=~Q(invoice_id="")),

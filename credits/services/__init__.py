@@ -3,6 +3,15 @@
 from credits.services.consumption import consume, reinstate
 from credits.services.expiry import expire_grants
 from credits.services.grants import create_grant, delete_grant, void_grant
+from credits.services.history import (
+    delete_history,
+    grant_line,
+    open_history,
+    post_history,
+    reverse_history,
+    transaction_digest,
+    transaction_line,
+)
 from credits.services.holds import capture_hold, expire_hold, expire_holds, place_hold, release_hold
 from credits.services.recurrence import cancel_recurring_grant, create_recurring_grant, issue_due_grants, issue_recurring_grant
 from credits.services.transactions import post_transaction, post_transactions, reverse_transaction
@@ -14,16 +23,23 @@ __all__ = [
     "create_grant",
     "create_recurring_grant",
     "delete_grant",
+    "delete_history",
     "expire_grants",
     "expire_hold",
     "expire_holds",
+    "grant_line",
     "issue_due_grants",
     "issue_recurring_grant",
+    "open_history",
     "place_hold",
+    "post_history",
     "post_transaction",
     "post_transactions",
     "reinstate",
     "release_hold",
+    "reverse_history",
     "reverse_transaction",
+    "transaction_digest",
+    "transaction_line",
     "void_grant",
 ]

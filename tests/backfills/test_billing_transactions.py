@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 from django.core.management import CommandError
 from django.db import transaction
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from billing import services
@@ -16,6 +16,8 @@ from tests.factories import TenantFactory
 
 pytestmark = pytest.mark.django_db
 COMMAND = "backfill_billing_transactions"
+# Each example is two commands on a real database: shrinking one would take minutes.
+NO_SHRINKING = [Phase.explicit, Phase.reuse, Phase.generate]
 DAY = "2026-01-{:02}T00:00:00Z"
 
 
@@ -144,7 +146,7 @@ histories = st.lists(
 )
 
 
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture], phases=NO_SHRINKING)
 @given(before=histories, after=histories, floor=st.sampled_from([None, "-2"]))
 def test_whatever_is_in_the_file_and_the_book_the_plan_says_what_happens(call, write, before, after, floor):
     with transaction.atomic():

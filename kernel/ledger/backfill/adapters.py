@@ -107,6 +107,10 @@ class Adapter(ABC):
             return None
         return Outcome("insufficient", f"{account.label} would fall to {account.now + effect:f}, its lowest is {account.lowest:f}")
 
+    def settle(self, account: Account, posting: Posting, effect: Decimal) -> None:
+        """Move a simulated account by an effect that isn't refused."""
+        account.now += effect
+
     def missing(self, name: str) -> Outcome:
         """How the plan tells that an account doesn't exist."""
         return Outcome("not_found", f"there is no {name}")

@@ -168,6 +168,11 @@ def whole(*, lowest: int, highest: int) -> Callable[[str], int]:
     return read
 
 
+def whole_from_json(lowest: int, highest: int) -> Callable[[bytes], int | None]:
+    read = whole(lowest=lowest, highest=highest)
+    return lambda raw: None if raw == b"null" else read(raw.decode())
+
+
 def digest_text(value: str) -> str:
     """The digest of a row's facts as an export wrote it: hexadecimal, eight bytes for each fact."""
     if not value or len(value) % 16 or not value.isascii() or any(letter not in "0123456789abcdef" for letter in value):

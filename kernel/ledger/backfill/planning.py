@@ -119,7 +119,7 @@ class Planner:
                 return refused
             touched.append((account, effect))
         for account, effect in touched:
-            account.now += effect
+            self.adapter.settle(account, posting, effect)
             account.rows += 1
         before = max((account.latest for account, _ in touched if account.latest is not None), default=None)
         if before is not None and posting.occurred_at < before:

@@ -1,0 +1,118 @@
+"""How grants of credit come in from a file; kernel/ledger/backfill does the rest."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, time
+from decimal import Decimal
+from typing import Any
+
+from credits import services
+from credits.choices import Category, UnitType
+from credits.history import lookups
+from credits.history.outcomes import IDENTIFIED, find_existing, key_of, told
+from credits.services.grants import FACTS
+from kernel.ledger.backfill.adapters import Account, Adapter, Blocker, Existing, Outcome, UndoStep, actor_of
+from kernel.ledger.backfill.columns import (
+    Column,
+    currency,
+    day,
+    money,
+    money_from_json,
+    one_of,
+    positive_money,
+    text,
+    whole,
+    whole_from_json,
+)
+from kernel.ledger.backfill.rows import Posting, RowRefused
+from kernel.ledger.errors import InvalidValue
+from kernel.ledger.models import BackfillRun
+from kernel.tenants.models import Tenant
+
+
+class GrantsAdapter(Adapter):
+    """Grants, each with its opening transaction, keyed by idempotency_key or else by id."""
+
+    command = "backfill_credit_grants"
+    noun = "credit grants"
+    facts = FACTS
+    left_out = ("balance", "held", "status", "created_at", "occurred_at", "actor", "request_id", "schedule_id", "period")
+    columns = (
+        *IDENTIFIED,
+        Column("customer_id", text(at_most=255), required=True, help="whose credit it is"),
+        Column("name", text(at_most=255), required=True, help="for people"),
+        Column("unit_type", one_of(*UnitType.values), required=True, help="CURRENCY or METRIC"),
+        Column("currency", currency, help="ISO 4217 (default: the tenant's)"),
+        Column("metric_id", text(at_most=255), help="of a METRIC grant: which metric"),
+        Column("amount", positive_money, required=True, help="units of the grant", from_json=money_from_json(positive_money)),
+        Column("cost_of_credit", money, help="what the customer paid for all of it", from_json=money_from_json(money)),
+        Column("effective_date", day, required=True, help="first day, UTC"),
+        Column("expiry_date", day, help="last day, UTC (default: none)"),
+        Column("category", one_of(*Category.values), help="paid or promotional (default: paid)"),
+        Column(
+            "priority",
+            whole(lowest=0, highest=100),
+            help="0 to 100, lower goes first (default: 50)",
+            from_json=whole_from_json(0, 100),
+        ),
+    )
+
+    def defaults(self, tenant: Tenant) -> dict[str, Any]:
+        return {"currency": tenant.currency, "category": Category.PAID.value, "priority": 50}
+
+    def prepare(self, values: dict[str, Any]) -> Posting:
+        key = key_of(values)
+        if (cost := values.get("cost_of_credit")) is not None and cost < 0:
+            raise RowRefused("cost_of_credit", "must not be negative")
+        if values["unit_type"] != UnitType.METRIC:
+            values.pop("metric_id", None)
+        try:
+            line = services.grant_line(values)
+        except InvalidValue as invalid:
+            raise RowRefused(invalid.facts["field"], invalid.facts["reason"].replace("_", " ")) from invalid
+        unit = values.get("metric_id") or values["currency"]
+        return Posting(
+            key=key,
+            digest=bytes.fromhex(line["facts_digest"][2:]),
+            body=line,
+            kind=f"grant ({values['category']})",
+            occurred_at=datetime.combine(values["effective_date"], time(), tzinfo=UTC),
+            amounts=((unit, values["amount"]),),
+            effects=((f"{unit}/{values['customer_id']}", values["amount"]),),
+        )
+
+    def existing(self, tenant: Tenant, keys: Sequence[str]) -> Mapping[str, Existing]:
+        return find_existing(lookups.grants_by_key, tenant, keys)
+
+    def accounts(self, tenant: Tenant, names: Sequence[str]) -> Mapping[str, Account]:
+        parts = {name: name.partition("/") for name in names}
+        totals = lookups.customer_totals(tenant_id=tenant.id, customers=[customer for _, _, customer in parts.values()])
+        return {
+            name: customer_account(name, totals[customer, unit])
+            for name, (unit, _, customer) in parts.items()
+            if (customer, unit) in totals
+        }
+
+    def new_account(self, tenant: Tenant, name: str, posting: Posting) -> Account | None:
+        return customer_account(name, Decimal(0))
+
+    def post(self, tenant: Tenant, postings: Sequence[Posting], run: BackfillRun) -> Sequence[Outcome]:
+        answers = services.open_history(
+            tenant_id=tenant.id, actor=actor_of(run), request_id=run.request_id, lines=[posting.body for posting in postings]
+        )
+        return [told(answer) for answer in answers]
+
+    def blockers(self, tenant: Tenant, run: BackfillRun, *, at_most: int) -> Iterable[Blocker]:
+        for grant in lookups.grants_drawn_on(tenant_id=tenant.id, request_id=run.request_id, at_most=at_most):
+            yield Blocker(
+                what=f"grant {grant['id']} ({grant['name']} of {grant['customer_id']})",
+                why=f"has {grant['last_entry_number'] - 1} later entries, balance {grant['balance']:f}, held {grant['held']:f}",
+            )
+
+    def undo(self, tenant: Tenant, run: BackfillRun, *, at_most: int, actor: str) -> UndoStep:
+        done = services.delete_history(tenant_id=tenant.id, actor=actor, request_id=run.undo_request_id, of=run.request_id, at_most=at_most)
+        return UndoStep(reversed=done)
+
+
+def customer_account(name: str, balance: Decimal) -> Account:
+    unit, _, customer = name.partition("/")
+    return Account(name=name, label=f"customer {customer}", unit=unit, before=balance, now=balance)

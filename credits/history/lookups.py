@@ -1,0 +1,97 @@
+"""What bringing history in must know of the book, a thousand rows to a question."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+from django.db.models import Max, Q, Sum
+
+from credits.choices import REVERSIBLE, GrantStatus, TransactionKind
+from credits.models import CreditTransaction, Grant
+
+STANDING = ("id", "unit_type", "currency", "metric_id", "balance", "held", "status", "effective_date", "expiry_date", "last_entry_number")
+# What each invoice still has of a grant: what was debited citing it, less what was given back.
+TAKEN = """
+SELECT cited.grant_id, cited.invoice_id, sum(CASE cited.type WHEN 'DEBIT' THEN cited.amount ELSE -cited.amount END)
+FROM unnest(%s::uuid[], %s::text[]) AS wanted (grant_id, invoice_id)
+JOIN credits_transaction cited ON cited.tenant_id = %s AND cited.invoice_id = wanted.invoice_id AND cited.grant_id = wanted.grant_id
+    AND cited.invoice_id <> ''
+GROUP BY cited.grant_id, cited.invoice_id
+"""
+# What a grant could still bear, and what an invoice still had of it, while a run's entries are taken back, newest first.
+SHORT_WITHOUT = """
+SELECT grant_id, min(room) FROM (
+    SELECT entry.grant_id, account.balance - account.held - sum(CASE entry.type WHEN 'CREDIT' THEN entry.amount ELSE -entry.amount END)
+        OVER (PARTITION BY entry.grant_id ORDER BY entry.created_at DESC, entry.entry_number DESC) AS room
+    FROM credits_transaction entry
+    JOIN credits_grant account ON account.tenant_id = entry.tenant_id AND account.id = entry.grant_id
+    WHERE entry.tenant_id = %s AND entry.request_id = %s AND entry.request_id LIKE 'run:%%' AND NOT EXISTS (
+        SELECT FROM credits_transaction reversal WHERE reversal.tenant_id = entry.tenant_id AND reversal.reverses_id = entry.id)
+) AS path
+GROUP BY grant_id HAVING min(room) < 0 ORDER BY grant_id LIMIT %s
+"""
+
+
+def grants_by_id(*, tenant_id: UUID, ids: Sequence[str]) -> list[dict[str, Any]]:
+    """Grants as they stand, with the moment in the world of their newest entry."""
+    found = Grant.objects.filter(tenant_id=tenant_id, id__in=list(ids)).exclude(status=GrantStatus.DELETED)
+    latest = CreditTransaction.objects.filter(tenant_id=tenant_id, grant_id__in=list(ids)).values_list("grant_id")
+    moments = dict(latest.annotate(Max("occurred_at")).order_by())
+    return [{**grant, "latest": moments.get(grant["id"])} for grant in found.values(*STANDING)]
+
+
+def grants_by_key(*, tenant_id: UUID, keys: Sequence[str], ids: Sequence[str] = ()) -> list[tuple[UUID, str | None, bytes]]:
+    """Id, key and digest of the grants with these keys or ids."""
+    found = Grant.objects.filter(Q(idempotency_key__in=list(keys)) | Q(id__in=list(ids)), tenant_id=tenant_id)
+    return [(identifier, key, bytes(kept)) for identifier, key, kept in found.values_list("id", "idempotency_key", "facts_digest")]
+
+
+def transactions_by_key(*, tenant_id: UUID, keys: Sequence[str], ids: Sequence[str] = ()) -> list[tuple[UUID, str | None, bytes]]:
+    """Id, key and digest of the transactions with these keys or ids."""
+    found = CreditTransaction.objects.filter(Q(idempotency_key__in=list(keys)) | Q(id__in=list(ids)), tenant_id=tenant_id)
+    return [(identifier, key, bytes(kept or b"")) for identifier, key, kept in found.values_list("id", "idempotency_key", "facts_digest")]
+
+
+def customer_totals(*, tenant_id: UUID, customers: Sequence[str]) -> dict[tuple[str, str], Decimal]:
+    """What customers have, by (customer, currency or metric)."""
+    grants = Grant.objects.filter(tenant_id=tenant_id, customer_id__in=list(customers))
+    rows = grants.values_list("customer_id", "currency", "metric_id").annotate(Sum("balance")).order_by()
+    totals: dict[tuple[str, str], Decimal] = {}
+    for customer, currency, metric, balance in rows:
+        totals[customer, metric or currency] = totals.get((customer, metric or currency), Decimal(0)) + balance
+    return totals
+
+
+def taken(*, tenant_id: UUID, pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Decimal]:
+    """What each invoice still has of each grant, by (grant, invoice)."""
+    with connection.cursor() as cursor:
+        cursor.execute(TAKEN, [[grant for grant, _ in pairs], [invoice for _, invoice in pairs], tenant_id])
+        return {(str(grant), invoice): amount for grant, invoice, amount in cursor.fetchall()}
+
+
+def reversed_ids(*, tenant_id: UUID, ids: Sequence[str]) -> set[str]:
+    found = CreditTransaction.objects.filter(tenant_id=tenant_id, reverses_id__in=list(ids))
+    return {str(identifier) for identifier in found.values_list("reverses_id", flat=True)}
+
+
+def grants_drawn_on(*, tenant_id: UUID, request_id: str, at_most: int) -> list[dict[str, Any]]:
+    """A run's grants that something has moved since."""
+    brought = Grant.objects.filter(tenant_id=tenant_id, request_id=request_id, request_id__startswith="run:")
+    moved = brought.filter(Q(last_entry_number__gt=1) | Q(held__gt=0)).exclude(status=GrantStatus.DELETED)
+    return list(moved.order_by("id").values("id", "customer_id", "name", "last_entry_number", "balance", "held")[:at_most])
+
+
+def irreversible(*, tenant_id: UUID, request_id: str, at_most: int) -> list[tuple[UUID, str]]:
+    """A run's transactions of kinds that no reversal takes back, those that others of the run take back excepted."""
+    brought = CreditTransaction.objects.filter(tenant_id=tenant_id, request_id=request_id, request_id__startswith="run:")
+    own = Q(kind=TransactionKind.REVERSAL, reverses__request_id=request_id)
+    return list(brought.exclude(kind__in=REVERSIBLE).exclude(own).order_by("id").values_list("id", "kind")[:at_most])
+
+
+def grants_short_without(*, tenant_id: UUID, request_id: str, at_most: int) -> list[tuple[UUID, Decimal]]:
+    """Grants that couldn't bear the taking back of a run's transactions, and by how much."""
+    with connection.cursor() as cursor:
+        cursor.execute(SHORT_WITHOUT, [tenant_id, request_id, at_most])
+        return list(cursor.fetchall())

@@ -1,0 +1,48 @@
+"""What grants and transactions have in common on their way in: their keys, and how the ledger's answers are told."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from kernel.ledger.backfill.adapters import ALREADY_THERE, CONFLICT, POSTED, Existing, Outcome
+from kernel.ledger.backfill.columns import Column, digest_text, identifier, text
+from kernel.ledger.backfill.rows import RowRefused
+from kernel.ledger.errors import IdempotencyConflict, LedgerError
+from kernel.tenants.models import Tenant
+
+KEY, ID = "key ", "id "
+IDENTIFIED = (
+    Column("idempotency_key", text(at_most=255), help="the file's own id, which is the key; a row needs it or an id"),
+    Column("id", identifier, help="a UUID to be kept (default: a new one)"),
+    Column("facts_digest", digest_text, help="from an export: keeps the answer to a repeated call as it was"),
+)
+
+
+def key_of(values: Mapping[str, Any]) -> str:
+    """By what a row is known again. Raises RowRefused."""
+    if key := values.get("idempotency_key"):
+        return f"{KEY}{key}"
+    if row_id := values.get("id"):
+        return f"{ID}{row_id}"
+    raise RowRefused("idempotency_key", "is required where the row has no id of its own")
+
+
+def find_existing(look: Callable[..., list[Any]], tenant: Tenant, keys: Sequence[str]) -> Mapping[str, Existing]:
+    """What the book holds under these keys, by one question to `look`."""
+    given = [key.removeprefix(KEY) for key in keys if key.startswith(KEY)]
+    ids = [key.removeprefix(ID) for key in keys if key.startswith(ID)]
+    found = {}
+    for row_id, key, kept in look(tenant_id=tenant.id, keys=given, ids=ids):
+        existing = Existing(id=str(row_id), digest=kept)
+        found[f"{ID}{row_id}"] = existing
+        if key is not None:
+            found[f"{KEY}{key}"] = existing
+    return found
+
+
+def told(answer: Any) -> Outcome:
+    if isinstance(answer, IdempotencyConflict):
+        differing = ", ".join(answer.facts["fields"])
+        return Outcome(CONFLICT, f"the key stands for {answer.facts['first_id']} in the book with another {differing}")
+    if isinstance(answer, LedgerError):
+        return Outcome(answer.code, str(answer))
+    return Outcome(POSTED if answer.outcome == "posted" else ALREADY_THERE)

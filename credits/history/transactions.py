@@ -1,0 +1,201 @@
+"""How transactions on grants come in from a file; kernel/ledger/backfill does the rest."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, date
+from decimal import Decimal
+from typing import Any
+
+from credits import services
+from credits.choices import TransactionKind, TransactionType
+from credits.history import lookups
+from credits.history.outcomes import IDENTIFIED, find_existing, key_of, told
+from credits.services.transactions import FACTS
+from kernel.ledger.backfill.adapters import Account, Adapter, Blocker, Existing, Outcome, UndoStep, actor_of
+from kernel.ledger.backfill.columns import (
+    Column,
+    identifier,
+    json_from_json,
+    json_text,
+    moment,
+    money_from_json,
+    one_of,
+    positive_money,
+    text,
+)
+from kernel.ledger.backfill.rows import Posting, RowRefused
+from kernel.ledger.identifiers import new_id
+from kernel.ledger.models import BackfillRun
+from kernel.tenants.models import Tenant
+
+KINDS = tuple(kind for kind in TransactionKind.values if kind not in {TransactionKind.OPENING, TransactionKind.ROLLOVER})
+# Kinds that take all that is left, whatever it is, and close the grant; and the status they leave.
+CLOSING = {TransactionKind.EXPIRY: "expired", TransactionKind.VOID: "voided", TransactionKind.DELETION: "deleted"}
+GRANT, TAKEN, REVERSED = "grant ", "taken ", "reversal of "
+
+
+class TransactionsAdapter(Adapter):
+    """Debits and credits of grants, keyed by idempotency_key or else by id."""
+
+    command = "backfill_credit_transactions"
+    noun = "credit transactions"
+    facts = FACTS
+    left_out = (
+        *("customer_id", "entry_number", "balance_after", "cost_basis", "consumption_id", "hold_id"),
+        *("created_at", "actor", "request_id"),
+    )
+    columns = (
+        *IDENTIFIED,
+        Column("grant_id", identifier, help="which grant; a row needs it or a grant_key"),
+        Column("grant_key", text(at_most=255), help="the idempotency_key under which the grant came in"),
+        Column("type", one_of(*TransactionType.values), required=True, help="DEBIT or CREDIT"),
+        Column("amount", positive_money, required=True, help="units of the grant, above zero", from_json=money_from_json(positive_money)),
+        Column("occurred_at", moment, required=True, help="when it happened, with UTC offset; a date alone is its midnight UTC"),
+        Column("reason", text(at_most=1000), help="for people"),
+        Column("invoice_id", text(at_most=255), help="which invoice it belongs to"),
+        Column("billing_run_id", text(at_most=255), help="which billing run it belongs to"),
+        Column("kind", one_of(*KINDS), help="from an export: why it was posted (default: debit or credit)"),
+        Column("reverses", identifier, help="of a reversal: the id of what it takes back"),
+        Column("chosen_by", json_text, help="from an export: why a burn-down chose this grant", from_json=json_from_json),
+    )
+
+    def prepare(self, values: dict[str, Any]) -> Posting:
+        key = key_of(values)
+        if "grant_id" not in values and "grant_key" not in values:
+            raise RowRefused("grant_id", "is required where the row has no grant_key")
+        kind = values.get("kind") or values["type"].lower()
+        if (kind == TransactionKind.REVERSAL) != ("reverses" in values):
+            raise RowRefused("reverses", "belongs to a reversal, and a reversal needs it")
+        if kind in {*CLOSING, "debit", "consumption", "capture"} and values["type"] != "DEBIT":
+            raise RowRefused("type", f"is DEBIT for {kind}")
+        return Posting(key=key, digest=b"", body=values, kind=kind, occurred_at=values["occurred_at"])
+
+    def complete(self, tenant: Tenant, postings: Sequence[Posting]) -> None:
+        unnamed = [posting for posting in postings if "grant_id" not in posting.body]
+        keys = [posting.body["grant_key"] for posting in unnamed]
+        found = lookups.grants_by_key(tenant_id=tenant.id, keys=keys) if keys else []
+        by_key = {key: identifier for identifier, key, _ in found}
+        for posting in unnamed:
+            # An id that nobody has: the ledger itself says that there is no such grant.
+            posting.body["grant_id"] = by_key.get(posting.body["grant_key"]) or new_id()
+        ids = list({posting.body["grant_id"] for posting in postings})
+        units = {grant["id"]: grant["metric_id"] or grant["currency"] for grant in lookups.grants_by_id(tenant_id=tenant.id, ids=ids)}
+        for posting in postings:
+            self._complete(posting, units.get(posting.body["grant_id"], ""))
+
+    def _complete(self, posting: Posting, unit: str) -> None:
+        values = posting.body
+        posting.digest = bytes.fromhex(services.transaction_digest(values)[2:])
+        grant = str(values["grant_id"])
+        effect = values["amount"] if values["type"] == TransactionType.CREDIT else -values["amount"]
+        posting.amounts = ((unit, effect),)
+        effects = [(f"{GRANT}{grant}", effect)]
+        if invoice := values.get("invoice_id"):
+            effects.append((f"{TAKEN}{grant}/{invoice}", -effect))
+        if original := values.get("reverses"):
+            effects.insert(0, (f"{REVERSED}{original}", Decimal(-1)))
+        posting.effects = effects
+
+    def existing(self, tenant: Tenant, keys: Sequence[str]) -> Mapping[str, Existing]:
+        return find_existing(lookups.transactions_by_key, tenant, keys)
+
+    def accounts(self, tenant: Tenant, names: Sequence[str]) -> Mapping[str, Account]:
+        ids = [name.removeprefix(GRANT) for name in names if name.startswith(GRANT) and is_uuid(name.removeprefix(GRANT))]
+        found = {f"{GRANT}{grant['id']}": grant_account(grant) for grant in lookups.grants_by_id(tenant_id=tenant.id, ids=ids)}
+        cited = [name.removeprefix(TAKEN).split("/", 1) for name in names if name.startswith(TAKEN)]
+        pairs = [(grant, invoice) for grant, invoice in cited if is_uuid(grant)]
+        for (grant, invoice), amount in (lookups.taken(tenant_id=tenant.id, pairs=pairs) if pairs else {}).items():
+            found[f"{TAKEN}{grant}/{invoice}"] = hidden_account(f"{TAKEN}{grant}/{invoice}", invoice, amount)
+        originals = [name.removeprefix(REVERSED) for name in names if name.startswith(REVERSED)]
+        for original in lookups.reversed_ids(tenant_id=tenant.id, ids=originals) if originals else ():
+            found[f"{REVERSED}{original}"] = hidden_account(f"{REVERSED}{original}", original, Decimal(0))
+        return found
+
+    def new_account(self, tenant: Tenant, name: str, posting: Posting) -> Account | None:
+        if name.startswith(GRANT):
+            return None
+        return hidden_account(name, name.rpartition("/")[2], Decimal(1 if name.startswith(REVERSED) else 0))
+
+    def refusal(self, account: Account, posting: Posting, effect: Decimal) -> Outcome | None:
+        if account.name.startswith(GRANT):
+            return grant_refusal(account, posting, effect)
+        if account.now + effect >= 0 or effect >= 0:
+            return None
+        if account.name.startswith(REVERSED):
+            return Outcome("already_reversed", f"{account.label} has been taken back")
+        return Outcome("more_than_taken", f"invoice {account.label} has {account.now:f} of this grant")
+
+    def settle(self, account: Account, posting: Posting, effect: Decimal) -> None:
+        super().settle(account, posting, effect)
+        held = account.lowest or Decimal(0)
+        day = posting.occurred_at.astimezone(UTC).date()
+        if posting.kind in CLOSING:
+            account.now, account.terms["status"] = held, CLOSING[TransactionKind(posting.kind)]
+        elif effect > 0 and account.name.startswith(GRANT) and (account.terms["status"] == "voided" or is_over(account, day)):
+            # What is given back to a grant that is no more goes the way of the rest at once.
+            account.now = held
+
+    def missing(self, name: str) -> Outcome:
+        return Outcome("grant_not_found", f"there is no {name}")
+
+    def post(self, tenant: Tenant, postings: Sequence[Posting], run: BackfillRun) -> Sequence[Outcome]:
+        lines = [services.transaction_line(posting.body) for posting in postings]
+        answers = services.post_history(tenant_id=tenant.id, actor=actor_of(run), request_id=run.request_id, lines=lines)
+        return [told(answer) for answer in answers]
+
+    def blockers(self, tenant: Tenant, run: BackfillRun, *, at_most: int) -> Iterable[Blocker]:
+        for entry, kind in lookups.irreversible(tenant_id=tenant.id, request_id=run.request_id, at_most=at_most):
+            yield Blocker(what=f"transaction {entry}", why=f"is of kind {kind}, which no reversal takes back")
+        for grant, room in lookups.grants_short_without(tenant_id=tenant.id, request_id=run.request_id, at_most=at_most):
+            yield Blocker(what=f"grant {grant}", why=f"has been drawn on since: {-room:f} too little is left")
+
+    def undo(self, tenant: Tenant, run: BackfillRun, *, at_most: int, actor: str) -> UndoStep:
+        done = services.reverse_history(
+            tenant_id=tenant.id, actor=actor, request_id=run.undo_request_id, of=run.request_id, at_most=at_most
+        )
+        return UndoStep(reversed=done)
+
+
+def grant_account(grant: Mapping[str, Any]) -> Account:
+    name = f"{GRANT}{grant['id']}"
+    terms = {"status": grant["status"], "effective": _written(grant["effective_date"]), "expiry": _written(grant["expiry_date"])}
+    return Account(
+        name=name,
+        label=name,
+        unit=grant["metric_id"] or grant["currency"],
+        before=grant["balance"],
+        now=grant["balance"],
+        lowest=grant["held"],
+        latest=grant["latest"],
+        terms=terms,
+    )
+
+
+def hidden_account(name: str, label: str, amount: Decimal) -> Account:
+    return Account(name=name, label=label, unit="", before=amount, now=amount, lowest=Decimal(0), shown=False)
+
+
+def grant_refusal(account: Account, posting: Posting, effect: Decimal) -> Outcome | None:
+    """The same questions in the same order as the ledger's own `credits_refusal`."""
+    day, status, kind = posting.occurred_at.astimezone(UTC).date(), account.terms["status"], posting.kind
+    drawn = kind in {"debit", "consumption"}
+    left = account.now - (account.lowest or Decimal(0))
+    asked = {
+        "grant_not_found": (status == "deleted", "is no more"),
+        "grant_voided": (status == "voided" and kind in {"debit", "credit"}, "was voided"),
+        "grant_not_yet_effective": (drawn and day.isoformat() < account.terms["effective"], f"begins on {account.terms['effective']}"),
+        "grant_expired": (drawn and is_over(account, day), f"ended on {account.terms['expiry']}"),
+        "insufficient_credit": (effect < 0 and kind not in CLOSING and left + effect < 0, f"has {left:f} left"),
+    }
+    return next((Outcome(code, f"{account.label} {why}") for code, (is_so, why) in asked.items() if is_so), None)
+
+
+def is_over(account: Account, day: date) -> bool:
+    return account.terms["expiry"] is not None and day.isoformat() > account.terms["expiry"]
+
+
+def is_uuid(written: str) -> bool:
+    return len(written) == 36 and written.count("-") == 4
+
+
+def _written(day: date | None) -> str | None:
+    return None if day is None else day.isoformat()

@@ -1,0 +1,9 @@
+"""A thin mouth over the backfill engine."""
+
+from credits.history.grants import GrantsAdapter
+from kernel.ledger.backfill.command import BackfillCommand
+
+
+class Command(BackfillCommand):
+    help = "Bring credit grants in from a file: plan, look, apply, resume, undo."
+    adapter = GrantsAdapter()
