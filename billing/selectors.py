@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.db.models import Count, Max, Min, Q, QuerySet, Sum
 
-from billing.choices import Basis
+from billing.choices import SHIPPED_TYPES, Basis
 from billing.models import DailyTotal, Transaction, TransactionType, Wallet
 from kernel.ledger import posting
 from kernel.ledger.errors import NotFound
@@ -77,9 +77,14 @@ def list_wallets(*, tenant_id: UUID) -> Rows:
     return rows
 
 
-def list_types(*, tenant_id: UUID) -> QuerySet:
-    """The types that the tenant defined or used; the shipped ones it never used aren't among them."""
-    return TransactionType.objects.filter(tenant_id=tenant_id).order_by("code")
+def list_types(*, tenant_id: UUID) -> list[dict[str, Any]]:
+    """The tenant's catalogue by code: the shipped types, its own, and those that came in uncatalogued."""
+    shipped = {
+        code: {"code": code, "label": label, "direction": str(way), "is_catalogued": True} for code, (label, way) in SHIPPED_TYPES.items()
+    }
+    own = TransactionType.objects.filter(tenant_id=tenant_id).values("code", "label", "direction", "is_catalogued")
+    known = shipped | {kind["code"]: kind for kind in own}
+    return [known[code] for code in sorted(known)]
 
 
 def list_daily_totals(*, tenant_id: UUID) -> QuerySet:

@@ -112,6 +112,23 @@ class WalletsReply(Reply):
     wallets = ListOf(Nested(WalletReply))
 
 
+class TypeReply(Reply):
+    """A transaction type, and what its amounts do to the wallet."""
+
+    dialect = dialect
+    code = Text()
+    label = Text()
+    direction = Choice(Direction.values)
+    is_catalogued = Switch(description="False for one that came in with a transaction; its amounts count with their own sign.")
+
+
+class TypesReply(Reply):
+    """The account's catalogue of types."""
+
+    dialect = dialect
+    items = ListOf(Nested(TypeReply))
+
+
 class TypeTotalReply(Reply):
     """What the entries of one type came to. Magnitudes, but the net."""
 

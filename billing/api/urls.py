@@ -2,13 +2,14 @@
 
 from django.urls import path
 
-from billing.api.views import AgentViewSet, TransactionViewSet, WalletViewSet
+from billing.api.views import AgentViewSet, TransactionViewSet, TypeViewSet, WalletViewSet
 
 urlpatterns = [
     path("v1/billing/transactions", TransactionViewSet.as_view({"get": "list", "post": "create"})),
     path("v1/billing/transactions/batch", TransactionViewSet.as_view({"post": "record_batch"})),
     path("v1/billing/transactions/<uuid:transaction_id>", TransactionViewSet.as_view({"get": "retrieve"})),
     path("v1/billing/transactions/<uuid:transaction_id>/reverse", TransactionViewSet.as_view({"post": "reverse"})),
+    path("v1/billing/transaction-types", TypeViewSet.as_view({"get": "list"})),
     path("v1/billing/wallet", WalletViewSet.as_view({"get": "balance"})),
     path("v1/billing/wallet/statement", WalletViewSet.as_view({"get": "statement"})),
     path("v1/billing/agents/<path:agent_id>/summary", AgentViewSet.as_view({"get": "summary"})),

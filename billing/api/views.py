@@ -20,6 +20,7 @@ from billing.api.serializers import (
     StatementReply,
     TransactionReply,
     TransactionRequest,
+    TypesReply,
     WalletsReply,
 )
 from kernel.wire import json
@@ -121,6 +122,13 @@ class WalletViewSet(BillingViewSet):
             name = f"statement-{statement.currency}-{statement.since:%Y-%m-%d}-{statement.until:%Y-%m-%d}.csv"
             reply.headers["Content-Disposition"] = f'attachment; filename="{name}"'
         return reply
+
+
+class TypeViewSet(BillingViewSet):
+    @operation(summary="List Transaction Types", reply=TypesReply)
+    def list(self, request: Request) -> HttpResponse:
+        """The account's catalogue by code: what is shipped, what is its own, and what came in uncatalogued."""
+        return self.reply(TypesReply, {"items": selectors.list_types(tenant_id=self.caller.tenant_id)})
 
 
 class AgentViewSet(BillingViewSet):

@@ -75,3 +75,16 @@ def test_what_no_type_can_be_is_refused(who, facts):
 def test_what_no_policy_can_be_is_refused(who, facts):
     with pytest.raises(InvalidValue):
         services.set_policy(**who, **facts)
+
+
+def test_the_catalogue_is_what_is_shipped_what_is_own_and_what_came_in(send, record, who, outsider, django_assert_num_queries):
+    services.define_type(**who, code="refund", label="To a supplier", direction="debit")
+    record(type="tip", amount=1)
+    with django_assert_num_queries(1):
+        items = send("GET", "/v1/billing/transaction-types").json()["items"]
+    assert [item["code"] for item in items] == sorted([*SHIPPED_TYPES, "tip"])
+    found = {item["code"]: item for item in items}
+    assert found["refund"] == {"code": "refund", "label": "To a supplier", "direction": "debit", "is_catalogued": True}
+    assert found["tip"] == {"code": "tip", "label": "tip", "direction": "signed", "is_catalogued": False}
+    theirs = send("GET", "/v1/billing/transaction-types", key=outsider).json()["items"]
+    assert {item["code"]: item["direction"] for item in theirs}["refund"] == "credit"
