@@ -48,6 +48,8 @@ class Pricing(TextChoices):
     NOT_ASKED = "not_asked"
     UNKNOWN_MODEL = "unknown_model"
     MISSING_QUANTITY = "missing_quantity"
+    # An actual cost was given by then; a second one would count twice.
+    ALREADY_KNOWN = "already_known"
 
 
 class Grain(TextChoices):

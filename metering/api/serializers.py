@@ -242,7 +242,8 @@ class TransactionReply(MeteringReply):
 
 
 class PricingReply(MeteringReply):
-    """Whether facts became a cost: `priced`, `not_asked`, `unknown_model` or `missing_quantity`, and which one is wanting."""
+    """Whether facts became a cost: `priced`, `not_asked`, `already_known`, `unknown_model` or `missing_quantity`;
+    the last two with which one."""
 
     status = Text()
     note = Text(required=False)
@@ -264,10 +265,17 @@ class CompletedReply(TransactionReply):
         return flat | {"transaction": flat} | {name: str(value) for name, value in ids.items() if value is not None} | pricing
 
 
+class Yes(Flag):
+    """True of every row there is."""
+
+    def plain(self, value: Any) -> bool:
+        return True
+
+
 class FactsReply(MeteringReply):
     omits_absent = True
 
-    success = Flag(required=False, default=True)
+    success = Yes(source="fact_id")
     fact_id = Identifier()
     cost_id = Identifier(required=False)
     pricing = Nested(PricingReply, required=False)

@@ -321,6 +321,7 @@ class Migration(migrations.Migration):
                             ("not_asked", "Not Asked"),
                             ("unknown_model", "Unknown Model"),
                             ("missing_quantity", "Missing Quantity"),
+                            ("already_known", "Already Known"),
                         ],
                         max_length=32,
                     ),
@@ -640,7 +641,7 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="fact",
             constraint=models.CheckConstraint(
-                condition=models.Q(("pricing__in", ["priced", "not_asked", "unknown_model", "missing_quantity"])),
+                condition=models.Q(("pricing__in", ["priced", "not_asked", "unknown_model", "missing_quantity", "already_known"])),
                 name="metering_fact_pricing_check",
             ),
         ),

@@ -11,7 +11,8 @@
 --   already_superseded  it was superseded before
 -- An item that isn't done leaves nothing behind.
 CREATE FUNCTION metering_amend(amendments jsonb) RETURNS TABLE (
-    outcome text, status text, moment timestamptz, change_id uuid, fact_id uuid, cost_id uuid, superseded_id uuid, first_digest bytea
+    outcome text, status text, moment timestamptz, change_id uuid, fact_id uuid, cost_id uuid, superseded_id uuid, first_digest bytea,
+    pricing text, pricing_note text
 )
 LANGUAGE plpgsql
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off SET plan_cache_mode = force_generic_plan
@@ -22,6 +23,7 @@ DECLARE
     owner record;
     prior record;
     target metering_cost%ROWTYPE;
+    is_known boolean;
     deltas metering_delta[] := '{}';
 BEGIN
     -- One order everywhere, before the first write.
@@ -50,11 +52,12 @@ BEGIN
         )
     LOOP
         outcome := NULL; status := NULL; change_id := NULL; fact_id := NULL; cost_id := NULL; superseded_id := NULL; first_digest := NULL;
+        pricing := item.fact ->> 'pricing'; pricing_note := item.fact ->> 'pricing_note';
         moment := clock_timestamp();
 
         -- The key stands on every row that its call wrote; the first of them tells whether the call is the same.
         IF item.idempotency_key IS NOT NULL THEN
-            SELECT change.id AS change_id, fact.id AS fact_id, cost.id AS cost_id, cost.supersedes_id AS superseded_id,
+            SELECT change.id AS change_id, fact.id AS fact_id, fact.pricing, fact.pricing_note, cost.id AS cost_id, cost.supersedes_id AS superseded_id,
                 COALESCE(change.facts_digest, fact.facts_digest, cost.facts_digest) AS digest
             INTO prior
             FROM (SELECT) AS one
@@ -66,6 +69,7 @@ BEGIN
                 outcome := CASE WHEN prior.digest = item.digest_bytes THEN 'replayed' ELSE 'conflict' END;
                 change_id := prior.change_id; fact_id := prior.fact_id; cost_id := prior.cost_id;
                 superseded_id := prior.superseded_id; first_digest := prior.digest;
+                pricing := prior.pricing; pricing_note := prior.pricing_note;
                 RETURN NEXT;
                 CONTINUE;
             END IF;
@@ -88,8 +92,10 @@ BEGIN
             outcome := 'not_open';
         END IF;
 
-        -- The cost to supersede: the one named, or the one that facts replace: what earlier facts said, else the latest estimate.
+        -- The cost to supersede: the one named, or the one that facts replace: what earlier facts said, else the latest estimate. Where
+        -- neither is left but an actual cost is known, facts make no second one.
         target := NULL;
+        is_known := false;
         IF outcome IS NULL AND item.supersedes_id IS NOT NULL THEN
             SELECT earlier.* INTO target
             FROM metering_cost AS earlier
@@ -103,9 +109,14 @@ BEGIN
             SELECT earlier.* INTO target
             FROM metering_cost AS earlier
             WHERE earlier.tenant_id = item.tenant_id AND earlier.transaction_id = item.transaction_id AND earlier.is_active
-                AND earlier.fiat_asset_symbol = item.currency AND (earlier.is_estimate OR earlier.inferred_from_id IS NOT NULL)
-            ORDER BY earlier.inferred_from_id IS NOT NULL DESC, earlier.id DESC
+            ORDER BY earlier.inferred_from_id IS NOT NULL DESC, earlier.is_estimate DESC, earlier.fiat_asset_symbol = item.currency DESC,
+                earlier.id DESC
             LIMIT 1;
+            IF target.id IS NOT NULL AND NOT target.is_estimate AND target.inferred_from_id IS NULL THEN
+                target := NULL;
+                is_known := true;
+                pricing := 'already_known';
+            END IF;
         END IF;
 
         IF outcome IS NOT NULL THEN
@@ -154,7 +165,7 @@ BEGIN
             ) VALUES (
                 item.new_fact_id, item.tenant_id, COALESCE(item.occurred_at, moment), moment, item.actor, item.request_id,
                 item.transaction_id, item.fact ->> 'source', item.fact ->> 'version', item.fact ->> 'phase', (item.fact ->> 'facts')::json,
-                (item.fact ->> 'integration')::json, item.fact ->> 'pricing', item.fact ->> 'pricing_note',
+                (item.fact ->> 'integration')::json, pricing, pricing_note,
                 item.idempotency_key, item.digest_bytes
             );
             fact_id := item.new_fact_id;
@@ -170,7 +181,7 @@ BEGIN
             )::metering_delta;
         END IF;
 
-        IF item.new_cost_id IS NOT NULL THEN
+        IF item.new_cost_id IS NOT NULL AND NOT is_known THEN
             INSERT INTO metering_cost (
                 id, tenant_id, occurred_at, created_at, actor, request_id, transaction_id, fiat_amount, fiat_asset_symbol, is_estimate,
                 is_active, supersedes_id, inferred_from_id, cost_details, repricing, idempotency_key, facts_digest

@@ -40,7 +40,7 @@ def add_facts(
     who: dict[str, Any] = {"tenant_id": tenant_id, "actor": actor, "request_id": request_id, "transaction_id": transaction_id}
     item = amendment(**who, fact=fact, cost=cost, idempotency_key=idempotency_key, said=reported | {"call": "facts"})
     done = amend_one(item)
-    return Reported(fact_id=done.fact_id, cost_id=done.cost_id, pricing=described(fact), replayed=done.outcome == "replayed")
+    return Reported(fact_id=done.fact_id, cost_id=done.cost_id, pricing=described(done), replayed=done.outcome == "replayed")
 
 
 def fact_part(*, tenant_id: UUID, transaction_id: UUID, reported: Row) -> tuple[Row, Row | None]:
@@ -68,6 +68,6 @@ def cost_part(priced: Priced, *, is_estimate: bool) -> Row | None:
     }
 
 
-def described(fact: Row | None) -> Row | None:
-    """How the pricing of a fact went, in words for its caller."""
-    return fact and {"status": fact["pricing"], "note": fact["pricing_note"] or None}
+def described(done: Any) -> Row | None:
+    """How the pricing of a recorded fact went; None where there was no fact."""
+    return done.pricing and {"status": done.pricing, "note": done.pricing_note or None}

@@ -55,7 +55,7 @@ def complete_transaction(
         row=selectors.get_transaction(tenant_id=tenant_id, transaction_id=transaction_id),
         fact_id=done.fact_id,
         cost_id=done.cost_id,
-        pricing=described(fact),
+        pricing=described(done),
         replayed=done.outcome == "replayed",
     )
 

@@ -1,0 +1,96 @@
+"""The published npm clients, unchanged, against a running server: given only a base URL and a key."""
+
+import json
+import re
+import shutil
+import subprocess
+import warnings
+from pathlib import Path
+
+import pytest
+
+from metering.models import Cost, Fact, StatusChange, Transaction
+from tests.factories import IssuedKeyFactory
+
+pytestmark = pytest.mark.django_db(transaction=True)
+FOLDER = Path(__file__).resolve().parent.parent.parent / "var" / "clients"
+CLIENTS = {"@sapiom/core": "0.3.0", "@sapiom/fetch": "0.3.0"}
+# What npm says when it is the network that fails, and not the package.
+UNREACHABLE = re.compile("ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|EHOSTUNREACH|network")
+
+
+def not_tried(reason: str) -> None:
+    warnings.warn(f"THE PUBLISHED CLIENTS WERE NOT TRIED: {reason}", stacklevel=2)
+    pytest.skip(f"THE PUBLISHED CLIENTS WERE NOT TRIED: {reason}")
+
+
+def are_installed() -> bool:
+    manifests = {name: FOLDER / "node_modules" / name / "package.json" for name in CLIENTS}
+    return all(path.exists() and json.loads(path.read_text())["version"] == CLIENTS[name] for name, path in manifests.items())
+
+
+@pytest.fixture(scope="session")
+def clients() -> Path:
+    """The folder with the installed packages; they are fetched once and kept."""
+    npm = shutil.which("npm")
+    if npm is None or shutil.which("node") is None:
+        not_tried("node and npm are not installed")
+    if not are_installed():
+        FOLDER.mkdir(parents=True, exist_ok=True)
+        (FOLDER / "package.json").write_text('{"private": true}')
+        wanted = [f"{name}@{version}" for name, version in CLIENTS.items()]
+        command = [npm, "install", "--ignore-scripts", "--no-audit", "--no-fund", "--no-package-lock", *wanted]
+        done = subprocess.run(command, cwd=FOLDER, capture_output=True, text=True, timeout=180, check=False)
+        if done.returncode and UNREACHABLE.search(done.stderr):
+            not_tried("npm can't reach its registry")
+        assert done.returncode == 0, done.stderr
+    return FOLDER
+
+
+@pytest.fixture
+def seen(clients, live_server):
+    issued = IssuedKeyFactory()
+    script = Path(__file__).with_name("clients.mjs")
+    command = ["node", script, clients, live_server.url, issued.token]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr + done.stdout
+    return json.loads(done.stdout) | {"tenant": str(issued.key.tenant_id), "stderr": done.stderr}
+
+
+def test_the_published_clients_work_unchanged(seen):
+    created, read, cost, completed = seen["created"], seen["read"], seen["cost"], seen["completed"]
+    assert seen["isAuthorized"]
+    assert seen["isCompleted"]
+    assert read == created
+    assert created["organizationId"] == seen["tenant"]
+    assert created["qualifiers"] == {"snake_key": 1, "camelKey": [True, None]}
+    assert created["costs"][0]["fiatAmount"] == "0.050000000000000000"
+    assert (cost["fiatAmount"], cost["supersedesCostId"]) == ("0.250000000000000000", created["costs"][0]["id"])
+    # The first facts come after an actual cost, which stays; those of the second transaction replace its estimate:
+    # 1250 tokens at 10 and 543 at 30 dollars a million.
+    late, inferred = seen["lateFacts"], Cost.objects.get(id=seen["facts"]["costId"])
+    assert late == {"success": True, "factId": late["factId"], "pricing": {"status": "already_known", "note": None}}
+    fact_id = str(inferred.inferred_from_id)
+    assert seen["facts"] == {"success": True, "factId": fact_id, "costId": str(inferred.id), "pricing": {"status": "priced", "note": None}}
+    assert f"{inferred.fiat_amount:f}" == "0.028790000000000000"
+    assert str(inferred.supersedes_id) == seen["second"]["costs"][0]["id"]
+    assert completed["transaction"]["status"] == completed["status"] == "completed"
+    assert completed["factId"] == str(Fact.objects.get(source="driver").id)
+    message = f"Transaction {created['id']} must be in authorized status to complete. Current status: completed"
+    refusal = json.dumps({"message": message, "error": "Bad Request", "statusCode": 400}, separators=(",", ":"))
+    assert seen["secondComplete"] == f"Request failed with status 400: {refusal}"
+    assert seen["authorized"]["status"] == "authorized"
+
+    fetched, broken = seen["fetchedTransaction"], seen["brokenTransaction"]
+    assert seen["fetched"] == {"ok": True}
+    assert (fetched["serviceName"], fetched["actionName"], fetched["resourceName"]) == ("127.0.0.1", "POST", "/things")
+    assert (fetched["outcome"], fetched["metadata"], fetched["agent"]["name"]) == (
+        "success",
+        {"preemptiveAuthorization": True},
+        "fetcher",
+    )
+    assert (broken["outcome"], broken["resourceName"]) == ("error", "/broken")
+    assert "401" in seen["refused"]
+    assert Transaction.objects.count() == 5
+    assert StatusChange.objects.filter(to_status="completed").count() == 3
+    assert seen["stderr"] == ""
