@@ -40,8 +40,8 @@ FIELD_WORDS = {
     "bad_cursor": "must be a cursor of this list",
     "bad_key": "must be printable ASCII, the same in every header that gives it",
     "unknown_agent": "must be an agent of yours, or come with agentName",
-    "too_early": "must not be before the beginning",
-    "bad_period": "must be later than the beginning, by at most {max}",
+    "too_early": "must be later than the beginning",
+    "too_many_points": "leads to more than {max} points: choose a shorter time or a longer interval",
 }
 WORDS = {
     "invalid": "Invalid request",

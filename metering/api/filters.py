@@ -3,11 +3,12 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from kernel.wire.fields import Choice, Identifier, Text, Timestamp, Whole
-from kernel.wire.problems import Refused
+from kernel.wire.fields import Choice, Currency, Identifier, Text, Timestamp, Whole
+from kernel.wire.problems import FieldProblem, Invalid, Refused
 from kernel.wire.serializers import Query
 from metering.api.dialect import dialect
-from metering.choices import AgentStatus, Status
+from metering.choices import AgentStatus, Grain, Status
+from metering.selectors.usage import DAY, HOUR, MOST_POINTS, STEPS, ceiling, floor
 
 PERIODS = {"24h": timedelta(hours=24), "7d": timedelta(days=7), "30d": timedelta(days=30), "90d": timedelta(days=90), "all": None}
 
@@ -38,6 +39,7 @@ class TransactionQuery(PageQuery):
     status = Choice(Status.values, required=False, spoken="filter[status]")
     service = Text(required=False, spoken="filter[service]", description="The service's name.")
     agent = Identifier(required=False, spoken="filter[agent]", description="The agent's id.")
+    trace = Identifier(required=False, spoken="filter[trace]", description="The trace's id.")
     period = Choice(PERIODS, required=False, spoken="filter[time_period]")
     since = Timestamp(days=True, required=False, spoken="filter[from_date]")
     until = Until(days=True, required=False, spoken="filter[to_date]", description="Excluded; a bare day counts as a whole.")
@@ -46,6 +48,46 @@ class TransactionQuery(PageQuery):
 class AgentQuery(PageQuery):
     name = Text(required=False, spoken="filter[name]")
     status = Choice(AgentStatus.values, required=False, spoken="filter[status]")
+
+
+class UsageQuery(MeteringQuery):
+    period = Choice(PERIODS, required=False, spoken="filter[time_period]", description="30d, unless dates are given.")
+    since = Timestamp(days=True, required=False, spoken="filter[from_date]", description="Rounded down to its hour.")
+    until = Until(days=True, required=False, spoken="filter[to_date]", description="Excluded; rounded up to its hour.")
+    agent = Identifier(required=False, spoken="filter[agent]", description="The agent's id.")
+    service = Text(required=False, spoken="filter[service]", description="The service's name.")
+
+
+class ChartQuery(UsageQuery):
+    interval = Choice(("hour", "day"), required=False, description="By hour up to two days, else by day, unless given.")
+
+
+class LeaderQuery(UsageQuery):
+    currency = Currency(required=False, default="USD", spoken="filter[currency]", description="What is ranked by.")
+    limit = Whole(min_value=1, max_value=100, required=False, default=10, spoken="page[limit]")
+
+
+def window(query: dict[str, Any], *, now: datetime) -> dict[str, Any]:
+    """The world time that a query of usage asks for, in whole hours; no `since` means from the first day. Raises Invalid."""
+    until = ceiling(min(query["until"] or now, now), HOUR)
+    period = query["period"] or (None if query["since"] else "30d")
+    length = PERIODS[period] if period else None
+    since = [moment for moment in (query["since"], until - length if length else None) if moment is not None]
+    begin = floor(max(since), HOUR) if since else None
+    if begin is not None and begin >= until:
+        raise Invalid([FieldProblem(("filter[to_date]",), "too_early", {}, query["until"])], place="query")
+    return {"since": begin, "until": until}
+
+
+def points(query: dict[str, Any], *, span: dict[str, Any], first_day: datetime | None) -> dict[str, Any]:
+    """The span of a chart in whole hours or days, and which of the two. Raises Invalid for more points than a chart can have."""
+    since, until = span["since"] or first_day or span["until"] - DAY, span["until"]
+    grain = Grain(query["interval"] or ("hour" if until - since <= 2 * DAY else "day"))
+    step = STEPS[grain]
+    since, until = floor(since, step), ceiling(until, step)
+    if (until - since) // step > MOST_POINTS:
+        raise Invalid([FieldProblem(("interval",), "too_many_points", {"max": MOST_POINTS}, query["interval"])], place="query")
+    return {"since": since, "until": until, "grain": grain}
 
 
 def span(query: dict[str, Any], *, now: datetime) -> dict[str, Any]:

@@ -63,7 +63,7 @@ class TransactionViewSet(LedgerViewSet):
     @operation(summary="List transactions", query=TransactionQuery, reply=TransactionReply, paged=True)
     def list(self, request: HttpRequest) -> HttpResponse:
         query = self.query(TransactionQuery)
-        conditions = {"status": query["status"], "service": query["service"], "agent_id": query["agent"]}
+        conditions = {"status": query["status"], "service": query["service"], "agent_id": query["agent"], "trace": query["trace"]}
         rows = selectors.transactions(tenant_id=self.caller.tenant_id, **conditions, **span(query, now=timezone.now()))
         place = {name: query[name] for name in ("limit", "after", "before")}
         is_descending = query["sort"].startswith("-")

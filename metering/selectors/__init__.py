@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Q, QuerySet
+from django.db.models import Count, F, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
 from kernel.ledger.errors import NotFound
@@ -71,6 +71,7 @@ def transactions(
     status: str | None = None,
     service: str | None = None,
     agent_id: UUID | None = None,
+    trace: UUID | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
 ) -> QuerySet[Any, Any]:
@@ -82,6 +83,8 @@ def transactions(
         conditions &= Q(service__tenant_id=tenant_id, service__name=service)
     if agent_id is not None:
         conditions &= Q(agent_id=agent_id)
+    if trace is not None:
+        conditions &= Q(trace__tenant_id=tenant_id, trace__reference=trace)
     if since is not None:
         conditions &= Q(created_at__gte=since)
     if until is not None:
@@ -196,6 +199,18 @@ def get_trace(*, tenant_id: UUID, reference: UUID) -> Row:
     if found is None:
         raise NotFound(kind="trace", id=reference)
     return found
+
+
+def trace_totals(*, tenant_id: UUID, trace_id: UUID) -> list[Row]:
+    """What a trace's transactions cost, by currency: the sums of their active costs."""
+    active = Cost.objects.filter(tenant_id=tenant_id, is_active=True, transaction__tenant_id=tenant_id, transaction__trace_id=trace_id)
+    sums = {"costs": Count("id"), "amount": Sum("fiat_amount"), "estimated": Sum("fiat_amount", filter=Q(is_estimate=True), default=0)}
+    found = rows_of(active.values(currency=F("fiat_asset_symbol")).order_by("currency").annotate(**sums))
+    return [row | {"actual": row["amount"] - row["estimated"]} for row in found]
+
+
+def count_of_trace(*, tenant_id: UUID, trace_id: UUID) -> int:
+    return Transaction.objects.filter(tenant_id=tenant_id, trace_id=trace_id).count()
 
 
 def agents(*, tenant_id: UUID, name: str | None = None, status: str | None = None) -> QuerySet[Any, Any]:

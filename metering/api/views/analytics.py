@@ -1,0 +1,49 @@
+"""Usage and spend: parse, ask the rollups, answer."""
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from rest_framework.decorators import action
+
+from kernel.wire.schema import operation
+from kernel.wire.views import LedgerViewSet
+from metering.api.dialect import dialect
+from metering.api.filters import ChartQuery, LeaderQuery, UsageQuery, points, window
+from metering.api.serializers import ChartReply, LeaderboardsReply, SummaryReply
+from metering.selectors import usage
+
+
+class AnalyticsViewSet(LedgerViewSet):
+    dialect = dialect
+    ledger = "metering"
+
+    def whose(self, query: dict[str, Any]) -> dict[str, Any]:
+        return {"tenant_id": self.caller.tenant_id, "agent_id": query["agent"], "service": query["service"]}
+
+    @operation(summary="Summarize usage and spend", query=UsageQuery, reply=SummaryReply)
+    @action(detail=False, methods=["get"])
+    def summary(self, request: HttpRequest) -> HttpResponse:
+        """Counts and costs of a span of time, by the time of the transactions. Costs are the active ones, as they stand now."""
+        query = self.query(UsageQuery)
+        span = window(query, now=timezone.now())
+        return self.reply(SummaryReply, {"data": usage.summary(**span, **self.whose(query)), "meta": span})
+
+    @operation(summary="Chart usage and spend", query=ChartQuery, reply=ChartReply)
+    @action(detail=False, methods=["get"])
+    def chart(self, request: HttpRequest) -> HttpResponse:
+        """The same for each hour or day (UTC) of the span, empty ones too."""
+        query = self.query(ChartQuery)
+        first_day = usage.first_day(tenant_id=self.caller.tenant_id) if query["period"] == "all" else None
+        span = points(query, span=window(query, now=timezone.now()), first_day=first_day)
+        return self.reply(ChartReply, {"data": usage.chart(**span, **self.whose(query)), "meta": span})
+
+    @operation(summary="Rank agents and services", query=LeaderQuery, reply=LeaderboardsReply)
+    @action(detail=False, methods=["get"])
+    def leaderboards(self, request: HttpRequest) -> HttpResponse:
+        """The agents and services that cost most in one currency."""
+        query = self.query(LeaderQuery)
+        span = window(query, now=timezone.now())
+        asked = {**span, **self.whose(query), "currency": query["currency"], "limit": query["limit"]}
+        boards = {f"{by}s": usage.leaders(by=by, **asked) for by in ("agent", "service")}
+        return self.reply(LeaderboardsReply, {"currency": query["currency"], "meta": span, **boards})

@@ -1,0 +1,32 @@
+"""Traces: parse, call, answer."""
+
+from decimal import Decimal
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+
+from kernel.wire.schema import operation
+from kernel.wire.views import LedgerViewSet
+from metering import selectors
+from metering.api.dialect import dialect
+from metering.api.serializers import TraceReply
+
+SHOWN = 100
+
+
+class TraceViewSet(LedgerViewSet):
+    dialect = dialect
+    ledger = "metering"
+    lookup_value_converter = "uuid"
+
+    @operation(summary="Read a trace", reply=TraceReply)
+    def retrieve(self, request: HttpRequest, pk: UUID) -> HttpResponse:
+        """What belongs together, and what it cost: the first 100 transactions in the order they happened, and the totals of all."""
+        tenant_id = self.caller.tenant_id
+        trace = selectors.get_trace(tenant_id=tenant_id, reference=pk)
+        its = {"tenant_id": tenant_id, "trace_id": trace["id"]}
+        shown = selectors.transactions(tenant_id=tenant_id).filter(trace_id=trace["id"]).order_by("created_at", "id")[:SHOWN]
+        spend = selectors.trace_totals(**its)
+        total = sum((row["amount"] for row in spend if row["currency"] == "USD"), Decimal(0))
+        facts = {"transaction_count": selectors.count_of_trace(**its), "total_active_cost_usd": total, "spend": spend}
+        return self.reply(TraceReply, trace | facts | {"transactions": selectors.whole(shown)})

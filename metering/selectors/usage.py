@@ -1,0 +1,96 @@
+"""Usage and spend over time, from the rollups alone: a month of a million transactions is some thousand rows."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Min, Q, QuerySet, Sum
+
+from metering.choices import Grain
+from metering.models import Rollup
+from metering.selectors import Row
+
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+STEPS = {Grain.HOUR: HOUR, Grain.DAY: DAY}
+COUNTS = ("transactions", "succeeded", "failed", "denied", "cancelled")
+# No sum is as finely divided as this: a chart of more points is refused by the API.
+MOST_POINTS = 1_500
+
+
+def floor(moment: datetime, step: timedelta) -> datetime:
+    """The beginning of the hour or day (UTC) that a moment is in."""
+    day = moment.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    return day if step == DAY else day + (moment - day) // HOUR * HOUR
+
+
+def ceiling(moment: datetime, step: timedelta) -> datetime:
+    """The end of the hour or day that a moment is in; the moment itself if it is one."""
+    begun = floor(moment, step)
+    return begun if begun == moment else begun + step
+
+
+def rollups(*, tenant_id: UUID, agent_id: UUID | None = None, service: str | None = None) -> QuerySet[Rollup]:
+    conditions = Q(tenant_id=tenant_id)
+    if agent_id is not None:
+        conditions &= Q(agent_id=agent_id)
+    if service is not None:
+        conditions &= Q(service__tenant_id=tenant_id, service__name=service)
+    return Rollup.objects.filter(conditions)
+
+
+def spanned(*, since: datetime | None, until: datetime) -> Q:
+    """The rows that make up a span of whole hours: its days by their own sums, its edges by the hour. No beginning: from the first day."""
+    last_day = floor(until, DAY)
+    by_hour, by_day = Q(grain=Grain.HOUR), Q(grain=Grain.DAY)
+    if since is None:
+        return (by_day & Q(starts_at__lt=last_day)) | (by_hour & Q(starts_at__gte=last_day, starts_at__lt=until))
+    first_day = ceiling(since, DAY)
+    if first_day >= last_day:
+        return by_hour & Q(starts_at__gte=since, starts_at__lt=until)
+    edges = Q(starts_at__gte=since, starts_at__lt=first_day) | Q(starts_at__gte=last_day, starts_at__lt=until)
+    return (by_day & Q(starts_at__gte=first_day, starts_at__lt=last_day)) | (by_hour & edges)
+
+
+def summary(*, since: datetime | None, until: datetime, **whose: Any) -> Row:
+    """Counts and costs of a span of whole hours. `whose`: tenant_id, and perhaps agent_id, service."""
+    found = rollups(**whose).filter(spanned(since=since, until=until)).values("currency").order_by("currency")
+    return folded(found.annotate(**_sums()))
+
+
+def chart(*, since: datetime, until: datetime, grain: Grain, **whose: Any) -> list[Row]:
+    """The same for each hour or day of a span of such, empty ones too. One query."""
+    found = rollups(**whose).filter(grain=grain, starts_at__gte=since, starts_at__lt=until)
+    points: dict[datetime, list[Row]] = {}
+    for row in found.values("starts_at", "currency").order_by("starts_at", "currency").annotate(**_sums()):
+        points.setdefault(row["starts_at"], []).append(row)
+    starts = [since + number * STEPS[grain] for number in range((until - since) // STEPS[grain])]
+    return [{"starts_at": start} | folded(points.get(start, ())) for start in starts]
+
+
+def first_day(*, tenant_id: UUID) -> datetime | None:
+    """The first day that anything happened on."""
+    found: Row = Rollup.objects.filter(tenant_id=tenant_id, grain=Grain.DAY).aggregate(first=Min("starts_at"))
+    return found["first"]  # type: ignore[no-any-return]
+
+
+def leaders(*, by: str, since: datetime | None, until: datetime, currency: str, limit: int, **whose: Any) -> list[Row]:
+    """The agents or services (`by`) that cost most in one currency; of equals, those with more transactions. One query."""
+    names = ("agent_id", "agent__name") if by == "agent" else ("service_id", "service__name")
+    found = rollups(**whose).filter(spanned(since=since, until=until)).values(*names)
+    own = Q(currency=currency)
+    sums = {name: Sum(name) for name in COUNTS}
+    money = {name: Sum(name, filter=own, default=0) for name in ("amount", "estimated")}
+    ranked = found.annotate(**sums, **money).order_by("-amount", "-transactions", names[0])[:limit]
+    return [{"id": row[names[0]], "name": row[names[1]]} | row for row in ranked]
+
+
+def folded(rows: Iterable[Row]) -> Row:
+    """Sums by currency as one thing: counts over all currencies, costs for each that has any."""
+    rows = list(rows)
+    counts = {name: sum(row[name] for row in rows) for name in COUNTS}
+    return counts | {"costs": [row | {"actual": row["amount"] - row["estimated"]} for row in rows if row["costs"]]}
+
+
+def _sums() -> dict[str, Sum]:
+    return {name: Sum(name) for name in (*COUNTS, "costs", "amount", "estimated")}
