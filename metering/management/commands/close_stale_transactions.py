@@ -1,0 +1,31 @@
+"""A thin mouth over metering.services.lifecycle.close_stale_transactions."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+
+from kernel.ledger.identifiers import new_id
+from kernel.tenants import selectors
+from kernel.tenants.errors import DomainError
+from metering.services.lifecycle import close_stale_transactions
+
+
+class Command(BaseCommand):
+    help = "Cancel transactions that stayed authorized beyond their tenant's limit; tenants without a limit are left alone."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--tenant", help="slug or id of one tenant (default: all with a limit)")
+
+    def handle(self, *args: Any, **options: Any) -> str:
+        run = new_id()
+        try:
+            tenant_id = selectors.get_tenant(tenant=options["tenant"]).id if options["tenant"] else None
+            actor = f"command:close_stale_transactions:{run}"
+            closed = close_stale_transactions(actor=actor, request_id=str(run), now=timezone.now(), tenant_id=tenant_id)
+        except DomainError as error:
+            raise CommandError(str(error)) from error
+        for tenant, count in closed.items():
+            self.stdout.write(f"{tenant}: {count}")
+        return f"{sum(closed.values())} transactions cancelled."

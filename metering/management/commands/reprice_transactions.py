@@ -1,0 +1,57 @@
+"""A thin mouth over metering.services.repricing."""
+
+from argparse import ArgumentParser
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from django.core.management.base import BaseCommand, CommandError
+
+from kernel.ledger.identifiers import new_id
+from kernel.ledger.money import plain
+from kernel.tenants import selectors
+from kernel.tenants.errors import DomainError
+from metering.services.repricing import Report, reprice_transactions, undo_repricing
+
+
+def moment(text: str) -> datetime:
+    """An ISO 8601 moment, or a day's first one; UTC unless it says otherwise."""
+    found = datetime.fromisoformat(text)
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+class Command(BaseCommand):
+    help = "Compute costs that came from facts again by the prices known now; shows what would change unless told to apply it."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--tenant", help="slug or id of one tenant (default: all)")
+        parser.add_argument("--service", help="only transactions of this service")
+        parser.add_argument("--model", help="only this model")
+        parser.add_argument("--from", dest="since", type=moment, help="only transactions from this moment on (ISO 8601)")
+        parser.add_argument("--to", dest="until", type=moment, help="only transactions before this moment (ISO 8601)")
+        parser.add_argument("--apply", action="store_true", help="post superseding costs; without it nothing is changed")
+        parser.add_argument("--undo", type=UUID, metavar="RUN", help="supersede back what this run posted")
+
+    def handle(self, *args: Any, **options: Any) -> str:
+        run = new_id()
+        try:
+            tenant_id = selectors.get_tenant(tenant=options["tenant"]).id if options["tenant"] else None
+        except DomainError as error:
+            raise CommandError(str(error)) from error
+        if options["undo"]:
+            report = undo_repricing(undone=options["undo"], run=run, apply=options["apply"])
+        else:
+            asked = {name: options[name] for name in ("service", "model", "since", "until", "apply")}
+            report = reprice_transactions(run=run, tenant_id=tenant_id, **asked)
+        self.show(report)
+        if not options["apply"]:
+            return "Nothing was changed: say --apply to post this."
+        return f"Run {run} posted {report.changed} costs. Undo it with: manage.py reprice_transactions --undo {run} --apply"
+
+    def show(self, report: Report) -> None:
+        for (tenant_id, day, currency), sums in sorted(report.days.items()):
+            difference = plain(sums.new - sums.old)
+            self.stdout.write(f"{tenant_id} {day} {currency}: {sums.costs} costs, {plain(sums.old)} -> {plain(sums.new)} ({difference})")
+        self.stdout.write(
+            f"{report.seen} costs looked at, {report.changed} differ, {report.unpriced} without a price, {report.skipped} skipped."
+        )

@@ -1,0 +1,55 @@
+"""A thin mouth over metering.services.prices.set_price."""
+
+import re
+from argparse import ArgumentParser, ArgumentTypeError
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+
+from kernel.tenants import selectors
+from kernel.tenants.errors import DomainError
+from metering.services.prices import set_price
+
+UNIT = re.compile(r"(?P<fact_key>[^=]+)=(?P<amount>[0-9]+(?:\.[0-9]{1,18})?)(?:/(?P<per>[1-9][0-9]{0,17}))?(?P<optional>\?)?\Z", re.ASCII)
+
+
+def unit(text: str) -> dict[str, Any]:
+    """`inputTokens=2.50/1000000`: an amount for so many; a question mark behind it where the quantity may be absent."""
+    found = UNIT.match(text)
+    if not found:
+        raise ArgumentTypeError(f"{text!r} is not of the form KEY=AMOUNT[/PER][?]")
+    amount, per = Decimal(found["amount"]), int(found["per"] or 1)
+    return {"fact_key": found["fact_key"], "amount": amount, "per": per, "is_optional": bool(found["optional"])}
+
+
+class Command(BaseCommand):
+    help = "Begin a price in a tenant's book. Example: manage.py set_price acme --resource model-1 inputTokens=2/1000000"
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("tenant", help="slug or id of the tenant")
+        parser.add_argument("units", nargs="+", type=unit, help="KEY=AMOUNT[/PER][?], one for each quantity in the facts")
+        for name in ("service", "action", "resource"):
+            parser.add_argument(f"--{name}", default="", help=f"only this {name} (default: any)")
+        parser.add_argument("--currency", default="USD", help="ISO 4217 (default: USD)")
+        parser.add_argument("--from", dest="valid_from", type=datetime.fromisoformat, help="valid from this moment on (default: now)")
+
+    def handle(self, *args: Any, **options: Any) -> str:
+        begin = options["valid_from"] or timezone.now()
+        names = {f"{name}_name": options[name] for name in ("service", "action", "resource")}
+        try:
+            tenant = selectors.get_tenant(tenant=options["tenant"])
+            price_id = set_price(
+                tenant_id=tenant.id,
+                actor="command:set_price",
+                request_id="",
+                units=options["units"],
+                valid_from=begin if begin.tzinfo else begin.replace(tzinfo=UTC),
+                currency=options["currency"],
+                **names,
+            )
+        except DomainError as error:
+            raise CommandError(str(error)) from error
+        return f"Price {price_id} of {tenant.slug} is valid from {begin.isoformat()}."

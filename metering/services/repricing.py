@@ -1,0 +1,152 @@
+"""Costs from facts, computed again by the prices that are known now: posted as superseding rows, and superseded back by an undo."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+from metering import selectors
+from metering.selectors import Row, repricing
+from metering.services.amending import amend, amendment
+from metering.services.pricing import Priced, model_of, parsed, price_facts
+
+BATCH = 500
+
+
+@dataclass(slots=True)
+class Day:
+    """One tenant's changed costs of one day and currency: how many, and their sums before and after."""
+
+    costs: int = 0
+    old: Decimal = Decimal(0)
+    new: Decimal = Decimal(0)
+
+
+@dataclass(slots=True)
+class Report:
+    """What a run would change or has changed. `skipped`: superseded or closed by another call meanwhile; `unpriced`: no price now."""
+
+    days: dict[tuple[UUID, date, str], Day] = field(default_factory=dict)
+    seen: int = 0
+    unpriced: int = 0
+    skipped: int = 0
+
+    @property
+    def changed(self) -> int:
+        return sum(day.costs for day in self.days.values())
+
+    def add(self, change: Row) -> None:
+        """Count one change. A change of currency stands in both: out of the old, into the new."""
+        on = change["occurred_at"].date()
+        day = self.days.setdefault((change["tenant_id"], on, change["currency"]), Day())
+        day.costs += 1
+        day.new += change["amount"]
+        self.days.setdefault((change["tenant_id"], on, change["old_currency"]), Day()).old += change["old_amount"]
+
+
+def reprice_transactions(
+    *,
+    run: UUID,
+    apply: bool,
+    tenant_id: UUID | None = None,
+    service: str | None = None,
+    model: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> Report:
+    """Compute costs from facts again; with `apply` post what differs. Killed and repeated, it goes on where it stopped."""
+    report, last = Report(), None
+    book = cache(lambda tenant: selectors.prices(tenant_id=tenant))
+    while True:
+        asked = {"tenant_id": tenant_id, "service": service, "since": since, "until": until}
+        costs = repricing.inferred_costs(**asked, after_id=last, limit=BATCH)
+        if not costs:
+            return report
+        last = costs[-1]["id"]
+        changes = [change for cost in costs if (change := _change(cost, report, book=book(cost["tenant_id"]), model=model))]
+        _carry_out(changes, report, run=run, apply=apply)
+
+
+def undo_repricing(*, undone: UUID, run: UUID, apply: bool) -> Report:
+    """Supersede what a run posted by what it had superseded, wherever its row is still the active one."""
+    report, last = Report(), None
+    while True:
+        costs = repricing.repriced_costs(run=undone, after_id=last, limit=BATCH)
+        if not costs:
+            return report
+        last = costs[-1]["id"]
+        report.seen += len(costs)
+        _carry_out([_way_back(cost) for cost in costs], report, run=run, apply=apply)
+
+
+def _change(cost: Row, report: Report, *, book: Sequence[Row], model: str | None) -> Row | None:
+    """What becomes of one cost; None if nothing does."""
+    if model is not None and model_of(things=cost, reported=parsed(cost["facts"])) != model:
+        return None
+    report.seen += 1
+    priced = price_facts(things=cost, facts=cost["facts"], book=list(_valid(book, at=cost["occurred_at"])))
+    if priced.amount is None:
+        report.unpriced += 1
+        return None
+    if (priced.amount, priced.currency) == (cost["fiat_amount"], cost["fiat_asset_symbol"]):
+        return None
+    return _changed(cost, priced)
+
+
+def _valid(book: Sequence[Row], *, at: datetime) -> Iterator[Row]:
+    return (price for price in book if price["valid_from"] <= at and (price["valid_to"] is None or price["valid_to"] > at))
+
+
+def _changed(cost: Row, priced: Priced) -> Row:
+    return {
+        "cost": cost,
+        "tenant_id": cost["tenant_id"],
+        "occurred_at": cost["occurred_at"],
+        "amount": priced.amount,
+        "currency": priced.currency,
+        "is_estimate": cost["is_estimate"],
+        "details": priced.details,
+        "old_amount": cost["fiat_amount"],
+        "old_currency": cost["fiat_asset_symbol"],
+    }
+
+
+def _way_back(cost: Row) -> Row:
+    return {
+        "cost": cost,
+        "tenant_id": cost["tenant_id"],
+        "occurred_at": cost["occurred_at"],
+        "amount": cost["old_amount"],
+        "currency": cost["old_currency"],
+        "is_estimate": cost["old_is_estimate"],
+        "details": cost["old_details"],
+        "old_amount": cost["fiat_amount"],
+        "old_currency": cost["fiat_asset_symbol"],
+    }
+
+
+def _carry_out(changes: Sequence[Row], report: Report, *, run: UUID, apply: bool) -> None:
+    """Post the changes, if they are meant to be, and report those that were or would be made."""
+    if not apply or not changes:
+        done: Sequence[bool] = [True] * len(changes)
+    else:
+        done = [outcome.outcome == "done" for outcome in amend([_superseding(change, run=run) for change in changes])]
+    report.skipped += sum(not one for one in done)
+    for change, is_done in zip(changes, done, strict=True):
+        if is_done:
+            report.add(change)
+
+
+def _superseding(change: Row, *, run: UUID) -> dict[str, Any]:
+    old = change["cost"]
+    cost = {name: change[name] for name in ("amount", "currency", "is_estimate", "details")}
+    return amendment(
+        tenant_id=change["tenant_id"],
+        actor=f"command:reprice_transactions:{run}",
+        request_id=str(run),
+        transaction_id=old["transaction_id"],
+        cost=cost | {"supersedes": old["id"], "inferred_from": old["inferred_from_id"], "repricing": run},
+    )

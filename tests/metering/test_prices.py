@@ -1,0 +1,240 @@
+"""Facts become costs by a price that says how; and again by better prices, and back."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+
+from metering.errors import PriceExists
+from metering.models import Cost, Fact, Price, Transaction
+from metering.selectors import proofs
+from metering.services import policies, prices, pricing
+from tests.metering.conftest import Caller
+
+URL = "/v1/transactions"
+ESTIMATE = {"fiatAmount": "0.05", "fiatAssetSymbol": "USD", "isEstimate": True}
+TOKENS = {"inputTokens": 1000, "outputTokens": 500}
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
+
+
+def price(caller: Caller, *units: tuple, valid_from: datetime = LONG_AGO, **names: object):
+    who = {"tenant_id": caller.tenant.id, "actor": "staff:1", "request_id": ""}
+    terms = [dict(zip(("fact_key", "amount", "per", "is_optional"), unit, strict=False)) for unit in units]
+    return prices.set_price(**who, units=[term | {"amount": Decimal(term["amount"])} for term in terms], valid_from=valid_from, **names)
+
+
+def add_facts(caller: Caller, transaction_id: str, facts: dict, *, phase: str = "response"):
+    body = {"source": "s", "version": "1", "factPhase": phase, "facts": facts}
+    reply = caller.post(f"{URL}/{transaction_id}/facts", body)
+    assert reply.status_code == 201, reply.content
+    return reply.json()
+
+
+def costs_of(caller: Caller, transaction_id: str) -> list[tuple]:
+    rows = caller.get(f"{URL}/{transaction_id}/costs").json()["costs"]
+    return [(row["fiatAmount"].rstrip("0"), row["isEstimate"], row["isActive"]) for row in rows]
+
+
+def test_a_known_model_has_its_public_price(caller):
+    created = caller.create(resourceName="gpt-4-turbo", costs=[ESTIMATE])
+    told = add_facts(caller, created["id"], TOKENS)
+    cost = Cost.objects.get(is_active=True)
+    assert told == {
+        "success": True,
+        "factId": str(Fact.objects.get().id),
+        "costId": str(cost.id),
+        "pricing": {"status": "priced", "note": None},
+    }
+    assert costs_of(caller, created["id"]) == [("0.05", True, False), ("0.025", False, True)]
+    assert str(cost.supersedes_id) == created["costs"][0]["id"]
+    assert cost.inferred_from_id == Fact.objects.get().id
+    assert json.loads(cost.cost_details) == {
+        "price": {
+            "source": pricing.PUBLIC,
+            "provider": "openai",
+            "model": "gpt-4-turbo",
+            "unitPrices": "$10/input MTok, $30/output MTok",
+        },
+        "model": "gpt-4-turbo",
+        "quantities": {"input_tokens": "1000", "output_tokens": "500"},
+        "arithmetic": "0.01 input + 0.015 output = 0.025",
+    }
+
+
+def test_the_model_of_the_request_facts_counts_more_than_the_resource(caller, example):
+    created = caller.post(URL, example).json()
+    add_facts(caller, created["id"], {"actualInputTokens": 1250, "actualOutputTokens": 543, "finishReason": "stop"})
+    assert costs_of(caller, created["id"]) == [("0.05", True, False), ("0.02879", False, True)]
+
+
+def test_without_a_price_the_reply_and_the_book_say_what_is_wanting(caller):
+    created = caller.create(resourceName="no-such-model")
+    assert add_facts(caller, created["id"], TOKENS)["pricing"] == {"status": "unknown_model", "note": "no-such-model"}
+    known = caller.create()
+    assert add_facts(caller, known["id"], {"inputTokens": 5})["pricing"] == {"status": "missing_quantity", "note": "actualOutputTokens"}
+    assert add_facts(caller, known["id"], TOKENS | {"inputTokens": "5"})["pricing"]["note"] == "inputTokens"
+    assert add_facts(caller, known["id"], TOKENS | {"inputTokens": -5})["pricing"]["status"] == "missing_quantity"
+    assert add_facts(caller, known["id"], TOKENS | {"inputTokens": 1.5})["pricing"]["status"] == "missing_quantity"
+    assert add_facts(caller, known["id"], TOKENS | {"inputTokens": 10**18})["pricing"]["status"] == "missing_quantity"
+    assert add_facts(caller, known["id"], TOKENS, phase="request")["pricing"] == {"status": "not_asked", "note": None}
+    assert not Cost.objects.exists()
+
+
+def test_later_facts_replace_what_earlier_ones_said(caller):
+    created = caller.create(costs=[ESTIMATE])
+    add_facts(caller, created["id"], {"inputTokens": 1000, "outputTokens": 0}, phase="partial")
+    add_facts(caller, created["id"], TOKENS)
+    assert costs_of(caller, created["id"]) == [("0.05", True, False), ("0.03", True, False), ("0.06", False, True)]
+
+
+def test_facts_make_no_second_actual_cost(caller):
+    created = caller.create(costs=[ESTIMATE | {"isEstimate": False}])
+    told = add_facts(caller, created["id"], TOKENS)
+    assert "costId" not in told
+    assert told["pricing"] == {"status": "already_known", "note": None}
+    assert costs_of(caller, created["id"]) == [("0.05", False, True)]
+
+
+def test_the_tenants_own_price_comes_first(caller, outsider):
+    price_id = price(
+        caller, ("pages", "0.10"), ("usage.pixels", "3", 1000), ("extras", "9", 1, True), service_name="scanner", currency="EUR"
+    )
+    created = caller.create(serviceName="scanner", resourceName="gpt-4")
+    add_facts(caller, created["id"], {"pages": 3, "usage": {"pixels": 2.5}})
+    cost = Cost.objects.get()
+    assert (cost.fiat_amount, cost.fiat_asset_symbol) == (Decimal("0.3075"), "EUR")
+    assert json.loads(cost.cost_details) == {
+        "price": {"source": "price book", "id": str(price_id), "validFrom": "2020-01-01T00:00:00+00:00"},
+        "model": "gpt-4",
+        "quantities": {"pages": "3", "usage.pixels": "2.5", "extras": "0"},
+        "arithmetic": "3 × 0.1 + 2.5 × 3 / 1000 + 0 × 9 = 0.3075",
+    }
+    theirs = outsider.create(serviceName="scanner", resourceName="gpt-4")
+    assert add_facts(outsider, theirs["id"], {"pages": 3})["pricing"]["status"] == "missing_quantity"
+
+
+def test_the_more_particular_price_wins(caller):
+    for amount, names in {
+        "1": {},
+        "2": {"service_name": "openai"},
+        "3": {"action_name": "chat"},
+        "4": {"resource_name": "gpt-4"},
+        "5": {"resource_name": "gpt-4", "service_name": "openai"},
+        "6": {"resource_name": "other", "service_name": "openai"},
+    }.items():
+        price(caller, ("n", amount), **names)
+    for facts, total in (
+        ({}, "5."),
+        ({"serviceName": "x"}, "4."),
+        ({"resourceName": "x"}, "3."),
+        ({"resourceName": "x", "actionName": "x"}, "2."),
+        ({"resourceName": "x", "actionName": "x", "serviceName": "x"}, "1."),
+        ({"resourceName": "x", "qualifiers": {"model": "other"}}, "6."),
+    ):
+        created = caller.create(**facts)
+        add_facts(caller, created["id"], {"n": 1})
+        assert costs_of(caller, created["id"]) == [(total, False, True)]
+
+
+def test_a_price_ends_where_the_next_begins(caller):
+    first = price(caller, ("n", "1"))
+    second = price(caller, ("n", "2"), valid_from=timezone.now() - timedelta(hours=1))
+    assert Price.objects.get(id=first).valid_to == Price.objects.get(id=second).valid_from
+    with pytest.raises(PriceExists):
+        price(caller, ("n", "3"))
+    call_command("set_price", caller.tenant.slug, "n=5/2", "--from", (timezone.now() + timedelta(days=1)).isoformat(), stdout=StringIO())
+    created = caller.create()
+    add_facts(caller, created["id"], {"n": 1})
+    assert costs_of(caller, created["id"]) == [("2.", False, True)]
+
+
+def test_an_amount_is_rounded_once_and_may_be_too_large(caller):
+    price(caller, ("n", "1", 3), ("m", "1", 3))
+    created = caller.create()
+    add_facts(caller, created["id"], {"n": 1, "m": 1})
+    assert costs_of(caller, created["id"]) == [("0.666666666666666667", False, True)]
+    assert add_facts(caller, created["id"], {"n": 10**17, "m": 3 * 10**18 - 1})["pricing"]["status"] == "missing_quantity"
+
+
+def test_repricing_shows_applies_and_undoes(caller):
+    old = price(caller, ("n", "1"), resource_name="mine")
+    rows = [caller.create(resourceName="mine", costs=[ESTIMATE]) for _ in range(3)] + [
+        caller.create(resourceName="mine", serviceName="else")
+    ]
+    for row in rows:
+        add_facts(caller, row["id"], {"n": 2})
+    who = {"tenant_id": caller.tenant.id, "actor": "staff:1", "request_id": ""}
+    prices.end_price(**who, price_id=old, valid_to=LONG_AGO + timedelta(days=1))
+    price(caller, ("n", "5"), valid_from=LONG_AGO + timedelta(days=2), resource_name="mine")
+
+    asked = {"service": "openai", "tenant": caller.tenant.slug}
+    shown = StringIO()
+    call_command("reprice_transactions", **asked, stdout=shown)
+    today = timezone.now().date()
+    assert f"{caller.tenant.id} {today} USD: 3 costs, 6 -> 30 (24)" in shown.getvalue()
+    assert "Nothing was changed" in shown.getvalue()
+    assert Cost.objects.count() == 7
+
+    shown = StringIO()
+    call_command("reprice_transactions", **asked, apply=True, stdout=shown)
+    assert "posted 3 costs" in shown.getvalue()
+    assert costs_of(caller, rows[0]["id"]) == [("0.05", True, False), ("2.", False, False), ("10.", False, True)]
+    assert costs_of(caller, rows[3]["id"]) == [("2.", False, True)]
+    call_command("reprice_transactions", **asked, apply=True, stdout=(again := StringIO()))
+    assert "posted 0 costs" in again.getvalue()
+
+    run = shown.getvalue().split("Run ")[1].split()[0]
+    call_command("reprice_transactions", undo=run, stdout=(shown := StringIO()))
+    assert f"{caller.tenant.id} {today} USD: 3 costs, 30 -> 6 (-24)" in shown.getvalue()
+    call_command("reprice_transactions", undo=run, apply=True, stdout=StringIO())
+    rows_now = costs_of(caller, rows[0]["id"])
+    assert rows_now == [("0.05", True, False), ("2.", False, False), ("10.", False, False), ("2.", False, True)]
+    assert list(proofs.differences()) == []
+
+
+def test_repricing_by_model_and_time(caller):
+    for model in ("gpt-4", "gpt-4-turbo"):
+        add_facts(caller, caller.create(resourceName=model)["id"], TOKENS)
+    price(caller, ("inputTokens", "1"))
+    now = timezone.now()
+    for asked, seen in (
+        ({"model": "gpt-4"}, 1),
+        ({}, 2),
+        ({"since": now}, 0),
+        ({"until": now}, 2),
+        ({"service": "other"}, 0),
+    ):
+        call_command("reprice_transactions", **asked, stdout=(shown := StringIO()))
+        assert f"{seen} costs looked at, {seen} differ" in shown.getvalue()
+
+
+def test_stale_transactions_are_closed_where_the_tenant_wants_it(caller, outsider):
+    old, theirs, done = caller.create()["id"], outsider.create()["id"], caller.create()["id"]
+    caller.post(f"{URL}/{done}/complete", {"outcome": "success"})
+    call_command("close_stale_transactions", stdout=StringIO())
+    assert set(Transaction.objects.values_list("status", flat=True)) == {"authorized", "completed"}
+    policies.set_policy(tenant_id=caller.tenant.id, actor="staff:1", request_id="", stale_after=timedelta(microseconds=1))
+    call_command("close_stale_transactions", stdout=(shown := StringIO()))
+    assert "1 transactions cancelled." in shown.getvalue()
+    assert Transaction.objects.get(id=old).status == "cancelled"
+    assert Transaction.objects.get(id=theirs).status == "authorized"
+    last = caller.get(f"{URL}/{old}/history").json()["history"][-1]
+    assert last["reason"].startswith("Not completed within")
+    assert last["actor"].startswith("command:close_stale_transactions:")
+    call_command("set_metering_policy", caller.tenant.slug, stdout=StringIO())
+    fresh = caller.create()["id"]
+    call_command("close_stale_transactions", stdout=StringIO())
+    assert Transaction.objects.get(id=fresh).status == "authorized"
+
+
+def test_commands_refuse_what_they_do_not_know(caller):
+    for command in ("check_metering", "reprice_transactions", "close_stale_transactions", "rebuild_rollups"):
+        with pytest.raises(CommandError):
+            call_command(command, tenant="nobody", stdout=StringIO())
+    for units in (["n"], ["n=x"], ["n=1/0"], ["n=1e5"]):
+        with pytest.raises(CommandError):
+            call_command("set_price", caller.tenant.slug, *units, stdout=StringIO())
