@@ -32,9 +32,8 @@ def test_each_item_has_its_own_outcome(caller):
 
 def test_an_agent_that_is_nobodys_refuses_only_its_item(caller):
     stranger = "123e4567-e89b-12d3-a456-426614174000"
-    body = caller.post(
-        URL, [{"serviceName": "s", "agentId": stranger, "idempotencyKey": "k"}, {"serviceName": "s", "idempotencyKey": "k"}]
-    ).json()
+    item = {"serviceName": "s", "idempotencyKey": "k"}
+    body = caller.post(URL, [item | {"agentId": stranger}, item]).json()
     assert [item["status"] for item in body["data"]] == [400, 201]
     assert body["data"][0]["error"]["message"] == ["agentId must be an agent of yours, or come with agentName"]
 

@@ -207,6 +207,7 @@ def test_a_cost_sent_twice_with_one_key_is_one_cost(caller):
     assert Cost.objects.count() == 1
 
 
+@pytest.mark.django_db(transaction=True)
 def test_a_chain_of_a_thousand_supersessions_stays_right(caller):
     created = caller.create(costs=[ESTIMATE])
     url, last = f"{URL}/{created['id']}/costs", created["costs"][0]["id"]
