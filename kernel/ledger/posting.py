@@ -13,6 +13,7 @@ from psycopg.rows import namedtuple_row
 
 from kernel.ledger.batching import Lanes
 from kernel.ledger.errors import Busy
+from kernel.ledger.plans import forget_outgrown_plans
 
 # Each lost race means that another call won; more than a few in a row mean that something else is wrong.
 RACES_AT_MOST = 5
@@ -94,7 +95,9 @@ def _call(function: Any, postings: Sequence[Any], lock_timeout_ms: int | None = 
         try:
             # Alone, the statement is its own transaction; inside one, a savepoint keeps the outer one usable.
             with transaction.atomic(using=using) if connections[using].in_atomic_block else nullcontext():
-                return run(statement, parameters, using=using)
+                outcomes = run(statement, parameters, using=using)
+                forget_outgrown_plans(connections[using].connection, postings=len(postings))
+                return outcomes
         except IntegrityError as error:
             if getattr(getattr(error.__cause__, "diag", None), "constraint_name", None) not in races:
                 raise

@@ -119,7 +119,7 @@ BEGIN
     -- A trace named by its UUID, or a transaction's own. It takes the external id along unless another trace has it.
     INSERT INTO metering_trace (id, tenant_id, reference, external_id)
     SELECT wanted.id, wanted.tenant_id, wanted.reference,
-        CASE WHEN wanted.turn = 1 AND NOT EXISTS (
+        CASE WHEN wanted.turn = 1 AND wanted.external_id IS NOT NULL AND NOT EXISTS (
             SELECT FROM metering_trace AS taken
             WHERE taken.tenant_id = wanted.tenant_id AND taken.external_id = wanted.external_id
         ) THEN wanted.external_id END
@@ -131,9 +131,12 @@ BEGIN
             tenant_id uuid, trace_reference uuid, trace_external_id text, new_trace_id uuid
         )) WITH ORDINALITY AS item (tenant_id, trace_reference, trace_external_id, new_trace_id, ordinal)
         CROSS JOIN LATERAL (SELECT COALESCE(item.trace_reference, item.new_trace_id) AS reference) AS named
-        WHERE outcomes[item.ordinal] = 'posted' AND (item.trace_reference IS NOT NULL OR item.trace_external_id IS NULL) AND NOT EXISTS (
-            SELECT FROM metering_trace AS known WHERE known.tenant_id = item.tenant_id AND known.reference = named.reference
-        )
+        WHERE outcomes[item.ordinal] = 'posted' AND CASE
+            WHEN item.trace_reference IS NULL THEN item.trace_external_id IS NULL
+            ELSE NOT EXISTS (
+                SELECT FROM metering_trace AS known WHERE known.tenant_id = item.tenant_id AND known.reference = named.reference
+            )
+        END
         ORDER BY item.tenant_id, reference, item.ordinal
     ) AS wanted
     ON CONFLICT (tenant_id, reference) DO NOTHING;
@@ -263,12 +266,18 @@ BEGIN
     RETURN QUERY
     SELECT outcomes[item.ordinal], ids[item.ordinal], digests[item.ordinal], statuses[item.ordinal], reasons[item.ordinal], posted_at,
         services[item.ordinal], agent.id, agent.label::text, agent.name::text, agent.description, agent.status::text, agent.created_at,
-        agent.updated_at, trace.reference, trace.external_id::text
-    FROM ROWS FROM (jsonb_to_recordset(postings) AS (tenant_id uuid)) WITH ORDINALITY AS item (tenant_id, ordinal)
+        agent.updated_at, COALESCE(trace.reference, item.new_trace_id), trace.external_id::text
+    FROM ROWS FROM (jsonb_to_recordset(postings) AS (tenant_id uuid, trace_reference uuid, trace_external_id text, new_trace_id uuid))
+        WITH ORDINALITY AS item (tenant_id, trace_reference, trace_external_id, new_trace_id, ordinal)
     LEFT JOIN metering_agent AS agent
         ON agent.tenant_id = item.tenant_id AND agent.id = agents[item.ordinal] AND outcomes[item.ordinal] = 'posted'
-    LEFT JOIN metering_trace AS trace
-        ON trace.tenant_id = item.tenant_id AND trace.id = traces[item.ordinal] AND outcomes[item.ordinal] = 'posted'
+    LEFT JOIN LATERAL (
+        -- A trace of the transaction's own is all known already; OFFSET keeps it from being looked up nevertheless.
+        SELECT found.reference, found.external_id FROM metering_trace AS found
+        WHERE found.tenant_id = item.tenant_id AND found.id = traces[item.ordinal] AND outcomes[item.ordinal] = 'posted'
+            AND (item.trace_reference IS NOT NULL OR item.trace_external_id IS NOT NULL)
+        OFFSET 0
+    ) AS trace ON true
     ORDER BY item.ordinal;
 END;
 $$;
