@@ -71,7 +71,8 @@ def chart(*, since: datetime, until: datetime, grain: Grain, **whose: Any) -> li
 def first_day(*, tenant_id: UUID) -> datetime | None:
     """The first day that anything happened on."""
     found: Row = Rollup.objects.filter(tenant_id=tenant_id, grain=Grain.DAY).aggregate(first=Min("starts_at"))
-    return found["first"]  # type: ignore[no-any-return]
+    first: datetime | None = found["first"]
+    return first
 
 
 def leaders(*, by: str, since: datetime | None, until: datetime, currency: str, limit: int, **whose: Any) -> list[Row]:

@@ -61,7 +61,7 @@ def reprice_transactions(
     report, last = Report(), None
     book = cache(lambda tenant: selectors.prices(tenant_id=tenant))
     while True:
-        asked = {"tenant_id": tenant_id, "service": service, "since": since, "until": until}
+        asked: dict[str, Any] = {"tenant_id": tenant_id, "service": service, "since": since, "until": until}
         costs = repricing.inferred_costs(**asked, after_id=last, limit=BATCH)
         if not costs:
             return report

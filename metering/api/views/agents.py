@@ -7,7 +7,8 @@ from kernel.wire.views import LedgerViewSet
 from metering import selectors
 from metering.api.dialect import dialect
 from metering.api.filters import AgentQuery
-from metering.api.serializers import AgentReply, AgentRequest
+from metering.api.serializers.replies import AgentReply
+from metering.api.serializers.requests import AgentRequest
 from metering.services import agents
 
 

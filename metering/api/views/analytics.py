@@ -10,7 +10,7 @@ from kernel.wire.schema import operation
 from kernel.wire.views import LedgerViewSet
 from metering.api.dialect import dialect
 from metering.api.filters import ChartQuery, LeaderQuery, UsageQuery, points, window
-from metering.api.serializers import ChartReply, LeaderboardsReply, SummaryReply
+from metering.api.serializers.usage import ChartReply, LeaderboardsReply, SummaryReply
 from metering.selectors import usage
 
 

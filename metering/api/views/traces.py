@@ -9,7 +9,7 @@ from kernel.wire.schema import operation
 from kernel.wire.views import LedgerViewSet
 from metering import selectors
 from metering.api.dialect import dialect
-from metering.api.serializers import TraceReply
+from metering.api.serializers.usage import TraceReply
 
 SHOWN = 100
 

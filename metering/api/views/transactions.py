@@ -13,22 +13,17 @@ from kernel.wire.views import LedgerViewSet
 from metering import selectors
 from metering.api.dialect import dialect
 from metering.api.filters import TransactionQuery, span
-from metering.api.serializers import (
-    BatchItem,
+from metering.api.serializers.replies import (
     BatchReply,
-    CancelRequest,
     CompletedReply,
-    CompleteRequest,
     CostReply,
-    CostRequest,
     CostsReply,
     FactListReply,
     FactsReply,
-    FactsRequest,
     HistoryReply,
     TransactionReply,
-    TransactionRequest,
 )
+from metering.api.serializers.requests import BatchItem, CancelRequest, CompleteRequest, CostRequest, FactsRequest, TransactionRequest
 from metering.services import costs, facts, lifecycle
 from metering.services import transactions as book
 

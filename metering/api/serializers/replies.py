@@ -1,0 +1,203 @@
+"""What callers of the metering API read of transactions and what belongs to them."""
+
+from typing import Any
+from uuid import NAMESPACE_URL, uuid5
+
+from kernel.wire.amounts import AmountText
+from kernel.wire.fields import Choice, Currency, Field, Flag, Identifier, JsonObject, Text, Timestamp, Whole
+from kernel.wire.nested import ListOf, Nested
+from metering.api.dialect import dialect
+from metering.api.serializers.base import MeteringReply
+from metering.choices import AgentStatus, FactPhase, Outcome, Status
+
+# Every currency is an asset with an id of its own, the same in every installation.
+ASSETS = uuid5(NAMESPACE_URL, "urn:iso:std:iso:4217")
+
+
+class AssetId(Identifier):
+    """The id that stands for a currency code."""
+
+    def plain(self, value: str) -> str:
+        return str(uuid5(ASSETS, value))
+
+
+class KeyId(Identifier):
+    """The API key that an actor is; null where it was a person or a command."""
+
+    def plain(self, value: str) -> str | None:
+        kind, _, key = value.partition(":")
+        return key if kind == "api_key" else None
+
+
+class AgentReply(MeteringReply):
+    id = Identifier()
+    tenant_id = Identifier()
+    label = Text()
+    name = Text()
+    description = Text(required=False)
+    status = Choice(AgentStatus.values)
+    created_at = Timestamp()
+    updated_at = Timestamp()
+
+
+class TraceReference(MeteringReply):
+    id = Identifier()
+    external_id = Text(required=False)
+
+
+class CostReply(MeteringReply):
+    id = Identifier()
+    transaction_id = Identifier()
+    tenant_id = Identifier()
+    organization_id = Identifier(source="tenant_id")
+    payment_transaction_id = Identifier(required=False)
+    fiat_amount = AmountText(full=True)
+    fiat_asset_id = AssetId(source="fiat_asset_symbol")
+    fiat_asset_symbol = Currency()
+    is_estimate = Flag()
+    is_active = Flag()
+    supersedes_cost_id = Identifier(source="supersedes_id", required=False)
+    superseded_at = Timestamp(required=False)
+    inferred_from_fact_id = Identifier(source="inferred_from_id", required=False)
+    cost_details = JsonObject(required=False)
+    created_at = Timestamp()
+    updated_at = Timestamp()
+
+
+class CostsReply(MeteringReply):
+    """Every cost of a transaction, superseded ones too."""
+
+    costs = ListOf(Nested(CostReply))
+    total_active_cost_usd = AmountText(full=True)
+
+
+class TransactionReply(MeteringReply):
+    id = Identifier()
+    tenant_id = Identifier()
+    organization_id = Identifier(source="tenant_id")
+    service_name = Text()
+    action_name = Text()
+    resource_name = Text()
+    service_id = Identifier()
+    service = Text(source="service_name")
+    status = Choice(Status.values)
+    requires_payment = Flag()
+    qualifiers = JsonObject()
+    metadata = JsonObject(required=False)
+    created_at = Timestamp()
+    updated_at = Timestamp()
+    preparing_at = Timestamp(required=False)
+    authorized_at = Timestamp(required=False)
+    denied_at = Timestamp(required=False)
+    cancelled_at = Timestamp(required=False)
+    completed_at = Timestamp(required=False)
+    outcome = Choice(Outcome.values, required=False)
+    decline_reason = Text(required=False)
+    current_payment_transaction_id = Identifier(required=False)
+    payment = JsonObject(required=False)
+    trace = Nested(TraceReference)
+    trace_id = Identifier()
+    agent_id = Identifier(required=False)
+    agent = Nested(AgentReply, required=False)
+    api_key_id = KeyId(source="actor", required=False)
+    costs = ListOf(Nested(CostReply))
+
+
+class PricingReply(MeteringReply):
+    """Whether facts became a cost: `priced`, `not_asked`, `already_known`, `unknown_model` or `missing_quantity`;
+    the last two with which one."""
+
+    status = Text()
+    note = Text(required=False)
+
+
+class CompletedReply(TransactionReply):
+    """The completed transaction, flat and under `transaction`: two published forms in one."""
+
+    transaction = Nested(TransactionReply)
+    fact_id = Identifier(required=False, omitted=True)
+    cost_id = Identifier(required=False, omitted=True)
+    pricing = Nested(PricingReply, required=False, omitted=True)
+
+    @classmethod
+    def plain(cls, row: Any) -> dict[str, Any]:
+        flat = TransactionReply.plain(row.row)
+        ids = {"factId": row.fact_id, "costId": row.cost_id}
+        pricing = {"pricing": PricingReply.plain(row.pricing)} if row.pricing else {}
+        return flat | {"transaction": flat} | {name: str(value) for name, value in ids.items() if value is not None} | pricing
+
+
+class Yes(Flag):
+    """True of every row there is."""
+
+    def plain(self, value: Any) -> bool:
+        return True
+
+
+class FactsReply(MeteringReply):
+    omits_absent = True
+
+    success = Yes(source="fact_id")
+    fact_id = Identifier()
+    cost_id = Identifier(required=False)
+    pricing = Nested(PricingReply, required=False)
+
+
+class FactReply(MeteringReply):
+    id = Identifier()
+    source = Text()
+    version = Text()
+    fact_phase = Choice(FactPhase.values, source="phase")
+    facts = JsonObject()
+    integration = JsonObject(required=False)
+    pricing = Text()
+    pricing_note = Text(required=False)
+    created_at = Timestamp()
+
+
+class FactListReply(MeteringReply):
+    facts = ListOf(Nested(FactReply))
+
+
+class StepReply(MeteringReply):
+    """One step of a transaction's life."""
+
+    from_status = Choice(Status.values, required=False)
+    to_status = Choice(Status.values)
+    reason = Text(required=False)
+    actor = Text()
+    created_at = Timestamp()
+
+
+class HistoryReply(MeteringReply):
+    history = ListOf(Nested(StepReply))
+
+
+class ErrorBody(Field):
+    """An error in the dialect's words, put together already."""
+
+    def schema(self) -> dict[str, Any]:
+        return dialect.error_schema(400)[1]
+
+
+class BatchOutcome(MeteringReply):
+    """What became of one item: `status` is what it would have been answered with alone."""
+
+    omits_absent = True
+
+    index = Whole(min_value=0)
+    status = Whole(min_value=0)
+    replayed = Flag(required=False)
+    transaction = Nested(TransactionReply, required=False)
+    error = ErrorBody(required=False)
+
+
+class BatchCounts(MeteringReply):
+    posted = Whole(min_value=0)
+    replayed = Whole(min_value=0)
+    refused = Whole(min_value=0)
+
+
+class BatchReply(MeteringReply):
+    data = ListOf(Nested(BatchOutcome))
+    meta = Nested(BatchCounts)

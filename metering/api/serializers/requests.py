@@ -1,0 +1,142 @@
+"""What callers send to the metering API."""
+
+from typing import Any
+from uuid import UUID
+
+from kernel.wire.amounts import AmountText
+from kernel.wire.fields import Choice, Currency, Flag, Identifier, JsonObject, Text
+from kernel.wire.nested import ListOf, Nested, below
+from kernel.wire.problems import Invalid, Refused
+from metering.api.dialect import envelope
+from metering.api.serializers.base import MeteringBody
+from metering.choices import AgentStatus, FactPhase, Outcome
+
+ABSENT: dict[str, Any] = {"required": False, "allow_null": True}
+
+
+class IntegrationBody(MeteringBody):
+    name = Text(max_length=255)
+    version = Text(max_length=64)
+
+
+class RequestFactsBody(MeteringBody):
+    """What an integration knows of a request before it is made."""
+
+    source = Text(min_length=1, max_length=255)
+    version = Text(min_length=1, max_length=64)
+    sdk = JsonObject(**ABSENT)
+    integration = Nested(IntegrationBody, **ABSENT)
+    request = JsonObject()
+
+
+class RequestFacts(JsonObject):
+    """Kept as its text, yet with a shape of its own."""
+
+    def schema(self) -> dict[str, Any]:
+        text = {"type": "string", "minLength": 1}
+        shape = envelope(source=text | {"maxLength": 255}, version=text | {"maxLength": 64}, request={"type": "object"})
+        known = {"name": {"type": "string", "maxLength": 255}, "version": {"type": "string", "maxLength": 64}}
+        shape["properties"] |= {
+            "sdk": {"type": ["object", "null"]},
+            "integration": {"type": ["object", "null"], "required": ["name", "version"], "properties": known},
+        }
+        return shape
+
+
+class CostBody(MeteringBody):
+    fiat_amount = AmountText(example="0.05", description="At most 18 digits before the point and 18 after; a string, never a number.")
+    fiat_asset_symbol = Currency(example="USD")
+    is_estimate = Flag()
+    cost_details = JsonObject(**ABSENT)
+
+
+class CostRequest(CostBody):
+    """A cost of a transaction, in place of an earlier one where `supersedesCostId` is given."""
+
+    supersedes_cost_id = Identifier(**ABSENT)
+
+
+class TransactionRequest(MeteringBody):
+    """A use of a service. At least `serviceName` or `requestFacts` is needed; names left out are derived from the request facts."""
+
+    request_facts = RequestFacts(**ABSENT)
+    service_name = Text(min_length=1, max_length=255, **ABSENT)
+    action_name = Text(min_length=1, max_length=255, **ABSENT)
+    resource_name = Text(min_length=1, max_length=2048, **ABSENT)
+    qualifiers = JsonObject(**ABSENT)
+    metadata = JsonObject(**ABSENT)
+    payment_data = JsonObject(**ABSENT)
+    trace_id = Identifier(description="An unknown one is a trace that begins here.", **ABSENT)
+    trace_external_id = Text(min_length=1, max_length=255, **ABSENT)
+    agent_id = Text(max_length=255, description="Wins over agentName where it is the id of an agent.", **ABSENT)
+    agent_name = Text(min_length=1, max_length=255, **ABSENT)
+    costs = ListOf(Nested(CostBody), max_items=100, **ABSENT)
+
+    @classmethod
+    def check(cls, values: dict[str, Any]) -> dict[str, Any]:
+        if values["service_name"] is None and values["request_facts"] is None:
+            raise Refused("missing", field="service_name")
+        if values["request_facts"] is not None:
+            cls._check_request_facts(values["request_facts"])
+        if values["agent_id"] is not None:
+            values["agent_id"] = cls._agent_id(values["agent_id"], agent_name=values["agent_name"])
+        return values
+
+    @classmethod
+    def _check_request_facts(cls, text: str) -> None:
+        try:
+            RequestFactsBody.read(text.encode())
+        except Invalid as invalid:
+            raise Invalid(below("requestFacts", invalid)) from invalid
+
+    @classmethod
+    def _agent_id(cls, text: str, *, agent_name: str | None) -> UUID | None:
+        """The id, or None for a word that can be no id, if there is a name to go by."""
+        try:
+            return Identifier().parse(text)
+        except Refused:
+            if agent_name is None:
+                raise Refused("bad_uuid", field="agent_id") from None
+            return None
+
+
+class BatchItem(TransactionRequest):
+    """A transaction of a batch, with a key of its own."""
+
+    idempotency_key = Text(min_length=1, max_length=255, pattern="^[ -~]+$", **ABSENT)
+
+
+class ResponseFactsBody(MeteringBody):
+    source = Text(min_length=1, max_length=255)
+    version = Text(min_length=1, max_length=64)
+    integration = JsonObject(**ABSENT)
+    facts = JsonObject()
+
+
+class CompleteRequest(MeteringBody):
+    outcome = Choice(Outcome.values)
+    response_facts = Nested(ResponseFactsBody, **ABSENT)
+
+
+class FactsRequest(MeteringBody):
+    """What an integration found out about a transaction."""
+
+    source = Text(min_length=1, max_length=255)
+    version = Text(min_length=1, max_length=64)
+    fact_phase = Choice(FactPhase.values)
+    facts = JsonObject()
+
+
+class CancelRequest(MeteringBody):
+    may_be_empty = True
+
+    reason = Text(max_length=1000, **ABSENT)
+
+
+class AgentRequest(MeteringBody):
+    """An agent; `agentName` of a transaction finds it by its name, which is its label unless given."""
+
+    label = Text(min_length=1, max_length=255)
+    name = Text(min_length=1, max_length=255, **ABSENT)
+    description = Text(max_length=10_000, **ABSENT)
+    status = Choice(AgentStatus.values, **ABSENT)

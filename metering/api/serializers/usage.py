@@ -1,0 +1,77 @@
+"""What callers of the metering API read of traces, usage and spend."""
+
+from kernel.wire.amounts import AmountText
+from kernel.wire.fields import Currency, Identifier, Text, Timestamp, Whole
+from kernel.wire.nested import ListOf, Nested
+from metering.api.serializers.base import MeteringReply
+from metering.api.serializers.replies import TransactionReply
+
+
+class SpendReply(MeteringReply):
+    """What was spent in one currency: all active costs, and of them what is estimated and what is actual."""
+
+    fiat_asset_symbol = Currency(source="currency")
+    costs = Whole(min_value=0)
+    total = AmountText(full=True, source="amount")
+    estimated = AmountText(full=True)
+    actual = AmountText(full=True)
+
+
+class CountsReply(MeteringReply):
+    transactions = Whole(min_value=0)
+    succeeded = Whole(min_value=0)
+    failed = Whole(min_value=0)
+    denied = Whole(min_value=0)
+    cancelled = Whole(min_value=0)
+
+
+class SpanReply(MeteringReply):
+    from_date = Timestamp(source="since", required=False)
+    to_date = Timestamp(source="until")
+    interval = Text(source="grain", required=False)
+
+
+class SumReply(CountsReply):
+    spend = ListOf(Nested(SpendReply), source="costs")
+
+
+class SummaryReply(MeteringReply):
+    data = Nested(SumReply)
+    meta = Nested(SpanReply)
+
+
+class PointReply(SumReply):
+    starts_at = Timestamp()
+
+
+class ChartReply(MeteringReply):
+    data = ListOf(Nested(PointReply))
+    meta = Nested(SpanReply)
+
+
+class LeaderReply(CountsReply):
+    """An agent (none, for what no agent did) or a service."""
+
+    id = Identifier(required=False)
+    name = Text(required=False)
+    total = AmountText(full=True, source="amount")
+    estimated = AmountText(full=True)
+
+
+class LeaderboardsReply(MeteringReply):
+    fiat_asset_symbol = Currency(source="currency")
+    agents = ListOf(Nested(LeaderReply))
+    services = ListOf(Nested(LeaderReply))
+    meta = Nested(SpanReply)
+
+
+class TraceReply(MeteringReply):
+    """A trace with its first transactions; `filter[trace]` of the list gives them all."""
+
+    id = Identifier(source="reference")
+    external_id = Text(required=False)
+    created_at = Timestamp()
+    transaction_count = Whole(min_value=0)
+    total_active_cost_usd = AmountText(full=True)
+    spend = ListOf(Nested(SpendReply))
+    transactions = ListOf(Nested(TransactionReply))
