@@ -7,6 +7,7 @@ from django.conf import settings
 from django.contrib.admin.apps import AdminConfig
 from django.contrib.admin.sites import AdminSite
 from django.http import HttpRequest
+from django.template.response import TemplateResponse
 from django.urls import reverse
 from unfold.sites import UnfoldAdminSite
 
@@ -17,6 +18,7 @@ SECTIONS = {
     "metering": "Metering",
     "credits": "Credits",
     "ledger": "Books",
+    "desk": "Desk",
     "tenants": "Tenants",
     "auth": "Staff",
 }
@@ -41,6 +43,13 @@ class OfficeSite(UnfoldAdminSite):
     """Everything that staff may see, and nothing that a session of the API could reach."""
 
     index_title = "Overview"
+    index_template = "office/dashboard.html"
+
+    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
+        # The apps' models are loaded only now.
+        from config.dashboard import dashboard  # noqa: PLC0415
+
+        return super().index(request, {**dashboard(request), **(extra_context or {})})
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[dict[str, Any]]:
         """The apps in the order of the business."""
@@ -68,6 +77,6 @@ def _section(site: AdminSite, app: dict[str, Any]) -> dict[str, Any]:
     items = [
         {"title": model["name"], "icon": getattr(site.get_model_admin(model["model"]), "icon", PLAIN_ICON), "link": model["admin_url"]}
         for model in app["models"]
-        if model["admin_url"]
+        if model["admin_url"] and getattr(site.get_model_admin(model["model"]), "in_sidebar", True)
     ]
     return {"title": app["name"], "separator": True, "items": items}

@@ -49,6 +49,7 @@ INSTALLED_APPS = [
     "billing",
     "metering",
     "credits",
+    "config.desk",
 ]
 
 MIDDLEWARE = [

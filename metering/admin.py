@@ -1,6 +1,10 @@
 """The metering book in the back office: read-only, each list with what one looks for."""
 
+from typing import Any
+
 from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
 
 from kernel.ledger.admin import LedgerAdmin
 from metering.models import Agent, Cost, Fact, Policy, Price, Rollup, Service, StatusChange, Trace, Transaction, UnitPrice
@@ -95,11 +99,22 @@ class PolicyAdmin(LedgerAdmin):
     icon = "rule"
 
 
+class EstimateFilter(admin.SimpleListFilter):
+    title = "estimates"
+    parameter_name = "estimates"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("open", "Still estimated in part")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        return queryset.filter(estimated__gt=0) if self.value() == "open" else queryset
+
+
 @admin.register(Rollup)
 class RollupAdmin(LedgerAdmin):
     list_display = ("starts_at", "grain", "tenant", "service", "agent", "transactions", "succeeded", "failed", "amount", "estimated")
     list_select_related = ("tenant", "service", "agent")
-    list_filter = ("grain",)
+    list_filter = ("grain", EstimateFilter)
     ordering = ("-starts_at",)
     search_fields = ("id",)
     icon = "bar_chart"

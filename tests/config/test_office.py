@@ -12,7 +12,7 @@ from kernel.tenants.admin import ReadOnly
 from kernel.tenants.models import ApiKey, Tenant
 from tests.factories import IssuedKeyFactory, TenantFactory
 
-OURS = ("tenants", "ledger", "corrections", "billing", "metering", "credits")
+OURS = ("tenants", "ledger", "corrections", "desk", "billing", "metering", "credits")
 MODELS = [model for app in OURS for model in apps.get_app_config(app).get_models()]
 
 

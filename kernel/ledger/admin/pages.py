@@ -75,6 +75,8 @@ class LedgerAdmin(ReadOnly, ModelAdmin):
     search_fields: tuple[str, ...] = ("id",)
     currency_path = "currency"
     icon = "receipt_long"
+    # False for tables that are read on another row's page.
+    in_sidebar = True
 
     @property
     def search_help_text(self) -> str:
@@ -188,7 +190,7 @@ class LedgerAdmin(ReadOnly, ModelAdmin):
         value = getattr(row, name)
         if isinstance(field, models.JSONField) or _is_document(field):
             return title, json_block(value, title), True
-        return title, _plain(row, field, value), isinstance(field, models.TextField)
+        return title, _plain(row, field, value), False
 
     def story(self, request: HttpRequest, row: Any) -> list[Section]:
         """What a reader wants to know of a row besides its fields."""

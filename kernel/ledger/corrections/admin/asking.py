@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from django.apps import apps
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
@@ -12,7 +13,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 
 from kernel.ledger.admin.pages import ASK, ASK_PAGE
-from kernel.ledger.admin.shown import effect, id_link, link, money, page_of
+from kernel.ledger.admin.shown import effect, id_link, money, page_of, row_link
 from kernel.ledger.corrections import services
 from kernel.ledger.corrections.admin.forms import EvidenceForm, ReasonForm
 from kernel.ledger.corrections.admin.words import sentence
@@ -160,7 +161,7 @@ def _page(
         "kind": kind,
         "tenant": subject.tenant,
         "ids": subject.ids,
-        "rows": [link(page_of(kind.label, identifier), identifier) for identifier in subject.ids[:MOST_SHOWN]],
+        "rows": [row_link(row) for row in apps.get_model(kind.label)._base_manager.filter(pk__in=subject.ids[:MOST_SHOWN])],
         "unlisted": max(count - MOST_SHOWN, 0),
         "form": form,
         "evidence": evidence,

@@ -297,6 +297,7 @@ def _steps(correction: CorrectionRequest, names: dict[str, Any]) -> list[dict[st
 
 @admin.register(CorrectionLine)
 class CorrectionLineAdmin(LedgerAdmin):
+    in_sidebar = False
     list_display = ("id", "tenant", "request", "target_label", "target_id")
     list_select_related = ("tenant",)
     search_fields = ("id", "target_id")
@@ -305,6 +306,7 @@ class CorrectionLineAdmin(LedgerAdmin):
 
 @admin.register(CorrectionEntry)
 class CorrectionEntryAdmin(LedgerAdmin):
+    in_sidebar = False
     list_display = ("id", "tenant", "request", "version", "what", "account_name", "effect", "balance_after", "entry_id")
     list_select_related = ("tenant", "request")
     currency_path = "unit"
@@ -318,6 +320,7 @@ class CorrectionEntryAdmin(LedgerAdmin):
 
 @admin.register(CorrectionEvidence)
 class CorrectionEvidenceAdmin(LedgerAdmin):
+    in_sidebar = False
     list_display = ("id", "tenant", "request", "name", "content_type", "created_at")
     list_select_related = ("tenant", "request")
     icon = "attach_file"
@@ -325,6 +328,7 @@ class CorrectionEvidenceAdmin(LedgerAdmin):
 
 @admin.register(CorrectionComment)
 class CorrectionCommentAdmin(LedgerAdmin):
+    in_sidebar = False
     list_display = ("id", "tenant", "request", "actor", "text", "created_at")
     list_select_related = ("tenant", "request")
     icon = "chat"
@@ -332,6 +336,7 @@ class CorrectionCommentAdmin(LedgerAdmin):
 
 @admin.register(CorrectionStateChange)
 class CorrectionStateChangeAdmin(LedgerAdmin):
+    in_sidebar = False
     list_display = ("id", "tenant", "request", "from_state", "to_state", "actor", "reason", "created_at")
     list_select_related = ("tenant", "request")
     icon = "history"

@@ -1,0 +1,198 @@
+"""The first page of the back office: what the books say of today, a week and a month, and what waits for somebody.
+
+All of it comes from sums that are kept as rows are posted, or were made once for days that are over: it opens in a moment whatever the
+number of entries. Days are UTC days.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.core.cache import cache
+from django.db.models import Case, F, Q, Sum, When
+from django.http import HttpRequest
+from django.utils import timezone
+
+from billing.models import DailyTotal
+from config import attention
+from config.desk import credit_days
+from config.desk.models import CreditDay
+from credits.choices import GrantStatus, UnitType
+from credits.models import Grant
+from kernel.ledger.admin.shown import money
+from kernel.tenants.models import Tenant
+from kernel.tenants.staff import Scope, scope_of
+from metering.choices import Grain
+from metering.models import Rollup
+
+SPANS = {"Today": 1, "7 days": 7, "30 days": 30}
+# Units that a figure names; a book in more of them is read in its lists.
+MOST_UNITS = 4
+MOST_LEADERS = 8
+# So long the same staff member sees the same figures (seconds); what needs attention is always asked anew.
+KEPT = 30
+
+Sums = dict[str, Decimal]
+
+
+def dashboard(request: HttpRequest) -> dict[str, Any]:
+    """The context of the page, for the tenants that the reader may see."""
+    scope = scope_of(request.user)
+    today = timezone.now().astimezone(UTC).date()
+    key = f"dashboard:{today}:{'all' if scope.tenant_ids is None else sorted(map(str, scope.tenant_ids))}"
+    figures = cache.get(key)
+    if figures is None:
+        figures = _figures(scope, today)
+        cache.set(key, figures, KEPT)
+    return {**figures, "attention": attention.waiting(request, scope)}
+
+
+def _figures(scope: Scope, today: date) -> dict[str, Any]:
+    since = today - timedelta(days=29)
+    tenants = _tenants(scope)
+    billed = list(
+        DailyTotal.objects.filter(tenant__in=tenants, day__gte=since).values("day", "currency").order_by().annotate(total=Sum("debits"))
+    )
+    costs = _costs(tenants, since=since)
+    credit = credit_days.by_day(since=since, today=today, tenant_ids=scope.tenant_ids)
+    spans = {name: today - timedelta(days=days - 1) for name, days in SPANS.items()}
+    rows = [
+        ("Billed", [_shown(_sum(billed, since=first, unit="currency", amount="total")) for first in spans.values()]),
+        ("Metered cost, actual", [_shown(_sum(costs, since=first, unit="currency", amount="actual")) for first in spans.values()]),
+        ("Metered cost, estimated", [_shown(_sum(costs, since=first, unit="currency", amount="estimated")) for first in spans.values()]),
+        ("Credit granted", [_shown(credit_days.total(credit, measure="granted", since=first)) for first in spans.values()]),
+        ("Credit consumed", [_shown(credit_days.total(credit, measure="consumed", since=first)) for first in spans.values()]),
+    ]
+    return {
+        "spans": list(SPANS),
+        "figures": rows,
+        "standing": _standing(tenants, today),
+        "charts": _charts(billed, costs, credit, tenants, since=since, today=today),
+        "is_empty": not (billed or costs or credit),
+    }
+
+
+def _tenants(scope: Scope) -> Any:
+    """Named one by one in every query, because every index begins with the tenant."""
+    return scope.limit(Tenant.objects.all()).order_by().values("id")
+
+
+def _costs(tenants: Any, *, since: date) -> list[dict[str, Any]]:
+    sums = (
+        Rollup.objects.filter(tenant__in=tenants, grain=Grain.DAY, starts_at__gte=_midnight(since))
+        .values("starts_at", "currency", "service__name")
+        .order_by()
+        .annotate(amount=Sum("amount"), estimated=Sum("estimated"))
+    )
+    return [{**row, "day": row["starts_at"].astimezone(UTC).date(), "actual": row["amount"] - row["estimated"]} for row in sums]
+
+
+def _standing(tenants: Any, today: date) -> list[tuple[str, Any, str]]:
+    """What customers still have, and what of it they lose within thirty days."""
+    unit = Case(When(unit_type=UnitType.METRIC, then=F("metric_id")), default=F("currency"))
+    soon = Q(expiry_date__gte=today, expiry_date__lte=today + timedelta(days=30))
+    sums = (
+        Grant.objects.filter(tenant__in=tenants, status=GrantStatus.OPEN, balance__gt=0)
+        .exclude(expiry_date__lt=today)
+        .annotate(unit=unit)
+        .values("unit")
+        .order_by()
+        .annotate(total=Sum("balance"), expiring=Sum("balance", filter=soon, default=Decimal(0)))
+    )
+    found = list(sums)
+    return [
+        ("Outstanding credit", _shown({row["unit"]: row["total"] for row in found}), "what customers can still draw on"),
+        ("Expiring within 30 days", _shown({row["unit"]: row["expiring"] for row in found}), "part of the outstanding credit"),
+    ]
+
+
+def _sum(rows: Iterable[Mapping[str, Any]], *, since: date, unit: str, amount: str) -> Sums:
+    found: Sums = {}
+    for row in rows:
+        if row["day"] >= since and row[amount]:
+            found[row[unit]] = found.get(row[unit], Decimal(0)) + row[amount]
+    return found
+
+
+def _shown(sums: Sums) -> list[Any]:
+    """The largest sums, as amounts; one dash where there are none."""
+    largest = sorted(((unit, amount) for unit, amount in sums.items() if amount), key=lambda pair: -abs(pair[1]))
+    return [money(amount, unit) for unit, amount in largest[:MOST_UNITS]]
+
+
+def _charts(
+    billed: list[dict[str, Any]],
+    costs: list[dict[str, Any]],
+    credit: Iterable[Mapping[str, Any]],
+    tenants: Any,
+    *,
+    since: date,
+    today: date,
+) -> list[dict[str, Any]]:
+    """Each in the currency that moves most of its kind; amounts in a picture may be rounded."""
+    days = [since + timedelta(days=number) for number in range((today - since).days + 1)]
+    consumed = [row for row in credit if row["measure"] == CreditDay.Measure.CONSUMED]
+    totals = [row for row in consumed if not row["customer_id"]]
+    customers = [row for row in consumed if row["customer_id"]]
+    return [
+        _by_day("Billed by day", billed, days, unit="currency", amount="total"),
+        _by_day("Credit consumed by day", totals, days, unit="unit", amount="amount"),
+        _by_day("Metered cost by day", costs, days, unit="currency", amount="amount"),
+        _leaders("Metered cost by service", costs, name="service__name", unit="currency", amount="amount"),
+        _leaders("Top agents by metered cost", _agents(tenants, since=since), name="agent__name", unit="currency", amount="amount"),
+        _leaders("Top customers by credit consumed", customers, name="customer_id", unit="unit", amount="amount"),
+    ]
+
+
+def _agents(tenants: Any, *, since: date) -> list[dict[str, Any]]:
+    sums = (
+        Rollup.objects.filter(tenant__in=tenants, grain=Grain.DAY, starts_at__gte=_midnight(since), agent__isnull=False)
+        .values("agent__name", "currency")
+        .order_by()
+        .annotate(amount=Sum("amount"))
+    )
+    return list(sums)
+
+
+def _by_day(title: str, rows: list[Any], days: list[date], *, unit: str, amount: str) -> dict[str, Any]:
+    chosen = _main_unit(rows, unit=unit, amount=amount)
+    sums: dict[date, Decimal] = {}
+    for row in rows:
+        if row[unit] == chosen:
+            sums[row["day"]] = sums.get(row["day"], Decimal(0)) + row[amount]
+    labels = [f"{day:%d %b}" for day in days]
+    return _chart(title, chosen, labels, [sums.get(day, Decimal(0)) for day in days], kind="bar")
+
+
+def _leaders(title: str, rows: list[Any], *, name: str, unit: str, amount: str) -> dict[str, Any]:
+    chosen = _main_unit(rows, unit=unit, amount=amount)
+    sums: Sums = {}
+    for row in rows:
+        if row[unit] == chosen:
+            sums[row[name]] = sums.get(row[name], Decimal(0)) + row[amount]
+    first = sorted(((label, total) for label, total in sums.items() if total > 0), key=lambda pair: -pair[1])[:MOST_LEADERS]
+    return _chart(title, chosen, [label for label, _ in first], [total for _, total in first], kind="leaders")
+
+
+def _main_unit(rows: list[Any], *, unit: str, amount: str) -> str:
+    sums: Sums = {}
+    for row in rows:
+        sums[row[unit]] = sums.get(row[unit], Decimal(0)) + abs(row[amount])
+    return max(sums, key=lambda name: sums[name]) if any(sums.values()) else ""
+
+
+def _chart(title: str, unit: str, labels: list[str], values: list[Decimal], *, kind: str) -> dict[str, Any]:
+    most = max(values, default=Decimal(0))
+    data = {"labels": labels, "datasets": [{"label": unit, "data": [float(value) for value in values], "backgroundColor": "#0f766e"}]}
+    # Widths in whole per cent, for those that are drawn without a script.
+    bars = [
+        {"label": label, "amount": money(value, unit), "width": int(value * 100 / most) if most else 0}
+        for label, value in zip(labels, values, strict=True)
+    ]
+    return {"title": title, "unit": unit, "kind": kind, "data": json.dumps(data), "bars": bars, "is_empty": not unit}
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), tzinfo=UTC)

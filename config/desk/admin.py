@@ -1,0 +1,69 @@
+"""The pages of the desk's own tables."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from unfold.admin import ModelAdmin
+
+from config.desk.models import Change, ClosedDay, CreditDay, Export, SavedFilter
+from kernel.ledger.admin import LedgerAdmin
+from kernel.ledger.admin.shown import label
+from kernel.tenants.admin import ReadOnly
+from kernel.tenants.staff import scope_of
+
+COLOURS = {Export.State.READY: "good", Export.State.FAILED: "bad", Export.State.WRITING: "wait"}
+
+
+class OwnRows(ReadOnly):
+    """What belongs to one member of staff is seen by nobody else."""
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        return super().get_queryset(request).filter(user_id=request.user.pk)
+
+
+@admin.register(Export)
+class ExportAdmin(OwnRows, ModelAdmin):
+    icon = "download"
+    list_display = ("title", "format", "status", "rows", "created_at")
+
+    @admin.display(description="state")
+    def status(self, export: Export) -> Any:
+        return label(export.get_state_display(), COLOURS[Export.State(export.state)])
+
+
+@admin.register(SavedFilter)
+class SavedFilterAdmin(OwnRows, ModelAdmin):
+    icon = "bookmark"
+    list_display = ("name", "path", "query", "created_at")
+
+
+@admin.register(CreditDay)
+class CreditDayAdmin(LedgerAdmin):
+    in_sidebar = False
+    list_display = ("day", "tenant", "measure", "unit", "customer_id", "entries", "amount")
+    list_select_related = ("tenant",)
+    ordering = ("-day", "-id")
+    currency_path = "unit"
+
+
+@admin.register(ClosedDay)
+class ClosedDayAdmin(ReadOnly, ModelAdmin):
+    in_sidebar = False
+    list_display = ("day",)
+
+
+@admin.register(Change)
+class ChangeAdmin(LedgerAdmin):
+    """Who changed what setting."""
+
+    icon = "manage_history"
+    list_display = ("at", "table", "operation", "row", "actor", "database_user", "request_id")
+    list_filter = ("table", "operation")
+    search_fields = ("row",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        scope = scope_of(request.user)
+        rows = super().get_queryset(request)
+        return rows if scope.tenant_ids is None else rows.filter(tenant_id__in=scope.tenant_ids)

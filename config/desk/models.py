@@ -1,0 +1,120 @@
+"""What the back office keeps for itself. Nothing here is a ledger's: all of it could be thrown away but `Change`."""
+
+from django.conf import settings
+from django.db import models
+from django.db.models.functions import Now
+
+from kernel.ledger.identifiers import new_id
+from kernel.ledger.money import MoneyField
+from kernel.tenants.models import Tenant
+
+
+class CreditDay(models.Model):
+    """How much credit a tenant granted and its customers consumed on one UTC day of book time, in one currency or metric.
+
+    A day of book time that is over never changes, so it is summed once, when first asked for. `customer_id` empty: all of them; else one of
+    the day's largest.
+    """
+
+    class Measure(models.TextChoices):
+        GRANTED = "granted", "Granted"
+        CONSUMED = "consumed", "Consumed"
+
+    tenant = models.ForeignKey(Tenant, models.PROTECT, related_name="+")
+    day = models.DateField()
+    unit = models.CharField(max_length=255)
+    measure = models.CharField(max_length=8, choices=Measure.choices)
+    customer_id = models.CharField(max_length=255, blank=True, default="")
+    entries = models.BigIntegerField()
+    amount = MoneyField()
+
+    class Meta:
+        ordering = ["-day", "-id"]
+        constraints = [models.UniqueConstraint(fields=["day", "tenant", "unit", "measure", "customer_id"], name="desk_creditday_key")]
+
+    def __str__(self) -> str:
+        return f"{self.day} {self.measure}"
+
+
+class ClosedDay(models.Model):
+    """A day whose `CreditDay`s are all there."""
+
+    day = models.DateField(primary_key=True)
+
+    class Meta:
+        ordering = ["-day"]
+
+    def __str__(self) -> str:
+        return str(self.day)
+
+
+class Export(models.Model):
+    """A file being written for somebody, too long to wait for. `moved_at` moves while it is written; one that stands still died."""
+
+    class State(models.TextChoices):
+        WRITING = "writing", "Being written"
+        READY = "ready", "Ready"
+        FAILED = "failed", "Failed"
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
+    title = models.CharField(max_length=200)
+    # The list with its filters, from the root: where the reader came from, and what is exported.
+    source = models.TextField()
+    format = models.CharField(max_length=4)
+    state = models.CharField(max_length=8, choices=State.choices, default=State.WRITING)
+    rows = models.BigIntegerField(default=0)
+    expected = models.BigIntegerField(default=0)
+    bytes = models.BigIntegerField(default=0)
+    error = models.TextField(blank=True, default="")
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    moved_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class SavedFilter(models.Model):
+    """A list with filters that somebody wants to find again."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
+    name = models.CharField(max_length=80)
+    # The list's path, and its query string.
+    path = models.CharField(max_length=200)
+    query = models.TextField(blank=True, default="")
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        ordering = ["name", "id"]
+        constraints = [models.UniqueConstraint(fields=["user", "path", "name"], name="desk_savedfilter_key")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Change(models.Model):
+    """One change of a setting, whoever made it: written by triggers, so that raw SQL leaves its trace, too.
+
+    `actor` is empty where the change didn't come through this application; `database_user` is always known.
+    """
+
+    at = models.DateTimeField(db_default=Now())
+    table = models.CharField(max_length=100)
+    row = models.CharField(max_length=64)
+    tenant_id = models.UUIDField(null=True, blank=True)
+    operation = models.CharField(max_length=6)
+    before = models.JSONField(null=True)
+    after = models.JSONField(null=True)
+    actor = models.CharField(max_length=128, blank=True, default="")
+    request_id = models.CharField(max_length=128, blank=True, default="")
+    database_user = models.CharField(max_length=64)
+
+    class Meta:
+        ordering = ["-id"]
+        indexes = [models.Index(fields=["table", "row", "id"], name="desk_change_row")]
+
+    def __str__(self) -> str:
+        return f"{self.operation.lower()} {self.table}"

@@ -1,0 +1,199 @@
+"""The first page: sums that are right, for the tenants that the reader may see, and what waits for somebody."""
+
+import re
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from django.contrib.auth.models import Group
+from django.core.cache import cache
+from django.test import Client
+
+from billing import services as billing
+from config.desk import credit_days
+from config.desk.models import ClosedDay, CreditDay
+from credits import services as credits
+from kernel.ledger.corrections import services as corrections
+from kernel.ledger.corrections.services import Wish
+from kernel.tenants.models import StaffProfile, StaffTenant
+from metering.services.costs import add_cost
+from metering.services.transactions import record_transaction
+from tests.factories import TenantFactory
+
+WHO = {"actor": "command:test", "request_id": "test"}
+
+
+@pytest.fixture(autouse=True)
+def no_kept_figures():
+    cache.clear()
+    yield
+    cache.clear()
+
+
+@pytest.fixture
+def viewer(django_user_model):
+    user = django_user_model.objects.create_user("victor", password="a-long-password", is_staff=True)
+    user.groups.add(Group.objects.get(name="viewer"))
+    return user
+
+
+@pytest.fixture
+def look(viewer):
+    client = Client()
+    client.force_login(viewer)
+
+    def look():
+        response = client.get("/admin/")
+        assert response.status_code == 200
+        return response
+
+    return look
+
+
+@pytest.fixture
+def tenant(db):
+    return TenantFactory(name="Acme Robotics")
+
+
+def charge(tenant, amount, *, days_ago=0, reference_id="x", type="usage"):
+    return billing.record_transaction(
+        tenant_id=tenant.id,
+        **WHO,
+        amount=Decimal(amount),
+        type=type,
+        reference_id=reference_id,
+        occurred_at=datetime.now(UTC) - timedelta(days=days_ago),
+    )
+
+
+def figures(response):
+    """The amounts of each line as plain text, by its name."""
+
+    def plain(cell):
+        return " ".join(re.sub("<[^>]*>", "", str(part)) for part in cell)
+
+    return {name: [plain(cell) for cell in cells] for name, cells in response.context["figures"]}
+
+
+def test_empty_books_say_what_to_do(look):
+    response = look()
+    assert response.context["is_empty"]
+    assert "Make a tenant and a key for it" in response.content.decode()
+
+
+def test_billed_money_counts_in_the_spans_it_falls_in(look, tenant):
+    charge(tenant, "1.50", reference_id="a")
+    charge(tenant, "10", days_ago=3, reference_id="b")
+    charge(tenant, "100", days_ago=20, reference_id="c")
+    charge(tenant, "1000", days_ago=45, reference_id="d")
+    assert figures(look())["Billed"] == ["1.50 USD", "11.50 USD", "111.50 USD"]
+
+
+def test_metered_cost_is_told_apart_into_actual_and_estimated(look, tenant):
+    def meter(amount, **given):
+        cost = {"fiat_amount": Decimal(amount), "fiat_asset_symbol": "USD", "is_estimate": True}
+        return record_transaction(
+            tenant_id=tenant.id, **WHO, service_name="s", action_name="a", resource_name="r", costs=[cost], **given
+        ).row
+
+    meter("1")
+    row = meter("5", agent_name="bot")
+    who = {"tenant_id": tenant.id, **WHO, "transaction_id": row["id"], "supersedes_cost_id": row["costs"][0]["id"]}
+    add_cost(**who, fiat_amount=Decimal("4.25"), fiat_asset_symbol="USD", is_estimate=False)
+    response = look()
+    assert figures(response)["Metered cost, actual"][0] == "4.25 USD"
+    assert figures(response)["Metered cost, estimated"][0] == "1.00 USD"
+    assert "bot" in response.content.decode()
+
+
+@pytest.fixture
+def grant(tenant):
+    return credits.create_grant(
+        tenant_id=tenant.id,
+        **WHO,
+        customer_id="cust-1",
+        name="Prepaid",
+        unit_type="CURRENCY",
+        currency="USD",
+        amount=Decimal(100),
+        expiry_date=datetime.now(UTC).date() + timedelta(days=10),
+    )
+
+
+def test_credit_granted_consumed_standing_and_expiring(look, tenant, grant):
+    taken = credits.consume(tenant_id=tenant.id, **WHO, customer_id="cust-1", amount=Decimal(30), currency="USD", invoice_id="INV-1")
+    assert taken
+    response = look()
+    told = figures(response)
+    assert (told["Credit granted"][0], told["Credit consumed"][0]) == ("100.00 USD", "30.00 USD")
+    standing = {name: str(amounts[0]) for name, amounts, _ in response.context["standing"]}
+    assert all("70.00" in amount for amount in standing.values())
+    assert "cust-1" in response.content.decode()
+
+
+def test_a_day_that_is_over_is_summed_once_and_equals_the_book(tenant, grant, monkeypatch):
+    today = datetime.now(UTC).date()
+    tomorrow = today + timedelta(days=1)
+    monkeypatch.setattr(credit_days.timezone, "now", lambda: datetime.now(UTC) + timedelta(days=1, minutes=30))
+    live = credit_days.total(credit_days.day_rows(today), measure="granted", since=today)
+    assert credit_days.close_days(since=today, today=tomorrow) == 1
+    assert credit_days.close_days(since=today, today=tomorrow) == 0
+    closed = credit_days.by_day(since=today, today=tomorrow, tenant_ids=None)
+    assert credit_days.total(closed, measure="granted", since=today) == live == {"USD": Decimal(100)}
+
+
+def test_a_day_is_not_closed_before_the_last_posting_of_it_can_have_landed(db, monkeypatch):
+    midnight = datetime(2026, 3, 2, tzinfo=UTC)
+    monkeypatch.setattr(credit_days.timezone, "now", lambda: midnight + timedelta(minutes=5))
+    assert credit_days.close_days(since=date(2026, 3, 1), today=date(2026, 3, 2)) == 0
+    assert not ClosedDay.objects.exists()
+    assert not CreditDay.objects.exists()
+
+
+def test_who_is_limited_to_some_tenants_sees_the_sums_of_those(look, viewer, tenant):
+    charge(tenant, "5")
+    charge(TenantFactory(), "1000")
+    profile = StaffProfile.objects.create(user=viewer, sees_all_tenants=False)
+    assert figures(look())["Billed"] == ["", "", ""]
+    StaffTenant.objects.create(profile=profile, tenant=tenant)
+    assert figures(look())["Billed"][0] == "5.00 USD"
+
+
+def test_what_waits_is_named_with_its_list(look, tenant):
+    charge(tenant, "5", reference_id="a")
+    charge(tenant, "5", reference_id="b")
+    wish = Wish(tenant.id, "billing.reverse", (charge(tenant, "7", reference_id="c").id,), {}, "other", "Wrong.")
+    corrections.ask(actor="staff:0", request_id="", wish=wish, seen=corrections.preview(actor="staff:0", wish=wish).seen)
+    response = look()
+    matters = {matter.title: matter for matter in response.context["attention"]}
+    assert {title: matter.count for title, matter in matters.items()} == {
+        "Corrections waiting for approval": 1,
+        "Near-duplicate charges": 1,
+    }
+    client = response.client
+    for matter in matters.values():
+        assert len(client.get(matter.address).context["cl"].result_list) == matter.count
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "corrections/correctionrequest/?box=to_approve",
+        "billing/transaction/?flag=near_duplicate&window=all",
+        "metering/transaction/?status__exact=authorized&window=all",
+        "metering/rollup/?grain__exact=day&estimates=open",
+        "ledger/backfillrun/?state__exact=interrupted",
+    ],
+)
+def test_no_list_that_the_page_leads_to_is_a_dead_end(client, viewer, query):
+    client.force_login(viewer)
+    assert client.get(f"/admin/{query}").status_code == 200
+
+
+def test_the_page_costs_the_same_with_few_rows_and_with_many(look, tenant, django_assert_max_num_queries):
+    for number in range(15):
+        charge(tenant, "5", reference_id=str(number), type=f"type-{number}")
+    look()
+    cache.clear()
+    with django_assert_max_num_queries(30):
+        look()
