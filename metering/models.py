@@ -158,6 +158,10 @@ class Transaction(LedgerRow):
                 fields=["tenant", "status", "created_at", "id"], name="metering_transaction_open", condition=~Q(status="completed")
             ),
             models.Index(fields=["created_at"], name="metering_transaction_book"),
+            # What one run brought; other requests need no index, so their postings don't pay for one.
+            models.Index(
+                fields=["tenant", "request_id", "id"], name="metering_transaction_run", condition=Q(request_id__startswith="run:")
+            ),
         ]
 
     def __str__(self) -> str:

@@ -33,8 +33,8 @@ from kernel.ledger.backfill.columns import (
     one_of,
     text,
 )
+from kernel.ledger.backfill.keys import told
 from kernel.ledger.backfill.rows import Left, Posting, RowRefused
-from kernel.ledger.errors import IdempotencyConflict, LedgerError
 from kernel.ledger.identifiers import new_id
 from kernel.ledger.models import BackfillRun
 from kernel.tenants.models import Tenant
@@ -173,7 +173,7 @@ class TransactionsAdapter(Adapter):
                 self.complete(tenant, together)
             who: dict[str, Any] = {"tenant_id": tenant.id, "actor": actor_of(run), "request_id": run.request_id}
             answers = services.record_history(**who, lines=[posting.body["line"] for posting in together])
-            outcomes += map(told, together, answers)
+            outcomes += map(told_of, together, answers)
         return outcomes
 
     def blockers(self, tenant: Tenant, run: BackfillRun, *, at_most: int) -> Iterable[Blocker]:
@@ -229,12 +229,7 @@ def other_currency(unit: str) -> Outcome:
     return Outcome("invalid_value", f"currency: what it takes back is in {unit}")
 
 
-def told(posting: Posting, answer: Any) -> Outcome:
-    if isinstance(answer, IdempotencyConflict):
-        differing = ", ".join(answer.facts["fields"])
-        return Outcome(CONFLICT, f"the key stands for {answer.facts['first_id']} in the book with another {differing}")
-    if isinstance(answer, LedgerError) and "original_unit" in posting.body:
-        return other_currency(posting.body["original_unit"])
-    if isinstance(answer, LedgerError):
-        return Outcome(answer.code, str(answer))
-    return Outcome(POSTED if answer.outcome == "posted" else ALREADY_THERE)
+def told_of(posting: Posting, answer: Any) -> Outcome:
+    outcome = told(answer)
+    unit = posting.body.get("original_unit")
+    return other_currency(unit) if unit and outcome.code not in {POSTED, ALREADY_THERE, CONFLICT} else outcome

@@ -8,7 +8,6 @@ from typing import Any
 from credits import services
 from credits.choices import Category, UnitType
 from credits.history import lookups
-from credits.history.outcomes import IDENTIFIED, find_existing, key_of, told
 from credits.services.grants import FACTS
 from kernel.ledger.backfill.adapters import Account, Adapter, Blocker, Existing, Outcome, UndoStep, actor_of
 from kernel.ledger.backfill.columns import (
@@ -23,6 +22,7 @@ from kernel.ledger.backfill.columns import (
     whole,
     whole_from_json,
 )
+from kernel.ledger.backfill.keys import IDENTIFIED, find_existing, key_of, told
 from kernel.ledger.backfill.rows import Posting, RowRefused
 from kernel.ledger.errors import InvalidValue
 from kernel.ledger.models import BackfillRun

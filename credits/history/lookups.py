@@ -80,7 +80,8 @@ def grants_drawn_on(*, tenant_id: UUID, request_id: str, at_most: int) -> list[d
     """A run's grants that something has moved since."""
     brought = Grant.objects.filter(tenant_id=tenant_id, request_id=request_id, request_id__startswith="run:")
     moved = brought.filter(Q(last_entry_number__gt=1) | Q(held__gt=0)).exclude(status=GrantStatus.DELETED)
-    return list(moved.order_by("id").values("id", "customer_id", "name", "last_entry_number", "balance", "held")[:at_most])
+    rows: Any = moved.order_by("id").values("id", "customer_id", "name", "last_entry_number", "balance", "held")[:at_most]
+    return list(rows)
 
 
 def irreversible(*, tenant_id: UUID, request_id: str, at_most: int) -> list[tuple[UUID, str]]:

@@ -8,7 +8,6 @@ from typing import Any
 from credits import services
 from credits.choices import TransactionKind, TransactionType
 from credits.history import lookups
-from credits.history.outcomes import IDENTIFIED, find_existing, key_of, told
 from credits.services.transactions import FACTS
 from kernel.ledger.backfill.adapters import Account, Adapter, Blocker, Existing, Outcome, UndoStep, actor_of
 from kernel.ledger.backfill.columns import (
@@ -22,6 +21,7 @@ from kernel.ledger.backfill.columns import (
     positive_money,
     text,
 )
+from kernel.ledger.backfill.keys import IDENTIFIED, find_existing, key_of, told
 from kernel.ledger.backfill.rows import Posting, RowRefused
 from kernel.ledger.identifiers import new_id
 from kernel.ledger.models import BackfillRun

@@ -98,6 +98,13 @@ def positive_money(value: str) -> Decimal:
     return amount
 
 
+def positive_or_zero(value: str) -> Decimal:
+    amount = money(value)
+    if amount < 0:
+        raise Invalid(f"must not be negative, as {shown(value)} is")
+    return amount
+
+
 def money_from_json(read: Callable[[str], Decimal]) -> Callable[[bytes], Decimal | None]:
     """A JSON number is taken by its digits, never through a float; a string as in CSV."""
 

@@ -1,4 +1,4 @@
-"""What grants and transactions have in common on their way in: their keys, and how the ledger's answers are told."""
+"""What ledgers have in common on the way in: keys of rows (an idempotency key, or the row's own id), and how answers are told."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any

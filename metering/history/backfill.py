@@ -1,0 +1,141 @@
+"""How metered transactions and their costs come in from a file; kernel/ledger/backfill does the rest."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from kernel.ledger.backfill.adapters import (
+    Account,
+    Adapter,
+    Blocker,
+    Existing,
+    Outcome,
+    UndoStep,
+    actor_of,
+)
+from kernel.ledger.backfill.columns import (
+    Column,
+    currency,
+    flag,
+    flag_from_json,
+    identifier,
+    json_from_json,
+    json_text,
+    moment,
+    money_from_json,
+    one_of,
+    positive_or_zero,
+    text,
+)
+from kernel.ledger.backfill.keys import IDENTIFIED, find_existing, key_of, told
+from kernel.ledger.backfill.rows import Posting, RowRefused
+from kernel.ledger.errors import InvalidValue
+from kernel.ledger.models import BackfillRun
+from kernel.tenants.models import Tenant
+from metering.choices import Outcome as Ending
+from metering.choices import Status
+from metering.history import lookups
+from metering.history.costs import active_sums, costs_from_json, costs_from_text, costs_of
+from metering.services.history import FACTS, history_line, record_history, take_back_history
+
+BOOK, AGENT = "book", "agent "
+# A transaction that cost nothing counts in the sums all the same.
+NO_CURRENCY = "none"
+
+
+class TransactionsAdapter(Adapter):
+    """Transactions with their costs, keyed by idempotency_key or else by id."""
+
+    command = "backfill_metered_transactions"
+    noun = "metered transactions"
+    facts = FACTS
+    left_out = ("created_at", "updated_at", "actor", "request_id", "service_id", "decline_reason")
+    columns = (
+        *IDENTIFIED,
+        Column("occurred_at", moment, required=True, help="when it happened, with UTC offset; a date alone is its midnight UTC"),
+        Column("service_name", text(at_most=255), help="a row needs it or request_facts"),
+        Column("action_name", text(at_most=255), help="default: from request_facts, else unspecified"),
+        Column("resource_name", text(at_most=2048), help="default: from request_facts, else unspecified"),
+        Column("agent_name", text(at_most=255), help="which agent; made if there is none of that name"),
+        Column("agent_id", identifier, help="which agent"),
+        Column("trace_id", identifier, help="which trace"),
+        Column("trace_external_id", text(at_most=255), help="which trace, by its owner's id"),
+        Column("status", one_of(*Status.values), help="default: completed where there is an outcome, else as the tenant decides"),
+        Column("outcome", one_of(*Ending.values), help="of a completed one: success or error"),
+        Column("completed_at", moment, help="when it was completed (default: occurred_at)"),
+        Column("qualifiers", json_text, help="a JSON object, kept digit for digit", from_json=json_from_json),
+        Column("metadata", json_text, help="a JSON object, kept digit for digit", from_json=json_from_json),
+        Column("request_facts", json_text, help="a JSON object, kept digit for digit", from_json=json_from_json),
+        Column("payment_data", json_text, help="a JSON object, kept digit for digit", from_json=json_from_json),
+        Column(
+            "costs",
+            costs_from_text,
+            help='JSON: [{"fiatAmount": "0.05", "fiatAssetSymbol": "USD", "isEstimate": false}, ...]',
+            from_json=costs_from_json,
+        ),
+        Column("fiat_amount", positive_or_zero, help="or a single cost: its amount", from_json=money_from_json(positive_or_zero)),
+        Column("fiat_asset_symbol", currency, help="its currency, ISO 4217 (default: the tenant's)"),
+        Column("is_estimate", flag, help="true or false (default: false)", from_json=flag_from_json),
+        Column("cost_details", json_text, help="how it came about, a JSON object", from_json=json_from_json),
+    )
+
+    def defaults(self, tenant: Tenant) -> dict[str, Any]:
+        return {"fiat_asset_symbol": tenant.currency, "is_estimate": False}
+
+    def prepare(self, values: dict[str, Any]) -> Posting:
+        key = key_of(values)
+        costs = costs_of(values)
+        status = values.get("status") or (Status.COMPLETED.value if "outcome" in values else None)
+        if (status == Status.COMPLETED) != ("outcome" in values):
+            raise RowRefused("outcome", "belongs to a completed transaction, and a completed one needs it")
+        try:
+            line = history_line({**values, "status": status, "costs": costs})
+        except InvalidValue as invalid:
+            raise RowRefused(invalid.facts["field"], "is required where the row has no request_facts") from invalid
+        sums = active_sums(costs)
+        effects = [(BOOK, Decimal(0))]
+        if "agent_id" in values and "agent_name" not in values:
+            effects.append((f"{AGENT}{values['agent_id']}", Decimal(0)))
+        return Posting(
+            key=key,
+            digest=bytes.fromhex(line["digest"]),
+            body=line,
+            kind=line["service_name"],
+            occurred_at=values["occurred_at"],
+            amounts=tuple(sums.items()) or ((NO_CURRENCY, Decimal(0)),),
+            effects=effects,
+        )
+
+    def existing(self, tenant: Tenant, keys: Sequence[str]) -> Mapping[str, Existing]:
+        return find_existing(lookups.by_key, tenant, keys)
+
+    def accounts(self, tenant: Tenant, names: Sequence[str]) -> Mapping[str, Account]:
+        """No balances here: the book as a whole, for its newest hour, and the agents, for whether they exist."""
+        found = {BOOK: hidden_account(BOOK, lookups.latest_hour(tenant_id=tenant.id))}
+        agents = [name.removeprefix(AGENT) for name in names if name.startswith(AGENT)]
+        for agent in lookups.known_agents(tenant_id=tenant.id, ids=agents) if agents else ():
+            found[f"{AGENT}{agent}"] = hidden_account(f"{AGENT}{agent}", None)
+        return found
+
+    def missing(self, name: str) -> Outcome:
+        return Outcome("invalid_value", f"agent_id: there is no {name}")
+
+    def post(self, tenant: Tenant, postings: Sequence[Posting], run: BackfillRun) -> Sequence[Outcome]:
+        lines = [posting.body for posting in postings]
+        answers = record_history(tenant_id=tenant.id, actor=actor_of(run), request_id=run.request_id, lines=lines)
+        return [told(answer) for answer in answers]
+
+    def blockers(self, tenant: Tenant, run: BackfillRun, *, at_most: int) -> Iterable[Blocker]:
+        added = lookups.added_since(tenant_id=tenant.id, request_id=run.request_id, undo=run.undo_request_id, at_most=at_most)
+        for transaction, what, count in added:
+            yield Blocker(what=f"transaction {transaction}", why=f"has {count} later {what}{'s' if count > 1 else ''}")
+        for transaction, status in lookups.closed_with_costs(tenant_id=tenant.id, request_id=run.request_id, at_most=at_most):
+            yield Blocker(what=f"transaction {transaction}", why=f"is {status}: its costs can't be superseded")
+
+    def undo(self, tenant: Tenant, run: BackfillRun, *, at_most: int, actor: str) -> UndoStep:
+        done = take_back_history(tenant_id=tenant.id, actor=actor, request_id=run.undo_request_id, of=run.request_id, at_most=at_most)
+        return UndoStep(reversed=done)
+
+
+def hidden_account(name: str, latest: Any) -> Account:
+    return Account(name=name, label=name, unit="", latest=latest, shown=False)

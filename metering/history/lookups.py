@@ -1,0 +1,60 @@
+"""What bringing history in must know of the book, a thousand rows to a question."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from django.db import connection
+from django.db.models import Q
+
+from metering.choices import Grain
+from metering.models import Agent, Rollup, Transaction
+
+# What others added to a run's transactions since.
+ADDED = """
+SELECT added.transaction_id, min(added.what), count(*) FROM (
+    SELECT cost.transaction_id, 'cost' AS what, cost.tenant_id, cost.request_id FROM metering_cost cost
+    UNION ALL SELECT fact.transaction_id, 'fact', fact.tenant_id, fact.request_id FROM metering_fact fact
+    UNION ALL SELECT change.transaction_id, 'change of status', change.tenant_id, change.request_id FROM metering_statuschange change
+) AS added
+JOIN metering_transaction brought ON brought.tenant_id = added.tenant_id AND brought.id = added.transaction_id
+WHERE brought.tenant_id = %s AND brought.request_id = %s AND brought.request_id LIKE 'run:%%' AND added.request_id NOT IN (%s, %s)
+GROUP BY added.transaction_id ORDER BY added.transaction_id LIMIT %s
+"""
+CLOSED_WITH_COSTS = """
+SELECT brought.id, brought.status FROM metering_transaction brought
+WHERE brought.tenant_id = %s AND brought.request_id = %s AND brought.request_id LIKE 'run:%%' AND brought.status IN ('denied', 'cancelled')
+    AND EXISTS (SELECT FROM metering_cost cost WHERE cost.tenant_id = brought.tenant_id AND cost.transaction_id = brought.id
+        AND cost.is_active AND cost.fiat_amount > 0)
+ORDER BY brought.id LIMIT %s
+"""
+
+
+def by_key(*, tenant_id: UUID, keys: Sequence[str], ids: Sequence[str] = ()) -> list[tuple[UUID, str | None, bytes]]:
+    """Id, key and digest of the transactions with these keys or ids."""
+    found = Transaction.objects.filter(Q(idempotency_key__in=list(keys)) | Q(id__in=list(ids)), tenant_id=tenant_id)
+    return [(identifier, key, bytes(kept or b"")) for identifier, key, kept in found.values_list("id", "idempotency_key", "facts_digest")]
+
+
+def known_agents(*, tenant_id: UUID, ids: Sequence[UUID]) -> set[UUID]:
+    return set(Agent.objects.filter(tenant_id=tenant_id, id__in=list(ids)).values_list("id", flat=True))
+
+
+def latest_hour(*, tenant_id: UUID) -> datetime | None:
+    """The newest hour of the world in which something was metered."""
+    hours = Rollup.objects.filter(tenant_id=tenant_id, grain=Grain.HOUR)
+    return hours.order_by("-starts_at").values_list("starts_at", flat=True).first()
+
+
+def added_since(*, tenant_id: UUID, request_id: str, undo: str, at_most: int) -> list[tuple[UUID, str, int]]:
+    """A run's transactions that others added to: id, what, how many."""
+    with connection.cursor() as cursor:
+        cursor.execute(ADDED, [tenant_id, request_id, request_id, undo, at_most])
+        return list(cursor.fetchall())
+
+
+def closed_with_costs(*, tenant_id: UUID, request_id: str, at_most: int) -> list[tuple[UUID, str]]:
+    """A run's transactions that are denied or cancelled and cost something: they take no further cost."""
+    with connection.cursor() as cursor:
+        cursor.execute(CLOSED_WITH_COSTS, [tenant_id, request_id, at_most])
+        return list(cursor.fetchall())

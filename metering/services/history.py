@@ -1,0 +1,133 @@
+"""History brought in from files: transactions with their costs in bulk, made ready beforehand, and the taking back of a whole run."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from django.db.models import Exists, OuterRef, Q
+
+from kernel.ledger import posting
+from kernel.ledger.constraints import refusals
+from kernel.ledger.errors import IdempotencyConflict, InvalidValue, LedgerError
+from kernel.ledger.idempotency import differing, digest
+from kernel.ledger.identifiers import new_id
+from metering.choices import MOVES, Status
+from metering.models import Cost, Transaction
+from metering.services.amending import amend, amendment, error_of
+from metering.services.naming import named
+from metering.services.transactions import FACTS, NO_OBJECT, RACES
+
+# As the caller gave them; metering_post knows them by these names.
+GIVEN = (
+    *("service_name", "action_name", "resource_name", "metadata", "request_facts", "payment_data", "trace_external_id"),
+    *("agent_id", "agent_name", "status", "outcome", "idempotency_key", "occurred_at", "completed_at"),
+)
+NEW_IDS = ("new_service_id", "new_agent_id", "new_trace_id", "change_id")
+OPEN = MOVES[Status.CANCELLED]
+
+
+def history_line(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """A transaction as `metering_post` takes it, but for who posts it. Raises InvalidValue.
+
+    `facts`: those of record_transactions, perhaps `id`, `facts_digest` (hexadecimal), and costs with an `id` and what they supersede,
+    all of which are kept.
+    """
+    facts = named(facts)
+    costs = facts.get("costs") or ()
+    return {
+        **{name: facts.get(name) for name in GIVEN},
+        **{name: new_id() for name in NEW_IDS},
+        "id": facts.get("id") or new_id(),
+        "qualifiers": facts.get("qualifiers") or NO_OBJECT,
+        "trace_reference": facts.get("trace_id"),
+        "digest": facts.get("facts_digest") or history_digest(facts),
+        "costs": [_cost(cost) for cost in costs if cost.get("supersedes") is None],
+        "later_costs": [cost for cost in costs if cost.get("supersedes") is not None],
+    }
+
+
+def history_digest(facts: Mapping[str, Any]) -> str:
+    """The digest, hexadecimal, that the same facts have when they come through the API."""
+    told = {name: str(value) if isinstance(value := facts.get(name), UUID) else value for name in FACTS}
+    told["costs"] = [
+        [f"{cost['fiat_amount'].normalize() + 0:f}", cost["fiat_asset_symbol"], cost["is_estimate"], cost.get("cost_details")]
+        for cost in facts.get("costs") or ()
+    ] or None
+    return digest(told, FACTS).hex()
+
+
+@refusals
+def record_history(*, tenant_id: UUID, actor: str, request_id: str, lines: Sequence[Mapping[str, Any]]) -> list[Any]:
+    """Post lines of `history_line`, in order; for each the function's row or the LedgerError that refused it.
+
+    Costs that supersede others follow in the order they are given, in the caller's transaction. Raises what refused one of those.
+    """
+    who = {"tenant_id": tenant_id, "actor": actor, "request_id": request_id}
+    rows = posting.post("metering_post", [{**line, **who, "later_costs": None} for line in lines], races=RACES)
+    amendments = [
+        amendment(tenant_id=tenant_id, actor=actor, request_id=request_id, transaction_id=row.id, cost=_later(cost))
+        for row, line in zip(rows, lines, strict=True)
+        if row.outcome == "posted"
+        for cost in line["later_costs"]
+    ]
+    _all_done(amendments)
+    return [_answer(row, line) for row, line in zip(rows, lines, strict=True)]
+
+
+@refusals
+def take_back_history(*, tenant_id: UUID, actor: str, request_id: str, of: str, at_most: int) -> int:
+    """Supersede by zero the costs of up to so many transactions whose request was `of`, and cancel those still open; how many were.
+
+    What was completed stays so: that it was done is a fact, what it cost is taken back. Raises what refused one.
+    """
+    costly = Cost.objects.filter(tenant_id=tenant_id, transaction_id=OuterRef("id"), is_active=True, fiat_amount__gt=0)
+    brought = Transaction.objects.filter(tenant_id=tenant_id, request_id=of, request_id__startswith="run:")
+    left = brought.filter(Q(Exists(costly)) | Q(status__in=OPEN)).order_by("-id").values_list("id", "status")
+    statuses = dict(left[:at_most])
+    costs = Cost.objects.filter(tenant_id=tenant_id, transaction_id__in=list(statuses), is_active=True, fiat_amount__gt=0)
+    note = msgspec.json.encode({"takesBack": of}).decode()
+    who: dict[str, Any] = {"tenant_id": tenant_id, "actor": actor, "request_id": request_id}
+    zeros = [
+        amendment(**who, transaction_id=transaction_id, cost=_zero(cost_id, currency, note))
+        for cost_id, transaction_id, currency in costs.order_by("id").values_list("id", "transaction_id", "fiat_asset_symbol")
+    ]
+    move = {"to": Status.CANCELLED.value, "reason": f"taken back with the whole of {of}"}
+    moves = [amendment(**who, transaction_id=identifier, move=move) for identifier, status in statuses.items() if status in OPEN]
+    _all_done([*zeros, *moves])
+    return len(statuses)
+
+
+def _cost(cost: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "id": cost.get("id") or new_id(),
+        "amount": f"{cost['fiat_amount']:f}",
+        "currency": cost["fiat_asset_symbol"],
+        "is_estimate": cost["is_estimate"],
+        "details": cost.get("cost_details"),
+    }
+
+
+def _later(cost: Mapping[str, Any]) -> dict[str, Any]:
+    return {**_cost(cost), "amount": cost["fiat_amount"], "supersedes": cost["supersedes"]}
+
+
+def _zero(cost_id: UUID, currency: str, note: str) -> dict[str, Any]:
+    return {"amount": 0, "currency": currency, "is_estimate": False, "details": note, "supersedes": cost_id}
+
+
+def _all_done(amendments: Iterable[Mapping[str, Any]]) -> None:
+    items = list(amendments)
+    for item, outcome in zip(items, amend(items) if items else (), strict=True):
+        if (error := error_of(item, outcome)) is not None:
+            raise error
+
+
+def _answer(row: Any, line: Mapping[str, Any]) -> Any | LedgerError:
+    if row.outcome == "unknown_agent":
+        return InvalidValue(field="agent_id", reason="unknown_agent", value=str(line["agent_id"]))
+    if row.outcome != "conflict":
+        return row
+    names = differing(FACTS, bytes(row.first_digest), bytes.fromhex(line["digest"]))
+    # A digest from before a fact was known is shorter, and yet the same.
+    return IdempotencyConflict(first_id=row.id, fields=names) if names else row._replace(outcome="replayed")
