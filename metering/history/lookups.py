@@ -36,7 +36,7 @@ def by_key(*, tenant_id: UUID, keys: Sequence[str], ids: Sequence[str] = ()) -> 
     return [(identifier, key, bytes(kept or b"")) for identifier, key, kept in found.values_list("id", "idempotency_key", "facts_digest")]
 
 
-def known_agents(*, tenant_id: UUID, ids: Sequence[UUID]) -> set[UUID]:
+def known_agents(*, tenant_id: UUID, ids: Sequence[str]) -> set[UUID]:
     return set(Agent.objects.filter(tenant_id=tenant_id, id__in=list(ids)).values_list("id", flat=True))
 
 
