@@ -1,7 +1,10 @@
 """Many hands on one wallet: each fact once, no cent lost, no floor crossed."""
 
+import itertools
 import random
+import threading
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -9,7 +12,7 @@ from django.db import connection
 from django.db.models import Count, Sum
 from django.test import Client
 
-from billing import services
+from billing import services, statements
 from billing.models import DailyTotal, Transaction, TransactionType, Wallet
 from kernel.ledger.errors import Insufficient, LedgerError
 from tests.factories import IssuedKeyFactory, TenantFactory
@@ -164,3 +167,35 @@ def test_a_type_defined_while_it_is_first_used_keeps_one_direction(who):
         assert entry.direction == kind.direction
         assert entry.effect == (-1 if kind.direction == "debit" else 1)
     assert_the_book_agrees()
+
+
+def test_each_period_closes_where_the_next_opens_while_others_post(who):
+    """Statements cut at `now` while sixteen hands post: what was told of a period stays true."""
+    done = threading.Event()
+    told = []
+
+    def cut():
+        since = datetime(2020, 1, 1, tzinfo=UTC)
+        while not done.is_set():
+            until = datetime.now(UTC)
+            told.append(statements.statement(tenant_id=who["tenant_id"], currency="USD", since=since, until=until))
+            since = until
+        connection.close()
+
+    reader = threading.Thread(target=cut)
+    reader.start()
+    calls = [
+        lambda number=number: services.record_transaction(**who, amount=Decimal(1), type="note", reference_id=str(number))
+        for number in range(300)
+    ]
+    at_once(calls, threads=16)
+    done.set()
+    reader.join()
+    now = datetime.now(UTC)
+    told.append(statements.statement(tenant_id=who["tenant_id"], currency="USD", since=told[-1].until, until=now + timedelta(seconds=1)))
+    for earlier, later in itertools.pairwise(told):
+        assert later.opening_balance == earlier.closing_balance
+    assert told[-1].closing_balance == 300
+    assert sum(part.entry_count for part in told) == 300
+    again = statements.statement(tenant_id=who["tenant_id"], currency="USD", since=told[0].since, until=told[-1].until)
+    assert (again.closing_balance, again.entry_count) == (300, 300)
