@@ -4,6 +4,7 @@ ENVIRONMENT is `local` (the default: works with nothing set) or `production` (no
 """
 
 import decimal
+import logging
 from pathlib import Path
 
 import environ
@@ -108,8 +109,8 @@ else:
 
 # Postings that arrive while others are on their way to the database travel together (kernel/ledger/batching.py).
 LEDGER_BATCHING = env.bool("LEDGER_BATCHING", default=True)
-# How many such calls one process has under way at a time; no more than it has connections, and few: each then carries more.
-LEDGER_BATCHING_CALLS = env.int("LEDGER_BATCHING_CALLS", default=min(DATABASE_POOL_SIZE or 4, 4))
+# How many such calls one process has under way at a time: one works while the other's answers are written. With more, each carries less.
+LEDGER_BATCHING_CALLS = env.int("LEDGER_BATCHING_CALLS", default=2)
 
 # Of the few tables that aren't a tenant's.
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -201,6 +202,9 @@ UNFOLD = {
     "SIDEBAR": {"show_search": True, "show_all_applications": False, "navigation": "config.office.navigation"},
 }
 
+# What no line of ours shows isn't looked up for each of them (the standard library's own way of saying so).
+logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+logging._srcfile = None
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")
 LOG_FORMAT = env.str("LOG_FORMAT", default="console" if LOCAL else "json")
 _SHARED_PROCESSORS = [

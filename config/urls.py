@@ -8,13 +8,14 @@ from config import views
 from config.apis import ROUTED
 
 urlpatterns = [
+    # First what is called most: every pattern before it is tried in vain.
+    *(path("", include(urls)) for urls in ROUTED),
     path("", views.landing, name="landing"),
     path("livez", views.livez, name="livez"),
     path("readyz", views.readyz, name="readyz"),
     path("schema/", views.schema, name="schema"),
     path("docs/", views.docs, name="docs"),
     path("admin/", admin.site.urls),
-    *(path("", include(urls)) for urls in ROUTED),
 ]
 for page, name in {"schema": "schema", "docs": "docs", "admin": "admin:index"}.items():
     urlpatterns.append(path(page, RedirectView.as_view(pattern_name=name)))

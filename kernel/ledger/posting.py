@@ -1,7 +1,8 @@
 """How a ledger's statement reaches the database: prepared, in one round trip, and outside a transaction its own one."""
 
 import functools
-from collections.abc import Hashable, Mapping, Sequence
+from collections import namedtuple
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from typing import Any, NamedTuple
 
@@ -9,7 +10,7 @@ import msgspec
 from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, IntegrityError, connections, transaction
 from psycopg import Cursor
-from psycopg.rows import namedtuple_row
+from psycopg.rows import no_result
 
 from kernel.ledger.batching import Lanes
 from kernel.ledger.errors import Busy
@@ -29,6 +30,22 @@ def _text(value: Any) -> str:
 _encode = msgspec.json.Encoder(enc_hook=_text).encode
 
 
+@functools.cache
+def _named(names: tuple[bytes, ...]) -> Callable[[Iterable[Any]], Any]:
+    # The types of a row are known to the statement alone.
+    make_class: Any = namedtuple
+    make_row: Callable[[Iterable[Any]], Any] = make_class("Row", [name.decode() for name in names])._make
+    return make_row
+
+
+def _rows_named(cursor: Any) -> Callable[[Sequence[Any]], Any]:
+    """psycopg's namedtuple_row, but for the work that it does again for each call."""
+    result = cursor.pgresult
+    if result is None or not result.nfields:
+        return no_result
+    return _named(tuple([result.fname(number) for number in range(result.nfields)]))
+
+
 def run(statement: str, parameters: Sequence[Any] = (), *, using: str = DEFAULT_DB_ALIAS) -> list[Any]:
     """The rows of one prepared statement, as named tuples.
 
@@ -37,7 +54,7 @@ def run(statement: str, parameters: Sequence[Any] = (), *, using: str = DEFAULT_
     """
     connection = connections[using]
     connection.ensure_connection()
-    with connection.wrap_database_errors, Cursor(connection.connection, row_factory=namedtuple_row) as cursor:
+    with connection.wrap_database_errors, Cursor(connection.connection, row_factory=_rows_named) as cursor:
         if connection.queries_logged:
             # Django's log doesn't see this cursor; who counts queries must.
             connection.queries_log.append({"sql": statement, "time": ""})
