@@ -1,0 +1,97 @@
+"""`bin/bench`: sets itself up, measures, prints one table of ratios, and writes benchmarks/results/."""
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from benchmarks import results, single_posts
+from benchmarks.database import Database, NotHere
+from benchmarks.measure import Comparison
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How thorough a run is."""
+
+    seconds: int
+    rounds: int
+    rows: int
+
+
+def posts(database: Database, plan: Plan) -> Iterator[Comparison]:
+    """posts       one POST each: random accounts with 16 and 64 connections, a hot account with 64"""
+    database.start()
+    with single_posts.standing(database) as stand:
+        yield single_posts.random_accounts(stand, connections=16, seconds=plan.seconds)
+        yield single_posts.random_accounts(stand, connections=64, seconds=plan.seconds)
+        yield single_posts.hot_account(stand, connections=64, seconds=plan.seconds)
+
+
+def slow_disk(database: Database, plan: Plan) -> Iterator[Comparison]:
+    """slow_disk   the same where every flush takes 2 ms: a hot account with 64 connections, random ones with 4"""
+    database.start(slow=True)
+    with single_posts.standing(database) as stand:
+        yield single_posts.hot_account(stand, connections=64, seconds=plan.seconds)
+        yield single_posts.few_callers_on_a_slow_disk(stand, seconds=plan.seconds)
+
+
+PATHS: dict[str, Callable[[Database, Plan], Iterator[Comparison]]] = {"posts": posts, "slow_disk": slow_disk}
+
+
+def main() -> None:
+    arguments = read_arguments()
+    plan = Plan(seconds=3 if arguments.quick else arguments.seconds, rounds=2 if arguments.quick else arguments.rounds, rows=arguments.rows)
+    facts = {"machine": results.machine(), "load_before": results.load(), "seconds": plan.seconds, "rounds": plan.rounds}
+    database = Database()
+    told = []
+    try:
+        for name in arguments.paths or PATHS:
+            say(f"{name} ...")
+            told += measure(PATHS[name](database, plan), plan=plan)
+    finally:
+        database.stop()
+    if told:
+        path = results.write(arguments.name, comparisons=told, facts={**facts, "load_after": results.load(), "note": arguments.note})
+        say(f"\n{results.table(told)}\nWritten to {path.relative_to(results.FOLDER.parent.parent)}; every book was proved right.")
+
+
+def measure(comparisons: Iterator[Comparison], *, plan: Plan) -> list[dict]:
+    told = []
+    try:
+        for comparison in comparisons:
+            comparison.measure(rounds=plan.rounds, say=say)
+            told.append(comparison.facts())
+    except NotHere as lack:
+        say(f"  left out: {lack}")
+    return told
+
+
+def read_arguments() -> argparse.Namespace:
+    lines = "\n  ".join(path.__doc__ or "" for path in PATHS.values())
+    parser = argparse.ArgumentParser(
+        prog="bin/bench", description=__doc__, epilog=f"paths:\n  {lines}", formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("paths", nargs="*", choices=[*PATHS, []], metavar="path", help="what to measure (default: all)")
+    parser.add_argument("--quick", action="store_true", help="shorter and fewer rounds: five minutes, less certain")
+    parser.add_argument("--seconds", type=int, default=5, help="how long a round of one candidate takes (default: 5)")
+    parser.add_argument("--rounds", type=int, default=4, help="how many rounds count (default: 4)")
+    parser.add_argument("--rows", type=count, default=1_000_000, help="how far the growth path goes: 5m, 500k (default: 1m)")
+    parser.add_argument("--name", default="latest", help="the name of the results file (default: latest)")
+    parser.add_argument("--note", default="", help="what else ran on this machine, to be kept with the results")
+    return parser.parse_args()
+
+
+def count(text: str) -> int:
+    """A number of rows: 5m, 500k, 10000."""
+    scale = {"k": 1_000, "m": 1_000_000}.get(text[-1:].lower())
+    return int(float(text[:-1]) * scale) if scale else int(text)
+
+
+def say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

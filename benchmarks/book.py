@@ -1,0 +1,150 @@
+"""A database with a tenant, its key and its grants, laid by the product's own commands and services, and the proof at the end."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+
+import psycopg
+
+from benchmarks.database import VAR, Database
+from benchmarks.environment import peers_python
+from benchmarks.servers import PEERS
+from config.local_folders import ROOT
+
+GRANTS = 10_000
+ENOUGH = 10**12
+LAY = """
+import json, os, sys
+os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
+import django
+django.setup()
+from decimal import Decimal
+from django.core.management import call_command
+call_command("migrate", verbosity=0)
+from credits.services.grants import open_grants, opening
+from kernel.tenants import services as tenants
+tenant = tenants.create_tenant(name="Bench", slug="bench")
+key = tenants.create_api_key(tenant=tenant, name="bench", actor="command:bench")
+who = {"tenant_id": tenant.id, "actor": "command:bench", "request_id": ""}
+names = ("customer_id", "name", "unit_type", "currency", "metric_id", "amount", "cost_of_credit", "effective_date", "expiry_date",
+    "category", "priority")
+ids = []
+for start in range(0, GRANTS, 1000):
+    facts = [dict(zip(names, (f"customer {number}", "bench", "CURRENCY", "USD", None, Decimal(ENOUGH), None, None, None, "paid", 50)))
+        for number in range(start, start + 1000)]
+    ids += [str(row.id) for row in open_grants([opening(who, facts=fact) for fact in facts])]
+print(json.dumps({"tenant": str(tenant.id), "key": key.token, "grants": ids}))
+"""
+# What is in the book must be what the accounts say: balances, numbers without gaps, every balance_after the sum so far.
+PROOFS = {
+    "credits": """
+        SELECT count(*) FROM (
+            SELECT account.id FROM credits_grant account JOIN credits_transaction entry
+                ON entry.tenant_id = account.tenant_id AND entry.grant_id = account.id
+            GROUP BY account.id, account.balance, account.last_entry_number
+            HAVING sum(CASE entry.type WHEN 'CREDIT' THEN entry.amount ELSE -entry.amount END) <> account.balance
+                OR count(*) <> account.last_entry_number OR max(entry.entry_number) <> account.last_entry_number
+            UNION ALL
+            SELECT id FROM (
+                SELECT grant_id AS id, balance_after, sum(CASE type WHEN 'CREDIT' THEN amount ELSE -amount END)
+                    OVER (PARTITION BY tenant_id, grant_id ORDER BY entry_number) AS sum_so_far
+                FROM credits_transaction
+            ) chain WHERE balance_after <> sum_so_far
+        ) wrong""",
+    "billing": """
+        SELECT count(*) FROM (
+            SELECT wallet.id FROM billing_wallet wallet JOIN billing_transaction entry
+                ON entry.tenant_id = wallet.tenant_id AND entry.wallet_id = wallet.id
+            GROUP BY wallet.id, wallet.balance, wallet.last_entry_number
+            HAVING sum(entry.effect) <> wallet.balance OR count(*) <> wallet.last_entry_number
+            UNION ALL
+            SELECT wallet_id FROM (
+                SELECT wallet_id, balance_after, sum(effect) OVER (PARTITION BY tenant_id, wallet_id ORDER BY entry_number) AS sum_so_far
+                FROM billing_transaction
+            ) chain WHERE balance_after <> sum_so_far
+        ) wrong""",
+}
+
+
+class WrongBook(Exception):
+    """A run ended with a book that doesn't add up: its figures are worth nothing."""
+
+
+@dataclass(frozen=True)
+class Book:
+    """One laid database."""
+
+    name: str
+    url: str
+    tenant: str
+    key: str
+    accounts: Path
+    hot_account: Path
+
+    @property
+    def authorization(self) -> str:
+        return f"Bearer {self.key}"
+
+
+def lay(database: Database, name: str) -> Book:
+    """A fresh database with the product's tables, one tenant and its grants."""
+    url = database.fresh(name)
+    program = f"GRANTS = {GRANTS}\nENOUGH = {ENOUGH}\n{LAY}"
+    environment = os.environ | {"DATABASE_URL": url, "ENVIRONMENT": "local"}
+    done = subprocess.run(  # noqa: S603
+        [sys.executable, "-c", program], cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=True
+    )
+    told = json.loads(done.stdout.splitlines()[-1])
+    accounts, hot = VAR / f"{name}.accounts", VAR / f"{name}.hot"
+    accounts.write_text("\n".join(told["grants"]) + "\n")
+    hot.write_text(told["grants"][0] + "\n")
+    database.settle(name)
+    return Book(name=name, url=url, tenant=told["tenant"], key=told["key"], accounts=accounts, hot_account=hot)
+
+
+def lay_textbook(database: Database, name: str, like: Book) -> dict[str, str]:
+    """The textbook peer's own tables with the same grants; returns its environment, and its token under TOKEN."""
+    database.fresh(name)
+    environment = {"PEER_DATABASE": name, "PEER_HOST": str(database.server.socket_folder())}
+    done = subprocess.run(  # noqa: S603
+        [str(peers_python()), "-m", "textbook.lay", str(like.accounts)],
+        cwd=PEERS,
+        env={"PATH": os.environ["PATH"], **environment},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    database.settle(name)
+    return environment | {"TOKEN": done.stdout.strip()}
+
+
+def prove(book: Book) -> dict[str, int]:
+    """Recompute every balance from the entries; returns how many entries were proved. Raises WrongBook."""
+    with psycopg.connect(book.url, autocommit=True) as connection:
+        for ledger, proof in PROOFS.items():
+            (wrong,) = connection.execute(proof).fetchone() or (None,)
+            if wrong != 0:
+                raise WrongBook(f"{ledger}: {wrong} accounts or entries of {book.name} don't add up")
+        counts = {}
+        for table in ("credits_transaction", "billing_transaction"):
+            (counts[table],) = connection.execute(f"SELECT count(*) FROM {table}").fetchone() or (0,)  # noqa: S608 - named above
+    return counts
+
+
+def prove_textbook(database: Database, name: str) -> None:
+    """The peer's book must add up as well, or it did another job. Raises WrongBook."""
+    with psycopg.connect(database.url(name), autocommit=True) as connection:
+        row = connection.execute(
+            """SELECT count(*) FROM textbook_grant account LEFT JOIN LATERAL (
+                   SELECT sum(CASE entry.type WHEN 'CREDIT' THEN entry.amount ELSE -entry.amount END) AS moved
+                   FROM textbook_transaction entry WHERE entry.grant_id = account.id
+               ) entries ON true
+               WHERE account.balance <> %s + coalesce(entries.moved, 0)""",
+            [Decimal(ENOUGH)],
+        ).fetchone()
+    if row != (0,):
+        raise WrongBook(f"{row} accounts of the textbook peer don't add up")

@@ -1,0 +1,125 @@
+"""One POST, one posting: a debit with its balance check and its idempotency key, on random accounts and on a hot one."""
+
+import contextlib
+import json
+import secrets
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+
+from benchmarks import servers
+from benchmarks.book import Book, lay, lay_textbook, prove, prove_textbook
+from benchmarks.database import VAR, Database
+from benchmarks.load import Post, send
+from benchmarks.measure import Candidate, Comparison, Sample
+
+BODY = json.dumps({"grantId": "ACCOUNT", "type": "DEBIT", "amount": "0.01", "reason": "usage", "invoiceId": ""})
+BODY = BODY.replace(', "invoiceId": ""', "")
+PATH = "/credit-transactions"
+OURS, ONE_EACH, FASTAPI, TEXTBOOK, PGBENCH = "Countinghouse", "one statement each", "FastAPI + asyncpg", "textbook DRF", "pgbench"
+SAYS = {
+    ONE_EACH: "Countinghouse with LEDGER_BATCHING=0",
+    FASTAPI: "the same statement and reply; no log line for each request, no schema versions, no roles of keys",
+    TEXTBOOK: "its own tables: one unique key, no digest of facts, no append-only triggers, no tenants; its token costs a query",
+    PGBENCH: "the same statement without HTTP, authentication and JSON; 16 clients",
+}
+# One posting as the service sends it; :account and :key are pgbench's.
+PGBENCH_SCRIPT = """\\set account random(1, :accounts)
+\\set key random(1, 9000000000000000000)
+SELECT * FROM credits_post(json_build_array(json_build_object(
+    'tenant_id', '{tenant}', 'id', gen_random_uuid(), 'grant_id', (SELECT id FROM bench_account WHERE number = :account),
+    'kind', 'debit', 'type', 'DEBIT', 'amount', '0.01', 'reason', 'usage', 'invoice_id', '', 'billing_run_id', '', 'now', now(), 'idempotency_key', '{prefix}' || :key,
+    'facts_digest', '\\x00', 'actor', 'command-pgbench', 'request_id', ''))::jsonb);
+"""
+
+
+@contextlib.contextmanager
+def standing(database: Database) -> Iterator["Stand"]:
+    """All servers up, over fresh books; afterwards the books are proved."""
+    book = lay(database, "bench_posts")
+    peer = lay_textbook(database, "bench_textbook", book)
+    peer_environment = {"PEER_DATABASE_URL": book.url, "PEER_TENANT": book.tenant, "PEER_KEY": book.key}
+    with (
+        servers.countinghouse(book.url) as ours,
+        servers.countinghouse(book.url, LEDGER_BATCHING="0") as one_each,
+        servers.fastapi(peer_environment) as fastapi,
+        servers.textbook(peer) as textbook,
+    ):
+        urls = {OURS: ours, ONE_EACH: one_each, FASTAPI: fastapi, TEXTBOOK: textbook}
+        yield Stand(database=database, book=book, urls=urls, token=peer["TOKEN"])
+    prove(book)
+    prove_textbook(database, "bench_textbook")
+
+
+class Stand:
+    """The running candidates, each ready to be sent the same calls."""
+
+    def __init__(self, *, database: Database, book: Book, urls: dict[str, str], token: str) -> None:
+        self.database = database
+        self.book = book
+        self.urls = urls
+        self.token = token
+
+    def candidates(self, names: tuple[str, ...], *, accounts: Path, connections: int, seconds: int) -> list[Candidate]:
+        return [
+            Candidate(
+                name=name, run=self._runner(name, accounts=accounts, connections=connections, seconds=seconds), says=SAYS.get(name, "")
+            )
+            for name in names
+        ]
+
+    def _runner(self, name: str, *, accounts: Path, connections: int, seconds: int) -> Callable[[], Sample]:
+        if name == PGBENCH:
+            return lambda: self._pgbench(accounts=accounts, seconds=seconds)
+        authorization = f"Token {self.token}" if name == TEXTBOOK else self.book.authorization
+        post = Post(url=self.urls[name], path=PATH, authorization=authorization, tenant=self.book.tenant, body=BODY)
+        return lambda: send(post, accounts=accounts, connections=connections, seconds=seconds)
+
+    def _pgbench(self, *, accounts: Path, seconds: int) -> Sample:
+        grants = accounts.read_text().split()
+        with psycopg.connect(self.book.url, autocommit=True) as connection:
+            connection.execute("DROP TABLE IF EXISTS bench_account")
+            connection.execute("CREATE TABLE bench_account (number int PRIMARY KEY, id uuid)")
+            connection.execute(
+                "INSERT INTO bench_account SELECT number, id FROM unnest(%s::uuid[]) WITH ORDINALITY AS given(id, number)", [grants]
+            )
+        script = VAR / "bench.sql"
+        script.write_text(PGBENCH_SCRIPT.format(tenant=self.book.tenant, prefix=secrets.token_hex(6)))
+        command = [self.database.program("pgbench"), "-n", "-M", "prepared", "-c", "16", "-j", "1", "-T", str(seconds)]
+        command += ["-D", f"accounts={len(grants)}", "-f", str(script), "-h", str(self.database.server.socket_folder()), "-U", "postgres"]
+        done = subprocess.run([*command, self.book.name], capture_output=True, text=True, check=True)  # noqa: S603
+        lines = [line for line in done.stdout.splitlines() if line.startswith("tps")]
+        return Sample(rate=float(lines[0].split("=")[1].split()[0]))
+
+
+def random_accounts(stand: Stand, *, connections: int, seconds: int) -> Comparison:
+    names = (OURS, ONE_EACH, FASTAPI, TEXTBOOK, PGBENCH) if connections == 16 else (OURS, ONE_EACH, FASTAPI)
+    targets = {FASTAPI: 1.1, TEXTBOOK: 7.0} if connections == 16 else {FASTAPI: 1.5}
+    return Comparison(
+        path=f"single POST, random accounts, {connections} connections",
+        unit="/s",
+        candidates=stand.candidates(names, accounts=stand.book.accounts, connections=connections, seconds=seconds),
+        targets=targets,
+    )
+
+
+def hot_account(stand: Stand, *, connections: int, seconds: int) -> Comparison:
+    disk = ", 2 ms fsync" if stand.database.is_slow else ""
+    names = (OURS, ONE_EACH, FASTAPI) if stand.database.is_slow else (OURS, ONE_EACH, FASTAPI, TEXTBOOK)
+    return Comparison(
+        path=f"single POST, hot account, {connections} connections{disk}",
+        unit="/s",
+        candidates=stand.candidates(names, accounts=stand.book.hot_account, connections=connections, seconds=seconds),
+        targets={FASTAPI: 7.0 if stand.database.is_slow else 2.5},
+    )
+
+
+def few_callers_on_a_slow_disk(stand: Stand, *, seconds: int) -> Comparison:
+    return Comparison(
+        path="single POST, random accounts, 4 connections, 2 ms fsync",
+        unit="/s",
+        candidates=stand.candidates((OURS, ONE_EACH, FASTAPI), accounts=stand.book.accounts, connections=4, seconds=seconds),
+        targets={ONE_EACH: 0.95},
+    )
