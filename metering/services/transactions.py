@@ -46,11 +46,14 @@ class Recorded:
     replayed: bool = False
 
 
+@refusals
 def record_transaction(*, tenant_id: UUID, actor: str, request_id: str, idempotency_key: str | None = None, **facts: Any) -> Recorded:
     """Record one transaction; the facts are those of `record_transactions`. Raises IdempotencyConflict, InvalidValue, Busy."""
-    [recorded] = record_transactions(
-        tenant_id=tenant_id, actor=actor, request_id=request_id, transactions=[facts | {"idempotency_key": idempotency_key}]
-    )
+    given = named(facts | {"idempotency_key": idempotency_key})
+    posted = _posting(given, tenant_id=tenant_id, actor=actor, request_id=request_id)
+    # Nothing is locked that another posting could wait for, so each is an account of its own.
+    outcome = posting.post_one("metering_post", posted, account=posted["id"], races=RACES)
+    [recorded] = _with_replays([_recorded(posted, outcome, given)], tenant_id=tenant_id)
     if recorded.error is not None:
         raise recorded.error
     return recorded

@@ -1,4 +1,4 @@
-"""A thin mouth over metering.selectors.proofs."""
+"""A thin mouth over metering.proofs."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from kernel.tenants import selectors
 from kernel.tenants.errors import DomainError
-from metering.selectors import proofs
+from metering import proofs
 
 SHOWN = 20
 
@@ -23,9 +23,10 @@ class Command(BaseCommand):
             tenant_id = selectors.get_tenant(tenant=options["tenant"]).id if options["tenant"] else None
         except DomainError as error:
             raise CommandError(str(error)) from error
-        found = list(proofs.differences(tenant_id=tenant_id))
-        for name, row in found[:SHOWN]:
-            self.stderr.write(f"{name}: {row}")
+        found = list(proofs.find_faults(tenant_id=tenant_id, at_most=SHOWN))
+        for fault in found:
+            facts = ", ".join(f"{name}={value}" for name, value in fault.facts.items())
+            self.stderr.write(f"{fault.proof.name}: {fault.proof.says} Not so: {facts}")
         if found:
-            raise CommandError(f"{len(found)} differ. Sums are made anew by rebuild_rollups; anything else was changed behind the ledger.")
+            raise CommandError(f"{len(found)} faults. Sums are made anew by rebuild_rollups; anything else was changed behind the ledger.")
         self.stdout.write(self.style.SUCCESS("Sums, statuses and supersessions agree with the rows."))

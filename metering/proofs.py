@@ -1,12 +1,18 @@
-"""Whether the book agrees with itself: everything that is kept twice is computed again from the rows."""
+"""What must hold of the metering book; `find_faults` recomputes everything that is kept twice from the rows."""
 
 from collections.abc import Iterator
-from typing import Any
 from uuid import UUID
 
-from kernel.ledger import posting
+from kernel.ledger import proofs
+from kernel.ledger.proofs import Fault, Proof
 
-# Sums as they are kept, and as the rows have them; counts apart from amounts, for they stand under any one currency.
+
+def find_faults(*, tenant_id: UUID | None = None, at_most: int = 1) -> Iterator[Fault]:
+    """The first faults of each proof, over the whole book or one tenant's."""
+    return proofs.find_faults(PROOFS, tenant_id=tenant_id, at_most=at_most)
+
+
+# Sums as they are kept, less what the rows come to; counts apart from amounts, for they stand under any one currency.
 ROLLUPS = """
 WITH grain (name) AS (VALUES ('day'), ('hour')),
 kept AS (
@@ -47,30 +53,37 @@ HAVING (sum(sign * transactions), sum(sign * succeeded), sum(sign * failed), sum
     sum(sign * amount), sum(sign * estimated)) <> (0, 0, 0, 0, 0, 0, 0, 0)
 ORDER BY tenant_id, starts_at, grain
 """
-STATUSES = """
-SELECT t.tenant_id, t.id, t.status, latest.to_status AS step
-FROM metering_transaction AS t
-LEFT JOIN LATERAL (
-    SELECT s.to_status FROM metering_statuschange AS s WHERE s.tenant_id = t.tenant_id AND s.transaction_id = t.id
-    ORDER BY s.created_at DESC, s.id DESC LIMIT 1
-) AS latest ON true
-WHERE t.status IS DISTINCT FROM latest.to_status AND (%(tenant)s::uuid IS NULL OR t.tenant_id = %(tenant)s::uuid)
-ORDER BY t.tenant_id, t.id
-"""
-SUPERSESSIONS = """
-SELECT c.tenant_id, c.id, c.is_active, later.id AS superseded_by
-FROM metering_cost AS c
-LEFT JOIN metering_cost AS later ON later.tenant_id = c.tenant_id AND later.supersedes_id = c.id
-WHERE (c.is_active = (later.id IS NOT NULL) OR later.created_at <> c.superseded_at)
-    AND (%(tenant)s::uuid IS NULL OR c.tenant_id = %(tenant)s::uuid)
-ORDER BY c.tenant_id, c.id
-"""
-PROOFS = {"rollup": ROLLUPS, "status": STATUSES, "supersession": SUPERSESSIONS}
 
-
-def differences(*, tenant_id: UUID | None = None) -> Iterator[tuple[str, Any]]:
-    """What doesn't agree, as (which proof, the row): sums kept against sums counted, statuses against their history, costs against what
-    superseded them."""
-    for name, statement in PROOFS.items():
-        for row in posting.run(statement, {"tenant": tenant_id}):  # type: ignore[arg-type]
-            yield name, row
+PROOFS = (
+    Proof(
+        name="metering_rollup",
+        says="The sums of every hour and day are those of its transactions and their active costs.",
+        statement=ROLLUPS,
+    ),
+    Proof(
+        name="metering_status",
+        says="A transaction has the status of the last step in its history.",
+        statement="""
+            SELECT t.tenant_id, t.id, t.status, latest.to_status AS step
+            FROM metering_transaction AS t
+            LEFT JOIN LATERAL (
+                SELECT s.to_status FROM metering_statuschange AS s WHERE s.tenant_id = t.tenant_id AND s.transaction_id = t.id
+                ORDER BY s.created_at DESC, s.id DESC LIMIT 1
+            ) AS latest ON true
+            WHERE t.status IS DISTINCT FROM latest.to_status AND (%(tenant)s::uuid IS NULL OR t.tenant_id = %(tenant)s::uuid)
+            ORDER BY t.tenant_id, t.id
+        """,
+    ),
+    Proof(
+        name="metering_supersession",
+        says="A cost is active until another supersedes it, and was superseded when that one was made.",
+        statement="""
+            SELECT c.tenant_id, c.id, c.is_active, later.id AS superseded_by
+            FROM metering_cost AS c
+            LEFT JOIN metering_cost AS later ON later.tenant_id = c.tenant_id AND later.supersedes_id = c.id
+            WHERE (c.is_active = (later.id IS NOT NULL) OR later.created_at <> c.superseded_at)
+                AND (%(tenant)s::uuid IS NULL OR c.tenant_id = %(tenant)s::uuid)
+            ORDER BY c.tenant_id, c.id
+        """,
+    ),
+)
