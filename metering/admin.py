@@ -24,7 +24,7 @@ class CostAdmin(LedgerAdmin):
     list_display = ("id", "tenant", "transaction", "fiat_amount", "is_estimate", "is_active", "superseded_at", "created_at")
     list_select_related = ("tenant", "transaction")
     list_filter = ("is_active", "is_estimate", "fiat_asset_symbol")
-    search_fields = ("id", "transaction__id", "repricing")
+    search_fields = ("id", "transaction", "repricing")
     currency_path = "fiat_asset_symbol"
     icon = "payments"
 
@@ -36,7 +36,7 @@ class FactAdmin(LedgerAdmin):
     list_display = ("id", "tenant", "transaction", "source", "version", "phase", "pricing", "pricing_note", "created_at")
     list_select_related = ("tenant", "transaction")
     list_filter = ("pricing", "phase")
-    search_fields = ("id", "transaction__id")
+    search_fields = ("id", "transaction")
     icon = "fact_check"
 
 
@@ -45,7 +45,7 @@ class StatusChangeAdmin(LedgerAdmin):
     list_display = ("id", "tenant", "transaction", "from_status", "to_status", "reason", "actor", "created_at")
     list_select_related = ("tenant", "transaction")
     list_filter = ("to_status",)
-    search_fields = ("id", "transaction__id")
+    search_fields = ("id", "transaction")
     icon = "timeline"
 
 

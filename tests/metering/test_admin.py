@@ -1,0 +1,100 @@
+"""The metering book in the back office: every list opens, finds, and costs the same with one row and with many."""
+
+from decimal import Decimal
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from kernel.ledger.corrections.kinds import Case, get_kind
+from kernel.ledger.errors import LedgerError
+from metering import proofs
+from metering.models import Cost
+from metering.services import policies, prices
+
+URL = "/v1/transactions"
+COST = {"fiatAmount": "0.05", "fiatAssetSymbol": "USD", "isEstimate": True}
+PAGES = ["transaction", "cost", "fact", "statuschange", "agent", "service", "trace", "price", "unitprice", "policy", "rollup"]
+
+
+def queries(client, path):
+    with CaptureQueriesContext(connection) as captured:
+        assert client.get(path).status_code == 200
+    return len(captured)
+
+
+def fill(caller, number):
+    name = {"serviceName": f"s{number}", "agentName": f"a{number}", "traceExternalId": f"t{number}"}
+    created = caller.create(**name, costs=[COST], metadata={"a": 2.50})
+    facts = {"source": "s", "version": "1", "factPhase": "response", "facts": {"inputTokens": 1, "outputTokens": 1}}
+    caller.post(f"{URL}/{created['id']}/facts", facts)
+    who = {"tenant_id": caller.tenant.id, "actor": "staff:1", "request_id": ""}
+    prices.set_price(**who, units=[{"fact_key": "n", "amount": Decimal(1)}], valid_from=timezone.now(), service_name=f"s{number}")
+    policies.set_policy(**who)
+    return created
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_list_costs_the_same_with_one_row_and_with_many(admin_client, caller, outsider, page):
+    path = f"/admin/metering/{page}/"
+    fill(caller, 0)
+    queries(admin_client, path)
+    few = queries(admin_client, path)
+    for number in range(1, 8):
+        fill(outsider, number)
+    assert queries(admin_client, path) == few
+
+
+def test_rows_are_found_by_exactly_what_names_them(admin_client, caller):
+    created, other = fill(caller, 0), fill(caller, 1)
+    for page, term, count in (
+        ("transaction", created["id"], 1),
+        ("cost", created["costs"][0]["id"], 1),
+        ("cost", created["id"], 2),
+        ("fact", other["id"], 1),
+        ("statuschange", other["id"], 1),
+        ("agent", "a1", 1),
+        ("trace", "t1", 1),
+        ("trace", created["traceId"], 1),
+        ("service", "s0", 1),
+        ("service", "s", 0),
+    ):
+        found = admin_client.get(f"/admin/metering/{page}/", {"q": term})
+        assert len(found.context["cl"].result_list) == count, (page, term)
+
+
+@pytest.mark.parametrize("query", ["transaction/?status=authorized", "cost/?is_active=1", "fact/?pricing=priced", "rollup/?grain=day"])
+def test_filters_choose(admin_client, caller, query):
+    fill(caller, 0)
+    assert len(admin_client.get(f"/admin/metering/{query}").context["cl"].result_list) == 1
+    page = query.split("/")[0]
+    assert len(admin_client.get(f"/admin/metering/{page}/?q=nothing").context["cl"].result_list) == 0
+
+
+def test_a_row_shows_all_it_holds(admin_client, caller):
+    created = fill(caller, 0)
+    page = admin_client.get(f"/admin/metering/transaction/{created['id']}/change/").content.decode()
+    assert "2.5" in page
+    cost = Cost.objects.get(is_active=True)
+    assert "arithmetic" in admin_client.get(f"/admin/metering/cost/{cost.id}/change/").content.decode()
+
+
+def test_a_cost_is_corrected_by_one_that_supersedes_it(caller):
+    created = caller.create(costs=[COST, COST | {"fiatAmount": "2"}])
+    first, second = (cost["id"] for cost in created["costs"])
+
+    def correct(code, target, **facts):
+        who = {"tenant_id": caller.tenant.id, "actor": "staff:1", "request_id": "r"}
+        why = {"reason_code": "duplicate", "reason": "wrong price", "key": f"request:{target}"}
+        return get_kind(code).post(Case(**who, **why, target_id=target, facts=facts))
+
+    [posted] = correct("metering.supersede", second, amount="1.5")
+    told = (posted.unit, posted.effect, posted.balance_before, posted.balance_after)
+    assert told == ("USD", Decimal("-0.5"), Decimal("2.05"), Decimal("1.55"))
+    assert correct("metering.supersede", second, amount="1.5") == [posted]
+    correct("metering.waive", first)
+    assert caller.get(f"{URL}/{created['id']}/costs").json()["totalActiveCostUsd"] == "1.500000000000000000"
+    with pytest.raises(LedgerError):
+        correct("metering.supersede", first, amount="1")
+    assert list(proofs.find_faults()) == []
