@@ -64,8 +64,17 @@ class Lanes:
     "the lane is taken, I wait" can't both be believed.
     """
 
-    def __init__(self, *, call: Call, calls_at_most: int, patience: float = PATIENCE_SECONDS) -> None:
+    def __init__(
+        self,
+        *,
+        call: Call,
+        calls_at_most: int,
+        rest: Callable[[Hashable], None] = lambda function: None,
+        patience: float = PATIENCE_SECONDS,
+    ) -> None:
+        """`rest` is called before a thread waits: whatever others may need, it must not hold meanwhile."""
         self.call = call
+        self.rest = rest
         self.calls_at_most = calls_at_most
         self.patience = patience
         self._door = threading.Lock()
@@ -99,6 +108,7 @@ class Lanes:
     def _wait(self, traveller: Traveller) -> None:
         """Until there is an answer, or the lead to take over. Raises Busy."""
         try:
+            self.rest(traveller.function)
             has_left = not traveller.gate.acquire(timeout=self.patience) and self._leaves_line(traveller)
         except BaseException:
             # This thread is being ended. If the lead was handed to it a moment ago, the others must not wait for it.

@@ -96,7 +96,14 @@ class _Function(NamedTuple):
 
 @functools.cache
 def _lanes() -> Lanes:
-    return Lanes(call=_call, calls_at_most=settings.LEDGER_BATCHING_CALLS)
+    return Lanes(call=_call, calls_at_most=settings.LEDGER_BATCHING_CALLS, rest=_lend_connection)
+
+
+def _lend_connection(function: Any) -> None:
+    """Give a pooled connection back before waiting: if those who wait held them all, whoever goes first would find none."""
+    connection = connections[function.using]
+    if connection.settings_dict["OPTIONS"].get("pool"):
+        connection.close()
 
 
 def _call(function: Any, postings: Sequence[Any], lock_timeout_ms: int | None = None) -> list[Any]:

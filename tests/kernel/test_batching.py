@@ -414,6 +414,36 @@ def test_who_was_taken_along_and_hears_nothing_can_not_know():
     assert office.is_idle()
 
 
+@pytest.mark.parametrize(("pool", "closed"), [({"max_size": 8}, 1), (None, 0)])
+def test_who_waits_holds_no_pooled_connection(monkeypatch, pool, closed):
+    """Or those who wait would hold them all, and whoever goes first would find none. A connection of the thread's own is kept."""
+
+    class Held:
+        settings_dict = {"OPTIONS": {"pool": pool}}
+        count = 0
+
+        def close(self):
+            self.count += 1
+
+    held = Held()
+    monkeypatch.setattr(posting, "connections", {"default": held})
+    posting._lend_connection(FUNCTION)
+    assert held.count == closed
+
+
+def test_who_waits_lets_go_first(office):
+    rested = []
+    office.lanes.rest = lambda function: rested.append(function.name)
+    with locked(FIRST):
+        first = office.send("first")
+        office.until(blocked_backend)
+        second = office.send("second")
+        office.until_waiting(1)
+        office.until(lambda: rested)
+    assert {first.result().outcome, second.result().outcome} == {"posted"}
+    assert rested == ["toy_post"]
+
+
 def test_one_key_forty_times_at_once_is_posted_once(office):
     with locked(FIRST):
         sent = [office.send("same")]
