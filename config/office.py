@@ -8,7 +8,8 @@ from django.contrib.admin.apps import AdminConfig
 from django.contrib.admin.sites import AdminSite
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
-from django.urls import reverse
+from django.urls import path, reverse
+from django.utils.functional import SimpleLazyObject
 from unfold.sites import UnfoldAdminSite
 
 # The order of the sidebar and the overview; an app that is not named here stands last.
@@ -51,6 +52,23 @@ class OfficeSite(UnfoldAdminSite):
 
         return super().index(request, {**dashboard(request), **(extra_context or {})})
 
+    def get_urls(self) -> list[Any]:
+        from config.desk import views  # noqa: PLC0415
+
+        page = self.admin_view
+        return [
+            path("desk/export/start/", page(views.export), name="desk_export_start"),
+            path("desk/export/<uuid:export_id>/progress/", page(views.progress), name="desk_export_progress"),
+            path("desk/export/<uuid:export_id>/file/", page(views.download), name="desk_export_download"),
+            path("desk/savedfilter/save/", page(views.save_filter), name="desk_savedfilter_save"),
+            path("desk/savedfilter/<int:filter_id>/forget/", page(views.forget_filter), name="desk_savedfilter_forget"),
+            path("desk/profile/", page(views.profile), name="desk_profile"),
+            *super().get_urls(),
+        ]
+
+    def each_context(self, request: HttpRequest) -> dict[str, Any]:
+        return {**super().each_context(request), "saved_filters": SimpleLazyObject(lambda: saved_filters(request))}
+
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[dict[str, Any]]:
         """The apps in the order of the business."""
         order = list(SECTIONS)
@@ -58,6 +76,13 @@ class OfficeSite(UnfoldAdminSite):
             super().get_app_list(request, app_label),
             key=lambda app: order.index(app["app_label"]) if app["app_label"] in SECTIONS else len(order),
         )
+
+
+def saved_filters(request: HttpRequest) -> list[Any]:
+    """The reader's own, of the list that is open; asked for only where a page shows them."""
+    from config.desk.models import SavedFilter  # noqa: PLC0415
+
+    return list(SavedFilter.objects.filter(user_id=request.user.pk, path=request.path))
 
 
 def environment_badge(request: HttpRequest) -> list[str]:

@@ -10,6 +10,7 @@ from pathlib import Path
 import environ
 import structlog
 from django.core.exceptions import ImproperlyConfigured
+from django.urls import reverse_lazy
 
 # numeric(38,18) needs 38 digits and sums of it more; Python's default of 28 would round silently.
 # Threads copy DefaultContext, so it must be set before the first one starts.
@@ -172,6 +173,9 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
 }
 
+# Where long exports are written until they are fetched; of several machines, all must see it.
+EXPORT_FOLDER = env.path("EXPORT_FOLDER", default=str(BASE_DIR / "var" / "exports"))
+
 UNFOLD = {
     "SITE_TITLE": "Countinghouse",
     "SITE_HEADER": "Countinghouse",
@@ -199,7 +203,9 @@ UNFOLD = {
             "950": "#042f2e",
         },
     },
-    "SIDEBAR": {"show_search": True, "show_all_applications": False, "navigation": "config.office.navigation"},
+    "ACCOUNT": {"navigation": [{"title": "My profile", "link": reverse_lazy("admin:desk_profile")}]},
+    "COMMAND": {"search_callback": "config.finding.find", "show_history": False},
+    "SIDEBAR": {"show_search": True, "command_search": True, "show_all_applications": False, "navigation": "config.office.navigation"},
 }
 
 # What no line of ours shows isn't looked up for each of them (the standard library's own way of saying so).

@@ -47,6 +47,8 @@ class ReadOnly:
     model: type[models.Model]
     show_full_result_count = False
     sortable_by = ()
+    # Its list has doors to a file of what it shows, and to saved filters.
+    can_export = True
 
     def __init__(self, model: type[models.Model], admin_site: admin.AdminSite) -> None:
         super().__init__(model, admin_site)  # type: ignore[call-arg]

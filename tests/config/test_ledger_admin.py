@@ -171,7 +171,7 @@ def test_a_search_finds_nothing_that_only_resembles(office, posted, term):
 
 
 def test_a_list_costs_the_same_with_one_row_and_with_many(office, posted, django_assert_num_queries):
-    queries = 5
+    queries = 6
     with django_assert_num_queries(queries):
         office.get(LIST)
     post(20)

@@ -9,6 +9,7 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
+from unfold.contrib.filters.admin import RangeDateTimeFilter
 
 PARAMETER = "window"
 DEFAULT = "30"
@@ -53,6 +54,23 @@ class WindowFilter(admin.SimpleListFilter):
             return queryset
         # The id is in the order of making and is what the list is ordered by: its index alone finds the window.
         return queryset.filter(id__gte=first_id(start), created_at__gte=start)
+
+
+class MomentRangeFilter(RangeDateTimeFilter):
+    """From one moment to another, in the reader's zone; a day without a time is from its beginning, or to its end."""
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        since, until = self._moment("from", "00:00:00"), self._moment("to", "23:59:59.999999")
+        if since is not None:
+            queryset = queryset.filter(**{f"{self.parameter_name}__gte": since})
+        return queryset if until is None else queryset.filter(**{f"{self.parameter_name}__lte": until})
+
+    def _moment(self, end: str, default: str) -> datetime | None:
+        day, time = (self.used_parameters.get(f"{self.parameter_name}_{end}_{part}") or "" for part in (0, 1))
+        try:
+            return timezone.make_aware(datetime.fromisoformat(f"{day}T{time or default}"))
+        except ValueError:
+            return None
 
 
 def _is_narrowed(request: HttpRequest) -> bool:

@@ -12,16 +12,15 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.http import urlencode
 from unfold.admin import ModelAdmin
-from unfold.contrib.filters.admin import RangeDateTimeFilter
 
-from kernel.ledger.admin.filters import WindowFilter
+from kernel.ledger.admin.filters import MomentRangeFilter, WindowFilter
 from kernel.ledger.admin.paging import EstimatingPaginator
 from kernel.ledger.admin.shown import actor_names, json_block, label, money, origin, row_link
 from kernel.ledger.corrections.choices import State
 from kernel.ledger.corrections.kinds import Kind, kinds_for
 from kernel.ledger.corrections.selectors import requests_about
 from kernel.ledger.money import MoneyField
-from kernel.ledger.rows import LedgerRow
+from kernel.ledger.rows import LedgerRow, TenantOwned
 from kernel.tenants.admin import PlainChangeList, ReadOnly, local_time
 from kernel.tenants.models import Tenant
 
@@ -92,7 +91,7 @@ class LedgerAdmin(ReadOnly, ModelAdmin):
         chosen = list(super().get_list_filter(request))
         if not issubclass(self.model, LedgerRow):
             return chosen
-        return [WindowFilter, ("created_at", RangeDateTimeFilter), *chosen]
+        return [WindowFilter, ("created_at", MomentRangeFilter), *chosen]
 
     def get_search_results(self, request: HttpRequest, queryset: models.QuerySet, search_term: str) -> tuple[models.QuerySet, bool]:
         """Rows with exactly this value in one of the columns. The indices begin with the tenant, so each tenant is probed once."""
@@ -102,7 +101,7 @@ class LedgerAdmin(ReadOnly, ModelAdmin):
         rows = self.get_queryset(request).order_by()
         found: set[Any] = set()
         for name in self.search_fields:
-            probed = rows if name == "id" else rows.filter(tenant__in=Tenant.objects.all())
+            probed = rows if name == "id" or not issubclass(self.model, TenantOwned) else rows.filter(tenant__in=Tenant.objects.all())
             if _can_equal(probed, name, term):
                 found.update(probed.filter(**{name: term}).values_list("pk", flat=True)[:MOST_MATCHES])
         return queryset.filter(pk__in=found), False

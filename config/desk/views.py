@@ -1,0 +1,133 @@
+"""The desk's own pages: exports and their progress, saved filters, and one's own profile."""
+
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import ValidationError
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
+from django.shortcuts import get_object_or_404
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.http import require_POST, require_safe
+from unfold.widgets import UnfoldAdminTextInputWidget
+
+from config.desk import exporting
+from config.desk.models import Export, SavedFilter
+from config.desk.sheets import write_excel
+from kernel.tenants.models import StaffProfile, check_time_zone
+
+EXCEL = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+
+
+@require_safe
+def export(request: HttpRequest) -> HttpResponse:
+    """The list at `from` as a file; a long workbook is written behind a progress page."""
+    address = _address(request.GET.get("from", ""))
+    found = exporting.extract(request, address)
+    name = f"{found.title.replace(' ', '-').lower()}-{timezone.now():%Y%m%d-%H%M%S}"
+    if request.GET.get("format") != "xlsx":
+        response = StreamingHttpResponse(exporting.lines(found), content_type="text/csv; charset=utf-8")
+        response["Content-Disposition"] = f'attachment; filename="{name}.csv"'
+        return response
+    if found.count > exporting.MOST_AT_ONCE:
+        started = exporting.begin(request, found, address=address)
+        return HttpResponseRedirect(reverse("admin:desk_export_progress", args=(started.pk,)))
+    file = NamedTemporaryFile(suffix=".xlsx")  # noqa: SIM115 - the response closes it
+    write_excel(Path(file.name), found.headers, found.stream(), moved=lambda rows: None)
+    return FileResponse(open(file.name, "rb"), as_attachment=True, filename=f"{name}.xlsx", content_type=EXCEL)
+
+
+@require_safe
+def progress(request: HttpRequest, export_id: UUID) -> HttpResponse:
+    """How far the file is; the page asks again by itself until it is ready."""
+    found = get_object_or_404(Export, pk=export_id, user_id=request.user.pk)
+    share = min(99, found.rows * 100 // found.expected) if found.expected else 0
+    context = {
+        **admin.site.each_context(request),
+        "title": "Export",
+        "export": found,
+        "share": 100 if found.state == Export.State.READY else share,
+        "is_dead": exporting.is_dead(found),
+    }
+    return TemplateResponse(request, "office/export.html", context)
+
+
+@require_safe
+def download(request: HttpRequest, export_id: UUID) -> HttpResponse:
+    found = get_object_or_404(Export, pk=export_id, user_id=request.user.pk, state=Export.State.READY)
+    path = exporting.file_of(found)
+    if not path.is_file():
+        raise Http404
+    return FileResponse(path.open("rb"), as_attachment=True, filename=f"{found.title.replace(' ', '-')}.xlsx", content_type=EXCEL)
+
+
+@require_POST
+def save_filter(request: HttpRequest) -> HttpResponse:
+    """Keep the list at `from` under a name; the same name again means the newer one."""
+    address = _address(request.POST.get("from", ""))
+    name = request.POST.get("name", "").strip()[:80]
+    parts = urlsplit(address)
+    if not name or "\0" in address + name:
+        messages.error(request, "Give the filter a name.")
+        return HttpResponseRedirect(address)
+    SavedFilter.objects.update_or_create(user=request.user, path=parts.path[:200], name=name, defaults={"query": parts.query})
+    messages.success(request, f"“{name}” is among your saved filters.")
+    return HttpResponseRedirect(address)
+
+
+@require_POST
+def forget_filter(request: HttpRequest, filter_id: int) -> HttpResponse:
+    found = get_object_or_404(SavedFilter, pk=filter_id, user_id=request.user.pk)
+    address = found.path
+    found.delete()
+    messages.success(request, f"“{found.name}” is forgotten.")
+    return HttpResponseRedirect(address)
+
+
+class ProfileForm(forms.Form):
+    time_zone = forms.CharField(
+        label="Time zone",
+        max_length=64,
+        widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off", "list": "zones"}),
+        help_text="All times are shown in it; UTC is in the tooltip.",
+    )
+
+    def clean_time_zone(self) -> str:
+        name: str = self.cleaned_data["time_zone"]
+        try:
+            check_time_zone(name)
+        except ValidationError:
+            raise forms.ValidationError("There is no such zone; the names are like Europe/Berlin.") from None
+        return name
+
+
+def profile(request: HttpRequest) -> HttpResponse:
+    """One's own profile: what is one's own to change of it."""
+    own = StaffProfile.objects.filter(user_id=request.user.pk).first()
+    form = ProfileForm(request.POST or None, initial={"time_zone": own.time_zone if own else "UTC"})
+    if request.method == "POST" and form.is_valid():
+        StaffProfile.objects.update_or_create(user_id=request.user.pk, defaults={"time_zone": form.cleaned_data["time_zone"]})
+        messages.success(request, "Times are shown in your zone from now on.")
+        return HttpResponseRedirect(reverse("admin:desk_profile"))
+    context: dict[str, Any] = {**admin.site.each_context(request), "title": "My profile", "form": form, "zones": _zones()}
+    return TemplateResponse(request, "office/profile.html", context)
+
+
+def _zones() -> list[str]:
+    from zoneinfo import available_timezones  # noqa: PLC0415
+
+    return sorted(name for name in available_timezones() if "/" in name and not name.startswith(("Etc/", "SystemV/")))
+
+
+def _address(given: str) -> str:
+    """A path of this site. Raises Http404 for anything else."""
+    if not given.startswith("/admin/") or "\0" in given or not url_has_allowed_host_and_scheme(given, allowed_hosts=None):
+        raise Http404
+    return given

@@ -1,0 +1,221 @@
+"""Files of what a list shows: exactly those rows, every digit, nothing that a spreadsheet would run, and no more for who sees less."""
+
+import csv
+import io
+import time
+from datetime import timedelta
+from decimal import Decimal
+from zipfile import ZipFile
+
+import pytest
+from django.contrib.auth.models import Group
+from django.test import Client
+from django.utils import timezone
+
+from billing import services as billing
+from config.desk import exporting
+from config.desk.models import Export, SavedFilter
+from config.desk.sheets import cell, csv_lines, harmless, is_exact_in_excel, write_excel
+from kernel.tenants.models import StaffProfile, StaffTenant
+from tests.factories import TenantFactory
+
+LIST = "/admin/billing/transaction/"
+START = "/admin/desk/export/start/"
+
+
+@pytest.fixture
+def tenant(db):
+    return TenantFactory()
+
+
+@pytest.fixture
+def viewer(django_user_model):
+    user = django_user_model.objects.create_user("victor", password="a-long-password", is_staff=True)
+    user.groups.add(Group.objects.get(name="viewer"))
+    return user
+
+
+@pytest.fixture
+def reader(viewer):
+    client = Client()
+    client.force_login(viewer)
+    return client
+
+
+def charge(tenant, amount, reference_id, *, type="usage", **more):
+    who = {"tenant_id": tenant.id, "actor": "command:test"}
+    return billing.record_transaction(**who, amount=Decimal(amount), type=type, reference_id=reference_id, **more)
+
+
+def rows_of(response):
+    assert response.status_code == 200
+    text = b"".join(response.streaming_content).decode().removeprefix("\ufeff")
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def take(client, query="", format="csv"):
+    return client.get(START, {"format": format, "from": f"{LIST}{query}"})
+
+
+def test_a_file_holds_exactly_what_is_filtered_and_adds_up(reader, tenant):
+    charge(tenant, "100", "a", type="topup")
+    charge(tenant, "0.1", "b")
+    charge(tenant, "0.000000000000000002", "c")
+    rows = rows_of(take(reader, "?direction=debit"))
+    assert [row["reference_id"] for row in rows] == ["c", "b"]
+    assert sum(Decimal(row["effect"]) for row in rows) == Decimal("-0.100000000000000002")
+    assert {row["reference_id"] for row in rows_of(take(reader, "?q=a"))} == {"a"}
+    assert len(rows_of(take(reader))) == 3
+
+
+def test_the_window_of_the_list_is_the_window_of_the_file(reader, tenant):
+    charge(tenant, "1", "a")
+    tomorrow = (timezone.now() + timedelta(days=1)).date()
+    assert rows_of(take(reader, f"?created_at_from_0={tomorrow}&created_at_from_1=00:00:00")) == []
+    assert len(rows_of(take(reader, "?window=today"))) == 1
+
+
+def test_who_sees_some_tenants_exports_those(reader, viewer, tenant):
+    charge(tenant, "1", "mine")
+    charge(TenantFactory(), "1", "foreign")
+    profile = StaffProfile.objects.create(user=viewer, sees_all_tenants=False)
+    StaffTenant.objects.create(profile=profile, tenant=tenant)
+    assert [row["reference_id"] for row in rows_of(take(reader))] == ["mine"]
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"])
+def test_text_that_a_spreadsheet_would_run_is_harmless(reader, tenant, text):
+    charge(tenant, "1", "a", description=text)
+    assert rows_of(take(reader))[0]["description"] == f"'{text}"
+    assert harmless(text).startswith("'")
+
+
+@pytest.mark.parametrize(
+    ("amount", "exact"),
+    [
+        ("0.1", True),
+        ("-1234.5", True),
+        ("123456789012345", True),
+        ("1234567890123456", False),
+        ("0.000000000000000001", True),
+        ("1.000000000000000001", False),
+        ("99999999999999999999", False),
+        ("1e18", True),
+        ("0", True),
+    ],
+)
+def test_a_number_goes_to_excel_as_a_number_only_if_none_of_its_digits_is_lost(amount, exact):
+    assert is_exact_in_excel(Decimal(amount)) is exact
+
+
+def test_a_workbook_keeps_every_digit(tmp_path):
+    path = tmp_path / "book.xlsx"
+    rows = [(Decimal("1.000000000000000001"), Decimal("-0.5"), "=HYPERLINK(1)", True, None)]
+    assert write_excel(path, ["a", "b", "c", "d", "e"], rows, moved=lambda count: None) == 1
+    with ZipFile(path) as archive:
+        sheet = archive.read("xl/worksheets/sheet1.xml").decode()
+    assert "1.000000000000000001" in sheet
+    assert "<v>-0.5</v>" in sheet
+    assert "'=HYPERLINK(1)" in sheet
+    assert "<f>" not in sheet
+
+
+def test_a_workbook_of_a_list_is_a_workbook(reader, tenant):
+    charge(tenant, "1", "a")
+    response = take(reader, format="xlsx")
+    content = b"".join(response.streaming_content)
+    assert content.startswith(b"PK")
+    assert response["Content-Disposition"].endswith('.xlsx"')
+
+
+def test_a_million_rows_go_through_without_being_gathered():
+    made = 0
+
+    def rows():
+        nonlocal made
+        for made in range(1, 1_000_001):
+            yield (made, "text")
+
+    pieces = csv_lines(["a", "b"], rows())
+    assert len(next(pieces)) < 100_000
+    assert made < 2_000
+    assert sum(piece.count("\n") for piece in pieces) + 999 == 1_000_001
+
+
+@pytest.mark.parametrize(
+    "address", ["https://elsewhere.example.com/admin/", "//elsewhere.example.com", "/v1/", "/admin/nothing/", "/admin/", ""]
+)
+def test_only_lists_of_this_office_are_exported(reader, address):
+    assert reader.get(START, {"from": address}).status_code == 404
+
+
+def test_who_may_not_see_a_list_can_not_export_it(reader):
+    assert reader.get(START, {"from": "/admin/auth/user/"}).status_code in {403, 404}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_long_workbook_is_written_behind_a_progress_page(tenant, reader, viewer, monkeypatch, settings, tmp_path):
+    settings.EXPORT_FOLDER = tmp_path
+    monkeypatch.setattr(exporting, "MOST_AT_ONCE", 2)
+    for number in range(5):
+        charge(tenant, "1", str(number))
+    response = take(reader, "?window=all", format="xlsx")
+    assert response.status_code == 302
+    assert "Export" in reader.get(response["Location"]).content.decode()
+    until = time.monotonic() + 20
+    while Export.objects.get().state == Export.State.WRITING and time.monotonic() < until:
+        time.sleep(0.05)
+    export = Export.objects.get()
+    assert (export.state, export.rows) == (Export.State.READY, 5)
+    page = reader.get(response["Location"]).content.decode()
+    file = f"/admin/desk/export/{export.id}/file/"
+    assert file in page
+    assert b"".join(reader.get(file).streaming_content).startswith(b"PK")
+
+
+def test_an_export_that_died_says_so_and_offers_a_way_on(reader, viewer):
+    export = Export.objects.create(user=viewer, title="x", source=LIST, format="xlsx", moved_at=timezone.now() - timedelta(hours=1))
+    page = reader.get(f"/admin/desk/export/{export.id}/progress/").content.decode()
+    assert "Start again" in page
+    assert "http-equiv" not in page
+
+
+def test_nobody_fetches_another_ones_export(reader, boss):
+    export = Export.objects.create(user=boss, title="x", source=LIST, format="xlsx", state=Export.State.READY)
+    for page in ("progress", "file"):
+        assert reader.get(f"/admin/desk/export/{export.id}/{page}/").status_code == 404
+
+
+def test_a_view_is_saved_found_again_and_forgotten(reader, tenant):
+    address = f"{LIST}?direction=debit&window=7"
+    reader.post("/admin/desk/savedfilter/save/", {"from": address, "name": "Debits of the week"})
+    saved = SavedFilter.objects.get()
+    page = reader.get(LIST).content.decode()
+    assert "Debits of the week" in page
+    assert "?direction=debit&amp;window=7" in page
+    reader.post(f"/admin/desk/savedfilter/{saved.id}/forget/")
+    assert not SavedFilter.objects.exists()
+
+
+def test_ones_own_zone_is_ones_own_to_choose(reader, tenant):
+    charge(tenant, "1", "a")
+    assert "There is no such zone" in reader.post("/admin/desk/profile/", {"time_zone": "Mars/Olympus"}).content.decode()
+    assert reader.post("/admin/desk/profile/", {"time_zone": "Asia/Tokyo"}).status_code == 302
+    html = reader.get(LIST).content.decode()
+    assert " JST</time>" in html
+    assert "+00:00" in html
+
+
+def test_cells_of_every_kind():
+    moment = timezone.now()
+    assert cell(None) == ""
+    assert cell(["a", "b"]) == "a, b"
+    assert cell({"a": 1}) == '{"a": 1}'
+    assert cell(moment) == moment.isoformat()
+
+
+def test_the_palette_finds_a_row_by_its_reference_in_whatever_case_it_has(reader, tenant):
+    charge(tenant, "1", "INV-Case-7")
+    html = reader.get("/admin/search/", {"s": "INV-Case-7", "extended": "1"}).content.decode()
+    assert "usage INV-Case-7" in html
+    assert "usage INV" not in reader.get("/admin/search/", {"s": "INV-Case", "extended": "1"}).content.decode()
