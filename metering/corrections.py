@@ -7,9 +7,11 @@ import msgspec
 
 from kernel.ledger.corrections.kinds import Case, Kind, Posted, Question, register
 from metering import selectors
+from metering.choices import MOVES, Status
 from metering.services.costs import add_cost
+from metering.services.lifecycle import cancel_transaction
 
-AMOUNT = Question("amount", "What it really cost", form="amount", help="In the cost's own currency; zero waives it.")
+AMOUNT = Question("amount", "What it really cost", form="amount_or_zero", help="In the cost's own currency; zero waives it.")
 
 
 def supersede(case: Case) -> list[Posted]:
@@ -56,6 +58,37 @@ def _superseded(case: Case, *, amount: Decimal) -> list[Posted]:
     ]
 
 
+def cancel(case: Case) -> list[Posted]:
+    """Cancel a transaction that isn't over. Its costs stand: they are waived one by one."""
+    its = {"tenant_id": case.tenant_id, "transaction_id": case.target_id}
+    costs = selectors.costs(**its)
+    currency = costs[0]["fiat_asset_symbol"] if costs else "USD"
+    total = selectors.total_active(costs, currency=currency)
+    before = selectors.get_transaction(**its)["status"]
+    cancel_transaction(
+        **its, actor=case.actor, request_id=case.request_id, reason=case.reason, idempotency_key=f"correction:{case.key}"[:255]
+    )
+    return [
+        Posted(
+            account_label="metering.transaction",
+            account_id=case.target_id,
+            account_name="Transaction's status",
+            entry_number=None,
+            what=f"From {before} to cancelled",
+            unit=currency,
+            effect=Decimal(0),
+            balance_before=total,
+            balance_after=total,
+            entry_label="metering.transaction",
+            entry_id=case.target_id,
+        )
+    ]
+
+
+def _is_under_way(row: Any) -> bool:
+    return row.status in MOVES[Status.CANCELLED]
+
+
 def _is_active(row: Any) -> bool:
     return bool(row.is_active)
 
@@ -82,5 +115,16 @@ register(
         post=waive,
         fits=_is_active,
         icon="money_off",
+    )
+)
+register(
+    Kind(
+        code="metering.cancel",
+        label="metering.transaction",
+        title="Cancel",
+        does="Cancels each transaction that is not over yet. Its costs stand.",
+        post=cancel,
+        fits=_is_under_way,
+        icon="cancel",
     )
 )

@@ -33,7 +33,7 @@ class Posted:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What a kind has to know besides the rows. `form`: amount, text, choice or id."""
+    """What a kind has to know besides the rows. `form`: amount, amount_or_zero, text, choice or id."""
 
     name: str
     label: str

@@ -38,11 +38,11 @@ def waiting_requests() -> QuerySet[CorrectionRequest]:
 
 
 def is_within_threshold(*, tenant_id: UUID, size: Mapping[str, Decimal]) -> bool:
-    """Whether so much may be posted without another person: every unit at or below the tenant's threshold for it."""
+    """Whether so much may be posted without another person: every unit at or below its threshold; moving nothing may."""
     rows: dict[str, Decimal] = dict(
         CorrectionThreshold.objects.filter(tenant_id=tenant_id, unit__in=list(size)).values_list("unit", "amount")
     )
-    return all(unit in rows and amount <= rows[unit] for unit, amount in size.items())
+    return all(amount == 0 or (unit in rows and amount <= rows[unit]) for unit, amount in size.items())
 
 
 def tenant_of(*, label: str, target_ids: Iterable[UUID]) -> UUID:

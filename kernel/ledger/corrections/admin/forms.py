@@ -15,6 +15,8 @@ from kernel.ledger.money import LIMIT, PLACES, is_plain_decimal, plain
 class AmountField(forms.CharField):
     """ASCII digits with an optional sign and fraction; nothing that could be read in two ways."""
 
+    allows_zero = False
+
     def clean(self, value: Any) -> str:
         text = super().clean(value).strip()
         if not text:
@@ -25,9 +27,13 @@ class AmountField(forms.CharField):
             amount = None
         if amount is None or abs(amount) >= LIMIT or amount != round(amount, PLACES):
             raise forms.ValidationError("Write it in digits with a point, like 1234.50; no commas or letters.")
-        if amount == 0:
+        if amount == 0 and not self.allows_zero:
             raise forms.ValidationError("An amount of zero corrects nothing.")
         return plain(amount)
+
+
+class AmountOrZeroField(AmountField):
+    allows_zero = True
 
 
 class IdField(forms.CharField):
@@ -75,8 +81,9 @@ class ReasonForm(forms.Form):
 
 def field_of(question: Question) -> forms.Field:
     given = {"label": question.label, "help_text": question.help, "required": question.is_required}
-    if question.form == "amount":
-        return AmountField(widget=UnfoldAdminTextInputWidget(attrs={"inputmode": "decimal", "autocomplete": "off"}), **given)
+    if question.form in {"amount", "amount_or_zero"}:
+        field = AmountField if question.form == "amount" else AmountOrZeroField
+        return field(widget=UnfoldAdminTextInputWidget(attrs={"inputmode": "decimal", "autocomplete": "off"}), **given)
     if question.form == "id":
         return IdField(widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off"}), **given)
     if question.form == "choice":
