@@ -52,6 +52,7 @@ INSTALLED_APPS = [
     "metering",
     "credits",
     "config.desk",
+    "config.books",
 ]
 
 MIDDLEWARE = [

@@ -300,6 +300,8 @@ BEGIN
             LEFT JOIN LATERAL (
                 SELECT booked.id FROM billing_transaction booked
                 WHERE neighboured.reverses IS NULL AND neighboured.reach > interval '0' AND booked.wallet_id = neighboured.wallet_id
+                    -- Two tenants may hold one id: a book that was taken along into another keeps its ids.
+                    AND booked.tenant_id = neighboured.tenant_id
                     AND booked.likeness = ANY (ARRAY(
                         SELECT billing_likeness(hours.hour, neighboured.kind)
                         FROM generate_series(

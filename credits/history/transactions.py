@@ -21,13 +21,13 @@ from kernel.ledger.backfill.columns import (
     positive_money,
     text,
 )
-from kernel.ledger.backfill.keys import IDENTIFIED, find_existing, key_of, told
+from kernel.ledger.backfill.keys import IDENTIFIED, find_existing, key_of, post_unknown
 from kernel.ledger.backfill.rows import Posting, RowRefused
 from kernel.ledger.identifiers import new_id
 from kernel.ledger.models import BackfillRun
 from kernel.tenants.models import Tenant
 
-KINDS = tuple(kind for kind in TransactionKind.values if kind not in {TransactionKind.OPENING, TransactionKind.ROLLOVER})
+KINDS = tuple(kind for kind in TransactionKind.values if kind != TransactionKind.OPENING)
 # Kinds that take all that is left, whatever it is, and close the grant; and the status they leave.
 CLOSING = {TransactionKind.EXPIRY: "expired", TransactionKind.VOID: "voided", TransactionKind.DELETION: "deleted"}
 GRANT, TAKEN, REVERSED = "grant ", "taken ", "reversal of "
@@ -65,7 +65,7 @@ class TransactionsAdapter(Adapter):
         kind = values.get("kind") or values["type"].lower()
         if (kind == TransactionKind.REVERSAL) != ("reverses" in values):
             raise RowRefused("reverses", "belongs to a reversal, and a reversal needs it")
-        if kind in {*CLOSING, "debit", "consumption", "capture"} and values["type"] != "DEBIT":
+        if kind in {*CLOSING, "debit", "consumption", "capture", "rollover"} and values["type"] != "DEBIT":
             raise RowRefused("type", f"is DEBIT for {kind}")
         return Posting(key=key, digest=b"", body=values, kind=kind, occurred_at=values["occurred_at"])
 
@@ -138,9 +138,12 @@ class TransactionsAdapter(Adapter):
         return Outcome("grant_not_found", f"there is no {name}")
 
     def post(self, tenant: Tenant, postings: Sequence[Posting], run: BackfillRun) -> Sequence[Outcome]:
-        lines = [services.transaction_line(posting.body) for posting in postings]
-        answers = services.post_history(tenant_id=tenant.id, actor=actor_of(run), request_id=run.request_id, lines=lines)
-        return [told(answer) for answer in answers]
+        who: dict[str, Any] = {"tenant_id": tenant.id, "actor": actor_of(run), "request_id": run.request_id}
+
+        def post(fresh: list[Posting]) -> list[Any]:
+            return services.post_history(**who, lines=[services.transaction_line(posting.body) for posting in fresh])
+
+        return post_unknown(self, tenant, postings, post)
 
     def blockers(self, tenant: Tenant, run: BackfillRun, *, at_most: int) -> Iterable[Blocker]:
         for entry, kind in lookups.irreversible(tenant_id=tenant.id, request_id=run.request_id, at_most=at_most):

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
+import msgspec
 from django.utils import timezone
 
 from credits.choices import REVERSIBLE, GrantStatus, TransactionKind
@@ -15,6 +16,8 @@ from kernel.ledger.constraints import refusals
 from kernel.ledger.idempotency import digest
 from kernel.ledger.identifiers import new_id
 
+# What a caller posts by itself and may repeat, so that it has a digest; the others come of another call or of the ledger's own work.
+POSTED = (TransactionKind.DEBIT, TransactionKind.CREDIT, TransactionKind.REVERSAL)
 TEXTS = ("reason", "invoice_id", "billing_run_id")
 
 
@@ -33,19 +36,20 @@ def transaction_line(facts: Mapping[str, Any]) -> dict[str, Any]:
 
     The clock it is judged by is its own day: what came after a grant's expiry in the world came after it in the book.
     """
+    kind = facts.get("kind") or facts["type"].lower()
     return {
         **{name: facts.get(name) or "" for name in TEXTS},
         "id": facts.get("id") or new_id(),
         "grant_id": facts.get("grant_id"),
-        "kind": facts.get("kind") or facts["type"].lower(),
+        "kind": kind,
         "type": facts["type"],
         "amount": f"{facts['amount']:f}",
         "now": facts["occurred_at"],
         "occurred_at": facts["occurred_at"],
         "idempotency_key": facts.get("idempotency_key"),
-        "facts_digest": transaction_digest(facts),
+        "facts_digest": transaction_digest(facts) if kind in POSTED or "facts_digest" in facts else None,
         "reverses_id": facts.get("reverses"),
-        "chosen_by": facts.get("chosen_by"),
+        "chosen_by": None if facts.get("chosen_by") is None else msgspec.Raw(facts["chosen_by"].encode()),
     }
 
 

@@ -27,7 +27,7 @@ from kernel.ledger.backfill.columns import (
     positive_or_zero,
     text,
 )
-from kernel.ledger.backfill.keys import IDENTIFIED, find_existing, key_of, told
+from kernel.ledger.backfill.keys import IDENTIFIED, find_existing, key_of, post_unknown
 from kernel.ledger.backfill.rows import Posting, RowRefused
 from kernel.ledger.errors import InvalidValue
 from kernel.ledger.models import BackfillRun
@@ -122,9 +122,8 @@ class TransactionsAdapter(Adapter):
         return Outcome("invalid_value", f"agent_id: there is no {name}")
 
     def post(self, tenant: Tenant, postings: Sequence[Posting], run: BackfillRun) -> Sequence[Outcome]:
-        lines = [posting.body for posting in postings]
-        answers = record_history(tenant_id=tenant.id, actor=actor_of(run), request_id=run.request_id, lines=lines)
-        return [told(answer) for answer in answers]
+        who: dict[str, Any] = {"tenant_id": tenant.id, "actor": actor_of(run), "request_id": run.request_id}
+        return post_unknown(self, tenant, postings, lambda fresh: record_history(**who, lines=[posting.body for posting in fresh]))
 
     def blockers(self, tenant: Tenant, run: BackfillRun, *, at_most: int) -> Iterable[Blocker]:
         added = lookups.added_since(tenant_id=tenant.id, request_id=run.request_id, undo=run.undo_request_id, at_most=at_most)

@@ -32,6 +32,8 @@ def costs_from_json(raw: bytes) -> list[dict[str, Any]] | None:
     """Raises Invalid, which names the cost by its place."""
     if raw == b"null":
         return None
+    if raw[:1] == b'"':
+        return costs_from_text(msgspec.json.decode(raw))
     try:
         given = _decoder.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

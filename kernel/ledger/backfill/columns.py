@@ -177,7 +177,7 @@ def whole(*, lowest: int, highest: int) -> Callable[[str], int]:
 
 def whole_from_json(lowest: int, highest: int) -> Callable[[bytes], int | None]:
     read = whole(lowest=lowest, highest=highest)
-    return lambda raw: None if raw == b"null" else read(raw.decode())
+    return lambda raw: None if raw == b"null" else read(raw.decode().strip('"'))
 
 
 def digest_text(value: str) -> str:
@@ -193,6 +193,9 @@ def json_text(value: str) -> str:
 
 
 def json_from_json(raw: bytes) -> str | None:
+    """A JSON value, or a string that holds the text of one: an export writes so what has line breaks of its own."""
+    if raw[:1] == b'"':
+        return json_text(_text_decoder.decode(raw))
     return None if raw == b"null" else _checked_json(raw)
 
 

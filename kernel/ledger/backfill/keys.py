@@ -3,10 +3,11 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from kernel.ledger.backfill.adapters import ALREADY_THERE, CONFLICT, POSTED, Existing, Outcome
+from kernel.ledger.backfill.adapters import ALREADY_THERE, CONFLICT, POSTED, Adapter, Existing, Outcome
 from kernel.ledger.backfill.columns import Column, digest_text, identifier, text
-from kernel.ledger.backfill.rows import RowRefused
+from kernel.ledger.backfill.rows import Posting, RowRefused
 from kernel.ledger.errors import IdempotencyConflict, LedgerError
+from kernel.ledger.idempotency import differing
 from kernel.tenants.models import Tenant
 
 KEY, ID = "key ", "id "
@@ -37,6 +38,30 @@ def find_existing(look: Callable[..., list[Any]], tenant: Tenant, keys: Sequence
         if key is not None:
             found[f"{KEY}{key}"] = existing
     return found
+
+
+def against(facts: Sequence[str], first: bytes, second: bytes, where: str) -> Outcome:
+    """What a row is to one that has its key. A row without a digest (the ledger's own closing entries) is known by its id alone."""
+    names = differing(facts, first, second) if first else []
+    if not names:
+        return Outcome(ALREADY_THERE)
+    return Outcome(CONFLICT, f"the key stands for {where} with another {', '.join(names)}")
+
+
+def post_unknown(
+    adapter: Adapter, tenant: Tenant, postings: Sequence[Posting], post: Callable[[list[Posting]], list[Any]]
+) -> list[Outcome]:
+    """Post through `post` what isn't known by its id already; the ledgers themselves look only for idempotency keys."""
+    ids = [posting.key for posting in postings if posting.key.startswith(ID)]
+    found = adapter.existing(tenant, ids) if ids else {}
+    fresh = [posting for posting in postings if posting.key not in found]
+    answers = iter(post(fresh) if fresh else ())
+    return [
+        against(adapter.facts, known.digest, posting.digest, f"{known.id} in the book")
+        if (known := found.get(posting.key)) is not None
+        else told(next(answers))
+        for posting in postings
+    ]
 
 
 def told(answer: Any) -> Outcome:

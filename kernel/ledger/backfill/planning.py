@@ -9,11 +9,11 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
-from kernel.ledger.backfill.adapters import ALREADY_THERE, CONFLICT, POSTED, Account, Adapter, Existing, Outcome
+from kernel.ledger.backfill.adapters import ALREADY_THERE, POSTED, Account, Adapter, Existing, Outcome
+from kernel.ledger.backfill.keys import against
 from kernel.ledger.backfill.rejects import RejectWriter, told
 from kernel.ledger.backfill.rows import Posting, Row
 from kernel.ledger.backfill.scratch import Scratch, Seen
-from kernel.ledger.idempotency import differing
 from kernel.tenants.models import Tenant
 
 INVALID = "invalid"
@@ -100,10 +100,7 @@ class Planner:
         return Outcome(POSTED)
 
     def _against(self, posting: Posting, first: bytes, where: str) -> Outcome:
-        if posting.digest == first:
-            return Outcome(ALREADY_THERE)
-        names = differing(self.adapter.facts, first, posting.digest)
-        return Outcome(CONFLICT, f"the key stands for {where} with another {', '.join(names)}")
+        return against(self.adapter.facts, first, posting.digest, where)
 
     def _move(self, posting: Posting, accounts: dict[str, Account]) -> Outcome | None:
         """Move the simulated balances, or say why the ledger would not."""

@@ -1,0 +1,108 @@
+"""What must hold of the credits book; `find_faults` recomputes all of it from the entries."""
+
+from collections.abc import Iterator
+from uuid import UUID
+
+from kernel.ledger import proofs
+from kernel.ledger.proofs import Fault, Proof
+
+
+def find_faults(*, tenant_id: UUID | None = None, at_most: int = 1) -> Iterator[Fault]:
+    """The first faults of each proof, over the whole book or one tenant's."""
+    return proofs.find_faults(PROOFS, tenant_id=tenant_id, at_most=at_most)
+
+
+PROOFS = (
+    Proof(
+        name="credits_chain",
+        says="A grant's transactions are numbered 1, 2, 3 in the order of their time, and each balance is the one before plus or minus it.",
+        statement="""
+            SELECT tenant_id, grant_id, id, entry_number, number_before, balance_before, type, amount, balance_after
+            FROM (
+                SELECT tenant_id, grant_id, id, entry_number, type, amount, balance_after, created_at,
+                    coalesce(lag(entry_number) OVER chain, 0) AS number_before,
+                    coalesce(lag(balance_after) OVER chain, 0) AS balance_before,
+                    lag(created_at) OVER chain AS time_before
+                FROM credits_transaction
+                WHERE %(tenant)s::uuid IS NULL OR tenant_id = %(tenant)s
+                WINDOW chain AS (PARTITION BY tenant_id, grant_id ORDER BY entry_number)
+            ) AS entry
+            WHERE entry_number <> number_before + 1 OR created_at < time_before
+                OR balance_after <> balance_before + CASE type WHEN 'CREDIT' THEN amount ELSE -amount END
+        """,
+    ),
+    Proof(
+        name="credits_grant",
+        says="A grant opens with its original amount and stands where its newest transaction left it.",
+        statement="""
+            SELECT account.tenant_id, account.id, account.balance, newest.balance_after, account.last_entry_number, newest.entry_number,
+                account.original_amount, first.amount AS opened_with
+            FROM credits_grant account
+            LEFT JOIN LATERAL (
+                SELECT entry_number, balance_after, created_at FROM credits_transaction
+                WHERE tenant_id = account.tenant_id AND grant_id = account.id ORDER BY entry_number DESC LIMIT 1
+            ) AS newest ON true
+            LEFT JOIN credits_transaction first
+                ON first.tenant_id = account.tenant_id AND first.grant_id = account.id AND first.entry_number = 1
+            WHERE (%(tenant)s::uuid IS NULL OR account.tenant_id = %(tenant)s) AND (
+                account.balance IS DISTINCT FROM newest.balance_after OR account.last_entry_number IS DISTINCT FROM newest.entry_number
+                OR account.last_entry_at IS DISTINCT FROM newest.created_at OR first.kind IS DISTINCT FROM 'opening'
+                OR first.amount IS DISTINCT FROM account.original_amount)
+        """,
+    ),
+    Proof(
+        name="credits_reversal",
+        says="A reversal stands in its original's grant, over the same amount, the other way.",
+        statement="""
+            SELECT reversal.tenant_id, reversal.id, reversal.grant_id, reversal.type, reversal.amount, original.id AS original_id,
+                original.grant_id AS original_grant_id, original.type AS original_type, original.amount AS original_amount
+            FROM credits_transaction reversal
+            LEFT JOIN credits_transaction original
+                ON original.tenant_id = reversal.tenant_id AND original.id = reversal.reverses_id
+            WHERE reversal.reverses_id IS NOT NULL AND (%(tenant)s::uuid IS NULL OR reversal.tenant_id = %(tenant)s) AND (
+                original.id IS NULL OR original.grant_id <> reversal.grant_id OR original.amount <> reversal.amount
+                OR original.type = reversal.type)
+        """,
+    ),
+    Proof(
+        name="credits_customer",
+        says="A transaction belongs to its grant's customer.",
+        statement="""
+            SELECT entry.tenant_id, entry.id, entry.customer_id, account.customer_id AS grants_customer_id
+            FROM credits_transaction entry
+            LEFT JOIN credits_grant account ON account.tenant_id = entry.tenant_id AND account.id = entry.grant_id
+            WHERE (%(tenant)s::uuid IS NULL OR entry.tenant_id = %(tenant)s) AND account.customer_id IS DISTINCT FROM entry.customer_id
+        """,
+    ),
+    Proof(
+        name="credits_held",
+        says="What is reserved of a grant is what the lines of its holds still reserve.",
+        statement="""
+            SELECT account.tenant_id, account.id, account.held, coalesce(line.remaining, 0) AS remaining
+            FROM credits_grant account
+            LEFT JOIN (
+                SELECT tenant_id, grant_id, sum(remaining) AS remaining FROM credits_holdline GROUP BY tenant_id, grant_id
+            ) AS line ON line.tenant_id = account.tenant_id AND line.grant_id = account.id
+            WHERE (%(tenant)s::uuid IS NULL OR account.tenant_id = %(tenant)s) AND account.held <> coalesce(line.remaining, 0)
+        """,
+    ),
+    Proof(
+        name="credits_invoice",
+        says="No invoice has given back more of a grant than it took.",
+        statement="""
+            SELECT tenant_id, grant_id, invoice_id, sum(CASE type WHEN 'DEBIT' THEN amount ELSE -amount END) AS taken
+            FROM credits_transaction
+            WHERE invoice_id <> '' AND (%(tenant)s::uuid IS NULL OR tenant_id = %(tenant)s)
+            GROUP BY tenant_id, grant_id, invoice_id HAVING sum(CASE type WHEN 'DEBIT' THEN amount ELSE -amount END) < 0
+        """,
+    ),
+    Proof(
+        name="credits_key",
+        says="A tenant has each idempotency key once.",
+        statement="""
+            SELECT tenant_id, idempotency_key, count(*) AS transactions FROM credits_transaction
+            WHERE idempotency_key IS NOT NULL AND (%(tenant)s::uuid IS NULL OR tenant_id = %(tenant)s)
+            GROUP BY tenant_id, idempotency_key HAVING count(*) > 1
+        """,
+    ),
+)

@@ -1,0 +1,148 @@
+"""Every corruption that a hand in the database can do is found by its proof."""
+
+import json
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+import pytest
+from django.db import connection
+
+from billing import services as billing
+from config.books.proving import LEDGERS, searches
+from credits import services as credits
+from metering.services.costs import add_cost
+from metering.services.lifecycle import complete_transaction
+from metering.services.transactions import record_transaction
+from tests.factories import TenantFactory
+
+pytestmark = pytest.mark.django_db
+MOMENT = datetime(2026, 1, 5, 12, tzinfo=UTC)
+TABLES = (
+    *("billing_transaction", "billing_wallet", "billing_dailytotal", "billing_transactiontype"),
+    *("credits_grant", "credits_transaction", "metering_transaction", "metering_cost", "metering_rollup"),
+)
+
+
+@pytest.fixture
+def books(who):
+    """A small book of each kind, made as callers make it."""
+    told = {"agent_id": "robot", "description": "a cup", "metadata": '{"a": 1.50, "b": [1]}', "occurred_at": MOMENT}
+    billing.record_transaction(**who, amount=Decimal(100), type="topup", reference_id="r1")
+    charge = billing.record_transaction(**who, amount=Decimal("30.50"), type="usage", reference_id="r2", currency="USD", **told)
+    billing.record_transaction(**who, amount=Decimal(5), type="usage", reference_id="r3")
+    billing.reverse_transaction(**who, transaction_id=charge.id, reason_code="other", reason="so", amount=Decimal(10), reference_id="r4")
+    make_grants(who)
+    make_metering(who)
+
+
+def make_grants(who):
+    facts = {"customer_id": "maria", "name": "Start", "unit_type": "CURRENCY", "currency": "USD", "effective_date": date(2026, 1, 1)}
+    grant = credits.create_grant(**who, **facts, amount=Decimal(100), cost_of_credit=Decimal(80), idempotency_key="g")
+    other = credits.create_grant(**who, **facts, amount=Decimal(7), idempotency_key="h")
+    spent = credits.post_transaction(
+        **who, grant_id=grant.id, type="DEBIT", amount=Decimal(40), idempotency_key="t1", reason="so", invoice_id="i", occurred_at=MOMENT
+    )
+    credits.post_transaction(**who, grant_id=other.id, type="DEBIT", amount=Decimal(1), idempotency_key="t2")
+    credits.reverse_transaction(**who, transaction_id=spent.id, reason="oops", idempotency_key="t3")
+
+
+def make_metering(who):
+    cost = {"fiat_amount": Decimal("0.05"), "fiat_asset_symbol": "USD", "is_estimate": True, "cost_details": None}
+    names = {"service_name": "search", "action_name": "query", "resource_name": "/v1", "agent_name": "robot"}
+    recorded = record_transaction(**who, **names, idempotency_key="m", metadata='{"a":1.50}', occurred_at=MOMENT, costs=[cost])
+    identifier = recorded.row["id"]
+    later = {"fiat_amount": Decimal("0.07"), "fiat_asset_symbol": "USD", "is_estimate": False}
+    add_cost(**who, transaction_id=identifier, **later, supersedes_cost_id=recorded.row["costs"][0]["id"])
+    complete_transaction(**who, transaction_id=identifier, outcome="success")
+
+
+def plant(statement):
+    """Do what no caller can: past the triggers and the checks."""
+    with connection.cursor() as cursor:
+        # A table with pending checks can't be altered.
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        for table in TABLES:
+            cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
+        cursor.execute(
+            "SELECT conrelid::regclass, conname FROM pg_constraint"
+            " WHERE contype IN ('c', 'f') AND conrelid::regclass::text = ANY (%s) ORDER BY 1",
+            [list(TABLES)],
+        )
+        for table, name in cursor.fetchall():
+            cursor.execute(f'ALTER TABLE {table} DROP CONSTRAINT "{name}"')
+        cursor.execute(statement)
+        assert cursor.rowcount >= 1
+
+
+def found(tenant_id=None):
+    return {name for ledger in LEDGERS for name, _, search in searches(ledger) if list(search(tenant_id, 1))}
+
+
+@pytest.mark.usefixtures("books")
+def test_books_that_callers_made_are_right(call):
+    text, code = call("verify_ledgers")
+    assert code == 0, text
+    assert found() == set()
+
+
+CORRUPTIONS = [
+    ("UPDATE billing_wallet SET balance = balance + 1", "billing_wallet"),
+    ("UPDATE billing_wallet SET last_entry_number = 9", "billing_wallet"),
+    ("UPDATE billing_transaction SET balance_after = balance_after + 1 WHERE entry_number = 2", "billing_chain"),
+    ("UPDATE billing_transaction SET entry_number = 9 WHERE entry_number = 4", "billing_chain"),
+    ("UPDATE billing_transaction SET created_at = '2020-01-01' WHERE entry_number = 3", "billing_chain"),
+    ("DELETE FROM billing_transaction WHERE entry_number = 2", "billing_chain"),
+    ("UPDATE billing_transaction SET effect = -effect WHERE entry_number = 3", "billing_effect"),
+    ("UPDATE billing_transaction SET currency = 'EUR' WHERE entry_number = 3", "billing_effect"),
+    ("UPDATE billing_transactiontype SET direction = 'credit' WHERE code = 'usage'", "billing_effect"),
+    ("UPDATE billing_transaction SET reversed_amount = 11 WHERE entry_number = 2", "billing_reversal"),
+    ("UPDATE billing_transaction SET reverses_id = NULL WHERE entry_number = 4", "billing_reversal"),
+    ("UPDATE billing_dailytotal SET debits = debits + 1", "billing_daily_total"),
+    ("DELETE FROM billing_dailytotal WHERE type = 'topup'", "billing_daily_total"),
+    ("UPDATE billing_transaction SET amount = 31, effect = -31, balance_after = 69 WHERE entry_number = 2", "billing_digest"),
+    ("UPDATE billing_transaction SET metadata = '{\"a\": 1.51}' WHERE entry_number = 2", "billing_digest"),
+    ("UPDATE billing_transaction SET occurred_at = occurred_at - interval '1 day' WHERE entry_number = 2", "billing_digest"),
+    ("UPDATE billing_transaction SET facts_digest = set_byte(facts_digest, 0, 255 - get_byte(facts_digest, 0))", "billing_digest"),
+    ("UPDATE billing_transaction SET facts_digest = '\\x00' WHERE entry_number = 1", "billing_digest"),
+    ("UPDATE credits_grant SET balance = balance - 1 WHERE idempotency_key = 'g'", "credits_grant"),
+    ("UPDATE credits_grant SET original_amount = 101 WHERE idempotency_key = 'g'", "credits_grant"),
+    ("UPDATE credits_grant SET held = 1 WHERE idempotency_key = 'g'", "credits_held"),
+    ("UPDATE credits_transaction SET balance_after = 1 WHERE entry_number = 2", "credits_chain"),
+    ("UPDATE credits_transaction SET entry_number = 5 WHERE entry_number = 3", "credits_chain"),
+    ("UPDATE credits_transaction SET type = 'CREDIT' WHERE idempotency_key = 't2'", "credits_chain"),
+    ("UPDATE credits_transaction SET type = 'DEBIT', balance_after = 20 WHERE kind = 'reversal'", "credits_reversal"),
+    ("UPDATE credits_transaction SET customer_id = 'peter' WHERE entry_number = 2", "credits_customer"),
+    ("UPDATE credits_transaction SET invoice_id = '' WHERE idempotency_key = 't1'", "credits_invoice"),
+    ("UPDATE credits_transaction SET reason = 'not so' WHERE idempotency_key = 't1'", "credits_transaction_digest"),
+    ("UPDATE credits_grant SET cost_of_credit = 81 WHERE idempotency_key = 'g'", "credits_grant_digest"),
+    ("UPDATE metering_rollup SET amount = amount + 1 WHERE currency = 'USD'", "metering_rollup"),
+    ("UPDATE metering_rollup SET transactions = transactions + 1", "metering_rollup"),
+    ("UPDATE metering_cost SET fiat_amount = 9 WHERE is_active", "metering_rollup"),
+    ("UPDATE metering_transaction SET status = 'authorized', outcome = NULL", "metering_status"),
+    ("UPDATE metering_cost SET is_active = true WHERE NOT is_active", "metering_supersession"),
+    ("UPDATE metering_cost SET supersedes_id = NULL", "metering_supersession"),
+    ("UPDATE metering_transaction SET metadata = '{\"a\":1.5}'", "metering_digest"),
+    ("UPDATE metering_transaction SET action_name = 'other'", "metering_digest"),
+]
+
+
+@pytest.mark.usefixtures("books")
+@pytest.mark.parametrize(("statement", "proof"), CORRUPTIONS)
+def test_each_corruption_is_found_by_its_proof(statement, proof):
+    plant(statement)
+    assert proof in found()
+
+
+@pytest.mark.usefixtures("books")
+def test_the_command_names_the_wrong_row_and_exits_with_one(call, tenant):
+    plant("UPDATE billing_transaction SET balance_after = balance_after + 1 WHERE entry_number = 2")
+    text, code = call("verify_ledgers", "--ledger", "billing")
+    assert code == 1
+    assert "WRONG  billing_chain" in text
+    assert "entry_number=2, number_before=1" in text
+    outsider = TenantFactory(slug="outsider")
+    assert call("verify_ledgers", "--tenant", "outsider")[1] == 0
+    assert found(outsider.id) == set()
+    told = json.loads(call("verify_ledgers", "--tenant", "acme", "--json", "--at-most", 5)[0])
+    assert [proof["proof"] for proof in told["proofs"] if proof["faults"]] == ["billing_chain"]
+    assert {fault["tenant_id"] for proof in told["proofs"] for fault in proof["faults"]} == {str(tenant.id)}
