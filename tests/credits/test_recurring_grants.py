@@ -1,0 +1,157 @@
+"""/credit-schedules and issue_recurring_credits."""
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+import pytest
+import time_machine
+from django.core.management import call_command
+
+from credits import services
+from credits.models import Grant, RecurringGrant
+from tests.credits.test_create_transaction import refused
+
+PATH = "/credit-schedules"
+
+
+@pytest.fixture
+def clock():
+    with time_machine.travel(datetime(2026, 1, 15, 12, tzinfo=UTC), tick=False) as traveller:
+        yield traveller
+
+
+def order(book, **facts):
+    given = {"customer_id": "acme", "name": "Allowance", "unit_type": "CURRENCY", "currency": "USD", "amount": Decimal(100)} | facts
+    return services.create_recurring_grant(**book.who, **given)[0]
+
+
+def issue(clock, *when):
+    clock.move_to(datetime(*when, tzinfo=UTC))
+    call_command("issue_recurring_credits", verbosity=0)
+
+
+def periods(schedule_id):
+    grants = Grant.objects.filter(schedule_id=schedule_id).order_by("period")
+    return [(grant.effective_date.isoformat(), grant.expiry_date.isoformat()) for grant in grants]
+
+
+def test_an_order_issues_its_first_grant_at_once_and_the_next_on_their_days(api, book, clock):
+    body = {
+        "customerId": "acme",
+        "name": "Allowance",
+        "creditUnitType": "METRIC",
+        "metricId": "calls",
+        "currency": "USD",
+        "amount": 100.5,
+        "rolloverCap": 20,
+    }
+    reply = api.post(PATH, body, key="k")
+    row = RecurringGrant.objects.get()
+    expected = body | {
+        "id": str(row.id),
+        "sequenceAccountId": str(api.tenant.id),
+        "category": "paid",
+        "priority": 50,
+        "everyMonths": 1,
+        "startsOn": "2026-01-15",
+        "status": "active",
+        "nextOn": "2026-02-15",
+        "createdAt": row.created_at.isoformat(timespec="microseconds").replace("+00:00", "Z"),
+    }
+    assert (reply.status_code, reply.json()) == (201, expected)
+    assert api.post(PATH, body, key="k").headers["Idempotent-Replayed"] == "true"
+    refused(api.post(PATH, body | {"amount": 1}, key="k"), 409, "IdempotencyConflict")
+    assert (api.get(f"{PATH}/{row.id}").json(), api.get(PATH).json()["items"]) == (expected, [expected])
+    issue(clock, 2026, 2, 14, 23, 59)
+    issue(clock, 2026, 2, 15)
+    issue(clock, 2026, 2, 15)
+    assert periods(row.id) == [("2026-01-15", "2026-02-14"), ("2026-02-15", "2026-03-14")]
+    book.prove()
+
+
+def test_month_ends_are_counted_from_the_first_day(book, clock):
+    schedule_id = order(book, starts_on=date(2026, 1, 31))
+    issue(clock, 2026, 5, 1)
+    assert periods(schedule_id) == [
+        ("2026-01-31", "2026-02-27"),
+        ("2026-02-28", "2026-03-30"),
+        ("2026-03-31", "2026-04-29"),
+        ("2026-04-30", "2026-05-30"),
+    ]
+
+
+def test_a_leap_day_comes_back_in_leap_years(book, clock):
+    schedule_id = order(book, starts_on=date(2028, 2, 29), every_months=12)
+    issue(clock, 2032, 2, 29)
+    assert [start for start, _ in periods(schedule_id)] == ["2028-02-29", "2029-02-28", "2030-02-28", "2031-02-28", "2032-02-29"]
+
+
+def test_three_missed_periods_are_each_issued_once_and_rolled_over_in_a_chain(book, clock):
+    schedule_id = order(book, rollover_cap=Decimal(30))
+    issue(clock, 2026, 5, 1)
+    issue(clock, 2026, 5, 1)
+    grants = list(Grant.objects.filter(schedule_id=schedule_id).order_by("period"))
+    assert [book.entries(grant.id) for grant in grants] == [
+        [("opening", "CREDIT", 100), ("expiry", "DEBIT", 100)],
+        [("opening", "CREDIT", 100), ("rollover", "CREDIT", 30), ("expiry", "DEBIT", 130)],
+        [("opening", "CREDIT", 100), ("rollover", "CREDIT", 30), ("expiry", "DEBIT", 130)],
+        [("opening", "CREDIT", 100), ("rollover", "CREDIT", 30)],
+    ]
+    book.prove()
+
+
+@pytest.mark.parametrize("expiry_first", [True, False])
+def test_what_rolls_over_is_the_same_whichever_job_comes_first(book, clock, expiry_first):
+    schedule_id = order(book, rollover_cap=Decimal(30))
+    grant = Grant.objects.get(schedule_id=schedule_id)
+    book.debit(grant.id, 80)
+    if expiry_first:
+        clock.move_to(datetime(2026, 2, 15, tzinfo=UTC))
+        call_command("expire_credits", verbosity=0)
+    issue(clock, 2026, 2, 15)
+    call_command("expire_credits", verbosity=0)
+    assert book.entries(grant.id) == [("opening", "CREDIT", 100), ("debit", "DEBIT", 80), ("expiry", "DEBIT", 20)]
+    assert book.entries(Grant.objects.get(period=1).id) == [("opening", "CREDIT", 100), ("rollover", "CREDIT", 20)]
+    book.prove()
+
+
+def test_without_a_cap_nothing_rolls_over(book, clock):
+    order(book)
+    issue(clock, 2026, 2, 15)
+    assert book.entries(Grant.objects.get(period=1).id) == [("opening", "CREDIT", 100)]
+
+
+def test_an_order_ends_on_its_day_or_when_it_is_cancelled(api, book, clock):
+    ending, cancelled = order(book, ends_on=date(2026, 2, 15)), order(book)
+    assert api.delete(f"{PATH}/{cancelled}").json()["status"] == "cancelled"
+    assert api.delete(f"{PATH}/{cancelled}").status_code == 200
+    issue(clock, 2026, 6, 1)
+    assert [start for start, _ in periods(ending)] == ["2026-01-15", "2026-02-15"]
+    assert [start for start, _ in periods(cancelled)] == ["2026-01-15"]
+    assert api.get(f"{PATH}/{ending}").json()["status"] == "ended"
+
+
+def test_an_order_that_begins_later_waits(api, book, clock):
+    schedule_id = order(book, starts_on=date(2026, 3, 1))
+    assert periods(schedule_id) == []
+    issue(clock, 2026, 3, 1)
+    assert periods(schedule_id) == [("2026-03-01", "2026-03-31")]
+
+
+def test_bad_orders_are_refused_and_others_are_not_seen(api, book, clock, outsider):
+    body = {"customerId": "acme", "name": "n", "creditUnitType": "CURRENCY", "currency": "USD", "amount": 1}
+    for change, field, reason in (
+        ({"creditUnitType": "METRIC"}, "metricId", "missing"),
+        ({"everyMonths": 0}, "everyMonths", "too_small"),
+        ({"startsOn": "2026-02-01", "endsOn": "2026-01-31"}, "endsOn", "before_starts_on"),
+        ({"endsOn": "2026-01-14"}, "endsOn", "before_starts_on"),
+        ({"rolloverCap": -1}, "rolloverCap", "negative"),
+        ({"amount": 0}, "amount", "not_positive"),
+    ):
+        [detail] = refused(api.post(PATH, body | change), 400, "InvalidRequest")
+        assert (detail["field"], detail["reason"]) == (field, reason)
+    assert not RecurringGrant.objects.exists()
+    schedule_id = order(book)
+    refused(outsider.get(f"{PATH}/{schedule_id}"), 404, "NotFound")
+    refused(outsider.delete(f"{PATH}/{schedule_id}"), 404, "NotFound")
+    assert outsider.get(PATH).json()["items"] == []
