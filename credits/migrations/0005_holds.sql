@@ -1,7 +1,8 @@
 -- Holds: an amount reserved across a customer's grants. A hold moves no balance; it lowers what debits, burn-downs and other holds can take.
 -- Whoever locks a hold does so before its grants, and the grants in the order of their keys.
 
--- Reserves an amount until draw.expires_at; takes an array of one draw. Outcomes: posted, replayed, conflict, insufficient.
+-- Reserves an amount until draw.expires_at; takes an array of one draw. Outcomes: posted, replayed, conflict, insufficient, and overdue
+-- where that moment is past already (a repeated call may well come so late).
 CREATE FUNCTION credits_place(draws jsonb) RETURNS TABLE (
     outcome text, id uuid, balance numeric, available numeric, first_digest bytea
 )
@@ -22,8 +23,8 @@ BEGIN
         RETURN QUERY SELECT CASE WHEN known.facts_digest = draw.facts_digest THEN 'replayed' ELSE 'conflict' END,
                             known.id, total, there, known.facts_digest;
         RETURN;
-    ELSIF there < draw.amount THEN
-        RETURN QUERY SELECT 'insufficient', NULL::uuid, total, there, NULL::bytea;
+    ELSIF draw.expires_at <= draw.now OR there < draw.amount THEN
+        RETURN QUERY SELECT CASE WHEN draw.expires_at <= draw.now THEN 'overdue' ELSE 'insufficient' END, NULL::uuid, total, there, NULL::bytea;
         RETURN;
     END IF;
 

@@ -83,8 +83,8 @@ def opening(
     now = timezone.now()
     # A day left to us is not a fact of the caller's: the same call tomorrow is still the same.
     fingerprint = digest(facts, FACTS)
+    _check(facts)
     effective_date = facts["effective_date"] or now.astimezone(UTC).date()
-    _check({**facts, "effective_date": effective_date})
     return {
         **who,
         **facts,
@@ -151,7 +151,8 @@ def _check(facts: Mapping[str, Any]) -> None:
         raise InvalidValue(field="metric_id", reason="missing")
     if not is_currency(facts["currency"]):
         raise InvalidValue(field="currency", reason="unknown_currency")
-    if facts["expiry_date"] is not None and facts["expiry_date"] < facts["effective_date"]:
+    # Against a day left to us the database decides: a repeated call may come when that day would be another.
+    if facts["expiry_date"] and facts["effective_date"] and facts["expiry_date"] < facts["effective_date"]:
         raise InvalidValue(field="expiry_date", reason="before_effective_date")
     if not 0 <= facts["priority"] <= 100:
         raise InvalidValue(field="priority", reason="out_of_range")

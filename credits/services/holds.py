@@ -41,8 +41,6 @@ def place_hold(
 
     Raises InvalidValue, InsufficientCredit (nothing is reserved), IdempotencyConflict.
     """
-    if expires_at <= timezone.now():
-        raise InvalidValue(field="expires_at", reason="not_in_the_future")
     who = {"tenant_id": tenant_id, "actor": actor, "request_id": request_id}
     facts = {
         "customer_id": customer_id,
@@ -56,6 +54,8 @@ def place_hold(
     [row] = posting.post("credits_place", [wanted], races=RACES)
     if row.outcome == "conflict":
         raise conflict(row, digest=bytes.fromhex(wanted["facts_digest"][2:]), names=FACTS)
+    if row.outcome == "overdue":
+        raise InvalidValue(field="expires_at", reason="not_in_the_future")
     if row.outcome == "insufficient":
         held = row.balance - row.available
         raise InsufficientCredit(customer_id=customer_id, balance=row.balance, held=held, available=row.available, requested=amount)

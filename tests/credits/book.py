@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from credits import services
-from credits.models import CreditTransaction, Grant
+from credits.models import CreditTransaction, Grant, HoldEntry, HoldLine
 
 
 class Book:
@@ -52,5 +52,13 @@ class Book:
                 assert balance >= 0
             assert (grant.balance, grant.last_entry_number, grant.last_entry_at) == (balance, len(rows), rows[-1].created_at)
             assert rows == sorted(rows, key=lambda row: row.created_at)
+            self.prove_held(grant)
             share = min(grant.balance, grant.original_amount) / grant.original_amount
             assert abs(cost - (grant.cost_of_credit or 0) * share) < Decimal("1e-17")
+
+    def prove_held(self, grant: Grant) -> None:
+        """What a grant holds is what its hold entries add up to, and what its open lines still reserve."""
+        entries = HoldEntry.objects.filter(grant_id=grant.id)
+        total = sum(entry.amount if entry.kind == "placed" else -entry.amount for entry in entries)
+        assert grant.held == total == sum(line.remaining for line in HoldLine.objects.filter(grant_id=grant.id))
+        assert grant.held <= grant.balance

@@ -123,6 +123,14 @@ def test_the_same_key_makes_one_grant(api, body):
     assert Grant.objects.count() == 1
 
 
+def test_a_grant_repeated_after_its_last_day_is_still_the_first_one(api, body):
+    del body["effectiveDate"]
+    with time_machine.travel(datetime(2026, 1, 10, tzinfo=UTC), tick=False):
+        first = api.post(PATH, body | {"expiryDate": "2026-01-31"}, key="k")
+    with time_machine.travel(datetime(2026, 3, 10, tzinfo=UTC), tick=False):
+        assert api.post(PATH, body | {"expiryDate": "2026-01-31"}, key="k").json() == first.json()
+
+
 def test_another_accounts_grant_is_not_found(api, outsider, book):
     grant_id = book.grant()
     for reply in (

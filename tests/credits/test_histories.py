@@ -191,8 +191,8 @@ class History:
 
 
 @pytest.mark.django_db
-@settings(max_examples=60, suppress_health_check=list(HealthCheck))
-@given(st.lists(steps, min_size=5, max_size=30))
+@settings(max_examples=30, suppress_health_check=list(HealthCheck))
+@given(st.lists(steps, min_size=20, max_size=60))
 def test_the_book_agrees_with_the_model_after_every_step(history):
     with time_machine.travel(START, tick=False) as traveller:
         lived = History(Book(TenantFactory().id), traveller)

@@ -1,12 +1,9 @@
 """Many threads at one grant: one key, one balance, one reversal."""
 
-import threading
-from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.db import connection
 
 from credits import services
 from credits.errors import InsufficientCredit
@@ -14,6 +11,7 @@ from credits.models import CreditTransaction
 from kernel.ledger.errors import AlreadyReversed
 from tests.credits.book import Book
 from tests.factories import TenantFactory
+from tests.races.threads import at_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -21,28 +19,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture
 def book():
     return Book(TenantFactory().id)
-
-
-def at_once(count: int, call: Callable[[int], Any]) -> list[Any]:
-    """What `call(number)` returned or raised, in every thread; all of them start together."""
-    barrier = threading.Barrier(count)
-    outcomes: list[Any] = [None] * count
-
-    def run(number: int) -> None:
-        try:
-            barrier.wait()
-            outcomes[number] = call(number)
-        except Exception as error:
-            outcomes[number] = error
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=run, args=(number,)) for number in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return outcomes
 
 
 def test_forty_threads_with_one_key_make_one_transaction_and_get_one_answer(book):
