@@ -19,6 +19,7 @@ SECTIONS = {
     "metering": "Metering",
     "credits": "Credits",
     "ledger": "Books",
+    "procrastinate": "Jobs",
     "desk": "Desk",
     "tenants": "Tenants",
     "auth": "Staff",

@@ -45,6 +45,7 @@ INSTALLED_APPS = [
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
+    "procrastinate.contrib.django",
     "kernel.tenants",
     "kernel.ledger",
     "kernel.ledger.corrections",
@@ -113,6 +114,9 @@ else:
 LEDGER_BATCHING = env.bool("LEDGER_BATCHING", default=True)
 # How many such calls one process has under way at a time: one works while the other's answers are written. With more, each carries less.
 LEDGER_BATCHING_CALLS = env.int("LEDGER_BATCHING_CALLS", default=2)
+
+# Work by the clock stands in each app's jobs.py and is done by `manage.py procrastinate worker`; each job is a command as well.
+PROCRASTINATE_AUTODISCOVER_MODULE_NAME = "jobs"
 
 # Of the few tables that aren't a tenant's.
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -245,6 +249,8 @@ LOGGING = {
     },
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
+    # They tell of each job at every start of every command.
+    "loggers": {name: {"level": "WARNING"} for name in ("procrastinate.blueprints", "procrastinate.periodic")},
     "loggers": {
         # An empty entry takes Django's own handlers away. Of these, only what went wrong: the request's line says the rest.
         "django": {"handlers": [], "level": "INFO"},

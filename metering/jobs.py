@@ -1,0 +1,18 @@
+"""What is done by the clock; each is a command as well, for those who'd rather use cron."""
+
+from datetime import UTC, datetime
+
+from procrastinate.contrib.django import app
+
+from metering.services.lifecycle import close_stale_transactions
+
+NAME = "metering.close_stale_transactions"
+
+
+@app.periodic(cron="*/10 * * * *")
+@app.task(name=NAME, queueing_lock=NAME)
+def close_stale(timestamp: int) -> int:
+    """Every ten minutes: cancel what stayed authorized beyond its tenant's limit. The number of transactions cancelled."""
+    now = datetime.fromtimestamp(timestamp, tz=UTC)
+    closed = close_stale_transactions(actor=f"job:{NAME}", request_id=f"{NAME}:{timestamp}", now=now)
+    return sum(closed.values())
