@@ -77,8 +77,10 @@ LANGUAGE plpgsql
 SET search_path FROM CURRENT
 SET plan_cache_mode = force_generic_plan
 SET enable_seqscan = off
+SET enable_bitmapscan = off
 SET enable_hashjoin = off
 SET enable_mergejoin = off
+SET jit = off
 AS $$
 #variable_conflict use_column
 DECLARE
@@ -297,20 +299,27 @@ BEGIN
                     AND neighboured.neighbour_at >= neighboured.happened_at - neighboured.reach THEN neighboured.neighbour_id END
             ) AS twin_id
             FROM neighboured
+            -- The newest like entry of each hour in reach. The order leads to the index of likes; no condition may lead to one by tenant and
+            -- time, which holds all that was booked in the time in question: hence IS NOT DISTINCT FROM, which no index serves.
+            -- Two tenants may hold one wallet's id: a book that was taken along into another keeps its ids.
             LEFT JOIN LATERAL (
-                SELECT booked.id FROM billing_transaction booked
-                WHERE neighboured.reverses IS NULL AND neighboured.reach > interval '0' AND booked.wallet_id = neighboured.wallet_id
-                    -- Two tenants may hold one id: a book that was taken along into another keeps its ids.
-                    AND booked.tenant_id = neighboured.tenant_id
-                    AND booked.likeness = ANY (ARRAY(
-                        SELECT billing_likeness(hours.hour, neighboured.kind)
-                        FROM generate_series(
-                            billing_hour(neighboured.happened_at - neighboured.reach), billing_hour(neighboured.happened_at + neighboured.reach)
-                        ) AS hours(hour)))
-                    AND booked.occurred_at BETWEEN neighboured.happened_at - neighboured.reach AND neighboured.happened_at + neighboured.reach
-                    AND booked.type = neighboured.entry_type AND booked.amount = neighboured.entry_amount
-                    AND booked.agent_id IS NOT DISTINCT FROM neighboured.agent_id AND booked.reverses_id IS NULL
-                ORDER BY booked.occurred_at DESC
+                SELECT newest.id
+                FROM generate_series(
+                    billing_hour(neighboured.happened_at - neighboured.reach), billing_hour(neighboured.happened_at + neighboured.reach)
+                ) AS hours(hour)
+                CROSS JOIN LATERAL (
+                    SELECT booked.id, booked.occurred_at FROM billing_transaction booked
+                    WHERE booked.wallet_id = neighboured.wallet_id AND booked.tenant_id IS NOT DISTINCT FROM neighboured.tenant_id
+                        AND booked.likeness = billing_likeness(hours.hour, neighboured.kind)
+                        AND booked.occurred_at <= neighboured.happened_at + neighboured.reach
+                        AND booked.type = neighboured.entry_type AND booked.amount = neighboured.entry_amount
+                        AND booked.agent_id IS NOT DISTINCT FROM neighboured.agent_id AND booked.reverses_id IS NULL
+                    ORDER BY booked.occurred_at DESC
+                    LIMIT 1
+                ) AS newest
+                WHERE neighboured.reverses IS NULL AND neighboured.reach > interval '0'
+                    AND newest.occurred_at >= neighboured.happened_at - neighboured.reach
+                ORDER BY newest.occurred_at DESC
                 LIMIT 1
             ) AS twin ON true
         ), entered AS (

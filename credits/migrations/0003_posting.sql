@@ -116,8 +116,10 @@ $$;
 CREATE FUNCTION credits_post(postings jsonb) RETURNS SETOF credits_outcome LANGUAGE plpgsql
 SET plan_cache_mode = force_generic_plan
 SET enable_seqscan = off
+SET enable_bitmapscan = off
 SET enable_hashjoin = off
 SET enable_mergejoin = off
+SET jit = off
 AS $$
 #variable_conflict use_column
 DECLARE
