@@ -1,0 +1,69 @@
+"""A thin mouth over kernel.ledger.selectors.list_runs and the services that pause and resume."""
+
+import json
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from kernel.ledger import selectors, services
+from kernel.ledger.backfill import reports
+from kernel.ledger.backfill.locks import is_worked_on
+from kernel.ledger.choices import RunState
+from kernel.ledger.models import BackfillRun
+from kernel.tenants.errors import DomainError
+from kernel.tenants.selectors import get_tenant
+
+
+class Command(BaseCommand):
+    help = (
+        "List backfill runs, newest first; show one with its plan; pause or resume one that is running."
+        " Example: manage.py backfill_runs --tenant acme --state interrupted"
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("run", nargs="?", help="a run's id, or enough of its beginning or end: show it whole")
+        parser.add_argument("--tenant", help="slug or id of one tenant (default: all)")
+        parser.add_argument("--state", choices=RunState.values, default="", help="only runs in this state")
+        parser.add_argument("--limit", type=int, default=20, help="how many to list (default: 20)")
+        change = parser.add_mutually_exclusive_group()
+        change.add_argument("--pause", metavar="RUN", help="let a running run stand still at the end of its batch")
+        change.add_argument("--continue", metavar="RUN", dest="go_on", help="let a paused run go on")
+        parser.add_argument("--json", action="store_true", help="one JSON object for each run, on a line of its own")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            for run in self._chosen(options):
+                self._tell(run, options)
+        except DomainError as error:
+            raise CommandError(str(error), returncode=3) from error
+
+    def _chosen(self, options: dict[str, Any]) -> list[BackfillRun]:
+        if named := options["pause"] or options["go_on"]:
+            change = services.pause_run if options["pause"] else services.resume_run
+            run = selectors.get_run(run=named)
+            return [change(tenant_id=run.tenant_id, run_id=run.id, actor="command:backfill_runs")]
+        if options["run"]:
+            return [selectors.get_run(run=options["run"])]
+        tenant_id = get_tenant(tenant=options["tenant"]).id if options["tenant"] else None
+        return list(selectors.list_runs(tenant_id=tenant_id, state=options["state"])[: options["limit"]])
+
+    def _tell(self, run: BackfillRun, options: dict[str, Any]) -> None:
+        if options["json"]:
+            more = {"plan": run.plan} if options["run"] else {}
+            self.stdout.write(json.dumps(reports.summary(run, working=_state(run), **more)))
+        elif options["run"]:
+            self.stdout.write("\n".join([*reports.plan_lines(run), "", *reports.result_lines(run), run.stopped_because]))
+        else:
+            refused = selectors.count_rejects(run=run)
+            self.stdout.write(
+                f"{run.id}  {_state(run):<11}  {run.tenant.slug:<16} {run.command.removeprefix('backfill_'):<22}"
+                f" {run.position:>12,} of {run.rows:>12,}  {refused:>8,} refused  {run.created_at:%Y-%m-%d %H:%M}  {run.started_by}"
+                f"  {run.source}"
+            )
+
+
+def _state(run: BackfillRun) -> str:
+    """A run that says it is running and that no process works on was killed."""
+    is_alive = run.state not in {RunState.RUNNING, RunState.UNDOING} or is_worked_on(run)
+    return str(run.state) if is_alive else "killed"

@@ -1,0 +1,180 @@
+"""A backfill that is killed, stopped, paused or started twice brings every row in once; its memory is the same for any number of rows."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from decimal import Decimal
+from io import StringIO
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection
+
+from billing.models import Transaction, Wallet
+from config.books.proving import LEDGERS, searches
+from kernel.ledger import services
+from kernel.ledger.backfill.locks import is_worked_on
+from kernel.ledger.models import BackfillRun
+from tests.factories import TenantFactory
+
+pytestmark = pytest.mark.django_db(transaction=True)
+COMMAND = "backfill_billing_transactions"
+ROWS = 3000
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def tenant(transactional_db):
+    return TenantFactory(slug="acme")
+
+
+@pytest.fixture
+def run(tenant, tmp_path):
+    """A planned run of three thousand rows."""
+    path = write(tmp_path / "history.csv", ROWS)
+    call_command(COMMAND, "acme", str(path), "--plan", "--json", stdout=StringIO())
+    return BackfillRun.objects.get()
+
+
+def write(path, rows):
+    lines = [f"r{number},topup,0.01,2026-01-01T00:00:00Z" for number in range(rows)]
+    path.write_text("\n".join(["reference_id,type,amount,occurred_at", *lines]) + "\n")
+    return path
+
+
+def environment():
+    """That of a process which works on this test's own database."""
+    address = urlsplit(os.environ["DATABASE_URL"])
+    url = urlunsplit(address._replace(path=f"/{connection.settings_dict['NAME']}"))
+    return os.environ | {"DATABASE_URL": url, "ENVIRONMENT": "local", "PYTHONWARNINGS": "ignore"}
+
+
+def start(*arguments):
+    command = [sys.executable, "manage.py", COMMAND, *map(str, arguments)]
+    return subprocess.Popen(command, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def wait_for(condition, seconds=60):
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, "it never came"
+        time.sleep(0.02)
+
+
+def has_come(run, position):
+    run.refresh_from_db()
+    return run.position >= position
+
+
+def assert_exactly_once(tenant):
+    assert Transaction.objects.filter(tenant=tenant).count() == ROWS
+    assert Transaction.objects.filter(tenant=tenant).values("reference_id").distinct().count() == ROWS
+    assert Wallet.objects.get(tenant=tenant).balance == ROWS // 100
+    assert [name for ledger in LEDGERS for name, _, search in searches(ledger) if list(search(tenant.id, 1))] == []
+
+
+def test_killed_again_and_again_it_goes_on_at_the_right_row(run, tenant):
+    for number, option in enumerate(("--apply", "--resume", "--resume")):
+        process = start(option, run.id, "--batch-size", 50, "--max-rate", 1000)
+        wait_for(lambda target=(number + 1) * 400: has_come(run, target))
+        process.kill()
+        process.wait()
+        process.stdout.close()
+        process.stderr.close()
+        # What the checkpoint says is what is in the book: they were committed together.
+        wait_for(lambda: not is_worked_on(run))
+        run.refresh_from_db()
+        assert run.state == "running"
+        assert Transaction.objects.filter(tenant=tenant).count() == run.position < ROWS
+    out, err = (process := start("--resume", run.id)).communicate()
+    assert process.returncode == 0, err
+    assert "finished, 3,000 of 3,000 rows" in out
+    assert_exactly_once(tenant)
+    run.refresh_from_db()
+    assert (run.state, run.counts, run.sums) == ("finished", {"posted": ROWS}, {"USD": "30.00"})
+
+
+def test_an_interrupt_ends_it_at_the_end_of_a_batch_and_says_how_to_go_on(run, tenant):
+    process = start("--apply", run.id, "--batch-size", 50, "--max-rate", 1000)
+    wait_for(lambda: has_come(run, 200))
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate()
+    assert process.returncode == 130
+    run.refresh_from_db()
+    assert f"{run.position:,} of 3,000 rows are done. Go on with: manage.py {COMMAND} --resume {run.id}" in err
+    assert (run.state, run.position % 50, Transaction.objects.filter(tenant=tenant).count()) == ("interrupted", 0, run.position)
+    assert start("--resume", run.id).wait() == 0
+    assert_exactly_once(tenant)
+
+
+def test_two_at_once_are_one_and_a_refusal_and_the_second_may_wait(run, tenant):
+    first = start("--apply", run.id, "--batch-size", 50, "--max-rate", 1500)
+    wait_for(lambda: has_come(run, 100))
+    with pytest.raises(CommandError, match="Another process is working on this file") as refused:
+        call_command(COMMAND, "--resume", str(run.id))
+    assert refused.value.returncode == 3
+    waiting = start("--resume", run.id, "--wait")
+    assert first.wait() == 0
+    _, err = waiting.communicate()
+    assert waiting.returncode == 3
+    assert "is finished: there is nothing left to post" in err
+    assert_exactly_once(tenant)
+
+
+def test_a_person_pauses_it_and_lets_it_go_on(run, tenant):
+    process = start("--apply", run.id, "--batch-size", 50, "--max-rate", 1500)
+    wait_for(lambda: has_come(run, 100))
+    services.pause_run(tenant_id=tenant.id, run_id=run.id, actor="staff:1")
+    time.sleep(0.5)
+    run.refresh_from_db()
+    stood_at = run.position
+    time.sleep(1.0)
+    run.refresh_from_db()
+    assert (run.state, run.position, run.stopped_because) == ("paused", stood_at, "paused by staff:1")
+    assert process.poll() is None
+    services.resume_run(tenant_id=tenant.id, run_id=run.id, actor="staff:1")
+    assert process.wait() == 0
+    assert_exactly_once(tenant)
+
+
+PEAK = """
+import resource, sys, django
+django.setup()
+from django.core.management import call_command
+call_command({command!r}, "acme", sys.argv[1], "--plan", "--json")
+from kernel.ledger.models import BackfillRun
+call_command({command!r}, "--apply", str(BackfillRun.objects.order_by("-id").first().id), "--json")
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+def peak_megabytes(path):
+    """The most memory that planning and applying a file took."""
+    program = [sys.executable, "-c", PEAK.format(command=COMMAND), str(path)]
+    done = subprocess.run(program, cwd=ROOT, env=environment(), capture_output=True, text=True, check=True)
+    kilobytes = int(done.stdout.split()[-1])
+    return kilobytes / (1024 if sys.platform == "linux" else 1024 * 1024)
+
+
+@pytest.mark.usefixtures("tenant")
+def test_ten_times_the_rows_take_the_same_memory(tmp_path):
+    small, large = (peak_megabytes(write(tmp_path / f"{rows}.csv", rows)) for rows in (3_000, 30_000))
+    assert large - small < 12
+
+
+def test_its_commits_wait_for_nobody_and_it_steps_back_from_those_who_wait(run, tenant):
+    """Somebody else posts to the same wallet all the while; the backfill's batches shrink, and both end."""
+    process = start("--apply", run.id, "--batch-size", 500)
+    from billing.services import record_transaction
+
+    posted = 0
+    while process.poll() is None:
+        record_transaction(tenant_id=tenant.id, actor="command:test", amount=Decimal(1), type="fee", reference_id=f"other-{posted}")
+        posted += 1
+    assert process.returncode == 0
+    assert Transaction.objects.filter(tenant=tenant).count() == ROWS + posted
+    assert [name for ledger in LEDGERS for name, _, search in searches(ledger) if list(search(tenant.id, 1))] == []
