@@ -241,27 +241,32 @@ BEGIN
     CROSS JOIN LATERAL jsonb_to_recordset(item.costs) AS cost (id uuid, amount numeric, currency text, is_estimate boolean, details text)
     WHERE outcomes[item.ordinal] = 'posted';
 
-    PERFORM metering_roll_up((
-        SELECT array_agg((
-            item.tenant_id, COALESCE(item.occurred_at, posted_at), services[item.ordinal], agents[item.ordinal], part.currency,
-            part.transactions,
-            CASE WHEN item.outcome = 'success' THEN part.transactions ELSE 0 END,
-            CASE WHEN item.outcome = 'error' THEN part.transactions ELSE 0 END,
-            CASE WHEN statuses[item.ordinal] = 'denied' THEN part.transactions ELSE 0 END,
-            CASE WHEN statuses[item.ordinal] = 'cancelled' THEN part.transactions ELSE 0 END,
-            part.costs, part.amount, part.estimated
-        )::metering_delta)
+    PERFORM metering_roll_up(array_agg((
+        summed.tenant_id, summed.hour, summed.service_id, summed.agent_id, summed.currency, summed.transactions, summed.succeeded,
+        summed.failed, summed.denied, summed.cancelled, summed.costs, summed.amount, summed.estimated
+    )::metering_delta))
+    FROM (
+        SELECT item.tenant_id, date_trunc('hour', COALESCE(item.occurred_at, posted_at), 'UTC') AS hour,
+            services[item.ordinal] AS service_id, agents[item.ordinal] AS agent_id, part.currency,
+            sum(part.transactions) AS transactions,
+            COALESCE(sum(part.transactions) FILTER (WHERE item.outcome = 'success'), 0) AS succeeded,
+            COALESCE(sum(part.transactions) FILTER (WHERE item.outcome = 'error'), 0) AS failed,
+            COALESCE(sum(part.transactions) FILTER (WHERE statuses[item.ordinal] = 'denied'), 0) AS denied,
+            COALESCE(sum(part.transactions) FILTER (WHERE statuses[item.ordinal] = 'cancelled'), 0) AS cancelled,
+            sum(part.costs) AS costs, sum(part.amount) AS amount, sum(part.estimated) AS estimated
         FROM ROWS FROM (jsonb_to_recordset(postings) AS (tenant_id uuid, occurred_at timestamptz, outcome text, costs jsonb))
             WITH ORDINALITY AS item (tenant_id, occurred_at, outcome, costs, ordinal)
         CROSS JOIN LATERAL (
+            -- A transaction is counted under its first cost's currency, so that most need one row and not two.
             SELECT COALESCE(item.costs -> 0 ->> 'currency', '') AS currency, 1 AS transactions, 0 AS costs, 0.0 AS amount, 0.0 AS estimated
             UNION ALL
             SELECT cost.currency, 0, 1, cost.amount, CASE WHEN cost.is_estimate THEN cost.amount ELSE 0 END
             FROM jsonb_to_recordset(item.costs) AS cost (amount numeric, currency text, is_estimate boolean)
         ) AS part
         WHERE outcomes[item.ordinal] = 'posted'
-    ))
-    WHERE 'posted' = ANY (outcomes);
+        GROUP BY 1, 2, 3, 4, 5
+    ) AS summed
+    HAVING count(*) > 0;
 
     RETURN QUERY
     SELECT outcomes[item.ordinal], ids[item.ordinal], digests[item.ordinal], statuses[item.ordinal], reasons[item.ordinal], posted_at,

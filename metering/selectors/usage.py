@@ -9,7 +9,7 @@ from django.db.models import Min, Q, QuerySet, Sum
 
 from metering.choices import Grain
 from metering.models import Rollup
-from metering.selectors import Row
+from metering.selectors import Row, service_named
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 STEPS = {Grain.HOUR: HOUR, Grain.DAY: DAY}
@@ -35,7 +35,7 @@ def rollups(*, tenant_id: UUID, agent_id: UUID | None = None, service: str | Non
     if agent_id is not None:
         conditions &= Q(agent_id=agent_id)
     if service is not None:
-        conditions &= Q(service__tenant_id=tenant_id, service__name=service)
+        conditions &= Q(service=service_named(tenant_id=tenant_id, name=service))
     return Rollup.objects.filter(conditions)
 
 

@@ -1,6 +1,7 @@
 """Many at once on one transaction, one key, one name: the database lets each thing happen once."""
 
 import json
+import random
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
@@ -10,11 +11,11 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from metering import selectors
+from metering import proofs, selectors
 from metering.choices import Status
-from metering.errors import AlreadySuperseded, WrongStatus
+from metering.errors import AlreadySuperseded, NotOpen, WrongStatus
 from metering.models import Agent, Cost, Service, StatusChange, Trace, Transaction
-from metering.services import costs, lifecycle, transactions
+from metering.services import costs, facts, lifecycle, transactions
 from tests.factories import IssuedKeyFactory, TenantFactory
 from tests.metering.conftest import EXAMPLE, Caller
 
@@ -125,3 +126,38 @@ def test_arrays_that_share_everything_in_opposite_order_all_arrive(who):
     found = at_once(post, threads=8)
     assert not [one for one in found if isinstance(one, Exception)]
     assert Transaction.objects.count() == Agent.objects.count() == Trace.objects.count() == 30
+
+
+def test_after_a_storm_every_sum_agrees_with_its_rows(who):
+    """Each thread records, completes, cancels, supersedes and reports on what all of them share."""
+    estimate = {"fiat_amount": Decimal("0.5"), "fiat_asset_symbol": "USD", "is_estimate": True}
+    shared = [transactions.record_transaction(**who, **NAMES, costs=[estimate]).row for _ in range(6)]
+
+    def act(number: int) -> Any:
+        chance = random.Random(number)
+        refusals = []
+        for _ in range(12):
+            row = chance.choice(shared)
+            its = who | {"transaction_id": row["id"]}
+            try:
+                match chance.randrange(5):
+                    case 0:
+                        agents = [f"a{chance.randrange(3)}" for _ in range(chance.randrange(1, 20))]
+                        items = [NAMES | {"agent_name": agent, "costs": [estimate]} for agent in agents]
+                        transactions.record_transactions(**who, transactions=items)
+                    case 1:
+                        lifecycle.complete_transaction(**its, outcome=chance.choice(["success", "error"]))
+                    case 2:
+                        costs.add_cost(**its, **estimate, supersedes_cost_id=row["costs"][0]["id"])
+                    case 3:
+                        reported = {"source": "s", "version": "1", "fact_phase": "response"}
+                        facts.add_facts(**its, **reported, facts='{"inputTokens": 100, "outputTokens": 10}')
+                    case 4:
+                        lifecycle.cancel_transaction(**its) if chance.random() < 0.1 else costs.add_cost(**its, **estimate)
+            except (WrongStatus, AlreadySuperseded, NotOpen) as error:
+                refusals.append(error)
+        return len(refusals)
+
+    found = at_once(act, threads=12)
+    assert not [one for one in found if isinstance(one, Exception)], found
+    assert list(proofs.find_faults()) == []
