@@ -17,13 +17,13 @@ CREDITS = Q(type="CREDIT")
 DEBITS = Q(type="DEBIT")
 
 
-def explain_grant(*, tenant_id: UUID, grant_id: UUID, at: datetime) -> dict[str, Any]:
-    """The grant, its `entries` up to `at` (a queryset) and its `sums`. Raises NotFound."""
+def explain_grant(*, tenant_id: UUID, grant_id: UUID, at: datetime | None = None) -> dict[str, Any]:
+    """The grant, its `entries` up to `at` (a queryset; all of them without it) and its `sums`. Raises NotFound."""
     grant = get_grant(tenant_id=tenant_id, grant_id=grant_id, deleted=True)
     return _explained(grants=[grant], rows=CreditTransaction.objects.filter(tenant_id=tenant_id, grant_id=grant_id), at=at)
 
 
-def explain_customer(*, tenant_id: UUID, customer_id: str, at: datetime) -> dict[str, Any]:
+def explain_customer(*, tenant_id: UUID, customer_id: str, at: datetime | None = None) -> dict[str, Any]:
     """The same over all grants that a customer ever had. Raises NotFound for a customer who never had one."""
     grants = list(Grant.objects.filter(tenant_id=tenant_id, customer_id=customer_id).order_by("created_at", "id").values(*GRANT_FIELDS))
     if not grants:
@@ -31,16 +31,15 @@ def explain_customer(*, tenant_id: UUID, customer_id: str, at: datetime) -> dict
     return _explained(grants=grants, rows=CreditTransaction.objects.filter(tenant_id=tenant_id, customer_id=customer_id), at=at)
 
 
-def _explained(*, grants: list[dict[str, Any]], rows: "QuerySet[CreditTransaction]", at: datetime) -> dict[str, Any]:
-    booked = rows.filter(created_at__lte=at)
+def _explained(*, grants: list[dict[str, Any]], rows: "QuerySet[CreditTransaction]", at: datetime | None) -> dict[str, Any]:
+    booked = rows if at is None else rows.filter(created_at__lte=at)
     return {
-        "at": at,
         "entries": booked.values(*ENTRY_FIELDS),
         "sums": _sums(grants=grants, rows=booked, at=at),
     }
 
 
-def _sums(*, grants: list[dict[str, Any]], rows: "QuerySet[CreditTransaction]", at: datetime) -> list[dict[str, Any]]:
+def _sums(*, grants: list[dict[str, Any]], rows: "QuerySet[CreditTransaction]", at: datetime | None) -> list[dict[str, Any]]:
     """For each grant what its entries up to `at` add up to, by kind; `balance` is credits less debits, `held` holds placed less ended."""
     kinds: dict[UUID, dict[str, Any]] = {}
     for row in rows.values("grant_id", "kind").annotate(amount=Sum("amount")).order_by("kind"):
@@ -75,8 +74,10 @@ def _sum(grant: dict[str, Any], total: dict[str, Any], kinds: dict[UUID, dict[st
     }
 
 
-def _held(*, tenant_id: UUID, grant_ids: list[UUID], at: datetime) -> dict[UUID, Any]:
-    entries = HoldEntry.objects.filter(tenant_id=tenant_id, grant_id__in=grant_ids, created_at__lte=at)
+def _held(*, tenant_id: UUID, grant_ids: list[UUID], at: datetime | None) -> dict[UUID, Any]:
+    entries = HoldEntry.objects.filter(tenant_id=tenant_id, grant_id__in=grant_ids)
+    if at is not None:
+        entries = entries.filter(created_at__lte=at)
     placed = Sum("amount", filter=Q(kind="placed"), default=0)
     ended = Sum("amount", filter=~Q(kind="placed"), default=0)
     return {row["grant_id"]: row["held"] for row in entries.values("grant_id").annotate(held=placed - ended).order_by()}

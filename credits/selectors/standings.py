@@ -1,8 +1,10 @@
 """Balances at any past instant, by the time the book took an entry or by the time it happened in the world."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
+
+from django.utils import timezone
 
 from credits.choices import Clock
 from credits.selectors.balances import TYPES, with_unit
@@ -10,6 +12,7 @@ from credits.selectors.grants import GRANT_FIELDS
 from kernel.ledger import posting
 from kernel.ledger.errors import NotFound
 
+FOREVER = datetime(9999, 1, 1, tzinfo=UTC)
 COLUMNS = ", ".join(f"account.{name}" for name in GRANT_FIELDS if name not in {"balance", "held", "status"})
 # Usable: what a debit on that day could have seen. An expired grant's rest never is, job or no job.
 STANDINGS = f"""
@@ -19,7 +22,7 @@ STANDINGS = f"""
            CASE WHEN day.day BETWEEN account.effective_date AND coalesce(account.expiry_date, 'infinity'::date)
                 THEN standing.balance ELSE 0 END AS usable
     FROM credits_grant account
-    CROSS JOIN (SELECT (%s::timestamptz AT TIME ZONE 'UTC')::date AS day) day
+    CROSS JOIN (SELECT %s::date AS day) day
     CROSS JOIN LATERAL credits_standing(account, %s::timestamptz, %s) standing
     WHERE account.tenant_id = %s AND (account.created_at <= %s::timestamptz OR %s = 'world')
 """  # noqa: S608 - names of columns, from a constant
@@ -33,7 +36,7 @@ TOTALS = f"""
 """  # noqa: S608 - the query above
 
 
-def grant_standing(*, tenant_id: UUID, grant_id: UUID, at: datetime, clock: str = Clock.BOOK) -> dict[str, Any]:
+def grant_standing(*, tenant_id: UUID, grant_id: UUID, at: datetime | None = None, clock: str = Clock.BOOK) -> dict[str, Any]:
     """A grant as it stood at an instant. Raises NotFound, also where there was no such grant yet."""
     rows = posting.run(f"{STANDINGS} AND account.id = %s", [*_parameters(tenant_id, at, clock), grant_id])
     if not rows:
@@ -42,7 +45,7 @@ def grant_standing(*, tenant_id: UUID, grant_id: UUID, at: datetime, clock: str 
     return found
 
 
-def customer_standing(*, tenant_id: UUID, customer_id: str, at: datetime, clock: str = Clock.BOOK) -> list[dict[str, Any]]:
+def customer_standing(*, tenant_id: UUID, customer_id: str, at: datetime | None = None, clock: str = Clock.BOOK) -> list[dict[str, Any]]:
     """One balance for each currency and metric that the customer could draw on at an instant, with its grants."""
     rows = posting.run(f"{STANDINGS} AND account.customer_id = %s", [*_parameters(tenant_id, at, clock), customer_id])
     grants = [with_unit(row._asdict()) for row in rows if row.usable > 0]
@@ -50,13 +53,16 @@ def customer_standing(*, tenant_id: UUID, customer_id: str, at: datetime, clock:
     return [_balance(unit, [grant for grant in grants if (grant["type"], grant["unit"]) == unit]) for unit in units]
 
 
-def tenant_standing(*, tenant_id: UUID, at: datetime, clock: str = Clock.BOOK) -> list[dict[str, Any]]:
+def tenant_standing(*, tenant_id: UUID, at: datetime | None = None, clock: str = Clock.BOOK) -> list[dict[str, Any]]:
     """What a tenant owed its customers at an instant: for each currency and metric how many grants, their balance and the usable part."""
     return [{**row._asdict(), "type": TYPES[row.unit_type]} for row in posting.run(TOTALS, _parameters(tenant_id, at, clock))]
 
 
-def _parameters(tenant_id: UUID, at: datetime, clock: str) -> list[Any]:
-    return [at, at, at, str(clock), tenant_id, at, str(clock)]
+def _parameters(tenant_id: UUID, at: datetime | None, clock: str) -> list[Any]:
+    """Without an instant, all that is booked counts: the database's clock may be a little ahead of ours."""
+    instant = at or FOREVER
+    day = (at or timezone.now()).astimezone(UTC).date()
+    return [instant, day, instant, str(clock), tenant_id, instant, str(clock)]
 
 
 def _balance(unit: tuple[str, str], grants: list[dict[str, Any]]) -> dict[str, Any]:

@@ -38,9 +38,8 @@ class CustomerViewSet(CreditsViewSet):
     def account_balances(self, request: HttpRequest) -> HttpResponse:
         """What the account owes its customers, for each currency and metric: now, or at a moment in the past."""
         query = self.query(PastQuery)
-        at = query.pop("at") or timezone.now()
-        rows = selectors.tenant_standing(tenant_id=self.caller.tenant_id, at=at, **query)
-        return self.reply(shapes.TenantBalancesReply, {"at": at, "items": rows})
+        rows = selectors.tenant_standing(tenant_id=self.caller.tenant_id, **query)
+        return self.reply(shapes.TenantBalancesReply, {"at": query["at"] or timezone.now(), "items": rows})
 
     @operation(
         summary="Draw an amount across a customer's grants",
@@ -86,13 +85,13 @@ class CustomerViewSet(CreditsViewSet):
 
 class ExplanationViewSet(CreditsViewSet):
     sums: list[dict[str, Any]]
-    at: datetime
+    at: datetime | None
 
     @operation(summary="Explain a balance", query=ExplainQuery, reply=shapes.ExplanationReply)
     def explain(self, request: HttpRequest, owner: str) -> HttpResponse:
         """Every entry up to a moment, in order: of one grant, or of all grants of a customer. The sums are added up anew."""
         query = self.query(ExplainQuery)
-        self.at = query.pop("at") or timezone.now()
+        self.at = query.pop("at")
         explained = self._explained(owner)
         self.sums = explained["sums"]
         return self.page(
@@ -107,7 +106,7 @@ class ExplanationViewSet(CreditsViewSet):
     def page_reply(self, reply: Any, page: Page, *, rows: Any) -> HttpResponse:
         cursors = {"after": page.next, "before": page.previous}
         told = {
-            "at": self.at,
+            "at": self.at or timezone.now(),
             "entries": rows,
             "pagination": json.render({name: cursor for name, cursor in cursors.items() if cursor}).decode(),
             "sums": self.sums,
