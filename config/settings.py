@@ -112,8 +112,8 @@ else:
 
 # Postings that arrive while others are on their way to the database travel together (kernel/ledger/batching.py).
 LEDGER_BATCHING = env.bool("LEDGER_BATCHING", default=True)
-# How many such calls one process has under way at a time: one works while the other's answers are written. With more, each carries less.
-LEDGER_BATCHING_CALLS = env.int("LEDGER_BATCHING_CALLS", default=2)
+# How many such calls one process has under way at a time, at most; no more than it has connections (DATABASE_POOL_SIZE).
+LEDGER_BATCHING_CALLS = env.int("LEDGER_BATCHING_CALLS", default=4)
 
 # Work by the clock stands in each app's jobs.py and is done by `manage.py procrastinate worker`; each job is a command as well.
 PROCRASTINATE_AUTODISCOVER_MODULE_NAME = "jobs"
@@ -250,6 +250,9 @@ LOGGING = {
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
     "loggers": {
+        # They tell of each job at every start of every command.
+        "procrastinate.blueprints": {"level": "WARNING"},
+        "procrastinate.periodic": {"level": "WARNING"},
         # An empty entry takes Django's own handlers away. Of these, only what went wrong: the request's line says the rest.
         "django": {"handlers": [], "level": "INFO"},
         "django.request": {"level": "ERROR"},

@@ -5,6 +5,9 @@ an idle account waits for nobody. Otherwise it waits in line. When a call comes 
 the next call; the one at the head of the line makes it and shares out the answers, while whoever made the last call is already gone with
 his own. There is no timer and no thread of its own: a crowd forms only where there is one.
 
+How many calls are to spare depends on what the process does meanwhile. If it is at work itself, two are enough: one is under way while the
+answers of the other are written, and each carries more. If it only waits, as for a slow disk, more of them wait at the same time.
+
 What can go wrong, and what then becomes of those who went along:
 - The database refuses the call as a whole (one poisoned posting, a lock held elsewhere): nothing moved, and each makes his own call again,
   as if there were no batching. Together they wait only TOGETHER_LOCK_TIMEOUT_MS for a lock, so that one stuck account delays few.
@@ -13,6 +16,7 @@ What can go wrong, and what then becomes of those who went along:
 """
 
 import threading
+import time
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,6 +31,10 @@ TOGETHER_LOCK_TIMEOUT_MS = 250
 PATIENCE_SECONDS = 15.0
 # More would gain nothing and hold the accounts' locks longer.
 TOGETHER_AT_MOST = 250
+# A process is at work if it uses this share of a processor, looked at so often (seconds).
+AT_WORK = 0.4
+LOOKED_AT_EVERY = 0.05
+CALLS_AT_WORK = 2
 
 # Calls a posting function: which function, the encoded postings, and a lock timeout in milliseconds or None for the connection's own.
 Call = Callable[[Hashable, Sequence[Any], int | None], list[Any]]
@@ -81,6 +89,8 @@ class Lanes:
         self._line: list[Traveller] = []
         self._taken: set[Hashable] = set()
         self._calls = 0
+        self._to_spare = calls_at_most
+        self._looked_at = (time.monotonic(), time.process_time())
 
     def post(self, function: Hashable, posting: Any, *, account: Hashable) -> Any:
         """The outcome row of one posting. Raises Busy, OutcomeUnknown, and what the call itself raises."""
@@ -98,7 +108,7 @@ class Lanes:
     def _sets_out(self, traveller: Traveller) -> bool:
         """Go at once, or stand in line."""
         with self._door:
-            is_free = traveller.lane not in self._taken and self._calls < self.calls_at_most
+            is_free = traveller.lane not in self._taken and self._calls < self._to_spare
             if is_free:
                 self._take([traveller])
             else:
@@ -144,13 +154,23 @@ class Lanes:
         with self._door:
             self._taken.difference_update(traveller.lane for traveller in group)
             self._calls -= 1
+            self._look_at_work()
             self._call_up()
         for follower in group[1:]:
             follower.gate.release()
 
+    def _look_at_work(self) -> None:
+        """Behind the door: how many calls are to spare from now on."""
+        (then, used_then), now = self._looked_at, time.monotonic()
+        if now - then >= LOOKED_AT_EVERY:
+            used = time.process_time()
+            is_at_work = used - used_then > AT_WORK * (now - then)
+            self._to_spare = min(self.calls_at_most, CALLS_AT_WORK) if is_at_work else self.calls_at_most
+            self._looked_at = (now, used)
+
     def _call_up(self) -> None:
         """Behind the door: send off whoever can go now. After this, nobody stands in line for a free lane while a call is to spare."""
-        while self._calls < self.calls_at_most and (group := self._next_group()):
+        while self._calls < self._to_spare and (group := self._next_group()):
             self._line = [traveller for traveller in self._line if traveller not in group]
             self._take(group)
             group[0].gate.release()

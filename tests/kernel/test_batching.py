@@ -177,6 +177,16 @@ def test_when_every_call_is_under_way_others_gather_across_accounts():
     assert [sorted(call) for call in office.calls[1:]] == [["second", "third"]]
 
 
+@pytest.mark.parametrize(("share", "to_spare"), [(0.9, 2), (0.1, 4)])
+def test_a_process_at_work_makes_fewer_calls_at_a_time(monkeypatch, share, to_spare):
+    lanes = Lanes(call=lambda function, postings, lock_timeout_ms: postings, calls_at_most=4)
+    then, used = lanes._looked_at
+    monkeypatch.setattr(batching.time, "monotonic", lambda: then + 1)
+    monkeypatch.setattr(batching.time, "process_time", lambda: used + share)
+    lanes.post(FUNCTION, "posting", account=FIRST)
+    assert lanes._to_spare == to_spare
+
+
 def test_two_functions_never_share_a_call(office):
     office = Office(calls_at_most=1)
     other = FUNCTION._replace(races=frozenset({"another"}))
@@ -271,7 +281,7 @@ def test_who_waits_for_a_lock_alone_too_long_is_told_busy(office, settings):
 
 def test_when_the_backend_is_killed_everyone_is_told_that_nobody_knows(office):
     with locked(SECOND):
-        office.lanes.calls_at_most = 1
+        office.lanes.calls_at_most = office.lanes._to_spare = 1
         with locked(FIRST):
             first = office.send("first")
             office.until(blocked_backend)
