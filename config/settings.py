@@ -250,6 +250,8 @@ LOGGING = {
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
     "loggers": {
+        # They tell of each job at every start of every command.
+        **{name: {"level": "WARNING"} for name in ("procrastinate.blueprints", "procrastinate.periodic")},
         # An empty entry takes Django's own handlers away. Of these, only what went wrong: the request's line says the rest.
         "django": {"handlers": [], "level": "INFO"},
         "django.request": {"level": "ERROR"},

@@ -36,8 +36,8 @@ from metering.choices import Outcome as Ending
 from metering.choices import Status
 from metering.history import lookups
 from metering.history.costs import active_sums, costs_from_json, costs_from_text, costs_of
+from metering.services.digests import FACTS
 from metering.services.history import history_line, record_history, take_back_history
-from metering.services.transactions import FACTS
 
 BOOK, AGENT = "book", "agent "
 # A transaction that cost nothing counts in the sums all the same.

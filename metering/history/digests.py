@@ -4,12 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from kernel.ledger.digest_proofs import DigestProof
-from metering.services.history import history_digest
-from metering.services.transactions import FACTS
+from metering.services.digests import FACTS, facts_digest
 
 
 def _digest_of(row: Mapping[str, Any]) -> bytes:
-    return bytes.fromhex(history_digest(row))
+    return bytes.fromhex(facts_digest(row))
 
 
 PROOFS = (
@@ -29,8 +28,8 @@ PROOFS = (
         """,
         facts=FACTS,
         digest_of=_digest_of,
-        # Status and outcome move on, an external id may belong to an earlier trace, an unknown agent's id gave way to its name, and costs
-        # are rows of their own.
-        unproven=frozenset({"status", "outcome", "costs", "trace_external_id", "agent_id"}),
+        # Status and outcome move on, an external id may belong to an earlier trace, of an agent's id and name one gave way to the other,
+        # and costs are rows of their own.
+        unproven=frozenset({"status", "outcome", "costs", "trace_external_id", "agent_id", "agent_name"}),
     ),
 )

@@ -10,6 +10,7 @@ from kernel.ledger.errors import IdempotencyConflict, LedgerError, NotFound
 from kernel.ledger.idempotency import differing, digest
 from kernel.ledger.identifiers import new_id
 from metering.errors import AlreadySuperseded, CostOfAnother, NotOpen, WrongStatus
+from metering.services.digests import comparable
 
 # What makes two calls with one idempotency key the same call, in the order of the digest. New facts are appended.
 FACTS = (
@@ -45,19 +46,21 @@ def amendment(
 ) -> dict[str, Any]:
     """One item for `amend`. `said`: what the caller said, by which a repeated call is known."""
     key = idempotency_key
-    known = {name: str(value) if isinstance(value, UUID) else value for name, value in (said or {}).items()}
-    known["transaction_id"] = str(transaction_id)
     return {
         "tenant_id": tenant_id,
         "actor": actor,
         "request_id": request_id,
         "transaction_id": transaction_id,
         "idempotency_key": key,
-        "digest": None if key is None else digest(known, FACTS).hex(),
+        "digest": None if key is None else _digest(transaction_id, said or {}),
         "move": move and {"id": new_id(), **move},
         "fact": fact and {"id": new_id(), **fact},
         "cost": cost and {"id": new_id(), **cost, "amount": f"{cost['amount']:f}"},
     }
+
+
+def _digest(transaction_id: UUID, said: Mapping[str, Any]) -> str:
+    return digest(comparable({**said, "transaction_id": transaction_id}), FACTS).hex()
 
 
 @refusals

@@ -10,13 +10,14 @@ from django.db.models import Exists, OuterRef, Q
 from kernel.ledger import posting
 from kernel.ledger.constraints import refusals
 from kernel.ledger.errors import IdempotencyConflict, InvalidValue, LedgerError
-from kernel.ledger.idempotency import differing, digest
+from kernel.ledger.idempotency import differing
 from kernel.ledger.identifiers import new_id
 from metering.choices import MOVES, Status
 from metering.models import Cost, Transaction
 from metering.services.amending import amend, amendment, error_of
+from metering.services.digests import FACTS, facts_digest
 from metering.services.naming import named
-from metering.services.transactions import FACTS, NO_OBJECT, RACES
+from metering.services.transactions import NO_OBJECT, RACES
 
 # As the caller gave them; metering_post knows them by these names.
 GIVEN = (
@@ -41,20 +42,10 @@ def history_line(facts: Mapping[str, Any]) -> dict[str, Any]:
         "id": facts.get("id") or new_id(),
         "qualifiers": facts.get("qualifiers") or NO_OBJECT,
         "trace_reference": facts.get("trace_id"),
-        "digest": facts.get("facts_digest") or history_digest(facts),
+        "digest": facts.get("facts_digest") or facts_digest(facts),
         "costs": [_cost(cost) for cost in costs if cost.get("supersedes") is None],
         "later_costs": [cost for cost in costs if cost.get("supersedes") is not None],
     }
-
-
-def history_digest(facts: Mapping[str, Any]) -> str:
-    """The digest, hexadecimal, that the same facts have when they come through the API."""
-    told = {name: str(value) if isinstance(value := facts.get(name), UUID) else value for name in FACTS}
-    told["costs"] = [
-        [f"{cost['fiat_amount'].normalize() + 0:f}", cost["fiat_asset_symbol"], cost["is_estimate"], cost.get("cost_details")]
-        for cost in facts.get("costs") or ()
-    ] or None
-    return digest(told, FACTS).hex()
 
 
 @refusals

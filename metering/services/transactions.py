@@ -9,30 +9,13 @@ from uuid import UUID
 from kernel.ledger import posting
 from kernel.ledger.constraints import refusals
 from kernel.ledger.errors import IdempotencyConflict, InvalidValue, LedgerError
-from kernel.ledger.idempotency import differing, digest
+from kernel.ledger.idempotency import differing
 from kernel.ledger.identifiers import new_id
 from metering import selectors
 from metering.selectors import Row
+from metering.services.digests import FACTS, facts_digest
 from metering.services.naming import named
 
-# What makes two calls with one idempotency key the same call, in the order of the digest. New facts are appended.
-FACTS = (
-    "service_name",
-    "action_name",
-    "resource_name",
-    "qualifiers",
-    "metadata",
-    "request_facts",
-    "payment_data",
-    "trace_id",
-    "trace_external_id",
-    "agent_id",
-    "agent_name",
-    "costs",
-    "occurred_at",
-    "status",
-    "outcome",
-)
 RACES = frozenset({"metering_transaction_idempotency_key_key", "metering_trace_external_id_key"})
 NO_OBJECT = "{}"
 
@@ -101,7 +84,7 @@ def _posting(facts: Mapping[str, Any], *, tenant_id: UUID, actor: str, request_i
         "status": facts.get("status"),
         "outcome": facts.get("outcome"),
         "idempotency_key": key,
-        "digest": None if key is None else digest(_comparable(facts), FACTS).hex(),
+        "digest": None if key is None else facts_digest(facts),
         "costs": [_cost(cost) for cost in facts.get("costs") or ()],
         **moments,
     }
@@ -115,20 +98,6 @@ def _cost(cost: Mapping[str, Any]) -> dict[str, Any]:
         "is_estimate": cost["is_estimate"],
         "details": cost.get("cost_details"),
     }
-
-
-def _comparable(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """The facts as a digest compares them: UUIDs as text, amounts by their value."""
-    known: dict[str, Any] = {name: str(value) if isinstance(value, UUID) else value for name, value in facts.items()}
-    known["costs"] = [
-        [f"{cost['fiat_amount'].normalize() + 0:f}", cost["fiat_asset_symbol"], cost["is_estimate"], _text(cost.get("cost_details"))]
-        for cost in facts.get("costs") or ()
-    ] or None
-    return known
-
-
-def _text(document: str | None) -> str | None:
-    return None if document is None else str(document)
 
 
 def _recorded(posted: Row, outcome: Any, facts: Mapping[str, Any]) -> Recorded:

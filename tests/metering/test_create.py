@@ -203,6 +203,16 @@ def test_the_same_amount_in_other_digits_is_the_same_call(caller, example):
     assert first.json() == again.json()
 
 
+def test_the_spacing_and_key_order_of_a_document_are_no_facts(caller):
+    first = caller.post(URL, '{"serviceName": "s", "metadata": {"a": 1.50, "b": [12345678901234567890123]}}', **{"Idempotency-Key": "k"})
+    again = caller.post(URL, '{"serviceName":"s","metadata":{"b":[12345678901234567890123],"a":1.50}}', **{"Idempotency-Key": "k"})
+    assert first.json() == again.json()
+    assert again["Idempotent-Replayed"] == "true"
+    for other in ('{"a": 1.5, "b": [12345678901234567890123]}', '{"a": "1.50", "b": [12345678901234567890123]}'):
+        reply = caller.post(URL, f'{{"serviceName": "s", "metadata": {other}}}', **{"Idempotency-Key": "k"})
+        assert (reply.status_code, "(metadata)" in reply.json()["message"]) == (409, True)
+
+
 def test_a_key_is_the_tenants_own(caller, outsider, example):
     assert caller.post(URL, example, **{"Idempotency-Key": "k"}).status_code == 201
     reply = outsider.post(URL, example, **{"Idempotency-Key": "k"})

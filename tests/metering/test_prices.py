@@ -232,7 +232,7 @@ def test_stale_transactions_are_closed_where_the_tenant_wants_it(caller, outside
 
 
 def test_commands_refuse_what_they_do_not_know(caller):
-    for command in ("check_metering", "reprice_transactions", "close_stale_transactions", "rebuild_rollups"):
+    for command in ("reprice_transactions", "close_stale_transactions", "rebuild_rollups"):
         with pytest.raises(CommandError):
             call_command(command, tenant="nobody", stdout=StringIO())
     for units in (["n"], ["n=x"], ["n=1/0"], ["n=1e5"]):
