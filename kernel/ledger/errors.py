@@ -61,3 +61,9 @@ class WrongState(LedgerError):
     """The row's state doesn't allow that. Facts: id, state, allowed."""
 
     code = "wrong_state"
+
+
+class BookBroken(LedgerError):
+    """The entries themselves don't hold together, so nothing can be rebuilt from them. Facts: proof, and the row that breaks it."""
+
+    code = "book_broken"

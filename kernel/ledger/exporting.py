@@ -4,6 +4,7 @@ Rows stream through a cursor of the server out of one snapshot; memory stays fla
 """
 
 import csv
+import gzip
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -37,7 +38,7 @@ class Export:
     json_columns: frozenset[str] = frozenset()
 
 
-def write_export(export: Export, *, tenant_id: UUID, file: BinaryIO, format: str) -> int:
+def write_export(export: Export, *, tenant_id: UUID, file: BinaryIO | gzip.GzipFile, format: str) -> int:
     """Write a tenant's rows; the count of them. Raises NoParquet."""
     write = {CSV: _write_csv, JSON_LINES: _write_json_lines, PARQUET: _write_parquet}[format]
     with transaction.atomic(), connection.chunked_cursor() as cursor:
@@ -54,7 +55,7 @@ def _chunks(cursor: Any, first: list[Any]) -> Iterator[list[Any]]:
         rows = cursor.fetchmany(CHUNK)
 
 
-def _write_csv(export: Export, names: Sequence[str], chunks: Iterator[list[Any]], file: BinaryIO) -> int:
+def _write_csv(export: Export, names: Sequence[str], chunks: Iterator[list[Any]], file: Any) -> int:
     text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(names)
@@ -67,7 +68,7 @@ def _write_csv(export: Export, names: Sequence[str], chunks: Iterator[list[Any]]
     return count
 
 
-def _write_json_lines(export: Export, names: Sequence[str], chunks: Iterator[list[Any]], file: BinaryIO) -> int:
+def _write_json_lines(export: Export, names: Sequence[str], chunks: Iterator[list[Any]], file: Any) -> int:
     count = 0
     for rows in chunks:
         objects = [
@@ -84,7 +85,7 @@ def _as_json(text: str) -> msgspec.Raw | str:
     return text if "\n" in text or "\r" in text else msgspec.Raw(text.encode())
 
 
-def _write_parquet(export: Export, names: Sequence[str], chunks: Iterator[list[Any]], file: BinaryIO) -> int:
+def _write_parquet(export: Export, names: Sequence[str], chunks: Iterator[list[Any]], file: Any) -> int:
     try:
         import pyarrow  # noqa: PLC0415 - an optional companion
         import pyarrow.parquet  # noqa: PLC0415

@@ -1,0 +1,181 @@
+"""Bringing history in from a file, beside psql's \\copy of the same rows into bare tables: columns alone, without a key, index or check.
+
+Ours is the whole of `--apply`: the file's hash, every row read and checked, and posted with balances, keys, sums and checkpoints.
+"""
+
+import contextlib
+import csv
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import psycopg
+
+from benchmarks.database import Database
+from benchmarks.measure import Candidate, Comparison, Sample
+
+NAME = "bench_backfills"
+ROOT = Path(__file__).resolve().parent.parent
+GRANTS = 1000
+BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
+TABLES = {
+    "metered": ("metering_transaction", "metering_cost"),
+    "debits": ("credits_transaction",),
+}
+
+
+@dataclass
+class Stand:
+    """A migrated database, a folder for the files, and a count of the tenants made so far."""
+
+    database: Database
+    url: str
+    folder: Path
+    rows: int
+    tenants: int = 0
+    copies: dict[str, list[Path]] = field(default_factory=dict)
+
+    def manage(self, *arguments: str) -> str:
+        environment = os.environ | {"DATABASE_URL": self.url, "ENVIRONMENT": "local"}
+        done = subprocess.run(  # noqa: S603
+            [sys.executable, "manage.py", *arguments], cwd=ROOT, env=environment, check=False, capture_output=True, text=True
+        )
+        if done.returncode:
+            raise RuntimeError(f"manage.py {' '.join(arguments)}: {done.stderr or done.stdout}")
+        return done.stdout
+
+    def new_tenant(self) -> str:
+        self.tenants += 1
+        slug = f"bench-{self.tenants}"
+        self.manage("create_tenant", slug)
+        return slug
+
+    def apply(self, command: str, path: Path, slug: str) -> float:
+        """Plan and apply a file; the seconds that the application took by its own clock, the start of Python left out."""
+        planned = json.loads(self.manage(command, slug, str(path), "--plan", "--json"))
+        applied = json.loads(self.manage(command, "--apply", planned["run"], "--json"))
+        if applied["counts"] != {"posted": applied["rows"]}:
+            raise RuntimeError(f"{command} refused rows: {applied['counts']}")
+        return float(applied["seconds"])
+
+    def psql(self, *commands: str) -> None:
+        options = [part for command in commands for part in ("-c", command)]
+        program = self.database.program("psql")
+        subprocess.run([program, "-q", "-v", "ON_ERROR_STOP=1", "-d", self.url, *options], check=True, capture_output=True)  # noqa: S603
+
+
+@contextlib.contextmanager
+def standing(database: Database, *, rows: int) -> Iterator[Stand]:
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        stand = Stand(database=database, url=database.fresh(NAME), folder=Path(folder), rows=rows)
+        stand.manage("migrate", "--verbosity", "0")
+        yield stand
+        # What a benchmark posted must be right, or its speed says nothing.
+        stand.manage("verify_ledgers")
+
+
+def metered_transactions(stand: Stand) -> Comparison:
+    path = write_metered(stand.folder / "metered.csv", stand.rows)
+    return Comparison(
+        path=f"backfill of {stand.rows:,} metered transactions with two costs",
+        unit="transactions/s",
+        candidates=[
+            Candidate(name="backfill", run=lambda: backfill_metered(stand, path)),
+            Candidate(name=r"psql \copy", run=lambda: copy(stand, "metered"), says="bare tables: no key, index, check or sum"),
+        ],
+        targets={r"psql \copy": 0.6},
+    )
+
+
+def debits(stand: Stand) -> Comparison:
+    grants, path = write_grants(stand.folder / "grants.csv"), write_debits(stand.folder / "debits.csv", stand.rows)
+    return Comparison(
+        path=f"backfill of {stand.rows:,} debits on {GRANTS:,} grants",
+        unit="transactions/s",
+        candidates=[
+            Candidate(name="backfill", run=lambda: backfill_debits(stand, grants, path)),
+            Candidate(name=r"psql \copy", run=lambda: copy(stand, "debits"), says="a bare table: no key, index, check or balance"),
+        ],
+        targets={r"psql \copy": 0.35},
+    )
+
+
+def backfill_metered(stand: Stand, path: Path) -> Sample:
+    slug = stand.new_tenant()
+    return Sample(rate=stand.rows / stand.apply("backfill_metered_transactions", path, slug))
+
+
+def backfill_debits(stand: Stand, grants: Path, path: Path) -> Sample:
+    slug = stand.new_tenant()
+    stand.apply("backfill_credit_grants", grants, slug)
+    return Sample(rate=stand.rows / stand.apply("backfill_credit_transactions", path, slug))
+
+
+def copy(stand: Stand, kind: str) -> Sample:
+    """Copy the rows that a backfill has just made into tables with their columns and nothing else."""
+    files = stand.copies.get(kind) or stand.copies.setdefault(kind, take_out(stand, kind))
+    stand.psql(*(f"TRUNCATE bare_{table}" for table in TABLES[kind]))
+    began = time.monotonic()
+    stand.psql(*(rf"\copy bare_{table} FROM '{file}' CSV" for table, file in zip(TABLES[kind], files, strict=True)))
+    return Sample(rate=stand.rows / (time.monotonic() - began))
+
+
+def take_out(stand: Stand, kind: str) -> list[Path]:
+    files = [stand.folder / f"{table}.csv" for table in TABLES[kind]]
+    with psycopg.connect(stand.url) as connection:
+        found = connection.execute(f"SELECT tenant_id FROM {TABLES[kind][0]} ORDER BY id DESC LIMIT 1").fetchone()  # noqa: S608
+        tenant = found[0] if found else None
+    where = f"tenant_id = '{tenant}'" + (" AND kind = 'debit'" if kind == "debits" else "")
+    for table, file in zip(TABLES[kind], files, strict=True):
+        make = f"CREATE TABLE bare_{table} AS SELECT * FROM {table} LIMIT 0"  # noqa: S608 - a constant's name
+        stand.psql(make, rf"\copy (SELECT * FROM {table} WHERE {where}) TO '{file}' CSV")  # noqa: S608 - the same
+    return files
+
+
+def write_metered(path: Path, rows: int) -> Path:
+    chance = random.Random(1)  # noqa: S311 - the same file every time
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(
+            ["idempotency_key", "service_name", "action_name", "resource_name", "agent_name", "occurred_at", "outcome", "metadata", "costs"]
+        )
+        for number in range(rows):
+            estimate, actual = chance.randrange(1, 10_000), chance.randrange(1, 10_000)
+            costs = [{"fiatAmount": f"0.{amount:06}", "fiatAssetSymbol": "USD", "isEstimate": False} for amount in (estimate, actual)]
+            moment = BEGIN + timedelta(seconds=number)
+            names = (f"service-{number % 20}", "complete", f"/v1/models/{number % 7}", f"agent-{number % 50}")
+            metadata = f'{{"request": {number}, "tokens": {estimate}}}'
+            writer.writerow([f"call-{number}", *names, moment.isoformat(), "success", metadata, json.dumps(costs)])
+    return path
+
+
+def write_grants(path: Path) -> Path:
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["idempotency_key", "customer_id", "name", "unit_type", "amount", "effective_date"])
+        writer.writerows(
+            [f"grant-{number}", f"customer-{number}", "Start", "CURRENCY", "1000000", "2026-01-01"] for number in range(GRANTS)
+        )
+    return path
+
+
+def write_debits(path: Path, rows: int) -> Path:
+    chance = random.Random(2)  # noqa: S311 - the same file every time
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["idempotency_key", "grant_key", "type", "amount", "occurred_at", "reason"])
+        for number in range(rows):
+            moment = BEGIN + timedelta(seconds=number)
+            writer.writerow(
+                [f"debit-{number}", f"grant-{chance.randrange(GRANTS)}", "DEBIT", f"0.{number % 99 + 1:02}", moment.isoformat(), "usage"]
+            )
+    return path

@@ -1,0 +1,61 @@
+"""A thin mouth over the services that rebuild what is kept beside the entries."""
+
+from argparse import ArgumentParser
+from typing import Any
+from uuid import UUID
+
+from django.core.management.base import BaseCommand, CommandError
+
+from billing.services.rebuilding import rebuild_wallets
+from config.books.proving import PROOFS
+from credits.services.rebuilding import rebuild_grants
+from kernel.ledger.proofs import Fault, find_faults
+from kernel.tenants import selectors
+from kernel.tenants.errors import DomainError
+
+# The proofs of what this command can make anew; every other fault lies in the entries, and is not for a command to mend.
+KEPT = ("billing_wallet", "billing_daily_total", "credits_grant", "credits_held")
+MOST = 1000
+
+
+class Command(BaseCommand):
+    help = (
+        "Make wallets' and grants' balances, held amounts and daily totals anew from the entries, where they differ."
+        " The entries are never touched. Metering's sums: rebuild_rollups. Example: manage.py rebuild_balances --plan"
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        what = parser.add_mutually_exclusive_group(required=True)
+        what.add_argument("--plan", action="store_true", help="show what differs and change nothing; exit code 1 if anything does")
+        what.add_argument("--apply", action="store_true", help="make it anew, tenant by tenant; its postings wait for so long")
+        parser.add_argument("--tenant", help="slug or id of one tenant (default: all)")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            tenant_id = selectors.get_tenant(tenant=options["tenant"]).id if options["tenant"] else None
+            faults = self._faults(tenant_id)
+            for fault in faults:
+                facts = ", ".join(f"{name}={value}" for name, value in fault.facts.items())
+                self.stdout.write(f"{fault.proof.name}: {facts}")
+            if options["apply"]:
+                self._rebuild(sorted({fault.facts["tenant_id"] for fault in faults}))
+        except DomainError as error:
+            raise CommandError(str(error), returncode=3) from error
+        if not faults:
+            self.stdout.write(self.style.SUCCESS("Every balance and total is that of its entries."))
+        elif options["plan"]:
+            raise SystemExit(1)
+
+    def _rebuild(self, tenants: list[UUID]) -> None:
+        """Each tenant in a transaction for each book. Raises BookBroken before anything of that book changes."""
+        for tenant_id in tenants:
+            wallets, grants = rebuild_wallets(tenant_id=tenant_id), rebuild_grants(tenant_id=tenant_id)
+            self.stdout.write(
+                self.style.SUCCESS(f"{tenant_id}: {wallets} wallets and {grants} grants set right, daily totals counted anew.")
+            )
+        if self._faults(None if len(tenants) != 1 else tenants[0]):
+            raise CommandError("Something still differs: run verify_ledgers.", returncode=1)
+
+    def _faults(self, tenant_id: UUID | None) -> list[Fault]:
+        kept = [proof for proofs in PROOFS.values() for proof in proofs if proof.name in KEPT]
+        return list(find_faults(kept, tenant_id=tenant_id, at_most=MOST))

@@ -1,0 +1,42 @@
+"""What is kept beside the entries, made anew from them: grants' balances and what is held of them, should they ever disagree."""
+
+from uuid import UUID
+
+from django.db import connection, transaction
+
+from credits import proofs
+from kernel.ledger.constraints import refusals
+from kernel.ledger.errors import BookBroken
+from kernel.ledger.proofs import find_faults
+
+# Postings wait meanwhile; what they add comes on top of what was counted.
+LOCK_GRANTS = "SELECT id FROM credits_grant WHERE tenant_id = %s ORDER BY tenant_id, id FOR UPDATE"
+SET_GRANTS = """
+UPDATE credits_grant account
+SET balance = newest.balance_after, last_entry_number = newest.entry_number, last_entry_at = newest.created_at, held = line.remaining
+FROM credits_grant kept
+CROSS JOIN LATERAL (
+    SELECT entry_number, balance_after, created_at FROM credits_transaction
+    WHERE tenant_id = kept.tenant_id AND grant_id = kept.id ORDER BY entry_number DESC LIMIT 1
+) AS newest
+CROSS JOIN LATERAL (
+    SELECT coalesce(sum(remaining), 0) AS remaining FROM credits_holdline WHERE tenant_id = kept.tenant_id AND grant_id = kept.id
+) AS line
+WHERE kept.tenant_id = %s AND account.tenant_id = kept.tenant_id AND account.id = kept.id
+    AND (account.balance, account.last_entry_number, account.last_entry_at, account.held)
+        IS DISTINCT FROM (newest.balance_after, newest.entry_number, newest.created_at, line.remaining)
+"""
+# What a rebuild rests on: where this doesn't hold, the entries themselves are wrong, and nothing can be made of them.
+GROUND = ("credits_chain",)
+
+
+@refusals
+def rebuild_grants(*, tenant_id: UUID) -> int:
+    """Set a tenant's grants to what their transactions and holds say; how many were wrong. Raises BookBroken, Busy."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(LOCK_GRANTS, [tenant_id])
+        ground = [proof for proof in proofs.PROOFS if proof.name in GROUND]
+        for fault in find_faults(ground, tenant_id=tenant_id):
+            raise BookBroken(proof=fault.proof.name, **{name: str(value) for name, value in fault.facts.items()})
+        cursor.execute(SET_GRANTS, [tenant_id])
+        return int(cursor.rowcount)

@@ -1,0 +1,47 @@
+"""What is kept beside the entries can be made anew from them, and only from entries that hold together."""
+
+import pytest
+from django.core.management import CommandError
+
+from tests.backfills.test_verify_ledgers import books, found, plant  # noqa: F401 - a fixture
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("books")]
+
+
+def test_there_is_nothing_to_do_in_a_right_book(call):
+    assert call("rebuild_balances", "--plan") == ("Every balance and total is that of its entries.\n", 0)
+
+
+@pytest.mark.parametrize(
+    ("statement", "proof"),
+    [
+        ("UPDATE billing_wallet SET balance = balance + 1, last_entry_number = 7", "billing_wallet"),
+        ("UPDATE billing_dailytotal SET debits = debits + 1", "billing_daily_total"),
+        ("DELETE FROM billing_dailytotal WHERE type = 'topup'", "billing_daily_total"),
+        ("UPDATE credits_grant SET balance = balance - 1 WHERE idempotency_key = 'g'", "credits_grant"),
+        ("UPDATE credits_grant SET held = 1 WHERE idempotency_key = 'g'", "credits_held"),
+    ],
+)
+def test_a_plan_shows_what_differs_and_an_application_sets_it_right(call, statement, proof):
+    plant(statement)
+    text, code = call("rebuild_balances", "--plan")
+    assert code == 1
+    assert proof in text
+    assert found() == {proof}
+    assert call("rebuild_balances", "--apply", "--tenant", "acme")[1] == 0
+    assert found() == set()
+
+
+def test_nothing_is_made_of_entries_that_are_wrong_themselves(call):
+    plant("UPDATE billing_transaction SET balance_after = balance_after + 1 WHERE entry_number = 4")
+    assert found() >= {"billing_chain", "billing_wallet"}
+    with pytest.raises(CommandError, match=r"book_broken \(proof=billing_chain") as refused:
+        call("rebuild_balances", "--apply")
+    assert refused.value.returncode == 3
+
+
+def test_metered_sums_are_made_anew_as_well(call):
+    plant("UPDATE metering_rollup SET amount = amount + 1 WHERE currency = 'USD'")
+    assert found() == {"metering_rollup"}
+    call("rebuild_rollups", "--tenant", "acme")
+    assert found() == set()
