@@ -1,18 +1,25 @@
 """The billing book for those who look into it: every row can be read, none can be changed here."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest, HttpResponseBase, StreamingHttpResponse
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
 
+from billing import statements
 from billing.choices import Flag
 from billing.models import DailyTotal, Policy, Transaction, TransactionType, Wallet
-from kernel.ledger.admin import LedgerAdmin
-from kernel.tenants.models import Tenant
+from kernel.ledger.admin import LedgerAdmin, Section
+from kernel.ledger.admin.shown import actor_names, effect, id_link, label, money, row_link
+from kernel.tenants.admin import local_time
 
-# A reference may stand in several tenants' books, under several types; nobody reads further.
-MOST_MATCHES = 1000
+# Entries of the wallet on either side of one, and on the wallet's own page.
+AROUND, NEWEST = 5, 50
 
 
 class FlagFilter(admin.SimpleListFilter):
@@ -48,6 +55,57 @@ class ReversalFilter(admin.SimpleListFilter):
         return queryset
 
 
+def _entries(title: str, rows: Any, *, here: Transaction | None = None) -> Section:
+    """Lines of a wallet with the balance that each left, newest first."""
+    headers = ("No.", "Entry", "Change", "Balance after", "Occurred", "By", "Note")
+    found = list(rows)
+    names = actor_names(row.actor for row in found)
+    lines = [
+        (
+            row.entry_number,
+            label(str(row), "wait") if here is not None and row.pk == here.pk else row_link(row),
+            effect(row.effect, row.currency),
+            money(row.balance_after, row.currency),
+            local_time(row.occurred_at),
+            names[row.actor],
+            _note(row),
+        )
+        for row in found
+    ]
+    return Section(title, headers, lines)
+
+
+def _note(row: Transaction) -> Any:
+    if row.reverses_id is not None:
+        return id_link("billing.transaction", row.reverses_id, "reverses an entry")
+    if row.reversed_by_id is not None:
+        return id_link("billing.transaction", row.reversed_by_id, "was reversed")
+    return "reversed in part" if row.reversed_amount else ""
+
+
+def _reversals(row: Transaction) -> list[Section]:
+    """What took this entry back, or what it took back."""
+    if row.reverses_id is not None:
+        return [_entries("Takes back", Transaction.objects.filter(tenant_id=row.tenant_id, id=row.reverses_id))]
+    if not row.reversed_amount:
+        return []
+    return [_entries("Taken back by", Transaction.objects.filter(tenant_id=row.tenant_id, reverses_id=row.id).order_by("-entry_number"))]
+
+
+def _twin(row: Transaction) -> list[Section]:
+    if row.near_duplicate_of_id is None:
+        return []
+    return [_entries("Looks like", Transaction.objects.filter(tenant_id=row.tenant_id, id=row.near_duplicate_of_id))]
+
+
+def _month(text: str) -> datetime | None:
+    """The first moment of a month written as 2026-11; of this one for no text; None for what is no month."""
+    try:
+        return datetime.strptime(text or f"{timezone.now():%Y-%m}", "%Y-%m").replace(tzinfo=UTC)
+    except ValueError:
+        return None
+
+
 @admin.register(Transaction)
 class TransactionAdmin(LedgerAdmin):
     list_display = (
@@ -64,18 +122,17 @@ class TransactionAdmin(LedgerAdmin):
     )
     list_select_related = ("tenant",)
     list_filter = (FlagFilter, "direction", ReversalFilter)
-    search_fields = ("id", "reference_id")
+    search_fields = ("id", "reference_id", "agent_id")
     icon = "receipt_long"
 
-    def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str) -> tuple[QuerySet, bool]:
-        """By id, or by a reference in any tenant's book: the index begins with the tenant, so each tenant is probed once."""
-        term = search_term.strip()
-        if not term:
-            return queryset, False
-        probed = Transaction.objects.filter(tenant__in=Tenant.objects.all(), reference_id=term).order_by()
-        found, _ = super().get_search_results(request, Transaction.objects.only("id"), term) if len(term) == 36 else (probed, False)
-        identifiers = {*probed.values_list("id", flat=True)[:MOST_MATCHES], *found.values_list("id", flat=True)[:MOST_MATCHES]}
-        return queryset.filter(id__in=identifiers), False
+    def story(self, request: HttpRequest, row: Transaction) -> list[Section]:
+        near = Transaction.objects.filter(tenant_id=row.tenant_id, wallet_id=row.wallet_id)
+        around = near.filter(entry_number__gte=row.entry_number - AROUND, entry_number__lte=row.entry_number + AROUND)
+        return [
+            *_reversals(row),
+            *_twin(row),
+            _entries("The wallet around this entry", around.order_by("-entry_number"), here=row),
+        ]
 
 
 @admin.register(Wallet)
@@ -83,6 +140,30 @@ class WalletAdmin(LedgerAdmin):
     list_display = ("tenant", "currency", "balance", "floor", "last_entry_number", "last_entry_at", "created_at")
     list_select_related = ("tenant",)
     icon = "account_balance_wallet"
+
+    def story(self, request: HttpRequest, row: Wallet) -> list[Section]:
+        entries = Transaction.objects.filter(tenant_id=row.tenant_id, wallet_id=row.id).order_by("-entry_number")
+        return [_entries(f"The newest {NEWEST} entries", entries[:NEWEST])]
+
+    def doors(self, request: HttpRequest, row: Wallet) -> list[dict[str, str]]:
+        address = reverse("admin:billing_wallet_statement", args=(row.pk,))
+        return [*super().doors(request, row), {"title": "Statement of this month", "icon": "print", "address": address}]
+
+    def get_urls(self) -> list[URLPattern]:
+        page = self.admin_site.admin_view(self.statement)
+        return [path("<uuid:wallet_id>/statement/", page, name="billing_wallet_statement"), *super().get_urls()]
+
+    def statement(self, request: HttpRequest, wallet_id: UUID) -> HttpResponseBase:
+        """A month of the wallet, to be printed: `month` as 2026-11, in UTC; this one if none is named."""
+        wallet = self.get_queryset(request).filter(pk=wallet_id).first()
+        if not self.has_view_permission(request, wallet):
+            raise PermissionDenied
+        since = _month(request.GET.get("month", ""))
+        if wallet is None or since is None:
+            raise Http404
+        until = (since + timedelta(days=32)).replace(day=1)
+        found = statements.statement(tenant_id=wallet.tenant_id, currency=wallet.currency, since=since, until=until)
+        return StreamingHttpResponse(statements.html_text(found), content_type="text/html; charset=utf-8")
 
 
 @admin.register(TransactionType)

@@ -37,8 +37,9 @@ class OfficeConfig(AdminConfig):
         for label, name in SECTIONS.items():
             # What staff call it, in the breadcrumbs too.
             apps.get_app_config(label).verbose_name = name
-        # Both register themselves, which needs the apps loaded.
-        from config import checks, staff  # noqa: F401, PLC0415
+        # They register themselves, which needs the apps loaded.
+        from config import checks, crossings, staff, tenancy  # noqa: F401, PLC0415
+        from config.keeping import pages  # noqa: F401, PLC0415
 
 
 class OfficeSite(UnfoldAdminSite):
@@ -55,9 +56,11 @@ class OfficeSite(UnfoldAdminSite):
 
     def get_urls(self) -> list[Any]:
         from config.desk import views  # noqa: PLC0415
+        from config.keeping.pages import setting_page  # noqa: PLC0415
 
         page = self.admin_view
         return [
+            path("keeping/<slug:code>/", page(setting_page), name="keeping_setting"),
             path("desk/export/start/", page(views.export), name="desk_export_start"),
             path("desk/export/<uuid:export_id>/progress/", page(views.progress), name="desk_export_progress"),
             path("desk/export/<uuid:export_id>/file/", page(views.download), name="desk_export_download"),

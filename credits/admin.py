@@ -1,28 +1,123 @@
 """The credits ledger in the back office: to look at, not to write."""
 
-from django.contrib import admin
+from collections.abc import Callable
+from typing import Any
 
+from django.contrib import admin
+from django.db import models
+from django.http import HttpRequest
+
+from credits.choices import UnitType
 from credits.models import Consumption, CreditTransaction, Grant, Hold, HoldEntry, HoldLine, RecurringGrant
-from kernel.ledger.admin import LedgerAdmin
+from kernel.ledger.admin import LedgerAdmin, Section
+from kernel.ledger.admin.shown import actor_names, effect, id_link, json_block, money, row_link
+from kernel.ledger.money import MoneyField
+from kernel.tenants.admin import local_time
+
+# Entries of a grant that its page shows; the list has them all.
+NEWEST = 50
+
+
+def unit_of(grant: Grant) -> str:
+    """What a grant counts: its currency, or its metric."""
+    return grant.metric_id if grant.unit_type == UnitType.METRIC else grant.currency
+
+
+def reasons(chosen_by: dict[str, Any] | None) -> Any:
+    """Why a burn-down chose a grant, in words."""
+    if not chosen_by:
+        return "named by the caller"
+    values = {"unit_type": "", **chosen_by}
+    expiry = f"expires {values['expiry_date']}" if values.get("expiry_date") else "never expires"
+    order = f"No. {values.get('rank')} in burn-down order: priority {values.get('priority')}, {values['unit_type'].lower()}, {expiry}"
+    return f"{order}, {values.get('category')}, in force from {values.get('effective_date')}; {values.get('available')} were available"
+
+
+def lines_of(title: str, rows: Any, *, note: str = "") -> Section:
+    """Transactions with the balance that each left on its grant, and why that grant was charged."""
+    found = list(rows.select_related("grant"))
+    names = actor_names(row.actor for row in found)
+    headers = ("No.", "Grant", "Entry", "Change", "Balance after", "Invoice", "Why this grant", "Occurred", "By")
+    lines = [
+        (
+            row.entry_number,
+            row_link(row.grant),
+            row_link(row, row.get_kind_display()),
+            effect(row.amount if row.type == "CREDIT" else -row.amount, unit_of(row.grant)),
+            money(row.balance_after, unit_of(row.grant)),
+            row.invoice_id or "-",
+            _why(row),
+            local_time(row.occurred_at),
+            names[row.actor],
+        )
+        for row in found
+    ]
+    return Section(title, headers, lines, note=note)
+
+
+def _why(row: CreditTransaction) -> Any:
+    if row.reverses_id is not None:
+        return id_link("credits.credittransaction", row.reverses_id, "reverses an entry")
+    return reasons(row.chosen_by) if row.type == "DEBIT" else ""
+
+
+class UnitAdmin(LedgerAdmin):
+    """Amounts in the unit of the row's grant."""
+
+    def currency_of(self, row: Any) -> str:
+        grant = row if isinstance(row, Grant) else row.grant
+        return unit_of(grant)
+
+    def shown_as(self, field: models.Field) -> Callable[[Any], Any] | None:
+        if isinstance(field, MoneyField) and field.name in {"cost_of_credit", "cost_basis"}:
+            # What was paid for the units, which is money whatever they are.
+            return lambda row: money(getattr(row, field.attname), (row if isinstance(row, Grant) else row.grant).currency)
+        if field.name == "chosen_by":
+            return lambda row: json_block(row.chosen_by, "burn-down values")
+        return super().shown_as(field)
 
 
 @admin.register(Grant)
-class GrantAdmin(LedgerAdmin):
+class GrantAdmin(UnitAdmin):
     list_display = ("id", "customer_id", "name", "unit_type", "metric_id", "balance", "held", "original_amount", "expiry_date", "status")
     list_filter = ("status", "unit_type", "category")
     search_fields = ("id", "customer_id")
     list_select_related = ("tenant",)
     icon = "redeem"
 
+    def story(self, request: HttpRequest, row: Grant) -> list[Section]:
+        entries = CreditTransaction.objects.filter(tenant_id=row.tenant_id, grant_id=row.id).order_by("-entry_number")
+        reserved = HoldLine.objects.filter(tenant_id=row.tenant_id, grant_id=row.id, remaining__gt=0).select_related("hold")[:NEWEST]
+        holds = [(row_link(line.hold), money(line.remaining, unit_of(row)), local_time(line.expires_at)) for line in reserved]
+        return [
+            lines_of(f"The newest {NEWEST} entries", entries[:NEWEST]),
+            *([Section("Reserved by holds", ("Hold", "Reserved", "Until"), holds)] if holds else []),
+        ]
+
 
 @admin.register(CreditTransaction)
-class CreditTransactionAdmin(LedgerAdmin):
+class CreditTransactionAdmin(UnitAdmin):
     list_display = ("id", "customer_id", "grant", "type", "kind", "amount", "balance_after", "entry_number", "created_at", "actor")
     list_filter = ("type", "kind")
     search_fields = ("id", "grant__id", "customer_id", "invoice_id", "billing_run_id")
     list_select_related = ("grant",)
-    currency_path = "grant.currency"
     icon = "swap_vert"
+
+    def story(self, request: HttpRequest, row: CreditTransaction) -> list[Section]:
+        own = CreditTransaction.objects.filter(tenant_id=row.tenant_id)
+        sections = []
+        if row.type == "DEBIT":
+            sections.append(Section("Why this grant was charged", (), (), note=f"{reasons(row.chosen_by)}."))
+        if row.reverses_id is not None:
+            sections.append(lines_of("Takes back", own.filter(id=row.reverses_id)))
+        reversals = own.filter(reverses_id=row.id)
+        if reversals.exists():
+            sections.append(lines_of("Taken back by", reversals))
+        if row.invoice_id:
+            paid = own.filter(invoice_id=row.invoice_id, customer_id=row.customer_id).order_by("-id")[:NEWEST]
+            sections.append(lines_of(f"Which grants paid for {row.invoice_id}", paid))
+        near = own.filter(grant_id=row.grant_id, entry_number__gte=row.entry_number - 5, entry_number__lte=row.entry_number + 5)
+        return [*sections, lines_of("The grant around this entry", near.order_by("-entry_number"))]
 
 
 @admin.register(Consumption)
@@ -31,6 +126,10 @@ class ConsumptionAdmin(LedgerAdmin):
     list_filter = ("partial",)
     search_fields = ("id", "customer_id")
     icon = "trending_down"
+
+    def story(self, request: HttpRequest, row: Consumption) -> list[Section]:
+        drawn = CreditTransaction.objects.filter(tenant_id=row.tenant_id, consumption_id=row.id).order_by("id")
+        return [lines_of("Drawn from", drawn, note="In burn-down order.")]
 
 
 @admin.register(Hold)
@@ -42,21 +141,19 @@ class HoldAdmin(LedgerAdmin):
 
 
 @admin.register(HoldLine)
-class HoldLineAdmin(LedgerAdmin):
+class HoldLineAdmin(UnitAdmin):
     list_display = ("id", "hold", "grant", "amount", "remaining", "expires_at")
     search_fields = ("id", "hold__id", "grant__id")
     list_select_related = ("hold", "grant")
-    currency_path = "grant.currency"
     icon = "splitscreen"
 
 
 @admin.register(HoldEntry)
-class HoldEntryAdmin(LedgerAdmin):
+class HoldEntryAdmin(UnitAdmin):
     list_display = ("id", "hold", "grant", "kind", "amount", "held_after", "created_at", "actor")
     list_filter = ("kind",)
     search_fields = ("id", "hold__id", "grant__id")
     list_select_related = ("hold", "grant")
-    currency_path = "grant.currency"
     icon = "history"
 
 

@@ -13,7 +13,7 @@ from credits.choices import (
     TransactionType,
     UnitType,
 )
-from kernel.ledger.money import MoneyField, is_finite
+from kernel.ledger.money import MoneyField, is_finite, plain
 from kernel.ledger.rows import LedgerRow, tenant_foreign_key
 
 
@@ -286,7 +286,7 @@ class CreditTransaction(LedgerRow):
         ]
 
     def __str__(self) -> str:
-        return f"{self.type} {self.amount}"
+        return f"{self.type} {plain(self.amount)}"
 
 
 class HoldEntry(LedgerRow):

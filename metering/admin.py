@@ -6,8 +6,64 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from kernel.ledger.admin import LedgerAdmin
+from kernel.ledger.admin import LedgerAdmin, Section
+from kernel.ledger.admin.shown import actor_names, id_link, json_block, label, money, row_link
+from kernel.tenants.admin import local_time
 from metering.models import Agent, Cost, Fact, Policy, Price, Rollup, Service, StatusChange, Trace, Transaction, UnitPrice
+
+# Rows of one kind that a page shows.
+MOST = 50
+
+
+def cost_timeline(transaction: Transaction) -> Section:
+    """Every cost of a transaction from the first estimate to what it really was."""
+    rows = list(Cost.objects.filter(tenant_id=transaction.tenant_id, transaction_id=transaction.pk).order_by("created_at", "id")[:MOST])
+    names = actor_names(row.actor for row in rows)
+    lines = [
+        (
+            local_time(row.created_at),
+            row_link(row, "Estimate" if row.is_estimate else "Actual"),
+            money(row.fiat_amount, row.fiat_asset_symbol),
+            label("counts", "good") if row.is_active else label("superseded"),
+            id_link("metering.cost", row.supersedes_id, "the one before") if row.supersedes_id else "-",
+            names[row.actor],
+            json_block(row.cost_details, "details"),
+        )
+        for row in rows
+    ]
+    headers = ("Booked", "Known as", "Cost", "Stands", "Supersedes", "By", "Details")
+    return Section("What it cost, from estimate to actual", headers, lines, empty="No cost is known yet.")
+
+
+def status_history(transaction: Transaction) -> Section:
+    rows = list(
+        StatusChange.objects.filter(tenant_id=transaction.tenant_id, transaction_id=transaction.pk).order_by("created_at", "id")[:MOST]
+    )
+    names = actor_names(row.actor for row in rows)
+    lines = [(local_time(row.created_at), row.from_status or "new", row.to_status, row.reason or "-", names[row.actor]) for row in rows]
+    return Section("Its life", ("When", "From", "To", "Reason", "By"), lines)
+
+
+def reported_facts(transaction: Transaction) -> Section:
+    rows = Fact.objects.filter(tenant_id=transaction.tenant_id, transaction_id=transaction.pk).order_by("created_at", "id")[:MOST]
+    lines = [
+        (
+            local_time(row.created_at),
+            row_link(row, row.get_phase_display()),
+            row.source,
+            row.pricing,
+            row.pricing_note or "-",
+            json_block(row.facts, "facts"),
+        )
+        for row in rows
+    ]
+    return Section("What was reported", ("Booked", "Phase", "Source", "Pricing", "Wanting", "Facts"), lines, empty="Nothing was reported.")
+
+
+def of_the_same_trace(transaction: Transaction) -> list[Section]:
+    rows = Transaction.objects.filter(tenant_id=transaction.tenant_id, trace_id=transaction.trace_id).exclude(pk=transaction.pk)
+    lines = [(row_link(row), row.action_name, row.status, local_time(row.created_at)) for row in rows.order_by("created_at", "id")[:MOST]]
+    return [Section("In the same trace", ("Transaction", "Action", "Status", "Booked"), lines)] if lines else []
 
 
 @admin.register(Transaction)
@@ -15,8 +71,11 @@ class TransactionAdmin(LedgerAdmin):
     list_display = ("id", "tenant", "service", "action_name", "resource_name", "agent", "status", "outcome", "created_at")
     list_select_related = ("tenant", "service", "agent")
     list_filter = ("status", "outcome")
-    search_fields = ("id", "idempotency_key")
+    search_fields = ("id", "idempotency_key", "trace__reference", "trace__external_id", "agent__name")
     icon = "bolt"
+
+    def story(self, request: HttpRequest, row: Transaction) -> list[Section]:
+        return [cost_timeline(row), status_history(row), reported_facts(row), *of_the_same_trace(row)]
 
 
 @admin.register(Cost)
@@ -27,6 +86,9 @@ class CostAdmin(LedgerAdmin):
     search_fields = ("id", "transaction", "repricing")
     currency_path = "fiat_asset_symbol"
     icon = "payments"
+
+    def story(self, request: HttpRequest, row: Cost) -> list[Section]:
+        return [cost_timeline(row.transaction)]
 
 
 @admin.register(Fact)

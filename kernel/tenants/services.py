@@ -77,6 +77,14 @@ def create_tenant(*, name: str, slug: str, currency: str = "USD", parent: Tenant
         raise TenantExists(slug=slug) from error
 
 
+def change_tenant(*, tenant: Tenant, name: str, is_active: bool) -> Tenant:
+    """Rename a tenant, or switch its keys off and on; every process obeys within API_KEY_WARM_SECONDS."""
+    tenant.name, tenant.is_active = name, is_active
+    tenant.save(update_fields=["name", "is_active"])
+    _callers.clear()
+    return tenant
+
+
 def create_api_key(
     *, tenant: Tenant, name: str, actor: str, scopes: Iterable[str] = SCOPES, expires_at: datetime | None = None
 ) -> IssuedKey:

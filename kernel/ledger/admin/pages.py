@@ -1,7 +1,6 @@
 """The pages of a row of a ledger: lists that open at once, a detail page that tells the row's story, doors to correct it."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib.admin.options import unquote
@@ -13,6 +12,7 @@ from django.urls import reverse
 from django.utils.http import urlencode
 from unfold.admin import ModelAdmin
 
+from kernel.ledger.admin.crossings import Section, crossings, doors
 from kernel.ledger.admin.filters import MomentRangeFilter, WindowFilter
 from kernel.ledger.admin.paging import EstimatingPaginator
 from kernel.ledger.admin.shown import actor_names, json_block, label, money, origin, row_link
@@ -23,24 +23,13 @@ from kernel.ledger.money import MoneyField
 from kernel.ledger.rows import LedgerRow, TenantOwned
 from kernel.tenants.admin import PlainChangeList, ReadOnly, local_time
 from kernel.tenants.models import Tenant
+from kernel.tenants.staff import scope_of
 
 ASK = "corrections.ask_correctionrequest"
 ASK_PAGE = "admin:corrections_correctionrequest_ask"
 # A searched value may stand in many rows of many books; nobody reads further.
 MOST_MATCHES = 1000
 STATE_COLOURS = {State.WAITING: "wait", State.POSTED: "good", State.REJECTED: "bad", State.WITHDRAWN: ""}
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """One part of a row's story: a table with a heading. `empty` is said where there are no rows; `numbers`: columns flush right."""
-
-    title: str
-    headers: Sequence[str]
-    rows: Sequence[Sequence[Any]]
-    empty: str = ""
-    note: str = ""
-    numbers: frozenset[int] = field(default_factory=frozenset)
 
 
 class NamedChangeList(PlainChangeList):
@@ -122,6 +111,9 @@ class LedgerAdmin(ReadOnly, ModelAdmin):
             found = getattr(found, name, "")
         return found or ""
 
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        return super().changelist_view(request, {"doors": doors(self.model._meta.label_lower, request.user), **(extra_context or {})})
+
     # ---- corrections
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
@@ -134,9 +126,10 @@ class LedgerAdmin(ReadOnly, ModelAdmin):
 
     def doors(self, request: HttpRequest, row: Any) -> list[dict[str, str]]:
         """What can be done from a row's page: each kind of correction that fits it."""
+        settings = doors(self.model._meta.label_lower, request.user, row)
         if not request.user.has_perm(ASK):
-            return []
-        return [
+            return settings
+        return settings + [
             {
                 "title": kind.title,
                 "icon": kind.icon,
@@ -166,7 +159,11 @@ class LedgerAdmin(ReadOnly, ModelAdmin):
             "original": row,
             "facts": self.facts(row),
             "doors": self.doors(request, row),
-            "sections": [*self.story(request, row), *self._corrections(row)],
+            "sections": [
+                *self.story(request, row),
+                *crossings(self.model._meta.label_lower, row, request.user, scope_of(request.user)),
+                *self._corrections(row),
+            ],
             **(extra_context or {}),
         }
         return TemplateResponse(request, "ledger/row.html", context)

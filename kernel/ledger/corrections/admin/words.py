@@ -5,8 +5,8 @@ from decimal import Decimal
 from typing import Any
 
 from kernel.ledger.corrections.errors import CorrectionRefused
-from kernel.ledger.errors import LedgerError
 from kernel.ledger.money import plain
+from kernel.tenants.errors import DomainError
 
 SENTENCES: dict[str, str] = {
     "already_reversed": "It was reversed before, by {reversed_by}.",
@@ -14,12 +14,15 @@ SENTENCES: dict[str, str] = {
     "amount_missing": "Say the amount.",
     "busy": "The account is busy just now. Nothing was posted: try again.",
     "correction_refused": "The ledger refuses this.",
+    "direction_in_use": "Transactions of this type exist, so its direction stays {direction}.",
     "exceeds_original": "{requested} is more than the {remaining} that is left of it.",
+    "floor_above_balance": "The balance is {balance}: a floor of {floor} would be broken already.",
     "grant_expired": "The grant expired on {expiry_date}.",
     "grant_held": "A hold reserves {held} of the grant. Release it first.",
     "grant_not_found": "There is no such grant in this tenant's book.",
     "grant_not_yet_effective": "The grant is not in force before {effective_date}.",
     "grant_voided": "The grant was voided before.",
+    "invalid_slug": "The short name may hold lower-case letters, digits and hyphens only.",
     "insufficient": "The balance of {balance} does not bear {requested}.",
     "insufficient_credit": "Only {available} of the grant can be drawn on, and {requested} would be taken.",
     "more_than_taken": "Invoice {invoice_id} took only {taken} from this grant.",
@@ -32,14 +35,17 @@ SENTENCES: dict[str, str] = {
     "out_of_range": "The balance would no longer fit.",
     "outcome_unknown": "The database was lost while it worked. Look whether it was posted before you try again.",
     "own_request": "Nobody decides on what they asked for. Ask a colleague with the approver's role.",
+    "price_exists": "A price for the same names begins at the same moment.",
     "preview_moved": "The book moved since the preview was made. Nothing was posted; these are the new numbers.",
     "several_tenants": "One request corrects one tenant's book. Choose rows of a single tenant.",
+    "tenant_exists": "A tenant with this short name exists.",
     "too_many_lines": "One request corrects at most {most} rows. Choose fewer.",
+    "unknown_currency": "{currency} is no currency of ISO 4217.",
     "wrong_status": "A transaction that is {status} can't be {wanted}.",
 }
 
 
-def sentence(error: LedgerError) -> str:
+def sentence(error: DomainError) -> str:
     """The refusal in a sentence, with its numbers."""
     if isinstance(error, CorrectionRefused):
         return sentence(error.facts["why"])

@@ -1,0 +1,319 @@
+"""Who may do what: every role at every page and every action, by GET and by POST; and nobody beyond the tenants they are given."""
+
+from decimal import Decimal
+
+import pytest
+from django.apps import apps
+from django.contrib import admin
+from django.contrib.auth.models import Group
+from django.db import DatabaseError, models, transaction
+
+from billing import services as billing
+from billing.models import Transaction as BillingTransaction
+from config.keeping.settings_kept import SETTINGS
+from credits import services as credits
+from kernel.ledger.corrections import services as corrections
+from kernel.ledger.corrections.kinds import kinds_for
+from kernel.ledger.corrections.models import CorrectionComment, CorrectionRequest
+from kernel.ledger.corrections.services import Wish
+from kernel.ledger.rows import LedgerRow
+from kernel.tenants.models import StaffProfile, StaffTenant
+from kernel.tenants.roles import ROLES
+from metering.services.transactions import record_transaction
+from tests.config.people import employ, sit_down
+from tests.factories import IssuedKeyFactory, TenantFactory
+
+pytestmark = pytest.mark.django_db
+OURS = ("tenants", "ledger", "corrections", "desk", "billing", "metering", "credits")
+MODELS = [model for app in OURS for model in apps.get_app_config(app).get_models()]
+EVERYBODY = [*ROLES, "nobody"]
+ASK = "/admin/corrections/correctionrequest/ask/"
+REASON = {"reason_code": "other", "reason": "Wrong."}
+WHO = {"actor": "command:test", "request_id": "test"}
+
+
+def list_of(model):
+    return f"/admin/{model._meta.app_label}/{model._meta.model_name}/"
+
+
+class Book:
+    """A tenant with a row of everything that staff work on."""
+
+    def __init__(self, name):
+        self.tenant = TenantFactory(name=name)
+        self.key = IssuedKeyFactory(tenant=self.tenant, name=f"key of {name}").key
+        who = {"tenant_id": self.tenant.id, **WHO}
+        self.topup = billing.record_transaction(**who, amount=Decimal(100), type="topup", reference_id=f"top of {name}")
+        self.usage = billing.record_transaction(**who, amount=Decimal(30), type="usage", reference_id=f"use of {name}")
+        grant = {"customer_id": f"customer of {name}", "name": f"grant of {name}", "unit_type": "CURRENCY", "currency": "USD"}
+        self.grant = credits.create_grant(**who, **grant, amount=Decimal(50))
+        cost = {"fiat_amount": Decimal(1), "fiat_asset_symbol": "USD", "is_estimate": True}
+        names = {"service_name": f"service of {name}", "action_name": "a", "resource_name": "r", "agent_name": f"agent of {name}"}
+        self.metered = record_transaction(**who, **names, costs=[cost]).row
+        self.request = self.ask()
+
+    def ask(self):
+        wish = Wish(self.tenant.id, "billing.reverse", (self.usage.id,), {}, "other", f"reason of {self.tenant.name}")
+        seen = corrections.preview(actor="staff:0", wish=wish).seen
+        return corrections.ask(actor="staff:0", request_id="", wish=wish, seen=seen)
+
+    @property
+    def pages(self):
+        """The page of a row of each kind."""
+        return [
+            f"/admin/tenants/tenant/{self.tenant.id}/change/",
+            f"/admin/tenants/apikey/{self.key.id}/change/",
+            f"/admin/billing/transaction/{self.usage.id}/change/",
+            f"/admin/billing/wallet/{self.usage.wallet_id}/change/",
+            f"/admin/billing/wallet/{self.usage.wallet_id}/statement/",
+            f"/admin/credits/grant/{self.grant.id}/change/",
+            f"/admin/metering/transaction/{self.metered['id']}/change/",
+            f"/admin/corrections/correctionrequest/{self.request.id}/change/",
+        ]
+
+
+@pytest.fixture
+def book():
+    return Book("Acme")
+
+
+@pytest.fixture
+def seat():
+    """The browser of somebody with one role, or none."""
+    return lambda role: sit_down(employ(role, role))
+
+
+def test_the_roles_are_there_by_migration():
+    assert set(Group.objects.filter(name__in=ROLES).values_list("name", flat=True)) == set(ROLES)
+
+
+@pytest.mark.parametrize("role", EVERYBODY)
+def test_every_list_opens_for_every_role_and_for_nobody_else(seat, role):
+    client = seat(role)
+    statuses = {model._meta.label: client.get(list_of(model)).status_code for model in MODELS}
+    expected = 403 if role == "nobody" else 200
+    assert {label: status for label, status in statuses.items() if status != expected} == {}
+
+
+@pytest.mark.parametrize("role", EVERYBODY)
+def test_every_row_can_be_read_by_every_role_and_sent_by_none(seat, book, role):
+    client = seat(role)
+    assert {client.get(page).status_code for page in book.pages} == {403 if role == "nobody" else 200}
+    sent = {client.post(page, {"_save": "Save", "name": "x"}).status_code for page in book.pages if page.endswith("/change/")}
+    assert sent == {403}
+
+
+@pytest.mark.parametrize("role", EVERYBODY)
+def test_staff_accounts_are_for_superusers(seat, role):
+    client = seat(role)
+    assert {client.get(f"/admin/auth/{page}/").status_code for page in ("user", "group")} == {403}
+    assert client.post("/admin/auth/user/add/", {"username": "x"}).status_code == 403
+
+
+@pytest.mark.parametrize("role", EVERYBODY)
+def test_only_clerks_ask(seat, book, role):
+    client = seat(role)
+    allowed = role == "clerk"
+    before = CorrectionRequest.objects.count()
+    body = {"kind": "billing.reverse", "row": str(book.usage.id), **REASON}
+    assert client.get(ASK, {"kind": "billing.reverse", "row": str(book.usage.id)}).status_code == (200 if allowed else 403)
+    seen = corrections.preview(actor="x", wish=Wish(book.tenant.id, "billing.reverse", (book.usage.id,), {}, "other", "Wrong.")).seen
+    assert client.post(ASK, {**body, "step": "preview"}).status_code == (200 if allowed else 403)
+    assert client.post(ASK, {**body, "step": "confirm", "seen": seen}).status_code == (302 if allowed else 403)
+    assert CorrectionRequest.objects.count() == before + allowed
+
+
+@pytest.mark.parametrize("role", EVERYBODY)
+@pytest.mark.parametrize("label", ["billing.transaction", "credits.grant", "credits.credittransaction", "metering.cost"])
+def test_only_clerks_find_the_doors_to_corrections(seat, book, role, label):
+    client = seat(role)
+    model = apps.get_model(label)
+    row = model.objects.first()
+    page = client.get(f"{list_of(model)}{row.pk}/change/").content.decode()
+    offered = f"{ASK}?kind=" in page
+    assert offered == (role == "clerk" and any(kind.fits(row) for kind in kinds_for(label)))
+    action = next(f"correct_{kind.code}" for kind in kinds_for(label) if kind.takes_many)
+    listed = client.get(list_of(model), {"window": "all"}).content.decode()
+    assert (f'value="{action}"' in listed) == (role == "clerk")
+    response = client.post(list_of(model), {"action": action, "_selected_action": [str(row.pk)]})
+    assert (b"Show what would be posted" in response.content) == (role == "clerk")
+
+
+@pytest.mark.parametrize(("verb", "roles"), [("approve", {"approver"}), ("reject", {"approver"}), ("comment", {"approver", "clerk"})])
+@pytest.mark.parametrize("role", EVERYBODY)
+def test_only_approvers_answer(seat, book, role, verb, roles):
+    client = seat(role)
+    address = f"/admin/corrections/correctionrequest/{book.request.id}/answer/"
+    response = client.post(address, {"answer": verb, "version": "1", "text": "Because."})
+    assert response.status_code == (302 if role in roles else 403)
+    assert client.get(address).status_code == (403 if role == "nobody" else 404)
+    book.request.refresh_from_db()
+    changed = book.request.state != "waiting" or CorrectionComment.objects.exists()
+    assert changed == (role in roles)
+
+
+@pytest.mark.parametrize("role", EVERYBODY)
+def test_clerks_withdraw_only_their_own(seat, book, role):
+    response = seat(role).post(f"/admin/corrections/correctionrequest/{book.request.id}/answer/", {"answer": "withdraw"})
+    assert response.status_code == (302 if role == "clerk" else 403)
+    book.request.refresh_from_db()
+    assert book.request.state == "waiting"
+
+
+def row_for(setting, book):
+    rows = {"tenants.tenant": book.tenant.id, "tenants.apikey": book.key.id, "billing.wallet": book.usage.wallet_id}
+    return rows.get(setting.label, "00000000-0000-0000-0000-000000000000")
+
+
+@pytest.mark.parametrize("code", sorted(SETTINGS))
+@pytest.mark.parametrize("role", EVERYBODY)
+def test_only_operators_change_settings(seat, book, role, code):
+    client = seat(role)
+    setting = SETTINGS[code]
+    address = f"/admin/keeping/{code}/" + (f"?row={row_for(setting, book)}" if setting.needs_row else "")
+    shown, sent = client.get(address).status_code, client.post(address, {"direction": "nonsense"}).status_code
+    if role != "operator":
+        assert (shown, sent) == (403, 403)
+    else:
+        there_is_none = code == "end-price"
+        assert shown == (404 if there_is_none else 200)
+        assert sent == (404 if there_is_none else 302 if code in {"revoke-key", "floor"} else 200)
+
+
+@pytest.mark.parametrize("role", EVERYBODY)
+def test_every_role_exports_what_it_sees(seat, book, role):
+    client = seat(role)
+    for page in ("billing/transaction", "credits/grant", "metering/cost", "tenants/tenant"):
+        for format in ("csv", "xlsx"):
+            response = client.get("/admin/desk/export/start/", {"from": f"/admin/{page}/", "format": format})
+            assert response.status_code == (403 if role == "nobody" else 200)
+            b"".join(response.streaming_content) if response.streaming else None
+
+
+# ---- limited to some tenants
+
+
+@pytest.fixture
+def foreign():
+    return Book("Foreign")
+
+
+@pytest.fixture
+def limited(book, foreign):
+    """Browsers of people with every role who see Acme alone."""
+    return sit_down(employ("limited", *ROLES, tenants=[book.tenant]))
+
+
+def test_who_is_limited_reads_their_tenants_rows_and_no_others(limited, book, foreign):
+    assert {limited.get(page).status_code for page in book.pages} == {200}
+    assert not {limited.get(page).status_code for page in foreign.pages} & {200}
+    assert "Foreign" not in "".join(limited.get(page).content.decode() for page in book.pages if "statement" not in page)
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model._meta.label)
+def test_no_list_shows_who_is_limited_a_foreign_row(limited, foreign, model):
+    response = limited.get(list_of(model), {"window": "all"} if issubclass(model, LedgerRow) else {})
+    assert response.status_code == 200
+    rows = response.context["cl"].result_list
+    tenants = {row.pk if model._meta.label == "tenants.Tenant" else getattr(row, "tenant_id", None) for row in rows}
+    assert foreign.tenant.id not in tenants
+    html = response.content.decode()
+    assert "Foreign" not in html
+
+
+def test_no_search_finds_who_is_limited_a_foreign_row(limited, foreign):
+    for term in (str(foreign.usage.id), "use of Foreign", "customer of Foreign", str(foreign.tenant.id), "Foreign"):
+        assert "of Foreign" not in limited.get("/admin/search/", {"s": term, "extended": "1"}).content.decode().replace(term, "")
+    rows = limited.get("/admin/billing/transaction/", {"q": "use of Foreign"}).context["cl"].result_list
+    assert list(rows) == []
+
+
+def test_no_export_gives_who_is_limited_a_foreign_row(limited, foreign):
+    for page in ("billing/transaction/?window=all", "credits/grant/?window=all", "tenants/tenant/", "tenants/apikey/"):
+        response = limited.get("/admin/desk/export/start/", {"from": f"/admin/{page}", "format": "csv"})
+        assert "Foreign" not in b"".join(response.streaming_content).decode()
+
+
+def test_no_correction_reaches_a_foreign_row(limited, book, foreign):
+    body = {"kind": "billing.reverse", **REASON}
+    for rows in ([str(foreign.usage.id)], [str(book.usage.id), str(foreign.usage.id)]):
+        assert limited.get(ASK, {"kind": "billing.reverse", "row": rows}).status_code == 302
+        for step in ("preview", "confirm"):
+            assert limited.post(ASK, {**body, "row": rows, "step": step}).status_code == 302
+    selection = {"action": "correct_billing.reverse", "_selected_action": [str(foreign.usage.id)], "window": "all"}
+    limited.post("/admin/billing/transaction/", selection)
+    answer = f"/admin/corrections/correctionrequest/{foreign.request.id}/answer/"
+    for verb in ("approve", "reject", "comment", "withdraw"):
+        assert limited.post(answer, {"answer": verb, "version": "1", "text": "x"}).status_code == 404
+    foreign.request.refresh_from_db()
+    assert foreign.request.state == "waiting"
+    assert CorrectionRequest.objects.count() == 2
+
+
+def test_a_debit_is_not_moved_to_a_foreign_grant(limited, book, foreign):
+    who = {"tenant_id": book.tenant.id, **WHO}
+    debit = credits.post_transaction(**who, grant_id=book.grant.id, type="DEBIT", amount=Decimal(5))
+    body = {"kind": "credits.move", "row": str(debit.id), "grant_id": str(foreign.grant.id), **REASON, "step": "preview"}
+    assert "There is no such grant" in limited.post(ASK, body).content.decode()
+
+
+@pytest.mark.parametrize("code", sorted(code for code, setting in SETTINGS.items() if setting.needs_row and code != "end-price"))
+def test_no_setting_of_a_foreign_row_is_changed(limited, foreign, code):
+    address = f"/admin/keeping/{code}/?row={row_for(SETTINGS[code], foreign)}"
+    assert (limited.get(address).status_code, limited.post(address, {"name": "x"}).status_code) == (404, 404)
+
+
+@pytest.mark.parametrize("code", ["new-key", "type", "billing-policy", "metering-policy", "price", "threshold"])
+def test_nothing_is_made_for_a_foreign_tenant(limited, foreign, code):
+    page = limited.get(f"/admin/keeping/{code}/").content.decode()
+    assert "Foreign" not in page
+    response = limited.post(f"/admin/keeping/{code}/", {"tenant": str(foreign.tenant.id), "name": "x", "code": "x"})
+    assert "Select a valid choice" in response.content.decode()
+
+
+# ---- nobody edits a ledger
+
+
+@pytest.mark.parametrize("door", ["add/", "{id}/change/", "{id}/delete/"])
+def test_a_superuser_edits_no_entry_by_any_address(office, book, door):
+    before = BillingTransaction.objects.values_list("id", "amount").get(id=book.usage.id)
+    response = office.post(f"/admin/billing/transaction/{door.format(id=book.usage.id)}", {"amount": "1", "post": "yes", "_save": "Save"})
+    assert response.status_code == 403
+    assert BillingTransaction.objects.values_list("id", "amount").get(id=book.usage.id) == before
+
+
+@pytest.mark.parametrize("model", [model for model in MODELS if issubclass(model, LedgerRow)], ids=lambda model: model._meta.label)
+def test_no_action_of_any_list_deletes_or_edits(office, model):
+    names = set(admin.site.get_model_admin(model).get_actions(office.get("/admin/").wsgi_request))
+    assert all(name.startswith("correct_") for name in names)
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda row: (setattr(row, "amount", Decimal(1)), row.save()),
+        lambda row: row.delete(),
+        lambda row: type(row).objects.filter(pk=row.pk).update(amount=1),
+        lambda row: type(row).objects.filter(pk=row.pk).delete(),
+        lambda row: type(row)._base_manager.filter(pk=row.pk)._raw_delete("default"),
+        lambda row: type(row).objects.bulk_update([row], ["reference_id"]),
+    ],
+    ids=["save", "delete", "update", "delete of a query", "raw delete", "bulk update"],
+)
+def test_a_shell_edits_no_entry(book, write):
+    row = BillingTransaction.objects.get(id=book.usage.id)
+    with pytest.raises((DatabaseError, models.ProtectedError)), transaction.atomic():
+        write(row)
+    row.refresh_from_db()
+    assert row.amount == Decimal(30)
+
+
+def test_limits_are_counted_anew_for_each_request(book):
+    user = employ("later", "viewer")
+    client = sit_down(user)
+    page = book.pages[2]
+    assert client.get(page).status_code == 200
+    profile = StaffProfile.objects.create(user=user, sees_all_tenants=False)
+    assert client.get(page).status_code == 302
+    StaffTenant.objects.create(profile=profile, tenant=book.tenant)
+    assert client.get(page).status_code == 200
