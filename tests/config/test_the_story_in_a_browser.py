@@ -1,0 +1,167 @@
+"""The whole story in a real browser: a wrong debit is found by its invoice, understood, taken back by two people, and the month adds up."""
+
+import csv
+import io
+from decimal import Decimal
+
+import pytest
+
+from billing import services as billing
+from billing.models import Wallet
+from credits import services as credits
+from credits.models import Grant
+from tests.config.people import PASSWORD, employ
+from tests.factories import TenantFactory
+
+WHO = {"actor": "command:test", "request_id": "test"}
+
+
+@pytest.fixture
+def book(transactional_db):
+    """A customer whose invoice was charged twice, the second time to the wrong grant."""
+    tenant = TenantFactory(name="Acme Robotics")
+    who = {"tenant_id": tenant.id, **WHO}
+    billing.record_transaction(**who, amount=Decimal(1000), type="topup", reference_id="TOP-1")
+    billing.record_transaction(**who, amount=Decimal("300.50"), type="charge", reference_id="INV-7")
+    for name, amount, category, priority in (("Welcome credit", 100, "promotional", 10), ("Prepaid 2026", 500, "paid", 50)):
+        facts = {"customer_id": "cust-7", "unit_type": "CURRENCY", "currency": "USD", "category": category, "priority": priority}
+        credits.create_grant(**who, **facts, name=name, amount=Decimal(amount))
+    credits.consume(**who, customer_id="cust-7", amount=Decimal(130), currency="USD", invoice_id="INV-7", reason="Monthly usage")
+    return tenant
+
+
+@pytest.fixture
+def enter(visit):
+    def enter(name, path="/admin/", **more):
+        page = visit(f"/admin/login/?next={path}", **more)
+        page.fill("#id_username", name)
+        page.fill("#id_password", PASSWORD)
+        page.get_by_role("button", name="Log in").click()
+        page.wait_for_load_state("networkidle")
+        return page
+
+    return enter
+
+
+def follow(page, role, name, **more):
+    page.get_by_role(role, name=name, **more).first.click()
+    page.wait_for_load_state("networkidle")
+
+
+def search(page, path, term):
+    page.goto(path)
+    page.fill("#searchbar", term)
+    page.press("#searchbar", "Enter")
+    page.wait_for_load_state("networkidle")
+
+
+def ask_to_reverse(page):
+    follow(page, "link", "Reverse", exact=True)
+    page.select_option("#id_reason_code", "duplicate")
+    page.fill("#id_reason", "The retry of 3 November charged it twice.")
+    page.fill("#id_evidence_link", "https://tickets.example.com/42")
+    follow(page, "button", "Show what would be posted")
+
+
+def test_the_dashboard_leads_in_and_the_story_ends_with_a_balance_that_is_right(enter, book):
+    employ("clara", "clerk", first_name="Clara", last_name="Klein")
+    employ("anna", "approver", first_name="Anna", last_name="Meyer")
+
+    # She opens the first page, and finds the debit by its invoice.
+    clerk = enter("clara")
+    assert clerk.get_by_text("300.50").count() >= 1
+    search(clerk, "/admin/credits/credittransaction/", "INV-7")
+    assert clerk.locator("#result_list tbody tr").count() == 2
+    clerk.locator("#result_list tbody tr").filter(has_text="30.00").locator("th a").click()
+    clerk.wait_for_load_state("networkidle")
+
+    # She sees why that grant was charged, and which other one paid for the same invoice.
+    assert clerk.get_by_text("No. 2 in burn-down order: priority 50").count() >= 1
+    assert clerk.get_by_role("link", name="Welcome credit").count() >= 1
+    assert clerk.get_by_role("link", name="charge INV-7").count() == 1
+
+    # She asks; there is no threshold, so somebody else has to agree.
+    ask_to_reverse(clerk)
+    assert clerk.locator(".ch-table").inner_text().count("500.00") == 1
+    follow(clerk, "button", "Ask for approval")
+    assert clerk.get_by_text("It waits for a colleague's approval.").count() == 1
+    assert clerk.get_by_role("button", name="Approve").count() == 0
+    assert Grant.objects.get(name="Prepaid 2026").balance == Decimal(470)
+
+    # He finds it on his first page, looks at the numbers, approves.
+    approver = enter("anna")
+    follow(approver, "link", "Corrections waiting for approval")
+    approver.locator("#result_list tbody tr th a, #result_list tbody tr td a").first.click()
+    approver.wait_for_load_state("networkidle")
+    assert "Clara Klein" in approver.locator("#content-main").inner_text()
+    approver.fill("#id_text", "Seen in the log of the gateway.")
+    follow(approver, "button", "Approve and post 1 entry")
+    assert Grant.objects.get(name="Prepaid 2026").balance == Decimal(500)
+
+    # The trail is complete, from the request to the entry and back.
+    trail = approver.locator("#content-main").inner_text()
+    for told in ("Posted", "Clara Klein", "Anna Meyer", "The retry of 3 November charged it twice.", "Seen in the log of the gateway."):
+        assert told in trail
+    approver.locator(".ch-table tbody tr td:last-child a").click()
+    approver.wait_for_load_state("networkidle")
+    entry = approver.locator("#content-main").inner_text()
+    assert "Takes back" in entry
+    assert approver.get_by_role("link", name="Correction …").count() >= 1
+
+
+def test_the_months_csv_adds_up(enter, book):
+    employ("victor", "viewer")
+    page = enter("victor", "/admin/billing/transaction/")
+    with page.expect_download() as download:
+        page.get_by_role("link", name="CSV").click()
+    text = download.value.path().read_text(encoding="utf-8-sig")
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert sum(Decimal(row["effect"]) for row in rows) == Wallet.objects.get().balance == Decimal("699.50")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_kind_of_page_loads_without_a_complaint(enter, book, scheme):
+    employ("all", "clerk", "approver", "operator")
+    page = enter("all", scheme=scheme)
+    wallet, grant = Wallet.objects.get(), Grant.objects.first()
+    for path in (
+        "/admin/",
+        "/admin/billing/transaction/",
+        f"/admin/billing/wallet/{wallet.id}/change/",
+        f"/admin/credits/grant/{grant.id}/change/",
+        "/admin/corrections/correctionrequest/?box=mine",
+        "/admin/keeping/new-key/",
+        "/admin/desk/profile/",
+        "/admin/desk/change/",
+    ):
+        page.goto(path)
+        page.wait_for_load_state("networkidle")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 1280, path
+
+
+def test_the_palette_opens_by_keyboard_and_finds_an_invoice(enter, book):
+    employ("victor", "viewer")
+    page = enter("victor")
+    page.keyboard.press("Control+k")
+    page.locator("#search-input-command").wait_for()
+    page.keyboard.type("INV-7")
+    page.get_by_role("link", name="charge INV-7").wait_for()
+
+
+def test_a_new_keys_secret_is_shown_and_then_gone(enter, book):
+    employ("olga", "operator")
+    page = enter("olga", "/admin/tenants/apikey/")
+    follow(page, "link", "New key")
+    page.select_option("#id_tenant", label="Acme Robotics")
+    page.fill("#id_name", "gateway")
+    follow(page, "button", "Save")
+    secret = page.locator(".ch-secret").first.inner_text()
+    assert secret.startswith("ch_")
+    follow(page, "link", "I have copied it")
+    assert secret not in page.content()
+
+
+def test_the_printed_statement_adds_up(enter, book):
+    employ("victor", "viewer")
+    page = enter("victor", f"/admin/billing/wallet/{Wallet.objects.get().id}/statement/")
+    assert "699.50" in page.locator("body").inner_text()
