@@ -79,11 +79,11 @@ def list_wallets(*, tenant_id: UUID) -> Rows:
 
 def list_types(*, tenant_id: UUID) -> list[dict[str, Any]]:
     """The tenant's catalogue by code: the shipped types, its own, and those that came in uncatalogued."""
-    shipped = {
+    shipped: dict[str, dict[str, Any]] = {
         code: {"code": code, "label": label, "direction": str(way), "is_catalogued": True} for code, (label, way) in SHIPPED_TYPES.items()
     }
     own = TransactionType.objects.filter(tenant_id=tenant_id).values("code", "label", "direction", "is_catalogued")
-    known = shipped | {kind["code"]: kind for kind in own}
+    known = shipped | {kind["code"]: dict(kind) for kind in own}
     return [known[code] for code in sorted(known)]
 
 
