@@ -138,7 +138,9 @@ def digits(amount: Decimal) -> str:
 
 def milliseconds(moment: datetime) -> str:
     """`2024-01-01T00:00:00.000Z`; finer digits are cut off."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
+    if moment.tzinfo is not UTC:
+        moment = moment.astimezone(UTC)
+    return moment.isoformat(timespec="milliseconds")[:-6] + "Z"
 
 
 def microseconds(moment: datetime) -> str:

@@ -45,6 +45,10 @@ class TransactionQuery(PageQuery):
     until = Until(days=True, required=False, spoken="filter[to_date]", description="Excluded; a bare day counts as a whole.")
 
 
+class BatchQuery(MeteringQuery):
+    reply = Choice(("full", "ids"), required=False, default="full", description="ids: of each item no more than its transaction's id.")
+
+
 class AgentQuery(PageQuery):
     name = Text(required=False, spoken="filter[name]")
     status = Choice(AgentStatus.values, required=False, spoken="filter[status]")

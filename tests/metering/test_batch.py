@@ -22,7 +22,7 @@ def test_each_item_has_its_own_outcome(caller):
     assert body["meta"] == {"posted": 2, "replayed": 1, "refused": 4}
     assert [(item["index"], item["status"]) for item in body["data"]] == list(enumerate([201, 400, 201, 409, 400, 400, 201]))
     first = body["data"][0]["transaction"]
-    assert body["data"][2] == {"index": 2, "status": 201, "replayed": True, "transaction": first}
+    assert body["data"][2] == {"index": 2, "status": 201, "replayed": True, "id": first["id"], "transaction": first}
     assert caller.get(f"/v1/transactions/{first['id']}").json() == first
     assert body["data"][1]["error"] == {"message": ["serviceName should not be empty"], "error": "Bad Request", "statusCode": 400}
     assert "(actionName)" in body["data"][3]["error"]["message"]
@@ -48,6 +48,13 @@ def test_a_thousand_are_one_statement(caller):
     assert body["meta"] == {"posted": 1000, "replayed": 0, "refused": 0}
     assert [item["transaction"]["actionName"] for item in body["data"]] == [item["actionName"] for item in items]
     assert Cost.objects.count() == 2000
+
+
+def test_the_ids_alone_where_that_is_enough(caller):
+    body = caller.post(f"{URL}?reply=ids", [{"serviceName": "s"}, {}]).json()
+    assert body["data"][0] == {"index": 0, "status": 201, "id": str(Transaction.objects.get().id)}
+    assert body["data"][1]["status"] == 400
+    assert caller.post(f"{URL}?reply=none", [{"serviceName": "s"}]).status_code == 400
 
 
 def test_more_than_a_thousand_are_refused(caller):

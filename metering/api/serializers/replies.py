@@ -1,5 +1,6 @@
 """What callers of the metering API read of transactions and what belongs to them."""
 
+from functools import cache
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
@@ -14,11 +15,16 @@ from metering.choices import AgentStatus, FactPhase, Outcome, Status
 ASSETS = uuid5(NAMESPACE_URL, "urn:iso:std:iso:4217")
 
 
+@cache
+def asset_id(currency: str) -> str:
+    return str(uuid5(ASSETS, currency))
+
+
 class AssetId(Identifier):
     """The id that stands for a currency code."""
 
     def plain(self, value: str) -> str:
-        return str(uuid5(ASSETS, value))
+        return asset_id(value)
 
 
 class KeyId(Identifier):
@@ -188,6 +194,7 @@ class BatchOutcome(MeteringReply):
     index = Whole(min_value=0)
     status = Whole(min_value=0)
     replayed = Flag(required=False)
+    id = Identifier(required=False)
     transaction = Nested(TransactionReply, required=False)
     error = ErrorBody(required=False)
 

@@ -12,7 +12,7 @@ from kernel.wire.schema import operation
 from kernel.wire.views import LedgerViewSet
 from metering import selectors
 from metering.api.dialect import dialect
-from metering.api.filters import TransactionQuery, span
+from metering.api.filters import BatchQuery, TransactionQuery, span
 from metering.api.serializers.replies import (
     BatchReply,
     CompletedReply,
@@ -69,15 +69,16 @@ class TransactionViewSet(LedgerViewSet):
     def retrieve(self, request: HttpRequest, pk: UUID) -> HttpResponse:
         return self.reply(TransactionReply, selectors.get_transaction(tenant_id=self.caller.tenant_id, transaction_id=pk))
 
-    @operation(summary="Record many transactions", body=BatchItem, many=True, reply=BatchReply, idempotent=False)
+    @operation(summary="Record many transactions", body=BatchItem, many=True, query=BatchQuery, reply=BatchReply)
     @action(detail=False, methods=["post"])
     def batch(self, request: HttpRequest) -> HttpResponse:
         """Up to 1,000 transactions as a JSON array or newline-delimited JSON, gzip accepted. Each stands for itself: `data` has for each
-        item, in order, its `index`, its `status` (201 or an error's), and `transaction` or `error`."""
+        item, in order, its `index`, its `status` (201 or an error's), and its `id` and `transaction` or an `error`."""
+        is_full = self.query(BatchQuery)["reply"] == "full"
         outcomes = self.read_list(BatchItem)
         good = [outcome for outcome in outcomes if not isinstance(outcome, Invalid)]
         recorded = iter(book.record_transactions(**self.who(), transactions=good) if good else [])
-        items = [refused(outcome) if isinstance(outcome, Invalid) else told(next(recorded)) for outcome in outcomes]
+        items = [refused(outcome) if isinstance(outcome, Invalid) else told(next(recorded), is_full=is_full) for outcome in outcomes]
         return self.reply(BatchReply, {"data": numbered(items), "meta": counted(items)})
 
     @operation(
@@ -157,12 +158,12 @@ class TransactionViewSet(LedgerViewSet):
         return self.reply(HistoryReply, {"history": found})
 
 
-def told(recorded: book.Recorded) -> dict[str, Any]:
+def told(recorded: book.Recorded, *, is_full: bool) -> dict[str, Any]:
     """A batch item that reached the book, or was refused there."""
     if recorded.error is not None:
         return refused(recorded.error)
-    replayed = {"replayed": True} if recorded.replayed else {}
-    return {"status": 201, **replayed, "transaction": recorded.row}
+    item = {"status": 201, "id": recorded.row["id"]} | ({"replayed": True} if recorded.replayed else {})
+    return item | {"transaction": recorded.row} if is_full else item
 
 
 def refused(error: Exception) -> dict[str, Any]:
