@@ -87,6 +87,72 @@ PROOFS = (
         """,
     ),
     Proof(
+        name="credits_cost",
+        says="A transaction's cost basis is the difference between what the balances before and after it stand for of the grant's cost.",
+        statement="""
+            SELECT entry.tenant_id, entry.id, entry.grant_id, entry.cost_basis, worth.after, worth.before
+            FROM (
+                SELECT tenant_id, id, grant_id, cost_basis, balance_after, coalesce(lag(balance_after) OVER chain, 0) AS balance_before
+                FROM credits_transaction
+                WHERE %(tenant)s::uuid IS NULL OR tenant_id = %(tenant)s
+                WINDOW chain AS (PARTITION BY tenant_id, grant_id ORDER BY entry_number)
+            ) AS entry
+            JOIN credits_grant account ON account.tenant_id = entry.tenant_id AND account.id = entry.grant_id
+            CROSS JOIN LATERAL (
+                SELECT round(cost_of_credit * least(balance_after, original_amount) / original_amount, 18) AS after,
+                       round(cost_of_credit * least(balance_before, original_amount) / original_amount, 18) AS before
+            ) AS worth
+            WHERE entry.cost_basis IS DISTINCT FROM abs(worth.after - worth.before)
+        """,
+    ),
+    Proof(
+        name="credits_consumption",
+        says="A draw took what its transactions add up to.",
+        statement="""
+            SELECT draw.tenant_id, draw.id, draw.taken, coalesce(sum(entry.amount), 0) AS transactions
+            FROM credits_consumption draw
+            LEFT JOIN credits_transaction entry ON entry.tenant_id = draw.tenant_id AND entry.consumption_id = draw.id
+            WHERE %(tenant)s::uuid IS NULL OR draw.tenant_id = %(tenant)s
+            GROUP BY draw.tenant_id, draw.id HAVING draw.taken <> coalesce(sum(entry.amount), 0)
+        """,
+    ),
+    Proof(
+        name="credits_hold_line",
+        says="What a line of a hold still reserves is what was placed on it, less what was captured, released or expired.",
+        statement="""
+            SELECT line.tenant_id, line.id, line.hold_id, line.grant_id, line.amount, line.remaining, entries.placed, entries.ended
+            FROM credits_holdline line
+            CROSS JOIN LATERAL (
+                SELECT coalesce(sum(amount) FILTER (WHERE kind = 'placed'), 0) AS placed,
+                       coalesce(sum(amount) FILTER (WHERE kind <> 'placed'), 0) AS ended
+                FROM credits_holdentry
+                WHERE tenant_id = line.tenant_id AND hold_id = line.hold_id AND grant_id = line.grant_id
+            ) AS entries
+            WHERE (%(tenant)s::uuid IS NULL OR line.tenant_id = %(tenant)s)
+                AND (line.amount <> entries.placed OR line.remaining <> entries.placed - entries.ended)
+        """,
+    ),
+    Proof(
+        name="credits_hold",
+        says="A hold is what its lines add up to, and captured what its transactions debited; once it is closed it reserves nothing.",
+        statement="""
+            SELECT hold.tenant_id, hold.id, hold.status, hold.amount, hold.captured, lines.amount AS lines, lines.remaining,
+                entries.captured AS debited
+            FROM credits_hold hold
+            CROSS JOIN LATERAL (
+                SELECT sum(amount) AS amount, sum(remaining) AS remaining FROM credits_holdline
+                WHERE tenant_id = hold.tenant_id AND hold_id = hold.id
+            ) AS lines
+            CROSS JOIN LATERAL (
+                SELECT coalesce(sum(amount), 0) AS captured FROM credits_transaction
+                WHERE tenant_id = hold.tenant_id AND hold_id = hold.id AND kind = 'capture'
+            ) AS entries
+            WHERE (%(tenant)s::uuid IS NULL OR hold.tenant_id = %(tenant)s) AND (
+                hold.amount IS DISTINCT FROM lines.amount OR hold.captured <> entries.captured
+                OR hold.status <> 'active' AND lines.remaining <> 0)
+        """,
+    ),
+    Proof(
         name="credits_invoice",
         says="No invoice has given back more of a grant than it took.",
         statement="""

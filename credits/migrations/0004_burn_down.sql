@@ -37,7 +37,7 @@ $$;
 
 -- How an amount is drawn across grants: which pays how much, and the ordering values that chose it. Rows stop where the amount is covered.
 CREATE FUNCTION credits_plan(accounts credits_grant[], amount numeric)
-RETURNS TABLE (rank int, grant_id uuid, name text, available numeric, taken numeric, chosen_by jsonb) LANGUAGE sql IMMUTABLE AS $$
+RETURNS TABLE (rank int, grant_id uuid, name text, available numeric, taken numeric, chosen_by jsonb) LANGUAGE sql STABLE AS $$
     WITH ranked AS (
         SELECT account.*, account.balance - account.held AS available, row_number() OVER burn_down AS rank,
                sum(account.balance - account.held) OVER burn_down - (account.balance - account.held) AS covered
@@ -52,7 +52,8 @@ RETURNS TABLE (rank int, grant_id uuid, name text, available numeric, taken nume
     SELECT rank::int, id, ranked.name::text, ranked.available, least(ranked.available, amount - covered),
            jsonb_build_object(
                'rank', rank, 'priority', priority, 'unit_type', unit_type, 'expiry_date', expiry_date, 'category', category,
-               'effective_date', effective_date, 'created_at', created_at, 'available', trim_scale(ranked.available)::text
+               'effective_date', effective_date, 'available', trim_scale(ranked.available)::text,
+               'created_at', to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
            )
     FROM ranked
     WHERE covered < amount

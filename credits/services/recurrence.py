@@ -154,7 +154,8 @@ def _locked(*, tenant_id: UUID, schedule_id: UUID) -> RecurringGrant:
 def _issue(who: Mapping[str, Any], schedule: RecurringGrant) -> Any:
     """The grant of the next period, with what the one before left to it."""
     start = period_start(schedule, schedule.next_period)
-    facts = {name: getattr(schedule, name) for name in SHARED} | {
+    facts = {name: getattr(schedule, name) or None for name in SHARED} | {
+        "priority": schedule.priority,
         "effective_date": start,
         "expiry_date": period_start(schedule, schedule.next_period + 1) - timedelta(days=1),
     }

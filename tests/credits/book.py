@@ -4,6 +4,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from config.books.proving import searches
 from credits import services
 from credits.models import CreditTransaction, Grant, HoldEntry, HoldLine
 
@@ -40,7 +41,11 @@ class Book:
         return [(row.kind, row.type, row.amount) for row in rows]
 
     def prove(self) -> None:
-        """Every grant of the tenant is what its entries add up to: numbers without gaps, an unbroken chain, the cost consumed."""
+        """Every grant of the tenant is what its entries add up to: numbers without gaps, an unbroken chain, the cost consumed.
+
+        Recomputed here in Python, and by the proofs that `verify_ledgers` runs.
+        """
+        assert not [(name, list(search(self.tenant_id, 1))) for name, _, search in searches("credits") if list(search(self.tenant_id, 1))]
         for grant in Grant.objects.filter(tenant_id=self.tenant_id):
             balance, cost = Decimal(0), Decimal(0)
             rows = list(CreditTransaction.objects.filter(grant_id=grant.id).order_by("entry_number"))

@@ -1,0 +1,64 @@
+"""What verify_ledgers would find, if a hand in the database changed what only this ledger has."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from django.db import connection
+
+from config.books.proving import searches
+from credits import services
+
+TABLES = ("credits_grant", "credits_transaction", "credits_consumption", "credits_hold", "credits_holdline", "credits_holdentry")
+
+
+@pytest.fixture
+def full_book(book):
+    """A draw, a hold that was captured in part, and one that still stands."""
+    book.grant(10, cost_of_credit=Decimal(7))
+    book.grant(10)
+    acme = {**book.who, "customer_id": "acme", "currency": "USD"}
+    services.consume(**acme, amount=Decimal(12))
+    until = datetime.now(UTC) + timedelta(hours=1)
+    hold = services.place_hold(**acme, amount=Decimal(4), expires_at=until)
+    services.capture_hold(**book.who, customer_id="acme", hold_id=hold.id, amount=Decimal(3))
+    services.place_hold(**acme, amount=Decimal(2), expires_at=until)
+    return book
+
+
+def plant(statement):
+    """Do what no caller can: past the triggers and the checks."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        for table in TABLES:
+            cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
+        query = "SELECT conrelid::regclass, conname FROM pg_constraint WHERE contype = 'c' AND conrelid::regclass::text = ANY (%s)"
+        cursor.execute(query, [list(TABLES)])
+        for table, name in cursor.fetchall():
+            cursor.execute(f'ALTER TABLE {table} DROP CONSTRAINT "{name}"')
+        cursor.execute(statement)
+        assert cursor.rowcount >= 1
+
+
+def test_a_book_that_callers_made_is_right(full_book):
+    full_book.prove()
+
+
+@pytest.mark.parametrize(
+    ("statement", "proof"),
+    [
+        ("UPDATE credits_transaction SET cost_basis = cost_basis + 0.000000000000000001 WHERE kind = 'consumption'", "credits_cost"),
+        ("UPDATE credits_transaction SET cost_basis = NULL WHERE kind = 'consumption'", "credits_cost"),
+        ("UPDATE credits_consumption SET taken = 11", "credits_consumption"),
+        ("UPDATE credits_transaction SET consumption_id = NULL WHERE kind = 'consumption'", "credits_consumption"),
+        ("UPDATE credits_hold SET captured = 2 WHERE status = 'captured'", "credits_hold"),
+        ("UPDATE credits_hold SET amount = 5 WHERE status = 'captured'", "credits_hold"),
+        ("UPDATE credits_hold SET status = 'released' WHERE status = 'active'", "credits_hold"),
+        ("UPDATE credits_holdline SET remaining = 1 WHERE remaining = 2", "credits_hold_line"),
+        ("UPDATE credits_holdentry SET amount = 2 WHERE kind = 'released'", "credits_hold_line"),
+        ("DELETE FROM credits_holdentry WHERE kind = 'captured'", "credits_hold_line"),
+    ],
+)
+def test_each_corruption_is_found_by_its_proof(full_book, statement, proof):
+    plant(statement)
+    assert proof in {name for name, _, search in searches("credits") if list(search(full_book.tenant_id, 1))}
