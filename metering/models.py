@@ -355,6 +355,7 @@ class Rollup(TenantOwned):
             is_finite(table="metering_rollup", field="amount"),
             is_finite(table="metering_rollup", field="estimated"),
         ]
+        indexes = [models.Index(fields=["starts_at"], name="metering_rollup_time")]
 
     def __str__(self) -> str:
         return f"{self.grain} of {self.starts_at}"
