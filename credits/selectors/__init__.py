@@ -1,6 +1,6 @@
 """Every read of this ledger. The tenant comes first; another tenant's row is not found."""
 
-from credits.selectors.balances import customer_balances, preview_consumption, usable_grants, with_unit
+from credits.selectors.balances import customer_balances, preview_consumption, usable_grants, with_unit, without_overdue
 from credits.selectors.explanations import explain_customer, explain_grant
 from credits.selectors.grants import get_grant, list_grants
 from credits.selectors.holds import get_hold, list_holds, overdue_holds, with_lines
@@ -43,4 +43,5 @@ __all__ = [
     "usable_grants",
     "with_lines",
     "with_unit",
+    "without_overdue",
 ]

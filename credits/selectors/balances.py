@@ -39,9 +39,15 @@ def today() -> date:
 
 
 def usable_grants(*, tenant_id: UUID, customer_id: str) -> list[dict[str, Any]]:
-    """The customer's grants that can be drawn on today, in burn-down order, less what overdue holds still seem to reserve."""
-    grants = [with_unit(grant) for grant in list_usable_grants(tenant_id=tenant_id, customer_id=customer_id, today=today())]
-    overdue = _overdue(tenant_id=tenant_id, grant_ids=[grant["id"] for grant in grants if grant["held"]])
+    """The customer's grants that can be drawn on today, in burn-down order."""
+    grants = list_usable_grants(tenant_id=tenant_id, customer_id=customer_id, today=today())
+    return [with_unit(grant) for grant in without_overdue(list(grants))]
+
+
+def without_overdue(grants: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """One tenant's grants, each without what holds past their time still seem to reserve of it. A query only where anything is held."""
+    held = [grant["id"] for grant in grants if grant["held"]]
+    overdue = _overdue(tenant_id=grants[0]["tenant_id"], grant_ids=held) if held else {}
     return [{**grant, "held": grant["held"] - overdue.get(grant["id"], 0)} for grant in grants]
 
 
@@ -84,8 +90,6 @@ def _newest(*, tenant_id: UUID, grants: list[dict[str, Any]]) -> list[dict[str, 
 
 def _overdue(*, tenant_id: UUID, grant_ids: list[UUID]) -> dict[UUID, Decimal]:
     """What holds past their time seem to reserve of each grant: nothing of it is reserved any more."""
-    if not grant_ids:
-        return {}
     lines = HoldLine.objects.filter(tenant_id=tenant_id, grant_id__in=grant_ids, remaining__gt=0, expires_at__lte=timezone.now())
     return dict(lines.values_list("grant_id").annotate(Sum("remaining")).order_by())
 

@@ -1,6 +1,7 @@
 """Transactions on named grants: one, many, and the reversal of one."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -52,7 +53,7 @@ def post_transactions(
     """
     who = {"tenant_id": tenant_id, "actor": actor, "request_id": request_id}
     made = [_made(who, item) for item in items]
-    with transaction.atomic():
+    with transaction.atomic() if atomic else nullcontext():
         outcomes = _merged(made, _post([item for item in made if not isinstance(item, Exception)]))
         refused = [index for index, outcome in enumerate(outcomes) if isinstance(outcome, Exception)]
         if not (atomic and refused):

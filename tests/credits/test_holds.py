@@ -125,6 +125,7 @@ def test_an_overdue_hold_reserves_nothing_job_or_no_job(api, book, june):
     body = api.get(f"{PATH}/{hold_id}").json()
     assert (body["status"], body["held"]) == ("expired", "0")
     assert api.get("/credits/acme/balances").json()["items"][0]["available"] == "10"
+    assert (api.get(f"/credits/{grant_id}").json()["held"], api.get("/credits").json()["items"][0]["held"]) == ("0", "0")
     assert api.get(PATH, status="active").json()["items"] == []
     assert len(api.get(PATH, status="expired").json()["items"]) == 1
     assert api.get("/credits/acme/consume/preview", amount="10", currency="USD").json()["missing"] == "0"

@@ -36,13 +36,13 @@ class GrantViewSet(CreditsViewSet):
         """Newest first."""
         query = self.query(GrantQuery)
         rows = selectors.list_grants(tenant_id=self.caller.tenant_id, customer_id=query.pop("customer_id"))
-        return self.page(shapes.GrantReply, rows, key=("created_at", "id"), written=lambda found: map(granted, found), **query)
+        return self.page(shapes.GrantReply, rows, key=("created_at", "id"), written=standing, **query)
 
     @operation(summary="Get a credit grant", query=PastQuery, reply=shapes.GrantReply)
     def retrieve(self, request: HttpRequest, grant_id: UUID) -> HttpResponse:
         query = self.query(PastQuery)
         if query["at"] is None:
-            return self._grant(selectors.get_grant(tenant_id=self.caller.tenant_id, grant_id=grant_id))
+            return self._grant(*selectors.without_overdue([selectors.get_grant(tenant_id=self.caller.tenant_id, grant_id=grant_id)]))
         return self._grant(selectors.grant_standing(tenant_id=self.caller.tenant_id, grant_id=grant_id, **query))
 
     @operation(summary="Delete a credit grant", reply=shapes.GrantReply, refuses=("grant_drawn_on",))
@@ -67,3 +67,8 @@ class GrantViewSet(CreditsViewSet):
         if "On-Behalf-Of" in self.request.headers:
             raise InvalidValue(field="sequence_account_id", reason="other_account")
         self.caller = act_for(self.caller, account)
+
+
+def standing(grants: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """A page of grants as they are told."""
+    return [granted(grant) for grant in selectors.without_overdue(grants)]
