@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from benchmarks import batches as batches_path
+from benchmarks import growth as growth_path
+from benchmarks import in_process as in_process_path
 from benchmarks import results, single_posts
 from benchmarks.database import Database, NotHere
 from benchmarks.measure import Comparison
@@ -43,7 +45,25 @@ def batch(database: Database, plan: Plan) -> Iterator[Comparison]:
     yield from batches_path.batches(database)
 
 
-PATHS: dict[str, Callable[[Database, Plan], Iterator[Comparison]]] = {"posts": posts, "slow_disk": slow_disk, "batch": batch}
+def growth(database: Database, plan: Plan) -> Iterator[Comparison]:
+    """growth      posting and reading at --rows rows, against 10,000"""
+    database.start()
+    yield from growth_path.growth(database, plan.rows, plan.seconds)
+
+
+def in_process(database: Database, plan: Plan) -> Iterator[Comparison]:
+    """in_process  a debit by a call in Python, against dj-wallet and django-hordak"""
+    database.start()
+    yield from in_process_path.in_process(database, plan.seconds)
+
+
+PATHS: dict[str, Callable[[Database, Plan], Iterator[Comparison]]] = {
+    "posts": posts,
+    "slow_disk": slow_disk,
+    "batch": batch,
+    "in_process": in_process,
+    "growth": growth,
+}
 
 
 def main() -> None:

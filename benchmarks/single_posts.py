@@ -72,26 +72,28 @@ class Stand:
 
     def _runner(self, name: str, *, accounts: Path, connections: int, seconds: int) -> Callable[[], Sample]:
         if name == PGBENCH:
-            return lambda: self._pgbench(accounts=accounts, seconds=seconds)
+            return lambda: pgbench(self.database, self.book, accounts, seconds)
         authorization = f"Token {self.token}" if name == TEXTBOOK else self.book.authorization
         post = Post(url=self.urls[name], path=PATH, authorization=authorization, tenant=self.book.tenant, body=BODY)
         return lambda: send(post, accounts=accounts, connections=connections, seconds=seconds)
 
-    def _pgbench(self, *, accounts: Path, seconds: int) -> Sample:
-        grants = accounts.read_text().split()
-        with psycopg.connect(self.book.url, autocommit=True) as connection:
-            connection.execute("DROP TABLE IF EXISTS bench_account")
-            connection.execute("CREATE TABLE bench_account (number int PRIMARY KEY, id uuid)")
-            connection.execute(
-                "INSERT INTO bench_account SELECT number, id FROM unnest(%s::uuid[]) WITH ORDINALITY AS given(id, number)", [grants]
-            )
-        script = VAR / "bench.sql"
-        script.write_text(PGBENCH_SCRIPT.format(tenant=self.book.tenant, prefix=secrets.token_hex(6)))
-        command = [self.database.program("pgbench"), "-n", "-M", "prepared", "-c", "16", "-j", "1", "-T", str(seconds)]
-        command += ["-D", f"accounts={len(grants)}", "-f", str(script), "-h", str(self.database.server.socket_folder()), "-U", "postgres"]
-        done = subprocess.run([*command, self.book.name], capture_output=True, text=True, check=True)  # noqa: S603
-        lines = [line for line in done.stdout.splitlines() if line.startswith("tps")]
-        return Sample(rate=float(lines[0].split("=")[1].split()[0]))
+
+def pgbench(database: Database, book: Book, accounts: Path, seconds: int) -> Sample:
+    """The statement alone, prepared, by 16 clients of the database."""
+    grants = accounts.read_text().split()
+    with psycopg.connect(book.url, autocommit=True) as connection:
+        connection.execute("DROP TABLE IF EXISTS bench_account")
+        connection.execute("CREATE TABLE bench_account (number int PRIMARY KEY, id uuid)")
+        connection.execute(
+            "INSERT INTO bench_account SELECT number, id FROM unnest(%s::uuid[]) WITH ORDINALITY AS given(id, number)", [grants]
+        )
+    script = VAR / "bench.sql"
+    script.write_text(PGBENCH_SCRIPT.format(tenant=book.tenant, prefix=secrets.token_hex(6)))
+    command = [database.program("pgbench"), "-n", "-M", "prepared", "-c", "16", "-j", "1", "-T", str(seconds)]
+    command += ["-D", f"accounts={len(grants)}", "-f", str(script), "-h", str(database.server.socket_folder()), "-U", "postgres"]
+    done = subprocess.run([*command, book.name], capture_output=True, text=True, check=True)  # noqa: S603
+    lines = [line for line in done.stdout.splitlines() if line.startswith("tps")]
+    return Sample(rate=float(lines[0].split("=")[1].split()[0]))
 
 
 def random_accounts(stand: Stand, *, connections: int, seconds: int) -> Comparison:

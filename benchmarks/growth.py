@@ -1,0 +1,146 @@
+"""What changes when the book grows: posting, reading a page, a balance, the back office, at 10,000 rows and at millions."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import psycopg
+
+from benchmarks.book import GRANTS, Book, lay, prove
+from benchmarks.database import Database
+from benchmarks.measure import Candidate, Comparison, Sample
+from benchmarks.single_posts import pgbench
+from config.local_folders import ROOT
+
+SMALL = 10_000
+# Debits of a cent, spread over the grants in turns and over the last 90 days, each with its number and balance, ids in the order of time.
+GROW = """
+INSERT INTO credits_transaction (tenant_id, id, grant_id, customer_id, type, kind, amount, entry_number, balance_after, cost_basis, reason,
+    invoice_id, billing_run_id, occurred_at, created_at, idempotency_key, facts_digest, actor, request_id)
+SELECT account.tenant_id,
+    encode(set_bit(set_bit(overlay(uuid_send(gen_random_uuid())
+        PLACING substring(int8send((extract(epoch FROM moment) * 1000)::bigint) FROM 3) FROM 1 FOR 6), 52, 1), 53, 1), 'hex')::uuid,
+    account.id, account.customer_id, 'DEBIT', 'debit', 0.01, account.last_entry_number + line.turn,
+    account.balance - 0.01 * line.turn, 0, 'usage', '', '', moment, moment, 'seed-' || line.number, '\\x00', 'command:bench', ''
+FROM (
+    SELECT number, (number - 1) / %(grants)s + 1 AS turn, (number - 1) %% %(grants)s + 1 AS place,
+        now() - interval '90 days' + (number::float8 / %(rows)s) * interval '90 days' AS moment
+    FROM generate_series(1, %(rows)s) AS number
+) line JOIN (SELECT *, row_number() OVER (ORDER BY id) AS place FROM credits_grant) account USING (place)
+ORDER BY line.number
+"""
+CARRY = """
+UPDATE credits_grant account
+SET balance = last.balance_after, last_entry_number = last.entry_number, last_entry_at = last.created_at
+FROM (SELECT DISTINCT ON (grant_id) grant_id, balance_after, entry_number, created_at
+      FROM credits_transaction ORDER BY grant_id, entry_number DESC) last
+WHERE account.id = last.grant_id AND account.last_entry_number < last.entry_number
+"""
+# In process: what the application itself needs for a reply, the web server left out.
+READ = """
+import json, os, statistics, sys, time
+os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
+import django
+django.setup()
+from django.contrib.auth import get_user_model
+from django.test import Client
+told, account = json.loads(sys.argv[1]), sys.argv[2]
+api = Client(headers={"authorization": f"Bearer {told['key']}", "on-behalf-of": told["tenant"]})
+office = Client()
+users = get_user_model().objects
+office.force_login(users.filter(username="bench").first() or users.create_superuser("bench"))
+page = "/credit-transactions?limit=100"
+customer = api.get(f"/credits/{account}").json()["customerId"]
+cursor = page
+for _ in range(20):
+    cursor = page + "&after=" + api.get(cursor).json()["pagination"]["after"]
+paths = {
+    "page of 100": (api, page), "page 21 of 100": (api, cursor), "page of one grant": (api, f"{page}&grantId={account}"),
+    "balances of a customer": (api, f"/credits/{customer}/balances"),
+    "admin list": (office, "/admin/credits/credittransaction/"), "admin dashboard": (office, "/admin/"),
+}
+answers = {}
+for name, (client, path) in paths.items():
+    times = []
+    for number in range(int(sys.argv[3])):
+        begun = time.perf_counter()
+        status = client.get(path).status_code
+        times.append((time.perf_counter() - begun) * 1000)
+        assert status == 200, (name, status)
+    answers[name] = statistics.median(times[1:])
+print(json.dumps(answers))
+"""
+WAL = "SELECT wal_bytes::bigint, wal_fpi FROM pg_stat_wal"
+WANTED = {"page of 100": 1.2, "page 21 of 100": 1.2, "page of one grant": 1.2, "balances of a customer": 1.2}
+
+
+def grown(database: Database, name: str, rows: int) -> Book:
+    """A book with so many debits in it."""
+    book = lay(database, name)
+    with psycopg.connect(book.url, autocommit=True) as connection:
+        connection.execute("SET synchronous_commit = off")
+        connection.execute(psycopg.sql.SQL(GROW.replace("%(grants)s", str(GRANTS)).replace("%(rows)s", str(rows)).replace("%%", "%")))
+        connection.execute(CARRY)
+    database.settle(name)
+    return book
+
+
+def growth(database: Database, rows: int, seconds: int) -> Iterator[Comparison]:
+    small, large = grown(database, "bench_small", SMALL), grown(database, "bench_large", rows)
+    books = {f"{rows:,} rows": large, f"{SMALL:,} rows": small}
+    written: dict[str, list[tuple[float, float]]] = {name: [] for name in books}
+    yield Comparison(
+        path="posting, prepared statement, random accounts",
+        unit="/s",
+        candidates=[
+            Candidate(name, lambda name=name, book=book: _posting(database, book, seconds, written[name])) for name, book in books.items()
+        ],
+        targets={f"{SMALL:,} rows": 0.9},
+    )
+    for place, (path, unit) in enumerate({"WAL of a posting": "bytes", "full-page images of a posting": "images"}.items()):
+        rounds = {name: iter(told) for name, told in written.items()}
+        yield Comparison(
+            path=path,
+            unit=unit,
+            candidates=[Candidate(name, lambda name=name, place=place, rounds=rounds: Sample(next(rounds[name])[place])) for name in books],
+            less_is_better=True,
+        )
+    answers = {name: [_read(book) for _ in range(4)] for name, book in books.items()}
+    for path in answers[f"{rows:,} rows"][0]:
+        rounds = {name: iter(told) for name, told in answers.items()}
+        yield Comparison(
+            path=f"read: {path}",
+            unit="ms",
+            candidates=[Candidate(name, lambda name=name, path=path, rounds=rounds: Sample(next(rounds[name])[path])) for name in books],
+            targets={f"{SMALL:,} rows": WANTED[path]} if path in WANTED else {},
+            less_is_better=True,
+        )
+    prove(small)
+    prove(large)
+
+
+def _posting(database: Database, book: Book, seconds: int, written: list[tuple[float, float]]) -> Sample:
+    """The rate; and into `written`, how much of the write-ahead log each posting took: bytes, and images of whole pages among them."""
+    with psycopg.connect(book.url, autocommit=True) as connection:
+        before = connection.execute(WAL).fetchone() or (0, 0)
+        sample = pgbench(database, book, book.accounts, seconds)
+        after = connection.execute(WAL).fetchone() or (0, 0)
+    posted = sample.rate * seconds
+    written.append((float(after[0] - before[0]) / posted, float(after[1] - before[1]) / posted))
+    return sample
+
+
+def _read(book: Book, times: int = 15) -> dict[str, float]:
+    account = book.accounts.read_text().split()[7]
+    told = json.dumps({"key": book.key, "tenant": book.tenant})
+    done = subprocess.run(  # noqa: S603
+        [sys.executable, "-c", READ, told, account, str(times)],
+        cwd=ROOT,
+        env=os.environ | {"DATABASE_URL": book.url, "ENVIRONMENT": "local", "LOG_LEVEL": "ERROR"},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    return dict(json.loads(done.stdout.splitlines()[-1]))
