@@ -1,5 +1,6 @@
 """What changes when the book grows: posting, reading a page, a balance, the back office, at 10,000 rows and at millions."""
 
+import itertools
 import json
 import os
 import subprocess
@@ -100,7 +101,7 @@ def growth(database: Database, rows: int, seconds: int) -> Iterator[Comparison]:
         targets={f"{SMALL:,} rows": 0.9},
     )
     for place, (path, unit) in enumerate({"WAL of a posting": "bytes", "full-page images of a posting": "images"}.items()):
-        rounds = {name: iter(told) for name, told in written.items()}
+        rounds = {name: itertools.cycle(told) for name, told in written.items()}
         yield Comparison(
             path=path,
             unit=unit,
@@ -109,7 +110,7 @@ def growth(database: Database, rows: int, seconds: int) -> Iterator[Comparison]:
         )
     answers = {name: [_read(book) for _ in range(4)] for name, book in books.items()}
     for path in answers[f"{rows:,} rows"][0]:
-        rounds = {name: iter(told) for name, told in answers.items()}
+        rounds = {name: itertools.cycle(told) for name, told in answers.items()}
         yield Comparison(
             path=f"read: {path}",
             unit="ms",
