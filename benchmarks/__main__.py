@@ -5,12 +5,15 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from benchmarks import backfills, results, single_posts
 from benchmarks import batches as batches_path
 from benchmarks import growth as growth_path
 from benchmarks import in_process as in_process_path
-from benchmarks import results, single_posts
 from benchmarks.database import Database, NotHere
 from benchmarks.measure import Comparison
+
+# A backfill works on a file, not for a time: so many rows for each second that a round of the others takes.
+BACKFILLED_ROWS_FOR_A_SECOND = 10_000
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,14 @@ def batch(database: Database, plan: Plan) -> Iterator[Comparison]:
     yield from batches_path.batches(database)
 
 
+def backfill(database: Database, plan: Plan) -> Iterator[Comparison]:
+    """backfill    files of metered transactions with two costs and of debits, against psql's \\copy into bare tables"""
+    database.start()
+    with backfills.standing(database, rows=plan.seconds * BACKFILLED_ROWS_FOR_A_SECOND) as stand:
+        yield backfills.metered_transactions(stand)
+        yield backfills.debits(stand)
+
+
 def growth(database: Database, plan: Plan) -> Iterator[Comparison]:
     """growth      posting and reading at --rows rows, against 10,000"""
     database.start()
@@ -61,6 +72,7 @@ PATHS: dict[str, Callable[[Database, Plan], Iterator[Comparison]]] = {
     "posts": posts,
     "slow_disk": slow_disk,
     "batch": batch,
+    "backfill": backfill,
     "in_process": in_process,
     "growth": growth,
 }
