@@ -77,8 +77,7 @@ class Statement:
 
 def statement(*, tenant_id: UUID, currency: str, since: datetime, until: datetime, basis: str = Basis.BOOK) -> Statement:
     """The statement of the tenant's wallet in a currency; of a wallet that was never used, one of zeros."""
-    settled = posting.run(SETTLE, (tenant_id, currency))
-    wallet = settled[0] if settled else None
+    wallet = _settled(tenant_id=tenant_id, currency=currency)
     time = TIMES[basis]
     # Nothing beyond the entries that were there when the wallet was settled: what is read below agrees, whatever is posted meanwhile.
     bounds: dict[str, Any] = {f"{time}__gte": since, f"{time}__lt": until, "entry_number__lte": wallet.last_entry_number if wallet else 0}
@@ -107,8 +106,18 @@ def statement(*, tenant_id: UUID, currency: str, since: datetime, until: datetim
     )
 
 
-# Waits for what is being posted to the wallet at this moment: whatever comes after it has a later time in the book.
+def _settled(*, tenant_id: UUID, currency: str) -> Any:
+    """The wallet once all is through that was being posted to it: what comes after that has a later time. None without one."""
+    found = posting.run(SETTLE, (tenant_id, currency))
+    if not found:
+        # Perhaps its first entry is just being posted; who opens a wallet holds on to the tenant.
+        posting.run(SETTLE_OPENING, (tenant_id,))
+        found = posting.run(SETTLE, (tenant_id, currency))
+    return found[0] if found else None
+
+
 SETTLE = "SELECT id, tenant_id, currency, last_entry_number FROM billing_wallet WHERE tenant_id = %s AND currency = %s FOR SHARE"
+SETTLE_OPENING = "SELECT id FROM tenants_tenant WHERE id = %s FOR UPDATE"
 BOOK_OPENING = """
     SELECT coalesce((
         SELECT balance_after FROM billing_transaction

@@ -88,6 +88,7 @@ DECLARE
     currencies text[];
     opened integer;
     -- One for each wallet, in the order of (tenant, currency).
+    wallet_tenants uuid[];
     wallet_ids uuid[];
     wallet_balances numeric[];
     wallet_numbers bigint[];
@@ -142,12 +143,17 @@ BEGIN
     ORDER BY posting.tenant_id, posting.wallet_currency, posting.ordinality
     ON CONFLICT (tenant_id, currency) DO NOTHING;
     GET DIAGNOSTICS opened = ROW_COUNT;
+    -- Whoever must know what is being posted to a wallet that isn't there yet asks for this lock (billing/statements.py).
+    IF opened > 0 THEN
+        PERFORM FROM tenants_tenant tenant
+        WHERE tenant.id IN (SELECT posting.tenant_id FROM unnest(items) AS posting) ORDER BY tenant.id FOR KEY SHARE;
+    END IF;
 
-    SELECT array_agg(locked.id), array_agg(locked.balance), array_agg(locked.last_entry_number), array_agg(locked.floor),
+    SELECT array_agg(locked.tenant_id), array_agg(locked.id), array_agg(locked.balance), array_agg(locked.last_entry_number), array_agg(locked.floor),
         array_agg(greatest(clock_timestamp(), locked.last_entry_at))
-    INTO wallet_ids, wallet_balances, wallet_numbers, wallet_floors, wallet_times
+    INTO wallet_tenants, wallet_ids, wallet_balances, wallet_numbers, wallet_floors, wallet_times
     FROM (
-        SELECT wallet.id, wallet.balance, wallet.last_entry_number, wallet.floor, wallet.last_entry_at
+        SELECT wallet.tenant_id, wallet.id, wallet.balance, wallet.last_entry_number, wallet.floor, wallet.last_entry_at
         FROM (
             SELECT DISTINCT posting.tenant_id, posting.wallet_currency
             FROM ROWS FROM (unnest(currencies), unnest(items)) AS posting(wallet_currency)
@@ -342,9 +348,11 @@ BEGIN
         ), carried AS (
             UPDATE billing_wallet wallet
             SET balance = standing.balance, last_entry_number = standing.number, last_entry_at = standing.stamp
-            FROM ROWS FROM (unnest(wallet_ids), unnest(wallet_balances), unnest(wallet_numbers), unnest(wallet_times))
-                AS standing(id, balance, number, stamp)
-            WHERE wallet.id = standing.id AND wallet.last_entry_number <> standing.number
+            FROM ROWS FROM (
+                unnest(wallet_tenants), unnest(wallet_ids), unnest(wallet_balances), unnest(wallet_numbers), unnest(wallet_times)
+            ) AS standing(tenant_id, id, balance, number, stamp)
+            -- By both: a book that was taken along into another keeps its ids.
+            WHERE wallet.tenant_id = standing.tenant_id AND wallet.id = standing.id AND wallet.last_entry_number <> standing.number
         )
         INSERT INTO billing_dailytotal AS total (id, tenant_id, currency, type, day, entries, credits, debits)
         SELECT gen_random_uuid(), tenant_id, currency, type, day, count(*), sum(greatest(effect, 0)), sum(greatest(-effect, 0))
@@ -367,6 +375,15 @@ BEGIN
             GROUP BY line.tenant_id, line.reverses
         ) AS reversal
         WHERE original.tenant_id = reversal.tenant_id AND original.id = reversal.reverses;
+    END IF;
+
+    -- A plan made while the table was empty takes every index for equally good, and then reads all of a tenant's entries for each key. It is
+    -- made again once the table is analysed; autovacuum comes by only every minute, and a first import doesn't wait for it.
+    IF has_posted AND EXISTS (
+        SELECT FROM unnest(entry_numbers) AS number, unnest('{100, 5000}'::bigint[]) AS mark
+        WHERE number = mark AND (SELECT reltuples FROM pg_class WHERE oid = 'billing_transaction'::regclass) < mark / 2
+    ) THEN
+        ANALYZE (SKIP_LOCKED) billing_transaction;
     END IF;
 
     -- A wallet takes the id of the posting that opened it; where that was refused and no other came, there is nothing to keep.

@@ -7,7 +7,9 @@ from unittest.mock import ANY
 
 import pytest
 
+from billing import services
 from billing.models import DailyTotal, Transaction, TransactionType, Wallet
+from billing.services import history_line
 from kernel.tenants import services as tenants
 from tests.billing.conftest import TRANSACTIONS
 
@@ -136,8 +138,6 @@ def test_another_type_may_cite_the_same_reference(record):
 
 
 def test_a_refused_transaction_does_not_burn_its_key(send, who):
-    from billing import services
-
     services.set_floor(**who, currency="USD", floor=Decimal(0))
     assert send("POST", TRANSACTIONS, USAGE).status_code == 402
     send("POST", TRANSACTIONS, {"amount": 100, "type": "topup", "reference_id": "1"})
@@ -146,8 +146,6 @@ def test_a_refused_transaction_does_not_burn_its_key(send, who):
 
 
 def test_a_floor_refuses_the_debit_that_would_cross_it(send, who, record):
-    from billing import services
-
     record(type="topup", amount=10)
     services.set_floor(**who, currency="USD", floor=Decimal(-5))
     record(type="usage", amount=15, reference_id="down to the floor")
@@ -245,3 +243,13 @@ def test_what_is_not_there_is_refused_in_the_same_form(send, method, path, statu
 def test_a_body_beyond_the_limit_is_413(send):
     response = send("POST", TRANSACTIONS, b'{"amount": 1, "type": "' + b"x" * 2_000_000 + b'"}')
     assert (response.status_code, response.json()) == (413, {"detail": "Request body is larger than 1048576 bytes"})
+
+
+def test_two_tenants_may_hold_one_id_and_yet_keep_apart(who, outsider):
+    """A book that was taken along into another tenant keeps its ids, the wallet's among them."""
+    first = services.record_transaction(**who, amount=Decimal(5), type="topup", reference_id="1")
+    copy = history_line({"id": first.id, "amount": Decimal(5), "type": "topup", "reference_id": "1"})
+    services.record_history(tenant_id=outsider.key.tenant_id, actor="command:test", request_id="", lines=[copy])
+    services.record_transaction(**who, amount=Decimal(2), type="usage", reference_id="2")
+    balances = Wallet.objects.filter(id=first.wallet_id).order_by("balance").values_list("tenant_id", "balance", "last_entry_number")
+    assert list(balances) == [(who["tenant_id"], 3, 2), (outsider.key.tenant_id, 5, 1)]
