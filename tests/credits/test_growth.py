@@ -1,0 +1,35 @@
+"""A posting reads as many rows in a full book as in an empty one, also before the tables were ever analysed."""
+
+from decimal import Decimal
+
+import pytest
+from django.db import connection
+
+from credits import services
+from tests.credits.book import Book
+from tests.factories import TenantFactory
+
+
+def rows_read():
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_stat_force_next_flush()")
+        cursor.execute("SELECT pg_stat_clear_snapshot()")
+        cursor.execute("SELECT coalesce(idx_tup_fetch, 0) + seq_tup_read FROM pg_stat_user_tables WHERE relname = 'credits_transaction'")
+        return cursor.fetchone()[0]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_posting_reads_a_few_rows_however_many_there_are():
+    with connection.cursor() as cursor:
+        # What was planned for the tests before this one is no help.
+        cursor.execute("DISCARD PLANS")
+    book = Book(TenantFactory().id)
+    grant = book.grant(1_000_000)
+    for batch in range(4):
+        before = rows_read()
+        items = [
+            {"grant_id": grant, "type": "DEBIT", "amount": Decimal(1), "idempotency_key": f"{batch}-{number}"} for number in range(1000)
+        ]
+        services.post_transactions(**book.who, items=items)
+        # What the foreign keys and the key's look-up read.
+        assert (rows_read() - before) / 1000 < 5, f"batch {batch}"
