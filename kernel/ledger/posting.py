@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 
 import msgspec
 from django.conf import settings
-from django.db import DEFAULT_DB_ALIAS, IntegrityError, connections, transaction
+from django.db import DEFAULT_DB_ALIAS, IntegrityError, OperationalError, connections, transaction
 from psycopg import Cursor
+from psycopg import Error as PsycopgError
 from psycopg.rows import no_result
 
 from kernel.ledger.batching import Lanes
@@ -18,6 +19,7 @@ from kernel.ledger.plans import forget_outgrown_plans
 
 # Each lost race means that another call won; more than a few in a row mean that something else is wrong.
 RACES_AT_MOST = 5
+DEADLOCK = "40P01"
 
 
 def _text(value: Any) -> str:
@@ -107,7 +109,7 @@ def _lend_connection(function: Any) -> None:
 
 
 def _call(function: Any, postings: Sequence[Any], lock_timeout_ms: int | None = None) -> list[Any]:
-    """One call of a posting function; again, where another call won the key of an idempotent posting. Raises Busy and Django's errors."""
+    """One call of a posting function; again, where it lost a race that left nothing behind. Raises Busy and Django's errors."""
     name, races, using = function
     body = _encode(postings).decode()
     statement, parameters = f"SELECT * FROM {name}(%s::jsonb)", [body]  # noqa: S608 - the name is a constant of the ledger's own services
@@ -122,7 +124,15 @@ def _call(function: Any, postings: Sequence[Any], lock_timeout_ms: int | None = 
                 outcomes = run(statement, parameters, using=using)
                 forget_outgrown_plans(connections[using].connection, postings=len(postings))
                 return outcomes
-        except IntegrityError as error:
-            if getattr(getattr(error.__cause__, "diag", None), "constraint_name", None) not in races:
+        except (IntegrityError, OperationalError) as error:
+            if not _is_lost_race(error, races):
                 raise
     raise Busy
+
+
+def _is_lost_race(error: Exception, races: frozenset[str]) -> bool:
+    """Another call won the key, or the two waited for each other and the database ended ours: nothing of it was written."""
+    cause = error.__cause__
+    if not isinstance(cause, PsycopgError):
+        return False
+    return cause.sqlstate == DEADLOCK or cause.diag.constraint_name in races

@@ -1,0 +1,45 @@
+"""A call that lost a race without leaving anything is made again, and only such a call."""
+
+import psycopg
+import pytest
+from django.db import OperationalError
+
+from kernel.ledger import posting
+from kernel.ledger.errors import Busy
+
+pytestmark = pytest.mark.django_db
+
+
+def failing(monkeypatch, cause, *, times):
+    """A database that refuses so often, and then answers."""
+    calls = []
+
+    def run(statement, parameters, *, using):
+        calls.append(statement)
+        if len(calls) <= times:
+            raise OperationalError from cause
+        return ["answer"]
+
+    monkeypatch.setattr(posting, "run", run)
+    return calls
+
+
+def test_a_deadlock_is_tried_again(monkeypatch):
+    calls = failing(monkeypatch, psycopg.errors.DeadlockDetected(), times=2)
+    assert posting.post("any_post", [{}]) == ["answer"]
+    assert len(calls) == 3
+
+
+def test_after_some_deadlocks_the_book_is_busy(monkeypatch):
+    calls = failing(monkeypatch, psycopg.errors.DeadlockDetected(), times=100)
+    with pytest.raises(Busy):
+        posting.post("any_post", [{}])
+    assert len(calls) == posting.RACES_AT_MOST
+
+
+@pytest.mark.parametrize("cause", [psycopg.OperationalError(), psycopg.errors.LockNotAvailable(), None])
+def test_what_may_have_moved_something_or_waited_long_is_not_tried_again(monkeypatch, cause):
+    calls = failing(monkeypatch, cause, times=1)
+    with pytest.raises(OperationalError):
+        posting.post("any_post", [{}])
+    assert len(calls) == 1
