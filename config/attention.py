@@ -9,8 +9,10 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
+from procrastinate.contrib.django.models import ProcrastinateJob
 
 from billing.models import Transaction as BillingTransaction
+from config.desk.checks_kept import failed_checks
 from kernel.ledger.choices import RunState
 from kernel.ledger.corrections.selectors import waiting_requests
 from kernel.ledger.models import BackfillRun
@@ -90,6 +92,18 @@ def _runs(request: HttpRequest, scope: Scope) -> Matter:
     )
 
 
+def _checks(request: HttpRequest, scope: Scope) -> Matter:
+    failed = failed_checks(scope.tenant_ids)
+    advice = f"The newest check of the books found {failed[0].first}" if failed else ""
+    return Matter("A ledger check failed", len(failed), advice[:300], reverse("admin:desk_bookcheck_changelist"))
+
+
+def _jobs(request: HttpRequest, scope: Scope) -> Matter:
+    rows = ProcrastinateJob.objects.filter(status="failed")
+    advice = "Look why, then let them run again, or run their command."
+    return _matter("Jobs failed", rows, advice=advice, page="procrastinate_procrastinatejob", query="status__exact=failed")
+
+
 def _tenants(scope: Scope) -> Any:
     return scope.limit(Tenant.objects.all()).order_by().values("id")
 
@@ -100,4 +114,7 @@ LOOKS: list[tuple[str, Callable[[HttpRequest, Scope], Matter]]] = [
     ("metering.view_transaction", _stale),
     ("metering.view_rollup", _unsettled),
     ("ledger.view_backfillrun", _runs),
+    ("desk.view_bookcheck", _checks),
+    # Jobs know no tenants: for superusers.
+    ("procrastinate.view_procrastinatejob", _jobs),
 ]

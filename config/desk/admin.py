@@ -7,7 +7,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 
-from config.desk.models import Change, ClosedDay, CreditDay, Export, SavedFilter
+from config.desk.models import BookCheck, Change, ClosedDay, CreditDay, Export, SavedFilter
 from kernel.ledger.admin import LedgerAdmin
 from kernel.ledger.admin.shown import label
 from kernel.tenants.admin import ReadOnly
@@ -67,3 +67,10 @@ class ChangeAdmin(LedgerAdmin):
         scope = scope_of(request.user)
         rows = super().get_queryset(request)
         return rows if scope.tenant_ids is None else rows.filter(tenant_id__in=scope.tenant_ids)
+
+
+@admin.register(BookCheck)
+class BookCheckAdmin(LedgerAdmin):
+    icon = "verified"
+    list_display = ("at", "ledgers", "tenant", "faults", "first", "seconds")
+    list_select_related = ("tenant",)

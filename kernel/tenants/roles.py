@@ -8,8 +8,8 @@ from typing import Any
 from django.contrib.auth.backends import BaseBackend
 
 VIEWER, CLERK, APPROVER, OPERATOR = ROLES = ("viewer", "clerk", "approver", "operator")
-# Accounts and rights of staff themselves: only superusers see them.
-CLOSED = {"auth", "admin", "contenttypes", "sessions"}
+# Accounts and rights of staff themselves, and the machinery, which knows no tenants: only superusers see them.
+CLOSED = {"auth", "admin", "contenttypes", "sessions", "procrastinate"}
 # The first word of a permission's codename, and the roles that have it for every model outside CLOSED.
 RIGHTS = {
     "view": {VIEWER, CLERK, APPROVER, OPERATOR},

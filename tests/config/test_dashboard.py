@@ -7,10 +7,12 @@ from decimal import Decimal
 import pytest
 from django.contrib.auth.models import Group
 from django.core.cache import cache
+from django.db import connection
 from django.test import Client
 
 from billing import services as billing
 from config.desk import credit_days
+from config.desk.checks_kept import remember_check
 from config.desk.models import ClosedDay, CreditDay
 from credits import services as credits
 from kernel.ledger.corrections import services as corrections
@@ -197,3 +199,22 @@ def test_the_page_costs_the_same_with_few_rows_and_with_many(look, tenant, djang
     cache.clear()
     with django_assert_max_num_queries(30):
         look()
+
+
+def test_a_ledger_check_that_failed_waits_until_the_next_one_finds_nothing(look, db):
+    proof = {"proof": "billing balances", "seconds": 0.1, "faults": [{"wallet": "x"}]}
+    remember_check(tenant_id=None, ledgers=["billing"], proofs=[proof])
+    [matter] = look().context["attention"]
+    assert (matter.title, matter.count) == ("A ledger check failed", 1)
+    assert "billing balances" in matter.advice
+    remember_check(tenant_id=None, ledgers=["billing"], proofs=[{**proof, "faults": []}])
+    assert look().context["attention"] == []
+
+
+def test_a_failed_job_waits_for_a_superuser(client, boss):
+    client.force_login(boss)
+    with connection.cursor() as cursor:
+        cursor.execute("INSERT INTO procrastinate_jobs (queue_name, task_name, status, args) VALUES ('default', 'x', 'failed', '{}')")
+    [matter] = client.get("/admin/").context["attention"]
+    assert matter.title == "Jobs failed"
+    assert client.get(matter.address).status_code == 200

@@ -3,19 +3,21 @@
 from collections.abc import Callable
 from typing import Any
 
+from django.contrib import admin
 from django.contrib.admin.options import unquote
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import models
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.http import urlencode
 from unfold.admin import ModelAdmin
 
 from kernel.ledger.admin.crossings import Section, crossings, doors
 from kernel.ledger.admin.filters import MomentRangeFilter, WindowFilter
 from kernel.ledger.admin.paging import EstimatingPaginator
-from kernel.ledger.admin.shown import actor_names, json_block, label, money, origin, row_link
+from kernel.ledger.admin.shown import actor_names, json_block, label, money, origin, row_link, short
 from kernel.ledger.corrections.choices import State
 from kernel.ledger.corrections.kinds import Kind, kinds_for
 from kernel.ledger.corrections.selectors import requests_about
@@ -74,6 +76,10 @@ class LedgerAdmin(ReadOnly, ModelAdmin):
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[NamedChangeList]:
         return NamedChangeList
+
+    def get_list_display(self, request: HttpRequest) -> list[Any]:
+        """A list shows the end of an id, which tells rows apart; all of it is on the row's page and in the tooltip."""
+        return [short_id if name == "id" else name for name in super().get_list_display(request)]
 
     def get_list_filter(self, request: HttpRequest) -> list[Any]:
         """A table of facts begins with a window of time, and can be narrowed to any other."""
@@ -210,6 +216,11 @@ class LedgerAdmin(ReadOnly, ModelAdmin):
             for request in found
         ]
         return [Section("Corrections of this row", ("Request", "State", "Reason", "Asked by", "Asked"), rows)]
+
+
+@admin.display(description="id")
+def short_id(row: Any) -> Any:
+    return format_html('<span title="{}">{}</span>', row.pk, short(row.pk))
 
 
 def _action(kind: Kind) -> Callable[..., HttpResponse]:

@@ -9,6 +9,7 @@ from uuid import UUID
 from django.core.management.base import BaseCommand, CommandError
 
 from config.books.proving import LEDGERS, searches
+from config.desk.checks_kept import remember_check
 from kernel.ledger.proofs import Fault
 from kernel.tenants import selectors
 from kernel.tenants.errors import DomainError
@@ -34,6 +35,7 @@ class Command(BaseCommand):
         self.quiet = options["json"]
         wanted = [search for ledger in options["ledger"] or LEDGERS for search in searches(ledger)]
         proofs = [self._prove(*search, tenant_id, options["at_most"]) for search in wanted]
+        remember_check(tenant_id=tenant_id, ledgers=options["ledger"] or LEDGERS, proofs=proofs)
         if self.quiet:
             self.stdout.write(json.dumps({"faults": sum(len(proof["faults"]) for proof in proofs), "proofs": proofs}))
         if any(proof["faults"] for proof in proofs):

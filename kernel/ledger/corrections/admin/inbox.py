@@ -222,6 +222,15 @@ ANSWERS: dict[str, tuple[str, str, Callable[[HttpRequest, CorrectionRequest, str
 }
 
 
+STEPS = {
+    ("", State.WAITING): "asked for it",
+    ("", State.POSTED): "posted it",
+    (State.WAITING, State.POSTED): "approved it: posted",
+    (State.WAITING, State.REJECTED): "rejected it",
+    (State.WAITING, State.WITHDRAWN): "withdrew it",
+}
+
+
 def _may(request: HttpRequest, correction: CorrectionRequest) -> dict[str, bool]:
     is_waiting, is_own = correction.state == State.WAITING, correction.asked_by == actor_of(request)
     return {
@@ -284,7 +293,7 @@ def _entry(entry: CorrectionEntry) -> dict[str, Any]:
 def _steps(correction: CorrectionRequest, names: dict[str, Any]) -> list[dict[str, Any]]:
     """What happened and what was said, in the order of time."""
     changes = [
-        {"who": names[row.actor], "when": row.created_at, "what": row.get_to_state_display(), "text": row.reason, "is_step": True}
+        {"who": names[row.actor], "when": row.created_at, "what": STEPS[row.from_state, row.to_state], "text": row.reason, "is_step": True}
         for row in correction.changes.all()  # type: ignore[attr-defined]
     ]
     comments = [
