@@ -49,7 +49,7 @@ class ReversalFilter(admin.SimpleListFilter):
             case "reversal":
                 return queryset.filter(reverses__isnull=False)
             case "reversed":
-                return queryset.filter(reversed_by__isnull=False)
+                return queryset.filter(reversed_by__isnull=False, reversed_amount__gt=0)
             case "partly":
                 return queryset.filter(reversed_by__isnull=True, reversed_amount__gt=0)
         return queryset

@@ -183,6 +183,9 @@ class Transaction(LedgerRow):
             models.Index(fields=["tenant", "amount"], name="billing_transaction_amount"),
             models.Index(fields=["wallet", "likeness", "occurred_at"], name="billing_transaction_like"),
             models.Index(fields=["id"], name="billing_transaction_flagged", condition=~Q(flags=[])),
+            # What staff filter by and is rare: debits are most of a book, and few entries are ever reversed.
+            models.Index(fields=["id"], name="billing_transaction_no_debit", condition=~Q(direction="debit")),
+            models.Index(fields=["id"], name="billing_transaction_reversed", condition=Q(reversed_amount__gt=0)),
             # What one run brought; other requests need no index, so their postings don't pay for one.
             models.Index(fields=["tenant", "request_id", "id"], name="billing_transaction_run", condition=Q(request_id__startswith="run:")),
         ]

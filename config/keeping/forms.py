@@ -5,7 +5,7 @@ from typing import Any
 from django import forms
 from django.utils import timezone
 from unfold.widgets import (
-    UnfoldAdminCheckboxSelectMultiple,
+    UnfoldAdminCheckboxSelectMultipleWidget,
     UnfoldAdminSelectWidget,
     UnfoldAdminTextInputWidget,
     UnfoldBooleanSwitchWidget,
@@ -69,7 +69,7 @@ class NewKeyForm(SettingForm):
     tenant = tenant_field()
     name = text("Name", help="What the key is for; it stands beside everything that the key does.")
     scopes = forms.MultipleChoiceField(
-        label="May", choices=[(scope, scope) for scope in SCOPES], initial=list(SCOPES), widget=UnfoldAdminCheckboxSelectMultiple()
+        label="May", choices=[(scope, scope) for scope in SCOPES], initial=list(SCOPES), widget=UnfoldAdminCheckboxSelectMultipleWidget()
     )
     expires_at = moment("Expires", required=False, help="Empty: never.")
 

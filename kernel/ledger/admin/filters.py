@@ -61,9 +61,12 @@ class MomentRangeFilter(RangeDateTimeFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
         since, until = self._moment("from", "00:00:00"), self._moment("to", "23:59:59.999999")
+        # By the ids as well: the list is ordered by them, so their index alone finds the range.
         if since is not None:
-            queryset = queryset.filter(**{f"{self.parameter_name}__gte": since})
-        return queryset if until is None else queryset.filter(**{f"{self.parameter_name}__lte": until})
+            queryset = queryset.filter(**{f"{self.parameter_name}__gte": since}, id__gte=first_id(since))
+        if until is not None:
+            queryset = queryset.filter(**{f"{self.parameter_name}__lte": until}, id__lt=first_id(until + 2 * CLOCK_SLACK))
+        return queryset
 
     def _moment(self, end: str, default: str) -> datetime | None:
         day, time = (self.used_parameters.get(f"{self.parameter_name}_{end}_{part}") or "" for part in (0, 1))

@@ -94,12 +94,18 @@ class LedgerAdmin(ReadOnly, ModelAdmin):
         if not term:
             return queryset, False
         rows = self.get_queryset(request).order_by()
-        found: set[Any] = set()
+        condition = models.Q(pk__in=[])
         for name in self.search_fields:
-            probed = rows if name == "id" or not issubclass(self.model, TenantOwned) else rows.filter(tenant__in=Tenant.objects.all())
-            if _can_equal(probed, name, term):
-                found.update(probed.filter(**{name: term}).values_list("pk", flat=True)[:MOST_MATCHES])
-        return queryset.filter(pk__in=found), False
+            condition |= self._matching(rows, name, term)
+        return queryset.filter(condition), False
+
+    def _matching(self, rows: models.QuerySet, name: str, term: str) -> models.Q:
+        """The rows with this value in a column, by their ids. So frequent a value that it isn't worth it is met soon from the newest on."""
+        if not _can_equal(rows, name, term):
+            return models.Q(pk__in=[])
+        probed = rows if name == "id" or not issubclass(self.model, TenantOwned) else rows.filter(tenant__in=Tenant.objects.all())
+        matches = list(probed.filter(**{name: term}).values_list("pk", flat=True)[: MOST_MATCHES + 1])
+        return models.Q(**{name: term}) if len(matches) > MOST_MATCHES else models.Q(pk__in=matches)
 
     def shown_as(self, field: models.Field) -> Callable[[Any], Any] | None:
         if isinstance(field, MoneyField):
