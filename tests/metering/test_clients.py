@@ -39,8 +39,12 @@ def clients() -> Path:
         FOLDER.mkdir(parents=True, exist_ok=True)
         (FOLDER / "package.json").write_text('{"private": true}')
         wanted = [f"{name}@{version}" for name, version in CLIENTS.items()]
-        command = [npm, "install", "--ignore-scripts", "--no-audit", "--no-fund", "--no-package-lock", *wanted]
-        done = subprocess.run(command, cwd=FOLDER, capture_output=True, text=True, timeout=180, check=False)
+        quietly = ["--ignore-scripts", "--no-audit", "--no-fund", "--no-package-lock", "--fetch-retries=1", "--fetch-timeout=30000"]
+        try:
+            command = [npm, "install", *quietly, *wanted]
+            done = subprocess.run(command, cwd=FOLDER, capture_output=True, text=True, timeout=180, check=False)
+        except subprocess.TimeoutExpired:
+            not_tried("npm got no answer within three minutes")
         if done.returncode and UNREACHABLE.search(done.stderr):
             not_tried("npm can't reach its registry")
         assert done.returncode == 0, done.stderr
