@@ -97,6 +97,8 @@ REASONS: Mapping[str, str] = {
     "not_a_list": "must be a list",
     "bad_cursor": "is not a cursor of this list",
     "bad_key": "must be printable ASCII",
+    "too_long_ago": "is more than {max} periods ago",
+    "too_far_ahead": "is more than {max} years ahead",
     "before_starts_on": "must not be before startsOn",
     "before_effective_date": "must not be before effectiveDate",
     "out_of_range": "is out of range",

@@ -276,7 +276,9 @@ BEGIN
             entry.kind := CASE account.status WHEN 'voided' THEN 'void' ELSE 'expiry' END;
             entry.amount := account.balance - account.held;
             entry.created_at := entry.created_at + interval '1 microsecond';
-            entry.occurred_at := greatest(entry.occurred_at, (account.expiry_date + 1)::timestamp AT TIME ZONE 'UTC');
+            IF entry.kind = 'expiry' THEN
+                entry.occurred_at := greatest(entry.occurred_at, (account.expiry_date + 1)::timestamp AT TIME ZONE 'UTC');
+            END IF;
             account.balance := account.held;
             account.last_entry_number := account.last_entry_number + 1;
             account.last_entry_at := entry.created_at;

@@ -147,10 +147,10 @@ BEGIN
     -- What is let go of a grant that has expired meanwhile expires with it; the others answer `not_due`.
     PERFORM FROM credits_post((
         SELECT coalesce(jsonb_agg(jsonb_build_object(
-            'tenant_id', item.tenant_id, 'id', credits_new_id(), 'grant_id', part.grant_id, 'kind', 'expiry', 'type', 'DEBIT',
+            'tenant_id', item.tenant_id, 'id', credits_new_id(), 'grant_id', line.grant_id, 'kind', 'expiry', 'type', 'DEBIT',
             'now', item.now, 'actor', item.actor, 'request_id', item.request_id
         )), '[]')
-        FROM jsonb_to_recordset(parts) part (grant_id uuid)
+        FROM credits_holdline line WHERE line.tenant_id = item.tenant_id AND line.hold_id = hold.id
     ));
     UPDATE credits_hold candidate
     SET status = ending, captured = wanted, closed_at = moment, close_digest = item.facts_digest

@@ -36,6 +36,9 @@ FACTS = (
     "ends_on",
     "rollover_cap",
 )
+# An order issues all its due periods in one transaction when it is made; and the calendar ends with the year 9999.
+MOST_DUE = 120
+YEARS_AHEAD = 100
 SHARED = ("customer_id", "name", "unit_type", "currency", "metric_id", "amount", "cost_of_credit", "category", "priority")
 
 
@@ -116,18 +119,25 @@ def _new(facts: Mapping[str, Any], **who: Any) -> RecurringGrant:
     """The order, unsaved. Raises InvalidValue."""
     given = {name: value for name, value in facts.items() if value is not None}
     now = timezone.now()
-    starts_on = given.pop("starts_on", None) or now.astimezone(UTC).date()
-    _check(given, starts_on)
+    today = now.astimezone(UTC).date()
+    starts_on = given.pop("starts_on", None) or today
+    _check(given, starts_on, today)
     if given["unit_type"] == UnitType.CURRENCY:
         given.pop("metric_id", None)
     return RecurringGrant(id=new_id(), **who, **given, starts_on=starts_on, next_on=starts_on, occurred_at=now)
 
 
-def _check(given: Mapping[str, Any], starts_on: date) -> None:
+def _check(given: Mapping[str, Any], starts_on: date, today: date) -> None:
+    """Raises InvalidValue."""
     if given["unit_type"] == UnitType.METRIC and not given.get("metric_id"):
         raise InvalidValue(field="metric_id", reason="missing")
     if not is_currency(given["currency"]):
         raise InvalidValue(field="currency", reason="unknown_currency")
+    due_months = (today.year - starts_on.year) * 12 + today.month - starts_on.month
+    if due_months > MOST_DUE * given.get("every_months", 1):
+        raise InvalidValue(field="starts_on", reason="too_long_ago", max=MOST_DUE)
+    if starts_on.year > today.year + YEARS_AHEAD:
+        raise InvalidValue(field="starts_on", reason="too_far_ahead", max=YEARS_AHEAD)
     if given.get("ends_on") and given["ends_on"] < starts_on:
         raise InvalidValue(field="ends_on", reason="before_starts_on")
     if given.get("category", Category.PAID) not in Category.values:

@@ -199,12 +199,13 @@ def test_an_invoice_that_took_nothing_or_from_others_cannot_be_reinstated(api, b
 def test_on_a_grant_that_expired_or_was_voided_meanwhile_it_goes_again_at_once(api, book):
     with time_machine.travel(datetime(2026, 1, 10, tzinfo=UTC), tick=False):
         expired = book.grant(10, expiry_date=date(2026, 1, 31))
-        voided = book.grant(10)
+        voided = book.grant(10, expiry_date=date(2099, 1, 1))
         api.post(PATH, {"amount": "16", "currency": "USD", "invoiceId": "i"})
         services.void_grant(**book.who, grant_id=voided, reason="r")
     with time_machine.travel(datetime(2026, 2, 10, tzinfo=UTC), tick=False):
         assert api.post("/credits/acme/reinstate", {"invoiceId": "i"}).json()["amount"] == "16"
     assert book.entries(expired)[2:] == [("reinstatement", "CREDIT", 10), ("expiry", "DEBIT", 10)]
     assert book.entries(voided)[2:] == [("void", "DEBIT", 4), ("reinstatement", "CREDIT", 6), ("void", "DEBIT", 6)]
-    assert CreditTransaction.objects.get(grant_id=expired, kind="expiry").occurred_at.date() == date(2026, 2, 10)
+    for row in CreditTransaction.objects.filter(entry_number=4) | CreditTransaction.objects.filter(grant_id=voided, entry_number=5):
+        assert row.occurred_at.date() == date(2026, 2, 10)
     book.prove()

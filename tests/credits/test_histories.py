@@ -10,7 +10,7 @@ import time_machine
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from credits import services
+from credits import selectors, services
 from credits.models import CreditTransaction, Grant, HoldLine
 from kernel.tenants.errors import DomainError
 from tests.credits.book import Book
@@ -68,6 +68,15 @@ class History:
             assert (rows[grant_id].balance, held) == (grant.balance, self.model.held(grant))
             closed = rows[grant_id].status if rows[grant_id].status != "expired" else "open"
             assert closed == grant.status
+
+    def compare_clocks(self) -> None:
+        """Nothing is dated in the future: by now, the world has seen what the book has taken, and the sums of all entries agree."""
+        tenant_id = self.book.tenant_id
+        for grant, grant_id in zip(self.model.grants, self.grants, strict=True):
+            world = selectors.grant_standing(tenant_id=tenant_id, grant_id=grant_id, at=self.model.now, clock="world")
+            booked = selectors.grant_standing(tenant_id=tenant_id, grant_id=grant_id)
+            [told] = selectors.explain_grant(tenant_id=tenant_id, grant_id=grant_id)["sums"]
+            assert (world["balance"], booked["balance"], told["balance"]) == (grant.balance,) * 3
 
     def both(self, expected: str, call: Callable[[], Any]) -> Any:
         """Call the service and demand the model's outcome."""
@@ -199,3 +208,4 @@ def test_the_book_agrees_with_the_model_after_every_step(history):
         for step in [*seed, *history]:
             lived.live(step)
         lived.book.prove()
+        lived.compare_clocks()
