@@ -141,6 +141,25 @@ def test_a_person_pauses_it_and_lets_it_go_on(run, tenant):
     assert_exactly_once(tenant)
 
 
+def cut_off(database):
+    """End every other session of this database, as a restart or a broken network does; how many there were."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid()", [database]
+        )
+        return cursor.fetchone()[0]
+
+
+def test_a_lost_database_is_found_again_and_no_batch_comes_twice_or_never(run, tenant):
+    process = start("--apply", run.id, "--batch-size", 50, "--max-rate", 1000)
+    for target in (200, 800, 1600):
+        wait_for(lambda target=target: has_come(run, target))
+        assert cut_off(connection.settings_dict["NAME"]) >= 1
+    _, err = process.communicate()
+    assert process.returncode == 0, err
+    assert_exactly_once(tenant)
+
+
 PEAK = """
 import resource, sys, django
 django.setup()

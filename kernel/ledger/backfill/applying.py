@@ -1,12 +1,13 @@
 """Posting a planned file, batch by batch, each with its checkpoint in one transaction."""
 
+import contextlib
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from decimal import Decimal
 
-from django.db import DatabaseError, DataError, IntegrityError, connection, transaction
+from django.db import DatabaseError, DataError, IntegrityError, InterfaceError, connection, transaction
 
 from kernel.ledger import services
 from kernel.ledger.backfill import locks
@@ -115,12 +116,16 @@ class Application:
         raise AssertionError("the last rest is None, so the loop ends inside")
 
     def _arrived(self, target: int) -> bool:
-        """After a lost connection: connect again, take the lock again, and see whether the batch had been committed."""
+        """After a lost connection: connect again, take the lock again, and see whether the batch had been committed.
+
+        Where the server hasn't noticed yet, the old session still holds the lock: the checkpoint keeps us right without it.
+        """
         connection.close()
         try:
-            locks.take(locks.number_of(self.run), wait=False, stop=self.stop)
+            with contextlib.suppress(Refused):
+                locks.take(locks.number_of(self.run), wait=False, stop=self.stop)
             self.run.refresh_from_db()
-        except DatabaseError:
+        except (DatabaseError, InterfaceError):
             return False
         return self.run.position == target
 
