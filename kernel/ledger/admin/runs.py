@@ -1,13 +1,17 @@
 """Backfill runs: which file came into which book, how far, and what was refused."""
 
+from collections.abc import Callable
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.db.models import QuerySet
 from django.http import HttpRequest
 
+from kernel.ledger import services
 from kernel.ledger.admin.pages import LedgerAdmin, Section
 from kernel.ledger.admin.shown import label
 from kernel.ledger.choices import RunState
+from kernel.ledger.errors import LedgerError
 from kernel.ledger.models import BackfillReject, BackfillRun
 
 COLOURS = {RunState.FINISHED: "good", RunState.INTERRUPTED: "bad", RunState.RUNNING: "wait", RunState.PAUSED: "wait"}
@@ -21,6 +25,28 @@ class BackfillRunAdmin(LedgerAdmin):
     list_display = ("id", "tenant", "command", "source", "status", "position", "rows", "started_by", "created_at", "finished_at")
     list_select_related = ("tenant",)
     list_filter = ("state", "command")
+    actions = ("pause", "let_go_on")
+
+    def has_steer_permission(self, request: HttpRequest) -> bool:
+        """Who may change runs; the rows themselves nobody edits here."""
+        return request.user.has_perm("ledger.change_backfillrun")
+
+    @admin.action(description="Pause at the end of the batch", permissions=["steer"])
+    def pause(self, request: HttpRequest, runs: QuerySet[BackfillRun]) -> None:
+        self._steer(request, runs, services.pause_run, "paused")
+
+    @admin.action(description="Let a paused run go on", permissions=["steer"])
+    def let_go_on(self, request: HttpRequest, runs: QuerySet[BackfillRun]) -> None:
+        self._steer(request, runs, services.resume_run, "going on")
+
+    def _steer(self, request: HttpRequest, runs: QuerySet[BackfillRun], change: Callable[..., BackfillRun], word: str) -> None:
+        for run in runs:
+            try:
+                change(tenant_id=run.tenant_id, run_id=run.id, actor=f"staff:{request.user.pk}")
+            except LedgerError:
+                messages.warning(request, f"{run} is {run.get_state_display().lower()}: nothing to do.")
+            else:
+                messages.success(request, f"{run} is {word}.")
 
     @admin.display(description="state")
     def status(self, run: BackfillRun) -> Any:
