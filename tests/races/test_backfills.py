@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from decimal import Decimal
 from io import StringIO
@@ -12,12 +13,14 @@ from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import connection
+from django.db import connection, transaction
 
 from billing.models import Transaction, Wallet
+from billing.services import record_transaction
 from config.books.proving import LEDGERS, searches
 from kernel.ledger import services
 from kernel.ledger.backfill.locks import is_worked_on
+from kernel.ledger.backfill.pacing import count_waiting
 from kernel.ledger.models import BackfillRun
 from tests.factories import TenantFactory
 
@@ -185,11 +188,25 @@ def test_ten_times_the_rows_take_the_same_memory(tmp_path):
     assert large - small < 12
 
 
-def test_its_commits_wait_for_nobody_and_it_steps_back_from_those_who_wait(run, tenant):
-    """Somebody else posts to the same wallet all the while; the backfill's batches shrink, and both end."""
-    process = start("--apply", run.id, "--batch-size", 500)
-    from billing.services import record_transaction
+def test_it_sees_who_waits_for_its_locks(tenant):
+    record_transaction(tenant_id=tenant.id, actor="command:test", amount=Decimal(1), type="fee", reference_id="first")
 
+    def post_as_well():
+        record_transaction(tenant_id=tenant.id, actor="command:test", amount=Decimal(1), type="fee", reference_id="second")
+        connection.close()
+
+    assert count_waiting() == 0
+    with transaction.atomic():
+        Wallet.objects.select_for_update().get(tenant=tenant)
+        other = threading.Thread(target=post_as_well)
+        other.start()
+        wait_for(lambda: count_waiting() == 1)
+    other.join()
+    assert count_waiting() == 0
+
+
+def test_somebody_else_posts_to_the_same_wallet_all_the_while_and_both_end_right(run, tenant):
+    process = start("--apply", run.id, "--batch-size", 500)
     posted = 0
     while process.poll() is None:
         record_transaction(tenant_id=tenant.id, actor="command:test", amount=Decimal(1), type="fee", reference_id=f"other-{posted}")

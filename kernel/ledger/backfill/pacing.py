@@ -86,6 +86,8 @@ class Pacer:
 def count_waiting() -> int:
     """Sessions that wait for a lock this session holds. CASE keeps the dearer question to those that wait for a lock at all."""
     with connection.cursor() as cursor:
+        # Within a transaction the first look would be remembered.
+        cursor.execute("SELECT pg_stat_clear_snapshot()")
         cursor.execute(
             "SELECT count(*) FROM pg_stat_activity WHERE CASE WHEN wait_event_type = 'Lock' AND datname = current_database()"
             " THEN pg_backend_pid() = ANY (pg_blocking_pids(pid)) ELSE false END"
