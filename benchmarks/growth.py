@@ -74,7 +74,9 @@ for name, (client, path) in paths.items():
 print(json.dumps(answers))
 """
 WAL = "SELECT wal_bytes::bigint, wal_fpi FROM pg_stat_wal"
-WANTED = {"page of 100": 1.2, "page 21 of 100": 1.2, "page of one grant": 1.2, "balances of a customer": 1.2}
+READ_ROUNDS = 3
+# At 10,000 rows a grant has two entries, so a page of one grant is another page there.
+WANTED = {"page of 100": 1.2, "page 21 of 100": 1.2}
 
 
 def grown(database: Database, name: str, rows: int) -> Book:
@@ -109,7 +111,10 @@ def growth(database: Database, rows: int, seconds: int) -> Iterator[Comparison]:
             candidates=[Candidate(name, lambda name=name, place=place, rounds=rounds: Sample(next(rounds[name])[place])) for name in books],
             less_is_better=True,
         )
-    answers = {name: [_read(book) for _ in range(4)] for name, book in books.items()}
+    answers: dict[str, list[dict[str, float]]] = {name: [] for name in books}
+    for _ in range(READ_ROUNDS):
+        for name, book in books.items():
+            answers[name].append(_read(book))
     for path in answers[f"{rows:,} rows"][0]:
         rounds = {name: itertools.cycle(told) for name, told in answers.items()}
         yield Comparison(
