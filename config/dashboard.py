@@ -45,7 +45,8 @@ def dashboard(request: HttpRequest) -> dict[str, Any]:
     figures = cache.get(key)
     if figures is None:
         figures = _figures(scope, today)
-        cache.set(key, figures, KEPT)
+        if not figures["unsummed"]:
+            cache.set(key, figures, KEPT)
     return {**figures, "attention": attention.waiting(request, scope)}
 
 
@@ -56,7 +57,7 @@ def _figures(scope: Scope, today: date) -> dict[str, Any]:
         DailyTotal.objects.filter(tenant__in=tenants, day__gte=since).values("day", "currency").order_by().annotate(total=Sum("debits"))
     )
     costs = _costs(tenants, since=since)
-    credit = credit_days.by_day(since=since, today=today, tenant_ids=scope.tenant_ids)
+    credit, unsummed = credit_days.by_day(since=since, today=today, tenant_ids=scope.tenant_ids)
     spans = {name: today - timedelta(days=days - 1) for name, days in SPANS.items()}
     rows = [
         ("Billed", [_shown(_sum(billed, since=first, unit="currency", amount="total")) for first in spans.values()]),
@@ -70,6 +71,7 @@ def _figures(scope: Scope, today: date) -> dict[str, Any]:
         "figures": rows,
         "standing": _standing(tenants, today),
         "charts": _charts(billed, costs, credit, tenants, since=since, today=today),
+        "unsummed": unsummed,
         "is_empty": not (billed or costs or credit),
     }
 

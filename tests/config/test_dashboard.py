@@ -138,10 +138,12 @@ def test_a_day_that_is_over_is_summed_once_and_equals_the_book(tenant, grant, mo
     tomorrow = today + timedelta(days=1)
     monkeypatch.setattr(credit_days.timezone, "now", lambda: datetime.now(UTC) + timedelta(days=1, minutes=30))
     live = credit_days.total(credit_days.day_rows(today), measure="granted", since=today)
-    assert credit_days.close_days(since=today, today=tomorrow) == 1
+    assert credit_days.close_days(since=today, today=tomorrow, seconds=-1) == 1
     assert credit_days.close_days(since=today, today=tomorrow) == 0
-    closed = credit_days.by_day(since=today, today=tomorrow, tenant_ids=None)
+    assert ClosedDay.objects.get().day == today
+    closed, missing = credit_days.by_day(since=today, today=tomorrow, tenant_ids=None)
     assert credit_days.total(closed, measure="granted", since=today) == live == {"USD": Decimal(100)}
+    assert missing == 0
 
 
 def test_a_day_is_not_closed_before_the_last_posting_of_it_can_have_landed(db, monkeypatch):
@@ -150,6 +152,13 @@ def test_a_day_is_not_closed_before_the_last_posting_of_it_can_have_landed(db, m
     assert credit_days.close_days(since=date(2026, 3, 1), today=date(2026, 3, 2)) == 0
     assert not ClosedDay.objects.exists()
     assert not CreditDay.objects.exists()
+
+
+def test_days_that_are_not_summed_yet_are_owned_up_to(look, tenant, grant, monkeypatch):
+    monkeypatch.setattr(credit_days, "PATIENCE", -1)
+    assert "is still being summed" in look().content.decode()
+    monkeypatch.setattr(credit_days, "PATIENCE", 60)
+    assert "is still being summed" not in look().content.decode()
 
 
 def test_who_is_limited_to_some_tenants_sees_the_sums_of_those(look, viewer, tenant):
