@@ -1,0 +1,95 @@
+"""What a row's page tells besides its fields: its account, what took it back, why a grant was charged, and the other ledgers."""
+
+import re
+from decimal import Decimal
+
+import pytest
+
+from billing import services as billing
+from credits import services as credits
+from credits.models import CreditTransaction
+from metering.services.costs import add_cost
+from metering.services.transactions import record_transaction
+from tests.config.people import employ, sit_down
+from tests.factories import IssuedKeyFactory, TenantFactory
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def tenant():
+    return TenantFactory(name="Acme Robotics")
+
+
+@pytest.fixture
+def who(tenant):
+    return {"tenant_id": tenant.id, "actor": f"api_key:{IssuedKeyFactory(tenant=tenant, name='gateway').key.id}", "request_id": "req-1"}
+
+
+@pytest.fixture
+def read():
+    client = sit_down(employ("victor", "viewer"))
+
+    def read(label, row_id):
+        response = client.get(f"/admin/{label.replace('.', '/')}/{row_id}/change/")
+        assert response.status_code == 200
+        return " ".join(re.sub("<[^>]*>", " ", response.content.decode().split('id="content-main"')[1]).split())
+
+    return read
+
+
+def test_an_entry_stands_among_its_neighbours_with_its_reversal_and_who_wrote_it(read, who):
+    charge = None
+    for number, (amount, type) in enumerate([("100", "topup"), ("30.5", "usage"), ("9", "usage")]):
+        row = billing.record_transaction(**who, amount=Decimal(amount), type=type, reference_id=f"ref-{number}")
+        charge = row if number == 1 else charge
+    billing.reverse_transaction(**who, transaction_id=charge.id, reason_code="duplicate", reason="Twice.")
+    told = read("billing.transaction", charge.id)
+    assert "The wallet around this entry" in told
+    assert "Taken back by" in told
+    assert "Key gateway" in told
+    for balance in ("100.00 USD", "69.50 USD", "60.50 USD", "91.00 USD"):
+        assert balance in told
+
+
+def test_a_debit_says_why_its_grant_was_charged_and_which_others_paid(read, who):
+    for name, priority in (("Welcome", 10), ("Prepaid", 50)):
+        facts = {"customer_id": "c", "name": name, "unit_type": "CURRENCY", "currency": "USD", "amount": Decimal(10)}
+        credits.create_grant(**who, **facts, priority=priority)
+    billing.record_transaction(**who, amount=Decimal(15), type="usage", reference_id="INV-1")
+    credits.consume(**who, customer_id="c", amount=Decimal(15), currency="USD", invoice_id="INV-1")
+    debit = CreditTransaction.objects.get(kind="consumption", grant__name="Prepaid")
+    told = read("credits.credittransaction", debit.id)
+    assert "Why this grant was charged No. 2 in burn-down order: priority 50" in told
+    assert "Which grants paid for INV-1" in told
+    assert "Welcome" in told
+    assert "Billed under the same reference" in told
+
+
+def test_a_metered_transaction_tells_its_cost_from_estimate_to_actual(read, who):
+    cost = {"fiat_amount": Decimal("2"), "fiat_asset_symbol": "USD", "is_estimate": True}
+    names = {"service_name": "s", "action_name": "a", "resource_name": "r", "agent_name": "bot"}
+    row = record_transaction(**who, **names, costs=[cost]).row
+    billing.record_transaction(**who, amount=Decimal(15), type="usage", reference_id="INV-1", agent_id="bot")
+    superseded = row["costs"][0]["id"]
+    add_cost(
+        **who,
+        transaction_id=row["id"],
+        fiat_amount=Decimal("1.5"),
+        fiat_asset_symbol="USD",
+        is_estimate=False,
+        supersedes_cost_id=superseded,
+    )
+    told = read("metering.transaction", row["id"])
+    assert told.index("Estimate 2.00 USD superseded") < told.index("Actual 1.50 USD counts the one before")
+    assert "Billed for the same agent" in told
+    assert "What it cost, from estimate to actual" in read("metering.cost", superseded)
+
+
+def test_a_wallets_statement_is_for_the_month_that_is_asked(read, who):
+    row = billing.record_transaction(**who, amount=Decimal(5), type="topup", reference_id="x")
+    client = sit_down(employ("vera", "viewer"))
+    page = f"/admin/billing/wallet/{row.wallet_id}/statement/"
+    assert "5.00" in b"".join(client.get(page).streaming_content).decode()
+    assert "5.00" not in b"".join(client.get(page, {"month": "2020-01"}).streaming_content).decode()
+    assert client.get(page, {"month": "nonsense"}).status_code == 404

@@ -1,0 +1,48 @@
+"""Metered transactions put right, through the request that every correction takes."""
+
+from decimal import Decimal
+
+import pytest
+
+from kernel.ledger.corrections import services
+from kernel.ledger.corrections.errors import CorrectionRefused
+from metering.models import Cost, StatusChange, Transaction
+from metering.services.lifecycle import complete_transaction
+from metering.services.transactions import record_transaction
+from tests.kernel.corrections.conftest import ASKER
+
+WHO = {"actor": "command:test", "request_id": "test"}
+
+
+@pytest.fixture
+def metered(tenant):
+    cost = {"fiat_amount": Decimal("1.25"), "fiat_asset_symbol": "USD", "is_estimate": True}
+    names = {"service_name": "s", "action_name": "a", "resource_name": "r"}
+    recorded = record_transaction(tenant_id=tenant.id, **WHO, **names, costs=[cost])
+    return Transaction.objects.get(id=recorded.row["id"])
+
+
+def test_a_transaction_is_cancelled_at_once_because_it_moves_no_money(metered, wish, ask):
+    correction = ask(wish(metered, kind="metering.cancel"))
+    metered.refresh_from_db()
+    assert (correction.state, correction.size, metered.status) == ("posted", {"USD": "0"}, "cancelled")
+    change = StatusChange.objects.get(to_status="cancelled")
+    assert (change.request_id, change.actor) == (f"correction:{correction.id}", ASKER)
+
+
+def test_what_is_over_is_not_cancelled(tenant, metered, wish):
+    complete_transaction(tenant_id=tenant.id, **WHO, transaction_id=metered.id, outcome="success")
+    with pytest.raises(CorrectionRefused):
+        services.preview(actor=ASKER, wish=wish(metered, kind="metering.cancel"))
+
+
+@pytest.mark.parametrize(("kind", "facts", "amount"), [("metering.supersede", {"amount": "2"}, "2"), ("metering.waive", {}, "0")])
+def test_a_cost_is_superseded_and_its_preview_is_a_change_of_the_total(metered, wish, ask, threshold, kind, facts, amount):
+    threshold("5")
+    cost = Cost.objects.get()
+    correction = ask(wish(cost, kind=kind, facts=facts))
+    entry = correction.entries.get()
+    assert (entry.balance_before, entry.balance_after) == (Decimal("1.25"), Decimal(amount))
+    cost.refresh_from_db()
+    assert not cost.is_active
+    assert Cost.objects.get(is_active=True).fiat_amount == Decimal(amount)
