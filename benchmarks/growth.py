@@ -96,7 +96,7 @@ def growth(database: Database, rows: int, seconds: int) -> Iterator[Comparison]:
     books = {f"{rows:,} rows": large, f"{SMALL:,} rows": small}
     written: dict[str, list[tuple[float, float]]] = {name: [] for name in books}
     yield Comparison(
-        path="posting, prepared statement, random accounts",
+        path=f"posting at {rows:,} rows, prepared statement, random accounts",
         unit="/s",
         candidates=[
             Candidate(name, lambda name=name, book=book: _posting(database, book, seconds, written[name])) for name, book in books.items()
@@ -106,7 +106,7 @@ def growth(database: Database, rows: int, seconds: int) -> Iterator[Comparison]:
     for place, (path, unit) in enumerate({"WAL of a posting": "bytes", "full-page images of a posting": "images"}.items()):
         rounds = {name: itertools.cycle(told) for name, told in written.items()}
         yield Comparison(
-            path=path,
+            path=f"{path} at {rows:,} rows",
             unit=unit,
             candidates=[Candidate(name, lambda name=name, place=place, rounds=rounds: Sample(next(rounds[name])[place])) for name in books],
             less_is_better=True,
@@ -118,7 +118,7 @@ def growth(database: Database, rows: int, seconds: int) -> Iterator[Comparison]:
     for path in answers[f"{rows:,} rows"][0]:
         rounds = {name: itertools.cycle(told) for name, told in answers.items()}
         yield Comparison(
-            path=f"read: {path}",
+            path=f"read at {rows:,} rows: {path}",
             unit="ms",
             candidates=[Candidate(name, lambda name=name, path=path, rounds=rounds: Sample(next(rounds[name])[path])) for name in books],
             targets={f"{SMALL:,} rows": WANTED[path]} if path in WANTED else {},
