@@ -15,6 +15,8 @@ def brightness(colour: str) -> float:
 
 
 def style(page, selector: str, name: str) -> str:
+    # A page that draws itself may be slow to on a busy machine.
+    page.locator(selector).first.wait_for()
     return page.eval_on_selector(selector, f"element => getComputedStyle(element).{name}")
 
 

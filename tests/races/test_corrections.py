@@ -1,0 +1,42 @@
+"""Two people answer the same request at the same moment: it is posted once."""
+
+from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
+from threading import Barrier
+
+import pytest
+from django.db import connections
+
+from billing import services as billing
+from billing.models import Transaction, Wallet
+from kernel.ledger.corrections import services
+from kernel.ledger.corrections.services import Wish
+from kernel.ledger.errors import LedgerError
+from tests.factories import TenantFactory
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_approvals_at_once_post_once():
+    tenant = TenantFactory()
+    who = {"tenant_id": tenant.id, "actor": "command:test"}
+    billing.record_transaction(**who, amount=Decimal(100), type="topup", reference_id="a")
+    usage = billing.record_transaction(**who, amount=Decimal(30), type="usage", reference_id="b")
+    wish = Wish(tenant.id, "billing.reverse", (usage.id,), {}, "duplicate", "Twice.")
+    seen = services.preview(actor="staff:1", wish=wish).seen
+    correction = services.ask(actor="staff:1", request_id="", wish=wish, seen=seen)
+    barrier = Barrier(4)
+
+    def approve(number):
+        try:
+            barrier.wait(10)
+            services.approve(tenant_id=tenant.id, actor=f"staff:{number}", correction_id=correction.id, version=1)
+        except LedgerError as error:
+            return error.code
+        finally:
+            connections.close_all()
+        return "posted"
+
+    with ThreadPoolExecutor(4) as pool:
+        outcomes = sorted(pool.map(approve, range(2, 6)))
+    assert outcomes == ["not_waiting"] * 3 + ["posted"]
+    assert (Transaction.objects.count(), Wallet.objects.get().balance) == (3, Decimal(100))
