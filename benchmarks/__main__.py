@@ -1,9 +1,11 @@
 """`bin/bench`: sets itself up, measures, prints one table of ratios, and writes benchmarks/results/."""
 
 import argparse
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from types import FrameType
 
 from benchmarks import backfills, results, single_posts
 from benchmarks import batches as batches_path
@@ -79,7 +81,20 @@ PATHS: dict[str, Callable[[Database, Plan], Iterator[Comparison]]] = {
 
 
 def main() -> None:
-    arguments = read_arguments()
+    # However the run is told to stop, its servers stop with it.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, interrupt)
+    try:
+        run(read_arguments())
+    except KeyboardInterrupt:
+        sys.exit("Stopped: nothing was written.")
+
+
+def interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def run(arguments: argparse.Namespace) -> None:
     plan = Plan(seconds=3 if arguments.quick else arguments.seconds, rounds=2 if arguments.quick else arguments.rounds, rows=arguments.rows)
     facts = {"machine": results.machine(), "load_before": results.load(), "seconds": plan.seconds, "rounds": plan.rounds}
     database = Database()
