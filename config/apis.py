@@ -2,13 +2,12 @@
 
 from functools import cache
 from importlib import import_module
-from importlib.util import find_spec
 
 from kernel.wire.dialect import Dialect
 
 # The first prefix that fits wins.
 PREFIXES = {"/v1/billing": "billing", "/credit": "credits", "/v1": "metering"}
-ROUTED = [f"{app}.api.urls" for app in ("billing", "credits", "metering") if find_spec(f"{app}.api.urls")]
+ROUTED = [f"{app}.api.urls" for app in PREFIXES.values()]
 
 
 def dialect_of(path: str) -> Dialect | None:
@@ -18,5 +17,6 @@ def dialect_of(path: str) -> Dialect | None:
 
 
 @cache
-def _dialect(app: str) -> Dialect | None:
-    return import_module(f"{app}.api.dialect").dialect if find_spec(f"{app}.api.dialect") else None
+def _dialect(app: str) -> Dialect:
+    dialect: Dialect = import_module(f"{app}.api.dialect").dialect
+    return dialect
