@@ -55,18 +55,18 @@ def customer_balances(*, tenant_id: UUID, customer_id: str) -> list[dict[str, An
     """One balance for each currency and metric that the customer can draw on today, with its grants and newest transactions."""
     grants = sorted(usable_grants(tenant_id=tenant_id, customer_id=customer_id), key=_unit)
     transactions = _newest(tenant_id=tenant_id, grants=grants)
-    return [_balance(unit, list(members), transactions) for unit, members in groupby(grants, key=_unit)]
+    units = [(unit, list(members)) for unit, members in groupby(grants, key=_unit)]
+    return [balance_of(unit, members) | {"transactions": _on(members, transactions)} for unit, members in units]
 
 
 def _unit(grant: dict[str, Any]) -> tuple[str, str]:
     return grant["type"], grant["unit"]
 
 
-def _balance(unit: tuple[str, str], grants: list[dict[str, Any]], transactions: Iterable[dict[str, Any]]) -> dict[str, Any]:
-    balance = sum((grant["balance"] for grant in grants), Decimal(0))
+def balance_of(unit: tuple[str, str], grants: list[dict[str, Any]], *, counted: str = "balance") -> dict[str, Any]:
+    """What grants of one unit come to; `counted` names what of each grant counts."""
+    balance = sum((grant[counted] for grant in grants), Decimal(0))
     held = sum((grant["held"] for grant in grants), Decimal(0))
-    members = {grant["id"] for grant in grants}
-    own = [row for row in transactions if row["grant_id"] in members]
     return {
         "id": unit[1],
         "type": unit[0],
@@ -76,8 +76,12 @@ def _balance(unit: tuple[str, str], grants: list[dict[str, Any]], transactions: 
         "available": balance - held,
         # The published shape knows no grant without a cost.
         "grants": [{**grant, "cost_of_credit": grant["cost_of_credit"] or Decimal(0)} for grant in grants],
-        "transactions": own[:NEWEST_TRANSACTIONS],
     }
+
+
+def _on(grants: list[dict[str, Any]], transactions: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    members = {grant["id"] for grant in grants}
+    return [row for row in transactions if row["grant_id"] in members][:NEWEST_TRANSACTIONS]
 
 
 def _newest(*, tenant_id: UUID, grants: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ from uuid import UUID
 from django.utils import timezone
 
 from credits.choices import Clock
-from credits.selectors.balances import TYPES, with_unit
+from credits.selectors.balances import TYPES, balance_of, with_unit
 from credits.selectors.grants import GRANT_FIELDS
 from kernel.ledger import posting
 from kernel.ledger.errors import NotFound
@@ -50,7 +50,7 @@ def customer_standing(*, tenant_id: UUID, customer_id: str, at: datetime | None 
     rows = posting.run(f"{STANDINGS} AND account.customer_id = %s", [*_parameters(tenant_id, at, clock), customer_id])
     grants = [with_unit(row._asdict()) for row in rows if row.usable > 0]
     units = sorted({(grant["type"], grant["unit"]) for grant in grants})
-    return [_balance(unit, [grant for grant in grants if (grant["type"], grant["unit"]) == unit]) for unit in units]
+    return [balance_of(unit, [grant for grant in grants if (grant["type"], grant["unit"]) == unit], counted="usable") for unit in units]
 
 
 def tenant_standing(*, tenant_id: UUID, at: datetime | None = None, clock: str = Clock.BOOK) -> list[dict[str, Any]]:
@@ -63,17 +63,3 @@ def _parameters(tenant_id: UUID, at: datetime | None, clock: str) -> list[Any]:
     instant = at or FOREVER
     day = (at or timezone.now()).astimezone(UTC).date()
     return [instant, day, instant, str(clock), tenant_id, instant, str(clock)]
-
-
-def _balance(unit: tuple[str, str], grants: list[dict[str, Any]]) -> dict[str, Any]:
-    balance, held = sum(grant["usable"] for grant in grants), sum(grant["held"] for grant in grants)
-    return {
-        "id": unit[1],
-        "type": unit[0],
-        "name": unit[1],
-        "balance": balance,
-        "held": held,
-        "available": balance - held,
-        # The published shape knows no grant without a cost.
-        "grants": [{**grant, "cost_of_credit": grant["cost_of_credit"] or 0} for grant in grants],
-    }
