@@ -1,20 +1,21 @@
 """History brought in from files: the same postings in bulk, made ready beforehand, and the reversal of all that one run brought."""
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
 from billing.choices import SHIPPED_TYPES, ReversalReason
 from billing.models import Transaction
-from billing.services.transactions import FACTS, RACES, REFUSALS
+from billing.services.transactions import FACTS, RACES, REFUSALS, told_of
 from kernel.ledger import posting
 from kernel.ledger.constraints import refusals
 from kernel.ledger.errors import IdempotencyConflict
 from kernel.ledger.idempotency import differing, digest
-from kernel.ledger.identifiers import new_id
+from kernel.ledger.identifiers import new_id, new_id_text
 from kernel.ledger.money import plain
 
+# What the refusals tell.
+REFUSED = ("id", "first_digest", "balance", "requested", "floor", "currency", "blocking_id", "remaining")
 GIVEN = ("currency", "type", "reference_id", "agent_id", "description", "metadata", "occurred_at", "reverses", "reason_code", "reason")
 
 
@@ -27,7 +28,7 @@ def history_line(facts: Mapping[str, Any]) -> dict[str, Any]:
     label, direction = SHIPPED_TYPES.get(facts["type"], (None, None))
     return {
         **{name: facts.get(name) for name in GIVEN},
-        "id": facts.get("id") or new_id(),
+        "id": facts.get("id") or new_id_text(),
         "shipped_label": label,
         "shipped_direction": direction,
         "amount": plain(facts["amount"]),
@@ -37,19 +38,14 @@ def history_line(facts: Mapping[str, Any]) -> dict[str, Any]:
 
 def history_digest(facts: Mapping[str, Any]) -> bytes:
     """The digest that the same facts have when they come through the API."""
-    told = {name: facts.get(name) for name in FACTS}
-    if told["metadata"] is not None:
-        told["metadata"] = json.loads(told["metadata"], parse_float=str)
-    if told["reverses"] is not None:
-        told["reverses"] = str(told["reverses"])
-    return digest(told, FACTS)
+    return digest(told_of(facts), FACTS)
 
 
 @refusals
 def record_history(*, tenant_id: UUID, actor: str, request_id: str, lines: Sequence[Mapping[str, Any]]) -> list[Any]:
-    """Post lines of `history_line`, in order; for each its row or the LedgerError that refused it."""
+    """Post lines of `history_line`, in order; for each its outcome or the LedgerError that refused it."""
     who = {"tenant_id": tenant_id, "actor": actor, "request_id": request_id}
-    rows = posting.post("billing_post", [{**line, **who} for line in lines], races=RACES)
+    rows = posting.post("billing_post", [{**line, **who} for line in lines], races=RACES, refused=REFUSED)
     return [_answer(row, line) for row, line in zip(rows, lines, strict=True)]
 
 

@@ -42,6 +42,12 @@ def grants_by_id(*, tenant_id: UUID, ids: Sequence[str]) -> list[dict[str, Any]]
     return [{**grant, "latest": moments.get(grant["id"])} for grant in found.values(*STANDING)]
 
 
+def units(*, tenant_id: UUID, ids: Sequence[UUID]) -> dict[UUID, str]:
+    """What grants are counted in: their metric, or else their currency."""
+    found = Grant.objects.filter(tenant_id=tenant_id, id__in=list(ids)).exclude(status=GrantStatus.DELETED)
+    return {identifier: metric or currency for identifier, metric, currency in found.values_list("id", "metric_id", "currency")}
+
+
 def grants_by_key(*, tenant_id: UUID, keys: Sequence[str], ids: Sequence[str] = ()) -> list[tuple[UUID, str | None, bytes]]:
     """Id, key and digest of the grants with these keys or ids."""
     found = Grant.objects.filter(Q(idempotency_key__in=list(keys)) | Q(id__in=list(ids)), tenant_id=tenant_id)

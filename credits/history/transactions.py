@@ -78,7 +78,7 @@ class TransactionsAdapter(Adapter):
             # An id that nobody has: the ledger itself says that there is no such grant.
             posting.body["grant_id"] = by_key.get(posting.body["grant_key"]) or new_id()
         ids = list({posting.body["grant_id"] for posting in postings})
-        units = {grant["id"]: grant["metric_id"] or grant["currency"] for grant in lookups.grants_by_id(tenant_id=tenant.id, ids=ids)}
+        units = lookups.units(tenant_id=tenant.id, ids=ids)
         for posting in postings:
             self._complete(posting, units.get(posting.body["grant_id"], ""))
 

@@ -14,11 +14,13 @@ from credits.services.outcomes import DONE, bytea, conflict, refusal_of
 from kernel.ledger import posting
 from kernel.ledger.constraints import refusals
 from kernel.ledger.idempotency import digest
-from kernel.ledger.identifiers import new_id
+from kernel.ledger.identifiers import new_id_text
 
 # What a caller posts by itself and may repeat, so that it has a digest; the others come of another call or of the ledger's own work.
 POSTED = (TransactionKind.DEBIT, TransactionKind.CREDIT, TransactionKind.REVERSAL)
 TEXTS = ("reason", "invoice_id", "billing_run_id")
+# What the refusals tell.
+REFUSED = ("id", "first_digest", "grant_id", "balance", "held", "effective_date", "expiry_date", "taken", "reversed_by")
 
 
 def grant_line(facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -39,7 +41,7 @@ def transaction_line(facts: Mapping[str, Any]) -> dict[str, Any]:
     kind = facts.get("kind") or facts["type"].lower()
     return {
         **{name: facts.get(name) or "" for name in TEXTS},
-        "id": facts.get("id") or new_id(),
+        "id": facts.get("id") or new_id_text(),
         "grant_id": facts.get("grant_id"),
         "kind": kind,
         "type": facts["type"],
@@ -62,17 +64,17 @@ def transaction_digest(facts: Mapping[str, Any]) -> str:
 
 @refusals
 def open_history(*, tenant_id: UUID, actor: str, request_id: str, lines: Sequence[Mapping[str, Any]]) -> list[Any]:
-    """Make grants of `grant_line`, in order; for each its row or the LedgerError that refused it."""
+    """Make grants of `grant_line`, in order; for each its outcome or the LedgerError that refused it."""
     who = {"tenant_id": tenant_id, "actor": actor, "request_id": request_id}
-    rows = posting.post("credits_open", [{**line, **who} for line in lines], races=grants.RACES)
+    rows = posting.post("credits_open", [{**line, **who} for line in lines], races=grants.RACES, refused=("id", "first_digest"))
     return [_opened(row, line) for row, line in zip(rows, lines, strict=True)]
 
 
 @refusals
 def post_history(*, tenant_id: UUID, actor: str, request_id: str, lines: Sequence[Mapping[str, Any]]) -> list[Any]:
-    """Post transactions of `transaction_line`, in order; for each its row or the LedgerError that refused it."""
+    """Post transactions of `transaction_line`, in order; for each its outcome or the LedgerError that refused it."""
     who = {"tenant_id": tenant_id, "actor": actor, "request_id": request_id}
-    rows = posting.post("credits_post", [{**line, **who} for line in lines], races=transactions.RACES)
+    rows = posting.post("credits_post", [{**line, **who} for line in lines], races=transactions.RACES, refused=REFUSED)
     return [_posted(row, line) for row, line in zip(rows, lines, strict=True)]
 
 

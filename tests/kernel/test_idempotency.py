@@ -39,3 +39,21 @@ def test_an_older_ledger_that_knew_fewer_facts_reads_as_not_given():
     older = digest({"amount": Decimal(1)}, NAMES[:2])
     assert differing(NAMES, older, digest({"amount": Decimal(1)}, NAMES)) == []
     assert differing(NAMES, older, digest({"amount": Decimal(1), "agent_id": "a"}, NAMES)) == ["agent_id"]
+
+
+def test_digests_are_kept_for_ever_so_they_never_change():
+    facts = {
+        "amount": Decimal("1.50"),
+        "currency": "USD",
+        "agent_id": "x" * 65,
+        "occurred_at": datetime(2026, 1, 1, 12, 0, 0, 5, tzinfo=timezone(timedelta(hours=5))),
+        "metadata": {"b": [1, None], "a": {"number": "2.50"}},
+    }
+    assert [digest(facts, [name]).hex() for name in (*NAMES, "reason")] == [
+        "7a148f2c63572d35",
+        "420ce8ffc3b80631",
+        "c085721fdfc5c936",
+        "ed4f384fc4abd0e2",
+        "318f8446d249ed99",
+        "0000000000000000",
+    ]

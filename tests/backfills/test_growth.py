@@ -1,0 +1,70 @@
+"""A plan and its application read of the book what their own rows name, however much more is there."""
+
+import pytest
+from django.db import connection
+
+from kernel.ledger.backfill import command as engine
+from kernel.ledger.models import BackfillRun
+
+pytestmark = pytest.mark.django_db(transaction=True)
+ENTRIES = ["billing_transaction", "metering_transaction", "credits_transaction"]
+BOOK, ROWS, BATCH = 2000, 500, 25
+GRANTS = [{"idempotency_key": f"g{number}", "customer_id": "c", "name": "n", "unit_type": "CURRENCY"} for number in range(3)]
+
+
+def billing(number):
+    return {"reference_id": f"r{number}", "type": "topup", "amount": "1", "occurred_at": moment(number)}
+
+
+def metered(number):
+    costs = '[{"fiatAmount": "1", "fiatAssetSymbol": "USD", "isEstimate": false}]'
+    names = {"service_name": "s", "action_name": "a", "resource_name": "r", "agent_name": "robot"}
+    return {"idempotency_key": f"t{number}", **names, "occurred_at": moment(number), "outcome": "success", "costs": costs}
+
+
+def debit(number):
+    return {"idempotency_key": f"d{number}", "grant_key": f"g{number % 3}", "type": "DEBIT", "amount": "1", "occurred_at": moment(number)}
+
+
+def moment(number):
+    return f"2026-01-01T{number // 3600:02}:{number // 60 % 60:02}:{number % 60:02}Z"
+
+
+def rows_read():
+    """Of the tables of entries, through indexes or without."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_stat_force_next_flush()")
+        cursor.execute("SELECT pg_stat_clear_snapshot()")
+        cursor.execute("SELECT sum(coalesce(idx_tup_fetch, 0) + seq_tup_read) FROM pg_stat_user_tables WHERE relname = ANY (%s)", [ENTRIES])
+        return int(cursor.fetchone()[0])
+
+
+@pytest.fixture
+def any_size():
+    """Small tables are planned for as large ones are: by what an index leads to."""
+    connection.close()
+    with connection.cursor() as cursor:
+        cursor.execute("SET enable_seqscan = off")
+    yield
+    connection.close()
+
+
+@pytest.mark.usefixtures("any_size")
+@pytest.mark.parametrize(
+    ("command", "row"),
+    [("backfill_billing_transactions", billing), ("backfill_metered_transactions", metered), ("backfill_credit_transactions", debit)],
+)
+def test_batches_read_no_more_of_a_full_book_than_they_name(bring, write, call, monkeypatch, command, row):
+    bring("backfill_credit_grants", write([{**grant, "amount": "1000000", "effective_date": "2026-01-01"} for grant in GRANTS]))
+    bring(command, write([row(number) for number in range(BOOK)]))
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+    monkeypatch.setattr(engine, "PLAN_CHUNK", BATCH)
+    before = rows_read()
+    call(command, "acme", write([row(number) for number in range(BOOK, BOOK + ROWS)]), "--plan")
+    run = BackfillRun.objects.order_by("-id").first()
+    call(command, "--apply", run.id, "--batch-size", BATCH)
+    run.refresh_from_db()
+    assert (run.position, run.counts) == (ROWS, {"posted": ROWS})
+    # A plan looks once for the newest entry of each account; twenty batches that did so would read the book twenty times.
+    assert rows_read() - before <= BOOK + 5 * ROWS
