@@ -4,6 +4,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+import msgspec
+
 from billing import selectors, services
 from billing.choices import AGENT_LENGTH, REASON_LENGTH, REFERENCE_LENGTH, SHIPPED_TYPES, TYPE_LENGTH, Direction, ReversalReason
 from billing.history import lookups
@@ -18,7 +20,6 @@ from kernel.ledger.backfill.adapters import (
     Existing,
     Outcome,
     UndoStep,
-    actor_of,
 )
 from kernel.ledger.backfill.columns import (
     Column,
@@ -37,6 +38,7 @@ from kernel.ledger.backfill.keys import told
 from kernel.ledger.backfill.rows import Left, Posting, RowRefused
 from kernel.ledger.identifiers import new_id
 from kernel.ledger.models import BackfillRun
+from kernel.ledger.posting import encoded
 from kernel.tenants.models import Tenant
 
 LONGEST_DESCRIPTION = 100_000
@@ -74,16 +76,22 @@ class TransactionsAdapter(Adapter):
             raise RowRefused("reason_code", "belongs to a reversal, and a reversal needs it")
         kind = values["type"]
         # Whom it reverses is known by reference here, and to the ledger by id: `complete` fills it in.
-        body = services.history_line({**values, "reverses": None})
-        digest = bytes.fromhex(body["facts_digest"])
+        kept = values.get("facts_digest")
         return Posting(
             key=key_of(kind, values["reference_id"]),
-            digest=digest,
-            body={"line": body, "values": values},
+            digest=services.history_digest({**values, "reverses": None}) if kept is None else bytes.fromhex(kept),
+            body={"values": values},
             kind=kind,
             occurred_at=values["occurred_at"],
             rests_on=None if original is None else key_of(kind, original),
         )
+
+    def pack(self, posting: Posting, who: Mapping[str, Any]) -> None:
+        values = posting.body["values"]
+        facts = {**values, "reverses": None, "facts_digest": posting.digest.hex()}
+        posting.line = encoded({**services.history_line(facts), **who})
+        if posting.rests_on is None:
+            posting.body["values"] = {name: values[name] for name in ("amount", "currency") if name in values}
 
     def complete(self, tenant: Tenant, postings: Sequence[Posting]) -> None:
         directions = lookups.directions(tenant_id=tenant.id, codes={posting.kind for posting in postings})
@@ -95,35 +103,39 @@ class TransactionsAdapter(Adapter):
             shipped = SHIPPED_TYPES.get(posting.kind)
             direction = directions.get(posting.kind, (str(shipped[1]), True) if shipped else (str(Direction.SIGNED), False))
             posting.body["unknown_type"] = strict and not direction[1]
-            self._give_effect(tenant, posting, direction[0])
+            self._give_amount(tenant, posting, direction[0])
             if posting.rests_on is not None:
                 self._name_original(posting, *originals.get(parts_of(posting.rests_on), (None, "")))
 
-    def _give_effect(self, tenant: Tenant, posting: Posting, direction: str) -> None:
+    def _give_amount(self, tenant: Tenant, posting: Posting, direction: str) -> None:
         values = posting.body["values"]
         amount: Decimal = values["amount"]
-        unit = values.get("currency") or tenant.currency
-        effect = -amount if direction == Direction.DEBIT else amount
         posting.body["negative"] = direction != Direction.SIGNED and amount < 0
-        if posting.rests_on is None:
-            posting.effects = ((f"{WALLET}{unit}", effect),)
-            posting.left = Left(size=abs(amount), unit=unit)
-        else:
-            effect = -effect
-            posting.left = Left(size=None, unit=unit)
-            posting.effects = ((f"{LEFT}{posting.rests_on}", -abs(amount)), (f"{WALLET}{unit}", effect))
-        posting.amounts = ((unit, effect),)
+        is_down = (direction == Direction.DEBIT) != (posting.rests_on is not None)
+        posting.amounts = ((values.get("currency") or tenant.currency, -amount if is_down else amount),)
 
     def _name_original(self, posting: Posting, original: Any, unit: str) -> None:
         if original is not None and unit != posting.amounts[0][0]:
             posting.body["original_unit"] = unit
-        values, line = posting.body["values"], posting.body["line"]
+        values = posting.body["values"]
         facts = {**values, "reverses": original, "amount": abs(values["amount"])}
-        # An id that nobody has: the ledger itself says that there is no such entry.
-        line["reverses"] = new_id() if original is None or "original_unit" in posting.body else original
-        line["amount"] = f"{facts['amount']:f}"
-        line["facts_digest"] = values.get("facts_digest") or services.history_digest(facts).hex()
-        posting.digest = bytes.fromhex(line["facts_digest"])
+        posting.digest = bytes.fromhex(values["facts_digest"]) if "facts_digest" in values else services.history_digest(facts)
+        if posting.line:
+            # An id that nobody has: the ledger itself says that there is no such entry.
+            named = new_id() if original is None or "original_unit" in posting.body else original
+            known = {"reverses": named, "amount": f"{facts['amount']:f}", "facts_digest": posting.digest.hex()}
+            posting.line = encoded({**msgspec.json.decode(posting.line), **known})
+
+    def foresee(self, tenant: Tenant, postings: Sequence[Posting]) -> None:
+        for posting in postings:
+            [(unit, effect)] = posting.amounts
+            size = abs(effect)
+            if posting.rests_on is None:
+                posting.effects = ((f"{WALLET}{unit}", effect),)
+                posting.left = Left(size=size, unit=unit)
+            else:
+                posting.effects = ((f"{LEFT}{posting.rests_on}", -size), (f"{WALLET}{unit}", effect))
+                posting.left = Left(size=None, unit=unit)
 
     def existing(self, tenant: Tenant, keys: Sequence[str]) -> Mapping[str, Existing]:
         rows = lookups.by_key(tenant_id=tenant.id, keys=[parts_of(key) for key in keys])
@@ -171,8 +183,7 @@ class TransactionsAdapter(Adapter):
         for together in in_calls(postings):
             if together[0].rests_on is not None:
                 self.complete(tenant, together)
-            who: dict[str, Any] = {"tenant_id": tenant.id, "actor": actor_of(run), "request_id": run.request_id}
-            answers = services.record_history(**who, lines=[posting.body["line"] for posting in together])
+            answers = services.record_history([posting.line for posting in together])
             outcomes += map(told_of, together, answers)
         return outcomes
 

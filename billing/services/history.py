@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
+import msgspec
+
 from billing.choices import SHIPPED_TYPES, ReversalReason
 from billing.models import Transaction
 from billing.services.transactions import FACTS, RACES, REFUSALS, told_of
@@ -20,14 +22,14 @@ GIVEN = ("currency", "type", "reference_id", "agent_id", "description", "metadat
 
 
 def history_line(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """A checked transaction as `billing_post` takes it, but for who posts it. Asks no database.
+    """A checked transaction as `billing_post` takes it, but for who posts it (tenant_id, actor, request_id). Asks no database.
 
     `facts`: the arguments of record_transaction or reverse_transaction; perhaps `id`, which is kept, and `facts_digest` (hexadecimal), kept
     as well, so that callers of another book find their keys here.
     """
     label, direction = SHIPPED_TYPES.get(facts["type"], (None, None))
     return {
-        **{name: facts.get(name) for name in GIVEN},
+        **{name: facts[name] for name in GIVEN if name in facts},
         "id": facts.get("id") or new_id_text(),
         "shipped_label": label,
         "shipped_direction": direction,
@@ -42,10 +44,9 @@ def history_digest(facts: Mapping[str, Any]) -> bytes:
 
 
 @refusals
-def record_history(*, tenant_id: UUID, actor: str, request_id: str, lines: Sequence[Mapping[str, Any]]) -> list[Any]:
-    """Post lines of `history_line`, in order; for each its outcome or the LedgerError that refused it."""
-    who = {"tenant_id": tenant_id, "actor": actor, "request_id": request_id}
-    rows = posting.post("billing_post", [{**line, **who} for line in lines], races=RACES, refused=REFUSED)
+def record_history(lines: Sequence[bytes]) -> list[Any]:
+    """Post lines of `history_line`, encoded, in order; for each its outcome or the LedgerError that refused it."""
+    rows = posting.post("billing_post", [msgspec.Raw(line) for line in lines], races=RACES, refused=REFUSED)
     return [_answer(row, line) for row, line in zip(rows, lines, strict=True)]
 
 
@@ -55,10 +56,11 @@ def reverse_history(*, tenant_id: UUID, actor: str, request_id: str, of: str, at
     entries = Transaction.objects.filter(tenant_id=tenant_id, request_id=of, reverses=None, reversed_by=None)
     found = entries.filter(request_id__startswith="run:").order_by("-id").values_list("id", "type")[:at_most]
     reason = {"reason_code": ReversalReason.OTHER.value, "reason": f"taken back with the whole of {of}"}
-    lines = [_reversal(identifier, reason) for identifier, _ in found]
+    who = {"tenant_id": tenant_id, "actor": actor, "request_id": request_id}
+    lines = [posting.encoded({**_reversal(identifier, reason), **who}) for identifier, _ in found]
     if not lines:
         return 0
-    for answer in record_history(tenant_id=tenant_id, actor=actor, request_id=request_id, lines=lines):
+    for answer in record_history(lines):
         if isinstance(answer, Exception):
             raise answer
     return len(lines)
@@ -70,9 +72,12 @@ def _reversal(original: UUID, reason: Mapping[str, str]) -> dict[str, Any]:
     return {**facts, "id": identifier, "reference_id": str(identifier), "facts_digest": history_digest(facts).hex()}
 
 
-def _answer(row: Any, line: Mapping[str, Any]) -> Any:
+def _answer(row: Any, written: bytes) -> Any:
+    if row.outcome in {"posted", "replayed"}:
+        return row
+    line = msgspec.json.decode(written)
     if row.outcome == "conflict":
         fields = differing(FACTS, bytes(row.first_digest), bytes.fromhex(line["facts_digest"]))
         # A digest from before a fact was known is shorter, and yet the same.
         return IdempotencyConflict(first_id=row.id, fields=fields) if fields else row._replace(outcome="replayed")
-    return row if row.outcome in {"posted", "replayed"} else REFUSALS[row.outcome](row, {"reverses": None, "type": None, **line})
+    return REFUSALS[row.outcome](row, {"reverses": None, "type": None, **line})

@@ -13,7 +13,7 @@ def _grant_digest(row: Mapping[str, Any]) -> bytes:
 
 
 def _transaction_digest(row: Mapping[str, Any]) -> bytes:
-    return bytes.fromhex(transaction_digest({name: row[name] for name in transactions.FACTS})[2:])
+    return transaction_digest({name: row[name] for name in transactions.FACTS})
 
 
 PROOFS = (

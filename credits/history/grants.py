@@ -9,7 +9,7 @@ from credits import services
 from credits.choices import Category, UnitType
 from credits.history import lookups
 from credits.services.grants import FACTS
-from kernel.ledger.backfill.adapters import Account, Adapter, Blocker, Existing, Outcome, UndoStep, actor_of
+from kernel.ledger.backfill.adapters import Account, Adapter, Blocker, Existing, Outcome, UndoStep
 from kernel.ledger.backfill.columns import (
     Column,
     currency,
@@ -26,6 +26,7 @@ from kernel.ledger.backfill.keys import IDENTIFIED, find_existing, key_of, told
 from kernel.ledger.backfill.rows import Posting, RowRefused
 from kernel.ledger.errors import InvalidValue
 from kernel.ledger.models import BackfillRun
+from kernel.ledger.posting import encoded
 from kernel.tenants.models import Tenant
 
 
@@ -80,6 +81,9 @@ class GrantsAdapter(Adapter):
             effects=((f"{unit}/{values['customer_id']}", values["amount"]),),
         )
 
+    def pack(self, posting: Posting, who: Mapping[str, Any]) -> None:
+        posting.line, posting.body, posting.effects = encoded({**posting.body, **who}), None, ()
+
     def existing(self, tenant: Tenant, keys: Sequence[str]) -> Mapping[str, Existing]:
         return find_existing(lookups.grants_by_key, tenant, keys)
 
@@ -96,9 +100,7 @@ class GrantsAdapter(Adapter):
         return customer_account(name, Decimal(0))
 
     def post(self, tenant: Tenant, postings: Sequence[Posting], run: BackfillRun) -> Sequence[Outcome]:
-        answers = services.open_history(
-            tenant_id=tenant.id, actor=actor_of(run), request_id=run.request_id, lines=[posting.body for posting in postings]
-        )
+        answers = services.open_history([posting.line for posting in postings])
         return [told(answer) for answer in answers]
 
     def blockers(self, tenant: Tenant, run: BackfillRun, *, at_most: int) -> Iterable[Blocker]:

@@ -4,12 +4,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 from credits import services
 from credits.choices import TransactionKind, TransactionType
 from credits.history import lookups
 from credits.services.transactions import FACTS
-from kernel.ledger.backfill.adapters import Account, Adapter, Blocker, Existing, Outcome, UndoStep, actor_of
+from kernel.ledger.backfill.adapters import Account, Adapter, Blocker, Existing, Outcome, UndoStep
 from kernel.ledger.backfill.columns import (
     Column,
     identifier,
@@ -25,6 +26,7 @@ from kernel.ledger.backfill.keys import IDENTIFIED, find_existing, key_of, post_
 from kernel.ledger.backfill.rows import Posting, RowRefused
 from kernel.ledger.identifiers import new_id
 from kernel.ledger.models import BackfillRun
+from kernel.ledger.posting import encoded
 from kernel.tenants.models import Tenant
 
 KINDS = tuple(kind for kind in TransactionKind.values if kind != TransactionKind.OPENING)
@@ -67,33 +69,49 @@ class TransactionsAdapter(Adapter):
             raise RowRefused("reverses", "belongs to a reversal, and a reversal needs it")
         if kind in {*CLOSING, "debit", "consumption", "capture", "rollover"} and values["type"] != "DEBIT":
             raise RowRefused("type", f"is DEBIT for {kind}")
-        return Posting(key=key, digest=b"", body=values, kind=kind, occurred_at=values["occurred_at"])
+        effect = values["amount"] if values["type"] == TransactionType.CREDIT else -values["amount"]
+        # The unit is the grant's; so is a part of the digest, where the row names no grant by id.
+        digest = services.transaction_digest(values)
+        return Posting(key=key, digest=digest, body=values, kind=kind, occurred_at=values["occurred_at"], amounts=(("", effect),))
+
+    def pack(self, posting: Posting, who: Mapping[str, Any]) -> None:
+        values = posting.body
+        kept = {name: values[name] for name in ("grant_id", "grant_key", "facts_digest") if name in values}
+        kept["has_digest"] = posting.kind in services.POSTED or "facts_digest" in values
+        is_known = kept["has_digest"] and "grant_id" in values
+        line = services.transaction_line(values, digest=posting.digest if is_known else None)
+        posting.line, posting.body = encoded({**line, **who}), kept
 
     def complete(self, tenant: Tenant, postings: Sequence[Posting]) -> None:
-        unnamed = [posting for posting in postings if "grant_id" not in posting.body]
-        keys = [posting.body["grant_key"] for posting in unnamed]
-        found = lookups.grants_by_key(tenant_id=tenant.id, keys=keys) if keys else []
-        by_key = {key: identifier for identifier, key, _ in found}
-        for posting in unnamed:
-            # An id that nobody has: the ledger itself says that there is no such grant.
-            posting.body["grant_id"] = by_key.get(posting.body["grant_key"]) or new_id()
-        ids = list({posting.body["grant_id"] for posting in postings})
-        units = lookups.units(tenant_id=tenant.id, ids=ids)
+        self._name_grants(tenant, [posting for posting in postings if "grant_id" not in posting.body])
+        ids = {posting.body["grant_id"] for posting in postings}
+        units = lookups.units(tenant_id=tenant.id, ids=list(ids))
         for posting in postings:
-            self._complete(posting, units.get(posting.body["grant_id"], ""))
+            posting.amounts = ((units.get(posting.body["grant_id"], ""), posting.amounts[0][1]),)
 
-    def _complete(self, posting: Posting, unit: str) -> None:
-        values = posting.body
-        posting.digest = bytes.fromhex(services.transaction_digest(values)[2:])
-        grant = str(values["grant_id"])
-        effect = values["amount"] if values["type"] == TransactionType.CREDIT else -values["amount"]
-        posting.amounts = ((unit, effect),)
-        effects = [(f"{GRANT}{grant}", effect)]
-        if invoice := values.get("invoice_id"):
-            effects.append((f"{TAKEN}{grant}/{invoice}", -effect))
-        if original := values.get("reverses"):
-            effects.insert(0, (f"{REVERSED}{original}", Decimal(-1)))
-        posting.effects = effects
+    def _name_grants(self, tenant: Tenant, postings: Sequence[Posting]) -> None:
+        keys = {posting.body["grant_key"] for posting in postings}
+        found = lookups.grants_by_key(tenant_id=tenant.id, keys=list(keys)) if keys else []
+        grants = {key: (identifier, str(identifier)) for identifier, key, _ in found}
+        for posting in postings:
+            body = posting.body
+            # An id that nobody has: the ledger itself says that there is no such grant.
+            body["grant_id"], written = grants.get(body["grant_key"]) or nobody()
+            if "facts_digest" not in body:
+                posting.digest = services.digest_on(written, posting.digest)
+            if posting.line:
+                posting.line = services.name_grant(posting.line, grant_id=written, digest=posting.digest if body["has_digest"] else None)
+
+    def foresee(self, tenant: Tenant, postings: Sequence[Posting]) -> None:
+        for posting in postings:
+            values, effect = posting.body, posting.amounts[0][1]
+            grant = str(values["grant_id"])
+            effects = [(f"{GRANT}{grant}", effect)]
+            if invoice := values.get("invoice_id"):
+                effects.append((f"{TAKEN}{grant}/{invoice}", -effect))
+            if original := values.get("reverses"):
+                effects.insert(0, (f"{REVERSED}{original}", Decimal(-1)))
+            posting.effects = effects
 
     def existing(self, tenant: Tenant, keys: Sequence[str]) -> Mapping[str, Existing]:
         return find_existing(lookups.transactions_by_key, tenant, keys)
@@ -138,10 +156,8 @@ class TransactionsAdapter(Adapter):
         return Outcome("grant_not_found", f"there is no {name}")
 
     def post(self, tenant: Tenant, postings: Sequence[Posting], run: BackfillRun) -> Sequence[Outcome]:
-        who: dict[str, Any] = {"tenant_id": tenant.id, "actor": actor_of(run), "request_id": run.request_id}
-
         def post(fresh: list[Posting]) -> list[Any]:
-            return services.post_history(**who, lines=[services.transaction_line(posting.body) for posting in fresh])
+            return services.post_history([posting.line for posting in fresh])
 
         return post_unknown(self, tenant, postings, post)
 
@@ -171,6 +187,11 @@ def grant_account(grant: Mapping[str, Any]) -> Account:
         latest=grant["latest"],
         terms=terms,
     )
+
+
+def nobody() -> tuple[UUID, str]:
+    identifier = new_id()
+    return identifier, str(identifier)
 
 
 def hidden_account(name: str, label: str, amount: Decimal) -> Account:

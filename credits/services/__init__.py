@@ -4,8 +4,11 @@ from credits.services.consumption import consume, reinstate
 from credits.services.expiry import expire_grants
 from credits.services.grants import create_grant, delete_grant, void_grant
 from credits.services.history import (
+    POSTED,
     delete_history,
+    digest_on,
     grant_line,
+    name_grant,
     open_history,
     post_history,
     reverse_history,
@@ -17,6 +20,7 @@ from credits.services.recurrence import cancel_recurring_grant, create_recurring
 from credits.services.transactions import post_transaction, post_transactions, reverse_transaction
 
 __all__ = [
+    "POSTED",
     "cancel_recurring_grant",
     "capture_hold",
     "consume",
@@ -24,12 +28,14 @@ __all__ = [
     "create_recurring_grant",
     "delete_grant",
     "delete_history",
+    "digest_on",
     "expire_grants",
     "expire_hold",
     "expire_holds",
     "grant_line",
     "issue_due_grants",
     "issue_recurring_grant",
+    "name_grant",
     "open_history",
     "place_hold",
     "post_history",

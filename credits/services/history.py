@@ -13,7 +13,7 @@ from credits.services import grants, transactions
 from credits.services.outcomes import DONE, bytea, conflict, refusal_of
 from kernel.ledger import posting
 from kernel.ledger.constraints import refusals
-from kernel.ledger.idempotency import digest
+from kernel.ledger.idempotency import SIZE, digest
 from kernel.ledger.identifiers import new_id_text
 
 # What a caller posts by itself and may repeat, so that it has a digest; the others come of another call or of the ledger's own work.
@@ -33,48 +33,58 @@ def grant_line(facts: Mapping[str, Any]) -> dict[str, Any]:
     return line if facts.get("facts_digest") is None else {**line, "facts_digest": f"\\x{facts['facts_digest']}"}
 
 
-def transaction_line(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """A transaction as `credits_post` takes it, but for who posts it and, until it is known, its grant.
+def transaction_line(facts: Mapping[str, Any], *, digest: bytes | None) -> dict[str, Any]:
+    """A transaction as `credits_post` takes it, but for who posts it; its grant and `digest` may come later (`name_grant`).
 
     The clock it is judged by is its own day: what came after a grant's expiry in the world came after it in the book.
     """
-    kind = facts.get("kind") or facts["type"].lower()
-    return {
+    line = {
         **{name: facts.get(name) or "" for name in TEXTS},
         "id": facts.get("id") or new_id_text(),
-        "grant_id": facts.get("grant_id"),
-        "kind": kind,
+        "kind": facts.get("kind") or facts["type"].lower(),
         "type": facts["type"],
         "amount": f"{facts['amount']:f}",
         "now": facts["occurred_at"],
         "occurred_at": facts["occurred_at"],
-        "idempotency_key": facts.get("idempotency_key"),
-        "facts_digest": transaction_digest(facts) if kind in POSTED or "facts_digest" in facts else None,
-        "reverses_id": facts.get("reverses"),
-        "chosen_by": None if facts.get("chosen_by") is None else msgspec.Raw(facts["chosen_by"].encode()),
+        **{name: facts[name] for name in ("idempotency_key", "grant_id") if name in facts},
     }
+    if "reverses" in facts:
+        line["reverses_id"] = facts["reverses"]
+    if digest is not None:
+        line["facts_digest"] = bytea(digest)
+    if "chosen_by" in facts:
+        line["chosen_by"] = msgspec.Raw(facts["chosen_by"].encode())
+    return line
 
 
-def transaction_digest(facts: Mapping[str, Any]) -> str:
-    """The digest that the same facts have when they come through the API, as PostgreSQL reads it from JSON."""
+def transaction_digest(facts: Mapping[str, Any]) -> bytes:
+    """The digest that the same facts have when they come through the API; without a grant, one for `digest_on`."""
     if (kept := facts.get("facts_digest")) is not None:
-        return f"\\x{kept}"
-    return bytea(digest({**facts, "grant_id": str(facts["grant_id"])}, transactions.FACTS))
+        return bytes.fromhex(kept)
+    return digest({**facts, "grant_id": str(facts["grant_id"])} if "grant_id" in facts else facts, transactions.FACTS)
+
+
+def digest_on(grant_id: str, facts_digest: bytes) -> bytes:
+    """The digest of a transaction whose grant came to be known: it is the first of the facts."""
+    return digest({"grant_id": grant_id}, transactions.FACTS[:1]) + facts_digest[SIZE:]
+
+
+def name_grant(line: bytes, *, grant_id: str, digest: bytes | None) -> bytes:
+    """An encoded `transaction_line` with its grant."""
+    return posting.encoded_with(line, {"grant_id": grant_id, "facts_digest": None if digest is None else bytea(digest)})
 
 
 @refusals
-def open_history(*, tenant_id: UUID, actor: str, request_id: str, lines: Sequence[Mapping[str, Any]]) -> list[Any]:
-    """Make grants of `grant_line`, in order; for each its outcome or the LedgerError that refused it."""
-    who = {"tenant_id": tenant_id, "actor": actor, "request_id": request_id}
-    rows = posting.post("credits_open", [{**line, **who} for line in lines], races=grants.RACES, refused=("id", "first_digest"))
+def open_history(lines: Sequence[bytes]) -> list[Any]:
+    """Make grants of `grant_line`, encoded, in order; for each its outcome or the LedgerError that refused it."""
+    rows = posting.post("credits_open", [msgspec.Raw(line) for line in lines], races=grants.RACES, refused=("id", "first_digest"))
     return [_opened(row, line) for row, line in zip(rows, lines, strict=True)]
 
 
 @refusals
-def post_history(*, tenant_id: UUID, actor: str, request_id: str, lines: Sequence[Mapping[str, Any]]) -> list[Any]:
-    """Post transactions of `transaction_line`, in order; for each its outcome or the LedgerError that refused it."""
-    who = {"tenant_id": tenant_id, "actor": actor, "request_id": request_id}
-    rows = posting.post("credits_post", [{**line, **who} for line in lines], races=transactions.RACES, refused=REFUSED)
+def post_history(lines: Sequence[bytes]) -> list[Any]:
+    """Post transactions of `transaction_line`, encoded, in order; for each its outcome or the LedgerError that refused it."""
+    rows = posting.post("credits_post", [msgspec.Raw(line) for line in lines], races=transactions.RACES, refused=REFUSED)
     return [_posted(row, line) for row, line in zip(rows, lines, strict=True)]
 
 
@@ -85,8 +95,8 @@ def delete_history(*, tenant_id: UUID, actor: str, request_id: str, of: str, at_
     found = standing.order_by("-id").values_list("id", flat=True)[:at_most]
     who: dict[str, Any] = {"tenant_id": tenant_id, "actor": actor, "request_id": request_id}
     reason = f"taken back with the whole of {of}"
-    lines = [grants.closing(who, grant_id=grant, kind=TransactionKind.DELETION, reason=reason) for grant in found]
-    return _all_done(post_history(**who, lines=lines)) if lines else 0
+    lines = [posting.encoded(grants.closing(who, grant_id=grant, kind=TransactionKind.DELETION, reason=reason)) for grant in found]
+    return _all_done(post_history(lines)) if lines else 0
 
 
 @refusals
@@ -95,15 +105,16 @@ def reverse_history(*, tenant_id: UUID, actor: str, request_id: str, of: str, at
     brought = CreditTransaction.objects.filter(tenant_id=tenant_id, request_id=of, request_id__startswith="run:", kind__in=REVERSIBLE)
     names = ("id", "grant_id", "type", "amount", "invoice_id", "billing_run_id")
     found = brought.filter(reversals=None).order_by("-created_at", "-entry_number").values(*names)[:at_most]
-    lines = [_reversal(entry, reason=f"taken back with the whole of {of}") for entry in found]
-    return _all_done(post_history(tenant_id=tenant_id, actor=actor, request_id=request_id, lines=lines)) if lines else 0
+    who = {"tenant_id": tenant_id, "actor": actor, "request_id": request_id}
+    lines = [posting.encoded({**_reversal(entry, reason=f"taken back with the whole of {of}"), **who}) for entry in found]
+    return _all_done(post_history(lines)) if lines else 0
 
 
 def _reversal(entry: Mapping[str, Any], *, reason: str) -> dict[str, Any]:
     original = {name: value for name, value in entry.items() if name != "id"}
     facts = {**original, "type": str(transactions.OPPOSITE[entry["type"]]), "reason": reason, "reverses": entry["id"]}
-    moment = timezone.now()
-    return {**transaction_line({**facts, "kind": TransactionKind.REVERSAL.value, "occurred_at": moment}), "occurred_at": None}
+    facts |= {"kind": TransactionKind.REVERSAL.value, "occurred_at": timezone.now()}
+    return {**transaction_line(facts, digest=transaction_digest(facts)), "occurred_at": None}
 
 
 def _all_done(answers: Sequence[Any]) -> int:
@@ -113,13 +124,17 @@ def _all_done(answers: Sequence[Any]) -> int:
     return len(answers)
 
 
-def _opened(row: Any, line: Mapping[str, Any]) -> Any:
-    return conflict(row, digest=bytes.fromhex(line["facts_digest"][2:]), names=grants.FACTS) if row.outcome == "conflict" else row
+def _opened(row: Any, written: bytes) -> Any:
+    if row.outcome != "conflict":
+        return row
+    line = msgspec.json.decode(written)
+    return conflict(row, digest=bytes.fromhex(line["facts_digest"][2:]), names=grants.FACTS)
 
 
-def _posted(row: Any, line: Mapping[str, Any]) -> Any:
+def _posted(row: Any, written: bytes) -> Any:
     if row.outcome in DONE:
         return row
+    line = msgspec.json.decode(written)
     if row.outcome == "conflict":
         return conflict(row, digest=bytes.fromhex(line["facts_digest"][2:]), names=transactions.FACTS)
     return refusal_of(row, requested=line.get("amount"), invoice_id=line["invoice_id"])

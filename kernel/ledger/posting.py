@@ -32,6 +32,16 @@ def _text(value: Any) -> str:
 _encode = msgspec.json.Encoder(enc_hook=_text).encode
 
 
+def encoded(posting: Mapping[str, Any]) -> bytes:
+    """A posting as it travels. What was made ready beforehand, perhaps by another process, goes to `post` as msgspec.Raw."""
+    return _encode(posting)
+
+
+def encoded_with(line: bytes, more: Mapping[str, Any]) -> bytes:
+    """An encoded posting with what became known later."""
+    return line[:-1] + b"," + _encode(more)[1:]
+
+
 @functools.cache
 def _named(names: tuple[bytes, ...]) -> Callable[[Iterable[Any]], Any]:
     # The types of a row are known to the statement alone.

@@ -11,7 +11,6 @@ from kernel.ledger.backfill.adapters import (
     Existing,
     Outcome,
     UndoStep,
-    actor_of,
 )
 from kernel.ledger.backfill.columns import (
     Column,
@@ -37,7 +36,8 @@ from metering.choices import Status
 from metering.history import lookups
 from metering.history.costs import active_sums, costs_from_json, costs_from_text, costs_of
 from metering.services.digests import FACTS
-from metering.services.history import history_line, record_history, take_back_history
+from metering.services.history import history_digest, history_line, later_costs, record_history, take_back_history
+from metering.services.naming import named
 
 BOOK, AGENT = "book", "agent "
 # A transaction that cost nothing counts in the sums all the same.
@@ -90,22 +90,27 @@ class TransactionsAdapter(Adapter):
         if (status == Status.COMPLETED) != ("outcome" in values):
             raise RowRefused("outcome", "belongs to a completed transaction, and a completed one needs it")
         try:
-            line = history_line({**values, "status": status, "costs": costs})
+            facts = named({**values, "status": status, "costs": costs})
         except InvalidValue as invalid:
             raise RowRefused(invalid.facts["field"], "is required where the row has no request_facts") from invalid
-        sums = active_sums(costs)
-        effects = [(BOOK, Decimal(0))]
-        if "agent_id" in values and "agent_name" not in values:
-            effects.append((f"{AGENT}{values['agent_id']}", Decimal(0)))
         return Posting(
             key=key,
-            digest=bytes.fromhex(line["digest"]),
-            body=line,
-            kind=line["service_name"],
+            digest=history_digest(facts),
+            body=facts,
+            kind=facts["service_name"],
             occurred_at=values["occurred_at"],
-            amounts=tuple(sums.items()) or ((NO_CURRENCY, Decimal(0)),),
-            effects=effects,
+            amounts=tuple(active_sums(costs).items()) or ((NO_CURRENCY, Decimal(0)),),
         )
+
+    def pack(self, posting: Posting, who: Mapping[str, Any]) -> None:
+        facts = posting.body
+        posting.line, posting.body = history_line(facts, digest=posting.digest, who=who), later_costs(facts)
+
+    def foresee(self, tenant: Tenant, postings: Sequence[Posting]) -> None:
+        for posting in postings:
+            posting.effects = [(BOOK, Decimal(0))]
+            if "agent_id" in posting.body and "agent_name" not in posting.body:
+                posting.effects.append((f"{AGENT}{posting.body['agent_id']}", Decimal(0)))
 
     def existing(self, tenant: Tenant, keys: Sequence[str]) -> Mapping[str, Existing]:
         return find_existing(lookups.by_key, tenant, keys)
@@ -122,8 +127,10 @@ class TransactionsAdapter(Adapter):
         return Outcome("invalid_value", f"agent_id: there is no {name}")
 
     def post(self, tenant: Tenant, postings: Sequence[Posting], run: BackfillRun) -> Sequence[Outcome]:
-        who: dict[str, Any] = {"tenant_id": tenant.id, "actor": actor_of(run), "request_id": run.request_id}
-        return post_unknown(self, tenant, postings, lambda fresh: record_history(**who, lines=[posting.body for posting in fresh]))
+        def post(fresh: list[Posting]) -> list[Any]:
+            return record_history(lines=[posting.line for posting in fresh], later=[posting.body for posting in fresh])
+
+        return post_unknown(self, tenant, postings, post)
 
     def blockers(self, tenant: Tenant, run: BackfillRun, *, at_most: int) -> Iterable[Blocker]:
         added = lookups.added_since(tenant_id=tenant.id, request_id=run.request_id, undo=run.undo_request_id, at_most=at_most)

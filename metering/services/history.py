@@ -16,7 +16,6 @@ from metering.choices import MOVES, Status
 from metering.models import Cost, Transaction
 from metering.services.amending import amend, amendment, error_of
 from metering.services.digests import FACTS, facts_digest
-from metering.services.naming import named
 from metering.services.transactions import NO_OBJECT, RACES
 
 # As the caller gave them; metering_post knows them by these names.
@@ -28,43 +27,48 @@ NEW_IDS = ("new_service_id", "new_agent_id", "new_trace_id", "change_id")
 OPEN = MOVES[Status.CANCELLED]
 
 
-def history_line(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """A transaction as `metering_post` takes it, but for who posts it. Raises InvalidValue.
+def history_digest(facts: Mapping[str, Any]) -> bytes:
+    """The digest that the same facts, all three names among them, have when they come through the API."""
+    return bytes.fromhex(facts.get("facts_digest") or facts_digest(facts))
 
-    `facts`: those of record_transactions, perhaps `id`, `facts_digest` (hexadecimal), and costs with an `id` and what they supersede,
-    all of which are kept.
+
+def history_line(facts: Mapping[str, Any], *, digest: bytes, who: Mapping[str, Any]) -> bytes:
+    """A transaction as `metering_post` takes it, encoded.
+
+    `facts`: those of record_transactions with all three names, perhaps `id`, and costs with an `id`, which are kept. What they supersede
+    comes later (`later_costs`). `who`: tenant_id, actor, request_id.
     """
-    facts = named(facts)
-    costs = facts.get("costs") or ()
-    return {
-        **{name: facts.get(name) for name in GIVEN},
-        **{name: new_id_text() for name in NEW_IDS},
-        "id": facts.get("id") or new_id_text(),
-        "qualifiers": facts.get("qualifiers") or NO_OBJECT,
-        "trace_reference": facts.get("trace_id"),
-        "digest": facts.get("facts_digest") or facts_digest(facts),
-        "costs": [_cost(cost) for cost in costs if cost.get("supersedes") is None],
-        "later_costs": [cost for cost in costs if cost.get("supersedes") is not None],
-    }
+    line = {name: facts[name] for name in GIVEN if name in facts}
+    line.update(who)
+    line.update({name: new_id_text() for name in NEW_IDS})
+    line["id"] = facts.get("id") or new_id_text()
+    line["qualifiers"] = facts.get("qualifiers") or NO_OBJECT
+    line["trace_reference"] = facts.get("trace_id")
+    line["digest"] = digest.hex()
+    line["costs"] = [_cost(cost) for cost in facts.get("costs") or () if cost.get("supersedes") is None]
+    return posting.encoded(line)
+
+
+def later_costs(facts: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The costs that supersede others: those must be in the book before them."""
+    return [cost for cost in facts.get("costs") or () if cost.get("supersedes") is not None]
 
 
 @refusals
-def record_history(*, tenant_id: UUID, actor: str, request_id: str, lines: Sequence[Mapping[str, Any]]) -> list[Any]:
+def record_history(*, lines: Sequence[bytes], later: Sequence[Sequence[Mapping[str, Any]]]) -> list[Any]:
     """Post lines of `history_line`, in order; for each its outcome or the LedgerError that refused it.
 
-    Costs that supersede others follow in the order they are given, in the caller's transaction. Raises what refused one of those.
+    The `later_costs` of each follow in the order they are given, in the caller's transaction. Raises what refused one of those.
     """
-    who = {"tenant_id": tenant_id, "actor": actor, "request_id": request_id}
-    postings = [{**line, **who, "later_costs": None} for line in lines]
-    rows = posting.post("metering_post", postings, races=RACES, refused=("id", "first_digest"))
+    rows = posting.post("metering_post", [msgspec.Raw(line) for line in lines], races=RACES, refused=("id", "first_digest"))
     amendments = [
-        amendment(tenant_id=tenant_id, actor=actor, request_id=request_id, transaction_id=line["id"], cost=_later(cost))
-        for row, line in zip(rows, lines, strict=True)
+        _later(cost, msgspec.json.decode(line))
+        for row, line, costs in zip(rows, lines, later, strict=True)
         if row.outcome == "posted"
-        for cost in line["later_costs"]
+        for cost in costs
     ]
     _all_done(amendments)
-    return [_answer(row, line) for row, line in zip(rows, lines, strict=True)]
+    return [row if row.outcome == "posted" else _answer(row, msgspec.json.decode(line)) for row, line in zip(rows, lines, strict=True)]
 
 
 @refusals
@@ -91,17 +95,22 @@ def take_back_history(*, tenant_id: UUID, actor: str, request_id: str, of: str, 
 
 
 def _cost(cost: Mapping[str, Any]) -> dict[str, Any]:
-    return {
+    line = {
         "id": cost.get("id") or new_id_text(),
         "amount": f"{cost['fiat_amount']:f}",
         "currency": cost["fiat_asset_symbol"],
         "is_estimate": cost["is_estimate"],
-        "details": cost.get("cost_details"),
     }
+    if (details := cost.get("cost_details")) is not None:
+        line["details"] = details
+    return line
 
 
-def _later(cost: Mapping[str, Any]) -> dict[str, Any]:
-    return {**_cost(cost), "amount": cost["fiat_amount"], "supersedes": cost["supersedes"]}
+def _later(cost: Mapping[str, Any], line: Mapping[str, Any]) -> dict[str, Any]:
+    """A cost that supersedes another, on the transaction of `line` and by the same hand."""
+    who: dict[str, Any] = {"tenant_id": UUID(line["tenant_id"]), "actor": line["actor"], "request_id": line["request_id"]}
+    details = {"details": cost.get("cost_details"), "amount": cost["fiat_amount"], "supersedes": cost["supersedes"]}
+    return amendment(**who, transaction_id=UUID(line["id"]), cost={**_cost(cost), **details})
 
 
 def _zero(cost_id: UUID, currency: str, note: str) -> dict[str, Any]:

@@ -56,9 +56,9 @@ def environment():
     return os.environ | {"DATABASE_URL": url, "ENVIRONMENT": "local", "PYTHONWARNINGS": "ignore"}
 
 
-def start(*arguments):
+def start(*arguments, **options):
     command = [sys.executable, "manage.py", COMMAND, *map(str, arguments)]
-    return subprocess.Popen(command, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(command, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
 
 
 def wait_for(condition, seconds=60):
@@ -112,6 +112,16 @@ def test_an_interrupt_ends_it_at_the_end_of_a_batch_and_says_how_to_go_on(run, t
     assert (run.state, run.position % 50, Transaction.objects.filter(tenant=tenant).count()) == ("interrupted", 0, run.position)
     assert start("--resume", run.id).wait() == 0
     assert_exactly_once(tenant)
+
+
+def test_an_interrupt_from_a_terminal_reaches_its_reader_too_and_changes_nothing(run, tenant):
+    process = start("--apply", run.id, "--batch-size", 50, "--max-rate", 1000, start_new_session=True)
+    wait_for(lambda: has_come(run, 200))
+    os.killpg(process.pid, signal.SIGINT)
+    process.communicate()
+    assert process.returncode == 130
+    run.refresh_from_db()
+    assert (run.state, run.position % 50, Transaction.objects.filter(tenant=tenant).count()) == ("interrupted", 0, run.position)
 
 
 def test_two_at_once_are_one_and_a_refusal_and_the_second_may_wait(run, tenant):
@@ -170,12 +180,12 @@ from django.core.management import call_command
 call_command({command!r}, "acme", sys.argv[1], "--plan", "--json")
 from kernel.ledger.models import BackfillRun
 call_command({command!r}, "--apply", str(BackfillRun.objects.order_by("-id").first().id), "--json")
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+print(max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)))
 """
 
 
 def peak_megabytes(path):
-    """The most memory that planning and applying a file took."""
+    """The most memory that planning and applying a file took, of the process or of the one that reads for it."""
     program = [sys.executable, "-c", PEAK.format(command=COMMAND), str(path)]
     done = subprocess.run(program, cwd=ROOT, env=environment(), capture_output=True, text=True, check=True)
     kilobytes = int(done.stdout.split()[-1])

@@ -84,10 +84,19 @@ class Adapter(ABC):
 
     @abstractmethod
     def prepare(self, values: dict[str, Any]) -> Posting:
-        """A row's values as a posting; called off the main thread, so it asks no database. Raises RowRefused."""
+        """A row's values as a posting; called in a process without a database. Raises RowRefused."""
+
+    def pack(self, posting: Posting, who: Mapping[str, Any]) -> None:  # noqa: B027 - a speed, not a duty
+        """Encode a prepared posting by `who` (tenant_id, actor, request_id) as its `line`, and leave in `body` only what is needed still.
+
+        Called where `prepare` is, for rows that are to be posted.
+        """
 
     def complete(self, tenant: Tenant, postings: Sequence[Posting]) -> None:  # noqa: B027 - few ledgers need it
-        """Add to prepared postings what only the book knows (the direction of a type, the id behind a reference)."""
+        """Add to prepared postings, packed or not, what only the book knows (the direction of a type, the id behind a reference)."""
+
+    def foresee(self, tenant: Tenant, postings: Sequence[Posting]) -> None:  # noqa: B027 - `prepare` may know them already
+        """Give complete postings that are not packed their effects, for the plan."""
 
     @abstractmethod
     def existing(self, tenant: Tenant, keys: Sequence[str]) -> Mapping[str, Existing]:
@@ -131,3 +140,8 @@ class Adapter(ABC):
 def actor_of(run: BackfillRun) -> str:
     """The actor on a run's rows."""
     return f"command:{run.command}:{run.id}"
+
+
+def who_of(run: BackfillRun) -> dict[str, Any]:
+    """In whose name a run posts."""
+    return {"tenant_id": run.tenant_id, "actor": actor_of(run), "request_id": run.request_id}

@@ -11,7 +11,7 @@ from django.db import DatabaseError, DataError, IntegrityError, InterfaceError, 
 
 from kernel.ledger import services
 from kernel.ledger.backfill import locks
-from kernel.ledger.backfill.adapters import ALREADY_THERE, POSTED, Adapter, Outcome
+from kernel.ledger.backfill.adapters import ALREADY_THERE, POSTED, Adapter, Outcome, who_of
 from kernel.ledger.backfill.errors import Lost, Refused
 from kernel.ledger.backfill.options import ReadingOptions, make_reader
 from kernel.ledger.backfill.pacing import Pacer
@@ -71,11 +71,12 @@ class Application:
         """Post everything from the checkpoint on. Raises Interrupted, Refused, Lost; the run may be resumed after each."""
         with Reading(self.source, offset=self.run.offset, line=self.run.line) as reading:
             options = ReadingOptions.from_json(self.run.options)
-            reader = make_reader(self.adapter, tenant=self.run.tenant, source=self.source, options=options)
-            for chunk in read_chunks(reading, reader, size=self.pacer.batch_size):
-                reading.check_unchanged()
-                for batch in self._pieces(chunk):
-                    self._take(batch)
+            reader = make_reader(self.adapter, tenant=self.run.tenant, source=self.source, options=options, who=who_of(self.run))
+            with contextlib.closing(read_chunks(reading, reader, size=self.pacer.batch_size)) as chunks:
+                for chunk in chunks:
+                    reading.check_unchanged()
+                    for batch in self._pieces(chunk):
+                        self._take(batch)
         if self.run.position != self.run.rows:
             raise Refused(f"The file ended at row {self.run.position} where the plan counted {self.run.rows}. Plan again.")
 

@@ -121,10 +121,11 @@ class BackfillCommand(BaseCommand):
             Progress(label="planning", total=source.size(), unit="B", shown=self._shown()) as progress,
         ):
             planner = Planner(adapter=self.adapter, tenant=tenant, scratch=Scratch(), rejects=writer)
-            for chunk in read_chunks(reading, reader, size=PLAN_CHUNK):
-                self.stop.check()
-                planner.take(chunk)
-                progress.reach(reading.bytes_read)
+            with contextlib.closing(read_chunks(reading, reader, size=PLAN_CHUNK)) as chunks:
+                for chunk in chunks:
+                    self.stop.check()
+                    planner.take(chunk)
+                    progress.reach(reading.bytes_read)
             reading.check_unchanged()
         if not planner.rows:
             raise BadSource(f"{source.path} has no rows.")

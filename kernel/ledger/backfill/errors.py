@@ -26,3 +26,9 @@ class Lost(BackfillStopped):
     """The database was away or busy for too long; everything up to the checkpoint is in the book."""
 
     exit_code = 4
+
+
+class ReaderLost(BackfillStopped):
+    """The process that reads the file is gone; everything up to the checkpoint is in the book."""
+
+    exit_code = 4

@@ -11,6 +11,7 @@ from kernel.ledger.idempotency import differing
 from kernel.tenants.models import Tenant
 
 KEY, ID = "key ", "id "
+POST, THERE = Outcome(POSTED), Outcome(ALREADY_THERE)
 IDENTIFIED = (
     Column("idempotency_key", text(at_most=255), help="the file's own id, which is the key; a row needs it or an id"),
     Column("id", identifier, help="a UUID to be kept (default: a new one)"),
@@ -44,7 +45,7 @@ def against(facts: Sequence[str], first: bytes, second: bytes, where: str) -> Ou
     """What a row is to one that has its key. A row without a digest (the ledger's own closing entries) is known by its id alone."""
     names = differing(facts, first, second) if first else []
     if not names:
-        return Outcome(ALREADY_THERE)
+        return THERE
     return Outcome(CONFLICT, f"the key stands for {where} with another {', '.join(names)}")
 
 
@@ -53,7 +54,9 @@ def post_unknown(
 ) -> list[Outcome]:
     """Post through `post` what isn't known by its id already; the ledgers themselves look only for idempotency keys."""
     ids = [posting.key for posting in postings if posting.key.startswith(ID)]
-    found = adapter.existing(tenant, ids) if ids else {}
+    if not ids:
+        return [told(answer) for answer in post(list(postings))]
+    found = adapter.existing(tenant, ids)
     fresh = [posting for posting in postings if posting.key not in found]
     answers = iter(post(fresh) if fresh else ())
     return [
@@ -70,4 +73,4 @@ def told(answer: Any) -> Outcome:
         return Outcome(CONFLICT, f"the key stands for {answer.facts['first_id']} in the book with another {differing}")
     if isinstance(answer, LedgerError):
         return Outcome(answer.code, str(answer))
-    return Outcome(POSTED if answer.outcome == "posted" else ALREADY_THERE)
+    return POST if answer.outcome == "posted" else THERE

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from kernel.ledger.backfill.adapters import Adapter
-from kernel.ledger.backfill.rows import RowReader, read_defaults, resolve_names
+from kernel.ledger.backfill.rows import Posting, RowReader, read_defaults, resolve_names
 from kernel.ledger.backfill.sources import CSV, Source
 from kernel.tenants.models import Tenant
 
@@ -27,8 +28,10 @@ class ReadingOptions:
         return cls(mapped=kept["map"], set=kept["set"], ignored=tuple(kept["ignore"]), delimiter=kept["delimiter"])
 
 
-def make_reader(adapter: Adapter, *, tenant: Tenant, source: Source, options: ReadingOptions) -> RowReader:
-    """Raises BadSource for names and values that can't be meant."""
+def make_reader(
+    adapter: Adapter, *, tenant: Tenant, source: Source, options: ReadingOptions, who: Mapping[str, Any] | None = None
+) -> RowReader:
+    """With `who`, its postings are packed for them. Raises BadSource for names and values that can't be meant."""
     header = source.columns()
     names = resolve_names(
         adapter.columns,
@@ -39,4 +42,11 @@ def make_reader(adapter: Adapter, *, tenant: Tenant, source: Source, options: Re
         complete=source.format == CSV,
     )
     defaults = {**adapter.defaults(tenant), **read_defaults(adapter.columns, options.set)}
-    return RowReader(adapter.columns, prepare=adapter.prepare, names=names, defaults=defaults, format=source.format, header=header)
+    prepare = adapter.prepare if who is None else partial(_prepare_and_pack, adapter, who)
+    return RowReader(adapter.columns, prepare=prepare, names=names, defaults=defaults, format=source.format, header=header)
+
+
+def _prepare_and_pack(adapter: Adapter, who: Mapping[str, Any], values: dict[str, Any]) -> Posting:
+    posting = adapter.prepare(values)
+    adapter.pack(posting, who)
+    return posting

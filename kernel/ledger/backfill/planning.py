@@ -53,6 +53,7 @@ class Planner:
     def take(self, rows: Sequence[Row]) -> None:
         postings = [row.posting for row in rows if row.posting is not None]
         self.adapter.complete(self.tenant, postings)
+        self.adapter.foresee(self.tenant, postings)
         keys = [posting.key for posting in postings]
         keys += [posting.rests_on for posting in postings if posting.rests_on is not None]
         found = self.adapter.existing(self.tenant, keys)

@@ -1,18 +1,19 @@
 """From a record of the file to a posting the ledger could take, or to every reason why not."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
+
+import msgspec
 
 from kernel.ledger.backfill.columns import Column, Invalid
 from kernel.ledger.backfill.errors import BadSource
 from kernel.ledger.backfill.sources import CSV, Record
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(msgspec.Struct, frozen=True):
     """One reason why a row can't be posted. `column` is the file's own name for it, or empty where the whole row is meant."""
 
     column: str
@@ -40,12 +41,12 @@ class Left:
     unit: str
 
 
-@dataclass(slots=True)
-class Posting:
-    """A row as its ledger will take it.
+class Posting(msgspec.Struct):
+    """A row as its ledger will take it. A struct, because they come from another process and structs are cheap to send.
 
-    `key` is the ledger's own idempotency key as one text, `digest` the digest of the facts the ledger compares. `body` is what the adapter
-    hands to its service. `amounts` are (unit, amount) for sums; `effects` (account, signed amount) for balances, in order.
+    `key` is the ledger's own idempotency key as one text, `digest` the digest of the facts the ledger compares. `body` is the adapter's
+    own; `line` is what goes to the ledger's service, encoded, where the rows are to be posted. `amounts` are (unit, amount) for sums;
+    `effects` (account, signed amount) for balances, in order, where they are planned.
     """
 
     key: str
@@ -55,6 +56,7 @@ class Posting:
     occurred_at: datetime
     amounts: Sequence[tuple[str, Decimal]] = ()
     effects: Sequence[tuple[str, Decimal]] = ()
+    line: bytes = b""
     # The key of a posting that must be in the book, or earlier in the file, before this one.
     rests_on: str | None = None
     # What later ones may take back of this posting; and, once the plan has met its ground in the same file, of that one.
@@ -62,8 +64,7 @@ class Posting:
     ground: Left | None = None
 
 
-@dataclass(slots=True)
-class Row:
+class Row(msgspec.Struct):
     """A record and what became of it: a posting, or problems."""
 
     line: int
@@ -71,7 +72,7 @@ class Row:
     end: int
     raw: bytes
     posting: Posting | None = None
-    problems: list[Problem] = field(default_factory=list)
+    problems: list[Problem] = msgspec.field(default_factory=list)
 
 
 class RowReader:
@@ -90,6 +91,7 @@ class RowReader:
         self.prepare = prepare
         self.defaults = dict(defaults)
         self.required = [column.name for column in columns if column.required and column.name not in defaults]
+        self.needed = frozenset(self.required)
         self.is_csv = format == CSV
         self.width = len(header)
         self.names = dict(names)
@@ -106,7 +108,8 @@ class RowReader:
             row.problems.append(Problem("", "unreadable", record.fault))
             return row
         values = self._csv_values(record.fields, row.problems) if self.is_csv else self._json_values(record.fields, row.problems)
-        row.problems += self._missing(values, row.problems)
+        if not self.needed <= values.keys():
+            row.problems += self._missing(values, row.problems)
         if row.problems:
             return row
         try:
