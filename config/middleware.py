@@ -48,8 +48,7 @@ class RequestLogMiddleware:
         started = time.perf_counter()
         request_id = _request_id(request)
         request.META["HTTP_X_REQUEST_ID"] = request.request_id = request_id
-        structlog.contextvars.clear_contextvars()
-        structlog.contextvars.bind_contextvars(request_id=request_id)
+        bound = structlog.contextvars.bind_contextvars(request_id=request_id)
         try:
             response = self.get_response(request)
             response.headers["X-Request-ID"] = request_id
@@ -59,7 +58,7 @@ class RequestLogMiddleware:
             _log_answer(request, response, duration_ms=round((time.perf_counter() - started) * 1000, 2))
             return response
         finally:
-            structlog.contextvars.clear_contextvars()
+            structlog.contextvars.reset_contextvars(**bound)
 
 
 def _request_id(request: HttpRequest) -> str:
@@ -89,13 +88,16 @@ def _who(request: HttpRequest) -> dict[str, Any]:
 
 
 class OnlyOffice:
-    """Steps aside for every path outside the admin."""
+    """Steps aside for every path outside the admin, and so do all of them that come right after it."""
 
-    get_response: Callable[[HttpRequest], HttpResponse]
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        super().__init__(get_response)  # type: ignore[call-arg]
+        # Django hides the next one in a function, which carries its attributes.
+        self.beyond = getattr(get_response, "beyond", get_response)
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if not request.path_info.startswith(OFFICE):
-            return self.get_response(request)
+            return self.beyond(request)
         return super().__call__(request)  # type: ignore[misc]
 
 
@@ -114,17 +116,21 @@ class OfficeAuthenticationMiddleware(OnlyOffice, AuthenticationMiddleware):
     pass
 
 
-class OfficeTimeZoneMiddleware:
+class TimeZoneMiddleware:
     """Shows staff the times of their own zone."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if not request.path_info.startswith(OFFICE) or not request.user.is_authenticated:
+        if not request.user.is_authenticated:
             return self.get_response(request)
         with timezone.override(scope_of(request.user).zone):
             return self.get_response(request)
+
+
+class OfficeTimeZoneMiddleware(OnlyOffice, TimeZoneMiddleware):
+    pass
 
 
 class OfficeMessageMiddleware(OnlyOffice, MessageMiddleware):

@@ -12,6 +12,8 @@ import structlog
 from django.core.exceptions import ImproperlyConfigured
 from django.urls import reverse_lazy
 
+from config.log_lines import JsonLines
+
 # numeric(38,18) needs 38 digits and sums of it more; Python's default of 28 would round silently.
 # Threads copy DefaultContext, so it must be set before the first one starts.
 decimal.DefaultContext.prec = 60
@@ -228,15 +230,7 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
-        "json": {
-            "()": structlog.stdlib.ProcessorFormatter,
-            "processors": [
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.format_exc_info,
-                structlog.processors.JSONRenderer(),
-            ],
-            "foreign_pre_chain": _SHARED_PROCESSORS,
-        },
+        "json": {"()": JsonLines, "foreign_pre_chain": _SHARED_PROCESSORS},
         "console": {
             "()": structlog.stdlib.ProcessorFormatter,
             "processors": [

@@ -1,15 +1,35 @@
 """Every address. The three APIs have no trailing slashes; nothing is ever redirected but the pages for people."""
 
+from functools import cached_property
+
 from django.contrib import admin
-from django.urls import include, path
+from django.urls import ResolverMatch, URLResolver, include, path
+from django.urls.resolvers import RoutePattern
 from django.views.generic import RedirectView
 
 from config import views
 from config.apis import ROUTED
 
+
+class Known(URLResolver):
+    """Remembers what it found for each address without parameters, of which there are few: every POST goes to one of them."""
+
+    def resolve(self, path: str) -> ResolverMatch:
+        match = self._known.get(path)
+        if match is None:
+            match = super().resolve(path)
+            if not match.args and not match.kwargs:
+                self._known[path] = match
+        return match
+
+    @cached_property
+    def _known(self) -> dict[str, ResolverMatch]:
+        return {}
+
+
 urlpatterns = [
     # First what is called most: every pattern before it is tried in vain.
-    *(path("", include(urls)) for urls in ROUTED),
+    Known(RoutePattern(""), [path("", include(urls)) for urls in ROUTED]),
     path("", views.landing, name="landing"),
     path("livez", views.livez, name="livez"),
     path("readyz", views.readyz, name="readyz"),

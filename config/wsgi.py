@@ -2,7 +2,21 @@
 
 import os
 
+from django.conf import settings
+from django.core import signals
+from django.core.cache import close_caches
+from django.core.handlers.base import reset_urlconf
 from django.core.wsgi import get_wsgi_application
+from django.db import close_old_connections, reset_queries
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 application = get_wsgi_application()
+
+# Around every request Django looks after what none of ours leaves behind: connections still open from the request before (each closes its
+# own), a log of queries (kept with DEBUG alone), connections to a cache (ours is in the process), addresses of a request's own (none has
+# any). It took a tenth of what an API call costs outside the ledger.
+signals.request_started.disconnect(close_old_connections)
+signals.request_finished.disconnect(close_caches)
+signals.request_finished.disconnect(reset_urlconf)
+if not settings.DEBUG:
+    signals.request_started.disconnect(reset_queries)

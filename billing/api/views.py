@@ -5,8 +5,7 @@ from itertools import groupby
 from typing import Any
 from uuid import UUID
 
-from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
-from rest_framework.request import Request
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 
 from billing import selectors, services, statements
 from billing.api.dialect import dialect
@@ -44,14 +43,14 @@ class TransactionViewSet(BillingViewSet):
         refuses=("insufficient", "idempotency_conflict", "out_of_range"),
         replays=True,
     )
-    def create(self, request: Request) -> HttpResponse:
+    def create(self, request: HttpRequest) -> HttpResponse:
         """Record a transaction"""
         body = self.read(TransactionRequest)
         row = services.record_transaction(**self.who(), **body)
         return self.reply(TransactionReply, row, replayed=row.outcome == "replayed")
 
     @operation(summary="List Transactions", query=TransactionQuery, reply=TransactionReply, paged=True)
-    def list(self, request: Request) -> HttpResponse:
+    def list(self, request: HttpRequest) -> HttpResponse:
         """Newest first, by the time they were booked; by the time they happened where occurred_from or occurred_to is given."""
         query = self.query(TransactionQuery)
         limit, cursor = query.pop("limit"), query.pop("cursor")
@@ -60,7 +59,7 @@ class TransactionViewSet(BillingViewSet):
         return self.page(TransactionReply, rows, limit=limit, after=cursor, key=(time, "id"))
 
     @operation(summary="Get Transaction", reply=TransactionReply)
-    def retrieve(self, request: Request, transaction_id: UUID) -> HttpResponse:
+    def retrieve(self, request: HttpRequest, transaction_id: UUID) -> HttpResponse:
         """One entry; its reversals show in reversed_amount and reversed_by."""
         row = selectors.get_transaction(tenant_id=self.caller.tenant_id, transaction_id=transaction_id)
         return self.reply(TransactionReply, row)
@@ -72,7 +71,7 @@ class TransactionViewSet(BillingViewSet):
         refuses=("insufficient", "idempotency_conflict", "already_reversed", "not_reversible", "exceeds_original"),
         replays=True,
     )
-    def reverse(self, request: Request, transaction_id: UUID) -> HttpResponse:
+    def reverse(self, request: HttpRequest, transaction_id: UUID) -> HttpResponse:
         """Take a transaction back, whole or in parts; the reply is the reversing entry."""
         body: dict[str, Any] = self.read(ReversalRequest)
         row = services.reverse_transaction(**self.who(), transaction_id=transaction_id, **body)
@@ -81,7 +80,7 @@ class TransactionViewSet(BillingViewSet):
     @operation(
         summary="Record Transactions", body=BatchRequest, reply=BatchReply, refuses=("insufficient", "idempotency_conflict", "out_of_range")
     )
-    def record_batch(self, request: Request) -> HttpResponse:
+    def record_batch(self, request: HttpRequest) -> HttpResponse:
         """Record up to 1,000 transactions, each on its own merits; with atomic, all or none, and then with the first refusal's status."""
         body = self.read(BatchRequest)
         items, atomic = body["transactions"], body["atomic"]
@@ -96,7 +95,7 @@ class TransactionViewSet(BillingViewSet):
 
 class WalletViewSet(BillingViewSet):
     @operation(summary="Get Wallet", query=WalletQuery, reply=WalletsReply)
-    def balance(self, request: Request) -> HttpResponse:
+    def balance(self, request: HttpRequest) -> HttpResponse:
         """What the account has, now or at a moment past, in every currency."""
         query = self.query(WalletQuery)
         wallets = list(selectors.list_wallets(tenant_id=self.caller.tenant_id))
@@ -108,7 +107,7 @@ class WalletViewSet(BillingViewSet):
         return self.reply(WalletsReply, {"currency": currency, "balance": balance, "as_of": query["as_of"], "wallets": wallets})
 
     @operation(summary="Get Statement", query=StatementQuery, reply=StatementReply, other_media=tuple(MEDIA.values()))
-    def statement(self, request: Request) -> HttpResponseBase:
+    def statement(self, request: HttpRequest) -> HttpResponseBase:
         """Opening balance, every entry, closing balance: as JSON, as CSV, or as a page to print."""
         query = self.query(StatementQuery)
         form = query.pop("format") or _accepted(request)
@@ -126,14 +125,14 @@ class WalletViewSet(BillingViewSet):
 
 class TypeViewSet(BillingViewSet):
     @operation(summary="List Transaction Types", reply=TypesReply)
-    def list(self, request: Request) -> HttpResponse:
+    def list(self, request: HttpRequest) -> HttpResponse:
         """The account's catalogue by code: what is shipped, what is its own, and what came in uncatalogued."""
         return self.reply(TypesReply, {"items": selectors.list_types(tenant_id=self.caller.tenant_id)})
 
 
 class AgentViewSet(BillingViewSet):
     @operation(summary="Get Agent Summary", query=AgentQuery, reply=AgentReply)
-    def summary(self, request: Request, agent_id: str) -> HttpResponse:
+    def summary(self, request: HttpRequest, agent_id: str) -> HttpResponse:
         """What an agent's entries came to; zeros for an agent that has none."""
         query = self.query(AgentQuery)
         totals = selectors.agent_totals(
@@ -147,7 +146,7 @@ class AgentViewSet(BillingViewSet):
         return self.reply(AgentReply, {"agent_id": agent_id, "currencies": currencies, "totals": totals})
 
 
-def _accepted(request: Request) -> str:
+def _accepted(request: HttpRequest) -> str:
     """The form that the Accept header asks for first; JSON where it names none of ours."""
     forms = {"application/json": "json"} | {media_type: form for form, media_type in MEDIA.items()}
     kinds = (part.partition(";")[0].strip().lower() for part in request.headers.get("Accept", "").split(","))

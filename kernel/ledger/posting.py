@@ -2,14 +2,14 @@
 
 import functools
 from collections import namedtuple
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from typing import Any, NamedTuple
 
 import msgspec
 from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, IntegrityError, OperationalError, connections, transaction
-from psycopg import Cursor
+from psycopg import Connection, Cursor
 from psycopg import Error as PsycopgError
 from psycopg.rows import no_result
 
@@ -64,12 +64,38 @@ def run(statement: str, parameters: Sequence[Any] = (), *, using: str = DEFAULT_
     Django's own cursor prepares nothing (it binds on the client); psycopg's on the same connection does, at less than half the time.
     Raises Django's database errors.
     """
-    connection = connections[using]
-    connection.ensure_connection()
-    with connection.wrap_database_errors, Cursor(connection.connection, row_factory=_rows_named) as cursor:
-        if connection.queries_logged:
-            # Django's log doesn't see this cursor; who counts queries must.
-            connection.queries_log.append({"sql": statement, "time": ""})
+    with _connected(using) as connected:
+        return _run(connected, statement, parameters, using=using)
+
+
+@contextmanager
+def _connected(using: str) -> Iterator["Connection[Any]"]:
+    """The thread's own connection if it has one open, else one of the pool's for as long as it is needed. Raises Django's database errors.
+
+    Django itself would keep a pooled one until the request is answered, and making it ready takes as long as sending the statement does.
+    """
+    connection: Any = connections[using]
+    is_open = connection.connection is not None or connection.in_atomic_block
+    with connection.wrap_database_errors:
+        if is_open or not (pool := connection.pool):
+            connection.ensure_connection()
+            yield connection.connection
+            return
+        pool.open()
+        borrowed = pool.getconn()
+        try:
+            # Whoever had it before may have left it otherwise; then what is posted here would be rolled back.
+            borrowed.autocommit = True
+            yield borrowed
+        finally:
+            pool.putconn(borrowed)
+
+
+def _run(connected: "Connection[Any]", statement: str, parameters: Sequence[Any], *, using: str) -> list[Any]:
+    if connections[using].queries_logged:
+        # Django's log doesn't see this cursor; who counts queries must.
+        connections[using].queries_log.append({"sql": statement, "time": ""})
+    with Cursor(connected, row_factory=_rows_named) as cursor:
         cursor.execute(statement, parameters, prepare=True)
         return cursor.fetchall()
 
@@ -143,9 +169,9 @@ def _call(function: Any, postings: Sequence[Any], lock_timeout_ms: int | None = 
     for _ in range(RACES_AT_MOST):
         try:
             # Alone, the statement is its own transaction; inside one, a savepoint keeps the outer one usable.
-            with transaction.atomic(using=using) if connections[using].in_atomic_block else nullcontext():
-                outcomes = run(statement, parameters, using=using)
-                forget_outgrown_plans(connections[using].connection, postings=len(postings))
+            with transaction.atomic(using=using) if connections[using].in_atomic_block else nullcontext(), _connected(using) as connected:
+                outcomes = _run(connected, statement, parameters, using=using)
+                forget_outgrown_plans(connected, postings=len(postings))
                 return outcomes
         except (IntegrityError, OperationalError) as error:
             if not _is_lost_race(error, races):

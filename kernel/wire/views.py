@@ -13,13 +13,11 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from rest_framework.parsers import JSONParser
 from rest_framework.renderers import JSONRenderer
-from rest_framework.request import Request
 from rest_framework.viewsets import ViewSet
-from structlog.contextvars import get_contextvars
 
 from kernel.tenants.services import Caller
 from kernel.wire import json, serializers, streams
-from kernel.wire.authentication import SAFE_METHODS, KeyAuthentication, acting, authorize
+from kernel.wire.authentication import SAFE_METHODS, KeyAuthentication, acting, authenticate, authorize
 from kernel.wire.dialect import Dialect
 from kernel.wire.pagination import Page, page_of
 from kernel.wire.problems import FieldProblem, Invalid, Problem, Refused, RequestRefused, problem_of
@@ -38,6 +36,7 @@ class LedgerViewSet(ViewSet):
     # Actions that must say for whom they act.
     requires_on_behalf_of: ClassVar[frozenset[str]] = frozenset()
 
+    # For the schema's sake; `initial` is what asks.
     authentication_classes = (KeyAuthentication,)
     permission_classes = ()
     throttle_classes = ()
@@ -47,7 +46,6 @@ class LedgerViewSet(ViewSet):
     metadata_class = None
 
     caller: Caller
-    # Django's own request; REST framework's passes each attribute on at a price.
     http: HttpRequest
 
     # What a method of an app says.
@@ -79,7 +77,7 @@ class LedgerViewSet(ViewSet):
 
     def request_id(self) -> str:
         """The id under which this request is logged; what a caller sends as X-Request-ID, if it is fit to be kept."""
-        given = str(get_contextvars().get("request_id", ""))
+        given = str(getattr(self.http, "request_id", ""))
         return given[:128] if given.isascii() and given.isprintable() else ""
 
     def idempotency_key(self) -> str | None:
@@ -139,21 +137,27 @@ class LedgerViewSet(ViewSet):
 
     # What REST framework asks.
 
-    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        self.http = request._request
-        self.dialect.check_request(self.http)
+    def initialize_request(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpRequest:
+        """Django's own request: REST framework's would pass each attribute on at a price."""
+        self.http = request
+        self.action = self.action_map.get((request.method or "").lower())
+        return request
+
+    def initial(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
+        self.dialect.check_request(request)
         if request.method == "OPTIONS":
             return
         if self.action is None:
             raise RequestRefused("method_not_allowed", allowed=self.allowed_methods)
         for value in kwargs.values():
             _check_path(value)
-        caller = request.user
+        # Where the log finds out who called.
+        request.user = caller = authenticate(request)
         authorize(caller=caller, ledger=self.ledger, method=request.method or "")
-        account = self.http.META.get("HTTP_ON_BEHALF_OF")
+        account = request.META.get("HTTP_ON_BEHALF_OF")
         self.caller = acting(caller=caller, account=account, is_required=self.action in self.requires_on_behalf_of)
 
-    def options(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:
+    def options(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         return HttpResponse(status=204, headers={"Allow": ", ".join(self.allowed_methods)})
 
     def get_exception_handler(self) -> Callable[[Exception, dict[str, Any]], HttpResponse]:
@@ -164,17 +168,17 @@ class LedgerViewSet(ViewSet):
         """None: Allow belongs to a 405, and there is nothing to vary on."""
         return {}
 
-    def get_authenticate_header(self, request: Request) -> None:
+    def get_authenticate_header(self, request: HttpRequest) -> None:
         """The challenge is the dialect's to word."""
 
     def refuse(self, exception: Exception, context: dict[str, Any]) -> HttpResponse:
         """The error reply for whatever was raised."""
-        request = self.request._request
+        request = self.http
         problem = problem_of(exception) or unforeseen(exception, request=request)
         return error_response(dialect=self.dialect, problem=problem, request=request)
 
-    def finalize_response(self, request: Request, response: HttpResponse, *args: Any, **kwargs: Any) -> HttpResponse:
-        for name, value in self.dialect.reply_headers(request._request).items():
+    def finalize_response(self, request: HttpRequest, response: HttpResponse, *args: Any, **kwargs: Any) -> HttpResponse:
+        for name, value in self.dialect.reply_headers(request).items():
             response.headers[name] = value
         return response
 

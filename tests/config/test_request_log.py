@@ -55,6 +55,13 @@ def test_a_request_writes_one_line_that_says_what_was_asked_and_how_it_ended(cli
     }
 
 
+def test_a_line_with_what_no_encoding_holds_is_written_all_the_same(lines):
+    structlog.get_logger("countinghouse.test").info("odd", text="half a \ud83d", thing=UUID(int=7), kind=object)
+    (line,) = lines()
+    assert line["text"].startswith("half a ")
+    assert (line["event"], line["level"], line["logger"]) == ("odd", "info", "countinghouse.test")
+
+
 def test_no_secret_of_a_request_reaches_the_log(client, lines):
     client.post("/nope?token=TOPSECRET", data="TOPSECRET", content_type="text/plain", headers=SECRETS)
     assert "TOPSECRET" not in json.dumps(lines())

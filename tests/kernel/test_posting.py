@@ -14,13 +14,13 @@ def failing(monkeypatch, cause, *, times):
     """A database that refuses so often, and then answers."""
     calls = []
 
-    def run(statement, parameters, *, using):
+    def run(connected, statement, parameters, *, using):
         calls.append(statement)
         if len(calls) <= times:
             raise OperationalError from cause
         return ["answer"]
 
-    monkeypatch.setattr(posting, "run", run)
+    monkeypatch.setattr(posting, "_run", run)
     return calls
 
 

@@ -1,0 +1,66 @@
+"""A statement outside a transaction takes a pooled connection for as long as it needs it, and gives it back as it should be."""
+
+import psycopg_pool
+import pytest
+from django.db import OperationalError, ProgrammingError, connection, connections
+
+from kernel.ledger import posting
+
+pytestmark = pytest.mark.django_db(transaction=True)
+ONE = "SELECT pg_backend_pid() AS backend, current_setting('application_name') AS name"
+
+
+@pytest.fixture
+def pooled(monkeypatch):
+    """A road to the same database with one pooled connection."""
+    options = connection.settings_dict["OPTIONS"] | {"pool": {"min_size": 1, "max_size": 1, "timeout": 0.2}}
+    road = type(connections["default"])(connection.settings_dict | {"CONN_MAX_AGE": 0, "OPTIONS": options})
+    monkeypatch.setattr(posting, "connections", {"default": road})
+    yield road
+    road.close()
+    road.close_pool()
+
+
+def idle(road):
+    return road.pool.get_stats()["pool_available"]
+
+
+def test_it_is_given_back_as_soon_as_the_rows_are_there(pooled):
+    first, second = (posting.run(ONE)[0].backend for _ in range(2))
+    assert first == second
+    assert pooled.connection is None
+    assert idle(pooled) == 1
+
+
+def test_it_is_given_back_where_the_database_refuses(pooled):
+    with pytest.raises(ProgrammingError):
+        posting.run("SELECT nothing_of_this_name")
+    assert idle(pooled) == 1
+    assert posting.run(ONE)
+
+
+def test_a_thread_that_has_one_open_goes_on_with_that(pooled):
+    with pooled.cursor() as cursor:
+        cursor.execute("SET application_name = 'mine'")
+    assert posting.run(ONE)[0].name == "mine"
+    assert pooled.connection is not None
+
+
+def test_what_is_run_on_one_that_somebody_left_within_a_transaction_is_kept(pooled):
+    posting.run(ONE)
+    left = pooled.pool.getconn()
+    left.autocommit = False
+    pooled.pool.putconn(left)
+    posting.run("SELECT set_config('application_name', 'kept', false) AS name")
+    assert posting.run(ONE)[0].name == "kept"
+
+
+def test_where_the_pool_has_none_left_the_refusal_is_the_databases(pooled):
+    posting.run(ONE)
+    taken = pooled.pool.getconn()
+    try:
+        with pytest.raises(OperationalError) as refused:
+            posting.run(ONE)
+        assert isinstance(refused.value.__cause__, psycopg_pool.PoolTimeout)
+    finally:
+        pooled.pool.putconn(taken)
