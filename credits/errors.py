@@ -119,17 +119,18 @@ refuses("credits_recurringgrant_priority_range", InvalidValue, field="priority",
 refuses("credits_recurringgrant_months_range", InvalidValue, field="every_months", reason="out_of_range")
 refuses("credits_recurringgrant_cap_not_negative", InvalidValue, field="rollover_cap", reason="negative")
 refuses("credits_recurringgrant_cost_not_negative", InvalidValue, field="cost_of_credit", reason="negative")
+# Only a file can name the schedule and the period of a grant.
+refuses("credits_grant_schedule_fkey", NotFound, kind="schedule")
+refuses("credits_grant_period", InvalidValue, field="period", reason="taken")
 
 # Only a fault of ours breaks these: the posting functions decide before the database has to.
 is_internal(
-    "credits_grant_period",
     "credits_grant_period_check",
     "credits_recurringgrant_next_period_check",
     "credits_grant_schedule_with_period",
     "credits_grant_balance_not_negative",
     "credits_grant_balance_finite",
     "credits_grant_held_within_balance",
-    "credits_grant_schedule_fkey",
     "credits_transaction_numbered",
     "credits_transaction_balance_not_negative",
     "credits_transaction_balance_after_finite",

@@ -38,11 +38,13 @@ from kernel.ledger.backfill.keys import told
 from kernel.ledger.backfill.rows import Left, Posting, RowRefused
 from kernel.ledger.identifiers import new_id
 from kernel.ledger.models import BackfillRun
-from kernel.ledger.posting import encoded
+from kernel.ledger.posting import encoded, encoded_with
 from kernel.tenants.models import Tenant
 
 LONGEST_DESCRIPTION = 100_000
 WALLET, LEFT = "wallet ", "left of "
+# What is needed of a packed row that takes nothing back.
+NEEDED = ("amount", "currency", "direction", "type_label")
 
 
 class TransactionsAdapter(Adapter):
@@ -51,7 +53,7 @@ class TransactionsAdapter(Adapter):
     command = "backfill_billing_transactions"
     noun = "billing transactions"
     facts = FACTS
-    left_out = ("direction", "effect", "entry_number", "balance_after", "flags", "created_at", "actor", "request_id")
+    left_out = ("effect", "entry_number", "balance_after", "flags", "created_at", "actor", "request_id")
     columns = (
         Column("reference_id", text(at_most=REFERENCE_LENGTH), required=True, help="the file's own id; with the type it is the key"),
         Column("type", text(at_most=TYPE_LENGTH), required=True, help="topup, usage, ...: says which way the amount goes"),
@@ -68,6 +70,8 @@ class TransactionsAdapter(Adapter):
         Column("reason", text(at_most=REASON_LENGTH), help="of a reversal, for people"),
         Column("id", identifier, help="a UUID to be kept (default: a new one)"),
         Column("facts_digest", digest_text, help="from an export: keeps the answer to a repeated call as it was"),
+        Column("direction", one_of(*Direction.values), help="which way the type goes, where the book doesn't know it yet"),
+        Column("type_label", text(at_most=200), help="and what the catalogue calls it"),
     )
 
     def prepare(self, values: dict[str, Any]) -> Posting:
@@ -91,7 +95,7 @@ class TransactionsAdapter(Adapter):
         facts = {**values, "reverses": None, "facts_digest": posting.digest.hex()}
         posting.line = encoded({**services.history_line(facts), **who})
         if posting.rests_on is None:
-            posting.body["values"] = {name: values[name] for name in ("amount", "currency") if name in values}
+            posting.body["values"] = {name: values[name] for name in NEEDED if name in values}
 
     def complete(self, tenant: Tenant, postings: Sequence[Posting]) -> None:
         directions = lookups.directions(tenant_id=tenant.id, codes={posting.kind for posting in postings})
@@ -100,12 +104,27 @@ class TransactionsAdapter(Adapter):
         found = lookups.by_key(tenant_id=tenant.id, keys=grounds) if grounds else []
         originals = {(kind, reference): (identifier, unit) for kind, reference, identifier, _, unit, _ in found}
         for posting in postings:
-            shipped = SHIPPED_TYPES.get(posting.kind)
-            direction = directions.get(posting.kind, (str(shipped[1]), True) if shipped else (str(Direction.SIGNED), False))
-            posting.body["unknown_type"] = strict and not direction[1]
-            self._give_amount(tenant, posting, direction[0])
+            known = directions.get(posting.kind) or self._new_type(posting, is_strict=strict)
+            posting.body["unknown_type"] = strict and not known[1]
+            posting.body["direction"] = known[0]
+            self._give_amount(tenant, posting, known[0])
             if posting.rests_on is not None:
                 self._name_original(posting, *originals.get(parts_of(posting.rests_on), (None, "")))
+
+    def _new_type(self, posting: Posting, *, is_strict: bool) -> tuple[str, bool]:
+        """Direction of a type that the book hasn't met, and whether it will be catalogued: as the file knows it, else a shipped one.
+
+        What a strict tenant's catalogue lacks no file may add.
+        """
+        values = posting.body["values"]
+        label, shipped = SHIPPED_TYPES.get(posting.kind, (None, None))
+        direction = shipped if is_strict else values.get("direction") or shipped
+        if direction is None or (direction == Direction.SIGNED and shipped is None and "type_label" not in values):
+            return str(Direction.SIGNED), False
+        if posting.line and not is_strict and "direction" in values:
+            laid = {"shipped_label": values.get("type_label") or label or posting.kind, "shipped_direction": direction}
+            posting.line = encoded_with(posting.line, laid)
+        return str(direction), True
 
     def _give_amount(self, tenant: Tenant, posting: Posting, direction: str) -> None:
         values = posting.body["values"]
@@ -161,10 +180,8 @@ class TransactionsAdapter(Adapter):
         return wallet_account(name, name.removeprefix(WALLET), Decimal(0), floor, None)
 
     def refusal(self, account: Account, posting: Posting, effect: Decimal) -> Outcome | None:
-        if posting.body["unknown_type"]:
-            return Outcome("unknown_type", f"the tenant is strict, and its catalogue has no type {posting.kind}")
-        if posting.body["negative"]:
-            return Outcome("invalid_value", f"amount: type {posting.kind} takes a magnitude, not a negative amount")
+        if (unfit := unfit_type(posting)) is not None:
+            return unfit
         if account.terms.get("is_reversal"):
             return Outcome("not_reversible", f"{account.label} is itself a reversal")
         if account.name.startswith(LEFT) and account.unit != posting.amounts[0][0]:
@@ -183,9 +200,19 @@ class TransactionsAdapter(Adapter):
         for together in in_calls(postings):
             if together[0].rests_on is not None:
                 self.complete(tenant, together)
-            answers = services.record_history([posting.line for posting in together])
-            outcomes += map(told_of, together, answers)
+            outcomes += self._post_together(tenant, together)
         return outcomes
+
+    def _post_together(self, tenant: Tenant, postings: Sequence[Posting]) -> Iterable[Outcome]:
+        turned = {posting.key: refused for posting in postings if (refused := turned_around(posting)) is not None}
+        if not turned:
+            return map(told_of, postings, services.record_history([posting.line for posting in postings]))
+        # What is in the book already is no new row to be refused.
+        for known in self.existing(tenant, list(turned)):
+            del turned[known]
+        fresh = [posting for posting in postings if posting.key not in turned]
+        posted = map(told_of, fresh, services.record_history([posting.line for posting in fresh]) if fresh else ())
+        return [turned.get(posting.key) or next(posted) for posting in postings]
 
     def blockers(self, tenant: Tenant, run: BackfillRun, *, at_most: int) -> Iterable[Blocker]:
         for kind, reference in lookups.reversals_of_others(tenant_id=tenant.id, request_id=run.request_id, at_most=at_most):
@@ -198,6 +225,24 @@ class TransactionsAdapter(Adapter):
             tenant_id=tenant.id, actor=actor, request_id=run.undo_request_id, of=run.request_id, at_most=at_most
         )
         return UndoStep(reversed=reversed_rows)
+
+
+def unfit_type(posting: Posting) -> Outcome | None:
+    """Why the row's type doesn't go with the catalogue or with its amount; None where it does."""
+    if posting.body["unknown_type"]:
+        return Outcome("unknown_type", f"the tenant is strict, and its catalogue has no type {posting.kind}")
+    if posting.body["negative"]:
+        return Outcome("invalid_value", f"amount: type {posting.kind} takes a magnitude, not a negative amount")
+    return turned_around(posting)
+
+
+def turned_around(posting: Posting) -> Outcome | None:
+    """The refusal of a row whose file knows its type the other way round: its amount would count with the wrong sign."""
+    told, known = posting.body["values"].get("direction"), posting.body["direction"]
+    # A type that may not be has no direction to differ from.
+    if posting.body["unknown_type"] or told in {None, known}:
+        return None
+    return Outcome("invalid_value", f"direction: type {posting.kind} is {known} in this book")
 
 
 def key_of(kind: str, reference: str) -> str:

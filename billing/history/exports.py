@@ -1,24 +1,80 @@
-"""A wallet's entries as its backfill reads them back."""
+"""The billing book as files: entries as their backfill reads them back, and how the tenant wants its book kept, for the record."""
 
-from kernel.ledger.exporting import Export, amount, digest, moment
+from kernel.ledger.exporting import Export, Field, Kind, fields
 
 EXPORTS = (
     Export(
         name="billing-transactions",
         says="every entry of every wallet",
         command="backfill_billing_transactions",
-        json_columns=frozenset({"metadata"}),
-        statement=f"""
-            SELECT entry.id::text, entry.reference_id, entry.type, {amount("entry.amount")} AS amount, entry.currency,
-                {moment("entry.occurred_at")} AS occurred_at, entry.agent_id, entry.description, entry.metadata,
-                original.reference_id AS reverses, nullif(entry.reason_code, '') AS reason_code, nullif(entry.reason, '') AS reason,
-                {digest("entry.facts_digest")} AS facts_digest, entry.direction, {amount("entry.effect")} AS effect,
-                entry.entry_number::text, {amount("entry.balance_after")} AS balance_after, array_to_string(entry.flags, ' ') AS flags,
-                {moment("entry.created_at")} AS created_at, entry.actor, entry.request_id
-            FROM billing_transaction entry
-            LEFT JOIN billing_transaction original ON original.tenant_id = entry.tenant_id AND original.id = entry.reverses_id
+        tables=("billing_transaction",),
+        row="entry",
+        fields=(
+            *fields("id", "reference_id", "type"),
+            Field("amount", kind=Kind.MONEY),
+            Field("currency"),
+            Field("occurred_at", kind=Kind.MOMENT),
+            *fields("agent_id", "description"),
+            Field("metadata", kind=Kind.JSON),
+            Field("reverses", "original.reference_id"),
+            Field("reason_code", "nullif(entry.reason_code, '')"),
+            Field("reason", "nullif(entry.reason, '')"),
+            Field("facts_digest", kind=Kind.DIGEST),
+            Field("direction"),
+            Field("type_label", "CASE WHEN kind.is_catalogued THEN kind.label END"),
+            Field("effect", kind=Kind.MONEY),
+            Field("entry_number", kind=Kind.WHOLE),
+            Field("balance_after", kind=Kind.MONEY),
+            Field("flags", "array_to_string(entry.flags, ' ')"),
+            Field("created_at", kind=Kind.MOMENT),
+            *fields("actor", "request_id"),
+        ),
+        source="""
+            billing_transaction AS entry
+            JOIN billing_transactiontype AS kind ON kind.tenant_id = entry.tenant_id AND kind.code = entry.type
+            LEFT JOIN billing_transaction AS original ON original.tenant_id = entry.tenant_id AND original.id = entry.reverses_id
             WHERE entry.tenant_id = %(tenant)s
             ORDER BY entry.wallet_id, entry.entry_number
-        """,  # noqa: S608 - made of constants
+        """,
+    ),
+    Export(
+        name="billing-types",
+        says="the catalogue of types, those that no entry has as well",
+        tables=("billing_transactiontype",),
+        row="kind",
+        fields=(
+            *fields("code", "label", "direction"),
+            Field("is_catalogued", kind=Kind.FLAG),
+            Field("created_at", kind=Kind.MOMENT),
+            Field("created_by"),
+        ),
+        source="billing_transactiontype AS kind WHERE kind.tenant_id = %(tenant)s ORDER BY kind.code",
+    ),
+    Export(
+        name="billing-wallets",
+        says="where each wallet stands, and its floor",
+        tables=("billing_wallet",),
+        row="wallet",
+        fields=(
+            *fields("id", "currency"),
+            *fields("balance", "floor", kind=Kind.MONEY),
+            Field("last_entry_number", kind=Kind.WHOLE),
+            *fields("last_entry_at", "created_at", kind=Kind.MOMENT),
+        ),
+        source="billing_wallet AS wallet WHERE wallet.tenant_id = %(tenant)s ORDER BY wallet.currency",
+    ),
+    Export(
+        name="billing-policy",
+        says="how the tenant wants its wallets kept",
+        tables=("billing_policy",),
+        row="policy",
+        fields=(
+            Field("strict_types", kind=Kind.FLAG),
+            Field("near_duplicate_seconds", kind=Kind.WHOLE),
+            Field("default_floor", kind=Kind.MONEY),
+            Field("updated_at", kind=Kind.MOMENT),
+            Field("updated_by"),
+        ),
+        source="billing_policy AS policy WHERE policy.tenant_id = %(tenant)s",
     ),
 )

@@ -1,35 +1,148 @@
-"""Grants and their transactions as their backfills read them back."""
+"""The credits book as files: grants and their transactions as their backfills read them back, and what else it holds, for the record."""
 
-from kernel.ledger.exporting import Export, amount, digest, moment
+from kernel.ledger.exporting import BOOKED, Export, Field, Kind, amount, digest, fields, moment
+
+# The draw that a transaction is a part of; the same on each of its parts, so that it comes in with whichever is first.
+CONSUMPTION = f"""
+    CASE WHEN draw.id IS NOT NULL THEN json_build_object(
+        'id', draw.id, 'customerId', draw.customer_id, 'amount', {amount("draw.amount")}, 'taken', {amount("draw.taken")},
+        'partial', draw.partial, 'currency', draw.currency, 'metricId', draw.metric_id, 'reason', draw.reason, 'invoiceId', draw.invoice_id,
+        'billingRunId', draw.billing_run_id, 'idempotencyKey', draw.idempotency_key, 'factsDigest', {digest("draw.facts_digest")},
+        'occurredAt', {moment("draw.occurred_at")}
+    ) END
+"""
+HOLD_LINES = f"""(
+    SELECT json_agg(json_build_object(
+        'id', line.id, 'grantId', line.grant_id, 'amount', {amount("line.amount")}, 'remaining', {amount("line.remaining")},
+        'chosenBy', line.chosen_by, 'createdAt', {moment("line.created_at")}
+    ) ORDER BY line.created_at, line.id)
+    FROM credits_holdline AS line WHERE line.tenant_id = hold.tenant_id AND line.hold_id = hold.id
+)"""  # noqa: S608 - made of constants
+HOLD_ENTRIES = f"""(
+    SELECT json_agg(json_build_object(
+        'id', entry.id, 'grantId', entry.grant_id, 'kind', entry.kind, 'amount', {amount("entry.amount")},
+        'heldAfter', {amount("entry.held_after")}, 'reason', entry.reason, 'occurredAt', {moment("entry.occurred_at")},
+        'createdAt', {moment("entry.created_at")}, 'actor', entry.actor, 'requestId', entry.request_id
+    ) ORDER BY entry.created_at, entry.id)
+    FROM credits_holdentry AS entry WHERE entry.tenant_id = hold.tenant_id AND entry.hold_id = hold.id
+)"""  # noqa: S608 - made of constants
+NAMED = (
+    *fields("id", "idempotency_key", "customer_id", "name", "unit_type", "currency"),
+    Field("metric_id", "nullif(account.metric_id, '')"),
+)
 
 EXPORTS = (
     Export(
+        name="credit-schedules",
+        says="every recurring grant, ended and cancelled ones too; before the grants that they issued",
+        command="backfill_credit_schedules",
+        tables=("credits_recurringgrant",),
+        row="account",
+        fields=(
+            *NAMED,
+            *fields("amount", "cost_of_credit", kind=Kind.MONEY),
+            Field("category"),
+            *fields("priority", "every_months", kind=Kind.WHOLE),
+            *fields("starts_on", "ends_on", kind=Kind.DAY),
+            Field("rollover_cap", kind=Kind.MONEY),
+            Field("status"),
+            Field("next_period", kind=Kind.WHOLE),
+            Field("facts_digest", kind=Kind.DIGEST),
+            Field("next_on", kind=Kind.DAY),
+            *BOOKED,
+        ),
+        source="credits_recurringgrant AS account WHERE account.tenant_id = %(tenant)s ORDER BY account.created_at, account.id",
+    ),
+    Export(
         name="credit-grants",
-        says="every grant, deleted ones too",
+        says="every grant with its opening transaction, deleted ones too",
         command="backfill_credit_grants",
-        statement=f"""
-            SELECT id::text, idempotency_key, customer_id, name, unit_type, currency, nullif(metric_id, '') AS metric_id,
-                {amount("original_amount")} AS amount, {amount("cost_of_credit")} AS cost_of_credit, effective_date::text,
-                expiry_date::text,
-                category, priority::text, {digest("facts_digest")} AS facts_digest, {amount("balance")} AS balance,
-                {amount("held")} AS held, status, {moment("occurred_at")} AS occurred_at, {moment("created_at")} AS created_at, actor,
-                request_id
-            FROM credits_grant WHERE tenant_id = %(tenant)s ORDER BY created_at, id
-        """,  # noqa: S608 - made of constants
+        tables=("credits_grant", "credits_transaction"),
+        row="account",
+        fields=(
+            *NAMED,
+            Field("amount", "account.original_amount", kind=Kind.MONEY),
+            Field("cost_of_credit", kind=Kind.MONEY),
+            *fields("effective_date", "expiry_date", kind=Kind.DAY),
+            Field("category"),
+            Field("priority", kind=Kind.WHOLE),
+            Field("schedule_id"),
+            Field("period", kind=Kind.WHOLE),
+            Field("opening_id", "opening.id"),
+            Field("facts_digest", kind=Kind.DIGEST),
+            *fields("balance", "held", kind=Kind.MONEY),
+            Field("status"),
+            Field("closed_at", kind=Kind.MOMENT),
+            *BOOKED,
+        ),
+        source="""
+            credits_grant AS account
+            JOIN credits_transaction AS opening
+                ON opening.tenant_id = account.tenant_id AND opening.grant_id = account.id AND opening.entry_number = 1
+            WHERE account.tenant_id = %(tenant)s
+            ORDER BY account.created_at, account.id
+        """,
     ),
     Export(
         name="credit-transactions",
-        says="every transaction on every grant, but the opening ones, which come with the grants",
+        says="every transaction on every grant with the draw that it is a part of, but the opening ones, which come with the grants",
         command="backfill_credit_transactions",
-        json_columns=frozenset({"chosen_by"}),
-        statement=f"""
-            SELECT id::text, idempotency_key, grant_id::text, type, kind, {amount("amount")} AS amount,
-                {moment("occurred_at")} AS occurred_at, nullif(reason, '') AS reason, nullif(invoice_id, '') AS invoice_id,
-                nullif(billing_run_id, '') AS billing_run_id, reverses_id::text AS reverses, chosen_by::text,
-                {digest("facts_digest")} AS facts_digest, customer_id, entry_number::text, {amount("balance_after")} AS balance_after,
-                {amount("cost_basis")} AS cost_basis, consumption_id::text, hold_id::text, {moment("created_at")} AS created_at, actor,
-                request_id
-            FROM credits_transaction WHERE tenant_id = %(tenant)s AND kind <> 'opening' ORDER BY created_at, grant_id, entry_number
-        """,  # noqa: S608 - made of constants
+        tables=("credits_transaction", "credits_consumption"),
+        row="entry",
+        fields=(
+            *fields("id", "idempotency_key", "grant_id", "type", "kind"),
+            Field("amount", kind=Kind.MONEY),
+            Field("reason", "nullif(entry.reason, '')"),
+            Field("invoice_id", "nullif(entry.invoice_id, '')"),
+            Field("billing_run_id", "nullif(entry.billing_run_id, '')"),
+            Field("reverses", "entry.reverses_id"),
+            Field("chosen_by", kind=Kind.JSON),
+            Field("consumption", CONSUMPTION, kind=Kind.JSON),
+            Field("facts_digest", kind=Kind.DIGEST),
+            Field("customer_id"),
+            Field("entry_number", kind=Kind.WHOLE),
+            *fields("balance_after", "cost_basis", kind=Kind.MONEY),
+            *fields("consumption_id", "hold_id"),
+            *BOOKED,
+        ),
+        source="""
+            credits_transaction AS entry
+            LEFT JOIN credits_consumption AS draw ON draw.tenant_id = entry.tenant_id AND draw.id = entry.consumption_id
+            WHERE entry.tenant_id = %(tenant)s AND entry.kind <> 'opening'
+            ORDER BY entry.created_at, entry.grant_id, entry.entry_number
+        """,
+    ),
+    Export(
+        name="credit-consumptions",
+        says="every draw across a customer's grants, those that found nothing to take as well",
+        tables=("credits_consumption",),
+        row="draw",
+        fields=(
+            *fields("id", "idempotency_key", "customer_id", "currency", "metric_id"),
+            *fields("amount", "taken", kind=Kind.MONEY),
+            Field("partial", kind=Kind.FLAG),
+            *fields("reason", "invoice_id", "billing_run_id"),
+            Field("facts_digest", kind=Kind.DIGEST),
+            *BOOKED,
+        ),
+        source="credits_consumption AS draw WHERE draw.tenant_id = %(tenant)s ORDER BY draw.created_at, draw.id",
+    ),
+    Export(
+        name="credit-holds",
+        says="every hold with its lines and entries, closed ones too",
+        tables=("credits_hold", "credits_holdline", "credits_holdentry"),
+        row="hold",
+        fields=(
+            *fields("id", "idempotency_key", "customer_id", "currency", "metric_id"),
+            *fields("amount", "captured", kind=Kind.MONEY),
+            Field("reason"),
+            Field("status"),
+            *fields("expires_at", "closed_at", kind=Kind.MOMENT),
+            Field("lines", HOLD_LINES, kind=Kind.JSON),
+            Field("entries", HOLD_ENTRIES, kind=Kind.JSON),
+            *fields("facts_digest", "close_digest", kind=Kind.DIGEST),
+            *BOOKED,
+        ),
+        source="credits_hold AS hold WHERE hold.tenant_id = %(tenant)s ORDER BY hold.created_at, hold.id",
     ),
 )

@@ -14,6 +14,8 @@ from kernel.ledger.backfill.columns import (
     Column,
     currency,
     day,
+    identifier,
+    moment,
     money,
     money_from_json,
     one_of,
@@ -29,6 +31,8 @@ from kernel.ledger.models import BackfillRun
 from kernel.ledger.posting import encoded
 from kernel.tenants.models import Tenant
 
+SCHEDULE = "schedule "
+
 
 class GrantsAdapter(Adapter):
     """Grants, each with its opening transaction, keyed by idempotency_key or else by id."""
@@ -36,7 +40,7 @@ class GrantsAdapter(Adapter):
     command = "backfill_credit_grants"
     noun = "credit grants"
     facts = FACTS
-    left_out = ("balance", "held", "status", "created_at", "occurred_at", "actor", "request_id", "schedule_id", "period")
+    left_out = ("balance", "held", "status", "closed_at", "created_at", "actor", "request_id")
     columns = (
         *IDENTIFIED,
         Column("customer_id", text(at_most=255), required=True, help="whose credit it is"),
@@ -55,6 +59,10 @@ class GrantsAdapter(Adapter):
             help="0 to 100, lower goes first (default: 50)",
             from_json=whole_from_json(0, 100),
         ),
+        Column("occurred_at", moment, help="when it was granted (default: now, or the midnight of an earlier effective_date)"),
+        Column("opening_id", identifier, help="from an export: the id of its opening transaction"),
+        Column("schedule_id", identifier, help="from an export: the recurring grant that issued it"),
+        Column("period", whole(lowest=0, highest=99_999), help="and for which period", from_json=whole_from_json(0, 99_999)),
     )
 
     def defaults(self, tenant: Tenant) -> dict[str, Any]:
@@ -66,11 +74,14 @@ class GrantsAdapter(Adapter):
             raise RowRefused("cost_of_credit", "must not be negative")
         if values["unit_type"] != UnitType.METRIC:
             values.pop("metric_id", None)
+        if ("schedule_id" in values) != ("period" in values):
+            raise RowRefused("period", "belongs to a grant of a schedule, and such a grant needs it")
         try:
             line = services.grant_line(values)
         except InvalidValue as invalid:
             raise RowRefused(invalid.facts["field"], invalid.facts["reason"].replace("_", " ")) from invalid
         unit = values.get("metric_id") or values["currency"]
+        ordered = [(f"{SCHEDULE}{values['schedule_id']}", Decimal(0))] if "schedule_id" in values else []
         return Posting(
             key=key,
             digest=bytes.fromhex(line["facts_digest"][2:]),
@@ -78,7 +89,7 @@ class GrantsAdapter(Adapter):
             kind=f"grant ({values['category']})",
             occurred_at=datetime.combine(values["effective_date"], time(), tzinfo=UTC),
             amounts=((unit, values["amount"]),),
-            effects=((f"{unit}/{values['customer_id']}", values["amount"]),),
+            effects=(*ordered, (f"{unit}/{values['customer_id']}", values["amount"])),
         )
 
     def pack(self, posting: Posting, who: Mapping[str, Any]) -> None:
@@ -88,16 +99,22 @@ class GrantsAdapter(Adapter):
         return find_existing(lookups.grants_by_key, tenant, keys)
 
     def accounts(self, tenant: Tenant, names: Sequence[str]) -> Mapping[str, Account]:
-        parts = {name: name.partition("/") for name in names}
+        wanted = [name.removeprefix(SCHEDULE) for name in names if is_schedule(name)]
+        schedules = [f"{SCHEDULE}{found}" for found in lookups.known_schedules(tenant_id=tenant.id, ids=wanted)] if wanted else []
+        parts = {name: name.partition("/") for name in names if not is_schedule(name)}
         totals = lookups.customer_totals(tenant_id=tenant.id, customers=[customer for _, _, customer in parts.values()])
-        return {
+        customers = {
             name: customer_account(name, totals[customer, unit])
             for name, (unit, _, customer) in parts.items()
             if (customer, unit) in totals
         }
+        return customers | {name: Account(name=name, label=name, unit="", shown=False) for name in schedules}
 
     def new_account(self, tenant: Tenant, name: str, posting: Posting) -> Account | None:
-        return customer_account(name, Decimal(0))
+        return None if is_schedule(name) else customer_account(name, Decimal(0))
+
+    def missing(self, name: str) -> Outcome:
+        return Outcome("not_found", f"there is no {name}: bring the schedules in first")
 
     def post(self, tenant: Tenant, postings: Sequence[Posting], run: BackfillRun) -> Sequence[Outcome]:
         answers = services.open_history([posting.line for posting in postings])
@@ -113,6 +130,11 @@ class GrantsAdapter(Adapter):
     def undo(self, tenant: Tenant, run: BackfillRun, *, at_most: int, actor: str) -> UndoStep:
         done = services.delete_history(tenant_id=tenant.id, actor=actor, request_id=run.undo_request_id, of=run.request_id, at_most=at_most)
         return UndoStep(reversed=done)
+
+
+def is_schedule(name: str) -> bool:
+    """A customer's account is called <unit>/<customer>: whatever the unit, a schedule's name has no stroke."""
+    return name.startswith(SCHEDULE) and "/" not in name
 
 
 def customer_account(name: str, balance: Decimal) -> Account:

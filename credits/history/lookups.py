@@ -6,10 +6,10 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import Max, Q, Sum
+from django.db.models import Count, Max, Q, Sum
 
 from credits.choices import REVERSIBLE, GrantStatus, TransactionKind
-from credits.models import CreditTransaction, Grant
+from credits.models import CreditTransaction, Grant, RecurringGrant
 
 STANDING = ("id", "unit_type", "currency", "metric_id", "balance", "held", "status", "effective_date", "expiry_date", "last_entry_number")
 # What each invoice still has of a grant: what was debited citing it, less what was given back.
@@ -58,6 +58,24 @@ def transactions_by_key(*, tenant_id: UUID, keys: Sequence[str], ids: Sequence[s
     """Id, key and digest of the transactions with these keys or ids."""
     found = CreditTransaction.objects.filter(Q(idempotency_key__in=list(keys)) | Q(id__in=list(ids)), tenant_id=tenant_id)
     return [(identifier, key, bytes(kept or b"")) for identifier, key, kept in found.values_list("id", "idempotency_key", "facts_digest")]
+
+
+def schedules_by_key(*, tenant_id: UUID, keys: Sequence[str], ids: Sequence[str] = ()) -> list[tuple[UUID, str | None, bytes]]:
+    """Id, key and digest of the schedules with these keys or ids."""
+    found = RecurringGrant.objects.filter(Q(idempotency_key__in=list(keys)) | Q(id__in=list(ids)), tenant_id=tenant_id)
+    return [(identifier, key, bytes(kept)) for identifier, key, kept in found.values_list("id", "idempotency_key", "facts_digest")]
+
+
+def known_schedules(*, tenant_id: UUID, ids: Sequence[str]) -> list[UUID]:
+    return list(RecurringGrant.objects.filter(tenant_id=tenant_id, id__in=list(ids)).values_list("id", flat=True))
+
+
+def schedules_used(*, tenant_id: UUID, request_id: str, at_most: int) -> list[tuple[UUID, str, int]]:
+    """A run's schedules of which grants stand: id, name, how many."""
+    grants = Grant.objects.filter(tenant_id=tenant_id, schedule__tenant_id=tenant_id, schedule__request_id=request_id)
+    standing = grants.filter(schedule__request_id__startswith="run:").exclude(status=GrantStatus.DELETED)
+    counted = standing.values_list("schedule_id", "schedule__name").annotate(Count("id")).order_by("schedule_id")
+    return list(counted[:at_most])
 
 
 def customer_totals(*, tenant_id: UUID, customers: Sequence[str]) -> dict[tuple[str, str], Decimal]:

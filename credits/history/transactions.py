@@ -9,6 +9,7 @@ from uuid import UUID
 from credits import services
 from credits.choices import TransactionKind, TransactionType
 from credits.history import lookups
+from credits.history.draws import draw_from_json, draw_from_text
 from credits.services.transactions import FACTS
 from kernel.ledger.backfill.adapters import Account, Adapter, Blocker, Existing, Outcome, UndoStep
 from kernel.ledger.backfill.columns import (
@@ -58,6 +59,7 @@ class TransactionsAdapter(Adapter):
         Column("kind", one_of(*KINDS), help="from an export: why it was posted (default: debit or credit)"),
         Column("reverses", identifier, help="of a reversal: the id of what it takes back"),
         Column("chosen_by", json_text, help="from an export: why a burn-down chose this grant", from_json=json_from_json),
+        Column("consumption", draw_from_text, help="from an export: the draw that it is a part of, JSON", from_json=draw_from_json),
     )
 
     def prepare(self, values: dict[str, Any]) -> Posting:
@@ -67,7 +69,9 @@ class TransactionsAdapter(Adapter):
         kind = values.get("kind") or values["type"].lower()
         if (kind == TransactionKind.REVERSAL) != ("reverses" in values):
             raise RowRefused("reverses", "belongs to a reversal, and a reversal needs it")
-        if kind in {*CLOSING, "debit", "consumption", "capture", "rollover"} and values["type"] != "DEBIT":
+        if "consumption" in values and kind != TransactionKind.CONSUMPTION:
+            raise RowRefused("consumption", "belongs to a consumption")
+        if kind in {*CLOSING, "debit", "consumption", "capture"} and values["type"] != "DEBIT":
             raise RowRefused("type", f"is DEBIT for {kind}")
         effect = values["amount"] if values["type"] == TransactionType.CREDIT else -values["amount"]
         # The unit is the grant's; so is a part of the digest, where the row names no grant by id.
@@ -79,6 +83,8 @@ class TransactionsAdapter(Adapter):
         kept = {name: values[name] for name in ("grant_id", "grant_key", "facts_digest") if name in values}
         kept["has_digest"] = posting.kind in services.POSTED or "facts_digest" in values
         is_known = kept["has_digest"] and "grant_id" in values
+        if "consumption" in values:
+            kept["draw"] = {**values["consumption"], **who}
         line = services.transaction_line(values, digest=posting.digest if is_known else None)
         posting.line, posting.body = encoded({**line, **who}), kept
 
@@ -157,7 +163,8 @@ class TransactionsAdapter(Adapter):
 
     def post(self, tenant: Tenant, postings: Sequence[Posting], run: BackfillRun) -> Sequence[Outcome]:
         def post(fresh: list[Posting]) -> list[Any]:
-            return services.post_history([posting.line for posting in fresh])
+            draws = [posting.body["draw"] for posting in fresh if "draw" in posting.body]
+            return services.post_history([posting.line for posting in fresh], draws)
 
         return post_unknown(self, tenant, postings, post)
 

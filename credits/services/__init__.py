@@ -16,11 +16,20 @@ from credits.services.history import (
     transaction_line,
 )
 from credits.services.holds import capture_hold, expire_hold, expire_holds, place_hold, release_hold
-from credits.services.recurrence import cancel_recurring_grant, create_recurring_grant, issue_due_grants, issue_recurring_grant
+from credits.services.recurrence import (
+    cancel_history,
+    cancel_recurring_grant,
+    create_recurring_grant,
+    issue_due_grants,
+    issue_recurring_grant,
+    order_history,
+    schedule_line,
+)
 from credits.services.transactions import post_transaction, post_transactions, reverse_transaction
 
 __all__ = [
     "POSTED",
+    "cancel_history",
     "cancel_recurring_grant",
     "capture_hold",
     "consume",
@@ -37,6 +46,7 @@ __all__ = [
     "issue_recurring_grant",
     "name_grant",
     "open_history",
+    "order_history",
     "place_hold",
     "post_history",
     "post_transaction",
@@ -45,6 +55,7 @@ __all__ = [
     "release_hold",
     "reverse_history",
     "reverse_transaction",
+    "schedule_line",
     "transaction_digest",
     "transaction_line",
     "void_grant",

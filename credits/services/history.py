@@ -8,7 +8,7 @@ import msgspec
 from django.utils import timezone
 
 from credits.choices import REVERSIBLE, GrantStatus, TransactionKind
-from credits.models import CreditTransaction, Grant
+from credits.models import Consumption, CreditTransaction, Grant
 from credits.services import grants, transactions
 from credits.services.outcomes import DONE, bytea, conflict, refusal_of
 from kernel.ledger import posting
@@ -18,6 +18,8 @@ from kernel.ledger.identifiers import new_id_text
 
 # What a caller posts by itself and may repeat, so that it has a digest; the others come of another call or of the ledger's own work.
 POSTED = (TransactionKind.DEBIT, TransactionKind.CREDIT, TransactionKind.REVERSAL)
+# What `credits_open` calls a fact of history that it would otherwise find itself.
+KEPT = {"entry_id": "opening_id", "now": "occurred_at"}
 TEXTS = ("reason", "invoice_id", "billing_run_id")
 # What the refusals tell.
 REFUSED = ("id", "first_digest", "grant_id", "balance", "held", "effective_date", "expiry_date", "taken", "reversed_by")
@@ -26,10 +28,13 @@ REFUSED = ("id", "first_digest", "grant_id", "balance", "held", "effective_date"
 def grant_line(facts: Mapping[str, Any]) -> dict[str, Any]:
     """A grant as `credits_open` takes it, but for who makes it.
 
-    `facts`: the arguments of create_grant, perhaps `id` and `facts_digest` (hexadecimal), which are kept. Raises InvalidValue.
+    `facts`: the arguments of create_grant, perhaps `id`, `opening_id`, `occurred_at` and `facts_digest` (hexadecimal), which are kept, and
+    of which schedule and period it is the grant. Raises InvalidValue.
     """
     known = {name: facts.get(name) for name in grants.FACTS}
-    line = grants.opening({}, facts=known, key=facts.get("idempotency_key"), grant_id=facts.get("id"))
+    ordered = {name: facts.get(name) for name in ("schedule_id", "period")}
+    kept = {name: facts[theirs] for name, theirs in KEPT.items() if facts.get(theirs) is not None}
+    line = grants.opening({}, facts=known, key=facts.get("idempotency_key"), grant_id=facts.get("id"), **ordered, **kept)
     return line if facts.get("facts_digest") is None else {**line, "facts_digest": f"\\x{facts['facts_digest']}"}
 
 
@@ -54,6 +59,8 @@ def transaction_line(facts: Mapping[str, Any], *, digest: bytes | None) -> dict[
         line["facts_digest"] = bytea(digest)
     if "chosen_by" in facts:
         line["chosen_by"] = msgspec.Raw(facts["chosen_by"].encode())
+    if "consumption" in facts:
+        line["consumption_id"] = facts["consumption"]["id"]
     return line
 
 
@@ -82,8 +89,13 @@ def open_history(lines: Sequence[bytes]) -> list[Any]:
 
 
 @refusals
-def post_history(lines: Sequence[bytes]) -> list[Any]:
-    """Post transactions of `transaction_line`, encoded, in order; for each its outcome or the LedgerError that refused it."""
+def post_history(lines: Sequence[bytes], draws: Sequence[Mapping[str, Any]] = ()) -> list[Any]:
+    """Post transactions of `transaction_line`, encoded, in order; for each its outcome or the LedgerError that refused it.
+
+    `draws` are those that they are parts of, of one tenant; a draw comes into the book with the first of its parts.
+    """
+    if draws:
+        _make_draws({draw["id"]: draw for draw in draws})
     rows = posting.post("credits_post", [msgspec.Raw(line) for line in lines], races=transactions.RACES, refused=REFUSED)
     return [_posted(row, line) for row, line in zip(rows, lines, strict=True)]
 
@@ -108,6 +120,12 @@ def reverse_history(*, tenant_id: UUID, actor: str, request_id: str, of: str, at
     who = {"tenant_id": tenant_id, "actor": actor, "request_id": request_id}
     lines = [posting.encoded({**_reversal(entry, reason=f"taken back with the whole of {of}"), **who}) for entry in found]
     return _all_done(post_history(lines)) if lines else 0
+
+
+def _make_draws(draws: Mapping[UUID, Mapping[str, Any]]) -> None:
+    tenants = {draw["tenant_id"] for draw in draws.values()}
+    known = set(Consumption.objects.filter(tenant_id__in=tenants, id__in=list(draws)).values_list("id", flat=True))
+    Consumption.objects.bulk_create(Consumption(**draw) for draw_id, draw in draws.items() if draw_id not in known)
 
 
 def _reversal(entry: Mapping[str, Any], *, reason: str) -> dict[str, Any]:

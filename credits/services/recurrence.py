@@ -1,10 +1,10 @@
 """Standing orders for grants: each period's grant is issued exactly once, however late and by however many jobs."""
 
 from calendar import monthrange
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
@@ -16,7 +16,7 @@ from credits.models import RecurringGrant
 from credits.services.grants import closing, open_grants, opening
 from kernel.ledger import posting
 from kernel.ledger.constraints import refusals
-from kernel.ledger.errors import IdempotencyConflict, InvalidValue, NotFound
+from kernel.ledger.errors import IdempotencyConflict, InvalidValue, LedgerError, NotFound
 from kernel.ledger.idempotency import differing, digest
 from kernel.ledger.identifiers import new_id
 from kernel.ledger.money import is_currency
@@ -40,6 +40,13 @@ FACTS = (
 MOST_DUE = 120
 YEARS_AHEAD = 100
 SHARED = ("customer_id", "name", "unit_type", "currency", "metric_id", "amount", "cost_of_credit", "category", "priority")
+
+
+class Ordered(NamedTuple):
+    """What became of an order of history: `posted`, or `replayed` where its key was there."""
+
+    id: UUID
+    outcome: str
 
 
 @refusals
@@ -101,6 +108,46 @@ def issue_recurring_grant(*, tenant_id: UUID, actor: str, request_id: str, sched
     return issued
 
 
+def schedule_line(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """An order of history as `order_history` takes it. Raises InvalidValue.
+
+    `facts`: the arguments of create_recurring_grant, perhaps `id` and `facts_digest` (hexadecimal), which are kept, and how far it came:
+    `status`, and `next_period`, the first that has no grant yet. What was due before is history, and comes in with the grants.
+    """
+    given = {name: facts[name] for name in (*FACTS, "idempotency_key", "status", "next_period") if facts.get(name) is not None}
+    if given["unit_type"] == UnitType.CURRENCY:
+        given.pop("metric_id", None)
+    schedule = RecurringGrant(**given)
+    try:
+        schedule.next_on = period_start(schedule, schedule.next_period)
+    except ValueError as error:
+        raise InvalidValue(field="next_period", reason="too_far_ahead", max=YEARS_AHEAD) from error
+    today = timezone.now().astimezone(UTC).date()
+    if schedule.status == ScheduleStatus.ACTIVE:
+        _check(given, schedule.next_on, today)
+    else:
+        _check({**given, "ends_on": None}, today, today)
+    kept = facts.get("facts_digest")
+    fingerprint = digest({name: facts.get(name) for name in FACTS}, FACTS) if kept is None else bytes.fromhex(kept)
+    more = {"next_on": schedule.next_on, "facts_digest": fingerprint, "occurred_at": facts["occurred_at"]}
+    return {**given, **more, "id": facts.get("id") or new_id()}
+
+
+@refusals
+def order_history(*, tenant_id: UUID, actor: str, request_id: str, lines: Sequence[Mapping[str, Any]]) -> list[Any]:
+    """Make the orders of `schedule_line`, in their order, and issue nothing; for each what became of it."""
+    who: dict[str, Any] = {"tenant_id": tenant_id, "actor": actor, "request_id": request_id}
+    return [_ordered(who, line) for line in lines]
+
+
+@refusals
+def cancel_history(*, tenant_id: UUID, of: str, at_most: int) -> int:
+    """Cancel up to so many active orders whose request was `of`; how many were."""
+    brought = RecurringGrant.objects.filter(tenant_id=tenant_id, request_id=of, request_id__startswith="run:", status=ScheduleStatus.ACTIVE)
+    found = list(brought.order_by("-id").values_list("id", flat=True)[:at_most])
+    return RecurringGrant.objects.filter(tenant_id=tenant_id, id__in=found).update(status=ScheduleStatus.CANCELLED)
+
+
 def issue_due_grants(*, actor: str, request_id: str, tenant_id: UUID | None = None) -> Iterator[list[Any]]:
     """Issue what is due of every active order, each in a transaction of its own; yields the rows issued for one order after another."""
     today = timezone.now().astimezone(UTC).date()
@@ -152,6 +199,17 @@ def _known(*, tenant_id: UUID, key: str | None, fingerprint: bytes) -> UUID | No
     if bytes(known.facts_digest) != fingerprint:
         raise IdempotencyConflict(first_id=known.id, fields=differing(FACTS, bytes(known.facts_digest), fingerprint))
     return known.id
+
+
+def _ordered(who: Mapping[str, Any], line: Mapping[str, Any]) -> Ordered | LedgerError:
+    try:
+        known = _known(tenant_id=who["tenant_id"], key=line.get("idempotency_key"), fingerprint=line["facts_digest"])
+    except IdempotencyConflict as conflict:
+        return conflict
+    if known is not None:
+        return Ordered(id=known, outcome="replayed")
+    RecurringGrant(**who, **line).save(force_insert=True)
+    return Ordered(id=line["id"], outcome="posted")
 
 
 def _locked(*, tenant_id: UUID, schedule_id: UUID) -> RecurringGrant:

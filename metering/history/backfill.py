@@ -35,8 +35,18 @@ from metering.choices import Outcome as Ending
 from metering.choices import Status
 from metering.history import lookups
 from metering.history.costs import active_sums, costs_from_json, costs_from_text, costs_of
+from metering.history.lives import (
+    LIFE,
+    LONGEST_REASON,
+    check_life,
+    reports_from_json,
+    reports_from_text,
+    steps_from_json,
+    steps_from_text,
+)
 from metering.services.digests import FACTS
-from metering.services.history import history_digest, history_line, later_costs, record_history, take_back_history
+from metering.services.history import history_digest, history_line, record_history, take_back_history
+from metering.services.lives import later_of
 from metering.services.naming import named
 
 BOOK, AGENT = "book", "agent "
@@ -50,7 +60,7 @@ class TransactionsAdapter(Adapter):
     command = "backfill_metered_transactions"
     noun = "metered transactions"
     facts = FACTS
-    left_out = ("created_at", "updated_at", "actor", "request_id", "service_id", "decline_reason")
+    left_out = ("created_at", "updated_at", "actor", "request_id", "service_id")
     columns = (
         *IDENTIFIED,
         Column("occurred_at", moment, required=True, help="when it happened, with UTC offset; a date alone is its midnight UTC"),
@@ -78,6 +88,9 @@ class TransactionsAdapter(Adapter):
         Column("fiat_asset_symbol", currency, help="its currency, ISO 4217 (default: the tenant's)"),
         Column("is_estimate", flag, help="true or false (default: false)", from_json=flag_from_json),
         Column("cost_details", json_text, help="how it came about, a JSON object", from_json=json_from_json),
+        Column("decline_reason", text(at_most=LONGEST_REASON), help="of a denied one: why"),
+        Column("status_changes", steps_from_text, help="from an export: the steps of its status, JSON", from_json=steps_from_json),
+        Column("reported_facts", reports_from_text, help="from an export: what integrations reported, JSON", from_json=reports_from_json),
     )
 
     def defaults(self, tenant: Tenant) -> dict[str, Any]:
@@ -89,6 +102,8 @@ class TransactionsAdapter(Adapter):
         status = values.get("status") or (Status.COMPLETED.value if "outcome" in values else None)
         if (status == Status.COMPLETED) != ("outcome" in values):
             raise RowRefused("outcome", "belongs to a completed transaction, and a completed one needs it")
+        if not LIFE.isdisjoint(values):
+            check_life({**values, "status": status})
         try:
             facts = named({**values, "status": status, "costs": costs})
         except InvalidValue as invalid:
@@ -104,7 +119,7 @@ class TransactionsAdapter(Adapter):
 
     def pack(self, posting: Posting, who: Mapping[str, Any]) -> None:
         facts = posting.body
-        posting.line, posting.body = history_line(facts, digest=posting.digest, who=who), later_costs(facts)
+        posting.line, posting.body = history_line(facts, digest=posting.digest, who=who), later_of(facts)
 
     def foresee(self, tenant: Tenant, postings: Sequence[Posting]) -> None:
         for posting in postings:

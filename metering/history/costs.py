@@ -8,58 +8,39 @@ import msgspec
 
 from kernel.ledger.backfill.columns import Invalid, currency, identifier, json_from_json, money_from_json, positive_or_zero
 from kernel.ledger.backfill.rows import RowRefused
+from metering.history.parts import NULL, STAMPS, Part, given_of, many
 
-NULL = msgspec.Raw(b"null")
 FLAT = ("fiat_amount", "fiat_asset_symbol", "is_estimate", "cost_details")
+MAYBE = {**STAMPS, "supersedes": identifier, "inferred_from": identifier, "repricing": identifier}
 _read_amount = money_from_json(positive_or_zero)
 
 
-class Given(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """One cost as the APIs write it."""
+class Given(Part, rename="camel", forbid_unknown_fields=True, kw_only=True):
+    """One cost as the APIs write it; and, from an export, where it came from."""
 
     fiat_amount: msgspec.Raw
     fiat_asset_symbol: str
     is_estimate: bool
     cost_details: msgspec.Raw = NULL
-    id: str | None = None
     supersedes: str | None = None
+    inferred_from: str | None = None
+    repricing: str | None = None
 
 
-_decoder = msgspec.json.Decoder(list[Given])
+def _read(cost: Given) -> dict[str, Any]:
+    amount = _read_amount(bytes(cost.fiat_amount))
+    if amount is None:
+        raise Invalid("fiatAmount is required")
+    return {
+        **given_of(cost, MAYBE),
+        "fiat_amount": amount,
+        "fiat_asset_symbol": currency(cost.fiat_asset_symbol),
+        "is_estimate": cost.is_estimate,
+        "cost_details": json_from_json(bytes(cost.cost_details)),
+    }
 
 
-def costs_from_json(raw: bytes) -> list[dict[str, Any]] | None:
-    """Raises Invalid, which names the cost by its place."""
-    if raw == b"null":
-        return None
-    if raw[:1] == b'"':
-        return costs_from_text(msgspec.json.decode(raw))
-    try:
-        given = _decoder.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Invalid(f"is no list of costs: {error}") from None
-    return [_read(place, cost) for place, cost in enumerate(given)]
-
-
-def costs_from_text(written: str) -> list[dict[str, Any]] | None:
-    return costs_from_json(written.encode("utf-8", "surrogateescape"))
-
-
-def _read(place: int, cost: Given) -> dict[str, Any]:
-    try:
-        amount = _read_amount(bytes(cost.fiat_amount))
-        if amount is None:
-            raise Invalid("fiatAmount is required")
-        return {
-            "fiat_amount": amount,
-            "fiat_asset_symbol": currency(cost.fiat_asset_symbol),
-            "is_estimate": cost.is_estimate,
-            "cost_details": json_from_json(bytes(cost.cost_details)),
-            "id": None if cost.id is None else identifier(cost.id),
-            "supersedes": None if cost.supersedes is None else identifier(cost.supersedes),
-        }
-    except Invalid as invalid:
-        raise Invalid(f"cost {place + 1}: {invalid}") from None
+costs_from_json, costs_from_text = many(Given, _read, noun="cost")
 
 
 def costs_of(values: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -1,33 +1,116 @@
-"""Metered transactions with their costs as their backfill reads them back."""
+"""The metering book as files: transactions with all that became of them as their backfill reads them back, and the rest for the record."""
 
-from kernel.ledger.exporting import Export, amount, digest, moment
+from kernel.ledger.exporting import Export, Field, Kind, amount, digest, fields, moment
+
+COSTS = f"""(
+    SELECT json_agg(json_build_object(
+        'id', cost.id, 'fiatAmount', {amount("cost.fiat_amount")}, 'fiatAssetSymbol', cost.fiat_asset_symbol,
+        'isEstimate', cost.is_estimate, 'supersedes', cost.supersedes_id, 'costDetails', cost.cost_details,
+        'inferredFrom', cost.inferred_from_id, 'repricing', cost.repricing, 'idempotencyKey', cost.idempotency_key,
+        'factsDigest', {digest("cost.facts_digest")},
+        'occurredAt', CASE WHEN cost.occurred_at <> transaction.occurred_at THEN {moment("cost.occurred_at")} END,
+        'createdAt', {moment("cost.created_at")}
+    ) ORDER BY cost.created_at, cost.id)
+    FROM metering_cost AS cost WHERE cost.tenant_id = transaction.tenant_id AND cost.transaction_id = transaction.id
+)"""  # noqa: S608 - made of constants
+STATUS_CHANGES = f"""(
+    SELECT json_agg(json_build_object(
+        'id', step.id, 'from', step.from_status, 'to', step.to_status, 'reason', step.reason,
+        'idempotencyKey', step.idempotency_key, 'factsDigest', {digest("step.facts_digest")},
+        'occurredAt', {moment("step.occurred_at")}, 'createdAt', {moment("step.created_at")}
+    ) ORDER BY step.created_at, step.id)
+    FROM metering_statuschange AS step WHERE step.tenant_id = transaction.tenant_id AND step.transaction_id = transaction.id
+)"""  # noqa: S608 - made of constants
+REPORTED_FACTS = f"""(
+    SELECT json_agg(json_build_object(
+        'id', fact.id, 'source', fact.source, 'version', fact.version, 'phase', fact.phase, 'facts', fact.facts,
+        'integration', fact.integration, 'pricing', fact.pricing, 'pricingNote', fact.pricing_note,
+        'idempotencyKey', fact.idempotency_key, 'factsDigest', {digest("fact.facts_digest")},
+        'occurredAt', {moment("fact.occurred_at")}, 'createdAt', {moment("fact.created_at")}
+    ) ORDER BY fact.created_at, fact.id)
+    FROM metering_fact AS fact WHERE fact.tenant_id = transaction.tenant_id AND fact.transaction_id = transaction.id
+)"""  # noqa: S608 - made of constants
+UNIT_PRICES = f"""(
+    SELECT json_agg(json_build_object(
+        'id', unit.id, 'factKey', unit.fact_key, 'amount', {amount("unit.amount")}, 'per', unit.per, 'isOptional', unit.is_optional
+    ) ORDER BY unit.fact_key)
+    FROM metering_unitprice AS unit WHERE unit.tenant_id = price.tenant_id AND unit.price_id = price.id
+)"""  # noqa: S608 - made of constants
 
 EXPORTS = (
     Export(
         name="metered-transactions",
-        says="every transaction with all its costs, superseded ones too",
+        says="every transaction with all its costs, superseded ones too, the steps of its status and what integrations reported",
         command="backfill_metered_transactions",
-        json_columns=frozenset({"qualifiers", "metadata", "request_facts", "payment_data", "costs"}),
-        statement=f"""
-            SELECT transaction.id::text, transaction.idempotency_key, {moment("transaction.occurred_at")} AS occurred_at,
-                service.name AS service_name, transaction.action_name, transaction.resource_name, agent.name AS agent_name,
-                trace.reference::text AS trace_id, trace.external_id AS trace_external_id, transaction.status, transaction.outcome,
-                {moment("transaction.completed_at")} AS completed_at, transaction.qualifiers::text, transaction.metadata::text,
-                transaction.request_facts::text, transaction.payment_data::text, (
-                    SELECT json_agg(json_build_object(
-                        'id', cost.id, 'fiatAmount', {amount("cost.fiat_amount")}, 'fiatAssetSymbol', cost.fiat_asset_symbol,
-                        'isEstimate', cost.is_estimate, 'supersedes', cost.supersedes_id, 'costDetails', cost.cost_details
-                    ) ORDER BY cost.created_at, cost.id)::text
-                    FROM metering_cost AS cost
-                    WHERE cost.tenant_id = transaction.tenant_id AND cost.transaction_id = transaction.id
-                ) AS costs, {digest("transaction.facts_digest")} AS facts_digest, transaction.decline_reason,
-                {moment("transaction.created_at")} AS created_at, transaction.actor, transaction.request_id
-            FROM metering_transaction AS transaction
+        tables=(
+            *("metering_transaction", "metering_cost", "metering_statuschange", "metering_fact"),
+            *("metering_service", "metering_trace"),
+        ),
+        row="transaction",
+        fields=(
+            *fields("id", "idempotency_key"),
+            Field("occurred_at", kind=Kind.MOMENT),
+            Field("service_name", "service.name"),
+            *fields("action_name", "resource_name"),
+            Field("agent_name", "agent.name"),
+            Field("trace_id", "trace.reference"),
+            Field("trace_external_id", "trace.external_id"),
+            *fields("status", "outcome"),
+            Field("completed_at", kind=Kind.MOMENT),
+            *fields("qualifiers", "metadata", "request_facts", "payment_data", kind=Kind.JSON),
+            Field("costs", COSTS, kind=Kind.JSON),
+            Field("status_changes", STATUS_CHANGES, kind=Kind.JSON),
+            Field("reported_facts", REPORTED_FACTS, kind=Kind.JSON),
+            Field("decline_reason"),
+            Field("facts_digest", kind=Kind.DIGEST),
+            Field("created_at", kind=Kind.MOMENT),
+            *fields("actor", "request_id"),
+        ),
+        source="""
+            metering_transaction AS transaction
             JOIN metering_service AS service ON service.tenant_id = transaction.tenant_id AND service.id = transaction.service_id
             JOIN metering_trace AS trace ON trace.tenant_id = transaction.tenant_id AND trace.id = transaction.trace_id
             LEFT JOIN metering_agent AS agent ON agent.tenant_id = transaction.tenant_id AND agent.id = transaction.agent_id
             WHERE transaction.tenant_id = %(tenant)s
             ORDER BY transaction.created_at, transaction.id
-        """,  # noqa: S608 - made of constants
+        """,
+    ),
+    Export(
+        name="metering-agents",
+        says="what the tenant knows of its agents",
+        tables=("metering_agent",),
+        row="agent",
+        fields=(
+            *fields("id", "name", "label", "description", "status"),
+            *fields("created_at", "updated_at", kind=Kind.MOMENT),
+        ),
+        source="metering_agent AS agent WHERE agent.tenant_id = %(tenant)s ORDER BY agent.name",
+    ),
+    Export(
+        name="metering-prices",
+        says="the price book, with the prices that have ended",
+        tables=("metering_price", "metering_unitprice"),
+        row="price",
+        fields=(
+            *fields("id", "service_name", "action_name", "resource_name", "currency"),
+            *fields("valid_from", "valid_to", kind=Kind.MOMENT),
+            Field("units", UNIT_PRICES, kind=Kind.JSON),
+            Field("actor"),
+            Field("created_at", kind=Kind.MOMENT),
+        ),
+        source="metering_price AS price WHERE price.tenant_id = %(tenant)s ORDER BY price.valid_from, price.id",
+    ),
+    Export(
+        name="metering-policy",
+        says="how the tenant's transactions are decided and closed",
+        tables=("metering_policy",),
+        row="policy",
+        fields=(
+            Field("authorizes_at_once", kind=Kind.FLAG),
+            Field("stale_after_seconds", "extract(epoch FROM policy.stale_after)"),
+            Field("updated_at", kind=Kind.MOMENT),
+            Field("actor"),
+        ),
+        source="metering_policy AS policy WHERE policy.tenant_id = %(tenant)s",
     ),
 )

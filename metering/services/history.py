@@ -16,6 +16,7 @@ from metering.choices import MOVES, Status
 from metering.models import Cost, Transaction
 from metering.services.amending import amend, amendment, error_of
 from metering.services.digests import FACTS, facts_digest
+from metering.services.lives import Later, beginning, came_later, part_of_cost, put_dates
 from metering.services.transactions import NO_OBJECT, RACES
 
 # As the caller gave them; metering_post knows them by these names.
@@ -35,39 +36,35 @@ def history_digest(facts: Mapping[str, Any]) -> bytes:
 def history_line(facts: Mapping[str, Any], *, digest: bytes, who: Mapping[str, Any]) -> bytes:
     """A transaction as `metering_post` takes it, encoded.
 
-    `facts`: those of record_transactions with all three names, perhaps `id`, and costs with an `id`, which are kept. What they supersede
-    comes later (`later_costs`). `who`: tenant_id, actor, request_id.
+    `facts`: those of record_transactions with all three names, perhaps `id`, and costs with an `id`, which are kept. It is posted as it
+    began; what became of it follows (metering.services.lives.later_of). `who`: tenant_id, actor, request_id.
     """
     line = {name: facts[name] for name in GIVEN if name in facts}
     line.update(who)
     line.update({name: new_id_text() for name in NEW_IDS})
+    line.update(beginning(facts))
     line["id"] = facts.get("id") or new_id_text()
     line["qualifiers"] = facts.get("qualifiers") or NO_OBJECT
     line["trace_reference"] = facts.get("trace_id")
     line["digest"] = digest.hex()
-    line["costs"] = [_cost(cost) for cost in facts.get("costs") or () if cost.get("supersedes") is None]
+    line["costs"] = [part_of_cost(cost) for cost in facts.get("costs") or () if not came_later(cost)]
     return posting.encoded(line)
 
 
-def later_costs(facts: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The costs that supersede others: those must be in the book before them."""
-    return [cost for cost in facts.get("costs") or () if cost.get("supersedes") is not None]
-
-
 @refusals
-def record_history(*, lines: Sequence[bytes], later: Sequence[Sequence[Mapping[str, Any]]]) -> list[Any]:
+def record_history(*, lines: Sequence[bytes], later: Sequence[Later | None]) -> list[Any]:
     """Post lines of `history_line`, in order; for each its outcome or the LedgerError that refused it.
 
-    The `later_costs` of each follow in the order they are given, in the caller's transaction. Raises what refused one of those.
+    What came `later` of each follows in its order, in the caller's transaction. Raises what refused one of those.
     """
     rows = posting.post("metering_post", [msgspec.Raw(line) for line in lines], races=RACES, refused=("id", "first_digest"))
-    amendments = [
-        _later(cost, msgspec.json.decode(line))
-        for row, line, costs in zip(rows, lines, later, strict=True)
-        if row.outcome == "posted"
-        for cost in costs
+    posted = [
+        (msgspec.json.decode(line), more)
+        for row, line, more in zip(rows, lines, later, strict=True)
+        if row.outcome == "posted" and more is not None
     ]
-    _all_done(amendments)
+    _all_done(_amendment(line, call) for line, more in posted for call in more["calls"])
+    put_dates({**more["dates"], "tenant_id": line["tenant_id"], "id": line["id"]} for line, more in posted if more["dates"])
     return [row if row.outcome == "posted" else _answer(row, msgspec.json.decode(line)) for row, line in zip(rows, lines, strict=True)]
 
 
@@ -94,23 +91,10 @@ def take_back_history(*, tenant_id: UUID, actor: str, request_id: str, of: str, 
     return len(statuses)
 
 
-def _cost(cost: Mapping[str, Any]) -> dict[str, Any]:
-    line = {
-        "id": cost.get("id") or new_id_text(),
-        "amount": f"{cost['fiat_amount']:f}",
-        "currency": cost["fiat_asset_symbol"],
-        "is_estimate": cost["is_estimate"],
-    }
-    if (details := cost.get("cost_details")) is not None:
-        line["details"] = details
-    return line
-
-
-def _later(cost: Mapping[str, Any], line: Mapping[str, Any]) -> dict[str, Any]:
-    """A cost that supersedes another, on the transaction of `line` and by the same hand."""
+def _amendment(line: Mapping[str, Any], call: Mapping[str, Any]) -> dict[str, Any]:
+    """A later call, on the transaction of `line` and by the same hand."""
     who: dict[str, Any] = {"tenant_id": UUID(line["tenant_id"]), "actor": line["actor"], "request_id": line["request_id"]}
-    details = {"details": cost.get("cost_details"), "amount": cost["fiat_amount"], "supersedes": cost["supersedes"]}
-    return amendment(**who, transaction_id=UUID(line["id"]), cost={**_cost(cost), **details})
+    return {**amendment(**who, transaction_id=UUID(line["id"]), **call["parts"]), **call["said"]}
 
 
 def _zero(cost_id: UUID, currency: str, note: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from billing import services
-from billing.models import Transaction, Wallet
+from billing.models import Transaction, TransactionType, Wallet
 from kernel.ledger.models import BackfillReject, BackfillRun
 from tests.factories import TenantFactory
 
@@ -165,3 +165,29 @@ def test_whatever_is_in_the_file_and_the_book_the_plan_says_what_happens(call, w
             moved = {account["unit"]: Decimal(account["after"]) for account in run.plan["accounts"] if account["rows"]}
             assert moved == {unit: balance for unit, balance in balances(tenant).items() if unit in moved}
         transaction.set_rollback(True)
+
+
+def test_a_file_says_which_way_a_new_type_goes(bring, write, tenant):
+    minutes = [row(number, "minutes", "7", direction="debit") for number in (1, 2)]
+    run = bring(COMMAND, write([*minutes, row(3, "gift", "1", direction="credit", type_label="Gift")]))
+    assert run.counts == run.plan["counts"] == {"posted": 3}
+    assert balances(tenant) == {"USD": -13}
+    types = TransactionType.objects.filter(tenant=tenant).order_by("code").values_list("code", "label", "direction", "is_catalogued")
+    assert list(types) == [("gift", "Gift", "credit", True), ("minutes", "minutes", "debit", True)]
+
+
+def test_a_type_that_the_book_knows_the_other_way_round_is_refused(bring, write, tenant, who):
+    services.define_type(**who, code="minutes", label="Minutes", direction="credit")
+    rows = [row(1, "minutes", direction="debit"), row(2, "usage", direction="debit")]
+    run = bring(COMMAND, write(rows))
+    assert run.counts == run.plan["counts"] == {"posted": 1, "invalid_value": 1}
+    assert [reject.why for reject in run.rejects.all()] == ["direction: type minutes is credit in this book"]
+    services.record_transaction(**who, amount=Decimal(10), type="minutes", reference_id="r1", occurred_at=datetime(2026, 1, 1, tzinfo=UTC))
+    assert bring(COMMAND, write(rows, name="again.csv")).counts == {"already_there": 2}
+
+
+def test_no_file_adds_to_a_strict_catalogue(bring, write, tenant, who):
+    services.set_policy(**who, strict_types=True)
+    run = bring(COMMAND, write([row(1, "minutes", direction="debit", type_label="Minutes"), row(2, "fee")]))
+    assert run.counts == run.plan["counts"] == {"posted": 1, "unknown_type": 1}
+    assert not TransactionType.objects.filter(tenant=tenant, code="minutes").exists()

@@ -6,9 +6,9 @@ from tqdm import tqdm
 
 
 class Progress:
-    """`total` in units of `unit` ("row" or "B" for bytes)."""
+    """`total` in units of `unit` ("row" or "B" for bytes); None where nobody knows it."""
 
-    def __init__(self, *, label: str, total: int, unit: str, shown: bool, done: int = 0) -> None:
+    def __init__(self, *, label: str, total: int | None, unit: str, shown: bool, done: int = 0) -> None:
         # None lets tqdm look whether standard error is a terminal.
         disable = None if shown else True
         self.bar: Any = tqdm(

@@ -1,60 +1,134 @@
-"""A thin mouth over kernel.ledger.exporting: one book of one tenant as a file."""
+"""A thin mouth over kernel.ledger.exporting: one book of one tenant as a file, or all of them as a folder of files."""
 
 import gzip
 import sys
-from argparse import ArgumentParser
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
+from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError
 
-import billing.history.exports
-import credits.history.exports
-import metering.history.exports
-from kernel.ledger.exporting import CSV, FORMATS, NoParquet, open_output, write_export
+from config.books.exports import EXPORTS
+from kernel.ledger.backfill.progress import Progress
+from kernel.ledger.exporting import CSV, FORMATS, PARQUET, Export, NoParquet, new_file, one_snapshot, require_parquet, write_export
 from kernel.tenants import selectors
 from kernel.tenants.errors import DomainError
+from kernel.tenants.models import Tenant
 
-EXPORTS = {
-    export.name: export
-    for export in (*billing.history.exports.EXPORTS, *credits.history.exports.EXPORTS, *metering.history.exports.EXPORTS)
-}
+ALL = "all"
+PACKED = ".gz"
 
 
 class Command(BaseCommand):
-    help = (
-        "Write one book of a tenant as CSV, JSON Lines or Parquet; its backfill reads the first two back into an identical book."
-        " Example: manage.py export_ledger acme billing-transactions --format jsonl --output acme.jsonl.gz"
-    )
+    help = "Write a tenant's books to files: as CSV, JSON Lines or Parquet."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.formatter_class = RawDescriptionHelpFormatter
+        parser.epilog = manual()
         parser.add_argument("tenant", help="slug or id of the tenant")
-        parser.add_argument("book", choices=list(EXPORTS), help="; ".join(f"{name}: {export.says}" for name, export in EXPORTS.items()))
-        parser.add_argument("--format", choices=FORMATS, default=CSV, help="Parquet needs pyarrow (default: csv)")
-        parser.add_argument("--output", metavar="FILE", help="where to; .gz packs it (default: standard output)")
+        parser.add_argument("book", choices=[*EXPORTS, ALL], metavar="book", help="one of those below, or all")
+        parser.add_argument("--format", choices=FORMATS, help="default: as the file is called, else csv")
+        parser.add_argument(
+            "--output", metavar="PATH", type=Path, help="the file, packed if it ends in .gz (default: standard output); of all, the folder"
+        )
+        parser.add_argument("--no-progress", action="store_true", help="no progress bar")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        export = EXPORTS[options["book"]]
+        book, output, shown = options["book"], options["output"], not options["no_progress"]
+        format = _format(options["format"], None if book == ALL else output)
+        _check(book, format, output)
         try:
             tenant = selectors.get_tenant(tenant=options["tenant"])
-            count = self._write(export, tenant, options["format"], options["output"])
+            if book == ALL:
+                self._write_all(tenant, format, output, shown=shown)
+            else:
+                self._write(EXPORTS[book], tenant, format, output, shown=shown)
         except DomainError as error:
             raise CommandError(str(error), returncode=3) from error
-        except NoParquet as error:
-            raise CommandError("Parquet needs the package pyarrow: install it beside the service, or take csv.", returncode=3) from error
-        self.stderr.write(self.style.SUCCESS(f"{count:,} rows of {tenant.slug}. {export.command} reads them back."))
+        except OSError as error:
+            raise CommandError(f"The file can't be written: {error}", returncode=3) from error
+        except KeyboardInterrupt as error:
+            raise CommandError("Stopped on request; the unfinished file is gone.", returncode=130) from error
 
-    def _write(self, export: Any, tenant: Any, format: str, output: str | None) -> int:
-        if output is None:
-            return write_export(export, tenant_id=tenant.id, file=sys.stdout.buffer, format=format)
-        path = Path(output)
-        with open_output(path) as unfinished:
-            count = self._packed(export, tenant, format, unfinished, is_packed=path.suffix == ".gz")
-        Path(unfinished.name).replace(path)
-        return count
+    def _write_all(self, tenant: Tenant, format: str, folder: Path, *, shown: bool) -> None:
+        # Otherwise what is posted between two files would be in the second and not in the first.
+        with one_snapshot():
+            for export in EXPORTS.values():
+                self._write(export, tenant, format, folder / f"{export.name}.{format}", shown=shown)
 
-    def _packed(self, export: Any, tenant: Any, format: str, file: BinaryIO, *, is_packed: bool) -> int:
-        if not is_packed:
-            return write_export(export, tenant_id=tenant.id, file=file, format=format)
+    def _write(self, export: Export, tenant: Tenant, format: str, output: Path | None, *, shown: bool) -> None:
+        with _target(output) as file, Progress(label=export.name, total=None, unit="row", shown=shown) as progress:
+            count = write_export(export, tenant_id=UUID(str(tenant.id)), file=file, format=format, told=progress.advance)
+        where = "" if output is None else f" to {output}"
+        what = f"{export.name}: {count:,} {'row' if count == 1 else 'rows'} of {tenant.slug}{where}."
+        back = (
+            f" {export.command} reads them back." if export.command and format != PARQUET else " For the record: nothing reads them back."
+        )
+        self.stderr.write(self.style.SUCCESS(what + back))
+
+
+def manual() -> str:
+    """What stands below the options: the books, what comes back, examples."""
+    width = max(map(len, EXPORTS))
+    back = [f"  {name:<{width}}  {export.says}\n  {'':<{width}}  ({export.command})" for name, export in EXPORTS.items() if export.command]
+    kept = [f"  {name:<{width}}  {export.says}" for name, export in EXPORTS.items() if not export.command]
+    return "\n".join(
+        [
+            "read back into an identical book, in this order, from CSV and JSON Lines:",
+            *back,
+            "",
+            "for the record only, nothing reads them back:",
+            *kept,
+            "",
+            "Amounts and times are text, digit for digit; Parquet has them as decimals of 38 digits and as times in UTC,",
+            "and is for the record as well. CSV can't tell an empty text from an absent one, which JSON Lines can.",
+            "",
+            "examples:",
+            "  manage.py export_ledger acme billing-transactions --output acme.jsonl.gz",
+            "  manage.py backfill_billing_transactions other acme.jsonl.gz --plan",
+            "  manage.py export_ledger acme all --format parquet --output archive/acme     all books as of one moment",
+            "",
+            "exit codes: 0 done; 2 wrong usage; 3 nothing was written, the text says why; 130 stopped on request.",
+        ]
+    )
+
+
+def _format(said: str | None, output: Path | None) -> str:
+    """What was asked for, else what the file's name says. Raises CommandError where the two differ."""
+    name = "" if output is None else output.name.removesuffix(PACKED).rpartition(".")[2]
+    named = {"ndjson": "jsonl"}.get(name, name)
+    if said and named in FORMATS and said != named:
+        raise CommandError(f"--format {said} doesn't go with a file called {output}.", returncode=2)
+    return said or (named if named in FORMATS else CSV)
+
+
+def _check(book: str, format: str, output: Path | None) -> None:
+    """Raises CommandError for what can't be written that way."""
+    if book == ALL and output is None:
+        raise CommandError("All books need a folder: add --output FOLDER.", returncode=2)
+    if format != PARQUET:
+        return
+    if output is None:
+        raise CommandError("Parquet isn't for standard output: add --output FILE.", returncode=2)
+    if output.suffix == PACKED:
+        raise CommandError("Parquet is packed in itself: leave out .gz.", returncode=2)
+    try:
+        require_parquet()
+    except NoParquet as error:
+        raise CommandError("Parquet needs the package pyarrow: install it beside the service, or take csv.", returncode=3) from error
+
+
+@contextmanager
+def _target(output: Path | None) -> Iterator[BinaryIO | gzip.GzipFile]:
+    if output is None:
+        yield sys.stdout.buffer
+        return
+    with new_file(output) as file:
+        if output.suffix != PACKED:
+            yield file
+            return
         with gzip.open(file, "wb", compresslevel=6) as packed:
-            return write_export(export, tenant_id=tenant.id, file=packed, format=format)
+            yield packed

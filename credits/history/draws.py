@@ -1,0 +1,57 @@
+"""The draw that a transaction is a part of, as an export writes it into the transaction's row."""
+
+from typing import Any
+
+import msgspec
+
+from kernel.ledger.backfill.columns import Invalid, digest_text, identifier, moment, money, positive_money, text
+
+
+class Draw(msgspec.Struct, rename="camel", forbid_unknown_fields=True, kw_only=True):
+    """One amount asked of a customer's credit."""
+
+    id: str
+    customer_id: str
+    amount: str
+    taken: str
+    partial: bool
+    currency: str = ""
+    metric_id: str = ""
+    reason: str = ""
+    invoice_id: str = ""
+    billing_run_id: str = ""
+    idempotency_key: str | None = None
+    facts_digest: str
+    occurred_at: str
+
+
+_decoder = msgspec.json.Decoder(Draw)
+_short, _long = text(at_most=255), text(at_most=1000)
+
+
+def draw_from_json(raw: bytes) -> dict[str, Any] | None:
+    """The row of the draw. Raises Invalid."""
+    if raw == b"null":
+        return None
+    if raw[:1] == b'"':
+        return draw_from_text(msgspec.json.decode(raw))
+    try:
+        given = _decoder.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Invalid(f"is no draw: {error}") from None
+    names = ("customer_id", "currency", "metric_id", "invoice_id", "billing_run_id")
+    return {
+        "id": identifier(given.id),
+        **{name: _short(getattr(given, name)) for name in names},
+        "amount": positive_money(given.amount),
+        "taken": money(given.taken),
+        "partial": given.partial,
+        "reason": _long(given.reason),
+        "idempotency_key": None if given.idempotency_key is None else _short(given.idempotency_key),
+        "facts_digest": bytes.fromhex(digest_text(given.facts_digest)),
+        "occurred_at": moment(given.occurred_at),
+    }
+
+
+def draw_from_text(written: str) -> dict[str, Any] | None:
+    return draw_from_json(written.encode("utf-8", "surrogateescape"))

@@ -1,0 +1,97 @@
+"""How recurring grants come in from a file; kernel/ledger/backfill does the rest."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, time
+from decimal import Decimal
+from typing import Any
+
+from credits import services
+from credits.choices import Category, ScheduleStatus, UnitType
+from credits.history import lookups
+from credits.services.recurrence import FACTS
+from kernel.ledger.backfill.adapters import Adapter, Blocker, Existing, Outcome, UndoStep, actor_of
+from kernel.ledger.backfill.columns import (
+    Column,
+    currency,
+    day,
+    moment,
+    money_from_json,
+    one_of,
+    positive_money,
+    positive_or_zero,
+    text,
+    whole,
+    whole_from_json,
+)
+from kernel.ledger.backfill.keys import IDENTIFIED, find_existing, key_of, post_unknown
+from kernel.ledger.backfill.rows import Posting, RowRefused
+from kernel.ledger.errors import InvalidValue
+from kernel.ledger.models import BackfillRun
+from kernel.tenants.models import Tenant
+
+
+class SchedulesAdapter(Adapter):
+    """Recurring grants, keyed by idempotency_key or else by id. They move nothing themselves: their grants come in with the grants."""
+
+    command = "backfill_credit_schedules"
+    noun = "recurring grants"
+    facts = FACTS
+    left_out = ("next_on", "created_at", "actor", "request_id")
+    columns = (
+        *IDENTIFIED,
+        Column("customer_id", text(at_most=255), required=True, help="whose credit it is"),
+        Column("name", text(at_most=255), required=True, help="for people"),
+        Column("unit_type", one_of(*UnitType.values), required=True, help="CURRENCY or METRIC"),
+        Column("currency", currency, help="ISO 4217 (default: the tenant's)"),
+        Column("metric_id", text(at_most=255), help="of a METRIC grant: which metric"),
+        Column("amount", positive_money, required=True, help="units of each grant", from_json=money_from_json(positive_money)),
+        Column("cost_of_credit", positive_or_zero, help="what is paid for each grant", from_json=money_from_json(positive_or_zero)),
+        Column("category", one_of(*Category.values), help="paid or promotional (default: paid)"),
+        Column("priority", whole(lowest=0, highest=100), help="0 to 100 (default: 50)", from_json=whole_from_json(0, 100)),
+        Column("every_months", whole(lowest=1, highest=120), help="months of a period (default: 1)", from_json=whole_from_json(1, 120)),
+        Column("starts_on", day, required=True, help="first day of the first period, UTC"),
+        Column("ends_on", day, help="no period begins later (default: none)"),
+        Column("rollover_cap", positive_or_zero, help="what may roll over (default: nothing)", from_json=money_from_json(positive_or_zero)),
+        Column("status", one_of(*ScheduleStatus.values), help="active, ended or cancelled (default: active)"),
+        Column(
+            "next_period",
+            whole(lowest=0, highest=99_999),
+            help="the first without a grant (default: 0)",
+            from_json=whole_from_json(0, 99_999),
+        ),
+        Column("occurred_at", moment, help="when it was ordered (default: starts_on)"),
+    )
+
+    def defaults(self, tenant: Tenant) -> dict[str, Any]:
+        return {"currency": tenant.currency}
+
+    def prepare(self, values: dict[str, Any]) -> Posting:
+        key = key_of(values)
+        begins = datetime.combine(values["starts_on"], time(), tzinfo=UTC)
+        values.setdefault("occurred_at", begins)
+        try:
+            line = services.schedule_line(values)
+        except InvalidValue as invalid:
+            raise RowRefused(invalid.facts["field"], invalid.facts["reason"].replace("_", " ")) from invalid
+        return Posting(
+            key=key,
+            digest=line["facts_digest"],
+            body=line,
+            kind="schedule",
+            occurred_at=values["occurred_at"],
+            amounts=((values.get("metric_id") or values["currency"], Decimal(0)),),
+        )
+
+    def existing(self, tenant: Tenant, keys: Sequence[str]) -> Mapping[str, Existing]:
+        return find_existing(lookups.schedules_by_key, tenant, keys)
+
+    def post(self, tenant: Tenant, postings: Sequence[Posting], run: BackfillRun) -> Sequence[Outcome]:
+        who: dict[str, Any] = {"tenant_id": tenant.id, "actor": actor_of(run), "request_id": run.request_id}
+        return post_unknown(self, tenant, postings, lambda fresh: services.order_history(**who, lines=[one.body for one in fresh]))
+
+    def blockers(self, tenant: Tenant, run: BackfillRun, *, at_most: int) -> Iterable[Blocker]:
+        for schedule, name, grants in lookups.schedules_used(tenant_id=tenant.id, request_id=run.request_id, at_most=at_most):
+            yield Blocker(what=f"schedule {schedule} ({name})", why=f"has {grants} grants")
+
+    def undo(self, tenant: Tenant, run: BackfillRun, *, at_most: int, actor: str) -> UndoStep:
+        return UndoStep(reversed=services.cancel_history(tenant_id=tenant.id, of=run.request_id, at_most=at_most))

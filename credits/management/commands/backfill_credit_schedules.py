@@ -1,0 +1,9 @@
+"""A thin mouth over the backfill engine."""
+
+from credits.history.schedules import SchedulesAdapter
+from kernel.ledger.backfill.command import BackfillCommand
+
+
+class Command(BackfillCommand):
+    help = "Bring recurring grants in from a file: plan, look, apply, resume, undo. Their grants come with backfill_credit_grants."
+    adapter = SchedulesAdapter()

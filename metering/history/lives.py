@@ -1,0 +1,80 @@
+"""What became of a transaction after it was recorded: the steps of its status, and what integrations reported."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from kernel.ledger.backfill.columns import Invalid, json_from_json, one_of, text
+from kernel.ledger.backfill.rows import RowRefused
+from metering.choices import MOVES, FactPhase, Pricing, Status
+from metering.history.parts import NULL, STAMPS, Part, given_of, many
+
+LONGEST_REASON = 100_000
+# The columns that tell it.
+LIFE = frozenset({"status_changes", "reported_facts", "decline_reason"})
+
+
+class Step(Part, rename={"from_status": "from", "to_status": "to"}, forbid_unknown_fields=True, kw_only=True):
+    """One step of the status; the first comes from nowhere."""
+
+    to_status: str
+    from_status: str | None = None
+    reason: str = ""
+
+
+class Report(Part, rename="camel", forbid_unknown_fields=True, kw_only=True):
+    """What an integration reported, and what became of its way to a cost."""
+
+    source: str
+    version: str
+    phase: str
+    facts: msgspec.Raw
+    integration: msgspec.Raw = NULL
+    pricing: str = Pricing.NOT_ASKED.value
+    pricing_note: str = ""
+
+
+def _read_step(step: Step) -> dict[str, Any]:
+    status = one_of(*Status.values)
+    return {
+        **given_of(step, STAMPS),
+        "from": None if step.from_status is None else status(step.from_status),
+        "to": status(step.to_status),
+        "reason": text(at_most=LONGEST_REASON)(step.reason),
+    }
+
+
+def _read_report(report: Report) -> dict[str, Any]:
+    facts = json_from_json(bytes(report.facts))
+    if facts is None:
+        raise Invalid("facts is required")
+    return {
+        **given_of(report, STAMPS),
+        "source": text(at_most=255)(report.source),
+        "version": text(at_most=64)(report.version),
+        "phase": one_of(*FactPhase.values)(report.phase),
+        "facts": facts,
+        "integration": json_from_json(bytes(report.integration)),
+        "pricing": one_of(*Pricing.values)(report.pricing),
+        "pricing_note": text(at_most=512)(report.pricing_note),
+    }
+
+
+steps_from_json, steps_from_text = many(Step, _read_step, noun="step")
+reports_from_json, reports_from_text = many(Report, _read_report, noun="fact")
+
+
+def check_life(values: Mapping[str, Any]) -> None:
+    """Steps of a status lead from one to the next, as the ledger moves it, and end where the row says. Raises RowRefused."""
+    before = None
+    for place, step in enumerate(values.get("status_changes") or ()):
+        if step["from"] != before:
+            raise RowRefused("status_changes", f"step {place + 1}: comes from {step['from']}, where {before or 'nothing'} was before")
+        if before is not None and Status(before) not in MOVES.get(Status(step["to"]), ()):
+            raise RowRefused("status_changes", f"step {place + 1}: no transaction goes from {before} to {step['to']}")
+        before = step["to"]
+    if before is not None and before != values.get("status"):
+        raise RowRefused("status", f"is not {before}, where the last of status_changes leads")
+    if values.get("decline_reason") is not None and values.get("status") != Status.DENIED:
+        raise RowRefused("decline_reason", "belongs to a denied transaction")
