@@ -102,14 +102,14 @@ class TransactionsAdapter(Adapter):
         strict, _ = lookups.policy(tenant_id=tenant.id)
         grounds = [parts_of(posting.rests_on) for posting in postings if posting.rests_on is not None]
         found = lookups.by_key(tenant_id=tenant.id, keys=grounds) if grounds else []
-        originals = {(kind, reference): (identifier, unit) for kind, reference, identifier, _, unit, _ in found}
+        originals = {(kind, reference): (identifier, Left(size=left, unit=unit)) for kind, reference, identifier, _, unit, left in found}
         for posting in postings:
             known = directions.get(posting.kind) or self._new_type(posting, is_strict=strict)
             posting.body["unknown_type"] = strict and not known[1]
             posting.body["direction"] = known[0]
             self._give_amount(tenant, posting, known[0])
             if posting.rests_on is not None:
-                self._name_original(posting, *originals.get(parts_of(posting.rests_on), (None, "")))
+                self._name_original(posting, *originals.get(parts_of(posting.rests_on), (None, None)))
 
     def _new_type(self, posting: Posting, *, is_strict: bool) -> tuple[str, bool]:
         """Direction of a type that the book hasn't met, and whether it will be catalogued: as the file knows it, else a shipped one.
@@ -133,15 +133,14 @@ class TransactionsAdapter(Adapter):
         is_down = (direction == Direction.DEBIT) != (posting.rests_on is not None)
         posting.amounts = ((values.get("currency") or tenant.currency, -amount if is_down else amount),)
 
-    def _name_original(self, posting: Posting, original: Any, unit: str) -> None:
-        if original is not None and unit != posting.amounts[0][0]:
-            posting.body["original_unit"] = unit
+    def _name_original(self, posting: Posting, original: Any, left: Left | None) -> None:
+        posting.body["refused"] = None if left is None else unmeant(posting, left)
         values = posting.body["values"]
         facts = {**values, "reverses": original, "amount": abs(values["amount"])}
         posting.digest = bytes.fromhex(values["facts_digest"]) if "facts_digest" in values else services.history_digest(facts)
         if posting.line:
             # An id that nobody has: the ledger itself says that there is no such entry.
-            named = new_id() if original is None or "original_unit" in posting.body else original
+            named = new_id() if original is None or posting.body["refused"] else original
             known = {"reverses": named, "amount": f"{facts['amount']:f}", "facts_digest": posting.digest.hex()}
             posting.line = encoded({**msgspec.json.decode(posting.line), **known})
 
@@ -232,7 +231,7 @@ def unfit_type(posting: Posting) -> Outcome | None:
     if posting.body["unknown_type"]:
         return Outcome("unknown_type", f"the tenant is strict, and its catalogue has no type {posting.kind}")
     if posting.body["negative"]:
-        return Outcome("invalid_value", f"amount: type {posting.kind} takes a magnitude, not a negative amount")
+        return negative(posting.kind)
     return turned_around(posting)
 
 
@@ -280,6 +279,19 @@ def in_calls(postings: Sequence[Posting]) -> Iterator[list[Posting]]:
         yield call
 
 
+def unmeant(posting: Posting, original: Left) -> Outcome | None:
+    """Why a reversal that the ledger would take is not what its row says."""
+    if posting.body["negative"]:
+        return negative(posting.kind)
+    if original.size is not None and original.unit != posting.amounts[0][0]:
+        return other_currency(original.unit)
+    return None
+
+
+def negative(kind: str) -> Outcome:
+    return Outcome("invalid_value", f"amount: type {kind} takes a magnitude, not a negative amount")
+
+
 def other_currency(unit: str) -> Outcome:
     """The ledger would put the reversal into its original's wallet, whatever the row says: that is no silent matter."""
     return Outcome("invalid_value", f"currency: what it takes back is in {unit}")
@@ -287,5 +299,5 @@ def other_currency(unit: str) -> Outcome:
 
 def told_of(posting: Posting, answer: Any) -> Outcome:
     outcome = told(answer)
-    unit = posting.body.get("original_unit")
-    return other_currency(unit) if unit and outcome.code not in {POSTED, ALREADY_THERE, CONFLICT} else outcome
+    refused: Outcome | None = posting.body.get("refused")
+    return refused if refused and outcome.code not in {POSTED, ALREADY_THERE, CONFLICT} else outcome

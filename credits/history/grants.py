@@ -96,7 +96,7 @@ class GrantsAdapter(Adapter):
         posting.line, posting.body, posting.effects = encoded({**posting.body, **who}), None, ()
 
     def existing(self, tenant: Tenant, keys: Sequence[str]) -> Mapping[str, Existing]:
-        return find_existing(lookups.grants_by_key, tenant, keys)
+        return find_existing("credits_grant", tenant, keys)
 
     def accounts(self, tenant: Tenant, names: Sequence[str]) -> Mapping[str, Account]:
         wanted = [name.removeprefix(SCHEDULE) for name in names if is_schedule(name)]

@@ -10,8 +10,16 @@ from django.db.models import Count, Max, Q, Sum
 
 from credits.choices import REVERSIBLE, GrantStatus, TransactionKind
 from credits.models import CreditTransaction, Grant, RecurringGrant
+from kernel.ledger.backfill.keys import as_json
 
 STANDING = ("id", "unit_type", "currency", "metric_id", "balance", "held", "status", "effective_date", "expiry_date", "last_entry_number")
+NAMED = """
+SELECT id::text, idempotency_key, coalesce(nullif(metric_id, ''), currency) FROM credits_grant
+WHERE tenant_id = %(tenant)s AND idempotency_key = ANY (ARRAY(SELECT jsonb_array_elements_text(%(keys)s::jsonb)))
+UNION
+SELECT id::text, idempotency_key, coalesce(nullif(metric_id, ''), currency) FROM credits_grant
+WHERE tenant_id = %(tenant)s AND id = ANY (ARRAY(SELECT jsonb_array_elements_text(%(ids)s::jsonb)::uuid))
+"""
 # What each invoice still has of a grant: what was debited citing it, less what was given back.
 TAKEN = """
 SELECT cited.grant_id, cited.invoice_id, sum(CASE cited.type WHEN 'DEBIT' THEN cited.amount ELSE -cited.amount END)
@@ -42,28 +50,11 @@ def grants_by_id(*, tenant_id: UUID, ids: Sequence[str]) -> list[dict[str, Any]]
     return [{**grant, "latest": moments.get(grant["id"])} for grant in found.values(*STANDING)]
 
 
-def units(*, tenant_id: UUID, ids: Sequence[UUID]) -> dict[UUID, str]:
-    """What grants are counted in: their metric, or else their currency."""
-    found = Grant.objects.filter(tenant_id=tenant_id, id__in=list(ids)).exclude(status=GrantStatus.DELETED)
-    return {identifier: metric or currency for identifier, metric, currency in found.values_list("id", "metric_id", "currency")}
-
-
-def grants_by_key(*, tenant_id: UUID, keys: Sequence[str], ids: Sequence[str] = ()) -> list[tuple[UUID, str | None, bytes]]:
-    """Id, key and digest of the grants with these keys or ids."""
-    found = Grant.objects.filter(Q(idempotency_key__in=list(keys)) | Q(id__in=list(ids)), tenant_id=tenant_id)
-    return [(identifier, key, bytes(kept)) for identifier, key, kept in found.values_list("id", "idempotency_key", "facts_digest")]
-
-
-def transactions_by_key(*, tenant_id: UUID, keys: Sequence[str], ids: Sequence[str] = ()) -> list[tuple[UUID, str | None, bytes]]:
-    """Id, key and digest of the transactions with these keys or ids."""
-    found = CreditTransaction.objects.filter(Q(idempotency_key__in=list(keys)) | Q(id__in=list(ids)), tenant_id=tenant_id)
-    return [(identifier, key, bytes(kept or b"")) for identifier, key, kept in found.values_list("id", "idempotency_key", "facts_digest")]
-
-
-def schedules_by_key(*, tenant_id: UUID, keys: Sequence[str], ids: Sequence[str] = ()) -> list[tuple[UUID, str | None, bytes]]:
-    """Id, key and digest of the schedules with these keys or ids."""
-    found = RecurringGrant.objects.filter(Q(idempotency_key__in=list(keys)) | Q(id__in=list(ids)), tenant_id=tenant_id)
-    return [(identifier, key, bytes(kept)) for identifier, key, kept in found.values_list("id", "idempotency_key", "facts_digest")]
+def named_grants(*, tenant_id: UUID, keys: Sequence[str], ids: Sequence[str]) -> list[tuple[str, str | None, str]]:
+    """Id, key and unit (metric or else currency) of the grants with these keys or ids. Its answer stays true: none of them changes."""
+    with connection.cursor() as cursor:
+        cursor.execute(NAMED, {"tenant": tenant_id, "keys": as_json(keys), "ids": as_json(ids)})
+        return list(cursor.fetchall())
 
 
 def known_schedules(*, tenant_id: UUID, ids: Sequence[str]) -> list[UUID]:

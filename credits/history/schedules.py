@@ -83,7 +83,7 @@ class SchedulesAdapter(Adapter):
         )
 
     def existing(self, tenant: Tenant, keys: Sequence[str]) -> Mapping[str, Existing]:
-        return find_existing(lookups.schedules_by_key, tenant, keys)
+        return find_existing("credits_recurringgrant", tenant, keys)
 
     def post(self, tenant: Tenant, postings: Sequence[Posting], run: BackfillRun) -> Sequence[Outcome]:
         who: dict[str, Any] = {"tenant_id": tenant.id, "actor": actor_of(run), "request_id": run.request_id}

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date
 from decimal import Decimal
 from typing import Any
-from uuid import UUID
 
 from credits import services
 from credits.choices import TransactionKind, TransactionType
@@ -25,7 +24,7 @@ from kernel.ledger.backfill.columns import (
 )
 from kernel.ledger.backfill.keys import IDENTIFIED, find_existing, key_of, post_unknown
 from kernel.ledger.backfill.rows import Posting, RowRefused
-from kernel.ledger.identifiers import new_id
+from kernel.ledger.identifiers import new_id_text
 from kernel.ledger.models import BackfillRun
 from kernel.ledger.posting import encoded
 from kernel.tenants.models import Tenant
@@ -89,24 +88,24 @@ class TransactionsAdapter(Adapter):
         posting.line, posting.body = encoded({**line, **who}), kept
 
     def complete(self, tenant: Tenant, postings: Sequence[Posting]) -> None:
-        self._name_grants(tenant, [posting for posting in postings if "grant_id" not in posting.body])
-        ids = {posting.body["grant_id"] for posting in postings}
-        units = lookups.units(tenant_id=tenant.id, ids=list(ids))
+        keys = {posting.body["grant_key"] for posting in postings if "grant_id" not in posting.body}
+        ids = {str(posting.body["grant_id"]) for posting in postings if "grant_id" in posting.body}
+        found = lookups.named_grants(tenant_id=tenant.id, keys=list(keys), ids=list(ids))
+        by_id = {grant: unit for grant, _, unit in found}
+        by_key = {key: grant for grant, key, _ in found}
         for posting in postings:
-            posting.amounts = ((units.get(posting.body["grant_id"], ""), posting.amounts[0][1]),)
+            if "grant_id" not in posting.body:
+                # An id that nobody has: the ledger itself says that there is no such grant.
+                self._name_grant(posting, by_key.get(posting.body["grant_key"]) or new_id_text())
+            posting.amounts = ((by_id.get(str(posting.body["grant_id"]), ""), posting.amounts[0][1]),)
 
-    def _name_grants(self, tenant: Tenant, postings: Sequence[Posting]) -> None:
-        keys = {posting.body["grant_key"] for posting in postings}
-        found = lookups.grants_by_key(tenant_id=tenant.id, keys=list(keys)) if keys else []
-        grants = {key: (identifier, str(identifier)) for identifier, key, _ in found}
-        for posting in postings:
-            body = posting.body
-            # An id that nobody has: the ledger itself says that there is no such grant.
-            body["grant_id"], written = grants.get(body["grant_key"]) or nobody()
-            if "facts_digest" not in body:
-                posting.digest = services.digest_on(written, posting.digest)
-            if posting.line:
-                posting.line = services.name_grant(posting.line, grant_id=written, digest=posting.digest if body["has_digest"] else None)
+    def _name_grant(self, posting: Posting, grant: str) -> None:
+        body = posting.body
+        body["grant_id"] = grant
+        if "facts_digest" not in body:
+            posting.digest = services.digest_on(grant, posting.digest)
+        if posting.line:
+            posting.line = services.name_grant(posting.line, grant_id=grant, digest=posting.digest if body["has_digest"] else None)
 
     def foresee(self, tenant: Tenant, postings: Sequence[Posting]) -> None:
         for posting in postings:
@@ -120,7 +119,7 @@ class TransactionsAdapter(Adapter):
             posting.effects = effects
 
     def existing(self, tenant: Tenant, keys: Sequence[str]) -> Mapping[str, Existing]:
-        return find_existing(lookups.transactions_by_key, tenant, keys)
+        return find_existing("credits_transaction", tenant, keys)
 
     def accounts(self, tenant: Tenant, names: Sequence[str]) -> Mapping[str, Account]:
         ids = [name.removeprefix(GRANT) for name in names if name.startswith(GRANT) and is_uuid(name.removeprefix(GRANT))]
@@ -194,11 +193,6 @@ def grant_account(grant: Mapping[str, Any]) -> Account:
         latest=grant["latest"],
         terms=terms,
     )
-
-
-def nobody() -> tuple[UUID, str]:
-    identifier = new_id()
-    return identifier, str(identifier)
 
 
 def hidden_account(name: str, label: str, amount: Decimal) -> Account:

@@ -128,7 +128,7 @@ class TransactionsAdapter(Adapter):
                 posting.effects.append((f"{AGENT}{posting.body['agent_id']}", Decimal(0)))
 
     def existing(self, tenant: Tenant, keys: Sequence[str]) -> Mapping[str, Existing]:
-        return find_existing(lookups.by_key, tenant, keys)
+        return find_existing("metering_transaction", tenant, keys)
 
     def accounts(self, tenant: Tenant, names: Sequence[str]) -> Mapping[str, Account]:
         """No balances here: the book as a whole, for its newest hour, and the agents, for whether they exist."""

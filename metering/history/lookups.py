@@ -5,10 +5,9 @@ from datetime import datetime
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import Q
 
 from metering.choices import Grain
-from metering.models import Agent, Rollup, Transaction
+from metering.models import Agent, Rollup
 
 # What others added to a run's transactions since.
 ADDED = """
@@ -28,12 +27,6 @@ WHERE brought.tenant_id = %s AND brought.request_id = %s AND brought.request_id 
         AND cost.is_active AND cost.fiat_amount > 0)
 ORDER BY brought.id LIMIT %s
 """
-
-
-def by_key(*, tenant_id: UUID, keys: Sequence[str], ids: Sequence[str] = ()) -> list[tuple[UUID, str | None, bytes]]:
-    """Id, key and digest of the transactions with these keys or ids."""
-    found = Transaction.objects.filter(Q(idempotency_key__in=list(keys)) | Q(id__in=list(ids)), tenant_id=tenant_id)
-    return [(identifier, key, bytes(kept or b"")) for identifier, key, kept in found.values_list("id", "idempotency_key", "facts_digest")]
 
 
 def known_agents(*, tenant_id: UUID, ids: Sequence[str]) -> set[UUID]:

@@ -132,6 +132,14 @@ def test_undo_is_refused_where_a_row_is_a_reversal_of_something_older(bring, cal
         call(COMMAND, "--undo", run.id)
 
 
+def test_a_reversal_by_a_negative_amount_is_refused_by_plan_and_application_alike(bring, write, tenant, who):
+    services.record_transaction(**who, amount=Decimal(8), type="usage", reference_id="old")
+    run = bring(COMMAND, write([row(1, "usage", "-3", reverses="old", reason_code="other")]))
+    assert (run.plan["counts"], run.counts) == ({"invalid_value": 1}, {"invalid_value": 1})
+    assert BackfillReject.objects.get(run_id=run.id).why == "amount: type usage takes a magnitude, not a negative amount"
+    assert balances(tenant) == {"USD": -8}
+
+
 histories = st.lists(
     st.fixed_dictionaries(
         {

@@ -29,6 +29,8 @@ def read_chunks(reading: Reading, reader: RowReader, *, size: int) -> Generator[
     rows = map(reader.read, reading)
     chunks = iter(lambda: list(islice(rows, size)), [])
     ours, theirs = Pipe(duplex=False)
+    # What is there now stays: looking through all of Django for garbage after each batch would take as long as the batch.
+    gc.freeze()
     process = os.fork()
     if not process:
         _work(chunks, theirs, keep={theirs.fileno(), reading.packed.fileno()})
@@ -41,6 +43,7 @@ def read_chunks(reading: Reading, reader: RowReader, *, size: int) -> Generator[
         # It holds nothing that could be lost.
         os.kill(process, signal.SIGKILL)
         os.waitpid(process, 0)
+        gc.unfreeze()
 
 
 def _receive(pipe: "Connection[object, object]") -> list[Row]:
@@ -79,7 +82,6 @@ def _settle(keep: set[int]) -> None:
     places = [STANDARD_STREAMS - 1, *sorted(keep), os.sysconf("SC_OPEN_MAX")]
     for low, high in pairwise(places):
         os.closerange(low + 1, high)
-    gc.freeze()
     gc.set_threshold(COLLECT_AFTER, 50, 100)
 
 

@@ -4,7 +4,7 @@ They belong to the session and vanish with it; a plan writes nothing else until 
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -13,6 +13,7 @@ import msgspec
 from django.db import connection
 
 from kernel.ledger.backfill.adapters import Account
+from kernel.ledger.backfill.keys import as_json
 from kernel.ledger.backfill.rows import Left
 
 TABLES = """
@@ -26,6 +27,7 @@ CREATE TEMPORARY TABLE backfill_sums (
     kind text, day date, unit text, rows bigint NOT NULL, amount numeric NOT NULL, PRIMARY KEY (kind, day, unit)
 );
 """
+ANY_OF = "ANY (ARRAY(SELECT jsonb_array_elements_text(%s::jsonb)))"
 ACCOUNT = "name, label, unit, before, now, lowest, latest, shown, rows, refused, terms"
 
 
@@ -51,29 +53,31 @@ class Scratch:
 
     def seen(self, keys: Sequence[str]) -> dict[str, Seen]:
         """Those keys that the file had before."""
-        rows = _rows("SELECT key, line, digest, size, unit FROM backfill_keys WHERE key = ANY (%s)", [list(keys)])
+        rows = _rows(f"SELECT key, line, digest, size, unit FROM backfill_keys WHERE key = {ANY_OF}", [as_json(keys)])  # noqa: S608
         return {
             key: Seen(line=line, digest=bytes(digest), left=None if unit is None else Left(size=size, unit=unit))
             for key, line, digest, size, unit in rows
         }
 
     def remember(self, keys: Mapping[str, Seen]) -> None:
-        lines = [seen.line for seen in keys.values()]
-        digests = [seen.digest for seen in keys.values()]
-        sizes = [seen.left and seen.left.size for seen in keys.values()]
-        units = [seen.left and seen.left.unit for seen in keys.values()]
+        body = [
+            {"key": key, "line": seen.line, "digest": f"\\x{seen.digest.hex()}", "size": seen.left and seen.left.size}
+            | {"unit": seen.left and seen.left.unit}
+            for key, seen in keys.items()
+        ]
         with connection.cursor() as cursor:
             cursor.execute(
-                "INSERT INTO pg_temp.backfill_keys SELECT * FROM unnest(%s::text[], %s::bigint[], %s::bytea[], %s::numeric[], %s::text[])",
-                [list(keys), lines, digests, sizes, units],
+                "INSERT INTO pg_temp.backfill_keys SELECT * FROM jsonb_to_recordset(%s::jsonb)"
+                " AS given (key text, line bigint, digest bytea, size numeric, unit text)",
+                [msgspec.json.encode(body).decode()],
             )
 
     def accounts(self, names: Iterable[str]) -> dict[str, Account]:
-        rows = _rows(f"SELECT {ACCOUNT} FROM backfill_accounts WHERE name = ANY (%s)", [list(names)])  # noqa: S608 - a constant
+        rows = _rows(f"SELECT {ACCOUNT} FROM backfill_accounts WHERE name = {ANY_OF}", [as_json(list(names))])  # noqa: S608 - constants
         return {row[0]: _account(row) for row in rows}
 
     def keep(self, accounts: Iterable[Account]) -> None:
-        body = msgspec.json.encode([asdict(account) for account in accounts]).decode()
+        body = msgspec.json.encode(list(accounts)).decode()
         with connection.cursor() as cursor:
             cursor.execute(
                 f"INSERT INTO pg_temp.backfill_accounts SELECT {ACCOUNT} FROM jsonb_to_recordset(%s::jsonb) AS given"  # noqa: S608
