@@ -36,6 +36,15 @@ def posts(database: Database, plan: Plan) -> Iterator[Comparison]:
         yield single_posts.hot_account(stand, connections=64, seconds=plan.seconds)
 
 
+def ledgers(database: Database, plan: Plan) -> Iterator[Comparison]:
+    """ledgers     one POST each of billing and of metering, with 16 and 64 connections"""
+    database.start()
+    with single_posts.standing(database) as stand:
+        for ledger in (single_posts.BILLING, single_posts.METERING):
+            for connections in (16, 64):
+                yield single_posts.other_ledger(stand, ledger, connections=connections, seconds=plan.seconds)
+
+
 def slow_disk(database: Database, plan: Plan) -> Iterator[Comparison]:
     """slow_disk   the same where every flush takes 2 ms: a hot account with 64 connections, random ones with 4"""
     database.start(slow=True)
@@ -72,6 +81,7 @@ def in_process(database: Database, plan: Plan) -> Iterator[Comparison]:
 
 PATHS: dict[str, Callable[[Database, Plan], Iterator[Comparison]]] = {
     "posts": posts,
+    "ledgers": ledgers,
     "slow_disk": slow_disk,
     "batch": batch,
     "backfill": backfill,

@@ -39,7 +39,8 @@ for start in range(0, GRANTS, 1000):
     ids += [str(row.id) for row in open_grants([opening(who, facts=fact) for fact in facts])]
 print(json.dumps({"tenant": str(tenant.id), "key": key.token, "grants": ids}))
 """
-# What is in the book must be what the accounts say: balances, numbers without gaps, every balance_after the sum so far.
+# What is in the book must be what the accounts say: balances, numbers without gaps, every balance_after the sum so far; of metering, what
+# the sums of the days and of the hours say.
 PROOFS = {
     "credits": """
         SELECT count(*) FROM (
@@ -67,6 +68,14 @@ PROOFS = {
                 FROM billing_transaction
             ) chain WHERE balance_after <> sum_so_far
         ) wrong""",
+    "metering": """
+        SELECT count(*) FROM (
+            SELECT (SELECT count(*) FROM metering_transaction) AS transactions,
+                (SELECT coalesce(sum(fiat_amount), 0) FROM metering_cost WHERE is_active) AS costs
+        ) told CROSS JOIN (
+            SELECT coalesce(sum(transactions), 0) AS transactions, coalesce(sum(amount), 0) AS costs
+            FROM (VALUES ('day'), ('hour')) grain (name) LEFT JOIN metering_rollup rollup ON rollup.grain = grain.name GROUP BY grain.name
+        ) kept WHERE (kept.transactions, kept.costs) <> (told.transactions, told.costs)""",
 }
 
 

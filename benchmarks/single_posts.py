@@ -1,4 +1,4 @@
-"""One POST, one posting: a debit with its balance check and its idempotency key, on random accounts and on a hot one."""
+"""One POST, one posting, each with its idempotency key: a debit of credits on random accounts and on a hot one, and the other ledgers'."""
 
 import contextlib
 import json
@@ -15,13 +15,18 @@ from benchmarks.database import VAR, Database
 from benchmarks.load import Post, send
 from benchmarks.measure import Candidate, Comparison, Sample
 
-BODY = json.dumps({"grantId": "ACCOUNT", "type": "DEBIT", "amount": "0.01", "reason": "usage", "invoiceId": ""})
-BODY = BODY.replace(', "invoiceId": ""', "")
-PATH = "/credit-transactions"
+CREDITS, BILLING, METERING = "credits", "billing", "metering"
+# ACCOUNT and KEY stand for themselves. Billing's entries all go to one wallet, and its key is in the body.
+COST = {"fiatAmount": "0.0015", "fiatAssetSymbol": "USD", "isEstimate": True}
+CALLS = {
+    CREDITS: ("/credit-transactions", {"grantId": "ACCOUNT", "type": "DEBIT", "amount": "0.01", "reason": "usage"}),
+    BILLING: ("/v1/billing/transactions", {"amount": 0.01, "type": "usage", "reference_id": "KEY", "agent_id": "ACCOUNT"}),
+    METERING: ("/v1/transactions", {"serviceName": "service", "actionName": "complete", "resourceName": "model", "costs": [COST]}),
+}
 OURS, ONE_EACH, FASTAPI, TEXTBOOK, PGBENCH = "Countinghouse", "one statement each", "FastAPI + asyncpg", "textbook DRF", "pgbench"
 SAYS = {
     ONE_EACH: "Countinghouse with LEDGER_BATCHING=0",
-    FASTAPI: "the same statement and reply; no log line for each request, no schema versions, no roles of keys",
+    FASTAPI: "the same statement and reply; no log line for each request, no versions of the API, no roles of keys",
     TEXTBOOK: "its own tables: one unique key, no digest of facts, no append-only triggers, no tenants; its token costs a query",
     PGBENCH: "the same statement without HTTP, authentication and JSON; 16 clients",
 }
@@ -62,19 +67,24 @@ class Stand:
         self.urls = urls
         self.token = token
 
-    def candidates(self, names: tuple[str, ...], *, accounts: Path, connections: int, seconds: int) -> list[Candidate]:
+    def candidates(
+        self, names: tuple[str, ...], *, accounts: Path, connections: int, seconds: int, ledger: str = CREDITS
+    ) -> list[Candidate]:
         return [
             Candidate(
-                name=name, run=self._runner(name, accounts=accounts, connections=connections, seconds=seconds), says=SAYS.get(name, "")
+                name=name,
+                run=self._runner(name, ledger, accounts=accounts, connections=connections, seconds=seconds),
+                says=SAYS.get(name, ""),
             )
             for name in names
         ]
 
-    def _runner(self, name: str, *, accounts: Path, connections: int, seconds: int) -> Callable[[], Sample]:
+    def _runner(self, name: str, ledger: str, *, accounts: Path, connections: int, seconds: int) -> Callable[[], Sample]:
         if name == PGBENCH:
             return lambda: pgbench(self.database, self.book, accounts, seconds)
         authorization = f"Token {self.token}" if name == TEXTBOOK else self.book.authorization
-        post = Post(url=self.urls[name], path=PATH, authorization=authorization, tenant=self.book.tenant, body=BODY)
+        path, body = CALLS[ledger]
+        post = Post(url=self.urls[name], path=path, authorization=authorization, tenant=self.book.tenant, body=json.dumps(body))
         return lambda: send(post, accounts=accounts, connections=connections, seconds=seconds)
 
 
@@ -115,6 +125,17 @@ def hot_account(stand: Stand, *, connections: int, seconds: int) -> Comparison:
         unit="/s",
         candidates=stand.candidates(names, accounts=stand.book.hot_account, connections=connections, seconds=seconds),
         targets={FASTAPI: 7.0 if stand.database.is_slow else 2.5},
+    )
+
+
+def other_ledger(stand: Stand, ledger: str, *, connections: int, seconds: int) -> Comparison:
+    what = {BILLING: "usage on the one wallet", METERING: "transaction with one cost"}[ledger]
+    return Comparison(
+        path=f"single POST of {ledger}, {what}, {connections} connections",
+        unit="/s",
+        candidates=stand.candidates(
+            (OURS, ONE_EACH, FASTAPI), ledger=ledger, accounts=stand.book.accounts, connections=connections, seconds=seconds
+        ),
     )
 
 

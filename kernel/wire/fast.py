@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from msgspec import UNSET
 
 from kernel.wire.fields import Field
 from kernel.wire.json import MAX_INTEGER_DIGITS, is_too_deep
@@ -73,9 +74,8 @@ class Fast:
         values = {}
         for name, default, read in self.steps:
             value = getattr(struct, name)
-            if value is not msgspec.UNSET and value is not None:
-                value = read(value)
-            values[name] = default if value is msgspec.UNSET or value is None else value
+            given = None if value is UNSET or value is None else read(value)
+            values[name] = default if given is None else given
         return self.body.check(values)
 
 
@@ -96,7 +96,7 @@ def _type_of(field: Any) -> Any:
 
 def _default_of(field: Field) -> dict[str, Any]:
     # Raw can't be joined with UNSET in a type; as a default value it is never checked.
-    return {} if field.required else {"default": msgspec.UNSET}
+    return {} if field.required else {"default": UNSET}
 
 
 def _reader_of(field: Field) -> Callable[[Any], Any]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -136,8 +136,9 @@ def digits(amount: Decimal) -> str:
     return f"{amount:f}"
 
 
+@lru_cache(maxsize=4096)
 def milliseconds(moment: datetime) -> str:
-    """`2024-01-01T00:00:00.000Z`; finer digits are cut off."""
+    """`2024-01-01T00:00:00.000Z`; finer digits are cut off. Remembered: one moment stands many times in a reply."""
     if moment.tzinfo is not UTC:
         moment = moment.astimezone(UTC)
     return moment.isoformat(timespec="milliseconds")[:-6] + "Z"
