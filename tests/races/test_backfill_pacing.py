@@ -57,16 +57,20 @@ def tenant(transactional_db):
 
 @pytest.fixture
 def apply(tenant, tmp_path, monkeypatch):
-    """Post so many rows of one wallet; every batch as its pacer met it. `after` is called with all batches so far, after each of them."""
+    """Post so many rows of one wallet, then perhaps take them back; every batch as its pacer met it.
 
-    def apply(rows, *, batch_size, after):
-        batches = []
+    `after` is called with all batches so far, after each of them; of an undo, with its own.
+    """
+
+    def apply(rows, *, batch_size, after, undo=False):
+        batches, is_undoing = [], []
 
         class Overheard(Pacer):
             def after_batch(self, *, rows, seconds, waiting):
                 rest = super().after_batch(rows=rows, seconds=seconds, waiting=waiting)
                 batches.append(Batch(rows, seconds, waiting, rest, self.size, self.note, time.monotonic()))
-                after(batches)
+                if not undo or is_undoing:
+                    after(batches)
                 return rest
 
         monkeypatch.setattr(command, "Pacer", Overheard)
@@ -77,6 +81,11 @@ def apply(tenant, tmp_path, monkeypatch):
         call_command(COMMAND, "--apply", str(BackfillRun.objects.get().id), "--batch-size", str(batch_size), stdout=StringIO())
         assert BackfillRun.objects.get().counts == {"posted": rows}
         assert Transaction.objects.filter(tenant=tenant).count() == rows + 1
+        if undo:
+            batches.clear()
+            is_undoing.append(True)
+            call_command(COMMAND, "--undo", str(BackfillRun.objects.get().id), "--batch-size", str(batch_size), stdout=StringIO())
+            assert BackfillRun.objects.get().undone_rows == rows
         return batches
 
     return apply
@@ -131,6 +140,24 @@ def test_while_somebody_waits_for_its_locks_its_batches_shrink_and_it_rests_and_
     assert sizes == sorted(sizes)
     assert sizes[-1] == max(batch.rows for batch in left_alone) == 400
     assert not any("stepping back" in batch.note for batch in left_alone)
+    assert_rested(batches)
+
+
+def test_an_undo_steps_back_as_well(apply, tenant, monkeypatch):
+    monkeypatch.setattr(pacing, "LOOK_EVERY_SECONDS", 0)
+    rival = Rival(tenant)
+
+    def come_and_go(batches):
+        if len(batches) == 1:
+            rival.thread.start()
+        elif batches[-1].size < 200 and not rival.stopped.is_set():
+            rival.stop()
+
+    batches = apply(4_000, batch_size=400, after=come_and_go, undo=True)
+    met = [batch for batch in batches if batch.waiting]
+    assert met[0].note == "stepping back: 1 waiting"
+    assert met[-1].size < 200
+    assert batches[-1].size > met[-1].size
     assert_rested(batches)
 
 

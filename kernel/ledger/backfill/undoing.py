@@ -1,5 +1,6 @@
 """Taking a run back: reversing entries for every row it posted, newest first; nothing is deleted."""
 
+import time
 from dataclasses import dataclass
 
 from django.db import transaction
@@ -47,13 +48,17 @@ class Undo:
         services.begin_undo(run=self.run, undone_by=self.actor)
         while True:
             self.stop.check()
-            reversed_rows = self._step()
+            began = time.monotonic()
+            reversed_rows, waiting = self._step()
             if not reversed_rows:
                 break
-            self.progress.advance(reversed_rows)
+            rest = self.pacer.after_batch(rows=reversed_rows, seconds=time.monotonic() - began, waiting=waiting)
+            self.progress.advance(reversed_rows, note=self.pacer.note)
+            self.stop.rest(rest)
         services.finish_undo(run=self.run)
 
-    def _step(self) -> int:
+    def _step(self) -> tuple[int, int]:
+        """How many rows were reversed, and how many sessions waited for us meanwhile."""
         for rest in (*RESTS, None):
             try:
                 return self._reverse()
@@ -69,9 +74,10 @@ class Undo:
         raise AssertionError("the last rest is None, so the loop ends inside")
 
     @refusals
-    def _reverse(self) -> int:
+    def _reverse(self) -> tuple[int, int]:
         with transaction.atomic():
             step = self.adapter.undo(self.run.tenant, self.run, at_most=self.pacer.size, actor=self.actor)
             if step.reversed:
                 services.advance_undo(run=self.run, reversed_rows=step.reversed)
-        return step.reversed
+            waiting = self.pacer.sees_waiting()
+        return step.reversed, waiting
