@@ -1,5 +1,6 @@
 """Amounts: one field type, exact from the caller's digits to the database and back."""
 
+import functools
 import re
 from decimal import Decimal
 from typing import Any
@@ -65,6 +66,7 @@ def full(amount: Decimal) -> str:
     return f"{amount.quantize(_STEP):f}"
 
 
+@functools.lru_cache(maxsize=1024)
 def is_currency(code: str) -> bool:
     """True for an ISO 4217 code in upper case."""
     return len(code) == 3 and code.isascii() and code.isupper() and code.lower() in Currency.__members__
