@@ -10,7 +10,7 @@ from credits.choices import TransactionKind, TransactionType
 from credits.history import lookups
 from credits.history.draws import draw_from_json, draw_from_text
 from credits.services.transactions import FACTS
-from kernel.ledger.backfill.adapters import Account, Adapter, Blocker, Existing, Outcome, UndoStep
+from kernel.ledger.backfill.adapters import ALREADY_THERE, Account, Adapter, Blocker, Existing, Outcome, UndoStep
 from kernel.ledger.backfill.columns import (
     Column,
     identifier,
@@ -200,11 +200,15 @@ def hidden_account(name: str, label: str, amount: Decimal) -> Account:
 
 
 def grant_refusal(account: Account, posting: Posting, effect: Decimal) -> Outcome | None:
-    """The same questions in the same order as the ledger's own `credits_refusal`."""
+    """The same questions in the same order as the ledger's own `credits_refusal`.
+
+    A closing that finds nothing left was done before: credit given back to a grant that is over goes the way of the rest at once.
+    """
     day, status, kind = posting.occurred_at.astimezone(UTC).date(), account.terms["status"], posting.kind
     drawn = kind in {"debit", "consumption"}
     left = account.now - (account.lowest or Decimal(0))
     asked = {
+        ALREADY_THERE: (kind in CLOSING and left <= 0 and (kind == "deletion") == (status == "deleted"), "is closed"),
         "grant_not_found": (status == "deleted", "is no more"),
         "grant_voided": (status == "voided" and kind in {"debit", "credit"}, "was voided"),
         "grant_not_yet_effective": (drawn and day.isoformat() < account.terms["effective"], f"begins on {account.terms['effective']}"),

@@ -122,6 +122,24 @@ def order_schedules(who):
     credits.cancel_recurring_grant(**who, schedule_id=ended)
 
 
+def test_credit_given_back_to_a_grant_that_is_over_is_gone_again_in_the_new_book(copy, tenant, other, who):
+    today = datetime.now(UTC).date()
+    with time_machine.travel(timezone.now() - timedelta(days=5)):
+        facts = {"customer_id": "maria", "name": "Short", "unit_type": "CURRENCY", "currency": "USD", "amount": Decimal(10)}
+        credits.create_grant(**who, **facts, expiry_date=today - timedelta(days=4))
+        credits.consume(**who, customer_id="maria", currency="USD", amount=Decimal(7), invoice_id="i")
+    with time_machine.travel(timezone.now() - timedelta(days=2)):
+        list(credits.expire_grants(actor="job:test", request_id="", tenant_id=tenant.id))
+        credits.reinstate(**who, customer_id="maria", invoice_id="i")
+    copy("credit-grants", "backfill_credit_grants", "jsonl")
+    run = copy("credit-transactions", "backfill_credit_transactions", "jsonl")
+    assert run.counts == run.plan["counts"] == {"posted": 3, "already_there": 1}
+    # The last entry is the book's own, and so is its id.
+    assert_same(CreditTransaction, tenant, other, NEW | {"id"}, key=lambda row: [value for value in row if isinstance(value, int)])
+    assert Grant.objects.get(tenant=other).status == "expired"
+    right(other)
+
+
 def test_grants_without_their_schedule_are_foreseen(copy, tenant, other, who):
     order_schedules(who)
     run = copy("credit-grants", "backfill_credit_grants", "jsonl")
@@ -302,10 +320,10 @@ def test_a_book_comes_back_as_it_was(copy, tenant, other, who, ledger, suffix):
     assert [run.counts for run in runs] == [run.plan["counts"] for run in runs] == [{"already_there": rows} for rows in trip.rows]
 
 
-def assert_same(model, tenant, other, left_out):
+def assert_same(model, tenant, other, left_out, *, key=str):
     """Whatever column a table has is compared, if it isn't named: a new one too."""
     names = [field.attname for field in model._meta.concrete_fields if field.attname not in left_out]
-    mine, theirs = (sorted(model.objects.filter(tenant=one).values_list(*names), key=str) for one in (tenant, other))
+    mine, theirs = (sorted(model.objects.filter(tenant=one).values_list(*names), key=key) for one in (tenant, other))
     assert len(mine) == len(theirs) > 0
     for first, second in zip(mine, theirs, strict=True):
         assert dict(zip(names, first, strict=True)) == dict(zip(names, second, strict=True)), model

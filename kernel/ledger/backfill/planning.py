@@ -113,7 +113,7 @@ class Planner:
             accounts[name] = account
             refused = self.adapter.refusal(account, posting, effect)
             if refused is not None:
-                account.refused += 1
+                account.refused += refused.code != ALREADY_THERE
                 return refused
             touched.append((account, effect))
         for account, effect in touched:
