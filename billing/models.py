@@ -7,7 +7,7 @@ from django.db.models.functions import Abs, Now
 
 from billing.choices import AGENT_LENGTH, REASON_LENGTH, REFERENCE_LENGTH, TYPE_LENGTH, Direction, Flag, ReversalReason
 from kernel.ledger.money import MoneyField, is_finite
-from kernel.ledger.rows import LedgerRow, TenantOwned, tenant_foreign_key
+from kernel.ledger.rows import LedgerRow, TenantOwned, tenant_foreign_key, tenant_of_account
 
 # Totals add up magnitudes without end, so they get ten digits more than an amount.
 TOTAL_DIGITS = 48
@@ -108,6 +108,7 @@ class Transaction(LedgerRow):
     of it, and the opposite effect.
     """
 
+    tenant = tenant_of_account()
     wallet = tenant_foreign_key("billing.Wallet")
     currency = models.CharField(max_length=3)
     entry_number = models.BigIntegerField()

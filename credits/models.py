@@ -14,7 +14,7 @@ from credits.choices import (
     UnitType,
 )
 from kernel.ledger.money import MoneyField, is_finite, plain
-from kernel.ledger.rows import LedgerRow, tenant_foreign_key
+from kernel.ledger.rows import LedgerRow, tenant_foreign_key, tenant_of_account
 
 
 class RecurringGrant(LedgerRow):
@@ -225,6 +225,7 @@ class CreditTransaction(LedgerRow):
     the grant's cost the amount stands for. `chosen_by` holds the ordering values for which a burn-down chose this grant.
     """
 
+    tenant = tenant_of_account()
     grant = tenant_foreign_key("credits.Grant", related_name="transactions")
     customer_id = models.CharField(max_length=255)
     type = models.CharField(max_length=6, choices=TransactionType.choices)

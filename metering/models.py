@@ -11,7 +11,7 @@ from django.db.models.functions import Now
 
 from kernel.ledger.documents import DocumentField
 from kernel.ledger.money import MoneyField, is_finite
-from kernel.ledger.rows import LedgerRow, TenantOwned, tenant_foreign_key
+from kernel.ledger.rows import LedgerRow, TenantOwned, tenant_foreign_key, tenant_of_account
 from metering.choices import AgentStatus, FactPhase, Grain, Outcome, Pricing, Status
 
 
@@ -88,7 +88,9 @@ class Trace(TenantOwned):
         ordering = ["-id"]
         constraints = [
             models.UniqueConstraint(fields=["tenant", "reference"], name="metering_trace_reference_key"),
-            models.UniqueConstraint(fields=["tenant", "external_id"], name="metering_trace_external_id_key"),
+            models.UniqueConstraint(
+                fields=["tenant", "external_id"], name="metering_trace_external_id_key", condition=Q(external_id__isnull=False)
+            ),
         ]
 
     def __str__(self) -> str:
@@ -98,6 +100,7 @@ class Trace(TenantOwned):
 class Transaction(LedgerRow):
     """One use of a service. What was asked never changes; `status` and its dates change by transition only."""
 
+    tenant = tenant_of_account()
     service = tenant_foreign_key("metering.Service")
     action_name = models.CharField(max_length=255)
     resource_name = models.CharField(max_length=2048)
@@ -123,7 +126,11 @@ class Transaction(LedgerRow):
     class Meta:
         ordering = ["-created_at", "-id"]
         constraints = [
-            models.UniqueConstraint(fields=["tenant", "idempotency_key"], name="metering_transaction_idempotency_key_key"),
+            models.UniqueConstraint(
+                fields=["tenant", "idempotency_key"],
+                name="metering_transaction_idempotency_key_key",
+                condition=Q(idempotency_key__isnull=False),
+            ),
             models.CheckConstraint(condition=Q(status__in=Status.values), name="metering_transaction_status_check"),
             models.CheckConstraint(
                 condition=Q(status="completed", outcome__in=Outcome.values, completed_at__isnull=False)
@@ -157,7 +164,6 @@ class Transaction(LedgerRow):
             models.Index(
                 fields=["tenant", "status", "created_at", "id"], name="metering_transaction_open", condition=~Q(status="completed")
             ),
-            models.Index(fields=["created_at"], name="metering_transaction_book"),
             # What one run brought; other requests need no index, so their postings don't pay for one.
             models.Index(
                 fields=["tenant", "request_id", "id"], name="metering_transaction_run", condition=Q(request_id__startswith="run:")
@@ -171,6 +177,7 @@ class Transaction(LedgerRow):
 class Fact(LedgerRow):
     """What an integration reported about a transaction, and whether it could be priced. Never edited."""
 
+    tenant = tenant_of_account()
     transaction = tenant_foreign_key("metering.Transaction", related_name="fact_rows")
     source = models.CharField(max_length=255)
     version = models.CharField(max_length=64)
@@ -186,11 +193,12 @@ class Fact(LedgerRow):
     class Meta:
         ordering = ["-id"]
         constraints = [
-            models.UniqueConstraint(fields=["tenant", "idempotency_key"], name="metering_fact_idempotency_key_key"),
+            models.UniqueConstraint(
+                fields=["tenant", "idempotency_key"], name="metering_fact_idempotency_key_key", condition=Q(idempotency_key__isnull=False)
+            ),
             models.CheckConstraint(condition=Q(phase__in=FactPhase.values), name="metering_fact_phase_check"),
             models.CheckConstraint(condition=Q(pricing__in=Pricing.values), name="metering_fact_pricing_check"),
         ]
-        indexes = [models.Index(fields=["created_at"], name="metering_fact_book")]
 
     def __str__(self) -> str:
         return str(self.id)
@@ -202,6 +210,7 @@ class Cost(LedgerRow):
     A transaction's cost is the sum of its active rows. `is_active` and `superseded_at` change once, together.
     """
 
+    tenant = tenant_of_account()
     transaction = tenant_foreign_key("metering.Transaction", related_name="cost_rows")
     fiat_amount = MoneyField()
     # ISO 4217.
@@ -228,12 +237,15 @@ class Cost(LedgerRow):
                 name="metering_cost_is_active_check",
             ),
             models.CheckConstraint(condition=~Q(supersedes=F("id")), name="metering_cost_supersedes_check"),
-            models.UniqueConstraint(fields=["tenant", "supersedes"], name="metering_cost_supersedes_key"),
+            models.UniqueConstraint(
+                fields=["tenant", "supersedes"], name="metering_cost_supersedes_key", condition=Q(supersedes__isnull=False)
+            ),
             models.UniqueConstraint(fields=["tenant", "transaction", "id"], name="metering_cost_transaction_key"),
-            models.UniqueConstraint(fields=["tenant", "idempotency_key"], name="metering_cost_idempotency_key_key"),
+            models.UniqueConstraint(
+                fields=["tenant", "idempotency_key"], name="metering_cost_idempotency_key_key", condition=Q(idempotency_key__isnull=False)
+            ),
         ]
         indexes = [
-            models.Index(fields=["created_at"], name="metering_cost_book"),
             models.Index(fields=["repricing"], name="metering_cost_repricing", condition=Q(repricing__isnull=False)),
         ]
 
@@ -244,6 +256,7 @@ class Cost(LedgerRow):
 class StatusChange(LedgerRow):
     """One step of a transaction's life: who moved it, when and why. The first step comes from nowhere."""
 
+    tenant = tenant_of_account()
     transaction = tenant_foreign_key("metering.Transaction", related_name="status_changes")
     from_status = models.CharField(max_length=16, choices=Status, null=True, blank=True)  # noqa: DJ001 - null for the first
     to_status = models.CharField(max_length=16, choices=Status)
@@ -254,12 +267,15 @@ class StatusChange(LedgerRow):
     class Meta:
         ordering = ["-id"]
         constraints = [
-            models.UniqueConstraint(fields=["tenant", "idempotency_key"], name="metering_statuschange_idempotency_key_key"),
+            models.UniqueConstraint(
+                fields=["tenant", "idempotency_key"],
+                name="metering_statuschange_idempotency_key_key",
+                condition=Q(idempotency_key__isnull=False),
+            ),
             models.CheckConstraint(condition=Q(to_status__in=Status.values), name="metering_statuschange_to_status_check"),
             # No status is entered twice, so no step can be recorded twice.
             models.UniqueConstraint(fields=["tenant", "transaction", "to_status"], name="metering_statuschange_step_key"),
         ]
-        indexes = [models.Index(fields=["created_at"], name="metering_statuschange_book")]
 
     def __str__(self) -> str:
         return f"{self.from_status or 'new'} to {self.to_status}"

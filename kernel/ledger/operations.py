@@ -83,6 +83,49 @@ class TenantKey(_TableOperation):
         return f"Key {self.model_name} by tenant"
 
 
+# Foreign keys hold on to the very index that they were made with, so they are taken off and laid again around its change.
+REKEY = """
+DO $$
+DECLARE
+    referring RECORD;
+    kept text[] := '{{}}';
+    statement text;
+BEGIN
+    FOR referring IN
+        SELECT conrelid::regclass AS place, quote_ident(conname) AS name, pg_get_constraintdef(oid) AS definition
+        FROM pg_constraint WHERE confrelid = '"{table}"'::regclass AND contype = 'f' ORDER BY oid
+    LOOP
+        kept := kept || format('ALTER TABLE %%s ADD CONSTRAINT %%s %%s', referring.place, referring.name, referring.definition);
+        EXECUTE format('ALTER TABLE %%s DROP CONSTRAINT %%s', referring.place, referring.name);
+    END LOOP;
+    ALTER TABLE "{table}" DROP CONSTRAINT "{table}_pkey";
+    ALTER TABLE "{table}" ADD CONSTRAINT "{table}_pkey" PRIMARY KEY ({columns});
+    FOREACH statement IN ARRAY kept LOOP
+        EXECUTE statement;
+    END LOOP;
+END
+$$
+"""
+
+
+class RowKey(_TableOperation):
+    """Turns TenantKey's primary key around, to (id, tenant_id): one index for those who know the tenant and those who don't.
+
+    For tables that take a row with each posting: there an index of its own for `id` costs as much as any other.
+    """
+
+    def forwards(self, model: Any, state: ProjectState) -> list[str]:
+        table = model._meta.db_table
+        return [f'DROP INDEX "{table}_id_index"', REKEY.format(table=table, columns="id, tenant_id")]
+
+    def backwards(self, model: Any, state: ProjectState) -> list[str]:
+        table = model._meta.db_table
+        return [REKEY.format(table=table, columns="tenant_id, id"), f'CREATE INDEX "{table}_id_index" ON "{table}" (id)']
+
+    def describe(self) -> str:
+        return f"Key {self.model_name} by row and tenant"
+
+
 class TenantForeignKey(_TableOperation):
     """Ties a reference to its own tenant: FOREIGN KEY (tenant_id, field_id). A row that points into another book is refused.
 

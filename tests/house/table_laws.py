@@ -28,15 +28,18 @@ def primary_key(table: str) -> list[str]:
         table,
     )
     names = [str(name) for name in found[0][0] or []]
-    if names == ["tenant_id", "id"]:
+    if sorted(names) == ["id", "tenant_id"]:
         return []
     return [f"{table}: its primary key is {names}, not (tenant_id, id): add TenantKey for the model to its migration."]
 
 
 def unique_begins_with_tenant(table: str) -> list[str]:
+    """But for a primary key that RowKey turned around: it holds the tenant in the other place."""
     found = rows(
         "SELECT i.indexrelid::regclass::text, (SELECT attname FROM pg_attribute WHERE attrelid = i.indrelid AND attnum = i.indkey[0]) "
-        "FROM pg_index i WHERE i.indrelid = %s::regclass AND i.indisunique",
+        "FROM pg_index i WHERE i.indrelid = %s::regclass AND i.indisunique "
+        "AND NOT (i.indisprimary AND EXISTS (SELECT FROM pg_attribute WHERE attrelid = i.indrelid AND attname = 'tenant_id' "
+        "AND attnum = ANY(i.indkey)))",
         table,
     )
     return [
