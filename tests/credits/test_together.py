@@ -21,7 +21,18 @@ GRANTS = (
     {"amount": 1000, "effective_date": NOW.date() + timedelta(days=3)},
     {"amount": 20, "expiry_date": NOW.date() + timedelta(days=9), "effective_date": NOW.date() - timedelta(days=9)},
 )
-WRITTEN = ("type", "kind", "amount", "entry_number", "balance_after", "cost_basis", "reason", "invoice_id", "idempotency_key", "customer_id")
+WRITTEN = (
+    "type",
+    "kind",
+    "amount",
+    "entry_number",
+    "balance_after",
+    "cost_basis",
+    "reason",
+    "invoice_id",
+    "idempotency_key",
+    "customer_id",
+)
 
 # Mostly what nothing stands against, so that whole arrays of it come up.
 ordinary = st.tuples(st.sampled_from([0, 0, 0, 3]), st.just("DEBIT"), st.sampled_from(["0.5", "1", "0.000000000000000001"]), st.just(""))

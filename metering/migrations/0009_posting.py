@@ -1,0 +1,22 @@
+"""A posting is parsed once and not once for each table that it is written to."""
+
+from django.db import migrations
+
+from kernel.ledger.operations import SqlFile
+
+# Back to the functions as 0004_posting laid them.
+REVERSE = """
+DROP FUNCTION metering_post(jsonb);
+DROP FUNCTION metering_roll_up(metering_delta[]);
+DROP FUNCTION metering_make_names(metering_posting[]);
+DROP FUNCTION metering_find_names(metering_posting[]);
+DROP TYPE metering_posting;
+"""
+BEFORE = SqlFile("metering/0004_posting.sql", reverse="").sql
+FUNCTIONS = BEFORE[BEFORE.index("CREATE FUNCTION metering_roll_up(") :]
+
+
+class Migration(migrations.Migration):
+    dependencies = [("metering", "0008_leaner_rows")]
+
+    operations = [SqlFile("metering/0009_posting.sql", reverse=REVERSE + FUNCTIONS)]
