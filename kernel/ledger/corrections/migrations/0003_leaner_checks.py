@@ -1,6 +1,7 @@
 """NaN is kept out by an upper bound alone; the infinities have no place in numeric(38,18) itself."""
 
 from decimal import Decimal
+
 from django.db import migrations, models
 
 
