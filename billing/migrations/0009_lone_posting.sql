@@ -1,0 +1,121 @@
+-- A posting that comes alone, as nearly all do, and that nothing stands against: decided and written step by step, without the arrays that a
+-- thousand need. Whatever wants a closer look (a reversal, a new wallet or type, a refusal, a key that was used before) goes to
+-- billing_post_many, which decides everything; a property test holds the two equal.
+
+ALTER FUNCTION billing_post(jsonb) RENAME TO billing_post_many;
+
+-- The newest like entry within reach of a moment, before or after it: see billing_post_many, which asks the same for an array.
+CREATE FUNCTION billing_twin(tenant uuid, wallet uuid, kind bigint, entry billing_transaction, reach interval)
+RETURNS uuid LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN (
+        SELECT newest.id
+        FROM generate_series(billing_hour(entry.occurred_at - reach), billing_hour(entry.occurred_at + reach)) AS hours(hour)
+        CROSS JOIN LATERAL (
+            SELECT booked.id, booked.occurred_at FROM billing_transaction booked
+            WHERE booked.wallet_id = wallet AND booked.tenant_id IS NOT DISTINCT FROM tenant
+                AND booked.likeness = billing_likeness(hours.hour, kind) AND booked.occurred_at <= entry.occurred_at + reach
+                AND booked.type = entry.type AND booked.amount = entry.amount
+                AND booked.agent_id IS NOT DISTINCT FROM entry.agent_id AND booked.reverses_id IS NULL
+            ORDER BY booked.occurred_at DESC
+            LIMIT 1
+        ) AS newest
+        WHERE newest.occurred_at >= entry.occurred_at - reach
+        ORDER BY newest.occurred_at DESC
+        LIMIT 1
+    );
+END
+$$;
+
+CREATE FUNCTION billing_post(postings jsonb)
+RETURNS TABLE (
+    outcome text, id uuid, tenant_id uuid, wallet_id uuid, currency text, entry_number bigint, type text, direction text, amount numeric,
+    effect numeric, balance_after numeric, reference_id text, agent_id text, description text, metadata text, occurred_at timestamptz,
+    created_at timestamptz, reverses_id uuid, reason_code text, reason text, reversed_amount numeric, reversed_by_id uuid, flags text[],
+    near_duplicate_of_id uuid, actor text, first_digest bytea, balance numeric, floor numeric, requested numeric, remaining numeric,
+    blocking_id uuid
+)
+LANGUAGE plpgsql
+SET search_path FROM CURRENT
+SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off
+SET enable_bitmapscan = off
+SET enable_hashjoin = off
+SET enable_mergejoin = off
+SET jit = off
+AS $$
+#variable_conflict use_column
+DECLARE
+    item billing_posting;
+    wallet billing_wallet;
+    entry billing_transaction;
+    catalogued billing_transactiontype;
+    rule billing_policy;
+    kind bigint;
+    change numeric;
+    balance_now numeric;
+BEGIN
+    IF jsonb_array_length(postings) = 1 AND postings -> 0 ->> 'reverses' IS NULL THEN
+        item := jsonb_populate_record(NULL::billing_posting, postings -> 0);
+        SELECT * INTO wallet FROM billing_wallet
+        WHERE tenant_id = item.tenant_id AND currency = coalesce(
+            item.currency, (SELECT tenant.currency FROM tenants_tenant tenant WHERE tenant.id = item.tenant_id)
+        )
+        FOR NO KEY UPDATE;
+        SELECT * INTO catalogued FROM billing_transactiontype WHERE tenant_id = item.tenant_id AND code = item.type;
+        SELECT * INTO rule FROM billing_policy WHERE tenant_id = item.tenant_id;
+
+        change := CASE catalogued.direction WHEN 'debit' THEN -item.amount ELSE item.amount END;
+        balance_now := wallet.balance + change;
+        IF wallet.id IS NOT NULL AND catalogued.id IS NOT NULL AND (catalogued.is_catalogued OR rule.strict_types IS NOT TRUE)
+            AND (item.amount >= 0 OR catalogued.direction = 'signed') AND abs(balance_now) < 1e20
+            AND (change >= 0 OR wallet.floor IS NULL OR balance_now >= wallet.floor)
+        THEN
+            entry.created_at := greatest(clock_timestamp(), wallet.last_entry_at);
+            entry.occurred_at := coalesce(item.occurred_at, entry.created_at);
+            entry.type := item.type;
+            entry.amount := item.amount;
+            entry.agent_id := item.agent_id;
+            kind := hash_record_extended(ROW(item.type, item.amount, item.agent_id), 0) & 4294967295;
+            IF coalesce(rule.near_duplicate_seconds, 60) > 0 THEN
+                entry.near_duplicate_of_id := billing_twin(
+                    item.tenant_id, wallet.id, kind, entry, make_interval(secs => coalesce(rule.near_duplicate_seconds, 60))
+                );
+            END IF;
+            -- The unique index says whether the key was used before, so that the book need not be asked first.
+            INSERT INTO billing_transaction (
+                id, tenant_id, wallet_id, currency, entry_number, type, direction, amount, effect, balance_after, reference_id, agent_id,
+                description, metadata, occurred_at, created_at, reason_code, reason, reversed_amount, flags, near_duplicate_of_id, likeness,
+                facts_digest, actor, request_id)
+            VALUES (
+                item.id, item.tenant_id, wallet.id, wallet.currency, wallet.last_entry_number + 1, item.type, catalogued.direction, item.amount,
+                change, balance_now, item.reference_id, item.agent_id, item.description, item.metadata, entry.occurred_at,
+                entry.created_at, coalesce(item.reason_code, ''), coalesce(item.reason, ''), 0,
+                CASE WHEN entry.near_duplicate_of_id IS NULL THEN '{}'::text[] ELSE '{near_duplicate}'::text[] END,
+                entry.near_duplicate_of_id, billing_likeness(billing_hour(entry.occurred_at), kind), decode(item.facts_digest, 'hex'),
+                item.actor, item.request_id)
+            ON CONFLICT (tenant_id, reference_id, type) DO NOTHING
+            RETURNING * INTO entry;
+        END IF;
+    END IF;
+    IF entry.id IS NULL THEN
+        RETURN QUERY SELECT * FROM billing_post_many(postings);
+        RETURN;
+    END IF;
+
+    UPDATE billing_wallet SET balance = entry.balance_after, last_entry_number = entry.entry_number, last_entry_at = entry.created_at
+    WHERE tenant_id = wallet.tenant_id AND id = wallet.id;
+    INSERT INTO billing_dailytotal AS total (id, tenant_id, currency, type, day, entries, credits, debits)
+    VALUES (
+        gen_random_uuid(), entry.tenant_id, entry.currency, entry.type, (entry.occurred_at AT TIME ZONE 'UTC')::date, 1,
+        greatest(entry.effect, 0), greatest(-entry.effect, 0))
+    ON CONFLICT (tenant_id, currency, day, type) DO UPDATE
+    SET entries = total.entries + excluded.entries, credits = total.credits + excluded.credits, debits = total.debits + excluded.debits;
+    RETURN QUERY
+    SELECT 'posted', entry.id, entry.tenant_id, entry.wallet_id, entry.currency::text, entry.entry_number, entry.type::text,
+        entry.direction::text, entry.amount, entry.effect, entry.balance_after, entry.reference_id::text, entry.agent_id::text,
+        entry.description, entry.metadata, entry.occurred_at, entry.created_at, entry.reverses_id, entry.reason_code::text,
+        entry.reason::text, entry.reversed_amount, entry.reversed_by_id, entry.flags::text[], entry.near_duplicate_of_id,
+        entry.actor::text, entry.facts_digest, entry.balance_after, wallet.floor, abs(entry.effect), NULL::numeric, NULL::uuid;
+END;
+$$;
