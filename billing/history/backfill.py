@@ -150,7 +150,7 @@ class TransactionsAdapter(Adapter):
             size = abs(effect)
             if posting.rests_on is None:
                 posting.effects = ((f"{WALLET}{unit}", effect),)
-                posting.left = Left(size=size, unit=unit)
+                posting.left = Left(size=effect, unit=unit)
             else:
                 posting.effects = ((f"{LEFT}{posting.rests_on}", -size), (f"{WALLET}{unit}", effect))
                 posting.left = Left(size=None, unit=unit)
@@ -185,6 +185,8 @@ class TransactionsAdapter(Adapter):
             return Outcome("not_reversible", f"{account.label} is itself a reversal")
         if account.name.startswith(LEFT) and account.unit != posting.amounts[0][0]:
             return other_currency(account.unit)
+        if account.name.startswith(LEFT) and not is_contrary(Decimal(account.terms["left"]), posting):
+            return same_way()
         refused = super().refusal(account, posting, effect)
         if refused is None or not account.name.startswith(LEFT):
             return refused
@@ -256,8 +258,8 @@ def parts_of(key: str) -> tuple[str, str]:
 
 def ground_account(name: str, reference: str, left: Left) -> Account:
     """What is left of an original to be taken back."""
-    room = left.size or Decimal(0)
-    terms = {"is_reversal": left.size is None}
+    room = abs(left.size or Decimal(0))
+    terms = {"is_reversal": left.size is None, "left": f"{left.size or 0:f}"}
     return Account(name=name, label=reference, unit=left.unit, before=room, now=room, lowest=Decimal(0), shown=False, terms=terms)
 
 
@@ -285,7 +287,16 @@ def unmeant(posting: Posting, original: Left) -> Outcome | None:
         return negative(posting.kind)
     if original.size is not None and original.unit != posting.amounts[0][0]:
         return other_currency(original.unit)
-    return None
+    return None if is_contrary(original.size, posting) else same_way()
+
+
+def is_contrary(original: Decimal | None, posting: Posting) -> bool:
+    """Whether a reversal moves the wallet against what is left of its original; only the amount of a signed type can say otherwise."""
+    return original is None or original * posting.amounts[0][1] <= 0
+
+
+def same_way() -> Outcome:
+    return Outcome("invalid_value", "amount: a reversal has the sign of what it takes back")
 
 
 def negative(kind: str) -> Outcome:

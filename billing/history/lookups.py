@@ -12,7 +12,7 @@ from billing.models import Policy, Transaction, TransactionType
 Key = tuple[str, str]
 BY_KEY = """
 SELECT entry.type, entry.reference_id, entry.id, entry.facts_digest, entry.currency,
-    CASE WHEN entry.reverses_id IS NULL THEN abs(entry.effect) - entry.reversed_amount END
+    CASE WHEN entry.reverses_id IS NULL THEN entry.effect - sign(entry.effect) * entry.reversed_amount END
 FROM unnest(%s::text[], %s::text[]) AS wanted (type, reference_id)
 JOIN billing_transaction entry ON entry.tenant_id = %s AND entry.reference_id = wanted.reference_id AND entry.type = wanted.type
 """
@@ -33,7 +33,7 @@ ORDER BY currency
 
 
 def by_key(*, tenant_id: UUID, keys: Sequence[Key]) -> list[tuple[str, str, UUID, bytes, str, Decimal | None]]:
-    """Type, reference, id, digest, currency and what is left to reverse (None of a reversal), of the entries under these keys."""
+    """Type, reference, id, digest, currency and what of its effect is left to reverse (None of a reversal), of the entries under these keys."""
     with connection.cursor() as cursor:
         cursor.execute(BY_KEY, [[kind for kind, _ in keys], [reference for _, reference in keys], tenant_id])
         return [(kind, reference, found, bytes(kept), unit, left) for kind, reference, found, kept, unit, left in cursor.fetchall()]

@@ -140,6 +140,25 @@ def test_a_reversal_by_a_negative_amount_is_refused_by_plan_and_application_alik
     assert balances(tenant) == {"USD": -8}
 
 
+def test_a_reversal_of_a_signed_amount_has_its_sign_for_plan_and_application_alike(bring, write, tenant, who):
+    services.record_transaction(**who, amount=Decimal(7), type="adjustment", reference_id="up")
+    services.record_transaction(**who, amount=Decimal(-7), type="adjustment", reference_id="down")
+    contrary = [
+        row(1, "adjustment", "-3", reverses="up", reason_code="other"),
+        row(2, "adjustment", "3", reverses="down", reason_code="other"),
+    ]
+    meant = [
+        row(3, "adjustment", "2", reverses="up", reason_code="other"),
+        row(4, "adjustment", "-1", reverses="down", reason_code="other"),
+    ]
+    run = bring(COMMAND, write([*contrary, *meant]))
+    assert run.plan["counts"] == run.counts == {"invalid_value": 2, "posted": 2}
+    assert {reject.why for reject in BackfillReject.objects.filter(run_id=run.id)} == {
+        "amount: a reversal has the sign of what it takes back"
+    }
+    assert [Decimal(account["after"]) for account in run.plan["accounts"]] == list(balances(tenant).values()) == [Decimal(-1)]
+
+
 histories = st.lists(
     st.fixed_dictionaries(
         {

@@ -35,7 +35,7 @@ class RowRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """How much of a posting may be taken back (None: it is itself a taking back, of which nothing may), in which unit."""
+    """How much of a posting may be taken back, with the sign of its effect (None: it is itself a taking back, of which nothing may)."""
 
     size: Decimal | None
     unit: str
