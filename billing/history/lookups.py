@@ -33,7 +33,7 @@ ORDER BY currency
 
 
 def by_key(*, tenant_id: UUID, keys: Sequence[Key]) -> list[tuple[str, str, UUID, bytes, str, Decimal | None]]:
-    """Type, reference, id, digest, currency and what of its effect is left to reverse (None of a reversal), of the entries under these keys."""
+    """Type, reference, id, digest, currency and what of its effect is left to reverse (None of a reversal), of entries by key."""
     with connection.cursor() as cursor:
         cursor.execute(BY_KEY, [[kind for kind, _ in keys], [reference for _, reference in keys], tenant_id])
         return [(kind, reference, found, bytes(kept), unit, left) for kind, reference, found, kept, unit, left in cursor.fetchall()]

@@ -20,8 +20,8 @@ from kernel.ledger.money import LIMIT, PLACES, is_currency, plain
 
 # What a caller says of a transaction besides its key (type and reference). The order is for ever: digests in the book follow it.
 FACTS = ("amount", "agent_id", "description", "currency", "occurred_at", "metadata", "reverses", "reason_code", "reason")
-# Where another call took the key, opened the type, perhaps in another direction, or both, meanwhile: look again. A type has two unique keys:
-# ON CONFLICT watches one, and two calls at once may meet at the other.
+# Where another call took the key, opened the type, perhaps in another direction, or both, meanwhile: look again. A type has two unique
+# keys: ON CONFLICT watches one, and two calls at once may meet at the other.
 RACES = frozenset({"billing_transaction_reference_key", "billing_transaction_type_fkey", "billing_transactiontype_direction_key"})
 LENGTHS = {"type": TYPE_LENGTH, "reference_id": REFERENCE_LENGTH, "agent_id": AGENT_LENGTH, "reason": REASON_LENGTH}
 TEXTS = ("type", "reference_id", "agent_id", "description", "metadata", "reason")
