@@ -5,8 +5,9 @@ an idle account waits for nobody. Otherwise it waits in line. When a call comes 
 the next call; the one at the head of the line makes it and shares out the answers, while whoever made the last call is already gone with
 his own. There is no timer and no thread of its own: a crowd forms only where there is one.
 
-How many calls are to spare depends on what the process does meanwhile. If it is at work itself, two are enough: one is under way while the
-answers of the other are written, and each carries more. If it only waits, as for a slow disk, more of them wait at the same time.
+How many calls are to spare depends on what the process does meanwhile. If it is at work itself, one is enough: while it is under way the
+answers of the last are written and the next crowd gathers. If it only waits, as for a slow disk or for a lock that somebody holds, more of
+them wait at the same time; who has stood in line for long looks whether it has come to that.
 
 What can go wrong, and what then becomes of those who went along:
 - The database refuses the call as a whole (one poisoned posting, a lock held elsewhere): nothing moved, and each makes his own call again,
@@ -34,7 +35,9 @@ TOGETHER_AT_MOST = 250
 # A process is at work if it uses this share of a processor, looked at so often (seconds).
 AT_WORK = 0.4
 LOOKED_AT_EVERY = 0.05
-CALLS_AT_WORK = 2
+CALLS_AT_WORK = 1
+# Who has waited so long (seconds) looks whether the process still is at work, or stands behind a call that is stuck.
+LONG = 0.1
 
 # Calls a posting function: which function, the encoded postings, and a lock timeout in milliseconds or None for the connection's own.
 Call = Callable[[Hashable, Sequence[Any], int | None], list[Any]]
@@ -119,7 +122,7 @@ class Lanes:
         """Until there is an answer, or the lead to take over. Raises Busy."""
         try:
             self.rest(traveller.function)
-            has_left = not traveller.gate.acquire(timeout=self.patience) and self._leaves_line(traveller)
+            has_left = not self._is_called(traveller) and self._leaves_line(traveller)
         except BaseException:
             # This thread is being ended. If the lead was handed to it a moment ago, the others must not wait for it.
             if not self._leaves_line(traveller) and traveller.group:
@@ -127,6 +130,14 @@ class Lanes:
             raise
         if has_left:
             raise Busy
+
+    def _is_called(self, traveller: Traveller) -> bool:
+        if traveller.gate.acquire(timeout=min(LONG, self.patience)):
+            return True
+        with self._door:
+            self._look_at_work()
+            self._call_up()
+        return traveller.gate.acquire(timeout=self.patience)
 
     def _leaves_line(self, traveller: Traveller) -> bool:
         with self._door:

@@ -177,7 +177,7 @@ def test_when_every_call_is_under_way_others_gather_across_accounts():
     assert [sorted(call) for call in office.calls[1:]] == [["second", "third"]]
 
 
-@pytest.mark.parametrize(("share", "to_spare"), [(0.9, 2), (0.1, 4)])
+@pytest.mark.parametrize(("share", "to_spare"), [(0.9, 1), (0.1, 4)])
 def test_a_process_at_work_makes_fewer_calls_at_a_time(monkeypatch, share, to_spare):
     lanes = Lanes(call=lambda function, postings, lock_timeout_ms: postings, calls_at_most=4)
     then, used = lanes._looked_at
@@ -185,6 +185,17 @@ def test_a_process_at_work_makes_fewer_calls_at_a_time(monkeypatch, share, to_sp
     monkeypatch.setattr(batching.time, "process_time", lambda: used + share)
     lanes.post(FUNCTION, "posting", account=FIRST)
     assert lanes._to_spare == to_spare
+
+
+def test_a_call_that_is_stuck_does_not_keep_others_long_in_a_process_that_was_at_work(office):
+    office.lanes._to_spare = batching.CALLS_AT_WORK
+    with locked(FIRST):
+        stuck = office.send("stuck")
+        office.until(blocked_backend)
+        # Nothing comes back and nobody arrives: those in line see for themselves that the process only waits by now.
+        assert office.send("free", account=SECOND).result(timeout=5).outcome == "posted"
+        assert not stuck.done()
+    assert stuck.result().outcome == "posted"
 
 
 def test_two_functions_never_share_a_call(office):
