@@ -59,6 +59,13 @@ def test_every_unique_begins_with_the_tenant():
     assert not violations, told(violations)
 
 
+def test_every_table_of_a_ledger_has_first_statistics():
+    tables = [model._meta.db_table for model in tenant_owned() if model._meta.app_label in LEDGERS]
+    violations = [violation for table in tables for violation in table_laws.planner_knows_first(table)]
+    assert tables
+    assert not violations, told(violations)
+
+
 def test_every_reference_stays_in_its_tenant():
     violations = [
         violation
@@ -121,6 +128,13 @@ def test_a_key_without_the_tenant_is_found(bad_table):
 
 def test_a_unique_without_the_tenant_is_found(bad_table):
     assert len(table_laws.unique_begins_with_tenant(bad_table)) == 2
+
+
+def test_a_table_that_the_planner_knows_nothing_of_is_found(bad_table):
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT current_setting('server_version_num')::int >= 180000")
+        can_be_told = cursor.fetchone()[0]
+    assert len(table_laws.planner_knows_first(bad_table)) == (1 if can_be_told else 0)
 
 
 def test_a_reference_out_of_the_tenant_is_found(bad_table):
