@@ -1,0 +1,40 @@
+"""A posting reads as many rows in a full book as in an empty one, also before the tables were ever analysed."""
+
+from decimal import Decimal
+
+import pytest
+from django.db import connection
+
+from metering.services import transactions
+from tests.factories import TenantFactory
+
+COST = {"fiat_amount": Decimal("0.01"), "fiat_asset_symbol": "USD", "is_estimate": True}
+
+
+def rows_read():
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_stat_force_next_flush()")
+        cursor.execute("SELECT pg_stat_clear_snapshot()")
+        cursor.execute(
+            "SELECT sum(coalesce(idx_tup_fetch, 0) + seq_tup_read) FROM pg_stat_user_tables"
+            " WHERE relname IN ('metering_transaction', 'metering_trace', 'metering_agent', 'metering_service')"
+        )
+        return cursor.fetchone()[0]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_posting_reads_a_few_rows_however_many_there_are():
+    # A new connection has planned nothing yet: what was planned for the tests before this one is no help.
+    connection.close()
+    who = {"tenant_id": TenantFactory().id, "actor": "command:test", "request_id": "test"}
+    for batch in range(4):
+        before = rows_read()
+        uses = [
+            {"service_name": f"s{number % 9}", "agent_name": f"a{number % 40}", "action_name": "go", "resource_name": "r", "costs": [COST]}
+            | {"idempotency_key": f"{batch}-{number}"}
+            for number in range(1000)
+        ]
+        recorded = transactions.record_transactions(**who, transactions=uses)
+        assert all(one.error is None for one in recorded)
+        # Service and agent, twice where they come into being, and what the foreign keys look at.
+        assert (rows_read() - before) / 1000 < 10, f"batch {batch}"
