@@ -185,8 +185,8 @@ class TransactionsAdapter(Adapter):
             return Outcome("not_reversible", f"{account.label} is itself a reversal")
         if account.name.startswith(LEFT) and account.unit != posting.amounts[0][0]:
             return other_currency(account.unit)
-        if account.name.startswith(LEFT) and not is_contrary(Decimal(account.terms["left"]), posting):
-            return same_way()
+        if account.name.startswith(LEFT) and (astray := same_way(Decimal(account.terms["left"]), posting)) is not None:
+            return astray
         refused = super().refusal(account, posting, effect)
         if refused is None or not account.name.startswith(LEFT):
             return refused
@@ -287,15 +287,13 @@ def unmeant(posting: Posting, original: Left) -> Outcome | None:
         return negative(posting.kind)
     if original.size is not None and original.unit != posting.amounts[0][0]:
         return other_currency(original.unit)
-    return None if is_contrary(original.size, posting) else same_way()
+    return same_way(original.size, posting)
 
 
-def is_contrary(original: Decimal | None, posting: Posting) -> bool:
-    """Whether a reversal moves the wallet against what is left of its original; only the amount of a signed type can say otherwise."""
-    return original is None or original * posting.amounts[0][1] <= 0
-
-
-def same_way() -> Outcome:
+def same_way(left: Decimal | None, posting: Posting) -> Outcome | None:
+    """The refusal of a reversal that moves the wallet as its original did; only the amount of a signed type can say so."""
+    if left is None or left * posting.amounts[0][1] <= 0:
+        return None
     return Outcome("invalid_value", "amount: a reversal has the sign of what it takes back")
 
 

@@ -8,7 +8,7 @@ from kernel.tenants.models import Tenant
 
 
 class TenantOwned(models.Model):
-    """A row of one tenant's book. Django knows it by `id`; in the database the key is (tenant_id, id), laid by TenantKey."""
+    """A row of one tenant's book. Django knows it by `id`; in the database `id` and the tenant are the key, laid by TenantKey."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     tenant = models.ForeignKey(Tenant, models.PROTECT, related_name="+", db_index=False)

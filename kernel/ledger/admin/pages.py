@@ -64,7 +64,7 @@ class LedgerAdmin(ReadOnly, ModelAdmin):
     list_fullwidth = True
     list_filter_sheet = True
     list_filter_submit = True
-    # By the primary key: UUIDv7 is in order of making, and has an index of its own.
+    # UUIDv7 is in order of making, and every table has an index that begins with it.
     ordering = ("-id",)
     search_fields: tuple[str, ...] = ("id",)
     currency_path = "currency"

@@ -35,7 +35,7 @@ class RowRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """How much of a posting may be taken back, with the sign of its effect (None: it is itself a taking back, of which nothing may)."""
+    """How much of a posting may be taken back, with the sign of its effect, in which unit; None where it takes something back itself."""
 
     size: Decimal | None
     unit: str
