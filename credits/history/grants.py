@@ -8,11 +8,11 @@ from typing import Any
 from credits import services
 from credits.choices import Category, UnitType
 from credits.history import lookups
+from credits.history.columns import CREDIT_OF_A_CUSTOMER
 from credits.services.grants import FACTS
 from kernel.ledger.backfill.adapters import Account, Adapter, Blocker, Existing, Outcome, UndoStep
 from kernel.ledger.backfill.columns import (
     Column,
-    currency,
     day,
     identifier,
     moment,
@@ -20,11 +20,10 @@ from kernel.ledger.backfill.columns import (
     money_from_json,
     one_of,
     positive_money,
-    text,
     whole,
     whole_from_json,
 )
-from kernel.ledger.backfill.keys import IDENTIFIED, find_existing, key_of, told
+from kernel.ledger.backfill.keys import find_existing, key_of, told
 from kernel.ledger.backfill.rows import Posting, RowRefused
 from kernel.ledger.errors import InvalidValue
 from kernel.ledger.models import BackfillRun
@@ -42,12 +41,7 @@ class GrantsAdapter(Adapter):
     facts = FACTS
     left_out = ("balance", "held", "status", "closed_at", "created_at", "actor", "request_id")
     columns = (
-        *IDENTIFIED,
-        Column("customer_id", text(at_most=255), required=True, help="whose credit it is"),
-        Column("name", text(at_most=255), required=True, help="for people"),
-        Column("unit_type", one_of(*UnitType.values), required=True, help="CURRENCY or METRIC"),
-        Column("currency", currency, help="ISO 4217 (default: the tenant's)"),
-        Column("metric_id", text(at_most=255), help="of a METRIC grant: which metric"),
+        *CREDIT_OF_A_CUSTOMER,
         Column("amount", positive_money, required=True, help="units of the grant", from_json=money_from_json(positive_money)),
         Column("cost_of_credit", money, help="what the customer paid for all of it", from_json=money_from_json(money)),
         Column("effective_date", day, required=True, help="first day, UTC"),

@@ -6,24 +6,23 @@ from decimal import Decimal
 from typing import Any
 
 from credits import services
-from credits.choices import Category, ScheduleStatus, UnitType
+from credits.choices import Category, ScheduleStatus
 from credits.history import lookups
+from credits.history.columns import CREDIT_OF_A_CUSTOMER
 from credits.services.recurrence import FACTS
 from kernel.ledger.backfill.adapters import Adapter, Blocker, Existing, Outcome, UndoStep, actor_of
 from kernel.ledger.backfill.columns import (
     Column,
-    currency,
     day,
     moment,
     money_from_json,
     one_of,
     positive_money,
     positive_or_zero,
-    text,
     whole,
     whole_from_json,
 )
-from kernel.ledger.backfill.keys import IDENTIFIED, find_existing, key_of, post_unknown
+from kernel.ledger.backfill.keys import find_existing, key_of, post_unknown
 from kernel.ledger.backfill.rows import Posting, RowRefused
 from kernel.ledger.errors import InvalidValue
 from kernel.ledger.models import BackfillRun
@@ -38,12 +37,7 @@ class SchedulesAdapter(Adapter):
     facts = FACTS
     left_out = ("next_on", "created_at", "actor", "request_id")
     columns = (
-        *IDENTIFIED,
-        Column("customer_id", text(at_most=255), required=True, help="whose credit it is"),
-        Column("name", text(at_most=255), required=True, help="for people"),
-        Column("unit_type", one_of(*UnitType.values), required=True, help="CURRENCY or METRIC"),
-        Column("currency", currency, help="ISO 4217 (default: the tenant's)"),
-        Column("metric_id", text(at_most=255), help="of a METRIC grant: which metric"),
+        *CREDIT_OF_A_CUSTOMER,
         Column("amount", positive_money, required=True, help="units of each grant", from_json=money_from_json(positive_money)),
         Column("cost_of_credit", positive_or_zero, help="what is paid for each grant", from_json=money_from_json(positive_or_zero)),
         Column("category", one_of(*Category.values), help="paid or promotional (default: paid)"),

@@ -1,0 +1,14 @@
+"""What the files of grants and of recurring grants have in common: whose credit it is, and in which units."""
+
+from credits.choices import UnitType
+from kernel.ledger.backfill.columns import Column, currency, one_of, text
+from kernel.ledger.backfill.keys import IDENTIFIED
+
+CREDIT_OF_A_CUSTOMER = (
+    *IDENTIFIED,
+    Column("customer_id", text(at_most=255), required=True, help="whose credit it is"),
+    Column("name", text(at_most=255), required=True, help="for people"),
+    Column("unit_type", one_of(*UnitType.values), required=True, help="CURRENCY or METRIC"),
+    Column("currency", currency, help="ISO 4217 (default: the tenant's)"),
+    Column("metric_id", text(at_most=255), help="of a METRIC grant: which metric"),
+)
