@@ -57,7 +57,8 @@ def manual(adapter: Adapter) -> str:
             "RUN is the run's id, or enough of its beginning or end.",
             "",
             "exit codes: 0 done; 1 done, but rows were refused; 2 wrong usage; 3 nothing was begun, the text says why;",
-            "            4 the database was lost, --resume goes on; 130 stopped on request at the end of a batch, --resume goes on.",
+            "            4 the database or the process that reads the file was lost, --resume goes on;",
+            "            130 stopped on request at the end of a batch, --resume goes on.",
         ]
     )
 
