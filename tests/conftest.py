@@ -46,6 +46,7 @@ django.setup()
 
 from kernel.tenants import services as tenants  # noqa: E402
 from tests.flush import Flush  # noqa: E402
+from tests.rows_read import analysed_when_small, never_analysed  # noqa: E402
 
 hypothesis.settings.register_profile("local", deadline=None)
 hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
@@ -68,3 +69,14 @@ def no_warm_keys():
     tenants.forget_warm_keys()
     yield
     tenants.forget_warm_keys()
+
+
+@pytest.fixture(params=[never_analysed, analysed_when_small])
+def planner_knows(request, transactional_db):
+    """Sets what the planner knows of some tables; on a new connection, which has planned nothing yet for the tests before."""
+    connection.close()
+    with connection.cursor() as cursor:
+        # Small tables are planned for as large ones are: by what an index leads to.
+        cursor.execute("SET enable_seqscan = off")
+    yield request.param
+    connection.close()
