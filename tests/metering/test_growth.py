@@ -27,3 +27,7 @@ def test_a_posting_reads_a_few_rows_however_many_there_are(planner_knows):
         assert all(one.error is None for one in recorded)
         # Service and agent, twice where they come into being, and what the foreign keys look at.
         assert (rows_read(*TABLES) - before) / 1000 < 10, f"batch {batch}"
+        before = rows_read(*TABLES)
+        for use in uses(f"{batch}, each alone")[:20]:
+            transactions.record_transaction(**who, **use)
+        assert (rows_read(*TABLES) - before) / 20 < 10, f"alone, after batch {batch}"
