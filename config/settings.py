@@ -117,6 +117,9 @@ LEDGER_BATCHING = env.bool("LEDGER_BATCHING", default=True)
 # How many such calls one process has under way at a time, at most; no more than it has connections (DATABASE_POOL_SIZE).
 LEDGER_BATCHING_CALLS = env.int("LEDGER_BATCHING_CALLS", default=4)
 
+# Threads of one process for all that isn't the posting of one transaction (config/asgi.py).
+WEB_THREADS = env.int("WEB_THREADS", default=16)
+
 # Work by the clock stands in each app's jobs.py and is done by `manage.py procrastinate worker`; each job is a command as well.
 PROCRASTINATE_AUTODISCOVER_MODULE_NAME = "jobs"
 

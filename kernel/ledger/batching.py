@@ -20,10 +20,11 @@ import threading
 import time
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from django.db import DatabaseError, InterfaceError
 
+from kernel.ledger import loop
 from kernel.ledger.constraints import moved_nothing
 from kernel.ledger.errors import Busy, OutcomeUnknown
 
@@ -43,7 +44,17 @@ LONG = 0.1
 Call = Callable[[Hashable, Sequence[Any], int | None], list[Any]]
 
 
-def _closed_gate() -> threading.Lock:
+class Gate(Protocol):
+    """What somebody waits at: a lock where he has a thread of his own, the loop's gate where he hasn't (loop.py)."""
+
+    def acquire(self, *, timeout: float) -> bool: ...
+
+    def release(self) -> None: ...
+
+
+def _closed_gate() -> Gate:
+    if errand := loop.errand():
+        return loop.Gate(errand.loop)
     gate = threading.Lock()
     gate.acquire()
     return gate
@@ -57,7 +68,7 @@ class Traveller:
     account: Hashable
     posting: Any
     # Opened once: by the leader with the answer, or by whoever hands over the lead.
-    gate: threading.Lock = field(default_factory=_closed_gate)
+    gate: Gate = field(default_factory=_closed_gate)
     # Those whose call this one makes, itself the first of them.
     group: list["Traveller"] = field(default_factory=list)
     row: Any = None

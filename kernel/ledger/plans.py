@@ -9,18 +9,19 @@ after its first ten, eighty, 640 ... postings: seldom enough to cost nothing, ea
 import weakref
 from typing import Any
 
-from psycopg import Connection
+from psycopg import BaseConnection
 
+FORGET = "DISCARD PLANS"
 FIRST, FACTOR = 10, 8
-_counted: "weakref.WeakKeyDictionary[Connection[Any], tuple[int, int]]" = weakref.WeakKeyDictionary()
+_counted: "weakref.WeakKeyDictionary[BaseConnection[Any], tuple[int, int]]" = weakref.WeakKeyDictionary()
 
 
-def forget_outgrown_plans(connection: "Connection[Any]", *, postings: int) -> None:
-    """Count what was posted over a connection, and let it plan anew where the count has grown by FACTOR since it last did."""
+def are_outgrown(connection: "BaseConnection[Any]", *, postings: int) -> bool:
+    """Count what was posted over a connection; True where the count has grown by FACTOR since its plans were last forgotten."""
     posted, limit = _counted.get(connection, (0, FIRST))
     posted += postings
-    if posted >= limit:
-        while limit <= posted:
-            limit *= FACTOR
-        connection.execute("DISCARD PLANS")
+    is_outgrown = posted >= limit
+    while limit <= posted:
+        limit *= FACTOR
     _counted[connection] = posted, limit
+    return is_outgrown

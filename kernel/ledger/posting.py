@@ -1,25 +1,30 @@
 """How a ledger's statement reaches the database: prepared, in one round trip, and outside a transaction its own one."""
 
+import asyncio
 import functools
 from collections import namedtuple
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 import msgspec
 from django.conf import settings
+from django.core.exceptions import SynchronousOnlyOperation
 from django.db import DEFAULT_DB_ALIAS, IntegrityError, OperationalError, connections, transaction
-from psycopg import Connection, Cursor
+from psycopg import AsyncCursor, Connection, Cursor
 from psycopg import Error as PsycopgError
 from psycopg.rows import no_result
+from psycopg_pool import AsyncConnectionPool
 
+from kernel.ledger import loop, plans
 from kernel.ledger.batching import Lanes
 from kernel.ledger.errors import Busy
-from kernel.ledger.plans import forget_outgrown_plans
 
 # Each lost race means that another call won; more than a few in a row mean that something else is wrong.
 RACES_AT_MOST = 5
 DEADLOCK = "40P01"
+_pools: "WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, AsyncConnectionPool]]" = WeakKeyDictionary()
 
 
 def _text(value: Any) -> str:
@@ -74,6 +79,8 @@ def _connected(using: str) -> Iterator["Connection[Any]"]:
 
     Django itself would keep a pooled one until the request is answered, and making it ready takes as long as sending the statement does.
     """
+    if loop.errand():
+        raise SynchronousOnlyOperation("On the loop a service reads with loop.reading.")
     connection: Any = connections[using]
     is_open = connection.connection is not None or connection.in_atomic_block
     with connection.wrap_database_errors:
@@ -152,7 +159,7 @@ def _lanes() -> Lanes:
 def _lend_connection(function: Any) -> None:
     """Give a pooled connection back before waiting: if those who wait held them all, whoever goes first would find none."""
     connection = connections[function.using]
-    if connection.settings_dict["OPTIONS"].get("pool"):
+    if not loop.errand() and connection.settings_dict["OPTIONS"].get("pool"):
         connection.close()
 
 
@@ -169,14 +176,59 @@ def _call(function: Any, postings: Sequence[Any], lock_timeout_ms: int | None = 
     for _ in range(RACES_AT_MOST):
         try:
             # Alone, the statement is its own transaction; inside one, a savepoint keeps the outer one usable.
-            with transaction.atomic(using=using) if connections[using].in_atomic_block else nullcontext(), _connected(using) as connected:
-                outcomes = _run(connected, statement, parameters, using=using)
-                forget_outgrown_plans(connected, postings=len(postings))
-                return outcomes
+            with transaction.atomic(using=using) if connections[using].in_atomic_block else nullcontext():
+                return _sent(statement, parameters, postings=len(postings), using=using)
         except (IntegrityError, OperationalError) as error:
             if not _is_lost_race(error, races):
                 raise
     raise Busy
+
+
+def _sent(statement: str, parameters: Sequence[Any], *, postings: int, using: str) -> list[Any]:
+    if loop.errand():
+        with connections[using].wrap_database_errors:
+            return loop.wait_for(_sent_on_loop(statement, parameters, postings=postings, using=using))
+    with _connected(using) as connected:
+        outcomes = _run(connected, statement, parameters, using=using)
+        if plans.are_outgrown(connected, postings=postings):
+            connected.execute(plans.FORGET)
+        return outcomes
+
+
+async def _sent_on_loop(statement: str, parameters: Sequence[Any], *, postings: int, using: str) -> list[Any]:
+    pool = await _pool_on_loop(using)
+    connected = await pool.getconn()
+    try:
+        async with AsyncCursor(connected, row_factory=_rows_named) as cursor:
+            await cursor.execute(statement, parameters, prepare=True)
+            outcomes = await cursor.fetchall()
+        if plans.are_outgrown(connected, postings=postings):
+            await connected.execute(plans.FORGET)
+        return outcomes
+    finally:
+        await pool.putconn(connected)
+
+
+async def _pool_on_loop(using: str) -> AsyncConnectionPool:
+    """The loop's own connections: as many as it can have calls under way, and one for those who must go alone."""
+    pools = _pools.setdefault(asyncio.get_running_loop(), {})
+    if using not in pools:
+        parameters = connections[using].get_connection_params() | {"cursor_factory": AsyncCursor}
+        # What Django says to each new connection of its own.
+        parameters["options"] = f"{parameters.get('options', '')} -c TimeZone={connections[using].timezone_name}"
+        pools[using] = AsyncConnectionPool(
+            kwargs=parameters | {"autocommit": True}, open=False, min_size=1, max_size=settings.LEDGER_BATCHING_CALLS + 1, timeout=10
+        )
+    pool = pools[using]
+    if pool.closed:
+        await pool.open()
+    return pool
+
+
+async def close_on_loop() -> None:
+    """Give up the running loop's connections: at its end."""
+    for pool in _pools.pop(asyncio.get_running_loop(), {}).values():
+        await pool.close()
 
 
 def _is_lost_race(error: Exception, races: frozenset[str]) -> bool:

@@ -15,6 +15,7 @@ from rest_framework.parsers import JSONParser
 from rest_framework.renderers import JSONRenderer
 from rest_framework.viewsets import ViewSet
 
+from kernel.ledger import loop
 from kernel.tenants.services import Caller
 from kernel.wire import json, serializers, streams
 from kernel.wire.authentication import SAFE_METHODS, KeyAuthentication, acting, authenticate, authorize
@@ -152,10 +153,11 @@ class LedgerViewSet(ViewSet):
         for value in kwargs.values():
             _check_path(value)
         # Where the log finds out who called.
-        request.user = caller = authenticate(request)
+        request.user = caller = loop.reading(authenticate, request)
         authorize(caller=caller, ledger=self.ledger, method=request.method or "")
         account = request.META.get("HTTP_ON_BEHALF_OF")
-        self.caller = acting(caller=caller, account=account, is_required=self.action in self.requires_on_behalf_of)
+        is_required = self.action in self.requires_on_behalf_of
+        self.caller = loop.reading(lambda: acting(caller=caller, account=account, is_required=is_required))
 
     def options(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         return HttpResponse(status=204, headers={"Allow": ", ".join(self.allowed_methods)})
