@@ -5,17 +5,16 @@ import os
 import secrets
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from benchmarks.environment import peers_python
 from config.local_folders import ROOT, VAR
+from config.serving import server_command
 
 PEERS = Path(__file__).with_name("peers")
 WORKERS = 2
-THREADS = 32
 READY_SECONDS = 60
 
 
@@ -33,9 +32,7 @@ def countinghouse(database_url: str, **settings: str) -> Iterator[str]:
         **settings,
     }
     port = free_port()
-    command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port)]
-    command += ["--workers", str(WORKERS), "--blocking-threads", str(THREADS), "config.wsgi:application"]
-    with _running("countinghouse", command, port=port, environment=environment, folder=ROOT) as url:
+    with _running("countinghouse", server_command(port=port, workers=WORKERS), port=port, environment=environment, folder=ROOT) as url:
         yield url
 
 
@@ -68,7 +65,7 @@ def free_port() -> int:
 @contextlib.contextmanager
 def _running(name: str, command: list[str], *, port: int, environment: Mapping[str, str], folder: Path) -> Iterator[str]:
     log = VAR / f"bench-{name}.log"
-    inherited = {variable: value for variable, value in os.environ.items() if not variable.startswith(("GRANIAN_", "DJANGO_", "LEDGER_"))}
+    inherited = {variable: value for variable, value in os.environ.items() if not variable.startswith(("UVICORN_", "GRANIAN_", "DJANGO_", "LEDGER_", "WEB_"))}
     with log.open("wb") as file:
         process = subprocess.Popen(  # noqa: S603
             command,

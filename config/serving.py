@@ -3,7 +3,7 @@
 import sys
 
 
-def command(*, port: int, host: str = "127.0.0.1", workers: int = 2) -> list[str]:
+def server_command(*, port: int, host: str = "127.0.0.1", workers: int = 2) -> list[str]:
     return [
         *(sys.executable, "-m", "uvicorn", "config.asgi:application", "--host", host, "--port", str(port), "--workers", str(workers)),
         *("--loop", "uvloop", "--http", "httptools", "--lifespan", "on", "--log-level", "warning", "--no-access-log", "--no-server-header"),

@@ -6,17 +6,16 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 
+from config.serving import server_command
+
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
 HOST = "127.0.0.1"
-WORKERS = 2
-THREADS = 16
 READY_SECONDS = 60
 STOP_SECONDS = 10
 
@@ -40,13 +39,16 @@ def require_free(port: int) -> None:
 @contextlib.contextmanager
 def serving(*, port: int, var: Path) -> Iterator[subprocess.Popen[bytes]]:
     """Serve until the block is left. Raises DemoError if the server doesn't get ready."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("GRANIAN_")}
-    command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", HOST, "--port", str(port)]
-    command += ["--workers", str(WORKERS), "--blocking-threads", str(THREADS), "--respawn-failed-workers", "config.wsgi:application"]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("UVICORN_")}
     with (var / "demo.log").open("wb") as log:
         # A session of its own: Ctrl-C reaches this process alone, which then stops the workers in order.
         process = subprocess.Popen(  # noqa: S603
-            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, start_new_session=True
+            server_command(host=HOST, port=port),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            env=environment,
+            start_new_session=True,
         )
     (var / "demo.pid").write_text(str(process.pid))
     try:

@@ -17,6 +17,7 @@ import psycopg
 
 from config import local_postgres
 from config.demo.server import session_members
+from config.serving import server_command
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
 SECONDS = 60
@@ -59,8 +60,7 @@ class Service:
         return subprocess.run(command, cwd=CHECKOUT, env=self.environment(), check=True, capture_output=True, text=True).stdout
 
     def start_server(self) -> None:
-        command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(self.port)]
-        command += ["--workers", "2", "--blocking-threads", "8", "config.wsgi:application"]
+        command = server_command(port=self.port)
         self.process = subprocess.Popen(
             command, cwd=CHECKOUT, env=self.environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
         )
