@@ -19,6 +19,8 @@ class Known(URLResolver):
         if match is None:
             match = super().resolve(path)
             if not match.args and not match.kwargs:
+                # What was tried before it is told on no page, but copied for each request.
+                match.tried = None
                 self._known[path] = match
         return match
 
