@@ -3,7 +3,8 @@
 The story of a posting. It arrives. If nothing is under way on its account, and the process has a call to spare, it goes at once and alone:
 an idle account waits for nobody. Otherwise it waits in line. When a call comes back, all who wait for what is now free go together in
 the next call; the one at the head of the line makes it and shares out the answers, while whoever made the last call is already gone with
-his own. There is no timer and no thread of its own: a crowd forms only where there is one.
+his own. There is no timer and no thread of its own: a crowd forms only where there is one. On an event loop (loop.py), where all share a
+thread, whoever makes a call first lets those in who are at the door already.
 
 How many calls are to spare depends on what the process does meanwhile. If it is at work itself, one is enough: while it is under way the
 answers of the last are written and the next crowd gathers. If it only waits, as for a slow disk or for a lock that somebody holds, more of
@@ -160,6 +161,9 @@ class Lanes:
     def _lead(self, group: list[Traveller]) -> None:
         """Make the call of a group, and leave each with its row, sent to go alone, or in doubt. Raises what the call raises."""
         try:
+            # On a loop everybody shares one thread: who is at the door already would otherwise just miss the call.
+            loop.look_round()
+            self._take_along(group)
             rows = self.call(group[0].function, [traveller.posting for traveller in group], TOGETHER_LOCK_TIMEOUT_MS if group[1:] else None)
             for traveller, row in zip(group, rows, strict=True):
                 traveller.row = row
@@ -170,6 +174,21 @@ class Lanes:
                 traveller.goes_alone = True
         finally:
             self._dissolve(group)
+
+    def _take_along(self, group: list[Traveller]) -> None:
+        """Those who have come since the group was formed and would have been of it."""
+        with self._door:
+            lanes = {traveller.lane for traveller in group}
+            ready = [traveller for traveller in self._line if traveller.lane in lanes or traveller.lane not in self._taken]
+            late = [traveller for traveller in ready if traveller.function == group[0].function][: TOGETHER_AT_MOST - len(group)]
+            self._leave_line(late)
+            self._taken.update(traveller.lane for traveller in late)
+            group += late
+
+    def _leave_line(self, called: list[Traveller]) -> None:
+        """Behind the door: they wait no longer."""
+        gone = set(called)
+        self._line = [traveller for traveller in self._line if traveller not in gone]
 
     def _dissolve(self, group: list[Traveller]) -> None:
         """Free the lanes for those in line, then let the group go."""
@@ -193,7 +212,7 @@ class Lanes:
     def _call_up(self) -> None:
         """Behind the door: send off whoever can go now. After this, nobody stands in line for a free lane while a call is to spare."""
         while self._calls < self._to_spare and (group := self._next_group()):
-            self._line = [traveller for traveller in self._line if traveller not in group]
+            self._leave_line(group)
             self._take(group)
             group[0].gate.release()
 

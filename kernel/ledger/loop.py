@@ -66,6 +66,14 @@ def wait_for(awaitable: Awaitable[T]) -> T:
     return answer
 
 
+def look_round() -> None:
+    """Let the loop see to everything that has arrived by now; in a thread, nothing."""
+    if errand():
+        # One turn for what the loop has in hand already, and one for what it then finds at its sockets.
+        wait_for(asyncio.sleep(0))
+        wait_for(asyncio.sleep(0))
+
+
 def reading(function: Callable[..., T], *arguments: Any) -> T:
     """What a function returns that asks the database only to read: in a thread, if it does so on a loop, and then from its beginning."""
     current = errand()
