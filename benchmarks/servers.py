@@ -65,7 +65,11 @@ def free_port() -> int:
 @contextlib.contextmanager
 def _running(name: str, command: list[str], *, port: int, environment: Mapping[str, str], folder: Path) -> Iterator[str]:
     log = VAR / f"bench-{name}.log"
-    inherited = {variable: value for variable, value in os.environ.items() if not variable.startswith(("UVICORN_", "GRANIAN_", "DJANGO_", "LEDGER_", "WEB_"))}
+    inherited = {
+        variable: value
+        for variable, value in os.environ.items()
+        if not variable.startswith(("UVICORN_", "GRANIAN_", "DJANGO_", "LEDGER_", "WEB_"))
+    }
     with log.open("wb") as file:
         process = subprocess.Popen(  # noqa: S603
             command,

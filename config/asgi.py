@@ -1,7 +1,7 @@
 """The ASGI entry: uvicorn serves `config.asgi:application`.
 
-Postings of one transaction, of which a service gets thousands a second, share the thread of the event loop (kernel/ledger/loop.py). All else
-gets a thread of its own, where it may block. Either way Django answers, as under any WSGI server.
+Postings of one transaction, of which a service gets thousands a second, share the thread of the event loop (kernel/ledger/loop.py).
+Everything else gets a thread of its own, where it may block. Either way it is Django that answers, as under any WSGI server.
 """
 
 import asyncio
@@ -68,7 +68,7 @@ async def _live(receive: Receive, send: Send) -> None:
 
 async def _answer(scope: dict[str, Any], receive: Receive, send: Send) -> None:
     environ = _environ(scope)
-    if scope["path"] in ONE_POSTING and scope["method"] == "POST" and settings.LEDGER_BATCHING:
+    if scope["path"] in ONE_POSTING and scope["method"] == "POST":
         environ["wsgi.input"] = io.BytesIO(await _body(environ, receive))
         reply = await loop.run(_whole, environ)
     else:

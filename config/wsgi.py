@@ -1,4 +1,4 @@
-"""The WSGI entry: granian serves `config.wsgi:application`."""
+"""Django as a WSGI application: what config/asgi.py asks for every reply. Any WSGI server could, without the loop's speed."""
 
 import gc
 import os

@@ -1,8 +1,8 @@
 """Calls that share one thread: on the server's event loop each waits without holding up the others.
 
-A call runs as a greenlet. It is ordinary code; where it must wait it hands what it waits for to the loop, and goes on from there when that is
-done. The services don't know in whose hands they are. A thread for each call costs more than the call: waking it, and waiting for the
-interpreter's lock once it is awake, took half of the web server's time.
+A call runs as a greenlet. It is ordinary code; where it must wait it hands what it waits for to the loop, and goes on from there when
+that is done. The services don't know in whose hands they are. A thread for each call costs more than the call itself: waking it, and
+waiting for the interpreter's lock once it is awake, took half of the web server's time.
 
 On the loop nothing may block. The database is asked by `posting` alone, which knows how to wait; whatever else needs it says so with
 `reading` and goes to a thread, and what doesn't is refused by Django (SynchronousOnlyOperation) before it has done anything.
@@ -62,7 +62,9 @@ def errand() -> Errand | None:
 
 def wait_for(awaitable: Awaitable[T]) -> T:
     """What it comes to. Only in an errand, whose loop goes on with others meanwhile."""
-    answer: T = getcurrent().parent.switch(awaitable)
+    driver = getcurrent().parent
+    assert driver is not None
+    answer: T = driver.switch(awaitable)
     return answer
 
 

@@ -210,15 +210,14 @@ async def _sent_on_loop(statement: str, parameters: Sequence[Any], *, postings: 
 
 
 async def _pool_on_loop(using: str) -> AsyncConnectionPool:
-    """The loop's own connections: as many as it can have calls under way, and one for those who must go alone."""
+    """The loop's own connections, made as they are needed; batches take one or two."""
     pools = _pools.setdefault(asyncio.get_running_loop(), {})
     if using not in pools:
         parameters = connections[using].get_connection_params() | {"cursor_factory": AsyncCursor}
         # What Django says to each new connection of its own.
         parameters["options"] = f"{parameters.get('options', '')} -c TimeZone={connections[using].timezone_name}"
-        pools[using] = AsyncConnectionPool(
-            kwargs=parameters | {"autocommit": True}, open=False, min_size=1, max_size=settings.LEDGER_BATCHING_CALLS + 1, timeout=10
-        )
+        most = max(settings.DATABASE_POOL_SIZE, settings.LEDGER_BATCHING_CALLS + 1)
+        pools[using] = AsyncConnectionPool(kwargs=parameters | {"autocommit": True}, open=False, min_size=1, max_size=most, timeout=10)
     pool = pools[using]
     if pool.closed:
         await pool.open()
