@@ -1,18 +1,21 @@
-"""Natural batching on a real database with real threads: who goes together, and what each accident does to those who went along."""
+"""Natural batching on a real database, in crowds of threads, of errands on a loop, and of both: who goes together, and what each accident
+does to those who went along."""
 
+import asyncio
+import concurrent.futures
 import threading
 import time
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from decimal import Decimal
 
 import msgspec
 import psycopg
 import pytest
+from django.conf import settings
 from django.db import DataError, IntegrityError, OperationalError, connection, transaction
 
-from kernel.ledger import batching, posting
+from kernel.ledger import batching, loop, posting
 from kernel.ledger.batching import Lanes
 from kernel.ledger.constraints import refusals
 from kernel.ledger.errors import Busy, OutcomeUnknown
@@ -56,31 +59,97 @@ def toy(transactional_db):
         cursor.execute("DROP FUNCTION toy_post; DROP TABLE toy_account, toy_entry")
 
 
-class Office:
-    """Lanes over the toy ledger, the record of the calls they made, and threads that post through them."""
+class Threads:
+    """Each call in a thread of its own."""
 
-    def __init__(self, *, calls_at_most=4, patience=15.0):
-        self.calls = []
-        self.leaders = []
-        self.lanes = Lanes(call=self.call, calls_at_most=calls_at_most, patience=patience)
-        self.pool = ThreadPoolExecutor(50)
+    def __init__(self):
+        self.pool = concurrent.futures.ThreadPoolExecutor(50)
 
-    def call(self, function, postings, lock_timeout_ms):
-        self.leaders.append(threading.get_ident())
-        self.calls.append([msgspec.json.decode(raw)["key"] for raw in postings])
-        return posting._call(function, postings, lock_timeout_ms)
+    def send(self, call):
+        return self.pool.submit(self._in_thread, call)
 
-    def send(self, key, *, account=FIRST, amount="1"):
-        return self.pool.submit(self.post, key, account=account, amount=amount)
-
-    @refusals
-    def post(self, key, *, account=FIRST, amount="1"):
-        raw = msgspec.Raw(msgspec.json.encode({"account": account, "key": key, "amount": amount}))
+    def _in_thread(self, call):
         try:
-            return self.lanes.post(FUNCTION, raw, account=account)
+            return call()
         finally:
             # As the end of a request does.
             connection.close()
+
+    def close(self):
+        self.pool.shutdown()
+
+
+class Errands:
+    """Each call an errand on one loop, which has a thread of its own."""
+
+    def __init__(self):
+        self.loop = asyncio.new_event_loop()
+        self.thread = threading.Thread(target=self.loop.run_forever)
+        self.thread.start()
+
+    def send(self, call):
+        return self.do(loop.run(call))
+
+    def do(self, coroutine):
+        return asyncio.run_coroutine_threadsafe(coroutine, self.loop)
+
+    def connections(self):
+        """How many the loop has, and how many of them are at rest."""
+        figures = posting._pools[self.loop]["default"].get_stats()
+        return figures["pool_size"], figures["pool_available"]
+
+    def close(self):
+        self.do(posting.close_on_loop()).result()
+        self.do(self.loop.shutdown_default_executor()).result()
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self.thread.join()
+        self.loop.close()
+
+
+class Mixed:
+    """The one kind and the other by turns."""
+
+    def __init__(self, *kinds):
+        self.kinds = [kind() for kind in kinds]
+        self.sent = 0
+
+    def send(self, call):
+        self.sent += 1
+        return self.kinds[(self.sent - 1) % 2].send(call)
+
+    def close(self):
+        for kind in self.kinds:
+            kind.close()
+
+
+CROWDS = {
+    "threads": Threads,
+    "errands": Errands,
+    "mixed, a thread first": lambda: Mixed(Threads, Errands),
+    "mixed, an errand first": lambda: Mixed(Errands, Threads),
+}
+
+
+class Office:
+    """Lanes over the toy ledger, the record of the calls they made, and the crowd that posts through them."""
+
+    def __init__(self, crowd, *, calls_at_most=4, patience=15.0):
+        self.calls = []
+        self.leaders = []
+        self.sent = []
+        self.crowd = crowd
+        self.lanes = Lanes(call=self.call, calls_at_most=calls_at_most, patience=patience)
+
+    def call(self, function, postings, lock_timeout_ms):
+        self.leaders.append(loop.errand() or threading.get_ident())
+        self.calls.append([msgspec.json.decode(raw)["key"] for raw in postings])
+        return posting._call(function, postings, lock_timeout_ms)
+
+    def send(self, key, *, account=FIRST, amount="1", function=FUNCTION):
+        raw = msgspec.Raw(msgspec.json.encode({"account": account, "key": key, "amount": amount}))
+        future = self.crowd.send(lambda: refusals(self.lanes.post)(function, raw, account=account))
+        self.sent.append(future)
+        return future
 
     def until_waiting(self, count):
         self.until(lambda: len(self.lanes._line) == count)
@@ -95,12 +164,42 @@ class Office:
         return not self.lanes._line and not self.lanes._taken and self.lanes._calls == 0
 
 
+@pytest.fixture(params=CROWDS)
+def crowd(request):
+    crowd = CROWDS[request.param]()
+    yield crowd
+    crowd.close()
+
+
+def only(*names):
+    """For a test about these crowds alone."""
+    return pytest.mark.parametrize("crowd", names, indirect=True)
+
+
 @pytest.fixture
-def office():
-    office = Office()
-    yield office
-    office.pool.shutdown()
-    assert office.is_idle()
+def open_office(crowd):
+    """Opens an office with other numbers; in the end nobody may be left in it."""
+    offices = []
+
+    def open_office(**numbers):
+        offices.append(Office(crowd, **numbers))
+        return offices[-1]
+
+    yield open_office
+    for office in offices:
+        assert concurrent.futures.wait(office.sent, timeout=10).not_done == set()
+        office.until(office.is_idle)
+
+
+@pytest.fixture
+def office(open_office):
+    return open_office()
+
+
+@pytest.fixture
+def patient_batches(monkeypatch):
+    """A batch waits for a lock as long as a test needs to find it waiting."""
+    monkeypatch.setattr(batching, "TOGETHER_LOCK_TIMEOUT_MS", 10_000)
 
 
 @contextmanager
@@ -128,6 +227,13 @@ def book():
     return [key for key, _ in entries]
 
 
+def pause(event):
+    """Wait for an event, on the loop without holding up the others."""
+    if errand := loop.errand():
+        return loop.wait_for(errand.loop.run_in_executor(None, event.wait, 10))
+    return event.wait(10)
+
+
 def blocked_backend():
     with connection.cursor() as cursor:
         # Another run of the tests may stand beside this one, in a database of its own.
@@ -136,6 +242,16 @@ def blocked_backend():
         )
         row = cursor.fetchone()
     return row and row[0]
+
+
+def backends():
+    """Those of all other sessions in this database."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pid FROM pg_stat_activity"
+            " WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()"
+        )
+        return [pid for (pid,) in cursor.fetchall()]
 
 
 def test_an_idle_account_is_served_at_once_and_alone(office):
@@ -165,8 +281,8 @@ def test_an_idle_account_does_not_wait_for_a_busy_one(office):
     assert stuck.result().outcome == "posted"
 
 
-def test_when_every_call_is_under_way_others_gather_across_accounts():
-    office = Office(calls_at_most=1)
+def test_when_every_call_is_under_way_others_gather_across_accounts(open_office):
+    office = open_office(calls_at_most=1)
     with locked(FIRST):
         first = office.send("first")
         office.until(blocked_backend)
@@ -198,16 +314,15 @@ def test_a_call_that_is_stuck_does_not_keep_others_long_in_a_process_that_was_at
     assert stuck.result().outcome == "posted"
 
 
-def test_two_functions_never_share_a_call(office):
-    office = Office(calls_at_most=1)
+def test_two_functions_never_share_a_call(open_office):
+    office = open_office(calls_at_most=1)
     other = FUNCTION._replace(races=frozenset({"another"}))
     with locked(FIRST):
         first = office.send("first")
         office.until(blocked_backend)
         second = office.send("second", account=SECOND)
         office.until_waiting(1)
-        raw = msgspec.Raw(msgspec.json.encode({"account": THIRD, "key": "third", "amount": "1"}))
-        third = office.pool.submit(lambda: (office.lanes.post(other, raw, account=THIRD), connection.close())[0])
+        third = office.send("third", account=THIRD, function=other)
         office.until_waiting(2)
     assert [wanted.result().outcome for wanted in (first, second, third)] == ["posted"] * 3
     assert office.calls == [["first"], ["second"], ["third"]]
@@ -251,8 +366,8 @@ def test_a_posting_that_is_poison_for_the_parser_harms_only_itself(office):
         others[1].result()
 
 
-def test_a_lock_held_elsewhere_delays_only_those_who_need_it():
-    office = Office(calls_at_most=1)
+def test_a_lock_held_elsewhere_delays_only_those_who_need_it(open_office):
+    office = open_office(calls_at_most=1)
     with locked(SECOND), locked(FIRST) as holder:
         first = office.send("first")
         office.until(blocked_backend)
@@ -280,17 +395,14 @@ def test_a_batch_waits_shorter_for_locks_and_leaves_the_session_as_it_was(office
     assert posting._call(FUNCTION, raw)[0].lock_timeout == "5s"
 
 
-def test_who_waits_for_a_lock_alone_too_long_is_told_busy(office, settings):
-    with locked(FIRST):
-        with connection.cursor() as cursor:
-            cursor.execute("SET lock_timeout = '50ms'")
-        with pytest.raises(Busy):
-            refusals(office.lanes.post)(FUNCTION, msgspec.Raw(b'{"account": "account 1", "key": "a", "amount": "1"}'), account=FIRST)
-    connection.close()
+def test_who_waits_for_a_lock_alone_too_long_is_told_busy(office, monkeypatch):
+    monkeypatch.setitem(connection.settings_dict["OPTIONS"], "options", "-c lock_timeout=50")
+    with locked(FIRST), pytest.raises(Busy):
+        office.send("a").result()
     assert book() == []
 
 
-def test_when_the_backend_is_killed_everyone_is_told_that_nobody_knows(office):
+def test_when_the_backend_is_killed_everyone_is_told_that_nobody_knows(office, patient_batches):
     with locked(SECOND):
         office.lanes.calls_at_most = office.lanes._to_spare = 1
         with locked(FIRST):
@@ -357,6 +469,7 @@ def test_a_leader_who_dies_leaves_nobody_waiting(office):
     assert office.send("after").result().outcome == "posted"
 
 
+@only("threads")
 def test_one_who_is_ended_while_he_waits_is_missed_by_nobody(office, monkeypatch):
     class EndedGate:
         def acquire(self, timeout):
@@ -377,6 +490,7 @@ def test_one_who_is_ended_while_he_waits_is_missed_by_nobody(office, monkeypatch
     assert first.result().outcome == "posted"
 
 
+@only("threads")
 def test_one_who_is_ended_with_the_lead_in_hand_passes_it_on(office):
     """The lead comes at the very moment in which the thread is stopped: the others are told, and the lane is free again."""
     doomed = batching.Traveller(function=FUNCTION, account=FIRST, posting=None)
@@ -397,8 +511,109 @@ def test_one_who_is_ended_with_the_lead_in_hand_passes_it_on(office):
     assert office.is_idle()
 
 
-def test_who_waits_in_line_too_long_leaves_and_nothing_moved():
-    office = Office(patience=0.05)
+@only("mixed, a thread first", "mixed, an errand first")
+def test_whoever_leads_in_a_thread_or_on_the_loop_is_heard_by_the_other(office):
+    with locked(FIRST):
+        office.send("first")
+        office.until(blocked_backend)
+        office.send("leads")
+        office.until_waiting(1)
+        office.send("follows")
+        office.until_waiting(2)
+    assert [sent.result().balance for sent in office.sent] == [1, 2, 3]
+    assert office.calls == [["first"], ["leads", "follows"]]
+    assert Counter(isinstance(leader, loop.Errand) for leader in office.leaders) == {True: 1, False: 1}
+
+
+@only("errands")
+def test_an_errand_that_is_cancelled_while_it_waits_in_line_is_missed_by_nobody(office):
+    with locked(FIRST):
+        first = office.send("first")
+        office.until(blocked_backend)
+        doomed = office.send("doomed")
+        office.until_waiting(1)
+        other = office.send("other")
+        office.until_waiting(2)
+        doomed.cancel()
+        office.until_waiting(1)
+    assert [first.result().balance, other.result().balance] == [1, 2]
+    assert book() == ["first", "other"]
+
+
+@only("errands")
+def test_an_errand_that_is_cancelled_while_it_leads_leaves_nobody_waiting_and_its_connection_whole(office, crowd, patient_batches):
+    office.lanes.calls_at_most = office.lanes._to_spare = 1
+    with locked(SECOND):
+        with locked(FIRST):
+            first = office.send("first")
+            office.until(blocked_backend)
+            doomed = office.send("doomed", account=SECOND)
+            office.until_waiting(1)
+            follower = office.send("follower", account=THIRD)
+            office.until_waiting(2)
+        assert first.result().outcome == "posted"
+        office.until(blocked_backend)
+        doomed.cancel()
+        with pytest.raises(OutcomeUnknown):
+            follower.result()
+    office.until(office.is_idle)
+    assert office.send("follower", account=THIRD).result().outcome == "posted"
+    assert office.send("doomed", account=SECOND).result().outcome == "posted"
+    assert book() == ["first", "follower", "doomed"]
+    size, at_rest = crowd.connections()
+    assert size == at_rest
+
+
+@only("errands")
+def test_errands_that_are_cancelled_alone_cost_the_loop_no_connection(office, crowd):
+    for number in range(2 * settings.LEDGER_BATCHING_CALLS + 2):
+        with locked(FIRST):
+            doomed = office.send(f"doomed {number}")
+            office.until(blocked_backend)
+            doomed.cancel()
+            office.until(office.is_idle)
+    assert office.send("after").result().balance == 1
+    size, at_rest = crowd.connections()
+    assert size == at_rest
+
+
+@only("errands")
+def test_an_errand_that_is_cancelled_after_it_was_taken_along_is_posted_all_the_same(office, patient_batches):
+    office.lanes.calls_at_most = office.lanes._to_spare = 1
+    with locked(SECOND):
+        with locked(FIRST):
+            first = office.send("first")
+            office.until(blocked_backend)
+            leader = office.send("leader", account=SECOND)
+            office.until_waiting(1)
+            doomed = office.send("doomed", account=THIRD)
+            office.until_waiting(2)
+        assert first.result().outcome == "posted"
+        office.until(blocked_backend)
+        doomed.cancel()
+    assert leader.result().outcome == "posted"
+    assert book() == ["first", "leader", "doomed"]
+
+
+@only("errands")
+def test_after_its_backends_were_killed_at_rest_the_loop_finds_others(office, crowd):
+    assert office.send("before").result().outcome == "posted"
+    # Those of the test before may still be going, and those of this one coming.
+    office.until(lambda: {*crowd.connections()} == {len(backends())})
+    killed = backends()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT bool_and(pg_terminate_backend(pid, 5000)) FROM unnest(%s) AS pid", [killed])
+        assert cursor.fetchone() == (True,)
+    # Nobody looks at a connection before it is used: a look would cost each posting a round trip.
+    for _ in killed:
+        with pytest.raises(OutcomeUnknown):
+            office.send("after").result()
+    assert office.send("after").result().outcome == "posted"
+    assert book() == ["before", "after"]
+
+
+def test_who_waits_in_line_too_long_leaves_and_nothing_moved(open_office):
+    office = open_office(patience=0.05)
     with locked(FIRST):
         first = office.send("first")
         office.until(blocked_backend)
@@ -409,15 +624,15 @@ def test_who_waits_in_line_too_long_leaves_and_nothing_moved():
     assert office.is_idle()
 
 
-def test_who_was_taken_along_and_hears_nothing_can_not_know():
-    office = Office(calls_at_most=1, patience=0.3)
+def test_who_was_taken_along_and_hears_nothing_can_not_know(open_office):
+    office = open_office(calls_at_most=1, patience=0.3)
     reached, go_on = threading.Event(), threading.Event()
     calls = office.lanes.call
 
     def slow(function, postings, lock_timeout_ms):
         if len(postings) > 1:
             reached.set()
-            assert go_on.wait(10)
+            assert pause(go_on)
         return calls(function, postings, lock_timeout_ms)
 
     office.lanes.call = slow
@@ -501,8 +716,8 @@ def test_a_posting_that_can_not_be_encoded_never_gets_in_line():
     assert posting._lanes()._line == []
 
 
-def test_a_crowd_on_many_accounts_is_in_the_book_exactly_once():
-    office = Office(calls_at_most=2)
+def test_a_crowd_on_many_accounts_is_in_the_book_exactly_once(open_office):
+    office = open_office(calls_at_most=2)
     keys = [f"key {number}" for number in range(400)]
     sent = [office.send(key, account=f"account {number % 9 + 1}", amount=str(number % 7)) for number, key in enumerate(keys)]
     sent += [office.send(key, account=f"account {number % 9 + 1}", amount=str(number % 7)) for number, key in enumerate(keys)]
