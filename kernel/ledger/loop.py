@@ -11,6 +11,7 @@ On the loop nothing may block. The database is asked by `posting` alone, which k
 import asyncio
 import contextvars
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -121,7 +122,9 @@ class Gate:
         self.is_open = True
         if (current := errand()) is not None and current.loop is self.loop:
             self._wake()
-        else:
+            return
+        # A loop that is over has nobody at its gates; whoever opens them has others to think of.
+        with suppress(RuntimeError):
             self.loop.call_soon_threadsafe(self._wake)
 
     def _wake(self) -> None:
