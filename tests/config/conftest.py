@@ -2,7 +2,10 @@ import shutil
 import socket
 
 import pytest
+from django.db import connection
 from playwright.sync_api import sync_playwright
+
+from tests.asgi import Server
 
 QUIET_CHROMIUM = [
     "--no-sandbox",
@@ -76,3 +79,15 @@ def visit(chromium, live_server):
     for context in contexts:
         context.close()
     assert amiss == []
+
+
+@pytest.fixture
+def served(transactional_db):
+    """The service on an event loop; its threads keep no connection to the database."""
+    from config import asgi
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(connection.settings_dict, "CONN_MAX_AGE", 0)
+        server = Server(asgi.application)
+        yield server
+        server.close()
