@@ -2,25 +2,28 @@
 
 from unittest.mock import Mock
 
-from kernel.ledger.plans import forget_outgrown_plans
+import pytest
+from django.db import connection
+
+from kernel.ledger import plans, posting
 
 
-def test_plans_are_forgotten_at_growing_distances():
-    connection = Mock()
-    forgotten = []
-    for posted in range(1, 1001):
-        connection.reset_mock()
-        forget_outgrown_plans(connection, postings=1)
-        if connection.execute.called:
-            assert connection.execute.call_args.args == ("DISCARD PLANS",)
-            forgotten.append(posted)
-    assert forgotten == [10, 80, 640]
+def test_plans_are_outgrown_at_growing_distances():
+    over = Mock()
+    assert [posted for posted in range(1, 1001) if plans.are_outgrown(over, postings=1)] == [10, 80, 640]
 
 
 def test_a_large_array_counts_as_what_it_holds():
-    connection = Mock()
-    forget_outgrown_plans(connection, postings=1000)
-    forget_outgrown_plans(connection, postings=1000)
-    assert connection.execute.call_count == 1
-    forget_outgrown_plans(connection, postings=5000)
-    assert connection.execute.call_count == 2
+    over = Mock()
+    assert [plans.are_outgrown(over, postings=count) for count in (1000, 1000, 5000)] == [True, False, True]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("is_outgrown", [True, False])
+def test_outgrown_plans_are_forgotten_after_the_postings(monkeypatch, is_outgrown):
+    monkeypatch.setattr(plans, "are_outgrown", lambda over, *, postings: is_outgrown)
+    connection.ensure_connection()
+    said = []
+    monkeypatch.setattr(connection.connection, "execute", said.append)
+    assert posting._sent("SELECT 1 AS one", [], postings=1, using="default")[0].one == 1
+    assert said == ["DISCARD PLANS"] * is_outgrown
