@@ -129,6 +129,27 @@ def test_the_database_itself_knows_the_state_machine(caller):
     assert StatusChange.objects.count() == 1
 
 
+@pytest.mark.parametrize(
+    ("changes", "check"),
+    [
+        ("status = 'completed', completed_at = now()", "completed"),
+        ("status = 'completed', outcome = 'success'", "completed"),
+        ("status = 'completed', outcome = 'other', completed_at = now()", "completed"),
+        ("outcome = 'success'", "completed"),
+        ("completed_at = now()", "completed"),
+        ("status = 'cancelled'", "cancelled"),
+        ("cancelled_at = now()", "cancelled"),
+        ("denied_at = now()", "denied"),
+        ("decline_reason = 'why'", "denied"),
+        ("authorized_at = NULL", "authorized"),
+    ],
+)
+def test_the_database_itself_knows_what_belongs_to_a_status(caller, changes, check):
+    transaction_id = caller.create()["id"]
+    with pytest.raises(IntegrityError, match=f"metering_transaction_{check}_check"), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(f"UPDATE metering_transaction SET {changes} WHERE id = %s", [transaction_id])
+
+
 def test_a_superseded_cost_never_changes_again(caller):
     created = caller.create(costs=[ESTIMATE])
     first = created["costs"][0]["id"]
