@@ -41,7 +41,7 @@ WRITTEN = {
     "debits": ("credits_transaction",),
 }
 BARE, OWN = r"psql \copy", r"psql \copy into the ledger's tables"
-SAYS_OWN = "the rows ready with ids, times and balances; their keys, indexes and constraints as they are; no parsing, no sums, no checkpoint"
+SAYS_OWN = "rows that are ready with ids, times and balances; keys, indexes and constraints as they are; no parsing, no sums, no checkpoint"
 
 
 @dataclass
