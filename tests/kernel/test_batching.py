@@ -19,6 +19,7 @@ from kernel.ledger import batching, loop, posting
 from kernel.ledger.batching import Lanes
 from kernel.ledger.constraints import refusals
 from kernel.ledger.errors import Busy, OutcomeUnknown
+from tests.kernel.crowds import CROWDS
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -59,77 +60,6 @@ def toy(transactional_db):
         cursor.execute("DROP FUNCTION toy_post; DROP TABLE toy_account, toy_entry")
 
 
-class Threads:
-    """Each call in a thread of its own."""
-
-    def __init__(self):
-        self.pool = concurrent.futures.ThreadPoolExecutor(50)
-
-    def send(self, call):
-        return self.pool.submit(self._in_thread, call)
-
-    def _in_thread(self, call):
-        try:
-            return call()
-        finally:
-            # As the end of a request does.
-            connection.close()
-
-    def close(self):
-        self.pool.shutdown()
-
-
-class Errands:
-    """Each call an errand on one loop, which has a thread of its own."""
-
-    def __init__(self):
-        self.loop = asyncio.new_event_loop()
-        self.thread = threading.Thread(target=self.loop.run_forever)
-        self.thread.start()
-
-    def send(self, call):
-        return self.do(loop.run(call))
-
-    def do(self, coroutine):
-        return asyncio.run_coroutine_threadsafe(coroutine, self.loop)
-
-    def connections(self):
-        """How many the loop has, and how many of them are at rest."""
-        figures = posting._pools[self.loop]["default"].get_stats()
-        return figures["pool_size"], figures["pool_available"]
-
-    def close(self):
-        self.do(posting.close_on_loop()).result()
-        self.do(self.loop.shutdown_default_executor()).result()
-        self.loop.call_soon_threadsafe(self.loop.stop)
-        self.thread.join()
-        self.loop.close()
-
-
-class Mixed:
-    """The one kind and the other by turns."""
-
-    def __init__(self, *kinds):
-        self.kinds = [kind() for kind in kinds]
-        self.sent = 0
-
-    def send(self, call):
-        self.sent += 1
-        return self.kinds[(self.sent - 1) % 2].send(call)
-
-    def close(self):
-        for kind in self.kinds:
-            kind.close()
-
-
-CROWDS = {
-    "threads": Threads,
-    "errands": Errands,
-    "mixed, a thread first": lambda: Mixed(Threads, Errands),
-    "mixed, an errand first": lambda: Mixed(Errands, Threads),
-}
-
-
 class Office:
     """Lanes over the toy ledger, the record of the calls they made, and the crowd that posts through them."""
 
@@ -146,10 +76,14 @@ class Office:
         return posting._call(function, postings, lock_timeout_ms)
 
     def send(self, key, *, account=FIRST, amount="1", function=FUNCTION):
-        raw = msgspec.Raw(msgspec.json.encode({"account": account, "key": key, "amount": amount}))
-        future = self.crowd.send(lambda: refusals(self.lanes.post)(function, raw, account=account))
+        future = self.crowd.send(lambda: self.post(key, account, amount, function))
         self.sent.append(future)
         return future
+
+    @refusals
+    def post(self, key, account, amount="1", function=FUNCTION):
+        raw = msgspec.Raw(msgspec.json.encode({"account": account, "key": key, "amount": amount}))
+        return self.lanes.post(function, raw, account=account)
 
     def until_waiting(self, count):
         self.until(lambda: len(self.lanes._line) == count)
@@ -523,6 +457,62 @@ def test_whoever_leads_in_a_thread_or_on_the_loop_is_heard_by_the_other(office):
     assert [sent.result().balance for sent in office.sent] == [1, 2, 3]
     assert office.calls == [["first"], ["leads", "follows"]]
     assert Counter(isinstance(leader, loop.Errand) for leader in office.leaders) == {True: 1, False: 1}
+
+
+def at_the_door(office, *postings):
+    """Errands that all begin in one turn of the loop: what each returned, or Busy and its like."""
+
+    async def together():
+        calls = [lambda posted=posted: office.post(*posted) for posted in postings]
+        return await asyncio.gather(*(loop.run(call) for call in calls), return_exceptions=True)
+
+    return office.crowd.do(together()).result(timeout=10)
+
+
+@only("errands")
+@pytest.mark.parametrize("accounts", [1, 3])
+def test_on_a_loop_those_who_are_at_the_door_already_go_along(open_office, accounts):
+    office = open_office(calls_at_most=1)
+    rows = at_the_door(office, *((f"key {number}", f"account {number % accounts + 1}") for number in range(9)))
+    assert office.calls == [[f"key {number}" for number in range(9)]]
+    assert [row.balance for row in rows] == [number // accounts + 1 for number in range(9)]
+
+
+@only("errands")
+def test_who_goes_along_late_is_of_the_same_function_and_on_a_free_account(open_office):
+    office = open_office(calls_at_most=2)
+    other = FUNCTION._replace(races=frozenset({"another"}))
+    with locked(THIRD):
+        stuck = office.send("stuck", account=THIRD)
+        office.until(blocked_backend)
+        rows = at_the_door(office, ("a", FIRST), ("b", SECOND, "1", other), ("c", SECOND), ("d", FIRST))
+        waits = office.send("waits", account=THIRD)
+        office.until_waiting(1)
+        rows += at_the_door(office, ("e", FIRST), ("f", SECOND))
+        assert not waits.done()
+    assert {row.outcome for row in (*rows, stuck.result(), waits.result())} == {"posted"}
+    assert office.calls == [["stuck"], ["a", "c", "d"], ["b"], ["e", "f"], ["waits"]]
+
+
+@only("errands")
+def test_late_or_not_no_more_go_together_than_may(office, monkeypatch):
+    monkeypatch.setattr(batching, "TOGETHER_AT_MOST", 3)
+    at_the_door(office, *((f"key {number}", FIRST) for number in range(8)))
+    assert office.calls == [["key 0", "key 1", "key 2"], ["key 3", "key 4", "key 5"], ["key 6", "key 7"]]
+
+
+@only("errands")
+def test_an_errand_that_is_cancelled_before_its_call_makes_none_and_the_next_leads(office):
+    async def cancel():
+        doomed, other = (asyncio.create_task(loop.run(office.post, key, FIRST)) for key in ("doomed", "other"))
+        await asyncio.sleep(0)
+        doomed.cancel()
+        return await asyncio.gather(doomed, other, return_exceptions=True)
+
+    doomed, other = office.crowd.do(cancel()).result(timeout=10)
+    assert isinstance(doomed, asyncio.CancelledError)
+    assert other.outcome == "posted"
+    assert office.calls == [["other"]]
 
 
 @only("errands")

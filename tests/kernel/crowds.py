@@ -1,0 +1,84 @@
+"""Crowds that make calls at the same time: in threads, as errands on one event loop, and in both."""
+
+import asyncio
+import concurrent.futures
+import threading
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from django.db import connection
+
+from kernel.ledger import loop, posting
+
+Future = concurrent.futures.Future[Any]
+
+
+class Threads:
+    """Each call in a thread of its own."""
+
+    def __init__(self) -> None:
+        self.pool = concurrent.futures.ThreadPoolExecutor(50)
+
+    def send(self, call: Callable[[], Any]) -> Future:
+        return self.pool.submit(self._in_thread, call)
+
+    def _in_thread(self, call: Callable[[], Any]) -> Any:
+        try:
+            return call()
+        finally:
+            # As the end of a request does.
+            connection.close()
+
+    def close(self) -> None:
+        self.pool.shutdown()
+
+
+class Errands:
+    """Each call an errand on one loop, which has a thread of its own."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.new_event_loop()
+        self.thread = threading.Thread(target=self.loop.run_forever)
+        self.thread.start()
+
+    def send(self, call: Callable[[], Any]) -> Future:
+        return self.do(loop.run(call))
+
+    def do(self, coroutine: Coroutine[Any, Any, Any]) -> Future:
+        return asyncio.run_coroutine_threadsafe(coroutine, self.loop)
+
+    def connections(self) -> tuple[int, int]:
+        """How many the loop has, and how many of them are at rest."""
+        figures = posting._pools[self.loop]["default"].get_stats()
+        return figures["pool_size"], figures["pool_available"]
+
+    def close(self) -> None:
+        self.do(posting.close_on_loop()).result()
+        self.do(self.loop.shutdown_default_executor()).result()
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self.thread.join()
+        self.loop.close()
+
+
+class Mixed:
+    """The one kind and the other by turns."""
+
+    def __init__(self, *kinds: Callable[[], Any]) -> None:
+        self.kinds = [kind() for kind in kinds]
+        self.sent = 0
+
+    def send(self, call: Callable[[], Any]) -> Future:
+        self.sent += 1
+        return self.kinds[(self.sent - 1) % 2].send(call)
+
+    def close(self) -> None:
+        for kind in self.kinds:
+            kind.close()
+
+
+CROWDS: dict[str, Callable[[], Any]] = {
+    "threads": Threads,
+    "errands": Errands,
+    "mixed, a thread first": lambda: Mixed(Threads, Errands),
+    "mixed, an errand first": lambda: Mixed(Errands, Threads),
+}
