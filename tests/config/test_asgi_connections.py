@@ -6,6 +6,7 @@ import json
 import threading
 from decimal import Decimal
 from types import SimpleNamespace
+from urllib.parse import urlencode
 
 import pytest
 from django.db import connection
@@ -205,6 +206,34 @@ def test_odd_queries_are_read_as_through_wsgi(served, call, issued, query):
     asked = served.answer(call("GET", ONE.encode() + b"?" + query))
     expected = Client().generic("GET", ONE, QUERY_STRING=query.decode("latin-1"), headers={"Authorization": f"Bearer {issued.token}"})
     assert (asked.status, asked.body) == (expected.status_code, expected.content)
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
+@pytest.mark.parametrize(
+    "path", ["/", "/livez", "/readyz", "/schema/", "/docs", "/admin/", "/static/countinghouse/pages.css", "/static/nowhere.css"]
+)
+def test_pages_and_files_are_answered_as_through_wsgi(served, method, path):
+    asked = served.answer(Call(method, path, headers=[("X-Request-ID", "the-same"), ("Content-Length", "0")]))
+    expected = Client(enforce_csrf_checks=True).generic(method, path, headers={"X-Request-ID": "the-same"})
+    body = b"".join(expected.streaming_content if expected.streaming else [expected.content])
+    assert (asked.status, asked.body) == (expected.status_code, b"" if method == "HEAD" else body)
+    assert {name.decode(): value.decode("latin-1") for name, value in asked.headers} == {
+        name.lower(): value for name, value in expected.items()
+    }
+
+
+def test_a_form_and_its_cookies_pass(served, django_user_model):
+    """Logging in to the back office: the token of the page comes back with the form, and two cookies go out as two headers."""
+    django_user_model.objects.create_superuser("boss", password="boss-password-1")
+    page = served.answer(Call("GET", "/admin/login/"))
+    [token] = [value.strip().partition(b";")[0].decode() for name, value in page.headers if name == b"set-cookie"]
+    form = urlencode({"username": "boss", "password": "boss-password-1", "csrfmiddlewaretoken": token.partition("=")[2]}).encode()
+    sent = {"Cookie": token, "Content-Type": "application/x-www-form-urlencoded", "Content-Length": str(len(form))}
+    entered = served.answer(Call("POST", "/admin/login/?next=/admin/", headers=sent.items(), pieces=[form[:20], form[20:]]))
+    assert (entered.status, dict(entered.headers)[b"location"]) == (302, b"/admin/")
+    cookies = [value.strip().partition(b";")[0].decode() for name, value in entered.headers if name == b"set-cookie"]
+    assert sorted(cookie.partition("=")[0] for cookie in cookies) == ["csrftoken", "sessionid"]
+    assert served.answer(Call("GET", "/admin/", headers=[("Cookie", "; ".join(cookies))])).status == 200
 
 
 # Long replies
