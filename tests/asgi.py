@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from typing import Any
 from urllib.parse import unquote
 
+import uvloop
+
 from kernel.ledger import posting
 
 Header = tuple[bytes, bytes]
@@ -85,11 +87,11 @@ class Call:
 
 
 class Server:
-    """Answers calls on one event loop."""
+    """Answers calls on one event loop, of the kind that serves."""
 
     def __init__(self, application: Any) -> None:
         self.application = application
-        self.runner = asyncio.Runner()
+        self.runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
 
     def answer(self, call: Call) -> Call:
         self.answer_all(call)
