@@ -8,13 +8,15 @@ import asyncio
 import functools
 import io
 import sys
+import tempfile
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 from urllib.parse import unquote_to_bytes
 
 from django.conf import settings
 
+from config.apis import dialect_of
 from config.wsgi import application as answer
 from kernel.ledger import loop, posting
 
@@ -26,6 +28,9 @@ Send = Callable[[Message], Awaitable[None]]
 ONE_POSTING = frozenset({"/v1/billing/transactions", "/v1/transactions", "/credit-transactions"})
 # A streamed reply travels in pieces of at least this size: handing one over from its thread costs as much whatever it holds.
 PIECE = 65_536
+# A body that comes in more than one piece stays in memory up to this size (bytes).
+IN_MEMORY = 1_048_576
+PLAIN = [(b"content-type", b"text/plain; charset=utf-8")]
 UNPREFIXED = {"CONTENT_TYPE", "CONTENT_LENGTH"}
 _threads = ThreadPoolExecutor(settings.WEB_THREADS, thread_name_prefix="web")
 
@@ -68,28 +73,49 @@ async def _live(receive: Receive, send: Send) -> None:
 
 async def _answer(scope: dict[str, Any], receive: Receive, send: Send) -> None:
     environ = _environ(scope)
-    if scope["path"] in ONE_POSTING and scope["method"] == "POST":
-        environ["wsgi.input"] = io.BytesIO(await _body(environ, receive))
-        reply = await loop.run(_whole, environ)
-    else:
-        running = asyncio.get_running_loop()
-        environ["wsgi.input"] = io.BufferedReader(_Upload(_arrived(await receive()), receive, running))
-        reply = await running.run_in_executor(_threads, _whole_or_streamed, environ, _Line(receive, send, running))
-    if reply is not None:
-        await send({"type": "http.response.start", "status": reply.status, "headers": reply.headers})
-        await send({"type": "http.response.body", "body": reply.body})
-
-
-async def _body(environ: dict[str, Any], receive: Receive) -> bytes:
-    """All of it, or where it is too large as much as shows that it is. Raises CallerGone."""
+    is_one_posting = scope["path"] in ONE_POSTING and scope["method"] == "POST"
+    limit = settings.API_BODY_LIMIT if is_one_posting else settings.API_BATCH_BODY_LIMIT
     length = environ.get("CONTENT_LENGTH", "")
-    if length.isdecimal() and int(length[:20]) > settings.API_BODY_LIMIT:
-        return b""
+    is_too_large = length.isdecimal() and int(length[:20]) > limit
+    if is_too_large and not dialect_of(scope["path"]):
+        return await _send(Reply(413, PLAIN, f"More than {limit:,} bytes can't be sent here.\n".encode()), send)
+    # An API says so in its own words: nothing has to be read for that.
+    body = io.BytesIO() if is_too_large else await _body(receive, limit=limit)
+    environ["wsgi.input"] = body
+    with body:
+        if is_one_posting:
+            reply = await loop.run(_whole, environ)
+        else:
+            running = asyncio.get_running_loop()
+            reply = await running.run_in_executor(_threads, _whole_or_streamed, environ, _Line(receive, send, running))
+    if reply is not None:
+        await _send(reply, send)
+    return None
+
+
+async def _send(reply: Reply, send: Send) -> None:
+    await send({"type": "http.response.start", "status": reply.status, "headers": reply.headers})
+    await send({"type": "http.response.body", "body": reply.body})
+
+
+async def _body(receive: Receive, *, limit: int) -> IO[bytes]:
+    """All of it, or as much as shows that it is too large. Raises CallerGone.
+
+    Whoever is slow to send it, or never does, keeps no thread waiting.
+    """
     message = _arrived(await receive())
-    body: bytes = message.get("body", b"")
-    while message.get("more_body") and len(body) <= settings.API_BODY_LIMIT:
-        message = _arrived(await receive())
-        body += message.get("body", b"")
+    if not message.get("more_body"):
+        return io.BytesIO(message.get("body", b""))
+    body = tempfile.SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115 - who answers closes it
+    try:
+        size = body.write(message.get("body", b""))
+        while message.get("more_body") and size <= limit:
+            message = _arrived(await receive())
+            size += body.write(message.get("body", b""))
+    except BaseException:
+        body.close()
+        raise
+    body.seek(0)
     return body
 
 
@@ -132,33 +158,6 @@ def _variable(name: bytes) -> str | None:
         return None
     text = text.replace("-", "_")
     return text if text in UNPREFIXED else f"HTTP_{text}"
-
-
-class _Upload(io.RawIOBase):
-    """A request's body as a file, for a thread."""
-
-    def __init__(self, first: Message, receive: Receive, running: asyncio.AbstractEventLoop) -> None:
-        self.message = first
-        self.rest = memoryview(first.get("body", b""))
-        self.receive = receive
-        self.running = running
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        """Raises CallerGone where the body ends too early."""
-        while not self.rest and self.message.get("more_body"):
-            self.message = _arrived(asyncio.run_coroutine_threadsafe(_next(self.receive), self.running).result())
-            self.rest = memoryview(self.message.get("body", b""))
-        count = min(len(buffer), len(self.rest))
-        buffer[:count] = self.rest[:count]
-        self.rest = self.rest[count:]
-        return count
-
-
-async def _next(receive: Receive) -> Message:
-    return await receive()
 
 
 class _Line(NamedTuple):
