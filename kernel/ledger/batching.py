@@ -4,7 +4,7 @@ The story of a posting. It arrives. If nothing is under way on its account, and 
 an idle account waits for nobody. Otherwise it waits in line. When a call comes back, all who wait for what is now free go together in
 the next call; the one at the head of the line makes it and shares out the answers, while whoever made the last call is already gone with
 his own. There is no timer and no thread of its own: a crowd forms only where there is one. On an event loop (loop.py), where all share a
-thread, whoever makes a call first lets those in who are at the door already.
+thread, whoever makes a call while the process is at work first lets those in who are at the door already.
 
 How many calls are to spare depends on what the process does meanwhile. If it is at work itself, one is enough: while it is under way the
 answers of the last are written and the next crowd gathers. If it only waits, as for a slow disk or for a lock that somebody holds, more of
@@ -104,7 +104,7 @@ class Lanes:
         self._line: list[Traveller] = []
         self._taken: set[Hashable] = set()
         self._calls = 0
-        self._to_spare = calls_at_most
+        self._is_at_work = False
         self._looked_at = (time.monotonic(), time.process_time())
 
     def post(self, function: Hashable, posting: Any, *, account: Hashable) -> Any:
@@ -161,9 +161,10 @@ class Lanes:
     def _lead(self, group: list[Traveller]) -> None:
         """Make the call of a group, and leave each with its row, sent to go alone, or in doubt. Raises what the call raises."""
         try:
-            # On a loop everybody shares one thread: who is at the door already would otherwise just miss the call.
-            loop.look_round()
-            self._take_along(group)
+            if self._is_at_work:
+                # On a loop everybody shares one thread: who is at the door already would otherwise just miss the call.
+                loop.look_round()
+                self._take_along(group)
             rows = self.call(group[0].function, [traveller.posting for traveller in group], TOGETHER_LOCK_TIMEOUT_MS if group[1:] else None)
             for traveller, row in zip(group, rows, strict=True):
                 traveller.row = row
@@ -200,13 +201,17 @@ class Lanes:
         for follower in group[1:]:
             follower.gate.release()
 
+    @property
+    def _to_spare(self) -> int:
+        """How many calls may be under way at a time."""
+        return min(self.calls_at_most, CALLS_AT_WORK) if self._is_at_work else self.calls_at_most
+
     def _look_at_work(self) -> None:
-        """Behind the door: how many calls are to spare from now on."""
+        """Behind the door: whether the process is at work, or only waits."""
         (then, used_then), now = self._looked_at, time.monotonic()
         if now - then >= LOOKED_AT_EVERY:
             used = time.process_time()
-            is_at_work = used - used_then > AT_WORK * (now - then)
-            self._to_spare = min(self.calls_at_most, CALLS_AT_WORK) if is_at_work else self.calls_at_most
+            self._is_at_work = used - used_then > AT_WORK * (now - then)
             self._looked_at = (now, used)
 
     def _call_up(self) -> None:

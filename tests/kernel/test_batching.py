@@ -238,7 +238,7 @@ def test_a_process_at_work_makes_fewer_calls_at_a_time(monkeypatch, share, to_sp
 
 
 def test_a_call_that_is_stuck_does_not_keep_others_long_in_a_process_that_was_at_work(office):
-    office.lanes._to_spare = batching.CALLS_AT_WORK
+    office.lanes._is_at_work = True
     with locked(FIRST):
         stuck = office.send("stuck")
         office.until(blocked_backend)
@@ -338,7 +338,7 @@ def test_who_waits_for_a_lock_alone_too_long_is_told_busy(office, monkeypatch):
 
 def test_when_the_backend_is_killed_everyone_is_told_that_nobody_knows(office, patient_batches):
     with locked(SECOND):
-        office.lanes.calls_at_most = office.lanes._to_spare = 1
+        office.lanes.calls_at_most = 1
         with locked(FIRST):
             first = office.send("first")
             office.until(blocked_backend)
@@ -459,8 +459,16 @@ def test_whoever_leads_in_a_thread_or_on_the_loop_is_heard_by_the_other(office):
     assert Counter(isinstance(leader, loop.Errand) for leader in office.leaders) == {True: 1, False: 1}
 
 
+@pytest.fixture
+def at_work(monkeypatch):
+    """Every process is at work, however little it does, and may make as many calls as another."""
+    monkeypatch.setattr(batching, "AT_WORK", -1)
+    monkeypatch.setattr(batching, "CALLS_AT_WORK", 4)
+
+
 def at_the_door(office, *postings):
-    """Errands that all begin in one turn of the loop: what each returned, or Busy and its like."""
+    """Errands that all begin in one turn of the loop, of a process at work: what each returned, or Busy and its like."""
+    office.lanes._is_at_work = True
 
     async def together():
         calls = [lambda posted=posted: office.post(*posted) for posted in postings]
@@ -471,7 +479,7 @@ def at_the_door(office, *postings):
 
 @only("errands")
 @pytest.mark.parametrize("accounts", [1, 3])
-def test_on_a_loop_those_who_are_at_the_door_already_go_along(open_office, accounts):
+def test_on_a_loop_those_who_are_at_the_door_already_go_along(open_office, at_work, accounts):
     office = open_office(calls_at_most=1)
     rows = at_the_door(office, *((f"key {number}", f"account {number % accounts + 1}") for number in range(9)))
     assert office.calls == [[f"key {number}" for number in range(9)]]
@@ -479,7 +487,7 @@ def test_on_a_loop_those_who_are_at_the_door_already_go_along(open_office, accou
 
 
 @only("errands")
-def test_who_goes_along_late_is_of_the_same_function_and_on_a_free_account(open_office):
+def test_who_goes_along_late_is_of_the_same_function_and_on_a_free_account(open_office, at_work):
     office = open_office(calls_at_most=2)
     other = FUNCTION._replace(races=frozenset({"another"}))
     with locked(THIRD):
@@ -495,14 +503,28 @@ def test_who_goes_along_late_is_of_the_same_function_and_on_a_free_account(open_
 
 
 @only("errands")
-def test_late_or_not_no_more_go_together_than_may(office, monkeypatch):
+def test_late_or_not_no_more_go_together_than_may(office, at_work, monkeypatch):
     monkeypatch.setattr(batching, "TOGETHER_AT_MOST", 3)
     at_the_door(office, *((f"key {number}", FIRST) for number in range(8)))
     assert office.calls == [["key 0", "key 1", "key 2"], ["key 3", "key 4", "key 5"], ["key 6", "key 7"]]
 
 
 @only("errands")
-def test_an_errand_that_is_cancelled_before_its_call_makes_none_and_the_next_leads(office):
+def test_on_a_loop_that_only_waits_nobody_waits_for_company(open_office):
+    office = open_office(calls_at_most=4)
+    both = [loop.run(lambda key=key, account=account: office.post(key, account)) for key, account in (("a", FIRST), ("b", SECOND))]
+
+    async def together():
+        return await asyncio.gather(*both)
+
+    assert [row.outcome for row in office.crowd.do(together()).result(timeout=10)] == ["posted", "posted"]
+    assert sorted(office.calls) == [["a"], ["b"]]
+
+
+@only("errands")
+def test_an_errand_that_is_cancelled_before_its_call_makes_none_and_the_next_leads(office, at_work):
+    office.lanes._is_at_work = True
+
     async def cancel():
         doomed, other = (asyncio.create_task(loop.run(office.post, key, FIRST)) for key in ("doomed", "other"))
         await asyncio.sleep(0)
@@ -532,7 +554,7 @@ def test_an_errand_that_is_cancelled_while_it_waits_in_line_is_missed_by_nobody(
 
 @only("errands")
 def test_an_errand_that_is_cancelled_while_it_leads_leaves_nobody_waiting_and_its_connection_whole(office, crowd, patient_batches):
-    office.lanes.calls_at_most = office.lanes._to_spare = 1
+    office.lanes.calls_at_most = 1
     with locked(SECOND):
         with locked(FIRST):
             first = office.send("first")
@@ -569,7 +591,7 @@ def test_errands_that_are_cancelled_alone_cost_the_loop_no_connection(office, cr
 
 @only("errands")
 def test_an_errand_that_is_cancelled_after_it_was_taken_along_is_posted_all_the_same(office, patient_batches):
-    office.lanes.calls_at_most = office.lanes._to_spare = 1
+    office.lanes.calls_at_most = 1
     with locked(SECOND):
         with locked(FIRST):
             first = office.send("first")
