@@ -177,32 +177,32 @@ def _call(function: Any, postings: Sequence[Any], lock_timeout_ms: int | None = 
         try:
             # Alone, the statement is its own transaction; inside one, a savepoint keeps the outer one usable.
             with transaction.atomic(using=using) if connections[using].in_atomic_block else nullcontext():
-                return _sent(statement, parameters, postings=len(postings), using=using)
+                return _sent(statement, parameters, function=name, postings=len(postings), using=using)
         except (IntegrityError, OperationalError) as error:
             if not _is_lost_race(error, races):
                 raise
     raise Busy
 
 
-def _sent(statement: str, parameters: Sequence[Any], *, postings: int, using: str) -> list[Any]:
+def _sent(statement: str, parameters: Sequence[Any], *, function: str, postings: int, using: str) -> list[Any]:
     if loop.errand():
         with connections[using].wrap_database_errors:
-            return loop.wait_for(_sent_on_loop(statement, parameters, postings=postings, using=using))
+            return loop.wait_for(_sent_on_loop(statement, parameters, function=function, postings=postings, using=using))
     with _connected(using) as connected:
         outcomes = _run(connected, statement, parameters, using=using)
-        if plans.are_outgrown(connected, postings=postings):
+        if plans.are_outgrown(connected, function, postings=postings):
             connected.execute(plans.FORGET)
         return outcomes
 
 
-async def _sent_on_loop(statement: str, parameters: Sequence[Any], *, postings: int, using: str) -> list[Any]:
+async def _sent_on_loop(statement: str, parameters: Sequence[Any], *, function: str, postings: int, using: str) -> list[Any]:
     pool = await _pool_on_loop(using)
     connected = await pool.getconn()
     try:
         async with AsyncCursor(connected, row_factory=_rows_named) as cursor:
             await cursor.execute(statement, parameters, prepare=True)
             outcomes = await cursor.fetchall()
-        if plans.are_outgrown(connected, postings=postings):
+        if plans.are_outgrown(connected, function, postings=postings):
             await connected.execute(plans.FORGET)
         return outcomes
     finally:
