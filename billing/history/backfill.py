@@ -221,11 +221,11 @@ class TransactionsAdapter(Adapter):
         for wallet, lowest, floor in lookups.wallets_without(tenant_id=tenant.id, request_id=run.request_id):
             yield Blocker(what=f"wallet {wallet}", why=f"would fall to {lowest:f}, its floor is {floor:f}")
 
-    def undo(self, tenant: Tenant, run: BackfillRun, *, at_most: int, actor: str) -> UndoStep:
-        reversed_rows = services.reverse_history(
-            tenant_id=tenant.id, actor=actor, request_id=run.undo_request_id, of=run.request_id, at_most=at_most
+    def undo(self, tenant: Tenant, run: BackfillRun, *, at_most: int, actor: str, below: Any) -> UndoStep:
+        count, lowest = services.reverse_history(
+            tenant_id=tenant.id, actor=actor, request_id=run.undo_request_id, of=run.request_id, at_most=at_most, below=below
         )
-        return UndoStep(reversed=reversed_rows)
+        return UndoStep(reversed=count, lowest=lowest)
 
 
 def unfit_type(posting: Posting) -> Outcome | None:

@@ -51,19 +51,25 @@ def record_history(lines: Sequence[bytes]) -> list[Any]:
 
 
 @refusals
-def reverse_history(*, tenant_id: UUID, actor: str, request_id: str, of: str, at_most: int) -> int:
-    """Reverse what is left of up to so many transactions whose request was `of`, newest first; how many were. Raises what refused one."""
+def reverse_history(
+    *, tenant_id: UUID, actor: str, request_id: str, of: str, at_most: int, below: UUID | None = None
+) -> tuple[int, UUID | None]:
+    """Reverse what is left of up to so many transactions whose request was `of`, newest first and older than `below`.
+
+    How many were, and the oldest of them. Raises what refused one.
+    """
     entries = Transaction.objects.filter(tenant_id=tenant_id, request_id=of, reverses=None, reversed_by=None)
-    found = entries.filter(request_id__startswith="run:").order_by("-id").values_list("id", "type")[:at_most]
+    older = entries if below is None else entries.filter(id__lt=below)
+    found = list(older.filter(request_id__startswith="run:").order_by("-id").values_list("id", flat=True)[:at_most])
     reason = {"reason_code": ReversalReason.OTHER.value, "reason": f"taken back with the whole of {of}"}
     who = {"tenant_id": tenant_id, "actor": actor, "request_id": request_id}
-    lines = [posting.encoded({**_reversal(identifier, reason), **who}) for identifier, _ in found]
+    lines = [posting.encoded({**_reversal(identifier, reason), **who}) for identifier in found]
     if not lines:
-        return 0
+        return 0, None
     for answer in record_history(lines):
         if isinstance(answer, Exception):
             raise answer
-    return len(lines)
+    return len(lines), found[-1]
 
 
 def _reversal(original: UUID, reason: Mapping[str, str]) -> dict[str, Any]:

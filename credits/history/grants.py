@@ -121,9 +121,11 @@ class GrantsAdapter(Adapter):
                 why=f"has {grant['last_entry_number'] - 1} later entries, balance {grant['balance']:f}, held {grant['held']:f}",
             )
 
-    def undo(self, tenant: Tenant, run: BackfillRun, *, at_most: int, actor: str) -> UndoStep:
-        done = services.delete_history(tenant_id=tenant.id, actor=actor, request_id=run.undo_request_id, of=run.request_id, at_most=at_most)
-        return UndoStep(reversed=done)
+    def undo(self, tenant: Tenant, run: BackfillRun, *, at_most: int, actor: str, below: Any) -> UndoStep:
+        count, lowest = services.delete_history(
+            tenant_id=tenant.id, actor=actor, request_id=run.undo_request_id, of=run.request_id, at_most=at_most, below=below
+        )
+        return UndoStep(reversed=count, lowest=lowest)
 
 
 def is_schedule(name: str) -> bool:

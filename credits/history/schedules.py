@@ -87,5 +87,5 @@ class SchedulesAdapter(Adapter):
         for schedule, name, grants in lookups.schedules_used(tenant_id=tenant.id, request_id=run.request_id, at_most=at_most):
             yield Blocker(what=f"schedule {schedule} ({name})", why=f"has {grants} grants")
 
-    def undo(self, tenant: Tenant, run: BackfillRun, *, at_most: int, actor: str) -> UndoStep:
+    def undo(self, tenant: Tenant, run: BackfillRun, *, at_most: int, actor: str, below: Any) -> UndoStep:
         return UndoStep(reversed=services.cancel_history(tenant_id=tenant.id, of=run.request_id, at_most=at_most))

@@ -173,11 +173,11 @@ class TransactionsAdapter(Adapter):
         for grant, room in lookups.grants_short_without(tenant_id=tenant.id, request_id=run.request_id, at_most=at_most):
             yield Blocker(what=f"grant {grant}", why=f"has been drawn on since: {-room:f} too little is left")
 
-    def undo(self, tenant: Tenant, run: BackfillRun, *, at_most: int, actor: str) -> UndoStep:
-        done = services.reverse_history(
-            tenant_id=tenant.id, actor=actor, request_id=run.undo_request_id, of=run.request_id, at_most=at_most
+    def undo(self, tenant: Tenant, run: BackfillRun, *, at_most: int, actor: str, below: Any) -> UndoStep:
+        count, lowest = services.reverse_history(
+            tenant_id=tenant.id, actor=actor, request_id=run.undo_request_id, of=run.request_id, at_most=at_most, below=below
         )
-        return UndoStep(reversed=done)
+        return UndoStep(reversed=count, lowest=lowest)
 
 
 def grant_account(grant: Mapping[str, Any]) -> Account:

@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from credits.choices import REVERSIBLE, GrantStatus, TransactionKind
@@ -101,25 +102,39 @@ def post_history(lines: Sequence[bytes], draws: Sequence[Mapping[str, Any]] = ()
 
 
 @refusals
-def delete_history(*, tenant_id: UUID, actor: str, request_id: str, of: str, at_most: int) -> int:
-    """Take back up to so many grants whose request was `of`; how many were. Raises what refused one."""
+def delete_history(
+    *, tenant_id: UUID, actor: str, request_id: str, of: str, at_most: int, below: UUID | None = None
+) -> tuple[int, UUID | None]:
+    """Take back up to so many grants whose request was `of`, newest first and older than `below`.
+
+    How many were, and the oldest of them. Raises what refused one.
+    """
     standing = Grant.objects.filter(tenant_id=tenant_id, request_id=of, request_id__startswith="run:").exclude(status=GrantStatus.DELETED)
-    found = standing.order_by("-id").values_list("id", flat=True)[:at_most]
+    older = standing if below is None else standing.filter(id__lt=below)
+    found = list(older.order_by("-id").values_list("id", flat=True)[:at_most])
     who: dict[str, Any] = {"tenant_id": tenant_id, "actor": actor, "request_id": request_id}
     reason = f"taken back with the whole of {of}"
     lines = [posting.encoded(grants.closing(who, grant_id=grant, kind=TransactionKind.DELETION, reason=reason)) for grant in found]
-    return _all_done(post_history(lines)) if lines else 0
+    return (_all_done(post_history(lines)), found[-1]) if lines else (0, None)
 
 
 @refusals
-def reverse_history(*, tenant_id: UUID, actor: str, request_id: str, of: str, at_most: int) -> int:
-    """Reverse up to so many transactions whose request was `of`, newest first; how many were. Raises what refused one."""
+def reverse_history(
+    *, tenant_id: UUID, actor: str, request_id: str, of: str, at_most: int, below: UUID | None = None
+) -> tuple[int, UUID | None]:
+    """Reverse up to so many transactions whose request was `of`, newest first and older than `below`.
+
+    How many were, and the oldest of them. Raises what refused one.
+    """
     brought = CreditTransaction.objects.filter(tenant_id=tenant_id, request_id=of, request_id__startswith="run:", kind__in=REVERSIBLE)
+    older = brought if below is None else brought.filter(id__lt=below)
     names = ("id", "grant_id", "type", "amount", "invoice_id", "billing_run_id")
-    found = brought.filter(reversals=None).order_by("-created_at", "-entry_number").values(*names)[:at_most]
+    # A file's ids ascend with its lines, which are posted in this order.
+    reversal = CreditTransaction.objects.filter(tenant_id=tenant_id, reverses_id=OuterRef("id"))
+    found = list(older.filter(~Exists(reversal)).order_by("-id").values(*names)[:at_most])
     who = {"tenant_id": tenant_id, "actor": actor, "request_id": request_id}
     lines = [posting.encoded({**_reversal(entry, reason=f"taken back with the whole of {of}"), **who}) for entry in found]
-    return _all_done(post_history(lines)) if lines else 0
+    return (_all_done(post_history(lines)), found[-1]["id"]) if lines else (0, None)
 
 
 def _make_draws(draws: Mapping[UUID, Mapping[str, Any]]) -> None:

@@ -154,9 +154,11 @@ class TransactionsAdapter(Adapter):
         for transaction, status in lookups.closed_with_costs(tenant_id=tenant.id, request_id=run.request_id, at_most=at_most):
             yield Blocker(what=f"transaction {transaction}", why=f"is {status}: its costs can't be superseded")
 
-    def undo(self, tenant: Tenant, run: BackfillRun, *, at_most: int, actor: str) -> UndoStep:
-        done = take_back_history(tenant_id=tenant.id, actor=actor, request_id=run.undo_request_id, of=run.request_id, at_most=at_most)
-        return UndoStep(reversed=done)
+    def undo(self, tenant: Tenant, run: BackfillRun, *, at_most: int, actor: str, below: Any) -> UndoStep:
+        count, lowest = take_back_history(
+            tenant_id=tenant.id, actor=actor, request_id=run.undo_request_id, of=run.request_id, at_most=at_most, below=below
+        )
+        return UndoStep(reversed=count, lowest=lowest)
 
 
 def hidden_account(name: str, latest: Any) -> Account:

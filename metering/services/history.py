@@ -69,15 +69,18 @@ def record_history(*, lines: Sequence[bytes], later: Sequence[Later | None]) -> 
 
 
 @refusals
-def take_back_history(*, tenant_id: UUID, actor: str, request_id: str, of: str, at_most: int) -> int:
-    """Supersede by zero the costs of up to so many transactions whose request was `of`, and cancel those still open; how many were.
+def take_back_history(
+    *, tenant_id: UUID, actor: str, request_id: str, of: str, at_most: int, below: UUID | None = None
+) -> tuple[int, UUID | None]:
+    """Supersede by zero the costs of up to so many transactions whose request was `of`, and cancel those still open.
 
-    What was completed stays so: that it was done is a fact, what it cost is taken back. Raises what refused one.
+    Newest first and older than `below`; how many were, and the oldest of them. What was completed stays so: that it was done is a fact,
+    what it cost is taken back. Raises what refused one.
     """
     costly = Cost.objects.filter(tenant_id=tenant_id, transaction_id=OuterRef("id"), is_active=True, fiat_amount__gt=0)
     brought = Transaction.objects.filter(tenant_id=tenant_id, request_id=of, request_id__startswith="run:")
     left = brought.filter(Q(Exists(costly)) | Q(status__in=OPEN)).order_by("-id").values_list("id", "status")
-    statuses = dict(left[:at_most])
+    statuses = dict((left if below is None else left.filter(id__lt=below))[:at_most])
     costs = Cost.objects.filter(tenant_id=tenant_id, transaction_id__in=list(statuses), is_active=True, fiat_amount__gt=0)
     note = msgspec.json.encode({"takesBack": of}).decode()
     who: dict[str, Any] = {"tenant_id": tenant_id, "actor": actor, "request_id": request_id}
@@ -88,7 +91,7 @@ def take_back_history(*, tenant_id: UUID, actor: str, request_id: str, of: str, 
     move = {"to": Status.CANCELLED.value, "reason": f"taken back with the whole of {of}"}
     moves = [amendment(**who, transaction_id=identifier, move=move) for identifier, status in statuses.items() if status in OPEN]
     _all_done([*zeros, *moves])
-    return len(statuses)
+    return len(statuses), min(statuses, default=None)
 
 
 def _amendment(line: Mapping[str, Any], call: Mapping[str, Any]) -> dict[str, Any]:

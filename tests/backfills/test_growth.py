@@ -60,3 +60,23 @@ def test_batches_read_no_more_of_a_full_book_than_they_name(bring, write, call, 
     assert (run.position, run.counts) == (ROWS, {"posted": ROWS})
     # A plan looks once for the newest entry of each account; twenty batches that did so would read the book twenty times.
     assert rows_read(*ENTRIES) - before <= BOOK + 5 * ROWS
+
+
+@pytest.mark.usefixtures("any_size")
+@pytest.mark.parametrize(
+    ("command", "row"),
+    [("backfill_billing_transactions", billing), ("backfill_metered_transactions", metered), ("backfill_credit_transactions", debit)],
+)
+def test_taking_a_run_back_passes_over_what_is_taken_back_once(bring, write, call, command, row):
+    bring("backfill_credit_grants", write([{**grant, "amount": "1000000", "effective_date": "2026-01-01"} for grant in GRANTS]))
+    call(command, "acme", write([row(number) for number in range(ROWS)]), "--plan")
+    call(command, "--apply", BackfillRun.objects.order_by("-id").first().id, "--batch-size", BATCH)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+    run = BackfillRun.objects.order_by("-id").first()
+    before = rows_read(*ENTRIES)
+    call(command, "--undo", run.id, "--batch-size", BATCH)
+    run.refresh_from_db()
+    assert run.state == "undone"
+    # Twenty batches that each begin at the newest end would read the run ten times over.
+    assert rows_read(*ENTRIES) - before <= 12 * ROWS

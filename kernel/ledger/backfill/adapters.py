@@ -62,9 +62,10 @@ class Blocker:
 
 @dataclass(frozen=True, slots=True)
 class UndoStep:
-    """One batch of an undo: how many rows were reversed. Zero means that none is left."""
+    """One batch of an undo: how many rows were reversed, and where the next batch may begin to look. Zero means that none is left there."""
 
     reversed: int
+    lowest: Any = None
 
 
 class Adapter(ABC):
@@ -133,8 +134,11 @@ class Adapter(ABC):
         """What later facts rest on the run's rows."""
 
     @abstractmethod
-    def undo(self, tenant: Tenant, run: BackfillRun, *, at_most: int, actor: str) -> UndoStep:
-        """Reverse up to so many rows of the run that aren't reversed yet, inside the caller's transaction, newest first."""
+    def undo(self, tenant: Tenant, run: BackfillRun, *, at_most: int, actor: str, below: Any) -> UndoStep:
+        """Reverse up to so many rows of the run that aren't reversed yet, inside the caller's transaction, newest first.
+
+        `below`: what the last batch gave as its `lowest`, or None to look from the newest end.
+        """
 
 
 def actor_of(run: BackfillRun) -> str:

@@ -2,11 +2,12 @@
 
 import time
 from dataclasses import dataclass
+from typing import Any
 
 from django.db import transaction
 
 from kernel.ledger import services
-from kernel.ledger.backfill.adapters import Adapter
+from kernel.ledger.backfill.adapters import Adapter, UndoStep
 from kernel.ledger.backfill.applying import RESTS
 from kernel.ledger.backfill.errors import Lost, Refused
 from kernel.ledger.backfill.pacing import Pacer
@@ -46,22 +47,25 @@ class Undo:
         """Reverse everything that is left. Raises Refused, Interrupted, Lost; --undo again goes on."""
         self.check()
         services.begin_undo(run=self.run, undone_by=self.actor)
+        below = None
         while True:
             self.stop.check()
             began = time.monotonic()
-            reversed_rows, waiting = self._step()
-            if not reversed_rows:
+            step, waiting = self._step(below)
+            if not step.reversed and below is None:
                 break
-            rest = self.pacer.after_batch(rows=reversed_rows, seconds=time.monotonic() - began, waiting=waiting)
-            self.progress.advance(reversed_rows, note=self.pacer.note)
+            # Each batch begins where the last one ended, or it would pass over all that is reversed; at the end once more from the top.
+            below = step.lowest
+            rest = self.pacer.after_batch(rows=step.reversed, seconds=time.monotonic() - began, waiting=waiting)
+            self.progress.advance(step.reversed, note=self.pacer.note)
             self.stop.rest(rest)
         services.finish_undo(run=self.run)
 
-    def _step(self) -> tuple[int, int]:
-        """How many rows were reversed, and how many sessions waited for us meanwhile."""
+    def _step(self, below: Any) -> tuple[UndoStep, int]:
+        """What was reversed, and how many sessions waited for us meanwhile."""
         for rest in (*RESTS, None):
             try:
-                return self._reverse()
+                return self._reverse(below)
             except (Busy, OutcomeUnknown) as trouble:
                 # What is reversed is marked by its reversal, so a repeat finds only what is left.
                 if rest is None:
@@ -74,10 +78,10 @@ class Undo:
         raise AssertionError("the last rest is None, so the loop ends inside")
 
     @refusals
-    def _reverse(self) -> tuple[int, int]:
+    def _reverse(self, below: Any) -> tuple[UndoStep, int]:
         with transaction.atomic():
-            step = self.adapter.undo(self.run.tenant, self.run, at_most=self.pacer.size, actor=self.actor)
+            step = self.adapter.undo(self.run.tenant, self.run, at_most=self.pacer.size, actor=self.actor, below=below)
             if step.reversed:
                 services.advance_undo(run=self.run, reversed_rows=step.reversed)
             waiting = self.pacer.sees_waiting()
-        return step.reversed, waiting
+        return step, waiting

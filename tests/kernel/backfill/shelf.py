@@ -129,18 +129,19 @@ class ShelfAdapter(Adapter):
             )
             return [Blocker(what=shelf, why=f"{-without:f} pieces were taken out since") for shelf, _, without in cursor.fetchall()]
 
-    def undo(self, tenant, run, *, at_most, actor):
+    def undo(self, tenant, run, *, at_most, actor, below):
         with connection.cursor() as cursor:
             cursor.execute(
-                "SELECT number, shelf, kind, pieces, occurred_at FROM shelf_move m WHERE tenant_id = %s AND request_id = %s AND NOT EXISTS"
-                " (SELECT FROM shelf_move r WHERE r.reverses = m.number) ORDER BY number DESC LIMIT %s",
-                [tenant.id, run.request_id, at_most],
+                "SELECT number, shelf, kind, pieces, occurred_at FROM shelf_move m"
+                " WHERE tenant_id = %s AND request_id = %s AND number < coalesce(%s, number + 1)"
+                " AND NOT EXISTS (SELECT FROM shelf_move r WHERE r.reverses = m.number) ORDER BY number DESC LIMIT %s",
+                [tenant.id, run.request_id, below, at_most],
             )
             rows = cursor.fetchall()
         for number, shelf, kind, pieces, occurred_at in rows:
             values = {"shelf": shelf, "kind": kind, "occurred_at": occurred_at}
             self._insert(tenant, f"undo:{number}", values, -pieces, b"", run.undo_request_id, number)
-        return UndoStep(reversed=len(rows))
+        return UndoStep(reversed=len(rows), lowest=rows[-1][0] if rows else None)
 
 
 class ShelfCommand(BackfillCommand):
