@@ -146,8 +146,9 @@ def _make_draws(draws: Mapping[UUID, Mapping[str, Any]]) -> None:
 def _reversal(entry: Mapping[str, Any], *, reason: str) -> dict[str, Any]:
     original = {name: value for name, value in entry.items() if name != "id"}
     facts = {**original, "type": str(transactions.OPPOSITE[entry["type"]]), "reason": reason, "reverses": entry["id"]}
-    facts |= {"kind": TransactionKind.REVERSAL.value, "occurred_at": timezone.now()}
-    return {**transaction_line(facts, digest=transaction_digest(facts)), "occurred_at": None}
+    facts |= {"kind": TransactionKind.REVERSAL.value}
+    # When it happened is the book's to say, so it is none of the facts that the digest proves.
+    return {**transaction_line({**facts, "occurred_at": timezone.now()}, digest=transaction_digest(facts)), "occurred_at": None}
 
 
 def _all_done(answers: Sequence[Any]) -> int:

@@ -80,3 +80,4 @@ def test_taking_a_run_back_passes_over_what_is_taken_back_once(bring, write, cal
     assert run.state == "undone"
     # Twenty batches that each begin at the newest end would read the run ten times over.
     assert rows_read(*ENTRIES) - before <= 12 * ROWS
+    assert call("verify_ledgers")[1] == 0
