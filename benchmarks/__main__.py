@@ -60,7 +60,7 @@ def batch(database: Database, plan: Plan) -> Iterator[Comparison]:
 
 
 def backfill(database: Database, plan: Plan) -> Iterator[Comparison]:
-    """backfill    files of metered transactions with two costs and of debits, against psql's \\copy into bare tables"""
+    """backfill    files of metered transactions with two costs and of debits, against \\copy into bare tables and into the ledger's own"""
     database.start()
     with backfills.standing(database, rows=plan.seconds * BACKFILLED_ROWS_FOR_A_SECOND) as stand:
         yield backfills.metered_transactions(stand)

@@ -114,7 +114,7 @@ else:
 
 # Postings that arrive while others are on their way to the database travel together (kernel/ledger/batching.py).
 LEDGER_BATCHING = env.bool("LEDGER_BATCHING", default=True)
-# How many such calls one process has under way at a time, at most; no more than it has connections (DATABASE_POOL_SIZE).
+# How many such calls one process has under way at a time, at most; the event loop has a connection for each.
 LEDGER_BATCHING_CALLS = env.int("LEDGER_BATCHING_CALLS", default=4)
 
 # Threads of one process for all that isn't the posting of one transaction (config/asgi.py).

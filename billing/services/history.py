@@ -15,6 +15,7 @@ from kernel.ledger.errors import IdempotencyConflict
 from kernel.ledger.idempotency import differing, digest
 from kernel.ledger.identifiers import new_id, new_id_text
 from kernel.ledger.money import plain
+from kernel.ledger.selectors import newest
 
 # What the refusals tell.
 REFUSED = ("id", "first_digest", "balance", "requested", "floor", "currency", "blocking_id", "remaining")
@@ -59,8 +60,8 @@ def reverse_history(
     How many were, and the oldest of them. Raises what refused one.
     """
     entries = Transaction.objects.filter(tenant_id=tenant_id, request_id=of, reverses=None, reversed_by=None)
-    older = entries if below is None else entries.filter(id__lt=below)
-    found = list(older.filter(request_id__startswith="run:").order_by("-id").values_list("id", flat=True)[:at_most])
+    left = entries.filter(request_id__startswith="run:").values_list("id", flat=True)
+    found = list(newest(left, below=below, at_most=at_most))
     reason = {"reason_code": ReversalReason.OTHER.value, "reason": f"taken back with the whole of {of}"}
     who = {"tenant_id": tenant_id, "actor": actor, "request_id": request_id}
     lines = [posting.encoded({**_reversal(identifier, reason), **who}) for identifier in found]

@@ -16,6 +16,7 @@ from kernel.ledger import posting
 from kernel.ledger.constraints import refusals
 from kernel.ledger.idempotency import SIZE, digest
 from kernel.ledger.identifiers import new_id_text
+from kernel.ledger.selectors import newest
 
 # What a caller posts by itself and may repeat, so that it has a digest; the others come of another call or of the ledger's own work.
 POSTED = (TransactionKind.DEBIT, TransactionKind.CREDIT, TransactionKind.REVERSAL)
@@ -110,8 +111,7 @@ def delete_history(
     How many were, and the oldest of them. Raises what refused one.
     """
     standing = Grant.objects.filter(tenant_id=tenant_id, request_id=of, request_id__startswith="run:").exclude(status=GrantStatus.DELETED)
-    older = standing if below is None else standing.filter(id__lt=below)
-    found = list(older.order_by("-id").values_list("id", flat=True)[:at_most])
+    found = list(newest(standing.values_list("id", flat=True), below=below, at_most=at_most))
     who: dict[str, Any] = {"tenant_id": tenant_id, "actor": actor, "request_id": request_id}
     reason = f"taken back with the whole of {of}"
     lines = [posting.encoded(grants.closing(who, grant_id=grant, kind=TransactionKind.DELETION, reason=reason)) for grant in found]
@@ -127,11 +127,10 @@ def reverse_history(
     How many were, and the oldest of them. Raises what refused one.
     """
     brought = CreditTransaction.objects.filter(tenant_id=tenant_id, request_id=of, request_id__startswith="run:", kind__in=REVERSIBLE)
-    older = brought if below is None else brought.filter(id__lt=below)
     names = ("id", "grant_id", "type", "amount", "invoice_id", "billing_run_id")
     # A file's ids ascend with its lines, which are posted in this order.
     reversal = CreditTransaction.objects.filter(tenant_id=tenant_id, reverses_id=OuterRef("id"))
-    found = list(older.filter(~Exists(reversal)).order_by("-id").values(*names)[:at_most])
+    found = list(newest(brought.filter(~Exists(reversal)).values(*names), below=below, at_most=at_most))
     who = {"tenant_id": tenant_id, "actor": actor, "request_id": request_id}
     lines = [posting.encoded({**_reversal(entry, reason=f"taken back with the whole of {of}"), **who}) for entry in found]
     return (_all_done(post_history(lines)), found[-1]["id"]) if lines else (0, None)

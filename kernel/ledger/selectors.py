@@ -1,6 +1,7 @@
 """Reading backfill runs."""
 
 from collections.abc import Iterator
+from typing import Any, TypeVar
 from uuid import UUID
 
 from django.db.models import Q, QuerySet, TextField
@@ -8,6 +9,8 @@ from django.db.models.functions import Cast
 
 from kernel.ledger.errors import NotFound
 from kernel.ledger.models import BackfillReject, BackfillRun
+
+T = TypeVar("T")
 
 
 def get_run(*, run: str, command: str = "") -> BackfillRun:
@@ -41,6 +44,12 @@ def stream_rejects(*, run: BackfillRun) -> Iterator[BackfillReject]:
     """A run's rejects in the file's order, through a server-side cursor."""
     rejects = BackfillReject.objects.filter(tenant_id=run.tenant_id, run_id=run.id).order_by("line")
     return rejects.iterator(chunk_size=1000)
+
+
+def newest(rows: QuerySet[Any, T], *, below: UUID | None, at_most: int) -> QuerySet[Any, T]:
+    """Up to so many rows, the newest first, of those older than `below`; None: of all. Ids ascend with time."""
+    older = rows if below is None else rows.filter(id__lt=below)
+    return older.order_by("-id")[:at_most]
 
 
 def count_rejects(*, run: BackfillRun) -> int:

@@ -12,6 +12,7 @@ from kernel.ledger.constraints import refusals
 from kernel.ledger.errors import IdempotencyConflict, InvalidValue, LedgerError
 from kernel.ledger.idempotency import differing
 from kernel.ledger.identifiers import new_id_text
+from kernel.ledger.selectors import newest
 from metering.choices import MOVES, Status
 from metering.models import Cost, Transaction
 from metering.services.amending import amend, amendment, error_of
@@ -79,8 +80,8 @@ def take_back_history(
     """
     costly = Cost.objects.filter(tenant_id=tenant_id, transaction_id=OuterRef("id"), is_active=True, fiat_amount__gt=0)
     brought = Transaction.objects.filter(tenant_id=tenant_id, request_id=of, request_id__startswith="run:")
-    left = brought.filter(Q(Exists(costly)) | Q(status__in=OPEN)).order_by("-id").values_list("id", "status")
-    statuses = dict((left if below is None else left.filter(id__lt=below))[:at_most])
+    left = brought.filter(Q(Exists(costly)) | Q(status__in=OPEN)).values_list("id", "status")
+    statuses = dict(newest(left, below=below, at_most=at_most))
     costs = Cost.objects.filter(tenant_id=tenant_id, transaction_id__in=list(statuses), is_active=True, fiat_amount__gt=0)
     note = msgspec.json.encode({"takesBack": of}).decode()
     who: dict[str, Any] = {"tenant_id": tenant_id, "actor": actor, "request_id": request_id}
