@@ -10,6 +10,8 @@ from django.db import migrations
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.migrations.state import ProjectState
 
+from kernel.ledger.sql_files import files_of_version, names_created
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 PACKAGES = {"ledger": ROOT / "kernel" / "ledger", "tenants": ROOT / "kernel" / "tenants"}
 
@@ -27,6 +29,81 @@ class SqlFile(migrations.RunSQL):
 
     def describe(self) -> str:
         return f"Run {self.name}"
+
+
+class LayFunctions(migrations.operations.base.Operation):
+    """Lays all database functions and types of an app as `<app>/sql/` has them (sql_files.py), in place of those that it had.
+
+    `version` counts the app's LayFunctions operations: 1, 2, 3. `digest` is the fingerprint of the files that this version was written for;
+    bin/lint compares the newest one with the living files, so a changed file without a newer operation is found before it is committed.
+    Trigger functions are replaced in place, because triggers hold on to them; every other function is dropped first, because PostgreSQL
+    can't replace one whose result type changed. Going back lays the version before, or drops everything.
+    """
+
+    reversible = True
+
+    def __init__(self, app_label: str, *, version: int, digest: str) -> None:
+        self.app_label = app_label
+        self.version = version
+        self.digest = digest
+
+    def state_forwards(self, app_label: str, state: ProjectState) -> None:
+        """The models' state doesn't change."""
+
+    def database_forwards(
+        self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, from_state: ProjectState, to_state: ProjectState
+    ) -> None:
+        self._drop(schema_editor, self.version - 1)
+        self._lay(schema_editor, self.version)
+
+    def database_backwards(
+        self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, from_state: ProjectState, to_state: ProjectState
+    ) -> None:
+        self._drop(schema_editor, self.version)
+        if self.version > 1:
+            self._lay(schema_editor, self.version - 1)
+        else:
+            self._drop_trigger_functions(schema_editor)
+
+    def _lay(self, schema_editor: BaseDatabaseSchemaEditor, version: int) -> None:
+        # Bodies are checked when they run: functions may name each other in any order, and tables and constraints of later migrations.
+        schema_editor.execute("SET LOCAL check_function_bodies = off")
+        for file in files_of_version(self.app_label, version):
+            schema_editor.execute(file.text, params=None)
+
+    def _drop(self, schema_editor: BaseDatabaseSchemaEditor, version: int) -> None:
+        """Drop what a version laid, but for trigger functions."""
+        if version < 1:
+            return
+        files = files_of_version(self.app_label, version)
+        for name in (name for file in files for name in names_created(file, "FUNCTION")):
+            schema_editor.execute(DROP_FUNCTIONS.format(name=name, only="prorettype <> 'trigger'::regtype"), params=None)
+        for name in reversed([name for file in files for name in names_created(file, "TYPE")]):
+            schema_editor.execute(f"DROP TYPE IF EXISTS {name}", params=None)
+
+    def _drop_trigger_functions(self, schema_editor: BaseDatabaseSchemaEditor) -> None:
+        for file in files_of_version(self.app_label, self.version):
+            for name in names_created(file, "FUNCTION"):
+                schema_editor.execute(DROP_FUNCTIONS.format(name=name, only="true"), params=None)
+
+    def describe(self) -> str:
+        return f"Lay the database functions of {self.app_label}, version {self.version}"
+
+
+# Every function of that name in the current schema, whatever it takes.
+DROP_FUNCTIONS = """
+DO $$
+DECLARE
+    overload regprocedure;
+BEGIN
+    FOR overload IN
+        SELECT oid::regprocedure FROM pg_proc WHERE proname = '{name}' AND pronamespace = current_schema()::regnamespace AND {only}
+    LOOP
+        EXECUTE format('DROP FUNCTION %s', overload);
+    END LOOP;
+END
+$$
+"""
 
 
 class _TableOperation(migrations.operations.base.Operation):

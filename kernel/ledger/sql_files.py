@@ -1,0 +1,56 @@
+"""The database functions of the apps, as they stand in `<app>/sql/`.
+
+Each function has one file, `<app>/sql/<function>.sql`, which holds its whole definition (CREATE OR REPLACE FUNCTION) and nothing else.
+Types that functions take or return stand in `<app>/sql/types.sql`. A migration lays them all with one operation, LayFunctions
+(migration_operations.py). At a release `manage.py freeze_functions` copies the files to `<app>/sql/frozen/v<N>/`, where the migration of
+version N finds them from then on; until then it reads the living files.
+"""
+
+import hashlib
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+from django.apps import apps
+
+TYPES = "types"
+# At the beginning of a line: a function's body is indented.
+CREATED = re.compile(r"^CREATE (?:OR REPLACE )?(FUNCTION|TYPE) (\w+)", re.MULTILINE)
+
+
+class SqlFile(NamedTuple):
+    """`name` is the function's name, or `types`."""
+
+    name: str
+    text: str
+
+
+def folder_of(app_label: str) -> Path:
+    return Path(apps.get_app_config(app_label).path) / "sql"
+
+
+def living_files(app_label: str) -> list[SqlFile]:
+    """The files that are edited: types first, then functions by name."""
+    return _files(folder_of(app_label))
+
+
+def files_of_version(app_label: str, version: int) -> list[SqlFile]:
+    """The frozen files of a released version; the living ones of a version that isn't released yet."""
+    frozen = folder_of(app_label) / "frozen" / f"v{version}"
+    return _files(frozen) if frozen.is_dir() else living_files(app_label)
+
+
+def _files(folder: Path) -> list[SqlFile]:
+    found = [SqlFile(path.stem, path.read_text()) for path in folder.glob("*.sql")]
+    return sorted(found, key=lambda file: (file.name != TYPES, file.name))
+
+
+def names_created(file: SqlFile, kind: str) -> list[str]:
+    """The functions (kind "FUNCTION") or types (kind "TYPE") that a file creates."""
+    return [name for found, name in CREATED.findall(file.text) if found == kind]
+
+
+def fingerprint(files: list[SqlFile]) -> str:
+    """A short hash of the files' contents; comments and layout count, so that the database's copy is the file to the letter."""
+    content = "".join(f"{file.name}\n{file.text}\n" for file in files)
+    return hashlib.sha256(content.encode()).hexdigest()[:16]
