@@ -7,11 +7,11 @@ import sys
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-    from config import local_postgres
+    from config.local import postgres
 
     try:
-        local_postgres.ensure_running()
-    except local_postgres.LocalPostgresError as error:
+        postgres.ensure_running()
+    except postgres.LocalPostgresError as error:
         sys.exit(str(error))
     from django.core.management import execute_from_command_line
 

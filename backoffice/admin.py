@@ -7,9 +7,9 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 
-from config.desk.models import BookCheck, Change, ClosedDay, CreditDay, Export, SavedFilter
+from backoffice.models import BookCheck, Change, ClosedDay, CreditDay, Export, SavedFilter
 from kernel.ledger.admin import LedgerAdmin
-from kernel.ledger.admin.shown import label
+from kernel.ledger.admin.formatting import label
 from kernel.tenants.admin import ReadOnly
 from kernel.tenants.staff import scope_of
 

@@ -11,11 +11,11 @@ from django.urls import reverse
 from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
+from backoffice.integrity_runs import failed_checks
 from billing.models import Transaction as BillingTransaction
-from config.desk.checks_kept import failed_checks
-from kernel.ledger.choices import RunState
-from kernel.ledger.corrections.selectors import waiting_requests
-from kernel.ledger.models import BackfillRun
+from kernel.backfills.choices import RunState
+from kernel.backfills.models import BackfillRun
+from kernel.corrections.selectors import waiting_requests
 from kernel.tenants.models import Tenant
 from kernel.tenants.staff import Scope
 from metering.choices import Grain, Status
@@ -88,14 +88,14 @@ def _unsettled(request: HttpRequest, scope: Scope) -> Matter:
 def _runs(request: HttpRequest, scope: Scope) -> Matter:
     rows = scope.limit(BackfillRun.objects.filter(state=RunState.INTERRUPTED))
     return _matter(
-        "Backfill runs interrupted", rows, advice="Resume or undo them.", page="ledger_backfillrun", query="state__exact=interrupted"
+        "Backfill runs interrupted", rows, advice="Resume or undo them.", page="backfills_backfillrun", query="state__exact=interrupted"
     )
 
 
 def _checks(request: HttpRequest, scope: Scope) -> Matter:
     failed = failed_checks(scope.tenant_ids)
     advice = f"The newest check of the books found {failed[0].first}" if failed else ""
-    return Matter("A ledger check failed", len(failed), advice[:300], reverse("admin:desk_bookcheck_changelist"))
+    return Matter("A ledger check failed", len(failed), advice[:300], reverse("admin:backoffice_bookcheck_changelist"))
 
 
 def _jobs(request: HttpRequest, scope: Scope) -> Matter:
@@ -113,8 +113,8 @@ LOOKS: list[tuple[str, Callable[[HttpRequest, Scope], Matter]]] = [
     ("billing.view_transaction", _near_duplicates),
     ("metering.view_transaction", _stale),
     ("metering.view_rollup", _unsettled),
-    ("ledger.view_backfillrun", _runs),
-    ("desk.view_bookcheck", _checks),
+    ("backfills.view_backfillrun", _runs),
+    ("backoffice.view_bookcheck", _checks),
     # Jobs know no tenants: for superusers.
     ("procrastinate.view_procrastinatejob", _jobs),
 ]

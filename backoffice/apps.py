@@ -1,6 +1,6 @@
 from django.apps import AppConfig
 
 
-class DeskConfig(AppConfig):
-    name = "config.desk"
-    label = "desk"
+class BackofficeConfig(AppConfig):
+    name = "backoffice"
+    label = "backoffice"

@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models import Case, Count, F, Q, Sum, Value, When
 from django.utils import timezone
 
-from config.desk.models import ClosedDay, CreditDay
+from backoffice.models import ClosedDay, CreditDay
 from credits.choices import TransactionKind, UnitType
 from credits.models import CreditTransaction
 from kernel.ledger.money import MoneyField

@@ -15,13 +15,12 @@ from django.db.models import Case, F, Q, Sum, When
 from django.http import HttpRequest
 from django.utils import timezone
 
+from backoffice import alerts, credit_days
+from backoffice.models import CreditDay
 from billing.models import DailyTotal
-from config import attention
-from config.desk import credit_days
-from config.desk.models import CreditDay
 from credits.choices import GrantStatus, UnitType
 from credits.models import Grant
-from kernel.ledger.admin.shown import money
+from kernel.ledger.admin.formatting import money
 from kernel.tenants.models import Tenant
 from kernel.tenants.staff import Scope, scope_of
 from metering.choices import Grain
@@ -47,7 +46,7 @@ def dashboard(request: HttpRequest) -> dict[str, Any]:
         figures = _figures(scope, today)
         if not figures["unsummed"]:
             cache.set(key, figures, KEPT)
-    return {**figures, "attention": attention.waiting(request, scope)}
+    return {**figures, "attention": alerts.waiting(request, scope)}
 
 
 def _figures(scope: Scope, today: date) -> dict[str, Any]:

@@ -3,25 +3,25 @@
 from collections.abc import Callable, Iterator
 from uuid import UUID
 
-import billing.history.digests
-import billing.proofs
-import credits.history.digests
-import credits.proofs
-import metering.history.digests
-import metering.proofs
-from kernel.ledger.digest_proofs import DigestProof, find_digest_faults
-from kernel.ledger.proofs import Fault, Proof, find_faults
+import billing.integrity.checks
+import billing.integrity.digests
+import credits.integrity.checks
+import credits.integrity.digests
+import metering.integrity.checks
+import metering.integrity.digests
+from kernel.ledger.integrity.checks import Fault, Proof, find_faults
+from kernel.ledger.integrity.digests import DigestProof, find_digest_faults
 
 Search = Callable[[UUID | None, int], Iterator[Fault]]
 PROOFS: dict[str, tuple[Proof, ...]] = {
-    "billing": billing.proofs.PROOFS,
-    "credits": credits.proofs.PROOFS,
-    "metering": metering.proofs.PROOFS,
+    "billing": billing.integrity.checks.PROOFS,
+    "credits": credits.integrity.checks.PROOFS,
+    "metering": metering.integrity.checks.PROOFS,
 }
 DIGESTS: dict[str, tuple[DigestProof, ...]] = {
-    "billing": billing.history.digests.PROOFS,
-    "credits": credits.history.digests.PROOFS,
-    "metering": metering.history.digests.PROOFS,
+    "billing": billing.integrity.digests.PROOFS,
+    "credits": credits.integrity.digests.PROOFS,
+    "metering": metering.integrity.digests.PROOFS,
 }
 LEDGERS = tuple(PROOFS)
 

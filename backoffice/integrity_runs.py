@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from config.desk.models import BookCheck
+from backoffice.models import BookCheck
 
 
 def remember_check(*, tenant_id: UUID | None, ledgers: Sequence[str], proofs: Sequence[dict[str, Any]]) -> BookCheck:

@@ -4,8 +4,8 @@ from typing import Any
 
 from billing.models import Transaction as BillingTransaction
 from credits.models import CreditTransaction
-from kernel.ledger.admin.crossings import Section, register
-from kernel.ledger.admin.shown import effect, money, row_link
+from kernel.ledger.admin.formatting import effect, money, row_link
+from kernel.ledger.admin.links import Section, register
 from kernel.tenants.admin import local_time
 from kernel.tenants.staff import Scope
 from metering.models import Agent

@@ -30,7 +30,7 @@ class CreditDay(models.Model):
 
     class Meta:
         ordering = ["-day", "-id"]
-        constraints = [models.UniqueConstraint(fields=["day", "tenant", "unit", "measure", "customer_id"], name="desk_creditday_key")]
+        constraints = [models.UniqueConstraint(fields=["day", "tenant", "unit", "measure", "customer_id"], name="backoffice_creditday_key")]
 
     def __str__(self) -> str:
         return f"{self.day} {self.measure}"
@@ -89,7 +89,7 @@ class SavedFilter(models.Model):
 
     class Meta:
         ordering = ["name", "id"]
-        constraints = [models.UniqueConstraint(fields=["user", "path", "name"], name="desk_savedfilter_key")]
+        constraints = [models.UniqueConstraint(fields=["user", "path", "name"], name="backoffice_savedfilter_key")]
 
     def __str__(self) -> str:
         return self.name
@@ -114,7 +114,7 @@ class Change(models.Model):
 
     class Meta:
         ordering = ["-id"]
-        indexes = [models.Index(fields=["table", "row", "id"], name="desk_change_row")]
+        indexes = [models.Index(fields=["table", "row", "id"], name="backoffice_change_row")]
 
     def __str__(self) -> str:
         return f"{self.operation.lower()} {self.table}"

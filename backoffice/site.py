@@ -18,9 +18,9 @@ SECTIONS = {
     "billing": "Billing",
     "metering": "Metering",
     "credits": "Credits",
-    "ledger": "Books",
+    "backfills": "Backfills",
     "procrastinate": "Jobs",
-    "desk": "Desk",
+    "backoffice": "Back office",
     "tenants": "Tenants",
     "auth": "Staff",
 }
@@ -30,7 +30,7 @@ PLAIN_ICON = "table_rows"
 class OfficeConfig(AdminConfig):
     """Stands in INSTALLED_APPS for django.contrib.admin; the site itself is Unfold's."""
 
-    default_site = "config.office.OfficeSite"
+    default_site = "backoffice.site.OfficeSite"
 
     def ready(self) -> None:
         super().ready()
@@ -38,8 +38,8 @@ class OfficeConfig(AdminConfig):
             # What staff call it, in the breadcrumbs too.
             apps.get_app_config(label).verbose_name = name
         # They register themselves, which needs the apps loaded.
-        from config import checks, crossings, staff, tenancy  # noqa: F401, PLC0415
-        from config.keeping import pages  # noqa: F401, PLC0415
+        from backoffice import links, tenant_admin, user_admin  # noqa: F401, PLC0415
+        from backoffice.settings import views  # noqa: F401, PLC0415
 
 
 class OfficeSite(UnfoldAdminSite):
@@ -50,23 +50,23 @@ class OfficeSite(UnfoldAdminSite):
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         # The apps' models are loaded only now.
-        from config.dashboard import dashboard  # noqa: PLC0415
+        from backoffice.dashboard import dashboard  # noqa: PLC0415
 
         return super().index(request, {**dashboard(request), **(extra_context or {})})
 
     def get_urls(self) -> list[Any]:
-        from config.desk import views  # noqa: PLC0415
-        from config.keeping.pages import setting_page  # noqa: PLC0415
+        from backoffice import views  # noqa: PLC0415
+        from backoffice.settings.views import setting_page  # noqa: PLC0415
 
         page = self.admin_view
         return [
-            path("keeping/<slug:code>/", page(setting_page), name="keeping_setting"),
-            path("desk/export/start/", page(views.export), name="desk_export_start"),
-            path("desk/export/<uuid:export_id>/progress/", page(views.progress), name="desk_export_progress"),
-            path("desk/export/<uuid:export_id>/file/", page(views.download), name="desk_export_download"),
-            path("desk/savedfilter/save/", page(views.save_filter), name="desk_savedfilter_save"),
-            path("desk/savedfilter/<int:filter_id>/forget/", page(views.forget_filter), name="desk_savedfilter_forget"),
-            path("desk/profile/", page(views.profile), name="desk_profile"),
+            path("settings/<slug:code>/", page(setting_page), name="backoffice_setting"),
+            path("backoffice/export/start/", page(views.export), name="backoffice_export_start"),
+            path("backoffice/export/<uuid:export_id>/progress/", page(views.progress), name="backoffice_export_progress"),
+            path("backoffice/export/<uuid:export_id>/file/", page(views.download), name="backoffice_export_download"),
+            path("backoffice/savedfilter/save/", page(views.save_filter), name="backoffice_savedfilter_save"),
+            path("backoffice/savedfilter/<int:filter_id>/forget/", page(views.forget_filter), name="backoffice_savedfilter_forget"),
+            path("backoffice/profile/", page(views.profile), name="backoffice_profile"),
             *super().get_urls(),
         ]
 
@@ -87,7 +87,7 @@ class OfficeSite(UnfoldAdminSite):
 
 def saved_filters(request: HttpRequest) -> list[Any]:
     """The reader's own, of the list that is open; asked for only where a page shows them."""
-    from config.desk.models import SavedFilter  # noqa: PLC0415
+    from backoffice.models import SavedFilter  # noqa: PLC0415
 
     return list(SavedFilter.objects.filter(user_id=request.user.pk, path=request.path))
 

@@ -18,9 +18,9 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST, require_safe
 from unfold.widgets import UnfoldAdminTextInputWidget
 
-from config.desk import exporting
-from config.desk.models import Export, SavedFilter
-from config.desk.sheets import write_excel
+from backoffice.exports import jobs
+from backoffice.exports.spreadsheets import write_excel
+from backoffice.models import Export, SavedFilter
 from kernel.tenants.models import StaffProfile, check_time_zone
 
 EXCEL = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -30,15 +30,15 @@ EXCEL = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 def export(request: HttpRequest) -> HttpResponse:
     """The list at `from` as a file; a long workbook is written behind a progress page."""
     address = _address(request.GET.get("from", ""))
-    found = exporting.extract(request, address)
+    found = jobs.extract(request, address)
     name = f"{found.title.replace(' ', '-').lower()}-{timezone.now():%Y%m%d-%H%M%S}"
     if request.GET.get("format") != "xlsx":
-        response = StreamingHttpResponse(exporting.lines(found), content_type="text/csv; charset=utf-8")
+        response = StreamingHttpResponse(jobs.lines(found), content_type="text/csv; charset=utf-8")
         response["Content-Disposition"] = f'attachment; filename="{name}.csv"'
         return response
-    if found.count > exporting.MOST_AT_ONCE:
-        started = exporting.begin(request, found, address=address)
-        return HttpResponseRedirect(reverse("admin:desk_export_progress", args=(started.pk,)))
+    if found.count > jobs.MOST_AT_ONCE:
+        started = jobs.begin(request, found, address=address)
+        return HttpResponseRedirect(reverse("admin:backoffice_export_progress", args=(started.pk,)))
     file = NamedTemporaryFile(suffix=".xlsx")  # noqa: SIM115 - the response closes it
     write_excel(Path(file.name), found.headers, found.stream(), moved=lambda rows: None)
     return FileResponse(open(file.name, "rb"), as_attachment=True, filename=f"{name}.xlsx", content_type=EXCEL)
@@ -54,7 +54,7 @@ def progress(request: HttpRequest, export_id: UUID) -> HttpResponse:
         "title": "Export",
         "export": found,
         "share": 100 if found.state == Export.State.READY else share,
-        "is_dead": exporting.is_dead(found),
+        "is_dead": jobs.is_dead(found),
     }
     return TemplateResponse(request, "office/export.html", context)
 
@@ -62,7 +62,7 @@ def progress(request: HttpRequest, export_id: UUID) -> HttpResponse:
 @require_safe
 def download(request: HttpRequest, export_id: UUID) -> HttpResponse:
     found = get_object_or_404(Export, pk=export_id, user_id=request.user.pk, state=Export.State.READY)
-    path = exporting.file_of(found)
+    path = jobs.file_of(found)
     if not path.is_file():
         raise Http404
     return FileResponse(path.open("rb"), as_attachment=True, filename=f"{found.title.replace(' ', '-')}.xlsx", content_type=EXCEL)
@@ -115,7 +115,7 @@ def profile(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         StaffProfile.objects.update_or_create(user_id=request.user.pk, defaults={"time_zone": form.cleaned_data["time_zone"]})
         messages.success(request, "Times are shown in your zone from now on.")
-        return HttpResponseRedirect(reverse("admin:desk_profile"))
+        return HttpResponseRedirect(reverse("admin:backoffice_profile"))
     context: dict[str, Any] = {**admin.site.each_context(request), "title": "My profile", "form": form, "zones": _zones()}
     return TemplateResponse(request, "office/profile.html", context)
 

@@ -13,7 +13,7 @@ import psycopg
 from benchmarks.database import VAR, Database
 from benchmarks.environment import peers_python
 from benchmarks.servers import PEERS
-from config.local_folders import ROOT
+from config.local.folders import ROOT
 
 GRANTS = 10_000
 ENOUGH = 10**12

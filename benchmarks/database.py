@@ -8,8 +8,8 @@ from pathlib import Path
 
 import psycopg
 
-from config import local_postgres
-from config.local_folders import VAR, Cluster, Server, locate
+from config.local import postgres
+from config.local.folders import VAR, Cluster, Server, locate
 
 CLUSTER = Cluster(
     name="postgres-bench",
@@ -34,14 +34,14 @@ class Database:
     """One server, started and stopped by this run, and the databases in it."""
 
     def __init__(self) -> None:
-        local_postgres.make_var()
+        postgres.make_var()
         self.server: Server = locate(CLUSTER)
         self.is_slow = False
 
     def start(self, *, slow: bool = False) -> None:
         """Run the server on this machine's disk or, `slow`, on one that takes 2 ms for each flush. Raises NotHere."""
         library = self._slow_library() if slow else None
-        local_postgres.prepare_data(self.server)
+        postgres.prepare_data(self.server)
         self.stop()
         environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC"}
         if library is not None:

@@ -5,7 +5,7 @@ import sys
 import venv
 from pathlib import Path
 
-from config.local_folders import VAR
+from config.local.folders import VAR
 
 FOLDER = VAR / "bench-env"
 PEERS = (

@@ -13,7 +13,7 @@ from benchmarks.book import GRANTS, Book, lay, prove
 from benchmarks.database import Database
 from benchmarks.measure import Candidate, Comparison, Sample
 from benchmarks.single_posts import pgbench
-from config.local_folders import ROOT
+from config.local.folders import ROOT
 
 SMALL = 10_000
 # Debits of a cent, spread over the grants in turns and over the last 90 days, each with its number and balance, ids in the order of time.

@@ -10,7 +10,7 @@ from benchmarks.database import Database
 from benchmarks.environment import peers_python
 from benchmarks.measure import Candidate, Comparison, Sample
 from benchmarks.servers import PEERS
-from config.local_folders import ROOT
+from config.local.folders import ROOT
 
 THREADS = 4
 OURS = """

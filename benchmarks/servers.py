@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from benchmarks.environment import peers_python
-from config.local_folders import ROOT, VAR
-from config.serving import server_command
+from config.local.folders import ROOT, VAR
+from config.server_command import server_command
 
 PEERS = Path(__file__).with_name("peers")
 WORKERS = 2

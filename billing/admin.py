@@ -11,11 +11,11 @@ from django.http import Http404, HttpRequest, HttpResponseBase, StreamingHttpRes
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 
-from billing import statements
 from billing.choices import Flag
 from billing.models import DailyTotal, Policy, Transaction, TransactionType, Wallet
+from billing.selectors import statements
 from kernel.ledger.admin import LedgerAdmin, Section
-from kernel.ledger.admin.shown import actor_names, effect, id_link, label, money, row_link
+from kernel.ledger.admin.formatting import actor_names, effect, id_link, label, money, row_link
 from kernel.tenants.admin import local_time
 
 # Entries of the wallet on either side of one, and on the wallet's own page.

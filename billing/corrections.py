@@ -5,7 +5,7 @@ from typing import Any
 
 from billing import selectors, services
 from billing.choices import ReversalReason
-from kernel.ledger.corrections.kinds import Case, Kind, Posted, Question, register
+from kernel.corrections.kinds import Case, Kind, Posted, Question, register
 
 AMOUNT = Question("amount", "Amount to take back", form="amount", help="In the transaction's currency; less than what is left of it.")
 CHANGE = Question("amount", "Change of the balance", form="amount", help="Signed: 12.50 adds to the wallet, -12.50 takes from it.")

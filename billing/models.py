@@ -6,8 +6,8 @@ from django.db.models import Case, F, Q, When
 from django.db.models.functions import Abs, Now
 
 from billing.choices import AGENT_LENGTH, REASON_LENGTH, REFERENCE_LENGTH, TYPE_LENGTH, Direction, Flag, ReversalReason
+from kernel.ledger.base_models import LedgerRow, TenantOwned, tenant_foreign_key, tenant_of_account
 from kernel.ledger.money import MoneyField, is_finite
-from kernel.ledger.rows import LedgerRow, TenantOwned, tenant_foreign_key, tenant_of_account
 
 # Totals add up magnitudes without end, so they get ten digits more than an amount.
 TOTAL_DIGITS = 48

@@ -3,7 +3,7 @@
 from functools import cache
 from importlib import import_module
 
-from kernel.wire.dialect import Dialect
+from kernel.api.dialect import Dialect
 
 # The first prefix that fits wins.
 PREFIXES = {"/v1/billing": "billing", "/credit": "credits", "/v1": "metering"}

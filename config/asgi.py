@@ -1,6 +1,6 @@
 """The ASGI entry: uvicorn serves `config.asgi:application`.
 
-Postings of one transaction, of which a service gets thousands a second, share the thread of the event loop (kernel/ledger/loop.py).
+Postings of one transaction, of which a service gets thousands a second, share the thread of the event loop (kernel/ledger/greenlets.py).
 Everything else gets a thread of its own, where it may block. Either way it is Django that answers, as under any WSGI server.
 """
 
@@ -16,9 +16,10 @@ from urllib.parse import unquote_to_bytes
 
 from django.conf import settings
 
-from config.apis import dialect_of
+from config.api_routing import dialect_of
 from config.wsgi import application as answer
-from kernel.ledger import loop, posting
+from kernel.ledger import posting
+from kernel.ledger.posting import greenlets
 
 Message = dict[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -84,7 +85,7 @@ async def _answer(scope: dict[str, Any], receive: Receive, send: Send) -> None:
     environ["wsgi.input"] = body
     with body:
         if is_one_posting:
-            reply = await loop.run(_whole, environ)
+            reply = await greenlets.run(_whole, environ)
         else:
             running = asyncio.get_running_loop()
             reply = await running.run_in_executor(_threads, _whole_or_streamed, environ, _Line(receive, send, running))

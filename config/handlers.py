@@ -3,9 +3,9 @@
 from django.http import HttpRequest, HttpResponse
 
 from config import views
-from config.apis import dialect_of
-from kernel.wire.problems import Problem
-from kernel.wire.views import error_response
+from config.api_routing import dialect_of
+from kernel.api.problems import Problem
+from kernel.api.views import error_response
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:

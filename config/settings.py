@@ -12,7 +12,7 @@ import structlog
 from django.core.exceptions import ImproperlyConfigured
 from django.urls import reverse_lazy
 
-from config.log_lines import JsonLines
+from config.logging import JsonLines
 
 # numeric(38,18) needs 38 digits and sums of it more; Python's default of 28 would round silently.
 # Threads copy DefaultContext, so it must be set before the first one starts.
@@ -34,10 +34,10 @@ ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[:
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 
 INSTALLED_APPS = [
-    # Without Unfold's own admin site: config.office lays ours.
+    # Without Unfold's own admin site: backoffice.site lays ours.
     "unfold.apps.BasicAppConfig",
     "unfold.contrib.filters",
-    "config.office.OfficeConfig",
+    "backoffice.site.OfficeConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -50,12 +50,13 @@ INSTALLED_APPS = [
     "procrastinate.contrib.django",
     "kernel.tenants",
     "kernel.ledger",
-    "kernel.ledger.corrections",
+    "kernel.corrections",
+    "kernel.backfills",
     "billing",
     "metering",
     "credits",
-    "config.desk",
-    "config.books",
+    "backoffice",
+    "config.apps.ProjectConfig",
 ]
 
 MIDDLEWARE = [
@@ -162,7 +163,7 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = API_BATCH_BODY_LIMIT
 API_KEY_WARM_SECONDS = env.int("API_KEY_WARM_SECONDS", default=3)
 
 REST_FRAMEWORK = {
-    "DEFAULT_SCHEMA_CLASS": "kernel.wire.schema.LedgerSchema",
+    "DEFAULT_SCHEMA_CLASS": "kernel.api.schema.LedgerSchema",
     "UNAUTHENTICATED_USER": None,
     "DEFAULT_AUTHENTICATION_CLASSES": [],
     "DEFAULT_PERMISSION_CLASSES": [],
@@ -192,7 +193,7 @@ UNFOLD = {
     "SITE_SUBHEADER": "Back office",
     "SITE_SYMBOL": "account_balance",
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "/static/countinghouse/mark.svg"}],
-    "ENVIRONMENT": "config.office.environment_badge",
+    "ENVIRONMENT": "backoffice.site.environment_badge",
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
     "SHOW_BACK_BUTTON": True,
@@ -213,9 +214,9 @@ UNFOLD = {
             "950": "#042f2e",
         },
     },
-    "ACCOUNT": {"navigation": [{"title": "My profile", "link": reverse_lazy("admin:desk_profile")}]},
-    "COMMAND": {"search_callback": "config.finding.find", "show_history": False},
-    "SIDEBAR": {"show_search": True, "command_search": True, "show_all_applications": False, "navigation": "config.office.navigation"},
+    "ACCOUNT": {"navigation": [{"title": "My profile", "link": reverse_lazy("admin:backoffice_profile")}]},
+    "COMMAND": {"search_callback": "backoffice.search.find", "show_history": False},
+    "SIDEBAR": {"show_search": True, "command_search": True, "show_all_applications": False, "navigation": "backoffice.site.navigation"},
 }
 
 # What no line of ours shows isn't looked up for each of them (the standard library's own way of saying so).

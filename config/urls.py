@@ -8,7 +8,7 @@ from django.urls.resolvers import RoutePattern
 from django.views.generic import RedirectView
 
 from config import views
-from config.apis import ROUTED
+from config.api_routing import ROUTED
 
 
 class Known(URLResolver):

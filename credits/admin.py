@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from credits.choices import UnitType
 from credits.models import Consumption, CreditTransaction, Grant, Hold, HoldEntry, HoldLine, RecurringGrant
 from kernel.ledger.admin import LedgerAdmin, Section
-from kernel.ledger.admin.shown import actor_names, effect, id_link, json_block, money, row_link
+from kernel.ledger.admin.formatting import actor_names, effect, id_link, json_block, money, row_link
 from kernel.ledger.money import MoneyField
 from kernel.tenants.admin import local_time
 

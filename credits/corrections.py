@@ -6,7 +6,7 @@ from uuid import UUID
 
 from credits import selectors, services
 from credits.choices import REVERSIBLE, GrantStatus, TransactionType, UnitType
-from kernel.ledger.corrections.kinds import Case, Kind, Posted, Question, register
+from kernel.corrections.kinds import Case, Kind, Posted, Question, register
 
 CHANGE = Question(
     "amount", "Change of the grant", form="amount", help="Signed, in the grant's own units: 12.5 adds to it, -12.5 takes from it."

@@ -13,8 +13,8 @@ from credits.choices import (
     TransactionType,
     UnitType,
 )
+from kernel.ledger.base_models import LedgerRow, tenant_foreign_key, tenant_of_account
 from kernel.ledger.money import MoneyField, is_finite, plain
-from kernel.ledger.rows import LedgerRow, tenant_foreign_key, tenant_of_account
 
 
 class RecurringGrant(LedgerRow):

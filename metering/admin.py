@@ -7,7 +7,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from kernel.ledger.admin import LedgerAdmin, Section
-from kernel.ledger.admin.shown import actor_names, id_link, json_block, label, money, row_link
+from kernel.ledger.admin.formatting import actor_names, id_link, json_block, label, money, row_link
 from kernel.tenants.admin import local_time
 from metering.models import Agent, Cost, Fact, Policy, Price, Rollup, Service, StatusChange, Trace, Transaction, UnitPrice
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from kernel.ledger.corrections.kinds import Case, Kind, Posted, Question, register
+from kernel.corrections.kinds import Case, Kind, Posted, Question, register
 from metering import selectors
 from metering.choices import MOVES, Status
 from metering.services.costs import add_cost

@@ -11,9 +11,9 @@ from django.db.models import F, Func, Q
 from django.db.models.functions import Now
 from django.db.models.lookups import Exact, IsNull
 
-from kernel.ledger.documents import DocumentField
+from kernel.ledger.base_models import LedgerRow, TenantOwned, tenant_foreign_key, tenant_of_account
+from kernel.ledger.json_field import DocumentField
 from kernel.ledger.money import MoneyField, is_finite
-from kernel.ledger.rows import LedgerRow, TenantOwned, tenant_foreign_key, tenant_of_account
 from metering.choices import AgentStatus, FactPhase, Grain, Outcome, Pricing, Status
 
 

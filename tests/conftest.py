@@ -7,7 +7,7 @@ import psutil
 import psycopg
 import pytest
 
-from config import local_postgres
+from config.local import postgres
 
 # The first process of a run; its workers inherit the number.
 RUN = os.environ.setdefault("COUNTINGHOUSE_TEST_RUN", str(os.getpid()))
@@ -18,8 +18,8 @@ def _start_server() -> None:
     os.environ["ENVIRONMENT"] = "local"
     os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
     try:
-        local_postgres.ensure_running(local_postgres.TESTS)
-    except local_postgres.LocalPostgresError as error:
+        postgres.ensure_running(postgres.TESTS)
+    except postgres.LocalPostgresError as error:
         pytest.exit(str(error), returncode=2)
     if OWN_SERVER and "COUNTINGHOUSE_TEST_SERVER" not in os.environ:
         os.environ["COUNTINGHOUSE_TEST_SERVER"] = "own"

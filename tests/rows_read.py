@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from django.db import connection
 
-from kernel.ledger.operations import FIRST_STATISTICS
+from kernel.ledger.migration_operations import FIRST_STATISTICS
 
 # Statistics can be cleared since PostgreSQL 18; before it the tests run with what is there.
 FORGET = "SELECT pg_clear_attribute_stats(schemaname, tablename, attname, inherited) FROM pg_stats WHERE tablename = ANY (%s)"

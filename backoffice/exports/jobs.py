@@ -18,8 +18,8 @@ from django.test.client import RequestFactory
 from django.urls import Resolver404, resolve
 from django.utils import timezone
 
-from config.desk.models import Export
-from config.desk.sheets import CHUNK, csv_lines, write_excel
+from backoffice.exports.spreadsheets import CHUNK, csv_lines, write_excel
+from backoffice.models import Export
 
 log = structlog.get_logger(__name__)
 

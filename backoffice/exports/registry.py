@@ -1,17 +1,18 @@
 """Every file that a tenant's books can be taken out as, in the order in which those that come back are brought in."""
 
-import billing.history.exports
-import credits.history.exports
-import kernel.ledger.exports
-import metering.history.exports
-from kernel.ledger.exporting import Export
+from kernel.ledger.exports.tables.writing import Export
+
+import billing.exports
+import credits.exports
+import kernel.ledger.exports.tables
+import metering.exports
 
 EXPORTS: dict[str, Export] = {
     export.name: export
     for export in (
-        *billing.history.exports.EXPORTS,
-        *credits.history.exports.EXPORTS,
-        *metering.history.exports.EXPORTS,
-        *kernel.ledger.exports.EXPORTS,
+        *billing.exports.EXPORTS,
+        *credits.exports.EXPORTS,
+        *metering.exports.EXPORTS,
+        *kernel.ledger.exports.tables.EXPORTS,
     )
 }

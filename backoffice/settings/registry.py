@@ -6,9 +6,9 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
+from backoffice.settings import forms
 from billing import services as billing
-from config.keeping import forms
-from kernel.ledger.corrections import services as corrections
+from kernel.corrections import services as corrections
 from kernel.tenants import services as tenants
 from metering.services.policies import set_policy as set_metering_policy
 from metering.services.prices import end_price, set_price

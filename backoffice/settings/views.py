@@ -11,18 +11,18 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
-from config.keeping.acting import acting_as
-from config.keeping.settings_kept import SETTINGS, Setting
-from kernel.ledger.admin.crossings import Door, Section, register, register_door
-from kernel.ledger.admin.shown import actor_names, json_block, page_of
-from kernel.ledger.corrections.admin.words import sentence
+from backoffice.settings.audit_context import acting_as
+from backoffice.settings.registry import SETTINGS, Setting
+from kernel.corrections.admin.messages import sentence
+from kernel.ledger.admin.formatting import actor_names, json_block, page_of
+from kernel.ledger.admin.links import Door, Section, register, register_door
 from kernel.ledger.money import plain
 from kernel.tenants.admin import local_time
 from kernel.tenants.errors import DomainError
 from kernel.tenants.services import IssuedKey
 from kernel.tenants.staff import Scope, scope_of
 
-PAGE = "admin:keeping_setting"
+PAGE = "admin:backoffice_setting"
 # Changes that a row's page shows; the list of changes has them all.
 MOST_CHANGES = 20
 
@@ -103,7 +103,7 @@ def _page(request: HttpRequest, setting: Setting, row: Any, form: Any) -> HttpRe
 
 def history(row: Any, user: Any, scope: Scope) -> Section | None:
     """Who changed a row, and what of it."""
-    from config.desk.models import Change  # noqa: PLC0415
+    from backoffice.models import Change  # noqa: PLC0415
 
     found = list(Change.objects.filter(table=row._meta.db_table, row=str(row.pk)).order_by("-id")[:MOST_CHANGES])
     names = actor_names(change.actor for change in found)

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from kernel.api.dialect import Dialect
+from kernel.api.problems import FieldProblem, Problem
 from kernel.ledger.money import plain
-from kernel.wire.dialect import Dialect
-from kernel.wire.problems import FieldProblem, Problem
 
 # A code of a field -> type, message and context of the published error.
 Words = tuple[str, str, Callable[[Mapping[str, Any]], dict[str, Any]] | None]

@@ -5,10 +5,10 @@ from typing import Any
 
 from billing.api.dialect import dialect
 from billing.choices import Basis
-from kernel.wire.amounts import AmountNumber
-from kernel.wire.fields import Choice, Currency, Text, Timestamp, Whole
-from kernel.wire.problems import Refused
-from kernel.wire.serializers import Query
+from kernel.api.amounts import AmountNumber
+from kernel.api.fields import Choice, Currency, Text, Timestamp, Whole
+from kernel.api.problems import Refused
+from kernel.api.serializers import Query
 
 
 class TransactionQuery(Query):

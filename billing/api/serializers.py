@@ -4,12 +4,12 @@ from typing import Any
 
 from billing.api.dialect import dialect
 from billing.choices import AGENT_LENGTH, BATCH_LIMIT, REASON_LENGTH, REFERENCE_LENGTH, TYPE_LENGTH, Basis, Direction, Flag, ReversalReason
-from kernel.wire.amounts import AmountNumber
-from kernel.wire.fields import Choice, Currency, Field, Identifier, JsonObject, Text, Timestamp, Whole
-from kernel.wire.fields import Flag as Switch
-from kernel.wire.nested import Batch, ListOf, Nested
-from kernel.wire.problems import Refused
-from kernel.wire.serializers import Body, Reply
+from kernel.api.amounts import AmountNumber
+from kernel.api.fields import Choice, Currency, Field, Identifier, JsonObject, Text, Timestamp, Whole
+from kernel.api.fields import Flag as Switch
+from kernel.api.nested import Batch, ListOf, Nested
+from kernel.api.problems import Refused
+from kernel.api.serializers import Body, Reply
 
 
 class TransactionRequest(Body):

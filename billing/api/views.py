@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 
-from billing import selectors, services, statements
+from billing import selectors, services
 from billing.api.dialect import dialect
 from billing.api.filters import AgentQuery, StatementQuery, TransactionQuery, WalletQuery
 from billing.api.serializers import (
@@ -22,10 +22,11 @@ from billing.api.serializers import (
     TypesReply,
     WalletsReply,
 )
-from kernel.wire import json
-from kernel.wire.problems import Invalid, Problem, problem_of
-from kernel.wire.schema import operation
-from kernel.wire.views import LedgerViewSet
+from billing.selectors import statements
+from kernel.api import json
+from kernel.api.problems import Invalid, Problem, problem_of
+from kernel.api.schema import operation
+from kernel.api.views import LedgerViewSet
 
 MEDIA = {"csv": "text/csv", "html": "text/html"}
 

@@ -8,20 +8,10 @@ import msgspec
 
 from billing import selectors, services
 from billing.choices import AGENT_LENGTH, REASON_LENGTH, REFERENCE_LENGTH, SHIPPED_TYPES, TYPE_LENGTH, Direction, ReversalReason
-from billing.history import lookups
+from billing.imports import lookups
 from billing.services.transactions import FACTS
-from kernel.ledger.backfill.adapters import (
-    ALREADY_THERE,
-    CONFLICT,
-    POSTED,
-    Account,
-    Adapter,
-    Blocker,
-    Existing,
-    Outcome,
-    UndoStep,
-)
-from kernel.ledger.backfill.columns import (
+from kernel.backfills.adapters import ALREADY_THERE, CONFLICT, POSTED, Account, Adapter, Blocker, Existing, Outcome, UndoStep
+from kernel.backfills.columns import (
     Column,
     currency,
     digest_text,
@@ -34,10 +24,10 @@ from kernel.ledger.backfill.columns import (
     one_of,
     text,
 )
-from kernel.ledger.backfill.keys import told
-from kernel.ledger.backfill.rows import Left, Posting, RowRefused
+from kernel.backfills.models import BackfillRun
+from kernel.backfills.outcomes import told
+from kernel.backfills.rows import Left, Posting, RowRefused
 from kernel.ledger.identifiers import new_id
-from kernel.ledger.models import BackfillRun
 from kernel.ledger.posting import encoded, encoded_with
 from kernel.tenants.models import Tenant
 

@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 from uuid import UUID
 
-from kernel.ledger import proofs
-from kernel.ledger.proofs import Fault, Proof
+from kernel.ledger.integrity import checks
+from kernel.ledger.integrity.checks import Fault, Proof
 
 
 def find_faults(*, tenant_id: UUID | None = None, at_most: int = 1) -> Iterator[Fault]:
     """The first faults of each proof, over the whole book or one tenant's."""
-    return proofs.find_faults(PROOFS, tenant_id=tenant_id, at_most=at_most)
+    return checks.find_faults(PROOFS, tenant_id=tenant_id, at_most=at_most)
 
 
 PROOFS = (

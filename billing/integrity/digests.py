@@ -5,7 +5,7 @@ from typing import Any
 
 from billing.services import history_digest
 from billing.services.transactions import FACTS
-from kernel.ledger.digest_proofs import DigestProof
+from kernel.ledger.integrity.digests import DigestProof
 
 
 def _digest_of(row: Mapping[str, Any]) -> bytes:

@@ -9,13 +9,13 @@ import msgspec
 from billing.choices import SHIPPED_TYPES, ReversalReason
 from billing.models import Transaction
 from billing.services.transactions import FACTS, RACES, REFUSALS, told_of
+from kernel.backfills.selectors import newest
 from kernel.ledger import posting
 from kernel.ledger.constraints import refusals
 from kernel.ledger.errors import IdempotencyConflict
 from kernel.ledger.idempotency import differing, digest
 from kernel.ledger.identifiers import new_id, new_id_text
 from kernel.ledger.money import plain
-from kernel.ledger.selectors import newest
 
 # What the refusals tell.
 REFUSED = ("id", "first_digest", "balance", "requested", "floor", "currency", "blocking_id", "remaining")

@@ -4,10 +4,10 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
-from billing import proofs
+from billing.integrity import checks
 from kernel.ledger.constraints import refusals
 from kernel.ledger.errors import BookBroken
-from kernel.ledger.proofs import find_faults
+from kernel.ledger.integrity.checks import find_faults
 
 # Recording waits meanwhile; what it adds comes on top of what was counted.
 LOCK_WALLETS = "SELECT id FROM billing_wallet WHERE tenant_id = %s ORDER BY tenant_id, currency FOR UPDATE"
@@ -39,7 +39,7 @@ def rebuild_wallets(*, tenant_id: UUID) -> int:
     """Set a tenant's wallets to what their entries say and count its days anew; how many wallets were wrong. Raises BookBroken, Busy."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(LOCK_WALLETS, [tenant_id])
-        ground = [proof for proof in proofs.PROOFS if proof.name in GROUND]
+        ground = [proof for proof in checks.PROOFS if proof.name in GROUND]
         for fault in find_faults(ground, tenant_id=tenant_id):
             raise BookBroken(proof=fault.proof.name, **{name: str(value) for name, value in fault.facts.items()})
         cursor.execute(SET_WALLETS, [tenant_id])

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parent.parent.parent
 VAR = ROOT / "var"
 STATE = Path("/var/lib/countinghouse")
 # Beside data that is kept outside: the path of the var/ that it belongs to.

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 import psutil
 import psycopg
 
-from config.local_folders import MAJOR, MARKER, STATE, VAR, Cluster, LocalPostgresError, Server, locate
+from config.local.folders import MAJOR, MARKER, STATE, VAR, Cluster, LocalPostgresError, Server, locate
 
 START_SECONDS = 60
 DEVELOPMENT = Cluster(name="postgres", settings=("max_connections=200", "shared_buffers=256MB"))

@@ -8,12 +8,12 @@ from uuid import UUID
 
 from django.http import HttpRequest
 
+from kernel.api.dialect import Dialect, camel_case
+from kernel.api.json import milliseconds
+from kernel.api.pagination import Page
+from kernel.api.problems import FieldProblem, Problem, RequestRefused
+from kernel.api.serializers import Body, Query, Reply
 from kernel.ledger.money import plain
-from kernel.wire.dialect import Dialect, camel_case
-from kernel.wire.json import milliseconds
-from kernel.wire.pagination import Page
-from kernel.wire.problems import FieldProblem, Problem, RequestRefused
-from kernel.wire.serializers import Body, Query, Reply
 
 VERSIONS = ("2024-01-01", "2024-05-09", "2024-07-30")
 VERSION_HEADER = "Sequence-Version"

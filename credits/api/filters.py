@@ -5,9 +5,9 @@ from typing import Any
 
 from credits.api.dialect import CreditsQuery
 from credits.choices import Clock, HoldStatus, TransactionType
-from kernel.wire.amounts import AmountText
-from kernel.wire.fields import Choice, Currency, Flag, Identifier, Text, Timestamp, Whole
-from kernel.wire.problems import Refused
+from kernel.api.amounts import AmountText
+from kernel.api.fields import Choice, Currency, Flag, Identifier, Text, Timestamp, Whole
+from kernel.api.problems import Refused
 
 
 class LastMoment(Timestamp):

@@ -2,10 +2,10 @@
 
 from credits.api.dialect import CreditsBody, CreditsReply
 from credits.choices import BalanceType, Category, GrantStatus, HoldStatus, ScheduleStatus, TransactionKind, TransactionType, UnitType
-from kernel.wire.amounts import AmountNumber, AmountText
-from kernel.wire.fields import Choice, Currency, Day, Flag, Identifier, JsonObject, Text, Timestamp, Whole
-from kernel.wire.nested import Batch, ListOf, Nested
-from kernel.wire.problems import Refused
+from kernel.api.amounts import AmountNumber, AmountText
+from kernel.api.fields import Choice, Currency, Day, Flag, Identifier, JsonObject, Text, Timestamp, Whole
+from kernel.api.nested import Batch, ListOf, Nested
+from kernel.api.problems import Refused
 
 
 class TransactionRequest(CreditsBody):

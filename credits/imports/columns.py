@@ -1,8 +1,8 @@
 """What the files of grants and of recurring grants have in common: whose credit it is, and in which units."""
 
 from credits.choices import UnitType
-from kernel.ledger.backfill.columns import Column, currency, one_of, text
-from kernel.ledger.backfill.keys import IDENTIFIED
+from kernel.backfills.columns import Column, currency, one_of, text
+from kernel.backfills.outcomes import IDENTIFIED
 
 CREDIT_OF_A_CUSTOMER = (
     *IDENTIFIED,

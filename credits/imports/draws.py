@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from kernel.ledger.backfill.columns import Invalid, digest_text, identifier, moment, money, positive_money, text
+from kernel.backfills.columns import Invalid, digest_text, identifier, moment, money, positive_money, text
 
 
 class Draw(msgspec.Struct, rename="camel", forbid_unknown_fields=True, kw_only=True):

@@ -7,26 +7,15 @@ from typing import Any
 
 from credits import services
 from credits.choices import Category, UnitType
-from credits.history import lookups
-from credits.history.columns import CREDIT_OF_A_CUSTOMER
+from credits.imports import lookups
+from credits.imports.columns import CREDIT_OF_A_CUSTOMER
 from credits.services.grants import FACTS
-from kernel.ledger.backfill.adapters import Account, Adapter, Blocker, Existing, Outcome, UndoStep
-from kernel.ledger.backfill.columns import (
-    Column,
-    day,
-    identifier,
-    moment,
-    money,
-    money_from_json,
-    one_of,
-    positive_money,
-    whole,
-    whole_from_json,
-)
-from kernel.ledger.backfill.keys import find_existing, key_of, told
-from kernel.ledger.backfill.rows import Posting, RowRefused
+from kernel.backfills.adapters import Account, Adapter, Blocker, Existing, Outcome, UndoStep
+from kernel.backfills.columns import Column, day, identifier, moment, money, money_from_json, one_of, positive_money, whole, whole_from_json
+from kernel.backfills.models import BackfillRun
+from kernel.backfills.outcomes import find_existing, key_of, told
+from kernel.backfills.rows import Posting, RowRefused
 from kernel.ledger.errors import InvalidValue
-from kernel.ledger.models import BackfillRun
 from kernel.ledger.posting import encoded
 from kernel.tenants.models import Tenant
 

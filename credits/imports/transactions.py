@@ -7,25 +7,15 @@ from typing import Any
 
 from credits import services
 from credits.choices import TransactionKind, TransactionType
-from credits.history import lookups
-from credits.history.draws import draw_from_json, draw_from_text
+from credits.imports import lookups
+from credits.imports.draws import draw_from_json, draw_from_text
 from credits.services.transactions import FACTS
-from kernel.ledger.backfill.adapters import ALREADY_THERE, Account, Adapter, Blocker, Existing, Outcome, UndoStep
-from kernel.ledger.backfill.columns import (
-    Column,
-    identifier,
-    json_from_json,
-    json_text,
-    moment,
-    money_from_json,
-    one_of,
-    positive_money,
-    text,
-)
-from kernel.ledger.backfill.keys import IDENTIFIED, find_existing, key_of, post_unknown
-from kernel.ledger.backfill.rows import Posting, RowRefused
+from kernel.backfills.adapters import ALREADY_THERE, Account, Adapter, Blocker, Existing, Outcome, UndoStep
+from kernel.backfills.columns import Column, identifier, json_from_json, json_text, moment, money_from_json, one_of, positive_money, text
+from kernel.backfills.models import BackfillRun
+from kernel.backfills.outcomes import IDENTIFIED, find_existing, key_of, post_unknown
+from kernel.backfills.rows import Posting, RowRefused
 from kernel.ledger.identifiers import new_id_text
-from kernel.ledger.models import BackfillRun
 from kernel.ledger.posting import encoded
 from kernel.tenants.models import Tenant
 

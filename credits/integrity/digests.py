@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from credits.services import grants, transaction_digest, transactions
-from kernel.ledger.digest_proofs import DigestProof
 from kernel.ledger.idempotency import digest
+from kernel.ledger.integrity.digests import DigestProof
 
 
 def _grant_digest(row: Mapping[str, Any]) -> bytes:

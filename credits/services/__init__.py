@@ -1,9 +1,6 @@
 """The only writers of this ledger: one function for each change."""
 
-from credits.services.consumption import consume, reinstate
-from credits.services.expiry import expire_grants
-from credits.services.grants import create_grant, delete_grant, void_grant
-from credits.services.history import (
+from credits.services.bulk import (
     POSTED,
     delete_history,
     digest_on,
@@ -15,6 +12,9 @@ from credits.services.history import (
     transaction_digest,
     transaction_line,
 )
+from credits.services.consumption import consume, reinstate
+from credits.services.expiry import expire_grants
+from credits.services.grants import create_grant, delete_grant, void_grant
 from credits.services.holds import capture_hold, expire_hold, expire_holds, place_hold, release_hold
 from credits.services.recurrence import (
     cancel_history,

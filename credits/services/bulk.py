@@ -12,11 +12,11 @@ from credits.choices import REVERSIBLE, GrantStatus, TransactionKind
 from credits.models import Consumption, CreditTransaction, Grant
 from credits.services import grants, transactions
 from credits.services.outcomes import DONE, bytea, conflict, refusal_of
+from kernel.backfills.selectors import newest
 from kernel.ledger import posting
 from kernel.ledger.constraints import refusals
 from kernel.ledger.idempotency import SIZE, digest
 from kernel.ledger.identifiers import new_id_text
-from kernel.ledger.selectors import newest
 
 # What a caller posts by itself and may repeat, so that it has a digest; the others come of another call or of the ledger's own work.
 POSTED = (TransactionKind.DEBIT, TransactionKind.CREDIT, TransactionKind.REVERSAL)

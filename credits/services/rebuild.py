@@ -4,10 +4,10 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
-from credits import proofs
+from credits.integrity import checks
 from kernel.ledger.constraints import refusals
 from kernel.ledger.errors import BookBroken
-from kernel.ledger.proofs import find_faults
+from kernel.ledger.integrity.checks import find_faults
 
 # Postings wait meanwhile; what they add comes on top of what was counted.
 LOCK_GRANTS = "SELECT id FROM credits_grant WHERE tenant_id = %s ORDER BY tenant_id, id FOR UPDATE"
@@ -35,7 +35,7 @@ def rebuild_grants(*, tenant_id: UUID) -> int:
     """Set a tenant's grants to what their transactions and holds say; how many were wrong. Raises BookBroken, Busy."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(LOCK_GRANTS, [tenant_id])
-        ground = [proof for proof in proofs.PROOFS if proof.name in GROUND]
+        ground = [proof for proof in checks.PROOFS if proof.name in GROUND]
         for fault in find_faults(ground, tenant_id=tenant_id):
             raise BookBroken(proof=fault.proof.name, **{name: str(value) for name, value in fault.facts.items()})
         cursor.execute(SET_GRANTS, [tenant_id])

@@ -6,10 +6,10 @@ from typing import Any
 
 import msgspec
 
+from kernel.api.fields import Field, text_of
+from kernel.api.json import JsonNumber, RawJson, Source
+from kernel.api.problems import Refused
 from kernel.ledger.money import LIMIT, PLACES, full, plain
-from kernel.wire.fields import Field, text_of
-from kernel.wire.json import JsonNumber, RawJson, Source
-from kernel.wire.problems import Refused
 
 WHOLE_DIGITS = 18
 # An optional sign, ASCII digits with an optional fraction (`.5` and `1.` too), an optional exponent; no underscores, no words.

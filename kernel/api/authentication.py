@@ -11,10 +11,10 @@ from django.http import HttpRequest
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication
 
+from kernel.api.problems import RequestRefused
 from kernel.tenants import services
 from kernel.tenants.errors import NotAuthenticated
 from kernel.tenants.services import Caller
-from kernel.wire.problems import RequestRefused
 
 # No key is longer; longer headers aren't looked at.
 LONGEST = 512

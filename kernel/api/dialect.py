@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.http import HttpRequest
 
-from kernel.wire.problems import FieldProblem, Problem
+from kernel.api.problems import FieldProblem, Problem
 
 if TYPE_CHECKING:
-    from kernel.wire.pagination import Page
+    from kernel.api.pagination import Page
 
 
 def camel_case(name: str) -> str:

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import UNSET
 
-from kernel.wire.fields import Field
-from kernel.wire.json import MAX_INTEGER_DIGITS, is_too_deep
-from kernel.wire.nested import Batch, ListOf, Nested
-from kernel.wire.problems import Invalid, Refused, RequestRefused
+from kernel.api.fields import Field
+from kernel.api.json import MAX_INTEGER_DIGITS, is_too_deep
+from kernel.api.nested import Batch, ListOf, Nested
+from kernel.api.problems import Invalid, Refused, RequestRefused
 
 if TYPE_CHECKING:
-    from kernel.wire.serializers import Body
+    from kernel.api.serializers import Body
 
 DOUBTFUL = (msgspec.MsgspecError, Refused, Invalid, RequestRefused, RecursionError, UnicodeError)
 _DOUBTFUL_ESCAPE = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
@@ -81,7 +81,7 @@ class Fast:
 
 def _type_of(field: Any) -> Any:
     if not isinstance(field, Field) or field.validators:
-        raise TypeError(f"{field!r} can't be read: use a field of kernel.wire, without validators of its own.")
+        raise TypeError(f"{field!r} can't be read: use a field of kernel.api, without validators of its own.")
     if isinstance(field, Nested):
         wanted: Any = field.shape.fast.struct
     elif isinstance(field, ListOf) and not isinstance(field, Batch):

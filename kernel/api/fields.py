@@ -15,9 +15,9 @@ import msgspec
 from rest_framework.fields import Field as RestField
 from rest_framework.fields import empty
 
+from kernel.api.json import STRING, JsonNumber, RawJson, Source, microseconds, milliseconds, nesting
+from kernel.api.problems import Refused
 from kernel.ledger.money import is_currency
-from kernel.wire.json import STRING, JsonNumber, RawJson, Source, microseconds, milliseconds, nesting
-from kernel.wire.problems import Refused
 
 BIGINT = 2**63 - 1
 _UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\Z")

@@ -14,7 +14,7 @@ from functools import cached_property, lru_cache
 from typing import Any
 from uuid import UUID
 
-from kernel.wire.problems import RequestRefused
+from kernel.api.problems import RequestRefused
 
 # Deeper bodies are refused: PostgreSQL's parser and Python's both recurse, and their own limits depend on who calls.
 MAX_DEPTH = 256

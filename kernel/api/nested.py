@@ -4,12 +4,12 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from kernel.wire.fields import Field
-from kernel.wire.json import Source
-from kernel.wire.problems import FieldProblem, Invalid, Refused
+from kernel.api.fields import Field
+from kernel.api.json import Source
+from kernel.api.problems import FieldProblem, Invalid, Refused
 
 if TYPE_CHECKING:
-    from kernel.wire.serializers import Body, Reply
+    from kernel.api.serializers import Body, Reply
 
 
 class Nested(Field):

@@ -10,7 +10,7 @@ from django.core import signing
 from django.db.models import F, QuerySet
 from django.db.models.fields.tuple_lookups import Tuple, TupleGreaterThan, TupleLessThan
 
-from kernel.wire.problems import Refused
+from kernel.api.problems import Refused
 
 LONGEST_CURSOR = 1000
 
@@ -98,4 +98,4 @@ def _place(*, cursor: str, scope: str, name: str, size: int) -> list[Any]:
 
 
 def _salt(scope: str) -> str:
-    return f"kernel.wire.pagination:{scope}"
+    return f"kernel.api.pagination:{scope}"

@@ -11,11 +11,11 @@ from drf_spectacular.plumbing import ResolvedComponent
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 from rest_framework.fields import empty
 
-from kernel.wire.dialect import Dialect
-from kernel.wire.fields import Field
-from kernel.wire.nested import ListOf, Nested
-from kernel.wire.problems import BODY_CODES, Problem
-from kernel.wire.serializers import Body, Declared, Query, Reply
+from kernel.api.dialect import Dialect
+from kernel.api.fields import Field
+from kernel.api.nested import ListOf, Nested
+from kernel.api.problems import BODY_CODES, Problem
+from kernel.api.serializers import Body, Declared, Query, Reply
 
 View = TypeVar("View", bound=Callable[..., Any])
 KEY_SCHEMA = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"}

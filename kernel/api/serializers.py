@@ -13,12 +13,12 @@ from django.http import QueryDict
 from rest_framework import serializers
 from rest_framework.fields import empty
 
-from kernel.wire import json
-from kernel.wire.dialect import Dialect
-from kernel.wire.fast import DOUBTFUL, Fast, Unsure, is_certain
-from kernel.wire.fields import Field, storable
-from kernel.wire.nested import Batch, below
-from kernel.wire.problems import FieldProblem, Invalid, Refused, RequestRefused
+from kernel.api import json
+from kernel.api.dialect import Dialect
+from kernel.api.fast import DOUBTFUL, Fast, Unsure, is_certain
+from kernel.api.fields import Field, storable
+from kernel.api.nested import Batch, below
+from kernel.api.problems import FieldProblem, Invalid, Refused, RequestRefused
 
 encode = msgspec.json.Encoder().encode
 
@@ -52,7 +52,7 @@ class Declared(serializers.Serializer):
 
 def _entry(dialect: Dialect, name: str, field: Any) -> Entry:
     if not isinstance(field, Field):
-        raise TypeError(f"{name}: {type(field).__name__} is no field of kernel.wire.")
+        raise TypeError(f"{name}: {type(field).__name__} is no field of kernel.api.")
     spoken = field.spoken if field.spoken is not None else dialect.spoken(name)
     default = None if field.default is empty else field.default
     return Entry(name=name, spoken=spoken, key=field.source or name, field=field, default=default)

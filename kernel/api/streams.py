@@ -7,7 +7,7 @@ from typing import Any
 from django.http import HttpRequest
 from django.http.request import UnreadablePostError
 
-from kernel.wire.problems import RequestRefused
+from kernel.api.problems import RequestRefused
 
 BLOCK = 65_536
 _JSON_TYPE = re.compile(r"application/(?:[^\s;]+\+)?json\Z", re.IGNORECASE)

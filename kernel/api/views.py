@@ -15,13 +15,13 @@ from rest_framework.parsers import JSONParser
 from rest_framework.renderers import JSONRenderer
 from rest_framework.viewsets import ViewSet
 
-from kernel.ledger import loop
+from kernel.api import json, serializers, streams
+from kernel.api.authentication import SAFE_METHODS, KeyAuthentication, acting, authenticate, authorize
+from kernel.api.dialect import Dialect
+from kernel.api.pagination import Page, page_of
+from kernel.api.problems import FieldProblem, Invalid, Problem, Refused, RequestRefused, problem_of
+from kernel.ledger.posting import greenlets
 from kernel.tenants.services import Caller
-from kernel.wire import json, serializers, streams
-from kernel.wire.authentication import SAFE_METHODS, KeyAuthentication, acting, authenticate, authorize
-from kernel.wire.dialect import Dialect
-from kernel.wire.pagination import Page, page_of
-from kernel.wire.problems import FieldProblem, Invalid, Problem, Refused, RequestRefused, problem_of
 
 LONGEST_KEY = 255
 KEY_HEADERS = {"Idempotency-Key": "HTTP_IDEMPOTENCY_KEY", "X-Idempotency-Key": "HTTP_X_IDEMPOTENCY_KEY"}
@@ -153,11 +153,11 @@ class LedgerViewSet(ViewSet):
         for value in kwargs.values():
             _check_path(value)
         # Where the log finds out who called.
-        request.user = caller = loop.reading(authenticate, request)
+        request.user = caller = greenlets.reading(authenticate, request)
         authorize(caller=caller, ledger=self.ledger, method=request.method or "")
         account = request.META.get("HTTP_ON_BEHALF_OF")
         is_required = self.action in self.requires_on_behalf_of
-        self.caller = loop.reading(lambda: acting(caller=caller, account=account, is_required=is_required))
+        self.caller = greenlets.reading(lambda: acting(caller=caller, account=account, is_required=is_required))
 
     def options(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         return HttpResponse(status=204, headers={"Allow": ", ".join(self.allowed_methods)})

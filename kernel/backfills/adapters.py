@@ -7,9 +7,9 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, ClassVar
 
-from kernel.ledger.backfill.columns import Column
-from kernel.ledger.backfill.rows import Posting
-from kernel.ledger.models import BackfillRun
+from kernel.backfills.columns import Column
+from kernel.backfills.models import BackfillRun
+from kernel.backfills.rows import Posting
 from kernel.tenants.models import Tenant
 
 POSTED, ALREADY_THERE, CONFLICT = "posted", "already_there", "conflict"

@@ -7,12 +7,12 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from kernel.ledger import services
-from kernel.ledger.admin.pages import LedgerAdmin, Section
-from kernel.ledger.admin.shown import label
-from kernel.ledger.choices import RunState
+from kernel.backfills import services
+from kernel.backfills.choices import RunState
+from kernel.backfills.models import BackfillReject, BackfillRun
+from kernel.ledger.admin.base import LedgerAdmin, Section
+from kernel.ledger.admin.formatting import label
 from kernel.ledger.errors import LedgerError
-from kernel.ledger.models import BackfillReject, BackfillRun
 
 COLOURS = {RunState.FINISHED: "good", RunState.INTERRUPTED: "bad", RunState.RUNNING: "wait", RunState.PAUSED: "wait"}
 # Rejects that a run's page shows; the list of rejects has them all.
@@ -29,7 +29,7 @@ class BackfillRunAdmin(LedgerAdmin):
 
     def has_steer_permission(self, request: HttpRequest) -> bool:
         """Who may change runs; the rows themselves nobody edits here."""
-        return request.user.has_perm("ledger.change_backfillrun")
+        return request.user.has_perm("backfills.change_backfillrun")
 
     @admin.action(description="Pause at the end of the batch", permissions=["steer"])
     def pause(self, request: HttpRequest, runs: QuerySet[BackfillRun]) -> None:

@@ -9,22 +9,21 @@ from decimal import Decimal
 
 from django.db import DatabaseError, DataError, IntegrityError, InterfaceError, connection, transaction
 
-from kernel.ledger import services
-from kernel.ledger.backfill import locks
-from kernel.ledger.backfill.adapters import ALREADY_THERE, POSTED, Adapter, Outcome, who_of
-from kernel.ledger.backfill.errors import Lost, Refused
-from kernel.ledger.backfill.options import ReadingOptions, make_reader
-from kernel.ledger.backfill.pacing import Pacer
-from kernel.ledger.backfill.prefetching import read_chunks
-from kernel.ledger.backfill.progress import Progress
-from kernel.ledger.backfill.rejects import told
-from kernel.ledger.backfill.rows import Posting, Row
-from kernel.ledger.backfill.sources import Reading, Source
-from kernel.ledger.backfill.stopping import Stop
-from kernel.ledger.choices import RunState
+from kernel.backfills import locks, services
+from kernel.backfills.adapters import ALREADY_THERE, POSTED, Adapter, Outcome, who_of
+from kernel.backfills.choices import RunState
+from kernel.backfills.errors import Lost, Refused
+from kernel.backfills.models import BackfillReject, BackfillRun
+from kernel.backfills.options import ReadingOptions, make_reader
+from kernel.backfills.pacing import Pacer
+from kernel.backfills.prefetching import read_chunks
+from kernel.backfills.progress import Progress
+from kernel.backfills.rejects import told
+from kernel.backfills.rows import Posting, Row
+from kernel.backfills.signals import Stop
+from kernel.backfills.sources import Reading, Source
 from kernel.ledger.constraints import refusals
 from kernel.ledger.errors import Busy, LedgerError, OutcomeUnknown, RunMoved
-from kernel.ledger.models import BackfillReject, BackfillRun
 
 # How long one batch is tried again against a busy or absent database before the run stops (seconds in all: the sum of these).
 RESTS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30)

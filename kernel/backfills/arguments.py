@@ -2,8 +2,8 @@
 
 from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
 
-from kernel.ledger.backfill.adapters import Adapter
-from kernel.ledger.backfill.sources import FORMATS
+from kernel.backfills.adapters import Adapter
+from kernel.backfills.sources import FORMATS
 
 BATCH_SIZE = 1000
 LARGEST_BATCH = 10_000

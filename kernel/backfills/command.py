@@ -14,23 +14,22 @@ from typing import Any, ClassVar
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 
-from kernel.ledger import selectors, services
-from kernel.ledger.backfill import arguments, locks, rejects, reports
-from kernel.ledger.backfill.adapters import Adapter, actor_of
-from kernel.ledger.backfill.applying import Application
-from kernel.ledger.backfill.errors import BackfillStopped, BadSource, Interrupted, Refused
-from kernel.ledger.backfill.options import ReadingOptions, make_reader
-from kernel.ledger.backfill.pacing import Pacer
-from kernel.ledger.backfill.planning import Planner, describe_account, digest_of_plan
-from kernel.ledger.backfill.prefetching import read_chunks
-from kernel.ledger.backfill.progress import Progress
-from kernel.ledger.backfill.scratch import Scratch
-from kernel.ledger.backfill.sources import Reading, Source, find_source
-from kernel.ledger.backfill.stopping import Stop
-from kernel.ledger.backfill.undoing import Undo
-from kernel.ledger.choices import MAY_APPLY, RunState
+from kernel.backfills import arguments, locks, rejects, reports, selectors, services
+from kernel.backfills.adapters import Adapter, actor_of
+from kernel.backfills.applying import Application
+from kernel.backfills.choices import MAY_APPLY, RunState
+from kernel.backfills.errors import BackfillStopped, BadSource, Interrupted, Refused
+from kernel.backfills.models import BackfillRun
+from kernel.backfills.options import ReadingOptions, make_reader
+from kernel.backfills.pacing import Pacer
+from kernel.backfills.planning import Planner, describe_account, digest_of_plan
+from kernel.backfills.prefetching import read_chunks
+from kernel.backfills.progress import Progress
+from kernel.backfills.signals import Stop
+from kernel.backfills.sources import Reading, Source, find_source
+from kernel.backfills.temp_tables import Scratch
+from kernel.backfills.undoing import Undo
 from kernel.ledger.identifiers import new_id
-from kernel.ledger.models import BackfillRun
 from kernel.tenants.errors import DomainError
 from kernel.tenants.models import Tenant
 from kernel.tenants.selectors import get_tenant

@@ -8,9 +8,9 @@ from uuid import UUID
 
 from django.db import connection
 
-from kernel.ledger.backfill.errors import Refused
-from kernel.ledger.backfill.stopping import Stop
-from kernel.ledger.models import BackfillRun
+from kernel.backfills.errors import Refused
+from kernel.backfills.models import BackfillRun
+from kernel.backfills.signals import Stop
 
 LOOK_AGAIN_SECONDS = 1.0
 

@@ -3,16 +3,16 @@
 from django.db import models
 from django.db.models.functions import Now
 
-from kernel.ledger.choices import RunState
+from kernel.backfills.choices import RunState
+from kernel.ledger.base_models import TenantOwned, tenant_foreign_key
 from kernel.ledger.constraints import is_internal
-from kernel.ledger.rows import TenantOwned, tenant_foreign_key
 
 # Rows of runs are made by our own commands: nothing that a caller sends leads here.
 is_internal(
-    "ledger_backfill_run_state_check",
-    "ledger_backfill_run_position_check",
-    "ledger_backfill_reject_line_key",
-    "ledger_backfill_reject_run_fkey",
+    "backfills_run_state_check",
+    "backfills_run_position_check",
+    "backfills_reject_line_key",
+    "backfills_reject_run_fkey",
 )
 
 
@@ -55,16 +55,16 @@ class BackfillRun(TenantOwned):
     undone_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
-        db_table = "ledger_backfill_run"
+        db_table = "backfills_run"
         ordering = ["-id"]
         constraints = [
-            models.CheckConstraint(condition=models.Q(state__in=RunState.values), name="ledger_backfill_run_state_check"),
+            models.CheckConstraint(condition=models.Q(state__in=RunState.values), name="backfills_run_state_check"),
             models.CheckConstraint(
                 condition=models.Q(position__gte=0, line__gte=0, offset__gte=0, rows__gte=models.F("position")),
-                name="ledger_backfill_run_position_check",
+                name="backfills_run_position_check",
             ),
         ]
-        indexes = [models.Index(fields=["tenant", "file_digest"], name="ledger_backfill_run_file")]
+        indexes = [models.Index(fields=["tenant", "file_digest"], name="backfills_run_file")]
 
     def __str__(self) -> str:
         return f"{self.command} {self.id}"
@@ -83,7 +83,7 @@ class BackfillRun(TenantOwned):
 class BackfillReject(TenantOwned):
     """A row of the file that the book did not take, with every reason. `record` is the row as it stood in the file, byte for byte."""
 
-    run = tenant_foreign_key("ledger.BackfillRun", related_name="rejects")
+    run = tenant_foreign_key("backfills.BackfillRun", related_name="rejects")
     line = models.BigIntegerField()
     code = models.CharField(max_length=32)
     column = models.CharField(max_length=64, blank=True, default="")
@@ -92,9 +92,9 @@ class BackfillReject(TenantOwned):
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
-        db_table = "ledger_backfill_reject"
+        db_table = "backfills_reject"
         ordering = ["run", "line"]
-        constraints = [models.UniqueConstraint(fields=["tenant", "run", "line"], name="ledger_backfill_reject_line_key")]
+        constraints = [models.UniqueConstraint(fields=["tenant", "run", "line"], name="backfills_reject_line_key")]
 
     def __str__(self) -> str:
         return f"line {self.line}: {self.why}"

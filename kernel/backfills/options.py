@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from kernel.ledger.backfill.adapters import Adapter
-from kernel.ledger.backfill.rows import Posting, RowReader, read_defaults, resolve_names
-from kernel.ledger.backfill.sources import CSV, Source
+from kernel.backfills.adapters import Adapter
+from kernel.backfills.rows import Posting, RowReader, read_defaults, resolve_names
+from kernel.backfills.sources import CSV, Source
 from kernel.tenants.models import Tenant
 
 

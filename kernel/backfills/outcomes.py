@@ -6,9 +6,9 @@ from typing import Any
 import msgspec
 from django.db import connection
 
-from kernel.ledger.backfill.adapters import ALREADY_THERE, CONFLICT, POSTED, Adapter, Existing, Outcome
-from kernel.ledger.backfill.columns import Column, digest_text, identifier, text
-from kernel.ledger.backfill.rows import Posting, RowRefused
+from kernel.backfills.adapters import ALREADY_THERE, CONFLICT, POSTED, Adapter, Existing, Outcome
+from kernel.backfills.columns import Column, digest_text, identifier, text
+from kernel.backfills.rows import Posting, RowRefused
 from kernel.ledger.errors import IdempotencyConflict, LedgerError
 from kernel.ledger.idempotency import differing
 from kernel.tenants.models import Tenant

@@ -9,11 +9,11 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
-from kernel.ledger.backfill.adapters import ALREADY_THERE, POSTED, Account, Adapter, Existing, Outcome
-from kernel.ledger.backfill.keys import against
-from kernel.ledger.backfill.rejects import RejectWriter, told
-from kernel.ledger.backfill.rows import Posting, Row
-from kernel.ledger.backfill.scratch import Scratch, Seen
+from kernel.backfills.adapters import ALREADY_THERE, POSTED, Account, Adapter, Existing, Outcome
+from kernel.backfills.outcomes import against
+from kernel.backfills.rejects import RejectWriter, told
+from kernel.backfills.rows import Posting, Row
+from kernel.backfills.temp_tables import Scratch, Seen
 from kernel.tenants.models import Tenant
 
 INVALID = "invalid"

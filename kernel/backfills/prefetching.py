@@ -15,9 +15,9 @@ from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from typing import NoReturn
 
-from kernel.ledger.backfill.errors import ReaderLost
-from kernel.ledger.backfill.rows import Row, RowReader
-from kernel.ledger.backfill.sources import Reading
+from kernel.backfills.errors import ReaderLost
+from kernel.backfills.rows import Row, RowReader
+from kernel.backfills.sources import Reading
 
 STANDARD_STREAMS = 3
 # A collection for each few hundred new objects finds nothing among rows but costs a tenth of the time.

@@ -12,9 +12,9 @@ from typing import BinaryIO
 import msgspec
 from django.conf import settings
 
-from kernel.ledger.backfill.sources import CSV, Source
-from kernel.ledger.models import BackfillRun
-from kernel.ledger.selectors import stream_rejects
+from kernel.backfills.models import BackfillRun
+from kernel.backfills.selectors import stream_rejects
+from kernel.backfills.sources import CSV, Source
 
 LINE, WHY = "_line", "_why"
 

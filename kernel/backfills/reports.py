@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from kernel.ledger.backfill.adapters import ALREADY_THERE, POSTED
-from kernel.ledger.backfill.planning import INVALID
-from kernel.ledger.models import BackfillRun
+from kernel.backfills.adapters import ALREADY_THERE, POSTED
+from kernel.backfills.models import BackfillRun
+from kernel.backfills.planning import INVALID
 
 EXAMPLES_SHOWN = 10
 DAYS_SHOWN = 31

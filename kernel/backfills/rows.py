@@ -8,9 +8,9 @@ from typing import Any
 
 import msgspec
 
-from kernel.ledger.backfill.columns import Column, Invalid
-from kernel.ledger.backfill.errors import BadSource
-from kernel.ledger.backfill.sources import CSV, Record
+from kernel.backfills.columns import Column, Invalid
+from kernel.backfills.errors import BadSource
+from kernel.backfills.sources import CSV, Record
 
 
 class Problem(msgspec.Struct, frozen=True):

@@ -7,8 +7,8 @@ from uuid import UUID
 from django.db.models import Q, QuerySet, TextField
 from django.db.models.functions import Cast
 
+from kernel.backfills.models import BackfillReject, BackfillRun
 from kernel.ledger.errors import NotFound
-from kernel.ledger.models import BackfillReject, BackfillRun
 
 T = TypeVar("T")
 

@@ -8,10 +8,10 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from kernel.ledger.choices import MAY_APPLY, MAY_UNDO, RunState
+from kernel.backfills.choices import MAY_APPLY, MAY_UNDO, RunState
+from kernel.backfills.models import BackfillReject, BackfillRun
 from kernel.ledger.constraints import refusals
 from kernel.ledger.errors import NotFound, RunMoved, WrongState
-from kernel.ledger.models import BackfillReject, BackfillRun
 
 
 @refusals

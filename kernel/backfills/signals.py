@@ -6,7 +6,7 @@ import time
 from types import FrameType
 from typing import Any
 
-from kernel.ledger.backfill.errors import Interrupted
+from kernel.backfills.errors import Interrupted
 
 STEP_SECONDS = 0.2
 

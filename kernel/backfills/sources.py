@@ -22,7 +22,7 @@ from typing import Any, BinaryIO
 import msgspec
 from django.conf import settings
 
-from kernel.ledger.backfill.errors import BadSource, Refused
+from kernel.backfills.errors import BadSource, Refused
 
 CSV, JSON_LINES = "csv", "jsonl"
 FORMATS = (CSV, JSON_LINES)

@@ -12,9 +12,9 @@ from typing import Any
 import msgspec
 from django.db import connection
 
-from kernel.ledger.backfill.adapters import Account
-from kernel.ledger.backfill.keys import as_json
-from kernel.ledger.backfill.rows import Left
+from kernel.backfills.adapters import Account
+from kernel.backfills.outcomes import as_json
+from kernel.backfills.rows import Left
 
 TABLES = """
 DROP TABLE IF EXISTS pg_temp.backfill_keys, pg_temp.backfill_accounts, pg_temp.backfill_sums;

@@ -6,17 +6,17 @@ from typing import Any
 
 from django.db import transaction
 
-from kernel.ledger import services
-from kernel.ledger.backfill.adapters import Adapter, UndoStep
-from kernel.ledger.backfill.applying import RESTS
-from kernel.ledger.backfill.errors import Lost, Refused
-from kernel.ledger.backfill.pacing import Pacer
-from kernel.ledger.backfill.progress import Progress
-from kernel.ledger.backfill.stopping import Stop
-from kernel.ledger.choices import MAY_UNDO
+from kernel.backfills import services
+from kernel.backfills.adapters import Adapter, UndoStep
+from kernel.backfills.applying import RESTS
+from kernel.backfills.choices import MAY_UNDO
+from kernel.backfills.errors import Lost, Refused
+from kernel.backfills.models import BackfillRun
+from kernel.backfills.pacing import Pacer
+from kernel.backfills.progress import Progress
+from kernel.backfills.signals import Stop
 from kernel.ledger.constraints import refusals
 from kernel.ledger.errors import Busy, LedgerError, OutcomeUnknown, RunMoved
-from kernel.ledger.models import BackfillRun
 
 BLOCKERS_SHOWN = 100
 

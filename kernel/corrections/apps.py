@@ -3,7 +3,7 @@ from django.utils.module_loading import autodiscover_modules
 
 
 class CorrectionsConfig(AppConfig):
-    name = "kernel.ledger.corrections"
+    name = "kernel.corrections"
     label = "corrections"
 
     def ready(self) -> None:

@@ -4,9 +4,9 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
-from kernel.ledger.corrections.choices import ReasonCode, State
+from kernel.corrections.choices import ReasonCode, State
+from kernel.ledger.base_models import TenantOwned, tenant_foreign_key
 from kernel.ledger.money import MoneyField, is_finite
-from kernel.ledger.rows import TenantOwned, tenant_foreign_key
 
 
 class CorrectionRequest(TenantOwned):

@@ -8,9 +8,9 @@ from uuid import UUID
 from django.apps import apps
 from django.db.models import QuerySet
 
-from kernel.ledger.corrections.choices import State
-from kernel.ledger.corrections.errors import SeveralTenants
-from kernel.ledger.corrections.models import CorrectionEntry, CorrectionLine, CorrectionRequest, CorrectionThreshold
+from kernel.corrections.choices import State
+from kernel.corrections.errors import SeveralTenants
+from kernel.corrections.models import CorrectionEntry, CorrectionLine, CorrectionRequest, CorrectionThreshold
 from kernel.ledger.errors import NotFound
 
 

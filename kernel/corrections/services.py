@@ -14,19 +14,10 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
-from kernel.ledger.constraints import refusals
-from kernel.ledger.corrections.choices import MOST_LINES, ReasonCode, State
-from kernel.ledger.corrections.errors import (
-    CorrectionRefused,
-    NothingToCorrect,
-    NotTheAsker,
-    NotWaiting,
-    OwnRequest,
-    PreviewMoved,
-    TooManyLines,
-)
-from kernel.ledger.corrections.kinds import Case, Posted, get_kind
-from kernel.ledger.corrections.models import (
+from kernel.corrections.choices import MOST_LINES, ReasonCode, State
+from kernel.corrections.errors import CorrectionRefused, NothingToCorrect, NotTheAsker, NotWaiting, OwnRequest, PreviewMoved, TooManyLines
+from kernel.corrections.kinds import Case, Posted, get_kind
+from kernel.corrections.models import (
     CorrectionComment,
     CorrectionEntry,
     CorrectionEvidence,
@@ -35,7 +26,8 @@ from kernel.ledger.corrections.models import (
     CorrectionStateChange,
     CorrectionThreshold,
 )
-from kernel.ledger.corrections.selectors import entries_of, get_request, is_within_threshold
+from kernel.corrections.selectors import entries_of, get_request, is_within_threshold
+from kernel.ledger.constraints import refusals
 from kernel.ledger.errors import InvalidValue, LedgerError
 from kernel.ledger.identifiers import new_id
 from kernel.ledger.money import plain

@@ -1,9 +1,9 @@
-"""Migration operations that lay a ledger's laws in the database. Frozen: migrations of every age call them, so their SQL never changes.
+"""Migration operations for what Django's own can't say: tenant keys, composite foreign keys, append-only triggers, database functions.
 
-None of the laws can be switched off by a session's setting; only the owner of the table can, by altering it.
+Migrations of every age call these operations, so the SQL of one that has been released never changes. No session setting switches a
+constraint or trigger off; only the owner of the table can, by altering it.
 """
 
-from pathlib import Path
 from typing import Any
 
 from django.db import migrations
@@ -11,24 +11,6 @@ from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.migrations.state import ProjectState
 
 from kernel.ledger.sql_files import files_of_version, names_created
-
-ROOT = Path(__file__).resolve().parent.parent.parent
-PACKAGES = {"ledger": ROOT / "kernel" / "ledger", "tenants": ROOT / "kernel" / "tenants"}
-
-
-class SqlFile(migrations.RunSQL):
-    """Runs `<app>/migrations/<name>`, named as "app/name.sql", so that SQL stands in a file of its own beside its migration."""
-
-    def __init__(self, name: str, *, reverse: str) -> None:
-        self.name = name
-        app_label, _, file_name = name.partition("/")
-        super().__init__((PACKAGES.get(app_label, ROOT / app_label) / "migrations" / file_name).read_text(), reverse_sql=reverse)
-
-    def deconstruct(self) -> Any:
-        return self.__class__.__name__, [self.name], {"reverse": self.reverse_sql}
-
-    def describe(self) -> str:
-        return f"Run {self.name}"
 
 
 class LayFunctions(migrations.operations.base.Operation):
@@ -138,20 +120,29 @@ class _TableOperation(migrations.operations.base.Operation):
 
 
 class TenantKey(_TableOperation):
-    """Makes (tenant_id, id) the table's primary key, and indexes `id` alone for those who know no tenant (the admin)."""
+    """Makes (tenant_id, id) the table's primary key, and indexes `id` alone for reads that know no tenant (the admin).
+
+    `row_first=True` makes it (id, tenant_id) instead, and needs no second index: for tables that take a row with each posting, where an
+    index of its own for `id` would slow every posting down.
+    """
+
+    def __init__(self, model_name: str, *, row_first: bool = False) -> None:
+        super().__init__(model_name)
+        self.row_first = row_first
 
     def forwards(self, model: Any, state: ProjectState) -> list[str]:
         table = model._meta.db_table
-        return [
+        columns = "id, tenant_id" if self.row_first else "tenant_id, id"
+        statements = [
             f'ALTER TABLE "{table}" DROP CONSTRAINT "{table}_pkey"',
-            f'ALTER TABLE "{table}" ADD CONSTRAINT "{table}_pkey" PRIMARY KEY (tenant_id, id)',
-            f'CREATE INDEX "{table}_id_index" ON "{table}" (id)',
+            f'ALTER TABLE "{table}" ADD CONSTRAINT "{table}_pkey" PRIMARY KEY ({columns})',
         ]
+        return statements if self.row_first else [*statements, f'CREATE INDEX "{table}_id_index" ON "{table}" (id)']
 
     def backwards(self, model: Any, state: ProjectState) -> list[str]:
         table = model._meta.db_table
         return [
-            f'DROP INDEX "{table}_id_index"',
+            f'DROP INDEX IF EXISTS "{table}_id_index"',
             f'ALTER TABLE "{table}" DROP CONSTRAINT "{table}_pkey"',
             f'ALTER TABLE "{table}" ADD CONSTRAINT "{table}_pkey" PRIMARY KEY (id)',
         ]
@@ -160,59 +151,15 @@ class TenantKey(_TableOperation):
         return f"Key {self.model_name} by tenant"
 
 
-# Foreign keys hold on to the very index that they were made with, so they are taken off and laid again around its change.
-REKEY = """
-DO $$
-DECLARE
-    referring RECORD;
-    kept text[] := '{{}}';
-    statement text;
-BEGIN
-    FOR referring IN
-        SELECT conrelid::regclass AS place, quote_ident(conname) AS name, pg_get_constraintdef(oid) AS definition
-        FROM pg_constraint WHERE confrelid = '"{table}"'::regclass AND contype = 'f' ORDER BY oid
-    LOOP
-        kept := kept || format('ALTER TABLE %%s ADD CONSTRAINT %%s %%s', referring.place, referring.name, referring.definition);
-        EXECUTE format('ALTER TABLE %%s DROP CONSTRAINT %%s', referring.place, referring.name);
-    END LOOP;
-    ALTER TABLE "{table}" DROP CONSTRAINT "{table}_pkey";
-    ALTER TABLE "{table}" ADD CONSTRAINT "{table}_pkey" PRIMARY KEY ({columns});
-    FOREACH statement IN ARRAY kept LOOP
-        EXECUTE statement;
-    END LOOP;
-END
-$$
-"""
-
-
-class RowKey(_TableOperation):
-    """Turns TenantKey's primary key around, to (id, tenant_id): one index for those who know the tenant and those who don't.
-
-    For tables that take a row with each posting: there an index of its own for `id` costs as much as any other.
-    """
-
-    def forwards(self, model: Any, state: ProjectState) -> list[str]:
-        table = model._meta.db_table
-        return [f'DROP INDEX "{table}_id_index"', REKEY.format(table=table, columns="id, tenant_id")]
-
-    def backwards(self, model: Any, state: ProjectState) -> list[str]:
-        table = model._meta.db_table
-        return [REKEY.format(table=table, columns="tenant_id, id"), f'CREATE INDEX "{table}_id_index" ON "{table}" (id)']
-
-    def describe(self) -> str:
-        return f"Key {self.model_name} by row and tenant"
-
-
 # PostgreSQL 18 can be told; an older one learns it with its first ANALYZE. What an ANALYZE has found already is left alone.
 FIRST_STATISTICS = """
 DO $$
 BEGIN
     IF current_setting('server_version_num')::int >= 180000 AND NOT EXISTS (
-        SELECT FROM pg_statistic known JOIN pg_attribute field ON field.attrelid = known.starelid AND field.attnum = known.staattnum
-        WHERE known.starelid = '"{table}"'::regclass AND field.attname = 'tenant_id'
+        SELECT FROM pg_stats WHERE schemaname = current_schema() AND tablename = '{table}' AND attname = 'tenant_id'
     ) THEN
         PERFORM pg_restore_attribute_stats(
-            'schemaname', (SELECT relnamespace::regnamespace::text FROM pg_class WHERE oid = '"{table}"'::regclass), 'relname', '{table}',
+            'schemaname', current_schema()::text, 'relname', '{table}',
             'attname', 'tenant_id', 'inherited', false, 'null_frac', 0::real, 'avg_width', 16, 'n_distinct', 1::real
         );
     END IF;

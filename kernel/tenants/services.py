@@ -24,8 +24,8 @@ from kernel.tenants.errors import (
     UnknownCurrency,
     UnknownScope,
 )
+from kernel.tenants.key_cache import Warm
 from kernel.tenants.models import ApiKey, Tenant
-from kernel.tenants.warm import Warm
 
 MARK = "ch_"
 PREFIX_BYTES = 6

@@ -5,9 +5,9 @@ from typing import Any
 
 from django.http import HttpRequest
 
-from kernel.wire.dialect import Dialect, camel_case
-from kernel.wire.pagination import Page
-from kernel.wire.problems import FieldProblem, Problem
+from kernel.api.dialect import Dialect, camel_case
+from kernel.api.pagination import Page
+from kernel.api.problems import FieldProblem, Problem
 
 # What is wrong with one value; the field's path is put in front.
 FIELD_WORDS = {

@@ -3,9 +3,9 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from kernel.wire.fields import Choice, Currency, Identifier, Text, Timestamp, Whole
-from kernel.wire.problems import FieldProblem, Invalid, Refused
-from kernel.wire.serializers import Query
+from kernel.api.fields import Choice, Currency, Identifier, Text, Timestamp, Whole
+from kernel.api.problems import FieldProblem, Invalid, Refused
+from kernel.api.serializers import Query
 from metering.api.dialect import dialect
 from metering.choices import AgentStatus, Grain, Status
 from metering.selectors.usage import DAY, HOUR, MOST_POINTS, STEPS, ceiling, floor

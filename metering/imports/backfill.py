@@ -4,15 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from kernel.ledger.backfill.adapters import (
-    Account,
-    Adapter,
-    Blocker,
-    Existing,
-    Outcome,
-    UndoStep,
-)
-from kernel.ledger.backfill.columns import (
+from kernel.backfills.adapters import Account, Adapter, Blocker, Existing, Outcome, UndoStep
+from kernel.backfills.columns import (
     Column,
     currency,
     flag,
@@ -26,27 +19,19 @@ from kernel.ledger.backfill.columns import (
     positive_or_zero,
     text,
 )
-from kernel.ledger.backfill.keys import IDENTIFIED, find_existing, key_of, post_unknown
-from kernel.ledger.backfill.rows import Posting, RowRefused
+from kernel.backfills.models import BackfillRun
+from kernel.backfills.outcomes import IDENTIFIED, find_existing, key_of, post_unknown
+from kernel.backfills.rows import Posting, RowRefused
 from kernel.ledger.errors import InvalidValue
-from kernel.ledger.models import BackfillRun
 from kernel.tenants.models import Tenant
 from metering.choices import Outcome as Ending
 from metering.choices import Status
-from metering.history import lookups
-from metering.history.costs import active_sums, costs_from_json, costs_from_text, costs_of
-from metering.history.lives import (
-    LIFE,
-    LONGEST_REASON,
-    check_life,
-    reports_from_json,
-    reports_from_text,
-    steps_from_json,
-    steps_from_text,
-)
+from metering.imports import lookups
+from metering.imports.costs import active_sums, costs_from_json, costs_from_text, costs_of
+from metering.imports.lives import LIFE, LONGEST_REASON, check_life, reports_from_json, reports_from_text, steps_from_json, steps_from_text
+from metering.services.bulk import history_digest, history_line, record_history, take_back_history
 from metering.services.digests import FACTS
-from metering.services.history import history_digest, history_line, record_history, take_back_history
-from metering.services.lives import later_of
+from metering.services.imported_lifecycle import later_of
 from metering.services.naming import named
 
 BOOK, AGENT = "book", "agent "

@@ -6,9 +6,9 @@ from typing import Any
 
 import msgspec
 
-from kernel.ledger.backfill.columns import Invalid, currency, identifier, json_from_json, money_from_json, positive_or_zero
-from kernel.ledger.backfill.rows import RowRefused
-from metering.history.parts import NULL, STAMPS, Part, given_of, many
+from kernel.backfills.columns import Invalid, currency, identifier, json_from_json, money_from_json, positive_or_zero
+from kernel.backfills.rows import RowRefused
+from metering.imports.parts import NULL, STAMPS, Part, given_of, many
 
 FLAT = ("fiat_amount", "fiat_asset_symbol", "is_estimate", "cost_details")
 MAYBE = {**STAMPS, "supersedes": identifier, "inferred_from": identifier, "repricing": identifier}

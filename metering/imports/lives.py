@@ -5,10 +5,10 @@ from typing import Any
 
 import msgspec
 
-from kernel.ledger.backfill.columns import Invalid, json_from_json, one_of, text
-from kernel.ledger.backfill.rows import RowRefused
+from kernel.backfills.columns import Invalid, json_from_json, one_of, text
+from kernel.backfills.rows import RowRefused
 from metering.choices import MOVES, FactPhase, Pricing, Status
-from metering.history.parts import NULL, STAMPS, Part, given_of, many
+from metering.imports.parts import NULL, STAMPS, Part, given_of, many
 
 LONGEST_REASON = 100_000
 # The columns that tell it.

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from kernel.ledger.backfill.columns import Invalid, digest_text, identifier, moment, text
+from kernel.backfills.columns import Invalid, digest_text, identifier, moment, text
 
 STAMPS: Mapping[str, Callable[[str], Any]] = {
     "id": identifier,

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from kernel.ledger.digest_proofs import DigestProof
+from kernel.ledger.integrity.digests import DigestProof
 from metering.services.digests import FACTS, facts_digest
 
 

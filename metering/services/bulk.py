@@ -7,17 +7,17 @@ from uuid import UUID
 import msgspec
 from django.db.models import Exists, OuterRef, Q
 
+from kernel.backfills.selectors import newest
 from kernel.ledger import posting
 from kernel.ledger.constraints import refusals
 from kernel.ledger.errors import IdempotencyConflict, InvalidValue, LedgerError
 from kernel.ledger.idempotency import differing
 from kernel.ledger.identifiers import new_id_text
-from kernel.ledger.selectors import newest
 from metering.choices import MOVES, Status
 from metering.models import Cost, Transaction
-from metering.services.amending import amend, amendment, error_of
+from metering.services.amendments import amend, amendment, error_of
 from metering.services.digests import FACTS, facts_digest
-from metering.services.lives import Later, beginning, came_later, part_of_cost, put_dates
+from metering.services.imported_lifecycle import Later, beginning, came_later, part_of_cost, put_dates
 from metering.services.transactions import NO_OBJECT, RACES
 
 # As the caller gave them; metering_post knows them by these names.
@@ -38,7 +38,7 @@ def history_line(facts: Mapping[str, Any], *, digest: bytes, who: Mapping[str, A
     """A transaction as `metering_post` takes it, encoded.
 
     `facts`: those of record_transactions with all three names, perhaps `id`, and costs with an `id`, which are kept. It is posted as it
-    began; what became of it follows (metering.services.lives.later_of). `who`: tenant_id, actor, request_id.
+    began; what became of it follows (metering.services.imported_lifecycle.later_of). `who`: tenant_id, actor, request_id.
     """
     line = {name: facts[name] for name in GIVEN if name in facts}
     line.update(who)

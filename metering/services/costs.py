@@ -6,7 +6,7 @@ from uuid import UUID
 
 from metering import selectors
 from metering.selectors import Row
-from metering.services.amending import amend_one, amendment
+from metering.services.amendments import amend_one, amendment
 
 
 def add_cost(

@@ -7,7 +7,7 @@ from uuid import UUID
 from metering import selectors
 from metering.choices import FactPhase, Pricing
 from metering.selectors import Row
-from metering.services.amending import amend_one, amendment
+from metering.services.amendments import amend_one, amendment
 from metering.services.pricing import Priced, price_facts
 
 

@@ -9,8 +9,8 @@ from uuid import UUID
 from metering import selectors
 from metering.choices import FactPhase, Outcome, Status
 from metering.selectors import Row
-from metering.services.amending import amend, amend_one, amendment
-from metering.services.facts import described, fact_part
+from metering.services.amendments import amend, amend_one, amendment
+from metering.services.fact_costs import described, fact_part
 
 BATCH = 500
 

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from metering import selectors
 from metering.selectors import Row, repricing
-from metering.services.amending import amend, amendment
+from metering.services.amendments import amend, amendment
 from metering.services.pricing import Priced, model_of, parsed, price_facts
 
 BATCH = 500

@@ -6,11 +6,12 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from kernel.ledger import loop, posting
+from kernel.ledger import posting
 from kernel.ledger.constraints import refusals
 from kernel.ledger.errors import IdempotencyConflict, InvalidValue, LedgerError
 from kernel.ledger.idempotency import differing
 from kernel.ledger.identifiers import new_id
+from kernel.ledger.posting import greenlets
 from metering import selectors
 from metering.selectors import Row
 from metering.services.digests import FACTS, facts_digest
@@ -36,7 +37,7 @@ def record_transaction(*, tenant_id: UUID, actor: str, request_id: str, idempote
     posted = _posting(given, tenant_id=tenant_id, actor=actor, request_id=request_id)
     # Nothing is locked that another posting could wait for, so each is an account of its own.
     outcome = posting.post_one("metering_post", posted, account=posted["id"], races=RACES)
-    [recorded] = loop.reading(lambda: _with_replays([_recorded(posted, outcome, given)], tenant_id=tenant_id))
+    [recorded] = greenlets.reading(lambda: _with_replays([_recorded(posted, outcome, given)], tenant_id=tenant_id))
     if recorded.error is not None:
         raise recorded.error
     return recorded

@@ -8,7 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 LEDGERS = ("billing", "metering", "credits")
-PACKAGES = (*LEDGERS, "kernel", "config")
+PACKAGES = (*LEDGERS, "kernel", "backoffice", "config")
 DRAWERS = {"utils", "util", "helpers", "helper", "common", "core", "misc", "tools", "shared"}
 FUNCTION_LINES = 40
 MODULE_LINES = 400
@@ -21,7 +21,7 @@ SQL_WRITES = ("INSERT INTO ", "UPDATE ", "DELETE FROM ", "TRUNCATE ")
 SQL_TEMPORARY = tuple(f"{write}pg_temp." for write in SQL_WRITES)
 BRANCHES = (ast.If, ast.For, ast.AsyncFor, ast.While, ast.Match)
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
-KERNEL_SERVICES = ("kernel.tenants.services", "kernel.ledger.services", "kernel.ledger.corrections.services")
+KERNEL_SERVICES = ("kernel.tenants.services", "kernel.backfills.services", "kernel.corrections.services")
 DOMAIN = {"services", "selectors", "models", "errors", "choices"}
 
 
@@ -185,7 +185,7 @@ def no_signals(modules: Iterable[Module]) -> list[str]:
 
 def domain_is_silent(modules: Iterable[Module]) -> list[str]:
     """Law 3: what decides about money doesn't know HTTP. Admin pages are mouths, not domain."""
-    spoken = ("django.http", "rest_framework", "drf_spectacular", "kernel.wire")
+    spoken = ("django.http", "rest_framework", "drf_spectacular", "kernel.api")
     return [
         f"{module.name}:{line} imports {name}: raise an error with a code and facts, and let the api's dialect speak."
         for module in modules
@@ -217,9 +217,9 @@ def mouths_are_blind(modules: Iterable[Module]) -> list[str]:
     return [
         f"{module.name}:{line} imports {name}: an api calls services and selectors, it doesn't see models."
         for module in modules
-        if module.parts[1:2] == ["api"] or is_within(module.name, "kernel.wire")
+        if module.parts[1:2] == ["api"] or is_within(module.name, "kernel.api")
         for line, name in module.imports()
         if ("models" in name.split(".")[1:3] and name.split(".")[0] in PACKAGES)
-        or is_within(name, "kernel.ledger.rows")
+        or is_within(name, "kernel.ledger.base_models")
         or name == "django.db.models"
     ]

@@ -3,9 +3,9 @@
 import pytest
 from django.apps import apps
 
-from kernel.ledger.rows import TenantOwned
-from tests.house import source_laws
-from tests.house.source_laws import LEDGERS, PACKAGES, Module, all_modules
+from kernel.ledger.base_models import TenantOwned
+from tests.architecture import source_rules
+from tests.architecture.source_rules import LEDGERS, PACKAGES, Module, all_modules
 
 
 def ledger_models() -> set[str]:
@@ -17,42 +17,42 @@ def told(violations: list[str]) -> str:
 
 
 def test_only_services_write_ledger_rows():
-    violations = source_laws.writes_only_in_services(all_modules(*PACKAGES), ledger_models())
+    violations = source_rules.writes_only_in_services(all_modules(*PACKAGES), ledger_models())
     assert not violations, told(violations)
 
 
 def test_there_are_no_drawers():
-    violations = source_laws.no_drawers(all_modules(*PACKAGES, "tests"))
+    violations = source_rules.no_drawers(all_modules(*PACKAGES, "tests"))
     assert not violations, told(violations)
 
 
 def test_functions_and_modules_are_small():
-    violations = source_laws.sizes(module for module in all_modules(*PACKAGES) if "migrations" not in module.parts)
+    violations = source_rules.sizes(module for module in all_modules(*PACKAGES) if "migrations" not in module.parts)
     assert not violations, told(violations)
 
 
 def test_nothing_prints():
-    violations = source_laws.no_print(all_modules(*PACKAGES))
+    violations = source_rules.no_print(all_modules(*PACKAGES))
     assert not violations, told(violations)
 
 
 def test_nothing_hides_in_signals():
-    violations = source_laws.no_signals(all_modules(*LEDGERS, "kernel"))
+    violations = source_rules.no_signals(all_modules(*LEDGERS, "kernel"))
     assert not violations, told(violations)
 
 
 def test_the_domain_does_not_know_http():
-    violations = source_laws.domain_is_silent(all_modules(*LEDGERS, "kernel"))
+    violations = source_rules.domain_is_silent(all_modules(*LEDGERS, "kernel"))
     assert not violations, told(violations)
 
 
 def test_apis_do_not_see_models():
-    violations = source_laws.mouths_are_blind(all_modules(*LEDGERS, "kernel"))
+    violations = source_rules.mouths_are_blind(all_modules(*LEDGERS, "kernel"))
     assert not violations, told(violations)
 
 
 def test_metering_sees_its_neighbours_services_alone():
-    violations = source_laws.neighbours_by_services(all_modules("metering"))
+    violations = source_rules.neighbours_by_services(all_modules("metering"))
     assert not violations, told(violations)
 
 
@@ -72,12 +72,12 @@ def test_metering_sees_its_neighbours_services_alone():
     ],
 )
 def test_a_write_outside_services_is_found(line):
-    [violation] = source_laws.writes_only_in_services([Module(name="credits.admin", text=line)], {"Entry"})
+    [violation] = source_rules.writes_only_in_services([Module(name="credits.admin", text=line)], {"Entry"})
     assert "credits.services" in violation
 
 
 def test_a_write_from_another_app_is_found():
-    assert source_laws.writes_only_in_services([Module(name="config.demo.book", text="Entry.objects.create()")], {"Entry"})
+    assert source_rules.writes_only_in_services([Module(name="config.local.demo.book", text="Entry.objects.create()")], {"Entry"})
 
 
 @pytest.mark.parametrize(
@@ -85,47 +85,47 @@ def test_a_write_from_another_app_is_found():
     [
         ("credits.services", "Entry.objects.create(amount=1)"),
         ("credits.services.grants", "entry.save()"),
-        ("kernel.ledger.services", "Entry.objects.create(amount=1)"),
-        ("kernel.ledger.backfill.scratch", "cursor.execute('INSERT INTO pg_temp.seen VALUES (1)')"),
+        ("kernel.backfills.services", "Entry.objects.create(amount=1)"),
+        ("kernel.backfills.temp_tables", "cursor.execute('INSERT INTO pg_temp.seen VALUES (1)')"),
         ("credits.admin", "context.update(title='Grants')"),
-        ("config.demo.book", "user.save()"),
+        ("config.local.demo.book", "user.save()"),
     ],
 )
 def test_what_is_allowed_to_write_is_left_alone(name, line):
-    assert source_laws.writes_only_in_services([Module(name=name, text=line)], {"Entry"}) == []
+    assert source_rules.writes_only_in_services([Module(name=name, text=line)], {"Entry"}) == []
 
 
 @pytest.mark.parametrize("name", ["credits.utils", "kernel.common.money", "billing.helpers"])
 def test_a_drawer_is_found(name):
-    assert source_laws.no_drawers([Module(name=name, text="")])
+    assert source_rules.no_drawers([Module(name=name, text="")])
 
 
 def test_a_long_function_is_found():
     text = "def long():\n" + "    a = 1\n" * 40
-    assert "41 lines" in source_laws.sizes([Module(name="credits.services", text=text)])[0]
+    assert "41 lines" in source_rules.sizes([Module(name="credits.services", text=text)])[0]
 
 
 def test_a_long_module_is_found():
-    assert "401 lines" in source_laws.sizes([Module(name="credits.services", text="a = 1\n" * 401)])[0]
+    assert "401 lines" in source_rules.sizes([Module(name="credits.services", text="a = 1\n" * 401)])[0]
 
 
 def test_deep_nesting_is_found():
     text = "def deep():\n    for a in b:\n        if a:\n            while a:\n                a = 0\n"
-    assert "3 deep" in source_laws.sizes([Module(name="credits.services", text=text)])[0]
+    assert "3 deep" in source_rules.sizes([Module(name="credits.services", text=text)])[0]
 
 
 def test_a_chain_of_elifs_is_not_deep():
     text = "def flat():\n    if a:\n        pass\n    elif b:\n        pass\n    elif c:\n        if d:\n            pass\n"
-    assert source_laws.sizes([Module(name="credits.services", text=text)]) == []
+    assert source_rules.sizes([Module(name="credits.services", text=text)]) == []
 
 
 def test_a_print_is_found():
-    assert source_laws.no_print([Module(name="credits.services", text="print(1)")])
+    assert source_rules.no_print([Module(name="credits.services", text="print(1)")])
 
 
 @pytest.mark.parametrize("line", ["from django.db.models.signals import post_save", "from django.dispatch import receiver"])
 def test_a_signal_is_found(line):
-    assert source_laws.no_signals([Module(name="credits.models", text=line)])
+    assert source_rules.no_signals([Module(name="credits.models", text=line)])
 
 
 @pytest.mark.parametrize(
@@ -133,28 +133,28 @@ def test_a_signal_is_found(line):
     [
         ("credits.services", "from django.http import HttpResponse"),
         ("credits.services.grants", "import rest_framework.serializers"),
-        ("credits.errors", "from kernel.wire import problems"),
+        ("credits.errors", "from kernel.api import problems"),
         ("kernel.ledger.posting", "from django.http import JsonResponse"),
         ("kernel.tenants.services", "from drf_spectacular.utils import extend_schema"),
     ],
 )
 def test_a_domain_that_speaks_http_is_found(name, line):
-    assert source_laws.domain_is_silent([Module(name=name, text=line)])
+    assert source_rules.domain_is_silent([Module(name=name, text=line)])
 
 
 def test_an_api_and_an_admin_may_speak_http():
     text = "from django.http import HttpResponse"
-    assert source_laws.domain_is_silent([Module(name="credits.api.views", text=text), Module(name="kernel.ledger.admin", text=text)]) == []
+    assert source_rules.domain_is_silent([Module(name="credits.api.views", text=text), Module(name="kernel.ledger.admin", text=text)]) == []
 
 
 @pytest.mark.parametrize("line", ["from billing.models import Entry", "from billing import models", "import credits.selectors"])
 def test_a_neighbours_inside_is_found(line):
-    assert source_laws.neighbours_by_services([Module(name="metering.services", text=line)])
+    assert source_rules.neighbours_by_services([Module(name="metering.services", text=line)])
 
 
 def test_a_neighbours_services_are_open():
     text = "from billing.services import record_transaction\nfrom credits import services as credits_services"
-    assert source_laws.neighbours_by_services([Module(name="metering.services", text=text)]) == []
+    assert source_rules.neighbours_by_services([Module(name="metering.services", text=text)]) == []
 
 
 @pytest.mark.parametrize(
@@ -163,14 +163,14 @@ def test_a_neighbours_services_are_open():
         "from credits.models import Grant",
         "from credits import models",
         "from kernel.tenants.models import Tenant",
-        "from kernel.ledger.rows import LedgerRow",
+        "from kernel.ledger.base_models import LedgerRow",
     ],
 )
-@pytest.mark.parametrize("name", ["credits.api.views", "kernel.wire.views"])
+@pytest.mark.parametrize("name", ["credits.api.views", "kernel.api.views"])
 def test_an_api_that_sees_models_is_found(name, line):
-    assert source_laws.mouths_are_blind([Module(name=name, text=line)])
+    assert source_rules.mouths_are_blind([Module(name=name, text=line)])
 
 
 def test_an_api_may_see_services():
     text = "from credits import selectors, services"
-    assert source_laws.mouths_are_blind([Module(name="credits.api.views", text=text)]) == []
+    assert source_rules.mouths_are_blind([Module(name="credits.api.views", text=text)]) == []

@@ -7,10 +7,10 @@ import pytest
 from django.apps import apps
 from django.db import connection, models
 
+from kernel.ledger.base_models import LedgerRow, TenantOwned
 from kernel.ledger.constraints import known_constraints
-from kernel.ledger.rows import LedgerRow, TenantOwned
-from tests.house import table_laws
-from tests.house.source_laws import LEDGERS
+from tests.architecture import table_rules
+from tests.architecture.source_rules import LEDGERS
 
 pytestmark = pytest.mark.django_db
 
@@ -50,18 +50,18 @@ def test_every_model_of_a_ledger_with_a_tenant_is_tenant_owned():
 
 
 def test_every_key_is_the_tenants():
-    violations = [violation for table in tenant_tables() for violation in table_laws.primary_key(table)]
+    violations = [violation for table in tenant_tables() for violation in table_rules.primary_key(table)]
     assert not violations, told(violations)
 
 
 def test_every_unique_begins_with_the_tenant():
-    violations = [violation for table in tenant_tables() for violation in table_laws.unique_begins_with_tenant(table)]
+    violations = [violation for table in tenant_tables() for violation in table_rules.unique_begins_with_tenant(table)]
     assert not violations, told(violations)
 
 
 def test_every_table_of_a_ledger_has_first_statistics():
     tables = [model._meta.db_table for model in tenant_owned() if model._meta.app_label in LEDGERS]
-    violations = [violation for table in tables for violation in table_laws.planner_knows_first(table)]
+    violations = [violation for table in tables for violation in table_rules.planner_knows_first(table)]
     assert tables
     assert not violations, told(violations)
 
@@ -70,7 +70,7 @@ def test_every_reference_stays_in_its_tenant():
     violations = [
         violation
         for model in tenant_owned()
-        for violation in table_laws.references_stay_in_tenant(
+        for violation in table_rules.references_stay_in_tenant(
             model._meta.db_table, tenant_tables(), [field.column for field in foreign_keys(model)]
         )
     ]
@@ -88,19 +88,19 @@ def test_every_foreign_key_protects():
 
 
 def test_every_fact_is_append_only():
-    changeable = table_laws.changeable_columns()
+    changeable = table_rules.changeable_columns()
     violations = [
         violation
         for model in tenant_owned()
         if issubclass(model, LedgerRow) or (model._meta.app_label, model._meta.model_name) in changeable
-        for violation in table_laws.append_only(model._meta.db_table, changeable.get((model._meta.app_label, model._meta.model_name)))
+        for violation in table_rules.append_only(model._meta.db_table, changeable.get((model._meta.app_label, model._meta.model_name)))
     ]
     assert not violations, told(violations)
 
 
 def test_every_constraint_has_an_error():
     known = all_known_constraints()
-    violations = [violation for table in tenant_tables() for violation in table_laws.refusals_are_known(table, known)]
+    violations = [violation for table in tenant_tables() for violation in table_rules.refusals_are_known(table, known)]
     assert not violations, told(violations)
 
 
@@ -122,31 +122,31 @@ def bad_table():
 
 
 def test_a_key_without_the_tenant_is_found(bad_table):
-    assert "TenantKey" in table_laws.primary_key(bad_table)[0]
-    assert table_laws.primary_key("house_good") == []
+    assert "TenantKey" in table_rules.primary_key(bad_table)[0]
+    assert table_rules.primary_key("house_good") == []
 
 
 def test_a_unique_without_the_tenant_is_found(bad_table):
-    assert len(table_laws.unique_begins_with_tenant(bad_table)) == 2
+    assert len(table_rules.unique_begins_with_tenant(bad_table)) == 2
 
 
 def test_a_table_that_the_planner_knows_nothing_of_is_found(bad_table):
     with connection.cursor() as cursor:
         cursor.execute("SELECT current_setting('server_version_num')::int >= 180000")
         can_be_told = cursor.fetchone()[0]
-    assert len(table_laws.planner_knows_first(bad_table)) == (1 if can_be_told else 0)
+    assert len(table_rules.planner_knows_first(bad_table)) == (1 if can_be_told else 0)
 
 
 def test_a_reference_out_of_the_tenant_is_found(bad_table):
-    cascades, single, missing = table_laws.references_stay_in_tenant(bad_table, {"house_good"}, ["good_id", "other_id"])
+    cascades, single, missing = table_rules.references_stay_in_tenant(bad_table, {"house_good"}, ["good_id", "other_id"])
     assert "only ever protect" in cascades
     assert "TenantForeignKey" in single
     assert "other_id has no foreign key" in missing
 
 
 def test_a_fact_that_nothing_holds_is_found(bad_table):
-    assert len(table_laws.append_only(bad_table, None)) == 1
-    assert len(table_laws.append_only(bad_table, set())) == 3
+    assert len(table_rules.append_only(bad_table, None)) == 1
+    assert len(table_rules.append_only(bad_table, set())) == 3
 
 
 def test_a_column_that_the_trigger_does_not_watch_is_found(bad_table):
@@ -158,9 +158,9 @@ def test_a_column_that_the_trigger_does_not_watch_is_found(bad_table):
             CREATE TRIGGER t BEFORE TRUNCATE ON house_bad FOR EACH STATEMENT EXECUTE FUNCTION ledger_append_only();
             """
         )
-    [violation] = table_laws.append_only(bad_table, {"note", "other_id"})
+    [violation] = table_rules.append_only(bad_table, {"note", "other_id"})
     assert "['code', 'good_id']" in violation
-    assert table_laws.append_only(bad_table, {"note", "other_id", "code", "good_id"}) == []
+    assert table_rules.append_only(bad_table, {"note", "other_id", "code", "good_id"}) == []
 
 
 def test_a_trigger_that_is_switched_off_is_found(bad_table):
@@ -171,11 +171,11 @@ def test_a_trigger_that_is_switched_off_is_found(bad_table):
             ALTER TABLE house_bad DISABLE TRIGGER d
             """
         )
-    assert len(table_laws.append_only(bad_table, set())) == 3
+    assert len(table_rules.append_only(bad_table, set())) == 3
 
 
 def test_a_constraint_without_an_error_is_found(bad_table):
-    first, second = table_laws.refusals_are_known(bad_table, set())
+    first, second = table_rules.refusals_are_known(bad_table, set())
     assert "house_bad_code_key" in first
     assert "house_bad_note_check" in second
-    assert table_laws.refusals_are_known(bad_table, {"house_bad_code_key", "house_bad_note_check"}) == []
+    assert table_rules.refusals_are_known(bad_table, {"house_bad_code_key", "house_bad_note_check"}) == []

@@ -6,7 +6,7 @@ from io import StringIO
 import pytest
 from django.core.management import call_command
 
-from kernel.ledger.models import BackfillRun
+from kernel.backfills.models import BackfillRun
 from tests.factories import TenantFactory
 
 

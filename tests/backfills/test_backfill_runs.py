@@ -5,7 +5,7 @@ import json
 import pytest
 from django.core.management import CommandError
 
-from kernel.ledger.models import BackfillRun
+from kernel.backfills.models import BackfillRun
 from tests.factories import TenantFactory
 
 pytestmark = pytest.mark.django_db

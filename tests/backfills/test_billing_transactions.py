@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from billing import services
 from billing.models import Transaction, TransactionType, Wallet
-from kernel.ledger.models import BackfillReject, BackfillRun
+from kernel.backfills.models import BackfillReject, BackfillRun
 from tests.factories import TenantFactory
 
 pytestmark = pytest.mark.django_db

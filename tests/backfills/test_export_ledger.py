@@ -14,19 +14,19 @@ from django.core.management import CommandError, call_command
 from django.db.models import Model
 from django.utils import timezone
 
+from backoffice.exports.registry import EXPORTS
+from backoffice.integrity import LEDGERS, searches
 from billing import services as billing
 from billing.models import DailyTotal, Transaction, TransactionType, Wallet
-from config.books.exports import EXPORTS
-from config.books.proving import LEDGERS, searches
 from credits import services as credits
 from credits.models import Consumption, CreditTransaction, Grant, RecurringGrant
+from kernel.ledger.base_models import TenantOwned
 from kernel.ledger.identifiers import new_id
-from kernel.ledger.rows import TenantOwned
 from metering.models import Agent, Cost, Fact, Rollup, Service, StatusChange, Trace
 from metering.models import Transaction as Metered
 from metering.services.agents import create_agent
 from metering.services.costs import add_cost
-from metering.services.facts import add_facts
+from metering.services.fact_costs import add_facts
 from metering.services.lifecycle import (
     authorize_transaction,
     cancel_transaction,
@@ -386,8 +386,8 @@ FOR_THE_RECORD = {
     "corrections_comment": "a part of its request",
     "corrections_statechange": "a part of its request",
     "corrections_threshold": "a setting of the back office",
-    "ledger_backfill_run": "how the old book came about",
-    "ledger_backfill_reject": "a part of its run",
+    "backfills_run": "how the old book came about",
+    "backfills_reject": "a part of its run",
 }
 
 

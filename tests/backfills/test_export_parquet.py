@@ -9,10 +9,10 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 from django.core.management import CommandError, call_command
+from kernel.ledger.exports.tables.writing import PARQUET, Export, Field, Kind, write_export
 
-from config.books.exports import EXPORTS
-from kernel.ledger import exporting
-from kernel.ledger.exporting import PARQUET, Export, Field, Kind, write_export
+from backoffice.exports.registry import EXPORTS
+from kernel.ledger.exports.tables import writing
 from tests.backfills.test_export_ledger import TRIPS
 from tests.backfills.test_exports_for_the_record import fill_corrections, fill_holds, fill_settings
 
@@ -106,8 +106,8 @@ def test_a_large_book_is_written_in_groups_and_never_gathered(tmp_path, rows, le
     assert (count, kept.metadata.num_rows) == (rows, rows)
     sizes = [kept.metadata.row_group(number).num_rows for number in range(kept.metadata.num_row_groups)]
     assert len(sizes) == groups if letters == 10 else len(sizes) >= 2
-    assert max(sizes) <= exporting.GROUP_ROWS
-    assert max(held) < exporting.GROUP_BYTES + exporting.CHUNK * (letters + 100)
+    assert max(sizes) <= writing.GROUP_ROWS
+    assert max(held) < writing.GROUP_BYTES + writing.CHUNK * (letters + 100)
     assert kept.read().column("number").to_pylist() == list(range(1, rows + 1))
 
 

@@ -11,12 +11,12 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.utils import timezone
 
+from backoffice.exports.registry import EXPORTS
 from billing import services as billing
-from config.books.exports import EXPORTS
 from credits import services as credits
 from credits.models import Hold, HoldEntry, HoldLine
-from kernel.ledger.corrections import services as corrections
-from kernel.ledger.rows import TenantOwned
+from kernel.corrections import services as corrections
+from kernel.ledger.base_models import TenantOwned
 from metering.services.agents import create_agent
 from metering.services.policies import set_policy
 from metering.services.prices import set_price
@@ -142,7 +142,7 @@ def test_a_correction_is_told_with_its_evidence_and_what_was_said(taken_out):
 def test_all_books_are_of_one_moment(tenant, who, tmp_path, monkeypatch):
     """What is posted while the first file is written is in none of them."""
     billing.record_transaction(**who, amount=Decimal(1), type="topup", reference_id="before")
-    from config.books.management.commands import export_ledger
+    from backoffice.management.commands import export_ledger
 
     write, books = export_ledger.write_export, []
 
@@ -197,7 +197,7 @@ def test_the_files_name_says_the_format_and_what_fails_leaves_no_file(tenant, tm
     )
     call_command("export_ledger", "acme", "credit-grants", "--output", str(path))
     assert json.loads(path.read_text())["amount"] == "1"
-    from config.books.management.commands import export_ledger
+    from backoffice.management.commands import export_ledger
 
     def stopped(*args, file, **more):
         file.write(b"half")

@@ -3,8 +3,8 @@
 import pytest
 from django.db import connection
 
-from kernel.ledger.backfill import command as engine
-from kernel.ledger.models import BackfillRun
+from kernel.backfills import command as engine
+from kernel.backfills.models import BackfillRun
 from tests.rows_read import rows_read
 
 pytestmark = pytest.mark.django_db(transaction=True)

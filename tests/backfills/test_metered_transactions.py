@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 from django.core.management import CommandError
 
-from kernel.ledger.models import BackfillReject, BackfillRun
+from kernel.backfills.models import BackfillReject, BackfillRun
 from metering.models import Cost, Rollup, Transaction
 from metering.services.costs import add_cost
 from metering.services.transactions import record_transaction

@@ -5,12 +5,12 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
 from django.urls import reverse
 
-from kernel.ledger.models import BackfillRun
+from kernel.backfills.models import BackfillRun
 
 pytestmark = pytest.mark.django_db
 COMMAND = "backfill_billing_transactions"
 ROW = {"reference_id": "r1", "type": "topup", "amount": "10", "occurred_at": "2026-01-01T00:00:00Z"}
-LIST = "admin:ledger_backfillrun_changelist"
+LIST = "admin:backfills_backfillrun_changelist"
 
 
 @pytest.fixture
@@ -52,5 +52,5 @@ def test_who_may_only_look_changes_nothing(client, staff, run):
 
 def test_a_runs_page_shows_what_the_book_did_not_take(client, staff, bring, write):
     run = bring(COMMAND, write([ROW, ROW | {"amount": "x"}]))
-    page = client.get(reverse("admin:ledger_backfillrun_change", args=[run.pk])).content.decode()
+    page = client.get(reverse("admin:backfills_backfillrun_change", args=[run.pk])).content.decode()
     assert "must be a plain decimal" in page

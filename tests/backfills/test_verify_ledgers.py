@@ -7,8 +7,8 @@ from decimal import Decimal
 import pytest
 from django.db import connection
 
+from backoffice.integrity import LEDGERS, searches
 from billing import services as billing
-from config.books.proving import LEDGERS, searches
 from credits import services as credits
 from metering.services.costs import add_cost
 from metering.services.lifecycle import complete_transaction

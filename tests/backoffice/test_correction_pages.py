@@ -9,8 +9,8 @@ from django.test import Client
 
 from billing import services as billing
 from billing.models import Transaction, Wallet
-from kernel.ledger.corrections import services
-from kernel.ledger.corrections.models import CorrectionEvidence, CorrectionRequest
+from kernel.corrections import services
+from kernel.corrections.models import CorrectionEvidence, CorrectionRequest
 from tests.factories import TenantFactory
 
 ASK = "/admin/corrections/correctionrequest/ask/"

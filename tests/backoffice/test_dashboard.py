@@ -10,13 +10,13 @@ from django.core.cache import cache
 from django.db import connection
 from django.test import Client
 
+from backoffice import credit_days
+from backoffice.integrity_runs import remember_check
+from backoffice.models import ClosedDay, CreditDay
 from billing import services as billing
-from config.desk import credit_days
-from config.desk.checks_kept import remember_check
-from config.desk.models import ClosedDay, CreditDay
 from credits import services as credits
-from kernel.ledger.corrections import services as corrections
-from kernel.ledger.corrections.services import Wish
+from kernel.corrections import services as corrections
+from kernel.corrections.services import Wish
 from kernel.tenants.models import StaffProfile, StaffTenant
 from metering.services.costs import add_cost
 from metering.services.transactions import record_transaction

@@ -12,15 +12,15 @@ from django.contrib.auth.models import Group
 from django.test import Client
 from django.utils import timezone
 
+from backoffice.exports import jobs
+from backoffice.exports.spreadsheets import cell, csv_lines, harmless, is_exact_in_excel, write_excel
+from backoffice.models import Export, SavedFilter
 from billing import services as billing
-from config.desk import exporting
-from config.desk.models import Export, SavedFilter
-from config.desk.sheets import cell, csv_lines, harmless, is_exact_in_excel, write_excel
 from kernel.tenants.models import StaffProfile, StaffTenant
 from tests.factories import TenantFactory
 
 LIST = "/admin/billing/transaction/"
-START = "/admin/desk/export/start/"
+START = "/admin/backoffice/export/start/"
 
 
 @pytest.fixture
@@ -156,7 +156,7 @@ def test_who_may_not_see_a_list_can_not_export_it(reader):
 @pytest.mark.django_db(transaction=True)
 def test_a_long_workbook_is_written_behind_a_progress_page(tenant, reader, viewer, monkeypatch, settings, tmp_path):
     settings.EXPORT_FOLDER = tmp_path
-    monkeypatch.setattr(exporting, "MOST_AT_ONCE", 2)
+    monkeypatch.setattr(jobs, "MOST_AT_ONCE", 2)
     for number in range(5):
         charge(tenant, "1", str(number))
     response = take(reader, "?window=all", format="xlsx")
@@ -168,14 +168,14 @@ def test_a_long_workbook_is_written_behind_a_progress_page(tenant, reader, viewe
     export = Export.objects.get()
     assert (export.state, export.rows) == (Export.State.READY, 5)
     page = reader.get(response["Location"]).content.decode()
-    file = f"/admin/desk/export/{export.id}/file/"
+    file = f"/admin/backoffice/export/{export.id}/file/"
     assert file in page
     assert b"".join(reader.get(file).streaming_content).startswith(b"PK")
 
 
 def test_an_export_that_died_says_so_and_offers_a_way_on(reader, viewer):
     export = Export.objects.create(user=viewer, title="x", source=LIST, format="xlsx", moved_at=timezone.now() - timedelta(hours=1))
-    page = reader.get(f"/admin/desk/export/{export.id}/progress/").content.decode()
+    page = reader.get(f"/admin/backoffice/export/{export.id}/progress/").content.decode()
     assert "Start again" in page
     assert "http-equiv" not in page
 
@@ -183,24 +183,24 @@ def test_an_export_that_died_says_so_and_offers_a_way_on(reader, viewer):
 def test_nobody_fetches_another_ones_export(reader, boss):
     export = Export.objects.create(user=boss, title="x", source=LIST, format="xlsx", state=Export.State.READY)
     for page in ("progress", "file"):
-        assert reader.get(f"/admin/desk/export/{export.id}/{page}/").status_code == 404
+        assert reader.get(f"/admin/backoffice/export/{export.id}/{page}/").status_code == 404
 
 
 def test_a_view_is_saved_found_again_and_forgotten(reader, tenant):
     address = f"{LIST}?direction=debit&window=7"
-    reader.post("/admin/desk/savedfilter/save/", {"from": address, "name": "Debits of the week"})
+    reader.post("/admin/backoffice/savedfilter/save/", {"from": address, "name": "Debits of the week"})
     saved = SavedFilter.objects.get()
     page = reader.get(LIST).content.decode()
     assert "Debits of the week" in page
     assert "?direction=debit&amp;window=7" in page
-    reader.post(f"/admin/desk/savedfilter/{saved.id}/forget/")
+    reader.post(f"/admin/backoffice/savedfilter/{saved.id}/forget/")
     assert not SavedFilter.objects.exists()
 
 
 def test_ones_own_zone_is_ones_own_to_choose(reader, tenant):
     charge(tenant, "1", "a")
-    assert "There is no such zone" in reader.post("/admin/desk/profile/", {"time_zone": "Mars/Olympus"}).content.decode()
-    assert reader.post("/admin/desk/profile/", {"time_zone": "Asia/Tokyo"}).status_code == 302
+    assert "There is no such zone" in reader.post("/admin/backoffice/profile/", {"time_zone": "Mars/Olympus"}).content.decode()
+    assert reader.post("/admin/backoffice/profile/", {"time_zone": "Asia/Tokyo"}).status_code == 302
     html = reader.get(LIST).content.decode()
     assert " JST</time>" in html
     assert "+00:00" in html

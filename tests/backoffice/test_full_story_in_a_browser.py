@@ -10,7 +10,7 @@ from billing import services as billing
 from billing.models import Wallet
 from credits import services as credits
 from credits.models import Grant
-from tests.config.people import PASSWORD, employ
+from tests.backoffice.people import PASSWORD, employ
 from tests.factories import TenantFactory
 
 WHO = {"actor": "command:test", "request_id": "test"}
@@ -130,9 +130,9 @@ def test_every_kind_of_page_loads_without_a_complaint(enter, book, scheme):
         f"/admin/billing/wallet/{wallet.id}/change/",
         f"/admin/credits/grant/{grant.id}/change/",
         "/admin/corrections/correctionrequest/?box=mine",
-        "/admin/keeping/new-key/",
-        "/admin/desk/profile/",
-        "/admin/desk/change/",
+        "/admin/settings/new-key/",
+        "/admin/backoffice/profile/",
+        "/admin/backoffice/change/",
     ):
         page.goto(path)
         page.wait_for_load_state("networkidle")

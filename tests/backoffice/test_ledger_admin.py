@@ -11,10 +11,10 @@ from django.db import connection, models
 from django.test.utils import isolate_apps
 from django.urls import include, path
 
-from config.office import OfficeSite
+from backoffice.site import OfficeSite
 from kernel.ledger.admin import LedgerAdmin, paging
+from kernel.ledger.base_models import LedgerRow
 from kernel.ledger.money import MoneyField, grouped
-from kernel.ledger.rows import LedgerRow
 from tests.factories import TenantFactory
 
 with isolate_apps("kernel.ledger"):

@@ -10,7 +10,7 @@ from credits import services as credits
 from credits.models import CreditTransaction
 from metering.services.costs import add_cost
 from metering.services.transactions import record_transaction
-from tests.config.people import employ, sit_down
+from tests.backoffice.people import employ, sit_down
 from tests.factories import IssuedKeyFactory, TenantFactory
 
 pytestmark = pytest.mark.django_db

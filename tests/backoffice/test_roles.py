@@ -8,23 +8,23 @@ from django.contrib import admin
 from django.contrib.auth.models import Group
 from django.db import DatabaseError, models, transaction
 
+from backoffice.settings.registry import SETTINGS
 from billing import services as billing
 from billing.models import Transaction as BillingTransaction
-from config.keeping.settings_kept import SETTINGS
 from credits import services as credits
-from kernel.ledger.corrections import services as corrections
-from kernel.ledger.corrections.kinds import kinds_for
-from kernel.ledger.corrections.models import CorrectionComment, CorrectionRequest
-from kernel.ledger.corrections.services import Wish
-from kernel.ledger.rows import LedgerRow
+from kernel.corrections import services as corrections
+from kernel.corrections.kinds import kinds_for
+from kernel.corrections.models import CorrectionComment, CorrectionRequest
+from kernel.corrections.services import Wish
+from kernel.ledger.base_models import LedgerRow
 from kernel.tenants.models import StaffProfile, StaffTenant
 from kernel.tenants.roles import ROLES
 from metering.services.transactions import record_transaction
-from tests.config.people import employ, sit_down
+from tests.backoffice.people import employ, sit_down
 from tests.factories import IssuedKeyFactory, TenantFactory
 
 pytestmark = pytest.mark.django_db
-OURS = ("tenants", "ledger", "corrections", "desk", "billing", "metering", "credits")
+OURS = ("tenants", "backfills", "corrections", "backoffice", "billing", "metering", "credits")
 MODELS = [model for app in OURS for model in apps.get_app_config(app).get_models()]
 EVERYBODY = [*ROLES, "nobody"]
 ASK = "/admin/corrections/correctionrequest/ask/"
@@ -170,7 +170,7 @@ def row_for(setting, book):
 def test_only_operators_change_settings(seat, book, role, code):
     client = seat(role)
     setting = SETTINGS[code]
-    address = f"/admin/keeping/{code}/" + (f"?row={row_for(setting, book)}" if setting.needs_row else "")
+    address = f"/admin/settings/{code}/" + (f"?row={row_for(setting, book)}" if setting.needs_row else "")
     shown, sent = client.get(address).status_code, client.post(address, {"direction": "nonsense"}).status_code
     if role != "operator":
         assert (shown, sent) == (403, 403)
@@ -185,7 +185,7 @@ def test_every_role_exports_what_it_sees(seat, book, role):
     client = seat(role)
     for page in ("billing/transaction", "credits/grant", "metering/cost", "tenants/tenant"):
         for format in ("csv", "xlsx"):
-            response = client.get("/admin/desk/export/start/", {"from": f"/admin/{page}/", "format": format})
+            response = client.get("/admin/backoffice/export/start/", {"from": f"/admin/{page}/", "format": format})
             assert response.status_code == (403 if role == "nobody" else 200)
             b"".join(response.streaming_content) if response.streaming else None
 
@@ -230,7 +230,7 @@ def test_no_search_finds_who_is_limited_a_foreign_row(limited, foreign):
 
 def test_no_export_gives_who_is_limited_a_foreign_row(limited, foreign):
     for page in ("billing/transaction/?window=all", "credits/grant/?window=all", "tenants/tenant/", "tenants/apikey/"):
-        response = limited.get("/admin/desk/export/start/", {"from": f"/admin/{page}", "format": "csv"})
+        response = limited.get("/admin/backoffice/export/start/", {"from": f"/admin/{page}", "format": "csv"})
         assert "Foreign" not in b"".join(response.streaming_content).decode()
 
 
@@ -259,15 +259,15 @@ def test_a_debit_is_not_moved_to_a_foreign_grant(limited, book, foreign):
 
 @pytest.mark.parametrize("code", sorted(code for code, setting in SETTINGS.items() if setting.needs_row and code != "end-price"))
 def test_no_setting_of_a_foreign_row_is_changed(limited, foreign, code):
-    address = f"/admin/keeping/{code}/?row={row_for(SETTINGS[code], foreign)}"
+    address = f"/admin/settings/{code}/?row={row_for(SETTINGS[code], foreign)}"
     assert (limited.get(address).status_code, limited.post(address, {"name": "x"}).status_code) == (404, 404)
 
 
 @pytest.mark.parametrize("code", ["new-key", "type", "billing-policy", "metering-policy", "price", "threshold"])
 def test_nothing_is_made_for_a_foreign_tenant(limited, foreign, code):
-    page = limited.get(f"/admin/keeping/{code}/").content.decode()
+    page = limited.get(f"/admin/settings/{code}/").content.decode()
     assert "Foreign" not in page
-    response = limited.post(f"/admin/keeping/{code}/", {"tenant": str(foreign.tenant.id), "name": "x", "code": "x"})
+    response = limited.post(f"/admin/settings/{code}/", {"tenant": str(foreign.tenant.id), "name": "x", "code": "x"})
     assert "Select a valid choice" in response.content.decode()
 
 

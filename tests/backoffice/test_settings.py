@@ -7,15 +7,15 @@ import pytest
 from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
+from backoffice.models import Change
 from billing import services as billing
 from billing.models import Policy, TransactionType, Wallet
-from config.desk.models import Change
-from kernel.ledger.corrections.models import CorrectionThreshold
+from kernel.corrections.models import CorrectionThreshold
 from kernel.tenants.models import ApiKey, Tenant
 from kernel.tenants.services import authenticate
 from metering.models import Policy as MeteringPolicy
 from metering.models import Price
-from tests.config.people import employ, sit_down
+from tests.backoffice.people import employ, sit_down
 from tests.factories import IssuedKeyFactory, TenantFactory
 
 pytestmark = pytest.mark.django_db
@@ -37,7 +37,7 @@ def tenant():
 
 
 def keep(desk, setting, /, row=None, **facts):
-    return desk.post(f"/admin/keeping/{setting}/" + (f"?row={row}" if row else ""), facts)
+    return desk.post(f"/admin/settings/{setting}/" + (f"?row={row}" if row else ""), facts)
 
 
 def changes(table):
@@ -77,14 +77,14 @@ def test_a_keys_secret_is_shown_once_and_works(desk, tenant):
     assert "no-store" in response["Cache-Control"]
     secret = token.rsplit("_", 1)[1]
     key = ApiKey.objects.get()
-    for page in (f"/admin/tenants/apikey/{key.id}/change/", "/admin/tenants/apikey/", "/admin/desk/change/"):
+    for page in (f"/admin/tenants/apikey/{key.id}/change/", "/admin/tenants/apikey/", "/admin/backoffice/change/"):
         assert secret not in desk.get(page).content.decode()
     assert "secret_digest" not in changes("tenants_apikey")[0].after
 
 
 def test_a_key_is_revoked_under_the_operators_name(desk, tenant, operator):
     key = IssuedKeyFactory(tenant=tenant).key
-    assert "Revoke now" in desk.get(f"/admin/keeping/revoke-key/?row={key.id}").content.decode()
+    assert "Revoke now" in desk.get(f"/admin/settings/revoke-key/?row={key.id}").content.decode()
     keep(desk, "revoke-key", row=key.id)
     key.refresh_from_db()
     assert key.revoked_at is not None
@@ -152,7 +152,9 @@ def test_using_a_key_is_no_change_of_it(tenant):
     assert Change.objects.count() == before
 
 
-@pytest.mark.parametrize("statement", ["UPDATE desk_change SET actor = 'x'", "DELETE FROM desk_change", "TRUNCATE desk_change"])
+@pytest.mark.parametrize(
+    "statement", ["UPDATE backoffice_change SET actor = 'x'", "DELETE FROM backoffice_change", "TRUNCATE backoffice_change"]
+)
 def test_the_history_itself_can_not_be_changed(tenant, statement):
     with pytest.raises(DatabaseError, match="append-only"), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(statement)
@@ -164,6 +166,6 @@ def test_passwords_of_staff_are_not_in_the_history(operator):
     assert change.after["username"] == "olga"
 
 
-@pytest.mark.parametrize("address", ["/admin/keeping/nothing/", "/admin/keeping/tenant/", "/admin/keeping/tenant/?row=x"])
+@pytest.mark.parametrize("address", ["/admin/settings/nothing/", "/admin/settings/tenant/", "/admin/settings/tenant/?row=x"])
 def test_an_address_that_makes_no_sense_is_not_found(desk, address):
     assert desk.get(address).status_code == 404

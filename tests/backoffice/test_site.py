@@ -6,13 +6,13 @@ import pytest
 from django.apps import apps
 from django.contrib import admin
 
-from config import office as office_site
+from backoffice import site as office_site
 from kernel.tenants import services
 from kernel.tenants.admin import ReadOnly
 from kernel.tenants.models import ApiKey, Tenant
 from tests.factories import IssuedKeyFactory, TenantFactory
 
-OURS = ("tenants", "ledger", "corrections", "desk", "billing", "metering", "credits")
+OURS = ("tenants", "backfills", "corrections", "backoffice", "billing", "metering", "credits")
 MODELS = [model for app in OURS for model in apps.get_app_config(app).get_models()]
 
 

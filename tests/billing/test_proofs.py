@@ -3,7 +3,7 @@
 import pytest
 from django.db import connection
 
-from billing.proofs import PROOFS, find_faults
+from billing.integrity.checks import PROOFS, find_faults
 from tests.billing.conftest import TRANSACTIONS
 
 pytestmark = pytest.mark.django_db

@@ -10,8 +10,9 @@ from unittest.mock import ANY
 
 import pytest
 
-from billing import services, statements
+from billing import services
 from billing.models import Transaction
+from billing.selectors import statements
 
 pytestmark = pytest.mark.django_db
 STATEMENT = "/v1/billing/wallet/statement"

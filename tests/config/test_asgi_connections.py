@@ -15,10 +15,10 @@ from django.http import HttpResponse, StreamingHttpResponse
 from django.test import Client
 
 from billing import services as billing
-from billing import statements
 from billing.models import Transaction
+from billing.selectors import statements as billing_statements
 from config import asgi
-from kernel.ledger import posting
+from kernel.ledger.posting import statements
 from metering.models import Transaction as Metered
 from tests.asgi import Call
 from tests.factories import IssuedKeyFactory
@@ -272,7 +272,7 @@ def statement(issued, monkeypatch):
     ]
     who = {"tenant_id": issued.key.tenant.id, "actor": "command:test", "request_id": "test"}
     billing.record_transactions(**who, transactions=entries)
-    writing, told = statements.csv_text, SimpleNamespace(lines=0, has_ended=threading.Event())
+    writing, told = billing_statements.csv_text, SimpleNamespace(lines=0, has_ended=threading.Event())
 
     def counted(statement):
         try:
@@ -282,7 +282,7 @@ def statement(issued, monkeypatch):
         finally:
             told.has_ended.set()
 
-    monkeypatch.setattr(statements, "csv_text", counted)
+    monkeypatch.setattr(billing_statements, "csv_text", counted)
     return told
 
 
@@ -355,7 +355,7 @@ def test_while_a_reader_is_slow_others_are_served(served, call, statement):
 
 def test_the_service_says_when_it_is_up_and_gives_up_its_connections_at_its_end(served, call):
     assert served.answer(call("POST", ONE, pieces=[body_for(ONE)])).status == 200
-    [pool] = posting._pools[served.runner.get_loop()].values()
+    [pool] = statements._pools[served.runner.get_loop()].values()
     assert not pool.closed
     coming, told = [{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}], []
 
@@ -367,7 +367,7 @@ def test_the_service_says_when_it_is_up_and_gives_up_its_connections_at_its_end(
 
     served.runner.run(asgi.application({"type": "lifespan"}, receive, send))
     assert told == [("lifespan.startup.complete", False), ("lifespan.shutdown.complete", True)]
-    assert served.runner.get_loop() not in posting._pools
+    assert served.runner.get_loop() not in statements._pools
 
 
 def test_a_websocket_is_refused(served):

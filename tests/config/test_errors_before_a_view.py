@@ -6,9 +6,9 @@ import pytest
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.urls import path
 
-from config import apis, handlers
-from kernel.wire.dialect import Dialect
-from kernel.wire.problems import Problem
+from config import api_routing, handlers
+from kernel.api.dialect import Dialect
+from kernel.api.problems import Problem
 
 APIS = ("billing", "metering", "credits")
 
@@ -64,8 +64,8 @@ class Addresses:
     ],
 )
 def test_the_path_says_whose_words_to_use(monkeypatch, address, app):
-    monkeypatch.setattr(apis, "_dialect", lambda name: name)
-    assert apis.dialect_of(address) == app
+    monkeypatch.setattr(api_routing, "_dialect", lambda name: name)
+    assert api_routing.dialect_of(address) == app
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_the_path_says_whose_words_to_use(monkeypatch, address, app):
 )
 def test_every_kind_of_error_is_the_dialects_and_tells_no_cause(client, monkeypatch, settings, address, status, code):
     settings.ROOT_URLCONF = Addresses
-    monkeypatch.setattr(apis, "_dialect", lambda name: Plain())
+    monkeypatch.setattr(api_routing, "_dialect", lambda name: Plain())
     client.raise_request_exception = False
     response = client.get(address)
     assert (response.status_code, response.json()) == (status, {"code": code})
@@ -98,7 +98,7 @@ UNROUTED = {
 @pytest.mark.parametrize("method", ["get", "post", "put", "delete"])
 @pytest.mark.parametrize(("app", "address"), [(app, address) for app in APIS for address in UNROUTED[app]])
 def test_an_unrouted_path_is_not_found_in_that_apis_words_and_never_redirected(client, app, address, method):
-    dialect = apis.dialect_of(address)
+    dialect = api_routing.dialect_of(address)
     assert dialect is not None, f"{app}/api/dialect.py must name its one instance `dialect`"
     response = getattr(client, method)(address)
     problem = Problem(code="not_found")

@@ -12,8 +12,8 @@ import psutil
 import psycopg
 import pytest
 
-from config import local_folders, local_postgres
-from config.local_folders import Cluster, LocalPostgresError, Server
+from config.local import folders, postgres
+from config.local.folders import Cluster, LocalPostgresError, Server
 
 TRY = Cluster(name="postgres", settings=("max_connections=20", "shared_buffers=8MB", "fsync=off"))
 THROW_AWAY = Cluster(name="postgres", settings=TRY.settings, throw_away=True)
@@ -22,7 +22,7 @@ THROW_AWAY = Cluster(name="postgres", settings=TRY.settings, throw_away=True)
 @pytest.fixture
 def var(monkeypatch):
     """A folder in the place of var/; inside the checkout, because the server's user must be able to reach it."""
-    folder = local_folders.ROOT / "var" / f"try-{os.getpid()}"
+    folder = folders.ROOT / "var" / f"try-{os.getpid()}"
     folder.mkdir(parents=True)
     yield from in_place_of_var(folder, monkeypatch)
 
@@ -30,18 +30,18 @@ def var(monkeypatch):
 @pytest.fixture
 def long_var(monkeypatch):
     """A folder whose path no socket can have."""
-    folder = local_folders.ROOT / "var" / f"try-{os.getpid()}" / ("long" * 25)
+    folder = folders.ROOT / "var" / f"try-{os.getpid()}" / ("long" * 25)
     folder.mkdir(parents=True)
     yield from in_place_of_var(folder, monkeypatch)
 
 
 def in_place_of_var(folder: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(local_folders, "VAR", folder)
-    monkeypatch.setattr(local_postgres, "VAR", folder)
+    monkeypatch.setattr(folders, "VAR", folder)
+    monkeypatch.setattr(postgres, "VAR", folder)
     yield folder
     with contextlib.suppress(LocalPostgresError):
-        local_postgres.remove(TRY)
-    shutil.rmtree(local_folders.ROOT / "var" / f"try-{os.getpid()}")
+        postgres.remove(TRY)
+    shutil.rmtree(folders.ROOT / "var" / f"try-{os.getpid()}")
 
 
 def postmaster(server: Server) -> int:
@@ -65,66 +65,66 @@ def kill(server: Server) -> None:
 
 
 def test_a_second_start_finds_the_first(var):
-    server = local_postgres.start(TRY)
+    server = postgres.start(TRY)
     number = postmaster(server)
-    assert postmaster(local_postgres.start(TRY)) == number
+    assert postmaster(postgres.start(TRY)) == number
 
 
 def test_two_starts_at_once_make_one_server(var):
     with ThreadPoolExecutor(max_workers=2) as pool:
-        servers = list(pool.map(local_postgres.start, [TRY, TRY]))
+        servers = list(pool.map(postgres.start, [TRY, TRY]))
     assert servers[0] == servers[1]
     write_note(servers[0])
     assert read_note(servers[1]) == "kept"
 
 
 def test_a_killed_server_is_started_again_with_its_data(var):
-    server = local_postgres.start(TRY)
+    server = postgres.start(TRY)
     write_note(server)
     with psycopg.connect(server.url("countinghouse")) as connection:
         connection.execute("CHECKPOINT")
     kill(server)
-    assert read_note(local_postgres.start(TRY)) == "kept"
+    assert read_note(postgres.start(TRY)) == "kept"
 
 
 def test_a_pid_file_that_names_another_process_is_no_server(var):
-    server = local_postgres.start(TRY)
+    server = postgres.start(TRY)
     write_note(server)
     kill(server)
     file = server.data / "postmaster.pid"
     file.write_text("\n".join([str(os.getpid()), *file.read_text().splitlines()[1:]]))
-    assert read_note(local_postgres.start(TRY)) == "kept"
+    assert read_note(postgres.start(TRY)) == "kept"
 
 
 def test_the_last_to_leave_stops_the_server(var):
-    server = local_postgres.start(TRY)
-    first, second = local_postgres.open_lock("postgres.users"), local_postgres.open_lock("postgres.users")
+    server = postgres.start(TRY)
+    first, second = postgres.open_lock("postgres.users"), postgres.open_lock("postgres.users")
     for users in (first, second):
         fcntl.flock(users, fcntl.LOCK_SH)
-    local_postgres.leave(server, first, os.getpid())
+    postgres.leave(server, first, os.getpid())
     assert psutil.pid_exists(postmaster(server))
-    local_postgres.leave(server, second, os.getpid())
+    postgres.leave(server, second, os.getpid())
     assert not (server.data / "postmaster.pid").exists()
 
 
 def test_a_server_with_a_connection_is_left_running(var):
-    server = local_postgres.start(TRY)
-    users = local_postgres.open_lock("postgres.users")
+    server = postgres.start(TRY)
+    users = postgres.open_lock("postgres.users")
     with psycopg.connect(server.url("countinghouse")):
-        local_postgres.leave(server, users, os.getpid())
+        postgres.leave(server, users, os.getpid())
         assert psutil.pid_exists(postmaster(server))
 
 
 def test_a_path_too_long_for_a_socket_is_no_hindrance(long_var):
-    server = local_postgres.start(TRY)
-    assert len(os.fsencode(server.socket_folder() / local_folders.SOCKET_NAME)) <= local_folders.SOCKET_PATH_LIMIT
+    server = postgres.start(TRY)
+    assert len(os.fsencode(server.socket_folder() / folders.SOCKET_NAME)) <= folders.SOCKET_PATH_LIMIT
     write_note(server)
     assert read_note(server) == "kept"
 
 
 def test_an_empty_folder_becomes_the_data_directory(var):
     (var / "postgres").mkdir()
-    write_note(local_postgres.start(TRY))
+    write_note(postgres.start(TRY))
 
 
 def test_half_a_data_directory_is_told(var):
@@ -134,46 +134,46 @@ def test_half_a_data_directory_is_told(var):
     with pytest.raises(
         LocalPostgresError, match=r"^var/postgres holds no complete database: `bin/demo --fresh` deletes it and starts over\.$"
     ):
-        local_postgres.start(TRY)
+        postgres.start(TRY)
 
 
 def test_an_unfinished_data_directory_is_no_hindrance(var):
     (var / "postgres.new").mkdir()
     (var / "postgres.new" / "PG_VERSION").touch()
-    write_note(local_postgres.start(TRY))
+    write_note(postgres.start(TRY))
 
 
 def test_data_of_another_version_is_told_and_kept(var):
     old = older_data(var)
     with pytest.raises(LocalPostgresError, match=r"was written by PostgreSQL 12, this one is \d+: move it away, or let"):
-        local_postgres.start(TRY)
+        postgres.start(TRY)
     assert old.exists()
 
 
 def test_throw_away_data_of_another_version_is_made_anew(var):
     older_data(var)
-    write_note(local_postgres.start(THROW_AWAY))
+    write_note(postgres.start(THROW_AWAY))
 
 
 def test_fresh_removes_what_is_broken(var):
     older_data(var)
-    local_postgres.remove(TRY)
-    write_note(local_postgres.start(TRY))
+    postgres.remove(TRY)
+    write_note(postgres.start(TRY))
 
 
 def test_data_in_use_is_not_removed(var):
-    server = local_postgres.start(TRY)
-    users = local_postgres.open_lock("postgres.users")
+    server = postgres.start(TRY)
+    users = postgres.open_lock("postgres.users")
     fcntl.flock(users, fcntl.LOCK_SH)
     with pytest.raises(LocalPostgresError, match=r"^Another process uses the database in var/postgres: stop it first\.$"):
-        local_postgres.remove(TRY)
+        postgres.remove(TRY)
     os.close(users)
     write_note(server)
 
 
 def test_another_database_is_left_to_its_owner(monkeypatch):
     monkeypatch.setenv("DATABASE_URL", "postgresql://ledger@db.example.com/ledger")
-    assert local_postgres.ensure_running(TRY) == "postgresql://ledger@db.example.com/ledger"
+    assert postgres.ensure_running(TRY) == "postgresql://ledger@db.example.com/ledger"
 
 
 def older_data(var: Path) -> Path:
@@ -187,5 +187,5 @@ def older_data(var: Path) -> Path:
 
 def give_to_server(data: Path) -> None:
     if os.geteuid() == 0:
-        account = local_folders.server_account(data)
+        account = folders.server_account(data)
         os.chown(data, account.pw_uid, account.pw_gid)

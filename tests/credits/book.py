@@ -4,7 +4,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from config.books.proving import searches
+from backoffice.integrity import searches
 from credits import services
 from credits.models import CreditTransaction, Grant, HoldEntry, HoldLine
 

@@ -14,7 +14,7 @@ from django.test import Client
 from credits.models import CreditTransaction
 from tests.factories import IssuedKeyFactory, TenantFactory
 
-PUBLISHED = Path(__file__).resolve().parents[2] / "config" / "demo" / "published" / "credits.json"
+PUBLISHED = Path(__file__).resolve().parents[2] / "config" / "local" / "demo" / "published" / "credits.json"
 PUBLISHED_GRANT = UUID("746fc7f2-8098-4fe7-953c-7d51c580a126")
 PATH = "/credit-transactions"
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 from django.db import connection
 
-from config.books.proving import searches
+from backoffice.integrity import searches
 from credits import services
 
 TABLES = ("credits_grant", "credits_transaction", "credits_consumption", "credits_hold", "credits_holdline", "credits_holdentry")

@@ -9,7 +9,7 @@ from django.test import Client
 
 from tests.factories import IssuedKeyFactory
 
-EXAMPLE = Path(__file__).resolve().parent.parent.parent / "config" / "demo" / "published" / "metering.json"
+EXAMPLE = Path(__file__).resolve().parent.parent.parent / "config" / "local" / "demo" / "published" / "metering.json"
 
 
 class Caller:

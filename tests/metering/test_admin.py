@@ -7,9 +7,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from kernel.ledger.corrections.kinds import Case, get_kind
+from kernel.corrections.kinds import Case, get_kind
 from kernel.ledger.errors import LedgerError
-from metering import proofs
+from metering.integrity import checks
 from metering.models import Cost
 from metering.services import policies, prices
 
@@ -97,4 +97,4 @@ def test_a_cost_is_corrected_by_one_that_supersedes_it(caller):
     assert caller.get(f"{URL}/{created['id']}/costs").json()["totalActiveCostUsd"] == "1.500000000000000000"
     with pytest.raises(LedgerError):
         correct("metering.supersede", first, amount="1")
-    assert list(proofs.find_faults()) == []
+    assert list(checks.find_faults()) == []

@@ -8,9 +8,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kernel.ledger.errors import LedgerError
-from metering import proofs, selectors
+from metering import selectors
+from metering.integrity import checks
 from metering.selectors import usage
-from metering.services import costs, facts, lifecycle, transactions
+from metering.services import costs, fact_costs, lifecycle, transactions
 from tests.factories import TenantFactory
 
 AMOUNTS = st.decimals(min_value=0, max_value=1000, places=6)
@@ -99,7 +100,7 @@ class Model:
         tokens = int(amount)
         given = {"source": "s", "version": "1", "fact_phase": "partial" if flag else "response"}
         reported = f'{{"inputTokens": {tokens}, "outputTokens": 0}}'
-        if not self.allowed(life.status not in CLOSED, facts.add_facts, transaction_id=life.id, facts=reported, **given):
+        if not self.allowed(life.status not in CLOSED, fact_costs.add_facts, transaction_id=life.id, facts=reported, **given):
             return
         ranked = sorted(life.active, key=lambda line: (line.is_inferred, line.is_estimate))
         target = None
@@ -127,7 +128,7 @@ class Model:
             assert (row["status"], row["outcome"]) == (life.status, life.outcome)
             book = [(cost["fiat_amount"], cost["is_estimate"], cost["is_active"]) for cost in row["costs"]]
             assert book == [(line.amount, line.is_estimate, line.is_active) for line in life.lines]
-        assert list(proofs.find_faults(tenant_id=self.who["tenant_id"])) == []
+        assert list(checks.find_faults(tenant_id=self.who["tenant_id"])) == []
         tomorrow = rows[self.lives[0].id]["created_at"] + 2 * usage.DAY
         told = usage.summary(tenant_id=self.who["tenant_id"], since=None, until=usage.floor(tomorrow, usage.DAY))
         active = [line for life in self.lives for line in life.active]

@@ -9,8 +9,8 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from metering import proofs
 from metering.errors import PriceExists
+from metering.integrity import checks
 from metering.models import Cost, Fact, Price, Transaction
 from metering.services import policies, prices, pricing
 from tests.metering.conftest import Caller
@@ -193,7 +193,7 @@ def test_repricing_shows_applies_and_undoes(caller):
     call_command("reprice_transactions", undo=run, apply=True, stdout=StringIO())
     rows_now = costs_of(caller, rows[0]["id"])
     assert rows_now == [("0.05", True, False), ("2.", False, False), ("10.", False, False), ("2.", False, True)]
-    assert list(proofs.find_faults()) == []
+    assert list(checks.find_faults()) == []
 
 
 def test_repricing_by_model_and_time(caller):

@@ -9,9 +9,9 @@ from django.core.management import call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from metering import proofs
+from metering.integrity import checks
 from metering.models import Rollup
-from metering.services import rollups, transactions
+from metering.services import rebuild, transactions
 from tests.metering.conftest import Caller
 
 URL = "/v1/transactions"
@@ -160,19 +160,19 @@ def test_leaderboards_rank_by_what_was_spent(caller):
 def test_a_sum_that_was_tampered_with_is_found_and_made_anew(caller):
     created = caller.create(costs=[ESTIMATE], agentName="a")
     caller.post(f"{URL}/{created['id']}/complete", {"outcome": "success"})
-    assert list(proofs.find_faults()) == []
+    assert list(checks.find_faults()) == []
     call_command("verify_ledgers", ledger=["metering"], stdout=StringIO())
     before = set(Rollup.objects.values_list("grain", "currency", "transactions", "succeeded", "costs", "amount", "estimated"))
     with connection.cursor() as cursor:
         cursor.execute("UPDATE metering_rollup SET amount = amount + 1 WHERE grain = 'day' AND currency = 'USD'")
-    [fault] = proofs.find_faults(tenant_id=caller.tenant.id)
+    [fault] = checks.find_faults(tenant_id=caller.tenant.id)
     told = [fault.facts[name] for name in ("grain", "currency", "amount")]
     assert (fault.proof.name, told) == ("metering_rollup", ["day", "USD", 1])
     with pytest.raises(SystemExit):
         call_command("verify_ledgers", ledger=["metering"], stdout=StringIO())
     call_command("rebuild_rollups", tenant=caller.tenant.slug)
-    assert list(proofs.find_faults()) == []
+    assert list(checks.find_faults()) == []
     assert Rollup.objects.count() > 0
     assert sum(row[5] for row in before) == sum(Rollup.objects.values_list("amount", flat=True))
-    rollups.rebuild_rollups(tenant_id=caller.tenant.id)
-    assert list(proofs.find_faults()) == []
+    rebuild.rebuild_rollups(tenant_id=caller.tenant.id)
+    assert list(checks.find_faults()) == []

@@ -13,9 +13,9 @@ from django.db import connection, transaction
 
 from billing.models import Transaction, Wallet
 from billing.services import record_transaction
-from kernel.ledger.backfill import command, pacing
-from kernel.ledger.backfill.pacing import FIRST_BATCHES, RECENT_BATCHES, SMALLEST_BATCH, STEP_BACK, Pacer
-from kernel.ledger.models import BackfillRun
+from kernel.backfills import command, pacing
+from kernel.backfills.models import BackfillRun
+from kernel.backfills.pacing import FIRST_BATCHES, RECENT_BATCHES, SMALLEST_BATCH, STEP_BACK, Pacer
 from tests.factories import TenantFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -29,10 +29,10 @@ BEGIN
     PERFORM pg_sleep(seconds) FROM slow_disk;
     RETURN NULL;
 END $$;
-CREATE CONSTRAINT TRIGGER slow_disk AFTER UPDATE ON ledger_backfill_run DEFERRABLE INITIALLY DEFERRED
+CREATE CONSTRAINT TRIGGER slow_disk AFTER UPDATE ON backfills_run DEFERRABLE INITIALLY DEFERRED
     FOR EACH ROW EXECUTE FUNCTION slow_disk();
 """
-FAST_AGAIN = "DROP TRIGGER slow_disk ON ledger_backfill_run; DROP FUNCTION slow_disk(); DROP TABLE slow_disk;"
+FAST_AGAIN = "DROP TRIGGER slow_disk ON backfills_run; DROP FUNCTION slow_disk(); DROP TABLE slow_disk;"
 
 
 @dataclass(frozen=True)

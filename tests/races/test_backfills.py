@@ -15,13 +15,13 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 
+from backoffice.integrity import LEDGERS, searches
 from billing.models import Transaction, Wallet
 from billing.services import record_transaction
-from config.books.proving import LEDGERS, searches
-from kernel.ledger import services
-from kernel.ledger.backfill.locks import is_worked_on
-from kernel.ledger.backfill.pacing import count_waiting
-from kernel.ledger.models import BackfillRun
+from kernel.backfills import services
+from kernel.backfills.locks import is_worked_on
+from kernel.backfills.models import BackfillRun
+from kernel.backfills.pacing import count_waiting
 from tests.factories import TenantFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -178,7 +178,7 @@ import resource, sys, django
 django.setup()
 from django.core.management import call_command
 call_command({command!r}, "acme", sys.argv[1], "--plan", "--json")
-from kernel.ledger.models import BackfillRun
+from kernel.backfills.models import BackfillRun
 call_command({command!r}, "--apply", str(BackfillRun.objects.order_by("-id").first().id), "--json")
 print(max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)))
 """

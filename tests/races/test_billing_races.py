@@ -12,8 +12,9 @@ from django.db import connection
 from django.db.models import Count, Sum
 from django.test import Client
 
-from billing import services, statements
+from billing import services
 from billing.models import DailyTotal, Transaction, TransactionType, Wallet
+from billing.selectors import statements
 from kernel.ledger.errors import Insufficient, LedgerError
 from tests.factories import IssuedKeyFactory, TenantFactory
 

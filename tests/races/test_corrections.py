@@ -9,8 +9,8 @@ from django.db import connections
 
 from billing import services as billing
 from billing.models import Transaction, Wallet
-from kernel.ledger.corrections import services
-from kernel.ledger.corrections.services import Wish
+from kernel.corrections import services
+from kernel.corrections.services import Wish
 from kernel.ledger.errors import LedgerError
 from tests.factories import TenantFactory
 

@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from metering import proofs, selectors
+from metering import selectors
 from metering.choices import Status
 from metering.errors import AlreadySuperseded, NotOpen, WrongStatus
+from metering.integrity import checks
 from metering.models import Agent, Cost, Service, StatusChange, Trace, Transaction
-from metering.services import costs, facts, lifecycle, transactions
+from metering.services import costs, fact_costs, lifecycle, transactions
 from tests.factories import IssuedKeyFactory, TenantFactory
 from tests.metering.conftest import EXAMPLE, Caller
 
@@ -151,7 +152,7 @@ def test_after_a_storm_every_sum_agrees_with_its_rows(who):
                         costs.add_cost(**its, **estimate, supersedes_cost_id=row["costs"][0]["id"])
                     case 3:
                         reported = {"source": "s", "version": "1", "fact_phase": "response"}
-                        facts.add_facts(**its, **reported, facts='{"inputTokens": 100, "outputTokens": 10}')
+                        fact_costs.add_facts(**its, **reported, facts='{"inputTokens": 100, "outputTokens": 10}')
                     case 4:
                         lifecycle.cancel_transaction(**its) if chance.random() < 0.1 else costs.add_cost(**its, **estimate)
             except (WrongStatus, AlreadySuperseded, NotOpen) as error:
@@ -160,4 +161,4 @@ def test_after_a_storm_every_sum_agrees_with_its_rows(who):
 
     found = at_once(act, threads=12)
     assert not [one for one in found if isinstance(one, Exception)], found
-    assert list(proofs.find_faults()) == []
+    assert list(checks.find_faults()) == []

@@ -15,9 +15,9 @@ from typing import Any
 
 import psycopg
 
-from config import local_postgres
-from config.demo.server import session_members
-from config.serving import server_command
+from config.local import postgres
+from config.local.demo.server import session_members
+from config.server_command import server_command
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
 SECONDS = 60
@@ -27,7 +27,7 @@ SECONDS = 60
 class Service:
     """Started with `start`, killed in parts, and brought back; `stop` ends it and deletes its data."""
 
-    cluster: local_postgres.Cluster
+    cluster: postgres.Cluster
     port: int
     postgres: Any = None
     process: subprocess.Popen[bytes] | None = None
@@ -38,14 +38,14 @@ class Service:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
-        cluster = local_postgres.Cluster(name=name, settings=("max_connections=100", "shared_buffers=64MB"), throw_away=True)
+        cluster = postgres.Cluster(name=name, settings=("max_connections=100", "shared_buffers=64MB"), throw_away=True)
         service = cls(cluster=cluster, port=port)
         service.start_postgres()
         service.manage("migrate", "--verbosity=0")
         return service
 
     def start_postgres(self) -> None:
-        self.postgres = local_postgres.start(self.cluster)
+        self.postgres = postgres.start(self.cluster)
 
     def environment(self) -> dict[str, str]:
         return os.environ | {
@@ -109,5 +109,5 @@ class Service:
     def stop(self) -> None:
         if self.process is not None and self.process.poll() is None:
             self.kill_server()
-        local_postgres.delete(self.postgres)
-        (local_postgres.VAR / f"{self.cluster.name}.start.lock").unlink(missing_ok=True)
+        postgres.delete(self.postgres)
+        (postgres.VAR / f"{self.cluster.name}.start.lock").unlink(missing_ok=True)

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from billing.proofs import find_faults
+from billing.integrity.checks import find_faults
 from tests.factories import IssuedKeyFactory
 
 pytestmark = pytest.mark.django_db

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-PUBLISHED = Path(__file__).resolve().parent.parent.parent / "config" / "demo" / "published"
+PUBLISHED = Path(__file__).resolve().parent.parent.parent / "config" / "local" / "demo" / "published"
 
 
 def is_billing_error(body: Any, status: int) -> bool:

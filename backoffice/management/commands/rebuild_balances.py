@@ -6,10 +6,10 @@ from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError
 
-from billing.services.rebuilding import rebuild_wallets
-from config.books.proving import PROOFS
-from credits.services.rebuilding import rebuild_grants
-from kernel.ledger.proofs import Fault, find_faults
+from backoffice.integrity import PROOFS
+from billing.services.rebuild import rebuild_wallets
+from credits.services.rebuild import rebuild_grants
+from kernel.ledger.integrity.checks import Fault, find_faults
 from kernel.tenants import selectors
 from kernel.tenants.errors import DomainError
 

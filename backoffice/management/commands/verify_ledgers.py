@@ -1,4 +1,4 @@
-"""A thin mouth over config.books.proving."""
+"""A thin mouth over backoffice.integrity."""
 
 import json
 import time
@@ -8,9 +8,9 @@ from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError
 
-from config.books.proving import LEDGERS, searches
-from config.desk.checks_kept import remember_check
-from kernel.ledger.proofs import Fault
+from backoffice.integrity import LEDGERS, searches
+from backoffice.integrity_runs import remember_check
+from kernel.ledger.integrity.checks import Fault
 from kernel.tenants import selectors
 from kernel.tenants.errors import DomainError
 

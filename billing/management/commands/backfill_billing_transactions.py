@@ -1,7 +1,7 @@
 """A thin mouth over the backfill engine."""
 
-from billing.history.backfill import TransactionsAdapter
-from kernel.ledger.backfill.command import BackfillCommand
+from billing.imports.backfill import TransactionsAdapter
+from kernel.backfills.command import BackfillCommand
 
 
 class Command(BackfillCommand):

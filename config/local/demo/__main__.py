@@ -9,11 +9,11 @@ import sys
 from pathlib import Path
 from types import FrameType
 
-from config import local_postgres
-from config.demo import calls, server
-from config.demo.server import DemoError
+from config.local import postgres
+from config.local.demo import calls, server
+from config.local.demo.server import DemoError
 
-VAR = local_postgres.VAR
+VAR = postgres.VAR
 ENV_FILE = VAR / "demo.env"
 DEFAULT_PORT = "8000"
 
@@ -24,7 +24,7 @@ def main() -> None:
         signal.signal(number, interrupt)
     try:
         run(fresh=arguments.fresh)
-    except (DemoError, local_postgres.LocalPostgresError) as error:
+    except (DemoError, postgres.LocalPostgresError) as error:
         sys.exit(f"bin/demo: {error}")
     except PermissionError as error:
         sys.exit(f"bin/demo: no permission for {error.filename}: run this as the user who owns the checkout.")
@@ -44,7 +44,7 @@ def interrupt(number: int, frame: FrameType | None) -> None:
 
 def run(*, fresh: bool) -> None:
     port = read_port()
-    local_postgres.make_var()
+    postgres.make_var()
     with only_demo():
         server.stop_leftovers(VAR)
         server.require_free(port)
@@ -52,7 +52,7 @@ def run(*, fresh: bool) -> None:
             start_over()
         is_foreign = bool(os.environ.get("DATABASE_URL"))
         say("Using the PostgreSQL in DATABASE_URL ..." if is_foreign else "Starting PostgreSQL ...")
-        local_postgres.ensure_running()
+        postgres.ensure_running()
         environment = prepare(base_url=f"http://127.0.0.1:{port}", is_foreign=is_foreign)
         with server.serving(port=port, var=VAR) as process:
             calls.send_examples(environment, say=say)
@@ -72,7 +72,7 @@ def read_port() -> int:
 @contextlib.contextmanager
 def only_demo():
     """One demo at a time in a checkout: a second one would share, and at its end stop, the first one's server."""
-    lock = local_postgres.open_lock("demo")
+    lock = postgres.open_lock("demo")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -86,7 +86,7 @@ def only_demo():
 def start_over() -> None:
     if os.environ.get("DATABASE_URL"):
         raise DemoError("--fresh deletes only the local database; DATABASE_URL names another. Unset it, or empty that one yourself.")
-    local_postgres.remove(local_postgres.DEVELOPMENT)
+    postgres.remove(postgres.DEVELOPMENT)
     ENV_FILE.unlink(missing_ok=True)
     say("The demo's data is deleted.")
 
@@ -102,7 +102,7 @@ def prepare(*, base_url: str, is_foreign: bool) -> dict[str, str]:
     try:
         django.setup()
         call_command("migrate", verbosity=0, interactive=False)
-        from config.demo import book
+        from config.local.demo import book
 
         environment = {"BASE_URL": base_url, **book.lay(book.read_environment(ENV_FILE))}
         connections.close_all()

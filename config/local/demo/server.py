@@ -12,9 +12,9 @@ from pathlib import Path
 
 import psutil
 
-from config.serving import server_command
+from config.server_command import server_command
 
-CHECKOUT = Path(__file__).resolve().parent.parent.parent
+CHECKOUT = Path(__file__).resolve().parent.parent.parent.parent
 HOST = "127.0.0.1"
 READY_SECONDS = 60
 STOP_SECONDS = 10

@@ -4,7 +4,7 @@ from typing import Any
 
 from credits import selectors
 from credits.api.dialect import dialect
-from kernel.wire.views import LedgerViewSet
+from kernel.api.views import LedgerViewSet
 
 
 class CreditsViewSet(LedgerViewSet):

@@ -11,10 +11,10 @@ from credits import selectors, services
 from credits.api import serializers as shapes
 from credits.api.filters import ExplainQuery, PartialQuery, PastQuery, PreviewQuery
 from credits.api.views.base import CreditsViewSet, shown
+from kernel.api import json
+from kernel.api.pagination import Page
+from kernel.api.schema import operation
 from kernel.ledger.errors import NotFound
-from kernel.wire import json
-from kernel.wire.pagination import Page
-from kernel.wire.schema import operation
 
 
 class CustomerViewSet(CreditsViewSet):

@@ -9,9 +9,9 @@ from credits import selectors, services
 from credits.api import serializers as shapes
 from credits.api.filters import GrantQuery, PastQuery
 from credits.api.views.base import CreditsViewSet, granted
+from kernel.api.schema import operation
 from kernel.ledger.errors import InvalidValue
 from kernel.tenants.services import act_for
-from kernel.wire.schema import operation
 
 
 class GrantViewSet(CreditsViewSet):

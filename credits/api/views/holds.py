@@ -8,7 +8,7 @@ from credits import selectors, services
 from credits.api import serializers as shapes
 from credits.api.filters import HoldQuery
 from credits.api.views.base import CreditsViewSet, shown
-from kernel.wire.schema import operation
+from kernel.api.schema import operation
 
 
 class HoldViewSet(CreditsViewSet):

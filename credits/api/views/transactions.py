@@ -10,9 +10,9 @@ from credits.api import serializers as shapes
 from credits.api.dialect import dialect
 from credits.api.filters import BatchQuery, TransactionQuery
 from credits.api.views.base import CreditsViewSet, shown
-from kernel.wire import json
-from kernel.wire.problems import problem_of
-from kernel.wire.schema import operation
+from kernel.api import json
+from kernel.api.problems import problem_of
+from kernel.api.schema import operation
 
 POSTING_REFUSALS = (
     "grant_not_found",

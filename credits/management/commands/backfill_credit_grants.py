@@ -1,7 +1,7 @@
 """A thin mouth over the backfill engine."""
 
-from credits.history.grants import GrantsAdapter
-from kernel.ledger.backfill.command import BackfillCommand
+from credits.imports.grants import GrantsAdapter
+from kernel.backfills.command import BackfillCommand
 
 
 class Command(BackfillCommand):

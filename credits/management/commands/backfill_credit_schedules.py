@@ -1,7 +1,7 @@
 """A thin mouth over the backfill engine."""
 
-from credits.history.schedules import SchedulesAdapter
-from kernel.ledger.backfill.command import BackfillCommand
+from credits.imports.schedules import SchedulesAdapter
+from kernel.backfills.command import BackfillCommand
 
 
 class Command(BackfillCommand):

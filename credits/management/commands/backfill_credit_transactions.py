@@ -1,7 +1,7 @@
 """A thin mouth over the backfill engine."""
 
-from credits.history.transactions import TransactionsAdapter
-from kernel.ledger.backfill.command import BackfillCommand
+from credits.imports.transactions import TransactionsAdapter
+from kernel.backfills.command import BackfillCommand
 
 
 class Command(BackfillCommand):

@@ -1,5 +1,5 @@
 """The pages of corrections: asking for one, and the inbox of those that wait for an answer."""
 
-from kernel.ledger.corrections.admin.inbox import CorrectionRequestAdmin
+from kernel.corrections.admin.request_admin import CorrectionRequestAdmin
 
 __all__ = ["CorrectionRequestAdmin"]

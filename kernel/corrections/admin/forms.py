@@ -7,8 +7,8 @@ from uuid import UUID
 from django import forms
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
-from kernel.ledger.corrections.choices import MOST_EVIDENCE, ReasonCode
-from kernel.ledger.corrections.kinds import Kind, Question
+from kernel.corrections.choices import MOST_EVIDENCE, ReasonCode
+from kernel.corrections.kinds import Kind, Question
 from kernel.ledger.money import LIMIT, PLACES, is_plain_decimal, plain
 
 

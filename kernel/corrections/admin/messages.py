@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
-from kernel.ledger.corrections.errors import CorrectionRefused
+from kernel.corrections.errors import CorrectionRefused
 from kernel.ledger.money import plain
 from kernel.tenants.errors import DomainError
 

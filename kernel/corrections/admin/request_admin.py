@@ -11,15 +11,13 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 
-from kernel.ledger.admin.pages import STATE_COLOURS, LedgerAdmin
-from kernel.ledger.admin.shown import actor_names, effect, id_link, joined, label, model_name, money, page_of
-from kernel.ledger.corrections import services
-from kernel.ledger.corrections.admin.asking import ask_page
-from kernel.ledger.corrections.admin.words import sentence
-from kernel.ledger.corrections.choices import State
-from kernel.ledger.corrections.errors import PreviewMoved
-from kernel.ledger.corrections.kinds import get_kind
-from kernel.ledger.corrections.models import (
+from kernel.corrections import services
+from kernel.corrections.admin.messages import sentence
+from kernel.corrections.admin.request_views import ask_page
+from kernel.corrections.choices import State
+from kernel.corrections.errors import PreviewMoved
+from kernel.corrections.kinds import get_kind
+from kernel.corrections.models import (
     CorrectionComment,
     CorrectionEntry,
     CorrectionEvidence,
@@ -28,7 +26,9 @@ from kernel.ledger.corrections.models import (
     CorrectionStateChange,
     CorrectionThreshold,
 )
-from kernel.ledger.corrections.selectors import entries_of, waiting_requests
+from kernel.corrections.selectors import entries_of, waiting_requests
+from kernel.ledger.admin.base import STATE_COLOURS, LedgerAdmin
+from kernel.ledger.admin.formatting import actor_names, effect, id_link, joined, label, model_name, money, page_of
 from kernel.ledger.errors import LedgerError
 from kernel.ledger.money import MoneyField
 from kernel.tenants.admin import local_time

@@ -12,16 +12,16 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
-from kernel.ledger.admin.pages import ASK, ASK_PAGE
-from kernel.ledger.admin.shown import effect, id_link, money, page_of, row_link
-from kernel.ledger.corrections import services
-from kernel.ledger.corrections.admin.forms import EvidenceForm, ReasonForm
-from kernel.ledger.corrections.admin.words import sentence
-from kernel.ledger.corrections.choices import MOST_LINES
-from kernel.ledger.corrections.errors import CorrectionRefused, PreviewMoved, SeveralTenants, TooManyLines
-from kernel.ledger.corrections.kinds import Kind, get_kind
-from kernel.ledger.corrections.selectors import tenant_of
-from kernel.ledger.corrections.services import File, Preview, Wish
+from kernel.corrections import services
+from kernel.corrections.admin.forms import EvidenceForm, ReasonForm
+from kernel.corrections.admin.messages import sentence
+from kernel.corrections.choices import MOST_LINES
+from kernel.corrections.errors import CorrectionRefused, PreviewMoved, SeveralTenants, TooManyLines
+from kernel.corrections.kinds import Kind, get_kind
+from kernel.corrections.selectors import tenant_of
+from kernel.corrections.services import File, Preview, Wish
+from kernel.ledger.admin.base import ASK, ASK_PAGE
+from kernel.ledger.admin.formatting import effect, id_link, money, page_of, row_link
 from kernel.ledger.errors import LedgerError
 from kernel.tenants.models import Tenant
 from kernel.tenants.staff import scope_of

@@ -1,6 +1,5 @@
 """The admin's ground for every ledger: pages that read everything and write nothing, and how they show it."""
 
-from kernel.ledger.admin import runs
-from kernel.ledger.admin.pages import LedgerAdmin, Section
+from kernel.ledger.admin.base import LedgerAdmin, Section
 
-__all__ = ["LedgerAdmin", "Section", "runs"]
+__all__ = ["LedgerAdmin", "Section"]

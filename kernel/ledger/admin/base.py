@@ -17,15 +17,15 @@ from django.utils.http import urlencode
 from django.utils.safestring import mark_safe
 from unfold.admin import ModelAdmin, checkbox
 
-from kernel.ledger.admin.crossings import Section, crossings, doors
+from kernel.corrections.choices import State
+from kernel.corrections.kinds import Kind, kinds_for
+from kernel.corrections.selectors import requests_about
 from kernel.ledger.admin.filters import MomentRangeFilter, WindowFilter
+from kernel.ledger.admin.formatting import actor_names, json_block, label, money, origin, row_link, short
+from kernel.ledger.admin.links import Section, crossings, doors
 from kernel.ledger.admin.paging import EstimatingPaginator
-from kernel.ledger.admin.shown import actor_names, json_block, label, money, origin, row_link, short
-from kernel.ledger.corrections.choices import State
-from kernel.ledger.corrections.kinds import Kind, kinds_for
-from kernel.ledger.corrections.selectors import requests_about
+from kernel.ledger.base_models import LedgerRow, TenantOwned
 from kernel.ledger.money import MoneyField
-from kernel.ledger.rows import LedgerRow, TenantOwned
 from kernel.tenants.admin import PlainChangeList, ReadOnly, local_time
 from kernel.tenants.models import Tenant
 from kernel.tenants.staff import scope_of
@@ -246,7 +246,7 @@ def short_id(row: Any) -> Any:
 def _action(kind: Kind) -> Callable[..., HttpResponse]:
     def correct(page: LedgerAdmin, request: HttpRequest, queryset: models.QuerySet) -> HttpResponse:
         # The requests' own pages are above this one.
-        from kernel.ledger.corrections.admin.asking import ask_about  # noqa: PLC0415
+        from kernel.corrections.admin.request_views import ask_about  # noqa: PLC0415
 
         return ask_about(request, kind=kind, rows=queryset)
 

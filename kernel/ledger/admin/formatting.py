@@ -19,8 +19,8 @@ from kernel.tenants.models import ApiKey
 # What a request_id says of where an entry came from, and whose page tells more.
 ORIGINS = {
     "correction": ("corrections_correctionrequest", "Correction"),
-    "run": ("ledger_backfillrun", "Backfill run"),
-    "undo": ("ledger_backfillrun", "Undone backfill run"),
+    "run": ("backfills_backfillrun", "Backfill run"),
+    "undo": ("backfills_backfillrun", "Undone backfill run"),
 }
 
 

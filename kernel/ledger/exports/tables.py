@@ -1,6 +1,6 @@
 """What the ledgers have in common as files, for the record: how rows came in from files, and how corrections were asked for and decided."""
 
-from kernel.ledger.exporting import Export, Field, Kind, digest, fields
+from kernel.ledger.exports.tables.writing import Export, Field, Kind, digest, fields
 
 
 def _rows_of(table: str) -> Field:
@@ -19,7 +19,7 @@ EXPORTS = (
     Export(
         name="backfill-runs",
         says="what came in from files",
-        tables=("ledger_backfill_run",),
+        tables=("backfills_run",),
         row="run",
         fields=(
             *fields("id", "command", "source", "format"),
@@ -30,12 +30,12 @@ EXPORTS = (
             *fields("state", "stopped_because", "actor", "started_by", "undone_by"),
             *fields("created_at", "started_at", "moved_at", "finished_at", "undone_at", kind=Kind.MOMENT),
         ),
-        source="ledger_backfill_run AS run WHERE run.tenant_id = %(tenant)s ORDER BY run.id",
+        source="backfills_run AS run WHERE run.tenant_id = %(tenant)s ORDER BY run.id",
     ),
     Export(
         name="backfill-rejects",
         says="the rows of those files that were refused, each byte of them in hexadecimal",
-        tables=("ledger_backfill_reject",),
+        tables=("backfills_reject",),
         row="reject",
         fields=(
             *fields("id", "run_id"),
@@ -44,7 +44,7 @@ EXPORTS = (
             Field("record", digest("reject.record")),
             Field("created_at", kind=Kind.MOMENT),
         ),
-        source="ledger_backfill_reject AS reject WHERE reject.tenant_id = %(tenant)s ORDER BY reject.run_id, reject.line",
+        source="backfills_reject AS reject WHERE reject.tenant_id = %(tenant)s ORDER BY reject.run_id, reject.line",
     ),
     Export(
         name="corrections",

@@ -13,7 +13,7 @@ from uuid import UUID
 from django.db import connection, transaction
 
 from kernel.ledger.idempotency import ABSENT, SIZE
-from kernel.ledger.proofs import Fault, Proof
+from kernel.ledger.integrity.checks import Fault, Proof
 
 CHUNK = 2000
 

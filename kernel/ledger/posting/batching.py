@@ -3,8 +3,8 @@
 The story of a posting. It arrives. If nothing is under way on its account, and the process has a call to spare, it goes at once and alone:
 an idle account waits for nobody. Otherwise it waits in line. When a call comes back, all who wait for what is now free go together in
 the next call; the one at the head of the line makes it and shares out the answers, while whoever made the last call is already gone with
-his own. There is no timer and no thread of its own: a crowd forms only where there is one. On an event loop (loop.py), where all share a
-thread, whoever makes a call while the process is at work first lets those in who are at the door already.
+his own. There is no timer and no thread of its own: a crowd forms only where there is one. On an event loop (greenlets.py), where all share
+a thread, whoever makes a call while the process is at work first lets those in who are at the door already.
 
 How many calls are to spare depends on what the process does meanwhile. If it is at work itself, one is enough: while it is under way the
 answers of the last are written and the next crowd gathers. If it only waits, as for a slow disk or for a lock that somebody holds, more of
@@ -25,9 +25,9 @@ from typing import Any, Protocol
 
 from django.db import DatabaseError, InterfaceError
 
-from kernel.ledger import loop
 from kernel.ledger.constraints import moved_nothing
 from kernel.ledger.errors import Busy, OutcomeUnknown
+from kernel.ledger.posting import greenlets
 
 # A batch that meets a lock gives up early: those who don't need that lock shall not wait for it.
 TOGETHER_LOCK_TIMEOUT_MS = 250
@@ -46,7 +46,7 @@ Call = Callable[[Hashable, Sequence[Any], int | None], list[Any]]
 
 
 class Gate(Protocol):
-    """What somebody waits at: a lock where he has a thread of his own, the loop's gate where he hasn't (loop.py)."""
+    """What somebody waits at: a lock where he has a thread of his own, the loop's gate where he hasn't (greenlets.py)."""
 
     def acquire(self, *, timeout: float) -> bool: ...
 
@@ -54,8 +54,8 @@ class Gate(Protocol):
 
 
 def _closed_gate() -> Gate:
-    if errand := loop.errand():
-        return loop.Gate(errand.loop)
+    if errand := greenlets.errand():
+        return greenlets.Gate(errand.loop)
     gate = threading.Lock()
     gate.acquire()
     return gate
@@ -163,7 +163,7 @@ class Lanes:
         try:
             if self._is_at_work:
                 # On a loop everybody shares one thread: who is at the door already would otherwise just miss the call.
-                loop.look_round()
+                greenlets.look_round()
                 self._take_along(group)
             rows = self.call(group[0].function, [traveller.posting for traveller in group], TOGETHER_LOCK_TIMEOUT_MS if group[1:] else None)
             for traveller, row in zip(group, rows, strict=True):

@@ -17,9 +17,9 @@ from psycopg import Error as PsycopgError
 from psycopg.rows import no_result
 from psycopg_pool import AsyncConnectionPool
 
-from kernel.ledger import loop, plans
-from kernel.ledger.batching import Lanes
 from kernel.ledger.errors import Busy
+from kernel.ledger.posting import greenlets, plan_cache
+from kernel.ledger.posting.batching import Lanes
 
 # Each lost race means that another call won; more than a few in a row mean that something else is wrong.
 RACES_AT_MOST = 5
@@ -79,8 +79,8 @@ def _connected(using: str) -> Iterator["Connection[Any]"]:
 
     Django itself would keep a pooled one until the request is answered, and making it ready takes as long as sending the statement does.
     """
-    if loop.errand():
-        raise SynchronousOnlyOperation("On the loop a service reads with loop.reading.")
+    if greenlets.errand():
+        raise SynchronousOnlyOperation("On the loop a service reads with greenlets.reading.")
     connection: Any = connections[using]
     is_open = connection.connection is not None or connection.in_atomic_block
     with connection.wrap_database_errors:
@@ -159,7 +159,7 @@ def _lanes() -> Lanes:
 def _lend_connection(function: Any) -> None:
     """Give a pooled connection back before waiting: if those who wait held them all, whoever goes first would find none."""
     connection = connections[function.using]
-    if not loop.errand() and connection.settings_dict["OPTIONS"].get("pool"):
+    if not greenlets.errand() and connection.settings_dict["OPTIONS"].get("pool"):
         connection.close()
 
 
@@ -185,13 +185,13 @@ def _call(function: Any, postings: Sequence[Any], lock_timeout_ms: int | None = 
 
 
 def _sent(statement: str, parameters: Sequence[Any], *, function: str, postings: int, using: str) -> list[Any]:
-    if loop.errand():
+    if greenlets.errand():
         with connections[using].wrap_database_errors:
-            return loop.wait_for(_sent_on_loop(statement, parameters, function=function, postings=postings, using=using))
+            return greenlets.wait_for(_sent_on_loop(statement, parameters, function=function, postings=postings, using=using))
     with _connected(using) as connected:
         outcomes = _run(connected, statement, parameters, using=using)
-        if plans.are_outgrown(connected, function, postings=postings):
-            connected.execute(plans.FORGET)
+        if plan_cache.are_outgrown(connected, function, postings=postings):
+            connected.execute(plan_cache.FORGET)
         return outcomes
 
 
@@ -202,8 +202,8 @@ async def _sent_on_loop(statement: str, parameters: Sequence[Any], *, function: 
         async with AsyncCursor(connected, row_factory=_rows_named) as cursor:
             await cursor.execute(statement, parameters, prepare=True)
             outcomes = await cursor.fetchall()
-        if plans.are_outgrown(connected, function, postings=postings):
-            await connected.execute(plans.FORGET)
+        if plan_cache.are_outgrown(connected, function, postings=postings):
+            await connected.execute(plan_cache.FORGET)
         return outcomes
     finally:
         await pool.putconn(connected)

@@ -1,6 +1,6 @@
 """What all bodies and replies of the metering API have in common."""
 
-from kernel.wire.serializers import Body, Reply
+from kernel.api.serializers import Body, Reply
 from metering.api.dialect import dialect
 
 

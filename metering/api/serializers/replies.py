@@ -4,9 +4,9 @@ from functools import cache
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
-from kernel.wire.amounts import AmountText
-from kernel.wire.fields import Choice, Currency, Field, Flag, Identifier, JsonObject, Text, Timestamp, Whole
-from kernel.wire.nested import ListOf, Nested
+from kernel.api.amounts import AmountText
+from kernel.api.fields import Choice, Currency, Field, Flag, Identifier, JsonObject, Text, Timestamp, Whole
+from kernel.api.nested import ListOf, Nested
 from metering.api.dialect import dialect
 from metering.api.serializers.base import MeteringReply
 from metering.choices import AgentStatus, FactPhase, Outcome, Status

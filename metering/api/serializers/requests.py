@@ -3,10 +3,10 @@
 from typing import Any
 from uuid import UUID
 
-from kernel.wire.amounts import AmountText
-from kernel.wire.fields import Choice, Currency, Flag, Identifier, JsonObject, Text
-from kernel.wire.nested import ListOf, Nested, below
-from kernel.wire.problems import Invalid, Refused
+from kernel.api.amounts import AmountText
+from kernel.api.fields import Choice, Currency, Flag, Identifier, JsonObject, Text
+from kernel.api.nested import ListOf, Nested, below
+from kernel.api.problems import Invalid, Refused
 from metering.api.dialect import envelope
 from metering.api.serializers.base import MeteringBody
 from metering.choices import AgentStatus, FactPhase, Outcome

@@ -1,8 +1,8 @@
 """What callers of the metering API read of traces, usage and spend."""
 
-from kernel.wire.amounts import AmountText
-from kernel.wire.fields import Currency, Identifier, Text, Timestamp, Whole
-from kernel.wire.nested import ListOf, Nested
+from kernel.api.amounts import AmountText
+from kernel.api.fields import Currency, Identifier, Text, Timestamp, Whole
+from kernel.api.nested import ListOf, Nested
 from metering.api.serializers.base import MeteringReply
 from metering.api.serializers.replies import TransactionReply
 

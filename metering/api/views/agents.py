@@ -2,8 +2,8 @@
 
 from django.http import HttpRequest, HttpResponse
 
-from kernel.wire.schema import operation
-from kernel.wire.views import LedgerViewSet
+from kernel.api.schema import operation
+from kernel.api.views import LedgerViewSet
 from metering import selectors
 from metering.api.dialect import dialect
 from metering.api.filters import AgentQuery

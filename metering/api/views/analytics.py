@@ -6,8 +6,8 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from rest_framework.decorators import action
 
-from kernel.wire.schema import operation
-from kernel.wire.views import LedgerViewSet
+from kernel.api.schema import operation
+from kernel.api.views import LedgerViewSet
 from metering.api.dialect import dialect
 from metering.api.filters import ChartQuery, LeaderQuery, UsageQuery, points, window
 from metering.api.serializers.usage import ChartReply, LeaderboardsReply, SummaryReply

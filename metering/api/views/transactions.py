@@ -7,9 +7,9 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from rest_framework.decorators import action
 
-from kernel.wire.problems import Invalid, problem_of
-from kernel.wire.schema import operation
-from kernel.wire.views import LedgerViewSet
+from kernel.api.problems import Invalid, problem_of
+from kernel.api.schema import operation
+from kernel.api.views import LedgerViewSet
 from metering import selectors
 from metering.api.dialect import dialect
 from metering.api.filters import BatchQuery, TransactionQuery, span
@@ -24,7 +24,7 @@ from metering.api.serializers.replies import (
     TransactionReply,
 )
 from metering.api.serializers.requests import BatchItem, CancelRequest, CompleteRequest, CostRequest, FactsRequest, TransactionRequest
-from metering.services import costs, facts, lifecycle
+from metering.services import costs, fact_costs, lifecycle
 from metering.services import transactions as book
 
 USD = "USD"
@@ -147,7 +147,7 @@ class TransactionViewSet(LedgerViewSet):
     @facts.mapping.post
     def add_facts(self, request: HttpRequest, pk: UUID) -> HttpResponse:
         """Records what an integration found out. `pricing` says whether it became a cost, which then supersedes the estimate."""
-        reported = facts.add_facts(**self.target(pk), **self.read(FactsRequest))
+        reported = fact_costs.add_facts(**self.target(pk), **self.read(FactsRequest))
         return self.reply(FactsReply, reported, status=201, replayed=reported.replayed)
 
     @operation(summary="Read a transaction's history", reply=HistoryReply)

@@ -1,7 +1,7 @@
 """A thin mouth over the backfill engine."""
 
-from kernel.ledger.backfill.command import BackfillCommand
-from metering.history.backfill import TransactionsAdapter
+from kernel.backfills.command import BackfillCommand
+from metering.imports.backfill import TransactionsAdapter
 
 
 class Command(BackfillCommand):

@@ -1,4 +1,4 @@
-"""A thin mouth over metering.services.rollups.rebuild_rollups."""
+"""A thin mouth over metering.services.rebuild.rebuild_rollups."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from kernel.tenants import selectors
 from kernel.tenants.errors import DomainError
-from metering.services.rollups import rebuild_rollups
+from metering.services.rebuild import rebuild_rollups
 
 
 class Command(BaseCommand):

@@ -1,4 +1,4 @@
-"""A small API of its own, spoken through kernel.wire: camelCase, with a body, a batch, a list and every kind of field."""
+"""A small API of its own, spoken through kernel.api: camelCase, with a body, a batch, a list and every kind of field."""
 
 from types import SimpleNamespace
 from uuid import UUID
@@ -7,16 +7,16 @@ from django.urls import path
 from rest_framework.decorators import action
 from rest_framework.routers import SimpleRouter
 
+from kernel.api.amounts import AmountNumber, AmountText
+from kernel.api.dialect import Dialect, camel_case
+from kernel.api.fields import Choice, Currency, Day, Flag, Identifier, JsonObject, Text, Timestamp, Whole
+from kernel.api.nested import Batch, ListOf, Nested
+from kernel.api.problems import Refused, RequestRefused
+from kernel.api.schema import operation
+from kernel.api.serializers import Body, Query, Reply
+from kernel.api.views import LedgerViewSet
 from kernel.ledger.errors import Insufficient
 from kernel.tenants.models import Tenant
-from kernel.wire.amounts import AmountNumber, AmountText
-from kernel.wire.dialect import Dialect, camel_case
-from kernel.wire.fields import Choice, Currency, Day, Flag, Identifier, JsonObject, Text, Timestamp, Whole
-from kernel.wire.nested import Batch, ListOf, Nested
-from kernel.wire.problems import Refused, RequestRefused
-from kernel.wire.schema import operation
-from kernel.wire.serializers import Body, Query, Reply
-from kernel.wire.views import LedgerViewSet
 
 SALE = UUID("0190b4a0-0000-7000-8000-000000000001")
 

@@ -8,10 +8,10 @@ import pytest
 from django.http import QueryDict
 from rest_framework import serializers
 
-from kernel.wire.fields import Field, Text
-from kernel.wire.json import render
-from kernel.wire.problems import Invalid, RequestRefused
-from tests.kernel.wire.shop import SALE, BuyerQuery, NudgeRequest, SaleRequest, SalesRequest, ShopBody
+from kernel.api.fields import Field, Text
+from kernel.api.json import render
+from kernel.api.problems import Invalid, RequestRefused
+from tests.kernel.api.shop import SALE, BuyerQuery, NudgeRequest, SaleRequest, SalesRequest, ShopBody
 
 GOOD = {"totalAmount": "1", "saleKind": '"usage"'}
 

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from kernel.wire.amounts import AmountNumber, AmountText
-from kernel.wire.fields import Day, Flag, JsonObject, Text, Timestamp
-from kernel.wire.json import JsonNumber, RawJson, is_too_deep, load, render
-from kernel.wire.nested import ListOf, Nested
-from kernel.wire.serializers import Reply
-from tests.kernel.wire.shop import SALE, ShopDialect, ShopReply
+from kernel.api.amounts import AmountNumber, AmountText
+from kernel.api.fields import Day, Flag, JsonObject, Text, Timestamp
+from kernel.api.json import JsonNumber, RawJson, is_too_deep, load, render
+from kernel.api.nested import ListOf, Nested
+from kernel.api.serializers import Reply
+from tests.kernel.api.shop import SALE, ShopDialect, ShopReply
 
 
 class PartReply(ShopReply):

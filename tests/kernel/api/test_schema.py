@@ -11,15 +11,15 @@ from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.settings import patched_settings
 from drf_spectacular.validation import validate_schema
 
-from tests.kernel.wire import shop
+from tests.kernel.api import shop
 
 
 @pytest.fixture(scope="module")
 def document():
     GENERATOR_STATS.reset()
-    # The hooks that the whole project sets are its own affair; this is what kernel.wire draws.
+    # The hooks that the whole project sets are its own affair; this is what kernel.api draws.
     with patched_settings({"POSTPROCESSING_HOOKS": []}):
-        return SchemaGenerator(urlconf="tests.kernel.wire.shop").get_schema(request=None, public=True)
+        return SchemaGenerator(urlconf="tests.kernel.api.shop").get_schema(request=None, public=True)
 
 
 def test_the_schema_is_valid_and_without_a_warning(document):
@@ -30,7 +30,7 @@ def test_the_schema_is_valid_and_without_a_warning(document):
 
 def test_the_command_that_checks_it_agrees():
     out = io.StringIO()
-    call_command("spectacular", urlconf="tests.kernel.wire.shop", validate=True, fail_on_warn=True, stdout=out)
+    call_command("spectacular", urlconf="tests.kernel.api.shop", validate=True, fail_on_warn=True, stdout=out)
     assert yaml.safe_load(out.getvalue())["paths"]
 
 

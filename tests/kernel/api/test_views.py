@@ -8,13 +8,13 @@ import json
 import pytest
 from django.test import RequestFactory
 
+from kernel.api import streams
+from kernel.api.problems import RequestRefused
 from kernel.tenants import services
-from kernel.wire import streams
-from kernel.wire.problems import RequestRefused
 from tests.factories import IssuedKeyFactory, TenantFactory
-from tests.kernel.wire.shop import SALE
+from tests.kernel.api.shop import SALE
 
-pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.kernel.wire.shop")]
+pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.kernel.api.shop")]
 SALE_BODY = b'{"totalAmount": 1.50, "saleKind": "usage"}'
 
 

@@ -3,9 +3,9 @@ from io import StringIO
 import pytest
 from django.core.management import call_command
 
-from kernel.ledger.models import BackfillRun
+from kernel.backfills.models import BackfillRun
 from tests.factories import TenantFactory
-from tests.kernel.backfill import shelf
+from tests.kernel.backfills import shelf
 
 
 @pytest.fixture

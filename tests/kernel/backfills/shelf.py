@@ -6,10 +6,10 @@ from typing import Any
 
 from django.db import connection
 
-from kernel.ledger.backfill.adapters import Account, Adapter, Blocker, Existing, Outcome, UndoStep
-from kernel.ledger.backfill.columns import Column, json_from_json, json_text, moment, money, money_from_json, one_of, text
-from kernel.ledger.backfill.command import BackfillCommand
-from kernel.ledger.backfill.rows import Posting, RowRefused
+from kernel.backfills.adapters import Account, Adapter, Blocker, Existing, Outcome, UndoStep
+from kernel.backfills.columns import Column, json_from_json, json_text, moment, money, money_from_json, one_of, text
+from kernel.backfills.command import BackfillCommand
+from kernel.backfills.rows import Posting, RowRefused
 from kernel.ledger.errors import InvalidValue
 from kernel.ledger.idempotency import digest
 

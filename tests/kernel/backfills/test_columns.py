@@ -6,8 +6,8 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from kernel.ledger.backfill import columns
-from kernel.ledger.backfill.columns import Column, Invalid
+from kernel.backfills import columns
+from kernel.backfills.columns import Column, Invalid
 
 
 @pytest.mark.parametrize(

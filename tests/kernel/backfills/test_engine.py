@@ -6,12 +6,11 @@ from decimal import Decimal
 import pytest
 from django.core.management import CommandError
 
-from kernel.ledger import selectors, services
-from kernel.ledger.backfill import locks
-from kernel.ledger.backfill.pacing import Pacer
+from kernel.backfills import locks, selectors, services
+from kernel.backfills.models import BackfillReject, BackfillRun
+from kernel.backfills.pacing import Pacer
 from kernel.ledger.errors import Busy, NotFound
-from kernel.ledger.models import BackfillReject, BackfillRun
-from tests.kernel.backfill.shelf import ShelfAdapter, moves, write_csv, write_jsonl
+from tests.kernel.backfills.shelf import ShelfAdapter, moves, write_csv, write_jsonl
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("book")]
 
@@ -280,8 +279,8 @@ def test_a_run_paused_by_a_person_stands_still_until_it_is_resumed(plan, run_com
         if paused == ["paused"] and BackfillRun.objects.get(id=run.id).state == "paused":
             paused.append(services.resume_run(tenant_id=tenant.id, run_id=run.id, actor="staff:1").state)
 
-    monkeypatch.setattr("kernel.ledger.backfill.stopping.Stop.check", pause_once)
-    monkeypatch.setattr("kernel.ledger.backfill.stopping.Stop.rest", lambda self, seconds: resume_instead_of_sleeping(seconds))
+    monkeypatch.setattr("kernel.backfills.signals.Stop.check", pause_once)
+    monkeypatch.setattr("kernel.backfills.signals.Stop.rest", lambda self, seconds: resume_instead_of_sleeping(seconds))
     _, code = run_command("--apply", run.id, "--batch-size", 10)
     assert (code, paused, len(moves(tenant))) == (0, ["paused", "running"], 20)
 
@@ -353,7 +352,7 @@ def test_the_summary_for_scripts_is_one_json_object(run_command, tenant, file):
 def test_no_process_works_on_a_run_that_stands_still(plan, file):
     run = plan(file)
     assert not locks.is_worked_on(run)
-    from kernel.ledger.backfill.stopping import Stop
+    from kernel.backfills.signals import Stop
 
     with locks.only_worker(run, wait=False, stop=Stop()):
         assert locks.is_worked_on(run)

@@ -12,11 +12,11 @@ import psutil
 import pytest
 from django.db import connection
 
-from kernel.ledger.backfill.errors import BadSource, ReaderLost
-from kernel.ledger.backfill.options import ReadingOptions, make_reader
-from kernel.ledger.backfill.prefetching import read_chunks
-from kernel.ledger.backfill.sources import Reading, Source
-from tests.kernel.backfill.shelf import ShelfAdapter, write_csv
+from kernel.backfills.errors import BadSource, ReaderLost
+from kernel.backfills.options import ReadingOptions, make_reader
+from kernel.backfills.prefetching import read_chunks
+from kernel.backfills.sources import Reading, Source
+from tests.kernel.backfills.shelf import ShelfAdapter, write_csv
 
 ROWS = [[f"m{number}", "left", "in", "1" if number % 5 else "x", "2026-01-01T00:00:00Z"] for number in range(1, 96)]
 
@@ -106,7 +106,7 @@ import sys, time
 from pathlib import Path
 import psutil, django
 django.setup()
-from tests.kernel.backfill.test_prefetching import Reading, Source, chunks_of
+from tests.kernel.backfills.test_prefetching import Reading, Source, chunks_of
 with Reading(Source(path=Path(sys.argv[1]), format="csv")) as reading, chunks_of(reading, 1000) as chunks:
     next(chunks)
     [child] = psutil.Process().children()

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernel.ledger.backfill.errors import BadSource, Refused
-from kernel.ledger.backfill.sources import LONGEST_LINE, Reading, Source, find_source, spool
+from kernel.backfills.errors import BadSource, Refused
+from kernel.backfills.sources import LONGEST_LINE, Reading, Source, find_source, spool
 
 cells = st.text(alphabet=st.characters(codec="utf-8", exclude_characters="\x00"), max_size=8)
 

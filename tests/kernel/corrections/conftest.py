@@ -5,8 +5,8 @@ from decimal import Decimal
 import pytest
 
 from billing import services as billing
-from kernel.ledger.corrections import services
-from kernel.ledger.corrections.services import Wish
+from kernel.corrections import services
+from kernel.corrections.services import Wish
 from tests.factories import TenantFactory
 
 ASKER, OTHER = "staff:1", "staff:2"

@@ -7,8 +7,8 @@ from django.db import DatabaseError, connection, transaction
 
 from billing import services as billing
 from billing.models import Transaction, Wallet
-from kernel.ledger.corrections import services
-from kernel.ledger.corrections.errors import (
+from kernel.corrections import services
+from kernel.corrections.errors import (
     CorrectionRefused,
     NothingToCorrect,
     NotTheAsker,
@@ -18,9 +18,9 @@ from kernel.ledger.corrections.errors import (
     SeveralTenants,
     TooManyLines,
 )
-from kernel.ledger.corrections.models import CorrectionEntry, CorrectionEvidence, CorrectionRequest, CorrectionStateChange
-from kernel.ledger.corrections.selectors import entries_of, tenant_of
-from kernel.ledger.corrections.services import File
+from kernel.corrections.models import CorrectionEntry, CorrectionEvidence, CorrectionRequest, CorrectionStateChange
+from kernel.corrections.selectors import entries_of, tenant_of
+from kernel.corrections.services import File
 from kernel.ledger.errors import AlreadyReversed, InvalidValue, NotFound
 from tests.factories import TenantFactory
 from tests.kernel.corrections.conftest import ASKER, OTHER

@@ -6,8 +6,8 @@ import pytest
 
 from credits import services as credits
 from credits.models import CreditTransaction, Grant
-from kernel.ledger.corrections import services
-from kernel.ledger.corrections.errors import CorrectionRefused, NothingToCorrect
+from kernel.corrections import services
+from kernel.corrections.errors import CorrectionRefused, NothingToCorrect
 from tests.kernel.corrections.conftest import ASKER
 
 WHO = {"actor": "command:test", "request_id": "test"}

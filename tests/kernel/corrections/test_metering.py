@@ -4,8 +4,8 @@ from decimal import Decimal
 
 import pytest
 
-from kernel.ledger.corrections import services
-from kernel.ledger.corrections.errors import CorrectionRefused
+from kernel.corrections import services
+from kernel.corrections.errors import CorrectionRefused
 from metering.models import Cost, StatusChange, Transaction
 from metering.services.lifecycle import complete_transaction
 from metering.services.transactions import record_transaction

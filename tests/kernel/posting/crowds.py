@@ -8,7 +8,8 @@ from typing import Any
 
 from django.db import connection
 
-from kernel.ledger import loop, posting
+from kernel.ledger import posting
+from kernel.ledger.posting import greenlets, statements
 
 Future = concurrent.futures.Future[Any]
 
@@ -42,14 +43,14 @@ class Errands:
         self.thread.start()
 
     def send(self, call: Callable[[], Any]) -> Future:
-        return self.do(loop.run(call))
+        return self.do(greenlets.run(call))
 
     def do(self, coroutine: Coroutine[Any, Any, Any]) -> Future:
         return asyncio.run_coroutine_threadsafe(coroutine, self.loop)
 
     def connections(self) -> tuple[int, int]:
         """How many the loop has, and how many of them are at rest."""
-        figures = posting._pools[self.loop]["default"].get_stats()
+        figures = statements._pools[self.loop]["default"].get_stats()
         return figures["pool_size"], figures["pool_available"]
 
     def close(self) -> None:

@@ -15,11 +15,12 @@ import pytest
 from django.conf import settings
 from django.db import DataError, IntegrityError, OperationalError, connection, transaction
 
-from kernel.ledger import batching, loop, posting
-from kernel.ledger.batching import Lanes
+from kernel.ledger import posting
 from kernel.ledger.constraints import refusals
 from kernel.ledger.errors import Busy, OutcomeUnknown
-from tests.kernel.crowds import CROWDS
+from kernel.ledger.posting import batching, greenlets, statements
+from kernel.ledger.posting.batching import Lanes
+from tests.kernel.posting.crowds import CROWDS
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -47,7 +48,7 @@ BEGIN
 END $$;
 INSERT INTO toy_account (id) SELECT 'account ' || n FROM generate_series(1, 9) n;
 """
-FUNCTION = posting._Function("toy_post", frozenset(), "default")
+FUNCTION = statements._Function("toy_post", frozenset(), "default")
 FIRST, SECOND, THIRD = "account 1", "account 2", "account 3"
 
 
@@ -71,9 +72,9 @@ class Office:
         self.lanes = Lanes(call=self.call, calls_at_most=calls_at_most, patience=patience)
 
     def call(self, function, postings, lock_timeout_ms):
-        self.leaders.append(loop.errand() or threading.get_ident())
+        self.leaders.append(greenlets.errand() or threading.get_ident())
         self.calls.append([msgspec.json.decode(raw)["key"] for raw in postings])
-        return posting._call(function, postings, lock_timeout_ms)
+        return statements._call(function, postings, lock_timeout_ms)
 
     def send(self, key, *, account=FIRST, amount="1", function=FUNCTION):
         future = self.crowd.send(lambda: self.post(key, account, amount, function))
@@ -163,8 +164,8 @@ def book():
 
 def pause(event):
     """Wait for an event, on the loop without holding up the others."""
-    if errand := loop.errand():
-        return loop.wait_for(errand.loop.run_in_executor(None, event.wait, 10))
+    if errand := greenlets.errand():
+        return greenlets.wait_for(errand.loop.run_in_executor(None, event.wait, 10))
     return event.wait(10)
 
 
@@ -325,8 +326,8 @@ def test_a_batch_waits_shorter_for_locks_and_leaves_the_session_as_it_was(office
         office.until_waiting(2)
     assert [wanted.result().lock_timeout for wanted in sent] == ["5s", "250ms", "250ms"]
     raw = [msgspec.Raw(b'{"account": "account 1", "key": "c", "amount": "1"}')]
-    assert posting._call(FUNCTION, raw, 250)[0].lock_timeout == "250ms"
-    assert posting._call(FUNCTION, raw)[0].lock_timeout == "5s"
+    assert statements._call(FUNCTION, raw, 250)[0].lock_timeout == "250ms"
+    assert statements._call(FUNCTION, raw)[0].lock_timeout == "5s"
 
 
 def test_who_waits_for_a_lock_alone_too_long_is_told_busy(office, monkeypatch):
@@ -456,7 +457,7 @@ def test_whoever_leads_in_a_thread_or_on_the_loop_is_heard_by_the_other(office):
         office.until_waiting(2)
     assert [sent.result().balance for sent in office.sent] == [1, 2, 3]
     assert office.calls == [["first"], ["leads", "follows"]]
-    assert Counter(isinstance(leader, loop.Errand) for leader in office.leaders) == {True: 1, False: 1}
+    assert Counter(isinstance(leader, greenlets.Errand) for leader in office.leaders) == {True: 1, False: 1}
 
 
 @pytest.fixture
@@ -472,7 +473,7 @@ def at_the_door(office, *postings):
 
     async def together():
         calls = [lambda posted=posted: office.post(*posted) for posted in postings]
-        return await asyncio.gather(*(loop.run(call) for call in calls), return_exceptions=True)
+        return await asyncio.gather(*(greenlets.run(call) for call in calls), return_exceptions=True)
 
     return office.crowd.do(together()).result(timeout=10)
 
@@ -512,7 +513,7 @@ def test_late_or_not_no_more_go_together_than_may(office, at_work, monkeypatch):
 @only("errands")
 def test_on_a_loop_that_only_waits_nobody_waits_for_company(open_office):
     office = open_office(calls_at_most=4)
-    both = [loop.run(lambda key=key, account=account: office.post(key, account)) for key, account in (("a", FIRST), ("b", SECOND))]
+    both = [greenlets.run(lambda key=key, account=account: office.post(key, account)) for key, account in (("a", FIRST), ("b", SECOND))]
 
     async def together():
         return await asyncio.gather(*both)
@@ -526,7 +527,7 @@ def test_an_errand_that_is_cancelled_before_its_call_makes_none_and_the_next_lea
     office.lanes._is_at_work = True
 
     async def cancel():
-        doomed, other = (asyncio.create_task(loop.run(office.post, key, FIRST)) for key in ("doomed", "other"))
+        doomed, other = (asyncio.create_task(greenlets.run(office.post, key, FIRST)) for key in ("doomed", "other"))
         await asyncio.sleep(0)
         doomed.cancel()
         return await asyncio.gather(doomed, other, return_exceptions=True)
@@ -674,8 +675,8 @@ def test_who_waits_holds_no_pooled_connection(monkeypatch, pool, closed):
             self.count += 1
 
     held = Held()
-    monkeypatch.setattr(posting, "connections", {"default": held})
-    posting._lend_connection(FUNCTION)
+    monkeypatch.setattr(statements, "connections", {"default": held})
+    statements._lend_connection(FUNCTION)
     assert held.count == closed
 
 
@@ -708,7 +709,7 @@ def test_inside_a_transaction_nothing_is_batched(monkeypatch):
     def refuse():
         raise AssertionError("batched inside a transaction")
 
-    monkeypatch.setattr(posting, "_lanes", refuse)
+    monkeypatch.setattr(statements, "_lanes", refuse)
     with transaction.atomic():
         row = posting.post_one("toy_post", {"account": FIRST, "key": "a", "amount": "1"}, account=FIRST)
         assert row.outcome == "posted"
@@ -718,14 +719,14 @@ def test_inside_a_transaction_nothing_is_batched(monkeypatch):
 
 def test_one_setting_switches_it_off(monkeypatch, settings):
     settings.LEDGER_BATCHING = False
-    monkeypatch.setattr(posting, "_lanes", lambda: 1 / 0)
+    monkeypatch.setattr(statements, "_lanes", lambda: 1 / 0)
     assert posting.post_one("toy_post", {"account": FIRST, "key": "a", "amount": "1"}, account=FIRST).outcome == "posted"
 
 
 def test_a_posting_that_can_not_be_encoded_never_gets_in_line():
     with pytest.raises(TypeError):
         posting.post_one("toy_post", {"account": FIRST, "key": object()}, account=FIRST)
-    assert posting._lanes()._line == []
+    assert statements._lanes()._line == []
 
 
 def test_a_crowd_on_many_accounts_is_in_the_book_exactly_once(open_office):

@@ -5,6 +5,7 @@ import pytest
 from django.db import OperationalError, ProgrammingError, connection, connections
 
 from kernel.ledger import posting
+from kernel.ledger.posting import statements
 
 pytestmark = pytest.mark.django_db(transaction=True)
 ONE = "SELECT pg_backend_pid() AS backend, current_setting('application_name') AS name"
@@ -15,7 +16,7 @@ def pooled(monkeypatch):
     """A road to the same database with one pooled connection."""
     options = connection.settings_dict["OPTIONS"] | {"pool": {"min_size": 1, "max_size": 1, "timeout": 0.2}}
     road = type(connections["default"])(connection.settings_dict | {"CONN_MAX_AGE": 0, "OPTIONS": options})
-    monkeypatch.setattr(posting, "connections", {"default": road})
+    monkeypatch.setattr(statements, "connections", {"default": road})
     yield road
     road.close()
     road.close_pool()

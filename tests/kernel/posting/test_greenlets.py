@@ -8,7 +8,8 @@ import structlog
 from django.core.exceptions import SynchronousOnlyOperation
 from django.db import connection, connections, transaction
 
-from kernel.ledger import loop, posting
+from kernel.ledger import posting
+from kernel.ledger.posting import greenlets
 from kernel.tenants import services as tenants
 from kernel.tenants.models import Tenant
 
@@ -17,14 +18,14 @@ def running(*errands):
     """What the errands of one loop return, begun in this order."""
 
     async def all_of_them():
-        return await asyncio.gather(*(loop.run(errand) for errand in errands))
+        return await asyncio.gather(*(greenlets.run(errand) for errand in errands))
 
     return asyncio.run(all_of_them())
 
 
 def turn():
     """Let the others go on."""
-    loop.wait_for(asyncio.sleep(0))
+    greenlets.wait_for(asyncio.sleep(0))
 
 
 class Told(Exception):
@@ -35,7 +36,7 @@ class Told(Exception):
 
 
 def test_an_errand_returns_what_its_function_returns():
-    assert asyncio.run(loop.run(divmod, 7, 2)) == (3, 1)
+    assert asyncio.run(greenlets.run(divmod, 7, 2)) == (3, 1)
 
 
 def test_an_errand_raises_what_its_function_raises():
@@ -57,9 +58,9 @@ def test_what_is_waited_for_answers_or_raises_where_it_is_waited_for():
         raise Told
 
     def errand():
-        answer = loop.wait_for(answers())
+        answer = greenlets.wait_for(answers())
         with pytest.raises(Told):
-            loop.wait_for(fails())
+            greenlets.wait_for(fails())
         return answer
 
     assert running(errand) == ["answer"]
@@ -79,15 +80,15 @@ def test_while_one_waits_the_others_go_on_in_their_order():
 
 def test_an_errand_may_wait_for_another_that_waits_itself():
     def inner():
-        mine = loop.errand()
+        mine = greenlets.errand()
         turn()
-        assert loop.errand() is mine
+        assert greenlets.errand() is mine
         return mine
 
     def outer():
-        mine = loop.errand()
-        assert loop.wait_for(loop.run(inner)) is not mine
-        assert loop.errand() is mine
+        mine = greenlets.errand()
+        assert greenlets.wait_for(greenlets.run(inner)) is not mine
+        assert greenlets.errand() is mine
         turn()
         return "outer"
 
@@ -95,15 +96,15 @@ def test_an_errand_may_wait_for_another_that_waits_itself():
 
 
 def test_only_an_errand_is_one():
-    assert loop.errand() is None
-    assert running(lambda: type(loop.errand())) == [loop.Errand]
+    assert greenlets.errand() is None
+    assert running(lambda: type(greenlets.errand())) == [greenlets.Errand]
 
 
 def cancelled_in(errand):
     """What became of a task that was cancelled as soon as its errand waited."""
 
     async def cancel():
-        task = asyncio.create_task(loop.run(errand))
+        task = asyncio.create_task(greenlets.run(errand))
         await asyncio.sleep(0)
         task.cancel()
         [outcome] = await asyncio.gather(task, return_exceptions=True)
@@ -117,7 +118,7 @@ def test_cancelling_the_task_is_an_error_within_the_errand_where_it_waits():
 
     def errand():
         try:
-            loop.wait_for(asyncio.Event().wait())
+            greenlets.wait_for(asyncio.Event().wait())
         except asyncio.CancelledError:
             seen.append("cancelled")
             raise
@@ -131,7 +132,7 @@ def test_a_cancelled_errand_may_still_wait_for_its_own_end():
 
     def errand():
         try:
-            loop.wait_for(asyncio.Event().wait())
+            greenlets.wait_for(asyncio.Event().wait())
         finally:
             turn()
             seen.append("put away")
@@ -168,8 +169,8 @@ def test_all_errands_of_a_loop_find_the_same_wrapper_of_a_connection():
 
 
 def test_what_needs_no_database_is_read_where_it_is_asked():
-    assert loop.reading(threading.get_ident) == threading.get_ident()
-    assert running(lambda: loop.reading(threading.get_ident)) == [threading.get_ident()]
+    assert greenlets.reading(threading.get_ident) == threading.get_ident()
+    assert running(lambda: greenlets.reading(threading.get_ident)) == [threading.get_ident()]
 
 
 def test_errors_of_what_is_read_pass_through():
@@ -177,7 +178,7 @@ def test_errors_of_what_is_read_pass_through():
         raise Told
 
     with pytest.raises(Told):
-        running(lambda: loop.reading(fails))
+        running(lambda: greenlets.reading(fails))
 
 
 @pytest.fixture
@@ -196,7 +197,7 @@ def test_who_asks_the_database_begins_again_in_a_thread_with_his_arguments_and_h
 
     def errand():
         structlog.contextvars.bind_contextvars(request_id="mine")
-        return loop.reading(reads, "acme")
+        return greenlets.reading(reads, "acme")
 
     assert running(errand) == ["Acme"]
     [(here, _), (there, _)] = begun
@@ -217,7 +218,7 @@ def test_while_one_reads_in_a_thread_the_others_go_on():
         steps.append("other")
         go_on.set()
 
-    running(lambda: loop.reading(reads), others)
+    running(lambda: greenlets.reading(reads), others)
     assert steps == ["other", "read"]
 
 
@@ -227,7 +228,7 @@ def test_errors_in_the_thread_pass_through():
         Tenant.objects.get(slug="nobody")
 
     with pytest.raises(Tenant.DoesNotExist):
-        running(lambda: loop.reading(reads))
+        running(lambda: greenlets.reading(reads))
 
 
 @pytest.fixture
@@ -247,9 +248,9 @@ def test_the_thread_gives_its_pooled_connection_back(pooled):
     def fails():
         Tenant.objects.get(slug="nobody")
 
-    assert running(*[lambda: loop.reading(reads)] * 3) == [0, 0, 0]
+    assert running(*[lambda: greenlets.reading(reads)] * 3) == [0, 0, 0]
     with pytest.raises(Tenant.DoesNotExist):
-        running(lambda: loop.reading(fails))
+        running(lambda: greenlets.reading(fails))
     assert pooled.get_stats()["pool_available"] == 1
 
 
@@ -276,7 +277,7 @@ def test_on_the_loop_the_database_is_refused_before_anything_was_done(asks):
 
 def test_a_gate_that_was_opened_before_holds_nobody_up():
     def errand():
-        gate = loop.Gate(asyncio.get_running_loop())
+        gate = greenlets.Gate(asyncio.get_running_loop())
         gate.release()
         return gate.acquire(timeout=0)
 
@@ -288,7 +289,7 @@ def at_a_gate(opens):
     gates, steps = [], []
 
     def waits():
-        gate = loop.Gate(asyncio.get_running_loop())
+        gate = greenlets.Gate(asyncio.get_running_loop())
         gates.append(gate)
         is_open = gate.acquire(timeout=10)
         steps.append("through")
@@ -303,7 +304,7 @@ def at_a_gate(opens):
 
 
 def test_a_gate_is_opened_by_another_errand():
-    assert at_a_gate(loop.Gate.release) == (True, ["opened", "through"])
+    assert at_a_gate(greenlets.Gate.release) == (True, ["opened", "through"])
 
 
 def test_a_gate_is_opened_by_a_thread():
@@ -317,7 +318,7 @@ def test_a_gate_is_opened_by_a_thread():
 
 def test_who_waits_too_long_at_a_gate_is_told_and_may_come_again():
     def errand():
-        gate = loop.Gate(asyncio.get_running_loop())
+        gate = greenlets.Gate(asyncio.get_running_loop())
         told = [gate.acquire(timeout=0.01), gate.acquire(timeout=0.01)]
         gate.release()
         return [*told, gate.acquire(timeout=0)]
@@ -327,9 +328,9 @@ def test_who_waits_too_long_at_a_gate_is_told_and_may_come_again():
 
 def test_a_gate_that_was_opened_after_somebody_waited_in_vain_is_open_to_him():
     def errand():
-        gate = loop.Gate(asyncio.get_running_loop())
+        gate = greenlets.Gate(asyncio.get_running_loop())
         told = [gate.acquire(timeout=0.01)]
-        loop.wait_for(asyncio.get_running_loop().run_in_executor(None, gate.release))
+        greenlets.wait_for(asyncio.get_running_loop().run_in_executor(None, gate.release))
         return [*told, gate.acquire(timeout=10)]
 
     assert running(errand) == [[False, True]]
@@ -339,11 +340,11 @@ def test_a_gate_may_be_opened_after_he_who_waited_was_cancelled(caplog):
     gates = []
 
     def waits():
-        gates.append(loop.Gate(asyncio.get_running_loop()))
+        gates.append(greenlets.Gate(asyncio.get_running_loop()))
         gates[0].acquire(timeout=10)
 
     async def cancel():
-        task = asyncio.create_task(loop.run(waits))
+        task = asyncio.create_task(greenlets.run(waits))
         await asyncio.sleep(0)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
@@ -357,6 +358,6 @@ def test_a_gate_may_be_opened_after_he_who_waited_was_cancelled(caplog):
 
 def test_opening_a_gate_on_a_loop_that_is_over_harms_nobody():
     """Whoever leads in a thread opens the gates of all who went along; a server that ends must not cost the others their answers."""
-    [gate] = running(lambda: loop.Gate(asyncio.get_running_loop()))
+    [gate] = running(lambda: greenlets.Gate(asyncio.get_running_loop()))
     gate.release()
     assert gate.is_open

@@ -6,6 +6,7 @@ from django.db import OperationalError
 
 from kernel.ledger import posting
 from kernel.ledger.errors import Busy
+from kernel.ledger.posting import statements
 
 pytestmark = pytest.mark.django_db
 
@@ -20,7 +21,7 @@ def failing(monkeypatch, cause, *, times):
             raise OperationalError from cause
         return ["answer"]
 
-    monkeypatch.setattr(posting, "_run", run)
+    monkeypatch.setattr(statements, "_run", run)
     return calls
 
 

@@ -1,4 +1,4 @@
-"""A thin mouth over kernel.ledger.selectors.list_runs and the services that pause and resume."""
+"""A thin mouth over kernel.backfills.selectors.list_runs and the services that pause and resume."""
 
 import json
 from argparse import ArgumentParser
@@ -6,11 +6,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from kernel.ledger import selectors, services
-from kernel.ledger.backfill import reports
-from kernel.ledger.backfill.locks import is_worked_on
-from kernel.ledger.choices import RunState
-from kernel.ledger.models import BackfillRun
+from kernel.backfills import reports, selectors, services
+from kernel.backfills.choices import RunState
+from kernel.backfills.locks import is_worked_on
+from kernel.backfills.models import BackfillRun
 from kernel.tenants.errors import DomainError
 from kernel.tenants.selectors import get_tenant
 

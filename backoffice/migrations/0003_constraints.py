@@ -1,0 +1,56 @@
+from django.db import migrations
+
+from kernel.ledger.migration_operations import AppendOnly
+
+# Every change of the whole row, less the columns that no history should hold.
+TABLES = {
+    "tenants_tenant": "",
+    "tenants_staffprofile": "",
+    "tenants_stafftenant": "",
+    "auth_user": "password,last_login",
+    "auth_user_groups": "",
+    "billing_policy": "",
+    "billing_transactiontype": "",
+    "metering_policy": "",
+    "metering_price": "",
+    "metering_unitprice": "",
+    "corrections_threshold": "",
+}
+# Rows that postings or requests change all day: only these columns are a person's doing.
+COLUMNS = {
+    "tenants_apikey": ("secret_digest,last_used_at", "name, prefix, secret_digest, scopes, expires_at, revoked_at"),
+    "billing_wallet": ("balance,last_entry_number,last_entry_at", "floor"),
+    "metering_agent": ("", "name, label, description, status"),
+}
+TRIGGER = (
+    "CREATE TRIGGER backoffice_history_{when} AFTER {event} ON {table} FOR EACH ROW EXECUTE FUNCTION backoffice_record_change('{hidden}')"
+)
+DROP = "DROP TRIGGER backoffice_history_{when} ON {table}"
+
+
+def statements():
+    for table, hidden in TABLES.items():
+        yield "any", "INSERT OR UPDATE OR DELETE", table, hidden
+    for table, (hidden, columns) in COLUMNS.items():
+        yield "update", f"UPDATE OF {columns}", table, hidden
+    yield "insert", "INSERT OR DELETE", "tenants_apikey", COLUMNS["tenants_apikey"][0]
+
+
+class Migration(migrations.Migration):
+    dependencies = [
+        ("backoffice", "0002_functions"),
+        ("ledger", "0001_functions"),
+        ("tenants", "0002_roles"),
+        ("auth", "0012_alter_user_first_name_max_length"),
+        ("billing", "0001_tables"),
+        ("metering", "0001_tables"),
+        ("corrections", "0001_tables"),
+    ]
+
+    operations = [
+        AppendOnly("Change"),
+        *(
+            migrations.RunSQL(TRIGGER.format(when=when, event=event, table=table, hidden=hidden), DROP.format(when=when, table=table))
+            for when, event, table, hidden in statements()
+        ),
+    ]

@@ -1,0 +1,22 @@
+-- Who changed which setting: one row for each change, raw SQL included. The first argument names columns that are nobody's business.
+CREATE OR REPLACE FUNCTION backoffice_record_change() RETURNS trigger LANGUAGE plpgsql
+AS $$
+DECLARE
+    hidden text[] := string_to_array(TG_ARGV[0], ',');
+    old_row jsonb := CASE WHEN TG_OP <> 'INSERT' THEN to_jsonb(OLD) - hidden END;
+    new_row jsonb := CASE WHEN TG_OP <> 'DELETE' THEN to_jsonb(NEW) - hidden END;
+    either jsonb := coalesce(new_row, old_row);
+BEGIN
+    IF TG_OP = 'UPDATE' AND to_jsonb(OLD) = to_jsonb(NEW) THEN
+        RETURN NULL;
+    END IF;
+    INSERT INTO backoffice_change (at, "table", "row", tenant_id, operation, before, after, actor, request_id, database_user)
+    VALUES (
+        clock_timestamp(), TG_TABLE_NAME, either ->> 'id',
+        CASE WHEN TG_TABLE_NAME = 'tenants_tenant' THEN (either ->> 'id')::uuid ELSE (either ->> 'tenant_id')::uuid END,
+        TG_OP, old_row, new_row, coalesce(current_setting('countinghouse.actor', true), ''),
+        coalesce(current_setting('countinghouse.request_id', true), ''), session_user
+    );
+    RETURN NULL;
+END;
+$$;

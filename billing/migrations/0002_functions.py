@@ -1,0 +1,9 @@
+from django.db import migrations
+
+from kernel.ledger.migration_operations import LayFunctions
+
+
+class Migration(migrations.Migration):
+    dependencies = [("billing", "0001_tables")]
+
+    operations = [LayFunctions("billing", version=1, digest="b178b5d986fe2da0")]

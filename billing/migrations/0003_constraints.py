@@ -1,0 +1,49 @@
+from django.db import migrations
+
+from kernel.ledger.migration_operations import AppendOnly, FirstStatistics, TenantForeignKey, TenantKey
+
+# A transaction names its type together with the direction it was booked in, so the database keeps a used type's direction.
+ADD_TYPE_KEY = """
+ALTER TABLE billing_transaction ADD CONSTRAINT billing_transaction_type_fkey
+    FOREIGN KEY (tenant_id, type, direction) REFERENCES billing_transactiontype (tenant_id, code, direction)
+"""
+DROP_TYPE_KEY = "ALTER TABLE billing_transaction DROP CONSTRAINT billing_transaction_type_fkey"
+# The cast fails on text that is no JSON.
+ADD_JSON_CHECK = """
+ALTER TABLE billing_transaction ADD CONSTRAINT billing_transaction_metadata_check CHECK (metadata IS NULL OR metadata::json IS NOT NULL)
+"""
+DROP_JSON_CHECK = "ALTER TABLE billing_transaction DROP CONSTRAINT billing_transaction_metadata_check"
+# Finds the reversals of an original.
+ADD_REVERSES_INDEX = """
+CREATE INDEX billing_transaction_reverses_index ON billing_transaction (tenant_id, reverses_id) WHERE reverses_id IS NOT NULL
+"""
+DROP_REVERSES_INDEX = "DROP INDEX billing_transaction_reverses_index"
+# Every posting updates these rows; free space keeps the new version of a row on the same page.
+SET_FILL_FACTORS = "ALTER TABLE billing_wallet SET (fillfactor = 50); ALTER TABLE billing_dailytotal SET (fillfactor = 70)"
+RESET_FILL_FACTORS = "ALTER TABLE billing_wallet RESET (fillfactor); ALTER TABLE billing_dailytotal RESET (fillfactor)"
+
+
+class Migration(migrations.Migration):
+    dependencies = [("billing", "0002_functions"), ("ledger", "0001_functions")]
+
+    operations = [
+        TenantKey("Policy"),
+        TenantKey("TransactionType"),
+        TenantKey("Wallet"),
+        TenantKey("Transaction", row_first=True),
+        TenantKey("DailyTotal"),
+        TenantForeignKey("Transaction", "wallet"),
+        TenantForeignKey("Transaction", "reverses"),
+        TenantForeignKey("Transaction", "reversed_by"),
+        TenantForeignKey("Transaction", "near_duplicate_of"),
+        migrations.RunSQL(ADD_TYPE_KEY, DROP_TYPE_KEY),
+        migrations.RunSQL(ADD_JSON_CHECK, DROP_JSON_CHECK),
+        migrations.RunSQL(ADD_REVERSES_INDEX, DROP_REVERSES_INDEX),
+        migrations.RunSQL(SET_FILL_FACTORS, RESET_FILL_FACTORS),
+        AppendOnly("Transaction", may_change=("reversed_amount", "reversed_by_id")),
+        FirstStatistics("Policy"),
+        FirstStatistics("TransactionType"),
+        FirstStatistics("Wallet"),
+        FirstStatistics("Transaction"),
+        FirstStatistics("DailyTotal"),
+    ]

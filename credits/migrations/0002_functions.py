@@ -1,0 +1,9 @@
+from django.db import migrations
+
+from kernel.ledger.migration_operations import LayFunctions
+
+
+class Migration(migrations.Migration):
+    dependencies = [("credits", "0001_tables")]
+
+    operations = [LayFunctions("credits", version=1, digest="af5cc6cf5721201e")]

@@ -1,0 +1,45 @@
+from django.db import migrations
+
+from kernel.ledger.migration_operations import AppendOnly, FirstStatistics, TenantForeignKey, TenantKey
+
+# Balances change all the time; free space keeps the new version of a row on the same page.
+SET_FILL_FACTORS = "ALTER TABLE credits_grant SET (fillfactor = 60); ALTER TABLE credits_holdline SET (fillfactor = 70)"
+RESET_FILL_FACTORS = "ALTER TABLE credits_grant RESET (fillfactor); ALTER TABLE credits_holdline RESET (fillfactor)"
+
+
+class Migration(migrations.Migration):
+    dependencies = [("credits", "0002_functions"), ("ledger", "0001_functions")]
+
+    operations = [
+        TenantKey("RecurringGrant"),
+        TenantKey("Grant"),
+        TenantKey("Consumption"),
+        TenantKey("Hold"),
+        TenantKey("HoldLine"),
+        TenantKey("CreditTransaction", row_first=True),
+        TenantKey("HoldEntry"),
+        TenantForeignKey("Grant", "schedule"),
+        TenantForeignKey("HoldLine", "hold"),
+        TenantForeignKey("HoldLine", "grant"),
+        TenantForeignKey("CreditTransaction", "grant"),
+        TenantForeignKey("CreditTransaction", "reverses"),
+        TenantForeignKey("CreditTransaction", "consumption"),
+        TenantForeignKey("CreditTransaction", "hold"),
+        TenantForeignKey("HoldEntry", "hold"),
+        TenantForeignKey("HoldEntry", "grant"),
+        AppendOnly("RecurringGrant", may_change=("status", "next_period", "next_on")),
+        AppendOnly("Grant", may_change=("balance", "held", "last_entry_number", "last_entry_at", "status", "closed_at")),
+        AppendOnly("Consumption"),
+        AppendOnly("Hold", may_change=("status", "captured", "closed_at", "close_digest")),
+        AppendOnly("HoldLine", may_change=("remaining",)),
+        AppendOnly("CreditTransaction"),
+        AppendOnly("HoldEntry"),
+        migrations.RunSQL(SET_FILL_FACTORS, RESET_FILL_FACTORS),
+        FirstStatistics("RecurringGrant"),
+        FirstStatistics("Grant"),
+        FirstStatistics("Consumption"),
+        FirstStatistics("Hold"),
+        FirstStatistics("HoldLine"),
+        FirstStatistics("CreditTransaction"),
+        FirstStatistics("HoldEntry"),
+    ]

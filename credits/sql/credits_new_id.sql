@@ -1,0 +1,10 @@
+-- UUIDv7, for the rows whose number only the database knows: 48 bits of milliseconds over a random UUID, version and variant set.
+CREATE OR REPLACE FUNCTION credits_new_id() RETURNS uuid LANGUAGE sql
+AS $$
+    SELECT encode(
+        set_bit(set_bit(overlay(
+            uuid_send(gen_random_uuid())
+            PLACING substring(int8send((extract(epoch FROM clock_timestamp()) * 1000)::bigint) FROM 3) FROM 1 FOR 6
+        ), 52, 1), 53, 1), 'hex'
+    )::uuid
+$$;

@@ -1,0 +1,22 @@
+from django.db import migrations
+
+from kernel.ledger.migration_operations import AppendOnly, TenantForeignKey, TenantKey
+
+CHECKPOINT = ("position", "line", "offset", "counts", "sums")
+CHANGING = (
+    *("state", "source", "stopped_because", "undone_rows", "undone_by"),
+    *("started_at", "moved_at", "finished_at", "undone_at"),
+    *CHECKPOINT,
+)
+
+
+class Migration(migrations.Migration):
+    dependencies = [("backfills", "0001_tables"), ("ledger", "0001_functions")]
+
+    operations = [
+        TenantKey("BackfillRun"),
+        TenantKey("BackfillReject"),
+        TenantForeignKey("BackfillReject", "run"),
+        AppendOnly("BackfillRun", may_change=CHANGING),
+        AppendOnly("BackfillReject"),
+    ]

@@ -1,0 +1,9 @@
+from django.db import migrations
+
+from kernel.ledger.migration_operations import LayFunctions
+
+
+class Migration(migrations.Migration):
+    dependencies = []
+
+    operations = [LayFunctions("ledger", version=1, digest="3c3d2613709371b1")]

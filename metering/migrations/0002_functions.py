@@ -1,0 +1,9 @@
+from django.db import migrations
+
+from kernel.ledger.migration_operations import LayFunctions
+
+
+class Migration(migrations.Migration):
+    dependencies = [("metering", "0001_tables")]
+
+    operations = [LayFunctions("metering", version=1, digest="2be605372c1f2e8a")]

@@ -1,0 +1,94 @@
+from django.db import migrations
+
+from kernel.ledger.migration_operations import AppendOnly, FirstStatistics, TenantForeignKey, TenantKey
+
+STATUS_COLUMNS = (
+    "status",
+    "outcome",
+    "decline_reason",
+    "updated_at",
+    "preparing_at",
+    "authorized_at",
+    "denied_at",
+    "cancelled_at",
+    "completed_at",
+)
+ADD_TRIGGERS = """
+CREATE TRIGGER metering_transaction_move BEFORE UPDATE ON metering_transaction
+    FOR EACH ROW WHEN (OLD.status IS DISTINCT FROM NEW.status) EXECUTE FUNCTION metering_transaction_move();
+CREATE TRIGGER metering_cost_supersession BEFORE UPDATE ON metering_cost
+    FOR EACH ROW WHEN (NOT OLD.is_active) EXECUTE FUNCTION metering_cost_supersession();
+"""
+DROP_TRIGGERS = """
+DROP TRIGGER metering_transaction_move ON metering_transaction;
+DROP TRIGGER metering_cost_supersession ON metering_cost;
+"""
+# A cost can only supersede one of its own transaction.
+ADD_SUPERSEDES_KEY = """
+ALTER TABLE metering_cost ADD CONSTRAINT metering_cost_supersedes_fkey
+    FOREIGN KEY (tenant_id, transaction_id, supersedes_id) REFERENCES metering_cost (tenant_id, transaction_id, id)
+    DEFERRABLE INITIALLY IMMEDIATE
+"""
+DROP_SUPERSEDES_KEY = "ALTER TABLE metering_cost DROP CONSTRAINT metering_cost_supersedes_fkey"
+# Rows that change: free space keeps the new version of a row on the same page.
+SET_FILL_FACTORS = """
+ALTER TABLE metering_transaction SET (fillfactor = 80);
+ALTER TABLE metering_cost SET (fillfactor = 90);
+ALTER TABLE metering_rollup SET (fillfactor = 60);
+"""
+RESET_FILL_FACTORS = """
+ALTER TABLE metering_transaction RESET (fillfactor);
+ALTER TABLE metering_cost RESET (fillfactor);
+ALTER TABLE metering_rollup RESET (fillfactor);
+"""
+
+
+class Migration(migrations.Migration):
+    dependencies = [("metering", "0002_functions"), ("ledger", "0001_functions")]
+
+    operations = [
+        TenantKey("Policy"),
+        TenantKey("Service"),
+        TenantKey("Agent"),
+        TenantKey("Trace", row_first=True),
+        TenantKey("Transaction", row_first=True),
+        TenantKey("Fact", row_first=True),
+        TenantKey("Cost", row_first=True),
+        TenantKey("StatusChange", row_first=True),
+        TenantKey("Price"),
+        TenantKey("UnitPrice"),
+        TenantKey("Rollup"),
+        TenantForeignKey("Transaction", "service"),
+        TenantForeignKey("Transaction", "agent"),
+        TenantForeignKey("Transaction", "trace"),
+        TenantForeignKey("Fact", "transaction", index=True),
+        TenantForeignKey("Cost", "transaction"),
+        TenantForeignKey("Cost", "inferred_from"),
+        TenantForeignKey("StatusChange", "transaction"),
+        TenantForeignKey("UnitPrice", "price"),
+        TenantForeignKey("Rollup", "service"),
+        TenantForeignKey("Rollup", "agent"),
+        AppendOnly("Service"),
+        AppendOnly("Agent", may_change=("label", "name", "description", "status", "updated_at")),
+        AppendOnly("Trace"),
+        AppendOnly("Transaction", may_change=STATUS_COLUMNS),
+        AppendOnly("Fact"),
+        AppendOnly("Cost", may_change=("is_active", "superseded_at")),
+        AppendOnly("StatusChange"),
+        AppendOnly("Price", may_change=("valid_to",)),
+        AppendOnly("UnitPrice"),
+        migrations.RunSQL(ADD_TRIGGERS, DROP_TRIGGERS),
+        migrations.RunSQL(ADD_SUPERSEDES_KEY, DROP_SUPERSEDES_KEY),
+        migrations.RunSQL(SET_FILL_FACTORS, RESET_FILL_FACTORS),
+        FirstStatistics("Policy"),
+        FirstStatistics("Service"),
+        FirstStatistics("Agent"),
+        FirstStatistics("Trace"),
+        FirstStatistics("Transaction"),
+        FirstStatistics("Fact"),
+        FirstStatistics("Cost"),
+        FirstStatistics("StatusChange"),
+        FirstStatistics("Price"),
+        FirstStatistics("UnitPrice"),
+        FirstStatistics("Rollup"),
+    ]

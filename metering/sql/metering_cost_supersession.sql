@@ -1,0 +1,11 @@
+-- A superseded cost stays superseded, since the moment it was.
+CREATE OR REPLACE FUNCTION metering_cost_supersession() RETURNS trigger LANGUAGE plpgsql
+AS $$
+BEGIN
+    RAISE EXCEPTION USING
+        ERRCODE = 'restrict_violation',
+        MESSAGE = 'a superseded cost never changes again',
+        TABLE = TG_TABLE_NAME,
+        CONSTRAINT = 'metering_cost_supersession';
+END;
+$$;

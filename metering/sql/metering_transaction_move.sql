@@ -1,0 +1,13 @@
+CREATE OR REPLACE FUNCTION metering_transaction_move() RETURNS trigger LANGUAGE plpgsql
+AS $$
+BEGIN
+    IF NOT metering_may_move(OLD.status, NEW.status) THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'restrict_violation',
+            MESSAGE = format('a transaction never goes from %s to %s', OLD.status, NEW.status),
+            TABLE = TG_TABLE_NAME,
+            CONSTRAINT = 'metering_transaction_move';
+    END IF;
+    RETURN NEW;
+END;
+$$;
