@@ -1,6 +1,6 @@
 """What the billing book refuses, and which of the database's constraints says so."""
 
-from kernel.ledger.constraints import is_internal, refuses
+from kernel.ledger.constraints import register_error, register_internal
 from kernel.ledger.errors import LedgerError
 
 
@@ -41,9 +41,9 @@ class FloorAboveBalance(LedgerError):
 
 
 # Posting never runs into these two: it decides under the wallet's lock, and tries again where a type was defined meanwhile.
-refuses("billing_wallet_floor_check", FloorAboveBalance)
-refuses("billing_transaction_type_fkey", DirectionInUse)
-is_internal(
+register_error("billing_wallet_floor_check", FloorAboveBalance)
+register_error("billing_transaction_type_fkey", DirectionInUse)
+register_internal(
     "billing_policy_tenant_key",
     "billing_policy_default_floor_check",
     "billing_policy_near_duplicate_seconds_check",

@@ -1,6 +1,6 @@
 """What this ledger refuses, and which refusal of the database means what."""
 
-from kernel.ledger.constraints import is_internal, refuses
+from kernel.ledger.constraints import register_error, register_internal
 from kernel.ledger.errors import AlreadyReversed, IdempotencyConflict, Insufficient, InvalidValue, LedgerError, NotFound
 
 
@@ -91,40 +91,40 @@ class AmountTooLarge(InvalidValue):
     code = "invalid_value"
 
 
-refuses("credits_grant_idempotency", IdempotencyConflict)
-refuses("credits_consumption_idempotency", IdempotencyConflict)
-refuses("credits_hold_idempotency", IdempotencyConflict)
-refuses("credits_transaction_idempotency", IdempotencyConflict)
-refuses("credits_recurringgrant_idempotency", IdempotencyConflict)
-refuses("credits_transaction_reversed_once", AlreadyReversed)
-refuses("credits_grant_dates_in_order", InvalidValue, field="expiry_date", reason="before_effective_date")
-refuses("credits_grant_priority_range", InvalidValue, field="priority", reason="out_of_range")
-refuses("credits_grant_priority_check", InvalidValue, field="priority", reason="out_of_range")
-refuses("credits_recurringgrant_priority_check", InvalidValue, field="priority", reason="out_of_range")
-refuses("credits_recurringgrant_every_months_check", InvalidValue, field="every_months", reason="out_of_range")
-refuses("credits_grant_metric_named", InvalidValue, field="metric_id", reason="missing")
-refuses("credits_grant_currency_code", InvalidValue, field="currency", reason="unknown_currency")
-refuses("credits_grant_amount_positive", InvalidValue, field="amount", reason="not_positive")
-refuses("credits_grant_original_amount_finite", InvalidValue, field="amount", reason="too_many_digits", max=18)
-refuses("credits_grant_cost_not_negative", InvalidValue, field="cost_of_credit", reason="negative")
-refuses("credits_transaction_amount_positive", InvalidValue, field="amount", reason="not_positive")
-refuses("credits_transaction_amount_finite", InvalidValue, field="amount", reason="too_many_digits", max=18)
-refuses("credits_consumption_amount_positive", InvalidValue, field="amount", reason="not_positive")
-refuses("credits_consumption_amount_finite", InvalidValue, field="amount", reason="too_many_digits", max=18)
-refuses("credits_hold_amount_positive", InvalidValue, field="amount", reason="not_positive")
-refuses("credits_hold_amount_finite", InvalidValue, field="amount", reason="too_many_digits", max=18)
-refuses("credits_recurringgrant_amount_positive", InvalidValue, field="amount", reason="not_positive")
-refuses("credits_recurringgrant_amount_finite", InvalidValue, field="amount", reason="too_many_digits", max=18)
-refuses("credits_recurringgrant_priority_range", InvalidValue, field="priority", reason="out_of_range")
-refuses("credits_recurringgrant_months_range", InvalidValue, field="every_months", reason="out_of_range")
-refuses("credits_recurringgrant_cap_not_negative", InvalidValue, field="rollover_cap", reason="negative")
-refuses("credits_recurringgrant_cost_not_negative", InvalidValue, field="cost_of_credit", reason="negative")
+register_error("credits_grant_idempotency", IdempotencyConflict)
+register_error("credits_consumption_idempotency", IdempotencyConflict)
+register_error("credits_hold_idempotency", IdempotencyConflict)
+register_error("credits_transaction_idempotency", IdempotencyConflict)
+register_error("credits_recurringgrant_idempotency", IdempotencyConflict)
+register_error("credits_transaction_reversed_once", AlreadyReversed)
+register_error("credits_grant_dates_in_order", InvalidValue, field="expiry_date", reason="before_effective_date")
+register_error("credits_grant_priority_range", InvalidValue, field="priority", reason="out_of_range")
+register_error("credits_grant_priority_check", InvalidValue, field="priority", reason="out_of_range")
+register_error("credits_recurringgrant_priority_check", InvalidValue, field="priority", reason="out_of_range")
+register_error("credits_recurringgrant_every_months_check", InvalidValue, field="every_months", reason="out_of_range")
+register_error("credits_grant_metric_named", InvalidValue, field="metric_id", reason="missing")
+register_error("credits_grant_currency_code", InvalidValue, field="currency", reason="unknown_currency")
+register_error("credits_grant_amount_positive", InvalidValue, field="amount", reason="not_positive")
+register_error("credits_grant_original_amount_finite", InvalidValue, field="amount", reason="too_many_digits", max=18)
+register_error("credits_grant_cost_not_negative", InvalidValue, field="cost_of_credit", reason="negative")
+register_error("credits_transaction_amount_positive", InvalidValue, field="amount", reason="not_positive")
+register_error("credits_transaction_amount_finite", InvalidValue, field="amount", reason="too_many_digits", max=18)
+register_error("credits_consumption_amount_positive", InvalidValue, field="amount", reason="not_positive")
+register_error("credits_consumption_amount_finite", InvalidValue, field="amount", reason="too_many_digits", max=18)
+register_error("credits_hold_amount_positive", InvalidValue, field="amount", reason="not_positive")
+register_error("credits_hold_amount_finite", InvalidValue, field="amount", reason="too_many_digits", max=18)
+register_error("credits_recurringgrant_amount_positive", InvalidValue, field="amount", reason="not_positive")
+register_error("credits_recurringgrant_amount_finite", InvalidValue, field="amount", reason="too_many_digits", max=18)
+register_error("credits_recurringgrant_priority_range", InvalidValue, field="priority", reason="out_of_range")
+register_error("credits_recurringgrant_months_range", InvalidValue, field="every_months", reason="out_of_range")
+register_error("credits_recurringgrant_cap_not_negative", InvalidValue, field="rollover_cap", reason="negative")
+register_error("credits_recurringgrant_cost_not_negative", InvalidValue, field="cost_of_credit", reason="negative")
 # Only a file can name the schedule and the period of a grant.
-refuses("credits_grant_schedule_fkey", NotFound, kind="schedule")
-refuses("credits_grant_period", InvalidValue, field="period", reason="taken")
+register_error("credits_grant_schedule_fkey", NotFound, kind="schedule")
+register_error("credits_grant_period", InvalidValue, field="period", reason="taken")
 
 # Only a fault of ours breaks these: the posting functions decide before the database has to.
-is_internal(
+register_internal(
     "credits_grant_period_check",
     "credits_recurringgrant_next_period_check",
     "credits_grant_schedule_with_period",

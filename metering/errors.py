@@ -1,6 +1,6 @@
 """What the metering book refuses beyond what every ledger does, and what its constraints mean to a caller."""
 
-from kernel.ledger.constraints import is_internal, refuses
+from kernel.ledger.constraints import register_error, register_internal
 from kernel.ledger.errors import Busy, InvalidValue, LedgerError
 
 
@@ -40,11 +40,11 @@ class PriceExists(LedgerError):
     code = "price_exists"
 
 
-refuses("metering_agent_name_key", AgentExists)
-refuses("metering_price_valid_from_key", PriceExists)
-refuses("metering_price_valid_to_check", InvalidValue, field="valid_to", reason="too_early")
-refuses("metering_unitprice_fact_key_key", InvalidValue, field="fact_key", reason="repeated")
-refuses("metering_policy_stale_after_check", InvalidValue, field="stale_after", reason="not_positive")
+register_error("metering_agent_name_key", AgentExists)
+register_error("metering_price_valid_from_key", PriceExists)
+register_error("metering_price_valid_to_check", InvalidValue, field="valid_to", reason="too_early")
+register_error("metering_unitprice_fact_key_key", InvalidValue, field="fact_key", reason="repeated")
+register_error("metering_policy_stale_after_check", InvalidValue, field="stale_after", reason="not_positive")
 # Two calls made the same row at once: the other one won, and the same call finds it when it is repeated.
 for _constraint in (
     "metering_transaction_idempotency_key_key",
@@ -54,9 +54,9 @@ for _constraint in (
     "metering_trace_external_id_key",
     "metering_policy_tenant_key",
 ):
-    refuses(_constraint, Busy)
+    register_error(_constraint, Busy)
 # Checked before by the fields of the API, or decided by the posting functions alone.
-is_internal(
+register_internal(
     "metering_service_name_key",
     "metering_agent_status_check",
     "metering_trace_reference_key",

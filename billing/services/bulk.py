@@ -11,7 +11,7 @@ from billing.models import Transaction
 from billing.services.transactions import FACTS, RACES, REFUSALS, told_of
 from kernel.backfills.selectors import newest
 from kernel.ledger import posting
-from kernel.ledger.constraints import refusals
+from kernel.ledger.constraints import translate_db_errors
 from kernel.ledger.errors import IdempotencyConflict
 from kernel.ledger.idempotency import differing, digest
 from kernel.ledger.identifiers import new_id, new_id_text
@@ -44,14 +44,14 @@ def history_digest(facts: Mapping[str, Any]) -> bytes:
     return digest(told_of(facts), FACTS)
 
 
-@refusals
+@translate_db_errors
 def record_history(lines: Sequence[bytes]) -> list[Any]:
     """Post lines of `history_line`, encoded, in order; for each its outcome or the LedgerError that refused it."""
     rows = posting.post("billing_post", [msgspec.Raw(line) for line in lines], races=RACES, refused=REFUSED)
     return [_answer(row, line) for row, line in zip(rows, lines, strict=True)]
 
 
-@refusals
+@translate_db_errors
 def reverse_history(
     *, tenant_id: UUID, actor: str, request_id: str, of: str, at_most: int, below: UUID | None = None
 ) -> tuple[int, UUID | None]:

@@ -11,7 +11,7 @@ from billing.choices import TYPE_LENGTH, Direction
 from billing.errors import DirectionInUse, FloorAboveBalance
 from billing.models import Policy, Transaction, TransactionType, Wallet
 from billing.services.transactions import check_amount
-from kernel.ledger.constraints import refusals
+from kernel.ledger.constraints import translate_db_errors
 from kernel.ledger.errors import InvalidValue
 from kernel.ledger.money import is_currency
 
@@ -20,7 +20,7 @@ KEEP: Any = object()
 NEAR_AT_MOST = 86_400
 
 
-@refusals
+@translate_db_errors
 def define_type(*, tenant_id: UUID, actor: str, request_id: str = "", code: str, label: str, direction: str) -> TransactionType:
     """Put a type in the tenant's catalogue, or change its label; its direction only as long as no transaction uses it.
 
@@ -44,7 +44,7 @@ def define_type(*, tenant_id: UUID, actor: str, request_id: str = "", code: str,
     return defined
 
 
-@refusals
+@translate_db_errors
 def set_policy(
     *,
     tenant_id: UUID,
@@ -72,7 +72,7 @@ def set_policy(
     return policy
 
 
-@refusals
+@translate_db_errors
 def set_floor(*, tenant_id: UUID, actor: str, request_id: str = "", currency: str, floor: Decimal | None) -> Wallet:
     """The balance below which no debit may take the wallet; None for none. Opens the wallet if need be.
 

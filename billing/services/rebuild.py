@@ -5,7 +5,7 @@ from uuid import UUID
 from django.db import connection, transaction
 
 from billing.integrity import checks
-from kernel.ledger.constraints import refusals
+from kernel.ledger.constraints import translate_db_errors
 from kernel.ledger.errors import BookBroken
 from kernel.ledger.integrity.checks import find_faults
 
@@ -34,7 +34,7 @@ FROM billing_transaction WHERE tenant_id = %s GROUP BY tenant_id, currency, type
 GROUND = ("billing_chain", "billing_effect")
 
 
-@refusals
+@translate_db_errors
 def rebuild_wallets(*, tenant_id: UUID) -> int:
     """Set a tenant's wallets to what their entries say and count its days anew; how many wallets were wrong. Raises BookBroken, Busy."""
     with transaction.atomic(), connection.cursor() as cursor:

@@ -12,7 +12,7 @@ from django.db import transaction
 from billing.choices import AGENT_LENGTH, REASON_LENGTH, REFERENCE_LENGTH, SHIPPED_TYPES, TYPE_LENGTH, ReversalReason
 from billing.errors import ExceedsOriginal, NotReversible, OutOfRange, UnknownType
 from kernel.ledger import posting
-from kernel.ledger.constraints import refusals
+from kernel.ledger.constraints import translate_db_errors
 from kernel.ledger.errors import AlreadyReversed, IdempotencyConflict, Insufficient, InvalidValue, LedgerError, NotFound
 from kernel.ledger.idempotency import differing, digest
 from kernel.ledger.identifiers import new_id
@@ -29,7 +29,7 @@ TEXTS = ("type", "reference_id", "agent_id", "description", "metadata", "reason"
 _read = json.JSONDecoder(parse_float=str).decode
 
 
-@refusals
+@translate_db_errors
 def record_transaction(
     *,
     tenant_id: UUID,
@@ -64,7 +64,7 @@ def record_transaction(
     return _post_one(given)
 
 
-@refusals
+@translate_db_errors
 def record_transactions(
     *, tenant_id: UUID, actor: str, request_id: str = "", transactions: Sequence[Mapping[str, Any]], together: bool = False
 ) -> list[Any]:
@@ -83,7 +83,7 @@ def record_transactions(
     return answers
 
 
-@refusals
+@translate_db_errors
 def reverse_transaction(
     *,
     tenant_id: UUID,

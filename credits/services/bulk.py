@@ -14,7 +14,7 @@ from credits.services import grants, transactions
 from credits.services.outcomes import DONE, bytea, conflict, refusal_of
 from kernel.backfills.selectors import newest
 from kernel.ledger import posting
-from kernel.ledger.constraints import refusals
+from kernel.ledger.constraints import translate_db_errors
 from kernel.ledger.idempotency import SIZE, digest
 from kernel.ledger.identifiers import new_id_text
 
@@ -83,14 +83,14 @@ def name_grant(line: bytes, *, grant_id: str, digest: bytes | None) -> bytes:
     return posting.encoded_with(line, {"grant_id": grant_id, "facts_digest": None if digest is None else bytea(digest)})
 
 
-@refusals
+@translate_db_errors
 def open_history(lines: Sequence[bytes]) -> list[Any]:
     """Make grants of `grant_line`, encoded, in order; for each its outcome or the LedgerError that refused it."""
     rows = posting.post("credits_open", [msgspec.Raw(line) for line in lines], races=grants.RACES, refused=("id", "first_digest"))
     return [_opened(row, line) for row, line in zip(rows, lines, strict=True)]
 
 
-@refusals
+@translate_db_errors
 def post_history(lines: Sequence[bytes], draws: Sequence[Mapping[str, Any]] = ()) -> list[Any]:
     """Post transactions of `transaction_line`, encoded, in order; for each its outcome or the LedgerError that refused it.
 
@@ -102,7 +102,7 @@ def post_history(lines: Sequence[bytes], draws: Sequence[Mapping[str, Any]] = ()
     return [_posted(row, line) for row, line in zip(rows, lines, strict=True)]
 
 
-@refusals
+@translate_db_errors
 def delete_history(
     *, tenant_id: UUID, actor: str, request_id: str, of: str, at_most: int, below: UUID | None = None
 ) -> tuple[int, UUID | None]:
@@ -118,7 +118,7 @@ def delete_history(
     return (_all_done(post_history(lines)), found[-1]) if lines else (0, None)
 
 
-@refusals
+@translate_db_errors
 def reverse_history(
     *, tenant_id: UUID, actor: str, request_id: str, of: str, at_most: int, below: UUID | None = None
 ) -> tuple[int, UUID | None]:

@@ -14,7 +14,7 @@ from credits.errors import InsufficientCredit, NothingToReinstate
 from credits.services.draws import draw
 from credits.services.outcomes import conflict
 from kernel.ledger import posting
-from kernel.ledger.constraints import refusals
+from kernel.ledger.constraints import translate_db_errors
 
 FACTS = ("customer_id", "currency", "metric_id", "amount", "partial", "reason", "invoice_id", "billing_run_id")
 RACES = frozenset({"credits_consumption_idempotency"})
@@ -48,7 +48,7 @@ class Reinstated:
         return sum((row.amount for row in self.transactions), Decimal(0))
 
 
-@refusals
+@translate_db_errors
 def consume(
     *,
     tenant_id: UUID,
@@ -113,7 +113,7 @@ def _transaction(row: Any, wanted: dict[str, Any]) -> dict[str, Any]:
     return {**shared, **own, "type": TransactionType.DEBIT, "kind": TransactionKind.CONSUMPTION}
 
 
-@refusals
+@translate_db_errors
 def reinstate(*, tenant_id: UUID, actor: str, request_id: str, customer_id: str, invoice_id: str, reason: str | None = None) -> Reinstated:
     """Give back what an invoice took, to the grants it took it from; given back already, it changes nothing. Raises NothingToReinstate."""
     wanted = {

@@ -11,7 +11,7 @@ from credits import selectors
 from credits.choices import TransactionKind
 from credits.services.grants import closing
 from kernel.ledger import posting
-from kernel.ledger.constraints import refusals
+from kernel.ledger.constraints import translate_db_errors
 
 BATCH = 1000
 
@@ -28,7 +28,7 @@ def expire_grants(*, actor: str, request_id: str, tenant_id: UUID | None = None)
         place = (due[-1]["expiry_date"], due[-1]["id"])
 
 
-@refusals
+@translate_db_errors
 def _expire(due: list[dict[str, Any]], *, actor: str, request_id: str) -> list[Any]:
     who = {"actor": actor, "request_id": request_id}
     items = [closing({**who, "tenant_id": grant["tenant_id"]}, grant_id=grant["id"], kind=TransactionKind.EXPIRY) for grant in due]

@@ -11,7 +11,7 @@ from django.utils import timezone
 from credits.choices import Category, TransactionKind, TransactionType, UnitType
 from credits.services.outcomes import DONE, bytea, conflict, refusal_of
 from kernel.ledger import posting
-from kernel.ledger.constraints import refusals
+from kernel.ledger.constraints import translate_db_errors
 from kernel.ledger.errors import InvalidValue, NotFound
 from kernel.ledger.idempotency import digest
 from kernel.ledger.identifiers import new_id
@@ -33,7 +33,7 @@ FACTS = (
 RACES = frozenset({"credits_grant_idempotency", "credits_grant_pkey"})
 
 
-@refusals
+@translate_db_errors
 def create_grant(
     *,
     tenant_id: UUID,
@@ -110,13 +110,13 @@ def open_grants(openings: list[dict[str, Any]]) -> list[Any]:
     return rows
 
 
-@refusals
+@translate_db_errors
 def delete_grant(*, tenant_id: UUID, actor: str, request_id: str, grant_id: UUID) -> Any:
     """Take back a grant that nothing has moved; once deleted, deleting it again changes nothing. Raises NotFound, GrantDrawnOn."""
     return _close(tenant_id=tenant_id, actor=actor, request_id=request_id, grant_id=grant_id, kind=TransactionKind.DELETION, reason="")
 
 
-@refusals
+@translate_db_errors
 def void_grant(*, tenant_id: UUID, actor: str, request_id: str, grant_id: UUID, reason: str) -> Any:
     """Close a grant for good, debiting what is left; once voided, voiding it again changes nothing. Raises NotFound, GrantHeld."""
     return _close(tenant_id=tenant_id, actor=actor, request_id=request_id, grant_id=grant_id, kind=TransactionKind.VOID, reason=reason)

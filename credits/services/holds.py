@@ -14,7 +14,7 @@ from credits.errors import HoldClosed, HoldExceeded, InsufficientCredit
 from credits.services.draws import draw
 from credits.services.outcomes import bytea, conflict
 from kernel.ledger import posting
-from kernel.ledger.constraints import refusals
+from kernel.ledger.constraints import translate_db_errors
 from kernel.ledger.errors import InvalidValue, NotFound
 from kernel.ledger.idempotency import digest
 
@@ -23,7 +23,7 @@ CLOSE_FACTS = ("amount", "reason", "invoice_id", "billing_run_id")
 RACES = frozenset({"credits_hold_idempotency"})
 
 
-@refusals
+@translate_db_errors
 def place_hold(
     *,
     tenant_id: UUID,
@@ -62,7 +62,7 @@ def place_hold(
     return row
 
 
-@refusals
+@translate_db_errors
 def capture_hold(
     *,
     tenant_id: UUID,
@@ -85,14 +85,14 @@ def capture_hold(
     return _settle({**who, "customer_id": customer_id, "hold_id": hold_id}, kind=HoldStatus.CAPTURED, facts=facts)
 
 
-@refusals
+@translate_db_errors
 def release_hold(*, tenant_id: UUID, actor: str, request_id: str, customer_id: str, hold_id: UUID, reason: str | None = None) -> Any:
     """Let go of what is reserved; an overdue hold expires instead. The same again changes nothing. Raises NotFound, HoldClosed."""
     who = {"tenant_id": tenant_id, "actor": actor, "request_id": request_id}
     return _settle({**who, "customer_id": customer_id, "hold_id": hold_id}, kind=HoldStatus.RELEASED, facts={"reason": reason})
 
 
-@refusals
+@translate_db_errors
 def expire_hold(*, tenant_id: UUID, actor: str, request_id: str, hold_id: UUID) -> Any:
     """Close a hold whose time is over; one that isn't, or is closed already, is left alone: see `outcome`."""
     who = {"tenant_id": tenant_id, "actor": actor, "request_id": request_id}

@@ -5,7 +5,7 @@ from uuid import UUID
 from django.db import connection, transaction
 
 from credits.integrity import checks
-from kernel.ledger.constraints import refusals
+from kernel.ledger.constraints import translate_db_errors
 from kernel.ledger.errors import BookBroken
 from kernel.ledger.integrity.checks import find_faults
 
@@ -30,7 +30,7 @@ WHERE kept.tenant_id = %s AND account.tenant_id = kept.tenant_id AND account.id 
 GROUND = ("credits_chain",)
 
 
-@refusals
+@translate_db_errors
 def rebuild_grants(*, tenant_id: UUID) -> int:
     """Set a tenant's grants to what their transactions and holds say; how many were wrong. Raises BookBroken, Busy."""
     with transaction.atomic(), connection.cursor() as cursor:

@@ -15,7 +15,7 @@ from credits.choices import Category, ScheduleStatus, TransactionKind, Transacti
 from credits.models import RecurringGrant
 from credits.services.grants import closing, open_grants, opening
 from kernel.ledger import posting
-from kernel.ledger.constraints import refusals
+from kernel.ledger.constraints import translate_db_errors
 from kernel.ledger.errors import IdempotencyConflict, InvalidValue, LedgerError, NotFound
 from kernel.ledger.idempotency import differing, digest
 from kernel.ledger.identifiers import new_id
@@ -49,7 +49,7 @@ class Ordered(NamedTuple):
     outcome: str
 
 
-@refusals
+@translate_db_errors
 def create_recurring_grant(
     *, tenant_id: UUID, actor: str, request_id: str, idempotency_key: str | None = None, **facts: Any
 ) -> tuple[UUID, bool]:
@@ -78,7 +78,7 @@ def create_recurring_grant(
     return schedule.id, False
 
 
-@refusals
+@translate_db_errors
 def cancel_recurring_grant(*, tenant_id: UUID, actor: str, request_id: str, schedule_id: UUID) -> None:
     """End an order; the grants that it issued stay. Cancelled or ended before, it stays as it is. Raises NotFound."""
     with transaction.atomic():
@@ -87,7 +87,7 @@ def cancel_recurring_grant(*, tenant_id: UUID, actor: str, request_id: str, sche
             RecurringGrant.objects.filter(tenant_id=tenant_id, id=schedule_id).update(status=ScheduleStatus.CANCELLED)
 
 
-@refusals
+@translate_db_errors
 def issue_recurring_grant(*, tenant_id: UUID, actor: str, request_id: str, schedule_id: UUID) -> list[Any]:
     """Issue the grants of every period that has begun and has none; returns their rows, oldest first. Raises NotFound.
 
@@ -133,14 +133,14 @@ def schedule_line(facts: Mapping[str, Any]) -> dict[str, Any]:
     return {**given, **more, "id": facts.get("id") or new_id()}
 
 
-@refusals
+@translate_db_errors
 def order_history(*, tenant_id: UUID, actor: str, request_id: str, lines: Sequence[Mapping[str, Any]]) -> list[Any]:
     """Make the orders of `schedule_line`, in their order, and issue nothing; for each what became of it."""
     who: dict[str, Any] = {"tenant_id": tenant_id, "actor": actor, "request_id": request_id}
     return [_ordered(who, line) for line in lines]
 
 
-@refusals
+@translate_db_errors
 def cancel_history(*, tenant_id: UUID, of: str, at_most: int) -> int:
     """Cancel up to so many active orders whose request was `of`; how many were."""
     brought = RecurringGrant.objects.filter(tenant_id=tenant_id, request_id=of, request_id__startswith="run:", status=ScheduleStatus.ACTIVE)

@@ -15,7 +15,7 @@ from credits.choices import REVERSIBLE, TransactionKind, TransactionType
 from credits.errors import BatchAborted, GrantNotFound, NotReversible
 from credits.services.outcomes import DONE, bytea, conflict, grant_uuid, refusal_of
 from kernel.ledger import posting
-from kernel.ledger.constraints import refusals
+from kernel.ledger.constraints import translate_db_errors
 from kernel.ledger.errors import AlreadyReversed, LedgerError
 from kernel.ledger.idempotency import digest
 from kernel.ledger.identifiers import new_id
@@ -25,7 +25,7 @@ RACES = frozenset({"credits_transaction_idempotency"})
 OPPOSITE = {TransactionType.DEBIT: TransactionType.CREDIT, TransactionType.CREDIT: TransactionType.DEBIT}
 
 
-@refusals
+@translate_db_errors
 def post_transaction(*, tenant_id: UUID, actor: str, request_id: str, idempotency_key: str | None = None, **facts: Any) -> Any:
     """Post one DEBIT or CREDIT; returns the transaction's row, whose `outcome` is posted or replayed.
 
@@ -41,7 +41,7 @@ def post_transaction(*, tenant_id: UUID, actor: str, request_id: str, idempotenc
     return outcome
 
 
-@refusals
+@translate_db_errors
 def post_transactions(
     *, tenant_id: UUID, actor: str, request_id: str, items: Sequence[Mapping[str, Any] | Exception], atomic: bool = False
 ) -> list[Any]:
@@ -63,7 +63,7 @@ def post_transactions(
     return [outcome if isinstance(outcome, Exception) or outcome.outcome == "replayed" else aborted for outcome in outcomes]
 
 
-@refusals
+@translate_db_errors
 def reverse_transaction(
     *, tenant_id: UUID, actor: str, request_id: str, transaction_id: UUID, reason: str, idempotency_key: str | None = None
 ) -> Any:

@@ -22,7 +22,7 @@ from kernel.backfills.rejects import told
 from kernel.backfills.rows import Posting, Row
 from kernel.backfills.signals import Stop
 from kernel.backfills.sources import Reading, Source
-from kernel.ledger.constraints import refusals
+from kernel.ledger.constraints import translate_db_errors
 from kernel.ledger.errors import Busy, LedgerError, OutcomeUnknown, RunMoved
 
 # How long one batch is tried again against a busy or absent database before the run stops (seconds in all: the sum of these).
@@ -129,7 +129,7 @@ class Application:
             return False
         return self.run.position == target
 
-    @refusals
+    @translate_db_errors
     def _post(self, batch: list[Row]) -> int:
         try:
             return self._post_whole(batch)

@@ -5,10 +5,10 @@ from django.db.models.functions import Now
 
 from kernel.backfills.choices import RunState
 from kernel.ledger.base_models import TenantOwned, tenant_foreign_key
-from kernel.ledger.constraints import is_internal
+from kernel.ledger.constraints import register_internal
 
 # Rows of runs are made by our own commands: nothing that a caller sends leads here.
-is_internal(
+register_internal(
     "backfills_run_state_check",
     "backfills_run_position_check",
     "backfills_reject_line_key",

@@ -10,17 +10,17 @@ from django.utils import timezone
 
 from kernel.backfills.choices import MAY_APPLY, MAY_UNDO, RunState
 from kernel.backfills.models import BackfillReject, BackfillRun
-from kernel.ledger.constraints import refusals
+from kernel.ledger.constraints import translate_db_errors
 from kernel.ledger.errors import NotFound, RunMoved, WrongState
 
 
-@refusals
+@translate_db_errors
 def create_run(*, tenant_id: UUID, actor: str, facts: Mapping[str, Any]) -> BackfillRun:
     """Keep a plan. `facts`: the columns of BackfillRun that describe the file and what was found."""
     return BackfillRun.objects.create(tenant_id=tenant_id, actor=actor, **facts)
 
 
-@refusals
+@translate_db_errors
 def begin(*, run: BackfillRun, source: str) -> None:
     """Set a run going, or going again, on a file that may have been moved. Raises WrongState."""
     now = timezone.now()
@@ -40,13 +40,13 @@ def advance(*, run: BackfillRun, position: int, rejects: Sequence[BackfillReject
         BackfillReject.objects.bulk_create(rejects)
 
 
-@refusals
+@translate_db_errors
 def finish(*, run: BackfillRun) -> None:
     """Mark a run as done. Raises WrongState."""
     _move(run, (RunState.RUNNING,), state=RunState.FINISHED, finished_at=timezone.now(), stopped_because="")
 
 
-@refusals
+@translate_db_errors
 def interrupt(*, run: BackfillRun, because: str) -> None:
     """Note why a run stands still; it may be resumed."""
     BackfillRun.objects.filter(tenant_id=run.tenant_id, id=run.id, state__in=(RunState.RUNNING, RunState.PAUSED)).update(
@@ -55,7 +55,7 @@ def interrupt(*, run: BackfillRun, because: str) -> None:
     run.refresh_from_db()
 
 
-@refusals
+@translate_db_errors
 def pause_run(*, tenant_id: UUID, run_id: UUID, actor: str) -> BackfillRun:
     """Ask a running run to stand still at the end of its batch. Its process waits. Raises NotFound, WrongState."""
     run = _get(tenant_id, run_id)
@@ -63,7 +63,7 @@ def pause_run(*, tenant_id: UUID, run_id: UUID, actor: str) -> BackfillRun:
     return run
 
 
-@refusals
+@translate_db_errors
 def resume_run(*, tenant_id: UUID, run_id: UUID, actor: str) -> BackfillRun:
     """Let a paused run go on: its process looks every second. Raises NotFound, WrongState."""
     run = _get(tenant_id, run_id)
@@ -71,7 +71,7 @@ def resume_run(*, tenant_id: UUID, run_id: UUID, actor: str) -> BackfillRun:
     return run
 
 
-@refusals
+@translate_db_errors
 def begin_undo(*, run: BackfillRun, undone_by: str) -> None:
     """Raises WrongState where nothing can be taken back."""
     _move(run, MAY_UNDO, state=RunState.UNDOING, undone_by=undone_by, moved_at=timezone.now())
@@ -86,7 +86,7 @@ def advance_undo(*, run: BackfillRun, reversed_rows: int) -> None:
         raise RunMoved(id=str(run.id), position=run.position)
 
 
-@refusals
+@translate_db_errors
 def finish_undo(*, run: BackfillRun) -> None:
     _move(run, (RunState.UNDOING,), state=RunState.UNDONE, undone_at=timezone.now())
 

@@ -15,7 +15,7 @@ from kernel.backfills.models import BackfillRun
 from kernel.backfills.pacing import Pacer
 from kernel.backfills.progress import Progress
 from kernel.backfills.signals import Stop
-from kernel.ledger.constraints import refusals
+from kernel.ledger.constraints import translate_db_errors
 from kernel.ledger.errors import Busy, LedgerError, OutcomeUnknown, RunMoved
 
 BLOCKERS_SHOWN = 100
@@ -77,7 +77,7 @@ class Undo:
                 raise Refused(f"A row can't be reversed any more: {refused}. Reverse what came in between, then --undo again.") from refused
         raise AssertionError("the last rest is None, so the loop ends inside")
 
-    @refusals
+    @translate_db_errors
     def _reverse(self, below: Any) -> tuple[UndoStep, int]:
         with transaction.atomic():
             step = self.adapter.undo(self.run.tenant, self.run, at_most=self.pacer.size, actor=self.actor, below=below)

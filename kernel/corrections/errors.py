@@ -1,6 +1,6 @@
 """What a correction is refused for. Nothing has been posted when one of these is raised."""
 
-from kernel.ledger.constraints import is_internal, refuses
+from kernel.ledger.constraints import register_error, register_internal
 from kernel.ledger.errors import LedgerError
 
 
@@ -52,8 +52,8 @@ class TooManyLines(LedgerError):
     code = "too_many_lines"
 
 
-refuses("corrections_request_other_decides", OwnRequest)
-is_internal(
+register_error("corrections_request_other_decides", OwnRequest)
+register_internal(
     "corrections_request_state_check",
     "corrections_request_decided_check",
     "corrections_request_approved_check",

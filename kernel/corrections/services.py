@@ -27,7 +27,7 @@ from kernel.corrections.models import (
     CorrectionThreshold,
 )
 from kernel.corrections.selectors import entries_of, get_request, is_within_threshold
-from kernel.ledger.constraints import refusals
+from kernel.ledger.constraints import translate_db_errors
 from kernel.ledger.errors import InvalidValue, LedgerError
 from kernel.ledger.identifiers import new_id
 from kernel.ledger.money import plain
@@ -67,7 +67,7 @@ class Preview:
     needs_approval: bool
 
 
-@refusals
+@translate_db_errors
 def preview(*, actor: str, wish: Wish) -> Preview:
     """What would be posted now. Nothing is. Raises CorrectionRefused, NothingToCorrect, TooManyLines, InvalidValue, Busy."""
     _check(wish)
@@ -77,7 +77,7 @@ def preview(*, actor: str, wish: Wish) -> Preview:
     return found
 
 
-@refusals
+@translate_db_errors
 def ask(*, actor: str, request_id: str, wish: Wish, seen: str, evidence_link: str = "", evidence: File | None = None) -> CorrectionRequest:
     """Ask for what the preview `seen` showed; posted at once where the tenant's threshold allows it, else waiting for another person.
 
@@ -129,7 +129,7 @@ def _keep(correction: CorrectionRequest, wish: Wish, found: Preview, evidence: F
     return correction
 
 
-@refusals
+@translate_db_errors
 def approve(*, tenant_id: UUID, actor: str, correction_id: UUID, version: int, reason: str = "") -> CorrectionRequest:
     """Post what the preview of this version shows. If the book moved since, nothing is posted, and there is a new version to look at.
 
@@ -152,7 +152,7 @@ def approve(*, tenant_id: UUID, actor: str, correction_id: UUID, version: int, r
     raise PreviewMoved(preview=found)
 
 
-@refusals
+@translate_db_errors
 def reject(*, tenant_id: UUID, actor: str, correction_id: UUID, reason: str) -> CorrectionRequest:
     """Refuse it, and say why. Raises NotFound, OwnRequest, NotWaiting, InvalidValue."""
     _must_say(reason)
@@ -161,7 +161,7 @@ def reject(*, tenant_id: UUID, actor: str, correction_id: UUID, reason: str) -> 
         return _decide(correction, state=State.REJECTED, actor=actor, reason=reason)
 
 
-@refusals
+@translate_db_errors
 def withdraw(*, tenant_id: UUID, actor: str, correction_id: UUID, reason: str = "") -> CorrectionRequest:
     """Who asked thought better of it. Raises NotFound, NotTheAsker, NotWaiting."""
     with transaction.atomic():
@@ -171,7 +171,7 @@ def withdraw(*, tenant_id: UUID, actor: str, correction_id: UUID, reason: str = 
         return _decide(correction, state=State.WITHDRAWN, actor=actor, reason=reason)
 
 
-@refusals
+@translate_db_errors
 def comment(*, tenant_id: UUID, actor: str, correction_id: UUID, text: str) -> CorrectionComment:
     """Raises NotFound, InvalidValue."""
     _must_say(text)
@@ -179,7 +179,7 @@ def comment(*, tenant_id: UUID, actor: str, correction_id: UUID, text: str) -> C
     return CorrectionComment.objects.create(tenant_id=tenant_id, request=correction, actor=actor, text=text)
 
 
-@refusals
+@translate_db_errors
 def set_threshold(*, tenant_id: UUID, actor: str, unit: str, amount: Decimal) -> CorrectionThreshold:
     """Up to `amount` in this currency or metric a correction needs no other person; 0: every one does. Raises InvalidValue."""
     if not amount.is_finite() or amount < 0:

@@ -1,7 +1,8 @@
-"""The database has the last word: its named refusals, told as the ledger's own errors.
+"""Turns errors of the database into the ledgers' own errors.
 
-An app registers each constraint that a caller can run into (`refuses`), and wraps its public services in `@refusals`, which must
-stand outside `transaction.atomic`: inside, it would cost a savepoint and miss the constraints that are checked at commit.
+An app registers each constraint that a caller can run into with `register_error`, and wraps its public services in
+`@translate_db_errors`. The decorator must stand outside `transaction.atomic`: inside, it would cost a savepoint and miss the constraints
+that are checked at commit.
 """
 
 import functools
@@ -17,7 +18,7 @@ from kernel.ledger.errors import Busy, LedgerError, OutcomeUnknown
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_REFUSALS: dict[str, Callable[[], LedgerError]] = {}
+_ERRORS: dict[str, Callable[[], LedgerError]] = {}
 # Constraints that only a fault of ours can break: no caller's input leads there.
 _INTERNAL: set[str] = set()
 
@@ -30,22 +31,22 @@ BUSY = {
 }
 
 
-def refuses(constraint: str, error: type[LedgerError], **facts: Any) -> None:
+def register_error(constraint: str, error: type[LedgerError], **facts: Any) -> None:
     """Register what a broken constraint means to the caller."""
-    _REFUSALS[constraint] = lambda: error(**facts)
+    _ERRORS[constraint] = lambda: error(**facts)
 
 
-def is_internal(*constraints: str) -> None:
+def register_internal(*constraints: str) -> None:
     """Register constraints that no caller's input can break."""
     _INTERNAL.update(constraints)
 
 
-def known_constraints() -> set[str]:
-    return set(_REFUSALS) | _INTERNAL
+def registered_constraints() -> set[str]:
+    return set(_ERRORS) | _INTERNAL
 
 
-def refusals(service: Callable[P, R]) -> Callable[P, R]:
-    """Tell the database's refusals as the ledger's errors; what has no name here is a fault and stays one."""
+def translate_db_errors(service: Callable[P, R]) -> Callable[P, R]:
+    """Raises the ledger's error for a database error that has one; any other is a fault of ours and passes unchanged."""
 
     @functools.wraps(service)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -67,8 +68,8 @@ def moved_nothing(error: Exception) -> bool:
 
 def _told(error: Exception) -> LedgerError | None:
     cause = error.__cause__
-    if isinstance(cause, psycopg.Error) and (name := cause.diag.constraint_name) in _REFUSALS:
-        return _REFUSALS[name]()
+    if isinstance(cause, psycopg.Error) and (name := cause.diag.constraint_name) in _ERRORS:
+        return _ERRORS[name]()
     if _is_busy(error):
         return Busy()
     if isinstance(error, OperationalError | InterfaceError):

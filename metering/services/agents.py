@@ -6,7 +6,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models.functions import Now
 
-from kernel.ledger.constraints import refusals
+from kernel.ledger.constraints import translate_db_errors
 from kernel.ledger.errors import NotFound
 from kernel.ledger.identifiers import new_id
 from metering import selectors
@@ -15,7 +15,7 @@ from metering.models import Agent
 from metering.selectors import Row
 
 
-@refusals
+@translate_db_errors
 def create_agent(
     *,
     tenant_id: UUID,
@@ -40,7 +40,7 @@ def create_agent(
     return selectors.get_agent(tenant_id=tenant_id, agent_id=agent.id)
 
 
-@refusals
+@translate_db_errors
 def set_agent_status(*, tenant_id: UUID, actor: str, request_id: str, agent_id: UUID, status: str) -> Row:
     """Switch an agent on or off: an inactive agent's new transactions are denied. Raises NotFound."""
     changes: dict[str, Any] = {"status": AgentStatus(status), "updated_at": Now()}

@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from kernel.ledger import posting
-from kernel.ledger.constraints import refusals
+from kernel.ledger.constraints import translate_db_errors
 from kernel.ledger.errors import IdempotencyConflict, LedgerError, NotFound
 from kernel.ledger.idempotency import differing, digest
 from kernel.ledger.identifiers import new_id
@@ -63,7 +63,7 @@ def _digest(transaction_id: UUID, said: Mapping[str, Any]) -> str:
     return digest(comparable({**said, "transaction_id": transaction_id}), FACTS).hex()
 
 
-@refusals
+@translate_db_errors
 def amend(amendments: Sequence[Mapping[str, Any]]) -> list[Any]:
     """Write them in one call; one outcome for each, in order, none of them raised. Raises Busy."""
     return posting.post("metering_amend", amendments, races=RACES)

@@ -9,7 +9,7 @@ from django.db.models import Exists, OuterRef, Q
 
 from kernel.backfills.selectors import newest
 from kernel.ledger import posting
-from kernel.ledger.constraints import refusals
+from kernel.ledger.constraints import translate_db_errors
 from kernel.ledger.errors import IdempotencyConflict, InvalidValue, LedgerError
 from kernel.ledger.idempotency import differing
 from kernel.ledger.identifiers import new_id_text
@@ -52,7 +52,7 @@ def history_line(facts: Mapping[str, Any], *, digest: bytes, who: Mapping[str, A
     return posting.encoded(line)
 
 
-@refusals
+@translate_db_errors
 def record_history(*, lines: Sequence[bytes], later: Sequence[Later | None]) -> list[Any]:
     """Post lines of `history_line`, in order; for each its outcome or the LedgerError that refused it.
 
@@ -69,7 +69,7 @@ def record_history(*, lines: Sequence[bytes], later: Sequence[Later | None]) -> 
     return [row if row.outcome == "posted" else _answer(row, msgspec.json.decode(line)) for row, line in zip(rows, lines, strict=True)]
 
 
-@refusals
+@translate_db_errors
 def take_back_history(
     *, tenant_id: UUID, actor: str, request_id: str, of: str, at_most: int, below: UUID | None = None
 ) -> tuple[int, UUID | None]:

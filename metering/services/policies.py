@@ -5,12 +5,12 @@ from uuid import UUID
 
 from django.db.models.functions import Now
 
-from kernel.ledger.constraints import refusals
+from kernel.ledger.constraints import translate_db_errors
 from kernel.ledger.errors import InvalidValue
 from metering.models import Policy
 
 
-@refusals
+@translate_db_errors
 def set_policy(
     *, tenant_id: UUID, actor: str, request_id: str, authorizes_at_once: bool = True, stale_after: timedelta | None = None
 ) -> None:

@@ -7,14 +7,14 @@ from uuid import UUID
 
 from django.db import transaction
 
-from kernel.ledger.constraints import refusals
+from kernel.ledger.constraints import translate_db_errors
 from kernel.ledger.errors import InvalidValue, NotFound
 from kernel.ledger.identifiers import new_id
 from kernel.ledger.money import is_currency
 from metering.models import Price, UnitPrice
 
 
-@refusals
+@translate_db_errors
 def set_price(
     *,
     tenant_id: UUID,
@@ -46,7 +46,7 @@ def set_price(
     return price.id
 
 
-@refusals
+@translate_db_errors
 def end_price(*, tenant_id: UUID, actor: str, request_id: str, price_id: UUID, valid_to: datetime) -> None:
     """No transaction from `valid_to` on has this price. Raises NotFound, InvalidValue (an end before the beginning)."""
     if not Price.objects.filter(tenant_id=tenant_id, id=price_id).update(valid_to=valid_to):

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
-from kernel.ledger.constraints import refusals
+from kernel.ledger.constraints import translate_db_errors
 
 # Writers wait meanwhile: what they add is either in the rows that are counted here, or comes on top afterwards.
 LOCK = "LOCK TABLE metering_rollup IN EXCLUSIVE MODE"
@@ -34,7 +34,7 @@ FROM (
 """
 
 
-@refusals
+@translate_db_errors
 def rebuild_rollups(*, tenant_id: UUID) -> None:
     """Make a tenant's sums anew; calls that record wait for so long. Raises Busy."""
     with transaction.atomic(), connection.cursor() as cursor:

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from kernel.ledger import posting
-from kernel.ledger.constraints import refusals
+from kernel.ledger.constraints import translate_db_errors
 from kernel.ledger.errors import IdempotencyConflict, InvalidValue, LedgerError
 from kernel.ledger.idempotency import differing
 from kernel.ledger.identifiers import new_id
@@ -30,7 +30,7 @@ class Recorded:
     replayed: bool = False
 
 
-@refusals
+@translate_db_errors
 def record_transaction(*, tenant_id: UUID, actor: str, request_id: str, idempotency_key: str | None = None, **facts: Any) -> Recorded:
     """Record one transaction; the facts are those of `record_transactions`. Raises IdempotencyConflict, InvalidValue, Busy."""
     given = named(facts | {"idempotency_key": idempotency_key})
@@ -43,7 +43,7 @@ def record_transaction(*, tenant_id: UUID, actor: str, request_id: str, idempote
     return recorded
 
 
-@refusals
+@translate_db_errors
 def record_transactions(*, tenant_id: UUID, actor: str, request_id: str, transactions: Sequence[Mapping[str, Any]]) -> list[Recorded]:
     """Record many at once; each stands for itself, in order.
 

@@ -126,7 +126,7 @@ def append_only(table: str, may_change: set[str] | None) -> list[str]:
     return wrong
 
 
-def refusals_are_known(table: str, known: set[str]) -> list[str]:
+def constraints_have_errors(table: str, known: set[str]) -> list[str]:
     """Every unique, check, exclusion and composite foreign key that a caller could run into has an error of ours."""
     found = rows(
         "SELECT conname FROM pg_constraint WHERE conrelid = %s::regclass "
@@ -136,7 +136,7 @@ def refusals_are_known(table: str, known: set[str]) -> list[str]:
         table,
     )
     return [
-        f"{table}: {name} has no error: register it with refuses(), or with is_internal() if no caller's input can break it."
+        f"{table}: {name} has no error: register it with register_error(), or with register_internal() if no caller's input can break it."
         for name in sorted(name.strip('"') for (name,) in found)
         if name not in known
     ]

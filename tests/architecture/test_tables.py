@@ -8,7 +8,7 @@ from django.apps import apps
 from django.db import connection, models
 
 from kernel.ledger.base_models import LedgerRow, TenantOwned
-from kernel.ledger.constraints import known_constraints
+from kernel.ledger.constraints import registered_constraints
 from tests.architecture import table_rules
 from tests.architecture.source_rules import LEDGERS
 
@@ -31,12 +31,12 @@ def told(violations: list[str]) -> str:
     return "\n" + "\n".join(violations)
 
 
-def all_known_constraints() -> set[str]:
+def all_registered_constraints() -> set[str]:
     for app in LEDGERS:
         for module in ("errors", "services"):
             if importlib.util.find_spec(f"{app}.{module}"):
                 importlib.import_module(f"{app}.{module}")
-    return known_constraints()
+    return registered_constraints()
 
 
 def test_every_model_of_a_ledger_with_a_tenant_is_tenant_owned():
@@ -99,8 +99,8 @@ def test_every_fact_is_append_only():
 
 
 def test_every_constraint_has_an_error():
-    known = all_known_constraints()
-    violations = [violation for table in tenant_tables() for violation in table_rules.refusals_are_known(table, known)]
+    known = all_registered_constraints()
+    violations = [violation for table in tenant_tables() for violation in table_rules.constraints_have_errors(table, known)]
     assert not violations, told(violations)
 
 
@@ -175,7 +175,7 @@ def test_a_trigger_that_is_switched_off_is_found(bad_table):
 
 
 def test_a_constraint_without_an_error_is_found(bad_table):
-    first, second = table_rules.refusals_are_known(bad_table, set())
+    first, second = table_rules.constraints_have_errors(bad_table, set())
     assert "house_bad_code_key" in first
     assert "house_bad_note_check" in second
-    assert table_rules.refusals_are_known(bad_table, {"house_bad_code_key", "house_bad_note_check"}) == []
+    assert table_rules.constraints_have_errors(bad_table, {"house_bad_code_key", "house_bad_note_check"}) == []

@@ -5,13 +5,13 @@ import pytest
 from django.db import IntegrityError, OperationalError, ProgrammingError, connection, transaction
 
 from kernel.ledger import posting
-from kernel.ledger.constraints import refusals, refuses
+from kernel.ledger.constraints import register_error, translate_db_errors
 from kernel.ledger.errors import Busy, Insufficient, OutcomeUnknown
 
 pytestmark = pytest.mark.django_db
 
 
-@refusals
+@translate_db_errors
 def run_sql(statement):
     with transaction.atomic():
         return posting.run(statement)
@@ -21,14 +21,14 @@ def raising(state, *, constraint=""):
     return f"""DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '{state}', CONSTRAINT = '{constraint}', MESSAGE = 'planted'; END $$"""
 
 
-@refusals
+@translate_db_errors
 def raise_in_the_database(state, *, constraint=""):
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(raising(state, constraint=constraint))
 
 
 def test_a_registered_constraint_is_told_as_its_error():
-    refuses("test_planted_check", Insufficient, balance="0")
+    register_error("test_planted_check", Insufficient, balance="0")
     with pytest.raises(Insufficient) as refused:
         raise_in_the_database("23514", constraint="test_planted_check")
     assert refused.value.facts == {"balance": "0"}
@@ -46,7 +46,7 @@ def test_what_may_be_repeated_at_once_is_told_as_busy(state):
 
 
 def test_a_lost_database_is_told_as_an_unknown_outcome():
-    @refusals
+    @translate_db_errors
     def lose():
         raise OperationalError from psycopg.OperationalError("the connection is lost")
 

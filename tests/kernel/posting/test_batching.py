@@ -16,7 +16,7 @@ from django.conf import settings
 from django.db import DataError, IntegrityError, OperationalError, connection, transaction
 
 from kernel.ledger import posting
-from kernel.ledger.constraints import refusals
+from kernel.ledger.constraints import translate_db_errors
 from kernel.ledger.errors import Busy, OutcomeUnknown
 from kernel.ledger.posting import batching, greenlets, statements
 from kernel.ledger.posting.batching import Lanes
@@ -81,7 +81,7 @@ class Office:
         self.sent.append(future)
         return future
 
-    @refusals
+    @translate_db_errors
     def post(self, key, account, amount="1", function=FUNCTION):
         raw = msgspec.Raw(msgspec.json.encode({"account": account, "key": key, "amount": amount}))
         return self.lanes.post(function, raw, account=account)
