@@ -40,9 +40,9 @@ class StatementQuery(Query):
     dialect = dialect
     currency = Currency(required=False)
     since = Timestamp(
-        days=True, required=False, spoken="from", description="Where the period starts; this month's first moment by default."
+        days=True, required=False, wire_name="from", description="Where the period starts; this month's first moment by default."
     )
-    until = Timestamp(days=True, required=False, spoken="to", description="Up to but not at; now by default.")
+    until = Timestamp(days=True, required=False, wire_name="to", description="Up to but not at; now by default.")
     basis = Choice(Basis.values, required=False, default=str(Basis.BOOK), description="Whether the period is the book's or the world's.")
     format = Choice(("json", "csv", "html"), required=False, description="Comes before the Accept header.")
 

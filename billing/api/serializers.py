@@ -164,8 +164,8 @@ class StatementReply(Reply):
 
     dialect = dialect
     currency = Text()
-    since = Timestamp(spoken="from", fine=True)
-    until = Timestamp(spoken="to", fine=True)
+    since = Timestamp(wire_name="from", fine=True)
+    until = Timestamp(wire_name="to", fine=True)
     basis = Choice(Basis.values)
     omits_absent = True
     opening_balance = AmountNumber()

@@ -47,7 +47,7 @@ class TransactionViewSet(BillingViewSet):
     def create(self, request: HttpRequest) -> HttpResponse:
         """Record a transaction"""
         body = self.read(TransactionRequest)
-        row = services.record_transaction(**self.who(), **body)
+        row = services.record_transaction(**self.audit_context(), **body)
         return self.reply(TransactionReply, row, replayed=row.outcome == "replayed")
 
     @operation(summary="List Transactions", query=TransactionQuery, reply=TransactionReply, paged=True)
@@ -75,7 +75,7 @@ class TransactionViewSet(BillingViewSet):
     def reverse(self, request: HttpRequest, transaction_id: UUID) -> HttpResponse:
         """Take a transaction back, whole or in parts; the reply is the reversing entry."""
         body: dict[str, Any] = self.read(ReversalRequest)
-        row = services.reverse_transaction(**self.who(), transaction_id=transaction_id, **body)
+        row = services.reverse_transaction(**self.audit_context(), transaction_id=transaction_id, **body)
         return self.reply(TransactionReply, row, replayed=row.outcome == "replayed")
 
     @operation(
@@ -89,7 +89,7 @@ class TransactionViewSet(BillingViewSet):
         if atomic and len(good) < len(items):
             answers: list[Any] = [item if isinstance(item, Invalid) else None for item in items]
         else:
-            recorded = iter(services.record_transactions(**self.who(), transactions=good, together=atomic))
+            recorded = iter(services.record_transactions(**self.audit_context(), transactions=good, together=atomic))
             answers = [item if isinstance(item, Invalid) else next(recorded) for item in items]
         return _batch_response(answers, atomic=atomic)
 

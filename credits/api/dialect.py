@@ -134,7 +134,7 @@ class CreditsDialect(Dialect):
     request_headers = {VERSION_HEADER: ({"type": "string", "enum": list(VERSIONS)}, "The version of the API; the newest by default.")}
     always_headers = {VERSION_HEADER: ({"type": "string", "enum": list(VERSIONS)}, "The version of the API that answers.")}
 
-    def spoken(self, name: str) -> str:
+    def wire_name(self, name: str) -> str:
         return camel_case(name)
 
     def check_request(self, request: HttpRequest) -> None:
@@ -175,9 +175,9 @@ class CreditsDialect(Dialect):
 
     def _facts(self, problem: Problem) -> list[dict[str, Any]]:
         """What stood in the way, e.g. the balance, as one detail; nothing for problems that need no more words."""
-        told = {self.spoken(name): _told(value) for name, value in problem.facts.items() if name not in HIDDEN and value is not None}
+        told = {self.wire_name(name): _told(value) for name, value in problem.facts.items() if name not in HIDDEN and value is not None}
         if "fields" in told:
-            told["fields"] = [self.spoken(name) for name in told["fields"]]
+            told["fields"] = [self.wire_name(name) for name in told["fields"]]
         field = FIELDS.get(problem.code)
         if problem.code in BARE or not (told or field):
             return []

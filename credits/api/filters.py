@@ -35,9 +35,11 @@ class TransactionQuery(PageQuery):
     invoice_id = Text(required=False, max_length=255)
     billing_run_id = Text(required=False, max_length=255)
     since = Timestamp(
-        required=False, days=True, spoken="from", description="Booked at this moment or later; a day means its beginning in UTC."
+        required=False, days=True, wire_name="from", description="Booked at this moment or later; a day means its beginning in UTC."
     )
-    until = LastMoment(required=False, days=True, spoken="to", description="Booked at this moment or earlier; a day means its end in UTC.")
+    until = LastMoment(
+        required=False, days=True, wire_name="to", description="Booked at this moment or earlier; a day means its end in UTC."
+    )
 
 
 class BatchQuery(CreditsQuery):

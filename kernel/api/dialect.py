@@ -61,7 +61,7 @@ class Dialect:
     # The scheme named in WWW-Authenticate of a 401.
     challenge: ClassVar[str] = "Bearer"
 
-    def spoken(self, name: str) -> str:
+    def wire_name(self, name: str) -> str:
         """The wire name of a declared field; `camel_case` is at hand."""
         return name
 
@@ -107,9 +107,9 @@ class Dialect:
         raise NotImplementedError
 
     def fields_of(self, problem: Problem) -> tuple[FieldProblem, ...]:
-        """The refused fields, also where a service refused a value: its `field` fact becomes a path in spoken names."""
+        """The refused fields, also where a service refused a value: its `field` fact becomes a path in wire_name names."""
         if problem.fields or "field" not in problem.facts:
             return problem.fields
         facts = {name: value for name, value in problem.facts.items() if name not in {"field", "reason", "value"}}
-        name = self.spoken(problem.facts["field"])
+        name = self.wire_name(problem.facts["field"])
         return (FieldProblem((name,), problem.facts.get("reason", problem.code), facts, problem.facts.get("value")),)

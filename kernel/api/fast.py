@@ -52,7 +52,7 @@ class Fast:
         self.struct = msgspec.defstruct(
             body.__name__,
             [
-                (entry.name, _type_of(entry.field), msgspec.field(name=entry.spoken, **_default_of(entry.field)))
+                (entry.name, _type_of(entry.field), msgspec.field(name=entry.wire_name, **_default_of(entry.field)))
                 for entry in sorted(body.plan, key=lambda entry: not entry.field.required)
             ],
             gc=False,

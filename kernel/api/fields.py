@@ -29,11 +29,11 @@ _DAY = re.compile(r"\d{4}-\d\d-\d\d\Z", re.ASCII)
 
 
 class Field(RestField):
-    """The base of them all.
+    """The base class of all fields.
 
     `required`, `allow_null` and `default` as in REST framework; an optional field that is absent reads as its default, else None.
-    `spoken` overrides the wire name that the dialect would give. `description` and `example` go to the schema. `omitted`: an optional field
-    that a reply leaves out when it is absent, in an API that otherwise says null.
+    `wire_name`: the name in JSON, where it differs from what the dialect makes of the declared one. `description` and `example` go to the
+    schema. `omitted`: an optional field that a reply leaves out when it is absent, in an API that otherwise writes null.
     """
 
     # What msgspec shall demand before `parse` sees the value; Raw hands the bytes to `parse_raw` instead.
@@ -42,10 +42,10 @@ class Field(RestField):
     type_code = "not_text"
 
     def __init__(
-        self, *, spoken: str | None = None, description: str = "", example: Any = empty, omitted: bool = False, **kwargs: Any
+        self, *, wire_name: str | None = None, description: str = "", example: Any = empty, omitted: bool = False, **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
-        self.spoken = spoken
+        self.wire_name = wire_name
         self.omitted = omitted
         self.description = description
         self.example = example

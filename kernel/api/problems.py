@@ -29,7 +29,7 @@ BODY_CODES = ("empty_body", "not_json_type", "malformed_json", "unreadable_body"
 
 @dataclass(frozen=True, slots=True)
 class FieldProblem:
-    """One value that was refused. `path`: spoken names and list indexes from the body's root; `value`: what was sent, as parsed
+    """One value that was refused. `path`: wire names and list indexes from the body's root; `value`: what was sent, as parsed
     (for `missing`, the object that lacks the field)."""
 
     path: Path

@@ -55,7 +55,7 @@ def operation(**facts: Any) -> Callable[[View], View]:
 
 
 class LedgerSchema(AutoSchema):
-    """REST framework's views as they are spoken here; other views are left to drf-spectacular."""
+    """REST framework's views of the ledgers in the OpenAPI document; other views are left to drf-spectacular."""
 
     @property
     def said(self) -> Operation | None:
@@ -205,9 +205,9 @@ class DeclaredExtension(OpenApiSerializerExtension):
         for entry in kind.plan:
             always_there = entry.field.required or (is_reply and not kind.omits_absent and not entry.field.omitted)
             if always_there:
-                required.append(entry.spoken)
+                required.append(entry.wire_name)
             may_be_null = entry.field.allow_null or (always_there and not entry.field.required)
-            properties[entry.spoken] = _described(entry.field, schema_of(entry.field, auto_schema, direction), may_be_null=may_be_null)
+            properties[entry.wire_name] = _described(entry.field, schema_of(entry.field, auto_schema, direction), may_be_null=may_be_null)
         schema: dict[str, Any] = {"type": "object", "properties": properties}
         if required:
             schema["required"] = required
@@ -251,7 +251,7 @@ def _query_parameters(auto_schema: AutoSchema, said: Operation) -> Iterable[Open
     for entry in said.query.plan if said.query else ():
         schema = _described(entry.field, schema_of(entry.field, auto_schema, "request"), may_be_null=False)
         note = schema.pop("description", "")
-        yield _parameter(entry.spoken, schema, note, location=OpenApiParameter.QUERY, required=entry.field.required)
+        yield _parameter(entry.wire_name, schema, note, location=OpenApiParameter.QUERY, required=entry.field.required)
 
 
 def _parameter(name: str, schema: dict[str, Any], note: str, *, location: Any, required: bool = False) -> OpenApiParameter:

@@ -25,10 +25,10 @@ encode = msgspec.json.Encoder().encode
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A declared field with the names it goes by: `name` in Python, `spoken` on the wire, `key` in the rows of a reply."""
+    """A declared field with the names it goes by: `name` in Python, `wire_name` on the wire, `key` in the rows of a reply."""
 
     name: str
-    spoken: str
+    wire_name: str
     key: str
     field: Any
     default: Any
@@ -53,9 +53,9 @@ class Declared(serializers.Serializer):
 def _entry(dialect: Dialect, name: str, field: Any) -> Entry:
     if not isinstance(field, Field):
         raise TypeError(f"{name}: {type(field).__name__} is no field of kernel.api.")
-    spoken = field.spoken if field.spoken is not None else dialect.spoken(name)
+    wire_name = field.wire_name if field.wire_name is not None else dialect.wire_name(name)
     default = None if field.default is empty else field.default
-    return Entry(name=name, spoken=spoken, key=field.source or name, field=field, default=default)
+    return Entry(name=name, wire_name=wire_name, key=field.source or name, field=field, default=default)
 
 
 class Body(Declared):
@@ -158,10 +158,10 @@ class Body(Declared):
             try:
                 values[entry.name] = _member(entry, value, source)
             except Refused as refusal:
-                given = value.get(entry.spoken, value)
-                problems.append(FieldProblem((entry.spoken,), refusal.code, refusal.facts, given))
+                given = value.get(entry.wire_name, value)
+                problems.append(FieldProblem((entry.wire_name,), refusal.code, refusal.facts, given))
             except Invalid as invalid:
-                problems.extend(below(entry.spoken, invalid))
+                problems.extend(below(entry.wire_name, invalid))
         return _checked(cls, values, value, problems)
 
 
@@ -178,12 +178,12 @@ class Query(Declared):
         """The values by declared name, every name present. Raises Invalid with place `query`."""
         values: dict[str, Any] = {}
         problems: list[FieldProblem] = []
-        given = {entry.spoken: parameters[entry.spoken] for entry in cls.plan if entry.spoken in parameters}
+        given = {entry.wire_name: parameters[entry.wire_name] for entry in cls.plan if entry.wire_name in parameters}
         for entry in cls.plan:
             try:
                 values[entry.name] = _parameter(entry, given)
             except Refused as refusal:
-                problems.append(FieldProblem((entry.spoken,), refusal.code, refusal.facts, given.get(entry.spoken)))
+                problems.append(FieldProblem((entry.wire_name,), refusal.code, refusal.facts, given.get(entry.wire_name)))
         try:
             return _checked(cls, values, given, problems)
         except Invalid as invalid:
@@ -201,7 +201,7 @@ class Reply(Declared):
             cls.omits_absent = cls.dialect is not None and cls.dialect.omits_absent
         omits = cls.omits_absent
         cls.steps = [
-            (entry.spoken, entry.key, _writer_of(entry.field), required, (omits or entry.field.omitted) and not required)
+            (entry.wire_name, entry.key, _writer_of(entry.field), required, (omits or entry.field.omitted) and not required)
             for entry in cls.plan
             for required in [entry.field.required]
         ]
@@ -212,15 +212,15 @@ class Reply(Declared):
         body: dict[str, Any] = {}
         # A dict is asked for first: the look for what else is a mapping takes longer than a field.
         is_mapping = isinstance(row, dict) or isinstance(row, Mapping)  # noqa: SIM101
-        for spoken, key, write, required, omits in cls.steps:
+        for wire_name, key, write, required, omits in cls.steps:
             if is_mapping:
                 value = row[key] if required else row.get(key)
             else:
                 value = getattr(row, key) if required else getattr(row, key, None)
             if value is not None:
-                body[spoken] = value if write is None else write(value)
+                body[wire_name] = value if write is None else write(value)
             elif not omits:
-                body[spoken] = None
+                body[wire_name] = None
         return body
 
     @classmethod
@@ -235,24 +235,24 @@ def _writer_of(field: Field) -> Callable[[Any], Any] | None:
 
 
 def _member(entry: Entry, value: dict[str, Any], source: json.Source | None) -> Any:
-    if entry.spoken not in value:
+    if entry.wire_name not in value:
         if entry.field.required:
             raise Refused("missing")
         return entry.default
-    given = value[entry.spoken]
+    given = value[entry.wire_name]
     if given is None:
         if entry.field.allow_null:
             return entry.default
         raise Refused("null", expected=entry.field.type_code)
-    return entry.field.parse(given, _Later(source, entry.spoken) if source else None)
+    return entry.field.parse(given, _Later(source, entry.wire_name) if source else None)
 
 
 def _parameter(entry: Entry, given: Mapping[str, str]) -> Any:
-    if entry.spoken not in given:
+    if entry.wire_name not in given:
         if entry.field.required:
             raise Refused("missing")
         return entry.default
-    return entry.field.parse_text(storable(given[entry.spoken]))
+    return entry.field.parse_text(storable(given[entry.wire_name]))
 
 
 def _checked(declared: Any, values: dict[str, Any], given: Mapping[str, Any], problems: list[FieldProblem]) -> dict[str, Any]:
@@ -262,8 +262,8 @@ def _checked(declared: Any, values: dict[str, Any], given: Mapping[str, Any], pr
     try:
         return declared.check(values)
     except Refused as refusal:
-        spoken = {entry.name: entry.spoken for entry in declared.plan}
-        path = (spoken[refusal.field],) if refusal.field else ()
+        wire_name = {entry.name: entry.wire_name for entry in declared.plan}
+        path = (wire_name[refusal.field],) if refusal.field else ()
         value = given.get(path[0], given) if path else given
         raise Invalid([FieldProblem(path, refusal.code, refusal.facts, value)]) from refusal
 

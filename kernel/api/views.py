@@ -72,7 +72,7 @@ class LedgerViewSet(ViewSet):
         """The values of the query string, by declared name. Raises Invalid with place `query`."""
         return query.read(self.http.GET)
 
-    def who(self) -> dict[str, Any]:
+    def audit_context(self) -> dict[str, Any]:
         """What every service wants to know first: tenant_id, actor, request_id."""
         return {"tenant_id": self.caller.tenant_id, "actor": self.caller.actor, "request_id": self.request_id()}
 

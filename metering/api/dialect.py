@@ -92,7 +92,7 @@ class MeteringDialect(Dialect):
         "agent_exists": 409,
     }
 
-    def spoken(self, name: str) -> str:
+    def wire_name(self, name: str) -> str:
         return camel_case(name)
 
     def error_body(self, problem: Problem) -> dict[str, Any]:

@@ -29,20 +29,20 @@ class Until(Timestamp):
 
 
 class PageQuery(MeteringQuery):
-    limit = Whole(min_value=1, max_value=100, required=False, default=20, spoken="page[limit]")
-    after = Text(required=False, max_length=1000, spoken="page[after]")
-    before = Text(required=False, max_length=1000, spoken="page[before]")
+    limit = Whole(min_value=1, max_value=100, required=False, default=20, wire_name="page[limit]")
+    after = Text(required=False, max_length=1000, wire_name="page[after]")
+    before = Text(required=False, max_length=1000, wire_name="page[before]")
 
 
 class TransactionQuery(PageQuery):
     sort = Choice(("created_at", "-created_at"), required=False, default="-created_at")
-    status = Choice(Status.values, required=False, spoken="filter[status]")
-    service = Text(required=False, spoken="filter[service]", description="The service's name.")
-    agent = Identifier(required=False, spoken="filter[agent]", description="The agent's id.")
-    trace = Identifier(required=False, spoken="filter[trace]", description="The trace's id.")
-    period = Choice(PERIODS, required=False, spoken="filter[time_period]")
-    since = Timestamp(days=True, required=False, spoken="filter[from_date]")
-    until = Until(days=True, required=False, spoken="filter[to_date]", description="Excluded; a bare day counts as a whole.")
+    status = Choice(Status.values, required=False, wire_name="filter[status]")
+    service = Text(required=False, wire_name="filter[service]", description="The service's name.")
+    agent = Identifier(required=False, wire_name="filter[agent]", description="The agent's id.")
+    trace = Identifier(required=False, wire_name="filter[trace]", description="The trace's id.")
+    period = Choice(PERIODS, required=False, wire_name="filter[time_period]")
+    since = Timestamp(days=True, required=False, wire_name="filter[from_date]")
+    until = Until(days=True, required=False, wire_name="filter[to_date]", description="Excluded; a bare day counts as a whole.")
 
 
 class BatchQuery(MeteringQuery):
@@ -50,16 +50,16 @@ class BatchQuery(MeteringQuery):
 
 
 class AgentQuery(PageQuery):
-    name = Text(required=False, spoken="filter[name]")
-    status = Choice(AgentStatus.values, required=False, spoken="filter[status]")
+    name = Text(required=False, wire_name="filter[name]")
+    status = Choice(AgentStatus.values, required=False, wire_name="filter[status]")
 
 
 class UsageQuery(MeteringQuery):
-    period = Choice(PERIODS, required=False, spoken="filter[time_period]", description="30d, unless dates are given.")
-    since = Timestamp(days=True, required=False, spoken="filter[from_date]", description="Rounded down to its hour.")
-    until = Until(days=True, required=False, spoken="filter[to_date]", description="Excluded; rounded up to its hour.")
-    agent = Identifier(required=False, spoken="filter[agent]", description="The agent's id.")
-    service = Text(required=False, spoken="filter[service]", description="The service's name.")
+    period = Choice(PERIODS, required=False, wire_name="filter[time_period]", description="30d, unless dates are given.")
+    since = Timestamp(days=True, required=False, wire_name="filter[from_date]", description="Rounded down to its hour.")
+    until = Until(days=True, required=False, wire_name="filter[to_date]", description="Excluded; rounded up to its hour.")
+    agent = Identifier(required=False, wire_name="filter[agent]", description="The agent's id.")
+    service = Text(required=False, wire_name="filter[service]", description="The service's name.")
 
 
 class ChartQuery(UsageQuery):
@@ -67,8 +67,8 @@ class ChartQuery(UsageQuery):
 
 
 class LeaderQuery(UsageQuery):
-    currency = Currency(required=False, default="USD", spoken="filter[currency]", description="What is ranked by.")
-    limit = Whole(min_value=1, max_value=100, required=False, default=10, spoken="page[limit]")
+    currency = Currency(required=False, default="USD", wire_name="filter[currency]", description="What is ranked by.")
+    limit = Whole(min_value=1, max_value=100, required=False, default=10, wire_name="page[limit]")
 
 
 def window(query: dict[str, Any], *, now: datetime) -> dict[str, Any]:

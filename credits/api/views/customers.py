@@ -55,7 +55,7 @@ class CustomerViewSet(CreditsViewSet):
         """All or nothing, unless `partial`. Order: priority, METRIC before CURRENCY, soonest expiry, promotional before paid, oldest."""
         body = self.read(shapes.ConsumeRequest)
         body["partial"] = body["partial"] or self.query(PartialQuery)["partial"]
-        drawn = services.consume(**self.who(), customer_id=customer_id, idempotency_key=self.idempotency_key(), **body)
+        drawn = services.consume(**self.audit_context(), customer_id=customer_id, idempotency_key=self.idempotency_key(), **body)
         told = {name: getattr(drawn, name) for name in ("id", "amount", "taken", "missing", "created_at")}
         told |= {"customer_id": customer_id, "transactions": map(shown, drawn.transactions)}
         return self.reply(shapes.ConsumeReply, told, status=201, replayed=drawn.outcome == "replayed")
@@ -77,7 +77,7 @@ class CustomerViewSet(CreditsViewSet):
     def reinstate(self, request: HttpRequest, customer_id: str) -> HttpResponse:
         """Exactly what it took, to the grants it took it from, once: asked again, the first reply is given again."""
         body = self.read(shapes.ReinstateRequest)
-        given = services.reinstate(**self.who(), customer_id=customer_id, **body)
+        given = services.reinstate(**self.audit_context(), customer_id=customer_id, **body)
         rows = [shown(row._asdict()) for row in given.transactions]
         told = {"invoice_id": body["invoice_id"], "amount": given.amount, "transactions": rows}
         return self.reply(shapes.ReinstateReply, told, status=201, replayed=given.outcome == "replayed")

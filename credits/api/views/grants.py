@@ -28,7 +28,7 @@ class GrantViewSet(CreditsViewSet):
         body = self.read(shapes.GrantRequest)
         self._act_for(body.pop("sequence_account_id"))
         unit_type = body.pop("credit_unit_type")
-        row = services.create_grant(**self.who(), unit_type=unit_type, idempotency_key=self.idempotency_key(), **body)
+        row = services.create_grant(**self.audit_context(), unit_type=unit_type, idempotency_key=self.idempotency_key(), **body)
         return self._grant(row._asdict(), status=201, replayed=row.outcome == "replayed")
 
     @operation(summary="List credit grants", query=GrantQuery, reply=shapes.GrantReply, paged=True)
@@ -48,13 +48,13 @@ class GrantViewSet(CreditsViewSet):
     @operation(summary="Delete a credit grant", reply=shapes.GrantReply, refuses=("grant_drawn_on",))
     def destroy(self, request: HttpRequest, grant_id: UUID) -> HttpResponse:
         """Only while nothing has moved it."""
-        services.delete_grant(**self.who(), grant_id=grant_id)
+        services.delete_grant(**self.audit_context(), grant_id=grant_id)
         return self._grant(selectors.get_grant(tenant_id=self.caller.tenant_id, grant_id=grant_id, deleted=True))
 
     @operation(summary="Void a credit grant", body=shapes.VoidRequest, reply=shapes.GrantReply, refuses=("grant_held",))
     def void(self, request: HttpRequest, grant_id: UUID) -> HttpResponse:
         """Closes a grant for good: what is left is debited."""
-        services.void_grant(**self.who(), grant_id=grant_id, reason=self.read(shapes.VoidRequest)["reason"])
+        services.void_grant(**self.audit_context(), grant_id=grant_id, reason=self.read(shapes.VoidRequest)["reason"])
         return self._grant(selectors.get_grant(tenant_id=self.caller.tenant_id, grant_id=grant_id))
 
     def _grant(self, row: dict[str, Any], *, status: int = 200, replayed: bool = False) -> HttpResponse:

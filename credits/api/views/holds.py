@@ -24,7 +24,7 @@ class HoldViewSet(CreditsViewSet):
     def create(self, request: HttpRequest, customer_id: str) -> HttpResponse:
         """In burn-down order. What is held can't be debited, consumed or held again until it is released or its time is over."""
         body = self.read(shapes.HoldRequest)
-        row = services.place_hold(**self.who(), customer_id=customer_id, idempotency_key=self.idempotency_key(), **body)
+        row = services.place_hold(**self.audit_context(), customer_id=customer_id, idempotency_key=self.idempotency_key(), **body)
         return self._hold(customer_id, row.id, status=201, replayed=row.outcome == "replayed")
 
     @operation(summary="List a customer's holds", query=HoldQuery, reply=shapes.HoldReply, paged=True)
@@ -50,7 +50,7 @@ class HoldViewSet(CreditsViewSet):
     def capture(self, request: HttpRequest, customer_id: str, hold_id: UUID) -> HttpResponse:
         """Debits what is reserved, or part of it; the rest is released. Once: the same again changes nothing."""
         body = self.read(shapes.CaptureRequest)
-        row = services.capture_hold(**self.who(), customer_id=customer_id, hold_id=hold_id, **body)
+        row = services.capture_hold(**self.audit_context(), customer_id=customer_id, hold_id=hold_id, **body)
         return self._hold(customer_id, hold_id, replayed=row.outcome == "replayed")
 
     @operation(
@@ -63,7 +63,7 @@ class HoldViewSet(CreditsViewSet):
     def release(self, request: HttpRequest, customer_id: str, hold_id: UUID) -> HttpResponse:
         """Lets go of what is reserved. The same again changes nothing."""
         body = self.read(shapes.ReleaseRequest)
-        row = services.release_hold(**self.who(), customer_id=customer_id, hold_id=hold_id, **body)
+        row = services.release_hold(**self.audit_context(), customer_id=customer_id, hold_id=hold_id, **body)
         return self._hold(customer_id, hold_id, replayed=row.outcome == "replayed")
 
     def _hold(self, customer_id: str, hold_id: UUID, *, status: int = 200, replayed: bool = False) -> HttpResponse:

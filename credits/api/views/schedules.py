@@ -26,7 +26,7 @@ class ScheduleViewSet(CreditsViewSet):
         body = self.read(shapes.ScheduleRequest)
         unit_type = body.pop("credit_unit_type")
         schedule_id, replayed = services.create_recurring_grant(
-            **self.who(), unit_type=unit_type, idempotency_key=self.idempotency_key(), **body
+            **self.audit_context(), unit_type=unit_type, idempotency_key=self.idempotency_key(), **body
         )
         return self._schedule(schedule_id, status=201, replayed=replayed)
 
@@ -44,7 +44,7 @@ class ScheduleViewSet(CreditsViewSet):
     @operation(summary="Cancel a recurring credit grant", reply=shapes.ScheduleReply)
     def destroy(self, request: HttpRequest, schedule_id: UUID) -> HttpResponse:
         """No further grant is issued; those that were stay."""
-        services.cancel_recurring_grant(**self.who(), schedule_id=schedule_id)
+        services.cancel_recurring_grant(**self.audit_context(), schedule_id=schedule_id)
         return self._schedule(schedule_id)
 
     def _schedule(self, schedule_id: UUID, *, status: int = 200, replayed: bool = False) -> HttpResponse:

@@ -49,7 +49,7 @@ class TransactionViewSet(CreditsViewSet):
     def create(self, request: HttpRequest) -> HttpResponse:
         """Takes an amount from one grant or adds to it. Without an Idempotency-Key, the same request again is another transaction."""
         body = self.read(shapes.TransactionRequest)
-        row = services.post_transaction(**self.who(), idempotency_key=self.idempotency_key(), **body)
+        row = services.post_transaction(**self.audit_context(), idempotency_key=self.idempotency_key(), **body)
         return self.reply(shapes.TransactionReply, shown(row._asdict()), status=201, replayed=row.outcome == "replayed")
 
     @operation(summary="List credit transactions", query=TransactionQuery, reply=shapes.TransactionReply, paged=True)
@@ -78,7 +78,7 @@ class TransactionViewSet(CreditsViewSet):
         """Takes a transaction back, once, by another that names it: transactions themselves are never changed."""
         body = self.read(shapes.ReversalRequest)
         row = services.reverse_transaction(
-            **self.who(), transaction_id=transaction_id, reason=body["reason"], idempotency_key=self.idempotency_key()
+            **self.audit_context(), transaction_id=transaction_id, reason=body["reason"], idempotency_key=self.idempotency_key()
         )
         return self.reply(shapes.TransactionReply, shown(row._asdict()), status=201, replayed=row.outcome == "replayed")
 
@@ -97,7 +97,7 @@ class TransactionViewSet(CreditsViewSet):
         body = self.read(shapes.BatchRequest)
         items = keyed(body["items"], self.idempotency_key())
         atomic = body["atomic"] or self.query(BatchQuery)["atomic"]
-        return self.reply(shapes.BatchReply, told(services.post_transactions(**self.who(), items=items, atomic=atomic)))
+        return self.reply(shapes.BatchReply, told(services.post_transactions(**self.audit_context(), items=items, atomic=atomic)))
 
 
 def keyed(items: list[Any], key: str | None) -> list[Any]:

@@ -20,7 +20,7 @@ class AgentViewSet(LedgerViewSet):
     @operation(summary="Create an agent", body=AgentRequest, reply=AgentReply, status=201, refuses=("agent_exists",))
     def create(self, request: HttpRequest) -> HttpResponse:
         """Makes an agent known before its first transaction. The transactions of an `inactive` agent are denied."""
-        return self.reply(AgentReply, agents.create_agent(**self.who(), **self.read(AgentRequest)), status=201)
+        return self.reply(AgentReply, agents.create_agent(**self.audit_context(), **self.read(AgentRequest)), status=201)
 
     @operation(summary="List agents", query=AgentQuery, reply=AgentReply, paged=True)
     def list(self, request: HttpRequest) -> HttpResponse:

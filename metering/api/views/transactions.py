@@ -37,7 +37,7 @@ class TransactionViewSet(LedgerViewSet):
 
     def target(self, pk: UUID) -> dict[str, Any]:
         """Who does something to which transaction, once, however often it is sent with the same key."""
-        return self.who() | {"transaction_id": pk, "idempotency_key": self.idempotency_key()}
+        return self.audit_context() | {"transaction_id": pk, "idempotency_key": self.idempotency_key()}
 
     @operation(
         summary="Record a transaction",
@@ -52,7 +52,7 @@ class TransactionViewSet(LedgerViewSet):
         """Records the use of a service with its estimated costs, and decides in the same call whether it may go ahead: a denial is a
         transaction with the status `denied`, not an error."""
         body = self.read(TransactionRequest)
-        recorded = book.record_transaction(**self.who(), idempotency_key=self.idempotency_key(), **body)
+        recorded = book.record_transaction(**self.audit_context(), idempotency_key=self.idempotency_key(), **body)
         return self.reply(TransactionReply, recorded.row, status=201, replayed=recorded.replayed)
 
     @operation(summary="List transactions", query=TransactionQuery, reply=TransactionReply, paged=True)
@@ -77,7 +77,7 @@ class TransactionViewSet(LedgerViewSet):
         is_full = self.query(BatchQuery)["reply"] == "full"
         outcomes = self.read_list(BatchItem)
         good = [outcome for outcome in outcomes if not isinstance(outcome, Invalid)]
-        recorded = iter(book.record_transactions(**self.who(), transactions=good) if good else [])
+        recorded = iter(book.record_transactions(**self.audit_context(), transactions=good) if good else [])
         items = [refused(outcome) if isinstance(outcome, Invalid) else told(next(recorded), is_full=is_full) for outcome in outcomes]
         return self.reply(BatchReply, {"data": numbered(items), "meta": counted(items)})
 

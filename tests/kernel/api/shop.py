@@ -1,4 +1,4 @@
-"""A small API of its own, spoken through kernel.api: camelCase, with a body, a batch, a list and every kind of field."""
+"""A small API of its own, served through kernel.api: camelCase, with a body, a batch, a list and every kind of field."""
 
 from types import SimpleNamespace
 from uuid import UUID
@@ -27,9 +27,9 @@ class ShopDialect(Dialect):
     cursor_names = {"after": "page[after]", "before": "page[before]"}
     always_refuses = (*Dialect.always_refuses, "unknown_version")
     request_headers = {"Shop-Version": ({"type": "string", "enum": ["1"]}, "The version to speak.")}
-    always_headers = {"Shop-Version": ({"type": "string"}, "The version spoken.")}
+    always_headers = {"Shop-Version": ({"type": "string"}, "The version that answers.")}
 
-    def spoken(self, name):
+    def wire_name(self, name):
         return camel_case(name)
 
     def check_request(self, request):
@@ -113,9 +113,9 @@ class BuyerReply(ShopReply):
 
 
 class BuyerQuery(ShopQuery):
-    limit = Whole(min_value=1, max_value=100, required=False, default=20, spoken="page[limit]")
-    after = Text(required=False, spoken="page[after]")
-    before = Text(required=False, spoken="page[before]")
+    limit = Whole(min_value=1, max_value=100, required=False, default=20, wire_name="page[limit]")
+    after = Text(required=False, wire_name="page[after]")
+    before = Text(required=False, wire_name="page[before]")
     from_day = Timestamp(required=False, days=True)
     is_open = Flag(required=False)
     least_amount = AmountNumber(required=False)
@@ -170,7 +170,7 @@ class SaleViewSet(LedgerViewSet):
     @operation(summary="Nudge", body=NudgeRequest, reply={"type": "object"})
     @action(detail=True, methods=["post"])
     def nudge(self, request, pk):
-        return self.answer({"why": self.read(NudgeRequest)["why"], **self.who()})
+        return self.answer({"why": self.read(NudgeRequest)["why"], **self.audit_context()})
 
 
 router = SimpleRouter(trailing_slash=False, use_regex_path=False)

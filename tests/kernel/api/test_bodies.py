@@ -78,8 +78,8 @@ def test_every_declared_name_is_in_what_was_read():
 def test_a_good_value_is_read_exactly(name, text, value):
     read = SaleRequest.read(body(**{name: text}))
     assert read == SaleRequest.read_slowly(body(**{name: text}))
-    spoken = {entry.spoken: entry.name for entry in SaleRequest.plan}
-    assert read[spoken[name]] == (text if name == "details" else value)
+    wire_name = {entry.wire_name: entry.name for entry in SaleRequest.plan}
+    assert read[wire_name[name]] == (text if name == "details" else value)
 
 
 @pytest.mark.parametrize(

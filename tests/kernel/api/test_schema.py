@@ -36,7 +36,7 @@ def test_the_command_that_checks_it_agrees():
 
 def test_a_body_is_described_in_spoken_names(document):
     sale = document["components"]["schemas"]["ShopSaleRequest"]
-    assert list(sale["properties"]) == [entry.spoken for entry in shop.SaleRequest.plan]
+    assert list(sale["properties"]) == [entry.wire_name for entry in shop.SaleRequest.plan]
     assert sale["required"] == ["totalAmount", "saleKind"]
     assert sale["properties"]["state"] == {"type": ["string", "null"], "enum": ["open", "closed", None]}
     assert sale["properties"]["currency"]["default"] == "USD"
@@ -74,7 +74,7 @@ def test_an_operation_tells_its_statuses_headers_and_parameters(document):
 def test_a_list_tells_its_parameters_and_page(document):
     listing = document["paths"]["/v1/sales"]["get"]
     assert [parameter["name"] for parameter in listing["parameters"] if parameter["in"] == "query"] == sorted(
-        entry.spoken for entry in shop.BuyerQuery.plan
+        entry.wire_name for entry in shop.BuyerQuery.plan
     )
     schema = listing["responses"]["200"]["content"]["application/json"]["schema"]
     assert schema["properties"]["items"]["items"] == {"$ref": "#/components/schemas/ShopBuyerReply"}
