@@ -72,5 +72,5 @@ class ChangeAdmin(LedgerAdmin):
 @admin.register(BookCheck)
 class BookCheckAdmin(LedgerAdmin):
     icon = "verified"
-    list_display = ("at", "ledgers", "tenant", "faults", "first", "seconds")
+    list_display = ("at", "ledgers", "tenant", "violations", "first", "seconds")
     list_select_related = ("tenant",)

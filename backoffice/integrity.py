@@ -1,4 +1,4 @@
-"""Every proof of every book."""
+"""Every check of every book."""
 
 from collections.abc import Callable, Iterator
 from uuid import UUID
@@ -9,34 +9,34 @@ import credits.integrity.checks
 import credits.integrity.digests
 import metering.integrity.checks
 import metering.integrity.digests
-from kernel.ledger.integrity.checks import Fault, Proof, find_faults
-from kernel.ledger.integrity.digests import DigestProof, find_digest_faults
+from kernel.ledger.integrity.checks import Check, Violation, find_violations
+from kernel.ledger.integrity.digests import DigestCheck, find_digest_violations
 
-Search = Callable[[UUID | None, int], Iterator[Fault]]
-PROOFS: dict[str, tuple[Proof, ...]] = {
-    "billing": billing.integrity.checks.PROOFS,
-    "credits": credits.integrity.checks.PROOFS,
-    "metering": metering.integrity.checks.PROOFS,
+Search = Callable[[UUID | None, int], Iterator[Violation]]
+CHECKS: dict[str, tuple[Check, ...]] = {
+    "billing": billing.integrity.checks.CHECKS,
+    "credits": credits.integrity.checks.CHECKS,
+    "metering": metering.integrity.checks.CHECKS,
 }
-DIGESTS: dict[str, tuple[DigestProof, ...]] = {
-    "billing": billing.integrity.digests.PROOFS,
-    "credits": credits.integrity.digests.PROOFS,
-    "metering": metering.integrity.digests.PROOFS,
+DIGESTS: dict[str, tuple[DigestCheck, ...]] = {
+    "billing": billing.integrity.digests.CHECKS,
+    "credits": credits.integrity.digests.CHECKS,
+    "metering": metering.integrity.digests.CHECKS,
 }
-LEDGERS = tuple(PROOFS)
+LEDGERS = tuple(CHECKS)
 
 
 def searches(ledger: str) -> Iterator[tuple[str, str, Search]]:
-    """For each proof of a ledger its name, what it says, and how to look for faults: (tenant or None, at most) -> faults."""
-    for proof in PROOFS[ledger]:
-        yield proof.name, proof.says, _search(proof)
-    for digest_proof in DIGESTS[ledger]:
-        yield digest_proof.name, digest_proof.says, _digest_search(digest_proof)
+    """For each check of a ledger its name, its rule, and how to look for violations: (tenant or None, at most) -> violations."""
+    for check in CHECKS[ledger]:
+        yield check.name, check.rule, _search(check)
+    for digest_check in DIGESTS[ledger]:
+        yield digest_check.name, digest_check.rule, _digest_search(digest_check)
 
 
-def _search(proof: Proof) -> Search:
-    return lambda tenant_id, at_most: find_faults([proof], tenant_id=tenant_id, at_most=at_most)
+def _search(check: Check) -> Search:
+    return lambda tenant_id, at_most: find_violations([check], tenant_id=tenant_id, at_most=at_most)
 
 
-def _digest_search(proof: DigestProof) -> Search:
-    return lambda tenant_id, at_most: find_digest_faults(proof, tenant_id=tenant_id, at_most=at_most)
+def _digest_search(check: DigestCheck) -> Search:
+    return lambda tenant_id, at_most: find_digest_violations(check, tenant_id=tenant_id, at_most=at_most)

@@ -1,4 +1,4 @@
-"""What the proofs of the books said last: the first page tells staff of a check that failed."""
+"""What the checks of the books said last: the first page tells staff of a check that failed."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,21 +7,21 @@ from uuid import UUID
 from backoffice.models import BookCheck
 
 
-def remember_check(*, tenant_id: UUID | None, ledgers: Sequence[str], proofs: Sequence[dict[str, Any]]) -> BookCheck:
-    """Keep the outcome of a run. `proofs`: each with its name (`proof`), `seconds` and `faults`."""
-    wrong = [proof for proof in proofs if proof["faults"]]
-    first = f"{wrong[0]['proof']}: {wrong[0]['faults'][0]}" if wrong else ""
+def remember_check(*, tenant_id: UUID | None, ledgers: Sequence[str], checks: Sequence[dict[str, Any]]) -> BookCheck:
+    """Keep the outcome of a run. `checks`: each with its name (`check`), `seconds` and `violations`."""
+    wrong = [check for check in checks if check["violations"]]
+    first = f"{wrong[0]['check']}: {wrong[0]['violations'][0]}" if wrong else ""
     return BookCheck.objects.create(
         tenant_id=tenant_id,
         ledgers=", ".join(ledgers)[:100],
-        seconds=sum(proof["seconds"] for proof in proofs),
-        faults=sum(len(proof["faults"]) for proof in proofs),
+        seconds=sum(check["seconds"] for check in checks),
+        violations=sum(len(check["violations"]) for check in checks),
         first=first,
     )
 
 
 def failed_checks(tenant_ids: frozenset[UUID] | None) -> list[BookCheck]:
-    """The newest run of each scope, where it found faults."""
+    """The newest run of each scope, where it found violations."""
     newest = BookCheck.objects.order_by("tenant_id", "ledgers", "-id").distinct("tenant_id", "ledgers")
-    found = [check for check in newest if check.faults]
+    found = [check for check in newest if check.violations]
     return [check for check in found if tenant_ids is None or check.tenant_id in tenant_ids]

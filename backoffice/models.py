@@ -121,18 +121,18 @@ class Change(models.Model):
 
 
 class BookCheck(models.Model):
-    """One run of verify_ledgers: how many faults it found, and the first of them. Only the newest of a scope says how the books stand."""
+    """One run of verify_ledgers: how many violations it found, and the first. Only the newest run of a scope counts."""
 
     at = models.DateTimeField(db_default=Now())
     # Of one tenant, or of all where there is none.
     tenant = models.ForeignKey(Tenant, models.PROTECT, null=True, blank=True, related_name="+")
     ledgers = models.CharField(max_length=100)
     seconds = models.FloatField()
-    faults = models.PositiveIntegerField()
+    violations = models.PositiveIntegerField()
     first = models.TextField(blank=True, default="")
 
     class Meta:
         ordering = ["-id"]
 
     def __str__(self) -> str:
-        return f"{self.ledgers}: {self.faults} faults"
+        return f"{self.ledgers}: {self.violations} violations"

@@ -34,7 +34,7 @@ class Migration(migrations.Migration):
                 ("at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
                 ("ledgers", models.CharField(max_length=100)),
                 ("seconds", models.FloatField()),
-                ("faults", models.PositiveIntegerField()),
+                ("violations", models.PositiveIntegerField()),
                 ("first", models.TextField(blank=True, default="")),
                 (
                     "tenant",

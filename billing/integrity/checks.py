@@ -1,21 +1,21 @@
-"""What must hold of the billing book; `find_faults` recomputes all of it from the entries."""
+"""What must hold of the billing book; `find_violations` recomputes all of it from the entries."""
 
 from collections.abc import Iterator
 from uuid import UUID
 
 from kernel.ledger.integrity import checks
-from kernel.ledger.integrity.checks import Fault, Proof
+from kernel.ledger.integrity.checks import Check, Violation
 
 
-def find_faults(*, tenant_id: UUID | None = None, at_most: int = 1) -> Iterator[Fault]:
-    """The first faults of each proof, over the whole book or one tenant's."""
-    return checks.find_faults(PROOFS, tenant_id=tenant_id, at_most=at_most)
+def find_violations(*, tenant_id: UUID | None = None, at_most: int = 1) -> Iterator[Violation]:
+    """The first violations of each check, over the whole book or one tenant's."""
+    return checks.find_violations(CHECKS, tenant_id=tenant_id, at_most=at_most)
 
 
-PROOFS = (
-    Proof(
+CHECKS = (
+    Check(
         name="billing_chain",
-        says="A wallet's entries are numbered 1, 2, 3 in the order of their time, and each balance is the one before plus the effect.",
+        rule="A wallet's entries are numbered 1, 2, 3 in the order of their time, and each balance is the one before plus the effect.",
         statement="""
             SELECT tenant_id, wallet_id, id, entry_number, number_before, balance_before, effect, balance_after
             FROM (
@@ -30,9 +30,9 @@ PROOFS = (
             WHERE entry_number <> number_before + 1 OR balance_after <> balance_before + effect OR created_at < time_before
         """,
     ),
-    Proof(
+    Check(
         name="billing_wallet",
-        says="A wallet stands where its newest entry left it, in that entry's currency and not below its floor.",
+        rule="A wallet stands where its newest entry left it, in that entry's currency and not below its floor.",
         statement="""
             SELECT wallet.tenant_id, wallet.id, wallet.currency, wallet.balance, entry.balance_after, wallet.last_entry_number,
                 entry.entry_number, wallet.floor
@@ -46,9 +46,9 @@ PROOFS = (
                 OR wallet.last_entry_at IS DISTINCT FROM entry.created_at OR wallet.balance < wallet.floor)
         """,
     ),
-    Proof(
+    Check(
         name="billing_effect",
-        says="An entry has its wallet's currency, its type's direction, and the effect that its amount has in it.",
+        rule="An entry has its wallet's currency, its type's direction, and the effect that its amount has in it.",
         statement="""
             SELECT entry.tenant_id, entry.id, entry.currency, entry.type, entry.direction, entry.amount, entry.effect
             FROM billing_transaction entry
@@ -60,9 +60,9 @@ PROOFS = (
                     CASE WHEN (entry.direction = 'debit') = (entry.reverses_id IS NULL) THEN -entry.amount ELSE entry.amount END)
         """,
     ),
-    Proof(
+    Check(
         name="billing_reversal",
-        says="A reversal stands in its original's wallet, under its type, with the opposite sign; and an original knows how much is gone.",
+        rule="A reversal stands in its original's wallet, under its type, with the opposite sign; and an original knows how much is gone.",
         statement="""
             SELECT original.tenant_id, original.id, original.effect, original.reversed_amount, original.reversed_by_id, taken.amount
             FROM billing_transaction original
@@ -85,9 +85,9 @@ PROOFS = (
                     OR original.reversed_by_id IS DISTINCT FROM CASE WHEN taken.amount = abs(original.effect) THEN taken.last_id END)
         """,
     ),
-    Proof(
+    Check(
         name="billing_daily_total",
-        says="The totals of each currency, type and UTC day are those of the entries that happened on it.",
+        rule="The totals of each currency, type and UTC day are those of the entries that happened on it.",
         statement="""
             SELECT coalesce(kept.tenant_id, counted.tenant_id) AS tenant_id, coalesce(kept.currency, counted.currency) AS currency,
                 coalesce(kept.type, counted.type) AS type, coalesce(kept.day, counted.day) AS day,
@@ -105,9 +105,9 @@ PROOFS = (
             WHERE (kept.entries, kept.credits, kept.debits) IS DISTINCT FROM (counted.entries, counted.credits, counted.debits)
         """,
     ),
-    Proof(
+    Check(
         name="billing_key",
-        says="A tenant has each type and reference once.",
+        rule="A tenant has each type and reference once.",
         statement="""
             SELECT tenant_id, type, reference_id, count(*) AS entries FROM billing_transaction
             WHERE %(tenant)s::uuid IS NULL OR tenant_id = %(tenant)s

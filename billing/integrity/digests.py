@@ -1,11 +1,11 @@
-"""The proof that an entry's facts are those its digest was made of."""
+"""The check that an entry's facts are those its digest was made of."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from billing.services import history_digest
 from billing.services.transactions import FACTS
-from kernel.ledger.integrity.digests import DigestProof
+from kernel.ledger.integrity.digests import DigestCheck
 
 
 def _digest_of(row: Mapping[str, Any]) -> bytes:
@@ -14,10 +14,10 @@ def _digest_of(row: Mapping[str, Any]) -> bytes:
     return history_digest({**row, "amount": amount})
 
 
-PROOFS = (
-    DigestProof(
+CHECKS = (
+    DigestCheck(
         name="billing_digest",
-        says="An entry's facts are those that its digest was made of when it was recorded.",
+        rule="An entry's facts are those that its digest was made of when it was recorded.",
         statement="""
             SELECT tenant_id, id, facts_digest, amount, agent_id, description, currency, occurred_at, metadata, reverses_id AS reverses,
                 reason_code, reason

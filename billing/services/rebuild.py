@@ -7,7 +7,7 @@ from django.db import connection, transaction
 from billing.integrity import checks
 from kernel.ledger.constraints import translate_db_errors
 from kernel.ledger.errors import BookBroken
-from kernel.ledger.integrity.checks import find_faults
+from kernel.ledger.integrity.checks import find_violations
 
 # Recording waits meanwhile; what it adds comes on top of what was counted.
 LOCK_WALLETS = "SELECT id FROM billing_wallet WHERE tenant_id = %s ORDER BY tenant_id, currency FOR UPDATE"
@@ -39,9 +39,9 @@ def rebuild_wallets(*, tenant_id: UUID) -> int:
     """Set a tenant's wallets to what their entries say and count its days anew; how many wallets were wrong. Raises BookBroken, Busy."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(LOCK_WALLETS, [tenant_id])
-        ground = [proof for proof in checks.PROOFS if proof.name in GROUND]
-        for fault in find_faults(ground, tenant_id=tenant_id):
-            raise BookBroken(proof=fault.proof.name, **{name: str(value) for name, value in fault.facts.items()})
+        ground = [check for check in checks.CHECKS if check.name in GROUND]
+        for violation in find_violations(ground, tenant_id=tenant_id):
+            raise BookBroken(check=violation.check.name, **{name: str(value) for name, value in violation.facts.items()})
         cursor.execute(SET_WALLETS, [tenant_id])
         changed = cursor.rowcount
         cursor.execute(FORGET_TOTALS, [tenant_id])

@@ -1,21 +1,21 @@
-"""What must hold of the credits book; `find_faults` recomputes all of it from the entries."""
+"""What must hold of the credits book; `find_violations` recomputes all of it from the entries."""
 
 from collections.abc import Iterator
 from uuid import UUID
 
 from kernel.ledger.integrity import checks
-from kernel.ledger.integrity.checks import Fault, Proof
+from kernel.ledger.integrity.checks import Check, Violation
 
 
-def find_faults(*, tenant_id: UUID | None = None, at_most: int = 1) -> Iterator[Fault]:
-    """The first faults of each proof, over the whole book or one tenant's."""
-    return checks.find_faults(PROOFS, tenant_id=tenant_id, at_most=at_most)
+def find_violations(*, tenant_id: UUID | None = None, at_most: int = 1) -> Iterator[Violation]:
+    """The first violations of each check, over the whole book or one tenant's."""
+    return checks.find_violations(CHECKS, tenant_id=tenant_id, at_most=at_most)
 
 
-PROOFS = (
-    Proof(
+CHECKS = (
+    Check(
         name="credits_chain",
-        says="A grant's transactions are numbered 1, 2, 3 in the order of their time, and each balance is the one before plus or minus it.",
+        rule="A grant's transactions are numbered 1, 2, 3 in the order of their time, and each balance is the one before plus or minus it.",
         statement="""
             SELECT tenant_id, grant_id, id, entry_number, number_before, balance_before, type, amount, balance_after
             FROM (
@@ -31,9 +31,9 @@ PROOFS = (
                 OR balance_after <> balance_before + CASE type WHEN 'CREDIT' THEN amount ELSE -amount END
         """,
     ),
-    Proof(
+    Check(
         name="credits_grant",
-        says="A grant opens with its original amount and stands where its newest transaction left it.",
+        rule="A grant opens with its original amount and stands where its newest transaction left it.",
         statement="""
             SELECT account.tenant_id, account.id, account.balance, newest.balance_after, account.last_entry_number, newest.entry_number,
                 account.original_amount, first.amount AS opened_with
@@ -50,9 +50,9 @@ PROOFS = (
                 OR first.amount IS DISTINCT FROM account.original_amount)
         """,
     ),
-    Proof(
+    Check(
         name="credits_reversal",
-        says="A reversal stands in its original's grant, over the same amount, the other way.",
+        rule="A reversal stands in its original's grant, over the same amount, the other way.",
         statement="""
             SELECT reversal.tenant_id, reversal.id, reversal.grant_id, reversal.type, reversal.amount, original.id AS original_id,
                 original.grant_id AS original_grant_id, original.type AS original_type, original.amount AS original_amount
@@ -64,9 +64,9 @@ PROOFS = (
                 OR original.type = reversal.type)
         """,
     ),
-    Proof(
+    Check(
         name="credits_customer",
-        says="A transaction belongs to its grant's customer.",
+        rule="A transaction belongs to its grant's customer.",
         statement="""
             SELECT entry.tenant_id, entry.id, entry.customer_id, account.customer_id AS grants_customer_id
             FROM credits_transaction entry
@@ -74,9 +74,9 @@ PROOFS = (
             WHERE (%(tenant)s::uuid IS NULL OR entry.tenant_id = %(tenant)s) AND account.customer_id IS DISTINCT FROM entry.customer_id
         """,
     ),
-    Proof(
+    Check(
         name="credits_held",
-        says="What is reserved of a grant is what the lines of its holds still reserve.",
+        rule="What is reserved of a grant is what the lines of its holds still reserve.",
         statement="""
             SELECT account.tenant_id, account.id, account.held, coalesce(line.remaining, 0) AS remaining
             FROM credits_grant account
@@ -86,9 +86,9 @@ PROOFS = (
             WHERE (%(tenant)s::uuid IS NULL OR account.tenant_id = %(tenant)s) AND account.held <> coalesce(line.remaining, 0)
         """,
     ),
-    Proof(
+    Check(
         name="credits_cost",
-        says="A transaction's cost basis is the difference between what the balances before and after it stand for of the grant's cost.",
+        rule="A transaction's cost basis is the difference between what the balances before and after it stand for of the grant's cost.",
         statement="""
             SELECT entry.tenant_id, entry.id, entry.grant_id, entry.cost_basis, worth.after, worth.before
             FROM (
@@ -105,9 +105,9 @@ PROOFS = (
             WHERE entry.cost_basis IS DISTINCT FROM abs(worth.after - worth.before)
         """,
     ),
-    Proof(
+    Check(
         name="credits_consumption",
-        says="A draw took what its transactions add up to.",
+        rule="A draw took what its transactions add up to.",
         statement="""
             SELECT draw.tenant_id, draw.id, draw.taken, coalesce(sum(entry.amount), 0) AS transactions
             FROM credits_consumption draw
@@ -116,9 +116,9 @@ PROOFS = (
             GROUP BY draw.tenant_id, draw.id HAVING draw.taken <> coalesce(sum(entry.amount), 0)
         """,
     ),
-    Proof(
+    Check(
         name="credits_hold_line",
-        says="What a line of a hold still reserves is what was placed on it, less what was captured, released or expired.",
+        rule="What a line of a hold still reserves is what was placed on it, less what was captured, released or expired.",
         statement="""
             SELECT line.tenant_id, line.id, line.hold_id, line.grant_id, line.amount, line.remaining, entries.placed, entries.ended
             FROM credits_holdline line
@@ -132,9 +132,9 @@ PROOFS = (
                 AND (line.amount <> entries.placed OR line.remaining <> entries.placed - entries.ended)
         """,
     ),
-    Proof(
+    Check(
         name="credits_hold",
-        says="A hold is what its lines add up to, and captured what its transactions debited; once it is closed it reserves nothing.",
+        rule="A hold is what its lines add up to, and captured what its transactions debited; once it is closed it reserves nothing.",
         statement="""
             SELECT hold.tenant_id, hold.id, hold.status, hold.amount, hold.captured, lines.amount AS lines, lines.remaining,
                 entries.captured AS debited
@@ -152,9 +152,9 @@ PROOFS = (
                 OR hold.status <> 'active' AND lines.remaining <> 0)
         """,
     ),
-    Proof(
+    Check(
         name="credits_invoice",
-        says="No invoice has given back more of a grant than it took.",
+        rule="No invoice has given back more of a grant than it took.",
         statement="""
             SELECT tenant_id, grant_id, invoice_id, sum(CASE type WHEN 'DEBIT' THEN amount ELSE -amount END) AS taken
             FROM credits_transaction
@@ -162,9 +162,9 @@ PROOFS = (
             GROUP BY tenant_id, grant_id, invoice_id HAVING sum(CASE type WHEN 'DEBIT' THEN amount ELSE -amount END) < 0
         """,
     ),
-    Proof(
+    Check(
         name="credits_key",
-        says="A tenant has each idempotency key once.",
+        rule="A tenant has each idempotency key once.",
         statement="""
             SELECT tenant_id, idempotency_key, count(*) AS transactions FROM credits_transaction
             WHERE idempotency_key IS NOT NULL AND (%(tenant)s::uuid IS NULL OR tenant_id = %(tenant)s)

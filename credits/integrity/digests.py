@@ -1,11 +1,11 @@
-"""The proof that a grant's and a transaction's facts are those their digests were made of."""
+"""The check that a grant's and a transaction's facts are those their digests were made of."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from credits.services import grants, transaction_digest, transactions
 from kernel.ledger.idempotency import digest
-from kernel.ledger.integrity.digests import DigestProof
+from kernel.ledger.integrity.digests import DigestCheck
 
 
 def _grant_digest(row: Mapping[str, Any]) -> bytes:
@@ -16,10 +16,10 @@ def _transaction_digest(row: Mapping[str, Any]) -> bytes:
     return transaction_digest({name: row[name] for name in transactions.FACTS})
 
 
-PROOFS = (
-    DigestProof(
+CHECKS = (
+    DigestCheck(
         name="credits_grant_digest",
-        says="A grant's facts are those that its digest was made of when it was granted.",
+        rule="A grant's facts are those that its digest was made of when it was granted.",
         statement="""
             SELECT tenant_id, id, facts_digest, customer_id, name, unit_type, currency, metric_id, original_amount, cost_of_credit,
                 effective_date, expiry_date, category, priority
@@ -28,9 +28,9 @@ PROOFS = (
         facts=grants.FACTS,
         digest_of=_grant_digest,
     ),
-    DigestProof(
+    DigestCheck(
         name="credits_transaction_digest",
-        says="A transaction's facts are those that its digest was made of when it was posted.",
+        rule="A transaction's facts are those that its digest was made of when it was posted.",
         statement="""
             SELECT tenant_id, id, facts_digest, grant_id, type, amount, reason, invoice_id, billing_run_id, reverses_id AS reverses,
                 occurred_at

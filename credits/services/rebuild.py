@@ -7,7 +7,7 @@ from django.db import connection, transaction
 from credits.integrity import checks
 from kernel.ledger.constraints import translate_db_errors
 from kernel.ledger.errors import BookBroken
-from kernel.ledger.integrity.checks import find_faults
+from kernel.ledger.integrity.checks import find_violations
 
 # Postings wait meanwhile; what they add comes on top of what was counted.
 LOCK_GRANTS = "SELECT id FROM credits_grant WHERE tenant_id = %s ORDER BY tenant_id, id FOR UPDATE"
@@ -35,8 +35,8 @@ def rebuild_grants(*, tenant_id: UUID) -> int:
     """Set a tenant's grants to what their transactions and holds say; how many were wrong. Raises BookBroken, Busy."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(LOCK_GRANTS, [tenant_id])
-        ground = [proof for proof in checks.PROOFS if proof.name in GROUND]
-        for fault in find_faults(ground, tenant_id=tenant_id):
-            raise BookBroken(proof=fault.proof.name, **{name: str(value) for name, value in fault.facts.items()})
+        ground = [check for check in checks.CHECKS if check.name in GROUND]
+        for violation in find_violations(ground, tenant_id=tenant_id):
+            raise BookBroken(check=violation.check.name, **{name: str(value) for name, value in violation.facts.items()})
         cursor.execute(SET_GRANTS, [tenant_id])
         return int(cursor.rowcount)

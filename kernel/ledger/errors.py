@@ -64,6 +64,6 @@ class WrongState(LedgerError):
 
 
 class BookBroken(LedgerError):
-    """The entries themselves don't hold together, so nothing can be rebuilt from them. Facts: proof, and the row that breaks it."""
+    """The entries themselves don't hold together, so nothing can be rebuilt from them. Facts: check, and the row that breaks it."""
 
     code = "book_broken"

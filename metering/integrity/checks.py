@@ -1,15 +1,15 @@
-"""What must hold of the metering book; `find_faults` recomputes everything that is kept twice from the rows."""
+"""What must hold of the metering book; `find_violations` recomputes everything that is kept twice from the rows."""
 
 from collections.abc import Iterator
 from uuid import UUID
 
 from kernel.ledger.integrity import checks
-from kernel.ledger.integrity.checks import Fault, Proof
+from kernel.ledger.integrity.checks import Check, Violation
 
 
-def find_faults(*, tenant_id: UUID | None = None, at_most: int = 1) -> Iterator[Fault]:
-    """The first faults of each proof, over the whole book or one tenant's."""
-    return checks.find_faults(PROOFS, tenant_id=tenant_id, at_most=at_most)
+def find_violations(*, tenant_id: UUID | None = None, at_most: int = 1) -> Iterator[Violation]:
+    """The first violations of each check, over the whole book or one tenant's."""
+    return checks.find_violations(CHECKS, tenant_id=tenant_id, at_most=at_most)
 
 
 # Sums as they are kept, less what the rows come to; counts apart from amounts, for they stand under any one currency.
@@ -54,15 +54,15 @@ HAVING (sum(sign * transactions), sum(sign * succeeded), sum(sign * failed), sum
 ORDER BY tenant_id, starts_at, grain
 """
 
-PROOFS = (
-    Proof(
+CHECKS = (
+    Check(
         name="metering_rollup",
-        says="The sums of every hour and day are those of its transactions and their active costs.",
+        rule="The sums of every hour and day are those of its transactions and their active costs.",
         statement=ROLLUPS,
     ),
-    Proof(
+    Check(
         name="metering_status",
-        says="A transaction has the status of the last step in its history.",
+        rule="A transaction has the status of the last step in its history.",
         statement="""
             SELECT t.tenant_id, t.id, t.status, latest.to_status AS step
             FROM metering_transaction AS t
@@ -74,9 +74,9 @@ PROOFS = (
             ORDER BY t.tenant_id, t.id
         """,
     ),
-    Proof(
+    Check(
         name="metering_supersession",
-        says="A cost is active until another supersedes it, and was superseded when that one was made.",
+        rule="A cost is active until another supersedes it, and was superseded when that one was made.",
         statement="""
             SELECT c.tenant_id, c.id, c.is_active, later.id AS superseded_by
             FROM metering_cost AS c

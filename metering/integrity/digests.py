@@ -1,9 +1,9 @@
-"""The proof that a transaction's facts are those its digest was made of."""
+"""The check that a transaction's facts are those its digest was made of."""
 
 from collections.abc import Mapping
 from typing import Any
 
-from kernel.ledger.integrity.digests import DigestProof
+from kernel.ledger.integrity.digests import DigestCheck
 from metering.services.digests import FACTS, facts_digest
 
 
@@ -11,10 +11,10 @@ def _digest_of(row: Mapping[str, Any]) -> bytes:
     return bytes.fromhex(facts_digest(row))
 
 
-PROOFS = (
-    DigestProof(
+CHECKS = (
+    DigestCheck(
         name="metering_digest",
-        says="What was asked of a transaction is what its digest was made of when it was recorded.",
+        rule="What was asked of a transaction is what its digest was made of when it was recorded.",
         statement="""
             SELECT transaction.tenant_id, transaction.id, transaction.facts_digest, service.name AS service_name, transaction.action_name,
                 transaction.resource_name, transaction.qualifiers::text AS qualifiers, transaction.metadata::text AS metadata,

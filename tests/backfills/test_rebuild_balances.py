@@ -13,7 +13,7 @@ def test_there_is_nothing_to_do_in_a_right_book(call):
 
 
 @pytest.mark.parametrize(
-    ("statement", "proof"),
+    ("statement", "check"),
     [
         ("UPDATE billing_wallet SET balance = balance + 1, last_entry_number = 7", "billing_wallet"),
         ("UPDATE billing_dailytotal SET debits = debits + 1", "billing_daily_total"),
@@ -22,12 +22,12 @@ def test_there_is_nothing_to_do_in_a_right_book(call):
         ("UPDATE credits_grant SET held = 1 WHERE idempotency_key = 'g'", "credits_held"),
     ],
 )
-def test_a_plan_shows_what_differs_and_an_application_sets_it_right(call, statement, proof):
+def test_a_plan_shows_what_differs_and_an_application_sets_it_right(call, statement, check):
     plant(statement)
     text, code = call("rebuild_balances", "--plan")
     assert code == 1
-    assert proof in text
-    assert found() == {proof}
+    assert check in text
+    assert found() == {check}
     assert call("rebuild_balances", "--apply", "--tenant", "acme")[1] == 0
     assert found() == set()
 
@@ -35,7 +35,7 @@ def test_a_plan_shows_what_differs_and_an_application_sets_it_right(call, statem
 def test_nothing_is_made_of_entries_that_are_wrong_themselves(call):
     plant("UPDATE billing_transaction SET balance_after = balance_after + 1 WHERE entry_number = 4")
     assert found() >= {"billing_chain", "billing_wallet"}
-    with pytest.raises(CommandError, match=r"book_broken \(proof=billing_chain") as refused:
+    with pytest.raises(CommandError, match=r"book_broken \(check=billing_chain") as refused:
         call("rebuild_balances", "--apply")
     assert refused.value.returncode == 3
 

@@ -1,4 +1,4 @@
-"""Every corruption that a hand in the database can do is found by its proof."""
+"""Every corruption that a hand in the database can do is found by its check."""
 
 import json
 from datetime import UTC, date, datetime
@@ -127,10 +127,10 @@ CORRUPTIONS = [
 
 
 @pytest.mark.usefixtures("books")
-@pytest.mark.parametrize(("statement", "proof"), CORRUPTIONS)
-def test_each_corruption_is_found_by_its_proof(statement, proof):
+@pytest.mark.parametrize(("statement", "check"), CORRUPTIONS)
+def test_each_corruption_is_found_by_its_proof(statement, check):
     plant(statement)
-    assert proof in found()
+    assert check in found()
 
 
 @pytest.mark.usefixtures("books")
@@ -144,5 +144,5 @@ def test_the_command_names_the_wrong_row_and_exits_with_one(call, tenant):
     assert call("verify_ledgers", "--tenant", "outsider")[1] == 0
     assert found(outsider.id) == set()
     told = json.loads(call("verify_ledgers", "--tenant", "acme", "--json", "--at-most", 5)[0])
-    assert [proof["proof"] for proof in told["proofs"] if proof["faults"]] == ["billing_chain"]
-    assert {fault["tenant_id"] for proof in told["proofs"] for fault in proof["faults"]} == {str(tenant.id)}
+    assert [check["check"] for check in told["checks"] if check["violations"]] == ["billing_chain"]
+    assert {violation["tenant_id"] for check in told["checks"] for violation in check["violations"]} == {str(tenant.id)}

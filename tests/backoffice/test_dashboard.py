@@ -211,12 +211,12 @@ def test_the_page_costs_the_same_with_few_rows_and_with_many(look, tenant, djang
 
 
 def test_a_ledger_check_that_failed_waits_until_the_next_one_finds_nothing(look, db):
-    proof = {"proof": "billing balances", "seconds": 0.1, "faults": [{"wallet": "x"}]}
-    remember_check(tenant_id=None, ledgers=["billing"], proofs=[proof])
+    check = {"check": "billing balances", "seconds": 0.1, "violations": [{"wallet": "x"}]}
+    remember_check(tenant_id=None, ledgers=["billing"], checks=[check])
     [matter] = look().context["attention"]
     assert (matter.title, matter.count) == ("A ledger check failed", 1)
     assert "billing balances" in matter.advice
-    remember_check(tenant_id=None, ledgers=["billing"], proofs=[{**proof, "faults": []}])
+    remember_check(tenant_id=None, ledgers=["billing"], checks=[{**check, "violations": []}])
     assert look().context["attention"] == []
 
 

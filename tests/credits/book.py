@@ -43,7 +43,7 @@ class Book:
     def prove(self) -> None:
         """Every grant of the tenant is what its entries add up to: numbers without gaps, an unbroken chain, the cost consumed.
 
-        Recomputed here in Python, and by the proofs that `verify_ledgers` runs.
+        Recomputed here in Python, and by the checks that `verify_ledgers` runs.
         """
         assert not [(name, list(search(self.tenant_id, 1))) for name, _, search in searches("credits") if list(search(self.tenant_id, 1))]
         for grant in Grant.objects.filter(tenant_id=self.tenant_id):

@@ -97,4 +97,4 @@ def test_a_cost_is_corrected_by_one_that_supersedes_it(caller):
     assert caller.get(f"{URL}/{created['id']}/costs").json()["totalActiveCostUsd"] == "1.500000000000000000"
     with pytest.raises(LedgerError):
         correct("metering.supersede", first, amount="1")
-    assert list(checks.find_faults()) == []
+    assert list(checks.find_violations()) == []

@@ -128,7 +128,7 @@ class Model:
             assert (row["status"], row["outcome"]) == (life.status, life.outcome)
             book = [(cost["fiat_amount"], cost["is_estimate"], cost["is_active"]) for cost in row["costs"]]
             assert book == [(line.amount, line.is_estimate, line.is_active) for line in life.lines]
-        assert list(checks.find_faults(tenant_id=self.who["tenant_id"])) == []
+        assert list(checks.find_violations(tenant_id=self.who["tenant_id"])) == []
         tomorrow = rows[self.lives[0].id]["created_at"] + 2 * usage.DAY
         told = usage.summary(tenant_id=self.who["tenant_id"], since=None, until=usage.floor(tomorrow, usage.DAY))
         active = [line for life in self.lives for line in life.active]

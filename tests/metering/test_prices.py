@@ -193,7 +193,7 @@ def test_repricing_shows_applies_and_undoes(caller):
     call_command("reprice_transactions", undo=run, apply=True, stdout=StringIO())
     rows_now = costs_of(caller, rows[0]["id"])
     assert rows_now == [("0.05", True, False), ("2.", False, False), ("10.", False, False), ("2.", False, True)]
-    assert list(checks.find_faults()) == []
+    assert list(checks.find_violations()) == []
 
 
 def test_repricing_by_model_and_time(caller):

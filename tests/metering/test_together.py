@@ -107,7 +107,7 @@ def test_an_array_makes_the_book_that_its_postings_make_one_by_one(arrays, autho
         assert [many.told(answer) for answer in together] == [alone.told(answer) for answer in singly]
     assert many.state() == alone.state()
     for book in (many, alone):
-        assert list(checks.find_faults(tenant_id=book.who["tenant_id"])) == []
+        assert list(checks.find_violations(tenant_id=book.who["tenant_id"])) == []
 
 
 @pytest.mark.django_db

@@ -160,19 +160,19 @@ def test_leaderboards_rank_by_what_was_spent(caller):
 def test_a_sum_that_was_tampered_with_is_found_and_made_anew(caller):
     created = caller.create(costs=[ESTIMATE], agentName="a")
     caller.post(f"{URL}/{created['id']}/complete", {"outcome": "success"})
-    assert list(checks.find_faults()) == []
+    assert list(checks.find_violations()) == []
     call_command("verify_ledgers", ledger=["metering"], stdout=StringIO())
     before = set(Rollup.objects.values_list("grain", "currency", "transactions", "succeeded", "costs", "amount", "estimated"))
     with connection.cursor() as cursor:
         cursor.execute("UPDATE metering_rollup SET amount = amount + 1 WHERE grain = 'day' AND currency = 'USD'")
-    [fault] = checks.find_faults(tenant_id=caller.tenant.id)
-    told = [fault.facts[name] for name in ("grain", "currency", "amount")]
-    assert (fault.proof.name, told) == ("metering_rollup", ["day", "USD", 1])
+    [violation] = checks.find_violations(tenant_id=caller.tenant.id)
+    told = [violation.facts[name] for name in ("grain", "currency", "amount")]
+    assert (violation.check.name, told) == ("metering_rollup", ["day", "USD", 1])
     with pytest.raises(SystemExit):
         call_command("verify_ledgers", ledger=["metering"], stdout=StringIO())
     call_command("rebuild_rollups", tenant=caller.tenant.slug)
-    assert list(checks.find_faults()) == []
+    assert list(checks.find_violations()) == []
     assert Rollup.objects.count() > 0
     assert sum(row[5] for row in before) == sum(Rollup.objects.values_list("amount", flat=True))
     rebuild.rebuild_rollups(tenant_id=caller.tenant.id)
-    assert list(checks.find_faults()) == []
+    assert list(checks.find_violations()) == []

@@ -161,4 +161,4 @@ def test_after_a_storm_every_sum_agrees_with_its_rows(who):
 
     found = at_once(act, threads=12)
     assert not [one for one in found if isinstance(one, Exception)], found
-    assert list(checks.find_faults()) == []
+    assert list(checks.find_violations()) == []

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from billing.integrity.checks import find_faults
+from billing.integrity.checks import find_violations
 from tests.factories import IssuedKeyFactory
 
 pytestmark = pytest.mark.django_db
@@ -82,7 +82,7 @@ def test_the_month_adds_up_and_the_double_charge_is_found_and_taken_back(call, e
         ("usage", -3.999999, 30),
         ("subscription", 20, 50),
     ]
-    assert list(find_faults()) == []
+    assert list(find_violations()) == []
 
 
 def test_the_same_lines_in_a_spreadsheet_add_up_too(call, entries):

@@ -6,14 +6,14 @@ from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError
 
-from backoffice.integrity import PROOFS
+from backoffice.integrity import CHECKS
 from billing.services.rebuild import rebuild_wallets
 from credits.services.rebuild import rebuild_grants
-from kernel.ledger.integrity.checks import Fault, find_faults
+from kernel.ledger.integrity.checks import Violation, find_violations
 from kernel.tenants import selectors
 from kernel.tenants.errors import DomainError
 
-# The proofs of what this command can make anew; every other fault lies in the entries, and is not for a command to mend.
+# The checks of what this command can make anew; every other violation lies in the entries, and is not for a command to mend.
 KEPT = ("billing_wallet", "billing_daily_total", "credits_grant", "credits_held")
 MOST = 1000
 
@@ -33,15 +33,15 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             tenant_id = selectors.get_tenant(tenant=options["tenant"]).id if options["tenant"] else None
-            faults = self._faults(tenant_id)
-            for fault in faults:
-                facts = ", ".join(f"{name}={value}" for name, value in fault.facts.items())
-                self.stdout.write(f"{fault.proof.name}: {facts}")
+            violations = self._violations(tenant_id)
+            for violation in violations:
+                facts = ", ".join(f"{name}={value}" for name, value in violation.facts.items())
+                self.stdout.write(f"{violation.check.name}: {facts}")
             if options["apply"]:
-                self._rebuild(sorted({fault.facts["tenant_id"] for fault in faults}))
+                self._rebuild(sorted({violation.facts["tenant_id"] for violation in violations}))
         except DomainError as error:
             raise CommandError(str(error), returncode=3) from error
-        if not faults:
+        if not violations:
             self.stdout.write(self.style.SUCCESS("Every balance and total is that of its entries."))
         elif options["plan"]:
             raise SystemExit(1)
@@ -53,9 +53,9 @@ class Command(BaseCommand):
             self.stdout.write(
                 self.style.SUCCESS(f"{tenant_id}: {wallets} wallets and {grants} grants set right, daily totals counted anew.")
             )
-        if self._faults(None if len(tenants) != 1 else tenants[0]):
+        if self._violations(None if len(tenants) != 1 else tenants[0]):
             raise CommandError("Something still differs: run verify_ledgers.", returncode=1)
 
-    def _faults(self, tenant_id: UUID | None) -> list[Fault]:
-        kept = [proof for proofs in PROOFS.values() for proof in proofs if proof.name in KEPT]
-        return list(find_faults(kept, tenant_id=tenant_id, at_most=MOST))
+    def _violations(self, tenant_id: UUID | None) -> list[Violation]:
+        kept = [check for checks in CHECKS.values() for check in checks if check.name in KEPT]
+        return list(find_violations(kept, tenant_id=tenant_id, at_most=MOST))

@@ -1,7 +1,8 @@
-"""What must hold of a book, each said as a query for the rows that break it.
+"""Integrity checks: each is one query for the rows that break a rule of a book.
 
-A proof recomputes from the entries what posting keeps beside them, so it finds what a fault of ours, a restored backup or a hand in the
-database did. Each is one statement, hence one snapshot: it may run while others post.
+A check recomputes from the entries what the posting functions store beside them (balances, totals, entry numbers), so it finds what a
+fault in our code, a restored backup or a direct change in the database has damaged. Each check is one statement and so reads one
+snapshot: it may run while others post.
 """
 
 from collections.abc import Iterable, Iterator
@@ -13,29 +14,29 @@ from django.db import DEFAULT_DB_ALIAS, connections
 
 
 @dataclass(frozen=True, slots=True)
-class Proof:
-    """`says`: what must hold. `statement`: the rows that break it, with their tenant_id; %(tenant)s is a tenant's id, null for all."""
+class Check:
+    """`rule`: what must hold. `statement`: the rows that break it, with their tenant_id; %(tenant)s is a tenant's id, null for all."""
 
     name: str
-    says: str
+    rule: str
     statement: str
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
-    """A row that breaks a proof; `facts` are the row's columns: what is there and what should be."""
+class Violation:
+    """A row that breaks a check. `facts` are the columns that the check selected: the stored value and the right one among them."""
 
-    proof: Proof
+    check: Check
     facts: dict[str, Any]
 
 
-def find_faults(
-    proofs: Iterable[Proof], *, tenant_id: UUID | None = None, at_most: int = 1, using: str = DEFAULT_DB_ALIAS
-) -> Iterator[Fault]:
-    """The first `at_most` faults of each proof, as they are found."""
-    for proof in proofs:
+def find_violations(
+    checks: Iterable[Check], *, tenant_id: UUID | None = None, at_most: int = 1, using: str = DEFAULT_DB_ALIAS
+) -> Iterator[Violation]:
+    """The first `at_most` violations of each check, of one tenant or of all; each check runs when the iterator reaches it."""
+    for check in checks:
         with connections[using].cursor() as cursor:
-            cursor.execute(proof.statement, {"tenant": tenant_id})
+            cursor.execute(check.statement, {"tenant": tenant_id})
             names = [column.name for column in cursor.description]
             for row in cursor.fetchmany(at_most):
-                yield Fault(proof=proof, facts=dict(zip(names, row, strict=True)))
+                yield Violation(check=check, facts=dict(zip(names, row, strict=True)))

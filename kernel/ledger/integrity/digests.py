@@ -1,7 +1,8 @@
-"""Whether a row's facts are still those its digest was made of: a proof that no hand changed a fact, or the digest, behind the ledger.
+"""Digest checks: whether a row's facts are still those that its facts_digest was made of.
 
-A digest keeps eight bytes for each fact that the caller gave; what wasn't given is zeros and proves nothing. Rows stream through a cursor
-of the server, so memory stays flat over a book of any size.
+They find a fact, or a digest, that was changed in the database behind the ledger. A digest holds eight bytes for each fact that the caller
+gave; eight zero bytes mean "not given" and prove nothing. Rows stream through a server-side cursor, so that memory stays constant for a
+book of any size.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,36 +14,36 @@ from uuid import UUID
 from django.db import connection, transaction
 
 from kernel.ledger.idempotency import ABSENT, SIZE
-from kernel.ledger.integrity.checks import Fault, Proof
+from kernel.ledger.integrity.checks import Check, Violation
 
 CHUNK = 2000
 
 
 @dataclass(frozen=True, slots=True)
-class DigestProof:
-    """`statement` selects tenant_id, id, facts_digest and what `digest_of` needs; `facts` are the digest's names, in its order.
+class DigestCheck:
+    """`statement` selects tenant_id, id, facts_digest and what `digest_of` needs; `facts` names the digest's facts, in its order.
 
-    `unproven` are facts that the row doesn't hold as they were given.
+    `unproven` names the facts that the row doesn't store as the caller gave them.
     """
 
     name: str
-    says: str
+    rule: str
     statement: str
     facts: Sequence[str]
     digest_of: Callable[[Mapping[str, Any]], bytes]
     unproven: frozenset[str] = frozenset()
 
 
-def find_digest_faults(proof: DigestProof, *, tenant_id: UUID | None = None, at_most: int = 1) -> Iterator[Fault]:
-    """The first `at_most` rows whose facts are not those of their digest."""
-    told = Proof(name=proof.name, says=proof.says, statement=proof.statement)
-    faults = (Fault(proof=told, facts=facts) for row in _rows(proof, tenant_id) if (facts := _differing(proof, row)) is not None)
-    return islice(faults, at_most)
+def find_digest_violations(check: DigestCheck, *, tenant_id: UUID | None = None, at_most: int = 1) -> Iterator[Violation]:
+    """The first `at_most` rows whose facts differ from their digest. A violation's `facts` names them."""
+    plain = Check(name=check.name, rule=check.rule, statement=check.statement)
+    violations = (Violation(check=plain, facts=facts) for row in _rows(check, tenant_id) if (facts := _differing(check, row)) is not None)
+    return islice(violations, at_most)
 
 
-def _rows(proof: DigestProof, tenant_id: UUID | None) -> Iterator[dict[str, Any]]:
+def _rows(check: DigestCheck, tenant_id: UUID | None) -> Iterator[dict[str, Any]]:
     with transaction.atomic(), connection.chunked_cursor() as cursor:
-        cursor.execute(proof.statement, {"tenant": tenant_id})
+        cursor.execute(check.statement, {"tenant": tenant_id})
         names: list[str] = []
         while rows := cursor.fetchmany(CHUNK):
             names = names or [column.name for column in cursor.description]
@@ -50,18 +51,19 @@ def _rows(proof: DigestProof, tenant_id: UUID | None) -> Iterator[dict[str, Any]
                 yield dict(zip(names, row, strict=True))
 
 
-def _differing(proof: DigestProof, row: Mapping[str, Any]) -> dict[str, Any] | None:
-    kept = bytes(row["facts_digest"])
-    found = proof.digest_of(row)
+def _differing(check: DigestCheck, row: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The facts of a violation, or None for a sound row."""
+    stored = bytes(row["facts_digest"])
+    computed = check.digest_of(row)
     wrong = [
         name
-        for place, name in enumerate(proof.facts)
-        if name not in proof.unproven and not _agree(kept[place * SIZE : (place + 1) * SIZE], found[place * SIZE : (place + 1) * SIZE])
+        for place, name in enumerate(check.facts)
+        if name not in check.unproven and not _agree(stored[place * SIZE : (place + 1) * SIZE], computed[place * SIZE : (place + 1) * SIZE])
     ]
-    if not wrong and len(kept) % SIZE == 0:
+    if not wrong and len(stored) % SIZE == 0:
         return None
-    return {"tenant_id": row["tenant_id"], "id": row["id"], "facts": wrong, "facts_digest": kept.hex()}
+    return {"tenant_id": row["tenant_id"], "id": row["id"], "facts": wrong, "facts_digest": stored.hex()}
 
 
-def _agree(kept: bytes, found: bytes) -> bool:
-    return kept in (b"", ABSENT) or kept == found
+def _agree(stored: bytes, computed: bytes) -> bool:
+    return stored in (b"", ABSENT) or stored == computed

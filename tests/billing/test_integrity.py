@@ -1,9 +1,9 @@
-"""Every proof finds the corruption it is there for, planted by a hand that switched the guards off; a sound book passes them all."""
+"""Every check finds the corruption it is there for, planted by a hand that switched the guards off; a sound book passes them all."""
 
 import pytest
 from django.db import connection
 
-from billing.integrity.checks import PROOFS, find_faults
+from billing.integrity.checks import CHECKS, find_violations
 from tests.billing.conftest import TRANSACTIONS
 
 pytestmark = pytest.mark.django_db
@@ -40,12 +40,12 @@ def corrupt(statement, *parameters):
 
 
 def found(tenant_id=None):
-    return {fault.proof.name for fault in find_faults(tenant_id=tenant_id)}
+    return {violation.check.name for violation in find_violations(tenant_id=tenant_id)}
 
 
-def test_a_sound_book_has_no_faults(book, tenant):
-    assert list(find_faults()) == []
-    assert list(find_faults(tenant_id=tenant.id)) == []
+def test_a_sound_book_has_no_violations(book, tenant):
+    assert list(find_violations()) == []
+    assert list(find_violations(tenant_id=tenant.id)) == []
 
 
 @pytest.mark.parametrize(
@@ -81,9 +81,9 @@ def test_what_a_hand_did_is_found(book, outsider, statement, expected):
 
 def test_a_fault_says_what_is_there_and_what_should_be(book, tenant):
     corrupt("UPDATE billing_wallet SET balance = 5 WHERE currency = 'EUR'")
-    fault = next(find_faults())
-    assert (fault.facts["tenant_id"], fault.facts["balance"], fault.facts["balance_after"]) == (tenant.id, 5, -3)
-    assert fault.proof.says.startswith("A wallet stands")
+    violation = next(find_violations())
+    assert (violation.facts["tenant_id"], violation.facts["balance"], violation.facts["balance_after"]) == (tenant.id, 5, -3)
+    assert violation.check.rule.startswith("A wallet stands")
 
 
 def test_another_tenants_faults_are_not_this_ones(book, outsider, tenant):
@@ -93,5 +93,5 @@ def test_another_tenants_faults_are_not_this_ones(book, outsider, tenant):
 
 
 def test_every_proof_is_one_statement(book, django_assert_num_queries):
-    with django_assert_num_queries(len(PROOFS)):
+    with django_assert_num_queries(len(CHECKS)):
         assert found() == set()

@@ -45,7 +45,7 @@ def test_a_book_that_callers_made_is_right(full_book):
 
 
 @pytest.mark.parametrize(
-    ("statement", "proof"),
+    ("statement", "check"),
     [
         ("UPDATE credits_transaction SET cost_basis = cost_basis + 0.000000000000000001 WHERE kind = 'consumption'", "credits_cost"),
         ("UPDATE credits_transaction SET cost_basis = NULL WHERE kind = 'consumption'", "credits_cost"),
@@ -59,6 +59,6 @@ def test_a_book_that_callers_made_is_right(full_book):
         ("DELETE FROM credits_holdentry WHERE kind = 'captured'", "credits_hold_line"),
     ],
 )
-def test_each_corruption_is_found_by_its_proof(full_book, statement, proof):
+def test_each_corruption_is_found_by_its_proof(full_book, statement, check):
     plant(statement)
-    assert proof in {name for name, _, search in searches("credits") if list(search(full_book.tenant_id, 1))}
+    assert check in {name for name, _, search in searches("credits") if list(search(full_book.tenant_id, 1))}
