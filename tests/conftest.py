@@ -1,4 +1,8 @@
-"""The tests run on a real PostgreSQL: the local throw-away one, or that in DATABASE_URL. Several runs at once don't meet."""
+"""The tests run on a real PostgreSQL: the local throw-away one, or that in DATABASE_URL. Several runs at once don't share a database.
+
+They connect as the database's owner, a role without superuser rights, as production migrates: a migration or a query that needs a superuser
+fails here. tests/scenarios runs a whole server as the service's role.
+"""
 
 import os
 
@@ -9,7 +13,7 @@ import pytest
 
 from config.local import postgres
 
-# The first process of a run; its workers inherit the number.
+# The process number of the run's first process; its pytest-xdist workers inherit it.
 RUN = os.environ.setdefault("COUNTINGHOUSE_TEST_RUN", str(os.getpid()))
 OWN_SERVER = not os.environ.get("DATABASE_URL") or "COUNTINGHOUSE_TEST_SERVER" in os.environ
 
@@ -27,8 +31,9 @@ def _start_server() -> None:
 
 
 def _drop_databases_of_dead_runs() -> None:
+    query = r"SELECT datname FROM pg_database WHERE datname LIKE 'test\_run\_%' AND pg_get_userbyid(datdba) = current_user"
     with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as connection:
-        for (name,) in connection.execute(r"SELECT datname FROM pg_database WHERE datname LIKE 'test\_run\_%'").fetchall():
+        for (name,) in connection.execute(query).fetchall():
             if not psutil.pid_exists(int(name.split("_")[2])):
                 connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
@@ -55,7 +60,7 @@ hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "local")
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup, django_db_blocker):
-    """Remember the rows that migrations laid, and let tests with real transactions clean up behind themselves."""
+    """Remembers the rows that migrations insert, so that the flush after a test with real transactions restores them."""
     with django_db_blocker.unblock():
         flush = Flush(connection)
     with pytest.MonkeyPatch.context() as patch:
@@ -65,7 +70,7 @@ def django_db_setup(django_db_setup, django_db_blocker):
 
 @pytest.fixture(autouse=True)
 def no_warm_keys():
-    """What one test's requests taught the process about keys is nothing to the next."""
+    """Empties the process's cache of API keys before and after each test: the next test's tenants are other rows."""
     tenants.forget_warm_keys()
     yield
     tenants.forget_warm_keys()
@@ -73,10 +78,10 @@ def no_warm_keys():
 
 @pytest.fixture(params=[never_analysed, analysed_when_small])
 def planner_knows(request, transactional_db):
-    """Sets what the planner knows of some tables; on a new connection, which has planned nothing yet for the tests before."""
+    """Sets the planner's statistics of some tables, on a new connection: the old one holds plans cached by earlier tests."""
     connection.close()
     with connection.cursor() as cursor:
-        # Small tables are planned for as large ones are: by what an index leads to.
+        # Plans small tables as large ones are planned: by index.
         cursor.execute("SET enable_seqscan = off")
     yield request.param
     connection.close()

@@ -68,8 +68,8 @@ class Server:
             file.seek(0)
             return subprocess.CompletedProcess(command, done.returncode, file.read(), "")
 
-    def url(self, database: str) -> str:
-        return f"postgresql://postgres@/{database}?host={quote(str(self.socket_folder()), safe='/')}"
+    def url(self, database: str, *, role: str = "postgres") -> str:
+        return f"postgresql://{role}@/{database}?host={quote(str(self.socket_folder()), safe='/')}"
 
     def socket_folder(self) -> Path:
         """The data directory, or a short folder of the same user where that path is too long for a socket."""

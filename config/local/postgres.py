@@ -11,6 +11,7 @@ import shlex
 import shutil
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import psutil
 import psycopg
@@ -18,6 +19,10 @@ import psycopg
 from config.local.folders import MAJOR, MARKER, STATE, VAR, Cluster, LocalPostgresError, Server, locate
 
 START_SECONDS = 60
+# The same two roles as in production (docs/operations.md): one owns the database and migrates it, the other serves requests.
+# Neither is a superuser, so a statement that needs one fails here before it fails in production.
+OWNER_ROLE = "countinghouse_owner"
+SERVICE_ROLE = "countinghouse"
 DEVELOPMENT = Cluster(name="postgres", settings=("max_connections=200", "shared_buffers=256MB"))
 # A test's data need not outlive a power cut: nothing here waits for the disk.
 TESTS = Cluster(
@@ -40,7 +45,7 @@ TESTS = Cluster(
 def ensure_running(cluster: Cluster = DEVELOPMENT) -> str:
     """Start the server unless it runs already, set DATABASE_URL for this process and its children, and return it.
 
-    Raises LocalPostgresError. With DATABASE_URL set, nothing is started.
+    The address logs in as the database's owner. Raises LocalPostgresError. With DATABASE_URL set, nothing is started.
     """
     if url := os.environ.get("DATABASE_URL"):
         return url
@@ -50,7 +55,7 @@ def ensure_running(cluster: Cluster = DEVELOPMENT) -> str:
         fcntl.flock(users, fcntl.LOCK_SH)
         server = start(cluster)
         atexit.register(leave, server, users, os.getpid())
-        os.environ["DATABASE_URL"] = server.url("countinghouse")
+        os.environ["DATABASE_URL"] = server.url("countinghouse", role=OWNER_ROLE)
     return os.environ["DATABASE_URL"]
 
 
@@ -242,13 +247,30 @@ def wait_until_ready(server: Server) -> None:
     while True:
         try:
             with psycopg.connect(server.url("postgres"), autocommit=True, connect_timeout=5) as connection:
-                if connection.execute("SELECT 1 FROM pg_database WHERE datname = 'countinghouse'").fetchone() is None:
-                    connection.execute("CREATE DATABASE countinghouse")
+                make_database(connection, server)
             return
         except psycopg.OperationalError as error:
             if time.monotonic() > deadline:
                 raise LocalPostgresError(f"PostgreSQL runs but does not answer: {last_line(str(error))}") from error
         time.sleep(0.1)
+
+
+def make_database(connection: psycopg.Connection[Any], server: Server) -> None:
+    """Create the two roles and the owner's database where they are missing. Raises LocalPostgresError for a database of another owner."""
+    roles = {name for (name,) in connection.execute("SELECT rolname FROM pg_roles").fetchall()}
+    for role in {OWNER_ROLE, SERVICE_ROLE} - roles:
+        # The owner creates the tests' databases.
+        connection.execute(f"CREATE ROLE {role} LOGIN {'CREATEDB' if role == OWNER_ROLE else ''}")
+    owner = connection.execute(
+        "SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = 'countinghouse'",
+    ).fetchone()
+    if owner is None:
+        connection.execute(f"CREATE DATABASE countinghouse OWNER {OWNER_ROLE}")
+    elif owner != (OWNER_ROLE,):
+        raise LocalPostgresError(
+            f"The database in var/{server.cluster.name} belongs to the role {owner[0]}, not to {OWNER_ROLE}: "
+            "`bin/demo --fresh` deletes it and starts over."
+        )
 
 
 def has_other_connections(server: Server) -> bool:

@@ -52,8 +52,9 @@ def unique_begins_with_tenant(table: str) -> list[str]:
 def planner_knows_first(table: str) -> list[str]:
     """Before anybody analysed the table its planner knows that all rows may be one tenant's, where PostgreSQL can be told (18)."""
     found = rows(
-        "SELECT s.stadistinct FROM pg_attribute a LEFT JOIN pg_statistic s ON s.starelid = a.attrelid AND s.staattnum = a.attnum "
-        "WHERE a.attrelid = %s::regclass AND a.attname = 'tenant_id' AND current_setting('server_version_num')::int >= 180000",
+        "SELECT s.n_distinct FROM pg_class c LEFT JOIN pg_stats s "
+        "ON s.schemaname = c.relnamespace::regnamespace::text AND s.tablename = c.relname AND s.attname = 'tenant_id' "
+        "WHERE c.oid = %s::regclass AND current_setting('server_version_num')::int >= 180000",
         table,
     )
     return [

@@ -29,13 +29,13 @@ def corrupt(statement, *parameters):
     """As a hand in the database would: with triggers and checks out of the way."""
     with connection.cursor() as cursor:
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-        cursor.execute("ALTER TABLE billing_transaction DISABLE TRIGGER ALL")
+        cursor.execute("ALTER TABLE billing_transaction DISABLE TRIGGER USER")
         cursor.execute(
             "SELECT conrelid::regclass::text, conname FROM pg_constraint "
-            "WHERE conrelid::regclass::text LIKE 'billing%%' AND contype IN ('c', 'u')"
+            "WHERE conrelid::regclass::text LIKE 'billing%%' AND contype IN ('c', 'u', 'f')"
         )
         for table, name in cursor.fetchall():
-            cursor.execute(f"ALTER TABLE {table} DROP CONSTRAINT {name} CASCADE")
+            cursor.execute(f"ALTER TABLE {table} DROP CONSTRAINT IF EXISTS {name} CASCADE")
         cursor.execute(statement, parameters)
 
 
