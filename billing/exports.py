@@ -1,6 +1,6 @@
 """The billing book as files: entries as their backfill reads them back, and how the tenant wants its book kept, for the record."""
 
-from kernel.ledger.exports.tables.writing import Export, Field, Kind, fields
+from kernel.ledger.exports.writing import Export, Field, Kind, fields
 
 EXPORTS = (
     Export(

@@ -1,6 +1,6 @@
 """The credits book as files: grants and their transactions as their backfills read them back, and what else it holds, for the record."""
 
-from kernel.ledger.exports.tables.writing import BOOKED, Export, Field, Kind, amount, digest, fields, moment
+from kernel.ledger.exports.writing import BOOKED, Export, Field, Kind, amount, digest, fields, moment
 
 # The draw that a transaction is a part of; the same on each of its parts, so that it comes in with whichever is first.
 CONSUMPTION = f"""

@@ -1,6 +1,6 @@
 """The metering book as files: transactions with all that became of them as their backfill reads them back, and the rest for the record."""
 
-from kernel.ledger.exports.tables.writing import Export, Field, Kind, amount, digest, fields, moment
+from kernel.ledger.exports.writing import Export, Field, Kind, amount, digest, fields, moment
 
 COSTS = f"""(
     SELECT json_agg(json_build_object(

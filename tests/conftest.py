@@ -85,3 +85,16 @@ def planner_knows(request, transactional_db):
         cursor.execute("SET enable_seqscan = off")
     yield request.param
     connection.close()
+
+
+@pytest.fixture
+def boss(django_user_model):
+    """A superuser: whoever is refused here, everybody is."""
+    return django_user_model.objects.create_superuser("boss", password="boss-password-1")
+
+
+@pytest.fixture
+def office(client, boss):
+    """A browser logged in to the admin as the superuser."""
+    client.force_login(boss)
+    return client

@@ -1,11 +1,10 @@
 """Every file that a tenant's books can be taken out as, in the order in which those that come back are brought in."""
 
-from kernel.ledger.exports.tables.writing import Export
-
 import billing.exports
 import credits.exports
 import kernel.ledger.exports.tables
 import metering.exports
+from kernel.ledger.exports.writing import Export
 
 EXPORTS: dict[str, Export] = {
     export.name: export

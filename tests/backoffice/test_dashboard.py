@@ -193,7 +193,7 @@ def test_what_waits_is_named_with_its_list(look, tenant):
         "billing/transaction/?flag=near_duplicate&window=all",
         "metering/transaction/?status__exact=authorized&window=all",
         "metering/rollup/?grain__exact=day&estimates=open",
-        "ledger/backfillrun/?state__exact=interrupted",
+        "backfills/backfillrun/?state__exact=interrupted",
     ],
 )
 def test_no_list_that_the_page_leads_to_is_a_dead_end(client, viewer, query):

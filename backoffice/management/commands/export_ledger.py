@@ -1,4 +1,4 @@
-"""A thin mouth over kernel.ledger.exports.tables.writing: one book of one tenant as a file, or all of them as a folder of files."""
+"""A thin mouth over kernel.ledger.exports.writing: one book of one tenant as a file, or all of them as a folder of files."""
 
 import gzip
 import sys
@@ -10,7 +10,10 @@ from typing import Any, BinaryIO
 from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError
-from kernel.ledger.exports.tables.writing import (
+
+from backoffice.exports.registry import EXPORTS
+from kernel.backfills.progress import Progress
+from kernel.ledger.exports.writing import (
     CSV,
     FORMATS,
     PARQUET,
@@ -21,9 +24,6 @@ from kernel.ledger.exports.tables.writing import (
     require_parquet,
     write_export,
 )
-
-from backoffice.exports.registry import EXPORTS
-from kernel.backfills.progress import Progress
 from kernel.tenants import selectors
 from kernel.tenants.errors import DomainError
 from kernel.tenants.models import Tenant

@@ -1,6 +1,6 @@
 """What the ledgers have in common as files, for the record: how rows came in from files, and how corrections were asked for and decided."""
 
-from kernel.ledger.exports.tables.writing import Export, Field, Kind, digest, fields
+from kernel.ledger.exports.writing import Export, Field, Kind, digest, fields
 
 
 def _rows_of(table: str) -> Field:

@@ -35,7 +35,7 @@ def test_after_some_deadlocks_the_book_is_busy(monkeypatch):
     calls = failing(monkeypatch, psycopg.errors.DeadlockDetected(), times=100)
     with pytest.raises(Busy):
         posting.post("any_post", [{}])
-    assert len(calls) == posting.RACES_AT_MOST
+    assert len(calls) == statements.RACES_AT_MOST
 
 
 @pytest.mark.parametrize("cause", [psycopg.OperationalError(), psycopg.errors.LockNotAvailable(), None])
