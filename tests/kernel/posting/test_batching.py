@@ -73,7 +73,7 @@ class Office:
 
     def call(self, function, postings, lock_timeout_ms):
         self.leaders.append(greenlets.errand() or threading.get_ident())
-        self.calls.append([msgspec.json.decode(raw)["key"] for raw in postings])
+        self.calls.append([msgspec.json.decode(raw)["key"] for _, raw in postings])
         return statements._call(function, postings, lock_timeout_ms)
 
     def send(self, key, *, account=FIRST, amount="1", function=FUNCTION):
@@ -84,7 +84,7 @@ class Office:
     @translate_db_errors
     def post(self, key, account, amount="1", function=FUNCTION):
         raw = msgspec.Raw(msgspec.json.encode({"account": account, "key": key, "amount": amount}))
-        return self.lanes.post(function, raw, account=account)
+        return self.lanes.post(function, (None, raw), account=account)
 
     def until_waiting(self, count):
         self.until(lambda: len(self.lanes._line) == count)
@@ -325,7 +325,7 @@ def test_a_batch_waits_shorter_for_locks_and_leaves_the_session_as_it_was(office
         sent += [office.send("a"), office.send("b")]
         office.until_waiting(2)
     assert [wanted.result().lock_timeout for wanted in sent] == ["5s", "250ms", "250ms"]
-    raw = [msgspec.Raw(b'{"account": "account 1", "key": "c", "amount": "1"}')]
+    raw = [(None, msgspec.Raw(b'{"account": "account 1", "key": "c", "amount": "1"}'))]
     assert statements._call(FUNCTION, raw, 250)[0].lock_timeout == "250ms"
     assert statements._call(FUNCTION, raw)[0].lock_timeout == "5s"
 
