@@ -1,11 +1,11 @@
 """The billing book as files: entries as their backfill reads them back, and how the tenant wants its book kept, for the record."""
 
-from kernel.ledger.exports.writing import Export, Field, Kind, fields
+from kernel.ledger.exports.definitions import Export, Field, Kind, fields
 
 EXPORTS = (
     Export(
         name="billing-transactions",
-        says="every entry of every wallet",
+        description="every entry of every wallet",
         command="backfill_billing_transactions",
         tables=("billing_transaction",),
         row="entry",
@@ -39,7 +39,7 @@ EXPORTS = (
     ),
     Export(
         name="billing-types",
-        says="the catalogue of types, those that no entry has as well",
+        description="the catalogue of types, those that no entry has as well",
         tables=("billing_transactiontype",),
         row="kind",
         fields=(
@@ -52,7 +52,7 @@ EXPORTS = (
     ),
     Export(
         name="billing-wallets",
-        says="where each wallet stands, and its floor",
+        description="where each wallet stands, and its floor",
         tables=("billing_wallet",),
         row="wallet",
         fields=(
@@ -65,7 +65,7 @@ EXPORTS = (
     ),
     Export(
         name="billing-policy",
-        says="how the tenant wants its wallets kept",
+        description="how the tenant wants its wallets kept",
         tables=("billing_policy",),
         row="policy",
         fields=(

@@ -1,6 +1,6 @@
 """The credits book as files: grants and their transactions as their backfills read them back, and what else it holds, for the record."""
 
-from kernel.ledger.exports.writing import BOOKED, Export, Field, Kind, amount, digest, fields, moment
+from kernel.ledger.exports.definitions import BOOKED, Export, Field, Kind, amount, digest, fields, moment
 
 # The draw that a transaction is a part of; the same on each of its parts, so that it comes in with whichever is first.
 CONSUMPTION = f"""
@@ -34,7 +34,7 @@ NAMED = (
 EXPORTS = (
     Export(
         name="credit-schedules",
-        says="every recurring grant, ended and cancelled ones too; before the grants that they issued",
+        description="every recurring grant, ended and cancelled ones too; before the grants that they issued",
         command="backfill_credit_schedules",
         tables=("credits_recurringgrant",),
         row="account",
@@ -55,7 +55,7 @@ EXPORTS = (
     ),
     Export(
         name="credit-grants",
-        says="every grant with its opening transaction, deleted ones too",
+        description="every grant with its opening transaction, deleted ones too",
         command="backfill_credit_grants",
         tables=("credits_grant", "credits_transaction"),
         row="account",
@@ -85,7 +85,7 @@ EXPORTS = (
     ),
     Export(
         name="credit-transactions",
-        says="every transaction on every grant with the draw that it is a part of, but the opening ones, which come with the grants",
+        description="every transaction on every grant with the draw that it is a part of, but the opening ones, which come with the grants",
         command="backfill_credit_transactions",
         tables=("credits_transaction", "credits_consumption"),
         row="entry",
@@ -114,7 +114,7 @@ EXPORTS = (
     ),
     Export(
         name="credit-consumptions",
-        says="every draw across a customer's grants, those that found nothing to take as well",
+        description="every draw across a customer's grants, those that found nothing to take as well",
         tables=("credits_consumption",),
         row="draw",
         fields=(
@@ -129,7 +129,7 @@ EXPORTS = (
     ),
     Export(
         name="credit-holds",
-        says="every hold with its lines and entries, closed ones too",
+        description="every hold with its lines and entries, closed ones too",
         tables=("credits_hold", "credits_holdline", "credits_holdentry"),
         row="hold",
         fields=(

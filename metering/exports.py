@@ -1,6 +1,6 @@
 """The metering book as files: transactions with all that became of them as their backfill reads them back, and the rest for the record."""
 
-from kernel.ledger.exports.writing import Export, Field, Kind, amount, digest, fields, moment
+from kernel.ledger.exports.definitions import Export, Field, Kind, amount, digest, fields, moment
 
 COSTS = f"""(
     SELECT json_agg(json_build_object(
@@ -40,7 +40,7 @@ UNIT_PRICES = f"""(
 EXPORTS = (
     Export(
         name="metered-transactions",
-        says="every transaction with all its costs, superseded ones too, the steps of its status and what integrations reported",
+        description="every transaction with all its costs, superseded ones too, the steps of its status and what integrations reported",
         command="backfill_metered_transactions",
         tables=(
             *("metering_transaction", "metering_cost", "metering_statuschange", "metering_fact"),
@@ -77,7 +77,7 @@ EXPORTS = (
     ),
     Export(
         name="metering-agents",
-        says="what the tenant knows of its agents",
+        description="what the tenant knows of its agents",
         tables=("metering_agent",),
         row="agent",
         fields=(
@@ -88,7 +88,7 @@ EXPORTS = (
     ),
     Export(
         name="metering-prices",
-        says="the price book, with the prices that have ended",
+        description="the price book, with the prices that have ended",
         tables=("metering_price", "metering_unitprice"),
         row="price",
         fields=(
@@ -102,7 +102,7 @@ EXPORTS = (
     ),
     Export(
         name="metering-policy",
-        says="how the tenant's transactions are decided and closed",
+        description="how the tenant's transactions are decided and closed",
         tables=("metering_policy",),
         row="policy",
         fields=(

@@ -1,17 +1,20 @@
-"""Every file that a tenant's books can be taken out as, in the order in which those that come back are brought in."""
+"""All exports of a tenant's books. Those that a backfill imports stand in the order in which they must be imported."""
 
 import billing.exports
 import credits.exports
-import kernel.ledger.exports.tables
+import kernel.backfills.exports
+import kernel.corrections.exports
 import metering.exports
-from kernel.ledger.exports.writing import Export
+from kernel.ledger.exports.definitions import Export
 
 EXPORTS: dict[str, Export] = {
     export.name: export
-    for export in (
-        *billing.exports.EXPORTS,
-        *credits.exports.EXPORTS,
-        *metering.exports.EXPORTS,
-        *kernel.ledger.exports.tables.EXPORTS,
+    for exports in (
+        billing.exports.EXPORTS,
+        credits.exports.EXPORTS,
+        metering.exports.EXPORTS,
+        kernel.corrections.exports.EXPORTS,
+        kernel.backfills.exports.EXPORTS,
     )
+    for export in exports
 }

@@ -1,6 +1,7 @@
-"""A thin mouth over kernel.ledger.exports.writing: one book of one tenant as a file, or all of them as a folder of files."""
+"""Write one book of a tenant to a file, or all of its books to a folder."""
 
 import gzip
+import os
 import sys
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Iterator
@@ -10,20 +11,12 @@ from typing import Any, BinaryIO
 from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError
 
 from backoffice.exports.registry import EXPORTS
 from kernel.backfills.progress import Progress
-from kernel.ledger.exports.writing import (
-    CSV,
-    FORMATS,
-    PARQUET,
-    Export,
-    NoParquet,
-    new_file,
-    one_snapshot,
-    require_parquet,
-    write_export,
-)
+from kernel.ledger.exports.definitions import Export
+from kernel.ledger.exports.writing import CSV, FORMATS, PARQUET, NoParquet, new_file, one_snapshot, require_parquet, write_export
 from kernel.tenants import selectors
 from kernel.tenants.errors import DomainError
 from kernel.tenants.models import Tenant
@@ -33,90 +26,95 @@ PACKED = ".gz"
 
 
 class Command(BaseCommand):
-    help = "Write a tenant's books to files: as CSV, JSON Lines or Parquet."
+    help = "Write a tenant's books to files: CSV, JSON Lines or Parquet."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.formatter_class = RawDescriptionHelpFormatter
         parser.epilog = manual()
         parser.add_argument("tenant", help="slug or id of the tenant")
-        parser.add_argument("book", choices=[*EXPORTS, ALL], metavar="book", help="one of those below, or all")
-        parser.add_argument("--format", choices=FORMATS, help="default: as the file is called, else csv")
+        parser.add_argument("book", choices=[*EXPORTS, ALL], metavar="book", help="one of the names below, or all")
+        parser.add_argument("--format", choices=FORMATS, help="default: from the file's name, else csv")
         parser.add_argument(
-            "--output", metavar="PATH", type=Path, help="the file, packed if it ends in .gz (default: standard output); of all, the folder"
+            "--output", metavar="PATH", type=Path, help="the file, compressed if it ends in .gz (default: standard output); for all, the folder"
         )
         parser.add_argument("--no-progress", action="store_true", help="no progress bar")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        book, output, shown = options["book"], options["output"], not options["no_progress"]
+        book, output, visible = options["book"], options["output"], not options["no_progress"]
         format = _format(options["format"], None if book == ALL else output)
         _check(book, format, output)
         try:
             tenant = selectors.get_tenant(tenant=options["tenant"])
             if book == ALL:
-                self._write_all(tenant, format, output, shown=shown)
+                self._write_all(tenant, format, output, visible=visible)
             else:
-                self._write(EXPORTS[book], tenant, format, output, shown=shown)
+                self._write(EXPORTS[book], tenant, format, output, visible=visible)
         except DomainError as error:
             raise CommandError(str(error), returncode=3) from error
+        except BrokenPipeError as error:
+            # Python flushes standard output once more at exit, which would print a traceback.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise CommandError("Standard output was closed before everything was written.", returncode=3) from error
         except OSError as error:
             raise CommandError(f"The file can't be written: {error}", returncode=3) from error
+        except DatabaseError as error:
+            raise CommandError(f"The database refused: {str(error).splitlines()[0]}", returncode=4) from error
         except KeyboardInterrupt as error:
-            raise CommandError("Stopped on request; the unfinished file is gone.", returncode=130) from error
+            raise CommandError("Stopped on request; the incomplete file is deleted.", returncode=130) from error
 
-    def _write_all(self, tenant: Tenant, format: str, folder: Path, *, shown: bool) -> None:
-        # Otherwise what is posted between two files would be in the second and not in the first.
+    def _write_all(self, tenant: Tenant, format: str, folder: Path, *, visible: bool) -> None:
+        # One snapshot: a transaction posted between two files would otherwise be in the second one only.
         with one_snapshot():
             for export in EXPORTS.values():
-                self._write(export, tenant, format, folder / f"{export.name}.{format}", shown=shown)
+                self._write(export, tenant, format, folder / f"{export.name}.{format}", visible=visible)
 
-    def _write(self, export: Export, tenant: Tenant, format: str, output: Path | None, *, shown: bool) -> None:
-        with _target(output) as file, Progress(label=export.name, total=None, unit="row", shown=shown) as progress:
-            count = write_export(export, tenant_id=UUID(str(tenant.id)), file=file, format=format, told=progress.advance)
+    def _write(self, export: Export, tenant: Tenant, format: str, output: Path | None, *, visible: bool) -> None:
+        with _target(output) as file, Progress(label=export.name, total=None, unit="row", visible=visible) as progress:
+            count = write_export(export, tenant_id=UUID(str(tenant.id)), file=file, format=format, on_rows=progress.advance)
         where = "" if output is None else f" to {output}"
         what = f"{export.name}: {count:,} {'row' if count == 1 else 'rows'} of {tenant.slug}{where}."
-        back = (
-            f" {export.command} reads them back." if export.command and format != PARQUET else " For the record: nothing reads them back."
-        )
+        back = f" {export.command} imports them." if export.command and format != PARQUET else " For the record: nothing imports them."
         self.stderr.write(self.style.SUCCESS(what + back))
 
 
 def manual() -> str:
-    """What stands below the options: the books, what comes back, examples."""
+    """The text below the options: the books, which of them can be imported, examples."""
     width = max(map(len, EXPORTS))
-    back = [f"  {name:<{width}}  {export.says}\n  {'':<{width}}  ({export.command})" for name, export in EXPORTS.items() if export.command]
-    kept = [f"  {name:<{width}}  {export.says}" for name, export in EXPORTS.items() if not export.command]
+    back = [f"  {name:<{width}}  {export.description}\n  {'':<{width}}  ({export.command})" for name, export in EXPORTS.items() if export.command]
+    kept = [f"  {name:<{width}}  {export.description}" for name, export in EXPORTS.items() if not export.command]
     return "\n".join(
         [
-            "read back into an identical book, in this order, from CSV and JSON Lines:",
+            "imported into an identical book, in this order, from CSV and JSON Lines:",
             *back,
             "",
-            "for the record only, nothing reads them back:",
+            "for the record only, nothing imports them:",
             *kept,
             "",
-            "Amounts and times are text, digit for digit; Parquet has them as decimals of 38 digits and as times in UTC,",
-            "and is for the record as well. CSV can't tell an empty text from an absent one, which JSON Lines can.",
+            "Amounts and times are text with every digit. Parquet has them as decimals of 38 digits and as UTC timestamps, and is",
+            "for the record only. CSV can't distinguish an empty text from an absent one; JSON Lines can.",
             "",
             "examples:",
             "  manage.py export_ledger acme billing-transactions --output acme.jsonl.gz",
             "  manage.py backfill_billing_transactions other acme.jsonl.gz --plan",
             "  manage.py export_ledger acme all --format parquet --output archive/acme     all books as of one moment",
             "",
-            "exit codes: 0 done; 2 wrong usage; 3 nothing was written, the text says why; 130 stopped on request.",
+            "exit codes: 0 done; 2 wrong usage; 3 the file could not be written, the text says why; 4 the database was lost;",
+            "            130 stopped on request.",
         ]
     )
 
 
-def _format(said: str | None, output: Path | None) -> str:
-    """What was asked for, else what the file's name says. Raises CommandError where the two differ."""
+def _format(requested: str | None, output: Path | None) -> str:
+    """The requested format, else the one in the file's name. Raises CommandError if the two differ."""
     name = "" if output is None else output.name.removesuffix(PACKED).rpartition(".")[2]
     named = {"ndjson": "jsonl"}.get(name, name)
-    if said and named in FORMATS and said != named:
-        raise CommandError(f"--format {said} doesn't go with a file called {output}.", returncode=2)
-    return said or (named if named in FORMATS else CSV)
+    if requested and named in FORMATS and requested != named:
+        raise CommandError(f"--format {requested} doesn't go with a file called {output}.", returncode=2)
+    return requested or (named if named in FORMATS else CSV)
 
 
 def _check(book: str, format: str, output: Path | None) -> None:
-    """Raises CommandError for what can't be written that way."""
+    """Raises CommandError for a combination that can't be written."""
     if book == ALL and output is None:
         raise CommandError("All books need a folder: add --output FOLDER.", returncode=2)
     if format != PARQUET:
@@ -124,7 +122,7 @@ def _check(book: str, format: str, output: Path | None) -> None:
     if output is None:
         raise CommandError("Parquet isn't for standard output: add --output FILE.", returncode=2)
     if output.suffix == PACKED:
-        raise CommandError("Parquet is packed in itself: leave out .gz.", returncode=2)
+        raise CommandError("Parquet is compressed already: leave out .gz.", returncode=2)
     try:
         require_parquet()
     except NoParquet as error:
