@@ -73,7 +73,7 @@ class TransactionsAdapter(Adapter):
         kept = values.get("facts_digest")
         return Posting(
             key=key_of(kind, values["reference_id"]),
-            digest=services.history_digest({**values, "reverses": None}) if kept is None else bytes.fromhex(kept),
+            digest=services.import_digest({**values, "reverses": None}) if kept is None else bytes.fromhex(kept),
             body={"values": values},
             kind=kind,
             occurred_at=values["occurred_at"],
@@ -83,7 +83,7 @@ class TransactionsAdapter(Adapter):
     def pack(self, posting: Posting, who: Mapping[str, Any]) -> None:
         values = posting.body["values"]
         facts = {**values, "reverses": None, "facts_digest": posting.digest.hex()}
-        posting.line = encoded({**services.history_line(facts), **who})
+        posting.line = encoded({**services.encode_import(facts), **who})
         if posting.rests_on is None:
             posting.body["values"] = {name: values[name] for name in NEEDED if name in values}
 
@@ -127,7 +127,7 @@ class TransactionsAdapter(Adapter):
         posting.body["refused"] = None if left is None else unmeant(posting, left)
         values = posting.body["values"]
         facts = {**values, "reverses": original, "amount": abs(values["amount"])}
-        posting.digest = bytes.fromhex(values["facts_digest"]) if "facts_digest" in values else services.history_digest(facts)
+        posting.digest = bytes.fromhex(values["facts_digest"]) if "facts_digest" in values else services.import_digest(facts)
         if posting.line:
             # An id that nobody has: the ledger itself says that there is no such entry.
             named = new_id() if original is None or posting.body["refused"] else original
@@ -197,12 +197,12 @@ class TransactionsAdapter(Adapter):
     def _post_together(self, tenant: Tenant, postings: Sequence[Posting]) -> Iterable[Outcome]:
         turned = {posting.key: refused for posting in postings if (refused := turned_around(posting)) is not None}
         if not turned:
-            return map(told_of, postings, services.record_history([posting.line for posting in postings]))
+            return map(told_of, postings, services.record_imported_many([posting.line for posting in postings]))
         # What is in the book already is no new row to be refused.
         for known in self.existing(tenant, list(turned)):
             del turned[known]
         fresh = [posting for posting in postings if posting.key not in turned]
-        posted = map(told_of, fresh, services.record_history([posting.line for posting in fresh]) if fresh else ())
+        posted = map(told_of, fresh, services.record_imported_many([posting.line for posting in fresh]) if fresh else ())
         return [turned.get(posting.key) or next(posted) for posting in postings]
 
     def blockers(self, tenant: Tenant, run: BackfillRun, *, at_most: int) -> Iterable[Blocker]:
@@ -212,7 +212,7 @@ class TransactionsAdapter(Adapter):
             yield Blocker(what=f"wallet {wallet}", why=f"would fall to {lowest:f}, its floor is {floor:f}")
 
     def undo(self, tenant: Tenant, run: BackfillRun, *, at_most: int, actor: str, below: Any) -> UndoStep:
-        count, lowest = services.reverse_history(
+        count, lowest = services.reverse_run(
             tenant_id=tenant.id, actor=actor, request_id=run.undo_request_id, of=run.request_id, at_most=at_most, below=below
         )
         return UndoStep(reversed=count, lowest=lowest)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from billing.services import history_digest
+from billing.services import import_digest
 from billing.services.transactions import FACTS
 from kernel.ledger.integrity.digests import DigestCheck
 
@@ -11,7 +11,7 @@ from kernel.ledger.integrity.digests import DigestCheck
 def _digest_of(row: Mapping[str, Any]) -> bytes:
     # What is taken back is told as a magnitude, and kept with the sign of its original.
     amount = row["amount"] if row["reverses"] is None else abs(row["amount"])
-    return history_digest({**row, "amount": amount})
+    return import_digest({**row, "amount": amount})
 
 
 CHECKS = (

@@ -9,7 +9,7 @@ import msgspec
 from billing.choices import SHIPPED_TYPES, ReversalReason
 from billing.models import Transaction
 from billing.services.transactions import FACTS, RACES, REFUSALS, told_of
-from kernel.backfills.selectors import newest
+from kernel.backfills.selectors import newest_page
 from kernel.ledger import posting
 from kernel.ledger.constraints import translate_db_errors
 from kernel.ledger.errors import IdempotencyConflict
@@ -22,7 +22,7 @@ REFUSED = ("id", "first_digest", "balance", "requested", "floor", "currency", "b
 GIVEN = ("currency", "type", "reference_id", "agent_id", "description", "metadata", "occurred_at", "reverses", "reason_code", "reason")
 
 
-def history_line(facts: Mapping[str, Any]) -> dict[str, Any]:
+def encode_import(facts: Mapping[str, Any]) -> dict[str, Any]:
     """A checked transaction as `billing_post` takes it, but for who posts it (tenant_id, actor, request_id). Asks no database.
 
     `facts`: the arguments of record_transaction or reverse_transaction; perhaps `id`, which is kept, and `facts_digest` (hexadecimal), kept
@@ -35,24 +35,24 @@ def history_line(facts: Mapping[str, Any]) -> dict[str, Any]:
         "shipped_label": label,
         "shipped_direction": direction,
         "amount": plain(facts["amount"]),
-        "facts_digest": facts.get("facts_digest") or history_digest(facts).hex(),
+        "facts_digest": facts.get("facts_digest") or import_digest(facts).hex(),
     }
 
 
-def history_digest(facts: Mapping[str, Any]) -> bytes:
+def import_digest(facts: Mapping[str, Any]) -> bytes:
     """The digest that the same facts have when they come through the API."""
     return digest(told_of(facts), FACTS)
 
 
 @translate_db_errors
-def record_history(lines: Sequence[bytes]) -> list[Any]:
-    """Post lines of `history_line`, encoded, in order; for each its outcome or the LedgerError that refused it."""
+def record_imported_many(lines: Sequence[bytes]) -> list[Any]:
+    """Post lines of `encode_import`, encoded, in order; for each its outcome or the LedgerError that refused it."""
     rows = posting.post("billing_post", [msgspec.Raw(line) for line in lines], races=RACES, refused=REFUSED)
     return [_answer(row, line) for row, line in zip(rows, lines, strict=True)]
 
 
 @translate_db_errors
-def reverse_history(
+def reverse_run(
     *, tenant_id: UUID, actor: str, request_id: str, of: str, at_most: int, below: UUID | None = None
 ) -> tuple[int, UUID | None]:
     """Reverse what is left of up to so many transactions whose request was `of`, newest first and older than `below`.
@@ -61,13 +61,13 @@ def reverse_history(
     """
     entries = Transaction.objects.filter(tenant_id=tenant_id, request_id=of, reverses=None, reversed_by=None)
     left = entries.filter(request_id__startswith="run:").values_list("id", flat=True)
-    found = list(newest(left, below=below, at_most=at_most))
+    found = list(newest_page(left, below=below, at_most=at_most))
     reason = {"reason_code": ReversalReason.OTHER.value, "reason": f"taken back with the whole of {of}"}
     who = {"tenant_id": tenant_id, "actor": actor, "request_id": request_id}
     lines = [posting.encoded({**_reversal(identifier, reason), **who}) for identifier in found]
     if not lines:
         return 0, None
-    for answer in record_history(lines):
+    for answer in record_imported_many(lines):
         if isinstance(answer, Exception):
             raise answer
     return len(lines), found[-1]
@@ -76,7 +76,7 @@ def reverse_history(
 def _reversal(original: UUID, reason: Mapping[str, str]) -> dict[str, Any]:
     identifier = new_id()
     facts = {"reverses": original, **reason}
-    return {**facts, "id": identifier, "reference_id": str(identifier), "facts_digest": history_digest(facts).hex()}
+    return {**facts, "id": identifier, "reference_id": str(identifier), "facts_digest": import_digest(facts).hex()}
 
 
 def _answer(row: Any, written: bytes) -> Any:

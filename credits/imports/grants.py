@@ -100,7 +100,7 @@ class GrantsAdapter(Adapter):
         return Outcome("not_found", f"there is no {name}: bring the schedules in first")
 
     def post(self, tenant: Tenant, postings: Sequence[Posting], run: BackfillRun) -> Sequence[Outcome]:
-        answers = services.open_history([posting.line for posting in postings])
+        answers = services.create_imported_grants([posting.line for posting in postings])
         return [told(answer) for answer in answers]
 
     def blockers(self, tenant: Tenant, run: BackfillRun, *, at_most: int) -> Iterable[Blocker]:
@@ -111,7 +111,7 @@ class GrantsAdapter(Adapter):
             )
 
     def undo(self, tenant: Tenant, run: BackfillRun, *, at_most: int, actor: str, below: Any) -> UndoStep:
-        count, lowest = services.delete_history(
+        count, lowest = services.delete_run_grants(
             tenant_id=tenant.id, actor=actor, request_id=run.undo_request_id, of=run.request_id, at_most=at_most, below=below
         )
         return UndoStep(reversed=count, lowest=lowest)

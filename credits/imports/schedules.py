@@ -71,11 +71,13 @@ class SchedulesAdapter(Adapter):
 
     def post(self, tenant: Tenant, postings: Sequence[Posting], run: BackfillRun) -> Sequence[Outcome]:
         who: dict[str, Any] = {"tenant_id": tenant.id, "actor": actor_of(run), "request_id": run.request_id}
-        return post_unknown(self, tenant, postings, lambda fresh: services.order_history(**who, lines=[one.body for one in fresh]))
+        return post_unknown(
+            self, tenant, postings, lambda fresh: services.create_imported_schedules(**who, lines=[one.body for one in fresh])
+        )
 
     def blockers(self, tenant: Tenant, run: BackfillRun, *, at_most: int) -> Iterable[Blocker]:
         for schedule, name, grants in lookups.schedules_used(tenant_id=tenant.id, request_id=run.request_id, at_most=at_most):
             yield Blocker(what=f"schedule {schedule} ({name})", why=f"has {grants} grants")
 
     def undo(self, tenant: Tenant, run: BackfillRun, *, at_most: int, actor: str, below: Any) -> UndoStep:
-        return UndoStep(reversed=services.cancel_history(tenant_id=tenant.id, of=run.request_id, at_most=at_most))
+        return UndoStep(reversed=services.cancel_run_schedules(tenant_id=tenant.id, of=run.request_id, at_most=at_most))

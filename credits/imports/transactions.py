@@ -153,7 +153,7 @@ class TransactionsAdapter(Adapter):
     def post(self, tenant: Tenant, postings: Sequence[Posting], run: BackfillRun) -> Sequence[Outcome]:
         def post(fresh: list[Posting]) -> list[Any]:
             draws = [posting.body["draw"] for posting in fresh if "draw" in posting.body]
-            return services.post_history([posting.line for posting in fresh], draws)
+            return services.post_imported_many([posting.line for posting in fresh], draws)
 
         return post_unknown(self, tenant, postings, post)
 
@@ -164,7 +164,7 @@ class TransactionsAdapter(Adapter):
             yield Blocker(what=f"grant {grant}", why=f"has been drawn on since: {-room:f} too little is left")
 
     def undo(self, tenant: Tenant, run: BackfillRun, *, at_most: int, actor: str, below: Any) -> UndoStep:
-        count, lowest = services.reverse_history(
+        count, lowest = services.reverse_run(
             tenant_id=tenant.id, actor=actor, request_id=run.undo_request_id, of=run.request_id, at_most=at_most, below=below
         )
         return UndoStep(reversed=count, lowest=lowest)

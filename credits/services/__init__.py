@@ -2,13 +2,13 @@
 
 from credits.services.bulk import (
     POSTED,
-    delete_history,
+    create_imported_grants,
+    delete_run_grants,
     digest_on,
     grant_line,
     name_grant,
-    open_history,
-    post_history,
-    reverse_history,
+    post_imported_many,
+    reverse_run,
     transaction_digest,
     transaction_line,
 )
@@ -17,26 +17,28 @@ from credits.services.expiry import expire_grants
 from credits.services.grants import create_grant, delete_grant, void_grant
 from credits.services.holds import capture_hold, expire_hold, expire_holds, place_hold, release_hold
 from credits.services.recurrence import (
-    cancel_history,
     cancel_recurring_grant,
+    cancel_run_schedules,
+    create_imported_schedules,
     create_recurring_grant,
     issue_due_grants,
     issue_recurring_grant,
-    order_history,
     schedule_line,
 )
 from credits.services.transactions import post_transaction, post_transactions, reverse_transaction
 
 __all__ = [
     "POSTED",
-    "cancel_history",
     "cancel_recurring_grant",
+    "cancel_run_schedules",
     "capture_hold",
     "consume",
     "create_grant",
+    "create_imported_grants",
+    "create_imported_schedules",
     "create_recurring_grant",
     "delete_grant",
-    "delete_history",
+    "delete_run_grants",
     "digest_on",
     "expire_grants",
     "expire_hold",
@@ -45,15 +47,13 @@ __all__ = [
     "issue_due_grants",
     "issue_recurring_grant",
     "name_grant",
-    "open_history",
-    "order_history",
     "place_hold",
-    "post_history",
+    "post_imported_many",
     "post_transaction",
     "post_transactions",
     "reinstate",
     "release_hold",
-    "reverse_history",
+    "reverse_run",
     "reverse_transaction",
     "schedule_line",
     "transaction_digest",

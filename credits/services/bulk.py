@@ -12,7 +12,7 @@ from credits.choices import REVERSIBLE, GrantStatus, TransactionKind
 from credits.models import Consumption, CreditTransaction, Grant
 from credits.services import grants, transactions
 from credits.services.outcomes import DONE, bytea, conflict, refusal_of
-from kernel.backfills.selectors import newest
+from kernel.backfills.selectors import newest_page
 from kernel.ledger import posting
 from kernel.ledger.constraints import translate_db_errors
 from kernel.ledger.idempotency import SIZE, digest
@@ -84,14 +84,14 @@ def name_grant(line: bytes, *, grant_id: str, digest: bytes | None) -> bytes:
 
 
 @translate_db_errors
-def open_history(lines: Sequence[bytes]) -> list[Any]:
+def create_imported_grants(lines: Sequence[bytes]) -> list[Any]:
     """Make grants of `grant_line`, encoded, in order; for each its outcome or the LedgerError that refused it."""
     rows = posting.post("credits_open", [msgspec.Raw(line) for line in lines], races=grants.RACES, refused=("id", "first_digest"))
     return [_opened(row, line) for row, line in zip(rows, lines, strict=True)]
 
 
 @translate_db_errors
-def post_history(lines: Sequence[bytes], draws: Sequence[Mapping[str, Any]] = ()) -> list[Any]:
+def post_imported_many(lines: Sequence[bytes], draws: Sequence[Mapping[str, Any]] = ()) -> list[Any]:
     """Post transactions of `transaction_line`, encoded, in order; for each its outcome or the LedgerError that refused it.
 
     `draws` are those that they are parts of, of one tenant; a draw comes into the book with the first of its parts.
@@ -103,7 +103,7 @@ def post_history(lines: Sequence[bytes], draws: Sequence[Mapping[str, Any]] = ()
 
 
 @translate_db_errors
-def delete_history(
+def delete_run_grants(
     *, tenant_id: UUID, actor: str, request_id: str, of: str, at_most: int, below: UUID | None = None
 ) -> tuple[int, UUID | None]:
     """Take back up to so many grants whose request was `of`, newest first and older than `below`.
@@ -111,15 +111,15 @@ def delete_history(
     How many were, and the oldest of them. Raises what refused one.
     """
     standing = Grant.objects.filter(tenant_id=tenant_id, request_id=of, request_id__startswith="run:").exclude(status=GrantStatus.DELETED)
-    found = list(newest(standing.values_list("id", flat=True), below=below, at_most=at_most))
+    found = list(newest_page(standing.values_list("id", flat=True), below=below, at_most=at_most))
     who: dict[str, Any] = {"tenant_id": tenant_id, "actor": actor, "request_id": request_id}
     reason = f"taken back with the whole of {of}"
     lines = [posting.encoded(grants.closing(who, grant_id=grant, kind=TransactionKind.DELETION, reason=reason)) for grant in found]
-    return (_all_done(post_history(lines)), found[-1]) if lines else (0, None)
+    return (_all_done(post_imported_many(lines)), found[-1]) if lines else (0, None)
 
 
 @translate_db_errors
-def reverse_history(
+def reverse_run(
     *, tenant_id: UUID, actor: str, request_id: str, of: str, at_most: int, below: UUID | None = None
 ) -> tuple[int, UUID | None]:
     """Reverse up to so many transactions whose request was `of`, newest first and older than `below`.
@@ -130,10 +130,10 @@ def reverse_history(
     names = ("id", "grant_id", "type", "amount", "invoice_id", "billing_run_id")
     # A file's ids ascend with its lines, which are posted in this order.
     reversal = CreditTransaction.objects.filter(tenant_id=tenant_id, reverses_id=OuterRef("id"))
-    found = list(newest(brought.filter(~Exists(reversal)).values(*names), below=below, at_most=at_most))
+    found = list(newest_page(brought.filter(~Exists(reversal)).values(*names), below=below, at_most=at_most))
     who = {"tenant_id": tenant_id, "actor": actor, "request_id": request_id}
     lines = [posting.encoded({**_reversal(entry, reason=f"taken back with the whole of {of}"), **who}) for entry in found]
-    return (_all_done(post_history(lines)), found[-1]["id"]) if lines else (0, None)
+    return (_all_done(post_imported_many(lines)), found[-1]["id"]) if lines else (0, None)
 
 
 def _make_draws(draws: Mapping[UUID, Mapping[str, Any]]) -> None:

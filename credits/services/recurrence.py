@@ -109,7 +109,7 @@ def issue_recurring_grant(*, tenant_id: UUID, actor: str, request_id: str, sched
 
 
 def schedule_line(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """An order of history as `order_history` takes it. Raises InvalidValue.
+    """An order of history as `create_imported_schedules` takes it. Raises InvalidValue.
 
     `facts`: the arguments of create_recurring_grant, perhaps `id` and `facts_digest` (hexadecimal), which are kept, and how far it came:
     `status`, and `next_period`, the first that has no grant yet. What was due before is history, and comes in with the grants.
@@ -134,14 +134,14 @@ def schedule_line(facts: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @translate_db_errors
-def order_history(*, tenant_id: UUID, actor: str, request_id: str, lines: Sequence[Mapping[str, Any]]) -> list[Any]:
+def create_imported_schedules(*, tenant_id: UUID, actor: str, request_id: str, lines: Sequence[Mapping[str, Any]]) -> list[Any]:
     """Make the orders of `schedule_line`, in their order, and issue nothing; for each what became of it."""
     who: dict[str, Any] = {"tenant_id": tenant_id, "actor": actor, "request_id": request_id}
     return [_ordered(who, line) for line in lines]
 
 
 @translate_db_errors
-def cancel_history(*, tenant_id: UUID, of: str, at_most: int) -> int:
+def cancel_run_schedules(*, tenant_id: UUID, of: str, at_most: int) -> int:
     """Cancel up to so many active orders whose request was `of`; how many were."""
     brought = RecurringGrant.objects.filter(tenant_id=tenant_id, request_id=of, request_id__startswith="run:", status=ScheduleStatus.ACTIVE)
     found = list(brought.order_by("-id").values_list("id", flat=True)[:at_most])

@@ -117,7 +117,7 @@ class BackfillCommand(BaseCommand):
         with (
             Reading(source) as reading,
             rejects.RejectWriter(rejects_path, source=source, header=source.columns()) as writer,
-            Progress(label="planning", total=source.size(), unit="B", shown=self._shown()) as progress,
+            Progress(label="planning", total=source.size(), unit="B", visible=self._is_visible()) as progress,
         ):
             planner = Planner(adapter=self.adapter, tenant=tenant, scratch=Scratch(), rejects=writer)
             with contextlib.closing(read_chunks(reading, reader, size=PLAN_CHUNK)) as chunks:
@@ -151,7 +151,7 @@ class BackfillCommand(BaseCommand):
         return not count
 
     def _work(self, run: BackfillRun, source: Source) -> None:
-        with Progress(label="posting", total=run.rows, unit="row", shown=self._shown(), done=run.position) as progress:
+        with Progress(label="posting", total=run.rows, unit="row", visible=self._is_visible(), done=run.position) as progress:
             application = Application(adapter=self.adapter, run=run, source=source, pacer=self._pacer(), progress=progress, stop=self.stop)
             try:
                 application.work()
@@ -172,7 +172,7 @@ class BackfillCommand(BaseCommand):
         total = run.counts.get("posted", 0)
         with (
             locks.only_worker(run, wait=self.options["wait"], stop=self.stop),
-            Progress(label="taking back", total=total, unit="row", shown=self._shown(), done=run.undone_rows) as progress,
+            Progress(label="taking back", total=total, unit="row", visible=self._is_visible(), done=run.undone_rows) as progress,
         ):
             undo = Undo(adapter=self.adapter, run=run, actor=actor_of(run), pacer=self._pacer(), progress=progress, stop=self.stop)
             undo.work()
@@ -189,7 +189,7 @@ class BackfillCommand(BaseCommand):
     def _pacer(self) -> Pacer:
         return Pacer(batch_size=self.options["batch_size"], max_rate=self.options["max_rate"])
 
-    def _shown(self) -> bool:
+    def _is_visible(self) -> bool:
         return not self.options["no_progress"]
 
     def _next_of_plan(self, run: BackfillRun) -> str:

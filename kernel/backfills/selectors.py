@@ -46,7 +46,7 @@ def stream_rejects(*, run: BackfillRun) -> Iterator[BackfillReject]:
     return rejects.iterator(chunk_size=1000)
 
 
-def newest(rows: QuerySet[Any, T], *, below: UUID | None, at_most: int) -> QuerySet[Any, T]:
+def newest_page(rows: QuerySet[Any, T], *, below: UUID | None, at_most: int) -> QuerySet[Any, T]:
     """Up to so many rows, the newest first, of those older than `below`; None: of all. Ids ascend with time."""
     older = rows if below is None else rows.filter(id__lt=below)
     return older.order_by("-id")[:at_most]

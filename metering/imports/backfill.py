@@ -29,7 +29,7 @@ from metering.choices import Status
 from metering.imports import lookups
 from metering.imports.costs import active_sums, costs_from_json, costs_from_text, costs_of
 from metering.imports.lives import LIFE, LONGEST_REASON, check_life, reports_from_json, reports_from_text, steps_from_json, steps_from_text
-from metering.services.bulk import history_digest, history_line, record_history, take_back_history
+from metering.services.bulk import encode_import, import_digest, record_imported_many, reverse_run
 from metering.services.digests import FACTS
 from metering.services.imported_lifecycle import later_of
 from metering.services.naming import named
@@ -95,7 +95,7 @@ class TransactionsAdapter(Adapter):
             raise RowRefused(invalid.facts["field"], "is required where the row has no request_facts") from invalid
         return Posting(
             key=key,
-            digest=history_digest(facts),
+            digest=import_digest(facts),
             body=facts,
             kind=facts["service_name"],
             occurred_at=values["occurred_at"],
@@ -104,7 +104,7 @@ class TransactionsAdapter(Adapter):
 
     def pack(self, posting: Posting, who: Mapping[str, Any]) -> None:
         facts = posting.body
-        posting.line, posting.body = history_line(facts, digest=posting.digest, who=who), later_of(facts)
+        posting.line, posting.body = encode_import(facts, digest=posting.digest, who=who), later_of(facts)
 
     def foresee(self, tenant: Tenant, postings: Sequence[Posting]) -> None:
         for posting in postings:
@@ -128,7 +128,7 @@ class TransactionsAdapter(Adapter):
 
     def post(self, tenant: Tenant, postings: Sequence[Posting], run: BackfillRun) -> Sequence[Outcome]:
         def post(fresh: list[Posting]) -> list[Any]:
-            return record_history(lines=[posting.line for posting in fresh], later=[posting.body for posting in fresh])
+            return record_imported_many(lines=[posting.line for posting in fresh], later=[posting.body for posting in fresh])
 
         return post_unknown(self, tenant, postings, post)
 
@@ -140,7 +140,7 @@ class TransactionsAdapter(Adapter):
             yield Blocker(what=f"transaction {transaction}", why=f"is {status}: its costs can't be superseded")
 
     def undo(self, tenant: Tenant, run: BackfillRun, *, at_most: int, actor: str, below: Any) -> UndoStep:
-        count, lowest = take_back_history(
+        count, lowest = reverse_run(
             tenant_id=tenant.id, actor=actor, request_id=run.undo_request_id, of=run.request_id, at_most=at_most, below=below
         )
         return UndoStep(reversed=count, lowest=lowest)

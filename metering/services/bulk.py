@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 from django.db.models import Exists, OuterRef, Q
 
-from kernel.backfills.selectors import newest
+from kernel.backfills.selectors import newest_page
 from kernel.ledger import posting
 from kernel.ledger.constraints import translate_db_errors
 from kernel.ledger.errors import IdempotencyConflict, InvalidValue, LedgerError
@@ -29,12 +29,12 @@ NEW_IDS = ("new_service_id", "new_agent_id", "new_trace_id", "change_id")
 OPEN = MOVES[Status.CANCELLED]
 
 
-def history_digest(facts: Mapping[str, Any]) -> bytes:
+def import_digest(facts: Mapping[str, Any]) -> bytes:
     """The digest that the same facts, all three names among them, have when they come through the API."""
     return bytes.fromhex(facts.get("facts_digest") or facts_digest(facts))
 
 
-def history_line(facts: Mapping[str, Any], *, digest: bytes, who: Mapping[str, Any]) -> bytes:
+def encode_import(facts: Mapping[str, Any], *, digest: bytes, who: Mapping[str, Any]) -> bytes:
     """A transaction as `metering_post` takes it, encoded.
 
     `facts`: those of record_transactions with all three names, perhaps `id`, and costs with an `id`, which are kept. It is posted as it
@@ -53,8 +53,8 @@ def history_line(facts: Mapping[str, Any], *, digest: bytes, who: Mapping[str, A
 
 
 @translate_db_errors
-def record_history(*, lines: Sequence[bytes], later: Sequence[Later | None]) -> list[Any]:
-    """Post lines of `history_line`, in order; for each its outcome or the LedgerError that refused it.
+def record_imported_many(*, lines: Sequence[bytes], later: Sequence[Later | None]) -> list[Any]:
+    """Post lines of `encode_import`, in order; for each its outcome or the LedgerError that refused it.
 
     What came `later` of each follows in its order, in the caller's transaction. Raises what refused one of those.
     """
@@ -70,7 +70,7 @@ def record_history(*, lines: Sequence[bytes], later: Sequence[Later | None]) -> 
 
 
 @translate_db_errors
-def take_back_history(
+def reverse_run(
     *, tenant_id: UUID, actor: str, request_id: str, of: str, at_most: int, below: UUID | None = None
 ) -> tuple[int, UUID | None]:
     """Supersede by zero the costs of up to so many transactions whose request was `of`, and cancel those still open.
@@ -81,7 +81,7 @@ def take_back_history(
     costly = Cost.objects.filter(tenant_id=tenant_id, transaction_id=OuterRef("id"), is_active=True, fiat_amount__gt=0)
     brought = Transaction.objects.filter(tenant_id=tenant_id, request_id=of, request_id__startswith="run:")
     left = brought.filter(Q(Exists(costly)) | Q(status__in=OPEN)).values_list("id", "status")
-    statuses = dict(newest(left, below=below, at_most=at_most))
+    statuses = dict(newest_page(left, below=below, at_most=at_most))
     costs = Cost.objects.filter(tenant_id=tenant_id, transaction_id__in=list(statuses), is_active=True, fiat_amount__gt=0)
     note = msgspec.json.encode({"takesBack": of}).decode()
     who: dict[str, Any] = {"tenant_id": tenant_id, "actor": actor, "request_id": request_id}

@@ -9,11 +9,11 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 from django.core.management import CommandError, call_command
-from kernel.ledger.exports.definitions import Export, Field, Kind
-from kernel.ledger.exports.writing import PARQUET, write_export
 
 from backoffice.exports.registry import EXPORTS
 from kernel.ledger.exports import writing
+from kernel.ledger.exports.definitions import Export, Field, Kind
+from kernel.ledger.exports.writing import PARQUET, write_export
 from tests.backfills.test_export_ledger import TRIPS
 from tests.backfills.test_exports_for_the_record import fill_corrections, fill_holds, fill_settings
 

@@ -35,7 +35,10 @@ class Command(BaseCommand):
         parser.add_argument("book", choices=[*EXPORTS, ALL], metavar="book", help="one of the names below, or all")
         parser.add_argument("--format", choices=FORMATS, help="default: from the file's name, else csv")
         parser.add_argument(
-            "--output", metavar="PATH", type=Path, help="the file, compressed if it ends in .gz (default: standard output); for all, the folder"
+            "--output",
+            metavar="PATH",
+            type=Path,
+            help="the file, compressed if it ends in .gz (default: standard output); for all, the folder",
         )
         parser.add_argument("--no-progress", action="store_true", help="no progress bar")
 
@@ -80,7 +83,11 @@ class Command(BaseCommand):
 def manual() -> str:
     """The text below the options: the books, which of them can be imported, examples."""
     width = max(map(len, EXPORTS))
-    back = [f"  {name:<{width}}  {export.description}\n  {'':<{width}}  ({export.command})" for name, export in EXPORTS.items() if export.command]
+    back = [
+        f"  {name:<{width}}  {export.description}\n  {'':<{width}}  ({export.command})"
+        for name, export in EXPORTS.items()
+        if export.command
+    ]
     kept = [f"  {name:<{width}}  {export.description}" for name, export in EXPORTS.items() if not export.command]
     return "\n".join(
         [
