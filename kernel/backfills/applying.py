@@ -12,7 +12,7 @@ from django.db import DatabaseError, DataError, IntegrityError, InterfaceError, 
 from kernel.backfills import locks, services
 from kernel.backfills.adapters import ALREADY_THERE, POSTED, Adapter, Outcome, who_of
 from kernel.backfills.choices import RunState
-from kernel.backfills.errors import Lost, Refused
+from kernel.backfills.errors import Lost, Refused, RunMoved
 from kernel.backfills.models import BackfillReject, BackfillRun
 from kernel.backfills.options import ReadingOptions, make_reader
 from kernel.backfills.pacing import Pacer
@@ -23,7 +23,7 @@ from kernel.backfills.rows import Posting, Row
 from kernel.backfills.signals import Stop
 from kernel.backfills.sources import Reading, Source
 from kernel.ledger.constraints import translate_db_errors
-from kernel.ledger.errors import Busy, LedgerError, OutcomeUnknown, RunMoved
+from kernel.ledger.errors import Busy, LedgerError, OutcomeUnknown
 
 # How long one batch is tried again against a busy or absent database before the run stops (seconds in all: the sum of these).
 RESTS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30)

@@ -1,4 +1,12 @@
-"""Why a backfill stops. These speak to a person at a terminal, so unlike a ledger's errors they carry sentences."""
+"""Why a backfill stops. A person at a terminal reads these, so unlike a ledger's errors they carry sentences."""
+
+from kernel.ledger.errors import LedgerError
+
+
+class RunMoved(LedgerError):
+    """The run isn't running, or its checkpoint isn't where this process left it: paused, or continued elsewhere. Facts: id, position."""
+
+    code = "run_moved"
 
 
 class BackfillStopped(Exception):

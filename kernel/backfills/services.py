@@ -9,9 +9,10 @@ from django.db.models import F
 from django.utils import timezone
 
 from kernel.backfills.choices import MAY_APPLY, MAY_UNDO, RunState
+from kernel.backfills.errors import RunMoved
 from kernel.backfills.models import BackfillReject, BackfillRun
 from kernel.ledger.constraints import translate_db_errors
-from kernel.ledger.errors import NotFound, RunMoved, WrongState
+from kernel.ledger.errors import NotFound, WrongState
 
 
 @translate_db_errors

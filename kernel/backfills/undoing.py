@@ -10,13 +10,13 @@ from kernel.backfills import services
 from kernel.backfills.adapters import Adapter, UndoStep
 from kernel.backfills.applying import RESTS
 from kernel.backfills.choices import MAY_UNDO
-from kernel.backfills.errors import Lost, Refused
+from kernel.backfills.errors import Lost, Refused, RunMoved
 from kernel.backfills.models import BackfillRun
 from kernel.backfills.pacing import Pacer
 from kernel.backfills.progress import Progress
 from kernel.backfills.signals import Stop
 from kernel.ledger.constraints import translate_db_errors
-from kernel.ledger.errors import Busy, LedgerError, OutcomeUnknown, RunMoved
+from kernel.ledger.errors import Busy, LedgerError, OutcomeUnknown
 
 BLOCKERS_SHOWN = 100
 

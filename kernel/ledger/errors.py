@@ -51,12 +51,6 @@ class OutcomeUnknown(LedgerError):
     code = "outcome_unknown"
 
 
-class RunMoved(LedgerError):
-    """A backfill run is not where its worker left it: somebody paused it, or another worker went on with it. Facts: id, position."""
-
-    code = "run_moved"
-
-
 class WrongState(LedgerError):
     """The row's state doesn't allow that. Facts: id, state, allowed."""
 

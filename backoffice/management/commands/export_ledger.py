@@ -38,7 +38,7 @@ class Command(BaseCommand):
             "--output",
             metavar="PATH",
             type=Path,
-            help="the file, compressed if it ends in .gz (default: standard output); for all, the folder",
+            help="the file, compressed if .gz (default: standard output); for all, the folder",
         )
         parser.add_argument("--no-progress", action="store_true", help="no progress bar")
 

@@ -40,8 +40,8 @@ class Field:
 class Export:
     """One file: `fields` of the rows in `source`, ordered so that `command` can import them.
 
-    `source` is the SQL after FROM; it names the tenant as %(tenant)s and the exported row by the alias `row`. `tables` lists the tables whose
-    rows the file holds. An export without a `command` is for the record: nothing imports it.
+    `source` is the SQL after FROM; it names the tenant as %(tenant)s and the exported row by the alias `row`. `tables` lists the
+    tables whose rows the file holds. An export without a `command` is for the record: nothing imports it.
     """
 
     name: str
