@@ -1,0 +1,14 @@
+"""The two times of every row, as a choice for reads of the past."""
+
+from django.db.models import TextChoices
+
+
+class Clock(TextChoices):
+    """By which time a past moment is meant.
+
+    BOOK: `created_at`, when the ledger recorded the row; what a caller could have read at that moment. WORLD: `occurred_at`, when it
+    happened according to the caller; a back-dated posting changes what WORLD answers for the past, never what BOOK answers.
+    """
+
+    BOOK = "book", "Book time"
+    WORLD = "world", "World time"

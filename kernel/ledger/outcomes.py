@@ -1,0 +1,85 @@
+"""Reads the outcome rows of the posting functions: what was posted, what was posted before, and the error of what was refused.
+
+This is the only place that compares digests in Python. Posting functions report a key that was used before as `exists`, with the first
+row's `first_digest`; whether that is a replay or a conflict is decided here, because a digest from before the ledger learned a fact is
+shorter and still equal. A function may report `replayed` itself where the two digests are the same bytes.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from kernel.ledger.errors import IdempotencyConflict, LedgerError
+from kernel.ledger.idempotency import differing
+
+POSTED, REPLAYED, EXISTS = "posted", "replayed", "exists"
+# From functions that compare digests themselves: read like `exists`.
+CONFLICT = "conflict"
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """A posting that is in the book. `replayed`: an earlier call with the same key and the same facts recorded it."""
+
+    row: Any
+    replayed: bool
+
+
+def _key_used_before(row: Any, fields: list[str]) -> LedgerError:
+    return IdempotencyConflict(first_id=row.id, fields=fields)
+
+
+def posted_or_error(
+    row: Any,
+    *,
+    facts_digest: bytes | None,
+    names: Sequence[str],
+    errors: Mapping[str, Callable[[Any], LedgerError]],
+    also_posted: Collection[str] = (),
+    conflict: Callable[[Any, list[str]], LedgerError] = _key_used_before,
+    is_recorded: Callable[[Any, str], bool] | None = None,
+) -> Posted | LedgerError:
+    """The outcome of one posting, as a value: for arrays, in which one refusal leaves the others alone.
+
+    `row` has an `outcome` and, for a key that was used before, `id` and `first_digest`. `facts_digest` is this call's digest of the facts
+    `names`, in the ledger's order (idempotency.py). `errors` makes the error of each outcome that moved nothing; an outcome without one is
+    a fault of ours and raises KeyError. `also_posted` names outcomes that are no error though nothing was recorded, as "nothing_left".
+    `conflict` makes the error of a key that was used with other facts, from the row and the names that differ. `is_recorded(row, name)`
+    says whether the row records just the value that this call means for the fact: then saying a default out loud, or leaving it out, is
+    no difference.
+    """
+    if row.outcome == POSTED or row.outcome in also_posted:
+        return Posted(row, replayed=False)
+    if row.outcome == REPLAYED:
+        return Posted(row, replayed=True)
+    if row.outcome not in {EXISTS, CONFLICT}:
+        return errors[row.outcome](row)
+    fields = differing(names, bytes(row.first_digest or b""), facts_digest or b"")
+    if is_recorded is not None:
+        fields = [name for name in fields if not is_recorded(row, name)]
+    return conflict(row, fields) if fields else Posted(row, replayed=True)
+
+
+def read_outcome(
+    row: Any,
+    *,
+    facts_digest: bytes | None,
+    names: Sequence[str],
+    errors: Mapping[str, Callable[[Any], LedgerError]],
+    also_posted: Collection[str] = (),
+    conflict: Callable[[Any, list[str]], LedgerError] = _key_used_before,
+    is_recorded: Callable[[Any, str], bool] | None = None,
+) -> Posted:
+    """The outcome of one posting, as posted_or_error; the error is raised."""
+    outcome = posted_or_error(
+        row,
+        facts_digest=facts_digest,
+        names=names,
+        errors=errors,
+        also_posted=also_posted,
+        conflict=conflict,
+        is_recorded=is_recorded,
+    )
+    if isinstance(outcome, LedgerError):
+        raise outcome
+    return outcome
