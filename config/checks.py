@@ -17,6 +17,8 @@ LEAST_PRECISION = 60
 LEAST_POSTGRESQL = 150000
 MOST_CONNECTIONS = 64
 MOST_WARM_SECONDS = 60
+IN_PROCESS_CACHES = ("django.core.cache.backends.locmem.LocMemCache", "django.core.cache.backends.dummy.DummyCache")
+WAITS_FOR_EVER = "Statements wait for a locked account without a limit: one stuck transaction would block every worker."
 GUARDS = (
     "config.middleware.RequestLogMiddleware",
     "config.middleware.ContentSecurityPolicyMiddleware",
@@ -51,12 +53,17 @@ def check_database_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessag
                 "Leave ATOMIC_REQUESTS off and AUTOCOMMIT on; every posting is its own transaction.",
             )
         )
-    if "lock_timeout=" not in (options := database.get("OPTIONS", {}).get("options", "")) or "lock_timeout=0" in options:
+    options = database.get("OPTIONS", {}).get("options", "")
+    is_asked_for = settings.DATABASE_BEHIND_POOLER or "lock_timeout=" in options
+    if not is_asked_for or settings.DATABASE_SESSION_SETTINGS["lock_timeout"] == "0ms" or "lock_timeout=0" in options:
+        found.append(_error(3, WAITS_FOR_EVER, "Set DATABASE_LOCK_TIMEOUT_MS to a few thousand milliseconds."))
+    if settings.DATABASE_BEHIND_POOLER and (options or database["OPTIONS"].get("prepare_threshold")):
         found.append(
             _error(
-                3,
-                "Statements wait for a locked account for ever: one stuck transaction would take every worker with it.",
-                "Set DATABASE_LOCK_TIMEOUT_MS to a few thousand milliseconds.",
+                13,
+                "DATABASE_BEHIND_POOLER is on, and connections still ask for session settings or prepared statements: a pooler that gives "
+                "each transaction another session refuses or loses them.",
+                "Remove `options` from DATABASE_URL.",
             )
         )
     return found + _check_connections(database)
@@ -151,8 +158,23 @@ def check_middleware(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 
 
 @register()
+def check_caches(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """config/wsgi.py disconnects `close_caches`, which closes a cache server's connections after each request: no cache may have any."""
+    remote = sorted(name for name, cache in settings.CACHES.items() if cache["BACKEND"] not in IN_PROCESS_CACHES)
+    if not remote:
+        return []
+    return [
+        _error(
+            14,
+            f"CACHES names a cache outside the process ({', '.join(remote)}): its connections would stay open after each request.",
+            "Use LocMemCache, or remove the line in config/wsgi.py that disconnects close_caches.",
+        )
+    ]
+
+
+@register()
 def check_production(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """What is a convenience at home and an open door in production."""
+    """Settings that are convenient on a developer's machine and dangerous in production."""
     if settings.LOCAL:
         return []
     found = []
@@ -174,8 +196,18 @@ def check_production(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         found.append(
             _error(
                 104,
-                "The books are in the local server inside the checkout: nobody backs it up, and a fresh checkout starts an empty one.",
-                "Set DATABASE_URL to a PostgreSQL that is operated as one.",
+                "The ledgers are in the local server inside the checkout: nobody backs it up, and a fresh checkout starts an empty one.",
+                "Set DATABASE_URL to a PostgreSQL server that is operated and backed up.",
+            )
+        )
+    if settings.SECURE_SSL_REDIRECT and not settings.SECURE_PROXY_SSL_HEADER:
+        found.append(
+            _error(
+                106,
+                "Every call would be answered 301: requests are redirected to HTTPS, and the server, which speaks plain HTTP behind a proxy, "
+                "doesn't trust the proxy to say that a request came over HTTPS.",
+                "Set BEHIND_TLS_PROXY=1 where the proxy in front sets X-Forwarded-Proto and removes the caller's own; or "
+                "SECURE_SSL_REDIRECT=0 where uvicorn itself speaks TLS.",
             )
         )
     return found
@@ -189,7 +221,7 @@ def _is_local_server(database: dict[str, Any]) -> bool:
 
 @register(Tags.database)
 def check_server(app_configs: Any, databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
-    """The server behind the settings: its version, its encoding, and in production that what it confirms is on disk."""
+    """The server behind the settings: its version, its encoding, its session settings; in production also durability and the role."""
     if "default" not in (databases or ()) or connections["default"].vendor != "postgresql":
         return []
     server = _ask_server()
@@ -198,8 +230,16 @@ def check_server(app_configs: Any, databases: Sequence[str] | None = None, **kwa
         found.append(_error(10, f"PostgreSQL is too old ({server['version']}).", "Use PostgreSQL 15 or later."))
     if server["encoding"] != "UTF8":
         found.append(_error(11, f"The database's encoding is {server['encoding']}.", "Create the database anew with ENCODING 'UTF8'."))
+    if server["lock_timeout"] == "0" or server["TimeZone"] != settings.TIME_ZONE:
+        found.append(
+            _error(
+                15,
+                f"The session's lock_timeout is {server['lock_timeout']} and its TimeZone {server['TimeZone']}. {WAITS_FOR_EVER}",
+                "Run `manage.py grant_roles`, which writes both into the database; a pooler forwards none that the client asks for.",
+            )
+        )
     if not settings.LOCAL:
-        found += _check_durability(server)
+        found += _check_durability(server) + _check_role(server)
     return found
 
 
@@ -207,30 +247,36 @@ def _ask_server() -> dict[str, Any]:
     with connections["default"].cursor() as cursor:
         cursor.execute(
             "SELECT current_setting('server_version_num')::int, current_setting('server_encoding'), current_setting('fsync'), "
-            "current_setting('full_page_writes'), current_setting('synchronous_commit'), "
-            "(SELECT rolsuper FROM pg_roles WHERE rolname = current_user)"
+            "current_setting('full_page_writes'), current_setting('synchronous_commit'), current_setting('lock_timeout'), "
+            "current_setting('TimeZone'), rolsuper, EXISTS (SELECT FROM pg_tables WHERE schemaname = current_schema() "
+            "AND pg_has_role(current_user, tableowner, 'USAGE')) FROM pg_roles WHERE rolname = current_user"
         )
-        names = ("version", "encoding", "fsync", "full_page_writes", "synchronous_commit", "superuser")
-        return dict(zip(names, cursor.fetchone(), strict=True))
+        settings_asked = ("version", "encoding", "fsync", "full_page_writes", "synchronous_commit", "lock_timeout", "TimeZone")
+        return dict(zip((*settings_asked, "is_superuser", "is_owner"), cursor.fetchone(), strict=True))
 
 
 def _check_durability(server: dict[str, Any]) -> list[CheckMessage]:
-    found: list[CheckMessage] = []
     risky = [name for name in ("fsync", "full_page_writes", "synchronous_commit") if server[name] == "off"]
-    if risky:
-        found.append(
-            _error(
-                105,
-                f"PostgreSQL runs with {', '.join(risky)} off: a crash would take postings with it that were confirmed to their callers.",
-                "Switch them on; only test databases may do without.",
-            )
+    if not risky:
+        return []
+    return [
+        _error(
+            105,
+            f"PostgreSQL runs with {', '.join(risky)} off: a crash would lose postings that were confirmed to their callers.",
+            "Switch them on; only test databases may do without.",
         )
-    if server["superuser"]:
-        found.append(
-            Warning(
-                "The application connects as a superuser, who can switch the append-only triggers off.",
-                hint="Connect as a role without superuser rights that does not own the tables.",
-                id="countinghouse.W101",
-            )
+    ]
+
+
+def _check_role(server: dict[str, Any]) -> list[CheckMessage]:
+    """Warnings, not errors: `migrate` runs these checks too, and it must connect as the owner."""
+    if not server["is_superuser"] and not server["is_owner"]:
+        return []
+    kind = "a superuser" if server["is_superuser"] else "the owner of the tables"
+    return [
+        Warning(
+            f"The application connects as {kind}, who can remove the append-only triggers.",
+            hint="Only migrate and grant_roles may connect so. Serve requests as the role that `manage.py grant_roles --service` names.",
+            id="countinghouse.W101" if server["is_superuser"] else "countinghouse.W102",
         )
-    return found
+    ]

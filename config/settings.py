@@ -98,15 +98,20 @@ TEMPLATES = [
 ]
 
 DATABASES = {"default": env.db_url("DATABASE_URL")}
+# What every session needs: a statement waits no longer than lock_timeout for a locked account (then the call is answered 503, repeat it).
+DATABASE_SESSION_SETTINGS = {"lock_timeout": f"{env.int('DATABASE_LOCK_TIMEOUT_MS', default=5000)}ms", "TimeZone": "UTC"}
+# On where a proxy in front of PostgreSQL, such as PgBouncer, gives each transaction another session. A session then can't prepare
+# statements, hold a cursor open or ask for settings: `grant_roles` writes them into the database, and a system check reads them back.
+DATABASE_BEHIND_POOLER = env.bool("DATABASE_BEHIND_POOLER", default=False)
+DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = DATABASE_BEHIND_POOLER
 DATABASES["default"].setdefault("OPTIONS", {}).update(
     {
-        # Statements used often are prepared; behind a transaction-pooling proxy set this to 0 (never).
-        "prepare_threshold": env.int("DATABASE_PREPARE_THRESHOLD", default=1) or None,
-        # Nobody waits for a locked wallet longer than this; the caller is told to repeat the call.
-        "options": f"-c lock_timeout={env.int('DATABASE_LOCK_TIMEOUT_MS', default=5000)}",
+        "prepare_threshold": None if DATABASE_BEHIND_POOLER else 1,
         "application_name": "countinghouse",
     }
 )
+if not DATABASE_BEHIND_POOLER:
+    DATABASES["default"]["OPTIONS"]["options"] = " ".join(f"-c {name}={value}" for name, value in DATABASE_SESSION_SETTINGS.items())
 if DATABASE_POOL_SIZE := env.int("DATABASE_POOL_SIZE", default=0):
     # Few connections beat many on a hot row: 4 to 8 for each core of the database.
     DATABASES["default"]["OPTIONS"]["pool"] = {"min_size": 1, "max_size": DATABASE_POOL_SIZE, "timeout": 10}
@@ -248,16 +253,13 @@ LOGGING = {
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
     "loggers": {
-        # They tell of each job at every start of every command.
+        # At INFO they log every job at the start of every command.
         **{name: {"level": "WARNING"} for name in ("procrastinate.blueprints", "procrastinate.periodic")},
         # An empty entry takes Django's own handlers away. Of these, only what went wrong: the request's line says the rest.
         "django": {"handlers": [], "level": "INFO"},
         "django.request": {"level": "ERROR"},
         "django.security.DisallowedHost": {"level": "CRITICAL"},
         "django.server": {"handlers": [], "level": "WARNING", "propagate": True},
-        # They tell of each job at every start of every command.
-        "procrastinate.blueprints": {"level": "WARNING"},
-        "procrastinate.periodic": {"level": "WARNING"},
     },
 }
 structlog.configure(

@@ -3,20 +3,16 @@
 import hashlib
 import threading
 
-import psycopg
 import structlog
-from django.db import connection
-from django.db.migrations.loader import MigrationLoader
 from django.http import HttpRequest, HttpResponse, HttpResponseNotModified, JsonResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.renderers import OpenApiJsonRenderer
 
-log = structlog.get_logger(__name__)
+from config import readiness
 
-# Seconds. A probe that hangs as long as the database does tells nobody anything.
-PROBE_TIMEOUT = 2
+log = structlog.get_logger(__name__)
 
 
 @require_safe
@@ -26,60 +22,19 @@ def landing(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def livez(request: HttpRequest) -> HttpResponse:
-    """The process answers. Says nothing of the database, or a restart of it would restart every worker too."""
+    """The process answers. Doesn't ask the database: a restart of the database must not restart every worker."""
     return JsonResponse({"status": "alive"})
 
 
 @require_safe
 def readyz(request: HttpRequest) -> HttpResponse:
-    """Whether calls sent here can succeed: the database answers and every migration of this release is applied."""
-    checks = _readiness()
+    """Whether calls sent here can succeed: see config/readiness.py. 200, or 503 with the part that fails; the log has the reason."""
+    checks = readiness.run_checks()
     ready = all(outcome == "ok" for outcome in checks.values())
     status = "ready" if ready else "unavailable"
     response = JsonResponse({"status": status, "checks": checks}, status=200 if ready else 503)
     response.headers["Cache-Control"] = "no-store"
     return response
-
-
-def _readiness() -> dict[str, str]:
-    try:
-        applied = _applied_migrations()
-    except psycopg.errors.UndefinedTable:
-        return {"database": "ok", "migrations": "none applied"}
-    except psycopg.Error as error:
-        # The reason can hold the host and the user's name: it goes to the log, not to whoever asks.
-        log.warning("readiness_probe_failed", error=str(error))
-        return {"database": "unreachable", "migrations": "unknown"}
-    missing = len(_released_migrations.names() - applied)
-    return {"database": "ok", "migrations": f"{missing} not applied" if missing else "ok"}
-
-
-def _applied_migrations() -> set[tuple[str, str]]:
-    """Ask on a connection of its own: a full pool or a broken pooled connection is then not taken for a dead database.
-
-    Raises psycopg.Error when the server doesn't answer within PROBE_TIMEOUT.
-    """
-    parameters = connection.get_connection_params() | {
-        "connect_timeout": PROBE_TIMEOUT,
-        "options": f"-c statement_timeout={PROBE_TIMEOUT * 1000}",
-        "cursor_factory": psycopg.Cursor,
-    }
-    with psycopg.connect(**parameters) as probe:
-        return set(probe.execute("SELECT app, name FROM django_migrations").fetchall())
-
-
-class _ReleasedMigrations:
-    """The migrations on disk, read once: they can't change under a running process."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._names: set[tuple[str, str]] | None = None
-
-    def names(self) -> set[tuple[str, str]]:
-        with self._lock:
-            if self._names is None:
-                self._names = set(MigrationLoader(None).graph.nodes)
-            return self._names
 
 
 class _Schema:
@@ -102,7 +57,6 @@ def _rendered_schema() -> bytes:
     return OpenApiJsonRenderer().render(SchemaGenerator().get_schema(request=None, public=True))
 
 
-_released_migrations = _ReleasedMigrations()
 _schema = _Schema()
 
 

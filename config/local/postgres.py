@@ -261,6 +261,8 @@ def make_database(connection: psycopg.Connection[Any], server: Server) -> None:
     for role in {OWNER_ROLE, SERVICE_ROLE} - roles:
         # The owner creates the tests' databases.
         connection.execute(f"CREATE ROLE {role} LOGIN {'CREATEDB' if role == OWNER_ROLE else ''}")
+    # So that a test can take on the service's rights with SET ROLE; the owner may do all that the service may anyway.
+    connection.execute(f"GRANT {SERVICE_ROLE} TO {OWNER_ROLE}")
     owner = connection.execute(
         "SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = 'countinghouse'",
     ).fetchone()

@@ -11,7 +11,14 @@ from config import checks
 # The checks read the settings and connect nowhere.
 pytestmark = pytest.mark.filterwarnings("ignore:Overriding setting DATABASES")
 
-PRODUCTION = {"LOCAL": False, "SECRET_KEY": "k" * 60, "ALLOWED_HOSTS": ["books.example"], "DEBUG": False}
+PRODUCTION = {
+    "LOCAL": False,
+    "SECRET_KEY": "k" * 60,
+    "ALLOWED_HOSTS": ["books.example"],
+    "DEBUG": False,
+    "SECURE_SSL_REDIRECT": True,
+    "SECURE_PROXY_SSL_HEADER": ("HTTP_X_FORWARDED_PROTO", "https"),
+}
 
 
 def ids(**kwargs) -> set[str]:
@@ -54,6 +61,31 @@ def test_requests_inside_a_transaction_are_refused(settings, changes):
 def test_waiting_for_a_lock_for_ever_is_refused(settings, options):
     settings.DATABASES = database(settings, OPTIONS={"options": options})
     assert ids() == {"countinghouse.E003"}
+
+
+def test_a_lock_timeout_of_nothing_is_refused_behind_a_pooler_too(settings):
+    settings.DATABASE_BEHIND_POOLER = True
+    settings.DATABASE_SESSION_SETTINGS = {"lock_timeout": "0ms", "TimeZone": "UTC"}
+    settings.DATABASES = database(settings, OPTIONS={"options": "", "prepare_threshold": None})
+    assert ids() == {"countinghouse.E003"}
+
+
+@pytest.mark.parametrize("kept", [{"options": "-c lock_timeout=5s"}, {"prepare_threshold": 1}])
+def test_session_settings_and_prepared_statements_are_refused_behind_a_pooler(settings, kept):
+    settings.DATABASE_BEHIND_POOLER = True
+    settings.DATABASES = database(settings, OPTIONS={"options": "", "prepare_threshold": None} | kept)
+    assert ids() == {"countinghouse.E013"}
+
+
+def test_a_pooler_with_neither_passes(settings):
+    settings.DATABASE_BEHIND_POOLER = True
+    settings.DATABASES = database(settings, OPTIONS={"options": "", "prepare_threshold": None})
+    assert ids() == set()
+
+
+def test_a_cache_outside_the_process_is_refused(settings):
+    settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": "redis://127.0.0.1:6379"}}
+    assert ids() == {"countinghouse.E014"}
 
 
 @pytest.mark.parametrize("pool", [{"min_size": 1, "max_size": 0}, {"min_size": 9, "max_size": 8}, {"min_size": 1, "max_size": 500}])
@@ -114,11 +146,18 @@ def test_a_missing_guard_in_the_middleware_is_refused(settings, guard):
         ("SECRET_KEY", "short", "E102"),
         ("ALLOWED_HOSTS", ["*"], "E103"),
         ("ALLOWED_HOSTS", [], "E103"),
+        ("SECURE_PROXY_SSL_HEADER", None, "E106"),
     ],
 )
-def test_conveniences_of_home_are_refused_in_production(production, name, value, refusal):
+def test_conveniences_of_a_developers_machine_are_refused_in_production(production, name, value, refusal):
     setattr(production, name, value)
     assert ids() == {f"countinghouse.{refusal}"}
+
+
+def test_a_server_that_speaks_tls_itself_needs_no_proxy(production):
+    production.SECURE_PROXY_SSL_HEADER = None
+    production.SECURE_SSL_REDIRECT = False
+    assert ids() == set()
 
 
 @pytest.mark.parametrize("form", ["HOST", "OPTIONS"])
@@ -134,7 +173,17 @@ def test_the_server_that_the_tests_run_on_passes():
     assert ids(databases=["default"]) == set()
 
 
-SOUND = {"version": 150004, "encoding": "UTF8", "fsync": "on", "full_page_writes": "on", "synchronous_commit": "on", "superuser": False}
+SOUND = {
+    "version": 150004,
+    "encoding": "UTF8",
+    "fsync": "on",
+    "full_page_writes": "on",
+    "synchronous_commit": "on",
+    "lock_timeout": "5s",
+    "TimeZone": "UTC",
+    "is_superuser": False,
+    "is_owner": False,
+}
 
 
 @pytest.mark.parametrize(
@@ -145,7 +194,10 @@ SOUND = {"version": 150004, "encoding": "UTF8", "fsync": "on", "full_page_writes
         ({"fsync": "off"}, "E105"),
         ({"full_page_writes": "off"}, "E105"),
         ({"synchronous_commit": "off"}, "E105"),
-        ({"superuser": True}, "W101"),
+        ({"lock_timeout": "0"}, "E015"),
+        ({"TimeZone": "Europe/Berlin"}, "E015"),
+        ({"is_superuser": True, "is_owner": True}, "W101"),
+        ({"is_owner": True}, "W102"),
     ],
 )
 def test_a_server_that_could_lose_money_is_refused(production, monkeypatch, fact, refusal):

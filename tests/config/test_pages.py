@@ -6,7 +6,7 @@ import pytest
 from django.contrib.staticfiles import finders
 from drf_spectacular.generators import SchemaGenerator
 
-from config import views
+from config import readiness
 
 STRICT = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; "
@@ -81,7 +81,7 @@ def test_an_unknown_page_is_json_for_whoever_asks_for_it(client):
 
 
 def test_a_fault_is_a_page_without_its_cause(client, monkeypatch):
-    monkeypatch.setattr(views, "_readiness", lambda: 1 / 0)
+    monkeypatch.setattr(readiness, "run_checks", lambda: 1 / 0)
     client.raise_request_exception = False
     response = client.get("/readyz", headers={"Accept": "text/html"})
     html = response.content.decode()

@@ -10,7 +10,7 @@ import pytest
 import structlog
 from django.conf import settings
 
-from config import middleware, views
+from config import middleware, readiness, views
 from kernel.tenants import services
 from tests.factories import IssuedKeyFactory
 
@@ -72,7 +72,7 @@ def test_a_fault_is_told_with_its_traceback_under_the_same_request_id_and_withou
         password = "TOP" + "SECRET"
         return {"database": str(1 / len(password[:0]))}
 
-    monkeypatch.setattr(views, "_readiness", breaks)
+    monkeypatch.setattr(readiness, "run_checks", breaks)
     client.raise_request_exception = False
     client.get("/readyz", headers={"X-Request-ID": "trace-78"})
     fault, line = lines()

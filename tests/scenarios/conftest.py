@@ -1,16 +1,37 @@
-"""A tenant with a key and a grant, an outsider with another, and a hand that sends."""
+"""A tenant with a key and a grant, an outsider with another, and `send`. Everything here runs with the rights of the service's role."""
 
 import json
 
 import pytest
+from django.core.management import call_command
 from django.db import connection
+
+from config.local.postgres import OWNER_ROLE, SERVICE_ROLE
 
 from tests.factories import IssuedKeyFactory, TenantFactory
 from tests.scenarios.three_calls import GRANT
 
 
+@pytest.fixture(scope="session")
+def granted_roles(django_db_setup, django_db_blocker):
+    """The test database with the grants of production. Not on a foreign server, which has other roles."""
+    if connection.settings_dict["USER"] != OWNER_ROLE:
+        return None
+    with django_db_blocker.unblock():
+        call_command("grant_roles", owner=OWNER_ROLE, service=SERVICE_ROLE, verbosity=0)
+    return SERVICE_ROLE
+
+
+@pytest.fixture(autouse=True)
+def service_rights(granted_roles, db):
+    """The test's transaction may do what the service's role may: a missing grant fails the call that needs it."""
+    if granted_roles:
+        with connection.cursor() as cursor:
+            cursor.execute(f"SET LOCAL ROLE {granted_roles}")
+
+
 @pytest.fixture
-def key(db):
+def key(service_rights, db):
     return IssuedKeyFactory()
 
 
@@ -21,13 +42,13 @@ def outsider(db):
 
 @pytest.fixture
 def send(client, key):
-    """Sends a request as the tenant does; a header set to None is taken away."""
+    """Sends a request as the tenant does; a header set to None is left out."""
 
     def send(method, path, body=b"", *, key=key, content_type="application/json", headers=None):
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-        given = {"Authorization": f"Bearer {key.token}", "On-Behalf-Of": str(key.key.tenant_id)} | (headers or {})
-        given = {name: value for name, value in given.items() if value is not None}
-        return client.generic(method, path, raw, content_type=content_type, headers=given)
+        sent = {"Authorization": f"Bearer {key.token}", "On-Behalf-Of": str(key.key.tenant_id)} | (headers or {})
+        sent = {name: value for name, value in sent.items() if value is not None}
+        return client.generic(method, path, raw, content_type=content_type, headers=sent)
 
     return send
 
@@ -46,7 +67,7 @@ def grant_of(send, key):
 
 @pytest.fixture
 def book(db):
-    """The rows of every ledger table, counted: what a refused call must leave as it was."""
+    """Counts the rows of every ledger table: a refused call must leave them as they were."""
 
     def book():
         with connection.cursor() as cursor:

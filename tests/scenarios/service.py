@@ -1,4 +1,4 @@
-"""A whole service of its own, a server and a PostgreSQL that a test may kill."""
+"""A whole service of its own, a server and a PostgreSQL that a test may kill. Requests and commands use the service's database role."""
 
 import contextlib
 import http.client
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 import psycopg
 
 from config.local import postgres
@@ -34,30 +35,37 @@ class Service:
 
     @classmethod
     def prepare(cls, name: str) -> "Service":
-        """A new database with every table. A real disk's promises are kept: nothing of it is switched off."""
+        """A new database with every table, migrated by its owner. fsync and the like stay on, as in production."""
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
         cluster = postgres.Cluster(name=name, settings=("max_connections=100", "shared_buffers=64MB"), throw_away=True)
         service = cls(cluster=cluster, port=port)
         service.start_postgres()
-        service.manage("migrate", "--verbosity=0")
+        service.manage("migrate", "--verbosity=0", role=postgres.OWNER_ROLE)
+        service.grant_roles()
         return service
+
+    def grant_roles(self) -> str:
+        return self.manage("grant_roles", "--owner", postgres.OWNER_ROLE, "--service", postgres.SERVICE_ROLE, role=postgres.OWNER_ROLE)
 
     def start_postgres(self) -> None:
         self.postgres = postgres.start(self.cluster)
 
-    def environment(self) -> dict[str, str]:
+    def environment(self, role: str = postgres.SERVICE_ROLE) -> dict[str, str]:
         return os.environ | {
-            "DATABASE_URL": self.postgres.url("countinghouse"),
+            "DATABASE_URL": self.postgres.url("countinghouse", role=role),
             "ENVIRONMENT": "local",
             "LOG_LEVEL": "ERROR",
             "DJANGO_SETTINGS_MODULE": "config.settings",
         }
 
-    def manage(self, *arguments: str) -> str:
+    def manage(self, *arguments: str, role: str = postgres.SERVICE_ROLE) -> str:
+        """What a management command prints. Raises AssertionError with its error output where it fails."""
         command = [sys.executable, "manage.py", *arguments]
-        return subprocess.run(command, cwd=CHECKOUT, env=self.environment(), check=True, capture_output=True, text=True).stdout
+        done = subprocess.run(command, cwd=CHECKOUT, env=self.environment(role), check=False, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
 
     def start_server(self) -> None:
         command = server_command(port=self.port)
@@ -81,10 +89,8 @@ class Service:
         self.process.wait(10)
 
     def kill_postgres(self) -> None:
-        """kill -9 of the postmaster and every backend: no checkpoint, no farewell."""
+        """kill -9 of the postmaster and every backend: no checkpoint, no orderly end of a connection."""
         postmaster = int((self.postgres.data / "postmaster.pid").read_text().splitlines()[0])
-        import psutil
-
         family = [psutil.Process(postmaster), *psutil.Process(postmaster).children(recursive=True)]
         for member in family:
             with contextlib.suppress(psutil.Error):
@@ -105,6 +111,12 @@ class Service:
     def rows(self, statement: str) -> list[tuple[Any, ...]]:
         with psycopg.connect(self.postgres.url("countinghouse")) as connection:
             return connection.execute(statement).fetchall()
+
+    def execute(self, *statements: str, role: str = postgres.OWNER_ROLE) -> None:
+        """Each statement in a transaction of its own. Raises psycopg.Error."""
+        with psycopg.connect(self.postgres.url("countinghouse", role=role), autocommit=True) as connection:
+            for statement in statements:
+                connection.execute(statement)
 
     def stop(self) -> None:
         if self.process is not None and self.process.poll() is None:

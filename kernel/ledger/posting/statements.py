@@ -273,8 +273,6 @@ async def _pool_on_loop(using: str) -> AsyncConnectionPool:
     pools = _pools.setdefault(asyncio.get_running_loop(), {})
     if using not in pools:
         parameters = connections[using].get_connection_params() | {"cursor_factory": AsyncCursor}
-        # What Django says to each new connection of its own.
-        parameters["options"] = f"{parameters.get('options', '')} -c TimeZone={connections[using].timezone_name}"
         most = max(settings.DATABASE_POOL_SIZE, settings.LEDGER_BATCHING_CALLS + 1)
         pools[using] = AsyncConnectionPool(kwargs=parameters | {"autocommit": True}, open=False, min_size=1, max_size=most, timeout=10)
     pool = pools[using]
