@@ -204,8 +204,8 @@ def check_production(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         found.append(
             _error(
                 106,
-                "Every call would be answered 301: requests are redirected to HTTPS, and the server, which speaks plain HTTP behind a proxy, "
-                "doesn't trust the proxy to say that a request came over HTTPS.",
+                "Every call would be answered 301: requests are redirected to HTTPS, and the server, which speaks plain HTTP, "
+                "trusts no proxy to say that a request came over HTTPS.",
                 "Set BEHIND_TLS_PROXY=1 where the proxy in front sets X-Forwarded-Proto and removes the caller's own; or "
                 "SECURE_SSL_REDIRECT=0 where uvicorn itself speaks TLS.",
             )

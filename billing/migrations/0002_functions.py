@@ -6,4 +6,4 @@ from kernel.ledger.migration_operations import LayFunctions
 class Migration(migrations.Migration):
     dependencies = [("billing", "0001_tables")]
 
-    operations = [LayFunctions("billing", version=1, digest="b178b5d986fe2da0")]
+    operations = [LayFunctions("billing", version=1, digest="55b67c07d7bfeb69")]

@@ -321,9 +321,7 @@ BEGIN
 
     -- A wallet takes the id of the posting that opened it; where that was refused and no other came, there is nothing to keep.
     IF opened > 0 THEN
-        DELETE FROM billing_wallet wallet
-        USING unnest(items) AS posting
-        WHERE wallet.tenant_id = posting.tenant_id AND wallet.id = posting.id AND wallet.last_entry_number = 0;
+        PERFORM billing_remove_unused_wallets(posting.tenant_id, array_agg(posting.id)) FROM unnest(items) AS posting GROUP BY posting.tenant_id;
     END IF;
 
     RETURN QUERY

@@ -16,7 +16,10 @@ def test_livez_answers_without_the_database(client):
 @pytest.mark.django_db(transaction=True)
 def test_readyz_is_ready_when_the_database_answers_and_every_migration_is_applied(client):
     response = client.get("/readyz")
-    assert (response.status_code, response.json()) == (200, {"status": "ready", "checks": {"database": "ok", "migrations": "ok", "writes": "ok"}})
+    assert (response.status_code, response.json()) == (
+        200,
+        {"status": "ready", "checks": {"database": "ok", "migrations": "ok", "writes": "ok"}},
+    )
     assert response["Cache-Control"] == "no-store"
 
 

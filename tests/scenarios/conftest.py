@@ -7,7 +7,6 @@ from django.core.management import call_command
 from django.db import connection
 
 from config.local.postgres import OWNER_ROLE, SERVICE_ROLE
-
 from tests.factories import IssuedKeyFactory, TenantFactory
 from tests.scenarios.three_calls import GRANT
 

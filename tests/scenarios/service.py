@@ -18,6 +18,7 @@ import psycopg
 
 from config.local import postgres
 from config.local.demo.server import session_members
+from config.local.postgres import OWNER_ROLE, SERVICE_ROLE
 from config.server_command import server_command
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
@@ -42,17 +43,17 @@ class Service:
         cluster = postgres.Cluster(name=name, settings=("max_connections=100", "shared_buffers=64MB"), throw_away=True)
         service = cls(cluster=cluster, port=port)
         service.start_postgres()
-        service.manage("migrate", "--verbosity=0", role=postgres.OWNER_ROLE)
+        service.manage("migrate", "--verbosity=0", role=OWNER_ROLE)
         service.grant_roles()
         return service
 
     def grant_roles(self) -> str:
-        return self.manage("grant_roles", "--owner", postgres.OWNER_ROLE, "--service", postgres.SERVICE_ROLE, role=postgres.OWNER_ROLE)
+        return self.manage("grant_roles", "--owner", OWNER_ROLE, "--service", SERVICE_ROLE, role=OWNER_ROLE)
 
     def start_postgres(self) -> None:
         self.postgres = postgres.start(self.cluster)
 
-    def environment(self, role: str = postgres.SERVICE_ROLE) -> dict[str, str]:
+    def environment(self, role: str = SERVICE_ROLE) -> dict[str, str]:
         return os.environ | {
             "DATABASE_URL": self.postgres.url("countinghouse", role=role),
             "ENVIRONMENT": "local",
@@ -60,7 +61,7 @@ class Service:
             "DJANGO_SETTINGS_MODULE": "config.settings",
         }
 
-    def manage(self, *arguments: str, role: str = postgres.SERVICE_ROLE) -> str:
+    def manage(self, *arguments: str, role: str = SERVICE_ROLE) -> str:
         """What a management command prints. Raises AssertionError with its error output where it fails."""
         command = [sys.executable, "manage.py", *arguments]
         done = subprocess.run(command, cwd=CHECKOUT, env=self.environment(role), check=False, capture_output=True, text=True)
@@ -112,9 +113,10 @@ class Service:
         with psycopg.connect(self.postgres.url("countinghouse")) as connection:
             return connection.execute(statement).fetchall()
 
-    def execute(self, *statements: str, role: str = postgres.OWNER_ROLE) -> None:
-        """Each statement in a transaction of its own. Raises psycopg.Error."""
-        with psycopg.connect(self.postgres.url("countinghouse", role=role), autocommit=True) as connection:
+    def execute(self, *statements: str, role: str = OWNER_ROLE) -> None:
+        """Each statement in a transaction of its own, whatever the database's defaults forbid. Raises psycopg.Error."""
+        options = "-c default_transaction_read_only=off -c statement_timeout=0"
+        with psycopg.connect(self.postgres.url("countinghouse", role=role), autocommit=True, options=options) as connection:
             for statement in statements:
                 connection.execute(statement)
 

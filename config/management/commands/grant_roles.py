@@ -11,7 +11,7 @@ from config.database_roles import grant_statements, service_privileges
 
 class Command(BaseCommand):
     help = (
-        "Grants the service's database role what serving requests and running jobs needs, and revokes the rest: no DELETE and no TRUNCATE in "
+        "Grants the service's database role what requests and jobs need, and revokes the rest: no DELETE and no TRUNCATE in "
         "the ledgers, UPDATE of changeable columns alone. Run it as the owner of the tables after every migrate; running it again is safe."
     )
 
@@ -38,7 +38,9 @@ def _check_roles(cursor: Any, *, owner: str, service: str) -> None:
     """Raises CommandError where granting would not protect the tables, or can't work."""
     if owner == service:
         raise CommandError("--owner and --service are the same role: an owner can remove every trigger, so the service needs another.")
-    cursor.execute("SELECT rolname, rolsuper, pg_has_role(rolname, %s, 'USAGE') FROM pg_roles WHERE rolname = ANY (%s)", [owner, [owner, service]])
+    cursor.execute(
+        "SELECT rolname, rolsuper, pg_has_role(rolname, %s, 'USAGE') FROM pg_roles WHERE rolname = ANY (%s)", [owner, [owner, service]]
+    )
     roles = {name: (is_super, is_member) for name, is_super, is_member in cursor.fetchall()}
     for role in (owner, service):
         if role not in roles:

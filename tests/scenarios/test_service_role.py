@@ -1,0 +1,157 @@
+"""The service logs in with the role of `manage.py grant_roles`: jobs and commands work, and nothing in the ledgers can be removed."""
+
+import contextlib
+import os
+
+import psycopg
+import pytest
+from django.core.management import CommandError, call_command
+
+from config.local.postgres import OWNER_ROLE, SERVICE_ROLE
+from tests.scenarios.service import Service
+from tests.scenarios.three_calls import BILLING, CREDITS, GRANT, METERING
+
+JOBS = ("close_stale_transactions", "expire_credits", "issue_recurring_credits", "expire_holds")
+LEDGER_TABLES = ("billing_transaction", "billing_wallet", "billing_dailytotal", "credits_grant", "credits_transaction", "metering_cost")
+
+
+@pytest.fixture(scope="module")
+def service():
+    service = Service.prepare(f"postgres-roles-{os.getpid()}")
+    try:
+        service.start_server()
+        yield service
+    finally:
+        service.stop()
+
+
+@pytest.fixture(scope="module")
+def account(service):
+    """The headers of a tenant that has posted to each ledger."""
+    service.manage("create_tenant", "roles")
+    scopes = [f"--scope={ledger}:{right}" for ledger in ("billing", "metering", "credits") for right in ("read", "write")]
+    printed = service.manage("create_api_key", "roles", *scopes)
+    token = next(line.split()[-1] for line in printed.splitlines() if "Bearer" in line)
+    tenant = str(service.rows("SELECT id FROM tenants_tenant WHERE slug = 'roles'")[0][0])
+    headers = {"Authorization": f"Bearer {token}", "On-Behalf-Of": tenant}
+    status, _, grant = service.call("POST", "/credits", GRANT | {"sequenceAccountId": tenant}, headers)
+    assert status == 201, grant
+    for call, body in ((BILLING, BILLING.body()), (METERING, METERING.body()), (CREDITS, CREDITS.body(grantId=grant["id"], amount="1"))):
+        status, _, reply = service.call("POST", call.path, body, headers)
+        assert status == call.status, reply
+    return headers
+
+
+def refused_statements(service, statements):
+    """Those of the statements that the service's role may not run."""
+    refused = []
+    for statement in statements:
+        with contextlib.suppress(psycopg.errors.InsufficientPrivilege):
+            service.execute(statement, role=SERVICE_ROLE)
+            continue
+        refused.append(statement)
+    return refused
+
+
+def test_what_was_posted_can_be_read_and_proved(service, account):
+    for path in ("/v1/billing/transactions", "/v1/transactions", "/credit-transactions"):
+        assert service.call("GET", path, headers=account)[0] == 200
+    service.manage("verify_ledgers")
+
+
+@pytest.mark.parametrize("job", JOBS)
+def test_every_job_works_as_the_service(service, account, job):
+    service.manage(job)
+
+
+@pytest.mark.parametrize("table", LEDGER_TABLES)
+def test_the_service_deletes_nothing_in_the_ledgers(service, account, table):
+    statements = [f"DELETE FROM {table}", f"TRUNCATE {table}", f"ALTER TABLE {table} DISABLE TRIGGER USER", f"DROP TABLE {table}"]
+    assert refused_statements(service, statements) == statements
+
+
+def test_the_service_deletes_no_tenant_key_threshold_or_price(service, account):
+    tables = ("tenants_tenant", "tenants_apikey", "corrections_threshold", "metering_price", "backoffice_change", "billing_policy")
+    statements = [f"DELETE FROM {table}" for table in tables]
+    assert refused_statements(service, statements) == statements
+
+
+def test_the_service_changes_the_changeable_columns_alone(service, account):
+    statements = [
+        "UPDATE billing_transaction SET amount = 1",
+        "UPDATE billing_wallet SET currency = 'EUR'",
+        "UPDATE credits_grant SET customer_id = 'x'",
+        "UPDATE metering_cost SET fiat_amount = 1",
+        "UPDATE tenants_apikey SET tenant_id = tenant_id",
+        "INSERT INTO django_migrations (app, name, applied) VALUES ('x', 'x', now())",
+    ]
+    assert refused_statements(service, statements) == statements
+    assert refused_statements(service, ["UPDATE billing_wallet SET floor = floor", "UPDATE metering_cost SET is_active = is_active"]) == []
+
+
+def test_a_table_of_the_next_release_can_be_used_before_grants_are_renewed(service):
+    service.execute("CREATE TABLE next_release (id bigint GENERATED ALWAYS AS IDENTITY, note text)")
+    use = ["INSERT INTO next_release (note) VALUES ('x')", "UPDATE next_release SET note = 'y'", "SELECT * FROM next_release"]
+    try:
+        assert refused_statements(service, [*use, "DELETE FROM next_release"]) == ["DELETE FROM next_release"]
+    finally:
+        service.execute("DROP TABLE next_release")
+
+
+def test_granting_again_changes_nothing_and_takes_back_what_was_added(service):
+    rights = "SELECT relname, relacl::text FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' ORDER BY 1"
+    before = service.rows(rights)
+    service.execute(f"GRANT DELETE ON billing_wallet TO {SERVICE_ROLE}")
+    service.grant_roles()
+    assert service.rows(rights) == before
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("owner", "service_role", "message"),
+    [
+        (OWNER_ROLE, OWNER_ROLE, "are the same role"),
+        (OWNER_ROLE, "nobody_there", "There is no role nobody_there: make it with CREATE ROLE"),
+        (OWNER_ROLE, "postgres", "postgres is a superuser or a member"),
+        (SERVICE_ROLE, "pg_monitor", f"belongs to {OWNER_ROLE}, not to {SERVICE_ROLE}"),
+    ],
+)
+def test_roles_that_protect_nothing_are_refused(owner, service_role, message):
+    with pytest.raises(CommandError, match=message):
+        call_command("grant_roles", owner=owner, service=service_role)
+
+
+@pytest.mark.parametrize(
+    ("broken", "mended", "outcome"),
+    [
+        ("ALTER DATABASE countinghouse SET default_transaction_read_only = on", "RESET default_transaction_read_only", "read-only"),
+        ("ALTER DATABASE countinghouse SET temp_file_limit = '64kB'", "RESET temp_file_limit", "refused"),
+    ],
+)
+def test_readiness_notices_a_database_that_takes_no_writes(service, account, broken, mended, outcome):
+    service.execute(broken, role="postgres")
+    try:
+        status, _, reply = service.call("GET", "/readyz")
+    finally:
+        service.execute(f"ALTER DATABASE countinghouse {mended}", role="postgres")
+    assert (status, reply) == (503, {"status": "unavailable", "checks": {"database": "ok", "migrations": "ok", "writes": outcome}})
+    assert service.call("GET", "/readyz")[0] == 200
+
+
+def test_readiness_notices_a_missing_grant(service, account):
+    service.execute(f"REVOKE INSERT ON billing_transaction FROM {SERVICE_ROLE}")
+    try:
+        status, _, reply = service.call("GET", "/readyz")
+    finally:
+        service.grant_roles()
+    assert (status, reply["checks"]["writes"]) == (503, "privileges are missing")
+    assert service.call("GET", "/readyz")[0] == 200
+
+
+def test_readiness_notices_a_statement_timeout_that_no_posting_meets(service, account):
+    service.execute("ALTER DATABASE countinghouse SET statement_timeout = 1")
+    try:
+        status, _, reply = service.call("GET", "/readyz")
+    finally:
+        service.execute("ALTER DATABASE countinghouse RESET statement_timeout")
+    assert (status, reply["status"]) == (503, "unavailable")
