@@ -74,15 +74,16 @@ def _log_answer(request: HttpRequest, response: HttpResponse, *, duration_ms: fl
         write = log.debug
     else:
         write = log.info
-    write("request", method=request.method, path=request.path_info, status=status, duration_ms=duration_ms, **_who(request))
+    write("request", method=request.method, path=request.path_info, status=status, duration_ms=duration_ms, **_facts(request))
 
 
-def _who(request: HttpRequest) -> dict[str, Any]:
-    """The tenant and key, or the member of staff, where the view has found them out already; asks the database for nothing."""
+def _facts(request: HttpRequest) -> dict[str, Any]:
+    """The tenant and key, or the member of staff, as the view has found them, and the fields it ignored; asks the database for nothing."""
     caller = getattr(request, "user", None)
     # Not isinstance: that would make the admin's lazy user load itself.
     if type(caller) is Caller:
-        return {"tenant": str(caller.tenant_id), "key": str(caller.key_id)}
+        ignored = getattr(request, "ignored_fields", None)
+        return {"tenant": str(caller.tenant_id), "key": str(caller.key_id)} | ({"ignored_fields": ignored} if ignored else {})
     staff = getattr(request, "_cached_user", None)
     return {"staff": staff.pk} if staff is not None and staff.pk else {}
 

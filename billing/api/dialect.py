@@ -3,6 +3,10 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import msgspec
+
+from kernel.api import json
+from kernel.api.batches import BatchOutcome, ItemOutcome
 from kernel.api.dialect import Dialect
 from kernel.api.problems import FieldProblem, Problem
 from kernel.ledger.money import plain
@@ -45,6 +49,16 @@ FIELD_WORDS: dict[str, Words] = {
     "not_json_object": ("dict_type", "Input should be a valid dictionary", None),
     "too_deep": ("value_error", "Value error, Input should be nested no more than {max} deep", None),
     "number_out_of_range": ("value_error", "Value error, Input should have exponents no greater than {max}", None),
+    "moment_out_of_range": ("value_error", "Value error, Input should be in the range {min} to {max}", None),
+    "expiry_out_of_range": ("value_error", "Value error, Input should be in the range {min} to {max}; leave it out for never", None),
+    "invisible_edge": ("value_error", "Value error, Input should not begin or end with the invisible character {character}", None),
+    "bad_key": ("value_error", "Value error, Input should be printable ASCII without blanks at its ends", None),
+    "unknown_name": (
+        "extra_forbidden",
+        "Extra inputs are not permitted{hint}",
+        lambda facts: {"nearest": facts["nearest"]} if facts["nearest"] else {},
+    ),
+    "repeated_name": ("value_error", "Value error, Input should be given once", None),
     "before_start": ("value_error", "Value error, Input should be later than the start of the period", None),
 }
 NOT_AN_OBJECT = "Input should be a valid dictionary or object to extract fields from"
@@ -135,6 +149,29 @@ class BillingDialect(Dialect):
             "properties": {"loc": {"type": "array", "items": step}, "msg": {"type": "string"}, "type": {"type": "string"}},
         }
         return "HTTPValidationError", {"type": "object", "properties": {"detail": {"type": "array", "items": error}}}
+
+    def batch_item(self, item: ItemOutcome, row: Any) -> dict[str, Any]:
+        if item.problem is None:
+            return {"status": 200, "replayed": item.status == "replayed", "transaction": row}
+        return {"status": self.status(item.problem)} | self._item_error(item)
+
+    def batch_body(self, outcome: BatchOutcome, items: list[Any]) -> dict[str, Any]:
+        """Of an atomic batch that was refused, the status and detail are those of the item for whose sake it was."""
+        counts = outcome.counts
+        body = {"results": items, "recorded": counts["posted"], "replayed": counts["replayed"], "refused": counts["refused"]}
+        if outcome.reason is None:
+            return body
+        return {"detail": msgspec.Raw(json.render(self._item_error(outcome.reason)["detail"]))} | body
+
+    def batch_status(self, outcome: BatchOutcome) -> int:
+        return 200 if outcome.reason is None or outcome.reason.problem is None else self.status(outcome.reason.problem)
+
+    def _item_error(self, item: ItemOutcome) -> dict[str, Any]:
+        """The error body of one item; the errors of a 422 say where it stands in the batch."""
+        assert item.problem is not None
+        if self.status(item.problem) == 422:
+            return {"detail": self.field_errors(item.problem, within=("transactions", item.index))}
+        return self.error_body(item.problem)
 
     def page_body(self, *, page: Any, items: list[Any], request: Any) -> dict[str, Any]:
         return {"items": items, "next_cursor": page.next}

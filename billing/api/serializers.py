@@ -16,25 +16,32 @@ class TransactionRequest(Body):
     """A transaction to record, once for each type and reference_id."""
 
     dialect = dialect
+    ignores_unknown = True
     amount = AmountNumber(
         description="A magnitude where the type is catalogued as credit or debit, else signed. At most 18 digits and 18 decimals."
     )
-    type = Text(min_length=1, max_length=TYPE_LENGTH, example="usage")
+    type = Text(min_length=1, max_length=TYPE_LENGTH, is_key=True, example="usage")
     reference_id = Text(
-        min_length=1, max_length=REFERENCE_LENGTH, description="The caller's key: repeated with the same facts, it replays."
+        is_key=True, min_length=1, max_length=REFERENCE_LENGTH, description="The caller's key: repeated with the same facts, it replays."
     )
-    agent_id = Text(max_length=AGENT_LENGTH, required=False, allow_null=True)
+    agent_id = Text(max_length=AGENT_LENGTH, is_key=True, required=False, allow_null=True)
     description = Text(required=False, allow_null=True)
     currency = Currency(required=False, allow_null=True, description="ISO 4217; the account's own where it isn't given.")
     occurred_at = Timestamp(required=False, allow_null=True, description="When it happened in the world; now, where it isn't given.")
     metadata = JsonObject(required=False, allow_null=True)
 
 
+class TransactionItem(TransactionRequest):
+    """A transaction of a batch."""
+
+    ignores_unknown = False
+
+
 class BatchRequest(Body):
     """Transactions to record, each on its own merits, or with `atomic` all or none."""
 
     dialect = dialect
-    transactions = Batch(TransactionRequest, max_items=BATCH_LIMIT)
+    transactions = Batch(TransactionItem, max_items=BATCH_LIMIT)
     atomic = Switch(required=False, default=False)
 
 
@@ -46,6 +53,7 @@ class ReversalRequest(Body):
     reason = Text(max_length=REASON_LENGTH, required=False, default="")
     amount = AmountNumber(sign="positive", required=False, allow_null=True, description="A part of the transaction, as a magnitude.")
     reference_id = Text(
+        is_key=True,
         min_length=1,
         max_length=REFERENCE_LENGTH,
         required=False,

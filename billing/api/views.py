@@ -23,8 +23,7 @@ from billing.api.serializers import (
     WalletsReply,
 )
 from billing.selectors import statements
-from kernel.api import json
-from kernel.api.problems import Invalid, Problem, problem_of
+from kernel.api.batches import post_batch
 from kernel.api.schema import operation
 from kernel.api.views import LedgerViewSet
 
@@ -84,14 +83,13 @@ class TransactionViewSet(BillingViewSet):
     def record_batch(self, request: HttpRequest) -> HttpResponse:
         """Record up to 1,000 transactions, each on its own merits; with atomic, all or none, and then with the first refusal's status."""
         body = self.read(BatchRequest)
-        items, atomic = body["transactions"], body["atomic"]
-        good = [item for item in items if not isinstance(item, Invalid)]
-        if atomic and len(good) < len(items):
-            answers: list[Any] = [item if isinstance(item, Invalid) else None for item in items]
-        else:
-            recorded = iter(services.record_transactions(**self.audit_context(), transactions=good, together=atomic))
-            answers = [item if isinstance(item, Invalid) else next(recorded) for item in items]
-        return _batch_response(answers, atomic=atomic)
+        outcome = post_batch(
+            body["transactions"],
+            post=lambda items: services.record_transactions(**self.audit_context(), transactions=items, together=body["atomic"]),
+            aborted="withdrawn",
+            is_atomic=body["atomic"],
+        )
+        return self.batch_reply(TransactionReply, outcome)
 
 
 class WalletViewSet(BillingViewSet):
@@ -167,36 +165,3 @@ def _statement_json(statement: statements.Statement) -> Iterator[bytes]:
 def _frame(statement: statements.Statement) -> dict[str, Any]:
     names = ("currency", "since", "until", "basis", "opening_balance", "closing_balance", "entry_count", "totals")
     return {name: getattr(statement, name) for name in names}
-
-
-def _batch_response(answers: list[Any], *, atomic: bool) -> HttpResponse:
-    """One outcome for each item; of an atomic batch that failed, the reply's own status and detail are those of its first refusal."""
-    outcomes = [_outcome(answer, place=place) for place, answer in enumerate(answers)]
-    results = b",".join(written for _, written in outcomes)
-    replayed = sum(getattr(answer, "outcome", "") == "replayed" for answer in answers)
-    refused = sum(status >= 400 for status, _ in outcomes)
-    counts = {"recorded": len(answers) - replayed - refused, "replayed": replayed, "refused": refused}
-    head, status = b"{", 200
-    if atomic and refused:
-        place, first = next((place, answer) for place, answer in enumerate(answers) if isinstance(answer, Exception))
-        status = outcomes[place][0]
-        head = json.render({"detail": _refusal(first, place=place)["detail"]})[:-1] + b","
-    body = head + b'"results":[' + results + b"]," + json.render(counts)[1:]
-    return HttpResponse(body, content_type="application/json", status=status)
-
-
-def _outcome(answer: Any, *, place: int) -> tuple[int, bytes]:
-    if answer is None or isinstance(answer, Exception):
-        problem = problem_of(answer) if answer else Problem(code="withdrawn")
-        status = dialect.status(problem)
-        return status, json.render({"status": status} | _refusal(answer, place=place))
-    mark = b"true" if answer.outcome == "replayed" else b"false"
-    return 200, b'{"status":200,"replayed":' + mark + b',"transaction":' + TransactionReply.render(answer) + b"}"
-
-
-def _refusal(answer: Exception | None, *, place: int) -> dict[str, Any]:
-    """The error body of one item; its errors say where it stands in the batch."""
-    problem = problem_of(answer) if answer else Problem(code="withdrawn")
-    if dialect.status(problem) == 422:
-        return {"detail": dialect.field_errors(problem, within=("transactions", place))}
-    return dialect.error_body(problem)

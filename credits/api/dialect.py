@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.http import HttpRequest
 
+from kernel.api.batches import BatchOutcome, ItemOutcome
 from kernel.api.dialect import Dialect, camel_case
 from kernel.api.json import milliseconds
 from kernel.api.pagination import Page
@@ -97,6 +98,13 @@ REASONS: Mapping[str, str] = {
     "not_a_list": "must be a list",
     "bad_cursor": "is not a cursor of this list",
     "bad_key": "must be printable ASCII",
+    "moment_out_of_range": "must be in the range {min} to {max}",
+    "expiry_out_of_range": "must be in the range {min} to {max}; leave it out for never",
+    "invisible_edge": "must not begin or end with the invisible character {character}",
+    "too_deep": "must not be nested deeper than {max}",
+    "number_out_of_range": "must not hold exponents beyond {max}",
+    "unknown_name": "is not known to this call{hint}",
+    "repeated_name": "must be given once",
     "too_long_ago": "is more than {max} periods ago",
     "too_far_ahead": "is more than {max} years ahead",
     "before_starts_on": "must not be before startsOn",
@@ -163,6 +171,13 @@ class CreditsDialect(Dialect):
         properties = {"type": {"type": "string"}, "message": {"type": "string"}, "details": {"type": "array", "items": detail}}
         error = {"type": "object", "required": ["type", "message"], "properties": properties}
         return "CreditsError", {"type": "object", "required": ["error"], "properties": {"error": error}}
+
+    def batch_item(self, item: ItemOutcome, row: Any) -> dict[str, Any]:
+        body = {"index": item.index, "status": item.status}
+        return body | ({"transaction": row} if item.problem is None else self.error_body(item.problem))
+
+    def batch_body(self, outcome: BatchOutcome, items: list[Any]) -> dict[str, Any]:
+        return {"items": items} | outcome.counts
 
     def page_body(self, *, page: Page, items: list[Any], request: HttpRequest) -> dict[str, Any]:
         cursors = {"after": page.next, "before": page.previous}

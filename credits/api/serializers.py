@@ -9,22 +9,23 @@ from kernel.api.problems import Refused
 
 
 class TransactionRequest(CreditsBody):
-    grant_id = Text(max_length=255, description="The credit grant.")
+    grant_id = Text(is_key=True, max_length=255, description="The credit grant.")
     type = Choice(TransactionType.values, description="DEBIT takes from the grant, CREDIT adds to it.")
     amount = AmountText(sign="positive", description="Units of the grant, as digits.", example="10")
     reason = Text(required=False, max_length=1000)
     invoice_id = Text(
+        is_key=True,
         required=False,
         min_length=1,
         max_length=255,
         description="The invoice that the credit went to; a CREDIT gives back at most what it took.",
     )
-    billing_run_id = Text(required=False, min_length=1, max_length=255)
+    billing_run_id = Text(is_key=True, required=False, min_length=1, max_length=255)
 
 
 class TransactionItem(TransactionRequest):
     idempotency_key = Text(
-        required=False, min_length=1, max_length=255, pattern="^[ -~]+$", description="As the header, for this item alone."
+        is_key=True, required=False, min_length=1, max_length=255, pattern="^[ -~]+$", description="As the header, for this item alone."
     )
 
 
@@ -88,15 +89,17 @@ class GrantRequest(CreditsBody):
     sequence_account_id = Text(
         max_length=255, description="The account whose credit it is: the key's own, or the one that On-Behalf-Of names."
     )
-    customer_id = Text(min_length=1, max_length=255)
+    customer_id = Text(is_key=True, min_length=1, max_length=255)
     name = Text(min_length=1, max_length=255)
     credit_unit_type = Choice(UnitType.values)
     currency = Currency()
     amount = AmountNumber(sign="positive", strings=False)
-    metric_id = Text(required=False, min_length=1, max_length=255, description="Required where creditUnitType is METRIC, else ignored.")
+    metric_id = Text(
+        is_key=True, required=False, min_length=1, max_length=255, description="Required where creditUnitType is METRIC, else ignored."
+    )
     cost_of_credit = AmountNumber(required=False, sign="not_negative", strings=False, description="What the customer paid for all of it.")
     effective_date = Day(required=False, description="The first day on which it can be drawn on; today by default.")
-    expiry_date = Day(required=False, description="The last day on which it can be drawn on.")
+    expiry_date = Day(required=False, is_expiry=True, description="The last day on which it can be drawn on.")
     category = Choice(Category.values, required=False, default=Category.PAID)
     priority = Whole(required=False, default=50, min_value=0, max_value=100, description="Lower is drawn on first.")
 
@@ -201,7 +204,11 @@ class DrawRequest(CreditsBody):
     amount = AmountText(sign="positive", description="Units, as digits.", example="10")
     currency = Currency(required=False, description="Draw on grants of this currency.")
     metric_id = Text(
-        required=False, min_length=1, max_length=255, description="Draw on grants of this metric; with a currency: on both, 1 to 1."
+        is_key=True,
+        required=False,
+        min_length=1,
+        max_length=255,
+        description="Draw on grants of this metric; with a currency: on both, 1 to 1.",
     )
     reason = Text(required=False, max_length=1000)
 
@@ -213,8 +220,8 @@ class DrawRequest(CreditsBody):
 
 
 class ConsumeRequest(DrawRequest):
-    invoice_id = Text(required=False, min_length=1, max_length=255)
-    billing_run_id = Text(required=False, min_length=1, max_length=255)
+    invoice_id = Text(is_key=True, required=False, min_length=1, max_length=255)
+    billing_run_id = Text(is_key=True, required=False, min_length=1, max_length=255)
     partial = Flag(required=False, default=False, description="Take what there is, instead of all or nothing.")
 
 
@@ -244,7 +251,7 @@ class PreviewReply(CreditsReply):
 
 
 class ReinstateRequest(CreditsBody):
-    invoice_id = Text(min_length=1, max_length=255)
+    invoice_id = Text(is_key=True, min_length=1, max_length=255)
     reason = Text(required=False, max_length=1000)
 
 
@@ -262,8 +269,8 @@ class CaptureRequest(CreditsBody):
     may_be_empty = True
     amount = AmountText(required=False, sign="positive", description="All of it by default; the rest is released.")
     reason = Text(required=False, max_length=1000)
-    invoice_id = Text(required=False, min_length=1, max_length=255)
-    billing_run_id = Text(required=False, min_length=1, max_length=255)
+    invoice_id = Text(is_key=True, required=False, min_length=1, max_length=255)
+    billing_run_id = Text(is_key=True, required=False, min_length=1, max_length=255)
 
 
 class ReleaseRequest(CreditsBody):
@@ -331,18 +338,20 @@ class ExplanationReply(CreditsReply):
 
 
 class ScheduleRequest(CreditsBody):
-    customer_id = Text(min_length=1, max_length=255)
+    customer_id = Text(is_key=True, min_length=1, max_length=255)
     name = Text(min_length=1, max_length=255)
     credit_unit_type = Choice(UnitType.values)
     currency = Currency()
     amount = AmountNumber(sign="positive", strings=False, description="Of each period's grant.")
-    metric_id = Text(required=False, min_length=1, max_length=255, description="Required where creditUnitType is METRIC, else ignored.")
+    metric_id = Text(
+        is_key=True, required=False, min_length=1, max_length=255, description="Required where creditUnitType is METRIC, else ignored."
+    )
     cost_of_credit = AmountNumber(required=False, sign="not_negative", strings=False)
     category = Choice(Category.values, required=False, default=Category.PAID)
     priority = Whole(required=False, default=50, min_value=0, max_value=100)
     every_months = Whole(required=False, default=1, min_value=1, max_value=120)
     starts_on = Day(required=False, description="The first day of the first period; today by default.")
-    ends_on = Day(required=False, description="No period begins later.")
+    ends_on = Day(required=False, is_expiry=True, description="No period begins later.")
     rollover_cap = AmountNumber(
         required=False, sign="not_negative", strings=False, description="What a period leaves unused rolls into the next, up to this."
     )

@@ -4,14 +4,13 @@ Each app subclasses `Dialect` once, in `<app>/api/dialect.py`, and makes one ins
 """
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from django.http import HttpRequest
 
+from kernel.api.batches import BatchOutcome, ItemOutcome
+from kernel.api.pagination import Page
 from kernel.api.problems import FieldProblem, Problem
-
-if TYPE_CHECKING:
-    from kernel.api.pagination import Page
 
 
 def camel_case(name: str) -> str:
@@ -98,13 +97,25 @@ class Dialect:
         """Headers that every reply carries, errors too. Must not raise: the request may be the very one that was refused."""
         return {}
 
-    def page_body(self, *, page: "Page", items: list[Any], request: HttpRequest) -> dict[str, Any]:
+    def page_body(self, *, page: Page, items: list[Any], request: HttpRequest) -> dict[str, Any]:
         """The reply of a list. `items` are rendered already; the page knows its cursors and limit."""
         raise NotImplementedError
 
     def page_schema(self, item: dict[str, Any]) -> dict[str, Any]:
         """JSON schema of that reply, around the schema of one item."""
         raise NotImplementedError
+
+    def batch_item(self, item: ItemOutcome, row: Any) -> dict[str, Any]:
+        """One item of a batch's reply. `row`: the item's row as a reply has it, None where the item was refused or only ids are wanted."""
+        raise NotImplementedError
+
+    def batch_body(self, outcome: BatchOutcome, items: list[Any]) -> dict[str, Any]:
+        """The reply of a batch. `items` are rendered already."""
+        raise NotImplementedError
+
+    def batch_status(self, outcome: BatchOutcome) -> int:
+        """The HTTP status of a batch's reply."""
+        return 200
 
     def fields_of(self, problem: Problem) -> tuple[FieldProblem, ...]:
         """The refused fields, also where a service refused a value: its `field` fact becomes a path in wire_name names."""

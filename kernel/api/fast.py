@@ -6,7 +6,7 @@ Fast may refuse more than slow, never accept more. msgspec leaves out some check
 
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 from msgspec import UNSET
@@ -15,9 +15,7 @@ from kernel.api.fields import Field
 from kernel.api.json import MAX_INTEGER_DIGITS, is_too_deep
 from kernel.api.nested import Batch, ListOf, Nested
 from kernel.api.problems import Invalid, Refused, RequestRefused
-
-if TYPE_CHECKING:
-    from kernel.api.serializers import Body
+from kernel.api.shapes import BodyShape
 
 DOUBTFUL = (msgspec.MsgspecError, Refused, Invalid, RequestRefused, RecursionError, UnicodeError)
 _DOUBTFUL_ESCAPE = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
@@ -47,7 +45,7 @@ def is_certain(raw: bytes) -> bool:
 class Fast:
     """The compiled reader of one body class. Raises TypeError, when the class is made, for a field it doesn't know how to read."""
 
-    def __init__(self, body: "type[Body]") -> None:
+    def __init__(self, body: BodyShape) -> None:
         self.body = body
         self.struct = msgspec.defstruct(
             body.__name__,
@@ -56,6 +54,8 @@ class Fast:
                 for entry in sorted(body.plan, key=lambda entry: not entry.field.required)
             ],
             gc=False,
+            # A member that isn't declared is named by the slow path, whether it is refused or ignored.
+            forbid_unknown_fields=True,
         )
         self.steps = [(entry.name, entry.default, _reader_of(entry.field)) for entry in body.plan]
         self.decode = msgspec.json.Decoder(self.struct).decode

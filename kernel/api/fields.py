@@ -17,7 +17,9 @@ from rest_framework.fields import empty
 
 from kernel.api.json import STRING, JsonNumber, RawJson, Source, microseconds, milliseconds, nesting
 from kernel.api.problems import Refused
+from kernel.ledger.moments import FIRST_DAY, LAST_DAY, is_in_range
 from kernel.ledger.money import is_currency
+from kernel.ledger.texts import invisible_edge
 
 BIGINT = 2**63 - 1
 _UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\Z")
@@ -101,12 +103,18 @@ def text_of(value: Any) -> str:
 
 
 class Text(Field):
-    """A string, neither trimmed nor converted. Lengths in characters."""
+    """A string, neither trimmed nor converted. Lengths in characters.
+
+    `is_key`: it identifies something, so that an invisible character at either end is refused (invisible_edge).
+    """
 
     fast_type = str
 
-    def __init__(self, *, min_length: int = 0, max_length: int | None = None, pattern: str | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self, *, min_length: int = 0, max_length: int | None = None, pattern: str | None = None, is_key: bool = False, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
+        self.is_key = is_key
         self.min_length = min_length
         self.max_length = max_length
         self.pattern = pattern
@@ -120,6 +128,8 @@ class Text(Field):
             raise Refused("too_long", max=self.max_length)
         if self._matches is not None and not self._matches(text):
             raise Refused("text_syntax", pattern=self.pattern)
+        if self.is_key and (character := invisible_edge(text)):
+            raise Refused("invisible_edge", character=character)
         return text
 
     def schema(self) -> dict[str, Any]:
@@ -231,18 +241,24 @@ class Whole(Field):
         return {"type": "integer", "minimum": self.min_value, "maximum": self.max_value}
 
 
+def _out_of_range(*, is_expiry: bool) -> Refused:
+    return Refused("expiry_out_of_range" if is_expiry else "moment_out_of_range", min=FIRST_DAY, max=LAST_DAY)
+
+
 class Timestamp(Field):
     """An RFC 3339 moment with its offset, as an aware datetime in UTC; digits finer than a microsecond are cut off.
 
-    `days`: also accept a bare date, read as its first moment in UTC. Written with milliseconds, or microseconds where `fine`.
+    Moments outside of `kernel.ledger.moments` are refused (moment_out_of_range). `days`: also accept a bare date, read as its first moment
+    in UTC. `is_expiry`: an optional end, whose refusal says how to have none. Written with milliseconds, or microseconds where `fine`.
     """
 
     fast_type = str
 
-    def __init__(self, *, days: bool = False, fine: bool = False, **kwargs: Any) -> None:
+    def __init__(self, *, days: bool = False, fine: bool = False, is_expiry: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.days = days
         self.fine = fine
+        self.is_expiry = is_expiry
 
     def parse(self, value: Any, source: Source | None = None) -> datetime:
         text = text_of(value)
@@ -254,10 +270,15 @@ class Timestamp(Field):
         day, time, fraction, offset = found.groups()
         offset = "+00:00" if offset in "Zz" else offset
         try:
-            # Year 1 with an offset falls out of the calendar when it is moved to UTC.
-            return datetime.fromisoformat(f"{day}T{time}.{(fraction or '0')[:6]:0<6}{offset}").astimezone(UTC)
-        except (ValueError, OverflowError) as error:
+            moment = datetime.fromisoformat(f"{day}T{time}.{(fraction or '0')[:6]:0<6}{offset}").astimezone(UTC)
+        except OverflowError as error:
+            # Years 1 and 9999 fall out of Python's calendar when an offset is taken off.
+            raise _out_of_range(is_expiry=self.is_expiry) from error
+        except ValueError as error:
             raise Refused("bad_timestamp") from error
+        if not is_in_range(moment):
+            raise _out_of_range(is_expiry=self.is_expiry)
+        return moment
 
     def plain(self, value: datetime) -> str:
         return microseconds(value) if self.fine else milliseconds(value)
@@ -269,18 +290,28 @@ class Timestamp(Field):
 
 
 class Day(Field):
-    """A calendar day, `2024-01-31`. A reply may also give it a moment, whose day in UTC is written."""
+    """A calendar day, `2024-01-31`, in the range of `kernel.ledger.moments`. In a reply also a moment, whose day in UTC is written.
+
+    `is_expiry`: an optional end, whose refusal says how to have none.
+    """
 
     fast_type = str
+
+    def __init__(self, *, is_expiry: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.is_expiry = is_expiry
 
     def parse(self, value: Any, source: Source | None = None) -> date:
         text = text_of(value)
         try:
             if not _DAY.match(text):
                 raise Refused("bad_day")
-            return date.fromisoformat(text)
+            day = date.fromisoformat(text)
         except ValueError as error:
             raise Refused("bad_day") from error
+        if not is_in_range(day):
+            raise _out_of_range(is_expiry=self.is_expiry)
+        return day
 
     def plain(self, value: date) -> str:
         return value.astimezone(UTC).date().isoformat() if isinstance(value, datetime) else value.isoformat()

@@ -1,15 +1,13 @@
 """Objects and lists within bodies and replies."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
 from kernel.api.fields import Field
 from kernel.api.json import Source
 from kernel.api.problems import FieldProblem, Invalid, Refused
-
-if TYPE_CHECKING:
-    from kernel.api.serializers import Body, Reply
+from kernel.api.shapes import BodyShape
 
 
 class Nested(Field):
@@ -17,7 +15,7 @@ class Nested(Field):
 
     type_code = "not_json_object"
 
-    def __init__(self, shape: "type[Body | Reply]", **kwargs: Any) -> None:
+    def __init__(self, shape: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.shape = shape
 
@@ -80,7 +78,7 @@ class Batch(ListOf):
 
     fast_type = msgspec.Raw
 
-    def __init__(self, shape: "type[Body]", *, min_items: int = 1, max_items: int = 1000, **kwargs: Any) -> None:
+    def __init__(self, shape: BodyShape, *, min_items: int = 1, max_items: int = 1000, **kwargs: Any) -> None:
         super().__init__(Nested(shape), min_items=min_items, max_items=max_items, **kwargs)
         self.shape = shape
 

@@ -1,9 +1,10 @@
 """What goes wrong between the socket and a service: codes and facts, which each API's dialect turns into its own words.
 
 A **field** refuses a value with one of these codes (facts in brackets): missing, null (expected), not_text, text_syntax (pattern),
-not_a_number, number_syntax, not_finite, too_many_decimals (max), too_many_digits (max), not_positive, negative, not_whole, too_small (min),
-too_large (max), number_as_money, not_json_object, not_a_list, too_long (max), too_short (min), unstorable_text, unknown_choice (choices),
-unknown_currency, bad_timestamp, bad_day, bad_uuid, not_boolean, too_deep (max), number_out_of_range (max), bad_cursor, bad_key.
+not_a_number, number_syntax, not_finite, too_many_decimals (max), too_many_digits (max), not_positive, negative, not_whole, too_small
+(min), too_large (max), number_as_money, not_json_object, not_a_list, too_long (max), too_short (min), unstorable_text, unknown_choice
+(choices), unknown_currency, bad_timestamp, bad_day, bad_uuid, not_boolean, too_deep (max), number_out_of_range (max), out_of_range (min,
+max), expiry_out_of_range (min, max), invisible_edge (character), unknown_name (nearest, hint), repeated_name, bad_cursor, bad_key.
 
 A **body** as a whole: empty_body, not_json_type (value), malformed_json (position, reason), unreadable_body (reason: encoding, depth,
 digits, compression, connection), not_an_object (value), body_too_large (limit).
@@ -17,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
-from django.core.exceptions import RequestDataTooBig
+from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.http import Http404
 from rest_framework import exceptions
 
@@ -86,6 +87,8 @@ _FOREIGN: dict[type[Exception], str] = {
     DjangoPermissionDenied: "forbidden",
     exceptions.PermissionDenied: "forbidden",
     RequestDataTooBig: "body_too_large",
+    # More than 1,000 parameters, a host that isn't ours, and the like.
+    SuspiciousOperation: "invalid",
 }
 
 

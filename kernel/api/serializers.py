@@ -5,7 +5,7 @@ The wire name of each declared field is settled in that plan, for parsing, writi
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from itertools import islice
 from typing import Any, ClassVar
 
 import msgspec
@@ -19,19 +19,10 @@ from kernel.api.fast import DOUBTFUL, Fast, Unsure, is_certain
 from kernel.api.fields import Field, storable
 from kernel.api.nested import Batch, below
 from kernel.api.problems import FieldProblem, Invalid, Refused, RequestRefused
+from kernel.api.shapes import Entry
+from kernel.api.unknown_names import MAX_REPORTED, unknown_fields
 
 encode = msgspec.json.Encoder().encode
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A declared field with the names it goes by: `name` in Python, `wire_name` on the wire, `key` in the rows of a reply."""
-
-    name: str
-    wire_name: str
-    key: str
-    field: Any
-    default: Any
 
 
 class Declared(serializers.Serializer):
@@ -59,8 +50,10 @@ def _entry(dialect: Dialect, name: str, field: Any) -> Entry:
 
 
 class Body(Declared):
-    # What a caller sends. Unknown keys are ignored; every field problem is found, in the order of declaration.
+    # What a caller sends. Every field problem is found, in the order of declaration; then every member that isn't declared.
     fast: ClassVar[Fast]
+    # Members that aren't declared are refused; where the published contract ignores them, the reply's header Ignored-Fields names them.
+    ignores_unknown: ClassVar[bool] = False
     # Where every field is optional, a call may do without a body at all.
     may_be_empty: ClassVar[bool] = False
     # A body with a batch in it may be as large as API_BATCH_BODY_LIMIT, others as API_BODY_LIMIT.
@@ -77,8 +70,9 @@ class Body(Declared):
         return values
 
     @classmethod
-    def read(cls, raw: bytes, *, is_json: bool = True) -> dict[str, Any]:
-        """The values by declared name, every name present. `is_json`: what the Content-Type said. Raises Invalid, RequestRefused."""
+    def read(cls, raw: bytes, *, is_json: bool = True, ignored: list[str] | None = None) -> dict[str, Any]:
+        """The values by declared name, every name present. `is_json`: whether the Content-Type is JSON. `ignored` takes the paths of the
+        members that were ignored. Raises Invalid, RequestRefused."""
         if not raw:
             if cls.may_be_empty:
                 return cls.walk({}, None)
@@ -88,15 +82,33 @@ class Body(Declared):
         try:
             return cls.fast.read(raw)
         except Unsure:
-            return cls.read_slowly(raw)
+            return cls.read_slowly(raw, ignored=ignored)
 
     @classmethod
-    def read_slowly(cls, raw: bytes) -> dict[str, Any]:
+    def read_slowly(cls, raw: bytes, *, ignored: list[str] | None = None) -> dict[str, Any]:
         """The same for a body that isn't empty, by the exact path. Raises Invalid, RequestRefused."""
         value, source = json.load(raw)
         if not isinstance(value, dict):
             raise RequestRefused("not_an_object", value=value)
-        return cls.walk(value, source)
+        return cls.read_object(value, source, ignored=ignored)
+
+    @classmethod
+    def read_object(cls, value: dict[str, Any], source: json.Source, *, ignored: list[str] | None = None) -> dict[str, Any]:
+        """The same for a parsed object. Raises Invalid with every problem."""
+        values: dict[str, Any] = {}
+        problems: tuple[FieldProblem, ...] = ()
+        try:
+            values = cls.walk(value, source)
+        except Invalid as invalid:
+            problems = invalid.fields
+        unknown = tuple(islice(unknown_fields(cls.plan, value), MAX_REPORTED + 1))
+        if not cls.ignores_unknown:
+            problems += unknown[:MAX_REPORTED]
+        elif ignored is not None:
+            ignored.extend(".".join(map(str, problem.path)) for problem in unknown)
+        if problems:
+            raise Invalid(problems)
+        return values
 
     @classmethod
     def read_list(cls, raw: bytes, *, max_items: int = 1000) -> list[dict[str, Any] | Invalid]:
@@ -108,7 +120,7 @@ class Body(Declared):
             if is_certain(raw):
                 return batch.parse_raw(raw)
         except DOUBTFUL:
-            pass  # Said exactly below.
+            pass  # The exact path below finds out what is wrong.
         value, source = json.load(raw)
         try:
             return batch.parse(value, source)
@@ -143,15 +155,15 @@ class Body(Declared):
         try:
             return cls.fast.read(source.raw.encode(errors="surrogatepass"))
         except Unsure:
-            pass  # Walked below.
+            pass  # The exact path below decides.
         try:
-            return cls.walk(value, source)
+            return cls.read_object(value, source)
         except Invalid as invalid:
             return invalid
 
     @classmethod
     def walk(cls, value: dict[str, Any], source: json.Source | None) -> dict[str, Any]:
-        """Read a parsed object field by field. Raises Invalid with every problem."""
+        """Read the declared fields of a parsed object, one by one. Raises Invalid with every problem of theirs."""
         values: dict[str, Any] = {}
         problems: list[FieldProblem] = []
         for entry in cls.plan:
@@ -166,7 +178,7 @@ class Body(Declared):
 
 
 class Query(Declared):
-    # Parameters of a query string: every one optional unless declared required; unknown ones are ignored, of repeated ones the last counts.
+    # Parameters of a query string, each optional unless declared required. LedgerViewSet refuses unknown and repeated ones.
 
     @classmethod
     def check(cls, values: dict[str, Any]) -> dict[str, Any]:

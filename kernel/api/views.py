@@ -6,6 +6,7 @@ REST framework's shell without its kitchen: no renderers, parsers or negotiation
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar
 
+import msgspec
 import structlog
 from django.conf import settings
 from django.db import InterfaceError, OperationalError
@@ -17,10 +18,13 @@ from rest_framework.viewsets import ViewSet
 
 from kernel.api import json, serializers, streams
 from kernel.api.authentication import SAFE_METHODS, KeyAuthentication, acting, authenticate, authorize
+from kernel.api.batches import BatchOutcome
 from kernel.api.dialect import Dialect
 from kernel.api.pagination import Page, page_of
 from kernel.api.problems import FieldProblem, Invalid, Problem, Refused, RequestRefused, problem_of
+from kernel.api.unknown_names import header_value, parameter_problems
 from kernel.ledger.posting import greenlets
+from kernel.ledger.texts import invisible_edge
 from kernel.tenants.services import Caller
 
 LONGEST_KEY = 255
@@ -48,13 +52,15 @@ class LedgerViewSet(ViewSet):
 
     caller: Caller
     http: HttpRequest
+    # The paths of the body's members that a published contract ignores.
+    ignored_fields: list[str]
 
     # What a method of an app says.
 
     def read(self, body: type[serializers.Body]) -> dict[str, Any]:
         """The values of the request's body, by declared name. Raises Invalid, RequestRefused."""
         raw = self.raw_body(large=body.is_large)
-        return body.read(raw, is_json=streams.is_json(self.http))
+        return body.read(raw, is_json=streams.is_json(self.http), ignored=self.ignored_fields)
 
     def read_list(self, body: type[serializers.Body], *, max_items: int = 1000) -> list[dict[str, Any] | Invalid]:
         """The outcomes of a body that is a bare array, or with Content-Type application/x-ndjson one object per line."""
@@ -82,10 +88,10 @@ class LedgerViewSet(ViewSet):
         return given[:128] if given.isascii() and given.isprintable() else ""
 
     def idempotency_key(self) -> str | None:
-        """The caller's key, if it sent one: 1 to 255 printable ASCII characters. Raises Invalid with place `header`."""
+        """The caller's key, if it sent one: 1 to 255 printable ASCII characters, no blank at either end. Raises Invalid."""
         given = {name: self.http.META[variable] for name, variable in KEY_HEADERS.items() if variable in self.http.META}
         for name, key in given.items():
-            if not key or len(key) > LONGEST_KEY or not (key.isascii() and key.isprintable()):
+            if not key or len(key) > LONGEST_KEY or not (key.isascii() and key.isprintable()) or invisible_edge(key):
                 code = "too_short" if not key else "too_long" if len(key) > LONGEST_KEY else "bad_key"
                 facts = {"too_short": {"min": 1}, "too_long": {"max": LONGEST_KEY}}.get(code, {})
                 raise Invalid([FieldProblem((name,), code, facts, key)], place="header")
@@ -132,6 +138,21 @@ class LedgerViewSet(ViewSet):
         body = self.dialect.page_body(page=page, items=items, request=self.http)
         return HttpResponse(serializers.encode(body), content_type="application/json")
 
+    def batch_reply(
+        self, reply: type[serializers.Reply], outcome: BatchOutcome, *, prepare: Callable[[Any], Any] | None = None, is_full: bool = True
+    ) -> HttpResponse:
+        """The outcome of a batch in this API's shape. `prepare`: makes of each row what is written. `is_full`: with the rows."""
+        items = []
+        for item in outcome.items:
+            if item.problem:
+                # Errors echo what the caller sent, which msgspec may not be able to encode.
+                items.append(msgspec.Raw(json.render(self.dialect.batch_item(item, None))))
+            else:
+                row = reply.plain(prepare(item.row) if prepare else item.row) if is_full else None
+                items.append(self.dialect.batch_item(item, row))
+        body = serializers.encode(self.dialect.batch_body(outcome, items))
+        return HttpResponse(body, content_type="application/json", status=self.dialect.batch_status(outcome))
+
     def raw_body(self, *, large: bool = False) -> bytes:
         """The body's bytes, for a call that reads them in its own way. Raises RequestRefused."""
         return streams.raw_body(self.http, limit=settings.API_BATCH_BODY_LIMIT if large else settings.API_BODY_LIMIT)
@@ -141,6 +162,7 @@ class LedgerViewSet(ViewSet):
     def initialize_request(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpRequest:
         """Django's own request: REST framework's would pass each attribute on at a price."""
         self.http = request
+        self.ignored_fields = []
         self.action = self.action_map.get((request.method or "").lower())
         return request
 
@@ -158,6 +180,14 @@ class LedgerViewSet(ViewSet):
         account = request.META.get("HTTP_ON_BEHALF_OF")
         is_required = self.action in self.requires_on_behalf_of
         self.caller = greenlets.reading(lambda: acting(caller=caller, account=account, is_required=is_required))
+        if request.META.get("QUERY_STRING"):
+            self._check_parameters(request)
+
+    def _check_parameters(self, request: HttpRequest) -> None:
+        """Raises Invalid with place `query` for parameters that the action's operation doesn't declare."""
+        query = getattr(self, self.action).operation.query
+        if problems := parameter_problems(query.plan if query else (), request.GET):
+            raise Invalid(problems, place="query")
 
     def options(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         return HttpResponse(status=204, headers={"Allow": ", ".join(self.allowed_methods)})
@@ -182,6 +212,8 @@ class LedgerViewSet(ViewSet):
     def finalize_response(self, request: HttpRequest, response: HttpResponse, *args: Any, **kwargs: Any) -> HttpResponse:
         for name, value in self.dialect.reply_headers(request).items():
             response.headers[name] = value
+        if self.ignored_fields:
+            response.headers["Ignored-Fields"] = request.ignored_fields = header_value(self.ignored_fields)  # type: ignore[attr-defined]
         return response
 
 

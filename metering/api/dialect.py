@@ -5,6 +5,7 @@ from typing import Any
 
 from django.http import HttpRequest
 
+from kernel.api.batches import BatchOutcome, ItemOutcome
 from kernel.api.dialect import Dialect, camel_case
 from kernel.api.pagination import Page
 from kernel.api.problems import FieldProblem, Problem
@@ -39,6 +40,12 @@ FIELD_WORDS = {
     "bad_uuid": "must be a UUID",
     "bad_cursor": "must be a cursor of this list",
     "bad_key": "must be printable ASCII, the same in every header that gives it",
+    "moment_out_of_range": "must be in the range {min} to {max}",
+    "expiry_out_of_range": "must be in the range {min} to {max}; leave it out for never",
+    "invisible_edge": "must not begin or end with the invisible character {character}",
+    "text_syntax": "must match {pattern}",
+    "unknown_name": "should not exist{hint}",
+    "repeated_name": "must be given once",
     "unknown_agent": "must be an agent of yours, or come with agentName",
     "too_early": "must be later than the beginning",
     "too_many_points": "leads to more than {max} points: choose a shorter time or a longer interval",
@@ -112,6 +119,16 @@ class MeteringDialect(Dialect):
                 "statusCode": {"type": "integer"},
             },
         }
+
+    def batch_item(self, item: ItemOutcome, row: Any) -> dict[str, Any]:
+        if item.problem is not None:
+            return {"index": item.index, "status": self.status(item.problem), "error": self.error_body(item.problem)}
+        body = {"index": item.index, "status": 201, "id": item.row["id"]}
+        replayed = {"replayed": True} if item.status == "replayed" else {}
+        return body | replayed | ({} if row is None else {"transaction": row})
+
+    def batch_body(self, outcome: BatchOutcome, items: list[Any]) -> dict[str, Any]:
+        return {"data": items, "meta": outcome.counts}
 
     def page_body(self, *, page: Page, items: list[Any], request: HttpRequest) -> dict[str, Any]:
         links = {

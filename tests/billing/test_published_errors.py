@@ -182,6 +182,8 @@ OURS = [
     # What an index can hold.
     (("type",), lambda value: isinstance(value, str) and not isinstance(value, Number) and len(value) > 128, "string_too_long"),
     (("reference_id", "agent_id"), lambda value: isinstance(value, str) and len(value) > 500, "string_too_long"),
+    # Two keys that look the same must be the same.
+    (("type", "reference_id", "agent_id"), lambda value: isinstance(value, str) and value[:1] == " ", "value_error"),
     # What the database can't hold.
     (FIELDS[1:], lambda value: value in ["\x00", "\ud800"], "string_unicode"),
 ]

@@ -87,8 +87,11 @@ def test_filters_choose(caller, outsider):
         ({"sort": "amount"}, "sort must be one of the following values: created_at, -created_at"),
         ({"filter[agent]": "bob"}, "filter[agent] must be a UUID"),
         ({"filter[from_date]": "yesterday"}, "filter[from_date] must be a valid ISO 8601 date string"),
-        ({"filter[to_date]": "9999-12-31"}, "filter[to_date] must be a valid ISO 8601 date string"),
-        ({"filter[from_date]": "0001-01-01T00:00:00+14:00"}, "filter[from_date] must be a valid ISO 8601 date string"),
+        ({"filter[to_date]": "9999-12-31"}, "filter[to_date] must be in the range 1900-01-01 to 2199-12-31"),
+        ({"filter[from_date]": "0001-01-01T00:00:00+14:00"}, "filter[from_date] must be in the range 1900-01-01 to 2199-12-31"),
+        ({"filter[state]": "denied"}, "filter[state] should not exist; did you mean filter[status]?"),
+        ({"page[size]": "5"}, "page[size] should not exist; did you mean page[limit]?"),
+        ({"flags": "1"}, "flags should not exist"),
         ({"filter[time_period]": "1h"}, "filter[time_period] must be one of the following values: 24h, 7d, 30d, 90d, all"),
     ],
 )

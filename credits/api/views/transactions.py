@@ -7,11 +7,9 @@ from django.http import HttpRequest, HttpResponse
 
 from credits import selectors, services
 from credits.api import serializers as shapes
-from credits.api.dialect import dialect
 from credits.api.filters import BatchQuery, TransactionQuery
 from credits.api.views.base import CreditsViewSet, shown
-from kernel.api import json
-from kernel.api.problems import problem_of
+from kernel.api.batches import post_batch
 from kernel.api.schema import operation
 
 POSTING_REFUSALS = (
@@ -95,9 +93,14 @@ class TransactionViewSet(CreditsViewSet):
         Without an idempotencyKey an item takes the header's and its index.
         """
         body = self.read(shapes.BatchRequest)
-        items = keyed(body["items"], self.idempotency_key())
-        atomic = body["atomic"] or self.query(BatchQuery)["atomic"]
-        return self.reply(shapes.BatchReply, told(services.post_transactions(**self.audit_context(), items=items, atomic=atomic)))
+        is_atomic = body["atomic"] or self.query(BatchQuery)["atomic"]
+        outcome = post_batch(
+            keyed(body["items"], self.idempotency_key()),
+            post=lambda items: services.post_transactions(**self.audit_context(), items=items, atomic=is_atomic),
+            aborted="batch_aborted",
+            is_atomic=is_atomic,
+        )
+        return self.batch_reply(shapes.TransactionReply, outcome, prepare=lambda row: shown(row._asdict()))
 
 
 def keyed(items: list[Any], key: str | None) -> list[Any]:
@@ -108,17 +111,3 @@ def keyed(items: list[Any], key: str | None) -> list[Any]:
         {**item, "idempotency_key": item["idempotency_key"] or f"{key}:{index}"} if isinstance(item, dict) else item
         for index, item in enumerate(items)
     ]
-
-
-def told(outcomes: list[Any]) -> dict[str, Any]:
-    """The reply of a batch: one outcome for each item, in order, and how many there are of each."""
-    rows = [{"index": index, **_told(outcome)} for index, outcome in enumerate(outcomes)]
-    counts = {status: sum(row["status"] == status for row in rows) for status in ("posted", "replayed", "refused")}
-    return {"items": rows, **counts}
-
-
-def _told(outcome: Any) -> dict[str, Any]:
-    if not isinstance(outcome, Exception):
-        return {"status": outcome.outcome, "transaction": shown(outcome._asdict())}
-    error = dialect.error_body(problem_of(outcome))["error"]
-    return {"status": "refused", "error": json.render(error).decode()}

@@ -20,7 +20,9 @@ class IntegrationBody(MeteringBody):
 
 
 class RequestFactsBody(MeteringBody):
-    """What an integration knows of a request before it is made."""
+    """What an integration knows of a request before it is made. The whole object is kept as its text, so further members aren't lost."""
+
+    ignores_unknown = True
 
     source = Text(min_length=1, max_length=255)
     version = Text(min_length=1, max_length=64)
@@ -44,6 +46,8 @@ class RequestFacts(JsonObject):
 
 
 class CostBody(MeteringBody):
+    ignores_unknown = True
+
     fiat_amount = AmountText(example="0.05", description="At most 18 digits before the point and 18 after; a string, never a number.")
     fiat_asset_symbol = Currency(example="USD")
     is_estimate = Flag()
@@ -59,17 +63,19 @@ class CostRequest(CostBody):
 class TransactionRequest(MeteringBody):
     """A use of a service. At least `serviceName` or `requestFacts` is needed; names left out are derived from the request facts."""
 
+    ignores_unknown = True
+
     request_facts = RequestFacts(**ABSENT)
-    service_name = Text(min_length=1, max_length=255, **ABSENT)
+    service_name = Text(is_key=True, min_length=1, max_length=255, **ABSENT)
     action_name = Text(min_length=1, max_length=255, **ABSENT)
     resource_name = Text(min_length=1, max_length=2048, **ABSENT)
     qualifiers = JsonObject(**ABSENT)
     metadata = JsonObject(**ABSENT)
     payment_data = JsonObject(**ABSENT)
     trace_id = Identifier(description="An unknown one is a trace that begins here.", **ABSENT)
-    trace_external_id = Text(min_length=1, max_length=255, **ABSENT)
+    trace_external_id = Text(is_key=True, min_length=1, max_length=255, **ABSENT)
     agent_id = Text(max_length=255, description="Wins over agentName where it is the id of an agent.", **ABSENT)
-    agent_name = Text(min_length=1, max_length=255, **ABSENT)
+    agent_name = Text(is_key=True, min_length=1, max_length=255, **ABSENT)
     costs = ListOf(Nested(CostBody), max_items=100, **ABSENT)
 
     @classmethod
@@ -103,10 +109,14 @@ class TransactionRequest(MeteringBody):
 class BatchItem(TransactionRequest):
     """A transaction of a batch, with a key of its own."""
 
-    idempotency_key = Text(min_length=1, max_length=255, pattern="^[ -~]+$", **ABSENT)
+    ignores_unknown = False
+
+    idempotency_key = Text(is_key=True, min_length=1, max_length=255, pattern="^[ -~]+$", **ABSENT)
 
 
 class ResponseFactsBody(MeteringBody):
+    ignores_unknown = True
+
     source = Text(min_length=1, max_length=255)
     version = Text(min_length=1, max_length=64)
     integration = JsonObject(**ABSENT)
@@ -114,12 +124,16 @@ class ResponseFactsBody(MeteringBody):
 
 
 class CompleteRequest(MeteringBody):
+    ignores_unknown = True
+
     outcome = Choice(Outcome.values)
     response_facts = Nested(ResponseFactsBody, **ABSENT)
 
 
 class FactsRequest(MeteringBody):
     """What an integration found out about a transaction."""
+
+    ignores_unknown = True
 
     source = Text(min_length=1, max_length=255)
     version = Text(min_length=1, max_length=64)
@@ -136,7 +150,7 @@ class CancelRequest(MeteringBody):
 class AgentRequest(MeteringBody):
     """An agent; `agentName` of a transaction finds it by its name, which is its label unless given."""
 
-    label = Text(min_length=1, max_length=255)
-    name = Text(min_length=1, max_length=255, **ABSENT)
+    label = Text(is_key=True, min_length=1, max_length=255)
+    name = Text(is_key=True, min_length=1, max_length=255, **ABSENT)
     description = Text(max_length=10_000, **ABSENT)
     status = Choice(AgentStatus.values, **ABSENT)

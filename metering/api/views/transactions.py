@@ -1,5 +1,6 @@
 """Transactions: parse, call, answer."""
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -7,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from rest_framework.decorators import action
 
-from kernel.api.problems import Invalid, problem_of
+from kernel.api.batches import post_batch
 from kernel.api.schema import operation
 from kernel.api.views import LedgerViewSet
 from metering import selectors
@@ -75,11 +76,12 @@ class TransactionViewSet(LedgerViewSet):
         """Up to 1,000 transactions as a JSON array or newline-delimited JSON, gzip accepted. Each stands for itself: `data` has for each
         item, in order, its `index`, its `status` (201 or an error's), and its `id` and `transaction` or an `error`."""
         is_full = self.query(BatchQuery)["reply"] == "full"
-        outcomes = self.read_list(BatchItem)
-        good = [outcome for outcome in outcomes if not isinstance(outcome, Invalid)]
-        recorded = iter(book.record_transactions(**self.audit_context(), transactions=good) if good else [])
-        items = [refused(outcome) if isinstance(outcome, Invalid) else told(next(recorded), is_full=is_full) for outcome in outcomes]
-        return self.reply(BatchReply, {"data": numbered(items), "meta": counted(items)})
+        outcome = post_batch(self.read_list(BatchItem), post=self._record, aborted="invalid")
+        return self.batch_reply(TransactionReply, outcome, is_full=is_full)
+
+    def _record(self, items: Sequence[dict[str, Any]]) -> Iterable[Any]:
+        for recorded in book.record_transactions(**self.audit_context(), transactions=items):
+            yield recorded.error or recorded
 
     @operation(
         summary="Complete a transaction",
@@ -156,29 +158,3 @@ class TransactionViewSet(LedgerViewSet):
         """Each step of the transaction's life: who moved it, when and why."""
         found = selectors.history(tenant_id=self.caller.tenant_id, transaction_id=pk)
         return self.reply(HistoryReply, {"history": found})
-
-
-def told(recorded: book.Recorded, *, is_full: bool) -> dict[str, Any]:
-    """A batch item that reached the book, or was refused there."""
-    if recorded.error is not None:
-        return refused(recorded.error)
-    item = {"status": 201, "id": recorded.row["id"]} | ({"replayed": True} if recorded.replayed else {})
-    return item | {"transaction": recorded.row} if is_full else item
-
-
-def refused(error: Exception) -> dict[str, Any]:
-    """A batch item that was refused, in the words that it would have had alone."""
-    problem = problem_of(error)
-    if problem is None:
-        raise error
-    return {"status": dialect.status(problem), "error": dialect.error_body(problem)}
-
-
-def numbered(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [{"index": index, **item} for index, item in enumerate(items)]
-
-
-def counted(items: list[dict[str, Any]]) -> dict[str, int]:
-    replayed = sum("replayed" in item for item in items)
-    refusals = sum("error" in item for item in items)
-    return {"posted": len(items) - replayed - refusals, "replayed": replayed, "refused": refusals}

@@ -72,6 +72,7 @@ class LineRequest(ShopBody):
 
 
 class SaleRequest(ShopBody):
+    ignores_unknown = True
     total_amount = AmountNumber()
     sale_kind = Text(min_length=1, max_length=20)
     customer_id = Identifier(required=False, allow_null=True)
@@ -91,8 +92,12 @@ class SaleRequest(ShopBody):
         return values
 
 
+class SaleItem(SaleRequest):
+    ignores_unknown = False
+
+
 class SalesRequest(ShopBody):
-    items = Batch(SaleRequest, max_items=5)
+    items = Batch(SaleItem, max_items=5)
     atomic = Flag(required=False, default=False)
 
 

@@ -1,0 +1,74 @@
+"""Calls that post many items at once: what became of each one, and how many of each kind there are.
+
+Every API has such a call. This module decides what is posted; how the outcome is written is the dialect's (`batch_item`, `batch_body`).
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+from kernel.api.problems import Invalid, Problem, problem_of
+
+
+@dataclass(frozen=True, slots=True)
+class ItemOutcome:
+    """One item: `row` is what stands in the ledger, or `problem` says why nothing does."""
+
+    index: int
+    status: Literal["posted", "replayed", "refused"]
+    row: Any = None
+    problem: Problem | None = None
+
+
+@dataclass(frozen=True)
+class BatchOutcome:
+    """The items in the order in which they were sent. `reason`: of an atomic batch that was refused, the item for whose sake it was."""
+
+    items: tuple[ItemOutcome, ...]
+    reason: ItemOutcome | None = None
+
+    @cached_property
+    def counts(self) -> dict[str, int]:
+        found = Counter(item.status for item in self.items)
+        return {status: found[status] for status in ("posted", "replayed", "refused")}
+
+
+def post_batch(
+    items: Sequence[dict[str, Any] | Invalid],
+    *,
+    post: Callable[[list[dict[str, Any]]], Iterable[Any]],
+    aborted: str,
+    is_atomic: bool = False,
+) -> BatchOutcome:
+    """Post the items that could be read, in one call of a service.
+
+    `post` takes their values and gives for each, in order, its row (with `replayed` or `outcome`), the error that refuses it, or None where
+    an atomic batch was refused for another item's sake. `aborted` is the code of the problem that such an item gets; its fact `index` is
+    that other item. Of an atomic batch in which one item can't be read nothing is posted.
+    """
+    readable = [item for item in items if not isinstance(item, Invalid)]
+    is_refused = is_atomic and len(readable) < len(items)
+    results = iter([None] * len(readable) if is_refused or not readable else post(readable))
+    outcomes = [item if isinstance(item, Invalid) else next(results) for item in items]
+    first = next((index for index, outcome in enumerate(outcomes) if isinstance(outcome, Exception)), None)
+    abortion = Problem(code=aborted, facts={"index": first})
+    parts = tuple(_item(index, outcome, abortion) for index, outcome in enumerate(outcomes))
+    return BatchOutcome(parts, reason=parts[first] if is_atomic and first is not None else None)
+
+
+def _item(index: int, outcome: Any, abortion: Problem) -> ItemOutcome:
+    if outcome is None:
+        return ItemOutcome(index, "refused", problem=abortion)
+    if isinstance(outcome, Exception):
+        problem = problem_of(outcome)
+        if problem is None:
+            raise outcome
+        return ItemOutcome(index, "refused", problem=problem)
+    return ItemOutcome(index, "replayed" if is_replayed(outcome) else "posted", row=getattr(outcome, "row", outcome))
+
+
+def is_replayed(outcome: Any) -> bool:
+    """True if the row is that of an earlier call with the same key."""
+    return bool(outcome.replayed) if hasattr(outcome, "replayed") else outcome.outcome == "replayed"

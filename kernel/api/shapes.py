@@ -1,0 +1,38 @@
+"""What the modules of this package know of a declared body or reply, without importing the classes that implement it."""
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from kernel.api.json import Source
+from kernel.api.problems import Invalid
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A declared field with its names: `name` in Python, `wire_name` in JSON, `key` in the rows of a reply."""
+
+    name: str
+    wire_name: str
+    key: str
+    field: Any
+    default: Any
+
+
+class DeclaredShape(Protocol):
+    """A Body or Reply class, as a field that holds one sees it: the body's `walk` and the reply's `plain` are its own."""
+
+    @property
+    def plan(self) -> tuple[Entry, ...]: ...
+
+
+class BodyShape(DeclaredShape, Protocol):
+    """A Body class, as the readers of its bytes see it."""
+
+    @property
+    def __name__(self) -> str: ...
+
+    def check(self, values: dict[str, Any]) -> dict[str, Any]: ...
+
+    def outcome(self, value: Any, source: Source) -> dict[str, Any] | Invalid: ...
+
+    def outcome_of(self, raw: bytes) -> dict[str, Any] | Invalid: ...

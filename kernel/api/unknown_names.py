@@ -1,0 +1,77 @@
+"""Names that a caller sends and the call doesn't have: a misspelt field or parameter must not be lost in silence."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from difflib import get_close_matches
+from itertools import islice
+from typing import Any
+from urllib.parse import quote
+
+from django.http import QueryDict
+
+from kernel.api.nested import Batch, ListOf, Nested
+from kernel.api.problems import FieldProblem, Path
+from kernel.api.shapes import Entry
+
+# So many names are reported; a body may hold hundreds of thousands.
+MAX_REPORTED = 20
+# No declared name is longer, so that a longer one resembles none.
+_LONGEST_NAME = 60
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The known name that a misspelt one resembles most; case, `_` and `-` aside (`invoice_ID` is near `invoiceId`)."""
+    if len(name) > _LONGEST_NAME:
+        return None
+    by_folded = {_folded(candidate): candidate for candidate in known}
+    matches = get_close_matches(_folded(name), by_folded, n=1, cutoff=0.6)
+    return by_folded[matches[0]] if matches else None
+
+
+def _folded(name: str) -> str:
+    return name.lower().replace("_", "").replace("-", "")
+
+
+def unknown_name(path: Path, *, known: Iterable[str], value: Any) -> FieldProblem:
+    """The problem of a name that the call doesn't have. Facts: nearest (or None) and hint, the same as the end of a sentence."""
+    match = nearest(str(path[-1]), known)
+    return FieldProblem(path, "unknown_name", {"nearest": match, "hint": f"; did you mean {match}?" if match else ""}, value)
+
+
+def parameter_problems(plan: Iterable[Entry], parameters: QueryDict) -> list[FieldProblem]:
+    """The problems of all query parameters that a call doesn't declare, and of those that are sent twice."""
+    known = [entry.wire_name for entry in plan]
+    problems = []
+    for name, values in islice(parameters.lists(), MAX_REPORTED + len(known)):
+        if name not in known:
+            problems.append(unknown_name((name,), known=known, value=values[-1]))
+        elif len(values) > 1:
+            problems.append(FieldProblem((name,), "repeated_name", {}, values[-1]))
+    return problems[:MAX_REPORTED]
+
+
+def unknown_fields(plan: Iterable[Entry], value: Mapping[str, Any]) -> Iterator[FieldProblem]:
+    """The problems of all members that a body doesn't declare, nested ones included. A Batch's items are read by themselves."""
+    fields = {entry.wire_name: entry.field for entry in plan}
+    for name, member in value.items():
+        if name not in fields:
+            yield unknown_name((name,), known=fields, value=member)
+        else:
+            for step, nested_plan, nested_value in _nested_objects(fields[name], member):
+                for problem in unknown_fields(nested_plan, nested_value):
+                    yield FieldProblem((name, *step, *problem.path), problem.code, problem.facts, problem.value)
+
+
+def _nested_objects(field: Any, value: Any) -> Iterator[tuple[Path, Iterable[Entry], Mapping[str, Any]]]:
+    if isinstance(field, Nested) and isinstance(value, dict):
+        yield (), field.shape.plan, value
+    elif isinstance(field, ListOf) and not isinstance(field, Batch) and isinstance(value, list) and isinstance(field.child, Nested):
+        for index, item in enumerate(value):
+            if isinstance(item, dict):
+                yield (index,), field.child.shape.plan, item
+
+
+def header_value(names: Iterable[str]) -> str:
+    """Names for the header `Ignored-Fields`, percent-encoded where they aren't plain; the first MAX_REPORTED, then `*` for the rest."""
+    names = list(names)
+    listed = [quote(name[:_LONGEST_NAME], safe=".[]", errors="replace") for name in names[:MAX_REPORTED]]
+    return ", ".join([*listed, "*"] if len(names) > MAX_REPORTED else listed)
