@@ -118,6 +118,9 @@ class LedgerSchema(AutoSchema):
             note = "Set to true where this is the reply of an earlier call."
             schema = {"type": "string", "enum": ["true"]}
             headers.append(_header("Idempotent-Replayed", schema, note, statuses=[said.status]))
+        if said.body and said.body.ignores_unknown:
+            note = "The fields of the body that this call doesn't have, and ignored: their paths, percent-encoded, `*` for more than 20."
+            headers.append(_header("Ignored-Fields", {"type": "string"}, note, statuses=[said.status]))
         headers.append(_header("WWW-Authenticate", {"type": "string"}, "How to authenticate.", statuses=[401]))
         headers.append(_header("Retry-After", {"type": "integer"}, "Seconds to wait before the next try.", statuses=[429, 503]))
         return headers
@@ -166,16 +169,15 @@ class LedgerSchema(AutoSchema):
         return self.dialect.page_schema(schema) if said.paged else schema
 
     def _refused_statuses(self, said: Operation) -> set[int]:
-        codes = {*self.dialect.always_refuses, "outcome_unknown", "not_authorized", *said.refuses}
+        # Every call refuses parameters that it doesn't declare.
+        codes = {"invalid", *self.dialect.always_refuses, "outcome_unknown", "not_authorized", *said.refuses}
         if said.body:
-            codes |= {"invalid", *BODY_CODES}
-        if said.query or said.idempotent or said.paged:
-            codes.add("invalid")
+            codes |= {*BODY_CODES}
         if self.view.action in self.view.requires_on_behalf_of:
             codes.add("missing_header")
         if "{" in self.path:
             codes.add("not_found")
-        places = ("header", "query") if said.query and not said.body else ("body",)
+        places = ("header", "query", "body") if said.body else ("header", "query")
         return {self.dialect.status(Problem(code=code, place=place)) for code in codes for place in places}
 
     def _error_schema(self, status: int) -> dict[str, Any]:
@@ -211,6 +213,8 @@ class DeclaredExtension(OpenApiSerializerExtension):
         schema: dict[str, Any] = {"type": "object", "properties": properties}
         if required:
             schema["required"] = required
+        if issubclass(kind, Body) and not kind.ignores_unknown:
+            schema["additionalProperties"] = False
         own = (kind.__dict__.get("__doc__") or "").strip()
         return schema | ({"description": own} if own else {})
 

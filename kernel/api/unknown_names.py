@@ -1,7 +1,7 @@
 """Names that a caller sends and the call doesn't have: a misspelt field or parameter must not be lost in silence."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from difflib import get_close_matches
+from difflib import SequenceMatcher
 from itertools import islice
 from typing import Any
 from urllib.parse import quote
@@ -16,19 +16,31 @@ from kernel.api.shapes import Entry
 MAX_REPORTED = 20
 # No declared name is longer, so that a longer one resembles none.
 _LONGEST_NAME = 60
+# Below this the resemblance is by chance.
+_LEAST_RESEMBLANCE = 0.65
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """The known name that a misspelt one resembles most; case, `_` and `-` aside (`invoice_ID` is near `invoiceId`)."""
-    if len(name) > _LONGEST_NAME:
+    if not name or len(name) > _LONGEST_NAME:
         return None
-    by_folded = {_folded(candidate): candidate for candidate in known}
-    matches = get_close_matches(_folded(name), by_folded, n=1, cutoff=0.6)
-    return by_folded[matches[0]] if matches else None
+    score, match = max(((_resemblance(name, candidate), candidate) for candidate in known), default=(0.0, None))
+    return match if score >= _LEAST_RESEMBLANCE else None
 
 
-def _folded(name: str) -> str:
-    return name.lower().replace("_", "").replace("-", "")
+def _resemblance(name: str, candidate: str) -> float:
+    """From 0 to about 1. In `filter[state]` the part in brackets counts most: what stands before it is the same in many names."""
+    (prefix, inner), (other_prefix, other_inner) = _parts(name), _parts(candidate)
+    score = SequenceMatcher(None, inner, other_inner).ratio() + (0.1 if inner[:1] == other_inner[:1] else 0)
+    if prefix and prefix == other_prefix:
+        return max(score, _LEAST_RESEMBLANCE + score / 10)
+    return score
+
+
+def _parts(name: str) -> tuple[str, str]:
+    folded = name.lower().replace("_", "").replace("-", "")
+    prefix, bracket, inner = folded.partition("[")
+    return (prefix, inner.rstrip("]")) if bracket else ("", folded)
 
 
 def unknown_name(path: Path, *, known: Iterable[str], value: Any) -> FieldProblem:

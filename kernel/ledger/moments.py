@@ -22,6 +22,6 @@ def is_in_range(value: date | datetime) -> bool:
 
 
 def check_moment(field: str, value: date | datetime | None) -> None:
-    """Raises InvalidValue (reason out_of_range, with `min` and `max` as days) for a day or moment outside the range; None passes."""
+    """Raises InvalidValue (reason moment_out_of_range, with `min` and `max` as days) for a day or moment outside the range; None passes."""
     if value is not None and not is_in_range(value):
-        raise InvalidValue(field=field, reason="out_of_range", value=value, min=FIRST_DAY, max=LAST_DAY)
+        raise InvalidValue(field=field, reason="moment_out_of_range", value=value, min=FIRST_DAY, max=LAST_DAY)

@@ -41,7 +41,7 @@ def test_a_moment_outside_the_range_is_an_invalid_value_that_names_the_range(val
         check_moment("at", value)
     assert refused.value.facts == {
         "field": "at",
-        "reason": "out_of_range",
+        "reason": "moment_out_of_range",
         "value": value,
         "min": date(1900, 1, 1),
         "max": date(2199, 12, 31),

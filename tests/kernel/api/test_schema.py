@@ -60,7 +60,7 @@ def test_an_operation_tells_its_statuses_headers_and_parameters(document):
     assert (create["summary"], create["description"], create["tags"]) == ("Record a sale", "What this call does.", ["Shop"])
     assert set(create["responses"]) == {"201", "400", "401", "402", "403", "409", "413", "500", "503"}
     assert create["responses"]["402"]["content"] == {"application/json": {"schema": {"$ref": "#/components/schemas/ShopError"}}}
-    assert set(create["responses"]["201"]["headers"]) == {"Shop-Version", "Idempotent-Replayed"}
+    assert set(create["responses"]["201"]["headers"]) == {"Shop-Version", "Idempotent-Replayed", "Ignored-Fields"}
     assert set(create["responses"]["401"]["headers"]) == {"Shop-Version", "WWW-Authenticate"}
     assert create["security"] == [{"bearer": []}, {"apiKey": []}, {"basic": []}]
     assert [(parameter["name"], parameter["in"]) for parameter in create["parameters"]] == [
