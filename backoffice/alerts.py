@@ -15,7 +15,7 @@ from backoffice.integrity_runs import failed_checks
 from billing.models import Transaction as BillingTransaction
 from kernel.backfills.choices import RunState
 from kernel.backfills.models import BackfillRun
-from kernel.corrections.selectors import waiting_requests
+from kernel.corrections.selectors import list_waiting_requests
 from kernel.tenants.models import Tenant
 from kernel.tenants.staff import Scope
 from metering.choices import Grain, Status
@@ -55,7 +55,7 @@ def _matter(title: str, rows: QuerySet[Any], *, advice: str, page: str, query: s
 
 
 def _corrections(request: HttpRequest, scope: Scope) -> Matter:
-    rows = scope.limit(waiting_requests()).exclude(asked_by=f"staff:{request.user.pk}")
+    rows = scope.limit(list_waiting_requests()).exclude(asked_by=f"staff:{request.user.pk}")
     advice = "Look at the preview, then approve or reject."
     return _matter("Corrections waiting for approval", rows, advice=advice, page="corrections_correctionrequest", query="box=to_approve")
 

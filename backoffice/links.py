@@ -5,7 +5,7 @@ from typing import Any
 from billing.models import Transaction as BillingTransaction
 from credits.models import CreditTransaction
 from kernel.ledger.admin.formatting import effect, money, row_link
-from kernel.ledger.admin.links import Section, register
+from kernel.ledger.admin.links import Panel, register_panel
 from kernel.tenants.admin import local_time
 from kernel.tenants.staff import Scope
 from metering.models import Agent
@@ -14,7 +14,7 @@ from metering.models import Transaction as MeteredTransaction
 MOST = 20
 
 
-def credit_for_reference(row: Any, user: Any, scope: Scope) -> Section | None:
+def credit_for_reference(row: Any, user: Any, scope: Scope) -> Panel | None:
     """Which grants paid for the invoice that a billing entry names."""
     if not user.has_perm("credits.view_credittransaction"):
         return None
@@ -23,19 +23,19 @@ def credit_for_reference(row: Any, user: Any, scope: Scope) -> Section | None:
         (row_link(each.grant), row_link(each, each.get_kind_display()), effect(_signed(each), each.grant.metric_id or each.grant.currency))
         for each in found
     ]
-    return Section("Credit for the same invoice", ("Grant", "Entry", "Change"), rows) if rows else None
+    return Panel("Credit for the same invoice", ("Grant", "Entry", "Change"), rows) if rows else None
 
 
-def billing_for_invoice(row: Any, user: Any, scope: Scope) -> Section | None:
+def billing_for_invoice(row: Any, user: Any, scope: Scope) -> Panel | None:
     """The billing entries of the invoice that a credit transaction paid for."""
     if not row.invoice_id or not user.has_perm("billing.view_transaction"):
         return None
     found = BillingTransaction.objects.filter(tenant_id=row.tenant_id, reference_id=row.invoice_id)[:MOST]
     rows = [(row_link(each), effect(each.effect, each.currency), local_time(each.occurred_at)) for each in found]
-    return Section("Billed under the same reference", ("Entry", "Change", "Occurred"), rows) if rows else None
+    return Panel("Billed under the same reference", ("Entry", "Change", "Occurred"), rows) if rows else None
 
 
-def metered_agent(row: Any, user: Any, scope: Scope) -> Section | None:
+def metered_agent(row: Any, user: Any, scope: Scope) -> Panel | None:
     """The agent of a billing entry in the metering book, with what it did last."""
     if not row.agent_id or not user.has_perm("metering.view_transaction"):
         return None
@@ -44,16 +44,16 @@ def metered_agent(row: Any, user: Any, scope: Scope) -> Section | None:
         return None
     found = MeteredTransaction.objects.filter(tenant_id=row.tenant_id, agent_id=agent.pk).select_related("service").order_by("-created_at")
     rows = [(row_link(agent), row_link(each, _called(each)), each.status, local_time(each.created_at)) for each in found[:5]]
-    return Section("Metered of the same agent, newest first", ("Agent", "Transaction", "Status", "Booked"), rows)
+    return Panel("Metered of the same agent, newest first", ("Agent", "Transaction", "Status", "Booked"), rows)
 
 
-def billed_agent(row: Any, user: Any, scope: Scope) -> Section | None:
+def billed_agent(row: Any, user: Any, scope: Scope) -> Panel | None:
     """What was billed for the agent of a metered transaction."""
     if row.agent_id is None or not user.has_perm("billing.view_transaction"):
         return None
     found = BillingTransaction.objects.filter(tenant_id=row.tenant_id, agent_id=row.agent.name).order_by("-created_at", "-id")[:5]
     rows = [(row_link(each), money(each.effect, each.currency), local_time(each.occurred_at)) for each in found]
-    return Section("Billed for the same agent, newest first", ("Entry", "Change", "Occurred"), rows) if rows else None
+    return Panel("Billed for the same agent, newest first", ("Entry", "Change", "Occurred"), rows) if rows else None
 
 
 def _called(row: MeteredTransaction) -> str:
@@ -64,8 +64,8 @@ def _signed(row: CreditTransaction) -> Any:
     return row.amount if row.type == "CREDIT" else -row.amount
 
 
-register("billing.transaction", credit_for_reference)
-register("billing.transaction", metered_agent)
-register("credits.credittransaction", billing_for_invoice)
-register("credits.consumption", billing_for_invoice)
-register("metering.transaction", billed_agent)
+register_panel("billing.transaction", credit_for_reference)
+register_panel("billing.transaction", metered_agent)
+register_panel("credits.credittransaction", billing_for_invoice)
+register_panel("credits.consumption", billing_for_invoice)
+register_panel("metering.transaction", billed_agent)

@@ -1,4 +1,4 @@
-"""The billing book for those who look into it: every row can be read, none can be changed here."""
+"""The read-only admin of the billing ledger."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,16 +14,29 @@ from django.utils import timezone
 from billing.choices import Flag
 from billing.models import DailyTotal, Policy, Transaction, TransactionType, Wallet
 from billing.selectors import statements
-from kernel.ledger.admin import LedgerAdmin, Section
+from kernel.corrections.admin.offers import CorrectionOffers
+from kernel.ledger.admin import LedgerAdmin, Panel
 from kernel.ledger.admin.formatting import actor_names, effect, id_link, label, money, row_link
+from kernel.ledger.admin.messages import register_messages
 from kernel.tenants.admin import local_time
 
-# Entries of the wallet on either side of one, and on the wallet's own page.
+# Entries of the wallet shown before and after the page's entry, and entries shown on the wallet's page.
 AROUND, NEWEST = 5, 50
+
+register_messages(
+    {
+        "already_reversed": "It was reversed before, by {reversed_by}.",
+        "amount_missing": "Enter the amount.",
+        "direction_in_use": "Transactions of this type exist, so its direction stays {direction}.",
+        "exceeds_original": "{requested} is more than the {remaining} that is left of it.",
+        "floor_above_balance": "The balance is {balance}, which is below the floor of {floor} already.",
+        "insufficient": "The balance of {balance} is too small for {requested}.",
+    }
+)
 
 
 class FlagFilter(admin.SimpleListFilter):
-    """What a person should look at; a partial index holds just these."""
+    """Transactions with a flag. A partial index holds only these."""
 
     title = "flag"
     parameter_name = "flag"
@@ -55,11 +68,11 @@ class ReversalFilter(admin.SimpleListFilter):
         return queryset
 
 
-def _entries(title: str, rows: Any, *, here: Transaction | None = None) -> Section:
-    """Lines of a wallet with the balance that each left, newest first."""
+def _entries(title: str, rows: Any, *, here: Transaction | None = None) -> Panel:
+    """Entries of a wallet, each with the balance after it."""
     headers = ("No.", "Entry", "Change", "Balance after", "Occurred", "By", "Note")
-    found = list(rows)
-    names = actor_names(row.actor for row in found)
+    entries = list(rows)
+    names = actor_names(row.actor for row in entries)
     lines = [
         (
             row.entry_number,
@@ -70,9 +83,9 @@ def _entries(title: str, rows: Any, *, here: Transaction | None = None) -> Secti
             names[row.actor],
             _note(row),
         )
-        for row in found
+        for row in entries
     ]
-    return Section(title, headers, lines)
+    return Panel(title, headers, lines)
 
 
 def _note(row: Transaction) -> Any:
@@ -83,23 +96,23 @@ def _note(row: Transaction) -> Any:
     return "reversed in part" if row.reversed_amount else ""
 
 
-def _reversals(row: Transaction) -> list[Section]:
-    """What took this entry back, or what it took back."""
+def _reversals(row: Transaction) -> list[Panel]:
+    """The entry that this one reverses, or those that reverse this one."""
     if row.reverses_id is not None:
-        return [_entries("Takes back", Transaction.objects.filter(tenant_id=row.tenant_id, id=row.reverses_id))]
+        return [_entries("Reverses", Transaction.objects.filter(tenant_id=row.tenant_id, id=row.reverses_id))]
     if not row.reversed_amount:
         return []
-    return [_entries("Taken back by", Transaction.objects.filter(tenant_id=row.tenant_id, reverses_id=row.id).order_by("-entry_number"))]
+    return [_entries("Reversed by", Transaction.objects.filter(tenant_id=row.tenant_id, reverses_id=row.id).order_by("-entry_number"))]
 
 
-def _twin(row: Transaction) -> list[Section]:
+def _duplicate(row: Transaction) -> list[Panel]:
     if row.near_duplicate_of_id is None:
         return []
-    return [_entries("Looks like", Transaction.objects.filter(tenant_id=row.tenant_id, id=row.near_duplicate_of_id))]
+    return [_entries("Possible duplicate of", Transaction.objects.filter(tenant_id=row.tenant_id, id=row.near_duplicate_of_id))]
 
 
 def _month(text: str) -> datetime | None:
-    """The first moment of a month written as 2026-11; of this one for no text; None for what is no month."""
+    """The start of a month written as 2026-11, in UTC; of the current month if the text is empty; None if it is no month."""
     try:
         return datetime.strptime(text or f"{timezone.now():%Y-%m}", "%Y-%m").replace(tzinfo=UTC)
     except ValueError:
@@ -107,7 +120,8 @@ def _month(text: str) -> datetime | None:
 
 
 @admin.register(Transaction)
-class TransactionAdmin(LedgerAdmin):
+class TransactionAdmin(CorrectionOffers):
+    json_fields = ("metadata",)
     list_display = (
         "created_at",
         "tenant",
@@ -125,36 +139,36 @@ class TransactionAdmin(LedgerAdmin):
     search_fields = ("id", "reference_id", "agent_id")
     icon = "receipt_long"
 
-    def story(self, request: HttpRequest, row: Transaction) -> list[Section]:
-        near = Transaction.objects.filter(tenant_id=row.tenant_id, wallet_id=row.wallet_id)
-        around = near.filter(entry_number__gte=row.entry_number - AROUND, entry_number__lte=row.entry_number + AROUND)
+    def panels(self, request: HttpRequest, row: Transaction) -> list[Panel]:
+        wallet = Transaction.objects.filter(tenant_id=row.tenant_id, wallet_id=row.wallet_id)
+        around = wallet.filter(entry_number__gte=row.entry_number - AROUND, entry_number__lte=row.entry_number + AROUND)
         return [
             *_reversals(row),
-            *_twin(row),
+            *_duplicate(row),
             _entries("The wallet around this entry", around.order_by("-entry_number"), here=row),
         ]
 
 
 @admin.register(Wallet)
-class WalletAdmin(LedgerAdmin):
+class WalletAdmin(CorrectionOffers):
     list_display = ("tenant", "currency", "balance", "floor", "last_entry_number", "last_entry_at", "created_at")
     list_select_related = ("tenant",)
     icon = "account_balance_wallet"
 
-    def story(self, request: HttpRequest, row: Wallet) -> list[Section]:
+    def panels(self, request: HttpRequest, row: Wallet) -> list[Panel]:
         entries = Transaction.objects.filter(tenant_id=row.tenant_id, wallet_id=row.id).order_by("-entry_number")
         return [_entries(f"The newest {NEWEST} entries", entries[:NEWEST])]
 
-    def doors(self, request: HttpRequest, row: Wallet) -> list[dict[str, str]]:
-        address = reverse("admin:billing_wallet_statement", args=(row.pk,))
-        return [*super().doors(request, row), {"title": "Statement of this month", "icon": "print", "address": address}]
+    def action_links(self, request: HttpRequest, row: Wallet) -> list[dict[str, str]]:
+        url = reverse("admin:billing_wallet_statement", args=(row.pk,))
+        return [*super().action_links(request, row), {"title": "Statement of this month", "icon": "print", "url": url}]
 
     def get_urls(self) -> list[URLPattern]:
         page = self.admin_site.admin_view(self.statement)
         return [path("<uuid:wallet_id>/statement/", page, name="billing_wallet_statement"), *super().get_urls()]
 
     def statement(self, request: HttpRequest, wallet_id: UUID) -> HttpResponseBase:
-        """A month of the wallet, to be printed: `month` as 2026-11, in UTC; this one if none is named."""
+        """A printable statement of the wallet for one month. `month` as 2026-11, in UTC; the current month by default."""
         wallet = self.get_queryset(request).filter(pk=wallet_id).first()
         if not self.has_view_permission(request, wallet):
             raise PermissionDenied
@@ -162,8 +176,8 @@ class WalletAdmin(LedgerAdmin):
         if wallet is None or since is None:
             raise Http404
         until = (since + timedelta(days=32)).replace(day=1)
-        found = statements.statement(tenant_id=wallet.tenant_id, currency=wallet.currency, since=since, until=until)
-        return StreamingHttpResponse(statements.html_text(found), content_type="text/html; charset=utf-8")
+        statement = statements.statement(tenant_id=wallet.tenant_id, currency=wallet.currency, since=since, until=until)
+        return StreamingHttpResponse(statements.html_text(statement), content_type="text/html; charset=utf-8")
 
 
 @admin.register(TransactionType)

@@ -1,23 +1,23 @@
-"""How a line of a wallet is put right: by services of this ledger, told as entries of an account."""
+"""Billing's kinds of correction: reverse a transaction in full or in part, and adjust a wallet's balance."""
 
 from decimal import Decimal
 from typing import Any
 
 from billing import selectors, services
 from billing.choices import ReversalReason
-from kernel.corrections.kinds import Case, Kind, Posted, Question, register
+from kernel.corrections.kinds import CorrectionInput, FormField, Kind, PostedEntry, register
 
-AMOUNT = Question("amount", "Amount to take back", form="amount", help="In the transaction's currency; less than what is left of it.")
-CHANGE = Question("amount", "Change of the balance", form="amount", help="Signed: 12.50 adds to the wallet, -12.50 takes from it.")
-
-
-def _reason_code(case: Case) -> str:
-    return case.reason_code if case.reason_code in ReversalReason.values else str(ReversalReason.OTHER)
+AMOUNT = FormField("amount", "Amount to reverse", type="amount", help="In the transaction's currency; less than what is left of it.")
+CHANGE = FormField("amount", "Change of the balance", type="amount", help="Signed: 12.50 adds to the wallet, -12.50 takes from it.")
 
 
-def _posted(row: Any, what: str) -> list[Posted]:
+def _reason_code(correction: CorrectionInput) -> str:
+    return correction.reason_code if correction.reason_code in ReversalReason.values else str(ReversalReason.OTHER)
+
+
+def _posted(row: Any, what: str) -> list[PostedEntry]:
     return [
-        Posted(
+        PostedEntry(
             account_label="billing.wallet",
             account_id=row.wallet_id,
             account_name=f"{row.currency} wallet",
@@ -33,53 +33,52 @@ def _posted(row: Any, what: str) -> list[Posted]:
     ]
 
 
-def _who(case: Case) -> dict[str, Any]:
-    return {"tenant_id": case.tenant_id, "actor": case.actor, "request_id": case.request_id}
-
-
-def reverse(case: Case) -> list[Posted]:
-    """Take back all that is left of a transaction."""
+def reverse(correction: CorrectionInput) -> list[PostedEntry]:
+    """Reverse what is left of a transaction."""
     row = services.reverse_transaction(
-        **_who(case), transaction_id=case.target_id, reason_code=_reason_code(case), reason=case.reason[:500]
+        **correction.audit_context,
+        transaction_id=correction.target_id,
+        reason_code=_reason_code(correction),
+        reason=correction.reason[:500],
     )
-    return _posted(row, f"Reverses {row.type} of entry {_entry_number(case)}")
+    return _posted(row, f"Reverses {row.type} of entry {_entry_number(correction)}")
 
 
-def reverse_part(case: Case) -> list[Posted]:
-    """Take back a part of a transaction."""
+def reverse_part(correction: CorrectionInput) -> list[PostedEntry]:
+    """Reverse a part of a transaction."""
     row = services.reverse_transaction(
-        **_who(case),
-        transaction_id=case.target_id,
-        reason_code=_reason_code(case),
-        reason=case.reason[:500],
-        amount=Decimal(case.facts["amount"]),
-        reference_id=case.key,
+        **correction.audit_context,
+        transaction_id=correction.target_id,
+        reason_code=_reason_code(correction),
+        reason=correction.reason[:500],
+        amount=Decimal(correction.facts["amount"]),
+        reference_id=correction.key,
     )
-    return _posted(row, f"Reverses a part of {row.type} of entry {_entry_number(case)}")
+    return _posted(row, f"Reverses a part of {row.type} of entry {_entry_number(correction)}")
 
 
-def _entry_number(case: Case) -> int:
-    number: int = selectors.get_transaction(tenant_id=case.tenant_id, transaction_id=case.target_id)["entry_number"]
+def _entry_number(correction: CorrectionInput) -> int:
+    number: int = selectors.get_transaction(tenant_id=correction.tenant_id, transaction_id=correction.target_id)["entry_number"]
     return number
 
 
-def adjust_beside(case: Case) -> list[Posted]:
-    """Change the balance of the wallet that a transaction stands in."""
-    currency = selectors.get_transaction(tenant_id=case.tenant_id, transaction_id=case.target_id)["currency"]
-    return _adjust(case, currency)
+def adjust_beside(correction: CorrectionInput) -> list[PostedEntry]:
+    """Change the balance of the transaction's wallet."""
+    currency = selectors.get_transaction(tenant_id=correction.tenant_id, transaction_id=correction.target_id)["currency"]
+    return _adjust(correction, currency)
 
 
-def adjust_wallet(case: Case) -> list[Posted]:
-    return _adjust(case, selectors.list_wallets(tenant_id=case.tenant_id).get(id=case.target_id)["currency"])
+def adjust_wallet(correction: CorrectionInput) -> list[PostedEntry]:
+    return _adjust(correction, selectors.list_wallets(tenant_id=correction.tenant_id).get(id=correction.target_id)["currency"])
 
 
-def _adjust(case: Case, currency: str) -> list[Posted]:
+def _adjust(correction: CorrectionInput, currency: str) -> list[PostedEntry]:
     row = services.record_transaction(
-        **_who(case),
-        amount=Decimal(case.facts["amount"]),
+        **correction.audit_context,
+        amount=Decimal(correction.facts["amount"]),
         type="adjustment",
-        reference_id=case.key,
-        description=case.reason,
+        reference_id=correction.key,
+        description=correction.reason,
         currency=currency,
     )
     return _posted(row, "Adjustment")
@@ -94,9 +93,9 @@ register(
         code="billing.reverse",
         label="billing.transaction",
         title="Reverse",
-        does="Takes back all that is left of each transaction, by an entry of the same type with the opposite effect.",
+        description="Reverses what is left of each transaction, by an entry of the same type with the opposite effect.",
         post=reverse,
-        fits=_is_whole,
+        applies_to=_is_whole,
     )
 )
 register(
@@ -104,10 +103,10 @@ register(
         code="billing.reverse_part",
         label="billing.transaction",
         title="Reverse a part",
-        does="Takes back a part of the transaction; the rest stands.",
+        description="Reverses a part of the transaction; the rest stays.",
         post=reverse_part,
-        questions=(AMOUNT,),
-        fits=_is_whole,
+        fields=(AMOUNT,),
+        applies_to=_is_whole,
         takes_many=False,
         icon="content_cut",
     )
@@ -117,9 +116,9 @@ register(
         code="billing.adjust_beside",
         label="billing.transaction",
         title="Adjust the wallet",
-        does="Changes the wallet's balance by an entry of its own; the transaction stands.",
+        description="Changes the wallet's balance by an entry of its own; the transaction stays.",
         post=adjust_beside,
-        questions=(CHANGE,),
+        fields=(CHANGE,),
         takes_many=False,
         icon="balance",
     )
@@ -129,9 +128,9 @@ register(
         code="billing.adjust",
         label="billing.wallet",
         title="Adjust",
-        does="Changes the wallet's balance by an entry of its own.",
+        description="Changes the wallet's balance by an entry of its own.",
         post=adjust_wallet,
-        questions=(CHANGE,),
+        fields=(CHANGE,),
         takes_many=False,
         icon="balance",
     )

@@ -1,4 +1,4 @@
-"""The credits ledger in the back office: to look at, not to write."""
+"""The read-only admin of the credits ledger."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,22 +9,37 @@ from django.http import HttpRequest
 
 from credits.choices import UnitType
 from credits.models import Consumption, CreditTransaction, Grant, Hold, HoldEntry, HoldLine, RecurringGrant
-from kernel.ledger.admin import LedgerAdmin, Section
+from kernel.corrections.admin.offers import CorrectionOffers
+from kernel.ledger.admin import LedgerAdmin, Panel
 from kernel.ledger.admin.formatting import actor_names, effect, id_link, json_block, money, row_link
+from kernel.ledger.admin.messages import register_messages
 from kernel.ledger.money import MoneyField
 from kernel.tenants.admin import local_time
 
-# Entries of a grant that its page shows; the list has them all.
+# Entries shown on a grant's page; the list has all of them.
 NEWEST = 50
+
+register_messages(
+    {
+        "grant_expired": "The grant expired on {expiry_date}.",
+        "grant_held": "A hold reserves {held} of the grant. Release it first.",
+        "grant_not_found": "There is no such grant in this tenant's book.",
+        "grant_not_yet_effective": "The grant can't be used before {effective_date}.",
+        "grant_voided": "The grant was voided before.",
+        "insufficient_credit": "Only {available} of the grant is available, and {requested} would be taken.",
+        "more_than_taken": "Invoice {invoice_id} took only {taken} from this grant.",
+        "not_reversible": "An entry of this kind can't be reversed; it has an operation of its own.",
+    }
+)
 
 
 def unit_of(grant: Grant) -> str:
-    """What a grant counts: its currency, or its metric."""
+    """The unit of a grant's amounts: its currency or its metric."""
     return grant.metric_id if grant.unit_type == UnitType.METRIC else grant.currency
 
 
 def reasons(chosen_by: dict[str, Any] | None) -> Any:
-    """Why a burn-down chose a grant, in words."""
+    """A sentence about why the burn-down chose a grant, from the values that it recorded."""
     if not chosen_by:
         return "named by the caller"
     values = {"unit_type": "", **chosen_by}
@@ -33,10 +48,10 @@ def reasons(chosen_by: dict[str, Any] | None) -> Any:
     return f"{order}, {values.get('category')}, in force from {values.get('effective_date')}; {values.get('available')} were available"
 
 
-def lines_of(title: str, rows: Any, *, note: str = "") -> Section:
-    """Transactions with the balance that each left on its grant, and why that grant was charged."""
-    found = list(rows.select_related("grant"))
-    names = actor_names(row.actor for row in found)
+def lines_of(title: str, rows: Any, *, note: str = "") -> Panel:
+    """Transactions, each with the balance of its grant after it and the reason why that grant was chosen."""
+    entries = list(rows.select_related("grant"))
+    names = actor_names(row.actor for row in entries)
     headers = ("No.", "Grant", "Entry", "Change", "Balance after", "Invoice", "Why this grant", "Occurred", "By")
     lines = [
         (
@@ -50,9 +65,9 @@ def lines_of(title: str, rows: Any, *, note: str = "") -> Section:
             local_time(row.occurred_at),
             names[row.actor],
         )
-        for row in found
+        for row in entries
     ]
-    return Section(title, headers, lines, note=note)
+    return Panel(title, headers, lines, note=note)
 
 
 def _why(row: CreditTransaction) -> Any:
@@ -62,62 +77,62 @@ def _why(row: CreditTransaction) -> Any:
 
 
 class UnitAdmin(LedgerAdmin):
-    """Amounts in the unit of the row's grant."""
+    """Base class of tables whose amounts are in the unit of their grant."""
 
     def currency_of(self, row: Any) -> str:
         grant = row if isinstance(row, Grant) else row.grant
         return unit_of(grant)
 
-    def shown_as(self, field: models.Field) -> Callable[[Any], Any] | None:
+    def formatter_for(self, field: models.Field) -> Callable[[Any], Any] | None:
         if isinstance(field, MoneyField) and field.name in {"cost_of_credit", "cost_basis"}:
-            # What was paid for the units, which is money whatever they are.
+            # What the customer paid for the units: always money, also for a grant of a metric.
             return lambda row: money(getattr(row, field.attname), (row if isinstance(row, Grant) else row.grant).currency)
         if field.name == "chosen_by":
             return lambda row: json_block(row.chosen_by, "burn-down values")
-        return super().shown_as(field)
+        return super().formatter_for(field)
 
 
 @admin.register(Grant)
-class GrantAdmin(UnitAdmin):
+class GrantAdmin(CorrectionOffers, UnitAdmin):
     list_display = ("id", "customer_id", "name", "unit_type", "metric_id", "balance", "held", "original_amount", "expiry_date", "status")
     list_filter = ("status", "unit_type", "category")
     search_fields = ("id", "customer_id")
     list_select_related = ("tenant",)
     icon = "redeem"
 
-    def story(self, request: HttpRequest, row: Grant) -> list[Section]:
+    def panels(self, request: HttpRequest, row: Grant) -> list[Panel]:
         entries = CreditTransaction.objects.filter(tenant_id=row.tenant_id, grant_id=row.id).order_by("-entry_number")
         reserved = HoldLine.objects.filter(tenant_id=row.tenant_id, grant_id=row.id, remaining__gt=0).select_related("hold")[:NEWEST]
         holds = [(row_link(line.hold), money(line.remaining, unit_of(row)), local_time(line.expires_at)) for line in reserved]
         return [
             lines_of(f"The newest {NEWEST} entries", entries[:NEWEST]),
-            *([Section("Reserved by holds", ("Hold", "Reserved", "Until"), holds)] if holds else []),
+            *([Panel("Reserved by holds", ("Hold", "Reserved", "Until"), holds)] if holds else []),
         ]
 
 
 @admin.register(CreditTransaction)
-class CreditTransactionAdmin(UnitAdmin):
+class CreditTransactionAdmin(CorrectionOffers, UnitAdmin):
     list_display = ("id", "customer_id", "grant", "type", "kind", "amount", "balance_after", "entry_number", "created_at", "actor")
     list_filter = ("type", "kind")
     search_fields = ("id", "grant__id", "customer_id", "invoice_id", "billing_run_id")
     list_select_related = ("grant",)
     icon = "swap_vert"
 
-    def story(self, request: HttpRequest, row: CreditTransaction) -> list[Section]:
+    def panels(self, request: HttpRequest, row: CreditTransaction) -> list[Panel]:
         own = CreditTransaction.objects.filter(tenant_id=row.tenant_id)
-        sections = []
+        panels = []
         if row.type == "DEBIT":
-            sections.append(Section("Why this grant was charged", (), (), note=f"{reasons(row.chosen_by)}."))
+            panels.append(Panel("Why this grant was charged", (), (), note=f"{reasons(row.chosen_by)}."))
         if row.reverses_id is not None:
-            sections.append(lines_of("Takes back", own.filter(id=row.reverses_id)))
+            panels.append(lines_of("Reverses", own.filter(id=row.reverses_id)))
         reversals = own.filter(reverses_id=row.id)
         if reversals.exists():
-            sections.append(lines_of("Taken back by", reversals))
+            panels.append(lines_of("Reversed by", reversals))
         if row.invoice_id:
             paid = own.filter(invoice_id=row.invoice_id, customer_id=row.customer_id).order_by("-id")[:NEWEST]
-            sections.append(lines_of(f"Which grants paid for {row.invoice_id}", paid))
-        near = own.filter(grant_id=row.grant_id, entry_number__gte=row.entry_number - 5, entry_number__lte=row.entry_number + 5)
-        return [*sections, lines_of("The grant around this entry", near.order_by("-entry_number"))]
+            panels.append(lines_of(f"Which grants paid for {row.invoice_id}", paid))
+        around = own.filter(grant_id=row.grant_id, entry_number__gte=row.entry_number - 5, entry_number__lte=row.entry_number + 5)
+        return [*panels, lines_of("The grant around this entry", around.order_by("-entry_number"))]
 
 
 @admin.register(Consumption)
@@ -127,9 +142,9 @@ class ConsumptionAdmin(LedgerAdmin):
     search_fields = ("id", "customer_id")
     icon = "trending_down"
 
-    def story(self, request: HttpRequest, row: Consumption) -> list[Section]:
-        drawn = CreditTransaction.objects.filter(tenant_id=row.tenant_id, consumption_id=row.id).order_by("id")
-        return [lines_of("Drawn from", drawn, note="In burn-down order.")]
+    def panels(self, request: HttpRequest, row: Consumption) -> list[Panel]:
+        debits = CreditTransaction.objects.filter(tenant_id=row.tenant_id, consumption_id=row.id).order_by("id")
+        return [lines_of("Grants charged", debits, note="In burn-down order.")]
 
 
 @admin.register(Hold)

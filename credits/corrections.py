@@ -1,4 +1,4 @@
-"""How credit is put right: transactions reversed, grants adjusted or voided, a debit moved from one grant to another."""
+"""Credits' kinds of correction: reverse a transaction, move a debit to another grant, adjust or void a grant."""
 
 from decimal import Decimal
 from typing import Any
@@ -6,69 +6,71 @@ from uuid import UUID
 
 from credits import selectors, services
 from credits.choices import REVERSIBLE, GrantStatus, TransactionType, UnitType
-from kernel.corrections.kinds import Case, Kind, Posted, Question, register
+from kernel.corrections.kinds import CorrectionInput, FormField, Kind, PostedEntry, register
 
-CHANGE = Question(
-    "amount", "Change of the grant", form="amount", help="Signed, in the grant's own units: 12.5 adds to it, -12.5 takes from it."
+CHANGE = FormField(
+    "amount", "Change of the grant", type="amount", help="Signed, in the grant's own units: 12.5 adds to it, -12.5 takes from it."
 )
-OTHER_GRANT = Question("grant_id", "Grant to take it from instead", form="id", help="The id from that grant's page.")
-EXPLAINED = 1000
+OTHER_GRANT = FormField("grant_id", "Grant to take it from instead", type="id", help="The id from that grant's page.")
+MAX_REASON = 1000
 
 
-def reverse(case: Case) -> list[Posted]:
-    """Take a transaction back."""
+def reverse(correction: CorrectionInput) -> list[PostedEntry]:
+    """Reverse a transaction."""
     row = services.reverse_transaction(
-        **_who(case), transaction_id=case.target_id, reason=case.reason[:EXPLAINED], idempotency_key=case.key
+        **correction.audit_context,
+        transaction_id=correction.target_id,
+        reason=correction.reason[:MAX_REASON],
+        idempotency_key=correction.key,
     )
-    return [_posted(case, row, "Reverses the transaction")]
+    return [_posted(correction, row, "Reverses the transaction")]
 
 
-def move(case: Case) -> list[Posted]:
-    """Give a debit back to its grant, and take it from another one with the same invoice."""
-    original = selectors.get_transaction(tenant_id=case.tenant_id, transaction_id=case.target_id)
+def move(correction: CorrectionInput) -> list[PostedEntry]:
+    """Reverse a debit and post it on another grant, for the same invoice."""
+    original = selectors.get_transaction(tenant_id=correction.tenant_id, transaction_id=correction.target_id)
     facts = {name: original[name] for name in ("amount", "invoice_id", "billing_run_id")}
-    given_back = services.reverse_transaction(
-        **_who(case), transaction_id=case.target_id, reason=case.reason[:EXPLAINED], idempotency_key=case.key
+    reversal = services.reverse_transaction(
+        **correction.audit_context,
+        transaction_id=correction.target_id,
+        reason=correction.reason[:MAX_REASON],
+        idempotency_key=correction.key,
     )
-    taken = services.post_transaction(
-        **_who(case),
+    debit = services.post_transaction(
+        **correction.audit_context,
         **facts,
-        grant_id=UUID(case.facts["grant_id"]),
+        grant_id=UUID(correction.facts["grant_id"]),
         type=TransactionType.DEBIT,
-        reason=case.reason[:EXPLAINED],
-        idempotency_key=f"{case.key}:moved",
+        reason=correction.reason[:MAX_REASON],
+        idempotency_key=f"{correction.key}:moved",
     )
-    return [_posted(case, given_back, "Gives the debit back"), _posted(case, taken, "Takes it from this grant instead")]
+    return [_posted(correction, reversal, "Reverses the debit"), _posted(correction, debit, "Debits this grant instead")]
 
 
-def adjust(case: Case) -> list[Posted]:
-    """Change a grant's balance by a transaction of its own."""
-    amount = Decimal(case.facts["amount"])
+def adjust(correction: CorrectionInput) -> list[PostedEntry]:
+    """Change a grant's balance by a new transaction."""
+    amount = Decimal(correction.facts["amount"])
     row = services.post_transaction(
-        **_who(case),
-        grant_id=case.target_id,
+        **correction.audit_context,
+        grant_id=correction.target_id,
         type=TransactionType.CREDIT if amount > 0 else TransactionType.DEBIT,
         amount=abs(amount),
-        reason=case.reason[:EXPLAINED],
-        idempotency_key=case.key,
+        reason=correction.reason[:MAX_REASON],
+        idempotency_key=correction.key,
     )
-    return [_posted(case, row, "Adjustment")]
+    return [_posted(correction, row, "Adjustment")]
 
 
-def void(case: Case) -> list[Posted]:
-    """Close a grant for good, debiting what is left of it."""
-    row = services.void_grant(**_who(case), grant_id=case.target_id, reason=case.reason[:EXPLAINED])
-    return [_posted(case, row, "Voids the grant")] if row.outcome == "posted" else []
+def void(correction: CorrectionInput) -> list[PostedEntry]:
+    """Close a grant for good and debit its remaining balance."""
+    row = services.void_grant(**correction.audit_context, grant_id=correction.target_id, reason=correction.reason[:MAX_REASON])
+    return [_posted(correction, row, "Voids the grant")] if row.outcome == "posted" else []
 
 
-def _who(case: Case) -> dict[str, Any]:
-    return {"tenant_id": case.tenant_id, "actor": case.actor, "request_id": case.request_id}
-
-
-def _posted(case: Case, row: Any, what: str) -> Posted:
-    grant = selectors.get_grant(tenant_id=case.tenant_id, grant_id=row.grant_id, deleted=True)
+def _posted(correction: CorrectionInput, row: Any, what: str) -> PostedEntry:
+    grant = selectors.get_grant(tenant_id=correction.tenant_id, grant_id=row.grant_id, deleted=True)
     effect = row.amount if row.type == TransactionType.CREDIT else -row.amount
-    return Posted(
+    return PostedEntry(
         account_label="credits.grant",
         account_id=row.grant_id,
         account_name=f"{grant['name']} of {grant['customer_id']}",
@@ -100,9 +102,9 @@ register(
         code="credits.reverse",
         label="credits.credittransaction",
         title="Reverse",
-        does="Takes each transaction back, by one with the opposite effect on the same grant.",
+        description="Reverses each transaction, by one with the opposite effect on the same grant.",
         post=reverse,
-        fits=_is_reversible,
+        applies_to=_is_reversible,
     )
 )
 register(
@@ -110,10 +112,10 @@ register(
         code="credits.move",
         label="credits.credittransaction",
         title="Move to another grant",
-        does="Gives the debit back to its grant and takes it from another one, for the same invoice.",
+        description="Reverses the debit and posts it on another grant, for the same invoice.",
         post=move,
-        questions=(OTHER_GRANT,),
-        fits=_is_debit,
+        fields=(OTHER_GRANT,),
+        applies_to=_is_debit,
         takes_many=False,
         icon="move_down",
     )
@@ -123,10 +125,10 @@ register(
         code="credits.adjust",
         label="credits.grant",
         title="Adjust",
-        does="Changes the grant's balance by a transaction of its own.",
+        description="Changes the grant's balance by a transaction of its own.",
         post=adjust,
-        questions=(CHANGE,),
-        fits=_is_open,
+        fields=(CHANGE,),
+        applies_to=_is_open,
         takes_many=False,
         icon="balance",
     )
@@ -136,9 +138,9 @@ register(
         code="credits.void",
         label="credits.grant",
         title="Void",
-        does="Closes each grant for good, debiting what is left of it. That can't be undone; a new grant can be made.",
+        description="Closes each grant for good, debiting what is left of it. That can't be undone; a new grant can be made.",
         post=void,
-        fits=_is_open,
+        applies_to=_is_open,
         icon="block",
     )
 )

@@ -1,4 +1,4 @@
-"""The metering book in the back office: read-only, each list with what one looks for."""
+"""The read-only admin of the metering ledger."""
 
 from typing import Any
 
@@ -6,46 +6,57 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from kernel.ledger.admin import LedgerAdmin, Section
+from kernel.corrections.admin.offers import CorrectionOffers
+from kernel.ledger.admin import LedgerAdmin, Panel
 from kernel.ledger.admin.formatting import actor_names, id_link, json_block, label, money, row_link
+from kernel.ledger.admin.messages import register_messages
 from kernel.tenants.admin import local_time
 from metering.models import Agent, Cost, Fact, Policy, Price, Rollup, Service, StatusChange, Trace, Transaction, UnitPrice
 
-# Rows of one kind that a page shows.
-MOST = 50
+# Rows shown in one panel.
+MAX_ROWS = 50
+
+register_messages(
+    {
+        "already_superseded": "A newer cost supersedes it already.",
+        "not_open": "Its transaction is {status}: nothing can be added to it.",
+        "price_exists": "A price for the same names begins at the same moment.",
+        "wrong_status": "A transaction that is {status} can't be {wanted}.",
+    }
+)
 
 
-def cost_timeline(transaction: Transaction) -> Section:
-    """Every cost of a transaction from the first estimate to what it really was."""
-    rows = list(Cost.objects.filter(tenant_id=transaction.tenant_id, transaction_id=transaction.pk).order_by("created_at", "id")[:MOST])
+def cost_timeline(transaction: Transaction) -> Panel:
+    """Every cost of a transaction, from the first estimate to the actual cost."""
+    rows = list(Cost.objects.filter(tenant_id=transaction.tenant_id, transaction_id=transaction.pk).order_by("created_at", "id")[:MAX_ROWS])
     names = actor_names(row.actor for row in rows)
     lines = [
         (
             local_time(row.created_at),
             row_link(row, "Estimate" if row.is_estimate else "Actual"),
             money(row.fiat_amount, row.fiat_asset_symbol),
-            label("counts", "good") if row.is_active else label("superseded"),
-            id_link("metering.cost", row.supersedes_id, "the one before") if row.supersedes_id else "-",
+            label("active", "good") if row.is_active else label("superseded"),
+            id_link("metering.cost", row.supersedes_id, "the previous cost") if row.supersedes_id else "-",
             names[row.actor],
             json_block(row.cost_details, "details"),
         )
         for row in rows
     ]
-    headers = ("Booked", "Known as", "Cost", "Stands", "Supersedes", "By", "Details")
-    return Section("What it cost, from estimate to actual", headers, lines, empty="No cost is known yet.")
+    headers = ("Booked", "Kind", "Cost", "Status", "Supersedes", "By", "Details")
+    return Panel("Costs, from estimate to actual", headers, lines, empty="No cost is recorded yet.")
 
 
-def status_history(transaction: Transaction) -> Section:
+def status_history(transaction: Transaction) -> Panel:
     rows = list(
-        StatusChange.objects.filter(tenant_id=transaction.tenant_id, transaction_id=transaction.pk).order_by("created_at", "id")[:MOST]
+        StatusChange.objects.filter(tenant_id=transaction.tenant_id, transaction_id=transaction.pk).order_by("created_at", "id")[:MAX_ROWS]
     )
     names = actor_names(row.actor for row in rows)
     lines = [(local_time(row.created_at), row.from_status or "new", row.to_status, row.reason or "-", names[row.actor]) for row in rows]
-    return Section("Its life", ("When", "From", "To", "Reason", "By"), lines)
+    return Panel("Status changes", ("When", "From", "To", "Reason", "By"), lines)
 
 
-def reported_facts(transaction: Transaction) -> Section:
-    rows = Fact.objects.filter(tenant_id=transaction.tenant_id, transaction_id=transaction.pk).order_by("created_at", "id")[:MOST]
+def reported_facts(transaction: Transaction) -> Panel:
+    rows = Fact.objects.filter(tenant_id=transaction.tenant_id, transaction_id=transaction.pk).order_by("created_at", "id")[:MAX_ROWS]
     lines = [
         (
             local_time(row.created_at),
@@ -57,29 +68,31 @@ def reported_facts(transaction: Transaction) -> Section:
         )
         for row in rows
     ]
-    return Section("What was reported", ("Booked", "Phase", "Source", "Pricing", "Wanting", "Facts"), lines, empty="Nothing was reported.")
+    return Panel("Reported facts", ("Booked", "Phase", "Source", "Pricing", "Missing", "Facts"), lines, empty="Nothing was reported.")
 
 
-def of_the_same_trace(transaction: Transaction) -> list[Section]:
+def same_trace(transaction: Transaction) -> list[Panel]:
     rows = Transaction.objects.filter(tenant_id=transaction.tenant_id, trace_id=transaction.trace_id).exclude(pk=transaction.pk)
-    lines = [(row_link(row), row.action_name, row.status, local_time(row.created_at)) for row in rows.order_by("created_at", "id")[:MOST]]
-    return [Section("In the same trace", ("Transaction", "Action", "Status", "Booked"), lines)] if lines else []
+    lines = [
+        (row_link(row), row.action_name, row.status, local_time(row.created_at)) for row in rows.order_by("created_at", "id")[:MAX_ROWS]
+    ]
+    return [Panel("In the same trace", ("Transaction", "Action", "Status", "Booked"), lines)] if lines else []
 
 
 @admin.register(Transaction)
-class TransactionAdmin(LedgerAdmin):
+class TransactionAdmin(CorrectionOffers):
     list_display = ("id", "tenant", "service", "action_name", "resource_name", "agent", "status", "outcome", "created_at")
     list_select_related = ("tenant", "service", "agent")
     list_filter = ("status", "outcome")
     search_fields = ("id", "idempotency_key", "trace__reference", "trace__external_id", "agent__name")
     icon = "bolt"
 
-    def story(self, request: HttpRequest, row: Transaction) -> list[Section]:
-        return [cost_timeline(row), status_history(row), reported_facts(row), *of_the_same_trace(row)]
+    def panels(self, request: HttpRequest, row: Transaction) -> list[Panel]:
+        return [cost_timeline(row), status_history(row), reported_facts(row), *same_trace(row)]
 
 
 @admin.register(Cost)
-class CostAdmin(LedgerAdmin):
+class CostAdmin(CorrectionOffers):
     list_display = ("id", "tenant", "transaction", "fiat_amount", "is_estimate", "is_active", "superseded_at", "created_at")
     list_select_related = ("tenant", "transaction")
     list_filter = ("is_active", "is_estimate", "fiat_asset_symbol")
@@ -87,13 +100,13 @@ class CostAdmin(LedgerAdmin):
     currency_path = "fiat_asset_symbol"
     icon = "payments"
 
-    def story(self, request: HttpRequest, row: Cost) -> list[Section]:
+    def panels(self, request: HttpRequest, row: Cost) -> list[Panel]:
         return [cost_timeline(row.transaction)]
 
 
 @admin.register(Fact)
 class FactAdmin(LedgerAdmin):
-    """Facts that found no price say which model or quantity was wanting."""
+    """For facts without a price, `pricing_note` names the model or quantity that is missing."""
 
     list_display = ("id", "tenant", "transaction", "source", "version", "phase", "pricing", "pricing_note", "created_at")
     list_select_related = ("tenant", "transaction")

@@ -1,48 +1,48 @@
-"""How a transaction's cost is put right: by a cost that supersedes it, told as a change of the transaction's total."""
+"""Metering's kinds of correction: supersede or waive a cost, cancel a transaction. A transaction's active cost is shown as its balance."""
 
 from decimal import Decimal
 from typing import Any
 
 import msgspec
 
-from kernel.corrections.kinds import Case, Kind, Posted, Question, register
+from kernel.corrections.kinds import CorrectionInput, FormField, Kind, PostedEntry, register
 from metering import selectors
 from metering.choices import MOVES, Status
 from metering.services.costs import add_cost
 from metering.services.lifecycle import cancel_transaction
 
-AMOUNT = Question("amount", "What it really cost", form="amount_or_zero", help="In the cost's own currency; zero waives it.")
+AMOUNT = FormField("amount", "What it really cost", type="amount_or_zero", help="In the cost's own currency; zero waives it.")
 
 
-def supersede(case: Case) -> list[Posted]:
-    """Put another amount in a cost's place."""
-    return _superseded(case, amount=Decimal(case.facts["amount"]))
+def supersede(correction: CorrectionInput) -> list[PostedEntry]:
+    """Supersede a cost by one with another amount."""
+    return _superseded(correction, amount=Decimal(correction.facts["amount"]))
 
 
-def waive(case: Case) -> list[Posted]:
-    """Put zero in a cost's place."""
-    return _superseded(case, amount=Decimal(0))
+def waive(correction: CorrectionInput) -> list[PostedEntry]:
+    """Supersede a cost by zero."""
+    return _superseded(correction, amount=Decimal(0))
 
 
-def _superseded(case: Case, *, amount: Decimal) -> list[Posted]:
-    old = selectors.get_cost(tenant_id=case.tenant_id, cost_id=case.target_id)
-    its = {"tenant_id": case.tenant_id, "transaction_id": old["transaction_id"]}
+def _superseded(correction: CorrectionInput, *, amount: Decimal) -> list[PostedEntry]:
+    old = selectors.get_cost(tenant_id=correction.tenant_id, cost_id=correction.target_id)
+    its = {"tenant_id": correction.tenant_id, "transaction_id": old["transaction_id"]}
     before = selectors.total_active(selectors.costs(**its), currency=old["fiat_asset_symbol"])
     new, is_replay = add_cost(
         **its,
-        actor=case.actor,
-        request_id=case.request_id,
+        actor=correction.actor,
+        request_id=correction.request_id,
         fiat_amount=amount,
         fiat_asset_symbol=old["fiat_asset_symbol"],
         is_estimate=False,
-        supersedes_cost_id=case.target_id,
-        cost_details=msgspec.json.encode({"correction": case.reason_code, "reason": case.reason}).decode(),
-        idempotency_key=f"correction:{case.key}"[:255],
+        supersedes_cost_id=correction.target_id,
+        cost_details=msgspec.json.encode({"correction": correction.reason_code, "reason": correction.reason}).decode(),
+        idempotency_key=f"correction:{correction.key}"[:255],
     )
     effect = amount - old["fiat_amount"]
     before -= effect if is_replay else 0
     return [
-        Posted(
+        PostedEntry(
             account_label="metering.transaction",
             account_id=old["transaction_id"],
             account_name="Transaction's cost",
@@ -58,20 +58,24 @@ def _superseded(case: Case, *, amount: Decimal) -> list[Posted]:
     ]
 
 
-def cancel(case: Case) -> list[Posted]:
-    """Cancel a transaction that isn't over. Its costs stand: they are waived one by one."""
-    its = {"tenant_id": case.tenant_id, "transaction_id": case.target_id}
+def cancel(correction: CorrectionInput) -> list[PostedEntry]:
+    """Cancel an open transaction. Its costs stay active; they can be waived one by one."""
+    its = {"tenant_id": correction.tenant_id, "transaction_id": correction.target_id}
     costs = selectors.costs(**its)
     currency = costs[0]["fiat_asset_symbol"] if costs else "USD"
     total = selectors.total_active(costs, currency=currency)
     before = selectors.get_transaction(**its)["status"]
     cancel_transaction(
-        **its, actor=case.actor, request_id=case.request_id, reason=case.reason, idempotency_key=f"correction:{case.key}"[:255]
+        **its,
+        actor=correction.actor,
+        request_id=correction.request_id,
+        reason=correction.reason,
+        idempotency_key=f"correction:{correction.key}"[:255],
     )
     return [
-        Posted(
+        PostedEntry(
             account_label="metering.transaction",
-            account_id=case.target_id,
+            account_id=correction.target_id,
             account_name="Transaction's status",
             entry_number=None,
             what=f"From {before} to cancelled",
@@ -80,12 +84,12 @@ def cancel(case: Case) -> list[Posted]:
             balance_before=total,
             balance_after=total,
             entry_label="metering.transaction",
-            entry_id=case.target_id,
+            entry_id=correction.target_id,
         )
     ]
 
 
-def _is_under_way(row: Any) -> bool:
+def _is_open(row: Any) -> bool:
     return row.status in MOVES[Status.CANCELLED]
 
 
@@ -98,10 +102,10 @@ register(
         code="metering.supersede",
         label="metering.cost",
         title="Supersede",
-        does="Puts another amount in the cost's place, by a cost that names it; the old one stays to be seen.",
+        description="Adds a cost with another amount, which supersedes this one; the old one stays visible.",
         post=supersede,
-        questions=(AMOUNT,),
-        fits=_is_active,
+        fields=(AMOUNT,),
+        applies_to=_is_active,
         takes_many=False,
         icon="edit_note",
     )
@@ -111,9 +115,9 @@ register(
         code="metering.waive",
         label="metering.cost",
         title="Waive",
-        does="Puts zero in the place of each cost, by a cost that names it.",
+        description="Supersedes each cost by zero.",
         post=waive,
-        fits=_is_active,
+        applies_to=_is_active,
         icon="money_off",
     )
 )
@@ -122,9 +126,9 @@ register(
         code="metering.cancel",
         label="metering.transaction",
         title="Cancel",
-        does="Cancels each transaction that is not over yet. Its costs stand.",
+        description="Cancels each open transaction. Its costs stay active.",
         post=cancel,
-        fits=_is_under_way,
+        applies_to=_is_open,
         icon="cancel",
     )
 )

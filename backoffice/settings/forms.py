@@ -12,7 +12,7 @@ from unfold.widgets import (
 )
 
 from billing.choices import Direction
-from kernel.corrections.admin.forms import AmountOrZeroField
+from kernel.ledger.admin.fields import AmountOrZeroField
 from kernel.tenants.choices import SCOPES
 from kernel.tenants.models import Tenant
 from kernel.tenants.staff import Scope

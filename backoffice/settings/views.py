@@ -13,9 +13,9 @@ from django.urls import reverse
 
 from backoffice.settings.audit_context import acting_as
 from backoffice.settings.registry import SETTINGS, Setting
-from kernel.corrections.admin.messages import sentence
 from kernel.ledger.admin.formatting import actor_names, json_block, page_of
-from kernel.ledger.admin.links import Door, Section, register, register_door
+from kernel.ledger.admin.links import ActionLink, Panel, register_action_link, register_panel
+from kernel.ledger.admin.messages import message_for
 from kernel.ledger.money import plain
 from kernel.tenants.admin import local_time
 from kernel.tenants.errors import DomainError
@@ -72,7 +72,7 @@ def _apply(request: HttpRequest, setting: Setting, row: Any, form: Any) -> HttpR
         with acting_as(actor, request_id=request_id):
             made = setting.apply(actor, request_id, row, getattr(form, "cleaned_data", {}))
     except DomainError as error:
-        form.add_error(None, sentence(error))
+        form.add_error(None, message_for(error))
         return None
     if isinstance(made, IssuedKey):
         return _secret(request, made)
@@ -101,7 +101,7 @@ def _page(request: HttpRequest, setting: Setting, row: Any, form: Any) -> HttpRe
     return TemplateResponse(request, "office/setting.html", context)
 
 
-def history(row: Any, user: Any, scope: Scope) -> Section | None:
+def history(row: Any, user: Any, scope: Scope) -> Panel | None:
     """Who changed a row, and what of it."""
     from backoffice.models import Change  # noqa: PLC0415
 
@@ -116,7 +116,7 @@ def history(row: Any, user: Any, scope: Scope) -> Section | None:
         )
         for change in found
     ]
-    return Section("History", ("When", "Who", "Did", "What"), rows) if rows else None
+    return Panel("History", ("When", "Who", "Did", "What"), rows) if rows else None
 
 
 def _difference(before: dict[str, Any] | None, after: dict[str, Any] | None) -> dict[str, Any]:
@@ -126,9 +126,9 @@ def _difference(before: dict[str, Any] | None, after: dict[str, Any] | None) -> 
 
 
 for _setting in SETTINGS.values():
-    register_door(
+    register_action_link(
         _setting.label,
-        Door(_setting.title, _setting.icon, _setting.permission, PAGE, (_setting.code,), for_rows=_setting.needs_row),
+        ActionLink(_setting.title, _setting.icon, _setting.permission, PAGE, (_setting.code,), for_rows=_setting.needs_row),
     )
 for _label in {setting.label for setting in SETTINGS.values()} | {"tenants.staffprofile", "metering.agent", "metering.unitprice"}:
-    register(_label, history)
+    register_panel(_label, history)

@@ -10,13 +10,17 @@ from django.http import HttpRequest
 from kernel.backfills import services
 from kernel.backfills.choices import RunState
 from kernel.backfills.models import BackfillReject, BackfillRun
-from kernel.ledger.admin.base import LedgerAdmin, Section
-from kernel.ledger.admin.formatting import label
+from kernel.ledger.admin import LedgerAdmin, Panel
+from kernel.ledger.admin.formatting import label, register_origin
 from kernel.ledger.errors import LedgerError
 
 COLOURS = {RunState.FINISHED: "good", RunState.INTERRUPTED: "bad", RunState.RUNNING: "wait", RunState.PAUSED: "wait"}
 # Rejects that a run's page shows; the list of rejects has them all.
 MOST_REJECTS = 50
+
+
+register_origin("run", "backfills.backfillrun", "Backfill run")
+register_origin("undo", "backfills.backfillrun", "Undone backfill run")
 
 
 @admin.register(BackfillRun)
@@ -52,10 +56,10 @@ class BackfillRunAdmin(LedgerAdmin):
     def status(self, run: BackfillRun) -> Any:
         return label(run.get_state_display(), COLOURS.get(RunState(run.state), ""))
 
-    def story(self, request: HttpRequest, row: BackfillRun) -> list[Section]:
+    def panels(self, request: HttpRequest, row: BackfillRun) -> list[Panel]:
         rejects = BackfillReject.objects.filter(tenant_id=row.tenant_id, run_id=row.id).order_by("line")[:MOST_REJECTS]
         rows = [(reject.line, reject.code, reject.column or "-", reject.why) for reject in rejects]
-        return [Section("Rows the book did not take", ("Line", "Code", "Column", "Why"), rows, empty="Every row was taken.")]
+        return [Panel("Rows the book did not take", ("Line", "Code", "Column", "Why"), rows, empty="Every row was taken.")]
 
 
 @admin.register(BackfillReject)

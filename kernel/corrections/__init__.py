@@ -1,1 +1,1 @@
-"""Correcting a ledger: nobody edits; a request says what would be posted, somebody answers for it, and the app's own services post it."""
+"""Corrections of posted rows: a request is previewed, approved by a second person where its amount requires it, and posted."""

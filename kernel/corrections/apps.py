@@ -7,5 +7,5 @@ class CorrectionsConfig(AppConfig):
     label = "corrections"
 
     def ready(self) -> None:
-        # Each ledger's `corrections` module registers the kinds that it knows how to post.
+        # Imports each app's `corrections` module, which registers the app's kinds.
         autodiscover_modules("corrections")

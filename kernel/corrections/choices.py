@@ -1,10 +1,10 @@
-"""The fixed words of corrections."""
+"""Choices, limits and permissions of corrections."""
 
 from django.db import models
 
 
 class State(models.TextChoices):
-    """Where a request stands. Only `waiting` can change."""
+    """The state of a request. Only a waiting request can change."""
 
     WAITING = "waiting", "Waiting for approval"
     POSTED = "posted", "Posted"
@@ -13,7 +13,7 @@ class State(models.TextChoices):
 
 
 class ReasonCode(models.TextChoices):
-    """Why the book has to be put right."""
+    """Why a correction is needed."""
 
     DUPLICATE = "duplicate", "Recorded twice"
     WRONG_AMOUNT = "wrong_amount", "Wrong amount"
@@ -25,7 +25,13 @@ class ReasonCode(models.TextChoices):
     OTHER = "other", "Other, see the text"
 
 
-# Rows that one request may correct: all of them are posted in one transaction, which holds its accounts as long as it lasts.
-MOST_LINES = 500
-# Bytes of a file of evidence, which is kept in the book's own database.
-MOST_EVIDENCE = 5_000_000
+# Rows that one request may correct. All are posted in one transaction, which locks their accounts until it commits.
+MAX_LINES = 500
+# Bytes of an evidence file. Files are stored in the database.
+MAX_EVIDENCE_BYTES = 5_000_000
+
+# The permission to request corrections, and the page where it is done.
+REQUEST_PERMISSION = "corrections.ask_correctionrequest"
+REQUEST_PAGE = "admin:corrections_correctionrequest_new"
+# The colour of a state's label: see kernel.ledger.admin.formatting.label.
+STATE_COLOURS = {State.WAITING: "wait", State.POSTED: "good", State.REJECTED: "bad", State.WITHDRAWN: ""}

@@ -1,37 +1,37 @@
-"""What a correction is refused for. Nothing has been posted when one of these is raised."""
+"""Errors of corrections. Nothing has been posted when one of these is raised."""
 
 from kernel.ledger.constraints import register_error, register_internal
 from kernel.ledger.errors import LedgerError
 
 
 class CorrectionRefused(LedgerError):
-    """The ledger refuses one of the rows' corrections. Facts: target_id, why (the ledger's own error)."""
+    """The ledger refuses the correction of one row. Facts: target_id, cause (the ledger's own error)."""
 
     code = "correction_refused"
 
 
 class PreviewMoved(LedgerError):
-    """The book moved since the preview was looked at, so the entries would not be those that were agreed to. Facts: preview."""
+    """The book changed since the preview was shown, so other entries would be posted than the person saw. Facts: preview (the new one)."""
 
     code = "preview_moved"
 
 
 class NotWaiting(LedgerError):
-    """The request was decided or withdrawn before. Facts: state."""
+    """The request was already decided or withdrawn. Facts: state."""
 
     code = "not_waiting"
 
 
 class OwnRequest(LedgerError):
-    """Nobody decides on what they asked for."""
+    """The requester may not approve or reject the request."""
 
     code = "own_request"
 
 
-class NotTheAsker(LedgerError):
-    """Only who asked can withdraw."""
+class NotTheRequester(LedgerError):
+    """Only the requester may withdraw the request."""
 
-    code = "not_the_asker"
+    code = "not_the_requester"
 
 
 class NothingToCorrect(LedgerError):
@@ -41,13 +41,13 @@ class NothingToCorrect(LedgerError):
 
 
 class SeveralTenants(LedgerError):
-    """The rows belong to more than one tenant's book, or to none that this member of staff may see. Facts: none."""
+    """The rows belong to several tenants, or to one that this member of staff may not see."""
 
     code = "several_tenants"
 
 
 class TooManyLines(LedgerError):
-    """Facts: most."""
+    """More rows than one request may correct. Facts: max."""
 
     code = "too_many_lines"
 

@@ -1,7 +1,7 @@
-"""What can be corrected, and how: each ledger registers its kinds; this module knows none of them.
+"""The registry of correction kinds. Each ledger registers its kinds in its `corrections` module; this module imports no ledger.
 
-A kind posts through its own app's services and then says what it posted. There is no second calculation of what would happen: a preview
-is the posting itself, taken back.
+A kind posts through its own app's services and returns the entries that it posted. A preview is the same posting, rolled back: there is no
+second calculation that could disagree with it.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,10 +12,11 @@ from uuid import UUID
 
 
 @dataclass(frozen=True, slots=True)
-class Posted:
-    """An entry that a kind posted. `effect`: what it did to the account; `unit`: the currency or the metric of all three amounts.
+class PostedEntry:
+    """An entry that a kind posted.
 
-    `entry_number` is None for an account that doesn't number its entries.
+    `effect`: the signed change of the account's balance. `unit`: the currency or metric of all three amounts. `entry_number` is None for
+    an account that doesn't number its entries. Labels are model labels such as "billing.wallet".
     """
 
     account_label: str
@@ -32,20 +33,23 @@ class Posted:
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    """What a kind has to know besides the rows. `form`: amount, amount_or_zero, text, choice or id."""
+class FormField:
+    """A value that a kind needs besides the rows. `type`: amount, amount_or_zero, text, choice or id."""
 
     name: str
     label: str
-    form: str = "text"
+    type: str = "text"
     help: str = ""
     is_required: bool = True
     choices: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
-    """One row to correct, and why: what a kind is given. `key` is the same for each attempt at the same line of the same request."""
+class CorrectionInput:
+    """One row to correct, and why. `facts` holds the values of the kind's fields as text.
+
+    `key` is the same for every attempt to correct this row by this request: use it as the idempotency key of what is posted.
+    """
 
     tenant_id: UUID
     actor: str
@@ -56,24 +60,29 @@ class Case:
     reason: str
     key: str
 
+    @property
+    def audit_context(self) -> dict[str, Any]:
+        """The keyword arguments that every service takes: which tenant's book, who posts, and by which request."""
+        return {"tenant_id": self.tenant_id, "actor": self.actor, "request_id": self.request_id}
+
 
 class Post(Protocol):
-    """Posts one row's correction; raises the ledger's errors. It runs inside a transaction that may be rolled back."""
+    """Posts the correction of one row inside a transaction that may be rolled back. Raises the ledger's errors."""
 
-    def __call__(self, case: Case) -> list[Posted]: ...
+    def __call__(self, correction: CorrectionInput) -> list[PostedEntry]: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of correction. `label`: the model it corrects, as "billing.transaction". `fits`: whether it can apply to a row at all."""
+    """A kind of correction. `label`: the model that it corrects, as "billing.transaction". `applies_to`: whether it fits a row."""
 
     code: str
     label: str
     title: str
-    does: str
+    description: str
     post: Post
-    questions: tuple[Question, ...] = ()
-    fits: Callable[[Any], bool] = field(default=lambda row: True)
+    fields: tuple[FormField, ...] = ()
+    applies_to: Callable[[Any], bool] = field(default=lambda row: True)
     takes_many: bool = True
     icon: str = "undo"
 
@@ -85,16 +94,16 @@ def register(kind: Kind) -> None:
     _KINDS[kind.code] = kind
 
 
+def unregister(code: str) -> None:
+    """Remove a kind: for tests that register their own."""
+    _KINDS.pop(code, None)
+
+
 def get_kind(code: str) -> Kind:
     """Raises KeyError."""
     return _KINDS[code]
 
 
-def kinds_for(label: str) -> list[Kind]:
-    """The kinds that correct rows of this model, in the order they were registered."""
+def list_kinds(label: str) -> list[Kind]:
+    """The kinds that correct rows of this model, in the order of their registration."""
     return [kind for kind in _KINDS.values() if kind.label == label]
-
-
-def forget(code: str) -> None:
-    """Take a kind away again: for tests that bring their own."""
-    _KINDS.pop(code, None)

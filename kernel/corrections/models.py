@@ -1,4 +1,4 @@
-"""Requests to correct a book: who asked, why, what it would post, who answered for it, and what was posted."""
+"""Correction requests: who requested what and why, the previewed entries, the decision, and the posted entries."""
 
 from django.db import models
 from django.db.models import F, Q
@@ -10,10 +10,10 @@ from kernel.ledger.money import MoneyField, is_finite
 
 
 class CorrectionRequest(TenantOwned):
-    """What somebody wants put right in one tenant's book. What was asked never changes; how it ends does, once.
+    """A request to correct rows of one tenant's book. Its content never changes; its state changes once.
 
-    `kind` names an adapter of one of the ledgers, `facts` what it asked besides the rows. `preview` is the number of the newest preview:
-    whoever agrees, agrees to that one. `size` says how much it moves, for each currency or metric, as decimal text.
+    `kind`: the code of a registered kind; `facts`: the values of the kind's own fields. `preview`: the number of the newest preview, which
+    is the one that an approval is for. `size`: how much it moves, by currency or metric, as decimal text.
     """
 
     kind = models.CharField(max_length=64)
@@ -27,7 +27,7 @@ class CorrectionRequest(TenantOwned):
     state = models.CharField(max_length=16, choices=State.choices, default=State.WAITING)
     asked_by = models.CharField(max_length=128)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
-    # The HTTP request that it was asked with.
+    # The id of the HTTP request that created it.
     request_id = models.CharField(max_length=128, blank=True, default="")
     decided_by = models.CharField(max_length=128, blank=True, default="")
     decided_at = models.DateTimeField(null=True, blank=True)
@@ -42,13 +42,13 @@ class CorrectionRequest(TenantOwned):
         ]
         constraints = [
             models.CheckConstraint(condition=Q(state__in=State.values), name="corrections_request_state_check"),
-            # Who asks never decides, whatever the application believes.
+            # The requester never decides, even if the application has a fault.
             models.CheckConstraint(condition=~Q(decided_by=F("asked_by")), name="corrections_request_other_decides"),
             models.CheckConstraint(
                 condition=Q(state=State.WAITING, decided_at__isnull=True) | (~Q(state=State.WAITING) & Q(decided_at__isnull=False)),
                 name="corrections_request_decided_check",
             ),
-            # What needs approval is posted or rejected by somebody; what doesn't was posted by being asked.
+            # A request that needs approval is decided by a person; any other is posted when it is made.
             models.CheckConstraint(
                 condition=(Q(needs_approval=True, state__in=[State.POSTED, State.REJECTED]) & ~Q(decided_by=""))
                 | Q(needs_approval=True, state__in=[State.WAITING, State.WITHDRAWN], decided_by="")
@@ -66,12 +66,12 @@ class CorrectionRequest(TenantOwned):
 
     @property
     def posted_as(self) -> str:
-        """What the entries that it posts carry as their `request_id`."""
+        """The `request_id` of the entries that it posts."""
         return f"correction:{self.id}"
 
 
 class CorrectionLine(TenantOwned):
-    """One row that the request would correct. `target_label` is its model, `target_id` its id."""
+    """One row that the request corrects. `target_label` is its model, `target_id` its id."""
 
     request = tenant_foreign_key("corrections.CorrectionRequest", related_name="lines")
     position = models.PositiveIntegerField()
@@ -89,9 +89,9 @@ class CorrectionLine(TenantOwned):
 
 
 class CorrectionEntry(TenantOwned):
-    """One entry as the request would post it, or (`entry_id`) did: the account, and its balance before and after.
+    """One previewed entry, or with `entry_id` a posted one: the account, and its balance before and after.
 
-    Every look at the book is a `version` of its own, and stays: what was agreed to can be compared with what was posted.
+    Every preview is a `version` of its own and is kept, so that what was approved can be compared with what was posted.
     """
 
     request = tenant_foreign_key("corrections.CorrectionRequest", related_name="entries")
@@ -124,7 +124,7 @@ class CorrectionEntry(TenantOwned):
 
 
 class CorrectionEvidence(TenantOwned):
-    """A file that shows why: kept with the book, so that it is backed up with it."""
+    """An evidence file. It is stored in the database, so that it is backed up with the book."""
 
     request = tenant_foreign_key("corrections.CorrectionRequest", related_name="evidence")
     name = models.CharField(max_length=255)
@@ -142,7 +142,7 @@ class CorrectionEvidence(TenantOwned):
 
 
 class CorrectionComment(TenantOwned):
-    """What somebody said about a request, before or after it was decided."""
+    """A comment on a request, made before or after the decision."""
 
     request = tenant_foreign_key("corrections.CorrectionRequest", related_name="comments")
     actor = models.CharField(max_length=128)
@@ -158,7 +158,7 @@ class CorrectionComment(TenantOwned):
 
 
 class CorrectionStateChange(TenantOwned):
-    """One step of a request: who took it, when, and why. The first comes from nowhere."""
+    """One change of a request's state: who made it, when, and why. `from_state` is empty for the first."""
 
     request = tenant_foreign_key("corrections.CorrectionRequest", related_name="changes")
     from_state = models.CharField(max_length=16, blank=True, default="")
@@ -176,7 +176,7 @@ class CorrectionStateChange(TenantOwned):
 
 
 class CorrectionThreshold(TenantOwned):
-    """Up to how much, in one currency or metric, a correction of this tenant's book is posted without another person. No row: nothing."""
+    """The largest amount, in one currency or metric, that one person may correct alone. Without a row every correction needs approval."""
 
     unit = models.CharField(max_length=255)
     amount = MoneyField()

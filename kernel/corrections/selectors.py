@@ -1,4 +1,4 @@
-"""Reading requests."""
+"""Reading correction requests."""
 
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
@@ -16,41 +16,41 @@ from kernel.ledger.errors import NotFound
 
 def get_request(*, tenant_id: UUID, correction_id: UUID) -> CorrectionRequest:
     """Raises NotFound."""
-    found = CorrectionRequest.objects.filter(tenant_id=tenant_id, id=correction_id).first()
-    if found is None:
+    request = CorrectionRequest.objects.filter(tenant_id=tenant_id, id=correction_id).first()
+    if request is None:
         raise NotFound(kind="correction", id=correction_id)
-    return found
+    return request
 
 
-def entries_of(request: CorrectionRequest, *, version: int) -> QuerySet[CorrectionEntry]:
+def list_entries(request: CorrectionRequest, *, version: int) -> QuerySet[CorrectionEntry]:
+    """The entries of one version of the request's preview, or of what it posted."""
     rows = CorrectionEntry.objects.filter(tenant_id=request.tenant_id, request_id=request.id, version=version)
     return rows.order_by("position")
 
 
-def requests_about(*, tenant_id: UUID, target_ids: Iterable[UUID]) -> QuerySet[CorrectionRequest]:
-    """The requests that would correct, or did, one of these rows; newest first."""
+def list_requests_for(*, tenant_id: UUID, target_ids: Iterable[UUID]) -> QuerySet[CorrectionRequest]:
+    """The requests that correct one of these rows, in whatever state; newest first."""
     lines = CorrectionLine.objects.filter(tenant_id=tenant_id, target_id__in=list(target_ids))
     return CorrectionRequest.objects.filter(tenant_id=tenant_id, id__in=lines.values("request_id")).order_by("-id")
 
 
-def waiting_requests() -> QuerySet[CorrectionRequest]:
+def list_waiting_requests() -> QuerySet[CorrectionRequest]:
     return CorrectionRequest.objects.filter(state=State.WAITING)
 
 
 def is_within_threshold(*, tenant_id: UUID, size: Mapping[str, Decimal]) -> bool:
-    """Whether so much may be posted without another person: every unit at or below its threshold; moving nothing may."""
-    rows: dict[str, Decimal] = dict(
+    """Whether this much may be posted without a second person: every unit is at or below its threshold. An amount of 0 always is."""
+    thresholds: dict[str, Decimal] = dict(
         CorrectionThreshold.objects.filter(tenant_id=tenant_id, unit__in=list(size)).values_list("unit", "amount")
     )
-    return all(amount == 0 or (unit in rows and amount <= rows[unit]) for unit, amount in size.items())
+    return all(amount == 0 or (unit in thresholds and amount <= thresholds[unit]) for unit, amount in size.items())
 
 
-def tenant_of(*, label: str, target_ids: Iterable[UUID]) -> UUID:
-    """The one tenant that all these rows belong to. Raises SeveralTenants, also where one of the rows isn't there."""
+def get_common_tenant(*, label: str, target_ids: Iterable[UUID]) -> UUID:
+    """The one tenant that all these rows belong to. Raises SeveralTenants, also when one of the rows doesn't exist."""
     wanted = set(target_ids)
     rows: list[Any] = list(apps.get_model(label)._base_manager.filter(pk__in=wanted).values_list("pk", "tenant_id"))
-    tenants = {tenant_id for _, tenant_id in rows}
+    tenants: set[UUID] = {tenant_id for _, tenant_id in rows}
     if len(tenants) != 1 or len(rows) != len(wanted):
         raise SeveralTenants
-    found: UUID = tenants.pop()
-    return found
+    return tenants.pop()

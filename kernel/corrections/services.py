@@ -1,7 +1,7 @@
-"""Asking for a correction, and answering for it. All of a request is posted, or nothing, in one transaction.
+"""Correction requests: preview, request, approve, reject, withdraw, comment. A request is posted as a whole, or not at all.
 
-A preview is the posting itself, rolled back: it is computed by the very code that will post, so it can't differ from it by a bug, only
-because the book moved. That is found out by comparing again when it is posted.
+A preview is the posting itself, rolled back. The code that previews is the code that posts, so the two can differ only when the book
+changed in between; the entries are compared again when they are posted.
 """
 
 import hashlib
@@ -11,12 +11,20 @@ from dataclasses import dataclass
 from decimal import Decimal
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
-from kernel.corrections.choices import MOST_LINES, ReasonCode, State
-from kernel.corrections.errors import CorrectionRefused, NothingToCorrect, NotTheAsker, NotWaiting, OwnRequest, PreviewMoved, TooManyLines
-from kernel.corrections.kinds import Case, Posted, get_kind
+from kernel.corrections.choices import MAX_LINES, ReasonCode, State
+from kernel.corrections.errors import (
+    CorrectionRefused,
+    NothingToCorrect,
+    NotTheRequester,
+    NotWaiting,
+    OwnRequest,
+    PreviewMoved,
+    TooManyLines,
+)
+from kernel.corrections.kinds import CorrectionInput, PostedEntry, get_kind
 from kernel.corrections.models import (
     CorrectionComment,
     CorrectionEntry,
@@ -26,19 +34,20 @@ from kernel.corrections.models import (
     CorrectionStateChange,
     CorrectionThreshold,
 )
-from kernel.corrections.selectors import entries_of, get_request, is_within_threshold
+from kernel.corrections.selectors import get_request, is_within_threshold, list_entries
 from kernel.ledger.constraints import translate_db_errors
 from kernel.ledger.errors import InvalidValue, LedgerError
 from kernel.ledger.identifiers import new_id
 from kernel.ledger.money import plain
+from kernel.tenants.setting_author import setting_author
 
-# What of an entry was agreed to. Its id is made anew by every attempt, and says nothing.
-AGREED = ("account_label", "account_id", "entry_number", "what", "unit", "effect", "balance_before", "balance_after")
+# The fields of an entry that must be the same when it is posted as in the preview. Its id is new in every attempt.
+COMPARED_FIELDS = ("account_label", "account_id", "entry_number", "what", "unit", "effect", "balance_before", "balance_after")
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """What is asked for, before anybody answers for it."""
+class CorrectionDraft:
+    """The content of a request before it is stored: which rows to correct, how, and why."""
 
     tenant_id: UUID
     kind: str
@@ -49,8 +58,8 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True)
-class File:
-    """A file of evidence, as it was uploaded."""
+class EvidenceFile:
+    """An evidence file as it was uploaded."""
 
     name: str
     content_type: str
@@ -59,186 +68,206 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """Every entry, each with the row it corrects; `seen` is a digest of what whoever looked at it would agree to."""
+    """The entries that would be posted, each with the id of the row that it corrects. `digest` identifies what the person saw."""
 
-    entries: tuple[tuple[UUID, Posted], ...]
-    seen: str
+    entries: tuple[tuple[UUID, PostedEntry], ...]
+    digest: str
     size: dict[str, Decimal]
     needs_approval: bool
 
 
 @translate_db_errors
-def preview(*, actor: str, wish: Wish) -> Preview:
-    """What would be posted now. Nothing is. Raises CorrectionRefused, NothingToCorrect, TooManyLines, InvalidValue, Busy."""
-    _check(wish)
+def preview_correction(*, actor: str, draft: CorrectionDraft) -> Preview:
+    """What would be posted now; nothing is. Raises CorrectionRefused, NothingToCorrect, TooManyLines, InvalidValue, Busy."""
+    _check(draft)
     with transaction.atomic():
-        found = _previewed(wish, correction_id=new_id(), actor=actor)
+        preview = _post_all(draft, correction_id=new_id(), actor=actor)
         transaction.set_rollback(True)
-    return found
+    return preview
 
 
 @translate_db_errors
-def ask(*, actor: str, request_id: str, wish: Wish, seen: str, evidence_link: str = "", evidence: File | None = None) -> CorrectionRequest:
-    """Ask for what the preview `seen` showed; posted at once where the tenant's threshold allows it, else waiting for another person.
+def request_correction(
+    *,
+    actor: str,
+    request_id: str,
+    draft: CorrectionDraft,
+    preview_digest: str,
+    correction_id: UUID | None = None,
+    evidence_link: str = "",
+    evidence: EvidenceFile | None = None,
+) -> CorrectionRequest:
+    """Make a request for what the preview with this digest showed. It is posted at once where the tenant's threshold allows it.
 
-    Raises PreviewMoved (with the new preview) and what `preview` raises.
+    `correction_id`: the id of the new request, chosen when its form was shown. A second submit of the same form returns the first request
+    instead of making another. Raises PreviewMoved (with the new preview) and what `preview_correction` raises.
     """
-    _check(wish)
+    _check(draft)
     correction = CorrectionRequest(
-        id=new_id(),
-        tenant_id=wish.tenant_id,
-        kind=wish.kind,
-        facts=dict(wish.facts),
-        reason_code=wish.reason_code,
-        reason=wish.reason,
+        id=correction_id or new_id(),
+        tenant_id=draft.tenant_id,
+        kind=draft.kind,
+        facts=dict(draft.facts),
+        reason_code=draft.reason_code,
+        reason=draft.reason,
         evidence_link=evidence_link,
         asked_by=actor,
         request_id=request_id,
     )
     with transaction.atomic():
+        if correction_id is not None and (earlier := _submitted_before(correction)) is not None:
+            return earlier
         with transaction.atomic():
-            found = _previewed(wish, correction_id=correction.id, actor=actor)
-            transaction.set_rollback(found.needs_approval or found.seen != seen)
-        if found.seen == seen:
-            return _keep(correction, wish, found, evidence)
-    raise PreviewMoved(preview=found)
+            preview = _post_all(draft, correction_id=correction.id, actor=actor)
+            transaction.set_rollback(preview.needs_approval or preview.digest != preview_digest)
+        if preview.digest == preview_digest:
+            return _store(correction, draft, preview, evidence)
+    raise PreviewMoved(preview=preview)
 
 
-def _keep(correction: CorrectionRequest, wish: Wish, found: Preview, evidence: File | None) -> CorrectionRequest:
-    """Write the request down with its preview, and with what was posted if it was."""
-    correction.size = {unit: plain(amount) for unit, amount in found.size.items()}
-    correction.needs_approval = found.needs_approval
-    if not found.needs_approval:
+def _submitted_before(correction: CorrectionRequest) -> CorrectionRequest | None:
+    """The request that an earlier submit of the same form made. Waits for a submit that is still running."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"correction:{correction.id}"])
+    return CorrectionRequest.objects.filter(tenant_id=correction.tenant_id, id=correction.id, asked_by=correction.asked_by).first()
+
+
+def _store(correction: CorrectionRequest, draft: CorrectionDraft, preview: Preview, evidence: EvidenceFile | None) -> CorrectionRequest:
+    """Insert the request with its lines, its entries and its evidence."""
+    correction.size = {unit: plain(amount) for unit, amount in preview.size.items()}
+    correction.needs_approval = preview.needs_approval
+    if not preview.needs_approval:
         correction.state, correction.decided_at = State.POSTED, timezone.now()
     correction.save(force_insert=True)
-    label = get_kind(wish.kind).label
+    label = get_kind(draft.kind).label
     CorrectionLine.objects.bulk_create(
-        CorrectionLine(tenant_id=wish.tenant_id, request=correction, position=position, target_label=label, target_id=target_id)
-        for position, target_id in enumerate(wish.target_ids, start=1)
+        CorrectionLine(tenant_id=draft.tenant_id, request=correction, position=position, target_label=label, target_id=target_id)
+        for position, target_id in enumerate(draft.target_ids, start=1)
     )
-    _write_entries(correction, found.entries, version=1, are_posted=not found.needs_approval)
+    _write_entries(correction, preview.entries, version=1, are_posted=not preview.needs_approval)
     if evidence is not None:
         CorrectionEvidence.objects.create(
-            tenant_id=wish.tenant_id,
+            tenant_id=draft.tenant_id,
             request=correction,
             name=evidence.name[:255],
             content_type=evidence.content_type[:100],
             content=evidence.content,
         )
-    _write_change(correction, from_state="", actor=correction.asked_by, reason=wish.reason)
+    _write_change(correction, from_state="", actor=correction.asked_by, reason=draft.reason)
     return correction
 
 
 @translate_db_errors
-def approve(*, tenant_id: UUID, actor: str, correction_id: UUID, version: int, reason: str = "") -> CorrectionRequest:
-    """Post what the preview of this version shows. If the book moved since, nothing is posted, and there is a new version to look at.
+def approve_request(*, tenant_id: UUID, actor: str, correction_id: UUID, version: int, reason: str = "") -> CorrectionRequest:
+    """Post what the preview of this version shows. If the book changed since, nothing is posted and the request gets a new preview.
 
     Raises NotFound, OwnRequest, NotWaiting, PreviewMoved, CorrectionRefused.
     """
     with transaction.atomic():
-        correction = _waiting(tenant_id=tenant_id, correction_id=correction_id, decider=actor)
-        agreed = list(entries_of(correction, version=version).values(*AGREED))
+        correction = _lock_waiting(tenant_id=tenant_id, correction_id=correction_id, decider=actor)
+        approved = list(list_entries(correction, version=version).values(*COMPARED_FIELDS))
         with transaction.atomic():
-            found = _previewed(_wish_of(correction), correction_id=correction.id, actor=correction.asked_by)
-            is_agreed = version == correction.preview and found.seen == _digest(agreed)
-            transaction.set_rollback(not is_agreed)
-        if is_agreed:
-            _write_entries(correction, found.entries, version=version + 1, are_posted=True)
+            preview = _post_all(_draft_of(correction), correction_id=correction.id, actor=correction.asked_by)
+            is_unchanged = version == correction.preview and preview.digest == _digest(approved)
+            transaction.set_rollback(not is_unchanged)
+        if is_unchanged:
+            _write_entries(correction, preview.entries, version=version + 1, are_posted=True)
             return _decide(correction, state=State.POSTED, actor=actor, reason=reason)
         correction.preview += 1
-        correction.size = {unit: plain(amount) for unit, amount in found.size.items()}
+        correction.size = {unit: plain(amount) for unit, amount in preview.size.items()}
         correction.save(update_fields=["preview", "size"])
-        _write_entries(correction, found.entries, version=correction.preview, are_posted=False)
-    raise PreviewMoved(preview=found)
+        _write_entries(correction, preview.entries, version=correction.preview, are_posted=False)
+    raise PreviewMoved(preview=preview)
 
 
 @translate_db_errors
-def reject(*, tenant_id: UUID, actor: str, correction_id: UUID, reason: str) -> CorrectionRequest:
-    """Refuse it, and say why. Raises NotFound, OwnRequest, NotWaiting, InvalidValue."""
-    _must_say(reason)
+def reject_request(*, tenant_id: UUID, actor: str, correction_id: UUID, reason: str) -> CorrectionRequest:
+    """Reject the request. Raises NotFound, OwnRequest, NotWaiting, InvalidValue (no reason)."""
+    _require_text(reason)
     with transaction.atomic():
-        correction = _waiting(tenant_id=tenant_id, correction_id=correction_id, decider=actor)
+        correction = _lock_waiting(tenant_id=tenant_id, correction_id=correction_id, decider=actor)
         return _decide(correction, state=State.REJECTED, actor=actor, reason=reason)
 
 
 @translate_db_errors
-def withdraw(*, tenant_id: UUID, actor: str, correction_id: UUID, reason: str = "") -> CorrectionRequest:
-    """Who asked thought better of it. Raises NotFound, NotTheAsker, NotWaiting."""
+def withdraw_request(*, tenant_id: UUID, actor: str, correction_id: UUID, reason: str = "") -> CorrectionRequest:
+    """The requester withdraws the request. Raises NotFound, NotTheRequester, NotWaiting."""
     with transaction.atomic():
-        correction = _waiting(tenant_id=tenant_id, correction_id=correction_id)
+        correction = _lock_waiting(tenant_id=tenant_id, correction_id=correction_id)
         if correction.asked_by != actor:
-            raise NotTheAsker
+            raise NotTheRequester
         return _decide(correction, state=State.WITHDRAWN, actor=actor, reason=reason)
 
 
 @translate_db_errors
-def comment(*, tenant_id: UUID, actor: str, correction_id: UUID, text: str) -> CorrectionComment:
-    """Raises NotFound, InvalidValue."""
-    _must_say(text)
+def add_comment(*, tenant_id: UUID, actor: str, correction_id: UUID, text: str) -> CorrectionComment:
+    """Raises NotFound, InvalidValue (no text)."""
+    _require_text(text)
     correction = get_request(tenant_id=tenant_id, correction_id=correction_id)
     return CorrectionComment.objects.create(tenant_id=tenant_id, request=correction, actor=actor, text=text)
 
 
 @translate_db_errors
-def set_threshold(*, tenant_id: UUID, actor: str, unit: str, amount: Decimal) -> CorrectionThreshold:
-    """Up to `amount` in this currency or metric a correction needs no other person; 0: every one does. Raises InvalidValue."""
+def set_threshold(*, tenant_id: UUID, actor: str, request_id: str = "", unit: str, amount: Decimal) -> CorrectionThreshold:
+    """Up to `amount` of this currency or metric, a correction needs no second person; 0: every correction does. Raises InvalidValue."""
     if not amount.is_finite() or amount < 0:
         raise InvalidValue(field="amount", reason="negative", value=amount)
     changes = {"amount": amount, "updated_by": actor, "updated_at": timezone.now()}
-    threshold, _ = CorrectionThreshold.objects.update_or_create(tenant_id=tenant_id, unit=unit, defaults=changes)
+    with setting_author(actor=actor, request_id=request_id):
+        threshold, _ = CorrectionThreshold.objects.update_or_create(tenant_id=tenant_id, unit=unit, defaults=changes)
     return threshold
 
 
-def _check(wish: Wish) -> None:
+def _check(draft: CorrectionDraft) -> None:
     """Raises InvalidValue, TooManyLines, NothingToCorrect."""
-    if wish.reason_code not in ReasonCode.values:
-        raise InvalidValue(field="reason_code", reason="unknown_choice", value=wish.reason_code, choices=list(ReasonCode.values))
-    _must_say(wish.reason)
-    if not wish.target_ids:
+    if draft.reason_code not in ReasonCode.values:
+        raise InvalidValue(field="reason_code", reason="unknown_choice", value=draft.reason_code, choices=list(ReasonCode.values))
+    _require_text(draft.reason)
+    if not draft.target_ids:
         raise NothingToCorrect
-    if len(wish.target_ids) > MOST_LINES:
-        raise TooManyLines(most=MOST_LINES)
+    if len(draft.target_ids) > MAX_LINES:
+        raise TooManyLines(max=MAX_LINES)
 
 
-def _must_say(text: str) -> None:
+def _require_text(text: str) -> None:
     if not text.strip() or "\0" in text:
         raise InvalidValue(field="reason", reason="too_short", value=text, min=1)
 
 
-def _previewed(wish: Wish, *, correction_id: UUID, actor: str) -> Preview:
-    """Post everything, and say what that did. Whoever calls decides whether it stays. Raises CorrectionRefused, NothingToCorrect."""
-    entries = tuple(_post(wish, correction_id=correction_id, actor=actor))
+def _post_all(draft: CorrectionDraft, *, correction_id: UUID, actor: str) -> Preview:
+    """Post everything in the caller's transaction, which the caller may roll back. Raises CorrectionRefused, NothingToCorrect."""
+    entries = tuple(_post(draft, correction_id=correction_id, actor=actor))
     if not entries:
         raise NothingToCorrect
     size = _size(posted for _, posted in entries)
-    needs_approval = not is_within_threshold(tenant_id=wish.tenant_id, size=size)
-    agreed = [{name: getattr(posted, name) for name in AGREED} for _, posted in entries]
-    return Preview(entries=entries, seen=_digest(agreed), size=size, needs_approval=needs_approval)
+    needs_approval = not is_within_threshold(tenant_id=draft.tenant_id, size=size)
+    compared = [{name: getattr(posted, name) for name in COMPARED_FIELDS} for _, posted in entries]
+    return Preview(entries=entries, digest=_digest(compared), size=size, needs_approval=needs_approval)
 
 
-def _post(wish: Wish, *, correction_id: UUID, actor: str) -> Iterable[tuple[UUID, Posted]]:
-    kind = get_kind(wish.kind)
-    # In one order for everybody, so that two requests about the same rows wait for each other instead of deadlocking.
-    for target_id in sorted(wish.target_ids):
-        case = Case(
-            tenant_id=wish.tenant_id,
+def _post(draft: CorrectionDraft, *, correction_id: UUID, actor: str) -> Iterable[tuple[UUID, PostedEntry]]:
+    kind = get_kind(draft.kind)
+    # Always in the same order, so that two requests for the same rows wait for each other instead of deadlocking.
+    for target_id in sorted(draft.target_ids):
+        correction = CorrectionInput(
+            tenant_id=draft.tenant_id,
             actor=actor,
             request_id=f"correction:{correction_id}",
             target_id=target_id,
-            facts=wish.facts,
-            reason_code=wish.reason_code,
-            reason=wish.reason,
+            facts=draft.facts,
+            reason_code=draft.reason_code,
+            reason=draft.reason,
             key=f"correction:{correction_id}:{target_id}",
         )
         try:
-            posted = kind.post(case)
+            posted = kind.post(correction)
         except LedgerError as error:
-            raise CorrectionRefused(target_id=target_id, why=error) from error
+            raise CorrectionRefused(target_id=target_id, cause=error) from error
         yield from ((target_id, entry) for entry in posted)
 
 
-def _size(entries: Iterable[Posted]) -> dict[str, Decimal]:
-    """How much is moved of each unit: what is added or what is taken, whichever is more. Moving 5 from one grant to another is 5."""
+def _size(entries: Iterable[PostedEntry]) -> dict[str, Decimal]:
+    """How much of each unit is moved: the sum added or the sum taken, whichever is larger. Moving 5 from one grant to another is 5."""
     added: dict[str, Decimal] = {}
     taken: dict[str, Decimal] = {}
     for entry in entries:
@@ -247,13 +276,16 @@ def _size(entries: Iterable[Posted]) -> dict[str, Decimal]:
     return {unit: max(added.get(unit, Decimal(0)), taken.get(unit, Decimal(0))) for unit in sorted({*added, *taken})}
 
 
-def _digest(agreed: Sequence[Mapping[str, object]]) -> str:
-    facts = [[plain(value) if isinstance(value, Decimal) else str(value) for value in (entry[name] for name in AGREED)] for entry in agreed]
+def _digest(entries: Sequence[Mapping[str, object]]) -> str:
+    facts = [
+        [plain(value) if isinstance(value, Decimal) else str(value) for value in (entry[name] for name in COMPARED_FIELDS)]
+        for entry in entries
+    ]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
 
-def _waiting(*, tenant_id: UUID, correction_id: UUID, decider: str = "") -> CorrectionRequest:
-    """The request, locked. Raises NotFound, OwnRequest, NotWaiting."""
+def _lock_waiting(*, tenant_id: UUID, correction_id: UUID, decider: str = "") -> CorrectionRequest:
+    """The request, locked for update. Raises NotFound, OwnRequest (`decider` made it), NotWaiting."""
     get_request(tenant_id=tenant_id, correction_id=correction_id)
     correction = CorrectionRequest.objects.select_for_update().get(tenant_id=tenant_id, id=correction_id)
     if correction.asked_by == decider:
@@ -263,8 +295,8 @@ def _waiting(*, tenant_id: UUID, correction_id: UUID, decider: str = "") -> Corr
     return correction
 
 
-def _wish_of(correction: CorrectionRequest) -> Wish:
-    return Wish(
+def _draft_of(correction: CorrectionRequest) -> CorrectionDraft:
+    return CorrectionDraft(
         tenant_id=correction.tenant_id,
         kind=correction.kind,
         target_ids=tuple(correction.lines.order_by("position").values_list("target_id", flat=True)),
@@ -291,7 +323,7 @@ def _write_change(correction: CorrectionRequest, *, from_state: str, actor: str,
     )
 
 
-def _write_entries(correction: CorrectionRequest, entries: Sequence[tuple[UUID, Posted]], *, version: int, are_posted: bool) -> None:
+def _write_entries(correction: CorrectionRequest, entries: Sequence[tuple[UUID, PostedEntry]], *, version: int, are_posted: bool) -> None:
     CorrectionEntry.objects.bulk_create(
         CorrectionEntry(
             tenant_id=correction.tenant_id,
@@ -302,7 +334,7 @@ def _write_entries(correction: CorrectionRequest, entries: Sequence[tuple[UUID, 
             entry_label=posted.entry_label,
             entry_id=posted.entry_id if are_posted else None,
             account_name=posted.account_name,
-            **{name: getattr(posted, name) for name in AGREED},
+            **{name: getattr(posted, name) for name in COMPARED_FIELDS},
         )
         for position, (target_id, posted) in enumerate(entries, start=1)
     )

@@ -55,7 +55,7 @@ class ReadOnly:
         # Made once: Django knows a column that is a function by its identity.
         self._columns: dict[str, Column] = {}
         for field in model._meta.concrete_fields:
-            show = None if hasattr(self, field.name) else self.shown_as(field)
+            show = None if hasattr(self, field.name) else self.formatter_for(field)
             if show is not None:
                 # The name becomes the class of the column's cells: `column-moneyfield-amount`.
                 show.__name__, show.short_description = f"{type(field).__name__.lower()}-{field.name}", field.verbose_name
@@ -112,8 +112,8 @@ class ReadOnly:
         """The field itself, or the function that shows it better; names of methods and functions stay as they are."""
         return self._columns.get(name, name) if isinstance(name, str) else name
 
-    def shown_as(self, field: models.Field) -> Callable[[Any], Any] | None:
-        """How a field of this kind is shown; None: as Django does."""
+    def formatter_for(self, field: models.Field) -> Callable[[Any], Any] | None:
+        """The function that formats this field's value for a row; None to leave it to Django."""
         if isinstance(field, models.DateTimeField):
             return lambda row: local_time(getattr(row, field.attname))
         return None

@@ -63,7 +63,7 @@ def fill_holds(who):
 def fill_corrections(who):
     usage = billing.record_transaction(**who, amount=Decimal(3), type="usage", reference_id="wrong")
     corrections.set_threshold(tenant_id=who["tenant_id"], actor="staff:1", unit="USD", amount=Decimal(1))
-    wish = corrections.Wish(
+    draft = corrections.CorrectionDraft(
         tenant_id=who["tenant_id"],
         kind="billing.reverse",
         target_ids=(usage.id,),
@@ -72,8 +72,8 @@ def fill_corrections(who):
         reason="Charged twice.",
     )
     evidence = corrections.File(name="log.txt", content_type="text/plain", content=b"\x00\xff")
-    seen = corrections.preview(actor="staff:1", wish=wish).seen
-    asked = corrections.ask(actor="staff:1", request_id="r", wish=wish, seen=seen, evidence=evidence)
+    seen = corrections.preview_correction(actor="staff:1", draft=draft).digest
+    asked = corrections.request_correction(actor="staff:1", request_id="r", draft=draft, preview_digest=seen, evidence=evidence)
     corrections.comment(tenant_id=who["tenant_id"], actor="staff:2", correction_id=asked.id, text="Why?")
 
 

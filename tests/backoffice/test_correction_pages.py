@@ -13,7 +13,7 @@ from kernel.corrections import services
 from kernel.corrections.models import CorrectionEvidence, CorrectionRequest
 from tests.factories import TenantFactory
 
-ASK = "/admin/corrections/correctionrequest/ask/"
+ASK = "/admin/corrections/correctionrequest/new/"
 INBOX = "/admin/corrections/correctionrequest/"
 ROWS = "/admin/billing/transaction/"
 REASON = {"reason_code": "duplicate", "reason": "Charged twice by our own retry.", "evidence_link": "https://tickets.example.com/1"}
@@ -58,13 +58,13 @@ def page(response):
 
 
 def seen(html):
-    return html.split('name="seen" value="')[1].split('"')[0]
+    return html.split('name="preview_digest" value="')[1].split('"')[0]
 
 
 def ask(client, *rows, kind="billing.reverse", **at_last):
     body = {"kind": kind, "row": [str(row.id) for row in rows], **REASON}
     preview = page(client.post(ASK, {**body, "step": "preview"}))
-    response = client.post(ASK, {**body, "step": "confirm", "seen": seen(preview), **at_last})
+    response = client.post(ASK, {**body, "step": "confirm", "preview_digest": seen(preview), **at_last})
     assert response.status_code == 302
     return CorrectionRequest.objects.get(id=response["Location"].split("/")[-3])
 
@@ -122,7 +122,7 @@ def test_what_is_missing_is_asked_for_again(clerk, rows, changed, told):
 def test_an_amount_that_could_be_read_in_two_ways_is_asked_for_again(clerk, rows, amount):
     body = {"kind": "billing.reverse_part", "row": rows[1].id, **REASON, "amount": amount, "step": "preview"}
     assert 'class="ch-error"' in page(clerk.post(ASK, body))
-    assert 'name="seen"' not in page(clerk.post(ASK, body))
+    assert 'name="preview_digest"' not in page(clerk.post(ASK, body))
 
 
 def test_what_the_ledger_refuses_is_said_in_words_with_a_way_back(clerk, rows):
@@ -136,8 +136,8 @@ def test_a_book_that_moved_meanwhile_asks_again_with_the_new_numbers(clerk, rows
     body = {"kind": "billing.reverse", "row": rows[1].id, **REASON}
     old = seen(page(clerk.post(ASK, {**body, "step": "preview"})))
     billing.record_transaction(tenant_id=tenant.id, actor="x", amount=Decimal(1), type="usage", reference_id="x")
-    html = page(clerk.post(ASK, {**body, "step": "confirm", "seen": old}))
-    assert "The book moved" in html
+    html = page(clerk.post(ASK, {**body, "step": "confirm", "preview_digest": old}))
+    assert "The book changed" in html
     assert "89.50 <span>USD</span>" in html
     assert CorrectionRequest.objects.count() == 0
 
@@ -157,8 +157,8 @@ def test_the_approver_finds_it_in_the_inbox_approves_and_the_trail_is_complete(c
     address = f"{INBOX}{correction.id}/"
     html = page(approver.get(f"{address}change/"))
     assert "Approve and post 1 entry" in html
-    approver.post(f"{address}answer/", {"answer": "comment", "text": "Looking at the log."})
-    approver.post(f"{address}answer/", {"answer": "approve", "version": "1", "text": "Seen it."})
+    approver.post(f"{address}decide/", {"decision": "comment", "text": "Looking at the log."})
+    approver.post(f"{address}decide/", {"decision": "approve", "version": "1", "text": "Seen it."})
     html = page(approver.get(f"{address}change/"))
     for told in ("clara", "anna", "Looking at the log.", "Seen it.", "Charged twice by our own retry.", f"correction:{correction.id}"):
         assert told in html
@@ -175,45 +175,45 @@ def test_an_approver_who_looked_before_the_book_moved_looks_again(clerk, log_in,
     approver = log_in("anna", "approver")
     billing.record_transaction(tenant_id=tenant.id, actor="x", amount=Decimal(1), type="usage", reference_id="x")
     address = f"{INBOX}{correction.id}/"
-    html = page(approver.post(f"{address}answer/", {"answer": "approve", "version": "1"}, follow=True))
-    assert "The book moved since the preview was made" in html
+    html = page(approver.post(f"{address}decide/", {"decision": "approve", "version": "1"}, follow=True))
+    assert "The book changed since the preview was made" in html
     assert "89.50 <span>USD</span>" in html
     assert Transaction.objects.count() == 4
-    approver.post(f"{address}answer/", {"answer": "approve", "version": "2"})
+    approver.post(f"{address}decide/", {"decision": "approve", "version": "2"})
     assert Wallet.objects.get().balance == Decimal("89.5")
 
 
 def test_nobody_answers_their_own_request_not_even_with_both_roles(log_in, rows):
     both = log_in("both", "clerk", "approver")
     correction = ask(both, rows[1])
-    assert "somebody else has to answer" in page(both.get(f"{INBOX}{correction.id}/change/"))
-    html = page(both.post(f"{INBOX}{correction.id}/answer/", {"answer": "approve", "version": "1"}, follow=True))
-    assert "Nobody decides on what they asked for" in html
+    assert "somebody else has to decide it" in page(both.get(f"{INBOX}{correction.id}/change/"))
+    html = page(both.post(f"{INBOX}{correction.id}/decide/", {"decision": "approve", "version": "1"}, follow=True))
+    assert "Nobody decides their own request" in html
     assert Transaction.objects.count() == 3
 
 
 def test_a_rejection_needs_a_reason(clerk, log_in, rows):
     correction = ask(clerk, rows[1])
     approver = log_in("anna", "approver")
-    address = f"{INBOX}{correction.id}/answer/"
-    assert "The reason is not right" in page(approver.post(address, {"answer": "reject", "text": " "}, follow=True))
-    assert "Rejected" in page(approver.post(address, {"answer": "reject", "text": "It was a fair charge."}, follow=True))
+    address = f"{INBOX}{correction.id}/decide/"
+    assert "The reason is not right" in page(approver.post(address, {"decision": "reject", "text": " "}, follow=True))
+    assert "Rejected" in page(approver.post(address, {"decision": "reject", "text": "It was a fair charge."}, follow=True))
     correction.refresh_from_db()
     assert correction.state == "rejected"
 
 
 def test_who_asked_can_withdraw(clerk, rows):
     correction = ask(clerk, rows[1])
-    html = page(clerk.post(f"{INBOX}{correction.id}/answer/", {"answer": "withdraw", "text": ""}, follow=True))
+    html = page(clerk.post(f"{INBOX}{correction.id}/decide/", {"decision": "withdraw", "text": ""}, follow=True))
     assert "Withdrawn" in html
 
 
 @pytest.mark.parametrize(
-    "body", [{}, {"answer": "delete"}, {"answer": "approve", "version": "9" * 30}, {"answer": "approve", "version": "x"}]
+    "body", [{}, {"decision": "delete"}, {"decision": "approve", "version": "9" * 30}, {"decision": "approve", "version": "x"}]
 )
 def test_an_answer_that_makes_no_sense_changes_nothing(clerk, log_in, rows, body):
     correction = ask(clerk, rows[1])
-    log_in("anna", "approver").post(f"{INBOX}{correction.id}/answer/", body)
+    log_in("anna", "approver").post(f"{INBOX}{correction.id}/decide/", body)
     correction.refresh_from_db()
     assert (correction.state, Transaction.objects.count()) == ("waiting", 3)
 
@@ -222,3 +222,25 @@ def test_an_answer_that_makes_no_sense_changes_nothing(clerk, log_in, rows, body
 def test_an_address_that_makes_no_sense_is_not_found_or_turned_back(clerk, query):
     assert clerk.get(f"{ASK}{query}").status_code == 404
     assert clerk.get(f"{ASK}?kind=billing.reverse").status_code == 302
+
+
+def test_a_form_that_is_submitted_twice_makes_one_request(clerk, rows, tenant):
+    services.set_threshold(tenant_id=tenant.id, actor="staff:0", unit="USD", amount=Decimal("10"))
+    for row in rows[1:]:
+        body = {"kind": "billing.adjust_beside", "row": [str(row.id)], **REASON, "amount": str(row.entry_number)}
+        preview = page(clerk.post(ASK, {**body, "step": "preview"}))
+        confirm = {
+            **body,
+            "step": "confirm",
+            "preview_digest": seen(preview),
+            "form_id": preview.split('name="form_id" value="')[1].split('"')[0],
+        }
+        first, second = clerk.post(ASK, confirm), clerk.post(ASK, confirm)
+        assert (first.status_code, second["Location"]) == (302, first["Location"])
+    assert CorrectionRequest.objects.count() == 2
+    assert Wallet.objects.get().balance == Decimal("65")
+
+
+def test_the_id_of_a_form_can_not_be_chosen_by_its_sender(clerk, rows):
+    correction = ask(clerk, rows[1], form_id="00000000-0000-7000-8000-000000000000:forged")
+    assert str(correction.id) != "00000000-0000-7000-8000-000000000000"

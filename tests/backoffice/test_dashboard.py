@@ -16,7 +16,7 @@ from backoffice.models import ClosedDay, CreditDay
 from billing import services as billing
 from credits import services as credits
 from kernel.corrections import services as corrections
-from kernel.corrections.services import Wish
+from kernel.corrections.services import CorrectionDraft
 from kernel.tenants.models import StaffProfile, StaffTenant
 from metering.services.costs import add_cost
 from metering.services.transactions import record_transaction
@@ -173,8 +173,10 @@ def test_who_is_limited_to_some_tenants_sees_the_sums_of_those(look, viewer, ten
 def test_what_waits_is_named_with_its_list(look, tenant):
     charge(tenant, "5", reference_id="a")
     charge(tenant, "5", reference_id="b")
-    wish = Wish(tenant.id, "billing.reverse", (charge(tenant, "7", reference_id="c").id,), {}, "other", "Wrong.")
-    corrections.ask(actor="staff:0", request_id="", wish=wish, seen=corrections.preview(actor="staff:0", wish=wish).seen)
+    draft = CorrectionDraft(tenant.id, "billing.reverse", (charge(tenant, "7", reference_id="c").id,), {}, "other", "Wrong.")
+    corrections.request_correction(
+        actor="staff:0", request_id="", draft=draft, preview_digest=corrections.preview_correction(actor="staff:0", draft=draft).digest
+    )
     response = look()
     matters = {matter.title: matter for matter in response.context["attention"]}
     assert {title: matter.count for title, matter in matters.items()} == {

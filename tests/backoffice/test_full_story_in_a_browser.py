@@ -105,7 +105,7 @@ def test_the_dashboard_leads_in_and_the_story_ends_with_a_balance_that_is_right(
     approver.locator(".ch-table tbody tr td:last-child a").click()
     approver.wait_for_load_state("networkidle")
     entry = approver.locator("#content-main").inner_text()
-    assert "Takes back" in entry
+    assert "Reverses" in entry
     assert approver.get_by_role("link", name="Correction …").count() >= 1
 
 

@@ -46,7 +46,7 @@ def test_an_entry_stands_among_its_neighbours_with_its_reversal_and_who_wrote_it
     billing.reverse_transaction(**who, transaction_id=charge.id, reason_code="duplicate", reason="Twice.")
     told = read("billing.transaction", charge.id)
     assert "The wallet around this entry" in told
-    assert "Taken back by" in told
+    assert "Reversed by" in told
     assert "Key gateway" in told
     for balance in ("100.00 USD", "69.50 USD", "60.50 USD", "91.00 USD"):
         assert balance in told
@@ -81,9 +81,9 @@ def test_a_metered_transaction_tells_its_cost_from_estimate_to_actual(read, who)
         supersedes_cost_id=superseded,
     )
     told = read("metering.transaction", row["id"])
-    assert told.index("Estimate 2.00 USD superseded") < told.index("Actual 1.50 USD counts the one before")
+    assert told.index("Estimate 2.00 USD superseded") < told.index("Actual 1.50 USD active the previous cost")
     assert "Billed for the same agent" in told
-    assert "What it cost, from estimate to actual" in read("metering.cost", superseded)
+    assert "Costs, from estimate to actual" in read("metering.cost", superseded)
 
 
 def test_a_wallets_statement_is_for_the_month_that_is_asked(read, who):

@@ -13,9 +13,9 @@ from billing import services as billing
 from billing.models import Transaction as BillingTransaction
 from credits import services as credits
 from kernel.corrections import services as corrections
-from kernel.corrections.kinds import kinds_for
+from kernel.corrections.kinds import list_kinds
 from kernel.corrections.models import CorrectionComment, CorrectionRequest
-from kernel.corrections.services import Wish
+from kernel.corrections.services import CorrectionDraft
 from kernel.ledger.base_models import LedgerRow
 from kernel.tenants.models import StaffProfile, StaffTenant
 from kernel.tenants.roles import ROLES
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.django_db
 OURS = ("tenants", "backfills", "corrections", "backoffice", "billing", "metering", "credits")
 MODELS = [model for app in OURS for model in apps.get_app_config(app).get_models()]
 EVERYBODY = [*ROLES, "nobody"]
-ASK = "/admin/corrections/correctionrequest/ask/"
+ASK = "/admin/corrections/correctionrequest/new/"
 REASON = {"reason_code": "other", "reason": "Wrong."}
 WHO = {"actor": "command:test", "request_id": "test"}
 
@@ -53,9 +53,9 @@ class Book:
         self.request = self.ask()
 
     def ask(self):
-        wish = Wish(self.tenant.id, "billing.reverse", (self.usage.id,), {}, "other", f"reason of {self.tenant.name}")
-        seen = corrections.preview(actor="staff:0", wish=wish).seen
-        return corrections.ask(actor="staff:0", request_id="", wish=wish, seen=seen)
+        draft = CorrectionDraft(self.tenant.id, "billing.reverse", (self.usage.id,), {}, "other", f"reason of {self.tenant.name}")
+        seen = corrections.preview_correction(actor="staff:0", draft=draft).digest
+        return corrections.request_correction(actor="staff:0", request_id="", draft=draft, preview_digest=seen)
 
     @property
     def pages(self):
@@ -117,9 +117,11 @@ def test_only_clerks_ask(seat, book, role):
     before = CorrectionRequest.objects.count()
     body = {"kind": "billing.reverse", "row": str(book.usage.id), **REASON}
     assert client.get(ASK, {"kind": "billing.reverse", "row": str(book.usage.id)}).status_code == (200 if allowed else 403)
-    seen = corrections.preview(actor="x", wish=Wish(book.tenant.id, "billing.reverse", (book.usage.id,), {}, "other", "Wrong.")).seen
+    seen = corrections.preview_correction(
+        actor="x", draft=CorrectionDraft(book.tenant.id, "billing.reverse", (book.usage.id,), {}, "other", "Wrong.")
+    ).digest
     assert client.post(ASK, {**body, "step": "preview"}).status_code == (200 if allowed else 403)
-    assert client.post(ASK, {**body, "step": "confirm", "seen": seen}).status_code == (302 if allowed else 403)
+    assert client.post(ASK, {**body, "step": "confirm", "preview_digest": seen}).status_code == (302 if allowed else 403)
     assert CorrectionRequest.objects.count() == before + allowed
 
 
@@ -131,8 +133,8 @@ def test_only_clerks_find_the_doors_to_corrections(seat, book, role, label):
     row = model.objects.first()
     page = client.get(f"{list_of(model)}{row.pk}/change/").content.decode()
     offered = f"{ASK}?kind=" in page
-    assert offered == (role == "clerk" and any(kind.fits(row) for kind in kinds_for(label)))
-    action = next(f"correct_{kind.code}" for kind in kinds_for(label) if kind.takes_many)
+    assert offered == (role == "clerk" and any(kind.applies_to(row) for kind in list_kinds(label)))
+    action = next(f"correct_{kind.code}" for kind in list_kinds(label) if kind.takes_many)
     listed = client.get(list_of(model), {"window": "all"}).content.decode()
     assert (f'value="{action}"' in listed) == (role == "clerk")
     response = client.post(list_of(model), {"action": action, "_selected_action": [str(row.pk)]})
@@ -143,8 +145,8 @@ def test_only_clerks_find_the_doors_to_corrections(seat, book, role, label):
 @pytest.mark.parametrize("role", EVERYBODY)
 def test_only_approvers_answer(seat, book, role, verb, roles):
     client = seat(role)
-    address = f"/admin/corrections/correctionrequest/{book.request.id}/answer/"
-    response = client.post(address, {"answer": verb, "version": "1", "text": "Because."})
+    address = f"/admin/corrections/correctionrequest/{book.request.id}/decide/"
+    response = client.post(address, {"decision": verb, "version": "1", "text": "Because."})
     assert response.status_code == (302 if role in roles else 403)
     assert client.get(address).status_code == (403 if role == "nobody" else 404)
     book.request.refresh_from_db()
@@ -154,7 +156,7 @@ def test_only_approvers_answer(seat, book, role, verb, roles):
 
 @pytest.mark.parametrize("role", EVERYBODY)
 def test_clerks_withdraw_only_their_own(seat, book, role):
-    response = seat(role).post(f"/admin/corrections/correctionrequest/{book.request.id}/answer/", {"answer": "withdraw"})
+    response = seat(role).post(f"/admin/corrections/correctionrequest/{book.request.id}/decide/", {"decision": "withdraw"})
     assert response.status_code == (302 if role == "clerk" else 403)
     book.request.refresh_from_db()
     assert book.request.state == "waiting"
@@ -242,9 +244,9 @@ def test_no_correction_reaches_a_foreign_row(limited, book, foreign):
             assert limited.post(ASK, {**body, "row": rows, "step": step}).status_code == 302
     selection = {"action": "correct_billing.reverse", "_selected_action": [str(foreign.usage.id)], "window": "all"}
     limited.post("/admin/billing/transaction/", selection)
-    answer = f"/admin/corrections/correctionrequest/{foreign.request.id}/answer/"
+    answer = f"/admin/corrections/correctionrequest/{foreign.request.id}/decide/"
     for verb in ("approve", "reject", "comment", "withdraw"):
-        assert limited.post(answer, {"answer": verb, "version": "1", "text": "x"}).status_code == 404
+        assert limited.post(answer, {"decision": verb, "version": "1", "text": "x"}).status_code == 404
     foreign.request.refresh_from_db()
     assert foreign.request.state == "waiting"
     assert CorrectionRequest.objects.count() == 2

@@ -108,7 +108,7 @@ def test_types_policies_floors_prices_and_thresholds_are_set(desk, tenant):
     keep(desk, "floor", row=wallet.id, floor="1.5")
     wallet.refresh_from_db()
     assert wallet.floor == Decimal("1.5")
-    assert "would be broken already" in keep(desk, "floor", row=wallet.id, floor="99").content.decode()
+    assert "below the floor of 99 already" in keep(desk, "floor", row=wallet.id, floor="99").content.decode()
     assert len(changes("billing_wallet")) == 1
 
 

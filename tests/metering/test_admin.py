@@ -7,7 +7,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from kernel.corrections.kinds import Case, get_kind
+from kernel.corrections.kinds import CorrectionInput, get_kind
 from kernel.ledger.errors import LedgerError
 from metering.integrity import checks
 from metering.models import Cost
@@ -87,7 +87,7 @@ def test_a_cost_is_corrected_by_one_that_supersedes_it(caller):
     def correct(code, target, **facts):
         who = {"tenant_id": caller.tenant.id, "actor": "staff:1", "request_id": "r"}
         why = {"reason_code": "duplicate", "reason": "wrong price", "key": f"request:{target}"}
-        return get_kind(code).post(Case(**who, **why, target_id=target, facts=facts))
+        return get_kind(code).post(CorrectionInput(**who, **why, target_id=target, facts=facts))
 
     [posted] = correct("metering.supersede", second, amount="1.5")
     told = (posted.unit, posted.effect, posted.balance_before, posted.balance_after)

@@ -10,7 +10,7 @@ from django.db import connections
 from billing import services as billing
 from billing.models import Transaction, Wallet
 from kernel.corrections import services
-from kernel.corrections.services import Wish
+from kernel.corrections.services import CorrectionDraft
 from kernel.ledger.errors import LedgerError
 from tests.factories import TenantFactory
 
@@ -21,15 +21,15 @@ def test_two_approvals_at_once_post_once():
     who = {"tenant_id": tenant.id, "actor": "command:test"}
     billing.record_transaction(**who, amount=Decimal(100), type="topup", reference_id="a")
     usage = billing.record_transaction(**who, amount=Decimal(30), type="usage", reference_id="b")
-    wish = Wish(tenant.id, "billing.reverse", (usage.id,), {}, "duplicate", "Twice.")
-    seen = services.preview(actor="staff:1", wish=wish).seen
-    correction = services.ask(actor="staff:1", request_id="", wish=wish, seen=seen)
+    draft = CorrectionDraft(tenant.id, "billing.reverse", (usage.id,), {}, "duplicate", "Twice.")
+    seen = services.preview_correction(actor="staff:1", draft=draft).digest
+    correction = services.request_correction(actor="staff:1", request_id="", draft=draft, preview_digest=seen)
     barrier = Barrier(4)
 
     def approve(number):
         try:
             barrier.wait(10)
-            services.approve(tenant_id=tenant.id, actor=f"staff:{number}", correction_id=correction.id, version=1)
+            services.approve_request(tenant_id=tenant.id, actor=f"staff:{number}", correction_id=correction.id, version=1)
         except LedgerError as error:
             return error.code
         finally:

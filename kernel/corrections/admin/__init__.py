@@ -1,4 +1,4 @@
-"""The pages of corrections: asking for one, and the inbox of those that wait for an answer."""
+"""The pages of corrections: the form of a new request, the list of requests, and the page of one request."""
 
 from kernel.corrections.admin.request_admin import CorrectionRequestAdmin
 

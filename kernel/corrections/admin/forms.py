@@ -1,39 +1,14 @@
-"""What is asked of who wants a correction: why, and whatever the kind has to know."""
+"""The form of a correction request: the reason, and the fields of the kind."""
 
-from decimal import Decimal, InvalidOperation
 from typing import Any
 from uuid import UUID
 
 from django import forms
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
-from kernel.corrections.choices import MOST_EVIDENCE, ReasonCode
-from kernel.corrections.kinds import Kind, Question
-from kernel.ledger.money import LIMIT, PLACES, is_plain_decimal, plain
-
-
-class AmountField(forms.CharField):
-    """ASCII digits with an optional sign and fraction; nothing that could be read in two ways."""
-
-    allows_zero = False
-
-    def clean(self, value: Any) -> str:
-        text = super().clean(value).strip()
-        if not text:
-            return ""
-        try:
-            amount = Decimal(text) if is_plain_decimal(text) else None
-        except InvalidOperation:
-            amount = None
-        if amount is None or abs(amount) >= LIMIT or amount != round(amount, PLACES):
-            raise forms.ValidationError("Write it in digits with a point, like 1234.50; no commas or letters.")
-        if amount == 0 and not self.allows_zero:
-            raise forms.ValidationError("An amount of zero corrects nothing.")
-        return plain(amount)
-
-
-class AmountOrZeroField(AmountField):
-    allows_zero = True
+from kernel.corrections.choices import MAX_EVIDENCE_BYTES, ReasonCode
+from kernel.corrections.kinds import FormField, Kind
+from kernel.ledger.admin.fields import AmountField, AmountOrZeroField
 
 
 class IdField(forms.CharField):
@@ -42,11 +17,11 @@ class IdField(forms.CharField):
         try:
             return str(UUID(text)) if text else ""
         except ValueError:
-            raise forms.ValidationError("That is no id. Copy it from the row's page.") from None
+            raise forms.ValidationError("This is no id. Copy it from the row's page.") from None
 
 
 class ReasonForm(forms.Form):
-    """The reason; `questions` of the kind are added as fields of their own."""
+    """The reason of a correction. The kind's own fields are added above it."""
 
     reason_code = forms.ChoiceField(
         label="Reason", choices=[("", "Choose …"), *ReasonCode.choices], widget=UnfoldAdminSelectWidget(attrs={"autofocus": True})
@@ -55,7 +30,7 @@ class ReasonForm(forms.Form):
         label="What happened",
         max_length=2000,
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
-        help_text="Whoever reads this book in a year should understand it without asking.",
+        help_text="Write it so that somebody who reads it in a year understands it.",
     )
     evidence_link = forms.URLField(
         label="Evidence (a link)",
@@ -69,26 +44,28 @@ class ReasonForm(forms.Form):
     def __init__(self, kind: Kind, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.kind = kind
-        asked = {question.name: field_of(question) for question in kind.questions}
-        self.fields = {**asked, **self.fields}
+        self.fields = {**{field.name: build_field(field) for field in kind.fields}, **self.fields}
 
     @property
     def facts(self) -> dict[str, str]:
-        """The answers to the kind's own questions; those left empty are left out."""
-        answers = {question.name: self.cleaned_data[question.name] for question in self.kind.questions}
-        return {name: answer for name, answer in answers.items() if answer != ""}
+        """The values of the kind's own fields, without empty ones."""
+        values = {field.name: self.cleaned_data[field.name] for field in self.kind.fields}
+        return {name: value for name, value in values.items() if value != ""}
 
 
-def field_of(question: Question) -> forms.Field:
-    given = {"label": question.label, "help_text": question.help, "required": question.is_required}
-    if question.form in {"amount", "amount_or_zero"}:
-        field = AmountField if question.form == "amount" else AmountOrZeroField
-        return field(widget=UnfoldAdminTextInputWidget(attrs={"inputmode": "decimal", "autocomplete": "off"}), **given)
-    if question.form == "id":
-        return IdField(widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off"}), **given)
-    if question.form == "choice":
-        return forms.ChoiceField(choices=question.choices, widget=UnfoldAdminSelectWidget(), **given)
-    return forms.CharField(max_length=1000, widget=UnfoldAdminTextInputWidget(), **given)
+def build_field(field: FormField) -> forms.Field:
+    """The Django form field for a field of a kind."""
+    options: dict[str, Any] = {"label": field.label, "help_text": field.help, "required": field.is_required}
+    match field.type:
+        case "amount":
+            return AmountField(**options)
+        case "amount_or_zero":
+            return AmountOrZeroField(**options)
+        case "id":
+            return IdField(widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off"}), **options)
+        case "choice":
+            return forms.ChoiceField(choices=field.choices, widget=UnfoldAdminSelectWidget(), **options)
+    return forms.CharField(max_length=1000, widget=UnfoldAdminTextInputWidget(), **options)
 
 
 class EvidenceForm(forms.Form):
@@ -96,6 +73,8 @@ class EvidenceForm(forms.Form):
 
     def clean_evidence(self) -> Any:
         file = self.cleaned_data["evidence"]
-        if file is not None and file.size > MOST_EVIDENCE:
-            raise forms.ValidationError(f"The file is larger than {MOST_EVIDENCE // 1_000_000} MB; put it somewhere and give the link.")
+        if file is not None and file.size > MAX_EVIDENCE_BYTES:
+            raise forms.ValidationError(
+                f"The file is larger than {MAX_EVIDENCE_BYTES // 1_000_000} MB. Store it elsewhere and give the link."
+            )
         return file

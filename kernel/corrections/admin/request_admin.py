@@ -1,4 +1,4 @@
-"""The inbox of corrections, and the page of one: what it would post, who said what, and the door to an answer."""
+"""The list of correction requests, and the page of one: what it would post, what happened so far, and the form to decide it."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -12,9 +12,8 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 
 from kernel.corrections import services
-from kernel.corrections.admin.messages import sentence
-from kernel.corrections.admin.request_views import ask_page
-from kernel.corrections.choices import State
+from kernel.corrections.admin.request_views import request_page
+from kernel.corrections.choices import REQUEST_PERMISSION, STATE_COLOURS, State
 from kernel.corrections.errors import PreviewMoved
 from kernel.corrections.kinds import get_kind
 from kernel.corrections.models import (
@@ -26,9 +25,21 @@ from kernel.corrections.models import (
     CorrectionStateChange,
     CorrectionThreshold,
 )
-from kernel.corrections.selectors import entries_of, waiting_requests
-from kernel.ledger.admin.base import STATE_COLOURS, LedgerAdmin
-from kernel.ledger.admin.formatting import actor_names, effect, id_link, joined, label, model_name, money, page_of
+from kernel.corrections.selectors import list_entries, list_waiting_requests
+from kernel.ledger.admin import LedgerAdmin
+from kernel.ledger.admin.formatting import (
+    actor_names,
+    actor_of,
+    effect,
+    id_link,
+    joined,
+    label,
+    model_name,
+    money,
+    page_of,
+    register_origin,
+)
+from kernel.ledger.admin.messages import message_for, register_messages
 from kernel.ledger.errors import LedgerError
 from kernel.ledger.money import MoneyField
 from kernel.tenants.admin import local_time
@@ -38,13 +49,23 @@ DECIDE = "corrections.decide_correctionrequest"
 COMMENT = "corrections.comment_correctionrequest"
 BOXES = {"to_approve": "To approve", "mine": "Mine", "done": "Done", "all": "All"}
 
-
-def actor_of(request: HttpRequest) -> str:
-    return f"staff:{request.user.pk}"
+register_origin("correction", "corrections.correctionrequest", "Correction")
+register_messages(
+    {
+        "correction_refused": "The ledger refuses this.",
+        "not_the_requester": "Only the person who made the request can withdraw it.",
+        "not_waiting": "It was already {state}.",
+        "nothing_to_correct": "This would post no entry.",
+        "own_request": "Nobody decides their own request. Ask a colleague with the approver's role.",
+        "preview_moved": "The book changed since the preview was made. Nothing was posted; these are the new numbers.",
+        "several_tenants": "One request corrects one tenant's book. Choose rows of a single tenant.",
+        "too_many_lines": "One request corrects at most {max} rows. Choose fewer.",
+    }
+)
 
 
 class BoxFilter(admin.SimpleListFilter):
-    """Which pile of requests; what waits for the reader's own answer comes first."""
+    """Requests that wait for the reader's decision, the reader's own, the decided ones, or all."""
 
     title = "box"
     parameter_name = "box"
@@ -71,7 +92,7 @@ class BoxFilter(admin.SimpleListFilter):
 
 @admin.register(CorrectionRequest)
 class CorrectionRequestAdmin(LedgerAdmin):
-    """The inbox. Nothing is typed into a list: a request is answered on its own page."""
+    """The list of requests. A request is decided on its own page."""
 
     icon = "approval"
     list_display = ("correction", "tenant", "what", "moves", "why", "status", "asked", "created_at")
@@ -102,29 +123,31 @@ class CorrectionRequestAdmin(LedgerAdmin):
     def status(self, row: CorrectionRequest) -> Any:
         return label(row.get_state_display(), STATE_COLOURS[State(row.state)])
 
-    @admin.display(description="asked by")
+    @admin.display(description="requested by")
     def asked(self, row: CorrectionRequest) -> Any:
         return row.actor_name  # type: ignore[attr-defined]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
-        # Under the name that every list reads its people by.
+        # NamedChangeList reads the names of the people in `actor`.
         return super().get_queryset(request).annotate(actor=F("asked_by"))
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         actor, chosen = actor_of(request), request.GET.get("box", "all")
-        waiting = scope_of(request.user).limit(waiting_requests())
+        waiting = scope_of(request.user).limit(list_waiting_requests())
         counts = waiting.aggregate(to_approve=Count("pk", filter=~Q(asked_by=actor)), mine=Count("pk", filter=Q(asked_by=actor)))
         boxes = [{"name": name, "title": title, "count": counts.get(name), "is_chosen": name == chosen} for name, title in BOXES.items()]
         return super().changelist_view(request, {"boxes": boxes, **(extra_context or {})})
 
-    # ---- the page of one
+    # ---- the page of a request
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
         return [
-            path("ask/", view(ask_page), name="corrections_correctionrequest_ask"),
-            path("<path:object_id>/answer/", view(self.answer), name="corrections_correctionrequest_answer"),
-            path("<path:object_id>/evidence/<uuid:evidence_id>/", view(self.evidence), name="corrections_correctionrequest_evidence"),
+            path("new/", view(request_page), name="corrections_correctionrequest_new"),
+            path("<path:object_id>/decide/", view(self.decide), name="corrections_correctionrequest_decide"),
+            path(
+                "<path:object_id>/evidence/<uuid:evidence_id>/", view(self.download_evidence), name="corrections_correctionrequest_evidence"
+            ),
             *super().get_urls(),
         ]
 
@@ -133,10 +156,10 @@ class CorrectionRequestAdmin(LedgerAdmin):
     ) -> HttpResponse:
         if request.method not in {"GET", "HEAD"}:
             raise PermissionDenied
-        correction = self._found(request, object_id)
+        correction = self._get_request(request, object_id)
         names = actor_names(_people(correction))
         version = correction.preview + (correction.state == State.POSTED and correction.needs_approval)
-        entries = list(entries_of(correction, version=version))
+        entries = list(list_entries(correction, version=version))
         context = {
             **self.admin_site.each_context(request),
             "title": f"{_kind_title(correction.kind)} · {correction}",
@@ -153,28 +176,28 @@ class CorrectionRequestAdmin(LedgerAdmin):
         }
         return TemplateResponse(request, "corrections/request.html", context)
 
-    def answer(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Approve, reject, withdraw or comment: `answer` says which, `text` says why."""
-        correction = self._found(request, object_id)
-        verb = request.POST.get("answer", "")
-        if request.method != "POST" or verb not in ANSWERS:
+    def decide(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """POST only: approve, reject, withdraw or comment. `decision` is one of these, `text` the reason."""
+        correction = self._get_request(request, object_id)
+        verb = request.POST.get("decision", "")
+        if request.method != "POST" or verb not in DECISIONS:
             raise Http404
-        permission, done, call = ANSWERS[verb]
+        permission, done, call = DECISIONS[verb]
         if not request.user.has_perm(permission):
             raise PermissionDenied
         try:
             call(request, correction, request.POST.get("text", "").strip())
         except PreviewMoved as moved:
-            messages.warning(request, sentence(moved))
+            messages.warning(request, message_for(moved))
         except LedgerError as error:
-            messages.error(request, sentence(error))
+            messages.error(request, message_for(error))
         else:
             messages.success(request, done)
         return HttpResponseRedirect(page_of("corrections.correctionrequest", correction.pk))
 
-    def evidence(self, request: HttpRequest, object_id: str, evidence_id: Any) -> HttpResponse:
-        """The file, to be saved: never shown in the page's own origin, whatever its type says."""
-        file = CorrectionEvidence.objects.filter(request_id=self._found(request, object_id).pk, id=evidence_id).first()
+    def download_evidence(self, request: HttpRequest, object_id: str, evidence_id: Any) -> HttpResponse:
+        """Sends the file as a download. It is never displayed: a script in it would run on the office's own origin."""
+        file = CorrectionEvidence.objects.filter(request_id=self._get_request(request, object_id).pk, id=evidence_id).first()
         if file is None:
             raise Http404
         response = HttpResponse(bytes(file.content), content_type="application/octet-stream")
@@ -182,7 +205,7 @@ class CorrectionRequestAdmin(LedgerAdmin):
         response["Content-Disposition"] = f'attachment; filename="{name}"'
         return response
 
-    def _found(self, request: HttpRequest, object_id: str) -> CorrectionRequest:
+    def _get_request(self, request: HttpRequest, object_id: str) -> CorrectionRequest:
         if not self.has_view_permission(request):
             raise PermissionDenied
         correction: CorrectionRequest | None = self.get_object(request, unquote(object_id))  # type: ignore[assignment]
@@ -193,7 +216,7 @@ class CorrectionRequestAdmin(LedgerAdmin):
 
 def _approve(request: HttpRequest, correction: CorrectionRequest, text: str) -> None:
     version = request.POST.get("version", "")
-    services.approve(
+    services.approve_request(
         tenant_id=correction.tenant_id,
         actor=actor_of(request),
         correction_id=correction.pk,
@@ -203,27 +226,27 @@ def _approve(request: HttpRequest, correction: CorrectionRequest, text: str) -> 
 
 
 def _reject(request: HttpRequest, correction: CorrectionRequest, text: str) -> None:
-    services.reject(tenant_id=correction.tenant_id, actor=actor_of(request), correction_id=correction.pk, reason=text)
+    services.reject_request(tenant_id=correction.tenant_id, actor=actor_of(request), correction_id=correction.pk, reason=text)
 
 
 def _withdraw(request: HttpRequest, correction: CorrectionRequest, text: str) -> None:
-    services.withdraw(tenant_id=correction.tenant_id, actor=actor_of(request), correction_id=correction.pk, reason=text)
+    services.withdraw_request(tenant_id=correction.tenant_id, actor=actor_of(request), correction_id=correction.pk, reason=text)
 
 
 def _comment(request: HttpRequest, correction: CorrectionRequest, text: str) -> None:
-    services.comment(tenant_id=correction.tenant_id, actor=actor_of(request), correction_id=correction.pk, text=text)
+    services.add_comment(tenant_id=correction.tenant_id, actor=actor_of(request), correction_id=correction.pk, text=text)
 
 
-ANSWERS: dict[str, tuple[str, str, Callable[[HttpRequest, CorrectionRequest, str], None]]] = {
+DECISIONS: dict[str, tuple[str, str, Callable[[HttpRequest, CorrectionRequest, str], None]]] = {
     "approve": (DECIDE, "Approved: the entries below are posted.", _approve),
     "reject": (DECIDE, "Rejected. Nothing was posted.", _reject),
-    "withdraw": ("corrections.ask_correctionrequest", "Withdrawn. Nothing was posted.", _withdraw),
-    "comment": (COMMENT, "Your comment is kept.", _comment),
+    "withdraw": (REQUEST_PERMISSION, "Withdrawn. Nothing was posted.", _withdraw),
+    "comment": (COMMENT, "Your comment is saved.", _comment),
 }
 
 
 STEPS = {
-    ("", State.WAITING): "asked for it",
+    ("", State.WAITING): "requested it",
     ("", State.POSTED): "posted it",
     (State.WAITING, State.POSTED): "approved it: posted",
     (State.WAITING, State.REJECTED): "rejected it",
@@ -235,7 +258,7 @@ def _may(request: HttpRequest, correction: CorrectionRequest) -> dict[str, bool]
     is_waiting, is_own = correction.state == State.WAITING, correction.asked_by == actor_of(request)
     return {
         "decide": is_waiting and not is_own and request.user.has_perm(DECIDE),
-        "withdraw": is_waiting and is_own and request.user.has_perm("corrections.ask_correctionrequest"),
+        "withdraw": is_waiting and is_own and request.user.has_perm(REQUEST_PERMISSION),
         "comment": request.user.has_perm(COMMENT),
         "is_own": is_waiting and is_own,
     }
@@ -245,15 +268,15 @@ def _kind_title(code: str) -> str:
     try:
         return get_kind(code).title
     except KeyError:
-        # The app that knew it is gone; its requests stay readable.
+        # The app that registered the kind is no longer installed; its requests must stay readable.
         return code
 
 
 def _people(correction: CorrectionRequest) -> set[str]:
-    found = {correction.asked_by, correction.decided_by}
-    found.update(correction.changes.values_list("actor", flat=True))  # type: ignore[attr-defined]
-    found.update(correction.comments.values_list("actor", flat=True))  # type: ignore[attr-defined]
-    return found - {""}
+    people = {correction.asked_by, correction.decided_by}
+    people.update(correction.changes.values_list("actor", flat=True))  # type: ignore[attr-defined]
+    people.update(correction.comments.values_list("actor", flat=True))  # type: ignore[attr-defined]
+    return people - {""}
 
 
 def _facts(correction: CorrectionRequest, names: dict[str, Any]) -> list[tuple[str, Any]]:
@@ -263,9 +286,9 @@ def _facts(correction: CorrectionRequest, names: dict[str, Any]) -> list[tuple[s
         ("What happened", correction.reason),
         *((name.replace("_", " ").capitalize(), value) for name, value in correction.facts.items()),
         ("Moves", joined(f"{amount} {unit}" for unit, amount in correction.size.items())),
-        ("Asked by", names[correction.asked_by]),
-        ("Asked", local_time(correction.created_at)),
-        ("Its entries carry", correction.posted_as),
+        ("Requested by", names[correction.asked_by]),
+        ("Requested", local_time(correction.created_at)),
+        ("Request id of its entries", correction.posted_as),
     ]
     if correction.decided_by:
         facts.append(("Decided by", names[correction.decided_by]))
@@ -291,13 +314,13 @@ def _entry(entry: CorrectionEntry) -> dict[str, Any]:
 
 
 def _steps(correction: CorrectionRequest, names: dict[str, Any]) -> list[dict[str, Any]]:
-    """What happened and what was said, in the order of time."""
+    """State changes and comments, in the order of time."""
     changes = [
         {"who": names[row.actor], "when": row.created_at, "what": STEPS[row.from_state, row.to_state], "text": row.reason, "is_step": True}
         for row in correction.changes.all()  # type: ignore[attr-defined]
     ]
     comments = [
-        {"who": names[row.actor], "when": row.created_at, "what": "said", "text": row.text, "is_step": False}
+        {"who": names[row.actor], "when": row.created_at, "what": "commented", "text": row.text, "is_step": False}
         for row in correction.comments.all()  # type: ignore[attr-defined]
     ]
     steps = sorted([*changes, *comments], key=lambda step: step["when"])
@@ -321,10 +344,10 @@ class CorrectionEntryAdmin(LedgerAdmin):
     currency_path = "unit"
     icon = "preview"
 
-    def shown_as(self, field: Any) -> Callable[[Any], Any] | None:
+    def formatter_for(self, field: Any) -> Callable[[Any], Any] | None:
         if isinstance(field, MoneyField) and field.name == "effect":
             return lambda row: effect(row.effect, row.unit)
-        return super().shown_as(field)
+        return super().formatter_for(field)
 
 
 @admin.register(CorrectionEvidence)

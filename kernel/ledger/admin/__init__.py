@@ -1,5 +1,6 @@
-"""The admin's ground for every ledger: pages that read everything and write nothing, and how they show it."""
+"""The read-only admin that every ledger's admin builds on."""
 
-from kernel.ledger.admin.base import LedgerAdmin, Section
+from kernel.ledger.admin.base import LedgerAdmin
+from kernel.ledger.admin.links import Panel
 
-__all__ = ["LedgerAdmin", "Section"]
+__all__ = ["LedgerAdmin", "Panel"]

@@ -1,4 +1,4 @@
-"""How the back office shows what stands in a book: amounts, moments, people, references and JSON. Every function returns safe HTML."""
+"""HTML for amounts, people, links and JSON on admin pages. Every function returns escaped, safe HTML or plain text."""
 
 import json
 from collections.abc import Iterable
@@ -9,6 +9,7 @@ from uuid import UUID
 from django.apps import apps
 from django.contrib.auth import get_user_model
 from django.db import models
+from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -16,23 +17,29 @@ from django.utils.safestring import SafeString
 from kernel.ledger.money import grouped
 from kernel.tenants.models import ApiKey
 
-# What a request_id says of where an entry came from, and whose page tells more.
-ORIGINS = {
-    "correction": ("corrections_correctionrequest", "Correction"),
-    "run": ("backfills_backfillrun", "Backfill run"),
-    "undo": ("backfills_backfillrun", "Undone backfill run"),
-}
+# The prefixes of request ids such as "correction:<id>": the model whose page they link to, and the link's text.
+_ORIGINS: dict[str, tuple[str, str]] = {}
+
+
+def register_origin(prefix: str, label: str, title: str) -> None:
+    """Show request ids "<prefix>:<uuid>" as a link to the row of this model."""
+    _ORIGINS[prefix] = (label, title)
+
+
+def actor_of(request: HttpRequest) -> str:
+    """The member of staff who sent the request, as services record it: "staff:<user id>"."""
+    return f"staff:{request.user.pk}"
 
 
 def money(amount: Decimal | None, currency: str = "") -> SafeString | str:
-    """An amount flush right with its currency."""
+    """An amount with its currency, aligned right."""
     if amount is None:
         return "-"
     return format_html('<span class="money">{} <span>{}</span></span>', grouped(amount, currency), currency)
 
 
 def effect(amount: Decimal | None, unit: str = "") -> SafeString | str:
-    """A change of a balance: with its sign, and a colour for the direction."""
+    """A change of a balance, with its sign and a colour for the direction."""
     if amount is None:
         return "-"
     sign = "+" if amount > 0 else ""
@@ -41,20 +48,20 @@ def effect(amount: Decimal | None, unit: str = "") -> SafeString | str:
 
 
 def json_block(value: Any, title: str = "JSON") -> SafeString | str:
-    """JSON, pretty, folded away until it is wanted. What isn't JSON is shown as it stands."""
+    """Indented JSON in a closed <details> element. Text that isn't JSON is shown unchanged."""
     if value in (None, "", {}, []):
         return "-"
     try:
-        # Numbers stay as they were written: a float would lose digits.
-        found = json.loads(value, parse_float=Decimal) if isinstance(value, str) else value
-        pretty = json.dumps(found, indent=2, ensure_ascii=False, default=str)
+        # A float would lose digits.
+        parsed = json.loads(value, parse_float=Decimal) if isinstance(value, str) else value
+        pretty = json.dumps(parsed, indent=2, ensure_ascii=False, default=str)
     except ValueError:
         pretty = str(value)
     return format_html('<details class="ch-json"><summary>{}</summary><pre>{}</pre></details>', title, pretty)
 
 
 def page_of(label: str, identifier: Any) -> str:
-    """The address of a row's page; empty where the row's model has none."""
+    """The URL of a row's page; empty if its model has no admin."""
     app_label, _, model_name = label.partition(".")
     try:
         return reverse(f"admin:{app_label}_{model_name}_change", args=(identifier,))
@@ -69,21 +76,21 @@ def row_link(row: models.Model | None, text: str = "") -> SafeString | str:
 
 
 def id_link(label: str, identifier: Any, text: str = "") -> SafeString | str:
-    """A link to a row of which only the id is known."""
+    """A link to a row by its id."""
     return "-" if identifier is None else link(page_of(label, identifier), text or short(identifier))
 
 
-def link(address: str, text: Any) -> SafeString | str:
-    return format_html('<a class="ch-link" href="{}">{}</a>', address, text) if address else str(text)
+def link(url: str, text: Any) -> SafeString | str:
+    return format_html('<a class="ch-link" href="{}">{}</a>', url, text) if url else str(text)
 
 
 def short(identifier: Any) -> str:
-    """The end of an id: UUIDv7s made in the same minute begin alike."""
+    """The last characters of an id: UUIDv7s of the same minute have the same first ones."""
     return f"…{str(identifier)[-8:]}"
 
 
 def label(text: Any, colour: str = "") -> SafeString:
-    """A word that says how a row stands. `colour`: good, bad, wait or nothing."""
+    """A coloured label, for a row's state. `colour`: good, bad, wait or empty."""
     return format_html('<span class="ch-label {}">{}</span>', f"ch-{colour}" if colour else "", text)
 
 
@@ -92,19 +99,12 @@ def joined(parts: Iterable[Any]) -> SafeString:
 
 
 def origin(request_id: str) -> SafeString | str:
-    """Where an entry came from: a correction or a run as a link, an HTTP request by its id."""
-    word, _, identifier = request_id.partition(":")
-    if word in ORIGINS and _is_uuid(identifier[:36]):
-        page, name = ORIGINS[word]
-        return link(_page(page, identifier[:36]), f"{name} {short(identifier[:36])}")
+    """A request id: as a link where its prefix is registered, else as text."""
+    prefix, _, identifier = request_id.partition(":")
+    if prefix in _ORIGINS and _is_uuid(identifier[:36]):
+        label, title = _ORIGINS[prefix]
+        return link(page_of(label, identifier[:36]), f"{title} {short(identifier[:36])}")
     return request_id or "-"
-
-
-def _page(name: str, identifier: str) -> str:
-    try:
-        return reverse(f"admin:{name}_change", args=(identifier,))
-    except NoReverseMatch:
-        return ""
 
 
 def _is_uuid(text: str) -> bool:
@@ -116,7 +116,7 @@ def _is_uuid(text: str) -> bool:
 
 
 def actor_names(actors: Iterable[str]) -> dict[str, SafeString | str]:
-    """Who these are, by name, in two queries however many they are."""
+    """Display names of actors such as "staff:1" or "api_key:<id>", read in at most two queries."""
     wanted = set(actors)
     staff = {rest for actor in wanted for word, _, rest in [actor.partition(":")] if word == "staff" and rest.isdecimal()}
     keys = {rest for actor in wanted for word, _, rest in [actor.partition(":")] if word == "api_key" and _is_uuid(rest)}
@@ -137,5 +137,5 @@ def _actor_name(actor: str, users: dict[str, Any], issued: dict[str, ApiKey]) ->
 
 
 def model_name(label: str) -> str:
-    """What a model is called, from `app.model`."""
+    """The verbose name of a model, from its label "app.model"."""
     return str(apps.get_model(label)._meta.verbose_name)

@@ -1,4 +1,4 @@
-"""Links from a row of one ledger to those of another. The ledgers don't know each other; the roof registers what leads where."""
+"""Panels and links of a row's page. An app registers panels for the rows of another app here, because apps may not import each other."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,8 +10,8 @@ from kernel.tenants.staff import Scope
 
 
 @dataclass(frozen=True, slots=True)
-class Section:
-    """One part of a row's story: a table with a heading. `empty` is said where there are no rows; a note may stand without a table."""
+class Panel:
+    """A titled table on a row's page. `empty` is the text shown when there are no rows; `note` is a paragraph above the table."""
 
     title: str
     headers: Sequence[str]
@@ -21,52 +21,52 @@ class Section:
 
     @property
     def headings(self) -> list[tuple[str, bool]]:
-        """Each header, and whether its column holds amounts, over whose digits it stands."""
+        """Each header, and whether its column holds amounts: those headers are aligned right, like the digits below them."""
         amounts = [any('class="money' in str(row[place]) for row in self.rows) for place in range(len(self.headers))]
         return list(zip(self.headers, amounts, strict=True))
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
-    """A way from a list (or from a row, with `row` in its address) to a page that changes a setting, for those who may."""
+class ActionLink:
+    """A button on a list, or on a row's page, that leads to a page which changes something. Shown to users with the permission."""
 
     title: str
     icon: str
     permission: str
-    # A name for reverse(), and what stands in its path.
-    page: str
+    # A name for reverse(), and its path arguments.
+    url_name: str
     arguments: tuple[str, ...] = ()
     for_rows: bool = False
 
-    def address(self, row: Any = None) -> str:
-        address = reverse(self.page, args=self.arguments)
-        return address if row is None else f"{address}?row={row.pk}"
+    def url(self, row: Any = None) -> str:
+        url = reverse(self.url_name, args=self.arguments)
+        return url if row is None else f"{url}?row={row.pk}"
 
 
-# A section, or None where there is nothing to tell. The user decides what may be seen.
-Crossing = Callable[[Any, Any, Scope], Section | None]
-_CROSSINGS: dict[str, list[Crossing]] = {}
-_DOORS: dict[str, list[Door]] = {}
+# Takes the row, the user and the tenants that the user may see. Returns None when it has nothing to show or the user may not see it.
+PanelSource = Callable[[Any, Any, Scope], Panel | None]
+_SOURCES: dict[str, list[PanelSource]] = {}
+_LINKS: dict[str, list[ActionLink]] = {}
 
 
-def register(label: str, crossing: Crossing) -> None:
-    """Add a section to the pages of a model, "billing.transaction"."""
-    _CROSSINGS.setdefault(label, []).append(crossing)
+def register_panel(label: str, source: PanelSource) -> None:
+    """Add a panel to the page of every row of a model. `label`: as "billing.transaction"."""
+    _SOURCES.setdefault(label, []).append(source)
 
 
-def crossings(label: str, row: Any, user: Any, scope: Scope) -> list[Section]:
-    found = [crossing(row, user, scope) for crossing in _CROSSINGS.get(label, [])]
-    return [section for section in found if section is not None]
+def registered_panels(label: str, row: Any, user: Any, scope: Scope) -> list[Panel]:
+    panels = [source(row, user, scope) for source in _SOURCES.get(label, [])]
+    return [panel for panel in panels if panel is not None]
 
 
-def register_door(label: str, door: Door) -> None:
-    _DOORS.setdefault(label, []).append(door)
+def register_action_link(label: str, link: ActionLink) -> None:
+    _LINKS.setdefault(label, []).append(link)
 
 
-def doors(label: str, user: Any, row: Any = None) -> list[dict[str, str]]:
-    """The ways that this user may go from the list of a model, or from one of its rows."""
+def registered_action_links(label: str, user: Any, row: Any = None) -> list[dict[str, str]]:
+    """The links that this user may follow from the list of a model, or from one of its rows."""
     return [
-        {"title": door.title, "icon": door.icon, "address": door.address(row)}
-        for door in _DOORS.get(label, [])
-        if door.for_rows == (row is not None) and user.has_perm(door.permission)
+        {"title": link.title, "icon": link.icon, "url": link.url(row)}
+        for link in _LINKS.get(label, [])
+        if link.for_rows == (row is not None) and user.has_perm(link.permission)
     ]

@@ -1,17 +1,17 @@
-"""Pages of a list that cost the same over five million rows as over five."""
+"""A paginator for lists whose cost doesn't grow with the table."""
 
 from django.core.paginator import Paginator
 from django.db import connections
 from django.utils.functional import cached_property
 
-# Rows that are counted one by one; beyond, the number is an estimate or "more than".
-MOST_COUNTED = 10_000
-# A page further back is reached by OFFSET, whose cost grows with the distance: narrow the list instead.
-MOST_PAGES = 100
+# Rows that are counted exactly. A larger number is an estimate, or "more than".
+MAX_COUNTED = 10_000
+# Later pages are closed: OFFSET reads every row that it skips.
+MAX_PAGES = 100
 
 
 class EstimatingPaginator(Paginator):
-    """Counts few rows exactly, all rows by the planner's estimate, and filtered ones up to MOST_COUNTED."""
+    """Counts up to MAX_COUNTED rows exactly. For a larger table without a filter it takes the planner's estimate."""
 
     template_name = "ledger/pagination.html"
 
@@ -21,27 +21,27 @@ class EstimatingPaginator(Paginator):
 
     @cached_property
     def num_pages(self) -> int:
-        return min(super().num_pages, MOST_PAGES)
+        return min(super().num_pages, MAX_PAGES)
 
     @property
-    def shown_count(self) -> str:
-        """The count in words that don't promise more than is known."""
+    def count_text(self) -> str:
+        """The count, marked where it is an estimate or a lower bound."""
         if self._estimate:
             return f"about {self._estimate:,}"
-        return f"more than {MOST_COUNTED:,}" if self._counted > MOST_COUNTED else f"{self._counted:,}"
+        return f"more than {MAX_COUNTED:,}" if self._counted > MAX_COUNTED else f"{self._counted:,}"
 
     @property
     def is_capped(self) -> bool:
-        """True if there are rows that no page number reaches."""
+        """Whether there are rows after the last page."""
         return self.count > self.num_pages * self.per_page
 
     @cached_property
     def _counted(self) -> int:
-        return self.object_list.order_by()[: MOST_COUNTED + 1].count()
+        return self.object_list.order_by()[: MAX_COUNTED + 1].count()
 
     @cached_property
     def _estimate(self) -> int:
-        """What the planner believes the whole table to hold; 0 if it is small, was never analysed, or rows are filtered out."""
+        """The planner's estimate of the table's rows; 0 if the table is small or was never analysed, or if the list is filtered."""
         query = self.object_list.query
         if query.where or query.distinct or query.is_sliced:
             return 0
@@ -50,4 +50,4 @@ class EstimatingPaginator(Paginator):
             table = connection.ops.quote_name(query.model._meta.db_table)
             cursor.execute("SELECT reltuples::bigint FROM pg_class WHERE oid = to_regclass(%s)", [table])
             rows = cursor.fetchone()[0]
-        return rows if rows > MOST_COUNTED else 0
+        return rows if rows > MAX_COUNTED else 0

@@ -6,10 +6,10 @@ import pytest
 
 from billing import services as billing
 from kernel.corrections import services
-from kernel.corrections.services import Wish
+from kernel.corrections.services import CorrectionDraft
 from tests.factories import TenantFactory
 
-ASKER, OTHER = "staff:1", "staff:2"
+REQUESTER, OTHER = "staff:1", "staff:2"
 
 
 @pytest.fixture
@@ -38,9 +38,9 @@ def usage(record, topup):
 
 
 @pytest.fixture
-def wish(tenant):
-    def wish(*targets, kind="billing.reverse", facts=None, reason_code="duplicate", reason="Charged twice by our own retry."):
-        return Wish(
+def draft(tenant):
+    def draft(*targets, kind="billing.reverse", facts=None, reason_code="duplicate", reason="Charged twice by our own retry."):
+        return CorrectionDraft(
             tenant_id=tenant.id,
             kind=kind,
             target_ids=tuple(target.id for target in targets),
@@ -49,14 +49,14 @@ def wish(tenant):
             reason=reason,
         )
 
-    return wish
+    return draft
 
 
 @pytest.fixture
 def ask():
-    def ask(wish, *, actor=ASKER, **more):
-        seen = services.preview(actor=actor, wish=wish).seen
-        return services.ask(actor=actor, request_id="http-1", wish=wish, seen=seen, **more)
+    def ask(draft, *, actor=REQUESTER, **more):
+        seen = services.preview_correction(actor=actor, draft=draft).digest
+        return services.request_correction(actor=actor, request_id="http-1", draft=draft, preview_digest=seen, **more)
 
     return ask
 

@@ -11,7 +11,7 @@ from kernel.corrections import services
 from kernel.corrections.errors import (
     CorrectionRefused,
     NothingToCorrect,
-    NotTheAsker,
+    NotTheRequester,
     NotWaiting,
     OwnRequest,
     PreviewMoved,
@@ -19,11 +19,11 @@ from kernel.corrections.errors import (
     TooManyLines,
 )
 from kernel.corrections.models import CorrectionEntry, CorrectionEvidence, CorrectionRequest, CorrectionStateChange
-from kernel.corrections.selectors import entries_of, tenant_of
-from kernel.corrections.services import File
+from kernel.corrections.selectors import get_common_tenant, list_entries
+from kernel.corrections.services import EvidenceFile
 from kernel.ledger.errors import AlreadyReversed, InvalidValue, NotFound
 from tests.factories import TenantFactory
-from tests.kernel.corrections.conftest import ASKER, OTHER
+from tests.kernel.corrections.conftest import OTHER, REQUESTER
 
 
 def book():
@@ -35,7 +35,7 @@ def balance():
 
 
 def approve(correction, *, actor=OTHER, version=None, reason=""):
-    return services.approve(
+    return services.approve_request(
         tenant_id=correction.tenant_id,
         actor=actor,
         correction_id=correction.id,
@@ -44,8 +44,8 @@ def approve(correction, *, actor=OTHER, version=None, reason=""):
     )
 
 
-def test_a_preview_shows_every_entry_with_the_balances_around_it_and_posts_none(usage, wish):
-    preview = services.preview(actor=ASKER, wish=wish(usage))
+def test_a_preview_shows_every_entry_with_the_balances_around_it_and_posts_none(usage, draft):
+    preview = services.preview_correction(actor=REQUESTER, draft=draft(usage))
     [(target_id, entry)] = preview.entries
     assert target_id == usage.id
     assert (entry.entry_number, entry.effect, entry.balance_before, entry.balance_after, entry.unit) == (
@@ -60,60 +60,60 @@ def test_a_preview_shows_every_entry_with_the_balances_around_it_and_posts_none(
     assert (CorrectionRequest.objects.count(), balance()) == (0, Decimal("69.5"))
 
 
-def test_without_a_threshold_every_correction_waits_for_another_person(usage, wish, ask):
-    correction = ask(wish(usage))
+def test_without_a_threshold_every_correction_waits_for_another_person(usage, draft, ask):
+    correction = ask(draft(usage))
     assert (correction.state, correction.needs_approval, correction.size) == ("waiting", True, {"USD": "30.5"})
     assert [number for number, *_ in book()] == [1, 2]
-    assert entries_of(correction, version=1).get().entry_id is None
+    assert list_entries(correction, version=1).get().entry_id is None
 
 
-def test_up_to_the_threshold_it_is_posted_at_once_and_the_entry_names_the_request(usage, wish, ask, threshold):
+def test_up_to_the_threshold_it_is_posted_at_once_and_the_entry_names_the_request(usage, draft, ask, threshold):
     threshold("30.5")
-    correction = ask(wish(usage))
+    correction = ask(draft(usage))
     assert (correction.state, correction.needs_approval, correction.decided_by) == ("posted", False, "")
     assert book()[-1] == (3, Decimal("30.5"), Decimal("100"), f"correction:{correction.id}")
     posted = Transaction.objects.get(entry_number=3)
-    assert (posted.actor, posted.reverses_id, posted.reason_code) == (ASKER, usage.id, "duplicate")
-    assert entries_of(correction, version=1).get().entry_id == posted.id
+    assert (posted.actor, posted.reverses_id, posted.reason_code) == (REQUESTER, usage.id, "duplicate")
+    assert list_entries(correction, version=1).get().entry_id == posted.id
 
 
 @pytest.mark.parametrize(("unit", "amount"), [("USD", "30.49"), ("EUR", "1000")])
-def test_above_the_threshold_or_in_another_currency_it_waits(usage, wish, ask, threshold, unit, amount):
+def test_above_the_threshold_or_in_another_currency_it_waits(usage, draft, ask, threshold, unit, amount):
     threshold(amount, unit)
-    assert ask(wish(usage)).state == "waiting"
+    assert ask(draft(usage)).state == "waiting"
 
 
-def test_another_person_approves_and_what_was_seen_is_what_is_posted(usage, wish, ask):
-    correction = approve(ask(wish(usage)), reason="Seen in the log.")
+def test_another_person_approves_and_what_was_seen_is_what_is_posted(usage, draft, ask):
+    correction = approve(ask(draft(usage)), reason="Seen in the log.")
     assert (correction.state, correction.decided_by) == ("posted", OTHER)
     assert balance() == Decimal("100")
     agreed, posted = (
-        entries_of(correction, version=version).values("what", "effect", "balance_before", "balance_after", "entry_number")
+        list_entries(correction, version=version).values("what", "effect", "balance_before", "balance_after", "entry_number")
         for version in (1, 2)
     )
     assert list(agreed) == list(posted)
-    assert entries_of(correction, version=2).get().entry_id == Transaction.objects.get(entry_number=3).id
+    assert list_entries(correction, version=2).get().entry_id == Transaction.objects.get(entry_number=3).id
 
 
-def test_the_history_says_who_did_what_and_why(usage, wish, ask):
-    approve(ask(wish(usage)), reason="Seen in the log.")
+def test_the_history_says_who_did_what_and_why(usage, draft, ask):
+    approve(ask(draft(usage)), reason="Seen in the log.")
     steps = CorrectionStateChange.objects.order_by("id").values_list("from_state", "to_state", "actor", "reason")
     assert list(steps) == [
-        ("", "waiting", ASKER, "Charged twice by our own retry."),
+        ("", "waiting", REQUESTER, "Charged twice by our own retry."),
         ("waiting", "posted", OTHER, "Seen in the log."),
     ]
 
 
-def test_nobody_approves_or_rejects_their_own_request(usage, wish, ask):
-    correction = ask(wish(usage))
+def test_nobody_approves_or_rejects_their_own_request(usage, draft, ask):
+    correction = ask(draft(usage))
     with pytest.raises(OwnRequest):
-        approve(correction, actor=ASKER)
+        approve(correction, actor=REQUESTER)
     with pytest.raises(OwnRequest):
-        services.reject(tenant_id=correction.tenant_id, actor=ASKER, correction_id=correction.id, reason="no")
+        services.reject_request(tenant_id=correction.tenant_id, actor=REQUESTER, correction_id=correction.id, reason="no")
 
 
-def test_the_database_holds_that_too(usage, wish, ask):
-    correction = ask(wish(usage))
+def test_the_database_holds_that_too(usage, draft, ask):
+    correction = ask(draft(usage))
     statement = "UPDATE corrections_request SET state = 'posted', decided_at = now(), decided_by = asked_by WHERE id = %s"
     with pytest.raises(DatabaseError, match="corrections_request_other_decides"), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(statement, [correction.id])
@@ -123,20 +123,20 @@ def test_the_database_holds_that_too(usage, wish, ask):
 
 
 @pytest.mark.parametrize("column", ["asked_by = 'staff:3'", "needs_approval = false", "reason = ''", "facts = '{}'"])
-def test_what_was_asked_can_not_be_changed_afterwards(usage, wish, ask, column):
-    ask(wish(usage))
+def test_what_was_asked_can_not_be_changed_afterwards(usage, draft, ask, column):
+    ask(draft(usage))
     with pytest.raises(DatabaseError, match="append-only"), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(f"UPDATE corrections_request SET {column}")
 
 
-def test_where_the_book_moved_since_approval_asks_again_with_new_numbers(usage, wish, ask, record):
-    correction = ask(wish(usage))
+def test_where_the_book_moved_since_approval_asks_again_with_new_numbers(usage, draft, ask, record):
+    correction = ask(draft(usage))
     record("1", reference_id="third")
     with pytest.raises(PreviewMoved):
         approve(correction)
     correction.refresh_from_db()
     assert (correction.state, correction.preview) == ("waiting", 2)
-    entry = entries_of(correction, version=2).get()
+    entry = list_entries(correction, version=2).get()
     assert (entry.entry_number, entry.balance_before, entry.balance_after) == (4, Decimal("68.5"), Decimal("99"))
     assert len(book()) == 3
     with pytest.raises(PreviewMoved):
@@ -146,50 +146,53 @@ def test_where_the_book_moved_since_approval_asks_again_with_new_numbers(usage, 
     assert balance() == Decimal("99")
 
 
-def test_where_the_book_moved_since_the_asker_looked_nothing_is_asked_or_posted(usage, wish, record, threshold):
+def test_where_the_book_moved_since_the_asker_looked_nothing_is_asked_or_posted(usage, draft, record, threshold):
     threshold("1000")
-    seen = services.preview(actor=ASKER, wish=wish(usage)).seen
+    seen = services.preview_correction(actor=REQUESTER, draft=draft(usage)).digest
     record("1", reference_id="third")
     with pytest.raises(PreviewMoved) as refused:
-        services.ask(actor=ASKER, request_id="", wish=wish(usage), seen=seen)
+        services.request_correction(actor=REQUESTER, request_id="", draft=draft(usage), preview_digest=seen)
     assert refused.value.facts["preview"].entries[0][1].balance_after == Decimal("99")
     assert (CorrectionRequest.objects.count(), len(book())) == (0, 3)
 
 
-def test_a_selection_is_posted_as_a_whole(topup, usage, record, wish, ask, threshold):
+def test_a_selection_is_posted_as_a_whole(topup, usage, record, draft, ask, threshold):
     threshold("1000")
     other = record("9.5", reference_id="third")
-    correction = ask(wish(other, usage))
+    correction = ask(draft(other, usage))
     assert correction.size == {"USD": "40"}
     assert balance() == Decimal("100")
     assert [row[3] for row in book()][-2:] == [f"correction:{correction.id}"] * 2
 
 
-def test_or_not_at_all(usage, record, wish):
+def test_or_not_at_all(usage, record, draft):
     other = record("9.5", reference_id="third")
     billing.reverse_transaction(tenant_id=other.tenant_id, actor="x", transaction_id=other.id, reason_code="other")
     with pytest.raises(CorrectionRefused) as refused:
-        services.preview(actor=ASKER, wish=wish(usage, other))
+        services.preview_correction(actor=REQUESTER, draft=draft(usage, other))
     assert refused.value.facts["target_id"] == other.id
-    assert isinstance(refused.value.facts["why"], AlreadyReversed)
+    assert isinstance(refused.value.facts["cause"], AlreadyReversed)
     assert len(book()) == 4
 
 
-def test_what_has_become_impossible_is_refused_when_it_is_approved_and_goes_on_waiting(usage, wish, ask):
-    correction = ask(wish(usage))
+def test_what_has_become_impossible_is_refused_when_it_is_approved_and_goes_on_waiting(usage, draft, ask):
+    correction = ask(draft(usage))
     billing.reverse_transaction(tenant_id=usage.tenant_id, actor="x", transaction_id=usage.id, reason_code="other")
     with pytest.raises(CorrectionRefused):
         approve(correction)
     correction.refresh_from_db()
     assert correction.state == "waiting"
-    assert services.reject(tenant_id=usage.tenant_id, actor=OTHER, correction_id=correction.id, reason="Done before.").state == "rejected"
+    assert (
+        services.reject_request(tenant_id=usage.tenant_id, actor=OTHER, correction_id=correction.id, reason="Done before.").state
+        == "rejected"
+    )
 
 
-def test_a_part_is_reversed_and_a_wallet_adjusted(usage, wish, ask, threshold):
+def test_a_part_is_reversed_and_a_wallet_adjusted(usage, draft, ask, threshold):
     threshold("1000")
-    ask(wish(usage, kind="billing.reverse_part", facts={"amount": "10"}))
-    ask(wish(usage, kind="billing.adjust_beside", facts={"amount": "-4.5"}))
-    ask(wish(Wallet.objects.get(), kind="billing.adjust", facts={"amount": "1"}))
+    ask(draft(usage, kind="billing.reverse_part", facts={"amount": "10"}))
+    ask(draft(usage, kind="billing.adjust_beside", facts={"amount": "-4.5"}))
+    ask(draft(Wallet.objects.get(), kind="billing.adjust", facts={"amount": "1"}))
     assert [(effect, after) for _, effect, after, _ in book()][2:] == [
         (Decimal("10"), Decimal("79.5")),
         (Decimal("-4.5"), Decimal("75")),
@@ -197,35 +200,35 @@ def test_a_part_is_reversed_and_a_wallet_adjusted(usage, wish, ask, threshold):
     ]
 
 
-def test_only_who_asked_withdraws_and_what_is_decided_stays_decided(usage, wish, ask):
-    correction = ask(wish(usage))
+def test_only_who_asked_withdraws_and_what_is_decided_stays_decided(usage, draft, ask):
+    correction = ask(draft(usage))
     who = {"tenant_id": correction.tenant_id, "correction_id": correction.id}
-    with pytest.raises(NotTheAsker):
-        services.withdraw(actor=OTHER, **who)
-    assert services.withdraw(actor=ASKER, **who).state == "withdrawn"
+    with pytest.raises(NotTheRequester):
+        services.withdraw_request(actor=OTHER, **who)
+    assert services.withdraw_request(actor=REQUESTER, **who).state == "withdrawn"
     with pytest.raises(NotWaiting):
         approve(correction)
 
 
 @pytest.mark.parametrize("reason", ["", "   ", "\0"])
-def test_a_reason_must_say_something(usage, wish, ask, reason):
+def test_a_reason_must_say_something(usage, draft, ask, reason):
     with pytest.raises(InvalidValue):
-        services.preview(actor=ASKER, wish=wish(usage, reason=reason))
-    correction = ask(wish(usage))
+        services.preview_correction(actor=REQUESTER, draft=draft(usage, reason=reason))
+    correction = ask(draft(usage))
     with pytest.raises(InvalidValue):
-        services.reject(tenant_id=correction.tenant_id, actor=OTHER, correction_id=correction.id, reason=reason)
+        services.reject_request(tenant_id=correction.tenant_id, actor=OTHER, correction_id=correction.id, reason=reason)
 
 
-def test_a_request_must_correct_something_but_not_everything(wish, usage, monkeypatch):
+def test_a_request_must_correct_something_but_not_everything(draft, usage, monkeypatch):
     with pytest.raises(NothingToCorrect):
-        services.preview(actor=ASKER, wish=wish())
-    monkeypatch.setattr(services, "MOST_LINES", 1)
+        services.preview_correction(actor=REQUESTER, draft=draft())
+    monkeypatch.setattr(services, "MAX_LINES", 1)
     with pytest.raises(TooManyLines):
-        services.preview(actor=ASKER, wish=wish(usage, usage))
+        services.preview_correction(actor=REQUESTER, draft=draft(usage, usage))
 
 
-def test_evidence_is_kept_with_the_book(usage, wish, ask):
-    ask(wish(usage), evidence_link="https://tickets.example.com/1", evidence=File("mail.txt", "text/plain", b"hello"))
+def test_evidence_is_kept_with_the_book(usage, draft, ask):
+    ask(draft(usage), evidence_link="https://tickets.example.com/1", evidence=EvidenceFile("mail.txt", "text/plain", b"hello"))
     evidence = CorrectionEvidence.objects.get()
     assert (evidence.name, bytes(evidence.content), evidence.request.evidence_link) == (
         "mail.txt",
@@ -234,25 +237,25 @@ def test_evidence_is_kept_with_the_book(usage, wish, ask):
     )
 
 
-def test_another_tenants_request_is_not_found(usage, wish, ask):
-    correction = ask(wish(usage))
+def test_another_tenants_request_is_not_found(usage, draft, ask):
+    correction = ask(draft(usage))
     with pytest.raises(NotFound):
-        services.approve(tenant_id=TenantFactory().id, actor=OTHER, correction_id=correction.id, version=1)
+        services.approve_request(tenant_id=TenantFactory().id, actor=OTHER, correction_id=correction.id, version=1)
 
 
 def test_rows_of_two_tenants_are_no_selection(usage, record):
     foreign = record("1", type="topup", reference_id="x", tenant=TenantFactory())
-    assert tenant_of(label="billing.transaction", target_ids=[usage.id]) == usage.tenant_id
+    assert get_common_tenant(label="billing.transaction", target_ids=[usage.id]) == usage.tenant_id
     with pytest.raises(SeveralTenants):
-        tenant_of(label="billing.transaction", target_ids=[usage.id, foreign.id])
+        get_common_tenant(label="billing.transaction", target_ids=[usage.id, foreign.id])
     with pytest.raises(SeveralTenants):
-        tenant_of(label="billing.transaction", target_ids=[])
+        get_common_tenant(label="billing.transaction", target_ids=[])
 
 
-def test_the_preview_of_an_entry_is_what_the_ledger_would_do_with_it_and_leaves_no_trace(usage, wish, ask):
+def test_the_preview_of_an_entry_is_what_the_ledger_would_do_with_it_and_leaves_no_trace(usage, draft, ask):
     """Not a second calculation: a preview that posts and takes it back leaves numbers without gaps."""
     for _ in range(3):
-        services.preview(actor=ASKER, wish=wish(usage))
-    approve(ask(wish(usage)))
+        services.preview_correction(actor=REQUESTER, draft=draft(usage))
+    approve(ask(draft(usage)))
     assert [number for number, *_ in book()] == [1, 2, 3]
     assert CorrectionEntry.objects.count() == 2

@@ -8,7 +8,7 @@ from credits import services as credits
 from credits.models import CreditTransaction, Grant
 from kernel.corrections import services
 from kernel.corrections.errors import CorrectionRefused, NothingToCorrect
-from tests.kernel.corrections.conftest import ASKER
+from tests.kernel.corrections.conftest import REQUESTER
 
 WHO = {"actor": "command:test", "request_id": "test"}
 
@@ -35,50 +35,50 @@ def balance(grant):
     return Grant.objects.get(id=grant.id).balance
 
 
-def test_a_debit_is_reversed(grant, debit, wish, ask, threshold):
+def test_a_debit_is_reversed(grant, debit, draft, ask, threshold):
     threshold("1000")
     first = grant("Prepaid")
-    correction = ask(wish(debit(first), kind="credits.reverse"))
+    correction = ask(draft(debit(first), kind="credits.reverse"))
     row = CreditTransaction.objects.get(kind="reversal")
-    assert (balance(first), row.request_id, row.actor) == (Decimal(100), f"correction:{correction.id}", ASKER)
+    assert (balance(first), row.request_id, row.actor) == (Decimal(100), f"correction:{correction.id}", REQUESTER)
 
 
-def test_a_debit_moves_to_another_grant_for_the_same_invoice_and_counts_once(grant, debit, wish, ask, threshold):
+def test_a_debit_moves_to_another_grant_for_the_same_invoice_and_counts_once(grant, debit, draft, ask, threshold):
     threshold("30")
     wrong, right = grant("Welcome"), grant("Prepaid")
-    correction = ask(wish(debit(wrong), kind="credits.move", facts={"grant_id": str(right.id)}))
+    correction = ask(draft(debit(wrong), kind="credits.move", facts={"grant_id": str(right.id)}))
     assert (correction.state, correction.size) == ("posted", {"USD": "30"})
     assert (balance(wrong), balance(right)) == (Decimal(100), Decimal(70))
     moved = CreditTransaction.objects.get(grant_id=right.id, type="DEBIT")
     assert (moved.invoice_id, moved.request_id) == ("INV-1", f"correction:{correction.id}")
 
 
-def test_a_move_to_a_grant_that_can_not_bear_it_moves_nothing(grant, debit, wish):
+def test_a_move_to_a_grant_that_can_not_bear_it_moves_nothing(grant, debit, draft):
     wrong, small = grant("Welcome"), grant("Small", "5")
     with pytest.raises(CorrectionRefused):
-        services.preview(actor=ASKER, wish=wish(debit(wrong), kind="credits.move", facts={"grant_id": str(small.id)}))
+        services.preview_correction(actor=REQUESTER, draft=draft(debit(wrong), kind="credits.move", facts={"grant_id": str(small.id)}))
     assert (balance(wrong), balance(small)) == (Decimal(70), Decimal(5))
 
 
 @pytest.mark.parametrize(("amount", "after"), [("12.5", "112.5"), ("-12.5", "87.5")])
-def test_a_grant_is_adjusted_up_and_down(grant, wish, ask, threshold, amount, after):
+def test_a_grant_is_adjusted_up_and_down(grant, draft, ask, threshold, amount, after):
     threshold("1000")
     first = grant("Prepaid")
-    ask(wish(first, kind="credits.adjust", facts={"amount": amount}))
+    ask(draft(first, kind="credits.adjust", facts={"amount": amount}))
     assert balance(first) == Decimal(after)
 
 
-def test_a_metric_grant_counts_in_its_metric(grant, wish, ask, threshold):
+def test_a_metric_grant_counts_in_its_metric(grant, draft, ask, threshold):
     threshold("50", "tokens")
     first = grant("Tokens", unit_type="METRIC", metric_id="tokens")
-    assert ask(wish(first, kind="credits.adjust", facts={"amount": "50"})).size == {"tokens": "50"}
+    assert ask(draft(first, kind="credits.adjust", facts={"amount": "50"})).size == {"tokens": "50"}
 
 
-def test_grants_are_voided_together_and_once(grant, wish, ask, threshold):
+def test_grants_are_voided_together_and_once(grant, draft, ask, threshold):
     threshold("1000")
     first, second = grant("A"), grant("B", "5")
-    ask(wish(first, second, kind="credits.void"))
+    ask(draft(first, second, kind="credits.void"))
     assert (balance(first), balance(second)) == (Decimal(0), Decimal(0))
     assert {row.status for row in Grant.objects.all()} == {"voided"}
     with pytest.raises(NothingToCorrect):
-        services.preview(actor=ASKER, wish=wish(first, kind="credits.void"))
+        services.preview_correction(actor=REQUESTER, draft=draft(first, kind="credits.void"))

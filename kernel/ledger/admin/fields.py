@@ -1,0 +1,37 @@
+"""Form fields for amounts."""
+
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from django import forms
+from unfold.widgets import UnfoldAdminTextInputWidget
+
+from kernel.ledger.money import LIMIT, PLACES, is_plain_decimal, plain
+
+
+class AmountField(forms.CharField):
+    """A decimal amount as text: ASCII digits with an optional sign and fraction. Anything that could be read in two ways is an error."""
+
+    allows_zero = False
+
+    def __init__(self, **options: Any) -> None:
+        options.setdefault("widget", UnfoldAdminTextInputWidget(attrs={"inputmode": "decimal", "autocomplete": "off"}))
+        super().__init__(**options)
+
+    def clean(self, value: Any) -> str:
+        text = super().clean(value).strip()
+        if not text:
+            return ""
+        try:
+            amount = Decimal(text) if is_plain_decimal(text) else None
+        except InvalidOperation:
+            amount = None
+        if amount is None or abs(amount) >= LIMIT or amount != round(amount, PLACES):
+            raise forms.ValidationError("Write it in digits with a point, like 1234.50; no commas or letters.")
+        if amount == 0 and not self.allows_zero:
+            raise forms.ValidationError("An amount of zero changes nothing.")
+        return plain(amount)
+
+
+class AmountOrZeroField(AmountField):
+    allows_zero = True
