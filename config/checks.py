@@ -44,7 +44,7 @@ def check_database_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessag
                 "Set DATABASE_URL to a postgres:// address, or unset it for the local server.",
             )
         ]
-    found = []
+    found: list[CheckMessage] = []
     if database.get("ATOMIC_REQUESTS") or not database.get("AUTOCOMMIT", True):
         found.append(
             _error(
@@ -93,7 +93,7 @@ def _check_connections(database: dict[str, Any]) -> list[CheckMessage]:
 @register()
 def check_numbers_and_times(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """What would change amounts or instants without an error."""
-    found = []
+    found: list[CheckMessage] = []
     if min(decimal.DefaultContext.prec, decimal.getcontext().prec) < LEAST_PRECISION:
         found.append(
             _error(
@@ -123,7 +123,7 @@ def check_numbers_and_times(app_configs: Any, **kwargs: Any) -> list[CheckMessag
 
 @register()
 def check_limits(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    found = []
+    found: list[CheckMessage] = []
     if not 0 < settings.API_BODY_LIMIT <= settings.API_BATCH_BODY_LIMIT <= settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
         found.append(
             _error(
@@ -177,7 +177,7 @@ def check_production(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """Settings that are convenient on a developer's machine and dangerous in production."""
     if settings.LOCAL:
         return []
-    found = []
+    found: list[CheckMessage] = []
     if settings.DEBUG:
         found.append(_error(101, "DEBUG is on in production: error pages would show settings and data.", "Unset DEBUG."))
     if settings.SECRET_KEY == settings.LOCAL_SECRET_KEY or len(settings.SECRET_KEY) < 50:
@@ -225,7 +225,7 @@ def check_server(app_configs: Any, databases: Sequence[str] | None = None, **kwa
     if "default" not in (databases or ()) or connections["default"].vendor != "postgresql":
         return []
     server = _ask_server()
-    found = []
+    found: list[CheckMessage] = []
     if server["version"] < LEAST_POSTGRESQL:
         found.append(_error(10, f"PostgreSQL is too old ({server['version']}).", "Use PostgreSQL 15 or later."))
     if server["encoding"] != "UTF8":

@@ -77,7 +77,9 @@ def missing_privileges(cursor: Cursor) -> list[str]:
     return [text for (text,) in cursor.fetchall()]
 
 
-def grant_statements(*, owner: str, service: str, database: str, tables: Iterable[Privileges], settings: dict[str, str]) -> Iterator[str]:
+def grant_statements(
+    *, owner: str, service: str, database: str, tables: Iterable[Privileges], settings: dict[str, str]
+) -> Iterator[sql.Composable]:
     """The statements that give `service` its rights and take every other one away; running them again changes nothing.
 
     `settings` are set in the database for every new session, because a pooling proxy forwards none that a client asks for at its start.
@@ -96,15 +98,14 @@ def grant_statements(*, owner: str, service: str, database: str, tables: Iterabl
         f"{defaults}GRANT USAGE ON SEQUENCES TO {{service}}",
         f"{defaults}GRANT EXECUTE ON FUNCTIONS TO {{service}}",
     ]
-    yield from (sql.SQL(template).format(**names).as_string() for template in templates)
+    yield from (sql.SQL(template).format(**names) for template in templates)
     for table, verbs, update in tables:
-        granted = [sql.SQL(verb) for verb in verbs]
+        granted: list[sql.Composable] = [sql.SQL(verb) for verb in verbs]
         if update:
             granted.append(sql.SQL("UPDATE ({})").format(sql.SQL(", ").join(map(sql.Identifier, update))))
-        yield sql.SQL("GRANT {} ON {} TO {}").format(sql.SQL(", ").join(granted), sql.Identifier(table), names["service"]).as_string()
+        yield sql.SQL("GRANT {} ON {} TO {}").format(sql.SQL(", ").join(granted), sql.Identifier(table), names["service"])
     for name, value in settings.items():
-        statement = sql.SQL("ALTER DATABASE {} SET {} = {}").format(names["database"], sql.Identifier(name), sql.Literal(value))
-        yield statement.as_string()
+        yield sql.SQL("ALTER DATABASE {} SET {} = {}").format(names["database"], sql.Identifier(name), sql.Literal(value))
 
 
 def _privileges(model: type[models.Model], watched: dict[str, set[str]]) -> Privileges:

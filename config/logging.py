@@ -13,7 +13,7 @@ class JsonLines(structlog.stdlib.ProcessorFormatter):
     encode = msgspec.json.Encoder(enc_hook=repr).encode
 
     def __init__(self, **kwargs: Any) -> None:
-        processors = [self.remove_processors_meta, structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+        processors: list[Any] = [self.remove_processors_meta, structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
         super().__init__(processors=processors, **kwargs)
 
     def format(self, record: logging.LogRecord) -> str:

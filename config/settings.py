@@ -6,6 +6,7 @@ ENVIRONMENT is `local` (the default: works with nothing set) or `production` (no
 import decimal
 import logging
 from pathlib import Path
+from typing import Any
 
 import environ
 import structlog
@@ -167,7 +168,7 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = API_BATCH_BODY_LIMIT
 # For so long a warm API key is believed without asking the database again: the time a revocation takes to bite (seconds).
 API_KEY_WARM_SECONDS = env.int("API_KEY_WARM_SECONDS", default=3)
 
-REST_FRAMEWORK = {
+REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_SCHEMA_CLASS": "kernel.api.schema.LedgerSchema",
     "UNAUTHENTICATED_USER": None,
     "DEFAULT_AUTHENTICATION_CLASSES": [],
@@ -229,13 +230,13 @@ logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
 logging._srcfile = None
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")
 LOG_FORMAT = env.str("LOG_FORMAT", default="console" if LOCAL else "json")
-_SHARED_PROCESSORS = [
+_SHARED_PROCESSORS: list[Any] = [
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.add_log_level,
     structlog.stdlib.add_logger_name,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
 ]
-LOGGING = {
+LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {

@@ -54,7 +54,7 @@ class _Schema:
 
 
 def _rendered_schema() -> bytes:
-    return OpenApiJsonRenderer().render(SchemaGenerator().get_schema(request=None, public=True))
+    return OpenApiJsonRenderer().render(SchemaGenerator().get_schema(request=None, public=True))  # type: ignore[no-untyped-call]
 
 
 _schema = _Schema()

@@ -17,6 +17,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -57,7 +58,7 @@ class Server:
 
     def run(self, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         # The working directory of the caller may be closed to the server's user.
-        as_user = {} if self.uid is None else {"user": self.uid, "group": self.gid, "extra_groups": []}
+        as_user: dict[str, Any] = {} if self.uid is None else {"user": self.uid, "group": self.gid, "extra_groups": []}
         # A pipe would stay open in the server that pg_ctl leaves behind, and this call would never end: a file does not.
         with tempfile.TemporaryFile("w+") as file:
             command = [str(self.programs / program), *arguments]

@@ -3,17 +3,19 @@
 import argparse
 import contextlib
 import fcntl
+import io
 import os
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 
 from config.local import postgres
 from config.local.demo import calls, server
 from config.local.demo.server import DemoError
+from config.local.folders import VAR, LocalPostgresError, locate
 
-VAR = postgres.VAR
 ENV_FILE = VAR / "demo.env"
 DEFAULT_PORT = "8000"
 
@@ -24,7 +26,7 @@ def main() -> None:
         signal.signal(number, interrupt)
     try:
         run(fresh=arguments.fresh)
-    except (DemoError, postgres.LocalPostgresError) as error:
+    except (DemoError, LocalPostgresError) as error:
         sys.exit(f"bin/demo: {error}")
     except PermissionError as error:
         sys.exit(f"bin/demo: no permission for {error.filename}: run this as the user who owns the checkout.")
@@ -52,14 +54,16 @@ def run(*, fresh: bool) -> None:
             start_over()
         is_foreign = bool(os.environ.get("DATABASE_URL"))
         say("Using the PostgreSQL in DATABASE_URL ..." if is_foreign else "Starting PostgreSQL ...")
-        postgres.ensure_running()
+        database_url = postgres.ensure_running()
         environment = prepare(base_url=f"http://127.0.0.1:{port}", is_foreign=is_foreign)
-        with server.serving(port=port, var=VAR) as process:
+        database = None
+        if not is_foreign:
+            database = locate(postgres.DEVELOPMENT)
+            database_url = database.url("countinghouse", role=postgres.SERVICE_ROLE)
+        with server.serving(port=port, var=VAR, database_url=database_url) as (web, worker):
             calls.send_examples(environment, say=say)
             say_addresses(environment)
-            # Ends by Ctrl-C, or because the server ended, which is an error.
-            process.wait()
-            raise DemoError("the server ended by itself; its last words are in var/demo.log.")
+            server.watch(web, worker, var=VAR, database=database, say=say)
 
 
 def read_port() -> int:
@@ -70,8 +74,8 @@ def read_port() -> int:
 
 
 @contextlib.contextmanager
-def only_demo():
-    """One demo at a time in a checkout: a second one would share, and at its end stop, the first one's server."""
+def only_demo() -> Iterator[None]:
+    """One demo at a time in a checkout: a second one would use the first one's processes and stop them at its end."""
     lock = postgres.open_lock("demo")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -92,7 +96,7 @@ def start_over() -> None:
 
 
 def prepare(*, base_url: str, is_foreign: bool) -> dict[str, str]:
-    """Migrate, lay the demo's rows where they are missing, and write var/demo.env. Returns what the file says."""
+    """Migrate as the owner, grant the service's role its rights, create the demo's rows, and write var/demo.env. Returns its values."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     import django
     from django.core.exceptions import ImproperlyConfigured
@@ -104,6 +108,8 @@ def prepare(*, base_url: str, is_foreign: bool) -> dict[str, str]:
         call_command("migrate", verbosity=0, interactive=False)
         from config.local.demo import book
 
+        if not is_foreign:
+            call_command("grant_roles", owner=postgres.OWNER_ROLE, service=postgres.SERVICE_ROLE, stdout=io.StringIO())
         environment = {"BASE_URL": base_url, **book.lay(book.read_environment(ENV_FILE))}
         connections.close_all()
     except ImproperlyConfigured as error:
@@ -135,7 +141,8 @@ One key, three forms (all in {Path("var") / ENV_FILE.name}; `. var/demo.env` and
   Basic (curl -u): {environment["BASIC"]}
   Tenant (On-Behalf-Of): {environment["TENANT_ID"]}
 
-The server's log is var/demo.log. Ctrl-C stops everything and keeps the data.""")
+The worker runs the periodic jobs: recurring grants, expiries, holds. Logs: var/demo.log, var/demo.worker.log.
+Ctrl-C stops everything and keeps the data.""")
 
 
 if __name__ == "__main__":

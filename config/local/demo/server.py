@@ -1,4 +1,4 @@
-"""The demo's web server: started, found ready, and stopped with all its workers, also those of a run that was killed."""
+"""The demo's two programs, the web server and the worker: started, watched, and stopped, also those that a killed run left behind."""
 
 import contextlib
 import http.client
@@ -6,18 +6,27 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 import psutil
 
+from config.local import postgres
+from config.local.folders import Server
 from config.server_command import server_command
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent.parent
 HOST = "127.0.0.1"
 READY_SECONDS = 60
 STOP_SECONDS = 10
+WATCH_SECONDS = 1
+# A worker loses its connection, and ends, each time PostgreSQL restarts.
+MOST_RESTARTS = 20
+PID_FILE = "demo.pid"
 
 
 class DemoError(Exception):
@@ -36,36 +45,83 @@ def require_free(port: int) -> None:
             raise DemoError(f"port {port} is taken by another program: choose another, such as PORT={other} bin/demo") from None
 
 
+@dataclass
+class Program:
+    """One of the demo's processes, in a session of its own: Ctrl-C reaches bin/demo alone, which then stops them in order."""
+
+    command: list[str]
+    log: Path
+    environment: dict[str, str]
+    process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(  # noqa: S603
+                self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.environment, start_new_session=True, cwd=CHECKOUT
+            )
+
+    def has_ended(self) -> bool:
+        return self.process is None or self.process.poll() is not None
+
+    def stop(self) -> None:
+        if self.process is not None:
+            stop_session(self.process.pid)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(STOP_SECONDS)
+
+
 @contextlib.contextmanager
-def serving(*, port: int, var: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Serve until the block is left. Raises DemoError if the server doesn't get ready."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("UVICORN_")}
-    with (var / "demo.log").open("wb") as log:
-        # A session of its own: Ctrl-C reaches this process alone, which then stops the workers in order.
-        process = subprocess.Popen(  # noqa: S603
-            server_command(host=HOST, port=port),
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            env=environment,
-            start_new_session=True,
-        )
-    (var / "demo.pid").write_text(str(process.pid))
+def serving(*, port: int, var: Path, database_url: str) -> Iterator[tuple[Program, Program]]:
+    """Run the web server and the worker, as in production, until the block is left. Raises DemoError if the server doesn't get ready."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("UVICORN_")} | {"DATABASE_URL": database_url}
+    web = Program(server_command(host=HOST, port=port), var / "demo.log", environment)
+    worker = Program([sys.executable, "manage.py", "procrastinate", "worker"], var / "demo.worker.log", environment)
+    for program in (web, worker):
+        program.log.unlink(missing_ok=True)
     try:
-        wait_until_ready(process, port)
-        yield process
+        for program in (web, worker):
+            program.start()
+        note_processes(var, web, worker)
+        wait_until_ready(web, port)
+        yield web, worker
     finally:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
-        stop_session(process.pid)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(STOP_SECONDS)
-        (var / "demo.pid").unlink(missing_ok=True)
+        for program in (web, worker):
+            program.stop()
+        (var / PID_FILE).unlink(missing_ok=True)
 
 
-def wait_until_ready(process: subprocess.Popen[bytes], port: int) -> None:
+def note_processes(var: Path, *programs: Program) -> None:
+    """Keeps the process numbers, so that the next run can stop what a killed one left running."""
+    (var / PID_FILE).write_text("".join(f"{program.process.pid}\n" for program in programs if program.process))
+
+
+def watch(web: Program, worker: Program, *, var: Path, database: Server | None, say: Callable[[str], None]) -> NoReturn:
+    """Keep the demo whole until Ctrl-C: starts the local PostgreSQL and the worker again when they end.
+
+    Raises DemoError when the web server ends or the worker ends too often, LocalPostgresError when PostgreSQL doesn't start.
+    """
+    restarts = 0
+    while True:
+        if database is not None and not postgres.is_running(database):
+            say("PostgreSQL has ended; starting it again ...")
+            postgres.start(database.cluster)
+        if web.has_ended():
+            raise DemoError("the server ended by itself; the last lines of var/demo.log say why.")
+        if worker.has_ended():
+            restarts += 1
+            if restarts > MOST_RESTARTS:
+                raise DemoError("the worker ended again and again; the last lines of var/demo.worker.log say why.")
+            say("The worker has ended; starting it again ...")
+            worker.start()
+            note_processes(var, web, worker)
+        time.sleep(WATCH_SECONDS)
+
+
+def wait_until_ready(web: Program, port: int) -> None:
     deadline = time.monotonic() + READY_SECONDS
-    while process.poll() is None and time.monotonic() < deadline:
+    while not web.has_ended() and time.monotonic() < deadline:
         connection = http.client.HTTPConnection(HOST, port, timeout=5)
         with contextlib.suppress(OSError, http.client.HTTPException):
             connection.request("GET", "/readyz")
@@ -73,21 +129,22 @@ def wait_until_ready(process: subprocess.Popen[bytes], port: int) -> None:
                 return
         connection.close()
         time.sleep(0.1)
-    raise DemoError("the server did not get ready; its last words are in var/demo.log.")
+    raise DemoError("the server did not get ready; the last lines of var/demo.log say why.")
 
 
 def stop_leftovers(var: Path) -> None:
-    """A run that was killed could not stop its server: do it now."""
+    """Stops what an earlier run, which was killed, left running."""
     with contextlib.suppress(OSError, ValueError):
-        stop_session(int((var / "demo.pid").read_text()))
-        (var / "demo.pid").unlink()
+        for line in (var / PID_FILE).read_text().splitlines():
+            stop_session(int(line))
+        (var / PID_FILE).unlink()
 
 
 def stop_session(session: int) -> None:
-    """End this session's processes that work in the checkout: politely, then not. A number that has become another's is left alone."""
+    """Terminate the session's processes that work in the checkout, then kill those that stay. A reused number is left alone."""
     members = session_members(session)
     leaders = [process for process in members if process.pid == session]
-    # The first process stops its workers itself; workers without one are told directly.
+    # The session's first process stops the others itself. Where it is gone, they are terminated directly.
     for process in leaders or members:
         with contextlib.suppress(psutil.Error):
             process.terminate()

@@ -25,9 +25,8 @@ class Command(BaseCommand):
                 _check_roles(cursor, owner=owner, service=service)
                 tables = service_privileges(cursor)
                 database = str(connection.settings_dict["NAME"])
-                for statement in grant_statements(
-                    owner=owner, service=service, database=database, tables=tables, settings=settings.DATABASE_SESSION_SETTINGS
-                ):
+                session = settings.DATABASE_SESSION_SETTINGS
+                for statement in grant_statements(owner=owner, service=service, database=database, tables=tables, settings=session):
                     cursor.execute(statement)
         except DatabaseError as error:
             raise CommandError(f"The database refused, and nothing was granted: {' '.join(str(error).split())}") from error
