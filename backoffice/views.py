@@ -21,7 +21,9 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 from backoffice.exports import jobs
 from backoffice.exports.spreadsheets import write_excel
 from backoffice.models import Export, SavedFilter
+from kernel.ledger.admin.formatting import actor_of
 from kernel.tenants.models import StaffProfile, check_time_zone
+from kernel.tenants.setting_author import setting_author
 
 EXCEL = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
@@ -113,7 +115,8 @@ def profile(request: HttpRequest) -> HttpResponse:
     own = StaffProfile.objects.filter(user_id=request.user.pk).first()
     form = ProfileForm(request.POST or None, initial={"time_zone": own.time_zone if own else "UTC"})
     if request.method == "POST" and form.is_valid():
-        StaffProfile.objects.update_or_create(user_id=request.user.pk, defaults={"time_zone": form.cleaned_data["time_zone"]})
+        with setting_author(actor=actor_of(request), request_id=getattr(request, "request_id", "")):
+            StaffProfile.objects.update_or_create(user_id=request.user.pk, defaults={"time_zone": form.cleaned_data["time_zone"]})
         messages.success(request, "Times are shown in your zone from now on.")
         return HttpResponseRedirect(reverse("admin:backoffice_profile"))
     context: dict[str, Any] = {**admin.site.each_context(request), "title": "My profile", "form": form, "zones": _zones()}

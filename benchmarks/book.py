@@ -27,8 +27,9 @@ from django.core.management import call_command
 call_command("migrate", verbosity=0)
 from credits.services.grants import open_grants, opening
 from kernel.tenants import services as tenants
-tenant = tenants.create_tenant(name="Bench", slug="bench")
-key = tenants.create_api_key(tenant=tenant, name="bench", actor="command:bench")
+from kernel.tenants.scopes import all_scopes
+tenant = tenants.create_tenant(actor="command:bench", name="Bench", slug="bench")
+key = tenants.create_api_key(tenant=tenant, name="bench", actor="command:bench", scopes=all_scopes(), expires_at=None)
 who = {"tenant_id": tenant.id, "actor": "command:bench", "request_id": ""}
 names = ("customer_id", "name", "unit_type", "currency", "metric_id", "amount", "cost_of_credit", "effective_date", "expiry_date",
     "category", "priority")

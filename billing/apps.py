@@ -3,3 +3,5 @@ from django.apps import AppConfig
 
 class BillingConfig(AppConfig):
     name = "billing"
+    # Its API has scopes of its own: see kernel.tenants.scopes.
+    is_ledger = True

@@ -6,6 +6,7 @@ import factory
 
 from kernel.tenants import services
 from kernel.tenants.models import Tenant
+from kernel.tenants.scopes import all_scopes
 from kernel.tenants.services import IssuedKey
 
 
@@ -16,6 +17,7 @@ class TenantFactory(factory.Factory):
     slug = factory.Sequence(lambda number: f"tenant-{number}")
     name = factory.LazyAttribute(lambda tenant: tenant.slug.title())
     currency = "USD"
+    actor = "command:test"
 
     @classmethod
     def _create(cls, model_class: type[Tenant], *args: Any, **kwargs: Any) -> Tenant:
@@ -30,6 +32,8 @@ class IssuedKeyFactory(factory.Factory):
 
     tenant = factory.SubFactory(TenantFactory)
     name = "test"
+    scopes = factory.LazyFunction(all_scopes)
+    expires_at = None
     actor = "command:test"
 
     @classmethod

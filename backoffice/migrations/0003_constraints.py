@@ -2,12 +2,11 @@ from django.db import migrations
 
 from kernel.ledger.migration_operations import AppendOnly
 
-# Every change of the whole row, less the columns that no history should hold.
+# Tables whose every change is recorded, and the columns that are left out of the record.
 TABLES = {
     "tenants_tenant": "",
     "tenants_staffprofile": "",
     "tenants_stafftenant": "",
-    "auth_user": "password,last_login",
     "auth_user_groups": "",
     "billing_policy": "",
     "billing_transactiontype": "",
@@ -16,8 +15,10 @@ TABLES = {
     "metering_unitprice": "",
     "corrections_threshold": "",
 }
-# Rows that postings or requests change all day: only these columns are a person's doing.
+# Tables in which some columns change all the time without a person's doing: a balance, the time of the last use or sign-in. For these, the
+# hidden columns, and the columns whose changes are recorded.
 COLUMNS = {
+    "auth_user": ("password,last_login", "username, password, first_name, last_name, email, is_active, is_staff, is_superuser"),
     "tenants_apikey": ("secret_digest,last_used_at", "name, prefix, secret_digest, scopes, expires_at, revoked_at"),
     "billing_wallet": ("balance,last_entry_number,last_entry_at", "floor"),
     "metering_agent": ("", "name, label, description, status"),
@@ -33,7 +34,8 @@ def statements():
         yield "any", "INSERT OR UPDATE OR DELETE", table, hidden
     for table, (hidden, columns) in COLUMNS.items():
         yield "update", f"UPDATE OF {columns}", table, hidden
-    yield "insert", "INSERT OR DELETE", "tenants_apikey", COLUMNS["tenants_apikey"][0]
+    for table in ("tenants_apikey", "auth_user"):
+        yield "insert", "INSERT OR DELETE", table, COLUMNS[table][0]
 
 
 class Migration(migrations.Migration):

@@ -13,8 +13,8 @@ from unfold.widgets import (
 
 from billing.choices import Direction
 from kernel.ledger.admin.fields import AmountOrZeroField
-from kernel.tenants.choices import SCOPES
 from kernel.tenants.models import Tenant
+from kernel.tenants.scopes import all_scopes
 from kernel.tenants.staff import Scope
 
 TEXT = UnfoldAdminTextInputWidget
@@ -69,7 +69,7 @@ class NewKeyForm(SettingForm):
     tenant = tenant_field()
     name = text("Name", help="What the key is for; it stands beside everything that the key does.")
     scopes = forms.MultipleChoiceField(
-        label="May", choices=[(scope, scope) for scope in SCOPES], initial=list(SCOPES), widget=UnfoldAdminCheckboxSelectMultipleWidget()
+        label="May", choices=lambda: [(scope, scope) for scope in all_scopes()], widget=UnfoldAdminCheckboxSelectMultipleWidget()
     )
     expires_at = moment("Expires", required=False, help="Empty: never.")
 

@@ -40,19 +40,19 @@ class Setting:
 
 
 def _new_tenant(actor: str, request_id: str, row: Any, facts: Facts) -> Any:
-    return tenants.create_tenant(**facts)
+    return tenants.create_tenant(actor=actor, request_id=request_id, **facts)
 
 
 def _change_tenant(actor: str, request_id: str, row: Any, facts: Facts) -> Any:
-    return tenants.change_tenant(tenant=row, **facts)
+    return tenants.change_tenant(tenant=row, actor=actor, request_id=request_id, **facts)
 
 
 def _new_key(actor: str, request_id: str, row: Any, facts: Facts) -> Any:
-    return tenants.create_api_key(actor=actor, **facts)
+    return tenants.create_api_key(actor=actor, request_id=request_id, **facts)
 
 
 def _revoke_key(actor: str, request_id: str, row: Any, facts: Facts) -> Any:
-    return tenants.revoke_api_key(prefix=row.prefix)
+    return tenants.revoke_api_key(prefix=row.prefix, actor=actor, request_id=request_id)
 
 
 def _define_type(actor: str, request_id: str, row: Any, facts: Facts) -> Any:
@@ -90,7 +90,9 @@ def _end_price(actor: str, request_id: str, row: Any, facts: Facts) -> Any:
 
 
 def _threshold(actor: str, request_id: str, row: Any, facts: Facts) -> Any:
-    return corrections.set_threshold(tenant_id=facts["tenant"].pk, actor=actor, unit=facts["unit"], amount=Decimal(facts["amount"]))
+    return corrections.set_threshold(
+        tenant_id=facts["tenant"].pk, actor=actor, request_id=request_id, unit=facts["unit"], amount=Decimal(facts["amount"])
+    )
 
 
 def _by_id(facts: Facts) -> Facts:

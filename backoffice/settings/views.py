@@ -11,7 +11,6 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
-from backoffice.settings.audit_context import acting_as
 from backoffice.settings.registry import SETTINGS, Setting
 from kernel.ledger.admin.formatting import actor_names, json_block, page_of
 from kernel.ledger.admin.links import ActionLink, Panel, register_action_link, register_panel
@@ -69,8 +68,7 @@ def _apply(request: HttpRequest, setting: Setting, row: Any, form: Any) -> HttpR
     """Where the change leads; None where it was refused, which the form then says."""
     actor, request_id = f"staff:{request.user.pk}", getattr(request, "request_id", "")
     try:
-        with acting_as(actor, request_id=request_id):
-            made = setting.apply(actor, request_id, row, getattr(form, "cleaned_data", {}))
+        made = setting.apply(actor, request_id, row, getattr(form, "cleaned_data", {}))
     except DomainError as error:
         form.add_error(None, message_for(error))
         return None

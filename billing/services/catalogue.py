@@ -4,7 +4,6 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
 from django.utils import timezone
 
 from billing.choices import TYPE_LENGTH, Direction
@@ -14,6 +13,7 @@ from billing.services.transactions import check_amount
 from kernel.ledger.constraints import translate_db_errors
 from kernel.ledger.errors import InvalidValue
 from kernel.ledger.money import is_currency
+from kernel.tenants.setting_author import setting_author
 
 KEEP: Any = object()
 # A day: posting looks into every hour that the window reaches (seconds).
@@ -30,7 +30,7 @@ def define_type(*, tenant_id: UUID, actor: str, request_id: str = "", code: str,
         raise InvalidValue(field="code", reason="too_long" if code else "too_short", value=code, max=TYPE_LENGTH, min=1)
     if direction not in Direction.values:
         raise InvalidValue(field="direction", reason="unknown_choice", value=direction, choices=Direction.values)
-    with transaction.atomic():
+    with setting_author(actor=actor, request_id=request_id):
         known = TransactionType.objects.select_for_update().filter(tenant_id=tenant_id, code=code).first()
         used = Transaction.objects.filter(tenant_id=tenant_id, type=code)
         if known is not None and known.direction != direction and used.exists():
@@ -68,7 +68,8 @@ def set_policy(
     }
     changes = {name: value for name, value in wanted.items() if value is not KEEP}
     changes |= {"updated_by": actor, "updated_at": timezone.now()}
-    policy, _ = Policy.objects.update_or_create(tenant_id=tenant_id, defaults=changes)
+    with setting_author(actor=actor, request_id=request_id):
+        policy, _ = Policy.objects.update_or_create(tenant_id=tenant_id, defaults=changes)
     return policy
 
 
@@ -82,7 +83,7 @@ def set_floor(*, tenant_id: UUID, actor: str, request_id: str = "", currency: st
         raise InvalidValue(field="currency", reason="unknown_currency", value=currency)
     if floor is not None:
         check_amount("floor", floor)
-    with transaction.atomic():
+    with setting_author(actor=actor, request_id=request_id):
         Wallet.objects.get_or_create(tenant_id=tenant_id, currency=currency)
         wallet = Wallet.objects.select_for_update(no_key=True).get(tenant_id=tenant_id, currency=currency)
         if floor is not None and floor > wallet.balance:

@@ -37,6 +37,12 @@ class ApiKeyNotFound(DomainError):
     code = "api_key_not_found"
 
 
+class KeyExists(DomainError):
+    """A key with this id exists: the form that makes it was submitted twice. Facts: id."""
+
+    code = "key_exists"
+
+
 class TenantExists(DomainError):
     code = "tenant_exists"
 

@@ -9,15 +9,16 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 from django.utils import timezone
 from iso4217 import Currency
+from uuid_utils.compat import uuid7
 
 from kernel.tenants import selectors
-from kernel.tenants.choices import SCOPES
 from kernel.tenants.errors import (
     ApiKeyNotFound,
     InvalidSlug,
+    KeyExists,
     NotAuthenticated,
     NotAuthorized,
     TenantExists,
@@ -26,6 +27,8 @@ from kernel.tenants.errors import (
 )
 from kernel.tenants.key_cache import Warm
 from kernel.tenants.models import ApiKey, Tenant
+from kernel.tenants.scopes import all_scopes
+from kernel.tenants.setting_author import setting_author
 
 MARK = "ch_"
 PREFIX_BYTES = 6
@@ -63,7 +66,16 @@ class IssuedKey:
         return f"{self.key.prefix}:{self.secret}"
 
 
-def create_tenant(*, name: str, slug: str, currency: str = "USD", parent: Tenant | None = None, tenant_id: UUID | None = None) -> Tenant:
+def create_tenant(
+    *,
+    actor: str,
+    request_id: str = "",
+    name: str,
+    slug: str,
+    currency: str = "USD",
+    parent: Tenant | None = None,
+    tenant_id: UUID | None = None,
+) -> Tenant:
     """A new tenant. `currency`: ISO 4217, upper case. Raises TenantExists (slug or id taken), InvalidSlug, UnknownCurrency."""
     if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,79}", slug):
         raise InvalidSlug(slug=slug)
@@ -71,30 +83,42 @@ def create_tenant(*, name: str, slug: str, currency: str = "USD", parent: Tenant
         raise UnknownCurrency(currency=currency)
     given = {} if tenant_id is None else {"id": tenant_id}
     try:
-        with transaction.atomic():
+        with setting_author(actor=actor, request_id=request_id):
             return Tenant.objects.create(name=name, slug=slug, currency=currency, parent=parent, **given)
     except IntegrityError as error:
         raise TenantExists(slug=slug) from error
 
 
-def change_tenant(*, tenant: Tenant, name: str, is_active: bool) -> Tenant:
+def change_tenant(*, tenant: Tenant, actor: str, request_id: str = "", name: str, is_active: bool) -> Tenant:
     """Rename a tenant, or switch its keys off and on; every process obeys within API_KEY_WARM_SECONDS."""
     tenant.name, tenant.is_active = name, is_active
-    tenant.save(update_fields=["name", "is_active"])
+    with setting_author(actor=actor, request_id=request_id):
+        tenant.save(update_fields=["name", "is_active"])
     _callers.clear()
     return tenant
 
 
 def create_api_key(
-    *, tenant: Tenant, name: str, actor: str, scopes: Iterable[str] = SCOPES, expires_at: datetime | None = None
+    *,
+    tenant: Tenant,
+    name: str,
+    actor: str,
+    request_id: str = "",
+    scopes: Iterable[str],
+    expires_at: datetime | None,
+    key_id: UUID | None = None,
 ) -> IssuedKey:
-    """A new key for a tenant; its secret is in the answer and nowhere else. Raises UnknownScope."""
-    wanted = sorted(set(scopes))
-    if unknown := [scope for scope in wanted if scope not in SCOPES]:
-        raise UnknownScope(scopes=unknown, known=list(SCOPES))
+    """A new key for a tenant. The secret is in the result and stored nowhere. `expires_at` None: it never expires.
+
+    `key_id`: the id of the new key, chosen when its form was shown. Raises UnknownScope; KeyExists if that form made its key already.
+    """
+    wanted, known = sorted(set(scopes)), all_scopes()
+    if unknown := [scope for scope in wanted if scope not in known]:
+        raise UnknownScope(scopes=unknown, known=list(known))
     # Hexadecimal: no character that a header, a shell or a colon-separated pair could take amiss.
     prefix, secret = secrets.token_hex(PREFIX_BYTES), secrets.token_hex(SECRET_BYTES)
-    key = ApiKey.objects.create(
+    key = ApiKey(
+        id=key_id or uuid7(),
         tenant=tenant,
         name=name,
         prefix=prefix,
@@ -103,17 +127,25 @@ def create_api_key(
         expires_at=expires_at,
         created_by=actor,
     )
+    try:
+        with setting_author(actor=actor, request_id=request_id):
+            key.save(force_insert=True)
+    except IntegrityError as error:
+        if key_id is None:
+            raise
+        raise KeyExists(id=key_id) from error
     return IssuedKey(key=key, secret=secret)
 
 
-def revoke_api_key(*, prefix: str) -> ApiKey:
+def revoke_api_key(*, prefix: str, actor: str, request_id: str = "") -> ApiKey:
     """End a key for good; every process obeys within API_KEY_WARM_SECONDS. Revoking twice is no error. Raises ApiKeyNotFound."""
     key = selectors.find_key(prefix=prefix)
     if key is None:
         raise ApiKeyNotFound(prefix=prefix)
     if key.revoked_at is None:
         key.revoked_at = timezone.now()
-        key.save(update_fields=["revoked_at"])
+        with setting_author(actor=actor, request_id=request_id):
+            key.save(update_fields=["revoked_at"])
     _callers.clear()
     return key
 

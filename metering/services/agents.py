@@ -9,6 +9,7 @@ from django.db.models.functions import Now
 from kernel.ledger.constraints import translate_db_errors
 from kernel.ledger.errors import NotFound
 from kernel.ledger.identifiers import new_id
+from kernel.tenants.setting_author import setting_author
 from metering import selectors
 from metering.choices import AgentStatus
 from metering.models import Agent
@@ -44,6 +45,8 @@ def create_agent(
 def set_agent_status(*, tenant_id: UUID, actor: str, request_id: str, agent_id: UUID, status: str) -> Row:
     """Switch an agent on or off: an inactive agent's new transactions are denied. Raises NotFound."""
     changes: dict[str, Any] = {"status": AgentStatus(status), "updated_at": Now()}
-    if not Agent.objects.filter(tenant_id=tenant_id, id=agent_id).update(**changes):
+    with setting_author(actor=actor, request_id=request_id):
+        updated = Agent.objects.filter(tenant_id=tenant_id, id=agent_id).update(**changes)
+    if not updated:
         raise NotFound(kind="agent", id=agent_id)
     return selectors.get_agent(tenant_id=tenant_id, agent_id=agent_id)

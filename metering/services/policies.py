@@ -1,21 +1,37 @@
 """How a tenant's transactions are decided and closed."""
 
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from django.db.models.functions import Now
 
 from kernel.ledger.constraints import translate_db_errors
 from kernel.ledger.errors import InvalidValue
+from kernel.tenants.setting_author import setting_author
 from metering.models import Policy
+
+# The default of an argument that was not passed: None is a value here.
+UNCHANGED: Any = object()
 
 
 @translate_db_errors
 def set_policy(
-    *, tenant_id: UUID, actor: str, request_id: str, authorizes_at_once: bool = True, stale_after: timedelta | None = None
-) -> None:
-    """Set the whole policy of a tenant. `stale_after` None: nothing is closed by itself. Raises InvalidValue."""
-    if stale_after is not None and stale_after <= timedelta(0):
+    *,
+    tenant_id: UUID,
+    actor: str,
+    request_id: str,
+    authorizes_at_once: bool = UNCHANGED,
+    stale_after: timedelta | None = UNCHANGED,
+) -> Policy:
+    """Change the given parts of a tenant's policy; the others stay as they are. `stale_after` None: nothing is closed automatically.
+
+    Raises InvalidValue.
+    """
+    if stale_after is not UNCHANGED and stale_after is not None and stale_after <= timedelta(0):
         raise InvalidValue(field="stale_after", reason="not_positive")
-    facts = {"authorizes_at_once": authorizes_at_once, "stale_after": stale_after, "actor": actor, "updated_at": Now()}
-    Policy.objects.update_or_create(tenant_id=tenant_id, defaults=facts)
+    wanted: dict[str, Any] = {"authorizes_at_once": authorizes_at_once, "stale_after": stale_after}
+    changes = {name: value for name, value in wanted.items() if value is not UNCHANGED} | {"actor": actor, "updated_at": Now()}
+    with setting_author(actor=actor, request_id=request_id):
+        policy, _ = Policy.objects.update_or_create(tenant_id=tenant_id, defaults=changes)
+    return policy

@@ -5,12 +5,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
-
 from kernel.ledger.constraints import translate_db_errors
 from kernel.ledger.errors import InvalidValue, NotFound
 from kernel.ledger.identifiers import new_id
 from kernel.ledger.money import is_currency
+from kernel.tenants.setting_author import setting_author
 from metering.models import Price, UnitPrice
 
 
@@ -38,7 +37,7 @@ def set_price(
     if not units:
         raise InvalidValue(field="units", reason="too_short", min=1)
     names = {"service_name": service_name, "action_name": action_name, "resource_name": resource_name}
-    with transaction.atomic():
+    with setting_author(actor=actor, request_id=request_id):
         Price.objects.filter(tenant_id=tenant_id, **names, valid_to__isnull=True, valid_from__lt=valid_from).update(valid_to=valid_from)
         price = Price(id=new_id(), tenant_id=tenant_id, **names, currency=currency, valid_from=valid_from, valid_to=valid_to, actor=actor)
         price.save(force_insert=True)
@@ -49,5 +48,7 @@ def set_price(
 @translate_db_errors
 def end_price(*, tenant_id: UUID, actor: str, request_id: str, price_id: UUID, valid_to: datetime) -> None:
     """No transaction from `valid_to` on has this price. Raises NotFound, InvalidValue (an end before the beginning)."""
-    if not Price.objects.filter(tenant_id=tenant_id, id=price_id).update(valid_to=valid_to):
+    with setting_author(actor=actor, request_id=request_id):
+        updated = Price.objects.filter(tenant_id=tenant_id, id=price_id).update(valid_to=valid_to)
+    if not updated:
         raise NotFound(kind="price", id=price_id)

@@ -81,7 +81,7 @@ def test_the_list_says_whether_a_key_still_works(office, state):
     expires_at = datetime.now(UTC) - timedelta(days=1) if state == "expired" else None
     issued = IssuedKeyFactory(expires_at=expires_at)
     if state == "revoked":
-        services.revoke_api_key(prefix=issued.key.prefix)
+        services.revoke_api_key(prefix=issued.key.prefix, actor="command:test")
     page = admin.site.get_model_admin(ApiKey)
     assert page.state(ApiKey.objects.get()) == state
     assert f">{state}<" in "".join(office.get("/admin/tenants/apikey/").content.decode().split())

@@ -153,7 +153,7 @@ def history(steps):
 
 
 def new_tenant(floors, is_strict):
-    tenant = create_tenant(name="Model", slug=f"model-{next(NUMBERS)}")
+    tenant = create_tenant(actor="command:test", name="Model", slug=f"model-{next(NUMBERS)}")
     who = {"tenant_id": tenant.id, "actor": "command:test"}
     services.set_policy(**who, strict_types=is_strict)
     for currency, floor in floors.items():

@@ -186,7 +186,7 @@ def test_every_form_of_a_key_opens(send, key):
 
 
 def test_a_missing_or_revoked_key_is_refused(send, key):
-    tenants.revoke_api_key(prefix=key.key.prefix)
+    tenants.revoke_api_key(prefix=key.key.prefix, actor="command:test")
     for headers in ({"Authorization": None}, {}, {"Authorization": "Bearer nonsense"}):
         response = send("POST", TRANSACTIONS, USAGE, headers=headers)
         assert (response.status_code, response.json()) == (401, {"detail": "Not authenticated"})

@@ -94,17 +94,17 @@ def test_a_key_revoked_by_another_process_is_refused_within_seconds(settings):
 def test_a_revoked_key_is_refused_at_once_where_it_was_revoked():
     issued = IssuedKeyFactory()
     services.authenticate(issued.token)
-    services.revoke_api_key(prefix=issued.key.prefix)
+    services.revoke_api_key(prefix=issued.key.prefix, actor="command:test")
     with pytest.raises(NotAuthenticated):
         services.authenticate(issued.token)
 
 
 def test_revoking_twice_keeps_the_first_moment():
     issued = IssuedKeyFactory()
-    first = services.revoke_api_key(prefix=issued.key.prefix).revoked_at
-    assert services.revoke_api_key(prefix=issued.key.prefix).revoked_at == first
+    first = services.revoke_api_key(prefix=issued.key.prefix, actor="command:test").revoked_at
+    assert services.revoke_api_key(prefix=issued.key.prefix, actor="command:test").revoked_at == first
     with pytest.raises(ApiKeyNotFound):
-        services.revoke_api_key(prefix="nobody")
+        services.revoke_api_key(prefix="nobody", actor="command:test")
 
 
 def test_a_key_ends_at_its_expiry_even_while_it_is_warm():
@@ -184,7 +184,7 @@ def test_the_commands_make_a_tenant_and_a_key_that_works_and_end_it(capsys):
         ("create_tenant", "Not A Slug"),
         ("create_tenant", "fine", "--currency", "ZZZ"),
         ("create_tenant", "fine", "--parent", "nobody"),
-        ("create_api_key", "nobody"),
+        ("create_api_key", "nobody", "--all-scopes"),
         ("revoke_api_key", "nobody"),
     ],
 )

@@ -225,7 +225,7 @@ def test_stale_transactions_are_closed_where_the_tenant_wants_it(caller, outside
     last = caller.get(f"{URL}/{old}/history").json()["history"][-1]
     assert last["reason"].startswith("Not completed within")
     assert last["actor"].startswith("command:close_stale_transactions:")
-    call_command("set_metering_policy", caller.tenant.slug, stdout=StringIO())
+    call_command("set_metering_policy", caller.tenant.slug, "--stale-after-hours", "0", stdout=StringIO())
     fresh = caller.create()["id"]
     call_command("close_stale_transactions", stdout=StringIO())
     assert Transaction.objects.get(id=fresh).status == "authorized"

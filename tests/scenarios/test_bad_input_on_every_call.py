@@ -115,7 +115,7 @@ def test_a_call_without_a_good_key_is_refused(call, send, grant_of, book, key):
 def test_a_revoked_key_is_refused(call, send, grant_of, book, key):
     body = fresh_body(call, grant_id=grant_of())
     assert send("POST", call.path, body).status_code == call.status
-    tenants.revoke_api_key(prefix=key.key.prefix)
+    tenants.revoke_api_key(prefix=key.key.prefix, actor="command:test")
     before = book()
     refused(call, send("POST", call.path, body), 401)
     assert book() == before

@@ -29,7 +29,7 @@ def service():
 def account(service):
     """The tenant's id and headers, and a grant of 1,000,000."""
     service.manage("create_tenant", "faults")
-    printed = service.manage("create_api_key", "faults")
+    printed = service.manage("create_api_key", "faults", "--all-scopes")
     token = next(line.split()[-1] for line in printed.splitlines() if "Bearer" in line)
     tenant = str(service.rows("SELECT id FROM tenants_tenant WHERE slug = 'faults'")[0][0])
     headers = {"Authorization": f"Bearer {token}", "On-Behalf-Of": tenant}

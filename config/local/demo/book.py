@@ -13,6 +13,7 @@ from credits import services as credits
 from kernel.tenants import services as tenants
 from kernel.tenants.errors import NotAuthenticated, TenantNotFound
 from kernel.tenants.models import Tenant
+from kernel.tenants.scopes import all_scopes
 from kernel.tenants.selectors import get_tenant
 
 SLUG = "demo"
@@ -37,7 +38,7 @@ def find_or_create_tenant() -> Tenant:
     try:
         return get_tenant(tenant=SLUG)
     except TenantNotFound:
-        return tenants.create_tenant(name="Demo company", slug=SLUG, currency="USD")
+        return tenants.create_tenant(actor=ACTOR, name="Demo company", slug=SLUG, currency="USD")
 
 
 def lay_grant(tenant: Tenant) -> None:
@@ -63,7 +64,7 @@ def find_or_create_key(tenant: Tenant, known: dict[str, str]) -> dict[str, str]:
             return {"API_KEY": known["API_KEY"], "BASIC": known["BASIC"]}
     except NotAuthenticated:
         pass
-    issued = tenants.create_api_key(tenant=tenant, name="Demo", actor=ACTOR)
+    issued = tenants.create_api_key(tenant=tenant, name="Demo", actor=ACTOR, scopes=all_scopes(), expires_at=None)
     return {"API_KEY": issued.token, "BASIC": issued.basic}
 
 

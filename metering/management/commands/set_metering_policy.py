@@ -1,6 +1,6 @@
-"""A thin mouth over metering.services.policies.set_policy."""
+"""Calls metering.services.policies.set_policy."""
 
-from argparse import ArgumentParser
+from argparse import ArgumentParser, BooleanOptionalAction
 from datetime import timedelta
 from typing import Any
 
@@ -8,28 +8,33 @@ from django.core.management.base import BaseCommand, CommandError
 
 from kernel.tenants import selectors
 from kernel.tenants.errors import DomainError
-from metering.services.policies import set_policy
+from metering.services.policies import UNCHANGED, set_policy
 
 
 class Command(BaseCommand):
-    help = "Set how a tenant's transactions are decided and closed. Example: manage.py set_metering_policy acme --stale-after-hours 24"
+    help = (
+        "Change how a tenant's transactions are decided and closed; what isn't named stays."
+        " Example: manage.py set_metering_policy acme --stale-after-hours 24"
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("tenant", help="slug or id of the tenant")
-        parser.add_argument("--stale-after-hours", type=float, help="cancel what stays authorized for longer (default: never)")
-        parser.add_argument("--decide-later", action="store_true", help="new transactions wait as pending for a decision")
+        parser.add_argument("--stale-after-hours", type=float, help="cancel what stays authorized for longer; 0: never")
+        parser.add_argument("--decide-later", action=BooleanOptionalAction, help="new transactions wait as pending for a decision")
 
     def handle(self, *args: Any, **options: Any) -> str:
-        hours = options["stale_after_hours"]
+        hours, decide_later = options["stale_after_hours"], options["decide_later"]
         try:
             tenant = selectors.get_tenant(tenant=options["tenant"])
-            set_policy(
+            policy = set_policy(
                 tenant_id=tenant.id,
                 actor="command:set_metering_policy",
                 request_id="",
-                authorizes_at_once=not options["decide_later"],
-                stale_after=None if hours is None else timedelta(hours=hours),
+                authorizes_at_once=UNCHANGED if decide_later is None else not decide_later,
+                stale_after=UNCHANGED if hours is None else timedelta(hours=hours) if hours else None,
             )
         except DomainError as error:
             raise CommandError(str(error)) from error
-        return f"{tenant.slug}: {'decided later' if options['decide_later'] else 'authorized at once'}, stale after {hours or 'no'} hours."
+        decided = "authorized at once" if policy.authorizes_at_once else "decided later"
+        closed = "never closed automatically" if policy.stale_after is None else f"cancelled when authorized for {policy.stale_after}"
+        return f"{tenant.slug}: {decided}, {closed}."

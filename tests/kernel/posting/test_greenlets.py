@@ -188,7 +188,7 @@ def no_thread_keeps_a_connection(monkeypatch, transactional_db):
 
 @pytest.mark.usefixtures("no_thread_keeps_a_connection")
 def test_who_asks_the_database_begins_again_in_a_thread_with_his_arguments_and_his_context():
-    tenants.create_tenant(name="Acme", slug="acme")
+    tenants.create_tenant(actor="command:test", name="Acme", slug="acme")
     begun = []
 
     def reads(slug):
@@ -258,7 +258,7 @@ def test_the_thread_gives_its_pooled_connection_back(pooled):
 @pytest.mark.parametrize(
     "asks",
     [
-        lambda: tenants.create_tenant(name="Acme", slug="acme"),
+        lambda: tenants.create_tenant(actor="command:test", name="Acme", slug="acme"),
         lambda: Tenant.objects.create(name="Acme", slug="acme"),
         Tenant.objects.count,
         lambda: posting.run("INSERT INTO tenants_tenant SELECT"),

@@ -1,4 +1,4 @@
-"""A thin mouth over kernel.tenants.services.create_tenant."""
+"""Calls kernel.tenants.services.create_tenant."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -22,7 +22,11 @@ class Command(BaseCommand):
         try:
             parent = selectors.get_tenant(tenant=options["parent"]) if options["parent"] else None
             tenant = services.create_tenant(
-                name=options["name"] or options["slug"], slug=options["slug"], currency=options["currency"], parent=parent
+                actor="command:create_tenant",
+                name=options["name"] or options["slug"],
+                slug=options["slug"],
+                currency=options["currency"],
+                parent=parent,
             )
         except DomainError as error:
             raise CommandError(str(error)) from error

@@ -1,4 +1,4 @@
-"""A thin mouth over kernel.tenants.services.revoke_api_key."""
+"""Calls kernel.tenants.services.revoke_api_key."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -18,7 +18,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            key = services.revoke_api_key(prefix=options["prefix"])
+            key = services.revoke_api_key(prefix=options["prefix"], actor="command:revoke_api_key")
         except DomainError as error:
             raise CommandError(str(error)) from error
         self.stdout.write(

@@ -1,0 +1,129 @@
+"""The history of settings names the author of every change, whichever way the change came."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from django.core.management import call_command
+from django.test import Client
+from django.utils import timezone
+
+from backoffice.models import Change
+from billing import services as billing
+from kernel.corrections import services as corrections
+from kernel.tenants import services as tenants
+from metering.models import Policy, Price
+from metering.services import agents, policies, prices
+from tests.backoffice.people import PASSWORD, employ
+from tests.factories import IssuedKeyFactory, TenantFactory
+
+pytestmark = pytest.mark.django_db
+AUTHOR = {"actor": "staff:7", "request_id": "req-7"}
+
+
+@pytest.fixture
+def tenant():
+    return TenantFactory(slug="acme")
+
+
+def make_price(tenant, **author):
+    units = [{"fact_key": "tokens", "amount": Decimal(1)}]
+    return prices.set_price(tenant_id=tenant.id, **author, units=units, valid_from=timezone.now())
+
+
+def make_agent(tenant, **author):
+    return agents.create_agent(tenant_id=tenant.id, **author, label="bot")["id"]
+
+
+CHANGES = {
+    "tenants_tenant": lambda tenant: tenants.change_tenant(tenant=tenant, **AUTHOR, name="New name", is_active=True),
+    "tenants_apikey": lambda tenant: tenants.revoke_api_key(prefix=IssuedKeyFactory(tenant=tenant).key.prefix, **AUTHOR),
+    "billing_transactiontype": lambda tenant: billing.define_type(tenant_id=tenant.id, **AUTHOR, code="fine", label="", direction="debit"),
+    "billing_policy": lambda tenant: billing.set_policy(tenant_id=tenant.id, **AUTHOR, strict_types=True),
+    "billing_wallet": lambda tenant: billing.set_floor(tenant_id=tenant.id, **AUTHOR, currency="USD", floor=Decimal(-1)),
+    "metering_policy": lambda tenant: policies.set_policy(tenant_id=tenant.id, **AUTHOR, authorizes_at_once=False),
+    "metering_price": lambda tenant: prices.end_price(
+        tenant_id=tenant.id, **AUTHOR, price_id=make_price(tenant, actor="x", request_id=""), valid_to=timezone.now() + timedelta(days=1)
+    ),
+    "metering_unitprice": lambda tenant: make_price(tenant, **AUTHOR),
+    "metering_agent": lambda tenant: agents.set_agent_status(
+        tenant_id=tenant.id, **AUTHOR, agent_id=make_agent(tenant, actor="x", request_id=""), status="inactive"
+    ),
+    "corrections_threshold": lambda tenant: corrections.set_threshold(tenant_id=tenant.id, **AUTHOR, unit="USD", amount=Decimal(5)),
+}
+
+
+@pytest.mark.parametrize("table", CHANGES)
+def test_a_change_by_a_service_is_recorded_under_its_author_and_request(tenant, table):
+    CHANGES[table](tenant)
+    change = Change.objects.filter(table=table).latest("id")
+    assert (change.actor, change.request_id) == ("staff:7", "req-7")
+
+
+def test_the_author_of_one_change_is_not_the_author_of_the_next(tenant):
+    billing.set_policy(tenant_id=tenant.id, **AUTHOR, strict_types=True)
+    Price.objects.update(currency="EUR")
+    tenant.name = "By hand"
+    tenant.save()
+    assert Change.objects.filter(table="tenants_tenant").latest("id").actor == ""
+
+
+def test_a_command_is_recorded_as_the_author(tenant):
+    call_command("set_billing_policy", "acme", "--strict-types", "--floor", "USD", "-5")
+    call_command("define_billing_type", "acme", "fine", "debit")
+    call_command("set_metering_policy", "acme", "--decide-later")
+    call_command("create_tenant", "globex", "--name", "Globex")
+    authors = {change.table: change.actor for change in Change.objects.order_by("id")}
+    assert authors == {
+        "billing_policy": "command:set_billing_policy",
+        "billing_wallet": "command:set_billing_policy",
+        "billing_transactiontype": "command:define_billing_type",
+        "metering_policy": "command:set_metering_policy",
+        "tenants_tenant": "command:create_tenant",
+    }
+
+
+def test_setting_one_part_of_a_metering_policy_leaves_the_other(tenant):
+    call_command("set_metering_policy", "acme", "--decide-later")
+    call_command("set_metering_policy", "acme", "--stale-after-hours", "24")
+    policy = Policy.objects.get()
+    assert (policy.authorizes_at_once, policy.stale_after) == (False, timedelta(hours=24))
+    call_command("set_metering_policy", "acme", "--stale-after-hours", "0")
+    policy.refresh_from_db()
+    assert (policy.authorizes_at_once, policy.stale_after) == (False, None)
+
+
+def test_a_staff_account_is_changed_under_the_name_of_the_superuser(office, boss):
+    user = employ("victor", "viewer")
+    form = {
+        "username": "victor",
+        "first_name": "Victor",
+        "is_active": "on",
+        "is_staff": "on",
+        "date_joined_0": "2026-01-01",
+        "date_joined_1": "00:00",
+    }
+    assert office.post(f"/admin/auth/user/{user.pk}/change/", form).status_code == 302
+    change = Change.objects.filter(table="auth_user").latest("id")
+    assert (change.after["first_name"], change.actor) == ("Victor", f"staff:{boss.pk}")
+
+
+def test_a_sign_in_is_no_change_of_the_account_but_a_new_password_is():
+    user = employ("victor", "viewer")
+    before = Change.objects.filter(table="auth_user").count()
+    client = Client()
+    client.post("/admin/login/", {"username": "victor", "password": PASSWORD})
+    user.refresh_from_db()
+    assert user.last_login is not None
+    assert Change.objects.filter(table="auth_user").count() == before
+    user.set_password("another-long-password")
+    user.save(update_fields=["password"])
+    assert Change.objects.filter(table="auth_user").count() == before + 1
+
+
+def test_ones_own_time_zone_is_changed_under_ones_own_name():
+    user = employ("victor", "viewer")
+    client = Client()
+    client.force_login(user)
+    client.post("/admin/backoffice/profile/", {"time_zone": "Europe/Berlin"})
+    assert Change.objects.filter(table="tenants_staffprofile").latest("id").actor == f"staff:{user.pk}"
