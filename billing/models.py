@@ -131,7 +131,7 @@ class Transaction(LedgerRow):
     flags = ArrayField(models.CharField(max_length=32, choices=Flag.choices), default=list, blank=True)
     near_duplicate_of = tenant_foreign_key("billing.Transaction", null=True)
     # The hour it happened in and a hash of type, amount and agent: finds like entries by one index probe for each hour in reach.
-    likeness = models.BigIntegerField()
+    duplicate_bucket = models.BigIntegerField()
     facts_digest = models.BinaryField(max_length=128)
 
     class Meta:
@@ -182,7 +182,7 @@ class Transaction(LedgerRow):
             models.Index(fields=["tenant", "wallet", "created_at"], name="billing_transaction_booked"),
             models.Index(fields=["tenant", "occurred_at", "id"], name="billing_transaction_happened"),
             models.Index(fields=["tenant", "amount"], name="billing_transaction_amount"),
-            models.Index(fields=["wallet", "likeness", "occurred_at"], name="billing_transaction_like"),
+            models.Index(fields=["wallet", "duplicate_bucket", "occurred_at"], name="billing_transaction_like"),
             models.Index(fields=["id"], name="billing_transaction_flagged", condition=~Q(flags=[])),
             # What staff filter by and is rare: debits are most of a book, and few entries are ever reversed.
             models.Index(fields=["id"], name="billing_transaction_no_debit", condition=~Q(direction="debit")),

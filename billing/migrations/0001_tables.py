@@ -86,7 +86,7 @@ class Migration(migrations.Migration):
                         size=None,
                     ),
                 ),
-                ("likeness", models.BigIntegerField()),
+                ("duplicate_bucket", models.BigIntegerField()),
                 ("facts_digest", models.BinaryField(max_length=128)),
                 (
                     "near_duplicate_of",
@@ -306,7 +306,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="transaction",
-            index=models.Index(fields=["wallet", "likeness", "occurred_at"], name="billing_transaction_like"),
+            index=models.Index(fields=["wallet", "duplicate_bucket", "occurred_at"], name="billing_transaction_like"),
         ),
         migrations.AddIndex(
             model_name="transaction",

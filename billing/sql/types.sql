@@ -1,5 +1,24 @@
+-- Types that the billing functions pass to each other. Rows of them are built by attribute name, never by position.
+
+-- What a service posts. `amount` and the texts are as the caller gave them; `facts_digest` is hexadecimal.
 CREATE TYPE billing_posting AS (
-    id uuid, tenant_id uuid, currency text, type text, shipped_label text, shipped_direction text, amount numeric, reference_id text,
+    id uuid, currency text, type text, shipped_label text, shipped_direction text, amount numeric, reference_id text,
     agent_id text, description text, metadata text, occurred_at timestamptz, reverses uuid, reason_code text, reason text,
     facts_digest text, actor text, request_id text
+);
+
+-- What was decided about a posting (billing_decide). `entry_id` is the entry it became, or the one that has its key already.
+CREATE TYPE billing_decision AS (
+    outcome text, entry_id uuid, wallet_id uuid, wallet_currency text, wallet_floor numeric, entry_number bigint, entry_time timestamptz, entry_occurred_at timestamptz,
+    entry_type text, entry_direction text, entry_amount numeric, entry_effect numeric, entry_agent_id text, balance numeric,
+    requested numeric, remaining numeric, blocking_id uuid, is_new_type boolean
+);
+
+-- What a service reads. `balance` is the wallet's after this posting, or the one that refused it; `requested` is a magnitude.
+CREATE TYPE billing_outcome AS (
+    outcome text, id uuid, wallet_id uuid, currency text, entry_number bigint, type text, direction text,
+    amount numeric, effect numeric, balance_after numeric, reference_id text, agent_id text, description text, metadata text,
+    occurred_at timestamptz, created_at timestamptz, reverses_id uuid, reason_code text, reason text,
+    reversed_amount numeric, reversed_by_id uuid, flags text[], near_duplicate_of_id uuid, actor text, first_digest bytea,
+    balance numeric, floor numeric, requested numeric, remaining numeric, blocking_id uuid
 );

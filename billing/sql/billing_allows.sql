@@ -1,0 +1,13 @@
+-- The floor of a wallet: whether it may stand at a balance.
+--
+-- Takes: a balance, and the wallet's floor, or NULL for none.
+-- Returns: true where the balance is at or above the floor, or there is none; never NULL for a balance.
+-- Locks: nothing. Never: reads a table.
+--
+-- Every decision about a floor calls this function: billing_refusal (all postings), set_floor, the blockers of an undo, and the integrity
+-- check billing_wallet. Copies that can't call it, and that tests/billing/test_floor.py holds equal to it: the CHECK constraints
+-- billing_wallet_floor_check and billing_policy_default_floor_check, and billing.choices.allows, for the plan of a backfill.
+CREATE OR REPLACE FUNCTION billing_allows(balance numeric, floor numeric) RETURNS boolean LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS $$
+    SELECT floor IS NULL OR balance >= floor
+$$;

@@ -1,0 +1,98 @@
+-- Decides each posting of an array, in memory, one after the other. Second step of billing_post_many.
+--
+-- Takes: the tenant; its postings; for each the currency of its wallet; those wallets, which the caller has locked; and the time, read after
+-- that.
+-- Returns: a decision for each posting, in order. A posting sees the balances, keys and reversals of those before it, but can't reverse one
+-- of the same array.
+-- Locks: nothing: the wallets' locks cover balances, numbers and reversed amounts. Keys and types are not covered: the unique index and the
+-- foreign key of the type refuse what another call wrote meanwhile, and the caller makes the whole call again.
+-- Never: writes.
+CREATE OR REPLACE FUNCTION billing_decide(
+    tenant uuid, items billing_posting[], currencies text[], wallets billing_wallet[], now timestamp with time zone
+) RETURNS billing_decision[]
+LANGUAGE plpgsql
+AS $$
+#variable_conflict use_column
+DECLARE
+    decisions billing_decision[] := '{}';
+    decision billing_decision;
+    is_strict boolean;
+    item record;
+    wallet billing_wallet;
+    slot integer := 0;
+    is_reversal boolean;
+    size numeric;
+    -- Indexed by the first place in the array that names the key, or the original: the entry that took the key in this call; how much is
+    -- reversed of the original, and by which entry in full.
+    takers uuid[] := '{}';
+    reversed_amounts numeric[] := '{}';
+    reversed_bys uuid[] := '{}';
+BEGIN
+    SELECT coalesce(bool_or(policy.strict_types), false) INTO is_strict FROM billing_policy policy WHERE policy.tenant_id = tenant;
+    FOR item IN SELECT * FROM billing_read_postings(tenant, items, currencies) LOOP
+        IF slot = 0 OR wallet.currency <> item.wallet_currency THEN
+            -- Put the wallet of the posting before back with its new balance, and take this one's.
+            IF slot > 0 THEN
+                wallets[slot] := wallet;
+            END IF;
+            SELECT held.ordinality INTO slot FROM unnest(wallets) WITH ORDINALITY AS held WHERE held.currency = item.wallet_currency;
+            wallet := wallets[slot];
+        END IF;
+        is_reversal := item.reverses IS NOT NULL;
+        decision := NULL;
+        decision.wallet_id := wallet.id;
+        decision.wallet_currency := item.wallet_currency;
+        decision.wallet_floor := wallet.floor;
+        decision.entry_type := item.entry_type;
+        decision.entry_direction := item.direction;
+        decision.entry_agent_id := item.entry_agent_id;
+        decision.entry_amount := item.amount;
+        decision.is_new_type := item.is_new_type;
+        decision.balance := wallet.balance;
+
+        IF item.existing_id IS NOT NULL OR takers[item.key_place] IS NOT NULL THEN
+            decision.outcome := 'exists';
+            decision.entry_id := coalesce(item.existing_id, takers[item.key_place]);
+        ELSIF is_reversal THEN
+            decision.remaining := abs(item.original_effect) - coalesce(reversed_amounts[item.original_place], item.original_reversed_amount);
+            decision.blocking_id := coalesce(reversed_bys[item.original_place], item.original_reversed_by_id);
+            size := coalesce(item.amount, decision.remaining);
+            decision.requested := size;
+            decision.entry_amount := CASE WHEN item.original_amount < 0 THEN -size ELSE size END;
+            decision.outcome := CASE
+                WHEN item.original_id IS NULL THEN 'not_found'
+                WHEN item.original_reverses_id IS NOT NULL THEN 'not_reversible'
+                WHEN decision.blocking_id IS NOT NULL THEN 'already_reversed'
+                WHEN size > decision.remaining THEN 'exceeds_original'
+            END;
+        END IF;
+        IF decision.outcome IS NULL THEN
+            decision.entry_effect := billing_effect(item.direction, decision.entry_amount, is_reversal);
+            decision.requested := abs(decision.entry_effect);
+            decision.outcome := billing_refusal(
+                is_strict AND NOT is_reversal, item.is_catalogued, item.direction, decision.entry_amount,
+                wallet.balance + decision.entry_effect, wallet.floor
+            );
+        END IF;
+
+        IF decision.outcome IS NULL THEN
+            wallet.balance := wallet.balance + decision.entry_effect;
+            wallet.last_entry_number := wallet.last_entry_number + 1;
+            wallet.last_entry_at := greatest(now, wallet.last_entry_at);
+            takers[item.key_place] := item.id;
+            IF is_reversal THEN
+                reversed_amounts[item.original_place] := abs(item.original_effect) - decision.remaining + size;
+                reversed_bys[item.original_place] := CASE WHEN size = decision.remaining THEN item.id END;
+            END IF;
+            decision.outcome := 'posted';
+            decision.entry_id := item.id;
+            decision.entry_number := wallet.last_entry_number;
+            decision.entry_time := wallet.last_entry_at;
+            decision.entry_occurred_at := coalesce(item.occurred_at, wallet.last_entry_at);
+            decision.balance := wallet.balance;
+        END IF;
+        decisions := array_append(decisions, decision);
+    END LOOP;
+    RETURN decisions;
+END;
+$$;
