@@ -40,7 +40,7 @@ def reverse(correction: CorrectionInput) -> list[PostedEntry]:
         transaction_id=correction.target_id,
         reason_code=_reason_code(correction),
         reason=correction.reason[:500],
-    )
+    ).row
     return _posted(row, f"Reverses {row.type} of entry {_entry_number(correction)}")
 
 
@@ -53,7 +53,7 @@ def reverse_part(correction: CorrectionInput) -> list[PostedEntry]:
         reason=correction.reason[:500],
         amount=Decimal(correction.facts["amount"]),
         reference_id=correction.key,
-    )
+    ).row
     return _posted(row, f"Reverses a part of {row.type} of entry {_entry_number(correction)}")
 
 
@@ -80,7 +80,7 @@ def _adjust(correction: CorrectionInput, currency: str) -> list[PostedEntry]:
         reference_id=correction.key,
         description=correction.reason,
         currency=currency,
-    )
+    ).row
     return _posted(row, "Adjustment")
 
 

@@ -46,8 +46,8 @@ class TransactionViewSet(BillingViewSet):
     def create(self, request: HttpRequest) -> HttpResponse:
         """Record a transaction"""
         body = self.read(TransactionRequest)
-        row = services.record_transaction(**self.audit_context(), **body)
-        return self.reply(TransactionReply, row, replayed=row.outcome == "replayed")
+        posted = services.record_transaction(**self.audit_context(), **body)
+        return self.reply(TransactionReply, posted.row, replayed=posted.replayed)
 
     @operation(summary="List Transactions", query=TransactionQuery, reply=TransactionReply, paged=True)
     def list(self, request: HttpRequest) -> HttpResponse:
@@ -74,8 +74,8 @@ class TransactionViewSet(BillingViewSet):
     def reverse(self, request: HttpRequest, transaction_id: UUID) -> HttpResponse:
         """Take a transaction back, whole or in parts; the reply is the reversing entry."""
         body: dict[str, Any] = self.read(ReversalRequest)
-        row = services.reverse_transaction(**self.audit_context(), transaction_id=transaction_id, **body)
-        return self.reply(TransactionReply, row, replayed=row.outcome == "replayed")
+        posted = services.reverse_transaction(**self.audit_context(), transaction_id=transaction_id, **body)
+        return self.reply(TransactionReply, posted.row, replayed=posted.replayed)
 
     @operation(
         summary="Record Transactions", body=BatchRequest, reply=BatchReply, refuses=("insufficient", "idempotency_conflict", "out_of_range")
@@ -85,7 +85,7 @@ class TransactionViewSet(BillingViewSet):
         body = self.read(BatchRequest)
         outcome = post_batch(
             body["transactions"],
-            post=lambda items: services.record_transactions(**self.audit_context(), transactions=items, together=body["atomic"]),
+            post=lambda items: services.record_transactions(**self.audit_context(), transactions=items, atomic=body["atomic"]),
             aborted="withdrawn",
             is_atomic=body["atomic"],
         )

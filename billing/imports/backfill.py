@@ -9,7 +9,7 @@ import msgspec
 from billing import selectors, services
 from billing.choices import AGENT_LENGTH, REASON_LENGTH, REFERENCE_LENGTH, SHIPPED_TYPES, TYPE_LENGTH, Direction, ReversalReason
 from billing.imports import lookups
-from billing.services.transactions import FACTS
+from billing.digests import FACTS, facts_digest
 from kernel.backfills.adapters import ALREADY_THERE, CONFLICT, POSTED, Account, Adapter, Blocker, Existing, Outcome, UndoStep
 from kernel.backfills.columns import (
     Column,
@@ -73,7 +73,7 @@ class TransactionsAdapter(Adapter):
         kept = values.get("facts_digest")
         return Posting(
             key=key_of(kind, values["reference_id"]),
-            digest=services.import_digest({**values, "reverses": None}) if kept is None else bytes.fromhex(kept),
+            digest=facts_digest({**values, "reverses": None}) if kept is None else bytes.fromhex(kept),
             body={"values": values},
             kind=kind,
             occurred_at=values["occurred_at"],
@@ -127,7 +127,7 @@ class TransactionsAdapter(Adapter):
         posting.body["refused"] = None if left is None else unmeant(posting, left)
         values = posting.body["values"]
         facts = {**values, "reverses": original, "amount": abs(values["amount"])}
-        posting.digest = bytes.fromhex(values["facts_digest"]) if "facts_digest" in values else services.import_digest(facts)
+        posting.digest = bytes.fromhex(values["facts_digest"]) if "facts_digest" in values else facts_digest(facts)
         if posting.line:
             # An id that nobody has: the ledger itself says that there is no such entry.
             named = new_id() if original is None or posting.body["refused"] else original
@@ -197,12 +197,14 @@ class TransactionsAdapter(Adapter):
     def _post_together(self, tenant: Tenant, postings: Sequence[Posting]) -> Iterable[Outcome]:
         turned = {posting.key: refused for posting in postings if (refused := turned_around(posting)) is not None}
         if not turned:
-            return map(told_of, postings, services.record_imported_many([posting.line for posting in postings]))
+            return map(told_of, postings, services.record_imported_many(tenant_id=tenant.id, lines=[posting.line for posting in postings]))
         # What is in the book already is no new row to be refused.
         for known in self.existing(tenant, list(turned)):
             del turned[known]
         fresh = [posting for posting in postings if posting.key not in turned]
-        posted = map(told_of, fresh, services.record_imported_many([posting.line for posting in fresh]) if fresh else ())
+        posted = map(
+            told_of, fresh, services.record_imported_many(tenant_id=tenant.id, lines=[posting.line for posting in fresh]) if fresh else ()
+        )
         return [turned.get(posting.key) or next(posted) for posting in postings]
 
     def blockers(self, tenant: Tenant, run: BackfillRun, *, at_most: int) -> Iterable[Blocker]:

@@ -6,4 +6,4 @@ from kernel.ledger.migration_operations import LayFunctions
 class Migration(migrations.Migration):
     dependencies = [("billing", "0001_tables")]
 
-    operations = [LayFunctions("billing", version=1, digest="cb5c365fcd47d73a")]
+    operations = [LayFunctions("billing", version=1, digest="e7c7f114eb100214")]

@@ -1,32 +1,37 @@
-"""History brought in from files: the same postings in bulk, made ready beforehand, and the reversal of all that one run brought."""
+"""Transactions imported from files: many postings encoded beforehand, and the reversal of everything that one run posted."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import msgspec
 
 from billing.choices import SHIPPED_TYPES, ReversalReason
+from billing.digests import facts_digest
 from billing.models import Transaction
-from billing.services.transactions import FACTS, RACES, REFUSALS, told_of
+from billing.services.postings import RACES, read_posting
 from kernel.backfills.selectors import newest_page
 from kernel.ledger import posting
 from kernel.ledger.constraints import translate_db_errors
-from kernel.ledger.errors import IdempotencyConflict
-from kernel.ledger.idempotency import differing, digest
+from kernel.ledger.errors import LedgerError
 from kernel.ledger.identifiers import new_id, new_id_text
 from kernel.ledger.money import plain
+from kernel.ledger.outcomes import Posted
 
-# What the refusals tell.
-REFUSED = ("id", "first_digest", "balance", "requested", "floor", "currency", "blocking_id", "remaining")
+# The columns of an outcome that are read of postings that weren't posted: what errors state, and what a used key stands for.
+REFUSED = (
+    *("id", "first_digest", "balance", "requested", "floor", "currency", "wallet_currency", "blocking_id", "remaining"),
+    *("amount", "agent_id", "description", "occurred_at", "metadata", "reverses_id", "reason_code", "reason"),
+)
 GIVEN = ("currency", "type", "reference_id", "agent_id", "description", "metadata", "occurred_at", "reverses", "reason_code", "reason")
 
 
 def encode_import(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """A checked transaction as `billing_post` takes it, but for who posts it (tenant_id, actor, request_id). Asks no database.
+    """A checked transaction as a billing_posting, without `actor` and `request_id`. Runs no query.
 
-    `facts`: the arguments of record_transaction or reverse_transaction; perhaps `id`, which is kept, and `facts_digest` (hexadecimal), kept
-    as well, so that callers of another book find their keys here.
+    `facts`: the arguments of record_transaction or reverse_transaction; optionally `id` and `facts_digest` (hexadecimal), which are kept:
+    a caller of the book that the file comes from finds its keys here.
     """
     label, direction = SHIPPED_TYPES.get(facts["type"], (None, None))
     return {
@@ -35,56 +40,51 @@ def encode_import(facts: Mapping[str, Any]) -> dict[str, Any]:
         "shipped_label": label,
         "shipped_direction": direction,
         "amount": plain(facts["amount"]),
-        "facts_digest": facts.get("facts_digest") or import_digest(facts).hex(),
+        "facts_digest": facts.get("facts_digest") or facts_digest(facts).hex(),
     }
 
 
-def import_digest(facts: Mapping[str, Any]) -> bytes:
-    """The digest that the same facts have when they come through the API."""
-    return digest(told_of(facts), FACTS)
-
-
 @translate_db_errors
-def record_imported_many(lines: Sequence[bytes]) -> list[Any]:
-    """Post lines of `encode_import`, encoded, in order; for each its outcome or the LedgerError that refused it."""
-    rows = posting.post("billing_post", [msgspec.Raw(line) for line in lines], races=RACES, refused=REFUSED)
-    return [_answer(row, line) for row, line in zip(rows, lines, strict=True)]
+def record_imported_many(*, tenant_id: UUID, lines: Sequence[bytes]) -> list[Posted | LedgerError]:
+    """Post encoded lines of `encode_import`, in order; for each its row, or the LedgerError that refused it."""
+    encoded = [msgspec.Raw(line) for line in lines]
+    rows = posting.post("billing_post", encoded, tenant_id=tenant_id, races=RACES, refused=REFUSED)
+    return [
+        Posted(row, replayed=False) if row.outcome == "posted" else read_posting(row, _decode(line))
+        for row, line in zip(rows, lines, strict=True)
+    ]
 
 
 @translate_db_errors
 def reverse_run(
     *, tenant_id: UUID, actor: str, request_id: str, of: str, at_most: int, below: UUID | None = None
 ) -> tuple[int, UUID | None]:
-    """Reverse what is left of up to so many transactions whose request was `of`, newest first and older than `below`.
+    """Reverse what remains of up to `at_most` transactions whose request was `of`, newest first and older than `below`.
 
-    How many were, and the oldest of them. Raises what refused one.
+    Returns how many were reversed, and the oldest of them. Raises the error of the first that was refused.
     """
     entries = Transaction.objects.filter(tenant_id=tenant_id, request_id=of, reverses=None, reversed_by=None)
-    left = entries.filter(request_id__startswith="run:").values_list("id", flat=True)
-    found = list(newest_page(left, below=below, at_most=at_most))
+    remaining = entries.filter(request_id__startswith="run:").values_list("id", flat=True)
+    originals = list(newest_page(remaining, below=below, at_most=at_most))
     reason = {"reason_code": ReversalReason.OTHER.value, "reason": f"taken back with the whole of {of}"}
-    who = {"tenant_id": tenant_id, "actor": actor, "request_id": request_id}
-    lines = [posting.encoded({**_reversal(identifier, reason), **who}) for identifier in found]
+    lines = [posting.encoded({**_reversal(original, reason), "actor": actor, "request_id": request_id}) for original in originals]
     if not lines:
         return 0, None
-    for answer in record_imported_many(lines):
-        if isinstance(answer, Exception):
-            raise answer
-    return len(lines), found[-1]
+    for outcome in record_imported_many(tenant_id=tenant_id, lines=lines):
+        if isinstance(outcome, LedgerError):
+            raise outcome
+    return len(lines), originals[-1]
 
 
 def _reversal(original: UUID, reason: Mapping[str, str]) -> dict[str, Any]:
     identifier = new_id()
     facts = {"reverses": original, **reason}
-    return {**facts, "id": identifier, "reference_id": str(identifier), "facts_digest": import_digest(facts).hex()}
+    return {**facts, "id": identifier, "reference_id": str(identifier), "facts_digest": facts_digest(facts).hex()}
 
 
-def _answer(row: Any, written: bytes) -> Any:
-    if row.outcome in {"posted", "replayed"}:
-        return row
-    line = msgspec.json.decode(written)
-    if row.outcome == "conflict":
-        fields = differing(FACTS, bytes(row.first_digest), bytes.fromhex(line["facts_digest"]))
-        # A digest from before a fact was known is shorter, and yet the same.
-        return IdempotencyConflict(first_id=row.id, fields=fields) if fields else row._replace(outcome="replayed")
-    return REFUSALS[row.outcome](row, {"reverses": None, "type": None, **line})
+def _decode(line: bytes) -> dict[str, Any]:
+    """The posting of a line, with every name that read_posting may ask for."""
+    posting: dict[str, Any] = {"reverses": None, "type": None, **msgspec.json.decode(line)}
+    if posting.get("occurred_at") is not None:
+        posting["occurred_at"] = datetime.fromisoformat(posting["occurred_at"])
+    return posting

@@ -1,4 +1,4 @@
-"""How a tenant wants its book kept: types, floors, strictness."""
+"""A tenant's billing settings: its types, its policy, the floors of its wallets. The history of settings records who changed them."""
 
 from decimal import Decimal
 from typing import Any
@@ -6,18 +6,17 @@ from uuid import UUID
 
 from django.utils import timezone
 
-from billing.choices import TYPE_LENGTH, Direction
+from billing.choices import NEAR_DUPLICATE_LIMIT_SECONDS, TYPE_LENGTH, Direction
 from billing.errors import DirectionInUse, FloorAboveBalance
 from billing.models import Policy, Transaction, TransactionType, Wallet
-from billing.services.transactions import check_amount
+from billing.selectors.floors import floor_allows
+from billing.services.postings import check_amount
 from kernel.ledger.constraints import translate_db_errors
 from kernel.ledger.errors import InvalidValue
 from kernel.ledger.money import is_currency
 from kernel.tenants.setting_author import setting_author
 
 KEEP: Any = object()
-# A day: posting looks into every hour that the window reaches (seconds).
-NEAR_AT_MOST = 86_400
 
 
 @translate_db_errors
@@ -31,10 +30,12 @@ def define_type(*, tenant_id: UUID, actor: str, request_id: str = "", code: str,
     if direction not in Direction.values:
         raise InvalidValue(field="direction", reason="unknown_choice", value=direction, choices=Direction.values)
     with setting_author(actor=actor, request_id=request_id):
-        known = TransactionType.objects.select_for_update().filter(tenant_id=tenant_id, code=code).first()
+        # The row's lock waits for postings that use the type and aren't committed: their foreign key locks it. So the look at the
+        # transactions after it sees them all, and the foreign key refuses any that come later.
+        existing = TransactionType.objects.select_for_update().filter(tenant_id=tenant_id, code=code).first()
         used = Transaction.objects.filter(tenant_id=tenant_id, type=code)
-        if known is not None and known.direction != direction and used.exists():
-            raise DirectionInUse(type=code, direction=known.direction)
+        if existing is not None and existing.direction != direction and used.exists():
+            raise DirectionInUse(type=code, direction=existing.direction)
         defined, _ = TransactionType.objects.update_or_create(
             tenant_id=tenant_id,
             code=code,
@@ -57,27 +58,35 @@ def set_policy(
     """Change what is given of the tenant's policy. `default_floor` is for wallets opened from now on. Raises InvalidValue."""
     if default_floor is not KEEP and default_floor is not None:
         check_amount("default_floor", default_floor)
-    if default_floor is not KEEP and default_floor is not None and default_floor > 0:
-        raise InvalidValue(field="default_floor", reason="too_large", value=default_floor, max=0)
-    if near_duplicate_seconds is not KEEP and not 0 <= near_duplicate_seconds <= NEAR_AT_MOST:
-        raise InvalidValue(field="near_duplicate_seconds", reason="too_large", value=near_duplicate_seconds, max=NEAR_AT_MOST)
-    wanted: dict[str, Any] = {
+        # A new wallet stands at zero.
+        if not floor_allows(balance=Decimal(0), floor=default_floor):
+            raise InvalidValue(field="default_floor", reason="too_large", value=default_floor, max=0)
+    if near_duplicate_seconds is not KEEP:
+        _check_near_duplicate_seconds(near_duplicate_seconds)
+    given: dict[str, Any] = {
         "strict_types": strict_types,
         "near_duplicate_seconds": near_duplicate_seconds,
         "default_floor": default_floor,
     }
-    changes = {name: value for name, value in wanted.items() if value is not KEEP}
+    changes = {name: value for name, value in given.items() if value is not KEEP}
     changes |= {"updated_by": actor, "updated_at": timezone.now()}
     with setting_author(actor=actor, request_id=request_id):
         policy, _ = Policy.objects.update_or_create(tenant_id=tenant_id, defaults=changes)
     return policy
 
 
+def _check_near_duplicate_seconds(seconds: int) -> None:
+    if seconds < 0:
+        raise InvalidValue(field="near_duplicate_seconds", reason="too_small", value=seconds, min=0)
+    if seconds > NEAR_DUPLICATE_LIMIT_SECONDS:
+        raise InvalidValue(field="near_duplicate_seconds", reason="too_large", value=seconds, max=NEAR_DUPLICATE_LIMIT_SECONDS)
+
+
 @translate_db_errors
 def set_floor(*, tenant_id: UUID, actor: str, request_id: str = "", currency: str, floor: Decimal | None) -> Wallet:
-    """The balance below which no debit may take the wallet; None for none. Opens the wallet if need be.
+    """Set the balance below which no debit may take the wallet; None for no limit. Opens the wallet if the tenant has none.
 
-    Raises FloorAboveBalance: a floor is a promise, and it would be broken already. Raises InvalidValue.
+    Raises FloorAboveBalance where the wallet is below it already. Raises InvalidValue.
     """
     if not is_currency(currency):
         raise InvalidValue(field="currency", reason="unknown_currency", value=currency)
@@ -86,7 +95,8 @@ def set_floor(*, tenant_id: UUID, actor: str, request_id: str = "", currency: st
     with setting_author(actor=actor, request_id=request_id):
         Wallet.objects.get_or_create(tenant_id=tenant_id, currency=currency)
         wallet = Wallet.objects.select_for_update(no_key=True).get(tenant_id=tenant_id, currency=currency)
-        if floor is not None and floor > wallet.balance:
+        # The balance is read under the lock, so no posting can move it before the floor stands.
+        if not floor_allows(balance=wallet.balance, floor=floor):
             raise FloorAboveBalance(balance=wallet.balance, floor=floor)
         wallet.floor = floor
         wallet.save(update_fields=["floor"])

@@ -1,4 +1,4 @@
-"""What is kept beside the entries, made anew from them: wallets' balances and daily totals, should they ever disagree."""
+"""Makes wallets' balances and daily totals anew from the entries, should they ever disagree."""
 
 from uuid import UUID
 
@@ -9,41 +9,48 @@ from kernel.ledger.constraints import translate_db_errors
 from kernel.ledger.errors import BookBroken
 from kernel.ledger.integrity.checks import find_violations
 
-# Recording waits meanwhile; what it adds comes on top of what was counted.
-LOCK_WALLETS = "SELECT id FROM billing_wallet WHERE tenant_id = %s ORDER BY tenant_id, currency FOR UPDATE"
+# A posting that opens a wallet locks the tenant FOR KEY SHARE before it does (billing_lock_wallets), so it waits until the rebuild is done;
+# otherwise its entry could be counted here while it also adds itself to the totals.
+LOCK_TENANT = "SELECT id FROM tenants_tenant WHERE id = %s FOR UPDATE"
+# Postings to the wallets that exist wait as well. In the order in which postings lock them.
+LOCK_WALLETS = "SELECT id FROM billing_wallet WHERE tenant_id = %s ORDER BY id FOR UPDATE"
 SET_WALLETS = """
 UPDATE billing_wallet wallet
 SET balance = coalesce(newest.balance_after, 0), last_entry_number = coalesce(newest.entry_number, 0), last_entry_at = newest.created_at
-FROM billing_wallet kept
+FROM billing_wallet stored
 LEFT JOIN LATERAL (
     SELECT entry_number, balance_after, created_at FROM billing_transaction
-    WHERE tenant_id = kept.tenant_id AND wallet_id = kept.id ORDER BY entry_number DESC LIMIT 1
+    WHERE tenant_id = stored.tenant_id AND wallet_id = stored.id ORDER BY entry_number DESC LIMIT 1
 ) AS newest ON true
-WHERE kept.tenant_id = %s AND wallet.tenant_id = kept.tenant_id AND wallet.id = kept.id
+WHERE stored.tenant_id = %s AND wallet.tenant_id = stored.tenant_id AND wallet.id = stored.id
     AND (wallet.balance, wallet.last_entry_number, wallet.last_entry_at)
         IS DISTINCT FROM (coalesce(newest.balance_after, 0), coalesce(newest.entry_number, 0), newest.created_at)
 """
-FORGET_TOTALS = "DELETE FROM billing_dailytotal WHERE tenant_id = %s"
-COUNT_TOTALS = """
+DELETE_TOTALS = "DELETE FROM billing_dailytotal WHERE tenant_id = %s"
+INSERT_TOTALS = """
 INSERT INTO billing_dailytotal (id, tenant_id, currency, type, day, entries, credits, debits)
 SELECT gen_random_uuid(), tenant_id, currency, type, (occurred_at AT TIME ZONE 'UTC')::date, count(*), sum(greatest(effect, 0)),
     sum(greatest(-effect, 0))
 FROM billing_transaction WHERE tenant_id = %s GROUP BY tenant_id, currency, type, (occurred_at AT TIME ZONE 'UTC')::date
 """
-# What a rebuild rests on: where these don't hold, the entries themselves are wrong, and nothing can be made of them.
-GROUND = ("billing_chain", "billing_effect")
+# Where these are broken the entries themselves are wrong, and nothing can be made of them.
+REQUIRED_CHECKS = ("billing_chain", "billing_effect")
 
 
 @translate_db_errors
 def rebuild_wallets(*, tenant_id: UUID) -> int:
-    """Set a tenant's wallets to what their entries say and count its days anew; how many wallets were wrong. Raises BookBroken, Busy."""
+    """Set a tenant's wallets to what their entries say and count its daily totals anew; returns how many wallets were wrong.
+
+    Everything is read after the locks. Raises BookBroken, Busy.
+    """
     with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(LOCK_TENANT, [tenant_id])
         cursor.execute(LOCK_WALLETS, [tenant_id])
-        ground = [check for check in checks.CHECKS if check.name in GROUND]
-        for violation in find_violations(ground, tenant_id=tenant_id):
+        required = [check for check in checks.CHECKS if check.name in REQUIRED_CHECKS]
+        for violation in find_violations(required, tenant_id=tenant_id):
             raise BookBroken(check=violation.check.name, **{name: str(value) for name, value in violation.facts.items()})
         cursor.execute(SET_WALLETS, [tenant_id])
         changed = cursor.rowcount
-        cursor.execute(FORGET_TOTALS, [tenant_id])
-        cursor.execute(COUNT_TOTALS, [tenant_id])
+        cursor.execute(DELETE_TOTALS, [tenant_id])
+        cursor.execute(INSERT_TOTALS, [tenant_id])
     return int(changed)

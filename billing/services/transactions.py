@@ -1,7 +1,6 @@
-"""Recording what happened in a wallet, and taking it back."""
+"""Records transactions in a tenant's wallets, and reverses them."""
 
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -9,24 +8,12 @@ from uuid import UUID
 
 from django.db import transaction
 
-from billing.choices import AGENT_LENGTH, REASON_LENGTH, REFERENCE_LENGTH, SHIPPED_TYPES, TYPE_LENGTH, ReversalReason
-from billing.errors import ExceedsOriginal, NotReversible, OutOfRange, UnknownType
-from kernel.ledger import posting
+from billing.choices import ReversalReason
+from billing.services.postings import RACES, make_posting, read_posting
+from kernel.ledger import posting as ledger
 from kernel.ledger.constraints import translate_db_errors
-from kernel.ledger.errors import AlreadyReversed, IdempotencyConflict, Insufficient, InvalidValue, LedgerError, NotFound
-from kernel.ledger.idempotency import differing, digest
-from kernel.ledger.identifiers import new_id
-from kernel.ledger.money import LIMIT, PLACES, is_currency, plain
-
-# What a caller says of a transaction besides its key (type and reference). The order is for ever: digests in the book follow it.
-FACTS = ("amount", "agent_id", "description", "currency", "occurred_at", "metadata", "reverses", "reason_code", "reason")
-# Where another call took the key, opened the type, perhaps in another direction, or both, meanwhile: look again. A type has two unique
-# keys: ON CONFLICT watches one, and two calls at once may meet at the other.
-RACES = frozenset({"billing_transaction_reference_key", "billing_transaction_type_fkey", "billing_transactiontype_direction_key"})
-LENGTHS = {"type": TYPE_LENGTH, "reference_id": REFERENCE_LENGTH, "agent_id": AGENT_LENGTH, "reason": REASON_LENGTH}
-TEXTS = ("type", "reference_id", "agent_id", "description", "metadata", "reason")
-# Made once: json.loads would make one for each document.
-_read = json.JSONDecoder(parse_float=str).decode
+from kernel.ledger.errors import InvalidValue, LedgerError
+from kernel.ledger.outcomes import Posted
 
 
 @translate_db_errors
@@ -43,11 +30,11 @@ def record_transaction(
     currency: str | None = None,
     occurred_at: datetime | None = None,
     metadata: str | None = None,
-) -> Any:
-    """One line in the tenant's wallet of `currency` (default: the tenant's own), once for each (type, reference_id).
+) -> Posted:
+    """Record one entry in the tenant's wallet of `currency` (default: the tenant's own), once for each (type, reference_id).
 
-    `amount` is a magnitude where the type's direction gives the sign, and signed otherwise. `metadata` is a JSON object's text. Returns the
-    entry's row; its `outcome` is `posted`, or `replayed` for the first one of an earlier equal call. Raises InvalidValue, UnknownType,
+    `amount` is a magnitude where the type's direction gives the sign, and signed otherwise. `metadata` is the text of a JSON object.
+    Returns the entry's row; `replayed` where an earlier call with the same facts recorded it. Raises InvalidValue, UnknownType,
     IdempotencyConflict, Insufficient, OutOfRange.
     """
     facts = {
@@ -60,27 +47,26 @@ def record_transaction(
         "occurred_at": occurred_at,
         "metadata": metadata,
     }
-    given = _posting(facts, tenant_id=tenant_id, actor=actor, request_id=request_id)
-    return _post_one(given)
+    return _post_one(facts, tenant_id=tenant_id, actor=actor, request_id=request_id)
 
 
 @translate_db_errors
 def record_transactions(
-    *, tenant_id: UUID, actor: str, request_id: str = "", transactions: Sequence[Mapping[str, Any]], together: bool = False
-) -> list[Any]:
-    """Many lines in one call; each item has the arguments of `record_transaction`. One answer for each: its row or LedgerError.
+    *, tenant_id: UUID, actor: str, request_id: str = "", transactions: Sequence[Mapping[str, Any]], atomic: bool = False
+) -> list[Posted | LedgerError | None]:
+    """Record many entries in one call; each item has the arguments of `record_transaction`. One outcome for each: Posted or its error.
 
-    `together`: all or nothing. If one is refused, none is in the book, and the answers of those that would have been are None.
+    `atomic`: all or nothing. If one is refused nothing is recorded, and the outcome of each that would have been is None.
     """
-    answers: list[Any] = [_posting_or_error(item, tenant_id=tenant_id, actor=actor, request_id=request_id) for item in transactions]
-    places = [place for place, answer in enumerate(answers) if not isinstance(answer, LedgerError)]
-    if not places or (together and len(places) < len(answers)):
-        return [answer if isinstance(answer, LedgerError) else None for answer in answers]
-    postings = [answers[place] for place in places]
-    outcomes = _post_together(postings) if together else _post(postings)
-    for place, outcome in zip(places, outcomes, strict=True):
-        answers[place] = outcome
-    return answers
+    outcomes: list[Any] = [_posting_or_error(item, actor=actor, request_id=request_id) for item in transactions]
+    places = [place for place, outcome in enumerate(outcomes) if not isinstance(outcome, LedgerError)]
+    if not places or (atomic and len(places) < len(outcomes)):
+        return [outcome if isinstance(outcome, LedgerError) else None for outcome in outcomes]
+    postings = [outcomes[place] for place in places]
+    posted = _post_atomically(tenant_id, postings) if atomic else _post(tenant_id, postings)
+    for place, outcome in zip(places, posted, strict=True):
+        outcomes[place] = outcome
+    return outcomes
 
 
 @translate_db_errors
@@ -97,12 +83,12 @@ def reverse_transaction(
     description: str | None = None,
     occurred_at: datetime | None = None,
     metadata: str | None = None,
-) -> Any:
-    """Take a transaction back, by an entry of the same type with the opposite effect.
+) -> Posted:
+    """Reverse a transaction, by an entry of the same type with the opposite effect.
 
-    `amount` is the magnitude of the part to take back, and then `reference_id` must tell a repeated call from a second one; without it, all
-    that is left is taken back, which can happen once. Returns the reversal's row, as record_transaction. Raises NotFound, AlreadyReversed,
-    NotReversible, ExceedsOriginal, Insufficient, IdempotencyConflict, InvalidValue.
+    `amount` is the magnitude of the part to reverse. It requires a `reference_id`, which tells a repeated call from a second one. Without an
+    amount all that remains is reversed, which can happen once. Returns the reversal's row, as record_transaction. Raises NotFound,
+    AlreadyReversed, NotReversible, ExceedsOriginal, Insufficient, OutOfRange, IdempotencyConflict, InvalidValue.
     """
     if reason_code not in ReversalReason.values:
         raise InvalidValue(field="reason_code", reason="unknown_choice", value=reason_code, choices=list(ReversalReason.values))
@@ -120,134 +106,45 @@ def reverse_transaction(
         "reason_code": reason_code,
         "reason": reason,
     }
-    return _post_one(_posting(facts, tenant_id=tenant_id, actor=actor, request_id=request_id))
+    return _post_one(facts, tenant_id=tenant_id, actor=actor, request_id=request_id)
 
 
-def _post_one(given: Mapping[str, Any]) -> Any:
-    """The posting's row. Raises the LedgerError that refused it."""
-    account = ("billing", given["tenant_id"], given["currency"])
-    answer = _answer(posting.post_one("billing_post", given, account=account, races=RACES), given)
-    if isinstance(answer, LedgerError):
-        raise answer
-    return answer
+def _post_one(facts: Mapping[str, Any], *, tenant_id: UUID, actor: str, request_id: str) -> Posted:
+    """Post one transaction. Raises the LedgerError that refused it."""
+    posting = make_posting(facts, actor=actor, request_id=request_id)
+    account = ("billing", tenant_id, posting["currency"])
+    row = ledger.post_one("billing_post", posting, tenant_id=tenant_id, account=account, races=RACES)
+    outcome = read_posting(row, posting)
+    if isinstance(outcome, LedgerError):
+        raise outcome
+    return outcome
 
 
-def _posting_or_error(item: Mapping[str, Any], *, tenant_id: UUID, actor: str, request_id: str) -> dict[str, Any] | LedgerError:
+def _posting_or_error(item: Mapping[str, Any], *, actor: str, request_id: str) -> dict[str, Any] | LedgerError:
     try:
-        return _posting(item, tenant_id=tenant_id, actor=actor, request_id=request_id)
+        return make_posting(item, actor=actor, request_id=request_id)
     except InvalidValue as error:
         return error
 
 
-def _posting(facts: Mapping[str, Any], *, tenant_id: UUID, actor: str, request_id: str) -> dict[str, Any]:
-    """The facts as billing_post wants them. Raises InvalidValue."""
-    _check(facts)
-    identifier = new_id()
-    label, direction = SHIPPED_TYPES.get(facts.get("type", ""), (None, None))
-    amount, reverses, occurred_at = facts.get("amount"), facts.get("reverses"), facts.get("occurred_at")
-    return {
-        "id": identifier,
-        "tenant_id": tenant_id,
-        "currency": facts.get("currency"),
-        "type": facts.get("type"),
-        "shipped_label": label,
-        "shipped_direction": direction,
-        "amount": None if amount is None else plain(amount),
-        "reference_id": facts.get("reference_id") or str(identifier),
-        "agent_id": facts.get("agent_id"),
-        "description": facts.get("description"),
-        "metadata": None if facts.get("metadata") is None else str(facts["metadata"]),
-        "occurred_at": occurred_at,
-        "reverses": reverses,
-        "reason_code": facts.get("reason_code"),
-        "reason": facts.get("reason"),
-        "facts_digest": digest(told_of(facts), FACTS).hex(),
-        "actor": actor,
-        "request_id": request_id,
-    }
-
-
-def told_of(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """The facts as they count for a repeated call: an object's spacing and the order of its keys say nothing."""
-    told = dict(facts)
-    if told.get("metadata") is not None:
-        told["metadata"] = _read(told["metadata"])
-    if told.get("reverses") is not None:
-        told["reverses"] = str(told["reverses"])
-    return told
-
-
-def _check(facts: Mapping[str, Any]) -> None:
-    """What the API's fields make sure of, for every other caller too. Raises InvalidValue."""
-    amount, currency = facts.get("amount"), facts.get("currency")
-    if amount is not None:
-        check_amount("amount", amount)
-    if currency is not None and not is_currency(currency):
-        raise InvalidValue(field="currency", reason="unknown_currency", value=currency)
-    for name in TEXTS:
-        text = facts.get(name)
-        if text is not None:
-            _check_text(name, text)
-    for name in ("type", "reference_id"):
-        if facts.get(name) == "":
-            raise InvalidValue(field=name, reason="too_short", value="", min=1)
-
-
-def check_amount(field: str, amount: Decimal) -> None:
-    """What an amount column can hold to the last digit. Raises InvalidValue."""
-    if not amount.is_finite():
-        raise InvalidValue(field=field, reason="not_finite", value=None)
-    if abs(amount) >= LIMIT:
-        raise InvalidValue(field=field, reason="too_many_digits", value=amount, max=PLACES)
-    if amount != round(amount, PLACES):
-        raise InvalidValue(field=field, reason="too_many_decimals", value=amount, max=PLACES)
-
-
-def _check_text(name: str, text: str) -> None:
-    if "\x00" in text:
-        raise InvalidValue(field=name, reason="unstorable_text", value=text)
-    if name in LENGTHS and len(text) > LENGTHS[name]:
-        raise InvalidValue(field=name, reason="too_long", value=text, max=LENGTHS[name])
-
-
-def _post(postings: Sequence[Mapping[str, Any]]) -> list[Any]:
+def _post(tenant_id: UUID, postings: Sequence[Mapping[str, Any]]) -> list[Posted | LedgerError]:
     """For each posting its row, or the LedgerError that refused it."""
-    rows = posting.post("billing_post", postings, races=RACES)
-    return [_answer(row, given) for row, given in zip(rows, postings, strict=True)]
+    rows = ledger.post("billing_post", postings, tenant_id=tenant_id, races=RACES)
+    return [read_posting(row, posting) for row, posting in zip(rows, postings, strict=True)]
 
 
-def _post_together(postings: Sequence[Mapping[str, Any]]) -> list[Any]:
+def _post_atomically(tenant_id: UUID, postings: Sequence[Mapping[str, Any]]) -> list[Posted | LedgerError | None]:
     with transaction.atomic():
-        answers = _post(postings)
-        if not any(isinstance(answer, LedgerError) for answer in answers):
-            return answers
+        outcomes = _post(tenant_id, postings)
+        if not any(isinstance(outcome, LedgerError) for outcome in outcomes):
+            return list(outcomes)
         transaction.set_rollback(True)
-    return [_withdrawn(answer) for answer in answers]
+    sent = {posting["id"] for posting in postings}
+    return [_after_rollback(outcome, sent) for outcome in outcomes]
 
 
-def _withdrawn(answer: Any) -> Any:
-    """What stays true of an answer when the call that gave it is undone: refusals, and entries that were there before."""
-    return answer if isinstance(answer, LedgerError) or answer.outcome == "replayed" else None
-
-
-def _answer(row: Any, given: Mapping[str, Any]) -> Any:
-    """The row where something is in the book, else why not."""
-    if row.outcome == "conflict":
-        fields = differing(FACTS, bytes(row.first_digest), bytes.fromhex(given["facts_digest"]))
-        # A digest from before a fact was known is shorter, and yet the same.
-        return IdempotencyConflict(first_id=row.id, fields=fields) if fields else row._replace(outcome="replayed")
-    return row if row.outcome in {"posted", "replayed"} else REFUSALS[row.outcome](row, given)
-
-
-REFUSALS: dict[str, Callable[[Any, Mapping[str, Any]], LedgerError]] = {
-    "insufficient": lambda row, given: Insufficient(balance=row.balance, requested=row.requested, floor=row.floor, currency=row.currency),
-    "out_of_range": lambda row, given: OutOfRange(balance=row.balance, requested=row.requested, currency=row.currency),
-    "negative_amount": lambda row, given: InvalidValue(
-        field="amount", reason="negative", value=Decimal(given["amount"]), type=given["type"]
-    ),
-    "unknown_type": lambda row, given: UnknownType(field="type", value=given["type"]),
-    "not_found": lambda row, given: NotFound(kind="transaction", id=given["reverses"]),
-    "not_reversible": lambda row, given: NotReversible(id=given["reverses"]),
-    "already_reversed": lambda row, given: AlreadyReversed(id=given["reverses"], reversed_by=row.blocking_id),
-    "exceeds_original": lambda row, given: ExceedsOriginal(id=given["reverses"], requested=row.requested, remaining=row.remaining),
-}
+def _after_rollback(outcome: Posted | LedgerError, sent: set[UUID]) -> Posted | LedgerError | None:
+    """What stays true of an outcome when its call is rolled back: errors, and replays of entries that were there before the call."""
+    if isinstance(outcome, LedgerError):
+        return outcome
+    return outcome if outcome.replayed and outcome.row.id not in sent else None

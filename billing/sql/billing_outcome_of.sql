@@ -36,6 +36,7 @@ BEGIN
     reply.near_duplicate_of_id := entry.near_duplicate_of_id;
     reply.actor := entry.actor;
     reply.first_digest := entry.facts_digest;
+    reply.wallet_currency := wallet_currency;
     reply.balance := balance;
     reply.floor := floor;
     reply.requested := requested;

@@ -31,6 +31,9 @@ DECLARE
     kind billing_transactiontype;
     policy billing_policy;
     entry billing_transaction;
+    -- Without the column's limit of digits: a balance that has too many is refused, not an error.
+    change numeric;
+    new_balance numeric;
 BEGIN
     IF jsonb_array_length(postings) = 1 AND postings -> 0 ->> 'reverses' IS NULL THEN
         posting := jsonb_populate_record(NULL::billing_posting, postings -> 0);
@@ -41,10 +44,10 @@ BEGIN
         SELECT * INTO kind FROM billing_transactiontype WHERE tenant_id = tenant AND code = posting.type;
         SELECT * INTO policy FROM billing_policy WHERE tenant_id = tenant;
 
-        entry.effect := billing_effect(kind.direction, posting.amount, false);
-        entry.balance_after := wallet.balance + entry.effect;
+        change := billing_effect(kind.direction, posting.amount, false);
+        new_balance := wallet.balance + change;
         IF wallet.id IS NOT NULL AND kind.id IS NOT NULL AND billing_refusal(
-            coalesce(policy.strict_types, false), kind.is_catalogued, kind.direction, posting.amount, entry.balance_after, wallet.floor
+            coalesce(policy.strict_types, false), kind.is_catalogued, kind.direction, posting.amount, new_balance, wallet.floor
         ) IS NULL THEN
             entry.created_at := greatest(clock_timestamp(), wallet.last_entry_at);
             entry.occurred_at := coalesce(posting.occurred_at, entry.created_at);
@@ -60,7 +63,7 @@ BEGIN
                 duplicate_bucket, facts_digest, actor, request_id)
             VALUES (
                 posting.id, tenant, wallet.id, wallet.currency, wallet.last_entry_number + 1, posting.type, kind.direction, posting.amount,
-                entry.effect, entry.balance_after, posting.reference_id, posting.agent_id, posting.description, posting.metadata,
+                change, new_balance, posting.reference_id, posting.agent_id, posting.description, posting.metadata,
                 entry.occurred_at, entry.created_at, coalesce(posting.reason_code, ''), coalesce(posting.reason, ''), 0,
                 CASE WHEN entry.near_duplicate_of_id IS NULL THEN '{}'::text[] ELSE '{near_duplicate}'::text[] END,
                 entry.near_duplicate_of_id,

@@ -11,6 +11,7 @@ from kernel.backfills.columns import Column, digest_text, identifier, text
 from kernel.backfills.rows import Posting, RowRefused
 from kernel.ledger.errors import IdempotencyConflict, LedgerError
 from kernel.ledger.idempotency import differing
+from kernel.ledger.outcomes import Posted
 from kernel.tenants.models import Tenant
 
 KEY, ID = "key ", "id "
@@ -92,4 +93,6 @@ def told(answer: Any) -> Outcome:
         return Outcome(CONFLICT, f"the key stands for {answer.facts['first_id']} in the book with another {differing}")
     if isinstance(answer, LedgerError):
         return Outcome(answer.code, str(answer))
+    if isinstance(answer, Posted):
+        return THERE if answer.replayed else POST
     return POST if answer.outcome == "posted" else THERE

@@ -13,12 +13,15 @@ from hypothesis import strategies as st
 from billing import services
 from billing.choices import SHIPPED_TYPES
 from billing.models import DailyTotal, Transaction, TransactionType, Wallet
-from billing.services.transactions import _post, _posting
+from billing.services.postings import RACES, make_posting, read_posting
 from kernel.ledger.errors import LedgerError
+from kernel.ledger.posting import statements
 from kernel.tenants.services import create_tenant
 
 pytestmark = pytest.mark.django_db
 NUMBERS = itertools.count()
+# As the posting layer calls it for a batch of several tenants.
+BILLING_POST = statements._Function("billing_post", RACES, "default", takes_tenant=True)
 DAWN = datetime(2026, 1, 31, 23, 59, tzinfo=UTC)
 WINDOW = timedelta(seconds=60)
 # An id that no transaction has.
@@ -173,15 +176,16 @@ def play(owners, steps, sizes):
         postings = []
         for name, (owner, step) in batch:
             reverses = {"reverses": names.get(step["reverses"], NOBODY)} if "reverses" in step else {}
-            given = _posting(step | reverses, request_id="", **owners[owner])
-            names[name] = given["id"]
-            postings.append(given)
-        answers += _post(postings)
+            posting = make_posting(step | reverses, actor="command:test", request_id="")
+            names[name] = posting["id"]
+            postings.append((owners[owner]["tenant_id"], posting))
+        rows = statements._call(BILLING_POST, postings)
+        answers += [read_posting(row, posting) for row, (_, posting) in zip(rows, postings, strict=True)]
     return answers, names
 
 
 def outcome(answer):
-    return answer.code if isinstance(answer, LedgerError) else answer.outcome
+    return answer.code if isinstance(answer, LedgerError) else "replayed" if answer.replayed else "posted"
 
 
 def stories(tenant_id, names):

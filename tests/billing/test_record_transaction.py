@@ -248,9 +248,9 @@ def test_a_body_beyond_the_limit_is_413(send):
 
 def test_two_tenants_may_hold_one_id_and_yet_keep_apart(who, outsider):
     """A book that was taken along into another tenant keeps its ids, the wallet's among them."""
-    first = services.record_transaction(**who, amount=Decimal(5), type="topup", reference_id="1")
+    first = services.record_transaction(**who, amount=Decimal(5), type="topup", reference_id="1").row
     copy = encode_import({"id": first.id, "amount": Decimal(5), "type": "topup", "reference_id": "1"})
-    services.record_imported_many([encoded({**copy, "tenant_id": outsider.key.tenant_id, "actor": "command:test", "request_id": ""})])
+    services.record_imported_many(tenant_id=outsider.key.tenant_id, lines=[encoded({**copy, "actor": "command:test", "request_id": ""})])
     services.record_transaction(**who, amount=Decimal(2), type="usage", reference_id="2")
     balances = Wallet.objects.filter(id=first.wallet_id).order_by("balance").values_list("tenant_id", "balance", "last_entry_number")
     assert list(balances) == [(who["tenant_id"], 3, 2), (outsider.key.tenant_id, 5, 1)]

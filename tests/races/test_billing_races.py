@@ -16,6 +16,7 @@ from billing import services
 from billing.models import DailyTotal, Transaction, TransactionType, Wallet
 from billing.selectors import statements
 from kernel.ledger.errors import Insufficient, LedgerError
+from kernel.ledger.outcomes import Posted
 from tests.factories import IssuedKeyFactory, TenantFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -106,18 +107,18 @@ def test_a_wallet_is_opened_once_however_many_come_first(who):
 
 
 def test_one_transaction_is_reversed_once_by_sixteen_hands(who):
-    original = services.record_transaction(**who, amount=Decimal(10), type="usage", reference_id="one")
+    original = services.record_transaction(**who, amount=Decimal(10), type="usage", reference_id="one").row
     calls = [lambda: services.reverse_transaction(**who, transaction_id=original.id, reason_code="duplicate")] * 16
     answers = at_once(calls, threads=16)
     posted = [answer for answer in answers if not isinstance(answer, LedgerError)]
     assert len(posted) == 1
     assert {answer.code for answer in answers if isinstance(answer, LedgerError)} == {"already_reversed"}
-    assert {answer.facts["reversed_by"] for answer in answers if isinstance(answer, LedgerError)} == {posted[0].id}
+    assert {answer.facts["reversed_by"] for answer in answers if isinstance(answer, LedgerError)} == {posted[0].row.id}
     assert_the_book_agrees()
 
 
 def test_parts_that_are_reversed_at_once_never_exceed_the_whole(who):
-    original = services.record_transaction(**who, amount=Decimal(10), type="usage", reference_id="one")
+    original = services.record_transaction(**who, amount=Decimal(10), type="usage", reference_id="one").row
     calls = [
         lambda number=number: services.reverse_transaction(
             **who, transaction_id=original.id, reason_code="other", amount=Decimal(3), reference_id=f"part {number}"
@@ -145,9 +146,9 @@ def test_batches_over_several_wallets_and_keys_cross_without_harm(who):
     ]
     batches = [chooser.sample(lines, 40) for _ in range(24)]
     answers = at_once([lambda batch=batch: services.record_transactions(**who, transactions=batch) for batch in batches], threads=12)
-    assert all(answer.outcome in {"posted", "replayed"} for batch in answers for answer in batch)
+    assert all(isinstance(answer, Posted) for batch in answers for answer in batch)
     assert Transaction.objects.values("type", "reference_id").annotate(times=Count("id")).filter(times__gt=1).count() == 0
-    posted = sum(answer.outcome == "posted" for batch in answers for answer in batch)
+    posted = sum(not answer.replayed for batch in answers for answer in batch)
     assert posted == Transaction.objects.count() <= 60
     assert_the_book_agrees()
 

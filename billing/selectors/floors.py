@@ -1,0 +1,19 @@
+"""Whether a wallet may stand at a balance: the database function that decides it, and its copy for plans."""
+
+from decimal import Decimal
+
+from kernel.ledger import posting
+
+
+def floor_allows(*, balance: Decimal, floor: Decimal | None) -> bool:
+    """Calls billing_allows (billing/sql/billing_allows.sql), which every posting calls too."""
+    allowed: bool = posting.run("SELECT billing_allows(%s::numeric, %s::numeric) AS allowed", (balance, floor))[0].allowed
+    return allowed
+
+
+def plan_allows(*, balance: Decimal, floor: Decimal | None) -> bool:
+    """A copy of billing_allows for the plan of a backfill, which decides millions of rows without the database.
+
+    tests/billing/test_floor.py holds the two equal. Nothing that moves money may call this one.
+    """
+    return floor is None or balance >= floor
