@@ -8,8 +8,8 @@ import msgspec
 
 from billing import selectors, services
 from billing.choices import AGENT_LENGTH, REASON_LENGTH, REFERENCE_LENGTH, SHIPPED_TYPES, TYPE_LENGTH, Direction, ReversalReason
-from billing.imports import lookups
 from billing.digests import FACTS, facts_digest
+from billing.imports import lookups
 from kernel.backfills.adapters import ALREADY_THERE, CONFLICT, POSTED, Account, Adapter, Blocker, Existing, Outcome, UndoStep
 from kernel.backfills.columns import (
     Column,

@@ -86,8 +86,8 @@ def reverse_transaction(
 ) -> Posted:
     """Reverse a transaction, by an entry of the same type with the opposite effect.
 
-    `amount` is the magnitude of the part to reverse. It requires a `reference_id`, which tells a repeated call from a second one. Without an
-    amount all that remains is reversed, which can happen once. Returns the reversal's row, as record_transaction. Raises NotFound,
+    `amount` is the magnitude of the part to reverse. It requires a `reference_id`, which tells a repeated call from a second one. Without
+    an amount all that remains is reversed, which can happen once. Returns the reversal's row, as record_transaction. Raises NotFound,
     AlreadyReversed, NotReversible, ExceedsOriginal, Insufficient, OutOfRange, IdempotencyConflict, InvalidValue.
     """
     if reason_code not in ReversalReason.values:

@@ -13,6 +13,7 @@ DECLARE
 BEGIN
     reply.outcome := outcome;
     reply.id := entry.id;
+    reply.tenant_id := entry.tenant_id;
     reply.wallet_id := entry.wallet_id;
     reply.currency := coalesce(entry.currency, wallet_currency);
     reply.entry_number := entry.entry_number;

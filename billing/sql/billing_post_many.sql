@@ -24,7 +24,7 @@ BEGIN
     PERFORM billing_mark_reversed(tenant, items, decisions);
     -- A wallet takes the id of the posting that opened it. If that one and all others were refused, nothing of it may stay.
     IF opened <> '{}' THEN
-        DELETE FROM billing_wallet WHERE tenant_id = tenant AND id = ANY (opened) AND last_entry_number = 0;
+        PERFORM billing_remove_unused_wallets(tenant, opened);
     END IF;
     RETURN QUERY SELECT * FROM billing_answer(tenant, decisions);
 END;

@@ -17,7 +17,7 @@ CREATE TYPE billing_decision AS (
 -- What a service reads. The wallet is the one that the posting goes to; `balance` is the one after it, or the one that refused it.
 -- `requested` and `remaining` are magnitudes.
 CREATE TYPE billing_outcome AS (
-    outcome text, id uuid, wallet_id uuid, currency text, entry_number bigint, type text, direction text,
+    outcome text, id uuid, tenant_id uuid, wallet_id uuid, currency text, entry_number bigint, type text, direction text,
     amount numeric, effect numeric, balance_after numeric, reference_id text, agent_id text, description text, metadata text,
     occurred_at timestamptz, created_at timestamptz, reverses_id uuid, reason_code text, reason text,
     reversed_amount numeric, reversed_by_id uuid, flags text[], near_duplicate_of_id uuid, actor text, first_digest bytea,

@@ -61,7 +61,7 @@ def fill_holds(who):
 
 
 def fill_corrections(who):
-    usage = billing.record_transaction(**who, amount=Decimal(3), type="usage", reference_id="wrong")
+    usage = billing.record_transaction(**who, amount=Decimal(3), type="usage", reference_id="wrong").row
     corrections.set_threshold(tenant_id=who["tenant_id"], actor="staff:1", unit="USD", amount=Decimal(1))
     draft = corrections.CorrectionDraft(
         tenant_id=who["tenant_id"],

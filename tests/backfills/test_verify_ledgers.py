@@ -28,7 +28,7 @@ def books(who):
     """A small book of each kind, made as callers make it."""
     told = {"agent_id": "robot", "description": "a cup", "metadata": '{"a": 1.50, "b": [1]}', "occurred_at": MOMENT}
     billing.record_transaction(**who, amount=Decimal(100), type="topup", reference_id="r1")
-    charge = billing.record_transaction(**who, amount=Decimal("30.50"), type="usage", reference_id="r2", currency="USD", **told)
+    charge = billing.record_transaction(**who, amount=Decimal("30.50"), type="usage", reference_id="r2", currency="USD", **told).row
     billing.record_transaction(**who, amount=Decimal(5), type="usage", reference_id="r3")
     billing.reverse_transaction(**who, transaction_id=charge.id, reason_code="other", reason="so", amount=Decimal(10), reference_id="r4")
     make_grants(who)

@@ -42,7 +42,7 @@ def tenant(db):
 def rows(tenant):
     def record(amount, type, reference_id):
         who = {"tenant_id": tenant.id, "actor": "command:test"}
-        return billing.record_transaction(**who, amount=Decimal(amount), type=type, reference_id=reference_id)
+        return billing.record_transaction(**who, amount=Decimal(amount), type=type, reference_id=reference_id).row
 
     return [record("100", "topup", "top"), record("30.5", "usage", "INV-1"), record("9.5", "usage", "INV-2")]
 
@@ -100,7 +100,7 @@ def test_a_selection_goes_to_one_request(clerk, rows):
 
 def test_a_selection_of_two_tenants_is_told_to_choose(clerk, rows):
     foreign = TenantFactory()
-    other = billing.record_transaction(tenant_id=foreign.id, actor="x", amount=Decimal(1), type="topup", reference_id="x")
+    other = billing.record_transaction(tenant_id=foreign.id, actor="x", amount=Decimal(1), type="topup", reference_id="x").row
     selection = {"action": "correct_billing.reverse", "_selected_action": [str(rows[1].id), str(other.id)]}
     response = clerk.post(ROWS, selection, follow=True)
     assert "Choose rows of a single tenant" in page(response)

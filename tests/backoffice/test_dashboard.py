@@ -65,7 +65,7 @@ def charge(tenant, amount, *, days_ago=0, reference_id="x", type="usage"):
         type=type,
         reference_id=reference_id,
         occurred_at=datetime.now(UTC) - timedelta(days=days_ago),
-    )
+    ).row
 
 
 def figures(response):

@@ -41,7 +41,7 @@ def read():
 def test_an_entry_stands_among_its_neighbours_with_its_reversal_and_who_wrote_it(read, who):
     charge = None
     for number, (amount, type) in enumerate([("100", "topup"), ("30.5", "usage"), ("9", "usage")]):
-        row = billing.record_transaction(**who, amount=Decimal(amount), type=type, reference_id=f"ref-{number}")
+        row = billing.record_transaction(**who, amount=Decimal(amount), type=type, reference_id=f"ref-{number}").row
         charge = row if number == 1 else charge
     billing.reverse_transaction(**who, transaction_id=charge.id, reason_code="duplicate", reason="Twice.")
     told = read("billing.transaction", charge.id)
@@ -87,7 +87,7 @@ def test_a_metered_transaction_tells_its_cost_from_estimate_to_actual(read, who)
 
 
 def test_a_wallets_statement_is_for_the_month_that_is_asked(read, who):
-    row = billing.record_transaction(**who, amount=Decimal(5), type="topup", reference_id="x")
+    row = billing.record_transaction(**who, amount=Decimal(5), type="topup", reference_id="x").row
     client = sit_down(employ("vera", "viewer"))
     page = f"/admin/billing/wallet/{row.wallet_id}/statement/"
     assert "5.00" in b"".join(client.get(page).streaming_content).decode()

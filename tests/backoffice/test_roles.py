@@ -43,8 +43,8 @@ class Book:
         self.tenant = TenantFactory(name=name)
         self.key = IssuedKeyFactory(tenant=self.tenant, name=f"key of {name}").key
         who = {"tenant_id": self.tenant.id, **WHO}
-        self.topup = billing.record_transaction(**who, amount=Decimal(100), type="topup", reference_id=f"top of {name}")
-        self.usage = billing.record_transaction(**who, amount=Decimal(30), type="usage", reference_id=f"use of {name}")
+        self.topup = billing.record_transaction(**who, amount=Decimal(100), type="topup", reference_id=f"top of {name}").row
+        self.usage = billing.record_transaction(**who, amount=Decimal(30), type="usage", reference_id=f"use of {name}").row
         grant = {"customer_id": f"customer of {name}", "name": f"grant of {name}", "unit_type": "CURRENCY", "currency": "USD"}
         self.grant = credits.create_grant(**who, **grant, amount=Decimal(50))
         cost = {"fiat_amount": Decimal(1), "fiat_asset_symbol": "USD", "is_estimate": True}

@@ -22,7 +22,7 @@ def record(tenant):
     def record(amount, *, type="usage", reference_id, tenant=tenant):
         return billing.record_transaction(
             tenant_id=tenant.id, actor="command:test", amount=Decimal(amount), type=type, reference_id=reference_id
-        )
+        ).row
 
     return record
 
