@@ -110,7 +110,7 @@ def grant_statements(
 
 def _privileges(model: type[models.Model], watched: dict[str, set[str]]) -> Privileges:
     table = model._meta.db_table
-    columns = [field.column for field in model._meta.local_concrete_fields]
+    columns = [str(field.column) for field in model._meta.local_concrete_fields]
     if table in watched:
         return Privileges(table, ("SELECT", "INSERT"), tuple(column for column in columns if column not in watched[table]))
     if issubclass(model, KEPT_MODELS):

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,8 @@ class Service:
     port: int
     postgres: Any = None
     process: subprocess.Popen[bytes] | None = None
+    # Environment variables of the web server alone.
+    web_settings: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def prepare(cls, name: str) -> "Service":
@@ -61,25 +63,34 @@ class Service:
             "DJANGO_SETTINGS_MODULE": "config.settings",
         }
 
-    def manage(self, *arguments: str, role: str = SERVICE_ROLE) -> str:
+    def manage(self, *arguments: str, role: str = SERVICE_ROLE, settings: dict[str, str] | None = None) -> str:
         """What a management command prints. Raises AssertionError with its error output where it fails."""
         command = [sys.executable, "manage.py", *arguments]
-        done = subprocess.run(command, cwd=CHECKOUT, env=self.environment(role), check=False, capture_output=True, text=True)
+        done = subprocess.run(
+            command, cwd=CHECKOUT, env=self.environment(role) | (settings or {}), check=False, capture_output=True, text=True
+        )
         assert done.returncode == 0, done.stderr
         return done.stdout
 
     def start_server(self) -> None:
         command = server_command(port=self.port)
         self.process = subprocess.Popen(
-            command, cwd=CHECKOUT, env=self.environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+            command,
+            cwd=CHECKOUT,
+            env=self.environment() | self.web_settings,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
         )
         deadline = time.monotonic() + SECONDS
+        reply = None
         while time.monotonic() < deadline:
             with contextlib.suppress(OSError, http.client.HTTPException):
-                if self.call("GET", "/readyz")[0] == 200:
+                status, _, reply = self.call("GET", "/readyz")
+                if status == 200:
                     return
             time.sleep(0.1)
-        raise TimeoutError("the server did not get ready")
+        raise TimeoutError(f"the server did not get ready: {reply}")
 
     def kill_server(self) -> None:
         """kill -9 of the first process and every worker."""
