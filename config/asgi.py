@@ -1,6 +1,6 @@
 """The ASGI entry: uvicorn serves `config.asgi:application`.
 
-Postings of one transaction, of which a service gets thousands a second, share the thread of the event loop (kernel/ledger/greenlets.py).
+Postings of one transaction, of which a service gets thousands a second, share the event loop's thread (kernel/ledger/posting/greenlets.py).
 Everything else gets a thread of its own, where it may block. Either way it is Django that answers, as under any WSGI server.
 """
 
@@ -85,7 +85,7 @@ async def _answer(scope: dict[str, Any], receive: Receive, send: Send) -> None:
     environ["wsgi.input"] = body
     with body:
         if is_one_posting:
-            reply = await greenlets.run(_whole, environ)
+            reply = await greenlets.greenlet_spawn(_whole, environ)
         else:
             running = asyncio.get_running_loop()
             reply = await running.run_in_executor(_threads, _whole_or_streamed, environ, _Line(receive, send, running))

@@ -36,7 +36,7 @@ def _error(number: int, message: str, hint: str) -> Error:
 def check_database_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """The engine, and how its transactions are used: the ledgers' promises are kept by PostgreSQL, statement by statement."""
     database = settings.DATABASES["default"]
-    if database["ENGINE"] != "django.db.backends.postgresql":
+    if database["ENGINE"] != "kernel.ledger.postgresql":
         return [
             _error(
                 1,

@@ -99,6 +99,9 @@ TEMPLATES = [
 ]
 
 DATABASES = {"default": env.db_url("DATABASE_URL")}
+if DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql":
+    # Looks before use whether the server has closed a connection, as it does when it restarts.
+    DATABASES["default"]["ENGINE"] = "kernel.ledger.postgresql"
 # What every session needs: a statement waits no longer than lock_timeout for a locked account (then the call is answered 503, repeat it).
 DATABASE_SESSION_SETTINGS = {"lock_timeout": f"{env.int('DATABASE_LOCK_TIMEOUT_MS', default=5000)}ms", "TimeZone": "UTC"}
 # On where a proxy in front of PostgreSQL, such as PgBouncer, gives each transaction another session. A session then can't prepare

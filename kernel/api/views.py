@@ -175,11 +175,11 @@ class LedgerViewSet(ViewSet):
         for value in kwargs.values():
             _check_path(value)
         # Where the log finds out who called.
-        request.user = caller = greenlets.reading(authenticate, request)
+        request.user = caller = greenlets.run_in_thread(authenticate, request)
         authorize(caller=caller, ledger=self.ledger, method=request.method or "")
         account = request.META.get("HTTP_ON_BEHALF_OF")
         is_required = self.action in self.requires_on_behalf_of
-        self.caller = greenlets.reading(lambda: acting(caller=caller, account=account, is_required=is_required))
+        self.caller = greenlets.run_in_thread(lambda: acting(caller=caller, account=account, is_required=is_required))
         if request.META.get("QUERY_STRING"):
             self._check_parameters(request)
 

@@ -37,7 +37,7 @@ def record_transaction(*, tenant_id: UUID, actor: str, request_id: str, idempote
     posted = _posting(given, tenant_id=tenant_id, actor=actor, request_id=request_id)
     # Nothing is locked that another posting could wait for, so each is an account of its own.
     outcome = posting.post_one("metering_post", posted, account=posted["id"], races=RACES)
-    [recorded] = greenlets.reading(lambda: _with_replays([_recorded(posted, outcome, given)], tenant_id=tenant_id))
+    [recorded] = greenlets.run_in_thread(lambda: _with_replays([_recorded(posted, outcome, given)], tenant_id=tenant_id))
     if recorded.error is not None:
         raise recorded.error
     return recorded

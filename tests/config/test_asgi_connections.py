@@ -18,7 +18,7 @@ from billing import services as billing
 from billing.models import Transaction
 from billing.selectors import statements as billing_statements
 from config import asgi
-from kernel.ledger.posting import statements
+from kernel.ledger.posting import execution
 from metering.models import Transaction as Metered
 from tests.asgi import Call
 from tests.factories import IssuedKeyFactory
@@ -355,7 +355,7 @@ def test_while_a_reader_is_slow_others_are_served(served, call, statement):
 
 def test_the_service_says_when_it_is_up_and_gives_up_its_connections_at_its_end(served, call):
     assert served.answer(call("POST", ONE, pieces=[body_for(ONE)])).status == 200
-    [pool] = statements._pools[served.runner.get_loop()].values()
+    [pool] = execution._pools[served.runner.get_loop()].values()
     assert not pool.closed
     coming, told = [{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}], []
 
@@ -367,7 +367,7 @@ def test_the_service_says_when_it_is_up_and_gives_up_its_connections_at_its_end(
 
     served.runner.run(asgi.application({"type": "lifespan"}, receive, send))
     assert told == [("lifespan.startup.complete", False), ("lifespan.shutdown.complete", True)]
-    assert served.runner.get_loop() not in statements._pools
+    assert served.runner.get_loop() not in execution._pools
 
 
 def test_a_websocket_is_refused(served):

@@ -1,5 +1,69 @@
-"""Calls of the ledgers' SQL functions. Services use these names; the modules inside call downward only: statements use batching."""
+"""Calls of the ledgers' posting functions: the only way in which services write to a ledger.
 
-from kernel.ledger.posting.statements import close_on_loop, encoded, encoded_with, post, post_one, run
+The modules behind it call downward only: batching, statements, execution, greenlets.
+"""
+
+import functools
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from django.conf import settings
+from django.db import DEFAULT_DB_ALIAS, connections
+
+from kernel.ledger.posting.batching import BatchQueue
+from kernel.ledger.posting.execution import close_on_loop
+from kernel.ledger.posting.statements import Function, call_function, encoded, encoded_with, run
 
 __all__ = ["close_on_loop", "encoded", "encoded_with", "post", "post_one", "run"]
+
+
+def post(
+    function: str,
+    postings: Sequence[Mapping[str, Any] | msgspec.Raw],
+    *,
+    tenant_id: UUID | None = None,
+    races: frozenset[str] = frozenset(),
+    refused: Sequence[str] | None = None,
+    using: str = DEFAULT_DB_ALIAS,
+) -> list[Any]:
+    """Calls a ledger's posting function with an array of postings of one tenant; one outcome row for each posting, in their order.
+
+    Amounts travel as decimal strings. `races` names the unique constraints of idempotency keys: where another call inserts the key between
+    our look and our insert, nothing of ours was written, and the whole call is made again, now to find that row. With `refused` a row has
+    its `outcome` and these columns only, and they are null where the outcome is `posted`: who posts many reads little of each. Without
+    `tenant_id` the function is called in its old form, with the postings alone. Raises Busy and Django's database errors.
+    """
+    columns = "*"
+    if refused is not None:
+        columns = ", ".join(("outcome", *(f"CASE WHEN outcome <> 'posted' THEN {name} END AS {name}" for name in refused)))
+    called = Function(function, races, using, columns, takes_tenant=tenant_id is not None)
+    return call_function(called, [(tenant_id, posting) for posting in postings])
+
+
+def post_one(
+    function: str,
+    posting: Mapping[str, Any],
+    *,
+    tenant_id: UUID | None = None,
+    account: Hashable,
+    races: frozenset[str] = frozenset(),
+    using: str = DEFAULT_DB_ALIAS,
+) -> Any:
+    """The outcome row of one posting, which may be sent in one call with others that came at the same time (batching.py); else as `post`.
+
+    `account` names what the posting function will lock for it; if it is wrong, only time is lost. Inside a transaction nothing is
+    batched: another's posting would share its fate. Raises Busy, OutcomeUnknown and Django's database errors.
+    """
+    called = Function(function, races, using, takes_tenant=tenant_id is not None)
+    if not settings.LEDGER_BATCHING or connections[using].in_atomic_block:
+        return call_function(called, [(tenant_id, posting)])[0]
+    # Encoded here, so that a posting that can't be encoded harms no other.
+    return _batch_queue().post(called, (tenant_id, msgspec.Raw(encoded(posting))), account=account)
+
+
+@functools.cache
+def _batch_queue() -> BatchQueue:
+    """The process's only one."""
+    return BatchQueue(max_calls=settings.LEDGER_BATCHING_CALLS)

@@ -1,233 +1,227 @@
-"""Natural batching: while a call is on its way to the database, the postings that arrive meanwhile wait together and go as one.
+"""Natural batching: postings that arrive while a call is on its way to the database wait together and are sent as one call.
 
-The story of a posting. It arrives. If nothing is under way on its account, and the process has a call to spare, it goes at once and alone:
-an idle account waits for nobody. Otherwise it waits in line. When a call comes back, all who wait for what is now free go together in
-the next call; the one at the head of the line makes it and shares out the answers, while whoever made the last call is already gone with
-his own. There is no timer and no thread of its own: a crowd forms only where there is one. On an event loop (greenlets.py), where all share
-a thread, whoever makes a call while the process is at work first lets those in who are at the door already.
+A posting whose account is free is sent at once and alone, as long as the process may make one more call: an idle account waits for nobody.
+Otherwise it waits in the queue. When a call completes, all queued postings whose accounts are free now are sent together in the next call.
+The first of them leads: its thread or greenlet makes the call and hands the rows to the others. There is no timer and no thread of its own:
+batches form only under load. On an event loop, where all callers share a thread, a leader of a busy process first lets those join whose
+requests have arrived already.
 
-How many calls are to spare depends on what the process does meanwhile. If it is at work itself, one is enough: while it is under way the
-answers of the last are written and the next crowd gathers. If it only waits, as for a slow disk or for a lock that somebody holds, more of
-them wait at the same time; who has stood in line for long looks whether it has come to that.
+How many calls a process makes at the same time depends on its load. If it computes, one is enough: while that call is under way, the
+replies of the last are written and the next batch gathers. If it only waits, as for a slow disk or a lock that another session holds, more
+calls wait at the same time; a posting that has been queued for long looks whether that is so by now.
 
-What can go wrong, and what then becomes of those who went along:
-- The database refuses the call as a whole (one poisoned posting, a lock held elsewhere): nothing moved, and each makes his own call again,
-  as if there were no batching. Together they wait only TOGETHER_LOCK_TIMEOUT_MS for a lock, so that one stuck account delays few.
-- The connection is lost, or the leader's thread ends: each is told OutcomeUnknown, and finds the truth by repeating his call.
-- Nobody comes: after PATIENCE_SECONDS one who is still in line leaves it (Busy: nothing moved); one who was taken along can't know.
+What becomes of a batch when something goes wrong:
+- The database refuses the call as a whole (one posting that breaks it, a lock held elsewhere): nothing moved, and each caller makes its own
+  call, as without batching. A batch waits only BATCH_LOCK_TIMEOUT_MS for a lock, so that one stuck account delays few.
+- The connection is lost, or the leader's thread ends: the other callers get OutcomeUnknown, and find the truth by repeating the call.
+- No call completes: after WAIT_TIMEOUT_SECONDS a posting that is still queued leaves with Busy (nothing moved); one that is part of a batch
+  gets OutcomeUnknown.
 """
 
 import threading
 import time
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from django.db import DatabaseError, InterfaceError
 
 from kernel.ledger.constraints import moved_nothing
 from kernel.ledger.errors import Busy, OutcomeUnknown
-from kernel.ledger.posting import greenlets
+from kernel.ledger.posting.execution import Execution, OneShotEvent, current_execution
+from kernel.ledger.posting.statements import Function, call_function, release_connection
 
-# A batch that meets a lock gives up early: those who don't need that lock shall not wait for it.
-TOGETHER_LOCK_TIMEOUT_MS = 250
-PATIENCE_SECONDS = 15.0
-# More would gain nothing and hold the accounts' locks longer.
-TOGETHER_AT_MOST = 250
-# A process is at work if it uses this share of a processor, looked at so often (seconds).
-AT_WORK = 0.4
-LOOKED_AT_EVERY = 0.05
-CALLS_AT_WORK = 1
-# Who has waited so long (seconds) looks whether the process still is at work, or stands behind a call that is stuck.
-LONG = 0.1
+# A batch that meets a lock gives up early: the postings that don't need that lock shall not wait for it.
+BATCH_LOCK_TIMEOUT_MS = 250
+WAIT_TIMEOUT_SECONDS = 15.0
+# A larger batch gains nothing and holds the accounts' locks longer.
+MAX_BATCH_SIZE = 250
+# A process is busy if it used at least this share of a processor since the last sample, which is taken so often (seconds).
+BUSY_SHARE = 0.4
+LOAD_SAMPLE_SECONDS = 0.05
+MAX_CALLS_WHEN_BUSY = 1
+# A posting that was queued for so long (seconds) looks whether the process is still busy, or waits behind a call that is stuck.
+RECHECK_AFTER_SECONDS = 0.1
 
-# Calls a posting function: which function, the encoded postings, and a lock timeout in milliseconds or None for the connection's own.
-Call = Callable[[Hashable, Sequence[Any], int | None], list[Any]]
-
-
-class Gate(Protocol):
-    """What somebody waits at: a lock where he has a thread of his own, the loop's gate where he hasn't (greenlets.py)."""
-
-    def acquire(self, *, timeout: float) -> bool: ...
-
-    def release(self) -> None: ...
-
-
-def _closed_gate() -> Gate:
-    if errand := greenlets.errand():
-        return greenlets.Gate(errand.loop)
-    gate = threading.Lock()
-    gate.acquire()
-    return gate
+# Calls a posting function with encoded postings, each with its tenant; the lock timeout is in milliseconds, None for the connection's own.
+Call = Callable[[Function, Sequence[Any], int | None], list[Any]]
 
 
 @dataclass(eq=False, slots=True)
-class Traveller:
-    """One posting on its way. Until somebody says otherwise, its outcome is unknown."""
+class PendingPosting:
+    """A posting that has no outcome yet. It stays unknown until a leader sets `row` or `must_go_alone`."""
 
-    function: Hashable
+    function: Function
     account: Hashable
     posting: Any
-    # Opened once: by the leader with the answer, or by whoever hands over the lead.
-    gate: Gate = field(default_factory=_closed_gate)
-    # Those whose call this one makes, itself the first of them.
-    group: list["Traveller"] = field(default_factory=list)
+    execution: Execution = field(default_factory=current_execution)
+    # Set once: by the leader when it has the outcome, or by whoever makes this posting the leader.
+    event: OneShotEvent = field(init=False)
+    # If this posting leads: the postings of its call, itself the first.
+    batch: list["PendingPosting"] = field(default_factory=list)
     row: Any = None
-    goes_alone: bool = False
+    must_go_alone: bool = False
+
+    def __post_init__(self) -> None:
+        self.event = self.execution.new_event()
 
     @property
-    def lane(self) -> tuple[Hashable, Hashable]:
+    def locked_account(self) -> tuple[Function, Hashable]:
+        """What one call at a time may post to."""
         return self.function, self.account
 
 
-class Lanes:
-    """The postings of one process: at most `calls_at_most` calls to the database at a time, and one on an account.
+class BatchQueue:
+    """The pending postings of one process: at most `max_calls` calls to the database at a time, and one for each account.
 
-    Everything below that touches the line, the lanes or the count does so behind one door, so that "nobody waits, the lane is free" and
-    "the lane is taken, I wait" can't both be believed.
+    All state is guarded by self._lock: checking for a free account and joining the queue must be one atomic step, or a wake-up is lost.
     """
 
     def __init__(
         self,
         *,
-        call: Call,
-        calls_at_most: int,
-        rest: Callable[[Hashable], None] = lambda function: None,
-        patience: float = PATIENCE_SECONDS,
+        max_calls: int,
+        call: Call = call_function,
+        on_wait: Callable[[Function], None] = release_connection,
+        wait_timeout: float = WAIT_TIMEOUT_SECONDS,
     ) -> None:
-        """`rest` is called before a thread waits: whatever others may need, it must not hold meanwhile."""
+        """`on_wait` is called before a caller blocks. It releases the caller's pooled connection; otherwise waiters could hold the pool."""
         self.call = call
-        self.rest = rest
-        self.calls_at_most = calls_at_most
-        self.patience = patience
-        self._door = threading.Lock()
-        self._line: list[Traveller] = []
-        self._taken: set[Hashable] = set()
+        self.on_wait = on_wait
+        self.max_calls = max_calls
+        self.wait_timeout = wait_timeout
+        self._lock = threading.Lock()
+        self._queue: list[PendingPosting] = []
+        self._locked_accounts: set[Hashable] = set()
         self._calls = 0
-        self._is_at_work = False
-        self._looked_at = (time.monotonic(), time.process_time())
+        self._is_busy = False
+        self._load_sample = (time.monotonic(), time.process_time())
 
-    def post(self, function: Hashable, posting: Any, *, account: Hashable) -> Any:
+    def post(self, function: Function, posting: Any, *, account: Hashable) -> Any:
         """The outcome row of one posting. Raises Busy, OutcomeUnknown, and what the call itself raises."""
-        traveller = Traveller(function=function, account=account, posting=posting)
-        if not self._sets_out(traveller):
-            self._wait(traveller)
-        if traveller.group:
-            self._lead(traveller.group)
-        if traveller.goes_alone:
+        pending = PendingPosting(function=function, account=account, posting=posting)
+        if not self._starts_or_queues(pending):
+            self._wait(pending)
+        if pending.batch:
+            self._lead(pending.batch)
+        if pending.must_go_alone:
             return self.call(function, [posting], None)[0]
-        if traveller.row is None:
+        if pending.row is None:
             raise OutcomeUnknown
-        return traveller.row
+        return pending.row
 
-    def _sets_out(self, traveller: Traveller) -> bool:
-        """Go at once, or stand in line."""
-        with self._door:
-            is_free = traveller.lane not in self._taken and self._calls < self._to_spare
+    def _starts_or_queues(self, pending: PendingPosting) -> bool:
+        """True where the posting may be sent at once; else it is in the queue."""
+        with self._lock:
+            is_free = pending.locked_account not in self._locked_accounts and self._calls < self._max_calls_now
             if is_free:
-                self._take([traveller])
+                self._start([pending])
             else:
-                self._line.append(traveller)
+                self._queue.append(pending)
         return is_free
 
-    def _wait(self, traveller: Traveller) -> None:
-        """Until there is an answer, or the lead to take over. Raises Busy."""
+    def _wait(self, pending: PendingPosting) -> None:
+        """Until there is an outcome, or the posting has become a leader. Raises Busy."""
         try:
-            self.rest(traveller.function)
-            has_left = not self._is_called(traveller) and self._leaves_line(traveller)
+            self.on_wait(pending.function)
+            has_left = not self._is_woken(pending) and self._leaves_queue(pending)
         except BaseException:
-            # This thread is being ended. If the lead was handed to it a moment ago, the others must not wait for it.
-            if not self._leaves_line(traveller) and traveller.group:
-                self._dissolve(traveller.group)
+            # This thread is being ended. If it was made the leader a moment ago, the others must not wait for it.
+            if not self._leaves_queue(pending) and pending.batch:
+                self._complete(pending.batch)
             raise
         if has_left:
             raise Busy
 
-    def _is_called(self, traveller: Traveller) -> bool:
-        if traveller.gate.acquire(timeout=min(LONG, self.patience)):
+    def _is_woken(self, pending: PendingPosting) -> bool:
+        if pending.event.wait(timeout=min(RECHECK_AFTER_SECONDS, self.wait_timeout)):
             return True
-        with self._door:
-            self._look_at_work()
-            self._call_up()
-        return traveller.gate.acquire(timeout=self.patience)
+        with self._lock:
+            self._sample_load()
+            self._dispatch()
+        return pending.event.wait(timeout=self.wait_timeout)
 
-    def _leaves_line(self, traveller: Traveller) -> bool:
-        with self._door:
-            if traveller not in self._line:
+    def _leaves_queue(self, pending: PendingPosting) -> bool:
+        with self._lock:
+            if pending not in self._queue:
                 return False
-            self._line.remove(traveller)
+            self._queue.remove(pending)
             return True
 
-    def _lead(self, group: list[Traveller]) -> None:
-        """Make the call of a group, and leave each with its row, sent to go alone, or in doubt. Raises what the call raises."""
+    def _lead(self, batch: list[PendingPosting]) -> None:
+        """Makes the call of a batch. Each posting then has its row, must go alone, or stays unknown. Raises what the call raises."""
         try:
-            if self._is_at_work:
-                # On a loop everybody shares one thread: who is at the door already would otherwise just miss the call.
-                greenlets.look_round()
-                self._take_along(group)
-            rows = self.call(group[0].function, [traveller.posting for traveller in group], TOGETHER_LOCK_TIMEOUT_MS if group[1:] else None)
-            for traveller, row in zip(group, rows, strict=True):
-                traveller.row = row
+            if self._is_busy:
+                # On a loop all callers share this thread: requests that have arrived already would otherwise just miss the call.
+                batch[0].execution.yield_to_loop()
+                self._add_late_joiners(batch)
+            rows = self.call(batch[0].function, [pending.posting for pending in batch], BATCH_LOCK_TIMEOUT_MS if batch[1:] else None)
+            for pending, row in zip(batch, rows, strict=True):
+                pending.row = row
         except (DatabaseError, InterfaceError, Busy) as error:
-            if len(group) == 1 or not moved_nothing(error):
+            if len(batch) == 1 or not moved_nothing(error):
                 raise
-            for traveller in group:
-                traveller.goes_alone = True
+            for pending in batch:
+                pending.must_go_alone = True
         finally:
-            self._dissolve(group)
+            self._complete(batch)
 
-    def _take_along(self, group: list[Traveller]) -> None:
-        """Those who have come since the group was formed and would have been of it."""
-        with self._door:
-            lanes = {traveller.lane for traveller in group}
-            ready = [traveller for traveller in self._line if traveller.lane in lanes or traveller.lane not in self._taken]
-            late = [traveller for traveller in ready if traveller.function == group[0].function][: TOGETHER_AT_MOST - len(group)]
-            self._leave_line(late)
-            self._taken.update(traveller.lane for traveller in late)
-            group += late
+    def _add_late_joiners(self, batch: list[PendingPosting]) -> None:
+        """Adds the postings that were queued since the batch was formed and would have been part of it."""
+        with self._lock:
+            accounts = {pending.locked_account for pending in batch}
+            free = [
+                pending
+                for pending in self._queue
+                if pending.locked_account in accounts or pending.locked_account not in self._locked_accounts
+            ]
+            late_joiners = [pending for pending in free if pending.function == batch[0].function][: MAX_BATCH_SIZE - len(batch)]
+            self._remove_from_queue(late_joiners)
+            self._locked_accounts.update(pending.locked_account for pending in late_joiners)
+            batch += late_joiners
 
-    def _leave_line(self, called: list[Traveller]) -> None:
-        """Behind the door: they wait no longer."""
-        gone = set(called)
-        self._line = [traveller for traveller in self._line if traveller not in gone]
-
-    def _dissolve(self, group: list[Traveller]) -> None:
-        """Free the lanes for those in line, then let the group go."""
-        with self._door:
-            self._taken.difference_update(traveller.lane for traveller in group)
+    def _complete(self, batch: list[PendingPosting]) -> None:
+        """Frees the accounts for queued postings, then wakes those of the batch."""
+        with self._lock:
+            self._locked_accounts.difference_update(pending.locked_account for pending in batch)
             self._calls -= 1
-            self._look_at_work()
-            self._call_up()
-        for follower in group[1:]:
-            follower.gate.release()
+            self._sample_load()
+            self._dispatch()
+        for follower in batch[1:]:
+            follower.event.set()
+
+    # All methods below are called under self._lock.
 
     @property
-    def _to_spare(self) -> int:
-        """How many calls may be under way at a time."""
-        return min(self.calls_at_most, CALLS_AT_WORK) if self._is_at_work else self.calls_at_most
+    def _max_calls_now(self) -> int:
+        return min(self.max_calls, MAX_CALLS_WHEN_BUSY) if self._is_busy else self.max_calls
 
-    def _look_at_work(self) -> None:
-        """Behind the door: whether the process is at work, or only waits."""
-        (then, used_then), now = self._looked_at, time.monotonic()
-        if now - then >= LOOKED_AT_EVERY:
+    def _sample_load(self) -> None:
+        """Whether the process computes, or only waits."""
+        (then, used_then), now = self._load_sample, time.monotonic()
+        if now - then >= LOAD_SAMPLE_SECONDS:
             used = time.process_time()
-            self._is_at_work = used - used_then > AT_WORK * (now - then)
-            self._looked_at = (now, used)
+            self._is_busy = used - used_then > BUSY_SHARE * (now - then)
+            self._load_sample = (now, used)
 
-    def _call_up(self) -> None:
-        """Behind the door: send off whoever can go now. After this, nobody stands in line for a free lane while a call is to spare."""
-        while self._calls < self._to_spare and (group := self._next_group()):
-            self._leave_line(group)
-            self._take(group)
-            group[0].gate.release()
+    def _dispatch(self) -> None:
+        """Starts every batch that can start now. Afterwards no posting is queued for a free account while a call is allowed."""
+        while self._calls < self._max_calls_now and (batch := self._next_batch()):
+            self._remove_from_queue(batch)
+            self._start(batch)
+            batch[0].event.set()
 
-    def _next_group(self) -> list[Traveller]:
-        """Behind the door: the first in line whose lane is free, and all after it who can go in the same call."""
-        ready = [traveller for traveller in self._line if traveller.lane not in self._taken]
-        return [traveller for traveller in ready if traveller.function == ready[0].function][:TOGETHER_AT_MOST]
+    def _next_batch(self) -> list[PendingPosting]:
+        """The first queued posting whose account is free, and all after it that can go in the same call."""
+        free = [pending for pending in self._queue if pending.locked_account not in self._locked_accounts]
+        return [pending for pending in free if pending.function == free[0].function][:MAX_BATCH_SIZE]
 
-    def _take(self, group: list[Traveller]) -> None:
-        """Behind the door: the group's lanes are taken, and its first one leads."""
-        self._taken.update(traveller.lane for traveller in group)
+    def _remove_from_queue(self, batch: list[PendingPosting]) -> None:
+        removed = set(batch)
+        self._queue = [pending for pending in self._queue if pending not in removed]
+
+    def _start(self, batch: list[PendingPosting]) -> None:
+        """Locks the batch's accounts, and makes its first posting the leader."""
+        self._locked_accounts.update(pending.locked_account for pending in batch)
         self._calls += 1
-        group[0].group = group
+        batch[0].batch = batch

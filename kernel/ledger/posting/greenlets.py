@@ -1,11 +1,11 @@
-"""Calls that share one thread: on the server's event loop each waits without holding up the others.
+"""Runs ordinary, blocking-style code on an event loop: each call is a greenlet, which awaits without blocking the other calls.
 
-A call runs as a greenlet. It is ordinary code; where it must wait it hands what it waits for to the loop, and goes on from there when
-that is done. The services don't know in whose hands they are. A thread for each call costs more than the call itself: waking it, and
-waiting for the interpreter's lock once it is awake, took half of the web server's time.
+The words are SQLAlchemy's: `greenlet_spawn` starts a function in a greenlet, and the function hands what it must wait for to
+`await_only`. Services don't know whether they run in a greenlet or in a thread. A thread for each call costs more than the call itself:
+waking it, and its waiting for the interpreter's lock, took half of the web server's time (docs/performance.md).
 
-On the loop nothing may block. The database is asked by `posting` alone, which knows how to wait; whatever else needs it says so with
-`reading` and goes to a thread, and what doesn't is refused by Django (SynchronousOnlyOperation) before it has done anything.
+In a greenlet nothing may block the loop. The posting layer (execution.py) awaits the database by itself. All other code that needs the
+database is wrapped in `run_in_thread`; without it, Django raises SynchronousOnlyOperation before anything was sent to the database.
 """
 
 import asyncio
@@ -23,31 +23,32 @@ T = TypeVar("T")
 _contexts: "WeakKeyDictionary[asyncio.AbstractEventLoop, contextvars.Context]" = WeakKeyDictionary()
 
 
-class Errand(greenlet):
-    """One call under way on a loop."""
+class GreenletTask(greenlet):
+    """One call that runs on a loop."""
 
     loop: asyncio.AbstractEventLoop
 
 
-async def run(function: Callable[..., T], *arguments: Any) -> T:
-    """What the function returns or raises. It may wait wherever it calls `wait_for`; a cancelled task raises CancelledError there."""
-    errand = Errand(function)
-    errand.loop = asyncio.get_running_loop()
-    errand.gr_context = _context(errand.loop).copy()
-    given = errand.switch(*arguments)
-    while not errand.dead:
+async def greenlet_spawn(function: Callable[..., T], *arguments: Any) -> T:
+    """What the function returns or raises. Where it awaits (`await_only`), a cancelled task raises CancelledError."""
+    task = GreenletTask(function)
+    task.loop = asyncio.get_running_loop()
+    task.gr_context = _context(task.loop).copy()
+    # What the function awaits, until it is dead: then what it returned.
+    switched = task.switch(*arguments)
+    while not task.dead:
         try:
-            answer = await given
+            result = await switched
         except BaseException as error:
-            given = errand.throw(error)
+            switched = task.throw(error)
         else:
-            given = errand.switch(answer)
-    returned: T = given
+            switched = task.switch(result)
+    returned: T = switched
     return returned
 
 
 def _context(loop: asyncio.AbstractEventLoop) -> contextvars.Context:
-    """Where each errand begins. Django keeps its connections by context; made anew for each call they would cost a tenth of it."""
+    """The context in which each call begins. Django stores its connections by context; new ones for each call cost a tenth of it."""
     if loop not in _contexts:
         context = contextvars.Context()
         context.run(connections.__getitem__, DEFAULT_DB_ALIAS)
@@ -55,78 +56,80 @@ def _context(loop: asyncio.AbstractEventLoop) -> contextvars.Context:
     return _contexts[loop]
 
 
-def errand() -> Errand | None:
-    """The errand that this code runs in; None in a thread of its own."""
+def current_task() -> GreenletTask | None:
+    """The greenlet that this code runs in; None in a thread."""
     current = getcurrent()
-    return current if isinstance(current, Errand) else None
+    return current if isinstance(current, GreenletTask) else None
 
 
-def wait_for(awaitable: Awaitable[T]) -> T:
-    """What it comes to. Only in an errand, whose loop goes on with others meanwhile."""
-    driver = getcurrent().parent
-    assert driver is not None
-    answer: T = driver.switch(awaitable)
-    return answer
+def await_only(awaitable: Awaitable[T]) -> T:
+    """The result of an awaitable, while the loop goes on with other calls. Only in a greenlet that greenlet_spawn started."""
+    parent = getcurrent().parent
+    assert parent is not None
+    result: T = parent.switch(awaitable)
+    return result
 
 
-def look_round() -> None:
-    """Let the loop see to everything that has arrived by now; in a thread, nothing."""
-    if errand():
-        # One turn for what the loop has in hand already, and one for what it then finds at its sockets.
-        wait_for(asyncio.sleep(0))
-        wait_for(asyncio.sleep(0))
+def yield_to_loop() -> None:
+    """Lets the loop handle everything that has arrived by now. Only in a greenlet."""
+    # One turn for what the loop has in hand, and one for what it then reads from its sockets.
+    await_only(asyncio.sleep(0))
+    await_only(asyncio.sleep(0))
 
 
-def reading(function: Callable[..., T], *arguments: Any) -> T:
-    """What a function returns that asks the database only to read: in a thread, if it does so on a loop, and then from its beginning."""
-    current = errand()
-    if current is None:
+def run_in_thread(function: Callable[..., T], *arguments: Any) -> T:
+    """What the function returns; on a loop it moves to a thread as soon as it needs the database, for reading or writing.
+
+    On a loop the function begins here, and begins again in a thread where Django refuses it the database (SynchronousOnlyOperation): what
+    needs no database, because it is cached, costs no thread. So whatever it does before its first query must be safe to do twice.
+    """
+    task = current_task()
+    if task is None:
         return function(*arguments)
     try:
         return function(*arguments)
     except SynchronousOnlyOperation:
         context = contextvars.copy_context()
-        return wait_for(current.loop.run_in_executor(None, context.run, _in_thread, function, *arguments))
+        return await_only(task.loop.run_in_executor(None, context.run, _with_connection_returned, function, *arguments))
 
 
-def _in_thread(function: Callable[..., T], *arguments: Any) -> T:
+def _with_connection_returned(function: Callable[..., T], *arguments: Any) -> T:
     try:
         return function(*arguments)
     finally:
-        # No request ends here, and a pooled connection must go back.
+        # No request ends in this thread, so that Django itself would not give a pooled connection back.
         close_old_connections()
 
 
-class Gate:
-    """A closed gate for one errand to wait at; like a taken lock, but for the thread."""
+class OneShotEvent:
+    """An event that one greenlet waits for and that is set once, from any thread."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
-        self.is_open = False
-        self._waits: asyncio.Future[None] | None = None
+        self.is_set = False
+        self._waiter: asyncio.Future[None] | None = None
 
-    def acquire(self, *, timeout: float) -> bool:
-        """Whether it was opened within so many seconds."""
-        if self.is_open:
+    def wait(self, timeout: float) -> bool:
+        """Waits until it is set; False after so many seconds."""
+        if self.is_set:
             return True
-        self._waits = self.loop.create_future()
+        self._waiter = self.loop.create_future()
         alarm = self.loop.call_later(timeout, self._wake)
         try:
-            wait_for(self._waits)
+            await_only(self._waiter)
         finally:
             alarm.cancel()
-        return self.is_open
+        return self.is_set
 
-    def release(self) -> None:
-        """Open it; from any thread."""
-        self.is_open = True
-        if (current := errand()) is not None and current.loop is self.loop:
+    def set(self) -> None:
+        self.is_set = True
+        if (task := current_task()) is not None and task.loop is self.loop:
             self._wake()
             return
-        # A loop that is over has nobody at its gates; whoever opens them has others to think of.
+        # A closed loop has no waiters left, and must not stop the caller, who sets the events of others too.
         with suppress(RuntimeError):
             self.loop.call_soon_threadsafe(self._wake)
 
     def _wake(self) -> None:
-        if self._waits is not None and not self._waits.done():
-            self._waits.set_result(None)
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)

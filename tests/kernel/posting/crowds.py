@@ -1,4 +1,4 @@
-"""Crowds that make calls at the same time: in threads, as errands on one event loop, and in both."""
+"""Crowds that make calls at the same time: in threads, as greenlets on one event loop, and in both."""
 
 import asyncio
 import concurrent.futures
@@ -9,7 +9,7 @@ from typing import Any
 from django.db import connection
 
 from kernel.ledger import posting
-from kernel.ledger.posting import greenlets, statements
+from kernel.ledger.posting import execution, greenlets
 
 Future = concurrent.futures.Future[Any]
 
@@ -34,8 +34,8 @@ class Threads:
         self.pool.shutdown()
 
 
-class Errands:
-    """Each call an errand on one loop, which has a thread of its own."""
+class Greenlets:
+    """Each call a greenlet on one loop, which has a thread of its own."""
 
     def __init__(self) -> None:
         self.loop = asyncio.new_event_loop()
@@ -43,14 +43,14 @@ class Errands:
         self.thread.start()
 
     def send(self, call: Callable[[], Any]) -> Future:
-        return self.do(greenlets.run(call))
+        return self.do(greenlets.greenlet_spawn(call))
 
     def do(self, coroutine: Coroutine[Any, Any, Any]) -> Future:
         return asyncio.run_coroutine_threadsafe(coroutine, self.loop)
 
     def connections(self) -> tuple[int, int]:
         """How many the loop has, and how many of them are at rest."""
-        figures = statements._pools[self.loop]["default"].get_stats()
+        figures = execution._pools[self.loop]["default"].get_stats()
         return figures["pool_size"], figures["pool_available"]
 
     def close(self) -> None:
@@ -79,7 +79,7 @@ class Mixed:
 
 CROWDS: dict[str, Callable[[], Any]] = {
     "threads": Threads,
-    "errands": Errands,
-    "mixed, a thread first": lambda: Mixed(Threads, Errands),
-    "mixed, an errand first": lambda: Mixed(Errands, Threads),
+    "greenlets": Greenlets,
+    "mixed, a thread first": lambda: Mixed(Threads, Greenlets),
+    "mixed, a greenlet first": lambda: Mixed(Greenlets, Threads),
 }

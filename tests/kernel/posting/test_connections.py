@@ -2,10 +2,10 @@
 
 import psycopg_pool
 import pytest
-from django.db import OperationalError, ProgrammingError, connection, connections
+from django.db import OperationalError, ProgrammingError, connection, connections, transaction
 
 from kernel.ledger import posting
-from kernel.ledger.posting import statements
+from kernel.ledger.posting import execution
 
 pytestmark = pytest.mark.django_db(transaction=True)
 ONE = "SELECT pg_backend_pid() AS backend, current_setting('application_name') AS name"
@@ -16,7 +16,7 @@ def pooled(monkeypatch):
     """A road to the same database with one pooled connection."""
     options = connection.settings_dict["OPTIONS"] | {"pool": {"min_size": 1, "max_size": 1, "timeout": 0.2}}
     road = type(connections["default"])(connection.settings_dict | {"CONN_MAX_AGE": 0, "OPTIONS": options})
-    monkeypatch.setattr(statements, "connections", {"default": road})
+    monkeypatch.setattr(execution, "connections", {"default": road})
     yield road
     road.close()
     road.close_pool()
@@ -65,3 +65,67 @@ def test_where_the_pool_has_none_left_the_refusal_is_the_databases(pooled):
         assert isinstance(refused.value.__cause__, psycopg_pool.PoolTimeout)
     finally:
         pooled.pool.putconn(taken)
+
+
+def kill(road, *backends):
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT bool_and(pg_terminate_backend(pid, 5000)) FROM unnest(%s) AS pid", [list(backends)])
+        assert cursor.fetchone() == (True,)
+
+
+def test_a_pooled_connection_that_the_server_has_closed_is_replaced_before_use(pooled):
+    """As after a restart of the database: nothing was sent, so no caller is told that the outcome is unknown."""
+    for _ in range(2):
+        backend = posting.run(ONE)[0].backend
+        kill(pooled, backend)
+        assert posting.run(ONE)[0].backend != backend
+
+
+def test_a_threads_own_connection_that_the_server_has_closed_is_replaced_before_use(pooled):
+    with pooled.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        backend = cursor.fetchone()[0]
+    kill(pooled, backend)
+    assert posting.run(ONE)[0].backend != backend
+
+
+def test_inside_a_transaction_a_closed_connection_is_an_error(monkeypatch, pooled):
+    """What the transaction did before is lost, so its caller must hear of it."""
+    monkeypatch.setattr(transaction, "get_connection", lambda using=None: pooled)
+    with pytest.raises(OperationalError), transaction.atomic():
+        kill(pooled, posting.run(ONE)[0].backend)
+        posting.run(ONE)
+
+
+def test_a_notice_to_an_idle_connection_does_not_close_it(pooled):
+    with pooled.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        backend = cursor.fetchone()[0]
+        cursor.execute("LISTEN something")
+    with connection.cursor() as cursor:
+        cursor.execute("NOTIFY something")
+    assert posting.run(ONE)[0].backend == backend
+
+
+def test_djangos_own_queries_find_an_open_pooled_connection_after_a_restart(pooled):
+    with pooled.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        backend = cursor.fetchone()[0]
+    pooled.close()
+    kill(pooled, backend)
+    with pooled.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        assert cursor.fetchone()[0] != backend
+
+
+def test_a_request_does_not_begin_with_a_persistent_connection_that_the_server_has_closed():
+    lasting = type(connections["default"])(connection.settings_dict | {"CONN_MAX_AGE": 60})
+    with lasting.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        backend = cursor.fetchone()[0]
+    kill(lasting, backend)
+    lasting.close_if_unusable_or_obsolete()
+    with lasting.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        assert cursor.fetchone()[0] != backend
+    lasting.close()

@@ -1,4 +1,4 @@
-"""Errands: calls that share the thread of an event loop, wait without holding up the others, and read the database elsewhere."""
+"""Greenlets: calls that share the thread of an event loop, wait without holding up the others, and read the database elsewhere."""
 
 import asyncio
 import threading
@@ -14,18 +14,18 @@ from kernel.tenants import services as tenants
 from kernel.tenants.models import Tenant
 
 
-def running(*errands):
-    """What the errands of one loop return, begun in this order."""
+def running(*calls):
+    """What the calls of one loop return, begun in this order."""
 
     async def all_of_them():
-        return await asyncio.gather(*(greenlets.run(errand) for errand in errands))
+        return await asyncio.gather(*(greenlets.greenlet_spawn(call) for call in calls))
 
     return asyncio.run(all_of_them())
 
 
 def turn():
     """Let the others go on."""
-    greenlets.wait_for(asyncio.sleep(0))
+    greenlets.await_only(asyncio.sleep(0))
 
 
 class Told(Exception):
@@ -35,11 +35,11 @@ class Told(Exception):
 # Running
 
 
-def test_an_errand_returns_what_its_function_returns():
-    assert asyncio.run(greenlets.run(divmod, 7, 2)) == (3, 1)
+def test_a_greenlet_returns_what_its_function_returns():
+    assert asyncio.run(greenlets.greenlet_spawn(divmod, 7, 2)) == (3, 1)
 
 
-def test_an_errand_raises_what_its_function_raises():
+def test_a_greenlet_raises_what_its_function_raises():
     def fails():
         turn()
         raise Told
@@ -57,54 +57,54 @@ def test_what_is_waited_for_answers_or_raises_where_it_is_waited_for():
         await asyncio.sleep(0)
         raise Told
 
-    def errand():
-        answer = greenlets.wait_for(answers())
+    def call():
+        answer = greenlets.await_only(answers())
         with pytest.raises(Told):
-            greenlets.wait_for(fails())
+            greenlets.await_only(fails())
         return answer
 
-    assert running(errand) == ["answer"]
+    assert running(call) == ["answer"]
 
 
 def test_while_one_waits_the_others_go_on_in_their_order():
     steps = []
 
-    def errand(name):
+    def call(name):
         for number in range(3):
             steps.append((name, number))
             turn()
 
-    running(lambda: errand("first"), lambda: errand("second"))
+    running(lambda: call("first"), lambda: call("second"))
     assert steps == [("first", 0), ("second", 0), ("first", 1), ("second", 1), ("first", 2), ("second", 2)]
 
 
-def test_an_errand_may_wait_for_another_that_waits_itself():
+def test_a_greenlet_may_wait_for_another_that_waits_itself():
     def inner():
-        mine = greenlets.errand()
+        mine = greenlets.current_task()
         turn()
-        assert greenlets.errand() is mine
+        assert greenlets.current_task() is mine
         return mine
 
     def outer():
-        mine = greenlets.errand()
-        assert greenlets.wait_for(greenlets.run(inner)) is not mine
-        assert greenlets.errand() is mine
+        mine = greenlets.current_task()
+        assert greenlets.await_only(greenlets.greenlet_spawn(inner)) is not mine
+        assert greenlets.current_task() is mine
         turn()
         return "outer"
 
     assert running(outer, outer) == ["outer", "outer"]
 
 
-def test_only_an_errand_is_one():
-    assert greenlets.errand() is None
-    assert running(lambda: type(greenlets.errand())) == [greenlets.Errand]
+def test_only_a_greenlet_is_one():
+    assert greenlets.current_task() is None
+    assert running(lambda: type(greenlets.current_task())) == [greenlets.GreenletTask]
 
 
-def cancelled_in(errand):
-    """What became of a task that was cancelled as soon as its errand waited."""
+def cancelled_in(call):
+    """What became of a task that was cancelled as soon as its call waited."""
 
     async def cancel():
-        task = asyncio.create_task(greenlets.run(errand))
+        task = asyncio.create_task(greenlets.greenlet_spawn(call))
         await asyncio.sleep(0)
         task.cancel()
         [outcome] = await asyncio.gather(task, return_exceptions=True)
@@ -116,32 +116,32 @@ def cancelled_in(errand):
 def test_cancelling_the_task_is_an_error_within_the_errand_where_it_waits():
     seen = []
 
-    def errand():
+    def call():
         try:
-            greenlets.wait_for(asyncio.Event().wait())
+            greenlets.await_only(asyncio.Event().wait())
         except asyncio.CancelledError:
             seen.append("cancelled")
             raise
 
-    assert isinstance(cancelled_in(errand), asyncio.CancelledError)
+    assert isinstance(cancelled_in(call), asyncio.CancelledError)
     assert seen == ["cancelled"]
 
 
 def test_a_cancelled_errand_may_still_wait_for_its_own_end():
     seen = []
 
-    def errand():
+    def call():
         try:
-            greenlets.wait_for(asyncio.Event().wait())
+            greenlets.await_only(asyncio.Event().wait())
         finally:
             turn()
             seen.append("put away")
 
-    assert isinstance(cancelled_in(errand), asyncio.CancelledError)
+    assert isinstance(cancelled_in(call), asyncio.CancelledError)
     assert seen == ["put away"]
 
 
-def test_what_one_errand_binds_to_the_log_is_nothing_to_another():
+def test_what_one_greenlet_binds_to_the_log_is_nothing_to_another():
     def binds():
         structlog.contextvars.bind_contextvars(request_id="mine")
         turn()
@@ -155,7 +155,7 @@ def test_what_one_errand_binds_to_the_log_is_nothing_to_another():
     assert structlog.contextvars.get_contextvars() == {}
 
 
-def test_all_errands_of_a_loop_find_the_same_wrapper_of_a_connection():
+def test_all_greenlets_of_a_loop_find_the_same_wrapper_of_a_connection():
     def finds():
         turn()
         return connections["default"]
@@ -169,8 +169,8 @@ def test_all_errands_of_a_loop_find_the_same_wrapper_of_a_connection():
 
 
 def test_what_needs_no_database_is_read_where_it_is_asked():
-    assert greenlets.reading(threading.get_ident) == threading.get_ident()
-    assert running(lambda: greenlets.reading(threading.get_ident)) == [threading.get_ident()]
+    assert greenlets.run_in_thread(threading.get_ident) == threading.get_ident()
+    assert running(lambda: greenlets.run_in_thread(threading.get_ident)) == [threading.get_ident()]
 
 
 def test_errors_of_what_is_read_pass_through():
@@ -178,7 +178,7 @@ def test_errors_of_what_is_read_pass_through():
         raise Told
 
     with pytest.raises(Told):
-        running(lambda: greenlets.reading(fails))
+        running(lambda: greenlets.run_in_thread(fails))
 
 
 @pytest.fixture
@@ -195,11 +195,11 @@ def test_who_asks_the_database_begins_again_in_a_thread_with_his_arguments_and_h
         begun.append((threading.get_ident(), structlog.contextvars.get_contextvars()["request_id"]))
         return Tenant.objects.get(slug=slug).name
 
-    def errand():
+    def call():
         structlog.contextvars.bind_contextvars(request_id="mine")
-        return greenlets.reading(reads, "acme")
+        return greenlets.run_in_thread(reads, "acme")
 
-    assert running(errand) == ["Acme"]
+    assert running(call) == ["Acme"]
     [(here, _), (there, _)] = begun
     assert here == threading.get_ident() != there
     assert [request_id for _, request_id in begun] == ["mine", "mine"]
@@ -218,7 +218,7 @@ def test_while_one_reads_in_a_thread_the_others_go_on():
         steps.append("other")
         go_on.set()
 
-    running(lambda: greenlets.reading(reads), others)
+    running(lambda: greenlets.run_in_thread(reads), others)
     assert steps == ["other", "read"]
 
 
@@ -228,7 +228,7 @@ def test_errors_in_the_thread_pass_through():
         Tenant.objects.get(slug="nobody")
 
     with pytest.raises(Tenant.DoesNotExist):
-        running(lambda: greenlets.reading(reads))
+        running(lambda: greenlets.run_in_thread(reads))
 
 
 @pytest.fixture
@@ -248,9 +248,9 @@ def test_the_thread_gives_its_pooled_connection_back(pooled):
     def fails():
         Tenant.objects.get(slug="nobody")
 
-    assert running(*[lambda: greenlets.reading(reads)] * 3) == [0, 0, 0]
+    assert running(*[lambda: greenlets.run_in_thread(reads)] * 3) == [0, 0, 0]
     with pytest.raises(Tenant.DoesNotExist):
-        running(lambda: greenlets.reading(fails))
+        running(lambda: greenlets.run_in_thread(fails))
     assert pooled.get_stats()["pool_available"] == 1
 
 
@@ -272,83 +272,83 @@ def test_on_the_loop_the_database_is_refused_before_anything_was_done(asks):
     assert not Tenant.objects.exists()
 
 
-# Gates
+# Events
 
 
-def test_a_gate_that_was_opened_before_holds_nobody_up():
-    def errand():
-        gate = greenlets.Gate(asyncio.get_running_loop())
-        gate.release()
-        return gate.acquire(timeout=0)
+def test_an_event_that_was_set_before_holds_nobody_up():
+    def call():
+        event = greenlets.OneShotEvent(asyncio.get_running_loop())
+        event.set()
+        return event.wait(timeout=0)
 
-    assert running(errand) == [True]
+    assert running(call) == [True]
 
 
-def at_a_gate(opens):
-    """Whether it opened for an errand that waited at it, and what happened in which order. `opens`: what another does with the gate."""
-    gates, steps = [], []
+def at_an_event(opens):
+    """Whether it opened for an call that waited at it, and what happened in which order. `opens`: what another does with the event."""
+    events, steps = [], []
 
     def waits():
-        gate = greenlets.Gate(asyncio.get_running_loop())
-        gates.append(gate)
-        is_open = gate.acquire(timeout=10)
+        event = greenlets.OneShotEvent(asyncio.get_running_loop())
+        events.append(event)
+        is_open = event.wait(timeout=10)
         steps.append("through")
         return is_open
 
     def other():
-        opens(gates[0])
+        opens(events[0])
         steps.append("opened")
 
     is_open, _ = running(waits, other)
     return is_open, steps
 
 
-def test_a_gate_is_opened_by_another_errand():
-    assert at_a_gate(greenlets.Gate.release) == (True, ["opened", "through"])
+def test_an_event_is_set_by_another_greenlet():
+    assert at_an_event(greenlets.OneShotEvent.set) == (True, ["opened", "through"])
 
 
-def test_a_gate_is_opened_by_a_thread():
-    def in_a_thread(gate):
-        thread = threading.Thread(target=gate.release)
+def test_an_event_is_set_by_a_thread():
+    def in_a_thread(event):
+        thread = threading.Thread(target=event.set)
         thread.start()
         thread.join()
 
-    assert at_a_gate(in_a_thread) == (True, ["opened", "through"])
+    assert at_an_event(in_a_thread) == (True, ["opened", "through"])
 
 
-def test_who_waits_too_long_at_a_gate_is_told_and_may_come_again():
-    def errand():
-        gate = greenlets.Gate(asyncio.get_running_loop())
-        told = [gate.acquire(timeout=0.01), gate.acquire(timeout=0.01)]
-        gate.release()
-        return [*told, gate.acquire(timeout=0)]
+def test_who_waits_too_long_at_an_event_is_told_and_may_come_again():
+    def call():
+        event = greenlets.OneShotEvent(asyncio.get_running_loop())
+        told = [event.wait(timeout=0.01), event.wait(timeout=0.01)]
+        event.set()
+        return [*told, event.wait(timeout=0)]
 
-    assert running(errand) == [[False, False, True]]
-
-
-def test_a_gate_that_was_opened_after_somebody_waited_in_vain_is_open_to_him():
-    def errand():
-        gate = greenlets.Gate(asyncio.get_running_loop())
-        told = [gate.acquire(timeout=0.01)]
-        greenlets.wait_for(asyncio.get_running_loop().run_in_executor(None, gate.release))
-        return [*told, gate.acquire(timeout=10)]
-
-    assert running(errand) == [[False, True]]
+    assert running(call) == [[False, False, True]]
 
 
-def test_a_gate_may_be_opened_after_he_who_waited_was_cancelled(caplog):
-    gates = []
+def test_an_event_that_was_set_after_somebody_waited_in_vain_is_open_to_him():
+    def call():
+        event = greenlets.OneShotEvent(asyncio.get_running_loop())
+        told = [event.wait(timeout=0.01)]
+        greenlets.await_only(asyncio.get_running_loop().run_in_executor(None, event.set))
+        return [*told, event.wait(timeout=10)]
+
+    assert running(call) == [[False, True]]
+
+
+def test_an_event_may_be_set_after_he_who_waited_was_cancelled(caplog):
+    events = []
 
     def waits():
-        gates.append(greenlets.Gate(asyncio.get_running_loop()))
-        gates[0].acquire(timeout=10)
+        events.append(greenlets.OneShotEvent(asyncio.get_running_loop()))
+        events[0].wait(timeout=10)
 
     async def cancel():
-        task = asyncio.create_task(greenlets.run(waits))
+        task = asyncio.create_task(greenlets.greenlet_spawn(waits))
         await asyncio.sleep(0)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-        await asyncio.get_running_loop().run_in_executor(None, gates[0].release)
+        await asyncio.get_running_loop().run_in_executor(None, events[0].set)
         return task.cancelled()
 
     assert asyncio.run(cancel())
@@ -356,8 +356,8 @@ def test_a_gate_may_be_opened_after_he_who_waited_was_cancelled(caplog):
     assert [record.message for record in caplog.records] == []
 
 
-def test_opening_a_gate_on_a_loop_that_is_over_harms_nobody():
-    """Whoever leads in a thread opens the gates of all who went along; a server that ends must not cost the others their answers."""
-    [gate] = running(lambda: greenlets.Gate(asyncio.get_running_loop()))
-    gate.release()
-    assert gate.is_open
+def test_setting_an_event_on_a_loop_that_is_over_harms_nobody():
+    """Whoever leads in a thread opens the events of all who went along; a server that ends must not cost the others their answers."""
+    [event] = running(lambda: greenlets.OneShotEvent(asyncio.get_running_loop()))
+    event.set()
+    assert event.is_set

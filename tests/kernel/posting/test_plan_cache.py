@@ -5,7 +5,7 @@ from unittest.mock import Mock
 import pytest
 from django.db import connection
 
-from kernel.ledger.posting import plan_cache, statements
+from kernel.ledger.posting import execution, plan_cache
 
 
 def test_plans_are_outgrown_at_growing_distances():
@@ -32,5 +32,5 @@ def test_outgrown_plans_are_forgotten_after_the_postings(monkeypatch, is_outgrow
     connection.ensure_connection()
     said = []
     monkeypatch.setattr(connection.connection, "execute", said.append)
-    assert statements._sent("SELECT 1 AS one", [], function="toy_post", postings=1, using="default")[0].one == 1
+    assert execution.IN_THREAD.call_function("SELECT 1 AS one", [], function="toy_post", postings=1, using="default")[0].one == 1
     assert said == ["DISCARD PLANS"] * is_outgrown

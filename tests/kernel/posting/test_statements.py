@@ -6,7 +6,7 @@ from django.db import OperationalError
 
 from kernel.ledger import posting
 from kernel.ledger.errors import Busy
-from kernel.ledger.posting import statements
+from kernel.ledger.posting import execution, statements
 
 pytestmark = pytest.mark.django_db
 
@@ -21,7 +21,7 @@ def failing(monkeypatch, cause, *, times):
             raise OperationalError from cause
         return ["answer"]
 
-    monkeypatch.setattr(statements, "_run", run)
+    monkeypatch.setattr(execution, "_run", run)
     return calls
 
 
@@ -35,7 +35,7 @@ def test_after_some_deadlocks_the_book_is_busy(monkeypatch):
     calls = failing(monkeypatch, psycopg.errors.DeadlockDetected(), times=100)
     with pytest.raises(Busy):
         posting.post("any_post", [{}])
-    assert len(calls) == statements.RACES_AT_MOST
+    assert len(calls) == statements.MAX_RACES
 
 
 @pytest.mark.parametrize("cause", [psycopg.OperationalError(), psycopg.errors.LockNotAvailable(), None])

@@ -33,7 +33,7 @@ BEGIN
     END LOOP;
 END $$;
 """
-FUNCTION = statements._Function("tenanted_post", frozenset(), "default", takes_tenant=True)
+FUNCTION = statements.Function("tenanted_post", takes_tenant=True)
 
 
 @pytest.fixture(autouse=True)
@@ -75,7 +75,7 @@ def test_no_postings_are_no_call(django_assert_num_queries):
 def test_each_posting_of_a_mixed_batch_gets_its_own_row(chosen, lock_timeout_ms):
     with connection.cursor() as cursor:
         cursor.execute("UPDATE tenanted_account SET posted = 0")
-    rows = statements._call(FUNCTION, [(tenant, {"key": f"key {place}"}) for place, tenant in enumerate(chosen)], lock_timeout_ms)
+    rows = statements.call_function(FUNCTION, [(tenant, {"key": f"key {place}"}) for place, tenant in enumerate(chosen)], lock_timeout_ms)
     assert [row.key for row in rows] == [f"key {place}" for place in range(len(chosen))]
     assert [row.of_tenant for row in rows] == chosen
     # A tenant's postings keep their order.
@@ -88,7 +88,7 @@ def test_each_posting_of_a_mixed_batch_gets_its_own_row(chosen, lock_timeout_ms)
 def test_a_row_too_few_is_an_error_and_never_the_row_of_another(lost):
     postings = [(TENANTS[place % 2], {"key": str(place), "is_lost": place == lost}) for place in range(3)]
     with pytest.raises(ValueError, match="zip"):
-        statements._call(FUNCTION, postings)
+        statements.call_function(FUNCTION, postings)
 
 
 def test_batches_of_the_same_tenants_in_opposite_orders_do_not_deadlock(monkeypatch):
@@ -103,7 +103,7 @@ def test_batches_of_the_same_tenants_in_opposite_orders_do_not_deadlock(monkeypa
             with connection.cursor() as cursor:
                 cursor.execute("SET tenanted.pause = '0.05'")
             begun.wait(10)
-            return statements._call(FUNCTION, [(tenant, {"key": str(tenant)}) for tenant in tenants])
+            return statements.call_function(FUNCTION, [(tenant, {"key": str(tenant)}) for tenant in tenants])
         finally:
             connection.close()
 
