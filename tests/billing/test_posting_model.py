@@ -21,7 +21,7 @@ from kernel.tenants.services import create_tenant
 pytestmark = pytest.mark.django_db
 NUMBERS = itertools.count()
 # As the posting layer calls it for a batch of several tenants.
-BILLING_POST = statements._Function("billing_post", RACES, "default", takes_tenant=True)
+BILLING_POST = statements.Function("billing_post", RACES, takes_tenant=True)
 DAWN = datetime(2026, 1, 31, 23, 59, tzinfo=UTC)
 WINDOW = timedelta(seconds=60)
 # An id that no transaction has.
@@ -179,7 +179,7 @@ def play(owners, steps, sizes):
             posting = make_posting(step | reverses, actor="command:test", request_id="")
             names[name] = posting["id"]
             postings.append((owners[owner]["tenant_id"], posting))
-        rows = statements._call(BILLING_POST, postings)
+        rows = statements.call_function(BILLING_POST, postings)
         answers += [read_posting(row, posting) for row, (_, posting) in zip(rows, postings, strict=True)]
     return answers, names
 

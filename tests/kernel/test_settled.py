@@ -35,9 +35,9 @@ def tenant():
 
 
 @contextmanager
-def open_transaction(statement, **as_role):
+def open_transaction(statement):
     """Another session in a transaction that has run the statement; yields the database's time after that."""
-    parameters = {**connection.get_connection_params(), "cursor_factory": psycopg.Cursor, "context": None, **as_role}
+    parameters = {**connection.get_connection_params(), "cursor_factory": psycopg.Cursor, "context": None}
     with psycopg.connect(**parameters) as session:
         session.execute(statement)
         yield session.execute("SELECT clock_timestamp()").fetchone()[0]
@@ -120,13 +120,12 @@ def test_a_posting_that_stays_in_flight_makes_the_reader_come_back(tenant, monke
 def test_a_session_whose_start_is_hidden_is_waited_for(tenant, monkeypatch):
     """As that of another role: a command that runs as the owner, seen by the service."""
     monkeypatch.setattr(settled, "WAIT_TIMEOUT_SECONDS", 0.2)
-    with connection.cursor() as cursor:
-        cursor.execute(f"GRANT SELECT, UPDATE ON billing_wallet TO {SERVICE_ROLE}")
-    with open_transaction(LOCK_WALLETS, user=SERVICE_ROLE) as later, pytest.raises(Busy):
-        wait_until_settled(tenant_id=tenant.id, instant=later - timedelta(hours=1))
-    with connection.cursor() as cursor:
-        cursor.execute(f"REVOKE SELECT, UPDATE ON billing_wallet FROM {SERVICE_ROLE}")
-    assert wait_until_settled(tenant_id=tenant.id, instant=later) == later
+    with connection.cursor() as cursor, transaction.atomic():
+        cursor.execute(f"GRANT USAGE ON SCHEMA public TO {SERVICE_ROLE}")
+        cursor.execute(f"SET LOCAL ROLE {SERVICE_ROLE}")
+        with open_transaction(LOCK_WALLETS) as later, pytest.raises(Busy):
+            wait_until_settled(tenant_id=tenant.id, instant=later - timedelta(hours=1))
+        assert wait_until_settled(tenant_id=tenant.id, instant=later) == later
 
 
 def test_inside_a_transaction_the_end_of_a_posting_is_seen(tenant):
