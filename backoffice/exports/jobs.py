@@ -11,8 +11,9 @@ from urllib.parse import urlsplit
 import structlog
 from django.conf import settings
 from django.contrib import admin
+from django.contrib.admin.options import IncorrectLookupParameters
 from django.core.exceptions import PermissionDenied
-from django.db import connections, models, transaction
+from django.db import DataError, connections, models, transaction
 from django.http import Http404, HttpRequest, QueryDict
 from django.test.client import RequestFactory
 from django.urls import Resolver404, resolve
@@ -66,7 +67,10 @@ def extract(request: HttpRequest, address: str) -> Extract:
     asked = RequestFactory().get(parts.path)
     asked.GET, asked.user = QueryDict(parts.query), request.user
     fields = [field for field in page.model._meta.concrete_fields if not isinstance(field, models.BinaryField)]
-    rows = page.get_changelist_instance(asked).queryset.values_list(*(field.attname for field in fields))
+    try:
+        rows = page.get_changelist_instance(asked).queryset.values_list(*(field.attname for field in fields))
+    except (IncorrectLookupParameters, OverflowError, DataError):
+        raise Http404 from None
     return Extract(title=str(label.verbose_name_plural), headers=[field.attname for field in fields], rows=rows)
 
 

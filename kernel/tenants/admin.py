@@ -1,12 +1,13 @@
-"""The admin's read-only ground, and the pages of tenants and keys on it."""
+"""The read-only admin base class, and the admin of tenants, keys and staff profiles."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db import models
+from django.db import DataError, models, transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
 from django.utils.html import format_html
@@ -22,50 +23,59 @@ Column = str | Callable[[Any], Any]
 
 
 def local_time(moment: datetime | None) -> SafeString | str:
-    """`2026-03-01 10:30:00 CET`: the reader's own zone, never unsaid; UTC with its microseconds is in the tooltip."""
+    """`2026-03-01 10:30:00 CET`: in the reader's time zone. The tooltip has the moment in UTC with its microseconds."""
     if moment is None:
         return "-"
-    told = f"{timezone.localtime(moment):%Y-%m-%d %H:%M:%S %Z}"
-    return format_html('<time class="utc" datetime="{0}" title="{0}">{1}</time>', moment.astimezone(UTC).isoformat(), told)
+    utc = moment.astimezone(UTC)
+    try:
+        local = timezone.localtime(moment)
+    except (OverflowError, ValueError):
+        # In the first and the last hours of the calendar the local time may have no date. One such row must not break its list.
+        local = utc
+    return format_html('<time class="utc" datetime="{0}" title="{0}">{1}</time>', utc.isoformat(), f"{local:%Y-%m-%d %H:%M:%S %Z}")
 
 
 class PlainChangeList(ChangeList):
-    """Without the heading that counts results a second time, as a fact where the paginator knows an estimate."""
+    """Counts the results once, and reads the rows here, so that an error in a filter is raised before the page is rendered."""
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
         self.full_result_count = self.result_count
+        self.result_list = list(self.result_list)
 
 
 class ReadOnly:
-    """Nobody adds, changes or deletes here, a superuser neither: not by a form, an action or a URL.
+    """Mixin for a ModelAdmin in which nobody adds, changes or deletes rows, not even a superuser, by form, action or URL.
 
-    Permissions refuse the pages and the actions that need one; the save and delete hooks refuse whatever gets past them. A class that
-    lists a fact to correct adds an action that calls a service.
+    The permission methods refuse the pages and actions; the save and delete hooks refuse whatever gets past them. Changes are made by
+    actions that call a service.
     """
 
     model: type[models.Model]
     show_full_result_count = False
     sortable_by = ()
-    # Its list has doors to a file of what it shows, and to saved filters.
+    # The list has buttons for exports and for saved filters.
     can_export = True
+    # Column headings that differ from the field's verbose name.
+    field_labels: Mapping[str, str] = {"effect": "change"}
 
     def __init__(self, model: type[models.Model], admin_site: admin.AdminSite) -> None:
         super().__init__(model, admin_site)  # type: ignore[call-arg]
-        # Made once: Django knows a column that is a function by its identity.
+        # Created once, because Django compares columns that are functions by identity.
         self._columns: dict[str, Column] = {}
         for field in model._meta.concrete_fields:
-            show = None if hasattr(self, field.name) else self.formatter_for(field)
-            if show is not None:
-                # The name becomes the class of the column's cells: `column-moneyfield-amount`.
-                show.__name__, show.short_description = f"{type(field).__name__.lower()}-{field.name}", field.verbose_name
-                self._columns[field.name] = show
+            formatter = self.formatter_for(field)
+            if formatter is not None:
+                # The name becomes the CSS class of the column's cells: `column-moneyfield-amount`.
+                formatter.__name__ = f"{type(field).__name__.lower()}-{field.name}"
+                formatter.short_description = self.field_labels.get(field.name, field.verbose_name)
+                self._columns[field.name] = formatter
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return PlainChangeList
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet:
-        """What every page, search and action begins with: the rows of the tenants that this member of staff may see."""
+        """The rows of the tenants that this member of staff may see. Every page, search and action starts from here."""
         return scope_of(request.user).limit(super().get_queryset(request))  # type: ignore[misc]
 
     def has_add_permission(self, request: HttpRequest, *args: Any) -> bool:
@@ -87,13 +97,22 @@ class ReadOnly:
         raise PermissionDenied
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        # PostgreSQL has no NUL in text, and would answer one in a filter with an error.
+        # PostgreSQL text holds no NUL character: a filter with one would be an error.
         if any("\0" in value for values in request.GET.lists() for value in values[1]):
             return HttpResponseRedirect(request.path)
-        return super().changelist_view(request, extra_context)  # type: ignore[misc]
+        is_filtered = request.method == "GET" and bool(request.GET)
+        try:
+            with transaction.atomic() if is_filtered else nullcontext():
+                return super().changelist_view(request, extra_context)  # type: ignore[misc]
+        except (OverflowError, DataError):
+            # Python or PostgreSQL can't represent a value of the filter, such as the year 99999.
+            if not is_filtered:
+                raise
+            messages.error(request, "The filter was removed: a value in it is out of range.")
+            return HttpResponseRedirect(request.path)
 
     def get_fields(self, request: HttpRequest, obj: models.Model | None = None) -> list[Column]:
-        """All that the row holds, in the model's order; bytes are digests, which tell a reader nothing and a thief something."""
+        """All fields in the model's order, without binary ones: those are digests, which must not be shown."""
         names = self.fields or [field.name for field in self.model._meta.concrete_fields if not isinstance(field, models.BinaryField)]
         return [self.column(name) for name in names]
 
@@ -104,12 +123,12 @@ class ReadOnly:
         return [self.column(name) for name in super().get_list_display(request)]  # type: ignore[misc]
 
     def get_list_select_related(self, request: HttpRequest) -> list[str]:
-        """Every related row that the list shows comes with the page's one query."""
+        """Reads the related rows that the list shows in the same query."""
         relations = {field.name for field in self.model._meta.concrete_fields if field.is_relation}
         return [name for name in self.list_display if name in relations] + list(self.list_select_related or [])
 
     def column(self, name: Column) -> Column:
-        """The field itself, or the function that shows it better; names of methods and functions stay as they are."""
+        """The function that formats a field, if it has one; else the column itself."""
         return self._columns.get(name, name) if isinstance(name, str) else name
 
     def formatter_for(self, field: models.Field) -> Callable[[Any], Any] | None:

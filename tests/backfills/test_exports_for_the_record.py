@@ -71,10 +71,10 @@ def fill_corrections(who):
         reason_code="duplicate",
         reason="Charged twice.",
     )
-    evidence = corrections.File(name="log.txt", content_type="text/plain", content=b"\x00\xff")
+    evidence = corrections.EvidenceFile(name="log.txt", content_type="text/plain", content=b"\x00\xff")
     seen = corrections.preview_correction(actor="staff:1", draft=draft).digest
     asked = corrections.request_correction(actor="staff:1", request_id="r", draft=draft, preview_digest=seen, evidence=evidence)
-    corrections.comment(tenant_id=who["tenant_id"], actor="staff:2", correction_id=asked.id, text="Why?")
+    corrections.add_comment(tenant_id=who["tenant_id"], actor="staff:2", correction_id=asked.id, text="Why?")
 
 
 @pytest.fixture

@@ -36,11 +36,10 @@ class NamedChangeList(PlainChangeList):
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
-        rows = list(self.result_list)
+        rows = self.result_list
         names = actor_names(row.actor for row in rows if hasattr(row, "actor"))
         for row in rows:
             row.actor_name = names.get(getattr(row, "actor", ""))
-        self.result_list = rows
 
 
 class LedgerAdmin(ReadOnly, ModelAdmin):
@@ -156,26 +155,27 @@ class LedgerAdmin(ReadOnly, ModelAdmin):
             "title": str(row),
             "opts": self.opts,
             "original": row,
-            "facts": self.facts(row),
+            "fields": self.field_values(row),
             "action_links": self.action_links(request, row),
             "panels": self.all_panels(request, row),
             **(extra_context or {}),
         }
         return TemplateResponse(request, "ledger/row.html", context)
 
-    def facts(self, row: Any) -> list[tuple[str, Any, bool]]:
+    def field_values(self, row: Any) -> list[tuple[str, Any, bool]]:
         """Every field: its name, its formatted value, and whether it takes the full width of the page."""
-        return [self._fact(row, name) for name in self.fields or _field_names(self.model)]
+        return [self._field_value(row, name) for name in self.fields or _field_names(self.model)]
 
-    def _fact(self, row: Any, name: str) -> tuple[str, Any, bool]:
-        shown = self.column(name)
-        if callable(shown):
-            return _title(shown, name), shown(row), False
-        if hasattr(self, name):
+    def _field_value(self, row: Any, name: str) -> tuple[str, Any, bool]:
+        column = self.column(name)
+        if callable(column):
+            return _title(column, name), column(row), False
+        field = {field.name: field for field in self.model._meta.concrete_fields}.get(name)
+        if field is None:
+            # A method of this class. Fields come first: some have the name of an attribute of ModelAdmin.
             method = getattr(self, name)
             return _title(method, name), method(row), False
-        field = self.model._meta.get_field(name)
-        title = str(getattr(field, "verbose_name", name))
+        title = self.field_labels.get(name, str(field.verbose_name))
         if field.is_relation:
             return title, row_link(getattr(row, name)), False
         value = getattr(row, name)
@@ -208,8 +208,8 @@ def _field_names(model: type[models.Model]) -> list[str]:
     return [field.name for field in model._meta.concrete_fields if not isinstance(field, models.BinaryField)]
 
 
-def _title(shown: Any, name: str) -> str:
-    return str(getattr(shown, "short_description", name.replace("_", " ")))
+def _title(column: Any, name: str) -> str:
+    return str(getattr(column, "short_description", name.replace("_", " ")))
 
 
 def _plain(row: Any, field: models.Field, value: Any) -> Any:

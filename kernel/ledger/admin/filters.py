@@ -1,15 +1,19 @@
-"""The time window that every list of entries begins with."""
+"""Filters of lists by time."""
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.contrib.admin.options import IncorrectLookupParameters
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from unfold.contrib.filters.admin import RangeDateTimeFilter
+
+from kernel.ledger.errors import InvalidValue
+from kernel.ledger.moments import FIRST_DAY, LAST_DAY, check_moment
 
 PARAMETER = "window"
 DEFAULT = "30"
@@ -19,7 +23,7 @@ CLOCK_SLACK = timedelta(minutes=5)
 
 
 def window_start(window: str) -> datetime | None:
-    """When a window begins, by the reader's midnight; None for all time."""
+    """When a window begins, at midnight in the reader's time zone; None for all time."""
     if window == "all":
         return None
     midnight = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
@@ -27,13 +31,13 @@ def window_start(window: str) -> datetime | None:
 
 
 def first_id(moment: datetime) -> UUID:
-    """The lowest id that a row made at this moment can have: a UUIDv7 begins with its milliseconds."""
+    """The lowest id that a row created at this moment can have: a UUIDv7 begins with its milliseconds."""
     milliseconds = max(int((moment - CLOCK_SLACK).timestamp() * 1000), 0)
     return UUID(int=milliseconds << 80)
 
 
 class WindowFilter(admin.SimpleListFilter):
-    """Shows the last 30 days unless told otherwise. A search, or a range of one's own, looks through all time."""
+    """A window up to now, by default the last 30 days. With a search, or a range of another filter, the default is all time."""
 
     title = "book time"
     parameter_name = PARAMETER
@@ -52,16 +56,21 @@ class WindowFilter(admin.SimpleListFilter):
         start = window_start(value if value in WINDOWS else DEFAULT)
         if start is None:
             return queryset
-        # The id is in the order of making and is what the list is ordered by: its index alone finds the window.
+        # Ids sort by creation time, and the list is ordered by id: with a condition on the id, its index alone finds the window.
         return queryset.filter(id__gte=first_id(start), created_at__gte=start)
 
 
 class MomentRangeFilter(RangeDateTimeFilter):
-    """From one moment to another, in the reader's zone; a day without a time is from its beginning, or to its end."""
+    """A range of moments in the reader's time zone. A day without a time counts from its beginning, or up to its end."""
 
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
-        since, until = self._moment("from", "00:00:00"), self._moment("to", "23:59:59.999999")
-        # By the ids as well: the list is ordered by them, so their index alone finds the range.
+        try:
+            since, until = self._moment("from", "00:00:00"), self._moment("to", "23:59:59.999999")
+        except (ValueError, OverflowError, InvalidValue):
+            text = f"The filter was removed: write days like 2026-11-30, from {FIRST_DAY} to {LAST_DAY}."
+            messages.error(request, text, fail_silently=True)
+            raise IncorrectLookupParameters from None
+        # Also a condition on the id: see WindowFilter.
         if since is not None:
             queryset = queryset.filter(**{f"{self.parameter_name}__gte": since}, id__gte=first_id(since))
         if until is not None:
@@ -69,13 +78,14 @@ class MomentRangeFilter(RangeDateTimeFilter):
         return queryset
 
     def _moment(self, end: str, default: str) -> datetime | None:
+        """One end of the range; None if it is empty. Raises ValueError, OverflowError, InvalidValue."""
         day, time = (self.used_parameters.get(f"{self.parameter_name}_{end}_{part}") or "" for part in (0, 1))
-        try:
-            return timezone.make_aware(datetime.fromisoformat(f"{day}T{time or default}"))
-        except ValueError:
+        if not day:
             return None
+        moment = timezone.make_aware(datetime.fromisoformat(f"{day}T{time or default}"))
+        check_moment(self.parameter_name, moment.astimezone(UTC))
+        return moment
 
 
 def _is_narrowed(request: HttpRequest) -> bool:
-    given = request.GET
-    return bool(given.get("q")) or any(name.startswith(("created_at_", "occurred_at_", "only_")) for name in given)
+    return bool(request.GET.get("q")) or any(name.startswith(("created_at_", "occurred_at_")) for name in request.GET)

@@ -1,0 +1,98 @@
+"""A tenant with at least one row in every table that has an admin page."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+from django.utils import timezone
+
+from backoffice.integrity_runs import remember_check
+from backoffice.models import ClosedDay, CreditDay, Export, SavedFilter
+from billing import services as billing
+from credits import services as credits
+from kernel.backfills.models import BackfillReject, BackfillRun
+from kernel.corrections import services as corrections
+from kernel.tenants.models import StaffProfile, StaffTenant
+from metering.services import fact_costs, policies, prices
+from metering.services.transactions import record_transaction
+from tests.factories import IssuedKeyFactory
+
+
+def fill_every_table(tenant, user):
+    """`user`: a member of staff, who owns the rows that belong to staff."""
+    who = {"tenant_id": tenant.id, "actor": "command:test", "request_id": "test"}
+    IssuedKeyFactory(tenant=tenant)
+    fill_billing(who)
+    fill_metering(who)
+    fill_credits(who)
+    fill_corrections(who)
+    fill_backfills(tenant)
+    fill_backoffice(tenant, user)
+
+
+def fill_billing(who):
+    billing.set_policy(**who, near_duplicate_seconds=60)
+    billing.record_transaction(**who, amount=Decimal(100), type="topup", reference_id="first", metadata='{"a": 1.50}')
+    usage = billing.record_transaction(**who, amount=Decimal(3), type="usage", reference_id="second", agent_id="bot")
+    billing.reverse_transaction(**who, transaction_id=usage.id, reason_code="duplicate")
+
+
+def fill_metering(who):
+    policies.set_policy(**who, stale_after=timedelta(hours=1))
+    units = [{"fact_key": "tokens", "amount": Decimal("0.01")}]
+    prices.set_price(**who, service_name="model", units=units, valid_from=datetime(2026, 1, 1, tzinfo=UTC))
+    cost = {"fiat_amount": Decimal(1), "fiat_asset_symbol": "USD", "is_estimate": True, "cost_details": '{"model": "m"}'}
+    names = {"service_name": "model", "action_name": "a", "resource_name": "r", "agent_name": "bot", "trace_external_id": "t"}
+    row = record_transaction(**who, **names, costs=[cost]).row
+    fact_costs.add_facts(
+        **who, transaction_id=row["id"], facts='{"tokens": 5}', source="sdk", version="1", fact_phase="response", idempotency_key="f"
+    )
+
+
+def fill_credits(who):
+    facts = {"customer_id": "maria", "unit_type": "CURRENCY", "currency": "USD", "amount": Decimal(10)}
+    credits.create_grant(**who, **facts, name="Prepaid")
+    credits.create_recurring_grant(**who, **facts, name="Monthly")
+    hold = {"customer_id": "maria", "currency": "USD", "expires_at": timezone.now() + timedelta(hours=1)}
+    credits.place_hold(**who, **hold, amount=Decimal(2))
+    credits.consume(**who, customer_id="maria", currency="USD", amount=Decimal(1), invoice_id="INV-1")
+
+
+def fill_corrections(who):
+    corrections.set_threshold(tenant_id=who["tenant_id"], actor="staff:1", unit="USD", amount=Decimal(1))
+    usage = billing.record_transaction(**who, amount=Decimal(4), type="usage", reference_id="wrong")
+    draft = corrections.CorrectionDraft(who["tenant_id"], "billing.reverse", (usage.id,), {}, "duplicate", "Charged twice.")
+    request = corrections.request_correction(
+        actor="staff:1",
+        request_id="r",
+        draft=draft,
+        preview_digest=corrections.preview_correction(actor="staff:1", draft=draft).digest,
+        evidence=corrections.EvidenceFile("log.txt", "text/plain", b"\x00\xff"),
+    )
+    corrections.add_comment(tenant_id=who["tenant_id"], actor="staff:2", correction_id=request.id, text="Why?")
+
+
+def fill_backfills(tenant):
+    run = BackfillRun.objects.create(
+        tenant=tenant,
+        command="backfill_billing_transactions",
+        source="old.csv",
+        format="csv",
+        file_digest="0" * 64,
+        file_size=1,
+        plan_digest="0" * 64,
+        plan={"rows": 1},
+        rows=1,
+        actor="command:backfill_billing_transactions",
+        started_by="root",
+    )
+    BackfillReject.objects.create(tenant=tenant, run=run, line=1, code="invalid_value", why="no amount", record=b"x")
+
+
+def fill_backoffice(tenant, user):
+    StaffTenant.objects.create(profile=StaffProfile.objects.create(user=user), tenant=tenant)
+    Export.objects.create(user=user, title="transactions", source="/admin/billing/transaction/", format="xlsx")
+    SavedFilter.objects.create(user=user, name="Mine", path="/admin/billing/transaction/")
+    yesterday = timezone.now().date() - timedelta(days=1)
+    ClosedDay.objects.create(day=yesterday)
+    CreditDay.objects.create(tenant=tenant, day=yesterday, unit="USD", measure="granted", entries=1, amount=Decimal(1))
+    remember_check(tenant_id=tenant.id, ledgers=["billing"], checks=[{"check": "balances", "seconds": 0.1, "violations": []}])
