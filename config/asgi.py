@@ -1,68 +1,58 @@
-"""The ASGI entry: uvicorn serves `config.asgi:application`.
+"""The ASGI application. `python -m config.serve` serves it; any ASGI server can.
 
-Postings of one transaction, of which a service gets thousands a second, share the event loop's thread (kernel/ledger/posting/greenlets.py).
-Everything else gets a thread of its own, where it may block. Either way it is Django that answers, as under any WSGI server.
+Postings of one transaction, of which a service gets thousands a second, run on the thread of the event loop
+(kernel/ledger/posting/greenlets.py). Everything else runs in a thread, where it may block. Both call Django's WSGI handler.
+docs/decisions.md says why each part isn't Django's ASGIHandler or a2wsgi.
 """
 
 import asyncio
 import functools
 import io
 import sys
-import tempfile
-from collections.abc import Awaitable, Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import IO, Any, NamedTuple
+from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from django.conf import settings
+from django.db import close_old_connections
 
+from config import request_bodies, streaming
 from config.api_routing import dialect_of
-from config.wsgi import application as answer
+from config.messages import CallerGone, Receive, Reply, Scope, Send, StreamedReply
+from config.wsgi import application as wsgi_application
+from kernel.api import json
+from kernel.api.problems import Problem
+from kernel.api.streams import body_limit
 from kernel.ledger import posting
 from kernel.ledger.posting import greenlets
 
-Message = dict[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-
-# The three calls that record one transaction: each is one statement of the database, and may travel with others.
+# The three calls that record one transaction: each is one statement of the database, which may be sent together with others.
 ONE_POSTING = frozenset({"/v1/billing/transactions", "/v1/transactions", "/credit-transactions"})
-# A streamed reply travels in pieces of at least this size: handing one over from its thread costs as much whatever it holds.
-PIECE = 65_536
-# A body that comes in more than one piece stays in memory up to this size (bytes).
-IN_MEMORY = 1_048_576
-PLAIN = [(b"content-type", b"text/plain; charset=utf-8")]
+# A body that is larger (bytes), or compressed, is read in a thread: on the loop all other calls would wait for it.
+LARGEST_ON_LOOP = 65_536
+# A streamed reply that says it is no longer than this (bytes), such as a static file, is sent whole.
+LARGEST_WHOLE = 1_048_576
 UNPREFIXED = {"CONTENT_TYPE", "CONTENT_LENGTH"}
 _threads = ThreadPoolExecutor(settings.WEB_THREADS, thread_name_prefix="web")
 
-# A thread that computes gives the interpreter up after so many seconds (Python: 0.005), because the loop is waiting for it.
+# After so many seconds (Python: 0.005) a thread that computes lets another one run: the loop is waiting for it.
 sys.setswitchinterval(0.001)
 
 
-async def application(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+async def application(scope: Scope, receive: Receive, send: Send) -> None:
     if scope["type"] == "lifespan":
-        await _live(receive, send)
+        await _lifespan(receive, send)
     elif scope["type"] == "http":
         try:
-            await _answer(scope, receive, send)
+            await _respond(scope, receive, send)
         except CallerGone:
-            # There is nobody left to be told.
+            # The connection is closed, so there is nobody to answer.
             return
     else:
         await send({"type": "websocket.close"})
 
 
-class CallerGone(OSError):
-    """The connection ended before the request did."""
-
-
-class Reply(NamedTuple):
-    status: int
-    headers: list[tuple[bytes, bytes]]
-    body: bytes
-
-
-async def _live(receive: Receive, send: Send) -> None:
+async def _lifespan(receive: Receive, send: Send) -> None:
     while True:
         message = await receive()
         if message["type"] == "lifespan.shutdown":
@@ -72,26 +62,38 @@ async def _live(receive: Receive, send: Send) -> None:
             return
 
 
-async def _answer(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+async def _respond(scope: Scope, receive: Receive, send: Send) -> None:
     environ = _environ(scope)
     is_one_posting = scope["path"] in ONE_POSTING and scope["method"] == "POST"
-    limit = settings.API_BODY_LIMIT if is_one_posting else settings.API_BATCH_BODY_LIMIT
+    limit = body_limit(is_large=not is_one_posting)
     length = environ.get("CONTENT_LENGTH", "")
     is_too_large = length.isdecimal() and int(length[:20]) > limit
     if is_too_large and not dialect_of(scope["path"]):
-        return await _send(Reply(413, PLAIN, f"More than {limit:,} bytes can't be sent here.\n".encode()), send)
-    # An API says so in its own words: nothing has to be read for that.
-    body = io.BytesIO() if is_too_large else await _body(receive, limit=limit)
-    environ["wsgi.input"] = body
+        return await _send(_refusal(scope["path"], Problem("body_too_large", {"limit": limit})), send)
+    try:
+        # Of a body that is too large nothing is read: the API's view sees its length and refuses it.
+        body = io.BytesIO() if is_too_large else await request_bodies.read_body(receive, limit=limit)
+    except request_bodies.TooManyUnfinished:
+        return await _send(_refusal(scope["path"], Problem("busy")), send)
     with body:
-        if is_one_posting:
-            reply = await greenlets.greenlet_spawn(_whole, environ)
+        environ["wsgi.input"] = body
+        if is_one_posting and isinstance(body, io.BytesIO) and _is_small(body, environ):
+            reply: Reply | StreamedReply = await greenlets.greenlet_spawn(_whole, environ)
         else:
-            running = asyncio.get_running_loop()
-            reply = await running.run_in_executor(_threads, _whole_or_streamed, environ, _Line(receive, send, running))
-    if reply is not None:
-        await _send(reply, send)
-    return None
+            reply = await asyncio.get_running_loop().run_in_executor(_threads, _whole_or_streamed, environ)
+    if isinstance(reply, StreamedReply):
+        return await streaming.send_reply(reply, caller=_caller(environ), receive=receive, send=send)
+    return await _send(reply, send)
+
+
+def _is_small(body: io.BytesIO, environ: dict[str, Any]) -> bool:
+    return body.getbuffer().nbytes <= LARGEST_ON_LOOP and "HTTP_CONTENT_ENCODING" not in environ
+
+
+def _caller(environ: dict[str, Any]) -> str:
+    """What tells callers apart before anybody knows who they are: the credentials, else the address."""
+    names = ("HTTP_AUTHORIZATION", "HTTP_X_API_KEY", "HTTP_COOKIE", "REMOTE_ADDR")
+    return next((environ[name] for name in names if environ.get(name)), "")
 
 
 async def _send(reply: Reply, send: Send) -> None:
@@ -99,34 +101,22 @@ async def _send(reply: Reply, send: Send) -> None:
     await send({"type": "http.response.body", "body": reply.body})
 
 
-async def _body(receive: Receive, *, limit: int) -> IO[bytes]:
-    """All of it, or as much as shows that it is too large. Raises CallerGone.
-
-    Whoever is slow to send it, or never does, keeps no thread waiting.
-    """
-    message = _arrived(await receive())
-    if not message.get("more_body"):
-        return io.BytesIO(message.get("body", b""))
-    body = tempfile.SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115 - who answers closes it
-    try:
-        size = body.write(message.get("body", b""))
-        while message.get("more_body") and size <= limit:
-            message = _arrived(await receive())
-            size += body.write(message.get("body", b""))
-    except BaseException:
-        body.close()
-        raise
-    body.seek(0)
-    return body
+def _refusal(path: str, problem: Problem) -> Reply:
+    """The error for a request that is refused before it is read: in the API's words, or in plain ones for pages."""
+    dialect = dialect_of(path)
+    if dialect is not None:
+        headers = {"content-type": "application/json", "cache-control": "no-store"} | dialect.headers(problem)
+        body, status = json.render(dialect.error_body(problem)), dialect.status(problem)
+    else:
+        headers = {"content-type": "text/plain; charset=utf-8"}
+        limit = problem.facts.get("limit", 0)
+        status, text = (413, f"More than {limit:,} bytes can't be sent here.\n") if limit else (503, "Too many uploads at once.\n")
+        body = text.encode()
+    headers["content-length"] = str(len(body))
+    return Reply(status, [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()], body)
 
 
-def _arrived(message: Message) -> Message:
-    if message["type"] == "http.disconnect":
-        raise CallerGone
-    return message
-
-
-def _environ(scope: dict[str, Any]) -> dict[str, Any]:
+def _environ(scope: Scope) -> dict[str, Any]:
     server, client = scope.get("server") or ("localhost", None), scope.get("client")
     environ = {
         "REQUEST_METHOD": scope["method"],
@@ -153,7 +143,7 @@ def _environ(scope: dict[str, Any]) -> dict[str, Any]:
 
 @functools.lru_cache(maxsize=1000)
 def _variable(name: bytes) -> str | None:
-    """A header's name in the environment. None where an underscore would let it pass for another."""
+    """A header's name in the environment. None for a name with an underscore, which would be taken for the same name with a hyphen."""
     text = name.decode("latin-1").upper()
     if "_" in text:
         return None
@@ -161,69 +151,30 @@ def _variable(name: bytes) -> str | None:
     return text if text in UNPREFIXED else f"HTTP_{text}"
 
 
-class _Line(NamedTuple):
-    """The connection to the caller, for a thread."""
-
-    receive: Receive
-    send: Send
-    running: asyncio.AbstractEventLoop
-
-    def do(self, awaitable: Any) -> Any:
-        return asyncio.run_coroutine_threadsafe(awaitable, self.running)
-
-
-def _answered(environ: dict[str, Any]) -> tuple[int, list[tuple[bytes, bytes]], Any]:
+def _called(environ: dict[str, Any]) -> StreamedReply:
+    """Django's response, not yet read."""
     heads: list[tuple[str, list[tuple[str, str]]]] = []
-    response: Any = answer(environ, lambda status, headers: heads.append((status, headers)))
+    response: Any = wsgi_application(environ, lambda status, headers: heads.append((status, headers)))
     [(status, headers)] = heads
-    return int(status[:3]), [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers], response
+    encoded = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+    return StreamedReply(int(status[:3]), encoded, response)
 
 
 def _whole(environ: dict[str, Any]) -> Reply:
-    """Without Django's farewell to a request: it looks after connections and files, of which none was opened here."""
-    status, headers, response = _answered(environ)
-    return Reply(status, headers, b"".join(response))
+    """Skips response.close() and so request_finished: on the loop no Django connection and no file is opened."""
+    reply = _called(environ)
+    return Reply(reply.status, reply.headers, b"".join(reply.response))
 
 
-def _whole_or_streamed(environ: dict[str, Any], line: _Line) -> Reply | None:
-    """The reply; None if it has been sent already, in pieces."""
-    status, headers, response = _answered(environ)
+def _whole_or_streamed(environ: dict[str, Any]) -> Reply | StreamedReply:
+    """The reply; one that is streamed is left unread, for a thread of streaming.py to read and close."""
+    reply = _called(environ)
+    length = dict(reply.headers).get(b"content-length", b"")
+    if reply.response.streaming and not (length and int(length) <= LARGEST_WHOLE):
+        # request_finished would return this thread's pooled connection; it is sent when the stream ends, and in another thread.
+        close_old_connections()
+        return reply
     try:
-        if not response.streaming:
-            return Reply(status, headers, b"".join(response))
-        line.do(line.send({"type": "http.response.start", "status": status, "headers": headers})).result()
-        _stream(response, line)
-        return None
+        return Reply(reply.status, reply.headers, b"".join(reply.response))
     finally:
-        response.close()
-
-
-def _stream(response: Iterable[bytes], line: _Line) -> None:
-    """Send as fast as the caller reads, and no longer than he is there."""
-    gone = line.do(_until_gone(line.receive))
-    try:
-        for piece in _pieces(response):
-            if gone.done():
-                return
-            line.do(line.send({"type": "http.response.body", "body": piece, "more_body": True})).result()
-        line.do(line.send({"type": "http.response.body", "body": b""})).result()
-    finally:
-        gone.cancel()
-
-
-async def _until_gone(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
-
-
-def _pieces(blocks: Iterable[bytes]) -> Iterator[bytes]:
-    gathered: list[bytes] = []
-    size = 0
-    for block in blocks:
-        gathered.append(block)
-        size += len(block)
-        if size >= PIECE:
-            yield b"".join(gathered)
-            gathered, size = [], 0
-    if gathered:
-        yield b"".join(gathered)
+        reply.response.close()

@@ -20,6 +20,9 @@ from kernel.api.problems import RequestRefused
 MAX_DEPTH = 256
 # Python refuses to read longer integers (sys.int_info.default_max_str_digits); the fast path must not be more generous.
 MAX_INTEGER_DIGITS = 4300
+# What a body may hold, counted in its text as it stands, in strings or not: to read a value takes a hundred times as long as to receive
+# it, and all other calls of the process wait meanwhile. A batch may hold ten times as much.
+MAX_CONTAINERS, MAX_COMMAS, MAX_QUOTES = 20_000, 200_000, 400_000
 STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _NOT_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
 # How many layers of empty brackets are taken off before somebody counts.
@@ -93,13 +96,30 @@ def nesting(brackets: Iterable[str]) -> int:
     return deepest
 
 
+def check_complexity(raw: bytes, *, is_large: bool) -> None:
+    """Raises RequestRefused (unreadable_body) for a body of more values than can be read without holding up others.
+
+    Looked at before anything is parsed: a packed body of 3 kB can hold half a million arrays.
+    """
+    factor = 10 if is_large else 1
+    if len(raw) <= MAX_CONTAINERS:
+        return
+    containers, commas, quotes = raw.count(b"[") + raw.count(b"{"), raw.count(b","), raw.count(b'"')
+    if containers > MAX_CONTAINERS * factor or commas > MAX_COMMAS * factor or quotes > MAX_QUOTES * factor:
+        raise RequestRefused("unreadable_body", reason="complexity")
+
+
+def _outside_strings(raw: bytes) -> bytes:
+    """What stands outside of strings: between every other quote, once the escapes are gone."""
+    unescaped = raw.replace(b"\\\\", b"").replace(b'\\"', b"") if b"\\" in raw else raw
+    return b"".join(unescaped.split(b'"')[::2])
+
+
 def is_too_deep(raw: bytes) -> bool:
     """True if anything is nested deeper than MAX_DEPTH; cheap for the long and shallow, for every large body asks."""
     if raw.count(b"[") + raw.count(b"{") <= MAX_DEPTH:
         return False
-    # Between every other quote is what stands outside of strings, once the escapes are gone.
-    unescaped = raw.replace(b"\\\\", b"").replace(b'\\"', b"") if b"\\" in raw else raw
-    brackets = b"".join(unescaped.split(b'"')[::2]).translate(None, _NOT_BRACKETS)
+    brackets = _outside_strings(raw).translate(None, _NOT_BRACKETS)
     rest = brackets
     for _ in range(_PEELINGS):
         rest = rest.replace(b"{}", b"").replace(b"[]", b"")

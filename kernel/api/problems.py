@@ -7,7 +7,7 @@ not_a_number, number_syntax, not_finite, too_many_decimals (max), too_many_digit
 max), expiry_out_of_range (min, max), invisible_edge (character), unknown_name (nearest, hint), repeated_name, bad_cursor, bad_key.
 
 A **body** as a whole: empty_body, not_json_type (value), malformed_json (position, reason), unreadable_body (reason: encoding, depth,
-digits, compression, connection), not_an_object (value), body_too_large (limit).
+complexity, digits, compression, connection), not_an_object (value), body_too_large (limit).
 
 A **request**: invalid (the fields say why), not_authenticated, forbidden (scope), not_authorized, not_found, method_not_allowed (allowed),
 missing_header (name), throttled (wait), internal; and every code of a DomainError.

@@ -79,6 +79,7 @@ class Body(Declared):
             raise RequestRefused("empty_body")
         if not is_json and cls.dialect is not None and cls.dialect.requires_json_type:
             raise RequestRefused("not_json_type", value=raw.decode(errors="replace"))
+        json.check_complexity(raw, is_large=cls.is_large)
         try:
             return cls.fast.read(raw)
         except Unsure:
@@ -116,6 +117,7 @@ class Body(Declared):
         batch = Batch(cls, min_items=0, max_items=max_items)
         if not raw:
             raise RequestRefused("empty_body")
+        json.check_complexity(raw, is_large=True)
         try:
             if is_certain(raw):
                 return batch.parse_raw(raw)

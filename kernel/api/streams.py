@@ -4,6 +4,7 @@ import re
 import zlib
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest
 from django.http.request import UnreadablePostError
 
@@ -11,6 +12,15 @@ from kernel.api.problems import RequestRefused
 
 BLOCK = 65_536
 _JSON_TYPE = re.compile(r"application/(?:[^\s;]+\+)?json\Z", re.IGNORECASE)
+
+
+def body_limit(*, is_large: bool) -> int:
+    """How large a request's body may be (bytes), packed or not; `is_large`: of a call that takes many items, or a page for people.
+
+    Both the ASGI entry and the views ask here.
+    """
+    limit: int = settings.API_BATCH_BODY_LIMIT if is_large else settings.API_BODY_LIMIT
+    return limit
 
 
 def raw_body(request: HttpRequest, *, limit: int) -> bytes:

@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 
 import msgspec
 import structlog
-from django.conf import settings
 from django.db import InterfaceError, OperationalError
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -155,7 +154,7 @@ class LedgerViewSet(ViewSet):
 
     def raw_body(self, *, large: bool = False) -> bytes:
         """The body's bytes, for a call that reads them in its own way. Raises RequestRefused."""
-        return streams.raw_body(self.http, limit=settings.API_BATCH_BODY_LIMIT if large else settings.API_BODY_LIMIT)
+        return streams.raw_body(self.http, limit=streams.body_limit(is_large=large))
 
     # What REST framework asks.
 

@@ -17,7 +17,7 @@ from django.test import Client
 from billing import services as billing
 from billing.models import Transaction
 from billing.selectors import statements as billing_statements
-from config import asgi
+from config import asgi, request_bodies, streaming
 from kernel.ledger.posting import execution
 from metering.models import Transaction as Metered
 from tests.asgi import Call
@@ -103,7 +103,7 @@ def test_what_is_too_large_for_the_office_is_refused_in_plain_words(served, call
 @pytest.mark.parametrize("in_memory", [10, 1_000_000], ids=["on the disk", "in memory"])
 def test_a_caller_who_stalls_in_the_middle_of_a_body_keeps_no_thread(served, call, monkeypatch, in_memory):
     monkeypatch.setattr(asgi, "_threads", ThreadPoolExecutor(1))
-    monkeypatch.setattr(asgi, "IN_MEMORY", in_memory)
+    monkeypatch.setattr(request_bodies, "IN_MEMORY", in_memory)
     body = body_for(MANY)
     slow, quick = call("POST", MANY, pieces=[body[:30], body[30:]]), call("GET", "/livez")
     receive = slow.receive
@@ -167,7 +167,7 @@ def environ(served, monkeypatch):
             return HttpResponse()
 
         with monkeypatch.context() as patch:
-            patch.setattr(asgi, "answer", answer)
+            patch.setattr(asgi, "wsgi_application", answer)
             served.answer(call)
         return given[0]
 
@@ -294,7 +294,7 @@ def test_a_long_reply_comes_in_pieces_and_whole(served, call, issued, statement)
     assert dict(asked.headers)[b"content-type"] == b"text/csv; charset=utf-8"
     assert b"content-length" not in dict(asked.headers)
     assert len(asked.pieces) > 3
-    assert min(map(len, asked.pieces[:-2])) >= asgi.PIECE
+    assert min(map(len, asked.pieces[:-2])) >= streaming.PIECE
 
 
 def test_where_the_reader_goes_away_no_more_is_written_and_nothing_is_left_open(served, call, statement):
@@ -313,18 +313,18 @@ def test_where_the_reader_goes_away_no_more_is_written_and_nothing_is_left_open(
 
 def test_a_reply_that_fails_half_way_is_not_ended_as_if_it_were_whole(served, monkeypatch):
     def lines():
-        yield b"x" * asgi.PIECE
+        yield b"x" * streaming.PIECE
         raise ZeroDivisionError
 
     def answer(environ, start_response):
         start_response("200 OK", [])
         return StreamingHttpResponse(lines())
 
-    monkeypatch.setattr(asgi, "answer", answer)
+    monkeypatch.setattr(asgi, "wsgi_application", answer)
     call = Call("GET", "/")
     with pytest.raises(ZeroDivisionError):
         served.answer(call)
-    assert (len(call.body), call.is_complete) == (asgi.PIECE, False)
+    assert (len(call.body), call.is_complete) == (streaming.PIECE, False)
 
 
 def test_while_a_reader_is_slow_others_are_served(served, call, statement):

@@ -1,0 +1,155 @@
+"""Replies that are made while they are sent: statements, exports, large files.
+
+A thread makes the pieces, and holds a database connection meanwhile. It is never the thread of another call, it waits for a slow caller no
+longer than STALLED_SECONDS, and one caller has few of them: whoever doesn't read holds up nobody but himself.
+"""
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from weakref import WeakValueDictionary
+
+from django.conf import settings
+
+from config.messages import CallerGone, Receive, Send, StreamedReply
+
+# Pieces are gathered to at least this size (bytes): to hand one over from a thread to the loop costs the same whatever its size.
+PIECE = 65_536
+# Pieces that may be made before the caller has taken the first of them.
+PIECES_AHEAD = 8
+# A caller who takes no piece for so long is cut off. More than the server's own limit (http_protocol.SEND_SECONDS), which comes first.
+STALLED_SECONDS = 15.0
+STREAM_THREADS = max(2, settings.WEB_THREADS // 4)
+# How many of the threads one caller may have; his further streams wait.
+THREADS_PER_CALLER = max(1, STREAM_THREADS // 2)
+# Streams of all callers that wait for a thread; further ones are refused.
+MAX_WAITING = 200
+
+_threads = ThreadPoolExecutor(STREAM_THREADS, thread_name_prefix="stream")
+_turns: "WeakValueDictionary[str, asyncio.Semaphore]" = WeakValueDictionary()
+
+
+class _Waiting:
+    count = 0
+
+
+async def send_reply(reply: StreamedReply, *, caller: str, receive: Receive, send: Send) -> None:
+    """Send the reply as fast as the caller reads. `caller`: who shares a number of threads. Raises CallerGone."""
+    if _Waiting.count >= MAX_WAITING:
+        await _close(reply)
+        return await _send_busy(send)
+    gone = asyncio.ensure_future(_until_gone(receive))
+    turn = _turns.setdefault(caller, asyncio.Semaphore(THREADS_PER_CALLER))
+    _Waiting.count += 1
+    try:
+        await turn.acquire()
+    finally:
+        _Waiting.count -= 1
+    try:
+        if gone.done():
+            return await _close(reply)
+        return await _send_pieces(_Producer(reply.response), reply, gone, send)
+    finally:
+        turn.release()
+        gone.cancel()
+
+
+async def _close(reply: StreamedReply) -> None:
+    """End a reply that was never begun."""
+    await asyncio.get_running_loop().run_in_executor(None, reply.response.close)
+
+
+async def _send_pieces(producer: "_Producer", reply: StreamedReply, gone: "asyncio.Future[None]", send: Send) -> None:
+    running = asyncio.get_running_loop().run_in_executor(_threads, producer.run)
+    try:
+        await _send_in_time(send, {"type": "http.response.start", "status": reply.status, "headers": reply.headers})
+        while (piece := await producer.pieces.get()) is not None:
+            if gone.done():
+                return
+            await _send_in_time(send, {"type": "http.response.body", "body": piece, "more_body": True})
+            producer.room.release()
+        if not producer.is_complete:
+            # Without the last message the server closes the connection: the caller sees that the reply isn't whole.
+            raise producer.error or CallerGone
+        await _send_in_time(send, {"type": "http.response.body", "body": b""})
+    finally:
+        producer.stop()
+        await running
+
+
+async def _send_in_time(send: Send, message: dict[str, Any]) -> None:
+    """Raises CallerGone for a caller who doesn't read."""
+    try:
+        async with asyncio.timeout(STALLED_SECONDS):
+            await send(message)
+    except TimeoutError as error:
+        raise CallerGone from error
+
+
+async def _send_busy(send: Send) -> None:
+    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"retry-after", b"1")]
+    await send({"type": "http.response.start", "status": 503, "headers": headers})
+    await send({"type": "http.response.body", "body": b"Too many long replies at once.\n"})
+
+
+async def _until_gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+class _Producer:
+    """Makes the pieces of one reply in a thread, a few ahead of the caller."""
+
+    def __init__(self, response: Any) -> None:
+        self.response = response
+        self.pieces: asyncio.Queue[bytes | None] = asyncio.Queue()
+        self.room = threading.Semaphore(PIECES_AHEAD)
+        self.is_complete = False
+        self.error: Exception | None = None
+        self._loop = asyncio.get_running_loop()
+        self._is_stopped = False
+
+    def run(self) -> None:
+        """Ends with None in `pieces`. Closes the response in this thread, because its cursor and connection are the thread's."""
+        try:
+            self._make()
+        except Exception as error:
+            self.error = error
+        finally:
+            self.response.close()
+            self._hand_over(None)
+
+    def _make(self) -> None:
+        if self._is_stopped:
+            return
+        for piece in _gathered(self.response):
+            if not self.room.acquire(timeout=STALLED_SECONDS) or self._is_stopped:
+                return
+            self._hand_over(piece)
+        self.is_complete = True
+
+    def stop(self) -> None:
+        """Let the thread end before its next piece."""
+        self._is_stopped = True
+        self.room.release()
+
+    def _hand_over(self, piece: bytes | None) -> None:
+        # A loop that is over has nobody to hand a piece to.
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self.pieces.put_nowait, piece)
+
+
+def _gathered(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    gathered: list[bytes] = []
+    size = 0
+    for block in blocks:
+        gathered.append(block)
+        size += len(block)
+        if size >= PIECE:
+            yield b"".join(gathered)
+            gathered, size = [], 0
+    if gathered:
+        yield b"".join(gathered)
