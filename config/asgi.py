@@ -16,9 +16,10 @@ from urllib.parse import unquote_to_bytes
 from django.conf import settings
 from django.db import close_old_connections
 
-from config import request_bodies, streaming
+from config import request_bodies
 from config.api_routing import dialect_of
 from config.messages import CallerGone, Receive, Reply, Scope, Send, StreamedReply
+from config.streaming import Streams
 from config.wsgi import application as wsgi_application
 from kernel.api import json
 from kernel.api.problems import Problem
@@ -34,6 +35,7 @@ LARGEST_ON_LOOP = 65_536
 LARGEST_WHOLE = 1_048_576
 UNPREFIXED = {"CONTENT_TYPE", "CONTENT_LENGTH"}
 _threads = ThreadPoolExecutor(settings.WEB_THREADS, thread_name_prefix="web")
+_streams = Streams(threads=max(2, settings.WEB_THREADS // 4))
 
 # After so many seconds (Python: 0.005) a thread that computes lets another one run: the loop is waiting for it.
 sys.setswitchinterval(0.001)
@@ -82,7 +84,7 @@ async def _respond(scope: Scope, receive: Receive, send: Send) -> None:
         else:
             reply = await asyncio.get_running_loop().run_in_executor(_threads, _whole_or_streamed, environ)
     if isinstance(reply, StreamedReply):
-        return await streaming.send_reply(reply, caller=_caller(environ), receive=receive, send=send)
+        return await _streams.send_reply(reply, caller=_caller(environ), receive=receive, send=send)
     return await _send(reply, send)
 
 

@@ -12,8 +12,6 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from weakref import WeakValueDictionary
 
-from django.conf import settings
-
 from config.messages import CallerGone, Receive, Send, StreamedReply
 
 # Pieces are gathered to at least this size (bytes): to hand one over from a thread to the loop costs the same whatever its size.
@@ -22,62 +20,60 @@ PIECE = 65_536
 PIECES_AHEAD = 8
 # A caller who takes no piece for so long is cut off. More than the server's own limit (http_protocol.SEND_SECONDS), which comes first.
 STALLED_SECONDS = 15.0
-STREAM_THREADS = max(2, settings.WEB_THREADS // 4)
-# How many of the threads one caller may have; his further streams wait.
-THREADS_PER_CALLER = max(1, STREAM_THREADS // 2)
 # Streams of all callers that wait for a thread; further ones are refused.
 MAX_WAITING = 200
 
-_threads = ThreadPoolExecutor(STREAM_THREADS, thread_name_prefix="stream")
-_turns: "WeakValueDictionary[str, asyncio.Semaphore]" = WeakValueDictionary()
 
+class Streams:
+    """The threads that make the replies of one process, half of them for one caller at most; his further streams wait."""
 
-class _Waiting:
-    count = 0
+    def __init__(self, *, threads: int) -> None:
+        self.threads_per_caller = max(1, threads // 2)
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="stream")
+        self._turns: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
+        self._waiting = 0
 
+    async def send_reply(self, reply: StreamedReply, *, caller: str, receive: Receive, send: Send) -> None:
+        """Send the reply as fast as the caller reads. Raises CallerGone."""
+        if self._waiting >= MAX_WAITING:
+            await _close(reply)
+            return await _send_busy(send)
+        gone = asyncio.ensure_future(_until_gone(receive))
+        turn = self._turns.setdefault(caller, asyncio.Semaphore(self.threads_per_caller))
+        self._waiting += 1
+        try:
+            await turn.acquire()
+        finally:
+            self._waiting -= 1
+        try:
+            if gone.done():
+                return await _close(reply)
+            return await self._send_pieces(_Producer(reply.response), reply, gone, send)
+        finally:
+            turn.release()
+            gone.cancel()
 
-async def send_reply(reply: StreamedReply, *, caller: str, receive: Receive, send: Send) -> None:
-    """Send the reply as fast as the caller reads. `caller`: who shares a number of threads. Raises CallerGone."""
-    if _Waiting.count >= MAX_WAITING:
-        await _close(reply)
-        return await _send_busy(send)
-    gone = asyncio.ensure_future(_until_gone(receive))
-    turn = _turns.setdefault(caller, asyncio.Semaphore(THREADS_PER_CALLER))
-    _Waiting.count += 1
-    try:
-        await turn.acquire()
-    finally:
-        _Waiting.count -= 1
-    try:
-        if gone.done():
-            return await _close(reply)
-        return await _send_pieces(_Producer(reply.response), reply, gone, send)
-    finally:
-        turn.release()
-        gone.cancel()
+    async def _send_pieces(self, producer: "_Producer", reply: StreamedReply, gone: "asyncio.Future[None]", send: Send) -> None:
+        running = asyncio.get_running_loop().run_in_executor(self._threads, producer.run)
+        try:
+            await _send_in_time(send, {"type": "http.response.start", "status": reply.status, "headers": reply.headers})
+            while (piece := await producer.pieces.get()) is not None:
+                if gone.done():
+                    return
+                await _send_in_time(send, {"type": "http.response.body", "body": piece, "more_body": True})
+                producer.room.release()
+            if not producer.is_complete:
+                # Without the last message the server closes the connection: the caller sees that the reply isn't whole.
+                raise producer.error or CallerGone
+            await _send_in_time(send, {"type": "http.response.body", "body": b""})
+        finally:
+            producer.stop()
+            await running
 
 
 async def _close(reply: StreamedReply) -> None:
     """End a reply that was never begun."""
     await asyncio.get_running_loop().run_in_executor(None, reply.response.close)
-
-
-async def _send_pieces(producer: "_Producer", reply: StreamedReply, gone: "asyncio.Future[None]", send: Send) -> None:
-    running = asyncio.get_running_loop().run_in_executor(_threads, producer.run)
-    try:
-        await _send_in_time(send, {"type": "http.response.start", "status": reply.status, "headers": reply.headers})
-        while (piece := await producer.pieces.get()) is not None:
-            if gone.done():
-                return
-            await _send_in_time(send, {"type": "http.response.body", "body": piece, "more_body": True})
-            producer.room.release()
-        if not producer.is_complete:
-            # Without the last message the server closes the connection: the caller sees that the reply isn't whole.
-            raise producer.error or CallerGone
-        await _send_in_time(send, {"type": "http.response.body", "body": b""})
-    finally:
-        producer.stop()
-        await running
 
 
 async def _send_in_time(send: Send, message: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ import pytest
 import uvicorn
 from django.http import HttpResponse, StreamingHttpResponse
 
-from config import asgi, http_protocol, request_bodies, streaming
+from config import asgi, http_protocol, request_bodies
 from config.http_protocol import BoundedHttpProtocol
 
 PATIENCE = 10
@@ -286,7 +286,7 @@ def test_callers_who_do_not_read_hold_up_nobody_and_are_cut_off(monkeypatch, end
             began = time.monotonic()
             assert status(reply_to(port, b"GET /livez HTTP/1.1\r\nHost: testserver\r\nConnection: close\r\n\r\n")) == 200
             assert time.monotonic() - began < 2
-        assert endless.under_way <= streaming.THREADS_PER_CALLER
+        assert endless.under_way <= asgi._streams.threads_per_caller
         # Another caller's long reply comes meanwhile.
         with connect(port) as reader:
             reader.sendall(b"GET /statement HTTP/1.1\r\nHost: testserver\r\nAuthorization: Bearer two\r\n\r\n")
