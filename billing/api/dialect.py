@@ -65,6 +65,7 @@ NOT_AN_OBJECT = "Input should be a valid dictionary or object to extract fields 
 SENTENCES = {
     "unreadable_body": "There was an error parsing the body",
     "body_too_large": "Request body is larger than {limit} bytes",
+    "unknown_host": "The Host header names no host of this service",
     "not_authenticated": "Not authenticated",
     "not_authorized": "Not authorized for this account",
     "forbidden": "This key lacks the scope {scope}",

@@ -32,6 +32,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "unreadable_body": ("InvalidRequest", "The body cannot be read."),
     "not_an_object": ("InvalidRequest", "The body must be a JSON object."),
     "body_too_large": ("RequestTooLarge", "The body is too large."),
+    "unknown_host": ("InvalidRequest", "The Host header names no host of this service."),
     "missing_header": ("InvalidRequest", "The header {name} is required."),
     "unknown_version": ("UnrecognisedApiVersion", UNKNOWN_VERSION),
     "not_authenticated": ("Unauthorized", "The credentials are missing or not valid."),

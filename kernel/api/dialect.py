@@ -39,6 +39,7 @@ class Dialect:
         "unreadable_body": 400,
         "not_an_object": 400,
         "body_too_large": 413,
+        "unknown_host": 400,
         "missing_header": 400,
         "not_authenticated": 401,
         "not_authorized": 401,

@@ -9,8 +9,8 @@ max), expiry_out_of_range (min, max), invisible_edge (character), unknown_name (
 A **body** as a whole: empty_body, not_json_type (value), malformed_json (position, reason), unreadable_body (reason: encoding, depth,
 complexity, digits, compression, connection), not_an_object (value), body_too_large (limit).
 
-A **request**: invalid (the fields say why), not_authenticated, forbidden (scope), not_authorized, not_found, method_not_allowed (allowed),
-missing_header (name), throttled (wait), internal; and every code of a DomainError.
+A **request**: invalid (the fields say why), not_authenticated, forbidden (scope), not_authorized, not_found, unknown_host,
+method_not_allowed (allowed), missing_header (name), throttled (wait), internal; and every code of a DomainError.
 """
 
 from collections.abc import Iterable, Mapping

@@ -4,6 +4,7 @@ They are REST framework serializers in name and for the schema only; reading and
 The wire name of each declared field is settled in that plan, for parsing, writing and schema alike.
 """
 
+import io
 from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from typing import Any, ClassVar
@@ -132,7 +133,7 @@ class Body(Declared):
     @classmethod
     def read_lines(cls, raw: bytes) -> Iterator[dict[str, Any] | Invalid]:
         """Newline-delimited JSON, one outcome per line that isn't blank."""
-        for line in raw.split(b"\n"):
+        for line in io.BytesIO(raw):
             if line.strip():
                 yield cls.outcome_of(line)
 

@@ -4,13 +4,16 @@ REST framework's shell without its kitchen: no renderers, parsers or negotiation
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from typing import Any, ClassVar
 
 import msgspec
 import structlog
+from django.conf import settings
 from django.db import InterfaceError, OperationalError
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.http.request import split_domain_port, validate_host
 from rest_framework.parsers import JSONParser
 from rest_framework.renderers import JSONRenderer
 from rest_framework.viewsets import ViewSet
@@ -27,6 +30,8 @@ from kernel.ledger.texts import invisible_edge
 from kernel.tenants.services import Caller
 
 LONGEST_KEY = 255
+# What Django takes where ALLOWED_HOSTS is empty.
+LOCAL_HOSTS = (".localhost", "127.0.0.1", "[::1]")
 KEY_HEADERS = {"Idempotency-Key": "HTTP_IDEMPOTENCY_KEY", "X-Idempotency-Key": "HTTP_X_IDEMPOTENCY_KEY"}
 logger = structlog.get_logger(__name__)
 
@@ -166,6 +171,8 @@ class LedgerViewSet(ViewSet):
         return request
 
     def initial(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
+        if not _is_our_host(request.META.get("HTTP_HOST", ""), tuple(settings.ALLOWED_HOSTS)):
+            raise RequestRefused("unknown_host")
         self.dialect.check_request(request)
         if request.method == "OPTIONS":
             return
@@ -209,6 +216,8 @@ class LedgerViewSet(ViewSet):
         return error_response(dialect=self.dialect, problem=problem, request=request)
 
     def finalize_response(self, request: HttpRequest, response: HttpResponse, *args: Any, **kwargs: Any) -> HttpResponse:
+        # What the ledgers answer is private: no cache on the way may keep it.
+        response.headers["Cache-Control"] = "no-store"
         for name, value in self.dialect.reply_headers(request).items():
             response.headers[name] = value
         if self.ignored_fields:
@@ -233,7 +242,14 @@ def error_response(*, dialect: Dialect, problem: Problem, request: HttpRequest) 
         logger.exception("dialect_failed", code=problem.code, path=request.path)
         problem = Problem(code="internal")
         body, status, headers = dialect.error_body(problem), dialect.status(problem), dialect.headers(problem)
-    return HttpResponse(json.render(body), content_type="application/json", status=status, headers=headers | dialect.reply_headers(request))
+    headers |= {"Cache-Control": "no-store"} | dialect.reply_headers(request)
+    return HttpResponse(json.render(body), content_type="application/json", status=status, headers=headers)
+
+
+@lru_cache(maxsize=1000)
+def _is_our_host(host: str, allowed: tuple[str, ...]) -> bool:
+    """As Django checks it for pages; remembered, because it costs as much as reading a small body. HTTP/1.0 needs no Host."""
+    return not host or validate_host(split_domain_port(host)[0], allowed or LOCAL_HOSTS)
 
 
 def _check_path(value: Any) -> None:

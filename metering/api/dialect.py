@@ -58,6 +58,7 @@ WORDS = {
     "not_an_object": "The body must be a JSON object",
     "not_json_type": "The body must be JSON",
     "body_too_large": "The body must not be larger than {limit} bytes",
+    "unknown_host": "The Host header names no host of this service",
     "missing_header": "The header {name} is missing",
     "not_authenticated": "Unauthorized",
     "not_authorized": "The key may not act for this account",

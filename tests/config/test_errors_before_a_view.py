@@ -105,3 +105,9 @@ def test_an_unrouted_path_is_not_found_in_that_apis_words_and_never_redirected(c
     assert (response.status_code, response.json()) == (dialect.status(problem), dialect.error_body(problem))
     assert response.status_code == 404
     assert "Location" not in response
+
+
+@pytest.mark.parametrize("path", ["/v1/billing/nowhere", "/v1/nowhere", "/credits/a/b/c"])
+def test_an_error_before_any_view_may_not_be_kept_by_a_cache(client, path):
+    response = client.get(path)
+    assert (response.status_code, response["Cache-Control"]) == (404, "no-store")

@@ -1,12 +1,16 @@
 """The pages that belong to no ledger."""
 
+import base64
+import json
 import re
+from html import unescape
 
 import pytest
 from django.contrib.staticfiles import finders
 from drf_spectacular.generators import SchemaGenerator
 
 from config import readiness
+from config.local.demo.book import lay
 
 STRICT = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; "
@@ -104,3 +108,24 @@ def test_the_policy_of_the_admin_still_keeps_everything_outside_out(client):
     policy = client.get("/admin/login/", follow=True)["Content-Security-Policy"]
     assert "default-src 'none'" in policy
     assert "http" not in policy
+
+
+def test_the_examples_of_the_landing_page_work_as_they_stand_with_the_demos_variables(client, db):
+    """Every variable is in the demo's file, or an example before sets it from a reply."""
+    variables = lay({})
+    text = unescape(client.get("/").content.decode())
+    calls = re.findall(
+        r"(?:(\w+)=\$\()?curl (?:-s )?http://testserver(\S+) (.*?)-d '(.*?)'(?= \||$)",
+        text.replace("</code>", "\n"),
+        re.DOTALL | re.MULTILINE,
+    )
+    assert len(calls) == 4
+    for assigned, path, *texts in calls:
+        options, body = (re.sub(r"'?\$(\w+)'?", lambda found: variables[found[1]], part) for part in texts)
+        headers = dict(header.split(": ") for header in re.findall(r'-H "(.*?)"', options))
+        if basic := re.search(r'-u "(.*?)"', options):
+            headers["Authorization"] = "Basic " + base64.b64encode(basic[1].encode()).decode()
+        reply = client.post(path, json.loads(body), content_type=headers.pop("Content-Type"), headers=headers)
+        assert reply.status_code in {200, 201}, reply.content
+        if assigned:
+            variables[assigned] = reply.content.decode().split('"')[3]
