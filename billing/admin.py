@@ -13,7 +13,8 @@ from django.utils import timezone
 
 from billing.choices import Flag
 from billing.models import DailyTotal, Policy, Transaction, TransactionType, Wallet
-from billing.selectors import statements
+from billing.selectors import get_statement
+from billing.selectors.statements import html_text
 from kernel.corrections.admin.offers import CorrectionOffers
 from kernel.ledger.admin import LedgerAdmin, Panel
 from kernel.ledger.admin.formatting import actor_names, effect, id_link, label, money, row_link
@@ -176,8 +177,8 @@ class WalletAdmin(CorrectionOffers):
         if wallet is None or since is None:
             raise Http404
         until = (since + timedelta(days=32)).replace(day=1)
-        statement = statements.statement(tenant_id=wallet.tenant_id, currency=wallet.currency, since=since, until=until)
-        return StreamingHttpResponse(statements.html_text(statement), content_type="text/html; charset=utf-8")
+        statement = get_statement(tenant_id=wallet.tenant_id, currency=wallet.currency, since=since, until=until)
+        return StreamingHttpResponse(html_text(statement), content_type="text/html; charset=utf-8")
 
 
 @admin.register(TransactionType)

@@ -17,13 +17,6 @@ class Flag(models.TextChoices):
     NEAR_DUPLICATE = "near_duplicate", "Near-duplicate"
 
 
-class Basis(models.TextChoices):
-    """Which of an entry's two times counts: when the book took it, or when it happened."""
-
-    BOOK = "book", "Book time"
-    WORLD = "world", "World time"
-
-
 class ReversalReason(models.TextChoices):
     """Why an entry was reversed."""
 

@@ -4,15 +4,18 @@ from datetime import UTC, datetime
 from typing import Any
 
 from billing.api.dialect import dialect
-from billing.choices import Basis
 from kernel.api.amounts import AmountNumber
 from kernel.api.fields import Choice, Currency, Text, Timestamp, Whole
 from kernel.api.problems import Refused
 from kernel.api.serializers import Query
+from kernel.ledger.clocks import Clock
+
+FROM = "This moment and later; a bare day means its first moment in UTC."
+TO = "Before this moment; a bare day means its first moment in UTC, so the day itself is left out."
 
 
 class TransactionQuery(Query):
-    """Moments are RFC 3339 or a day, which means its first moment in UTC; from, up to but not at."""
+    """Moments are RFC 3339, or a day, which means its first moment in UTC. Periods include their start and not their end."""
 
     dialect = dialect
     type = Text(required=False)
@@ -21,42 +24,65 @@ class TransactionQuery(Query):
     currency = Currency(required=False)
     amount_min = AmountNumber(required=False)
     amount_max = AmountNumber(required=False)
-    created_from = Timestamp(days=True, required=False)
-    created_to = Timestamp(days=True, required=False)
-    occurred_from = Timestamp(days=True, required=False)
-    occurred_to = Timestamp(days=True, required=False)
+    created_from = Timestamp(days=True, required=False, description=FROM)
+    created_to = Timestamp(days=True, required=False, description=TO)
+    occurred_from = Timestamp(days=True, required=False, description=FROM)
+    occurred_to = Timestamp(days=True, required=False, description=TO)
     limit = Whole(min_value=1, max_value=100, required=False, default=20)
     cursor = Text(required=False, description="The next_cursor of the page before.")
 
 
 class WalletQuery(Query):
     dialect = dialect
-    currency = Currency(required=False, description="Whose balance stands at the top; the account's own where it isn't given.")
-    as_of = Timestamp(days=True, required=False, description="The balances after all up to and at this moment.")
-    basis = Choice(Basis.values, required=False, default=str(Basis.BOOK), description="Whether a moment is the book's or the world's.")
+    currency = Currency(required=False, description="The currency of `balance`; default: the account's own.")
+    as_of = Timestamp(
+        days=True,
+        required=False,
+        description="The balances at this moment, entries at it included; a bare day means its first moment.",
+    )
+    clock = Choice(
+        Clock.values,
+        required=False,
+        default=str(Clock.BOOK),
+        wire_name="basis",
+        description="Whether `as_of` means when entries were booked (book) or when they happened (world).",
+    )
 
 
 class StatementQuery(Query):
     dialect = dialect
     currency = Currency(required=False)
     since = Timestamp(
-        days=True, required=False, wire_name="from", description="Where the period starts; this month's first moment by default."
+        days=True,
+        required=False,
+        wire_name="from",
+        description="The period's first moment; a bare day means its first moment in UTC. Default: the first moment of the month that the "
+        "period ends in.",
     )
-    until = Timestamp(days=True, required=False, wire_name="to", description="Up to but not at; now by default.")
-    basis = Choice(Basis.values, required=False, default=str(Basis.BOOK), description="Whether the period is the book's or the world's.")
-    format = Choice(("json", "csv", "html"), required=False, description="Comes before the Accept header.")
+    until = Timestamp(
+        days=True,
+        required=False,
+        wire_name="to",
+        description="The period ends before this moment; a bare day means its first moment in UTC, so the day itself is left out: "
+        "`to=2026-11-01` ends with October. Default: now.",
+    )
+    clock = Choice(
+        Clock.values,
+        required=False,
+        default=str(Clock.BOOK),
+        wire_name="basis",
+        description="Whether an entry belongs to the period in which it was booked (book) or happened (world).",
+    )
+    format = Choice(("json", "csv", "html"), required=False, description="Overrides the Accept header.")
 
     @classmethod
     def check(cls, values: dict[str, Any]) -> dict[str, Any]:
-        now = datetime.now(UTC)
-        values["until"] = values["until"] or now
-        values["since"] = values["since"] or values["until"].replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-        if values["since"] > values["until"]:
+        if values["since"] is not None and values["since"] > (values["until"] or datetime.now(UTC)):
             raise Refused("before_start", field="until")
         return values
 
 
 class AgentQuery(Query):
     dialect = dialect
-    created_from = Timestamp(days=True, required=False)
-    created_to = Timestamp(days=True, required=False)
+    created_from = Timestamp(days=True, required=False, description=FROM)
+    created_to = Timestamp(days=True, required=False, description=TO)

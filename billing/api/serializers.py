@@ -3,13 +3,14 @@
 from typing import Any
 
 from billing.api.dialect import dialect
-from billing.choices import AGENT_LENGTH, BATCH_LIMIT, REASON_LENGTH, REFERENCE_LENGTH, TYPE_LENGTH, Basis, Direction, Flag, ReversalReason
+from billing.choices import AGENT_LENGTH, BATCH_LIMIT, REASON_LENGTH, REFERENCE_LENGTH, TYPE_LENGTH, Direction, Flag, ReversalReason
 from kernel.api.amounts import AmountNumber
 from kernel.api.fields import Choice, Currency, Field, Identifier, JsonObject, Text, Timestamp, Whole
 from kernel.api.fields import Flag as Switch
 from kernel.api.nested import Batch, ListOf, Nested
 from kernel.api.problems import Refused
 from kernel.api.serializers import Body, Reply
+from kernel.ledger.clocks import Clock
 
 
 class TransactionRequest(Body):
@@ -72,6 +73,13 @@ class ReversalRequest(Body):
         return values
 
 
+class TextOrNull(Text):
+    """A text that is stored as an empty string where there is none."""
+
+    def plain(self, value: Any) -> Any:
+        return value or None
+
+
 class TransactionReply(Reply):
     """A line of the wallet."""
 
@@ -90,8 +98,8 @@ class TransactionReply(Reply):
     reverses = Identifier(source="reverses_id", allow_null=True)
     reversed_by = Identifier(source="reversed_by_id", allow_null=True, description="The reversal that took back the last of it.")
     reversed_amount = AmountNumber(description="How much of it reversals have taken back.")
-    reason_code = Text()
-    reason = Text()
+    reason_code = TextOrNull(allow_null=True, description="Of a reversal.")
+    reason = TextOrNull(allow_null=True, description="Of a reversal.")
     direction = Choice(Direction.values)
     effect = AmountNumber(description="What it did to the balance.")
     entry_number = Whole(min_value=1)
@@ -116,7 +124,7 @@ class WalletsReply(Reply):
     dialect = dialect
     currency = Text()
     balance = AmountNumber(description="In this currency; zero where there is no wallet yet.")
-    as_of = Timestamp(fine=True, allow_null=True)
+    as_of = Timestamp(fine=True, allow_null=True, description="The moment of the balances; null for now.")
     wallets = ListOf(Nested(WalletReply))
 
 
@@ -125,7 +133,7 @@ class TypeReply(Reply):
 
     dialect = dialect
     code = Text()
-    label = Text()
+    label = Text()  # type: ignore[assignment] # a serializer's own attribute of that name is for forms
     direction = Choice(Direction.values)
     is_catalogued = Switch(description="False for one that came in with a transaction; its amounts count with their own sign.")
 
@@ -164,7 +172,7 @@ class LineReply(Reply):
     effect = AmountNumber()
     balance = AmountNumber(description="After this entry, in the statement's order.")
     reverses = Identifier(source="reverses_id", allow_null=True)
-    reason = Text()
+    reason = TextOrNull(allow_null=True)
 
 
 class StatementReply(Reply):
@@ -173,8 +181,8 @@ class StatementReply(Reply):
     dialect = dialect
     currency = Text()
     since = Timestamp(wire_name="from", fine=True)
-    until = Timestamp(wire_name="to", fine=True)
-    basis = Choice(Basis.values)
+    until = Timestamp(wire_name="to", fine=True, description="Not part of the period.")
+    clock = Choice(Clock.values, wire_name="basis")
     omits_absent = True
     opening_balance = AmountNumber()
     closing_balance = AmountNumber()

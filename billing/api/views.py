@@ -1,8 +1,9 @@
-"""The billing API: parse, call, answer."""
+"""The views of the billing API: each reads its request, calls a service or selector, and replies."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from itertools import groupby
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
@@ -22,17 +23,35 @@ from billing.api.serializers import (
     TypesReply,
     WalletsReply,
 )
-from billing.selectors import statements
+from billing.selectors.statements import Statement, csv_text, html_text
 from kernel.api.batches import post_batch
 from kernel.api.schema import operation
 from kernel.api.views import LedgerViewSet
+from kernel.ledger.clocks import Clock
+from kernel.ledger.moments import END_OF_MOMENTS
+from kernel.ledger.settled import wait_until_settled
 
+Response = TypeVar("Response", bound=HttpResponseBase)
 MEDIA = {"csv": "text/csv", "html": "text/html"}
 
 
 class BillingViewSet(LedgerViewSet):
     dialect = dialect
     ledger = "billing"
+
+    def settled(self, moment: datetime | None) -> datetime | None:
+        """Wait until no posting in flight can change an answer about this moment of book time; the moment up to which to read.
+
+        About a moment of world time any posting may still say something: then END_OF_MOMENTS stands for everything booked by now. None for
+        an answer about the present.
+        """
+        return moment and wait_until_settled(tenant_id=self.caller.tenant_id, instant=moment)
+
+    def settled_reply(self, reply: Response, settled: datetime | None) -> Response:
+        """Say up to which moment of book time, itself included, the answer is final."""
+        if settled is not None:
+            reply.headers["Settled-Until"] = settled.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        return reply
 
 
 class TransactionViewSet(BillingViewSet):
@@ -55,8 +74,9 @@ class TransactionViewSet(BillingViewSet):
         query = self.query(TransactionQuery)
         limit, cursor = query.pop("limit"), query.pop("cursor")
         time = "occurred_at" if query["occurred_from"] or query["occurred_to"] else "created_at"
-        rows = selectors.list_transactions(tenant_id=self.caller.tenant_id, filters=query)
-        return self.page(TransactionReply, rows, limit=limit, after=cursor, key=(time, "id"))
+        settled = self.settled(query["created_to"] or (query["occurred_to"] and END_OF_MOMENTS))
+        rows = selectors.list_transactions(tenant_id=self.caller.tenant_id, filters=query, settled_until=settled)
+        return self.settled_reply(self.page(TransactionReply, rows, limit=limit, after=cursor, key=(time, "id")), settled)
 
     @operation(summary="Get Transaction", reply=TransactionReply)
     def retrieve(self, request: HttpRequest, transaction_id: UUID) -> HttpResponse:
@@ -97,13 +117,16 @@ class WalletViewSet(BillingViewSet):
     def balance(self, request: HttpRequest) -> HttpResponse:
         """What the account has, now or at a moment past, in every currency."""
         query = self.query(WalletQuery)
-        wallets = list(selectors.list_wallets(tenant_id=self.caller.tenant_id))
-        if query["as_of"]:
-            then = selectors.balances_at(tenant_id=self.caller.tenant_id, moment=query["as_of"], basis=query["basis"])
-            wallets = [wallet | {"balance": then.get(wallet["currency"], 0)} for wallet in wallets]
+        settled = self.settled(query["as_of"] and (query["as_of"] if query["clock"] == Clock.BOOK else END_OF_MOMENTS))
+        tenant_id = self.caller.tenant_id
+        if settled is None:
+            wallets = list(selectors.list_wallets(tenant_id=tenant_id))
+        else:
+            wallets = selectors.list_wallets_at(tenant_id=tenant_id, moment=query["as_of"], clock=query["clock"], settled_until=settled)
         currency = query["currency"] or self.caller.currency
         balance = next((wallet["balance"] for wallet in wallets if wallet["currency"] == currency), 0)
-        return self.reply(WalletsReply, {"currency": currency, "balance": balance, "as_of": query["as_of"], "wallets": wallets})
+        row = {"currency": currency, "balance": balance, "as_of": query["as_of"], "wallets": wallets}
+        return self.settled_reply(self.reply(WalletsReply, row), settled)
 
     @operation(summary="Get Statement", query=StatementQuery, reply=StatementReply, other_media=tuple(MEDIA.values()))
     def statement(self, request: HttpRequest) -> HttpResponseBase:
@@ -111,15 +134,15 @@ class WalletViewSet(BillingViewSet):
         query = self.query(StatementQuery)
         form = query.pop("format") or _accepted(request)
         query["currency"] = query["currency"] or self.caller.currency
-        statement = statements.statement(tenant_id=self.caller.tenant_id, **query)
-        write = {"json": _statement_json, "csv": statements.csv_text, "html": statements.html_text}[form]
+        statement = selectors.get_statement(tenant_id=self.caller.tenant_id, **query)
+        write = {"json": _statement_json, "csv": csv_text, "html": html_text}[form]
         reply = StreamingHttpResponse(
             write(statement), content_type=f"{MEDIA[form]}; charset=utf-8" if form in MEDIA else "application/json"
         )
         if form == "csv":
             name = f"statement-{statement.currency}-{statement.since:%Y-%m-%d}-{statement.until:%Y-%m-%d}.csv"
             reply.headers["Content-Disposition"] = f'attachment; filename="{name}"'
-        return reply
+        return self.settled_reply(reply, statement.settled_until)
 
 
 class TypeViewSet(BillingViewSet):
@@ -134,15 +157,21 @@ class AgentViewSet(BillingViewSet):
     def summary(self, request: HttpRequest, agent_id: str) -> HttpResponse:
         """What an agent's entries came to; zeros for an agent that has none."""
         query = self.query(AgentQuery)
-        totals = selectors.agent_totals(
-            tenant_id=self.caller.tenant_id, agent_id=agent_id, since=query["created_from"], until=query["created_to"]
+        settled = self.settled(query["created_to"])
+        totals = selectors.list_agent_totals(
+            tenant_id=self.caller.tenant_id,
+            agent_id=agent_id,
+            since=query["created_from"],
+            until=query["created_to"],
+            settled_until=settled,
         )
         currencies = []
         for currency, group in groupby(totals, key=lambda total: total["currency"]):
             rows = list(group)
             facts = {"entries": sum(row["entries"] for row in rows), "net": sum(row["net"] for row in rows)}
             currencies.append({"currency": currency} | facts)
-        return self.reply(AgentReply, {"agent_id": agent_id, "currencies": currencies, "totals": totals})
+        row = {"agent_id": agent_id, "currencies": currencies, "totals": totals}
+        return self.settled_reply(self.reply(AgentReply, row), settled)
 
 
 def _accepted(request: HttpRequest) -> str:
@@ -152,7 +181,7 @@ def _accepted(request: HttpRequest) -> str:
     return next((forms[kind] for kind in kinds if kind in forms), "json")
 
 
-def _statement_json(statement: statements.Statement) -> Iterator[bytes]:
+def _statement_json(statement: Statement) -> Iterator[bytes]:
     """The reply in pieces: its frame first, then the entries one by one."""
     yield StatementReply.render(_frame(statement))[:-1] + b',"entries":['
     comma = b""
@@ -162,6 +191,6 @@ def _statement_json(statement: statements.Statement) -> Iterator[bytes]:
     yield b"]}"
 
 
-def _frame(statement: statements.Statement) -> dict[str, Any]:
-    names = ("currency", "since", "until", "basis", "opening_balance", "closing_balance", "entry_count", "totals")
+def _frame(statement: Statement) -> dict[str, Any]:
+    names = ("currency", "since", "until", "clock", "opening_balance", "closing_balance", "entry_count", "totals")
     return {name: getattr(statement, name) for name in names}

@@ -1,15 +1,15 @@
 """A wallet's statement for a period: what it opened with, every entry, what it closed with; opening + entries = closing.
 
-By book time (the default) an entry belongs to the period in which the book took it, so that a period once closed never changes and its
-closing is the next one's opening, back-dated entries or not. By world time it belongs where it happened, and a back-dated entry
-changes the periods behind it.
+By book time (the default) an entry belongs to the period in which it was booked, so a past period never changes and its closing balance is
+the next period's opening balance, back-dated entries or not. By world time it belongs to the period in which it happened, and a back-dated
+entry changes past periods.
 """
 
 import csv
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -17,15 +17,17 @@ from uuid import UUID
 from django.db.models import Count, Q, QuerySet, Sum
 from django.template.loader import get_template
 
-from billing.choices import Basis
 from billing.models import Transaction
-from billing.selectors import TRANSACTION_FIELDS
+from billing.selectors.transactions import TRANSACTION_FIELDS
 from kernel.ledger import posting
+from kernel.ledger.clocks import Clock
+from kernel.ledger.moments import END_OF_MOMENTS
 from kernel.ledger.money import grouped, plain
+from kernel.ledger.settled import wait_until_settled
 
 # Entries fetched and written at a time.
 CHUNK = 2000
-TIMES = {Basis.BOOK.value: "created_at", Basis.WORLD.value: "occurred_at"}
+TIMES = {Clock.BOOK.value: "created_at", Clock.WORLD.value: "occurred_at"}
 COLUMNS = (
     "entry_number",
     "created_at",
@@ -39,19 +41,25 @@ COLUMNS = (
     "balance",
     "id",
 )
-# A spreadsheet takes text that begins so for a formula.
+# A spreadsheet reads text that begins with one of these as a formula.
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+# Without it Excel reads a CSV file in the encoding of its country. The exports of the back office begin with it too.
+BYTE_ORDER_MARK = "\ufeff"
 
 
 @dataclass(frozen=True)
 class Statement:
-    """A period's frame. Periods hold their start, not their end. The entries are read when they are asked for, however many they are."""
+    """A period without its entries, which are read when they are asked for, however many there are. `until` is not part of the period.
+
+    `settled_until`: entries booked up to and at this moment are in it, and no other entry can still be booked at or before it.
+    """
 
     tenant_id: UUID
     currency: str
     since: datetime
     until: datetime
-    basis: str
+    clock: str
+    settled_until: datetime
     opening_balance: Decimal
     closing_balance: Decimal
     # By type: type, entries, credits, debits, net.
@@ -60,8 +68,8 @@ class Statement:
 
     @property
     def time(self) -> str:
-        """The name of the time by which entries belong to the period."""
-        return TIMES[self.basis]
+        """The name of the time that counts."""
+        return TIMES[self.clock]
 
     @property
     def entry_count(self) -> int:
@@ -75,13 +83,21 @@ class Statement:
             yield row | {"balance": balance}
 
 
-def statement(*, tenant_id: UUID, currency: str, since: datetime, until: datetime, basis: str = Basis.BOOK) -> Statement:
-    """The statement of the tenant's wallet in a currency; of a wallet that was never used, one of zeros."""
-    wallet = _settled(tenant_id=tenant_id, currency=currency)
-    time = TIMES[basis]
-    # Nothing beyond the entries that were there when the wallet was settled: what is read below agrees, whatever is posted meanwhile.
-    bounds: dict[str, Any] = {f"{time}__gte": since, f"{time}__lt": until, "entry_number__lte": wallet.last_entry_number if wallet else 0}
-    entries = Transaction.objects.filter(tenant_id=tenant_id, wallet_id=wallet.id if wallet else tenant_id, **bounds)
+def get_statement(
+    *, tenant_id: UUID, currency: str, since: datetime | None = None, until: datetime | None = None, clock: str = Clock.BOOK
+) -> Statement:
+    """The statement of the tenant's wallet in a currency; of a wallet that was never used, one of zeros.
+
+    `until` defaults to the database's present time, `since` to the first moment, in UTC, of the month that the last moment before `until`
+    lies in. Raises Busy where postings to the wallet stay in flight too long.
+    """
+    wallet = _settled_wallet(tenant_id=tenant_id, currency=currency)
+    until = until or wallet.now
+    since = since or _start_of_month(until)
+    time = TIMES[clock]
+    # Nothing beyond the entries that the wallet had when it was locked: the queries below agree, whatever is posted meanwhile.
+    bounds: dict[str, Any] = {f"{time}__gte": since, f"{time}__lt": until, "entry_number__lte": wallet.last_entry_number}
+    entries = Transaction.objects.filter(tenant_id=tenant_id, wallet_id=wallet.id, **bounds)
     totals: Any = (
         entries.values("type")
         .annotate(
@@ -92,13 +108,14 @@ def statement(*, tenant_id: UUID, currency: str, since: datetime, until: datetim
         )
         .order_by("type")
     )
-    opening = _opening(wallet=wallet, since=since, basis=basis) if wallet else Decimal(0)
+    opening = _opening_balance(tenant_id=tenant_id, wallet=wallet, since=since, clock=clock)
     return Statement(
         tenant_id=tenant_id,
         currency=currency,
         since=since,
         until=until,
-        basis=basis,
+        clock=clock,
+        settled_until=min(until, wallet.now),
         opening_balance=opening,
         closing_balance=opening + sum((total["net"] for total in totals), Decimal(0)),
         totals=list(totals),
@@ -106,68 +123,84 @@ def statement(*, tenant_id: UUID, currency: str, since: datetime, until: datetim
     )
 
 
-def _settled(*, tenant_id: UUID, currency: str) -> Any:
-    """The wallet once all is through that was being posted to it: what comes after that has a later time. None without one."""
-    found = posting.run(SETTLE, (tenant_id, currency))
-    if not found:
-        # Perhaps its first entry is just being posted; who opens a wallet holds on to the tenant.
-        posting.run(SETTLE_OPENING, (tenant_id,))
-        found = posting.run(SETTLE, (tenant_id, currency))
-    return found[0] if found else None
+def _start_of_month(until: datetime) -> datetime:
+    """Of the month before a first of the month: `until` itself is not part of the period."""
+    last = until.astimezone(UTC) - timedelta(microseconds=1)
+    return last.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
 
 
-SETTLE = "SELECT id, tenant_id, currency, last_entry_number FROM billing_wallet WHERE tenant_id = %s AND currency = %s FOR SHARE"
-SETTLE_OPENING = "SELECT id FROM tenants_tenant WHERE id = %s FOR UPDATE"
+def _settled_wallet(*, tenant_id: UUID, currency: str) -> Any:
+    """The wallet's id and last entry number, once every posting to it that was in flight has ended; `now` is the moment before that.
+
+    Locks the wallet FOR SHARE for the time of the look: a posting that gets the lock later reads a later clock. A wallet that isn't there
+    may be in the middle of being opened: then all postings in flight are waited for. A row of zeros where there is none after that.
+    """
+    wallet = posting.run(LOCK_WALLET, (tenant_id, currency))
+    if not wallet:
+        wait_until_settled(tenant_id=tenant_id, instant=END_OF_MOMENTS)
+        wallet = posting.run(LOCK_WALLET, (tenant_id, currency))
+    return (wallet or posting.run(NO_WALLET))[0]
+
+
+# statement_timestamp() is read before the lock.
+LOCK_WALLET = """
+    SELECT id, last_entry_number, statement_timestamp() AS now FROM billing_wallet WHERE tenant_id = %s AND currency = %s FOR SHARE
+"""
+NO_WALLET = "SELECT '00000000-0000-0000-0000-000000000000'::uuid AS id, 0::bigint AS last_entry_number, statement_timestamp() AS now"
 BOOK_OPENING = """
     SELECT coalesce((
         SELECT balance_after FROM billing_transaction
         WHERE tenant_id = %s AND wallet_id = %s AND created_at < %s ORDER BY created_at DESC, entry_number DESC LIMIT 1
     ), 0) AS balance
 """
-# The whole days before from the totals, the first day's own entries, less what was posted since the wallet was settled.
+# The whole days before from the totals, the first day's own entries, less what was posted since the wallet was locked.
 WORLD_OPENING = """
     SELECT coalesce((
         SELECT sum(credits - debits) FROM billing_dailytotal
         WHERE tenant_id = wallet.tenant_id AND currency = wallet.currency AND day < edge.day
     ), 0) + coalesce((
         SELECT sum(effect) FROM billing_transaction WHERE tenant_id = wallet.tenant_id AND wallet_id = wallet.id
-            AND occurred_at >= edge.dawn AND occurred_at < edge.since AND entry_number <= edge.last
+            AND occurred_at >= edge.midnight AND occurred_at < edge.since AND entry_number <= edge.last
     ), 0) - coalesce((
         SELECT sum(effect) FROM billing_transaction WHERE tenant_id = wallet.tenant_id AND wallet_id = wallet.id
-            AND entry_number > edge.last AND occurred_at < edge.dawn
+            AND entry_number > edge.last AND occurred_at < edge.midnight
     ), 0) AS balance
     FROM billing_wallet wallet, (
-        SELECT %s::timestamptz AS since, %s::date AS day, %s::date::timestamp AT TIME ZONE 'UTC' AS dawn, %s::bigint AS last
+        SELECT %s::timestamptz AS since, %s::date AS day, %s::date::timestamp AT TIME ZONE 'UTC' AS midnight, %s::bigint AS last
     ) AS edge
     WHERE wallet.tenant_id = %s AND wallet.id = %s
 """
 
 
-def _opening(*, wallet: Any, since: datetime, basis: str) -> Decimal:
-    if basis == Basis.BOOK:
-        found = posting.run(BOOK_OPENING, (wallet.tenant_id, wallet.id, since))
+def _opening_balance(*, tenant_id: UUID, wallet: Any, since: datetime, clock: str) -> Decimal:
+    """What the wallet held just before `since`; zero for a wallet that doesn't exist."""
+    if not wallet.last_entry_number:
+        return Decimal(0)
+    if clock == Clock.BOOK:
+        rows = posting.run(BOOK_OPENING, (tenant_id, wallet.id, since))
     else:
         day = since.astimezone(UTC).date()
-        found = posting.run(WORLD_OPENING, (since, day, day, wallet.last_entry_number, wallet.tenant_id, wallet.id))
-    balance: Decimal = found[0].balance
+        rows = posting.run(WORLD_OPENING, (since, day, day, wallet.last_entry_number, tenant_id, wallet.id))
+    balance: Decimal = rows[0].balance
     return balance
 
 
 def csv_text(statement: Statement) -> Iterator[str]:
     """The statement as CSV, a piece at a time: a line for the opening balance, one for each entry, one for the closing balance.
 
-    Text that a spreadsheet would run as a formula gets an apostrophe in front.
+    Begins with a byte order mark. Text that a spreadsheet would run as a formula gets an apostrophe in front.
     """
     buffer = io.StringIO()
+    buffer.write(BYTE_ORDER_MARK)
     writer = csv.DictWriter(buffer, COLUMNS, restval="")
     writer.writeheader()
     writer.writerow(_edge("opening_balance", statement.since, statement.opening_balance))
     for row in statement.entries():
         writer.writerow({name: _cell(row[name]) for name in COLUMNS})
         if buffer.tell() > 65_536:
-            yield _emptied(buffer)
+            yield _take(buffer)
     writer.writerow(_edge("closing_balance", statement.until, statement.closing_balance))
-    yield _emptied(buffer)
+    yield _take(buffer)
 
 
 def html_text(statement: Statement) -> Iterator[str]:
@@ -204,7 +237,8 @@ def _cell(value: Any) -> str:
     return str(value)
 
 
-def _emptied(buffer: io.StringIO) -> str:
+def _take(buffer: io.StringIO) -> str:
+    """The buffer's text; empties it."""
     text = buffer.getvalue()
     buffer.seek(0)
     buffer.truncate()

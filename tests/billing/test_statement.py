@@ -12,7 +12,7 @@ import pytest
 
 from billing import services
 from billing.models import Transaction
-from billing.selectors import statements
+from billing.selectors import get_statement
 
 pytestmark = pytest.mark.django_db
 STATEMENT = "/v1/billing/wallet/statement"
@@ -71,7 +71,7 @@ def test_the_whole_reply(ask, january):
                 "effect": 100,
                 "balance": 100,
                 "reverses": None,
-                "reason": "",
+                "reason": None,
             },
             {
                 "entry_number": 2,
@@ -86,7 +86,7 @@ def test_the_whole_reply(ask, january):
                 "effect": Decimal("-30.5"),
                 "balance": Decimal("69.5"),
                 "reverses": None,
-                "reason": "",
+                "reason": None,
             },
         ],
     }
@@ -126,7 +126,7 @@ def test_each_period_closes_where_the_next_one_opens(who, basis):
     balance = Decimal(0)
     count = 0
     for since, until in itertools.pairwise(cuts):
-        part = statements.statement(tenant_id=who["tenant_id"], currency="USD", since=since, until=until, basis=basis)
+        part = get_statement(tenant_id=who["tenant_id"], currency="USD", since=since, until=until, clock=basis)
         assert part.opening_balance == balance
         entries = list(part.entries())
         balance += sum((entry["effect"] for entry in entries), Decimal(0))

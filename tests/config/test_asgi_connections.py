@@ -15,8 +15,8 @@ from django.http import HttpResponse, StreamingHttpResponse
 from django.test import Client
 
 from billing import services as billing
+from billing.api import views as billing_views
 from billing.models import Transaction
-from billing.selectors import statements as billing_statements
 from config import asgi, request_bodies, streaming
 from kernel.ledger.posting import execution
 from metering.models import Transaction as Metered
@@ -272,7 +272,7 @@ def statement(issued, monkeypatch):
     ]
     who = {"tenant_id": issued.key.tenant.id, "actor": "command:test", "request_id": "test"}
     billing.record_transactions(**who, transactions=entries)
-    writing, told = billing_statements.csv_text, SimpleNamespace(lines=0, has_ended=threading.Event())
+    writing, told = billing_views.csv_text, SimpleNamespace(lines=0, has_ended=threading.Event())
 
     def counted(statement):
         try:
@@ -282,7 +282,7 @@ def statement(issued, monkeypatch):
         finally:
             told.has_ended.set()
 
-    monkeypatch.setattr(billing_statements, "csv_text", counted)
+    monkeypatch.setattr(billing_views, "csv_text", counted)
     return told
 
 

@@ -14,7 +14,7 @@ from django.test import Client
 
 from billing import services
 from billing.models import DailyTotal, Transaction, TransactionType, Wallet
-from billing.selectors import statements
+from billing.selectors import get_statement
 from kernel.ledger.errors import Insufficient, LedgerError
 from kernel.ledger.outcomes import Posted
 from tests.factories import IssuedKeyFactory, TenantFactory
@@ -180,7 +180,7 @@ def test_each_period_closes_where_the_next_opens_while_others_post(who):
         since = datetime(2020, 1, 1, tzinfo=UTC)
         while not done.is_set():
             until = datetime.now(UTC)
-            told.append(statements.statement(tenant_id=who["tenant_id"], currency="USD", since=since, until=until))
+            told.append(get_statement(tenant_id=who["tenant_id"], currency="USD", since=since, until=until))
             since = until
         connection.close()
 
@@ -194,10 +194,10 @@ def test_each_period_closes_where_the_next_opens_while_others_post(who):
     done.set()
     reader.join()
     now = datetime.now(UTC)
-    told.append(statements.statement(tenant_id=who["tenant_id"], currency="USD", since=told[-1].until, until=now + timedelta(seconds=1)))
+    told.append(get_statement(tenant_id=who["tenant_id"], currency="USD", since=told[-1].until, until=now + timedelta(seconds=1)))
     for earlier, later in itertools.pairwise(told):
         assert later.opening_balance == earlier.closing_balance
     assert told[-1].closing_balance == 300
     assert sum(part.entry_count for part in told) == 300
-    again = statements.statement(tenant_id=who["tenant_id"], currency="USD", since=told[0].since, until=told[-1].until)
+    again = get_statement(tenant_id=who["tenant_id"], currency="USD", since=told[0].since, until=told[-1].until)
     assert (again.closing_balance, again.entry_count) == (300, 300)

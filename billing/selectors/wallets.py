@@ -1,0 +1,72 @@
+"""Reads of wallets and daily totals: balances now and at a past moment."""
+
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from django.db.models import QuerySet
+
+from billing.models import DailyTotal, Wallet
+from billing.selectors.transactions import Rows
+from kernel.ledger import posting
+from kernel.ledger.clocks import Clock
+
+
+def list_wallets(*, tenant_id: UUID) -> Rows:
+    """The tenant's wallets as they stand, by currency."""
+    fields = ("currency", "balance", "floor", "last_entry_number", "last_entry_at")
+    rows: Rows = Wallet.objects.filter(tenant_id=tenant_id).order_by("currency").values(*fields)
+    return rows
+
+
+def list_daily_totals(*, tenant_id: UUID) -> QuerySet:
+    return DailyTotal.objects.filter(tenant_id=tenant_id)
+
+
+def list_wallets_at(*, tenant_id: UUID, moment: datetime, clock: str, settled_until: datetime) -> list[dict[str, Any]]:
+    """The tenant's wallets at a past moment: as list_wallets, after all entries up to and at it by their time on the clock.
+
+    `settled_until` comes from settled.wait_until_settled: entries booked after it are left out, so that the answer doesn't change. By book
+    time a wallet is as its newest entry of that time left it. By world time its balance is the sum of the whole days before, from the
+    daily totals, and of the day's own entries; its number and time are those of the newest entry that is booked. The floor is today's.
+    """
+    if clock == Clock.BOOK:
+        rows = posting.run(BOOK_BALANCES, (min(moment, settled_until), tenant_id))
+    else:
+        day = moment.astimezone(UTC).date()
+        rows = posting.run(WORLD_BALANCES, (day, day, moment, settled_until, day, settled_until, tenant_id))
+    then = {row.currency: row._asdict() for row in rows}
+    return [wallet | then.get(wallet["currency"], {}) for wallet in list_wallets(tenant_id=tenant_id)]
+
+
+BOOK_BALANCES = """
+    SELECT wallet.currency, coalesce(entry.balance_after, 0) AS balance, coalesce(entry.entry_number, 0) AS last_entry_number,
+        entry.created_at AS last_entry_at
+    FROM billing_wallet wallet
+    LEFT JOIN LATERAL (
+        SELECT balance_after, entry_number, created_at FROM billing_transaction
+        WHERE tenant_id = wallet.tenant_id AND wallet_id = wallet.id AND created_at <= %s
+        ORDER BY created_at DESC, entry_number DESC LIMIT 1
+    ) AS entry ON true
+    WHERE wallet.tenant_id = %s ORDER BY wallet.currency
+"""
+# The totals hold everything that was booked; what was booked after the settled moment is taken off again.
+WORLD_BALANCES = """
+    SELECT wallet.currency, coalesce(past.net, 0) + coalesce(today.net, 0) - coalesce(later.net, 0) AS balance
+    FROM billing_wallet wallet
+    LEFT JOIN LATERAL (
+        SELECT sum(credits - debits) AS net FROM billing_dailytotal
+        WHERE tenant_id = wallet.tenant_id AND currency = wallet.currency AND day < %s
+    ) AS past ON true
+    LEFT JOIN LATERAL (
+        SELECT sum(effect) AS net FROM billing_transaction
+        WHERE tenant_id = wallet.tenant_id AND wallet_id = wallet.id
+            AND occurred_at >= %s::date::timestamp AT TIME ZONE 'UTC' AND occurred_at <= %s AND created_at <= %s
+    ) AS today ON true
+    LEFT JOIN LATERAL (
+        SELECT sum(effect) AS net FROM billing_transaction
+        WHERE tenant_id = wallet.tenant_id AND wallet_id = wallet.id
+            AND occurred_at < %s::date::timestamp AT TIME ZONE 'UTC' AND created_at > %s
+    ) AS later ON true
+    WHERE wallet.tenant_id = %s ORDER BY wallet.currency
+"""
