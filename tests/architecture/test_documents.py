@@ -43,9 +43,9 @@ def test_the_layout_in_the_readme_is_the_layout():
         names = [name.rstrip(",") for name in re.split(r" {2,}", line.strip())[0].split() if re.fullmatch(r"[\w./]+", name)]
         parents = parents[:depth] if depth else [names]
         tops = parents[0] if depth else [""]
-        for top in tops:
-            for name in names:
-                assert (ROOT / top / name).exists(), f"{top}{name}"
+        for name in names:
+            # Not every app has jobs of its own.
+            assert any((ROOT / top / name).exists() for top in tops), name
         named.update(name.strip("/") for name in names if not depth)
     top_folders = {path.relative_to(ROOT).parts[0] for path in committed_files() if len(path.relative_to(ROOT).parts) > 1}
     assert {folder for folder in top_folders if not folder.startswith(".")} == named
