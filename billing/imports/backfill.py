@@ -8,8 +8,8 @@ import msgspec
 
 from billing import selectors, services
 from billing.choices import AGENT_LENGTH, REASON_LENGTH, REFERENCE_LENGTH, SHIPPED_TYPES, TYPE_LENGTH, Direction, ReversalReason
-from billing.digests import FACTS, facts_digest
 from billing.imports import lookups
+from billing.services.transactions import FACTS
 from kernel.backfills.adapters import ALREADY_THERE, CONFLICT, POSTED, Account, Adapter, Blocker, Existing, Outcome, UndoStep
 from kernel.backfills.columns import (
     Column,
@@ -25,14 +25,14 @@ from kernel.backfills.columns import (
     text,
 )
 from kernel.backfills.models import BackfillRun
-from kernel.backfills.outcomes import told
-from kernel.backfills.rows import Left, Posting, RowRefused
+from kernel.backfills.outcomes import to_outcome
+from kernel.backfills.rows import Posting, Reversible, RowRefused
 from kernel.ledger.identifiers import new_id
 from kernel.ledger.posting import encoded, encoded_with
 from kernel.tenants.models import Tenant
 
 LONGEST_DESCRIPTION = 100_000
-WALLET, LEFT = "wallet ", "left of "
+WALLET, REMAINING = "wallet ", "left of "
 # What is needed of a packed row that takes nothing back.
 NEEDED = ("amount", "currency", "direction", "type_label")
 
@@ -43,7 +43,7 @@ class TransactionsAdapter(Adapter):
     command = "backfill_billing_transactions"
     noun = "billing transactions"
     facts = FACTS
-    left_out = ("effect", "entry_number", "balance_after", "flags", "created_at", "actor", "request_id")
+    skipped_columns = ("effect", "entry_number", "balance_after", "flags", "created_at", "actor", "request_id")
     columns = (
         Column("reference_id", text(at_most=REFERENCE_LENGTH), required=True, help="the file's own id; with the type it is the key"),
         Column("type", text(at_most=TYPE_LENGTH), required=True, help="topup, usage, ...: says which way the amount goes"),
@@ -73,33 +73,35 @@ class TransactionsAdapter(Adapter):
         kept = values.get("facts_digest")
         return Posting(
             key=key_of(kind, values["reference_id"]),
-            digest=facts_digest({**values, "reverses": None}) if kept is None else bytes.fromhex(kept),
+            digest=services.import_digest({**values, "reverses": None}) if kept is None else bytes.fromhex(kept),
             body={"values": values},
             kind=kind,
             occurred_at=values["occurred_at"],
-            rests_on=None if original is None else key_of(kind, original),
+            depends_on=None if original is None else key_of(kind, original),
         )
 
     def pack(self, posting: Posting, who: Mapping[str, Any]) -> None:
         values = posting.body["values"]
         facts = {**values, "reverses": None, "facts_digest": posting.digest.hex()}
         posting.line = encoded({**services.encode_import(facts), **who})
-        if posting.rests_on is None:
+        if posting.depends_on is None:
             posting.body["values"] = {name: values[name] for name in NEEDED if name in values}
 
     def complete(self, tenant: Tenant, postings: Sequence[Posting]) -> None:
         directions = lookups.directions(tenant_id=tenant.id, codes={posting.kind for posting in postings})
         strict, _ = lookups.policy(tenant_id=tenant.id)
-        grounds = [parts_of(posting.rests_on) for posting in postings if posting.rests_on is not None]
-        found = lookups.by_key(tenant_id=tenant.id, keys=grounds) if grounds else []
-        originals = {(kind, reference): (identifier, Left(size=left, unit=unit)) for kind, reference, identifier, _, unit, left in found}
+        originals = [parts_of(posting.depends_on) for posting in postings if posting.depends_on is not None]
+        found = lookups.by_key(tenant_id=tenant.id, keys=originals) if originals else []
+        originals = {
+            (kind, reference): (identifier, Reversible(size=left, unit=unit)) for kind, reference, identifier, _, unit, left in found
+        }
         for posting in postings:
             known = directions.get(posting.kind) or self._new_type(posting, is_strict=strict)
             posting.body["unknown_type"] = strict and not known[1]
             posting.body["direction"] = known[0]
             self._give_amount(tenant, posting, known[0])
-            if posting.rests_on is not None:
-                self._name_original(posting, *originals.get(parts_of(posting.rests_on), (None, None)))
+            if posting.depends_on is not None:
+                self._name_original(posting, *originals.get(parts_of(posting.depends_on), (None, None)))
 
     def _new_type(self, posting: Posting, *, is_strict: bool) -> tuple[str, bool]:
         """Direction of a type that the book hasn't met, and whether it will be catalogued: as the file knows it, else a shipped one.
@@ -120,30 +122,30 @@ class TransactionsAdapter(Adapter):
         values = posting.body["values"]
         amount: Decimal = values["amount"]
         posting.body["negative"] = direction != Direction.SIGNED and amount < 0
-        is_down = (direction == Direction.DEBIT) != (posting.rests_on is not None)
+        is_down = (direction == Direction.DEBIT) != (posting.depends_on is not None)
         posting.amounts = ((values.get("currency") or tenant.currency, -amount if is_down else amount),)
 
-    def _name_original(self, posting: Posting, original: Any, left: Left | None) -> None:
+    def _name_original(self, posting: Posting, original: Any, left: Reversible | None) -> None:
         posting.body["refused"] = None if left is None else unmeant(posting, left)
         values = posting.body["values"]
         facts = {**values, "reverses": original, "amount": abs(values["amount"])}
-        posting.digest = bytes.fromhex(values["facts_digest"]) if "facts_digest" in values else facts_digest(facts)
+        posting.digest = bytes.fromhex(values["facts_digest"]) if "facts_digest" in values else services.import_digest(facts)
         if posting.line:
             # An id that nobody has: the ledger itself says that there is no such entry.
             named = new_id() if original is None or posting.body["refused"] else original
             known = {"reverses": named, "amount": f"{facts['amount']:f}", "facts_digest": posting.digest.hex()}
             posting.line = encoded({**msgspec.json.decode(posting.line), **known})
 
-    def foresee(self, tenant: Tenant, postings: Sequence[Posting]) -> None:
+    def simulate(self, tenant: Tenant, postings: Sequence[Posting]) -> None:
         for posting in postings:
             [(unit, effect)] = posting.amounts
             size = abs(effect)
-            if posting.rests_on is None:
+            if posting.depends_on is None:
                 posting.effects = ((f"{WALLET}{unit}", effect),)
-                posting.left = Left(size=effect, unit=unit)
+                posting.reversible = Reversible(size=effect, unit=unit)
             else:
-                posting.effects = ((f"{LEFT}{posting.rests_on}", -size), (f"{WALLET}{unit}", effect))
-                posting.left = Left(size=None, unit=unit)
+                posting.effects = ((f"{REMAINING}{posting.depends_on}", -size), (f"{WALLET}{unit}", effect))
+                posting.reversible = Reversible(size=None, unit=unit)
 
     def existing(self, tenant: Tenant, keys: Sequence[str]) -> Mapping[str, Existing]:
         rows = lookups.by_key(tenant_id=tenant.id, keys=[parts_of(key) for key in keys])
@@ -155,16 +157,16 @@ class TransactionsAdapter(Adapter):
             name = f"{WALLET}{wallet['currency']}"
             latest = lookups.latest(tenant_id=tenant.id, currency=wallet["currency"]) if name in names else None
             found[name] = wallet_account(name, wallet["currency"], wallet["balance"], wallet["floor"], latest)
-        grounds = {parts_of(name.removeprefix(LEFT)): name for name in names if name.startswith(LEFT)}
-        for kind, reference, _, _, unit, left in lookups.by_key(tenant_id=tenant.id, keys=list(grounds)) if grounds else ():
-            name = grounds[kind, reference]
-            found[name] = ground_account(name, reference, Left(size=left, unit=unit))
+        originals = {parts_of(name.removeprefix(REMAINING)): name for name in names if name.startswith(REMAINING)}
+        for kind, reference, _, _, unit, left in lookups.by_key(tenant_id=tenant.id, keys=list(originals)) if originals else ():
+            name = originals[kind, reference]
+            found[name] = original_account(name, reference, Reversible(size=left, unit=unit))
         return {name: found[name] for name in names if name in found}
 
     def new_account(self, tenant: Tenant, name: str, posting: Posting) -> Account | None:
-        if name.startswith(LEFT):
+        if name.startswith(REMAINING):
             # Its original is in this file, not in the book.
-            return ground_account(name, parts_of(name.removeprefix(LEFT))[1], posting.ground or Left(size=None, unit=""))
+            return original_account(name, parts_of(name.removeprefix(REMAINING))[1], posting.original or Reversible(size=None, unit=""))
         _, floor = lookups.policy(tenant_id=tenant.id)
         return wallet_account(name, name.removeprefix(WALLET), Decimal(0), floor, None)
 
@@ -173,23 +175,23 @@ class TransactionsAdapter(Adapter):
             return unfit
         if account.terms.get("is_reversal"):
             return Outcome("not_reversible", f"{account.label} is itself a reversal")
-        if account.name.startswith(LEFT) and account.unit != posting.amounts[0][0]:
+        if account.name.startswith(REMAINING) and account.unit != posting.amounts[0][0]:
             return other_currency(account.unit)
-        if account.name.startswith(LEFT) and (astray := same_way(Decimal(account.terms["left"]), posting)) is not None:
+        if account.name.startswith(REMAINING) and (astray := same_way(Decimal(account.terms["left"]), posting)) is not None:
             return astray
         refused = super().refusal(account, posting, effect)
-        if refused is None or not account.name.startswith(LEFT):
+        if refused is None or not account.name.startswith(REMAINING):
             return refused
         code = "exceeds_original" if account.now else "already_reversed"
         return Outcome(code, f"{account.now:f} is left of {account.label}")
 
     def missing(self, name: str) -> Outcome:
-        return Outcome("not_found", f"there is no {' '.join(parts_of(name.removeprefix(LEFT)))} to take back")
+        return Outcome("not_found", f"there is no {' '.join(parts_of(name.removeprefix(REMAINING)))} to take back")
 
     def post(self, tenant: Tenant, postings: Sequence[Posting], run: BackfillRun) -> Sequence[Outcome]:
         outcomes: list[Outcome] = []
         for together in in_calls(postings):
-            if together[0].rests_on is not None:
+            if together[0].depends_on is not None:
                 self.complete(tenant, together)
             outcomes += self._post_together(tenant, together)
         return outcomes
@@ -197,14 +199,12 @@ class TransactionsAdapter(Adapter):
     def _post_together(self, tenant: Tenant, postings: Sequence[Posting]) -> Iterable[Outcome]:
         turned = {posting.key: refused for posting in postings if (refused := turned_around(posting)) is not None}
         if not turned:
-            return map(told_of, postings, services.record_imported_many(tenant_id=tenant.id, lines=[posting.line for posting in postings]))
+            return map(outcome_of, postings, services.record_imported_many([posting.line for posting in postings]))
         # What is in the book already is no new row to be refused.
         for known in self.existing(tenant, list(turned)):
             del turned[known]
         fresh = [posting for posting in postings if posting.key not in turned]
-        posted = map(
-            told_of, fresh, services.record_imported_many(tenant_id=tenant.id, lines=[posting.line for posting in fresh]) if fresh else ()
-        )
+        posted = map(outcome_of, fresh, services.record_imported_many([posting.line for posting in fresh]) if fresh else ())
         return [turned.get(posting.key) or next(posted) for posting in postings]
 
     def blockers(self, tenant: Tenant, run: BackfillRun, *, at_most: int) -> Iterable[Blocker]:
@@ -248,11 +248,11 @@ def parts_of(key: str) -> tuple[str, str]:
     return both[: int(length)], both[int(length) :]
 
 
-def ground_account(name: str, reference: str, left: Left) -> Account:
+def original_account(name: str, reference: str, left: Reversible) -> Account:
     """What is left of an original to be taken back."""
     room = abs(left.size or Decimal(0))
     terms = {"is_reversal": left.size is None, "left": f"{left.size or 0:f}"}
-    return Account(name=name, label=reference, unit=left.unit, before=room, now=room, lowest=Decimal(0), shown=False, terms=terms)
+    return Account(name=name, label=reference, unit=left.unit, before=room, now=room, lowest=Decimal(0), is_listed=False, terms=terms)
 
 
 def wallet_account(name: str, unit: str, balance: Decimal, floor: Decimal | None, latest: Any) -> Account:
@@ -264,7 +264,7 @@ def in_calls(postings: Sequence[Posting]) -> Iterator[list[Posting]]:
     call: list[Posting] = []
     keys: set[str] = set()
     for posting in postings:
-        if posting.rests_on in keys:
+        if posting.depends_on in keys:
             yield call
             call, keys = [], set()
         call.append(posting)
@@ -273,7 +273,7 @@ def in_calls(postings: Sequence[Posting]) -> Iterator[list[Posting]]:
         yield call
 
 
-def unmeant(posting: Posting, original: Left) -> Outcome | None:
+def unmeant(posting: Posting, original: Reversible) -> Outcome | None:
     """Why a reversal that the ledger would take is not what its row says."""
     if posting.body["negative"]:
         return negative(posting.kind)
@@ -298,7 +298,7 @@ def other_currency(unit: str) -> Outcome:
     return Outcome("invalid_value", f"currency: what it takes back is in {unit}")
 
 
-def told_of(posting: Posting, answer: Any) -> Outcome:
-    outcome = told(answer)
+def outcome_of(posting: Posting, answer: Any) -> Outcome:
+    outcome = to_outcome(answer)
     refused: Outcome | None = posting.body.get("refused")
     return refused if refused and outcome.code not in {POSTED, ALREADY_THERE, CONFLICT} else outcome

@@ -2,10 +2,10 @@
 
 from credits.choices import UnitType
 from kernel.backfills.columns import Column, currency, one_of, text
-from kernel.backfills.outcomes import IDENTIFIED
+from kernel.backfills.outcomes import ID_COLUMNS
 
 CREDIT_OF_A_CUSTOMER = (
-    *IDENTIFIED,
+    *ID_COLUMNS,
     Column("customer_id", text(at_most=255), required=True, help="whose credit it is"),
     Column("name", text(at_most=255), required=True, help="for people"),
     Column("unit_type", one_of(*UnitType.values), required=True, help="CURRENCY or METRIC"),

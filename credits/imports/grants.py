@@ -13,7 +13,7 @@ from credits.services.grants import FACTS
 from kernel.backfills.adapters import Account, Adapter, Blocker, Existing, Outcome, UndoStep
 from kernel.backfills.columns import Column, day, identifier, moment, money, money_from_json, one_of, positive_money, whole, whole_from_json
 from kernel.backfills.models import BackfillRun
-from kernel.backfills.outcomes import find_existing, key_of, told
+from kernel.backfills.outcomes import find_existing, key_of, to_outcome
 from kernel.backfills.rows import Posting, RowRefused
 from kernel.ledger.errors import InvalidValue
 from kernel.ledger.posting import encoded
@@ -28,7 +28,7 @@ class GrantsAdapter(Adapter):
     command = "backfill_credit_grants"
     noun = "credit grants"
     facts = FACTS
-    left_out = ("balance", "held", "status", "closed_at", "created_at", "actor", "request_id")
+    skipped_columns = ("balance", "held", "status", "closed_at", "created_at", "actor", "request_id")
     columns = (
         *CREDIT_OF_A_CUSTOMER,
         Column("amount", positive_money, required=True, help="units of the grant", from_json=money_from_json(positive_money)),
@@ -91,7 +91,7 @@ class GrantsAdapter(Adapter):
             for name, (unit, _, customer) in parts.items()
             if (customer, unit) in totals
         }
-        return customers | {name: Account(name=name, label=name, unit="", shown=False) for name in schedules}
+        return customers | {name: Account(name=name, label=name, unit="", is_listed=False) for name in schedules}
 
     def new_account(self, tenant: Tenant, name: str, posting: Posting) -> Account | None:
         return None if is_schedule(name) else customer_account(name, Decimal(0))
@@ -101,7 +101,7 @@ class GrantsAdapter(Adapter):
 
     def post(self, tenant: Tenant, postings: Sequence[Posting], run: BackfillRun) -> Sequence[Outcome]:
         answers = services.create_imported_grants([posting.line for posting in postings])
-        return [told(answer) for answer in answers]
+        return [to_outcome(answer) for answer in answers]
 
     def blockers(self, tenant: Tenant, run: BackfillRun, *, at_most: int) -> Iterable[Blocker]:
         for grant in lookups.grants_drawn_on(tenant_id=tenant.id, request_id=run.request_id, at_most=at_most):

@@ -13,7 +13,7 @@ from credits.services.recurrence import FACTS
 from kernel.backfills.adapters import Adapter, Blocker, Existing, Outcome, UndoStep, actor_of
 from kernel.backfills.columns import Column, day, moment, money_from_json, one_of, positive_money, positive_or_zero, whole, whole_from_json
 from kernel.backfills.models import BackfillRun
-from kernel.backfills.outcomes import find_existing, key_of, post_unknown
+from kernel.backfills.outcomes import find_existing, key_of, post_new
 from kernel.backfills.rows import Posting, RowRefused
 from kernel.ledger.errors import InvalidValue
 from kernel.tenants.models import Tenant
@@ -25,7 +25,7 @@ class SchedulesAdapter(Adapter):
     command = "backfill_credit_schedules"
     noun = "recurring grants"
     facts = FACTS
-    left_out = ("next_on", "created_at", "actor", "request_id")
+    skipped_columns = ("next_on", "created_at", "actor", "request_id")
     columns = (
         *CREDIT_OF_A_CUSTOMER,
         Column("amount", positive_money, required=True, help="units of each grant", from_json=money_from_json(positive_money)),
@@ -71,9 +71,7 @@ class SchedulesAdapter(Adapter):
 
     def post(self, tenant: Tenant, postings: Sequence[Posting], run: BackfillRun) -> Sequence[Outcome]:
         who: dict[str, Any] = {"tenant_id": tenant.id, "actor": actor_of(run), "request_id": run.request_id}
-        return post_unknown(
-            self, tenant, postings, lambda fresh: services.create_imported_schedules(**who, lines=[one.body for one in fresh])
-        )
+        return post_new(self, tenant, postings, lambda fresh: services.create_imported_schedules(**who, lines=[one.body for one in fresh]))
 
     def blockers(self, tenant: Tenant, run: BackfillRun, *, at_most: int) -> Iterable[Blocker]:
         for schedule, name, grants in lookups.schedules_used(tenant_id=tenant.id, request_id=run.request_id, at_most=at_most):

@@ -13,7 +13,7 @@ from credits.services.transactions import FACTS
 from kernel.backfills.adapters import ALREADY_THERE, Account, Adapter, Blocker, Existing, Outcome, UndoStep
 from kernel.backfills.columns import Column, identifier, json_from_json, json_text, moment, money_from_json, one_of, positive_money, text
 from kernel.backfills.models import BackfillRun
-from kernel.backfills.outcomes import IDENTIFIED, find_existing, key_of, post_unknown
+from kernel.backfills.outcomes import ID_COLUMNS, find_existing, key_of, post_new
 from kernel.backfills.rows import Posting, RowRefused
 from kernel.ledger.identifiers import new_id_text
 from kernel.ledger.posting import encoded
@@ -31,12 +31,12 @@ class TransactionsAdapter(Adapter):
     command = "backfill_credit_transactions"
     noun = "credit transactions"
     facts = FACTS
-    left_out = (
+    skipped_columns = (
         *("customer_id", "entry_number", "balance_after", "cost_basis", "consumption_id", "hold_id"),
         *("created_at", "actor", "request_id"),
     )
     columns = (
-        *IDENTIFIED,
+        *ID_COLUMNS,
         Column("grant_id", identifier, help="which grant; a row needs it or a grant_key"),
         Column("grant_key", text(at_most=255), help="the idempotency_key under which the grant came in"),
         Column("type", one_of(*TransactionType.values), required=True, help="DEBIT or CREDIT"),
@@ -97,7 +97,7 @@ class TransactionsAdapter(Adapter):
         if posting.line:
             posting.line = services.name_grant(posting.line, grant_id=grant, digest=posting.digest if body["has_digest"] else None)
 
-    def foresee(self, tenant: Tenant, postings: Sequence[Posting]) -> None:
+    def simulate(self, tenant: Tenant, postings: Sequence[Posting]) -> None:
         for posting in postings:
             values, effect = posting.body, posting.amounts[0][1]
             grant = str(values["grant_id"])
@@ -137,8 +137,8 @@ class TransactionsAdapter(Adapter):
             return Outcome("already_reversed", f"{account.label} has been taken back")
         return Outcome("more_than_taken", f"invoice {account.label} has {account.now:f} of this grant")
 
-    def settle(self, account: Account, posting: Posting, effect: Decimal) -> None:
-        super().settle(account, posting, effect)
+    def apply(self, account: Account, posting: Posting, effect: Decimal) -> None:
+        super().apply(account, posting, effect)
         held = account.lowest or Decimal(0)
         day = posting.occurred_at.astimezone(UTC).date()
         if posting.kind in CLOSING:
@@ -155,7 +155,7 @@ class TransactionsAdapter(Adapter):
             draws = [posting.body["draw"] for posting in fresh if "draw" in posting.body]
             return services.post_imported_many([posting.line for posting in fresh], draws)
 
-        return post_unknown(self, tenant, postings, post)
+        return post_new(self, tenant, postings, post)
 
     def blockers(self, tenant: Tenant, run: BackfillRun, *, at_most: int) -> Iterable[Blocker]:
         for entry, kind in lookups.irreversible(tenant_id=tenant.id, request_id=run.request_id, at_most=at_most):
@@ -186,7 +186,7 @@ def grant_account(grant: Mapping[str, Any]) -> Account:
 
 
 def hidden_account(name: str, label: str, amount: Decimal) -> Account:
-    return Account(name=name, label=label, unit="", before=amount, now=amount, lowest=Decimal(0), shown=False)
+    return Account(name=name, label=label, unit="", before=amount, now=amount, lowest=Decimal(0), is_listed=False)
 
 
 def grant_refusal(account: Account, posting: Posting, effect: Decimal) -> Outcome | None:

@@ -38,7 +38,7 @@ class Account:
     now: Decimal = Decimal(0)
     lowest: Decimal | None = None
     latest: datetime | None = None
-    shown: bool = True
+    is_listed: bool = True
     rows: int = 0
     refused: int = 0
     terms: dict[str, Any] = field(default_factory=dict)
@@ -75,7 +75,7 @@ class Adapter(ABC):
     noun: ClassVar[str]
     columns: ClassVar[tuple[Column, ...]]
     # Columns of the ledger's export that a backfill reads over: the book makes them itself.
-    left_out: ClassVar[tuple[str, ...]] = ()
+    skipped_columns: ClassVar[tuple[str, ...]] = ()
     # The facts behind Posting.digest, in the ledger's order.
     facts: ClassVar[tuple[str, ...]] = ()
 
@@ -96,7 +96,7 @@ class Adapter(ABC):
     def complete(self, tenant: Tenant, postings: Sequence[Posting]) -> None:  # noqa: B027 - few ledgers need it
         """Add to prepared postings, packed or not, what only the book knows (the direction of a type, the id behind a reference)."""
 
-    def foresee(self, tenant: Tenant, postings: Sequence[Posting]) -> None:  # noqa: B027 - `prepare` may know them already
+    def simulate(self, tenant: Tenant, postings: Sequence[Posting]) -> None:  # noqa: B027 - `prepare` may know them already
         """Give complete postings that are not packed their effects, for the plan."""
 
     @abstractmethod
@@ -117,7 +117,7 @@ class Adapter(ABC):
             return None
         return Outcome("insufficient", f"{account.label} would fall to {account.now + effect:f}, its lowest is {account.lowest:f}")
 
-    def settle(self, account: Account, posting: Posting, effect: Decimal) -> None:
+    def apply(self, account: Account, posting: Posting, effect: Decimal) -> None:
         """Move a simulated account by an effect that isn't refused."""
         account.now += effect
 
@@ -146,6 +146,6 @@ def actor_of(run: BackfillRun) -> str:
     return f"command:{run.command}:{run.id}"
 
 
-def who_of(run: BackfillRun) -> dict[str, Any]:
+def audit_fields(run: BackfillRun) -> dict[str, Any]:
     """In whose name a run posts."""
     return {"tenant_id": run.tenant_id, "actor": actor_of(run), "request_id": run.request_id}

@@ -10,28 +10,28 @@ from decimal import Decimal
 from django.db import DatabaseError, DataError, IntegrityError, InterfaceError, connection, transaction
 
 from kernel.backfills import locks, services
-from kernel.backfills.adapters import ALREADY_THERE, POSTED, Adapter, Outcome, who_of
+from kernel.backfills.adapters import ALREADY_THERE, POSTED, Adapter, Outcome, audit_fields
 from kernel.backfills.choices import RunState
-from kernel.backfills.errors import Lost, Refused, RunMoved
+from kernel.backfills.errors import DatabaseLost, NotAllowed, RunMoved
 from kernel.backfills.models import BackfillReject, BackfillRun
 from kernel.backfills.options import ReadingOptions, make_reader
 from kernel.backfills.pacing import Pacer
 from kernel.backfills.prefetching import read_chunks
 from kernel.backfills.progress import Progress
-from kernel.backfills.rejects import told
+from kernel.backfills.rejects import join_problems
 from kernel.backfills.rows import Posting, Row
 from kernel.backfills.signals import Stop
 from kernel.backfills.sources import Reading, Source
 from kernel.ledger.constraints import translate_db_errors
 from kernel.ledger.errors import Busy, LedgerError, OutcomeUnknown
 
-# How long one batch is tried again against a busy or absent database before the run stops (seconds in all: the sum of these).
-RESTS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30)
+# How long one batch is tried again outcome_of_known_key a busy or absent database before the run stops (seconds in all: the sum of these).
+RETRY_DELAYS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30)
 PAUSE_LOOK_SECONDS = 1.0
 
 
 @dataclass
-class Done:
+class BatchResult:
     """What one batch did, to be added to the run's counts and sums."""
 
     counts: Counter[str] = field(default_factory=Counter)
@@ -49,7 +49,7 @@ class Checkpoint:
     counts: dict[str, int]
     sums: dict[str, str]
 
-    def note_on(self, run: BackfillRun) -> None:
+    def copy_to(self, run: BackfillRun) -> None:
         """Tell the object in memory what has been committed."""
         for name, value in asdict(self).items():
             setattr(run, name, value)
@@ -67,19 +67,19 @@ class Application:
     stop: Stop
 
     def work(self) -> None:
-        """Post everything from the checkpoint on. Raises Interrupted, Refused, Lost; the run may be resumed after each."""
+        """Post everything from the checkpoint on. Raises Interrupted, NotAllowed, DatabaseLost; the run may be resumed after each."""
         with Reading(self.source, offset=self.run.offset, line=self.run.line) as reading:
             options = ReadingOptions.from_json(self.run.options)
-            reader = make_reader(self.adapter, tenant=self.run.tenant, source=self.source, options=options, who=who_of(self.run))
+            reader = make_reader(self.adapter, tenant=self.run.tenant, source=self.source, options=options, who=audit_fields(self.run))
             with contextlib.closing(read_chunks(reading, reader, size=self.pacer.batch_size)) as chunks:
                 for chunk in chunks:
                     reading.check_unchanged()
-                    for batch in self._pieces(chunk):
-                        self._take(batch)
+                    for batch in self._batches(chunk):
+                        self._apply_batch(batch)
         if self.run.position != self.run.rows:
-            raise Refused(f"The file ended at row {self.run.position} where the plan counted {self.run.rows}. Plan again.")
+            raise NotAllowed(f"The file ended at row {self.run.position} where the plan counted {self.run.rows}. Plan again.")
 
-    def _pieces(self, chunk: list[Row]) -> Iterator[list[Row]]:
+    def _batches(self, chunk: list[Row]) -> Iterator[list[Row]]:
         """The chunk in batches of the size that is polite at that moment."""
         begin = 0
         while begin < len(chunk):
@@ -87,18 +87,18 @@ class Application:
             begin += len(piece)
             yield piece
 
-    def _take(self, batch: list[Row]) -> None:
+    def _apply_batch(self, batch: list[Row]) -> None:
         # Nothing begins after a stop was asked for.
         self.stop.check()
         began = time.monotonic()
         waiting = self._post_with_patience(batch)
         rest = self.pacer.after_batch(rows=len(batch), seconds=time.monotonic() - began, waiting=waiting)
         self.progress.advance(len(batch), note=self.pacer.note)
-        self.stop.rest(rest)
+        self.stop.sleep(rest)
 
     def _post_with_patience(self, batch: list[Row]) -> int:
         """How many sessions waited for us. Tries again while the database is busy or away, and never posts twice: the checkpoint tells."""
-        for rest in (*RESTS, None):
+        for rest in (*RETRY_DELAYS, None):
             target = self.run.position + len(batch)
             try:
                 return self._post(batch)
@@ -107,22 +107,22 @@ class Application:
                 return self._post_with_patience(batch)
             except (Busy, OutcomeUnknown) as trouble:
                 if rest is None:
-                    raise Lost(f"The database was {trouble.code} for too long.") from trouble
+                    raise DatabaseLost(f"The database was {trouble.code} for too long.") from trouble
                 self.progress.advance(0, note=f"trying again: {trouble.code}")
-                self.stop.rest(rest)
+                self.stop.sleep(rest)
                 self.stop.check()
-                if isinstance(trouble, OutcomeUnknown) and self._arrived(target):
+                if isinstance(trouble, OutcomeUnknown) and self._was_committed(target):
                     return 0
         raise AssertionError("the last rest is None, so the loop ends inside")
 
-    def _arrived(self, target: int) -> bool:
+    def _was_committed(self, target: int) -> bool:
         """After a lost connection: connect again, take the lock again, and see whether the batch had been committed.
 
         Where the server hasn't noticed yet, the old session still holds the lock: the checkpoint keeps us right without it.
         """
         connection.close()
         try:
-            with contextlib.suppress(Refused):
+            with contextlib.suppress(NotAllowed):
                 locks.take(locks.number_of(self.run), wait=False, stop=self.stop)
             self.run.refresh_from_db()
         except (DatabaseError, InterfaceError):
@@ -144,15 +144,15 @@ class Application:
         with transaction.atomic():
             outcomes = self._outcomes(postings) if postings else []
             checkpoint = self._write_checkpoint(batch, outcomes)
-            waiting = self.pacer.sees_waiting()
-        checkpoint.note_on(self.run)
+            waiting = self.pacer.sample_waiting()
+        checkpoint.copy_to(self.run)
         return waiting
 
     def _post_singly(self, batch: list[Row]) -> int:
         with transaction.atomic():
             outcomes = [self._post_one(row.posting) for row in batch if row.posting is not None]
             checkpoint = self._write_checkpoint(batch, outcomes)
-        checkpoint.note_on(self.run)
+        checkpoint.copy_to(self.run)
         return 0
 
     def _outcomes(self, postings: list[Posting]) -> Sequence[Outcome]:
@@ -172,7 +172,7 @@ class Application:
 
     def _write_checkpoint(self, batch: list[Row], outcomes: Sequence[Outcome]) -> Checkpoint:
         """The transaction around us commits it together with the rows."""
-        done = self._judge(batch, outcomes)
+        done = self._count_outcomes(batch, outcomes)
         sums = {unit: Decimal(amount) for unit, amount in self.run.sums.items()}
         for unit, amount in done.sums.items():
             sums[unit] = sums.get(unit, Decimal(0)) + amount
@@ -186,12 +186,12 @@ class Application:
         services.advance(run=self.run, rejects=done.rejects, **asdict(checkpoint))
         return checkpoint
 
-    def _judge(self, batch: list[Row], outcomes: Sequence[Outcome]) -> Done:
-        done = Done()
+    def _count_outcomes(self, batch: list[Row], outcomes: Sequence[Outcome]) -> BatchResult:
+        done = BatchResult()
         said = iter(outcomes)
         for row in batch:
             posting = row.posting
-            outcome = Outcome("invalid", told(row.problems)) if posting is None else next(said)
+            outcome = Outcome("invalid", join_problems(row.problems)) if posting is None else next(said)
             done.counts[outcome.code] += 1
             if outcome.code == POSTED and posting is not None:
                 add_amounts(done.sums, posting)
@@ -212,18 +212,18 @@ class Application:
         )
 
     def _wait_out_a_pause(self) -> None:
-        """Stand still while a person has paused the run. Raises Refused where it went on, or was ended, elsewhere."""
+        """Stand still while a person has paused the run. Raises NotAllowed where it went on, or was ended, elsewhere."""
         position = self.run.position
         while True:
             self.run.refresh_from_db()
             if self.run.position != position:
-                raise Refused("Another process has gone on with this run.")
+                raise NotAllowed("Another process has gone on with this run.")
             if self.run.state == RunState.RUNNING:
                 return
             if self.run.state != RunState.PAUSED:
-                raise Refused(f"The run is {self.run.state} now.")
+                raise NotAllowed(f"The run is {self.run.state} now.")
             self.progress.advance(0, note=self.run.stopped_because)
-            self.stop.rest(PAUSE_LOOK_SECONDS)
+            self.stop.sleep(PAUSE_LOOK_SECONDS)
             self.stop.check()
 
 

@@ -47,7 +47,7 @@ class Column:
             raise Invalid("must be a JSON string") from None
 
     @property
-    def spoken(self) -> str:
+    def api_name(self) -> str:
         """The same name as the APIs write it: grant_id is grantId."""
         first, *others = self.name.split("_")
         return first + "".join(part.title() for part in others)
@@ -73,7 +73,7 @@ def one_of(*choices: str) -> Callable[[str], str]:
 
     def read(value: str) -> str:
         if value not in known:
-            raise Invalid(f"must be one of {', '.join(choices)}, not {shown(value)}")
+            raise Invalid(f"must be one of {', '.join(choices)}, not {quoted(value)}")
         return value
 
     return read
@@ -82,7 +82,7 @@ def one_of(*choices: str) -> Callable[[str], str]:
 def money(value: str) -> Decimal:
     """A decimal of at most 18 places, under 10^18 in magnitude; ASCII digits, no exponent, no separators."""
     if not is_plain_decimal(value):
-        raise Invalid(f"must be a plain decimal such as 12.50, not {shown(value)}")
+        raise Invalid(f"must be a plain decimal such as 12.50, not {quoted(value)}")
     amount = Decimal(value)
     if len(value.partition(".")[2]) > PLACES and amount != round(amount, PLACES):
         raise Invalid(f"has more than {PLACES} decimals")
@@ -94,14 +94,14 @@ def money(value: str) -> Decimal:
 def positive_money(value: str) -> Decimal:
     amount = money(value)
     if amount <= 0:
-        raise Invalid(f"must be above zero, not {shown(value)}")
+        raise Invalid(f"must be above zero, not {quoted(value)}")
     return amount
 
 
 def positive_or_zero(value: str) -> Decimal:
     amount = money(value)
     if amount < 0:
-        raise Invalid(f"must not be negative, as {shown(value)} is")
+        raise Invalid(f"must not be negative, as {quoted(value)} is")
     return amount
 
 
@@ -120,31 +120,31 @@ def money_from_json(read: Callable[[str], Decimal]) -> Callable[[bytes], Decimal
 
 def currency(value: str) -> str:
     if not is_currency(value):
-        raise Invalid(f"must be an ISO 4217 code in upper case, not {shown(value)}")
+        raise Invalid(f"must be an ISO 4217 code in upper case, not {quoted(value)}")
     return value
 
 
 def moment(value: str) -> datetime:
     """An instant with its UTC offset; a date alone is its midnight UTC."""
     if not _MOMENT.match(value) and not _DATE.match(value):
-        raise Invalid(f"must be a time with its UTC offset such as 2026-01-31T12:00:00Z, or a date, not {shown(value)}")
+        raise Invalid(f"must be a time with its UTC offset such as 2026-01-31T12:00:00Z, or a date, not {quoted(value)}")
     try:
         read = datetime.fromisoformat(value)
         instant = read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
     except (ValueError, OverflowError):
-        raise Invalid(f"is no moment of the calendar: {shown(value)}") from None
+        raise Invalid(f"is no moment of the calendar: {quoted(value)}") from None
     if instant.year < 1900:
-        raise Invalid(f"is before 1900: {shown(value)}")
+        raise Invalid(f"is before 1900: {quoted(value)}")
     return instant
 
 
 def day(value: str) -> date:
     if not _DATE.match(value):
-        raise Invalid(f"must be a date such as 2026-01-31, not {shown(value)}")
+        raise Invalid(f"must be a date such as 2026-01-31, not {quoted(value)}")
     try:
         return date.fromisoformat(value)
     except ValueError:
-        raise Invalid(f"is no day of the calendar: {shown(value)}") from None
+        raise Invalid(f"is no day of the calendar: {quoted(value)}") from None
 
 
 def identifier(value: str) -> UUID:
@@ -153,12 +153,12 @@ def identifier(value: str) -> UUID:
             return UUID(value)
     except ValueError:
         pass
-    raise Invalid(f"must be a UUID, not {shown(value)}")
+    raise Invalid(f"must be a UUID, not {quoted(value)}")
 
 
 def flag(value: str) -> bool:
     if value not in {"true", "false"}:
-        raise Invalid(f"must be true or false, not {shown(value)}")
+        raise Invalid(f"must be true or false, not {quoted(value)}")
     return value == "true"
 
 
@@ -169,7 +169,7 @@ def flag_from_json(raw: bytes) -> bool | None:
 def whole(*, lowest: int, highest: int) -> Callable[[str], int]:
     def read(value: str) -> int:
         if not (value.isascii() and value.isdigit() and len(value) < 10 and lowest <= int(value) <= highest):
-            raise Invalid(f"must be a whole number from {lowest} to {highest}, not {shown(value)}")
+            raise Invalid(f"must be a whole number from {lowest} to {highest}, not {quoted(value)}")
         return int(value)
 
     return read
@@ -183,7 +183,7 @@ def whole_from_json(lowest: int, highest: int) -> Callable[[bytes], int | None]:
 def digest_text(value: str) -> str:
     """The digest of a row's facts as an export wrote it: hexadecimal, eight bytes for each fact."""
     if not value or len(value) % 16 or not value.isascii() or any(letter not in "0123456789abcdef" for letter in value):
-        raise Invalid(f"is no digest of facts: {shown(value)}")
+        raise Invalid(f"is no digest of facts: {quoted(value)}")
     return value
 
 
@@ -234,7 +234,7 @@ def _check_unicode(value: str) -> None:
         raise Invalid("is not valid UTF-8") from None
 
 
-def shown(value: str) -> str:
+def quoted(value: str) -> str:
     """A value in a message: quoted, short, printable."""
     short = value if len(value) <= 40 else value[:37] + "..."
     return ascii(short)

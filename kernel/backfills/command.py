@@ -18,7 +18,7 @@ from kernel.backfills import arguments, locks, rejects, reports, selectors, serv
 from kernel.backfills.adapters import Adapter, actor_of
 from kernel.backfills.applying import Application
 from kernel.backfills.choices import MAY_APPLY, RunState
-from kernel.backfills.errors import BackfillStopped, BadSource, Interrupted, Refused
+from kernel.backfills.errors import BackfillStopped, BadSource, Interrupted, NotAllowed
 from kernel.backfills.models import BackfillRun
 from kernel.backfills.options import ReadingOptions, make_reader
 from kernel.backfills.pacing import Pacer
@@ -27,7 +27,7 @@ from kernel.backfills.prefetching import read_chunks
 from kernel.backfills.progress import Progress
 from kernel.backfills.signals import Stop
 from kernel.backfills.sources import Reading, Source, find_source
-from kernel.backfills.temp_tables import Scratch
+from kernel.backfills.temp_tables import PlanTables
 from kernel.backfills.undoing import Undo
 from kernel.ledger.identifiers import new_id
 from kernel.tenants.errors import DomainError
@@ -52,7 +52,7 @@ class BackfillCommand(BaseCommand):
         self.began = time.monotonic()
         try:
             with Stop() as self.stop:
-                clean = self._chosen()()
+                clean = self._action()()
         except BackfillStopped as stopped:
             raise CommandError(str(stopped), returncode=stopped.exit_code) from stopped
         except DomainError as error:
@@ -63,7 +63,7 @@ class BackfillCommand(BaseCommand):
             # The report is out already; an empty error would print a blank line.
             raise SystemExit(1)
 
-    def _chosen(self) -> Callable[[], bool]:
+    def _action(self) -> Callable[[], bool]:
         if self.options["plan"]:
             return self._plan
         if self.options["undo"]:
@@ -81,11 +81,11 @@ class BackfillCommand(BaseCommand):
             ignored=tuple(self.options["ignore"]),
             delimiter=self.options["delimiter"],
         )
-        run = self._keep(tenant, source, reading_options)
+        run = self._create_run(tenant, source, reading_options)
         self._tell(reports.plan_lines(run), run, self._next_of_plan(run), plan=run.plan)
         return not reports.has_refusals(run.plan["counts"])
 
-    def _keep(self, tenant: Tenant, source: Source, reading_options: ReadingOptions) -> BackfillRun:
+    def _create_run(self, tenant: Tenant, source: Source, reading_options: ReadingOptions) -> BackfillRun:
         """Walk through the file and keep what was found as a run."""
         run_id = new_id()
         file_digest, size = source.digest(), source.size()
@@ -108,7 +108,7 @@ class BackfillCommand(BaseCommand):
                 ),
                 "plan": summary,
                 "rows": planner.rows,
-                "started_by": _person(),
+                "started_by": _os_user(),
             },
         )
 
@@ -119,7 +119,7 @@ class BackfillCommand(BaseCommand):
             rejects.RejectWriter(rejects_path, source=source, header=source.columns()) as writer,
             Progress(label="planning", total=source.size(), unit="B", visible=self._is_visible()) as progress,
         ):
-            planner = Planner(adapter=self.adapter, tenant=tenant, scratch=Scratch(), rejects=writer)
+            planner = Planner(adapter=self.adapter, tenant=tenant, scratch=PlanTables(), rejects=writer)
             with contextlib.closing(read_chunks(reading, reader, size=PLAN_CHUNK)) as chunks:
                 for chunk in chunks:
                     self.stop.check()
@@ -139,14 +139,14 @@ class BackfillCommand(BaseCommand):
         with locks.only_worker(run, wait=self.options["wait"], stop=self.stop):
             run.refresh_from_db()
             if self.options["apply"] and run.state != RunState.PLANNED:
-                raise Refused(f"Run {run.id} is {run.state}: {_advice(run)}")
+                raise NotAllowed(f"Run {run.id} is {run.state}: {_advice(run)}")
             if run.state not in MAY_APPLY:
-                raise Refused(f"Run {run.id} is {run.state}: {_advice(run)}")
+                raise NotAllowed(f"Run {run.id} is {run.state}: {_advice(run)}")
             _check_digest(run, source)
             services.begin(run=run, source=str(source.path))
             self._work(run, source)
         count = rejects.write_rejects(run=run, source=source, path=self._rejects_path(run.id, source))
-        told = [f"Refused rows, with the reasons: {self._rejects_path(run.id, source)}"] if count else []
+        told = [f"NotAllowed rows, with the reasons: {self._rejects_path(run.id, source)}"] if count else []
         self._tell(reports.result_lines(run) + told, run, "", rejects=str(self._rejects_path(run.id, source)) if count else None)
         return not count
 
@@ -159,10 +159,10 @@ class BackfillCommand(BaseCommand):
                 # Where the database is away the run stays "running" without a worker, which --resume takes as well.
                 with contextlib.suppress(DatabaseError, DomainError):
                     services.interrupt(run=run, because=str(stopped) or "Stopped at once.")
-                raise self._told_how_to_go_on(stopped, run) from stopped
+                raise self._with_resume_hint(stopped, run) from stopped
         services.finish(run=run)
 
-    def _told_how_to_go_on(self, stopped: BaseException, run: BackfillRun) -> BackfillStopped:
+    def _with_resume_hint(self, stopped: BaseException, run: BackfillRun) -> BackfillStopped:
         kind = type(stopped) if isinstance(stopped, BackfillStopped) else Interrupted
         place = f"{run.position:,} of {run.rows:,} rows are done."
         return kind(f"{stopped or 'Stopped at once.'} {place} Go on with: manage.py {run.command} --resume {run.id}")
@@ -207,7 +207,7 @@ class BackfillCommand(BaseCommand):
 
 def _check_digest(run: BackfillRun, source: Source) -> None:
     if source.digest() != run.file_digest:
-        raise Refused(f"{source.path} is not the file that was planned: its content has changed since. Plan it again.")
+        raise NotAllowed(f"{source.path} is not the file that was planned: its content has changed since. Plan it again.")
 
 
 def _advice(run: BackfillRun) -> str:
@@ -216,7 +216,7 @@ def _advice(run: BackfillRun) -> str:
     return "there is nothing left to post." if run.state == RunState.FINISHED else "plan the file again to post it again."
 
 
-def _write_effects(path: Path, scratch: Scratch) -> None:
+def _write_effects(path: Path, scratch: PlanTables) -> None:
     with path.open("w", newline="") as file:
         writer: csv.DictWriter[str] | None = None
         for account in scratch.stream_accounts():
@@ -227,7 +227,7 @@ def _write_effects(path: Path, scratch: Scratch) -> None:
             writer.writerow(described)
 
 
-def _person() -> str:
+def _os_user() -> str:
     """The operating system's user: who stood at the terminal."""
     try:
         return getpass.getuser()

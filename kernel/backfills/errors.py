@@ -20,7 +20,7 @@ class BadSource(BackfillStopped):
     """The file can't be read, or isn't what its options say."""
 
 
-class Refused(BackfillStopped):
+class NotAllowed(BackfillStopped):
     """The run may not do this now: another one works on the file, the file changed, its state forbids it, later entries depend on it."""
 
 
@@ -30,7 +30,7 @@ class Interrupted(BackfillStopped):
     exit_code = 130
 
 
-class Lost(BackfillStopped):
+class DatabaseLost(BackfillStopped):
     """The database was away or busy for too long; everything up to the checkpoint is in the book."""
 
     exit_code = 4

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.db import connection
 
-from kernel.backfills.errors import Refused
+from kernel.backfills.errors import NotAllowed
 from kernel.backfills.models import BackfillRun
 from kernel.backfills.signals import Stop
 
@@ -27,7 +27,7 @@ def number_of(run: BackfillRun) -> int:
 
 @contextmanager
 def only_worker(run: BackfillRun, *, wait: bool, stop: Stop) -> Iterator[None]:
-    """Hold the lock of the run's file. With `wait`, wait for whoever holds it; else raise Refused at once."""
+    """Hold the lock of the run's file. With `wait`, wait for whoever holds it; else raise NotAllowed at once."""
     number = number_of(run)
     take(number, wait=wait, stop=stop)
     try:
@@ -39,10 +39,10 @@ def only_worker(run: BackfillRun, *, wait: bool, stop: Stop) -> Iterator[None]:
 
 
 def take(number: int, *, wait: bool, stop: Stop) -> None:
-    """Raises Refused while another session holds the lock and we don't wait, Interrupted where waiting is given up."""
+    """Raises NotAllowed while another session holds the lock and we don't wait, Interrupted where waiting is given up."""
     while not _ask("SELECT pg_try_advisory_lock(%s)", number):
         if not wait:
-            raise Refused("Another process is working on this file for this tenant. Wait for it, or add --wait to start when it ends.")
+            raise NotAllowed("Another process is working on this file for this tenant. Wait for it, or add --wait to start when it ends.")
         stop.check()
         time.sleep(LOOK_AGAIN_SECONDS)
 

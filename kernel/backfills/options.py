@@ -38,7 +38,7 @@ def make_reader(
         header=header,
         mapped=options.mapped,
         ignored=options.ignored,
-        left_out=adapter.left_out,
+        skipped_columns=adapter.skipped_columns,
         complete=source.format == CSV,
     )
     defaults = {**adapter.defaults(tenant), **read_defaults(adapter.columns, options.set)}

@@ -24,7 +24,7 @@ UNION
 SELECT id::text, idempotency_key, facts_digest FROM {table}
 WHERE tenant_id = %(tenant)s AND id = ANY (ARRAY(SELECT jsonb_array_elements_text(%(ids)s::jsonb)::uuid))
 """
-IDENTIFIED = (
+ID_COLUMNS = (
     Column("idempotency_key", text(at_most=255), help="the file's own id, which is the key; a row needs it or an id"),
     Column("id", identifier, help="a UUID to be kept (default: a new one)"),
     Column("facts_digest", digest_text, help="from an export: keeps the answer to a repeated call as it was"),
@@ -61,7 +61,7 @@ def find_existing(table: str, tenant: Tenant, keys: Sequence[str]) -> Mapping[st
     return found
 
 
-def against(facts: Sequence[str], first: bytes, second: bytes, where: str) -> Outcome:
+def outcome_of_known_key(facts: Sequence[str], first: bytes, second: bytes, where: str) -> Outcome:
     """What a row is to one that has its key. A row without a digest (the ledger's own closing entries) is known by its id alone."""
     names = differing(facts, first, second) if first else []
     if not names:
@@ -69,25 +69,23 @@ def against(facts: Sequence[str], first: bytes, second: bytes, where: str) -> Ou
     return Outcome(CONFLICT, f"the key stands for {where} with another {', '.join(names)}")
 
 
-def post_unknown(
-    adapter: Adapter, tenant: Tenant, postings: Sequence[Posting], post: Callable[[list[Posting]], list[Any]]
-) -> list[Outcome]:
+def post_new(adapter: Adapter, tenant: Tenant, postings: Sequence[Posting], post: Callable[[list[Posting]], list[Any]]) -> list[Outcome]:
     """Post through `post` what isn't known by its id already; the ledgers themselves look only for idempotency keys."""
     ids = [posting.key for posting in postings if posting.key.startswith(ID)]
     if not ids:
-        return [told(answer) for answer in post(list(postings))]
+        return [to_outcome(answer) for answer in post(list(postings))]
     found = adapter.existing(tenant, ids)
     fresh = [posting for posting in postings if posting.key not in found]
     answers = iter(post(fresh) if fresh else ())
     return [
-        against(adapter.facts, known.digest, posting.digest, f"{known.id} in the book")
+        outcome_of_known_key(adapter.facts, known.digest, posting.digest, f"{known.id} in the book")
         if (known := found.get(posting.key)) is not None
-        else told(next(answers))
+        else to_outcome(next(answers))
         for posting in postings
     ]
 
 
-def told(answer: Any) -> Outcome:
+def to_outcome(answer: Any) -> Outcome:
     if isinstance(answer, IdempotencyConflict):
         differing = ", ".join(answer.facts["fields"])
         return Outcome(CONFLICT, f"the key stands for {answer.facts['first_id']} in the book with another {differing}")

@@ -8,15 +8,15 @@ from dataclasses import dataclass, field
 from django.db import connection
 
 SMALLEST_BATCH = 50
-LOOK_EVERY_SECONDS = 0.5
+SAMPLE_EVERY_SECONDS = 0.5
 # So many batches tell how fast the database is when left alone, after the first, which finds cold caches.
-FIRST_BATCHES = 9
+BASELINE_BATCHES = 9
 RECENT_BATCHES = 5
 # Commits that take so many times what they took at first mean that the database has other work.
 SLOWER = 2.0
 LONGEST_REST_SECONDS = 5.0
 # As many times as long as a batch held others up, we stay away.
-STEP_BACK = 2.0
+PAUSE_FACTOR = 2.0
 
 
 @dataclass
@@ -36,10 +36,10 @@ class Pacer:
         self.size = self.batch_size
         self._first = []
 
-    def sees_waiting(self) -> int:
+    def sample_waiting(self) -> int:
         """How many sessions wait for our locks. Ask inside the transaction, before its commit; looks at most twice a second."""
         now = time.monotonic()
-        if now - self._looked_at < LOOK_EVERY_SECONDS:
+        if now - self._looked_at < SAMPLE_EVERY_SECONDS:
             return 0
         self._looked_at = now
         return count_waiting()
@@ -54,7 +54,7 @@ class Pacer:
             # Smaller batches hold their locks for a shorter time.
             self.size = max(min(SMALLEST_BATCH, self.batch_size), self.size // 2)
             self.note = f"stepping back: {waiting} waiting"
-            return min(LONGEST_REST_SECONDS, STEP_BACK * seconds)
+            return min(LONGEST_REST_SECONDS, PAUSE_FACTOR * seconds)
         self.size = min(self.batch_size, self.size + max(1, self.batch_size // 20))
         self.note = ""
         return 0.0
@@ -63,7 +63,7 @@ class Pacer:
         if rows < self.batch_size:
             # A short batch costs more for each row; it says nothing about the database.
             return 0.0
-        if len(self._first) <= FIRST_BATCHES:
+        if len(self._first) <= BASELINE_BATCHES:
             self._first.append(seconds)
             return 0.0
         self._recent.append(seconds)

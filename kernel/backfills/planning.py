@@ -10,10 +10,10 @@ from decimal import Decimal
 from typing import Any
 
 from kernel.backfills.adapters import ALREADY_THERE, POSTED, Account, Adapter, Existing, Outcome
-from kernel.backfills.outcomes import against
-from kernel.backfills.rejects import RejectWriter, told
+from kernel.backfills.outcomes import outcome_of_known_key
+from kernel.backfills.rejects import RejectWriter, join_problems
 from kernel.backfills.rows import Posting, Row
-from kernel.backfills.temp_tables import Scratch, Seen
+from kernel.backfills.temp_tables import PlanTables, Seen
 from kernel.tenants.models import Tenant
 
 INVALID = "invalid"
@@ -43,7 +43,7 @@ class Planner:
 
     adapter: Adapter
     tenant: Tenant
-    scratch: Scratch
+    scratch: PlanTables
     rejects: RejectWriter
     counts: Counter[str] = field(default_factory=Counter)
     examples: list[dict[str, Any]] = field(default_factory=list)
@@ -53,9 +53,9 @@ class Planner:
     def take(self, rows: Sequence[Row]) -> None:
         postings = [row.posting for row in rows if row.posting is not None]
         self.adapter.complete(self.tenant, postings)
-        self.adapter.foresee(self.tenant, postings)
+        self.adapter.simulate(self.tenant, postings)
         keys = [posting.key for posting in postings]
-        keys += [posting.rests_on for posting in postings if posting.rests_on is not None]
+        keys += [posting.depends_on for posting in postings if posting.depends_on is not None]
         found = self.adapter.existing(self.tenant, keys)
         seen = self.scratch.seen(keys)
         accounts = self._accounts(postings)
@@ -83,25 +83,25 @@ class Planner:
     ) -> Outcome:
         posting = row.posting
         if posting is None:
-            return Outcome(INVALID, told(row.problems))
+            return Outcome(INVALID, join_problems(row.problems))
         if (existing := found.get(posting.key)) is not None:
             return self._against(posting, existing.digest, f"{existing.id} in the book")
         if (earlier := fresh.get(posting.key) or seen.get(posting.key)) is not None:
             return self._against(posting, earlier.digest, f"line {earlier.line} of this file")
-        if (ground := posting.rests_on) is not None and ground not in found:
+        if (ground := posting.depends_on) is not None and ground not in found:
             before = fresh.get(ground) or seen.get(ground)
             if before is None:
                 return self.adapter.missing(ground)
-            posting.ground = before.left
+            posting.original = before.left
         refused = self._move(posting, accounts)
         if refused is not None:
             # A refused posting leaves its key free.
             return refused
-        fresh[posting.key] = Seen(line=row.line, digest=posting.digest, left=posting.left)
+        fresh[posting.key] = Seen(line=row.line, digest=posting.digest, left=posting.reversible)
         return Outcome(POSTED)
 
     def _against(self, posting: Posting, first: bytes, where: str) -> Outcome:
-        return against(self.adapter.facts, first, posting.digest, where)
+        return outcome_of_known_key(self.adapter.facts, first, posting.digest, where)
 
     def _move(self, posting: Posting, accounts: dict[str, Account]) -> Outcome | None:
         """Move the simulated balances, or say why the ledger would not."""
@@ -117,7 +117,7 @@ class Planner:
                 return refused
             touched.append((account, effect))
         for account, effect in touched:
-            self.adapter.settle(account, posting, effect)
+            self.adapter.apply(account, posting, effect)
             account.rows += 1
         before = max((account.latest for account, _ in touched if account.latest is not None), default=None)
         if before is not None and posting.occurred_at < before:

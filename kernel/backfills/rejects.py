@@ -1,4 +1,4 @@
-"""Refused rows, written so that they can be put right and fed back: the rows themselves, each with its line and reasons in added columns.
+"""NotAllowed rows, written so that they can be put right and fed back: the rows themselves, each with its line and reasons in added columns.
 
 Columns whose names begin with an underscore are read over by every backfill, so the file is input as it stands.
 """
@@ -77,7 +77,7 @@ def default_path(run_id: object, source: Source) -> Path:
     return Path(settings.BASE_DIR) / "var" / "backfills" / f"{run_id}.rejects.{source.format}"
 
 
-def told(problems: Iterable[object]) -> str:
+def join_problems(problems: Iterable[object]) -> str:
     return "; ".join(str(problem) for problem in problems)
 
 

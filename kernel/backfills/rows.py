@@ -34,7 +34,7 @@ class RowRefused(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Left:
+class Reversible:
     """How much of a posting may be taken back, with the sign of its effect, in which unit; None where it takes something back itself."""
 
     size: Decimal | None
@@ -58,10 +58,10 @@ class Posting(msgspec.Struct):
     effects: Sequence[tuple[str, Decimal]] = ()
     line: bytes = b""
     # The key of a posting that must be in the book, or earlier in the file, before this one.
-    rests_on: str | None = None
+    depends_on: str | None = None
     # What later ones may take back of this posting; and, once the plan has met its ground in the same file, of that one.
-    left: Left | None = None
-    ground: Left | None = None
+    reversible: Reversible | None = None
+    original: Reversible | None = None
 
 
 class Row(msgspec.Struct):
@@ -100,7 +100,7 @@ class RowReader:
         self.theirs = {ours: theirs for theirs, ours in self.names.items() if ours}
         self.cells = [(place, ours, by_name[ours].read) for place, name in enumerate(header) if (ours := self.names.get(name))]
         self.readers = {theirs: (ours, by_name[ours].read_json) for theirs, ours in self.names.items() if ours}
-        self.spoken = spoken_names(columns)
+        self.by_name = columns_by_name(columns)
 
     def read(self, record: Record) -> Row:
         row = Row(line=record.line, end_line=record.end_line, end=record.end, raw=record.raw)
@@ -159,7 +159,7 @@ class RowReader:
         """A later record may have columns that the first had not."""
         if theirs.startswith("_") or self.names.get(theirs) == "":
             return None
-        if known := self.spoken.get(theirs):
+        if known := self.by_name.get(theirs):
             self.readers[theirs] = (known.name, known.read_json)
             self.theirs[known.name] = theirs
             return self.readers[theirs]
@@ -167,9 +167,9 @@ class RowReader:
         return None
 
 
-def spoken_names(columns: Sequence[Column]) -> dict[str, Column]:
+def columns_by_name(columns: Sequence[Column]) -> dict[str, Column]:
     """Each column by its documented name and by the name the APIs give it."""
-    return {**{column.spoken: column for column in columns}, **{column.name: column for column in columns}}
+    return {**{column.api_name: column for column in columns}, **{column.name: column for column in columns}}
 
 
 def resolve_names(
@@ -178,21 +178,21 @@ def resolve_names(
     header: Sequence[str],
     mapped: Mapping[str, str],
     ignored: Sequence[str],
-    left_out: Sequence[str],
+    skipped_columns: Sequence[str],
     complete: bool,
 ) -> dict[str, str]:
     """Which of our columns each of the file's is. A name that nobody knows is refused: a misspelt column must not vanish. Raises BadSource.
 
-    `mapped` is the user's --map, `ignored` the user's --ignore, `left_out` the columns that an export carries and a backfill does not take.
+    `mapped` is the user's --map, `ignored` the user's --ignore, `skipped_columns` the columns that an export carries and a backfill does not take.
     `complete` says that the header names every column that the file has (CSV).
     """
-    known = spoken_names(columns)
+    known = columns_by_name(columns)
     for theirs, ours in mapped.items():
         if ours not in known:
             raise BadSource(f"--map {theirs}={ours}: there is no column {ours}. Known: {', '.join(column.name for column in columns)}.")
     names = {theirs: known[ours].name for theirs, ours in mapped.items()}
     for theirs in header:
-        if theirs in names or theirs in ignored or theirs in left_out or theirs.startswith("_") or not theirs:
+        if theirs in names or theirs in ignored or theirs in skipped_columns or theirs.startswith("_") or not theirs:
             continue
         if theirs not in known and not complete:
             # A JSON record answers for itself alone.
@@ -210,12 +210,12 @@ def resolve_names(
     if missing:
         raise BadSource(f"The file has no column {', '.join(missing)}. It has: {', '.join(header)}.")
     # A JSON record may bring these later: they are known and not wanted.
-    return {**names, **dict.fromkeys((*ignored, *left_out), "")}
+    return {**names, **dict.fromkeys((*ignored, *skipped_columns), "")}
 
 
 def read_defaults(columns: Sequence[Column], given: Mapping[str, str]) -> dict[str, Any]:
     """The values of --set, read as the column reads them. Raises BadSource."""
-    known = spoken_names(columns)
+    known = columns_by_name(columns)
     values: dict[str, Any] = {}
     for name, written in given.items():
         if name not in known:

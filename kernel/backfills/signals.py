@@ -34,7 +34,7 @@ class Stop:
         if self.requested:
             raise Interrupted("Stopped on request.")
 
-    def rest(self, seconds: float) -> None:
+    def sleep(self, seconds: float) -> None:
         """Sleep, but no longer than until a stop is asked for."""
         until = time.monotonic() + seconds
         while not self.requested and (left := until - time.monotonic()) > 0:

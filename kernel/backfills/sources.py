@@ -22,7 +22,7 @@ from typing import Any, BinaryIO
 import msgspec
 from django.conf import settings
 
-from kernel.backfills.errors import BadSource, Refused
+from kernel.backfills.errors import BadSource, NotAllowed
 
 CSV, JSON_LINES = "csv", "jsonl"
 FORMATS = (CSV, JSON_LINES)
@@ -141,14 +141,14 @@ class Reading:
         return self.identity[1]
 
     def check_unchanged(self) -> None:
-        """Raises Refused if somebody wrote to the file, or put another in its place, since it was opened."""
+        """Raises NotAllowed if somebody wrote to the file, or put another in its place, since it was opened."""
         try:
             with self.source.open() as now:
                 same = _identity(now) == self.identity
         except BadSource:
             same = False
         if not same:
-            raise Refused(f"{self.source.path} changed while it was being read. Plan again.")
+            raise NotAllowed(f"{self.source.path} changed while it was being read. Plan again.")
 
     @contextlib.contextmanager
     def _damage_told(self) -> Iterator[None]:

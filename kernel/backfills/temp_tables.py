@@ -14,7 +14,7 @@ from django.db import connection
 
 from kernel.backfills.adapters import Account
 from kernel.backfills.outcomes import as_json
-from kernel.backfills.rows import Left
+from kernel.backfills.rows import Reversible
 
 TABLES = """
 DROP TABLE IF EXISTS pg_temp.backfill_keys, pg_temp.backfill_accounts, pg_temp.backfill_sums;
@@ -37,10 +37,10 @@ class Seen:
 
     line: int
     digest: bytes
-    left: Left | None
+    left: Reversible | None
 
 
-class Scratch:
+class PlanTables:
     """One plan's memory."""
 
     def __init__(self) -> None:
@@ -55,7 +55,7 @@ class Scratch:
         """Those keys that the file had before."""
         rows = _rows(f"SELECT key, line, digest, size, unit FROM backfill_keys WHERE key = {ANY_OF}", [as_json(keys)])  # noqa: S608
         return {
-            key: Seen(line=line, digest=bytes(digest), left=None if unit is None else Left(size=size, unit=unit))
+            key: Seen(line=line, digest=bytes(digest), left=None if unit is None else Reversible(size=size, unit=unit))
             for key, line, digest, size, unit in rows
         }
 

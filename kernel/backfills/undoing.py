@@ -8,9 +8,9 @@ from django.db import transaction
 
 from kernel.backfills import services
 from kernel.backfills.adapters import Adapter, UndoStep
-from kernel.backfills.applying import RESTS
+from kernel.backfills.applying import RETRY_DELAYS
 from kernel.backfills.choices import MAY_UNDO
-from kernel.backfills.errors import Lost, Refused, RunMoved
+from kernel.backfills.errors import DatabaseLost, NotAllowed, RunMoved
 from kernel.backfills.models import BackfillRun
 from kernel.backfills.pacing import Pacer
 from kernel.backfills.progress import Progress
@@ -33,18 +33,18 @@ class Undo:
     stop: Stop
 
     def check(self) -> None:
-        """Raises Refused where nothing is to be taken back, or with the list of what rests on the run's rows."""
+        """Raises NotAllowed where nothing is to be taken back, or with the list of what rests on the run's rows."""
         if self.run.state not in MAY_UNDO:
-            raise Refused(f"Run {self.run.id} is {self.run.state}: there is nothing to take back.")
+            raise NotAllowed(f"Run {self.run.id} is {self.run.state}: there is nothing to take back.")
         blockers = list(self.adapter.blockers(self.run.tenant, self.run, at_most=BLOCKERS_SHOWN + 1))
         if not blockers:
             return
         more = ["and more"] if len(blockers) > BLOCKERS_SHOWN else []
         lines = [f"  {blocker.what}: {blocker.why}" for blocker in blockers[:BLOCKERS_SHOWN]]
-        raise Refused("\n".join(["The run can't be taken back: later entries depend on it. Reverse these first:", *lines, *more]))
+        raise NotAllowed("\n".join(["The run can't be taken back: later entries depend on it. Reverse these first:", *lines, *more]))
 
     def work(self) -> None:
-        """Reverse everything that is left. Raises Refused, Interrupted, Lost; --undo again goes on."""
+        """Reverse everything that is left. Raises NotAllowed, Interrupted, DatabaseLost; --undo again goes on."""
         self.check()
         services.begin_undo(run=self.run, undone_by=self.actor)
         below = None
@@ -58,23 +58,25 @@ class Undo:
             below = step.lowest
             rest = self.pacer.after_batch(rows=step.reversed, seconds=time.monotonic() - began, waiting=waiting)
             self.progress.advance(step.reversed, note=self.pacer.note)
-            self.stop.rest(rest)
+            self.stop.sleep(rest)
         services.finish_undo(run=self.run)
 
     def _step(self, below: Any) -> tuple[UndoStep, int]:
         """What was reversed, and how many sessions waited for us meanwhile."""
-        for rest in (*RESTS, None):
+        for rest in (*RETRY_DELAYS, None):
             try:
                 return self._reverse(below)
             except (Busy, OutcomeUnknown) as trouble:
                 # What is reversed is marked by its reversal, so a repeat finds only what is left.
                 if rest is None:
-                    raise Lost(f"The database was {trouble.code} for too long.") from trouble
-                self.stop.rest(rest)
+                    raise DatabaseLost(f"The database was {trouble.code} for too long.") from trouble
+                self.stop.sleep(rest)
             except RunMoved as moved:
-                raise Refused("Another process has changed this run.") from moved
+                raise NotAllowed("Another process has changed this run.") from moved
             except LedgerError as refused:
-                raise Refused(f"A row can't be reversed any more: {refused}. Reverse what came in between, then --undo again.") from refused
+                raise NotAllowed(
+                    f"A row can't be reversed any more: {refused}. Reverse what came in between, then --undo again."
+                ) from refused
         raise AssertionError("the last rest is None, so the loop ends inside")
 
     @translate_db_errors
@@ -83,5 +85,5 @@ class Undo:
             step = self.adapter.undo(self.run.tenant, self.run, at_most=self.pacer.size, actor=self.actor, below=below)
             if step.reversed:
                 services.advance_undo(run=self.run, reversed_rows=step.reversed)
-            waiting = self.pacer.sees_waiting()
+            waiting = self.pacer.sample_waiting()
         return step, waiting

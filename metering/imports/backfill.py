@@ -20,7 +20,7 @@ from kernel.backfills.columns import (
     text,
 )
 from kernel.backfills.models import BackfillRun
-from kernel.backfills.outcomes import IDENTIFIED, find_existing, key_of, post_unknown
+from kernel.backfills.outcomes import ID_COLUMNS, find_existing, key_of, post_new
 from kernel.backfills.rows import Posting, RowRefused
 from kernel.ledger.errors import InvalidValue
 from kernel.tenants.models import Tenant
@@ -45,9 +45,9 @@ class TransactionsAdapter(Adapter):
     command = "backfill_metered_transactions"
     noun = "metered transactions"
     facts = FACTS
-    left_out = ("created_at", "updated_at", "actor", "request_id", "service_id")
+    skipped_columns = ("created_at", "updated_at", "actor", "request_id", "service_id")
     columns = (
-        *IDENTIFIED,
+        *ID_COLUMNS,
         Column("occurred_at", moment, required=True, help="when it happened, with UTC offset; a date alone is its midnight UTC"),
         Column("service_name", text(at_most=255), help="a row needs it or request_facts"),
         Column("action_name", text(at_most=255), help="default: from request_facts, else unspecified"),
@@ -106,7 +106,7 @@ class TransactionsAdapter(Adapter):
         facts = posting.body
         posting.line, posting.body = encode_import(facts, digest=posting.digest, who=who), later_of(facts)
 
-    def foresee(self, tenant: Tenant, postings: Sequence[Posting]) -> None:
+    def simulate(self, tenant: Tenant, postings: Sequence[Posting]) -> None:
         for posting in postings:
             posting.effects = [(BOOK, Decimal(0))]
             if "agent_id" in posting.body and "agent_name" not in posting.body:
@@ -130,7 +130,7 @@ class TransactionsAdapter(Adapter):
         def post(fresh: list[Posting]) -> list[Any]:
             return record_imported_many(lines=[posting.line for posting in fresh], later=[posting.body for posting in fresh])
 
-        return post_unknown(self, tenant, postings, post)
+        return post_new(self, tenant, postings, post)
 
     def blockers(self, tenant: Tenant, run: BackfillRun, *, at_most: int) -> Iterable[Blocker]:
         added = lookups.added_since(tenant_id=tenant.id, request_id=run.request_id, undo=run.undo_request_id, at_most=at_most)
@@ -147,4 +147,4 @@ class TransactionsAdapter(Adapter):
 
 
 def hidden_account(name: str, latest: Any) -> Account:
-    return Account(name=name, label=name, unit="", latest=latest, shown=False)
+    return Account(name=name, label=name, unit="", latest=latest, is_listed=False)

@@ -310,8 +310,8 @@ def test_a_book_comes_back_as_it_was(copy, tenant, other, who, ledger, suffix):
         trip.fill(who)
     runs = [copy(book, EXPORTS[book].command, suffix) for book in trip.books]
     assert [run.counts for run in runs] == [run.plan["counts"] for run in runs] == [{"posted": rows} for rows in trip.rows]
-    for model, left_out in trip.tables.items():
-        assert_same(model, tenant, other, left_out)
+    for model, skipped_columns in trip.tables.items():
+        assert_same(model, tenant, other, skipped_columns)
     assert names_of(tenant) == names_of(other)
     assert reasons(tenant) == reasons(other)
     assert sums(tenant) == sums(other)
@@ -320,9 +320,9 @@ def test_a_book_comes_back_as_it_was(copy, tenant, other, who, ledger, suffix):
     assert [run.counts for run in runs] == [run.plan["counts"] for run in runs] == [{"already_there": rows} for rows in trip.rows]
 
 
-def assert_same(model, tenant, other, left_out, *, key=str):
+def assert_same(model, tenant, other, skipped_columns, *, key=str):
     """Whatever column a table has is compared, if it isn't named: a new one too."""
-    names = [field.attname for field in model._meta.concrete_fields if field.attname not in left_out]
+    names = [field.attname for field in model._meta.concrete_fields if field.attname not in skipped_columns]
     mine, theirs = (sorted(model.objects.filter(tenant=one).values_list(*names), key=key) for one in (tenant, other))
     assert len(mine) == len(theirs) > 0
     for first, second in zip(mine, theirs, strict=True):

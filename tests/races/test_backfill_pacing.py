@@ -15,7 +15,7 @@ from billing.models import Transaction, Wallet
 from billing.services import record_transaction
 from kernel.backfills import command, pacing
 from kernel.backfills.models import BackfillRun
-from kernel.backfills.pacing import FIRST_BATCHES, RECENT_BATCHES, SMALLEST_BATCH, STEP_BACK, Pacer
+from kernel.backfills.pacing import BASELINE_BATCHES, PAUSE_FACTOR, RECENT_BATCHES, SMALLEST_BATCH, Pacer
 from tests.factories import TenantFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -118,7 +118,7 @@ def assert_rested(batches):
 
 def test_while_somebody_waits_for_its_locks_its_batches_shrink_and_it_rests_and_then_it_recovers(apply, tenant, monkeypatch):
     # It looks twice a second, which is seldom for a run of seconds.
-    monkeypatch.setattr(pacing, "LOOK_EVERY_SECONDS", 0)
+    monkeypatch.setattr(pacing, "SAMPLE_EVERY_SECONDS", 0)
     rival = Rival(tenant)
 
     def come_and_go(batches):
@@ -133,7 +133,7 @@ def test_while_somebody_waits_for_its_locks_its_batches_shrink_and_it_rests_and_
     assert met[-1].size == SMALLEST_BATCH
     for batch in met:
         assert batch.note == "stepping back: 1 waiting"
-        assert batch.rest >= STEP_BACK * batch.seconds
+        assert batch.rest >= PAUSE_FACTOR * batch.seconds
     left_alone = batches[batches.index(met[-1]) + 1 :]
     assert left_alone[0].rows == SMALLEST_BATCH
     sizes = [batch.size for batch in left_alone]
@@ -144,7 +144,7 @@ def test_while_somebody_waits_for_its_locks_its_batches_shrink_and_it_rests_and_
 
 
 def test_an_undo_steps_back_as_well(apply, tenant, monkeypatch):
-    monkeypatch.setattr(pacing, "LOOK_EVERY_SECONDS", 0)
+    monkeypatch.setattr(pacing, "SAMPLE_EVERY_SECONDS", 0)
     rival = Rival(tenant)
 
     def come_and_go(batches):
@@ -183,7 +183,7 @@ def disk(transactional_db):
 
 
 def test_when_commits_get_slower_than_they_began_it_rests_for_the_difference_and_then_it_recovers(apply, disk):
-    slow_from, slow_to = FIRST_BATCHES + RECENT_BATCHES, FIRST_BATCHES + RECENT_BATCHES + 7
+    slow_from, slow_to = BASELINE_BATCHES + RECENT_BATCHES, BASELINE_BATCHES + RECENT_BATCHES + 7
 
     def grow_slow_and_fast_again(batches):
         if len(batches) == slow_from:
@@ -199,7 +199,7 @@ def test_when_commits_get_slower_than_they_began_it_rests_for_the_difference_and
     # By the median of the last five: one slow batch is nothing yet, and one fast batch is not the end of it.
     noticed = slow[RECENT_BATCHES // 2 :]
     assert all(batch.note.startswith("slowing down: commits take ") for batch in noticed)
-    usual = sorted(batch.seconds for batch in began[1 : FIRST_BATCHES + 1])[FIRST_BATCHES // 2]
+    usual = sorted(batch.seconds for batch in began[1 : BASELINE_BATCHES + 1])[BASELINE_BATCHES // 2]
     assert noticed[-1].rest == pytest.approx(0.6 - usual, abs=0.2)
     assert all(batch.rest == 0 and not batch.note for batch in after[RECENT_BATCHES:])
     # Fewer rows to a batch would make each row dearer: only the pauses grow.
@@ -216,7 +216,7 @@ def test_it_looks_for_those_who_wait_at_most_twice_a_second(tenant):
         until = time.monotonic() + 30
         while not pacing.count_waiting():
             assert time.monotonic() < until
-        assert (pacer.sees_waiting(), pacer.sees_waiting()) == (1, 0)
-        time.sleep(pacing.LOOK_EVERY_SECONDS)
-        assert pacer.sees_waiting() == 1
+        assert (pacer.sample_waiting(), pacer.sample_waiting()) == (1, 0)
+        time.sleep(pacing.SAMPLE_EVERY_SECONDS)
+        assert pacer.sample_waiting() == 1
     rival.stop()

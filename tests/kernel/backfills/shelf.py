@@ -43,7 +43,7 @@ class ShelfAdapter(Adapter):
     command = "backfill_shelf_moves"
     noun = "shelf moves"
     facts = FACTS
-    left_out = ("balance",)
+    skipped_columns = ("balance",)
     columns = (
         Column("move_id", text(at_most=20), required=True, help="the file's own id"),
         Column("shelf", text(at_most=20), required=True, help="which shelf"),

@@ -280,7 +280,7 @@ def test_a_run_paused_by_a_person_stands_still_until_it_is_resumed(plan, run_com
             paused.append(services.resume_run(tenant_id=tenant.id, run_id=run.id, actor="staff:1").state)
 
     monkeypatch.setattr("kernel.backfills.signals.Stop.check", pause_once)
-    monkeypatch.setattr("kernel.backfills.signals.Stop.rest", lambda self, seconds: resume_instead_of_sleeping(seconds))
+    monkeypatch.setattr("kernel.backfills.signals.Stop.sleep", lambda self, seconds: resume_instead_of_sleeping(seconds))
     _, code = run_command("--apply", run.id, "--batch-size", 10)
     assert (code, paused, len(moves(tenant))) == (0, ["paused", "running"], 20)
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernel.backfills.errors import BadSource, Refused
+from kernel.backfills.errors import BadSource, NotAllowed
 from kernel.backfills.sources import LONGEST_LINE, Reading, Source, find_source, spool
 
 cells = st.text(alphabet=st.characters(codec="utf-8", exclude_characters="\x00"), max_size=8)
@@ -117,5 +117,5 @@ def test_a_file_that_changes_under_the_reader_is_noticed(tmp_path, change):
             path.unlink()
         if change == "replace":
             path.write_text("a\n2\n\n")
-        with pytest.raises(Refused, match="changed while it was being read"):
+        with pytest.raises(NotAllowed, match="changed while it was being read"):
             reading.check_unchanged()

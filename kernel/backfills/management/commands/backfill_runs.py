@@ -32,12 +32,12 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            for run in self._chosen(options):
+            for run in self._action(options):
                 self._tell(run, options)
         except DomainError as error:
             raise CommandError(str(error), returncode=3) from error
 
-    def _chosen(self, options: dict[str, Any]) -> list[BackfillRun]:
+    def _action(self, options: dict[str, Any]) -> list[BackfillRun]:
         if named := options["pause"] or options["go_on"]:
             change = services.pause_run if options["pause"] else services.resume_run
             run = selectors.get_run(run=named)
