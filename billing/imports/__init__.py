@@ -1,1 +1,1 @@
-"""A wallet's history as files and as proof: bringing it in, taking it out, and showing that it adds up."""
+"""Imports of billing entries from files."""

@@ -1,4 +1,4 @@
-"""What bringing history in must know of the book, a thousand rows to a question."""
+"""Queries of the billing book for imports: one query for a thousand rows."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -16,7 +16,7 @@ SELECT entry.type, entry.reference_id, entry.id, entry.facts_digest, entry.curre
 FROM unnest(%s::text[], %s::text[]) AS wanted (type, reference_id)
 JOIN billing_transaction entry ON entry.tenant_id = %s AND entry.reference_id = wanted.reference_id AND entry.type = wanted.type
 """
-# What the balance would pass through while a run's entries are taken back, newest first.
+# The lowest balance of each wallet while a run's entries are reversed, newest first.
 LOWEST_WITHOUT = """
 SELECT currency, balance - max(taken), floor FROM (
     SELECT wallet.currency, wallet.balance, wallet.floor,
@@ -43,6 +43,10 @@ def directions(*, tenant_id: UUID, codes: Iterable[str]) -> dict[str, tuple[str,
     """Of the tenant's own types: the direction, and whether it is in the catalogue."""
     types = TransactionType.objects.filter(tenant_id=tenant_id, code__in=list(codes))
     return {code: (direction, known) for code, direction, known in types.values_list("code", "direction", "is_catalogued")}
+
+
+def catalogued_types(*, tenant_id: UUID) -> list[str]:
+    return list(TransactionType.objects.filter(tenant_id=tenant_id, is_catalogued=True).values_list("code", flat=True))
 
 
 def policy(*, tenant_id: UUID) -> tuple[bool, Decimal | None]:

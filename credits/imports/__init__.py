@@ -1,1 +1,1 @@
-"""The history of grants as files and as proof: bringing it in, taking it out, and showing that it adds up."""
+"""Imports of grants, their transactions and recurring grants from files."""

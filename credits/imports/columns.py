@@ -1,4 +1,4 @@
-"""What the files of grants and of recurring grants have in common: whose credit it is, and in which units."""
+"""The columns that grants and recurring grants share: the customer and the unit."""
 
 from credits.choices import UnitType
 from kernel.backfills.columns import Column, currency, one_of, text

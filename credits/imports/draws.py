@@ -1,4 +1,4 @@
-"""The draw that a transaction is a part of, as an export writes it into the transaction's row."""
+"""The consumption that a transaction belongs to, as an export writes it into the transaction's row."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from kernel.backfills.columns import Invalid, digest_text, identifier, moment, m
 
 
 class Draw(msgspec.Struct, rename="camel", forbid_unknown_fields=True, kw_only=True):
-    """One amount asked of a customer's credit."""
+    """One consumption: an amount taken from a customer's grants."""
 
     id: str
     customer_id: str
@@ -30,7 +30,7 @@ _short, _long = text(at_most=255), text(at_most=1000)
 
 
 def draw_from_json(raw: bytes) -> dict[str, Any] | None:
-    """The row of the draw. Raises Invalid."""
+    """The columns of the consumption's row. Raises Invalid."""
     if raw == b"null":
         return None
     if raw[:1] == b'"':

@@ -1,4 +1,4 @@
-"""How grants of credit come in from a file; kernel/ledger/backfill does the rest."""
+"""Imports grants from files: an adapter for kernel.backfills."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, time
@@ -75,8 +75,8 @@ class GrantsAdapter(Adapter):
             effects=(*ordered, (f"{unit}/{values['customer_id']}", values["amount"])),
         )
 
-    def pack(self, posting: Posting, who: Mapping[str, Any]) -> None:
-        posting.line, posting.body, posting.effects = encoded({**posting.body, **who}), None, ()
+    def pack(self, posting: Posting, audit: Mapping[str, Any]) -> None:
+        posting.payload, posting.body, posting.effects = encoded({**posting.body, **audit}), None, ()
 
     def existing(self, tenant: Tenant, keys: Sequence[str]) -> Mapping[str, Existing]:
         return find_existing("credits_grant", tenant, keys)
@@ -97,10 +97,10 @@ class GrantsAdapter(Adapter):
         return None if is_schedule(name) else customer_account(name, Decimal(0))
 
     def missing(self, name: str) -> Outcome:
-        return Outcome("not_found", f"there is no {name}: bring the schedules in first")
+        return Outcome("not_found", f"there is no {name}: import the schedules first")
 
     def post(self, tenant: Tenant, postings: Sequence[Posting], run: BackfillRun) -> Sequence[Outcome]:
-        answers = services.create_imported_grants([posting.line for posting in postings])
+        answers = services.create_imported_grants([posting.payload for posting in postings])
         return [to_outcome(answer) for answer in answers]
 
     def blockers(self, tenant: Tenant, run: BackfillRun, *, at_most: int) -> Iterable[Blocker]:

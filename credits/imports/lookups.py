@@ -1,4 +1,4 @@
-"""What bringing history in must know of the book, a thousand rows to a question."""
+"""Queries of the credits book for imports: one query for a thousand rows."""
 
 from collections.abc import Sequence
 from decimal import Decimal
@@ -20,7 +20,7 @@ UNION
 SELECT id::text, idempotency_key, coalesce(nullif(metric_id, ''), currency) FROM credits_grant
 WHERE tenant_id = %(tenant)s AND id = ANY (ARRAY(SELECT jsonb_array_elements_text(%(ids)s::jsonb)::uuid))
 """
-# What each invoice still has of a grant: what was debited citing it, less what was given back.
+# What each invoice has taken from a grant: the debits that name the invoice, less the credits that do.
 TAKEN = """
 SELECT cited.grant_id, cited.invoice_id, sum(CASE cited.type WHEN 'DEBIT' THEN cited.amount ELSE -cited.amount END)
 FROM unnest(%s::uuid[], %s::text[]) AS wanted (grant_id, invoice_id)
@@ -28,7 +28,7 @@ JOIN credits_transaction cited ON cited.tenant_id = %s AND cited.invoice_id = wa
     AND cited.invoice_id <> ''
 GROUP BY cited.grant_id, cited.invoice_id
 """
-# What a grant could still bear, and what an invoice still had of it, while a run's entries are taken back, newest first.
+# The lowest available balance of each grant while a run's entries are reversed, newest first.
 SHORT_WITHOUT = """
 SELECT grant_id, min(room) FROM (
     SELECT entry.grant_id, account.balance - account.held - sum(CASE entry.type WHEN 'CREDIT' THEN entry.amount ELSE -entry.amount END)
@@ -43,7 +43,7 @@ GROUP BY grant_id HAVING min(room) < 0 ORDER BY grant_id LIMIT %s
 
 
 def grants_by_id(*, tenant_id: UUID, ids: Sequence[str]) -> list[dict[str, Any]]:
-    """Grants as they stand, with the moment in the world of their newest entry."""
+    """Grants with the occurred_at of their newest entry."""
     found = Grant.objects.filter(tenant_id=tenant_id, id__in=list(ids)).exclude(status=GrantStatus.DELETED)
     latest = CreditTransaction.objects.filter(tenant_id=tenant_id, grant_id__in=list(ids)).values_list("grant_id")
     moments = dict(latest.annotate(Max("occurred_at")).order_by())
@@ -51,7 +51,7 @@ def grants_by_id(*, tenant_id: UUID, ids: Sequence[str]) -> list[dict[str, Any]]
 
 
 def named_grants(*, tenant_id: UUID, keys: Sequence[str], ids: Sequence[str]) -> list[tuple[str, str | None, str]]:
-    """Id, key and unit (metric or else currency) of the grants with these keys or ids. Its answer stays true: none of them changes."""
+    """Id, key and unit (metric or else currency) of the grants with these keys or ids. None of these ever changes."""
     with connection.cursor() as cursor:
         cursor.execute(NAMED, {"tenant": tenant_id, "keys": as_json(keys), "ids": as_json(ids)})
         return list(cursor.fetchall())

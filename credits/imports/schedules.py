@@ -1,4 +1,4 @@
-"""How recurring grants come in from a file; kernel/ledger/backfill does the rest."""
+"""Imports recurring grants from files: an adapter for kernel.backfills."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, time

@@ -1,4 +1,4 @@
-"""How transactions on grants come in from a file; kernel/ledger/backfill does the rest."""
+"""Imports debits and credits of grants from files: an adapter for kernel.backfills."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date
@@ -11,7 +11,18 @@ from credits.imports import lookups
 from credits.imports.draws import draw_from_json, draw_from_text
 from credits.services.transactions import FACTS
 from kernel.backfills.adapters import ALREADY_THERE, Account, Adapter, Blocker, Existing, Outcome, UndoStep
-from kernel.backfills.columns import Column, identifier, json_from_json, json_text, moment, money_from_json, one_of, positive_money, text
+from kernel.backfills.columns import (
+    Column,
+    identifier,
+    json_from_json,
+    json_text,
+    key_text,
+    moment,
+    money_from_json,
+    one_of,
+    positive_money,
+    text,
+)
 from kernel.backfills.models import BackfillRun
 from kernel.backfills.outcomes import ID_COLUMNS, find_existing, key_of, post_new
 from kernel.backfills.rows import Posting, RowRefused
@@ -20,7 +31,7 @@ from kernel.ledger.posting import encoded
 from kernel.tenants.models import Tenant
 
 KINDS = tuple(kind for kind in TransactionKind.values if kind != TransactionKind.OPENING)
-# Kinds that take all that is left, whatever it is, and close the grant; and the status they leave.
+# Kinds that take the whole remaining balance and close the grant, with the status that the grant gets.
 CLOSING = {TransactionKind.EXPIRY: "expired", TransactionKind.VOID: "voided", TransactionKind.DELETION: "deleted"}
 GRANT, TAKEN, REVERSED = "grant ", "taken ", "reversal of "
 
@@ -38,7 +49,7 @@ class TransactionsAdapter(Adapter):
     columns = (
         *ID_COLUMNS,
         Column("grant_id", identifier, help="which grant; a row needs it or a grant_key"),
-        Column("grant_key", text(at_most=255), help="the idempotency_key under which the grant came in"),
+        Column("grant_key", key_text(at_most=255), help="the idempotency_key under which the grant came in"),
         Column("type", one_of(*TransactionType.values), required=True, help="DEBIT or CREDIT"),
         Column("amount", positive_money, required=True, help="units of the grant, above zero", from_json=money_from_json(positive_money)),
         Column("occurred_at", moment, required=True, help="when it happened, with UTC offset; a date alone is its midnight UTC"),
@@ -63,19 +74,19 @@ class TransactionsAdapter(Adapter):
         if kind in {*CLOSING, "debit", "consumption", "capture"} and values["type"] != "DEBIT":
             raise RowRefused("type", f"is DEBIT for {kind}")
         effect = values["amount"] if values["type"] == TransactionType.CREDIT else -values["amount"]
-        # The unit is the grant's; so is a part of the digest, where the row names no grant by id.
+        # `complete` adds the unit, which is the grant's, and the grant's part of the digest if the row has no grant_id.
         digest = services.transaction_digest(values)
         return Posting(key=key, digest=digest, body=values, kind=kind, occurred_at=values["occurred_at"], amounts=(("", effect),))
 
-    def pack(self, posting: Posting, who: Mapping[str, Any]) -> None:
+    def pack(self, posting: Posting, audit: Mapping[str, Any]) -> None:
         values = posting.body
         kept = {name: values[name] for name in ("grant_id", "grant_key", "facts_digest") if name in values}
         kept["has_digest"] = posting.kind in services.POSTED or "facts_digest" in values
         is_known = kept["has_digest"] and "grant_id" in values
         if "consumption" in values:
-            kept["draw"] = {**values["consumption"], **who}
+            kept["draw"] = {**values["consumption"], **audit}
         line = services.transaction_line(values, digest=posting.digest if is_known else None)
-        posting.line, posting.body = encoded({**line, **who}), kept
+        posting.payload, posting.body = encoded({**line, **audit}), kept
 
     def complete(self, tenant: Tenant, postings: Sequence[Posting]) -> None:
         keys = {posting.body["grant_key"] for posting in postings if "grant_id" not in posting.body}
@@ -85,7 +96,7 @@ class TransactionsAdapter(Adapter):
         by_key = {key: grant for grant, key, _ in found}
         for posting in postings:
             if "grant_id" not in posting.body:
-                # An id that nobody has: the ledger itself says that there is no such grant.
+                # A new id makes the ledger itself answer that there is no such grant.
                 self._name_grant(posting, by_key.get(posting.body["grant_key"]) or new_id_text())
             posting.amounts = ((by_id.get(str(posting.body["grant_id"]), ""), posting.amounts[0][1]),)
 
@@ -94,8 +105,8 @@ class TransactionsAdapter(Adapter):
         body["grant_id"] = grant
         if "facts_digest" not in body:
             posting.digest = services.digest_on(grant, posting.digest)
-        if posting.line:
-            posting.line = services.name_grant(posting.line, grant_id=grant, digest=posting.digest if body["has_digest"] else None)
+        if posting.payload:
+            posting.payload = services.name_grant(posting.payload, grant_id=grant, digest=posting.digest if body["has_digest"] else None)
 
     def simulate(self, tenant: Tenant, postings: Sequence[Posting]) -> None:
         for posting in postings:
@@ -144,7 +155,7 @@ class TransactionsAdapter(Adapter):
         if posting.kind in CLOSING:
             account.now, account.terms["status"] = held, CLOSING[TransactionKind(posting.kind)]
         elif effect > 0 and account.name.startswith(GRANT) and (account.terms["status"] == "voided" or is_over(account, day)):
-            # What is given back to a grant that is no more goes the way of the rest at once.
+            # Credit for a voided or expired grant is voided or expired at once.
             account.now = held
 
     def missing(self, name: str) -> Outcome:
@@ -153,7 +164,7 @@ class TransactionsAdapter(Adapter):
     def post(self, tenant: Tenant, postings: Sequence[Posting], run: BackfillRun) -> Sequence[Outcome]:
         def post(fresh: list[Posting]) -> list[Any]:
             draws = [posting.body["draw"] for posting in fresh if "draw" in posting.body]
-            return services.post_imported_many([posting.line for posting in fresh], draws)
+            return services.post_imported_many([posting.payload for posting in fresh], draws)
 
         return post_new(self, tenant, postings, post)
 
@@ -190,9 +201,10 @@ def hidden_account(name: str, label: str, amount: Decimal) -> Account:
 
 
 def grant_refusal(account: Account, posting: Posting, effect: Decimal) -> Outcome | None:
-    """The same questions in the same order as the ledger's own `credits_refusal`.
+    """The refusal that credits/sql/credits_refusal.sql gives, by the same conditions in the same order.
 
-    A closing that finds nothing left was done before: credit given back to a grant that is over goes the way of the rest at once.
+    A copy, because a plan streams: it keeps simulated balances that the database function can't see. The property test of
+    tests/backfills/test_credits.py holds the two equal. A closing entry of a grant with nothing left is one that the ledger made itself.
     """
     day, status, kind = posting.occurred_at.astimezone(UTC).date(), account.terms["status"], posting.kind
     drawn = kind in {"debit", "consumption"}

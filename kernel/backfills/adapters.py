@@ -1,4 +1,4 @@
-"""What a ledger tells the engine about itself, so that its history can be brought in. The engine knows nothing else of it."""
+"""What a ledger implements so that its rows can be imported from files. The engine knows nothing else about the ledger."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,11 +13,13 @@ from kernel.backfills.rows import Posting
 from kernel.tenants.models import Tenant
 
 POSTED, ALREADY_THERE, CONFLICT = "posted", "already_there", "conflict"
+# The row's type isn't in the catalogue and the file gives no direction for it. The plan lists these types (Adapter.type_directions).
+UNKNOWN_TYPE = "unknown_type"
 
 
 @dataclass(frozen=True, slots=True)
 class Existing:
-    """What the book already holds under a posting's key."""
+    """The row of the book that has a posting's key."""
 
     id: str
     digest: bytes
@@ -25,10 +27,10 @@ class Existing:
 
 @dataclass(slots=True)
 class Account:
-    """A balance that postings move: as the book has it before, and as the plan leaves it.
+    """A balance that postings move: `before` in the book, `now` as the plan leaves it.
 
-    `lowest` is what it may not fall below (None: no limit), `held` what stands on it reserved, `latest` the newest entry's moment in the
-    world. `terms` are the ledger's own, for its `refusal`. An account that isn't `shown` is a limit of another one.
+    `lowest`: the balance may not fall below it (None: no limit). `latest`: occurred_at of the newest entry. `terms`: facts that only the
+    ledger's own `refusal` reads. An account with `is_listed=False` is a limit of another account and isn't shown in the plan.
     """
 
     name: str
@@ -46,7 +48,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What the ledger's posting function said to one posting: a code of this module or the ledger's own refusal, with a reason to show."""
+    """The outcome of one posting: a code of this module, or the code of the ledger's error with its reason in `why`."""
 
     code: str
     why: str = ""
@@ -54,7 +56,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Blocker:
-    """A later fact that rests on a row of a run: while it stands, the run can't be taken back."""
+    """A later row of the book that depends on a row of a run. The run can't be undone before it is reversed."""
 
     what: str
     why: str
@@ -62,82 +64,88 @@ class Blocker:
 
 @dataclass(frozen=True, slots=True)
 class UndoStep:
-    """One batch of an undo: how many rows were reversed, and where the next batch may begin to look. Zero means that none is left there."""
+    """One batch of an undo: how many rows were reversed, and the lowest id among them, below which the next batch looks."""
 
     reversed: int
     lowest: Any = None
 
 
 class Adapter(ABC):
-    """One ledger's side of a backfill. Stateless: everything it knows of a run is in its arguments."""
+    """One ledger's side of a backfill. Stateless: everything about a run is in the arguments."""
 
     command: ClassVar[str]
     noun: ClassVar[str]
     columns: ClassVar[tuple[Column, ...]]
-    # Columns of the ledger's export that a backfill reads over: the book makes them itself.
+    # Columns of the ledger's export that a backfill ignores, because posting computes them.
     skipped_columns: ClassVar[tuple[str, ...]] = ()
-    # The facts behind Posting.digest, in the ledger's order.
+    # The names of the facts in Posting.digest, in the ledger's order.
     facts: ClassVar[tuple[str, ...]] = ()
+    # The directions that --new-type may give to a type; empty where the ledger has no catalogue of types.
+    type_directions: ClassVar[tuple[str, ...]] = ()
 
     def defaults(self, tenant: Tenant) -> dict[str, Any]:
-        """Values of columns that neither the row nor --set gives."""
+        """Values for columns that neither the row nor --set gives."""
         return {}
+
+    def known_types(self, tenant: Tenant) -> Iterable[str]:
+        """The codes of the tenant's types, for suggestions of near spellings."""
+        return ()
 
     @abstractmethod
     def prepare(self, values: dict[str, Any]) -> Posting:
-        """A row's values as a posting; called in a process without a database. Raises RowRefused."""
+        """Make a posting of a row's values. Runs in a process without a database connection. Raises RowRefused."""
 
-    def pack(self, posting: Posting, who: Mapping[str, Any]) -> None:  # noqa: B027 - a speed, not a duty
-        """Encode a prepared posting by `who` (tenant_id, actor, request_id) as its `line`, and leave in `body` only what is needed still.
+    def pack(self, posting: Posting, audit: Mapping[str, Any]) -> None:  # noqa: B027 - optional: it only saves time
+        """Encode a prepared posting with `audit` (tenant_id, actor, request_id) as its `payload`; keep in `body` only what is still needed.
 
-        Called where `prepare` is, for rows that are to be posted.
+        Runs in the reading process, for rows that will be posted.
         """
 
     def complete(self, tenant: Tenant, postings: Sequence[Posting]) -> None:  # noqa: B027 - few ledgers need it
-        """Add to prepared postings, packed or not, what only the book knows (the direction of a type, the id behind a reference)."""
+        """Add what only the book knows (the direction of a type, the id behind a reference) to postings, packed or not."""
 
-    def simulate(self, tenant: Tenant, postings: Sequence[Posting]) -> None:  # noqa: B027 - `prepare` may know them already
-        """Give complete postings that are not packed their effects, for the plan."""
+    def simulate(self, tenant: Tenant, postings: Sequence[Posting]) -> None:  # noqa: B027 - `prepare` may have set them
+        """For a plan: set the `effects` of complete postings that aren't packed."""
 
     @abstractmethod
     def existing(self, tenant: Tenant, keys: Sequence[str]) -> Mapping[str, Existing]:
-        """What the book holds under these keys; one query for all."""
+        """The rows of the book that have these keys, in one query."""
 
     def accounts(self, tenant: Tenant, names: Sequence[str]) -> Mapping[str, Account]:
-        """The accounts of these names that the book has; one query for all."""
+        """Those of the named accounts that the book has, in one query."""
         return {}
 
     def new_account(self, tenant: Tenant, name: str, posting: Posting) -> Account | None:
-        """The account that this posting would open, or None where it would be refused for want of it."""
+        """The account that this posting would open; None if the posting is refused when the account is missing."""
         return None
 
     def refusal(self, account: Account, posting: Posting, effect: Decimal) -> Outcome | None:
-        """Why the ledger would refuse this effect on this account, by the same rules as its posting function."""
+        """Why the ledger would refuse this effect on this account. Must decide exactly as its posting function does."""
         if account.lowest is None or effect >= 0 or account.now + effect >= account.lowest:
             return None
         return Outcome("insufficient", f"{account.label} would fall to {account.now + effect:f}, its lowest is {account.lowest:f}")
 
     def apply(self, account: Account, posting: Posting, effect: Decimal) -> None:
-        """Move a simulated account by an effect that isn't refused."""
+        """Add an effect that isn't refused to the simulated balance."""
         account.now += effect
 
     def missing(self, name: str) -> Outcome:
-        """How the plan tells that an account doesn't exist."""
+        """The outcome of a posting whose account, or original, doesn't exist."""
         return Outcome("not_found", f"there is no {name}")
 
     @abstractmethod
     def post(self, tenant: Tenant, postings: Sequence[Posting], run: BackfillRun) -> Sequence[Outcome]:
-        """Post through the ledger's own service, inside the caller's transaction; one outcome for each, in order."""
+        """Post through the ledger's own service, inside the caller's transaction; one outcome for each posting, in order."""
 
     @abstractmethod
     def blockers(self, tenant: Tenant, run: BackfillRun, *, at_most: int) -> Iterable[Blocker]:
-        """What later facts rest on the run's rows."""
+        """Later rows of the book that depend on the run's rows."""
 
     @abstractmethod
     def undo(self, tenant: Tenant, run: BackfillRun, *, at_most: int, actor: str, below: Any) -> UndoStep:
-        """Reverse up to so many rows of the run that aren't reversed yet, inside the caller's transaction, newest first.
+        """Reverse up to `at_most` rows of the run that aren't reversed yet, newest first, inside the caller's transaction.
 
-        `below`: what the last batch gave as its `lowest`, or None to look from the newest end.
+        `below`: the `lowest` of the previous batch; None starts at the newest row.
         """
 
 
@@ -147,5 +155,5 @@ def actor_of(run: BackfillRun) -> str:
 
 
 def audit_fields(run: BackfillRun) -> dict[str, Any]:
-    """In whose name a run posts."""
+    """Tenant, actor and request id of the rows that a run posts."""
     return {"tenant_id": run.tenant_id, "actor": actor_of(run), "request_id": run.request_id}

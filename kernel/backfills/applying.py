@@ -1,4 +1,4 @@
-"""Posting a planned file, batch by batch, each with its checkpoint in one transaction."""
+"""Posts a planned file batch by batch, each batch with its checkpoint in one transaction."""
 
 import contextlib
 import time
@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from django.db import DatabaseError, DataError, IntegrityError, InterfaceError, connection, transaction
 
-from kernel.backfills import locks, services
+from kernel.backfills import database_errors, locks, services
 from kernel.backfills.adapters import ALREADY_THERE, POSTED, Adapter, Outcome, audit_fields
 from kernel.backfills.choices import RunState
 from kernel.backfills.errors import DatabaseLost, NotAllowed, RunMoved
@@ -25,14 +25,14 @@ from kernel.backfills.sources import Reading, Source
 from kernel.ledger.constraints import translate_db_errors
 from kernel.ledger.errors import Busy, LedgerError, OutcomeUnknown
 
-# How long one batch is tried again outcome_of_known_key a busy or absent database before the run stops (seconds in all: the sum of these).
+# Seconds between the tries of one batch while the database is busy or away; after the last one the run stops.
 RETRY_DELAYS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30)
-PAUSE_LOOK_SECONDS = 1.0
+PAUSE_CHECK_SECONDS = 1.0
 
 
 @dataclass
 class BatchResult:
-    """What one batch did, to be added to the run's counts and sums."""
+    """Counts, sums and rejects of one batch, to be added to the run's."""
 
     counts: Counter[str] = field(default_factory=Counter)
     sums: dict[str, Decimal] = field(default_factory=dict)
@@ -41,7 +41,7 @@ class BatchResult:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """How far a run has come and what it did so far, as its row keeps it."""
+    """The progress of a run, as the columns of its row."""
 
     position: int
     line: int
@@ -50,7 +50,7 @@ class Checkpoint:
     sums: dict[str, str]
 
     def copy_to(self, run: BackfillRun) -> None:
-        """Tell the object in memory what has been committed."""
+        """Set the committed values on the object in memory."""
         for name, value in asdict(self).items():
             setattr(run, name, value)
 
@@ -67,10 +67,11 @@ class Application:
     stop: Stop
 
     def work(self) -> None:
-        """Post everything from the checkpoint on. Raises Interrupted, NotAllowed, DatabaseLost; the run may be resumed after each."""
+        """Post every row after the checkpoint. Raises BackfillStopped; the run can be resumed afterwards."""
         with Reading(self.source, offset=self.run.offset, line=self.run.line) as reading:
             options = ReadingOptions.from_json(self.run.options)
-            reader = make_reader(self.adapter, tenant=self.run.tenant, source=self.source, options=options, who=audit_fields(self.run))
+            audit = audit_fields(self.run)
+            reader = make_reader(self.adapter, tenant=self.run.tenant, source=self.source, options=options, audit=audit)
             with contextlib.closing(read_chunks(reading, reader, size=self.pacer.batch_size)) as chunks:
                 for chunk in chunks:
                     reading.check_unchanged()
@@ -80,45 +81,51 @@ class Application:
             raise NotAllowed(f"The file ended at row {self.run.position} where the plan counted {self.run.rows}. Plan again.")
 
     def _batches(self, chunk: list[Row]) -> Iterator[list[Row]]:
-        """The chunk in batches of the size that is polite at that moment."""
+        """The chunk in batches of the size that the pacer allows at that moment."""
         begin = 0
         while begin < len(chunk):
-            piece = chunk[begin : begin + self.pacer.size]
-            begin += len(piece)
-            yield piece
+            batch = chunk[begin : begin + self.pacer.size]
+            begin += len(batch)
+            yield batch
 
     def _apply_batch(self, batch: list[Row]) -> None:
-        # Nothing begins after a stop was asked for.
+        # No batch begins after a stop was requested.
         self.stop.check()
         began = time.monotonic()
-        waiting = self._post_with_patience(batch)
-        rest = self.pacer.after_batch(rows=len(batch), seconds=time.monotonic() - began, waiting=waiting)
+        waiting = self._post_with_retries(batch)
+        pause = self.pacer.after_batch(rows=len(batch), seconds=time.monotonic() - began, waiting=waiting)
         self.progress.advance(len(batch), note=self.pacer.note)
-        self.stop.sleep(rest)
+        self.stop.sleep(pause)
 
-    def _post_with_patience(self, batch: list[Row]) -> int:
-        """How many sessions waited for us. Tries again while the database is busy or away, and never posts twice: the checkpoint tells."""
-        for rest in (*RETRY_DELAYS, None):
+    def _post_with_retries(self, batch: list[Row]) -> int:
+        """Post the batch once, trying again while the database is busy or away. Returns how many sessions waited for its locks.
+
+        After a lost connection the checkpoint says whether the batch was committed, so it is never posted twice.
+        """
+        for delay in (*RETRY_DELAYS, None):
             target = self.run.position + len(batch)
             try:
                 return self._post(batch)
             except RunMoved:
-                self._wait_out_a_pause()
-                return self._post_with_patience(batch)
+                self._wait_while_paused()
+                return self._post_with_retries(batch)
             except (Busy, OutcomeUnknown) as trouble:
-                if rest is None:
-                    raise DatabaseLost(f"The database was {trouble.code} for too long.") from trouble
-                self.progress.advance(0, note=f"trying again: {trouble.code}")
-                self.stop.sleep(rest)
+                if delay is None or database_errors.is_permanent(trouble):
+                    raise lost(trouble) from trouble
+                self.progress.advance(0, note=f"trying again: {database_errors.reason(trouble)}")
+                self.stop.sleep(delay)
                 self.stop.check()
                 if isinstance(trouble, OutcomeUnknown) and self._was_committed(target):
                     return 0
-        raise AssertionError("the last rest is None, so the loop ends inside")
+            except DatabaseError as refused:
+                raise lost(refused) from refused
+        raise AssertionError("the last delay is None, so the loop ends inside")
 
     def _was_committed(self, target: int) -> bool:
-        """After a lost connection: connect again, take the lock again, and see whether the batch had been committed.
+        """After a lost connection: connect again, take the lock again, and read the checkpoint.
 
-        Where the server hasn't noticed yet, the old session still holds the lock: the checkpoint keeps us right without it.
+        The server may not have noticed the loss yet, so that the old session still holds the lock. The run goes on without it: the
+        checkpoint's compare-and-set lets only one process advance.
         """
         connection.close()
         try:
@@ -136,7 +143,7 @@ class Application:
         except (Busy, OutcomeUnknown, RunMoved):
             raise
         except (LedgerError, DataError, IntegrityError):
-            # One row poisons the call: find it, and let it harm only itself.
+            # One row made the whole call fail. Posted singly, only that row is refused.
             return self._post_singly(batch)
 
     def _post_whole(self, batch: list[Row]) -> int:
@@ -168,36 +175,36 @@ class Application:
         except LedgerError as error:
             return Outcome(error.code, str(error))
         except (DataError, IntegrityError) as error:
-            return Outcome("refused", str(error).splitlines()[0])
+            return Outcome("refused", database_errors.reason(error))
 
     def _write_checkpoint(self, batch: list[Row], outcomes: Sequence[Outcome]) -> Checkpoint:
-        """The transaction around us commits it together with the rows."""
-        done = self._count_outcomes(batch, outcomes)
+        """Called inside the transaction that posts the rows."""
+        result = self._count_outcomes(batch, outcomes)
         sums = {unit: Decimal(amount) for unit, amount in self.run.sums.items()}
-        for unit, amount in done.sums.items():
+        for unit, amount in result.sums.items():
             sums[unit] = sums.get(unit, Decimal(0)) + amount
         checkpoint = Checkpoint(
             position=self.run.position + len(batch),
             line=batch[-1].end_line,
             offset=batch[-1].end,
-            counts=dict(Counter(self.run.counts) + done.counts),
+            counts=dict(Counter(self.run.counts) + result.counts),
             sums={unit: f"{amount:f}" for unit, amount in sorted(sums.items())},
         )
-        services.advance(run=self.run, rejects=done.rejects, **asdict(checkpoint))
+        services.advance(run=self.run, rejects=result.rejects, **asdict(checkpoint))
         return checkpoint
 
     def _count_outcomes(self, batch: list[Row], outcomes: Sequence[Outcome]) -> BatchResult:
-        done = BatchResult()
-        said = iter(outcomes)
+        result = BatchResult()
+        posted = iter(outcomes)
         for row in batch:
             posting = row.posting
-            outcome = Outcome("invalid", join_problems(row.problems)) if posting is None else next(said)
-            done.counts[outcome.code] += 1
+            outcome = Outcome("invalid", join_problems(row.problems)) if posting is None else next(posted)
+            result.counts[outcome.code] += 1
             if outcome.code == POSTED and posting is not None:
-                add_amounts(done.sums, posting)
+                add_amounts(result.sums, posting)
             elif outcome.code != ALREADY_THERE:
-                done.rejects.append(self._reject(row, outcome))
-        return done
+                result.rejects.append(self._reject(row, outcome))
+        return result
 
     def _reject(self, row: Row, outcome: Outcome) -> BackfillReject:
         first = row.problems[0] if row.problems else None
@@ -211,20 +218,27 @@ class Application:
             record=row.raw,
         )
 
-    def _wait_out_a_pause(self) -> None:
-        """Stand still while a person has paused the run. Raises NotAllowed where it went on, or was ended, elsewhere."""
+    def _wait_while_paused(self) -> None:
+        """Wait until the paused run is resumed. Raises NotAllowed if another process advanced or ended it."""
         position = self.run.position
         while True:
             self.run.refresh_from_db()
             if self.run.position != position:
-                raise NotAllowed("Another process has gone on with this run.")
+                raise NotAllowed("Another process has continued this run.")
             if self.run.state == RunState.RUNNING:
                 return
             if self.run.state != RunState.PAUSED:
                 raise NotAllowed(f"The run is {self.run.state} now.")
             self.progress.advance(0, note=self.run.stopped_because)
-            self.stop.sleep(PAUSE_LOOK_SECONDS)
+            self.stop.sleep(PAUSE_CHECK_SECONDS)
             self.stop.check()
+
+
+def lost(error: Exception) -> DatabaseLost:
+    """Why the database ended the work, in its own words."""
+    if isinstance(error, Busy | OutcomeUnknown) and not database_errors.is_permanent(error):
+        return DatabaseLost(f"The database was {error.code} for too long: {database_errors.reason(error)}.")
+    return DatabaseLost(f"The database refused: {database_errors.reason(error)}.")
 
 
 def add_amounts(sums: dict[str, Decimal], posting: Posting) -> None:

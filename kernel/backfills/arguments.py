@@ -1,4 +1,4 @@
-"""What a person can say to a backfill command."""
+"""The command line of every backfill command."""
 
 from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
 
@@ -7,6 +7,7 @@ from kernel.backfills.sources import FORMATS
 
 BATCH_SIZE = 1000
 LARGEST_BATCH = 10_000
+DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|", "space": " "}
 
 
 def add_arguments(parser: ArgumentParser, adapter: Adapter) -> None:
@@ -17,14 +18,9 @@ def add_arguments(parser: ArgumentParser, adapter: Adapter) -> None:
     what = parser.add_argument_group("what to do").add_mutually_exclusive_group(required=True)
     what.add_argument("--plan", action="store_true", help="check every row, show the effect, keep the plan as a run; posts nothing")
     what.add_argument("--apply", metavar="RUN", help="post what a plan found")
-    what.add_argument("--resume", metavar="RUN", help="go on with a run that was stopped or killed")
+    what.add_argument("--resume", metavar="RUN", help="continue a run that was stopped or killed")
     what.add_argument("--undo", metavar="RUN", help="reverse everything that a run posted")
-    reading = parser.add_argument_group("how to read the file (with --plan)")
-    reading.add_argument("--format", choices=FORMATS, help="where the file's name doesn't say it")
-    reading.add_argument("--delimiter", default=",", help="what stands between two fields of a CSV file (default: a comma)")
-    reading.add_argument("--map", action="append", type=_pair, default=[], metavar="THEIRS=OURS", help="the file's name for a column")
-    reading.add_argument("--set", action="append", type=_pair, default=[], metavar="COLUMN=VALUE", help="for rows that don't say it")
-    reading.add_argument("--ignore", action="append", default=[], metavar="THEIRS", help="leave a column of the file out")
+    _add_reading_arguments(parser, adapter)
     pace = parser.add_argument_group("how to work")
     pace.add_argument("--source", metavar="FILE", help="where the planned file is now, if it was moved")
     pace.add_argument(
@@ -32,20 +28,51 @@ def add_arguments(parser: ArgumentParser, adapter: Adapter) -> None:
     )
     pace.add_argument("--max-rate", type=_rate, metavar="ROWS", help="at most so many rows a second")
     pace.add_argument("--wait", action="store_true", help="wait for another process that works on the same file, instead of giving up")
-    told = parser.add_argument_group("what to tell")
-    told.add_argument("--rejects", metavar="FILE", help="where to write refused rows (default: var/backfills/<run>.rejects.<format>)")
-    told.add_argument("--effects", metavar="FILE", help="write every account's balance before and after as CSV (with --plan)")
-    told.add_argument("--json", action="store_true", help="one JSON object on standard output instead of text")
-    told.add_argument("--no-progress", action="store_true", help="no progress bar")
+    output = parser.add_argument_group("output")
+    output.add_argument("--rejects", metavar="FILE", help="where to write refused rows (default: var/backfills/<run>.rejects.<format>)")
+    output.add_argument("--effects", metavar="FILE", help="write every account's balance before and after as CSV (with --plan)")
+    output.add_argument("--json", action="store_true", help="one JSON object on standard output instead of text")
+    output.add_argument("--no-progress", action="store_true", help="no progress: neither a bar nor, without a terminal, a line a minute")
+
+
+def _add_reading_arguments(parser: ArgumentParser, adapter: Adapter) -> None:
+    reading = parser.add_argument_group("how to read the file (with --plan)")
+    reading.add_argument("--format", choices=FORMATS, help="if the file's name doesn't say it")
+    reading.add_argument(
+        "--delimiter",
+        type=_delimiter,
+        default=",",
+        help=f"between the fields of a CSV file: one character or {', '.join(DELIMITERS)} (default: comma)",
+    )
+    reading.add_argument("--map", action="append", type=_pair, default=[], metavar="THEIRS=OURS", help="the file's name for a column")
+    reading.add_argument("--set", action="append", type=_pair, default=[], metavar="COLUMN=VALUE", help="for rows without a value")
+    reading.add_argument("--ignore", action="append", default=[], metavar="THEIRS", help="leave a column of the file out")
+    reading.add_argument(
+        "--map-value",
+        action="append",
+        type=_mapped_value,
+        default=[],
+        metavar="COLUMN:THEIRS=OURS",
+        help=r"read a value of the file as another one; invisible characters as \xa0, \u200b, \t",
+    )
+    if adapter.type_directions:
+        reading.add_argument(
+            "--new-type",
+            action="append",
+            type=_pair,
+            default=[],
+            metavar="TYPE=DIRECTION",
+            help=f"the direction of a type that the catalogue lacks: {', '.join(adapter.type_directions)}",
+        )
 
 
 def manual(adapter: Adapter) -> str:
-    """What stands below the options: the columns, an example, the exit codes."""
+    """The text below the options: the columns, an example, the exit codes."""
     width = max(len(column.name) for column in adapter.columns)
     columns = [f"  {column.name:<{width}}  {'required; ' if column.required else ''}{column.help}" for column in adapter.columns]
     return "\n".join(
         [
-            "columns (as here, or as the APIs spell them; --map names others):",
+            "columns (by these names or by their names in the APIs; --map gives others):",
             *columns,
             "",
             "example:",
@@ -57,8 +84,8 @@ def manual(adapter: Adapter) -> str:
             "RUN is the run's id, or enough of its beginning or end.",
             "",
             "exit codes: 0 done; 1 done, but rows were refused; 2 wrong usage; 3 nothing was begun, the text says why;",
-            "            4 the database or the process that reads the file was lost, --resume goes on;",
-            "            130 stopped on request at the end of a batch, --resume goes on.",
+            "            4 the database, the process that reads the file, or the report was lost, the text says how to go on;",
+            "            130 stopped on request at the end of a batch, --resume continues.",
         ]
     )
 
@@ -68,6 +95,32 @@ def _pair(written: str) -> tuple[str, str]:
     if not (name and equals and value):
         raise ArgumentTypeError(f"{written!r} is not of the form NAME=VALUE")
     return name, value
+
+
+def _mapped_value(written: str) -> tuple[str, str, str]:
+    """COLUMN:THEIRS=OURS as its three parts. The last = divides, since a value of the file may contain one."""
+    column, colon, values = written.partition(":")
+    theirs, equals, ours = values.rpartition("=")
+    if not (column and colon and theirs and equals and ours):
+        raise ArgumentTypeError(f"{written!r} is not of the form COLUMN:THEIRS=OURS")
+    return column, _unescaped(theirs), ours
+
+
+def _delimiter(written: str) -> str:
+    character = DELIMITERS.get(written) or _unescaped(written)
+    if len(character) != 1 or not character.isascii() or character in '"\r\n\0':
+        raise ArgumentTypeError(f"{written!r} is neither one ASCII character nor one of {', '.join(DELIMITERS)}")
+    return character
+
+
+def _unescaped(written: str) -> str:
+    r"""The text with \t, \xa0 and \u200b replaced by their characters: a shell passes them on as they are written."""
+    if "\\" not in written:
+        return written
+    try:
+        return written.encode("latin-1", "backslashreplace").decode("unicode_escape")
+    except UnicodeDecodeError as error:
+        raise ArgumentTypeError(f"{written!r} has a broken escape: {error.reason}") from error
 
 
 def _batch_size(written: str) -> int:

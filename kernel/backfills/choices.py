@@ -4,7 +4,7 @@ from django.db import models
 
 
 class RunState(models.TextChoices):
-    """planned -> running <-> paused -> finished; interrupted wherever it was stopped; undoing -> undone once it is taken back."""
+    """planned -> running <-> paused -> finished; interrupted if it was stopped; undoing -> undone by an undo."""
 
     PLANNED = "planned"
     RUNNING = "running"
@@ -15,7 +15,7 @@ class RunState(models.TextChoices):
     UNDONE = "undone"
 
 
-# A run in one of these has a file to go on with.
+# The states in which rows remain to be posted.
 MAY_APPLY = (RunState.PLANNED, RunState.RUNNING, RunState.PAUSED, RunState.INTERRUPTED)
-# Rows of a run in one of these may be taken back: UNDOING is an undo that was cut short.
+# The states in which posted rows may be undone. UNDOING is an undo that was interrupted.
 MAY_UNDO = (RunState.FINISHED, RunState.INTERRUPTED, RunState.PAUSED, RunState.RUNNING, RunState.UNDOING)

@@ -1,32 +1,35 @@
-"""What a column holds, and how a text or a JSON value becomes it. Every refusal says why in words that need no look at the code."""
+"""The kinds of columns: how a text or a JSON value is read, and the reason when it is refused."""
 
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import msgspec
 
+from kernel.ledger.moments import FIRST_DAY, LAST_DAY, is_in_range
 from kernel.ledger.money import LIMIT, PLACES, is_currency, is_plain_decimal
+from kernel.ledger.texts import invisible_edge, is_invisible
 
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d)\Z", re.ASCII)
 _DATE = re.compile(r"\d{4}-\d\d-\d\d\Z", re.ASCII)
 _text_decoder = msgspec.json.Decoder(str)
 JSON_DEPTH = 100
+M = TypeVar("M", date, datetime)
 
 
 class Invalid(ValueError):
-    """A value that its column doesn't take; the text says why."""
+    """The column refuses this value; the text says why."""
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column of a backfill's file: its name in the documentation, how a text is read, and whether a row must have it.
+    """One column of a backfill's file. `read` makes a value of its text.
 
-    `from_json` is given where a JSON value that is no string is welcome (a number as money, an object).
+    `from_json` reads raw JSON, for columns that accept other JSON values than strings (a number as money, an object).
     """
 
     name: str
@@ -48,13 +51,13 @@ class Column:
 
     @property
     def api_name(self) -> str:
-        """The same name as the APIs write it: grant_id is grantId."""
+        """The column's name in the APIs: grantId for grant_id."""
         first, *others = self.name.split("_")
         return first + "".join(part.title() for part in others)
 
 
 def text(*, at_most: int) -> Callable[[str], str]:
-    """Text of up to so many characters that PostgreSQL can hold."""
+    """Text of at most `at_most` characters, without NUL and lone surrogates, which PostgreSQL can't store."""
 
     def read(value: str) -> str:
         if len(value) > at_most:
@@ -64,6 +67,18 @@ def text(*, at_most: int) -> Callable[[str], str]:
         if "\x00" in value:
             raise Invalid("holds a NUL character")
         return value
+
+    return read
+
+
+def key_text(*, at_most: int) -> Callable[[str], str]:
+    """Text that identifies a row. An invisible character at its edge, as joined files have them, would make it another key: refused."""
+    read_text = text(at_most=at_most)
+
+    def read(value: str) -> str:
+        if (edge := invisible_edge(value)) is not None:
+            raise Invalid(f"begins or ends with the invisible character {edge}: {quoted(value)}")
+        return read_text(value)
 
     return read
 
@@ -80,7 +95,7 @@ def one_of(*choices: str) -> Callable[[str], str]:
 
 
 def money(value: str) -> Decimal:
-    """A decimal of at most 18 places, under 10^18 in magnitude; ASCII digits, no exponent, no separators."""
+    """A decimal of at most 18 places and under 10^18 in magnitude: ASCII digits, no exponent, no separators."""
     if not is_plain_decimal(value):
         raise Invalid(f"must be a plain decimal such as 12.50, not {quoted(value)}")
     amount = Decimal(value)
@@ -106,7 +121,7 @@ def positive_or_zero(value: str) -> Decimal:
 
 
 def money_from_json(read: Callable[[str], Decimal]) -> Callable[[bytes], Decimal | None]:
-    """A JSON number is taken by its digits, never through a float; a string as in CSV."""
+    """Reads a JSON number by its digits, never through a float, and a JSON string as CSV text."""
 
     def from_json(raw: bytes) -> Decimal | None:
         if raw == b"null":
@@ -125,7 +140,7 @@ def currency(value: str) -> str:
 
 
 def moment(value: str) -> datetime:
-    """An instant with its UTC offset; a date alone is its midnight UTC."""
+    """A moment with a UTC offset. A date alone means midnight UTC."""
     if not _MOMENT.match(value) and not _DATE.match(value):
         raise Invalid(f"must be a time with its UTC offset such as 2026-01-31T12:00:00Z, or a date, not {quoted(value)}")
     try:
@@ -133,18 +148,23 @@ def moment(value: str) -> datetime:
         instant = read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
     except (ValueError, OverflowError):
         raise Invalid(f"is no moment of the calendar: {quoted(value)}") from None
-    if instant.year < 1900:
-        raise Invalid(f"is before 1900: {quoted(value)}")
-    return instant
+    return _in_range(instant, value)
 
 
 def day(value: str) -> date:
     if not _DATE.match(value):
         raise Invalid(f"must be a date such as 2026-01-31, not {quoted(value)}")
     try:
-        return date.fromisoformat(value)
+        read = date.fromisoformat(value)
     except ValueError:
         raise Invalid(f"is no day of the calendar: {quoted(value)}") from None
+    return _in_range(read, value)
+
+
+def _in_range(read: M, value: str) -> M:
+    if not is_in_range(read):
+        raise Invalid(f"must lie between {FIRST_DAY} and {LAST_DAY}: {quoted(value)}")
+    return read
 
 
 def identifier(value: str) -> UUID:
@@ -181,19 +201,19 @@ def whole_from_json(lowest: int, highest: int) -> Callable[[bytes], int | None]:
 
 
 def digest_text(value: str) -> str:
-    """The digest of a row's facts as an export wrote it: hexadecimal, eight bytes for each fact."""
+    """The digest of a row's facts as an export writes it: hexadecimal, eight bytes for each fact."""
     if not value or len(value) % 16 or not value.isascii() or any(letter not in "0123456789abcdef" for letter in value):
         raise Invalid(f"is no digest of facts: {quoted(value)}")
     return value
 
 
 def json_text(value: str) -> str:
-    """A JSON object, kept digit for digit as it was written."""
+    """A JSON object; its text is kept unchanged."""
     return _checked_json(value.encode("utf-8", "surrogateescape")) or ""
 
 
 def json_from_json(raw: bytes) -> str | None:
-    """A JSON value, or a string that holds the text of one: an export writes so what has line breaks of its own."""
+    """A JSON object, or a string that contains one: an export writes objects with line breaks as strings."""
     if raw[:1] == b'"':
         return json_text(_text_decoder.decode(raw))
     return None if raw == b"null" else _checked_json(raw)
@@ -213,7 +233,7 @@ def _checked_json(raw: bytes) -> str:
 
 
 def _check_storable(value: Any, depth: int = 0) -> None:
-    """JSON can spell what PostgreSQL can't hold: NUL and lone surrogates."""
+    """Raises Invalid for NUL and lone surrogates, which JSON can write and PostgreSQL can't store."""
     if depth > JSON_DEPTH:
         raise Invalid("is nested too deep")
     if isinstance(value, str):
@@ -235,6 +255,14 @@ def _check_unicode(value: str) -> None:
 
 
 def quoted(value: str) -> str:
-    """A value in a message: quoted, short, printable."""
-    short = value if len(value) <= 40 else value[:37] + "..."
-    return ascii(short)
+    """A value for a message: shortened, in quotes, invisible characters as escapes."""
+    return f"'{escaped(value if len(value) <= 40 else value[:37] + '...')}'"
+
+
+def escaped(value: str) -> str:
+    r"""The value with invisible and unprintable characters as escapes such as \u00a0, as --map-value reads them."""
+    return "".join(letter if letter == " " or (letter.isprintable() and not is_invisible(letter)) else _escape(letter) for letter in value)
+
+
+def _escape(letter: str) -> str:
+    return f"\\u{ord(letter):04x}" if ord(letter) < 0x10000 else f"\\U{ord(letter):08x}"

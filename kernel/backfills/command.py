@@ -1,4 +1,4 @@
-"""The base of every backfill command. A ledger's command is this class and its adapter, nothing more."""
+"""The base class of every backfill command. A ledger's command is this class with its adapter."""
 
 import contextlib
 import csv
@@ -14,13 +14,14 @@ from typing import Any, ClassVar
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 
-from kernel.backfills import arguments, locks, rejects, reports, selectors, services
+from kernel.backfills import arguments, database_errors, locks, rejects, reports, selectors, services
 from kernel.backfills.adapters import Adapter, actor_of
-from kernel.backfills.applying import Application
+from kernel.backfills.applying import Application, lost
 from kernel.backfills.choices import MAY_APPLY, RunState
-from kernel.backfills.errors import BackfillStopped, BadSource, Interrupted, NotAllowed
+from kernel.backfills.errors import BackfillStopped, BadSource, Interrupted, NotAllowed, ReportLost
 from kernel.backfills.models import BackfillRun
 from kernel.backfills.options import ReadingOptions, make_reader
+from kernel.backfills.output import check_writable, discard_stdout
 from kernel.backfills.pacing import Pacer
 from kernel.backfills.planning import Planner, describe_account, digest_of_plan
 from kernel.backfills.prefetching import read_chunks
@@ -29,6 +30,7 @@ from kernel.backfills.signals import Stop
 from kernel.backfills.sources import Reading, Source, find_source
 from kernel.backfills.temp_tables import PlanTables
 from kernel.backfills.undoing import Undo
+from kernel.ledger.errors import Busy, OutcomeUnknown
 from kernel.ledger.identifiers import new_id
 from kernel.tenants.errors import DomainError
 from kernel.tenants.models import Tenant
@@ -38,29 +40,40 @@ PLAN_CHUNK = 1000
 
 
 class BackfillCommand(BaseCommand):
-    """Plan, apply, resume, undo; see docs/operations.md."""
+    """Plan, apply, resume, undo. docs/operations.md describes the command and its exit codes."""
 
     adapter: ClassVar[Adapter]
-    # A plan must be possible while settings that don't concern it are in flux; migrations are what it rests on.
+    # Refuses to run while migrations are missing.
     requires_migrations_checks = True
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         arguments.add_arguments(parser, self.adapter)
 
-    def handle(self, *args: Any, **options: Any) -> None:
-        self.options = options
-        self.began = time.monotonic()
+    def execute(self, *args: Any, **options: Any) -> str | None:
+        # Not in `handle`: Django's check of migrations, which runs before it, queries the database too.
         try:
-            with Stop() as self.stop:
-                clean = self._action()()
+            return super().execute(*args, **options)
         except BackfillStopped as stopped:
             raise CommandError(str(stopped), returncode=stopped.exit_code) from stopped
+        except (Busy, OutcomeUnknown) as error:
+            raise CommandError(str(lost(error)), returncode=4) from error
         except DomainError as error:
             raise CommandError(str(error), returncode=3) from error
         except DatabaseError as error:
-            raise CommandError(f"The database refused: {str(error).splitlines()[0]}", returncode=4) from error
-        if not clean:
-            # The report is out already; an empty error would print a blank line.
+            raise CommandError(f"The database refused: {database_errors.reason(error)}.", returncode=4) from error
+        except OSError as error:
+            # A disk that fills up in the middle of a plan; what can be checked was checked before.
+            raise CommandError(f"A file can't be written: {error}.", returncode=3 if options["plan"] else 4) from error
+        except KeyboardInterrupt as error:
+            raise CommandError("Stopped at once.", returncode=130) from error
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        self.options = options
+        self.began = time.monotonic()
+        with Stop() as self.stop:
+            all_taken = self._action()()
+        if not all_taken:
+            # SystemExit and not CommandError, which would print a blank line after the report.
             raise SystemExit(1)
 
     def _action(self) -> Callable[[], bool]:
@@ -75,97 +88,111 @@ class BackfillCommand(BaseCommand):
             raise CommandError(f"--plan needs a tenant and a file: manage.py {self.adapter.command} acme history.csv --plan", returncode=2)
         tenant = get_tenant(tenant=self.options["tenant"])
         source = find_source(self.options["file"], format=self.options["format"], delimiter=self.options["delimiter"])
-        reading_options = ReadingOptions(
+        run = self._create_run(tenant, source)
+        next_step = f"Nothing was posted. Post it with: manage.py {run.command} --apply {run.id}"
+        self._report([*reports.plan_lines(run), "", next_step], run, plan=run.plan)
+        return not reports.has_refusals(run.plan["counts"])
+
+    def _reading_options(self) -> ReadingOptions:
+        value_maps: dict[str, dict[str, str]] = {}
+        for column, theirs, ours in self.options["map_value"]:
+            value_maps.setdefault(column, {})[theirs] = ours
+        return ReadingOptions(
             mapped=dict(self.options["map"]),
             set=dict(self.options["set"]),
             ignored=tuple(self.options["ignore"]),
             delimiter=self.options["delimiter"],
+            value_maps=value_maps,
+            new_types=dict(self.options.get("new_type") or ()),
         )
-        run = self._create_run(tenant, source, reading_options)
-        self._tell(reports.plan_lines(run), run, self._next_of_plan(run), plan=run.plan)
-        return not reports.has_refusals(run.plan["counts"])
 
-    def _create_run(self, tenant: Tenant, source: Source, reading_options: ReadingOptions) -> BackfillRun:
-        """Walk through the file and keep what was found as a run."""
+    def _create_run(self, tenant: Tenant, source: Source) -> BackfillRun:
+        """Plan the file and save the plan as a run. Files to be written are checked first: a plan of a large file takes long."""
         run_id = new_id()
+        rejects_path = self._rejects_path(run_id, source)
+        check_writable(rejects_path, option="--rejects FILE", create_folder=True)
+        if self.options["effects"]:
+            check_writable(Path(self.options["effects"]), option="--effects FILE")
+        options = self._reading_options()
         file_digest, size = source.digest(), source.size()
-        planner = self._walk(tenant, source, reading_options, self._rejects_path(run_id, source))
-        summary, options = planner.summary(), reading_options.as_json()
-        planner.scratch.close()
+        planner = self._walk(tenant, source, options, rejects_path)
+        summary = planner.summary()
+        planner.tables.close()
+        facts: dict[str, Any] = {"file_digest": file_digest, "command": self.adapter.command, "options": options.as_json()}
         return services.create_run(
             tenant_id=tenant.id,
             actor=f"command:{self.adapter.command}",
             facts={
+                **facts,
                 "id": run_id,
-                "command": self.adapter.command,
                 "source": str(source.path),
                 "format": source.format,
-                "options": options,
-                "file_digest": file_digest,
                 "file_size": size,
-                "plan_digest": digest_of_plan(
-                    file_digest=file_digest, tenant=tenant, command=self.adapter.command, options=options, summary=summary
-                ),
+                "plan_digest": digest_of_plan(**facts, tenant=tenant, summary=summary),
                 "plan": summary,
                 "rows": planner.rows,
                 "started_by": _os_user(),
             },
         )
 
-    def _walk(self, tenant: Tenant, source: Source, reading_options: ReadingOptions, rejects_path: Path) -> Planner:
-        reader = make_reader(self.adapter, tenant=tenant, source=source, options=reading_options)
+    def _walk(self, tenant: Tenant, source: Source, options: ReadingOptions, rejects_path: Path) -> Planner:
+        """Read the whole file into a plan."""
+        reader = make_reader(self.adapter, tenant=tenant, source=source, options=options)
         with (
             Reading(source) as reading,
             rejects.RejectWriter(rejects_path, source=source, header=source.columns()) as writer,
             Progress(label="planning", total=source.size(), unit="B", visible=self._is_visible()) as progress,
         ):
-            planner = Planner(adapter=self.adapter, tenant=tenant, scratch=PlanTables(), rejects=writer)
+            planner = Planner(adapter=self.adapter, tenant=tenant, tables=PlanTables(), rejects=writer)
             with contextlib.closing(read_chunks(reading, reader, size=PLAN_CHUNK)) as chunks:
                 for chunk in chunks:
                     self.stop.check()
-                    planner.take(chunk)
+                    planner.add_rows(chunk)
                     progress.reach(reading.bytes_read)
             reading.check_unchanged()
         if not planner.rows:
             raise BadSource(f"{source.path} has no rows.")
         if self.options["effects"]:
-            _write_effects(Path(self.options["effects"]), planner.scratch)
+            _write_effects(Path(self.options["effects"]), planner.tables)
         return planner
 
     def _apply(self) -> bool:
-        wanted = self.options["apply"] or self.options["resume"]
-        run = selectors.get_run(run=wanted, command=self.adapter.command)
-        source = self._planned_source(run)
+        run = selectors.get_run(run=self.options["apply"] or self.options["resume"], command=self.adapter.command)
+        source = find_source(self.options["source"] or run.source, format=run.format, delimiter=run.options["delimiter"])
+        rejects_path = self._rejects_path(run.id, source)
+        check_writable(rejects_path, option="--rejects FILE", create_folder=True)
         with locks.only_worker(run, wait=self.options["wait"], stop=self.stop):
             run.refresh_from_db()
-            if self.options["apply"] and run.state != RunState.PLANNED:
-                raise NotAllowed(f"Run {run.id} is {run.state}: {_advice(run)}")
-            if run.state not in MAY_APPLY:
+            if run.state not in MAY_APPLY or (self.options["apply"] and run.state != RunState.PLANNED):
                 raise NotAllowed(f"Run {run.id} is {run.state}: {_advice(run)}")
             _check_digest(run, source)
             services.begin(run=run, source=str(source.path))
-            self._work(run, source)
-        count = rejects.write_rejects(run=run, source=source, path=self._rejects_path(run.id, source))
-        told = [f"NotAllowed rows, with the reasons: {self._rejects_path(run.id, source)}"] if count else []
-        self._tell(reports.result_lines(run) + told, run, "", rejects=str(self._rejects_path(run.id, source)) if count else None)
+            self._post_all(run, source)
+        count = self._write_rejects(run, source, rejects_path)
+        lines = [f"Refused rows, with the reasons: {rejects_path}"] if count else []
+        self._report([*reports.result_lines(run), *lines], run, rejects=str(rejects_path) if count else None)
         return not count
 
-    def _work(self, run: BackfillRun, source: Source) -> None:
+    def _post_all(self, run: BackfillRun, source: Source) -> None:
         with Progress(label="posting", total=run.rows, unit="row", visible=self._is_visible(), done=run.position) as progress:
             application = Application(adapter=self.adapter, run=run, source=source, pacer=self._pacer(), progress=progress, stop=self.stop)
             try:
                 application.work()
             except (BackfillStopped, KeyboardInterrupt) as stopped:
-                # Where the database is away the run stays "running" without a worker, which --resume takes as well.
+                # If the database is away the run stays "running" without a process, which --resume accepts too.
                 with contextlib.suppress(DatabaseError, DomainError):
                     services.interrupt(run=run, because=str(stopped) or "Stopped at once.")
-                raise self._with_resume_hint(stopped, run) from stopped
+                raise _with_resume_hint(stopped, run) from stopped
         services.finish(run=run)
 
-    def _with_resume_hint(self, stopped: BaseException, run: BackfillRun) -> BackfillStopped:
-        kind = type(stopped) if isinstance(stopped, BackfillStopped) else Interrupted
-        place = f"{run.position:,} of {run.rows:,} rows are done."
-        return kind(f"{stopped or 'Stopped at once.'} {place} Go on with: manage.py {run.command} --resume {run.id}")
+    def _write_rejects(self, run: BackfillRun, source: Source, path: Path) -> int:
+        try:
+            return rejects.write_rejects(run=run, source=source, path=path)
+        except OSError as error:
+            raise ReportLost(
+                f"Run {run.id} is finished, but its refused rows can't be written to {path}: {error.strerror}."
+                " They are in the back office, under the run."
+            ) from error
 
     def _undo(self) -> bool:
         run = selectors.get_run(run=self.options["undo"], command=self.adapter.command)
@@ -174,14 +201,9 @@ class BackfillCommand(BaseCommand):
             locks.only_worker(run, wait=self.options["wait"], stop=self.stop),
             Progress(label="taking back", total=total, unit="row", visible=self._is_visible(), done=run.undone_rows) as progress,
         ):
-            undo = Undo(adapter=self.adapter, run=run, actor=actor_of(run), pacer=self._pacer(), progress=progress, stop=self.stop)
-            undo.work()
-        self._tell(reports.result_lines(run), run, "")
+            Undo(adapter=self.adapter, run=run, actor=actor_of(run), pacer=self._pacer(), progress=progress, stop=self.stop).work()
+        self._report(reports.result_lines(run), run)
         return True
-
-    def _planned_source(self, run: BackfillRun) -> Source:
-        path = self.options["source"] or run.source
-        return find_source(path, format=run.format, delimiter=run.options["delimiter"])
 
     def _rejects_path(self, run_id: object, source: Source) -> Path:
         return Path(self.options["rejects"]).resolve() if self.options["rejects"] else rejects.default_path(run_id, source)
@@ -192,17 +214,31 @@ class BackfillCommand(BaseCommand):
     def _is_visible(self) -> bool:
         return not self.options["no_progress"]
 
-    def _next_of_plan(self, run: BackfillRun) -> str:
-        return f"Nothing was posted. Post it with: manage.py {run.command} --apply {run.id}"
-
-    def _tell(self, lines: list[str], run: BackfillRun, then: str, **more: Any) -> None:
+    def _report(self, lines: list[str], run: BackfillRun, **more: Any) -> None:
+        """Print the report. Raises ReportLost."""
         seconds = round(time.monotonic() - self.began, 3)
-        if self.options["json"]:
-            self.stdout.write(json.dumps(reports.summary(run, seconds=seconds, **more)))
-            return
-        self.stdout.write("\n".join(lines))
-        if then:
-            self.stdout.write(f"\n{then}")
+        report = json.dumps(reports.summary(run, seconds=seconds, **more)) if self.options["json"] else "\n".join(lines)
+        try:
+            self.stdout.write(report)
+            # Flushed here: at Python's exit a broken pipe is a traceback.
+            self.stdout.flush()
+        except OSError as error:
+            if isinstance(error, BrokenPipeError):
+                discard_stdout()
+            raise ReportLost(
+                f"Run {run.id} is {run.state}, but its report can't be written: {error.strerror}. See: manage.py backfill_runs {run.id}"
+            ) from error
+
+
+def _with_resume_hint(stopped: BaseException, run: BackfillRun) -> BackfillStopped:
+    """The same error with the run's progress and the command that continues it."""
+    kind = type(stopped) if isinstance(stopped, BackfillStopped) else Interrupted
+    place = f"{run.position:,} of {run.rows:,} rows are done."
+    error = kind(f"{stopped or 'Stopped at once.'} {place} Go on with: manage.py {run.command} --resume {run.id}")
+    if error.exit_code == BackfillStopped.exit_code:
+        # 3 promises that nothing was begun.
+        error.exit_code = 4
+    return error
 
 
 def _check_digest(run: BackfillRun, source: Source) -> None:
@@ -216,10 +252,10 @@ def _advice(run: BackfillRun) -> str:
     return "there is nothing left to post." if run.state == RunState.FINISHED else "plan the file again to post it again."
 
 
-def _write_effects(path: Path, scratch: PlanTables) -> None:
+def _write_effects(path: Path, tables: PlanTables) -> None:
     with path.open("w", newline="") as file:
         writer: csv.DictWriter[str] | None = None
-        for account in scratch.stream_accounts():
+        for account in tables.stream_accounts():
             described = describe_account(account)
             if writer is None:
                 writer = csv.DictWriter(file, fieldnames=list(described))
@@ -228,7 +264,7 @@ def _write_effects(path: Path, scratch: PlanTables) -> None:
 
 
 def _os_user() -> str:
-    """The operating system's user: who stood at the terminal."""
+    """The name of the operating system's user."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):

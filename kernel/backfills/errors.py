@@ -10,9 +10,9 @@ class RunMoved(LedgerError):
 
 
 class BackfillStopped(Exception):
-    """The base: the text is one paragraph that says what happened and what to do."""
+    """The base class. Its text is one paragraph: what happened and what to do."""
 
-    # What the process exits with. The numbers are in docs/operations.md.
+    # The process's exit code; docs/operations.md lists them.
     exit_code = 3
 
 
@@ -20,23 +20,33 @@ class BadSource(BackfillStopped):
     """The file can't be read, or isn't what its options say."""
 
 
+class NotWritable(BackfillStopped):
+    """A file that the command must write can't be written."""
+
+
 class NotAllowed(BackfillStopped):
-    """The run may not do this now: another one works on the file, the file changed, its state forbids it, later entries depend on it."""
+    """The run may not do this now: another process works on it, the file changed, its state forbids it, or later rows depend on it."""
 
 
 class Interrupted(BackfillStopped):
-    """Stopped on request at the end of a batch; nothing is half done."""
+    """Stopped on request at the end of a batch."""
 
     exit_code = 130
 
 
 class DatabaseLost(BackfillStopped):
-    """The database was away or busy for too long; everything up to the checkpoint is in the book."""
+    """The database was away or busy for too long, or refused to write. Everything up to the checkpoint is in the book."""
 
     exit_code = 4
 
 
 class ReaderLost(BackfillStopped):
-    """The process that reads the file is gone; everything up to the checkpoint is in the book."""
+    """The process that reads the file died. Everything up to the checkpoint is in the book."""
+
+    exit_code = 4
+
+
+class ReportLost(BackfillStopped):
+    """The work is done but its report, or the file of rejected rows, couldn't be written."""
 
     exit_code = 4

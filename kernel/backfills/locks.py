@@ -1,4 +1,4 @@
-"""One file is worked on by one process at a time: an advisory lock of the session, which the database frees when the process dies."""
+"""One process at a time works on a file: an advisory lock of the database session, which ends when the process dies."""
 
 import hashlib
 import time
@@ -12,11 +12,11 @@ from kernel.backfills.errors import NotAllowed
 from kernel.backfills.models import BackfillRun
 from kernel.backfills.signals import Stop
 
-LOOK_AGAIN_SECONDS = 1.0
+RETRY_SECONDS = 1.0
 
 
 def lock_number(*, tenant_id: UUID, command: str, file_digest: str) -> int:
-    """The lock's name as PostgreSQL wants it: a signed 64-bit number."""
+    """The lock's key: PostgreSQL takes a signed 64-bit number."""
     named = hashlib.blake2b(f"backfill/{tenant_id}/{command}/{file_digest}".encode(), digest_size=8).digest()
     return int.from_bytes(named, signed=True)
 
@@ -27,28 +27,28 @@ def number_of(run: BackfillRun) -> int:
 
 @contextmanager
 def only_worker(run: BackfillRun, *, wait: bool, stop: Stop) -> Iterator[None]:
-    """Hold the lock of the run's file. With `wait`, wait for whoever holds it; else raise NotAllowed at once."""
+    """Hold the lock of the run's file. If another session holds it: wait with `wait`, else raise NotAllowed."""
     number = number_of(run)
     take(number, wait=wait, stop=stop)
     try:
         yield
     finally:
-        # A lost connection has given the lock back already.
+        # A lost connection has released the lock already.
         if connection.is_usable():
-            _ask("SELECT pg_advisory_unlock(%s)", number)
+            _execute("SELECT pg_advisory_unlock(%s)", number)
 
 
 def take(number: int, *, wait: bool, stop: Stop) -> None:
-    """Raises NotAllowed while another session holds the lock and we don't wait, Interrupted where waiting is given up."""
-    while not _ask("SELECT pg_try_advisory_lock(%s)", number):
+    """Raises NotAllowed if another session holds the lock and `wait` is false, Interrupted if a stop is requested while waiting."""
+    while not _execute("SELECT pg_try_advisory_lock(%s)", number):
         if not wait:
             raise NotAllowed("Another process is working on this file for this tenant. Wait for it, or add --wait to start when it ends.")
         stop.check()
-        time.sleep(LOOK_AGAIN_SECONDS)
+        time.sleep(RETRY_SECONDS)
 
 
 def is_worked_on(run: BackfillRun) -> bool:
-    """True while a process holds the lock of the run's file: a running run without one was killed."""
+    """Whether a process holds the lock of the run's file. If not, a run in the state "running" was killed."""
     number = number_of(run) & 0xFFFFFFFFFFFFFFFF
     with connection.cursor() as cursor:
         cursor.execute(
@@ -59,7 +59,7 @@ def is_worked_on(run: BackfillRun) -> bool:
         return bool(cursor.fetchone()[0])
 
 
-def _ask(statement: str, number: int) -> bool:
+def _execute(statement: str, number: int) -> bool:
     with connection.cursor() as cursor:
         cursor.execute(statement, [number])
         return bool(cursor.fetchone()[0])

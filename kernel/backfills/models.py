@@ -1,4 +1,4 @@
-"""Backfill runs: which file was brought into which book, by whom, how far it came, and what was refused."""
+"""Backfill runs: which file was brought into which book, by whom, how far it came, and which rows were refused."""
 
 from django.db import models
 from django.db.models.functions import Now
@@ -7,7 +7,7 @@ from kernel.backfills.choices import RunState
 from kernel.ledger.base_models import TenantOwned, tenant_foreign_key
 from kernel.ledger.constraints import register_internal
 
-# Rows of runs are made by our own commands: nothing that a caller sends leads here.
+# Only backfill commands write these tables, so no caller's input can break these constraints.
 register_internal(
     "backfills_run_state_check",
     "backfills_run_position_check",
@@ -17,34 +17,33 @@ register_internal(
 
 
 class BackfillRun(TenantOwned):
-    """One file on its way into one tenant's book: planned, applied in batches, perhaps taken back.
+    """The import of one file into one tenant's book: planned, applied in batches, perhaps undone.
 
-    The posted rows name it (`request_id` = "run:<id>"). `position`, `line` and `offset` say how far it came and move in the transaction
-    that posts the rows, so that no kill can part the two. `counts` and `sums` (decimal strings for each currency or unit) tell what was
-    done.
+    The posted rows carry its `request_id` ("run:<id>"). `position`, `line` and `offset` are the checkpoint: they are updated in the
+    transaction that posts the rows, so a kill can't separate them. `counts`: rows by outcome. `sums`: decimal strings by currency or unit.
     """
 
     command = models.CharField(max_length=64)
     source = models.TextField()
     format = models.CharField(max_length=16)
-    # How the file's columns were read: map, set, ignore, delimiter.
+    # How the file is read: kernel.backfills.options.ReadingOptions.
     options = models.JSONField(default=dict)
     file_digest = models.CharField(max_length=64)
     file_size = models.BigIntegerField()
-    # SHA-256 over the file's digest, the options and what the plan found: two runs with the same digest are the same plan.
+    # SHA-256 over the file's digest, the options and the plan's result: equal for two runs of the same plan.
     plan_digest = models.CharField(max_length=64)
     plan = models.JSONField()
     rows = models.BigIntegerField()
     state = models.CharField(max_length=16, choices=RunState.choices, default=RunState.PLANNED)
     actor = models.CharField(max_length=128)
     started_by = models.CharField(max_length=128)
-    # Records done, the physical line and the byte (of the unpacked file) at which the next one begins.
+    # Records done; the last line and the byte (of the uncompressed file) of the last of them.
     position = models.BigIntegerField(default=0)
     line = models.BigIntegerField(default=0)
     offset = models.BigIntegerField(default=0)
     counts = models.JSONField(default=dict)
     sums = models.JSONField(default=dict)
-    # Why it stands still where it isn't finished.
+    # Why it stopped before the end.
     stopped_because = models.TextField(blank=True, default="")
     undone_rows = models.BigIntegerField(default=0)
     undone_by = models.CharField(max_length=128, blank=True, default="")
@@ -71,17 +70,17 @@ class BackfillRun(TenantOwned):
 
     @property
     def request_id(self) -> str:
-        """What the rows that this run posted carry as their `request_id`."""
+        """The `request_id` of the rows that this run posted."""
         return f"run:{self.id}"
 
     @property
     def undo_request_id(self) -> str:
-        """What the reversing rows carry."""
+        """The `request_id` of the rows that undo this run."""
         return f"undo:{self.id}"
 
 
 class BackfillReject(TenantOwned):
-    """A row of the file that the book did not take, with every reason. `record` is the row as it stood in the file, byte for byte."""
+    """A refused row of the file with the reasons. `record` holds its bytes unchanged."""
 
     run = tenant_foreign_key("backfills.BackfillRun", related_name="rejects")
     line = models.BigIntegerField()

@@ -1,4 +1,4 @@
-"""What ledgers have in common on the way in: keys of rows (an idempotency key, or the row's own id), and how answers are told."""
+"""The keys of rows (an idempotency key, or the row's own id), looked up in the book, and the ledger's answers as outcomes."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -7,7 +7,7 @@ import msgspec
 from django.db import connection
 
 from kernel.backfills.adapters import ALREADY_THERE, CONFLICT, POSTED, Adapter, Existing, Outcome
-from kernel.backfills.columns import Column, digest_text, identifier, text
+from kernel.backfills.columns import Column, digest_text, identifier, key_text
 from kernel.backfills.rows import Posting, RowRefused
 from kernel.ledger.errors import IdempotencyConflict, LedgerError
 from kernel.ledger.idempotency import differing
@@ -15,8 +15,8 @@ from kernel.ledger.outcomes import Posted
 from kernel.tenants.models import Tenant
 
 KEY, ID = "key ", "id "
-POST, THERE = Outcome(POSTED), Outcome(ALREADY_THERE)
-# Two questions, each by its own index. An array that the planner can't see into is looked for in an index, not in the whole table.
+# UNION of two SELECTs, so that each uses its own index. Keys come as one jsonb parameter inside a subquery: the planner doesn't know
+# their number and uses the index instead of scanning the table.
 EXISTING = """
 SELECT id::text, idempotency_key, facts_digest FROM {table}
 WHERE tenant_id = %(tenant)s AND idempotency_key = ANY (ARRAY(SELECT jsonb_array_elements_text(%(keys)s::jsonb)))
@@ -25,19 +25,19 @@ SELECT id::text, idempotency_key, facts_digest FROM {table}
 WHERE tenant_id = %(tenant)s AND id = ANY (ARRAY(SELECT jsonb_array_elements_text(%(ids)s::jsonb)::uuid))
 """
 ID_COLUMNS = (
-    Column("idempotency_key", text(at_most=255), help="the file's own id, which is the key; a row needs it or an id"),
+    Column("idempotency_key", key_text(at_most=255), help="the file's own id, which is the key; a row needs it or an id"),
     Column("id", identifier, help="a UUID to be kept (default: a new one)"),
-    Column("facts_digest", digest_text, help="from an export: keeps the answer to a repeated call as it was"),
+    Column("facts_digest", digest_text, help="from an export: repeated calls of the old book are recognised in the new one"),
 )
 
 
 def as_json(texts: Sequence[str]) -> str:
-    """Texts as one parameter: a list of a thousand costs the client more than looking for them costs the database."""
+    """Texts as one parameter: psycopg takes longer to adapt a list of a thousand than the database takes to look them up."""
     return msgspec.json.encode(texts).decode()
 
 
 def key_of(values: Mapping[str, Any]) -> str:
-    """By what a row is known again. Raises RowRefused."""
+    """The key of a row. Raises RowRefused."""
     if key := values.get("idempotency_key"):
         return f"{KEY}{key}"
     if row_id := values.get("id"):
@@ -46,51 +46,52 @@ def key_of(values: Mapping[str, Any]) -> str:
 
 
 def find_existing(table: str, tenant: Tenant, keys: Sequence[str]) -> Mapping[str, Existing]:
-    """What the ledger's `table` holds under these keys, by one question."""
-    given = [key.removeprefix(KEY) for key in keys if key.startswith(KEY)]
+    """The rows of `table` that have these keys, in one query."""
+    idempotency_keys = [key.removeprefix(KEY) for key in keys if key.startswith(KEY)]
     ids = [key.removeprefix(ID) for key in keys if key.startswith(ID)]
     with connection.cursor() as cursor:
-        cursor.execute(EXISTING.format(table=table), {"tenant": tenant.id, "keys": as_json(given), "ids": as_json(ids)})
+        cursor.execute(EXISTING.format(table=table), {"tenant": tenant.id, "keys": as_json(idempotency_keys), "ids": as_json(ids)})
         rows = cursor.fetchall()
-    found = {}
-    for row_id, key, kept in rows:
-        existing = Existing(id=row_id, digest=bytes(kept or b""))
-        found[f"{ID}{row_id}"] = existing
+    existing = {}
+    for row_id, key, digest in rows:
+        row = Existing(id=row_id, digest=bytes(digest or b""))
+        existing[f"{ID}{row_id}"] = row
         if key is not None:
-            found[f"{KEY}{key}"] = existing
-    return found
+            existing[f"{KEY}{key}"] = row
+    return existing
 
 
 def outcome_of_known_key(facts: Sequence[str], first: bytes, second: bytes, where: str) -> Outcome:
-    """What a row is to one that has its key. A row without a digest (the ledger's own closing entries) is known by its id alone."""
+    """The outcome of a row whose key was used before. A first row without a digest (a closing entry of the ledger) has only its id."""
     names = differing(facts, first, second) if first else []
     if not names:
-        return THERE
+        return Outcome(ALREADY_THERE)
     return Outcome(CONFLICT, f"the key stands for {where} with another {', '.join(names)}")
 
 
 def post_new(adapter: Adapter, tenant: Tenant, postings: Sequence[Posting], post: Callable[[list[Posting]], list[Any]]) -> list[Outcome]:
-    """Post through `post` what isn't known by its id already; the ledgers themselves look only for idempotency keys."""
+    """Post those postings whose id isn't in the book. The ledgers themselves look up idempotency keys, but not ids."""
     ids = [posting.key for posting in postings if posting.key.startswith(ID)]
     if not ids:
         return [to_outcome(answer) for answer in post(list(postings))]
-    found = adapter.existing(tenant, ids)
-    fresh = [posting for posting in postings if posting.key not in found]
-    answers = iter(post(fresh) if fresh else ())
+    existing = adapter.existing(tenant, ids)
+    new = [posting for posting in postings if posting.key not in existing]
+    answers = iter(post(new) if new else ())
     return [
         outcome_of_known_key(adapter.facts, known.digest, posting.digest, f"{known.id} in the book")
-        if (known := found.get(posting.key)) is not None
+        if (known := existing.get(posting.key)) is not None
         else to_outcome(next(answers))
         for posting in postings
     ]
 
 
 def to_outcome(answer: Any) -> Outcome:
+    """The outcome of what a ledger's service returned for one posting: its row, or the error that refused it."""
     if isinstance(answer, IdempotencyConflict):
-        differing = ", ".join(answer.facts["fields"])
-        return Outcome(CONFLICT, f"the key stands for {answer.facts['first_id']} in the book with another {differing}")
+        names = ", ".join(answer.facts["fields"])
+        return Outcome(CONFLICT, f"the key stands for {answer.facts['first_id']} in the book with another {names}")
     if isinstance(answer, LedgerError):
         return Outcome(answer.code, str(answer))
     if isinstance(answer, Posted):
-        return THERE if answer.replayed else POST
-    return POST if answer.outcome == "posted" else THERE
+        return Outcome(ALREADY_THERE if answer.replayed else POSTED)
+    return Outcome(POSTED if answer.outcome == "posted" else ALREADY_THERE)

@@ -1,4 +1,4 @@
-"""Being polite: a backfill has all night, the people whose postings wait behind it don't."""
+"""Throttling: a backfill slows down when other sessions wait for its locks, or when the database becomes slow."""
 
 import statistics
 import time
@@ -9,84 +9,84 @@ from django.db import connection
 
 SMALLEST_BATCH = 50
 SAMPLE_EVERY_SECONDS = 0.5
-# So many batches tell how fast the database is when left alone, after the first, which finds cold caches.
+# The batches that measure the usual speed. One more is measured and dropped: the first finds cold caches.
 BASELINE_BATCHES = 9
 RECENT_BATCHES = 5
-# Commits that take so many times what they took at first mean that the database has other work.
+# The database counts as slow when a batch takes so many times the usual time.
 SLOWER = 2.0
-LONGEST_REST_SECONDS = 5.0
-# As many times as long as a batch held others up, we stay away.
+LONGEST_PAUSE_SECONDS = 5.0
+# While others wait, the pause is so many times the duration of the batch.
 PAUSE_FACTOR = 2.0
 
 
 @dataclass
 class Pacer:
-    """Says how large the next batch may be and how long to rest before it. Times are in seconds."""
+    """Decides the size of the next batch (rows) and the pause before it (seconds)."""
 
     batch_size: int
     max_rate: float | None = None
     size: int = 0
     note: str = ""
-    _first: list[float] = field(default_factory=list)
+    _baseline: list[float] = field(default_factory=list)
     _recent: deque[float] = field(default_factory=lambda: deque(maxlen=RECENT_BATCHES))
-    _looked_at: float = 0.0
+    _sampled_at: float = 0.0
     _next_at: float = 0.0
 
     def __post_init__(self) -> None:
         self.size = self.batch_size
-        self._first = []
+        self._baseline = []
 
     def sample_waiting(self) -> int:
-        """How many sessions wait for our locks. Ask inside the transaction, before its commit; looks at most twice a second."""
+        """How many sessions wait for this session's locks. Call it before the commit; it queries at most twice a second, else returns 0."""
         now = time.monotonic()
-        if now - self._looked_at < SAMPLE_EVERY_SECONDS:
+        if now - self._sampled_at < SAMPLE_EVERY_SECONDS:
             return 0
-        self._looked_at = now
+        self._sampled_at = now
         return count_waiting()
 
     def after_batch(self, *, rows: int, seconds: float, waiting: int) -> float:
-        """How long to rest now."""
-        rest = max(self._for_others(seconds, waiting), self._for_slowness(rows, seconds))
-        return max(rest, self._for_rate(rows, rest))
+        """The pause before the next batch, in seconds."""
+        pause = max(self._for_others(seconds, waiting), self._for_slowness(rows, seconds))
+        return max(pause, self._for_rate(rows, pause))
 
     def _for_others(self, seconds: float, waiting: int) -> float:
         if waiting:
-            # Smaller batches hold their locks for a shorter time.
+            # Smaller batches hold their locks more briefly.
             self.size = max(min(SMALLEST_BATCH, self.batch_size), self.size // 2)
             self.note = f"stepping back: {waiting} waiting"
-            return min(LONGEST_REST_SECONDS, PAUSE_FACTOR * seconds)
+            return min(LONGEST_PAUSE_SECONDS, PAUSE_FACTOR * seconds)
         self.size = min(self.batch_size, self.size + max(1, self.batch_size // 20))
         self.note = ""
         return 0.0
 
     def _for_slowness(self, rows: int, seconds: float) -> float:
         if rows < self.batch_size:
-            # A short batch costs more for each row; it says nothing about the database.
+            # A short batch takes more time for each row, so it doesn't measure the database.
             return 0.0
-        if len(self._first) <= BASELINE_BATCHES:
-            self._first.append(seconds)
+        if len(self._baseline) <= BASELINE_BATCHES:
+            self._baseline.append(seconds)
             return 0.0
         self._recent.append(seconds)
-        usual = statistics.median(self._first[1:])
+        usual = statistics.median(self._baseline[1:])
         now = statistics.median(self._recent)
         if now <= SLOWER * usual:
             return 0.0
         self.note = f"slowing down: commits take {now / usual:.1f} times as long as at first"
-        return min(LONGEST_REST_SECONDS, now - usual)
+        return min(LONGEST_PAUSE_SECONDS, now - usual)
 
-    def _for_rate(self, rows: int, rest: float) -> float:
+    def _for_rate(self, rows: int, pause: float) -> float:
         if not self.max_rate:
             return 0.0
         now = time.monotonic()
-        # A pause must not be made up for by a burst.
-        self._next_at = max(self._next_at + rows / self.max_rate, now + rest)
+        # Never behind now: a pause must not be followed by a burst.
+        self._next_at = max(self._next_at + rows / self.max_rate, now + pause)
         return self._next_at - now
 
 
 def count_waiting() -> int:
-    """Sessions that wait for a lock this session holds. CASE keeps the dearer question to those that wait for a lock at all."""
+    """Sessions that wait for a lock of this session. CASE limits the slow pg_blocking_pids to sessions that wait for a lock."""
     with connection.cursor() as cursor:
-        # Within a transaction the first look would be remembered.
+        # Inside a transaction pg_stat_activity is a snapshot of the first query.
         cursor.execute("SELECT pg_stat_clear_snapshot()")
         cursor.execute(
             "SELECT count(*) FROM pg_stat_activity WHERE CASE WHEN wait_event_type = 'Lock' AND datname = current_database()"

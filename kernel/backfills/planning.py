@@ -1,5 +1,6 @@
-"""The plan: read every row as the application will, ask the book, and tell what would happen, without posting anything."""
+"""The plan: reads every row as --apply will, looks it up in the book and reports the outcome, without posting anything."""
 
+import difflib
 import hashlib
 import json
 from collections import Counter
@@ -9,29 +10,34 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
-from kernel.backfills.adapters import ALREADY_THERE, POSTED, Account, Adapter, Existing, Outcome
+from kernel.backfills.adapters import ALREADY_THERE, POSTED, UNKNOWN_TYPE, Account, Adapter, Existing, Outcome
 from kernel.backfills.outcomes import outcome_of_known_key
 from kernel.backfills.rejects import RejectWriter, join_problems
 from kernel.backfills.rows import Posting, Row
 from kernel.backfills.temp_tables import PlanTables, Seen
+from kernel.ledger.texts import is_invisible
 from kernel.tenants.models import Tenant
 
 INVALID = "invalid"
-# What a plan keeps in the run's row; the whole is in the files that --rejects and --effects name.
+# Limits of what the run's row holds of a plan. The files of --rejects and --effects hold everything.
 EXAMPLES_KEPT = 50
 DAYS_KEPT = 1000
 ACCOUNTS_KEPT = 200
+UNKNOWN_TYPES_KEPT = 200
+LONG_RECORDS_KEPT = 10
+# A CSV record over more lines than this probably has a quote that isn't closed.
+LONG_RECORD_LINES = 10
 
 
 @dataclass
 class BackDating:
-    """Rows that happened before the newest entry their account already has: statements of those days by world time will change."""
+    """Rows whose occurred_at is before the newest entry of their account: they change statements of past days by world time."""
 
     rows: int = 0
     first: datetime | None = None
     last: datetime | None = None
 
-    def note(self, moment: datetime) -> None:
+    def add(self, moment: datetime) -> None:
         self.rows += 1
         self.first = moment if self.first is None else min(self.first, moment)
         self.last = moment if self.last is None else max(self.last, moment)
@@ -39,39 +45,42 @@ class BackDating:
 
 @dataclass
 class Planner:
-    """Takes rows chunk by chunk, in the file's order."""
+    """Adds up the outcomes of rows, which come in chunks, in the file's order."""
 
     adapter: Adapter
     tenant: Tenant
-    scratch: PlanTables
+    tables: PlanTables
     rejects: RejectWriter
     counts: Counter[str] = field(default_factory=Counter)
     examples: list[dict[str, Any]] = field(default_factory=list)
     back_dating: BackDating = field(default_factory=BackDating)
+    unknown_types: Counter[str] = field(default_factory=Counter)
+    long_records: list[dict[str, int]] = field(default_factory=list)
     rows: int = 0
 
-    def take(self, rows: Sequence[Row]) -> None:
+    def add_rows(self, rows: Sequence[Row]) -> None:
         postings = [row.posting for row in rows if row.posting is not None]
         self.adapter.complete(self.tenant, postings)
         self.adapter.simulate(self.tenant, postings)
         keys = [posting.key for posting in postings]
         keys += [posting.depends_on for posting in postings if posting.depends_on is not None]
         found = self.adapter.existing(self.tenant, keys)
-        seen = self.scratch.seen(keys)
+        seen = self.tables.seen(keys)
         accounts = self._accounts(postings)
         fresh: dict[str, Seen] = {}
         sums: dict[tuple[str, date, str], tuple[int, Decimal]] = {}
         for row in rows:
             outcome = self._decide(row, found, seen, fresh, accounts)
             self.counts[outcome.code] += 1
+            self._note_suspicious(row, outcome)
             if outcome.code == POSTED and row.posting is not None:
                 _add(sums, row.posting)
             elif outcome.code != ALREADY_THERE:
                 self._reject(row, outcome)
         self.rows += len(rows)
-        self.scratch.remember(fresh)
-        self.scratch.keep(accounts.values())
-        self.scratch.add_sums(sums)
+        self.tables.add_seen(fresh)
+        self.tables.save_accounts(accounts.values())
+        self.tables.add_sums(sums)
 
     def _decide(
         self,
@@ -85,26 +94,26 @@ class Planner:
         if posting is None:
             return Outcome(INVALID, join_problems(row.problems))
         if (existing := found.get(posting.key)) is not None:
-            return self._against(posting, existing.digest, f"{existing.id} in the book")
+            return self._compare(posting, existing.digest, f"{existing.id} in the book")
         if (earlier := fresh.get(posting.key) or seen.get(posting.key)) is not None:
-            return self._against(posting, earlier.digest, f"line {earlier.line} of this file")
-        if (ground := posting.depends_on) is not None and ground not in found:
-            before = fresh.get(ground) or seen.get(ground)
+            return self._compare(posting, earlier.digest, f"line {earlier.line} of this file")
+        if (original := posting.depends_on) is not None and original not in found:
+            before = fresh.get(original) or seen.get(original)
             if before is None:
-                return self.adapter.missing(ground)
-            posting.original = before.left
+                return self.adapter.missing(original)
+            posting.original = before.reversible
         refused = self._move(posting, accounts)
         if refused is not None:
-            # A refused posting leaves its key free.
+            # A refused posting doesn't use its key: a later row of the file may have it.
             return refused
-        fresh[posting.key] = Seen(line=row.line, digest=posting.digest, left=posting.reversible)
+        fresh[posting.key] = Seen(line=row.line, digest=posting.digest, reversible=posting.reversible)
         return Outcome(POSTED)
 
-    def _against(self, posting: Posting, first: bytes, where: str) -> Outcome:
+    def _compare(self, posting: Posting, first: bytes, where: str) -> Outcome:
         return outcome_of_known_key(self.adapter.facts, first, posting.digest, where)
 
     def _move(self, posting: Posting, accounts: dict[str, Account]) -> Outcome | None:
-        """Move the simulated balances, or say why the ledger would not."""
+        """Apply the posting to the simulated balances, or return why the ledger would refuse it."""
         touched: list[tuple[Account, Decimal]] = []
         for name, effect in posting.effects:
             account = accounts.get(name) or self.adapter.new_account(self.tenant, name, posting)
@@ -121,15 +130,25 @@ class Planner:
             account.rows += 1
         before = max((account.latest for account, _ in touched if account.latest is not None), default=None)
         if before is not None and posting.occurred_at < before:
-            self.back_dating.note(posting.occurred_at)
+            self.back_dating.add(posting.occurred_at)
         return None
 
     def _accounts(self, postings: Sequence[Posting]) -> dict[str, Account]:
         names = {name for posting in postings for name, _ in posting.effects}
-        known = self.scratch.accounts(names) if names else {}
+        known = self.tables.accounts(names) if names else {}
         if missing := sorted(names - known.keys()):
             known.update(self.adapter.accounts(self.tenant, missing))
         return known
+
+    def _note_suspicious(self, row: Row, outcome: Outcome) -> None:
+        """Remember types without a direction, and records over many lines."""
+        if outcome.code == UNKNOWN_TYPE and row.posting is not None:
+            kind = row.posting.kind
+            if kind in self.unknown_types or len(self.unknown_types) < UNKNOWN_TYPES_KEPT:
+                self.unknown_types[kind] += 1
+        lines = row.end_line - row.line + 1
+        if lines > LONG_RECORD_LINES and len(self.long_records) < LONG_RECORDS_KEPT:
+            self.long_records.append({"line": row.line, "lines": lines})
 
     def _reject(self, row: Row, outcome: Outcome) -> None:
         readable = not any(problem.code == "unreadable" for problem in row.problems)
@@ -139,8 +158,8 @@ class Planner:
             self.examples.append({"line": row.line, "outcome": outcome.code, "why": outcome.why, "problems": problems})
 
     def summary(self) -> dict[str, Any]:
-        """What the run keeps of the plan."""
-        by_type = self.scratch.totals(at_most=DAYS_KEPT)
+        """The plan as the run's row keeps it."""
+        by_type = self.tables.totals(at_most=DAYS_KEPT)
         sums: dict[str, Decimal] = {}
         for total in by_type:
             sums[total["unit"]] = sums.get(total["unit"], Decimal(0)) + Decimal(total["amount"])
@@ -148,16 +167,34 @@ class Planner:
             "counts": dict(self.counts),
             "sums": {unit: f"{amount:f}" for unit, amount in sorted(sums.items())},
             "by_type": by_type,
-            "by_type_and_day": self.scratch.sums(at_most=DAYS_KEPT),
-            "accounts_moved": self.scratch.count_accounts(),
-            "accounts": [describe_account(account) for account in self.scratch.most_moved(at_most=ACCOUNTS_KEPT)],
+            "by_type_and_day": self.tables.sums(at_most=DAYS_KEPT),
+            "accounts_moved": self.tables.count_accounts(),
+            "accounts": [describe_account(account) for account in self.tables.most_moved(at_most=ACCOUNTS_KEPT)],
             "back_dated": {
                 "rows": self.back_dating.rows,
-                "first": _written(self.back_dating.first),
-                "last": _written(self.back_dating.last),
+                "first": _iso(self.back_dating.first),
+                "last": _iso(self.back_dating.last),
             },
             "examples": self.examples,
+            "unknown_types": self._describe_unknown_types(),
+            "long_records": self.long_records,
         }
+
+    def _describe_unknown_types(self) -> list[dict[str, Any]]:
+        """Each type without a direction, the most frequent first, with its count and the known types of nearly the same spelling."""
+        known = sorted(self.adapter.known_types(self.tenant)) if self.unknown_types else []
+        return [{"type": kind, "rows": rows, "near": near_spellings(kind, known)} for kind, rows in self.unknown_types.most_common()]
+
+
+def near_spellings(written: str, known: Sequence[str]) -> list[str]:
+    """Known codes that differ from `written` only in case and invisible characters; else up to three that are similar."""
+    plain = _letters(written)
+    same = [code for code in known if _letters(code) == plain]
+    return same or difflib.get_close_matches(plain, known, n=3, cutoff=0.75)
+
+
+def _letters(written: str) -> str:
+    return "".join(character for character in written if not is_invisible(character)).casefold()
 
 
 def describe_account(account: Account) -> dict[str, Any]:
@@ -173,7 +210,7 @@ def describe_account(account: Account) -> dict[str, Any]:
 
 
 def digest_of_plan(*, file_digest: str, tenant: Tenant, command: str, options: Mapping[str, Any], summary: Mapping[str, Any]) -> str:
-    """SHA-256 over all that decides what an application would do, and what the plan saw."""
+    """SHA-256 over everything that decides what --apply would do, and over the plan's result."""
     content = {"file": file_digest, "tenant": str(tenant.id), "command": command, "options": options, "summary": summary}
     return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
@@ -185,5 +222,5 @@ def _add(sums: dict[tuple[str, date, str], tuple[int, Decimal]], posting: Postin
         sums[posting.kind, day, unit] = (rows + 1, total + amount)
 
 
-def _written(moment: datetime | None) -> str | None:
+def _iso(moment: datetime | None) -> str | None:
     return None if moment is None else moment.astimezone(UTC).isoformat()

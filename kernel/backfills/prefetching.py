@@ -1,8 +1,8 @@
-"""Reading ahead: while the database works on one batch, a process of its own reads, checks and encodes the next. Two cores, one book.
+"""Reads ahead: a child process reads, checks and encodes the next batch while the database works on the current one.
 
-A thread would share one core with the rest of us: what it does for a row takes longer than all that is left to do for it here. The process
-is a fork, so it knows all that we know, except that it lets go of every file and socket but its own: no database, and nothing that would
-outlive us. It waits for us in the pipe, and where we are gone it finds the pipe closed and goes too.
+A process and not a thread, because reading a row takes more processor time than everything else in this process, and threads share one
+core. The child is a fork, so it needs no set-up. It closes every file and socket but its own, the database connection among them, and it
+ends when the pipe to this process closes.
 """
 
 import gc
@@ -20,72 +20,85 @@ from kernel.backfills.rows import Row, RowReader
 from kernel.backfills.sources import Reading
 
 STANDARD_STREAMS = 3
-# A collection for each few hundred new objects finds nothing among rows but costs a tenth of the time.
+# Rows make no reference cycles, so collections after every few hundred objects find nothing and cost a tenth of the time.
 COLLECT_AFTER = 50_000
 
 
 def read_chunks(reading: Reading, reader: RowReader, *, size: int) -> Generator[list[Row]]:
-    """The file's rows in lists of `size`, read by a process of their own. What it raises is raised here. Close it where you end early."""
+    """The file's rows in lists of `size`, read by a child process. Its exceptions are raised here. Close the generator to end early.
+
+    Raises ReaderLost if the child dies.
+    """
     rows = map(reader.read, reading)
     chunks = iter(lambda: list(islice(rows, size)), [])
-    ours, theirs = Pipe(duplex=False)
-    # What is there now stays: looking through all of Django for garbage after each batch would take as long as the batch.
+    receiver, sender = Pipe(duplex=False)
+    # Objects that exist now are exempt from collection: scanning all of Django after each batch would take as long as the batch.
     gc.freeze()
-    process = os.fork()
-    if not process:
-        _work(chunks, theirs, keep={theirs.fileno(), reading.packed.fileno()})
-    theirs.close()
     try:
-        while chunk := _receive(ours):
+        process = os.fork()
+    except OSError as error:
+        raise ReaderLost(f"The process that reads the file could not be started: {error.strerror}.") from error
+    if not process:
+        _work(chunks, sender, keep={sender.fileno(), reading.packed.fileno()})
+    sender.close()
+    try:
+        while chunk := _receive(receiver, process):
             yield chunk
     finally:
-        ours.close()
-        # It holds nothing that could be lost.
+        receiver.close()
+        # The child only reads, so killing it loses nothing.
         os.kill(process, signal.SIGKILL)
         os.waitpid(process, 0)
         gc.unfreeze()
 
 
-def _receive(pipe: "Connection[object, object]") -> list[Row]:
+def _receive(pipe: "Connection[object, object]", process: int) -> list[Row]:
     try:
-        answer = pickle.loads(pipe.recv_bytes())  # noqa: S301 - our own child wrote it
-    except EOFError:
-        raise ReaderLost("The process that reads the file was ended.") from None
-    if isinstance(answer, BaseException):
-        raise answer
-    rows: list[Row] = answer
+        received = pickle.loads(pipe.recv_bytes())  # noqa: S301 - this process's own child wrote it
+    except (EOFError, OSError):
+        # OSError: the child died in the middle of a message.
+        raise ReaderLost(f"The process that reads the file {_how_it_ended(process)}.") from None
+    if isinstance(received, BaseException):
+        raise received
+    rows: list[Row] = received
     return rows
 
 
+def _how_it_ended(process: int) -> str:
+    # WNOWAIT leaves the child to be waited for by read_chunks.
+    status = os.waitid(os.P_PID, process, os.WEXITED | os.WNOWAIT)
+    if status is None or status.si_code == os.CLD_EXITED:
+        return "was ended"
+    cause = ", perhaps because the machine ran out of memory" if status.si_status == signal.SIGKILL else ""
+    return f"was ended by signal {status.si_status}{cause}"
+
+
 def _work(chunks: Iterable[list[Row]], pipe: "Connection[object, object]", *, keep: set[int]) -> NoReturn:
-    """The whole life of the reading process: an empty list after the last chunk, or what went wrong."""
+    """The child's whole life: it sends the chunks and an empty list, or the exception that ended it."""
     try:
-        _settle(keep)
+        _detach(keep)
         try:
             for chunk in chunks:
                 pipe.send_bytes(pickle.dumps(chunk, pickle.HIGHEST_PROTOCOL))
             pipe.send_bytes(pickle.dumps([]))
-        except OSError as error:
-            # Where the pipe itself is gone this is in vain, and nobody is left to be told.
-            pipe.send_bytes(_told(error))
         except Exception as error:
-            pipe.send_bytes(_told(error))
+            pipe.send_bytes(_pickled(error))
     finally:
-        # Never back into what the parent was doing, and none of its farewells.
+        # Skips the parent's exit handlers, and everything above this call in the parent's stack.
         os._exit(0)
 
 
-def _settle(keep: set[int]) -> None:
-    # A person's Ctrl-C reaches the whole group: the parent decides where to end.
+def _detach(keep: set[int]) -> None:
+    """Ignore the terminal's signals, which reach the whole process group, and close every inherited file but `keep`."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
-    places = [STANDARD_STREAMS - 1, *sorted(keep), os.sysconf("SC_OPEN_MAX")]
-    for low, high in pairwise(places):
+    limits = [STANDARD_STREAMS - 1, *sorted(keep), os.sysconf("SC_OPEN_MAX")]
+    for low, high in pairwise(limits):
         os.closerange(low + 1, high)
     gc.set_threshold(COLLECT_AFTER, 50, 100)
 
 
-def _told(error: Exception) -> bytes:
+def _pickled(error: Exception) -> bytes:
     try:
         return pickle.dumps(error)
     except Exception:

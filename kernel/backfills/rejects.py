@@ -1,6 +1,6 @@
-"""NotAllowed rows, written so that they can be put right and fed back: the rows themselves, each with its line and reasons in added columns.
+"""Refused rows as a file that can be corrected and imported again: each row unchanged, with its line and the reasons in added columns.
 
-Columns whose names begin with an underscore are read over by every backfill, so the file is input as it stands.
+Every backfill ignores columns whose names begin with an underscore, so the file can be imported as it is.
 """
 
 import csv
@@ -20,7 +20,7 @@ LINE, WHY = "_line", "_why"
 
 
 class RejectWriter:
-    """Writes a rejects file as rows come, byte for byte as they stood; nothing is made where nothing was refused."""
+    """Writes refused rows with their original bytes. The file is created with the first of them."""
 
     def __init__(self, path: Path, *, source: Source, header: list[str]) -> None:
         self.path = path
@@ -51,7 +51,7 @@ class RejectWriter:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         file = self.path.open("wb")
         if self.source.format == CSV:
-            # A file that was itself a rejects file has such columns already; no name may stand twice.
+            # The source may itself be a rejects file, which has these columns; a header may not name a column twice.
             names = [f"_{name}" if name.startswith("_") else name for name in self.header]
             file.write(self._cells([*names, LINE, WHY]) + b"\n")
         return file
@@ -63,7 +63,7 @@ class RejectWriter:
 
 
 def write_rejects(*, run: BackfillRun, source: Source, path: Path) -> int:
-    """Write all of a run's rejects from the book, so that no kill can lose or repeat one. The count of them."""
+    """Write all of a run's rejects from the database, where a kill can't lose or repeat one. Returns their number."""
     unfinished = path.with_name(f"{path.name}.part")
     with RejectWriter(unfinished, source=source, header=source.columns()) as writer:
         for reject in stream_rejects(run=run):
@@ -82,7 +82,7 @@ def join_problems(problems: Iterable[object]) -> str:
 
 
 def _with_reasons(record: bytes, *, line: int, why: str) -> bytes:
-    """Added inside the object's last brace, so that every digit and key of the row stays as it was."""
+    """Insert the reasons before the object's last brace, so that the row's own bytes stay unchanged."""
     added = msgspec.json.encode({LINE: line, WHY: why})[1:]
     body = record.rstrip()[:-1].rstrip()
     return body + (b"" if body.endswith(b"{") else b",") + added

@@ -1,24 +1,28 @@
-"""What a run is told as: lines for a person, one JSON object for a script."""
+"""Reports of a plan and of a run: lines for a person, one JSON object for a script."""
 
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from kernel.backfills.adapters import ALREADY_THERE, POSTED
+from kernel.backfills.columns import escaped, quoted
 from kernel.backfills.models import BackfillRun
 from kernel.backfills.planning import INVALID
 
 EXAMPLES_SHOWN = 10
 DAYS_SHOWN = 31
 ACCOUNTS_SHOWN = 20
-# In this order; every other outcome is the ledger's own word and comes after.
-KNOWN = {POSTED: "new", ALREADY_THERE: "already there", "conflict": "in conflict", INVALID: "invalid"}
+# Outcomes in the order of the report; the codes of the ledger's own errors follow.
+LABELS = {POSTED: "new", ALREADY_THERE: "already there", "conflict": "in conflict", INVALID: "invalid"}
 
 
 def plan_lines(run: BackfillRun) -> list[str]:
     plan = run.plan
     lines = [f"Plan {run.id}", f"  {run.source}", f"  {run.rows:,} rows, {run.file_size:,} bytes, sha256 {run.file_digest}", ""]
-    lines += _counted(plan["counts"], KNOWN)
+    lines += _counted(plan["counts"], LABELS)
     lines += [f"  sum {unit}  {amount}" for unit, amount in plan["sums"].items()]
+    lines += _unknown_types(plan["unknown_types"])
+    lines += _long_records(plan["long_records"])
     lines += _examples(plan["examples"], sum(plan["counts"].values()) - _taken(plan["counts"]))
     lines += _table("By type", plan["by_type"], ("type", "unit", "rows", "amount", "first_day", "last_day"))
     days = plan["by_type_and_day"]
@@ -34,7 +38,7 @@ def plan_lines(run: BackfillRun) -> list[str]:
 
 def result_lines(run: BackfillRun) -> list[str]:
     lines = [f"Run {run.id}: {run.state}, {run.position:,} of {run.rows:,} rows"]
-    lines += _counted(run.counts, {**KNOWN, POSTED: "posted"})
+    lines += _counted(run.counts, {**LABELS, POSTED: "posted"})
     lines += [f"  sum {unit}  {amount}" for unit, amount in run.sums.items()]
     if run.undone_rows:
         lines.append(f"  taken back  {run.undone_rows:,} rows")
@@ -42,7 +46,7 @@ def result_lines(run: BackfillRun) -> list[str]:
 
 
 def summary(run: BackfillRun, **more: Any) -> dict[str, Any]:
-    """For --json."""
+    """The object of --json."""
     return {
         "run": str(run.id),
         "command": run.command,
@@ -69,10 +73,29 @@ def _taken(counts: Mapping[str, int]) -> int:
     return counts.get(POSTED, 0) + counts.get(ALREADY_THERE, 0)
 
 
-def _counted(counts: Mapping[str, int], words: Mapping[str, str]) -> list[str]:
-    named = {word: counts[code] for code, word in words.items() if counts.get(code)}
-    named.update({code: count for code, count in sorted(counts.items()) if code not in words and count})
-    return [f"  {word:<14}{count:>14,}" for word, count in named.items()]
+def _counted(counts: Mapping[str, int], labels: Mapping[str, str]) -> list[str]:
+    named = {label: counts[code] for code, label in labels.items() if counts.get(code)}
+    named.update({code: count for code, count in sorted(counts.items()) if code not in labels and count})
+    return [f"  {label:<14}{count:>14,}" for label, count in named.items()]
+
+
+def _unknown_types(types: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The types whose direction the plan doesn't know, each with the options that would say it."""
+    if not types:
+        return []
+    lines = ["", "Types that the catalogue lacks, whose rows would be refused. Plan again with one of these for each:"]
+    for unknown in types:
+        code = escaped(unknown["type"])
+        options = [f"--map-value {shlex.quote(f'type:{code}={near}')}" for near in unknown["near"]]
+        options.append(f"--new-type {shlex.quote(code)}=debit|credit|signed")
+        lines.append(f"  {quoted(unknown['type'])}  {unknown['rows']:,} rows  {'  or  '.join(options)}")
+    return lines
+
+
+def _long_records(records: Sequence[Mapping[str, int]]) -> list[str]:
+    return [
+        f"Warning: the record at line {record['line']} spans {record['lines']} lines. Perhaps a quote is not closed." for record in records
+    ]
 
 
 def _examples(examples: Sequence[Mapping[str, Any]], refused: int) -> list[str]:
@@ -105,5 +128,5 @@ def _table(title: str, rows: Iterable[Mapping[str, Any]], names: Sequence[str]) 
 
 
 def _aligned(cell: str, width: int) -> str:
-    """Numbers to the right."""
+    """Numbers are aligned to the right."""
     return cell.rjust(width) if cell.replace(".", "", 1).lstrip("-").isdigit() else cell.ljust(width)

@@ -1,4 +1,4 @@
-"""From a record of the file to a posting the ledger could take, or to every reason why not."""
+"""From a record of the file to a posting that the ledger could take, or to every reason why not."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,12 +9,11 @@ from typing import Any
 import msgspec
 
 from kernel.backfills.columns import Column, Invalid
-from kernel.backfills.errors import BadSource
 from kernel.backfills.sources import CSV, Record
 
 
 class Problem(msgspec.Struct, frozen=True):
-    """One reason why a row can't be posted. `column` is the file's own name for it, or empty where the whole row is meant."""
+    """One reason why a row is refused. `column` is the file's own name for it; empty if the whole row is meant."""
 
     column: str
     code: str
@@ -25,7 +24,7 @@ class Problem(msgspec.Struct, frozen=True):
 
 
 class RowRefused(Exception):
-    """Raised by an adapter for a row whose values don't go together."""
+    """An adapter raises it for a row whose values contradict each other."""
 
     def __init__(self, column: str, why: str) -> None:
         super().__init__(why)
@@ -35,18 +34,18 @@ class RowRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Reversible:
-    """How much of a posting may be taken back, with the sign of its effect, in which unit; None where it takes something back itself."""
+    """How much of a posting can still be reversed, with the sign of its effect; `size` is None for a posting that is itself a reversal."""
 
     size: Decimal | None
     unit: str
 
 
 class Posting(msgspec.Struct):
-    """A row as its ledger will take it. A struct, because they come from another process and structs are cheap to send.
+    """A row as its ledger takes it. A struct, because it comes from another process and structs are cheap to pickle.
 
-    `key` is the ledger's own idempotency key as one text, `digest` the digest of the facts the ledger compares. `body` is the adapter's
-    own; `line` is what goes to the ledger's service, encoded, where the rows are to be posted. `amounts` are (unit, amount) for sums;
-    `effects` (account, signed amount) for balances, in order, where they are planned.
+    `key` is the ledger's idempotency key as one text, `digest` the digest of the facts that the ledger compares. `body` belongs to the
+    adapter. `payload` is the encoded posting for the ledger's service, set when the row will be posted. `amounts` are (unit, amount) for
+    sums. `effects` are (account, signed amount) in order, set when the row is planned.
     """
 
     key: str
@@ -56,16 +55,16 @@ class Posting(msgspec.Struct):
     occurred_at: datetime
     amounts: Sequence[tuple[str, Decimal]] = ()
     effects: Sequence[tuple[str, Decimal]] = ()
-    line: bytes = b""
-    # The key of a posting that must be in the book, or earlier in the file, before this one.
+    payload: bytes = b""
+    # The key of the posting that this one reverses; it must be in the book or earlier in the file.
     depends_on: str | None = None
-    # What later ones may take back of this posting; and, once the plan has met its ground in the same file, of that one.
+    # Plan only: what later rows may reverse of this posting, and what may be reversed of the original if that is in the same file.
     reversible: Reversible | None = None
     original: Reversible | None = None
 
 
 class Row(msgspec.Struct):
-    """A record and what became of it: a posting, or problems."""
+    """A record with its posting, or with the problems that refuse it. `end` is the byte after it in the unpacked file."""
 
     line: int
     end_line: int
@@ -76,7 +75,10 @@ class Row(msgspec.Struct):
 
 
 class RowReader:
-    """Turns records into rows, by the columns of one ledger and the names of one file."""
+    """Makes rows of records, by the columns of one ledger and the names of one file.
+
+    `value_maps`: for each column, texts of the file and the texts to read instead (--map-value).
+    """
 
     def __init__(
         self,
@@ -87,6 +89,7 @@ class RowReader:
         defaults: Mapping[str, Any],
         format: str,
         header: Sequence[str],
+        value_maps: Mapping[str, Mapping[str, str]] | None = None,
     ) -> None:
         self.prepare = prepare
         self.defaults = dict(defaults)
@@ -95,12 +98,12 @@ class RowReader:
         self.is_csv = format == CSV
         self.width = len(header)
         self.names = dict(names)
-        by_name = {column.name: column for column in columns}
-        # What the file calls a column, for messages.
+        self.columns = {column.name: _with_map(column, (value_maps or {}).get(column.name)) for column in columns}
+        # The file's names of the columns, for messages.
         self.theirs = {ours: theirs for theirs, ours in self.names.items() if ours}
-        self.cells = [(place, ours, by_name[ours].read) for place, name in enumerate(header) if (ours := self.names.get(name))]
-        self.readers = {theirs: (ours, by_name[ours].read_json) for theirs, ours in self.names.items() if ours}
-        self.by_name = columns_by_name(columns)
+        self.cells = [(place, ours, self.columns[ours].read) for place, name in enumerate(header) if (ours := self.names.get(name))]
+        self.readers = {theirs: (ours, self.columns[ours].read_json) for theirs, ours in self.names.items() if ours}
+        self.by_name = columns_by_name(list(self.columns.values()))
 
     def read(self, record: Record) -> Row:
         row = Row(line=record.line, end_line=record.end_line, end=record.end, raw=record.raw)
@@ -119,12 +122,12 @@ class RowReader:
         return row
 
     def _missing(self, values: dict[str, Any], problems: list[Problem]) -> list[Problem]:
-        """Required values that nobody gave. A value that was given and refused has its own reason already."""
-        told = {problem.column for problem in problems}
-        if "" in told:
+        """Required columns without a value. A column whose value was refused has its own problem already."""
+        refused = {problem.column for problem in problems}
+        if "" in refused:
             return []
         missing = [self.theirs.get(name, name) for name in self.required if name not in values]
-        return [Problem(name, "required", "is required and has no value") for name in missing if name not in told]
+        return [Problem(name, "required", "is required and has no value") for name in missing if name not in refused]
 
     def _csv_values(self, fields: list[str], problems: list[Problem]) -> dict[str, Any]:
         values = dict(self.defaults)
@@ -142,10 +145,10 @@ class RowReader:
     def _json_values(self, fields: dict[str, Any], problems: list[Problem]) -> dict[str, Any]:
         values = dict(self.defaults)
         for theirs, raw in fields.items():
-            found = self.readers.get(theirs) or self._unforeseen(theirs, problems)
-            if found is None:
+            reader = self.readers.get(theirs) or self._reader_of_new_name(theirs, problems)
+            if reader is None:
                 continue
-            name, read = found
+            name, read = reader
             try:
                 value = read(raw)
             except Invalid as invalid:
@@ -155,73 +158,34 @@ class RowReader:
                     values[name] = value
         return values
 
-    def _unforeseen(self, theirs: str, problems: list[Problem]) -> Any:
-        """A later record may have columns that the first had not."""
+    def _reader_of_new_name(self, theirs: str, problems: list[Problem]) -> Any:
+        """The reader of a name that the first record didn't have: a later JSON record may have more columns."""
         if theirs.startswith("_") or self.names.get(theirs) == "":
             return None
-        if known := self.by_name.get(theirs):
-            self.readers[theirs] = (known.name, known.read_json)
-            self.theirs[known.name] = theirs
+        if column := self.by_name.get(theirs):
+            self.readers[theirs] = (column.name, column.read_json)
+            self.theirs[column.name] = theirs
             return self.readers[theirs]
         problems.append(Problem(theirs, "unknown", "is no known column: name it with --map or leave it out with --ignore"))
         return None
 
 
+def _with_map(column: Column, value_map: Mapping[str, str] | None) -> Column:
+    """The column with its --map-value: a mapped text is replaced before it is read."""
+    if not value_map:
+        return column
+    from_json = column.from_json
+
+    def read(value: str) -> Any:
+        return column.read(value_map.get(value, value))
+
+    def read_json(raw: bytes) -> Any:
+        text = msgspec.json.decode(raw) if raw[:1] == b'"' else raw.decode()
+        return read(value_map[text]) if text in value_map else from_json(raw) if from_json else column.read_json(raw)
+
+    return Column(column.name, read, required=column.required, help=column.help, from_json=read_json)
+
+
 def columns_by_name(columns: Sequence[Column]) -> dict[str, Column]:
-    """Each column by its documented name and by the name the APIs give it."""
+    """Each column by its documented name and by its name in the APIs."""
     return {**{column.api_name: column for column in columns}, **{column.name: column for column in columns}}
-
-
-def resolve_names(
-    columns: Sequence[Column],
-    *,
-    header: Sequence[str],
-    mapped: Mapping[str, str],
-    ignored: Sequence[str],
-    skipped_columns: Sequence[str],
-    complete: bool,
-) -> dict[str, str]:
-    """Which of our columns each of the file's is. A name that nobody knows is refused: a misspelt column must not vanish. Raises BadSource.
-
-    `mapped` is the user's --map, `ignored` the user's --ignore, `skipped_columns` the columns that an export carries and a backfill does not take.
-    `complete` says that the header names every column that the file has (CSV).
-    """
-    known = columns_by_name(columns)
-    for theirs, ours in mapped.items():
-        if ours not in known:
-            raise BadSource(f"--map {theirs}={ours}: there is no column {ours}. Known: {', '.join(column.name for column in columns)}.")
-    names = {theirs: known[ours].name for theirs, ours in mapped.items()}
-    for theirs in header:
-        if theirs in names or theirs in ignored or theirs in skipped_columns or theirs.startswith("_") or not theirs:
-            continue
-        if theirs not in known and not complete:
-            # A JSON record answers for itself alone.
-            continue
-        if theirs not in known:
-            raise BadSource(
-                f"The file's column {theirs!r} is not known here. Name it with --map {theirs}=<column>, or leave it out with"
-                f" --ignore {theirs}. Known: {', '.join(column.name for column in columns)}."
-            )
-        names[theirs] = known[theirs].name
-    taken = list(names.values())
-    if twice := sorted({name for name in taken if taken.count(name) > 1}):
-        raise BadSource(f"More than one column of the file is {', '.join(twice)}.")
-    missing = [theirs for theirs in (*mapped, *ignored) if complete and theirs not in header]
-    if missing:
-        raise BadSource(f"The file has no column {', '.join(missing)}. It has: {', '.join(header)}.")
-    # A JSON record may bring these later: they are known and not wanted.
-    return {**names, **dict.fromkeys((*ignored, *skipped_columns), "")}
-
-
-def read_defaults(columns: Sequence[Column], given: Mapping[str, str]) -> dict[str, Any]:
-    """The values of --set, read as the column reads them. Raises BadSource."""
-    known = columns_by_name(columns)
-    values: dict[str, Any] = {}
-    for name, written in given.items():
-        if name not in known:
-            raise BadSource(f"--set {name}: there is no such column. Known: {', '.join(column.name for column in columns)}.")
-        try:
-            values[known[name].name] = known[name].read(written)
-        except Invalid as invalid:
-            raise BadSource(f"--set {name}={written}: {invalid}.") from invalid
-    return values

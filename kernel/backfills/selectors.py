@@ -1,4 +1,4 @@
-"""Reading backfill runs."""
+"""Reads of backfill runs."""
 
 from collections.abc import Iterator
 from typing import Any, TypeVar
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 def get_run(*, run: str, command: str = "") -> BackfillRun:
-    """The run with this id, or the one id that begins or ends so. Raises NotFound."""
+    """The run with this id, or the only one whose id begins or ends with it. Raises NotFound."""
     runs = BackfillRun.objects.select_related("tenant")
     if command:
         runs = runs.filter(command=command)
@@ -29,25 +29,21 @@ def get_run(*, run: str, command: str = "") -> BackfillRun:
 
 
 def list_runs(*, tenant_id: UUID | None = None, state: str = "") -> QuerySet[BackfillRun]:
-    """Newest first, over all tenants where none is named."""
+    """Runs, newest first; of all tenants without `tenant_id`."""
     runs = BackfillRun.objects.select_related("tenant").order_by("-id")
     if tenant_id is not None:
         runs = runs.filter(tenant_id=tenant_id)
     return runs.filter(state=state) if state else runs
 
 
-def latest_runs_of_file(*, tenant_id: UUID, command: str, file_digest: str) -> QuerySet[BackfillRun]:
-    return BackfillRun.objects.filter(tenant_id=tenant_id, command=command, file_digest=file_digest).order_by("-id")
-
-
 def stream_rejects(*, run: BackfillRun) -> Iterator[BackfillReject]:
-    """A run's rejects in the file's order, through a server-side cursor."""
+    """A run's rejects by line, through a server-side cursor."""
     rejects = BackfillReject.objects.filter(tenant_id=run.tenant_id, run_id=run.id).order_by("line")
     return rejects.iterator(chunk_size=1000)
 
 
 def newest_page(rows: QuerySet[Any, T], *, below: UUID | None, at_most: int) -> QuerySet[Any, T]:
-    """Up to so many rows, the newest first, of those older than `below`; None: of all. Ids ascend with time."""
+    """Up to `at_most` rows with ids below `below` (None: all rows), newest first. Ids ascend with time."""
     older = rows if below is None else rows.filter(id__lt=below)
     return older.order_by("-id")[:at_most]
 

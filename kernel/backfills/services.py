@@ -1,4 +1,4 @@
-"""Backfill runs: made by a plan, moved by each batch, paused, resumed, finished, taken back. The only place that writes them."""
+"""The only code that writes backfill runs: create, checkpoint, pause, resume, finish, undo."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -17,21 +17,21 @@ from kernel.ledger.errors import NotFound, WrongState
 
 @translate_db_errors
 def create_run(*, tenant_id: UUID, actor: str, facts: Mapping[str, Any]) -> BackfillRun:
-    """Keep a plan. `facts`: the columns of BackfillRun that describe the file and what was found."""
+    """Create a run from a plan. `facts`: the columns of BackfillRun that describe the file and the plan."""
     return BackfillRun.objects.create(tenant_id=tenant_id, actor=actor, **facts)
 
 
 @translate_db_errors
 def begin(*, run: BackfillRun, source: str) -> None:
-    """Set a run going, or going again, on a file that may have been moved. Raises WrongState."""
+    """Start or restart a run; `source` is where its file is now. Raises WrongState."""
     now = timezone.now()
     _move(run, MAY_APPLY, state=RunState.RUNNING, source=source, started_at=run.started_at or now, moved_at=now, stopped_because="")
 
 
 def advance(*, run: BackfillRun, position: int, rejects: Sequence[BackfillReject], **checkpoint: Any) -> None:
-    """Move the checkpoint to `position`, with `line`, `offset`, `counts` and `sums`. Belongs in the transaction that posted the rows.
+    """Set the checkpoint: `position`, `line`, `offset`, `counts`, `sums`. Call it in the transaction that posts the rows.
 
-    Raises RunMoved where the run isn't running or stands elsewhere than we think: nothing of the transaction may stay then.
+    Raises RunMoved if the run isn't running, or its position isn't that of `run`; the transaction must be rolled back then.
     """
     running = BackfillRun.objects.filter(tenant_id=run.tenant_id, id=run.id, state=RunState.RUNNING, position=run.position)
     moved = running.update(position=position, moved_at=timezone.now(), **checkpoint)
@@ -49,7 +49,7 @@ def finish(*, run: BackfillRun) -> None:
 
 @translate_db_errors
 def interrupt(*, run: BackfillRun, because: str) -> None:
-    """Note why a run stands still; it may be resumed."""
+    """Record why a run stopped; it may be resumed."""
     BackfillRun.objects.filter(tenant_id=run.tenant_id, id=run.id, state__in=(RunState.RUNNING, RunState.PAUSED)).update(
         state=RunState.INTERRUPTED, stopped_because=because[:2000], moved_at=timezone.now()
     )
@@ -58,7 +58,7 @@ def interrupt(*, run: BackfillRun, because: str) -> None:
 
 @translate_db_errors
 def pause_run(*, tenant_id: UUID, run_id: UUID, actor: str) -> BackfillRun:
-    """Ask a running run to stand still at the end of its batch. Its process waits. Raises NotFound, WrongState."""
+    """Pause a running run after its current batch; its process waits. Raises NotFound, WrongState."""
     run = _get(tenant_id, run_id)
     _move(run, (RunState.RUNNING,), state=RunState.PAUSED, stopped_because=f"paused by {actor}")
     return run
@@ -74,12 +74,12 @@ def resume_run(*, tenant_id: UUID, run_id: UUID, actor: str) -> BackfillRun:
 
 @translate_db_errors
 def begin_undo(*, run: BackfillRun, undone_by: str) -> None:
-    """Raises WrongState where nothing can be taken back."""
+    """Start an undo. Raises WrongState."""
     _move(run, MAY_UNDO, state=RunState.UNDOING, undone_by=undone_by, moved_at=timezone.now())
 
 
 def advance_undo(*, run: BackfillRun, reversed_rows: int) -> None:
-    """Count rows taken back; belongs in the transaction that reversed them. Raises RunMoved."""
+    """Add to the number of reversed rows. Call it in the transaction that reverses them. Raises RunMoved."""
     moved = BackfillRun.objects.filter(tenant_id=run.tenant_id, id=run.id, state=RunState.UNDOING).update(
         undone_rows=F("undone_rows") + reversed_rows, moved_at=timezone.now()
     )
@@ -100,7 +100,7 @@ def _get(tenant_id: UUID, run_id: UUID) -> BackfillRun:
 
 
 def _move(run: BackfillRun, allowed: Sequence[str], **changes: Any) -> None:
-    """Compare and set: the state decides, not what we read a moment ago."""
+    """Update a run whose state is still one of `allowed`; the state read earlier may have changed. Raises WrongState."""
     with transaction.atomic():
         moved = BackfillRun.objects.filter(tenant_id=run.tenant_id, id=run.id, state__in=allowed).update(**changes)
     run.refresh_from_db()

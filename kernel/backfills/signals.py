@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM end a run at the end of its batch; a second Ctrl-C ends it at once, which is safe too."""
+"""Ctrl-C and SIGTERM end a run after its current batch. A second Ctrl-C ends it at once; its open transaction is rolled back."""
 
 import signal
 import threading
@@ -12,33 +12,33 @@ STEP_SECONDS = 0.2
 
 
 class Stop:
-    """Whether somebody asked us to stop. A context manager that listens to the process's signals while it is open."""
+    """Whether somebody asked the process to stop. A context manager that handles the process's signals while it is open."""
 
     def __init__(self) -> None:
         self.requested = False
-        self._before: dict[int, Any] = {}
+        self._handlers: dict[int, Any] = {}
 
     def __enter__(self) -> "Stop":
-        # Only the main thread may listen to signals.
+        # Python allows signal handlers in the main thread only.
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
-                self._before[number] = signal.signal(number, self._request)
+                self._handlers[number] = signal.signal(number, self._request)
         return self
 
     def __exit__(self, *args: object) -> None:
-        for number, handler in self._before.items():
+        for number, handler in self._handlers.items():
             signal.signal(number, handler)
 
     def check(self) -> None:
-        """Raises Interrupted once a stop was asked for."""
+        """Raises Interrupted if a stop was requested."""
         if self.requested:
             raise Interrupted("Stopped on request.")
 
     def sleep(self, seconds: float) -> None:
-        """Sleep, but no longer than until a stop is asked for."""
+        """Sleep for so long, or until a stop is requested."""
         until = time.monotonic() + seconds
-        while not self.requested and (left := until - time.monotonic()) > 0:
-            time.sleep(min(STEP_SECONDS, left))
+        while not self.requested and (remaining := until - time.monotonic()) > 0:
+            time.sleep(min(STEP_SECONDS, remaining))
 
     def _request(self, number: int, frame: FrameType | None) -> None:
         if self.requested:

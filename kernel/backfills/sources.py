@@ -1,7 +1,7 @@
 """The file: found, hashed, and read record by record in constant memory, from any record onwards.
 
-Every record knows the line it begins at and the byte at which the next one begins (of the unpacked file), so that a run goes on where it
-stopped without reading what it has done.
+Every record has its first line and the byte at which the next record begins (in the unpacked file), so a resumed run starts there
+without reading the records before it.
 """
 
 import contextlib
@@ -9,6 +9,7 @@ import csv
 import gzip
 import hashlib
 import io
+import json
 import os
 import shutil
 import sys
@@ -22,12 +23,12 @@ from typing import Any, BinaryIO
 import msgspec
 from django.conf import settings
 
-from kernel.backfills.errors import BadSource, NotAllowed
+from kernel.backfills.errors import BadSource, NotAllowed, NotWritable
 
 CSV, JSON_LINES = "csv", "jsonl"
 FORMATS = (CSV, JSON_LINES)
 SUFFIXES = {".csv": CSV, ".jsonl": JSON_LINES, ".ndjson": JSON_LINES}
-# One line of a file is never held beyond this (bytes); a longer one is no record of ours.
+# Bytes. Bounds the memory for one line; a longer line is refused.
 LONGEST_LINE = 4 * 1024 * 1024
 GZIP_MARK = b"\x1f\x8b"
 UTF8_MARK = b"\xef\xbb\xbf"
@@ -37,7 +38,7 @@ _decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 @dataclass(slots=True)
 class Record:
-    """One record as it stands in the file. `fields` is a list of texts (CSV), a mapping to raw JSON (JSON Lines), or None with `fault`."""
+    """One record of the file. `fields`: a list of texts (CSV), a mapping to raw JSON (JSON Lines), or None if there is a `fault`."""
 
     line: int
     end_line: int
@@ -56,22 +57,25 @@ class Source:
     delimiter: str = ","
 
     def digest(self) -> str:
-        """SHA-256 of the file's bytes as they lie on the disk."""
-        with self.open() as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        """SHA-256 of the file's bytes on disk (compressed, if it is)."""
+        try:
+            with self.open() as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            raise BadSource(f"{self.path} can't be read: {error.strerror}.") from error
 
     def size(self) -> int:
         return self.path.stat().st_size
 
     def open(self) -> io.FileIO:
-        """Unbuffered, so that its position tells how far a reader has come. Raises BadSource."""
+        """Open the file unbuffered, so that its position is the reader's progress. Raises BadSource."""
         try:
             return self.path.open("rb", buffering=0)
         except OSError as error:
             raise BadSource(f"{self.path}: {error.strerror}.") from error
 
     def columns(self) -> list[str]:
-        """The header's names (CSV), or those of the first record (JSON Lines), whose later records may have others."""
+        """The header's names (CSV), or the names of the first record (JSON Lines)."""
         with Reading(self) as reading:
             if reading.header:
                 return reading.header
@@ -80,7 +84,7 @@ class Source:
 
 
 def find_source(path: str, *, format: str | None, delimiter: str) -> Source:
-    """The file that was named; `-` is standard input, which is first spooled to var/backfills. Raises BadSource."""
+    """The named file. `-` is standard input, which is copied to var/backfills first. Raises BadSource, NotWritable."""
     if path == "-":
         return Source(path=spool(sys.stdin.buffer, format=format), format=str(format), delimiter=delimiter)
     found = Path(path).resolve()
@@ -89,27 +93,33 @@ def find_source(path: str, *, format: str | None, delimiter: str) -> Source:
     suffix = Path(found.name.removesuffix(".gz")).suffix
     chosen = format or SUFFIXES.get(suffix)
     if chosen is None:
-        raise BadSource(f"{path}: say what it is with --format csv or --format jsonl (the name ends neither in .csv, .jsonl nor .ndjson).")
+        raise BadSource(f"{path}: add --format csv or --format jsonl (its name ends neither in .csv nor in .jsonl or .ndjson).")
     return Source(path=found, format=chosen, delimiter=delimiter)
 
 
 def spool(stream: BinaryIO, *, format: str | None) -> Path:
-    """Standard input can be read once, a plan and its application read twice: keep it under its own hash. Raises BadSource."""
+    """Copy standard input to a file named by its hash: plan and apply both read it. Raises BadSource, NotWritable."""
     if format is None:
         raise BadSource("Standard input needs --format csv or --format jsonl.")
     folder = Path(settings.BASE_DIR) / "var" / "backfills"
-    folder.mkdir(parents=True, exist_ok=True)
-    folder.chmod(0o700)
-    with tempfile.NamedTemporaryFile(dir=folder, delete=False) as file:
-        shutil.copyfileobj(stream, file, 1024 * 1024)
-    kept = Path(file.name)
-    with kept.open("rb") as written:
-        name = hashlib.file_digest(written, "sha256").hexdigest()[:32]
-    return kept.rename(folder / f"{name}.{format}")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o700)
+        with tempfile.NamedTemporaryFile(dir=folder, delete=False) as file:
+            shutil.copyfileobj(stream, file, 1024 * 1024)
+        copy = Path(file.name)
+        with copy.open("rb") as written:
+            name = hashlib.file_digest(written, "sha256").hexdigest()[:32]
+        return copy.rename(folder / f"{name}.{format}")
+    except OSError as error:
+        raise NotWritable(f"Standard input is copied to {folder}, which can't be written: {error.strerror}.") from error
 
 
 class Reading:
-    """An open source. Iterate it for records; `bytes_read` is the place in the packed file, for a progress bar."""
+    """An open source. Iterate it for records. `bytes_read` is the position in the compressed file, for progress.
+
+    `offset` and `line`: the end of the last record that was read before, to continue there.
+    """
 
     def __init__(self, source: Source, *, offset: int = 0, line: int = 0) -> None:
         self.source = source
@@ -119,7 +129,7 @@ class Reading:
         self.line = line
         self.offset = 0
         self.header: list[str] = []
-        with self._damage_told():
+        with self._reports_damage():
             self._begin(offset)
 
     def __enter__(self) -> "Reading":
@@ -130,18 +140,18 @@ class Reading:
         self.packed.close()
 
     def __iter__(self) -> Iterator[Record]:
-        with self._damage_told():
+        with self._reports_damage():
             yield from self._csv_records() if self.source.format == CSV else self._json_records()
 
     @property
     def bytes_read(self) -> int:
-        # A GzipFile reads ahead in its own buffer: near enough for a bar. A closed file is read to its end.
+        # A GzipFile reads ahead in its own buffer, which is exact enough for progress. A closed file has been read to its end.
         with contextlib.suppress(ValueError):
             return self.packed.tell()
         return self.identity[1]
 
     def check_unchanged(self) -> None:
-        """Raises NotAllowed if somebody wrote to the file, or put another in its place, since it was opened."""
+        """Raises NotAllowed if the file was changed or replaced since it was opened."""
         try:
             with self.source.open() as now:
                 same = _identity(now) == self.identity
@@ -151,11 +161,13 @@ class Reading:
             raise NotAllowed(f"{self.source.path} changed while it was being read. Plan again.")
 
     @contextlib.contextmanager
-    def _damage_told(self) -> Iterator[None]:
+    def _reports_damage(self) -> Iterator[None]:
         try:
             yield
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             raise BadSource(f"{self.source.path}: the compressed file is damaged or cut off after line {self.line}: {error}.") from error
+        except OSError as error:
+            raise BadSource(f"{self.source.path} can't be read after line {self.line}: {error.strerror}.") from error
 
     def _unpacked(self) -> io.BufferedReader:
         mark = self.packed.read(2)
@@ -191,7 +203,7 @@ class Reading:
         return names
 
     def _lines(self, kept: list[bytes]) -> Iterator[str]:
-        """Lines as text, counted; what isn't UTF-8 becomes lone surrogates, which no column accepts."""
+        """Lines as text. Bytes that aren't UTF-8 become lone surrogates, which every column refuses."""
         readline = self.file.readline
         while line := readline(LONGEST_LINE + 1):
             if len(line) > LONGEST_LINE:
@@ -234,9 +246,23 @@ class Reading:
 
 def _json_object(raw: bytes) -> tuple[dict[str, Any] | None, str]:
     try:
-        return _decoder.decode(raw), ""
+        fields = _decoder.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         return None, f"no JSON object: {error}"
+    if repeated := _repeated_names(raw, fields):
+        return None, f"the object names {', '.join(repeated)} more than once"
+    return fields, ""
+
+
+def _repeated_names(raw: bytes, fields: dict[str, Any]) -> list[str]:
+    """Names that stand twice in a JSON object; a decoder keeps the last value and drops the others in silence."""
+    # Quotes, colon and comma of each member make four bytes, the braces two, and one comma is not there. Exports are written compactly,
+    # so most records end here without being decoded a second time.
+    compact = sum(len(name.encode("utf-8", "surrogatepass")) + len(value) + 4 for name, value in fields.items()) + 1
+    if len(raw.strip()) == compact:
+        return []
+    names = [name for name, _ in json.loads(raw, object_pairs_hook=list)]
+    return sorted({name for name in names if names.count(name) > 1})
 
 
 def _identity(file: io.FileIO) -> tuple[int, int, int]:

@@ -1,6 +1,6 @@
-"""What a plan must remember of a file of any size, kept in temporary tables of the database instead of in memory.
+"""What a plan remembers of a file of any size: temporary tables of the database session, so that memory stays flat.
 
-They belong to the session and vanish with it; a plan writes nothing else until its run is kept.
+They end with the session. A plan writes nothing else until its run is created.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -21,27 +21,27 @@ DROP TABLE IF EXISTS pg_temp.backfill_keys, pg_temp.backfill_accounts, pg_temp.b
 CREATE TEMPORARY TABLE backfill_keys (key text PRIMARY KEY, line bigint NOT NULL, digest bytea NOT NULL, size numeric, unit text);
 CREATE TEMPORARY TABLE backfill_accounts (
     name text PRIMARY KEY, label text NOT NULL, unit text NOT NULL, before numeric NOT NULL, now numeric NOT NULL, lowest numeric,
-    latest timestamptz, shown boolean NOT NULL, rows bigint NOT NULL, refused bigint NOT NULL, terms jsonb NOT NULL
+    latest timestamptz, is_listed boolean NOT NULL, rows bigint NOT NULL, refused bigint NOT NULL, terms jsonb NOT NULL
 );
 CREATE TEMPORARY TABLE backfill_sums (
     kind text, day date, unit text, rows bigint NOT NULL, amount numeric NOT NULL, PRIMARY KEY (kind, day, unit)
 );
 """
 ANY_OF = "ANY (ARRAY(SELECT jsonb_array_elements_text(%s::jsonb)))"
-ACCOUNT = "name, label, unit, before, now, lowest, latest, shown, rows, refused, terms"
+ACCOUNT = "name, label, unit, before, now, lowest, latest, is_listed, rows, refused, terms"
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A posting that the plan has let through: at which line, with which facts, and how much of it may be taken back."""
+    """A posting of the file that would be posted: its line, its facts, and how much of it later rows may reverse."""
 
     line: int
     digest: bytes
-    left: Reversible | None
+    reversible: Reversible | None
 
 
 class PlanTables:
-    """One plan's memory."""
+    """The temporary tables of one plan."""
 
     def __init__(self) -> None:
         with connection.cursor() as cursor:
@@ -52,22 +52,23 @@ class PlanTables:
             cursor.execute("DROP TABLE IF EXISTS pg_temp.backfill_keys, pg_temp.backfill_accounts, pg_temp.backfill_sums")
 
     def seen(self, keys: Sequence[str]) -> dict[str, Seen]:
-        """Those keys that the file had before."""
+        """Earlier postings of the file with these keys."""
         rows = _rows(f"SELECT key, line, digest, size, unit FROM backfill_keys WHERE key = {ANY_OF}", [as_json(keys)])  # noqa: S608
         return {
-            key: Seen(line=line, digest=bytes(digest), left=None if unit is None else Reversible(size=size, unit=unit))
+            key: Seen(line=line, digest=bytes(digest), reversible=None if unit is None else Reversible(size=size, unit=unit))
             for key, line, digest, size, unit in rows
         }
 
-    def remember(self, keys: Mapping[str, Seen]) -> None:
+    def add_seen(self, keys: Mapping[str, Seen]) -> None:
         body = [
-            {"key": key, "line": seen.line, "digest": f"\\x{seen.digest.hex()}", "size": seen.left and seen.left.size}
-            | {"unit": seen.left and seen.left.unit}
+            {"key": key, "line": seen.line, "digest": f"\\x{seen.digest.hex()}"}
+            | ({"size": seen.reversible.size, "unit": seen.reversible.unit} if seen.reversible else {})
             for key, seen in keys.items()
         ]
         with connection.cursor() as cursor:
             cursor.execute(
-                "INSERT INTO pg_temp.backfill_keys SELECT * FROM jsonb_to_recordset(%s::jsonb)"
+                "INSERT INTO pg_temp.backfill_keys (key, line, digest, size, unit)"
+                " SELECT key, line, digest, size, unit FROM jsonb_to_recordset(%s::jsonb)"
                 " AS given (key text, line bigint, digest bytea, size numeric, unit text)",
                 [msgspec.json.encode(body).decode()],
             )
@@ -76,13 +77,13 @@ class PlanTables:
         rows = _rows(f"SELECT {ACCOUNT} FROM backfill_accounts WHERE name = {ANY_OF}", [as_json(list(names))])  # noqa: S608 - constants
         return {row[0]: _account(row) for row in rows}
 
-    def keep(self, accounts: Iterable[Account]) -> None:
+    def save_accounts(self, accounts: Iterable[Account]) -> None:
         body = msgspec.json.encode(list(accounts)).decode()
         with connection.cursor() as cursor:
             cursor.execute(
-                f"INSERT INTO pg_temp.backfill_accounts SELECT {ACCOUNT} FROM jsonb_to_recordset(%s::jsonb) AS given"  # noqa: S608
+                f"INSERT INTO pg_temp.backfill_accounts ({ACCOUNT}) SELECT {ACCOUNT} FROM jsonb_to_recordset(%s::jsonb) AS given"  # noqa: S608
                 " (name text, label text, unit text, before numeric, now numeric, lowest numeric,"
-                " latest timestamptz, shown boolean, rows bigint, refused bigint, terms jsonb)"
+                " latest timestamptz, is_listed boolean, rows bigint, refused bigint, terms jsonb)"
                 " ON CONFLICT (name) DO UPDATE SET now = excluded.now, latest = excluded.latest, rows = excluded.rows,"
                 " refused = excluded.refused, terms = excluded.terms",
                 [body],
@@ -92,7 +93,8 @@ class PlanTables:
         body = [{"kind": k, "day": d, "unit": u, "rows": rows, "amount": amount} for (k, d, u), (rows, amount) in sums.items()]
         with connection.cursor() as cursor:
             cursor.execute(
-                "INSERT INTO pg_temp.backfill_sums AS kept SELECT * FROM jsonb_to_recordset(%s::jsonb)"
+                "INSERT INTO pg_temp.backfill_sums AS kept (kind, day, unit, rows, amount)"
+                " SELECT kind, day, unit, rows, amount FROM jsonb_to_recordset(%s::jsonb)"
                 " AS given (kind text, day date, unit text, rows bigint, amount numeric)"
                 " ON CONFLICT (kind, day, unit) DO UPDATE SET rows = kept.rows + excluded.rows, amount = kept.amount + excluded.amount",
                 [msgspec.json.encode(body).decode()],
@@ -116,17 +118,17 @@ class PlanTables:
         ]
 
     def count_accounts(self) -> int:
-        return int(_rows("SELECT count(*) FROM backfill_accounts WHERE shown", [])[0][0])
+        return int(_rows("SELECT count(*) FROM backfill_accounts WHERE is_listed", [])[0][0])
 
     def most_moved(self, *, at_most: int) -> list[Account]:
-        """The accounts that would move most, those that would run short first."""
-        statement = f"SELECT {ACCOUNT} FROM backfill_accounts WHERE shown ORDER BY refused DESC, abs(now - before) DESC, name LIMIT %s"  # noqa: S608
+        """The accounts with the largest changes; first those with refused rows."""
+        statement = f"SELECT {ACCOUNT} FROM backfill_accounts WHERE is_listed ORDER BY refused DESC, abs(now - before) DESC, name LIMIT %s"  # noqa: S608
         return [_account(row) for row in _rows(statement, [at_most])]
 
     def stream_accounts(self) -> Iterator[Account]:
-        """Every account, by name, a thousand at a time."""
+        """Every account in the order of names, read a thousand at a time."""
         last = ""
-        while page := _rows(f"SELECT {ACCOUNT} FROM backfill_accounts WHERE shown AND name > %s ORDER BY name LIMIT 1000", [last]):  # noqa: S608
+        while page := _rows(f"SELECT {ACCOUNT} FROM backfill_accounts WHERE is_listed AND name > %s ORDER BY name LIMIT 1000", [last]):  # noqa: S608
             yield from map(_account, page)
             last = page[-1][0]
 
@@ -138,7 +140,7 @@ def _rows(statement: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
 
 
 def _account(row: tuple[Any, ...]) -> Account:
-    name, label, unit, before, now, lowest, latest, shown, rows, refused, terms = row
-    # Django's connections hand jsonb over as text.
-    kept = msgspec.json.decode(terms) if isinstance(terms, str) else terms
-    return Account(name, label, unit, before, now, lowest, latest, shown, rows, refused, kept)
+    name, label, unit, before, now, lowest, latest, is_listed, rows, refused, terms = row
+    # Django turns off psycopg's jsonb loader, so jsonb comes as text.
+    facts = msgspec.json.decode(terms) if isinstance(terms, str) else terms
+    return Account(name, label, unit, before, now, lowest, latest, is_listed, rows, refused, facts)

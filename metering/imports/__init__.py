@@ -1,1 +1,1 @@
-"""The history of metered transactions as files and as proof: bringing it in, taking it out, and showing that it adds up."""
+"""Imports of metered transactions from files."""

@@ -8,7 +8,7 @@ import msgspec
 
 from kernel.backfills.columns import Invalid, currency, identifier, json_from_json, money_from_json, positive_or_zero
 from kernel.backfills.rows import RowRefused
-from metering.imports.parts import NULL, STAMPS, Part, given_of, many
+from metering.imports.parts import NULL, STAMPS, Part, many, optional_values
 
 FLAT = ("fiat_amount", "fiat_asset_symbol", "is_estimate", "cost_details")
 MAYBE = {**STAMPS, "supersedes": identifier, "inferred_from": identifier, "repricing": identifier}
@@ -16,7 +16,7 @@ _read_amount = money_from_json(positive_or_zero)
 
 
 class Given(Part, rename="camel", forbid_unknown_fields=True, kw_only=True):
-    """One cost as the APIs write it; and, from an export, where it came from."""
+    """One cost as the APIs write it. An export adds what it supersedes and what it was inferred from."""
 
     fiat_amount: msgspec.Raw
     fiat_asset_symbol: str
@@ -32,7 +32,7 @@ def _read(cost: Given) -> dict[str, Any]:
     if amount is None:
         raise Invalid("fiatAmount is required")
     return {
-        **given_of(cost, MAYBE),
+        **optional_values(cost, MAYBE),
         "fiat_amount": amount,
         "fiat_asset_symbol": currency(cost.fiat_asset_symbol),
         "is_estimate": cost.is_estimate,
@@ -44,7 +44,7 @@ costs_from_json, costs_from_text = many(Given, _read, noun="cost")
 
 
 def costs_of(values: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The costs of a row in whichever of the two forms. Raises RowRefused."""
+    """The costs of a row, which has either form. Raises RowRefused."""
     if "fiat_amount" not in values:
         if "cost_details" in values:
             raise RowRefused("fiat_amount", "is required where cost_details are given")
@@ -55,7 +55,7 @@ def costs_of(values: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def active_sums(costs: list[dict[str, Any]]) -> dict[str, Decimal]:
-    """What the costs add up to, by currency; what a later one supersedes doesn't count."""
+    """The sum of the active costs by currency. A superseded cost doesn't count."""
     gone = {cost.get("supersedes") for cost in costs}
     sums: dict[str, Decimal] = {}
     for cost in costs:

@@ -1,4 +1,4 @@
-"""What bringing history in must know of the book, a thousand rows to a question."""
+"""Queries of the metering book for imports: one query for a thousand rows."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -9,7 +9,7 @@ from django.db import connection
 from metering.choices import Grain
 from metering.models import Agent, Rollup
 
-# What others added to a run's transactions since.
+# Rows that other requests added to a run's transactions.
 ADDED = """
 SELECT added.transaction_id, min(added.what), count(*) FROM (
     SELECT cost.transaction_id, 'cost' AS what, cost.tenant_id, cost.request_id FROM metering_cost cost
@@ -40,14 +40,14 @@ def latest_hour(*, tenant_id: UUID) -> datetime | None:
 
 
 def added_since(*, tenant_id: UUID, request_id: str, undo: str, at_most: int) -> list[tuple[UUID, str, int]]:
-    """A run's transactions that others added to: id, what, how many."""
+    """A run's transactions to which other requests added rows: id, what was added, how many."""
     with connection.cursor() as cursor:
         cursor.execute(ADDED, [tenant_id, request_id, request_id, undo, at_most])
         return list(cursor.fetchall())
 
 
 def closed_with_costs(*, tenant_id: UUID, request_id: str, at_most: int) -> list[tuple[UUID, str]]:
-    """A run's transactions that are denied or cancelled and cost something: they take no further cost."""
+    """A run's denied or cancelled transactions with a cost, which can't be superseded."""
     with connection.cursor() as cursor:
         cursor.execute(CLOSED_WITH_COSTS, [tenant_id, request_id, at_most])
         return list(cursor.fetchall())

@@ -1,4 +1,4 @@
-"""What belongs to a transaction and travels in its row: JSON arrays of objects, read strictly, each fault named by its place."""
+"""JSON arrays of objects in a transaction's row (costs, status changes, facts), read strictly; a refusal names the place."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -19,7 +19,7 @@ Reader = Callable[..., list[dict[str, Any]] | None]
 
 
 class Part(msgspec.Struct, rename="camel", forbid_unknown_fields=True, kw_only=True):
-    """A row of the book that hangs on a transaction. From an export it has its id, the key of the call that wrote it, and its times."""
+    """A row that belongs to a transaction. In an export it has its id, its idempotency key and its times."""
 
     id: str | None = None
     idempotency_key: str | None = None
@@ -28,13 +28,13 @@ class Part(msgspec.Struct, rename="camel", forbid_unknown_fields=True, kw_only=T
     created_at: str | None = None
 
 
-def given_of(part: Part, readers: Mapping[str, Callable[[str], Any]]) -> dict[str, Any]:
-    """What was given of the fields that a part may lack, each read by its reader. Raises Invalid."""
+def optional_values(part: Part, readers: Mapping[str, Callable[[str], Any]]) -> dict[str, Any]:
+    """The optional fields that a part has, each read by its reader. Raises Invalid."""
     return {name: read(value) for name, read in readers.items() if (value := getattr(part, name)) is not None}
 
 
 def many(given: type[Part], read: Callable[[Any], dict[str, Any]], *, noun: str) -> tuple[Reader, Reader]:
-    """Readers of an array of `given`: from JSON, and from a text that holds it. Both raise Invalid."""
+    """Readers of an array of `given`: from raw JSON, and from its text. Both raise Invalid."""
     decode = msgspec.json.Decoder(list[given]).decode  # type: ignore[valid-type]
 
     def read_one(place: int, part: Any) -> dict[str, Any]:

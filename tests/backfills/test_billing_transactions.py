@@ -30,7 +30,7 @@ def balances(tenant):
 
 
 def test_rows_become_entries_that_name_their_run(bring, write, tenant):
-    path = write([row(1, metadata='{"a": 2.50}', agent_id="robot"), row(2, "usage", "4"), row(3, "odd", "-1", currency="EUR")])
+    path = write([row(1, metadata='{"a": 2.50}', agent_id="robot"), row(2, "usage", "4"), row(3, "adjustment", "-1", currency="EUR")])
     run = bring(COMMAND, path)
     assert (run.state, run.counts, run.sums) == ("finished", {"posted": 3}, {"EUR": "-1", "USD": "6"})
     first, second, third = Transaction.objects.filter(tenant=tenant).order_by("id")

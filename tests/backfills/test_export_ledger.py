@@ -144,7 +144,7 @@ def test_grants_without_their_schedule_are_foreseen(copy, tenant, other, who):
     order_schedules(who)
     run = copy("credit-grants", "backfill_credit_grants", "jsonl")
     assert run.counts == run.plan["counts"] == {"not_found": 3}
-    assert "bring the schedules in first" in run.plan["examples"][0]["why"]
+    assert "import the schedules first" in run.plan["examples"][0]["why"]
 
 
 def test_schedules_that_were_brought_in_are_cancelled_by_an_undo_once_no_grant_of_theirs_stands(copy, call, tenant, other, who):

@@ -11,6 +11,7 @@ from io import StringIO
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
+import psutil
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
@@ -171,6 +172,45 @@ def test_a_lost_database_is_found_again_and_no_batch_comes_twice_or_never(run, t
     _, err = process.communicate()
     assert process.returncode == 0, err
     assert_exactly_once(tenant)
+
+
+def test_a_killed_reader_ends_the_run_with_the_code_for_that_and_it_goes_on(run, tenant):
+    process = start("--apply", run.id, "--batch-size", 50, "--max-rate", 1000)
+    wait_for(lambda: has_come(run, 200))
+    [reader] = psutil.Process(process.pid).children()
+    reader.kill()
+    _, err = process.communicate()
+    assert process.returncode == 4
+    assert "The process that reads the file was ended by signal 9" in err
+    assert f"Go on with: manage.py {COMMAND} --resume {run.id}" in err
+    assert "Traceback" not in err
+    assert start("--resume", run.id).wait() == 0
+    assert_exactly_once(tenant)
+
+
+@pytest.mark.parametrize("json", [(), ("--json",)])
+def test_a_report_that_nobody_reads_is_told_in_a_sentence_and_the_run_is_kept(run, json):
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "manage.py", COMMAND, "--apply", str(run.id), *json]
+    done = subprocess.run(command, cwd=ROOT, env=environment(), stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writer)
+    assert done.returncode == 4
+    assert done.stderr.strip().splitlines()[-1] == (
+        f"CommandError: Run {run.id} is finished, but its report can't be written: Broken pipe. See: manage.py backfill_runs {run.id}"
+    )
+    assert "Traceback" not in done.stderr
+    run.refresh_from_db()
+    assert run.state == "finished"
+
+
+def test_without_a_database_it_says_so_in_a_sentence(run):
+    env = environment() | {"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/nothing"}
+    command = [sys.executable, "manage.py", COMMAND, "--apply", str(run.id)]
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 4
+    assert "CommandError: The database refused: connection failed" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 PEAK = """

@@ -1,6 +1,6 @@
 """A thin mouth over the backfill engine."""
 
-from billing.imports.backfill import TransactionsAdapter
+from billing.imports.transactions import TransactionsAdapter
 from kernel.backfills.command import BackfillCommand
 
 

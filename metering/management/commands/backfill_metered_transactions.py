@@ -1,7 +1,7 @@
 """A thin mouth over the backfill engine."""
 
 from kernel.backfills.command import BackfillCommand
-from metering.imports.backfill import TransactionsAdapter
+from metering.imports.transactions import TransactionsAdapter
 
 
 class Command(BackfillCommand):

@@ -207,10 +207,10 @@ def test_a_run_that_stopped_goes_on_at_the_right_row(plan, run_command, tenant, 
 
     def stop_after_thirty(postings):
         if len(moves(tenant)) == 30:
-            raise OSError("the machine died")
+            raise RuntimeError("the machine died")
 
     monkeypatch.setattr(ShelfAdapter, "before_post", staticmethod(stop_after_thirty))
-    with pytest.raises(OSError, match="died"):
+    with pytest.raises(RuntimeError, match="died"):
         run_command("--apply", run.id, "--batch-size", 10)
     run.refresh_from_db()
     assert (run.state, run.position, run.line, run.counts) == ("running", 30, 31, {"posted": 30})
@@ -283,6 +283,106 @@ def test_a_run_paused_by_a_person_stands_still_until_it_is_resumed(plan, run_com
     monkeypatch.setattr("kernel.backfills.signals.Stop.sleep", lambda self, seconds: resume_instead_of_sleeping(seconds))
     _, code = run_command("--apply", run.id, "--batch-size", 10)
     assert (code, paused, len(moves(tenant))) == (0, ["paused", "running"], 20)
+
+
+def test_a_quote_that_is_not_closed_is_a_warning_that_names_its_line(run_command, tmp_path):
+    header = "move_id,shelf,kind,pieces,occurred_at,note\n"
+    rows = "".join(f"m{number},left,in,1,2026-01-01,\n" for number in range(48))
+    path = tmp_path / "moves.csv"
+    path.write_text(header + 'm90,left,in,1,2026-01-01,"\n' + rows + 'm91,left,in,1,2026-01-01,"\n')
+    text, _ = run_command("acme", path, "--plan")
+    run = BackfillRun.objects.get()
+    assert run.rows == 1
+    assert run.plan["long_records"] == [{"line": 2, "lines": 50}]
+    assert "Warning: the record at line 2 spans 50 lines. Perhaps a quote is not closed." in text
+
+
+def test_a_record_of_a_few_lines_is_no_warning(plan, tmp_path):
+    path = tmp_path / "moves.csv"
+    path.write_text("move_id,shelf,kind,pieces,occurred_at,note\n" + 'm1,left,in,1,2026-01-01,"{' + "\n" * 9 + '}"\n')
+    run = plan(path)
+    assert (run.plan["counts"], run.plan["long_records"]) == ({"posted": 1}, [])
+
+
+@pytest.mark.parametrize("option", ["--effects", "--rejects"])
+def test_a_file_that_can_not_be_written_is_refused_before_the_walk(run_command, file, tmp_path, monkeypatch, option):
+    from kernel.backfills import command
+
+    def walk(*args, **options):
+        raise AssertionError("the file was read")
+
+    monkeypatch.setattr(command.BackfillCommand, "_walk", walk)
+    below_a_file = file / "out.csv"
+    with pytest.raises(CommandError, match=f"can't be written: [A-Z][a-z ]+. Name another file with {option} FILE") as refused:
+        run_command("acme", file, "--plan", option, below_a_file)
+    assert refused.value.returncode == 3
+    if option == "--effects":
+        with pytest.raises(CommandError, match="can't be written: No such file or directory"):
+            run_command("acme", file, "--plan", option, tmp_path / "nowhere" / "effects.csv")
+        with pytest.raises(CommandError, match="can't be written: Is a directory"):
+            run_command("acme", file, "--plan", option, tmp_path)
+    assert not BackfillRun.objects.exists()
+
+
+def test_an_application_checks_its_file_of_rejects_before_it_posts(plan, run_command, file, tenant):
+    run = plan(file)
+    with pytest.raises(CommandError, match="can't be written") as refused:
+        run_command("--apply", run.id, "--rejects", file / "rejects.csv")
+    assert refused.value.returncode == 3
+    assert moves(tenant) == []
+    run.refresh_from_db()
+    assert run.state == "planned"
+
+
+def database_error(sqlstate, text):
+    """The error that Django raises for this state of PostgreSQL."""
+    import psycopg
+    from django.db import OperationalError
+
+    cause = psycopg.errors.lookup(sqlstate)(text)
+    error = OperationalError(text)
+    error.__cause__ = cause
+    return error
+
+
+@pytest.mark.parametrize(
+    ("sqlstate", "text"),
+    [
+        ("53100", 'could not extend file "base/5/1": No space left on device'),
+        ("25006", "cannot execute INSERT in a read-only transaction"),
+        ("42501", "permission denied for table shelf_move"),
+    ],
+)
+def test_what_the_database_refuses_for_good_stops_the_run_at_once_with_its_own_reason(plan, run_command, file, monkeypatch, sqlstate, text):
+    tries = []
+
+    def refuse(postings):
+        tries.append(1)
+        raise database_error(sqlstate, text)
+
+    run = plan(file)
+    monkeypatch.setattr(ShelfAdapter, "before_post", staticmethod(refuse))
+    with pytest.raises(CommandError) as stopped:
+        run_command("--apply", run.id)
+    assert stopped.value.returncode == 4
+    assert str(stopped.value) == (
+        f"The database refused: {text}. 0 of 3 rows are done. Go on with: manage.py backfill_shelf_moves --resume {run.id}"
+    )
+    assert len(tries) == 1
+    run.refresh_from_db()
+    assert (run.state, run.stopped_because) == ("interrupted", f"The database refused: {text}.")
+
+
+def test_a_statement_that_is_cancelled_again_and_again_is_told_with_the_databases_reason(plan, run_command, file, monkeypatch):
+    def cancel(postings):
+        raise database_error("57014", "canceling statement due to statement timeout")
+
+    run = plan(file)
+    monkeypatch.setattr("kernel.backfills.applying.RETRY_DELAYS", (0, 0))
+    monkeypatch.setattr(ShelfAdapter, "before_post", staticmethod(cancel))
+    with pytest.raises(CommandError, match="busy for too long: canceling statement due to statement timeout") as stopped:
+        run_command("--apply", run.id)
+    assert stopped.value.returncode == 4
 
 
 def test_undo_reverses_every_row_and_deletes_none(plan, run_command, tenant, file):

@@ -87,6 +87,23 @@ def test_where_it_is_killed_we_say_so_instead_of_taking_the_file_for_read(tmp_pa
             list(chunks)
 
 
+def test_where_it_is_killed_in_the_middle_of_a_message_we_say_so_too(tmp_path):
+    source = Source(path=write_csv(tmp_path / "many.csv", ROWS * 500), format="csv")
+    with Reading(source) as reading, chunks_of(reading, 10_000) as chunks:
+        next(chunks)
+        # The next chunk is far larger than the pipe's buffer: the child waits in the middle of sending it.
+        [child] = children()
+        until = time.monotonic() + 60
+        while child.status() != psutil.STATUS_SLEEPING:
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        child.kill()
+        with pytest.raises(ReaderLost, match="was ended by signal 9, perhaps because the machine ran out of memory"):
+            next(chunks)
+    chunks.close()
+    assert children() == []
+
+
 @pytest.mark.django_db
 def test_it_holds_no_connection_to_the_database_and_no_file_but_its_own(tmp_path):
     connection.ensure_connection()

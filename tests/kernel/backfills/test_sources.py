@@ -60,6 +60,30 @@ def test_json_lines_keep_every_digit_and_a_bad_line_harms_itself(tmp_path):
     assert (third.line, third.fields) == (4, None)
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"a":1,"a":2}',
+        '{"a": 1, "b": 2, "a": 1}',
+        r'{"a":1,"\u0061":2}',
+        '{"a":{"x":1},"b":[],"a":null}',
+    ],
+)
+def test_a_name_that_stands_twice_in_a_json_object_is_refused(tmp_path, line):
+    path = tmp_path / "file.jsonl"
+    path.write_text(line + "\n" + '{"a":1}\n')
+    first, second = records(path, "jsonl")
+    assert (first.fields, first.fault) == (None, "the object names a more than once")
+    assert second.fault == ""
+
+
+@pytest.mark.parametrize("line", ["{}", '{"a":1}', ' {"a" : 1 , "b":{"a":2, "a":3}} ', '{"ä":"ä","\U0001f600":1}', r'{"\u00e4":1}'])
+def test_names_that_stand_once_are_taken_however_the_object_is_written(tmp_path, line):
+    path = tmp_path / "file.jsonl"
+    path.write_text(line + "\n")
+    assert records(path, "jsonl")[0].fault == ""
+
+
 def test_a_mark_at_the_beginning_is_no_part_of_the_first_column(tmp_path):
     path = tmp_path / "file.csv"
     path.write_bytes(b"\xef\xbb\xbfa,b\n1,2\n")

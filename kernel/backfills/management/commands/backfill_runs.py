@@ -1,4 +1,4 @@
-"""A thin mouth over kernel.backfills.selectors.list_runs and the services that pause and resume."""
+"""Lists backfill runs; shows, pauses and resumes one."""
 
 import json
 from argparse import ArgumentParser
@@ -10,6 +10,7 @@ from kernel.backfills import reports, selectors, services
 from kernel.backfills.choices import RunState
 from kernel.backfills.locks import is_worked_on
 from kernel.backfills.models import BackfillRun
+from kernel.backfills.output import discard_stdout
 from kernel.tenants.errors import DomainError
 from kernel.tenants.selectors import get_tenant
 
@@ -26,19 +27,23 @@ class Command(BaseCommand):
         parser.add_argument("--state", choices=RunState.values, default="", help="only runs in this state")
         parser.add_argument("--limit", type=int, default=20, help="how many to list (default: 20)")
         change = parser.add_mutually_exclusive_group()
-        change.add_argument("--pause", metavar="RUN", help="let a running run stand still at the end of its batch")
-        change.add_argument("--continue", metavar="RUN", dest="go_on", help="let a paused run go on")
+        change.add_argument("--pause", metavar="RUN", help="pause a running run after its current batch")
+        change.add_argument("--continue", metavar="RUN", dest="resume", help="continue a paused run")
         parser.add_argument("--json", action="store_true", help="one JSON object for each run, on a line of its own")
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            for run in self._action(options):
-                self._tell(run, options)
+            for run in self._runs(options):
+                self._print(run, options)
+            self.stdout.flush()
+        except BrokenPipeError as error:
+            discard_stdout()
+            raise CommandError("Standard output was closed.", returncode=3) from error
         except DomainError as error:
             raise CommandError(str(error), returncode=3) from error
 
-    def _action(self, options: dict[str, Any]) -> list[BackfillRun]:
-        if named := options["pause"] or options["go_on"]:
+    def _runs(self, options: dict[str, Any]) -> list[BackfillRun]:
+        if named := options["pause"] or options["resume"]:
             change = services.pause_run if options["pause"] else services.resume_run
             run = selectors.get_run(run=named)
             return [change(tenant_id=run.tenant_id, run_id=run.id, actor="command:backfill_runs")]
@@ -47,7 +52,7 @@ class Command(BaseCommand):
         tenant_id = get_tenant(tenant=options["tenant"]).id if options["tenant"] else None
         return list(selectors.list_runs(tenant_id=tenant_id, state=options["state"])[: options["limit"]])
 
-    def _tell(self, run: BackfillRun, options: dict[str, Any]) -> None:
+    def _print(self, run: BackfillRun, options: dict[str, Any]) -> None:
         if options["json"]:
             more = {"plan": run.plan} if options["run"] else {}
             self.stdout.write(json.dumps(reports.summary(run, working=_state(run), **more)))
@@ -63,6 +68,6 @@ class Command(BaseCommand):
 
 
 def _state(run: BackfillRun) -> str:
-    """A run that says it is running and that no process works on was killed."""
+    """The run's state; `killed` if it should be running and no process works on it."""
     is_alive = run.state not in {RunState.RUNNING, RunState.UNDOING} or is_worked_on(run)
     return str(run.state) if is_alive else "killed"

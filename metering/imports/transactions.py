@@ -1,4 +1,4 @@
-"""How metered transactions and their costs come in from a file; kernel/ledger/backfill does the rest."""
+"""Imports metered transactions with their costs from files: an adapter for kernel.backfills."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
@@ -28,14 +28,22 @@ from metering.choices import Outcome as Ending
 from metering.choices import Status
 from metering.imports import lookups
 from metering.imports.costs import active_sums, costs_from_json, costs_from_text, costs_of
-from metering.imports.lives import LIFE, LONGEST_REASON, check_life, reports_from_json, reports_from_text, steps_from_json, steps_from_text
+from metering.imports.lifecycle import (
+    LIFE,
+    LONGEST_REASON,
+    check_life,
+    reports_from_json,
+    reports_from_text,
+    steps_from_json,
+    steps_from_text,
+)
 from metering.services.bulk import encode_import, import_digest, record_imported_many, reverse_run
 from metering.services.digests import FACTS
 from metering.services.imported_lifecycle import later_of
 from metering.services.naming import named
 
 BOOK, AGENT = "book", "agent "
-# A transaction that cost nothing counts in the sums all the same.
+# The unit under which the sums count transactions without a cost.
 NO_CURRENCY = "none"
 
 
@@ -102,9 +110,9 @@ class TransactionsAdapter(Adapter):
             amounts=tuple(active_sums(costs).items()) or ((NO_CURRENCY, Decimal(0)),),
         )
 
-    def pack(self, posting: Posting, who: Mapping[str, Any]) -> None:
+    def pack(self, posting: Posting, audit: Mapping[str, Any]) -> None:
         facts = posting.body
-        posting.line, posting.body = encode_import(facts, digest=posting.digest, who=who), later_of(facts)
+        posting.payload, posting.body = encode_import(facts, digest=posting.digest, who=audit), later_of(facts)
 
     def simulate(self, tenant: Tenant, postings: Sequence[Posting]) -> None:
         for posting in postings:
@@ -116,7 +124,7 @@ class TransactionsAdapter(Adapter):
         return find_existing("metering_transaction", tenant, keys)
 
     def accounts(self, tenant: Tenant, names: Sequence[str]) -> Mapping[str, Account]:
-        """No balances here: the book as a whole, for its newest hour, and the agents, for whether they exist."""
+        """Metering has no balances: one account for the whole book, with its newest hour, and one for each agent that exists."""
         found = {BOOK: hidden_account(BOOK, lookups.latest_hour(tenant_id=tenant.id))}
         agents = [name.removeprefix(AGENT) for name in names if name.startswith(AGENT)]
         for agent in lookups.known_agents(tenant_id=tenant.id, ids=agents) if agents else ():
@@ -128,7 +136,7 @@ class TransactionsAdapter(Adapter):
 
     def post(self, tenant: Tenant, postings: Sequence[Posting], run: BackfillRun) -> Sequence[Outcome]:
         def post(fresh: list[Posting]) -> list[Any]:
-            return record_imported_many(lines=[posting.line for posting in fresh], later=[posting.body for posting in fresh])
+            return record_imported_many(lines=[posting.payload for posting in fresh], later=[posting.body for posting in fresh])
 
         return post_new(self, tenant, postings, post)
 

@@ -1,4 +1,4 @@
-"""What became of a transaction after it was recorded: the steps of its status, and what integrations reported."""
+"""The columns of a transaction's later life: its status changes and the facts that integrations reported."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,15 +8,15 @@ import msgspec
 from kernel.backfills.columns import Invalid, json_from_json, one_of, text
 from kernel.backfills.rows import RowRefused
 from metering.choices import MOVES, FactPhase, Pricing, Status
-from metering.imports.parts import NULL, STAMPS, Part, given_of, many
+from metering.imports.parts import NULL, STAMPS, Part, many, optional_values
 
 LONGEST_REASON = 100_000
-# The columns that tell it.
+# Those columns.
 LIFE = frozenset({"status_changes", "reported_facts", "decline_reason"})
 
 
 class Step(Part, rename={"from_status": "from", "to_status": "to"}, forbid_unknown_fields=True, kw_only=True):
-    """One step of the status; the first comes from nowhere."""
+    """One change of status; the first has no `from`."""
 
     to_status: str
     from_status: str | None = None
@@ -24,7 +24,7 @@ class Step(Part, rename={"from_status": "from", "to_status": "to"}, forbid_unkno
 
 
 class Report(Part, rename="camel", forbid_unknown_fields=True, kw_only=True):
-    """What an integration reported, and what became of its way to a cost."""
+    """Facts that an integration reported, and whether they were priced."""
 
     source: str
     version: str
@@ -38,7 +38,7 @@ class Report(Part, rename="camel", forbid_unknown_fields=True, kw_only=True):
 def _read_step(step: Step) -> dict[str, Any]:
     status = one_of(*Status.values)
     return {
-        **given_of(step, STAMPS),
+        **optional_values(step, STAMPS),
         "from": None if step.from_status is None else status(step.from_status),
         "to": status(step.to_status),
         "reason": text(at_most=LONGEST_REASON)(step.reason),
@@ -50,7 +50,7 @@ def _read_report(report: Report) -> dict[str, Any]:
     if facts is None:
         raise Invalid("facts is required")
     return {
-        **given_of(report, STAMPS),
+        **optional_values(report, STAMPS),
         "source": text(at_most=255)(report.source),
         "version": text(at_most=64)(report.version),
         "phase": one_of(*FactPhase.values)(report.phase),
@@ -66,7 +66,7 @@ reports_from_json, reports_from_text = many(Report, _read_report, noun="fact")
 
 
 def check_life(values: Mapping[str, Any]) -> None:
-    """Steps of a status lead from one to the next, as the ledger moves it, and end where the row says. Raises RowRefused."""
+    """Raises RowRefused unless the status changes follow each other by the ledger's rules and end at the row's status."""
     before = None
     for place, step in enumerate(values.get("status_changes") or ()):
         if step["from"] != before:

@@ -1,4 +1,4 @@
-"""How a wallet's history comes in from a file; kernel/ledger/backfill does the rest."""
+"""Imports entries of wallets from files: billing's adapter for kernel.backfills."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
@@ -8,9 +8,9 @@ import msgspec
 
 from billing import selectors, services
 from billing.choices import AGENT_LENGTH, REASON_LENGTH, REFERENCE_LENGTH, SHIPPED_TYPES, TYPE_LENGTH, Direction, ReversalReason
+from billing.digests import FACTS, facts_digest
 from billing.imports import lookups
-from billing.services.transactions import FACTS
-from kernel.backfills.adapters import ALREADY_THERE, CONFLICT, POSTED, Account, Adapter, Blocker, Existing, Outcome, UndoStep
+from kernel.backfills.adapters import ALREADY_THERE, CONFLICT, POSTED, UNKNOWN_TYPE, Account, Adapter, Blocker, Existing, Outcome, UndoStep
 from kernel.backfills.columns import (
     Column,
     currency,
@@ -18,10 +18,12 @@ from kernel.backfills.columns import (
     identifier,
     json_from_json,
     json_text,
+    key_text,
     moment,
     money,
     money_from_json,
     one_of,
+    quoted,
     text,
 )
 from kernel.backfills.models import BackfillRun
@@ -29,11 +31,12 @@ from kernel.backfills.outcomes import to_outcome
 from kernel.backfills.rows import Posting, Reversible, RowRefused
 from kernel.ledger.identifiers import new_id
 from kernel.ledger.posting import encoded, encoded_with
+from kernel.ledger.texts import invisible_edge
 from kernel.tenants.models import Tenant
 
 LONGEST_DESCRIPTION = 100_000
 WALLET, REMAINING = "wallet ", "left of "
-# What is needed of a packed row that takes nothing back.
+# The values of a packed row that are still needed, unless it is a reversal.
 NEEDED = ("amount", "currency", "direction", "type_label")
 
 
@@ -43,10 +46,11 @@ class TransactionsAdapter(Adapter):
     command = "backfill_billing_transactions"
     noun = "billing transactions"
     facts = FACTS
+    type_directions = tuple(Direction.values)
     skipped_columns = ("effect", "entry_number", "balance_after", "flags", "created_at", "actor", "request_id")
     columns = (
-        Column("reference_id", text(at_most=REFERENCE_LENGTH), required=True, help="the file's own id; with the type it is the key"),
-        Column("type", text(at_most=TYPE_LENGTH), required=True, help="topup, usage, ...: says which way the amount goes"),
+        Column("reference_id", key_text(at_most=REFERENCE_LENGTH), required=True, help="the file's own id; with the type it is the key"),
+        Column("type", text(at_most=TYPE_LENGTH), required=True, help="topup, usage, ...: says whether the amount is a debit or a credit"),
         Column(
             "amount", money, required=True, help="a magnitude, or signed where the type has no direction", from_json=money_from_json(money)
         ),
@@ -54,14 +58,16 @@ class TransactionsAdapter(Adapter):
         Column("occurred_at", moment, required=True, help="when it happened, with UTC offset; a date alone is its midnight UTC"),
         Column("agent_id", text(at_most=AGENT_LENGTH), help="which agent"),
         Column("description", text(at_most=LONGEST_DESCRIPTION), help="for people"),
-        Column("metadata", json_text, help="a JSON object, kept digit for digit", from_json=json_from_json),
-        Column("reverses", text(at_most=REFERENCE_LENGTH), help="reference_id of the entry, of the same type, that this one takes back"),
+        Column("metadata", json_text, help="a JSON object; its text is kept unchanged", from_json=json_from_json),
+        Column(
+            "reverses", key_text(at_most=REFERENCE_LENGTH), help="reference_id of the entry, of the same type, that this one takes back"
+        ),
         Column("reason_code", one_of(*ReversalReason.values), help=f"of a reversal: {', '.join(ReversalReason.values)}"),
         Column("reason", text(at_most=REASON_LENGTH), help="of a reversal, for people"),
         Column("id", identifier, help="a UUID to be kept (default: a new one)"),
         Column("facts_digest", digest_text, help="from an export: keeps the answer to a repeated call as it was"),
-        Column("direction", one_of(*Direction.values), help="which way the type goes, where the book doesn't know it yet"),
-        Column("type_label", text(at_most=200), help="and what the catalogue calls it"),
+        Column("direction", one_of(*Direction.values), help="the direction of a type that the catalogue lacks"),
+        Column("type_label", text(at_most=200), help="and its label in the catalogue"),
     )
 
     def prepare(self, values: dict[str, Any]) -> Posting:
@@ -69,72 +75,90 @@ class TransactionsAdapter(Adapter):
         if (original is None) != (values.get("reason_code") is None):
             raise RowRefused("reason_code", "belongs to a reversal, and a reversal needs it")
         kind = values["type"]
-        # Whom it reverses is known by reference here, and to the ledger by id: `complete` fills it in.
+        # The row names the reversed entry by reference, the ledger by id: `complete` fills it in.
         kept = values.get("facts_digest")
         return Posting(
             key=key_of(kind, values["reference_id"]),
-            digest=services.import_digest({**values, "reverses": None}) if kept is None else bytes.fromhex(kept),
+            digest=facts_digest({**values, "reverses": None}) if kept is None else bytes.fromhex(kept),
             body={"values": values},
             kind=kind,
             occurred_at=values["occurred_at"],
             depends_on=None if original is None else key_of(kind, original),
         )
 
-    def pack(self, posting: Posting, who: Mapping[str, Any]) -> None:
+    def pack(self, posting: Posting, audit: Mapping[str, Any]) -> None:
         values = posting.body["values"]
         facts = {**values, "reverses": None, "facts_digest": posting.digest.hex()}
-        posting.line = encoded({**services.encode_import(facts), **who})
+        posting.payload = encoded({**services.encode_import(facts), **audit})
         if posting.depends_on is None:
             posting.body["values"] = {name: values[name] for name in NEEDED if name in values}
 
+    def known_types(self, tenant: Tenant) -> Iterable[str]:
+        return {*SHIPPED_TYPES, *lookups.catalogued_types(tenant_id=tenant.id)}
+
     def complete(self, tenant: Tenant, postings: Sequence[Posting]) -> None:
-        directions = lookups.directions(tenant_id=tenant.id, codes={posting.kind for posting in postings})
+        types = lookups.directions(tenant_id=tenant.id, codes={posting.kind for posting in postings})
         strict, _ = lookups.policy(tenant_id=tenant.id)
-        originals = [parts_of(posting.depends_on) for posting in postings if posting.depends_on is not None]
-        found = lookups.by_key(tenant_id=tenant.id, keys=originals) if originals else []
-        originals = {
-            (kind, reference): (identifier, Reversible(size=left, unit=unit)) for kind, reference, identifier, _, unit, left in found
-        }
+        keys = [parts_of(posting.depends_on) for posting in postings if posting.depends_on is not None]
+        rows = lookups.by_key(tenant_id=tenant.id, keys=keys) if keys else []
+        originals = {(kind, reference): (row_id, Reversible(size=size, unit=unit)) for kind, reference, row_id, _, unit, size in rows}
         for posting in postings:
-            known = directions.get(posting.kind) or self._new_type(posting, is_strict=strict)
-            posting.body["unknown_type"] = strict and not known[1]
-            posting.body["direction"] = known[0]
-            self._give_amount(tenant, posting, known[0])
+            self._set_type(posting, types.get(posting.kind), is_strict=strict)
+            self._set_amount(tenant, posting)
             if posting.depends_on is not None:
-                self._name_original(posting, *originals.get(parts_of(posting.depends_on), (None, None)))
+                self._set_original(posting, *originals.get(parts_of(posting.depends_on), (None, None)))
 
-    def _new_type(self, posting: Posting, *, is_strict: bool) -> tuple[str, bool]:
-        """Direction of a type that the book hasn't met, and whether it will be catalogued: as the file knows it, else a shipped one.
+    def _set_type(self, posting: Posting, known: tuple[str, bool] | None, *, is_strict: bool) -> None:
+        """Decide the direction of the row's type, or why the type is refused.
 
-        What a strict tenant's catalogue lacks no file may add.
+        A type of the catalogue has its direction there. A shipped type that the book hasn't used yet may get another one from the file,
+        unless the tenant is strict. Any other type needs a direction from the file or from --new-type: a misspelt `Usage` would otherwise
+        become a new signed type, and its debits would count as credits.
         """
-        values = posting.body["values"]
-        label, shipped = SHIPPED_TYPES.get(posting.kind, (None, None))
-        direction = shipped if is_strict else values.get("direction") or shipped
-        if direction is None or (direction == Direction.SIGNED and shipped is None and "type_label" not in values):
-            return str(Direction.SIGNED), False
-        if posting.line and not is_strict and "direction" in values:
-            laid = {"shipped_label": values.get("type_label") or label or posting.kind, "shipped_direction": direction}
-            posting.line = encoded_with(posting.line, laid)
-        return str(direction), True
+        stated = posting.body["values"].get("direction")
+        direction, is_catalogued = known or (None, False)
+        shipped = None if known else SHIPPED_TYPES.get(posting.kind, (None, None))[1]
+        if not is_catalogued:
+            direction = shipped if is_strict else direction or stated or shipped
+        is_unknown = not is_catalogued and shipped is None and (is_strict or stated is None or invisible_edge(posting.kind) is not None)
+        posting.body["direction"] = direction = str(direction or Direction.SIGNED)
+        if is_unknown:
+            posting.body["type_refusal"] = unknown_type(posting.kind, is_strict=is_strict)
+        elif stated not in {None, direction}:
+            # Its amount would count with the wrong sign.
+            posting.body["type_refusal"] = Outcome("invalid_value", f"direction: type {posting.kind} is {direction} in this book")
+        else:
+            posting.body["type_refusal"] = None
+            if posting.payload and known is None and stated is not None and not is_strict:
+                self._catalogue(posting, direction, is_shipped=shipped is not None)
 
-    def _give_amount(self, tenant: Tenant, posting: Posting, direction: str) -> None:
+    def _catalogue(self, posting: Posting, direction: str, *, is_shipped: bool) -> None:
+        """Let the posting add its type to the catalogue. An export has no label for a signed type that its book never catalogued."""
         values = posting.body["values"]
+        if direction == Direction.SIGNED and not is_shipped and "type_label" not in values:
+            return
+        label = values.get("type_label") or SHIPPED_TYPES.get(posting.kind, (None, None))[0] or posting.kind
+        posting.payload = encoded_with(posting.payload, {"shipped_label": label, "shipped_direction": direction})
+
+    def _set_amount(self, tenant: Tenant, posting: Posting) -> None:
+        """Set the amount with the sign of its effect."""
+        values, direction = posting.body["values"], posting.body["direction"]
         amount: Decimal = values["amount"]
         posting.body["negative"] = direction != Direction.SIGNED and amount < 0
         is_down = (direction == Direction.DEBIT) != (posting.depends_on is not None)
         posting.amounts = ((values.get("currency") or tenant.currency, -amount if is_down else amount),)
 
-    def _name_original(self, posting: Posting, original: Any, left: Reversible | None) -> None:
-        posting.body["refused"] = None if left is None else unmeant(posting, left)
+    def _set_original(self, posting: Posting, original: Any, reversible: Reversible | None) -> None:
+        """Name the reversed entry by its id, and decide whether the reversal is refused although the ledger would post it."""
+        posting.body["refused"] = None if reversible is None else reversal_refusal(posting, reversible)
         values = posting.body["values"]
         facts = {**values, "reverses": original, "amount": abs(values["amount"])}
-        posting.digest = bytes.fromhex(values["facts_digest"]) if "facts_digest" in values else services.import_digest(facts)
-        if posting.line:
-            # An id that nobody has: the ledger itself says that there is no such entry.
+        posting.digest = bytes.fromhex(values["facts_digest"]) if "facts_digest" in values else facts_digest(facts)
+        if posting.payload:
+            # A new id makes the ledger itself answer that there is no such entry.
             named = new_id() if original is None or posting.body["refused"] else original
             known = {"reverses": named, "amount": f"{facts['amount']:f}", "facts_digest": posting.digest.hex()}
-            posting.line = encoded({**msgspec.json.decode(posting.line), **known})
+            posting.payload = encoded({**msgspec.json.decode(posting.payload), **known})
 
     def simulate(self, tenant: Tenant, postings: Sequence[Posting]) -> None:
         for posting in postings:
@@ -149,36 +173,36 @@ class TransactionsAdapter(Adapter):
 
     def existing(self, tenant: Tenant, keys: Sequence[str]) -> Mapping[str, Existing]:
         rows = lookups.by_key(tenant_id=tenant.id, keys=[parts_of(key) for key in keys])
-        return {key_of(kind, reference): Existing(id=str(found), digest=kept) for kind, reference, found, kept, _, _ in rows}
+        return {key_of(kind, reference): Existing(id=str(row_id), digest=digest) for kind, reference, row_id, digest, _, _ in rows}
 
     def accounts(self, tenant: Tenant, names: Sequence[str]) -> Mapping[str, Account]:
-        found = {}
+        accounts = {}
         for wallet in selectors.list_wallets(tenant_id=tenant.id):
             name = f"{WALLET}{wallet['currency']}"
             latest = lookups.latest(tenant_id=tenant.id, currency=wallet["currency"]) if name in names else None
-            found[name] = wallet_account(name, wallet["currency"], wallet["balance"], wallet["floor"], latest)
+            accounts[name] = wallet_account(name, wallet["currency"], wallet["balance"], wallet["floor"], latest)
         originals = {parts_of(name.removeprefix(REMAINING)): name for name in names if name.startswith(REMAINING)}
-        for kind, reference, _, _, unit, left in lookups.by_key(tenant_id=tenant.id, keys=list(originals)) if originals else ():
+        for kind, reference, _, _, unit, size in lookups.by_key(tenant_id=tenant.id, keys=list(originals)) if originals else ():
             name = originals[kind, reference]
-            found[name] = original_account(name, reference, Reversible(size=left, unit=unit))
-        return {name: found[name] for name in names if name in found}
+            accounts[name] = original_account(name, reference, Reversible(size=size, unit=unit))
+        return {name: accounts[name] for name in names if name in accounts}
 
     def new_account(self, tenant: Tenant, name: str, posting: Posting) -> Account | None:
         if name.startswith(REMAINING):
-            # Its original is in this file, not in the book.
+            # The original is in this file and not in the book.
             return original_account(name, parts_of(name.removeprefix(REMAINING))[1], posting.original or Reversible(size=None, unit=""))
         _, floor = lookups.policy(tenant_id=tenant.id)
         return wallet_account(name, name.removeprefix(WALLET), Decimal(0), floor, None)
 
     def refusal(self, account: Account, posting: Posting, effect: Decimal) -> Outcome | None:
-        if (unfit := unfit_type(posting)) is not None:
+        if (unfit := type_refusal(posting)) is not None:
             return unfit
         if account.terms.get("is_reversal"):
             return Outcome("not_reversible", f"{account.label} is itself a reversal")
         if account.name.startswith(REMAINING) and account.unit != posting.amounts[0][0]:
             return other_currency(account.unit)
-        if account.name.startswith(REMAINING) and (astray := same_way(Decimal(account.terms["left"]), posting)) is not None:
-            return astray
+        if account.name.startswith(REMAINING) and (same := same_sign(Decimal(account.terms["size"]), posting)) is not None:
+            return same
         refused = super().refusal(account, posting, effect)
         if refused is None or not account.name.startswith(REMAINING):
             return refused
@@ -197,15 +221,18 @@ class TransactionsAdapter(Adapter):
         return outcomes
 
     def _post_together(self, tenant: Tenant, postings: Sequence[Posting]) -> Iterable[Outcome]:
-        turned = {posting.key: refused for posting in postings if (refused := turned_around(posting)) is not None}
-        if not turned:
-            return map(outcome_of, postings, services.record_imported_many([posting.line for posting in postings]))
-        # What is in the book already is no new row to be refused.
-        for known in self.existing(tenant, list(turned)):
-            del turned[known]
-        fresh = [posting for posting in postings if posting.key not in turned]
-        posted = map(outcome_of, fresh, services.record_imported_many([posting.line for posting in fresh]) if fresh else ())
-        return [turned.get(posting.key) or next(posted) for posting in postings]
+        refused = {posting.key: refusal for posting in postings if (refusal := posting.body["type_refusal"]) is not None}
+        if not refused:
+            return map(
+                outcome_of, postings, services.record_imported_many(tenant_id=tenant.id, lines=[posting.payload for posting in postings])
+            )
+        # A row that is in the book already is reported as such, whatever its type is today.
+        for known in self.existing(tenant, list(refused)):
+            del refused[known]
+        others = [posting for posting in postings if posting.key not in refused]
+        lines = [posting.payload for posting in others]
+        posted = map(outcome_of, others, services.record_imported_many(tenant_id=tenant.id, lines=lines) if lines else ())
+        return [refused.get(posting.key) or next(posted) for posting in postings]
 
     def blockers(self, tenant: Tenant, run: BackfillRun, *, at_most: int) -> Iterable[Blocker]:
         for kind, reference in lookups.reversals_of_others(tenant_id=tenant.id, request_id=run.request_id, at_most=at_most):
@@ -220,26 +247,20 @@ class TransactionsAdapter(Adapter):
         return UndoStep(reversed=count, lowest=lowest)
 
 
-def unfit_type(posting: Posting) -> Outcome | None:
-    """Why the row's type doesn't go with the catalogue or with its amount; None where it does."""
-    if posting.body["unknown_type"]:
-        return Outcome("unknown_type", f"the tenant is strict, and its catalogue has no type {posting.kind}")
-    if posting.body["negative"]:
-        return negative(posting.kind)
-    return turned_around(posting)
+def type_refusal(posting: Posting) -> Outcome | None:
+    """Why the row's type is refused, or doesn't fit its amount."""
+    refusal: Outcome | None = posting.body["type_refusal"]
+    return negative(posting.kind) if posting.body["negative"] else refusal
 
 
-def turned_around(posting: Posting) -> Outcome | None:
-    """The refusal of a row whose file knows its type the other way round: its amount would count with the wrong sign."""
-    told, known = posting.body["values"].get("direction"), posting.body["direction"]
-    # A type that may not be has no direction to differ from.
-    if posting.body["unknown_type"] or told in {None, known}:
-        return None
-    return Outcome("invalid_value", f"direction: type {posting.kind} is {known} in this book")
+def unknown_type(code: str, *, is_strict: bool) -> Outcome:
+    if is_strict:
+        return Outcome(UNKNOWN_TYPE, f"the tenant is strict, and its catalogue has no type {quoted(code)}")
+    return Outcome(UNKNOWN_TYPE, f"the catalogue has no type {quoted(code)}: map it with --map-value or give its direction with --new-type")
 
 
 def key_of(kind: str, reference: str) -> str:
-    """Type and reference as one text; the length keeps two pairs from looking alike."""
+    """Type and reference as one text. The length of the type in front makes it unambiguous."""
     return f"{len(kind)}:{kind}{reference}"
 
 
@@ -248,11 +269,11 @@ def parts_of(key: str) -> tuple[str, str]:
     return both[: int(length)], both[int(length) :]
 
 
-def original_account(name: str, reference: str, left: Reversible) -> Account:
-    """What is left of an original to be taken back."""
-    room = abs(left.size or Decimal(0))
-    terms = {"is_reversal": left.size is None, "left": f"{left.size or 0:f}"}
-    return Account(name=name, label=reference, unit=left.unit, before=room, now=room, lowest=Decimal(0), is_listed=False, terms=terms)
+def original_account(name: str, reference: str, reversible: Reversible) -> Account:
+    """How much of an entry can still be reversed, as an account that reversals draw on."""
+    room = abs(reversible.size or Decimal(0))
+    terms = {"is_reversal": reversible.size is None, "size": f"{reversible.size or 0:f}"}
+    return Account(name=name, label=reference, unit=reversible.unit, before=room, now=room, lowest=Decimal(0), is_listed=False, terms=terms)
 
 
 def wallet_account(name: str, unit: str, balance: Decimal, floor: Decimal | None, latest: Any) -> Account:
@@ -260,7 +281,7 @@ def wallet_account(name: str, unit: str, balance: Decimal, floor: Decimal | None
 
 
 def in_calls(postings: Sequence[Posting]) -> Iterator[list[Posting]]:
-    """The postings in as few calls as will do: a reversal must find its original in the book, so it begins a new call after it."""
+    """The postings in as few calls as possible. A reversal begins a new call after its original, which must be in the book by then."""
     call: list[Posting] = []
     keys: set[str] = set()
     for posting in postings:
@@ -273,18 +294,18 @@ def in_calls(postings: Sequence[Posting]) -> Iterator[list[Posting]]:
         yield call
 
 
-def unmeant(posting: Posting, original: Reversible) -> Outcome | None:
-    """Why a reversal that the ledger would take is not what its row says."""
+def reversal_refusal(posting: Posting, original: Reversible) -> Outcome | None:
+    """Why a reversal contradicts its row. The ledger would post it: it takes amount and currency from the original."""
     if posting.body["negative"]:
         return negative(posting.kind)
     if original.size is not None and original.unit != posting.amounts[0][0]:
         return other_currency(original.unit)
-    return same_way(original.size, posting)
+    return same_sign(original.size, posting)
 
 
-def same_way(left: Decimal | None, posting: Posting) -> Outcome | None:
-    """The refusal of a reversal that moves the wallet as its original did; only the amount of a signed type can say so."""
-    if left is None or left * posting.amounts[0][1] <= 0:
+def same_sign(size: Decimal | None, posting: Posting) -> Outcome | None:
+    """The refusal of a reversal with the same effect as its original. Only rows of signed types can have one."""
+    if size is None or size * posting.amounts[0][1] <= 0:
         return None
     return Outcome("invalid_value", "amount: a reversal has the sign of what it takes back")
 
@@ -294,7 +315,7 @@ def negative(kind: str) -> Outcome:
 
 
 def other_currency(unit: str) -> Outcome:
-    """The ledger would put the reversal into its original's wallet, whatever the row says: that is no silent matter."""
+    """The refusal of a row in another currency than its original, whose wallet the ledger would post it to."""
     return Outcome("invalid_value", f"currency: what it takes back is in {unit}")
 
 
