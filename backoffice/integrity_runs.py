@@ -1,4 +1,4 @@
-"""What the checks of the books said last: the first page tells staff of a check that failed."""
+"""The last results of verify_ledgers, of which the dashboard shows failures."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,7 +8,7 @@ from backoffice.models import BookCheck
 
 
 def remember_check(*, tenant_id: UUID | None, ledgers: Sequence[str], checks: Sequence[dict[str, Any]]) -> BookCheck:
-    """Keep the outcome of a run. `checks`: each with its name (`check`), `seconds` and `violations`."""
+    """Save the result of a run of verify_ledgers. `checks`: each with its name (`check`), `seconds` and `violations`."""
     wrong = [check for check in checks if check["violations"]]
     first = f"{wrong[0]['check']}: {wrong[0]['violations'][0]}" if wrong else ""
     return BookCheck.objects.create(
@@ -21,7 +21,7 @@ def remember_check(*, tenant_id: UUID | None, ledgers: Sequence[str], checks: Se
 
 
 def failed_checks(tenant_ids: frozenset[UUID] | None) -> list[BookCheck]:
-    """The newest run of each scope, where it found violations."""
+    """The newest run of each scope (tenant and ledgers) if it found violations."""
     newest = BookCheck.objects.order_by("tenant_id", "ledgers", "-id").distinct("tenant_id", "ledgers")
     found = [check for check in newest if check.violations]
     return [check for check in found if tenant_ids is None or check.tenant_id in tenant_ids]

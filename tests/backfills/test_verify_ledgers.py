@@ -1,10 +1,12 @@
 """Every corruption that a hand in the database can do is found by its check."""
 
 import json
+import re
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pytest
+from django.core.management import CommandError
 from django.db import connection
 
 from backoffice.integrity import LEDGERS, searches
@@ -146,3 +148,47 @@ def test_the_command_names_the_wrong_row_and_exits_with_one(call, tenant):
     told = json.loads(call("verify_ledgers", "--tenant", "acme", "--json", "--at-most", 5)[0])
     assert [check["check"] for check in told["checks"] if check["violations"]] == ["billing_chain"]
     assert {violation["tenant_id"] for check in told["checks"] for violation in check["violations"]} == {str(tenant.id)}
+
+
+@pytest.mark.usefixtures("books")
+def test_a_right_book_ends_with_its_result_counts_and_time(call):
+    text, code = call("verify_ledgers")
+    assert code == 0
+    checks = len(text.splitlines()) - 1
+    pattern = rf"Result: ok\. {checks} checks over 4 rows of billing, 5 rows of credits, 1 rows of metering in [\d.]+ s\. No violations\."
+    assert re.fullmatch(pattern, text.splitlines()[-1])
+
+
+@pytest.mark.usefixtures("books")
+def test_a_wrong_book_ends_with_its_result_and_json_has_it_too(call):
+    plant("UPDATE billing_transaction SET balance_after = balance_after + 1 WHERE entry_number IN (2, 3)")
+    text, code = call("verify_ledgers", "--ledger", "billing", "--at-most", 5)
+    last = text.splitlines()[-1]
+    assert code == 1
+    assert re.fullmatch(r"Result: WRONG\. 1 of \d+ checks over 4 rows of billing in [\d.]+ s\. 2 violations are listed above\.", last)
+    report = json.loads(call("verify_ledgers", "--ledger", "billing", "--json", "--at-most", 5)[0])
+    assert (report["result"], report["violations"], report["rows"]) == ("violations", 2, {"billing": 4})
+    assert json.loads(call("verify_ledgers", "--ledger", "credits", "--json")[0])["result"] == "ok"
+
+
+@pytest.mark.usefixtures("books")
+def test_no_more_violations_are_reported_than_asked_for(call):
+    plant("UPDATE billing_transaction SET balance_after = balance_after + 1 WHERE entry_number IN (2, 3)")
+    for at_most in (1, 2):
+        report = json.loads(call("verify_ledgers", "--ledger", "billing", "--json", "--at-most", at_most)[0])
+        assert report["violations"] == at_most
+    with pytest.raises(CommandError, match="1 or more"):
+        call("verify_ledgers", "--at-most", 0)
+
+
+@pytest.mark.usefixtures("books")
+def test_a_check_that_the_database_refuses_is_no_result(call, monkeypatch):
+    from backoffice.management.commands import verify_ledgers
+    from kernel.ledger.integrity.checks import Check, find_violations
+
+    broken = Check(name="broken", rule="", statement="SELECT 1 FROM billing_nothing WHERE %(tenant)s IS NULL")
+    search = lambda tenant_id, at_most: find_violations([broken], tenant_id=tenant_id, at_most=at_most)  # noqa: E731
+    monkeypatch.setattr(verify_ledgers, "searches", lambda ledger: [("broken", "", search)])
+    with pytest.raises(CommandError, match=r'Not everything was checked\. The database refused: relation "billing_nothing"') as refused:
+        call("verify_ledgers", "--ledger", "billing")
+    assert refused.value.returncode == 4
