@@ -402,3 +402,36 @@ def test_every_table_of_a_tenant_comes_back_or_is_on_record_or_is_derived():
 
 def test_every_export_with_a_command_goes_round():
     assert {name for name, export in EXPORTS.items() if export.command} == {book for trip in TRIPS.values() for book in trip.books}
+
+
+# The first and the last moment that the ledgers take.
+LIMITS = (datetime(1900, 1, 1, tzinfo=UTC), datetime(2199, 12, 31, 23, 59, 59, 999999, tzinfo=UTC))
+
+
+def fill_with_limits(who):
+    for number, moment in enumerate(LIMITS):
+        billing.record_transaction(**who, amount=Decimal(1), type="topup", reference_id=f"r{number}", occurred_at=moment)
+        names = {"service_name": "search", "action_name": "query", "resource_name": "/v1"}
+        record_transaction(**who, **names, idempotency_key=f"m{number}", occurred_at=moment, costs=[])
+    facts = {"customer_id": "maria", "name": "Long", "unit_type": "CURRENCY", "currency": "USD", "amount": Decimal(100)}
+    days = {"effective_date": LIMITS[0].date(), "expiry_date": LIMITS[1].date()}
+    grant = credits.create_grant(**who, **facts, **days, idempotency_key="g")
+    credits.post_transaction(**who, grant_id=grant.id, type="DEBIT", amount=Decimal(1), occurred_at=LIMITS[0], idempotency_key="t")
+
+
+@pytest.mark.parametrize("format", ["csv", "jsonl"])
+def test_moments_at_the_limits_of_the_range_come_back(bring, tmp_path, tenant, other, who, format):
+    fill_with_limits(who)
+    for export in EXPORTS.values():
+        if export.command is None or export.name == "credit-schedules":
+            continue
+        path = tmp_path / f"{export.name}.{format}"
+        call_command("export_ledger", "acme", export.name, "--output", str(path))
+        run = bring(export.command, path, slug="other")
+        assert run.counts.keys() == {"posted"}, (export.name, run.plan["examples"])
+    for model, order in ((Transaction, "reference_id"), (Metered, "idempotency_key"), (CreditTransaction, "entry_number")):
+        theirs, ours = (model.objects.filter(tenant=one).order_by(order).values_list("id", "occurred_at") for one in (tenant, other))
+        assert list(ours) == list(theirs), model
+    grant = Grant.objects.get(tenant=other)
+    assert (grant.effective_date, grant.expiry_date) == (LIMITS[0].date(), LIMITS[1].date())
+    right(other)
