@@ -55,7 +55,9 @@ from tests.rows_read import analysed_when_small, never_analysed  # noqa: E402
 
 hypothesis.settings.register_profile("local", deadline=None)
 hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
-hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "local")
+# bin/mutate wants to know whether a test fails, not the smallest example of how.
+hypothesis.settings.register_profile("mutate", deadline=None, phases=(hypothesis.Phase.explicit, hypothesis.Phase.generate))
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "local"))
 
 
 @pytest.fixture(scope="session")

@@ -93,7 +93,7 @@ _is_database_made = False
 def environment() -> dict[str, str]:
     # The test database is named after this process, which outlives each test run.
     kept = {name: value for name, value in os.environ.items() if name not in {"DATABASE_URL", "COUNTINGHOUSE_TEST_SERVER"}}
-    return kept | {"COUNTINGHOUSE_TEST_RUN": str(os.getpid())}
+    return kept | {"COUNTINGHOUSE_TEST_RUN": str(os.getpid()), "HYPOTHESIS_PROFILE": "mutate"}
 
 
 def run_tests(tests: tuple[str, ...]) -> bool:
