@@ -38,8 +38,7 @@ class OfficeConfig(AdminConfig):
             # What staff call it, in the breadcrumbs too.
             apps.get_app_config(label).verbose_name = name
         # They register themselves, which needs the apps loaded.
-        from backoffice import links, tenant_admin, user_admin  # noqa: F401, PLC0415
-        from backoffice.settings import views  # noqa: F401, PLC0415
+        from backoffice import history, links, tenant_admin, user_admin  # noqa: F401, PLC0415
 
 
 class OfficeSite(UnfoldAdminSite):
@@ -56,11 +55,9 @@ class OfficeSite(UnfoldAdminSite):
 
     def get_urls(self) -> list[Any]:
         from backoffice import views  # noqa: PLC0415
-        from backoffice.settings.views import setting_page  # noqa: PLC0415
 
         page = self.admin_view
         return [
-            path("settings/<slug:code>/", page(setting_page), name="backoffice_setting"),
             path("backoffice/export/start/", page(views.export), name="backoffice_export_start"),
             path("backoffice/export/<uuid:export_id>/progress/", page(views.progress), name="backoffice_export_progress"),
             path("backoffice/export/<uuid:export_id>/file/", page(views.download), name="backoffice_export_download"),

@@ -1,24 +1,31 @@
 """The read-only admin of the billing ledger."""
 
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from django import forms
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponseBase, StreamingHttpResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
-from billing.choices import Flag
+from billing import services
+from billing.choices import NEAR_DUPLICATE_LIMIT_SECONDS, TYPE_LENGTH, Direction, Flag
 from billing.models import DailyTotal, Policy, Transaction, TransactionType, Wallet
 from billing.selectors import get_statement
 from billing.selectors.statements import html_text
 from kernel.corrections.admin.offers import CorrectionOffers
 from kernel.ledger.admin import LedgerAdmin, Panel
+from kernel.ledger.admin.fields import AmountOrZeroField
 from kernel.ledger.admin.formatting import actor_names, effect, id_link, label, money, row_link
 from kernel.ledger.admin.messages import register_messages
+from kernel.ledger.admin.settings import SettingForm, setting_action, switch_field, text_field
+from kernel.ledger.money import plain
 from kernel.tenants.admin import local_time
 
 # Entries of the wallet shown before and after the page's entry, and entries shown on the wallet's page.
@@ -34,6 +41,75 @@ register_messages(
         "insufficient": "The balance of {balance} is too small for {requested}.",
     }
 )
+
+
+class TypeForm(SettingForm):
+    title = "Define a type"
+    description = "Puts a type in the tenant's catalogue, or changes its label."
+    icon = "add"
+    code = text_field("Code", max_length=TYPE_LENGTH, help="What callers send as `type`.")
+    label = text_field("Label")
+    direction = forms.ChoiceField(
+        label="Direction",
+        choices=Direction.choices,
+        widget=UnfoldAdminSelectWidget(),
+        help_text="The sign of its amounts. It can't be changed once a transaction has the type.",
+    )
+
+    def save(self, *, actor: str, request_id: str, **values: Any) -> None:
+        services.define_type(tenant_id=self.tenant.pk, actor=actor, request_id=request_id, **values)
+
+
+class ChangeTypeForm(TypeForm):
+    title = "Change the type"
+    code = None
+
+    def current(self) -> dict[str, Any]:
+        return {"label": self.row.label, "direction": self.row.direction}
+
+    def save(self, *, actor: str, request_id: str, **values: Any) -> None:
+        super().save(actor=actor, request_id=request_id, code=self.row.code, **values)
+
+
+class PolicyForm(SettingForm):
+    title = "Set the policy"
+    description = "How the tenant's billing ledger treats types, duplicates and new wallets."
+    strict_types = switch_field("Only types of the catalogue", help="Refuse a transaction of a type that nobody defined.")
+    near_duplicate_seconds = forms.IntegerField(
+        label="Near-duplicates within (seconds)",
+        min_value=0,
+        max_value=NEAR_DUPLICATE_LIMIT_SECONDS,
+        widget=UnfoldAdminTextInputWidget(),
+        help_text=f"Up to {NEAR_DUPLICATE_LIMIT_SECONDS:,}, which is a day; 0 switches the flag off.",
+    )
+    default_floor = AmountOrZeroField(
+        label="Floor of new wallets", required=False, help_text="0 or below. Empty: new wallets have no floor."
+    )
+
+    def current(self) -> dict[str, Any]:
+        policy = Policy.objects.filter(tenant=self.tenant).first() or Policy(tenant=self.tenant)
+        floor = "" if policy.default_floor is None else plain(policy.default_floor)
+        return {"strict_types": policy.strict_types, "near_duplicate_seconds": policy.near_duplicate_seconds, "default_floor": floor}
+
+    def save(self, *, actor: str, request_id: str, **values: Any) -> None:
+        floor = values.pop("default_floor")
+        services.set_policy(
+            tenant_id=self.tenant.pk, actor=actor, request_id=request_id, default_floor=Decimal(floor) if floor else None, **values
+        )
+
+
+class FloorForm(SettingForm):
+    title = "Set the floor"
+    description = "The balance below which no debit may take the wallet."
+    icon = "vertical_align_bottom"
+    floor = AmountOrZeroField(label="Floor", required=False, help_text="Empty: no floor.")
+
+    def current(self) -> dict[str, Any]:
+        return {"floor": "" if self.row.floor is None else plain(self.row.floor)}
+
+    def save(self, *, actor: str, request_id: str, **values: Any) -> None:
+        floor = Decimal(values["floor"]) if values["floor"] else None
+        services.set_floor(tenant_id=self.row.tenant_id, actor=actor, request_id=request_id, currency=self.row.currency, floor=floor)
 
 
 class FlagFilter(admin.SimpleListFilter):
@@ -155,6 +231,8 @@ class WalletAdmin(CorrectionOffers):
     list_display = ("tenant", "currency", "balance", "floor", "last_entry_number", "last_entry_at", "created_at")
     list_select_related = ("tenant",)
     icon = "account_balance_wallet"
+    actions_detail = ("set_floor",)
+    set_floor = setting_action(FloorForm, name="set-floor")
 
     def panels(self, request: HttpRequest, row: Wallet) -> list[Panel]:
         entries = Transaction.objects.filter(tenant_id=row.tenant_id, wallet_id=row.id).order_by("-entry_number")
@@ -187,6 +265,10 @@ class TransactionTypeAdmin(LedgerAdmin):
     list_select_related = ("tenant",)
     list_filter = ("is_catalogued", "direction")
     icon = "sell"
+    actions_list = ("define_type",)
+    actions_detail = ("change_type",)
+    define_type = setting_action(TypeForm, name="define-type")
+    change_type = setting_action(ChangeTypeForm, name="change-type")
 
 
 @admin.register(DailyTotal)
@@ -202,3 +284,7 @@ class PolicyAdmin(LedgerAdmin):
     list_display = ("tenant", "strict_types", "near_duplicate_seconds", "default_floor", "updated_at", "updated_by")
     list_select_related = ("tenant",)
     icon = "tune"
+    actions_list = ("set_policy",)
+    actions_detail = ("change_policy",)
+    set_policy = setting_action(PolicyForm, name="set-policy")
+    change_policy = setting_action(PolicyForm, name="change-policy")

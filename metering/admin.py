@@ -1,17 +1,25 @@
 """The read-only admin of the metering ledger."""
 
+from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from kernel.corrections.admin.offers import CorrectionOffers
 from kernel.ledger.admin import LedgerAdmin, Panel
 from kernel.ledger.admin.formatting import actor_names, id_link, json_block, label, money, row_link
 from kernel.ledger.admin.messages import register_messages
+from kernel.ledger.admin.settings import MomentField, SettingForm, setting_action, switch_field, text_field
+from kernel.ledger.money import plain
 from kernel.tenants.admin import local_time
 from metering.models import Agent, Cost, Fact, Policy, Price, Rollup, Service, StatusChange, Trace, Transaction, UnitPrice
+from metering.services import policies, prices
+from metering.services.policies import UNCHANGED
 
 # Rows shown in one panel.
 MAX_ROWS = 50
@@ -24,6 +32,90 @@ register_messages(
         "wrong_status": "A transaction that is {status} can't be {wanted}.",
     }
 )
+
+
+class PolicyForm(SettingForm):
+    title = "Set the policy"
+    description = "How the tenant's metered transactions are authorized and closed."
+    authorizes_at_once = switch_field("Authorize at once", help="Off: a new transaction waits for a decision.")
+    stale_hours = forms.DecimalField(
+        label="Cancel what stays authorized longer than (hours)",
+        required=False,
+        min_value=Decimal("0.01"),
+        max_value=Decimal(100_000),
+        decimal_places=2,
+        widget=UnfoldAdminTextInputWidget(),
+        help_text="Empty: never.",
+    )
+
+    def current(self) -> dict[str, Any]:
+        policy = Policy.objects.filter(tenant=self.tenant).first() or Policy(tenant=self.tenant)
+        seconds = None if policy.stale_after is None else Decimal(round(policy.stale_after.total_seconds()))
+        hours = None if seconds is None else Decimal(plain((seconds / 3600).quantize(Decimal("0.01"))))
+        return {"authorizes_at_once": policy.authorizes_at_once, "stale_hours": hours}
+
+    def save(self, *, actor: str, request_id: str, **values: Any) -> None:
+        hours = values["stale_hours"]
+        # An unchanged time isn't written: the form shows hundredths of an hour, and the time may be finer.
+        stale_after = UNCHANGED if hours == self.standing["stale_hours"] else None if hours is None else timedelta(hours=float(hours))
+        policies.set_policy(
+            tenant_id=self.tenant.pk,
+            actor=actor,
+            request_id=request_id,
+            authorizes_at_once=values["authorizes_at_once"],
+            stale_after=stale_after,
+        )
+
+
+class PriceForm(SettingForm):
+    title = "New price"
+    description = "A new price ends the one with the same names at the moment it begins. A price is never edited."
+    icon = "add"
+    service_name = text_field("Service", required=False, help="Empty: every service.", max_length=255)
+    action_name = text_field("Action", required=False, help="Empty: every action.", max_length=255)
+    resource_name = text_field("Resource or model", required=False, help="Empty: every resource.", max_length=255)
+    currency = text_field("Currency", max_length=3)
+    units = forms.CharField(
+        label="Quantities",
+        max_length=5000,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 4}),
+        help_text="All quantities of the price, one per line as NAME=AMOUNT/PER, like usage.input_tokens=3/1000000. "
+        "A question mark at the end: the quantity may be absent.",
+    )
+    valid_from = MomentField("From")
+
+    def clean_units(self) -> str:
+        lines = [line.strip() for line in self.cleaned_data["units"].splitlines() if line.strip()]
+        for line in lines:
+            try:
+                prices.parse_unit(line)
+            except ValueError as error:
+                raise forms.ValidationError(str(error)) from None
+        return "\n".join(lines)
+
+    def notes(self) -> list[str]:
+        names = {name: self.cleaned_data[name] for name in ("service_name", "action_name", "resource_name")}
+        ended = Price.objects.filter(tenant=self.tenant, **names, valid_to__isnull=True, valid_from__lt=self.cleaned_data["valid_from"])
+        quantities = UnitPrice.objects.filter(tenant=self.tenant, price__in=ended).order_by("fact_key").values_list("fact_key", flat=True)
+        return [f"Ends the current price with these names, which has: {', '.join(quantities)}."] if quantities else []
+
+    def save(self, *, actor: str, request_id: str, **values: Any) -> None:
+        units = [prices.parse_unit(line) for line in values.pop("units").splitlines()]
+        prices.set_price(tenant_id=self.tenant.pk, actor=actor, request_id=request_id, units=units, **values)
+
+
+class EndPriceForm(SettingForm):
+    title = "End the price"
+    description = "Transactions from that moment on don't have this price."
+    icon = "event_busy"
+    is_destructive = True
+    valid_to = MomentField("Ends")
+
+    def current(self) -> dict[str, Any]:
+        return {"valid_to": self.row.valid_to}
+
+    def save(self, *, actor: str, request_id: str, **values: Any) -> None:
+        prices.end_price(tenant_id=self.row.tenant_id, actor=actor, request_id=request_id, price_id=self.row.pk, **values)
 
 
 def cost_timeline(transaction: Transaction) -> Panel:
@@ -155,6 +247,10 @@ class PriceAdmin(LedgerAdmin):
     list_select_related = ("tenant",)
     search_fields = ("id", "resource_name")
     icon = "sell"
+    actions_list = ("new_price",)
+    actions_detail = ("end_price",)
+    new_price = setting_action(PriceForm, name="new-price")
+    end_price = setting_action(EndPriceForm, name="end-price")
 
 
 @admin.register(UnitPrice)
@@ -172,6 +268,10 @@ class PolicyAdmin(LedgerAdmin):
     list_select_related = ("tenant",)
     search_fields = ("id",)
     icon = "rule"
+    actions_list = ("set_policy",)
+    actions_detail = ("change_policy",)
+    set_policy = setting_action(PolicyForm, name="set-policy")
+    change_policy = setting_action(PolicyForm, name="change-policy")
 
 
 class EstimateFilter(admin.SimpleListFilter):

@@ -1,7 +1,9 @@
-"""The tenant's price book: a price is begun and ended, never edited."""
+"""The tenant's prices. A price is begun and ended, never edited."""
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +13,20 @@ from kernel.ledger.identifiers import new_id
 from kernel.ledger.money import is_currency
 from kernel.tenants.setting_author import setting_author
 from metering.models import Price, UnitPrice
+
+UNIT = re.compile(r"(?P<fact_key>[^=]+)=(?P<amount>[0-9]+(?:\.[0-9]{1,18})?)(?:/(?P<per>[1-9][0-9]{0,17}))?(?P<optional>\?)?\Z", re.ASCII)
+
+
+def parse_unit(text: str) -> dict[str, Any]:
+    """A quantity of a price from `inputTokens=2.50/1000000`: an amount per so many; with `?` at the end it may be absent.
+
+    Raises ValueError with a sentence.
+    """
+    match = UNIT.match(text)
+    if not match:
+        raise ValueError(f"{text!r} is not of the form KEY=AMOUNT[/PER][?]")
+    amount, per = Decimal(match["amount"]), int(match["per"] or 1)
+    return {"fact_key": match["fact_key"], "amount": amount, "per": per, "is_optional": bool(match["optional"])}
 
 
 @translate_db_errors

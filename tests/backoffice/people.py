@@ -18,7 +18,7 @@ def employ(name, *roles, tenants=None, **more):
     return user
 
 
-def sit_down(user):
+def log_in(user):
     client = Client()
     client.force_login(user)
     return client

@@ -130,7 +130,7 @@ def test_every_kind_of_page_loads_without_a_complaint(enter, book, scheme):
         f"/admin/billing/wallet/{wallet.id}/change/",
         f"/admin/credits/grant/{grant.id}/change/",
         "/admin/corrections/correctionrequest/?box=mine",
-        "/admin/settings/new-key/",
+        "/admin/tenants/apikey/new-key/",
         "/admin/backoffice/profile/",
         "/admin/backoffice/change/",
     ):
@@ -153,8 +153,11 @@ def test_a_new_keys_secret_is_shown_and_then_gone(enter, book):
     page = enter("olga", "/admin/tenants/apikey/")
     follow(page, "link", "New key")
     page.select_option("#id_tenant", label="Acme Robotics")
+    follow(page, "button", "Continue")
     page.fill("#id_name", "gateway")
-    follow(page, "button", "Save")
+    page.get_by_label("billing:read").check()
+    follow(page, "button", "Show what will change")
+    follow(page, "button", "New key now")
     secret = page.locator(".ch-secret").first.inner_text()
     assert secret.startswith("ch_")
     follow(page, "link", "I have copied it")

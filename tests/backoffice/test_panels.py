@@ -10,7 +10,7 @@ from credits import services as credits
 from credits.models import CreditTransaction
 from metering.services.costs import add_cost
 from metering.services.transactions import record_transaction
-from tests.backoffice.people import employ, sit_down
+from tests.backoffice.people import employ, log_in
 from tests.factories import IssuedKeyFactory, TenantFactory
 
 pytestmark = pytest.mark.django_db
@@ -28,7 +28,7 @@ def who(tenant):
 
 @pytest.fixture
 def read():
-    client = sit_down(employ("victor", "viewer"))
+    client = log_in(employ("victor", "viewer"))
 
     def read(label, row_id):
         response = client.get(f"/admin/{label.replace('.', '/')}/{row_id}/change/")
@@ -88,7 +88,7 @@ def test_a_metered_transaction_tells_its_cost_from_estimate_to_actual(read, who)
 
 def test_a_wallets_statement_is_for_the_month_that_is_asked(read, who):
     row = billing.record_transaction(**who, amount=Decimal(5), type="topup", reference_id="x").row
-    client = sit_down(employ("vera", "viewer"))
+    client = log_in(employ("vera", "viewer"))
     page = f"/admin/billing/wallet/{row.wallet_id}/statement/"
     assert "5.00" in b"".join(client.get(page).streaming_content).decode()
     assert "5.00" not in b"".join(client.get(page, {"month": "2020-01"}).streaming_content).decode()

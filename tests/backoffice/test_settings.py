@@ -14,8 +14,9 @@ from kernel.corrections.models import CorrectionThreshold
 from kernel.tenants.models import ApiKey, Tenant
 from kernel.tenants.services import authenticate
 from metering.models import Policy as MeteringPolicy
-from metering.models import Price
-from tests.backoffice.people import employ, sit_down
+from metering.models import Price, UnitPrice
+from metering.services.policies import set_policy as set_metering_policy
+from tests.backoffice.people import employ, log_in
 from tests.factories import IssuedKeyFactory, TenantFactory
 
 pytestmark = pytest.mark.django_db
@@ -27,8 +28,8 @@ def operator():
 
 
 @pytest.fixture
-def desk(operator):
-    return sit_down(operator)
+def browser(operator):
+    return log_in(operator)
 
 
 @pytest.fixture
@@ -36,18 +37,24 @@ def tenant():
     return TenantFactory(name="Acme Robotics")
 
 
-def keep(desk, setting, /, row=None, **facts):
-    return desk.post(f"/admin/settings/{setting}/" + (f"?row={row}" if row else ""), facts)
+def change(browser, page, /, tenant=None, **values):
+    """Fill the form of a setting and confirm it. `page`: its path below /admin/. The confirmation must show the form's own values."""
+    path = f"/admin/{page}/" + (f"?tenant={tenant.id}" if tenant else "")
+    preview = browser.post(path, {**values, "step": "preview"})
+    if not preview.context.get("is_preview"):
+        return preview
+    hidden = {"standing": preview.context["standing"], "form_id": preview.context["form_id"], "step": "confirm"}
+    return browser.post(path, {**values, **hidden})
 
 
 def changes(table):
     return list(Change.objects.filter(table=table).order_by("id"))
 
 
-def test_a_tenant_is_made_renamed_and_switched_off(desk, operator):
-    keep(desk, "new-tenant", name="Globex", slug="globex", currency="EUR")
+def test_a_tenant_is_made_renamed_and_switched_off(browser, operator):
+    change(browser, "tenants/tenant/new-tenant", name="Globex", slug="globex", currency="EUR")
     tenant = Tenant.objects.get(slug="globex")
-    keep(desk, "tenant", row=tenant.id, name="Globex AI")
+    change(browser, f"tenants/tenant/{tenant.id}/change-tenant", name="Globex AI")
     tenant.refresh_from_db()
     assert (tenant.name, tenant.currency, tenant.is_active) == ("Globex AI", "EUR", False)
     made, changed = changes("tenants_tenant")
@@ -63,14 +70,14 @@ def test_a_tenant_is_made_renamed_and_switched_off(desk, operator):
         ({"currency": "XX"}, "is no currency"),
     ],
 )
-def test_what_is_refused_is_said_in_words(desk, facts, told):
+def test_what_is_refused_is_said_in_words(browser, facts, told):
     TenantFactory(slug="acme")
-    response = keep(desk, "new-tenant", **({"name": "A", "slug": "new", "currency": "USD"} | facts))
+    response = change(browser, "tenants/tenant/new-tenant", **({"name": "A", "slug": "new", "currency": "USD"} | facts))
     assert told in response.content.decode()
 
 
-def test_a_keys_secret_is_shown_once_and_works(desk, tenant):
-    response = keep(desk, "new-key", tenant=str(tenant.id), name="production", scopes=["billing:read"])
+def test_a_keys_secret_is_shown_once_and_works(browser, tenant):
+    response = change(browser, "tenants/apikey/new-key", tenant=tenant, name="production", scopes=["billing:read"])
     html = response.content.decode()
     token = html.split('class="ch-secret">')[1].split("<")[0]
     assert authenticate(token).tenant_id == tenant.id
@@ -78,45 +85,45 @@ def test_a_keys_secret_is_shown_once_and_works(desk, tenant):
     secret = token.rsplit("_", 1)[1]
     key = ApiKey.objects.get()
     for page in (f"/admin/tenants/apikey/{key.id}/change/", "/admin/tenants/apikey/", "/admin/backoffice/change/"):
-        assert secret not in desk.get(page).content.decode()
+        assert secret not in browser.get(page).content.decode()
     assert "secret_digest" not in changes("tenants_apikey")[0].after
 
 
-def test_a_key_is_revoked_under_the_operators_name(desk, tenant, operator):
+def test_a_key_is_revoked_under_the_operators_name(browser, tenant, operator):
     key = IssuedKeyFactory(tenant=tenant).key
-    assert "Revoke now" in desk.get(f"/admin/settings/revoke-key/?row={key.id}").content.decode()
-    keep(desk, "revoke-key", row=key.id)
+    assert "Revoke the key now" in browser.post(f"/admin/tenants/apikey/{key.id}/revoke-key/", {"step": "preview"}).content.decode()
+    change(browser, f"tenants/apikey/{key.id}/revoke-key")
     key.refresh_from_db()
     assert key.revoked_at is not None
     assert changes("tenants_apikey")[-1].actor == f"staff:{operator.pk}"
-    html = desk.get(f"/admin/tenants/apikey/{key.id}/change/").content.decode()
+    html = browser.get(f"/admin/tenants/apikey/{key.id}/change/").content.decode()
     assert "History" in html
     assert "Olga Ortiz" in html
 
 
-def test_types_policies_floors_prices_and_thresholds_are_set(desk, tenant):
-    keep(desk, "type", tenant=str(tenant.id), code="fine", label="Fine", direction="debit")
+def test_types_policies_floors_prices_and_thresholds_are_set(browser, tenant):
+    change(browser, "billing/transactiontype/define-type", tenant=tenant, code="fine", label="Fine", direction="debit")
     assert TransactionType.objects.get().label == "Fine"
-    keep(desk, "billing-policy", tenant=str(tenant.id), strict_types="on", near_duplicate_seconds="5")
+    change(browser, "billing/policy/set-policy", tenant=tenant, strict_types="on", near_duplicate_seconds="5")
     assert (Policy.objects.get().strict_types, Policy.objects.get().near_duplicate_seconds) == (True, 5)
-    keep(desk, "metering-policy", tenant=str(tenant.id), authorizes_at_once="on", stale_hours="24")
+    change(browser, "metering/policy/set-policy", tenant=tenant, authorizes_at_once="on", stale_hours="24")
     assert MeteringPolicy.objects.get().stale_after == timedelta(hours=24)
-    keep(desk, "threshold", tenant=str(tenant.id), unit="USD", amount="250")
+    change(browser, "corrections/correctionthreshold/set-threshold", tenant=tenant, unit="USD", amount="250")
     assert CorrectionThreshold.objects.get().amount == Decimal(250)
     billing.record_transaction(tenant_id=tenant.id, actor="x", amount=Decimal(5), type="topup", reference_id="x")
     wallet = Wallet.objects.get()
-    keep(desk, "floor", row=wallet.id, floor="1.5")
+    change(browser, f"billing/wallet/{wallet.id}/set-floor", floor="1.5")
     wallet.refresh_from_db()
     assert wallet.floor == Decimal("1.5")
-    assert "below the floor of 99 already" in keep(desk, "floor", row=wallet.id, floor="99").content.decode()
+    assert "below the floor of 99 already" in change(browser, f"billing/wallet/{wallet.id}/set-floor", floor="99").content.decode()
     assert len(changes("billing_wallet")) == 1
 
 
-def test_a_price_begins_and_ends(desk, tenant):
-    price = {"tenant": str(tenant.id), "service_name": "s", "currency": "USD", "fact_key": "tokens", "amount": "3", "per": "1000000"}
-    keep(desk, "price", **price, valid_from="2026-01-01T00:00")
+def test_a_price_begins_and_ends(browser, tenant):
+    price = {"service_name": "s", "currency": "USD", "units": "tokens=3/1000000"}
+    change(browser, "metering/price/new-price", tenant=tenant, **price, valid_from="2026-01-01T00:00")
     found = Price.objects.get()
-    keep(desk, "end-price", row=found.id, valid_to="2027-01-01T00:00")
+    change(browser, f"metering/price/{found.id}/end-price", valid_to="2027-01-01T00:00")
     found.refresh_from_db()
     assert found.valid_to.year == 2027
     assert [change.operation for change in changes("metering_price")] == ["INSERT", "UPDATE"]
@@ -132,8 +139,8 @@ def test_raw_sql_leaves_its_trace_under_the_databases_name(tenant):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_name_of_one_request_does_not_stand_under_the_next_change(desk, tenant):
-    keep(desk, "tenant", row=tenant.id, name="Renamed")
+def test_the_name_of_one_request_does_not_stand_under_the_next_change(browser, tenant):
+    change(browser, f"tenants/tenant/{tenant.id}/change-tenant", name="Renamed")
     Tenant.objects.update(name="Again")
     assert changes("tenants_tenant")[-1].actor == ""
 
@@ -166,6 +173,100 @@ def test_passwords_of_staff_are_not_in_the_history(operator):
     assert change.after["username"] == "olga"
 
 
-@pytest.mark.parametrize("address", ["/admin/settings/nothing/", "/admin/settings/tenant/", "/admin/settings/tenant/?row=x"])
-def test_an_address_that_makes_no_sense_is_not_found(desk, address):
-    assert desk.get(address).status_code == 404
+@pytest.mark.parametrize(
+    "address", [f"/admin/tenants/tenant/{row}/change-tenant/" for row in ("x", "00000000-0000-7000-8000-000000000000")]
+)
+def test_an_address_that_makes_no_sense_is_not_found(browser, address):
+    assert browser.get(address).status_code == 404
+
+
+# ---- forms show what stands, and change nothing else
+
+
+def test_a_form_is_filled_with_the_current_values_and_resets_nothing(browser, tenant):
+    billing.set_policy(tenant_id=tenant.id, actor="x", strict_types=True, near_duplicate_seconds=5, default_floor=Decimal("-1.5"))
+    page = browser.get(f"/admin/billing/policy/set-policy/?tenant={tenant.id}")
+    form = page.context["form"]
+    assert form.initial == {"strict_types": True, "near_duplicate_seconds": 5, "default_floor": "-1.5"}
+    change(browser, "billing/policy/set-policy", tenant=tenant, **{**form.initial, "near_duplicate_seconds": "10"})
+    policy = Policy.objects.get()
+    assert (policy.strict_types, policy.near_duplicate_seconds, policy.default_floor) == (True, 10, Decimal("-1.5"))
+
+
+def test_setting_stale_hours_leaves_authorizing_at_once(browser, tenant):
+    set_metering_policy(tenant_id=tenant.id, actor="x", request_id="", authorizes_at_once=True, stale_after=timedelta(seconds=100))
+    form = browser.get(f"/admin/metering/policy/set-policy/?tenant={tenant.id}").context["form"]
+    assert form.initial == {"authorizes_at_once": True, "stale_hours": Decimal("0.03")}
+    change(browser, "metering/policy/set-policy", tenant=tenant, authorizes_at_once="", stale_hours="0.03")
+    policy = MeteringPolicy.objects.get()
+    assert (policy.authorizes_at_once, policy.stale_after) == (False, timedelta(seconds=100))
+
+
+def test_the_confirmation_says_what_will_change_and_changes_nothing_yet(browser, tenant):
+    path = f"/admin/metering/policy/set-policy/?tenant={tenant.id}"
+    page = browser.post(path, {"authorizes_at_once": "", "stale_hours": "24", "step": "preview"})
+    assert page.context["changes"] == [
+        ("Authorize at once", "on", "off"),
+        ("Cancel what stays authorized longer than (hours)", "–", "24"),
+    ]
+    assert not MeteringPolicy.objects.exists()
+    unchanged = browser.post(path, {"authorizes_at_once": "on", "stale_hours": "", "step": "preview"})
+    assert "Nothing would change." in unchanged.content.decode()
+
+
+def test_a_setting_that_changed_after_the_confirmation_was_shown_is_shown_again(browser, tenant):
+    path, values = f"/admin/tenants/tenant/{tenant.id}/change-tenant/", {"name": "Mine", "is_active": "on"}
+    standing = browser.post(path, {**values, "step": "preview"}).context["standing"]
+    Tenant.objects.update(name="Theirs")
+    again = browser.post(path, {**values, "step": "confirm", "standing": standing})
+    assert again.context["changes"] == [("Name", "Theirs", "Mine")]
+    tenant.refresh_from_db()
+    assert tenant.name == "Theirs"
+
+
+@pytest.mark.parametrize(("seconds", "is_accepted"), [("86400", True), ("86401", False), ("-1", False)])
+def test_the_near_duplicate_window_is_at_most_a_day_as_in_the_service(browser, tenant, seconds, is_accepted):
+    change(browser, "billing/policy/set-policy", tenant=tenant, near_duplicate_seconds=seconds)
+    assert Policy.objects.exists() == is_accepted
+
+
+def test_a_price_takes_all_its_quantities_in_one_form_and_says_which_price_it_ends(browser, tenant):
+    price = {"service_name": "s", "currency": "USD", "valid_from": "2026-01-01T00:00"}
+    change(browser, "metering/price/new-price", tenant=tenant, **price, units="input=3/1000000\noutput=12.50/1000000?")
+    assert list(UnitPrice.objects.order_by("fact_key").values_list("fact_key", "amount", "per", "is_optional")) == [
+        ("input", Decimal(3), 1_000_000, False),
+        ("output", Decimal("12.5"), 1_000_000, True),
+    ]
+    path = f"/admin/metering/price/new-price/?tenant={tenant.id}"
+    later = browser.post(path, {**price, "units": "input=4", "valid_from": "2026-02-01T00:00", "step": "preview"})
+    assert later.context["notes"] == ["Ends the current price with these names, which has: input, output."]
+    wrong = browser.post(path, {**price, "units": "input=4\noutput", "step": "preview"})
+    assert "is not of the form KEY=AMOUNT" in wrong.content.decode()
+
+
+def test_a_reload_of_the_page_with_a_keys_secret_makes_no_second_key(browser, tenant):
+    path, values = f"/admin/tenants/apikey/new-key/?tenant={tenant.id}", {"name": "production", "scopes": ["billing:read"]}
+    preview = browser.post(path, {**values, "step": "preview"})
+    sent = {**values, "step": "confirm", "standing": preview.context["standing"], "form_id": preview.context["form_id"]}
+    first, second = browser.post(path, sent), browser.post(path, sent, follow=True)
+    assert 'class="ch-secret"' in first.content.decode()
+    assert 'class="ch-secret"' not in second.content.decode()
+    assert "made already" in second.content.decode()
+    assert ApiKey.objects.count() == 1
+
+
+def test_a_new_key_has_no_scopes_and_an_end_unless_they_are_chosen(browser, tenant):
+    form = browser.get(f"/admin/tenants/apikey/new-key/?tenant={tenant.id}").context["form"]
+    assert form["scopes"].value() in (None, [])
+    assert form["expires_at"].value() > f"{timezone.now() + timedelta(days=89):%Y-%m-%d}"
+
+
+def test_a_child_tenant_can_be_made(browser, tenant):
+    change(browser, "tenants/tenant/new-tenant", name="Child", slug="child", currency="EUR", parent=str(tenant.id))
+    assert Tenant.objects.get(slug="child").parent == tenant
+
+
+@pytest.mark.parametrize("moment", ["9999-12-31T23:59:59", "0001-01-01T00:00:00", "1899-12-31T00:00:00"])
+def test_a_moment_outside_the_range_of_the_ledgers_is_refused(browser, tenant, moment):
+    page = change(browser, "tenants/apikey/new-key", tenant=tenant, name="x", scopes=["billing:read"], expires_at=moment)
+    assert "Enter a moment from 1900 to 2199." in page.content.decode()

@@ -1,6 +1,7 @@
 """The list of correction requests, and the page of one: what it would post, what happened so far, and the form to decide it."""
 
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from typing import Any
 
 from django.contrib import admin, messages
@@ -27,6 +28,7 @@ from kernel.corrections.models import (
 )
 from kernel.corrections.selectors import list_entries, list_waiting_requests
 from kernel.ledger.admin import LedgerAdmin
+from kernel.ledger.admin.fields import AmountOrZeroField
 from kernel.ledger.admin.formatting import (
     actor_names,
     actor_of,
@@ -40,8 +42,9 @@ from kernel.ledger.admin.formatting import (
     register_origin,
 )
 from kernel.ledger.admin.messages import message_for, register_messages
+from kernel.ledger.admin.settings import SettingForm, setting_action, text_field
 from kernel.ledger.errors import LedgerError
-from kernel.ledger.money import MoneyField
+from kernel.ledger.money import MoneyField, plain
 from kernel.tenants.admin import local_time
 from kernel.tenants.staff import scope_of
 
@@ -374,8 +377,41 @@ class CorrectionStateChangeAdmin(LedgerAdmin):
     icon = "history"
 
 
+class ThresholdForm(SettingForm):
+    title = "Set a threshold"
+    description = "The largest amount that one person may correct without approval."
+    unit = text_field("Currency or metric", max_length=255)
+    amount = AmountOrZeroField(label="Up to", help_text="0: every correction needs approval.")
+
+    def notes(self) -> list[str]:
+        threshold = CorrectionThreshold.objects.filter(tenant=self.tenant, unit=self.cleaned_data["unit"]).first()
+        return [] if threshold is None else [f"The current threshold is {plain(threshold.amount)} {threshold.unit}."]
+
+    def save(self, *, actor: str, request_id: str, **values: Any) -> None:
+        values["amount"] = Decimal(values["amount"])
+        services.set_threshold(tenant_id=self.tenant.pk, actor=actor, request_id=request_id, **values)
+
+
+class ChangeThresholdForm(ThresholdForm):
+    title = "Change the threshold"
+    unit = None
+
+    def current(self) -> dict[str, Any]:
+        return {"amount": plain(self.row.amount)}
+
+    def notes(self) -> list[str]:
+        return []
+
+    def save(self, *, actor: str, request_id: str, **values: Any) -> None:
+        super().save(actor=actor, request_id=request_id, unit=self.row.unit, **values)
+
+
 @admin.register(CorrectionThreshold)
 class CorrectionThresholdAdmin(LedgerAdmin):
+    actions_list = ("set_threshold",)
+    actions_detail = ("change_threshold",)
+    set_threshold = setting_action(ThresholdForm, name="set-threshold")
+    change_threshold = setting_action(ChangeThresholdForm, name="change-threshold")
     list_display = ("tenant", "unit", "amount", "updated_by", "updated_at")
     list_select_related = ("tenant",)
     currency_path = "unit"

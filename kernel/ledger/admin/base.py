@@ -11,13 +11,14 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import models
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import mark_safe
 from unfold.admin import ModelAdmin, checkbox
 
 from kernel.ledger.admin.filters import MomentRangeFilter, WindowFilter
 from kernel.ledger.admin.formatting import actor_names, json_block, money, origin, row_link, short
-from kernel.ledger.admin.links import Panel, registered_action_links, registered_panels
+from kernel.ledger.admin.links import Panel, registered_panels
 from kernel.ledger.admin.paging import EstimatingPaginator
 from kernel.ledger.base_models import LedgerRow, TenantOwned
 from kernel.ledger.json_field import DocumentField
@@ -128,14 +129,16 @@ class LedgerAdmin(ReadOnly, ModelAdmin):
             value = getattr(value, name, "")
         return value or ""
 
-    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        return super().changelist_view(
-            request, {"action_links": registered_action_links(self.model._meta.label_lower, request.user), **(extra_context or {})}
-        )
+    def has_manage_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        """Whether the user may change the settings of this model (`setting_action`)."""
+        return request.user.has_perm(f"{self.opts.app_label}.manage_{self.opts.model_name}")
 
     def action_links(self, request: HttpRequest, row: Any) -> list[dict[str, str]]:
-        """The buttons on a row's page: each with `title`, `icon` and `url`."""
-        return registered_action_links(self.model._meta.label_lower, request.user, row)
+        """The buttons on a row's page, each with `title`, `icon` and `url`: those of `actions_detail` that the user may use."""
+        return [
+            {"title": action.description, "icon": action.icon or "", "url": reverse(f"admin:{action.action_name}", args=(row.pk,))}
+            for action in self.get_actions_detail(request, row.pk)
+        ]
 
     # ---- the page of a row
 

@@ -1,10 +1,8 @@
-"""Panels and links of a row's page. An app registers panels for the rows of another app here, because apps may not import each other."""
+"""Panels of a row's page. An app registers panels for the rows of another app here, because apps may not import each other."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
-
-from django.urls import reverse
 
 from kernel.tenants.staff import Scope
 
@@ -26,27 +24,9 @@ class Panel:
         return list(zip(self.headers, amounts, strict=True))
 
 
-@dataclass(frozen=True, slots=True)
-class ActionLink:
-    """A button on a list, or on a row's page, that leads to a page which changes something. Shown to users with the permission."""
-
-    title: str
-    icon: str
-    permission: str
-    # A name for reverse(), and its path arguments.
-    url_name: str
-    arguments: tuple[str, ...] = ()
-    for_rows: bool = False
-
-    def url(self, row: Any = None) -> str:
-        url = reverse(self.url_name, args=self.arguments)
-        return url if row is None else f"{url}?row={row.pk}"
-
-
 # Takes the row, the user and the tenants that the user may see. Returns None when it has nothing to show or the user may not see it.
 PanelSource = Callable[[Any, Any, Scope], Panel | None]
 _SOURCES: dict[str, list[PanelSource]] = {}
-_LINKS: dict[str, list[ActionLink]] = {}
 
 
 def register_panel(label: str, source: PanelSource) -> None:
@@ -57,16 +37,3 @@ def register_panel(label: str, source: PanelSource) -> None:
 def registered_panels(label: str, row: Any, user: Any, scope: Scope) -> list[Panel]:
     panels = [source(row, user, scope) for source in _SOURCES.get(label, [])]
     return [panel for panel in panels if panel is not None]
-
-
-def register_action_link(label: str, link: ActionLink) -> None:
-    _LINKS.setdefault(label, []).append(link)
-
-
-def registered_action_links(label: str, user: Any, row: Any = None) -> list[dict[str, str]]:
-    """The links that this user may follow from the list of a model, or from one of its rows."""
-    return [
-        {"title": link.title, "icon": link.icon, "url": link.url(row)}
-        for link in _LINKS.get(label, [])
-        if link.for_rows == (row is not None) and user.has_perm(link.permission)
-    ]

@@ -1,9 +1,7 @@
-"""A thin mouth over metering.services.prices.set_price."""
+"""Calls metering.services.prices.set_price."""
 
-import re
 from argparse import ArgumentParser, ArgumentTypeError
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -11,18 +9,15 @@ from django.utils import timezone
 
 from kernel.tenants import selectors
 from kernel.tenants.errors import DomainError
-from metering.services.prices import set_price
-
-UNIT = re.compile(r"(?P<fact_key>[^=]+)=(?P<amount>[0-9]+(?:\.[0-9]{1,18})?)(?:/(?P<per>[1-9][0-9]{0,17}))?(?P<optional>\?)?\Z", re.ASCII)
+from metering.services.prices import parse_unit, set_price
 
 
 def unit(text: str) -> dict[str, Any]:
-    """`inputTokens=2.50/1000000`: an amount for so many; a question mark behind it where the quantity may be absent."""
-    found = UNIT.match(text)
-    if not found:
-        raise ArgumentTypeError(f"{text!r} is not of the form KEY=AMOUNT[/PER][?]")
-    amount, per = Decimal(found["amount"]), int(found["per"] or 1)
-    return {"fact_key": found["fact_key"], "amount": amount, "per": per, "is_optional": bool(found["optional"])}
+    """Raises ArgumentTypeError."""
+    try:
+        return parse_unit(text)
+    except ValueError as error:
+        raise ArgumentTypeError(str(error)) from error
 
 
 class Command(BaseCommand):

@@ -1,0 +1,51 @@
+"""The panel on a row's page that lists who changed it, from the history of settings."""
+
+from typing import Any
+
+from backoffice.models import Change
+from kernel.ledger.admin.formatting import actor_names, json_block
+from kernel.ledger.admin.links import Panel, register_panel
+from kernel.tenants.admin import local_time
+from kernel.tenants.staff import Scope
+
+# Changes shown on a row's page; the list of changes has all of them.
+MAX_CHANGES = 20
+# The models whose changes are recorded (backoffice/migrations/0003_constraints.py).
+RECORDED = (
+    "tenants.tenant",
+    "tenants.apikey",
+    "tenants.staffprofile",
+    "billing.policy",
+    "billing.transactiontype",
+    "billing.wallet",
+    "metering.policy",
+    "metering.price",
+    "metering.unitprice",
+    "metering.agent",
+    "corrections.correctionthreshold",
+)
+
+
+def changes_panel(row: Any, user: Any, scope: Scope) -> Panel | None:
+    changes = list(Change.objects.filter(table=row._meta.db_table, row=str(row.pk)).order_by("-id")[:MAX_CHANGES])
+    names = actor_names(change.actor for change in changes)
+    rows = [
+        (
+            local_time(change.at),
+            names[change.actor] or f"database user {change.database_user}",
+            change.operation.lower(),
+            json_block(_difference(change.before, change.after), "what changed"),
+        )
+        for change in changes
+    ]
+    return Panel("History", ("When", "Who", "Operation", "Difference"), rows) if rows else None
+
+
+def _difference(before: dict[str, Any] | None, after: dict[str, Any] | None) -> dict[str, Any]:
+    old, new = before or {}, after or {}
+    names = [name for name in {**old, **new} if old.get(name) != new.get(name)]
+    return {name: {"from": old.get(name), "to": new.get(name)} for name in names}
+
+
+for _label in RECORDED:
+    register_panel(_label, changes_panel)

@@ -1,1 +1,0 @@
-"""Keeping the settings: tenants, keys, types, policies, prices and thresholds, changed by operators through the apps' own services."""

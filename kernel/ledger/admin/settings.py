@@ -1,0 +1,202 @@
+"""Forms that change a setting: filled with the current values, confirmed on a second page that says what will change.
+
+An app's admin defines a SettingForm and lists its action in `actions_list` (for a new row, or one chosen by its tenant) or
+`actions_detail` (for the row whose page is open).
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from unfold.dataclasses import Action
+from unfold.decorators import action
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget, UnfoldBooleanSwitchWidget
+
+from kernel.ledger.admin.form_ids import new_form_id, read_form_id
+from kernel.ledger.admin.formatting import actor_of, page_of
+from kernel.ledger.admin.messages import message_for
+from kernel.ledger.moments import check_moment
+from kernel.tenants.errors import DomainError
+from kernel.tenants.models import Tenant
+from kernel.tenants.staff import scope_of
+
+DATETIME_LOCAL = "%Y-%m-%dT%H:%M:%S"
+
+
+def text_field(label: str, *, help: str = "", required: bool = True, max_length: int = 200) -> forms.CharField:
+    widget = UnfoldAdminTextInputWidget(attrs={"autocomplete": "off"})
+    return forms.CharField(label=label, help_text=help, required=required, max_length=max_length, widget=widget)
+
+
+def switch_field(label: str, *, help: str = "") -> forms.BooleanField:
+    return forms.BooleanField(label=label, help_text=help, required=False, widget=UnfoldBooleanSwitchWidget())
+
+
+class MomentField(forms.DateTimeField):
+    """A moment in the user's time zone, within the range of the ledgers (kernel.ledger.moments)."""
+
+    def __init__(self, label: str, *, help: str = "In your time zone, like 2026-12-01T00:00.", required: bool = True) -> None:
+        widget = UnfoldAdminTextInputWidget(attrs={"type": "datetime-local", "step": "1"})
+        super().__init__(label=label, help_text=help, required=required, widget=widget)
+
+    def clean(self, value: Any) -> Any:
+        try:
+            moment = super().clean(value)
+            check_moment("moment", moment)
+        except (OverflowError, DomainError):
+            raise forms.ValidationError("Enter a moment from 1900 to 2199.") from None
+        return moment
+
+
+class TenantChoiceForm(forms.Form):
+    """Shown before a setting that belongs to a tenant, so that the setting's form can show the tenant's current values."""
+
+    tenant = forms.ModelChoiceField(queryset=Tenant.objects.none(), label="Tenant", widget=UnfoldAdminSelectWidget())
+
+    def __init__(self, data: Any, *, request: HttpRequest) -> None:
+        super().__init__(data)
+        self.fields["tenant"].queryset = scope_of(request.user).limit(Tenant.objects.all())  # type: ignore[attr-defined]
+
+
+class SettingForm(forms.Form):
+    """One setting. A subclass names its texts, its fields, `current` and `save`.
+
+    `row`: the row that is changed; None in an action of the list. `tenant`: whose setting it is, if `has_tenant`.
+    """
+
+    title = ""
+    description = ""
+    icon = "edit"
+    is_destructive = False
+    # Whether an action of the list first asks for the tenant.
+    has_tenant = True
+
+    def __init__(self, data: Any = None, *, request: HttpRequest, row: Any = None, tenant: Tenant | None = None) -> None:
+        self.request, self.row, self.tenant = request, row, tenant
+        self.standing = self.current()
+        super().__init__(data, initial=self.standing)
+
+    def current(self) -> dict[str, Any]:
+        """The current values by field name, which fill the form. Empty for something new."""
+        return {}
+
+    def notes(self) -> list[str]:
+        """Further effects of the change, as sentences for the confirmation page. Called with valid data."""
+        return []
+
+    def save(self, *, actor: str, request_id: str, **values: Any) -> HttpResponse | None:
+        """Call the app's service with the cleaned values. Returns a page of its own, or None to go back. Raises the service's errors."""
+        raise NotImplementedError
+
+    def changes(self) -> list[tuple[str, str, str]]:
+        """What the change would do: each field's label with its current and its new value as text, for those that differ."""
+        found = []
+        for name, field in self.fields.items():
+            before, after = _text(self.standing.get(name)), _text(self.cleaned_data.get(name))
+            if before != after or name not in self.standing:
+                found.append((str(field.label), before if name in self.standing else "", after))
+        return found
+
+    def digest(self) -> str:
+        """Identifies the current values: the confirmation page shows the difference to these."""
+        return hashlib.sha256(json.dumps(self.standing, default=str, sort_keys=True).encode()).hexdigest()
+
+
+def setting_action(form_class: type[SettingForm], *, name: str) -> Action:
+    """An Unfold action that opens the form's page. `name`: the last part of its URL, which is the attribute's name with hyphens."""
+
+    def open_setting(self: Any, request: HttpRequest, object_id: str | None = None) -> HttpResponse:
+        return setting_page(request, self, form_class, object_id)
+
+    open_setting.__name__ = name.replace("-", "_")
+    return action(description=form_class.title, icon=form_class.icon, permissions=["manage"], url_path=name)(open_setting)
+
+
+def setting_page(request: HttpRequest, page: Any, form_class: type[SettingForm], object_id: str | None) -> HttpResponse:
+    """GET: the form. POST `step=preview`: what would change. POST `step=confirm`: change it."""
+    row = _get_row(request, page, object_id)
+    if row is None and form_class.has_tenant:
+        choice = TenantChoiceForm(request.GET or None, request=request)
+        if not choice.is_valid():
+            return _render(
+                request, page, "ledger/setting_tenant.html", {"title": form_class.title, "form": choice, "back": _back(page, row)}
+            )
+        tenant = choice.cleaned_data["tenant"]
+    else:
+        tenant = getattr(row, "tenant", None)
+    is_sent = request.method == "POST"
+    form = form_class(request.POST if is_sent else None, request=request, row=row, tenant=tenant)
+    context: dict[str, Any] = {"title": form.title, "form": form, "row": row, "tenant": tenant, "back": _back(page, row)}
+    if is_sent and (form.is_valid() or not form.fields):
+        if request.POST.get("step") == "confirm" and request.POST.get("standing") == form.digest():
+            return _save(request, page, form, context)
+        if request.POST.get("step") != "edit":
+            context |= _confirmation(request, form)
+    return _render(request, page, "ledger/setting.html", context)
+
+
+def _get_row(request: HttpRequest, page: Any, object_id: str | None) -> Any:
+    """The row whose setting is changed. Raises Http404 for a row that doesn't exist or that the user may not see."""
+    if object_id is None:
+        return None
+    row = page.get_object(request, object_id)
+    if row is None:
+        raise Http404
+    if not page.has_view_permission(request, row):
+        raise PermissionDenied
+    return row
+
+
+def _confirmation(request: HttpRequest, form: SettingForm) -> dict[str, Any]:
+    if request.POST.get("step") == "confirm":
+        messages.warning(request, "The setting was changed meanwhile by somebody else. This is the difference to its new values.")
+    return {
+        "changes": form.changes(),
+        "notes": form.notes(),
+        "standing": form.digest(),
+        "form_id": new_form_id(request),
+        "is_preview": True,
+    }
+
+
+def _save(request: HttpRequest, page: Any, form: SettingForm, context: Mapping[str, Any]) -> HttpResponse:
+    request_id: str = getattr(request, "request_id", "")
+    try:
+        response = form.save(actor=actor_of(request), request_id=request_id, **getattr(form, "cleaned_data", {}))
+    except DomainError as error:
+        form.add_error(None, message_for(error))
+        return _render(request, page, "ledger/setting.html", context)
+    if response is not None:
+        return response
+    messages.success(request, f"{form.title}: done.")
+    return HttpResponseRedirect(_back(page, form.row))
+
+
+def form_id_of(form: SettingForm) -> Any:
+    """The id for the row that the form makes: see kernel.ledger.admin.form_ids."""
+    return read_form_id(form.request)
+
+
+def _back(page: Any, row: Any) -> str:
+    label = page.model._meta.label_lower
+    return page_of(label, row.pk) if row is not None else reverse(f"admin:{label.replace('.', '_')}_changelist")
+
+
+def _render(request: HttpRequest, page: Any, template: str, context: Mapping[str, Any]) -> HttpResponse:
+    return TemplateResponse(request, template, {**page.admin_site.each_context(request), "opts": page.opts, **context})
+
+
+def _text(value: Any) -> str:
+    """A value as the confirmation page shows it."""
+    if value in (None, "", []):
+        return "–"
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
