@@ -25,13 +25,13 @@ LEAST_SCORE = 0.9
 def main() -> None:
     parser = argparse.ArgumentParser(prog="bin/mutate", description=__doc__)
     parser.add_argument("--only", default="", help="the changes whose name or file contains this")
-    parser.add_argument("--unknown", action="store_true", help="only changes without a result in results.json")
+    parser.add_argument("--unknown", action="store_true", help="only changes that results.json calls neither noticed nor survived")
     parser.add_argument("--list", action="store_true", help="say which changes there are and whether their text is found")
     arguments = parser.parse_args()
     results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     chosen = [change for change in read_changes() if arguments.only in f"{change.name} {change.file}"]
     if arguments.unknown:
-        chosen = [change for change in chosen if change.name not in results]
+        chosen = [change for change in chosen if results.get(change.name) not in {"noticed", "survived"}]
     if arguments.list:
         for change in chosen:
             say(f"{change.problem() or 'found':10} {results.get(change.name, 'not run'):10} {change.name}")
