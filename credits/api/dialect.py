@@ -43,6 +43,10 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "throttled": ("TooManyRequests", "Too many requests."),
     "internal": ("InternalServerError", "Something went wrong on our side."),
     "busy": ("ServiceUnavailable", "The ledger is busy. Nothing was changed: send the same request again."),
+    "unavailable": (
+        "ServiceUnavailable",
+        "The ledger can't record anything at present. Nothing was changed, and repeating the request doesn't help for now.",
+    ),
     "outcome_unknown": (
         "OutcomeUnknown",
         "The connection to the ledger was lost. Send the same request again with the same Idempotency-Key to learn what became of it.",

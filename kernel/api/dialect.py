@@ -51,6 +51,7 @@ class Dialect:
         "throttled": 429,
         "internal": 500,
         "busy": 503,
+        "unavailable": 503,
         "outcome_unknown": 503,
     }
     # Codes that any call of this API may answer: the schema documents their statuses everywhere.

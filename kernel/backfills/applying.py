@@ -23,7 +23,7 @@ from kernel.backfills.rows import Posting, Row
 from kernel.backfills.signals import Stop
 from kernel.backfills.sources import Reading, Source
 from kernel.ledger.constraints import translate_db_errors
-from kernel.ledger.errors import Busy, LedgerError, OutcomeUnknown
+from kernel.ledger.errors import Busy, LedgerError, LedgerUnavailable, OutcomeUnknown
 
 # Seconds between the tries of one batch while the database is busy or away; after the last one the run stops.
 RETRY_DELAYS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30)
@@ -109,8 +109,8 @@ class Application:
             except RunMoved:
                 self._wait_while_paused()
                 return self._post_with_retries(batch)
-            except (Busy, OutcomeUnknown) as trouble:
-                if delay is None or database_errors.is_permanent(trouble):
+            except (Busy, OutcomeUnknown, LedgerUnavailable) as trouble:
+                if delay is None or isinstance(trouble, LedgerUnavailable):
                     raise lost(trouble) from trouble
                 self.progress.advance(0, note=f"trying again: {database_errors.reason(trouble)}")
                 self.stop.sleep(delay)
@@ -140,7 +140,7 @@ class Application:
     def _post(self, batch: list[Row]) -> int:
         try:
             return self._post_whole(batch)
-        except (Busy, OutcomeUnknown, RunMoved):
+        except (Busy, OutcomeUnknown, LedgerUnavailable, RunMoved):
             raise
         except (LedgerError, DataError, IntegrityError):
             # One row made the whole call fail. Posted singly, only that row is refused.
@@ -170,7 +170,7 @@ class Application:
         try:
             with transaction.atomic():
                 return self._outcomes([posting])[0]
-        except (Busy, OutcomeUnknown):
+        except (Busy, OutcomeUnknown, LedgerUnavailable):
             raise
         except LedgerError as error:
             return Outcome(error.code, str(error))
@@ -236,7 +236,7 @@ class Application:
 
 def lost(error: Exception) -> DatabaseLost:
     """Why the database ended the work, in its own words."""
-    if isinstance(error, Busy | OutcomeUnknown) and not database_errors.is_permanent(error):
+    if isinstance(error, Busy | OutcomeUnknown):
         return DatabaseLost(f"The database was {error.code} for too long: {database_errors.reason(error)}.")
     return DatabaseLost(f"The database refused: {database_errors.reason(error)}.")
 

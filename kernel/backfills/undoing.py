@@ -6,7 +6,7 @@ from typing import Any
 
 from django.db import DatabaseError, transaction
 
-from kernel.backfills import database_errors, services
+from kernel.backfills import services
 from kernel.backfills.adapters import Adapter, UndoStep
 from kernel.backfills.applying import RETRY_DELAYS, lost
 from kernel.backfills.choices import MAY_UNDO
@@ -16,7 +16,7 @@ from kernel.backfills.pacing import Pacer
 from kernel.backfills.progress import Progress
 from kernel.backfills.signals import Stop
 from kernel.ledger.constraints import translate_db_errors
-from kernel.ledger.errors import Busy, LedgerError, OutcomeUnknown
+from kernel.ledger.errors import Busy, LedgerError, LedgerUnavailable, OutcomeUnknown
 
 BLOCKERS_LISTED = 100
 
@@ -70,8 +70,8 @@ class Undo:
         for delay in (*RETRY_DELAYS, None):
             try:
                 return self._reverse(below)
-            except (Busy, OutcomeUnknown) as trouble:
-                if delay is None or database_errors.is_permanent(trouble):
+            except (Busy, OutcomeUnknown, LedgerUnavailable) as trouble:
+                if delay is None or isinstance(trouble, LedgerUnavailable):
                     raise lost(trouble) from trouble
                 self.stop.sleep(delay)
             except RunMoved as moved:

@@ -10,24 +10,35 @@ from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
 import psycopg
+import structlog
 from django.db import DatabaseError, InterfaceError, OperationalError
 from psycopg_pool import PoolTimeout
 
-from kernel.ledger.errors import Busy, LedgerError, OutcomeUnknown
+from kernel.ledger.errors import Busy, LedgerError, LedgerUnavailable, OutcomeUnknown
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+log = structlog.get_logger("countinghouse.ledger")
 
 _ERRORS: dict[str, Callable[[], LedgerError]] = {}
 # Constraints that only a fault of ours can break: no caller's input leads there.
 _INTERNAL: set[str] = set()
 
+# The call may succeed when it is repeated.
 BUSY = {
     "55P03",  # lock_not_available
     "40P01",  # deadlock_detected
     "40001",  # serialization_failure
-    "57014",  # query_canceled
     "53300",  # too_many_connections
+}
+# No call of this kind succeeds until an operator has acted. Nothing is recorded meanwhile.
+UNAVAILABLE = {
+    "25006",  # read_only_sql_transaction
+    "42501",  # insufficient_privilege
+    "53100",  # disk_full
+    "53200",  # out_of_memory
+    "57014",  # query_canceled: by statement_timeout or by an operator
 }
 
 
@@ -46,37 +57,66 @@ def registered_constraints() -> set[str]:
 
 
 def translate_db_errors(service: Callable[P, R]) -> Callable[P, R]:
-    """Raises the ledger's error for a database error that has one; any other is a fault of ours and passes unchanged."""
+    """Raises the ledger's error for a database error that has one; any other is a fault of ours and passes unchanged.
+
+    Busy, OutcomeUnknown and LedgerUnavailable carry the database's own words in `reason`. They are logged here, because what the caller is
+    told hides the cause from the operator.
+    """
 
     @functools.wraps(service)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return service(*args, **kwargs)
         except (DatabaseError, InterfaceError) as error:
-            told = _told(error)
-            if told is None:
+            translated = _translated(error)
+            if translated is None:
                 raise
-            raise told from error
+            if translated.reason:
+                _log(translated, error, service=f"{service.__module__}.{service.__qualname__}")
+            raise translated from error
 
     return call
 
 
 def moved_nothing(error: Exception) -> bool:
     """Whether a failed call certainly left nothing in the book: the database said no, or was never asked."""
-    return not isinstance(error, OperationalError | InterfaceError) or _is_busy(error)
+    return not isinstance(error, OperationalError | InterfaceError) or _is_busy(error) or _sqlstate(error) in UNAVAILABLE
 
 
-def _told(error: Exception) -> LedgerError | None:
+def _translated(error: Exception) -> LedgerError | None:
     cause = error.__cause__
     if isinstance(cause, psycopg.Error) and (name := cause.diag.constraint_name) in _ERRORS:
         return _ERRORS[name]()
-    if _is_busy(error):
-        return Busy()
-    if isinstance(error, OperationalError | InterfaceError):
-        return OutcomeUnknown()
-    return None
+    kind: type[LedgerError]
+    if _sqlstate(error) in UNAVAILABLE:
+        kind = LedgerUnavailable
+    elif _is_busy(error):
+        kind = Busy
+    elif isinstance(error, OperationalError | InterfaceError):
+        kind = OutcomeUnknown
+    else:
+        return None
+    translated = kind()
+    translated.reason = _reason(error)
+    return translated
 
 
 def _is_busy(error: Exception) -> bool:
     # PoolTimeout: every connection of this process is in use, and this call got none.
-    return isinstance(error.__cause__, PoolTimeout) or getattr(error.__cause__, "sqlstate", None) in BUSY
+    return isinstance(error.__cause__, PoolTimeout) or _sqlstate(error) in BUSY
+
+
+def _sqlstate(error: Exception) -> str | None:
+    return getattr(error.__cause__, "sqlstate", None)
+
+
+def _reason(error: Exception) -> str:
+    """The database's own words, or the driver's where the database said nothing. Without details: these may hold a caller's values."""
+    cause = error.__cause__
+    primary = cause.diag.message_primary if isinstance(cause, psycopg.Error) else None
+    return primary or str(error).partition("\n")[0] or type(cause or error).__name__
+
+
+def _log(translated: LedgerError, error: Exception, *, service: str) -> None:
+    write = log.error if isinstance(translated, LedgerUnavailable) else log.warning
+    write("database_error", error=translated.code, sqlstate=_sqlstate(error), reason=translated.reason, service=service)

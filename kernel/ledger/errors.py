@@ -4,9 +4,10 @@ from kernel.tenants.errors import DomainError
 
 
 class LedgerError(DomainError):
-    """The base of every ledger's refusals."""
+    """The base of every ledger's errors. `reason`: the database's own words, for an operator and never for a caller; empty without any."""
 
     code = "ledger_refusal"
+    reason = ""
 
 
 class NotFound(LedgerError):
@@ -43,6 +44,15 @@ class Busy(LedgerError):
     """A lock wasn't to be had in time, or two calls crossed. Nothing moved; the same call may be repeated at once."""
 
     code = "busy"
+
+
+class LedgerUnavailable(LedgerError):
+    """The database takes no postings: it is read-only or full, a grant is missing, or statements run into statement_timeout.
+
+    Nothing moved. Repeating the call doesn't help until an operator has acted; `reason` says on what.
+    """
+
+    code = "unavailable"
 
 
 class OutcomeUnknown(LedgerError):

@@ -29,6 +29,11 @@ def folder_of(app_label: str) -> Path:
     return Path(apps.get_app_config(app_label).path) / "sql"
 
 
+def frozen_folder(app_label: str, version: int) -> Path:
+    """Where the files of a released version are; it doesn't exist before the release."""
+    return folder_of(app_label) / "frozen" / f"v{version}"
+
+
 def living_files(app_label: str) -> list[SqlFile]:
     """The files that are edited: types first, then functions by name."""
     return _files(folder_of(app_label))
@@ -36,7 +41,7 @@ def living_files(app_label: str) -> list[SqlFile]:
 
 def files_of_version(app_label: str, version: int) -> list[SqlFile]:
     """The frozen files of a released version; the living ones of a version that isn't released yet."""
-    frozen = folder_of(app_label) / "frozen" / f"v{version}"
+    frozen = frozen_folder(app_label, version)
     return _files(frozen) if frozen.is_dir() else living_files(app_label)
 
 

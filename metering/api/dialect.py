@@ -74,6 +74,7 @@ WORDS = {
     "throttled": "Too many requests",
     "internal": "Internal server error",
     "busy": "The ledger is busy; nothing was changed, the call may be repeated",
+    "unavailable": "The service can't record anything at present; nothing was changed, and repeating the call doesn't help for now",
     "outcome_unknown": "The outcome is unknown; repeat the call with the same idempotency key",
 }
 KINDS = {"transaction": "Transaction", "cost": "Cost", "trace": "Trace", "agent": "Agent", "price": "Price"}

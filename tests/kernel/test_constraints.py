@@ -3,10 +3,11 @@
 import psycopg
 import pytest
 from django.db import IntegrityError, OperationalError, ProgrammingError, connection, transaction
+from structlog.testing import capture_logs
 
 from kernel.ledger import posting
-from kernel.ledger.constraints import register_error, translate_db_errors
-from kernel.ledger.errors import Busy, Insufficient, OutcomeUnknown
+from kernel.ledger.constraints import moved_nothing, register_error, translate_db_errors
+from kernel.ledger.errors import Busy, Insufficient, LedgerUnavailable, OutcomeUnknown
 
 pytestmark = pytest.mark.django_db
 
@@ -39,10 +40,68 @@ def test_a_constraint_nobody_registered_stays_a_fault():
         raise_in_the_database("23514", constraint="nobody_knows_me")
 
 
-@pytest.mark.parametrize("state", ["55P03", "40P01", "40001", "57014"])
+@pytest.mark.parametrize("state", ["55P03", "40P01", "40001", "53300"])
 def test_what_may_be_repeated_at_once_is_told_as_busy(state):
     with pytest.raises(Busy):
         raise_in_the_database(state)
+
+
+@pytest.mark.parametrize("state", ["25006", "42501", "53100", "53200", "57014"])
+def test_what_no_repetition_cures_is_unavailable_and_the_operator_reads_why(state):
+    with capture_logs() as logs, pytest.raises(LedgerUnavailable) as refused:
+        raise_in_the_database(state)
+    assert (refused.value.reason, refused.value.facts) == ("planted", {})
+    assert moved_nothing(refused.value.__cause__)
+    [line] = logs
+    assert line == {
+        "event": "database_error",
+        "log_level": "error",
+        "error": "unavailable",
+        "sqlstate": state,
+        "reason": "planted",
+        "service": "tests.kernel.test_constraints.raise_in_the_database",
+    }
+
+
+@pytest.mark.parametrize(
+    ("setting", "statement", "reason"),
+    [
+        ("SET LOCAL transaction_read_only = on", "CREATE TABLE t ()", "cannot execute CREATE TABLE in a read-only transaction"),
+        ("SET LOCAL statement_timeout = 20", "SELECT pg_sleep(5)", "canceling statement due to statement timeout"),
+        ("SELECT 1", "SELECT 1 FROM pg_authid", "permission denied for table pg_authid"),
+    ],
+)
+def test_a_database_that_refuses_writes_says_why(setting, statement, reason):
+    @translate_db_errors
+    def write():
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(setting)
+            cursor.execute(statement)
+
+    with pytest.raises(LedgerUnavailable) as refused:
+        write()
+    assert refused.value.reason == reason
+
+
+def test_the_operator_reads_why_a_call_was_busy_or_its_outcome_unknown():
+    @translate_db_errors
+    def lose():
+        raise OperationalError("the connection is lost\nwith details") from psycopg.OperationalError()
+
+    with capture_logs() as logs, pytest.raises(OutcomeUnknown):
+        lose()
+    with pytest.raises(Busy):
+        raise_in_the_database("55P03")
+    assert [(line["error"], line["sqlstate"], line["reason"], line["log_level"]) for line in logs] == [
+        ("outcome_unknown", None, "the connection is lost", "warning")
+    ]
+
+
+def test_a_callers_own_mistake_is_no_line_of_the_log():
+    register_error("test_planted_check", Insufficient, balance="0")
+    with capture_logs() as logs, pytest.raises(Insufficient):
+        raise_in_the_database("23514", constraint="test_planted_check")
+    assert logs == []
 
 
 def test_a_lost_database_is_told_as_an_unknown_outcome():

@@ -1,0 +1,119 @@
+"""The versions of each app's database functions: which LayFunctions operation is the newest, and whether it fits the living files."""
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from django.apps import apps
+from django.db.migrations.loader import MigrationLoader
+
+from kernel.ledger.migration_operations import LayFunctions
+from kernel.ledger.sql_files import files_of_version, fingerprint, folder_of, frozen_folder, living_files
+
+
+class VersionError(Exception):
+    """A version can't be written or frozen. The message says what to do instead."""
+
+
+class Version(NamedTuple):
+    """One LayFunctions operation and the migration that holds it."""
+
+    app_label: str
+    migration: str
+    number: int
+    digest: str
+
+    @property
+    def is_released(self) -> bool:
+        return frozen_folder(self.app_label, self.number).is_dir()
+
+
+TEMPLATE = """from django.db import migrations
+
+from kernel.ledger.migration_operations import LayFunctions
+
+
+class Migration(migrations.Migration):
+    dependencies = [{dependencies}]
+
+    operations = [LayFunctions("{app_label}", version={number}, digest="{digest}")]
+"""
+
+
+def apps_with_functions() -> list[str]:
+    return sorted(config.label for config in apps.get_app_configs() if folder_of(config.label).is_dir())
+
+
+def problems(app_label: str) -> list[str]:
+    """What is wrong with the versions of an app, each as a sentence that says what to do. Empty: migrations and files agree."""
+    found = list(versions(app_label))
+    if [version.number for version in found] != list(range(1, len(found) + 1)) or not found:
+        numbers = ", ".join(str(version.number) for version in found) or "none"
+        return [f"{app_label}: the versions of LayFunctions are {numbers}; they must count 1, 2, 3."]
+    wrong = [
+        f"{app_label}: the frozen files of version {version.number} are not those of {version.migration}: restore them, they never change."
+        for version in found
+        if version.is_released and fingerprint(files_of_version(app_label, version.number)) != version.digest
+    ]
+    newest = found[-1]
+    if fingerprint(living_files(app_label)) != newest.digest:
+        in_place = "" if newest.is_released else " --in-place"
+        wrong.append(
+            f"{app_label}: the files in {app_label}/sql differ from version {newest.number}: run manage.py make_functions_migration"
+            f" {app_label}{in_place}"
+        )
+    return wrong
+
+
+def versions(app_label: str) -> Iterator[Version]:
+    """Every LayFunctions of an app in the order of its migrations. Needs no database."""
+    for (label, name), migration in sorted(MigrationLoader(None).disk_migrations.items()):
+        if label == app_label:
+            for operation in migration.operations:
+                if isinstance(operation, LayFunctions):
+                    yield Version(app_label, name, operation.version, operation.digest)
+
+
+def write_next(app_label: str) -> Path:
+    """Writes the migration that lays the living files. Raises VersionError where the newest version isn't released yet."""
+    newest = list(versions(app_label))[-1]
+    if not newest.is_released:
+        raise VersionError(f"Version {newest.number} of {app_label} isn't released: renew it with --in-place.")
+    leaves = MigrationLoader(None).graph.leaf_nodes(app_label)
+    dependencies = ", ".join(f'("{label}", "{name}")' for label, name in leaves)
+    sequence = int(leaves[-1][1].split("_")[0]) + 1
+    path = _migrations_folder(app_label) / f"{sequence:04}_functions_{newest.number + 1}.py"
+    digest = fingerprint(living_files(app_label))
+    path.write_text(TEMPLATE.format(dependencies=dependencies, app_label=app_label, number=newest.number + 1, digest=digest))
+    return path
+
+
+def renew_newest(app_label: str) -> Path:
+    """Writes the digest of the living files into the newest version. Raises VersionError where that is released."""
+    newest = list(versions(app_label))[-1]
+    if newest.is_released:
+        raise VersionError(f"Version {newest.number} of {app_label} is released. Leave out --in-place to write the next one.")
+    path = _migrations_folder(app_label) / f"{newest.migration}.py"
+    digest = fingerprint(living_files(app_label))
+    path.write_text(re.sub(rf'digest="{newest.digest}"', f'digest="{digest}"', path.read_text()))
+    return path
+
+
+def freeze(app_label: str) -> Path | None:
+    """Copies the living files to sql/frozen/vN for the newest version N; None where it is frozen already. Raises VersionError."""
+    if wrong := problems(app_label):
+        raise VersionError(wrong[0])
+    newest = list(versions(app_label))[-1]
+    if newest.is_released:
+        return None
+    target = frozen_folder(app_label, newest.number)
+    target.mkdir(parents=True)
+    for path in folder_of(app_label).glob("*.sql"):
+        shutil.copy(path, target / path.name)
+    return target
+
+
+def _migrations_folder(app_label: str) -> Path:
+    return Path(apps.get_app_config(app_label).path) / "migrations"
