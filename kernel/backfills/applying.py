@@ -110,7 +110,7 @@ class Application:
                 self._wait_while_paused()
                 return self._post_with_retries(batch)
             except (Busy, OutcomeUnknown, LedgerUnavailable) as trouble:
-                if delay is None or isinstance(trouble, LedgerUnavailable):
+                if delay is None or is_permanent(trouble):
                     raise lost(trouble) from trouble
                 self.progress.advance(0, note=f"trying again: {database_errors.reason(trouble)}")
                 self.stop.sleep(delay)
@@ -234,10 +234,17 @@ class Application:
             self.stop.check()
 
 
+def is_permanent(error: LedgerError) -> bool:
+    """Trying again doesn't help: the database takes no postings until an operator has acted."""
+    return isinstance(error, LedgerUnavailable) and not error.is_cancelled
+
+
 def lost(error: Exception) -> DatabaseLost:
     """Why the database ended the work, in its own words."""
-    if isinstance(error, Busy | OutcomeUnknown):
-        return DatabaseLost(f"The database was {error.code} for too long: {database_errors.reason(error)}.")
+    if isinstance(error, Busy | OutcomeUnknown | LedgerUnavailable) and not is_permanent(error):
+        return DatabaseLost(
+            f"The database was {'busy' if isinstance(error, LedgerUnavailable) else error.code} for too long: {database_errors.reason(error)}."
+        )
     return DatabaseLost(f"The database refused: {database_errors.reason(error)}.")
 
 

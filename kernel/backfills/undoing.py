@@ -8,7 +8,7 @@ from django.db import DatabaseError, transaction
 
 from kernel.backfills import services
 from kernel.backfills.adapters import Adapter, UndoStep
-from kernel.backfills.applying import RETRY_DELAYS, lost
+from kernel.backfills.applying import RETRY_DELAYS, is_permanent, lost
 from kernel.backfills.choices import MAY_UNDO
 from kernel.backfills.errors import NotAllowed, RunMoved
 from kernel.backfills.models import BackfillRun
@@ -71,7 +71,7 @@ class Undo:
             try:
                 return self._reverse(below)
             except (Busy, OutcomeUnknown, LedgerUnavailable) as trouble:
-                if delay is None or isinstance(trouble, LedgerUnavailable):
+                if delay is None or is_permanent(trouble):
                     raise lost(trouble) from trouble
                 self.stop.sleep(delay)
             except RunMoved as moved:

@@ -32,13 +32,14 @@ BUSY = {
     "40001",  # serialization_failure
     "53300",  # too_many_connections
 }
+CANCELLED = "57014"  # query_canceled: by statement_timeout or by an operator
 # No call of this kind succeeds until an operator has acted. Nothing is recorded meanwhile.
 UNAVAILABLE = {
     "25006",  # read_only_sql_transaction
     "42501",  # insufficient_privilege
     "53100",  # disk_full
     "53200",  # out_of_memory
-    "57014",  # query_canceled: by statement_timeout or by an operator
+    CANCELLED,
 }
 
 
@@ -87,16 +88,16 @@ def _translated(error: Exception) -> LedgerError | None:
     cause = error.__cause__
     if isinstance(cause, psycopg.Error) and (name := cause.diag.constraint_name) in _ERRORS:
         return _ERRORS[name]()
-    kind: type[LedgerError]
-    if _sqlstate(error) in UNAVAILABLE:
-        kind = LedgerUnavailable
+    translated: LedgerError
+    if (sqlstate := _sqlstate(error)) in UNAVAILABLE:
+        translated = LedgerUnavailable()
+        translated.is_cancelled = sqlstate == CANCELLED
     elif _is_busy(error):
-        kind = Busy
+        translated = Busy()
     elif isinstance(error, OperationalError | InterfaceError):
-        kind = OutcomeUnknown
+        translated = OutcomeUnknown()
     else:
         return None
-    translated = kind()
     translated.reason = _reason(error)
     return translated
 

@@ -49,10 +49,12 @@ class Busy(LedgerError):
 class LedgerUnavailable(LedgerError):
     """The database takes no postings: it is read-only or full, a grant is missing, or statements run into statement_timeout.
 
-    Nothing moved. Repeating the call doesn't help until an operator has acted; `reason` says on what.
+    Nothing moved. Repeating the call doesn't help until an operator has acted; `reason` says on what. `is_cancelled`: the statement took
+    too long or was cancelled, so a run without a caller who waits may try again.
     """
 
     code = "unavailable"
+    is_cancelled = False
 
 
 class OutcomeUnknown(LedgerError):
