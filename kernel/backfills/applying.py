@@ -242,9 +242,8 @@ def is_permanent(error: LedgerError) -> bool:
 def lost(error: Exception) -> DatabaseLost:
     """Why the database ended the work, in its own words."""
     if isinstance(error, Busy | OutcomeUnknown | LedgerUnavailable) and not is_permanent(error):
-        return DatabaseLost(
-            f"The database was {'busy' if isinstance(error, LedgerUnavailable) else error.code} for too long: {database_errors.reason(error)}."
-        )
+        code = Busy.code if isinstance(error, LedgerUnavailable) else error.code
+        return DatabaseLost(f"The database was {code} for too long: {database_errors.reason(error)}.")
     return DatabaseLost(f"The database refused: {database_errors.reason(error)}.")
 
 

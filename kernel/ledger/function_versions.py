@@ -69,11 +69,11 @@ def problems(app_label: str) -> list[str]:
 
 def versions(app_label: str) -> Iterator[Version]:
     """Every LayFunctions of an app in the order of its migrations. Needs no database."""
-    for (label, name), migration in sorted(MigrationLoader(None).disk_migrations.items()):
-        if label == app_label:
-            for operation in migration.operations:
-                if isinstance(operation, LayFunctions):
-                    yield Version(app_label, name, operation.version, operation.digest)
+    migrations = sorted(MigrationLoader(None).disk_migrations.items())
+    operations = [(name, operation) for (label, name), migration in migrations if label == app_label for operation in migration.operations]
+    for name, operation in operations:
+        if isinstance(operation, LayFunctions):
+            yield Version(app_label, name, operation.version, operation.digest)
 
 
 def write_next(app_label: str) -> Path:
