@@ -1,4 +1,4 @@
-"""The words of a metered transaction's life."""
+"""The values of the metering book's enumerated columns, and the moves between statuses."""
 
 from django.db.models import TextChoices
 
@@ -12,7 +12,7 @@ class Status(TextChoices):
     CANCELLED = "cancelled"
 
 
-# Whence a status may be reached. The database holds the same table in `metering_transaction_moves`.
+# From which statuses each status may be reached: a copy of the SQL function metering_may_move, which decides. A test holds the two equal.
 MOVES: dict[Status, tuple[Status, ...]] = {
     Status.PREPARING: (Status.PENDING,),
     Status.AUTHORIZED: (Status.PREPARING,),
@@ -42,14 +42,19 @@ class AgentStatus(TextChoices):
 
 
 class Pricing(TextChoices):
-    """What became of a fact's way to a cost."""
+    """Whether reported facts became a cost, and if not, why."""
 
     PRICED = "priced"
+    # Some counters of the facts were not understood, so the cost is an estimate and not an actual one.
+    PARTLY_READ = "partly_read"
+    # The facts of a request say what it expects, not what it used.
     NOT_ASKED = "not_asked"
     UNKNOWN_MODEL = "unknown_model"
     MISSING_QUANTITY = "missing_quantity"
-    # An actual cost was given by then; a second one would count twice.
+    # An actual cost is known already; the facts would count it twice, or replace it by an estimate.
     ALREADY_KNOWN = "already_known"
+    # A partial or error report that came after the response.
+    LATE = "late"
 
 
 class Grain(TextChoices):

@@ -8,7 +8,7 @@ import msgspec
 from kernel.corrections.kinds import CorrectionInput, FormField, Kind, PostedEntry, register
 from metering import selectors
 from metering.choices import MOVES, Status
-from metering.services.costs import add_cost
+from metering.services.costs import record_cost
 from metering.services.lifecycle import cancel_transaction
 
 AMOUNT = FormField("amount", "What it really cost", type="amount_or_zero", help="In the cost's own currency; zero waives it.")
@@ -27,8 +27,8 @@ def waive(correction: CorrectionInput) -> list[PostedEntry]:
 def _superseded(correction: CorrectionInput, *, amount: Decimal) -> list[PostedEntry]:
     old = selectors.get_cost(tenant_id=correction.tenant_id, cost_id=correction.target_id)
     its = {"tenant_id": correction.tenant_id, "transaction_id": old["transaction_id"]}
-    before = selectors.total_active(selectors.costs(**its), currency=old["fiat_asset_symbol"])
-    new, is_replay = add_cost(
+    before = selectors.total_active(selectors.list_costs(**its), currency=old["fiat_asset_symbol"])
+    recorded = record_cost(
         **its,
         actor=correction.actor,
         request_id=correction.request_id,
@@ -40,7 +40,7 @@ def _superseded(correction: CorrectionInput, *, amount: Decimal) -> list[PostedE
         idempotency_key=f"correction:{correction.key}"[:255],
     )
     effect = amount - old["fiat_amount"]
-    before -= effect if is_replay else 0
+    before -= effect if recorded.replayed else 0
     return [
         PostedEntry(
             account_label="metering.transaction",
@@ -53,25 +53,26 @@ def _superseded(correction: CorrectionInput, *, amount: Decimal) -> list[PostedE
             balance_before=before,
             balance_after=before + effect,
             entry_label="metering.cost",
-            entry_id=new["id"],
+            entry_id=recorded.row["id"],
         )
     ]
 
 
 def cancel(correction: CorrectionInput) -> list[PostedEntry]:
-    """Cancel an open transaction. Its costs stay active; they can be waived one by one."""
+    """Cancel an open transaction. Its estimates are superseded by zero; its actual costs stay active and can be waived one by one."""
     its = {"tenant_id": correction.tenant_id, "transaction_id": correction.target_id}
-    costs = selectors.costs(**its)
-    currency = costs[0]["fiat_asset_symbol"] if costs else "USD"
-    total = selectors.total_active(costs, currency=currency)
     before = selectors.get_transaction(**its)["status"]
-    cancel_transaction(
+    cancelled = cancel_transaction(
         **its,
         actor=correction.actor,
         request_id=correction.request_id,
         reason=correction.reason,
         idempotency_key=f"correction:{correction.key}"[:255],
-    )
+    ).row
+    # What was only expected isn't money: the correction moves none, whatever the estimates were.
+    actual = [cost for cost in cancelled["costs"] if not cost["is_estimate"]]
+    currency = cancelled["costs"][0]["fiat_asset_symbol"] if cancelled["costs"] else "USD"
+    total = selectors.total_active(actual, currency=currency)
     return [
         PostedEntry(
             account_label="metering.transaction",

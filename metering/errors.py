@@ -10,6 +10,12 @@ class WrongStatus(LedgerError):
     code = "wrong_status"
 
 
+class NotStale(LedgerError):
+    """The transaction isn't authorized for as long as it would have to be to be closed. Facts: id."""
+
+    code = "not_stale"
+
+
 class NotOpen(LedgerError):
     """Denied and cancelled transactions take no costs and no facts. Facts: id, status."""
 
@@ -65,7 +71,6 @@ register_internal(
     "metering_transaction_denied_check",
     "metering_transaction_cancelled_check",
     "metering_transaction_authorized_check",
-    "metering_transaction_digest_check",
     "metering_transaction_service_fkey",
     "metering_transaction_agent_fkey",
     "metering_transaction_trace_fkey",
@@ -82,6 +87,7 @@ register_internal(
     "metering_cost_transaction_fkey",
     "metering_cost_inferred_from_fkey",
     "metering_cost_supersedes_fkey",
+    "metering_cost_superseded_by_fkey",
     "metering_statuschange_to_status_check",
     "metering_statuschange_step_key",
     "metering_statuschange_transaction_fkey",
@@ -93,9 +99,7 @@ register_internal(
     "metering_unitprice_price_fkey",
     "metering_rollup_key",
     "metering_rollup_grain_check",
-    "metering_rollup_amount_finite",
-    "metering_rollup_estimated_finite",
-    "metering_rollup_lane_check",
+    "metering_rollup_shard_check",
     "metering_rollup_service_fkey",
     "metering_rollup_agent_fkey",
 )

@@ -2,17 +2,23 @@
 
 from kernel.ledger.exports.definitions import Export, Field, Kind, amount, digest, fields, moment
 
-COSTS = f"""(
+# The costs sent with a denied or cancelled transaction are a fact without a digest of its own (metering_insert_offered_costs). They come
+# back as costs, of which the posting makes the same fact again.
+OFFERED = """(
+    SELECT offered.facts -> 'costs' FROM metering_fact AS offered
+    WHERE offered.tenant_id = transaction.tenant_id AND offered.transaction_id = transaction.id AND offered.facts_digest IS NULL
+)"""
+COSTS = f"""COALESCE({OFFERED}, (
     SELECT json_agg(json_build_object(
         'id', cost.id, 'fiatAmount', {amount("cost.fiat_amount")}, 'fiatAssetSymbol', cost.fiat_asset_symbol,
-        'isEstimate', cost.is_estimate, 'supersedes', cost.supersedes_id, 'costDetails', cost.cost_details,
-        'inferredFrom', cost.inferred_from_id, 'repricing', cost.repricing, 'idempotencyKey', cost.idempotency_key,
-        'factsDigest', {digest("cost.facts_digest")},
+        'isEstimate', cost.is_estimate, 'supersedes', cost.supersedes_id, 'supersededBy', cost.superseded_by_id,
+        'costDetails', cost.cost_details, 'inferredFrom', cost.inferred_from_id, 'repricing', cost.repricing,
+        'idempotencyKey', cost.idempotency_key, 'factsDigest', {digest("cost.facts_digest")},
         'occurredAt', CASE WHEN cost.occurred_at <> transaction.occurred_at THEN {moment("cost.occurred_at")} END,
         'createdAt', {moment("cost.created_at")}
     ) ORDER BY cost.created_at, cost.id)
     FROM metering_cost AS cost WHERE cost.tenant_id = transaction.tenant_id AND cost.transaction_id = transaction.id
-)"""  # noqa: S608 - made of constants
+))"""  # noqa: S608 - made of constants
 STATUS_CHANGES = f"""(
     SELECT json_agg(json_build_object(
         'id', step.id, 'from', step.from_status, 'to', step.to_status, 'reason', step.reason,
@@ -24,15 +30,17 @@ STATUS_CHANGES = f"""(
 REPORTED_FACTS = f"""(
     SELECT json_agg(json_build_object(
         'id', fact.id, 'source', fact.source, 'version', fact.version, 'phase', fact.phase, 'facts', fact.facts,
-        'integration', fact.integration, 'pricing', fact.pricing, 'pricingNote', fact.pricing_note,
+        'integration', fact.integration, 'pricing', fact.pricing, 'pricingNote', fact.pricing_note, 'pricingFields', fact.pricing_fields,
         'idempotencyKey', fact.idempotency_key, 'factsDigest', {digest("fact.facts_digest")},
         'occurredAt', {moment("fact.occurred_at")}, 'createdAt', {moment("fact.created_at")}
     ) ORDER BY fact.created_at, fact.id)
-    FROM metering_fact AS fact WHERE fact.tenant_id = transaction.tenant_id AND fact.transaction_id = transaction.id
+    FROM metering_fact AS fact
+    WHERE fact.tenant_id = transaction.tenant_id AND fact.transaction_id = transaction.id AND fact.facts_digest IS NOT NULL
 )"""  # noqa: S608 - made of constants
 UNIT_PRICES = f"""(
     SELECT json_agg(json_build_object(
-        'id', unit.id, 'factKey', unit.fact_key, 'amount', {amount("unit.amount")}, 'per', unit.per, 'isOptional', unit.is_optional
+        'id', unit.id, 'factKey', unit.fact_key, 'amount', {amount("unit.amount")}, 'per', unit.per, 'isOptional', unit.is_optional,
+        'partOf', unit.part_of
     ) ORDER BY unit.fact_key)
     FROM metering_unitprice AS unit WHERE unit.tenant_id = price.tenant_id AND unit.price_id = price.id
 )"""  # noqa: S608 - made of constants

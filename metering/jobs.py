@@ -1,6 +1,4 @@
-"""What is done by the clock; each is a command as well, for those who'd rather use cron."""
-
-from datetime import UTC, datetime
+"""Periodic jobs. Each is a command as well, for installations that use cron."""
 
 from procrastinate.contrib.django import app
 
@@ -13,6 +11,5 @@ NAME = "metering.close_stale_transactions"
 @app.task(name=NAME, queueing_lock=NAME)
 def close_stale(timestamp: int) -> int:
     """Every ten minutes: cancel what stayed authorized beyond its tenant's limit. The number of transactions cancelled."""
-    now = datetime.fromtimestamp(timestamp, tz=UTC)
-    closed = close_stale_transactions(actor=f"job:{NAME}", request_id=f"{NAME}:{timestamp}", now=now)
+    closed = close_stale_transactions(actor=f"job:{NAME}", request_id=f"{NAME}:{timestamp}")
     return sum(closed.values())

@@ -134,7 +134,7 @@ class Transaction(LedgerRow):
     cancelled_at = models.DateTimeField(null=True, blank=True)
     completed_at = models.DateTimeField(null=True, blank=True)
     idempotency_key = models.CharField(max_length=255, null=True, blank=True)  # noqa: DJ001 - unique where given
-    facts_digest = models.BinaryField(null=True)
+    facts_digest = models.BinaryField()
 
     class Meta:
         ordering = ["-created_at", "-id"]
@@ -159,9 +159,6 @@ class Transaction(LedgerRow):
             models.CheckConstraint(
                 condition=Q(authorized_at__isnull=False) | ~_one_of("status", [Status.AUTHORIZED, Status.COMPLETED]),
                 name="metering_transaction_authorized_check",
-            ),
-            models.CheckConstraint(
-                condition=Q(idempotency_key__isnull=True) | Q(facts_digest__isnull=False), name="metering_transaction_digest_check"
             ),
         ]
         indexes = [
@@ -197,6 +194,8 @@ class Fact(LedgerRow):
     pricing = models.CharField(max_length=32, choices=Pricing)
     # Which model or quantity was wanting.
     pricing_note = models.CharField(max_length=512, blank=True, default="")
+    # {"read": [...], "ignored": [...]}: the counters that were priced, and those that were not understood. Null where nothing was priced.
+    pricing_fields = DocumentField(null=True)
     idempotency_key = models.CharField(max_length=255, null=True, blank=True)  # noqa: DJ001 - unique where given
     facts_digest = models.BinaryField(null=True)
 
@@ -228,6 +227,8 @@ class Cost(LedgerRow):
     is_estimate = models.BooleanField()
     is_active = models.BooleanField(default=True)
     superseded_at = models.DateTimeField(null=True, blank=True)
+    # The cost that took this one's place; it names one of those it replaced in `supersedes`.
+    superseded_by = tenant_foreign_key("metering.Cost", null=True, related_name="superseded_costs")
     supersedes = tenant_foreign_key("metering.Cost", null=True)
     inferred_from = tenant_foreign_key("metering.Fact", null=True)
     cost_details = DocumentField(null=True)
@@ -243,7 +244,9 @@ class Cost(LedgerRow):
             models.CheckConstraint(condition=Q(fiat_amount__gte=0), name="metering_cost_fiat_amount_check"),
             models.CheckConstraint(condition=Q(fiat_asset_symbol__regex=r"^[A-Z]{3}$"), name="metering_cost_fiat_asset_symbol_check"),
             models.CheckConstraint(
-                condition=Q(Exact(F("is_active"), IsNull(F("superseded_at"), rhs=True))), name="metering_cost_is_active_check"
+                condition=Q(Exact(F("is_active"), IsNull(F("superseded_at"), rhs=True)))
+                & Q(Exact(F("is_active"), IsNull(F("superseded_by"), rhs=True))),
+                name="metering_cost_is_active_check",
             ),
             models.CheckConstraint(condition=~Q(supersedes=F("id")), name="metering_cost_supersedes_check"),
             models.UniqueConstraint(
@@ -331,6 +334,8 @@ class UnitPrice(TenantOwned):
     per = models.PositiveBigIntegerField(default=1)
     # A quantity that may be absent counts as zero then.
     is_optional = models.BooleanField(default=False)
+    # The fact_key of the unit that counts this quantity as well: it is billed here and taken out there. Empty: it is no part of another.
+    part_of = models.CharField(max_length=255, blank=True, default="")
 
     class Meta:
         ordering = ["-id"]
@@ -348,7 +353,7 @@ class UnitPrice(TenantOwned):
 class Rollup(TenantOwned):
     """Sums over one hour or day of world time, kept in the same transaction as the rows they sum.
 
-    `lane` spreads one hot sum over several rows, so that calls don't wait for each other: add the lanes up. The counts of a transaction
+    `shard` spreads one hot sum over several rows, so that calls don't wait for each other: add the shards up. The counts of a transaction
     stand under any one currency (none where it has no cost): add the currencies up as well. Amounts are per currency.
     """
 
@@ -357,7 +362,7 @@ class Rollup(TenantOwned):
     service = tenant_foreign_key("metering.Service")
     agent = tenant_foreign_key("metering.Agent", null=True)
     currency = models.CharField(max_length=3)
-    lane = models.PositiveSmallIntegerField()
+    shard = models.PositiveSmallIntegerField()
     transactions = models.BigIntegerField(default=0)
     succeeded = models.BigIntegerField(default=0)
     failed = models.BigIntegerField(default=0)
@@ -365,20 +370,19 @@ class Rollup(TenantOwned):
     cancelled = models.BigIntegerField(default=0)
     # Active cost rows, their sum, and the part of it that is still an estimate.
     costs = models.BigIntegerField(default=0)
-    amount = MoneyField(default=0)
-    estimated = MoneyField(default=0)
+    # Wider than MoneyField: a sum that didn't fit would refuse the postings of everybody who adds to it.
+    amount = models.DecimalField(default=0, max_digits=60, decimal_places=18)
+    estimated = models.DecimalField(default=0, max_digits=60, decimal_places=18)
 
     class Meta:
         ordering = ["-starts_at"]
         constraints = [
             models.UniqueConstraint(
-                fields=["tenant", "grain", "starts_at", "service", "agent", "currency", "lane"],
+                fields=["tenant", "grain", "starts_at", "service", "agent", "currency", "shard"],
                 name="metering_rollup_key",
                 nulls_distinct=False,
             ),
             models.CheckConstraint(condition=_one_of("grain", Grain.values), name="metering_rollup_grain_check"),
-            is_finite(table="metering_rollup", field="amount"),
-            is_finite(table="metering_rollup", field="estimated"),
         ]
         indexes = [models.Index(fields=["starts_at"], name="metering_rollup_time")]
 

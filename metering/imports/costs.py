@@ -11,7 +11,7 @@ from kernel.backfills.rows import RowRefused
 from metering.imports.parts import NULL, STAMPS, Part, many, optional_values
 
 FLAT = ("fiat_amount", "fiat_asset_symbol", "is_estimate", "cost_details")
-MAYBE = {**STAMPS, "supersedes": identifier, "inferred_from": identifier, "repricing": identifier}
+MAYBE = {**STAMPS, "supersedes": identifier, "superseded_by": identifier, "inferred_from": identifier, "repricing": identifier}
 _read_amount = money_from_json(positive_or_zero)
 
 
@@ -23,6 +23,7 @@ class Given(Part, rename="camel", forbid_unknown_fields=True, kw_only=True):
     is_estimate: bool
     cost_details: msgspec.Raw = NULL
     supersedes: str | None = None
+    superseded_by: str | None = None
     inferred_from: str | None = None
     repricing: str | None = None
 
@@ -56,9 +57,9 @@ def costs_of(values: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def active_sums(costs: list[dict[str, Any]]) -> dict[str, Decimal]:
     """The sum of the active costs by currency. A superseded cost doesn't count."""
-    gone = {cost.get("supersedes") for cost in costs}
+    superseded = {cost.get("supersedes") for cost in costs}
     sums: dict[str, Decimal] = {}
     for cost in costs:
-        if cost.get("id") is None or cost["id"] not in gone:
+        if cost.get("superseded_by") is None and (cost.get("id") is None or cost["id"] not in superseded):
             sums[cost["fiat_asset_symbol"]] = sums.get(cost["fiat_asset_symbol"], Decimal(0)) + cost["fiat_amount"]
     return sums

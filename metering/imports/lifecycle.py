@@ -33,6 +33,7 @@ class Report(Part, rename="camel", forbid_unknown_fields=True, kw_only=True):
     integration: msgspec.Raw = NULL
     pricing: str = Pricing.NOT_ASKED.value
     pricing_note: str = ""
+    pricing_fields: msgspec.Raw = NULL
 
 
 def _read_step(step: Step) -> dict[str, Any]:
@@ -58,6 +59,7 @@ def _read_report(report: Report) -> dict[str, Any]:
         "integration": json_from_json(bytes(report.integration)),
         "pricing": one_of(*Pricing.values)(report.pricing),
         "pricing_note": text(at_most=512)(report.pricing_note),
+        "pricing_fields": json_from_json(bytes(report.pricing_fields)),
     }
 
 

@@ -26,6 +26,7 @@ from kernel.ledger.errors import InvalidValue
 from kernel.tenants.models import Tenant
 from metering.choices import Outcome as Ending
 from metering.choices import Status
+from metering.digests import TRANSACTION_FACTS
 from metering.imports import lookups
 from metering.imports.costs import active_sums, costs_from_json, costs_from_text, costs_of
 from metering.imports.lifecycle import (
@@ -38,9 +39,8 @@ from metering.imports.lifecycle import (
     steps_from_text,
 )
 from metering.services.bulk import encode_import, import_digest, record_imported_many, reverse_run
-from metering.services.digests import FACTS
 from metering.services.imported_lifecycle import later_of
-from metering.services.naming import named
+from metering.services.naming import with_names
 
 BOOK, AGENT = "book", "agent "
 # The unit under which the sums count transactions without a cost.
@@ -52,7 +52,7 @@ class TransactionsAdapter(Adapter):
 
     command = "backfill_metered_transactions"
     noun = "metered transactions"
-    facts = FACTS
+    facts = TRANSACTION_FACTS
     skipped_columns = ("created_at", "updated_at", "actor", "request_id", "service_id")
     columns = (
         *ID_COLUMNS,
@@ -98,7 +98,7 @@ class TransactionsAdapter(Adapter):
         if not LIFE.isdisjoint(values):
             check_life({**values, "status": status})
         try:
-            facts = named({**values, "status": status, "costs": costs})
+            facts = with_names({**values, "status": status, "costs": costs})
         except InvalidValue as invalid:
             raise RowRefused(invalid.facts["field"], "is required where the row has no request_facts") from invalid
         return Posting(
@@ -112,7 +112,9 @@ class TransactionsAdapter(Adapter):
 
     def pack(self, posting: Posting, audit: Mapping[str, Any]) -> None:
         facts = posting.body
-        posting.payload, posting.body = encode_import(facts, digest=posting.digest, who=audit), later_of(facts)
+        actor, request_id = audit["actor"], audit["request_id"]
+        posting.payload = encode_import(facts, digest=posting.digest, actor=actor, request_id=request_id)
+        posting.body = later_of(facts)
 
     def simulate(self, tenant: Tenant, postings: Sequence[Posting]) -> None:
         for posting in postings:
@@ -136,7 +138,8 @@ class TransactionsAdapter(Adapter):
 
     def post(self, tenant: Tenant, postings: Sequence[Posting], run: BackfillRun) -> Sequence[Outcome]:
         def post(fresh: list[Posting]) -> list[Any]:
-            return record_imported_many(lines=[posting.payload for posting in fresh], later=[posting.body for posting in fresh])
+            lines, later = [posting.payload for posting in fresh], [posting.body for posting in fresh]
+            return record_imported_many(tenant_id=tenant.id, lines=lines, later=later)
 
         return post_new(self, tenant, postings, post)
 

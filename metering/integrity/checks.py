@@ -12,46 +12,67 @@ def find_violations(*, tenant_id: UUID | None = None, at_most: int = 1) -> Itera
     return checks.find_violations(CHECKS, tenant_id=tenant_id, at_most=at_most)
 
 
-# Sums as they are kept, less what the rows come to; counts apart from amounts, for they stand under any one currency.
+# The sums that posting has kept, less what the rows come to (metering_count_rollups). Counts apart from amounts, because the counts stand
+# under any one currency.
 ROLLUPS = """
-WITH grain (name) AS (VALUES ('day'), ('hour')),
-kept AS (
-    SELECT tenant_id, grain, starts_at, service_id, agent_id, '' AS currency, sum(transactions) AS transactions,
-        sum(succeeded) AS succeeded,
-        sum(failed) AS failed, sum(denied) AS denied, sum(cancelled) AS cancelled, 0 AS costs, 0 AS amount, 0 AS estimated
-    FROM metering_rollup WHERE %(tenant)s::uuid IS NULL OR tenant_id = %(tenant)s::uuid
-    GROUP BY tenant_id, grain, starts_at, service_id, agent_id
-    UNION ALL
-    SELECT tenant_id, grain, starts_at, service_id, agent_id, currency, 0, 0, 0, 0, 0, sum(costs), sum(amount), sum(estimated)
-    FROM metering_rollup WHERE (%(tenant)s::uuid IS NULL OR tenant_id = %(tenant)s::uuid) AND currency <> ''
-    GROUP BY tenant_id, grain, starts_at, service_id, agent_id, currency
-), counted AS (
-    SELECT t.tenant_id, grain.name AS grain, date_trunc(grain.name, t.occurred_at, 'UTC') AS starts_at, t.service_id, t.agent_id,
-        '' AS currency,
-        count(*) AS transactions, count(*) FILTER (WHERE t.outcome = 'success') AS succeeded,
-        count(*) FILTER (WHERE t.outcome = 'error') AS failed, count(*) FILTER (WHERE t.status = 'denied') AS denied,
-        count(*) FILTER (WHERE t.status = 'cancelled') AS cancelled, 0 AS costs, 0 AS amount, 0 AS estimated
-    FROM metering_transaction AS t CROSS JOIN grain WHERE %(tenant)s::uuid IS NULL OR t.tenant_id = %(tenant)s::uuid
-    GROUP BY 1, 2, 3, 4, 5
-    UNION ALL
-    SELECT t.tenant_id, grain.name, date_trunc(grain.name, t.occurred_at, 'UTC'), t.service_id, t.agent_id, c.fiat_asset_symbol,
-        0, 0, 0, 0, 0,
-        count(*), sum(c.fiat_amount), COALESCE(sum(c.fiat_amount) FILTER (WHERE c.is_estimate), 0)
-    FROM metering_cost AS c JOIN metering_transaction AS t ON t.tenant_id = c.tenant_id AND t.id = c.transaction_id CROSS JOIN grain
-    WHERE c.is_active AND (%(tenant)s::uuid IS NULL OR c.tenant_id = %(tenant)s::uuid)
-    GROUP BY 1, 2, 3, 4, 5, 6
+WITH tenant AS (
+    SELECT id FROM tenants_tenant WHERE %(tenant)s::uuid IS NULL OR id = %(tenant)s::uuid
 ), both_sides AS (
-    SELECT *, 1 AS sign FROM kept UNION ALL SELECT *, -1 FROM counted
+    SELECT kept.tenant_id, kept.grain::text, kept.starts_at, kept.service_id, kept.agent_id, '' AS currency, kept.transactions,
+        kept.succeeded, kept.failed, kept.denied, kept.cancelled, 0 AS costs, 0::numeric AS amount, 0::numeric AS estimated
+    FROM metering_rollup AS kept JOIN tenant ON tenant.id = kept.tenant_id
+    UNION ALL
+    SELECT kept.tenant_id, kept.grain, kept.starts_at, kept.service_id, kept.agent_id, kept.currency, 0, 0, 0, 0, 0,
+        kept.costs, kept.amount, kept.estimated
+    FROM metering_rollup AS kept JOIN tenant ON tenant.id = kept.tenant_id
+    WHERE kept.currency <> ''
+    UNION ALL
+    SELECT tenant.id, counted.grain, counted.starts_at, counted.service_id, counted.agent_id, counted.currency, -counted.transactions,
+        -counted.succeeded, -counted.failed, -counted.denied, -counted.cancelled, -counted.costs, -counted.amount, -counted.estimated
+    FROM tenant CROSS JOIN LATERAL metering_count_rollups(tenant.id) AS counted
 )
 SELECT tenant_id, grain, starts_at, service_id, agent_id, currency,
-    sum(sign * transactions) AS transactions, sum(sign * succeeded) AS succeeded, sum(sign * failed) AS failed,
-    sum(sign * denied) AS denied,
-    sum(sign * cancelled) AS cancelled, sum(sign * costs) AS costs, sum(sign * amount) AS amount, sum(sign * estimated) AS estimated
+    sum(transactions) AS transactions, sum(succeeded) AS succeeded, sum(failed) AS failed, sum(denied) AS denied,
+    sum(cancelled) AS cancelled, sum(costs) AS costs, sum(amount) AS amount, sum(estimated) AS estimated
 FROM both_sides
 GROUP BY tenant_id, grain, starts_at, service_id, agent_id, currency
-HAVING (sum(sign * transactions), sum(sign * succeeded), sum(sign * failed), sum(sign * denied), sum(sign * cancelled), sum(sign * costs),
-    sum(sign * amount), sum(sign * estimated)) <> (0, 0, 0, 0, 0, 0, 0, 0)
+HAVING (sum(transactions), sum(succeeded), sum(failed), sum(denied), sum(cancelled), sum(costs), sum(amount), sum(estimated))
+    <> (0, 0, 0, 0, 0, 0, 0, 0)
 ORDER BY tenant_id, starts_at, grain
+"""
+# The steps of a transaction's status form one chain: each is entered once, so a step's predecessor is the one that leads to it.
+HISTORY = """
+SELECT step.tenant_id, step.transaction_id AS id, step.id AS step_id, step.from_status, step.to_status
+FROM metering_statuschange AS step
+LEFT JOIN metering_statuschange AS earlier ON earlier.tenant_id = step.tenant_id AND earlier.transaction_id = step.transaction_id
+    AND earlier.to_status = step.from_status
+WHERE (
+        (step.from_status IS NULL AND EXISTS (
+            SELECT FROM metering_statuschange AS other
+            WHERE other.tenant_id = step.tenant_id AND other.transaction_id = step.transaction_id AND other.from_status IS NULL
+                AND other.id <> step.id
+        ))
+        OR (step.from_status IS NOT NULL AND (
+            earlier.id IS NULL OR NOT metering_may_move(step.from_status, step.to_status) OR earlier.created_at > step.created_at
+        ))
+    )
+    AND (%(tenant)s::uuid IS NULL OR step.tenant_id = %(tenant)s::uuid)
+ORDER BY step.tenant_id, step.transaction_id, step.id
+"""
+# When a transaction reached each of its statuses, against the step that led there. A transaction that was recorded as completed may say
+# itself when that was.
+DATES = """
+SELECT owner.tenant_id, owner.id, step.to_status, step.occurred_at,
+    CASE step.to_status WHEN 'preparing' THEN owner.preparing_at WHEN 'authorized' THEN owner.authorized_at
+        WHEN 'denied' THEN owner.denied_at WHEN 'cancelled' THEN owner.cancelled_at WHEN 'completed' THEN owner.completed_at END AS dated
+FROM metering_transaction AS owner
+JOIN metering_statuschange AS step ON step.tenant_id = owner.tenant_id AND step.transaction_id = owner.id
+WHERE step.to_status <> 'pending' AND NOT (step.to_status = 'completed' AND step.from_status IS NULL)
+    AND step.occurred_at IS DISTINCT FROM
+        CASE step.to_status WHEN 'preparing' THEN owner.preparing_at WHEN 'authorized' THEN owner.authorized_at
+            WHEN 'denied' THEN owner.denied_at WHEN 'cancelled' THEN owner.cancelled_at WHEN 'completed' THEN owner.completed_at END
+    AND (%(tenant)s::uuid IS NULL OR owner.tenant_id = %(tenant)s::uuid)
+ORDER BY owner.tenant_id, owner.id
 """
 
 CHECKS = (
@@ -68,6 +89,10 @@ CHECKS = (
             FROM metering_transaction AS t
             LEFT JOIN LATERAL (
                 SELECT s.to_status FROM metering_statuschange AS s WHERE s.tenant_id = t.tenant_id AND s.transaction_id = t.id
+                    AND NOT EXISTS (
+                        SELECT FROM metering_statuschange AS later WHERE later.tenant_id = t.tenant_id AND later.transaction_id = t.id
+                            AND later.from_status = s.to_status
+                    )
                 ORDER BY s.created_at DESC, s.id DESC LIMIT 1
             ) AS latest ON true
             WHERE t.status IS DISTINCT FROM latest.to_status AND (%(tenant)s::uuid IS NULL OR t.tenant_id = %(tenant)s::uuid)
@@ -75,14 +100,45 @@ CHECKS = (
         """,
     ),
     Check(
+        name="metering_status_history",
+        rule="The steps of a transaction's status begin with one and lead from each to the next as the state machine allows.",
+        statement=HISTORY,
+    ),
+    Check(
+        name="metering_status_dates",
+        rule="A transaction reached each status when the step that led there happened.",
+        statement=DATES,
+    ),
+    Check(
         name="metering_supersession",
-        rule="A cost is active until another supersedes it, and was superseded when that one was made.",
+        rule="A cost is active until another of its transaction supersedes it, and was superseded when that one was made.",
         statement="""
-            SELECT c.tenant_id, c.id, c.is_active, later.id AS superseded_by
+            SELECT c.tenant_id, c.id, c.is_active, c.superseded_by_id, named.id AS named_by
             FROM metering_cost AS c
-            LEFT JOIN metering_cost AS later ON later.tenant_id = c.tenant_id AND later.supersedes_id = c.id
-            WHERE (c.is_active = (later.id IS NOT NULL) OR later.created_at <> c.superseded_at)
-                AND (%(tenant)s::uuid IS NULL OR c.tenant_id = %(tenant)s::uuid)
+            LEFT JOIN metering_cost AS later ON later.tenant_id = c.tenant_id AND later.id = c.superseded_by_id
+            LEFT JOIN metering_cost AS named ON named.tenant_id = c.tenant_id AND named.supersedes_id = c.id
+            WHERE (
+                    c.is_active = (later.id IS NOT NULL) OR later.created_at <> c.superseded_at
+                    OR (named.id IS NOT NULL AND named.id IS DISTINCT FROM c.superseded_by_id)
+                    OR (later.id IS NOT NULL AND later.supersedes_id IS NULL)
+                ) AND (%(tenant)s::uuid IS NULL OR c.tenant_id = %(tenant)s::uuid)
+            ORDER BY c.tenant_id, c.id
+        """,
+    ),
+    Check(
+        name="metering_void_estimates",
+        rule="A cancelled or denied transaction has no active estimate, and one that was denied from the start has no cost at all.",
+        statement="""
+            SELECT c.tenant_id, c.id, t.id AS transaction_id, t.status, c.fiat_amount
+            FROM metering_cost AS c JOIN metering_transaction AS t ON t.tenant_id = c.tenant_id AND t.id = c.transaction_id
+            WHERE (
+                    (t.status IN ('cancelled', 'denied') AND c.is_active AND c.is_estimate)
+                    OR (t.status = 'denied' AND c.is_active AND EXISTS (
+                        SELECT FROM metering_statuschange AS step
+                        WHERE step.tenant_id = t.tenant_id AND step.transaction_id = t.id AND step.from_status IS NULL
+                            AND step.to_status = 'denied'
+                    ))
+                ) AND (%(tenant)s::uuid IS NULL OR c.tenant_id = %(tenant)s::uuid)
             ORDER BY c.tenant_id, c.id
         """,
     ),

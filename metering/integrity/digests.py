@@ -1,15 +1,7 @@
 """The check that a transaction's facts are those its digest was made of."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from kernel.ledger.integrity.digests import DigestCheck
-from metering.services.digests import FACTS, facts_digest
-
-
-def _digest_of(row: Mapping[str, Any]) -> bytes:
-    return bytes.fromhex(facts_digest(row))
-
+from metering.digests import TRANSACTION_FACTS, transaction_digest
 
 CHECKS = (
     DigestCheck(
@@ -26,8 +18,8 @@ CHECKS = (
             LEFT JOIN metering_agent AS agent ON agent.tenant_id = transaction.tenant_id AND agent.id = transaction.agent_id
             WHERE transaction.facts_digest IS NOT NULL AND (%(tenant)s::uuid IS NULL OR transaction.tenant_id = %(tenant)s)
         """,
-        facts=FACTS,
-        digest_of=_digest_of,
+        facts=TRANSACTION_FACTS,
+        digest_of=transaction_digest,
         # Status and outcome move on, an external id may belong to an earlier trace, of an agent's id and name one gave way to the other,
         # and costs are rows of their own.
         unproven=frozenset({"status", "outcome", "costs", "trace_external_id", "agent_id", "agent_name"}),

@@ -101,15 +101,15 @@ class Migration(migrations.Migration):
                 ("grain", models.CharField(choices=[("hour", "Hour"), ("day", "Day")], max_length=4)),
                 ("starts_at", models.DateTimeField()),
                 ("currency", models.CharField(max_length=3)),
-                ("lane", models.PositiveSmallIntegerField()),
+                ("shard", models.PositiveSmallIntegerField()),
                 ("transactions", models.BigIntegerField(default=0)),
                 ("succeeded", models.BigIntegerField(default=0)),
                 ("failed", models.BigIntegerField(default=0)),
                 ("denied", models.BigIntegerField(default=0)),
                 ("cancelled", models.BigIntegerField(default=0)),
                 ("costs", models.BigIntegerField(default=0)),
-                ("amount", kernel.ledger.money.MoneyField(default=0)),
-                ("estimated", kernel.ledger.money.MoneyField(default=0)),
+                ("amount", models.DecimalField(decimal_places=18, default=0, max_digits=60)),
+                ("estimated", models.DecimalField(decimal_places=18, default=0, max_digits=60)),
                 (
                     "agent",
                     models.ForeignKey(
@@ -195,7 +195,7 @@ class Migration(migrations.Migration):
                 ("cancelled_at", models.DateTimeField(blank=True, null=True)),
                 ("completed_at", models.DateTimeField(blank=True, null=True)),
                 ("idempotency_key", models.CharField(blank=True, max_length=255, null=True)),
-                ("facts_digest", models.BinaryField(null=True)),
+                ("facts_digest", models.BinaryField()),
                 (
                     "agent",
                     models.ForeignKey(
@@ -333,15 +333,18 @@ class Migration(migrations.Migration):
                     models.CharField(
                         choices=[
                             ("priced", "Priced"),
+                            ("partly_read", "Partly Read"),
                             ("not_asked", "Not Asked"),
                             ("unknown_model", "Unknown Model"),
                             ("missing_quantity", "Missing Quantity"),
                             ("already_known", "Already Known"),
+                            ("late", "Late"),
                         ],
                         max_length=32,
                     ),
                 ),
                 ("pricing_note", models.CharField(blank=True, default="", max_length=512)),
+                ("pricing_fields", kernel.ledger.json_field.DocumentField(null=True)),
                 ("idempotency_key", models.CharField(blank=True, max_length=255, null=True)),
                 ("facts_digest", models.BinaryField(null=True)),
                 (
@@ -386,6 +389,18 @@ class Migration(migrations.Migration):
                 ("repricing", models.UUIDField(blank=True, null=True)),
                 ("idempotency_key", models.CharField(blank=True, max_length=255, null=True)),
                 ("facts_digest", models.BinaryField(null=True)),
+                (
+                    "superseded_by",
+                    models.ForeignKey(
+                        blank=True,
+                        db_constraint=False,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="superseded_costs",
+                        to="metering.cost",
+                    ),
+                ),
                 (
                     "supersedes",
                     models.ForeignKey(
@@ -443,6 +458,7 @@ class Migration(migrations.Migration):
                 ("amount", kernel.ledger.money.MoneyField()),
                 ("per", models.PositiveBigIntegerField(default=1)),
                 ("is_optional", models.BooleanField(default=False)),
+                ("part_of", models.CharField(blank=True, default="", max_length=255)),
                 (
                     "price",
                     models.ForeignKey(
@@ -511,7 +527,7 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="rollup",
             constraint=models.UniqueConstraint(
-                fields=("tenant", "grain", "starts_at", "service", "agent", "currency", "lane"),
+                fields=("tenant", "grain", "starts_at", "service", "agent", "currency", "shard"),
                 name="metering_rollup_key",
                 nulls_distinct=False,
             ),
@@ -525,18 +541,6 @@ class Migration(migrations.Migration):
                     )
                 ),
                 name="metering_rollup_grain_check",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="rollup",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("amount__lt", Decimal("100000000000000000000"))), name="metering_rollup_amount_finite"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="rollup",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("estimated__lt", Decimal("100000000000000000000"))), name="metering_rollup_estimated_finite"
             ),
         ),
         migrations.AddConstraint(
@@ -671,13 +675,6 @@ class Migration(migrations.Migration):
             ),
         ),
         migrations.AddConstraint(
-            model_name="transaction",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("idempotency_key__isnull", True), ("facts_digest__isnull", False), _connector="OR"),
-                name="metering_transaction_digest_check",
-            ),
-        ),
-        migrations.AddConstraint(
             model_name="statuschange",
             constraint=models.UniqueConstraint(
                 condition=models.Q(("idempotency_key__isnull", False)),
@@ -719,7 +716,9 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="fact",
             constraint=models.CheckConstraint(
-                condition=models.Q(("pricing__in", ["priced", "not_asked", "unknown_model", "missing_quantity", "already_known"])),
+                condition=models.Q(
+                    ("pricing__in", ["priced", "partly_read", "not_asked", "unknown_model", "missing_quantity", "already_known", "late"])
+                ),
                 name="metering_fact_pricing_check",
             ),
         ),
@@ -749,7 +748,10 @@ class Migration(migrations.Migration):
                 condition=models.Q(
                     django.db.models.lookups.Exact(
                         models.F("is_active"), django.db.models.lookups.IsNull(models.F("superseded_at"), rhs=True)
-                    )
+                    ),
+                    django.db.models.lookups.Exact(
+                        models.F("is_active"), django.db.models.lookups.IsNull(models.F("superseded_by"), rhs=True)
+                    ),
                 ),
                 name="metering_cost_is_active_check",
             ),

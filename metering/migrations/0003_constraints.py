@@ -23,13 +23,19 @@ DROP_TRIGGERS = """
 DROP TRIGGER metering_transaction_move ON metering_transaction;
 DROP TRIGGER metering_cost_supersession ON metering_cost;
 """
-# A cost can only supersede one of its own transaction.
-ADD_SUPERSEDES_KEY = """
+# A cost supersedes, and is superseded by, costs of its own transaction only.
+ADD_SUPERSESSION_KEYS = """
 ALTER TABLE metering_cost ADD CONSTRAINT metering_cost_supersedes_fkey
     FOREIGN KEY (tenant_id, transaction_id, supersedes_id) REFERENCES metering_cost (tenant_id, transaction_id, id)
-    DEFERRABLE INITIALLY IMMEDIATE
+    DEFERRABLE INITIALLY IMMEDIATE;
+ALTER TABLE metering_cost ADD CONSTRAINT metering_cost_superseded_by_fkey
+    FOREIGN KEY (tenant_id, transaction_id, superseded_by_id) REFERENCES metering_cost (tenant_id, transaction_id, id)
+    DEFERRABLE INITIALLY IMMEDIATE;
 """
-DROP_SUPERSEDES_KEY = "ALTER TABLE metering_cost DROP CONSTRAINT metering_cost_supersedes_fkey"
+DROP_SUPERSESSION_KEYS = """
+ALTER TABLE metering_cost DROP CONSTRAINT metering_cost_supersedes_fkey;
+ALTER TABLE metering_cost DROP CONSTRAINT metering_cost_superseded_by_fkey;
+"""
 # Rows that change: free space keeps the new version of a row on the same page.
 SET_FILL_FACTORS = """
 ALTER TABLE metering_transaction SET (fillfactor = 80);
@@ -73,12 +79,12 @@ class Migration(migrations.Migration):
         AppendOnly("Trace"),
         AppendOnly("Transaction", may_change=STATUS_COLUMNS),
         AppendOnly("Fact"),
-        AppendOnly("Cost", may_change=("is_active", "superseded_at")),
+        AppendOnly("Cost", may_change=("is_active", "superseded_at", "superseded_by_id")),
         AppendOnly("StatusChange"),
         AppendOnly("Price", may_change=("valid_to",)),
         AppendOnly("UnitPrice"),
         migrations.RunSQL(ADD_TRIGGERS, DROP_TRIGGERS),
-        migrations.RunSQL(ADD_SUPERSEDES_KEY, DROP_SUPERSEDES_KEY),
+        migrations.RunSQL(ADD_SUPERSESSION_KEYS, DROP_SUPERSESSION_KEYS),
         migrations.RunSQL(SET_FILL_FACTORS, RESET_FILL_FACTORS),
         FirstStatistics("Policy"),
         FirstStatistics("Service"),

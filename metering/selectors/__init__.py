@@ -1,18 +1,19 @@
-"""Every read of the metering book, the tenant first."""
+"""Reads of the metering book. Every function takes the tenant first; another tenant's row is not found."""
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from django.db.models import Count, F, Q, QuerySet, Sum
-from django.db.models.functions import Coalesce
+from django.db.models.functions import Coalesce, Now
 
 from kernel.ledger.errors import NotFound
+from metering.choices import Status
 from metering.models import Agent, Cost, Fact, Policy, Price, Service, StatusChange, Trace, Transaction, UnitPrice
 
-# A dictionary, as `values()` gives it.
+# A dictionary, as a queryset's `values()` has it.
 Row = Any
 
 AGENT = ("id", "tenant_id", "label", "name", "description", "status", "created_at", "updated_at")
@@ -53,6 +54,7 @@ COST = (
     "is_active",
     "supersedes_id",
     "superseded_at",
+    "superseded_by_id",
     "inferred_from_id",
     "cost_details",
     "created_at",
@@ -60,18 +62,18 @@ COST = (
 CHANGED_AT = Coalesce("superseded_at", "created_at")
 
 
-def rows_of(found: Any) -> list[Row]:
-    """A queryset's rows, as plain dictionaries to whoever reads types."""
-    return list(found)
+def rows_of(queryset: Any) -> list[Row]:
+    """A queryset's rows. Its `values()` has a type of its own for every set of columns; this has one."""
+    return list(queryset)
 
 
-def service_named(*, tenant_id: UUID, name: str) -> QuerySet[Any, Any]:
-    """The id of a service, looked up first: a join would let the planner read the whole book for a service that is seldom used."""
-    found: QuerySet[Any, Any] = Service.objects.filter(tenant_id=tenant_id, name=name).values("id")[:1]
-    return found
+def service_id_of(*, tenant_id: UUID, name: str) -> QuerySet[Any, Any]:
+    """A subquery for a service's id. A join would let the planner read the whole book for a service that is seldom used."""
+    ids: QuerySet[Any, Any] = Service.objects.filter(tenant_id=tenant_id, name=name).values("id")[:1]
+    return ids
 
 
-def transactions(
+def list_transactions(
     *,
     tenant_id: UUID,
     status: str | None = None,
@@ -81,12 +83,12 @@ def transactions(
     since: datetime | None = None,
     until: datetime | None = None,
 ) -> QuerySet[Any, Any]:
-    """The tenant's transactions by book time, from `since` (included) to `until` (excluded); `whole` makes full rows of a page of them."""
+    """The tenant's transactions by book time, from `since` (included) to `until` (excluded); `with_costs` completes a page of them."""
     conditions = Q(tenant_id=tenant_id)
     if status is not None:
         conditions &= Q(status=status)
     if service is not None:
-        conditions &= Q(service=service_named(tenant_id=tenant_id, name=service))
+        conditions &= Q(service=service_id_of(tenant_id=tenant_id, name=service))
     if agent_id is not None:
         conditions &= Q(agent_id=agent_id)
     if trace is not None:
@@ -99,7 +101,7 @@ def transactions(
     return found
 
 
-def whole(rows: Iterable[Row]) -> list[Row]:
+def with_costs(rows: Iterable[Row]) -> list[Row]:
     """Full transactions with agent, trace and all their costs: one query, however many they are."""
     rows = list(rows)
     costs: dict[UUID, list[Row]] = {row["id"]: [] for row in rows}
@@ -112,11 +114,11 @@ def whole(rows: Iterable[Row]) -> list[Row]:
         )
         for cost in found:
             costs[cost["transaction_id"]].append(cost)
-    return [shaped(row, costs=costs[row["id"]]) for row in rows]
+    return [_with_relations(row, costs=costs[row["id"]]) for row in rows]
 
 
-def shaped(row: Row, *, costs: list[Row]) -> Row:
-    """A transaction's row with what belongs to it put together."""
+def _with_relations(row: Row, *, costs: list[Row]) -> Row:
+    """A transaction's row with its agent, trace and costs as rows of their own."""
     agent = None
     if row["agent_id"] is not None:
         agent = {"id": row["agent_id"], "tenant_id": row["tenant_id"]} | {name: row[f"agent__{name}"] for name in AGENT[2:]}
@@ -131,24 +133,24 @@ def shaped(row: Row, *, costs: list[Row]) -> Row:
 
 def get_transaction(*, tenant_id: UUID, transaction_id: UUID) -> Row:
     """One transaction with its costs, in two queries. Raises NotFound."""
-    found = whole(transactions(tenant_id=tenant_id).filter(id=transaction_id))
-    if not found:
+    rows = with_costs(list_transactions(tenant_id=tenant_id).filter(id=transaction_id))
+    if not rows:
         raise NotFound(kind="transaction", id=transaction_id)
-    return found[0]
+    return rows[0]
 
 
 def get_transactions(*, tenant_id: UUID, ids: Iterable[UUID]) -> dict[UUID, Row]:
     """The transactions of these ids that there are, by id, in two queries."""
-    return {row["id"]: row for row in whole(transactions(tenant_id=tenant_id).filter(id__in=list(ids)))}
+    return {row["id"]: row for row in with_costs(list_transactions(tenant_id=tenant_id).filter(id__in=list(ids)))}
 
 
-def must_exist(*, tenant_id: UUID, transaction_id: UUID) -> None:
+def check_exists(*, tenant_id: UUID, transaction_id: UUID) -> None:
     """Raises NotFound."""
     if not Transaction.objects.filter(tenant_id=tenant_id, id=transaction_id).exists():
         raise NotFound(kind="transaction", id=transaction_id)
 
 
-def costs(*, tenant_id: UUID, transaction_id: UUID) -> list[Row]:
+def list_costs(*, tenant_id: UUID, transaction_id: UUID) -> list[Row]:
     """All costs of a transaction, superseded ones too, oldest first. Raises NotFound."""
     found = rows_of(
         Cost.objects.filter(tenant_id=tenant_id, transaction_id=transaction_id)
@@ -156,7 +158,7 @@ def costs(*, tenant_id: UUID, transaction_id: UUID) -> list[Row]:
         .values(*COST, updated_at=CHANGED_AT)
     )
     if not found:
-        must_exist(tenant_id=tenant_id, transaction_id=transaction_id)
+        check_exists(tenant_id=tenant_id, transaction_id=transaction_id)
     return found
 
 
@@ -168,32 +170,38 @@ def get_cost(*, tenant_id: UUID, cost_id: UUID) -> Row:
     return found
 
 
+def list_superseded(*, tenant_id: UUID, transaction_id: UUID, cost_id: UUID) -> list[Row]:
+    """The costs that a cost took the place of: id and fiat_amount."""
+    superseded = Cost.objects.filter(tenant_id=tenant_id, transaction_id=transaction_id, superseded_by_id=cost_id)
+    return rows_of(superseded.order_by("created_at", "id").values("id", "fiat_amount"))
+
+
 def total_active(costs: Iterable[Mapping[str, Any]], *, currency: str) -> Decimal:
     """The sum of the active costs in one currency, estimates included."""
     return sum((cost["fiat_amount"] for cost in costs if cost["is_active"] and cost["fiat_asset_symbol"] == currency), Decimal(0))
 
 
-def facts(*, tenant_id: UUID, transaction_id: UUID) -> list[Row]:
+def list_facts(*, tenant_id: UUID, transaction_id: UUID) -> list[Row]:
     """What was reported about a transaction, oldest first. Raises NotFound."""
     found = rows_of(
         Fact.objects.filter(tenant_id=tenant_id, transaction_id=transaction_id)
         .order_by("created_at", "id")
-        .values("id", "source", "version", "phase", "facts", "integration", "pricing", "pricing_note", "created_at")
+        .values("id", "source", "version", "phase", "facts", "integration", "pricing", "pricing_note", "pricing_fields", "created_at")
     )
     if not found:
-        must_exist(tenant_id=tenant_id, transaction_id=transaction_id)
+        check_exists(tenant_id=tenant_id, transaction_id=transaction_id)
     return found
 
 
-def history(*, tenant_id: UUID, transaction_id: UUID) -> list[Row]:
-    """The steps of a transaction's life, oldest first. Raises NotFound."""
+def list_status_changes(*, tenant_id: UUID, transaction_id: UUID) -> list[Row]:
+    """The steps of a transaction's status, oldest first. Raises NotFound."""
     found = rows_of(
         StatusChange.objects.filter(tenant_id=tenant_id, transaction_id=transaction_id)
         .order_by("created_at", "id")
         .values("id", "from_status", "to_status", "reason", "actor", "created_at")
     )
     if not found:
-        must_exist(tenant_id=tenant_id, transaction_id=transaction_id)
+        check_exists(tenant_id=tenant_id, transaction_id=transaction_id)
     return found
 
 
@@ -207,7 +215,7 @@ def get_trace(*, tenant_id: UUID, reference: UUID) -> Row:
     return found
 
 
-def trace_totals(*, tenant_id: UUID, trace_id: UUID) -> list[Row]:
+def list_trace_totals(*, tenant_id: UUID, trace_id: UUID) -> list[Row]:
     """What a trace's transactions cost, by currency: the sums of their active costs."""
     active = Cost.objects.filter(tenant_id=tenant_id, is_active=True, transaction__tenant_id=tenant_id, transaction__trace_id=trace_id)
     sums = {"costs": Count("id"), "amount": Sum("fiat_amount"), "estimated": Sum("fiat_amount", filter=Q(is_estimate=True), default=0)}
@@ -215,11 +223,13 @@ def trace_totals(*, tenant_id: UUID, trace_id: UUID) -> list[Row]:
     return [row | {"actual": row["amount"] - row["estimated"]} for row in found]
 
 
-def count_of_trace(*, tenant_id: UUID, trace_id: UUID) -> int:
+def count_trace_transactions(*, tenant_id: UUID, trace_id: UUID) -> int:
+    """How many transactions a trace has."""
     return Transaction.objects.filter(tenant_id=tenant_id, trace_id=trace_id).count()
 
 
-def agents(*, tenant_id: UUID, name: str | None = None, status: str | None = None) -> QuerySet[Any, Any]:
+def list_agents(*, tenant_id: UUID, name: str | None = None, status: str | None = None) -> QuerySet[Any, Any]:
+    """The tenant's agents."""
     conditions = Q(tenant_id=tenant_id)
     if name is not None:
         conditions &= Q(name=name)
@@ -231,13 +241,13 @@ def agents(*, tenant_id: UUID, name: str | None = None, status: str | None = Non
 
 def get_agent(*, tenant_id: UUID, agent_id: UUID) -> Row:
     """Raises NotFound."""
-    found: Any = agents(tenant_id=tenant_id).filter(id=agent_id).first()
+    found: Any = list_agents(tenant_id=tenant_id).filter(id=agent_id).first()
     if found is None:
         raise NotFound(kind="agent", id=agent_id)
     return found
 
 
-def prices(*, tenant_id: UUID, at: datetime | None = None) -> list[Row]:
+def list_prices(*, tenant_id: UUID, at: datetime | None = None) -> list[Row]:
     """The tenant's price book (as of `at`), each price with its units, in two queries."""
     conditions = Q(tenant_id=tenant_id)
     if at is not None:
@@ -250,13 +260,13 @@ def prices(*, tenant_id: UUID, at: datetime | None = None) -> list[Row]:
     units: dict[UUID, list[Row]] = {price["id"]: [] for price in found}
     if found:
         terms = UnitPrice.objects.filter(tenant_id=tenant_id, price_id__in=list(units)).order_by("id")
-        for unit in rows_of(terms.values("price_id", "fact_key", "amount", "per", "is_optional")):
+        for unit in rows_of(terms.values("price_id", "fact_key", "amount", "per", "is_optional", "part_of")):
             units[unit["price_id"]].append(unit)
     return [price | {"units": units[price["id"]]} for price in found]
 
 
-def priced_things(*, tenant_id: UUID, transaction_id: UUID) -> Row:
-    """What of a transaction decides which price it has. Raises NotFound."""
+def get_price_terms(*, tenant_id: UUID, transaction_id: UUID) -> Row:
+    """The columns of a transaction by which its price is chosen. Raises NotFound."""
     found: Any = (
         Transaction.objects.filter(tenant_id=tenant_id, id=transaction_id)
         .values("id", "service__name", "action_name", "resource_name", "qualifiers", "request_facts", "occurred_at")
@@ -267,7 +277,7 @@ def priced_things(*, tenant_id: UUID, transaction_id: UUID) -> Row:
     return found
 
 
-def stale_limits(*, tenant_id: UUID | None = None) -> list[Row]:
+def list_stale_limits(*, tenant_id: UUID | None = None) -> list[Row]:
     """The tenants that want stale transactions closed, and after how long."""
     conditions = Q(stale_after__isnull=False)
     if tenant_id is not None:
@@ -275,9 +285,9 @@ def stale_limits(*, tenant_id: UUID | None = None) -> list[Row]:
     return rows_of(Policy.objects.filter(conditions).order_by("tenant_id").values("tenant_id", "stale_after"))
 
 
-def stale_transactions(*, tenant_id: UUID, before: datetime, after_id: UUID | None, limit: int) -> list[UUID]:
-    """Ids of the transactions authorized before a moment and still so, in the order of ids, beyond `after_id`."""
-    found = Transaction.objects.filter(tenant_id=tenant_id, status="authorized", authorized_at__lt=before)
+def list_stale_transactions(*, tenant_id: UUID, stale_after: timedelta, after_id: UUID | None, limit: int) -> list[UUID]:
+    """Ids of the transactions that have been authorized for longer, in the order of ids, beyond `after_id`. By the database's clock."""
+    found = Transaction.objects.filter(tenant_id=tenant_id, status=Status.AUTHORIZED, authorized_at__lt=Now() - stale_after)
     if after_id is not None:
         found = found.filter(id__gt=after_id)
     return list(found.order_by("id").values_list("id", flat=True)[:limit])

@@ -1,4 +1,4 @@
-"""Which costs came from facts, and what they came from."""
+"""Costs that were computed from facts, with all that their price depends on."""
 
 from datetime import datetime
 from typing import Any
@@ -18,8 +18,9 @@ COLUMNS = (
     "is_estimate",
     "inferred_from_id",
 )
-THINGS = {
+TERMS = {
     "facts": F("inferred_from__facts"),
+    "phase": F("inferred_from__phase"),
     "service__name": F("transaction__service__name"),
     "action_name": F("transaction__action_name"),
     "resource_name": F("transaction__resource_name"),
@@ -29,7 +30,7 @@ THINGS = {
 }
 
 
-def inferred_costs(
+def list_inferred_costs(
     *,
     tenant_id: UUID | None,
     service: str | None,
@@ -52,15 +53,15 @@ def inferred_costs(
     }
     conditions &= Q(**{name: value for name, value in asked.items() if value is not None})
     found = Cost.objects.filter(conditions).order_by("id")
-    return [shaped(row) for row in rows_of(found.values(*COLUMNS, **{f"of_{name}": path for name, path in THINGS.items()})[:limit])]
+    return [_without_prefix(row) for row in rows_of(found.values(*COLUMNS, **{f"of_{name}": path for name, path in TERMS.items()})[:limit])]
 
 
-def shaped(row: Row) -> Row:
-    """The names that pricing knows, without what Django adds to tell them from columns."""
+def _without_prefix(row: Row) -> Row:
+    """The names that pricing uses. Django refuses an annotation that is named like a column, hence the prefix."""
     return {name.removeprefix("of_"): value for name, value in row.items()}
 
 
-def repriced_costs(*, run: UUID, after_id: UUID | None, limit: int) -> list[Row]:
+def list_repriced_costs(*, run: UUID, after_id: UUID | None, limit: int) -> list[Row]:
     """The active costs that a run posted, each with what it superseded."""
     conditions = Q(repricing=run, is_active=True, supersedes__isnull=False)
     if after_id is not None:
@@ -72,4 +73,4 @@ def repriced_costs(*, run: UUID, after_id: UUID | None, limit: int) -> list[Row]
         "old_details": F("supersedes__cost_details"),
         "of_occurred_at": F("transaction__occurred_at"),
     }
-    return [shaped(row) for row in rows_of(Cost.objects.filter(conditions).order_by("id").values(*COLUMNS, **before)[:limit])]
+    return [_without_prefix(row) for row in rows_of(Cost.objects.filter(conditions).order_by("id").values(*COLUMNS, **before)[:limit])]

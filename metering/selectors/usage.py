@@ -1,4 +1,4 @@
-"""Usage and spend over time, from the rollups alone: a month of a million transactions is some thousand rows."""
+"""Usage and spend over time, from the rollups only: a month of a million transactions is some thousand rows."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
@@ -9,7 +9,7 @@ from django.db.models import Min, Q, QuerySet, Sum
 
 from metering.choices import Grain
 from metering.models import Rollup
-from metering.selectors import Row, service_named
+from metering.selectors import Row, service_id_of
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 STEPS = {Grain.HOUR: HOUR, Grain.DAY: DAY}
@@ -30,16 +30,16 @@ def ceiling(moment: datetime, step: timedelta) -> datetime:
     return begun if begun == moment else begun + step
 
 
-def rollups(*, tenant_id: UUID, agent_id: UUID | None = None, service: str | None = None) -> QuerySet[Rollup]:
+def list_rollups(*, tenant_id: UUID, agent_id: UUID | None = None, service: str | None = None) -> QuerySet[Rollup]:
     conditions = Q(tenant_id=tenant_id)
     if agent_id is not None:
         conditions &= Q(agent_id=agent_id)
     if service is not None:
-        conditions &= Q(service=service_named(tenant_id=tenant_id, name=service))
+        conditions &= Q(service=service_id_of(tenant_id=tenant_id, name=service))
     return Rollup.objects.filter(conditions)
 
 
-def spanned(*, since: datetime | None, until: datetime) -> Q:
+def in_span(*, since: datetime | None, until: datetime) -> Q:
     """The rows that make up a span of whole hours: its days by their own sums, its edges by the hour. No beginning: from the first day."""
     last_day = floor(until, DAY)
     by_hour, by_day = Q(grain=Grain.HOUR), Q(grain=Grain.DAY)
@@ -52,33 +52,33 @@ def spanned(*, since: datetime | None, until: datetime) -> Q:
     return (by_day & Q(starts_at__gte=first_day, starts_at__lt=last_day)) | (by_hour & edges)
 
 
-def summary(*, since: datetime | None, until: datetime, **whose: Any) -> Row:
+def get_summary(*, since: datetime | None, until: datetime, **whose: Any) -> Row:
     """Counts and costs of a span of whole hours. `whose`: tenant_id, and perhaps agent_id, service."""
-    found = rollups(**whose).filter(spanned(since=since, until=until)).values("currency").order_by("currency")
-    return folded(found.annotate(**_sums()))
+    found = list_rollups(**whose).filter(in_span(since=since, until=until)).values("currency").order_by("currency")
+    return _sum_currencies(found.annotate(**_sums()))
 
 
-def chart(*, since: datetime, until: datetime, grain: Grain, **whose: Any) -> list[Row]:
+def list_chart_points(*, since: datetime, until: datetime, grain: Grain, **whose: Any) -> list[Row]:
     """The same for each hour or day of a span of such, empty ones too. One query."""
-    found = rollups(**whose).filter(grain=grain, starts_at__gte=since, starts_at__lt=until)
+    found = list_rollups(**whose).filter(grain=grain, starts_at__gte=since, starts_at__lt=until)
     points: dict[datetime, list[Row]] = {}
     for row in found.values("starts_at", "currency").order_by("starts_at", "currency").annotate(**_sums()):
         points.setdefault(row["starts_at"], []).append(row)
     starts = [since + number * STEPS[grain] for number in range((until - since) // STEPS[grain])]
-    return [{"starts_at": start} | folded(points.get(start, ())) for start in starts]
+    return [{"starts_at": start} | _sum_currencies(points.get(start, ())) for start in starts]
 
 
-def first_day(*, tenant_id: UUID) -> datetime | None:
-    """The first day that anything happened on."""
+def get_first_day(*, tenant_id: UUID) -> datetime | None:
+    """The first day on which anything was metered."""
     found: Row = Rollup.objects.filter(tenant_id=tenant_id, grain=Grain.DAY).aggregate(first=Min("starts_at"))
     first: datetime | None = found["first"]
     return first
 
 
-def leaders(*, by: str, since: datetime | None, until: datetime, currency: str, limit: int, **whose: Any) -> list[Row]:
+def list_leaders(*, by: str, since: datetime | None, until: datetime, currency: str, limit: int, **whose: Any) -> list[Row]:
     """The agents or services (`by`) that cost most in one currency; of equals, those with more transactions. One query."""
     names = ("agent_id", "agent__name") if by == "agent" else ("service_id", "service__name")
-    found = rollups(**whose).filter(spanned(since=since, until=until)).values(*names)
+    found = list_rollups(**whose).filter(in_span(since=since, until=until)).values(*names)
     own = Q(currency=currency)
     sums = {name: Sum(name) for name in COUNTS}
     money = {name: Sum(name, filter=own, default=0) for name in ("amount", "estimated")}
@@ -86,8 +86,8 @@ def leaders(*, by: str, since: datetime | None, until: datetime, currency: str, 
     return [{"id": row[names[0]], "name": row[names[1]]} | row for row in ranked]
 
 
-def folded(rows: Iterable[Row]) -> Row:
-    """Sums by currency as one thing: counts over all currencies, costs for each that has any."""
+def _sum_currencies(rows: Iterable[Row]) -> Row:
+    """Rows of sums by currency as one: counts over all currencies, costs for each that has any."""
     rows = list(rows)
     counts = {name: sum(row[name] for row in rows) for name in COUNTS}
     return counts | {"costs": [row | {"actual": row["amount"] - row["estimated"]} for row in rows if row["costs"]]}

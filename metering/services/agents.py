@@ -1,4 +1,4 @@
-"""Agents: made by name with their first transaction, or here beforehand."""
+"""Agents. A transaction that names a new agent makes it; these functions make one beforehand, and change one."""
 
 from typing import Any
 from uuid import UUID
@@ -27,7 +27,7 @@ def create_agent(
     description: str | None = None,
     status: str | None = None,
 ) -> Row:
-    """A new agent. Without a name its label is its name, too: what a transaction's `agentName` finds it by. Raises AgentExists."""
+    """A new agent. A transaction's `agentName` finds it by its name, which is its label unless given. Raises AgentExists."""
     agent = Agent(
         id=new_id(),
         tenant_id=tenant_id,

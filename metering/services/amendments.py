@@ -1,110 +1,86 @@
-"""Adding to transactions that exist: the one road to `metering_amend`, which every other change takes."""
+"""Additions to transactions that exist. Every move, fact and later cost is one call of the SQL function metering_amend."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
 from kernel.ledger import posting
 from kernel.ledger.constraints import translate_db_errors
-from kernel.ledger.errors import IdempotencyConflict, LedgerError, NotFound
-from kernel.ledger.idempotency import differing, digest
+from kernel.ledger.errors import LedgerError, NotFound
 from kernel.ledger.identifiers import new_id
-from metering.errors import AlreadySuperseded, CostOfAnother, NotOpen, WrongStatus
-from metering.services.digests import comparable
+from kernel.ledger.outcomes import Posted, posted_or_error
+from metering.digests import AMENDMENT_FACTS, amendment_digest
+from metering.errors import AlreadySuperseded, CostOfAnother, NotOpen, NotStale, WrongStatus
 
-# What makes two calls with one idempotency key the same call, in the order of the digest. New facts are appended.
-FACTS = (
-    "call",
-    "transaction_id",
-    "outcome",
-    "reason",
-    "source",
-    "version",
-    "phase",
-    "facts",
-    "integration",
-    "fiat_amount",
-    "fiat_asset_symbol",
-    "is_estimate",
-    "supersedes_id",
-    "cost_details",
-)
 RACES = frozenset({"metering_statuschange_idempotency_key_key", "metering_fact_idempotency_key_key", "metering_cost_idempotency_key_key"})
 
 
-def amendment(
+def make_amendment(
     *,
-    tenant_id: UUID,
     actor: str,
     request_id: str,
     transaction_id: UUID,
+    facts: Mapping[str, Any],
     move: Mapping[str, Any] | None = None,
     fact: Mapping[str, Any] | None = None,
     cost: Mapping[str, Any] | None = None,
     idempotency_key: str | None = None,
-    said: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """One item for `amend`. `said`: what the caller said, by which a repeated call is known."""
-    key = idempotency_key
+    """One item of `amend`. `facts`: what the caller said, for the digest (metering.digests.AMENDMENT_FACTS).
+
+    `move`, `fact` and `cost` have the members of the SQL types metering_new_move, metering_new_fact and metering_new_cost; an id is made
+    where none is given.
+    """
     return {
-        "tenant_id": tenant_id,
         "actor": actor,
         "request_id": request_id,
         "transaction_id": transaction_id,
-        "idempotency_key": key,
-        "digest": None if key is None else _digest(transaction_id, said or {}),
+        "idempotency_key": idempotency_key,
+        "digest": amendment_digest({**facts, "transaction_id": transaction_id}).hex(),
         "move": move and {"id": new_id(), **move},
         "fact": fact and {"id": new_id(), **fact},
         "cost": cost and {"id": new_id(), **cost, "amount": f"{cost['amount']:f}"},
     }
 
 
-def _digest(transaction_id: UUID, said: Mapping[str, Any]) -> str:
-    return digest(comparable({**said, "transaction_id": transaction_id}), FACTS).hex()
-
-
 @translate_db_errors
-def amend(amendments: Sequence[Mapping[str, Any]]) -> list[Any]:
-    """Write them in one call; one outcome for each, in order, none of them raised. Raises Busy."""
-    return posting.post("metering_amend", amendments, races=RACES)
+def amend(amendments: Sequence[Mapping[str, Any]], *, tenant_id: UUID) -> list[Posted | LedgerError]:
+    """Write items of one tenant in one database transaction. For each, in order, its row or the error that refused it. Raises Busy."""
+    rows = posting.post("metering_amend", amendments, tenant_id=tenant_id, races=RACES)
+    return [_read_row(row, item) for row, item in zip(rows, amendments, strict=True)]
 
 
-def amend_one(item: Mapping[str, Any]) -> Any:
-    """Write one. Its outcome names the rows and says `done` or `replayed`. Raises what the outcome is an error of."""
-    [outcome] = amend([item])
-    error = error_of(item, outcome)
-    if error is not None:
-        raise error
+def amend_one(item: Mapping[str, Any], *, tenant_id: UUID) -> Posted:
+    """Write one item. Raises the error that refuses it, IdempotencyConflict and Busy."""
+    [outcome] = amend([item], tenant_id=tenant_id)
+    if isinstance(outcome, LedgerError):
+        raise outcome
     return outcome
 
 
-def error_of(item: Mapping[str, Any], outcome: Any) -> LedgerError | None:
-    """What an outcome means to a caller; None where the rows are written, now or before."""
-    word = outcome.outcome
-    if word in {"done", "replayed"}:
-        return None
-    if word == "conflict":
-        return _conflict(item, outcome)
+def amend_all(amendments: Sequence[Mapping[str, Any]], *, tenant_id: UUID) -> list[Posted]:
+    """Write items of which none may be refused, inside the caller's database transaction. Raises the first error, so that all roll back."""
+    posted = []
+    for outcome in amend(amendments, tenant_id=tenant_id):
+        if isinstance(outcome, LedgerError):
+            raise outcome
+        posted.append(outcome)
+    return posted
+
+
+def _read_row(row: Any, item: Mapping[str, Any]) -> Posted | LedgerError:
+    return posted_or_error(row, facts_digest=bytes.fromhex(item["digest"]), names=AMENDMENT_FACTS, errors=_errors(item))
+
+
+def _errors(item: Mapping[str, Any]) -> dict[str, Callable[[Any], LedgerError]]:
     transaction_id = item["transaction_id"]
-    if word == "wrong_status":
-        return WrongStatus(id=transaction_id, status=outcome.status, wanted=item["move"]["to"])
-    if word == "not_found":
-        return NotFound(kind="transaction", id=transaction_id)
-    return (
-        NotOpen(id=transaction_id, status=outcome.status) if word == "not_open" else _cost_error(word, cost_id=item["cost"]["supersedes"])
-    )
-
-
-def _conflict(item: Mapping[str, Any], outcome: Any) -> LedgerError:
-    names = differing(FACTS, bytes(outcome.first_digest), bytes.fromhex(item["digest"]))
-    first = outcome.change_id or outcome.fact_id or outcome.cost_id
-    return IdempotencyConflict(first_id=first, fields=names, key=item["idempotency_key"])
-
-
-def _cost_error(word: str, *, cost_id: UUID) -> LedgerError:
-    """The refusal of a cost that names one to supersede."""
-    if word == "cost_not_found":
-        return NotFound(kind="cost", id=cost_id)
-    if word == "cost_of_another":
-        return CostOfAnother(id=cost_id)
-    return AlreadySuperseded(id=cost_id)
+    superseded = (item["cost"] or {}).get("supersedes_ids") or [None]
+    return {
+        "not_found": lambda row: NotFound(kind="transaction", id=transaction_id),
+        "wrong_status": lambda row: WrongStatus(id=transaction_id, status=row.status, wanted=item["move"]["to_status"]),
+        "not_stale": lambda row: NotStale(id=transaction_id),
+        "not_open": lambda row: NotOpen(id=transaction_id, status=row.status),
+        "cost_not_found": lambda row: NotFound(kind="cost", id=superseded[0]),
+        "cost_of_another": lambda row: CostOfAnother(id=superseded[0]),
+        "already_superseded": lambda row: AlreadySuperseded(id=superseded[0]),
+    }

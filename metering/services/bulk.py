@@ -1,6 +1,6 @@
-"""History brought in from files: transactions with their costs in bulk, made ready beforehand, and the taking back of a whole run."""
+"""Transactions imported from files: many postings encoded beforehand, and the reversal of everything that one run posted."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -10,18 +10,18 @@ from django.db.models import Exists, OuterRef, Q
 from kernel.backfills.selectors import newest_page
 from kernel.ledger import posting
 from kernel.ledger.constraints import translate_db_errors
-from kernel.ledger.errors import IdempotencyConflict, InvalidValue, LedgerError
-from kernel.ledger.idempotency import differing
+from kernel.ledger.errors import InvalidValue, LedgerError
 from kernel.ledger.identifiers import new_id_text
+from kernel.ledger.outcomes import Posted, posted_or_error
 from metering.choices import MOVES, Status
+from metering.digests import TRANSACTION_FACTS, transaction_digest
 from metering.models import Cost, Transaction
-from metering.services.amendments import amend, amendment, error_of
-from metering.services.digests import FACTS, facts_digest
-from metering.services.imported_lifecycle import Later, beginning, came_later, part_of_cost, put_dates
+from metering.services.amendments import amend_all, make_amendment
+from metering.services.imported_lifecycle import Later, came_later, first_status, make_first_cost, set_status_dates
 from metering.services.transactions import NO_OBJECT, RACES
 
-# As the caller gave them; metering_post knows them by these names.
-GIVEN = (
+# Facts that metering_posting has under the same names.
+SAME_NAMES = (
     *("service_name", "action_name", "resource_name", "metadata", "request_facts", "payment_data", "trace_external_id"),
     *("agent_id", "agent_name", "status", "outcome", "idempotency_key", "occurred_at", "completed_at"),
 )
@@ -31,92 +31,98 @@ OPEN = MOVES[Status.CANCELLED]
 
 def import_digest(facts: Mapping[str, Any]) -> bytes:
     """The digest that the same facts, all three names among them, have when they come through the API."""
-    return bytes.fromhex(facts.get("facts_digest") or facts_digest(facts))
+    stated = facts.get("facts_digest")
+    return bytes.fromhex(stated) if stated else transaction_digest(facts)
 
 
-def encode_import(facts: Mapping[str, Any], *, digest: bytes, who: Mapping[str, Any]) -> bytes:
+def encode_import(facts: Mapping[str, Any], *, digest: bytes, actor: str, request_id: str) -> bytes:
     """A transaction as `metering_post` takes it, encoded.
 
     `facts`: those of record_transactions with all three names, perhaps `id`, and costs with an `id`, which are kept. It is posted as it
-    began; what became of it follows (metering.services.imported_lifecycle.later_of). `who`: tenant_id, actor, request_id.
+    began; what became of it follows (metering.services.imported_lifecycle.later_of).
     """
-    line = {name: facts[name] for name in GIVEN if name in facts}
-    line.update(who)
+    line = {name: facts[name] for name in SAME_NAMES if name in facts}
+    line.update(actor=actor, request_id=request_id)
     line.update({name: new_id_text() for name in NEW_IDS})
-    line.update(beginning(facts))
+    line.update(first_status(facts))
     line["id"] = facts.get("id") or new_id_text()
     line["qualifiers"] = facts.get("qualifiers") or NO_OBJECT
     line["trace_reference"] = facts.get("trace_id")
     line["digest"] = digest.hex()
-    line["costs"] = [part_of_cost(cost) for cost in facts.get("costs") or () if not came_later(cost)]
+    line["costs"] = [make_first_cost(cost) for cost in facts.get("costs") or () if not came_later(cost)]
     return posting.encoded(line)
 
 
 @translate_db_errors
-def record_imported_many(*, lines: Sequence[bytes], later: Sequence[Later | None]) -> list[Any]:
-    """Post lines of `encode_import`, in order; for each its outcome or the LedgerError that refused it.
+def record_imported_many(*, tenant_id: UUID, lines: Sequence[bytes], later: Sequence[Later | None]) -> list[Posted | LedgerError]:
+    """Post lines of `encode_import`, in order; for each its row, or the LedgerError that refused it.
 
-    What came `later` of each follows in its order, in the caller's transaction. Raises what refused one of those.
+    What came `later` of each follows in its order, in the caller's database transaction. Raises what refused one of those.
     """
-    rows = posting.post("metering_post", [msgspec.Raw(line) for line in lines], races=RACES, refused=("id", "first_digest"))
+    encoded = [msgspec.Raw(line) for line in lines]
+    rows = posting.post("metering_post", encoded, tenant_id=tenant_id, races=RACES, refused=("id", "first_digest"))
     posted = [
         (msgspec.json.decode(line), more)
         for row, line, more in zip(rows, lines, later, strict=True)
         if row.outcome == "posted" and more is not None
     ]
-    _all_done(_amendment(line, call) for line, more in posted for call in more["calls"])
-    put_dates({**more["dates"], "tenant_id": line["tenant_id"], "id": line["id"]} for line, more in posted if more["dates"])
-    return [row if row.outcome == "posted" else _answer(row, msgspec.json.decode(line)) for row, line in zip(rows, lines, strict=True)]
+    calls = [_make_later_amendment(line, call) for line, more in posted for call in more["calls"]]
+    if calls:
+        amend_all(calls, tenant_id=tenant_id)
+    set_status_dates({**more["dates"], "tenant_id": tenant_id, "id": line["id"]} for line, more in posted if more["dates"])
+    return [
+        Posted(row, replayed=False) if row.outcome == "posted" else _read_refused(row, msgspec.json.decode(line))
+        for row, line in zip(rows, lines, strict=True)
+    ]
 
 
 @translate_db_errors
 def reverse_run(
     *, tenant_id: UUID, actor: str, request_id: str, of: str, at_most: int, below: UUID | None = None
 ) -> tuple[int, UUID | None]:
-    """Supersede by zero the costs of up to so many transactions whose request was `of`, and cancel those still open.
+    """Supersede by zero the costs of up to `at_most` transactions whose request was `of`, and cancel those that aren't over.
 
-    Newest first and older than `below`; how many were, and the oldest of them. What was completed stays so: that it was done is a fact,
-    what it cost is taken back. Raises what refused one.
+    Newest first and older than `below`. Returns how many there were, and the oldest of them. A completed transaction stays so: that it
+    was done is a fact, what it cost is reversed. Raises the error of the first that was refused.
     """
     costly = Cost.objects.filter(tenant_id=tenant_id, transaction_id=OuterRef("id"), is_active=True, fiat_amount__gt=0)
-    brought = Transaction.objects.filter(tenant_id=tenant_id, request_id=of, request_id__startswith="run:")
-    left = brought.filter(Q(Exists(costly)) | Q(status__in=OPEN)).values_list("id", "status")
-    statuses = dict(newest_page(left, below=below, at_most=at_most))
+    imported = Transaction.objects.filter(tenant_id=tenant_id, request_id=of, request_id__startswith="run:")
+    remaining = imported.filter(Q(Exists(costly)) | Q(status__in=OPEN)).values_list("id", "status")
+    statuses = dict(newest_page(remaining, below=below, at_most=at_most))
     costs = Cost.objects.filter(tenant_id=tenant_id, transaction_id__in=list(statuses), is_active=True, fiat_amount__gt=0)
-    note = msgspec.json.encode({"takesBack": of}).decode()
-    who: dict[str, Any] = {"tenant_id": tenant_id, "actor": actor, "request_id": request_id}
-    zeros = [
-        amendment(**who, transaction_id=transaction_id, cost=_zero(cost_id, currency, note))
-        for cost_id, transaction_id, currency in costs.order_by("id").values_list("id", "transaction_id", "fiat_asset_symbol")
+    its: dict[str, Any] = {"actor": actor, "request_id": request_id}
+    zeros = [_make_zero(cost, run=of, its=its) for cost in costs.order_by("id").values("id", "transaction_id", "fiat_asset_symbol")]
+    move = {"to_status": Status.CANCELLED.value, "reason": f"taken back with the whole of {of}"}
+    facts = {"call": Status.CANCELLED.value, "reason": move["reason"]}
+    moves = [
+        make_amendment(**its, transaction_id=transaction_id, facts=facts, move=move)
+        for transaction_id, status in statuses.items()
+        if status in OPEN
     ]
-    move = {"to": Status.CANCELLED.value, "reason": f"taken back with the whole of {of}"}
-    moves = [amendment(**who, transaction_id=identifier, move=move) for identifier, status in statuses.items() if status in OPEN]
-    _all_done([*zeros, *moves])
+    if zeros or moves:
+        amend_all([*zeros, *moves], tenant_id=tenant_id)
     return len(statuses), min(statuses, default=None)
 
 
-def _amendment(line: Mapping[str, Any], call: Mapping[str, Any]) -> dict[str, Any]:
-    """A later call, on the transaction of `line` and by the same hand."""
-    who: dict[str, Any] = {"tenant_id": UUID(line["tenant_id"]), "actor": line["actor"], "request_id": line["request_id"]}
-    return {**amendment(**who, transaction_id=UUID(line["id"]), **call["parts"]), **call["said"]}
+def _make_zero(cost: Mapping[str, Any], *, run: str, its: Mapping[str, Any]) -> dict[str, Any]:
+    """An amendment that puts zero in a cost's place."""
+    details = msgspec.json.encode({"takesBack": run}).decode()
+    zero = {"amount": 0, "currency": cost["fiat_asset_symbol"], "is_estimate": False, "details": details, "supersedes_ids": [cost["id"]]}
+    facts = {"call": "undo", "supersedes_id": cost["id"], "cost_details": details}
+    return make_amendment(**its, transaction_id=cost["transaction_id"], facts=facts, cost=zero)
 
 
-def _zero(cost_id: UUID, currency: str, note: str) -> dict[str, Any]:
-    return {"amount": 0, "currency": currency, "is_estimate": False, "details": note, "supersedes": cost_id}
+def _make_later_amendment(line: Mapping[str, Any], call: Mapping[str, Any]) -> dict[str, Any]:
+    """A later call, on the transaction of `line`. An exported row keeps its digest and its time."""
+    stamps = {name: value for name, value in call["stamps"].items() if value is not None}
+    item = make_amendment(actor=line["actor"], request_id=line["request_id"], transaction_id=UUID(line["id"]), **call["parts"])
+    return {**item, "occurred_at": None, **stamps}
 
 
-def _all_done(amendments: Iterable[Mapping[str, Any]]) -> None:
-    items = list(amendments)
-    for item, outcome in zip(items, amend(items) if items else (), strict=True):
-        if (error := error_of(item, outcome)) is not None:
-            raise error
-
-
-def _answer(row: Any, line: Mapping[str, Any]) -> Any | LedgerError:
-    if row.outcome == "unknown_agent":
-        return InvalidValue(field="agent_id", reason="unknown_agent", value=str(line["agent_id"]))
-    if row.outcome != "conflict":
-        return row
-    names = differing(FACTS, bytes(row.first_digest), bytes.fromhex(line["digest"]))
-    # A digest from before a fact was known is shorter, and yet the same.
-    return IdempotencyConflict(first_id=row.id, fields=names) if names else row._replace(outcome="replayed")
+def _read_refused(row: Any, line: Mapping[str, Any]) -> Posted | LedgerError:
+    return posted_or_error(
+        row,
+        facts_digest=bytes.fromhex(line["digest"]),
+        names=TRANSACTION_FACTS,
+        errors={"unknown_agent": lambda _: InvalidValue(field="agent_id", reason="unknown_agent", value=str(line["agent_id"]))},
+    )

@@ -4,12 +4,12 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from kernel.ledger.outcomes import Posted
 from metering import selectors
-from metering.selectors import Row
-from metering.services.amendments import amend_one, amendment
+from metering.services.amendments import amend_one, make_amendment
 
 
-def add_cost(
+def record_cost(
     *,
     tenant_id: UUID,
     actor: str,
@@ -21,26 +21,29 @@ def add_cost(
     supersedes_cost_id: UUID | None = None,
     cost_details: str | None = None,
     idempotency_key: str | None = None,
-) -> tuple[Row, bool]:
-    """A new active cost, in place of `supersedes_cost_id` where given; the row, and whether an earlier call had made it.
+) -> Posted:
+    """A new active cost, in place of `supersedes_cost_id` where that is given; `row` is the cost as selectors.get_cost has it.
 
-    `fiat_asset_symbol`: ISO 4217. Raises NotFound (kind: transaction, cost), NotOpen, CostOfAnother, AlreadySuperseded,
-    IdempotencyConflict, Busy.
+    `fiat_asset_symbol`: ISO 4217. `cost_details`: a JSON text. Raises NotFound (kind: transaction, cost), NotOpen, CostOfAnother,
+    AlreadySuperseded, IdempotencyConflict, Busy.
     """
-    said: dict[str, Any] = {
+    facts: dict[str, Any] = {
         "fiat_amount": fiat_amount,
         "fiat_asset_symbol": fiat_asset_symbol,
         "is_estimate": is_estimate,
         "cost_details": cost_details,
+        "call": "costs",
+        "supersedes_id": supersedes_cost_id,
     }
     cost = {
         "amount": fiat_amount,
         "currency": fiat_asset_symbol,
         "is_estimate": is_estimate,
         "details": cost_details,
-        "supersedes": supersedes_cost_id,
+        "supersedes_ids": [] if supersedes_cost_id is None else [supersedes_cost_id],
     }
-    who: dict[str, Any] = {"tenant_id": tenant_id, "actor": actor, "request_id": request_id, "transaction_id": transaction_id}
-    said |= {"call": "costs", "supersedes_id": supersedes_cost_id}
-    done = amend_one(amendment(**who, cost=cost, idempotency_key=idempotency_key, said=said))
-    return selectors.get_cost(tenant_id=tenant_id, cost_id=done.cost_id), done.outcome == "replayed"
+    item = make_amendment(
+        actor=actor, request_id=request_id, transaction_id=transaction_id, facts=facts, cost=cost, idempotency_key=idempotency_key
+    )
+    posted = amend_one(item, tenant_id=tenant_id)
+    return Posted(selectors.get_cost(tenant_id=tenant_id, cost_id=posted.row.cost_id), posted.replayed)

@@ -1,4 +1,5 @@
-"""What became of a transaction of history after it was recorded: told again by the ledger's own amendments, at its own times."""
+"""What became of an imported transaction after it was recorded: its later costs, facts and moves, posted through metering_amend with
+their original times."""
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
@@ -9,33 +10,34 @@ import msgspec
 from kernel.ledger import posting
 from kernel.ledger.identifiers import new_id_text
 from metering.choices import Status
+from metering.digests import AMENDMENT_FACTS
 
 # What a cost has that was added by a call of its own.
 STAMPS = frozenset({"supersedes", "inferred_from", "repricing", "idempotency_key", "facts_digest", "occurred_at"})
 LIFE = frozenset({"costs", "status_changes", "reported_facts", "decline_reason"})
 LONG_AGO = datetime.min.replace(tzinfo=UTC)
-# Within one call a fact is there before the cost that came of it, and both before the step that closes the transaction.
+# Within one call a fact is written before the cost that came of it, and both before the move that closes the transaction.
 FACT, COST, MOVE = range(3)
-# What a step of the status leaves on the transaction's own row. `metering_amend` puts the book's moment there: of history it is known when.
-PUT_DATES = """
+# metering_amend dates a move by the database's clock; of an imported one it is known when it was.
+SET_STATUS_DATES = """
 UPDATE metering_transaction AS kept SET
-    preparing_at = COALESCE(given.preparing_at, kept.preparing_at),
-    authorized_at = COALESCE(given.authorized_at, kept.authorized_at),
-    denied_at = COALESCE(given.denied_at, kept.denied_at),
-    cancelled_at = COALESCE(given.cancelled_at, kept.cancelled_at),
-    completed_at = COALESCE(given.completed_at, kept.completed_at),
-    decline_reason = COALESCE(given.decline_reason, kept.decline_reason)
-FROM jsonb_to_recordset(%s::jsonb) AS given (
+    preparing_at = COALESCE(dates.preparing_at, kept.preparing_at),
+    authorized_at = COALESCE(dates.authorized_at, kept.authorized_at),
+    denied_at = COALESCE(dates.denied_at, kept.denied_at),
+    cancelled_at = COALESCE(dates.cancelled_at, kept.cancelled_at),
+    completed_at = COALESCE(dates.completed_at, kept.completed_at),
+    decline_reason = COALESCE(dates.decline_reason, kept.decline_reason)
+FROM jsonb_to_recordset(%s::jsonb) AS dates (
     tenant_id uuid, id uuid, preparing_at timestamptz, authorized_at timestamptz, denied_at timestamptz, cancelled_at timestamptz,
     completed_at timestamptz, decline_reason text
 )
-WHERE kept.tenant_id = given.tenant_id AND kept.id = given.id
+WHERE kept.tenant_id = dates.tenant_id AND kept.id = dates.id
 RETURNING kept.id
 """
 
 
-def beginning(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Where a transaction began, if its steps are known: in the first of them, and completed only if that was all."""
+def first_status(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """The members of a posting that record the transaction as it began, if its steps are known: in the first of them."""
     steps = facts.get("status_changes")
     if not steps:
         return {}
@@ -49,7 +51,7 @@ def came_later(cost: Mapping[str, Any]) -> bool:
 
 
 class Later(TypedDict):
-    """What became of a transaction: the calls that added to it, in their order, and what `put_dates` is to put on it."""
+    """What became of a transaction: the calls that added to it, in their order, and what `set_status_dates` sets on it."""
 
     calls: list[dict[str, Any]]
     dates: dict[str, Any]
@@ -59,29 +61,31 @@ def later_of(facts: Mapping[str, Any]) -> Later | None:
     """What became of a transaction after it was recorded; None where nothing did."""
     if LIFE.isdisjoint(facts):
         return None
-    calls, dates = _later_calls(facts), _dates_of(facts)
+    calls, dates = _later_calls(facts), _status_dates(facts)
     return Later(calls=calls, dates=dates) if calls or dates else None
 
 
 def _later_calls(facts: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The calls that added to a transaction, in their order; `parts` are arguments of `amendment`, `said` what replaces its own.
+    """The calls that added to a transaction, in their order. `parts` are arguments of make_amendment; `stamps` replace its own members.
 
-    A key stands on every row that its call wrote, so rows of one key come in together or the second would be taken for a repetition.
+    A key stands on every row that its call wrote, so rows of one key come in together, or the second would be taken for a repetition.
     """
-    rows = [(FACT, fact, {"fact": _fact(fact)}) for fact in facts.get("reported_facts") or ()]
-    rows += [(COST, cost, {"cost": _later_cost(cost)}) for cost in facts.get("costs") or () if came_later(cost)]
-    rows += [(MOVE, step, {"move": _move(step, facts)}) for step in (facts.get("status_changes") or ())[1:]]
+    costs = facts.get("costs") or ()
+    rows = [(FACT, fact, {"fact": _make_fact(fact)}) for fact in facts.get("reported_facts") or ()]
+    rows += [(COST, cost, {"cost": _make_later_cost(cost, among=costs)}) for cost in costs if came_later(cost)]
+    rows += [(MOVE, step, {"move": _make_move(step, facts)}) for step in (facts.get("status_changes") or ())[1:]]
     calls: dict[Any, dict[str, Any]] = {}
     for place, (_, row, part) in enumerate(sorted(rows, key=lambda one: (one[1].get("created_at") or LONG_AGO, one[0]))):
         key = row.get("idempotency_key")
-        said = {"digest": row.get("facts_digest"), "occurred_at": row.get("occurred_at")}
-        call = calls.setdefault(place if key is None else key, {"parts": {"idempotency_key": key}, "said": said})
+        stamps = {"digest": row.get("facts_digest"), "occurred_at": row.get("occurred_at")}
+        call = calls.setdefault(place if key is None else key, {"parts": {"idempotency_key": key, "facts": {}}, "stamps": stamps})
         call["parts"].update(part)
+        call["parts"]["facts"].update({name: row[name] for name in AMENDMENT_FACTS if row.get(name) is not None})
     return list(calls.values())
 
 
-def _dates_of(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """What `put_dates` puts on a transaction; nothing where `metering_post` has said it all."""
+def _status_dates(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """What `set_status_dates` sets on a transaction; nothing where metering_post has written it all."""
     steps = facts.get("status_changes") or ()
     if len(steps) < 2 and facts.get("decline_reason") is None:
         return {}
@@ -91,35 +95,38 @@ def _dates_of(facts: Mapping[str, Any]) -> dict[str, Any]:
     return {**dates, "decline_reason": facts.get("decline_reason")}
 
 
-def put_dates(dates: Iterable[Mapping[str, Any]]) -> None:
-    """Put on transactions of history when they reached their statuses, and why they were declined."""
+def set_status_dates(dates: Iterable[Mapping[str, Any]]) -> None:
+    """Set on imported transactions when they reached their statuses, and why they were declined."""
     if rows := list(dates):
-        posting.run(PUT_DATES, [msgspec.json.encode(rows).decode()])
+        posting.run(SET_STATUS_DATES, [msgspec.json.encode(rows).decode()])
 
 
-def part_of_cost(cost: Mapping[str, Any]) -> dict[str, Any]:
-    """A cost that came with its transaction, as `metering_post` takes it."""
-    line = {
+def make_first_cost(cost: Mapping[str, Any]) -> dict[str, Any]:
+    """A cost that came with its transaction, as the SQL type metering_new_cost has it."""
+    made = {
         "id": cost.get("id") or new_id_text(),
         "amount": f"{cost['fiat_amount']:f}",
         "currency": cost["fiat_asset_symbol"],
         "is_estimate": cost["is_estimate"],
     }
     if (details := cost.get("cost_details")) is not None:
-        line["details"] = details
-    return line
+        made["details"] = details
+    return made
 
 
-def _later_cost(cost: Mapping[str, Any]) -> dict[str, Any]:
-    more = {name: cost.get(name) for name in ("supersedes", "inferred_from", "repricing")}
-    return {**part_of_cost(cost), "amount": cost["fiat_amount"], **more}
+def _make_later_cost(cost: Mapping[str, Any], *, among: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """A cost of a later call. It supersedes the cost it names, and those of its transaction that name it as `superseded_by`."""
+    first = [cost["supersedes"]] if cost.get("supersedes") else []
+    others = [other["id"] for other in among if cost.get("id") and other.get("superseded_by") == cost["id"] and other["id"] not in first]
+    more = {"supersedes_ids": first + others, "inferred_from_id": cost.get("inferred_from"), "repricing": cost.get("repricing")}
+    return {**make_first_cost(cost), "amount": cost["fiat_amount"], **more}
 
 
-def _fact(fact: Mapping[str, Any]) -> dict[str, Any]:
-    names = ("source", "version", "phase", "facts", "integration", "pricing", "pricing_note")
-    return {"id": fact.get("id") or new_id_text(), **{name: fact[name] for name in names}}
+def _make_fact(fact: Mapping[str, Any]) -> dict[str, Any]:
+    names = ("source", "version", "phase", "facts", "integration", "pricing", "pricing_note", "pricing_fields")
+    return {"id": fact.get("id") or new_id_text(), **{name: fact.get(name) for name in names}}
 
 
-def _move(step: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, Any]:
+def _make_move(step: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, Any]:
     outcome = facts.get("outcome") if step["to"] == Status.COMPLETED else None
-    return {"id": step.get("id") or new_id_text(), "to": step["to"], "reason": step["reason"], "outcome": outcome}
+    return {"id": step.get("id") or new_id_text(), "to_status": step["to"], "reason": step["reason"], "outcome": outcome}

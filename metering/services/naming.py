@@ -1,4 +1,4 @@
-"""What a transaction is called where its caller didn't say: integrations that only watch HTTP know no service, action or resource."""
+"""The names of a transaction whose caller sends none: integrations that only watch HTTP know no service, action or resource."""
 
 import json
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ NAMES = {"service_name": 255, "action_name": 255, "resource_name": 2048}
 UNSPECIFIED = "unspecified"
 
 
-def named(facts: Mapping[str, Any]) -> Mapping[str, Any]:
+def with_names(facts: Mapping[str, Any]) -> Mapping[str, Any]:
     """The facts with all three names. Raises InvalidValue where there is neither a service's name nor request facts."""
     if all(facts.get(name) for name in NAMES):
         return facts

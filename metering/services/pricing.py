@@ -1,54 +1,36 @@
-"""From facts to a cost: which price, which quantities, which arithmetic. Pure: what the book holds is passed in.
+"""From facts to a cost: which price, which quantities, which arithmetic. Runs no query: what the book holds is passed in.
 
 The tenant's own price book comes first, the most particular price before the more general; then the public model prices that come with
 the installation, which need no network. Quantities are exact; the amount is rounded once, to 18 decimals.
 """
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 from importlib.metadata import version
 from typing import Any
 
-import genai_prices
 import msgspec
+from genai_prices import data_snapshot
 
 from kernel.ledger.money import LIMIT, PLACES, plain
 from metering.choices import Pricing
 from metering.selectors import Row
+from metering.services.usage_bodies import NAMES, NEEDED, BadQuantity, UsageReading, look_up, read_usage, unpriced_counters
 
 STEP = Decimal(1).scaleb(-PLACES)
-# Where integrations say which model they used, and how much of it; the first that is there counts. Dots lead into objects.
-MODEL_KEYS = ("model", "modelId", "model_id", "modelName", "response.model")
-QUANTITY_KEYS = {
-    "input_tokens": (
-        "actualInputTokens",
-        "inputTokens",
-        "input_tokens",
-        "promptTokens",
-        "prompt_tokens",
-        "usage.input_tokens",
-        "usage.inputTokens",
-        "usage.prompt_tokens",
-        "usage.promptTokens",
-    ),
-    "output_tokens": (
-        "actualOutputTokens",
-        "outputTokens",
-        "output_tokens",
-        "completionTokens",
-        "completion_tokens",
-        "usage.output_tokens",
-        "usage.outputTokens",
-        "usage.completion_tokens",
-        "usage.completionTokens",
-    ),
-    # Parts of the input that have a price of their own.
-    "cache_read_tokens": ("cacheReadTokens", "cachedInputTokens", "usage.prompt_tokens_details.cached_tokens"),
-    "cache_write_tokens": ("cacheWriteTokens",),
-}
-NEEDED = ("input_tokens", "output_tokens")
+# Where integrations say which model they used; the first that is there counts. Dots lead into objects.
+MODEL_KEYS = (
+    *("model", "modelId", "model_id", "modelName", "modelVersion", "response.model", "response.modelVersion", "body.model"),
+    *("response.body.model", "message.model", "gen_ai.response.model", "gen_ai.request.model", "response_metadata.model_name"),
+)
+TIER_KEYS = ("service_tier", "usage.service_tier", "response.service_tier", "response.usage.service_tier", "serviceTier")
+# Tiers with a price of their own; every other word means the standard one.
+TIERS = {"flex": "flex", "priority": "priority", "fast": "fast", "batch": "batch"}
+# Services that run a model themselves: its maker's list price says nothing about their cost.
+SELF_HOSTED = frozenset({"ollama", "vllm", "llama.cpp", "llamacpp", "lmstudio", "lm-studio", "localai", "tgi", "text-generation-inference"})
 PUBLIC = f"genai-prices {version('genai-prices')}"
 
 
@@ -61,23 +43,25 @@ class Priced:
     amount: Decimal | None = None
     currency: str = "USD"
     details: str | None = None
+    read: list[str] = field(default_factory=list)
+    ignored: list[str] = field(default_factory=list)
 
 
-class Wanting(Exception):
+class MissingQuantity(Exception):
     """A quantity that the price needs isn't in the facts, or is no quantity. Its text is the key."""
 
 
-def price_facts(*, things: Row, facts: str, book: Sequence[Row]) -> Priced:
-    """The cost of what `facts` report. `things`: what of the transaction decides the price; `book`: the tenant's prices of its time."""
+def price_facts(*, terms: Row, facts: str, book: Sequence[Row]) -> Priced:
+    """The cost of what `facts` report. `terms`: what of the transaction decides the price; `book`: the tenant's prices of its time."""
     reported = parsed(facts)
-    model = model_of(things=things, reported=reported)
+    model = model_of(terms=terms, reported=reported)
     try:
-        price = best_price(things=things, model=model, book=book)
+        price = best_price(terms=terms, model=model, book=book)
         if price is not None:
             return by_book(price, reported=reported, model=model)
-        return by_public_prices(things=things, reported=reported, model=model)
-    except Wanting as wanting:
-        return Priced(pricing=Pricing.MISSING_QUANTITY, note=str(wanting)[:512])
+        return by_public_prices(terms=terms, reported=reported, model=model)
+    except (MissingQuantity, BadQuantity) as missing:
+        return Priced(pricing=Pricing.MISSING_QUANTITY, note=str(missing)[:512])
 
 
 def parsed(text: str | None) -> Any:
@@ -85,103 +69,167 @@ def parsed(text: str | None) -> Any:
     return json.loads(text, parse_float=Decimal) if text else {}
 
 
-def looked_up(values: Any, path: str) -> Any:
-    """What stands under a dotted path, the whole path as a plain key first; None if nothing does."""
-    if isinstance(values, Mapping) and path in values:
-        return values[path]
-    for step in path.split("."):
-        if not isinstance(values, Mapping):
-            return None
-        values = values.get(step)
-    return values
-
-
-def model_of(*, things: Row, reported: Any) -> str:
+def model_of(*, terms: Row, reported: Any) -> str:
     """The model that was used, as particularly as anybody said it; else the transaction's resource."""
-    request = looked_up(parsed(things["request_facts"]), "request")
-    said = [looked_up(values, key) for values in (reported, request, parsed(things["qualifiers"])) for key in MODEL_KEYS]
-    return next((model for model in said if isinstance(model, str) and model), str(things["resource_name"]))
+    request = look_up(parsed(terms["request_facts"]), "request")
+    said = [look_up(values, key) for values in (reported, request, parsed(terms["qualifiers"])) for key in MODEL_KEYS]
+    return next((model for model in said if isinstance(model, str) and model), str(terms["resource_name"]))
 
 
-def best_price(*, things: Row, model: str, book: Sequence[Row]) -> Row | None:
+def best_price(*, terms: Row, model: str, book: Sequence[Row]) -> Row | None:
     """The price that fits most particularly: by resource or model, then action, then service; of equals the latest."""
     wanted = (
-        ("resource_name", {"", things["resource_name"], model}),
-        ("action_name", {"", things["action_name"]}),
-        ("service_name", {"", things["service__name"]}),
+        ("resource_name", {"", terms["resource_name"], model}),
+        ("action_name", {"", terms["action_name"]}),
+        ("service_name", {"", terms["service__name"]}),
     )
     fitting = [price for price in book if all(price[name] in names for name, names in wanted)]
     return max(fitting, key=lambda price: (*(bool(price[name]) for name, _ in wanted), price["valid_from"]), default=None)
 
 
 def by_book(price: Row, *, reported: Any, model: str) -> Priced:
-    """The sum of the price's terms. Raises Wanting."""
-    total, terms, quantities = Decimal(0), [], {}
+    """The sum of the price's terms. What is a part of another quantity is billed once, as the part. Raises MissingQuantity."""
+    quantities = {unit["fact_key"]: quantity_of(reported, unit["fact_key"], is_optional=unit["is_optional"]) for unit in price["units"]}
+    billed = dict(quantities)
     for unit in price["units"]:
-        key = unit["fact_key"]
-        quantity = quantity_of(reported, (key,), is_optional=unit["is_optional"])
+        if unit["part_of"]:
+            billed[unit["part_of"]] -= quantities[unit["fact_key"]]
+    total, steps = Decimal(0), []
+    for unit in price["units"]:
+        quantity = billed[unit["fact_key"]]
+        if quantity < 0:
+            raise MissingQuantity(f"{unit['fact_key']} is less than its parts")
         total += quantity * unit["amount"] / unit["per"]
-        quantities[key] = plain(quantity)
-        terms.append(f"{plain(quantity)} × {plain(unit['amount'])}" + (f" / {unit['per']}" if unit["per"] != 1 else ""))
+        steps.append(f"{plain(quantity)} × {plain(unit['amount'])}" + (f" / {unit['per']}" if unit["per"] != 1 else ""))
     amount = rounded(total)
     details = {
         "price": {"source": "price book", "id": str(price["id"]), "validFrom": price["valid_from"].isoformat()},
         "model": model,
-        "quantities": quantities,
-        "arithmetic": f"{' + '.join(terms)} = {plain(amount)}",
+        "quantities": {key: plain(quantity) for key, quantity in quantities.items()},
+        "arithmetic": f"{' + '.join(steps)} = {plain(amount)}",
     }
-    return Priced(pricing=Pricing.PRICED, amount=amount, currency=price["currency"], details=msgspec.json.encode(details).decode())
+    unpriced = unpriced_counters(reported, keys=quantities)
+    return Priced(
+        pricing=Pricing.PARTLY_READ if unpriced else Pricing.PRICED,
+        note=", ".join(unpriced)[:512],
+        amount=amount,
+        currency=price["currency"],
+        details=msgspec.json.encode(details).decode(),
+        read=[key for key in quantities if look_up(reported, key) is not None],
+        ignored=unpriced,
+    )
 
 
-def by_public_prices(*, things: Row, reported: Any, model: str) -> Priced:
-    """The cost by the public price of a known model, at the time of the transaction. Raises Wanting."""
-    usage = {name: quantity_of(reported, keys, is_optional=True) for name, keys in QUANTITY_KEYS.items()}
-    found = _public_price(usage=usage, model=model, things=things)
+def by_public_prices(*, terms: Row, reported: Any, model: str) -> Priced:
+    """The cost by the public price of a known model, at the time of the transaction. Raises MissingQuantity, BadQuantity."""
+    found = find_public_model(service=terms["service__name"], model=model)
     if found is None:
         return Priced(pricing=Pricing.UNKNOWN_MODEL, note=model[:512])
-    for name in NEEDED:
-        quantity_of(reported, QUANTITY_KEYS[name], is_optional=False)
-    amount = rounded(found.total_price)
+    provider, public = found
+    reading = read_usage(reported, provider=provider) or UsageReading({}, [], [], [])
+    _check_needed(reading, public.get_prices(terms["occurred_at"]))
+    context, unpriced_tier = price_context(public, reported=reported, at=terms["occurred_at"])
+    try:
+        calculated = public.calc_price(reading.usage, provider, genai_request_timestamp=terms["occurred_at"], price_context=context)
+    except ValueError as error:
+        raise MissingQuantity(str(error)) from error
+    amount = rounded(calculated.total_price)
     details = {
-        "price": {"source": PUBLIC, "provider": found.provider.id, "model": found.model.id, "unitPrices": str(found.model_price)},
+        "price": {"source": PUBLIC, "provider": provider.id, "model": public.id, "unitPrices": str(calculated.model_price)},
         "model": model,
-        "quantities": {name: plain(quantity) for name, quantity in usage.items() if quantity},
-        "arithmetic": f"{plain(found.input_price)} input + {plain(found.output_price)} output = {plain(amount)}",
+        "quantities": {name: plain(Decimal(quantity)) for name, quantity in reading.counters.items() if quantity},
+        "arithmetic": _arithmetic(calculated, amount),
     }
-    return Priced(pricing=Pricing.PRICED, amount=amount, details=msgspec.json.encode(details).decode())
+    if context:
+        details["price"]["context"] = context
+    unpriced = [*reading.unpriced, *unpriced_tier, *_without_price(reading, calculated.model_price)]
+    return Priced(
+        pricing=Pricing.PARTLY_READ if unpriced else Pricing.PRICED,
+        note=", ".join(unpriced)[:512],
+        amount=amount,
+        details=msgspec.json.encode(details).decode(),
+        read=reading.read,
+        ignored=[*reading.ignored, *(path for path in unpriced if path not in reading.ignored)],
+    )
 
 
-def _public_price(*, usage: Mapping[str, Decimal], model: str, things: Row) -> Any:
-    """The public price, of the transaction's service if that is a known provider; None for an unknown model. Raises Wanting."""
-    if any(quantity != int(quantity) for quantity in usage.values()):
-        raise Wanting("tokens are whole numbers")
-    used = genai_prices.Usage(**{name: int(quantity) for name, quantity in usage.items() if quantity or name in NEEDED})
-    for provider in ({"provider_id": things["service__name"].lower()}, {}):
+def _without_price(reading: UsageReading, model_price: Any) -> list[str]:
+    """Audio that the public price doesn't tell from text: it costs many times as much, so text's price would be wrong."""
+    counters = ((name, name.replace("_tokens", "_mtok")) for name in ("input_audio_tokens", "output_audio_tokens"))
+    return [name for name, price in counters if reading.counters.get(name) and getattr(model_price, price, None) is None]
+
+
+def _check_needed(reading: UsageReading, model_price: Any) -> None:
+    """Raises MissingQuantity where the model has a price for input or output, and the facts don't say how much of it there was."""
+    for counter, price in NEEDED.items():
+        if getattr(model_price, price, None) is not None and counter not in reading.counters:
+            raise MissingQuantity(NAMES[counter][0])
+
+
+def _arithmetic(calculated: Any, amount: Decimal) -> str:
+    """The parts of a public price; they add up to the amount."""
+    other = calculated.total_price - calculated.input_price - calculated.output_price
+    steps = [f"{plain(calculated.input_price)} input", f"{plain(calculated.output_price)} output"]
+    if other:
+        steps.append(f"{plain(other)} per request")
+    return f"{' + '.join(steps)} = {plain(amount)}"
+
+
+def price_context(public: Any, *, reported: Any, at: datetime) -> tuple[dict[str, str], list[str]]:
+    """The service tier that the facts state, as genai-prices knows it; or the tier's path, where the model has no price for it."""
+    for key in TIER_KEYS:
+        tier = look_up(reported, key)
+        if not isinstance(tier, str) or (name := TIERS.get(tier.lower())) is None:
+            continue
+        context = {"processing": "batch"} if name == "batch" else {"service_tier": name}
+        if public.get_prices(at, context) == public.get_prices(at):
+            return {}, [key]
+        return context, []
+    return {}, []
+
+
+def find_public_model(*, service: str, model: str) -> tuple[Any, Any] | None:
+    """The provider and the model that a public price is known for: of the service if that is a known provider, else by the model's name.
+
+    Names may have a provider's prefix or a path before them: `openai/gpt-4o`, `models/gemini-2.5-pro`.
+    """
+    if service.lower() in SELF_HOSTED:
+        return None
+    snapshot = data_snapshot.get_snapshot()
+    for name, where in _ways_to_find(service=service, model=model):
         try:
-            return genai_prices.calc_price(used, model_ref=model, genai_request_timestamp=things["occurred_at"], **provider)
+            return snapshot.find_provider_model(name, None, where.get("id"), where.get("url"))
         except LookupError:
             continue
-        except ValueError as error:
-            raise Wanting(str(error)) from error
     return None
 
 
-def quantity_of(reported: Any, keys: Sequence[str], *, is_optional: bool) -> Decimal:
-    """The first of the keys that the facts have; zero for an optional one that they don't. Raises Wanting."""
-    for key in keys:
-        quantity = looked_up(reported, key)
-        if quantity is None:
-            continue
-        if isinstance(quantity, bool) or not isinstance(quantity, int | Decimal) or not 0 <= quantity < LIMIT:
-            raise Wanting(key)
-        return Decimal(quantity)
-    if not is_optional:
-        raise Wanting(keys[0])
-    return Decimal(0)
+def _ways_to_find(*, service: str, model: str) -> Iterator[tuple[str, Mapping[str, str]]]:
+    prefix, _, rest = model.partition("/")
+    last = model.rpartition("/")[2]
+    yield model, {"id": service}
+    if "." in service:
+        yield model, {"url": f"https://{service.lower()}"}
+    if rest:
+        yield last, {"id": service}
+        yield rest, {"id": prefix}
+    yield model, {}
+    if rest:
+        yield last, {}
+
+
+def quantity_of(reported: Any, key: str, *, is_optional: bool) -> Decimal:
+    """What the facts have under a key; zero for an optional one that they don't have. Raises MissingQuantity."""
+    quantity = look_up(reported, key)
+    if quantity is None and is_optional:
+        return Decimal(0)
+    if isinstance(quantity, bool) or not isinstance(quantity, int | Decimal) or not 0 <= quantity < LIMIT:
+        raise MissingQuantity(key)
+    return Decimal(quantity)
 
 
 def rounded(amount: Decimal) -> Decimal:
-    """To 18 decimals. Raises Wanting for a sum that no account can hold."""
+    """To 18 decimals. Raises MissingQuantity for a sum that no row can hold."""
     if amount >= LIMIT:
-        raise Wanting("the amount is out of range")
+        raise MissingQuantity("the amount is out of range")
     return amount.quantize(STEP)

@@ -1,4 +1,4 @@
-"""Costs from facts, computed again by the prices that are known now: posted as superseding rows, and superseded back by an undo."""
+"""Computes costs from facts again by the prices known now. Changes are posted as superseding rows; an undo supersedes them back."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -8,9 +8,11 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
+from kernel.ledger.outcomes import Posted
 from metering import selectors
+from metering.choices import FactPhase, Pricing
 from metering.selectors import Row, repricing
-from metering.services.amendments import amend, amendment
+from metering.services.amendments import amend, make_amendment
 from metering.services.pricing import Priced, model_of, parsed, price_facts
 
 BATCH = 500
@@ -59,10 +61,10 @@ def reprice_transactions(
 ) -> Report:
     """Compute costs from facts again; with `apply` post what differs. Killed and repeated, it goes on where it stopped."""
     report, last = Report(), None
-    book = cache(lambda tenant: selectors.prices(tenant_id=tenant))
+    book = cache(lambda tenant: selectors.list_prices(tenant_id=tenant))
     while True:
         asked: dict[str, Any] = {"tenant_id": tenant_id, "service": service, "since": since, "until": until}
-        costs = repricing.inferred_costs(**asked, after_id=last, limit=BATCH)
+        costs = repricing.list_inferred_costs(**asked, after_id=last, limit=BATCH)
         if not costs:
             return report
         last = costs[-1]["id"]
@@ -74,7 +76,7 @@ def undo_repricing(*, undone: UUID, run: UUID, apply: bool) -> Report:
     """Supersede what a run posted by what it had superseded, wherever its row is still the active one."""
     report, last = Report(), None
     while True:
-        costs = repricing.repriced_costs(run=undone, after_id=last, limit=BATCH)
+        costs = repricing.list_repriced_costs(run=undone, after_id=last, limit=BATCH)
         if not costs:
             return report
         last = costs[-1]["id"]
@@ -84,10 +86,10 @@ def undo_repricing(*, undone: UUID, run: UUID, apply: bool) -> Report:
 
 def _change(cost: Row, report: Report, *, book: Sequence[Row], model: str | None) -> Row | None:
     """What becomes of one cost; None if nothing does."""
-    if model is not None and model_of(things=cost, reported=parsed(cost["facts"])) != model:
+    if model is not None and model_of(terms=cost, reported=parsed(cost["facts"])) != model:
         return None
     report.seen += 1
-    priced = price_facts(things=cost, facts=cost["facts"], book=list(_valid(book, at=cost["occurred_at"])))
+    priced = price_facts(terms=cost, facts=cost["facts"], book=list(_valid(book, at=cost["occurred_at"])))
     if priced.amount is None:
         report.unpriced += 1
         return None
@@ -107,7 +109,7 @@ def _changed(cost: Row, priced: Priced) -> Row:
         "occurred_at": cost["occurred_at"],
         "amount": priced.amount,
         "currency": priced.currency,
-        "is_estimate": cost["is_estimate"],
+        "is_estimate": priced.pricing == Pricing.PARTLY_READ or cost["phase"] == FactPhase.PARTIAL,
         "details": priced.details,
         "old_amount": cost["fiat_amount"],
         "old_currency": cost["fiat_asset_symbol"],
@@ -133,20 +135,41 @@ def _carry_out(changes: Sequence[Row], report: Report, *, run: UUID, apply: bool
     if not apply or not changes:
         done: Sequence[bool] = [True] * len(changes)
     else:
-        done = [outcome.outcome == "done" for outcome in amend([_superseding(change, run=run) for change in changes])]
+        done = _post(changes, run=run)
     report.skipped += sum(not one for one in done)
     for change, is_done in zip(changes, done, strict=True):
         if is_done:
             report.add(change)
 
 
+def _post(changes: Sequence[Row], *, run: UUID) -> list[bool]:
+    """Post the changes, a call for each tenant; which were written. A cost that was superseded meanwhile is left alone."""
+    places: dict[UUID, list[int]] = {}
+    for place, change in enumerate(changes):
+        places.setdefault(change["tenant_id"], []).append(place)
+    done = [False] * len(changes)
+    for tenant_id, own in sorted(places.items()):
+        outcomes = amend([_superseding(changes[place], run=run) for place in own], tenant_id=tenant_id)
+        for place, outcome in zip(own, outcomes, strict=True):
+            done[place] = isinstance(outcome, Posted)
+    return done
+
+
 def _superseding(change: Row, *, run: UUID) -> dict[str, Any]:
     old = change["cost"]
     cost = {name: change[name] for name in ("amount", "currency", "is_estimate", "details")}
-    return amendment(
-        tenant_id=change["tenant_id"],
+    facts = {
+        "call": "reprice",
+        "fiat_amount": change["amount"],
+        "fiat_asset_symbol": change["currency"],
+        "is_estimate": change["is_estimate"],
+        "supersedes_id": old["id"],
+        "cost_details": change["details"],
+    }
+    return make_amendment(
         actor=f"command:reprice_transactions:{run}",
         request_id=str(run),
         transaction_id=old["transaction_id"],
-        cost=cost | {"supersedes": old["id"], "inferred_from": old["inferred_from_id"], "repricing": run},
+        facts=facts,
+        cost=cost | {"supersedes_ids": [old["id"]], "inferred_from_id": old["inferred_from_id"], "repricing": run},
     )

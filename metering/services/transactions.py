@@ -1,6 +1,6 @@
-"""Recording what was done: new transactions, one or many in one call."""
+"""New transactions, one or many in one call."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -8,17 +8,26 @@ from uuid import UUID
 
 from kernel.ledger import posting
 from kernel.ledger.constraints import translate_db_errors
-from kernel.ledger.errors import IdempotencyConflict, InvalidValue, LedgerError
-from kernel.ledger.idempotency import differing
+from kernel.ledger.errors import InvalidValue, LedgerError
 from kernel.ledger.identifiers import new_id
+from kernel.ledger.outcomes import posted_or_error
 from kernel.ledger.posting import greenlets
 from metering import selectors
+from metering.choices import Status
+from metering.digests import TRANSACTION_FACTS, transaction_digest
 from metering.selectors import Row
-from metering.services.digests import FACTS, facts_digest
-from metering.services.naming import named
+from metering.services.naming import with_names
 
 RACES = frozenset({"metering_transaction_idempotency_key_key", "metering_trace_external_id_key"})
 NO_OBJECT = "{}"
+# Facts of a digest, by where the recorded transaction has them.
+RECORDED_AS: dict[str, Callable[[Row], Any]] = {
+    "trace_id": lambda row: row["trace"]["id"],
+    "trace_external_id": lambda row: row["trace"]["external_id"],
+    "agent_id": lambda row: row["agent_id"],
+    "agent_name": lambda row: row["agent"] and row["agent"]["name"],
+    "occurred_at": lambda row: row["occurred_at"],
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +42,11 @@ class Recorded:
 @translate_db_errors
 def record_transaction(*, tenant_id: UUID, actor: str, request_id: str, idempotency_key: str | None = None, **facts: Any) -> Recorded:
     """Record one transaction; the facts are those of `record_transactions`. Raises IdempotencyConflict, InvalidValue, Busy."""
-    given = named(facts | {"idempotency_key": idempotency_key})
-    posted = _posting(given, tenant_id=tenant_id, actor=actor, request_id=request_id)
+    named = with_names(facts | {"idempotency_key": idempotency_key})
+    item = _make_posting(named, actor=actor, request_id=request_id)
     # Nothing is locked that another posting could wait for, so each is an account of its own.
-    outcome = posting.post_one("metering_post", posted, account=posted["id"], races=RACES)
-    [recorded] = greenlets.run_in_thread(lambda: _with_replays([_recorded(posted, outcome, given)], tenant_id=tenant_id))
+    row = posting.post_one("metering_post", item, tenant_id=tenant_id, account=item["id"], races=RACES)
+    [recorded] = greenlets.run_in_thread(lambda: _read_rows([(row, item, named)], tenant_id=tenant_id))
     if recorded.error is not None:
         raise recorded.error
     return recorded
@@ -45,26 +54,23 @@ def record_transaction(*, tenant_id: UUID, actor: str, request_id: str, idempote
 
 @translate_db_errors
 def record_transactions(*, tenant_id: UUID, actor: str, request_id: str, transactions: Sequence[Mapping[str, Any]]) -> list[Recorded]:
-    """Record many at once; each stands for itself, in order.
+    """Record many in one call; each is recorded or refused by itself, in order.
 
-    Needed of each: service_name or request_facts. May be given: action_name, resource_name (else derived from request_facts), qualifiers,
+    Needed of each: service_name or request_facts. Optional: action_name, resource_name (else derived from request_facts), qualifiers,
     metadata, payment_data (JSON texts, as is request_facts), trace_id, trace_external_id, agent_id, agent_name, idempotency_key,
     occurred_at, costs (fiat_amount, fiat_asset_symbol, is_estimate, cost_details), and for what is over already status and outcome.
     Raises Busy.
     """
-    transactions = [named(facts) for facts in transactions]
-    postings = [_posting(facts, tenant_id=tenant_id, actor=actor, request_id=request_id) for facts in transactions]
-    outcomes = posting.post("metering_post", postings, races=RACES)
-    recorded = [_recorded(posted, outcome, facts) for posted, outcome, facts in zip(postings, outcomes, transactions, strict=True)]
-    return _with_replays(recorded, tenant_id=tenant_id)
+    named = [with_names(facts) for facts in transactions]
+    items = [_make_posting(facts, actor=actor, request_id=request_id) for facts in named]
+    rows = posting.post("metering_post", items, tenant_id=tenant_id, races=RACES)
+    return _read_rows(list(zip(rows, items, named, strict=True)), tenant_id=tenant_id)
 
 
-def _posting(facts: Mapping[str, Any], *, tenant_id: UUID, actor: str, request_id: str) -> dict[str, Any]:
-    key = facts.get("idempotency_key")
-    moments = {name: facts.get(name) for name in ("occurred_at", "completed_at")}
+def _make_posting(facts: Mapping[str, Any], *, actor: str, request_id: str) -> dict[str, Any]:
+    """A new transaction as the SQL type metering_posting has it."""
     return {
         "id": new_id(),
-        "tenant_id": tenant_id,
         "actor": actor,
         "request_id": request_id,
         "service_name": facts["service_name"],
@@ -84,14 +90,15 @@ def _posting(facts: Mapping[str, Any], *, tenant_id: UUID, actor: str, request_i
         "change_id": new_id(),
         "status": facts.get("status"),
         "outcome": facts.get("outcome"),
-        "idempotency_key": key,
-        "digest": None if key is None else facts_digest(facts),
-        "costs": [_cost(cost) for cost in facts.get("costs") or ()],
-        **moments,
+        "occurred_at": facts.get("occurred_at"),
+        "completed_at": facts.get("completed_at"),
+        "idempotency_key": facts.get("idempotency_key"),
+        "digest": transaction_digest(facts).hex(),
+        "costs": [_make_cost(cost) for cost in facts.get("costs") or ()],
     }
 
 
-def _cost(cost: Mapping[str, Any]) -> dict[str, Any]:
+def _make_cost(cost: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "id": new_id(),
         "amount": f"{cost['fiat_amount']:f}",
@@ -101,75 +108,91 @@ def _cost(cost: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _recorded(posted: Row, outcome: Any, facts: Mapping[str, Any]) -> Recorded:
-    if outcome.outcome == "posted":
-        return Recorded(row=_row(posted, outcome))
-    if outcome.outcome == "unknown_agent":
-        return Recorded(error=InvalidValue(field="agent_id", reason="unknown_agent", value=str(facts["agent_id"])))
-    names = differing(FACTS, bytes(outcome.first_digest), bytes.fromhex(posted["digest"]))
-    if names:
-        return Recorded(error=IdempotencyConflict(first_id=outcome.id, fields=names, key=facts["idempotency_key"]))
-    return Recorded(row={"id": outcome.id}, replayed=True)
+def _read_rows(posted: Sequence[tuple[Any, Row, Mapping[str, Any]]], *, tenant_id: UUID) -> list[Recorded]:
+    """What became of each posting, from its row. Transactions of an earlier call are fetched as they are now, all in two queries."""
+    ids = {row.id for row, _, _ in posted if row.outcome == "exists"}
+    # A key of the same array may name a row that is in this call's own transaction: it is in the book by now.
+    earlier = selectors.get_transactions(tenant_id=tenant_id, ids=ids) if ids else {}
+    return [_read_row(row, item, facts, earlier=earlier.get(row.id), tenant_id=tenant_id) for row, item, facts in posted]
 
 
-def _row(posted: Row, outcome: Any) -> Row:
-    """The full row of a new transaction, without another look at the database."""
-    happened_at = posted["occurred_at"] or outcome.moment
-    trace = {"id": outcome.trace_reference, "external_id": outcome.trace_external_id}
+def _read_row(row: Any, item: Row, facts: Mapping[str, Any], *, earlier: Row | None, tenant_id: UUID) -> Recorded:
+    outcome = posted_or_error(
+        row,
+        facts_digest=bytes.fromhex(item["digest"]),
+        names=TRANSACTION_FACTS,
+        errors={"unknown_agent": lambda _: InvalidValue(field="agent_id", reason="unknown_agent", value=str(facts["agent_id"]))},
+        is_recorded=lambda _, name: earlier is not None and is_recorded(earlier, name, facts),
+    )
+    if isinstance(outcome, LedgerError):
+        return Recorded(error=outcome)
+    if outcome.replayed:
+        return Recorded(row=earlier, replayed=True)
+    return Recorded(row=_make_row(item, row, tenant_id=tenant_id))
+
+
+def is_recorded(row: Row, name: str, facts: Mapping[str, Any]) -> bool:
+    """Whether a call states for a fact just what the transaction records, though the first call left it out: no difference then."""
+    if name not in RECORDED_AS or facts.get(name) is None:
+        return False
+    recorded, stated = RECORDED_AS[name](row), facts[name]
+    return str(recorded) == str(stated) if isinstance(recorded, UUID) else bool(recorded == stated)
+
+
+def _make_row(item: Row, row: Any, *, tenant_id: UUID) -> Row:
+    """The full row of a new transaction, without a query."""
+    happened_at = item["occurred_at"] or row.created_at
+    trace = {"id": row.trace_reference, "external_id": row.trace_external_id}
     return {
-        **{name: posted[name] for name in ("id", "tenant_id", "service_name", "action_name", "resource_name", "qualifiers", "metadata")},
-        "actor": posted["actor"],
-        "service_id": outcome.service_id,
-        "status": outcome.status,
-        "outcome": posted["outcome"],
-        "decline_reason": outcome.decline_reason,
+        **{name: item[name] for name in ("id", "service_name", "action_name", "resource_name", "qualifiers", "metadata", "actor")},
+        "tenant_id": tenant_id,
+        "service_id": row.service_id,
+        "status": row.status,
+        "outcome": item["outcome"],
+        "decline_reason": row.decline_reason,
         "requires_payment": False,
         "occurred_at": happened_at,
-        "created_at": outcome.moment,
-        "updated_at": outcome.moment,
-        "authorized_at": happened_at if outcome.status in {"authorized", "completed"} else None,
-        "denied_at": happened_at if outcome.status == "denied" else None,
-        "cancelled_at": happened_at if outcome.status == "cancelled" else None,
-        "completed_at": (posted["completed_at"] or happened_at) if outcome.status == "completed" else None,
+        "created_at": row.created_at,
+        "updated_at": row.created_at,
+        "authorized_at": happened_at if row.status in {Status.AUTHORIZED, Status.COMPLETED} else None,
+        "denied_at": happened_at if row.status == Status.DENIED else None,
+        "cancelled_at": happened_at if row.status == Status.CANCELLED else None,
+        "completed_at": (item["completed_at"] or happened_at) if row.status == Status.COMPLETED else None,
         "trace": trace,
         "trace_id": trace["id"],
-        "agent_id": outcome.agent_id,
-        "agent": _agent(posted, outcome),
-        "costs": [_cost_row(posted, cost, outcome) for cost in posted["costs"]],
+        "agent_id": row.agent_id,
+        "agent": _make_agent(row, tenant_id=tenant_id),
+        "costs": [_make_cost_row(item, cost, row, tenant_id=tenant_id) for cost in _kept_costs(item["costs"], status=row.status)],
     }
 
 
-def _agent(posted: Row, outcome: Any) -> Row | None:
-    if outcome.agent_id is None:
+def _kept_costs(costs: Iterable[Row], *, status: str) -> list[Row]:
+    """The costs that became rows, as the SQL function metering_kept_costs decides."""
+    if status == Status.DENIED:
+        return []
+    return [cost for cost in costs if status != Status.CANCELLED or not cost["is_estimate"]]
+
+
+def _make_agent(row: Any, *, tenant_id: UUID) -> Row | None:
+    if row.agent_id is None:
         return None
-    return {"id": outcome.agent_id, "tenant_id": posted["tenant_id"]} | {
-        name: getattr(outcome, f"agent_{name}") for name in selectors.AGENT[2:]
-    }
+    return {"id": row.agent_id, "tenant_id": tenant_id} | {name: getattr(row, f"agent_{name}") for name in selectors.AGENT[2:]}
 
 
-def _cost_row(posted: Row, cost: Row, outcome: Any) -> Row:
+def _make_cost_row(item: Row, cost: Row, row: Any, *, tenant_id: UUID) -> Row:
     return {
         "id": cost["id"],
-        "transaction_id": posted["id"],
-        "tenant_id": posted["tenant_id"],
+        "transaction_id": item["id"],
+        "tenant_id": tenant_id,
         "fiat_amount": Decimal(cost["amount"]),
         "fiat_asset_symbol": cost["currency"],
         "is_estimate": cost["is_estimate"],
         "is_active": True,
         "supersedes_id": None,
         "superseded_at": None,
+        "superseded_by_id": None,
         "inferred_from_id": None,
         "cost_details": cost["details"],
-        "created_at": outcome.moment,
-        "updated_at": outcome.moment,
+        "created_at": row.created_at,
+        "updated_at": row.created_at,
     }
-
-
-def _with_replays(recorded: Iterable[Recorded], *, tenant_id: UUID) -> list[Recorded]:
-    """Replays tell how their transaction stands now: two queries for all of them."""
-    recorded = list(recorded)
-    ids = [one.row["id"] for one in recorded if one.replayed and one.row]
-    if not ids:
-        return recorded
-    rows = selectors.get_transactions(tenant_id=tenant_id, ids=ids)
-    return [Recorded(row=rows[one.row["id"]], replayed=True) if one.replayed and one.row else one for one in recorded]

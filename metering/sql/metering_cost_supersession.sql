@@ -1,5 +1,8 @@
--- A superseded cost stays superseded, since the moment it was.
-CREATE OR REPLACE FUNCTION metering_cost_supersession() RETURNS trigger LANGUAGE plpgsql
+-- Trigger: a superseded cost never changes again. Fires before an update of a row that isn't active.
+-- Returns: never, it always raises. Locks nothing.
+CREATE OR REPLACE FUNCTION metering_cost_supersession()
+RETURNS trigger
+LANGUAGE plpgsql
 AS $$
 BEGIN
     RAISE EXCEPTION USING

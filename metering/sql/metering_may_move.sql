@@ -1,7 +1,11 @@
--- The state machine: whence a status may be reached.
-CREATE OR REPLACE FUNCTION metering_may_move(earlier text, later text) RETURNS boolean LANGUAGE sql IMMUTABLE
+-- The state machine: whether a transaction may go from one status to another. metering.choices.MOVES is a copy for Python; a test holds
+-- the two equal.
+-- Takes: two statuses. Returns: true or false. Locks nothing.
+CREATE OR REPLACE FUNCTION metering_may_move(from_status text, to_status text)
+RETURNS boolean
+LANGUAGE sql IMMUTABLE
 AS $$
-    SELECT (earlier, later) IN (
+    SELECT (from_status, to_status) IN (
         ('pending', 'preparing'),
         ('preparing', 'authorized'),
         ('preparing', 'denied'),

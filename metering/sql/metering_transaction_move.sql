@@ -1,4 +1,8 @@
-CREATE OR REPLACE FUNCTION metering_transaction_move() RETURNS trigger LANGUAGE plpgsql
+-- Trigger: a transaction's status changes only as metering_may_move allows. Fires before an update that changes the status.
+-- Returns: the new row, or raises. Locks nothing.
+CREATE OR REPLACE FUNCTION metering_transaction_move()
+RETURNS trigger
+LANGUAGE plpgsql
 AS $$
 BEGIN
     IF NOT metering_may_move(OLD.status, NEW.status) THEN

@@ -1,26 +1,66 @@
+-- The composite types that metering's functions take, return and pass to each other. A JSON object becomes one by its member names
+-- (jsonb_populate_record), so the services' dictionaries carry these names.
+
+-- One change to the hourly and daily sums. `amount` sums active costs in `currency`, `estimated` the estimates among them.
 CREATE TYPE metering_delta AS (
-    tenant_id uuid, occurred_at timestamptz, service_id uuid, agent_id uuid, currency text, transactions integer, succeeded integer,
+    occurred_at timestamptz, service_id uuid, agent_id uuid, currency text, transactions integer, succeeded integer,
     failed integer, denied integer, cancelled integer, costs integer, amount numeric, estimated numeric
 );
 
-CREATE TYPE metering_posted_cost AS (
-    id uuid, amount numeric, currency text, is_estimate boolean, details text
+-- A cost to write. `supersedes_ids`: the costs it replaces, the one to name in its row first. `replaces_inferred`: true for a cost computed
+-- from reported facts, which replaces what metering_choose_superseded finds.
+CREATE TYPE metering_new_cost AS (
+    id uuid, amount numeric, currency text, is_estimate boolean, details text, supersedes_ids uuid[], replaces_inferred boolean,
+    inferred_from_id uuid, repricing uuid
 );
 
+-- A move to another status. With `stale_after` it happens only if the transaction has been authorized for longer than that.
+CREATE TYPE metering_new_move AS (
+    id uuid, to_status text, outcome text, reason text, stale_after interval
+);
+
+CREATE TYPE metering_new_fact AS (
+    id uuid, source text, version text, phase text, facts text, integration text, pricing text, pricing_note text, pricing_fields text
+);
+
+-- What is added to a transaction by one call: a move, a fact, a cost, or several of these. `digest` is hexadecimal.
+CREATE TYPE metering_amendment AS (
+    transaction_id uuid, actor text, request_id text, occurred_at timestamptz, idempotency_key text, digest text,
+    move metering_new_move, fact metering_new_fact, cost metering_new_cost
+);
+
+CREATE TYPE metering_amend_outcome AS (
+    outcome text, id uuid, first_digest bytea, status text, created_at timestamptz, change_id uuid, fact_id uuid, cost_id uuid,
+    pricing text, pricing_note text, pricing_fields text
+);
+
+-- What metering_amend_single did: the outcome, and what it changes in the sums.
+CREATE TYPE metering_amended AS (
+    done metering_amend_outcome, deltas metering_delta[]
+);
+
+-- Which active costs a new cost supersedes. `outcome`: why it can't be written, or null. `pricing`: why facts make no cost, or null.
+CREATE TYPE metering_supersession AS (
+    outcome text, pricing text, costs metering_cost[]
+);
+
+-- A new transaction. `digest` is hexadecimal; the new_*_id are used where a service, agent or trace doesn't exist yet.
 CREATE TYPE metering_posting AS (
-    tenant_id uuid, id uuid, actor text, request_id text, occurred_at timestamptz, completed_at timestamptz, idempotency_key text,
+    id uuid, actor text, request_id text, occurred_at timestamptz, completed_at timestamptz, idempotency_key text,
     digest text, service_name text, new_service_id uuid, agent_id uuid, agent_name text, new_agent_id uuid, trace_reference uuid,
     trace_external_id text, new_trace_id uuid, action_name text, resource_name text, status text, outcome text, qualifiers text,
-    metadata text, request_facts text, payment_data text, change_id uuid, costs metering_posted_cost[]
+    metadata text, request_facts text, payment_data text, change_id uuid, costs metering_new_cost[]
 );
 
-CREATE TYPE metering_known AS (
-    verdict text, first_id uuid, first_digest bytea, service_id uuid, agent metering_agent, trace_id uuid, found_reference uuid,
-    found_external_id text, decided text, reason text
+-- What metering_resolve finds out about a posting. `posting_outcome` is one of metering_post's, or `unnamed` where a service, agent or trace
+-- must be inserted first; `begins_as` is the status it will have. No name is one of metering_posting's: the two are unnested side by side.
+CREATE TYPE metering_resolution AS (
+    posting_outcome text, first_id uuid, first_digest bytea, service_id uuid, agent metering_agent, trace_id uuid, known_reference uuid,
+    known_external_id text, begins_as text, decline_reason text
 );
 
 CREATE TYPE metering_outcome AS (
-    outcome text, id uuid, first_digest bytea, status text, decline_reason text, moment timestamptz, service_id uuid, agent_id uuid,
+    outcome text, id uuid, first_digest bytea, status text, decline_reason text, created_at timestamptz, service_id uuid, agent_id uuid,
     agent_label text, agent_name text, agent_description text, agent_status text, agent_created_at timestamptz,
     agent_updated_at timestamptz, trace_reference uuid, trace_external_id text
 );

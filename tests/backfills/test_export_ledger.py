@@ -25,8 +25,8 @@ from kernel.ledger.identifiers import new_id
 from metering.models import Agent, Cost, Fact, Rollup, Service, StatusChange, Trace
 from metering.models import Transaction as Metered
 from metering.services.agents import create_agent
-from metering.services.costs import add_cost
-from metering.services.fact_costs import add_facts
+from metering.services.costs import record_cost
+from metering.services.facts import record_fact
 from metering.services.lifecycle import (
     authorize_transaction,
     cancel_transaction,
@@ -168,8 +168,8 @@ def fill_metering(who):
     )
     later = {"fiat_amount": Decimal("0.07"), "fiat_asset_symbol": "USD", "is_estimate": False}
     first = next(cost for cost in recorded.row["costs"] if cost["is_estimate"])
-    add_cost(**who, transaction_id=recorded.row["id"], **later, supersedes_cost_id=first["id"], idempotency_key="better")
-    add_cost(**who, transaction_id=recorded.row["id"], **later)
+    record_cost(**who, transaction_id=recorded.row["id"], **later, supersedes_cost_id=first["id"], idempotency_key="better")
+    record_cost(**who, transaction_id=recorded.row["id"], **later)
     complete_transaction(**who, transaction_id=recorded.row["id"], outcome="success")
     cancelled = record_transaction(**who, service_name="other", request_facts='{"request": {"method": "GET"}}')
     cancel_transaction(**who, transaction_id=cancelled.row["id"], reason="nobody waits", idempotency_key="stop")
@@ -187,10 +187,10 @@ def fill_facts(who):
     keyed = record_transaction(**who, service_name="model", costs=[estimate]).row["id"]
     complete_transaction(**who, transaction_id=keyed, outcome="error", response_facts=said, idempotency_key="done")
     unkeyed = record_transaction(**who, service_name="model").row["id"]
-    add_facts(**who, transaction_id=unkeyed, **said, fact_phase="request")
-    add_facts(**who, transaction_id=unkeyed, **said, fact_phase="partial")
+    record_fact(**who, transaction_id=unkeyed, **said, fact_phase="request")
+    record_fact(**who, transaction_id=unkeyed, **said, fact_phase="partial")
     complete_transaction(**who, transaction_id=unkeyed, outcome="success", response_facts=said)
-    add_facts(**who, transaction_id=keyed, **{**said, "facts": "{}"}, fact_phase="response")
+    record_fact(**who, transaction_id=keyed, **{**said, "facts": "{}"}, fact_phase="response")
 
 
 def fill_decisions(who):

@@ -9,7 +9,7 @@ from django.core.management import CommandError
 
 from kernel.backfills.models import BackfillReject, BackfillRun
 from metering.models import Cost, Rollup, Transaction
-from metering.services.costs import add_cost
+from metering.services.costs import record_cost
 from metering.services.transactions import record_transaction
 
 pytestmark = pytest.mark.django_db
@@ -60,7 +60,7 @@ def test_the_same_file_twice_and_the_same_call_over_the_api_post_nothing_twice(b
     facts = {"service_name": "search", "action_name": "query", "resource_name": "/v1", "status": "completed", "outcome": "success"}
     costs = [{"fiat_amount": Decimal("0.050"), "fiat_asset_symbol": "USD", "is_estimate": True, "cost_details": '{"x":2.50}'}]
     record_transaction(**who, **facts, idempotency_key="a", occurred_at=datetime(2026, 1, 1, 12, tzinfo=UTC), costs=costs)
-    run = bring(COMMAND, write([row("a", costs=f"[{FIRST}]"), row("a", costs=f"[{FIRST}]", metadata="{}"), row("b")]))
+    run = bring(COMMAND, write([row("a", costs=f"[{FIRST}]"), row("a", costs=f"[{FIRST}]", metadata='{"n":1}'), row("b")]))
     assert run.plan["counts"] == run.counts == {"already_there": 1, "conflict": 1, "posted": 1}
     assert "another metadata" in BackfillReject.objects.get(run_id=run.id).why
 
@@ -107,7 +107,7 @@ def test_undo_takes_the_costs_back_by_superseding_rows_and_cancels_what_is_open(
 def test_undo_is_refused_with_a_list_where_others_added_costs(bring, call, write, tenant, who):
     run = bring(COMMAND, write([row("a", costs=TWO)]))
     transaction = Transaction.objects.get(tenant=tenant)
-    add_cost(**who, transaction_id=transaction.id, fiat_amount=Decimal(1), fiat_asset_symbol="USD", is_estimate=False)
+    record_cost(**who, transaction_id=transaction.id, fiat_amount=Decimal(1), fiat_asset_symbol="USD", is_estimate=False)
     with pytest.raises(CommandError, match=f"transaction {transaction.id}: has 1 later cost") as refused:
         call(COMMAND, "--undo", run.id)
     assert refused.value.returncode == 3

@@ -12,7 +12,7 @@ from django.db import connection
 from backoffice.integrity import LEDGERS, searches
 from billing import services as billing
 from credits import services as credits
-from metering.services.costs import add_cost
+from metering.services.costs import record_cost
 from metering.services.lifecycle import complete_transaction
 from metering.services.transactions import record_transaction
 from tests.factories import TenantFactory
@@ -54,7 +54,7 @@ def make_metering(who):
     recorded = record_transaction(**who, **names, idempotency_key="m", metadata='{"a":1.50}', occurred_at=MOMENT, costs=[cost])
     identifier = recorded.row["id"]
     later = {"fiat_amount": Decimal("0.07"), "fiat_asset_symbol": "USD", "is_estimate": False}
-    add_cost(**who, transaction_id=identifier, **later, supersedes_cost_id=recorded.row["costs"][0]["id"])
+    record_cost(**who, transaction_id=identifier, **later, supersedes_cost_id=recorded.row["costs"][0]["id"])
     complete_transaction(**who, transaction_id=identifier, outcome="success")
 
 

@@ -18,7 +18,7 @@ from credits import services as credits
 from kernel.corrections import services as corrections
 from kernel.corrections.services import CorrectionDraft
 from kernel.tenants.models import StaffProfile, StaffTenant
-from metering.services.costs import add_cost
+from metering.services.costs import record_cost
 from metering.services.transactions import record_transaction
 from tests.factories import TenantFactory
 
@@ -101,7 +101,7 @@ def test_metered_cost_is_told_apart_into_actual_and_estimated(look, tenant):
     meter("1")
     row = meter("5", agent_name="bot")
     who = {"tenant_id": tenant.id, **WHO, "transaction_id": row["id"], "supersedes_cost_id": row["costs"][0]["id"]}
-    add_cost(**who, fiat_amount=Decimal("4.25"), fiat_asset_symbol="USD", is_estimate=False)
+    record_cost(**who, fiat_amount=Decimal("4.25"), fiat_asset_symbol="USD", is_estimate=False)
     response = look()
     assert figures(response)["Metered cost, actual"][0] == "4.25 USD"
     assert figures(response)["Metered cost, estimated"][0] == "1.00 USD"

@@ -8,7 +8,7 @@ import pytest
 from billing import services as billing
 from credits import services as credits
 from credits.models import CreditTransaction
-from metering.services.costs import add_cost
+from metering.services.costs import record_cost
 from metering.services.transactions import record_transaction
 from tests.backoffice.people import employ, log_in
 from tests.factories import IssuedKeyFactory, TenantFactory
@@ -72,7 +72,7 @@ def test_a_metered_transaction_tells_its_cost_from_estimate_to_actual(read, who)
     row = record_transaction(**who, **names, costs=[cost]).row
     billing.record_transaction(**who, amount=Decimal(15), type="usage", reference_id="INV-1", agent_id="bot")
     superseded = row["costs"][0]["id"]
-    add_cost(
+    record_cost(
         **who,
         transaction_id=row["id"],
         fiat_amount=Decimal("1.5"),

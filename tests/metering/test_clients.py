@@ -73,9 +73,15 @@ def test_the_published_clients_work_unchanged(seen):
     # The first facts come after an actual cost, which stays; those of the second transaction replace its estimate:
     # 1250 tokens at 10 and 543 at 30 dollars a million.
     late, inferred = seen["lateFacts"], Cost.objects.get(id=seen["facts"]["costId"])
-    assert late == {"success": True, "factId": late["factId"], "pricing": {"status": "already_known", "note": None}}
-    fact_id = str(inferred.inferred_from_id)
-    assert seen["facts"] == {"success": True, "factId": fact_id, "costId": str(inferred.id), "pricing": {"status": "priced", "note": None}}
+    fields = {"note": None, "read": ["actualInputTokens", "actualOutputTokens"], "ignored": []}
+    assert late == {"success": True, "factId": late["factId"], "pricing": {"status": "already_known", **fields}}
+    assert seen["facts"] == {
+        "success": True,
+        "factId": str(inferred.inferred_from_id),
+        "costId": str(inferred.id),
+        "pricing": {"status": "priced", **fields},
+        "superseded": [{"costId": seen["second"]["costs"][0]["id"], "fiatAmount": "0.050000000000000000"}],
+    }
     assert f"{inferred.fiat_amount:f}" == "0.028790000000000000"
     assert str(inferred.supersedes_id) == seen["second"]["costs"][0]["id"]
     assert completed["transaction"]["status"] == completed["status"] == "completed"

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from metering.services.digests import FACTS, facts_digest
+from metering.digests import TRANSACTION_FACTS, transaction_digest
 
 FIRST = {
     "service_name": "e64984c3aacf6ede",
@@ -31,7 +31,7 @@ def test_the_digest_of_a_transaction_never_changes():
         "status": "completed",
         "outcome": "success",
     }
-    assert facts_digest(facts) == "".join(FIRST.get(name, "0" * 16) for name in FACTS)
+    assert transaction_digest(facts).hex() == "".join(FIRST.get(name, "0" * 16) for name in TRANSACTION_FACTS)
     # Spacing, the order of keys and trailing zeros say nothing.
     same = {"metadata": '{"a":[1e3,"x"],"n":1.50}', "costs": [{**cost, "fiat_amount": Decimal("0.05"), "cost_details": '{"p":2}'}]}
-    assert facts_digest({**facts, **same}) == facts_digest(facts)
+    assert transaction_digest({**facts, **same}) == transaction_digest(facts)

@@ -1,5 +1,6 @@
 """A random history and a plain Python model of the book agree after each step, and the book with itself."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -11,7 +12,7 @@ from kernel.ledger.errors import LedgerError
 from metering import selectors
 from metering.integrity import checks
 from metering.selectors import usage
-from metering.services import costs, fact_costs, lifecycle, transactions
+from metering.services import costs, facts, lifecycle, transactions
 from tests.factories import TenantFactory
 
 AMOUNTS = st.decimals(min_value=0, max_value=1000, places=6)
@@ -41,6 +42,14 @@ class Life:
     status: str = "authorized"
     outcome: str | None = None
     lines: list[Line] = field(default_factory=list)
+    has_response: bool = False
+
+    def supersede(self, is_replaced: Callable[[Line], bool]) -> bool:
+        """Whether any active line was replaced."""
+        replaced = [line for line in self.active if is_replaced(line)]
+        for line in replaced:
+            line.is_active = False
+        return bool(replaced)
 
     @property
     def active(self) -> list[Line]:
@@ -80,19 +89,21 @@ class Model:
     def cancel(self, life: Life, amount: Decimal, flag: bool) -> None:
         if self.allowed(life.status == "authorized", lifecycle.cancel_transaction, transaction_id=life.id):
             life.status = "cancelled"
+            if life.supersede(lambda line: line.is_estimate):
+                life.lines.append(Line(Decimal(0), False))
 
     def cost(self, life: Life, amount: Decimal, flag: bool) -> None:
         facts = {"fiat_amount": amount, "fiat_asset_symbol": "USD", "is_estimate": flag}
-        if self.allowed(life.status not in CLOSED, costs.add_cost, transaction_id=life.id, **facts):
+        if self.allowed(life.status not in CLOSED, costs.record_cost, transaction_id=life.id, **facts):
             life.lines.append(Line(amount, flag))
 
     def supersede(self, life: Life, amount: Decimal, flag: bool) -> None:
         """The first or the last cost, be it active or not."""
         position = 0 if flag else -1
-        rows = selectors.costs(tenant_id=self.who["tenant_id"], transaction_id=life.id)
+        rows = selectors.list_costs(tenant_id=self.who["tenant_id"], transaction_id=life.id)
         given = {"fiat_amount": amount, "fiat_asset_symbol": "USD", "is_estimate": False, "supersedes_cost_id": rows[position]["id"]}
         line = life.lines[position]
-        if self.allowed(life.status not in CLOSED and line.is_active, costs.add_cost, transaction_id=life.id, **given):
+        if self.allowed(life.status not in CLOSED and line.is_active, costs.record_cost, transaction_id=life.id, **given):
             line.is_active = False
             life.lines.append(Line(amount, False))
 
@@ -100,16 +111,15 @@ class Model:
         tokens = int(amount)
         given = {"source": "s", "version": "1", "fact_phase": "partial" if flag else "response"}
         reported = f'{{"inputTokens": {tokens}, "outputTokens": 0}}'
-        if not self.allowed(life.status not in CLOSED, fact_costs.add_facts, transaction_id=life.id, facts=reported, **given):
+        if not self.allowed(life.status not in CLOSED, facts.record_fact, transaction_id=life.id, facts=reported, **given):
             return
-        ranked = sorted(life.active, key=lambda line: (line.is_inferred, line.is_estimate))
-        target = None
-        if ranked:
-            best = (ranked[-1].is_inferred, ranked[-1].is_estimate)
-            if best == (False, False):
-                return
-            target = [line for line in life.active if (line.is_inferred, line.is_estimate) == best][-1]
-            target.is_active = False
+        is_late = flag and life.has_response
+        life.has_response |= not flag
+        knows_actual = any(not line.is_estimate for line in life.active)
+        replaceable = [line for line in life.active if line.is_inferred or line.is_estimate]
+        if is_late or (knows_actual and (flag or not replaceable)):
+            return
+        life.supersede(lambda line: line.is_inferred or line.is_estimate)
         life.lines.append(Line(Decimal(tokens) * 30 / 1_000_000, flag, is_inferred=True))
 
     def allowed(self, is_allowed: bool, service, **given) -> bool:
@@ -130,7 +140,7 @@ class Model:
             assert book == [(line.amount, line.is_estimate, line.is_active) for line in life.lines]
         assert list(checks.find_violations(tenant_id=self.who["tenant_id"])) == []
         tomorrow = rows[self.lives[0].id]["created_at"] + 2 * usage.DAY
-        told = usage.summary(tenant_id=self.who["tenant_id"], since=None, until=usage.floor(tomorrow, usage.DAY))
+        told = usage.get_summary(tenant_id=self.who["tenant_id"], since=None, until=usage.floor(tomorrow, usage.DAY))
         active = [line for life in self.lives for line in life.active]
         assert told["transactions"] == len(self.lives)
         assert told["succeeded"] == sum(life.outcome == "success" for life in self.lives)

@@ -34,7 +34,7 @@ def test_complete_with_response_facts_that_have_no_price(caller):
     assert (fact.phase, fact.pricing, fact.pricing_note) == ("error", "unknown_model", "/v1/things")
     assert body["factId"] == str(fact.id)
     assert "costId" not in body
-    assert body["pricing"] == {"status": "unknown_model", "note": "/v1/things"}
+    assert body["pricing"] == {"status": "unknown_model", "note": "/v1/things", "read": [], "ignored": []}
     assert body["outcome"] == "error"
 
 

@@ -47,7 +47,8 @@ def test_a_known_model_has_its_public_price(caller):
         "success": True,
         "factId": str(Fact.objects.get().id),
         "costId": str(cost.id),
-        "pricing": {"status": "priced", "note": None},
+        "pricing": {"status": "priced", "note": None, "read": ["inputTokens", "outputTokens"], "ignored": []},
+        "superseded": [{"costId": created["costs"][0]["id"], "fiatAmount": "0.050000000000000000"}],
     }
     assert costs_of(caller, created["id"]) == [("0.05", True, False), ("0.025", False, True)]
     assert str(cost.supersedes_id) == created["costs"][0]["id"]
@@ -73,14 +74,29 @@ def test_the_model_of_the_request_facts_counts_more_than_the_resource(caller, ex
 
 def test_without_a_price_the_reply_and_the_book_say_what_is_wanting(caller):
     created = caller.create(resourceName="no-such-model")
-    assert add_facts(caller, created["id"], TOKENS)["pricing"] == {"status": "unknown_model", "note": "no-such-model"}
+    assert add_facts(caller, created["id"], TOKENS)["pricing"] == {
+        "status": "unknown_model",
+        "note": "no-such-model",
+        "read": [],
+        "ignored": [],
+    }
     known = caller.create()
-    assert add_facts(caller, known["id"], {"inputTokens": 5})["pricing"] == {"status": "missing_quantity", "note": "actualOutputTokens"}
+    assert add_facts(caller, known["id"], {"inputTokens": 5})["pricing"] == {
+        "status": "missing_quantity",
+        "note": "actualOutputTokens",
+        "read": [],
+        "ignored": [],
+    }
     assert add_facts(caller, known["id"], TOKENS | {"inputTokens": "5"})["pricing"]["note"] == "inputTokens"
     assert add_facts(caller, known["id"], TOKENS | {"inputTokens": -5})["pricing"]["status"] == "missing_quantity"
     assert add_facts(caller, known["id"], TOKENS | {"inputTokens": 1.5})["pricing"]["status"] == "missing_quantity"
     assert add_facts(caller, known["id"], TOKENS | {"inputTokens": 10**18})["pricing"]["status"] == "missing_quantity"
-    assert add_facts(caller, known["id"], TOKENS, phase="request")["pricing"] == {"status": "not_asked", "note": None}
+    assert add_facts(caller, known["id"], TOKENS, phase="request")["pricing"] == {
+        "status": "not_asked",
+        "note": None,
+        "read": [],
+        "ignored": [],
+    }
     assert not Cost.objects.exists()
 
 
@@ -95,7 +111,7 @@ def test_facts_make_no_second_actual_cost(caller):
     created = caller.create(costs=[ESTIMATE | {"isEstimate": False}])
     told = add_facts(caller, created["id"], TOKENS)
     assert "costId" not in told
-    assert told["pricing"] == {"status": "already_known", "note": None}
+    assert told["pricing"] == {"status": "already_known", "note": None, "read": ["inputTokens", "outputTokens"], "ignored": []}
     assert costs_of(caller, created["id"]) == [("0.05", False, True)]
 
 

@@ -117,7 +117,7 @@ def test_a_posting_that_comes_alone_and_names_what_is_known_needs_no_arrays():
     known = [("s", plain, plain), ("s", (0, None), (None, "x")), ("s", (None, "active"), (TRACES[0], None))]
     book.post([(names, plain, MOMENTS[0], [], None) for names in known])
     with connection.cursor() as cursor:
-        cursor.execute("DROP FUNCTION metering_post_many(jsonb)")
+        cursor.execute("DROP FUNCTION metering_post_array(uuid, metering_posting[])")
     for number, names in enumerate(known):
         [recorded] = book.post([(names, ("completed", "success"), MOMENTS[0], [], number)])
         assert recorded.row and recorded.row["status"] == "completed"

@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 from django.db import connection
 
+from kernel.ledger.outcomes import Posted
 from metering import selectors
 from metering.choices import Status
 from metering.errors import AlreadySuperseded, NotOpen, WrongStatus
 from metering.integrity import checks
 from metering.models import Agent, Cost, Service, StatusChange, Trace, Transaction
-from metering.services import costs, fact_costs, lifecycle, transactions
+from metering.services import costs, facts, lifecycle, transactions
 from tests.factories import IssuedKeyFactory, TenantFactory
 from tests.metering.conftest import EXAMPLE, Caller
 
@@ -101,7 +102,7 @@ def test_complete_and_cancel_race_to_one_end(who):
 
         found = at_once(move, threads=8)
         assert Counter(type(one) for one in found) == {lifecycle.Moved: 1, WrongStatus: 7}
-        steps = selectors.history(tenant_id=who["tenant_id"], transaction_id=row["id"])
+        steps = selectors.list_status_changes(tenant_id=who["tenant_id"], transaction_id=row["id"])
         status = selectors.get_transaction(tenant_id=who["tenant_id"], transaction_id=row["id"])["status"]
         assert [step["to_status"] for step in steps] == [Status.AUTHORIZED, status]
 
@@ -110,8 +111,8 @@ def test_of_many_supersessions_of_one_cost_exactly_one_wins(who):
     estimate = {"fiat_amount": Decimal("1"), "fiat_asset_symbol": "USD", "is_estimate": True}
     row = transactions.record_transaction(**who, **NAMES, costs=[estimate]).row
     cost = {"fiat_asset_symbol": "USD", "is_estimate": False, "supersedes_cost_id": row["costs"][0]["id"]}
-    found = at_once(lambda number: costs.add_cost(**who, transaction_id=row["id"], fiat_amount=Decimal(number), **cost))
-    assert Counter(type(one) for one in found) == {tuple: 1, AlreadySuperseded: THREADS - 1}
+    found = at_once(lambda number: costs.record_cost(**who, transaction_id=row["id"], fiat_amount=Decimal(number), **cost))
+    assert Counter(type(one) for one in found) == {Posted: 1, AlreadySuperseded: THREADS - 1}
     assert Cost.objects.filter(transaction_id=row["id"], is_active=True).count() == 1
     assert Cost.objects.count() == 2
 
@@ -149,12 +150,12 @@ def test_after_a_storm_every_sum_agrees_with_its_rows(who):
                     case 1:
                         lifecycle.complete_transaction(**its, outcome=chance.choice(["success", "error"]))
                     case 2:
-                        costs.add_cost(**its, **estimate, supersedes_cost_id=row["costs"][0]["id"])
+                        costs.record_cost(**its, **estimate, supersedes_cost_id=row["costs"][0]["id"])
                     case 3:
                         reported = {"source": "s", "version": "1", "fact_phase": "response"}
-                        fact_costs.add_facts(**its, **reported, facts='{"inputTokens": 100, "outputTokens": 10}')
+                        facts.record_fact(**its, **reported, facts='{"inputTokens": 100, "outputTokens": 10}')
                     case 4:
-                        lifecycle.cancel_transaction(**its) if chance.random() < 0.1 else costs.add_cost(**its, **estimate)
+                        lifecycle.cancel_transaction(**its) if chance.random() < 0.1 else costs.record_cost(**its, **estimate)
             except (WrongStatus, AlreadySuperseded, NotOpen) as error:
                 refusals.append(error)
         return len(refusals)

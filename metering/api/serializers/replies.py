@@ -9,7 +9,7 @@ from kernel.api.fields import Choice, Currency, Field, Flag, Identifier, JsonObj
 from kernel.api.nested import ListOf, Nested
 from metering.api.dialect import dialect
 from metering.api.serializers.base import MeteringReply
-from metering.choices import AgentStatus, FactPhase, Outcome, Status
+from metering.choices import AgentStatus, FactPhase, Outcome, Pricing, Status
 
 # Every currency is an asset with an id of its own, the same in every installation.
 ASSETS = uuid5(NAMESPACE_URL, "urn:iso:std:iso:4217")
@@ -110,11 +110,20 @@ class TransactionReply(MeteringReply):
 
 
 class PricingReply(MeteringReply):
-    """Whether facts became a cost: `priced`, `not_asked`, `already_known`, `unknown_model` or `missing_quantity`;
-    the last two with which one."""
+    """Whether facts became a cost. `read`: the counters that were priced; `ignored`: those that were not understood. With an ignored
+    counter that isn't zero the status is `partly_read`, and the cost an estimate. `note`: which model or quantity was missing."""
 
-    status = Text()
+    status = Choice(Pricing.values)
     note = Text(required=False)
+    read = ListOf(Text())
+    ignored = ListOf(Text())
+
+
+class SupersededReply(MeteringReply):
+    """A cost that a new one took the place of."""
+
+    cost_id = Identifier(source="id")
+    fiat_amount = AmountText(full=True)
 
 
 class CompletedReply(TransactionReply):
@@ -124,13 +133,19 @@ class CompletedReply(TransactionReply):
     fact_id = Identifier(required=False, omitted=True)
     cost_id = Identifier(required=False, omitted=True)
     pricing = Nested(PricingReply, required=False, omitted=True)
+    superseded = ListOf(Nested(SupersededReply), required=False, omitted=True)
 
     @classmethod
     def plain(cls, row: Any) -> dict[str, Any]:
         flat = TransactionReply.plain(row.row)
-        ids = {"factId": row.fact_id, "costId": row.cost_id}
-        pricing = {"pricing": PricingReply.plain(row.pricing)} if row.pricing else {}
-        return flat | {"transaction": flat} | {name: str(value) for name, value in ids.items() if value is not None} | pricing
+        added: dict[str, Any] = {
+            name: str(value) for name, value in (("factId", row.fact_id), ("costId", row.cost_id)) if value is not None
+        }
+        if row.pricing:
+            added["pricing"] = PricingReply.plain(row.pricing)
+        if row.superseded:
+            added["superseded"] = [SupersededReply.plain(cost) for cost in row.superseded]
+        return flat | {"transaction": flat} | added
 
 
 class Yes(Flag):
@@ -147,6 +162,7 @@ class FactsReply(MeteringReply):
     fact_id = Identifier()
     cost_id = Identifier(required=False)
     pricing = Nested(PricingReply, required=False)
+    superseded = ListOf(Nested(SupersededReply), required=False)
 
 
 class FactReply(MeteringReply):

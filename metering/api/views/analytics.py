@@ -27,16 +27,16 @@ class AnalyticsViewSet(LedgerViewSet):
         """Counts and costs of a span of time, by the time of the transactions. Costs are the active ones, as they stand now."""
         query = self.query(UsageQuery)
         span = window(query, now=timezone.now())
-        return self.reply(SummaryReply, {"data": usage.summary(**span, **self.whose(query)), "meta": span})
+        return self.reply(SummaryReply, {"data": usage.get_summary(**span, **self.whose(query)), "meta": span})
 
     @operation(summary="Chart usage and spend", query=ChartQuery, reply=ChartReply)
     @action(detail=False, methods=["get"])
     def chart(self, request: HttpRequest) -> HttpResponse:
         """The same for each hour or day (UTC) of the span, empty ones too."""
         query = self.query(ChartQuery)
-        first_day = usage.first_day(tenant_id=self.caller.tenant_id) if query["period"] == "all" else None
+        first_day = usage.get_first_day(tenant_id=self.caller.tenant_id) if query["period"] == "all" else None
         span = points(query, span=window(query, now=timezone.now()), first_day=first_day)
-        return self.reply(ChartReply, {"data": usage.chart(**span, **self.whose(query)), "meta": span})
+        return self.reply(ChartReply, {"data": usage.list_chart_points(**span, **self.whose(query)), "meta": span})
 
     @operation(summary="Rank agents and services", query=LeaderQuery, reply=LeaderboardsReply)
     @action(detail=False, methods=["get"])
@@ -45,5 +45,5 @@ class AnalyticsViewSet(LedgerViewSet):
         query = self.query(LeaderQuery)
         span = window(query, now=timezone.now())
         asked = {**span, **self.whose(query), "currency": query["currency"], "limit": query["limit"]}
-        boards = {f"{by}s": usage.leaders(by=by, **asked) for by in ("agent", "service")}
+        boards = {f"{by}s": usage.list_leaders(by=by, **asked) for by in ("agent", "service")}
         return self.reply(LeaderboardsReply, {"currency": query["currency"], "meta": span, **boards})

@@ -25,8 +25,8 @@ class TraceViewSet(LedgerViewSet):
         tenant_id = self.caller.tenant_id
         trace = selectors.get_trace(tenant_id=tenant_id, reference=pk)
         its = {"tenant_id": tenant_id, "trace_id": trace["id"]}
-        shown = selectors.transactions(tenant_id=tenant_id).filter(trace_id=trace["id"]).order_by("created_at", "id")[:SHOWN]
-        spend = selectors.trace_totals(**its)
+        shown = selectors.list_transactions(tenant_id=tenant_id).filter(trace_id=trace["id"]).order_by("created_at", "id")[:SHOWN]
+        spend = selectors.list_trace_totals(**its)
         total = sum((row["amount"] for row in spend if row["currency"] == "USD"), Decimal(0))
-        facts = {"transaction_count": selectors.count_of_trace(**its), "total_active_cost_usd": total, "spend": spend}
-        return self.reply(TraceReply, trace | facts | {"transactions": selectors.whole(shown)})
+        facts = {"transaction_count": selectors.count_trace_transactions(**its), "total_active_cost_usd": total, "spend": spend}
+        return self.reply(TraceReply, trace | facts | {"transactions": selectors.with_costs(shown)})

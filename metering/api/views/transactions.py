@@ -25,7 +25,7 @@ from metering.api.serializers.replies import (
     TransactionReply,
 )
 from metering.api.serializers.requests import BatchItem, CancelRequest, CompleteRequest, CostRequest, FactsRequest, TransactionRequest
-from metering.services import costs, fact_costs, lifecycle
+from metering.services import costs, facts, lifecycle
 from metering.services import transactions as book
 
 USD = "USD"
@@ -60,11 +60,11 @@ class TransactionViewSet(LedgerViewSet):
     def list(self, request: HttpRequest) -> HttpResponse:
         query = self.query(TransactionQuery)
         conditions = {"status": query["status"], "service": query["service"], "agent_id": query["agent"], "trace": query["trace"]}
-        rows = selectors.transactions(tenant_id=self.caller.tenant_id, **conditions, **span(query, now=timezone.now()))
+        rows = selectors.list_transactions(tenant_id=self.caller.tenant_id, **conditions, **span(query, now=timezone.now()))
         place = {name: query[name] for name in ("limit", "after", "before")}
         is_descending = query["sort"].startswith("-")
         key = ("created_at", "id")
-        return self.page(TransactionReply, rows, key=key, descending=is_descending, written=selectors.whole, **place)
+        return self.page(TransactionReply, rows, key=key, descending=is_descending, written=selectors.with_costs, **place)
 
     @operation(summary="Read a transaction", reply=TransactionReply)
     def retrieve(self, request: HttpRequest, pk: UUID) -> HttpResponse:
@@ -114,7 +114,7 @@ class TransactionViewSet(LedgerViewSet):
     @operation(summary="List a transaction's costs", reply=CostsReply)
     @action(detail=True, methods=["get"])
     def costs(self, request: HttpRequest, pk: UUID) -> HttpResponse:
-        found = selectors.costs(tenant_id=self.caller.tenant_id, transaction_id=pk)
+        found = selectors.list_costs(tenant_id=self.caller.tenant_id, transaction_id=pk)
         return self.reply(CostsReply, {"costs": found, "total_active_cost_usd": selectors.total_active(found, currency=USD)})
 
     @operation(
@@ -128,13 +128,13 @@ class TransactionViewSet(LedgerViewSet):
     )
     @costs.mapping.post
     def add_cost(self, request: HttpRequest, pk: UUID) -> HttpResponse:
-        row, replayed = costs.add_cost(**self.target(pk), **self.read(CostRequest))
-        return self.reply(CostReply, row, status=201, replayed=replayed)
+        posted = costs.record_cost(**self.target(pk), **self.read(CostRequest))
+        return self.reply(CostReply, posted.row, status=201, replayed=posted.replayed)
 
     @operation(summary="List a transaction's facts", reply=FactListReply)
     @action(detail=True, methods=["get"])
     def facts(self, request: HttpRequest, pk: UUID) -> HttpResponse:
-        found = selectors.facts(tenant_id=self.caller.tenant_id, transaction_id=pk)
+        found = selectors.list_facts(tenant_id=self.caller.tenant_id, transaction_id=pk)
         return self.reply(FactListReply, {"facts": found})
 
     @operation(
@@ -149,12 +149,12 @@ class TransactionViewSet(LedgerViewSet):
     @facts.mapping.post
     def add_facts(self, request: HttpRequest, pk: UUID) -> HttpResponse:
         """Records what an integration found out. `pricing` says whether it became a cost, which then supersedes the estimate."""
-        reported = fact_costs.add_facts(**self.target(pk), **self.read(FactsRequest))
+        reported = facts.record_fact(**self.target(pk), **self.read(FactsRequest))
         return self.reply(FactsReply, reported, status=201, replayed=reported.replayed)
 
     @operation(summary="Read a transaction's history", reply=HistoryReply)
     @action(detail=True, methods=["get"])
     def history(self, request: HttpRequest, pk: UUID) -> HttpResponse:
         """Each step of the transaction's life: who moved it, when and why."""
-        found = selectors.history(tenant_id=self.caller.tenant_id, transaction_id=pk)
+        found = selectors.list_status_changes(tenant_id=self.caller.tenant_id, transaction_id=pk)
         return self.reply(HistoryReply, {"history": found})

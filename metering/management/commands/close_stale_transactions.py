@@ -4,7 +4,6 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from django.utils import timezone
 
 from kernel.ledger.identifiers import new_id
 from kernel.tenants import selectors
@@ -23,7 +22,7 @@ class Command(BaseCommand):
         try:
             tenant_id = selectors.get_tenant(tenant=options["tenant"]).id if options["tenant"] else None
             actor = f"command:close_stale_transactions:{run}"
-            closed = close_stale_transactions(actor=actor, request_id=str(run), now=timezone.now(), tenant_id=tenant_id)
+            closed = close_stale_transactions(actor=actor, request_id=str(run), tenant_id=tenant_id)
         except DomainError as error:
             raise CommandError(str(error)) from error
         for tenant, count in closed.items():

@@ -25,7 +25,12 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("tenant", help="slug or id of the tenant")
-        parser.add_argument("units", nargs="+", type=unit, help="KEY=AMOUNT[/PER][?], one for each quantity in the facts")
+        parser.add_argument(
+            "units",
+            nargs="+",
+            type=unit,
+            help="KEY[ in KEY]=AMOUNT[/PER][?], one for each quantity in the facts; `in none`: no part of another",
+        )
         for name in ("service", "action", "resource"):
             parser.add_argument(f"--{name}", default="", help=f"only this {name} (default: any)")
         parser.add_argument("--currency", default="USD", help="ISO 4217 (default: USD)")

@@ -1,0 +1,94 @@
+"""Digests of what callers said: by them a repeated call is known, and the integrity checks find a changed fact.
+
+Amounts compare by value, JSON documents by content: spacing and the order of keys are no facts, the digits of numbers are. An empty
+`qualifiers` or `metadata` object is the same as none. Every transaction has a digest, with or without an idempotency key; so has every
+row added to one later. Rows written along with a transaction (its costs, the first step of its history) are covered by its digest.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from kernel.ledger.idempotency import digest
+
+# The facts of a new transaction's digest, in its order. New facts are appended.
+TRANSACTION_FACTS = (
+    "service_name",
+    "action_name",
+    "resource_name",
+    "qualifiers",
+    "metadata",
+    "request_facts",
+    "payment_data",
+    "trace_id",
+    "trace_external_id",
+    "agent_id",
+    "agent_name",
+    "costs",
+    "occurred_at",
+    "status",
+    "outcome",
+)
+# The same for what is added to a transaction: a call that moves, reports or adds a cost.
+AMENDMENT_FACTS = (
+    "call",
+    "transaction_id",
+    "outcome",
+    "reason",
+    "source",
+    "version",
+    "phase",
+    "facts",
+    "integration",
+    "fiat_amount",
+    "fiat_asset_symbol",
+    "is_estimate",
+    "supersedes_id",
+    "cost_details",
+)
+DOCUMENTS = ("qualifiers", "metadata", "request_facts", "payment_data", "facts", "integration", "cost_details")
+# Documents that are stored as {} where the caller sends none.
+EMPTY_IS_ABSENT = ("qualifiers", "metadata")
+
+
+def transaction_digest(facts: Mapping[str, Any]) -> bytes:
+    """The digest of a new transaction's facts, as the API's callers and files send them."""
+    return digest(_comparable(facts), TRANSACTION_FACTS)
+
+
+def amendment_digest(facts: Mapping[str, Any]) -> bytes:
+    """The digest of a call that adds to a transaction. `facts`: some of AMENDMENT_FACTS."""
+    return digest(_comparable(facts), AMENDMENT_FACTS)
+
+
+def _comparable(facts: Mapping[str, Any]) -> dict[str, Any]:
+    comparable: dict[str, Any] = {name: str(value) if isinstance(value, UUID) else value for name, value in facts.items()}
+    for name in DOCUMENTS:
+        if comparable.get(name) is not None:
+            comparable[name] = parse_document(comparable[name])
+    for name in EMPTY_IS_ABSENT:
+        comparable[name] = comparable.get(name) or None
+    comparable["costs"] = [
+        [
+            f"{cost['fiat_amount'].normalize() + 0:f}",
+            cost["fiat_asset_symbol"],
+            cost["is_estimate"],
+            parse_document(cost.get("cost_details")),
+        ]
+        for cost in facts.get("costs") or ()
+    ] or None
+    return comparable
+
+
+def parse_document(document: str | None) -> Any:
+    """A JSON text with every number as its digits: numbers may be larger than any that can be encoded."""
+    return None if document is None else _decode(document)
+
+
+def _number(digits: str) -> dict[str, str]:
+    return {"number": digits}
+
+
+# Made once: json.loads would make one for each document.
+_decode = json.JSONDecoder(parse_float=_number, parse_int=_number).decode

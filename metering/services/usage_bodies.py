@@ -1,0 +1,318 @@
+"""Reads the usage that a provider's reply or an SDK reports: which counters there are, what they mean, and which were not understood.
+
+Providers' own bodies are read by the extractors of genai-prices. Several SDKs (LangChain, the Vercel AI SDK, LiteLLM, OpenTelemetry,
+Ollama) report in forms of their own, which NAMES lists. A body is read in every way that fits it, and the way that leaves the fewest
+counters unread is taken. Counters come out as genai-prices counts them: cached, audio and reasoning tokens are parts of input or output.
+"""
+
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from functools import cache, partial
+from typing import Any
+
+import genai_prices
+from genai_prices import data_snapshot
+from genai_prices.types import ArrayMatch, Provider, UsageExtractor
+
+from kernel.ledger.money import LIMIT
+
+# Where the body of a reply may stand in the facts, and where the usage may stand in that body. Dots lead into objects.
+BODIES = ("", "response", "body", "response.body", "result", "data", "message")
+USAGES = (
+    *("usage", "usageMetadata", "usage_metadata", "response_metadata.token_usage", "response_metadata.usage", "token_usage", "tokenUsage"),
+    *("usage_info", "meta", "llm_output.token_usage", "totalUsage", ""),
+)
+TELEMETRY = "gen_ai.usage."
+# Providers whose extractors are tried for a body whose own provider isn't known, or reports in another one's form.
+COMMON = ("openai", "anthropic", "google", "aws", "cohere", "mistral", "perplexity")
+# The names that SDKs give to a counter. The first that is there counts; another one with the same value repeats it.
+NAMES: Mapping[str, Sequence[str]] = {
+    "input_tokens": (
+        *("actualInputTokens", "inputTokens", "input_tokens", "promptTokens", "prompt_tokens", "prompt_eval_count"),
+        *("promptTokenCount", "prompt_token_count"),
+    ),
+    "output_tokens": (
+        *("actualOutputTokens", "outputTokens", "output_tokens", "completionTokens", "completion_tokens", "eval_count"),
+        *("candidatesTokenCount", "candidates_token_count"),
+    ),
+    "cache_read_tokens": (
+        *("cacheReadTokens", "cachedInputTokens", "cachedTokens", "inputTokenDetails.cacheReadTokens", "input_token_details.cache_read"),
+        *("cache_read_input_tokens", "prompt_tokens_details.cached_tokens", "prompt_cache_hit_tokens", "cache_read.input_tokens"),
+    ),
+    "cache_write_tokens": (
+        *("cacheWriteTokens", "inputTokenDetails.cacheWriteTokens", "input_token_details.cache_creation", "cache_creation_input_tokens"),
+        *("prompt_tokens_details.cache_creation_tokens", "cache_creation.input_tokens"),
+    ),
+    "cache_write_5m_tokens": ("input_token_details.ephemeral_5m_input_tokens",),
+    "cache_write_1h_tokens": ("input_token_details.ephemeral_1h_input_tokens",),
+    "input_audio_tokens": ("input_token_details.audio", "prompt_tokens_details.audio_tokens"),
+    "output_audio_tokens": ("output_token_details.audio", "completion_tokens_details.audio_tokens"),
+    "output_reasoning_tokens": (
+        *("reasoningTokens", "outputTokenDetails.reasoningTokens", "output_token_details.reasoning", "reasoning.output_tokens"),
+        *("completion_tokens_details.reasoning_tokens",),
+    ),
+}
+# The counters without which no call of a model is complete, and what genai-prices calls their prices.
+NEEDED = {"input_tokens": "input_mtok", "output_tokens": "output_mtok"}
+# Counters by name: what is not understood of these, and isn't zero, may cost something.
+COUNTER = re.compile(r"cache|audio|thought|reason|token", re.IGNORECASE)
+# Sums of other counters, the rest of a counter beside its parts, and what isn't a quantity.
+IMPLIED = re.compile(
+    r"total_?token|totalUsage|(^|\.)text_?tokens$|noCacheTokens|cache_miss|(accepted|rejected)_prediction|promptTokensDetails|candidatesTokensDetails"
+    r"|toolUsePromptTokensDetails|cost|price|per_sec|_time|duration|maxTokens|max_tokens|estimated|budget|limit",
+    re.IGNORECASE,
+)
+# Counters that are a part of another one, by the names that say so, and the names of the whole. What Anthropic and Bedrock call
+# cache_read_input_tokens or cacheReadInputTokens comes on top of their input and isn't among them.
+INPUT_PART = re.compile(
+    r"(cached(Input)?Tokens|cached_(input_)?tokens|cache(Read|Write)Tokens|cache_(read|write)_tokens|prompt_cache_hit_tokens)\Z"
+)
+OUTPUT_PART = re.compile(r"(reasoningTokens|reasoning_tokens)\Z")
+DETAILS = re.compile(r"(?P<side>prompt|input|completion|output)_?tokens?_?details\Z", re.IGNORECASE)
+SNAKE = re.compile(r"_([a-z])")
+
+
+class BadQuantity(Exception):
+    """A counter isn't a quantity. Its text is the counter's path."""
+
+
+@dataclass(frozen=True, slots=True)
+class UsageReading:
+    """`read` and `ignored`: paths of counters in the facts. `unpriced`: those of `ignored` that may cost something."""
+
+    counters: dict[str, Any]
+    read: list[str]
+    ignored: list[str]
+    unpriced: list[str]
+
+    @property
+    def usage(self) -> Any:
+        return genai_prices.Usage(**self.counters)
+
+
+def read_usage(facts: Any, *, provider: Provider | None) -> UsageReading | None:
+    """The usage that facts report, read in the way that leaves the fewest counters unread; None where there is none.
+
+    `provider`: whose model it is; its own forms come first. Raises BadQuantity.
+    """
+    best: UsageReading | None = None
+    bad: BadQuantity | None = None
+    for place in _usages(facts):
+        for read in _ways(provider):
+            try:
+                reading = read(place)
+            except BadQuantity as problem:
+                bad = bad or problem
+                continue
+            if reading is not None and (best is None or len(reading.unpriced) < len(best.unpriced)):
+                best = reading
+        if best is not None and not best.unpriced:
+            return best
+    if best is None and bad is not None:
+        raise bad
+    return best
+
+
+def whole_of(key: str, keys: Iterable[str]) -> str:
+    """Which of `keys` counts what `key` is a part of, by their names; empty where none does. `usage.prompt_tokens` of
+    `usage.prompt_tokens_details.cached_tokens`, `inputTokens` of `cachedTokens`."""
+    container, _, name = key.rpartition(".")
+    details = DETAILS.search(container.rpartition(".")[2])
+    if details is not None:
+        container = container.rpartition(".")[0]
+        side = "input_tokens" if details["side"].lower() in {"prompt", "input"} else "output_tokens"
+    elif INPUT_PART.match(name):
+        side = "input_tokens"
+    elif OUTPUT_PART.match(name):
+        side = "output_tokens"
+    else:
+        return ""
+    prefix = f"{container}." if container else ""
+    return next((other for other in keys if other != key and other in {prefix + name for name in NAMES[side]}), "")
+
+
+def unpriced_counters(facts: Any, *, keys: Collection[str]) -> list[str]:
+    """Counters in the facts that aren't zero, have no price among `keys` and are no part of a priced one. Nothing where no key counts
+    tokens: a price by the page says nothing about them."""
+    if not any(COUNTER.search(key) for key in keys) or not isinstance(facts, Mapping):
+        return []
+    return [
+        leaf
+        for leaf, value in _leaves(facts)
+        if value != 0 and leaf not in keys and COUNTER.search(leaf) and not IMPLIED.search(leaf) and not whole_of(leaf, keys)
+    ]
+
+
+def look_up(values: Any, path: str) -> Any:
+    """What stands under a dotted path, the whole path as a plain key first; None if nothing does."""
+    if isinstance(values, Mapping) and path in values:
+        return values[path]
+    for step in path.split("."):
+        if not isinstance(values, Mapping):
+            return None
+        values = values.get(step)
+    return values
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """An object that may hold counters. `path` is put before the names in it; `is_bare`: it holds other numbers as well."""
+
+    path: str
+    values: Mapping[str, Any]
+    is_bare: bool = False
+
+
+def _usages(facts: Any) -> Iterator[_Place]:
+    telemetry = _telemetry(facts)
+    if telemetry:
+        yield _Place(TELEMETRY, telemetry)
+    for body_path in BODIES:
+        body = look_up(facts, body_path) if body_path else facts
+        if not isinstance(body, Mapping):
+            continue
+        for usage_path in USAGES:
+            usage = look_up(body, usage_path) if usage_path else body
+            if isinstance(usage, Mapping) and usage:
+                path = "".join(f"{part}." for part in (body_path, usage_path) if part)
+                yield _Place(path, usage, is_bare=not usage_path)
+
+
+def _telemetry(facts: Any) -> dict[str, Any]:
+    """OpenTelemetry's attributes, which some exporters send as texts."""
+    if not isinstance(facts, Mapping):
+        return {}
+    found = {name.removeprefix(TELEMETRY): value for name, value in facts.items() if name.startswith(TELEMETRY)}
+    return {name: int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else value for name, value in found.items()}
+
+
+def _ways(provider: Provider | None) -> list[Callable[[_Place], UsageReading | None]]:
+    """The ways to read a usage, each for a place; None where it doesn't fit."""
+    return [*(partial(_by_extractor, extractor) for extractor in _extractors(provider.id if provider else "")), _by_names]
+
+
+@cache
+def _extractors(provider_id: str) -> tuple[UsageExtractor, ...]:
+    """The provider's own first, so that of two equal readings its own is taken."""
+    providers = {provider.id: provider for provider in data_snapshot.get_snapshot().providers}
+    ids = dict.fromkeys((provider_id, *COMMON))
+    return tuple(extractor for each in ids if each in providers for extractor in providers[each].extractors or ())
+
+
+def _by_extractor(extractor: UsageExtractor, place: _Place) -> UsageReading | None:
+    usage = place.values
+    root = [extractor.root] if isinstance(extractor.root, str) else list(extractor.root)
+    inner: Any = _in_camel_case(usage) if root[0] == "usageMetadata" else usage
+    below = _below_usage(root)
+    for step in below:
+        inner = inner.get(step) if isinstance(inner, Mapping) and isinstance(step, str) else None
+    if not isinstance(inner, Mapping):
+        return None
+    counters: dict[str, Any] = {}
+    read: dict[str, Any] = {}
+    for mapping in extractor.mappings:
+        leaf, value = _leaf(inner, mapping.path)
+        if value is None:
+            if mapping.required:
+                return None
+            continue
+        counters[mapping.dest] = counters.get(mapping.dest, 0) + _quantity(value, mapping.dest, path=place.path + leaf)
+        read[leaf] = value
+    if not read:
+        return None
+    beside = (
+        {}
+        if inner is usage or root[0] == "usageMetadata"
+        else {leaf: value for leaf, value in _leaves(usage) if "token" not in leaf.lower()}
+    )
+    if below:
+        place = replace(place, path=f"{place.path}{'.'.join(below)}.")
+    return _reading(counters, read, dict(_leaves(inner)) | beside, place=place)
+
+
+def _by_names(place: _Place) -> UsageReading | None:
+    counters: dict[str, Any] = {}
+    read: dict[str, Any] = {}
+    for counter, names in NAMES.items():
+        for name in names:
+            value = look_up(place.values, name)
+            if value is None or isinstance(value, Mapping):
+                continue
+            quantity = _quantity(value, counter, path=place.path + name)
+            if counter not in counters:
+                counters[counter] = quantity
+                read[name] = value
+            elif quantity == counters[counter]:
+                read[name] = value
+    if not any(name in counters for name in NEEDED):
+        return None
+    return _reading(counters, read, dict(_leaves(place.values)), place=place)
+
+
+def _reading(counters: dict[str, Any], read: Mapping[str, Any], leaves: Mapping[str, Any], *, place: _Place) -> UsageReading:
+    cached = {counters.get("cache_read_tokens"), counters.get("cache_write_tokens")}
+    ignored, unpriced = [], []
+    for leaf, value in leaves.items():
+        if leaf in read or IMPLIED.search(leaf) or (place.is_bare and not COUNTER.search(leaf)):
+            continue
+        # Some replies state a cached quantity a second time under another name.
+        if "cache" in leaf.lower() and value in cached:
+            continue
+        ignored.append(place.path + leaf)
+        if value != 0 and COUNTER.search(leaf):
+            unpriced.append(place.path + leaf)
+    return UsageReading(counters, [place.path + leaf for leaf in read], ignored, unpriced)
+
+
+def _below_usage(root: Sequence[Any]) -> list[Any]:
+    """What of an extractor's root lies inside the usage: of [usage, billed_units] the second."""
+    steps = list(root)
+    while steps and steps[0] in {"result", "response"}:
+        steps.pop(0)
+    return steps[1:]
+
+
+def _leaf(values: Any, path: Any) -> tuple[str, Any]:
+    """The dotted path of what a mapping of an extractor points at, and the value; None where there is nothing."""
+    steps = [path] if isinstance(path, str) else path
+    leaf = []
+    for step in steps:
+        if isinstance(step, ArrayMatch):
+            if not isinstance(values, list) or (found := step.extract(values)) is None:
+                return "", None
+            leaf.append(str(next(place for place, item in enumerate(values) if item is found)))
+            values = found
+        else:
+            values = values.get(step) if isinstance(values, Mapping) else None
+            leaf.append(step)
+    return ".".join(leaf), values
+
+
+def _leaves(values: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """The numbers in an object, with their dotted paths."""
+    items = values.items() if isinstance(values, Mapping) else ((str(place), item) for place, item in enumerate(values))
+    for name, value in items:
+        if isinstance(value, Mapping | list):
+            yield from _leaves(value, f"{prefix}{name}.")
+        elif isinstance(value, int | Decimal) and not isinstance(value, bool):
+            yield f"{prefix}{name}", value
+
+
+def _quantity(value: Any, counter: str, *, path: str) -> Any:
+    """A counter's value. Tokens and the like are whole numbers, seconds may have a fraction. Raises BadQuantity."""
+    if isinstance(value, bool) or not isinstance(value, int | Decimal) or not 0 <= value < LIMIT:
+        raise BadQuantity(path)
+    if value == int(value):
+        return int(value)
+    if not counter.endswith("seconds"):
+        raise BadQuantity(path)
+    return value
+
+
+def _in_camel_case(values: Any) -> Any:
+    """A body of Google's Python SDK as the API itself spells it."""
+    if isinstance(values, Mapping):
+        return {SNAKE.sub(lambda match: match[1].upper(), name): _in_camel_case(value) for name, value in values.items()}
+    return [_in_camel_case(value) for value in values] if isinstance(values, list) else values

@@ -1,0 +1,39 @@
+-- What a new transaction adds to the sums.
+-- Takes: when it happened, its service and agent, its status and outcome, and the costs that became rows.
+-- Returns: one change, and one more for each cost in another currency than the first. The transaction is counted under its first cost's
+-- currency, so that most need one row of sums and not two. Locks nothing.
+CREATE OR REPLACE FUNCTION metering_deltas_of(
+    happened_at timestamptz, service uuid, agent uuid, status text, outcome text, costs metering_new_cost[]
+)
+RETURNS metering_delta[]
+LANGUAGE plpgsql IMMUTABLE
+AS $$
+DECLARE
+    first metering_delta;
+    cost metering_new_cost;
+    changes metering_delta[] := '{}';
+BEGIN
+    first.occurred_at := happened_at;
+    first.service_id := service;
+    first.agent_id := agent;
+    first.currency := coalesce(costs[1].currency, '');
+    first.transactions := 1;
+    first.succeeded := (outcome IS NOT DISTINCT FROM 'success')::integer;
+    first.failed := (outcome IS NOT DISTINCT FROM 'error')::integer;
+    first.denied := (status = 'denied')::integer;
+    first.cancelled := (status = 'cancelled')::integer;
+    first.costs := 0;
+    first.amount := 0;
+    first.estimated := 0;
+    FOREACH cost IN ARRAY coalesce(costs, '{}') LOOP
+        IF cost.currency = first.currency THEN
+            first.costs := first.costs + 1;
+            first.amount := first.amount + cost.amount;
+            first.estimated := first.estimated + CASE WHEN cost.is_estimate THEN cost.amount ELSE 0 END;
+        ELSE
+            changes := changes || metering_cost_delta(happened_at, service, agent, cost.currency, cost.amount, cost.is_estimate, 1);
+        END IF;
+    END LOOP;
+    RETURN first || changes;
+END
+$$;

@@ -1,0 +1,30 @@
+-- Moves a locked transaction to another status and records the step in its history.
+-- Takes: the tenant, the item with the move, the transaction's row, and the moment. Returns: nothing.
+-- Locks: the transaction, which the caller has locked. Never: moves it where metering_may_move doesn't allow it (a trigger checks again).
+CREATE OR REPLACE FUNCTION metering_insert_move(tenant uuid, item metering_amendment, owner metering_transaction, moment timestamptz)
+RETURNS void
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    move CONSTANT metering_new_move := item.move;
+BEGIN
+    UPDATE metering_transaction AS kept SET
+        status = move.to_status,
+        outcome = move.outcome,
+        decline_reason = CASE WHEN move.to_status = 'denied' THEN move.reason END,
+        updated_at = moment,
+        preparing_at = CASE WHEN move.to_status = 'preparing' THEN moment ELSE kept.preparing_at END,
+        authorized_at = CASE WHEN move.to_status = 'authorized' THEN moment ELSE kept.authorized_at END,
+        denied_at = CASE WHEN move.to_status = 'denied' THEN moment ELSE kept.denied_at END,
+        cancelled_at = CASE WHEN move.to_status = 'cancelled' THEN moment ELSE kept.cancelled_at END,
+        completed_at = CASE WHEN move.to_status = 'completed' THEN moment ELSE kept.completed_at END
+    WHERE kept.tenant_id = tenant AND kept.id = owner.id;
+    INSERT INTO metering_statuschange (
+        id, tenant_id, occurred_at, created_at, actor, request_id, transaction_id, from_status, to_status, reason,
+        idempotency_key, facts_digest
+    ) VALUES (
+        move.id, tenant, coalesce(item.occurred_at, moment), moment, item.actor, item.request_id, owner.id, owner.status, move.to_status,
+        coalesce(move.reason, ''), item.idempotency_key, decode(item.digest, 'hex')
+    );
+END
+$$;

@@ -1,0 +1,107 @@
+-- Records one new transaction, step by step, without the arrays that a thousand need.
+-- Takes: the tenant and the posting.
+-- Returns: the outcome `posted`; or a null outcome, with nothing written, where the posting wants a closer look: it names a service,
+-- agent or trace that doesn't exist yet, or its key was used before.
+-- Locks: as metering_post says.
+-- Never: decides anything that metering_post_array doesn't decide by the same functions.
+CREATE OR REPLACE FUNCTION metering_post_single(tenant uuid, item metering_posting)
+RETURNS metering_outcome
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    service uuid;
+    at_once boolean;
+    agent metering_agent;
+    trace metering_trace;
+    kept metering_new_cost[];
+    happened_at timestamptz;
+    posted metering_outcome;
+BEGIN
+    SELECT seen.id, (SELECT policy.authorizes_at_once FROM metering_policy policy WHERE policy.tenant_id = tenant)
+    INTO service, at_once
+    FROM metering_service seen WHERE seen.tenant_id = tenant AND seen.name = item.service_name;
+    IF item.agent_id IS NOT NULL THEN
+        SELECT * INTO agent FROM metering_agent seen WHERE seen.tenant_id = tenant AND seen.id = item.agent_id;
+    END IF;
+    IF item.agent_name IS NOT NULL AND agent.id IS NULL THEN
+        SELECT * INTO agent FROM metering_agent seen WHERE seen.tenant_id = tenant AND seen.name = item.agent_name;
+    END IF;
+    IF item.trace_reference IS NOT NULL THEN
+        SELECT * INTO trace FROM metering_trace seen WHERE seen.tenant_id = tenant AND seen.reference = item.trace_reference;
+    ELSIF item.trace_external_id IS NOT NULL THEN
+        SELECT * INTO trace FROM metering_trace seen WHERE seen.tenant_id = tenant AND seen.external_id = item.trace_external_id;
+    ELSE
+        trace.id := item.new_trace_id;
+        trace.reference := item.new_trace_id;
+    END IF;
+    IF service IS NULL OR trace.id IS NULL OR (agent.id IS NULL AND (item.agent_id IS NOT NULL OR item.agent_name IS NOT NULL)) THEN
+        RETURN NULL;
+    END IF;
+
+    posted.status := metering_decide_status(item.status, agent, at_once);
+    posted.decline_reason := metering_decline_reason(item.status, agent);
+    posted.created_at := clock_timestamp();
+    happened_at := coalesce(item.occurred_at, posted.created_at);
+    -- The unique index tells whether the key was used before, which saves a look-up.
+    WITH inserted AS (
+        INSERT INTO metering_transaction (
+            id, tenant_id, occurred_at, created_at, updated_at, actor, request_id, service_id, action_name, resource_name, agent_id,
+            trace_id, status, outcome, decline_reason, requires_payment, qualifiers, metadata, request_facts, payment_data,
+            authorized_at, denied_at, cancelled_at, completed_at, idempotency_key, facts_digest
+        )
+        VALUES (
+            item.id, tenant, happened_at, posted.created_at, posted.created_at, item.actor, item.request_id,
+            service, item.action_name, item.resource_name, agent.id, trace.id, posted.status, item.outcome,
+            posted.decline_reason, false, item.qualifiers::json, item.metadata::json, item.request_facts::json,
+            item.payment_data::json,
+            CASE WHEN posted.status IN ('authorized', 'completed') THEN happened_at END,
+            CASE posted.status WHEN 'denied' THEN happened_at END,
+            CASE posted.status WHEN 'cancelled' THEN happened_at END,
+            CASE posted.status WHEN 'completed' THEN coalesce(item.completed_at, happened_at) END,
+            item.idempotency_key, decode(item.digest, 'hex')
+        )
+        ON CONFLICT (tenant_id, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
+        RETURNING id
+    ), own_trace AS (
+        INSERT INTO metering_trace (id, tenant_id, reference)
+        SELECT trace.id, tenant, trace.id FROM inserted WHERE item.trace_reference IS NULL AND item.trace_external_id IS NULL
+    )
+    SELECT inserted.id INTO posted.id FROM inserted;
+    IF posted.id IS NULL THEN
+        RETURN NULL;
+    END IF;
+
+    INSERT INTO metering_statuschange (id, tenant_id, occurred_at, created_at, actor, request_id, transaction_id, to_status, reason)
+    VALUES (
+        item.change_id, tenant, happened_at, posted.created_at, item.actor, item.request_id, posted.id, posted.status,
+        coalesce(posted.decline_reason, '')
+    );
+    kept := metering_kept_costs(posted.status, item.costs);
+    INSERT INTO metering_cost (
+        id, tenant_id, occurred_at, created_at, actor, request_id, transaction_id, fiat_amount, fiat_asset_symbol, is_estimate, is_active,
+        cost_details
+    )
+    SELECT cost.id, tenant, happened_at, posted.created_at, item.actor, item.request_id, posted.id, cost.amount,
+        cost.currency, cost.is_estimate, true, cost.details::json
+    FROM unnest(kept) cost;
+    IF posted.status IN ('denied', 'cancelled') THEN
+        PERFORM metering_insert_offered_costs(tenant, item, posted.status, happened_at, posted.created_at);
+    END IF;
+    PERFORM metering_roll_up(
+        tenant, metering_deltas_of(happened_at, service, agent.id, posted.status, item.outcome, kept)
+    );
+
+    posted.outcome := 'posted';
+    posted.service_id := service;
+    posted.agent_id := agent.id;
+    posted.agent_label := agent.label;
+    posted.agent_name := agent.name;
+    posted.agent_description := agent.description;
+    posted.agent_status := agent.status;
+    posted.agent_created_at := agent.created_at;
+    posted.agent_updated_at := agent.updated_at;
+    posted.trace_reference := trace.reference;
+    posted.trace_external_id := trace.external_id;
+    RETURN posted;
+END
+$$;
