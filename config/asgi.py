@@ -156,7 +156,7 @@ def _variable(name: bytes) -> str | None:
 def _called(environ: dict[str, Any]) -> StreamedReply:
     """Django's response, not yet read."""
     heads: list[tuple[str, list[tuple[str, str]]]] = []
-    response: Any = wsgi_application(environ, lambda status, headers: heads.append((status, headers)))
+    response: Any = wsgi_application(environ, lambda status, headers: heads.append((status, headers)))  # type: ignore[arg-type]
     [(status, headers)] = heads
     encoded = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
     return StreamedReply(int(status[:3]), encoded, response)

@@ -47,7 +47,7 @@ class RequestLogMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         started = time.perf_counter()
         request_id = _request_id(request)
-        request.META["HTTP_X_REQUEST_ID"] = request.request_id = request_id
+        request.META["HTTP_X_REQUEST_ID"] = request.request_id = request_id  # type: ignore[attr-defined]
         bound = structlog.contextvars.bind_contextvars(request_id=request_id)
         try:
             response = self.get_response(request)
@@ -107,7 +107,7 @@ class OfficeSessionMiddleware(OnlyOffice, SessionMiddleware):
 
 
 class OfficeCsrfMiddleware(OnlyOffice, CsrfViewMiddleware):
-    def process_view(self, request, callback, callback_args, callback_kwargs):
+    def process_view(self, request: HttpRequest, callback: Any, callback_args: Any, callback_kwargs: Any) -> Any:
         if not request.path_info.startswith(OFFICE):
             return None
         return super().process_view(request, callback, callback_args, callback_kwargs)

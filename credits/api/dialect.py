@@ -127,7 +127,8 @@ class CreditsDialect(Dialect):
     name = "Credits"
     omits_absent = True
     challenge = 'Basic realm="credits"'
-    statuses = Dialect.statuses | {
+    statuses = {
+        **Dialect.statuses,
         "unknown_version": 400,
         "grant_not_found": 400,
         "grant_not_yet_effective": 400,

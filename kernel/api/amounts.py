@@ -39,6 +39,8 @@ def exact(text: str) -> Decimal:
     if not amount:
         return Decimal(0)
     _, figures, shift = amount.as_tuple()
+    # A finite number, as its syntax was checked.
+    assert isinstance(shift, int)
     if len(figures) + shift > WHOLE_DIGITS:
         raise _too_large()
     if shift >= -PLACES:

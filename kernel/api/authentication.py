@@ -73,7 +73,7 @@ class KeyAuthentication(BaseAuthentication):
     """The name under which the schema knows the three forms; `authenticate` is what reads them."""
 
 
-class KeyScheme(OpenApiAuthenticationExtension):
+class KeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
     """The three forms in the schema, each enough by itself."""
 
     target_class = KeyAuthentication

@@ -55,7 +55,7 @@ class Dialect:
         "outcome_unknown": 503,
     }
     # Codes that any call of this API may answer: the schema documents their statuses everywhere.
-    always_refuses: ClassVar[tuple[str, ...]] = ("not_authenticated", "forbidden", "busy", "internal")
+    always_refuses: ClassVar[tuple[str, ...]] = ("not_authenticated", "forbidden", "throttled", "busy", "internal")
     # Request headers that every call understands and reply headers that every reply carries: name -> (JSON schema, description).
     request_headers: ClassVar[Mapping[str, tuple[dict[str, Any], str]]] = {}
     always_headers: ClassVar[Mapping[str, tuple[dict[str, Any], str]]] = {}

@@ -45,10 +45,10 @@ def is_certain(raw: bytes) -> bool:
 class Fast:
     """The compiled reader of one body class. Raises TypeError, when the class is made, for a field it doesn't know how to read."""
 
-    def __init__(self, body: BodyShape) -> None:
+    def __init__(self, body: BodyShape, *, name: str) -> None:
         self.body = body
         self.struct = msgspec.defstruct(
-            body.__name__,
+            name,
             [
                 (entry.name, _type_of(entry.field), msgspec.field(name=entry.wire_name, **_default_of(entry.field)))
                 for entry in sorted(body.plan, key=lambda entry: not entry.field.required)

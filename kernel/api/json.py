@@ -63,7 +63,7 @@ class Source:
         while self.text[position] not in "]}":
             key: Any = len(found)
             if is_object:
-                key, position = json.decoder.scanstring(self.text, position + 1, True)  # noqa: FBT003 - a C function's own signature
+                key, position = _scan_string(self.text, position + 1, True)  # noqa: FBT003 - a C function's own signature
                 position = self._skip(self._skip(position) + 1)
             end = _DECODER.raw_decode(self.text, position)[1]
             found[key] = Source(self.text, position, end)
@@ -76,9 +76,10 @@ class Source:
         return self.parts[key]
 
     def _skip(self, position: int) -> int:
-        return _SPACE.match(self.text, position).end()  # type: ignore[union-attr] - the pattern matches nothing, too
+        return _SPACE.match(self.text, position).end()  # type: ignore[union-attr]
 
 
+_scan_string: Callable[[str, int, bool], tuple[str, int]] = json.decoder.scanstring  # type: ignore[attr-defined]
 _DECODER = json.JSONDecoder(parse_float=JsonNumber)
 
 

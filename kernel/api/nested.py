@@ -86,12 +86,14 @@ class Batch(ListOf):
         if not isinstance(value, list):
             raise Refused("not_a_list")
         self.check_length(value)
-        return [self.shape.outcome(item, source and source.part(index)) for index, item in enumerate(value)]
+        if source is None:
+            raise TypeError("The items of a batch are read from a body's text.")
+        return [self.shape.read_item(item, source.part(index)) for index, item in enumerate(value)]
 
     def parse_raw(self, raw: bytes) -> list[Any]:
         items = msgspec.json.decode(raw, type=list[msgspec.Raw])
         self.check_length(items)
-        return [self.shape.outcome_of(bytes(item)) for item in items]
+        return [self.shape.read_item_bytes(bytes(item)) for item in items]
 
 
 def below(step: str | int, invalid: Invalid) -> list[FieldProblem]:

@@ -1,6 +1,6 @@
 """Keyset pages: page one and page one million cost the same, and nobody can forge a cursor or carry one to another tenant's list."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -85,7 +85,7 @@ def _marked(value: Any) -> list[Any]:
 
 
 def _place(*, cursor: str, scope: str, name: str, size: int) -> list[Any]:
-    readers = {"u": UUID, "t": datetime.fromisoformat, "v": lambda value: value}
+    readers: dict[str, Callable[[Any], Any]] = {"u": UUID, "t": datetime.fromisoformat, "v": lambda value: value}
     try:
         if len(cursor) > LONGEST_CURSOR or not cursor.isascii():
             raise Refused("bad_cursor", name=name)

@@ -102,7 +102,7 @@ def problem_of(exception: BaseException) -> Problem | None:
         case RequestRefused():
             return Problem(code=exception.code, facts=exception.facts, headers=exception.headers)
         case exceptions.Throttled():
-            return Problem(code="throttled", facts={"wait": exception.wait})
+            return Problem(code="throttled", facts={"wait": getattr(exception, "wait", None)})
         case exceptions.MethodNotAllowed():
             # Raised by code of an app that has no list of methods at hand; the shell's own refusal names them.
             return Problem(code="method_not_allowed", facts={"allowed": ()})

@@ -1,7 +1,7 @@
-"""What an app declares: `Body` for what it reads, `Query` for parameters, `Reply` for what it writes.
+"""What an app declares: `Body` for what it reads, `Query` for the parameters of a query string, `Reply` for what it writes.
 
-They are REST framework serializers in name and for the schema only; reading and writing go by a plan that is compiled once per class.
-The wire name of each declared field is settled in that plan, for parsing, writing and schema alike.
+A class lists its fields as Django's forms and REST framework's serializers do. Its plan, made once when the class is declared, gives each
+field its wire name; parsing, writing and the OpenAPI document follow the plan.
 """
 
 import io
@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 import msgspec
 from django.http import QueryDict
-from rest_framework import serializers
+from rest_framework.fields import Field as RestField
 from rest_framework.fields import empty
 
 from kernel.api import json
@@ -26,15 +26,23 @@ from kernel.api.unknown_names import MAX_REPORTED, unknown_fields
 encode = msgspec.json.Encoder().encode
 
 
-class Declared(serializers.Serializer):
-    # The base of the three; a docstring here would show up in the public schema.
+class Declared:
+    """The base of the three. A class with a `dialect` is complete; its own docstring goes to the OpenAPI document."""
+
     dialect: ClassVar[Dialect | None] = None
     plan: ClassVar[tuple[Entry, ...]] = ()
+    _declared: ClassVar[dict[str, Any]] = {}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        own = {name: value for name, value in vars(cls).items() if isinstance(value, RestField)}
+        inherited = {name: field for base in cls.__bases__ for name, field in getattr(base, "_declared", {}).items()}
+        cls._declared = {name: field for name, field in inherited.items() if name not in vars(cls)} | own
+        for name in own:
+            # A field may be called as a method is, such as `check`.
+            delattr(cls, name)
         if cls.dialect is not None:
-            cls.plan = tuple(_entry(cls.dialect, name, field) for name, field in cls._declared_fields.items())
+            cls.plan = tuple(_entry(cls.dialect, name, field) for name, field in cls._declared.items())
             cls.compile()
 
     @classmethod
@@ -51,7 +59,8 @@ def _entry(dialect: Dialect, name: str, field: Any) -> Entry:
 
 
 class Body(Declared):
-    # What a caller sends. Every field problem is found, in the order of declaration; then every member that isn't declared.
+    """What a caller sends. Reading finds every problem: of the fields, as declared, then the members that aren't declared."""
+
     fast: ClassVar[Fast]
     # Members that aren't declared are refused; where the published contract ignores them, the reply's header Ignored-Fields names them.
     ignores_unknown: ClassVar[bool] = False
@@ -62,7 +71,7 @@ class Body(Declared):
 
     @classmethod
     def compile(cls) -> None:
-        cls.fast = Fast(cls)
+        cls.fast = Fast(cls, name=cls.__name__)
         cls.is_large = any(isinstance(entry.field, Batch) for entry in cls.plan)
 
     @classmethod
@@ -135,10 +144,10 @@ class Body(Declared):
         """Newline-delimited JSON, one outcome per line that isn't blank."""
         for line in io.BytesIO(raw):
             if line.strip():
-                yield cls.outcome_of(line)
+                yield cls.read_item_bytes(line)
 
     @classmethod
-    def outcome_of(cls, raw: bytes) -> dict[str, Any] | Invalid:
+    def read_item_bytes(cls, raw: bytes) -> dict[str, Any] | Invalid:
         """One item of a batch from its bytes: its values, or why it is refused."""
         try:
             return cls.read(raw)
@@ -151,7 +160,7 @@ class Body(Declared):
             return Invalid([FieldProblem((), code, facts, value)])
 
     @classmethod
-    def outcome(cls, value: Any, source: json.Source) -> dict[str, Any] | Invalid:
+    def read_item(cls, value: Any, source: json.Source) -> dict[str, Any] | Invalid:
         """One item of a batch from its parsed value: its values, or why it is refused."""
         if not isinstance(value, dict):
             return Invalid([FieldProblem((), "not_json_object", {}, value)])
@@ -181,7 +190,7 @@ class Body(Declared):
 
 
 class Query(Declared):
-    # Parameters of a query string, each optional unless declared required. LedgerViewSet refuses unknown and repeated ones.
+    """Parameters of a query string, each optional unless declared required. LedgerViewSet refuses unknown and repeated ones."""
 
     @classmethod
     def check(cls, values: dict[str, Any]) -> dict[str, Any]:
@@ -189,11 +198,11 @@ class Query(Declared):
         return values
 
     @classmethod
-    def read(cls, parameters: QueryDict | Mapping[str, str]) -> dict[str, Any]:
+    def read(cls, parameters: QueryDict) -> dict[str, Any]:
         """The values by declared name, every name present. Raises Invalid with place `query`."""
         values: dict[str, Any] = {}
         problems: list[FieldProblem] = []
-        given = {entry.wire_name: parameters[entry.wire_name] for entry in cls.plan if entry.wire_name in parameters}
+        given: dict[str, Any] = {entry.wire_name: parameters[entry.wire_name] for entry in cls.plan if entry.wire_name in parameters}
         for entry in cls.plan:
             try:
                 values[entry.name] = _parameter(entry, given)
@@ -206,7 +215,8 @@ class Query(Declared):
 
 
 class Reply(Declared):
-    # What a service's row looks like on the wire. A field that isn't `required` may be missing from the row.
+    """How a service's row is written in JSON. A field that isn't `required` may be missing from the row."""
+
     steps: ClassVar[list[tuple[str, str, Any, bool, bool]]] = []
     omits_absent: ClassVar[bool | None] = None
 
@@ -259,7 +269,7 @@ def _member(entry: Entry, value: dict[str, Any], source: json.Source | None) -> 
         if entry.field.allow_null:
             return entry.default
         raise Refused("null", expected=entry.field.type_code)
-    return entry.field.parse(given, _Later(source, entry.wire_name) if source else None)
+    return entry.field.parse(given, _LazySource(source, entry.wire_name) if source else None)
 
 
 def _parameter(entry: Entry, given: Mapping[str, str]) -> Any:
@@ -271,7 +281,7 @@ def _parameter(entry: Entry, given: Mapping[str, str]) -> Any:
 
 
 def _checked(declared: Any, values: dict[str, Any], given: Mapping[str, Any], problems: list[FieldProblem]) -> dict[str, Any]:
-    """The values after the rules across fields. Raises Invalid."""
+    """The values after the rules across fields (`check`). Raises Invalid, without them if any field has a problem."""
     if problems:
         raise Invalid(problems)
     try:
@@ -283,8 +293,8 @@ def _checked(declared: Any, values: dict[str, Any], given: Mapping[str, Any], pr
         raise Invalid([FieldProblem(path, refusal.code, refusal.facts, value)]) from refusal
 
 
-class _Later:
-    """A member's source, found only when a field asks for it: most never do."""
+class _LazySource:
+    """A member's place in the text, searched only when a field asks for it: most fields never do."""
 
     __slots__ = ("_key", "_source")
 

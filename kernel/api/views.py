@@ -22,6 +22,7 @@ from kernel.api import json, serializers, streams
 from kernel.api.authentication import SAFE_METHODS, KeyAuthentication, acting, authenticate, authorize
 from kernel.api.batches import BatchOutcome
 from kernel.api.dialect import Dialect
+from kernel.api.fields import storable
 from kernel.api.pagination import Page, page_of
 from kernel.api.problems import FieldProblem, Invalid, Problem, Refused, RequestRefused, problem_of
 from kernel.api.unknown_names import header_value, parameter_problems
@@ -146,7 +147,7 @@ class LedgerViewSet(ViewSet):
         self, reply: type[serializers.Reply], outcome: BatchOutcome, *, prepare: Callable[[Any], Any] | None = None, is_full: bool = True
     ) -> HttpResponse:
         """The outcome of a batch in this API's shape. `prepare`: makes of each row what is written. `is_full`: with the rows."""
-        items = []
+        items: list[Any] = []
         for item in outcome.items:
             if item.problem:
                 # Errors echo what the caller sent, which msgspec may not be able to encode.
@@ -163,11 +164,11 @@ class LedgerViewSet(ViewSet):
 
     # What REST framework asks.
 
-    def initialize_request(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpRequest:
+    def initialize_request(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpRequest:  # type: ignore[override]
         """Django's own request: REST framework's would pass each attribute on at a price."""
         self.http = request
         self.ignored_fields = []
-        self.action = self.action_map.get((request.method or "").lower())
+        self.action = self.action_map.get((request.method or "").lower())  # type: ignore[assignment]
         return request
 
     def initial(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
@@ -181,7 +182,7 @@ class LedgerViewSet(ViewSet):
         for value in kwargs.values():
             _check_path(value)
         # Where the log finds out who called.
-        request.user = caller = greenlets.run_in_thread(authenticate, request)
+        request.user = caller = greenlets.run_in_thread(authenticate, request)  # type: ignore[assignment]
         authorize(caller=caller, ledger=self.ledger, method=request.method or "")
         account = request.META.get("HTTP_ON_BEHALF_OF")
         is_required = self.action in self.requires_on_behalf_of
@@ -195,7 +196,7 @@ class LedgerViewSet(ViewSet):
         if problems := parameter_problems(query.plan if query else (), request.GET):
             raise Invalid(problems, place="query")
 
-    def options(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def options(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:  # type: ignore[override]
         return HttpResponse(status=204, headers={"Allow": ", ".join(self.allowed_methods)})
 
     def get_exception_handler(self) -> Callable[[Exception, dict[str, Any]], HttpResponse]:
@@ -206,7 +207,7 @@ class LedgerViewSet(ViewSet):
         """None: Allow belongs to a 405, and there is nothing to vary on."""
         return {}
 
-    def get_authenticate_header(self, request: HttpRequest) -> None:
+    def get_authenticate_header(self, request: HttpRequest) -> None:  # type: ignore[override]
         """The challenge is the dialect's to word."""
 
     def refuse(self, exception: Exception, context: dict[str, Any]) -> HttpResponse:
@@ -215,7 +216,9 @@ class LedgerViewSet(ViewSet):
         problem = problem_of(exception) or unforeseen(exception, request=request)
         return error_response(dialect=self.dialect, problem=problem, request=request)
 
-    def finalize_response(self, request: HttpRequest, response: HttpResponse, *args: Any, **kwargs: Any) -> HttpResponse:
+    def finalize_response(  # type: ignore[override]
+        self, request: HttpRequest, response: HttpResponse, *args: Any, **kwargs: Any
+    ) -> HttpResponse:
         # What the ledgers answer is private: no cache on the way may keep it.
         response.headers["Cache-Control"] = "no-store"
         for name, value in self.dialect.reply_headers(request).items():
@@ -255,6 +258,6 @@ def _is_our_host(host: str, allowed: tuple[str, ...]) -> bool:
 def _check_path(value: Any) -> None:
     """A path's text that can't be in the database names nothing."""
     try:
-        serializers.storable(str(value))
+        storable(str(value))
     except Refused as refusal:
         raise RequestRefused("not_found") from refusal

@@ -93,7 +93,8 @@ class MeteringDialect(Dialect):
 
     name = "Metering"
     cursor_names = {"after": "page[after]", "before": "page[before]"}
-    statuses = Dialect.statuses | {
+    statuses = {
+        **Dialect.statuses,
         "wrong_status": 400,
         "not_open": 400,
         "cost_of_another": 400,

@@ -21,14 +21,6 @@ POSTING_REFUSALS = (
     "more_than_taken",
     "idempotency_conflict",
 )
-EXAMPLE = {
-    "grantId": "746fc7f2-8098-4fe7-953c-7d51c580a126",
-    "reason": "Refund",
-    "invoiceId": "6cedbb5e-4f77-4217-b8d4-020e7e4d33c9",
-    "billingRunId": "cbe82021-90bb-47cc-a665-eda41ec4ee5b",
-    "type": "DEBIT",
-    "amount": "10",
-}
 
 
 class TransactionViewSet(CreditsViewSet):
@@ -42,7 +34,6 @@ class TransactionViewSet(CreditsViewSet):
         refuses=POSTING_REFUSALS,
         idempotent=True,
         replays=True,
-        example=EXAMPLE,
     )
     def create(self, request: HttpRequest) -> HttpResponse:
         """Takes an amount from one grant or adds to it. Without an Idempotency-Key, the same request again is another transaction."""

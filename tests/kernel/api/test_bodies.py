@@ -231,7 +231,8 @@ def test_a_rule_across_fields_names_its_field():
         (b'{"x": "\xff"}', "unreadable_body", {"reason": "encoding"}),
         (b'{"x": ' + b"1" * 5000 + b"}", "unreadable_body", {"reason": "digits"}),
         (b'{"x": ' + b"[" * 300 + b"]" * 300 + b"}", "unreadable_body", {"reason": "depth"}),
-        (b"[" * 200_000, "unreadable_body", {"reason": "depth"}),
+        (b"[" * 20_000, "unreadable_body", {"reason": "depth"}),
+        (b"[" * 200_000, "unreadable_body", {"reason": "complexity"}),
     ],
 )
 def test_a_body_that_is_no_object_is_refused_as_a_whole(raw, code, facts):

@@ -58,7 +58,7 @@ def test_an_operation_tells_its_statuses_headers_and_parameters(document):
     create = document["paths"]["/v1/sales"]["post"]
     assert create["operationId"] == "billing_sales_create"
     assert (create["summary"], create["description"], create["tags"]) == ("Record a sale", "What this call does.", ["Shop"])
-    assert set(create["responses"]) == {"201", "400", "401", "402", "403", "409", "413", "500", "503"}
+    assert set(create["responses"]) == {"201", "400", "401", "402", "403", "409", "413", "429", "500", "503"}
     assert create["responses"]["402"]["content"] == {"application/json": {"schema": {"$ref": "#/components/schemas/ShopError"}}}
     assert set(create["responses"]["201"]["headers"]) == {"Shop-Version", "Idempotent-Replayed", "Ignored-Fields"}
     assert set(create["responses"]["401"]["headers"]) == {"Shop-Version", "WWW-Authenticate"}
