@@ -16,7 +16,7 @@ from django.db import connections
 LEAST_PRECISION = 60
 LEAST_POSTGRESQL = 150000
 MOST_CONNECTIONS = 64
-MOST_WARM_SECONDS = 60
+MAX_API_KEY_CACHE_SECONDS = 60
 IN_PROCESS_CACHES = ("django.core.cache.backends.locmem.LocMemCache", "django.core.cache.backends.dummy.DummyCache")
 WAITS_FOR_EVER = "Statements wait for a locked account without a limit: one stuck transaction would block every worker."
 GUARDS = (
@@ -132,12 +132,12 @@ def check_limits(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
                 "0 < API_BODY_LIMIT <= API_BATCH_BODY_LIMIT <= DATA_UPLOAD_MAX_MEMORY_SIZE (bytes).",
             )
         )
-    if not 0 <= settings.API_KEY_WARM_SECONDS <= MOST_WARM_SECONDS:
+    if not 0 <= settings.API_KEY_CACHE_SECONDS <= MAX_API_KEY_CACHE_SECONDS:
         found.append(
             _error(
                 9,
-                f"API keys are believed for {settings.API_KEY_WARM_SECONDS} seconds: a revoked key would go on writing for as long.",
-                f"Set API_KEY_WARM_SECONDS between 0 and {MOST_WARM_SECONDS}; a few seconds cost nothing.",
+                f"API keys are believed for {settings.API_KEY_CACHE_SECONDS} seconds: a revoked key would go on writing for as long.",
+                f"Set API_KEY_CACHE_SECONDS between 0 and {MAX_API_KEY_CACHE_SECONDS}; a few seconds cost nothing.",
             )
         )
     return found

@@ -168,8 +168,8 @@ X_FRAME_OPTIONS = "DENY"
 API_BODY_LIMIT = env.int("API_BODY_LIMIT", default=1_048_576)
 API_BATCH_BODY_LIMIT = env.int("API_BATCH_BODY_LIMIT", default=16_777_216)
 DATA_UPLOAD_MAX_MEMORY_SIZE = API_BATCH_BODY_LIMIT
-# For so long a warm API key is believed without asking the database again: the time a revocation takes to bite (seconds).
-API_KEY_WARM_SECONDS = env.int("API_KEY_WARM_SECONDS", default=3)
+# For so long a cached API key is trusted without asking the database again: the time until a revocation takes effect (seconds).
+API_KEY_CACHE_SECONDS = env.int("API_KEY_CACHE_SECONDS", default=3)
 
 REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_SCHEMA_CLASS": "kernel.api.schema.LedgerSchema",

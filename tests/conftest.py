@@ -71,11 +71,11 @@ def django_db_setup(django_db_setup, django_db_blocker):
 
 
 @pytest.fixture(autouse=True)
-def no_warm_keys():
+def empty_key_cache():
     """Empties the process's cache of API keys before and after each test: the next test's tenants are other rows."""
-    tenants.forget_warm_keys()
+    tenants.clear_key_cache()
     yield
-    tenants.forget_warm_keys()
+    tenants.clear_key_cache()
 
 
 @pytest.fixture(params=[never_analysed, analysed_when_small])

@@ -1,10 +1,10 @@
-"""Why a caller is refused. An error carries a code and facts; words and statuses belong to each API's dialect."""
+"""Domain errors. An error carries a code and facts; the words and the HTTP status belong to each API's dialect."""
 
 from typing import Any
 
 
 class DomainError(Exception):
-    """The base of every refusal in the house. `code` says which, `facts` say with what; never a sentence, never an HTTP status."""
+    """The base of every error that a service raises on purpose: `code` names it, `facts` are its details. No sentence, no HTTP status."""
 
     code = "refused"
 
@@ -13,8 +13,8 @@ class DomainError(Exception):
         self.facts = facts
 
     def __str__(self) -> str:
-        told = ", ".join(f"{name}={value}" for name, value in self.facts.items())
-        return f"{self.code} ({told})" if told else self.code
+        facts = ", ".join(f"{name}={value}" for name, value in self.facts.items())
+        return f"{self.code} ({facts})" if facts else self.code
 
 
 class NotAuthenticated(DomainError):

@@ -1,32 +1,32 @@
-"""What this process has just learned from the database about a key, believed for a few seconds."""
+"""The API key cache: what this process has read about a key is trusted for a few seconds (API_KEY_CACHE_SECONDS)."""
 
 import threading
 import time
 from collections.abc import Callable, Hashable
 from typing import Any
 
-MOST = 10_000
+MAX_ENTRIES = 10_000
 
 
-class Warm:
-    """A bounded memory with a time to live. A wrong key is never remembered, so guesses can't push good keys out."""
+class KeyCache:
+    """A bounded cache with a time to live. A wrong key is never stored, so guesses can't push good keys out."""
 
     def __init__(self) -> None:
-        self._known: dict[Hashable, tuple[float, Any]] = {}
+        self._entries: dict[Hashable, tuple[float, Any]] = {}
         self._lock = threading.Lock()
 
     def get(self, name: Hashable, *, seconds: float, load: Callable[[], Any]) -> Any:
-        """The remembered answer, or a new one from `load`; what `load` raises is passed on and not remembered."""
-        known = self._known.get(name)
-        if known is not None and known[0] > time.monotonic():
-            return known[1]
-        answer = load()
+        """The cached value, or a new one from `load`, which is then cached for so long; what `load` raises is passed on and not cached."""
+        entry = self._entries.get(name)
+        if entry is not None and entry[0] > time.monotonic():
+            return entry[1]
+        value = load()
         with self._lock:
-            if len(self._known) >= MOST:
-                self._known.clear()
-            self._known[name] = (time.monotonic() + seconds, answer)
-        return answer
+            if len(self._entries) >= MAX_ENTRIES:
+                self._entries.clear()
+            self._entries[name] = (time.monotonic() + seconds, value)
+        return value
 
     def clear(self) -> None:
         with self._lock:
-            self._known.clear()
+            self._entries.clear()

@@ -1,4 +1,4 @@
-"""Who: the companies whose books are kept here, and the keys that speak for them."""
+"""Tenants, whose books this service stores, their API keys, and which tenants a member of staff may see."""
 
 import hashlib
 import hmac
@@ -37,7 +37,7 @@ class Tenant(models.Model):
 
 
 class ApiKey(models.Model):
-    """A secret that speaks for a tenant. Only its SHA-256 is kept: the secret has 256 random bits, so a slow hash would add nothing.
+    """A secret that authenticates a tenant. Only its SHA-256 is stored: it has 256 random bits, so a slow hash would add nothing.
 
     `prefix` is public: it finds the row, names the key in logs and serves as clientId where a caller uses Basic authentication.
     """

@@ -1,4 +1,4 @@
-"""Tenants and keys: making them, revoking them, and finding out who calls."""
+"""Creates and changes tenants and API keys, and authenticates callers."""
 
 import hashlib
 import re
@@ -25,7 +25,7 @@ from kernel.tenants.errors import (
     UnknownCurrency,
     UnknownScope,
 )
-from kernel.tenants.key_cache import Warm
+from kernel.tenants.key_cache import KeyCache
 from kernel.tenants.models import ApiKey, Tenant
 from kernel.tenants.scopes import all_scopes
 from kernel.tenants.setting_author import setting_author
@@ -33,12 +33,12 @@ from kernel.tenants.setting_author import setting_author
 MARK = "ch_"
 PREFIX_BYTES = 6
 SECRET_BYTES = 32
-_callers = Warm()
+_callers = KeyCache()
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who stands behind a request: for which tenant, by which key, allowed what. `currency` is the tenant's own (ISO 4217)."""
+    """An authenticated request: its tenant, its key and what the key allows. `currency` is the tenant's own (ISO 4217)."""
 
     tenant_id: UUID
     key_id: UUID
@@ -50,7 +50,7 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class IssuedKey:
-    """A new key with its secret, which exists only here: it can't be read again. One key, three forms on the wire."""
+    """A new key with its secret, which is stored nowhere and can't be read again. Callers may send the key in three forms."""
 
     key: ApiKey
     secret: str
@@ -90,7 +90,7 @@ def create_tenant(
 
 
 def change_tenant(*, tenant: Tenant, actor: str, request_id: str = "", name: str, is_active: bool) -> Tenant:
-    """Rename a tenant, or switch its keys off and on; every process obeys within API_KEY_WARM_SECONDS."""
+    """Renames a tenant, or switches its keys off and on; other processes notice within API_KEY_CACHE_SECONDS."""
     tenant.name, tenant.is_active = name, is_active
     with setting_author(actor=actor, request_id=request_id):
         tenant.save(update_fields=["name", "is_active"])
@@ -115,7 +115,7 @@ def create_api_key(
     wanted, known = sorted(set(scopes)), all_scopes()
     if unknown := [scope for scope in wanted if scope not in known]:
         raise UnknownScope(scopes=unknown, known=list(known))
-    # Hexadecimal: no character that a header, a shell or a colon-separated pair could take amiss.
+    # Hexadecimal: no character has a meaning in a header, a shell or a colon-separated pair.
     prefix, secret = secrets.token_hex(PREFIX_BYTES), secrets.token_hex(SECRET_BYTES)
     key = ApiKey(
         id=key_id or uuid7(),
@@ -138,7 +138,7 @@ def create_api_key(
 
 
 def revoke_api_key(*, prefix: str, actor: str, request_id: str = "") -> ApiKey:
-    """End a key for good; every process obeys within API_KEY_WARM_SECONDS. Revoking twice is no error. Raises ApiKeyNotFound."""
+    """Revokes a key for good; other processes notice within API_KEY_CACHE_SECONDS. Revoking twice is no error. Raises ApiKeyNotFound."""
     key = selectors.find_key(prefix=prefix)
     if key is None:
         raise ApiKeyNotFound(prefix=prefix)
@@ -159,11 +159,11 @@ def authenticate(token: str) -> Caller:
 
 
 def authenticate_pair(client_id: str, secret: str) -> Caller:
-    """The caller with this clientId and clientSecret. A warm key costs no query. Raises NotAuthenticated."""
+    """The caller with this clientId and clientSecret. A cached key costs no query. Raises NotAuthenticated."""
     if not (client_id.isascii() and client_id.isalnum() and secret.isascii() and secret.isalnum()):
         raise NotAuthenticated
     caller: Caller = _callers.get(
-        (client_id, secret), seconds=settings.API_KEY_WARM_SECONDS, load=lambda: _load_caller(prefix=client_id, secret=secret)
+        (client_id, secret), seconds=settings.API_KEY_CACHE_SECONDS, load=lambda: _load_caller(prefix=client_id, secret=secret)
     )
     if caller.expires_at is not None and caller.expires_at <= timezone.now():
         raise NotAuthenticated
@@ -175,13 +175,13 @@ def act_for(caller: Caller, account: str) -> Caller:
     if account == str(caller.tenant_id):
         return caller
     child: Tenant = _callers.get(
-        (caller.tenant_id, account), seconds=settings.API_KEY_WARM_SECONDS, load=lambda: _load_child(caller=caller, account=account)
+        (caller.tenant_id, account), seconds=settings.API_KEY_CACHE_SECONDS, load=lambda: _load_child(caller=caller, account=account)
     )
     return replace(caller, tenant_id=child.id, currency=child.currency)
 
 
-def forget_warm_keys() -> None:
-    """Forget what this process knows of keys: for tests, and after a revocation here."""
+def clear_key_cache() -> None:
+    """Empties this process's cache: for tests."""
     _callers.clear()
 
 

@@ -169,7 +169,7 @@ def test_a_call_is_answered_as_through_wsgi(served, settings, caplog, ledger, ca
     settings.LEDGER_BATCHING = is_batching
     says, *statuses = CASES[case]
     expected = [through_wsgi(ask) for ask in says(World(ledger))]
-    tenants.forget_warm_keys()
+    tenants.clear_key_cache()
     told = [through_asgi(served, ask) for ask in says(World(ledger))]
     assert [masked(reply) for reply in told] == [masked(reply) for reply in expected]
     assert [reply.status for reply in told] == dict(zip(PATHS, statuses, strict=True))[ledger]
@@ -197,7 +197,7 @@ def noting(execute, given):
 @pytest.mark.parametrize("is_batching", [True, False], ids=["batching", "one by one"])
 @pytest.mark.parametrize("ledger", LEDGERS)
 def test_a_warm_post_is_one_statement_and_no_thread(served, settings, monkeypatch, statements, ledger, is_batching):
-    settings.LEDGER_BATCHING, settings.API_KEY_WARM_SECONDS = is_batching, 3600
+    settings.LEDGER_BATCHING, settings.API_KEY_CACHE_SECONDS = is_batching, 3600
     world = World(ledger)
     del statements[:]
     through_asgi(served, world.post())
@@ -211,7 +211,7 @@ def test_a_warm_post_is_one_statement_and_no_thread(served, settings, monkeypatc
 
 
 def test_calls_at_the_same_time_travel_together_and_each_hears_of_its_own(served, settings, statements):
-    settings.API_KEY_WARM_SECONDS = 3600
+    settings.API_KEY_CACHE_SECONDS = 3600
     world = World("credits")
     through_asgi(served, world.post())
     del statements[:]

@@ -128,7 +128,7 @@ def test_contradicting_body_limits_are_refused(settings, name, value):
 
 @pytest.mark.parametrize("seconds", [-1, 3600])
 def test_believing_a_revoked_key_for_long_is_refused(settings, seconds):
-    settings.API_KEY_WARM_SECONDS = seconds
+    settings.API_KEY_CACHE_SECONDS = seconds
     assert ids() == {"countinghouse.E009"}
 
 

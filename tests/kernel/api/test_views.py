@@ -20,7 +20,7 @@ SALE_BODY = b'{"totalAmount": 1.50, "saleKind": "usage"}'
 
 @pytest.fixture
 def key():
-    services.forget_warm_keys()
+    services.clear_key_cache()
     return IssuedKeyFactory()
 
 

@@ -22,5 +22,5 @@ class Command(BaseCommand):
         except DomainError as error:
             raise CommandError(str(error)) from error
         self.stdout.write(
-            self.style.SUCCESS(f"Revoked {key.name} ({key.prefix}). Every process obeys within {settings.API_KEY_WARM_SECONDS} s.")
+            self.style.SUCCESS(f"Revoked {key.name} ({key.prefix}). Every process obeys within {settings.API_KEY_CACHE_SECONDS} s.")
         )
