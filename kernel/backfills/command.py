@@ -30,7 +30,7 @@ from kernel.backfills.signals import Stop
 from kernel.backfills.sources import Reading, Source, find_source
 from kernel.backfills.temp_tables import PlanTables
 from kernel.backfills.undoing import Undo
-from kernel.ledger.errors import Busy, OutcomeUnknown
+from kernel.ledger.errors import Busy, LedgerUnavailable, OutcomeUnknown
 from kernel.ledger.identifiers import new_id
 from kernel.tenants.errors import DomainError
 from kernel.tenants.models import Tenant
@@ -55,7 +55,7 @@ class BackfillCommand(BaseCommand):
             return super().execute(*args, **options)
         except BackfillStopped as stopped:
             raise CommandError(str(stopped), returncode=stopped.exit_code) from stopped
-        except (Busy, OutcomeUnknown) as error:
+        except (Busy, LedgerUnavailable, OutcomeUnknown) as error:
             raise CommandError(str(lost(error)), returncode=4) from error
         except DomainError as error:
             raise CommandError(str(error), returncode=3) from error

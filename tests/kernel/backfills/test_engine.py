@@ -9,7 +9,7 @@ from django.core.management import CommandError
 from kernel.backfills import locks, selectors, services
 from kernel.backfills.models import BackfillReject, BackfillRun
 from kernel.backfills.pacing import Pacer
-from kernel.ledger.errors import Busy, NotFound
+from kernel.ledger.errors import Busy, LedgerUnavailable, NotFound
 from tests.kernel.backfills.shelf import ShelfAdapter, moves, write_csv, write_jsonl
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("book")]
@@ -351,6 +351,7 @@ def database_error(sqlstate, text):
         ("53100", 'could not extend file "base/5/1": No space left on device'),
         ("25006", "cannot execute INSERT in a read-only transaction"),
         ("42501", "permission denied for table shelf_move"),
+        ("57014", "canceling statement due to statement timeout"),
     ],
 )
 def test_what_the_database_refuses_for_good_stops_the_run_at_once_with_its_own_reason(plan, run_command, file, monkeypatch, sqlstate, text):
@@ -373,14 +374,30 @@ def test_what_the_database_refuses_for_good_stops_the_run_at_once_with_its_own_r
     assert (run.state, run.stopped_because) == ("interrupted", f"The database refused: {text}.")
 
 
-def test_a_statement_that_is_cancelled_again_and_again_is_told_with_the_databases_reason(plan, run_command, file, monkeypatch):
-    def cancel(postings):
-        raise database_error("57014", "canceling statement due to statement timeout")
+def test_a_ledger_that_is_unavailable_refuses_no_row(plan, run_command, file, monkeypatch):
+    """The ledger's service raises it for the whole batch: posted singly, every row would be noted as refused."""
+
+    def refuse(postings):
+        raise LedgerUnavailable from database_error("53100", "No space left on device")
+
+    run = plan(file)
+    monkeypatch.setattr(ShelfAdapter, "before_post", staticmethod(refuse))
+    with pytest.raises(CommandError, match="The database refused: No space left on device") as stopped:
+        run_command("--apply", run.id)
+    assert stopped.value.returncode == 4
+    run.refresh_from_db()
+    assert (run.position, run.counts) == (0, {})
+    assert not BackfillReject.objects.exists()
+
+
+def test_a_lock_that_is_never_free_is_told_with_the_databases_reason(plan, run_command, file, monkeypatch):
+    def lock(postings):
+        raise Busy from database_error("55P03", "canceling statement due to lock timeout")
 
     run = plan(file)
     monkeypatch.setattr("kernel.backfills.applying.RETRY_DELAYS", (0, 0))
-    monkeypatch.setattr(ShelfAdapter, "before_post", staticmethod(cancel))
-    with pytest.raises(CommandError, match="busy for too long: canceling statement due to statement timeout") as stopped:
+    monkeypatch.setattr(ShelfAdapter, "before_post", staticmethod(lock))
+    with pytest.raises(CommandError, match="busy for too long: canceling statement due to lock timeout") as stopped:
         run_command("--apply", run.id)
     assert stopped.value.returncode == 4
 
