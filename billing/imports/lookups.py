@@ -27,7 +27,7 @@ SELECT currency, balance - max(taken), floor FROM (
         AND wallet.floor IS NOT NULL
 ) AS path
 GROUP BY currency, balance, floor
-HAVING balance - max(taken) < floor
+HAVING NOT billing_allows(balance - max(taken), floor)
 ORDER BY currency
 """
 

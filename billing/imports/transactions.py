@@ -35,6 +35,8 @@ from kernel.ledger.texts import invisible_edge
 from kernel.tenants.models import Tenant
 
 LONGEST_DESCRIPTION = 100_000
+# A balance has less: numeric(38, 18).
+LARGEST_BALANCE = Decimal(10) ** 20
 WALLET, REMAINING = "wallet ", "left of "
 # The values of a packed row that are still needed, unless it is a reversal.
 NEEDED = ("amount", "currency", "direction", "type_label")
@@ -197,17 +199,7 @@ class TransactionsAdapter(Adapter):
     def refusal(self, account: Account, posting: Posting, effect: Decimal) -> Outcome | None:
         if (unfit := type_refusal(posting)) is not None:
             return unfit
-        if account.terms.get("is_reversal"):
-            return Outcome("not_reversible", f"{account.label} is itself a reversal")
-        if account.name.startswith(REMAINING) and account.unit != posting.amounts[0][0]:
-            return other_currency(account.unit)
-        if account.name.startswith(REMAINING) and (same := same_sign(Decimal(account.terms["size"]), posting)) is not None:
-            return same
-        refused = super().refusal(account, posting, effect)
-        if refused is None or not account.name.startswith(REMAINING):
-            return refused
-        code = "exceeds_original" if account.now else "already_reversed"
-        return Outcome(code, f"{account.now:f} is left of {account.label}")
+        return wallet_refusal(account, effect) if account.name.startswith(WALLET) else original_refusal(account, posting, effect)
 
     def missing(self, name: str) -> Outcome:
         return Outcome("not_found", f"there is no {' '.join(parts_of(name.removeprefix(REMAINING)))} to take back")
@@ -278,6 +270,30 @@ def original_account(name: str, reference: str, reversible: Reversible) -> Accou
 
 def wallet_account(name: str, unit: str, balance: Decimal, floor: Decimal | None, latest: Any) -> Account:
     return Account(name=name, label=f"wallet {unit}", unit=unit, before=balance, now=balance, lowest=floor, latest=latest)
+
+
+def wallet_refusal(account: Account, effect: Decimal) -> Outcome | None:
+    """A copy of the last two conditions of billing/sql/billing_refusal.sql, because a plan's balances aren't in the database."""
+    balance = account.now + effect
+    if not selectors.plan_allows(balance=balance, floor=account.lowest):
+        return Outcome("insufficient", f"{account.label} would fall to {balance:f}, its lowest is {account.lowest:f}")
+    if abs(balance) >= LARGEST_BALANCE:
+        return Outcome("out_of_range", f"{account.label} would reach {balance:f}, which has too many digits")
+    return None
+
+
+def original_refusal(account: Account, posting: Posting, effect: Decimal) -> Outcome | None:
+    """Why the posting can't reverse its original, or not so much of it."""
+    if account.terms["is_reversal"]:
+        return Outcome("not_reversible", f"{account.label} is itself a reversal")
+    if account.unit != posting.amounts[0][0]:
+        return other_currency(account.unit)
+    if (same := same_sign(Decimal(account.terms["size"]), posting)) is not None:
+        return same
+    if account.now + effect >= 0:
+        return None
+    code = "exceeds_original" if account.now else "already_reversed"
+    return Outcome(code, f"{account.now:f} is left of {account.label}")
 
 
 def in_calls(postings: Sequence[Posting]) -> Iterator[list[Posting]]:

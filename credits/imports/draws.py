@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 
 from kernel.backfills.columns import Invalid, digest_text, identifier, moment, money, positive_money, text
+from kernel.backfills.sources import repeated_names
 
 
 class Draw(msgspec.Struct, rename="camel", forbid_unknown_fields=True, kw_only=True):
@@ -39,6 +40,8 @@ def draw_from_json(raw: bytes) -> dict[str, Any] | None:
         given = _decoder.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Invalid(f"is no draw: {error}") from None
+    if repeated := repeated_names(raw):
+        raise Invalid(f"names {', '.join(repeated)} more than once")
     names = ("customer_id", "currency", "metric_id", "invoice_id", "billing_run_id")
     return {
         "id": identifier(given.id),

@@ -249,13 +249,17 @@ def _json_object(raw: bytes) -> tuple[dict[str, Any] | None, str]:
         fields = _decoder.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         return None, f"no JSON object: {error}"
-    if repeated := _repeated_names(raw, fields):
+    if repeated := repeated_names(raw, fields):
         return None, f"the object names {', '.join(repeated)} more than once"
     return fields, ""
 
 
-def _repeated_names(raw: bytes, fields: dict[str, Any]) -> list[str]:
-    """Names that stand twice in a JSON object; a decoder keeps the last value and drops the others in silence."""
+def repeated_names(raw: bytes, fields: dict[str, Any] | None = None) -> list[str]:
+    """Names that stand twice in a valid JSON object, without those of nested objects; `fields`: the object as it was decoded.
+
+    Decoders keep the last value of such a name and drop the others without an error.
+    """
+    fields = _decoder.decode(raw) if fields is None else fields
     # Quotes, colon and comma of each member make four bytes, the braces two, and one comma is not there. Exports are written compactly,
     # so most records end here without being decoded a second time.
     compact = sum(len(name.encode("utf-8", "surrogatepass")) + len(value) + 4 for name, value in fields.items()) + 1

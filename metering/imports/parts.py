@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from kernel.backfills.columns import Invalid, digest_text, identifier, moment, text
+from kernel.backfills.sources import repeated_names
 
 STAMPS: Mapping[str, Callable[[str], Any]] = {
     "id": identifier,
@@ -36,6 +37,7 @@ def optional_values(part: Part, readers: Mapping[str, Callable[[str], Any]]) -> 
 def many(given: type[Part], read: Callable[[Any], dict[str, Any]], *, noun: str) -> tuple[Reader, Reader]:
     """Readers of an array of `given`: from raw JSON, and from its text. Both raise Invalid."""
     decode = msgspec.json.Decoder(list[given]).decode  # type: ignore[valid-type]
+    decode_raw = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
     def read_one(place: int, part: Any) -> dict[str, Any]:
         try:
@@ -52,6 +54,10 @@ def many(given: type[Part], read: Callable[[Any], dict[str, Any]], *, noun: str)
             parts = decode(raw)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise Invalid(f"is no list of {noun}s: {error}") from None
+        # The decoder keeps the last value of a repeated name: of two amounts, the first would vanish.
+        for place, object_ in enumerate(decode_raw(raw)):
+            if repeated := repeated_names(bytes(object_)):
+                raise Invalid(f"{noun} {place + 1}: names {', '.join(repeated)} more than once")
         return [read_one(place, part) for place, part in enumerate(parts)]
 
     def from_text(written: str) -> list[dict[str, Any]] | None:

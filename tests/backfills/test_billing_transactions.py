@@ -5,11 +5,12 @@ from decimal import Decimal
 
 import pytest
 from django.core.management import CommandError
-from django.db import transaction
+from django.db import connection, transaction
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from billing import services
+from billing.imports.transactions import wallet_account, wallet_refusal
 from billing.models import Transaction, TransactionType, Wallet
 from kernel.backfills.models import BackfillReject, BackfillRun
 from tests.factories import TenantFactory
@@ -218,3 +219,23 @@ def test_no_file_adds_to_a_strict_catalogue(bring, write, tenant, who):
     run = bring(COMMAND, write([row(1, "minutes", direction="debit", type_label="Minutes"), row(2, "fee")]))
     assert run.counts == run.plan["counts"] == {"posted": 1, "unknown_type": 1}
     assert not TransactionType.objects.filter(tenant=tenant, code="minutes").exists()
+
+
+BALANCES = ["0", "-1", "1", "99999999999999999999.999999999999999999", "100000000000000000000", "-100000000000000000000"]
+
+
+@pytest.mark.parametrize("floor", [None, "0", "-1", "1"])
+@pytest.mark.parametrize("balance", BALANCES)
+def test_a_plan_refuses_a_balance_exactly_where_the_posting_function_does(balance, floor):
+    account = wallet_account("wallet USD", "USD", Decimal(0), None if floor is None else Decimal(floor), None)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT billing_refusal(false, true, 'signed', %s::numeric, %s::numeric, %s::numeric)", [balance, balance, floor])
+        [decided] = cursor.fetchone()
+    planned = wallet_refusal(account, Decimal(balance))
+    assert (planned and planned.code) == decided
+
+
+def test_the_limit_of_a_balance_is_foreseen(bring, write, tenant):
+    rows = [row(1, amount="999999999999999999.999999999999999999") | {"reference_id": f"r{number}"} for number in range(101)]
+    run = bring(COMMAND, write(rows))
+    assert run.plan["counts"] == run.counts == {"posted": 100, "out_of_range": 1}

@@ -135,3 +135,12 @@ def test_history_before_the_newest_hour_is_shown_as_back_dated(call, write, tena
     record_transaction(**who, service_name="a", action_name="b", resource_name="c")
     call(COMMAND, "acme", write([row("a"), row("b", 2)]), "--plan")
     assert BackfillRun.objects.get().plan["back_dated"]["rows"] == 2
+
+
+def test_a_cost_that_names_its_amount_twice_is_refused(bring, tmp_path, tenant):
+    path = tmp_path / "history.jsonl"
+    cost = '{"fiatAmount": "100", "fiatAssetSymbol": "USD", "isEstimate": false, "fiatAmount": "1"}'
+    path.write_text(f'{{"idempotency_key": "a", "service_name": "s", "occurred_at": "2026-01-01", "costs": [{cost}]}}\n')
+    run = bring("backfill_metered_transactions", path)
+    assert run.counts == {"invalid": 1}
+    assert run.rejects.get().why == "costs: cost 1: names fiatAmount more than once"
