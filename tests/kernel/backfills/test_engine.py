@@ -351,7 +351,6 @@ def database_error(sqlstate, text):
         ("53100", 'could not extend file "base/5/1": No space left on device'),
         ("25006", "cannot execute INSERT in a read-only transaction"),
         ("42501", "permission denied for table shelf_move"),
-        ("57014", "canceling statement due to statement timeout"),
     ],
 )
 def test_what_the_database_refuses_for_good_stops_the_run_at_once_with_its_own_reason(plan, run_command, file, monkeypatch, sqlstate, text):
@@ -388,6 +387,18 @@ def test_a_ledger_that_is_unavailable_refuses_no_row(plan, run_command, file, mo
     run.refresh_from_db()
     assert (run.position, run.counts) == (0, {})
     assert not BackfillReject.objects.exists()
+
+
+def test_a_statement_that_is_cancelled_again_and_again_is_told_with_the_databases_reason(plan, run_command, file, monkeypatch):
+    def cancel(postings):
+        raise database_error("57014", "canceling statement due to statement timeout")
+
+    run = plan(file)
+    monkeypatch.setattr("kernel.backfills.applying.RETRY_DELAYS", (0, 0))
+    monkeypatch.setattr(ShelfAdapter, "before_post", staticmethod(cancel))
+    with pytest.raises(CommandError, match="busy for too long: canceling statement due to statement timeout") as stopped:
+        run_command("--apply", run.id)
+    assert stopped.value.returncode == 4
 
 
 def test_a_lock_that_is_never_free_is_told_with_the_databases_reason(plan, run_command, file, monkeypatch):
