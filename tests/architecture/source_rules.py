@@ -1,6 +1,7 @@
-"""The laws that can be read off the source. Each takes modules and returns what is wrong, with what to do instead."""
+"""The rules that can be read off the source. Each takes modules and returns what is wrong, with what to do instead."""
 
 import ast
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,6 +22,13 @@ SQL_WRITES = ("INSERT INTO ", "UPDATE ", "DELETE FROM ", "TRUNCATE ")
 SQL_TEMPORARY = tuple(f"{write}pg_temp." for write in SQL_WRITES)
 BRANCHES = (ast.If, ast.For, ast.AsyncFor, ast.While, ast.Match)
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+# Words of a private language that this code once spoke (docs/glossary.md has the standard ones), anywhere in a name.
+BANNED_WORDS = {
+    *("errand", "traveller", "lane", "lanes", "door", "doors", "desk", "whence", "mouths", "roof", "twin", "likeness", "foresee", "grave"),
+    *("wish", "verdict", "keeping"),
+}
+# Names of functions that don't say what the function returns.
+BANNED_NAMES = {"told", "said", "given", "found", "shown", "known", "left", "who", "story", "house", "laws", "rests_on", "ground", "matter"}
 KERNEL_SERVICES = ("kernel.tenants.services", "kernel.backfills.services", "kernel.corrections.services")
 DOMAIN = {"services", "selectors", "models", "errors", "choices"}
 
@@ -63,7 +71,7 @@ def is_within(name: str, package: str) -> bool:
 
 
 def writes_only_in_services(modules: Iterable[Module], ledger_models: set[str]) -> list[str]:
-    """Law 5: only services.py creates or changes a ledger's rows. What a session keeps for itself in pg_temp is no row of a ledger."""
+    """Only services create or change a ledger's rows. A temporary table of a session (pg_temp) holds no rows of a ledger."""
     found = []
     for module in modules:
         app_services = f"{module.parts[0]}.services"
@@ -126,6 +134,21 @@ def no_drawers(modules: Iterable[Module]) -> list[str]:
     ]
 
 
+def plain_names(modules: Iterable[Module]) -> list[str]:
+    """Functions and classes are named with the word that a Django or payments engineer would search for."""
+    return [
+        f"{module.name}:{node.lineno} {node.name} is no plain name: name it after what it returns or does, in a standard word."
+        for module in modules
+        for node in ast.walk(module.tree)
+        if isinstance(node, (*FUNCTIONS, ast.ClassDef)) and _is_banned(node.name)
+    ]
+
+
+def _is_banned(name: str) -> bool:
+    words = {word.lower() for word in re.findall(r"[A-Z]?[a-z]+", name)}
+    return name.strip("_") in BANNED_NAMES or bool(words & BANNED_WORDS)
+
+
 def sizes(modules: Iterable[Module]) -> list[str]:
     found = []
     for module in modules:
@@ -184,14 +207,14 @@ def no_signals(modules: Iterable[Module]) -> list[str]:
 
 
 def domain_is_silent(modules: Iterable[Module]) -> list[str]:
-    """Law 3: what decides about money doesn't know HTTP. Admin pages are mouths, not domain."""
-    spoken = ("django.http", "rest_framework", "drf_spectacular", "kernel.api")
+    """The domain code, which decides about money, doesn't know HTTP. Admin pages are no domain code."""
+    http = ("django.http", "rest_framework", "drf_spectacular", "kernel.api")
     return [
-        f"{module.name}:{line} imports {name}: raise an error with a code and facts, and let the api's dialect speak."
+        f"{module.name}:{line} imports {name}: raise an error with a code and facts, and let the api's dialect find the words."
         for module in modules
         if _is_domain(module)
         for line, name in module.imports()
-        if any(is_within(name, package) for package in spoken)
+        if any(is_within(name, package) for package in http)
     ]
 
 
@@ -202,7 +225,7 @@ def _is_domain(module: Module) -> bool:
 
 
 def neighbours_by_services(modules: Iterable[Module]) -> list[str]:
-    """Law 1: metering pays through the services of billing and credits, and sees nothing else of them."""
+    """Metering pays through the services of billing and credits, and imports nothing else of them."""
     return [
         f"{module.name}:{line} imports {name}: metering may use only the services of {name.split('.')[0]}."
         for module in modules
@@ -212,8 +235,8 @@ def neighbours_by_services(modules: Iterable[Module]) -> list[str]:
     ]
 
 
-def mouths_are_blind(modules: Iterable[Module]) -> list[str]:
-    """Law 3: what speaks HTTP can't write what it can't see."""
+def apis_import_no_models(modules: Iterable[Module]) -> list[str]:
+    """Code that speaks HTTP imports no models, so it can't write rows."""
     return [
         f"{module.name}:{line} imports {name}: an api calls services and selectors, it doesn't see models."
         for module in modules

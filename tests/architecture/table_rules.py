@@ -1,4 +1,4 @@
-"""The laws that can be read off the database's own catalogue. Each takes a table and returns what is wrong, with what to do instead."""
+"""The rules that can be read off the database's own catalogue. Each takes a table and returns what is wrong, with what to do instead."""
 
 from collections.abc import Iterable
 
@@ -50,7 +50,7 @@ def unique_begins_with_tenant(table: str) -> list[str]:
 
 
 def planner_knows_first(table: str) -> list[str]:
-    """Before anybody analysed the table its planner knows that all rows may be one tenant's, where PostgreSQL can be told (18)."""
+    """Before anybody analysed the table its planner knows that all rows may be one tenant's, where PostgreSQL can be listed (18)."""
     found = rows(
         "SELECT s.n_distinct FROM pg_class c LEFT JOIN pg_stats s "
         "ON s.schemaname = c.relnamespace::regnamespace::text AND s.tablename = c.relname AND s.attname = 'tenant_id' "

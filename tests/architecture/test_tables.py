@@ -1,4 +1,4 @@
-"""The laws of the house that can be read off the tables, for every model there is, and that each of them can fail."""
+"""The rules that can be read off the tables hold for every model, and each of them can fail."""
 
 import importlib
 import importlib.util
@@ -27,7 +27,7 @@ def foreign_keys(model: type[models.Model]) -> list[models.ForeignKey]:
     return [field for field in model._meta.local_fields if isinstance(field, models.ForeignKey)]
 
 
-def told(violations: list[str]) -> str:
+def listed(violations: list[str]) -> str:
     return "\n" + "\n".join(violations)
 
 
@@ -46,24 +46,24 @@ def test_every_model_of_a_ledger_with_a_tenant_is_tenant_owned():
         for model in apps.get_app_config(app).get_models()
         if not issubclass(model, TenantOwned) and any(field.name == "tenant" for field in model._meta.local_fields)
     ]
-    assert not strays, told(strays)
+    assert not strays, listed(strays)
 
 
 def test_every_key_is_the_tenants():
     violations = [violation for table in tenant_tables() for violation in table_rules.primary_key(table)]
-    assert not violations, told(violations)
+    assert not violations, listed(violations)
 
 
 def test_every_unique_begins_with_the_tenant():
     violations = [violation for table in tenant_tables() for violation in table_rules.unique_begins_with_tenant(table)]
-    assert not violations, told(violations)
+    assert not violations, listed(violations)
 
 
 def test_every_table_of_a_ledger_has_first_statistics():
     tables = [model._meta.db_table for model in tenant_owned() if model._meta.app_label in LEDGERS]
     violations = [violation for table in tables for violation in table_rules.planner_knows_first(table)]
     assert tables
-    assert not violations, told(violations)
+    assert not violations, listed(violations)
 
 
 def test_every_reference_stays_in_its_tenant():
@@ -74,7 +74,7 @@ def test_every_reference_stays_in_its_tenant():
             model._meta.db_table, tenant_tables(), [field.column for field in foreign_keys(model)]
         )
     ]
-    assert not violations, told(violations)
+    assert not violations, listed(violations)
 
 
 def test_every_foreign_key_protects():
@@ -84,7 +84,7 @@ def test_every_foreign_key_protects():
         for field in foreign_keys(model)
         if field.remote_field.on_delete is not models.PROTECT
     ]
-    assert not violations, told(violations)
+    assert not violations, listed(violations)
 
 
 def test_every_fact_is_append_only():
@@ -95,35 +95,35 @@ def test_every_fact_is_append_only():
         if issubclass(model, LedgerRow) or (model._meta.app_label, model._meta.model_name) in changeable
         for violation in table_rules.append_only(model._meta.db_table, changeable.get((model._meta.app_label, model._meta.model_name)))
     ]
-    assert not violations, told(violations)
+    assert not violations, listed(violations)
 
 
 def test_every_constraint_has_an_error():
     known = all_registered_constraints()
     violations = [violation for table in tenant_tables() for violation in table_rules.constraints_have_errors(table, known)]
-    assert not violations, told(violations)
+    assert not violations, listed(violations)
 
 
 @pytest.fixture
 def bad_table():
-    """A table that breaks every law of tables."""
+    """A table that breaks every rule for tables."""
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            CREATE TABLE house_good (tenant_id uuid, id uuid, PRIMARY KEY (tenant_id, id), UNIQUE (id));
-            CREATE TABLE house_bad (
-                id uuid PRIMARY KEY, tenant_id uuid, note text CONSTRAINT house_bad_note_check CHECK (note <> ''),
-                code text CONSTRAINT house_bad_code_key UNIQUE,
-                good_id uuid CONSTRAINT house_bad_good_fkey REFERENCES house_good (id) ON DELETE CASCADE, other_id uuid
+            CREATE TABLE sample_good (tenant_id uuid, id uuid, PRIMARY KEY (tenant_id, id), UNIQUE (id));
+            CREATE TABLE sample_bad (
+                id uuid PRIMARY KEY, tenant_id uuid, note text CONSTRAINT sample_bad_note_check CHECK (note <> ''),
+                code text CONSTRAINT sample_bad_code_key UNIQUE,
+                good_id uuid CONSTRAINT sample_bad_good_fkey REFERENCES sample_good (id) ON DELETE CASCADE, other_id uuid
             )
             """
         )
-    return "house_bad"
+    return "sample_bad"
 
 
 def test_a_key_without_the_tenant_is_found(bad_table):
     assert "TenantKey" in table_rules.primary_key(bad_table)[0]
-    assert table_rules.primary_key("house_good") == []
+    assert table_rules.primary_key("sample_good") == []
 
 
 def test_a_unique_without_the_tenant_is_found(bad_table):
@@ -138,7 +138,7 @@ def test_a_table_that_the_planner_knows_nothing_of_is_found(bad_table):
 
 
 def test_a_reference_out_of_the_tenant_is_found(bad_table):
-    cascades, single, missing = table_rules.references_stay_in_tenant(bad_table, {"house_good"}, ["good_id", "other_id"])
+    cascades, single, missing = table_rules.references_stay_in_tenant(bad_table, {"sample_good"}, ["good_id", "other_id"])
     assert "only ever protect" in cascades
     assert "TenantForeignKey" in single
     assert "other_id has no foreign key" in missing
@@ -153,9 +153,9 @@ def test_a_column_that_the_trigger_does_not_watch_is_found(bad_table):
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            CREATE TRIGGER u BEFORE UPDATE OF id, tenant_id ON house_bad FOR EACH ROW EXECUTE FUNCTION ledger_append_only();
-            CREATE TRIGGER d BEFORE DELETE ON house_bad FOR EACH ROW EXECUTE FUNCTION ledger_append_only();
-            CREATE TRIGGER t BEFORE TRUNCATE ON house_bad FOR EACH STATEMENT EXECUTE FUNCTION ledger_append_only();
+            CREATE TRIGGER u BEFORE UPDATE OF id, tenant_id ON sample_bad FOR EACH ROW EXECUTE FUNCTION ledger_append_only();
+            CREATE TRIGGER d BEFORE DELETE ON sample_bad FOR EACH ROW EXECUTE FUNCTION ledger_append_only();
+            CREATE TRIGGER t BEFORE TRUNCATE ON sample_bad FOR EACH STATEMENT EXECUTE FUNCTION ledger_append_only();
             """
         )
     [violation] = table_rules.append_only(bad_table, {"note", "other_id"})
@@ -167,8 +167,8 @@ def test_a_trigger_that_is_switched_off_is_found(bad_table):
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            CREATE TRIGGER d BEFORE DELETE ON house_bad FOR EACH ROW EXECUTE FUNCTION ledger_append_only();
-            ALTER TABLE house_bad DISABLE TRIGGER d
+            CREATE TRIGGER d BEFORE DELETE ON sample_bad FOR EACH ROW EXECUTE FUNCTION ledger_append_only();
+            ALTER TABLE sample_bad DISABLE TRIGGER d
             """
         )
     assert len(table_rules.append_only(bad_table, set())) == 3
@@ -176,6 +176,6 @@ def test_a_trigger_that_is_switched_off_is_found(bad_table):
 
 def test_a_constraint_without_an_error_is_found(bad_table):
     first, second = table_rules.constraints_have_errors(bad_table, set())
-    assert "house_bad_code_key" in first
-    assert "house_bad_note_check" in second
-    assert table_rules.constraints_have_errors(bad_table, {"house_bad_code_key", "house_bad_note_check"}) == []
+    assert "sample_bad_code_key" in first
+    assert "sample_bad_note_check" in second
+    assert table_rules.constraints_have_errors(bad_table, {"sample_bad_code_key", "sample_bad_note_check"}) == []

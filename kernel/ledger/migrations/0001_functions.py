@@ -6,4 +6,4 @@ from kernel.ledger.migration_operations import LayFunctions
 class Migration(migrations.Migration):
     dependencies = []
 
-    operations = [LayFunctions("ledger", version=1, digest="3c3d2613709371b1")]
+    operations = [LayFunctions("ledger", version=1, digest="525531334da046a3")]

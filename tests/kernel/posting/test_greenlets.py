@@ -113,7 +113,7 @@ def cancelled_in(call):
     return asyncio.run(cancel())
 
 
-def test_cancelling_the_task_is_an_error_within_the_errand_where_it_waits():
+def test_cancelling_the_task_is_an_error_within_the_greenlet_where_it_waits():
     seen = []
 
     def call():
@@ -127,7 +127,7 @@ def test_cancelling_the_task_is_an_error_within_the_errand_where_it_waits():
     assert seen == ["cancelled"]
 
 
-def test_a_cancelled_errand_may_still_wait_for_its_own_end():
+def test_a_cancelled_greenlet_may_still_wait_for_its_own_end():
     seen = []
 
     def call():

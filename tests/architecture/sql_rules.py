@@ -1,0 +1,124 @@
+"""The rules that can be read off the sql files. Each takes files and returns what is wrong, with what to do instead."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+from tests.architecture.source_rules import PACKAGES, ROOT
+
+FUNCTION_LINES = 120
+HEAD_WORDS = ("Takes:", "Returns:", "Locks:", "Never:")
+CREATED = re.compile(r"\bCREATE\s+(?:OR\s+REPLACE\s+)?(?:FUNCTION|PROCEDURE)\s+(\w+)", re.IGNORECASE)
+WRITE = re.compile(r"\b(INSERT\s+INTO|UPDATE\s+\w+\s+(AS\s+)?(\w+\s+)?SET|DELETE\s+FROM|FOR\s+((NO\s+)?KEY\s+)?(UPDATE|SHARE))\b")
+COMMENT = re.compile(r"--[^\n]*")
+# With another word after it than a table's name, INTO assigns a variable: only INSERT INTO writes a table.
+TABLE = r"(?:FROM|JOIN|INSERT\s+INTO|UPDATE|LOCK\s+TABLE)\s+(?:ONLY\s+)?(\w+)\b(?!\s*\()"
+
+
+@dataclass(frozen=True)
+class SqlFile:
+    """A file of a sql folder: `name` is its path from the checkout."""
+
+    name: str
+    text: str
+
+    @property
+    def stem(self) -> str:
+        return self.name.rpartition("/")[2].removesuffix(".sql")
+
+    @cached_property
+    def code(self) -> str:
+        """The text without comments."""
+        return COMMENT.sub("", self.text)
+
+    @cached_property
+    def head(self) -> str:
+        """The comment at the file's beginning."""
+        lines = self.text.splitlines()
+        return "\n".join(lines[: next((number for number, line in enumerate(lines) if not line.startswith("--")), len(lines))])
+
+    @property
+    def writes(self) -> bool:
+        """Whether the function itself locks or writes rows."""
+        return bool(
+            re.search(
+                r"\b(INSERT\s+INTO|UPDATE\s+\w+\s+(AS\s+)?(\w+\s+)?SET|DELETE\s+FROM|FOR\s+(NO\s+KEY\s+)?(UPDATE|SHARE))\b", self.code
+            )
+        )
+
+
+def living_files() -> list[SqlFile]:
+    paths = [path for package in PACKAGES for path in (ROOT / package).rglob("sql/*.sql")]
+    return [SqlFile(name=str(path.relative_to(ROOT)), text=path.read_text()) for path in sorted(paths) if path.stem != "types"]
+
+
+def sizes(files: Iterable[SqlFile]) -> list[str]:
+    return [
+        f"{file.name} has {lines} lines of code, {FUNCTION_LINES} are allowed: make functions of its steps, and name them."
+        for file in files
+        if (lines := sum(1 for line in file.code.splitlines() if line.strip())) > FUNCTION_LINES
+    ]
+
+
+def heads(files: Iterable[SqlFile]) -> list[str]:
+    """A reader learns from the head comment what a function takes and returns, what it locks in which order, and what it never does."""
+    found = []
+    for file in files:
+        if not file.head:
+            found.append(f"{file.name} has no head comment: say what the function is for.")
+        elif file.writes and (missing := [word for word in HEAD_WORDS if word not in file.head]):
+            found.append(f"{file.name}: its head comment doesn't say {', '.join(missing)}")
+    return found
+
+
+def one_function_for_each_file(files: Iterable[SqlFile]) -> list[str]:
+    return [
+        f"{file.name} creates {', '.join(created) or 'nothing'}: a file creates the function that it is named after, and no other."
+        for file in files
+        if (created := CREATED.findall(file.code)) != [file.stem]
+    ]
+
+
+def functions_are_created_in_sql_folders(files: Iterable[SqlFile]) -> list[str]:
+    """`files`: any files that are not in a sql folder."""
+    return [
+        f"{file.name} creates the function {name}: its only place is <app>/sql/{name}.sql."
+        for file in files
+        for name in CREATED.findall(file.text)
+    ]
+
+
+def rows_are_written_by_column_name(files: Iterable[SqlFile]) -> list[str]:
+    """An INSERT without column names breaks, or mixes values up, with the next column of the table."""
+    return [
+        f"{file.name} inserts into {table} by the order of its columns: name them."
+        for file in files
+        for table in re.findall(r"INSERT\s+INTO\s+(\w+)(?:\s+AS\s+\w+)?\s+(?!\()(?:SELECT|VALUES|TABLE|DEFAULT)", file.code, re.IGNORECASE)
+    ]
+
+
+def clock_is_read_under_the_locks(files: Iterable[SqlFile]) -> list[str]:
+    """Reads of the past rely on it (kernel/ledger/settled.py): a posting locks first and takes its created_at then."""
+    return [
+        f"{file.name} reads the clock in DECLARE: read it once, after the locks."
+        for file in files
+        if re.search(r"\bDECLARE\b(?:(?!\bBEGIN\b).)*clock_timestamp\(\)", file.code, re.DOTALL)
+    ] + [
+        f"{file.name} takes the time with {name}, which is earlier than the locks: take clock_timestamp() once, after the locks."
+        for file in files
+        for name in re.findall(r"\b(now\(\)|statement_timestamp\(\)|current_timestamp|transaction_timestamp\(\))", file.code, re.IGNORECASE)
+    ]
+
+
+def statements_name_the_tenant(files: Iterable[SqlFile], tenant_tables: set[str]) -> list[str]:
+    """A statement that says tenant_id can be routed by a distributed database, and never sees another tenant's rows."""
+    found = []
+    for file in files:
+        for statement in file.code.split(";"):
+            tables = sorted(set(re.findall(TABLE, statement, re.IGNORECASE)) & tenant_tables)
+            if tables and "tenant_id" not in statement:
+                found.append(
+                    f"{file.name}: a statement on {', '.join(tables)} doesn't mention tenant_id: {' '.join(statement.split())[:80]}"
+                )
+    return found
