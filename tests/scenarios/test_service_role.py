@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 
 import psycopg
 import pytest
@@ -62,6 +63,16 @@ def test_what_was_posted_can_be_read_and_proved(service, account):
 @pytest.mark.parametrize("job", JOBS)
 def test_every_job_works_as_the_service(service, account, job):
     service.manage(job)
+
+
+def test_a_file_is_posted_undone_and_exported_as_the_service(service, account, tmp_path):
+    file = tmp_path / "rows.csv"
+    file.write_text("type,reference_id,amount,occurred_at\ntopup,file-1,5,2025-01-02T09:00:00Z\n")
+    planned = service.manage("backfill_billing_transactions", "roles", str(file), "--plan")
+    run = re.search(r"[0-9a-f]{8}-[0-9a-f-]{27}", planned)[0]
+    assert "finished, 1 of 1 rows" in service.manage("backfill_billing_transactions", "--apply", run)
+    assert "undone" in service.manage("backfill_billing_transactions", "--undo", run)
+    service.manage("export_ledger", "roles", "all", "--format", "jsonl", "--output", str(tmp_path / "ledgers"))
 
 
 @pytest.mark.parametrize("table", LEDGER_TABLES)
