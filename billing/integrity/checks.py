@@ -43,7 +43,7 @@ CHECKS = (
             ) AS entry ON true
             WHERE (%(tenant)s::uuid IS NULL OR wallet.tenant_id = %(tenant)s) AND (
                 wallet.balance <> coalesce(entry.balance_after, 0) OR wallet.last_entry_number <> coalesce(entry.entry_number, 0)
-                OR wallet.last_entry_at IS DISTINCT FROM entry.created_at OR wallet.balance < wallet.floor)
+                OR wallet.last_entry_at IS DISTINCT FROM entry.created_at OR NOT billing_allows(wallet.balance, wallet.floor))
         """,
     ),
     Check(
@@ -56,8 +56,7 @@ CHECKS = (
             LEFT JOIN billing_transactiontype kind ON kind.tenant_id = entry.tenant_id AND kind.code = entry.type
             WHERE (%(tenant)s::uuid IS NULL OR entry.tenant_id = %(tenant)s) AND (
                 wallet.currency IS DISTINCT FROM entry.currency OR kind.direction IS DISTINCT FROM entry.direction
-                OR entry.effect <>
-                    CASE WHEN (entry.direction = 'debit') = (entry.reverses_id IS NULL) THEN -entry.amount ELSE entry.amount END)
+                OR entry.effect <> billing_effect(entry.direction, entry.amount, entry.reverses_id IS NOT NULL))
         """,
     ),
     Check(
@@ -83,6 +82,61 @@ CHECKS = (
                     OR taken.first_type <> original.type OR taken.last_type <> original.type
                     OR taken.first_wallet <> original.wallet_id::text OR taken.last_wallet <> original.wallet_id::text
                     OR original.reversed_by_id IS DISTINCT FROM CASE WHEN taken.amount = abs(original.effect) THEN taken.last_id END)
+        """,
+    ),
+    Check(
+        name="billing_reversal_facts",
+        rule="A reversal has an original, the original's agent, and a reason.",
+        statement="""
+            SELECT entry.tenant_id, entry.id, entry.reverses_id, entry.agent_id, original.agent_id AS original_agent_id, entry.reason_code
+            FROM billing_transaction entry
+            LEFT JOIN billing_transaction original ON original.tenant_id = entry.tenant_id AND original.id = entry.reverses_id
+            WHERE (%(tenant)s::uuid IS NULL OR entry.tenant_id = %(tenant)s) AND entry.reverses_id IS NOT NULL AND (
+                original.id IS NULL OR entry.agent_id IS DISTINCT FROM original.agent_id OR entry.reason_code = '')
+        """,
+    ),
+    Check(
+        name="billing_flags",
+        rule="A near-duplicate is flagged, and names an entry of its wallet with the same type, amount and agent, at most a day away.",
+        statement="""
+            SELECT entry.tenant_id, entry.id, entry.flags, entry.near_duplicate_of_id
+            FROM billing_transaction entry
+            LEFT JOIN billing_transaction other ON other.tenant_id = entry.tenant_id AND other.id = entry.near_duplicate_of_id
+            WHERE (%(tenant)s::uuid IS NULL OR entry.tenant_id = %(tenant)s) AND (
+                entry.flags::text[] <> CASE WHEN entry.near_duplicate_of_id IS NULL THEN '{}'::text[] ELSE '{near_duplicate}'::text[] END
+                OR entry.near_duplicate_of_id IS NOT NULL AND (
+                    entry.reverses_id IS NOT NULL OR other.reverses_id IS NOT NULL OR other.id = entry.id
+                    OR (other.wallet_id, other.type, other.amount) IS DISTINCT FROM (entry.wallet_id, entry.type, entry.amount)
+                    OR other.agent_id IS DISTINCT FROM entry.agent_id
+                    OR other.occurred_at NOT BETWEEN entry.occurred_at - interval '1 day' AND entry.occurred_at + interval '1 day'))
+        """,
+    ),
+    Check(
+        name="billing_clock",
+        rule="No entry was booked later than now.",
+        statement="""
+            SELECT tenant_id, id, created_at, clock_timestamp() AS now FROM billing_transaction
+            WHERE (%(tenant)s::uuid IS NULL OR tenant_id = %(tenant)s) AND created_at > clock_timestamp()
+        """,
+    ),
+    Check(
+        name="billing_digest_facts",
+        rule="Every entry has a whole digest, and holds no fact that its digest says was not given.",
+        statement="""
+            SELECT entry.tenant_id, entry.id, encode(entry.facts_digest, 'hex') AS facts_digest
+            FROM billing_transaction entry, LATERAL (
+                SELECT array_agg(substring(entry.facts_digest FROM place * 8 + 1 FOR 8) = decode('0000000000000000', 'hex') ORDER BY place)
+                FROM generate_series(0, 8) AS place
+            ) AS digest (is_absent)
+            WHERE (%(tenant)s::uuid IS NULL OR entry.tenant_id = %(tenant)s) AND (
+                octet_length(entry.facts_digest) < 72 OR octet_length(entry.facts_digest) %% 8 <> 0
+                OR is_absent[1] AND entry.reverses_id IS NULL
+                OR is_absent[2] AND entry.reverses_id IS NULL AND entry.agent_id IS NOT NULL
+                OR is_absent[3] AND entry.description IS NOT NULL
+                OR is_absent[6] AND entry.metadata !~ '^[[:space:]]*[{][[:space:]]*[}][[:space:]]*$'
+                OR is_absent[7] AND entry.reverses_id IS NOT NULL
+                OR is_absent[8] AND entry.reason_code <> ''
+                OR is_absent[9] AND entry.reason <> '')
         """,
     ),
     Check(

@@ -36,7 +36,11 @@ BEGIN
             SELECT policy.default_floor INTO new_floor FROM billing_policy policy WHERE policy.tenant_id = tenant FOR SHARE;
             WITH created AS (
                 INSERT INTO billing_wallet (id, tenant_id, currency, balance, last_entry_number, floor)
-                SELECT DISTINCT ON (posting.wallet_currency) posting.id, tenant, posting.wallet_currency, 0, 0, new_floor
+                SELECT DISTINCT ON (posting.wallet_currency)
+                    -- The id of its first posting, unless an imported posting brings that of another wallet.
+                    CASE WHEN EXISTS (SELECT FROM billing_wallet wallet WHERE wallet.id = posting.id AND wallet.tenant_id = tenant)
+                        THEN gen_random_uuid() ELSE posting.id END,
+                    tenant, posting.wallet_currency, 0, 0, new_floor
                 FROM ROWS FROM (unnest(currencies), unnest(items)) WITH ORDINALITY AS posting(wallet_currency)
                 WHERE posting.wallet_currency = ANY (missing)
                 ORDER BY posting.wallet_currency, posting.ordinality

@@ -4,6 +4,7 @@ import pytest
 from django.db import connection
 
 from billing.integrity.checks import CHECKS, find_violations
+from billing.models import Transaction
 from tests.billing.conftest import TRANSACTIONS
 
 pytestmark = pytest.mark.django_db
@@ -95,3 +96,45 @@ def test_another_tenants_faults_are_not_this_ones(book, outsider, tenant):
 def test_every_proof_is_one_statement(book, django_assert_num_queries):
     with django_assert_num_queries(len(CHECKS)):
         assert found() == set()
+
+
+# Each touches what no other check compares. The book has no near-duplicate; entry 2 has no agent, description or metadata.
+NEW_FACTS = [
+    ("UPDATE billing_transaction SET agent_id = 'x' WHERE reference_id = 'part'", {"billing_reversal_facts"}),
+    ("UPDATE billing_transaction SET reason_code = '' WHERE reference_id = 'part'", {"billing_reversal_facts"}),
+    ("UPDATE billing_transaction SET flags = '{near_duplicate}' WHERE reference_id = '2'", {"billing_flags"}),
+    ("UPDATE billing_transaction SET flags = '{something}' WHERE reference_id = '2'", {"billing_flags"}),
+    (
+        "UPDATE billing_transaction SET flags = '{near_duplicate}', near_duplicate_of_id = "
+        "(SELECT id FROM billing_transaction WHERE reference_id = '3') WHERE reference_id = '2'",
+        {"billing_flags"},
+    ),
+    ("UPDATE billing_transaction SET facts_digest = '' WHERE reference_id = '2'", {"billing_digest_facts"}),
+    ("UPDATE billing_transaction SET facts_digest = substring(facts_digest FOR 64) WHERE reference_id = '2'", {"billing_digest_facts"}),
+    ("UPDATE billing_transaction SET agent_id = 'x' WHERE reference_id = '2'", {"billing_digest_facts", "billing_reversal_facts"}),
+    ("UPDATE billing_transaction SET agent_id = '' WHERE reference_id = '2'", {"billing_digest_facts", "billing_reversal_facts"}),
+    ("UPDATE billing_transaction SET description = '' WHERE reference_id = '2'", {"billing_digest_facts"}),
+    ("UPDATE billing_transaction SET metadata = '{\"a\": 1}' WHERE reference_id = '2'", {"billing_digest_facts"}),
+    ("UPDATE billing_transaction SET reason = 'x' WHERE reference_id = '2'", {"billing_digest_facts"}),
+]
+
+
+@pytest.mark.parametrize(("statement", "expected"), NEW_FACTS)
+def test_facts_beside_the_balances_are_checked(book, statement, expected):
+    corrupt(statement)
+    assert found() == expected
+
+
+def test_an_entry_dated_ahead_of_the_clock_is_found(book):
+    """With its wallet, or the wallet's own check would find it."""
+    corrupt("UPDATE billing_transaction SET created_at = created_at + interval '1 day' WHERE reference_id = '4'")
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE billing_wallet SET last_entry_at = last_entry_at + interval '1 day' WHERE currency = 'EUR'")
+    assert found() == {"billing_clock"}
+
+
+def test_flags_of_a_sound_book_pass(record):
+    for number in range(3):
+        record(type="charge", amount=5, agent_id="a", metadata={}, reference_id=f"like {number}")
+    assert Transaction.objects.exclude(flags=[]).count() == 2
+    assert found() == set()

@@ -1,0 +1,112 @@
+"""Decisions that stand once in SQL: their copies are equal, and the two roads of billing_post call them with the same results."""
+
+from decimal import Decimal
+
+import pytest
+from django.db import connection, transaction
+from django.db.utils import IntegrityError
+
+from billing import services
+from billing.models import Transaction
+from kernel.ledger.errors import LedgerError
+from kernel.ledger.identifiers import new_id
+from tests.factories import TenantFactory
+
+pytestmark = pytest.mark.django_db
+STEP = Decimal("0.000000000000000001")
+LIMIT = Decimal(10) ** 20
+
+
+def effect_of(direction, amount, is_reversal):
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT billing_effect(%s, %s, %s)", [direction, amount, is_reversal])
+        return cursor.fetchone()[0]
+
+
+@pytest.mark.parametrize("direction", ["credit", "debit", "signed"])
+@pytest.mark.parametrize("amount", [Decimal(0), STEP, Decimal("2.5"), Decimal("-2.5")])
+@pytest.mark.parametrize("is_reversal", [False, True])
+def test_the_check_constraint_of_the_effect_is_equal_to_billing_effect(who, direction, amount, is_reversal):
+    original = services.record_transaction(**who, amount=Decimal(1), type="topup", reference_id="1").row
+    services.define_type(**who, code="kind", label="", direction=direction)
+    effect = effect_of(direction, amount, is_reversal)
+    row = Transaction.objects.get(id=original.id)
+    row.pk, row.reference_id, row.entry_number, row.type, row.direction = new_id(), "2", 2, "kind", direction
+    row.amount, row.effect, row.reversed_amount = amount, effect, Decimal(0)
+    if is_reversal:
+        row.reverses_id, row.reason_code = original.id, "other"
+    is_negative = amount < 0 and direction != "signed"
+    for wrong in ({-effect, effect + STEP} - {effect}) | ({effect} if is_negative else set()):
+        with pytest.raises(IntegrityError), transaction.atomic():
+            row.effect = wrong
+            row.save(force_insert=True)
+    if not is_negative:
+        row.effect = effect
+        row.save(force_insert=True)
+
+
+# Balance, floor, strict, type, amount: each at, just before and just beyond its boundary.
+EDGES = [
+    (Decimal(5), Decimal(0), False, "usage", Decimal(5) - STEP),
+    (Decimal(5), Decimal(0), False, "usage", Decimal(5)),
+    (Decimal(5), Decimal(0), False, "usage", Decimal(5) + STEP),
+    (Decimal(5), Decimal(5), False, "usage", Decimal(0)),
+    (Decimal(5), Decimal(5), False, "usage", STEP),
+    (Decimal(5), Decimal(-1), False, "adjustment", Decimal(-6)),
+    (Decimal(5), Decimal(-1), False, "adjustment", Decimal(-6) - STEP),
+    (Decimal(5), None, False, "adjustment", Decimal(-6)),
+    (Decimal(5), None, False, "usage", Decimal(0)),
+    (Decimal(5), None, False, "usage", -STEP),
+    (Decimal(5), None, False, "topup", -STEP),
+    (Decimal(5), None, False, "own", -STEP),
+    (Decimal(5), None, True, "own", STEP),
+    (Decimal(5), None, True, "usage", STEP),
+    (LIMIT - Decimal(10) ** 18, None, False, "topup", Decimal(10) ** 18 - STEP),
+    (LIMIT - Decimal(10) ** 18 + STEP, None, False, "topup", Decimal(10) ** 18 - STEP),
+    (Decimal(10) ** 18 - LIMIT, None, False, "usage", Decimal(10) ** 18 - STEP),
+    (Decimal(10) ** 18 - LIMIT - STEP, None, False, "usage", Decimal(10) ** 18 - STEP),
+]
+
+
+def opened(balance, floor, is_strict):
+    """A tenant whose wallet stands at a balance, and whose catalogue has every type of EDGES."""
+    who = {"tenant_id": TenantFactory().id, "actor": "command:test"}
+    start = {"type": "adjustment", "amount": max(min(balance, Decimal(10) ** 18 - 1), 1 - Decimal(10) ** 18)}
+    services.record_transaction(**who, **start, reference_id="start")
+    for kind in ("usage", "topup", "own"):
+        services.record_transaction(**who, amount=Decimal(0), type=kind, reference_id="type")
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE billing_wallet SET balance = %s, floor = %s WHERE tenant_id = %s", [balance, floor, who["tenant_id"]])
+    services.set_policy(**who, strict_types=is_strict)
+    return who
+
+
+def result(outcome):
+    if isinstance(outcome, LedgerError):
+        return type(outcome), outcome.facts
+    names = ("amount", "effect", "balance_after", "entry_number", "direction", "currency", "flags", "reference_id", "reason_code")
+    return outcome.replayed, {name: getattr(outcome.row, name) for name in names}
+
+
+@pytest.mark.parametrize(("balance", "floor", "is_strict", "kind", "amount"), EDGES)
+def test_a_posting_alone_and_in_an_array_has_the_same_outcome(db, balance, floor, is_strict, kind, amount):
+    """Alone it takes the short form where it can be posted; among others, all of them are refused, it takes the steps for arrays."""
+    item = {"amount": amount, "type": kind, "reference_id": "edge"}
+    refused = {"amount": Decimal(-1), "type": "usage", "reference_id": "refused"}
+    alone = opened(balance, floor, is_strict)
+    [single] = services.record_transactions(**alone, transactions=[item])
+    among = opened(balance, floor, is_strict)
+    first, middle, last = services.record_transactions(**among, transactions=[refused, item, refused])
+    assert result(single) == result(middle)
+    assert isinstance(first, LedgerError)
+    assert isinstance(last, LedgerError)
+
+
+def test_the_columns_of_an_answer_are_those_of_its_type(db):
+    """billing_outcome_of sets every attribute by name; one that the type gains must be set there."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT attname FROM pg_attribute WHERE attrelid = 'billing_outcome'::regclass AND attnum > 0 ORDER BY attnum")
+        names = [name for (name,) in cursor.fetchall()]
+        cursor.execute("SELECT prosrc FROM pg_proc WHERE proname = 'billing_outcome_of'")
+        [source] = cursor.fetchone()
+    assert [name for name in names if f"reply.{name} := " not in source] == []

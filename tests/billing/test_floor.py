@@ -1,0 +1,107 @@
+"""The floor of a wallet is decided by one database function, billing_allows. Its copies are equal to it."""
+
+from decimal import Decimal
+
+import pytest
+from django.db import IntegrityError, connection, transaction
+
+from billing import services
+from billing.errors import FloorAboveBalance
+from billing.imports import lookups
+from billing.integrity.checks import find_violations
+from billing.models import Policy, Wallet
+from billing.selectors import floor_allows, plan_allows
+from kernel.ledger.errors import Insufficient, InvalidValue
+
+pytestmark = pytest.mark.django_db
+STEP = Decimal("0.000000000000000001")
+BALANCES = [Decimal(text) for text in ("-5", "-1", "0", "1", "5")]
+FLOORS = [None, *BALANCES]
+PAIRS = [(balance + change, floor) for balance in BALANCES for floor in FLOORS for change in (-STEP, Decimal(0), STEP)]
+
+
+@pytest.fixture
+def stricter_floor(db):
+    """Another rule: a wallet may not stand on its floor, only above it."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "CREATE OR REPLACE FUNCTION billing_allows(balance numeric, floor numeric) RETURNS boolean LANGUAGE sql IMMUTABLE "
+            "AS 'SELECT floor IS NULL OR balance > floor'"
+        )
+
+
+def topup_and_floor(who):
+    services.record_transaction(**who, amount=Decimal(5), type="topup", reference_id="start")
+    services.record_transaction(**who, amount=Decimal(0), type="usage", reference_id="type")
+    services.set_floor(**who, currency="USD", floor=Decimal(0))
+
+
+def usage(amount, reference_id):
+    return {"amount": Decimal(amount), "type": "usage", "reference_id": reference_id}
+
+
+def test_a_single_posting_calls_the_function(who, stricter_floor):
+    topup_and_floor(who)
+    with pytest.raises(Insufficient):
+        services.record_transaction(**who, **usage(5, "1"))
+    assert services.record_transaction(**who, **usage(Decimal(5) - STEP, "2")).row.balance_after == STEP
+
+
+def test_an_array_of_postings_calls_the_function(who, stricter_floor):
+    topup_and_floor(who)
+    first, second = services.record_transactions(**who, transactions=[usage(5, "1"), usage(4, "2")])
+    assert isinstance(first, Insufficient)
+    assert second.row.balance_after == 1
+
+
+def test_a_reversal_calls_the_function(who, stricter_floor):
+    original = services.record_transaction(**who, amount=Decimal(5), type="topup", reference_id="start").row
+    services.set_floor(**who, currency="USD", floor=Decimal(0))
+    with pytest.raises(Insufficient):
+        services.reverse_transaction(**who, transaction_id=original.id, reason_code="other")
+
+
+def test_setting_a_floor_calls_the_function(who, stricter_floor):
+    services.record_transaction(**who, amount=Decimal(5), type="topup", reference_id="start")
+    with pytest.raises(FloorAboveBalance):
+        services.set_floor(**who, currency="USD", floor=Decimal(5))
+    with pytest.raises(InvalidValue):
+        services.set_policy(**who, default_floor=Decimal(0))
+
+
+def test_the_integrity_check_calls_the_function(who, stricter_floor):
+    services.record_transaction(**who, amount=Decimal(5), type="topup", reference_id="start")
+    Wallet.objects.update(floor=Decimal(5))
+    assert [violation.check.name for violation in find_violations(tenant_id=who["tenant_id"])] == ["billing_wallet"]
+
+
+def test_the_blockers_of_an_undo_call_the_function(who, stricter_floor):
+    run = {**who, "request_id": "run:1"}
+    services.record_transaction(**run, amount=Decimal(5), type="topup", reference_id="start")
+    services.set_floor(**who, currency="USD", floor=Decimal(0))
+    assert lookups.wallets_without(tenant_id=who["tenant_id"], request_id="run:1") == [("USD", 0, 0)]
+
+
+@pytest.mark.parametrize(("balance", "floor"), PAIRS)
+def test_the_plans_copy_is_equal(db, balance, floor):
+    assert plan_allows(balance=balance, floor=floor) == floor_allows(balance=balance, floor=floor)
+
+
+@pytest.mark.parametrize("floor", FLOORS)
+def test_the_check_constraints_are_equal(tenant, floor):
+    """They can't call the function: a constraint on it would keep migrations from replacing it."""
+
+    def takes(write):
+        try:
+            with transaction.atomic():
+                write()
+                transaction.set_rollback(True)
+        except IntegrityError:
+            return False
+        return True
+
+    for balance in [balance + change for balance in BALANCES for change in (-STEP, Decimal(0), STEP)]:
+        allowed = floor_allows(balance=balance, floor=floor)
+        assert takes(lambda balance=balance: Wallet.objects.create(tenant=tenant, currency="USD", balance=balance, floor=floor)) == allowed
+    opened = floor_allows(balance=Decimal(0), floor=floor)
+    assert takes(lambda: Policy.objects.create(tenant=tenant, default_floor=floor, updated_by="x")) == opened
