@@ -40,12 +40,8 @@ class SqlFile:
 
     @property
     def writes(self) -> bool:
-        """Whether the function itself locks or writes rows."""
-        return bool(
-            re.search(
-                r"\b(INSERT\s+INTO|UPDATE\s+\w+\s+(AS\s+)?(\w+\s+)?SET|DELETE\s+FROM|FOR\s+(NO\s+KEY\s+)?(UPDATE|SHARE))\b", self.code
-            )
-        )
+        """Whether the function itself locks or writes rows. What a trigger's function takes is set by its table."""
+        return bool(WRITE.search(self.code)) and not re.search(r"RETURNS\s+trigger", self.code)
 
 
 def living_files() -> list[SqlFile]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from django.db import connection
+from django.db import connection, models
 from django.db.migrations.loader import MigrationLoader
 
 from kernel.ledger.migration_operations import AppendOnly
@@ -141,3 +141,35 @@ def constraints_have_errors(table: str, known: set[str]) -> list[str]:
         for name in sorted(name.strip('"') for (name,) in found)
         if name not in known
     ]
+
+
+def constraints_of_model(model: type[models.Model]) -> list[str]:
+    """Every constraint and unique field of a model is in the database: valid, of the same kind, on the same columns."""
+    table = model._meta.db_table
+    checks = {
+        name
+        for (name,) in rows("SELECT conname FROM pg_constraint WHERE conrelid = %s::regclass AND contype = 'c' AND convalidated", table)
+    }
+    uniques = dict(
+        rows(
+            "SELECT i.indexrelid::regclass::text, ARRAY(SELECT a.attname FROM unnest(i.indkey::int2[]) WITH ORDINALITY k(number, place) "
+            "JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.number ORDER BY k.place)::text[] "
+            "FROM pg_index i WHERE i.indrelid = %s::regclass AND i.indisunique AND i.indisvalid",
+            table,
+        )
+    )
+    wrong = []
+    for constraint in model._meta.constraints:
+        name = constraint.name
+        if isinstance(constraint, models.CheckConstraint) and name not in checks:
+            wrong.append(f"{table}: the database doesn't check {name}, which the model has: a migration dropped it or forgot it.")
+        if isinstance(constraint, models.UniqueConstraint):
+            columns = [model._meta.get_field(field).column for field in constraint.fields]
+            if name not in uniques or uniques[name][: len(columns)] != columns:
+                wrong.append(f"{table}: the database has no unique {name} on {columns}, which the model has.")
+    wrong += [
+        f"{table}: the database doesn't hold {field.column} unique, as the model does."
+        for field in model._meta.local_fields
+        if field.unique and not field.primary_key and [field.column] not in uniques.values()
+    ]
+    return wrong

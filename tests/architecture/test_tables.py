@@ -5,6 +5,7 @@ import importlib.util
 
 import pytest
 from django.apps import apps
+from django.core.management import call_command
 from django.db import connection, models
 
 from kernel.ledger.base_models import LedgerRow, TenantOwned
@@ -102,6 +103,29 @@ def test_every_constraint_has_an_error():
     known = all_registered_constraints()
     violations = [violation for table in tenant_tables() for violation in table_rules.constraints_have_errors(table, known)]
     assert not violations, listed(violations)
+
+
+def test_the_models_are_those_that_the_migrations_make():
+    call_command("makemigrations", check=True, dry_run=True, verbosity=0)
+
+
+def test_the_databases_constraints_are_the_models():
+    """A unique key or a check that a migration forgot, or dropped, would be missed only when a caller breaks it."""
+    violations = [violation for model in apps.get_models() for violation in table_rules.constraints_of_model(model)]
+    assert not violations, listed(violations)
+
+
+def test_a_constraint_that_the_database_lacks_or_does_not_check_is_found():
+    model = apps.get_model("billing", "Transaction")
+    names = [constraint.name for constraint in model._meta.constraints if isinstance(constraint, models.CheckConstraint)]
+    with connection.cursor() as cursor:
+        cursor.execute(f'ALTER TABLE billing_transaction DROP CONSTRAINT "{names[0]}"')
+        cursor.execute(f'ALTER TABLE billing_transaction RENAME CONSTRAINT "{names[1]}" TO another_check')
+        cursor.execute(f'ALTER TABLE billing_transaction ADD CONSTRAINT "{names[1]}" CHECK (true) NOT VALID')
+        unique = next(constraint.name for constraint in model._meta.constraints if isinstance(constraint, models.UniqueConstraint))
+        cursor.execute(f'ALTER TABLE billing_transaction DROP CONSTRAINT IF EXISTS "{unique}"; DROP INDEX IF EXISTS "{unique}"')
+    violations = table_rules.constraints_of_model(model)
+    assert all(any(name in violation for violation in violations) for name in (*names[:2], unique)), violations
 
 
 @pytest.fixture
