@@ -1,4 +1,4 @@
-"""What lists of the metering API can be asked for."""
+"""The query parameters of the metering API."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -8,7 +8,7 @@ from kernel.api.problems import FieldProblem, Invalid, Refused
 from kernel.api.serializers import Query
 from metering.api.dialect import dialect
 from metering.choices import AgentStatus, Grain, Status
-from metering.selectors.usage import DAY, HOUR, MOST_POINTS, STEPS, ceiling, floor
+from metering.selectors.usage import DAY, HOUR, MONTH, MOST_POINTS, STEPS, ceiling, count_points, floor, floor_month
 
 PERIODS = {"24h": timedelta(hours=24), "7d": timedelta(days=7), "30d": timedelta(days=30), "90d": timedelta(days=90), "all": None}
 
@@ -63,7 +63,7 @@ class UsageQuery(MeteringQuery):
 
 
 class ChartQuery(UsageQuery):
-    interval = Choice(("hour", "day"), required=False, description="By hour up to two days, else by day, unless given.")
+    interval = Choice(("hour", "day", "month"), required=False, description="By hour up to 2 days, by day up to 1,500, then by month.")
 
 
 class LeaderQuery(UsageQuery):
@@ -84,14 +84,17 @@ def window(query: dict[str, Any], *, now: datetime) -> dict[str, Any]:
 
 
 def points(query: dict[str, Any], *, span: dict[str, Any], first_day: datetime | None) -> dict[str, Any]:
-    """The span of a chart in whole hours or days, and which of the two. Raises Invalid for more points than a chart can have."""
+    """The span of a chart in whole steps, and its step: `grain`. Without an interval in the query it is the hour up to two days, then the
+    day, and where there would be too many days the month. Raises Invalid for an interval that leads to too many points."""
     since, until = span["since"] or first_day or span["until"] - DAY, span["until"]
-    grain = Grain(query["interval"] or ("hour" if until - since <= 2 * DAY else "day"))
-    step = STEPS[grain]
-    since, until = floor(since, step), ceiling(until, step)
-    if (until - since) // step > MOST_POINTS:
+    grain = Grain(query["interval"]) if query["interval"] in Grain.values else None
+    if grain is None and query["interval"] is None:
+        grain = Grain.HOUR if until - since <= 2 * DAY else Grain.DAY
+    if grain is None or (query["interval"] is None and count_points(since, until, grain=grain) > MOST_POINTS):
+        return {"since": floor_month(since), "until": ceiling(until, DAY), "grain": MONTH}
+    if count_points(since, until, grain=grain) > MOST_POINTS:
         raise Invalid([FieldProblem(("interval",), "too_many_points", {"max": MOST_POINTS}, query["interval"])], place="query")
-    return {"since": since, "until": until, "grain": grain}
+    return {"since": floor(since, STEPS[grain]), "until": ceiling(until, STEPS[grain]), "grain": grain}
 
 
 def span(query: dict[str, Any], *, now: datetime) -> dict[str, Any]:

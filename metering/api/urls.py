@@ -1,16 +1,24 @@
 """The addresses of the metering API."""
 
-from rest_framework.routers import SimpleRouter
+from django.urls import path
 
 from metering.api.views.agents import AgentViewSet
 from metering.api.views.analytics import AnalyticsViewSet
 from metering.api.views.traces import TraceViewSet
 from metering.api.views.transactions import TransactionViewSet
 
-router = SimpleRouter(trailing_slash=False, use_regex_path=False)
-router.register("v1/transactions", TransactionViewSet, basename="metering-transaction")
-router.register("v1/agents", AgentViewSet, basename="metering-agent")
-router.register("v1/traces", TraceViewSet, basename="metering-trace")
-router.register("v1/analytics", AnalyticsViewSet, basename="metering-analytics")
-
-urlpatterns = router.urls
+urlpatterns = [
+    path("v1/transactions", TransactionViewSet.as_view({"get": "list", "post": "create"})),
+    path("v1/transactions/batch", TransactionViewSet.as_view({"post": "batch"})),
+    path("v1/transactions/<uuid:transaction_id>", TransactionViewSet.as_view({"get": "retrieve"})),
+    path("v1/transactions/<uuid:transaction_id>/complete", TransactionViewSet.as_view({"post": "complete"})),
+    path("v1/transactions/<uuid:transaction_id>/cancel", TransactionViewSet.as_view({"post": "cancel"})),
+    path("v1/transactions/<uuid:transaction_id>/costs", TransactionViewSet.as_view({"get": "costs", "post": "add_cost"})),
+    path("v1/transactions/<uuid:transaction_id>/facts", TransactionViewSet.as_view({"get": "facts", "post": "add_facts"})),
+    path("v1/transactions/<uuid:transaction_id>/history", TransactionViewSet.as_view({"get": "history"})),
+    path("v1/agents", AgentViewSet.as_view({"get": "list", "post": "create"})),
+    path("v1/traces/<uuid:trace_id>", TraceViewSet.as_view({"get": "retrieve"})),
+    path("v1/analytics/summary", AnalyticsViewSet.as_view({"get": "summary"})),
+    path("v1/analytics/chart", AnalyticsViewSet.as_view({"get": "chart"})),
+    path("v1/analytics/leaderboards", AnalyticsViewSet.as_view({"get": "leaderboards"})),
+]

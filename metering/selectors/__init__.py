@@ -82,8 +82,12 @@ def list_transactions(
     trace: UUID | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
+    settled_until: datetime | None = None,
 ) -> QuerySet[Any, Any]:
-    """The tenant's transactions by book time, from `since` (included) to `until` (excluded); `with_costs` completes a page of them."""
+    """The tenant's transactions by book time, from `since` (included) to `until` (excluded); `with_costs` completes a page of them.
+
+    `settled_until`: from settled.wait_until_settled; what was recorded after it is left out, so that the answer never changes.
+    """
     conditions = Q(tenant_id=tenant_id)
     if status is not None:
         conditions &= Q(status=status)
@@ -97,6 +101,8 @@ def list_transactions(
         conditions &= Q(created_at__gte=since)
     if until is not None:
         conditions &= Q(created_at__lt=until)
+    if settled_until is not None:
+        conditions &= Q(created_at__lte=settled_until)
     found: QuerySet[Any, Any] = Transaction.objects.filter(conditions).values(*TRANSACTION)
     return found
 

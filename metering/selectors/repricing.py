@@ -74,3 +74,8 @@ def list_repriced_costs(*, run: UUID, after_id: UUID | None, limit: int) -> list
         "of_occurred_at": F("transaction__occurred_at"),
     }
     return [_without_prefix(row) for row in rows_of(Cost.objects.filter(conditions).order_by("id").values(*COLUMNS, **before)[:limit])]
+
+
+def has_run(*, run: UUID) -> bool:
+    """Whether a re-pricing of this id ever posted a cost."""
+    return Cost.objects.filter(repricing=run).exists()

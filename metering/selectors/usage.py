@@ -1,11 +1,12 @@
 """Usage and spend over time, from the rollups only: a month of a million transactions is some thousand rows."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Min, Q, QuerySet, Sum
+from django.db.models import F, Min, Q, QuerySet, Sum
+from django.db.models.functions import TruncMonth
 
 from metering.choices import Grain
 from metering.models import Rollup
@@ -13,8 +14,10 @@ from metering.selectors import Row, service_id_of
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 STEPS = {Grain.HOUR: HOUR, Grain.DAY: DAY}
+# A step of charts that has no rollups of its own: it is summed from days.
+MONTH = "month"
 COUNTS = ("transactions", "succeeded", "failed", "denied", "cancelled")
-# No sum is as finely divided as this: a chart of more points is refused by the API.
+# A chart has no more points than this.
 MOST_POINTS = 1_500
 
 
@@ -58,14 +61,33 @@ def get_summary(*, since: datetime | None, until: datetime, **whose: Any) -> Row
     return _sum_currencies(found.annotate(**_sums()))
 
 
-def list_chart_points(*, since: datetime, until: datetime, grain: Grain, **whose: Any) -> list[Row]:
-    """The same for each hour or day of a span of such, empty ones too. One query."""
-    found = list_rollups(**whose).filter(grain=grain, starts_at__gte=since, starts_at__lt=until)
+def list_chart_points(*, since: datetime, until: datetime, grain: str, **whose: Any) -> list[Row]:
+    """The same for each hour, day or month (`grain`) of a span of such, empty ones too. One query; `since` begins a step."""
+    is_monthly = grain == MONTH
+    rollups = list_rollups(**whose).filter(grain=Grain.DAY if is_monthly else grain, starts_at__gte=since, starts_at__lt=until)
     points: dict[datetime, list[Row]] = {}
-    for row in found.values("starts_at", "currency").order_by("starts_at", "currency").annotate(**_sums()):
-        points.setdefault(row["starts_at"], []).append(row)
-    starts = [since + number * STEPS[grain] for number in range((until - since) // STEPS[grain])]
-    return [{"starts_at": start} | _sum_currencies(points.get(start, ())) for start in starts]
+    starts = TruncMonth("starts_at", tzinfo=UTC) if is_monthly else F("starts_at")
+    for row in rollups.values("currency", start=starts).order_by("start", "currency").annotate(**_sums()):
+        points.setdefault(row["start"], []).append(row)
+    return [{"starts_at": start} | _sum_currencies(points.get(start, ())) for start in _starts(since, until, grain=grain)]
+
+
+def _starts(since: datetime, until: datetime, *, grain: str) -> Iterator[datetime]:
+    start = since
+    while start < until:
+        yield start
+        start = floor_month(start + timedelta(days=31)) if grain == MONTH else start + STEPS[Grain(grain)]
+
+
+def count_points(since: datetime, until: datetime, *, grain: Grain) -> int:
+    """How many hours or days a span touches."""
+    step = STEPS[grain]
+    return (ceiling(until, step) - floor(since, step)) // step
+
+
+def floor_month(moment: datetime) -> datetime:
+    """The beginning of the month (UTC) that a moment is in."""
+    return floor(moment, DAY).replace(day=1)
 
 
 def get_first_day(*, tenant_id: UUID) -> datetime | None:

@@ -43,25 +43,22 @@ def complete_transaction(
     `response_facts`: source, version, facts and perhaps integration (JSON texts); where a price is known they become a cost, which
     supersedes the estimates. Raises NotFound, WrongStatus, IdempotencyConflict, Busy.
     """
-    facts: dict[str, Any] = {"call": "complete", "outcome": outcome}
-    fact, cost = None, None
-    if response_facts is not None:
-        phase = FactPhase.RESPONSE if outcome == Outcome.SUCCESS else FactPhase.ERROR
-        reported: dict[str, Any] = {"phase": phase.value, "integration": None} | response_facts
-        fact, cost = make_fact(tenant_id=tenant_id, transaction_id=transaction_id, reported=reported)
-        facts |= reported
+    phase = FactPhase.RESPONSE if outcome == Outcome.SUCCESS else FactPhase.ERROR
+    reported: dict[str, Any] | None = response_facts and {"phase": phase.value, "integration": None} | response_facts
+    its: dict[str, Any] = {"tenant_id": tenant_id, "transaction_id": transaction_id}
+    fact, cost = make_fact(**its, reported=reported) if reported else (None, None)
     item = make_amendment(
         actor=actor,
         request_id=request_id,
         transaction_id=transaction_id,
-        facts=facts,
+        facts={"call": "complete", "outcome": outcome, **(reported or {})},
         move={"to_status": Status.COMPLETED.value, "outcome": outcome},
         fact=fact,
         cost=cost,
         idempotency_key=idempotency_key,
     )
     posted = amend_one(item, tenant_id=tenant_id)
-    row = selectors.get_transaction(tenant_id=tenant_id, transaction_id=transaction_id)
+    row = selectors.get_transaction(**its)
     return Moved(
         row=row,
         fact_id=posted.row.fact_id,

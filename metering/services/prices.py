@@ -31,7 +31,7 @@ def parse_unit(text: str) -> dict[str, Any]:
     """
     match = UNIT.match(text)
     if not match:
-        raise ValueError(f"{text!r} is not of the form KEY[ in KEY]=AMOUNT[/PER][?]")
+        raise ValueError(f"{text!r} is not of the form KEY=AMOUNT[/PER][?] or KEY in KEY=AMOUNT[/PER][?]")
     amount, per = Decimal(match["amount"]), int(match["per"] or 1)
     part_of = "" if match["part_of"] == NO_PART else match["part_of"]
     return {"fact_key": match["fact_key"], "amount": amount, "per": per, "is_optional": bool(match["optional"]), "part_of": part_of}

@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
+from kernel.ledger.errors import NotFound
 from kernel.ledger.outcomes import Posted
 from metering import selectors
 from metering.choices import FactPhase, Pricing
@@ -73,7 +74,9 @@ def reprice_transactions(
 
 
 def undo_repricing(*, undone: UUID, run: UUID, apply: bool) -> Report:
-    """Supersede what a run posted by what it had superseded, wherever its row is still the active one."""
+    """Supersede what a run posted by what it had superseded, wherever its row is still the active one. Raises NotFound (kind: run)."""
+    if not repricing.has_run(run=undone):
+        raise NotFound(kind="run", id=undone)
     report, last = Report(), None
     while True:
         costs = repricing.list_repriced_costs(run=undone, after_id=last, limit=BATCH)

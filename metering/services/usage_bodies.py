@@ -6,10 +6,11 @@ counters unread is taken. Counters come out as genai-prices counts them: cached,
 """
 
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cache, partial
+from itertools import product
 from typing import Any
 
 import genai_prices
@@ -98,20 +99,14 @@ def read_usage(facts: Any, *, provider: Provider | None) -> UsageReading | None:
     `provider`: whose model it is; its own forms come first. Raises BadQuantity.
     """
     best: UsageReading | None = None
-    bad: BadQuantity | None = None
+    bad: list[BadQuantity] = []
     for place in _usages(facts):
-        for read in _ways(provider):
-            try:
-                reading = read(place)
-            except BadQuantity as problem:
-                bad = bad or problem
-                continue
-            if reading is not None and (best is None or len(reading.unpriced) < len(best.unpriced)):
-                best = reading
+        readings = _readings(place, provider=provider, bad=bad)
+        best = min([reading for reading in (best, *readings) if reading is not None], key=lambda one: len(one.unpriced), default=None)
         if best is not None and not best.unpriced:
             return best
-    if best is None and bad is not None:
-        raise bad
+    if best is None and bad:
+        raise bad[0]
     return best
 
 
@@ -169,15 +164,12 @@ def _usages(facts: Any) -> Iterator[_Place]:
     telemetry = _telemetry(facts)
     if telemetry:
         yield _Place(TELEMETRY, telemetry)
-    for body_path in BODIES:
+    for body_path, usage_path in product(BODIES, USAGES):
         body = look_up(facts, body_path) if body_path else facts
-        if not isinstance(body, Mapping):
-            continue
-        for usage_path in USAGES:
-            usage = look_up(body, usage_path) if usage_path else body
-            if isinstance(usage, Mapping) and usage:
-                path = "".join(f"{part}." for part in (body_path, usage_path) if part)
-                yield _Place(path, usage, is_bare=not usage_path)
+        usage = look_up(body, usage_path) if usage_path else body
+        if isinstance(usage, Mapping) and usage:
+            path = "".join(f"{part}." for part in (body_path, usage_path) if part)
+            yield _Place(path, usage, is_bare=not usage_path)
 
 
 def _telemetry(facts: Any) -> dict[str, Any]:
@@ -188,9 +180,16 @@ def _telemetry(facts: Any) -> dict[str, Any]:
     return {name: int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else value for name, value in found.items()}
 
 
-def _ways(provider: Provider | None) -> list[Callable[[_Place], UsageReading | None]]:
-    """The ways to read a usage, each for a place; None where it doesn't fit."""
-    return [*(partial(_by_extractor, extractor) for extractor in _extractors(provider.id if provider else "")), _by_names]
+def _readings(place: _Place, *, provider: Provider | None, bad: list[BadQuantity]) -> list[UsageReading]:
+    """What the counters of a place come to in each way that fits; `bad` takes the problems of those that fail."""
+    ways = [*(partial(_by_extractor, extractor) for extractor in _extractors(provider.id if provider else "")), _by_names]
+    readings = []
+    for read in ways:
+        try:
+            readings.append(read(place))
+        except BadQuantity as problem:
+            bad.append(problem)
+    return [reading for reading in readings if reading is not None]
 
 
 @cache
@@ -212,14 +211,13 @@ def _by_extractor(extractor: UsageExtractor, place: _Place) -> UsageReading | No
         return None
     counters: dict[str, Any] = {}
     read: dict[str, Any] = {}
-    for mapping in extractor.mappings:
-        leaf, value = _leaf(inner, mapping.path)
-        if value is None:
-            if mapping.required:
-                return None
-            continue
-        counters[mapping.dest] = counters.get(mapping.dest, 0) + _quantity(value, mapping.dest, path=place.path + leaf)
-        read[leaf] = value
+    found = [(mapping, *_leaf(inner, mapping.path)) for mapping in extractor.mappings]
+    if any(value is None and mapping.required for mapping, _, value in found):
+        return None
+    for mapping, leaf, value in found:
+        if value is not None:
+            counters[mapping.dest] = counters.get(mapping.dest, 0) + _quantity(value, mapping.dest, path=place.path + leaf)
+            read[leaf] = value
     if not read:
         return None
     beside = (
@@ -235,17 +233,13 @@ def _by_extractor(extractor: UsageExtractor, place: _Place) -> UsageReading | No
 def _by_names(place: _Place) -> UsageReading | None:
     counters: dict[str, Any] = {}
     read: dict[str, Any] = {}
-    for counter, names in NAMES.items():
-        for name in names:
-            value = look_up(place.values, name)
-            if value is None or isinstance(value, Mapping):
-                continue
-            quantity = _quantity(value, counter, path=place.path + name)
-            if counter not in counters:
-                counters[counter] = quantity
-                read[name] = value
-            elif quantity == counters[counter]:
-                read[name] = value
+    for counter, name in ((counter, name) for counter, names in NAMES.items() for name in names):
+        value = look_up(place.values, name)
+        if value is None or isinstance(value, Mapping):
+            continue
+        quantity = _quantity(value, counter, path=place.path + name)
+        if counters.setdefault(counter, quantity) == quantity:
+            read[name] = value
     if not any(name in counters for name in NEEDED):
         return None
     return _reading(counters, read, dict(_leaves(place.values)), place=place)
@@ -279,15 +273,19 @@ def _leaf(values: Any, path: Any) -> tuple[str, Any]:
     steps = [path] if isinstance(path, str) else path
     leaf = []
     for step in steps:
-        if isinstance(step, ArrayMatch):
-            if not isinstance(values, list) or (found := step.extract(values)) is None:
-                return "", None
-            leaf.append(str(next(place for place, item in enumerate(values) if item is found)))
-            values = found
-        else:
-            values = values.get(step) if isinstance(values, Mapping) else None
-            leaf.append(step)
+        name, values = _step(values, step)
+        leaf.append(name)
     return ".".join(leaf), values
+
+
+def _step(values: Any, step: Any) -> tuple[str, Any]:
+    """One step down: a name, or the first item of an array that matches."""
+    if not isinstance(step, ArrayMatch):
+        return step, values.get(step) if isinstance(values, Mapping) else None
+    found = step.extract(values) if isinstance(values, list) else None
+    if found is None:
+        return "", None
+    return str(next(place for place, item in enumerate(values) if item is found)), found
 
 
 def _leaves(values: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:

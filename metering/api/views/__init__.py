@@ -1,1 +1,1 @@
-"""The metering API's views, a file for each noun."""
+"""The views of the metering API, a module for each kind of resource."""

@@ -1,4 +1,4 @@
-"""Agents: parse, call, answer."""
+"""The views of agents."""
 
 from django.http import HttpRequest, HttpResponse
 
@@ -15,7 +15,6 @@ from metering.services import agents
 class AgentViewSet(LedgerViewSet):
     dialect = dialect
     ledger = "metering"
-    lookup_value_converter = "uuid"
 
     @operation(summary="Create an agent", body=AgentRequest, reply=AgentReply, status=201, refuses=("agent_exists",))
     def create(self, request: HttpRequest) -> HttpResponse:

@@ -1,10 +1,9 @@
-"""Usage and spend: parse, ask the rollups, answer."""
+"""The views of usage and spend, answered from the rollups."""
 
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
-from rest_framework.decorators import action
 
 from kernel.api.schema import operation
 from kernel.api.views import LedgerViewSet
@@ -22,7 +21,6 @@ class AnalyticsViewSet(LedgerViewSet):
         return {"tenant_id": self.caller.tenant_id, "agent_id": query["agent"], "service": query["service"]}
 
     @operation(summary="Summarize usage and spend", query=UsageQuery, reply=SummaryReply)
-    @action(detail=False, methods=["get"])
     def summary(self, request: HttpRequest) -> HttpResponse:
         """Counts and costs of a span of time, by the time of the transactions. Costs are the active ones, as they stand now."""
         query = self.query(UsageQuery)
@@ -30,7 +28,6 @@ class AnalyticsViewSet(LedgerViewSet):
         return self.reply(SummaryReply, {"data": usage.get_summary(**span, **self.whose(query)), "meta": span})
 
     @operation(summary="Chart usage and spend", query=ChartQuery, reply=ChartReply)
-    @action(detail=False, methods=["get"])
     def chart(self, request: HttpRequest) -> HttpResponse:
         """The same for each hour or day (UTC) of the span, empty ones too."""
         query = self.query(ChartQuery)
@@ -39,7 +36,6 @@ class AnalyticsViewSet(LedgerViewSet):
         return self.reply(ChartReply, {"data": usage.list_chart_points(**span, **self.whose(query)), "meta": span})
 
     @operation(summary="Rank agents and services", query=LeaderQuery, reply=LeaderboardsReply)
-    @action(detail=False, methods=["get"])
     def leaderboards(self, request: HttpRequest) -> HttpResponse:
         """The agents and services that cost most in one currency."""
         query = self.query(LeaderQuery)

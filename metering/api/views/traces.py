@@ -1,4 +1,4 @@
-"""Traces: parse, call, answer."""
+"""The view of a trace."""
 
 from decimal import Decimal
 from uuid import UUID
@@ -11,21 +11,23 @@ from metering import selectors
 from metering.api.dialect import dialect
 from metering.api.serializers.usage import TraceReply
 
-SHOWN = 100
+# Transactions in a trace's reply; the list of transactions has the others.
+MAX_TRANSACTIONS = 100
 
 
 class TraceViewSet(LedgerViewSet):
     dialect = dialect
     ledger = "metering"
-    lookup_value_converter = "uuid"
 
     @operation(summary="Read a trace", reply=TraceReply)
-    def retrieve(self, request: HttpRequest, pk: UUID) -> HttpResponse:
+    def retrieve(self, request: HttpRequest, trace_id: UUID) -> HttpResponse:
         """What belongs together, and what it cost: the first 100 transactions in the order they happened, and the totals of all."""
         tenant_id = self.caller.tenant_id
-        trace = selectors.get_trace(tenant_id=tenant_id, reference=pk)
+        trace = selectors.get_trace(tenant_id=tenant_id, reference=trace_id)
         its = {"tenant_id": tenant_id, "trace_id": trace["id"]}
-        shown = selectors.list_transactions(tenant_id=tenant_id).filter(trace_id=trace["id"]).order_by("created_at", "id")[:SHOWN]
+        shown = (
+            selectors.list_transactions(tenant_id=tenant_id).filter(trace_id=trace["id"]).order_by("created_at", "id")[:MAX_TRANSACTIONS]
+        )
         spend = selectors.list_trace_totals(**its)
         total = sum((row["amount"] for row in spend if row["currency"] == "USD"), Decimal(0))
         facts = {"transaction_count": selectors.count_trace_transactions(**its), "total_active_cost_usd": total, "spend": spend}

@@ -1,16 +1,17 @@
-"""Transactions: parse, call, answer."""
+"""The views of transactions, their costs, facts and history: each reads its request, calls a service or selector, and replies."""
 
 from collections.abc import Iterable, Sequence
+from datetime import UTC
 from typing import Any
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
-from rest_framework.decorators import action
 
 from kernel.api.batches import post_batch
 from kernel.api.schema import operation
 from kernel.api.views import LedgerViewSet
+from kernel.ledger.settled import wait_until_settled
 from metering import selectors
 from metering.api.dialect import dialect
 from metering.api.filters import BatchQuery, TransactionQuery, span
@@ -34,11 +35,10 @@ USD = "USD"
 class TransactionViewSet(LedgerViewSet):
     dialect = dialect
     ledger = "metering"
-    lookup_value_converter = "uuid"
 
-    def target(self, pk: UUID) -> dict[str, Any]:
-        """Who does something to which transaction, once, however often it is sent with the same key."""
-        return self.audit_context() | {"transaction_id": pk, "idempotency_key": self.idempotency_key()}
+    def target(self, transaction_id: UUID) -> dict[str, Any]:
+        """The arguments that every change of a transaction takes: who changes which one, and under which key."""
+        return self.audit_context() | {"transaction_id": transaction_id, "idempotency_key": self.idempotency_key()}
 
     @operation(
         summary="Record a transaction",
@@ -58,20 +58,27 @@ class TransactionViewSet(LedgerViewSet):
 
     @operation(summary="List transactions", query=TransactionQuery, reply=TransactionReply, paged=True)
     def list(self, request: HttpRequest) -> HttpResponse:
+        """Newest first, by the time of recording. With `filter[to_date]` the answer waits for postings in flight and never changes; the
+        header `Settled-Until` says up to which moment it is complete."""
         query = self.query(TransactionQuery)
         conditions = {"status": query["status"], "service": query["service"], "agent_id": query["agent"], "trace": query["trace"]}
-        rows = selectors.list_transactions(tenant_id=self.caller.tenant_id, **conditions, **span(query, now=timezone.now()))
+        tenant_id, until = self.caller.tenant_id, query["until"]
+        settled = until and wait_until_settled(tenant_id=tenant_id, instant=until)
+        rows = selectors.list_transactions(tenant_id=tenant_id, **conditions, **span(query, now=timezone.now()), settled_until=settled)
         place = {name: query[name] for name in ("limit", "after", "before")}
         is_descending = query["sort"].startswith("-")
         key = ("created_at", "id")
-        return self.page(TransactionReply, rows, key=key, descending=is_descending, written=selectors.with_costs, **place)
+        reply = self.page(TransactionReply, rows, key=key, descending=is_descending, written=selectors.with_costs, **place)
+        if settled:
+            # Up to this moment, itself included, the answer never changes.
+            reply.headers["Settled-Until"] = settled.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        return reply
 
     @operation(summary="Read a transaction", reply=TransactionReply)
-    def retrieve(self, request: HttpRequest, pk: UUID) -> HttpResponse:
-        return self.reply(TransactionReply, selectors.get_transaction(tenant_id=self.caller.tenant_id, transaction_id=pk))
+    def retrieve(self, request: HttpRequest, transaction_id: UUID) -> HttpResponse:
+        return self.reply(TransactionReply, selectors.get_transaction(tenant_id=self.caller.tenant_id, transaction_id=transaction_id))
 
     @operation(summary="Record many transactions", body=BatchItem, many=True, query=BatchQuery, reply=BatchReply)
-    @action(detail=False, methods=["post"])
     def batch(self, request: HttpRequest) -> HttpResponse:
         """Up to 1,000 transactions as a JSON array or newline-delimited JSON, gzip accepted. Each stands for itself: `data` has for each
         item, in order, its `index`, its `status` (201 or an error's), and its `id` and `transaction` or an `error`."""
@@ -91,11 +98,10 @@ class TransactionViewSet(LedgerViewSet):
         idempotent=True,
         replays=True,
     )
-    @action(detail=True, methods=["post"])
-    def complete(self, request: HttpRequest, pk: UUID) -> HttpResponse:
+    def complete(self, request: HttpRequest, transaction_id: UUID) -> HttpResponse:
         """Ends an authorized transaction with its outcome. Where a price is known for the response facts, their cost supersedes the
         estimate."""
-        moved = lifecycle.complete_transaction(**self.target(pk), **self.read(CompleteRequest))
+        moved = lifecycle.complete_transaction(**self.target(transaction_id), **self.read(CompleteRequest))
         return self.reply(CompletedReply, moved, replayed=moved.replayed)
 
     @operation(
@@ -106,15 +112,13 @@ class TransactionViewSet(LedgerViewSet):
         idempotent=True,
         replays=True,
     )
-    @action(detail=True, methods=["post"])
-    def cancel(self, request: HttpRequest, pk: UUID) -> HttpResponse:
-        moved = lifecycle.cancel_transaction(**self.target(pk), reason=self.read(CancelRequest)["reason"] or "")
+    def cancel(self, request: HttpRequest, transaction_id: UUID) -> HttpResponse:
+        moved = lifecycle.cancel_transaction(**self.target(transaction_id), reason=self.read(CancelRequest)["reason"] or "")
         return self.reply(TransactionReply, moved.row, replayed=moved.replayed)
 
     @operation(summary="List a transaction's costs", reply=CostsReply)
-    @action(detail=True, methods=["get"])
-    def costs(self, request: HttpRequest, pk: UUID) -> HttpResponse:
-        found = selectors.list_costs(tenant_id=self.caller.tenant_id, transaction_id=pk)
+    def costs(self, request: HttpRequest, transaction_id: UUID) -> HttpResponse:
+        found = selectors.list_costs(tenant_id=self.caller.tenant_id, transaction_id=transaction_id)
         return self.reply(CostsReply, {"costs": found, "total_active_cost_usd": selectors.total_active(found, currency=USD)})
 
     @operation(
@@ -126,15 +130,13 @@ class TransactionViewSet(LedgerViewSet):
         idempotent=True,
         replays=True,
     )
-    @costs.mapping.post
-    def add_cost(self, request: HttpRequest, pk: UUID) -> HttpResponse:
-        posted = costs.record_cost(**self.target(pk), **self.read(CostRequest))
+    def add_cost(self, request: HttpRequest, transaction_id: UUID) -> HttpResponse:
+        posted = costs.record_cost(**self.target(transaction_id), **self.read(CostRequest))
         return self.reply(CostReply, posted.row, status=201, replayed=posted.replayed)
 
     @operation(summary="List a transaction's facts", reply=FactListReply)
-    @action(detail=True, methods=["get"])
-    def facts(self, request: HttpRequest, pk: UUID) -> HttpResponse:
-        found = selectors.list_facts(tenant_id=self.caller.tenant_id, transaction_id=pk)
+    def facts(self, request: HttpRequest, transaction_id: UUID) -> HttpResponse:
+        found = selectors.list_facts(tenant_id=self.caller.tenant_id, transaction_id=transaction_id)
         return self.reply(FactListReply, {"facts": found})
 
     @operation(
@@ -146,15 +148,13 @@ class TransactionViewSet(LedgerViewSet):
         idempotent=True,
         replays=True,
     )
-    @facts.mapping.post
-    def add_facts(self, request: HttpRequest, pk: UUID) -> HttpResponse:
+    def add_facts(self, request: HttpRequest, transaction_id: UUID) -> HttpResponse:
         """Records what an integration found out. `pricing` says whether it became a cost, which then supersedes the estimate."""
-        reported = facts.record_fact(**self.target(pk), **self.read(FactsRequest))
+        reported = facts.record_fact(**self.target(transaction_id), **self.read(FactsRequest))
         return self.reply(FactsReply, reported, status=201, replayed=reported.replayed)
 
     @operation(summary="Read a transaction's history", reply=HistoryReply)
-    @action(detail=True, methods=["get"])
-    def history(self, request: HttpRequest, pk: UUID) -> HttpResponse:
+    def history(self, request: HttpRequest, transaction_id: UUID) -> HttpResponse:
         """Each step of the transaction's life: who moved it, when and why."""
-        found = selectors.list_status_changes(tenant_id=self.caller.tenant_id, transaction_id=pk)
+        found = selectors.list_status_changes(tenant_id=self.caller.tenant_id, transaction_id=transaction_id)
         return self.reply(HistoryReply, {"history": found})

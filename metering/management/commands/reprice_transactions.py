@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError
 
+from kernel.ledger.errors import NotFound
 from kernel.ledger.identifiers import new_id
 from kernel.ledger.money import plain
 from kernel.tenants import selectors
@@ -36,13 +37,15 @@ class Command(BaseCommand):
         run = new_id()
         try:
             tenant_id = selectors.get_tenant(tenant=options["tenant"]).id if options["tenant"] else None
+            if options["undo"]:
+                report = undo_repricing(undone=options["undo"], run=run, apply=options["apply"])
+            else:
+                asked = {name: options[name] for name in ("service", "model", "since", "until", "apply")}
+                report = reprice_transactions(run=run, tenant_id=tenant_id, **asked)
+        except NotFound as error:
+            raise CommandError(f"No re-pricing {options['undo']} has posted anything.") from error
         except DomainError as error:
             raise CommandError(str(error)) from error
-        if options["undo"]:
-            report = undo_repricing(undone=options["undo"], run=run, apply=options["apply"])
-        else:
-            asked = {name: options[name] for name in ("service", "model", "since", "until", "apply")}
-            report = reprice_transactions(run=run, tenant_id=tenant_id, **asked)
         self.show(report)
         if not options["apply"]:
             return "Nothing was changed: say --apply to post this."
