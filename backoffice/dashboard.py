@@ -5,7 +5,7 @@ number of entries. Days are UTC days.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
@@ -124,8 +124,8 @@ def _shown(sums: Sums) -> list[Any]:
 
 
 def _charts(
-    billed: list[dict[str, Any]],
-    costs: list[dict[str, Any]],
+    billed: Sequence[Any],
+    costs: Sequence[Any],
     credit: Iterable[Mapping[str, Any]],
     tenants: Any,
     *,
@@ -154,10 +154,10 @@ def _agents(tenants: Any, *, since: date) -> list[dict[str, Any]]:
         .order_by()
         .annotate(amount=Sum("amount"))
     )
-    return list(sums)
+    return [dict(row) for row in sums]
 
 
-def _by_day(title: str, rows: list[Any], days: list[date], *, unit: str, amount: str) -> dict[str, Any]:
+def _by_day(title: str, rows: Sequence[Any], days: list[date], *, unit: str, amount: str) -> dict[str, Any]:
     chosen = _main_unit(rows, unit=unit, amount=amount)
     sums: dict[date, Decimal] = {}
     for row in rows:
@@ -167,7 +167,7 @@ def _by_day(title: str, rows: list[Any], days: list[date], *, unit: str, amount:
     return _chart(title, chosen, labels, [sums.get(day, Decimal(0)) for day in days], kind="bar")
 
 
-def _leaders(title: str, rows: list[Any], *, name: str, unit: str, amount: str) -> dict[str, Any]:
+def _leaders(title: str, rows: Sequence[Any], *, name: str, unit: str, amount: str) -> dict[str, Any]:
     chosen = _main_unit(rows, unit=unit, amount=amount)
     sums: Sums = {}
     for row in rows:
@@ -177,7 +177,7 @@ def _leaders(title: str, rows: list[Any], *, name: str, unit: str, amount: str) 
     return _chart(title, chosen, [label for label, _ in first], [total for _, total in first], kind="leaders")
 
 
-def _main_unit(rows: list[Any], *, unit: str, amount: str) -> str:
+def _main_unit(rows: Sequence[Any], *, unit: str, amount: str) -> str:
     sums: Sums = {}
     for row in rows:
         sums[row[unit]] = sums.get(row[unit], Decimal(0)) + abs(row[amount])

@@ -86,7 +86,7 @@ def saved_filters(request: HttpRequest) -> list[Any]:
     """The reader's own, of the list that is open; asked for only where a page shows them."""
     from backoffice.models import SavedFilter  # noqa: PLC0415
 
-    return list(SavedFilter.objects.filter(user_id=request.user.pk, path=request.path))
+    return list(SavedFilter.objects.filter(user_id=int(request.user.pk or 0), path=request.path))
 
 
 def environment_badge(request: HttpRequest) -> list[str]:

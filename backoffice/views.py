@@ -1,4 +1,4 @@
-"""The desk's own pages: exports and their progress, saved filters, and one's own profile."""
+"""The back office's own pages: exports and their progress, saved filters, and the reader's profile."""
 
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -10,6 +10,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -28,8 +29,13 @@ from kernel.tenants.setting_author import setting_author
 EXCEL = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
+def _user_id(request: HttpRequest) -> int:
+    """The signed-in member of staff; no page here opens for anybody else."""
+    return int(request.user.pk or 0)
+
+
 @require_safe
-def export(request: HttpRequest) -> HttpResponse:
+def export(request: HttpRequest) -> HttpResponseBase:
     """The list at `from` as a file; a long workbook is written behind a progress page."""
     address = _address(request.GET.get("from", ""))
     found = jobs.extract(request, address)
@@ -62,7 +68,7 @@ def progress(request: HttpRequest, export_id: UUID) -> HttpResponse:
 
 
 @require_safe
-def download(request: HttpRequest, export_id: UUID) -> HttpResponse:
+def download(request: HttpRequest, export_id: UUID) -> HttpResponseBase:
     found = get_object_or_404(Export, pk=export_id, user_id=request.user.pk, state=Export.State.READY)
     path = jobs.file_of(found)
     if not path.is_file():
@@ -79,7 +85,7 @@ def save_filter(request: HttpRequest) -> HttpResponse:
     if not name or "\0" in address + name:
         messages.error(request, "Give the filter a name.")
         return HttpResponseRedirect(address)
-    SavedFilter.objects.update_or_create(user=request.user, path=parts.path[:200], name=name, defaults={"query": parts.query})
+    SavedFilter.objects.update_or_create(user_id=_user_id(request), path=parts.path[:200], name=name, defaults={"query": parts.query})
     messages.success(request, f"“{name}” is among your saved filters.")
     return HttpResponseRedirect(address)
 
@@ -112,11 +118,11 @@ class ProfileForm(forms.Form):
 
 def profile(request: HttpRequest) -> HttpResponse:
     """One's own profile: what is one's own to change of it."""
-    own = StaffProfile.objects.filter(user_id=request.user.pk).first()
+    own = StaffProfile.objects.filter(user_id=_user_id(request)).first()
     form = ProfileForm(request.POST or None, initial={"time_zone": own.time_zone if own else "UTC"})
     if request.method == "POST" and form.is_valid():
         with setting_author(actor=actor_of(request), request_id=getattr(request, "request_id", "")):
-            StaffProfile.objects.update_or_create(user_id=request.user.pk, defaults={"time_zone": form.cleaned_data["time_zone"]})
+            StaffProfile.objects.update_or_create(user_id=_user_id(request), defaults={"time_zone": form.cleaned_data["time_zone"]})
         messages.success(request, "Times are shown in your zone from now on.")
         return HttpResponseRedirect(reverse("admin:backoffice_profile"))
     context: dict[str, Any] = {**admin.site.each_context(request), "title": "My profile", "form": form, "zones": _zones()}

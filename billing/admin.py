@@ -62,7 +62,7 @@ class TypeForm(SettingForm):
 
 class ChangeTypeForm(TypeForm):
     title = "Change the type"
-    code = None
+    code = None  # type: ignore[assignment] # Django removes a field that a subclass sets to None
 
     def current(self) -> dict[str, Any]:
         return {"label": self.row.label, "direction": self.row.direction}

@@ -90,7 +90,12 @@ def begin(request: HttpRequest, found: Extract, *, address: str) -> Export:
     """Start to write a workbook in the background, and clear away what is too old."""
     _clear()
     export: Export = Export.objects.create(
-        user=request.user, title=found.title, source=address, format="xlsx", expected=_expected(found), moved_at=timezone.now()
+        user_id=int(request.user.pk or 0),
+        title=found.title,
+        source=address,
+        format="xlsx",
+        expected=_expected(found),
+        moved_at=timezone.now(),
     )
     threading.Thread(target=_in_thread, args=(export, found), name=f"export-{export.pk}", daemon=True).start()
     return export

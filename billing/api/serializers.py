@@ -133,7 +133,7 @@ class TypeReply(Reply):
 
     dialect = dialect
     code = Text()
-    label = Text()  # type: ignore[assignment] # a serializer's own attribute of that name is for forms
+    label = Text()
     direction = Choice(Direction.values)
     is_catalogued = Switch(description="False for one that came in with a transaction; its amounts count with their own sign.")
 

@@ -41,7 +41,7 @@ class PlainChangeList(ChangeList):
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
         self.full_result_count = self.result_count
-        self.result_list = list(self.result_list)
+        self.result_list: Any = list(self.result_list)
 
 
 class ReadOnly:
@@ -51,7 +51,11 @@ class ReadOnly:
     actions that call a service.
     """
 
+    # Of the ModelAdmin that this is mixed into.
     model: type[models.Model]
+    fields: Any
+    list_display: Any
+    list_select_related: Any
     show_full_result_count = False
     sortable_by = ()
     # The list has buttons for exports and for saved filters.
@@ -64,7 +68,7 @@ class ReadOnly:
         # Created once, because Django compares columns that are functions by identity.
         self._columns: dict[str, Column] = {}
         for field in model._meta.concrete_fields:
-            formatter = self.formatter_for(field)
+            formatter: Any = self.formatter_for(field)
             if formatter is not None:
                 # The name becomes the CSS class of the column's cells: `column-moneyfield-amount`.
                 formatter.__name__ = f"{type(field).__name__.lower()}-{field.name}"
@@ -143,7 +147,7 @@ class TenantAdmin(ReadOnly, ModelAdmin):
     icon = "apartment"
     list_display = ("name", "slug", "currency", "is_active", "parent", "created_at")
     list_filter = ("is_active",)
-    search_fields = ("name", "slug")
+    search_fields: tuple[str, ...] = ("name", "slug")
 
 
 @admin.register(ApiKey)
@@ -163,13 +167,13 @@ class ApiKeyAdmin(ReadOnly, ModelAdmin):
         "created_at",
         "created_by",
     )
-    search_fields = ("name", "prefix")
+    search_fields: tuple[str, ...] = ("name", "prefix")
 
-    @display(description="scopes")
+    @display(description="scopes")  # type: ignore[untyped-decorator] # Unfold has no types
     def scope_list(self, key: ApiKey) -> str:
         return ", ".join(key.scopes)
 
-    @display(description="state", label={"active": "success", "expired": "warning", "revoked": "danger"})
+    @display(description="state", label={"active": "success", "expired": "warning", "revoked": "danger"})  # type: ignore[untyped-decorator]
     def state(self, key: ApiKey) -> str:
         if key.revoked_at is not None:
             return "revoked"

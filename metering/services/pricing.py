@@ -134,7 +134,7 @@ def by_public_prices(*, terms: Row, reported: Any, model: str) -> Priced:
     except ValueError as error:
         raise MissingQuantity(str(error)) from error
     amount = rounded(calculated.total_price)
-    details = {
+    details: dict[str, Any] = {
         "price": {"source": PUBLIC, "provider": provider.id, "model": public.id, "unitPrices": str(calculated.model_price)},
         "model": model,
         "quantities": {name: plain(Decimal(quantity)) for name, quantity in reading.counters.items() if quantity},

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.contrib import admin, messages
-from django.contrib.admin.options import unquote
+from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.db.models import Count, F, Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -76,7 +76,7 @@ class BoxFilter(admin.SimpleListFilter):
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return list(BOXES.items())
 
-    def choices(self, changelist: Any) -> Iterator[dict[str, Any]]:
+    def choices(self, changelist: Any) -> Iterator[Any]:
         for value, title in BOXES.items():
             query_string = changelist.get_query_string({"box": value})
             yield {"selected": (self.value() or "all") == value, "query_string": query_string, "display": title}
@@ -171,9 +171,9 @@ class CorrectionRequestAdmin(LedgerAdmin):
             "kind_title": _kind_title(correction.kind),
             "status": label(correction.get_state_display(), STATE_COLOURS[State(correction.state)]),
             "facts": _facts(correction, names),
-            "targets": [_target(line) for line in correction.lines.order_by("position")],  # type: ignore[attr-defined]
+            "targets": [_target(line) for line in correction.lines.order_by("position")],
             "entries": [_entry(entry) for entry in entries],
-            "evidence": list(correction.evidence.defer("content")),  # type: ignore[attr-defined]
+            "evidence": list(correction.evidence.defer("content")),
             "steps": _steps(correction, names),
             "may": _may(request, correction),
         }
@@ -211,7 +211,7 @@ class CorrectionRequestAdmin(LedgerAdmin):
     def _get_request(self, request: HttpRequest, object_id: str) -> CorrectionRequest:
         if not self.has_view_permission(request):
             raise PermissionDenied
-        correction: CorrectionRequest | None = self.get_object(request, unquote(object_id))  # type: ignore[assignment]
+        correction: CorrectionRequest | None = self.get_object(request, unquote(object_id))
         if correction is None:
             raise Http404
         return correction
@@ -277,8 +277,8 @@ def _kind_title(code: str) -> str:
 
 def _people(correction: CorrectionRequest) -> set[str]:
     people = {correction.asked_by, correction.decided_by}
-    people.update(correction.changes.values_list("actor", flat=True))  # type: ignore[attr-defined]
-    people.update(correction.comments.values_list("actor", flat=True))  # type: ignore[attr-defined]
+    people.update(correction.changes.values_list("actor", flat=True))
+    people.update(correction.comments.values_list("actor", flat=True))
     return people - {""}
 
 
@@ -319,12 +319,18 @@ def _entry(entry: CorrectionEntry) -> dict[str, Any]:
 def _steps(correction: CorrectionRequest, names: dict[str, Any]) -> list[dict[str, Any]]:
     """State changes and comments, in the order of time."""
     changes = [
-        {"who": names[row.actor], "when": row.created_at, "what": STEPS[row.from_state, row.to_state], "text": row.reason, "is_step": True}
-        for row in correction.changes.all()  # type: ignore[attr-defined]
+        {
+            "who": names[row.actor],
+            "when": row.created_at,
+            "what": STEPS[row.from_state, State(row.to_state)],
+            "text": row.reason,
+            "is_step": True,
+        }
+        for row in correction.changes.all()
     ]
     comments = [
         {"who": names[row.actor], "when": row.created_at, "what": "commented", "text": row.text, "is_step": False}
-        for row in correction.comments.all()  # type: ignore[attr-defined]
+        for row in correction.comments.all()
     ]
     steps = sorted([*changes, *comments], key=lambda step: step["when"])
     return [{**step, "when": local_time(step["when"])} for step in steps]
@@ -394,7 +400,7 @@ class ThresholdForm(SettingForm):
 
 class ChangeThresholdForm(ThresholdForm):
     title = "Change the threshold"
-    unit = None
+    unit = None  # type: ignore[assignment] # Django removes a field that a subclass sets to None
 
     def current(self) -> dict[str, Any]:
         return {"amount": plain(self.row.amount)}

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.contrib.admin.options import unquote
+from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import models
 from django.http import HttpRequest, HttpResponse
@@ -58,7 +58,7 @@ class LedgerAdmin(ReadOnly, ModelAdmin):
     list_filter_sheet = True
     list_filter_submit = True
     # UUIDv7 sorts by creation time, and every table has an index that begins with it.
-    ordering = ("-id",)
+    ordering: tuple[str, ...] = ("-id",)
     search_fields: tuple[str, ...] = ("id",)
     currency_path = "currency"
     icon = "receipt_long"
@@ -69,9 +69,8 @@ class LedgerAdmin(ReadOnly, ModelAdmin):
 
     @property
     def search_help_text(self) -> str:
-        return (
-            f"Exactly this {' or '.join(self.model._meta.get_field(name.partition('__')[0]).verbose_name for name in self.search_fields)}"
-        )
+        fields: list[Any] = [self.model._meta.get_field(name.partition("__")[0]) for name in self.search_fields]
+        return f"Exactly this {' or '.join(str(field.verbose_name) for field in fields)}"
 
     @admin.display(description=ModelAdmin.action_checkbox.short_description)
     def action_checkbox(self, obj: models.Model) -> str:

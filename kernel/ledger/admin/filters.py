@@ -46,7 +46,7 @@ class WindowFilter(admin.SimpleListFilter):
         self.fallback = "all" if _is_narrowed(request) else DEFAULT
         return list(WINDOWS.items())
 
-    def choices(self, changelist: Any) -> Iterator[dict[str, Any]]:
+    def choices(self, changelist: Any) -> Iterator[Any]:
         chosen = self.value() or self.fallback
         for value, title in WINDOWS.items():
             yield {"selected": value == chosen, "query_string": changelist.get_query_string({PARAMETER: value}), "display": title}

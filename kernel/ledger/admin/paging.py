@@ -1,7 +1,10 @@
 """A paginator for lists whose cost doesn't grow with the table."""
 
+from typing import Any
+
 from django.core.paginator import Paginator
 from django.db import connections
+from django.db.models import QuerySet
 from django.utils.functional import cached_property
 
 # Rows that are counted exactly. A larger number is an estimate, or "more than".
@@ -35,19 +38,24 @@ class EstimatingPaginator(Paginator):
         """Whether there are rows after the last page."""
         return self.count > self.num_pages * self.per_page
 
+    @property
+    def _rows(self) -> QuerySet[Any]:
+        rows: Any = self.object_list
+        return rows
+
     @cached_property
     def _counted(self) -> int:
-        return self.object_list.order_by()[: MAX_COUNTED + 1].count()
+        return self._rows.order_by()[: MAX_COUNTED + 1].count()
 
     @cached_property
     def _estimate(self) -> int:
         """The planner's estimate of the table's rows; 0 if the table is small or was never analysed, or if the list is filtered."""
-        query = self.object_list.query
+        query = self._rows.query
         if query.where or query.distinct or query.is_sliced:
             return 0
-        connection = connections[self.object_list.db]
+        connection = connections[self._rows.db]
         with connection.cursor() as cursor:
-            table = connection.ops.quote_name(query.model._meta.db_table)
+            table = connection.ops.quote_name(self._rows.model._meta.db_table)
             cursor.execute("SELECT reltuples::bigint FROM pg_class WHERE oid = to_regclass(%s)", [table])
             rows = cursor.fetchone()[0]
         return rows if rows > MAX_COUNTED else 0

@@ -79,7 +79,9 @@ class SettingForm(forms.Form):
     has_tenant = True
 
     def __init__(self, data: Any = None, *, request: HttpRequest, row: Any = None, tenant: Tenant | None = None) -> None:
-        self.request, self.row, self.tenant = request, row, tenant
+        self.request, self.row = request, row
+        # None only where the form is shown without a tenant.
+        self.tenant: Any = tenant
         self.standing = self.current()
         super().__init__(data, initial=self.standing)
 
