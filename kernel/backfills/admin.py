@@ -1,4 +1,4 @@
-"""Backfill runs: which file came into which book, how far, and what was refused."""
+"""Admin lists of backfill runs and of their rejected rows."""
 
 from collections.abc import Callable
 from typing import Any
@@ -15,7 +15,7 @@ from kernel.ledger.admin.formatting import label, register_origin
 from kernel.ledger.errors import LedgerError
 
 COLOURS = {RunState.FINISHED: "good", RunState.INTERRUPTED: "bad", RunState.RUNNING: "wait", RunState.PAUSED: "wait"}
-# Rejects that a run's page shows; the list of rejects has them all.
+# How many rejects a run's page shows; the list of rejects has all of them.
 MOST_REJECTS = 50
 
 
@@ -29,28 +29,28 @@ class BackfillRunAdmin(LedgerAdmin):
     list_display = ("id", "tenant", "command", "source", "status", "position", "rows", "started_by", "created_at", "finished_at")
     list_select_related = ("tenant",)
     list_filter = ("state", "command")
-    actions = ("pause", "let_go_on")
+    actions = ("pause", "resume")
 
     def has_steer_permission(self, request: HttpRequest) -> bool:
-        """Who may change runs; the rows themselves nobody edits here."""
+        """Whether the user may pause and resume runs. Nobody may edit them."""
         return request.user.has_perm("backfills.change_backfillrun")
 
-    @admin.action(description="Pause at the end of the batch", permissions=["steer"])
+    @admin.action(description="Pause after the current batch", permissions=["steer"])
     def pause(self, request: HttpRequest, runs: QuerySet[BackfillRun]) -> None:
         self._steer(request, runs, services.pause_run, "paused")
 
-    @admin.action(description="Let a paused run go on", permissions=["steer"])
-    def let_go_on(self, request: HttpRequest, runs: QuerySet[BackfillRun]) -> None:
-        self._steer(request, runs, services.resume_run, "going on")
+    @admin.action(description="Resume", permissions=["steer"])
+    def resume(self, request: HttpRequest, runs: QuerySet[BackfillRun]) -> None:
+        self._steer(request, runs, services.resume_run, "resumed")
 
-    def _steer(self, request: HttpRequest, runs: QuerySet[BackfillRun], change: Callable[..., BackfillRun], word: str) -> None:
+    def _steer(self, request: HttpRequest, runs: QuerySet[BackfillRun], change: Callable[..., BackfillRun], done: str) -> None:
         for run in runs:
             try:
                 change(tenant_id=run.tenant_id, run_id=run.id, actor=f"staff:{request.user.pk}")
             except LedgerError:
                 messages.warning(request, f"{run} is {run.get_state_display().lower()}: nothing to do.")
             else:
-                messages.success(request, f"{run} is {word}.")
+                messages.success(request, f"{run} is {done}.")
 
     @admin.display(description="state")
     def status(self, run: BackfillRun) -> Any:
@@ -59,7 +59,7 @@ class BackfillRunAdmin(LedgerAdmin):
     def panels(self, request: HttpRequest, row: BackfillRun) -> list[Panel]:
         rejects = BackfillReject.objects.filter(tenant_id=row.tenant_id, run_id=row.id).order_by("line")[:MOST_REJECTS]
         rows = [(reject.line, reject.code, reject.column or "-", reject.why) for reject in rejects]
-        return [Panel("Rows the book did not take", ("Line", "Code", "Column", "Why"), rows, empty="Every row was taken.")]
+        return [Panel("Rejected rows", ("Line", "Code", "Column", "Why"), rows, empty="No row was rejected.")]
 
 
 @admin.register(BackfillReject)

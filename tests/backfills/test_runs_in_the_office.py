@@ -38,7 +38,7 @@ def test_who_may_change_runs_pauses_one_and_lets_it_go_on(client, staff, run):
     run.refresh_from_db()
     assert (run.state, run.stopped_because) == ("paused", f"paused by staff:{staff.pk}")
     assert b"nothing to do" in press(client, run, "pause").content
-    assert b"is going on" in press(client, run, "let_go_on").content
+    assert b"is resumed" in press(client, run, "resume").content
     run.refresh_from_db()
     assert run.state == "running"
 

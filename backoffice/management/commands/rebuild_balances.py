@@ -1,4 +1,4 @@
-"""A thin mouth over the services that rebuild what is kept beside the entries."""
+"""Recomputes the balances, held amounts and daily totals that are stored beside the entries."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -13,21 +13,21 @@ from kernel.ledger.integrity.checks import Violation, find_violations
 from kernel.tenants import selectors
 from kernel.tenants.errors import DomainError
 
-# The checks of what this command can make anew; every other violation lies in the entries, and is not for a command to mend.
-KEPT = ("billing_wallet", "billing_daily_total", "credits_grant", "credits_held")
-MOST = 1000
+# The checks of what this command recomputes. Every other violation is in the entries, which no command may change.
+RECOMPUTED = ("billing_wallet", "billing_daily_total", "credits_grant", "credits_held")
+MOST_VIOLATIONS = 1000
 
 
 class Command(BaseCommand):
     help = (
-        "Make wallets' and grants' balances, held amounts and daily totals anew from the entries, where they differ."
+        "Recompute the balances of wallets and grants, held amounts and daily totals from the entries, where they differ."
         " The entries are never touched. Metering's sums: rebuild_rollups. Example: manage.py rebuild_balances --plan"
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         what = parser.add_mutually_exclusive_group(required=True)
-        what.add_argument("--plan", action="store_true", help="show what differs and change nothing; exit code 1 if anything does")
-        what.add_argument("--apply", action="store_true", help="make it anew, tenant by tenant; its postings wait for so long")
+        what.add_argument("--plan", action="store_true", help="report what differs and change nothing; exit code 1 if anything does")
+        what.add_argument("--apply", action="store_true", help="recompute it, tenant by tenant; the tenant's postings wait meanwhile")
         parser.add_argument("--tenant", help="slug or id of one tenant (default: all)")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -47,15 +47,13 @@ class Command(BaseCommand):
             raise SystemExit(1)
 
     def _rebuild(self, tenants: list[UUID]) -> None:
-        """Each tenant in a transaction for each book. Raises BookBroken before anything of that book changes."""
+        """Recompute each tenant in one transaction for each book. Raises BookBroken, and that book is unchanged then."""
         for tenant_id in tenants:
             wallets, grants = rebuild_wallets(tenant_id=tenant_id), rebuild_grants(tenant_id=tenant_id)
-            self.stdout.write(
-                self.style.SUCCESS(f"{tenant_id}: {wallets} wallets and {grants} grants set right, daily totals counted anew.")
-            )
+            self.stdout.write(self.style.SUCCESS(f"{tenant_id}: {wallets} wallets and {grants} grants corrected, daily totals recomputed."))
         if self._violations(None if len(tenants) != 1 else tenants[0]):
             raise CommandError("Something still differs: run verify_ledgers.", returncode=1)
 
     def _violations(self, tenant_id: UUID | None) -> list[Violation]:
-        kept = [check for checks in CHECKS.values() for check in checks if check.name in KEPT]
-        return list(find_violations(kept, tenant_id=tenant_id, at_most=MOST))
+        kept = [check for checks in CHECKS.values() for check in checks if check.name in RECOMPUTED]
+        return list(find_violations(kept, tenant_id=tenant_id, at_most=MOST_VIOLATIONS))
