@@ -1,4 +1,4 @@
-"""The billing book as files: entries as their backfill reads them back, and how the tenant wants its book kept, for the record."""
+"""Exports of the billing book: entries that a backfill imports, and settings for the record."""
 
 from kernel.ledger.exports.definitions import Export, Field, Kind, fields
 

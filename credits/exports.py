@@ -1,8 +1,8 @@
-"""The credits book as files: grants and their transactions as their backfills read them back, and what else it holds, for the record."""
+"""Exports of the credits book: schedules, grants and transactions that backfills import, and the rest for the record."""
 
 from kernel.ledger.exports.definitions import BOOKED, Export, Field, Kind, amount, digest, fields, moment
 
-# The draw that a transaction is a part of; the same on each of its parts, so that it comes in with whichever is first.
+# The consumption that a transaction belongs to. Each of its transactions has it, so that an import creates it with the first of them.
 CONSUMPTION = f"""
     CASE WHEN draw.id IS NOT NULL THEN json_build_object(
         'id', draw.id, 'customerId', draw.customer_id, 'amount', {amount("draw.amount")}, 'taken', {amount("draw.taken")},

@@ -1,4 +1,4 @@
-"""The metering book as files: transactions with all that became of them as their backfill reads them back, and the rest for the record."""
+"""Exports of the metering book: transactions that a backfill imports, and the rest for the record."""
 
 from kernel.ledger.exports.definitions import Export, Field, Kind, amount, digest, fields, moment
 

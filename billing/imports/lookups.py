@@ -62,7 +62,7 @@ def latest(*, tenant_id: UUID, currency: str) -> datetime | None:
 
 
 def reversals_of_others(*, tenant_id: UUID, request_id: str, at_most: int) -> list[tuple[str, str]]:
-    """Reversals in a run whose originals the run did not bring: they can't be reversed again."""
+    """Reversals that a run posted of entries that aren't the run's: reversals can't be reversed."""
     entries = Transaction.objects.filter(tenant_id=tenant_id, request_id=request_id, request_id__startswith="run:", reverses__isnull=False)
     return list(entries.exclude(reverses__request_id=request_id).order_by("id").values_list("type", "reference_id")[:at_most])
 

@@ -62,7 +62,7 @@ def known_schedules(*, tenant_id: UUID, ids: Sequence[str]) -> list[UUID]:
 
 
 def schedules_used(*, tenant_id: UUID, request_id: str, at_most: int) -> list[tuple[UUID, str, int]]:
-    """A run's schedules of which grants stand: id, name, how many."""
+    """A run's schedules that have grants which aren't deleted: id, name, number of grants."""
     grants = Grant.objects.filter(tenant_id=tenant_id, schedule__tenant_id=tenant_id, schedule__request_id=request_id)
     standing = grants.filter(schedule__request_id__startswith="run:").exclude(status=GrantStatus.DELETED)
     counted = standing.values_list("schedule_id", "schedule__name").annotate(Count("id")).order_by("schedule_id")
@@ -100,7 +100,7 @@ def grants_drawn_on(*, tenant_id: UUID, request_id: str, at_most: int) -> list[d
 
 
 def irreversible(*, tenant_id: UUID, request_id: str, at_most: int) -> list[tuple[UUID, str]]:
-    """A run's transactions of kinds that no reversal takes back, those that others of the run take back excepted."""
+    """A run's transactions of irreversible kinds, without those that another transaction of the run reverses."""
     brought = CreditTransaction.objects.filter(tenant_id=tenant_id, request_id=request_id, request_id__startswith="run:")
     own = Q(kind=TransactionKind.REVERSAL, reverses__request_id=request_id)
     return list(brought.exclude(kind__in=REVERSIBLE).exclude(own).order_by("id").values_list("id", "kind")[:at_most])
