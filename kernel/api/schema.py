@@ -211,9 +211,13 @@ class LedgerSchema(AutoSchema):
         return _registered(self, name, name, lambda: schema)
 
     def _error_examples(self, codes: Iterable[str]) -> dict[str, Any]:
-        """The recorded replies for these codes, each under its code."""
+        """References to the recorded replies for these codes, each under its code."""
         recorded = examples_of(self.dialect)["errors"]
-        return {code: {"value": recorded[code]} for code in codes if code in recorded}
+        return {code: self._error_example(code, recorded[code]) for code in codes if code in recorded}
+
+    def _error_example(self, code: str, body: Any) -> dict[str, Any]:
+        name = f"{self.dialect.name}_{code}"
+        return _registered(self, name, name, lambda: {"value": body}, kind=ResolvedComponent.EXAMPLE)
 
     def _recorded(self) -> dict[str, Any]:
         """The recorded request and response of this operation."""
@@ -237,8 +241,11 @@ def examples_of(dialect: Dialect) -> dict[str, Any]:
     return recorded
 
 
-def _registered(auto_schema: AutoSchema, name: str, identity: Any, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    component = ResolvedComponent(name=name, type=ResolvedComponent.SCHEMA, object=identity)  # type: ignore[no-untyped-call]
+def _registered(
+    auto_schema: AutoSchema, name: str, identity: Any, make: Callable[[], dict[str, Any]], *, kind: str = ResolvedComponent.SCHEMA
+) -> dict[str, Any]:
+    """A reference to a component, which is made at the first call."""
+    component = ResolvedComponent(name=name, type=kind, object=identity)  # type: ignore[no-untyped-call]
     if component not in auto_schema.registry:
         auto_schema.registry.register(component)
         component.schema = make()

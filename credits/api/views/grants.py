@@ -25,6 +25,7 @@ class GrantViewSet(CreditsViewSet):
         replays=True,
     )
     def create(self, request: HttpRequest) -> HttpResponse:
+        """Gives a customer prepaid credit, in units of a currency or of a metric."""
         body = self.read(shapes.GrantRequest)
         self._act_for(body.pop("sequence_account_id"))
         unit_type = body.pop("credit_unit_type")
@@ -40,6 +41,7 @@ class GrantViewSet(CreditsViewSet):
 
     @operation(summary="Get a credit grant", query=PastQuery, reply=shapes.GrantReply)
     def retrieve(self, request: HttpRequest, grant_id: UUID) -> HttpResponse:
+        """One grant with its balance: now, or at a moment in the past."""
         query = self.query(PastQuery)
         if query["at"] is None:
             return self._grant(*selectors.without_overdue([selectors.get_grant(tenant_id=self.caller.tenant_id, grant_id=grant_id)]))

@@ -38,6 +38,7 @@ class HoldViewSet(CreditsViewSet):
 
     @operation(summary="Get a hold", reply=shapes.HoldReply)
     def retrieve(self, request: HttpRequest, customer_id: str, hold_id: UUID) -> HttpResponse:
+        """One hold, with what it reserves on each grant."""
         return self._hold(customer_id, hold_id)
 
     @operation(

@@ -39,6 +39,7 @@ class ScheduleViewSet(CreditsViewSet):
 
     @operation(summary="Get a recurring credit grant", reply=shapes.ScheduleReply)
     def retrieve(self, request: HttpRequest, schedule_id: UUID) -> HttpResponse:
+        """One schedule, with the day on which its next grant is issued."""
         return self._schedule(schedule_id)
 
     @operation(summary="Cancel a recurring credit grant", reply=shapes.ScheduleReply)

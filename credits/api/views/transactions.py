@@ -51,6 +51,7 @@ class TransactionViewSet(CreditsViewSet):
 
     @operation(summary="Get a credit transaction", reply=shapes.TransactionReply)
     def retrieve(self, request: HttpRequest, transaction_id: UUID) -> HttpResponse:
+        """One transaction, with its number on its grant and the balance that it left."""
         row = selectors.get_transaction(tenant_id=self.caller.tenant_id, transaction_id=transaction_id)
         return self.reply(shapes.TransactionReply, shown(row))
 

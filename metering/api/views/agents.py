@@ -23,6 +23,7 @@ class AgentViewSet(LedgerViewSet):
 
     @operation(summary="List agents", query=AgentQuery, reply=AgentReply, paged=True)
     def list(self, request: HttpRequest) -> HttpResponse:
+        """Newest first, those made known by a transaction included."""
         query = self.query(AgentQuery)
         rows = selectors.list_agents(tenant_id=self.caller.tenant_id, name=query["name"], status=query["status"])
         return self.page(AgentReply, rows, **{name: query[name] for name in ("limit", "after", "before")})

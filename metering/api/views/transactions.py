@@ -76,6 +76,7 @@ class TransactionViewSet(LedgerViewSet):
 
     @operation(summary="Read a transaction", reply=TransactionReply)
     def retrieve(self, request: HttpRequest, transaction_id: UUID) -> HttpResponse:
+        """One transaction with its costs, superseded ones included."""
         return self.reply(TransactionReply, selectors.get_transaction(tenant_id=self.caller.tenant_id, transaction_id=transaction_id))
 
     @operation(summary="Record many transactions", body=BatchItem, many=True, query=BatchQuery, reply=BatchReply)
@@ -113,11 +114,13 @@ class TransactionViewSet(LedgerViewSet):
         replays=True,
     )
     def cancel(self, request: HttpRequest, transaction_id: UUID) -> HttpResponse:
+        """Ends a transaction that will not be completed."""
         moved = lifecycle.cancel_transaction(**self.target(transaction_id), reason=self.read(CancelRequest)["reason"] or "")
         return self.reply(TransactionReply, moved.row, replayed=moved.replayed)
 
     @operation(summary="List a transaction's costs", reply=CostsReply)
     def costs(self, request: HttpRequest, transaction_id: UUID) -> HttpResponse:
+        """Every cost of a transaction, superseded ones too, and the sum of the active ones in USD."""
         found = selectors.list_costs(tenant_id=self.caller.tenant_id, transaction_id=transaction_id)
         return self.reply(CostsReply, {"costs": found, "total_active_cost_usd": selectors.total_active(found, currency=USD)})
 
@@ -131,11 +134,13 @@ class TransactionViewSet(LedgerViewSet):
         replays=True,
     )
     def add_cost(self, request: HttpRequest, transaction_id: UUID) -> HttpResponse:
+        """Adds a cost, in place of an earlier one where `supersedesCostId` is given."""
         posted = costs.record_cost(**self.target(transaction_id), **self.read(CostRequest))
         return self.reply(CostReply, posted.row, status=201, replayed=posted.replayed)
 
     @operation(summary="List a transaction's facts", reply=FactListReply)
     def facts(self, request: HttpRequest, transaction_id: UUID) -> HttpResponse:
+        """What integrations reported of a transaction, and what each report came to as a cost."""
         found = selectors.list_facts(tenant_id=self.caller.tenant_id, transaction_id=transaction_id)
         return self.reply(FactListReply, {"facts": found})
 

@@ -1,0 +1,285 @@
+"""Calls of every operation, whose real replies are the examples of the OpenAPI document.
+
+A new operation, or a new code in an operation's `refuses`, needs a call here; `UPDATE_API_EXAMPLES=1` on the test's command line writes
+the files anew.
+"""
+
+import json
+import re
+import uuid
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from django.test import Client
+from drf_spectacular.generators import SchemaGenerator
+
+from billing import services as billing
+from config.api_routing import dialect_of
+from kernel.api import json as exact_json
+from kernel.api.problems import Problem
+from tests.factories import IssuedKeyFactory
+
+# Errors of every API that no call here provokes, with their facts.
+BY_CODE = {
+    "body_too_large": {"limit": 1_048_576},
+    "unreadable_body": {"reason": "encoding"},
+    "throttled": {"wait": 1},
+    "busy": {},
+    "outcome_unknown": {},
+    "internal": {},
+}
+_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
+_DAY = re.compile(r"\d{4}-\d\d-\d\d")
+_CURSOR = re.compile(r"[\w-]{8,}:[\w-]{30,}|[\w-]{8,}%3A[\w-]{30,}")
+FIXED_DAYS = {"2020-01-01", "2099-12-31", "2020-01-31"}
+
+
+class Recorder:
+    """Sends calls as one tenant and keeps what was sent and answered, with ids and times that are the same in every run."""
+
+    def __init__(self, client: Client, app: str) -> None:
+        self.client = client
+        self.app = app
+        self.key = IssuedKeyFactory()
+        self.tenant_id = self.key.key.tenant_id
+        self.operations: dict[str, dict[str, Any]] = {}
+        self.errors: dict[str, Any] = {}
+        self._ids: dict[str, str] = {}
+        self._templates = [
+            (method.upper(), re.compile(re.sub(r"\\\{[^}]+\\\}", "([^/]+)", re.escape(path)) + r"\Z"), call["operationId"])
+            for path, calls in SchemaGenerator().get_schema(request=None, public=True)["paths"].items()
+            for method, call in calls.items()
+        ]
+
+    def send(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
+        """The reply's body, of a call that succeeds."""
+        response = self._send(method, path, body, headers)
+        assert response.status_code < 300, (method, path, response.content[:500])
+        reply = json.loads(response.content)
+        recorded = self.operations.setdefault(self._operation(method, path), {})
+        if "response" not in recorded:
+            recorded |= ({} if body is None else {"request": self._stable(body)}) | {"response": self._stable(reply)}
+        return reply
+
+    def refuse(self, code: str, method: str, path: str, body: Any = None, **headers: Any) -> None:
+        """A call that is refused with this code."""
+        response = self._send(method, path, body, headers)
+        assert response.status_code >= 400, (code, response.content[:500])
+        self.errors.setdefault(code, self._stable(json.loads(response.content)))
+
+    def describe(self, code: str, **facts: Any) -> None:
+        """An error that no call here provokes, as the API's dialect words it."""
+        dialect = dialect_of({"billing": "/v1/billing", "metering": "/v1", "credits": "/credit"}[self.app])
+        self.errors[code] = json.loads(exact_json.render(dialect.error_body(Problem(code=code, facts=facts))))
+
+    def recorded(self) -> dict[str, Any]:
+        for code, facts in BY_CODE.items():
+            self.describe(code, **facts)
+        return {"operations": dict(sorted(self.operations.items())), "errors": dict(sorted(self.errors.items()))}
+
+    def _send(self, method: str, path: str, body: Any, headers: dict[str, Any]) -> Any:
+        given = {"Authorization": f"Bearer {self.key.token}", "On-Behalf-Of": str(self.tenant_id)} | {
+            name.replace("_", "-"): value for name, value in headers.items()
+        }
+        raw = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
+        content_type = given.pop("Content-Type", "application/json")
+        given = {name: value for name, value in given.items() if value is not None}
+        return self.client.generic(method, path, raw, content_type=content_type, headers=given)
+
+    def _operation(self, method: str, path: str) -> str:
+        bare = path.partition("?")[0]
+        matches = [(pattern.groups, operation) for verb, pattern, operation in self._templates if verb == method and pattern.match(bare)]
+        return min(matches)[1]
+
+    def _stable(self, value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: self._stable(item) for name, item in value.items()}
+        if isinstance(value, list):
+            return [self._stable(item) for item in value[:2]]
+        return self._stable_text(value) if isinstance(value, str) else value
+
+    def _stable_text(self, text: str) -> str:
+        text = _UUID.sub(lambda found: self._ids.setdefault(found[0], str(uuid.UUID(int=(0x0190 << 112) + len(self._ids) + 1))), text)
+        text = _CURSOR.sub("W1siaWQiXQ:c2lnbmF0dXJl", text)
+        text = _MOMENT.sub(lambda found: "2026-01-31T12:00:00" + ("." + "0" * (len(found[1]) - 1) if found[1] else "") + "Z", text)
+        today = datetime.now(UTC).date().isoformat()
+        return _DAY.sub(lambda found: self._stable_day(found[0], today), text)
+
+    def _stable_day(self, day: str, today: str) -> str:
+        if day in FIXED_DAYS or day == "2026-01-31":
+            return day
+        return "2026-01-31" if day == today else "2026-02-28"
+
+
+def common(recorder: Recorder, path: str, *, ledger: str) -> None:
+    """What every API refuses alike."""
+    reader = IssuedKeyFactory(tenant=recorder.key.key.tenant, scopes=[f"{ledger}:read"])
+    recorder.refuse("not_authenticated", "POST", path, {}, Authorization=None)
+    recorder.refuse("forbidden", "POST", path, {}, Authorization=f"Bearer {reader.token}")
+    recorder.refuse("not_authorized", "POST", path, {}, On_Behalf_Of=str(uuid.uuid4()))
+    recorder.refuse("not_found", "GET", f"{path}/{uuid.UUID(int=1)}")
+    recorder.refuse("empty_body", "POST", path)
+    recorder.refuse("malformed_json", "POST", path, b'{"amount": ')
+    recorder.refuse("not_an_object", "POST", path, b"[1]")
+    recorder.refuse("unknown_host", "GET", path, Host="elsewhere.example.com")
+
+
+def billing_examples(recorder: Recorder) -> None:
+    path = "/v1/billing/transactions"
+    topup = {"amount": 100, "type": "topup", "reference_id": "order-1001", "description": "Card payment"}
+    usage = {"amount": 9.5, "type": "usage", "reference_id": "run-1", "agent_id": "writer", "metadata": {"model": "gpt-4o"}}
+    first = recorder.send("POST", path, topup)
+    spent = recorder.send("POST", path, usage)
+    recorder.send("GET", f"{path}?type=usage")
+    recorder.send("GET", f"{path}/{spent['id']}")
+    reversal = {"reason_code": "service_failure", "reason": "Run failed", "amount": 2.5, "reference_id": "run-1-refund"}
+    reversed_part = recorder.send("POST", f"{path}/{spent['id']}/reverse", reversal)
+    item = {"amount": 1, "type": "usage", "reference_id": "run-2"}
+    recorder.send("POST", f"{path}/batch", {"transactions": [item, item | {"amount": "x"}]})
+    recorder.send("GET", "/v1/billing/wallet")
+    recorder.send("GET", "/v1/billing/transaction-types")
+    recorder.send("GET", "/v1/billing/agents/writer/summary")
+    # A statement is streamed, so that the client has no content at hand.
+    statement = recorder._send("GET", "/v1/billing/wallet/statement", None, {})
+    recorder.operations["billing_wallet_statement"] = {"response": recorder._stable(json.loads(b"".join(statement.streaming_content)))}
+    common(recorder, path, ledger="billing")
+    recorder.refuse("invalid", "POST", path, {"amount": "ten", "type": "usage"})
+    recorder.refuse("not_json_type", "POST", path, b"amount=1", Content_Type="text/plain")
+    recorder.refuse("idempotency_conflict", "POST", path, usage | {"amount": 10})
+    recorder.refuse("already_reversed", "POST", f"{path}/{_reversed(recorder, path, first)}/reverse", {"reason": "Again"})
+    recorder.refuse("not_reversible", "POST", f"{path}/{reversed_part['id']}/reverse", {})
+    recorder.refuse("exceeds_original", "POST", f"{path}/{spent['id']}/reverse", reversal | {"amount": 50, "reference_id": "too-much"})
+    actor = {"tenant_id": recorder.tenant_id, "actor": "command:test", "request_id": "test"}
+    billing.set_floor(**actor, currency="USD", floor=Decimal(0))
+    recorder.refuse("insufficient", "POST", path, {"amount": 1000, "type": "usage", "reference_id": "too-large"})
+    recorder.describe("withdrawn")
+    # A hundred postings of the largest amount there is.
+    recorder.describe("out_of_range", balance=Decimal(10**20 - 1), requested=Decimal(10**18 - 1), currency="USD")
+
+
+def _reversed(recorder: Recorder, path: str, first: dict[str, Any]) -> str:
+    other = recorder._send("POST", path, {"amount": 1, "type": "topup", "reference_id": "order-1002"}, {}).json()["id"]
+    recorder._send("POST", f"{path}/{other}/reverse", {}, {})
+    return str(other)
+
+
+def metering_examples(recorder: Recorder) -> None:
+    path = "/v1/transactions"
+    create = {
+        "serviceName": "openai",
+        "actionName": "completion",
+        "resourceName": "gpt-4o",
+        "agentName": "invoice-reader",
+        "costs": [{"fiatAmount": "0.05", "fiatAssetSymbol": "USD", "isEstimate": True}],
+    }
+    facts = {"source": "openai", "version": "v1", "facts": {"model": "gpt-4o", "inputTokens": 1200, "outputTokens": 300}}
+    made = recorder.send("POST", path, create, Idempotency_Key="run-1")
+    one = f"{path}/{made['id']}"
+    recorder.refuse("idempotency_conflict", "POST", path, create | {"agentName": "other"}, Idempotency_Key="run-1")
+    recorder.send("GET", f"{path}?filter[service]=openai")
+    recorder.send("GET", one)
+    cost = {"fiatAmount": "0.031", "fiatAssetSymbol": "USD", "isEstimate": False, "supersedesCostId": made["costs"][0]["id"]}
+    recorder.send("POST", f"{one}/costs", cost)
+    recorder.refuse("already_superseded", "POST", f"{one}/costs", cost)
+    recorder.send("POST", f"{one}/facts", facts | {"factPhase": "partial"})
+    recorder.send("POST", f"{one}/complete", {"outcome": "success", "responseFacts": facts})
+    for part in ("costs", "facts", "history"):
+        recorder.send("GET", f"{one}/{part}")
+    cancelled = recorder.send("POST", path, create)
+    recorder.refuse("cost_of_another", "POST", f"{path}/{cancelled['id']}/costs", cost)
+    recorder.send("POST", f"{path}/{cancelled['id']}/cancel", {"reason": "No answer in time"})
+    recorder.refuse("wrong_status", "POST", f"{path}/{cancelled['id']}/complete", {"outcome": "success"})
+    recorder.refuse("not_open", "POST", f"{path}/{cancelled['id']}/costs", {key: cost[key] for key in list(cost)[:3]})
+    recorder.send("POST", f"{path}/batch", [create | {"idempotencyKey": "run-3"}, {"serviceName": ""}])
+    recorder.send("POST", "/v1/agents", {"label": "Invoice reader", "name": "invoice-reader-2"})
+    recorder.refuse("agent_exists", "POST", "/v1/agents", {"label": "Invoice reader", "name": "invoice-reader-2"})
+    recorder.send("GET", "/v1/agents")
+    recorder.send("GET", f"/v1/traces/{made['traceId']}")
+    for report in ("summary", "chart", "leaderboards"):
+        recorder.send("GET", f"/v1/analytics/{report}?filter[time_period]=7d")
+    common(recorder, path, ledger="metering")
+    recorder.refuse("invalid", "POST", path, {"serviceName": 7, "costs": [{"fiatAmount": 0.05}]})
+    recorder.refuse("invalid_value", "POST", path, create | {"agentId": str(uuid.UUID(int=7)), "agentName": None})
+
+
+def credits_examples(recorder: Recorder) -> None:
+    path = "/credit-transactions"
+    account = str(recorder.tenant_id)
+    order = {
+        "sequenceAccountId": account,
+        "customerId": "customer-1",
+        "name": "Prepaid",
+        "creditUnitType": "CURRENCY",
+        "currency": "USD",
+        "amount": 100,
+        "costOfCredit": 80,
+        "effectiveDate": "2020-01-01",
+    }
+    grant = recorder.send("POST", "/credits", order, Idempotency_Key="grant-1")["id"]
+    recorder.refuse("idempotency_conflict", "POST", "/credits", order | {"amount": 7}, Idempotency_Key="grant-1")
+    debit = {"grantId": grant, "type": "DEBIT", "amount": "10", "invoiceId": "inv-7", "reason": "March usage"}
+    first = recorder.send("POST", path, debit, Idempotency_Key="debit-1")
+    recorder.send("GET", f"{path}?customerId=customer-1")
+    recorder.send("GET", f"{path}/{first['id']}")
+    recorder.send("POST", f"{path}/batch", {"items": [{**debit, "idempotencyKey": "debit-2"}, {**debit, "amount": "5000"}]})
+    other = recorder._send("POST", path, {"grantId": grant, "type": "DEBIT", "amount": "3"}, {}).json()["id"]
+    reversal = recorder.send("POST", f"{path}/{other}/reverse", {"reason": "Wrong grant"})["id"]
+    recorder.refuse("not_reversible", "POST", f"{path}/{reversal}/reverse", {"reason": "x"})
+    recorder.refuse("already_reversed", "POST", f"{path}/{other}/reverse", {"reason": "Again"})
+    recorder.send("GET", "/credits?customerId=customer-1")
+    recorder.send("GET", f"/credits/{grant}")
+    recorder.send("GET", "/credits/balances")
+    recorder.send("GET", f"/credits/{grant}/explain")
+    customer = "/credits/customer-1"
+    recorder.send("GET", f"{customer}/grants")
+    recorder.send("GET", f"{customer}/balances")
+    recorder.send("GET", f"{customer}/consume/preview?amount=5&currency=USD")
+    drawn = recorder.send("POST", f"{customer}/consume", {"amount": "5", "currency": "USD", "invoiceId": "inv-8"})
+    assert drawn["taken"] == "5"
+    recorder.send("POST", f"{customer}/reinstate", {"invoiceId": "inv-8", "reason": "Invoice voided"})
+    recorder.refuse("nothing_to_reinstate", "POST", f"{customer}/reinstate", {"invoiceId": "inv-0"})
+    hold = recorder.send("POST", f"{customer}/holds", {"amount": "20", "currency": "USD", "expiresAt": "2099-12-31T00:00:00Z"})["id"]
+    recorder.send("GET", f"{customer}/holds")
+    recorder.send("GET", f"{customer}/holds/{hold}")
+    recorder.refuse("grant_held", "POST", f"/credits/{grant}/void", {"reason": "x"})
+    recorder.refuse("hold_exceeded", "POST", f"{customer}/holds/{hold}/capture", {"amount": "21"})
+    recorder.send("POST", f"{customer}/holds/{hold}/capture", {"amount": "12"})
+    recorder.refuse("hold_closed", "POST", f"{customer}/holds/{hold}/release", {})
+    second = recorder._send(
+        "POST", f"{customer}/holds", {"amount": "1", "currency": "USD", "expiresAt": "2099-12-31T00:00:00Z"}, {}
+    ).json()["id"]
+    recorder.send("POST", f"{customer}/holds/{second}/release", {"reason": "Run cancelled"})
+    recorder.refuse("grant_drawn_on", "DELETE", f"/credits/{grant}")
+    recorder.refuse("insufficient_credit", "POST", path, debit | {"amount": "5000"})
+    recorder.refuse("more_than_taken", "POST", path, debit | {"type": "CREDIT", "amount": "50"})
+    recorder.refuse("grant_not_found", "POST", path, debit | {"grantId": str(uuid.UUID(int=9))})
+    unused = recorder._send("POST", "/credits", order | {"name": "Unused"}, {}).json()["id"]
+    recorder.send("DELETE", f"/credits/{unused}")
+    later = recorder._send("POST", "/credits", order | {"effectiveDate": "2099-12-31"}, {}).json()["id"]
+    recorder.refuse("grant_not_yet_effective", "POST", path, debit | {"grantId": later})
+    past = recorder._send("POST", "/credits", order | {"expiryDate": "2020-01-31"}, {}).json()["id"]
+    recorder.refuse("grant_expired", "POST", path, debit | {"grantId": past})
+    recorder.send("POST", f"/credits/{later}/void", {"reason": "Contract ended"})
+    recorder.refuse("grant_voided", "POST", path, debit | {"grantId": later})
+    monthly = {name: value for name, value in order.items() if name not in {"sequenceAccountId", "effectiveDate"}}
+    schedule = recorder.send("POST", "/credit-schedules", monthly | {"name": "Monthly"})["id"]
+    recorder.send("GET", "/credit-schedules")
+    recorder.send("GET", f"/credit-schedules/{schedule}")
+    recorder.send("DELETE", f"/credit-schedules/{schedule}")
+    common(recorder, path, ledger="credits")
+    recorder.refuse("missing_header", "POST", path, debit, On_Behalf_Of=None)
+    recorder.refuse("invalid", "POST", path, {"grantId": grant, "type": "DEBIT", "amount": 10})
+    recorder.refuse("invalid_value", "POST", "/credit-schedules", monthly | {"startsOn": "1990-01-01"})
+    recorder.refuse("unknown_version", "GET", path, Sequence_Version="1999-01-01")
+    recorder.errors["batch_aborted"] = _aborted(recorder, path, debit)
+
+
+def _aborted(recorder: Recorder, path: str, debit: dict[str, Any]) -> Any:
+    body = {"items": [debit | {"amount": "1"}, debit | {"amount": "5000"}], "atomic": True}
+    items = recorder._send("POST", f"{path}/batch", body, {}).json()["items"]
+    return {"error": recorder._stable(items[0]["error"])}
+
+
+EXAMPLES = {"billing": billing_examples, "metering": metering_examples, "credits": credits_examples}
