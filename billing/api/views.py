@@ -135,7 +135,7 @@ class WalletViewSet(BillingViewSet):
         form = query.pop("format") or _accepted(request)
         query["currency"] = query["currency"] or self.caller.currency
         statement = selectors.get_statement(tenant_id=self.caller.tenant_id, **query)
-        write = {"json": _statement_json, "csv": csv_text, "html": html_text}[form]
+        write = {"json": self._statement_json, "csv": csv_text, "html": html_text}[form]
         reply = StreamingHttpResponse(
             write(statement), content_type=f"{MEDIA[form]}; charset=utf-8" if form in MEDIA else "application/json"
         )
@@ -143,6 +143,16 @@ class WalletViewSet(BillingViewSet):
             name = f"statement-{statement.currency}-{statement.since:%Y-%m-%d}-{statement.until:%Y-%m-%d}.csv"
             reply.headers["Content-Disposition"] = f'attachment; filename="{name}"'
         return self.settled_reply(reply, statement.settled_until)
+
+    def _statement_json(self, statement: Statement) -> Iterator[bytes]:
+        """The reply in pieces: its frame first, then the entries one by one."""
+        line = self.form_of(LineReply)
+        yield self.form_of(StatementReply).render(_frame(statement))[:-1] + b',"entries":['
+        comma = b""
+        for row in statement.entries():
+            yield comma + line.render(row)
+            comma = b","
+        yield b"]}"
 
 
 class TypeViewSet(BillingViewSet):
@@ -179,16 +189,6 @@ def _accepted(request: HttpRequest) -> str:
     forms = {"application/json": "json"} | {media_type: form for form, media_type in MEDIA.items()}
     kinds = (part.partition(";")[0].strip().lower() for part in request.headers.get("Accept", "").split(","))
     return next((forms[kind] for kind in kinds if kind in forms), "json")
-
-
-def _statement_json(statement: Statement) -> Iterator[bytes]:
-    """The reply in pieces: its frame first, then the entries one by one."""
-    yield StatementReply.render(_frame(statement))[:-1] + b',"entries":['
-    comma = b""
-    for row in statement.entries():
-        yield comma + LineReply.render(row)
-        comma = b","
-    yield b"]}"
 
 
 def _frame(statement: Statement) -> dict[str, Any]:

@@ -1,6 +1,7 @@
-"""Money on the wire: two ways of writing it, one way of reading it, exact to the 18th decimal."""
+"""Money in JSON: two ways of writing it, one way of reading it, exact to the 18th decimal."""
 
 import re
+from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -12,6 +13,7 @@ from kernel.api.problems import Refused
 from kernel.ledger.money import LIMIT, PLACES, full, plain
 
 WHOLE_DIGITS = 18
+FLOAT_WARNING = "Money: read the number as a decimal, for a float loses digits; with the header `Prefer: money=string` it is a string."
 # An optional sign, ASCII digits with an optional fraction (`.5` and `1.` too), an optional exponent; no underscores, no words.
 _NUMERIC = re.compile(r" *([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?) *\Z")
 _PLAIN = re.compile(r"[0-9]+(?:\.[0-9]+)?\Z")
@@ -59,6 +61,26 @@ def _too_small() -> Refused:
     return Refused("too_many_decimals", max=PLACES)
 
 
+def _pattern(sign: str) -> str:
+    """The plain digits of an amount, as a regular expression of JSON Schema."""
+    if sign == "positive":
+        # Without a look-ahead: a generator of values from the schema can't use one.
+        large = rf"0*[1-9][0-9]{{0,{WHOLE_DIGITS - 1}}}(\.[0-9]{{1,{PLACES}}})?"
+        small = rf"0+\.0{{0,{PLACES - 1}}}[1-9][0-9]{{0,{PLACES - 1}}}"
+        return f"^({large}|{small})$"
+    minus = "-?" if sign == "any" else ""
+    return rf"^{minus}[0-9]{{1,{WHOLE_DIGITS}}}(\.[0-9]{{1,{PLACES}}})?$"
+
+
+def as_text(value: Any) -> Any:
+    """A body with every Decimal in it as a string of its digits."""
+    if isinstance(value, Decimal):
+        return plain(value)
+    if isinstance(value, Mapping):
+        return {name: as_text(item) for name, item in value.items()}
+    return [as_text(item) for item in value] if isinstance(value, list | tuple) else value
+
+
 class Amount(Field):
     """What the two ways of writing money share. `sign`: any, not_negative (code `negative`) or positive (code `not_positive`)."""
 
@@ -78,10 +100,14 @@ class Amount(Field):
 
 
 class AmountNumber(Amount):
-    """A JSON number or a string that holds one; written as a JSON number from the digits. `strings=False` takes numbers only."""
+    """A JSON number or a string that holds one; written as a JSON number from the digits. `strings=False` takes numbers only.
+
+    `is_written_as_text` is set on copies, for callers who ask for strings (`money_as_text` in serializers.py).
+    """
 
     fast_type = msgspec.Raw
     type_code = "not_a_number"
+    is_written_as_text = False
 
     def __init__(self, *, strings: bool = True, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -111,19 +137,22 @@ class AmountNumber(Amount):
             raise Refused("number_syntax")
         return self.signed(exact(found[1]))
 
-    def plain(self, value: Decimal) -> msgspec.Raw:
-        return msgspec.Raw(plain(value).encode())
+    def plain(self, value: Decimal) -> msgspec.Raw | str:
+        text = plain(value)
+        return text if self.is_written_as_text else msgspec.Raw(text.encode())
 
     def schema(self) -> dict[str, Any]:
-        # Kept to the bound itself: a fuzzer that reads the schema then stays among amounts that can be stored.
-        number: dict[str, Any] = {"type": "number", "exclusiveMaximum": int(LIMIT)}
+        # With the bound itself: a fuzzer that reads the schema then stays among amounts that can be stored.
+        number: dict[str, Any] = {"type": "number", "format": "decimal", "exclusiveMaximum": int(LIMIT)}
         if self.sign == "positive":
-            return number | {"exclusiveMinimum": 0}
-        return number | ({"minimum": 0} if self.sign == "not_negative" else {"exclusiveMinimum": -int(LIMIT)})
+            number |= {"exclusiveMinimum": 0}
+        else:
+            number |= {"minimum": 0} if self.sign == "not_negative" else {"exclusiveMinimum": -int(LIMIT)}
+        return {"anyOf": [number, {"type": "string", "pattern": _pattern(self.sign)}]} if self.strings else number
 
     def written_schema(self) -> dict[str, Any]:
         # A balance is a sum, so the bounds of one amount are not its own.
-        return {"type": "number"}
+        return {"type": "number", "format": "decimal", "description": FLOAT_WARNING}
 
 
 class AmountText(Amount):
@@ -158,13 +187,7 @@ class AmountText(Amount):
         return full(value) if self.full else plain(value)
 
     def schema(self) -> dict[str, Any]:
-        minus = "-?" if self.sign == "any" else ""
-        if self.sign == "positive":
-            # Without a look-ahead: whoever makes values from the schema can't see through one.
-            large = rf"0*[1-9][0-9]{{0,{WHOLE_DIGITS - 1}}}(\.[0-9]{{1,{PLACES}}})?"
-            small = rf"0+\.0{{0,{PLACES - 1}}}[1-9][0-9]{{0,{PLACES - 1}}}"
-            return {"type": "string", "pattern": f"^({large}|{small})$"}
-        return {"type": "string", "pattern": rf"^{minus}[0-9]{{1,{WHOLE_DIGITS}}}(\.[0-9]{{1,{PLACES}}})?$"}
+        return {"type": "string", "pattern": _pattern(self.sign)}
 
     def written_schema(self) -> dict[str, Any]:
         return {"type": "string", "pattern": rf"^-?[0-9]+(\.[0-9]{{1,{PLACES}}})?$"}

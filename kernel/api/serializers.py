@@ -6,6 +6,8 @@ field its wire name; parsing, writing and the OpenAPI document follow the plan.
 
 import io
 from collections.abc import Callable, Iterator, Mapping
+from copy import copy
+from functools import cache
 from itertools import islice
 from typing import Any, ClassVar
 
@@ -15,10 +17,11 @@ from rest_framework.fields import Field as RestField
 from rest_framework.fields import empty
 
 from kernel.api import json
+from kernel.api.amounts import AmountNumber
 from kernel.api.dialect import Dialect
 from kernel.api.fast import DOUBTFUL, Fast, Unsure, is_certain
 from kernel.api.fields import Field, storable
-from kernel.api.nested import Batch, below
+from kernel.api.nested import Batch, ListOf, Nested, below
 from kernel.api.problems import FieldProblem, Invalid, Refused, RequestRefused
 from kernel.api.shapes import Entry
 from kernel.api.unknown_names import MAX_REPORTED, unknown_fields
@@ -252,6 +255,30 @@ class Reply(Declared):
     def render(cls, row: Any) -> bytes:
         """The row as JSON."""
         return encode(cls.plain(row))
+
+
+@cache
+def money_as_text(reply: type[Reply]) -> type[Reply]:
+    """The same reply with money as strings where it writes numbers; the reply itself if it writes none."""
+    fields = {entry.name: _text_field(entry.field) for entry in reply.plan}
+    if all(fields[entry.name] is entry.field for entry in reply.plan):
+        return reply
+    return type(reply.__name__, (reply,), fields)
+
+
+def _text_field(field: Any) -> Any:
+    changed: dict[str, Any] = {}
+    if isinstance(field, AmountNumber):
+        changed = {"is_written_as_text": True}
+    elif isinstance(field, Nested):
+        changed = {"shape": money_as_text(field.shape)}
+    elif isinstance(field, ListOf):
+        changed = {"child": _text_field(field.child)}
+    if all(getattr(field, name) is value for name, value in changed.items()):
+        return field
+    field = copy(field)
+    vars(field).update(changed)
+    return field
 
 
 def _writer_of(field: Field) -> Callable[[Any], Any] | None:

@@ -19,6 +19,7 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.viewsets import ViewSet
 
 from kernel.api import json, serializers, streams
+from kernel.api.amounts import as_text
 from kernel.api.authentication import SAFE_METHODS, KeyAuthentication, acting, authenticate, authorize
 from kernel.api.batches import BatchOutcome
 from kernel.api.dialect import Dialect
@@ -108,7 +109,11 @@ class LedgerViewSet(ViewSet):
     def reply(self, reply: type[serializers.Reply], row: Any, *, status: int = 200, replayed: bool = False) -> HttpResponse:
         """A row in this API's words. `replayed`: the first outcome of an earlier call, and marked as such."""
         headers = {"Idempotent-Replayed": "true"} if replayed else {}
-        return HttpResponse(reply.render(row), content_type="application/json", status=status, headers=headers)
+        return HttpResponse(self.form_of(reply).render(row), content_type="application/json", status=status, headers=headers)
+
+    def form_of(self, reply: type[serializers.Reply]) -> type[serializers.Reply]:
+        """The reply in the form that the caller prefers: money as JSON numbers, or as strings."""
+        return serializers.money_as_text(reply) if prefers_text(self.http) else reply
 
     def answer(self, body: Any, *, status: int = 200, headers: Mapping[str, str] | None = None) -> HttpResponse:
         """A body put together by hand: slower than `reply`, Decimals as numbers, any value rendered safely."""
@@ -139,7 +144,8 @@ class LedgerViewSet(ViewSet):
 
     def page_reply(self, reply: type[serializers.Reply], page: Page, *, rows: Iterable[Any]) -> HttpResponse:
         """A page in this API's shape."""
-        items = [reply.plain(row) for row in rows]
+        form = self.form_of(reply)
+        items = [form.plain(row) for row in rows]
         body = self.dialect.page_body(page=page, items=items, request=self.http)
         return HttpResponse(serializers.encode(body), content_type="application/json")
 
@@ -148,12 +154,14 @@ class LedgerViewSet(ViewSet):
     ) -> HttpResponse:
         """The outcome of a batch in this API's shape. `prepare`: makes of each row what is written. `is_full`: with the rows."""
         items: list[Any] = []
+        form = self.form_of(reply)
         for item in outcome.items:
             if item.problem:
                 # Errors echo what the caller sent, which msgspec may not be able to encode.
-                items.append(msgspec.Raw(json.render(self.dialect.batch_item(item, None))))
+                error = self.dialect.batch_item(item, None)
+                items.append(msgspec.Raw(json.render(as_text(error) if prefers_text(self.http) else error)))
             else:
-                row = reply.plain(prepare(item.row) if prepare else item.row) if is_full else None
+                row = form.plain(prepare(item.row) if prepare else item.row) if is_full else None
                 items.append(self.dialect.batch_item(item, row))
         body = serializers.encode(self.dialect.batch_body(outcome, items))
         return HttpResponse(body, content_type="application/json", status=self.dialect.batch_status(outcome))
@@ -223,6 +231,8 @@ class LedgerViewSet(ViewSet):
         response.headers["Cache-Control"] = "no-store"
         for name, value in self.dialect.reply_headers(request).items():
             response.headers[name] = value
+        if prefers_text(request):
+            response.headers["Preference-Applied"] = "money=string"
         if self.ignored_fields:
             response.headers["Ignored-Fields"] = request.ignored_fields = header_value(self.ignored_fields)  # type: ignore[attr-defined]
         return response
@@ -245,8 +255,16 @@ def error_response(*, dialect: Dialect, problem: Problem, request: HttpRequest) 
         logger.exception("dialect_failed", code=problem.code, path=request.path)
         problem = Problem(code="internal")
         body, status, headers = dialect.error_body(problem), dialect.status(problem), dialect.headers(problem)
+    if prefers_text(request):
+        body = as_text(body)
     headers |= {"Cache-Control": "no-store"} | dialect.reply_headers(request)
     return HttpResponse(json.render(body), content_type="application/json", status=status, headers=headers)
+
+
+def prefers_text(request: HttpRequest) -> bool:
+    """True where the header Prefer (RFC 7240) asks for `money=string`."""
+    preferences = request.META.get("HTTP_PREFER")
+    return bool(preferences) and any(part.strip().replace('"', "").lower() == "money=string" for part in preferences.split(","))
 
 
 @lru_cache(maxsize=1000)

@@ -1,5 +1,6 @@
 """GET /v1/billing/wallet: what there is, and what there was at any moment by either clock."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from unittest.mock import ANY
@@ -8,6 +9,7 @@ import pytest
 
 from billing import services
 from billing.models import Transaction
+from tests.billing.conftest import TRANSACTIONS
 
 pytestmark = pytest.mark.django_db
 WALLET = "/v1/billing/wallet"
@@ -104,3 +106,17 @@ def test_a_new_wallet_begins_with_the_policys_floor(who, send):
     assert send("POST", "/v1/billing/transactions", body).status_code == 402
     assert send("POST", "/v1/billing/transactions", body | {"amount": 10}).json()["balance"] == -10
     assert datetime.now(UTC).isoformat() > send("GET", WALLET).json()["wallets"][0]["updated_at"][:10]
+
+
+def test_a_caller_who_prefers_strings_gets_every_amount_as_one(send):
+    """In entries, wallets, statements, batches and errors."""
+    strings = {"Prefer": "money=string"}
+    entry = send("POST", TRANSACTIONS, {"amount": "0.000000000000000001", "type": "topup", "reference_id": "1"}, headers=strings).json()
+    assert (entry["amount"], entry["balance"], entry["effect"]) == ("0.000000000000000001",) * 3
+    wallet = send("GET", "/v1/billing/wallet", headers=strings).json()
+    assert (wallet["balance"], wallet["wallets"][0]["balance"]) == ("0.000000000000000001",) * 2
+    statement = send("GET", "/v1/billing/wallet/statement", headers=strings)
+    read = json.loads(b"".join(statement.streaming_content))
+    assert (read["closing_balance"], read["entries"][0]["amount"]) == ("0.000000000000000001",) * 2
+    batch = {"transactions": [{"amount": 1, "type": "topup", "reference_id": "2"}]}
+    assert send("POST", f"{TRANSACTIONS}/batch", batch, headers=strings).json()["results"][0]["transaction"]["amount"] == "1"
