@@ -1,4 +1,4 @@
-"""The pages of the desk's own tables."""
+"""The admin of the back office's own tables."""
 
 from typing import Any
 
@@ -7,17 +7,19 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 
-from backoffice.models import BookCheck, Change, ClosedDay, CreditDay, Export, SavedFilter
+# The first four register admin classes and panels.
+from backoffice import history, links, tenant_admin, user_admin  # noqa: F401
+from backoffice.models import BookCheck, Change, ClosedDay, CreditDay, Export, SavedFilter, SignIn
 from kernel.ledger.admin import LedgerAdmin
 from kernel.ledger.admin.formatting import label
 from kernel.tenants.admin import ReadOnly
 from kernel.tenants.staff import scope_of
 
-COLOURS = {Export.State.READY: "good", Export.State.FAILED: "bad", Export.State.WRITING: "wait"}
+STATE_COLOURS = {Export.State.READY: "good", Export.State.FAILED: "bad", Export.State.WRITING: "wait"}
 
 
 class OwnRows(ReadOnly):
-    """What belongs to one member of staff is seen by nobody else."""
+    """Mixin for rows that only their own user may see."""
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         return super().get_queryset(request).filter(user_id=request.user.pk)
@@ -30,7 +32,7 @@ class ExportAdmin(OwnRows, ModelAdmin):
 
     @admin.display(description="state")
     def status(self, export: Export) -> Any:
-        return label(export.get_state_display(), COLOURS[Export.State(export.state)])
+        return label(export.get_state_display(), STATE_COLOURS[Export.State(export.state)])
 
 
 @admin.register(SavedFilter)
@@ -56,7 +58,7 @@ class ClosedDayAdmin(ReadOnly, ModelAdmin):
 
 @admin.register(Change)
 class ChangeAdmin(LedgerAdmin):
-    """Who changed what setting."""
+    """The history of settings: who changed what."""
 
     icon = "manage_history"
     list_display = ("at", "table", "operation", "row", "actor", "database_user", "request_id")
@@ -74,3 +76,19 @@ class BookCheckAdmin(LedgerAdmin):
     icon = "verified"
     list_display = ("at", "ledgers", "tenant", "violations", "first", "seconds")
     list_select_related = ("tenant",)
+
+
+@admin.register(SignIn)
+class SignInAdmin(LedgerAdmin):
+    """For superusers: it knows no tenants, and names staff."""
+
+    icon = "login"
+    list_display = ("at", "user", "outcome", "address")
+    list_select_related = ("user",)
+    list_filter = ("outcome",)
+    search_fields = ("address",)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return bool(request.user.is_active and request.user.is_superuser)
+
+    has_module_permission = has_view_permission

@@ -1,4 +1,4 @@
-"""What waits for somebody: each with how many, and the list where they are."""
+"""The dashboard's alerts: what needs somebody's attention, how many there are, and the list that shows them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,99 +22,96 @@ from metering.choices import Grain, Status
 from metering.models import Rollup
 from metering.models import Transaction as MeteredTransaction
 
-# Beyond this a number only says "many": nobody counts on.
-MOST = 1000
+# Larger numbers are shown as "many" and not counted.
+MAX_COUNT = 1000
 STALE_AFTER = timedelta(days=1)
-UNSETTLED_AFTER = timedelta(days=7)
+ESTIMATE_OVERDUE_AFTER = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)
-class Matter:
-    """`count` is None where it is more than MOST."""
+class Alert:
+    """`count` is None if it is more than MAX_COUNT."""
 
     title: str
     count: int | None
     advice: str
-    address: str
+    url: str
 
 
-def waiting(request: HttpRequest, scope: Scope) -> list[Matter]:
-    """What there is of each, leaving out what there is nothing of."""
-    found = []
-    for permission, look in LOOKS:
-        if request.user.has_perm(permission):
-            found.append(look(request, scope))
-    return [matter for matter in found if matter.count != 0]
+def list_alerts(request: HttpRequest, scope: Scope) -> list[Alert]:
+    """The alerts that the user may see, without those that have nothing to show."""
+    alerts = [build(request, scope) for permission, build in BUILDERS if request.user.has_perm(permission)]
+    return [alert for alert in alerts if alert.count != 0]
 
 
-def _matter(title: str, rows: QuerySet[Any], *, advice: str, page: str, query: str) -> Matter:
-    count = len(rows.order_by().values_list("pk", flat=True)[: MOST + 1])
-    return Matter(
-        title=title, count=None if count > MOST else count, advice=advice, address=f"{reverse(f'admin:{page}_changelist')}?{query}"
+def _alert(title: str, rows: QuerySet[Any], *, advice: str, page: str, query: str) -> Alert:
+    count = len(rows.order_by().values_list("pk", flat=True)[: MAX_COUNT + 1])
+    return Alert(
+        title=title, count=None if count > MAX_COUNT else count, advice=advice, url=f"{reverse(f'admin:{page}_changelist')}?{query}"
     )
 
 
-def _corrections(request: HttpRequest, scope: Scope) -> Matter:
+def _corrections(request: HttpRequest, scope: Scope) -> Alert:
     rows = scope.limit(list_waiting_requests()).exclude(asked_by=f"staff:{request.user.pk}")
     advice = "Look at the preview, then approve or reject."
-    return _matter("Corrections waiting for approval", rows, advice=advice, page="corrections_correctionrequest", query="box=to_approve")
+    return _alert("Corrections waiting for approval", rows, advice=advice, page="corrections_correctionrequest", query="box=to_approve")
 
 
-def _near_duplicates(request: HttpRequest, scope: Scope) -> Matter:
-    # A partial index holds just the flagged ones; those reversed since need nobody.
+def _near_duplicates(request: HttpRequest, scope: Scope) -> Alert:
+    # A partial index holds only flagged transactions. Those that were reversed since need no attention.
     rows = scope.limit(BillingTransaction.objects.exclude(flags=[]).filter(reversed_by__isnull=True))
-    advice = "Compare each with its twin; reverse the one that is wrong."
-    return _matter("Near-duplicate charges", rows, advice=advice, page="billing_transaction", query="flag=near_duplicate&window=all")
+    advice = "Compare each with the transaction that it resembles; reverse the one that is wrong."
+    return _alert("Near-duplicate charges", rows, advice=advice, page="billing_transaction", query="flag=near_duplicate&window=all")
 
 
-def _stale(request: HttpRequest, scope: Scope) -> Matter:
+def _stale(request: HttpRequest, scope: Scope) -> Alert:
     rows = MeteredTransaction.objects.filter(
         tenant__in=_tenants(scope), status=Status.AUTHORIZED, created_at__lt=timezone.now() - STALE_AFTER
     )
     advice = "Authorized more than a day ago and never completed: ask the caller, or cancel."
-    return _matter(
+    return _alert(
         "Stale authorized transactions", rows, advice=advice, page="metering_transaction", query="status__exact=authorized&window=all"
     )
 
 
-def _unsettled(request: HttpRequest, scope: Scope) -> Matter:
+def _overdue_estimates(request: HttpRequest, scope: Scope) -> Alert:
     rows = Rollup.objects.filter(
-        tenant__in=_tenants(scope), grain=Grain.DAY, estimated__gt=0, starts_at__lt=timezone.now() - UNSETTLED_AFTER
+        tenant__in=_tenants(scope), grain=Grain.DAY, estimated__gt=0, starts_at__lt=timezone.now() - ESTIMATE_OVERDUE_AFTER
     )
-    advice = "Sums by day and service that are still estimates after a week."
-    return _matter("Estimates never settled", rows, advice=advice, page="metering_rollup", query="grain__exact=day&estimates=open")
+    advice = "Sums by day and service that are partly estimates after a week."
+    return _alert("Estimates without an actual cost", rows, advice=advice, page="metering_rollup", query="grain__exact=day&estimates=open")
 
 
-def _runs(request: HttpRequest, scope: Scope) -> Matter:
+def _runs(request: HttpRequest, scope: Scope) -> Alert:
     rows = scope.limit(BackfillRun.objects.filter(state=RunState.INTERRUPTED))
-    return _matter(
+    return _alert(
         "Backfill runs interrupted", rows, advice="Resume or undo them.", page="backfills_backfillrun", query="state__exact=interrupted"
     )
 
 
-def _checks(request: HttpRequest, scope: Scope) -> Matter:
+def _checks(request: HttpRequest, scope: Scope) -> Alert:
     failed = failed_checks(scope.tenant_ids)
-    advice = f"The newest check of the books found {failed[0].first}" if failed else ""
-    return Matter("A ledger check failed", len(failed), advice[:300], reverse("admin:backoffice_bookcheck_changelist"))
+    advice = f"The newest check of the ledgers found {failed[0].first}" if failed else ""
+    return Alert("A ledger check failed", len(failed), advice[:300], reverse("admin:backoffice_bookcheck_changelist"))
 
 
-def _jobs(request: HttpRequest, scope: Scope) -> Matter:
+def _jobs(request: HttpRequest, scope: Scope) -> Alert:
     rows = ProcrastinateJob.objects.filter(status="failed")
-    advice = "Look why, then let them run again, or run their command."
-    return _matter("Jobs failed", rows, advice=advice, page="procrastinate_procrastinatejob", query="status__exact=failed")
+    advice = "Read the error in the log, then run them again: manage.py failed_jobs --retry ID."
+    return _alert("Jobs failed", rows, advice=advice, page="procrastinate_procrastinatejob", query="status__exact=failed")
 
 
 def _tenants(scope: Scope) -> Any:
     return scope.limit(Tenant.objects.all()).order_by().values("id")
 
 
-LOOKS: list[tuple[str, Callable[[HttpRequest, Scope], Matter]]] = [
+BUILDERS: list[tuple[str, Callable[[HttpRequest, Scope], Alert]]] = [
     ("corrections.view_correctionrequest", _corrections),
     ("billing.view_transaction", _near_duplicates),
     ("metering.view_transaction", _stale),
-    ("metering.view_rollup", _unsettled),
+    ("metering.view_rollup", _overdue_estimates),
     ("backfills.view_backfillrun", _runs),
     ("backoffice.view_bookcheck", _checks),
-    # Jobs know no tenants: for superusers.
+    # Jobs belong to no tenant: only superusers have this permission.
     ("procrastinate.view_procrastinatejob", _jobs),
 ]

@@ -1,7 +1,7 @@
-"""The first page of the back office: what the books say of today, a week and a month, and what waits for somebody.
+"""The dashboard: figures of today, a week and a month, and alerts.
 
-All of it comes from sums that are kept as rows are posted, or were made once for days that are over: it opens in a moment whatever the
-number of entries. Days are UTC days.
+The figures come from sums that the ledgers update with each posting, and from sums of past days, so that the page costs the same however
+many entries there are. Days are UTC days.
 """
 
 import json
@@ -27,17 +27,17 @@ from metering.choices import Grain
 from metering.models import Rollup
 
 SPANS = {"Today": 1, "7 days": 7, "30 days": 30}
-# Units that a figure names; a book in more of them is read in its lists.
-MOST_UNITS = 4
-MOST_LEADERS = 8
-# So long the same staff member sees the same figures (seconds); what needs attention is always asked anew.
-KEPT = 30
+# Currencies and metrics shown in one figure.
+MAX_UNITS = 4
+MAX_LEADERS = 8
+# Seconds for which figures are cached. Alerts are always read anew.
+CACHE_SECONDS = 30
 
 Sums = dict[str, Decimal]
 
 
 def dashboard(request: HttpRequest) -> dict[str, Any]:
-    """The context of the page, for the tenants that the reader may see."""
+    """The template context, for the tenants that the user may see."""
     scope = scope_of(request.user)
     today = timezone.now().astimezone(UTC).date()
     key = f"dashboard:{today}:{'all' if scope.tenant_ids is None else sorted(map(str, scope.tenant_ids))}"
@@ -45,12 +45,12 @@ def dashboard(request: HttpRequest) -> dict[str, Any]:
     if figures is None:
         figures = _figures(scope, today)
         if not figures["unsummed"]:
-            cache.set(key, figures, KEPT)
-    return {**figures, "attention": alerts.waiting(request, scope)}
+            cache.set(key, figures, CACHE_SECONDS)
+    return {**figures, "alerts": alerts.list_alerts(request, scope)}
 
 
 def _figures(scope: Scope, today: date) -> dict[str, Any]:
-    since = today - timedelta(days=29)
+    since = today - timedelta(days=credit_days.DAYS - 1)
     tenants = _tenants(scope)
     billed = list(
         DailyTotal.objects.filter(tenant__in=tenants, day__gte=since).values("day", "currency").order_by().annotate(total=Sum("debits"))
@@ -59,16 +59,16 @@ def _figures(scope: Scope, today: date) -> dict[str, Any]:
     credit, unsummed = credit_days.by_day(since=since, today=today, tenant_ids=scope.tenant_ids)
     spans = {name: today - timedelta(days=days - 1) for name, days in SPANS.items()}
     rows = [
-        ("Billed", [_shown(_sum(billed, since=first, unit="currency", amount="total")) for first in spans.values()]),
-        ("Metered cost, actual", [_shown(_sum(costs, since=first, unit="currency", amount="actual")) for first in spans.values()]),
-        ("Metered cost, estimated", [_shown(_sum(costs, since=first, unit="currency", amount="estimated")) for first in spans.values()]),
-        ("Credit granted", [_shown(credit_days.total(credit, measure="granted", since=first)) for first in spans.values()]),
-        ("Credit consumed", [_shown(credit_days.total(credit, measure="consumed", since=first)) for first in spans.values()]),
+        ("Billed", [_amounts(_sum(billed, since=first, unit="currency", amount="total")) for first in spans.values()]),
+        ("Metered cost, actual", [_amounts(_sum(costs, since=first, unit="currency", amount="actual")) for first in spans.values()]),
+        ("Metered cost, estimated", [_amounts(_sum(costs, since=first, unit="currency", amount="estimated")) for first in spans.values()]),
+        ("Credit granted", [_amounts(credit_days.total(credit, measure="granted", since=first)) for first in spans.values()]),
+        ("Credit consumed", [_amounts(credit_days.total(credit, measure="consumed", since=first)) for first in spans.values()]),
     ]
     return {
         "spans": list(SPANS),
         "figures": rows,
-        "standing": _standing(tenants, today),
+        "outstanding": _outstanding(tenants, today),
         "charts": _charts(billed, costs, credit, tenants, since=since, today=today),
         "unsummed": unsummed,
         "is_empty": not (billed or costs or credit),
@@ -76,7 +76,7 @@ def _figures(scope: Scope, today: date) -> dict[str, Any]:
 
 
 def _tenants(scope: Scope) -> Any:
-    """Named one by one in every query, because every index begins with the tenant."""
+    """The ids of the tenants. Every query names them, because every index begins with the tenant."""
     return scope.limit(Tenant.objects.all()).order_by().values("id")
 
 
@@ -90,8 +90,8 @@ def _costs(tenants: Any, *, since: date) -> list[dict[str, Any]]:
     return [{**row, "day": row["starts_at"].astimezone(UTC).date(), "actual": row["amount"] - row["estimated"]} for row in sums]
 
 
-def _standing(tenants: Any, today: date) -> list[tuple[str, Any, str]]:
-    """What customers still have, and what of it they lose within thirty days."""
+def _outstanding(tenants: Any, today: date) -> list[tuple[str, Any, str]]:
+    """Outstanding credit, and the part of it that expires within 30 days."""
     unit = Case(When(unit_type=UnitType.METRIC, then=F("metric_id")), default=F("currency"))
     soon = Q(expiry_date__gte=today, expiry_date__lte=today + timedelta(days=30))
     sums = (
@@ -102,25 +102,25 @@ def _standing(tenants: Any, today: date) -> list[tuple[str, Any, str]]:
         .order_by()
         .annotate(total=Sum("balance"), expiring=Sum("balance", filter=soon, default=Decimal(0)))
     )
-    found = list(sums)
+    rows = list(sums)
     return [
-        ("Outstanding credit", _shown({row["unit"]: row["total"] for row in found}), "what customers can still draw on"),
-        ("Expiring within 30 days", _shown({row["unit"]: row["expiring"] for row in found}), "part of the outstanding credit"),
+        ("Outstanding credit", _amounts({row["unit"]: row["total"] for row in rows}), "what customers can still draw on"),
+        ("Expiring within 30 days", _amounts({row["unit"]: row["expiring"] for row in rows}), "part of the outstanding credit"),
     ]
 
 
 def _sum(rows: Iterable[Mapping[str, Any]], *, since: date, unit: str, amount: str) -> Sums:
-    found: Sums = {}
+    sums: Sums = {}
     for row in rows:
         if row["day"] >= since and row[amount]:
-            found[row[unit]] = found.get(row[unit], Decimal(0)) + row[amount]
-    return found
+            sums[row[unit]] = sums.get(row[unit], Decimal(0)) + row[amount]
+    return sums
 
 
-def _shown(sums: Sums) -> list[Any]:
-    """The largest sums, as amounts; one dash where there are none."""
+def _amounts(sums: Sums) -> list[Any]:
+    """The largest sums as formatted amounts."""
     largest = sorted(((unit, amount) for unit, amount in sums.items() if amount), key=lambda pair: -abs(pair[1]))
-    return [money(amount, unit) for unit, amount in largest[:MOST_UNITS]]
+    return [money(amount, unit) for unit, amount in largest[:MAX_UNITS]]
 
 
 def _charts(
@@ -132,7 +132,7 @@ def _charts(
     since: date,
     today: date,
 ) -> list[dict[str, Any]]:
-    """Each in the currency that moves most of its kind; amounts in a picture may be rounded."""
+    """Each chart is in the unit with the largest sum. Amounts in a chart may be rounded."""
     days = [since + timedelta(days=number) for number in range((today - since).days + 1)]
     consumed = [row for row in credit if row["measure"] == CreditDay.Measure.CONSUMED]
     totals = [row for row in consumed if not row["customer_id"]]
@@ -173,7 +173,7 @@ def _leaders(title: str, rows: Sequence[Any], *, name: str, unit: str, amount: s
     for row in rows:
         if row[unit] == chosen:
             sums[row[name]] = sums.get(row[name], Decimal(0)) + row[amount]
-    first = sorted(((label, total) for label, total in sums.items() if total > 0), key=lambda pair: -pair[1])[:MOST_LEADERS]
+    first = sorted(((label, total) for label, total in sums.items() if total > 0), key=lambda pair: -pair[1])[:MAX_LEADERS]
     return _chart(title, chosen, [label for label, _ in first], [total for _, total in first], kind="leaders")
 
 
@@ -187,7 +187,7 @@ def _main_unit(rows: Sequence[Any], *, unit: str, amount: str) -> str:
 def _chart(title: str, unit: str, labels: list[str], values: list[Decimal], *, kind: str) -> dict[str, Any]:
     most = max(values, default=Decimal(0))
     data = {"labels": labels, "datasets": [{"label": unit, "data": [float(value) for value in values], "backgroundColor": "#0f766e"}]}
-    # Widths in whole per cent, for those that are drawn without a script.
+    # Bars without a script: widths in whole per cent.
     bars = [
         {"label": label, "amount": money(value, unit), "width": int(value * 100 / most) if most else 0}
         for label, value in zip(labels, values, strict=True)

@@ -1,4 +1,4 @@
-"""What leads from one ledger to another: the same invoice, reference or agent in the book of the same tenant."""
+"""Panels that link the ledgers: rows with the same invoice, reference or agent in another ledger of the tenant."""
 
 from typing import Any
 
@@ -11,14 +11,14 @@ from kernel.tenants.staff import Scope
 from metering.models import Agent
 from metering.models import Transaction as MeteredTransaction
 
-MOST = 20
+MAX_ROWS = 20
 
 
 def credit_for_reference(row: Any, user: Any, scope: Scope) -> Panel | None:
-    """Which grants paid for the invoice that a billing entry names."""
+    """The grants that were charged for the invoice of a billing entry."""
     if not user.has_perm("credits.view_credittransaction"):
         return None
-    found = CreditTransaction.objects.filter(tenant_id=row.tenant_id, invoice_id=row.reference_id).select_related("grant")[:MOST]
+    found = CreditTransaction.objects.filter(tenant_id=row.tenant_id, invoice_id=row.reference_id).select_related("grant")[:MAX_ROWS]
     rows = [
         (row_link(each.grant), row_link(each, each.get_kind_display()), effect(_signed(each), each.grant.metric_id or each.grant.currency))
         for each in found
@@ -30,25 +30,25 @@ def billing_for_invoice(row: Any, user: Any, scope: Scope) -> Panel | None:
     """The billing entries of the invoice that a credit transaction paid for."""
     if not row.invoice_id or not user.has_perm("billing.view_transaction"):
         return None
-    found = BillingTransaction.objects.filter(tenant_id=row.tenant_id, reference_id=row.invoice_id)[:MOST]
+    found = BillingTransaction.objects.filter(tenant_id=row.tenant_id, reference_id=row.invoice_id)[:MAX_ROWS]
     rows = [(row_link(each), effect(each.effect, each.currency), local_time(each.occurred_at)) for each in found]
     return Panel("Billed under the same reference", ("Entry", "Change", "Occurred"), rows) if rows else None
 
 
 def metered_agent(row: Any, user: Any, scope: Scope) -> Panel | None:
-    """The agent of a billing entry in the metering book, with what it did last."""
+    """The newest metered transactions of the agent of a billing entry."""
     if not row.agent_id or not user.has_perm("metering.view_transaction"):
         return None
     agent = Agent.objects.filter(tenant_id=row.tenant_id, name=row.agent_id).first()
     if agent is None:
         return None
     found = MeteredTransaction.objects.filter(tenant_id=row.tenant_id, agent_id=agent.pk).select_related("service").order_by("-created_at")
-    rows = [(row_link(agent), row_link(each, _called(each)), each.status, local_time(each.created_at)) for each in found[:5]]
+    rows = [(row_link(agent), row_link(each, _title(each)), each.status, local_time(each.created_at)) for each in found[:5]]
     return Panel("Metered of the same agent, newest first", ("Agent", "Transaction", "Status", "Booked"), rows)
 
 
 def billed_agent(row: Any, user: Any, scope: Scope) -> Panel | None:
-    """What was billed for the agent of a metered transaction."""
+    """The newest billing entries for the agent of a metered transaction."""
     if row.agent_id is None or not user.has_perm("billing.view_transaction"):
         return None
     found = BillingTransaction.objects.filter(tenant_id=row.tenant_id, agent_id=row.agent.name).order_by("-created_at", "-id")[:5]
@@ -56,7 +56,7 @@ def billed_agent(row: Any, user: Any, scope: Scope) -> Panel | None:
     return Panel("Billed for the same agent, newest first", ("Entry", "Change", "Occurred"), rows) if rows else None
 
 
-def _called(row: MeteredTransaction) -> str:
+def _title(row: MeteredTransaction) -> str:
     return f"{row.service} {row.action_name}"
 
 

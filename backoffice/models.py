@@ -136,3 +136,32 @@ class BookCheck(models.Model):
 
     def __str__(self) -> str:
         return f"{self.ledgers}: {self.violations} violations"
+
+
+class SignIn(models.Model):
+    """An attempt to sign in to the back office. It limits how fast passwords can be tried, and is kept for MAX_AGE of backoffice.sign_in.
+
+    `name_digest`: SHA-256 of the name that was typed. The name itself isn't stored, because people type passwords into the wrong field.
+    `user`: the account with this name, if there is one.
+    """
+
+    class Outcome(models.TextChoices):
+        OK = "ok", "Signed in"
+        FAILED = "failed", "Wrong name or password"
+        BLOCKED = "blocked", "Too many attempts"
+
+    at = models.DateTimeField(db_default=Now())
+    name_digest = models.CharField(max_length=64)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
+    address = models.GenericIPAddressField(null=True, blank=True)
+    outcome = models.CharField(max_length=8, choices=Outcome.choices)
+
+    class Meta:
+        ordering = ["-id"]
+        indexes = [
+            models.Index(fields=["name_digest", "at"], name="backoffice_signin_name"),
+            models.Index(fields=["address", "at"], name="backoffice_signin_address"),
+        ]
+
+    def __str__(self) -> str:
+        return f"Sign-in {self.pk}"

@@ -1,4 +1,4 @@
-"""The command palette: an id, a reference, an invoice, a customer or an agent leads to its page, whichever ledger it is in."""
+"""The rows that the command palette finds: a reference, an invoice, a customer or an agent, in any ledger."""
 
 from typing import Any
 
@@ -10,25 +10,23 @@ from unfold.dataclasses import SearchResult
 from kernel.ledger.admin import LedgerAdmin
 from kernel.tenants.admin import ReadOnly
 
-# Of each kind of row; the list itself has the rest.
-MOST_OF_EACH = 5
+# Rows of one model; its list has the rest.
+MAX_PER_MODEL = 5
 
 
-def find(request: HttpRequest, term: str) -> list[SearchResult]:
-    """Rows with exactly this value in one of the columns that their lists search."""
-    # The palette asks in lower case; references and customers are what they are.
-    wanted = request.GET.get("s", term).strip()
-    if not wanted or "\0" in wanted:
+def find_rows(request: HttpRequest, term: str) -> list[SearchResult]:
+    """Rows that have exactly this value in one of the columns that their list searches. Case matters."""
+    if "\0" in term:
         return []
     pages = [page for page in admin.site._registry.values() if isinstance(page, ReadOnly) and getattr(page, "in_sidebar", True)]
-    found = []
+    results = []
     for page in pages:
         if page.has_view_permission(request) and page.get_search_fields(request):
-            found += _rows(request, page, wanted)
-    return found
+            results += _rows_of(request, page, term)
+    return results
 
 
-def _rows(request: HttpRequest, page: Any, term: str) -> list[SearchResult]:
+def _rows_of(request: HttpRequest, page: Any, term: str) -> list[SearchResult]:
     rows = page.get_queryset(request)
     if isinstance(page, LedgerAdmin):
         rows, _ = page.get_search_results(request, rows, term)
@@ -42,5 +40,5 @@ def _rows(request: HttpRequest, page: Any, term: str) -> list[SearchResult]:
             link=reverse(f"admin:{name}_change", args=(row.pk,)),
             icon=getattr(page, "icon", "table_rows"),
         )
-        for row in rows[:MOST_OF_EACH]
+        for row in rows[:MAX_PER_MODEL]
     ]

@@ -1,54 +1,37 @@
-"""The admin site: where finance staff inspect and correct the ledgers."""
+"""The admin site: where finance staff read and correct the ledgers.
+
+Modules that register admin classes need the site to exist. So this one imports them inside functions: at its top they would be imported
+while the site is still being made, and fail.
+"""
 
 from typing import Any
 
-from django.apps import apps
 from django.conf import settings
-from django.contrib.admin.apps import AdminConfig
+from django.contrib import admin
 from django.contrib.admin.sites import AdminSite
-from django.http import HttpRequest
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.functional import SimpleLazyObject
 from unfold.sites import UnfoldAdminSite
 
-# The order of the sidebar and the overview; an app that is not named here stands last.
-SECTIONS = {
-    "corrections": "Corrections",
-    "billing": "Billing",
-    "metering": "Metering",
-    "credits": "Credits",
-    "backfills": "Backfills",
-    "procrastinate": "Jobs",
-    "backoffice": "Back office",
-    "tenants": "Tenants",
-    "auth": "Staff",
-}
-PLAIN_ICON = "table_rows"
+from backoffice.app_titles import APP_TITLES
+from backoffice.models import SavedFilter
+from backoffice.sign_in import SignInForm
 
-
-class OfficeConfig(AdminConfig):
-    """Stands in INSTALLED_APPS for django.contrib.admin; the site itself is Unfold's."""
-
-    default_site = "backoffice.site.OfficeSite"
-
-    def ready(self) -> None:
-        super().ready()
-        for label, name in SECTIONS.items():
-            # What staff call it, in the breadcrumbs too.
-            apps.get_app_config(label).verbose_name = name
-        # They register themselves, which needs the apps loaded.
-        from backoffice import history, links, tenant_admin, user_admin  # noqa: F401, PLC0415
+DEFAULT_ICON = "table_rows"
+SEARCH_RESULTS_PER_PAGE = 100
 
 
 class OfficeSite(UnfoldAdminSite):
-    """Everything that staff may see, and nothing that a session of the API could reach."""
+    """The admin site of staff. It has the dashboard, the exports, the saved filters, and the search of the command palette."""
 
     index_title = "Overview"
+    login_form = SignInForm
     index_template = "office/dashboard.html"
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
-        # The apps' models are loaded only now.
         from backoffice.dashboard import dashboard  # noqa: PLC0415
 
         return super().index(request, {**dashboard(request), **(extra_context or {})})
@@ -62,49 +45,72 @@ class OfficeSite(UnfoldAdminSite):
             path("backoffice/export/<uuid:export_id>/progress/", page(views.progress), name="backoffice_export_progress"),
             path("backoffice/export/<uuid:export_id>/file/", page(views.download), name="backoffice_export_download"),
             path("backoffice/savedfilter/save/", page(views.save_filter), name="backoffice_savedfilter_save"),
-            path("backoffice/savedfilter/<int:filter_id>/forget/", page(views.forget_filter), name="backoffice_savedfilter_forget"),
+            path("backoffice/savedfilter/<int:filter_id>/remove/", page(views.delete_filter), name="backoffice_savedfilter_remove"),
             path("backoffice/profile/", page(views.profile), name="backoffice_profile"),
             *super().get_urls(),
         ]
+
+    def search(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """The results of the command palette. Unlike Unfold's own search it caches nothing.
+
+        Unfold keeps results for five minutes: long enough to show titles of a tenant that the user may no longer see, and it keys them by
+        the lower-cased term, while references that differ in case are different.
+        """
+        from backoffice.search import find_rows  # noqa: PLC0415
+
+        term = request.GET.get("s", "").strip()
+        if not term:
+            return HttpResponse()
+        is_palette = "extended" in request.GET
+        results = self._search_apps(super().get_app_list(request), term.lower())
+        if is_palette:
+            results += find_rows(request, term)
+        number = request.GET.get("page", "1")
+        page = Paginator(results, SEARCH_RESULTS_PER_PAGE).get_page(number)
+        context = {
+            "page_obj": page.paginator,
+            "results": page,
+            "page_counter": (page.number - 1) * SEARCH_RESULTS_PER_PAGE,
+            "execution_time": 0,
+            "command_show_history": False,
+        }
+        template = f"unfold/helpers/{'command' if is_palette else 'search'}_results.html"
+        return TemplateResponse(request, template, context, headers={"HX-Trigger": "search"})
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
         return {**super().each_context(request), "saved_filters": SimpleLazyObject(lambda: saved_filters(request))}
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[dict[str, Any]]:
-        """The apps in the order of the business; made once for a page, which asks for them in the sidebar and in Django's own context."""
-        known: dict[str | None, list[dict[str, Any]]] = request.__dict__.setdefault("app_lists", {})
-        if app_label not in known:
-            order = list(SECTIONS)
-            known[app_label] = sorted(
+        """The apps in the order of APP_TITLES. Cached for the request: a page asks for them in the sidebar and in Django's own context."""
+        lists: dict[str | None, list[dict[str, Any]]] = request.__dict__.setdefault("app_lists", {})
+        if app_label not in lists:
+            order = list(APP_TITLES)
+            lists[app_label] = sorted(
                 super().get_app_list(request, app_label),
-                key=lambda app: order.index(app["app_label"]) if app["app_label"] in SECTIONS else len(order),
+                key=lambda app: order.index(app["app_label"]) if app["app_label"] in APP_TITLES else len(order),
             )
-        return known[app_label]
+        return lists[app_label]
 
 
 def saved_filters(request: HttpRequest) -> list[Any]:
-    """The reader's own, of the list that is open; asked for only where a page shows them."""
-    from backoffice.models import SavedFilter  # noqa: PLC0415
-
+    """The user's own saved filters of the open list. Read only if the page shows them."""
     return list(SavedFilter.objects.filter(user_id=int(request.user.pk or 0), path=request.path))
 
 
 def environment_badge(request: HttpRequest) -> list[str]:
-    """Which books these are, in the corner of every page: the colour of danger is that of the real ones."""
+    """The label in the corner of every page: production is red, so that nobody takes it for a test."""
     return ["Local", "info"] if settings.LOCAL else ["Production", "danger"]
 
 
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:
-    """The sidebar, out of what is registered: a new ModelAdmin appears in its app's section, with its `icon` if it names one."""
-    from django.contrib import admin  # noqa: PLC0415  (the site exists only once the apps are loaded)
-
+    """The sidebar. A new ModelAdmin appears in its app's section, with its `icon` if it names one."""
     overview = {"items": [{"title": "Overview", "icon": "home", "link": reverse("admin:index")}]}
     return [overview, *(_section(admin.site, app) for app in admin.site.get_app_list(request))]
 
 
 def _section(site: AdminSite, app: dict[str, Any]) -> dict[str, Any]:
     items = [
-        {"title": model["name"], "icon": getattr(site.get_model_admin(model["model"]), "icon", PLAIN_ICON), "link": model["admin_url"]}
+        {"title": model["name"], "icon": getattr(site.get_model_admin(model["model"]), "icon", DEFAULT_ICON), "link": model["admin_url"]}
         for model in app["models"]
         if model["admin_url"] and getattr(site.get_model_admin(model["model"]), "in_sidebar", True)
     ]

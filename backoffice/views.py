@@ -1,10 +1,11 @@
-"""The back office's own pages: exports and their progress, saved filters, and the reader's profile."""
+"""Pages of the back office: exports and their progress, saved filters, and the user's own profile."""
 
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
+from zoneinfo import available_timezones
 
 from django import forms
 from django.contrib import admin, messages
@@ -36,7 +37,7 @@ def _user_id(request: HttpRequest) -> int:
 
 @require_safe
 def export(request: HttpRequest) -> HttpResponseBase:
-    """The list at `from` as a file; a long workbook is written behind a progress page."""
+    """The list at `from` as a file. A long workbook is written in the background, and this leads to its progress page."""
     address = _address(request.GET.get("from", ""))
     found = jobs.extract(request, address)
     name = f"{found.title.replace(' ', '-').lower()}-{timezone.now():%Y%m%d-%H%M%S}"
@@ -44,7 +45,7 @@ def export(request: HttpRequest) -> HttpResponseBase:
         response = StreamingHttpResponse(jobs.lines(found), content_type="text/csv; charset=utf-8")
         response["Content-Disposition"] = f'attachment; filename="{name}.csv"'
         return response
-    if found.count > jobs.MOST_AT_ONCE:
+    if found.count > jobs.MAX_DIRECT_ROWS:
         started = jobs.begin(request, found, address=address)
         return HttpResponseRedirect(reverse("admin:backoffice_export_progress", args=(started.pk,)))
     file = NamedTemporaryFile(suffix=".xlsx")  # noqa: SIM115 - the response closes it
@@ -54,7 +55,7 @@ def export(request: HttpRequest) -> HttpResponseBase:
 
 @require_safe
 def progress(request: HttpRequest, export_id: UUID) -> HttpResponse:
-    """How far the file is; the page asks again by itself until it is ready."""
+    """The progress of an export. The page reloads until the file is ready."""
     found = get_object_or_404(Export, pk=export_id, user_id=request.user.pk)
     share = min(99, found.rows * 100 // found.expected) if found.expected else 0
     context = {
@@ -78,7 +79,7 @@ def download(request: HttpRequest, export_id: UUID) -> HttpResponseBase:
 
 @require_POST
 def save_filter(request: HttpRequest) -> HttpResponse:
-    """Keep the list at `from` under a name; the same name again means the newer one."""
+    """Save the list at `from` under a name. An existing filter with the name is replaced."""
     address = _address(request.POST.get("from", ""))
     name = request.POST.get("name", "").strip()[:80]
     parts = urlsplit(address)
@@ -91,11 +92,11 @@ def save_filter(request: HttpRequest) -> HttpResponse:
 
 
 @require_POST
-def forget_filter(request: HttpRequest, filter_id: int) -> HttpResponse:
+def delete_filter(request: HttpRequest, filter_id: int) -> HttpResponse:
     found = get_object_or_404(SavedFilter, pk=filter_id, user_id=request.user.pk)
     address = found.path
     found.delete()
-    messages.success(request, f"“{found.name}” is forgotten.")
+    messages.success(request, f"“{found.name}” is deleted.")
     return HttpResponseRedirect(address)
 
 
@@ -112,31 +113,29 @@ class ProfileForm(forms.Form):
         try:
             check_time_zone(name)
         except ValidationError:
-            raise forms.ValidationError("There is no such zone; the names are like Europe/Berlin.") from None
+            raise forms.ValidationError("There is no such time zone. Names are like Europe/Berlin.") from None
         return name
 
 
 def profile(request: HttpRequest) -> HttpResponse:
-    """One's own profile: what is one's own to change of it."""
+    """The user's own profile: the part that everybody may change."""
     own = StaffProfile.objects.filter(user_id=_user_id(request)).first()
     form = ProfileForm(request.POST or None, initial={"time_zone": own.time_zone if own else "UTC"})
     if request.method == "POST" and form.is_valid():
         with setting_author(actor=actor_of(request), request_id=getattr(request, "request_id", "")):
             StaffProfile.objects.update_or_create(user_id=_user_id(request), defaults={"time_zone": form.cleaned_data["time_zone"]})
-        messages.success(request, "Times are shown in your zone from now on.")
+        messages.success(request, "Times are shown in this time zone from now on.")
         return HttpResponseRedirect(reverse("admin:backoffice_profile"))
     context: dict[str, Any] = {**admin.site.each_context(request), "title": "My profile", "form": form, "zones": _zones()}
     return TemplateResponse(request, "office/profile.html", context)
 
 
 def _zones() -> list[str]:
-    from zoneinfo import available_timezones  # noqa: PLC0415
-
     return sorted(name for name in available_timezones() if "/" in name and not name.startswith(("Etc/", "SystemV/")))
 
 
-def _address(given: str) -> str:
-    """A path of this site. Raises Http404 for anything else."""
-    if not given.startswith("/admin/") or "\0" in given or not url_has_allowed_host_and_scheme(given, allowed_hosts=None):
+def _address(path: str) -> str:
+    """The path itself, if it is one of this site. Raises Http404 for anything else."""
+    if not path.startswith("/admin/") or "\0" in path or not url_has_allowed_host_and_scheme(path, allowed_hosts=None):
         raise Http404
-    return given
+    return path

@@ -35,10 +35,10 @@ ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[:
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 
 INSTALLED_APPS = [
-    # Without Unfold's own admin site: backoffice.site lays ours.
+    # Without Unfold's own admin site: backoffice.admin_config installs ours.
     "unfold.apps.BasicAppConfig",
     "unfold.contrib.filters",
-    "backoffice.site.OfficeConfig",
+    "backoffice.admin_config.OfficeConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -136,6 +136,8 @@ PROCRASTINATE_AUTODISCOVER_MODULE_NAME = "jobs"
 # Of the few tables that aren't a tenant's.
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
+LOGIN_URL = "admin:login"
+LOGIN_REDIRECT_URL = "admin:index"
 AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend", "kernel.tenants.roles.RoleBackend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
@@ -224,7 +226,7 @@ UNFOLD = {
         },
     },
     "ACCOUNT": {"navigation": [{"title": "My profile", "link": reverse_lazy("admin:backoffice_profile")}]},
-    "COMMAND": {"search_callback": "backoffice.search.find", "show_history": False},
+    "COMMAND": {"show_history": False},
     "SIDEBAR": {"show_search": True, "command_search": True, "show_all_applications": False, "navigation": "backoffice.site.navigation"},
 }
 

@@ -2,13 +2,14 @@
 
 from procrastinate.contrib.django import app
 
+from kernel.ledger.job_retries import RETRY
 from metering.services.lifecycle import close_stale_transactions
 
 NAME = "metering.close_stale_transactions"
 
 
 @app.periodic(cron="*/10 * * * *")
-@app.task(name=NAME, queueing_lock=NAME)
+@app.task(name=NAME, queueing_lock=NAME, retry=RETRY)
 def close_stale(timestamp: int) -> int:
     """Every ten minutes: cancel what stayed authorized beyond its tenant's limit. The number of transactions cancelled."""
     closed = close_stale_transactions(actor=f"job:{NAME}", request_id=f"{NAME}:{timestamp}")

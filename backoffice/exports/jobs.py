@@ -1,4 +1,4 @@
-"""What a list shows, as a file: exactly what is filtered there, for exactly the tenants that the reader may see."""
+"""Exports of a list to a file: the rows that its filters choose, of the tenants that the user may see."""
 
 import threading
 from collections.abc import Iterator
@@ -24,10 +24,11 @@ from backoffice.models import Export
 
 log = structlog.get_logger(__name__)
 
-# More rows than this are written behind a progress page.
-MOST_AT_ONCE = 20_000
-KEPT_FOR = timedelta(days=7)
-# A file that has not grown for so long is not being written any more.
+# A workbook with more rows is written in the background, with a progress page.
+MAX_DIRECT_ROWS = 20_000
+# How long files are kept.
+MAX_AGE = timedelta(days=7)
+# A file that hasn't grown for this long is no longer being written: its process was stopped.
 DEAD_AFTER = timedelta(minutes=5)
 
 
@@ -40,14 +41,14 @@ class Extract:
     rows: Any
 
     def stream(self) -> Iterator[tuple[Any, ...]]:
-        """Every row, through a cursor on the server; a transaction keeps it open, and all rows of one moment."""
+        """Every row through a server-side cursor. The transaction keeps the cursor open and gives one snapshot."""
         with transaction.atomic():
             yield from self.rows.iterator(chunk_size=CHUNK * 2)
 
     @property
     def count(self) -> int:
-        """How many rows, no further than it matters."""
-        return len(self.rows.order_by().values_list("pk", flat=True)[: MOST_AT_ONCE + 1])
+        """The number of rows, counted up to MAX_DIRECT_ROWS + 1."""
+        return len(self.rows.order_by().values_list("pk", flat=True)[: MAX_DIRECT_ROWS + 1])
 
 
 def extract(request: HttpRequest, address: str) -> Extract:
@@ -63,12 +64,12 @@ def extract(request: HttpRequest, address: str) -> Extract:
     label = page.model._meta
     if not page.has_view_permission(request) or not request.user.has_perm(f"{label.app_label}.export_{label.model_name}"):
         raise PermissionDenied
-    # The list itself says which rows: its own filters, search and limits, asked with its own query.
-    asked = RequestFactory().get(parts.path)
-    asked.GET, asked.user = QueryDict(parts.query), request.user
+    # The changelist itself selects the rows, with its own filters, search and tenant limits.
+    list_request = RequestFactory().get(parts.path)
+    list_request.GET, list_request.user = QueryDict(parts.query), request.user
     fields = [field for field in page.model._meta.concrete_fields if not isinstance(field, models.BinaryField)]
     try:
-        rows = page.get_changelist_instance(asked).queryset.values_list(*(field.attname for field in fields))
+        rows = page.get_changelist_instance(list_request).queryset.values_list(*(field.attname for field in fields))
     except (IncorrectLookupParameters, OverflowError, DataError):
         raise Http404 from None
     return Extract(title=str(label.verbose_name_plural), headers=[field.attname for field in fields], rows=rows)
@@ -87,8 +88,7 @@ def file_of(export: Export) -> Path:
 
 
 def begin(request: HttpRequest, found: Extract, *, address: str) -> Export:
-    """Start to write a workbook in the background, and clear away what is too old."""
-    _clear()
+    """Start to write a workbook in the background."""
     export: Export = Export.objects.create(
         user_id=int(request.user.pk or 0),
         title=found.title,
@@ -102,13 +102,12 @@ def begin(request: HttpRequest, found: Extract, *, address: str) -> Export:
 
 
 def write(export: Export, found: Extract) -> None:
-    """Write the workbook, and say in its row how far it is and how it ended."""
+    """Write the workbook; the Export row shows its progress and its outcome."""
     path = file_of(export)
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_suffix(".part")
 
     def moved(rows: int) -> None:
-        # On a connection of its own kind: the rows' own transaction is still open, and nobody would see it.
         progress[0] = rows
         if rows % (CHUNK * 10) == 0:
             _report(export, rows)
@@ -125,13 +124,13 @@ def write(export: Export, found: Extract) -> None:
 
 
 def _report(export: Export, rows: int) -> None:
-    """From a thread of its own, with its own connection: the one that reads the rows is inside their transaction."""
-    teller = threading.Thread(target=_tell, args=(export, rows))
-    teller.start()
-    teller.join()
+    """Update the progress from another thread, on its own connection: this one is in the transaction that reads the rows."""
+    thread = threading.Thread(target=_update_progress, args=(export, rows))
+    thread.start()
+    thread.join()
 
 
-def _tell(export: Export, rows: int) -> None:
+def _update_progress(export: Export, rows: int) -> None:
     try:
         Export.objects.filter(pk=export.pk).update(rows=rows, moved_at=timezone.now())
     finally:
@@ -154,15 +153,9 @@ def is_dead(export: Export) -> bool:
 
 
 def _expected(found: Extract) -> int:
-    """How many rows the planner believes there are: for a progress bar, which needs no more."""
+    """The planner's estimate of the number of rows, for the progress bar."""
     with connections[found.rows.db].cursor() as cursor:
         statement, parameters = found.rows.order_by().query.sql_with_params()
         cursor.execute(f"EXPLAIN (FORMAT JSON) {statement}", parameters)
         plan = cursor.fetchone()[0]
     return int(plan[0]["Plan"]["Plan Rows"])
-
-
-def _clear() -> None:
-    for export in Export.objects.filter(created_at__lt=timezone.now() - KEPT_FOR):
-        file_of(export).unlink(missing_ok=True)
-        export.delete()

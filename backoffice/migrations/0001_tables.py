@@ -126,4 +126,36 @@ class Migration(migrations.Migration):
                 "constraints": [models.UniqueConstraint(fields=("user", "path", "name"), name="backoffice_savedfilter_key")],
             },
         ),
+        migrations.CreateModel(
+            name="SignIn",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ("name_digest", models.CharField(max_length=64)),
+                ("address", models.GenericIPAddressField(blank=True, null=True)),
+                (
+                    "outcome",
+                    models.CharField(
+                        choices=[("ok", "Signed in"), ("failed", "Wrong name or password"), ("blocked", "Too many attempts")], max_length=8
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+            ],
+            options={
+                "ordering": ["-id"],
+                "indexes": [
+                    models.Index(fields=["name_digest", "at"], name="backoffice_signin_name"),
+                    models.Index(fields=["address", "at"], name="backoffice_signin_address"),
+                ],
+            },
+        ),
     ]

@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 from django.contrib.auth.models import Group
 from django.core.cache import cache
+from django.core.management import call_command
 from django.db import connection
 from django.test import Client
 
@@ -26,7 +27,7 @@ WHO = {"actor": "command:test", "request_id": "test"}
 
 
 @pytest.fixture(autouse=True)
-def no_kept_figures():
+def no_cached_figures():
     cache.clear()
     yield
     cache.clear()
@@ -128,7 +129,7 @@ def test_credit_granted_consumed_standing_and_expiring(look, tenant, grant):
     response = look()
     told = figures(response)
     assert (told["Credit granted"][0], told["Credit consumed"][0]) == ("100.00 USD", "30.00 USD")
-    standing = {name: str(amounts[0]) for name, amounts, _ in response.context["standing"]}
+    standing = {name: str(amounts[0]) for name, amounts, _ in response.context["outstanding"]}
     assert all("70.00" in amount for amount in standing.values())
     assert "cust-1" in response.content.decode()
 
@@ -138,9 +139,9 @@ def test_a_day_that_is_over_is_summed_once_and_equals_the_book(tenant, grant, mo
     tomorrow = today + timedelta(days=1)
     monkeypatch.setattr(credit_days.timezone, "now", lambda: datetime.now(UTC) + timedelta(days=1, minutes=30))
     live = credit_days.total(credit_days.day_rows(today), measure="granted", since=today)
-    assert credit_days.close_days(since=today, today=tomorrow, seconds=-1) == 1
-    assert credit_days.close_days(since=today, today=tomorrow) == 0
-    assert ClosedDay.objects.get().day == today
+    assert credit_days.close_days(today=tomorrow) == credit_days.DAYS - 1
+    assert credit_days.close_days(today=tomorrow) == 0
+    assert ClosedDay.objects.latest("day").day == today
     closed, missing = credit_days.by_day(since=today, today=tomorrow, tenant_ids=None)
     assert credit_days.total(closed, measure="granted", since=today) == live == {"USD": Decimal(100)}
     assert missing == 0
@@ -149,16 +150,23 @@ def test_a_day_that_is_over_is_summed_once_and_equals_the_book(tenant, grant, mo
 def test_a_day_is_not_closed_before_the_last_posting_of_it_can_have_landed(db, monkeypatch):
     midnight = datetime(2026, 3, 2, tzinfo=UTC)
     monkeypatch.setattr(credit_days.timezone, "now", lambda: midnight + timedelta(minutes=5))
-    assert credit_days.close_days(since=date(2026, 3, 1), today=date(2026, 3, 2)) == 0
+    credit_days.close_days(today=date(2026, 3, 2))
+    assert not ClosedDay.objects.filter(day=date(2026, 3, 1)).exists()
+    assert not CreditDay.objects.filter(day=date(2026, 3, 1)).exists()
+
+
+def test_the_page_sums_no_past_days_and_says_how_many_are_missing(look, tenant, grant):
+    assert "Credit of 28 days is not summed yet" in look().content.decode()
     assert not ClosedDay.objects.exists()
-    assert not CreditDay.objects.exists()
+    call_command("close_credit_days")
+    cache.clear()
+    assert "not summed yet" not in look().content.decode()
 
 
-def test_days_that_are_not_summed_yet_are_owned_up_to(look, tenant, grant, monkeypatch):
-    monkeypatch.setattr(credit_days, "PATIENCE", -1)
-    assert "is still being summed" in look().content.decode()
-    monkeypatch.setattr(credit_days, "PATIENCE", 60)
-    assert "is still being summed" not in look().content.decode()
+def test_yesterday_is_on_the_page_before_the_job_has_summed_it(tenant, grant, monkeypatch):
+    today = datetime.now(UTC).date()
+    rows, _ = credit_days.by_day(since=today, today=today + timedelta(days=1), tenant_ids=None)
+    assert credit_days.total(rows, measure="granted", since=today) == {"USD": Decimal(100)}
 
 
 def test_who_is_limited_to_some_tenants_sees_the_sums_of_those(look, viewer, tenant):
@@ -178,14 +186,14 @@ def test_what_waits_is_named_with_its_list(look, tenant):
         actor="staff:0", request_id="", draft=draft, preview_digest=corrections.preview_correction(actor="staff:0", draft=draft).digest
     )
     response = look()
-    matters = {matter.title: matter for matter in response.context["attention"]}
-    assert {title: matter.count for title, matter in matters.items()} == {
+    alerts = {alert.title: alert for alert in response.context["alerts"]}
+    assert {title: alert.count for title, alert in alerts.items()} == {
         "Corrections waiting for approval": 1,
         "Near-duplicate charges": 1,
     }
     client = response.client
-    for matter in matters.values():
-        assert len(client.get(matter.address).context["cl"].result_list) == matter.count
+    for alert in alerts.values():
+        assert len(client.get(alert.url).context["cl"].result_list) == alert.count
 
 
 @pytest.mark.parametrize(
@@ -215,17 +223,17 @@ def test_the_page_costs_the_same_with_few_rows_and_with_many(look, tenant, djang
 def test_a_ledger_check_that_failed_waits_until_the_next_one_finds_nothing(look, db):
     check = {"check": "billing balances", "seconds": 0.1, "violations": [{"wallet": "x"}]}
     remember_check(tenant_id=None, ledgers=["billing"], checks=[check])
-    [matter] = look().context["attention"]
-    assert (matter.title, matter.count) == ("A ledger check failed", 1)
-    assert "billing balances" in matter.advice
+    [alert] = look().context["alerts"]
+    assert (alert.title, alert.count) == ("A ledger check failed", 1)
+    assert "billing balances" in alert.advice
     remember_check(tenant_id=None, ledgers=["billing"], checks=[{**check, "violations": []}])
-    assert look().context["attention"] == []
+    assert look().context["alerts"] == []
 
 
 def test_a_failed_job_waits_for_a_superuser(client, boss):
     client.force_login(boss)
     with connection.cursor() as cursor:
         cursor.execute("INSERT INTO procrastinate_jobs (queue_name, task_name, status, args) VALUES ('default', 'x', 'failed', '{}')")
-    [matter] = client.get("/admin/").context["attention"]
-    assert matter.title == "Jobs failed"
-    assert client.get(matter.address).status_code == 200
+    [alert] = client.get("/admin/").context["alerts"]
+    assert alert.title == "Jobs failed"
+    assert client.get(alert.url).status_code == 200

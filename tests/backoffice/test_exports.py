@@ -156,7 +156,7 @@ def test_who_may_not_see_a_list_can_not_export_it(reader):
 @pytest.mark.django_db(transaction=True)
 def test_a_long_workbook_is_written_behind_a_progress_page(tenant, reader, viewer, monkeypatch, settings, tmp_path):
     settings.EXPORT_FOLDER = tmp_path
-    monkeypatch.setattr(jobs, "MOST_AT_ONCE", 2)
+    monkeypatch.setattr(jobs, "MAX_DIRECT_ROWS", 2)
     for number in range(5):
         charge(tenant, "1", str(number))
     response = take(reader, "?window=all", format="xlsx")
@@ -193,13 +193,13 @@ def test_a_view_is_saved_found_again_and_forgotten(reader, tenant):
     page = reader.get(LIST).content.decode()
     assert "Debits of the week" in page
     assert "?direction=debit&amp;window=7" in page
-    reader.post(f"/admin/backoffice/savedfilter/{saved.id}/forget/")
+    reader.post(f"/admin/backoffice/savedfilter/{saved.id}/remove/")
     assert not SavedFilter.objects.exists()
 
 
 def test_ones_own_zone_is_ones_own_to_choose(reader, tenant):
     charge(tenant, "1", "a")
-    assert "There is no such zone" in reader.post("/admin/backoffice/profile/", {"time_zone": "Mars/Olympus"}).content.decode()
+    assert "There is no such time zone" in reader.post("/admin/backoffice/profile/", {"time_zone": "Mars/Olympus"}).content.decode()
     assert reader.post("/admin/backoffice/profile/", {"time_zone": "Asia/Tokyo"}).status_code == 302
     html = reader.get(LIST).content.decode()
     assert " JST</time>" in html
@@ -219,3 +219,20 @@ def test_the_palette_finds_a_row_by_its_reference_in_whatever_case_it_has(reader
     html = reader.get("/admin/search/", {"s": "INV-Case-7", "extended": "1"}).content.decode()
     assert "usage INV-Case-7" in html
     assert "usage INV" not in reader.get("/admin/search/", {"s": "INV-Case", "extended": "1"}).content.decode()
+
+
+def test_the_palette_shows_nothing_of_a_tenant_that_was_taken_away_meanwhile(reader, viewer, tenant):
+    charge(tenant, "5", "INV-Secret")
+    search = {"s": "INV-Secret", "extended": "1"}
+    assert "INV-Secret" in reader.get("/admin/search/", search).content.decode()
+    StaffProfile.objects.create(user=viewer, sees_all_tenants=False)
+    assert "usage INV-Secret" not in reader.get("/admin/search/", search).content.decode()
+
+
+def test_the_palette_tells_references_apart_that_differ_in_case(reader, tenant):
+    charge(tenant, "5", "abc")
+    charge(tenant, "5", "ABC")
+    for term, other in (("abc", "ABC"), ("ABC", "abc")):
+        html = reader.get("/admin/search/", {"s": term, "extended": "1"}).content.decode()
+        assert f"usage {term}" in html
+        assert f"usage {other}" not in html

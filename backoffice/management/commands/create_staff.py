@@ -1,0 +1,65 @@
+"""Creates a staff account with a random password, which is printed once. This is how the first member of staff is made."""
+
+import secrets
+from argparse import ArgumentParser
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
+from django.core.exceptions import ValidationError
+from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
+
+from kernel.tenants import selectors
+from kernel.tenants.errors import DomainError
+from kernel.tenants.models import StaffProfile, StaffTenant
+from kernel.tenants.roles import ROLES
+from kernel.tenants.setting_author import setting_author
+
+ACTOR = "command:create_staff"
+PASSWORD_BYTES = 15
+
+
+class Command(BaseCommand):
+    help = (
+        "Create a staff account for the back office and print its password once."
+        " Example: manage.py create_staff olga --role operator --role viewer; the first account: --superuser"
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("username", help="the name to sign in with")
+        rights = parser.add_mutually_exclusive_group(required=True)
+        rights.add_argument("--role", action="append", choices=ROLES, help="a role, repeatable")
+        rights.add_argument("--superuser", action="store_true", help="may do everything, also make staff accounts")
+        parser.add_argument("--first-name", default="", help="shown beside what the person does")
+        parser.add_argument("--last-name", default="")
+        parser.add_argument("--tenant", action="append", default=[], help="slug or id of a tenant that the person may see (default: all)")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if options["superuser"] and options["tenant"]:
+            raise CommandError("A superuser sees all tenants: leave out --tenant.")
+        password = secrets.token_urlsafe(PASSWORD_BYTES)
+        user = get_user_model()(
+            username=options["username"],
+            first_name=options["first_name"],
+            last_name=options["last_name"],
+            is_staff=True,
+            is_superuser=options["superuser"],
+        )
+        user.set_password(password)
+        try:
+            user.full_clean()
+            tenants = [selectors.get_tenant(tenant=tenant) for tenant in options["tenant"]]
+        except ValidationError as error:
+            raise CommandError(" ".join(error.messages)) from error
+        except DomainError as error:
+            raise CommandError(str(error)) from error
+        with transaction.atomic(), setting_author(actor=ACTOR):
+            user.save()
+            user.groups.set(Group.objects.filter(name__in=options["role"] or []))
+            if tenants:
+                profile = StaffProfile.objects.create(user=user, sees_all_tenants=False)
+                StaffTenant.objects.bulk_create(StaffTenant(profile=profile, tenant=tenant) for tenant in tenants)
+        self.stdout.write(self.style.SUCCESS(f"Created {user.username}: {', '.join(options['role'] or ['superuser'])}."))
+        self.stdout.write(f"Password, shown only now: {password}")
+        self.stdout.write("It can be changed at /admin/password_change/.")
