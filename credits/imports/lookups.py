@@ -28,6 +28,13 @@ JOIN credits_transaction cited ON cited.tenant_id = %s AND cited.invoice_id = wa
     AND cited.invoice_id <> ''
 GROUP BY cited.grant_id, cited.invoice_id
 """
+LEFT_TO_REVERSE = """
+SELECT original.id::text, original.amount - coalesce(sum(reversal.amount), 0)
+FROM credits_transaction original
+LEFT JOIN credits_transaction reversal ON reversal.tenant_id = original.tenant_id AND reversal.reverses_id = original.id
+WHERE original.tenant_id = %s AND original.id = ANY (%s::uuid[])
+GROUP BY original.id, original.amount
+"""
 # The lowest available balance of each grant while a run's entries are reversed, newest first.
 SHORT_WITHOUT = """
 SELECT grant_id, min(room) FROM (
@@ -86,9 +93,11 @@ def taken(*, tenant_id: UUID, pairs: Sequence[tuple[str, str]]) -> dict[tuple[st
         return {(str(grant), invoice): amount for grant, invoice, amount in cursor.fetchall()}
 
 
-def reversed_ids(*, tenant_id: UUID, ids: Sequence[str]) -> set[str]:
-    found = CreditTransaction.objects.filter(tenant_id=tenant_id, reverses_id__in=list(ids))
-    return {str(identifier) for identifier in found.values_list("reverses_id", flat=True)}
+def left_to_reverse(*, tenant_id: UUID, ids: Sequence[str]) -> dict[str, Decimal]:
+    """How much of each of these transactions isn't reversed yet."""
+    with connection.cursor() as cursor:
+        cursor.execute(LEFT_TO_REVERSE, [tenant_id, list(ids)])
+        return dict(cursor.fetchall())
 
 
 def grants_drawn_on(*, tenant_id: UUID, request_id: str, at_most: int) -> list[dict[str, Any]]:

@@ -116,7 +116,7 @@ class TransactionsAdapter(Adapter):
             if invoice := values.get("invoice_id"):
                 effects.append((f"{TAKEN}{grant}/{invoice}", -effect))
             if original := values.get("reverses"):
-                effects.insert(0, (f"{REVERSED}{original}", Decimal(-1)))
+                effects.insert(0, (f"{REVERSED}{original}", -values["amount"]))
             posting.effects = effects
 
     def existing(self, tenant: Tenant, keys: Sequence[str]) -> Mapping[str, Existing]:
@@ -130,22 +130,27 @@ class TransactionsAdapter(Adapter):
         for (grant, invoice), amount in (lookups.taken(tenant_id=tenant.id, pairs=pairs) if pairs else {}).items():
             found[f"{TAKEN}{grant}/{invoice}"] = hidden_account(f"{TAKEN}{grant}/{invoice}", invoice, amount)
         originals = [name.removeprefix(REVERSED) for name in names if name.startswith(REVERSED)]
-        for original in lookups.reversed_ids(tenant_id=tenant.id, ids=originals) if originals else ():
-            found[f"{REVERSED}{original}"] = hidden_account(f"{REVERSED}{original}", original, Decimal(0))
+        for original, amount in (lookups.left_to_reverse(tenant_id=tenant.id, ids=originals) if originals else {}).items():
+            found[f"{REVERSED}{original}"] = hidden_account(f"{REVERSED}{original}", original, amount)
         return found
 
     def new_account(self, tenant: Tenant, name: str, posting: Posting) -> Account | None:
         if name.startswith(GRANT):
             return None
-        return hidden_account(name, name.rpartition("/")[2], Decimal(1 if name.startswith(REVERSED) else 0))
+        account = hidden_account(name, name.rpartition("/")[2], Decimal(0))
+        if name.startswith(REVERSED):
+            # The original comes in the same file. The plan doesn't know its amount, so only the posting decides whether it is exceeded.
+            account.lowest = None
+        return account
 
     def refusal(self, account: Account, posting: Posting, effect: Decimal) -> Outcome | None:
         if account.name.startswith(GRANT):
             return grant_refusal(account, posting, effect)
-        if account.now + effect >= 0 or effect >= 0:
+        if account.lowest is None or account.now + effect >= 0 or effect >= 0:
             return None
         if account.name.startswith(REVERSED):
-            return Outcome("already_reversed", f"{account.label} has been taken back")
+            code = "exceeds_original" if account.now > 0 else "already_reversed"
+            return Outcome(code, f"{account.now:f} of {account.label} is left to reverse")
         return Outcome("more_than_taken", f"invoice {account.label} has {account.now:f} of this grant")
 
     def apply(self, account: Account, posting: Posting, effect: Decimal) -> None:

@@ -170,3 +170,15 @@ def test_whatever_is_in_the_file_and_the_book_the_plan_says_what_happens(call, w
             }
             assert all(ids[account["account"]] == Decimal(account["after"]) for account in run.plan["accounts"])
         transaction.set_rollback(True)
+
+
+@pytest.mark.usefixtures("granted")
+def test_a_reversal_is_planned_against_what_is_left_of_its_original(bring, write, tenant):
+    bring(TRANSACTIONS, write([entry("a", amount="40")]))
+    original = CreditTransaction.objects.get(tenant=tenant, idempotency_key="a")
+    reversal = {"kind": "reversal", "reverses": str(original.id)}
+    run = bring(TRANSACTIONS, write([entry("b", "CREDIT", "40", day=6) | reversal], "b.csv"))
+    assert run.plan["counts"] == run.counts == {"posted": 1}
+    again = bring(TRANSACTIONS, write([entry("c", "CREDIT", "40", day=6) | reversal], "c.csv"))
+    assert again.plan["counts"] == again.counts == {"already_reversed": 1}
+    assert balances(tenant) == {"g1": 100}
