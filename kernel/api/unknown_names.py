@@ -65,21 +65,25 @@ def unknown_fields(plan: Iterable[Entry], value: Mapping[str, Any]) -> Iterator[
     """The problems of all members that a body doesn't declare, nested ones included. A Batch's items are read by themselves."""
     fields = {entry.wire_name: entry.field for entry in plan}
     for name, member in value.items():
-        if name not in fields:
-            yield unknown_name((name,), known=fields, value=member)
+        if name in fields:
+            yield from _unknown_within(name, fields[name], member)
         else:
-            for step, nested_plan, nested_value in _nested_objects(fields[name], member):
-                for problem in unknown_fields(nested_plan, nested_value):
-                    yield FieldProblem((name, *step, *problem.path), problem.code, problem.facts, problem.value)
+            yield unknown_name((name,), known=fields, value=member)
 
 
-def _nested_objects(field: Any, value: Any) -> Iterator[tuple[Path, Iterable[Entry], Mapping[str, Any]]]:
-    if isinstance(field, Nested) and isinstance(value, dict):
-        yield (), field.shape.plan, value
-    elif isinstance(field, ListOf) and not isinstance(field, Batch) and isinstance(value, list) and isinstance(field.child, Nested):
-        for index, item in enumerate(value):
-            if isinstance(item, dict):
-                yield (index,), field.child.shape.plan, item
+def _unknown_within(name: str, field: Any, member: Any) -> Iterator[FieldProblem]:
+    for steps, plan, nested in _nested_objects(field, member):
+        for problem in unknown_fields(plan, nested):
+            yield FieldProblem((name, *steps, *problem.path), problem.code, problem.facts, problem.value)
+
+
+def _nested_objects(field: Any, value: Any) -> list[tuple[Path, Iterable[Entry], dict[str, Any]]]:
+    """The objects within a field's value that have a plan of their own: where they stand, the plan, the object."""
+    if isinstance(field, Nested):
+        return [((), field.shape.plan, value)] if isinstance(value, dict) else []
+    if isinstance(field, ListOf) and not isinstance(field, Batch) and isinstance(field.child, Nested) and isinstance(value, list):
+        return [((index,), field.child.shape.plan, item) for index, item in enumerate(value) if isinstance(item, dict)]
+    return []
 
 
 def header_value(names: Iterable[str]) -> str:
