@@ -1,4 +1,4 @@
-"""What the back office keeps for itself. Nothing here is a ledger's: all of it could be thrown away but `Change`."""
+"""Tables of the back office itself. All but `Change` could be deleted without harm to a ledger."""
 
 from django.conf import settings
 from django.db import models
@@ -12,8 +12,8 @@ from kernel.tenants.models import Tenant
 class CreditDay(models.Model):
     """How much credit a tenant granted and its customers consumed on one UTC day of book time, in one currency or metric.
 
-    A day of book time that is over never changes, so it is summed once, when first asked for. `customer_id` empty: all of them; else one of
-    the day's largest.
+    A day of book time that is over never changes, so a job sums it once. `customer_id` empty: all customers; else one of those who consumed
+    most.
     """
 
     class Measure(models.TextChoices):
@@ -37,7 +37,7 @@ class CreditDay(models.Model):
 
 
 class ClosedDay(models.Model):
-    """A day whose `CreditDay`s are all there."""
+    """A day whose CreditDay rows are complete."""
 
     day = models.DateField(primary_key=True)
 
@@ -49,7 +49,7 @@ class ClosedDay(models.Model):
 
 
 class Export(models.Model):
-    """A file being written for somebody, too long to wait for. `moved_at` moves while it is written; one that stands still died."""
+    """A workbook that is written in the background. `moved_at` is updated while it is written."""
 
     class State(models.TextChoices):
         WRITING = "writing", "Being written"
@@ -59,7 +59,7 @@ class Export(models.Model):
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
     title = models.CharField(max_length=200)
-    # The list with its filters, from the root: where the reader came from, and what is exported.
+    # The path and query of the exported list.
     source = models.TextField()
     format = models.CharField(max_length=4)
     state = models.CharField(max_length=8, choices=State.choices, default=State.WRITING)
@@ -78,7 +78,7 @@ class Export(models.Model):
 
 
 class SavedFilter(models.Model):
-    """A list with filters that somebody wants to find again."""
+    """A list with its filters, saved by a user under a name."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
     name = models.CharField(max_length=80)
@@ -96,9 +96,9 @@ class SavedFilter(models.Model):
 
 
 class Change(models.Model):
-    """One change of a setting, whoever made it: written by triggers, so that raw SQL leaves its trace, too.
+    """One change of a setting, written by a trigger, so that changes by raw SQL are recorded as well.
 
-    `actor` is empty where the change didn't come through this application; `database_user` is always known.
+    `actor` is empty if the change didn't come from a service of this application; `database_user` is always set.
     """
 
     at = models.DateTimeField(db_default=Now())

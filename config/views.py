@@ -6,6 +6,7 @@ import threading
 import structlog
 from django.http import HttpRequest, HttpResponse, HttpResponseNotModified, JsonResponse
 from django.shortcuts import render
+from django.urls import reverse
 from django.views.decorators.http import require_safe
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.renderers import OpenApiJsonRenderer
@@ -89,6 +90,8 @@ def error_page(request: HttpRequest, status: int) -> HttpResponse:
     if _prefers_json(request):
         return JsonResponse({"status": status, "title": title, "detail": text, "request_id": request_id}, status=status)
     facts = {"status": status, "title": title, "text": text, "request_id": request_id}
+    # In the back office the links lead back into it. Its own layout isn't used: it reads the database, which may be what failed.
+    facts["office"] = reverse("admin:index") if request.path_info.startswith(reverse("admin:index")) else ""
     return render(request, "pages/error.html", facts, status=status)
 
 

@@ -1,4 +1,4 @@
-"""Rows as CSV and as Excel sheets: every digit kept, nothing taken for a formula, and no more memory for a million rows than for one."""
+"""Writes rows as CSV and as Excel workbooks: with every digit, without formulas, and in constant memory."""
 
 import csv
 import json
@@ -10,20 +10,19 @@ from typing import Any
 
 import xlsxwriter
 
+from kernel.ledger.exports.formulas import escape_formula
 from kernel.ledger.money import plain
 
-# A spreadsheet takes text that begins so for a formula.
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
-# Excel keeps a double and shows fifteen digits of it.
+# Excel stores a double and shows fifteen digits of it.
 EXCEL_DIGITS = 15
 EXCEL_ROWS = 1_048_576
 EXCEL_TEXT = 32_767
-# Rows that go out together.
+# Rows that are written together.
 CHUNK = 1000
 
 
 class Echo:
-    """A file that hands back what is written to it."""
+    """A file object whose write() returns the text, for csv.writer."""
 
     def write(self, text: str) -> str:
         return text
@@ -42,11 +41,6 @@ def cell(value: Any) -> str | Decimal | int | bool:
     if isinstance(value, list):
         return ", ".join(str(part) for part in value)
     return json.dumps(value, ensure_ascii=False, default=str) if isinstance(value, dict) else str(value)
-
-
-def harmless(text: str) -> str:
-    """The text behind an apostrophe where a spreadsheet would run it."""
-    return f"'{text}" if text.startswith(FORMULA_STARTS) else text
 
 
 def is_exact_in_excel(amount: Decimal) -> bool:
@@ -71,12 +65,12 @@ def csv_lines(headers: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator
 def _csv_cell(value: Any) -> str:
     shown = cell(value)
     if isinstance(shown, str):
-        return harmless(shown)
+        return escape_formula(shown)
     return plain(shown) if isinstance(shown, Decimal) else str(shown)
 
 
 def write_excel(path: Path, headers: Sequence[str], rows: Iterable[Sequence[Any]], *, moved: Callable[[int], None]) -> int:
-    """Write a workbook, row by row to the disk; `moved` hears how many rows are written. Returns how many there were."""
+    """Write a workbook, row by row to the disk; `moved` is called with the number of rows written. Returns how many there were."""
     options = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
     count = 0
     with xlsxwriter.Workbook(str(path), options) as book:
@@ -107,9 +101,9 @@ def _write_row(sheet: Any, line: int, row: Sequence[Any]) -> None:
         if isinstance(shown, bool):
             sheet.write_boolean(line, column, shown)
         elif isinstance(shown, str):
-            sheet.write_string(line, column, harmless(shown)[:EXCEL_TEXT])
+            sheet.write_string(line, column, escape_formula(shown)[:EXCEL_TEXT])
         elif is_exact_in_excel(Decimal(shown)):
             sheet.write_number(line, column, float(shown))
         else:
-            # As text: a double would drop digits without a word.
+            # As text: a double would lose digits.
             sheet.write_string(line, column, plain(Decimal(shown)))

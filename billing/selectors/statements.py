@@ -21,6 +21,7 @@ from billing.models import Transaction
 from billing.selectors.transactions import TRANSACTION_FIELDS
 from kernel.ledger import posting
 from kernel.ledger.clocks import Clock
+from kernel.ledger.exports.formulas import escape_formula
 from kernel.ledger.moments import END_OF_MOMENTS
 from kernel.ledger.money import grouped, plain
 from kernel.ledger.settled import wait_until_settled
@@ -41,8 +42,6 @@ COLUMNS = (
     "balance",
     "id",
 )
-# A spreadsheet reads text that begins with one of these as a formula.
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 # Without it Excel reads a CSV file in the encoding of its country. The exports of the back office begin with it too.
 BYTE_ORDER_MARK = "\ufeff"
 
@@ -232,8 +231,8 @@ def _cell(value: Any) -> str:
             return plain(value)
         case datetime():
             return value.astimezone(UTC).isoformat()
-        case str() if value.startswith(FORMULA_STARTS):
-            return f"'{value}"
+        case str():
+            return escape_formula(value)
     return str(value)
 
 

@@ -18,13 +18,13 @@ class DomainError(Exception):
 
 
 class NotAuthenticated(DomainError):
-    """No key, or one that was never issued, has expired or was revoked: the four look the same from outside."""
+    """No key, or one that is unknown, expired or revoked. The caller can't tell these apart."""
 
     code = "not_authenticated"
 
 
 class NotAuthorized(DomainError):
-    """The key is good, but not for this account. An account that doesn't exist looks the same."""
+    """The key is valid, but not for this account. An account that doesn't exist gives the same error."""
 
     code = "not_authorized"
 
@@ -56,6 +56,6 @@ class UnknownCurrency(DomainError):
 
 
 class InvalidSlug(DomainError):
-    """A slug is lower-case ASCII letters, digits and hyphens, at most 80."""
+    """The slug isn't 1 to 80 lower-case ASCII letters, digits and hyphens."""
 
     code = "invalid_slug"

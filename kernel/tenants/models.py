@@ -13,13 +13,13 @@ from uuid_utils.compat import uuid7
 
 
 class Tenant(models.Model):
-    """A company with books of its own. A parent may act for its children (the On-Behalf-Of header), never the other way round."""
+    """A company with ledgers of its own. A parent may act for its children (the On-Behalf-Of header), not the other way round."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     name = models.CharField(max_length=200)
     slug = models.SlugField(max_length=80)
     parent = models.ForeignKey("self", models.PROTECT, null=True, blank=True, related_name="children")
-    # ISO 4217; what an amount is in where a caller doesn't say.
+    # ISO 4217. The currency of amounts for which the caller names none.
     currency = models.CharField(max_length=3, default="USD")
     is_active = models.BooleanField(default=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
@@ -50,7 +50,7 @@ class ApiKey(models.Model):
     scopes = ArrayField(models.CharField(max_length=32))
     expires_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
-    # Written at most once a minute: a row that every request updates would be the hottest of all.
+    # Written at most once a minute: an update in every request would make the row a bottleneck.
     last_used_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     created_by = models.CharField(max_length=128)
@@ -65,18 +65,18 @@ class ApiKey(models.Model):
         return f"{self.name} ({self.prefix})"
 
     def has_secret(self, secret: str) -> bool:
-        """True if `secret` is this key's; takes the same time whether it is nearly right or not at all."""
+        """Whether `secret` is this key's. Compares in constant time."""
         return hmac.compare_digest(hashlib.sha256(secret.encode()).digest(), bytes(self.secret_digest))
 
 
 def check_time_zone(name: str) -> None:
-    """Raises ValidationError for what is no zone of the time zone database."""
+    """Raises ValidationError if the name isn't in the time zone database."""
     if name not in available_timezones():
         raise ValidationError("%(name)s is no time zone; the names are like Europe/Berlin.", params={"name": name})
 
 
 class StaffProfile(models.Model):
-    """How one member of staff sees the books: in which zone's time, and whether all tenants or those listed. No row: UTC, and all."""
+    """The time zone of a member of staff, and whether they see all tenants or those of StaffTenant. Without a row: UTC and all."""
 
     user = models.OneToOneField(settings.AUTH_USER_MODEL, models.CASCADE, related_name="profile")
     time_zone = models.CharField(max_length=64, default="UTC", validators=[check_time_zone])
@@ -87,7 +87,7 @@ class StaffProfile(models.Model):
 
 
 class StaffTenant(models.Model):
-    """A tenant that a member of staff may see whose profile isn't open to all."""
+    """A tenant that a member of staff may see if their profile doesn't see all."""
 
     profile = models.ForeignKey(StaffProfile, models.CASCADE, related_name="tenant_limits")
     tenant = models.ForeignKey(Tenant, models.PROTECT, related_name="+")

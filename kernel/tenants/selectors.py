@@ -26,7 +26,7 @@ def find_key(*, prefix: str) -> ApiKey | None:
 
 
 def find_child(*, parent_id: UUID, account: str) -> Tenant | None:
-    """The active child of a parent with this id; None also for another's child, so that nothing leaks."""
+    """The active child tenant with this id; None also for the child of another tenant."""
     try:
         return Tenant.objects.filter(parent_id=parent_id, id=UUID(account), is_active=True).first()
     except ValueError:

@@ -1,4 +1,4 @@
-"""Which tenants a member of staff may see, and by which clock: asked once for each request of the back office."""
+"""The tenants that a member of staff may see, and the time zone in which they read times."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +15,7 @@ UTC_ZONE = ZoneInfo("UTC")
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """`tenant_ids` None: all of them."""
+    """The tenants and the time zone of one user. `tenant_ids` None: all tenants."""
 
     tenant_ids: frozenset[UUID] | None = None
     zone: ZoneInfo = UTC_ZONE
@@ -24,7 +24,7 @@ class Scope:
         return self.tenant_ids is None or tenant_id in self.tenant_ids
 
     def limit(self, rows: QuerySet[Any]) -> QuerySet[Any]:
-        """The rows of those tenants; tables that belong to no tenant stay whole."""
+        """The rows of these tenants. Rows of tables that belong to no tenant are not filtered."""
         path = tenant_path(rows.model)
         if self.tenant_ids is None or path is None:
             return rows
@@ -32,7 +32,7 @@ class Scope:
 
 
 def tenant_path(model: type[Model]) -> str | None:
-    """The column that says whose a row is; None for a table that belongs to no tenant."""
+    """The column that holds a row's tenant; None for a table that belongs to no tenant."""
     if model is Tenant:
         return "id"
     try:
@@ -42,11 +42,11 @@ def tenant_path(model: type[Model]) -> str | None:
 
 
 def scope_of(user: Any) -> Scope:
-    """What this user may see; kept on the user, who lives as long as the request."""
+    """The user's scope, cached on the user object, which lives as long as the request."""
     if not hasattr(user, "_scope"):
         user._scope = _load(user)
-    found: Scope = user._scope
-    return found
+    scope: Scope = user._scope
+    return scope
 
 
 def _load(user: Any) -> Scope:

@@ -244,3 +244,9 @@ def test_a_form_that_is_submitted_twice_makes_one_request(clerk, rows, tenant):
 def test_the_id_of_a_form_can_not_be_chosen_by_its_sender(clerk, rows):
     correction = ask(clerk, rows[1], form_id="00000000-0000-7000-8000-000000000000:forged")
     assert str(correction.id) != "00000000-0000-7000-8000-000000000000"
+
+
+def test_a_decision_after_a_sign_in_in_between_leads_to_the_request_and_not_to_an_error(clerk, rows):
+    correction = ask(clerk, rows[1])
+    response = clerk.get(f"{INBOX}{correction.id}/decide/", follow=True)
+    assert str(correction) in page(response)

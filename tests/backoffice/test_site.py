@@ -140,3 +140,21 @@ def test_staff_accounts_can_be_made_and_their_passwords_set(office, django_user_
     form = {"username": "clerk", "usable_password": "true", "password1": password, "password2": password}
     assert office.post("/admin/auth/user/add/", form).status_code == 302
     assert django_user_model.objects.get(username="clerk").check_password(password)
+
+
+@pytest.mark.parametrize(
+    "path", ["/admin/nothing/", "/admin/billing/transaction/nonsense/change/x/", "/admin/backoffice/export/start/?from=/x/"]
+)
+def test_an_error_page_of_the_office_leads_back_into_it(office, path):
+    response = office.get(path)
+    html = response.content.decode()
+    assert response.status_code == 404
+    assert 'href="/admin/">To the back office</a>' in html
+    assert "API docs</a></p>" not in html
+
+
+@pytest.mark.django_db
+def test_a_refusal_of_the_office_leads_back_into_it(client, django_user_model):
+    client.force_login(django_user_model.objects.create_user("nobody", password="a-long-password", is_staff=True))
+    response = client.get("/admin/billing/transaction/")
+    assert (response.status_code, "To the back office" in response.content.decode()) == (403, True)

@@ -183,7 +183,10 @@ class CorrectionRequestAdmin(LedgerAdmin):
         """POST only: approve, reject, withdraw or comment. `decision` is one of these, `text` the reason."""
         correction = self._get_request(request, object_id)
         verb = request.POST.get("decision", "")
-        if request.method != "POST" or verb not in DECISIONS:
+        if request.method != "POST":
+            # After a sign-in in between, the browser comes back with a GET.
+            return HttpResponseRedirect(page_of("corrections.correctionrequest", correction.pk))
+        if verb not in DECISIONS:
             raise Http404
         permission, done, call = DECISIONS[verb]
         if not request.user.has_perm(permission):
