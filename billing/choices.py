@@ -1,10 +1,10 @@
-"""The fixed words of the billing book."""
+"""Enumerations, shipped types and limits of the billing ledger."""
 
 from django.db import models
 
 
 class Direction(models.TextChoices):
-    """What a type's amount does to the wallet: adds its magnitude, takes it, or counts with the sign it has."""
+    """What a type's amount does to the wallet: adds to it, takes from it, or counts with its own sign."""
 
     CREDIT = "credit", "Credit"
     DEBIT = "debit", "Debit"
@@ -12,7 +12,7 @@ class Direction(models.TextChoices):
 
 
 class Flag(models.TextChoices):
-    """What a person should look at; the entry itself stands."""
+    """Why a person should look at an entry, which stays as it is."""
 
     NEAR_DUPLICATE = "near_duplicate", "Near-duplicate"
 
@@ -28,7 +28,7 @@ class ReversalReason(models.TextChoices):
     OTHER = "other", "Other"
 
 
-# Every tenant's catalogue begins with these: code -> (label, direction). A tenant's own row of the same code comes first.
+# The types of every tenant: code -> (label, direction). A tenant's own row of the same code replaces it.
 SHIPPED_TYPES: dict[str, tuple[str, Direction]] = {
     "topup": ("Top-up", Direction.CREDIT),
     "deposit": ("Deposit", Direction.CREDIT),
@@ -47,7 +47,7 @@ SHIPPED_TYPES: dict[str, tuple[str, Direction]] = {
     "adjustment": ("Adjustment", Direction.SIGNED),
 }
 
-# Lengths that an index can hold, whatever the characters are.
+# Longest texts, in characters: an index entry holds them even if every character takes four bytes.
 TYPE_LENGTH = 128
 REFERENCE_LENGTH = 500
 AGENT_LENGTH = 500

@@ -1,4 +1,4 @@
-"""What the billing book refuses, and which of the database's constraints says so."""
+"""The errors of the billing ledger, and the database constraints that raise them."""
 
 from kernel.ledger.constraints import register_error, register_internal
 from kernel.ledger.errors import LedgerError
@@ -11,7 +11,7 @@ class UnknownType(LedgerError):
 
 
 class OutOfRange(LedgerError):
-    """The wallet's balance would have more digits than the book can hold. Facts: balance, requested."""
+    """The wallet's balance would have more digits than its column. Facts: balance, requested, currency."""
 
     code = "out_of_range"
 
@@ -23,24 +23,24 @@ class NotReversible(LedgerError):
 
 
 class ExceedsOriginal(LedgerError):
-    """More than is left of the entry to take back. Facts: id, requested, remaining."""
+    """The amount to reverse is larger than what remains of the entry. Facts: id, requested, remaining."""
 
     code = "exceeds_original"
 
 
 class DirectionInUse(LedgerError):
-    """Transactions of this type exist, so its direction stands. Facts: type, direction."""
+    """The direction of a type that transactions use can't change. Facts: type, direction."""
 
     code = "direction_in_use"
 
 
 class FloorAboveBalance(LedgerError):
-    """A floor above what the wallet holds would be broken from the start. Facts: balance, floor."""
+    """The wallet is below the floor that it should get. Facts: balance, floor."""
 
     code = "floor_above_balance"
 
 
-# Posting never runs into these two: it decides under the wallet's lock, and tries again where a type was defined meanwhile.
+# No posting breaks these two for good: it decides under the wallet's lock, and is made again where a type was defined meanwhile.
 register_error("billing_wallet_floor_check", FloorAboveBalance)
 register_error("billing_transaction_type_fkey", DirectionInUse)
 register_internal(
@@ -68,7 +68,6 @@ register_internal(
     "billing_transaction_reversed_by_check",
     "billing_transaction_flags_check",
     "billing_transaction_reason_check",
-    "billing_transaction_metadata_check",
     "billing_transaction_amount_finite",
     "billing_transaction_effect_finite",
     "billing_transaction_balance_after_finite",

@@ -1,4 +1,4 @@
-"""The billing book: for each tenant and currency a wallet, and for each cent in it a line."""
+"""The tables of the billing ledger: a wallet for each tenant and currency, its entries, and the tenant's settings."""
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -7,6 +7,7 @@ from django.db.models.functions import Abs, Now
 
 from billing.choices import AGENT_LENGTH, REASON_LENGTH, REFERENCE_LENGTH, TYPE_LENGTH, Direction, Flag, ReversalReason
 from kernel.ledger.base_models import LedgerRow, TenantOwned, tenant_foreign_key, tenant_of_account
+from kernel.ledger.json_field import DocumentField
 from kernel.ledger.money import MoneyField, is_finite
 
 # Totals add up magnitudes without end, so they get ten digits more than an amount.
@@ -15,13 +16,14 @@ TOTAL_PLACES = 18
 
 
 class Policy(TenantOwned):
-    """How one tenant wants its book kept; a tenant without a row gets the defaults."""
+    """A tenant's billing settings; a tenant without a row has the defaults."""
 
-    # Refuse types that aren't in the catalogue.
+    # Refuse transactions whose type isn't in the catalogue.
     strict_types = models.BooleanField(default=False)
-    # Two like entries closer than this (seconds, in the world's time) are flagged; 0 switches it off.
+    # Two entries alike that happened within this many seconds of each other are flagged; 0 switches it off.
     near_duplicate_seconds = models.PositiveIntegerField(default=60)
-    # The floor a new wallet begins with; never above the zero it opens at. Null: none.
+    # The floor of wallets opened from now on, never above the zero that they open at. Null: none. The constraint below is a copy of
+    # billing_allows (billing/sql/billing_allows.sql) for a balance of zero.
     default_floor = MoneyField(null=True, blank=True)
     updated_at = models.DateTimeField(db_default=Now())
     updated_by = models.CharField(max_length=128)
@@ -41,9 +43,9 @@ class Policy(TenantOwned):
 
 
 class TransactionType(TenantOwned):
-    """A type that a tenant defined or used, and which way its amounts go.
+    """A type that a tenant defined or used, and what its amounts do to a wallet.
 
-    Uncatalogued: it came in with a transaction and nobody has named it yet; its amounts count with their own sign.
+    Not catalogued: it came in with a transaction and nobody has defined it; its amounts count with their own sign.
     """
 
     code = models.CharField(max_length=TYPE_LENGTH)
@@ -72,13 +74,17 @@ class TransactionType(TenantOwned):
 
 
 class Wallet(TenantOwned):
-    """What a tenant has in one currency: the balance after its newest entry. Opened by its first entry, whose id it shares."""
+    """What a tenant has in one currency: the balance after its newest entry.
+
+    Opened by its first entry, and then it has that entry's id, or by set_floor.
+    """
 
     currency = models.CharField(max_length=3)
     balance = MoneyField(default=0)
     last_entry_number = models.BigIntegerField(default=0)
     last_entry_at = models.DateTimeField(null=True, blank=True)
-    # A debit that would cross it is refused. Null: the wallet may go below zero as far as it likes.
+    # A debit that would take the balance below it is refused. Null: no limit. billing_wallet_floor_check is a copy of billing_allows
+    # (billing/sql/billing_allows.sql): a constraint that called the function would keep migrations from replacing it.
     floor = MoneyField(null=True, blank=True)
     created_at = models.DateTimeField(db_default=Now())
 
@@ -102,10 +108,10 @@ class Wallet(TenantOwned):
 
 
 class Transaction(LedgerRow):
-    """One line of a wallet: what was recorded, what it did to the balance, and the balance it left.
+    """One entry of a wallet: what was recorded, what it did to the balance, and the balance after it.
 
-    `amount` is as the caller gave it, `effect` what it did to the wallet. A reversal has the type of what it reverses, its amount or a part
-    of it, and the opposite effect.
+    `amount` is as the caller stated it, `effect` the signed change of the balance (billing/sql/billing_effect.sql, of which
+    billing_transaction_effect_check is a copy). A reversal has its original's type, its amount or a part of it, and the opposite effect.
     """
 
     tenant = tenant_of_account()
@@ -118,19 +124,19 @@ class Transaction(LedgerRow):
     effect = MoneyField()
     balance_after = MoneyField()
     reference_id = models.CharField(max_length=REFERENCE_LENGTH)
-    agent_id = models.CharField(max_length=AGENT_LENGTH, null=True, blank=True)  # noqa: DJ001 - "" and "not given" are two facts
+    agent_id = models.CharField(max_length=AGENT_LENGTH, null=True, blank=True)  # noqa: DJ001 - "" is another fact than none
     description = models.TextField(null=True, blank=True)  # noqa: DJ001 - the same
-    # The caller's JSON, digit for digit; jsonb would rewrite it.
-    metadata = models.TextField(null=True, blank=True)  # noqa: DJ001 - the same
+    metadata = DocumentField(null=True, blank=True)
     reverses = tenant_foreign_key("billing.Transaction", null=True)
     reason_code = models.CharField(max_length=32, blank=True, default="", choices=ReversalReason.choices)
     reason = models.CharField(max_length=REASON_LENGTH, blank=True, default="")
-    # How much of this entry its reversals have taken back (a magnitude), and the reversal that took the last of it.
+    # How much of this entry is reversed (a magnitude), and the reversal after which nothing remained.
     reversed_amount = MoneyField(default=0)
     reversed_by = tenant_foreign_key("billing.Transaction", null=True)
     flags = ArrayField(models.CharField(max_length=32, choices=Flag.choices), default=list, blank=True)
     near_duplicate_of = tenant_foreign_key("billing.Transaction", null=True)
-    # The hour it happened in and a hash of type, amount and agent: finds like entries by one index probe for each hour in reach.
+    # The hour it happened in and a hash of type, amount and agent (billing/sql/billing_duplicate_bucket.sql): entries alike are found by
+    # one index probe for each hour of the near-duplicate window.
     duplicate_bucket = models.BigIntegerField()
     facts_digest = models.BinaryField(max_length=128)
 
@@ -184,10 +190,10 @@ class Transaction(LedgerRow):
             models.Index(fields=["tenant", "amount"], name="billing_transaction_amount"),
             models.Index(fields=["wallet", "duplicate_bucket", "occurred_at"], name="billing_transaction_like"),
             models.Index(fields=["id"], name="billing_transaction_flagged", condition=~Q(flags=[])),
-            # What staff filter by and is rare: debits are most of a book, and few entries are ever reversed.
+            # Rare values that staff filter by: most entries are debits, and few are ever reversed.
             models.Index(fields=["id"], name="billing_transaction_no_debit", condition=~Q(direction="debit")),
             models.Index(fields=["id"], name="billing_transaction_reversed", condition=Q(reversed_amount__gt=0)),
-            # What one run brought; other requests need no index, so their postings don't pay for one.
+            # The entries of a backfill run. Those of other requests aren't looked up by request, and their postings don't pay for an index.
             models.Index(fields=["tenant", "request_id", "id"], name="billing_transaction_run", condition=Q(request_id__startswith="run:")),
         ]
 
@@ -196,13 +202,13 @@ class Transaction(LedgerRow):
 
 
 class DailyTotal(TenantOwned):
-    """What the entries of one type did to one currency's wallet on one UTC day of the world's time; kept by the posting itself."""
+    """Sums of the entries of one type and currency that happened on one UTC day; written by the posting function."""
 
     currency = models.CharField(max_length=3)
     type = models.CharField(max_length=TYPE_LENGTH)
     day = models.DateField()
     entries = models.BigIntegerField(default=0)
-    # Magnitudes: the sum of what was added, and of what was taken.
+    # Magnitudes: the sum of all positive effects, and of all negative ones.
     credits = models.DecimalField(max_digits=TOTAL_DIGITS, decimal_places=TOTAL_PLACES, default=0)
     debits = models.DecimalField(max_digits=TOTAL_DIGITS, decimal_places=TOTAL_PLACES, default=0)
 

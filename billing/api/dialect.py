@@ -1,4 +1,4 @@
-"""The words of the published billing API: those of FastAPI, to the letter, for that is what its callers' clients parse."""
+"""Error bodies, statuses and pages of the billing API: exactly those of FastAPI, because published clients parse them."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -49,6 +49,7 @@ FIELD_WORDS: dict[str, Words] = {
     "not_json_object": ("dict_type", "Input should be a valid dictionary", None),
     "too_deep": ("value_error", "Value error, Input should be nested no more than {max} deep", None),
     "number_out_of_range": ("value_error", "Value error, Input should have exponents no greater than {max}", None),
+    "out_of_range": ("value_error", "Value error, Input should be in the range {min} to {max}", None),
     "moment_out_of_range": ("value_error", "Value error, Input should be in the range {min} to {max}", None),
     "expiry_out_of_range": ("value_error", "Value error, Input should be in the range {min} to {max}; leave it out for never", None),
     "invisible_edge": ("value_error", "Value error, Input should not begin or end with the invisible character {character}", None),
@@ -84,7 +85,7 @@ SENTENCES = {
     "exceeds_original": "Only {remaining} of transaction {id} are left to reverse",
     "withdrawn": "Not recorded: another transaction of the batch was refused",
 }
-# Facts that go along with the sentence, so that nobody has to read them out of it.
+# Facts that stand beside `detail`, so that no client has to parse the sentence.
 FACTS = {
     "insufficient": ("balance", "requested", "floor", "currency"),
     "out_of_range": ("balance", "requested", "currency"),
@@ -199,7 +200,7 @@ def _field_error(refused: FieldProblem, *, place: tuple[str | int, ...]) -> dict
 
 
 def _length_error(refused: FieldProblem, *, place: tuple[str | int, ...]) -> dict[str, Any]:
-    """A list's length, in the words that lists have."""
+    """The error of a list that is too short or too long."""
     short = refused.code == "too_short"
     limit, size = refused.facts["min" if short else "max"], len(refused.value)
     message = f"List should have at {'least' if short else 'most'} {limit} item{'s' * (limit != 1)} after validation, not {size}"

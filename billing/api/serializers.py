@@ -1,4 +1,4 @@
-"""What the billing API reads and writes."""
+"""The bodies and replies of the billing API."""
 
 from typing import Any
 
@@ -27,8 +27,8 @@ class TransactionRequest(Body):
     )
     agent_id = Text(max_length=AGENT_LENGTH, is_key=True, required=False, allow_null=True)
     description = Text(required=False, allow_null=True)
-    currency = Currency(required=False, allow_null=True, description="ISO 4217; the account's own where it isn't given.")
-    occurred_at = Timestamp(required=False, allow_null=True, description="When it happened in the world; now, where it isn't given.")
+    currency = Currency(required=False, allow_null=True, description="ISO 4217; default: the account's own.")
+    occurred_at = Timestamp(required=False, allow_null=True, description="When it happened; default: the time of booking.")
     metadata = JsonObject(required=False, allow_null=True)
 
 
@@ -47,7 +47,7 @@ class BatchRequest(Body):
 
 
 class ReversalRequest(Body):
-    """Why, and how much. Without an amount: all that is left of the transaction."""
+    """Why to reverse, and how much. Without an amount: all that remains of the transaction."""
 
     dialect = dialect
     reason_code = Choice(ReversalReason.values, required=False, default=str(ReversalReason.OTHER))
@@ -96,8 +96,8 @@ class TransactionReply(Reply):
     created_at = Timestamp(fine=True)
     metadata = JsonObject(allow_null=True)
     reverses = Identifier(source="reverses_id", allow_null=True)
-    reversed_by = Identifier(source="reversed_by_id", allow_null=True, description="The reversal that took back the last of it.")
-    reversed_amount = AmountNumber(description="How much of it reversals have taken back.")
+    reversed_by = Identifier(source="reversed_by_id", allow_null=True, description="The reversal after which nothing of it remains.")
+    reversed_amount = AmountNumber(description="How much of it is reversed, as a magnitude.")
     reason_code = TextOrNull(allow_null=True, description="Of a reversal.")
     reason = TextOrNull(allow_null=True, description="Of a reversal.")
     direction = Choice(Direction.values)
@@ -108,7 +108,7 @@ class TransactionReply(Reply):
 
 
 class WalletReply(Reply):
-    """What an account has in one currency."""
+    """What an account has in one currency. At a past moment, after its newest entry of that time."""
 
     dialect = dialect
     currency = Text()
@@ -119,7 +119,7 @@ class WalletReply(Reply):
 
 
 class WalletsReply(Reply):
-    """The wallet of the currency asked for, and all the account's wallets."""
+    """The balance in one currency, and all wallets of the account."""
 
     dialect = dialect
     currency = Text()
@@ -146,7 +146,7 @@ class TypesReply(Reply):
 
 
 class TypeTotalReply(Reply):
-    """What the entries of one type came to. Magnitudes, but the net."""
+    """Sums of the entries of one type: magnitudes, except for the net."""
 
     dialect = dialect
     type = Text()
@@ -157,7 +157,7 @@ class TypeTotalReply(Reply):
 
 
 class LineReply(Reply):
-    """An entry as it stands in a statement."""
+    """An entry in a statement."""
 
     dialect = dialect
     entry_number = Whole()
@@ -193,7 +193,7 @@ class StatementReply(Reply):
 
 
 class AgentTotalReply(TypeTotalReply):
-    """What an agent's entries of one type came to in one currency."""
+    """Sums of an agent's entries of one type in one currency."""
 
     dialect = dialect
     currency = Text()
@@ -211,7 +211,7 @@ class NetReply(Reply):
 
 
 class AgentReply(Reply):
-    """What an agent's entries came to: by currency, and by currency and type."""
+    """Sums of an agent's entries: by currency, and by currency and type."""
 
     dialect = dialect
     agent_id = Text()

@@ -1,4 +1,4 @@
-"""The addresses of the billing API."""
+"""The URLs of the billing API."""
 
 from django.urls import path
 

@@ -133,7 +133,7 @@ CHECKS = (
                 OR is_absent[1] AND entry.reverses_id IS NULL
                 OR is_absent[2] AND entry.reverses_id IS NULL AND entry.agent_id IS NOT NULL
                 OR is_absent[3] AND entry.description IS NOT NULL
-                OR is_absent[6] AND entry.metadata !~ '^[[:space:]]*[{][[:space:]]*[}][[:space:]]*$'
+                OR is_absent[6] AND entry.metadata::text !~ '^[[:space:]]*[{][[:space:]]*[}][[:space:]]*$'
                 OR is_absent[7] AND entry.reverses_id IS NOT NULL
                 OR is_absent[8] AND entry.reason_code <> ''
                 OR is_absent[9] AND entry.reason <> '')

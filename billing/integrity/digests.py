@@ -17,7 +17,7 @@ CHECKS = (
         name="billing_digest",
         rule="An entry's facts are those that its digest was made of when it was recorded.",
         statement="""
-            SELECT tenant_id, id, facts_digest, amount, agent_id, description, currency, occurred_at, metadata, reverses_id,
+            SELECT tenant_id, id, facts_digest, amount, agent_id, description, currency, occurred_at, metadata::text, reverses_id,
                 reason_code, reason
             FROM billing_transaction WHERE %(tenant)s::uuid IS NULL OR tenant_id = %(tenant)s
         """,

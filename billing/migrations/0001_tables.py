@@ -10,6 +10,7 @@ import django.db.models.functions.math
 from django.db import migrations, models
 
 import kernel.ledger.identifiers
+import kernel.ledger.json_field
 import kernel.ledger.money
 
 
@@ -58,7 +59,7 @@ class Migration(migrations.Migration):
                 ("reference_id", models.CharField(max_length=500)),
                 ("agent_id", models.CharField(blank=True, max_length=500, null=True)),
                 ("description", models.TextField(blank=True, null=True)),
-                ("metadata", models.TextField(blank=True, null=True)),
+                ("metadata", kernel.ledger.json_field.DocumentField(blank=True, null=True)),
                 (
                     "reason_code",
                     models.CharField(

@@ -8,11 +8,6 @@ ALTER TABLE billing_transaction ADD CONSTRAINT billing_transaction_type_fkey
     FOREIGN KEY (tenant_id, type, direction) REFERENCES billing_transactiontype (tenant_id, code, direction)
 """
 DROP_TYPE_KEY = "ALTER TABLE billing_transaction DROP CONSTRAINT billing_transaction_type_fkey"
-# The cast fails on text that is no JSON.
-ADD_JSON_CHECK = """
-ALTER TABLE billing_transaction ADD CONSTRAINT billing_transaction_metadata_check CHECK (metadata IS NULL OR metadata::json IS NOT NULL)
-"""
-DROP_JSON_CHECK = "ALTER TABLE billing_transaction DROP CONSTRAINT billing_transaction_metadata_check"
 # Finds the reversals of an original.
 ADD_REVERSES_INDEX = """
 CREATE INDEX billing_transaction_reverses_index ON billing_transaction (tenant_id, reverses_id) WHERE reverses_id IS NOT NULL
@@ -37,7 +32,6 @@ class Migration(migrations.Migration):
         TenantForeignKey("Transaction", "reversed_by"),
         TenantForeignKey("Transaction", "near_duplicate_of"),
         migrations.RunSQL(ADD_TYPE_KEY, DROP_TYPE_KEY),
-        migrations.RunSQL(ADD_JSON_CHECK, DROP_JSON_CHECK),
         migrations.RunSQL(ADD_REVERSES_INDEX, DROP_REVERSES_INDEX),
         migrations.RunSQL(SET_FILL_FACTORS, RESET_FILL_FACTORS),
         AppendOnly("Transaction", may_change=("reversed_amount", "reversed_by_id")),

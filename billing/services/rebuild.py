@@ -1,4 +1,4 @@
-"""Makes wallets' balances and daily totals anew from the entries, should they ever disagree."""
+"""Recomputes wallets' balances and daily totals from the entries, should they ever disagree."""
 
 from uuid import UUID
 
@@ -39,7 +39,7 @@ REQUIRED_CHECKS = ("billing_chain", "billing_effect")
 
 @translate_db_errors
 def rebuild_wallets(*, tenant_id: UUID) -> int:
-    """Set a tenant's wallets to what their entries say and count its daily totals anew; returns how many wallets were wrong.
+    """Set a tenant's wallets to what their entries say and recount its daily totals; returns how many wallets were wrong.
 
     Everything is read after the locks. Raises BookBroken, Busy.
     """

@@ -1,7 +1,7 @@
--- The row with which a posting is answered.
+-- Builds the outcome row of a posting.
 --
 -- Takes: the outcome; the entry that was posted or has the key already (NULL for none); the wallet's currency, balance and floor; the
--- magnitude asked for, what is left of an original, and the reversal that took the last of it.
+-- magnitude asked for, what remains of an original, and the reversal after which nothing did.
 -- Returns: one row, built by name. Locks: nothing. Never: reads a table.
 CREATE OR REPLACE FUNCTION billing_outcome_of(
     outcome text, entry billing_transaction, wallet_currency text, balance numeric, floor numeric, requested numeric, remaining numeric,
@@ -25,7 +25,7 @@ BEGIN
     reply.reference_id := entry.reference_id;
     reply.agent_id := entry.agent_id;
     reply.description := entry.description;
-    reply.metadata := entry.metadata;
+    reply.metadata := entry.metadata::text;
     reply.occurred_at := entry.occurred_at;
     reply.created_at := entry.created_at;
     reply.reverses_id := entry.reverses_id;

@@ -63,7 +63,7 @@ BEGIN
                 duplicate_bucket, facts_digest, actor, request_id)
             VALUES (
                 posting.id, tenant, wallet.id, wallet.currency, wallet.last_entry_number + 1, posting.type, kind.direction, posting.amount,
-                change, new_balance, posting.reference_id, posting.agent_id, posting.description, posting.metadata,
+                change, new_balance, posting.reference_id, posting.agent_id, posting.description, posting.metadata::json,
                 entry.occurred_at, entry.created_at, coalesce(posting.reason_code, ''), coalesce(posting.reason, ''), 0,
                 CASE WHEN entry.near_duplicate_of_id IS NULL THEN '{}'::text[] ELSE '{near_duplicate}'::text[] END,
                 entry.near_duplicate_of_id,

@@ -1,7 +1,7 @@
 -- The steps of billing_post for an array of postings. Called by it alone, and under its settings.
 --
 -- Takes, returns, locks, never: as billing_post. The steps: lock the wallets (opening those that are missing), decide each posting in
--- memory, write types, entries, wallets, totals and reversed amounts with one statement each, remove wallets that stayed empty, answer.
+-- memory, write types, entries, wallets, totals and reversed amounts with one statement each, remove wallets that stayed empty, reply.
 CREATE OR REPLACE FUNCTION billing_post_many(tenant uuid, postings jsonb) RETURNS SETOF billing_outcome
 LANGUAGE plpgsql
 AS $$
@@ -26,6 +26,6 @@ BEGIN
     IF opened <> '{}' THEN
         PERFORM billing_remove_unused_wallets(tenant, opened);
     END IF;
-    RETURN QUERY SELECT * FROM billing_answer(tenant, decisions);
+    RETURN QUERY SELECT * FROM billing_reply(tenant, decisions);
 END;
 $$;

@@ -44,9 +44,9 @@ AS $$
         LIMIT 1
     ) AS existing ON true
     LEFT JOIN LATERAL (
-        SELECT known.code, known.direction, known.is_catalogued FROM billing_transactiontype known
-        WHERE known.tenant_id = tenant AND known.code >= posting.entry_type AND known.code <= posting.entry_type
-        ORDER BY known.code
+        SELECT stored.code, stored.direction, stored.is_catalogued FROM billing_transactiontype stored
+        WHERE stored.tenant_id = tenant AND stored.code >= posting.entry_type AND stored.code <= posting.entry_type
+        ORDER BY stored.code
         LIMIT 1
     ) AS kind ON true
     ORDER BY posting.ordinality

@@ -19,7 +19,7 @@ BEGIN
         description, metadata, occurred_at, created_at, reverses_id, reason_code, reason, reversed_amount, flags, near_duplicate_of_id,
         duplicate_bucket, facts_digest, actor, request_id)
     SELECT line.id, tenant, line.wallet_id, line.wallet_currency, line.entry_number, line.entry_type, line.entry_direction,
-        line.entry_amount, line.entry_effect, line.balance, line.reference_id, line.entry_agent_id, line.description, line.metadata,
+        line.entry_amount, line.entry_effect, line.balance, line.reference_id, line.entry_agent_id, line.description, line.metadata::json,
         line.happened_at, line.entry_time, line.reverses, coalesce(line.reason_code, ''), coalesce(line.reason, ''), 0,
         CASE WHEN coalesce(earlier.id, line.neighbour_id) IS NULL THEN '{}'::text[] ELSE '{near_duplicate}'::text[] END,
         coalesce(earlier.id, line.neighbour_id),

@@ -1,4 +1,4 @@
-"""A thin mouth over billing.services.define_type."""
+"""Defines a transaction type of a tenant: billing.services.define_type."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -17,7 +17,9 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("tenant", help="slug or id")
         parser.add_argument("code", help="what callers send as `type`")
-        parser.add_argument("direction", choices=Direction.values, help="what its amounts do to the wallet; fixed once one uses it")
+        parser.add_argument(
+            "direction", choices=Direction.values, help="what its amounts do to the wallet; fixed once a transaction uses the type"
+        )
         parser.add_argument("--label", default="", help="what people call it (default: the code)")
 
     def handle(self, *args: Any, **options: Any) -> None:

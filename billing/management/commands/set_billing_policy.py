@@ -1,4 +1,4 @@
-"""A thin mouth over billing.services.set_policy and set_floor."""
+"""Sets a tenant's billing policy and the floor of a wallet: billing.services.set_policy and set_floor."""
 
 from argparse import ArgumentParser, BooleanOptionalAction
 from decimal import Decimal, InvalidOperation
@@ -25,7 +25,7 @@ def floor(text: str) -> Decimal | None:
 
 class Command(BaseCommand):
     help = (
-        "Say how a tenant's wallets are kept; what isn't named stays. "
+        "Set a tenant's billing policy; what isn't named stays as it is. "
         "Example: manage.py set_billing_policy acme --strict-types --default-floor 0 --floor USD -100"
     )
 
@@ -33,8 +33,10 @@ class Command(BaseCommand):
         parser.add_argument("tenant", help="slug or id")
         parser.add_argument("--strict-types", action=BooleanOptionalAction, help="refuse types that aren't in the catalogue")
         parser.add_argument("--near-duplicate-seconds", type=int, help="flag like transactions closer than this; 0 for never")
-        parser.add_argument("--default-floor", type=floor, default=services.KEEP, help="where a new wallet's floor lies: 0, below, or none")
-        parser.add_argument("--floor", nargs=2, metavar=("CURRENCY", "AMOUNT"), help="the floor of one wallet; or none")
+        parser.add_argument(
+            "--default-floor", type=floor, default=services.KEEP, help="floor of wallets opened from now on: 0, a negative amount, or none"
+        )
+        parser.add_argument("--floor", nargs=2, metavar=("CURRENCY", "AMOUNT"), help="floor of one wallet: an amount, or none")
 
     def handle(self, *args: Any, **options: Any) -> None:
         names = ("strict_types", "near_duplicate_seconds")

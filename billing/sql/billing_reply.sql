@@ -1,8 +1,8 @@
--- Answers each posting of an array. Last step of billing_post_many.
+-- Returns the outcome row of each posting of an array. Last step of billing_post_many.
 --
 -- Takes: the tenant, and the decisions on its postings, in order. Returns: a row for each, in that order, with the entry as it stands now.
 -- Locks: nothing. Never: writes.
-CREATE OR REPLACE FUNCTION billing_answer(tenant uuid, decisions billing_decision[]) RETURNS SETOF billing_outcome
+CREATE OR REPLACE FUNCTION billing_reply(tenant uuid, decisions billing_decision[]) RETURNS SETOF billing_outcome
 LANGUAGE plpgsql
 AS $$
 #variable_conflict use_column
