@@ -1,4 +1,4 @@
-"""What every table of a ledger has in common."""
+"""Base models of the ledgers' tables."""
 
 from django.db import models
 from django.db.models.functions import Now
@@ -8,7 +8,7 @@ from kernel.tenants.models import Tenant
 
 
 class TenantOwned(models.Model):
-    """A row of one tenant's book. Django knows it by `id`; in the database `id` and the tenant are the key, laid by TenantKey."""
+    """A row that belongs to one tenant. Django's primary key is `id`; the database's is `id` and the tenant, which TenantKey lays."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     tenant = models.ForeignKey(Tenant, models.PROTECT, related_name="+", db_index=False)
@@ -18,9 +18,9 @@ class TenantOwned(models.Model):
 
 
 class LedgerRow(TenantOwned):
-    """A fact in the book, and who put it there.
+    """A recorded fact, and who recorded it.
 
-    `occurred_at` is when it happened in the world, the caller's word; `created_at` is when the book took it, the database's. `actor` is
+    `occurred_at` is when it happened, says the caller; `created_at` is when the ledger recorded it, says the database's clock. `actor` is
     one of `api_key:<id>`, `staff:<id>`, `command:<name>[:<run>]`, `job:<name>`; `request_id` names the HTTP request or run.
     """
 
@@ -34,10 +34,10 @@ class LedgerRow(TenantOwned):
 
 
 def tenant_foreign_key(to: str, *, null: bool = False, related_name: str = "+") -> models.ForeignKey:
-    """A reference inside one tenant's book. The constraint is the composite one that TenantForeignKey lays, not Django's."""
+    """A reference to a row of the same tenant. Its constraint is the composite one that TenantForeignKey lays, not Django's."""
     return models.ForeignKey(to, models.PROTECT, null=null, blank=null, db_constraint=False, db_index=False, related_name=related_name)
 
 
 def tenant_of_account() -> models.ForeignKey:
-    """The tenant of a row whose account, named by a composite key, is the tenant's: the database needn't look it up once more per row."""
+    """The tenant of a row whose composite reference to its account implies it, so that no constraint checks it again."""
     return models.ForeignKey(Tenant, models.PROTECT, related_name="+", db_index=False, db_constraint=False)

@@ -1,4 +1,4 @@
-"""What a ledger refuses. Nothing has moved when one of these is raised, OutcomeUnknown alone excepted."""
+"""Errors of the ledgers. When one of these is raised nothing was recorded; only after OutcomeUnknown nobody knows."""
 
 from kernel.tenants.errors import DomainError
 
@@ -17,7 +17,7 @@ class NotFound(LedgerError):
 
 
 class InvalidValue(LedgerError):
-    """A value that its field's type allows and the ledger doesn't. Facts: field, reason, and what the reason needs."""
+    """A value that its field's type allows and the ledger doesn't. Facts: field, reason, and the reason's own details."""
 
     code = "invalid_value"
 
@@ -29,7 +29,7 @@ class IdempotencyConflict(LedgerError):
 
 
 class Insufficient(LedgerError):
-    """The account can't bear the debit. Facts: balance, requested, and what else stands in the way."""
+    """The account's balance doesn't cover the debit. Facts: balance, requested, and what else limits it."""
 
     code = "insufficient"
 
@@ -41,7 +41,7 @@ class AlreadyReversed(LedgerError):
 
 
 class Busy(LedgerError):
-    """A lock wasn't to be had in time, or two calls crossed. Nothing moved; the same call may be repeated at once."""
+    """A lock wasn't free in time, or two calls conflicted. Nothing moved; the same call may be repeated at once."""
 
     code = "busy"
 
@@ -58,7 +58,7 @@ class LedgerUnavailable(LedgerError):
 
 
 class OutcomeUnknown(LedgerError):
-    """The database was lost while it worked. The call happened once or not at all; repeated with the same key it finds the truth."""
+    """The connection was lost while the database worked. The call was recorded once or not at all; repeating it with the same key tells."""
 
     code = "outcome_unknown"
 

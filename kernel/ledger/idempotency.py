@@ -1,8 +1,8 @@
-"""Whether a repeated call says the same as the first one did.
+"""Digests of facts, by which a repeated call with the same idempotency key is recognised as a replay or a conflict.
 
-A row keeps a digest of the facts its caller gave: eight bytes for each fact, in an order fixed by the ledger. Equal bytes mean a
-replay; unequal ones say which facts differ. A fact that the caller left out is eight zero bytes, so leaving it out is a fact too. A
-ledger that learns a new fact appends it to its order: a shorter, older digest then reads as "was not given".
+A row stores a digest of the facts that its caller gave: eight bytes for each fact, in an order fixed by the ledger. Equal bytes mean a
+replay; unequal ones show which facts differ. A fact that the caller left out is eight zero bytes, so that leaving it out counts too. A
+ledger that gets a new fact appends it to its order: a shorter, older digest then reads as "was not given". Only outcomes.py compares them.
 """
 
 import functools
@@ -44,7 +44,7 @@ def _one(value: Any) -> bytes:
 
 @functools.lru_cache(maxsize=4096)
 def _short(text: str) -> bytes:
-    """Names of services, units and kinds come again and again."""
+    """Cached: names of services, units and kinds come again and again."""
     return hashlib.blake2b(_canonical(text), digest_size=SIZE).digest()
 
 

@@ -11,5 +11,5 @@ def new_id() -> UUID:
 
 
 def new_id_text() -> str:
-    """The same as text, for what only travels to the database: at an eighth of the price."""
+    """As text, for a posting that is only sent to the database: making it takes an eighth of the time of a UUID object."""
     return str(native())

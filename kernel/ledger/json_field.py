@@ -1,4 +1,4 @@
-"""A customer's own JSON: kept and given back key for key and digit for digit."""
+"""A model field for a customer's own JSON, which is stored and returned key for key and digit for digit."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from django.db import models
 
 
 class DocumentField(models.TextField):
-    """A `json` column, which keeps the text that was sent; `jsonb` would re-order keys and re-write numbers.
+    """A `json` column, which stores the text that was sent; `jsonb` would re-order keys and re-write numbers.
 
     Python sees the text itself, never parsed values: a float on the way would lose digits.
     """
@@ -15,7 +15,7 @@ class DocumentField(models.TextField):
         return "json"
 
     def select_format(self, compiler: Any, sql: str, params: Any) -> tuple[str, Any]:
-        """Read as text: the driver would parse a json column."""
+        """Selects text: the driver would parse a json column."""
         return f"({sql})::text", params
 
     def get_placeholder(self, value: Any, compiler: Any, connection: Any) -> str:

@@ -1,4 +1,4 @@
-"""Migration operations for what Django's own can't say: tenant keys, composite foreign keys, append-only triggers, database functions.
+"""Migration operations that Django lacks: tenant keys, composite foreign keys, append-only triggers, database functions.
 
 Migrations of every age call these operations, so the SQL of one that has been released never changes. No session setting switches a
 constraint or trigger off; only the owner of the table can, by altering it.
@@ -151,7 +151,7 @@ class TenantKey(_TableOperation):
         return f"Key {self.model_name} by tenant"
 
 
-# PostgreSQL 18 can be told; an older one learns it with its first ANALYZE. What an ANALYZE has found already is left alone.
+# PostgreSQL 18 and newer take statistics; an older one gets them with its first ANALYZE. What an ANALYZE has found is left alone.
 FIRST_STATISTICS = """
 DO $$
 BEGIN
@@ -169,10 +169,10 @@ $$
 
 
 class FirstStatistics(_TableOperation):
-    """Tells the planner of a table that nobody has analysed yet that all its rows may be one tenant's.
+    """Gives the planner statistics for a table that was never analysed: all its rows may be one tenant's.
 
-    Without statistics it takes a condition on the tenant for a narrow one, and each of an empty table's indexes for as good as any other; a
-    plan that is kept from that time reads all of a tenant's rows where it wanted one.
+    Without them the planner takes a condition on the tenant for a selective one, and each index of an empty table for as good as any
+    other. A plan that a connection keeps from that time reads all of a tenant's rows where it needs one.
     """
 
     def forwards(self, model: Any, state: ProjectState) -> list[str]:
@@ -186,9 +186,9 @@ class FirstStatistics(_TableOperation):
 
 
 class TenantForeignKey(_TableOperation):
-    """Ties a reference to its own tenant: FOREIGN KEY (tenant_id, field_id). A row that points into another book is refused.
+    """Lays FOREIGN KEY (tenant_id, field_id), which refuses a row that refers to another tenant's.
 
-    `index=True` also lays (tenant_id, field_id) where the field is read by.
+    `index=True` also lays an index on (tenant_id, field_id), for reads by that field.
     """
 
     def __init__(self, model_name: str, field: str, *, index: bool = False) -> None:
@@ -218,14 +218,14 @@ class TenantForeignKey(_TableOperation):
         return f"{table}_{self.field}_fkey"
 
     def describe(self) -> str:
-        return f"Tie {self.model_name}.{self.field} to its own tenant"
+        return f"Lay the foreign key of {self.model_name}.{self.field} with its tenant"
 
 
 class AppendOnly(_TableOperation):
     """Refuses DELETE, TRUNCATE and every UPDATE that names a column outside `may_change`.
 
     The trigger watches columns by name, so a permitted update costs nothing. A column added by a later migration is unwatched until that
-    migration says AppendOnly again; a law in the tests finds one that was forgotten.
+    migration repeats AppendOnly; a rule in tests/architecture finds one that was forgotten.
     """
 
     def __init__(self, model_name: str, *, may_change: tuple[str, ...] = ()) -> None:
@@ -249,4 +249,4 @@ class AppendOnly(_TableOperation):
         return [f'DROP TRIGGER IF EXISTS append_only_{event} ON "{model._meta.db_table}"' for event in ("update", "delete", "truncate")]
 
     def describe(self) -> str:
-        return f"Hold {self.model_name} append-only"
+        return f"Make {self.model_name} append-only"

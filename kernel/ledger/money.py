@@ -17,7 +17,7 @@ _STEP = Decimal(1).scaleb(-PLACES)
 
 
 class MoneyField(models.DecimalField):
-    """numeric(38,18). Every table with one carries `is_finite` of it: PostgreSQL's numeric would take NaN."""
+    """numeric(38,18). Every table with one has the constraint `is_finite` on it: PostgreSQL's numeric accepts NaN."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs["max_digits"] = DIGITS
@@ -31,7 +31,7 @@ class MoneyField(models.DecimalField):
 
 
 def is_finite(*, table: str, field: str) -> models.CheckConstraint:
-    """NaN sorts above every number in PostgreSQL, so an upper bound keeps it out; the infinities have no place in numeric(38,18) itself."""
+    """Refuses NaN, which PostgreSQL sorts above every number. numeric(38,18) itself refuses the infinities."""
     return models.CheckConstraint(condition=models.Q(**{f"{field}__lt": Decimal(10) ** 20}), name=f"{table}_{field}_finite")
 
 
