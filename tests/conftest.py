@@ -50,6 +50,7 @@ if OWN_SERVER:
 django.setup()
 
 from kernel.tenants import services as tenants  # noqa: E402
+from tests.database_clock import DatabaseClock, follow_time_machine  # noqa: E402
 from tests.flush import Flush  # noqa: E402
 from tests.rows_read import analysed_when_small, never_analysed  # noqa: E402
 
@@ -65,9 +66,12 @@ def django_db_setup(django_db_setup, django_db_blocker):
     """Remembers the rows that migrations insert, so that the flush after a test with real transactions restores them."""
     with django_db_blocker.unblock():
         flush = Flush(connection)
+        clock = DatabaseClock({**connection.get_connection_params(), "cursor_factory": psycopg.Cursor})
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(TransactionTestCase, "_fixture_teardown", lambda self: flush())
+        follow_time_machine(clock, patch)
         yield
+    clock.close()
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,63 @@
+"""The database's clock in tests that travel in time.
+
+SQL functions take the time from the database, under their locks. While a test travels with time_machine, the functions named here answer
+with the travelled time instead of the real one; it goes on ticking from there. Without a journey the database is as it was migrated.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+import pytest
+import time_machine
+
+# Functions of no argument that return the present moment; those that a database doesn't have are passed over.
+CLOCKS = ("credits_now",)
+REPLACEMENT = """
+CREATE OR REPLACE FUNCTION {name}() RETURNS timestamp with time zone LANGUAGE sql
+AS $$ SELECT clock_timestamp() + interval '{microseconds} microseconds' $$
+"""
+
+
+class DatabaseClock:
+    """Sets the clocks of one database over a connection of its own, so that it doesn't matter what transactions the test has open."""
+
+    def __init__(self, parameters: dict[str, Any]) -> None:
+        self._connection = psycopg.connect(**parameters, autocommit=True)
+        self._originals = {name: found[0] for name in CLOCKS if (found := self._definition(name)) is not None}
+
+    def _definition(self, name: str) -> Any:
+        return self._connection.execute("SELECT pg_get_functiondef(oid) FROM pg_proc WHERE proname = %s", [name]).fetchone()
+
+    def follow(self) -> None:
+        """Move to where time_machine is, or back to the present."""
+        travellers = time_machine.traveller_stack
+        for name, original in self._originals.items():
+            if travellers:
+                ahead = (travellers[-1].time_ns() - time_machine.escape_hatch.time.time_ns()) // 1000
+                self._connection.execute(REPLACEMENT.format(name=name, microseconds=ahead))
+            else:
+                self._connection.execute(original)
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+def follow_time_machine(clock: DatabaseClock, patch: pytest.MonkeyPatch) -> None:
+    """After each move of time_machine the database's clock follows."""
+    for owner, name in (
+        (time_machine.travel, "start"),
+        (time_machine.travel, "stop"),
+        (time_machine.Traveller, "move_to"),
+        (time_machine.Traveller, "shift"),
+    ):
+        patch.setattr(owner, name, _then(getattr(owner, name), clock.follow))
+
+
+def _then(move: Callable[..., Any], follow: Callable[[], None]) -> Callable[..., Any]:
+    def moved(*args: Any, **kwargs: Any) -> Any:
+        result = move(*args, **kwargs)
+        follow()
+        return result
+
+    return moved

@@ -1,0 +1,167 @@
+"""Books of credit and the calls that may meet in them."""
+
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import time_machine
+
+from credits import services
+from credits.models import Consumption, CreditTransaction, Grant, Hold, HoldLine, RecurringGrant
+from tests.credits.book import Book
+from tests.factories import TenantFactory
+from tests.interleaving.harness import START, Row, Scene
+
+ACME = {"customer_id": "acme", "currency": "USD"}
+JOB: dict[str, Any] = {"actor": "job:test", "request_id": "job"}
+
+
+class CreditsBook(Book):
+    """A book whose rows have names."""
+
+    def __init__(self) -> None:
+        super().__init__(TenantFactory().id)
+        self.named: dict[str, Any] = {}
+        self.tables: dict[str, str] = {}
+
+    def name(self, table: str, **rows: Any) -> None:
+        self.named.update(rows)
+        self.tables.update(dict.fromkeys(rows, table))
+
+
+def rows(book: CreditsBook) -> dict[str, Row]:
+    return {name: Row(book.tables[name], book.tenant_id, row_id) for name, row_id in book.named.items()}
+
+
+def state(book: CreditsBook) -> Any:
+    """Every row of the book by the names and amounts that don't differ between two books."""
+    mine = {"tenant_id": book.tenant_id}
+    grants = {row.id: f"{row.name} {row.period or ''}" for row in Grant.objects.filter(**mine)}
+    entries = CreditTransaction.objects.filter(**mine).order_by("grant__name", "grant__period", "entry_number")
+    return {
+        "grants": sorted((grants[row.id], number(row.balance), number(row.held), row.status) for row in Grant.objects.filter(**mine)),
+        "entries": [
+            (grants[row.grant_id], row.kind, row.type, number(row.amount), number(row.balance_after), row.invoice_id) for row in entries
+        ],
+        "holds": sorted((number(row.amount), number(row.captured), row.status) for row in Hold.objects.filter(**mine)),
+        "lines": sorted((grants[row.grant_id], number(row.amount), number(row.remaining)) for row in HoldLine.objects.filter(**mine)),
+        "draws": sorted((number(row.amount), number(row.taken)) for row in Consumption.objects.filter(**mine)),
+        "schedules": sorted((row.name, row.next_period, row.status) for row in RecurringGrant.objects.filter(**mine)),
+    }
+
+
+def number(amount: Decimal) -> str:
+    return f"{amount.normalize():f}"
+
+
+def drawn() -> CreditsBook:
+    """An empty grant that goes first, 60 and 40 behind it, and an invoice that took 10 of the 60's grant before."""
+    book = CreditsBook()
+    empty = book.grant(5, name="empty", priority=0)
+    book.debit(empty, 5)
+    first, second = book.grant(70, name="first", priority=10), book.grant(40, name="second", priority=20)
+    taken = services.consume(**book.who, **ACME, amount=Decimal(10), invoice_id="inv")
+    book.taken = taken.transactions[0]["id"]
+    book.name("credits_grant", empty=empty, first=first, second=second)
+    return book
+
+
+def reserved() -> CreditsBook:
+    """A hold of 100 over two grants, which is over within the hour."""
+    book = CreditsBook()
+    first, second = book.grant(60, name="first"), book.grant(60, name="second")
+    end = datetime.now(UTC) + timedelta(minutes=30)
+    hold = services.place_hold(**book.who, **ACME, amount=Decimal(100), expires_at=end).id
+    book.name("credits_grant", first=first, second=second)
+    book.name("credits_hold", hold=hold)
+    return book
+
+
+def period_over() -> CreditsBook:
+    """A monthly grant of 100 whose first period is over and whose second is due: 20 left, 60 on hold, 20 taken by an invoice."""
+    book = CreditsBook()
+    with time_machine.travel(datetime(2026, 5, 1, 12, tzinfo=UTC)):
+        order = {"name": "monthly", "unit_type": "CURRENCY", "amount": Decimal(100), "rollover_cap": Decimal(90), **ACME}
+        schedule = services.create_recurring_grant(**book.who, **order, starts_on=date(2026, 5, 1))[0]
+        hold = services.place_hold(**book.who, **ACME, amount=Decimal(60), expires_at=START + timedelta(days=9)).id
+        services.consume(**book.who, **ACME, amount=Decimal(20), invoice_id="inv")
+    book.name("credits_grant", may=Grant.objects.get(tenant_id=book.tenant_id).id)
+    book.name("credits_hold", hold=hold)
+    book.name("credits_recurringgrant", schedule=schedule)
+    return book
+
+
+def items(book: CreditsBook, type_: str, **facts: Any) -> list[dict[str, Any]]:
+    grants = [book.named["first"], book.named["second"]]
+    return [{"grant_id": grants[turn % 2], "type": type_, "amount": Decimal(1), "reason": "r"} | facts for turn in range(8)]
+
+
+def hold_of(book: CreditsBook) -> dict[str, Any]:
+    return {**book.who, "customer_id": "acme", "hold_id": book.named["hold"]}
+
+
+def expire_everything(book: CreditsBook) -> Any:
+    batches = services.expire_grants(**JOB, tenant_id=book.tenant_id)
+    return [[row.outcome for row in batch] for batch in batches], [row.outcome for row in services.expire_holds(**JOB, tenant_id=book.tenant_id)]
+
+
+def issue(book: CreditsBook) -> Any:
+    return [len(rows) for rows in services.issue_due_grants(**JOB, tenant_id=book.tenant_id)]
+
+
+SCENES = (
+    Scene(
+        name="drawn",
+        make=drawn,
+        rows=rows,
+        state=state,
+        calls={
+            "debit": lambda book: book.debit(book.named["second"], 30),
+            "credit": lambda book: book.credit(book.named["empty"], 10),
+            "credit for an invoice": lambda book: book.credit(book.named["first"], 10, invoice_id="inv"),
+            "eight debits": lambda book: services.post_transactions(**book.who, items=items(book, "DEBIT")),
+            "consume": lambda book: services.consume(**book.who, **ACME, amount=Decimal(100), invoice_id="inv", idempotency_key="k"),
+            "consume what there is": lambda book: services.consume(**book.who, **ACME, amount=Decimal(500), partial=True),
+            "hold": lambda book: services.place_hold(
+                **book.who, **ACME, amount=Decimal(65), expires_at=START + timedelta(days=9), idempotency_key="k"
+            ).outcome,
+            "reinstate": lambda book: services.reinstate(**book.who, customer_id="acme", invoice_id="inv"),
+            "reverse": lambda book: services.reverse_transaction(**book.who, transaction_id=book.taken, reason="r"),
+            "void": lambda book: services.void_grant(**book.who, grant_id=book.named["first"], reason="r"),
+            "delete": lambda book: services.delete_grant(**book.who, grant_id=book.named["second"]),
+            "open": lambda book: book.grant(50, name="new", priority=0, idempotency_key="k"),
+        },
+    ),
+    Scene(
+        name="reserved",
+        make=reserved,
+        rows=rows,
+        state=state,
+        lapses=True,
+        calls={
+            "capture": lambda book: services.capture_hold(**hold_of(book), invoice_id="inv"),
+            "capture all": lambda book: services.capture_hold(**hold_of(book), amount=Decimal(100)),
+            "release": lambda book: services.release_hold(**hold_of(book)),
+            "debit": lambda book: book.debit(book.named["second"], 1),
+            "consume": lambda book: services.consume(**book.who, **ACME, amount=Decimal(50)),
+            "hold": lambda book: services.place_hold(**book.who, **ACME, amount=Decimal(20), expires_at=START + timedelta(days=9)).outcome,
+            "void": lambda book: services.void_grant(**book.who, grant_id=book.named["first"], reason="r"),
+            "expire": expire_everything,
+        },
+    ),
+    Scene(
+        name="period over",
+        make=period_over,
+        rows=rows,
+        state=state,
+        calls={
+            "issue": issue,
+            "release": lambda book: services.release_hold(**hold_of(book)),
+            "capture": lambda book: services.capture_hold(**hold_of(book), amount=Decimal(50)),
+            "reinstate": lambda book: services.reinstate(**book.who, customer_id="acme", invoice_id="inv"),
+            "expire": expire_everything,
+            "consume": lambda book: services.consume(**book.who, **ACME, amount=Decimal(50), partial=True),
+            "cancel": lambda book: services.cancel_recurring_grant(**book.who, schedule_id=book.named["schedule"]),
+        },
+    ),
+)

@@ -1,0 +1,199 @@
+"""Runs two calls of a ledger at the same time, with one of them held at a lock, and compares with all orders one after the other.
+
+For each lock that a call takes: a third session takes the row first, so the call chooses what it will do and then waits. Meanwhile the
+other call runs (and perhaps an hour passes). Then the third session lets go. What both replied, and the rows that are in the book then,
+must be those of some serial order of the two. A call that decides from what it read before it waited shows here.
+"""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field, is_dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from time import monotonic, sleep
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import time_machine
+from django.db import connection
+
+from kernel.tenants.errors import DomainError
+
+START = datetime(2026, 6, 1, 12, tzinfo=UTC)
+LAPSE = timedelta(hours=1)
+WAIT_SECONDS = 10.0
+# A wait for a row is a wait for another's transaction, which belongs to no database.
+WAITING = "SELECT count(DISTINCT pid) FROM pg_locks WHERE NOT granted"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row that calls lock: the third session takes it before they do."""
+
+    table: str
+    tenant_id: UUID
+    id: UUID
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A book and the calls that may meet in it.
+
+    `make`: builds a new book, under time_machine, and returns whatever the calls need of it. `rows`: the rows that calls may lock, by name.
+    `state`: what is in the book, without ids and times. `calls`: by name; each takes what `make` returned. `lapses`: also let an hour pass
+    while a call waits, for scenes in which something is over by then.
+    """
+
+    name: str
+    make: Callable[[], Any]
+    rows: Callable[[Any], dict[str, Row]]
+    state: Callable[[Any], Any]
+    calls: dict[str, Callable[[Any], Any]]
+    lapses: bool = False
+    _serial: dict[tuple[str, ...], Any] = field(default_factory=dict)
+    _taken: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+class Sessions:
+    """Two sessions of the application, each a thread with its own connection, and a third that takes locks before them."""
+
+    def __init__(self) -> None:
+        self._threads = [ThreadPoolExecutor(max_workers=1) for _ in range(2)]
+        parameters = {**connection.get_connection_params(), "cursor_factory": psycopg.Cursor}
+        self._third = psycopg.connect(**parameters)
+        self._watcher = psycopg.connect(**parameters, autocommit=True)
+
+    def begin(self, number: int, call: Callable[[], Any]) -> "Future[Any]":
+        return self._threads[number].submit(call)
+
+    @contextmanager
+    def holding(self, row: Row) -> Iterator[None]:
+        self._third.execute(f"SELECT FROM {row.table} WHERE tenant_id = %s AND id = %s FOR NO KEY UPDATE", [row.tenant_id, row.id])  # noqa: S608
+        try:
+            yield
+        finally:
+            self._third.rollback()
+
+    def waits(self, future: "Future[Any]", *, sessions: int) -> bool:
+        """Whether so many sessions come to wait for a lock before `future` is done."""
+        end = monotonic() + WAIT_SECONDS
+        while not future.done():
+            [count] = self._watcher.execute(WAITING).fetchone() or [0]
+            if count >= sessions:
+                return True
+            if monotonic() > end:
+                raise TimeoutError("A call neither ended nor waited for a lock.")
+            sleep(0.001)
+        return False
+
+    def close(self) -> None:
+        for thread in self._threads:
+            thread.submit(lambda: connection.close()).result()
+            thread.shutdown()
+        self._third.close()
+        self._watcher.close()
+
+
+def outcome(call: Callable[[], Any]) -> Any:
+    """What a call replied, or the error that it was refused with, without ids and times."""
+    try:
+        return plain(call())
+    except DomainError as error:
+        return type(error).__name__, plain(error.facts)
+
+
+def plain(value: Any) -> Any:
+    """Replies of two books are equal in this form where they differ in ids, times and digests alone."""
+    if hasattr(value, "_asdict"):
+        value = value._asdict()
+    elif is_dataclass(value):
+        value = {name: getattr(value, name) for name in value.__dataclass_fields__}
+    if isinstance(value, dict):
+        return {name: plain(item) for name, item in value.items() if name != "id" and not name.endswith(("_id", "_at", "_digest", "_by"))}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, Decimal):
+        return f"{value.normalize():f}"
+    return None if isinstance(value, UUID | datetime) else value
+
+
+def serial(scene: Scene, steps: tuple[str, ...]) -> Any:
+    """Replies by call, and the book, after these calls one after the other; "lapse" is an hour that passes."""
+    if steps not in scene._serial:
+        with time_machine.travel(START, tick=True) as clock:
+            book = scene.make()
+            replies = {}
+            for number, step in enumerate(steps):
+                if step == "lapse":
+                    clock.shift(LAPSE)
+                else:
+                    replies[f"{step} {steps[:number].count(step)}"] = outcome(lambda step=step: scene.calls[step](book))
+            scene._serial[steps] = (sorted(replies.items()), scene.state(book))
+    return scene._serial[steps]
+
+
+def locks_of(scene: Scene, sessions: Sessions, name: str) -> tuple[str, ...]:
+    """The names of the rows that a call waits for where somebody else has locked them."""
+    if name not in scene._taken:
+        found = []
+        with time_machine.travel(START, tick=True):
+            for row_name in scene.rows(scene.make()):
+                book = scene.make()
+                with sessions.holding(scene.rows(book)[row_name]):
+                    future = sessions.begin(0, lambda book=book: outcome(lambda: scene.calls[name](book)))
+                    if sessions.waits(future, sessions=1):
+                        found.append(row_name)
+                future.result()
+        scene._taken[name] = tuple(found)
+    return scene._taken[name]
+
+
+def interleaved(scene: Scene, sessions: Sessions, *, held: str, other: str, row: str, lapse: bool) -> Any:
+    """Replies and book where `held` waits for `row` while `other` runs."""
+    with time_machine.travel(START, tick=True) as clock:
+        book = scene.make()
+        with sessions.holding(scene.rows(book)[row]):
+            first = sessions.begin(0, lambda: outcome(lambda: scene.calls[held](book)))
+            if not sessions.waits(first, sessions=1):
+                raise AssertionError(f"{held} doesn't wait for {row} any more")
+            if lapse:
+                clock.shift(LAPSE)
+            second = sessions.begin(1, lambda: outcome(lambda: scene.calls[other](book)))
+            sessions.waits(second, sessions=2)
+        replies = {f"{held} 0": first.result()}
+        replies[f"{other} 1" if other == held else f"{other} 0"] = second.result()
+        return sorted(replies.items()), scene.state(book)
+
+
+def orders(held: str, other: str, *, lapse: bool) -> list[tuple[str, ...]]:
+    if lapse:
+        return [(held, "lapse", other), ("lapse", held, other), ("lapse", other, held)]
+    return [(held, other), (other, held)]
+
+
+def anomalies(scene: Scene, sessions: Sessions, held: str) -> list[str]:
+    """What a call did, held at each of its locks while each other call ran, that no serial order does."""
+    found = []
+    for row in locks_of(scene, sessions, held):
+        for other in scene.calls:
+            for lapse in (False, True) if scene.lapses else (False,):
+                was = interleaved(scene, sessions, held=held, other=other, row=row, lapse=lapse)
+                allowed = [serial(scene, steps) for steps in orders(held, other, lapse=lapse)]
+                if not any(same(was, one) for one in allowed):
+                    wanted = "\n    or ".join(str(one) for one in allowed)
+                    found.append(
+                        f"{held}, held at {row} while {other} ran{' and an hour passed' if lapse else ''}:\n    was {was}\n    not {wanted}"
+                    )
+    return found
+
+
+def same(one: Any, other: Any) -> bool:
+    """Two runs of a call with itself may have changed places."""
+    (replies, state), (other_replies, other_state) = one, other
+    return state == other_state and (
+        replies == other_replies
+        or sorted(str(reply) for _, reply in replies) == sorted(str(reply) for _, reply in other_replies)
+        and len({name.rpartition(" ")[0] for name, _ in replies}) == 1
+    )
