@@ -101,7 +101,7 @@ def outcome(call: Callable[[], Any]) -> Any:
     try:
         return plain(call())
     except DomainError as error:
-        return type(error).__name__, plain(error.facts)
+        return plain(error)
 
 
 def plain(value: Any) -> Any:
@@ -110,6 +110,8 @@ def plain(value: Any) -> Any:
         value = value._asdict()
     elif is_dataclass(value):
         value = {name: getattr(value, name) for name in value.__dataclass_fields__}
+    if isinstance(value, DomainError):
+        return type(value).__name__, plain(value.facts)
     if isinstance(value, dict):
         return {name: plain(item) for name, item in value.items() if name != "id" and not name.endswith(("_id", "_at", "_digest", "_by"))}
     if isinstance(value, list | tuple):
