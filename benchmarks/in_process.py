@@ -27,7 +27,7 @@ grants = [UUID(line) for line in open(path).read().split()[:200]]
 counts = [0] * threads
 def work(place):
     while time.monotonic() < end:
-        services.post_transaction(tenant_id=tenant, actor="command:bench", request_id="", idempotency_key=secrets.token_hex(12),
+        services.record_transaction(tenant_id=tenant, actor="command:bench", request_id="", idempotency_key=secrets.token_hex(12),
             grant_id=random.choice(grants), type="DEBIT", amount=Decimal("0.01"))
         counts[place] += 1
     connection.close()

@@ -33,9 +33,9 @@ SAYS = {
 # One posting as the service sends it; :account and :key are pgbench's.
 PGBENCH_SCRIPT = """\\set account random(1, :accounts)
 \\set key random(1, 9000000000000000000)
-SELECT * FROM credits_post(json_build_array(json_build_object(
-    'tenant_id', '{tenant}', 'id', gen_random_uuid(), 'grant_id', (SELECT id FROM bench_account WHERE number = :account),
-    'kind', 'debit', 'type', 'DEBIT', 'amount', '0.01', 'reason', 'usage', 'invoice_id', '', 'billing_run_id', '', 'now', now(),
+SELECT * FROM credits_post('{tenant}', json_build_array(json_build_object(
+    'id', gen_random_uuid(), 'grant_id', (SELECT id FROM bench_account WHERE number = :account),
+    'kind', 'debit', 'type', 'DEBIT', 'amount', '0.01', 'reason', 'usage', 'invoice_id', '', 'billing_run_id', '',
     'idempotency_key', '{prefix}' || :key, 'facts_digest', '\\x00', 'actor', 'command-pgbench', 'request_id', ''))::jsonb);
 """
 

@@ -36,7 +36,7 @@ def move(correction: CorrectionInput) -> list[PostedEntry]:
         reason=correction.reason[:MAX_REASON],
         idempotency_key=correction.key,
     )
-    debit = services.post_transaction(
+    debit = services.record_transaction(
         **correction.audit_context,
         **facts,
         grant_id=UUID(correction.facts["grant_id"]),
@@ -50,7 +50,7 @@ def move(correction: CorrectionInput) -> list[PostedEntry]:
 def adjust(correction: CorrectionInput) -> list[PostedEntry]:
     """Change a grant's balance by a new transaction."""
     amount = Decimal(correction.facts["amount"])
-    row = services.post_transaction(
+    row = services.record_transaction(
         **correction.audit_context,
         grant_id=correction.target_id,
         type=TransactionType.CREDIT if amount > 0 else TransactionType.DEBIT,

@@ -1,7 +1,7 @@
 """What this ledger refuses, and which refusal of the database means what."""
 
 from kernel.ledger.constraints import register_error, register_internal
-from kernel.ledger.errors import AlreadyReversed, IdempotencyConflict, Insufficient, InvalidValue, LedgerError, NotFound
+from kernel.ledger.errors import IdempotencyConflict, Insufficient, InvalidValue, LedgerError, NotFound
 
 
 class GrantNotFound(NotFound):
@@ -61,6 +61,12 @@ class NotReversible(LedgerError):
     code = "not_reversible"
 
 
+class ExceedsOriginal(LedgerError):
+    """More than is left of the transaction to reverse. Facts: id, requested, remaining."""
+
+    code = "exceeds_original"
+
+
 class NothingToReinstate(LedgerError):
     """This invoice took nothing from this customer's grants. Facts: invoice_id, customer_id."""
 
@@ -96,7 +102,6 @@ register_error("credits_consumption_idempotency", IdempotencyConflict)
 register_error("credits_hold_idempotency", IdempotencyConflict)
 register_error("credits_transaction_idempotency", IdempotencyConflict)
 register_error("credits_recurringgrant_idempotency", IdempotencyConflict)
-register_error("credits_transaction_reversed_once", AlreadyReversed)
 register_error("credits_grant_dates_in_order", InvalidValue, field="expiry_date", reason="before_effective_date")
 register_error("credits_grant_priority_range", InvalidValue, field="priority", reason="out_of_range")
 register_error("credits_grant_priority_check", InvalidValue, field="priority", reason="out_of_range")

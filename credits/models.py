@@ -212,7 +212,11 @@ class HoldLine(LedgerRow):
             ),
             is_finite(table="credits_holdline", field="amount"),
         ]
-        indexes = [models.Index(fields=["tenant", "grant", "expires_at"], name="credits_holdline_open_index", condition=Q(remaining__gt=0))]
+        indexes = [
+            models.Index(fields=["tenant", "grant", "expires_at"], name="credits_holdline_open_index", condition=Q(remaining__gt=0)),
+            # What was reserved at a past moment: lines that came to their end since an entry.
+            models.Index(fields=["tenant", "grant", "expires_at", "created_at"], name="credits_holdline_end_index"),
+        ]
 
     def __str__(self) -> str:
         return str(self.id)
@@ -253,9 +257,6 @@ class CreditTransaction(LedgerRow):
             models.UniqueConstraint(
                 fields=["tenant", "idempotency_key"], name="credits_transaction_idempotency", condition=Q(idempotency_key__isnull=False)
             ),
-            models.UniqueConstraint(
-                fields=["tenant", "reverses"], name="credits_transaction_reversed_once", condition=Q(reverses__isnull=False)
-            ),
             models.CheckConstraint(condition=Q(amount__gt=0), name="credits_transaction_amount_positive"),
             models.CheckConstraint(condition=Q(balance_after__gte=0), name="credits_transaction_balance_not_negative"),
             models.CheckConstraint(condition=Q(type__in=TransactionType.values), name="credits_transaction_type_known"),
@@ -280,6 +281,8 @@ class CreditTransaction(LedgerRow):
             models.Index(
                 fields=["tenant", "billing_run_id", "-created_at", "-id"], name="credits_txn_run_index", condition=~Q(billing_run_id="")
             ),
+            # A transaction may be reversed in parts; how much of it is left is decided under its grant's lock.
+            models.Index(fields=["tenant", "reverses"], name="credits_txn_reverses_index", condition=Q(reverses__isnull=False)),
             models.Index(fields=["tenant", "consumption"], name="credits_txn_consumption_index", condition=Q(consumption__isnull=False)),
             models.Index(fields=["tenant", "hold"], name="credits_txn_hold_index", condition=Q(hold__isnull=False)),
             # Where the two times differ: a balance in world time is the book's own, put right by these few.

@@ -7,9 +7,9 @@ from typing import Any
 
 from credits import services
 from credits.choices import Category, UnitType
+from credits.digests import GRANT_FACTS
 from credits.imports import lookups
 from credits.imports.columns import CREDIT_OF_A_CUSTOMER
-from credits.services.grants import FACTS
 from kernel.backfills.adapters import Account, Adapter, Blocker, Existing, Outcome, UndoStep
 from kernel.backfills.columns import Column, day, identifier, moment, money, money_from_json, one_of, positive_money, whole, whole_from_json
 from kernel.backfills.models import BackfillRun
@@ -27,7 +27,7 @@ class GrantsAdapter(Adapter):
 
     command = "backfill_credit_grants"
     noun = "credit grants"
-    facts = FACTS
+    facts = GRANT_FACTS
     skipped_columns = ("balance", "held", "status", "closed_at", "created_at", "actor", "request_id")
     columns = (
         *CREDIT_OF_A_CUSTOMER,
@@ -100,7 +100,7 @@ class GrantsAdapter(Adapter):
         return Outcome("not_found", f"there is no {name}: import the schedules first")
 
     def post(self, tenant: Tenant, postings: Sequence[Posting], run: BackfillRun) -> Sequence[Outcome]:
-        answers = services.create_imported_grants([posting.payload for posting in postings])
+        answers = services.create_imported_grants([posting.payload for posting in postings], tenant_id=tenant.id)
         return [to_outcome(answer) for answer in answers]
 
     def blockers(self, tenant: Tenant, run: BackfillRun, *, at_most: int) -> Iterable[Blocker]:

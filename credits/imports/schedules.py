@@ -7,9 +7,9 @@ from typing import Any
 
 from credits import services
 from credits.choices import Category, ScheduleStatus
+from credits.digests import SCHEDULE_FACTS
 from credits.imports import lookups
 from credits.imports.columns import CREDIT_OF_A_CUSTOMER
-from credits.services.recurrence import FACTS
 from kernel.backfills.adapters import Adapter, Blocker, Existing, Outcome, UndoStep, actor_of
 from kernel.backfills.columns import Column, day, moment, money_from_json, one_of, positive_money, positive_or_zero, whole, whole_from_json
 from kernel.backfills.models import BackfillRun
@@ -24,7 +24,7 @@ class SchedulesAdapter(Adapter):
 
     command = "backfill_credit_schedules"
     noun = "recurring grants"
-    facts = FACTS
+    facts = SCHEDULE_FACTS
     skipped_columns = ("next_on", "created_at", "actor", "request_id")
     columns = (
         *CREDIT_OF_A_CUSTOMER,

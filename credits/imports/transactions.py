@@ -7,9 +7,9 @@ from typing import Any
 
 from credits import services
 from credits.choices import TransactionKind, TransactionType
+from credits.digests import TRANSACTION_FACTS
 from credits.imports import lookups
 from credits.imports.draws import draw_from_json, draw_from_text
-from credits.services.transactions import FACTS
 from kernel.backfills.adapters import ALREADY_THERE, Account, Adapter, Blocker, Existing, Outcome, UndoStep
 from kernel.backfills.columns import (
     Column,
@@ -41,7 +41,7 @@ class TransactionsAdapter(Adapter):
 
     command = "backfill_credit_transactions"
     noun = "credit transactions"
-    facts = FACTS
+    facts = TRANSACTION_FACTS
     skipped_columns = (
         *("customer_id", "entry_number", "balance_after", "cost_basis", "consumption_id", "hold_id"),
         *("created_at", "actor", "request_id"),
@@ -75,7 +75,7 @@ class TransactionsAdapter(Adapter):
             raise RowRefused("type", f"is DEBIT for {kind}")
         effect = values["amount"] if values["type"] == TransactionType.CREDIT else -values["amount"]
         # `complete` adds the unit, which is the grant's, and the grant's part of the digest if the row has no grant_id.
-        digest = services.transaction_digest(values)
+        digest = services.imported_digest(values)
         return Posting(key=key, digest=digest, body=values, kind=kind, occurred_at=values["occurred_at"], amounts=(("", effect),))
 
     def pack(self, posting: Posting, audit: Mapping[str, Any]) -> None:
@@ -169,7 +169,7 @@ class TransactionsAdapter(Adapter):
     def post(self, tenant: Tenant, postings: Sequence[Posting], run: BackfillRun) -> Sequence[Outcome]:
         def post(fresh: list[Posting]) -> list[Any]:
             draws = [posting.body["draw"] for posting in fresh if "draw" in posting.body]
-            return services.post_imported_many([posting.payload for posting in fresh], draws)
+            return services.record_imported_many([posting.payload for posting in fresh], draws, tenant_id=tenant.id)
 
         return post_new(self, tenant, postings, post)
 

@@ -3,17 +3,17 @@
 from collections.abc import Mapping
 from typing import Any
 
-from credits.services import grants, transaction_digest, transactions
+from credits.digests import GRANT_FACTS, TRANSACTION_FACTS, transaction_digest
 from kernel.ledger.idempotency import digest
 from kernel.ledger.integrity.digests import DigestCheck
 
 
 def _grant_digest(row: Mapping[str, Any]) -> bytes:
-    return digest({**row, "amount": row["original_amount"], "metric_id": row["metric_id"] or None}, grants.FACTS)
+    return digest({**row, "amount": row["original_amount"], "metric_id": row["metric_id"] or None}, GRANT_FACTS)
 
 
 def _transaction_digest(row: Mapping[str, Any]) -> bytes:
-    return transaction_digest({name: row[name] for name in transactions.FACTS})
+    return transaction_digest({name: row[name] for name in TRANSACTION_FACTS})
 
 
 CHECKS = (
@@ -25,7 +25,7 @@ CHECKS = (
                 effective_date, expiry_date, category, priority
             FROM credits_grant WHERE schedule_id IS NULL AND (%(tenant)s::uuid IS NULL OR tenant_id = %(tenant)s)
         """,
-        facts=grants.FACTS,
+        facts=GRANT_FACTS,
         digest_of=_grant_digest,
     ),
     DigestCheck(
@@ -38,7 +38,7 @@ CHECKS = (
             WHERE kind IN ('debit', 'credit', 'reversal') AND facts_digest IS NOT NULL
                 AND (%(tenant)s::uuid IS NULL OR tenant_id = %(tenant)s)
         """,
-        facts=transactions.FACTS,
+        facts=TRANSACTION_FACTS,
         digest_of=_transaction_digest,
     ),
 )

@@ -466,6 +466,12 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="credittransaction",
             index=models.Index(
+                condition=models.Q(("reverses__isnull", False)), fields=["tenant", "reverses"], name="credits_txn_reverses_index"
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="credittransaction",
+            index=models.Index(
                 condition=models.Q(("consumption__isnull", False)), fields=["tenant", "consumption"], name="credits_txn_consumption_index"
             ),
         ),
@@ -491,12 +497,6 @@ class Migration(migrations.Migration):
                 condition=models.Q(("idempotency_key__isnull", False)),
                 fields=("tenant", "idempotency_key"),
                 name="credits_transaction_idempotency",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="credittransaction",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("reverses__isnull", False)), fields=("tenant", "reverses"), name="credits_transaction_reversed_once"
             ),
         ),
         migrations.AddConstraint(
@@ -574,6 +574,10 @@ class Migration(migrations.Migration):
             index=models.Index(
                 condition=models.Q(("remaining__gt", 0)), fields=["tenant", "grant", "expires_at"], name="credits_holdline_open_index"
             ),
+        ),
+        migrations.AddIndex(
+            model_name="holdline",
+            index=models.Index(fields=["tenant", "grant", "expires_at", "created_at"], name="credits_holdline_end_index"),
         ),
         migrations.AddConstraint(
             model_name="holdline",

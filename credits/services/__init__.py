@@ -7,9 +7,9 @@ from credits.services.bulk import (
     digest_on,
     grant_line,
     name_grant,
-    post_imported_many,
+    imported_digest,
+    record_imported_many,
     reverse_run,
-    transaction_digest,
     transaction_line,
 )
 from credits.services.consumption import consume, reinstate
@@ -25,7 +25,7 @@ from credits.services.recurrence import (
     issue_recurring_grant,
     schedule_line,
 )
-from credits.services.transactions import post_transaction, post_transactions, reverse_transaction
+from credits.services.transactions import record_transaction, record_transactions, reverse_transaction
 
 __all__ = [
     "POSTED",
@@ -44,19 +44,19 @@ __all__ = [
     "expire_hold",
     "expire_holds",
     "grant_line",
+    "imported_digest",
     "issue_due_grants",
     "issue_recurring_grant",
     "name_grant",
     "place_hold",
-    "post_imported_many",
-    "post_transaction",
-    "post_transactions",
+    "record_imported_many",
+    "record_transaction",
+    "record_transactions",
     "reinstate",
     "release_hold",
     "reverse_run",
     "reverse_transaction",
     "schedule_line",
-    "transaction_digest",
     "transaction_line",
     "void_grant",
 ]

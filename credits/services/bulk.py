@@ -1,30 +1,44 @@
 """History brought in from files: grants and transactions in bulk, made ready beforehand, and the reversal of all that one run brought."""
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 import msgspec
-from django.db.models import Exists, OuterRef
-from django.utils import timezone
+from django.db.models import F, OuterRef, Subquery, Sum
+from django.db.models.functions import Coalesce
 
 from credits.choices import REVERSIBLE, GrantStatus, TransactionKind
+from credits.digests import GRANT_FACTS, TRANSACTION_FACTS, transaction_digest
 from credits.models import Consumption, CreditTransaction, Grant
 from credits.services import grants, transactions
-from credits.services.outcomes import DONE, bytea, conflict, refusal_of
+from credits.services.outcomes import NOTHING_TO_DO, bytea, from_bytea, posting_errors, row_of
 from kernel.backfills.selectors import newest_page
 from kernel.ledger import posting
 from kernel.ledger.constraints import translate_db_errors
 from kernel.ledger.idempotency import SIZE, digest
 from kernel.ledger.identifiers import new_id_text
+from kernel.ledger.outcomes import posted_or_error
 
 # What a caller posts by itself and may repeat, so that it has a digest; the others come of another call or of the ledger's own work.
 POSTED = (TransactionKind.DEBIT, TransactionKind.CREDIT, TransactionKind.REVERSAL)
 # What `credits_open` calls a fact of history that it would otherwise find itself.
-KEPT = {"entry_id": "opening_id", "now": "occurred_at"}
+KEPT = {"entry_id": "opening_id", "as_of": "occurred_at"}
 TEXTS = ("reason", "invoice_id", "billing_run_id")
-# What the refusals tell.
-REFUSED = ("id", "first_digest", "grant_id", "balance", "held", "effective_date", "expiry_date", "taken", "reversed_by")
+# What the errors of refused postings are made of.
+REFUSED = (
+    "id",
+    "first_digest",
+    "grant_id",
+    "balance",
+    "held",
+    "effective_date",
+    "expiry_date",
+    "taken",
+    "left_to_reverse",
+    "reversed_by",
+)
 
 
 def grant_line(facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -33,7 +47,7 @@ def grant_line(facts: Mapping[str, Any]) -> dict[str, Any]:
     `facts`: the arguments of create_grant, perhaps `id`, `opening_id`, `occurred_at` and `facts_digest` (hexadecimal), which are kept, and
     of which schedule and period it is the grant. Raises InvalidValue.
     """
-    known = {name: facts.get(name) for name in grants.FACTS}
+    known = {name: facts.get(name) for name in GRANT_FACTS}
     ordered = {name: facts.get(name) for name in ("schedule_id", "period")}
     kept = {name: facts[theirs] for name, theirs in KEPT.items() if facts.get(theirs) is not None}
     line = grants.opening({}, facts=known, key=facts.get("idempotency_key"), grant_id=facts.get("id"), **ordered, **kept)
@@ -51,7 +65,7 @@ def transaction_line(facts: Mapping[str, Any], *, digest: bytes | None) -> dict[
         "kind": facts.get("kind") or facts["type"].lower(),
         "type": facts["type"],
         "amount": f"{facts['amount']:f}",
-        "now": facts["occurred_at"],
+        "as_of": facts["occurred_at"],
         "occurred_at": facts["occurred_at"],
         **{name: facts[name] for name in ("idempotency_key", "grant_id") if name in facts},
     }
@@ -66,16 +80,15 @@ def transaction_line(facts: Mapping[str, Any], *, digest: bytes | None) -> dict[
     return line
 
 
-def transaction_digest(facts: Mapping[str, Any]) -> bytes:
-    """The digest that the same facts have when they come through the API; without a grant, one for `digest_on`."""
-    if (kept := facts.get("facts_digest")) is not None:
-        return bytes.fromhex(kept)
-    return digest({**facts, "grant_id": str(facts["grant_id"])} if "grant_id" in facts else facts, transactions.FACTS)
+def imported_digest(facts: Mapping[str, Any]) -> bytes:
+    """The digest that a row brings along, or that the same facts have when they come through the API."""
+    kept = facts.get("facts_digest")
+    return transaction_digest(facts) if kept is None else bytes.fromhex(kept)
 
 
 def digest_on(grant_id: str, facts_digest: bytes) -> bytes:
     """The digest of a transaction whose grant came to be known: it is the first of the facts."""
-    return digest({"grant_id": grant_id}, transactions.FACTS[:1]) + facts_digest[SIZE:]
+    return digest({"grant_id": grant_id}, TRANSACTION_FACTS[:1]) + facts_digest[SIZE:]
 
 
 def name_grant(line: bytes, *, grant_id: str, digest: bytes | None) -> bytes:
@@ -84,21 +97,23 @@ def name_grant(line: bytes, *, grant_id: str, digest: bytes | None) -> bytes:
 
 
 @translate_db_errors
-def create_imported_grants(lines: Sequence[bytes]) -> list[Any]:
+def create_imported_grants(lines: Sequence[bytes], *, tenant_id: UUID) -> list[Any]:
     """Make grants of `grant_line`, encoded, in order; for each its outcome or the LedgerError that refused it."""
-    rows = posting.post("credits_open", [msgspec.Raw(line) for line in lines], races=grants.RACES, refused=("id", "first_digest"))
+    called = {"tenant_id": tenant_id, "races": grants.RACES, "refused": ("id", "first_digest", "effective_date")}
+    rows = posting.post("credits_open", [msgspec.Raw(line) for line in lines], **called)
     return [_opened(row, line) for row, line in zip(rows, lines, strict=True)]
 
 
 @translate_db_errors
-def post_imported_many(lines: Sequence[bytes], draws: Sequence[Mapping[str, Any]] = ()) -> list[Any]:
+def record_imported_many(lines: Sequence[bytes], draws: Sequence[Mapping[str, Any]] = (), *, tenant_id: UUID) -> list[Any]:
     """Post transactions of `transaction_line`, encoded, in order; for each its outcome or the LedgerError that refused it.
 
     `draws` are those that they are parts of, of one tenant; a draw comes into the book with the first of its parts.
     """
     if draws:
         _make_draws({draw["id"]: draw for draw in draws})
-    rows = posting.post("credits_post", [msgspec.Raw(line) for line in lines], races=transactions.RACES, refused=REFUSED)
+    called = {"tenant_id": tenant_id, "races": transactions.RACES, "refused": REFUSED}
+    rows = posting.post("credits_post", [msgspec.Raw(line) for line in lines], **called)
     return [_posted(row, line) for row, line in zip(rows, lines, strict=True)]
 
 
@@ -112,10 +127,10 @@ def delete_run_grants(
     """
     standing = Grant.objects.filter(tenant_id=tenant_id, request_id=of, request_id__startswith="run:").exclude(status=GrantStatus.DELETED)
     found = list(newest_page(standing.values_list("id", flat=True), below=below, at_most=at_most))
-    who: dict[str, Any] = {"tenant_id": tenant_id, "actor": actor, "request_id": request_id}
+    who: dict[str, Any] = {"actor": actor, "request_id": request_id}
     reason = f"taken back with the whole of {of}"
     lines = [posting.encoded(grants.closing(who, grant_id=grant, kind=TransactionKind.DELETION, reason=reason)) for grant in found]
-    return (_all_done(post_imported_many(lines)), found[-1]) if lines else (0, None)
+    return (_all_done(record_imported_many(lines, tenant_id=tenant_id)), found[-1]) if lines else (0, None)
 
 
 @translate_db_errors
@@ -127,13 +142,15 @@ def reverse_run(
     How many were, and the oldest of them. Raises what refused one.
     """
     brought = CreditTransaction.objects.filter(tenant_id=tenant_id, request_id=of, request_id__startswith="run:", kind__in=REVERSIBLE)
-    names = ("id", "grant_id", "type", "amount", "invoice_id", "billing_run_id")
+    names = ("id", "grant_id", "type", "invoice_id", "billing_run_id")
+    reversals = CreditTransaction.objects.filter(tenant_id=tenant_id, reverses_id=OuterRef("id")).order_by().values("reverses_id")
+    taken_back = Coalesce(Subquery(reversals.annotate(total=Sum("amount")).values("total")), Decimal(0))
+    unreversed = brought.annotate(left=F("amount") - taken_back).filter(left__gt=0)
     # A file's ids ascend with its lines, which are posted in this order.
-    reversal = CreditTransaction.objects.filter(tenant_id=tenant_id, reverses_id=OuterRef("id"))
-    found = list(newest_page(brought.filter(~Exists(reversal)).values(*names), below=below, at_most=at_most))
-    who = {"tenant_id": tenant_id, "actor": actor, "request_id": request_id}
+    found = list(newest_page(unreversed.values(*names, "left"), below=below, at_most=at_most))
+    who = {"actor": actor, "request_id": request_id}
     lines = [posting.encoded({**_reversal(entry, reason=f"taken back with the whole of {of}"), **who}) for entry in found]
-    return (_all_done(post_imported_many(lines)), found[-1]["id"]) if lines else (0, None)
+    return (_all_done(record_imported_many(lines, tenant_id=tenant_id)), found[-1]["id"]) if lines else (0, None)
 
 
 def _make_draws(draws: Mapping[UUID, Mapping[str, Any]]) -> None:
@@ -143,11 +160,17 @@ def _make_draws(draws: Mapping[UUID, Mapping[str, Any]]) -> None:
 
 
 def _reversal(entry: Mapping[str, Any], *, reason: str) -> dict[str, Any]:
-    original = {name: value for name, value in entry.items() if name != "id"}
-    facts = {**original, "type": str(transactions.OPPOSITE[entry["type"]]), "reason": reason, "reverses": entry["id"]}
-    facts |= {"kind": TransactionKind.REVERSAL.value}
-    # When it happened is the book's to say, so it is none of the facts that the digest proves.
-    return {**transaction_line({**facts, "occurred_at": timezone.now()}, digest=transaction_digest(facts)), "occurred_at": None}
+    """The posting that takes back what is left of an entry; it happens when it is posted."""
+    facts = {name: entry[name] for name in ("grant_id", "invoice_id", "billing_run_id")}
+    facts |= {"type": str(transactions.OPPOSITE[entry["type"]]), "amount": entry["left"], "reason": reason, "reverses": entry["id"]}
+    return {
+        **{name: facts[name] for name in ("grant_id", "type", *TEXTS)},
+        "id": new_id_text(),
+        "kind": TransactionKind.REVERSAL.value,
+        "amount": f"{entry['left']:f}",
+        "reverses_id": entry["id"],
+        "facts_digest": bytea(transaction_digest(facts)),
+    }
 
 
 def _all_done(answers: Sequence[Any]) -> int:
@@ -158,16 +181,15 @@ def _all_done(answers: Sequence[Any]) -> int:
 
 
 def _opened(row: Any, written: bytes) -> Any:
-    if row.outcome != "conflict":
-        return row
-    line = msgspec.json.decode(written)
-    return conflict(row, digest=bytes.fromhex(line["facts_digest"][2:]), names=grants.FACTS)
+    return row if row.outcome == "posted" else grants.opening_outcome(row, msgspec.json.decode(written))
 
 
 def _posted(row: Any, written: bytes) -> Any:
-    if row.outcome in DONE:
+    if row.outcome == "posted":
         return row
     line = msgspec.json.decode(written)
-    if row.outcome == "conflict":
-        return conflict(row, digest=bytes.fromhex(line["facts_digest"][2:]), names=transactions.FACTS)
-    return refusal_of(row, requested=line.get("amount"), invoice_id=line["invoice_id"])
+    errors = posting_errors(requested=line.get("amount"), invoice_id=line["invoice_id"], reverses=line.get("reverses_id"))
+    fingerprint = from_bytea(line.get("facts_digest"))
+    return row_of(
+        posted_or_error(row, facts_digest=fingerprint, names=TRANSACTION_FACTS, errors=errors, also_posted=NOTHING_TO_DO)
+    )

@@ -7,16 +7,16 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from django.utils import timezone
 
 from credits.choices import TransactionKind, TransactionType
+from credits.digests import CONSUMPTION_FACTS
 from credits.errors import InsufficientCredit, NothingToReinstate
 from credits.services.draws import draw
-from credits.services.outcomes import conflict
+from credits.services.outcomes import from_bytea
 from kernel.ledger import posting
 from kernel.ledger.constraints import translate_db_errors
+from kernel.ledger.outcomes import read_outcome
 
-FACTS = ("customer_id", "currency", "metric_id", "amount", "partial", "reason", "invoice_id", "billing_run_id")
 RACES = frozenset({"credits_consumption_idempotency"})
 
 
@@ -69,7 +69,7 @@ def consume(
     `currency`, `metric_id`: the units; where both are named, one unit of the metric counts as one of the currency. `partial`: take what
     there is. Raises InvalidValue, InsufficientCredit (nothing is taken), IdempotencyConflict.
     """
-    who = {"tenant_id": tenant_id, "actor": actor, "request_id": request_id}
+    who = {"actor": actor, "request_id": request_id}
     facts = {
         "customer_id": customer_id,
         "currency": currency,
@@ -80,30 +80,37 @@ def consume(
         "invoice_id": invoice_id,
         "billing_run_id": billing_run_id,
     }
-    wanted = draw(who, facts=facts, names=FACTS, key=idempotency_key)
-    rows = posting.post("credits_consume", [wanted], races=RACES)
+    wanted = draw(who, facts=facts, names=CONSUMPTION_FACTS, key=idempotency_key)
+    rows = posting.post("credits_consume", [wanted], tenant_id=tenant_id, races=RACES)
     return _consumed(rows, wanted)
 
 
 def _consumed(rows: list[Any], wanted: dict[str, Any]) -> Consumed:
     first = rows[0]
-    if first.outcome == "insufficient":
-        raise InsufficientCredit(
-            customer_id=wanted["customer_id"],
-            balance=first.balance,
-            held=first.balance - first.available,
-            available=first.available,
-            requested=Decimal(wanted["amount"]),
-        )
-    if first.outcome == "conflict":
-        raise conflict(first._replace(id=first.consumption_id), digest=bytes.fromhex(wanted["facts_digest"][2:]), names=FACTS)
+    outcome = read_outcome(
+        first._replace(id=first.consumption_id),
+        facts_digest=from_bytea(wanted["facts_digest"]),
+        names=CONSUMPTION_FACTS,
+        errors={"insufficient": lambda row: insufficient(row, wanted)},
+    )
     return Consumed(
         id=first.consumption_id,
-        outcome=first.outcome,
+        outcome="replayed" if outcome.replayed else first.outcome,
         amount=first.amount,
         taken=first.taken,
         created_at=first.booked_at,
         transactions=[_transaction(row, wanted) for row in rows if row.id is not None],
+    )
+
+
+def insufficient(row: Any, wanted: dict[str, Any]) -> InsufficientCredit:
+    """The refusal of a draw or a hold that a customer's grants don't cover."""
+    return InsufficientCredit(
+        customer_id=wanted["customer_id"],
+        balance=row.balance,
+        held=row.balance - row.available,
+        available=row.available,
+        requested=Decimal(wanted["amount"]),
     )
 
 
@@ -117,15 +124,13 @@ def _transaction(row: Any, wanted: dict[str, Any]) -> dict[str, Any]:
 def reinstate(*, tenant_id: UUID, actor: str, request_id: str, customer_id: str, invoice_id: str, reason: str | None = None) -> Reinstated:
     """Give back what an invoice took, to the grants it took it from; given back already, it changes nothing. Raises NothingToReinstate."""
     wanted = {
-        "tenant_id": tenant_id,
         "actor": actor,
         "request_id": request_id,
         "customer_id": customer_id,
         "invoice_id": invoice_id,
         "reason": reason or "",
-        "now": timezone.now(),
     }
-    rows = posting.post("credits_reinstate", [wanted])
+    rows = posting.post("credits_reinstate", [wanted], tenant_id=tenant_id)
     if rows[0].outcome == "nothing":
         raise NothingToReinstate(invoice_id=invoice_id, customer_id=customer_id)
     return Reinstated(outcome=rows[0].outcome, transactions=rows)

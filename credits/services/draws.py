@@ -4,8 +4,6 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from django.utils import timezone
-
 from credits.services.outcomes import bytea
 from kernel.ledger.errors import InvalidValue
 from kernel.ledger.idempotency import digest
@@ -29,7 +27,6 @@ def draw(who: Mapping[str, Any], *, facts: Mapping[str, Any], names: Sequence[st
         **texts,
         "id": new_id(),
         "amount": f"{amount:f}",
-        "now": timezone.now(),
         "idempotency_key": key,
         "facts_digest": bytea(digest(facts, names)),
     }

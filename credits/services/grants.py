@@ -9,27 +9,17 @@ from uuid import UUID
 from django.utils import timezone
 
 from credits.choices import Category, TransactionKind, TransactionType, UnitType
-from credits.services.outcomes import DONE, bytea, conflict, refusal_of
+from credits.digests import GRANT_FACTS
+from credits.services.outcomes import NOTHING_TO_DO, bytea, from_bytea, posting_errors, row_of
 from kernel.ledger import posting
 from kernel.ledger.constraints import translate_db_errors
-from kernel.ledger.errors import InvalidValue, NotFound
+from kernel.ledger.errors import InvalidValue, LedgerError, NotFound
 from kernel.ledger.idempotency import digest
 from kernel.ledger.identifiers import new_id
+from kernel.ledger.moments import check_moment
 from kernel.ledger.money import is_currency
+from kernel.ledger.outcomes import posted_or_error, read_outcome
 
-FACTS = (
-    "customer_id",
-    "name",
-    "unit_type",
-    "currency",
-    "metric_id",
-    "amount",
-    "cost_of_credit",
-    "effective_date",
-    "expiry_date",
-    "category",
-    "priority",
-)
 RACES = frozenset({"credits_grant_idempotency", "credits_grant_pkey"})
 
 
@@ -71,8 +61,8 @@ def create_grant(
         "category": category,
         "priority": priority,
     }
-    who = {"tenant_id": tenant_id, "actor": actor, "request_id": request_id}
-    [row] = open_grants([opening(who, facts=facts, key=idempotency_key, grant_id=grant_id)])
+    wanted = opening({"actor": actor, "request_id": request_id}, facts=facts, key=idempotency_key, grant_id=grant_id)
+    [row] = open_grants([wanted], tenant_id=tenant_id)
     return row
 
 
@@ -80,11 +70,7 @@ def opening(
     who: Mapping[str, Any], *, facts: Mapping[str, Any], key: str | None = None, grant_id: UUID | None = None, **more: Any
 ) -> dict[str, Any]:
     """A grant to be made, as `credits_open` reads it. Raises InvalidValue."""
-    now = timezone.now()
-    # A day left to us is not a fact of the caller's: the same call tomorrow is still the same.
-    fingerprint = digest(facts, FACTS)
     _check(facts)
-    effective_date = facts["effective_date"] or now.astimezone(UTC).date()
     return {
         **who,
         **facts,
@@ -93,21 +79,32 @@ def opening(
         "amount": f"{facts['amount']:f}",
         "cost_of_credit": None if facts["cost_of_credit"] is None else f"{facts['cost_of_credit']:f}",
         "metric_id": facts["metric_id"] or "",
-        "effective_date": effective_date,
-        "now": now,
         "idempotency_key": key,
-        "facts_digest": bytea(fingerprint),
+        # A first day that was left out is none of the caller's facts: a retry tomorrow must still match.
+        "facts_digest": bytea(digest(facts, GRANT_FACTS)),
         **more,
     }
 
 
-def open_grants(openings: list[dict[str, Any]]) -> list[Any]:
-    """The rows of grants made, or found made before. Raises IdempotencyConflict."""
-    rows = posting.post("credits_open", openings, races=RACES)
-    for row, wanted in zip(rows, openings, strict=True):
-        if row.outcome == "conflict":
-            raise conflict(row, digest=bytes.fromhex(wanted["facts_digest"][2:]), names=FACTS)
-    return rows
+def open_grants(openings: list[dict[str, Any]], *, tenant_id: UUID) -> list[Any]:
+    """The rows of grants made now or before, as they were when they were made. Raises IdempotencyConflict."""
+    rows = posting.post("credits_open", openings, tenant_id=tenant_id, races=RACES)
+    outcomes = [opening_outcome(row, wanted) for row, wanted in zip(rows, openings, strict=True)]
+    for outcome in outcomes:
+        if isinstance(outcome, LedgerError):
+            raise outcome
+    return outcomes
+
+
+def opening_outcome(row: Any, wanted: Mapping[str, Any]) -> Any | LedgerError:
+    """The row of one opening, or the error that refuses it. A first day that is said where the first call left it out is no difference."""
+    meant = wanted["effective_date"] or timezone.now().astimezone(UTC).date()
+
+    def is_recorded(first: Any, name: str) -> bool:
+        return name == "effective_date" and str(first.effective_date) == str(meant)
+
+    fingerprint = from_bytea(wanted["facts_digest"])
+    return row_of(posted_or_error(row, facts_digest=fingerprint, names=GRANT_FACTS, errors={}, is_recorded=is_recorded))
 
 
 @translate_db_errors
@@ -132,21 +129,19 @@ def closing(who: Mapping[str, Any], *, grant_id: UUID, kind: str, reason: str = 
         "type": str(TransactionType.DEBIT),
         "reason": reason,
         "invoice_id": "",
-        "now": timezone.now(),
     }
 
 
-def _close(*, grant_id: UUID, kind: str, reason: str, **who: Any) -> Any:
-    [row] = posting.post("credits_post", [closing(who, grant_id=grant_id, kind=kind, reason=reason)])
-    if row.outcome == "not_found":
-        raise NotFound(kind="grant", id=grant_id)
-    if row.outcome not in DONE:
-        raise refusal_of(row, requested=None)
-    return row
+def _close(*, tenant_id: UUID, grant_id: UUID, kind: str, reason: str, **who: Any) -> Any:
+    [row] = posting.post("credits_post", [closing(who, grant_id=grant_id, kind=kind, reason=reason)], tenant_id=tenant_id)
+    errors = {**posting_errors(requested=None), "not_found": lambda row: NotFound(kind="grant", id=grant_id)}
+    return row_of(read_outcome(row, facts_digest=None, names=(), errors=errors, also_posted=NOTHING_TO_DO))
 
 
 def _check(facts: Mapping[str, Any]) -> None:
     """Raises InvalidValue for what each field allows and a grant doesn't."""
+    for name in ("effective_date", "expiry_date"):
+        check_moment(name, facts[name])
     if facts["unit_type"] == UnitType.METRIC and not facts["metric_id"]:
         raise InvalidValue(field="metric_id", reason="missing")
     if not is_currency(facts["currency"]):

@@ -10,16 +10,18 @@ from django.utils import timezone
 
 from credits import selectors
 from credits.choices import HoldStatus
-from credits.errors import HoldClosed, HoldExceeded, InsufficientCredit
+from credits.digests import HOLD_CLOSE_FACTS, HOLD_FACTS
+from credits.errors import HoldClosed, HoldExceeded
+from credits.services.consumption import insufficient
 from credits.services.draws import draw
-from credits.services.outcomes import bytea, conflict
+from credits.services.outcomes import bytea, from_bytea, row_of
 from kernel.ledger import posting
 from kernel.ledger.constraints import translate_db_errors
 from kernel.ledger.errors import InvalidValue, NotFound
 from kernel.ledger.idempotency import digest
+from kernel.ledger.moments import check_moment
+from kernel.ledger.outcomes import read_outcome
 
-FACTS = ("customer_id", "currency", "metric_id", "amount", "expires_at", "reason")
-CLOSE_FACTS = ("amount", "reason", "invoice_id", "billing_run_id")
 RACES = frozenset({"credits_hold_idempotency"})
 
 
@@ -41,7 +43,7 @@ def place_hold(
 
     Raises InvalidValue, InsufficientCredit (nothing is reserved), IdempotencyConflict.
     """
-    who = {"tenant_id": tenant_id, "actor": actor, "request_id": request_id}
+    check_moment("expires_at", expires_at)
     facts = {
         "customer_id": customer_id,
         "currency": currency,
@@ -50,16 +52,19 @@ def place_hold(
         "expires_at": expires_at,
         "reason": reason,
     }
-    wanted = draw(who, facts=facts, names=FACTS, key=idempotency_key)
-    [row] = posting.post("credits_place", [wanted], races=RACES)
-    if row.outcome == "conflict":
-        raise conflict(row, digest=bytes.fromhex(wanted["facts_digest"][2:]), names=FACTS)
-    if row.outcome == "overdue":
-        raise InvalidValue(field="expires_at", reason="not_in_the_future")
-    if row.outcome == "insufficient":
-        held = row.balance - row.available
-        raise InsufficientCredit(customer_id=customer_id, balance=row.balance, held=held, available=row.available, requested=amount)
-    return row
+    wanted = draw({"actor": actor, "request_id": request_id}, facts=facts, names=HOLD_FACTS, key=idempotency_key)
+    [row] = posting.post("credits_place", [wanted], tenant_id=tenant_id, races=RACES)
+    return row_of(
+        read_outcome(
+            row,
+            facts_digest=from_bytea(wanted["facts_digest"]),
+            names=HOLD_FACTS,
+            errors={
+                "overdue": lambda row: InvalidValue(field="expires_at", reason="not_in_the_future"),
+                "insufficient": lambda row: insufficient(row, wanted),
+            },
+        )
+    )
 
 
 @translate_db_errors
@@ -81,22 +86,22 @@ def capture_hold(
     IdempotencyConflict (captured with other facts).
     """
     facts = {"amount": amount, "reason": reason, "invoice_id": invoice_id, "billing_run_id": billing_run_id}
-    who = {"tenant_id": tenant_id, "actor": actor, "request_id": request_id}
-    return _settle({**who, "customer_id": customer_id, "hold_id": hold_id}, kind=HoldStatus.CAPTURED, facts=facts)
+    named = {"actor": actor, "request_id": request_id, "customer_id": customer_id, "hold_id": hold_id}
+    return _settle(named, tenant_id=tenant_id, kind=HoldStatus.CAPTURED, facts=facts)
 
 
 @translate_db_errors
 def release_hold(*, tenant_id: UUID, actor: str, request_id: str, customer_id: str, hold_id: UUID, reason: str | None = None) -> Any:
     """Let go of what is reserved; an overdue hold expires instead. The same again changes nothing. Raises NotFound, HoldClosed."""
-    who = {"tenant_id": tenant_id, "actor": actor, "request_id": request_id}
-    return _settle({**who, "customer_id": customer_id, "hold_id": hold_id}, kind=HoldStatus.RELEASED, facts={"reason": reason})
+    named = {"actor": actor, "request_id": request_id, "customer_id": customer_id, "hold_id": hold_id}
+    return _settle(named, tenant_id=tenant_id, kind=HoldStatus.RELEASED, facts={"reason": reason})
 
 
 @translate_db_errors
 def expire_hold(*, tenant_id: UUID, actor: str, request_id: str, hold_id: UUID) -> Any:
     """Close a hold whose time is over; one that isn't, or is closed already, is left alone: see `outcome`."""
-    who = {"tenant_id": tenant_id, "actor": actor, "request_id": request_id}
-    [row] = posting.post("credits_settle", [{**who, "hold_id": hold_id, "kind": "expired", "now": timezone.now()}])
+    settlement = {"actor": actor, "request_id": request_id, "hold_id": hold_id, "kind": str(HoldStatus.EXPIRED)}
+    [row] = posting.post("credits_settle", [settlement], tenant_id=tenant_id)
     return row
 
 
@@ -106,21 +111,23 @@ def expire_holds(*, actor: str, request_id: str, tenant_id: UUID | None = None) 
         yield expire_hold(tenant_id=hold["tenant_id"], actor=actor, request_id=request_id, hold_id=hold["id"])
 
 
-def _settle(settlement: dict[str, Any], *, kind: str, facts: dict[str, Any]) -> Any:
+def _settle(settlement: dict[str, Any], *, tenant_id: UUID, kind: str, facts: dict[str, Any]) -> Any:
     amount = facts.get("amount")
     if amount is not None and amount <= 0:
         raise InvalidValue(field="amount", reason="not_positive")
     texts = {name: facts.get(name) or "" for name in ("reason", "invoice_id", "billing_run_id")}
-    fingerprint = digest(facts, CLOSE_FACTS)
-    sent = {**settlement, **texts, "kind": str(kind), "amount": None if amount is None else f"{amount:f}"}
-    [row] = posting.post("credits_settle", [{**sent, "now": timezone.now(), "facts_digest": bytea(fingerprint)}])
-    match row.outcome:
-        case "not_found":
-            raise NotFound(kind="hold", id=settlement["hold_id"])
-        case "closed":
-            raise HoldClosed(hold_id=row.id, status=row.status)
-        case "exceeded":
-            raise HoldExceeded(hold_id=row.id, held=row.held, requested=amount)
-        case "conflict":
-            raise conflict(row, digest=fingerprint, names=CLOSE_FACTS)
-    return row
+    fingerprint = digest(facts, HOLD_CLOSE_FACTS)
+    written = {"kind": str(kind), "amount": None if amount is None else f"{amount:f}", "facts_digest": bytea(fingerprint)}
+    [row] = posting.post("credits_settle", [{**settlement, **texts, **written}], tenant_id=tenant_id)
+    return row_of(
+        read_outcome(
+            row,
+            facts_digest=fingerprint,
+            names=HOLD_CLOSE_FACTS,
+            errors={
+                "not_found": lambda row: NotFound(kind="hold", id=settlement["hold_id"]),
+                "closed": lambda row: HoldClosed(hold_id=row.id, status=row.status),
+                "exceeded": lambda row: HoldExceeded(hold_id=row.id, held=row.held, requested=amount),
+            },
+        )
+    )

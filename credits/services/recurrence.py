@@ -1,9 +1,8 @@
-"""Standing orders for grants: each period's grant is issued exactly once, however late and by however many jobs."""
+"""Recurring grants: each period's grant is issued exactly once, however late and by however many jobs."""
 
 from calendar import monthrange
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime, time, timedelta
-from decimal import Decimal
+from datetime import UTC, date, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -11,39 +10,33 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from credits import selectors
-from credits.choices import Category, ScheduleStatus, TransactionKind, TransactionType, UnitType
+from credits.choices import Category, ScheduleStatus, TransactionKind, UnitType
+from credits.digests import SCHEDULE_FACTS
 from credits.models import RecurringGrant
 from credits.services.grants import closing, open_grants, opening
 from kernel.ledger import posting
 from kernel.ledger.constraints import translate_db_errors
-from kernel.ledger.errors import IdempotencyConflict, InvalidValue, LedgerError, NotFound
-from kernel.ledger.idempotency import differing, digest
+from kernel.ledger.errors import InvalidValue, LedgerError, NotFound
+from kernel.ledger.idempotency import digest
 from kernel.ledger.identifiers import new_id
+from kernel.ledger.moments import check_moment
 from kernel.ledger.money import is_currency
+from kernel.ledger.outcomes import posted_or_error
 
-FACTS = (
-    "customer_id",
-    "name",
-    "unit_type",
-    "currency",
-    "metric_id",
-    "amount",
-    "cost_of_credit",
-    "category",
-    "priority",
-    "every_months",
-    "starts_on",
-    "ends_on",
-    "rollover_cap",
-)
-# An order issues all its due periods in one transaction when it is made; and the calendar ends with the year 9999.
+# A schedule issues all its due periods in one transaction when it is made, so there is a bound on how many they may be.
 MOST_DUE = 120
 YEARS_AHEAD = 100
+# What each period's grant takes over from its schedule.
 SHARED = ("customer_id", "name", "unit_type", "currency", "metric_id", "amount", "cost_of_credit", "category", "priority")
+
+ROLL_OVER = """
+SELECT credits_roll_over(account.tenant_id, account, credits_now(), %s, %s)
+FROM credits_grant account WHERE account.tenant_id = %s AND account.id = %s
+"""
 
 
 class Ordered(NamedTuple):
-    """What became of an order of history: `posted`, or `replayed` where its key was there."""
+    """What became of an imported schedule: `posted`, or `replayed` where its key was there."""
 
     id: UUID
     outcome: str
@@ -53,15 +46,16 @@ class Ordered(NamedTuple):
 def create_recurring_grant(
     *, tenant_id: UUID, actor: str, request_id: str, idempotency_key: str | None = None, **facts: Any
 ) -> tuple[UUID, bool]:
-    """Order a grant for each period, and issue those that are due; returns the order's id and whether it was made before.
+    """Make a schedule with a grant for each period, and issue those that are due; returns its id and whether it was made before.
 
     `facts`: customer_id, name, unit_type, currency, amount (units, > 0), and maybe metric_id, cost_of_credit, category, priority,
     every_months, starts_on (default: today), ends_on (no period begins later), rollover_cap (units; None: nothing rolls over).
     Raises InvalidValue, IdempotencyConflict.
     """
-    fingerprint = digest(facts, FACTS)
-    if (known := _known(tenant_id=tenant_id, key=idempotency_key, fingerprint=fingerprint)) is not None:
-        return known, True
+    fingerprint = digest(facts, SCHEDULE_FACTS)
+    wanted = {"tenant_id": tenant_id, "key": idempotency_key, "fingerprint": fingerprint, "starts_on": facts.get("starts_on")}
+    if (known := _known(**wanted)) is not None:
+        return _raised(known), True
     schedule = _new(facts, tenant_id=tenant_id, actor=actor, request_id=request_id)
     schedule.idempotency_key = idempotency_key
     schedule.facts_digest = fingerprint
@@ -71,16 +65,15 @@ def create_recurring_grant(
             issue_recurring_grant(tenant_id=tenant_id, actor=actor, request_id=request_id, schedule_id=schedule.id)
     except IntegrityError:
         # Another call may have won the key in between.
-        known = _known(tenant_id=tenant_id, key=idempotency_key, fingerprint=fingerprint)
-        if known is None:
+        if (known := _known(**wanted)) is None:
             raise
-        return known, True
+        return _raised(known), True
     return schedule.id, False
 
 
 @translate_db_errors
 def cancel_recurring_grant(*, tenant_id: UUID, actor: str, request_id: str, schedule_id: UUID) -> None:
-    """End an order; the grants that it issued stay. Cancelled or ended before, it stays as it is. Raises NotFound."""
+    """End a schedule; the grants that it issued stay. Cancelled or ended before, it stays as it is. Raises NotFound."""
     with transaction.atomic():
         schedule = _locked(tenant_id=tenant_id, schedule_id=schedule_id)
         if schedule.status == ScheduleStatus.ACTIVE:
@@ -91,13 +84,13 @@ def cancel_recurring_grant(*, tenant_id: UUID, actor: str, request_id: str, sche
 def issue_recurring_grant(*, tenant_id: UUID, actor: str, request_id: str, schedule_id: UUID) -> list[Any]:
     """Issue the grants of every period that has begun and has none; returns their rows, oldest first. Raises NotFound.
 
-    The order's row is locked meanwhile, and (order, period) is unique: two jobs at once issue one grant.
+    The schedule's row is locked meanwhile, and (schedule, period) is unique: two jobs at once issue one grant.
     """
-    who = {"tenant_id": tenant_id, "actor": actor, "request_id": request_id}
-    today = timezone.now().astimezone(UTC).date()
+    who = {"actor": actor, "request_id": request_id}
     issued = []
     with transaction.atomic():
         schedule = _locked(tenant_id=tenant_id, schedule_id=schedule_id)
+        today = _today()
         while schedule.status == ScheduleStatus.ACTIVE and schedule.next_on <= today:
             issued.append(_issue(who, schedule))
             _advance(schedule)
@@ -109,12 +102,12 @@ def issue_recurring_grant(*, tenant_id: UUID, actor: str, request_id: str, sched
 
 
 def schedule_line(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """An order of history as `create_imported_schedules` takes it. Raises InvalidValue.
+    """An imported schedule as `create_imported_schedules` takes it. Raises InvalidValue.
 
     `facts`: the arguments of create_recurring_grant, perhaps `id` and `facts_digest` (hexadecimal), which are kept, and how far it came:
     `status`, and `next_period`, the first that has no grant yet. What was due before is history, and comes in with the grants.
     """
-    given = {name: facts[name] for name in (*FACTS, "idempotency_key", "status", "next_period") if facts.get(name) is not None}
+    given = {name: facts[name] for name in (*SCHEDULE_FACTS, "idempotency_key", "status", "next_period") if facts.get(name) is not None}
     if given["unit_type"] == UnitType.CURRENCY:
         given.pop("metric_id", None)
     schedule = RecurringGrant(**given)
@@ -128,28 +121,28 @@ def schedule_line(facts: Mapping[str, Any]) -> dict[str, Any]:
     else:
         _check({**given, "ends_on": None}, today, today)
     kept = facts.get("facts_digest")
-    fingerprint = digest({name: facts.get(name) for name in FACTS}, FACTS) if kept is None else bytes.fromhex(kept)
+    fingerprint = digest({name: facts.get(name) for name in SCHEDULE_FACTS}, SCHEDULE_FACTS) if kept is None else bytes.fromhex(kept)
     more = {"next_on": schedule.next_on, "facts_digest": fingerprint, "occurred_at": facts["occurred_at"]}
     return {**given, **more, "id": facts.get("id") or new_id()}
 
 
 @translate_db_errors
 def create_imported_schedules(*, tenant_id: UUID, actor: str, request_id: str, lines: Sequence[Mapping[str, Any]]) -> list[Any]:
-    """Make the orders of `schedule_line`, in their order, and issue nothing; for each what became of it."""
-    who: dict[str, Any] = {"tenant_id": tenant_id, "actor": actor, "request_id": request_id}
-    return [_ordered(who, line) for line in lines]
+    """Make the schedules of `schedule_line`, in order, and issue nothing; for each its outcome or the LedgerError that refused it."""
+    who: dict[str, Any] = {"actor": actor, "request_id": request_id}
+    return [_ordered(tenant_id, who, line) for line in lines]
 
 
 @translate_db_errors
 def cancel_run_schedules(*, tenant_id: UUID, of: str, at_most: int) -> int:
-    """Cancel up to so many active orders whose request was `of`; how many were."""
+    """Cancel up to so many active schedules whose request was `of`; how many were."""
     brought = RecurringGrant.objects.filter(tenant_id=tenant_id, request_id=of, request_id__startswith="run:", status=ScheduleStatus.ACTIVE)
     found = list(brought.order_by("-id").values_list("id", flat=True)[:at_most])
     return RecurringGrant.objects.filter(tenant_id=tenant_id, id__in=found).update(status=ScheduleStatus.CANCELLED)
 
 
 def issue_due_grants(*, actor: str, request_id: str, tenant_id: UUID | None = None) -> Iterator[list[Any]]:
-    """Issue what is due of every active order, each in a transaction of its own; yields the rows issued for one order after another."""
+    """Issue what is due of every active schedule, each in a transaction of its own; yields the rows issued for each."""
     today = timezone.now().astimezone(UTC).date()
     for schedule in selectors.due_schedules(today=today, tenant_id=tenant_id):
         yield issue_recurring_grant(tenant_id=schedule["tenant_id"], actor=actor, request_id=request_id, schedule_id=schedule["id"])
@@ -163,19 +156,20 @@ def period_start(schedule: RecurringGrant, period: int) -> date:
 
 
 def _new(facts: Mapping[str, Any], **who: Any) -> RecurringGrant:
-    """The order, unsaved. Raises InvalidValue."""
+    """The schedule, unsaved. Raises InvalidValue."""
     given = {name: value for name, value in facts.items() if value is not None}
-    now = timezone.now()
-    today = now.astimezone(UTC).date()
+    today = _today()
     starts_on = given.pop("starts_on", None) or today
     _check(given, starts_on, today)
     if given["unit_type"] == UnitType.CURRENCY:
         given.pop("metric_id", None)
-    return RecurringGrant(id=new_id(), **who, **given, starts_on=starts_on, next_on=starts_on, occurred_at=now)
+    return RecurringGrant(id=new_id(), **who, **given, starts_on=starts_on, next_on=starts_on, occurred_at=timezone.now())
 
 
 def _check(given: Mapping[str, Any], starts_on: date, today: date) -> None:
     """Raises InvalidValue."""
+    check_moment("starts_on", starts_on)
+    check_moment("ends_on", given.get("ends_on"))
     if given["unit_type"] == UnitType.METRIC and not given.get("metric_id"):
         raise InvalidValue(field="metric_id", reason="missing")
     if not is_currency(given["currency"]):
@@ -191,25 +185,52 @@ def _check(given: Mapping[str, Any], starts_on: date, today: date) -> None:
         raise InvalidValue(field="category", reason="unknown_choice", choices=Category.values)
 
 
-def _known(*, tenant_id: UUID, key: str | None, fingerprint: bytes) -> UUID | None:
-    """The order that was made with this key. Raises IdempotencyConflict."""
-    known = key and RecurringGrant.objects.filter(tenant_id=tenant_id, idempotency_key=key).first()
-    if not known:
+class _KeyUsed(NamedTuple):
+    """The schedule that has a key already, as `posted_or_error` reads outcomes."""
+
+    id: UUID
+    first_digest: bytes
+    starts_on: date
+    outcome: str = "exists"
+
+
+def _known(*, tenant_id: UUID, key: str | None, fingerprint: bytes, starts_on: date | None) -> UUID | LedgerError | None:
+    """The schedule that was made with this key, the conflict where it was made of other facts, or None."""
+    known = RecurringGrant.objects.filter(tenant_id=tenant_id, idempotency_key=key).first() if key else None
+    if known is None:
         return None
-    if bytes(known.facts_digest) != fingerprint:
-        raise IdempotencyConflict(first_id=known.id, fields=differing(FACTS, bytes(known.facts_digest), fingerprint))
-    return known.id
+    row = _KeyUsed(id=known.id, first_digest=bytes(known.facts_digest), starts_on=known.starts_on)
+    meant = starts_on or _today()
+
+    def is_recorded(first: _KeyUsed, name: str) -> bool:
+        return name == "starts_on" and first.starts_on == meant
+
+    outcome = posted_or_error(row, facts_digest=fingerprint, names=SCHEDULE_FACTS, errors={}, is_recorded=is_recorded)
+    return outcome if isinstance(outcome, LedgerError) else known.id
 
 
-def _ordered(who: Mapping[str, Any], line: Mapping[str, Any]) -> Ordered | LedgerError:
-    try:
-        known = _known(tenant_id=who["tenant_id"], key=line.get("idempotency_key"), fingerprint=line["facts_digest"])
-    except IdempotencyConflict as conflict:
-        return conflict
+def _ordered(tenant_id: UUID, who: Mapping[str, Any], line: Mapping[str, Any]) -> Ordered | LedgerError:
+    known = _known(
+        tenant_id=tenant_id, key=line.get("idempotency_key"), fingerprint=line["facts_digest"], starts_on=line.get("starts_on")
+    )
+    if isinstance(known, LedgerError):
+        return known
     if known is not None:
         return Ordered(id=known, outcome="replayed")
-    RecurringGrant(**who, **line).save(force_insert=True)
+    RecurringGrant(tenant_id=tenant_id, **who, **line).save(force_insert=True)
     return Ordered(id=line["id"], outcome="posted")
+
+
+def _raised(known: UUID | LedgerError) -> UUID:
+    if isinstance(known, LedgerError):
+        raise known
+    return known
+
+
+def _today() -> date:
+    """The day in UTC by the database's clock; asked for under the schedule's lock where it decides what is due."""
+    today: date = posting.run("SELECT credits_day(credits_now()) AS today")[0].today
+    return today
 
 
 def _locked(*, tenant_id: UUID, schedule_id: UUID) -> RecurringGrant:
@@ -220,42 +241,20 @@ def _locked(*, tenant_id: UUID, schedule_id: UUID) -> RecurringGrant:
 
 
 def _issue(who: Mapping[str, Any], schedule: RecurringGrant) -> Any:
-    """The grant of the next period, with what the one before left to it."""
+    """Issue the grant of the next period, and roll over what expires of the one before."""
     start = period_start(schedule, schedule.next_period)
-    facts = {name: getattr(schedule, name) or None for name in SHARED} | {
-        "priority": schedule.priority,
+    facts = {name: None if getattr(schedule, name) == "" else getattr(schedule, name) for name in SHARED} | {
         "effective_date": start,
         "expiry_date": period_start(schedule, schedule.next_period + 1) - timedelta(days=1),
     }
-    [grant] = open_grants([opening(who, facts=facts, schedule_id=schedule.id, period=schedule.next_period)])
-    if schedule.rollover_cap and schedule.next_period:
-        _roll_over(who, schedule, grant.id, start)
-    return grant
-
-
-def _roll_over(who: Mapping[str, Any], schedule: RecurringGrant, grant_id: UUID, start: date) -> None:
-    """Credit what the last period's grant left, up to the cap. The rest expires first, whoever comes first, so the amount is the same."""
+    wanted = opening(who, facts=facts, schedule_id=schedule.id, period=schedule.next_period)
+    [grant] = open_grants([wanted], tenant_id=schedule.tenant_id)
     before = selectors.grant_of_period(tenant_id=schedule.tenant_id, schedule_id=schedule.id, period=schedule.next_period - 1)
-    if before is None:
-        return
-    posting.post("credits_post", [closing(who, grant_id=before, kind=TransactionKind.EXPIRY)])
-    left: Decimal = min(schedule.rollover_cap or Decimal(0), selectors.expired_amount(tenant_id=schedule.tenant_id, grant_id=before))
-    if left <= 0:
-        return
-    now = timezone.now()
-    rollover = {
-        **who,
-        "id": new_id(),
-        "grant_id": grant_id,
-        "kind": str(TransactionKind.ROLLOVER),
-        "type": str(TransactionType.CREDIT),
-        "amount": f"{left:f}",
-        "reason": f"left of grant {before}",
-        "invoice_id": "",
-        "now": now,
-        "occurred_at": min(now, datetime.combine(start, time.min, tzinfo=UTC)),
-    }
-    posting.post("credits_post", [rollover])
+    if schedule.rollover_cap and before is not None:
+        # Expiry rolls over by itself; where it came before this grant was issued, the second statement does it.
+        posting.post("credits_post", [closing(who, grant_id=before, kind=TransactionKind.EXPIRY)], tenant_id=schedule.tenant_id)
+        posting.run(ROLL_OVER, [who["actor"], who["request_id"], schedule.tenant_id, before])
+    return grant
 
 
 def _advance(schedule: RecurringGrant) -> None:

@@ -8,53 +8,47 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.utils import timezone
 
 from credits import selectors
 from credits.choices import REVERSIBLE, TransactionKind, TransactionType
+from credits.digests import TRANSACTION_FACTS, transaction_digest
 from credits.errors import BatchAborted, GrantNotFound, NotReversible
-from credits.services.outcomes import DONE, bytea, conflict, grant_uuid, refusal_of
+from credits.services.outcomes import NOTHING_TO_DO, bytea, from_bytea, grant_uuid, posting_errors, row_of
 from kernel.ledger import posting
 from kernel.ledger.constraints import translate_db_errors
-from kernel.ledger.errors import AlreadyReversed, LedgerError
-from kernel.ledger.idempotency import digest
+from kernel.ledger.errors import InvalidValue, LedgerError
 from kernel.ledger.identifiers import new_id
+from kernel.ledger.moments import check_moment
+from kernel.ledger.outcomes import posted_or_error
 
-FACTS = ("grant_id", "type", "amount", "reason", "invoice_id", "billing_run_id", "reverses", "occurred_at")
 RACES = frozenset({"credits_transaction_idempotency"})
 OPPOSITE = {TransactionType.DEBIT: TransactionType.CREDIT, TransactionType.CREDIT: TransactionType.DEBIT}
 
 
 @translate_db_errors
-def post_transaction(*, tenant_id: UUID, actor: str, request_id: str, idempotency_key: str | None = None, **facts: Any) -> Any:
+def record_transaction(*, tenant_id: UUID, actor: str, request_id: str, idempotency_key: str | None = None, **facts: Any) -> Any:
     """Post one DEBIT or CREDIT; returns the transaction's row, whose `outcome` is posted or replayed.
 
     `facts`: grant_id, type, amount (units of the grant, > 0), and maybe reason, invoice_id, billing_run_id, occurred_at (default: now).
     Raises GrantNotFound, GrantVoided, GrantNotYetEffective, GrantExpired, InsufficientCredit, MoreThanTaken, IdempotencyConflict.
     """
-    who = {"tenant_id": tenant_id, "actor": actor, "request_id": request_id}
-    item = _item(who, key=idempotency_key, facts=facts)
-    row = posting.post_one("credits_post", item, account=(tenant_id, item["grant_id"]), races=RACES)
-    outcome = _told(row, item)
-    if isinstance(outcome, LedgerError):
-        raise outcome
-    return outcome
+    item = _item({"actor": actor, "request_id": request_id}, key=idempotency_key, facts=facts)
+    row = posting.post_one("credits_post", item, tenant_id=tenant_id, account=(tenant_id, item["grant_id"]), races=RACES)
+    return _raised(_outcome(row, item))
 
 
 @translate_db_errors
-def post_transactions(
+def record_transactions(
     *, tenant_id: UUID, actor: str, request_id: str, items: Sequence[Mapping[str, Any] | Exception], atomic: bool = False
 ) -> list[Any]:
-    """Post many; each item holds the facts of `post_transaction` and maybe an idempotency_key.
+    """Post many; each item holds the facts of `record_transaction` and maybe an idempotency_key.
 
-    Returns one row or refusal for each, in order.
-    An item that the caller had to refuse already comes, and goes back, as its error.
+    Returns one row or refusal for each, in order. An item that the caller had to refuse already comes, and goes back, as its error.
     `atomic`: all or nothing; where one is refused, nothing is written and the others are BatchAborted.
     """
-    who = {"tenant_id": tenant_id, "actor": actor, "request_id": request_id}
-    made = [_made(who, item) for item in items]
+    prepared = [_prepared({"actor": actor, "request_id": request_id}, item) for item in items]
     with transaction.atomic() if atomic else nullcontext():
-        outcomes = _merged(made, _post([item for item in made if not isinstance(item, Exception)]))
+        outcomes = _merged(prepared, _post([item for item in prepared if not isinstance(item, Exception)], tenant_id=tenant_id))
         refused = [index for index, outcome in enumerate(outcomes) if isinstance(outcome, Exception)]
         if not (atomic and refused):
             return outcomes
@@ -65,75 +59,96 @@ def post_transactions(
 
 @translate_db_errors
 def reverse_transaction(
-    *, tenant_id: UUID, actor: str, request_id: str, transaction_id: UUID, reason: str, idempotency_key: str | None = None
+    *,
+    tenant_id: UUID,
+    actor: str,
+    request_id: str,
+    transaction_id: UUID,
+    reason: str,
+    amount: Decimal | None = None,
+    idempotency_key: str | None = None,
 ) -> Any:
     """Take a transaction back by one that names it; returns the reversing row.
 
-    Raises NotFound, NotReversible, AlreadyReversed, InsufficientCredit, MoreThanTaken, IdempotencyConflict.
+    `amount`: how much of it, in units of the grant; without it all that is left, which can happen once. Each part has a key of its own.
+    Raises NotFound, NotReversible, AlreadyReversed, ExceedsOriginal, InsufficientCredit, MoreThanTaken, IdempotencyConflict.
     """
+    if amount is not None and amount <= 0:
+        raise InvalidValue(field="amount", reason="not_positive")
     original = selectors.get_transaction(tenant_id=tenant_id, transaction_id=transaction_id)
     if original["kind"] not in REVERSIBLE:
         raise NotReversible(id=transaction_id, kind=original["kind"])
-    who = {"tenant_id": tenant_id, "actor": actor, "request_id": request_id}
-    facts = {name: original[name] for name in ("grant_id", "amount", "invoice_id", "billing_run_id")}
-    facts |= {"type": OPPOSITE[original["type"]], "reason": reason, "reverses": transaction_id}
-    [outcome] = _post([_item(who, key=idempotency_key, facts=facts, kind=TransactionKind.REVERSAL)])
-    if isinstance(outcome, AlreadyReversed):
-        raise AlreadyReversed(id=transaction_id, **outcome.facts)
-    if isinstance(outcome, LedgerError):
-        raise outcome
-    return outcome
+    facts = {name: original[name] for name in ("grant_id", "invoice_id", "billing_run_id")}
+    facts |= {"type": OPPOSITE[original["type"]], "amount": amount, "reason": reason, "reverses": transaction_id}
+    item = _item({"actor": actor, "request_id": request_id}, key=idempotency_key, facts=facts, kind=TransactionKind.REVERSAL)
+    meant = amount or original["amount"]
+    [row] = posting.post("credits_post", [item], tenant_id=tenant_id, races=RACES)
+    return _raised(_outcome(row, item, is_recorded=lambda first, name: name == "amount" and first.amount == meant))
 
 
-def _made(who: Mapping[str, Any], item: Mapping[str, Any] | Exception) -> dict[str, Any] | Exception:
+def _prepared(who: Mapping[str, Any], item: Mapping[str, Any] | Exception) -> dict[str, Any] | Exception:
     if isinstance(item, Exception):
         return item
     facts = {name: value for name, value in item.items() if name != "idempotency_key"}
     try:
         return _item(who, key=item.get("idempotency_key"), facts=facts)
-    except GrantNotFound as error:
+    except (GrantNotFound, InvalidValue) as error:
         return error
 
 
 def _item(who: Mapping[str, Any], *, key: str | None, facts: Mapping[str, Any], kind: str | None = None) -> dict[str, Any]:
-    """A posting as `credits_post` reads it. Raises GrantNotFound."""
+    """A posting as `credits_post` reads it. Raises GrantNotFound, InvalidValue."""
     grant_id = grant_uuid(facts["grant_id"])
-    amount: Decimal = facts["amount"]
+    amount: Decimal | None = facts["amount"]
     occurred_at: datetime | None = facts.get("occurred_at")
+    check_moment("occurred_at", occurred_at)
     return {
         **who,
         "id": new_id(),
         "grant_id": grant_id,
         "kind": kind or str(facts["type"]).lower(),
         "type": str(facts["type"]),
-        "amount": f"{amount:f}",
+        "amount": None if amount is None else f"{amount:f}",
         "reason": facts.get("reason") or "",
         "invoice_id": facts.get("invoice_id") or "",
         "billing_run_id": facts.get("billing_run_id") or "",
-        "now": timezone.now(),
         "occurred_at": occurred_at,
         "idempotency_key": key,
-        "facts_digest": bytea(digest({**facts, "grant_id": str(grant_id)}, FACTS)),
+        "facts_digest": bytea(transaction_digest({**facts, "grant_id": grant_id})),
         "reverses_id": facts.get("reverses"),
     }
 
 
-def _post(items: Sequence[Mapping[str, Any]]) -> list[Any | LedgerError]:
+def _post(items: Sequence[Mapping[str, Any]], *, tenant_id: UUID) -> list[Any | LedgerError]:
     if not items:
         return []
-    rows = posting.post("credits_post", items, races=RACES)
-    return [_told(row, item) for row, item in zip(rows, items, strict=True)]
+    rows = posting.post("credits_post", items, tenant_id=tenant_id, races=RACES)
+    return [_outcome(row, item) for row, item in zip(rows, items, strict=True)]
 
 
-def _told(row: Any, item: Mapping[str, Any]) -> Any | LedgerError:
-    if row.outcome in DONE:
+def _outcome(row: Any, item: Mapping[str, Any], **more: Any) -> Any | LedgerError:
+    if row.outcome == "posted":
         return row
-    if row.outcome == "conflict":
-        return conflict(row, digest=bytes.fromhex(item["facts_digest"][2:]), names=FACTS)
-    return refusal_of(row, requested=Decimal(item["amount"]), invoice_id=item["invoice_id"])
+    requested = None if item["amount"] is None else Decimal(item["amount"])
+    return row_of(
+        posted_or_error(
+            row,
+            facts_digest=from_bytea(item["facts_digest"]),
+            names=TRANSACTION_FACTS,
+            errors=posting_errors(requested=requested, invoice_id=item["invoice_id"], reverses=item["reverses_id"]),
+            also_posted=NOTHING_TO_DO,
+            **more,
+        )
+    )
 
 
-def _merged(made: Sequence[Any], outcomes: Sequence[Any]) -> list[Any]:
+def _raised(outcome: Any | LedgerError) -> Any:
+    if isinstance(outcome, LedgerError):
+        raise outcome
+    return outcome
+
+
+def _merged(prepared: Sequence[Any], outcomes: Sequence[Any]) -> list[Any]:
     """The outcomes in the order of the caller's items, among them those that never came as far as the book."""
     posted = iter(outcomes)
-    return [item if isinstance(item, Exception) else next(posted) for item in made]
+    return [item if isinstance(item, Exception) else next(posted) for item in prepared]

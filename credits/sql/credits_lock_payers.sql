@@ -1,20 +1,46 @@
--- The grants that could pay, locked in the order of their keys, without what overdue holds seemed to reserve of them.
-CREATE OR REPLACE FUNCTION credits_lock_payers(draw credits_draw) RETURNS credits_grant[] LANGUAGE plpgsql
+-- Locks the grants of a customer that could pay for a draw: chosen, locked, and looked at again until no other could pay.
+-- Takes: a tenant, a draw. Returns: the grants as they are under their locks, without what overdue holds seemed to reserve, and the moment
+-- by which all of it was decided, taken under the locks.
+-- Locks: grants by id. A grant that comes to be usable meanwhile (credit given to an empty one, a new grant) is locked behind the others;
+-- where its id goes before theirs, waiting for it might close a circle of waits. Then the call ends as one that lost such a circle does:
+-- nothing was written, and the posting layer makes it again.
+CREATE OR REPLACE FUNCTION credits_lock_payers(
+    tenant uuid, draw credits_draw, OUT accounts credits_grant[], OUT moment timestamp with time zone
+)
+LANGUAGE plpgsql
 AS $$
 DECLARE
-    accounts credits_grant[];
+    today date := credits_day(credits_now());
+    locked uuid[];
+    missing uuid[];
 BEGIN
-    SELECT array_agg(locked) INTO accounts FROM (
-        SELECT account.*
-        FROM credits_grant account
-        WHERE account.tenant_id = draw.tenant_id AND account.customer_id = draw.customer_id
-          AND credits_could_pay(account, draw.currency, draw.metric_id, credits_day(draw.now))
-        ORDER BY account.tenant_id, account.id
+    locked := ARRAY(
+        SELECT account.id FROM credits_grant account
+        WHERE account.tenant_id = tenant AND account.customer_id = draw.customer_id
+          AND credits_pays_in(account, draw.currency, draw.metric_id) AND credits_is_usable(account, today)
+        ORDER BY account.id
         FOR NO KEY UPDATE
-    ) locked;
-    IF EXISTS (SELECT FROM unnest(accounts) WHERE held > 0) THEN
-        accounts := credits_release_overdue(accounts, draw.now, draw.actor, draw.request_id);
-    END IF;
-    RETURN coalesce(accounts, '{}');
+    );
+    LOOP
+        moment := credits_now();
+        today := credits_day(moment);
+        SELECT coalesce(array_agg(account ORDER BY account.id), '{}'),
+               array_agg(account.id ORDER BY account.id) FILTER (WHERE account.id <> ALL (locked))
+        INTO accounts, missing
+        FROM credits_grant account
+        WHERE account.tenant_id = tenant AND account.customer_id = draw.customer_id
+          AND credits_pays_in(account, draw.currency, draw.metric_id) AND credits_is_usable(account, today);
+        EXIT WHEN missing IS NULL;
+        IF missing[1] < locked[cardinality(locked)] THEN
+            RAISE EXCEPTION 'a grant became usable out of the order of locks' USING ERRCODE = 'deadlock_detected';
+        END IF;
+        PERFORM FROM credits_grant WHERE tenant_id = tenant AND id = ANY (missing) ORDER BY id FOR NO KEY UPDATE;
+        locked := locked || missing;
+    END LOOP;
+    FOR place IN 1 .. cardinality(accounts) LOOP
+        IF accounts[place].held > 0 THEN
+            accounts[place] := credits_release_overdue(tenant, accounts[place], moment, draw.actor, draw.request_id);
+        END IF;
+    END LOOP;
 END
 $$;

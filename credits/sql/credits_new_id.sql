@@ -1,4 +1,5 @@
--- UUIDv7, for the rows whose number only the database knows: 48 bits of milliseconds over a random UUID, version and variant set.
+-- Takes: nothing. Returns: a UUIDv7 for a row that only the database knows of. Locks: nothing.
+-- 48 bits of milliseconds over a random UUID, then the bits of version and variant.
 CREATE OR REPLACE FUNCTION credits_new_id() RETURNS uuid LANGUAGE sql
 AS $$
     SELECT encode(

@@ -1,4 +1,6 @@
--- How an amount is drawn across grants: which pays how much, and the ordering values that chose it. Rows stop where the amount is covered.
+-- Decides how an amount is drawn across grants: how much of each, and the values that chose it.
+-- Takes: the grants that may be drawn on, without what overdue holds seem to reserve; an amount. Returns: one row for each grant drawn on,
+-- in burn-down order, until the amount is covered. Locks: nothing.
 CREATE OR REPLACE FUNCTION credits_plan(accounts credits_grant[], amount numeric)
 RETURNS TABLE (
     rank integer, grant_id uuid, name text, available numeric, taken numeric, chosen_by jsonb
@@ -6,15 +8,11 @@ RETURNS TABLE (
 LANGUAGE sql STABLE
 AS $$
     WITH ranked AS (
-        SELECT account.*, account.balance - account.held AS available, row_number() OVER burn_down AS rank,
-               sum(account.balance - account.held) OVER burn_down - (account.balance - account.held) AS covered
+        SELECT account.*, row_number() OVER burn_down AS rank, credits_available(account) AS available,
+               sum(credits_available(account)) OVER burn_down - credits_available(account) AS covered
         FROM unnest(accounts) account
-        WHERE account.balance > account.held
-        WINDOW burn_down AS (
-            -- METRIC before CURRENCY and promotional before paid: both are the later word.
-            ORDER BY account.priority, account.unit_type COLLATE "C" DESC, account.expiry_date NULLS LAST, account.category COLLATE "C" DESC,
-                     account.effective_date, account.created_at, account.id
-        )
+        WHERE credits_available(account) > 0
+        WINDOW burn_down AS (ORDER BY credits_burn_down_order(account))
     )
     SELECT rank::int, id, ranked.name::text, ranked.available, least(ranked.available, amount - covered),
            jsonb_build_object(

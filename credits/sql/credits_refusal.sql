@@ -1,14 +1,23 @@
--- Why a posting may not be; null where it may. `taken`: what the cited invoice has of this grant, less what was given back. A burn-down
--- has chosen its grants by their dates already, and a capture may outlive them.
-CREATE OR REPLACE FUNCTION credits_refusal(kind text, type text, amount numeric, invoice_id text, account credits_grant, balance numeric, day date, taken numeric)
+-- Decides why a posting may not be made. The plan of an import asks the same in Python (credits/imports/transactions.py).
+-- Takes: the posting's kind, type, amount and invoice; its grant (null: there is none) without what overdue holds seem to reserve; the
+-- balance before the posting; the day for which it counts; `taken`, what the cited invoice has of this grant; `left_to_reverse`, what is
+-- left of the transaction that it reverses, or null.
+-- Returns: an outcome, or null where nothing stands against it. Locks: nothing.
+-- Burn-downs chose their grants by date already, and a capture may outlive the grant: dates bind kind `debit` alone.
+CREATE OR REPLACE FUNCTION credits_refusal(
+    kind text, type text, amount numeric, invoice_id text, account credits_grant, balance numeric, day date, taken numeric,
+    left_to_reverse numeric
+)
 RETURNS text
 LANGUAGE sql IMMUTABLE
 AS $$
     SELECT CASE
+        WHEN left_to_reverse <= 0 THEN 'reversed_before'
         WHEN account.id IS NULL OR account.status = 'deleted' THEN 'not_found'
+        WHEN amount > left_to_reverse THEN 'exceeds_original'
         WHEN account.status = 'voided' AND kind IN ('debit', 'credit') THEN 'voided'
         WHEN kind = 'debit' AND day < account.effective_date THEN 'not_yet_effective'
-        WHEN kind = 'debit' AND day > account.expiry_date THEN 'expired'
+        WHEN kind = 'debit' AND credits_is_over(account, day) THEN 'expired'
         WHEN type = 'DEBIT' AND amount > balance - account.held THEN 'insufficient'
         WHEN type = 'CREDIT' AND invoice_id <> '' AND amount > taken THEN 'more_than_taken'
         WHEN type = 'CREDIT' AND balance + amount >= 1e20 THEN 'too_large'

@@ -1,6 +1,10 @@
--- Gives back what an invoice took of a customer's grants, to the grants it took it from. Outcomes: posted; replayed, where all of it was
--- given back before; nothing, where the invoice took nothing. One row for each reinstating transaction.
-CREATE OR REPLACE FUNCTION credits_reinstate(draws jsonb)
+-- Gives back what an invoice took of a customer's grants, to the grants it took it from.
+-- Takes: a tenant, an array of one credits_draw (customer_id, invoice_id, reason). Returns: one row for each reinstating transaction, and
+-- at least one. `outcome` is posted; replayed, where all of it was given back before (then all that ever was); nothing, where the invoice
+-- took nothing.
+-- Locks: the grants that the invoice drew on, by id: chosen, locked, and looked at again until there is no other, because a draw that was
+-- under way may have drawn on more. Out of order, it ends as credits_lock_payers does. Never: gives back more than was taken.
+CREATE OR REPLACE FUNCTION credits_reinstate(tenant uuid, postings jsonb)
 RETURNS TABLE (
     outcome text, id uuid, grant_id uuid, type text, kind text, amount numeric, reason text, invoice_id text, entry_number bigint,
     balance_after numeric, cost_basis numeric, occurred_at timestamp with time zone, created_at timestamp with time zone
@@ -9,45 +13,49 @@ LANGUAGE plpgsql
 AS $$
 #variable_conflict use_column
 DECLARE
-    draw CONSTANT credits_draw := jsonb_populate_record(NULL::credits_draw, draws -> 0);
-    concerned uuid[];
-    postings jsonb;
+    draw CONSTANT credits_draw := jsonb_populate_record(NULL::credits_draw, postings -> 0);
+    locked uuid[] := '{}';
+    missing uuid[];
+    moment timestamptz;
+    planned jsonb;
 BEGIN
-    SELECT array_agg(locked.id) INTO concerned FROM (
-        SELECT account.id
-        FROM credits_grant account
-        WHERE account.tenant_id = draw.tenant_id AND account.customer_id = draw.customer_id AND account.id IN (
-            SELECT entry.grant_id FROM credits_transaction entry
-            WHERE entry.tenant_id = draw.tenant_id AND entry.invoice_id = draw.invoice_id AND entry.invoice_id <> ''
-        )
-        ORDER BY account.tenant_id, account.id
-        FOR NO KEY UPDATE
-    ) locked;
+    LOOP
+        missing := ARRAY(
+            SELECT DISTINCT entry.grant_id FROM credits_transaction entry
+            WHERE entry.tenant_id = tenant AND entry.invoice_id = draw.invoice_id AND entry.invoice_id <> ''
+              AND entry.customer_id = draw.customer_id AND entry.grant_id <> ALL (locked)
+            ORDER BY entry.grant_id
+        );
+        EXIT WHEN missing = '{}';
+        IF missing[1] < locked[cardinality(locked)] THEN
+            RAISE EXCEPTION 'an invoice drew on a grant out of the order of locks' USING ERRCODE = 'deadlock_detected';
+        END IF;
+        PERFORM FROM credits_grant account WHERE account.tenant_id = tenant AND account.id = ANY (missing)
+        ORDER BY account.id FOR NO KEY UPDATE;
+        locked := locked || missing;
+    END LOOP;
+    moment := credits_now();
 
     SELECT jsonb_agg(jsonb_build_object(
-        'tenant_id', draw.tenant_id, 'id', credits_new_id(), 'grant_id', owed.grant_id, 'kind', 'reinstatement', 'type', 'CREDIT',
-        'amount', owed.amount, 'reason', draw.reason, 'invoice_id', draw.invoice_id, 'now', draw.now, 'actor', draw.actor,
-        'request_id', draw.request_id
-    ) ORDER BY owed.grant_id) INTO postings
+        'id', credits_new_id(), 'grant_id', owed.grant_id, 'kind', 'reinstatement', 'type', 'CREDIT', 'amount', owed.amount,
+        'reason', draw.reason, 'invoice_id', draw.invoice_id, 'now', moment, 'actor', draw.actor, 'request_id', draw.request_id
+    ) ORDER BY owed.grant_id) INTO planned
     FROM (
-        SELECT entry.grant_id, sum(CASE entry.type WHEN 'DEBIT' THEN entry.amount ELSE -entry.amount END) AS amount
-        FROM credits_transaction entry
-        WHERE entry.tenant_id = draw.tenant_id AND entry.invoice_id = draw.invoice_id AND entry.invoice_id <> ''
-          AND entry.grant_id = ANY (concerned)
-        GROUP BY entry.grant_id
+        SELECT of_grant.id AS grant_id, credits_taken(tenant, of_grant.id, draw.invoice_id) AS amount
+        FROM unnest(locked) of_grant (id)
     ) owed
     WHERE owed.amount > 0;
-    PERFORM credits_post_all(postings);
+    PERFORM credits_post_planned(tenant, planned);
 
     RETURN QUERY
-    SELECT CASE WHEN entry.id IS NULL THEN 'nothing' WHEN postings IS NULL THEN 'replayed' ELSE 'posted' END, entry.id, entry.grant_id,
-           entry.type::text, entry.kind::text, entry.amount, entry.reason::text, entry.invoice_id::text, entry.entry_number,
-           entry.balance_after, entry.cost_basis, entry.occurred_at, entry.created_at
+    SELECT CASE WHEN entry.id IS NULL THEN 'nothing' WHEN planned IS NULL THEN 'replayed' ELSE 'posted' END AS outcome, entry.id,
+           entry.grant_id, entry.type::text, entry.kind::text, entry.amount, entry.reason::text, entry.invoice_id::text,
+           entry.entry_number, entry.balance_after, entry.cost_basis, entry.occurred_at, entry.created_at
     FROM (SELECT) one
     LEFT JOIN credits_transaction entry
-        ON entry.tenant_id = draw.tenant_id AND entry.invoice_id = draw.invoice_id AND entry.kind = 'reinstatement'
-        AND entry.grant_id = ANY (concerned)
-        AND (postings IS NULL OR entry.id IN (SELECT (posting ->> 'id')::uuid FROM jsonb_array_elements(postings) posting))
+        ON entry.tenant_id = tenant AND entry.invoice_id = draw.invoice_id AND entry.kind = 'reinstatement'
+        AND entry.grant_id = ANY (locked)
+        AND (planned IS NULL OR entry.id IN (SELECT (posting ->> 'id')::uuid FROM jsonb_array_elements(planned) posting))
     ORDER BY entry.created_at, entry.id;
 END
 $$;

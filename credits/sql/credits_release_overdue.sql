@@ -1,40 +1,43 @@
--- Lets go of what overdue holds reserve of the given grants, which the caller has locked, and returns the grants as they are then.
--- The holds themselves are closed by their own job: nothing waits for it, because an overdue hold reserves nothing.
-CREATE OR REPLACE FUNCTION credits_release_overdue(accounts credits_grant[], moment timestamp with time zone, who text, request text)
-RETURNS credits_grant[]
+-- Lets go of what overdue holds reserve of a grant. The holds themselves are closed by their own job: nothing waits for it, because an
+-- overdue hold reserves nothing.
+-- Takes: a tenant, a grant that the caller has locked, the moment taken under that lock, who came to the grant.
+-- Returns: the grant as it is then. Locks: lines of the grant, which only those who have locked the grant change.
+CREATE OR REPLACE FUNCTION credits_release_overdue(
+    tenant uuid, account credits_grant, moment timestamp with time zone, for_actor text, for_request text
+)
+RETURNS credits_grant
 LANGUAGE plpgsql
 AS $$
 DECLARE
-    account credits_grant;
     released numeric;
+    booked timestamptz;
 BEGIN
-    FOR place IN 1 .. cardinality(accounts) LOOP
-        account := accounts[place];
-        CONTINUE WHEN account.held = 0;
-        WITH overdue AS (
-            SELECT line.tenant_id, line.id, line.hold_id, line.grant_id, line.remaining,
-                   sum(line.remaining) OVER (ORDER BY line.expires_at, line.id) AS released_so_far,
-                   row_number() OVER (ORDER BY line.expires_at, line.id) AS number
-            FROM credits_holdline line
-            WHERE line.tenant_id = account.tenant_id AND line.grant_id = account.id
-              AND line.remaining > 0 AND line.expires_at <= moment
-        ), emptied AS (
-            UPDATE credits_holdline line SET remaining = 0 FROM overdue
-            WHERE line.tenant_id = overdue.tenant_id AND line.id = overdue.id
-        ), written AS (
-            INSERT INTO credits_holdentry
-                (tenant_id, id, hold_id, grant_id, kind, amount, held_after, reason, occurred_at, created_at, actor, request_id)
-            SELECT overdue.tenant_id, credits_new_id(), overdue.hold_id, overdue.grant_id, 'expired', overdue.remaining,
-                   account.held - overdue.released_so_far, '', moment,
-                   clock_timestamp() + overdue.number * interval '1 microsecond', who, request
-            FROM overdue
-        )
-        SELECT sum(overdue.remaining) INTO released FROM overdue;
-        CONTINUE WHEN released IS NULL;
-        account.held := account.held - released;
-        UPDATE credits_grant SET held = account.held WHERE tenant_id = account.tenant_id AND id = account.id;
-        accounts[place] := account;
-    END LOOP;
-    RETURN accounts;
+    IF NOT EXISTS (
+        SELECT FROM credits_holdline
+        WHERE tenant_id = tenant AND grant_id = account.id AND remaining > 0 AND expires_at <= moment
+    ) THEN
+        RETURN account;
+    END IF;
+    booked := credits_hold_moment(tenant, ARRAY[account.id], moment);
+    WITH overdue AS (
+        SELECT line.id, line.hold_id, line.remaining, line.expires_at,
+               sum(line.remaining) OVER in_turn AS released_so_far, row_number() OVER in_turn - 1 AS number
+        FROM credits_holdline line
+        WHERE line.tenant_id = tenant AND line.grant_id = account.id AND line.remaining > 0 AND line.expires_at <= moment
+        WINDOW in_turn AS (ORDER BY line.expires_at, line.id)
+    ), emptied AS (
+        UPDATE credits_holdline line SET remaining = 0 FROM overdue WHERE line.tenant_id = tenant AND line.id = overdue.id
+    ), written AS (
+        INSERT INTO credits_holdentry
+            (tenant_id, id, hold_id, grant_id, kind, amount, held_after, reason, occurred_at, created_at, actor, request_id)
+        SELECT tenant, credits_new_id(), overdue.hold_id, account.id, 'expired', overdue.remaining,
+               account.held - overdue.released_so_far, '', overdue.expires_at, booked + overdue.number * interval '1 microsecond',
+               for_actor, for_request
+        FROM overdue
+    )
+    SELECT sum(overdue.remaining) INTO released FROM overdue;
+    account.held := account.held - released;
+    UPDATE credits_grant SET held = account.held WHERE tenant_id = tenant AND id = account.id;
+    RETURN account;
 END
 $$;

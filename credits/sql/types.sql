@@ -1,30 +1,42 @@
+-- Composite types of the functions. They are ours alone: no column of a table has one of them.
+
+-- One posting. `now` is the moment that a calling function took under its locks (null: taken here); `as_of` is given for history alone, the
+-- moment by which it is judged.
 CREATE TYPE credits_posting AS (
-    tenant_id uuid, id uuid, grant_id uuid, kind text, type text, amount numeric, reason text, invoice_id text, billing_run_id text,
-    now timestamptz, occurred_at timestamptz, idempotency_key text, facts_digest bytea, reverses_id uuid, consumption_id uuid,
+    id uuid, grant_id uuid, kind text, type text, amount numeric, reason text, invoice_id text, billing_run_id text, now timestamptz,
+    as_of timestamptz, occurred_at timestamptz, idempotency_key text, facts_digest bytea, reverses_id uuid, consumption_id uuid,
     hold_id uuid, chosen_by jsonb, actor text, request_id text
 );
 
+-- What became of one posting: its transaction, and the grant as the transaction left it.
 CREATE TYPE credits_outcome AS (
     outcome text, id uuid, grant_id uuid, customer_id text, type text, kind text, amount numeric, reason text, invoice_id text,
     billing_run_id text, occurred_at timestamptz, created_at timestamptz, entry_number bigint, balance_after numeric,
     cost_basis numeric, reverses_id uuid, consumption_id uuid, hold_id uuid, chosen_by jsonb, actor text, request_id text,
     first_digest bytea, balance numeric, held numeric, status text, effective_date date, expiry_date date, taken numeric,
-    reversed_by uuid
+    left_to_reverse numeric, reversed_by uuid
 );
 
+-- One grant to be made. `effective_date` null: the day on which it is made.
 CREATE TYPE credits_opening AS (
-    tenant_id uuid, id uuid, entry_id uuid, customer_id text, name text, unit_type text, currency text, metric_id text, category text,
-    priority integer, amount numeric, cost_of_credit numeric, effective_date date, expiry_date date, schedule_id uuid, period integer,
-    reason text, now timestamptz, idempotency_key text, facts_digest bytea, actor text, request_id text
+    id uuid, entry_id uuid, customer_id text, name text, unit_type text, currency text, metric_id text, category text, priority integer,
+    amount numeric, cost_of_credit numeric, effective_date date, expiry_date date, schedule_id uuid, period integer, reason text,
+    as_of timestamptz, idempotency_key text, facts_digest bytea, actor text, request_id text
 );
 
+-- An amount to be drawn, held, or given back across a customer's grants.
 CREATE TYPE credits_draw AS (
-    tenant_id uuid, id uuid, customer_id text, currency text, metric_id text, amount numeric, partial boolean, expires_at timestamptz,
-    reason text, invoice_id text, billing_run_id text, now timestamptz, idempotency_key text, facts_digest bytea, actor text,
-    request_id text
+    id uuid, customer_id text, currency text, metric_id text, amount numeric, partial boolean, expires_at timestamptz, reason text,
+    invoice_id text, billing_run_id text, idempotency_key text, facts_digest bytea, actor text, request_id text
 );
 
+-- The end of a hold: `kind` is captured, released or expired.
 CREATE TYPE credits_settlement AS (
-    tenant_id uuid, customer_id text, hold_id uuid, kind text, amount numeric, reason text, invoice_id text, billing_run_id text,
-    now timestamptz, facts_digest bytea, actor text, request_id text
+    customer_id text, hold_id uuid, kind text, amount numeric, reason text, invoice_id text, billing_run_id text, facts_digest bytea,
+    actor text, request_id text
+);
+
+-- The values by which a burn-down orders grants, in the order in which they decide.
+CREATE TYPE credits_burn_down_key AS (
+    priority integer, is_currency boolean, expiry_date date, is_paid boolean, effective_date date, created_at timestamptz, id uuid
 );

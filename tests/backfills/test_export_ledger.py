@@ -92,16 +92,16 @@ def fill_grants(who):
     grant = credits.create_grant(
         **who, **facts, amount=Decimal(100), cost_of_credit=Decimal("33.33"), idempotency_key="g", effective_date=date(2026, 1, 1)
     )
-    spent = credits.post_transaction(
+    spent = credits.record_transaction(
         **who, grant_id=grant.id, type="DEBIT", amount=Decimal("40.5"), idempotency_key="t1", reason="tea, black", invoice_id="i"
     )
-    credits.post_transaction(**who, grant_id=grant.id, type="DEBIT", amount=Decimal(1), occurred_at=MOMENT)
+    credits.record_transaction(**who, grant_id=grant.id, type="DEBIT", amount=Decimal(1), occurred_at=MOMENT)
     credits.reverse_transaction(**who, transaction_id=spent.id, reason="oops")
     credits.consume(**who, customer_id="maria", currency="USD", amount=Decimal(3))
     credits.create_grant(**who, **facts, amount=Decimal(5), effective_date=date(2026, 1, 1), expiry_date=date(2026, 1, 31))
     metric = {**facts, "unit_type": "METRIC", "metric_id": "tokens"}
     void = credits.create_grant(**who, **metric, amount=Decimal(9), category="promotional", priority=3)
-    credits.post_transaction(**who, grant_id=void.id, type="DEBIT", amount=Decimal(2))
+    credits.record_transaction(**who, grant_id=void.id, type="DEBIT", amount=Decimal(2))
     credits.void_grant(**who, grant_id=void.id, reason="closed")
     gone = credits.create_grant(**who, **facts, amount=Decimal(9))
     credits.delete_grant(**who, grant_id=gone.id)

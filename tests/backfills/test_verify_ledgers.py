@@ -41,10 +41,10 @@ def make_grants(who):
     facts = {"customer_id": "maria", "name": "Start", "unit_type": "CURRENCY", "currency": "USD", "effective_date": date(2026, 1, 1)}
     grant = credits.create_grant(**who, **facts, amount=Decimal(100), cost_of_credit=Decimal(80), idempotency_key="g")
     other = credits.create_grant(**who, **facts, amount=Decimal(7), idempotency_key="h")
-    spent = credits.post_transaction(
+    spent = credits.record_transaction(
         **who, grant_id=grant.id, type="DEBIT", amount=Decimal(40), idempotency_key="t1", reason="so", invoice_id="i", occurred_at=MOMENT
     )
-    credits.post_transaction(**who, grant_id=other.id, type="DEBIT", amount=Decimal(1), idempotency_key="t2")
+    credits.record_transaction(**who, grant_id=other.id, type="DEBIT", amount=Decimal(1), idempotency_key="t2")
     credits.reverse_transaction(**who, transaction_id=spent.id, reason="oops", idempotency_key="t3")
 
 

@@ -269,7 +269,7 @@ def test_no_correction_reaches_a_foreign_row(limited, book, foreign):
 
 def test_a_debit_is_not_moved_to_a_foreign_grant(limited, book, foreign):
     who = {"tenant_id": book.tenant.id, **WHO}
-    debit = credits.post_transaction(**who, grant_id=book.grant.id, type="DEBIT", amount=Decimal(5))
+    debit = credits.record_transaction(**who, grant_id=book.grant.id, type="DEBIT", amount=Decimal(5))
     body = {"kind": "credits.move", "row": str(debit.id), "grant_id": str(foreign.grant.id), **REASON, "step": "preview"}
     assert "There is no such grant" in limited.post(ASK, body).content.decode()
 

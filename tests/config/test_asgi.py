@@ -227,7 +227,7 @@ def test_calls_at_the_same_time_travel_together_and_each_hears_of_its_own(served
 def test_a_fault_of_ours_is_a_reply_in_the_ledgers_words_and_a_line_in_the_log(served, monkeypatch, caplog):
     from credits.api.views import transactions
 
-    monkeypatch.setattr(transactions.services, "post_transaction", lambda **facts: 1 / 0)
+    monkeypatch.setattr(transactions.services, "record_transaction", lambda **facts: 1 / 0)
     reply = through_asgi(served, World("credits").post())
     assert (reply.status, json.loads(reply.body)["error"]["type"]) == (500, "InternalServerError")
     assert "request_failed" in caplog.text

@@ -25,7 +25,7 @@ class Book:
         return services.create_grant(**self.who, **given).id
 
     def post(self, grant_id: UUID, kind: str, amount: Any, **facts: Any) -> Any:
-        return services.post_transaction(**self.who, grant_id=grant_id, type=kind, amount=Decimal(str(amount)), **facts)
+        return services.record_transaction(**self.who, grant_id=grant_id, type=kind, amount=Decimal(str(amount)), **facts)
 
     def debit(self, grant_id: UUID, amount: Any, **facts: Any) -> Any:
         return self.post(grant_id, "DEBIT", amount, **facts)

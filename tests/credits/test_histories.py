@@ -120,7 +120,7 @@ class History:
         expected = self.model.post(self.model.grants[place], sign, amount, invoice)
         kind = "CREDIT" if sign > 0 else "DEBIT"
         facts = {"grant_id": self.grants[place], "type": kind, "amount": amount, "invoice_id": invoice or None}
-        self.keyed(expected, services.post_transaction, **facts)
+        self.keyed(expected, services.record_transaction, **facts)
 
     def do_credit(self, number: int, amount: Decimal, invoice: str) -> None:
         self.do_debit(number, amount, invoice, sign=1)

@@ -85,8 +85,8 @@ def test_an_array_makes_the_book_that_its_postings_make_one_by_one(arrays):
     with time_machine.travel(NOW, tick=False):
         (many, many_grants), (alone, alone_grants) = new_book(), new_book()
         for steps in arrays:
-            together = services.post_transactions(**many.who, items=[item(many_grants, step) for step in steps]) if steps else []
-            singly = [services.post_transactions(**alone.who, items=[item(alone_grants, step)])[0] for step in steps]
+            together = services.record_transactions(**many.who, items=[item(many_grants, step) for step in steps]) if steps else []
+            singly = [services.record_transactions(**alone.who, items=[item(alone_grants, step)])[0] for step in steps]
             assert [told(answer) for answer in together] == [told(answer) for answer in singly]
         assert state(many_grants) == state(alone_grants)
         many.prove()

@@ -119,7 +119,7 @@ SCENES = (
             "debit": lambda book: book.debit(book.named["second"], 30),
             "credit": lambda book: book.credit(book.named["empty"], 10),
             "credit for an invoice": lambda book: book.credit(book.named["first"], 10, invoice_id="inv"),
-            "eight debits": lambda book: services.post_transactions(**book.who, items=items(book, "DEBIT")),
+            "eight debits": lambda book: services.record_transactions(**book.who, items=items(book, "DEBIT")),
             "consume": lambda book: services.consume(**book.who, **ACME, amount=Decimal(100), invoice_id="inv", idempotency_key="k"),
             "consume what there is": lambda book: services.consume(**book.who, **ACME, amount=Decimal(500), partial=True),
             "hold": lambda book: services.place_hold(

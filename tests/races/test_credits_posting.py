@@ -80,7 +80,7 @@ def test_arrays_that_name_the_same_grants_in_opposite_orders_do_not_deadlock(boo
     def post(number: int) -> list[Any]:
         order = grants if number % 2 else grants[::-1]
         items = [{"grant_id": grant_id, "type": "DEBIT", "amount": Decimal(1)} for grant_id in order]
-        return [services.post_transactions(**book.who, items=items) for _ in range(5)]
+        return [services.record_transactions(**book.who, items=items) for _ in range(5)]
 
     for outcome in at_once(8, post):
         assert not isinstance(outcome, Exception), outcome

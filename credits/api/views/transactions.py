@@ -38,7 +38,7 @@ class TransactionViewSet(CreditsViewSet):
     def create(self, request: HttpRequest) -> HttpResponse:
         """Takes an amount from one grant or adds to it. Without an Idempotency-Key, the same request again is another transaction."""
         body = self.read(shapes.TransactionRequest)
-        row = services.post_transaction(**self.audit_context(), idempotency_key=self.idempotency_key(), **body)
+        row = services.record_transaction(**self.audit_context(), idempotency_key=self.idempotency_key(), **body)
         return self.reply(shapes.TransactionReply, shown(row._asdict()), status=201, replayed=row.outcome == "replayed")
 
     @operation(summary="List credit transactions", query=TransactionQuery, reply=shapes.TransactionReply, paged=True)
@@ -88,7 +88,7 @@ class TransactionViewSet(CreditsViewSet):
         is_atomic = body["atomic"] or self.query(BatchQuery)["atomic"]
         outcome = post_batch(
             keyed(body["items"], self.idempotency_key()),
-            post=lambda items: services.post_transactions(**self.audit_context(), items=items, atomic=is_atomic),
+            post=lambda items: services.record_transactions(**self.audit_context(), items=items, atomic=is_atomic),
             aborted="batch_aborted",
             is_atomic=is_atomic,
         )

@@ -26,7 +26,7 @@ def grant(tenant):
 def debit(tenant):
     def debit(grant, amount="30", invoice_id="INV-1"):
         facts = {"grant_id": grant.id, "type": "DEBIT", "amount": Decimal(amount), "invoice_id": invoice_id}
-        return credits.post_transaction(tenant_id=tenant.id, **WHO, **facts)
+        return credits.record_transaction(tenant_id=tenant.id, **WHO, **facts)
 
     return debit
 

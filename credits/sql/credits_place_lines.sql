@@ -1,0 +1,30 @@
+-- Writes which part of a hold each grant bears, and reserves it.
+-- Takes: a tenant, the draw of a hold that was written, the grants that may bear it, the moment taken under their locks. Returns: nothing.
+-- Locks: nothing; the caller has locked the grants.
+CREATE OR REPLACE FUNCTION credits_place_lines(tenant uuid, draw credits_draw, accounts credits_grant[], moment timestamp with time zone)
+RETURNS void
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    booked CONSTANT timestamptz := credits_hold_moment(tenant, ARRAY(SELECT id FROM unnest(accounts)), moment);
+BEGIN
+    WITH planned AS (
+        SELECT plan.grant_id, plan.taken, plan.chosen_by, account.held + plan.taken AS held_after
+        FROM credits_plan(accounts, draw.amount) plan JOIN unnest(accounts) account ON account.id = plan.grant_id
+    ), lines AS (
+        INSERT INTO credits_holdline
+            (tenant_id, id, hold_id, grant_id, amount, expires_at, chosen_by, remaining, occurred_at, created_at, actor, request_id)
+        SELECT tenant, credits_new_id(), draw.id, grant_id, taken, draw.expires_at, chosen_by, taken, moment, booked, draw.actor,
+               draw.request_id
+        FROM planned
+    ), entries AS (
+        INSERT INTO credits_holdentry
+            (tenant_id, id, hold_id, grant_id, kind, amount, held_after, reason, occurred_at, created_at, actor, request_id)
+        SELECT tenant, credits_new_id(), draw.id, grant_id, 'placed', taken, held_after, draw.reason, moment, booked, draw.actor,
+               draw.request_id
+        FROM planned
+    )
+    UPDATE credits_grant account SET held = planned.held_after
+    FROM planned WHERE account.tenant_id = tenant AND account.id = planned.grant_id;
+END
+$$;

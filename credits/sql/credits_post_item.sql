@@ -1,0 +1,93 @@
+-- Posts one transaction on one grant, and what follows from it.
+-- Takes: a tenant, a posting. A closing (expiry, void, deletion) debits all that is available, whatever amount it names; a reversal without
+-- an amount takes back what is left of its original. Returns: its outcome.
+-- Locks: the grant. The time is taken under that lock. Never: decides by anything that was read before it.
+CREATE OR REPLACE FUNCTION credits_post_item(tenant uuid, item credits_posting) RETURNS credits_outcome LANGUAGE plpgsql
+AS $$
+DECLARE
+    account credits_grant;
+    entry credits_transaction;
+    result credits_outcome;
+    decided text;
+    taken numeric;
+    left_to_reverse numeric;
+    reversed_by uuid;
+    is_closing CONSTANT boolean := item.kind IN ('expiry', 'void', 'deletion');
+    is_history CONSTANT boolean := item.as_of IS NOT NULL;
+BEGIN
+    SELECT * INTO account FROM credits_grant WHERE tenant_id = tenant AND id = item.grant_id FOR NO KEY UPDATE;
+    item.now := coalesce(item.now, credits_now());
+    item.as_of := coalesce(item.as_of, item.now);
+    IF account.held > 0 THEN
+        account := credits_release_overdue(tenant, account, item.now, item.actor, item.request_id);
+    END IF;
+
+    IF item.reverses_id IS NOT NULL THEN
+        SELECT rest.amount, rest.reversed_by INTO left_to_reverse, reversed_by FROM credits_left_to_reverse(tenant, item.reverses_id) rest;
+        item.amount := coalesce(item.amount, left_to_reverse);
+    END IF;
+    IF item.type = 'CREDIT' AND item.invoice_id <> '' THEN
+        taken := credits_taken(tenant, item.grant_id, item.invoice_id);
+    END IF;
+    entry.created_at := greatest(item.now, account.last_entry_at + interval '1 microsecond');
+    entry.occurred_at := coalesce(item.occurred_at, entry.created_at);
+    IF is_closing THEN
+        decided := credits_closing_refusal(item.kind, account, credits_day(item.as_of));
+        item.amount := credits_available(account);
+        IF item.kind = 'expiry' THEN
+            -- Expiry counts from the day after the last one; of credit that was given back later, from then.
+            entry.occurred_at := greatest(item.occurred_at, (account.expiry_date + 1)::timestamp AT TIME ZONE 'UTC');
+        END IF;
+    ELSE
+        decided := credits_refusal(
+            item.kind, item.type, item.amount, item.invoice_id, account, account.balance, credits_day(entry.occurred_at), taken,
+            left_to_reverse
+        );
+    END IF;
+    IF decided IS NULL AND item.amount <> 0 THEN
+        entry := credits_write_entry(tenant, item, account, entry.occurred_at, entry.created_at);
+        decided := CASE WHEN entry.id IS NULL THEN 'exists' ELSE 'posted' END;
+    END IF;
+    decided := coalesce(decided, 'nothing_left');
+    IF decided <> 'posted' THEN
+        entry := NULL;
+        IF item.idempotency_key IS NOT NULL THEN
+            -- A key that was used before goes before any refusal: what was posted then may be why it would be refused now.
+            SELECT * INTO entry FROM credits_transaction WHERE tenant_id = tenant AND idempotency_key = item.idempotency_key;
+            decided := CASE WHEN FOUND THEN 'exists' ELSE decided END;
+        END IF;
+    END IF;
+
+    IF decided = 'posted' THEN
+        account.balance := entry.balance_after;
+        account.last_entry_number := entry.entry_number;
+        account.last_entry_at := entry.created_at;
+    END IF;
+    IF is_closing AND decided IN ('posted', 'nothing_left') THEN
+        account.status := CASE
+            WHEN item.kind = 'void' THEN 'voided'
+            WHEN item.kind = 'deletion' THEN 'deleted'
+            -- What a hold reserves outlives the last day: the grant stays open, to be expired again when it is let go.
+            WHEN account.held > 0 THEN account.status
+            ELSE 'expired'
+        END;
+        account.closed_at := CASE WHEN account.status <> 'open' THEN coalesce(account.closed_at, entry.created_at, item.now) END;
+    END IF;
+    IF decided IN ('posted', 'nothing_left') THEN
+        UPDATE credits_grant
+        SET balance = account.balance, last_entry_number = account.last_entry_number, last_entry_at = account.last_entry_at,
+            status = account.status, closed_at = account.closed_at
+        WHERE tenant_id = tenant AND id = item.grant_id;
+    END IF;
+
+    result := credits_outcome_of(decided, entry, account);
+    result.grant_id := coalesce(entry.grant_id, item.grant_id);
+    result.taken := taken;
+    result.left_to_reverse := left_to_reverse;
+    result.reversed_by := reversed_by;
+    IF decided = 'posted' THEN
+        PERFORM credits_follow_up(tenant, item, account, entry, is_history);
+    END IF;
+    RETURN result;
+END
+$$;

@@ -1,0 +1,46 @@
+-- Credits the next period's grant with what expired of a recurring grant, up to the cap of its schedule, less what was rolled over before.
+-- So whatever comes first, the end of the period, the end of a hold, or credit given back, what rolls over in all is the same.
+-- Takes: a tenant, a grant that the caller has locked, the moment taken under that lock, who. Returns: nothing.
+-- Locks: the next period's grant, if it has been issued. Never: rolls into a grant that was voided or deleted.
+CREATE OR REPLACE FUNCTION credits_roll_over(
+    tenant uuid, closed credits_grant, moment timestamp with time zone, for_actor text, for_request text
+)
+RETURNS void
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    later credits_grant;
+    cap numeric;
+    expired numeric;
+    rolled numeric;
+    item credits_posting;
+BEGIN
+    SELECT rollover_cap INTO cap FROM credits_recurringgrant WHERE tenant_id = tenant AND id = closed.schedule_id;
+    IF coalesce(cap, 0) = 0 THEN
+        RETURN;
+    END IF;
+    SELECT * INTO later FROM credits_grant
+    WHERE tenant_id = tenant AND schedule_id = closed.schedule_id AND period = closed.period + 1 AND status IN ('open', 'expired')
+    FOR NO KEY UPDATE;
+    SELECT coalesce(sum(amount), 0) INTO expired FROM credits_transaction
+    WHERE tenant_id = tenant AND grant_id = closed.id AND kind = 'expiry';
+    SELECT coalesce(sum(amount), 0) INTO rolled FROM credits_transaction
+    WHERE tenant_id = tenant AND grant_id = later.id AND kind = 'rollover';
+    IF later.id IS NULL OR least(cap, expired) <= rolled THEN
+        RETURN;
+    END IF;
+    item.id := credits_new_id();
+    item.grant_id := later.id;
+    item.kind := 'rollover';
+    item.type := 'CREDIT';
+    item.amount := least(cap, expired) - rolled;
+    item.reason := 'left of grant ' || closed.id;
+    item.invoice_id := '';
+    item.now := moment;
+    -- In the world, what is left of a period is the next one's from its first day.
+    item.occurred_at := least(moment, later.effective_date::timestamp AT TIME ZONE 'UTC');
+    item.actor := for_actor;
+    item.request_id := for_request;
+    PERFORM credits_post_item(tenant, item);
+END
+$$;

@@ -1,0 +1,60 @@
+-- Ends the lines of a hold in burn-down order: of each what is captured, then the rest is let go; debits what is captured, and expires what
+-- is let go of grants that are over.
+-- Takes: a tenant, the settlement, its hold, how it ends, how much is captured, the moment taken under the locks. Returns: nothing.
+-- Locks: nothing new but the next period's grant of a recurring one; the caller has locked the hold and its grants.
+CREATE OR REPLACE FUNCTION credits_settle_lines(
+    tenant uuid, item credits_settlement, hold credits_hold, ending text, wanted numeric, moment timestamp with time zone
+)
+RETURNS void
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    grants CONSTANT uuid[] := ARRAY(SELECT grant_id FROM credits_holdline WHERE tenant_id = tenant AND hold_id = hold.id ORDER BY grant_id);
+    booked CONSTANT timestamptz := credits_hold_moment(tenant, grants, moment);
+    parts jsonb;
+BEGIN
+    WITH lines AS (
+        SELECT line.id, line.grant_id, line.remaining, line.chosen_by, (line.chosen_by ->> 'rank')::int AS rank,
+               greatest(0, least(line.remaining, wanted - (sum(line.remaining) OVER burn_down - line.remaining))) AS taken
+        FROM credits_holdline line
+        WHERE line.tenant_id = tenant AND line.hold_id = hold.id AND line.remaining > 0
+        WINDOW burn_down AS (ORDER BY (line.chosen_by ->> 'rank')::int)
+    ), emptied AS (
+        UPDATE credits_holdline line SET remaining = 0 FROM lines WHERE line.tenant_id = tenant AND line.id = lines.id
+    ), freed AS (
+        UPDATE credits_grant account SET held = account.held - lines.remaining
+        FROM lines WHERE account.tenant_id = tenant AND account.id = lines.grant_id
+        RETURNING account.id, account.held
+    ), written AS (
+        INSERT INTO credits_holdentry
+            (tenant_id, id, hold_id, grant_id, kind, amount, held_after, reason, occurred_at, created_at, actor, request_id)
+        SELECT tenant, credits_new_id(), hold.id, lines.grant_id, part.kind, part.amount, freed.held + part.still_held,
+               coalesce(item.reason, ''), moment, booked + part.place * interval '1 microsecond', item.actor, item.request_id
+        FROM lines JOIN freed ON freed.id = lines.grant_id
+        CROSS JOIN LATERAL (VALUES
+            (0, 'captured', lines.taken, lines.remaining - lines.taken),
+            (1, CASE ending WHEN 'expired' THEN 'expired' ELSE 'released' END, lines.remaining - lines.taken, 0)
+        ) part (place, kind, amount, still_held)
+        WHERE part.amount > 0
+    )
+    SELECT jsonb_agg(jsonb_build_object('grant_id', grant_id, 'taken', taken, 'chosen_by', chosen_by) ORDER BY rank) INTO parts FROM lines;
+
+    PERFORM credits_post_planned(tenant, (
+        SELECT jsonb_agg(jsonb_build_object(
+            'id', credits_new_id(), 'grant_id', part.grant_id, 'kind', 'capture', 'type', 'DEBIT', 'amount', part.taken,
+            'reason', item.reason, 'invoice_id', item.invoice_id, 'billing_run_id', item.billing_run_id, 'now', moment,
+            'hold_id', hold.id, 'chosen_by', part.chosen_by, 'actor', item.actor, 'request_id', item.request_id
+        ))
+        FROM jsonb_to_recordset(parts) part (grant_id uuid, taken numeric, chosen_by jsonb)
+        WHERE part.taken > 0
+    ));
+    -- Grants that are not over answer `not_due`.
+    PERFORM FROM credits_post(tenant, (
+        SELECT coalesce(jsonb_agg(jsonb_build_object(
+            'id', credits_new_id(), 'grant_id', of_grant.id, 'kind', 'expiry', 'type', 'DEBIT', 'now', moment, 'actor', item.actor,
+            'request_id', item.request_id
+        )), '[]')
+        FROM unnest(grants) of_grant (id)
+    ));
+END
+$$;

@@ -1,0 +1,30 @@
+-- Writes transactions that were decided together, and sets their grants to where the last of each left them.
+-- Takes: a tenant, rows in the order of their numbers. Returns: false, with nothing written, where a key was used before.
+-- Locks: nothing; the caller has locked the grants.
+CREATE OR REPLACE FUNCTION credits_write_entries(tenant uuid, entries credits_transaction[]) RETURNS boolean LANGUAGE plpgsql
+AS $$
+DECLARE
+    newest jsonb;
+BEGIN
+    BEGIN
+        INSERT INTO credits_transaction
+            (tenant_id, id, grant_id, customer_id, type, kind, amount, entry_number, balance_after, cost_basis, reason, invoice_id,
+             billing_run_id, occurred_at, created_at, reverses_id, consumption_id, hold_id, chosen_by, idempotency_key, facts_digest,
+             actor, request_id)
+        SELECT tenant, id, grant_id, customer_id, type, kind, amount, entry_number, balance_after, cost_basis, reason, invoice_id,
+               billing_run_id, occurred_at, created_at, reverses_id, consumption_id, hold_id, chosen_by, idempotency_key, facts_digest,
+               actor, request_id
+        FROM unnest(entries);
+    EXCEPTION WHEN unique_violation THEN
+        RETURN false;
+    END;
+    -- The later of two values of one name is the one that a jsonb object keeps. A map, because a join of two arrays looks at every pair.
+    SELECT jsonb_object_agg(grant_id, jsonb_build_array(balance_after, entry_number, created_at) ORDER BY entry_number)
+    INTO newest FROM unnest(entries);
+    UPDATE credits_grant account
+    SET balance = (newest -> id::text ->> 0)::numeric, last_entry_number = (newest -> id::text ->> 1)::bigint,
+        last_entry_at = (newest -> id::text ->> 2)::timestamptz
+    WHERE tenant_id = tenant AND id = ANY (ARRAY(SELECT DISTINCT grant_id FROM unnest(entries)));
+    RETURN true;
+END
+$$;
