@@ -88,10 +88,3 @@ class ScheduleStatus(models.TextChoices):
     ACTIVE = "active", "Active"
     ENDED = "ended", "Ended"
     CANCELLED = "cancelled", "Cancelled"
-
-
-class Clock(models.TextChoices):
-    """By which time the past is asked for: when the book took an entry, or when it happened in the world."""
-
-    BOOK = "book", "Book"
-    WORLD = "world", "World"

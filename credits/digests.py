@@ -1,7 +1,7 @@
 """Which facts of each call make its digest, in the order in which the digest has them (kernel/ledger/idempotency.py).
 
-A ledger that learns a new fact appends it. Each row keeps the digest of the facts that its caller gave; integrity checks compare it with the
-facts that the row holds.
+A ledger that learns a new fact appends it. Each row keeps the digest of the facts that its caller gave; integrity checks compare it with
+the facts that the row holds.
 """
 
 from collections.abc import Mapping

@@ -1,10 +1,12 @@
 """The database's clock in tests that travel in time.
 
 SQL functions take the time from the database, under their locks. While a test travels with time_machine, the functions named here answer
-with the travelled time instead of the real one; it goes on ticking from there. Without a journey the database is as it was migrated.
+with the travelled time instead of the real one: it stands still with `tick=False`, and goes on from there otherwise. Without a journey the
+database is as it was migrated.
 """
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -13,9 +15,10 @@ import time_machine
 
 # Functions of no argument that return the present moment; those that a database doesn't have are passed over.
 CLOCKS = ("credits_now",)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 REPLACEMENT = """
 CREATE OR REPLACE FUNCTION {name}() RETURNS timestamp with time zone LANGUAGE sql
-AS $$ SELECT clock_timestamp() + interval '{microseconds} microseconds' $$
+AS $$ SELECT {now} $$
 """
 
 
@@ -33,14 +36,18 @@ class DatabaseClock:
         """Move to where time_machine is, or back to the present."""
         travellers = time_machine.traveller_stack
         for name, original in self._originals.items():
-            if travellers:
-                ahead = (travellers[-1].time_ns() - time_machine.escape_hatch.time.time_ns()) // 1000
-                self._connection.execute(REPLACEMENT.format(name=name, microseconds=ahead))
-            else:
-                self._connection.execute(original)
+            self._connection.execute(REPLACEMENT.format(name=name, now=_expression(travellers[-1])) if travellers else original)
 
     def close(self) -> None:
         self._connection.close()
+
+
+def _expression(traveller: Any) -> str:
+    there = EPOCH + timedelta(microseconds=traveller.time_ns() // 1000)
+    if not traveller._tick:
+        return f"timestamptz '{there.isoformat()}'"
+    here = EPOCH + timedelta(microseconds=time_machine.escape_hatch.time.time_ns() // 1000)
+    return f"clock_timestamp() + (timestamptz '{there.isoformat()}' - timestamptz '{here.isoformat()}')"
 
 
 def follow_time_machine(clock: DatabaseClock, patch: pytest.MonkeyPatch) -> None:

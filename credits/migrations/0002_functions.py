@@ -6,4 +6,4 @@ from kernel.ledger.migration_operations import LayFunctions
 class Migration(migrations.Migration):
     dependencies = [("credits", "0001_tables")]
 
-    operations = [LayFunctions("credits", version=1, digest="a936b62219ab3a81")]
+    operations = [LayFunctions("credits", version=1, digest="dde05289b8b3577f")]

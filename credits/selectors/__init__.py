@@ -1,6 +1,6 @@
 """Every read of this ledger. The tenant comes first; another tenant's row is not found."""
 
-from credits.selectors.balances import customer_balances, preview_consumption, usable_grants, with_unit, without_overdue
+from credits.selectors.balances import customer_balances, preview_consumption, usable_grants, with_live_holds, with_unit
 from credits.selectors.explanations import explain_customer, explain_grant
 from credits.selectors.grants import get_grant, list_grants
 from credits.selectors.holds import get_hold, list_holds, overdue_holds, with_lines
@@ -42,6 +42,6 @@ __all__ = [
     "tenant_standing",
     "usable_grants",
     "with_lines",
+    "with_live_holds",
     "with_unit",
-    "without_overdue",
 ]

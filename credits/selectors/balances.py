@@ -1,26 +1,36 @@
 """What a customer can draw on."""
 
 from collections.abc import Iterable
-from datetime import UTC, date
 from decimal import Decimal
 from itertools import groupby
 from typing import Any
 from uuid import UUID
 
 import msgspec
-from django.db.models import F, Sum, Window
+from django.db.models import F, Window
 from django.db.models.functions import RowNumber
-from django.utils import timezone
 
 from credits.choices import BalanceType, UnitType
-from credits.models import CreditTransaction, HoldLine
-from credits.selectors.grants import list_usable_grants
+from credits.models import CreditTransaction
+from credits.selectors.grants import GRANT_FIELDS
 from credits.selectors.transactions import TRANSACTION_FIELDS
 from kernel.ledger import posting
 
 # Of each balance; all of them are in the list of transactions.
 NEWEST_TRANSACTIONS = 100
 TYPES = {UnitType.CURRENCY: BalanceType.CASH, UnitType.METRIC: BalanceType.USAGE}
+HELD = "credits_held_at(account, 'infinity', present.moment)"
+USABLE = f"""
+    SELECT {", ".join(f"account.{name}" for name in GRANT_FIELDS if name != "held")}, {HELD} AS held
+    FROM (SELECT credits_now() AS moment) present, credits_grant account
+    WHERE account.tenant_id = %s AND account.customer_id = %s AND credits_is_usable(account, credits_day(present.moment))
+    ORDER BY credits_burn_down_order(account)
+"""  # noqa: S608 - names of columns, from a constant
+HELD_NOW = f"""
+    SELECT account.id, {HELD} AS held
+    FROM (SELECT credits_now() AS moment) present, credits_grant account
+    WHERE account.tenant_id = %s AND account.id = ANY (%s)
+"""  # noqa: S608 - constants
 
 
 def with_unit(grant: dict[str, Any]) -> dict[str, Any]:
@@ -34,21 +44,16 @@ def with_unit(grant: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def today() -> date:
-    return timezone.now().astimezone(UTC).date()
-
-
 def usable_grants(*, tenant_id: UUID, customer_id: str) -> list[dict[str, Any]]:
-    """The customer's grants that can be drawn on today, in burn-down order."""
-    grants = list_usable_grants(tenant_id=tenant_id, customer_id=customer_id, today=today())
-    return [with_unit(grant) for grant in without_overdue(list(grants))]
+    """The customer's grants that can be drawn on today, in burn-down order; `held` is what live holds reserve."""
+    return [with_unit(row._asdict()) for row in posting.run(USABLE, [tenant_id, customer_id])]
 
 
-def without_overdue(grants: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """One tenant's grants, each without what holds past their time still seem to reserve of it. A query only where anything is held."""
+def with_live_holds(grants: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """One tenant's grants, each without what overdue holds still seem to reserve of it. A query only where anything is held."""
     held = [grant["id"] for grant in grants if grant["held"]]
-    overdue = _overdue(tenant_id=grants[0]["tenant_id"], grant_ids=held) if held else {}
-    return [{**grant, "held": grant["held"] - overdue.get(grant["id"], 0)} for grant in grants]
+    live = {row.id: row.held for row in posting.run(HELD_NOW, [grants[0]["tenant_id"], held])} if held else {}
+    return [{**grant, "held": live.get(grant["id"], grant["held"])} for grant in grants]
 
 
 def customer_balances(*, tenant_id: UUID, customer_id: str) -> list[dict[str, Any]]:
@@ -92,19 +97,11 @@ def _newest(*, tenant_id: UUID, grants: list[dict[str, Any]]) -> list[dict[str, 
     return list(numbered.filter(place__lte=NEWEST_TRANSACTIONS).order_by("-created_at", "-id").values(*TRANSACTION_FIELDS))
 
 
-def _overdue(*, tenant_id: UUID, grant_ids: list[UUID]) -> dict[UUID, Decimal]:
-    """What holds past their time seem to reserve of each grant: nothing of it is reserved any more."""
-    lines = HoldLine.objects.filter(tenant_id=tenant_id, grant_id__in=grant_ids, remaining__gt=0, expires_at__lte=timezone.now())
-    return dict(lines.values_list("grant_id").annotate(Sum("remaining")).order_by())
-
-
 def preview_consumption(
     *, tenant_id: UUID, customer_id: str, amount: Decimal, currency: str | None = None, metric_id: str | None = None
 ) -> dict[str, Any]:
     """How a burn-down would be taken now, without taking it: `lines` in order, what is `taken` and what is `missing`."""
-    lines = posting.run(
-        "SELECT * FROM credits_preview(%s, %s, %s, %s, %s, %s)", [tenant_id, customer_id, currency, metric_id, amount, timezone.now()]
-    )
+    lines = posting.run("SELECT * FROM credits_preview(%s, %s, %s, %s, %s)", [tenant_id, customer_id, currency, metric_id, amount])
     taken = sum((line.taken for line in lines), Decimal(0))
     return {
         "amount": amount,

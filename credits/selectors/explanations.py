@@ -6,15 +6,21 @@ from uuid import UUID
 
 from django.db.models import Count, Max, Q, QuerySet, Sum
 
-from credits.models import CreditTransaction, Grant, HoldEntry
+from credits.models import CreditTransaction, Grant
 from credits.selectors.balances import with_unit
 from credits.selectors.grants import GRANT_FIELDS, get_grant
 from credits.selectors.transactions import TRANSACTION_FIELDS
+from kernel.ledger import posting
 from kernel.ledger.errors import NotFound
 
 ENTRY_FIELDS = (*TRANSACTION_FIELDS, "actor", "request_id")
 CREDITS = Q(type="CREDIT")
 DEBITS = Q(type="DEBIT")
+HELD_AT = """
+    SELECT account.id, credits_held_at(account, %s::timestamptz, coalesce(%s::timestamptz, credits_now())) AS held
+    FROM credits_grant account
+    WHERE account.tenant_id = %s AND account.id = ANY (%s)
+"""
 
 
 def explain_grant(*, tenant_id: UUID, grant_id: UUID, at: datetime | None = None) -> dict[str, Any]:
@@ -40,7 +46,7 @@ def _explained(*, grants: list[dict[str, Any]], rows: "QuerySet[CreditTransactio
 
 
 def _sums(*, grants: list[dict[str, Any]], rows: "QuerySet[CreditTransaction]", at: datetime | None) -> list[dict[str, Any]]:
-    """For each grant what its entries up to `at` add up to, by kind; `balance` is credits less debits, `held` holds placed less ended."""
+    """For each grant what its entries up to `at` add up to, by kind; `balance` is credits less debits, `held` what live holds reserve."""
     kinds: dict[UUID, dict[str, Any]] = {}
     for row in rows.values("grant_id", "kind").annotate(amount=Sum("amount")).order_by("kind"):
         kinds.setdefault(row["grant_id"], {})[row["kind"]] = row["amount"]
@@ -75,9 +81,5 @@ def _sum(grant: dict[str, Any], total: dict[str, Any], kinds: dict[UUID, dict[st
 
 
 def _held(*, tenant_id: UUID, grant_ids: list[UUID], at: datetime | None) -> dict[UUID, Any]:
-    entries = HoldEntry.objects.filter(tenant_id=tenant_id, grant_id__in=grant_ids)
-    if at is not None:
-        entries = entries.filter(created_at__lte=at)
-    placed = Sum("amount", filter=Q(kind="placed"), default=0)
-    ended = Sum("amount", filter=~Q(kind="placed"), default=0)
-    return {row["grant_id"]: row["held"] for row in entries.values("grant_id").annotate(held=placed - ended).order_by()}
+    """What live holds reserved of each grant at that moment."""
+    return {row.id: row.held for row in posting.run(HELD_AT, [at or "infinity", at, tenant_id, grant_ids])}

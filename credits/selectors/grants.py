@@ -1,10 +1,9 @@
 """Reading grants."""
 
-from datetime import date
 from typing import Any
 from uuid import UUID
 
-from django.db.models import F, QuerySet
+from django.db.models import QuerySet
 
 from credits.choices import GrantStatus
 from credits.models import Grant
@@ -47,12 +46,3 @@ def get_grant(*, tenant_id: UUID, grant_id: UUID, deleted: bool = False) -> dict
     if grant is None or (grant["status"] == GrantStatus.DELETED and not deleted):
         raise NotFound(kind="grant", id=grant_id)
     return grant
-
-
-def list_usable_grants(*, tenant_id: UUID, customer_id: str, today: date) -> "QuerySet[Grant, dict[str, Any]]":
-    """The grants that a debit could draw on today: open, in force, with a balance; in burn-down order."""
-    open_grants = Grant.objects.filter(tenant_id=tenant_id, customer_id=customer_id, status=GrantStatus.OPEN, balance__gt=0)
-    expiry = F("expiry_date").asc(nulls_last=True)
-    rows: QuerySet[Grant, dict[str, Any]]
-    rows = open_grants.filter(effective_date__lte=today).exclude(expiry_date__lt=today).values(*GRANT_FIELDS)
-    return rows.order_by("priority", "-unit_type", expiry, "-category", "effective_date", "created_at", "id")

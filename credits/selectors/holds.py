@@ -78,5 +78,6 @@ def _standing(hold: dict[str, Any], lines: list[dict[str, Any]]) -> dict[str, An
         **hold,
         "status": HoldStatus.EXPIRED if is_overdue else hold["status"],
         "held": 0 if is_overdue else remaining,
-        "lines": lines,
+        # An overdue hold reserves nothing of any grant, whether its job has come by or not.
+        "lines": [{**line, "remaining": 0} for line in lines] if is_overdue else lines,
     }

@@ -1,29 +1,27 @@
 """Balances at any past instant, by the time the book took an entry or by the time it happened in the world."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.utils import timezone
-
-from credits.choices import Clock
 from credits.selectors.balances import TYPES, balance_of, with_unit
 from credits.selectors.grants import GRANT_FIELDS
 from kernel.ledger import posting
+from kernel.ledger.clocks import Clock
 from kernel.ledger.errors import NotFound
 
-FOREVER = datetime(9999, 1, 1, tzinfo=UTC)
+# Without an instant all that is booked counts, and holds and days are judged by the present.
+ALWAYS = "infinity"
 COLUMNS = ", ".join(f"account.{name}" for name in GRANT_FIELDS if name not in {"balance", "held", "status"})
 # Usable: what a debit on that day could have seen. An expired grant's rest never is, job or no job.
 STANDINGS = f"""
     SELECT {COLUMNS}, standing.balance, standing.held,
-           CASE WHEN account.closed_at <= %s::timestamptz THEN account.status WHEN account.expiry_date < day.day THEN 'expired'
+           CASE WHEN account.closed_at <= %s::timestamptz THEN account.status WHEN credits_is_over(account, day.day) THEN 'expired'
                 ELSE 'open' END AS status,
-           CASE WHEN day.day BETWEEN account.effective_date AND coalesce(account.expiry_date, 'infinity'::date)
-                THEN standing.balance ELSE 0 END AS usable
+           CASE WHEN day.day >= account.effective_date AND NOT credits_is_over(account, day.day) THEN standing.balance ELSE 0 END AS usable
     FROM credits_grant account
-    CROSS JOIN (SELECT %s::date AS day) day
-    CROSS JOIN LATERAL credits_standing(account, %s::timestamptz, %s) standing
+    CROSS JOIN (SELECT instant, credits_day(instant) AS day FROM (SELECT coalesce(%s::timestamptz, credits_now()) AS instant) present) day
+    CROSS JOIN LATERAL credits_standing(account, %s::timestamptz, day.instant, %s) standing
     WHERE account.tenant_id = %s AND (account.created_at <= %s::timestamptz OR %s = 'world')
 """  # noqa: S608 - names of columns, from a constant
 TOTALS = f"""
@@ -59,7 +57,5 @@ def tenant_standing(*, tenant_id: UUID, at: datetime | None = None, clock: str =
 
 
 def _parameters(tenant_id: UUID, at: datetime | None, clock: str) -> list[Any]:
-    """Without an instant, all that is booked counts: the database's clock may be a little ahead of ours."""
-    instant = at or FOREVER
-    day = (at or timezone.now()).astimezone(UTC).date()
-    return [instant, day, instant, str(clock), tenant_id, instant, str(clock)]
+    booked_by = at or ALWAYS
+    return [booked_by, at, booked_by, str(clock), tenant_id, booked_by, str(clock)]

@@ -190,6 +190,4 @@ def _posted(row: Any, written: bytes) -> Any:
     line = msgspec.json.decode(written)
     errors = posting_errors(requested=line.get("amount"), invoice_id=line["invoice_id"], reverses=line.get("reverses_id"))
     fingerprint = from_bytea(line.get("facts_digest"))
-    return row_of(
-        posted_or_error(row, facts_digest=fingerprint, names=TRANSACTION_FACTS, errors=errors, also_posted=NOTHING_TO_DO)
-    )
+    return row_of(posted_or_error(row, facts_digest=fingerprint, names=TRANSACTION_FACTS, errors=errors, also_posted=NOTHING_TO_DO))

@@ -22,8 +22,8 @@ tenant_of = itemgetter("tenant_id")
 def expire_grants(*, actor: str, request_id: str, tenant_id: UUID | None = None) -> Iterator[list[Any]]:
     """Expire every grant that is due, of all tenants unless one is named; yields the outcomes of one batch after another.
 
-    Each tenant's part of a batch is a transaction of its own, and a grant is expired once however often this runs: a run that was cut off is
-    simply repeated.
+    Each tenant's part of a batch is a transaction of its own, and a grant is expired once however often this runs: a run that was cut
+    off is simply repeated.
     """
     # A first choice alone: whether a grant is due is decided under its lock.
     today = timezone.now().astimezone(UTC).date()

@@ -124,6 +124,8 @@ def _settle(settlement: dict[str, Any], *, tenant_id: UUID, kind: str, facts: di
             row,
             facts_digest=fingerprint,
             names=HOLD_CLOSE_FACTS,
+            # Without an amount, all of it is captured.
+            is_recorded=lambda row, name: name == "amount" and row.captured == (amount or row.amount),
             errors={
                 "not_found": lambda row: NotFound(kind="hold", id=settlement["hold_id"]),
                 "closed": lambda row: HoldClosed(hold_id=row.id, status=row.status),

@@ -58,9 +58,7 @@ def posting_errors(*, requested: Any, invoice_id: str = "", reverses: Any = None
         "not_yet_effective": lambda row: GrantNotYetEffective(effective_date=row.effective_date, **_standing(row)),
         "expired": lambda row: GrantExpired(expiry_date=row.expiry_date, **_standing(row)),
         "insufficient": lambda row: InsufficientCredit(available=row.balance - row.held, requested=requested, **_standing(row)),
-        "more_than_taken": lambda row: MoreThanTaken(
-            invoice_id=invoice_id, taken=max(row.taken, 0), requested=requested, **_standing(row)
-        ),
+        "more_than_taken": lambda row: MoreThanTaken(invoice_id=invoice_id, taken=max(row.taken, 0), requested=requested, **_standing(row)),
         "too_large": lambda row: AmountTooLarge(field="amount", reason="too_many_digits", max=18),
         "drawn_on": lambda row: GrantDrawnOn(**_standing(row)),
         "held": lambda row: GrantHeld(**_standing(row)),

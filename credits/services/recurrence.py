@@ -210,9 +210,7 @@ def _known(*, tenant_id: UUID, key: str | None, fingerprint: bytes, starts_on: d
 
 
 def _ordered(tenant_id: UUID, who: Mapping[str, Any], line: Mapping[str, Any]) -> Ordered | LedgerError:
-    known = _known(
-        tenant_id=tenant_id, key=line.get("idempotency_key"), fingerprint=line["facts_digest"], starts_on=line.get("starts_on")
-    )
+    known = _known(tenant_id=tenant_id, key=line.get("idempotency_key"), fingerprint=line["facts_digest"], starts_on=line.get("starts_on"))
     if isinstance(known, LedgerError):
         return known
     if known is not None:

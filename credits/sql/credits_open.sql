@@ -14,17 +14,19 @@ AS $$
 DECLARE
     items CONSTANT credits_opening[] := ARRAY(SELECT item FROM jsonb_populate_recordset(NULL::credits_opening, postings) item);
     fresh CONSTANT uuid[] := credits_unused_openings(tenant, items);
-    moment CONSTANT timestamptz := credits_now();
 BEGIN
-    WITH fresh_items AS (
-        SELECT item.*, dated.first_day, CASE
+    -- The clock is read inside the INSERT, which has locked the tables: reads of the past wait for such postings (kernel/ledger/settled.py).
+    WITH present AS MATERIALIZED (SELECT credits_now() AS moment), fresh_items AS (
+        SELECT item.*, present.moment, dated.first_day, CASE
                    -- A grant that took effect before it was booked counts in the world from that day.
                    WHEN dated.first_day < credits_day(dated.happened) THEN dated.first_day::timestamp AT TIME ZONE 'UTC'
                    ELSE dated.happened
                END AS occurred_at
-        FROM unnest(items) item
+        FROM present
+        CROSS JOIN unnest(items) item
         CROSS JOIN LATERAL (
-            SELECT coalesce(item.effective_date, credits_day(moment)) AS first_day, coalesce(item.as_of, moment) AS happened
+            SELECT coalesce(item.effective_date, credits_day(present.moment)) AS first_day,
+                   coalesce(item.as_of, present.moment) AS happened
         ) dated
         WHERE item.id = ANY (fresh)
     ), opened AS (

@@ -1,10 +1,10 @@
 -- Ends a hold: captures all or part of it and releases the rest, releases it, or expires it.
--- Takes: a tenant, an array of one credits_settlement. Returns: one row; `held` is what the hold still reserved. `outcome` is posted,
--- exists (ended so before: `first_digest`), closed, exceeded, not_due or not_found.
+-- Takes: a tenant, an array of one credits_settlement. Returns: one row; `held` is what the hold still reserved, `captured` what an
+-- earlier call captured of its `amount`. `outcome` is posted, exists (ended so before: `first_digest`), closed, exceeded, not_due or not_found.
 -- Locks: the hold, then the grants that bear it, by id. The time is taken under these locks, so a call that waited past the hold's end
 -- finds it expired, whole. Never: captures part of a hold of which another part was let go.
 CREATE OR REPLACE FUNCTION credits_settle(tenant uuid, postings jsonb)
-RETURNS TABLE (outcome text, id uuid, status text, held numeric, first_digest bytea)
+RETURNS TABLE (outcome text, id uuid, status text, held numeric, amount numeric, captured numeric, first_digest bytea)
 LANGUAGE plpgsql
 AS $$
 #variable_conflict use_column
@@ -58,7 +58,7 @@ BEGIN
     END IF;
     RETURN QUERY
     SELECT decided AS outcome, hold.id,
-           CASE WHEN hold.status = 'active' THEN ending ELSE hold.status END AS status,
-           reserved AS held, hold.close_digest AS first_digest;
+           CASE WHEN hold.status = 'active' THEN ending ELSE hold.status::text END AS status,
+           reserved AS held, hold.amount, hold.captured, hold.close_digest AS first_digest;
 END
 $$;

@@ -136,7 +136,7 @@ def test_the_worlds_clock_counts_an_expiry_from_its_day_whenever_it_was_booked(a
     assert world(2025, 12, 31) == (0, 0)
     assert world(2026, 1, 5) == (100, 100)
     assert world(2026, 1, 10, 8, 59) == (100, 100)
-    assert world(2026, 1, 10, 9) == (70, 70)
+    assert world(2026, 1, 10, 9, 0, 1) == (70, 70)
     assert world(2026, 1, 31, 23, 59) == (70, 70)
     assert world(2026, 2, 1) == (0, 0)
     refused(api.get(f"/credits/{grant_id}", at="2026-01-05"), 404, "NotFound")

@@ -101,8 +101,8 @@ def hold_of(book: CreditsBook) -> dict[str, Any]:
 
 
 def expire_everything(book: CreditsBook) -> Any:
-    batches = services.expire_grants(**JOB, tenant_id=book.tenant_id)
-    return [[row.outcome for row in batch] for batch in batches], [row.outcome for row in services.expire_holds(**JOB, tenant_id=book.tenant_id)]
+    grants = [row.outcome for batch in services.expire_grants(**JOB, tenant_id=book.tenant_id) for row in batch]
+    return grants, [row.outcome for row in services.expire_holds(**JOB, tenant_id=book.tenant_id)]
 
 
 def issue(book: CreditsBook) -> Any:
@@ -122,9 +122,11 @@ SCENES = (
             "eight debits": lambda book: services.record_transactions(**book.who, items=items(book, "DEBIT")),
             "consume": lambda book: services.consume(**book.who, **ACME, amount=Decimal(100), invoice_id="inv", idempotency_key="k"),
             "consume what there is": lambda book: services.consume(**book.who, **ACME, amount=Decimal(500), partial=True),
-            "hold": lambda book: services.place_hold(
-                **book.who, **ACME, amount=Decimal(65), expires_at=START + timedelta(days=9), idempotency_key="k"
-            ).outcome,
+            "hold": lambda book: (
+                services.place_hold(
+                    **book.who, **ACME, amount=Decimal(65), expires_at=START + timedelta(days=9), idempotency_key="k"
+                ).outcome
+            ),
             "reinstate": lambda book: services.reinstate(**book.who, customer_id="acme", invoice_id="inv"),
             "reverse": lambda book: services.reverse_transaction(**book.who, transaction_id=book.taken, reason="r"),
             "void": lambda book: services.void_grant(**book.who, grant_id=book.named["first"], reason="r"),

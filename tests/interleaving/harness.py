@@ -70,7 +70,7 @@ class Sessions:
 
     @contextmanager
     def holding(self, row: Row) -> Iterator[None]:
-        self._third.execute(f"SELECT FROM {row.table} WHERE tenant_id = %s AND id = %s FOR NO KEY UPDATE", [row.tenant_id, row.id])  # noqa: S608
+        self._third.execute(f"SELECT FROM {row.table} WHERE tenant_id = %s AND id = %s FOR NO KEY UPDATE", [row.tenant_id, row.id])
         try:
             yield
         finally:
@@ -90,7 +90,8 @@ class Sessions:
 
     def close(self) -> None:
         for thread in self._threads:
-            thread.submit(lambda: connection.close()).result()
+            # Of the thread's own connection: the name stands for another one in each thread.
+            thread.submit(lambda: connection.close()).result()  # noqa: PLW0108
             thread.shutdown()
         self._third.close()
         self._watcher.close()
@@ -196,6 +197,8 @@ def same(one: Any, other: Any) -> bool:
     (replies, state), (other_replies, other_state) = one, other
     return state == other_state and (
         replies == other_replies
-        or sorted(str(reply) for _, reply in replies) == sorted(str(reply) for _, reply in other_replies)
-        and len({name.rpartition(" ")[0] for name, _ in replies}) == 1
+        or (
+            sorted(str(reply) for _, reply in replies) == sorted(str(reply) for _, reply in other_replies)
+            and len({name.rpartition(" ")[0] for name, _ in replies}) == 1
+        )
     )

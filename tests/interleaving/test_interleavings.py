@@ -20,7 +20,10 @@ def sessions(settings):
     opened.close()
 
 
-@pytest.mark.parametrize(("scene", "held"), [(scene, name) for scene in SCENES for name in scene.calls], ids=lambda value: getattr(value, "name", value))
+CALLS = [pytest.param(scene, name, id=f"{scene.name}-{name}") for scene in SCENES for name in scene.calls]
+
+
+@pytest.mark.parametrize(("scene", "held"), CALLS)
 def test_a_call_that_waited_does_what_some_serial_order_does(sessions: Sessions, scene: Scene, held: str):
     found = anomalies(scene, sessions, held)
     assert not found, "\n\n".join(found)

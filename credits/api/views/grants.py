@@ -44,7 +44,7 @@ class GrantViewSet(CreditsViewSet):
         """One grant with its balance: now, or at a moment in the past."""
         query = self.query(PastQuery)
         if query["at"] is None:
-            return self._grant(*selectors.without_overdue([selectors.get_grant(tenant_id=self.caller.tenant_id, grant_id=grant_id)]))
+            return self._grant(*selectors.with_live_holds([selectors.get_grant(tenant_id=self.caller.tenant_id, grant_id=grant_id)]))
         return self._grant(selectors.grant_standing(tenant_id=self.caller.tenant_id, grant_id=grant_id, **query))
 
     @operation(summary="Delete a credit grant", reply=shapes.GrantReply, refuses=("grant_drawn_on",))
@@ -73,4 +73,4 @@ class GrantViewSet(CreditsViewSet):
 
 def standing(grants: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """A page of grants as they are told."""
-    return [granted(grant) for grant in selectors.without_overdue(grants)]
+    return [granted(grant) for grant in selectors.with_live_holds(grants)]
