@@ -12,6 +12,7 @@ from typing import Any
 import psycopg
 import pytest
 import time_machine
+from django.db import connection
 
 # Functions of no argument that return the present moment; those that a database doesn't have are passed over.
 CLOCKS = ("credits_now",)
@@ -23,7 +24,7 @@ AS $$ SELECT {now} $$
 
 
 class DatabaseClock:
-    """Sets the clocks of one database over a connection of its own, so that it doesn't matter what transactions the test has open."""
+    """Sets the clocks of one database."""
 
     def __init__(self, parameters: dict[str, Any]) -> None:
         self._connection = psycopg.connect(**parameters, autocommit=True)
@@ -33,10 +34,15 @@ class DatabaseClock:
         return self._connection.execute("SELECT pg_get_functiondef(oid) FROM pg_proc WHERE proname = %s", [name]).fetchone()
 
     def follow(self) -> None:
-        """Move to where time_machine is, or back to the present."""
+        """Move to where time_machine is, or back to the present.
+
+        A session in a transaction learns of what others commit only when it takes a new lock; where the test itself is in one, the clock
+        is set in it, and goes back with it.
+        """
         travellers = time_machine.traveller_stack
+        session = connection.connection if connection.in_atomic_block else self._connection
         for name, original in self._originals.items():
-            self._connection.execute(REPLACEMENT.format(name=name, now=_expression(travellers[-1])) if travellers else original)
+            session.execute(REPLACEMENT.format(name=name, now=_expression(travellers[-1])) if travellers else original)
 
     def close(self) -> None:
         self._connection.close()
