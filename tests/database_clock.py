@@ -1,59 +1,67 @@
 """The database's clock in tests that travel in time.
 
-SQL functions take the time from the database, under their locks. While a test travels with time_machine, the functions named here answer
-with the travelled time instead of the real one: it stands still with `tick=False`, and goes on from there otherwise. Without a journey the
-database is as it was migrated.
+SQL functions take the time from the database, under their locks. In a test's database the functions named here answer with the real time
+until a test travels with time_machine, and then with the travelled time: it stands still with `tick=False`, and goes on from there
+otherwise. The journey is in a sequence, because what is written to one is seen by all sessions at once, in transactions too.
 """
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
 import pytest
 import time_machine
-from django.db import connection
 
-# Functions of no argument that return the present moment; those that a database doesn't have are passed over.
+# Functions of no argument that return the present moment.
 CLOCKS = ("credits_now",)
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# Microseconds since 1970, where the time stands still, and microseconds from now, where it goes on.
+CREATE_JOURNEY = """
+DROP SCHEMA IF EXISTS test_clock CASCADE;
+CREATE SCHEMA test_clock;
+CREATE SEQUENCE test_clock.stands_at MINVALUE -9000000000000000000 START 0;
+CREATE SEQUENCE test_clock.is_ahead_by MINVALUE -9000000000000000000 START 0;
+"""
 REPLACEMENT = """
-CREATE OR REPLACE FUNCTION {name}() RETURNS timestamp with time zone LANGUAGE sql
-AS $$ SELECT {now} $$
+CREATE OR REPLACE FUNCTION {name}() RETURNS timestamp with time zone LANGUAGE plpgsql
+AS $$
+DECLARE
+    stands_at CONSTANT bigint := (SELECT last_value FROM test_clock.stands_at);
+BEGIN
+    IF stands_at <> 0 THEN
+        RETURN timestamptz '1970-01-01 00:00:00Z' + make_interval(days => (stands_at / 86400000000)::int)
+            + (stands_at % 86400000000) * interval '1 microsecond';
+    END IF;
+    RETURN clock_timestamp() + (SELECT last_value FROM test_clock.is_ahead_by) * interval '1 microsecond';
+END
+$$
 """
 
 
 class DatabaseClock:
-    """Sets the clocks of one database."""
+    """Moves the clocks of one database."""
 
     def __init__(self, parameters: dict[str, Any]) -> None:
         self._connection = psycopg.connect(**parameters, autocommit=True)
-        self._originals = {name: found[0] for name in CLOCKS if (found := self._definition(name)) is not None}
-
-    def _definition(self, name: str) -> Any:
-        return self._connection.execute("SELECT pg_get_functiondef(oid) FROM pg_proc WHERE proname = %s", [name]).fetchone()
+        self._connection.execute(CREATE_JOURNEY)
+        for name in CLOCKS:
+            self._connection.execute(REPLACEMENT.format(name=name))
 
     def follow(self) -> None:
-        """Move to where time_machine is, or back to the present.
-
-        A session in a transaction learns of what others commit only when it takes a new lock; where the test itself is in one, the clock
-        is set in it, and goes back with it.
-        """
-        travellers = time_machine.traveller_stack
-        session = connection.connection if connection.in_atomic_block else self._connection
-        for name, original in self._originals.items():
-            session.execute(REPLACEMENT.format(name=name, now=_expression(travellers[-1])) if travellers else original)
+        """Move to where time_machine is, or back to the present."""
+        stands_at = is_ahead_by = 0
+        if time_machine.traveller_stack:
+            traveller = time_machine.traveller_stack[-1]
+            there = traveller.time_ns() // 1000
+            if traveller._tick:
+                is_ahead_by = there - time_machine.escape_hatch.time.time_ns() // 1000
+            else:
+                stands_at = there
+        self._connection.execute(
+            "SELECT setval('test_clock.stands_at', %s), setval('test_clock.is_ahead_by', %s)", [stands_at, is_ahead_by]
+        )
 
     def close(self) -> None:
         self._connection.close()
-
-
-def _expression(traveller: Any) -> str:
-    there = EPOCH + timedelta(microseconds=traveller.time_ns() // 1000)
-    if not traveller._tick:
-        return f"timestamptz '{there.isoformat()}'"
-    here = EPOCH + timedelta(microseconds=time_machine.escape_hatch.time.time_ns() // 1000)
-    return f"clock_timestamp() + (timestamptz '{there.isoformat()}' - timestamptz '{here.isoformat()}')"
 
 
 def follow_time_machine(clock: DatabaseClock, patch: pytest.MonkeyPatch) -> None:

@@ -56,6 +56,6 @@ BEGIN
         ON entry.tenant_id = tenant AND entry.invoice_id = draw.invoice_id AND entry.kind = 'reinstatement'
         AND entry.grant_id = ANY (locked)
         AND (planned IS NULL OR entry.id IN (SELECT (posting ->> 'id')::uuid FROM jsonb_array_elements(planned) posting))
-    ORDER BY entry.created_at, entry.id;
+    ORDER BY entry.grant_id, entry.entry_number;
 END
 $$;
