@@ -7,6 +7,9 @@ from kernel.api.fields import Choice, Currency, Day, Flag, Identifier, JsonObjec
 from kernel.api.nested import Batch, ListOf, Nested
 from kernel.api.problems import Refused
 
+# A customer's id stands in addresses, percent-encoded; some clients and proxies drop control characters there.
+NO_CONTROL_CHARACTERS = r"^[^\x00-\x1f\x7f-\x9f]+$"
+
 
 class TransactionRequest(CreditsBody):
     grant_id = Text(is_key=True, max_length=255, description="The credit grant.")
@@ -35,6 +38,9 @@ class BatchRequest(CreditsBody):
 
 
 class ReversalRequest(CreditsBody):
+    amount = AmountText(
+        required=False, sign="positive", description="How much of it, with a key of its own for each part; all that is left by default."
+    )
     reason = Text(min_length=1, max_length=1000)
 
 
@@ -89,7 +95,7 @@ class GrantRequest(CreditsBody):
     sequence_account_id = Text(
         max_length=255, description="The account whose credit it is: the key's own, or the one that On-Behalf-Of names."
     )
-    customer_id = Text(is_key=True, min_length=1, max_length=255)
+    customer_id = Text(is_key=True, min_length=1, max_length=255, pattern=NO_CONTROL_CHARACTERS)
     name = Text(min_length=1, max_length=255)
     credit_unit_type = Choice(UnitType.values)
     currency = Currency()
@@ -338,7 +344,7 @@ class ExplanationReply(CreditsReply):
 
 
 class ScheduleRequest(CreditsBody):
-    customer_id = Text(is_key=True, min_length=1, max_length=255)
+    customer_id = Text(is_key=True, min_length=1, max_length=255, pattern=NO_CONTROL_CHARACTERS)
     name = Text(min_length=1, max_length=255)
     credit_unit_type = Choice(UnitType.values)
     currency = Currency()

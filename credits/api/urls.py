@@ -1,4 +1,7 @@
-"""The addresses of the credits API."""
+"""The addresses of the credits API.
+
+A customer's id is any text, percent-encoded; by the time an address comes here a slash in it is one of the path's own.
+"""
 
 from django.urls import path
 
@@ -15,14 +18,14 @@ urlpatterns = [
     path("credits/balances", CustomerViewSet.as_view({"get": "account_balances"})),
     path("credits/<uuid:grant_id>", GrantViewSet.as_view({"get": "retrieve", "delete": "destroy"})),
     path("credits/<uuid:grant_id>/void", GrantViewSet.as_view({"post": "void"})),
-    path("credits/<str:owner>/explain", ExplanationViewSet.as_view({"get": "explain"})),
-    path("credits/<str:customer_id>/grants", CustomerViewSet.as_view({"get": "grants"})),
-    path("credits/<str:customer_id>/balances", CustomerViewSet.as_view({"get": "balances"})),
-    path("credits/<str:customer_id>/consume", CustomerViewSet.as_view({"post": "consume"})),
-    path("credits/<str:customer_id>/consume/preview", CustomerViewSet.as_view({"get": "preview"})),
-    path("credits/<str:customer_id>/reinstate", CustomerViewSet.as_view({"post": "reinstate"})),
-    path("credits/<str:customer_id>/holds", HoldViewSet.as_view({"get": "list", "post": "create"})),
-    path("credits/<str:customer_id>/holds/<uuid:hold_id>", HoldViewSet.as_view({"get": "retrieve"})),
-    path("credits/<str:customer_id>/holds/<uuid:hold_id>/capture", HoldViewSet.as_view({"post": "capture"})),
-    path("credits/<str:customer_id>/holds/<uuid:hold_id>/release", HoldViewSet.as_view({"post": "release"})),
+    path("credits/<path:owner>/explain", ExplanationViewSet.as_view({"get": "explain"})),
+    path("credits/<path:customer_id>/grants", CustomerViewSet.as_view({"get": "grants"})),
+    path("credits/<path:customer_id>/balances", CustomerViewSet.as_view({"get": "balances"})),
+    path("credits/<path:customer_id>/consume", CustomerViewSet.as_view({"post": "consume"})),
+    path("credits/<path:customer_id>/consume/preview", CustomerViewSet.as_view({"get": "preview"})),
+    path("credits/<path:customer_id>/reinstate", CustomerViewSet.as_view({"post": "reinstate"})),
+    path("credits/<path:customer_id>/holds", HoldViewSet.as_view({"get": "list", "post": "create"})),
+    path("credits/<path:customer_id>/holds/<uuid:hold_id>", HoldViewSet.as_view({"get": "retrieve"})),
+    path("credits/<path:customer_id>/holds/<uuid:hold_id>/capture", HoldViewSet.as_view({"post": "capture"})),
+    path("credits/<path:customer_id>/holds/<uuid:hold_id>/release", HoldViewSet.as_view({"post": "release"})),
 ]

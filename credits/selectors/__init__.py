@@ -3,7 +3,7 @@
 from credits.selectors.balances import customer_balances, preview_consumption, usable_grants, with_live_holds, with_unit
 from credits.selectors.explanations import explain_customer, explain_grant
 from credits.selectors.grants import get_grant, list_grants
-from credits.selectors.holds import get_hold, list_holds, overdue_holds, with_lines
+from credits.selectors.holds import get_hold, hold_as_placed, list_holds, overdue_holds, with_lines
 from credits.selectors.schedules import (
     count_due_grants,
     due_grants,
@@ -33,6 +33,7 @@ __all__ = [
     "get_transaction",
     "grant_of_period",
     "grant_standing",
+    "hold_as_placed",
     "list_grants",
     "list_holds",
     "list_schedules",

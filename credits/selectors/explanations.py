@@ -12,6 +12,7 @@ from credits.selectors.grants import GRANT_FIELDS, get_grant
 from credits.selectors.transactions import TRANSACTION_FIELDS
 from kernel.ledger import posting
 from kernel.ledger.errors import NotFound
+from kernel.ledger.settled import wait_until_settled
 
 ENTRY_FIELDS = (*TRANSACTION_FIELDS, "actor", "request_id")
 CREDITS = Q(type="CREDIT")
@@ -24,7 +25,7 @@ HELD_AT = """
 
 
 def explain_grant(*, tenant_id: UUID, grant_id: UUID, at: datetime | None = None) -> dict[str, Any]:
-    """The grant, its `entries` up to `at` (a queryset; all of them without it) and its `sums`. Raises NotFound."""
+    """The grant's `entries` up to `at` (a queryset; all of them without it), their `sums`, and `at`, no later than now. Raises NotFound."""
     grant = get_grant(tenant_id=tenant_id, grant_id=grant_id, deleted=True)
     return _explained(grants=[grant], rows=CreditTransaction.objects.filter(tenant_id=tenant_id, grant_id=grant_id), at=at)
 
@@ -38,8 +39,11 @@ def explain_customer(*, tenant_id: UUID, customer_id: str, at: datetime | None =
 
 
 def _explained(*, grants: list[dict[str, Any]], rows: "QuerySet[CreditTransaction]", at: datetime | None) -> dict[str, Any]:
+    if at is not None:
+        at = wait_until_settled(tenant_id=grants[0]["tenant_id"], instant=at)
     booked = rows if at is None else rows.filter(created_at__lte=at)
     return {
+        "at": at,
         "entries": booked.values(*ENTRY_FIELDS),
         "sums": _sums(grants=grants, rows=booked, at=at),
     }

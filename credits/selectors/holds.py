@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -60,6 +61,13 @@ def with_lines(holds: list[dict[str, Any]]) -> list[dict[str, Any]]:
         lines.values("hold_id", "grant_id", "amount", "remaining", "chosen_by"), key=lambda line: line["chosen_by"]["rank"]
     )
     return [_standing(hold, [line for line in rows if line["hold_id"] == hold["id"]]) for hold in holds]
+
+
+def hold_as_placed(hold: dict[str, Any]) -> dict[str, Any]:
+    """A hold of `with_lines` as it was when it was placed: nothing but its end changes a hold."""
+    lines = [{**line, "remaining": line["amount"]} for line in hold["lines"]]
+    first = {"status": HoldStatus.ACTIVE, "captured": Decimal(0), "closed_at": None, "held": hold["amount"], "lines": lines}
+    return {**hold, **first}
 
 
 def overdue_holds(*, now: datetime, tenant_id: UUID | None = None) -> list[dict[str, Any]]:

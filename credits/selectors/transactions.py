@@ -8,6 +8,7 @@ from django.db.models import QuerySet
 
 from credits.models import CreditTransaction
 from kernel.ledger.errors import NotFound
+from kernel.ledger.settled import wait_until_settled
 
 TRANSACTION_FIELDS = (
     "id",
@@ -39,10 +40,12 @@ def list_transactions(
     until: datetime | None = None,
     **equal: str | None,
 ) -> "QuerySet[CreditTransaction, dict[str, Any]]":
-    """A tenant's transactions. `since` and `until` are book times, both inclusive.
+    """A tenant's transactions. `since` and `until` are book times, both inclusive; with `until` it waits for postings in flight before it.
 
     `equal`: customer_id, type, kind, invoice_id, billing_run_id.
     """
+    if until is not None:
+        until = wait_until_settled(tenant_id=tenant_id, instant=until)
     wanted: dict[str, Any] = {"grant_id": grant_id, "created_at__gte": since, "created_at__lte": until, **equal}
     given = {name: value for name, value in wanted.items() if value is not None}
     rows: QuerySet[CreditTransaction, dict[str, Any]]

@@ -23,6 +23,7 @@ from credits.services.recurrence import (
     create_recurring_grant,
     issue_due_grants,
     issue_recurring_grant,
+    schedule_as_made,
     schedule_line,
 )
 from credits.services.transactions import record_transaction, record_transactions, reverse_transaction
@@ -56,6 +57,7 @@ __all__ = [
     "release_hold",
     "reverse_run",
     "reverse_transaction",
+    "schedule_as_made",
     "schedule_line",
     "transaction_line",
     "void_grant",

@@ -155,6 +155,15 @@ def period_start(schedule: RecurringGrant, period: int) -> date:
     return date(year, month, min(schedule.starts_on.day, monthrange(year, month)[1]))
 
 
+def schedule_as_made(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A schedule's row as it was when it was made, with the periods issued that were due on that day."""
+    schedule = RecurringGrant(**{name: row[name] for name in ("starts_on", "ends_on", "every_months")}, next_on=row["starts_on"])
+    made_on = row["created_at"].astimezone(UTC).date()
+    while schedule.status == ScheduleStatus.ACTIVE and schedule.next_on <= made_on:
+        _advance(schedule)
+    return {**row, "next_on": schedule.next_on, "status": schedule.status}
+
+
 def _new(facts: Mapping[str, Any], **who: Any) -> RecurringGrant:
     """The schedule, unsaved. Raises InvalidValue."""
     given = {name: value for name, value in facts.items() if value is not None}

@@ -1,4 +1,4 @@
-"""What the views of this API share: whose words they speak, and how rows are told."""
+"""What the views of this API share: the dialect, and the form in which rows go into replies."""
 
 from typing import Any
 
@@ -12,11 +12,11 @@ class CreditsViewSet(LedgerViewSet):
     ledger = "credits"
 
 
-def granted(row: dict[str, Any]) -> dict[str, Any]:
-    """A grant as it is told. No other system knows our grants, so their ids there are none."""
+def to_grant_reply(row: dict[str, Any]) -> dict[str, Any]:
+    """A grant's row for its reply. No other system knows our grants, so `integration_ids` is empty."""
     return {**selectors.with_unit(row), "integration_ids": []}
 
 
-def shown(row: dict[str, Any]) -> dict[str, Any]:
-    """A transaction as it is told: what the caller left out is left out again."""
+def without_blanks(row: dict[str, Any]) -> dict[str, Any]:
+    """Drops empty strings: in the table they mean "not given", and the API omits absent fields."""
     return {name: value for name, value in row.items() if value != ""}

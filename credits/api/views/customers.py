@@ -10,7 +10,7 @@ from django.utils import timezone
 from credits import selectors, services
 from credits.api import serializers as shapes
 from credits.api.filters import ExplainQuery, PartialQuery, PastQuery, PreviewQuery
-from credits.api.views.base import CreditsViewSet, shown
+from credits.api.views.base import CreditsViewSet, without_blanks
 from kernel.api import json
 from kernel.api.pagination import Page
 from kernel.api.schema import operation
@@ -32,7 +32,8 @@ class CustomerViewSet(CreditsViewSet):
             rows = selectors.customer_standing(tenant_id=self.caller.tenant_id, customer_id=customer_id, **query)
             return self.reply(shapes.BalancesReply, {"items": rows})
         rows = selectors.customer_balances(tenant_id=self.caller.tenant_id, customer_id=customer_id)
-        return self.reply(shapes.BalancesReply, {"items": [{**row, "transactions": map(shown, row["transactions"])} for row in rows]})
+        items = [{**row, "transactions": map(without_blanks, row["transactions"])} for row in rows]
+        return self.reply(shapes.BalancesReply, {"items": items})
 
     @operation(summary="List the credit balances of the account", query=PastQuery, reply=shapes.TenantBalancesReply)
     def account_balances(self, request: HttpRequest) -> HttpResponse:
@@ -56,9 +57,9 @@ class CustomerViewSet(CreditsViewSet):
         body = self.read(shapes.ConsumeRequest)
         body["partial"] = body["partial"] or self.query(PartialQuery)["partial"]
         drawn = services.consume(**self.audit_context(), customer_id=customer_id, idempotency_key=self.idempotency_key(), **body)
-        told = {name: getattr(drawn, name) for name in ("id", "amount", "taken", "missing", "created_at")}
-        told |= {"customer_id": customer_id, "transactions": map(shown, drawn.transactions)}
-        return self.reply(shapes.ConsumeReply, told, status=201, replayed=drawn.outcome == "replayed")
+        reply = {name: getattr(drawn, name) for name in ("id", "amount", "taken", "missing", "created_at")}
+        reply |= {"customer_id": customer_id, "transactions": map(without_blanks, drawn.transactions)}
+        return self.reply(shapes.ConsumeReply, reply, status=201, replayed=drawn.outcome == "replayed")
 
     @operation(summary="Preview a draw", query=PreviewQuery, reply=shapes.PreviewReply)
     def preview(self, request: HttpRequest, customer_id: str) -> HttpResponse:
@@ -78,9 +79,9 @@ class CustomerViewSet(CreditsViewSet):
         """Exactly what it took, to the grants it took it from, once: asked again, the first reply is given again."""
         body = self.read(shapes.ReinstateRequest)
         given = services.reinstate(**self.audit_context(), customer_id=customer_id, **body)
-        rows = [shown(row._asdict()) for row in given.transactions]
-        told = {"invoice_id": body["invoice_id"], "amount": given.amount, "transactions": rows}
-        return self.reply(shapes.ReinstateReply, told, status=201, replayed=given.outcome == "replayed")
+        rows = [without_blanks(row._asdict()) for row in given.transactions]
+        reply = {"invoice_id": body["invoice_id"], "amount": given.amount, "transactions": rows}
+        return self.reply(shapes.ReinstateReply, reply, status=201, replayed=given.outcome == "replayed")
 
 
 class ExplanationViewSet(CreditsViewSet):
@@ -93,25 +94,25 @@ class ExplanationViewSet(CreditsViewSet):
         query = self.query(ExplainQuery)
         self.at = query.pop("at")
         explained = self._explained(owner)
-        self.sums = explained["sums"]
+        self.at, self.sums = explained["at"], explained["sums"]
         return self.page(
             shapes.EntryReply,
             explained["entries"],
             key=("created_at", "id"),
             descending=False,
-            written=lambda found: map(shown, found),
+            written=lambda found: map(without_blanks, found),
             **query,
         )
 
     def page_reply(self, reply: Any, page: Page, *, rows: Any) -> HttpResponse:
         cursors = {"after": page.next, "before": page.previous}
-        told = {
+        explanation = {
             "at": self.at or timezone.now(),
             "entries": rows,
             "pagination": json.render({name: cursor for name, cursor in cursors.items() if cursor}).decode(),
             "sums": self.sums,
         }
-        return self.reply(shapes.ExplanationReply, told)
+        return self.reply(shapes.ExplanationReply, explanation)
 
     def _explained(self, owner: str) -> dict[str, Any]:
         """Of the grant with this id, else of the customer. Raises NotFound."""

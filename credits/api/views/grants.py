@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from credits import selectors, services
 from credits.api import serializers as shapes
 from credits.api.filters import GrantQuery, PastQuery
-from credits.api.views.base import CreditsViewSet, granted
+from credits.api.views.base import CreditsViewSet, to_grant_reply
 from kernel.api.schema import operation
 from kernel.ledger.errors import InvalidValue
 from kernel.tenants.services import act_for
@@ -60,7 +60,7 @@ class GrantViewSet(CreditsViewSet):
         return self._grant(selectors.get_grant(tenant_id=self.caller.tenant_id, grant_id=grant_id))
 
     def _grant(self, row: dict[str, Any], *, status: int = 200, replayed: bool = False) -> HttpResponse:
-        return self.reply(shapes.GrantReply, granted({"tenant_id": self.caller.tenant_id, **row}), status=status, replayed=replayed)
+        return self.reply(shapes.GrantReply, to_grant_reply({"tenant_id": self.caller.tenant_id, **row}), status=status, replayed=replayed)
 
     def _act_for(self, account: str) -> None:
         """The account in the body is the one that is acted for. Raises InvalidValue where the header names another, NotAuthorized."""
@@ -72,5 +72,5 @@ class GrantViewSet(CreditsViewSet):
 
 
 def standing(grants: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """A page of grants as they are told."""
-    return [granted(grant) for grant in selectors.with_live_holds(grants)]
+    """The rows of a page of grants."""
+    return [to_grant_reply(grant) for grant in selectors.with_live_holds(grants)]

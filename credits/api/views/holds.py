@@ -1,5 +1,7 @@
 """/credits/{customerId}/holds"""
 
+from collections.abc import Iterator
+from typing import Any
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
@@ -7,8 +9,13 @@ from django.http import HttpRequest, HttpResponse
 from credits import selectors, services
 from credits.api import serializers as shapes
 from credits.api.filters import HoldQuery
-from credits.api.views.base import CreditsViewSet, shown
+from credits.api.views.base import CreditsViewSet, without_blanks
 from kernel.api.schema import operation
+
+
+def written(found: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """The rows of a page of holds."""
+    return map(without_blanks, selectors.with_lines(found))
 
 
 class HoldViewSet(CreditsViewSet):
@@ -25,7 +32,9 @@ class HoldViewSet(CreditsViewSet):
         """In burn-down order. What is held can't be debited, consumed or held again until it is released or its time is over."""
         body = self.read(shapes.HoldRequest)
         row = services.place_hold(**self.audit_context(), customer_id=customer_id, idempotency_key=self.idempotency_key(), **body)
-        return self._hold(customer_id, row.id, status=201, replayed=row.outcome == "replayed")
+        if row.outcome == "replayed":
+            return self._reply(selectors.hold_as_placed(self._row(customer_id, row.id)), status=201, replayed=True)
+        return self._hold(customer_id, row.id, status=201)
 
     @operation(summary="List a customer's holds", query=HoldQuery, reply=shapes.HoldReply, paged=True)
     def list(self, request: HttpRequest, customer_id: str) -> HttpResponse:
@@ -33,7 +42,11 @@ class HoldViewSet(CreditsViewSet):
         query = self.query(HoldQuery)
         rows = selectors.list_holds(tenant_id=self.caller.tenant_id, customer_id=customer_id, status=query.pop("status"))
         return self.page(
-            shapes.HoldReply, rows, key=("created_at", "id"), written=lambda found: map(shown, selectors.with_lines(found)), **query
+            shapes.HoldReply,
+            rows,
+            key=("created_at", "id"),
+            written=lambda found: map(without_blanks, selectors.with_lines(found)),
+            **query,
         )
 
     @operation(summary="Get a hold", reply=shapes.HoldReply)
@@ -68,6 +81,11 @@ class HoldViewSet(CreditsViewSet):
         return self._hold(customer_id, hold_id, replayed=row.outcome == "replayed")
 
     def _hold(self, customer_id: str, hold_id: UUID, *, status: int = 200, replayed: bool = False) -> HttpResponse:
+        return self._reply(self._row(customer_id, hold_id), status=status, replayed=replayed)
+
+    def _row(self, customer_id: str, hold_id: UUID) -> dict[str, Any]:
         hold = selectors.get_hold(tenant_id=self.caller.tenant_id, customer_id=customer_id, hold_id=hold_id)
-        [row] = selectors.with_lines([hold])
-        return self.reply(shapes.HoldReply, shown(row), status=status, replayed=replayed)
+        return selectors.with_lines([hold])[0]
+
+    def _reply(self, row: dict[str, Any], *, status: int, replayed: bool) -> HttpResponse:
+        return self.reply(shapes.HoldReply, without_blanks(row), status=status, replayed=replayed)

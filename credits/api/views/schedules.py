@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from credits import selectors, services
 from credits.api import serializers as shapes
 from credits.api.filters import ScheduleQuery
-from credits.api.views.base import CreditsViewSet, shown
+from credits.api.views.base import CreditsViewSet, without_blanks
 from kernel.api.schema import operation
 
 
@@ -28,14 +28,16 @@ class ScheduleViewSet(CreditsViewSet):
         schedule_id, replayed = services.create_recurring_grant(
             **self.audit_context(), unit_type=unit_type, idempotency_key=self.idempotency_key(), **body
         )
-        return self._schedule(schedule_id, status=201, replayed=replayed)
+        row = selectors.get_schedule(tenant_id=self.caller.tenant_id, schedule_id=schedule_id)
+        first = services.schedule_as_made(row) if replayed else row
+        return self.reply(shapes.ScheduleReply, without_blanks(first), status=201, replayed=replayed)
 
     @operation(summary="List recurring credit grants", query=ScheduleQuery, reply=shapes.ScheduleReply, paged=True)
     def list(self, request: HttpRequest) -> HttpResponse:
         """Newest first."""
         query = self.query(ScheduleQuery)
         rows = selectors.list_schedules(tenant_id=self.caller.tenant_id, customer_id=query.pop("customer_id"))
-        return self.page(shapes.ScheduleReply, rows, key=("created_at", "id"), written=lambda found: map(shown, found), **query)
+        return self.page(shapes.ScheduleReply, rows, key=("created_at", "id"), written=lambda found: map(without_blanks, found), **query)
 
     @operation(summary="Get a recurring credit grant", reply=shapes.ScheduleReply)
     def retrieve(self, request: HttpRequest, schedule_id: UUID) -> HttpResponse:
@@ -48,6 +50,6 @@ class ScheduleViewSet(CreditsViewSet):
         services.cancel_recurring_grant(**self.audit_context(), schedule_id=schedule_id)
         return self._schedule(schedule_id)
 
-    def _schedule(self, schedule_id: UUID, *, status: int = 200, replayed: bool = False) -> HttpResponse:
+    def _schedule(self, schedule_id: UUID) -> HttpResponse:
         row = selectors.get_schedule(tenant_id=self.caller.tenant_id, schedule_id=schedule_id)
-        return self.reply(shapes.ScheduleReply, shown(row), status=status, replayed=replayed)
+        return self.reply(shapes.ScheduleReply, without_blanks(row))

@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from credits import selectors, services
 from credits.api import serializers as shapes
 from credits.api.filters import BatchQuery, TransactionQuery
-from credits.api.views.base import CreditsViewSet, shown
+from credits.api.views.base import CreditsViewSet, without_blanks
 from kernel.api.batches import post_batch
 from kernel.api.schema import operation
 
@@ -39,7 +39,7 @@ class TransactionViewSet(CreditsViewSet):
         """Takes an amount from one grant or adds to it. Without an Idempotency-Key, the same request again is another transaction."""
         body = self.read(shapes.TransactionRequest)
         row = services.record_transaction(**self.audit_context(), idempotency_key=self.idempotency_key(), **body)
-        return self.reply(shapes.TransactionReply, shown(row._asdict()), status=201, replayed=row.outcome == "replayed")
+        return self.reply(shapes.TransactionReply, without_blanks(row._asdict()), status=201, replayed=row.outcome == "replayed")
 
     @operation(summary="List credit transactions", query=TransactionQuery, reply=shapes.TransactionReply, paged=True)
     def list(self, request: HttpRequest) -> HttpResponse:
@@ -47,30 +47,30 @@ class TransactionViewSet(CreditsViewSet):
         query = self.query(TransactionQuery)
         page = {name: query.pop(name) for name in ("limit", "after", "before")}
         rows = selectors.list_transactions(tenant_id=self.caller.tenant_id, **query)
-        return self.page(shapes.TransactionReply, rows, key=("created_at", "id"), written=lambda found: map(shown, found), **page)
+        return self.page(shapes.TransactionReply, rows, key=("created_at", "id"), written=lambda found: map(without_blanks, found), **page)
 
     @operation(summary="Get a credit transaction", reply=shapes.TransactionReply)
     def retrieve(self, request: HttpRequest, transaction_id: UUID) -> HttpResponse:
         """One transaction, with its number on its grant and the balance that it left."""
         row = selectors.get_transaction(tenant_id=self.caller.tenant_id, transaction_id=transaction_id)
-        return self.reply(shapes.TransactionReply, shown(row))
+        return self.reply(shapes.TransactionReply, without_blanks(row))
 
     @operation(
         summary="Reverse a credit transaction",
         body=shapes.ReversalRequest,
         reply=shapes.TransactionReply,
         status=201,
-        refuses=(*POSTING_REFUSALS, "already_reversed", "not_reversible"),
+        refuses=(*POSTING_REFUSALS, "already_reversed", "not_reversible", "exceeds_original"),
         idempotent=True,
         replays=True,
     )
     def reverse(self, request: HttpRequest, transaction_id: UUID) -> HttpResponse:
-        """Takes a transaction back, once, by another that names it: transactions themselves are never changed."""
+        """Takes a transaction back, whole or in parts, by others that name it: transactions themselves are never changed."""
         body = self.read(shapes.ReversalRequest)
         row = services.reverse_transaction(
-            **self.audit_context(), transaction_id=transaction_id, reason=body["reason"], idempotency_key=self.idempotency_key()
+            **self.audit_context(), transaction_id=transaction_id, idempotency_key=self.idempotency_key(), **body
         )
-        return self.reply(shapes.TransactionReply, shown(row._asdict()), status=201, replayed=row.outcome == "replayed")
+        return self.reply(shapes.TransactionReply, without_blanks(row._asdict()), status=201, replayed=row.outcome == "replayed")
 
     @operation(
         summary="Create many credit transactions",
@@ -92,7 +92,7 @@ class TransactionViewSet(CreditsViewSet):
             aborted="batch_aborted",
             is_atomic=is_atomic,
         )
-        return self.batch_reply(shapes.TransactionReply, outcome, prepare=lambda row: shown(row._asdict()))
+        return self.batch_reply(shapes.TransactionReply, outcome, prepare=lambda row: without_blanks(row._asdict()))
 
 
 def keyed(items: list[Any], key: str | None) -> list[Any]:
