@@ -52,7 +52,7 @@ CHECKS = (
     ),
     Check(
         name="credits_reversal",
-        rule="A reversal stands in its original's grant, over the same amount, the other way.",
+        rule="Reversals stand in their original's grant, the other way, and take back no more than it moved.",
         statement="""
             SELECT reversal.tenant_id, reversal.id, reversal.grant_id, reversal.type, reversal.amount, original.id AS original_id,
                 original.grant_id AS original_grant_id, original.type AS original_type, original.amount AS original_amount
@@ -60,8 +60,8 @@ CHECKS = (
             LEFT JOIN credits_transaction original
                 ON original.tenant_id = reversal.tenant_id AND original.id = reversal.reverses_id
             WHERE reversal.reverses_id IS NOT NULL AND (%(tenant)s::uuid IS NULL OR reversal.tenant_id = %(tenant)s) AND (
-                original.id IS NULL OR original.grant_id <> reversal.grant_id OR original.amount <> reversal.amount
-                OR original.type = reversal.type)
+                original.id IS NULL OR original.grant_id <> reversal.grant_id OR original.type = reversal.type
+                OR (SELECT amount FROM credits_left_to_reverse(reversal.tenant_id, original.id)) < 0)
         """,
     ),
     Check(
@@ -90,7 +90,8 @@ CHECKS = (
         name="credits_cost",
         rule="A transaction's cost basis is the difference between what the balances before and after it stand for of the grant's cost.",
         statement="""
-            SELECT entry.tenant_id, entry.id, entry.grant_id, entry.cost_basis, worth.after, worth.before
+            SELECT entry.tenant_id, entry.id, entry.grant_id, entry.cost_basis,
+                credits_cost_basis(account, entry.balance_before, entry.balance_after) AS difference
             FROM (
                 SELECT tenant_id, id, grant_id, cost_basis, balance_after, coalesce(lag(balance_after) OVER chain, 0) AS balance_before
                 FROM credits_transaction
@@ -98,22 +99,19 @@ CHECKS = (
                 WINDOW chain AS (PARTITION BY tenant_id, grant_id ORDER BY entry_number)
             ) AS entry
             JOIN credits_grant account ON account.tenant_id = entry.tenant_id AND account.id = entry.grant_id
-            CROSS JOIN LATERAL (
-                SELECT round(cost_of_credit * least(balance_after, original_amount) / original_amount, 18) AS after,
-                       round(cost_of_credit * least(balance_before, original_amount) / original_amount, 18) AS before
-            ) AS worth
-            WHERE entry.cost_basis IS DISTINCT FROM abs(worth.after - worth.before)
+            WHERE entry.cost_basis IS DISTINCT FROM credits_cost_basis(account, entry.balance_before, entry.balance_after)
         """,
     ),
     Check(
         name="credits_consumption",
-        rule="A draw took what its transactions add up to.",
+        rule="A draw took what its transactions add up to: its amount, or less where that was allowed.",
         statement="""
             SELECT draw.tenant_id, draw.id, draw.taken, coalesce(sum(entry.amount), 0) AS transactions
             FROM credits_consumption draw
             LEFT JOIN credits_transaction entry ON entry.tenant_id = draw.tenant_id AND entry.consumption_id = draw.id
             WHERE %(tenant)s::uuid IS NULL OR draw.tenant_id = %(tenant)s
-            GROUP BY draw.tenant_id, draw.id HAVING draw.taken <> coalesce(sum(entry.amount), 0)
+            GROUP BY draw.tenant_id, draw.id
+            HAVING draw.taken <> coalesce(sum(entry.amount), 0) OR draw.taken > draw.amount OR draw.taken < draw.amount AND NOT draw.partial
         """,
     ),
     Check(
@@ -169,6 +167,83 @@ CHECKS = (
             SELECT tenant_id, idempotency_key, count(*) AS transactions FROM credits_transaction
             WHERE idempotency_key IS NOT NULL AND (%(tenant)s::uuid IS NULL OR tenant_id = %(tenant)s)
             GROUP BY tenant_id, idempotency_key HAVING count(*) > 1
+        """,
+    ),
+    Check(
+        name="credits_key_digest",
+        rule="A transaction that was posted with a key has a digest of its facts.",
+        statement="""
+            SELECT tenant_id, id, kind, idempotency_key FROM credits_transaction
+            WHERE idempotency_key IS NOT NULL AND kind IN ('debit', 'credit', 'reversal') AND coalesce(length(facts_digest), 0) = 0
+                AND (%(tenant)s::uuid IS NULL OR tenant_id = %(tenant)s)
+        """,
+    ),
+    Check(
+        name="credits_grant_status",
+        rule="A grant that is closed has no balance and was closed at a moment; one that is open was neither voided nor deleted.",
+        statement="""
+            SELECT account.tenant_id, account.id, account.status, account.closed_at, account.balance
+            FROM credits_grant account
+            WHERE (%(tenant)s::uuid IS NULL OR account.tenant_id = %(tenant)s) AND (
+                account.status <> 'open' AND (account.balance <> 0 OR account.closed_at IS NULL)
+                OR account.status = 'open' AND account.closed_at IS NOT NULL
+                OR account.status NOT IN ('voided', 'deleted') AND EXISTS (
+                    SELECT FROM credits_transaction entry
+                    WHERE entry.tenant_id = account.tenant_id AND entry.grant_id = account.id AND entry.kind IN ('void', 'deletion')))
+        """,
+    ),
+    Check(
+        name="credits_expiry_day",
+        rule="What expires counts from the day after the grant's last one, or later; and no transaction is booked ahead of the clock.",
+        statement="""
+            SELECT entry.tenant_id, entry.id, entry.grant_id, entry.kind, entry.occurred_at, entry.created_at, account.expiry_date
+            FROM credits_transaction entry
+            JOIN credits_grant account ON account.tenant_id = entry.tenant_id AND account.id = entry.grant_id
+            WHERE (%(tenant)s::uuid IS NULL OR entry.tenant_id = %(tenant)s) AND (
+                entry.created_at > clock_timestamp() + interval '1 minute'
+                OR entry.kind = 'expiry' AND (entry.occurred_at >= (account.expiry_date + 1)::timestamp AT TIME ZONE 'UTC') IS NOT TRUE)
+        """,
+    ),
+    Check(
+        name="credits_hold_chain",
+        rule="What is reserved of a grant after each hold entry is what was reserved before it, plus what is placed, less what ends.",
+        statement="""
+            SELECT tenant_id, grant_id, id, kind, amount, held_after, held_before
+            FROM (
+                SELECT tenant_id, grant_id, id, kind, amount, held_after, coalesce(lag(held_after) OVER chain, 0) AS held_before
+                FROM credits_holdentry
+                WHERE %(tenant)s::uuid IS NULL OR tenant_id = %(tenant)s
+                WINDOW chain AS (PARTITION BY tenant_id, grant_id ORDER BY created_at, id)
+            ) AS entry
+            WHERE held_after <> held_before + CASE kind WHEN 'placed' THEN amount ELSE -amount END
+        """,
+    ),
+    Check(
+        name="credits_hold_entries",
+        rule="Of each grant a hold captured what it debited; its lines end when it ends, and its status is how they ended.",
+        statement="""
+            SELECT line.tenant_id, line.id, line.hold_id, line.grant_id, hold.status, hold.expires_at, line.expires_at AS line_expires_at,
+                ended.captured, debits.amount AS debited
+            FROM credits_holdline line
+            JOIN credits_hold hold ON hold.tenant_id = line.tenant_id AND hold.id = line.hold_id
+            CROSS JOIN LATERAL (
+                SELECT coalesce(sum(entry.amount) FILTER (WHERE entry.kind = 'captured'), 0) AS captured,
+                       coalesce(bool_or(entry.kind IN ('captured', 'released')), false) AS by_call,
+                       coalesce(bool_or(entry.kind = 'expired'), false) AS by_time
+                FROM credits_holdentry entry
+                WHERE entry.tenant_id = line.tenant_id AND entry.hold_id = line.hold_id AND entry.grant_id = line.grant_id
+            ) AS ended
+            CROSS JOIN LATERAL (
+                SELECT coalesce(sum(entry.amount), 0) AS amount FROM credits_transaction entry
+                WHERE entry.tenant_id = line.tenant_id AND entry.hold_id = line.hold_id AND entry.grant_id = line.grant_id
+                    AND entry.kind = 'capture'
+            ) AS debits
+            WHERE (%(tenant)s::uuid IS NULL OR line.tenant_id = %(tenant)s) AND (
+                line.expires_at <> hold.expires_at OR ended.captured <> debits.amount
+                OR hold.status IN ('active', 'expired') AND ended.by_call OR hold.status IN ('captured', 'released') AND ended.by_time
+                OR hold.status = 'released' AND ended.captured > 0
+                OR hold.status IN ('captured', 'released') AND coalesce(length(hold.close_digest), 0) = 0
+                OR (hold.status = 'active') <> (hold.closed_at IS NULL))
         """,
     ),
 )

@@ -1,9 +1,17 @@
-"""The check that a grant's and a transaction's facts are those their digests were made of."""
+"""The checks that rows hold the facts that their digests were made of."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from credits.digests import GRANT_FACTS, TRANSACTION_FACTS, transaction_digest
+from credits.digests import (
+    CONSUMPTION_FACTS,
+    GRANT_FACTS,
+    HOLD_CLOSE_FACTS,
+    HOLD_FACTS,
+    SCHEDULE_FACTS,
+    TRANSACTION_FACTS,
+    transaction_digest,
+)
 from kernel.ledger.idempotency import digest
 from kernel.ledger.integrity.digests import DigestCheck
 
@@ -14,6 +22,11 @@ def _grant_digest(row: Mapping[str, Any]) -> bytes:
 
 def _transaction_digest(row: Mapping[str, Any]) -> bytes:
     return transaction_digest({name: row[name] for name in TRANSACTION_FACTS})
+
+
+def _digest_of(facts: Sequence[str]) -> Callable[[Mapping[str, Any]], bytes]:
+    """Of rows whose columns have the facts' names."""
+    return lambda row: digest(row, facts)
 
 
 CHECKS = (
@@ -40,5 +53,57 @@ CHECKS = (
         """,
         facts=TRANSACTION_FACTS,
         digest_of=_transaction_digest,
+    ),
+    DigestCheck(
+        name="credits_consumption_digest",
+        rule="A draw's facts are those that its digest was made of.",
+        statement="""
+            SELECT tenant_id, id, facts_digest, customer_id, currency, metric_id, amount, partial, reason, invoice_id, billing_run_id
+            FROM credits_consumption WHERE %(tenant)s::uuid IS NULL OR tenant_id = %(tenant)s
+        """,
+        facts=CONSUMPTION_FACTS,
+        digest_of=_digest_of(CONSUMPTION_FACTS),
+    ),
+    DigestCheck(
+        name="credits_hold_digest",
+        rule="A hold's facts are those that its digest was made of when it was placed.",
+        statement="""
+            SELECT tenant_id, id, facts_digest, customer_id, currency, metric_id, amount, expires_at, reason
+            FROM credits_hold WHERE %(tenant)s::uuid IS NULL OR tenant_id = %(tenant)s
+        """,
+        facts=HOLD_FACTS,
+        digest_of=_digest_of(HOLD_FACTS),
+    ),
+    DigestCheck(
+        name="credits_hold_close_digest",
+        rule="A hold was captured or released with the facts that its second digest was made of.",
+        statement="""
+            SELECT hold.tenant_id, hold.id, hold.close_digest AS facts_digest, hold.captured AS amount, ended.reason, debit.invoice_id,
+                debit.billing_run_id
+            FROM credits_hold hold
+            LEFT JOIN LATERAL (
+                SELECT reason FROM credits_holdentry
+                WHERE tenant_id = hold.tenant_id AND hold_id = hold.id AND kind IN ('captured', 'released') LIMIT 1
+            ) ended ON true
+            LEFT JOIN LATERAL (
+                SELECT invoice_id, billing_run_id FROM credits_transaction
+                WHERE tenant_id = hold.tenant_id AND hold_id = hold.id AND kind = 'capture' LIMIT 1
+            ) debit ON true
+            WHERE hold.status IN ('captured', 'released') AND hold.close_digest IS NOT NULL
+                AND (%(tenant)s::uuid IS NULL OR hold.tenant_id = %(tenant)s)
+        """,
+        facts=HOLD_CLOSE_FACTS,
+        digest_of=_digest_of(HOLD_CLOSE_FACTS),
+    ),
+    DigestCheck(
+        name="credits_schedule_digest",
+        rule="A recurring grant's facts are those that its digest was made of.",
+        statement="""
+            SELECT tenant_id, id, facts_digest, customer_id, name, unit_type, currency, metric_id, amount, cost_of_credit, category,
+                priority, every_months, starts_on, ends_on, rollover_cap
+            FROM credits_recurringgrant WHERE %(tenant)s::uuid IS NULL OR tenant_id = %(tenant)s
+        """,
+        facts=SCHEDULE_FACTS,
+        digest_of=_digest_of(SCHEDULE_FACTS),
     ),
 )

@@ -99,7 +99,7 @@ def name_grant(line: bytes, *, grant_id: str, digest: bytes | None) -> bytes:
 @translate_db_errors
 def create_imported_grants(lines: Sequence[bytes], *, tenant_id: UUID) -> list[Any]:
     """Make grants of `grant_line`, encoded, in order; for each its outcome or the LedgerError that refused it."""
-    called = {"tenant_id": tenant_id, "races": grants.RACES, "refused": ("id", "first_digest", "effective_date")}
+    called: dict[str, Any] = {"tenant_id": tenant_id, "races": grants.RACES, "refused": ("id", "first_digest", "effective_date")}
     rows = posting.post("credits_open", [msgspec.Raw(line) for line in lines], **called)
     return [_opened(row, line) for row, line in zip(rows, lines, strict=True)]
 
@@ -112,7 +112,7 @@ def record_imported_many(lines: Sequence[bytes], draws: Sequence[Mapping[str, An
     """
     if draws:
         _make_draws({draw["id"]: draw for draw in draws})
-    called = {"tenant_id": tenant_id, "races": transactions.RACES, "refused": REFUSED}
+    called: dict[str, Any] = {"tenant_id": tenant_id, "races": transactions.RACES, "refused": REFUSED}
     rows = posting.post("credits_post", [msgspec.Raw(line) for line in lines], **called)
     return [_posted(row, line) for row, line in zip(rows, lines, strict=True)]
 

@@ -52,8 +52,10 @@ def create_recurring_grant(
     every_months, starts_on (default: today), ends_on (no period begins later), rollover_cap (units; None: nothing rolls over).
     Raises InvalidValue, IdempotencyConflict.
     """
+    if facts["unit_type"] == UnitType.CURRENCY:
+        facts["metric_id"] = None
     fingerprint = digest(facts, SCHEDULE_FACTS)
-    wanted = {"tenant_id": tenant_id, "key": idempotency_key, "fingerprint": fingerprint, "starts_on": facts.get("starts_on")}
+    wanted: dict[str, Any] = {"tenant_id": tenant_id, "key": idempotency_key, "fingerprint": fingerprint, "starts_on": facts.get("starts_on")}
     if (known := _known(**wanted)) is not None:
         return _raised(known), True
     schedule = _new(facts, tenant_id=tenant_id, actor=actor, request_id=request_id)
@@ -121,7 +123,7 @@ def schedule_line(facts: Mapping[str, Any]) -> dict[str, Any]:
     else:
         _check({**given, "ends_on": None}, today, today)
     kept = facts.get("facts_digest")
-    fingerprint = digest({name: facts.get(name) for name in SCHEDULE_FACTS}, SCHEDULE_FACTS) if kept is None else bytes.fromhex(kept)
+    fingerprint = digest(given, SCHEDULE_FACTS) if kept is None else bytes.fromhex(kept)
     more = {"next_on": schedule.next_on, "facts_digest": fingerprint, "occurred_at": facts["occurred_at"]}
     return {**given, **more, "id": facts.get("id") or new_id()}
 

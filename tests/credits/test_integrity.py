@@ -1,6 +1,6 @@
 """What verify_ledgers would find, if a hand in the database changed what only this ledger has."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -9,20 +9,35 @@ from django.db import connection
 from backoffice.integrity import searches
 from credits import services
 
-TABLES = ("credits_grant", "credits_transaction", "credits_consumption", "credits_hold", "credits_holdline", "credits_holdentry")
+TABLES = (
+    "credits_grant",
+    "credits_transaction",
+    "credits_consumption",
+    "credits_hold",
+    "credits_holdline",
+    "credits_holdentry",
+    "credits_recurringgrant",
+)
 
 
 @pytest.fixture
 def full_book(book):
-    """A draw, a hold that was captured in part, and one that still stands."""
+    """A draw, a hold that was captured in part, and one that still stands; a partial reversal; grants that ended in each way."""
     book.grant(10, cost_of_credit=Decimal(7))
-    book.grant(10)
+    book.grant(10, name="open")
     acme = {**book.who, "customer_id": "acme", "currency": "USD"}
     services.consume(**acme, amount=Decimal(12))
     until = datetime.now(UTC) + timedelta(hours=1)
     hold = services.place_hold(**acme, amount=Decimal(4), expires_at=until)
     services.capture_hold(**book.who, customer_id="acme", hold_id=hold.id, amount=Decimal(3))
     services.place_hold(**acme, amount=Decimal(2), expires_at=until)
+    services.void_grant(**book.who, grant_id=book.grant(5, name="voided", customer_id="other"), reason="r")
+    book.grant(5, customer_id="other", effective_date=date(2026, 1, 1), expiry_date=date(2026, 1, 31))
+    list(services.expire_grants(actor="job:test", request_id="", tenant_id=book.tenant_id))
+    debit = book.debit(book.grant(5, customer_id="other"), 3, idempotency_key="k")
+    services.reverse_transaction(**book.who, transaction_id=debit.id, amount=Decimal(2), reason="r")
+    facts = {"customer_id": "other", "name": "monthly", "unit_type": "CURRENCY", "currency": "USD", "amount": Decimal(10)}
+    services.create_recurring_grant(**book.who, **facts)
     return book
 
 
@@ -57,6 +72,26 @@ def test_a_book_that_callers_made_is_right(full_book):
         ("UPDATE credits_holdline SET remaining = 1 WHERE remaining = 2", "credits_hold_line"),
         ("UPDATE credits_holdentry SET amount = 2 WHERE kind = 'released'", "credits_hold_line"),
         ("DELETE FROM credits_holdentry WHERE kind = 'captured'", "credits_hold_line"),
+        ("UPDATE credits_consumption SET amount = 13, partial = true", "credits_consumption_digest"),
+        ("UPDATE credits_consumption SET amount = 13", "credits_consumption"),
+        ("UPDATE credits_consumption SET reason = 'another'", "credits_consumption_digest"),
+        ("UPDATE credits_hold SET customer_id = 'another'", "credits_hold_digest"),
+        ("UPDATE credits_hold SET expires_at = expires_at + interval '1 day'", "credits_hold_entries"),
+        ("UPDATE credits_holdline SET expires_at = expires_at + interval '1 day'", "credits_hold_entries"),
+        ("UPDATE credits_hold SET close_digest = facts_digest WHERE status = 'captured'", "credits_hold_close_digest"),
+        ("UPDATE credits_hold SET close_digest = NULL WHERE status = 'captured'", "credits_hold_entries"),
+        ("UPDATE credits_hold SET status = 'active', closed_at = NULL WHERE status = 'captured'", "credits_hold_entries"),
+        ("UPDATE credits_transaction SET hold_id = NULL WHERE kind = 'capture'", "credits_hold_entries"),
+        ("UPDATE credits_holdentry SET held_after = held_after + 1 WHERE kind = 'captured'", "credits_hold_chain"),
+        ("UPDATE credits_recurringgrant SET amount = amount + 1", "credits_schedule_digest"),
+        ("UPDATE credits_transaction SET facts_digest = NULL WHERE idempotency_key = 'k'", "credits_key_digest"),
+        ("UPDATE credits_transaction SET facts_digest = '' WHERE idempotency_key = 'k'", "credits_key_digest"),
+        ("UPDATE credits_transaction SET amount = amount + 1 WHERE kind = 'reversal'", "credits_reversal"),
+        ("UPDATE credits_grant SET status = 'expired', closed_at = now() WHERE name = 'open'", "credits_grant_status"),
+        ("UPDATE credits_grant SET status = 'open', closed_at = NULL WHERE name = 'voided'", "credits_grant_status"),
+        ("UPDATE credits_grant SET closed_at = NULL WHERE name = 'voided'", "credits_grant_status"),
+        ("UPDATE credits_transaction SET occurred_at = occurred_at - interval '1 second' WHERE kind = 'expiry'", "credits_expiry_day"),
+        ("UPDATE credits_transaction SET created_at = created_at + interval '1 year' WHERE kind = 'debit'", "credits_expiry_day"),
     ],
 )
 def test_each_corruption_is_found_by_its_proof(full_book, statement, check):
