@@ -1,8 +1,8 @@
 """The database's clock in tests that travel in time.
 
 SQL functions take the time from the database, under their locks. In a test's database the functions named here answer with the real time
-until a test travels with time_machine, and then with the travelled time: it stands still with `tick=False`, and goes on from there
-otherwise. The journey is in a sequence, because what is written to one is seen by all sessions at once, in transactions too.
+until a test travels with time_machine, and then with the travelled time: with `tick=False` it stands still but for a microsecond each time
+that it is asked, and otherwise it goes on from there. The journey is in a sequence, because what is written to one is seen by all sessions at once, in transactions too.
 """
 
 from collections.abc import Callable
@@ -19,6 +19,7 @@ CREATE_JOURNEY = """
 DROP SCHEMA IF EXISTS test_clock CASCADE;
 CREATE SCHEMA test_clock;
 CREATE SEQUENCE test_clock.stands_at MINVALUE -9000000000000000000 START 0;
+CREATE SEQUENCE test_clock.times_asked MINVALUE 0;
 CREATE SEQUENCE test_clock.is_ahead_by MINVALUE -9000000000000000000 START 0;
 """
 REPLACEMENT = """
@@ -29,7 +30,7 @@ DECLARE
 BEGIN
     IF stands_at <> 0 THEN
         RETURN timestamptz '1970-01-01 00:00:00Z' + make_interval(days => (stands_at / 86400000000)::int)
-            + (stands_at % 86400000000) * interval '1 microsecond';
+            + (stands_at % 86400000000 + nextval('test_clock.times_asked')) * interval '1 microsecond';
     END IF;
     RETURN clock_timestamp() + (SELECT last_value FROM test_clock.is_ahead_by) * interval '1 microsecond';
 END
@@ -57,7 +58,8 @@ class DatabaseClock:
             else:
                 stands_at = there
         self._connection.execute(
-            "SELECT setval('test_clock.stands_at', %s), setval('test_clock.is_ahead_by', %s)", [stands_at, is_ahead_by]
+            "SELECT setval('test_clock.stands_at', %s), setval('test_clock.is_ahead_by', %s), setval('test_clock.times_asked', 0, false)",
+            [stands_at, is_ahead_by],
         )
 
     def close(self) -> None:

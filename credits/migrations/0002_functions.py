@@ -6,4 +6,4 @@ from kernel.ledger.migration_operations import LayFunctions
 class Migration(migrations.Migration):
     dependencies = [("credits", "0001_tables")]
 
-    operations = [LayFunctions("credits", version=1, digest="059b165d94f660ac")]
+    operations = [LayFunctions("credits", version=1, digest="9c3fcb000c9b6336")]

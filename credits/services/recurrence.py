@@ -55,7 +55,8 @@ def create_recurring_grant(
     if facts["unit_type"] == UnitType.CURRENCY:
         facts["metric_id"] = None
     fingerprint = digest(facts, SCHEDULE_FACTS)
-    wanted: dict[str, Any] = {"tenant_id": tenant_id, "key": idempotency_key, "fingerprint": fingerprint, "starts_on": facts.get("starts_on")}
+    wanted: dict[str, Any] = {"tenant_id": tenant_id, "key": idempotency_key, "fingerprint": fingerprint}
+    wanted["starts_on"] = facts.get("starts_on")
     if (known := _known(**wanted)) is not None:
         return _raised(known), True
     schedule = _new(facts, tenant_id=tenant_id, actor=actor, request_id=request_id)

@@ -40,7 +40,9 @@ BEGIN
         PERFORM credits_post_planned(tenant, (
             SELECT jsonb_agg(jsonb_build_object(
                 'id', credits_new_id(), 'grant_id', plan.grant_id, 'kind', 'consumption', 'type', 'DEBIT', 'amount', plan.taken,
-                'reason', draw.reason, 'invoice_id', draw.invoice_id, 'billing_run_id', draw.billing_run_id, 'now', payers.moment,
+                'reason', draw.reason, 'invoice_id', draw.invoice_id, 'billing_run_id', draw.billing_run_id,
+                -- A microsecond apart, so that lists have them in burn-down order.
+                'now', payers.moment + (plan.rank - 1) * interval '1 microsecond',
                 'consumption_id', draw.id, 'chosen_by', plan.chosen_by, 'actor', draw.actor, 'request_id', draw.request_id
             ) ORDER BY plan.rank)
             FROM credits_plan(payers.accounts, draw.amount) plan

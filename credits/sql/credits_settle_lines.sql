@@ -37,15 +37,17 @@ BEGIN
         ) part (place, kind, amount, still_held)
         WHERE part.amount > 0
     )
-    SELECT jsonb_agg(jsonb_build_object('grant_id', grant_id, 'taken', taken, 'chosen_by', chosen_by) ORDER BY rank) INTO parts FROM lines;
+    SELECT jsonb_agg(jsonb_build_object('rank', rank, 'grant_id', grant_id, 'taken', taken, 'chosen_by', chosen_by) ORDER BY rank) INTO parts FROM lines;
 
     PERFORM credits_post_planned(tenant, (
         SELECT jsonb_agg(jsonb_build_object(
             'id', credits_new_id(), 'grant_id', part.grant_id, 'kind', 'capture', 'type', 'DEBIT', 'amount', part.taken,
-            'reason', item.reason, 'invoice_id', item.invoice_id, 'billing_run_id', item.billing_run_id, 'now', moment,
+            'reason', item.reason, 'invoice_id', item.invoice_id, 'billing_run_id', item.billing_run_id,
+            -- A microsecond apart, so that lists have them in burn-down order.
+            'now', moment + (part.rank - 1) * interval '1 microsecond',
             'hold_id', hold.id, 'chosen_by', part.chosen_by, 'actor', item.actor, 'request_id', item.request_id
         ))
-        FROM jsonb_to_recordset(parts) part (grant_id uuid, taken numeric, chosen_by jsonb)
+        FROM jsonb_to_recordset(parts) part (rank int, grant_id uuid, taken numeric, chosen_by jsonb)
         WHERE part.taken > 0
     ));
     -- Grants that are not over answer `not_due`.

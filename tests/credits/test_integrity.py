@@ -9,15 +9,8 @@ from django.db import connection
 from backoffice.integrity import searches
 from credits import services
 
-TABLES = (
-    "credits_grant",
-    "credits_transaction",
-    "credits_consumption",
-    "credits_hold",
-    "credits_holdline",
-    "credits_holdentry",
-    "credits_recurringgrant",
-)
+NAMES = ("grant", "transaction", "consumption", "hold", "holdline", "holdentry", "recurringgrant")
+TABLES = [f"credits_{name}" for name in NAMES]
 
 
 @pytest.fixture
@@ -26,7 +19,7 @@ def full_book(book):
     book.grant(10, cost_of_credit=Decimal(7))
     book.grant(10, name="open")
     acme = {**book.who, "customer_id": "acme", "currency": "USD"}
-    services.consume(**acme, amount=Decimal(12))
+    services.consume(**acme, amount=Decimal(12), reason="order")
     until = datetime.now(UTC) + timedelta(hours=1)
     hold = services.place_hold(**acme, amount=Decimal(4), expires_at=until)
     services.capture_hold(**book.who, customer_id="acme", hold_id=hold.id, amount=Decimal(3))
@@ -48,7 +41,7 @@ def plant(statement):
         for table in TABLES:
             cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
         query = "SELECT conrelid::regclass, conname FROM pg_constraint WHERE contype = 'c' AND conrelid::regclass::text = ANY (%s)"
-        cursor.execute(query, [list(TABLES)])
+        cursor.execute(query, [TABLES])
         for table, name in cursor.fetchall():
             cursor.execute(f'ALTER TABLE {table} DROP CONSTRAINT "{name}"')
         cursor.execute(statement)
@@ -86,7 +79,7 @@ def test_a_book_that_callers_made_is_right(full_book):
         ("UPDATE credits_recurringgrant SET amount = amount + 1", "credits_schedule_digest"),
         ("UPDATE credits_transaction SET facts_digest = NULL WHERE idempotency_key = 'k'", "credits_key_digest"),
         ("UPDATE credits_transaction SET facts_digest = '' WHERE idempotency_key = 'k'", "credits_key_digest"),
-        ("UPDATE credits_transaction SET amount = amount + 1 WHERE kind = 'reversal'", "credits_reversal"),
+        ("UPDATE credits_transaction SET amount = amount + 2 WHERE kind = 'reversal'", "credits_reversal"),
         ("UPDATE credits_grant SET status = 'expired', closed_at = now() WHERE name = 'open'", "credits_grant_status"),
         ("UPDATE credits_grant SET status = 'open', closed_at = NULL WHERE name = 'voided'", "credits_grant_status"),
         ("UPDATE credits_grant SET closed_at = NULL WHERE name = 'voided'", "credits_grant_status"),
