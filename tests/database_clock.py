@@ -1,8 +1,9 @@
 """The database's clock in tests that travel in time.
 
 SQL functions take the time from the database, under their locks. In a test's database the functions named here answer with the real time
-until a test travels with time_machine, and then with the travelled time: with `tick=False` it stands still but for a microsecond each time
-that it is asked, and otherwise it goes on from there. The journey is in a sequence, because what is written to one is seen by all sessions at once, in transactions too.
+until a test travels with time_machine, and then with the travelled time. With `tick=False` it stands still but for a microsecond each
+time that it is asked; otherwise it goes on from there. The journey is in sequences, because what is written to one is seen by all sessions
+at once, in transactions too.
 """
 
 from collections.abc import Callable

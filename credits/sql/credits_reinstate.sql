@@ -38,7 +38,8 @@ BEGIN
 
     SELECT jsonb_agg(jsonb_build_object(
         'id', credits_new_id(), 'grant_id', owed.grant_id, 'kind', 'reinstatement', 'type', 'CREDIT', 'amount', owed.amount,
-        'reason', draw.reason, 'invoice_id', draw.invoice_id, 'now', moment + owed.turn * interval '1 microsecond', 'actor', draw.actor, 'request_id', draw.request_id
+        'reason', draw.reason, 'invoice_id', draw.invoice_id, 'now', moment + owed.turn * interval '1 microsecond',
+        'actor', draw.actor, 'request_id', draw.request_id
     ) ORDER BY owed.grant_id) INTO planned
     FROM (
         SELECT of_grant.id AS grant_id, of_grant.turn, credits_taken(tenant, of_grant.id, draw.invoice_id) AS amount

@@ -1,6 +1,7 @@
 -- Ends a hold: captures all or part of it and releases the rest, releases it, or expires it.
 -- Takes: a tenant, an array of one credits_settlement. Returns: one row; `held` is what the hold still reserved, `captured` what an
--- earlier call captured of its `amount`. `outcome` is posted, exists (ended so before: `first_digest`), closed, exceeded, not_due or not_found.
+-- earlier call captured of its `amount`. `outcome` is posted, exists (ended so before: `first_digest`), closed, exceeded, not_due or
+-- not_found.
 -- Locks: the hold, then the grants that bear it, by id. The time is taken under these locks, so a call that waited past the hold's end
 -- finds it expired, whole. Never: captures part of a hold of which another part was let go.
 CREATE OR REPLACE FUNCTION credits_settle(tenant uuid, postings jsonb)

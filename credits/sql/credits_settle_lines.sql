@@ -37,7 +37,8 @@ BEGIN
         ) part (place, kind, amount, still_held)
         WHERE part.amount > 0
     )
-    SELECT jsonb_agg(jsonb_build_object('rank', rank, 'grant_id', grant_id, 'taken', taken, 'chosen_by', chosen_by) ORDER BY rank) INTO parts FROM lines;
+    SELECT jsonb_agg(jsonb_build_object('rank', rank, 'grant_id', grant_id, 'taken', taken, 'chosen_by', chosen_by) ORDER BY rank)
+    INTO parts FROM lines;
 
     PERFORM credits_post_planned(tenant, (
         SELECT jsonb_agg(jsonb_build_object(
