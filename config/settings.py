@@ -122,7 +122,7 @@ if DATABASE_POOL_SIZE := env.int("DATABASE_POOL_SIZE", default=0):
 else:
     DATABASES["default"]["CONN_MAX_AGE"] = env.int("DATABASE_CONNECTION_AGE", default=60)
 
-# Postings that arrive while others are on their way to the database travel together (kernel/ledger/batching.py).
+# Postings that arrive while others are on their way to the database travel together (kernel/ledger/posting/batching.py).
 LEDGER_BATCHING = env.bool("LEDGER_BATCHING", default=True)
 # How many such calls one process has under way at a time, at most; the event loop has a connection for each.
 LEDGER_BATCHING_CALLS = env.int("LEDGER_BATCHING_CALLS", default=4)
