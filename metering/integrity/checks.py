@@ -71,8 +71,67 @@ WHERE step.to_status <> 'pending' AND NOT (step.to_status = 'completed' AND step
     AND step.occurred_at IS DISTINCT FROM
         CASE step.to_status WHEN 'preparing' THEN owner.preparing_at WHEN 'authorized' THEN owner.authorized_at
             WHEN 'denied' THEN owner.denied_at WHEN 'cancelled' THEN owner.cancelled_at WHEN 'completed' THEN owner.completed_at END
-    AND (%(tenant)s::uuid IS NULL OR owner.tenant_id = %(tenant)s::uuid)
+    AND owner.request_id NOT LIKE 'run:%%' AND (%(tenant)s::uuid IS NULL OR owner.tenant_id = %(tenant)s::uuid)
 ORDER BY owner.tenant_id, owner.id
+"""
+# A cost that was computed from facts says how in its details. The division of a price by so many units is rounded elsewhere than in
+# Python, hence the tolerance of one unit in the 17th decimal.
+INFERRED = """
+SELECT cost.tenant_id, cost.id, cost.fiat_amount, cost.fiat_asset_symbol, computed.arithmetic, book.amount AS by_the_price
+FROM metering_cost AS cost
+JOIN metering_fact AS fact ON fact.tenant_id = cost.tenant_id AND fact.id = cost.inferred_from_id
+CROSS JOIN LATERAL (
+    SELECT cost.cost_details ->> 'arithmetic' AS arithmetic, cost.cost_details #>> '{price,id}' AS price_id,
+        cost.cost_details -> 'quantities' AS quantities
+) AS computed
+LEFT JOIN metering_price AS price ON price.tenant_id = cost.tenant_id AND price.id = computed.price_id::uuid
+LEFT JOIN LATERAL (
+    SELECT sum((stated.quantity - stated.parts) * unit.amount / unit.per) AS amount,
+        bool_and(stated.quantity = coalesce(fact.facts ->> unit.fact_key, fact.facts #>> string_to_array(unit.fact_key, '.'), '0')::numeric)
+            AS is_reported
+    FROM metering_unitprice AS unit
+    CROSS JOIN LATERAL (
+        SELECT (computed.quantities ->> unit.fact_key)::numeric AS quantity, coalesce((
+            SELECT sum((computed.quantities ->> part.fact_key)::numeric) FROM metering_unitprice AS part
+            WHERE part.tenant_id = unit.tenant_id AND part.price_id = unit.price_id AND part.part_of = unit.fact_key
+        ), 0) AS parts
+    ) AS stated
+    WHERE unit.tenant_id = cost.tenant_id AND unit.price_id = price.id
+) AS book ON true
+WHERE computed.arithmetic ~ ' = [0-9]+([.][0-9]+)?$' AND (
+        split_part(computed.arithmetic, ' = ', 2)::numeric <> cost.fiat_amount
+        OR abs(book.amount - cost.fiat_amount) > 0.00000000000000001
+        OR NOT book.is_reported
+        OR price.currency <> cost.fiat_asset_symbol
+    )
+    AND (%(tenant)s::uuid IS NULL OR cost.tenant_id = %(tenant)s::uuid)
+ORDER BY cost.tenant_id, cost.id
+"""
+# Bytes 57 to 72 of a transaction's digest are its traceId and traceExternalId: zeros where the caller stated neither.
+OWN_TRACE = r"""
+SELECT own.tenant_id, own.id, own.trace_id
+FROM metering_transaction AS own
+WHERE substring(own.facts_digest FROM 57 FOR 16) = '\x00000000000000000000000000000000'::bytea
+    AND (%(tenant)s::uuid IS NULL OR own.tenant_id = %(tenant)s::uuid)
+    AND EXISTS (
+        SELECT FROM metering_transaction AS other
+        WHERE other.tenant_id = own.tenant_id AND other.trace_id = own.trace_id AND other.id <> own.id
+            AND substring(other.facts_digest FROM 57 FOR 16) = '\x00000000000000000000000000000000'::bytea
+    )
+ORDER BY own.tenant_id, own.id
+"""
+# Rows that are written along with their transaction are covered by its digest; every later one has its own.
+MISSING_DIGESTS = """
+SELECT added.tenant_id, added.id, added.row_of
+FROM (
+    SELECT tenant_id, id, transaction_id, created_at, facts_digest, 'metering_cost' AS row_of FROM metering_cost
+    UNION ALL SELECT tenant_id, id, transaction_id, created_at, facts_digest, 'metering_fact' FROM metering_fact
+    UNION ALL SELECT tenant_id, id, transaction_id, created_at, facts_digest, 'metering_statuschange' FROM metering_statuschange
+) AS added
+JOIN metering_transaction AS owner ON owner.tenant_id = added.tenant_id AND owner.id = added.transaction_id
+WHERE added.facts_digest IS NULL AND added.created_at <> owner.created_at
+    AND (%(tenant)s::uuid IS NULL OR added.tenant_id = %(tenant)s::uuid)
+ORDER BY added.tenant_id, added.id
 """
 
 CHECKS = (
@@ -124,6 +183,21 @@ CHECKS = (
                 ) AND (%(tenant)s::uuid IS NULL OR c.tenant_id = %(tenant)s::uuid)
             ORDER BY c.tenant_id, c.id
         """,
+    ),
+    Check(
+        name="metering_inferred_cost",
+        rule="A cost computed from facts is what its price makes of the quantities that were reported.",
+        statement=INFERRED,
+    ),
+    Check(
+        name="metering_own_trace",
+        rule="Transactions that named no trace don't share one.",
+        statement=OWN_TRACE,
+    ),
+    Check(
+        name="metering_missing_digest",
+        rule="Every cost, fact and step that was added to a transaction has a digest of the call that added it.",
+        statement=MISSING_DIGESTS,
     ),
     Check(
         name="metering_void_estimates",

@@ -134,14 +134,13 @@ def by_public_prices(*, terms: Row, reported: Any, model: str) -> Priced:
     except ValueError as error:
         raise MissingQuantity(str(error)) from error
     amount = rounded(calculated.total_price)
-    details: dict[str, Any] = {
-        "price": {"source": PUBLIC, "provider": provider.id, "model": public.id, "unitPrices": str(calculated.model_price)},
+    details = {
+        "price": {"source": PUBLIC, "provider": provider.id, "model": public.id, "unitPrices": str(calculated.model_price)}
+        | ({"context": context} if context else {}),
         "model": model,
         "quantities": {name: plain(Decimal(quantity)) for name, quantity in reading.counters.items() if quantity},
         "arithmetic": _arithmetic(calculated, amount),
     }
-    if context:
-        details["price"]["context"] = context
     unpriced = [*reading.unpriced, *unpriced_tier, *_without_price(reading, calculated.model_price)]
     return Priced(
         pricing=Pricing.PARTLY_READ if unpriced else Pricing.PRICED,

@@ -6,7 +6,7 @@ counters unread is taken. Counters come out as genai-prices counts them: cached,
 """
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cache, partial
@@ -182,7 +182,8 @@ def _telemetry(facts: Any) -> dict[str, Any]:
 
 def _readings(place: _Place, *, provider: Provider | None, bad: list[BadQuantity]) -> list[UsageReading]:
     """What the counters of a place come to in each way that fits; `bad` takes the problems of those that fail."""
-    ways = [*(partial(_by_extractor, extractor) for extractor in _extractors(provider.id if provider else "")), _by_names]
+    extractors = _extractors(provider.id if provider else "")
+    ways: list[Callable[[_Place], UsageReading | None]] = [*(partial(_by_extractor, each) for each in extractors), _by_names]
     readings = []
     for read in ways:
         try:

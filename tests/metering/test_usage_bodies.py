@@ -1,0 +1,450 @@
+"""Bodies as providers and SDKs send them, with their costs worked out by hand from the unit prices."""
+
+import json
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from metering.services.pricing import price_facts
+from metering.services.usage_bodies import whole_of
+
+# What the tokens of a call cost: how many at how many dollars a million.
+Parts = list[tuple[int, str]]
+
+NO_DETAILS: dict[str, Any] = {"prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 0}}
+OPENAI_ZEROS = {"reasoning_tokens": 0, "audio_tokens": 0, "accepted_prediction_tokens": 0, "rejected_prediction_tokens": 0}
+
+
+def chat(prompt: int, completion: int, *, model: str, **more: Any) -> dict[str, Any]:
+    usage = {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
+    return {"object": "chat.completion", "model": model, "usage": usage | more}
+
+
+def anthropic(**usage: Any) -> dict[str, Any]:
+    return {"type": "message", "model": "claude-sonnet-4-20250514", "usage": usage | {"service_tier": "standard"}}
+
+
+def gemini(model: str = "gemini-2.5-flash", **usage: Any) -> dict[str, Any]:
+    return {"candidates": [], "usageMetadata": usage, "modelVersion": model}
+
+
+CACHED = {"cached_tokens": 1024, "audio_tokens": 0}
+SONNET_3_5 = "anthropic.claude-3-5-sonnet-20241022-v2:0"
+BODIES: list[tuple[str, str, dict[str, Any], str, Parts]] = [
+    ("openai chat", "openai", chat(1200, 300, model="gpt-4o-2024-08-06"), "", [(1200, "2.5"), (300, "10")]),
+    ("openai chat, no caches", "openai", chat(1200, 300, model="gpt-4o", **NO_DETAILS), "", [(1200, "2.5"), (300, "10")]),
+    (
+        "openai chat, cached",
+        "openai",
+        chat(1200, 300, model="gpt-4o", prompt_tokens_details=CACHED, completion_tokens_details=OPENAI_ZEROS),
+        "",
+        [(176, "2.5"), (1024, "1.25"), (300, "10")],
+    ),
+    (
+        "openai chat, reasoning is part of the completion",
+        "openai",
+        chat(75, 1186, model="o3", completion_tokens_details=OPENAI_ZEROS | {"reasoning_tokens": 1024}),
+        "",
+        [(75, "2"), (1186, "8")],
+    ),
+    (
+        "openai responses",
+        "openai",
+        {
+            "object": "response",
+            "model": "o3-2025-04-16",
+            "usage": {
+                "input_tokens": 1000,
+                "input_tokens_details": {"cached_tokens": 200},
+                "output_tokens": 500,
+                "output_tokens_details": {"reasoning_tokens": 400},
+                "total_tokens": 1500,
+            },
+        },
+        "",
+        [(800, "2"), (200, "0.5"), (500, "8")],
+    ),
+    (
+        "openai responses under response",
+        "openai",
+        {"response": {"model": "o3", "usage": {"input_tokens": 10, "output_tokens": 5, "total_tokens": 15}}},
+        "",
+        [(10, "2"), (5, "8")],
+    ),
+    (
+        "openai embeddings",
+        "openai",
+        {"object": "list", "model": "text-embedding-3-small", "usage": {"prompt_tokens": 1000, "total_tokens": 1000}},
+        "",
+        [(1000, "0.02")],
+    ),
+    (
+        "openai transcription",
+        "openai",
+        {
+            "usage": {
+                "type": "tokens",
+                "input_tokens": 14,
+                "input_token_details": {"text_tokens": 4, "audio_tokens": 10},
+                "output_tokens": 45,
+                "total_tokens": 59,
+            }
+        },
+        "gpt-4o-transcribe",
+        [(4, "2.5"), (10, "6"), (45, "10")],
+    ),
+    (
+        "openai images",
+        "openai",
+        {
+            "usage": {
+                "total_tokens": 100,
+                "input_tokens": 50,
+                "output_tokens": 50,
+                "input_tokens_details": {"text_tokens": 10, "image_tokens": 40},
+            }
+        },
+        "gpt-image-1",
+        [(10, "5"), (40, "10"), (50, "40")],
+    ),
+    ("openai by its address", "api.openai.com", chat(100, 50, model="gpt-4o"), "", [(100, "2.5"), (50, "10")]),
+    ("openai, standard tier", "openai", chat(100, 50, model="gpt-4o") | {"service_tier": "default"}, "", [(100, "2.5"), (50, "10")]),
+    ("openai, usage alone", "openai", {"prompt_tokens": 100, "completion_tokens": 50}, "gpt-4o", [(100, "2.5"), (50, "10")]),
+    ("anthropic", "anthropic", anthropic(input_tokens=2095, output_tokens=503), "", [(2095, "3"), (503, "15")]),
+    (
+        "anthropic, cache counters are no part of the input",
+        "anthropic",
+        anthropic(input_tokens=10, cache_creation_input_tokens=2000, cache_read_input_tokens=10000, output_tokens=100),
+        "",
+        [(10, "3"), (2000, "3.75"), (10000, "0.3"), (100, "15")],
+    ),
+    (
+        "anthropic, five minutes and an hour",
+        "anthropic",
+        anthropic(
+            input_tokens=10,
+            cache_creation_input_tokens=2000,
+            cache_read_input_tokens=10000,
+            cache_creation={"ephemeral_5m_input_tokens": 1500, "ephemeral_1h_input_tokens": 500},
+            output_tokens=100,
+        ),
+        "",
+        [(10, "3"), (1500, "3.75"), (500, "6"), (10000, "0.3"), (100, "15")],
+    ),
+    (
+        "anthropic through a proxy of another name",
+        "my-proxy",
+        anthropic(input_tokens=10, cache_creation_input_tokens=0, cache_read_input_tokens=10000, output_tokens=100),
+        "",
+        [(10, "3"), (10000, "0.3"), (100, "15")],
+    ),
+    (
+        "anthropic, start of a stream",
+        "anthropic",
+        {"type": "message_start", "message": anthropic(input_tokens=25, output_tokens=1)},
+        "",
+        [(25, "3"), (1, "15")],
+    ),
+    (
+        "gemini",
+        "google",
+        gemini(promptTokenCount=1000, candidatesTokenCount=200, totalTokenCount=1200),
+        "",
+        [(1000, "0.3"), (200, "2.5")],
+    ),
+    (
+        "gemini, thoughts and cache",
+        "google",
+        gemini(
+            promptTokenCount=1000,
+            candidatesTokenCount=200,
+            thoughtsTokenCount=300,
+            cachedContentTokenCount=400,
+            totalTokenCount=1500,
+            promptTokensDetails=[{"modality": "TEXT", "tokenCount": 1000}],
+        ),
+        "",
+        [(600, "0.3"), (400, "0.03"), (500, "2.5")],
+    ),
+    (
+        "gemini, audio in",
+        "google",
+        gemini(
+            promptTokenCount=300,
+            candidatesTokenCount=20,
+            promptTokensDetails=[{"modality": "TEXT", "tokenCount": 100}, {"modality": "AUDIO", "tokenCount": 200}],
+        ),
+        "",
+        [(100, "0.3"), (200, "1"), (20, "2.5")],
+    ),
+    (
+        "gemini's Python SDK",
+        "google",
+        {"usage_metadata": {"prompt_token_count": 1000, "candidates_token_count": 200, "total_token_count": 1200}},
+        "models/gemini-2.5-pro",
+        [(1000, "1.25"), (200, "10")],
+    ),
+    (
+        "gemini's Python SDK, thoughts",
+        "google",
+        {"usage_metadata": {"prompt_token_count": 1000, "candidates_token_count": 200, "thoughts_token_count": 50}},
+        "gemini-2.5-pro",
+        [(1000, "1.25"), (250, "10")],
+    ),
+    (
+        "bedrock converse",
+        "aws",
+        {"usage": {"inputTokens": 100, "outputTokens": 50, "totalTokens": 150}},
+        SONNET_3_5,
+        [(100, "3"), (50, "15")],
+    ),
+    (
+        "bedrock converse, cache counters are no part of the input",
+        "aws",
+        {"usage": {"inputTokens": 100, "outputTokens": 50, "cacheReadInputTokens": 1000, "cacheWriteInputTokens": 0}},
+        SONNET_3_5,
+        [(100, "3"), (1000, "0.3"), (50, "15")],
+    ),
+    ("mistral", "mistral", chat(100, 50, model="mistral-large-latest"), "", [(100, "2"), (50, "6")]),
+    (
+        "cohere bills its own units",
+        "cohere",
+        {"usage": {"billed_units": {"input_tokens": 100, "output_tokens": 50}, "tokens": {"input_tokens": 300, "output_tokens": 50}}},
+        "command-r-plus",
+        [(100, "2.5"), (50, "10")],
+    ),
+    (
+        "deepseek says the cached tokens twice",
+        "deepseek",
+        chat(
+            1000,
+            50,
+            model="deepseek-chat",
+            prompt_tokens_details={"cached_tokens": 600},
+            prompt_cache_hit_tokens=600,
+            prompt_cache_miss_tokens=400,
+        ),
+        "",
+        [(400, "0.135"), (600, "0.035"), (50, "0.55")],
+    ),
+    (
+        "xai adds reasoning to the completion",
+        "xai",
+        chat(
+            100,
+            50,
+            model="grok-3",
+            prompt_tokens_details={"text_tokens": 100, "audio_tokens": 0, "image_tokens": 0, "cached_tokens": 0},
+            completion_tokens_details={"reasoning_tokens": 30, "audio_tokens": 0},
+            num_sources_used=0,
+        ),
+        "",
+        [(100, "3"), (80, "15")],
+    ),
+    (
+        "groq with its times",
+        "groq",
+        chat(100, 50, model="llama-3.3-70b-versatile", queue_time=0.05, prompt_time=0.01, completion_time=0.2, total_time=0.21),
+        "",
+        [(100, "0.59"), (50, "0.79")],
+    ),
+    (
+        "together",
+        "together",
+        chat(100, 50, model="meta-llama/Llama-3.3-70B-Instruct-Turbo"),
+        "",
+        [(100, "0.88"), (50, "0.88")],
+    ),
+    (
+        "openrouter with its own cost beside",
+        "openrouter",
+        chat(
+            100,
+            50,
+            model="anthropic/claude-3.5-sonnet",
+            cost=0.00105,
+            prompt_tokens_details={"cached_tokens": 0, "audio_tokens": 0, "video_tokens": 0},
+            cost_details={"upstream_inference_cost": None},
+            completion_tokens_details={"reasoning_tokens": 0, "image_tokens": 0},
+        ),
+        "",
+        [(100, "3"), (50, "15")],
+    ),
+    (
+        "litellm counts Anthropic's caches in the prompt",
+        "litellm",
+        chat(
+            12010,
+            100,
+            model="claude-sonnet-4-20250514",
+            prompt_tokens_details={"cached_tokens": 10000, "cache_creation_tokens": 2000},
+            cache_creation_input_tokens=2000,
+            cache_read_input_tokens=10000,
+        ),
+        "",
+        [(10, "3"), (2000, "3.75"), (10000, "0.3"), (100, "15")],
+    ),
+    ("litellm, prefixed model", "litellm", chat(100, 50, model="openai/gpt-4o"), "", [(100, "2.5"), (50, "10")]),
+    (
+        "vercel ai sdk 5",
+        "app",
+        {"usage": {"inputTokens": 1000, "outputTokens": 100, "totalTokens": 1100, "reasoningTokens": 20, "cachedInputTokens": 400}},
+        "gpt-4o",
+        [(600, "2.5"), (400, "1.25"), (100, "10")],
+    ),
+    (
+        "vercel ai sdk 6",
+        "app",
+        {
+            "usage": {
+                "inputTokens": 1000,
+                "inputTokenDetails": {"noCacheTokens": 600, "cacheReadTokens": 400, "cacheWriteTokens": 0},
+                "outputTokens": 100,
+                "outputTokenDetails": {"textTokens": 80, "reasoningTokens": 20},
+                "totalTokens": 1100,
+                "reasoningTokens": 20,
+                "cachedInputTokens": 400,
+            }
+        },
+        "openai/gpt-4o",
+        [(600, "2.5"), (400, "1.25"), (100, "10")],
+    ),
+    ("vercel ai sdk 4", "app", {"usage": {"promptTokens": 10, "completionTokens": 5}}, "gpt-4o", [(10, "2.5"), (5, "10")]),
+    (
+        "langchain usage metadata",
+        "app",
+        {
+            "usage_metadata": {
+                "input_tokens": 1000,
+                "output_tokens": 100,
+                "total_tokens": 1100,
+                "input_token_details": {"cache_read": 400, "audio": 0},
+                "output_token_details": {"reasoning": 20},
+            },
+            "response_metadata": {"model_name": "gpt-4o"},
+        },
+        "",
+        [(600, "2.5"), (400, "1.25"), (100, "10")],
+    ),
+    (
+        "langchain token usage",
+        "app",
+        {
+            "response_metadata": {
+                "model_name": "gpt-4o",
+                "token_usage": {"prompt_tokens": 1000, "completion_tokens": 100, "prompt_tokens_details": {"cached_tokens": 400}},
+            }
+        },
+        "",
+        [(600, "2.5"), (400, "1.25"), (100, "10")],
+    ),
+    (
+        "opentelemetry, numbers as texts",
+        "app",
+        {"gen_ai.response.model": "gpt-4o", "gen_ai.usage.input_tokens": "1000", "gen_ai.usage.output_tokens": "100"},
+        "",
+        [(1000, "2.5"), (100, "10")],
+    ),
+    (
+        "opentelemetry with a cache",
+        "app",
+        {
+            "gen_ai.request.model": "gpt-4o",
+            "gen_ai.usage.input_tokens": 1000,
+            "gen_ai.usage.cache_read.input_tokens": 400,
+            "gen_ai.usage.output_tokens": 100,
+        },
+        "",
+        [(600, "2.5"), (400, "1.25"), (100, "10")],
+    ),
+    ("plain counters", "app", {"inputTokens": 1000, "outputTokens": 100}, "gpt-4o", [(1000, "2.5"), (100, "10")]),
+    (
+        "plain counters with a cache",
+        "app",
+        {"actualInputTokens": 1000, "actualOutputTokens": 100, "cacheReadTokens": 400, "estimatedInputTokens": 7},
+        "gpt-4o",
+        [(600, "2.5"), (400, "1.25"), (100, "10")],
+    ),
+    ("body of an HTTP reply", "api.openai.com", {"body": chat(10, 5, model="gpt-4o")}, "/v1/chat", [(10, "2.5"), (5, "10")]),
+]
+
+
+def priced(service: str, body: dict[str, Any], resource: str) -> Any:
+    terms = {
+        "service__name": service,
+        "action_name": "chat",
+        "resource_name": resource or "unspecified",
+        "qualifiers": "{}",
+        "request_facts": None,
+        "occurred_at": datetime(2026, 1, 15, tzinfo=UTC),
+    }
+    return price_facts(terms=terms, facts=json.dumps(body), book=[])
+
+
+@pytest.mark.parametrize(("service", "body", "resource", "parts"), [case[1:] for case in BODIES], ids=[case[0] for case in BODIES])
+def test_a_body_costs_what_its_tokens_cost(service, body, resource, parts):
+    result = priced(service, body, resource)
+    expected = sum((quantity * Decimal(price) for quantity, price in parts), Decimal(0)) / 1_000_000
+    assert (result.pricing, result.note, result.amount) == ("priced", "", expected)
+    details = json.loads(result.details)
+    assert details["arithmetic"].endswith(f" = {expected.normalize():f}")
+    assert result.read
+
+
+UNREAD = [
+    ("openai", chat(10, 5, model="gpt-4o", mystery_cache_tokens=4), "usage.mystery_cache_tokens"),
+    ("openai", chat(10, 5, model="gpt-4o", prompt_tokens_details={"cached_tokens": 0, "image_tokens": 3}), "image_tokens"),
+    ("cerebras", chat(10, 5, model="llama3.1-8b", prompt_tokens_details={"some_cached_tokens": 4}), "some_cached_tokens"),
+    ("anthropic", anthropic(input_tokens=10, output_tokens=5, thought_signature_tokens=3), "thought_signature_tokens"),
+    ("openai", chat(1000, 500, model="gpt-3.5-turbo") | {"service_tier": "flex"}, "service_tier"),
+    (
+        "openai",
+        chat(100, 50, model="gpt-4o-audio-preview", prompt_tokens_details={"audio_tokens": 80}),
+        "input_audio_tokens",
+    ),
+]
+
+
+@pytest.mark.parametrize(("service", "body", "ignored"), UNREAD)
+def test_a_counter_that_was_not_understood_makes_the_cost_an_estimate(service, body, ignored):
+    result = priced(service, body, "")
+    assert result.pricing == "partly_read"
+    assert result.amount > 0
+    assert ignored in result.note
+    assert any(ignored in name for name in result.ignored)
+
+
+def test_an_unknown_counter_of_zero_is_ignored_and_says_so():
+    result = priced("openai", chat(10, 5, model="gpt-4o", new_cache_tokens=0), "")
+    assert (result.pricing, result.ignored) == ("priced", ["usage.new_cache_tokens"])
+
+
+@pytest.mark.parametrize("service", ["ollama", "vllm", "LM-Studio"])
+def test_a_service_that_runs_a_model_itself_has_no_list_price(service):
+    assert priced(service, chat(10, 5, model="gpt-4o"), "").pricing == "unknown_model"
+
+
+def test_a_model_without_its_output_is_missing_a_quantity():
+    result = priced("openai", {"model": "gpt-4o", "usage": {"prompt_tokens": 10}}, "")
+    assert (result.pricing, result.note, result.amount) == ("missing_quantity", "actualOutputTokens", None)
+
+
+@pytest.mark.parametrize(
+    ("key", "keys", "whole"),
+    [
+        ("cachedTokens", ["inputTokens", "cachedTokens"], "inputTokens"),
+        ("cacheReadTokens", ["actualInputTokens"], "actualInputTokens"),
+        ("usage.prompt_tokens_details.cached_tokens", ["usage.prompt_tokens"], "usage.prompt_tokens"),
+        ("usage.completion_tokens_details.reasoning_tokens", ["usage.prompt_tokens", "usage.completion_tokens"], "usage.completion_tokens"),
+        ("reasoningTokens", ["inputTokens", "outputTokens"], "outputTokens"),
+        ("cachedTokens", ["other.inputTokens"], ""),
+        # Anthropic and Bedrock count these on top of the input.
+        ("usage.cache_read_input_tokens", ["usage.input_tokens"], ""),
+        ("usage.cacheReadInputTokens", ["usage.inputTokens"], ""),
+        ("pages", ["inputTokens"], ""),
+    ],
+)
+def test_what_a_counter_is_a_part_of(key, keys, whole):
+    assert whole_of(key, keys) == whole
