@@ -1,6 +1,6 @@
-"""The metering book: what was done, for whom, what it cost, and how it became known.
+"""The metering ledger: what was done, for whom, what it cost, and what integrations reported about it.
 
-A transaction's cost begins as an estimate and ends as a fact; nothing is edited on the way. See docs/ledger.md for what all rows obey.
+A transaction's cost begins as an estimate and ends as an actual cost; no row is edited. docs/ledger.md has the rules of all rows.
 """
 
 from collections.abc import Iterable
@@ -18,13 +18,13 @@ from metering.choices import AgentStatus, FactPhase, Grain, Outcome, Pricing, St
 
 
 def _one_of(field: str, values: Iterable[str]) -> Q:
-    """What `__in` says, with one array for many constants: PostgreSQL reads the text of a table's checks anew for each statement."""
+    """The same as `__in`, as one array: PostgreSQL parses the text of a table's checks for each statement, and this one is shorter."""
     array = f"'{{{','.join(values)}}}'::text[]"
     return Q(Func(F(field), template=f"%(expressions)s = ANY ({array})", output_field=models.BooleanField()))
 
 
 def _dated(field: str, status: Status) -> Q:
-    """A moment is there exactly as long as its status is; short for the same reason."""
+    """The date is set exactly while the transaction has the status; short for the same reason as _one_of."""
     return Q(Exact(IsNull(F(field), rhs=False), Exact(F("status"), status.value)))
 
 
@@ -33,7 +33,7 @@ class Policy(TenantOwned):
 
     # False: a new transaction waits as `pending` for a decision; True: it is authorized within the call that creates it.
     authorizes_at_once = models.BooleanField(default=True)
-    # After so long in `authorized` a transaction is cancelled; empty: never.
+    # A transaction that has been `authorized` for longer is cancelled; null: never.
     stale_after = models.DurationField(null=True, blank=True)
     updated_at = models.DateTimeField(db_default=Now())
     actor = models.CharField(max_length=128)
@@ -53,7 +53,7 @@ class Policy(TenantOwned):
 
 
 class Service(TenantOwned):
-    """Something that is called and costs money, by the name its callers give it; made by its first transaction."""
+    """What is called and costs money, by the name that callers use; inserted with its first transaction."""
 
     name = models.CharField(max_length=255)
     created_at = models.DateTimeField(db_default=Now())
@@ -88,9 +88,9 @@ class Agent(TenantOwned):
 
 
 class Trace(TenantOwned):
-    """Transactions that belong together. `reference` is the UUID callers know it by: theirs, or the row's own id.
+    """Transactions that belong together. `reference` is the UUID that callers use: theirs, or the row's own id.
 
-    It is a column of its own because two tenants may use one UUID, and `id` is unique over all.
+    It is a column of its own because two tenants may use the same UUID, and `id` is unique over all tenants.
     """
 
     reference = models.UUIDField()
@@ -111,7 +111,7 @@ class Trace(TenantOwned):
 
 
 class Transaction(LedgerRow):
-    """One use of a service. What was asked never changes; `status` and its dates change by transition only."""
+    """One use of a service. What the caller sent never changes; `status` and its dates change by a move between statuses only."""
 
     tenant = tenant_of_account()
     service = tenant_foreign_key("metering.Service")
@@ -171,7 +171,7 @@ class Transaction(LedgerRow):
             models.Index(
                 fields=["tenant", "status", "created_at", "id"], name="metering_transaction_open", condition=~Q(status="completed")
             ),
-            # What one run brought; other requests need no index, so their postings don't pay for one.
+            # What one import run posted. Other requests aren't looked up, so their postings don't pay for an index.
             models.Index(
                 fields=["tenant", "request_id", "id"], name="metering_transaction_run", condition=Q(request_id__startswith="run:")
             ),
@@ -192,7 +192,7 @@ class Fact(LedgerRow):
     facts = DocumentField()
     integration = DocumentField(null=True)
     pricing = models.CharField(max_length=32, choices=Pricing)
-    # Which model or quantity was wanting.
+    # Which model is unknown, or which quantity is missing or was not understood.
     pricing_note = models.CharField(max_length=512, blank=True, default="")
     # {"read": [...], "ignored": [...]}: the counters that were priced, and those that were not understood. Null where nothing was priced.
     pricing_fields = DocumentField(null=True)
@@ -214,9 +214,9 @@ class Fact(LedgerRow):
 
 
 class Cost(LedgerRow):
-    """What a transaction cost, as known at one time. A better knowledge is a new row that supersedes this one.
+    """What a transaction cost, as known at one time. Better knowledge is a new row that supersedes this one.
 
-    A transaction's cost is the sum of its active rows. `is_active` and `superseded_at` change once, together.
+    A transaction's cost is the sum of its active rows. `is_active`, `superseded_at` and `superseded_by` change once, together.
     """
 
     tenant = tenant_of_account()
@@ -266,7 +266,7 @@ class Cost(LedgerRow):
 
 
 class StatusChange(LedgerRow):
-    """One step of a transaction's life: who moved it, when and why. The first step comes from nowhere."""
+    """One step of a transaction's status: who moved it, when and why. The first step has no `from_status`."""
 
     tenant = tenant_of_account()
     transaction = tenant_foreign_key("metering.Transaction", related_name="status_changes")

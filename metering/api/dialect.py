@@ -1,4 +1,4 @@
-"""How the metering API speaks: camelCase, money as strings with 18 decimals, `{"message", "error", "statusCode"}` for errors."""
+"""The wire format of the metering API: camelCase, money as strings with 18 decimals, errors as `{"message", "error", "statusCode"}`."""
 
 from http import HTTPStatus
 from typing import Any
@@ -10,7 +10,7 @@ from kernel.api.dialect import Dialect, camel_case
 from kernel.api.pagination import Page
 from kernel.api.problems import FieldProblem, Problem
 
-# What is wrong with one value; the field's path is put in front.
+# Messages about one value; the field's path stands before them.
 FIELD_WORDS = {
     "missing": "should not be empty",
     "null": "should not be null",
@@ -78,7 +78,7 @@ WORDS = {
     "outcome_unknown": "The outcome is unknown; repeat the call with the same idempotency key",
 }
 KINDS = {"transaction": "Transaction", "cost": "Cost", "trace": "Trace", "agent": "Agent", "price": "Price"}
-# What a move is called, and the statuses it may start from.
+# The verb of each move in a refusal, and the statuses it may start from.
 MOVES = {
     "completed": ("complete", "authorized"),
     "cancelled": ("cancel", "pending, preparing or authorized"),
@@ -89,7 +89,7 @@ MOVES = {
 
 
 class MeteringDialect(Dialect):
-    """The words of `/v1/transactions` and its neighbours."""
+    """The wire format and messages of `/v1/transactions` and the other calls of the ledger."""
 
     name = "Metering"
     cursor_names = {"after": "page[after]", "before": "page[before]"}
@@ -166,7 +166,7 @@ def field_message(field: FieldProblem) -> str:
 
 
 def sentence(problem: Problem) -> str:
-    """What happened, in one sentence."""
+    """The problem as one sentence."""
     facts = dict(problem.facts)
     if problem.code == "not_found" and facts.get("kind") in KINDS:
         return f"{KINDS[facts['kind']]} {facts['id']} not found"
@@ -179,7 +179,7 @@ def sentence(problem: Problem) -> str:
 
 
 def link(request: HttpRequest, name: str, cursor: str | None) -> str | None:
-    """This list's address with another place in it."""
+    """This list's address with another cursor."""
     if cursor is None:
         return None
     parameters = request.GET.copy()

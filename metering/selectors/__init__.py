@@ -222,7 +222,7 @@ def get_trace(*, tenant_id: UUID, reference: UUID) -> Row:
 
 
 def list_trace_totals(*, tenant_id: UUID, trace_id: UUID) -> list[Row]:
-    """What a trace's transactions cost, by currency: the sums of their active costs."""
+    """The sums of the active costs of a trace's transactions, by currency."""
     active = Cost.objects.filter(tenant_id=tenant_id, is_active=True, transaction__tenant_id=tenant_id, transaction__trace_id=trace_id)
     sums = {"costs": Count("id"), "amount": Sum("fiat_amount"), "estimated": Sum("fiat_amount", filter=Q(is_estimate=True), default=0)}
     found = rows_of(active.values(currency=F("fiat_asset_symbol")).order_by("currency").annotate(**sums))
@@ -254,7 +254,7 @@ def get_agent(*, tenant_id: UUID, agent_id: UUID) -> Row:
 
 
 def list_prices(*, tenant_id: UUID, at: datetime | None = None) -> list[Row]:
-    """The tenant's price book (as of `at`), each price with its units, in two queries."""
+    """The tenant's prices, valid at `at` where that is given, each with its units; two queries."""
     conditions = Q(tenant_id=tenant_id)
     if at is not None:
         conditions &= Q(valid_from__lte=at) & (Q(valid_to__isnull=True) | Q(valid_to__gt=at))
@@ -284,7 +284,7 @@ def get_price_terms(*, tenant_id: UUID, transaction_id: UUID) -> Row:
 
 
 def list_stale_limits(*, tenant_id: UUID | None = None) -> list[Row]:
-    """The tenants that want stale transactions closed, and after how long."""
+    """The tenants whose policy closes stale transactions, and after how long."""
     conditions = Q(stale_after__isnull=False)
     if tenant_id is not None:
         conditions &= Q(tenant_id=tenant_id)

@@ -12,7 +12,7 @@ from credits import services as credits
 from kernel.backfills.models import BackfillReject, BackfillRun
 from kernel.corrections import services as corrections
 from kernel.tenants.models import StaffProfile, StaffTenant
-from metering.services import fact_costs, policies, prices
+from metering.services import facts, policies, prices
 from metering.services.transactions import record_transaction
 from tests.factories import IssuedKeyFactory
 
@@ -43,7 +43,7 @@ def fill_metering(who):
     cost = {"fiat_amount": Decimal(1), "fiat_asset_symbol": "USD", "is_estimate": True, "cost_details": '{"model": "m"}'}
     names = {"service_name": "model", "action_name": "a", "resource_name": "r", "agent_name": "bot", "trace_external_id": "t"}
     row = record_transaction(**who, **names, costs=[cost]).row
-    fact_costs.add_facts(
+    facts.record_fact(
         **who, transaction_id=row["id"], facts='{"tokens": 5}', source="sdk", version="1", fact_phase="response", idempotency_key="f"
     )
 

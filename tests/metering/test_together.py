@@ -11,10 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from metering.integrity import checks
-from metering.models import Cost, Rollup, StatusChange, Trace, Transaction
+from metering.models import Cost, Fact, Rollup, StatusChange, Trace, Transaction
 from metering.services import agents, policies, transactions
 from tests.factories import TenantFactory
 
+LARGEST = "999999999999999999.999999999999999999"
 NOBODY = "018f0000-0000-7000-8000-000000000000"
 TRACES = ("018f0000-0000-7000-8000-00000000000a", "018f0000-0000-7000-8000-00000000000b")
 MOMENTS = (datetime(2026, 6, 1, 12, tzinfo=UTC), datetime(2026, 6, 1, 13, 59, tzinfo=UTC), datetime(2025, 12, 31, 23, tzinfo=UTC))
@@ -28,7 +29,7 @@ WRITTEN = (
 costs = st.lists(
     st.fixed_dictionaries(
         {
-            "fiat_amount": st.sampled_from([Decimal("0"), Decimal("0.000000000000000001"), Decimal("7.25")]),
+            "fiat_amount": st.sampled_from([Decimal("0"), Decimal("0.000000000000000001"), Decimal("7.25"), Decimal(LARGEST)]),
             "fiat_asset_symbol": st.sampled_from(["USD", "USD", "EUR"]),
             "is_estimate": st.booleans(),
         }
@@ -92,7 +93,8 @@ class Book:
         priced = Cost.objects.filter(**mine).order_by("id").values_list("transaction_id", "fiat_amount", "fiat_asset_symbol", "is_estimate")
         summed = Rollup.objects.filter(**mine).values_list("grain", "starts_at", "service__name", "agent__name", "currency")
         sums = sorted(summed.annotate(*(Sum(name) for name in SUMMED)), key=str)
-        parts = [sorted((places[row[0]], *row[1:]) for row in rows) for rows in (steps, priced)]
+        offered = Fact.objects.filter(**mine).order_by("id").values_list("transaction_id", "source", "phase", "facts")
+        parts = [sorted((places[row[0]], *row[1:]) for row in rows) for rows in (steps, priced, offered)]
         return [whole, *parts, sums, Trace.objects.filter(**mine).count()]
 
 

@@ -2,14 +2,18 @@
 
 import json
 import random
+import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from decimal import Decimal
-from threading import Barrier
+from threading import Barrier, Event
 from typing import Any
 
 import pytest
 from django.db import connection
+from django.db import transaction as db_transaction
+from django.utils import timezone
 
 from kernel.ledger.outcomes import Posted
 from metering import selectors
@@ -17,7 +21,7 @@ from metering.choices import Status
 from metering.errors import AlreadySuperseded, NotOpen, WrongStatus
 from metering.integrity import checks
 from metering.models import Agent, Cost, Service, StatusChange, Trace, Transaction
-from metering.services import costs, facts, lifecycle, transactions
+from metering.services import costs, facts, lifecycle, policies, transactions
 from tests.factories import IssuedKeyFactory, TenantFactory
 from tests.metering.conftest import EXAMPLE, Caller
 
@@ -163,3 +167,101 @@ def test_after_a_storm_every_sum_agrees_with_its_rows(who):
     found = at_once(act, threads=12)
     assert not [one for one in found if isinstance(one, Exception)], found
     assert list(checks.find_violations()) == []
+
+
+def test_response_facts_at_once_leave_one_active_cost(who):
+    estimate = {"fiat_amount": Decimal("1"), "fiat_asset_symbol": "USD", "is_estimate": True}
+    row = transactions.record_transaction(**who, **NAMES, costs=[estimate, estimate]).row
+    reported = {"source": "s", "version": "1", "fact_phase": "response"}
+    recorded = at_once(
+        lambda number: facts.record_fact(
+            **who, transaction_id=row["id"], **reported, facts=f'{{"inputTokens": {number}, "outputTokens": 0}}'
+        ),
+        threads=12,
+    )
+    assert not [one for one in recorded if isinstance(one, Exception)], recorded
+    assert Cost.objects.filter(transaction_id=row["id"], is_active=True).count() == 1
+    # Each cost took the place of the one before it, and the first of the two estimates.
+    assert sorted(len(one.superseded) for one in recorded) == [1] * 11 + [2]
+    assert list(checks.find_violations()) == []
+
+
+class Held:
+    """A transaction's row, locked by a session of its own until `release`; what waits for it meanwhile runs in a thread."""
+
+    def __init__(self, transaction_id: Any) -> None:
+        self.transaction_id = transaction_id
+        self.locked, self.released = Event(), Event()
+        self.pool = ThreadPoolExecutor(2)
+        self.holder = self.pool.submit(self._hold)
+        assert self.locked.wait(10)
+
+    def _hold(self) -> None:
+        try:
+            with db_transaction.atomic():
+                Transaction.objects.select_for_update().get(id=self.transaction_id)
+                self.locked.set()
+                assert self.released.wait(10)
+                # What this session does before it lets go.
+                Transaction.objects.filter(id=self.transaction_id).update(authorized_at=timezone.now())
+        finally:
+            connection.close()
+
+    def run(self, call: Any) -> Any:
+        def waiting() -> Any:
+            try:
+                return call()
+            finally:
+                connection.close()
+
+        waits = self.pool.submit(waiting)
+        with connection.cursor() as cursor:
+            for _ in range(200):
+                cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()")
+                if cursor.fetchone()[0]:
+                    break
+                time.sleep(0.02)
+        assert not waits.done()
+        self.released.set()
+        self.holder.result(10)
+        return waits.result(10)
+
+
+def test_whether_a_transaction_is_stale_is_decided_after_the_wait_for_its_lock(who):
+    row = transactions.record_transaction(**who, **NAMES).row
+    Transaction.objects.filter(id=row["id"]).update(authorized_at=timezone.now() - timedelta(hours=2))
+    policies.set_policy(**who, stale_after=timedelta(hours=1))
+    closed = Held(row["id"]).run(lambda: lifecycle.close_stale_transactions(actor="job:x", request_id=""))
+    assert closed == {who["tenant_id"]: 0}
+    assert Transaction.objects.get().status == Status.AUTHORIZED
+
+
+def test_a_list_up_to_a_moment_waits_for_a_posting_in_flight():
+    caller = Caller(IssuedKeyFactory())
+    posted, let_go = Event(), Event()
+
+    def post() -> None:
+        try:
+            with db_transaction.atomic():
+                transactions.record_transaction(tenant_id=caller.tenant.id, actor="command:test", request_id="", **NAMES)
+                posted.set()
+                assert let_go.wait(10)
+        finally:
+            connection.close()
+
+    def read() -> Any:
+        try:
+            return caller.get("/v1/transactions", **{"filter[to_date]": moment.isoformat()})
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(2) as pool:
+        writer = pool.submit(post)
+        assert posted.wait(10)
+        moment = timezone.now()
+        reader = pool.submit(read)
+        time.sleep(0.3)
+        assert not reader.done()
+        let_go.set()
+        writer.result(10)
+        assert len(reader.result(10).json()["data"]) == 1

@@ -1,4 +1,4 @@
-"""What all bodies and replies of the metering API have in common."""
+"""Base classes of the metering API's bodies and replies."""
 
 from kernel.api.serializers import Body, Reply
 from metering.api.dialect import dialect

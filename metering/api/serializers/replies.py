@@ -1,4 +1,4 @@
-"""What callers of the metering API read of transactions and what belongs to them."""
+"""Replies about transactions and what belongs to them."""
 
 from functools import cache
 from typing import Any
@@ -21,7 +21,7 @@ def asset_id(currency: str) -> str:
 
 
 class AssetId(Identifier):
-    """The id that stands for a currency code."""
+    """A currency's asset id."""
 
     def plain(self, value: str) -> str:
         return asset_id(value)
@@ -149,7 +149,7 @@ class CompletedReply(TransactionReply):
 
 
 class Yes(Flag):
-    """True of every row there is."""
+    """Always true."""
 
     def plain(self, value: Any) -> bool:
         return True
@@ -182,7 +182,7 @@ class FactListReply(MeteringReply):
 
 
 class StepReply(MeteringReply):
-    """One step of a transaction's life."""
+    """One step of a transaction's status."""
 
     from_status = Choice(Status.values, required=False)
     to_status = Choice(Status.values)

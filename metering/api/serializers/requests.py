@@ -1,4 +1,4 @@
-"""What callers send to the metering API."""
+"""Bodies that callers send to the metering API."""
 
 from typing import Any
 from uuid import UUID
@@ -32,7 +32,7 @@ class RequestFactsBody(MeteringBody):
 
 
 class RequestFacts(JsonObject):
-    """Kept as its text, yet with a shape of its own."""
+    """A JSON object that is kept as its text, with a schema of its own."""
 
     def schema(self) -> dict[str, Any]:
         text = {"type": "string", "minLength": 1}
@@ -97,7 +97,7 @@ class TransactionRequest(MeteringBody):
 
     @classmethod
     def _agent_id(cls, text: str, *, agent_name: str | None) -> UUID | None:
-        """The id, or None for a word that can be no id, if there is a name to go by."""
+        """The id, or None for a text that can't be one, where there is a name to go by."""
         try:
             return Identifier().parse(text)
         except Refused:

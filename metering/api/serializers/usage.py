@@ -1,4 +1,4 @@
-"""What callers of the metering API read of traces, usage and spend."""
+"""Replies about traces, usage and spend."""
 
 from kernel.api.amounts import AmountText
 from kernel.api.fields import Currency, Identifier, Text, Timestamp, Whole

@@ -1,4 +1,4 @@
-"""A thin mouth over metering.services.lifecycle.close_stale_transactions."""
+"""Calls metering.services.lifecycle.close_stale_transactions."""
 
 from argparse import ArgumentParser
 from typing import Any

@@ -1,4 +1,4 @@
-"""A thin mouth over metering.services.rebuild.rebuild_rollups."""
+"""Calls metering.services.rebuild.rebuild_rollups."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -11,7 +11,7 @@ from metering.services.rebuild import rebuild_rollups
 
 
 class Command(BaseCommand):
-    help = "Make a tenant's hourly and daily sums anew from its transactions and costs; recording waits for so long."
+    help = "Make a tenant's hourly and daily sums anew from its transactions and costs; recording waits meanwhile."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--tenant", required=True, help="slug or id of the tenant")

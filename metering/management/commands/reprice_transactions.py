@@ -1,4 +1,4 @@
-"""A thin mouth over metering.services.repricing."""
+"""Calls metering.services.repricing."""
 
 from argparse import ArgumentParser
 from datetime import UTC, datetime
@@ -16,13 +16,13 @@ from metering.services.repricing import Report, reprice_transactions, undo_repri
 
 
 def moment(text: str) -> datetime:
-    """An ISO 8601 moment, or a day's first one; UTC unless it says otherwise."""
-    found = datetime.fromisoformat(text)
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+    """An ISO 8601 moment, of a day its first; in UTC unless it has an offset."""
+    parsed = datetime.fromisoformat(text)
+    return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
 
 
 class Command(BaseCommand):
-    help = "Compute costs that came from facts again by the prices known now; shows what would change unless told to apply it."
+    help = "Compute costs that came from facts again by the prices known now; shows what would change, and with --apply posts it."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--tenant", help="slug or id of one tenant (default: all)")
@@ -48,7 +48,7 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
         self.show(report)
         if not options["apply"]:
-            return "Nothing was changed: say --apply to post this."
+            return "Nothing was changed: --apply posts this."
         return f"Run {run} posted {report.changed} costs. Undo it with: manage.py reprice_transactions --undo {run} --apply"
 
     def show(self, report: Report) -> None:
