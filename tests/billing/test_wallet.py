@@ -8,7 +8,7 @@ from unittest.mock import ANY
 import pytest
 
 from billing import services
-from billing.models import Transaction
+from billing.models import Transaction, Wallet
 from tests.billing.conftest import TRANSACTIONS
 
 pytestmark = pytest.mark.django_db
@@ -120,3 +120,20 @@ def test_a_caller_who_prefers_strings_gets_every_amount_as_one(send):
     assert (read["closing_balance"], read["entries"][0]["amount"]) == ("0.000000000000000001",) * 2
     batch = {"transactions": [{"amount": 1, "type": "topup", "reference_id": "2"}]}
     assert send("POST", f"{TRANSACTIONS}/batch", batch, headers=strings).json()["results"][0]["transaction"]["amount"] == "1"
+
+
+@pytest.mark.parametrize(("balance", "type_code"), [("99999999999999999999", "topup"), ("-99999999999999999999", "usage")])
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_balance_of_twenty_one_digits_is_refused_alone_and_in_an_array(key, balance, type_code, count):
+    """A balance may have 20 digits before the point: one more unit, up or down, is refused, not an error of the database."""
+    tenant = key.key.tenant_id
+
+    def line(number, amount):
+        return {"amount": Decimal(amount), "type": type_code, "reference_id": f"{number}-{amount}"}
+
+    services.record_transaction(tenant_id=tenant, actor="test", request_id="", **line(0, 1))
+    Wallet.objects.filter(tenant_id=tenant).update(balance=Decimal(balance))
+    refused = services.record_transactions(
+        tenant_id=tenant, actor="test", request_id="", transactions=[line(number, 1) for number in range(1, count + 1)], atomic=False
+    )
+    assert [outcome.code for outcome in refused] == ["out_of_range"] * count
