@@ -94,6 +94,19 @@ FACTS = {
     "not_reversible": ("id",),
     "exceeds_original": ("id", "requested", "remaining"),
 }
+_UUID = {"type": "string", "format": "uuid"}
+_MONEY = {"type": "number", "format": "decimal"}
+FACT_SCHEMAS: dict[str, dict[str, Any]] = {
+    "id": _UUID,
+    "first_id": _UUID,
+    "fields": {"type": "array", "items": {"type": "string"}},
+    "reversed_by": _UUID,
+    "balance": _MONEY,
+    "requested": _MONEY,
+    "floor": _MONEY | {"type": ["number", "null"]},
+    "remaining": _MONEY,
+    "currency": {"type": "string"},
+}
 
 
 class BillingDialect(Dialect):
@@ -144,7 +157,7 @@ class BillingDialect(Dialect):
 
     def error_schema(self, status: int) -> tuple[str, dict[str, Any]]:
         if status != 422:
-            return "BillingError", {"type": "object", "required": ["detail"], "properties": {"detail": {"type": "string"}}}
+            return "BillingError", {"type": "object", "required": ["detail"], "properties": {"detail": {"type": "string"}} | FACT_SCHEMAS}
         step = {"anyOf": [{"type": "string"}, {"type": "integer"}]}
         error = {
             "type": "object",

@@ -188,7 +188,7 @@ def outcome(answer):
     return answer.code if isinstance(answer, LedgerError) else "replayed" if answer.replayed else "posted"
 
 
-def stories(tenant_id, names):
+def recorded_entries(tenant_id, names):
     """The book as the database tells it, in the model's words."""
     found = {identifier: name for name, identifier in names.items()}
     for row in Transaction.objects.filter(tenant_id=tenant_id).order_by("wallet__currency", "entry_number"):
@@ -207,7 +207,7 @@ def stories(tenant_id, names):
         )
 
 
-def story(entry):
+def expected_entry(entry):
     return (
         entry.name,
         entry.currency,
@@ -225,7 +225,9 @@ def story(entry):
 
 def assert_agreement(who, book, names):
     tenant_id = who["tenant_id"]
-    assert list(stories(tenant_id, names)) == [story(entry) for entry in sorted(book.entries, key=lambda entry: entry.currency)]
+    assert list(recorded_entries(tenant_id, names)) == [
+        expected_entry(entry) for entry in sorted(book.entries, key=lambda entry: entry.currency)
+    ]
     for wallet in Wallet.objects.filter(tenant_id=tenant_id):
         mine = [entry for entry in book.entries if entry.currency == wallet.currency]
         assert (wallet.balance, wallet.last_entry_number) == (book.balance(wallet.currency), len(mine))
@@ -252,13 +254,13 @@ def assert_agreement(who, book, names):
 )
 def test_the_book_tells_what_the_model_tells(db, steps, owners, sizes, floors, is_strict):
     """Two accounts share the arrays, as they do where many calls travel together; neither sees a trace of the other."""
-    told = list(zip(owners, history(steps), strict=False))
+    sent_steps = list(zip(owners, history(steps), strict=False))
     accounts = [new_tenant(floors, is_strict), new_tenant({"USD": None, "EUR": None}, False)]
-    answers, names = play(accounts, told, sizes)
+    answers, names = play(accounts, sent_steps, sizes)
     books = [Book(floors=floors, is_strict=is_strict), Book(floors={"USD": None, "EUR": None}, is_strict=False)]
-    sent = batches_of(len(told), sizes)
+    sent = batches_of(len(sent_steps), sizes)
     expected = []
-    for name, (owner, step) in enumerate(told):
+    for name, (owner, step) in enumerate(sent_steps):
         # What stands in the same array, or comes after it, isn't in the book yet.
         is_too_soon = "reverses" in step and (step["reverses"] >= name or sent[step["reverses"]] == sent[name])
         expected.append(books[owner].post(name, step | {"reverses": None} if is_too_soon else step))

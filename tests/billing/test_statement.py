@@ -44,8 +44,8 @@ def january(record):
 
 
 def test_the_whole_reply(ask, january):
-    told = ask(**{"from": "2026-01-01", "to": "2026-02-01", "basis": "world"})
-    assert told == {
+    reply = ask(**{"from": "2026-01-01", "to": "2026-02-01", "basis": "world"})
+    assert reply == {
         "currency": "USD",
         "from": "2026-01-01T00:00:00.000000Z",
         "to": "2026-02-01T00:00:00.000000Z",
@@ -93,15 +93,15 @@ def test_the_whole_reply(ask, january):
 
 
 def test_without_parameters_it_is_this_month_by_the_book(ask, january):
-    told = ask()
+    reply = ask()
     now = datetime.now(UTC)
-    assert told["from"] == now.replace(day=1, hour=0, minute=0, second=0, microsecond=0).strftime("%Y-%m-%dT%H:%M:%S.000000Z")
-    assert (told["basis"], told["opening_balance"], told["closing_balance"], told["entry_count"]) == ("book", 0, 60, 3)
+    assert reply["from"] == now.replace(day=1, hour=0, minute=0, second=0, microsecond=0).strftime("%Y-%m-%dT%H:%M:%S.000000Z")
+    assert (reply["basis"], reply["opening_balance"], reply["closing_balance"], reply["entry_count"]) == ("book", 0, 60, 3)
 
 
 def test_a_wallet_never_used_has_a_statement_of_zeros(ask, outsider, january):
-    told = ask(currency="EUR")
-    assert (told["opening_balance"], told["closing_balance"], told["totals"], told["entries"]) == (0, 0, [], [])
+    reply = ask(currency="EUR")
+    assert (reply["opening_balance"], reply["closing_balance"], reply["totals"], reply["entries"]) == (0, 0, [], [])
 
 
 def test_another_tenant_sees_nothing_of_it(send, outsider, january):
@@ -198,3 +198,23 @@ def test_the_number_of_queries_does_not_grow(send, january, record, django_asser
         record(type="fee", amount=1, reference_id=f"fee {number}")
     with django_assert_num_queries(count):
         assert read(send("GET", f"{STATEMENT}?from=2020-01-01&basis={basis}")).count('"entry_number"') == 23
+
+
+def test_a_statement_up_to_the_first_of_a_month_is_that_of_the_month_before(ask, january):
+    """A bare day is its first moment, which isn't part of the period."""
+    reply = ask(to="2026-02-01", basis="world")
+    assert (reply["from"], reply["to"]) == ("2026-01-01T00:00:00.000000Z", "2026-02-01T00:00:00.000000Z")
+    assert reply["entry_count"] == 2
+    later = ask(to="2026-02-01T00:00:00.000001Z", basis="world")
+    assert (later["from"], later["entry_count"]) == ("2026-02-01T00:00:00.000000Z", 1)
+
+
+def test_a_csv_begins_with_a_byte_order_mark(send, january):
+    """Without it a spreadsheet takes UTF-8 for the encoding of its country."""
+    assert read(send("GET", f"{STATEMENT}?format=csv")).startswith("\ufeffentry_number,")
+
+
+def test_a_statement_without_an_end_goes_up_to_the_databases_time(ask, send, january):
+    reply = ask()
+    response = send("GET", STATEMENT)
+    assert response["Settled-Until"] > reply["to"] > reply["entries"][-1]["created_at"]

@@ -187,9 +187,9 @@ def test_a_statement_waits_for_the_first_posting_of_its_wallet(who):
         statement = Call(lambda: get_statement(tenant_id=who["tenant_id"], currency="EUR", until=datetime.now(UTC)))
         time.sleep(0.3)
         assert statement.is_alive()
-    told = statement.result()
-    assert first.created_at < told.until
-    assert (told.closing_balance, told.entry_count) == (5, 1)
+    reply = statement.result()
+    assert first.created_at < reply.until
+    assert (reply.closing_balance, reply.entry_count) == (5, 1)
 
 
 def test_times_come_from_the_database_and_never_step_back(who):

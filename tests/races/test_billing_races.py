@@ -154,7 +154,7 @@ def test_batches_over_several_wallets_and_keys_cross_without_harm(who):
 
 
 def test_a_type_defined_while_it_is_first_used_keeps_one_direction(who):
-    """Whoever comes first decides; the other is told, or follows."""
+    """Whoever comes first decides; the other is cut_statements, or follows."""
     for number in range(10):
         code = f"kind {number}"
         at_once(
@@ -172,15 +172,15 @@ def test_a_type_defined_while_it_is_first_used_keeps_one_direction(who):
 
 
 def test_each_period_closes_where_the_next_opens_while_others_post(who):
-    """Statements cut at `now` while sixteen hands post: what was told of a period stays true."""
+    """Statements cut at `now` while sixteen hands post: what was cut_statements of a period stays true."""
     done = threading.Event()
-    told = []
+    cut_statements = []
 
     def cut():
         since = datetime(2020, 1, 1, tzinfo=UTC)
         while not done.is_set():
             until = datetime.now(UTC)
-            told.append(get_statement(tenant_id=who["tenant_id"], currency="USD", since=since, until=until))
+            cut_statements.append(get_statement(tenant_id=who["tenant_id"], currency="USD", since=since, until=until))
             since = until
         connection.close()
 
@@ -194,10 +194,12 @@ def test_each_period_closes_where_the_next_opens_while_others_post(who):
     done.set()
     reader.join()
     now = datetime.now(UTC)
-    told.append(get_statement(tenant_id=who["tenant_id"], currency="USD", since=told[-1].until, until=now + timedelta(seconds=1)))
-    for earlier, later in itertools.pairwise(told):
+    cut_statements.append(
+        get_statement(tenant_id=who["tenant_id"], currency="USD", since=cut_statements[-1].until, until=now + timedelta(seconds=1))
+    )
+    for earlier, later in itertools.pairwise(cut_statements):
         assert later.opening_balance == earlier.closing_balance
-    assert told[-1].closing_balance == 300
-    assert sum(part.entry_count for part in told) == 300
-    again = get_statement(tenant_id=who["tenant_id"], currency="USD", since=told[0].since, until=told[-1].until)
+    assert cut_statements[-1].closing_balance == 300
+    assert sum(part.entry_count for part in cut_statements) == 300
+    again = get_statement(tenant_id=who["tenant_id"], currency="USD", since=cut_statements[0].since, until=cut_statements[-1].until)
     assert (again.closing_balance, again.entry_count) == (300, 300)
