@@ -1,4 +1,4 @@
-"""The three APIs: under which paths each one lives, and whose words answer there when no view does."""
+"""The three APIs: under which paths each one lives, and which dialect writes the errors there when no view does."""
 
 from functools import cache
 from importlib import import_module
@@ -11,7 +11,7 @@ ROUTED = [f"{app}.api.urls" for app in PREFIXES.values()]
 
 
 def dialect_of(path: str) -> Dialect | None:
-    """Whose words an error at `path` is told in; None outside the three APIs."""
+    """The dialect of errors at `path`; None outside the three APIs."""
     app = next((app for prefix, app in PREFIXES.items() if path.startswith(prefix)), None)
     return _dialect(app) if app else None
 

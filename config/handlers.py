@@ -1,4 +1,4 @@
-"""Errors that no view answered: an unrouted path, a refused host, a fault of ours. The path says whose words to use."""
+"""Errors outside of views: an unrouted path, a refused host, a fault of ours. The path decides which API's form they have."""
 
 from django.http import HttpRequest, HttpResponse
 
@@ -9,22 +9,22 @@ from kernel.api.views import error_response
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return _answer(request, code="invalid", status=400)
+    return _error(request, code="invalid", status=400)
 
 
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return _answer(request, code="forbidden", status=403)
+    return _error(request, code="forbidden", status=403)
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return _answer(request, code="not_found", status=404)
+    return _error(request, code="not_found", status=404)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    return _answer(request, code="internal", status=500)
+    return _error(request, code="internal", status=500)
 
 
-def _answer(request: HttpRequest, *, code: str, status: int) -> HttpResponse:
+def _error(request: HttpRequest, *, code: str, status: int) -> HttpResponse:
     dialect = dialect_of(request.path_info)
     if dialect is None:
         return views.error_page(request, status)

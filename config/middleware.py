@@ -1,4 +1,4 @@
-"""What every request passes: its id and its line in the log, the content security policy, and for the admin alone sessions."""
+"""Middleware: the request id and the log line, the content security policy, and sessions and the like for the admin site alone."""
 
 import re
 import time
@@ -20,9 +20,9 @@ from kernel.tenants.staff import scope_of
 log = structlog.get_logger("countinghouse.request")
 
 OFFICE = "/admin/"
-# Asked for by machines every few seconds, or by the dozen for one page: worth a line only when they fail.
+# Requested by machines every few seconds, or many at once for one page: logged at debug level unless they fail.
 QUIET = ("/livez", "/readyz", "/static/")
-# What a caller may name its request: enough for UUIDs, ULIDs and trace ids, nothing that could forge a log line or a header.
+# What X-Request-ID may hold: enough for UUIDs, ULIDs and trace ids, nothing that could forge a log line or a header.
 REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/+=@-]{0,127}\Z")
 STRICT_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; "
@@ -53,9 +53,9 @@ class RequestLogMiddleware:
             response = self.get_response(request)
             response.headers["X-Request-ID"] = request_id
             if not response.streaming:
-                # Or the server sends it in chunks, which costs more than the reply.
+                # Without a length the server would send the reply in chunks, which is slower.
                 response.headers.setdefault("Content-Length", str(len(response.content)))
-            _log_answer(request, response, duration_ms=round((time.perf_counter() - started) * 1000, 2))
+            _log_response(request, response, duration_ms=round((time.perf_counter() - started) * 1000, 2))
             return response
         finally:
             structlog.contextvars.reset_contextvars(**bound)
@@ -66,7 +66,7 @@ def _request_id(request: HttpRequest) -> str:
     return offered if REQUEST_ID.match(offered) else str(uuid4())
 
 
-def _log_answer(request: HttpRequest, response: HttpResponse, *, duration_ms: float) -> None:
+def _log_response(request: HttpRequest, response: HttpResponse, *, duration_ms: float) -> None:
     status = response.status_code
     if status >= 500:
         write = log.error
@@ -89,11 +89,11 @@ def _facts(request: HttpRequest) -> dict[str, Any]:
 
 
 class OnlyOffice:
-    """Steps aside for every path outside the admin, and so do all of them that come right after it."""
+    """Makes a middleware skip every path outside the admin site, together with all such middleware that follow it directly."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         super().__init__(get_response)  # type: ignore[call-arg]
-        # Django hides the next one in a function, which carries its attributes.
+        # Django wraps the next middleware in a function that has its attributes.
         self.beyond = getattr(get_response, "beyond", get_response)
 
     def __call__(self, request: HttpRequest) -> HttpResponse:

@@ -1,7 +1,7 @@
 """Replies that are made while they are sent: statements, exports, large files.
 
 A thread makes the pieces, and holds a database connection meanwhile. It is never the thread of another call, it waits for a slow caller no
-longer than STALLED_SECONDS, and one caller has few of them: whoever doesn't read holds up nobody but himself.
+longer than STALLED_SECONDS, and one caller has few of them: a caller who doesn't read delays only his own calls.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""Every address. The three APIs have no trailing slashes; nothing is ever redirected but the pages for people."""
+"""All URLs. The three APIs have no trailing slashes, and only pages for people are redirected."""
 
 from functools import cached_property
 
@@ -11,27 +11,27 @@ from config import views
 from config.api_routing import ROUTED
 
 
-class Known(URLResolver):
-    """Remembers what it found for each address without parameters, of which there are few: every POST goes to one of them."""
+class CachedResolver(URLResolver):
+    """Caches the match of each path without parameters, of which there are few: the creates are among them."""
 
     def resolve(self, path: str) -> ResolverMatch:
-        match = self._known.get(path)
+        match = self._matches.get(path)
         if match is None:
             match = super().resolve(path)
             if not match.args and not match.kwargs:
-                # What was tried before it is told on no page, but copied for each request.
+                # The patterns tried before are shown on Django's debug page only, but copied for each request.
                 match.tried = None
-                self._known[path] = match
+                self._matches[path] = match
         return match
 
     @cached_property
-    def _known(self) -> dict[str, ResolverMatch]:
+    def _matches(self) -> dict[str, ResolverMatch]:
         return {}
 
 
 urlpatterns = [
-    # First what is called most: every pattern before it is tried in vain.
-    Known(RoutePattern(""), [path("", include(urls)) for urls in ROUTED]),
+    # First, because the creates are called most and patterns are tried in order.
+    CachedResolver(RoutePattern(""), [path("", include(urls)) for urls in ROUTED]),
     path("", views.landing, name="landing"),
     path("livez", views.livez, name="livez"),
     path("readyz", views.readyz, name="readyz"),

@@ -1,4 +1,4 @@
-"""The pages that belong to no ledger: what this is, is it alive, what can be asked of it, and what went wrong."""
+"""The pages that belong to no ledger: landing page, probes, OpenAPI document, API docs and error pages."""
 
 import hashlib
 import threading
@@ -84,7 +84,7 @@ ERROR_PAGES = {
 
 
 def error_page(request: HttpRequest, status: int) -> HttpResponse:
-    """The error outside the three APIs: a page for people, JSON for whoever asks for it."""
+    """An error outside the three APIs: a page, or JSON where the Accept header asks for it."""
     title, text = ERROR_PAGES[status]
     request_id = getattr(request, "request_id", "")
     if _prefers_json(request):

@@ -1,4 +1,4 @@
-"""Django as a WSGI application: what config/asgi.py asks for every reply. Any WSGI server could, without the loop's speed."""
+"""Django as a WSGI application. config/asgi.py calls it for every request; any WSGI server can serve it, more slowly."""
 
 import gc
 import os
@@ -13,19 +13,19 @@ from django.db import close_old_connections, reset_queries
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 application = get_wsgi_application()
 
-# Around every request Django looks after what none of ours leaves behind: connections to a cache (ours is in the process), addresses of a
-# request's own (none has any), a log of queries (kept with DEBUG alone), and at its start connections from the request before, which of a
-# pool's are given back by then. It took a tenth of what an API call costs outside the ledger.
+# Signal handlers that Django runs around every request and that have nothing to do here: closing connections of caches (the cache is in the
+# process: system check), resetting a request's own URLconf (none has one), clearing the log of queries (only DEBUG keeps one), and closing
+# connections of the request before (a pool's are returned by then). They took a tenth of what an API call costs outside the ledger.
 signals.request_finished.disconnect(close_caches)
 signals.request_finished.disconnect(reset_urlconf)
 if not settings.DEBUG:
     signals.request_started.disconnect(reset_queries)
 if settings.DATABASES["default"]["OPTIONS"].get("pool"):
-    # A thread's own connection may have grown too old while the thread had nothing to do: only a pool's needs no look.
+    # Without a pool a thread's own connection may be too old by now, so the handler stays.
     signals.request_started.disconnect(close_old_connections)
 
-# What is loaded by now stays: the collector of cycles need not look at it again, and need look for new ones but seldom, because a request
-# leaves none to speak of. With its first settings it stopped all threads of a worker often enough to double the slowest answers.
+# The garbage collector needn't scan again what is loaded by now, and may run seldom, because requests leave hardly any cycles. With its
+# default thresholds it stopped all threads of a worker often enough to double the slowest response times.
 gc.collect()
 gc.freeze()
 gc.set_threshold(20_000, 20, 100)

@@ -1,6 +1,6 @@
-"""Who calls: one key in three forms, and for whom.
+"""Authenticates a request: one API key in three forms, and the account that it acts for.
 
-Every API takes all three forms. What is wrong with a header is never said, only that it is.
+Every API takes all three forms. An error never says what is wrong with the credentials.
 """
 
 import base64
@@ -61,7 +61,7 @@ def authorize(*, caller: Caller, ledger: str, method: str) -> None:
 
 
 def acting(*, caller: Caller, account: str | None, is_required: bool) -> Caller:
-    """The caller on behalf of whom `On-Behalf-Of` names. Raises RequestRefused (missing_header), NotAuthorized."""
+    """The caller, acting for the account that `On-Behalf-Of` names. Raises RequestRefused (missing_header), NotAuthorized."""
     if account:
         return services.act_for(caller, account.strip())
     if is_required:
@@ -70,11 +70,11 @@ def acting(*, caller: Caller, account: str | None, is_required: bool) -> Caller:
 
 
 class KeyAuthentication(BaseAuthentication):
-    """The name under which the schema knows the three forms; `authenticate` is what reads them."""
+    """Stands for the three forms in the OpenAPI document; `authenticate` reads them."""
 
 
 class KeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
-    """The three forms in the schema, each enough by itself."""
+    """The three forms in the OpenAPI document; each is enough by itself."""
 
     target_class = KeyAuthentication
     name = ["bearer", "apiKey", "basic"]

@@ -1,4 +1,4 @@
-"""What differs between the published APIs, in one object each: names, words, statuses, headers and the shape of a page.
+"""What differs between the published APIs, in one object each: names, error texts, statuses, headers, the shape of pages and batches.
 
 Each app subclasses `Dialect` once, in `<app>/api/dialect.py`, and makes one instance.
 """
@@ -20,7 +20,7 @@ def camel_case(name: str) -> str:
 
 
 class Dialect:
-    """The words of one API. An app must give `error_body` and `error_schema`; the rest has defaults."""
+    """The form of one API. A subclass must define `error_body` and `error_schema`, and what its views use of pages and batches."""
 
     name: ClassVar[str] = ""
     # A body whose Content-Type isn't JSON is refused as `not_json_type` (the published billing service takes it for text).
@@ -63,15 +63,15 @@ class Dialect:
     challenge: ClassVar[str] = "Bearer"
 
     def wire_name(self, name: str) -> str:
-        """The wire name of a declared field; `camel_case` is at hand."""
+        """The name in JSON of a declared field."""
         return name
 
     def status(self, problem: Problem) -> int:
-        """The HTTP status of a problem. An unlisted code is a fault of ours: KeyError, which ends as a logged 500."""
+        """The HTTP status of a problem. An unlisted code is a fault of ours: KeyError, which is logged and becomes a 500."""
         return self.statuses[problem.code]
 
     def error_body(self, problem: Problem) -> dict[str, Any]:
-        """The error body, in this API's words. Values echoed from the request may be of any JSON type; they are rendered safely."""
+        """The error body of this API. Values echoed from the request may be of any JSON type; they are rendered safely."""
         raise NotImplementedError
 
     def error_schema(self, status: int) -> tuple[str, dict[str, Any]]:

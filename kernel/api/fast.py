@@ -1,7 +1,8 @@
-"""The fast path: a msgspec struct compiled from the fields that a body declares, so that there is one definition of it.
+"""The fast reader of a body: a msgspec struct compiled from the fields that the body declares, so that there is one definition of it.
 
-The rule: what is read here equals what the slow path reads; whatever looks doubtful is Unsure, and the slow path says what is wrong.
-Fast may refuse more than slow, never accept more. msgspec leaves out some checks in what it skips; `is_certain` makes them for the whole.
+What it reads equals what the slow path (`Body.walk`) reads. Whatever it isn't certain of raises Unsure, and the slow path then reads the
+body or says what is wrong. It may pass on more than necessary, never accept more than the slow path. msgspec doesn't check text that it
+skips; `is_certain` does.
 """
 
 import re
@@ -25,7 +26,7 @@ _NULL = b"null"
 
 
 class Unsure(Exception):
-    """The slow path has to look."""
+    """The slow path must read the body."""
 
 
 def is_certain(raw: bytes) -> bool:

@@ -1,7 +1,7 @@
-"""The kinds of values that bodies and replies are made of. Each is strict, says what it refuses, and how it looks in the schema.
+"""The kinds of values in bodies, queries and replies.
 
-A field reads (`parse`, from a JSON value), reads from a query string (`parse_text`) and writes (`plain`, for a reply).
-It refuses with `Refused`.
+A field reads a JSON value (`parse`) or a parameter (`parse_text`), writes a value for a reply (`plain`) and has a JSON schema (`schema`).
+It is strict: what it doesn't take raises `Refused` with a code.
 """
 
 import json
@@ -38,7 +38,7 @@ class Field(RestField):
     schema. `omitted`: an optional field that a reply leaves out when it is absent, in an API that otherwise writes null.
     """
 
-    # What msgspec shall demand before `parse` sees the value; Raw hands the bytes to `parse_raw` instead.
+    # The type that msgspec checks before `parse` gets the value; with Raw, `parse_raw` gets the bytes instead.
     fast_type: Any = None
     # The code for a value of another JSON type; a null that isn't allowed carries it as the fact `expected`.
     type_code = "not_text"
@@ -369,8 +369,8 @@ class JsonObject(Field):
 
     def _check_escapes(self, text: str) -> None:
         if self._UNSTORABLE.search(text):
-            for word in _words(json.loads(text)):
-                storable(word)
+            for string in _strings(json.loads(text)):
+                storable(string)
 
     def _check_bare(self, bare: str) -> None:
         """`bare` is the text without its strings, so that what is found is a number or a bracket."""
@@ -383,7 +383,7 @@ class JsonObject(Field):
             raise Refused("too_deep", max=self.max_depth)
 
 
-def _words(value: Any) -> Iterator[str]:
+def _strings(value: Any) -> Iterator[str]:
     """Every string and key within a JSON value."""
     if isinstance(value, str):
         yield value
@@ -392,4 +392,4 @@ def _words(value: Any) -> Iterator[str]:
         value = list(value.values())
     if isinstance(value, list):
         for item in value:
-            yield from _words(item)
+            yield from _strings(item)

@@ -1,4 +1,4 @@
-"""Keyset pages: page one and page one million cost the same, and nobody can forge a cursor or carry one to another tenant's list."""
+"""Keyset pages: page one and page one million cost the same. Cursors are signed for one list of one tenant."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

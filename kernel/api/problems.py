@@ -1,4 +1,4 @@
-"""What goes wrong between the socket and a service: codes and facts, which each API's dialect turns into its own words.
+"""What can be wrong with a request: codes and facts, of which each API's dialect makes its own error bodies.
 
 A **field** refuses a value with one of these codes (facts in brackets): missing, null (expected), not_text, text_syntax (pattern),
 not_a_number, number_syntax, not_finite, too_many_decimals (max), too_many_digits (max), not_positive, negative, not_whole, too_small
@@ -93,7 +93,7 @@ _FOREIGN: dict[type[Exception], str] = {
 
 
 def problem_of(exception: BaseException) -> Problem | None:
-    """The problem that an exception stands for; None for one that nobody foresaw, which is a 500."""
+    """The problem that an exception stands for; None for any other exception, which becomes a 500."""
     match exception:
         case DomainError():
             return Problem(code=exception.code, facts=exception.facts)
@@ -104,7 +104,7 @@ def problem_of(exception: BaseException) -> Problem | None:
         case exceptions.Throttled():
             return Problem(code="throttled", facts={"wait": getattr(exception, "wait", None)})
         case exceptions.MethodNotAllowed():
-            # Raised by code of an app that has no list of methods at hand; the shell's own refusal names them.
+            # Raised by REST framework, which doesn't list the allowed methods; LedgerViewSet's own refusal does.
             return Problem(code="method_not_allowed", facts={"allowed": ()})
     code = next((_FOREIGN[kind] for kind in type(exception).__mro__ if kind in _FOREIGN), None)
     return Problem(code=code) if code else None

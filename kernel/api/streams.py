@@ -1,4 +1,4 @@
-"""Reading a request's body: never more than its limit, whatever its headers claim."""
+"""Reads a request's body: never more than its limit, whatever its headers say."""
 
 import re
 import zlib

@@ -1,6 +1,7 @@
-"""The base of every view: it reads, answers and refuses in its dialect, so that a method of an app is three lines.
+"""The base class of every API view: reads requests, writes replies and errors in its dialect, so that an app's method is three lines.
 
-REST framework's shell without its kitchen: no renderers, parsers or negotiation at work; the body stays bytes until a Body reads it.
+Uses REST framework's ViewSet only for dispatch, routing and the OpenAPI document. Parsing, negotiation and rendering are ours: they would
+cost more than the posting itself (docs/performance.md). The body stays bytes until a Body reads it.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -39,19 +40,19 @@ logger = structlog.get_logger(__name__)
 
 
 class LedgerViewSet(ViewSet):
-    # The docstring of a base would end up in the public schema.
+    # No docstring: drf-spectacular would put it into the OpenAPI document.
 
-    # Of the API as a whole, set once per app.
+    # Set once per app.
     dialect: ClassVar[Dialect]
     ledger: ClassVar[str] = ""
     # Actions that must say for whom they act.
     requires_on_behalf_of: ClassVar[frozenset[str]] = frozenset()
 
-    # For the schema's sake; `initial` is what asks.
+    # Only the OpenAPI document reads this; `initial` authenticates.
     authentication_classes = (KeyAuthentication,)
     permission_classes = ()
     throttle_classes = ()
-    # For the schema's media types alone: neither is ever called.
+    # Only the OpenAPI document reads these two, for its media types.
     parser_classes = (JSONParser,)
     renderer_classes = (JSONRenderer,)
     metadata_class = None
@@ -61,7 +62,7 @@ class LedgerViewSet(ViewSet):
     # The paths of the body's members that a published contract ignores.
     ignored_fields: list[str]
 
-    # What a method of an app says.
+    # What the methods of the apps call.
 
     def read(self, body: type[serializers.Body]) -> dict[str, Any]:
         """The values of the request's body, by declared name. Raises Invalid, RequestRefused."""
@@ -69,7 +70,7 @@ class LedgerViewSet(ViewSet):
         return body.read(raw, is_json=streams.is_json(self.http), ignored=self.ignored_fields)
 
     def read_list(self, body: type[serializers.Body], *, max_items: int = 1000) -> list[dict[str, Any] | Invalid]:
-        """The outcomes of a body that is a bare array, or with Content-Type application/x-ndjson one object per line."""
+        """The items of a body that is an array, or with Content-Type application/x-ndjson one object per line."""
         raw = self.raw_body(large=True)
         if "ndjson" not in (self.http.META.get("CONTENT_TYPE") or ""):
             return body.read_list(raw, max_items=max_items)
@@ -85,11 +86,11 @@ class LedgerViewSet(ViewSet):
         return query.read(self.http.GET)
 
     def audit_context(self) -> dict[str, Any]:
-        """What every service wants to know first: tenant_id, actor, request_id."""
+        """The arguments that every service takes: tenant_id, actor, request_id."""
         return {"tenant_id": self.caller.tenant_id, "actor": self.caller.actor, "request_id": self.request_id()}
 
     def request_id(self) -> str:
-        """The id under which this request is logged; what a caller sends as X-Request-ID, if it is fit to be kept."""
+        """The id under which this request is logged; the caller's X-Request-ID, if it is printable ASCII."""
         given = str(getattr(self.http, "request_id", ""))
         return given[:128] if given.isascii() and given.isprintable() else ""
 
@@ -107,16 +108,16 @@ class LedgerViewSet(ViewSet):
         return next(iter(given.values()), None)
 
     def reply(self, reply: type[serializers.Reply], row: Any, *, status: int = 200, replayed: bool = False) -> HttpResponse:
-        """A row in this API's words. `replayed`: the first outcome of an earlier call, and marked as such."""
+        """A row as this API writes it. `replayed`: it is the outcome of an earlier call, and the reply is marked so."""
         headers = {"Idempotent-Replayed": "true"} if replayed else {}
         return HttpResponse(self.form_of(reply).render(row), content_type="application/json", status=status, headers=headers)
 
     def form_of(self, reply: type[serializers.Reply]) -> type[serializers.Reply]:
         """The reply in the form that the caller prefers: money as JSON numbers, or as strings."""
-        return serializers.money_as_text(reply) if prefers_text(self.http) else reply
+        return serializers.money_as_text(reply) if prefers_text(self.http) else reply  # type: ignore[arg-type]
 
     def answer(self, body: Any, *, status: int = 200, headers: Mapping[str, str] | None = None) -> HttpResponse:
-        """A body put together by hand: slower than `reply`, Decimals as numbers, any value rendered safely."""
+        """A body without a Reply class: slower than `reply`, Decimals as numbers, any value rendered safely."""
         return HttpResponse(json.render(body), content_type="application/json", status=status, headers=dict(headers or {}))
 
     def page(
@@ -131,8 +132,8 @@ class LedgerViewSet(ViewSet):
         descending: bool = True,
         written: Callable[[list[Any]], Iterable[Any]] = iter,
     ) -> HttpResponse:
-        """One page of a selector's queryset. `written`: what to make of the page's rows before they are written (e.g. add related rows,
-        fetched at once). Raises Invalid with place `query` for a cursor that isn't ours."""
+        """One page of a selector's queryset. `written` takes the page's rows before they are written, e.g. to add related rows with one
+        query. Raises Invalid with place `query` for a cursor that isn't ours."""
         scope = f"{self.caller.tenant_id}:{type(self).__name__}:{self.action}"
         try:
             page = page_of(queryset, limit=limit, scope=scope, key=tuple(key), after=after, before=before, descending=descending)
@@ -167,13 +168,13 @@ class LedgerViewSet(ViewSet):
         return HttpResponse(body, content_type="application/json", status=self.dialect.batch_status(outcome))
 
     def raw_body(self, *, large: bool = False) -> bytes:
-        """The body's bytes, for a call that reads them in its own way. Raises RequestRefused."""
+        """The body's bytes. Raises RequestRefused."""
         return streams.raw_body(self.http, limit=streams.body_limit(is_large=large))
 
-    # What REST framework asks.
+    # What REST framework calls.
 
     def initialize_request(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpRequest:  # type: ignore[override]
-        """Django's own request: REST framework's would pass each attribute on at a price."""
+        """Django's own request: REST framework's wrapper costs time at each access of an attribute."""
         self.http = request
         self.ignored_fields = []
         self.action = self.action_map.get((request.method or "").lower())  # type: ignore[assignment]
@@ -189,7 +190,7 @@ class LedgerViewSet(ViewSet):
             raise RequestRefused("method_not_allowed", allowed=self.allowed_methods)
         for value in kwargs.values():
             _check_path(value)
-        # Where the log finds out who called.
+        # RequestLogMiddleware reads the caller from here.
         request.user = caller = greenlets.run_in_thread(authenticate, request)  # type: ignore[assignment]
         authorize(caller=caller, ledger=self.ledger, method=request.method or "")
         account = request.META.get("HTTP_ON_BEHALF_OF")
@@ -212,16 +213,16 @@ class LedgerViewSet(ViewSet):
 
     @property
     def default_response_headers(self) -> dict[str, str]:
-        """None: Allow belongs to a 405, and there is nothing to vary on."""
+        """No headers: the dialect adds Allow to a 405, and no reply varies by a header."""
         return {}
 
     def get_authenticate_header(self, request: HttpRequest) -> None:  # type: ignore[override]
-        """The challenge is the dialect's to word."""
+        """None: the dialect adds WWW-Authenticate."""
 
     def refuse(self, exception: Exception, context: dict[str, Any]) -> HttpResponse:
-        """The error reply for whatever was raised."""
+        """The error reply for an exception."""
         request = self.http
-        problem = problem_of(exception) or unforeseen(exception, request=request)
+        problem = problem_of(exception) or problem_of_fault(exception, request=request)
         return error_response(dialect=self.dialect, problem=problem, request=request)
 
     def finalize_response(  # type: ignore[override]
@@ -238,8 +239,9 @@ class LedgerViewSet(ViewSet):
         return response
 
 
-def unforeseen(exception: Exception, *, request: HttpRequest) -> Problem:
-    """The problem for what nobody raised on purpose. A lost database tells a reader to come again; a writer, that it must look."""
+def problem_of_fault(exception: Exception, *, request: HttpRequest) -> Problem:
+    """The problem of an exception that isn't a refusal. After a lost database connection a read may be repeated; of a write, nobody knows
+    whether it was committed."""
     logger.error("request_failed", method=request.method, path=request.path, exc_info=exception)
     if isinstance(exception, OperationalError | InterfaceError):
         return Problem(code="busy" if request.method in SAFE_METHODS else "outcome_unknown")
@@ -247,11 +249,11 @@ def unforeseen(exception: Exception, *, request: HttpRequest) -> Problem:
 
 
 def error_response(*, dialect: Dialect, problem: Problem, request: HttpRequest) -> HttpResponse:
-    """An error in an API's own words; also for what fails before a view exists (an unrouted path, a broken middleware)."""
+    """The error reply of an API; also for errors before a view exists (an unrouted path, a broken middleware)."""
     try:
         body, status, headers = dialect.error_body(problem), dialect.status(problem), dialect.headers(problem)
     except Exception:
-        # A code that the dialect has no words for is our fault, not the caller's.
+        # A code without a text or status in the dialect is a fault of ours, not the caller's.
         logger.exception("dialect_failed", code=problem.code, path=request.path)
         problem = Problem(code="internal")
         body, status, headers = dialect.error_body(problem), dialect.status(problem), dialect.headers(problem)
@@ -263,7 +265,7 @@ def error_response(*, dialect: Dialect, problem: Problem, request: HttpRequest) 
 
 def prefers_text(request: HttpRequest) -> bool:
     """True where the header Prefer (RFC 7240) asks for `money=string`."""
-    preferences = request.META.get("HTTP_PREFER")
+    preferences: str = request.META.get("HTTP_PREFER", "")
     return bool(preferences) and any(part.strip().replace('"', "").lower() == "money=string" for part in preferences.split(","))
 
 
@@ -274,7 +276,7 @@ def _is_our_host(host: str, allowed: tuple[str, ...]) -> bool:
 
 
 def _check_path(value: Any) -> None:
-    """A path's text that can't be in the database names nothing."""
+    """Raises RequestRefused (not_found) for a path's text that can't be in the database."""
     try:
         storable(str(value))
     except Refused as refusal:

@@ -13,16 +13,16 @@ KNOWN = urlpatterns[0]
 def test_an_address_without_parameters_is_remembered():
     first, again = resolve("/credit-transactions"), resolve("/credit-transactions")
     assert (first.func, first.route) == (again.func, again.route)
-    assert "credit-transactions" in KNOWN._known
+    assert "credit-transactions" in KNOWN._matches
 
 
 def test_an_address_with_a_parameter_is_found_each_time_anew():
     for identifier in (uuid4(), uuid4()):
         assert resolve(f"/credit-transactions/{identifier}").kwargs == {"transaction_id": identifier}
-        assert f"credit-transactions/{identifier}" not in KNOWN._known
+        assert f"credit-transactions/{identifier}" not in KNOWN._matches
 
 
 def test_what_is_nowhere_is_not_remembered():
     with pytest.raises(Resolver404):
         resolve("/credit-nothing")
-    assert "credit-nothing" not in KNOWN._known
+    assert "credit-nothing" not in KNOWN._matches
