@@ -33,6 +33,8 @@ ONE_POSTING = frozenset({"/v1/billing/transactions", "/v1/transactions", "/credi
 LARGEST_ON_LOOP = 65_536
 # A streamed reply that says it is no longer than this (bytes), such as a static file, is sent whole.
 LARGEST_WHOLE = 1_048_576
+# Longer names of headers aren't cached, so that nobody can fill the memory with them.
+LONGEST_CACHED = 100
 UNPREFIXED = {"CONTENT_TYPE", "CONTENT_LENGTH"}
 _threads = ThreadPoolExecutor(settings.WEB_THREADS, thread_name_prefix="web")
 _streams = Streams(threads=max(2, settings.WEB_THREADS // 4))
@@ -137,7 +139,7 @@ def _environ(scope: Scope) -> dict[str, Any]:
         "wsgi.run_once": False,
     }
     for name, value in scope["headers"]:
-        if variable := _variable(name):
+        if variable := (_variable(name) if len(name) < LONGEST_CACHED else _variable.__wrapped__(name)):
             text = value.decode("latin-1")
             environ[variable] = f"{environ[variable]},{text}" if variable in environ else text
     return environ

@@ -33,6 +33,7 @@ from kernel.ledger.texts import invisible_edge
 from kernel.tenants.services import Caller
 
 LONGEST_KEY = 255
+LONGEST_HOST = 300
 # What Django takes where ALLOWED_HOSTS is empty.
 LOCAL_HOSTS = (".localhost", "127.0.0.1", "[::1]")
 KEY_HEADERS = {"Idempotency-Key": "HTTP_IDEMPOTENCY_KEY", "X-Idempotency-Key": "HTTP_X_IDEMPOTENCY_KEY"}
@@ -181,7 +182,8 @@ class LedgerViewSet(ViewSet):
         return request
 
     def initial(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
-        if not _is_our_host(request.META.get("HTTP_HOST", ""), tuple(settings.ALLOWED_HOSTS)):
+        host = request.META.get("HTTP_HOST", "")
+        if len(host) > LONGEST_HOST or not _is_our_host(host, tuple(settings.ALLOWED_HOSTS)):
             raise RequestRefused("unknown_host")
         self.dialect.check_request(request)
         if request.method == "OPTIONS":
