@@ -1,1 +1,1 @@
-"""What lies on a member of staff's desk: figures of the day, exports, saved filters, and the history of settings."""
+"""The back office: the admin site with its dashboard, exports, saved filters and history of settings."""

@@ -107,15 +107,15 @@ def test_a_selection_of_two_tenants_is_told_to_choose(clerk, rows):
 
 
 @pytest.mark.parametrize(
-    ("changed", "told"),
+    ("changed", "shown"),
     [
         ({"reason": ""}, "This field is required"),
         ({"reason_code": ""}, "This field is required"),
         ({"evidence_link": "javascript:alert(1)"}, "Enter a valid URL"),
     ],
 )
-def test_what_is_missing_is_asked_for_again(clerk, rows, changed, told):
-    assert told in page(clerk.post(ASK, {"kind": "billing.reverse", "row": rows[1].id, **REASON, **changed, "step": "preview"}))
+def test_what_is_missing_is_asked_for_again(clerk, rows, changed, shown):
+    assert shown in page(clerk.post(ASK, {"kind": "billing.reverse", "row": rows[1].id, **REASON, **changed, "step": "preview"}))
 
 
 @pytest.mark.parametrize("amount", ["", "1,5", "1e3", "٣", "0", "NaN", "1" * 40, "0." + "1" * 19])
@@ -160,8 +160,8 @@ def test_the_approver_finds_it_in_the_inbox_approves_and_the_trail_is_complete(c
     approver.post(f"{address}decide/", {"decision": "comment", "text": "Looking at the log."})
     approver.post(f"{address}decide/", {"decision": "approve", "version": "1", "text": "Seen it."})
     html = page(approver.get(f"{address}change/"))
-    for told in ("clara", "anna", "Looking at the log.", "Seen it.", "Charged twice by our own retry.", f"correction:{correction.id}"):
-        assert told in html
+    for shown in ("clara", "anna", "Looking at the log.", "Seen it.", "Charged twice by our own retry.", f"correction:{correction.id}"):
+        assert shown in html
     posted = Transaction.objects.get(reverses_id=rows[1].id)
     assert f"/admin/billing/transaction/{posted.id}/change/" in html
     row = page(approver.get(f"{ROWS}{posted.id}/change/"))

@@ -1,4 +1,4 @@
-"""The pages of an append-only table: readable with millions of rows, closed to every hand."""
+"""The admin of an append-only table: fast with many rows, and read-only."""
 
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -126,7 +126,7 @@ def test_the_newest_rows_come_first(office):
 
 
 @pytest.mark.parametrize(
-    ("method", "door", "body"),
+    ("method", "page", "body"),
     [
         ("get", "add/", {}),
         ("post", "add/", {"reference_id": "x"}),
@@ -135,8 +135,8 @@ def test_the_newest_rows_come_first(office):
         ("post", "{id}/delete/", {"post": "yes"}),
     ],
 )
-def test_no_address_adds_changes_or_deletes(office, posted, method, door, body):
-    response = getattr(office, method)(LIST + door.format(id=posted.id), body)
+def test_no_address_adds_changes_or_deletes(office, posted, method, page, body):
+    response = getattr(office, method)(LIST + page.format(id=posted.id), body)
     assert response.status_code == 403
     assert [row.reference_id for row in Posting._base_manager.all()] == ["order-0"]
 
@@ -147,7 +147,7 @@ def test_no_action_deletes_and_no_list_edits(office, posted):
     assert [row.reference_id for row in Posting._base_manager.all()] == ["order-0"]
 
 
-def test_what_gets_past_the_doors_is_refused_at_the_hooks(rf, posted):
+def test_saving_and_deleting_are_refused_by_the_hooks_too(rf, posted):
     page = PostingAdmin(Posting, OfficeSite())
     for write in (
         lambda: page.save_model(rf.get("/"), posted, None, True),

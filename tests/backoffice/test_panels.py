@@ -1,4 +1,4 @@
-"""What a row's page tells besides its fields: its account, what took it back, why a grant was charged, and the other ledgers."""
+"""The panels of a row's page: its account, its reversals, why a grant was charged, and rows of other ledgers."""
 
 import re
 from decimal import Decimal
@@ -44,12 +44,12 @@ def test_an_entry_stands_among_its_neighbours_with_its_reversal_and_who_wrote_it
         row = billing.record_transaction(**who, amount=Decimal(amount), type=type, reference_id=f"ref-{number}").row
         charge = row if number == 1 else charge
     billing.reverse_transaction(**who, transaction_id=charge.id, reason_code="duplicate", reason="Twice.")
-    told = read("billing.transaction", charge.id)
-    assert "The wallet around this entry" in told
-    assert "Reversed by" in told
-    assert "Key gateway" in told
+    shown = read("billing.transaction", charge.id)
+    assert "The wallet around this entry" in shown
+    assert "Reversed by" in shown
+    assert "Key gateway" in shown
     for balance in ("100.00 USD", "69.50 USD", "60.50 USD", "91.00 USD"):
-        assert balance in told
+        assert balance in shown
 
 
 def test_a_debit_says_why_its_grant_was_charged_and_which_others_paid(read, who):
@@ -59,14 +59,14 @@ def test_a_debit_says_why_its_grant_was_charged_and_which_others_paid(read, who)
     billing.record_transaction(**who, amount=Decimal(15), type="usage", reference_id="INV-1")
     credits.consume(**who, customer_id="c", amount=Decimal(15), currency="USD", invoice_id="INV-1")
     debit = CreditTransaction.objects.get(kind="consumption", grant__name="Prepaid")
-    told = read("credits.credittransaction", debit.id)
-    assert "Why this grant was charged No. 2 in burn-down order: priority 50" in told
-    assert "Which grants paid for INV-1" in told
-    assert "Welcome" in told
-    assert "Billed under the same reference" in told
+    shown = read("credits.credittransaction", debit.id)
+    assert "Why this grant was charged No. 2 in burn-down order: priority 50" in shown
+    assert "Which grants paid for INV-1" in shown
+    assert "Welcome" in shown
+    assert "Billed under the same reference" in shown
 
 
-def test_a_metered_transaction_tells_its_cost_from_estimate_to_actual(read, who):
+def test_a_metered_transaction_shows_its_cost_from_estimate_to_actual(read, who):
     cost = {"fiat_amount": Decimal("2"), "fiat_asset_symbol": "USD", "is_estimate": True}
     names = {"service_name": "s", "action_name": "a", "resource_name": "r", "agent_name": "bot"}
     row = record_transaction(**who, **names, costs=[cost]).row
@@ -80,9 +80,9 @@ def test_a_metered_transaction_tells_its_cost_from_estimate_to_actual(read, who)
         is_estimate=False,
         supersedes_cost_id=superseded,
     )
-    told = read("metering.transaction", row["id"])
-    assert told.index("Estimate 2.00 USD superseded") < told.index("Actual 1.50 USD active the previous cost")
-    assert "Billed for the same agent" in told
+    shown = read("metering.transaction", row["id"])
+    assert shown.index("Estimate 2.00 USD superseded") < shown.index("Actual 1.50 USD active the previous cost")
+    assert "Billed for the same agent" in shown
     assert "Costs, from estimate to actual" in read("metering.cost", superseded)
 
 

@@ -132,7 +132,7 @@ def test_only_clerks_ask(seat, book, role):
 
 @pytest.mark.parametrize("role", EVERYBODY)
 @pytest.mark.parametrize("label", ["billing.transaction", "credits.grant", "credits.credittransaction", "metering.cost"])
-def test_only_clerks_find_the_doors_to_corrections(seat, book, role, label):
+def test_only_clerks_find_the_links_to_corrections(seat, book, role, label):
     client = seat(role)
     model = apps.get_model(label)
     row = model.objects.first()
@@ -284,10 +284,10 @@ def test_no_setting_of_a_foreign_row_or_tenant_is_shown_or_changed(limited, fore
 # ---- nobody edits a ledger
 
 
-@pytest.mark.parametrize("door", ["add/", "{id}/change/", "{id}/delete/"])
-def test_a_superuser_edits_no_entry_by_any_address(office, book, door):
+@pytest.mark.parametrize("page", ["add/", "{id}/change/", "{id}/delete/"])
+def test_a_superuser_edits_no_entry_by_any_address(office, book, page):
     before = BillingTransaction.objects.values_list("id", "amount").get(id=book.usage.id)
-    response = office.post(f"/admin/billing/transaction/{door.format(id=book.usage.id)}", {"amount": "1", "post": "yes", "_save": "Save"})
+    response = office.post(f"/admin/billing/transaction/{page.format(id=book.usage.id)}", {"amount": "1", "post": "yes", "_save": "Save"})
     assert response.status_code == 403
     assert BillingTransaction.objects.values_list("id", "amount").get(id=book.usage.id) == before
 

@@ -63,17 +63,17 @@ def test_a_tenant_is_made_renamed_and_switched_off(browser, operator):
 
 
 @pytest.mark.parametrize(
-    ("facts", "told"),
+    ("facts", "shown"),
     [
         ({"slug": "acme"}, "A tenant with this short name exists."),
         ({"slug": "No Good"}, "lower-case letters, digits and hyphens"),
         ({"currency": "XX"}, "is no currency"),
     ],
 )
-def test_what_is_refused_is_said_in_words(browser, facts, told):
+def test_an_error_of_the_service_is_shown_as_a_sentence(browser, facts, shown):
     TenantFactory(slug="acme")
     response = change(browser, "tenants/tenant/new-tenant", **({"name": "A", "slug": "new", "currency": "USD"} | facts))
-    assert told in response.content.decode()
+    assert shown in response.content.decode()
 
 
 def test_a_keys_secret_is_shown_once_and_works(browser, tenant):
@@ -180,7 +180,7 @@ def test_an_address_that_makes_no_sense_is_not_found(browser, address):
     assert browser.get(address).status_code == 404
 
 
-# ---- forms show what stands, and change nothing else
+# ---- forms show the current values, and change nothing else
 
 
 def test_a_form_is_filled_with_the_current_values_and_resets_nothing(browser, tenant):

@@ -52,9 +52,9 @@ def test_adding_is_refused_everywhere(office, model):
     assert (office.get(address).status_code, office.post(address, {}).status_code) == (403, 403)
 
 
-@pytest.mark.parametrize("door", ["change/", "delete/"])
-def test_a_tenant_can_be_neither_changed_nor_deleted_by_its_address(office, issued, door):
-    response = office.post(f"/admin/tenants/tenant/{issued.key.tenant_id}/{door}", {"name": "Other", "post": "yes"})
+@pytest.mark.parametrize("page", ["change/", "delete/"])
+def test_a_tenant_can_be_neither_changed_nor_deleted_by_its_address(office, issued, page):
+    response = office.post(f"/admin/tenants/tenant/{issued.key.tenant_id}/{page}", {"name": "Other", "post": "yes"})
     assert response.status_code == 403
     assert Tenant.objects.get(id=issued.key.tenant_id).name == "Acme Robotics"
 
@@ -142,9 +142,7 @@ def test_staff_accounts_can_be_made_and_their_passwords_set(office, django_user_
     assert django_user_model.objects.get(username="clerk").check_password(password)
 
 
-@pytest.mark.parametrize(
-    "path", ["/admin/nothing/", "/admin/billing/transaction/nonsense/change/x/", "/admin/backoffice/export/start/?from=/x/"]
-)
+@pytest.mark.parametrize("path", ["/admin/nothing/", "/admin/backoffice/export/start/?from=/x/"])
 def test_an_error_page_of_the_office_leads_back_into_it(office, path):
     response = office.get(path)
     html = response.content.decode()

@@ -90,8 +90,8 @@ def test_a_cost_is_corrected_by_one_that_supersedes_it(caller):
         return get_kind(code).post(CorrectionInput(**who, **why, target_id=target, facts=facts))
 
     [posted] = correct("metering.supersede", second, amount="1.5")
-    told = (posted.unit, posted.effect, posted.balance_before, posted.balance_after)
-    assert told == ("USD", Decimal("-0.5"), Decimal("2.05"), Decimal("1.55"))
+    shown = (posted.unit, posted.effect, posted.balance_before, posted.balance_after)
+    assert shown == ("USD", Decimal("-0.5"), Decimal("2.05"), Decimal("1.55"))
     assert correct("metering.supersede", second, amount="1.5") == [posted]
     correct("metering.waive", first)
     assert caller.get(f"{URL}/{created['id']}/costs").json()["totalActiveCostUsd"] == "1.500000000000000000"

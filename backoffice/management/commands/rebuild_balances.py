@@ -15,7 +15,7 @@ from kernel.tenants.errors import DomainError
 
 # The checks of what this command recomputes. Every other violation is in the entries, which no command may change.
 RECOMPUTED = ("billing_wallet", "billing_daily_total", "credits_grant", "credits_held")
-MOST_VIOLATIONS = 1000
+MAX_VIOLATIONS = 1000
 
 
 class Command(BaseCommand):
@@ -56,4 +56,4 @@ class Command(BaseCommand):
 
     def _violations(self, tenant_id: UUID | None) -> list[Violation]:
         kept = [check for checks in CHECKS.values() for check in checks if check.name in RECOMPUTED]
-        return list(find_violations(kept, tenant_id=tenant_id, at_most=MOST_VIOLATIONS))
+        return list(find_violations(kept, tenant_id=tenant_id, at_most=MAX_VIOLATIONS))

@@ -46,6 +46,16 @@ class ReasonForm(forms.Form):
         self.kind = kind
         self.fields = {**{field.name: build_field(field) for field in kind.fields}, **self.fields}
 
+    def described_values(self) -> list[tuple[str, str]]:
+        """The label and the entered value of each field, with the label of a choice instead of its code. Without empty ones."""
+        values = []
+        for name, field in self.fields.items():
+            value = self.cleaned_data[name]
+            choices = dict(field.choices) if isinstance(field, forms.ChoiceField) else {}
+            if value not in (None, ""):
+                values.append((str(field.label), str(choices.get(value, value))))
+        return values
+
     @property
     def facts(self) -> dict[str, str]:
         """The values of the kind's own fields, without empty ones."""

@@ -161,6 +161,7 @@ def _page(
         "rows": [row_link(row) for row in apps.get_model(kind.label)._base_manager.filter(pk__in=subject.ids[:MAX_LISTED])],
         "unlisted": max(count - MAX_LISTED, 0),
         "form": form,
+        "values": form.described_values() if preview else [],
         "evidence": evidence,
         "preview": preview,
         "entries": [_entry_row(entry) for _, entry in preview.entries] if preview else [],

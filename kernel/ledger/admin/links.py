@@ -23,6 +23,11 @@ class Panel:
         amounts = [any('class="money' in str(row[place]) for row in self.rows) for place in range(len(self.headers))]
         return list(zip(self.headers, amounts, strict=True))
 
+    @property
+    def labelled_rows(self) -> list[list[tuple[str, Any]]]:
+        """Each cell with its header: on a narrow screen the cells stand below each other, each beside its header."""
+        return [list(zip(self.headers, row, strict=True)) for row in self.rows]
+
 
 # Takes the row, the user and the tenants that the user may see. Returns None when it has nothing to show or the user may not see it.
 PanelSource = Callable[[Any, Any, Scope], Panel | None]

@@ -1,4 +1,4 @@
-"""The whole story in a real browser: a wrong debit is found by its invoice, understood, taken back by two people, and the month adds up."""
+"""A correction in a real browser: a wrong debit is found by its invoice, reversed by two people, and the month adds up."""
 
 import csv
 import io
@@ -63,7 +63,7 @@ def ask_to_reverse(page):
     follow(page, "button", "Show what would be posted")
 
 
-def test_the_dashboard_leads_in_and_the_story_ends_with_a_balance_that_is_right(enter, book):
+def test_a_debit_is_found_and_reversed_by_two_people(enter, book):
     employ("clara", "clerk", first_name="Clara", last_name="Klein")
     employ("anna", "approver", first_name="Anna", last_name="Meyer")
 
@@ -100,8 +100,8 @@ def test_the_dashboard_leads_in_and_the_story_ends_with_a_balance_that_is_right(
 
     # The trail is complete, from the request to the entry and back.
     trail = approver.locator("#content-main").inner_text()
-    for told in ("Posted", "Clara Klein", "Anna Meyer", "The retry of 3 November charged it twice.", "Seen in the log of the gateway."):
-        assert told in trail
+    for shown in ("Posted", "Clara Klein", "Anna Meyer", "The retry of 3 November charged it twice.", "Seen in the log of the gateway."):
+        assert shown in trail
     approver.locator(".ch-table tbody tr td:last-child a").click()
     approver.wait_for_load_state("networkidle")
     entry = approver.locator("#content-main").inner_text()
@@ -120,7 +120,7 @@ def test_the_months_csv_adds_up(enter, book):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_kind_of_page_loads_without_a_complaint(enter, book, scheme):
+def test_every_kind_of_page_loads_without_an_error(enter, book, scheme):
     employ("all", "clerk", "approver", "operator")
     page = enter("all", scheme=scheme)
     wallet, grant = Wallet.objects.get(), Grant.objects.first()
