@@ -13,7 +13,7 @@ CREATED = re.compile(r"\bCREATE\s+(?:OR\s+REPLACE\s+)?(?:FUNCTION|PROCEDURE)\s+(
 WRITE = re.compile(r"\b(INSERT\s+INTO|UPDATE\s+\w+\s+(AS\s+)?(\w+\s+)?SET|DELETE\s+FROM|FOR\s+((NO\s+)?KEY\s+)?(UPDATE|SHARE))\b")
 COMMENT = re.compile(r"--[^\n]*")
 # With another word after it than a table's name, INTO assigns a variable: only INSERT INTO writes a table.
-TABLE = r"(?:FROM|JOIN|INSERT\s+INTO|UPDATE|LOCK\s+TABLE)\s+(?:ONLY\s+)?(\w+)\b(?!\s*\()"
+TABLE = r"(?:FROM|JOIN|INSERT\s+INTO|UPDATE)\s+(?:ONLY\s+)?(\w+)\b(?!\s*\()"
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ def post(
     function: str,
     postings: Sequence[Mapping[str, Any] | msgspec.Raw],
     *,
-    tenant_id: UUID | None = None,
+    tenant_id: UUID,
     races: frozenset[str] = frozenset(),
     refused: Sequence[str] | None = None,
     using: str = DEFAULT_DB_ALIAS,
@@ -32,13 +32,13 @@ def post(
 
     Amounts travel as decimal strings. `races` names the unique constraints of idempotency keys: where another call inserts the key between
     our look and our insert, nothing of ours was written, and the whole call is made again, now to find that row. With `refused` a row has
-    its `outcome` and these columns only, and they are null where the outcome is `posted`: who posts many reads little of each. Without
-    `tenant_id` the function is called in its old form, with the postings alone. Raises Busy and Django's database errors.
+    its `outcome` and these columns only, and they are null where the outcome is `posted`: who posts many reads little of each. Raises Busy
+    and Django's database errors.
     """
     columns = "*"
     if refused is not None:
         columns = ", ".join(("outcome", *(f"CASE WHEN outcome <> 'posted' THEN {name} END AS {name}" for name in refused)))
-    called = Function(function, races, using, columns, takes_tenant=tenant_id is not None)
+    called = Function(function, races, using, columns)
     return call_function(called, [(tenant_id, posting) for posting in postings])
 
 
@@ -46,7 +46,7 @@ def post_one(
     function: str,
     posting: Mapping[str, Any],
     *,
-    tenant_id: UUID | None = None,
+    tenant_id: UUID,
     account: Hashable,
     races: frozenset[str] = frozenset(),
     using: str = DEFAULT_DB_ALIAS,
@@ -56,7 +56,7 @@ def post_one(
     `account` names what the posting function will lock for it; if it is wrong, only time is lost. Inside a transaction nothing is
     batched: another's posting would share its fate. Raises Busy, OutcomeUnknown and Django's database errors.
     """
-    called = Function(function, races, using, takes_tenant=tenant_id is not None)
+    called = Function(function, races, using)
     if not settings.LEDGER_BATCHING or connections[using].in_atomic_block:
         return call_function(called, [(tenant_id, posting)])[0]
     # Encoded here, so that a posting that can't be encoded harms no other.

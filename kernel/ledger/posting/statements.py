@@ -28,7 +28,6 @@ class Function(NamedTuple):
     races: frozenset[str] = frozenset()
     using: str = DEFAULT_DB_ALIAS
     columns: str = "*"
-    takes_tenant: bool = False
 
 
 def _encode_text(value: Any) -> str:
@@ -65,7 +64,7 @@ def release_connection(function: Function) -> None:
     current_execution().release_connection(function.using)
 
 
-def call_function(function: Function, postings: Sequence[tuple[UUID | None, Any]], lock_timeout_ms: int | None = None) -> list[Any]:
+def call_function(function: Function, postings: Sequence[tuple[UUID, Any]], lock_timeout_ms: int | None = None) -> list[Any]:
     """The rows of one call, in the order of the postings, each given with its tenant.
 
     Where the call lost a race that left nothing behind, it is made again. `lock_timeout_ms`: None for the connection's own. Raises Busy
@@ -97,9 +96,9 @@ def call_function(function: Function, postings: Sequence[tuple[UUID | None, Any]
     raise Busy
 
 
-def _places_by_tenant(postings: Sequence[tuple[UUID | None, Any]]) -> dict[UUID | None, list[int]]:
+def _places_by_tenant(postings: Sequence[tuple[UUID, Any]]) -> dict[UUID, list[int]]:
     """The places of each tenant's postings. Tenants in order of their ids: two calls that lock rows of the same tenants can't deadlock."""
-    places: dict[UUID | None, list[int]] = {}
+    places: dict[UUID, list[int]] = {}
     for place, (tenant, _) in enumerate(postings):
         places.setdefault(tenant, []).append(place)
     return places if len(places) == 1 else dict(sorted(places.items(), key=lambda item: str(item[0])))
@@ -116,7 +115,7 @@ def _statement(function: Function, *, several_tenants: bool, has_lock_timeout: b
     if has_lock_timeout:
         # In force before the function begins, and for its transaction alone; without a round trip of its own.
         body = f"CASE WHEN set_config('lock_timeout', %(lock_timeout)s, true) <> '' THEN {body} END"
-    called = f"{function.name}({tenant}, {body})" if function.takes_tenant else f"{function.name}({body})"
+    called = f"{function.name}({tenant}, {body})"
     plain = f"SELECT {function.columns} FROM {called}"  # noqa: S608
     if not several_tenants:
         return plain
@@ -124,7 +123,7 @@ def _statement(function: Function, *, several_tenants: bool, has_lock_timeout: b
     return f"SELECT outcome.*, call.place FROM {calls}, LATERAL ({plain}) AS outcome"  # noqa: S608
 
 
-def _rows_in_order(rows: Sequence[Any], tenants: Mapping[UUID | None, Sequence[int]]) -> list[Any]:
+def _rows_in_order(rows: Sequence[Any], tenants: Mapping[UUID, Sequence[int]]) -> list[Any]:
     """The rows of a call of several tenants, each at the place of its posting. Raises ValueError where a tenant has too few or too many."""
     rows_of: dict[int, list[Any]] = {}
     for row in rows:

@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from contextlib import contextmanager
 from decimal import Decimal
+from uuid import UUID
 
 import msgspec
 import psycopg
@@ -28,7 +29,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 TOY = """
 CREATE TABLE toy_account (id text PRIMARY KEY, balance numeric NOT NULL DEFAULT 0);
 CREATE TABLE toy_entry (key text PRIMARY KEY, account text NOT NULL, amount numeric NOT NULL CHECK (amount < 1000), number serial);
-CREATE FUNCTION toy_post(postings jsonb) RETURNS TABLE (outcome text, key text, amount numeric, balance numeric, lock_timeout text)
+CREATE FUNCTION toy_post(tenant uuid, postings jsonb)
+RETURNS TABLE (outcome text, key text, amount numeric, balance numeric, lock_timeout text)
 LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE item record;
@@ -48,6 +50,7 @@ BEGIN
 END $$;
 INSERT INTO toy_account (id) SELECT 'account ' || n FROM generate_series(1, 9) n;
 """
+TENANT = UUID(int=1)
 FUNCTION = statements.Function("toy_post")
 FIRST, SECOND, THIRD = "account 1", "account 2", "account 3"
 
@@ -84,7 +87,7 @@ class Office:
     @translate_db_errors
     def post(self, key, account, amount="1", function=FUNCTION):
         raw = msgspec.Raw(msgspec.json.encode({"account": account, "key": key, "amount": amount}))
-        return self.queue.post(function, (None, raw), account=account)
+        return self.queue.post(function, (TENANT, raw), account=account)
 
     def until_waiting(self, count):
         self.until(lambda: len(self.queue._queue) == count)
@@ -325,7 +328,7 @@ def test_a_batch_waits_shorter_for_locks_and_leaves_the_session_as_it_was(office
         sent += [office.send("a"), office.send("b")]
         office.until_waiting(2)
     assert [wanted.result().lock_timeout for wanted in sent] == ["5s", "250ms", "250ms"]
-    raw = [(None, msgspec.Raw(b'{"account": "account 1", "key": "c", "amount": "1"}'))]
+    raw = [(TENANT, msgspec.Raw(b'{"account": "account 1", "key": "c", "amount": "1"}'))]
     assert statements.call_function(FUNCTION, raw, 250)[0].lock_timeout == "250ms"
     assert statements.call_function(FUNCTION, raw)[0].lock_timeout == "5s"
 
@@ -710,7 +713,7 @@ def test_inside_a_transaction_nothing_is_batched(monkeypatch):
 
     monkeypatch.setattr(posting, "_batch_queue", refuse)
     with transaction.atomic():
-        row = posting.post_one("toy_post", {"account": FIRST, "key": "a", "amount": "1"}, account=FIRST)
+        row = posting.post_one("toy_post", {"account": FIRST, "key": "a", "amount": "1"}, account=FIRST, tenant_id=TENANT)
         assert row.outcome == "posted"
         transaction.set_rollback(True)
     assert book() == []
@@ -719,12 +722,12 @@ def test_inside_a_transaction_nothing_is_batched(monkeypatch):
 def test_one_setting_switches_it_off(monkeypatch, settings):
     settings.LEDGER_BATCHING = False
     monkeypatch.setattr(posting, "_batch_queue", lambda: 1 / 0)
-    assert posting.post_one("toy_post", {"account": FIRST, "key": "a", "amount": "1"}, account=FIRST).outcome == "posted"
+    assert posting.post_one("toy_post", {"account": FIRST, "key": "a", "amount": "1"}, account=FIRST, tenant_id=TENANT).outcome == "posted"
 
 
 def test_a_posting_that_can_not_be_encoded_never_gets_in_line():
     with pytest.raises(TypeError):
-        posting.post_one("toy_post", {"account": FIRST, "key": object()}, account=FIRST)
+        posting.post_one("toy_post", {"account": FIRST, "key": object()}, account=FIRST, tenant_id=TENANT)
     assert posting._batch_queue()._queue == []
 
 

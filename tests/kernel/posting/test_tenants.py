@@ -33,7 +33,7 @@ BEGIN
     END LOOP;
 END $$;
 """
-FUNCTION = statements.Function("tenanted_post", takes_tenant=True)
+FUNCTION = statements.Function("tenanted_post")
 
 
 @pytest.fixture(autouse=True)
