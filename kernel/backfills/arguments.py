@@ -1,5 +1,6 @@
 """The command line of every backfill command."""
 
+import re
 from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
 
 from kernel.backfills.adapters import Adapter
@@ -7,6 +8,7 @@ from kernel.backfills.sources import FORMATS
 
 BATCH_SIZE = 1000
 LARGEST_BATCH = 10_000
+THOUSANDS = {"comma": ",", "point": ".", "space": " ", "apostrophe": "'"}
 DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|", "space": " "}
 
 
@@ -54,6 +56,20 @@ def _add_reading_arguments(parser: ArgumentParser, adapter: Adapter) -> None:
         default=[],
         metavar="COLUMN:THEIRS=OURS",
         help=r"read a value of the file as another one; invisible characters as \xa0, \u200b, \t",
+    )
+    reading.add_argument("--decimal", type=_decimal, default=".", help="the decimal separator of amounts: point or comma (default: point)")
+    reading.add_argument(
+        "--thousands",
+        type=_thousands,
+        default=None,
+        help=f"their thousands separator: one character or {', '.join(THOUSANDS)} (default: none)",
+    )
+    reading.add_argument("--scale", type=_scale, default="1", help="multiply amounts: 0.01 for cents (default: 1)")
+    reading.add_argument(
+        "--numbers", choices=("plain", "scientific"), default="plain", help="whether amounts may have exponents (3.45e-05)"
+    )
+    reading.add_argument(
+        "--negative", choices=("sign", "parentheses"), default="sign", help="how negative amounts are written: -1.50 or also (1.50)"
     )
     if adapter.type_directions:
         reading.add_argument(
@@ -111,6 +127,26 @@ def _delimiter(written: str) -> str:
     if len(character) != 1 or not character.isascii() or character in '"\r\n\0':
         raise ArgumentTypeError(f"{written!r} is neither one ASCII character nor one of {', '.join(DELIMITERS)}")
     return character
+
+
+def _decimal(written: str) -> str:
+    character = {"point": ".", "comma": ","}.get(written, written)
+    if character not in {".", ","}:
+        raise ArgumentTypeError("must be point or comma")
+    return character
+
+
+def _thousands(written: str) -> str:
+    character = THOUSANDS.get(written) or _unescaped(written)
+    if len(character) != 1 or character.isalnum() or character in "+-()":
+        raise ArgumentTypeError(f"{written!r} is neither one character nor one of {', '.join(THOUSANDS)}")
+    return character
+
+
+def _scale(written: str) -> str:
+    if not re.fullmatch(r"\d{1,9}(\.\d{1,18})?", written, re.ASCII) or not float(written):
+        raise ArgumentTypeError(f"{written!r} is no plain decimal above zero, such as 0.01")
+    return written
 
 
 def _unescaped(written: str) -> str:

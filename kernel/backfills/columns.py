@@ -120,6 +120,10 @@ def positive_or_zero(value: str) -> Decimal:
     return amount
 
 
+# The readers of amounts, which --decimal and the other options of numbers apply to.
+NUMBERS = (money, positive_money, positive_or_zero)
+
+
 def money_from_json(read: Callable[[str], Decimal]) -> Callable[[bytes], Decimal | None]:
     """Reads a JSON number by its digits, never through a float, and a JSON string as CSV text."""
 

@@ -20,6 +20,7 @@ from kernel.backfills.applying import Application, lost
 from kernel.backfills.choices import MAY_APPLY, RunState
 from kernel.backfills.errors import BackfillStopped, BadSource, Interrupted, NotAllowed, ReportLost
 from kernel.backfills.models import BackfillRun
+from kernel.backfills.number_formats import NumberFormat
 from kernel.backfills.options import ReadingOptions, make_reader
 from kernel.backfills.output import check_writable, discard_stdout
 from kernel.backfills.pacing import Pacer
@@ -104,6 +105,13 @@ class BackfillCommand(BaseCommand):
             delimiter=self.options["delimiter"],
             value_maps=value_maps,
             new_types=dict(self.options.get("new_type") or ()),
+            numbers=NumberFormat(
+                decimal=self.options["decimal"],
+                thousands=self.options["thousands"] or "",
+                scale=self.options["scale"],
+                has_exponents=self.options["numbers"] == "scientific",
+                has_parentheses=self.options["negative"] == "parentheses",
+            ),
         )
 
     def _create_run(self, tenant: Tenant, source: Source) -> BackfillRun:

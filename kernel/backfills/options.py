@@ -8,6 +8,7 @@ from typing import Any
 from kernel.backfills.adapters import Adapter
 from kernel.backfills.columns import Column, Invalid
 from kernel.backfills.errors import BadSource
+from kernel.backfills.number_formats import NumberFormat, with_number_format
 from kernel.backfills.rows import Posting, RowReader, RowRefused, columns_by_name
 from kernel.backfills.sources import CSV, Source
 from kernel.tenants.models import Tenant
@@ -15,7 +16,7 @@ from kernel.tenants.models import Tenant
 
 @dataclass(frozen=True)
 class ReadingOptions:
-    """--map, --set, --ignore, --map-value (by column) and --new-type, as they were given."""
+    """--map, --set, --ignore, --map-value (by column), --new-type and the form of numbers, as they were given."""
 
     mapped: Mapping[str, str] = field(default_factory=dict)
     set: Mapping[str, str] = field(default_factory=dict)
@@ -23,6 +24,7 @@ class ReadingOptions:
     delimiter: str = ","
     value_maps: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     new_types: Mapping[str, str] = field(default_factory=dict)
+    numbers: NumberFormat = field(default_factory=NumberFormat)
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -32,6 +34,7 @@ class ReadingOptions:
             "delimiter": self.delimiter,
             "map_value": {column: dict(values) for column, values in self.value_maps.items()},
             "new_type": dict(self.new_types),
+            "numbers": self.numbers.as_json(),
         }
 
     @classmethod
@@ -43,6 +46,7 @@ class ReadingOptions:
             delimiter=kept["delimiter"],
             value_maps=kept["map_value"],
             new_types=kept["new_type"],
+            numbers=NumberFormat.from_json(kept["numbers"]),
         )
 
 
@@ -61,8 +65,10 @@ def make_reader(
     )
     defaults = {**adapter.defaults(tenant), **read_defaults(adapter.columns, options.set)}
     _check_new_types(adapter, options.new_types)
+    if options.numbers.decimal == options.numbers.thousands:
+        raise BadSource("--decimal and --thousands can't be the same character.")
     return RowReader(
-        adapter.columns,
+        [with_number_format(column, options.numbers) for column in adapter.columns],
         prepare=partial(_prepare, adapter, options.new_types, audit),
         names=names,
         defaults=defaults,
