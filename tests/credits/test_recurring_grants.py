@@ -2,6 +2,7 @@
 
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from itertools import permutations
 
 import pytest
 import time_machine
@@ -159,3 +160,28 @@ def test_bad_orders_are_refused_and_others_are_not_seen(api, book, clock, outsid
     refused(outsider.get(f"{PATH}/{schedule_id}"), 404, "NotFound")
     refused(outsider.delete(f"{PATH}/{schedule_id}"), 404, "NotFound")
     assert outsider.get(PATH).json()["items"] == []
+
+
+@pytest.mark.parametrize("cap", [Decimal(30), Decimal(90), Decimal(500)])
+@pytest.mark.parametrize("order", list(permutations(["issue", "end the hold", "give back", "expire"])))
+def test_what_rolls_over_is_the_same_whatever_comes_first_at_the_end_of_a_period(book, order, cap):
+    """Of 100, 60 were on hold and 20 taken by an invoice: all of it is given back, before or after the next period is issued."""
+    with time_machine.travel(datetime(2026, 5, 1, 12, tzinfo=UTC)) as clock:
+        facts = {"customer_id": "acme", "name": "n", "unit_type": "CURRENCY", "currency": "USD", "amount": Decimal(100)}
+        services.create_recurring_grant(**book.who, **facts, rollover_cap=cap)
+        acme = {"customer_id": "acme", "currency": "USD"}
+        hold = services.place_hold(**book.who, **acme, amount=Decimal(60), expires_at=datetime(2026, 7, 1, tzinfo=UTC)).id
+        services.consume(**book.who, **acme, amount=Decimal(20), invoice_id="i")
+        clock.move_to(datetime(2026, 6, 1, 12, tzinfo=UTC))
+        job = {"actor": "job:test", "request_id": ""}
+        steps = {
+            "issue": lambda: list(services.issue_due_grants(**job)),
+            "end the hold": lambda: services.release_hold(**book.who, customer_id="acme", hold_id=hold),
+            "give back": lambda: services.reinstate(**book.who, customer_id="acme", invoice_id="i"),
+            "expire": lambda: list(services.expire_grants(**job)),
+        }
+        for step in order:
+            steps[step]()
+    may, june = Grant.objects.order_by("period")
+    assert (may.balance, june.balance) == (0, 100 + min(cap, 100))
+    book.prove()

@@ -1,0 +1,113 @@
+"""Postings at the edges of what they may do, alone and in arrays that are written as a set: both forms decide by the same functions."""
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+import pytest
+import time_machine
+
+from credits import services
+from credits.models import CreditTransaction, Grant
+from kernel.ledger import posting
+from tests.credits.book import Book
+from tests.factories import TenantFactory
+
+LAST_DAY = date(2026, 6, 1)
+# Below and above the number from which an array is written as a set.
+SIZES = pytest.mark.parametrize("size", [1, 6, 7, 20])
+
+
+def record(book, size, grant_id, type_, amount="1", **facts):
+    items = [{"grant_id": grant_id, "type": type_, "amount": Decimal(amount), **facts}] * size
+    return services.record_transactions(**book.who, items=items)
+
+
+def outcomes(replies):
+    return [getattr(reply, "outcome", type(reply).__name__) for reply in replies]
+
+
+@SIZES
+def test_credits_for_an_invoice_give_back_no_more_than_it_took(book, size):
+    grant_id = book.grant(100)
+    book.debit(grant_id, 95, invoice_id="i")
+    replies = record(book, size, grant_id, "CREDIT", "50", invoice_id="i")
+    assert outcomes(replies) == ["posted", *["MoreThanTaken"] * (size - 1)]
+    assert book.balance(grant_id) == 55
+
+
+@SIZES
+@pytest.mark.parametrize(
+    ("moment", "left"),
+    [(datetime(2026, 6, 1, 23, 59, 59, tzinfo=UTC), True), (datetime(2026, 6, 2, tzinfo=UTC), False)],
+)
+def test_credit_on_the_last_day_stays_and_on_the_next_expires_at_once(book, size, moment, left):
+    with time_machine.travel(datetime(2026, 5, 1, tzinfo=UTC)):
+        grant_id = book.grant(10, expiry_date=LAST_DAY)
+    with time_machine.travel(moment, tick=False):
+        assert outcomes(record(book, size, grant_id, "CREDIT")) == ["posted"] * size
+    assert book.balance(grant_id) == (10 + size if left else 0)
+    book.prove()
+
+
+@SIZES
+def test_debits_take_a_grant_to_zero_and_no_further(book, size):
+    grant_id = book.grant(size)
+    assert outcomes(record(book, size, grant_id, "DEBIT")) == ["posted"] * size
+    assert outcomes(record(book, size, grant_id, "DEBIT")) == ["InsufficientCredit"] * size
+    book.prove()
+
+
+@SIZES
+def test_debits_on_the_last_day_are_taken_and_on_the_next_refused(book, size):
+    with time_machine.travel(datetime(2026, 5, 1, tzinfo=UTC)):
+        grant_id = book.grant(100, expiry_date=LAST_DAY)
+    with time_machine.travel(datetime(2026, 6, 1, 23, 59, 59, tzinfo=UTC), tick=False):
+        assert outcomes(record(book, size, grant_id, "DEBIT")) == ["posted"] * size
+    with time_machine.travel(datetime(2026, 6, 2, tzinfo=UTC), tick=False):
+        assert outcomes(record(book, size, grant_id, "DEBIT")) == ["GrantExpired"] * size
+
+
+def test_credits_to_a_grant_without_a_last_day_are_written_as_a_set(book):
+    grant_id = book.grant(10)
+    assert outcomes(record(book, 8, grant_id, "CREDIT")) == ["posted"] * 8
+    rows = list(CreditTransaction.objects.filter(grant_id=grant_id, kind="credit").order_by("entry_number"))
+    # A set takes the time once, and counts on by microseconds.
+    assert [(row.created_at - rows[0].created_at).microseconds for row in rows] == list(range(8))
+
+
+@pytest.mark.django_db
+def test_another_tenants_overdue_hold_on_a_grant_of_the_same_id_frees_nothing():
+    shared = "01900000-0000-7000-8000-000000000001"
+    books = [Book(TenantFactory().id) for _ in range(2)]
+    acme = {"customer_id": "acme", "currency": "USD", "amount": Decimal(10)}
+    with time_machine.travel(datetime(2026, 6, 1, tzinfo=UTC)) as clock:
+        for book, end in zip(books, (date(2026, 6, 2), date(2026, 6, 9)), strict=True):
+            book.grant(10, grant_id=shared)
+            until = datetime(end.year, end.month, end.day, tzinfo=UTC)
+            services.place_hold(**book.who, **acme, expires_at=until)
+        clock.move_to(datetime(2026, 6, 5, tzinfo=UTC))
+        assert books[0].debit(shared, 10).outcome == "posted"
+        [refusal] = services.record_transactions(**books[1].who, items=[{"grant_id": shared, "type": "DEBIT", "amount": Decimal(1)}])
+        assert refusal.facts["held"] == 10
+        assert Grant.objects.get(tenant_id=books[1].tenant_id).held == 10
+
+
+def test_the_first_day_comes_before_the_age_of_a_grant_in_burn_down_order(book):
+    with time_machine.travel(datetime(2026, 6, 5, tzinfo=UTC)):
+        older = book.grant(10, effective_date=date(2026, 6, 2))
+        younger = book.grant(10, effective_date=date(2026, 6, 1))
+        drawn = services.consume(**book.who, customer_id="acme", currency="USD", amount=Decimal(15))
+    assert [row["grant_id"] for row in drawn.transactions] == [younger, older]
+
+
+def test_posting_and_plan_agree_on_what_is_available(book):
+    with time_machine.travel(datetime(2026, 6, 5, tzinfo=UTC)) as clock:
+        grant_id = book.grant(10)
+        hold = {"customer_id": "acme", "currency": "USD", "amount": Decimal(4)}
+        services.place_hold(**book.who, **hold, expires_at=datetime(2026, 6, 6, tzinfo=UTC))
+        asked = "SELECT sum(available) AS available FROM credits_preview(%s, 'acme', 'USD', NULL, 100)"
+        assert posting.run(asked, [book.tenant_id])[0].available == 6
+        assert outcomes(record(book, 1, grant_id, "DEBIT", "6.1")) == ["InsufficientCredit"]
+        clock.move_to(datetime(2026, 6, 6, tzinfo=UTC))
+        assert posting.run(asked, [book.tenant_id])[0].available == 10
+        assert outcomes(record(book, 1, grant_id, "DEBIT", "10")) == ["posted"]
