@@ -70,11 +70,14 @@ def reverse_transaction(
 ) -> Any:
     """Take a transaction back by one that names it; returns the reversing row.
 
-    `amount`: how much of it, in units of the grant; without it all that is left, which can happen once. Each part has a key of its own.
+    `amount`: how much of it, in units of the grant; without it all that is left, which can happen once. A part needs a key of its own: sent
+    again without one it would count twice.
     Raises NotFound, NotReversible, AlreadyReversed, ExceedsOriginal, InsufficientCredit, MoreThanTaken, IdempotencyConflict.
     """
     if amount is not None and amount <= 0:
         raise InvalidValue(field="amount", reason="not_positive")
+    if amount is not None and idempotency_key is None:
+        raise InvalidValue(field="idempotency_key", reason="missing")
     original = selectors.get_transaction(tenant_id=tenant_id, transaction_id=transaction_id)
     if original["kind"] not in REVERSIBLE:
         raise NotReversible(id=transaction_id, kind=original["kind"])

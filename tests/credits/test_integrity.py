@@ -28,7 +28,7 @@ def full_book(book):
     book.grant(5, customer_id="other", effective_date=date(2026, 1, 1), expiry_date=date(2026, 1, 31))
     list(services.expire_grants(actor="job:test", request_id="", tenant_id=book.tenant_id))
     debit = book.debit(book.grant(5, customer_id="other"), 3, idempotency_key="k")
-    services.reverse_transaction(**book.who, transaction_id=debit.id, amount=Decimal(2), reason="r")
+    services.reverse_transaction(**book.who, transaction_id=debit.id, amount=Decimal(2), reason="r", idempotency_key="part")
     facts = {"customer_id": "other", "name": "monthly", "unit_type": "CURRENCY", "currency": "USD", "amount": Decimal(10)}
     services.create_recurring_grant(**book.who, **facts)
     return book
