@@ -416,7 +416,7 @@ def fill_with_limits(who):
     facts = {"customer_id": "maria", "name": "Long", "unit_type": "CURRENCY", "currency": "USD", "amount": Decimal(100)}
     days = {"effective_date": LIMITS[0].date(), "expiry_date": LIMITS[1].date()}
     grant = credits.create_grant(**who, **facts, **days, idempotency_key="g")
-    credits.post_transaction(**who, grant_id=grant.id, type="DEBIT", amount=Decimal(1), occurred_at=LIMITS[0], idempotency_key="t")
+    credits.record_transaction(**who, grant_id=grant.id, type="DEBIT", amount=Decimal(1), occurred_at=LIMITS[0], idempotency_key="t")
 
 
 @pytest.mark.parametrize("format", ["csv", "jsonl"])
