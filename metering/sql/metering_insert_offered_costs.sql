@@ -1,7 +1,8 @@
 -- Keeps the costs that were sent with a denied or cancelled transaction and became no cost rows, as a fact of phase `request`, so that
 -- they stay readable without being counted.
 -- Takes: the tenant, the posting, the status it begins with, and the two times of its transaction, which must have been inserted.
--- Returns: nothing. Locks nothing. Never writes where every cost became a row.
+-- Returns: nothing. Locks nothing. Never writes where every cost became a row. The fact's id is that of the transaction's first step, so
+-- that an exported book comes back with the same ids.
 CREATE OR REPLACE FUNCTION metering_insert_offered_costs(
     tenant uuid, item metering_posting, begins_as text, happened_at timestamptz, posted_at timestamptz
 )
@@ -16,7 +17,7 @@ BEGIN
         id, tenant_id, occurred_at, created_at, actor, request_id, transaction_id, source, version, phase, facts, pricing, pricing_note
     )
     SELECT
-        metering_new_id(), tenant, happened_at, posted_at, item.actor, item.request_id, item.id, 'countinghouse', '1', 'request',
+        item.change_id, tenant, happened_at, posted_at, item.actor, item.request_id, item.id, 'countinghouse', '1', 'request',
         json_build_object('costs', json_agg(json_build_object(
             'fiatAmount', cost.amount::text, 'fiatAssetSymbol', cost.currency, 'isEstimate', cost.is_estimate,
             'costDetails', cost.details::json

@@ -171,7 +171,7 @@ def fill_metering(who):
     record_cost(**who, transaction_id=recorded.row["id"], **later, supersedes_cost_id=first["id"], idempotency_key="better")
     record_cost(**who, transaction_id=recorded.row["id"], **later)
     complete_transaction(**who, transaction_id=recorded.row["id"], outcome="success")
-    cancelled = record_transaction(**who, service_name="other", request_facts='{"request": {"method": "GET"}}')
+    cancelled = record_transaction(**who, service_name="other", request_facts='{"request": {"method": "GET"}}', costs=[cost, cost])
     cancel_transaction(**who, transaction_id=cancelled.row["id"], reason="nobody waits", idempotency_key="stop")
     record_transaction(**who, **names, trace_external_id="t-1")
     fill_facts(who)
@@ -202,7 +202,8 @@ def fill_decisions(who):
     authorize_transaction(**who, transaction_id=asked[0], reason="within its budget")
     deny_transaction(**who, transaction_id=asked[1], reason='too "dear",\nby far')
     create_agent(**who, name="sleeper", label="Sleeper", status="inactive")
-    record_transaction(**who, service_name="slow", agent_name="sleeper")
+    cost = {"fiat_amount": Decimal("0.05"), "fiat_asset_symbol": "USD", "is_estimate": True, "cost_details": '{"rate": 2.50}'}
+    record_transaction(**who, service_name="slow", agent_name="sleeper", costs=[cost])
 
 
 def test_a_caller_of_the_old_book_completes_only_once_in_the_new_one(copy, tenant, other, who):

@@ -40,11 +40,11 @@ def test_a_report_is_written_and_every_cent_of_it_explained():
     # The model took 2,000 tokens and gave 1,000: 2 cents at 10 dollars a million, and 3 at 30. The search says what it cost; the scanner
     # reports pages, for which there is no price yet, so its estimate stands.
     done = caller.post(f"{URL}/{draft['id']}/complete", {"outcome": "success", "responseFacts": facts(inputTokens=2000, outputTokens=1000)})
-    assert done.json()["pricing"] == {"status": "priced", "note": None}
+    assert done.json()["pricing"] == {"status": "priced", "note": None, "read": ["inputTokens", "outputTokens"], "ignored": []}
     caller.post(f"{URL}/{search['id']}/costs", usd("0.015", is_estimate=False) | {"supersedesCostId": search["costs"][0]["id"]})
     caller.post(f"{URL}/{search['id']}/complete", {"outcome": "success"})
     done = caller.post(f"{URL}/{scan['id']}/complete", {"outcome": "error", "responseFacts": facts(pages=4)})
-    assert done.json()["pricing"] == {"status": "unknown_model", "note": "page"}
+    assert done.json()["pricing"] == {"status": "unknown_model", "note": "page", "read": [], "ignored": []}
     assert summary(caller) == (Decimal("0.01"), Decimal("0.065"), Decimal("0.075"))
 
     # A price for pages is agreed, from the first of the year on; the scanner reports once more, and its estimate becomes a fact.
