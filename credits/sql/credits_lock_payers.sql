@@ -4,6 +4,7 @@
 -- Locks: grants by id. A grant that comes to be usable meanwhile (credit given to an empty one, a new grant) is locked behind the others;
 -- where its id goes before theirs, waiting for it might close a circle of waits. Then the call ends as one that lost such a circle does:
 -- nothing was written, and the posting layer makes it again.
+-- Never: changes a balance.
 CREATE OR REPLACE FUNCTION credits_lock_payers(
     tenant uuid, draw credits_draw, OUT accounts credits_grant[], OUT moment timestamp with time zone
 )

@@ -2,6 +2,7 @@
 -- overdue hold reserves nothing.
 -- Takes: a tenant, a grant that the caller has locked, the moment taken under that lock, who came to the grant.
 -- Returns: the grant as it is then. Locks: lines of the grant, which only those who have locked the grant change.
+-- Never: changes a balance, or closes a hold.
 CREATE OR REPLACE FUNCTION credits_release_overdue(
     tenant uuid, account credits_grant, moment timestamp with time zone, for_actor text, for_request text
 )

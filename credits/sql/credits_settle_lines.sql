@@ -2,6 +2,7 @@
 -- is let go of grants that are over.
 -- Takes: a tenant, the settlement, its hold, how it ends, how much is captured, the moment taken under the locks. Returns: nothing.
 -- Locks: nothing new but the next period's grant of a recurring one; the caller has locked the hold and its grants.
+-- Never: touches the lines of another hold.
 CREATE OR REPLACE FUNCTION credits_settle_lines(
     tenant uuid, item credits_settlement, hold credits_hold, ending text, wanted numeric, moment timestamp with time zone
 )

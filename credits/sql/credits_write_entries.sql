@@ -1,6 +1,6 @@
 -- Writes transactions that were decided together, and sets their grants to where the last of each left them.
 -- Takes: a tenant, rows in the order of their numbers. Returns: false, with nothing written, where a key was used before.
--- Locks: nothing; the caller has locked the grants.
+-- Locks: nothing; the caller has locked the grants. Never: decides whether a transaction may be written.
 CREATE OR REPLACE FUNCTION credits_write_entries(tenant uuid, entries credits_transaction[]) RETURNS boolean LANGUAGE plpgsql
 AS $$
 DECLARE

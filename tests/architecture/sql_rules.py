@@ -8,7 +8,7 @@ from functools import cached_property
 from tests.architecture.source_rules import PACKAGES, ROOT
 
 FUNCTION_LINES = 120
-HEAD_WORDS = ("Takes:", "Returns:", "Locks:", "Never:")
+HEAD_WORDS = ("takes", "returns", "locks", "never")
 CREATED = re.compile(r"\bCREATE\s+(?:OR\s+REPLACE\s+)?(?:FUNCTION|PROCEDURE)\s+(\w+)", re.IGNORECASE)
 WRITE = re.compile(r"\b(INSERT\s+INTO|UPDATE\s+\w+\s+(AS\s+)?(\w+\s+)?SET|DELETE\s+FROM|FOR\s+((NO\s+)?KEY\s+)?(UPDATE|SHARE))\b")
 COMMENT = re.compile(r"--[^\n]*")
@@ -63,7 +63,7 @@ def heads(files: Iterable[SqlFile]) -> list[str]:
     for file in files:
         if not file.head:
             found.append(f"{file.name} has no head comment: say what the function is for.")
-        elif file.writes and (missing := [word for word in HEAD_WORDS if word not in file.head]):
+        elif file.writes and (missing := [word for word in HEAD_WORDS if word not in file.head.lower()]):
             found.append(f"{file.name}: its head comment doesn't say {', '.join(missing)}")
     return found
 
