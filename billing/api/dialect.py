@@ -134,7 +134,7 @@ class BillingDialect(Dialect):
     def error_body(self, problem: Problem) -> dict[str, Any]:
         if self.status(problem) == 422:
             return {"detail": self.field_errors(problem)}
-        facts = {name: _shown(value) for name, value in problem.facts.items()}
+        facts = {name: _rendered(value) for name, value in problem.facts.items()}
         detail = SENTENCES[problem.code].format_map(facts)
         return {"detail": detail} | {name: problem.facts[name] for name in FACTS.get(problem.code, ())}
 
@@ -206,10 +206,10 @@ def _field_error(refused: FieldProblem, *, place: tuple[str | int, ...]) -> dict
     if isinstance(refused.value, list) and code in {"too_short", "too_long"}:
         return _length_error(refused, place=place)
     kind, message, context = FIELD_WORDS[code]
-    shown = {name: _shown(value) for name, value in facts.items()}
+    rendered = {name: _rendered(value) for name, value in facts.items()}
     if code == "unknown_choice":
-        shown["choices"] = _either(facts["choices"])
-    return _error(kind, (*place, *refused.path), message.format_map(shown), refused.value, context(facts) if context else None)
+        rendered["choices"] = _either(facts["choices"])
+    return _error(kind, (*place, *refused.path), message.format_map(rendered), refused.value, context(facts) if context else None)
 
 
 def _length_error(refused: FieldProblem, *, place: tuple[str | int, ...]) -> dict[str, Any]:
@@ -231,7 +231,7 @@ def _either(choices: list[str]) -> str:
     return " or ".join([", ".join(quoted[:-1]), quoted[-1]] if len(quoted) > 1 else quoted)
 
 
-def _shown(value: Any) -> Any:
+def _rendered(value: Any) -> Any:
     if isinstance(value, list):
         return ", ".join(map(str, value))
     return plain(value) if hasattr(value, "quantize") else value

@@ -165,7 +165,7 @@ class CreditsDialect(Dialect):
     def error_body(self, problem: Problem) -> dict[str, Any]:
         kind, message = WORDS[problem.code]
         details = [_field_detail(refused) for refused in self.fields_of(problem)] or self._facts(problem)
-        facts = {name: _told(value) for name, value in problem.facts.items()} | {"first": _first(details)}
+        facts = {name: _rendered(value) for name, value in problem.facts.items()} | {"first": _first(details)}
         error = {"type": kind, "message": message.format_map(facts)}
         return {"error": error | ({"details": details} if details else {})}
 
@@ -197,14 +197,16 @@ class CreditsDialect(Dialect):
         return {"type": "object", "required": ["items", "pagination"], "properties": properties}
 
     def _facts(self, problem: Problem) -> list[dict[str, Any]]:
-        """What stood in the way, e.g. the balance, as one detail; nothing for problems that need no more words."""
-        told = {self.wire_name(name): _told(value) for name, value in problem.facts.items() if name not in HIDDEN and value is not None}
-        if "fields" in told:
-            told["fields"] = [self.wire_name(name) for name in told["fields"]]
+        """What stood in the way, e.g. the balance, as one detail; nothing for problems whose message is enough."""
+        rendered = {
+            self.wire_name(name): _rendered(value) for name, value in problem.facts.items() if name not in HIDDEN and value is not None
+        }
+        if "fields" in rendered:
+            rendered["fields"] = [self.wire_name(name) for name in rendered["fields"]]
         field = FIELDS.get(problem.code)
-        if problem.code in BARE or not (told or field):
+        if problem.code in BARE or not (rendered or field):
             return []
-        return [({"field": field} if field else {}) | {"reason": problem.code} | told]
+        return [({"field": field} if field else {}) | {"reason": problem.code} | rendered]
 
 
 # Whose field it is that a refusal of the ledger is about.
@@ -236,7 +238,7 @@ BARE = {
 
 
 def _field_detail(refused: FieldProblem) -> dict[str, Any]:
-    facts = {name: _told(value) for name, value in refused.facts.items()}
+    facts = {name: _rendered(value) for name, value in refused.facts.items()}
     words = REASONS[refused.code].format_map(
         {name: ", ".join(value) if isinstance(value, list) else value for name, value in facts.items()}
     )
@@ -249,7 +251,7 @@ def _first(details: list[dict[str, Any]]) -> str:
     return f"{details[0].get('field') or 'the body'} {details[0].get('message', details[0]['reason'])}"
 
 
-def _told(value: Any) -> Any:
+def _rendered(value: Any) -> Any:
     """A fact as this API writes it: amounts as digits, moments in UTC."""
     match value:
         case Decimal():
@@ -261,7 +263,7 @@ def _told(value: Any) -> Any:
         case date():
             return value.isoformat()
         case list() | tuple():
-            return [_told(item) for item in value]
+            return [_rendered(item) for item in value]
     return value
 
 
