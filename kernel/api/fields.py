@@ -126,10 +126,10 @@ class Text(Field):
             raise Refused("too_short", min=self.min_length)
         if self.max_length is not None and len(text) > self.max_length:
             raise Refused("too_long", max=self.max_length)
-        if self._matches is not None and not self._matches(text):
-            raise Refused("text_syntax", pattern=self.pattern)
         if self.is_key and (character := invisible_edge(text)):
             raise Refused("invisible_edge", character=character)
+        if self._matches is not None and not self._matches(text):
+            raise Refused("text_syntax", pattern=self.pattern)
         return text
 
     def schema(self) -> dict[str, Any]:

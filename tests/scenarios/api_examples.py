@@ -225,6 +225,8 @@ def credits_examples(recorder: Recorder) -> None:
     recorder.send("GET", f"{path}/{first['id']}")
     recorder.send("POST", f"{path}/batch", {"items": [{**debit, "idempotencyKey": "debit-2"}, {**debit, "amount": "5000"}]})
     other = recorder._send("POST", path, {"grantId": grant, "type": "DEBIT", "amount": "3"}, {}).json()["id"]
+    too_much = {"reason": "Half of it", "amount": "50"}
+    recorder.refuse("exceeds_original", "POST", f"{path}/{other}/reverse", too_much, Idempotency_Key="part-1")
     reversal = recorder.send("POST", f"{path}/{other}/reverse", {"reason": "Wrong grant"})["id"]
     recorder.refuse("not_reversible", "POST", f"{path}/{reversal}/reverse", {"reason": "x"})
     recorder.refuse("already_reversed", "POST", f"{path}/{other}/reverse", {"reason": "Again"})
