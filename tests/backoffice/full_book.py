@@ -32,7 +32,7 @@ def fill_every_table(tenant, user):
 def fill_billing(who):
     billing.set_policy(**who, near_duplicate_seconds=60)
     billing.record_transaction(**who, amount=Decimal(100), type="topup", reference_id="first", metadata='{"a": 1.50}')
-    usage = billing.record_transaction(**who, amount=Decimal(3), type="usage", reference_id="second", agent_id="bot")
+    usage = billing.record_transaction(**who, amount=Decimal(3), type="usage", reference_id="second", agent_id="bot").row
     billing.reverse_transaction(**who, transaction_id=usage.id, reason_code="duplicate")
 
 
@@ -59,7 +59,7 @@ def fill_credits(who):
 
 def fill_corrections(who):
     corrections.set_threshold(tenant_id=who["tenant_id"], actor="staff:1", unit="USD", amount=Decimal(1))
-    usage = billing.record_transaction(**who, amount=Decimal(4), type="usage", reference_id="wrong")
+    usage = billing.record_transaction(**who, amount=Decimal(4), type="usage", reference_id="wrong").row
     draft = corrections.CorrectionDraft(who["tenant_id"], "billing.reverse", (usage.id,), {}, "duplicate", "Charged twice.")
     request = corrections.request_correction(
         actor="staff:1",
