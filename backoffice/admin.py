@@ -13,7 +13,7 @@ from backoffice.models import BookCheck, Change, ClosedDay, CreditDay, Export, S
 from kernel.ledger.admin import LedgerAdmin
 from kernel.ledger.admin.formatting import label
 from kernel.tenants.admin import ReadOnly
-from kernel.tenants.staff import scope_of
+from kernel.tenants.staff_scope import scope_of
 
 STATE_COLOURS = {Export.State.READY: "good", Export.State.FAILED: "bad", Export.State.WRITING: "wait"}
 

@@ -17,7 +17,7 @@ from kernel.backfills.choices import RunState
 from kernel.backfills.models import BackfillRun
 from kernel.corrections.selectors import list_waiting_requests
 from kernel.tenants.models import Tenant
-from kernel.tenants.staff import Scope
+from kernel.tenants.staff_scope import Scope
 from metering.choices import Grain, Status
 from metering.models import Rollup
 from metering.models import Transaction as MeteredTransaction

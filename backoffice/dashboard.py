@@ -22,7 +22,7 @@ from credits.choices import GrantStatus, UnitType
 from credits.models import Grant
 from kernel.ledger.admin.formatting import money
 from kernel.tenants.models import Tenant
-from kernel.tenants.staff import Scope, scope_of
+from kernel.tenants.staff_scope import Scope, scope_of
 from metering.choices import Grain
 from metering.models import Rollup
 

@@ -6,7 +6,7 @@ from backoffice.models import Change
 from kernel.ledger.admin.formatting import actor_names, json_block
 from kernel.ledger.admin.links import Panel, register_panel
 from kernel.tenants.admin import local_time
-from kernel.tenants.staff import Scope
+from kernel.tenants.staff_scope import Scope
 
 # Changes shown on a row's page; the list of changes has all of them.
 MAX_CHANGES = 20

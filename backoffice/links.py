@@ -7,7 +7,7 @@ from credits.models import CreditTransaction
 from kernel.ledger.admin.formatting import effect, money, row_link
 from kernel.ledger.admin.links import Panel, register_panel
 from kernel.tenants.admin import local_time
-from kernel.tenants.staff import Scope
+from kernel.tenants.staff_scope import Scope
 from metering.models import Agent
 from metering.models import Transaction as MeteredTransaction
 

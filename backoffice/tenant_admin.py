@@ -18,7 +18,7 @@ from kernel.tenants.admin import ApiKeyAdmin, StaffProfileAdmin, TenantAdmin
 from kernel.tenants.errors import KeyExists
 from kernel.tenants.models import ApiKey, StaffProfile, Tenant
 from kernel.tenants.scopes import all_scopes
-from kernel.tenants.staff import scope_of
+from kernel.tenants.staff_scope import scope_of
 
 # How long a new key is valid unless another end is chosen.
 KEY_LIFETIME = timedelta(days=90)

@@ -19,11 +19,11 @@ from django.db import close_old_connections
 from config import request_bodies
 from config.api_routing import dialect_of
 from config.messages import CallerGone, Receive, Reply, Scope, Send, StreamedReply
-from config.streaming import Streams
+from config.streamed_replies import Streams
 from config.wsgi import application as wsgi_application
 from kernel.api import json
 from kernel.api.problems import Problem
-from kernel.api.streams import body_limit
+from kernel.api.request_body import body_limit
 from kernel.ledger import posting
 from kernel.ledger.posting import greenlets
 

@@ -15,7 +15,7 @@ from django.middleware.csrf import CsrfViewMiddleware
 from django.utils import timezone
 
 from kernel.tenants.services import Caller
-from kernel.tenants.staff import scope_of
+from kernel.tenants.staff_scope import scope_of
 
 log = structlog.get_logger("countinghouse.request")
 

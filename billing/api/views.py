@@ -29,7 +29,7 @@ from kernel.api.schema import operation
 from kernel.api.views import LedgerViewSet
 from kernel.ledger.clocks import Clock
 from kernel.ledger.moments import END_OF_MOMENTS
-from kernel.ledger.settled import wait_until_settled
+from kernel.ledger.past_reads import wait_for_postings_before
 
 Response = TypeVar("Response", bound=HttpResponseBase)
 MEDIA = {"csv": "text/csv", "html": "text/html"}
@@ -39,18 +39,18 @@ class BillingViewSet(LedgerViewSet):
     dialect = dialect
     ledger = "billing"
 
-    def settled(self, moment: datetime | None) -> datetime | None:
+    def final_moment(self, moment: datetime | None) -> datetime | None:
         """Wait until no posting in flight can change an answer about this moment of book time; the moment up to which to read.
 
         About a moment of world time any posting may still say something: then END_OF_MOMENTS stands for everything booked by now. None for
         an answer about the present.
         """
-        return moment and wait_until_settled(tenant_id=self.caller.tenant_id, instant=moment)
+        return moment and wait_for_postings_before(tenant_id=self.caller.tenant_id, instant=moment)
 
-    def settled_reply(self, reply: Response, settled: datetime | None) -> Response:
+    def final_reply(self, reply: Response, final_until: datetime | None) -> Response:
         """Say up to which moment of book time, itself included, the answer is final."""
-        if settled is not None:
-            reply.headers["Settled-Until"] = settled.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        if final_until is not None:
+            reply.headers["Final-Until"] = final_until.astimezone(UTC).isoformat().replace("+00:00", "Z")
         return reply
 
 
@@ -74,9 +74,9 @@ class TransactionViewSet(BillingViewSet):
         query = self.query(TransactionQuery)
         limit, cursor = query.pop("limit"), query.pop("cursor")
         time = "occurred_at" if query["occurred_from"] or query["occurred_to"] else "created_at"
-        settled = self.settled(query["created_to"] or (query["occurred_to"] and END_OF_MOMENTS))
-        rows = selectors.list_transactions(tenant_id=self.caller.tenant_id, filters=query, settled_until=settled)
-        return self.settled_reply(self.page(TransactionReply, rows, limit=limit, after=cursor, key=(time, "id")), settled)
+        final_until = self.final_moment(query["created_to"] or (query["occurred_to"] and END_OF_MOMENTS))
+        rows = selectors.list_transactions(tenant_id=self.caller.tenant_id, filters=query, final_until=final_until)
+        return self.final_reply(self.page(TransactionReply, rows, limit=limit, after=cursor, key=(time, "id")), final_until)
 
     @operation(summary="Get Transaction", reply=TransactionReply)
     def retrieve(self, request: HttpRequest, transaction_id: UUID) -> HttpResponse:
@@ -117,16 +117,16 @@ class WalletViewSet(BillingViewSet):
     def balance(self, request: HttpRequest) -> HttpResponse:
         """What the account has, now or at a moment past, in every currency."""
         query = self.query(WalletQuery)
-        settled = self.settled(query["as_of"] and (query["as_of"] if query["clock"] == Clock.BOOK else END_OF_MOMENTS))
+        final_until = self.final_moment(query["as_of"] and (query["as_of"] if query["clock"] == Clock.BOOK else END_OF_MOMENTS))
         tenant_id = self.caller.tenant_id
-        if settled is None:
+        if final_until is None:
             wallets = list(selectors.list_wallets(tenant_id=tenant_id))
         else:
-            wallets = selectors.list_wallets_at(tenant_id=tenant_id, moment=query["as_of"], clock=query["clock"], settled_until=settled)
+            wallets = selectors.list_wallets_at(tenant_id=tenant_id, moment=query["as_of"], clock=query["clock"], final_until=final_until)
         currency = query["currency"] or self.caller.currency
         balance = next((wallet["balance"] for wallet in wallets if wallet["currency"] == currency), 0)
         row = {"currency": currency, "balance": balance, "as_of": query["as_of"], "wallets": wallets}
-        return self.settled_reply(self.reply(WalletsReply, row), settled)
+        return self.final_reply(self.reply(WalletsReply, row), final_until)
 
     @operation(summary="Get Statement", query=StatementQuery, reply=StatementReply, other_media=tuple(MEDIA.values()))
     def statement(self, request: HttpRequest) -> HttpResponseBase:
@@ -142,7 +142,7 @@ class WalletViewSet(BillingViewSet):
         if form == "csv":
             name = f"statement-{statement.currency}-{statement.since:%Y-%m-%d}-{statement.until:%Y-%m-%d}.csv"
             reply.headers["Content-Disposition"] = f'attachment; filename="{name}"'
-        return self.settled_reply(reply, statement.settled_until)
+        return self.final_reply(reply, statement.final_until)
 
     def _statement_json(self, statement: Statement) -> Iterator[bytes]:
         """The reply in pieces: its frame first, then the entries one by one."""
@@ -167,13 +167,13 @@ class AgentViewSet(BillingViewSet):
     def summary(self, request: HttpRequest, agent_id: str) -> HttpResponse:
         """What an agent's entries came to; zeros for an agent that has none."""
         query = self.query(AgentQuery)
-        settled = self.settled(query["created_to"])
+        final_until = self.final_moment(query["created_to"])
         totals = selectors.list_agent_totals(
             tenant_id=self.caller.tenant_id,
             agent_id=agent_id,
             since=query["created_from"],
             until=query["created_to"],
-            settled_until=settled,
+            final_until=final_until,
         )
         currencies = []
         for currency, group in groupby(totals, key=lambda total: total["currency"]):
@@ -181,7 +181,7 @@ class AgentViewSet(BillingViewSet):
             facts = {"entries": sum(row["entries"] for row in rows), "net": sum(row["net"] for row in rows)}
             currencies.append({"currency": currency} | facts)
         row = {"agent_id": agent_id, "currencies": currencies, "totals": totals}
-        return self.settled_reply(self.reply(AgentReply, row), settled)
+        return self.final_reply(self.reply(AgentReply, row), final_until)
 
 
 def _accepted(request: HttpRequest) -> str:

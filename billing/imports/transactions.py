@@ -27,7 +27,7 @@ from kernel.backfills.columns import (
     text,
 )
 from kernel.backfills.models import BackfillRun
-from kernel.backfills.outcomes import to_outcome
+from kernel.backfills.row_outcomes import to_outcome
 from kernel.backfills.rows import Posting, Reversible, RowRefused
 from kernel.ledger.identifiers import new_id
 from kernel.ledger.posting import encoded, encoded_with

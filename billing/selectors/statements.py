@@ -24,7 +24,7 @@ from kernel.ledger.clocks import Clock
 from kernel.ledger.exports.formulas import escape_formula
 from kernel.ledger.moments import END_OF_MOMENTS
 from kernel.ledger.money import grouped, plain
-from kernel.ledger.settled import wait_until_settled
+from kernel.ledger.past_reads import wait_for_postings_before
 
 # Entries fetched and written at a time.
 CHUNK = 2000
@@ -50,7 +50,7 @@ BYTE_ORDER_MARK = "\ufeff"
 class Statement:
     """A period without its entries, which are read when they are asked for, however many there are. `until` is not part of the period.
 
-    `settled_until`: entries booked up to and at this moment are in it, and no other entry can still be booked at or before it.
+    `final_until`: entries booked up to and at this moment are in it, and no other entry can still be booked at or before it.
     """
 
     tenant_id: UUID
@@ -58,7 +58,7 @@ class Statement:
     since: datetime
     until: datetime
     clock: str
-    settled_until: datetime
+    final_until: datetime
     opening_balance: Decimal
     closing_balance: Decimal
     # By type: type, entries, credits, debits, net.
@@ -90,7 +90,7 @@ def get_statement(
     `until` defaults to the database's present time, `since` to the first moment, in UTC, of the month that the last moment before `until`
     lies in. Raises Busy where postings to the wallet stay in flight too long.
     """
-    wallet = _settled_wallet(tenant_id=tenant_id, currency=currency)
+    wallet = _wallet_without_postings_in_flight(tenant_id=tenant_id, currency=currency)
     until = until or wallet.now
     since = since or _start_of_month(until)
     time = TIMES[clock]
@@ -114,7 +114,7 @@ def get_statement(
         since=since,
         until=until,
         clock=clock,
-        settled_until=min(until, wallet.now),
+        final_until=min(until, wallet.now),
         opening_balance=opening,
         closing_balance=opening + sum((total["net"] for total in totals), Decimal(0)),
         totals=list(totals),
@@ -128,7 +128,7 @@ def _start_of_month(until: datetime) -> datetime:
     return last.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
 
 
-def _settled_wallet(*, tenant_id: UUID, currency: str) -> Any:
+def _wallet_without_postings_in_flight(*, tenant_id: UUID, currency: str) -> Any:
     """The wallet's id and last entry number, once every posting to it that was in flight has ended; `now` is the moment before that.
 
     Locks the wallet FOR SHARE for the time of the look: a posting that gets the lock later reads a later clock. A wallet that isn't there
@@ -136,7 +136,7 @@ def _settled_wallet(*, tenant_id: UUID, currency: str) -> Any:
     """
     wallet = posting.run(LOCK_WALLET, (tenant_id, currency))
     if not wallet:
-        wait_until_settled(tenant_id=tenant_id, instant=END_OF_MOMENTS)
+        wait_for_postings_before(tenant_id=tenant_id, instant=END_OF_MOMENTS)
         wallet = posting.run(LOCK_WALLET, (tenant_id, currency))
     return (wallet or posting.run(NO_WALLET))[0]
 

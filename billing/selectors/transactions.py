@@ -52,14 +52,14 @@ FILTERS = {
 }
 
 
-def list_transactions(*, tenant_id: UUID, filters: Mapping[str, Any] | None = None, settled_until: datetime | None = None) -> Rows:
+def list_transactions(*, tenant_id: UUID, filters: Mapping[str, Any] | None = None, final_until: datetime | None = None) -> Rows:
     """The tenant's entries as rows of TRANSACTION_FIELDS. `filters`: by the names in FILTERS; periods end before `_to`.
 
-    `settled_until`: leave out what was booked after this moment (settled.wait_until_settled), so that the answer doesn't change.
+    `final_until`: leave out what was booked after this moment (past_reads.wait_for_postings_before), so that the answer doesn't change.
     """
     lookups = {FILTERS[name]: value for name, value in (filters or {}).items() if value is not None}
-    if settled_until is not None:
-        lookups["created_at__lte"] = settled_until
+    if final_until is not None:
+        lookups["created_at__lte"] = final_until
     rows: Rows = Transaction.objects.filter(tenant_id=tenant_id, **lookups).values(*TRANSACTION_FIELDS)
     return rows
 
@@ -73,13 +73,13 @@ def get_transaction(*, tenant_id: UUID, transaction_id: UUID) -> dict[str, Any]:
 
 
 def list_agent_totals(
-    *, tenant_id: UUID, agent_id: str, since: datetime | None = None, until: datetime | None = None, settled_until: datetime | None = None
+    *, tenant_id: UUID, agent_id: str, since: datetime | None = None, until: datetime | None = None, final_until: datetime | None = None
 ) -> list[dict[str, Any]]:
     """Sums of an agent's entries that were booked from `since` up to but not at `until`, by currency and type.
 
-    A reversal counts for the agent of its original. `settled_until` as in list_transactions.
+    A reversal counts for the agent of its original. `final_until` as in list_transactions.
     """
-    bounds = {"created_at__gte": since, "created_at__lt": until, "created_at__lte": settled_until}
+    bounds = {"created_at__gte": since, "created_at__lt": until, "created_at__lte": final_until}
     period = {name: moment for name, moment in bounds.items() if moment is not None}
     entries = Transaction.objects.filter(tenant_id=tenant_id, agent_id=agent_id, **period)
     rows: Any = (

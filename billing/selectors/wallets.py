@@ -23,18 +23,19 @@ def list_daily_totals(*, tenant_id: UUID) -> QuerySet:
     return DailyTotal.objects.filter(tenant_id=tenant_id)
 
 
-def list_wallets_at(*, tenant_id: UUID, moment: datetime, clock: str, settled_until: datetime) -> list[dict[str, Any]]:
+def list_wallets_at(*, tenant_id: UUID, moment: datetime, clock: str, final_until: datetime) -> list[dict[str, Any]]:
     """The tenant's wallets at a past moment: as list_wallets, after all entries up to and at it by their time on the clock.
 
-    `settled_until` comes from settled.wait_until_settled: entries booked after it are left out, so that the answer doesn't change. By book
-    time a wallet is as its newest entry of that time left it. By world time its balance is the sum of the whole days before, from the
-    daily totals, and of the day's own entries; its number and time are those of the newest entry that is booked. The floor is today's.
+    `final_until` comes from past_reads.wait_for_postings_before: entries booked after it are left out, so that the answer doesn't
+    change. By book time a wallet is as its newest entry of that time left it. By world time its balance is the sum of the whole days
+    before, from the daily totals, and of the day's own entries; its number and time are those of the newest entry that is booked. The
+    floor is today's.
     """
     if clock == Clock.BOOK:
-        rows = posting.run(BOOK_BALANCES, (min(moment, settled_until), tenant_id))
+        rows = posting.run(BOOK_BALANCES, (min(moment, final_until), tenant_id))
     else:
         day = moment.astimezone(UTC).date()
-        rows = posting.run(WORLD_BALANCES, (day, day, moment, settled_until, day, settled_until, tenant_id))
+        rows = posting.run(WORLD_BALANCES, (day, day, moment, final_until, day, final_until, tenant_id))
     then = {row.currency: row._asdict() for row in rows}
     return [wallet | then.get(wallet["currency"], {}) for wallet in list_wallets(tenant_id=tenant_id)]
 
@@ -50,7 +51,7 @@ BOOK_BALANCES = """
     ) AS entry ON true
     WHERE wallet.tenant_id = %s ORDER BY wallet.currency
 """
-# The totals hold everything that was booked; what was booked after the settled moment is taken off again.
+# The totals hold everything that was booked; what was booked after that moment is taken off again.
 WORLD_BALANCES = """
     SELECT wallet.currency, coalesce(past.net, 0) + coalesce(today.net, 0) - coalesce(later.net, 0) AS balance
     FROM billing_wallet wallet

@@ -2,7 +2,7 @@
 
 from credits.choices import UnitType
 from kernel.backfills.columns import Column, currency, one_of, text
-from kernel.backfills.outcomes import ID_COLUMNS
+from kernel.backfills.row_outcomes import ID_COLUMNS
 
 CREDIT_OF_A_CUSTOMER = (
     *ID_COLUMNS,

@@ -13,7 +13,7 @@ from credits.imports.columns import CREDIT_OF_A_CUSTOMER
 from kernel.backfills.adapters import Account, Adapter, Blocker, Existing, Outcome, UndoStep
 from kernel.backfills.columns import Column, day, identifier, moment, money, money_from_json, one_of, positive_money, whole, whole_from_json
 from kernel.backfills.models import BackfillRun
-from kernel.backfills.outcomes import find_existing, key_of, to_outcome
+from kernel.backfills.row_outcomes import find_existing, key_of, to_outcome
 from kernel.backfills.rows import Posting, RowRefused
 from kernel.ledger.errors import InvalidValue
 from kernel.ledger.posting import encoded

@@ -10,7 +10,7 @@ from django.db.models import Count, Max, Q, Sum
 
 from credits.choices import REVERSIBLE, GrantStatus, TransactionKind
 from credits.models import CreditTransaction, Grant, RecurringGrant
-from kernel.backfills.outcomes import as_json
+from kernel.backfills.row_outcomes import as_json
 
 STANDING = ("id", "unit_type", "currency", "metric_id", "balance", "held", "status", "effective_date", "expiry_date", "last_entry_number")
 NAMED = """

@@ -13,7 +13,7 @@ from credits.imports.columns import CREDIT_OF_A_CUSTOMER
 from kernel.backfills.adapters import Adapter, Blocker, Existing, Outcome, UndoStep, actor_of
 from kernel.backfills.columns import Column, day, moment, money_from_json, one_of, positive_money, positive_or_zero, whole, whole_from_json
 from kernel.backfills.models import BackfillRun
-from kernel.backfills.outcomes import find_existing, key_of, post_new
+from kernel.backfills.row_outcomes import find_existing, key_of, post_new
 from kernel.backfills.rows import Posting, RowRefused
 from kernel.ledger.errors import InvalidValue
 from kernel.tenants.models import Tenant

@@ -24,7 +24,7 @@ from kernel.backfills.columns import (
     text,
 )
 from kernel.backfills.models import BackfillRun
-from kernel.backfills.outcomes import ID_COLUMNS, find_existing, key_of, post_new
+from kernel.backfills.row_outcomes import ID_COLUMNS, find_existing, key_of, post_new
 from kernel.backfills.rows import Posting, RowRefused
 from kernel.ledger.identifiers import new_id_text
 from kernel.ledger.posting import encoded

@@ -4,6 +4,7 @@ from credits.selectors.balances import customer_balances, preview_consumption, u
 from credits.selectors.explanations import explain_customer, explain_grant
 from credits.selectors.grants import get_grant, list_grants
 from credits.selectors.holds import get_hold, hold_as_placed, list_holds, overdue_holds, with_lines
+from credits.selectors.past_balances import customer_standing, grant_standing, tenant_standing
 from credits.selectors.schedules import (
     count_due_grants,
     due_grants,
@@ -14,7 +15,6 @@ from credits.selectors.schedules import (
     grant_of_period,
     list_schedules,
 )
-from credits.selectors.standings import customer_standing, grant_standing, tenant_standing
 from credits.selectors.transactions import get_transaction, list_transactions
 
 __all__ = [

@@ -12,7 +12,7 @@ from credits.selectors.grants import GRANT_FIELDS, get_grant
 from credits.selectors.transactions import TRANSACTION_FIELDS
 from kernel.ledger import posting
 from kernel.ledger.errors import NotFound
-from kernel.ledger.settled import wait_until_settled
+from kernel.ledger.past_reads import wait_for_postings_before
 
 ENTRY_FIELDS = (*TRANSACTION_FIELDS, "actor", "request_id")
 CREDITS = Q(type="CREDIT")
@@ -40,7 +40,7 @@ def explain_customer(*, tenant_id: UUID, customer_id: str, at: datetime | None =
 
 def _explained(*, grants: list[dict[str, Any]], rows: "QuerySet[CreditTransaction]", at: datetime | None) -> dict[str, Any]:
     if at is not None:
-        at = wait_until_settled(tenant_id=grants[0]["tenant_id"], instant=at)
+        at = wait_for_postings_before(tenant_id=grants[0]["tenant_id"], instant=at)
     booked = rows if at is None else rows.filter(created_at__lte=at)
     return {
         "at": at,

@@ -9,7 +9,7 @@ from credits.selectors.grants import GRANT_FIELDS
 from kernel.ledger import posting
 from kernel.ledger.clocks import Clock
 from kernel.ledger.errors import NotFound
-from kernel.ledger.settled import wait_until_settled
+from kernel.ledger.past_reads import wait_for_postings_before
 
 # Without an instant all that is booked counts, and holds and days are judged by the present.
 ALWAYS = "infinity"
@@ -59,6 +59,6 @@ def tenant_standing(*, tenant_id: UUID, at: datetime | None = None, clock: str =
 
 def _parameters(tenant_id: UUID, at: datetime | None, clock: str) -> list[Any]:
     if at is not None:
-        at = wait_until_settled(tenant_id=tenant_id, instant=at)
+        at = wait_for_postings_before(tenant_id=tenant_id, instant=at)
     booked_by = at or ALWAYS
     return [booked_by, at, booked_by, str(clock), tenant_id, booked_by, str(clock)]

@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 
 from credits.models import CreditTransaction
 from kernel.ledger.errors import NotFound
-from kernel.ledger.settled import wait_until_settled
+from kernel.ledger.past_reads import wait_for_postings_before
 
 TRANSACTION_FIELDS = (
     "id",
@@ -45,7 +45,7 @@ def list_transactions(
     `equal`: customer_id, type, kind, invoice_id, billing_run_id.
     """
     if until is not None:
-        until = wait_until_settled(tenant_id=tenant_id, instant=until)
+        until = wait_for_postings_before(tenant_id=tenant_id, instant=until)
     wanted: dict[str, Any] = {"grant_id": grant_id, "created_at__gte": since, "created_at__lte": until, **equal}
     given = {name: value for name, value in wanted.items() if value is not None}
     rows: QuerySet[CreditTransaction, dict[str, Any]]

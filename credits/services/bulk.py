@@ -13,7 +13,7 @@ from credits.choices import REVERSIBLE, GrantStatus, TransactionKind
 from credits.digests import GRANT_FACTS, TRANSACTION_FACTS, transaction_digest
 from credits.models import Consumption, CreditTransaction, Grant
 from credits.services import grants, transactions
-from credits.services.outcomes import NOTHING_TO_DO, bytea, from_bytea, posting_errors, row_of
+from credits.services.posting_errors import NOTHING_TO_DO, bytea, from_bytea, posting_errors, row_of
 from kernel.backfills.selectors import newest_page
 from kernel.ledger import posting
 from kernel.ledger.constraints import translate_db_errors

@@ -12,7 +12,7 @@ from credits.choices import TransactionKind, TransactionType
 from credits.digests import CONSUMPTION_FACTS
 from credits.errors import InsufficientCredit, NothingToReinstate
 from credits.services.draws import draw
-from credits.services.outcomes import from_bytea
+from credits.services.posting_errors import from_bytea
 from kernel.ledger import posting
 from kernel.ledger.constraints import translate_db_errors
 from kernel.ledger.outcomes import read_outcome

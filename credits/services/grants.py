@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from credits.choices import Category, TransactionKind, TransactionType, UnitType
 from credits.digests import GRANT_FACTS
-from credits.services.outcomes import NOTHING_TO_DO, bytea, from_bytea, posting_errors, row_of
+from credits.services.posting_errors import NOTHING_TO_DO, bytea, from_bytea, posting_errors, row_of
 from kernel.ledger import posting
 from kernel.ledger.constraints import translate_db_errors
 from kernel.ledger.errors import InvalidValue, LedgerError, NotFound

@@ -14,7 +14,7 @@ from credits.digests import HOLD_CLOSE_FACTS, HOLD_FACTS
 from credits.errors import HoldClosed, HoldExceeded
 from credits.services.consumption import insufficient
 from credits.services.draws import draw
-from credits.services.outcomes import bytea, from_bytea, row_of
+from credits.services.posting_errors import bytea, from_bytea, row_of
 from kernel.ledger import posting
 from kernel.ledger.constraints import translate_db_errors
 from kernel.ledger.errors import InvalidValue, NotFound

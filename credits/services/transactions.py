@@ -13,7 +13,7 @@ from credits import selectors
 from credits.choices import REVERSIBLE, TransactionKind, TransactionType
 from credits.digests import TRANSACTION_FACTS, transaction_digest
 from credits.errors import BatchAborted, GrantNotFound, NotReversible
-from credits.services.outcomes import NOTHING_TO_DO, bytea, from_bytea, grant_uuid, posting_errors, row_of
+from credits.services.posting_errors import NOTHING_TO_DO, bytea, from_bytea, grant_uuid, posting_errors, row_of
 from kernel.ledger import posting
 from kernel.ledger.constraints import translate_db_errors
 from kernel.ledger.errors import InvalidValue, LedgerError

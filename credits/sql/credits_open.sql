@@ -15,7 +15,7 @@ DECLARE
     items CONSTANT credits_opening[] := ARRAY(SELECT item FROM jsonb_populate_recordset(NULL::credits_opening, postings) item);
     fresh CONSTANT uuid[] := credits_unused_openings(tenant, items);
 BEGIN
-    -- The clock is read inside the INSERT, which has locked the tables: kernel/ledger/settled.py waits for whoever has.
+    -- The clock is read inside the INSERT, which has locked the tables: kernel/ledger/past_reads.py waits for whoever has.
     WITH present AS MATERIALIZED (SELECT credits_now() AS moment), fresh_items AS (
         SELECT item.*, present.moment, dated.first_day, CASE
                    -- A grant that took effect before it was booked counts in the world from that day.

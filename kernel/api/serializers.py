@@ -19,7 +19,7 @@ from rest_framework.fields import empty
 from kernel.api import json
 from kernel.api.amounts import AmountNumber
 from kernel.api.dialect import Dialect
-from kernel.api.fast import DOUBTFUL, Fast, Unsure, is_certain
+from kernel.api.fast_reader import DOUBTFUL, Fast, Unsure, is_certain
 from kernel.api.fields import Field, storable
 from kernel.api.nested import Batch, ListOf, Nested, below
 from kernel.api.problems import FieldProblem, Invalid, Refused, RequestRefused

@@ -19,7 +19,7 @@ from rest_framework.parsers import JSONParser
 from rest_framework.renderers import JSONRenderer
 from rest_framework.viewsets import ViewSet
 
-from kernel.api import json, serializers, streams
+from kernel.api import json, request_body, serializers
 from kernel.api.amounts import as_text
 from kernel.api.authentication import SAFE_METHODS, KeyAuthentication, acting, authenticate, authorize
 from kernel.api.batches import BatchOutcome
@@ -68,7 +68,7 @@ class LedgerViewSet(ViewSet):
     def read(self, body: type[serializers.Body]) -> dict[str, Any]:
         """The values of the request's body, by declared name. Raises Invalid, RequestRefused."""
         raw = self.raw_body(large=body.is_large)
-        return body.read(raw, is_json=streams.is_json(self.http), ignored=self.ignored_fields)
+        return body.read(raw, is_json=request_body.is_json(self.http), ignored=self.ignored_fields)
 
     def read_list(self, body: type[serializers.Body], *, max_items: int = 1000) -> list[dict[str, Any] | Invalid]:
         """The items of a body that is an array, or with Content-Type application/x-ndjson one object per line."""
@@ -170,7 +170,7 @@ class LedgerViewSet(ViewSet):
 
     def raw_body(self, *, large: bool = False) -> bytes:
         """The body's bytes. Raises RequestRefused."""
-        return streams.raw_body(self.http, limit=streams.body_limit(is_large=large))
+        return request_body.raw_body(self.http, limit=request_body.body_limit(is_large=large))
 
     # What REST framework calls.
 

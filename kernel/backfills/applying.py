@@ -17,7 +17,7 @@ from kernel.backfills.models import BackfillReject, BackfillRun
 from kernel.backfills.options import ReadingOptions, make_reader
 from kernel.backfills.pacing import Pacer
 from kernel.backfills.prefetching import read_chunks
-from kernel.backfills.progress import Progress
+from kernel.backfills.progress_bar import Progress
 from kernel.backfills.rejects import join_problems
 from kernel.backfills.rows import Posting, Row
 from kernel.backfills.signals import Stop

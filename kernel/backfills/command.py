@@ -26,7 +26,7 @@ from kernel.backfills.output import check_writable, discard_stdout
 from kernel.backfills.pacing import Pacer
 from kernel.backfills.planning import Planner, describe_account, digest_of_plan
 from kernel.backfills.prefetching import read_chunks
-from kernel.backfills.progress import Progress
+from kernel.backfills.progress_bar import Progress
 from kernel.backfills.signals import Stop
 from kernel.backfills.sources import Reading, Source, find_source
 from kernel.backfills.temp_tables import PlanTables

@@ -11,8 +11,8 @@ from decimal import Decimal
 from typing import Any
 
 from kernel.backfills.adapters import ALREADY_THERE, POSTED, UNKNOWN_TYPE, Account, Adapter, Existing, Outcome
-from kernel.backfills.outcomes import outcome_of_known_key
 from kernel.backfills.rejects import RejectWriter, join_problems
+from kernel.backfills.row_outcomes import outcome_of_known_key
 from kernel.backfills.rows import Posting, Row
 from kernel.backfills.temp_tables import PlanTables, Seen
 from kernel.ledger.texts import is_invisible

@@ -13,7 +13,7 @@ import msgspec
 from django.db import connection
 
 from kernel.backfills.adapters import Account
-from kernel.backfills.outcomes import as_json
+from kernel.backfills.row_outcomes import as_json
 from kernel.backfills.rows import Reversible
 
 TABLES = """

@@ -13,7 +13,7 @@ from kernel.backfills.choices import MAY_UNDO
 from kernel.backfills.errors import NotAllowed, RunMoved
 from kernel.backfills.models import BackfillRun
 from kernel.backfills.pacing import Pacer
-from kernel.backfills.progress import Progress
+from kernel.backfills.progress_bar import Progress
 from kernel.backfills.signals import Stop
 from kernel.ledger.constraints import translate_db_errors
 from kernel.ledger.errors import Busy, LedgerError, LedgerUnavailable, OutcomeUnknown

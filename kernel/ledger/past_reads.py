@@ -2,8 +2,8 @@
 
 A posting takes its `created_at` from the database's clock under its locks and becomes visible only when its transaction ends. A list up to
 12:00:00, read at 12:00:01, may therefore miss an entry of 11:59:59 whose transaction is still open. Every read that is bounded by a
-moment of book time calls `wait_until_settled` first and then reads up to the moment that it returns. A read of one account may lock the
-account's row FOR SHARE instead, which waits for that account's postings only.
+moment of book time calls `wait_for_postings_before` first and then reads up to the moment that it returns. A read of one account may lock
+the account's row FOR SHARE instead, which waits for that account's postings only.
 
 Why this is right. A session that has read the clock for a posting holds a lock on one of the ledgers' tables, in a mode that only writers
 and row locks take, from before it read the clock until its entries are visible. So a posting that can still land at or before a moment
@@ -48,7 +48,7 @@ WHERE held.locktype = 'relation' AND held.granted AND held.mode IN ('RowShareLoc
 """
 
 
-def wait_until_settled(*, tenant_id: UUID, instant: datetime) -> datetime:
+def wait_for_postings_before(*, tenant_id: UUID, instant: datetime) -> datetime:
     """Waits until no posting in flight can get a `created_at` at or before `instant`; returns the moment to read up to, itself included.
 
     That is `instant`, or the moment of the call where `instant` lies in the future: such an answer says up to when it is complete. The
@@ -72,7 +72,7 @@ def wait_until_settled(*, tenant_id: UUID, instant: datetime) -> datetime:
     return wanted
 
 
-def settled_until() -> datetime:
+def final_until() -> datetime:
     """The moment up to which, itself included, every answer is final now. It doesn't wait; it lies before the oldest posting in flight."""
     now, earliest_start = _postings_in_flight()
     return now if earliest_start is None else min(now, earliest_start - timedelta(microseconds=1))

@@ -17,7 +17,7 @@ from unfold.decorators import display
 from unfold.views import ChangeList
 
 from kernel.tenants.models import ApiKey, StaffProfile, StaffTenant, Tenant
-from kernel.tenants.staff import scope_of
+from kernel.tenants.staff_scope import scope_of
 
 Column = str | Callable[[Any], Any]
 

@@ -82,11 +82,11 @@ def list_transactions(
     trace: UUID | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
-    settled_until: datetime | None = None,
+    final_until: datetime | None = None,
 ) -> QuerySet[Any, Any]:
     """The tenant's transactions by book time, from `since` (included) to `until` (excluded); `with_costs` completes a page of them.
 
-    `settled_until`: from settled.wait_until_settled; what was recorded after it is left out, so that the answer never changes.
+    `final_until`: from past_reads.wait_for_postings_before; what was recorded after it is left out, so that the answer never changes.
     """
     conditions = Q(tenant_id=tenant_id)
     if status is not None:
@@ -101,8 +101,8 @@ def list_transactions(
         conditions &= Q(created_at__gte=since)
     if until is not None:
         conditions &= Q(created_at__lt=until)
-    if settled_until is not None:
-        conditions &= Q(created_at__lte=settled_until)
+    if final_until is not None:
+        conditions &= Q(created_at__lte=final_until)
     found: QuerySet[Any, Any] = Transaction.objects.filter(conditions).values(*TRANSACTION)
     return found
 

@@ -95,7 +95,7 @@ def rows_are_written_by_column_name(files: Iterable[SqlFile]) -> list[str]:
 
 
 def clock_is_read_under_the_locks(files: Iterable[SqlFile]) -> list[str]:
-    """Reads of the past rely on it (kernel/ledger/settled.py): a posting locks first and takes its created_at then."""
+    """Reads of the past rely on it (kernel/ledger/past_reads.py): a posting locks first and takes its created_at then."""
     return [
         f"{file.name} reads the clock in DECLARE: read it once, after the locks."
         for file in files

@@ -10,7 +10,7 @@ from billing import services as billing
 from billing.models import Wallet
 from credits import services as credits
 from credits.models import Grant
-from tests.backoffice.people import PASSWORD, employ
+from tests.backoffice.staff_members import PASSWORD, employ
 from tests.factories import TenantFactory
 
 WHO = {"actor": "command:test", "request_id": "test"}

@@ -14,7 +14,7 @@ from kernel.corrections import services as corrections
 from kernel.tenants import services as tenants
 from metering.models import Policy, Price
 from metering.services import agents, policies, prices
-from tests.backoffice.people import PASSWORD, employ
+from tests.backoffice.staff_members import PASSWORD, employ
 from tests.factories import IssuedKeyFactory, TenantFactory
 
 pytestmark = pytest.mark.django_db

@@ -12,7 +12,7 @@ from procrastinate.contrib.django import app
 from backoffice import jobs
 from backoffice.exports.jobs import file_of
 from backoffice.models import ClosedDay, Export, SignIn
-from tests.backoffice.people import employ
+from tests.backoffice.staff_members import employ
 
 pytestmark = pytest.mark.django_db
 

@@ -10,7 +10,7 @@ from credits import services as credits
 from credits.models import CreditTransaction
 from metering.services.costs import record_cost
 from metering.services.transactions import record_transaction
-from tests.backoffice.people import employ, log_in
+from tests.backoffice.staff_members import employ, log_in
 from tests.factories import IssuedKeyFactory, TenantFactory
 
 pytestmark = pytest.mark.django_db

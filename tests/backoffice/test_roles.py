@@ -18,10 +18,10 @@ from kernel.corrections.models import CorrectionComment, CorrectionRequest
 from kernel.corrections.services import CorrectionDraft
 from kernel.ledger.base_models import LedgerRow
 from kernel.tenants.models import StaffProfile, StaffTenant
-from kernel.tenants.roles import ROLES
+from kernel.tenants.staff_roles import ROLES
 from metering.services import policies, prices
 from metering.services.transactions import record_transaction
-from tests.backoffice.people import employ, log_in
+from tests.backoffice.staff_members import employ, log_in
 from tests.factories import IssuedKeyFactory, TenantFactory
 
 pytestmark = pytest.mark.django_db

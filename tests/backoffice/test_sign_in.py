@@ -12,9 +12,9 @@ from django.utils import timezone
 
 from backoffice.models import SignIn
 from backoffice.sign_in import MAX_FAILURES_PER_ADDRESS, MAX_FAILURES_PER_NAME
-from kernel.tenants.roles import roles_of
-from kernel.tenants.staff import scope_of
-from tests.backoffice.people import PASSWORD, employ
+from kernel.tenants.staff_roles import roles_of
+from kernel.tenants.staff_scope import scope_of
+from tests.backoffice.staff_members import PASSWORD, employ
 from tests.factories import TenantFactory
 
 pytestmark = pytest.mark.django_db

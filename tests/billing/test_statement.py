@@ -217,4 +217,4 @@ def test_a_csv_begins_with_a_byte_order_mark(send, january):
 def test_a_statement_without_an_end_goes_up_to_the_databases_time(ask, send, january):
     reply = ask()
     response = send("GET", STATEMENT)
-    assert response["Settled-Until"] > reply["to"] > reply["entries"][-1]["created_at"]
+    assert response["Final-Until"] > reply["to"] > reply["entries"][-1]["created_at"]

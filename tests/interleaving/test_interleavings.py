@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.interleaving.credits_scenes import SCENES as CREDITS
+from tests.interleaving.credits_calls import SCENES as CREDITS
 from tests.interleaving.harness import Scene, Sessions, anomalies
 
 # A ledger joins by adding its scenes here.

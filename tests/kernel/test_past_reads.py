@@ -17,9 +17,9 @@ from django.utils import timezone
 from billing.models import Transaction
 from billing.services.transactions import record_transaction, record_transactions
 from config.local.postgres import SERVICE_ROLE
-from kernel.ledger import settled
+from kernel.ledger import past_reads
 from kernel.ledger.errors import Busy
-from kernel.ledger.settled import settled_until, wait_until_settled
+from kernel.ledger.past_reads import final_until, wait_for_postings_before
 from tests.factories import TenantFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -49,7 +49,7 @@ def waiting(tenant, instant):
 
     def wait():
         try:
-            results.append(wait_until_settled(tenant_id=tenant.id, instant=instant))
+            results.append(wait_for_postings_before(tenant_id=tenant.id, instant=instant))
         finally:
             connection.close()
 
@@ -61,14 +61,14 @@ def waiting(tenant, instant):
 def test_without_postings_in_flight_a_past_moment_is_settled_at_once(tenant, django_assert_num_queries):
     past = timezone.now() - timedelta(seconds=1)
     with django_assert_num_queries(1):
-        assert wait_until_settled(tenant_id=tenant.id, instant=past) == past
+        assert wait_for_postings_before(tenant_id=tenant.id, instant=past) == past
 
 
 def test_a_future_moment_is_the_moment_of_the_call(tenant):
     with connection.cursor() as cursor:
         cursor.execute("SELECT clock_timestamp()")
         before = cursor.fetchone()[0]
-    moment = wait_until_settled(tenant_id=tenant.id, instant=timezone.now() + timedelta(days=1))
+    moment = wait_for_postings_before(tenant_id=tenant.id, instant=timezone.now() + timedelta(days=1))
     assert before < moment < before + timedelta(seconds=5)
 
 
@@ -93,7 +93,7 @@ def test_a_posting_in_flight_is_waited_for(tenant, writes):
 def test_a_posting_that_began_after_the_moment_is_not_waited_for(tenant):
     past = timezone.now() - timedelta(milliseconds=100)
     with open_transaction(LOCK_WALLETS):
-        assert wait_until_settled(tenant_id=tenant.id, instant=past) == past
+        assert wait_for_postings_before(tenant_id=tenant.id, instant=past) == past
 
 
 @pytest.mark.parametrize(
@@ -107,40 +107,40 @@ def test_a_posting_that_began_after_the_moment_is_not_waited_for(tenant):
 )
 def test_a_transaction_that_writes_no_ledger_is_not_waited_for(tenant, other):
     with open_transaction(other) as later:
-        assert wait_until_settled(tenant_id=tenant.id, instant=later) == later
+        assert wait_for_postings_before(tenant_id=tenant.id, instant=later) == later
 
 
 def test_a_posting_that_stays_in_flight_makes_the_reader_come_back(tenant, monkeypatch):
-    monkeypatch.setattr(settled, "WAIT_TIMEOUT_SECONDS", 0.2)
+    monkeypatch.setattr(past_reads, "WAIT_TIMEOUT_SECONDS", 0.2)
     with open_transaction(LOCK_WALLETS) as later, pytest.raises(Busy):
-        wait_until_settled(tenant_id=tenant.id, instant=later)
+        wait_for_postings_before(tenant_id=tenant.id, instant=later)
 
 
 @pytest.mark.skipif("COUNTINGHOUSE_TEST_SERVER" not in os.environ, reason="needs the roles of the local server")
 def test_a_session_whose_start_is_hidden_is_waited_for(tenant, monkeypatch):
     """As that of another role: a command that runs as the owner, seen by the service."""
-    monkeypatch.setattr(settled, "WAIT_TIMEOUT_SECONDS", 0.2)
+    monkeypatch.setattr(past_reads, "WAIT_TIMEOUT_SECONDS", 0.2)
     with connection.cursor() as cursor, transaction.atomic():
         cursor.execute(f"GRANT USAGE ON SCHEMA public TO {SERVICE_ROLE}")
         cursor.execute(f"SET LOCAL ROLE {SERVICE_ROLE}")
         with open_transaction(LOCK_WALLETS) as later, pytest.raises(Busy):
-            wait_until_settled(tenant_id=tenant.id, instant=later - timedelta(hours=1))
-        assert wait_until_settled(tenant_id=tenant.id, instant=later) == later
+            wait_for_postings_before(tenant_id=tenant.id, instant=later - timedelta(hours=1))
+        assert wait_for_postings_before(tenant_id=tenant.id, instant=later) == later
 
 
 def test_inside_a_transaction_the_end_of_a_posting_is_seen(tenant):
     with transaction.atomic():
-        settled_until()
+        final_until()
         with open_transaction(LOCK_WALLETS) as later:
-            assert settled_until() < later
-        assert wait_until_settled(tenant_id=tenant.id, instant=later) == later
+            assert final_until() < later
+        assert wait_for_postings_before(tenant_id=tenant.id, instant=later) == later
 
 
 def test_the_settled_moment_lies_before_the_oldest_posting_in_flight(tenant):
-    before = settled_until()
+    before = final_until()
     with open_transaction(LOCK_WALLETS) as later:
-        assert before < settled_until() < later
-    assert settled_until() > later
+        assert before < final_until() < later
+    assert final_until() > later
 
 
 def test_under_load_an_answer_about_the_past_never_changes(tenant):
@@ -166,7 +166,7 @@ def test_under_load_an_answer_about_the_past_never_changes(tenant):
         answers = []
         try:
             while not stop.is_set():
-                moment = wait_until_settled(tenant_id=tenant.id, instant=timezone.now() - back)
+                moment = wait_for_postings_before(tenant_id=tenant.id, instant=timezone.now() - back)
                 answers.append((moment, rows_until(moment)))
         finally:
             connection.close()

@@ -270,8 +270,8 @@ def test_a_list_up_to_a_moment_says_until_when_it_is_final(caller):
     caller.create()
     reply = caller.get(URL, **{"filter[to_date]": timezone.now().isoformat()})
     assert reply.status_code == 200
-    assert reply["Settled-Until"].endswith("Z")
-    assert "Settled-Until" not in caller.get(URL)
+    assert reply["Final-Until"].endswith("Z")
+    assert "Final-Until" not in caller.get(URL)
 
 
 def test_the_chart_of_all_goes_by_the_month_once_there_are_too_many_days(caller):

@@ -41,7 +41,7 @@ def read(key, path):
         names = ("currency", "balance") if "basis=world" in path else ("currency", "balance", "entry_number", "updated_at")
         wallets = [{name: wallet[name] for name in names} for wallet in json.loads(content)["wallets"] if wallet["balance"]]
         content = json.dumps(wallets).encode()
-    return content, reply["Settled-Until"]
+    return content, reply["Final-Until"]
 
 
 def test_no_answer_changes_while_batches_are_posted(key):

@@ -13,8 +13,8 @@ from django.db import transaction
 from kernel.tenants import selectors
 from kernel.tenants.errors import DomainError
 from kernel.tenants.models import StaffProfile, StaffTenant
-from kernel.tenants.roles import ROLES
 from kernel.tenants.setting_author import setting_author
+from kernel.tenants.staff_roles import ROLES
 
 ACTOR = "command:create_staff"
 PASSWORD_BYTES = 15

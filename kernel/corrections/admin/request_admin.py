@@ -46,7 +46,7 @@ from kernel.ledger.admin.settings import SettingForm, setting_action, text_field
 from kernel.ledger.errors import LedgerError
 from kernel.ledger.money import MoneyField, plain
 from kernel.tenants.admin import local_time
-from kernel.tenants.staff import scope_of
+from kernel.tenants.staff_scope import scope_of
 
 DECIDE = "corrections.decide_correctionrequest"
 COMMENT = "corrections.comment_correctionrequest"

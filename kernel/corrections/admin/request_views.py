@@ -24,7 +24,7 @@ from kernel.ledger.admin.formatting import actor_of, effect, id_link, money, pag
 from kernel.ledger.admin.messages import message_for
 from kernel.ledger.errors import LedgerError
 from kernel.tenants.models import Tenant
-from kernel.tenants.staff import scope_of
+from kernel.tenants.staff_scope import scope_of
 
 # Rows that the page lists one by one.
 MAX_LISTED = 100

@@ -25,7 +25,7 @@ from kernel.ledger.json_field import DocumentField
 from kernel.ledger.money import MoneyField
 from kernel.tenants.admin import PlainChangeList, ReadOnly
 from kernel.tenants.models import Tenant
-from kernel.tenants.staff import scope_of
+from kernel.tenants.staff_scope import scope_of
 
 ID_PLACEHOLDER = "the-id-of-the-row"
 # With more matches than this a search filters by the column itself instead of by the ids that it found.

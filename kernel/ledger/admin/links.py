@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kernel.tenants.staff import Scope
+from kernel.tenants.staff_scope import Scope
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ from kernel.ledger.admin.messages import message_for
 from kernel.ledger.moments import check_moment
 from kernel.tenants.errors import DomainError
 from kernel.tenants.models import Tenant
-from kernel.tenants.staff import scope_of
+from kernel.tenants.staff_scope import scope_of
 
 DATETIME_LOCAL = "%Y-%m-%dT%H:%M:%S"
 

@@ -11,7 +11,7 @@ from django.utils import timezone
 from kernel.api.batches import post_batch
 from kernel.api.schema import operation
 from kernel.api.views import LedgerViewSet
-from kernel.ledger.settled import wait_until_settled
+from kernel.ledger.past_reads import wait_for_postings_before
 from metering import selectors
 from metering.api.dialect import dialect
 from metering.api.filters import BatchQuery, TransactionQuery, span
@@ -59,19 +59,19 @@ class TransactionViewSet(LedgerViewSet):
     @operation(summary="List transactions", query=TransactionQuery, reply=TransactionReply, paged=True)
     def list(self, request: HttpRequest) -> HttpResponse:
         """Newest first, by the time of recording. With `filter[to_date]` the answer waits for postings in flight and never changes; the
-        header `Settled-Until` says up to which moment it is complete."""
+        header `Final-Until` says up to which moment it is complete."""
         query = self.query(TransactionQuery)
         conditions = {"status": query["status"], "service": query["service"], "agent_id": query["agent"], "trace": query["trace"]}
         tenant_id, until = self.caller.tenant_id, query["until"]
-        settled = until and wait_until_settled(tenant_id=tenant_id, instant=until)
-        rows = selectors.list_transactions(tenant_id=tenant_id, **conditions, **span(query, now=timezone.now()), settled_until=settled)
+        final_until = until and wait_for_postings_before(tenant_id=tenant_id, instant=until)
+        rows = selectors.list_transactions(tenant_id=tenant_id, **conditions, **span(query, now=timezone.now()), final_until=final_until)
         place = {name: query[name] for name in ("limit", "after", "before")}
         is_descending = query["sort"].startswith("-")
         key = ("created_at", "id")
         reply = self.page(TransactionReply, rows, key=key, descending=is_descending, written=selectors.with_costs, **place)
-        if settled:
+        if final_until:
             # Up to this moment, itself included, the answer never changes.
-            reply.headers["Settled-Until"] = settled.astimezone(UTC).isoformat().replace("+00:00", "Z")
+            reply.headers["Final-Until"] = final_until.astimezone(UTC).isoformat().replace("+00:00", "Z")
         return reply
 
     @operation(summary="Read a transaction", reply=TransactionReply)

@@ -11,7 +11,7 @@ from rest_framework import serializers
 from kernel.api.fields import Field, Text
 from kernel.api.json import render
 from kernel.api.problems import Invalid, RequestRefused
-from tests.kernel.api.shop import SALE, BuyerQuery, NudgeRequest, SaleRequest, SalesRequest, ShopBody
+from tests.kernel.api.example_api import SALE, BuyerQuery, NudgeRequest, SaleRequest, SalesRequest, ShopBody
 
 GOOD = {"totalAmount": "1", "saleKind": '"usage"'}
 

@@ -5,9 +5,9 @@ import json
 from hypothesis import given
 from hypothesis import strategies as some
 
-from kernel.api.fast import Unsure
+from kernel.api.fast_reader import Unsure
 from kernel.api.problems import Invalid, RequestRefused
-from tests.kernel.api.shop import SaleRequest, SalesRequest
+from tests.kernel.api.example_api import SaleRequest, SalesRequest
 
 NUMBERS = some.one_of(
     some.integers().map(str),

@@ -15,7 +15,7 @@ from kernel.api.fields import Day, Flag, JsonObject, Text, Timestamp
 from kernel.api.json import JsonNumber, RawJson, is_too_deep, load, render
 from kernel.api.nested import ListOf, Nested
 from kernel.api.serializers import Reply
-from tests.kernel.api.shop import SALE, ShopDialect, ShopReply
+from tests.kernel.api.example_api import SALE, ShopDialect, ShopReply
 
 
 class PartReply(ShopReply):

@@ -10,7 +10,7 @@ from kernel.api.fields import Text
 from kernel.api.nested import ListOf, Nested
 from kernel.api.serializers import money_as_text
 from tests.factories import IssuedKeyFactory
-from tests.kernel.api.shop import SALE, BuyerReply, ShopReply
+from tests.kernel.api.example_api import SALE, BuyerReply, ShopReply
 
 EXACT = Decimal("123456789012345678.123456789012345678")
 
@@ -53,7 +53,7 @@ def test_amounts_within_errors_become_strings_too():
 
 
 class TestCalls:
-    pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.kernel.api.shop")]
+    pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.kernel.api.example_api")]
 
     @pytest.fixture
     def get(self, client):

@@ -3,9 +3,9 @@
 import pytest
 
 from tests.factories import IssuedKeyFactory
-from tests.kernel.api.shop import SALE
+from tests.kernel.api.example_api import SALE
 
-pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.kernel.api.shop")]
+pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.kernel.api.example_api")]
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.settings import patched_settings
 from drf_spectacular.validation import validate_schema
 
-from tests.kernel.api import shop
+from tests.kernel.api import example_api
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +19,7 @@ def document():
     GENERATOR_STATS.reset()
     # The hooks that the whole project sets are its own affair; this is what kernel.api draws.
     with patched_settings({"POSTPROCESSING_HOOKS": []}):
-        return SchemaGenerator(urlconf="tests.kernel.api.shop").get_schema(request=None, public=True)
+        return SchemaGenerator(urlconf="tests.kernel.api.example_api").get_schema(request=None, public=True)
 
 
 def test_the_schema_is_valid_and_without_a_warning(document):
@@ -30,13 +30,13 @@ def test_the_schema_is_valid_and_without_a_warning(document):
 
 def test_the_command_that_checks_it_agrees():
     out = io.StringIO()
-    call_command("spectacular", urlconf="tests.kernel.api.shop", validate=True, fail_on_warn=True, stdout=out)
+    call_command("spectacular", urlconf="tests.kernel.api.example_api", validate=True, fail_on_warn=True, stdout=out)
     assert yaml.safe_load(out.getvalue())["paths"]
 
 
 def test_a_body_is_described_in_spoken_names(document):
     sale = document["components"]["schemas"]["ShopSaleRequest"]
-    assert list(sale["properties"]) == [entry.wire_name for entry in shop.SaleRequest.plan]
+    assert list(sale["properties"]) == [entry.wire_name for entry in example_api.SaleRequest.plan]
     assert sale["required"] == ["totalAmount", "saleKind"]
     assert sale["properties"]["state"] == {"type": ["string", "null"], "enum": ["open", "closed", None]}
     assert sale["properties"]["currency"]["default"] == "USD"
@@ -74,7 +74,7 @@ def test_an_operation_tells_its_statuses_headers_and_parameters(document):
 def test_a_list_tells_its_parameters_and_page(document):
     listing = document["paths"]["/v1/sales"]["get"]
     assert [parameter["name"] for parameter in listing["parameters"] if parameter["in"] == "query"] == sorted(
-        entry.wire_name for entry in shop.BuyerQuery.plan
+        entry.wire_name for entry in example_api.BuyerQuery.plan
     )
     schema = listing["responses"]["200"]["content"]["application/json"]["schema"]
     assert schema["properties"]["items"]["items"] == {"$ref": "#/components/schemas/ShopBuyerReply"}
@@ -97,7 +97,7 @@ def test_the_pattern_of_a_positive_amount_takes_amounts_above_zero_and_nothing_e
 
 
 def test_a_view_without_an_operation_is_named():
-    class Silent(shop.SaleViewSet):
+    class Silent(example_api.SaleViewSet):
         def list(self, request):
             raise NotImplementedError
 

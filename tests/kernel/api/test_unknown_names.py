@@ -8,10 +8,10 @@ from django.http import QueryDict
 from kernel.api.problems import Invalid
 from kernel.api.unknown_names import header_value, nearest, parameter_problems
 from tests.factories import IssuedKeyFactory
-from tests.kernel.api.shop import SALE, BuyerQuery, NudgeRequest, SaleRequest, SalesRequest
+from tests.kernel.api.example_api import SALE, BuyerQuery, NudgeRequest, SaleRequest, SalesRequest
 
 NAMES = ["customerId", "invoiceId", "page[limit]", "amount"]
-at_the_shop = [pytest.mark.django_db, pytest.mark.urls("tests.kernel.api.shop")]
+at_the_shop = [pytest.mark.django_db, pytest.mark.urls("tests.kernel.api.example_api")]
 
 
 def problems(read, raw):

@@ -5,7 +5,7 @@ from django.core.management import call_command
 
 from kernel.backfills.models import BackfillRun
 from tests.factories import TenantFactory
-from tests.kernel.backfills import shelf
+from tests.kernel.backfills import example_ledger
 
 
 @pytest.fixture
@@ -16,9 +16,9 @@ def tenant(db):
 @pytest.fixture
 def book(tenant):
     """The table of the shelves, gone again after the test whether it commits or not."""
-    shelf.make_table()
+    example_ledger.make_table()
     yield
-    shelf.drop_table()
+    example_ledger.drop_table()
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def run_command(tmp_path, settings):
 
     def call(*arguments, **options):
         out = StringIO()
-        command = shelf.ShelfCommand()
+        command = example_ledger.ShelfCommand()
         try:
             call_command(command, *map(str, arguments), stdout=out, **options)
         except SystemExit as ended:

@@ -15,7 +15,7 @@ from kernel.backfills.signals import Stop
 from kernel.backfills.sources import Reading, Source
 from kernel.ledger.errors import Busy, OutcomeUnknown
 from tests.factories import TenantFactory
-from tests.kernel.backfills.shelf import ShelfAdapter, moves, write_csv
+from tests.kernel.backfills.example_ledger import ShelfAdapter, moves, write_csv
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("book")]
 DAY = "2026-01-01T00:00:00Z"

@@ -10,7 +10,7 @@ from kernel.backfills import locks, selectors, services
 from kernel.backfills.models import BackfillReject, BackfillRun
 from kernel.backfills.pacing import Pacer
 from kernel.ledger.errors import Busy, LedgerUnavailable, NotFound
-from tests.kernel.backfills.shelf import ShelfAdapter, moves, write_csv, write_jsonl
+from tests.kernel.backfills.example_ledger import ShelfAdapter, moves, write_csv, write_jsonl
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("book")]
 

@@ -8,7 +8,7 @@ from django.core.management import CommandError
 
 from kernel.backfills.columns import Column, Invalid, money, money_from_json, text
 from kernel.backfills.number_formats import NumberFormat, with_number_format
-from tests.kernel.backfills.shelf import moves
+from tests.kernel.backfills.example_ledger import moves
 
 GERMAN = NumberFormat(decimal=",", thousands=".")
 ENGLISH = NumberFormat(thousands=",")

@@ -16,7 +16,7 @@ from kernel.backfills.errors import BadSource, ReaderLost
 from kernel.backfills.options import ReadingOptions, make_reader
 from kernel.backfills.prefetching import read_chunks
 from kernel.backfills.sources import Reading, Source
-from tests.kernel.backfills.shelf import ShelfAdapter, write_csv
+from tests.kernel.backfills.example_ledger import ShelfAdapter, write_csv
 
 ROWS = [[f"m{number}", "left", "in", "1" if number % 5 else "x", "2026-01-01T00:00:00Z"] for number in range(1, 96)]
 

@@ -2,14 +2,14 @@
 
 import pytest
 
-from kernel.backfills import progress
-from kernel.backfills.progress import LINE_EVERY_SECONDS, Progress
+from kernel.backfills import progress_bar
+from kernel.backfills.progress_bar import LINE_EVERY_SECONDS, Progress
 
 
 @pytest.fixture
 def clock(monkeypatch):
     now = [1000.0]
-    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(progress_bar.time, "monotonic", lambda: now[0])
     return now
 
 

@@ -21,7 +21,7 @@ from kernel.ledger.constraints import translate_db_errors
 from kernel.ledger.errors import Busy, OutcomeUnknown
 from kernel.ledger.posting import batching, execution, greenlets, statements
 from kernel.ledger.posting.batching import BatchQueue
-from tests.kernel.posting.crowds import CROWDS
+from tests.kernel.posting.concurrent_calls import CROWDS
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
