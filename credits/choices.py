@@ -1,4 +1,4 @@
-"""The words of this ledger."""
+"""The choices of this ledger's fields."""
 
 from django.db import models
 
@@ -18,21 +18,21 @@ class UnitType(models.TextChoices):
 
 
 class BalanceType(models.TextChoices):
-    """The published name of a unit type where balances are told."""
+    """The published name of a unit type in balances."""
 
     CASH = "CASH", "Cash"
     USAGE = "USAGE", "Usage"
 
 
 class Category(models.TextChoices):
-    """Whether the customer paid for the grant. Given credit is burned before paid credit of the same rank."""
+    """Whether the customer paid for the grant. Promotional credit is drawn on before paid credit of the same priority."""
 
     PAID = "paid", "Paid"
     PROMOTIONAL = "promotional", "Promotional"
 
 
 class GrantStatus(models.TextChoices):
-    """Where a grant stands. `open` may still be past its expiry date: the dates decide, the status says what was posted."""
+    """A grant's status. An `open` grant may be past its expiry date: the dates decide, the status says what was posted."""
 
     OPEN = "open", "Open"
     EXPIRED = "expired", "Expired"
@@ -56,7 +56,7 @@ class TransactionKind(models.TextChoices):
     DELETION = "deletion", "Deletion"
 
 
-# What a person or a program may take back by a reversing transaction. The others have a verb of their own that undoes them.
+# Kinds that a reversal may take back. The others are undone by calls of their own, or not at all.
 REVERSIBLE = (
     TransactionKind.DEBIT,
     TransactionKind.CREDIT,
@@ -67,7 +67,7 @@ REVERSIBLE = (
 
 
 class HoldStatus(models.TextChoices):
-    """Where a hold stands. `active` may be past its time: the time decides, the status says what was recorded."""
+    """A hold's status. An `active` hold may be past its end: the time decides, the status says what was recorded."""
 
     ACTIVE = "active", "Active"
     CAPTURED = "captured", "Captured"

@@ -1,4 +1,4 @@
-"""What this ledger refuses, and which refusal of the database means what."""
+"""The errors of this ledger, and the error that each database constraint stands for."""
 
 from kernel.ledger.constraints import register_error, register_internal
 from kernel.ledger.errors import IdempotencyConflict, Insufficient, InvalidValue, LedgerError, NotFound
@@ -128,7 +128,7 @@ register_error("credits_recurringgrant_cost_not_negative", InvalidValue, field="
 register_error("credits_grant_schedule_fkey", NotFound, kind="schedule")
 register_error("credits_grant_period", InvalidValue, field="period", reason="taken")
 
-# Only a fault of ours breaks these: the posting functions decide before the database has to.
+# Only a defect of this ledger breaks these: the posting functions decide before the database has to.
 register_internal(
     "credits_grant_period_check",
     "credits_recurringgrant_next_period_check",

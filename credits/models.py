@@ -1,4 +1,4 @@
-"""Grants of prepaid credit, every transaction on them, and what is reserved of them."""
+"""Grants of prepaid credit, their transactions, and holds on them."""
 
 from django.db import models
 from django.db.models import F, Q
@@ -18,10 +18,10 @@ from kernel.ledger.money import MoneyField, is_finite, plain
 
 
 class RecurringGrant(LedgerRow):
-    """A standing order: a grant of `amount` for each period, as long as it is active.
+    """A schedule that issues a grant of `amount` for each period, as long as it is active.
 
     Period n begins `n * every_months` months after `starts_on`, counted from `starts_on` itself (31 January, 28 February, 31 March), and
-    its grant expires on the last day before the next begins. What a period leaves unused rolls into the next, up to `rollover_cap`.
+    its grant expires on the last day before the next begins. What expires of a period rolls over to the next, up to `rollover_cap`.
     """
 
     customer_id = models.CharField(max_length=255)
@@ -66,8 +66,8 @@ class RecurringGrant(LedgerRow):
 class Grant(LedgerRow):
     """One grant of credit to one customer: an account that opens with its amount and is burned down by transactions.
 
-    The row holds what its transactions add up to (`balance`), what is reserved of it (`held`), and the last transaction's number. A debit
-    sees `balance - held`. `cost_of_credit` is what the customer paid for the whole of it.
+    The row holds the sum of its transactions (`balance`), what holds reserve (`held`, overdue holds included until a posting or a job lets
+    go of them), and the last transaction's number. A debit may take `balance - held`. `cost_of_credit` is what the customer paid for all.
     """
 
     customer_id = models.CharField(max_length=255)
@@ -128,7 +128,7 @@ class Grant(LedgerRow):
 
 
 class Consumption(LedgerRow):
-    """One amount drawn across a customer's grants; its transactions name it. `taken` is less than `amount` only where the caller let it."""
+    """One amount drawn across a customer's grants; its transactions name it. `taken` is less than `amount` only if `partial`."""
 
     customer_id = models.CharField(max_length=255)
     currency = models.CharField(max_length=3, blank=True, default="")
@@ -160,7 +160,7 @@ class Consumption(LedgerRow):
 
 
 class Hold(LedgerRow):
-    """An amount reserved for a customer until `expires_at`. It moves no balance: its lines say of which grants it is reserved."""
+    """An amount reserved for a customer until `expires_at`. It moves no balance; its lines say which grants bear it."""
 
     customer_id = models.CharField(max_length=255)
     currency = models.CharField(max_length=3, blank=True, default="")

@@ -1,4 +1,4 @@
-"""The words of the credits API: its error envelope, statuses, version header and page."""
+"""The dialect of the credits API: error envelope, statuses, messages, version header and pages."""
 
 from collections.abc import Mapping
 from datetime import date, datetime
@@ -18,12 +18,12 @@ from kernel.ledger.money import plain
 
 VERSIONS = ("2024-01-01", "2024-05-09", "2024-07-30")
 VERSION_HEADER = "Sequence-Version"
-# The header in META: looked up there, it is found without reading all the others.
+# The header's name in META. request.headers would parse all headers first.
 _VERSION = "HTTP_SEQUENCE_VERSION"
 UNKNOWN_VERSION = "No matching API version found. Please make sure the specified API version is valid."
 
 # code -> (type, message); the message may name any fact of the problem.
-WORDS: Mapping[str, tuple[str, str]] = {
+MESSAGES: Mapping[str, tuple[str, str]] = {
     "invalid": ("InvalidRequest", "The request is not valid: {first}."),
     "invalid_value": ("InvalidRequest", "The request is not valid: {first}."),
     "empty_body": ("InvalidRequest", "The request has no body."),
@@ -163,7 +163,7 @@ class CreditsDialect(Dialect):
         return {VERSION_HEADER: asked if asked in VERSIONS else VERSIONS[-1]}
 
     def error_body(self, problem: Problem) -> dict[str, Any]:
-        kind, message = WORDS[problem.code]
+        kind, message = MESSAGES[problem.code]
         details = [_field_detail(refused) for refused in self.fields_of(problem)] or self._facts(problem)
         facts = {name: _rendered(value) for name, value in problem.facts.items()} | {"first": _first(details)}
         error = {"type": kind, "message": message.format_map(facts)}
@@ -209,7 +209,7 @@ class CreditsDialect(Dialect):
         return [({"field": field} if field else {}) | {"reason": problem.code} | rendered]
 
 
-# Whose field it is that a refusal of the ledger is about.
+# The request's field that a ledger error is about.
 FIELDS = {
     "insufficient_credit": "amount",
     "more_than_taken": "amount",
@@ -223,7 +223,7 @@ FIELDS = {
     "missing_header": "On-Behalf-Of",
     "nothing_to_reinstate": "invoiceId",
 }
-# Facts that are for us alone, and problems whose message says it all.
+# Facts that stay internal, and problems whose message says all.
 HIDDEN = {"kind", "value", "name", "limit", "wait", "allowed", "account"}
 BARE = {
     "not_found",

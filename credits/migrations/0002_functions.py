@@ -6,4 +6,4 @@ from kernel.ledger.migration_operations import LayFunctions
 class Migration(migrations.Migration):
     dependencies = [("credits", "0001_tables")]
 
-    operations = [LayFunctions("credits", version=1, digest="4ab48a5029eafea3")]
+    operations = [LayFunctions("credits", version=1, digest="4867e1c61a71343b")]

@@ -1,4 +1,4 @@
-"""History brought in from files: grants and transactions in bulk, made ready beforehand, and the reversal of all that one run brought."""
+"""Bulk services of imports: grants and transactions that were encoded beforehand, and the reversal of all that one run imported."""
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
@@ -21,9 +21,9 @@ from kernel.ledger.idempotency import SIZE, digest
 from kernel.ledger.identifiers import new_id_text
 from kernel.ledger.outcomes import posted_or_error
 
-# What a caller posts by itself and may repeat, so that it has a digest; the others come of another call or of the ledger's own work.
+# Kinds that a caller posts directly and may repeat, so they have a digest. The others follow from another call or a job.
 POSTED = (TransactionKind.DEBIT, TransactionKind.CREDIT, TransactionKind.REVERSAL)
-# What `credits_open` calls a fact of history that it would otherwise find itself.
+# Fields of `credits_open` that an import gives, and that are otherwise made anew: by their names in a file.
 KEPT = {"entry_id": "opening_id", "as_of": "occurred_at"}
 TEXTS = ("reason", "invoice_id", "billing_run_id")
 # What the errors of refused postings are made of.
@@ -57,7 +57,7 @@ def grant_line(facts: Mapping[str, Any]) -> dict[str, Any]:
 def transaction_line(facts: Mapping[str, Any], *, digest: bytes | None) -> dict[str, Any]:
     """A transaction as `credits_post` takes it, but for who posts it; its grant and `digest` may come later (`name_grant`).
 
-    The clock it is judged by is its own day: what came after a grant's expiry in the world came after it in the book.
+    It is judged by the moment at which it happened: an import in January of a debit of March may name a grant that ended in June.
     """
     line = {
         **{name: facts.get(name) or "" for name in TEXTS},

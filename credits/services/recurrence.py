@@ -108,7 +108,7 @@ def schedule_line(facts: Mapping[str, Any]) -> dict[str, Any]:
     """An imported schedule as `create_imported_schedules` takes it. Raises InvalidValue.
 
     `facts`: the arguments of create_recurring_grant, perhaps `id` and `facts_digest` (hexadecimal), which are kept, and how far it came:
-    `status`, and `next_period`, the first that has no grant yet. What was due before is history, and comes in with the grants.
+    `status`, and `next_period`, the first that has no grant yet. Grants of earlier periods are imported as grants.
     """
     given = {name: facts[name] for name in (*SCHEDULE_FACTS, "idempotency_key", "status", "next_period") if facts.get(name) is not None}
     if given["unit_type"] == UnitType.CURRENCY:

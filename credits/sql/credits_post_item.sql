@@ -13,7 +13,7 @@ DECLARE
     left_to_reverse numeric;
     reversed_by uuid;
     is_closing CONSTANT boolean := item.kind IN ('expiry', 'void', 'deletion');
-    is_history CONSTANT boolean := item.as_of IS NOT NULL;
+    is_imported CONSTANT boolean := item.as_of IS NOT NULL;
 BEGIN
     SELECT * INTO account FROM credits_grant WHERE tenant_id = tenant AND id = item.grant_id FOR NO KEY UPDATE;
     item.now := coalesce(item.now, credits_now());
@@ -86,7 +86,7 @@ BEGIN
     result.left_to_reverse := left_to_reverse;
     result.reversed_by := reversed_by;
     IF decided = 'posted' THEN
-        PERFORM credits_follow_up(tenant, item, account, entry, is_history);
+        PERFORM credits_follow_up(tenant, item, account, entry, is_imported);
     END IF;
     RETURN result;
 END

@@ -1,7 +1,7 @@
 -- Composite types of the functions. They are ours alone: no column of a table has one of them.
 
--- One posting. `now` is the moment that a calling function took under its locks (null: taken here); `as_of` is given for history alone, the
--- moment by which it is judged.
+-- One posting. `now` is the moment that a calling function took under its locks (null: taken here); `as_of` is given by
+-- imports alone: the moment by which the posting is judged.
 CREATE TYPE credits_posting AS (
     id uuid, grant_id uuid, kind text, type text, amount numeric, reason text, invoice_id text, billing_run_id text, now timestamptz,
     as_of timestamptz, occurred_at timestamptz, idempotency_key text, facts_digest bytea, reverses_id uuid, consumption_id uuid,

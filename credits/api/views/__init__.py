@@ -1,4 +1,4 @@
-"""The calls of the credits API; each parses, calls a service or selector, and answers."""
+"""The views of the credits API: each parses the request, calls a service or selector, and replies."""
 
 from credits.api.views.customers import CustomerViewSet, ExplanationViewSet
 from credits.api.views.grants import GrantViewSet

@@ -1,4 +1,4 @@
-"""A thin mouth over credits.services.expire_grants."""
+"""The command line of credits.services.expire_grants."""
 
 from argparse import ArgumentParser
 from collections import Counter

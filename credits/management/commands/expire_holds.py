@@ -1,4 +1,4 @@
-"""A thin mouth over credits.services.expire_holds."""
+"""The command line of credits.services.expire_holds."""
 
 from argparse import ArgumentParser
 from typing import Any

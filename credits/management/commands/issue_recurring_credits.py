@@ -1,4 +1,4 @@
-"""A thin mouth over credits.services.issue_due_grants."""
+"""The command line of credits.services.issue_due_grants."""
 
 from argparse import ArgumentParser
 from datetime import UTC
