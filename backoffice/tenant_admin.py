@@ -44,7 +44,7 @@ class NewTenantForm(SettingForm):
         super().__init__(*args, **kwargs)
         self.fields["parent"].queryset = scope_of(self.request.user).limit(Tenant.objects.all())  # type: ignore[attr-defined]
 
-    def save(self, *, actor: str, request_id: str, **values: Any) -> None:
+    def apply(self, *, actor: str, request_id: str, **values: Any) -> None:
         services.create_tenant(actor=actor, request_id=request_id, **values)
 
 
@@ -57,7 +57,7 @@ class TenantForm(SettingForm):
     def current(self) -> dict[str, Any]:
         return {"name": self.row.name, "is_active": self.row.is_active}
 
-    def save(self, *, actor: str, request_id: str, **values: Any) -> None:
+    def apply(self, *, actor: str, request_id: str, **values: Any) -> None:
         services.change_tenant(tenant=self.row, actor=actor, request_id=request_id, **values)
 
 
@@ -84,7 +84,7 @@ class NewKeyForm(SettingForm):
             raise forms.ValidationError("That is past.")
         return expires_at
 
-    def save(self, *, actor: str, request_id: str, **values: Any) -> HttpResponse:
+    def apply(self, *, actor: str, request_id: str, **values: Any) -> HttpResponse:
         assert self.tenant is not None
         try:
             issued = services.create_api_key(tenant=self.tenant, actor=actor, request_id=request_id, key_id=form_id_of(self), **values)
@@ -108,7 +108,7 @@ class RevokeKeyForm(SettingForm):
     icon = "key_off"
     is_destructive = True
 
-    def save(self, *, actor: str, request_id: str, **values: Any) -> None:
+    def apply(self, *, actor: str, request_id: str, **values: Any) -> None:
         services.revoke_api_key(prefix=self.row.prefix, actor=actor, request_id=request_id)
 
 

@@ -56,7 +56,7 @@ class TypeForm(SettingForm):
         help_text="The sign of its amounts. It can't be changed once a transaction has the type.",
     )
 
-    def save(self, *, actor: str, request_id: str, **values: Any) -> None:
+    def apply(self, *, actor: str, request_id: str, **values: Any) -> None:
         services.define_type(tenant_id=self.tenant.pk, actor=actor, request_id=request_id, **values)
 
 
@@ -67,8 +67,8 @@ class ChangeTypeForm(TypeForm):
     def current(self) -> dict[str, Any]:
         return {"label": self.row.label, "direction": self.row.direction}
 
-    def save(self, *, actor: str, request_id: str, **values: Any) -> None:
-        super().save(actor=actor, request_id=request_id, code=self.row.code, **values)
+    def apply(self, *, actor: str, request_id: str, **values: Any) -> None:
+        super().apply(actor=actor, request_id=request_id, code=self.row.code, **values)
 
 
 class PolicyForm(SettingForm):
@@ -91,7 +91,7 @@ class PolicyForm(SettingForm):
         floor = "" if policy.default_floor is None else plain(policy.default_floor)
         return {"strict_types": policy.strict_types, "near_duplicate_seconds": policy.near_duplicate_seconds, "default_floor": floor}
 
-    def save(self, *, actor: str, request_id: str, **values: Any) -> None:
+    def apply(self, *, actor: str, request_id: str, **values: Any) -> None:
         floor = values.pop("default_floor")
         services.set_policy(
             tenant_id=self.tenant.pk, actor=actor, request_id=request_id, default_floor=Decimal(floor) if floor else None, **values
@@ -107,7 +107,7 @@ class FloorForm(SettingForm):
     def current(self) -> dict[str, Any]:
         return {"floor": "" if self.row.floor is None else plain(self.row.floor)}
 
-    def save(self, *, actor: str, request_id: str, **values: Any) -> None:
+    def apply(self, *, actor: str, request_id: str, **values: Any) -> None:
         floor = Decimal(values["floor"]) if values["floor"] else None
         services.set_floor(tenant_id=self.row.tenant_id, actor=actor, request_id=request_id, currency=self.row.currency, floor=floor)
 

@@ -54,7 +54,7 @@ class PolicyForm(SettingForm):
         hours = None if seconds is None else Decimal(plain((seconds / 3600).quantize(Decimal("0.01"))))
         return {"authorizes_at_once": policy.authorizes_at_once, "stale_hours": hours}
 
-    def save(self, *, actor: str, request_id: str, **values: Any) -> None:
+    def apply(self, *, actor: str, request_id: str, **values: Any) -> None:
         hours = values["stale_hours"]
         # An unchanged time isn't written: the form shows hundredths of an hour, and the time may be finer.
         stale_after = UNCHANGED if hours == self.standing["stale_hours"] else None if hours is None else timedelta(hours=float(hours))
@@ -99,7 +99,7 @@ class PriceForm(SettingForm):
         quantities = UnitPrice.objects.filter(tenant=self.tenant, price__in=ended).order_by("fact_key").values_list("fact_key", flat=True)
         return [f"Ends the current price with these names, which has: {', '.join(quantities)}."] if quantities else []
 
-    def save(self, *, actor: str, request_id: str, **values: Any) -> None:
+    def apply(self, *, actor: str, request_id: str, **values: Any) -> None:
         units = [prices.parse_unit(line) for line in values.pop("units").splitlines()]
         prices.set_price(tenant_id=self.tenant.pk, actor=actor, request_id=request_id, units=units, **values)
 
@@ -114,7 +114,7 @@ class EndPriceForm(SettingForm):
     def current(self) -> dict[str, Any]:
         return {"valid_to": self.row.valid_to}
 
-    def save(self, *, actor: str, request_id: str, **values: Any) -> None:
+    def apply(self, *, actor: str, request_id: str, **values: Any) -> None:
         prices.end_price(tenant_id=self.row.tenant_id, actor=actor, request_id=request_id, price_id=self.row.pk, **values)
 
 

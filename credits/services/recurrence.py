@@ -57,8 +57,8 @@ def create_recurring_grant(
     fingerprint = digest(facts, SCHEDULE_FACTS)
     wanted: dict[str, Any] = {"tenant_id": tenant_id, "key": idempotency_key, "fingerprint": fingerprint}
     wanted["starts_on"] = facts.get("starts_on")
-    if (known := _known(**wanted)) is not None:
-        return _raised(known), True
+    if (earlier := _schedule_with_key(**wanted)) is not None:
+        return _raised(earlier), True
     schedule = _new(facts, tenant_id=tenant_id, actor=actor, request_id=request_id)
     schedule.idempotency_key = idempotency_key
     schedule.facts_digest = fingerprint
@@ -68,9 +68,9 @@ def create_recurring_grant(
             issue_recurring_grant(tenant_id=tenant_id, actor=actor, request_id=request_id, schedule_id=schedule.id)
     except IntegrityError:
         # Another call may have won the key in between.
-        if (known := _known(**wanted)) is None:
+        if (earlier := _schedule_with_key(**wanted)) is None:
             raise
-        return _raised(known), True
+        return _raised(earlier), True
     return schedule.id, False
 
 
@@ -206,7 +206,7 @@ class _KeyUsed(NamedTuple):
     outcome: str = "exists"
 
 
-def _known(*, tenant_id: UUID, key: str | None, fingerprint: bytes, starts_on: date | None) -> UUID | LedgerError | None:
+def _schedule_with_key(*, tenant_id: UUID, key: str | None, fingerprint: bytes, starts_on: date | None) -> UUID | LedgerError | None:
     """The schedule that was made with this key, the conflict where it was made of other facts, or None."""
     known = RecurringGrant.objects.filter(tenant_id=tenant_id, idempotency_key=key).first() if key else None
     if known is None:
@@ -222,7 +222,9 @@ def _known(*, tenant_id: UUID, key: str | None, fingerprint: bytes, starts_on: d
 
 
 def _ordered(tenant_id: UUID, who: Mapping[str, Any], line: Mapping[str, Any]) -> Ordered | LedgerError:
-    known = _known(tenant_id=tenant_id, key=line.get("idempotency_key"), fingerprint=line["facts_digest"], starts_on=line.get("starts_on"))
+    known = _schedule_with_key(
+        tenant_id=tenant_id, key=line.get("idempotency_key"), fingerprint=line["facts_digest"], starts_on=line.get("starts_on")
+    )
     if isinstance(known, LedgerError):
         return known
     if known is not None:

@@ -1,7 +1,7 @@
 """The command line of every backfill command."""
 
 import re
-from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
+from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter, _ArgumentGroup
 
 from kernel.backfills.adapters import Adapter
 from kernel.backfills.sources import FORMATS
@@ -57,6 +57,20 @@ def _add_reading_arguments(parser: ArgumentParser, adapter: Adapter) -> None:
         metavar="COLUMN:THEIRS=OURS",
         help=r"read a value of the file as another one; invisible characters as \xa0, \u200b, \t",
     )
+    _add_amount_arguments(reading)
+    if adapter.type_directions:
+        reading.add_argument(
+            "--new-type",
+            action="append",
+            type=_pair,
+            default=[],
+            metavar="TYPE=DIRECTION",
+            help=f"the direction of a type that the catalogue lacks: {', '.join(adapter.type_directions)}",
+        )
+
+
+def _add_amount_arguments(reading: _ArgumentGroup) -> None:
+    """How amounts are written in the file. `reading`: the group of options that they belong to."""
     reading.add_argument("--decimal", type=_decimal, default=".", help="the decimal separator of amounts: point or comma (default: point)")
     reading.add_argument(
         "--thousands",
@@ -71,15 +85,6 @@ def _add_reading_arguments(parser: ArgumentParser, adapter: Adapter) -> None:
     reading.add_argument(
         "--negative", choices=("sign", "parentheses"), default="sign", help="how negative amounts are written: -1.50 or also (1.50)"
     )
-    if adapter.type_directions:
-        reading.add_argument(
-            "--new-type",
-            action="append",
-            type=_pair,
-            default=[],
-            metavar="TYPE=DIRECTION",
-            help=f"the direction of a type that the catalogue lacks: {', '.join(adapter.type_directions)}",
-        )
 
 
 def manual(adapter: Adapter) -> str:

@@ -6,4 +6,4 @@ from kernel.ledger.migration_operations import LayFunctions
 class Migration(migrations.Migration):
     dependencies = [("metering", "0001_tables")]
 
-    operations = [LayFunctions("metering", version=1, digest="e959c7be4f15d1b7")]
+    operations = [LayFunctions("metering", version=1, digest="93e1300830d608ea")]

@@ -10,7 +10,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent.parent
 LEDGERS = ("billing", "metering", "credits")
 PACKAGES = (*LEDGERS, "kernel", "backoffice", "config")
-DRAWERS = {"utils", "util", "helpers", "helper", "common", "core", "misc", "tools", "shared"}
+CATCH_ALL_NAMES = {"utils", "util", "helpers", "helper", "common", "core", "misc", "tools", "shared"}
 FUNCTION_LINES = 40
 MODULE_LINES = 400
 NESTING = 2
@@ -22,7 +22,7 @@ SQL_WRITES = ("INSERT INTO ", "UPDATE ", "DELETE FROM ", "TRUNCATE ")
 SQL_TEMPORARY = tuple(f"{write}pg_temp." for write in SQL_WRITES)
 BRANCHES = (ast.If, ast.For, ast.AsyncFor, ast.While, ast.Match)
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
-# Words of a private language that this code once spoke (docs/glossary.md has the standard ones), anywhere in a name.
+# Words that nobody searches for, anywhere in a name. docs/glossary.md has the standard ones.
 BANNED_WORDS = {
     *("errand", "traveller", "lane", "lanes", "door", "doors", "desk", "whence", "mouths", "roof", "twin", "likeness", "foresee", "grave"),
     *("wish", "verdict", "keeping"),
@@ -77,7 +77,7 @@ def writes_only_in_services(modules: Iterable[Module], ledger_models: set[str]) 
         app_services = f"{module.parts[0]}.services"
         if (
             is_within(module.name, app_services)
-            or any(is_within(module.name, floor) for floor in KERNEL_SERVICES)
+            or any(is_within(module.name, services) for services in KERNEL_SERVICES)
             or "migrations" in module.parts
         ):
             continue
@@ -126,11 +126,11 @@ def _is_sql_write(node: ast.AST) -> bool:
     return statement.startswith(SQL_WRITES) and not statement.startswith(SQL_TEMPORARY)
 
 
-def no_drawers(modules: Iterable[Module]) -> list[str]:
+def no_catch_all_modules(modules: Iterable[Module]) -> list[str]:
     return [
-        f"{module.name} is a drawer: name the module after what it is about, or put the function where it is used."
+        f"{module.name} holds no one subject: name the module after what it is about, or put the function where it is used."
         for module in modules
-        if DRAWERS & set(module.parts)
+        if CATCH_ALL_NAMES & set(module.parts)
     ]
 
 
@@ -206,11 +206,11 @@ def no_signals(modules: Iterable[Module]) -> list[str]:
     ]
 
 
-def domain_is_silent(modules: Iterable[Module]) -> list[str]:
-    """The domain code, which decides about money, doesn't know HTTP. Admin pages are no domain code."""
+def domain_without_http(modules: Iterable[Module]) -> list[str]:
+    """The domain code, which decides about money, imports nothing of HTTP. Admin pages are no domain code."""
     http = ("django.http", "rest_framework", "drf_spectacular", "kernel.api")
     return [
-        f"{module.name}:{line} imports {name}: raise an error with a code and facts, and let the api's dialect find the words."
+        f"{module.name}:{line} imports {name}: raise an error with a code and facts, and let the api's dialect write the message."
         for module in modules
         if _is_domain(module)
         for line, name in module.imports()
@@ -224,7 +224,7 @@ def _is_domain(module: Module) -> bool:
     return module.parts[0] in LEDGERS and len(module.parts) > 1 and module.parts[1] in DOMAIN
 
 
-def neighbours_by_services(modules: Iterable[Module]) -> list[str]:
+def other_ledgers_by_services(modules: Iterable[Module]) -> list[str]:
     """Metering pays through the services of billing and credits, and imports nothing else of them."""
     return [
         f"{module.name}:{line} imports {name}: metering may use only the services of {name.split('.')[0]}."

@@ -109,10 +109,10 @@ def watch(web: Program, worker: Program, *, var: Path, database: Server | None, 
             postgres.start(database.cluster)
         if web.has_ended():
             raise DemoError("the server ended by itself; the last lines of var/demo.log say why.")
+        if worker.has_ended() and restarts == MOST_RESTARTS:
+            raise DemoError("the worker ended again and again; the last lines of var/demo.worker.log say why.")
         if worker.has_ended():
             restarts += 1
-            if restarts > MOST_RESTARTS:
-                raise DemoError("the worker ended again and again; the last lines of var/demo.worker.log say why.")
             say("The worker has ended; starting it again ...")
             worker.start()
             note_processes(var, web, worker)

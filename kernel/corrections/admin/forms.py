@@ -51,7 +51,7 @@ class ReasonForm(forms.Form):
         values = []
         for name, field in self.fields.items():
             value = self.cleaned_data[name]
-            choices = dict(field.choices) if isinstance(field, forms.ChoiceField) else {}
+            choices: dict[Any, Any] = dict(field.choices) if isinstance(field, forms.ChoiceField) else {}  # type: ignore[arg-type] # not callable
             if value not in (None, ""):
                 values.append((str(field.label), str(choices.get(value, value))))
         return values

@@ -1,7 +1,6 @@
 """The list of correction requests, and the page of one: what it would post, what happened so far, and the form to decide it."""
 
 from collections.abc import Callable, Iterator
-from decimal import Decimal
 from typing import Any
 
 from django.contrib import admin, messages
@@ -18,17 +17,13 @@ from kernel.corrections.choices import REQUEST_PERMISSION, STATE_COLOURS, State
 from kernel.corrections.errors import PreviewMoved
 from kernel.corrections.kinds import get_kind
 from kernel.corrections.models import (
-    CorrectionComment,
     CorrectionEntry,
     CorrectionEvidence,
     CorrectionLine,
     CorrectionRequest,
-    CorrectionStateChange,
-    CorrectionThreshold,
 )
 from kernel.corrections.selectors import list_entries, list_waiting_requests
 from kernel.ledger.admin import LedgerAdmin
-from kernel.ledger.admin.fields import AmountOrZeroField
 from kernel.ledger.admin.formatting import (
     actor_names,
     actor_of,
@@ -42,9 +37,7 @@ from kernel.ledger.admin.formatting import (
     register_origin,
 )
 from kernel.ledger.admin.messages import message_for, register_messages
-from kernel.ledger.admin.settings import SettingForm, setting_action, text_field
 from kernel.ledger.errors import LedgerError
-from kernel.ledger.money import MoneyField, plain
 from kernel.tenants.admin import local_time
 from kernel.tenants.staff_scope import scope_of
 
@@ -337,91 +330,3 @@ def _steps(correction: CorrectionRequest, names: dict[str, Any]) -> list[dict[st
     ]
     steps = sorted([*changes, *comments], key=lambda step: step["when"])
     return [{**step, "when": local_time(step["when"])} for step in steps]
-
-
-@admin.register(CorrectionLine)
-class CorrectionLineAdmin(LedgerAdmin):
-    in_sidebar = False
-    list_display = ("id", "tenant", "request", "target_label", "target_id")
-    list_select_related = ("tenant",)
-    search_fields = ("id", "target_id")
-    icon = "list_alt"
-
-
-@admin.register(CorrectionEntry)
-class CorrectionEntryAdmin(LedgerAdmin):
-    in_sidebar = False
-    list_display = ("id", "tenant", "request", "version", "what", "account_name", "effect", "balance_after", "entry_id")
-    list_select_related = ("tenant", "request")
-    currency_path = "unit"
-    icon = "preview"
-
-    def formatter_for(self, field: Any) -> Callable[[Any], Any] | None:
-        if isinstance(field, MoneyField) and field.name == "effect":
-            return lambda row: effect(row.effect, row.unit)
-        return super().formatter_for(field)
-
-
-@admin.register(CorrectionEvidence)
-class CorrectionEvidenceAdmin(LedgerAdmin):
-    in_sidebar = False
-    list_display = ("id", "tenant", "request", "name", "content_type", "created_at")
-    list_select_related = ("tenant", "request")
-    icon = "attach_file"
-
-
-@admin.register(CorrectionComment)
-class CorrectionCommentAdmin(LedgerAdmin):
-    in_sidebar = False
-    list_display = ("id", "tenant", "request", "actor", "text", "created_at")
-    list_select_related = ("tenant", "request")
-    icon = "chat"
-
-
-@admin.register(CorrectionStateChange)
-class CorrectionStateChangeAdmin(LedgerAdmin):
-    in_sidebar = False
-    list_display = ("id", "tenant", "request", "from_state", "to_state", "actor", "reason", "created_at")
-    list_select_related = ("tenant", "request")
-    icon = "history"
-
-
-class ThresholdForm(SettingForm):
-    title = "Set a threshold"
-    description = "The largest amount that one person may correct without approval."
-    unit = text_field("Currency or metric", max_length=255)
-    amount = AmountOrZeroField(label="Up to", help_text="0: every correction needs approval.")
-
-    def notes(self) -> list[str]:
-        threshold = CorrectionThreshold.objects.filter(tenant=self.tenant, unit=self.cleaned_data["unit"]).first()
-        return [] if threshold is None else [f"The current threshold is {plain(threshold.amount)} {threshold.unit}."]
-
-    def save(self, *, actor: str, request_id: str, **values: Any) -> None:
-        values["amount"] = Decimal(values["amount"])
-        services.set_threshold(tenant_id=self.tenant.pk, actor=actor, request_id=request_id, **values)
-
-
-class ChangeThresholdForm(ThresholdForm):
-    title = "Change the threshold"
-    unit = None  # type: ignore[assignment] # Django removes a field that a subclass sets to None
-
-    def current(self) -> dict[str, Any]:
-        return {"amount": plain(self.row.amount)}
-
-    def notes(self) -> list[str]:
-        return []
-
-    def save(self, *, actor: str, request_id: str, **values: Any) -> None:
-        super().save(actor=actor, request_id=request_id, unit=self.row.unit, **values)
-
-
-@admin.register(CorrectionThreshold)
-class CorrectionThresholdAdmin(LedgerAdmin):
-    actions_list = ("set_threshold",)
-    actions_detail = ("change_threshold",)
-    set_threshold = setting_action(ThresholdForm, name="set-threshold")
-    change_threshold = setting_action(ChangeThresholdForm, name="change-threshold")
-    list_display = ("tenant", "unit", "amount", "updated_by", "updated_at")
-    list_select_related = ("tenant",)
-    currency_path = "unit"
-    icon = "speed"

@@ -66,7 +66,7 @@ class TenantChoiceForm(forms.Form):
 
 
 class SettingForm(forms.Form):
-    """One setting. A subclass names its texts, its fields, `current` and `save`.
+    """One setting. A subclass names its texts, its fields, `current` and `apply`.
 
     `row`: the row that is changed; None in an action of the list. `tenant`: whose setting it is, if `has_tenant`.
     """
@@ -93,7 +93,7 @@ class SettingForm(forms.Form):
         """Further effects of the change, as sentences for the confirmation page. Called with valid data."""
         return []
 
-    def save(self, *, actor: str, request_id: str, **values: Any) -> HttpResponse | None:
+    def apply(self, *, actor: str, request_id: str, **values: Any) -> HttpResponse | None:
         """Call the app's service with the cleaned values. Returns a page of its own, or None to go back. Raises the service's errors."""
         raise NotImplementedError
 
@@ -138,7 +138,7 @@ def setting_page(request: HttpRequest, page: Any, form_class: type[SettingForm],
     context: dict[str, Any] = {"title": form.title, "form": form, "row": row, "tenant": tenant, "back": _back(page, row)}
     if is_sent and (form.is_valid() or not form.fields):
         if request.POST.get("step") == "confirm" and request.POST.get("standing") == form.digest():
-            return _save(request, page, form, context)
+            return _apply(request, page, form, context)
         if request.POST.get("step") != "edit":
             context |= _confirmation(request, form)
     return _render(request, page, "ledger/setting.html", context)
@@ -168,10 +168,10 @@ def _confirmation(request: HttpRequest, form: SettingForm) -> dict[str, Any]:
     }
 
 
-def _save(request: HttpRequest, page: Any, form: SettingForm, context: Mapping[str, Any]) -> HttpResponse:
+def _apply(request: HttpRequest, page: Any, form: SettingForm, context: Mapping[str, Any]) -> HttpResponse:
     request_id: str = getattr(request, "request_id", "")
     try:
-        response = form.save(actor=actor_of(request), request_id=request_id, **getattr(form, "cleaned_data", {}))
+        response = form.apply(actor=actor_of(request), request_id=request_id, **getattr(form, "cleaned_data", {}))
     except DomainError as error:
         form.add_error(None, message_for(error))
         return _render(request, page, "ledger/setting.html", context)

@@ -1,0 +1,54 @@
+"""The thresholds, and the forms that set them: up to which amount one person corrects without approval."""
+
+from decimal import Decimal
+from typing import Any
+
+from django.contrib import admin
+
+from kernel.corrections import services
+from kernel.corrections.models import CorrectionThreshold
+from kernel.ledger.admin import LedgerAdmin
+from kernel.ledger.admin.fields import AmountOrZeroField
+from kernel.ledger.admin.settings import SettingForm, setting_action, text_field
+from kernel.ledger.money import plain
+
+
+class ThresholdForm(SettingForm):
+    title = "Set a threshold"
+    description = "The largest amount that one person may correct without approval."
+    unit = text_field("Currency or metric", max_length=255)
+    amount = AmountOrZeroField(label="Up to", help_text="0: every correction needs approval.")
+
+    def notes(self) -> list[str]:
+        threshold = CorrectionThreshold.objects.filter(tenant=self.tenant, unit=self.cleaned_data["unit"]).first()
+        return [] if threshold is None else [f"The current threshold is {plain(threshold.amount)} {threshold.unit}."]
+
+    def apply(self, *, actor: str, request_id: str, **values: Any) -> None:
+        values["amount"] = Decimal(values["amount"])
+        services.set_threshold(tenant_id=self.tenant.pk, actor=actor, request_id=request_id, **values)
+
+
+class ChangeThresholdForm(ThresholdForm):
+    title = "Change the threshold"
+    unit = None  # type: ignore[assignment] # Django removes a field that a subclass sets to None
+
+    def current(self) -> dict[str, Any]:
+        return {"amount": plain(self.row.amount)}
+
+    def notes(self) -> list[str]:
+        return []
+
+    def apply(self, *, actor: str, request_id: str, **values: Any) -> None:
+        super().apply(actor=actor, request_id=request_id, unit=self.row.unit, **values)
+
+
+@admin.register(CorrectionThreshold)
+class CorrectionThresholdAdmin(LedgerAdmin):
+    actions_list = ("set_threshold",)
+    actions_detail = ("change_threshold",)
+    set_threshold = setting_action(ThresholdForm, name="set-threshold")
+    change_threshold = setting_action(ChangeThresholdForm, name="change-threshold")
+    list_display = ("tenant", "unit", "amount", "updated_by", "updated_at")
+    list_select_related = ("tenant",)
+    currency_path = "unit"
+    icon = "speed"
