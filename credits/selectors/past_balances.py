@@ -22,7 +22,7 @@ STANDINGS = f"""
            CASE WHEN day.day >= account.effective_date AND NOT credits_is_over(account, day.day) THEN standing.balance ELSE 0 END AS usable
     FROM credits_grant account
     CROSS JOIN (SELECT instant, credits_day(instant) AS day FROM (SELECT coalesce(%s::timestamptz, credits_now()) AS instant) present) day
-    CROSS JOIN LATERAL credits_standing(account, %s::timestamptz, day.instant, %s) standing
+    CROSS JOIN LATERAL credits_balances_at(account, %s::timestamptz, day.instant, %s) standing
     WHERE account.tenant_id = %s AND (account.created_at <= %s::timestamptz OR %s = 'world')
 """  # noqa: S608 - names of columns, from a constant
 TOTALS = f"""

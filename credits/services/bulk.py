@@ -23,7 +23,7 @@ from kernel.ledger.outcomes import posted_or_error
 
 # Kinds that a caller posts directly and may repeat, so they have a digest. The others follow from another call or a job.
 POSTED = (TransactionKind.DEBIT, TransactionKind.CREDIT, TransactionKind.REVERSAL)
-# Fields of `credits_open` that an import gives, and that are otherwise made anew: by their names in a file.
+# Fields of `credits_open_grants` that an import gives, and that are otherwise made anew: by their names in a file.
 KEPT = {"entry_id": "opening_id", "as_of": "occurred_at"}
 TEXTS = ("reason", "invoice_id", "billing_run_id")
 # What the errors of refused postings are made of.
@@ -42,7 +42,7 @@ REFUSED = (
 
 
 def grant_line(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """A grant as `credits_open` takes it, but for who makes it.
+    """A grant as `credits_open_grants` takes it, but for who makes it.
 
     `facts`: the arguments of create_grant, perhaps `id`, `opening_id`, `occurred_at` and `facts_digest` (hexadecimal), which are kept, and
     of which schedule and period it is the grant. Raises InvalidValue.
@@ -100,7 +100,7 @@ def name_grant(line: bytes, *, grant_id: str, digest: bytes | None) -> bytes:
 def create_imported_grants(lines: Sequence[bytes], *, tenant_id: UUID) -> list[Any]:
     """Make grants of `grant_line`, encoded, in order; for each its outcome or the LedgerError that refused it."""
     called: dict[str, Any] = {"tenant_id": tenant_id, "races": grants.RACES, "refused": ("id", "first_digest", "effective_date")}
-    rows = posting.post("credits_open", [msgspec.Raw(line) for line in lines], **called)
+    rows = posting.post("credits_open_grants", [msgspec.Raw(line) for line in lines], **called)
     return [_opened(row, line) for row, line in zip(rows, lines, strict=True)]
 
 

@@ -69,7 +69,7 @@ def create_grant(
 def opening(
     who: Mapping[str, Any], *, facts: Mapping[str, Any], key: str | None = None, grant_id: UUID | None = None, **more: Any
 ) -> dict[str, Any]:
-    """A grant to be made, as `credits_open` reads it. Raises InvalidValue."""
+    """A grant to be made, as `credits_open_grants` reads it. Raises InvalidValue."""
     _check(facts)
     return {
         **who,
@@ -88,7 +88,7 @@ def opening(
 
 def open_grants(openings: list[dict[str, Any]], *, tenant_id: UUID) -> list[Any]:
     """The rows of grants made now or before, as they were when they were made. Raises IdempotencyConflict."""
-    rows = posting.post("credits_open", openings, tenant_id=tenant_id, races=RACES)
+    rows = posting.post("credits_open_grants", openings, tenant_id=tenant_id, races=RACES)
     outcomes = [opening_outcome(row, wanted) for row, wanted in zip(rows, openings, strict=True)]
     for outcome in outcomes:
         if isinstance(outcome, LedgerError):

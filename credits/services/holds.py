@@ -53,7 +53,7 @@ def place_hold(
         "reason": reason,
     }
     wanted = draw({"actor": actor, "request_id": request_id}, facts=facts, names=HOLD_FACTS, key=idempotency_key)
-    [row] = posting.post("credits_place", [wanted], tenant_id=tenant_id, races=RACES)
+    [row] = posting.post("credits_place_hold", [wanted], tenant_id=tenant_id, races=RACES)
     return row_of(
         read_outcome(
             row,
@@ -101,7 +101,7 @@ def release_hold(*, tenant_id: UUID, actor: str, request_id: str, customer_id: s
 def expire_hold(*, tenant_id: UUID, actor: str, request_id: str, hold_id: UUID) -> Any:
     """Close a hold whose time is over; one that isn't, or is closed already, is left alone: see `outcome`."""
     settlement = {"actor": actor, "request_id": request_id, "hold_id": hold_id, "kind": str(HoldStatus.EXPIRED)}
-    [row] = posting.post("credits_settle", [settlement], tenant_id=tenant_id)
+    [row] = posting.post("credits_end_hold", [settlement], tenant_id=tenant_id)
     return row
 
 
@@ -118,7 +118,7 @@ def _settle(settlement: dict[str, Any], *, tenant_id: UUID, kind: str, facts: di
     texts = {name: facts.get(name) or "" for name in ("reason", "invoice_id", "billing_run_id")}
     fingerprint = digest(facts, HOLD_CLOSE_FACTS)
     written = {"kind": str(kind), "amount": None if amount is None else f"{amount:f}", "facts_digest": bytea(fingerprint)}
-    [row] = posting.post("credits_settle", [{**settlement, **texts, **written}], tenant_id=tenant_id)
+    [row] = posting.post("credits_end_hold", [{**settlement, **texts, **written}], tenant_id=tenant_id)
     return row_of(
         read_outcome(
             row,

@@ -1,6 +1,13 @@
 -- Decides the order in which a burn-down draws on grants: ORDER BY credits_burn_down_order(account).
--- Takes: a grant. Returns: its key; the lower goes first. A grant without a last day goes after those with one, METRIC before CURRENCY,
--- promotional before paid. Locks: nothing.
+-- Takes: a grant. Returns: its key. Keys are compared in this order; the grant with the lower value is drawn on first:
+--   1. priority        0 to 100.
+--   2. unit type       METRIC before CURRENCY.
+--   3. expiry date     the earlier first, grants without one last.
+--   4. category        promotional before paid.
+--   5. effective date  the earlier first.
+--   6. created_at      the earlier first.
+--   7. id              so that the order is always the same.
+-- Locks: nothing.
 CREATE OR REPLACE FUNCTION credits_burn_down_order(account credits_grant) RETURNS credits_burn_down_key LANGUAGE sql IMMUTABLE
 AS $$
     SELECT (

@@ -1,6 +1,6 @@
 -- Decides why a grant may not be closed. A grant that is expired or voided can be closed again where credit was given back to it.
--- Takes: expiry, void or deletion; a grant without what overdue holds seem to reserve; today in UTC. Returns: an outcome, or null where
--- nothing stands against it. Locks: nothing.
+-- Takes: expiry, void or deletion; a grant from which overdue holds were already released; today in UTC.
+-- Returns: an outcome, or null where the grant may be closed. Locks: nothing.
 CREATE OR REPLACE FUNCTION credits_closing_refusal(kind text, account credits_grant, today date) RETURNS text LANGUAGE sql IMMUTABLE
 AS $$
     SELECT CASE

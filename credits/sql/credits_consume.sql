@@ -1,7 +1,8 @@
--- Draws an amount across a customer's grants, in burn-down order, one transaction for each grant drawn on.
--- Takes: a tenant, an array of one credits_draw. Returns: one row for each transaction, and at least one; the columns up to `booked_at` are
--- the draw's own. `outcome` is posted, exists (the key was used before: `first_digest`), or insufficient.
--- Locks: the customer's grants that could pay, by id. Never: takes more than is available; part of it, unless `partial`.
+-- Draws an amount across a customer's grants, in burn-down order, with one transaction for each grant drawn on.
+-- Takes: a tenant, an array of one credits_draw.
+-- Returns: one row for each transaction, and at least one; the columns up to `booked_at` describe the whole draw. `outcome` is posted,
+-- exists (the key was used before: `first_digest`), or insufficient.
+-- Locks: the customer's grants that can pay, by id. Never: takes more than is available; takes a part of the amount, unless `partial`.
 CREATE OR REPLACE FUNCTION credits_consume(tenant uuid, postings jsonb)
 RETURNS TABLE (
     outcome text, consumption_id uuid, amount numeric, taken numeric, balance numeric, available numeric, first_digest bytea,
@@ -16,14 +17,14 @@ DECLARE
     payers record;
     total numeric;
     payable numeric;
-    drawn credits_consumption;
+    consumption credits_consumption;
     decided text;
 BEGIN
     SELECT * INTO payers FROM credits_lock_payers(tenant, draw);
     SELECT coalesce(sum(account.balance), 0), coalesce(sum(credits_available(account)), 0) INTO total, payable
     FROM unnest(payers.accounts) account;
-    SELECT * INTO drawn FROM credits_consumption WHERE tenant_id = tenant AND idempotency_key = draw.idempotency_key;
-    IF drawn.id IS NOT NULL THEN
+    SELECT * INTO consumption FROM credits_consumption WHERE tenant_id = tenant AND idempotency_key = draw.idempotency_key;
+    IF consumption.id IS NOT NULL THEN
         decided := 'exists';
     ELSIF payable < draw.amount AND NOT draw.partial THEN
         decided := 'insufficient';
@@ -36,12 +37,12 @@ BEGIN
             (tenant, draw.id, draw.customer_id, coalesce(draw.currency, ''), coalesce(draw.metric_id, ''), draw.amount,
              least(payable, draw.amount), draw.partial, draw.reason, draw.invoice_id, draw.billing_run_id,
              draw.idempotency_key, draw.facts_digest, payers.moment, payers.moment, draw.actor, draw.request_id)
-        RETURNING * INTO drawn;
+        RETURNING * INTO consumption;
         PERFORM credits_post_planned(tenant, (
             SELECT jsonb_agg(jsonb_build_object(
                 'id', credits_new_id(), 'grant_id', plan.grant_id, 'kind', 'consumption', 'type', 'DEBIT', 'amount', plan.taken,
                 'reason', draw.reason, 'invoice_id', draw.invoice_id, 'billing_run_id', draw.billing_run_id,
-                -- A microsecond apart, so that lists have them in burn-down order.
+                -- A microsecond apart, so that lists show them in burn-down order.
                 'now', payers.moment + (plan.rank - 1) * interval '1 microsecond',
                 'consumption_id', draw.id, 'chosen_by', plan.chosen_by, 'actor', draw.actor, 'request_id', draw.request_id
             ) ORDER BY plan.rank)
@@ -50,12 +51,13 @@ BEGIN
     END IF;
 
     RETURN QUERY
-    SELECT decided AS outcome, drawn.id AS consumption_id, coalesce(drawn.amount, draw.amount) AS amount,
-           coalesce(drawn.taken, 0) AS taken, total AS balance, payable AS available, drawn.facts_digest AS first_digest,
-           drawn.created_at AS booked_at, entry.id, entry.grant_id, entry.amount AS entry_amount, entry.entry_number,
+    SELECT decided AS outcome, consumption.id AS consumption_id, coalesce(consumption.amount, draw.amount) AS amount,
+           coalesce(consumption.taken, 0) AS taken, total AS balance, payable AS available, consumption.facts_digest AS first_digest,
+           consumption.created_at AS booked_at, entry.id, entry.grant_id, entry.amount AS entry_amount, entry.entry_number,
            entry.balance_after, entry.cost_basis, entry.occurred_at, entry.created_at, entry.chosen_by
-    FROM (SELECT) one
-    LEFT JOIN credits_transaction entry ON entry.tenant_id = tenant AND entry.consumption_id = drawn.id
+    -- One row without columns: there is a reply also where nothing was posted.
+    FROM (SELECT) reply
+    LEFT JOIN credits_transaction entry ON entry.tenant_id = tenant AND entry.consumption_id = consumption.id
     ORDER BY (entry.chosen_by ->> 'rank')::int;
 END
 $$;

@@ -1,8 +1,8 @@
--- Posts what follows from a transaction: credit given back to a grant that is over expires again at once, and to a voided one is debited
--- again; what expires of a recurring grant's period rolls into the next, up to the cap.
--- Takes: a tenant, the posting, its grant as it left it, its row, and whether it was imported. Imports bring their own
--- rollovers.
--- Returns: nothing. Locks: the next period's grant. The caller has locked the grant.
+-- Posts what follows from a transaction. Credit given back to a grant past its last day expires again at once; credit given back to a
+-- voided grant is debited again. What expires of a recurring grant's period rolls over to the next period, up to the cap.
+-- Takes: a tenant; the posting; its grant after the transaction; the transaction; whether it was imported (imported rollovers come from the
+-- file, so none is posted here).
+-- Returns: nothing. Locks: the next period's grant, where something rolls over; the caller has locked the transaction's grant.
 CREATE OR REPLACE FUNCTION credits_follow_up(
     tenant uuid, item credits_posting, account credits_grant, entry credits_transaction, is_imported boolean
 )
@@ -23,7 +23,7 @@ BEGIN
         again.occurred_at := entry.occurred_at;
         again.actor := item.actor;
         again.request_id := item.request_id;
-        PERFORM credits_post_item(tenant, again);
+        PERFORM credits_post_single(tenant, again);
     ELSIF entry.kind = 'expiry' AND account.schedule_id IS NOT NULL AND NOT is_imported THEN
         PERFORM credits_roll_over(tenant, account, item.now, item.actor, item.request_id);
     END IF;

@@ -1,9 +1,10 @@
--- Decides what holds reserve of a grant at an instant. A hold counts for nothing from its `expires_at` on, closed or not.
--- Takes: a grant; `booked_by`, up to which moment of the book entries count ('infinity': all); `instant`, by which holds are overdue.
+-- Decides how much of a grant holds reserve at an instant. A hold reserves nothing from its `expires_at` on, whether it is closed or not.
+-- Takes: a grant; `booked_by`, the book time up to which hold entries count ('infinity': all); `instant`, at which holds are overdue.
 -- Returns: units. Locks: nothing.
--- Two index probes: the newest entry by `booked_by` says what was reserved then. It left nothing reserved that was overdue by its own time,
--- because whoever writes such an entry lets go of the grant's overdue lines first. So only lines that came to their end since then are left
--- out; the minute is for a clock that stepped back, and does no harm, because what was let go of a line is taken off it.
+-- Reads the newest hold entry up to `booked_by`: its `held_after` is what was reserved then. Whoever writes a hold entry releases the
+-- grant's overdue lines first, so `held_after` contains no line that was overdue at that time. Subtracts the lines that became overdue
+-- after it. The minute allows for a clock that stepped back; lines of that minute that were already released subtract nothing, because what
+-- a line's entries captured, released or expired is deducted from its amount.
 CREATE OR REPLACE FUNCTION credits_held_at(account credits_grant, booked_by timestamp with time zone, instant timestamp with time zone)
 RETURNS numeric
 LANGUAGE sql STABLE

@@ -1,6 +1,7 @@
--- Locks all grants of an array of postings before the first of them is decided, and those that their expiry may roll over to.
--- Takes: a tenant, postings. Returns: nothing. Locks: grants, in the order of their ids: calls with common grants queue up instead of
--- waiting for each other in a circle. Never: changes a row.
+-- Locks the grants of an array of postings before the first posting is decided, and the grants that their expiries may roll over to.
+-- Takes: a tenant, postings. Returns: nothing.
+-- Locks: grants, in the order of their ids, so that calls with common grants wait for each other in one direction and can't deadlock.
+-- Never: changes a row.
 CREATE OR REPLACE FUNCTION credits_lock_grants(tenant uuid, items credits_posting[]) RETURNS void LANGUAGE plpgsql
 AS $$
 DECLARE

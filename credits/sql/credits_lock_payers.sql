@@ -1,9 +1,9 @@
--- Locks the grants of a customer that could pay for a draw: chosen, locked, and looked at again until no other could pay.
--- Takes: a tenant, a draw. Returns: the grants as they are under their locks, without what overdue holds seemed to reserve, and the moment
--- by which all of it was decided, taken under the locks.
--- Locks: grants by id. A grant that comes to be usable meanwhile (credit given to an empty one, a new grant) is locked behind the others;
--- where its id goes before theirs, waiting for it might close a circle of waits. Then the call ends as one that lost such a circle does:
--- nothing was written, and the posting layer makes it again.
+-- Locks the grants of a customer that can pay for a draw: chooses them, locks them, and looks again until no other grant can pay.
+-- Takes: a tenant, a draw. Returns: the grants as they are under their locks, after their overdue holds were released; and the moment at
+-- which all of it was decided, taken under the locks.
+-- Locks: grants by id. A grant that becomes usable meanwhile (an empty one that was credited, a new one) is locked after the others. Where
+-- its id is lower than one that is locked already, waiting for it could deadlock: raise deadlock_detected, and the posting layer repeats
+-- the call. Nothing was written by then.
 -- Never: changes a balance.
 CREATE OR REPLACE FUNCTION credits_lock_payers(
     tenant uuid, draw credits_draw, OUT accounts credits_grant[], OUT moment timestamp with time zone
@@ -18,7 +18,7 @@ BEGIN
     locked := ARRAY(
         SELECT account.id FROM credits_grant account
         WHERE account.tenant_id = tenant AND account.customer_id = draw.customer_id
-          AND credits_pays_in(account, draw.currency, draw.metric_id) AND credits_is_usable(account, today)
+          AND credits_has_unit(account, draw.currency, draw.metric_id) AND credits_is_usable(account, today)
         ORDER BY account.id
         FOR NO KEY UPDATE
     );
@@ -30,7 +30,7 @@ BEGIN
         INTO accounts, missing
         FROM credits_grant account
         WHERE account.tenant_id = tenant AND account.customer_id = draw.customer_id
-          AND credits_pays_in(account, draw.currency, draw.metric_id) AND credits_is_usable(account, today);
+          AND credits_has_unit(account, draw.currency, draw.metric_id) AND credits_is_usable(account, today);
         EXIT WHEN missing IS NULL;
         IF missing[1] < locked[cardinality(locked)] THEN
             RAISE EXCEPTION 'a grant became usable out of the order of locks' USING ERRCODE = 'deadlock_detected';

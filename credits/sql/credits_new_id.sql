@@ -1,4 +1,4 @@
--- Takes: nothing. Returns: a UUIDv7 for a row that only the database knows of. Locks: nothing.
+-- Takes: nothing. Returns: a UUIDv7, for a row that the caller doesn't name. Locks: nothing.
 -- 48 bits of milliseconds over a random UUID, then the bits of version and variant.
 CREATE OR REPLACE FUNCTION credits_new_id() RETURNS uuid LANGUAGE sql
 AS $$

@@ -1,5 +1,6 @@
--- Builds an outcome, by name, from a transaction (posted now or before, or nulls) and its grant as it is behind it.
--- Takes: the outcome, the row, the grant. Returns: credits_outcome. Locks: nothing.
+-- Builds the credits_outcome of a posting from its transaction and its grant.
+-- Takes: the outcome; the transaction, posted now or before (nulls where it was refused); the grant after it. Returns: credits_outcome.
+-- Locks: nothing.
 CREATE OR REPLACE FUNCTION credits_outcome_of(decided text, entry credits_transaction, account credits_grant) RETURNS credits_outcome
 LANGUAGE plpgsql IMMUTABLE
 AS $$

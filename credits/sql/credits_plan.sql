@@ -1,6 +1,6 @@
--- Decides how an amount is drawn across grants: how much of each, and the values that chose it.
--- Takes: the grants that may be drawn on, without what overdue holds seem to reserve; an amount. Returns: one row for each grant drawn on,
--- in burn-down order, until the amount is covered. Locks: nothing.
+-- Decides how an amount is drawn across grants: how much of each, and the values by which it was chosen.
+-- Takes: the grants that may be drawn on, from which overdue holds were already released; an amount.
+-- Returns: one row for each grant drawn on, in burn-down order, until the amount is covered. Locks: nothing.
 CREATE OR REPLACE FUNCTION credits_plan(accounts credits_grant[], amount numeric)
 RETURNS TABLE (
     rank integer, grant_id uuid, name text, available numeric, taken numeric, chosen_by jsonb

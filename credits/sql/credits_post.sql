@@ -1,10 +1,21 @@
--- Posts transactions on named grants: the one writer of credits_transaction but for credits_open.
--- Takes: a tenant, an array of credits_posting. Returns: one credits_outcome for each, in order. `outcome` is posted, exists (the key was
--- used before: `first_digest`), nothing_left, closed_before, not_due, or a refusal of credits_refusal or credits_closing_refusal.
--- Locks: the array's grants by id, all before the first write; then grants that a rollover goes to. Never: leaves part of a posting; lets
--- one item's refusal touch the others.
--- Plans are kept, because making one costs more than the call, and are first made for empty tables; the settings shut out what is only good
--- for small tables.
+-- Posts transactions on named grants. Only this function and credits_open_grants write credits_transaction.
+-- Takes: a tenant, an array of credits_posting.
+-- Returns: one credits_outcome for each posting, in order. `outcome` is posted, exists (the key was used before: `first_digest` is the
+-- first call's), nothing_left, closed_before, not_due, or an outcome of credits_refusal or credits_closing_refusal. Each posting is decided
+-- for itself: one that is refused leaves nothing behind and doesn't touch the others.
+-- Steps:
+--   credits_lock_grants      locks the grants of all postings; skipped for one posting, which locks its own grant.
+--   credits_post_single      posts one: locks the grant, decides, updates the grant.
+--     credits_write_entry    inserts the transaction.
+--     credits_follow_up      posts what follows from it: credit given back to a closed grant is debited again at once.
+--       credits_roll_over    credits the next period's grant with what expired of a recurring grant.
+--   credits_post_array       posts more than six at once: decides all of them, then credits_write_entries writes them with two statements.
+--                            Where one of them can't be posted so, it writes nothing, and all are posted one by one.
+-- Locks, in this order: grants by id, in an array before the first is decided; where an array has an expiry, the next period's grants
+-- together with them (one expiry locks the next period's grant when it rolls over); under each grant's lock, its overdue hold lines
+-- (credits_release_overdue); last, where another call is inserting the same key, its entry in the unique index of idempotency keys.
+-- The settings hold for every function called from here. Plans are kept for the life of a connection, perhaps from a time when the tables
+-- were empty; with only index probes to choose from, they stay good as the tables grow (docs/performance.md).
 CREATE OR REPLACE FUNCTION credits_post(tenant uuid, postings jsonb)
 RETURNS SETOF credits_outcome
 LANGUAGE plpgsql
@@ -16,22 +27,22 @@ SET enable_mergejoin = off
 SET jit = off
 AS $$
 DECLARE
-    -- Below this, one by one is as fast.
-    MANY CONSTANT int := 6;
+    -- Up to this many, posting them one by one is as fast.
+    ARRAY_FORM_ABOVE CONSTANT int := 6;
     items CONSTANT credits_posting[] := ARRAY(SELECT item FROM jsonb_populate_recordset(NULL::credits_posting, postings) item);
     item credits_posting;
 BEGIN
     IF cardinality(items) > 1 THEN
         PERFORM credits_lock_grants(tenant, items);
     END IF;
-    IF cardinality(items) > MANY THEN
-        RETURN QUERY SELECT * FROM credits_post_set(tenant, items);
+    IF cardinality(items) > ARRAY_FORM_ABOVE THEN
+        RETURN QUERY SELECT * FROM credits_post_array(tenant, items);
         IF FOUND THEN
             RETURN;
         END IF;
     END IF;
     FOREACH item IN ARRAY items LOOP
-        RETURN NEXT credits_post_item(tenant, item);
+        RETURN NEXT credits_post_single(tenant, item);
     END LOOP;
 END
 $$;

@@ -1,5 +1,6 @@
--- Posts what another function decided under locks that it still holds: any outcome but `posted` is then a fault of ours.
--- Takes: a tenant, postings or null. Returns: nothing. Locks: nothing new. Never: returns with part of them posted; it raises.
+-- Posts what another function decided under locks that it still holds. Any outcome other than posted is a defect of that function, so it
+-- raises.
+-- Takes: a tenant, postings or null. Returns: nothing. Locks: nothing new. Never: returns with only a part of them posted.
 CREATE OR REPLACE FUNCTION credits_post_planned(tenant uuid, postings jsonb) RETURNS void LANGUAGE plpgsql
 AS $$
 DECLARE

@@ -1,4 +1,4 @@
--- Plans a draw without taking it: the same decisions as credits_consume, without locks, so a draw a moment later may differ.
+-- Plans a draw without taking it: the same decisions as credits_consume, but without locks, so a draw a moment later may differ.
 -- Takes: a tenant, a customer, the wanted units, an amount. Returns: the rows of credits_plan. Locks: nothing. Never: writes.
 CREATE OR REPLACE FUNCTION credits_preview(tenant uuid, customer text, wanted_currency text, wanted_metric text, amount numeric)
 RETURNS TABLE (
@@ -12,7 +12,7 @@ AS $$
         )) AS accounts
         FROM present, credits_grant account
         WHERE account.tenant_id = tenant AND account.customer_id = customer
-          AND credits_pays_in(account, wanted_currency, wanted_metric) AND credits_is_usable(account, credits_day(present.moment))
+          AND credits_has_unit(account, wanted_currency, wanted_metric) AND credits_is_usable(account, credits_day(present.moment))
     )
     SELECT plan.rank, plan.grant_id, plan.name, plan.available, plan.taken, plan.chosen_by
     FROM payers

@@ -1,9 +1,10 @@
--- Decides why a posting may not be made. The plan of an import asks the same in Python (credits/imports/transactions.py).
--- Takes: the posting's kind, type, amount and invoice; its grant (null: there is none) without what overdue holds seem to reserve; the
--- balance before the posting; the day for which it counts; `taken`, what the cited invoice has of this grant; `left_to_reverse`, what is
--- left of the transaction that it reverses, or null.
--- Returns: an outcome, or null where nothing stands against it. Locks: nothing.
--- Burn-downs chose their grants by date already, and a capture may outlive the grant: dates bind kind `debit` alone.
+-- Decides why a posting may not be made. The plan of an import decides the same in Python (credits/imports/transactions.py).
+-- Takes: the posting's kind, type, amount and invoice; its grant (null: there is none), from which overdue holds were already released; the
+-- balance before the posting; the day for which it counts; `taken`, what the cited invoice took of this grant and didn't give back;
+-- `left_to_reverse`, what is left of the transaction that it reverses, or null.
+-- Returns: an outcome, or null where the posting may be made. Locks: nothing.
+-- Only kind `debit` depends on the grant's dates: a burn-down chose its grants by date already, and a hold may be captured after the
+-- grant's last day.
 CREATE OR REPLACE FUNCTION credits_refusal(
     kind text, type text, amount numeric, invoice_id text, account credits_grant, balance numeric, day date, taken numeric,
     left_to_reverse numeric

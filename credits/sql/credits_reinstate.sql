@@ -1,9 +1,10 @@
 -- Gives back what an invoice took of a customer's grants, to the grants it took it from.
 -- Takes: a tenant, an array of one credits_draw (customer_id, invoice_id, reason). Returns: one row for each reinstating transaction, and
--- at least one. `outcome` is posted; replayed, where all of it was given back before (then all that ever was); nothing, where the invoice
--- took nothing.
--- Locks: the grants that the invoice drew on, by id: chosen, locked, and looked at again until there is no other, because a draw that was
--- under way may have drawn on more. Out of order, it ends as credits_lock_payers does. Never: gives back more than was taken.
+-- at least one. `outcome` is posted; replayed, where all of it was given back before (the rows are then all that ever gave back); nothing,
+-- where the invoice took nothing.
+-- Locks: the grants that the invoice drew on, by id. It chooses and locks them, and looks again until there is no other, because a draw
+-- that was under way may have drawn on more. Where one comes out of order it raises deadlock_detected, as credits_lock_payers does.
+-- Never: gives back more than was taken.
 CREATE OR REPLACE FUNCTION credits_reinstate(tenant uuid, postings jsonb)
 RETURNS TABLE (
     outcome text, id uuid, grant_id uuid, type text, kind text, amount numeric, reason text, invoice_id text, entry_number bigint,
@@ -52,7 +53,8 @@ BEGIN
     SELECT CASE WHEN entry.id IS NULL THEN 'nothing' WHEN planned IS NULL THEN 'replayed' ELSE 'posted' END AS outcome, entry.id,
            entry.grant_id, entry.type::text, entry.kind::text, entry.amount, entry.reason::text, entry.invoice_id::text,
            entry.entry_number, entry.balance_after, entry.cost_basis, entry.occurred_at, entry.created_at
-    FROM (SELECT) one
+    -- One row without columns: there is a reply also where nothing was posted.
+    FROM (SELECT) reply
     LEFT JOIN credits_transaction entry
         ON entry.tenant_id = tenant AND entry.invoice_id = draw.invoice_id AND entry.kind = 'reinstatement'
         AND entry.grant_id = ANY (locked)

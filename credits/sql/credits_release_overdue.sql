@@ -1,7 +1,6 @@
--- Lets go of what overdue holds reserve of a grant. The holds themselves are closed by their own job: nothing waits for it, because an
--- overdue hold reserves nothing.
--- Takes: a tenant, a grant that the caller has locked, the moment taken under that lock, who came to the grant.
--- Returns: the grant as it is then. Locks: lines of the grant, which only those who have locked the grant change.
+-- Releases what overdue holds reserve of a grant. The job expire_holds closes the holds themselves; until then they reserve nothing anyway.
+-- Takes: a tenant, a grant that the caller has locked, the moment taken under that lock, the actor and request id to record.
+-- Returns: the grant after it. Locks: overdue hold lines of the grant, which only a call that has locked the grant changes.
 -- Never: changes a balance, or closes a hold.
 CREATE OR REPLACE FUNCTION credits_release_overdue(
     tenant uuid, account credits_grant, moment timestamp with time zone, for_actor text, for_request text
@@ -28,7 +27,7 @@ BEGIN
         WINDOW in_turn AS (ORDER BY line.expires_at, line.id)
     ), emptied AS (
         UPDATE credits_holdline line SET remaining = 0 FROM overdue WHERE line.tenant_id = tenant AND line.id = overdue.id
-    ), written AS (
+    ), entries AS (
         INSERT INTO credits_holdentry
             (tenant_id, id, hold_id, grant_id, kind, amount, held_after, reason, occurred_at, created_at, actor, request_id)
         SELECT tenant, credits_new_id(), overdue.hold_id, account.id, 'expired', overdue.remaining,

@@ -1,7 +1,7 @@
--- Credits the next period's grant with what expired of a recurring grant, up to the cap of its schedule, less what was rolled over before.
--- So whatever comes first, the end of the period, the end of a hold, or credit given back, what rolls over in all is the same.
--- Takes: a tenant, a grant that the caller has locked, the moment taken under that lock, who. Returns: nothing.
--- Locks: the next period's grant, if it has been issued. Never: rolls into a grant that was voided or deleted.
+-- Credits the next period's grant with what expired of a recurring grant, up to the schedule's cap, less what was rolled over before. So
+-- the total that rolls over is the same, whichever comes first: the end of the period, the end of a hold, or credit given back.
+-- Takes: a tenant, a grant that the caller has locked, the moment taken under that lock, the actor and request id to record.
+-- Returns: nothing. Locks: the next period's grant, if it has been issued. Never: rolls over to a grant that was voided or deleted.
 CREATE OR REPLACE FUNCTION credits_roll_over(
     tenant uuid, closed credits_grant, moment timestamp with time zone, for_actor text, for_request text
 )
@@ -37,10 +37,10 @@ BEGIN
     item.reason := 'left of grant ' || closed.id;
     item.invoice_id := '';
     item.now := moment;
-    -- In the world, what is left of a period is the next one's from its first day.
+    -- By the world's clock, what is left of a period belongs to the next one from its first day.
     item.occurred_at := least(moment, later.effective_date::timestamp AT TIME ZONE 'UTC');
     item.actor := for_actor;
     item.request_id := for_request;
-    PERFORM credits_post_item(tenant, item);
+    PERFORM credits_post_single(tenant, item);
 END
 $$;

@@ -1,5 +1,5 @@
--- Decides what an invoice has of a grant: what was debited citing it, less what was given back citing it.
--- Takes: a tenant, a grant's id, an invoice's id. Returns: units. Locks: nothing; who decides by it has locked the grant.
+-- Decides how much an invoice took of a grant and didn't give back: debits that cite it less credits that cite it.
+-- Takes: a tenant, a grant's id, an invoice's id. Returns: units. Locks: nothing; a caller that decides by it has locked the grant.
 CREATE OR REPLACE FUNCTION credits_taken(tenant uuid, of_grant uuid, of_invoice text) RETURNS numeric LANGUAGE sql STABLE
 AS $$
     SELECT coalesce(sum(CASE cited.type WHEN 'DEBIT' THEN cited.amount ELSE -cited.amount END), 0)

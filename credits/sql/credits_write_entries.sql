@@ -1,5 +1,5 @@
--- Writes transactions that were decided together, and sets their grants to where the last of each left them.
--- Takes: a tenant, rows in the order of their numbers. Returns: false, with nothing written, where a key was used before.
+-- Writes transactions that were decided together, and updates their grants to the newest of them.
+-- Takes: a tenant, rows in the order of their numbers. Returns: true; or false, with nothing written, where a key was used before.
 -- Locks: nothing; the caller has locked the grants. Never: decides whether a transaction may be written.
 CREATE OR REPLACE FUNCTION credits_write_entries(tenant uuid, entries credits_transaction[]) RETURNS boolean LANGUAGE plpgsql
 AS $$
@@ -18,7 +18,8 @@ BEGIN
     EXCEPTION WHEN unique_violation THEN
         RETURN false;
     END;
-    -- The later of two values of one name is the one that a jsonb object keeps. A map, because a join of two arrays looks at every pair.
+    -- One newest entry for each grant: of two values with one name, a jsonb object keeps the later. An object is used because a join with
+    -- an array would compare every pair.
     SELECT jsonb_object_agg(grant_id, jsonb_build_array(balance_after, entry_number, created_at) ORDER BY entry_number)
     INTO newest FROM unnest(entries);
     UPDATE credits_grant account

@@ -1,4 +1,4 @@
--- Writes one transaction that was decided. The unique index says whether its key was used before, so that nobody need ask first.
+-- Inserts one transaction that was decided. The unique index on the key shows whether the key was used before, so no query is needed first.
 -- Takes: a tenant, a posting, its grant before it, its two times. Returns: the row; nulls where the key was used before.
 -- Locks: nothing; the caller has locked the grant. Never: changes the grant.
 CREATE OR REPLACE FUNCTION credits_write_entry(

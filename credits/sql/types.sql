@@ -1,14 +1,14 @@
--- Composite types of the functions. They are ours alone: no column of a table has one of them.
+-- Composite types that the functions pass to each other. No column of a table has one of them.
 
--- One posting. `now` is the moment that a calling function took under its locks (null: taken here); `as_of` is given by
--- imports alone: the moment by which the posting is judged.
+-- One posting. `now` is the moment that a calling function took under its locks (null: credits_post takes it). `as_of` is set by imports
+-- alone: the moment at which the grant's dates are compared, instead of now.
 CREATE TYPE credits_posting AS (
     id uuid, grant_id uuid, kind text, type text, amount numeric, reason text, invoice_id text, billing_run_id text, now timestamptz,
     as_of timestamptz, occurred_at timestamptz, idempotency_key text, facts_digest bytea, reverses_id uuid, consumption_id uuid,
     hold_id uuid, chosen_by jsonb, actor text, request_id text
 );
 
--- What became of one posting: its transaction, and the grant as the transaction left it.
+-- The outcome of one posting: its transaction, and the grant after it.
 CREATE TYPE credits_outcome AS (
     outcome text, id uuid, grant_id uuid, customer_id text, type text, kind text, amount numeric, reason text, invoice_id text,
     billing_run_id text, occurred_at timestamptz, created_at timestamptz, entry_number bigint, balance_after numeric,
@@ -17,7 +17,7 @@ CREATE TYPE credits_outcome AS (
     left_to_reverse numeric, reversed_by uuid
 );
 
--- One grant to be made. `effective_date` null: the day on which it is made.
+-- One grant to be created. `effective_date` null: the day on which it is created.
 CREATE TYPE credits_opening AS (
     id uuid, entry_id uuid, customer_id text, name text, unit_type text, currency text, metric_id text, category text, priority integer,
     amount numeric, cost_of_credit numeric, effective_date date, expiry_date date, schedule_id uuid, period integer, reason text,
@@ -31,7 +31,7 @@ CREATE TYPE credits_draw AS (
 );
 
 -- The end of a hold: `kind` is captured, released or expired.
-CREATE TYPE credits_settlement AS (
+CREATE TYPE credits_hold_end AS (
     customer_id text, hold_id uuid, kind text, amount numeric, reason text, invoice_id text, billing_run_id text, facts_digest bytea,
     actor text, request_id text
 );

@@ -1,16 +1,16 @@
--- Ends a hold: captures all or part of it and releases the rest, releases it, or expires it.
--- Takes: a tenant, an array of one credits_settlement. Returns: one row; `held` is what the hold still reserved, `captured` what an
--- earlier call captured of its `amount`. `outcome` is posted, exists (ended so before: `first_digest`), closed, exceeded, not_due or
--- not_found.
+-- Ends a hold: captures all or part of it and releases the rest, releases all of it, or expires it.
+-- Takes: a tenant, an array of one credits_hold_end. Returns: one row; `held` is what the hold still reserved, `captured` what an
+-- earlier call captured of its `amount`. `outcome` is posted, exists (an earlier call ended it the same way: `first_digest`), closed,
+-- exceeded, not_due or not_found.
 -- Locks: the hold, then the grants that bear it, by id. The time is taken under these locks, so a call that waited past the hold's end
--- finds it expired, whole. Never: captures part of a hold of which another part was let go.
-CREATE OR REPLACE FUNCTION credits_settle(tenant uuid, postings jsonb)
+-- finds all of it expired. Never: captures a part of a hold of which another part has expired.
+CREATE OR REPLACE FUNCTION credits_end_hold(tenant uuid, postings jsonb)
 RETURNS TABLE (outcome text, id uuid, status text, held numeric, amount numeric, captured numeric, first_digest bytea)
 LANGUAGE plpgsql
 AS $$
 #variable_conflict use_column
 DECLARE
-    item CONSTANT credits_settlement := jsonb_populate_record(NULL::credits_settlement, postings -> 0);
+    item CONSTANT credits_hold_end := jsonb_populate_record(NULL::credits_hold_end, postings -> 0);
     hold credits_hold;
     bearers credits_grant[];
     moment timestamptz;
@@ -35,7 +35,8 @@ BEGIN
     moment := credits_now();
     SELECT coalesce(sum(line.remaining), 0) INTO reserved FROM credits_holdline line
     WHERE line.tenant_id = tenant AND line.hold_id = hold.id;
-    -- An overdue hold can only expire, whatever was asked; also where a clock stepped back behind its end.
+    -- An overdue hold can only expire, whatever the call asks for. A line that expired already decides it, even if the clock has since
+    -- stepped back before the hold's end.
     is_overdue := hold.expires_at <= moment OR EXISTS (
         SELECT FROM credits_holdentry entry WHERE entry.tenant_id = tenant AND entry.hold_id = hold.id AND entry.kind = 'expired'
     );
@@ -52,7 +53,7 @@ BEGIN
     IF decided = 'posted' THEN
         PERFORM credits_release_overdue(tenant, account, moment, item.actor, item.request_id)
         FROM unnest(bearers) account WHERE account.held > 0;
-        PERFORM credits_settle_lines(tenant, item, hold, ending, wanted, moment);
+        PERFORM credits_end_hold_lines(tenant, item, hold, ending, wanted, moment);
         UPDATE credits_hold candidate
         SET status = ending, captured = wanted, closed_at = moment, close_digest = item.facts_digest
         WHERE candidate.tenant_id = tenant AND candidate.id = hold.id;

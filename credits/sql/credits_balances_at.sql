@@ -1,15 +1,18 @@
--- Decides a grant's balance and what is reserved of it at a past instant. By the book's clock each is one index probe, whatever the grant's
--- age. By the world's clock the book's balance is put right by the few transactions whose two times differ; holds are as the book has them.
+-- Decides a grant's balance and how much of it holds reserve at a past instant, by one of two clocks.
+-- book: what was booked by then. One index probe each, however old the grant is.
+-- world: what had happened by then. Takes the book's balance and corrects it by the few transactions whose two times differ (occurred_at
+-- and created_at; they have an index). Holds have no second time, so they are as the book has them.
 -- Takes: a grant; `booked_by`, up to which moment entries count ('infinity': all); `instant`, by which holds are overdue; book or world.
 -- Returns: one row. Locks: nothing.
-CREATE OR REPLACE FUNCTION credits_standing(
+CREATE OR REPLACE FUNCTION credits_balances_at(
     account credits_grant, booked_by timestamp with time zone, instant timestamp with time zone, clock text
 )
 RETURNS TABLE (balance numeric, held numeric)
 LANGUAGE sql STABLE
 AS $$
     SELECT coalesce(booked.balance_after, 0) + coalesce(moved.amount, 0), credits_held_at(account, booked_by, instant)
-    FROM (SELECT) one
+    -- One row without columns, to which each of the two joins may add nothing.
+    FROM (SELECT) result
     LEFT JOIN LATERAL (
         SELECT entry.balance_after
         FROM credits_transaction entry

@@ -1,8 +1,9 @@
 -- Posts one transaction on one grant, and what follows from it.
 -- Takes: a tenant, a posting. A closing (expiry, void, deletion) debits all that is available, whatever amount it names; a reversal without
 -- an amount takes back what is left of its original. Returns: its outcome.
--- Locks: the grant. The time is taken under that lock. Never: decides by anything that was read before it.
-CREATE OR REPLACE FUNCTION credits_post_item(tenant uuid, item credits_posting) RETURNS credits_outcome LANGUAGE plpgsql
+-- Locks: the grant, then its overdue hold lines; the time is taken under the grant's lock. An expiry may lock the next period's grant
+-- (credits_roll_over). Never: decides by anything that was read before the lock.
+CREATE OR REPLACE FUNCTION credits_post_single(tenant uuid, item credits_posting) RETURNS credits_outcome LANGUAGE plpgsql
 AS $$
 DECLARE
     account credits_grant;
@@ -35,7 +36,7 @@ BEGIN
         decided := credits_closing_refusal(item.kind, account, credits_day(item.as_of));
         item.amount := credits_available(account);
         IF item.kind = 'expiry' THEN
-            -- Expiry counts from the day after the last one; of credit that was given back later, from then.
+            -- An expiry counts from the day after the grant's last one, or from when the credit was given back, if that is later.
             entry.occurred_at := greatest(item.occurred_at, (account.expiry_date + 1)::timestamp AT TIME ZONE 'UTC');
         END IF;
     ELSE
@@ -52,7 +53,7 @@ BEGIN
     IF decided <> 'posted' THEN
         entry := NULL;
         IF item.idempotency_key IS NOT NULL THEN
-            -- A key that was used before goes before any refusal: what was posted then may be why it would be refused now.
+            -- A used key is decided before any refusal: the transaction that it posted may be why the same call would be refused now.
             SELECT * INTO entry FROM credits_transaction WHERE tenant_id = tenant AND idempotency_key = item.idempotency_key;
             decided := CASE WHEN FOUND THEN 'exists' ELSE decided END;
         END IF;
@@ -67,7 +68,7 @@ BEGIN
         account.status := CASE
             WHEN item.kind = 'void' THEN 'voided'
             WHEN item.kind = 'deletion' THEN 'deleted'
-            -- What a hold reserves outlives the last day: the grant stays open, to be expired again when it is let go.
+            -- A hold may be captured after the last day, so the grant stays open; it is expired again when the hold is released.
             WHEN account.held > 0 THEN account.status
             ELSE 'expired'
         END;

@@ -1,10 +1,10 @@
--- Ends the lines of a hold in burn-down order: of each what is captured, then the rest is let go; debits what is captured, and expires what
--- is let go of grants that are over.
--- Takes: a tenant, the settlement, its hold, how it ends, how much is captured, the moment taken under the locks. Returns: nothing.
--- Locks: nothing new but the next period's grant of a recurring one; the caller has locked the hold and its grants.
+-- Ends the lines of a hold in burn-down order: captures `wanted` units of them and releases the rest. Posts the debits of what is captured,
+-- and expires what is released of grants past their last day.
+-- Takes: a tenant, the call's facts, the hold, how it ends, how much is captured, the moment taken under the locks. Returns: nothing.
+-- Locks: nothing new except the next period's grant, where something rolls over; the caller has locked the hold and its grants.
 -- Never: touches the lines of another hold.
-CREATE OR REPLACE FUNCTION credits_settle_lines(
-    tenant uuid, item credits_settlement, hold credits_hold, ending text, wanted numeric, moment timestamp with time zone
+CREATE OR REPLACE FUNCTION credits_end_hold_lines(
+    tenant uuid, item credits_hold_end, hold credits_hold, ending text, wanted numeric, moment timestamp with time zone
 )
 RETURNS void
 LANGUAGE plpgsql
@@ -26,7 +26,7 @@ BEGIN
         UPDATE credits_grant account SET held = account.held - lines.remaining
         FROM lines WHERE account.tenant_id = tenant AND account.id = lines.grant_id
         RETURNING account.id, account.held
-    ), written AS (
+    ), entries AS (
         INSERT INTO credits_holdentry
             (tenant_id, id, hold_id, grant_id, kind, amount, held_after, reason, occurred_at, created_at, actor, request_id)
         SELECT tenant, credits_new_id(), hold.id, lines.grant_id, part.kind, part.amount, freed.held + part.still_held,
@@ -45,14 +45,14 @@ BEGIN
         SELECT jsonb_agg(jsonb_build_object(
             'id', credits_new_id(), 'grant_id', part.grant_id, 'kind', 'capture', 'type', 'DEBIT', 'amount', part.taken,
             'reason', item.reason, 'invoice_id', item.invoice_id, 'billing_run_id', item.billing_run_id,
-            -- A microsecond apart, so that lists have them in burn-down order.
+            -- A microsecond apart, so that lists show them in burn-down order.
             'now', moment + (part.rank - 1) * interval '1 microsecond',
             'hold_id', hold.id, 'chosen_by', part.chosen_by, 'actor', item.actor, 'request_id', item.request_id
         ))
         FROM jsonb_to_recordset(parts) part (rank int, grant_id uuid, taken numeric, chosen_by jsonb)
         WHERE part.taken > 0
     ));
-    -- Grants that are not over answer `not_due`.
+    -- The outcome is not_due for grants that are not past their last day, and nothing is written for them.
     PERFORM FROM credits_post(tenant, (
         SELECT coalesce(jsonb_agg(jsonb_build_object(
             'id', credits_new_id(), 'grant_id', of_grant.id, 'kind', 'expiry', 'type', 'DEBIT', 'now', moment, 'actor', item.actor,

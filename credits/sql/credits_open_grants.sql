@@ -1,8 +1,8 @@
--- Makes grants, each with its opening transaction.
--- Takes: a tenant, an array of credits_opening. Returns: one row for each, in order, with the grant as it was when it was made. `outcome`
--- is posted, or exists, where the key or the id was used before (`first_digest`).
--- Locks: nothing; unique indexes decide between two calls with one key. Never: changes a grant that is there.
-CREATE OR REPLACE FUNCTION credits_open(tenant uuid, postings jsonb)
+-- Creates grants, each with its opening transaction.
+-- Takes: a tenant, an array of credits_opening. Returns: one row for each, in order, with the grant as it was when it was created.
+-- `outcome` is posted, or exists, where the key or the id was used before (`first_digest`).
+-- Locks: no row; unique indexes decide between two calls with one key. Never: changes a grant that exists.
+CREATE OR REPLACE FUNCTION credits_open_grants(tenant uuid, postings jsonb)
 RETURNS TABLE (
     outcome text, id uuid, customer_id text, name text, unit_type text, currency text, metric_id text, category text, priority integer,
     original_amount numeric, cost_of_credit numeric, effective_date date, expiry_date date, balance numeric, held numeric, status text,
@@ -15,10 +15,11 @@ DECLARE
     items CONSTANT credits_opening[] := ARRAY(SELECT item FROM jsonb_populate_recordset(NULL::credits_opening, postings) item);
     fresh CONSTANT uuid[] := credits_unused_openings(tenant, items);
 BEGIN
-    -- The clock is read inside the INSERT, which has locked the tables: kernel/ledger/past_reads.py waits for whoever has.
+    -- The clock is read inside the INSERT, after it locked the tables: a read of the past waits for calls that have
+    -- (kernel/ledger/past_reads.py).
     WITH present AS MATERIALIZED (SELECT credits_now() AS moment), fresh_items AS (
         SELECT item.*, present.moment, dated.first_day, CASE
-                   -- A grant that took effect before it was booked counts in the world from that day.
+                   -- A grant that took effect before it was booked counts by the world's clock from that day.
                    WHEN dated.first_day < credits_day(dated.happened) THEN dated.first_day::timestamp AT TIME ZONE 'UTC'
                    ELSE dated.happened
                END AS occurred_at
@@ -54,9 +55,9 @@ BEGIN
            account.created_at, account.facts_digest AS first_digest
     FROM unnest(items) WITH ORDINALITY item
     CROSS JOIN LATERAL (
-        SELECT known.* FROM credits_grant known
-        WHERE known.tenant_id = tenant AND (known.idempotency_key = item.idempotency_key OR known.id = item.id)
-        ORDER BY known.idempotency_key = item.idempotency_key DESC NULLS LAST
+        SELECT existing.* FROM credits_grant existing
+        WHERE existing.tenant_id = tenant AND (existing.idempotency_key = item.idempotency_key OR existing.id = item.id)
+        ORDER BY existing.idempotency_key = item.idempotency_key DESC NULLS LAST
         LIMIT 1
     ) account
     ORDER BY item.ordinality;

@@ -1,8 +1,9 @@
--- Posts an array as a set, or, where anything in it wants a closer look, writes nothing and returns nothing: a posting that would be
--- refused, a credit that cites an invoice, a reversal, a closing, a credit to a grant that is over, and a key that was used before.
+-- Posts an array with one statement for its transactions and one for its grants. Writes nothing and returns no row if any posting in it
+-- needs credits_post_single: one that would be refused, a credit that cites an invoice, a reversal, a closing, a posting on a grant that
+-- isn't open, a credit to a grant past its last day, or a key that was used before.
 -- Takes: a tenant, postings. Returns: their outcomes in order, all posted; or no row.
--- Locks: nothing; the caller has locked the grants. Never: decides other than credits_post_item would: both ask credits_refusal.
-CREATE OR REPLACE FUNCTION credits_post_set(tenant uuid, items credits_posting[]) RETURNS SETOF credits_outcome LANGUAGE plpgsql
+-- Locks: nothing; the caller has locked the grants. Never: decides differently from credits_post_single, because both ask credits_refusal.
+CREATE OR REPLACE FUNCTION credits_post_array(tenant uuid, items credits_posting[]) RETURNS SETOF credits_outcome LANGUAGE plpgsql
 AS $$
 DECLARE
     moment CONSTANT timestamptz := credits_now();
@@ -13,18 +14,18 @@ DECLARE
     results credits_outcome[] := '{}';
 BEGIN
     FOR turn IN
-        SELECT given.*, found.whole AS account, signed.effect, row_number() OVER of_grant AS number,
-               (found.whole).balance + sum(signed.effect) OVER of_grant - signed.effect AS before
-        FROM unnest(items) WITH ORDINALITY AS given
-        -- OFFSET keeps this from being turned inside out: a few thousand probes, and not the book for each posting.
+        SELECT item.*, grant_row.whole AS account, signed.effect, row_number() OVER of_grant AS number,
+               (grant_row.whole).balance + sum(signed.effect) OVER of_grant - signed.effect AS before
+        FROM unnest(items) WITH ORDINALITY AS item
+        -- OFFSET 0 stops the planner from flattening this subquery into a full scan.
         LEFT JOIN LATERAL (
             SELECT candidate AS whole FROM credits_grant candidate
-            WHERE candidate.tenant_id = tenant AND candidate.id = given.grant_id
+            WHERE candidate.tenant_id = tenant AND candidate.id = item.grant_id
             OFFSET 0
-        ) found ON true
-        CROSS JOIN LATERAL (SELECT CASE given.type WHEN 'CREDIT' THEN given.amount ELSE -given.amount END AS effect) signed
-        WINDOW of_grant AS (PARTITION BY given.grant_id ORDER BY given.ordinality)
-        ORDER BY given.ordinality
+        ) grant_row ON true
+        CROSS JOIN LATERAL (SELECT CASE item.type WHEN 'CREDIT' THEN item.amount ELSE -item.amount END AS effect) signed
+        WINDOW of_grant AS (PARTITION BY item.grant_id ORDER BY item.ordinality)
+        ORDER BY item.ordinality
     LOOP
         account := turn.account;
         entry.created_at := greatest(coalesce(turn.now, moment), account.last_entry_at + interval '1 microsecond')

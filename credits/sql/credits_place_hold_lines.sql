@@ -1,7 +1,9 @@
--- Writes which part of a hold each grant bears, and reserves it.
--- Takes: a tenant, the draw of a hold that was written, the grants that may bear it, the moment taken under their locks. Returns: nothing.
+-- Writes how much each grant bears of a hold, and reserves it.
+-- Takes: a tenant, the draw of a hold whose row exists, the grants that may bear it, the moment taken under their locks. Returns: nothing.
 -- Locks: nothing; the caller has locked the grants. Never: changes a balance.
-CREATE OR REPLACE FUNCTION credits_place_lines(tenant uuid, draw credits_draw, accounts credits_grant[], moment timestamp with time zone)
+CREATE OR REPLACE FUNCTION credits_place_hold_lines(
+    tenant uuid, draw credits_draw, accounts credits_grant[], moment timestamp with time zone
+)
 RETURNS void
 LANGUAGE plpgsql
 AS $$

@@ -1,8 +1,8 @@
 -- Reserves an amount across a customer's grants, in burn-down order, until a moment.
 -- Takes: a tenant, an array of one credits_draw. Returns: one row. `outcome` is posted, exists (the key was used before: `first_digest`),
--- insufficient, or overdue where the moment is past already (a repeated call may come so late: its key goes first).
--- Locks: the customer's grants that could pay, by id. Never: moves a balance.
-CREATE OR REPLACE FUNCTION credits_place(tenant uuid, postings jsonb)
+-- insufficient, or overdue where the moment is past already. A repeated call may come that late, so `exists` is decided first.
+-- Locks: the customer's grants that can pay, by id. Never: moves a balance.
+CREATE OR REPLACE FUNCTION credits_place_hold(tenant uuid, postings jsonb)
 RETURNS TABLE (outcome text, id uuid, balance numeric, available numeric, first_digest bytea)
 LANGUAGE plpgsql
 AS $$
@@ -34,7 +34,7 @@ BEGIN
              draw.expires_at, draw.idempotency_key, draw.facts_digest, 'active', 0, payers.moment, payers.moment, draw.actor,
              draw.request_id)
         RETURNING * INTO placed;
-        PERFORM credits_place_lines(tenant, draw, payers.accounts, payers.moment);
+        PERFORM credits_place_hold_lines(tenant, draw, payers.accounts, payers.moment);
     END IF;
     RETURN QUERY SELECT decided AS outcome, placed.id, total AS balance, payable AS available, placed.facts_digest AS first_digest;
 END

@@ -1,7 +1,0 @@
--- Decides whether a grant counts one of the wanted units. Takes: a grant, a currency or null, a metric's id or null. Locks: nothing.
-CREATE OR REPLACE FUNCTION credits_pays_in(account credits_grant, wanted_currency text, wanted_metric text) RETURNS boolean
-LANGUAGE sql IMMUTABLE
-AS $$
-    SELECT account.unit_type = 'CURRENCY' AND account.currency = wanted_currency
-        OR account.unit_type = 'METRIC' AND account.metric_id = wanted_metric
-$$;
