@@ -222,13 +222,12 @@ def _schedule_with_key(*, tenant_id: UUID, key: str | None, fingerprint: bytes, 
 
 
 def _ordered(tenant_id: UUID, who: Mapping[str, Any], line: Mapping[str, Any]) -> Ordered | LedgerError:
-    known = _schedule_with_key(
-        tenant_id=tenant_id, key=line.get("idempotency_key"), fingerprint=line["facts_digest"], starts_on=line.get("starts_on")
-    )
-    if isinstance(known, LedgerError):
-        return known
-    if known is not None:
-        return Ordered(id=known, outcome="replayed")
+    key, fingerprint = line.get("idempotency_key"), line["facts_digest"]
+    earlier = _schedule_with_key(tenant_id=tenant_id, key=key, fingerprint=fingerprint, starts_on=line.get("starts_on"))
+    if isinstance(earlier, LedgerError):
+        return earlier
+    if earlier is not None:
+        return Ordered(id=earlier, outcome="replayed")
     RecurringGrant(tenant_id=tenant_id, **who, **line).save(force_insert=True)
     return Ordered(id=line["id"], outcome="posted")
 

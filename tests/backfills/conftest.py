@@ -16,7 +16,7 @@ def tenant(db):
 
 
 @pytest.fixture
-def who(tenant):
+def context(tenant):
     return {"tenant_id": tenant.id, "actor": "command:test", "request_id": "test"}
 
 

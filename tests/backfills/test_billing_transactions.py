@@ -45,8 +45,8 @@ def test_rows_become_entries_that_name_their_run(bring, write, tenant):
     assert balances(tenant) == {"USD": 6, "EUR": -1}
 
 
-def test_a_plan_shows_each_wallet_before_and_after_and_what_is_back_dated(call, write, tenant, who):
-    services.record_transaction(**who, amount=Decimal(5), type="topup", reference_id="now")
+def test_a_plan_shows_each_wallet_before_and_after_and_what_is_back_dated(call, write, tenant, context):
+    services.record_transaction(**context, amount=Decimal(5), type="topup", reference_id="now")
     call(COMMAND, "acme", write([row(1), row(2, "usage", "4")]), "--plan")
     plan = BackfillRun.objects.get().plan
     assert plan["accounts"] == [
@@ -58,9 +58,9 @@ def test_a_plan_shows_each_wallet_before_and_after_and_what_is_back_dated(call, 
     assert balances(tenant) == {"USD": 5}
 
 
-def test_what_came_through_the_api_with_the_same_facts_is_already_there(bring, write, tenant, who):
+def test_what_came_through_the_api_with_the_same_facts_is_already_there(bring, write, tenant, context):
     services.record_transaction(
-        **who,
+        **context,
         amount=Decimal("10.0"),
         type="topup",
         reference_id="r1",
@@ -72,8 +72,8 @@ def test_what_came_through_the_api_with_the_same_facts_is_already_there(bring, w
     assert "another metadata" in BackfillReject.objects.get(run_id=run.id).why
 
 
-def test_a_floor_a_strict_catalogue_and_a_negative_magnitude_are_foreseen(bring, write, tenant, who):
-    services.set_policy(**who, strict_types=True, default_floor=Decimal(0))
+def test_a_floor_a_strict_catalogue_and_a_negative_magnitude_are_foreseen(bring, write, tenant, context):
+    services.set_policy(**context, strict_types=True, default_floor=Decimal(0))
     rows = [row(1), row(2, "usage", "11"), row(3, "odd", "1"), row(4, "usage", "-1"), row(5, "usage", "10")]
     run = bring(COMMAND, write(rows))
     assert run.plan["counts"] == run.counts == {"posted": 2, "insufficient": 1, "unknown_type": 1, "invalid_value": 1}
@@ -116,34 +116,34 @@ def test_undo_reverses_each_entry_by_name(bring, call, write, tenant):
     assert Transaction.objects.filter(tenant=tenant).count() == 8
 
 
-def test_undo_is_refused_where_a_wallet_would_break_its_floor(bring, call, write, tenant, who):
+def test_undo_is_refused_where_a_wallet_would_break_its_floor(bring, call, write, tenant, context):
     run = bring(COMMAND, write([row(1)]))
-    services.set_floor(**who, currency="USD", floor=Decimal(0))
-    services.record_transaction(**who, amount=Decimal(8), type="usage", reference_id="later")
+    services.set_floor(**context, currency="USD", floor=Decimal(0))
+    services.record_transaction(**context, amount=Decimal(8), type="usage", reference_id="later")
     with pytest.raises(CommandError, match=r"wallet USD: would fall to -8\.0*, its floor is 0") as refused:
         call(COMMAND, "--undo", run.id)
     assert refused.value.returncode == 3
     assert Transaction.objects.filter(tenant=tenant).count() == 2
 
 
-def test_undo_is_refused_where_a_row_is_a_reversal_of_something_older(bring, call, write, tenant, who):
-    services.record_transaction(**who, amount=Decimal(8), type="usage", reference_id="old")
+def test_undo_is_refused_where_a_row_is_a_reversal_of_something_older(bring, call, write, tenant, context):
+    services.record_transaction(**context, amount=Decimal(8), type="usage", reference_id="old")
     run = bring(COMMAND, write([row(1, "usage", "8", reverses="old", reason_code="fraud")]))
     with pytest.raises(CommandError, match="usage r1: is itself a reversal"):
         call(COMMAND, "--undo", run.id)
 
 
-def test_a_reversal_by_a_negative_amount_is_refused_by_plan_and_application_alike(bring, write, tenant, who):
-    services.record_transaction(**who, amount=Decimal(8), type="usage", reference_id="old")
+def test_a_reversal_by_a_negative_amount_is_refused_by_plan_and_application_alike(bring, write, tenant, context):
+    services.record_transaction(**context, amount=Decimal(8), type="usage", reference_id="old")
     run = bring(COMMAND, write([row(1, "usage", "-3", reverses="old", reason_code="other")]))
     assert (run.plan["counts"], run.counts) == ({"invalid_value": 1}, {"invalid_value": 1})
     assert BackfillReject.objects.get(run_id=run.id).why == "amount: type usage takes a magnitude, not a negative amount"
     assert balances(tenant) == {"USD": -8}
 
 
-def test_a_reversal_of_a_signed_amount_has_its_sign_for_plan_and_application_alike(bring, write, tenant, who):
-    services.record_transaction(**who, amount=Decimal(7), type="adjustment", reference_id="up")
-    services.record_transaction(**who, amount=Decimal(-7), type="adjustment", reference_id="down")
+def test_a_reversal_of_a_signed_amount_has_its_sign_for_plan_and_application_alike(bring, write, tenant, context):
+    services.record_transaction(**context, amount=Decimal(7), type="adjustment", reference_id="up")
+    services.record_transaction(**context, amount=Decimal(-7), type="adjustment", reference_id="down")
     contrary = [
         row(1, "adjustment", "-3", reverses="up", reason_code="other"),
         row(2, "adjustment", "3", reverses="down", reason_code="other"),
@@ -179,8 +179,8 @@ histories = st.lists(
 def test_whatever_is_in_the_file_and_the_book_the_plan_says_what_happens(call, write, before, after, floor):
     with transaction.atomic():
         tenant = TenantFactory()
-        who = {"tenant_id": tenant.id, "actor": "command:test"}
-        services.set_policy(**who, default_floor=None if floor is None else Decimal(floor))
+        context = {"tenant_id": tenant.id, "actor": "command:test"}
+        services.set_policy(**context, default_floor=None if floor is None else Decimal(floor))
         for number, rows in enumerate((before, after)):
             given_rows = [dict(one) | ({"reason_code": "other"} if "reverses" in one else {}) for one in rows]
             if not given_rows:
@@ -204,18 +204,20 @@ def test_a_file_says_which_way_a_new_type_goes(bring, write, tenant):
     assert list(types) == [("gift", "Gift", "credit", True), ("minutes", "minutes", "debit", True)]
 
 
-def test_a_type_that_the_book_knows_the_other_way_round_is_refused(bring, write, tenant, who):
-    services.define_type(**who, code="minutes", label="Minutes", direction="credit")
+def test_a_type_that_the_book_knows_the_other_way_round_is_refused(bring, write, tenant, context):
+    services.define_type(**context, code="minutes", label="Minutes", direction="credit")
     rows = [row(1, "minutes", direction="debit"), row(2, "usage", direction="debit")]
     run = bring(COMMAND, write(rows))
     assert run.counts == run.plan["counts"] == {"posted": 1, "invalid_value": 1}
     assert [reject.why for reject in run.rejects.all()] == ["direction: type minutes is credit in this book"]
-    services.record_transaction(**who, amount=Decimal(10), type="minutes", reference_id="r1", occurred_at=datetime(2026, 1, 1, tzinfo=UTC))
+    services.record_transaction(
+        **context, amount=Decimal(10), type="minutes", reference_id="r1", occurred_at=datetime(2026, 1, 1, tzinfo=UTC)
+    )
     assert bring(COMMAND, write(rows, name="again.csv")).counts == {"already_there": 2}
 
 
-def test_no_file_adds_to_a_strict_catalogue(bring, write, tenant, who):
-    services.set_policy(**who, strict_types=True)
+def test_no_file_adds_to_a_strict_catalogue(bring, write, tenant, context):
+    services.set_policy(**context, strict_types=True)
     run = bring(COMMAND, write([row(1, "minutes", direction="debit", type_label="Minutes"), row(2, "fee")]))
     assert run.counts == run.plan["counts"] == {"posted": 1, "unknown_type": 1}
     assert not TransactionType.objects.filter(tenant=tenant, code="minutes").exists()

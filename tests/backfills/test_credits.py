@@ -90,10 +90,10 @@ def test_what_runs_short_is_foreseen_row_by_row(bring, write, tenant):
 
 
 @pytest.mark.usefixtures("granted")
-def test_what_came_through_the_api_is_already_there(bring, write, tenant, who):
+def test_what_came_through_the_api_is_already_there(bring, write, tenant, context):
     known = Grant.objects.get(tenant=tenant)
     facts = {"grant_id": known.id, "type": "DEBIT", "amount": Decimal("10.0"), "occurred_at": datetime(2026, 1, 5, 12, tzinfo=UTC)}
-    services.record_transaction(**who, **facts, idempotency_key="a")
+    services.record_transaction(**context, **facts, idempotency_key="a")
     run = bring(TRANSACTIONS, write([entry("a"), entry("a", amount="11")]))
     assert run.plan["counts"] == run.counts == {"already_there": 1, "conflict": 1}
 

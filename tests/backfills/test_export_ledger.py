@@ -65,72 +65,74 @@ def right(tenant):
     assert [name for ledger in LEDGERS for name, _, search in searches(ledger) if list(search(tenant.id, 1))] == []
 
 
-def fill_wallets(who):
+def fill_wallets(context):
     odd = {"agent_id": 'röbot, "the" first', "description": 'a "cup",\nof tea', "metadata": '{"a": 1.50,\n "b": "\\n"}'}
-    charge = billing.record_transaction(**who, amount=Decimal("0.000000000000000001"), type="usage", reference_id="a", **odd).row
-    billing.record_transaction(**who, amount=Decimal(-3), type="odd", reference_id="a", currency="EUR", occurred_at=MOMENT)
-    refund = billing.record_transaction(**who, amount=Decimal("12.50"), type="topup", reference_id="b").row
-    billing.reverse_transaction(**who, transaction_id=charge.id, reason_code="duplicate", reason="twice")
+    charge = billing.record_transaction(**context, amount=Decimal("0.000000000000000001"), type="usage", reference_id="a", **odd).row
+    billing.record_transaction(**context, amount=Decimal(-3), type="odd", reference_id="a", currency="EUR", occurred_at=MOMENT)
+    refund = billing.record_transaction(**context, amount=Decimal("12.50"), type="topup", reference_id="b").row
+    billing.reverse_transaction(**context, transaction_id=charge.id, reason_code="duplicate", reason="twice")
     part = {"amount": Decimal(5), "reference_id": "c"}
-    billing.reverse_transaction(**who, transaction_id=refund.id, reason_code="other", **part)
-    billing.record_transaction(**who, amount=Decimal(0), type="fee", reference_id="d")
-    billing.define_type(**who, code="minutes", label="Minutes spoken", direction="debit")
-    billing.define_type(**who, code="topup", label="Paid in", direction="credit")
-    billing.record_transaction(**who, amount=Decimal(7), type="minutes", reference_id="e")
+    billing.reverse_transaction(**context, transaction_id=refund.id, reason_code="other", **part)
+    billing.record_transaction(**context, amount=Decimal(0), type="fee", reference_id="d")
+    billing.define_type(**context, code="minutes", label="Minutes spoken", direction="debit")
+    billing.define_type(**context, code="topup", label="Paid in", direction="credit")
+    billing.record_transaction(**context, amount=Decimal(7), type="minutes", reference_id="e")
 
 
-def test_a_caller_of_the_old_book_is_answered_alike_by_the_new_one(copy, other, who):
-    fill_wallets(who)
+def test_a_caller_of_the_old_book_is_answered_alike_by_the_new_one(copy, other, context):
+    fill_wallets(context)
     copy("billing-transactions", "backfill_billing_transactions", "jsonl")
-    there = {**who, "tenant_id": other.id}
+    there = {**context, "tenant_id": other.id}
     assert billing.record_transaction(**there, amount=Decimal("12.5"), type="topup", reference_id="b").replayed
 
 
-def fill_grants(who):
-    order_schedules(who)
+def fill_grants(context):
+    order_schedules(context)
     facts = {"customer_id": "maria", "name": "Start", "unit_type": "CURRENCY", "currency": "USD"}
     grant = credits.create_grant(
-        **who, **facts, amount=Decimal(100), cost_of_credit=Decimal("33.33"), idempotency_key="g", effective_date=date(2026, 1, 1)
+        **context, **facts, amount=Decimal(100), cost_of_credit=Decimal("33.33"), idempotency_key="g", effective_date=date(2026, 1, 1)
     )
     spent = credits.record_transaction(
-        **who, grant_id=grant.id, type="DEBIT", amount=Decimal("40.5"), idempotency_key="t1", reason="tea, black", invoice_id="i"
+        **context, grant_id=grant.id, type="DEBIT", amount=Decimal("40.5"), idempotency_key="t1", reason="tea, black", invoice_id="i"
     )
-    credits.record_transaction(**who, grant_id=grant.id, type="DEBIT", amount=Decimal(1), occurred_at=MOMENT)
-    credits.reverse_transaction(**who, transaction_id=spent.id, reason="oops")
-    credits.consume(**who, customer_id="maria", currency="USD", amount=Decimal(3))
-    credits.create_grant(**who, **facts, amount=Decimal(5), effective_date=date(2026, 1, 1), expiry_date=date(2026, 1, 31))
+    credits.record_transaction(**context, grant_id=grant.id, type="DEBIT", amount=Decimal(1), occurred_at=MOMENT)
+    credits.reverse_transaction(**context, transaction_id=spent.id, reason="oops")
+    credits.consume(**context, customer_id="maria", currency="USD", amount=Decimal(3))
+    credits.create_grant(**context, **facts, amount=Decimal(5), effective_date=date(2026, 1, 1), expiry_date=date(2026, 1, 31))
     metric = {**facts, "unit_type": "METRIC", "metric_id": "tokens"}
-    void = credits.create_grant(**who, **metric, amount=Decimal(9), category="promotional", priority=3)
-    credits.record_transaction(**who, grant_id=void.id, type="DEBIT", amount=Decimal(2))
-    credits.void_grant(**who, grant_id=void.id, reason="closed")
-    gone = credits.create_grant(**who, **facts, amount=Decimal(9))
-    credits.delete_grant(**who, grant_id=gone.id)
-    credits.consume(**who, customer_id="maria", currency="USD", amount=Decimal(500), partial=True, invoice_id="i2", idempotency_key="c1")
+    void = credits.create_grant(**context, **metric, amount=Decimal(9), category="promotional", priority=3)
+    credits.record_transaction(**context, grant_id=void.id, type="DEBIT", amount=Decimal(2))
+    credits.void_grant(**context, grant_id=void.id, reason="closed")
+    gone = credits.create_grant(**context, **facts, amount=Decimal(9))
+    credits.delete_grant(**context, grant_id=gone.id)
+    credits.consume(
+        **context, customer_id="maria", currency="USD", amount=Decimal(500), partial=True, invoice_id="i2", idempotency_key="c1"
+    )
 
 
-def order_schedules(who):
+def order_schedules(context):
     """Last month's grant rolled over into this month's; an order that begins next month; and one that was cancelled."""
     first = datetime.now(UTC).date().replace(day=1)
     facts = {"customer_id": "maria", "name": "Monthly", "unit_type": "CURRENCY", "currency": "USD", "amount": Decimal(20)}
     last_month = (first - timedelta(days=1)).replace(day=1)
     credits.create_recurring_grant(
-        **who, **facts, cost_of_credit=Decimal("9.99"), starts_on=last_month, rollover_cap=Decimal(15), idempotency_key="s"
+        **context, **facts, cost_of_credit=Decimal("9.99"), starts_on=last_month, rollover_cap=Decimal(15), idempotency_key="s"
     )
     metric = {**facts, "unit_type": "METRIC", "metric_id": "tokens", "customer_id": "jo", "category": "promotional", "priority": 0}
-    credits.create_recurring_grant(**who, **metric, every_months=3, starts_on=first + timedelta(days=40), ends_on=date(2100, 1, 1))
-    ended, _ = credits.create_recurring_grant(**who, **{**facts, "customer_id": "jo"}, starts_on=first)
-    credits.cancel_recurring_grant(**who, schedule_id=ended)
+    credits.create_recurring_grant(**context, **metric, every_months=3, starts_on=first + timedelta(days=40), ends_on=date(2100, 1, 1))
+    ended, _ = credits.create_recurring_grant(**context, **{**facts, "customer_id": "jo"}, starts_on=first)
+    credits.cancel_recurring_grant(**context, schedule_id=ended)
 
 
-def test_credit_given_back_to_a_grant_that_is_over_is_gone_again_in_the_new_book(copy, tenant, other, who):
+def test_credit_given_back_to_a_grant_that_is_over_is_gone_again_in_the_new_book(copy, tenant, other, context):
     today = datetime.now(UTC).date()
     with time_machine.travel(timezone.now() - timedelta(days=5)):
         facts = {"customer_id": "maria", "name": "Short", "unit_type": "CURRENCY", "currency": "USD", "amount": Decimal(10)}
-        credits.create_grant(**who, **facts, expiry_date=today - timedelta(days=4))
-        credits.consume(**who, customer_id="maria", currency="USD", amount=Decimal(7), invoice_id="i")
+        credits.create_grant(**context, **facts, expiry_date=today - timedelta(days=4))
+        credits.consume(**context, customer_id="maria", currency="USD", amount=Decimal(7), invoice_id="i")
     with time_machine.travel(timezone.now() - timedelta(days=2)):
         list(credits.expire_grants(actor="job:test", request_id="", tenant_id=tenant.id))
-        credits.reinstate(**who, customer_id="maria", invoice_id="i")
+        credits.reinstate(**context, customer_id="maria", invoice_id="i")
     copy("credit-grants", "backfill_credit_grants", "jsonl")
     run = copy("credit-transactions", "backfill_credit_transactions", "jsonl")
     assert run.counts == run.plan["counts"] == {"posted": 3, "already_there": 1}
@@ -140,15 +142,15 @@ def test_credit_given_back_to_a_grant_that_is_over_is_gone_again_in_the_new_book
     right(other)
 
 
-def test_grants_without_their_schedule_are_foreseen(copy, tenant, other, who):
-    order_schedules(who)
+def test_grants_without_their_schedule_are_foreseen(copy, tenant, other, context):
+    order_schedules(context)
     run = copy("credit-grants", "backfill_credit_grants", "jsonl")
     assert run.counts == run.plan["counts"] == {"not_found": 3}
     assert "import the schedules first" in run.plan["examples"][0]["why"]
 
 
-def test_schedules_that_were_brought_in_are_cancelled_by_an_undo_once_no_grant_of_theirs_stands(copy, call, tenant, other, who):
-    order_schedules(who)
+def test_schedules_that_were_brought_in_are_cancelled_by_an_undo_once_no_grant_of_theirs_stands(copy, call, tenant, other, context):
+    order_schedules(context)
     schedules = copy("credit-schedules", "backfill_credit_schedules", "csv")
     grants = copy("credit-grants", "backfill_credit_grants", "csv")
     with pytest.raises(CommandError, match=r"schedule .* \(Monthly\): has 2 grants"):
@@ -159,57 +161,57 @@ def test_schedules_that_were_brought_in_are_cancelled_by_an_undo_once_no_grant_o
     assert RecurringGrant.objects.filter(tenant=tenant, status="active").count() == 2
 
 
-def fill_metering(who):
+def fill_metering(context):
     cost = {"fiat_amount": Decimal("0.05"), "fiat_asset_symbol": "USD", "is_estimate": True, "cost_details": '{"rate": 2.50}'}
     euros = {"fiat_amount": Decimal(3), "fiat_asset_symbol": "EUR", "is_estimate": False}
     names = {"service_name": "search", "action_name": "query", "resource_name": "/v1", "agent_name": "robot"}
     recorded = record_transaction(
-        **who, **names, idempotency_key="m", metadata='{"a":1.50,\n"b":1}', occurred_at=MOMENT, costs=[cost, euros]
+        **context, **names, idempotency_key="m", metadata='{"a":1.50,\n"b":1}', occurred_at=MOMENT, costs=[cost, euros]
     )
     later = {"fiat_amount": Decimal("0.07"), "fiat_asset_symbol": "USD", "is_estimate": False}
     first = next(cost for cost in recorded.row["costs"] if cost["is_estimate"])
-    record_cost(**who, transaction_id=recorded.row["id"], **later, supersedes_cost_id=first["id"], idempotency_key="better")
-    record_cost(**who, transaction_id=recorded.row["id"], **later)
-    complete_transaction(**who, transaction_id=recorded.row["id"], outcome="success")
-    cancelled = record_transaction(**who, service_name="other", request_facts='{"request": {"method": "GET"}}', costs=[cost, cost])
-    cancel_transaction(**who, transaction_id=cancelled.row["id"], reason="nobody waits", idempotency_key="stop")
-    record_transaction(**who, **names, trace_external_id="t-1")
-    fill_facts(who)
-    fill_decisions(who)
+    record_cost(**context, transaction_id=recorded.row["id"], **later, supersedes_cost_id=first["id"], idempotency_key="better")
+    record_cost(**context, transaction_id=recorded.row["id"], **later)
+    complete_transaction(**context, transaction_id=recorded.row["id"], outcome="success")
+    cancelled = record_transaction(**context, service_name="other", request_facts='{"request": {"method": "GET"}}', costs=[cost, cost])
+    cancel_transaction(**context, transaction_id=cancelled.row["id"], reason="nobody waits", idempotency_key="stop")
+    record_transaction(**context, **names, trace_external_id="t-1")
+    fill_facts(context)
+    fill_decisions(context)
 
 
-def fill_facts(who):
+def fill_facts(context):
     """Facts that were priced, within the call that completes and in a call of their own, and one whose price nobody knows."""
     units = [{"fact_key": "tokens", "amount": Decimal("0.5"), "per": 1000}]
-    set_price(**who, service_name="model", units=units, valid_from=MOMENT, currency="USD")
+    set_price(**context, service_name="model", units=units, valid_from=MOMENT, currency="USD")
     said = {"source": "proxy", "version": "1", "facts": '{"tokens": 1500,\n "x": 1.10}', "integration": '{"name": "px"}'}
     estimate = {"fiat_amount": Decimal("0.05"), "fiat_asset_symbol": "USD", "is_estimate": True}
-    keyed = record_transaction(**who, service_name="model", costs=[estimate]).row["id"]
-    complete_transaction(**who, transaction_id=keyed, outcome="error", response_facts=said, idempotency_key="done")
-    unkeyed = record_transaction(**who, service_name="model").row["id"]
-    record_fact(**who, transaction_id=unkeyed, **said, fact_phase="request")
-    record_fact(**who, transaction_id=unkeyed, **said, fact_phase="partial")
-    complete_transaction(**who, transaction_id=unkeyed, outcome="success", response_facts=said)
-    record_fact(**who, transaction_id=keyed, **{**said, "facts": "{}"}, fact_phase="response")
+    keyed = record_transaction(**context, service_name="model", costs=[estimate]).row["id"]
+    complete_transaction(**context, transaction_id=keyed, outcome="error", response_facts=said, idempotency_key="done")
+    unkeyed = record_transaction(**context, service_name="model").row["id"]
+    record_fact(**context, transaction_id=unkeyed, **said, fact_phase="request")
+    record_fact(**context, transaction_id=unkeyed, **said, fact_phase="partial")
+    complete_transaction(**context, transaction_id=unkeyed, outcome="success", response_facts=said)
+    record_fact(**context, transaction_id=keyed, **{**said, "facts": "{}"}, fact_phase="response")
 
 
-def fill_decisions(who):
+def fill_decisions(context):
     """One authorized and one denied after a look, and one that was denied as it came, for its agent is inactive."""
-    set_policy(**who, authorizes_at_once=False)
-    asked = [record_transaction(**who, service_name="slow").row["id"] for _ in range(3)]
+    set_policy(**context, authorizes_at_once=False)
+    asked = [record_transaction(**context, service_name="slow").row["id"] for _ in range(3)]
     for transaction_id in asked[:2]:
-        prepare_transaction(**who, transaction_id=transaction_id)
-    authorize_transaction(**who, transaction_id=asked[0], reason="within its budget")
-    deny_transaction(**who, transaction_id=asked[1], reason='too "dear",\nby far')
-    create_agent(**who, name="sleeper", label="Sleeper", status="inactive")
+        prepare_transaction(**context, transaction_id=transaction_id)
+    authorize_transaction(**context, transaction_id=asked[0], reason="within its budget")
+    deny_transaction(**context, transaction_id=asked[1], reason='too "dear",\nby far')
+    create_agent(**context, name="sleeper", label="Sleeper", status="inactive")
     cost = {"fiat_amount": Decimal("0.05"), "fiat_asset_symbol": "USD", "is_estimate": True, "cost_details": '{"rate": 2.50}'}
-    record_transaction(**who, service_name="slow", agent_name="sleeper", costs=[cost])
+    record_transaction(**context, service_name="slow", agent_name="sleeper", costs=[cost])
 
 
-def test_a_caller_of_the_old_book_completes_only_once_in_the_new_one(copy, tenant, other, who):
-    fill_metering(who)
+def test_a_caller_of_the_old_book_completes_only_once_in_the_new_one(copy, tenant, other, context):
+    fill_metering(context)
     copy("metered-transactions", "backfill_metered_transactions", "jsonl")
-    there = {**who, "tenant_id": other.id}
+    there = {**context, "tenant_id": other.id}
     done = StatusChange.objects.get(tenant=other, idempotency_key="done")
     said = {"source": "proxy", "version": "1", "facts": '{"tokens": 1500, "x": 1.10}', "integration": '{"name": "px"}'}
     moved = complete_transaction(**there, transaction_id=done.transaction_id, outcome="error", response_facts=said, idempotency_key="done")
@@ -217,8 +219,8 @@ def test_a_caller_of_the_old_book_completes_only_once_in_the_new_one(copy, tenan
     assert moved.fact_id == Fact.objects.get(tenant=tenant, idempotency_key="done").id
 
 
-def test_history_brought_in_with_its_steps_is_taken_back_whole(copy, call, tenant, other, who):
-    fill_metering(who)
+def test_history_brought_in_with_its_steps_is_taken_back_whole(copy, call, tenant, other, context):
+    fill_metering(context)
     run = copy("metered-transactions", "backfill_metered_transactions", "jsonl")
     call("backfill_metered_transactions", "--undo", run.id)
     assert not Cost.objects.filter(tenant=other, is_active=True, fiat_amount__gt=0).exists()
@@ -304,11 +306,11 @@ TRIPS = {
 
 @pytest.mark.parametrize("suffix", FORMATS)
 @pytest.mark.parametrize("ledger", TRIPS)
-def test_a_book_comes_back_as_it_was(copy, tenant, other, who, ledger, suffix):
+def test_a_book_comes_back_as_it_was(copy, tenant, other, context, ledger, suffix):
     trip = TRIPS[ledger]
     # History is older than the minute within which the world's clock and the book's are taken for one.
     with time_machine.travel(timezone.now() - timedelta(days=3)):
-        trip.fill(who)
+        trip.fill(context)
     runs = [copy(book, EXPORTS[book].command, suffix) for book in trip.books]
     assert [run.counts for run in runs] == [run.plan["counts"] for run in runs] == [{"posted": rows} for rows in trip.rows]
     for model, skipped_columns in trip.tables.items():
@@ -355,8 +357,8 @@ def sums(tenant):
     return {key: value for key, value in found.items() if value not in (0, (0, 0))}
 
 
-def test_an_export_goes_to_standard_output_and_an_outsiders_holds_nothing(tmp_path, other, who, capfdbinary):
-    fill_wallets(who)
+def test_an_export_goes_to_standard_output_and_an_outsiders_holds_nothing(tmp_path, other, context, capfdbinary):
+    fill_wallets(context)
     call_command("export_ledger", "acme", "billing-transactions", "--format", "jsonl")
     lines = capfdbinary.readouterr().out.splitlines()
     assert [json.loads(line)["reference_id"] for line in lines if b'"EUR"' in line] == ["a"]
@@ -409,20 +411,20 @@ def test_every_export_with_a_command_goes_round():
 LIMITS = (datetime(1900, 1, 1, tzinfo=UTC), datetime(2199, 12, 31, 23, 59, 59, 999999, tzinfo=UTC))
 
 
-def fill_with_limits(who):
+def fill_with_limits(context):
     for number, moment in enumerate(LIMITS):
-        billing.record_transaction(**who, amount=Decimal(1), type="topup", reference_id=f"r{number}", occurred_at=moment)
+        billing.record_transaction(**context, amount=Decimal(1), type="topup", reference_id=f"r{number}", occurred_at=moment)
         names = {"service_name": "search", "action_name": "query", "resource_name": "/v1"}
-        record_transaction(**who, **names, idempotency_key=f"m{number}", occurred_at=moment, costs=[])
+        record_transaction(**context, **names, idempotency_key=f"m{number}", occurred_at=moment, costs=[])
     facts = {"customer_id": "maria", "name": "Long", "unit_type": "CURRENCY", "currency": "USD", "amount": Decimal(100)}
     days = {"effective_date": LIMITS[0].date(), "expiry_date": LIMITS[1].date()}
-    grant = credits.create_grant(**who, **facts, **days, idempotency_key="g")
-    credits.record_transaction(**who, grant_id=grant.id, type="DEBIT", amount=Decimal(1), occurred_at=LIMITS[0], idempotency_key="t")
+    grant = credits.create_grant(**context, **facts, **days, idempotency_key="g")
+    credits.record_transaction(**context, grant_id=grant.id, type="DEBIT", amount=Decimal(1), occurred_at=LIMITS[0], idempotency_key="t")
 
 
 @pytest.mark.parametrize("format", ["csv", "jsonl"])
-def test_moments_at_the_limits_of_the_range_come_back(bring, tmp_path, tenant, other, who, format):
-    fill_with_limits(who)
+def test_moments_at_the_limits_of_the_range_come_back(bring, tmp_path, tenant, other, context, format):
+    fill_with_limits(context)
     for export in EXPORTS.values():
         if export.command is None or export.name == "credit-schedules":
             continue

@@ -35,13 +35,13 @@ READ = {
 
 
 @pytest.fixture
-def full(who):
+def full(context):
     """A book with a row or more for nearly every export."""
     for trip in TRIPS.values():
-        trip.fill(who)
-    fill_settings(who)
-    fill_holds(who)
-    fill_corrections(who)
+        trip.fill(context)
+    fill_settings(context)
+    fill_holds(context)
+    fill_corrections(context)
 
 
 def written(path, book, format):

@@ -27,44 +27,44 @@ MOMENT = datetime(2026, 1, 5, 12, tzinfo=UTC)
 
 
 @pytest.fixture
-def book(who, bring, write):
+def book(context, bring, write):
     """A row or more in each table that is for the record."""
-    fill_settings(who)
-    fill_holds(who)
-    fill_corrections(who)
+    fill_settings(context)
+    fill_holds(context)
+    fill_corrections(context)
     rows = [{"reference_id": "a", "type": "usage", "amount": amount, "occurred_at": "2026-01-01"} for amount in ("1", "two")]
     bring("backfill_billing_transactions", write(rows))
 
 
-def fill_settings(who):
-    billing.set_policy(**who, strict_types=False, default_floor=Decimal("-0.5"))
-    billing.define_type(**who, code="unused", label="Never used", direction="credit")
-    billing.record_transaction(**who, amount=Decimal(9), type="topup", reference_id="first")
-    set_policy(**who, authorizes_at_once=False, stale_after=timedelta(minutes=90))
-    create_agent(**who, name="clerk", label="Clerk", description="does it", status="inactive")
+def fill_settings(context):
+    billing.set_policy(**context, strict_types=False, default_floor=Decimal("-0.5"))
+    billing.define_type(**context, code="unused", label="Never used", direction="credit")
+    billing.record_transaction(**context, amount=Decimal(9), type="topup", reference_id="first")
+    set_policy(**context, authorizes_at_once=False, stale_after=timedelta(minutes=90))
+    create_agent(**context, name="clerk", label="Clerk", description="does it", status="inactive")
     units = [{"fact_key": "tokens", "amount": Decimal("0.000000000000000001"), "per": 1000}]
     for day in (MOMENT, MOMENT + timedelta(days=1)):
-        set_price(**who, service_name="model", units=units, valid_from=day)
+        set_price(**context, service_name="model", units=units, valid_from=day)
 
 
-def fill_holds(who):
+def fill_holds(context):
     facts = {"customer_id": "maria", "unit_type": "CURRENCY", "currency": "USD", "amount": Decimal(10)}
     for name in ("first", "second"):
-        credits.create_grant(**who, **facts, name=name)
+        credits.create_grant(**context, **facts, name=name)
     wanted = {"customer_id": "maria", "currency": "USD", "expires_at": timezone.now() + timedelta(hours=1)}
-    captured = credits.place_hold(**who, **wanted, amount=Decimal("12.5"), reason="a cup of tea", idempotency_key="h")
-    credits.capture_hold(**who, customer_id="maria", hold_id=captured.id, amount=Decimal(11), invoice_id="i")
-    released = credits.place_hold(**who, **wanted, amount=Decimal(1))
-    credits.release_hold(**who, customer_id="maria", hold_id=released.id)
-    credits.place_hold(**who, **wanted, amount=Decimal(2))
-    credits.consume(**who, customer_id="nobody", currency="USD", amount=Decimal(1), partial=True, reason="found nothing")
+    captured = credits.place_hold(**context, **wanted, amount=Decimal("12.5"), reason="a cup of tea", idempotency_key="h")
+    credits.capture_hold(**context, customer_id="maria", hold_id=captured.id, amount=Decimal(11), invoice_id="i")
+    released = credits.place_hold(**context, **wanted, amount=Decimal(1))
+    credits.release_hold(**context, customer_id="maria", hold_id=released.id)
+    credits.place_hold(**context, **wanted, amount=Decimal(2))
+    credits.consume(**context, customer_id="nobody", currency="USD", amount=Decimal(1), partial=True, reason="found nothing")
 
 
-def fill_corrections(who):
-    usage = billing.record_transaction(**who, amount=Decimal(3), type="usage", reference_id="wrong").row
-    corrections.set_threshold(tenant_id=who["tenant_id"], actor="staff:1", unit="USD", amount=Decimal(1))
+def fill_corrections(context):
+    usage = billing.record_transaction(**context, amount=Decimal(3), type="usage", reference_id="wrong").row
+    corrections.set_threshold(tenant_id=context["tenant_id"], actor="staff:1", unit="USD", amount=Decimal(1))
     draft = corrections.CorrectionDraft(
-        tenant_id=who["tenant_id"],
+        tenant_id=context["tenant_id"],
         kind="billing.reverse",
         target_ids=(usage.id,),
         facts={},
@@ -74,7 +74,7 @@ def fill_corrections(who):
     evidence = corrections.EvidenceFile(name="log.txt", content_type="text/plain", content=b"\x00\xff")
     seen = corrections.preview_correction(actor="staff:1", draft=draft).digest
     asked = corrections.request_correction(actor="staff:1", request_id="r", draft=draft, preview_digest=seen, evidence=evidence)
-    corrections.add_comment(tenant_id=who["tenant_id"], actor="staff:2", correction_id=asked.id, text="Why?")
+    corrections.add_comment(tenant_id=context["tenant_id"], actor="staff:2", correction_id=asked.id, text="Why?")
 
 
 @pytest.fixture
@@ -139,15 +139,15 @@ def test_a_correction_is_told_with_its_evidence_and_what_was_said(taken_out):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_all_books_are_of_one_moment(tenant, who, tmp_path, monkeypatch):
+def test_all_books_are_of_one_moment(tenant, context, tmp_path, monkeypatch):
     """What is posted while the first file is written is in none of them."""
-    billing.record_transaction(**who, amount=Decimal(1), type="topup", reference_id="before")
+    billing.record_transaction(**context, amount=Decimal(1), type="topup", reference_id="before")
     from backoffice.management.commands import export_ledger
 
     write, books = export_ledger.write_export, []
 
     def post_meanwhile():
-        billing.record_transaction(**who, amount=Decimal(5), type="topup", reference_id="meanwhile")
+        billing.record_transaction(**context, amount=Decimal(5), type="topup", reference_id="meanwhile")
         connection.close()
 
     def write_and_post(export, **more):
@@ -213,10 +213,10 @@ def test_the_files_name_says_the_format_and_what_fails_leaves_no_file(tenant, tm
 
 
 @pytest.mark.django_db
-def test_another_tenants_rows_are_in_no_file(tenant, who, tmp_path):
-    fill_settings(who)
-    fill_holds(who)
-    fill_corrections(who)
+def test_another_tenants_rows_are_in_no_file(tenant, context, tmp_path):
+    fill_settings(context)
+    fill_holds(context)
+    fill_corrections(context)
     TenantFactory(slug="outsider")
     for name in EXPORTS:
         path = tmp_path / f"{name}.jsonl"

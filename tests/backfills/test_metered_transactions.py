@@ -56,10 +56,10 @@ def test_rows_become_transactions_with_their_costs_and_name_their_run(bring, wri
     assert second.agent_id is None
 
 
-def test_the_same_file_twice_and_the_same_call_over_the_api_post_nothing_twice(bring, write, tenant, who):
+def test_the_same_file_twice_and_the_same_call_over_the_api_post_nothing_twice(bring, write, tenant, context):
     facts = {"service_name": "search", "action_name": "query", "resource_name": "/v1", "status": "completed", "outcome": "success"}
     costs = [{"fiat_amount": Decimal("0.050"), "fiat_asset_symbol": "USD", "is_estimate": True, "cost_details": '{"x":2.50}'}]
-    record_transaction(**who, **facts, idempotency_key="a", occurred_at=datetime(2026, 1, 1, 12, tzinfo=UTC), costs=costs)
+    record_transaction(**context, **facts, idempotency_key="a", occurred_at=datetime(2026, 1, 1, 12, tzinfo=UTC), costs=costs)
     run = bring(COMMAND, write([row("a", costs=f"[{FIRST}]"), row("a", costs=f"[{FIRST}]", metadata='{"n":1}'), row("b")]))
     assert run.plan["counts"] == run.counts == {"already_there": 1, "conflict": 1, "posted": 1}
     assert "another metadata" in BackfillReject.objects.get(run_id=run.id).why
@@ -104,10 +104,10 @@ def test_undo_takes_the_costs_back_by_superseding_rows_and_cancels_what_is_open(
     assert sorted(Transaction.objects.filter(tenant=tenant).values_list("status", flat=True)) == ["cancelled", "completed", "completed"]
 
 
-def test_undo_is_refused_with_a_list_where_others_added_costs(bring, call, write, tenant, who):
+def test_undo_is_refused_with_a_list_where_others_added_costs(bring, call, write, tenant, context):
     run = bring(COMMAND, write([row("a", costs=TWO)]))
     transaction = Transaction.objects.get(tenant=tenant)
-    record_cost(**who, transaction_id=transaction.id, fiat_amount=Decimal(1), fiat_asset_symbol="USD", is_estimate=False)
+    record_cost(**context, transaction_id=transaction.id, fiat_amount=Decimal(1), fiat_asset_symbol="USD", is_estimate=False)
     with pytest.raises(CommandError, match=f"transaction {transaction.id}: has 1 later cost") as refused:
         call(COMMAND, "--undo", run.id)
     assert refused.value.returncode == 3
@@ -131,8 +131,8 @@ def test_costs_that_superseded_others_come_in_order(bring, write, tenant, tmp_pa
     assert spent(tenant) == {"USD": 4}
 
 
-def test_history_before_the_newest_hour_is_shown_as_back_dated(call, write, tenant, who):
-    record_transaction(**who, service_name="a", action_name="b", resource_name="c")
+def test_history_before_the_newest_hour_is_shown_as_back_dated(call, write, tenant, context):
+    record_transaction(**context, service_name="a", action_name="b", resource_name="c")
     call(COMMAND, "acme", write([row("a"), row("b", 2)]), "--plan")
     assert BackfillRun.objects.get().plan["back_dated"]["rows"] == 2
 

@@ -3,7 +3,7 @@
 import pytest
 from django.core.management import CommandError
 
-from tests.backfills.test_verify_ledgers import books, found, plant  # noqa: F401 - a fixture
+from tests.backfills.test_verify_ledgers import books, plant, violated_checks  # noqa: F401 - a fixture
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("books")]
 
@@ -27,14 +27,14 @@ def test_a_plan_shows_what_differs_and_an_application_sets_it_right(call, statem
     text, code = call("rebuild_balances", "--plan")
     assert code == 1
     assert check in text
-    assert found() == {check}
+    assert violated_checks() == {check}
     assert call("rebuild_balances", "--apply", "--tenant", "acme")[1] == 0
-    assert found() == set()
+    assert violated_checks() == set()
 
 
 def test_nothing_is_made_of_entries_that_are_wrong_themselves(call):
     plant("UPDATE billing_transaction SET balance_after = balance_after + 1 WHERE entry_number = 4")
-    assert found() >= {"billing_chain", "billing_wallet"}
+    assert violated_checks() >= {"billing_chain", "billing_wallet"}
     with pytest.raises(CommandError, match=r"book_broken \(check=billing_chain") as refused:
         call("rebuild_balances", "--apply")
     assert refused.value.returncode == 3
@@ -42,6 +42,6 @@ def test_nothing_is_made_of_entries_that_are_wrong_themselves(call):
 
 def test_metered_sums_are_made_anew_as_well(call):
     plant("UPDATE metering_rollup SET amount = amount + 1 WHERE currency = 'USD'")
-    assert found() == {"metering_rollup"}
+    assert violated_checks() == {"metering_rollup"}
     call("rebuild_rollups", "--tenant", "acme")
-    assert found() == set()
+    assert violated_checks() == set()

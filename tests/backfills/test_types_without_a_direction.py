@@ -68,10 +68,10 @@ def test_a_new_type_counts_in_the_direction_that_was_given(bring, write, tenant,
     assert Wallet.objects.get(tenant=tenant).balance == balance
 
 
-def test_a_type_of_the_catalogue_needs_no_direction_and_keeps_its_own(bring, write, tenant, who):
+def test_a_type_of_the_catalogue_needs_no_direction_and_keeps_its_own(bring, write, tenant, context):
     from billing import services
 
-    services.define_type(**who, code="minutes", label="Minutes", direction="debit")
+    services.define_type(**context, code="minutes", label="Minutes", direction="debit")
     assert bring(COMMAND, write([row(1, "minutes")])).counts == {"posted": 1}
     run = bring(COMMAND, write([row(2, "minutes")], "other.csv"), "--new-type", "minutes=credit")
     assert run.plan["counts"] == run.counts == {"invalid_value": 1}
@@ -83,18 +83,18 @@ def test_a_direction_in_the_file_that_contradicts_the_option_is_refused(bring, w
     assert BackfillReject.objects.get(run_id=run.id).why == "direction: is credit where --new-type says minutes=debit"
 
 
-def test_a_strict_tenant_takes_no_new_type(bring, write, who):
+def test_a_strict_tenant_takes_no_new_type(bring, write, context):
     from billing import services
 
-    services.set_policy(**who, strict_types=True)
+    services.set_policy(**context, strict_types=True)
     run = bring(COMMAND, write([row(1, "minutes")]), "--new-type", "minutes=debit")
     assert run.plan["counts"] == run.counts == {"unknown_type": 1}
 
 
-def test_an_outsiders_catalogue_says_nothing(call, write, who):
+def test_an_outsiders_catalogue_says_nothing(call, write, context):
     from billing import services
 
-    services.define_type(**who, code="minutes", label="Minutes", direction="debit")
+    services.define_type(**context, code="minutes", label="Minutes", direction="debit")
     TenantFactory(slug="outsider")
     assert call(COMMAND, "outsider", write([row(1, "minutes")]), "--plan")[1] == 1
 

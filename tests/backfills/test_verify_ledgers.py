@@ -26,36 +26,45 @@ TABLES = (
 
 
 @pytest.fixture
-def books(who):
+def books(context):
     """A small book of each kind, made as callers make it."""
     told = {"agent_id": "robot", "description": "a cup", "metadata": '{"a": 1.50, "b": [1]}', "occurred_at": MOMENT}
-    billing.record_transaction(**who, amount=Decimal(100), type="topup", reference_id="r1")
-    charge = billing.record_transaction(**who, amount=Decimal("30.50"), type="usage", reference_id="r2", currency="USD", **told).row
-    billing.record_transaction(**who, amount=Decimal(5), type="usage", reference_id="r3")
-    billing.reverse_transaction(**who, transaction_id=charge.id, reason_code="other", reason="so", amount=Decimal(10), reference_id="r4")
-    make_grants(who)
-    make_metering(who)
-
-
-def make_grants(who):
-    facts = {"customer_id": "maria", "name": "Start", "unit_type": "CURRENCY", "currency": "USD", "effective_date": date(2026, 1, 1)}
-    grant = credits.create_grant(**who, **facts, amount=Decimal(100), cost_of_credit=Decimal(80), idempotency_key="g")
-    other = credits.create_grant(**who, **facts, amount=Decimal(7), idempotency_key="h")
-    spent = credits.record_transaction(
-        **who, grant_id=grant.id, type="DEBIT", amount=Decimal(40), idempotency_key="t1", reason="so", invoice_id="i", occurred_at=MOMENT
+    billing.record_transaction(**context, amount=Decimal(100), type="topup", reference_id="r1")
+    charge = billing.record_transaction(**context, amount=Decimal("30.50"), type="usage", reference_id="r2", currency="USD", **told).row
+    billing.record_transaction(**context, amount=Decimal(5), type="usage", reference_id="r3")
+    billing.reverse_transaction(
+        **context, transaction_id=charge.id, reason_code="other", reason="so", amount=Decimal(10), reference_id="r4"
     )
-    credits.record_transaction(**who, grant_id=other.id, type="DEBIT", amount=Decimal(1), idempotency_key="t2")
-    credits.reverse_transaction(**who, transaction_id=spent.id, reason="oops", idempotency_key="t3")
+    make_grants(context)
+    make_metering(context)
 
 
-def make_metering(who):
+def make_grants(context):
+    facts = {"customer_id": "maria", "name": "Start", "unit_type": "CURRENCY", "currency": "USD", "effective_date": date(2026, 1, 1)}
+    grant = credits.create_grant(**context, **facts, amount=Decimal(100), cost_of_credit=Decimal(80), idempotency_key="g")
+    other = credits.create_grant(**context, **facts, amount=Decimal(7), idempotency_key="h")
+    spent = credits.record_transaction(
+        **context,
+        grant_id=grant.id,
+        type="DEBIT",
+        amount=Decimal(40),
+        idempotency_key="t1",
+        reason="so",
+        invoice_id="i",
+        occurred_at=MOMENT,
+    )
+    credits.record_transaction(**context, grant_id=other.id, type="DEBIT", amount=Decimal(1), idempotency_key="t2")
+    credits.reverse_transaction(**context, transaction_id=spent.id, reason="oops", idempotency_key="t3")
+
+
+def make_metering(context):
     cost = {"fiat_amount": Decimal("0.05"), "fiat_asset_symbol": "USD", "is_estimate": True, "cost_details": None}
     names = {"service_name": "search", "action_name": "query", "resource_name": "/v1", "agent_name": "robot"}
-    recorded = record_transaction(**who, **names, idempotency_key="m", metadata='{"a":1.50}', occurred_at=MOMENT, costs=[cost])
+    recorded = record_transaction(**context, **names, idempotency_key="m", metadata='{"a":1.50}', occurred_at=MOMENT, costs=[cost])
     identifier = recorded.row["id"]
     later = {"fiat_amount": Decimal("0.07"), "fiat_asset_symbol": "USD", "is_estimate": False}
-    record_cost(**who, transaction_id=identifier, **later, supersedes_cost_id=recorded.row["costs"][0]["id"])
-    complete_transaction(**who, transaction_id=identifier, outcome="success")
+    record_cost(**context, transaction_id=identifier, **later, supersedes_cost_id=recorded.row["costs"][0]["id"])
+    complete_transaction(**context, transaction_id=identifier, outcome="success")
 
 
 def plant(statement):
@@ -76,7 +85,7 @@ def plant(statement):
         assert cursor.rowcount >= 1
 
 
-def found(tenant_id=None):
+def violated_checks(tenant_id=None):
     return {name for ledger in LEDGERS for name, _, search in searches(ledger) if list(search(tenant_id, 1))}
 
 
@@ -84,7 +93,7 @@ def found(tenant_id=None):
 def test_books_that_callers_made_are_right(call):
     text, code = call("verify_ledgers")
     assert code == 0, text
-    assert found() == set()
+    assert violated_checks() == set()
 
 
 CORRUPTIONS = [
@@ -132,7 +141,7 @@ CORRUPTIONS = [
 @pytest.mark.parametrize(("statement", "check"), CORRUPTIONS)
 def test_each_corruption_is_found_by_its_proof(statement, check):
     plant(statement)
-    assert check in found()
+    assert check in violated_checks()
 
 
 @pytest.mark.usefixtures("books")
@@ -144,7 +153,7 @@ def test_the_command_names_the_wrong_row_and_exits_with_one(call, tenant):
     assert "entry_number=2, number_before=1" in text
     outsider = TenantFactory(slug="outsider")
     assert call("verify_ledgers", "--tenant", "outsider")[1] == 0
-    assert found(outsider.id) == set()
+    assert violated_checks(outsider.id) == set()
     told = json.loads(call("verify_ledgers", "--tenant", "acme", "--json", "--at-most", 5)[0])
     assert [check["check"] for check in told["checks"] if check["violations"]] == ["billing_chain"]
     assert {violation["tenant_id"] for check in told["checks"] for violation in check["violations"]} == {str(tenant.id)}

@@ -19,48 +19,48 @@ from tests.factories import IssuedKeyFactory
 
 def fill_every_table(tenant, user):
     """`user`: a member of staff, who owns the rows that belong to staff."""
-    who = {"tenant_id": tenant.id, "actor": "command:test", "request_id": "test"}
+    context = {"tenant_id": tenant.id, "actor": "command:test", "request_id": "test"}
     IssuedKeyFactory(tenant=tenant)
-    fill_billing(who)
-    fill_metering(who)
-    fill_credits(who)
-    fill_corrections(who)
+    fill_billing(context)
+    fill_metering(context)
+    fill_credits(context)
+    fill_corrections(context)
     fill_backfills(tenant)
     fill_backoffice(tenant, user)
 
 
-def fill_billing(who):
-    billing.set_policy(**who, near_duplicate_seconds=60)
-    billing.record_transaction(**who, amount=Decimal(100), type="topup", reference_id="first", metadata='{"a": 1.50}')
-    usage = billing.record_transaction(**who, amount=Decimal(3), type="usage", reference_id="second", agent_id="bot").row
-    billing.reverse_transaction(**who, transaction_id=usage.id, reason_code="duplicate")
+def fill_billing(context):
+    billing.set_policy(**context, near_duplicate_seconds=60)
+    billing.record_transaction(**context, amount=Decimal(100), type="topup", reference_id="first", metadata='{"a": 1.50}')
+    usage = billing.record_transaction(**context, amount=Decimal(3), type="usage", reference_id="second", agent_id="bot").row
+    billing.reverse_transaction(**context, transaction_id=usage.id, reason_code="duplicate")
 
 
-def fill_metering(who):
-    policies.set_policy(**who, stale_after=timedelta(hours=1))
+def fill_metering(context):
+    policies.set_policy(**context, stale_after=timedelta(hours=1))
     units = [{"fact_key": "tokens", "amount": Decimal("0.01")}]
-    prices.set_price(**who, service_name="model", units=units, valid_from=datetime(2026, 1, 1, tzinfo=UTC))
+    prices.set_price(**context, service_name="model", units=units, valid_from=datetime(2026, 1, 1, tzinfo=UTC))
     cost = {"fiat_amount": Decimal(1), "fiat_asset_symbol": "USD", "is_estimate": True, "cost_details": '{"model": "m"}'}
     names = {"service_name": "model", "action_name": "a", "resource_name": "r", "agent_name": "bot", "trace_external_id": "t"}
-    row = record_transaction(**who, **names, costs=[cost]).row
+    row = record_transaction(**context, **names, costs=[cost]).row
     facts.record_fact(
-        **who, transaction_id=row["id"], facts='{"tokens": 5}', source="sdk", version="1", fact_phase="response", idempotency_key="f"
+        **context, transaction_id=row["id"], facts='{"tokens": 5}', source="sdk", version="1", fact_phase="response", idempotency_key="f"
     )
 
 
-def fill_credits(who):
+def fill_credits(context):
     facts = {"customer_id": "maria", "unit_type": "CURRENCY", "currency": "USD", "amount": Decimal(10)}
-    credits.create_grant(**who, **facts, name="Prepaid")
-    credits.create_recurring_grant(**who, **facts, name="Monthly")
+    credits.create_grant(**context, **facts, name="Prepaid")
+    credits.create_recurring_grant(**context, **facts, name="Monthly")
     hold = {"customer_id": "maria", "currency": "USD", "expires_at": timezone.now() + timedelta(hours=1)}
-    credits.place_hold(**who, **hold, amount=Decimal(2))
-    credits.consume(**who, customer_id="maria", currency="USD", amount=Decimal(1), invoice_id="INV-1")
+    credits.place_hold(**context, **hold, amount=Decimal(2))
+    credits.consume(**context, customer_id="maria", currency="USD", amount=Decimal(1), invoice_id="INV-1")
 
 
-def fill_corrections(who):
-    corrections.set_threshold(tenant_id=who["tenant_id"], actor="staff:1", unit="USD", amount=Decimal(1))
-    usage = billing.record_transaction(**who, amount=Decimal(4), type="usage", reference_id="wrong").row
-    draft = corrections.CorrectionDraft(who["tenant_id"], "billing.reverse", (usage.id,), {}, "duplicate", "Charged twice.")
+def fill_corrections(context):
+    corrections.set_threshold(tenant_id=context["tenant_id"], actor="staff:1", unit="USD", amount=Decimal(1))
+    usage = billing.record_transaction(**context, amount=Decimal(4), type="usage", reference_id="wrong").row
+    draft = corrections.CorrectionDraft(context["tenant_id"], "billing.reverse", (usage.id,), {}, "duplicate", "Charged twice.")
     request = corrections.request_correction(
         actor="staff:1",
         request_id="r",
@@ -68,7 +68,7 @@ def fill_corrections(who):
         preview_digest=corrections.preview_correction(actor="staff:1", draft=draft).digest,
         evidence=corrections.EvidenceFile("log.txt", "text/plain", b"\x00\xff"),
     )
-    corrections.add_comment(tenant_id=who["tenant_id"], actor="staff:2", correction_id=request.id, text="Why?")
+    corrections.add_comment(tenant_id=context["tenant_id"], actor="staff:2", correction_id=request.id, text="Why?")
 
 
 def fill_backfills(tenant):

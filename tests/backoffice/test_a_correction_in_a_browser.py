@@ -20,13 +20,13 @@ WHO = {"actor": "command:test", "request_id": "test"}
 def book(transactional_db):
     """A customer whose invoice was charged twice, the second time to the wrong grant."""
     tenant = TenantFactory(name="Acme Robotics")
-    who = {"tenant_id": tenant.id, **WHO}
-    billing.record_transaction(**who, amount=Decimal(1000), type="topup", reference_id="TOP-1")
-    billing.record_transaction(**who, amount=Decimal("300.50"), type="charge", reference_id="INV-7")
+    context = {"tenant_id": tenant.id, **WHO}
+    billing.record_transaction(**context, amount=Decimal(1000), type="topup", reference_id="TOP-1")
+    billing.record_transaction(**context, amount=Decimal("300.50"), type="charge", reference_id="INV-7")
     for name, amount, category, priority in (("Welcome credit", 100, "promotional", 10), ("Prepaid 2026", 500, "paid", 50)):
         facts = {"customer_id": "cust-7", "unit_type": "CURRENCY", "currency": "USD", "category": category, "priority": priority}
-        credits.create_grant(**who, **facts, name=name, amount=Decimal(amount))
-    credits.consume(**who, customer_id="cust-7", amount=Decimal(130), currency="USD", invoice_id="INV-7", reason="Monthly usage")
+        credits.create_grant(**context, **facts, name=name, amount=Decimal(amount))
+    credits.consume(**context, customer_id="cust-7", amount=Decimal(130), currency="USD", invoice_id="INV-7", reason="Monthly usage")
     return tenant
 
 

@@ -41,8 +41,8 @@ def tenant(db):
 @pytest.fixture
 def rows(tenant):
     def record(amount, type, reference_id):
-        who = {"tenant_id": tenant.id, "actor": "command:test"}
-        return billing.record_transaction(**who, amount=Decimal(amount), type=type, reference_id=reference_id).row
+        context = {"tenant_id": tenant.id, "actor": "command:test"}
+        return billing.record_transaction(**context, amount=Decimal(amount), type=type, reference_id=reference_id).row
 
     return [record("100", "topup", "top"), record("30.5", "usage", "INV-1"), record("9.5", "usage", "INV-2")]
 

@@ -101,8 +101,8 @@ def test_metered_cost_is_told_apart_into_actual_and_estimated(look, tenant):
 
     meter("1")
     row = meter("5", agent_name="bot")
-    who = {"tenant_id": tenant.id, **WHO, "transaction_id": row["id"], "supersedes_cost_id": row["costs"][0]["id"]}
-    record_cost(**who, fiat_amount=Decimal("4.25"), fiat_asset_symbol="USD", is_estimate=False)
+    context = {"tenant_id": tenant.id, **WHO, "transaction_id": row["id"], "supersedes_cost_id": row["costs"][0]["id"]}
+    record_cost(**context, fiat_amount=Decimal("4.25"), fiat_asset_symbol="USD", is_estimate=False)
     response = look()
     assert figures(response)["Metered cost, actual"][0] == "4.25 USD"
     assert figures(response)["Metered cost, estimated"][0] == "1.00 USD"

@@ -44,8 +44,8 @@ def reader(viewer):
 
 
 def charge(tenant, amount, reference_id, *, type="usage", **more):
-    who = {"tenant_id": tenant.id, "actor": "command:test"}
-    return billing.record_transaction(**who, amount=Decimal(amount), type=type, reference_id=reference_id, **more).row
+    context = {"tenant_id": tenant.id, "actor": "command:test"}
+    return billing.record_transaction(**context, amount=Decimal(amount), type=type, reference_id=reference_id, **more).row
 
 
 def rows_of(response):

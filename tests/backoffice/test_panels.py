@@ -22,7 +22,7 @@ def tenant():
 
 
 @pytest.fixture
-def who(tenant):
+def context(tenant):
     return {"tenant_id": tenant.id, "actor": f"api_key:{IssuedKeyFactory(tenant=tenant, name='gateway').key.id}", "request_id": "req-1"}
 
 
@@ -38,12 +38,12 @@ def read():
     return read
 
 
-def test_an_entry_stands_among_its_neighbours_with_its_reversal_and_who_wrote_it(read, who):
+def test_an_entry_stands_among_its_neighbours_with_its_reversal_and_who_wrote_it(read, context):
     charge = None
     for number, (amount, type) in enumerate([("100", "topup"), ("30.5", "usage"), ("9", "usage")]):
-        row = billing.record_transaction(**who, amount=Decimal(amount), type=type, reference_id=f"ref-{number}").row
+        row = billing.record_transaction(**context, amount=Decimal(amount), type=type, reference_id=f"ref-{number}").row
         charge = row if number == 1 else charge
-    billing.reverse_transaction(**who, transaction_id=charge.id, reason_code="duplicate", reason="Twice.")
+    billing.reverse_transaction(**context, transaction_id=charge.id, reason_code="duplicate", reason="Twice.")
     shown = read("billing.transaction", charge.id)
     assert "The wallet around this entry" in shown
     assert "Reversed by" in shown
@@ -52,12 +52,12 @@ def test_an_entry_stands_among_its_neighbours_with_its_reversal_and_who_wrote_it
         assert balance in shown
 
 
-def test_a_debit_says_why_its_grant_was_charged_and_which_others_paid(read, who):
+def test_a_debit_says_why_its_grant_was_charged_and_which_others_paid(read, context):
     for name, priority in (("Welcome", 10), ("Prepaid", 50)):
         facts = {"customer_id": "c", "name": name, "unit_type": "CURRENCY", "currency": "USD", "amount": Decimal(10)}
-        credits.create_grant(**who, **facts, priority=priority)
-    billing.record_transaction(**who, amount=Decimal(15), type="usage", reference_id="INV-1")
-    credits.consume(**who, customer_id="c", amount=Decimal(15), currency="USD", invoice_id="INV-1")
+        credits.create_grant(**context, **facts, priority=priority)
+    billing.record_transaction(**context, amount=Decimal(15), type="usage", reference_id="INV-1")
+    credits.consume(**context, customer_id="c", amount=Decimal(15), currency="USD", invoice_id="INV-1")
     debit = CreditTransaction.objects.get(kind="consumption", grant__name="Prepaid")
     shown = read("credits.credittransaction", debit.id)
     assert "Why this grant was charged No. 2 in burn-down order: priority 50" in shown
@@ -66,14 +66,14 @@ def test_a_debit_says_why_its_grant_was_charged_and_which_others_paid(read, who)
     assert "Billed under the same reference" in shown
 
 
-def test_a_metered_transaction_shows_its_cost_from_estimate_to_actual(read, who):
+def test_a_metered_transaction_shows_its_cost_from_estimate_to_actual(read, context):
     cost = {"fiat_amount": Decimal("2"), "fiat_asset_symbol": "USD", "is_estimate": True}
     names = {"service_name": "s", "action_name": "a", "resource_name": "r", "agent_name": "bot"}
-    row = record_transaction(**who, **names, costs=[cost]).row
-    billing.record_transaction(**who, amount=Decimal(15), type="usage", reference_id="INV-1", agent_id="bot")
+    row = record_transaction(**context, **names, costs=[cost]).row
+    billing.record_transaction(**context, amount=Decimal(15), type="usage", reference_id="INV-1", agent_id="bot")
     superseded = row["costs"][0]["id"]
     record_cost(
-        **who,
+        **context,
         transaction_id=row["id"],
         fiat_amount=Decimal("1.5"),
         fiat_asset_symbol="USD",
@@ -86,8 +86,8 @@ def test_a_metered_transaction_shows_its_cost_from_estimate_to_actual(read, who)
     assert "Costs, from estimate to actual" in read("metering.cost", superseded)
 
 
-def test_a_wallets_statement_is_for_the_month_that_is_asked(read, who):
-    row = billing.record_transaction(**who, amount=Decimal(5), type="topup", reference_id="x").row
+def test_a_wallets_statement_is_for_the_month_that_is_asked(read, context):
+    row = billing.record_transaction(**context, amount=Decimal(5), type="topup", reference_id="x").row
     client = log_in(employ("vera", "viewer"))
     page = f"/admin/billing/wallet/{row.wallet_id}/statement/"
     assert "5.00" in b"".join(client.get(page).streaming_content).decode()

@@ -43,18 +43,18 @@ class Book:
     def __init__(self, name):
         self.tenant = TenantFactory(name=name)
         self.key = IssuedKeyFactory(tenant=self.tenant, name=f"key of {name}").key
-        who = {"tenant_id": self.tenant.id, **WHO}
-        self.topup = billing.record_transaction(**who, amount=Decimal(100), type="topup", reference_id=f"top of {name}").row
-        self.usage = billing.record_transaction(**who, amount=Decimal(30), type="usage", reference_id=f"use of {name}").row
+        context = {"tenant_id": self.tenant.id, **WHO}
+        self.topup = billing.record_transaction(**context, amount=Decimal(100), type="topup", reference_id=f"top of {name}").row
+        self.usage = billing.record_transaction(**context, amount=Decimal(30), type="usage", reference_id=f"use of {name}").row
         grant = {"customer_id": f"customer of {name}", "name": f"grant of {name}", "unit_type": "CURRENCY", "currency": "USD"}
-        self.grant = credits.create_grant(**who, **grant, amount=Decimal(50))
+        self.grant = credits.create_grant(**context, **grant, amount=Decimal(50))
         cost = {"fiat_amount": Decimal(1), "fiat_asset_symbol": "USD", "is_estimate": True}
         names = {"service_name": f"service of {name}", "action_name": "a", "resource_name": "r", "agent_name": f"agent of {name}"}
-        self.metered = record_transaction(**who, **names, costs=[cost]).row
+        self.metered = record_transaction(**context, **names, costs=[cost]).row
         self.request = self.ask()
-        billing.set_policy(**who, strict_types=False)
-        policies.set_policy(**who)
-        prices.set_price(**who, units=[{"fact_key": "n", "amount": Decimal(1)}], valid_from=timezone.now())
+        billing.set_policy(**context, strict_types=False)
+        policies.set_policy(**context)
+        prices.set_price(**context, units=[{"fact_key": "n", "amount": Decimal(1)}], valid_from=timezone.now())
         corrections.set_threshold(tenant_id=self.tenant.id, actor="x", unit="EUR", amount=Decimal(1))
 
     def ask(self):
@@ -268,8 +268,8 @@ def test_no_correction_reaches_a_foreign_row(limited, book, foreign):
 
 
 def test_a_debit_is_not_moved_to_a_foreign_grant(limited, book, foreign):
-    who = {"tenant_id": book.tenant.id, **WHO}
-    debit = credits.record_transaction(**who, grant_id=book.grant.id, type="DEBIT", amount=Decimal(5))
+    context = {"tenant_id": book.tenant.id, **WHO}
+    debit = credits.record_transaction(**context, grant_id=book.grant.id, type="DEBIT", amount=Decimal(5))
     body = {"kind": "credits.move", "row": str(debit.id), "grant_id": str(foreign.grant.id), **REASON, "step": "preview"}
     assert "There is no such grant" in limited.post(ASK, body).content.decode()
 

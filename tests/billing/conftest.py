@@ -24,7 +24,7 @@ def outsider(db):
 
 
 @pytest.fixture
-def who(tenant):
+def context(tenant):
     """What every service wants to know first."""
     return {"tenant_id": tenant.id, "actor": "command:test", "request_id": "test"}
 

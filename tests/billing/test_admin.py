@@ -18,8 +18,8 @@ def queries(client, path):
 
 
 @pytest.fixture
-def book(record, send, who):
-    services.set_policy(**who, near_duplicate_seconds=60)
+def book(record, send, context):
+    services.set_policy(**context, near_duplicate_seconds=60)
     first = record(type="topup", amount=5, agent_id="a", metadata={"a": 1})
     send("POST", f"{TRANSACTIONS}/{first['id']}/reverse")
     return first

@@ -16,10 +16,10 @@ def line(number, **facts):
     return {"amount": 1, "type": "topup", "reference_id": str(number)} | facts
 
 
-def test_each_item_has_the_outcome_it_would_have_had_alone(send, record, who):
-    services.set_policy(**who, near_duplicate_seconds=0)
+def test_each_item_has_the_outcome_it_would_have_had_alone(send, record, context):
+    services.set_policy(**context, near_duplicate_seconds=0)
     first = record(type="topup", amount=1, reference_id="0")
-    services.set_floor(**who, currency="USD", floor=Decimal(0))
+    services.set_floor(**context, currency="USD", floor=Decimal(0))
     items = [
         line(0),
         line(0, amount=2),
@@ -68,9 +68,9 @@ def test_atomic_is_all(send):
         (line(0, amount=2), 409),
     ],
 )
-def test_or_none_and_then_the_reply_has_the_status_of_the_first_refusal(send, record, who, bad, status):
+def test_or_none_and_then_the_reply_has_the_status_of_the_first_refusal(send, record, context, bad, status):
     record(**line(0))
-    services.set_floor(**who, currency="USD", floor=Decimal(0))
+    services.set_floor(**context, currency="USD", floor=Decimal(0))
     response = send("POST", BATCH, {"transactions": [line(0), line(1), bad, line(2)], "atomic": True})
     body = response.json()
     assert response.status_code == status

@@ -23,25 +23,25 @@ def test_the_shipped_catalogue_applies_to_everyone(record, code, tenant):
     assert (kind.code, kind.label, kind.direction, kind.is_catalogued) == (code, label, direction, True)
 
 
-def test_a_tenants_own_type_gives_the_direction(record, who):
-    services.define_type(**who, code="tip", label="Tip", direction="debit")
+def test_a_tenants_own_type_gives_the_direction(record, context):
+    services.define_type(**context, code="tip", label="Tip", direction="debit")
     assert record(type="tip", amount=3)["effect"] == -3
 
 
-def test_a_tenants_own_word_comes_before_the_shipped_one(record, who, send, outsider):
-    services.define_type(**who, code="refund", label="Refund to a supplier", direction="debit")
+def test_a_tenants_own_word_comes_before_the_shipped_one(record, context, send, outsider):
+    services.define_type(**context, code="refund", label="Refund to a supplier", direction="debit")
     assert record(type="refund", amount=3)["effect"] == -3
     body = {"amount": 3, "type": "refund", "reference_id": "1"}
     assert send("POST", TRANSACTIONS, body, key=outsider).json()["effect"] == 3
 
 
-def test_a_direction_stands_once_a_transaction_uses_it(record, who):
+def test_a_direction_stands_once_a_transaction_uses_it(record, context):
     record(type="tip", amount=3)
     with pytest.raises(DirectionInUse):
-        services.define_type(**who, code="tip", label="Tip", direction="debit")
-    assert services.define_type(**who, code="tip", label="Tip", direction="signed").is_catalogued
-    unused = services.define_type(**who, code="gift", label="Gift", direction="debit")
-    assert services.define_type(**who, code="gift", label="Gift", direction="credit").id == unused.id
+        services.define_type(**context, code="tip", label="Tip", direction="debit")
+    assert services.define_type(**context, code="tip", label="Tip", direction="signed").is_catalogued
+    unused = services.define_type(**context, code="gift", label="Gift", direction="debit")
+    assert services.define_type(**context, code="gift", label="Gift", direction="credit").id == unused.id
 
 
 def test_the_database_itself_refuses_another_direction(record, tenant):
@@ -50,9 +50,9 @@ def test_the_database_itself_refuses_another_direction(record, tenant):
         cursor.execute("UPDATE billing_transactiontype SET direction = 'credit'")
 
 
-def test_a_strict_tenant_takes_only_what_is_catalogued(record, who, send):
+def test_a_strict_tenant_takes_only_what_is_catalogued(record, context, send):
     record(type="tip", amount=3, reference_id="before")
-    services.set_policy(**who, strict_types=True)
+    services.set_policy(**context, strict_types=True)
     response = send("POST", TRANSACTIONS, {"amount": 3, "type": "tip", "reference_id": "1"})
     assert response.status_code == 422
     assert response.json()["detail"] == [
@@ -61,24 +61,24 @@ def test_a_strict_tenant_takes_only_what_is_catalogued(record, who, send):
     assert record(type="usage", amount=1)["balance"] == 2
     # What was recorded stays recorded, and is repeated as it was.
     assert record(type="tip", amount=3, reference_id="before")["balance"] == 3
-    services.define_type(**who, code="tip", label="Tip", direction="signed")
+    services.define_type(**context, code="tip", label="Tip", direction="signed")
     assert record(type="tip", amount=3, reference_id="1")["balance"] == 5
 
 
 @pytest.mark.parametrize("facts", [{"code": ""}, {"code": "x" * 129}, {"code": "a\0"}, {"direction": "up"}])
-def test_what_no_type_can_be_is_refused(who, facts):
+def test_what_no_type_can_be_is_refused(context, facts):
     with pytest.raises(InvalidValue):
-        services.define_type(**{**who, "code": "tip", "label": "", "direction": "debit"} | facts)
+        services.define_type(**{**context, "code": "tip", "label": "", "direction": "debit"} | facts)
 
 
 @pytest.mark.parametrize("facts", [{"default_floor": Decimal(1)}, {"near_duplicate_seconds": -1}, {"near_duplicate_seconds": 10**9}])
-def test_what_no_policy_can_be_is_refused(who, facts):
+def test_what_no_policy_can_be_is_refused(context, facts):
     with pytest.raises(InvalidValue):
-        services.set_policy(**who, **facts)
+        services.set_policy(**context, **facts)
 
 
-def test_the_catalogue_is_what_is_shipped_what_is_own_and_what_came_in(send, record, who, outsider, django_assert_num_queries):
-    services.define_type(**who, code="refund", label="To a supplier", direction="debit")
+def test_the_catalogue_is_what_is_shipped_what_is_own_and_what_came_in(send, record, context, outsider, django_assert_num_queries):
+    services.define_type(**context, code="refund", label="To a supplier", direction="debit")
     record(type="tip", amount=1)
     with django_assert_num_queries(1):
         items = send("GET", "/v1/billing/transaction-types").json()["items"]

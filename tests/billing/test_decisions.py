@@ -26,9 +26,9 @@ def effect_of(direction, amount, is_reversal):
 @pytest.mark.parametrize("direction", ["credit", "debit", "signed"])
 @pytest.mark.parametrize("amount", [Decimal(0), STEP, Decimal("2.5"), Decimal("-2.5")])
 @pytest.mark.parametrize("is_reversal", [False, True])
-def test_the_check_constraint_of_the_effect_is_equal_to_billing_effect(who, direction, amount, is_reversal):
-    original = services.record_transaction(**who, amount=Decimal(1), type="topup", reference_id="1").row
-    services.define_type(**who, code="kind", label="", direction=direction)
+def test_the_check_constraint_of_the_effect_is_equal_to_billing_effect(context, direction, amount, is_reversal):
+    original = services.record_transaction(**context, amount=Decimal(1), type="topup", reference_id="1").row
+    services.define_type(**context, code="kind", label="", direction=direction)
     effect = effect_of(direction, amount, is_reversal)
     row = Transaction.objects.get(id=original.id)
     row.pk, row.reference_id, row.entry_number, row.type, row.direction = new_id(), "2", 2, "kind", direction
@@ -70,15 +70,15 @@ EDGES = [
 
 def opened(balance, floor, is_strict):
     """A tenant whose wallet stands at a balance, and whose catalogue has every type of EDGES."""
-    who = {"tenant_id": TenantFactory().id, "actor": "command:test"}
+    context = {"tenant_id": TenantFactory().id, "actor": "command:test"}
     start = {"type": "adjustment", "amount": max(min(balance, Decimal(10) ** 18 - 1), 1 - Decimal(10) ** 18)}
-    services.record_transaction(**who, **start, reference_id="start")
+    services.record_transaction(**context, **start, reference_id="start")
     for kind in ("usage", "topup", "own"):
-        services.record_transaction(**who, amount=Decimal(0), type=kind, reference_id="type")
+        services.record_transaction(**context, amount=Decimal(0), type=kind, reference_id="type")
     with connection.cursor() as cursor:
-        cursor.execute("UPDATE billing_wallet SET balance = %s, floor = %s WHERE tenant_id = %s", [balance, floor, who["tenant_id"]])
-    services.set_policy(**who, strict_types=is_strict)
-    return who
+        cursor.execute("UPDATE billing_wallet SET balance = %s, floor = %s WHERE tenant_id = %s", [balance, floor, context["tenant_id"]])
+    services.set_policy(**context, strict_types=is_strict)
+    return context
 
 
 def result(outcome):

@@ -30,56 +30,56 @@ def stricter_floor(db):
         )
 
 
-def topup_and_floor(who):
-    services.record_transaction(**who, amount=Decimal(5), type="topup", reference_id="start")
-    services.record_transaction(**who, amount=Decimal(0), type="usage", reference_id="type")
-    services.set_floor(**who, currency="USD", floor=Decimal(0))
+def topup_and_floor(context):
+    services.record_transaction(**context, amount=Decimal(5), type="topup", reference_id="start")
+    services.record_transaction(**context, amount=Decimal(0), type="usage", reference_id="type")
+    services.set_floor(**context, currency="USD", floor=Decimal(0))
 
 
 def usage(amount, reference_id):
     return {"amount": Decimal(amount), "type": "usage", "reference_id": reference_id}
 
 
-def test_a_single_posting_calls_the_function(who, stricter_floor):
-    topup_and_floor(who)
+def test_a_single_posting_calls_the_function(context, stricter_floor):
+    topup_and_floor(context)
     with pytest.raises(Insufficient):
-        services.record_transaction(**who, **usage(5, "1"))
-    assert services.record_transaction(**who, **usage(Decimal(5) - STEP, "2")).row.balance_after == STEP
+        services.record_transaction(**context, **usage(5, "1"))
+    assert services.record_transaction(**context, **usage(Decimal(5) - STEP, "2")).row.balance_after == STEP
 
 
-def test_an_array_of_postings_calls_the_function(who, stricter_floor):
-    topup_and_floor(who)
-    first, second = services.record_transactions(**who, transactions=[usage(5, "1"), usage(4, "2")])
+def test_an_array_of_postings_calls_the_function(context, stricter_floor):
+    topup_and_floor(context)
+    first, second = services.record_transactions(**context, transactions=[usage(5, "1"), usage(4, "2")])
     assert isinstance(first, Insufficient)
     assert second.row.balance_after == 1
 
 
-def test_a_reversal_calls_the_function(who, stricter_floor):
-    original = services.record_transaction(**who, amount=Decimal(5), type="topup", reference_id="start").row
-    services.set_floor(**who, currency="USD", floor=Decimal(0))
+def test_a_reversal_calls_the_function(context, stricter_floor):
+    original = services.record_transaction(**context, amount=Decimal(5), type="topup", reference_id="start").row
+    services.set_floor(**context, currency="USD", floor=Decimal(0))
     with pytest.raises(Insufficient):
-        services.reverse_transaction(**who, transaction_id=original.id, reason_code="other")
+        services.reverse_transaction(**context, transaction_id=original.id, reason_code="other")
 
 
-def test_setting_a_floor_calls_the_function(who, stricter_floor):
-    services.record_transaction(**who, amount=Decimal(5), type="topup", reference_id="start")
+def test_setting_a_floor_calls_the_function(context, stricter_floor):
+    services.record_transaction(**context, amount=Decimal(5), type="topup", reference_id="start")
     with pytest.raises(FloorAboveBalance):
-        services.set_floor(**who, currency="USD", floor=Decimal(5))
+        services.set_floor(**context, currency="USD", floor=Decimal(5))
     with pytest.raises(InvalidValue):
-        services.set_policy(**who, default_floor=Decimal(0))
+        services.set_policy(**context, default_floor=Decimal(0))
 
 
-def test_the_integrity_check_calls_the_function(who, stricter_floor):
-    services.record_transaction(**who, amount=Decimal(5), type="topup", reference_id="start")
+def test_the_integrity_check_calls_the_function(context, stricter_floor):
+    services.record_transaction(**context, amount=Decimal(5), type="topup", reference_id="start")
     Wallet.objects.update(floor=Decimal(5))
-    assert [violation.check.name for violation in find_violations(tenant_id=who["tenant_id"])] == ["billing_wallet"]
+    assert [violation.check.name for violation in find_violations(tenant_id=context["tenant_id"])] == ["billing_wallet"]
 
 
-def test_the_blockers_of_an_undo_call_the_function(who, stricter_floor):
-    run = {**who, "request_id": "run:1"}
+def test_the_blockers_of_an_undo_call_the_function(context, stricter_floor):
+    run = {**context, "request_id": "run:1"}
     services.record_transaction(**run, amount=Decimal(5), type="topup", reference_id="start")
-    services.set_floor(**who, currency="USD", floor=Decimal(0))
-    assert lookups.wallets_without(tenant_id=who["tenant_id"], request_id="run:1") == [("USD", 0, 0)]
+    services.set_floor(**context, currency="USD", floor=Decimal(0))
+    assert lookups.wallets_without(tenant_id=context["tenant_id"], request_id="run:1") == [("USD", 0, 0)]
 
 
 @pytest.mark.parametrize(("balance", "floor"), PAIRS)

@@ -17,10 +17,10 @@ def lines(batch):
 
 
 def test_a_posting_reads_a_few_rows_however_many_there_are(planner_knows):
-    who = {"tenant_id": TenantFactory().id, "actor": "command:test"}
-    planner_knows(*TABLES, first_rows=lambda: services.record_transactions(**who, transactions=lines("first")[:100]))
+    context = {"tenant_id": TenantFactory().id, "actor": "command:test"}
+    planner_knows(*TABLES, first_rows=lambda: services.record_transactions(**context, transactions=lines("first")[:100]))
     for batch in range(4):
         before = rows_read("billing_transaction")
-        services.record_transactions(**who, transactions=lines(batch))
+        services.record_transactions(**context, transactions=lines(batch))
         # The entry itself, to answer with it, and what its foreign keys look at.
         assert (rows_read("billing_transaction") - before) / 1000 < 5, f"batch {batch}"

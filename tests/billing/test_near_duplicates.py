@@ -55,10 +55,10 @@ def test_a_batch_finds_them_among_its_own(send):
     assert [transaction["near_duplicate_of"] for transaction in transactions] == [None, transactions[0]["id"], transactions[1]["id"]]
 
 
-def test_the_window_is_the_tenants_own(record, first, who):
-    services.set_policy(**who, near_duplicate_seconds=3600)
+def test_the_window_is_the_tenants_own(record, first, context):
+    services.set_policy(**context, near_duplicate_seconds=3600)
     assert record(**FIRST | {"occurred_at": "2026-01-31T13:00:00Z"}, reference_id="later")["flags"] == ["near_duplicate"]
-    services.set_policy(**who, near_duplicate_seconds=0)
+    services.set_policy(**context, near_duplicate_seconds=0)
     assert record(**FIRST, reference_id="at once")["flags"] == []
 
 

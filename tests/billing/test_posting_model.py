@@ -157,12 +157,12 @@ def history(steps):
 
 def new_tenant(floors, is_strict):
     tenant = create_tenant(actor="command:test", name="Model", slug=f"model-{next(NUMBERS)}")
-    who = {"tenant_id": tenant.id, "actor": "command:test"}
-    services.set_policy(**who, strict_types=is_strict)
+    context = {"tenant_id": tenant.id, "actor": "command:test"}
+    services.set_policy(**context, strict_types=is_strict)
     for currency, floor in floors.items():
         if floor is not None:
-            services.set_floor(**who, currency=currency, floor=floor)
-    return who
+            services.set_floor(**context, currency=currency, floor=floor)
+    return context
 
 
 def play(owners, steps, sizes):
@@ -223,8 +223,8 @@ def expected_entry(entry):
     )
 
 
-def assert_agreement(who, book, names):
-    tenant_id = who["tenant_id"]
+def assert_agreement(context, book, names):
+    tenant_id = context["tenant_id"]
     assert list(recorded_entries(tenant_id, names)) == [
         expected_entry(entry) for entry in sorted(book.entries, key=lambda entry: entry.currency)
     ]

@@ -204,17 +204,17 @@ def expected(raw, published):
         return published
     if not isinstance(body, dict) or (status == 422 and errors and errors[0][1] == ("body",)):
         return published
-    told = {place[1]: kind for kind, place in errors}
+    kind_of = {place[1]: kind for kind, place in errors}
     for name in FIELDS:
         if name in body and (kind := ours(name, body[name])):
-            told[name] = kind
-    merged = [(told[name], ("body", name)) for name in FIELDS if name in told]
+            kind_of[name] = kind
+    merged = [(kind_of[name], ("body", name)) for name in FIELDS if name in kind_of]
     if not merged and body["type"] in DIRECTED and as_number(body["amount"]) < 0:
         merged = [("greater_than_equal", ("body", "amount"))]
     return (422, merged) if merged else (200, [])
 
 
-def told(response):
+def status_and_errors(response):
     """Status, and of a 422 its errors' types and places, in their order."""
     if response.status_code != 422:
         return response.status_code, []
@@ -233,8 +233,8 @@ def compare(send, published, raw, content_type="application/json"):
     mine = send("POST", TRANSACTIONS, raw, content_type=content_type or "")
     if theirs.status_code == 500:
         theirs = TestClient(plain_app).post(TRANSACTIONS, content=raw, headers=headers)
-    wanted = expected(raw, told(theirs))
-    assert told(mine) == wanted, (raw, content_type, mine.content)
+    wanted = expected(raw, status_and_errors(theirs))
+    assert status_and_errors(mine) == wanted, (raw, content_type, mine.content)
     return theirs, mine
 
 

@@ -138,17 +138,17 @@ def test_another_type_may_cite_the_same_reference(record):
     assert record(type="refund", reference_id="order-1", amount=10)["balance"] == 0
 
 
-def test_a_refused_transaction_does_not_burn_its_key(send, who):
-    services.set_floor(**who, currency="USD", floor=Decimal(0))
+def test_a_refused_transaction_does_not_burn_its_key(send, context):
+    services.set_floor(**context, currency="USD", floor=Decimal(0))
     assert send("POST", TRANSACTIONS, USAGE).status_code == 402
     send("POST", TRANSACTIONS, {"amount": 100, "type": "topup", "reference_id": "1"})
     response = send("POST", TRANSACTIONS, USAGE)
     assert (response.status_code, response.json()["balance"]) == (200, 69.5)
 
 
-def test_a_floor_refuses_the_debit_that_would_cross_it(send, who, record):
+def test_a_floor_refuses_the_debit_that_would_cross_it(send, context, record):
     record(type="topup", amount=10)
-    services.set_floor(**who, currency="USD", floor=Decimal(-5))
+    services.set_floor(**context, currency="USD", floor=Decimal(-5))
     record(type="usage", amount=15, reference_id="down to the floor")
     response = send("POST", TRANSACTIONS, {"amount": "0.000000000000000001", "type": "usage", "reference_id": "below"})
     assert response.status_code == 402
@@ -246,11 +246,11 @@ def test_a_body_beyond_the_limit_is_413(send):
     assert (response.status_code, response.json()) == (413, {"detail": "Request body is larger than 1048576 bytes"})
 
 
-def test_two_tenants_may_hold_one_id_and_yet_keep_apart(who, outsider):
+def test_two_tenants_may_hold_one_id_and_yet_keep_apart(context, outsider):
     """A book that was taken along into another tenant keeps its ids, the wallet's among them."""
-    first = services.record_transaction(**who, amount=Decimal(5), type="topup", reference_id="1").row
+    first = services.record_transaction(**context, amount=Decimal(5), type="topup", reference_id="1").row
     copy = encode_import({"id": first.id, "amount": Decimal(5), "type": "topup", "reference_id": "1"})
     services.record_imported_many(tenant_id=outsider.key.tenant_id, lines=[encoded({**copy, "actor": "command:test", "request_id": ""})])
-    services.record_transaction(**who, amount=Decimal(2), type="usage", reference_id="2")
+    services.record_transaction(**context, amount=Decimal(2), type="usage", reference_id="2")
     balances = Wallet.objects.filter(id=first.wallet_id).order_by("balance").values_list("tenant_id", "balance", "last_entry_number")
-    assert list(balances) == [(who["tenant_id"], 3, 2), (outsider.key.tenant_id, 5, 1)]
+    assert list(balances) == [(context["tenant_id"], 3, 2), (outsider.key.tenant_id, 5, 1)]

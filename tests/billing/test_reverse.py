@@ -99,9 +99,9 @@ def test_a_reversal_is_not_reversed(reverse):
     assert (response.status_code, response.json()["id"]) == (409, reversal["id"])
 
 
-def test_a_credit_that_was_spent_is_not_taken_back_below_the_floor(reverse, record, who, original):
+def test_a_credit_that_was_spent_is_not_taken_back_below_the_floor(reverse, record, context, original):
     topup = Transaction.objects.get(type="topup")
-    services.set_floor(**who, currency="USD", floor=Decimal(0))
+    services.set_floor(**context, currency="USD", floor=Decimal(0))
     response = reverse(id=topup.id)
     assert (response.status_code, response.json()["requested"]) == (402, 100)
     assert reverse({"amount": "69.5", "reference_id": "what is left"}, id=topup.id).json()["balance"] == 0

@@ -109,13 +109,13 @@ def test_another_tenant_sees_nothing_of_it(send, outsider, january):
 
 
 @pytest.mark.parametrize("basis", ["book", "world"])
-def test_each_period_closes_where_the_next_one_opens(who, basis):
+def test_each_period_closes_where_the_next_one_opens(context, basis):
     """Random entries, back-dated too, cut at random moments: every cut agrees, and every part adds up."""
     chooser = random.Random(11)
     start = datetime(2026, 1, 1, tzinfo=UTC)
     for number in range(60):
         services.record_transaction(
-            **who,
+            **context,
             amount=Decimal(chooser.randint(-500, 500)) / 100,
             type="adjustment",
             reference_id=str(number),
@@ -126,7 +126,7 @@ def test_each_period_closes_where_the_next_one_opens(who, basis):
     balance = Decimal(0)
     count = 0
     for since, until in itertools.pairwise(cuts):
-        part = get_statement(tenant_id=who["tenant_id"], currency="USD", since=since, until=until, clock=basis)
+        part = get_statement(tenant_id=context["tenant_id"], currency="USD", since=since, until=until, clock=basis)
         assert part.opening_balance == balance
         entries = list(part.entries())
         balance += sum((entry["effect"] for entry in entries), Decimal(0))

@@ -19,11 +19,11 @@ def test_an_account_without_transactions_has_nothing(send):
     assert send("GET", WALLET).json() == {"currency": "USD", "balance": 0, "as_of": None, "wallets": []}
 
 
-def test_every_currency_is_shown_and_one_stands_at_the_top(send, record, who, outsider):
+def test_every_currency_is_shown_and_one_stands_at_the_top(send, record, context, outsider):
     record(type="topup", amount=10)
     record(type="topup", amount="7.25", currency="EUR", reference_id="euros")
     record(type="usage", amount=3)
-    services.set_floor(**who, currency="USD", floor=Decimal("-5"))
+    services.set_floor(**context, currency="USD", floor=Decimal("-5"))
     dollars = {"currency": "USD", "balance": 7, "floor": -5, "entry_number": 2, "updated_at": ANY}
     euros = {"currency": "EUR", "balance": 7.25, "floor": None, "entry_number": 1, "updated_at": ANY}
     assert send("GET", WALLET).json() == {"currency": "USD", "balance": 7, "as_of": None, "wallets": [euros, dollars]}
@@ -91,17 +91,17 @@ def test_the_entries_of_a_wallet_form_a_chain(record, tenant):
     ]
 
 
-def test_a_floor_may_not_begin_above_the_balance(who, record):
+def test_a_floor_may_not_begin_above_the_balance(context, record):
     from billing.errors import FloorAboveBalance
 
     record(type="topup", amount=5)
     with pytest.raises(FloorAboveBalance):
-        services.set_floor(**who, currency="USD", floor=Decimal(6))
-    assert services.set_floor(**who, currency="USD", floor=Decimal(5)).floor == 5
+        services.set_floor(**context, currency="USD", floor=Decimal(6))
+    assert services.set_floor(**context, currency="USD", floor=Decimal(5)).floor == 5
 
 
-def test_a_new_wallet_begins_with_the_policys_floor(who, send):
-    services.set_policy(**who, default_floor=Decimal(-10))
+def test_a_new_wallet_begins_with_the_policys_floor(context, send):
+    services.set_policy(**context, default_floor=Decimal(-10))
     body = {"amount": 11, "type": "usage", "reference_id": "1"}
     assert send("POST", "/v1/billing/transactions", body).status_code == 402
     assert send("POST", "/v1/billing/transactions", body | {"amount": 10}).json()["balance"] == -10

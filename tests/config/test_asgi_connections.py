@@ -270,8 +270,8 @@ def statement(issued, monkeypatch):
     entries = [
         {"amount": Decimal(1), "type": "topup", "reference_id": f"line {number}", "description": "x" * 300} for number in range(1000)
     ]
-    who = {"tenant_id": issued.key.tenant.id, "actor": "command:test", "request_id": "test"}
-    billing.record_transactions(**who, transactions=entries)
+    context = {"tenant_id": issued.key.tenant.id, "actor": "command:test", "request_id": "test"}
+    billing.record_transactions(**context, transactions=entries)
     writing, told = billing_views.csv_text, SimpleNamespace(lines=0, has_ended=threading.Event())
 
     def counted(statement):

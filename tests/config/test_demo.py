@@ -11,7 +11,7 @@ from config.local.demo.server import DemoError, Program
 
 
 @pytest.fixture
-def said(monkeypatch):
+def printed(monkeypatch):
     """What the demo prints; it looks at its programs without a pause."""
     monkeypatch.setattr(server, "WATCH_SECONDS", 0.01)
     return []
@@ -23,31 +23,31 @@ def program(tmp_path, name, code):
     return made
 
 
-def test_a_web_server_that_ends_ends_the_demo(tmp_path, said):
+def test_a_web_server_that_ends_ends_the_demo(tmp_path, printed):
     web = program(tmp_path, "web", "pass")
     web.process.wait(10)
     with pytest.raises(DemoError, match=r"the server ended by itself; the last lines of var/demo.log say why"):
-        server.watch(web, web, var=tmp_path, database=None, say=said.append)
+        server.watch(web, web, var=tmp_path, database=None, say=printed.append)
 
 
-def test_a_worker_that_ends_is_started_again_and_not_for_ever(tmp_path, said, monkeypatch):
+def test_a_worker_that_ends_is_started_again_and_not_for_ever(tmp_path, printed, monkeypatch):
     monkeypatch.setattr(server, "MOST_RESTARTS", 2)
     web, worker = program(tmp_path, "web", "import time; time.sleep(60)"), program(tmp_path, "worker", "print('started', flush=True)")
     try:
         with pytest.raises(DemoError, match=r"the worker ended again and again; the last lines of var/demo.worker.log say why"):
-            server.watch(web, worker, var=tmp_path, database=None, say=said.append)
+            server.watch(web, worker, var=tmp_path, database=None, say=printed.append)
     finally:
         web.process.kill()
-    assert said == ["The worker has ended; starting it again ..."] * 2
+    assert printed == ["The worker has ended; starting it again ..."] * 2
     assert worker.log.read_text() == "started\n" * 3
 
 
-def test_a_database_that_ends_is_started_again(tmp_path, said, monkeypatch):
+def test_a_database_that_ends_is_started_again(tmp_path, printed, monkeypatch):
     looks, started = itertools.count(), []
     monkeypatch.setattr(server.postgres, "is_running", lambda database: next(looks) != 1)
     monkeypatch.setattr(server.postgres, "start", started.append)
     web = SimpleNamespace(has_ended=lambda: bool(started))
     with pytest.raises(DemoError):
-        server.watch(web, web, var=tmp_path, database=SimpleNamespace(cluster="the cluster"), say=said.append)
+        server.watch(web, web, var=tmp_path, database=SimpleNamespace(cluster="the cluster"), say=printed.append)
     assert started == ["the cluster"]
-    assert said == ["PostgreSQL has ended; starting it again ..."]
+    assert printed == ["PostgreSQL has ended; starting it again ..."]

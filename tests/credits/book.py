@@ -12,7 +12,7 @@ from credits.models import CreditTransaction, Grant, HoldEntry, HoldLine
 class Book:
     def __init__(self, tenant_id: UUID) -> None:
         self.tenant_id = tenant_id
-        self.who = {"tenant_id": tenant_id, "actor": "command:test", "request_id": "test"}
+        self.context = {"tenant_id": tenant_id, "actor": "command:test", "request_id": "test"}
 
     def grant(self, amount: Any = 100, **facts: Any) -> UUID:
         given = {
@@ -22,10 +22,10 @@ class Book:
             "currency": "USD",
             "amount": Decimal(str(amount)),
         } | facts
-        return services.create_grant(**self.who, **given).id
+        return services.create_grant(**self.context, **given).id
 
     def post(self, grant_id: UUID, kind: str, amount: Any, **facts: Any) -> Any:
-        return services.record_transaction(**self.who, grant_id=grant_id, type=kind, amount=Decimal(str(amount)), **facts)
+        return services.record_transaction(**self.context, grant_id=grant_id, type=kind, amount=Decimal(str(amount)), **facts)
 
     def debit(self, grant_id: UUID, amount: Any, **facts: Any) -> Any:
         return self.post(grant_id, "DEBIT", amount, **facts)

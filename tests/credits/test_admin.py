@@ -22,7 +22,7 @@ def office(client, django_user_model):
 
 def fill(book, count):
     """`count` rows, or more, in every table."""
-    acme = {**book.who, "customer_id": "acme", "currency": "USD"}
+    acme = {**book.context, "customer_id": "acme", "currency": "USD"}
     for number in range(count):
         book.grant(100)
         services.consume(**acme, amount=Decimal(10), invoice_id=f"i{number}")

@@ -19,7 +19,7 @@ SIZES = pytest.mark.parametrize("size", [1, 6, 7, 20])
 
 def record(book, size, grant_id, type_, amount="1", **facts):
     items = [{"grant_id": grant_id, "type": type_, "amount": Decimal(amount), **facts}] * size
-    return services.record_transactions(**book.who, items=items)
+    return services.record_transactions(**book.context, items=items)
 
 
 def outcomes(replies):
@@ -84,10 +84,10 @@ def test_another_tenants_overdue_hold_on_a_grant_of_the_same_id_frees_nothing():
         for book, end in zip(books, (date(2026, 6, 2), date(2026, 6, 9)), strict=True):
             book.grant(10, grant_id=shared)
             until = datetime(end.year, end.month, end.day, tzinfo=UTC)
-            services.place_hold(**book.who, **acme, expires_at=until)
+            services.place_hold(**book.context, **acme, expires_at=until)
         clock.move_to(datetime(2026, 6, 5, tzinfo=UTC))
         assert books[0].debit(shared, 10).outcome == "posted"
-        [refusal] = services.record_transactions(**books[1].who, items=[{"grant_id": shared, "type": "DEBIT", "amount": Decimal(1)}])
+        [refusal] = services.record_transactions(**books[1].context, items=[{"grant_id": shared, "type": "DEBIT", "amount": Decimal(1)}])
         assert refusal.facts["held"] == 10
         assert Grant.objects.get(tenant_id=books[1].tenant_id).held == 10
 
@@ -96,7 +96,7 @@ def test_the_first_day_comes_before_the_age_of_a_grant_in_burn_down_order(book):
     with time_machine.travel(datetime(2026, 6, 5, tzinfo=UTC)):
         older = book.grant(10, effective_date=date(2026, 6, 2))
         younger = book.grant(10, effective_date=date(2026, 6, 1))
-        drawn = services.consume(**book.who, customer_id="acme", currency="USD", amount=Decimal(15))
+        drawn = services.consume(**book.context, customer_id="acme", currency="USD", amount=Decimal(15))
     assert [row["grant_id"] for row in drawn.transactions] == [younger, older]
 
 
@@ -104,7 +104,7 @@ def test_posting_and_plan_agree_on_what_is_available(book):
     with time_machine.travel(datetime(2026, 6, 5, tzinfo=UTC)) as clock:
         grant_id = book.grant(10)
         hold = {"customer_id": "acme", "currency": "USD", "amount": Decimal(4)}
-        services.place_hold(**book.who, **hold, expires_at=datetime(2026, 6, 6, tzinfo=UTC))
+        services.place_hold(**book.context, **hold, expires_at=datetime(2026, 6, 6, tzinfo=UTC))
         asked = "SELECT sum(available) AS available FROM credits_preview(%s, 'acme', 'USD', NULL, 100)"
         assert posting.run(asked, [book.tenant_id])[0].available == 6
         assert outcomes(record(book, 1, grant_id, "DEBIT", "6.1")) == ["InsufficientCredit"]

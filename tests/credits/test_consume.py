@@ -120,7 +120,7 @@ def test_only_grants_of_this_customer_and_unit_in_force_pay(api, book, outsider)
     book.grant(1, effective_date=date(2099, 1, 1))
     book.grant(1, effective_date=date(2020, 1, 1), expiry_date=date(2020, 1, 2))
     type(book)(outsider.tenant.id).grant(1)
-    services.void_grant(**book.who, grant_id=book.grant(1), reason="r")
+    services.void_grant(**book.context, grant_id=book.grant(1), reason="r")
     refused(api.post(PATH, {"amount": "1", "currency": "USD"}), 400, "InsufficientCredit")
     assert api.get(f"{PATH}/preview", amount="1", currency="USD").json() == {"amount": "1", "taken": "0", "missing": "1", "lines": []}
 
@@ -201,7 +201,7 @@ def test_on_a_grant_that_expired_or_was_voided_meanwhile_it_goes_again_at_once(a
         expired = book.grant(10, expiry_date=date(2026, 1, 31))
         voided = book.grant(10, expiry_date=date(2099, 1, 1))
         api.post(PATH, {"amount": "16", "currency": "USD", "invoiceId": "i"})
-        services.void_grant(**book.who, grant_id=voided, reason="r")
+        services.void_grant(**book.context, grant_id=voided, reason="r")
     with time_machine.travel(datetime(2026, 2, 10, tzinfo=UTC), tick=False):
         assert api.post("/credits/acme/reinstate", {"invoiceId": "i"}).json()["amount"] == "16"
     assert book.entries(expired)[2:] == [("reinstatement", "CREDIT", 10), ("expiry", "DEBIT", 10)]

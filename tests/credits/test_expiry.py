@@ -48,7 +48,7 @@ def test_a_dry_run_writes_nothing_and_tells_the_totals_of_each_tenant(book, comp
         owner.grant(10, expiry_date=date(2026, 6, 1))
     book.grant(5, expiry_date=date(2026, 6, 1), unit_type="METRIC", metric_id="calls")
     services.place_hold(
-        **book.who, customer_id="acme", amount=book.balance(Grant.objects.filter(tenant=company).first().id), metric_id="calls",
+        **book.context, customer_id="acme", amount=book.balance(Grant.objects.filter(tenant=company).first().id), metric_id="calls",
         expires_at=datetime(2030, 1, 1, tzinfo=UTC),
     )  # fmt: skip
     june.move_to(DAY)

@@ -27,7 +27,7 @@ def test_a_posting_reads_a_few_rows_however_many_there_are(book):
             {"grant_id": grants[number % 50], "type": "DEBIT", "amount": Decimal(1), "idempotency_key": f"{batch}-{number}"}
             for number in range(1000)
         ]
-        services.record_transactions(**book.who, items=items)
+        services.record_transactions(**book.context, items=items)
         # The grant for its posting and for the foreign key.
         assert (rows_read(*TABLES) - before) / 1000 < 4, f"batch {batch}"
 

@@ -94,7 +94,7 @@ class History:
         key = f"key-{len(self.calls)}"
 
         def call() -> Any:
-            return service(**self.book.who, idempotency_key=key, **facts)
+            return service(**self.book.context, idempotency_key=key, **facts)
 
         row = self.both(expected, call)
         if row is not None:
@@ -148,9 +148,9 @@ class History:
         expected = self.model.settle(hold, ending, amount)
         facts = {"customer_id": "acme", "hold_id": self.holds[place]}
         if ending == "released":
-            self.both(expected, lambda: services.release_hold(**self.book.who, **facts))
+            self.both(expected, lambda: services.release_hold(**self.book.context, **facts))
         elif before != "captured":
-            self.both(expected, lambda: services.capture_hold(**self.book.who, amount=amount, **facts))
+            self.both(expected, lambda: services.capture_hold(**self.book.context, amount=amount, **facts))
 
     def do_release(self, number: int) -> None:
         self.do_capture(number, None, ending="released")
@@ -158,12 +158,12 @@ class History:
     def do_void(self, number: int) -> None:
         place = self.pick(self.grants, number)
         expected = self.model.void(self.model.grants[place])
-        self.both(expected, lambda: services.void_grant(**self.book.who, grant_id=self.grants[place], reason="r"))
+        self.both(expected, lambda: services.void_grant(**self.book.context, grant_id=self.grants[place], reason="r"))
 
     def do_delete(self, number: int) -> None:
         place = self.pick(self.grants, number)
         expected = self.model.delete(self.model.grants[place])
-        self.both(expected, lambda: services.delete_grant(**self.book.who, grant_id=self.grants[place]))
+        self.both(expected, lambda: services.delete_grant(**self.book.context, grant_id=self.grants[place]))
 
     def do_reverse(self, number: int) -> None:
         rows = CreditTransaction.objects.filter(tenant_id=self.book.tenant_id, kind__in=REMEMBERED).order_by("created_at", "id")
@@ -174,11 +174,11 @@ class History:
         row = list(rows)[place]
         assert (row.grant_id, row.amount, row.invoice_id) == (self.grants[entry.grant], entry.amount, entry.invoice)
         expected = self.model.reverse(entry)
-        self.both(expected, lambda: services.reverse_transaction(**self.book.who, transaction_id=row.id, reason="r"))
+        self.both(expected, lambda: services.reverse_transaction(**self.book.context, transaction_id=row.id, reason="r"))
 
     def do_reinstate(self, invoice: str) -> None:
         expected = self.model.reinstate(invoice)
-        self.both(expected, lambda: services.reinstate(**self.book.who, customer_id="acme", invoice_id=invoice))
+        self.both(expected, lambda: services.reinstate(**self.book.context, customer_id="acme", invoice_id=invoice))
 
     def do_expire(self) -> None:
         self.model.expire()

@@ -28,7 +28,7 @@ def test_the_daily_job_expires_what_is_over(book, january):
 
 def test_the_hourly_job_issues_what_is_due(book, january):
     facts = {"customer_id": "acme", "name": "n", "unit_type": "CURRENCY", "currency": "USD", "amount": Decimal(1)}
-    services.create_recurring_grant(**book.who, **facts)
+    services.create_recurring_grant(**book.context, **facts)
     january.move_to(datetime(2026, 2, 15, tzinfo=UTC))
     assert (jobs.issue_recurring_credits(timestamp=1), jobs.issue_recurring_credits(timestamp=2)) == (1, 0)
     assert Grant.objects.get(period=1).actor == "job:credits.issue_recurring_credits"
@@ -37,7 +37,7 @@ def test_the_hourly_job_issues_what_is_due(book, january):
 def test_the_ten_minute_job_closes_overdue_holds(book, january):
     book.grant(10)
     expires_at = datetime(2026, 1, 15, 1, tzinfo=UTC)
-    services.place_hold(**book.who, customer_id="acme", currency="USD", amount=Decimal(1), expires_at=expires_at)
+    services.place_hold(**book.context, customer_id="acme", currency="USD", amount=Decimal(1), expires_at=expires_at)
     assert jobs.expire_holds(timestamp=1) == 0
     january.move_to(expires_at)
     assert (jobs.expire_holds(timestamp=2), jobs.expire_holds(timestamp=3)) == (1, 0)

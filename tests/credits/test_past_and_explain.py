@@ -146,7 +146,7 @@ def test_the_worlds_clock_counts_an_expiry_from_its_day_whenever_it_was_booked(a
 
 def test_a_balance_is_as_cheap_at_a_thousand_entries_as_at_ten(book, django_assert_num_queries):
     grant_id = book.grant(10_000)
-    services.record_transactions(**book.who, items=[{"grant_id": grant_id, "type": "DEBIT", "amount": Decimal(1)}] * 1000)
+    services.record_transactions(**book.context, items=[{"grant_id": grant_id, "type": "DEBIT", "amount": Decimal(1)}] * 1000)
     at = moments(grant_id)[500]
     # Two of them wait until no posting can land before that moment.
     with django_assert_num_queries(3):

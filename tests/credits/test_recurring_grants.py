@@ -23,7 +23,7 @@ def clock():
 
 def order(book, **facts):
     given = {"customer_id": "acme", "name": "Allowance", "unit_type": "CURRENCY", "currency": "USD", "amount": Decimal(100)} | facts
-    return services.create_recurring_grant(**book.who, **given)[0]
+    return services.create_recurring_grant(**book.context, **given)[0]
 
 
 def issue(clock, *when):
@@ -168,16 +168,16 @@ def test_what_rolls_over_is_the_same_whatever_comes_first_at_the_end_of_a_period
     """Of 100, 60 were on hold and 20 taken by an invoice: all of it is given back, before or after the next period is issued."""
     with time_machine.travel(datetime(2026, 5, 1, 12, tzinfo=UTC)) as clock:
         facts = {"customer_id": "acme", "name": "n", "unit_type": "CURRENCY", "currency": "USD", "amount": Decimal(100)}
-        services.create_recurring_grant(**book.who, **facts, rollover_cap=cap)
+        services.create_recurring_grant(**book.context, **facts, rollover_cap=cap)
         acme = {"customer_id": "acme", "currency": "USD"}
-        hold = services.place_hold(**book.who, **acme, amount=Decimal(60), expires_at=datetime(2026, 7, 1, tzinfo=UTC)).id
-        services.consume(**book.who, **acme, amount=Decimal(20), invoice_id="i")
+        hold = services.place_hold(**book.context, **acme, amount=Decimal(60), expires_at=datetime(2026, 7, 1, tzinfo=UTC)).id
+        services.consume(**book.context, **acme, amount=Decimal(20), invoice_id="i")
         clock.move_to(datetime(2026, 6, 1, 12, tzinfo=UTC))
         job = {"actor": "job:test", "request_id": ""}
         steps = {
             "issue": lambda: list(services.issue_due_grants(**job)),
-            "end the hold": lambda: services.release_hold(**book.who, customer_id="acme", hold_id=hold),
-            "give back": lambda: services.reinstate(**book.who, customer_id="acme", invoice_id="i"),
+            "end the hold": lambda: services.release_hold(**book.context, customer_id="acme", hold_id=hold),
+            "give back": lambda: services.reinstate(**book.context, customer_id="acme", invoice_id="i"),
             "expire": lambda: list(services.expire_grants(**job)),
         }
         for step in order:

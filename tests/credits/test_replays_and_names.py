@@ -23,7 +23,7 @@ def grant(api, **more):
 def test_a_repeated_grant_answers_what_the_first_call_answered_whatever_became_of_it(api, book):
     first = grant(api)
     book.debit(first.json()["id"], 30)
-    services.place_hold(**book.who, customer_id="acme", currency="USD", amount=Decimal(5), expires_at=datetime(2099, 1, 1, tzinfo=UTC))
+    services.place_hold(**book.context, customer_id="acme", currency="USD", amount=Decimal(5), expires_at=datetime(2099, 1, 1, tzinfo=UTC))
     again = grant(api)
     assert (again.status_code, again.json()) == (201, first.json())
     assert again.headers["Idempotent-Replayed"] == "true"
@@ -132,7 +132,7 @@ def test_an_overdue_hold_counts_for_nothing_in_every_view_from_its_moment_on(api
     with time_machine.travel(datetime(2026, 6, 1, 12, tzinfo=UTC), tick=True) as clock:
         grant_id = book.grant(100)
         end = datetime(2026, 6, 1, 13, tzinfo=UTC)
-        hold = services.place_hold(**book.who, customer_id="acme", currency="USD", amount=Decimal(30), expires_at=end).id
+        hold = services.place_hold(**book.context, customer_id="acme", currency="USD", amount=Decimal(30), expires_at=end).id
 
         def views(**at):
             return {

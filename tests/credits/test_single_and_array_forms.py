@@ -58,11 +58,11 @@ def item(grants: list[Any], step: Any) -> dict[str, Any]:
     return facts | ({"idempotency_key": f"key-{key}"} if key is not None else {})
 
 
-def told(answer: Any) -> Any:
+def comparable(outcome: Any) -> Any:
     """An outcome without what differs between two books: ids and the very moment."""
-    if isinstance(answer, Exception):
-        return type(answer).__name__, {name: value for name, value in answer.facts.items() if "id" not in name}
-    return answer.outcome, *(getattr(answer, name) for name in ("type", "kind", "amount", "entry_number", "balance_after", "cost_basis"))
+    if isinstance(outcome, Exception):
+        return type(outcome).__name__, {name: value for name, value in outcome.facts.items() if "id" not in name}
+    return outcome.outcome, *(getattr(outcome, name) for name in ("type", "kind", "amount", "entry_number", "balance_after", "cost_basis"))
 
 
 def state(grants: list[Any]) -> list[Any]:
@@ -85,8 +85,8 @@ def test_an_array_makes_the_book_that_its_postings_make_one_by_one(arrays):
     with time_machine.travel(NOW, tick=False):
         (many, many_grants), (alone, alone_grants) = new_book(), new_book()
         for steps in arrays:
-            together = services.record_transactions(**many.who, items=[item(many_grants, step) for step in steps]) if steps else []
-            singly = [services.record_transactions(**alone.who, items=[item(alone_grants, step)])[0] for step in steps]
-            assert [told(answer) for answer in together] == [told(answer) for answer in singly]
+            together = services.record_transactions(**many.context, items=[item(many_grants, step) for step in steps]) if steps else []
+            singly = [services.record_transactions(**alone.context, items=[item(alone_grants, step)])[0] for step in steps]
+            assert [comparable(outcome) for outcome in together] == [comparable(outcome) for outcome in singly]
         assert state(many_grants) == state(alone_grants)
         many.prove()

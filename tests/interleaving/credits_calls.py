@@ -60,7 +60,7 @@ def drawn() -> CreditsBook:
     empty = book.grant(5, name="empty", priority=0)
     book.debit(empty, 5)
     first, second = book.grant(70, name="first", priority=10), book.grant(40, name="second", priority=20)
-    taken = services.consume(**book.who, **ACME, amount=Decimal(10), invoice_id="inv")
+    taken = services.consume(**book.context, **ACME, amount=Decimal(10), invoice_id="inv")
     book.taken = taken.transactions[0]["id"]
     book.name("credits_grant", empty=empty, first=first, second=second)
     return book
@@ -71,7 +71,7 @@ def reserved() -> CreditsBook:
     book = CreditsBook()
     first, second = book.grant(60, name="first"), book.grant(60, name="second")
     end = datetime.now(UTC) + timedelta(minutes=30)
-    hold = services.place_hold(**book.who, **ACME, amount=Decimal(100), expires_at=end).id
+    hold = services.place_hold(**book.context, **ACME, amount=Decimal(100), expires_at=end).id
     book.name("credits_grant", first=first, second=second)
     book.name("credits_hold", hold=hold)
     return book
@@ -82,9 +82,9 @@ def period_over() -> CreditsBook:
     book = CreditsBook()
     with time_machine.travel(datetime(2026, 5, 1, 12, tzinfo=UTC)):
         order = {"name": "monthly", "unit_type": "CURRENCY", "amount": Decimal(100), "rollover_cap": Decimal(90), **ACME}
-        schedule = services.create_recurring_grant(**book.who, **order, starts_on=date(2026, 5, 1))[0]
-        hold = services.place_hold(**book.who, **ACME, amount=Decimal(60), expires_at=START + timedelta(days=9)).id
-        services.consume(**book.who, **ACME, amount=Decimal(20), invoice_id="inv")
+        schedule = services.create_recurring_grant(**book.context, **order, starts_on=date(2026, 5, 1))[0]
+        hold = services.place_hold(**book.context, **ACME, amount=Decimal(60), expires_at=START + timedelta(days=9)).id
+        services.consume(**book.context, **ACME, amount=Decimal(20), invoice_id="inv")
     book.name("credits_grant", may=Grant.objects.get(tenant_id=book.tenant_id).id)
     book.name("credits_hold", hold=hold)
     book.name("credits_recurringgrant", schedule=schedule)
@@ -97,7 +97,7 @@ def items(book: CreditsBook, type_: str, **facts: Any) -> list[dict[str, Any]]:
 
 
 def hold_of(book: CreditsBook) -> dict[str, Any]:
-    return {**book.who, "customer_id": "acme", "hold_id": book.named["hold"]}
+    return {**book.context, "customer_id": "acme", "hold_id": book.named["hold"]}
 
 
 def expire_everything(book: CreditsBook) -> Any:
@@ -121,18 +121,18 @@ SCENES = (
             "debit": lambda book: book.debit(book.named["second"], 30),
             "credit": lambda book: book.credit(book.named["empty"], 10),
             "credit for an invoice": lambda book: book.credit(book.named["first"], 10, invoice_id="inv"),
-            "eight debits": lambda book: services.record_transactions(**book.who, items=items(book, "DEBIT")),
-            "consume": lambda book: services.consume(**book.who, **ACME, amount=Decimal(100), invoice_id="inv", idempotency_key="k"),
-            "consume what there is": lambda book: services.consume(**book.who, **ACME, amount=Decimal(500), partial=True),
+            "eight debits": lambda book: services.record_transactions(**book.context, items=items(book, "DEBIT")),
+            "consume": lambda book: services.consume(**book.context, **ACME, amount=Decimal(100), invoice_id="inv", idempotency_key="k"),
+            "consume what there is": lambda book: services.consume(**book.context, **ACME, amount=Decimal(500), partial=True),
             "hold": lambda book: (
                 services.place_hold(
-                    **book.who, **ACME, amount=Decimal(65), expires_at=START + timedelta(days=9), idempotency_key="k"
+                    **book.context, **ACME, amount=Decimal(65), expires_at=START + timedelta(days=9), idempotency_key="k"
                 ).outcome
             ),
-            "reinstate": lambda book: services.reinstate(**book.who, customer_id="acme", invoice_id="inv"),
-            "reverse": lambda book: services.reverse_transaction(**book.who, transaction_id=book.taken, reason="r"),
-            "void": lambda book: services.void_grant(**book.who, grant_id=book.named["first"], reason="r"),
-            "delete": lambda book: services.delete_grant(**book.who, grant_id=book.named["second"]),
+            "reinstate": lambda book: services.reinstate(**book.context, customer_id="acme", invoice_id="inv"),
+            "reverse": lambda book: services.reverse_transaction(**book.context, transaction_id=book.taken, reason="r"),
+            "void": lambda book: services.void_grant(**book.context, grant_id=book.named["first"], reason="r"),
+            "delete": lambda book: services.delete_grant(**book.context, grant_id=book.named["second"]),
             "open": lambda book: book.grant(50, name="new", priority=0, idempotency_key="k"),
         },
     ),
@@ -147,9 +147,11 @@ SCENES = (
             "capture all": lambda book: services.capture_hold(**hold_of(book), amount=Decimal(100)),
             "release": lambda book: services.release_hold(**hold_of(book)),
             "debit": lambda book: book.debit(book.named["second"], 1),
-            "consume": lambda book: services.consume(**book.who, **ACME, amount=Decimal(50)),
-            "hold": lambda book: services.place_hold(**book.who, **ACME, amount=Decimal(20), expires_at=START + timedelta(days=9)).outcome,
-            "void": lambda book: services.void_grant(**book.who, grant_id=book.named["first"], reason="r"),
+            "consume": lambda book: services.consume(**book.context, **ACME, amount=Decimal(50)),
+            "hold": lambda book: (
+                services.place_hold(**book.context, **ACME, amount=Decimal(20), expires_at=START + timedelta(days=9)).outcome
+            ),
+            "void": lambda book: services.void_grant(**book.context, grant_id=book.named["first"], reason="r"),
             "expire": expire_everything,
         },
     ),
@@ -162,10 +164,10 @@ SCENES = (
             "issue": issue,
             "release": lambda book: services.release_hold(**hold_of(book)),
             "capture": lambda book: services.capture_hold(**hold_of(book), amount=Decimal(50)),
-            "reinstate": lambda book: services.reinstate(**book.who, customer_id="acme", invoice_id="inv"),
+            "reinstate": lambda book: services.reinstate(**book.context, customer_id="acme", invoice_id="inv"),
             "expire": expire_everything,
-            "consume": lambda book: services.consume(**book.who, **ACME, amount=Decimal(50), partial=True),
-            "cancel": lambda book: services.cancel_recurring_grant(**book.who, schedule_id=book.named["schedule"]),
+            "consume": lambda book: services.consume(**book.context, **ACME, amount=Decimal(50), partial=True),
+            "cancel": lambda book: services.cancel_recurring_grant(**book.context, schedule_id=book.named["schedule"]),
         },
     ),
 )

@@ -29,9 +29,9 @@ def fill(caller, number):
     created = caller.create(**name, costs=[COST], metadata={"a": 2.50})
     facts = {"source": "s", "version": "1", "factPhase": "response", "facts": {"inputTokens": 1, "outputTokens": 1}}
     caller.post(f"{URL}/{created['id']}/facts", facts)
-    who = {"tenant_id": caller.tenant.id, "actor": "staff:1", "request_id": ""}
-    prices.set_price(**who, units=[{"fact_key": "n", "amount": Decimal(1)}], valid_from=timezone.now(), service_name=f"s{number}")
-    policies.set_policy(**who)
+    context = {"tenant_id": caller.tenant.id, "actor": "staff:1", "request_id": ""}
+    prices.set_price(**context, units=[{"fact_key": "n", "amount": Decimal(1)}], valid_from=timezone.now(), service_name=f"s{number}")
+    policies.set_policy(**context)
     return created
 
 
@@ -85,9 +85,9 @@ def test_a_cost_is_corrected_by_one_that_supersedes_it(caller):
     first, second = (cost["id"] for cost in created["costs"])
 
     def correct(code, target, **facts):
-        who = {"tenant_id": caller.tenant.id, "actor": "staff:1", "request_id": "r"}
+        context = {"tenant_id": caller.tenant.id, "actor": "staff:1", "request_id": "r"}
         why = {"reason_code": "duplicate", "reason": "wrong price", "key": f"request:{target}"}
-        return get_kind(code).post(CorrectionInput(**who, **why, target_id=target, facts=facts))
+        return get_kind(code).post(CorrectionInput(**context, **why, target_id=target, facts=facts))
 
     [posted] = correct("metering.supersede", second, amount="1.5")
     shown = (posted.unit, posted.effect, posted.balance_before, posted.balance_after)

@@ -95,7 +95,7 @@ def test_the_published_example_is_recorded_as_it_stands(caller, example):
     ]
 
 
-def test_every_form_of_the_key_opens_the_door(caller):
+def test_every_form_of_the_key_authenticates(caller):
     issued = caller.issued
     basic = base64.b64encode(issued.basic.encode()).decode()
     for headers in ({"Authorization": f"Bearer {issued.token}"}, {"x-api-key": issued.token}, {"Authorization": f"Basic {basic}"}):

@@ -19,15 +19,15 @@ def uses(batch):
 
 
 def test_a_posting_reads_a_few_rows_however_many_there_are(planner_knows):
-    who = {"tenant_id": TenantFactory().id, "actor": "command:test", "request_id": "test"}
-    planner_knows(*TABLES, first_rows=lambda: transactions.record_transactions(**who, transactions=uses("first")[:100]))
+    context = {"tenant_id": TenantFactory().id, "actor": "command:test", "request_id": "test"}
+    planner_knows(*TABLES, first_rows=lambda: transactions.record_transactions(**context, transactions=uses("first")[:100]))
     for batch in range(4):
         before = rows_read(*TABLES)
-        recorded = transactions.record_transactions(**who, transactions=uses(batch))
+        recorded = transactions.record_transactions(**context, transactions=uses(batch))
         assert all(one.error is None for one in recorded)
         # Service and agent, twice where they come into being, and what the foreign keys look at.
         assert (rows_read(*TABLES) - before) / 1000 < 10, f"batch {batch}"
         before = rows_read(*TABLES)
         for use in uses(f"{batch}, each alone")[:20]:
-            transactions.record_transaction(**who, **use)
+            transactions.record_transaction(**context, **use)
         assert (rows_read(*TABLES) - before) / 20 < 10, f"alone, after batch {batch}"

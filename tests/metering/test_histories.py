@@ -60,7 +60,7 @@ class Model:
     """What the book ought to hold, in the fewest words."""
 
     def __init__(self, tenant_id) -> None:
-        self.who = {"tenant_id": tenant_id, "actor": "command:test", "request_id": ""}
+        self.context = {"tenant_id": tenant_id, "actor": "command:test", "request_id": ""}
         self.lives: list[Life] = []
 
     def take(self, step: str, pick: int, amount: Decimal, flag: bool) -> None:
@@ -74,11 +74,11 @@ class Model:
         names = {"service_name": "s", "action_name": "a", "resource_name": "gpt-4"}
         given = names | {"costs": [cost] * (1 + flag), "agent_name": "agent" if flag else None}
         key = str(len(self.lives))
-        row = transactions.record_transaction(**self.who, **given, idempotency_key=key).row
+        row = transactions.record_transaction(**self.context, **given, idempotency_key=key).row
         self.lives.append(Life(row["id"], key, given, lines=[Line(amount, flag) for _ in given["costs"]]))
 
     def replay(self, life: Life, amount: Decimal, flag: bool) -> None:
-        again = transactions.record_transaction(**self.who, **life.facts, idempotency_key=life.key)
+        again = transactions.record_transaction(**self.context, **life.facts, idempotency_key=life.key)
         assert (again.replayed, again.row["id"], again.row["status"]) == (True, life.id, life.status)
 
     def complete(self, life: Life, amount: Decimal, flag: bool) -> None:
@@ -100,7 +100,7 @@ class Model:
     def supersede(self, life: Life, amount: Decimal, flag: bool) -> None:
         """The first or the last cost, be it active or not."""
         position = 0 if flag else -1
-        rows = selectors.list_costs(tenant_id=self.who["tenant_id"], transaction_id=life.id)
+        rows = selectors.list_costs(tenant_id=self.context["tenant_id"], transaction_id=life.id)
         given = {"fiat_amount": amount, "fiat_asset_symbol": "USD", "is_estimate": False, "supersedes_cost_id": rows[position]["id"]}
         line = life.lines[position]
         if self.allowed(life.status not in CLOSED and line.is_active, costs.record_cost, transaction_id=life.id, **given):
@@ -125,22 +125,22 @@ class Model:
     def allowed(self, is_allowed: bool, service, **given) -> bool:
         """The service does what the model allows, and refuses what it doesn't."""
         if is_allowed:
-            service(**self.who, **given)
+            service(**self.context, **given)
             return True
         with pytest.raises(LedgerError):
-            service(**self.who, **given)
+            service(**self.context, **given)
         return False
 
     def agree(self) -> None:
-        rows = selectors.get_transactions(tenant_id=self.who["tenant_id"], ids=[life.id for life in self.lives])
+        rows = selectors.get_transactions(tenant_id=self.context["tenant_id"], ids=[life.id for life in self.lives])
         for life in self.lives:
             row = rows[life.id]
             assert (row["status"], row["outcome"]) == (life.status, life.outcome)
             book = [(cost["fiat_amount"], cost["is_estimate"], cost["is_active"]) for cost in row["costs"]]
             assert book == [(line.amount, line.is_estimate, line.is_active) for line in life.lines]
-        assert list(checks.find_violations(tenant_id=self.who["tenant_id"])) == []
+        assert list(checks.find_violations(tenant_id=self.context["tenant_id"])) == []
         tomorrow = rows[self.lives[0].id]["created_at"] + 2 * usage.DAY
-        told = usage.get_summary(tenant_id=self.who["tenant_id"], since=None, until=usage.floor(tomorrow, usage.DAY))
+        told = usage.get_summary(tenant_id=self.context["tenant_id"], since=None, until=usage.floor(tomorrow, usage.DAY))
         active = [line for life in self.lives for line in life.active]
         assert told["transactions"] == len(self.lives)
         assert told["succeeded"] == sum(life.outcome == "success" for life in self.lives)

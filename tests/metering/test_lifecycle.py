@@ -88,11 +88,11 @@ def test_cancel_ends_what_is_not_over(caller):
 
 
 def test_a_tenant_that_decides_later_walks_the_whole_way(caller):
-    who = {"tenant_id": caller.tenant.id, "actor": "staff:1", "request_id": ""}
-    policies.set_policy(**who, authorizes_at_once=False)
+    context = {"tenant_id": caller.tenant.id, "actor": "staff:1", "request_id": ""}
+    policies.set_policy(**context, authorizes_at_once=False)
     body = caller.create()
     assert (body["status"], body["authorizedAt"]) == ("pending", None)
-    target = who | {"transaction_id": body["id"]}
+    target = context | {"transaction_id": body["id"]}
     reply = caller.post(f"{URL}/{body['id']}/complete", {"outcome": "success"})
     assert reply.json()["message"].endswith("must be in authorized status to complete. Current status: pending")
     with pytest.raises(WrongStatus):
@@ -109,8 +109,8 @@ def test_a_tenant_that_decides_later_walks_the_whole_way(caller):
         "completed",
     ]
     denied = caller.create()["id"]
-    lifecycle.prepare_transaction(**(who | {"transaction_id": denied}))
-    lifecycle.deny_transaction(**(who | {"transaction_id": denied}), reason="over budget")
+    lifecycle.prepare_transaction(**(context | {"transaction_id": denied}))
+    lifecycle.deny_transaction(**(context | {"transaction_id": denied}), reason="over budget")
     body = caller.get(f"{URL}/{denied}").json()
     assert (body["status"], body["declineReason"]) == ("denied", "over budget")
     assert body["deniedAt"] == body["updatedAt"]

@@ -22,9 +22,9 @@ LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
 
 def price(caller: Caller, *units: tuple, valid_from: datetime = LONG_AGO, **names: object):
-    who = {"tenant_id": caller.tenant.id, "actor": "staff:1", "request_id": ""}
+    context = {"tenant_id": caller.tenant.id, "actor": "staff:1", "request_id": ""}
     terms = [dict(zip(("fact_key", "amount", "per", "is_optional"), unit, strict=False)) for unit in units]
-    return prices.set_price(**who, units=[term | {"amount": Decimal(term["amount"])} for term in terms], valid_from=valid_from, **names)
+    return prices.set_price(**context, units=[term | {"amount": Decimal(term["amount"])} for term in terms], valid_from=valid_from, **names)
 
 
 def add_facts(caller: Caller, transaction_id: str, facts: dict, *, phase: str = "response"):
@@ -183,8 +183,8 @@ def test_repricing_shows_applies_and_undoes(caller):
     ]
     for row in rows:
         add_facts(caller, row["id"], {"n": 2})
-    who = {"tenant_id": caller.tenant.id, "actor": "staff:1", "request_id": ""}
-    prices.end_price(**who, price_id=old, valid_to=LONG_AGO + timedelta(days=1))
+    context = {"tenant_id": caller.tenant.id, "actor": "staff:1", "request_id": ""}
+    prices.end_price(**context, price_id=old, valid_to=LONG_AGO + timedelta(days=1))
     price(caller, ("n", "5"), valid_from=LONG_AGO + timedelta(days=2), resource_name="mine")
 
     asked = {"service": "openai", "tenant": caller.tenant.slug}

@@ -51,13 +51,13 @@ class Book:
     """One tenant's, with an agent that is active, one that isn't, and one that is nobody's."""
 
     def __init__(self, *, authorizes_at_once: bool) -> None:
-        self.who: dict[str, Any] = {"tenant_id": TenantFactory().id, "actor": "command:test", "request_id": ""}
-        policies.set_policy(**self.who, authorizes_at_once=authorizes_at_once)
-        told = [agents.create_agent(**self.who, label=status, status=status) for status in ("active", "inactive")]
-        self.agents = [*(agent["id"] for agent in told), NOBODY]
+        self.context: dict[str, Any] = {"tenant_id": TenantFactory().id, "actor": "command:test", "request_id": ""}
+        policies.set_policy(**self.context, authorizes_at_once=authorizes_at_once)
+        created = [agents.create_agent(**self.context, label=status, status=status) for status in ("active", "inactive")]
+        self.agents = [*(agent["id"] for agent in created), NOBODY]
 
     def post(self, steps: list[Any]) -> list[Any]:
-        return transactions.record_transactions(**self.who, transactions=[self.facts(*step) for step in steps])
+        return transactions.record_transactions(**self.context, transactions=[self.facts(*step) for step in steps])
 
     def facts(self, names: Any, ending: Any, moment: datetime, costs: list[Any], key: int | None) -> dict[str, Any]:
         service, (agent, agent_name), (trace_id, trace_external_id) = names
@@ -68,23 +68,23 @@ class Book:
 
     def places(self) -> dict[Any, int]:
         """The transactions' ids, by their order."""
-        rows = Transaction.objects.filter(tenant_id=self.who["tenant_id"]).order_by("id")
+        rows = Transaction.objects.filter(tenant_id=self.context["tenant_id"]).order_by("id")
         return {identifier: place for place, identifier in enumerate(rows.values_list("id", flat=True))}
 
-    def told(self, answer: transactions.Recorded) -> Any:
+    def comparable(self, outcome: transactions.Recorded) -> Any:
         """An outcome without what differs between two books: ids and the very moment."""
-        if answer.error is not None:
-            first = answer.error.facts.get("first_id")
-            return type(answer.error).__name__, answer.error.facts.get("fields"), first and self.places()[first]
-        row = answer.row or {}
+        if outcome.error is not None:
+            first = outcome.error.facts.get("first_id")
+            return type(outcome.error).__name__, outcome.error.facts.get("fields"), first and self.places()[first]
+        row = outcome.row or {}
         same = [row[name] for name in ("service_name", "status", "outcome", "decline_reason", "occurred_at", "completed_at")]
         agent = row["agent"] and [row["agent"][name] for name in ("label", "name", "status")]
         given = [row["trace"]["id"] if str(row["trace"]["id"]) in TRACES else None, row["trace"]["external_id"]]
-        return answer.replayed, self.places()[row["id"]], same, agent, given, [cost["fiat_amount"] for cost in row["costs"]]
+        return outcome.replayed, self.places()[row["id"]], same, agent, given, [cost["fiat_amount"] for cost in row["costs"]]
 
     def state(self) -> list[Any]:
         """Every row of the book, ids told by their places; a trace by its first transaction."""
-        mine: dict[str, Any] = {"tenant_id": self.who["tenant_id"]}
+        mine: dict[str, Any] = {"tenant_id": self.context["tenant_id"]}
         places = self.places()
         rows = list(Transaction.objects.filter(**mine).order_by("id").values_list("trace_id", *WRITTEN))
         firsts: dict[Any, int] = {}
@@ -106,10 +106,10 @@ def test_an_array_makes_the_book_that_its_postings_make_one_by_one(arrays, autho
     for steps in arrays:
         together = many.post(steps)
         singly = [alone.post([step])[0] for step in steps]
-        assert [many.told(answer) for answer in together] == [alone.told(answer) for answer in singly]
+        assert [many.comparable(outcome) for outcome in together] == [alone.comparable(outcome) for outcome in singly]
     assert many.state() == alone.state()
     for book in (many, alone):
-        assert list(checks.find_violations(tenant_id=book.who["tenant_id"])) == []
+        assert list(checks.find_violations(tenant_id=book.context["tenant_id"])) == []
 
 
 @pytest.mark.django_db
@@ -123,4 +123,4 @@ def test_a_posting_that_comes_alone_and_names_what_is_known_needs_no_arrays():
     for number, names in enumerate(known):
         [recorded] = book.post([(names, ("completed", "success"), MOMENTS[0], [], number)])
         assert recorded.row and recorded.row["status"] == "completed"
-    assert Transaction.objects.filter(tenant_id=book.who["tenant_id"]).count() == 6
+    assert Transaction.objects.filter(tenant_id=book.context["tenant_id"]).count() == 6

@@ -81,9 +81,9 @@ def test_closing_what_is_stale_supersedes_its_estimates_too(caller):
 
 
 def test_a_denial_after_a_wait_supersedes_estimates_by_zero(caller):
-    who = {"tenant_id": caller.tenant.id, "actor": "staff:1", "request_id": ""}
-    policies.set_policy(**who, authorizes_at_once=False)
-    its = who | {"transaction_id": caller.create(costs=[ESTIMATE])["id"]}
+    context = {"tenant_id": caller.tenant.id, "actor": "staff:1", "request_id": ""}
+    policies.set_policy(**context, authorizes_at_once=False)
+    its = context | {"transaction_id": caller.create(costs=[ESTIMATE])["id"]}
     lifecycle.prepare_transaction(**its)
     row = lifecycle.deny_transaction(**its, reason="over budget").row
     assert [(cost["fiat_amount"], cost["is_active"], cost["cost_details"]) for cost in row["costs"]][1] == (0, True, '{"source": "denial"}')
@@ -97,8 +97,8 @@ def test_an_imported_cancelled_transaction_keeps_actual_costs_only(caller):
         for amount, is_estimate in ((5, True), (2, False))
     ]
     facts = {"service_name": "s", "costs": costs, "status": "cancelled"}
-    who = {"tenant_id": caller.tenant.id, "actor": "command:test", "request_id": ""}
-    recorded = transactions.record_transactions(**who, transactions=[facts, facts | {"idempotency_key": "k"}])
+    context = {"tenant_id": caller.tenant.id, "actor": "command:test", "request_id": ""}
+    recorded = transactions.record_transactions(**context, transactions=[facts, facts | {"idempotency_key": "k"}])
     for one in recorded:
         assert [cost["fiat_amount"] for cost in one.row["costs"]] == [2]
     assert spend(caller) == {"USD": 4}
@@ -229,9 +229,9 @@ def test_a_price_is_no_longer_valid_at_the_instant_of_its_end(caller):
     instant = datetime(2026, 3, 1, tzinfo=UTC)
     first = price(caller, ("n", "1"))
     Price.objects.filter(id=first).update(valid_to=instant)
-    who = {"tenant_id": caller.tenant.id, "actor": "command:test", "request_id": ""}
+    context = {"tenant_id": caller.tenant.id, "actor": "command:test", "request_id": ""}
     for moment, expected in ((instant - timedelta(microseconds=1), "priced"), (instant, "unknown_model")):
-        row = transactions.record_transaction(**who, service_name="s", resource_name="mine", action_name="a", occurred_at=moment).row
+        row = transactions.record_transaction(**context, service_name="s", resource_name="mine", action_name="a", occurred_at=moment).row
         assert add_facts(caller, str(row["id"]), {"n": 1})["pricing"]["status"] == expected
 
 
@@ -275,10 +275,10 @@ def test_a_list_up_to_a_moment_says_until_when_it_is_final(caller):
 
 
 def test_the_chart_of_all_goes_by_the_month_once_there_are_too_many_days(caller):
-    who = {"tenant_id": caller.tenant.id, "actor": "command:test", "request_id": ""}
+    context = {"tenant_id": caller.tenant.id, "actor": "command:test", "request_id": ""}
     cost = {"fiat_amount": Decimal(3), "fiat_asset_symbol": "USD", "is_estimate": False}
     long_ago = timezone.now() - timedelta(days=1600)
-    transactions.record_transaction(**who, service_name="s", occurred_at=long_ago, costs=[cost])
+    transactions.record_transaction(**context, service_name="s", occurred_at=long_ago, costs=[cost])
     caller.create(costs=[ACTUAL])
     body = caller.get("/v1/analytics/chart", **{"filter[time_period]": "all"}).json()
     assert body["meta"]["interval"] == "month"

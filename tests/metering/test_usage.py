@@ -23,8 +23,8 @@ NONE = "0.000000000000000000"
 def record(caller: Caller, at: datetime, *, amount: str = "1", currency: str = "USD", is_estimate: bool = False, **facts) -> None:
     cost = {"fiat_amount": Decimal(amount), "fiat_asset_symbol": currency, "is_estimate": is_estimate}
     named = {"service_name": "openai", "action_name": "chat", "resource_name": "gpt-4"} | facts
-    who = {"tenant_id": caller.tenant.id, "actor": "command:test", "request_id": ""}
-    transactions.record_transaction(**who, **named, occurred_at=at, costs=[cost])
+    context = {"tenant_id": caller.tenant.id, "actor": "command:test", "request_id": ""}
+    transactions.record_transaction(**context, **named, occurred_at=at, costs=[cost])
 
 
 def spend(total: str, *, costs: int = 1, estimated: str = "0", currency: str = "USD"):

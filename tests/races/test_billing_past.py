@@ -45,7 +45,7 @@ def read(key, path):
 
 
 def test_no_answer_changes_while_batches_are_posted(key):
-    who = {"tenant_id": key.key.tenant_id, "actor": "command:test"}
+    context = {"tenant_id": key.key.tenant_id, "actor": "command:test"}
     is_over = threading.Event()
 
     def post(number):
@@ -61,7 +61,7 @@ def test_no_answer_changes_while_batches_are_posted(key):
                 }
                 for line in range(300)
             ]
-            services.record_transactions(**who, transactions=lines)
+            services.record_transactions(**context, transactions=lines)
             count += 1
         connection.close()
 

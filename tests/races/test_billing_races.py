@@ -58,7 +58,7 @@ def tenant(db):
 
 
 @pytest.fixture
-def who(tenant):
+def context(tenant):
     return {"tenant_id": tenant.id, "actor": "command:test"}
 
 
@@ -80,11 +80,11 @@ def test_forty_threads_with_one_key_write_one_row_and_get_one_answer():
     assert_the_book_agrees()
 
 
-def test_sixteen_threads_never_take_a_wallet_below_its_floor(who):
-    services.record_transaction(**who, amount=Decimal(100), type="topup", reference_id="start")
-    services.set_floor(**who, currency="USD", floor=Decimal("-7.5"))
+def test_sixteen_threads_never_take_a_wallet_below_its_floor(context):
+    services.record_transaction(**context, amount=Decimal(100), type="topup", reference_id="start")
+    services.set_floor(**context, currency="USD", floor=Decimal("-7.5"))
     calls = [
-        lambda number=number: services.record_transaction(**who, amount=Decimal("3"), type="usage", reference_id=str(number))
+        lambda number=number: services.record_transaction(**context, amount=Decimal("3"), type="usage", reference_id=str(number))
         for number in range(64)
     ]
     answers = at_once(calls, threads=16)
@@ -93,10 +93,10 @@ def test_sixteen_threads_never_take_a_wallet_below_its_floor(who):
     assert_the_book_agrees()
 
 
-def test_a_wallet_is_opened_once_however_many_come_first(who):
+def test_a_wallet_is_opened_once_however_many_come_first(context):
     calls = [
         lambda number=number: services.record_transaction(
-            **who, amount=Decimal(1), type="note", reference_id=str(number), currency="EUR" if number % 2 else "USD"
+            **context, amount=Decimal(1), type="note", reference_id=str(number), currency="EUR" if number % 2 else "USD"
         )
         for number in range(32)
     ]
@@ -106,9 +106,9 @@ def test_a_wallet_is_opened_once_however_many_come_first(who):
     assert_the_book_agrees()
 
 
-def test_one_transaction_is_reversed_once_by_sixteen_hands(who):
-    original = services.record_transaction(**who, amount=Decimal(10), type="usage", reference_id="one").row
-    calls = [lambda: services.reverse_transaction(**who, transaction_id=original.id, reason_code="duplicate")] * 16
+def test_one_transaction_is_reversed_once_by_sixteen_hands(context):
+    original = services.record_transaction(**context, amount=Decimal(10), type="usage", reference_id="one").row
+    calls = [lambda: services.reverse_transaction(**context, transaction_id=original.id, reason_code="duplicate")] * 16
     answers = at_once(calls, threads=16)
     posted = [answer for answer in answers if not isinstance(answer, LedgerError)]
     assert len(posted) == 1
@@ -117,11 +117,11 @@ def test_one_transaction_is_reversed_once_by_sixteen_hands(who):
     assert_the_book_agrees()
 
 
-def test_parts_that_are_reversed_at_once_never_exceed_the_whole(who):
-    original = services.record_transaction(**who, amount=Decimal(10), type="usage", reference_id="one").row
+def test_parts_that_are_reversed_at_once_never_exceed_the_whole(context):
+    original = services.record_transaction(**context, amount=Decimal(10), type="usage", reference_id="one").row
     calls = [
         lambda number=number: services.reverse_transaction(
-            **who, transaction_id=original.id, reason_code="other", amount=Decimal(3), reference_id=f"part {number}"
+            **context, transaction_id=original.id, reason_code="other", amount=Decimal(3), reference_id=f"part {number}"
         )
         for number in range(16)
     ]
@@ -132,7 +132,7 @@ def test_parts_that_are_reversed_at_once_never_exceed_the_whole(who):
     assert_the_book_agrees()
 
 
-def test_batches_over_several_wallets_and_keys_cross_without_harm(who):
+def test_batches_over_several_wallets_and_keys_cross_without_harm(context):
     """Overlapping references in opposite orders over three currencies: no deadlock, each key once."""
     chooser = random.Random(7)
     lines = [
@@ -145,7 +145,7 @@ def test_batches_over_several_wallets_and_keys_cross_without_harm(who):
         for number in range(60)
     ]
     batches = [chooser.sample(lines, 40) for _ in range(24)]
-    answers = at_once([lambda batch=batch: services.record_transactions(**who, transactions=batch) for batch in batches], threads=12)
+    answers = at_once([lambda batch=batch: services.record_transactions(**context, transactions=batch) for batch in batches], threads=12)
     assert all(isinstance(answer, Posted) for batch in answers for answer in batch)
     assert Transaction.objects.values("type", "reference_id").annotate(times=Count("id")).filter(times__gt=1).count() == 0
     posted = sum(not answer.replayed for batch in answers for answer in batch)
@@ -153,14 +153,14 @@ def test_batches_over_several_wallets_and_keys_cross_without_harm(who):
     assert_the_book_agrees()
 
 
-def test_a_type_defined_while_it_is_first_used_keeps_one_direction(who):
+def test_a_type_defined_while_it_is_first_used_keeps_one_direction(context):
     """Whoever comes first decides; the other is cut_statements, or follows."""
     for number in range(10):
         code = f"kind {number}"
         at_once(
             [
-                lambda code=code: services.record_transaction(**who, amount=Decimal(1), type=code, reference_id="1"),
-                lambda code=code: services.define_type(**who, code=code, label="", direction="debit"),
+                lambda code=code: services.record_transaction(**context, amount=Decimal(1), type=code, reference_id="1"),
+                lambda code=code: services.define_type(**context, code=code, label="", direction="debit"),
             ],
             threads=2,
         )
@@ -171,7 +171,7 @@ def test_a_type_defined_while_it_is_first_used_keeps_one_direction(who):
     assert_the_book_agrees()
 
 
-def test_each_period_closes_where_the_next_opens_while_others_post(who):
+def test_each_period_closes_where_the_next_opens_while_others_post(context):
     """Statements cut at `now` while sixteen hands post: what was cut_statements of a period stays true."""
     done = threading.Event()
     cut_statements = []
@@ -180,14 +180,14 @@ def test_each_period_closes_where_the_next_opens_while_others_post(who):
         since = datetime(2020, 1, 1, tzinfo=UTC)
         while not done.is_set():
             until = datetime.now(UTC)
-            cut_statements.append(get_statement(tenant_id=who["tenant_id"], currency="USD", since=since, until=until))
+            cut_statements.append(get_statement(tenant_id=context["tenant_id"], currency="USD", since=since, until=until))
             since = until
         connection.close()
 
     reader = threading.Thread(target=cut)
     reader.start()
     calls = [
-        lambda number=number: services.record_transaction(**who, amount=Decimal(1), type="note", reference_id=str(number))
+        lambda number=number: services.record_transaction(**context, amount=Decimal(1), type="note", reference_id=str(number))
         for number in range(300)
     ]
     at_once(calls, threads=16)
@@ -195,11 +195,11 @@ def test_each_period_closes_where_the_next_opens_while_others_post(who):
     reader.join()
     now = datetime.now(UTC)
     cut_statements.append(
-        get_statement(tenant_id=who["tenant_id"], currency="USD", since=cut_statements[-1].until, until=now + timedelta(seconds=1))
+        get_statement(tenant_id=context["tenant_id"], currency="USD", since=cut_statements[-1].until, until=now + timedelta(seconds=1))
     )
     for earlier, later in itertools.pairwise(cut_statements):
         assert later.opening_balance == earlier.closing_balance
     assert cut_statements[-1].closing_balance == 300
     assert sum(part.entry_count for part in cut_statements) == 300
-    again = get_statement(tenant_id=who["tenant_id"], currency="USD", since=cut_statements[0].since, until=cut_statements[-1].until)
+    again = get_statement(tenant_id=context["tenant_id"], currency="USD", since=cut_statements[0].since, until=cut_statements[-1].until)
     assert (again.closing_balance, again.entry_count) == (300, 300)

@@ -18,9 +18,9 @@ from tests.factories import TenantFactory
 @pytest.mark.django_db(transaction=True)
 def test_two_approvals_at_once_post_once():
     tenant = TenantFactory()
-    who = {"tenant_id": tenant.id, "actor": "command:test"}
-    billing.record_transaction(**who, amount=Decimal(100), type="topup", reference_id="a")
-    usage = billing.record_transaction(**who, amount=Decimal(30), type="usage", reference_id="b").row
+    context = {"tenant_id": tenant.id, "actor": "command:test"}
+    billing.record_transaction(**context, amount=Decimal(100), type="topup", reference_id="a")
+    usage = billing.record_transaction(**context, amount=Decimal(30), type="usage", reference_id="b").row
     draft = CorrectionDraft(tenant.id, "billing.reverse", (usage.id,), {}, "duplicate", "Twice.")
     seen = services.preview_correction(actor="staff:1", draft=draft).digest
     correction = services.request_correction(actor="staff:1", request_id="", draft=draft, preview_digest=seen)

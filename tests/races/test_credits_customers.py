@@ -33,7 +33,7 @@ def later() -> datetime:
 def test_one_key_draws_once_however_many_ask(book):
     for _ in range(5):
         book.grant(10)
-    drawn = at_once(20, lambda number: services.consume(**book.who, **ACME, amount=Decimal(25), idempotency_key="k"))
+    drawn = at_once(20, lambda number: services.consume(**book.context, **ACME, amount=Decimal(25), idempotency_key="k"))
     assert len({(row.id, row.taken, len(row.transactions)) for row in drawn}) == 1
     assert sorted(row.outcome for row in drawn) == ["posted"] + ["replayed"] * 19
     assert (Consumption.objects.count(), CreditTransaction.objects.filter(kind="consumption").count()) == (1, 3)
@@ -47,7 +47,7 @@ def test_burn_downs_at_once_take_no_more_than_there_is(book):
     def drain(number: int) -> Decimal:
         taken = Decimal(0)
         while True:
-            drawn = services.consume(**book.who, **ACME, amount=Decimal(3), partial=True)
+            drawn = services.consume(**book.context, **ACME, amount=Decimal(3), partial=True)
             taken += drawn.taken
             if drawn.missing:
                 return taken
@@ -59,7 +59,7 @@ def test_burn_downs_at_once_take_no_more_than_there_is(book):
 def test_holds_at_once_reserve_no_more_than_there_is(book):
     for _ in range(4):
         book.grant(10)
-    outcomes = at_once(16, lambda number: services.place_hold(**book.who, **ACME, amount=Decimal(6), expires_at=later()))
+    outcomes = at_once(16, lambda number: services.place_hold(**book.context, **ACME, amount=Decimal(6), expires_at=later()))
     assert sum(not isinstance(outcome, Exception) for outcome in outcomes) == 6
     assert all(isinstance(outcome, InsufficientCredit) for outcome in outcomes if isinstance(outcome, Exception))
     book.prove()
@@ -67,8 +67,8 @@ def test_holds_at_once_reserve_no_more_than_there_is(book):
 
 def test_a_hold_ends_once_whether_captured_or_released(book):
     book.grant(10)
-    hold_id = services.place_hold(**book.who, **ACME, amount=Decimal(6), expires_at=later()).id
-    facts = {**book.who, "customer_id": "acme", "hold_id": hold_id}
+    hold_id = services.place_hold(**book.context, **ACME, amount=Decimal(6), expires_at=later()).id
+    facts = {**book.context, "customer_id": "acme", "hold_id": hold_id}
 
     def end(number: int) -> Any:
         return services.capture_hold(**facts) if number % 2 else services.release_hold(**facts)
@@ -84,8 +84,8 @@ def test_a_hold_ends_once_whether_captured_or_released(book):
 def test_an_invoice_is_reinstated_once_however_many_ask(book):
     for _ in range(3):
         book.grant(10)
-    services.consume(**book.who, **ACME, amount=Decimal(25), invoice_id="i")
-    given = at_once(12, lambda number: services.reinstate(**book.who, customer_id="acme", invoice_id="i"))
+    services.consume(**book.context, **ACME, amount=Decimal(25), invoice_id="i")
+    given = at_once(12, lambda number: services.reinstate(**book.context, customer_id="acme", invoice_id="i"))
     assert {row.amount for row in given} == {25}
     assert sorted(row.outcome for row in given) == ["posted"] + ["replayed"] * 11
     assert sum(grant.balance for grant in Grant.objects.all()) == 30
@@ -109,7 +109,7 @@ def test_the_expiry_job_four_times_at_once_expires_each_grant_once(book):
 def test_the_recurrence_job_four_times_at_once_issues_each_period_once(book):
     with time_machine.travel(datetime(2026, 1, 15, tzinfo=UTC), tick=False):
         facts = {"name": "n", "unit_type": "CURRENCY", "amount": Decimal(10), "rollover_cap": Decimal(5), **ACME}
-        orders = [services.create_recurring_grant(**book.who, **facts)[0] for _ in range(4)]
+        orders = [services.create_recurring_grant(**book.context, **facts)[0] for _ in range(4)]
 
     def issue(number: int) -> int:
         return sum(len(rows) for rows in services.issue_due_grants(actor="job:test", request_id=str(number)))
@@ -123,7 +123,7 @@ def test_the_recurrence_job_four_times_at_once_issues_each_period_once(book):
 
 def test_one_key_orders_one_recurring_grant_however_many_ask(book):
     facts = {"name": "n", "unit_type": "CURRENCY", "amount": Decimal(10), **ACME}
-    made = at_once(12, lambda number: services.create_recurring_grant(**book.who, **facts, idempotency_key="k"))
+    made = at_once(12, lambda number: services.create_recurring_grant(**book.context, **facts, idempotency_key="k"))
     assert len({schedule_id for schedule_id, _ in made}) == 1
     assert sorted(replayed for _, replayed in made) == [False] + [True] * 11
     assert Grant.objects.count() == 1
@@ -152,11 +152,11 @@ def self_willed(book: Book, grants: list[Any], dice: random.Random) -> bool:
     calls = [
         lambda: book.debit(dice.choice(grants), amount, invoice_id=invoice, idempotency_key=key),
         lambda: book.credit(dice.choice(grants), amount, invoice_id=invoice, idempotency_key=key),
-        lambda: services.consume(**book.who, **ACME, amount=amount, invoice_id=invoice, idempotency_key=key),
-        lambda: services.place_hold(**book.who, **ACME, amount=amount, expires_at=later()),
-        lambda: services.capture_hold(**book.who, customer_id="acme", hold_id=dice.choice(holds), invoice_id=invoice),
-        lambda: services.release_hold(**book.who, customer_id="acme", hold_id=dice.choice(holds)),
-        lambda: services.reinstate(**book.who, customer_id="acme", invoice_id="i"),
+        lambda: services.consume(**book.context, **ACME, amount=amount, invoice_id=invoice, idempotency_key=key),
+        lambda: services.place_hold(**book.context, **ACME, amount=amount, expires_at=later()),
+        lambda: services.capture_hold(**book.context, customer_id="acme", hold_id=dice.choice(holds), invoice_id=invoice),
+        lambda: services.release_hold(**book.context, customer_id="acme", hold_id=dice.choice(holds)),
+        lambda: services.reinstate(**book.context, customer_id="acme", invoice_id="i"),
         lambda: list(services.expire_grants(actor="job:test", request_id="")),
         lambda: list(services.expire_holds(actor="job:test", request_id="")),
     ]

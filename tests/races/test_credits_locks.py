@@ -44,15 +44,15 @@ def while_held(sessions: Sessions, book: Book, grant_id: Any, call: Callable[[],
 
 def test_what_a_draw_under_way_takes_is_reinstated_whole_once(book, sessions):
     first, second = book.grant(70), book.grant(40)
-    services.consume(**book.who, **ACME, amount=Decimal(10), invoice_id="inv")
+    services.consume(**book.context, **ACME, amount=Decimal(10), invoice_id="inv")
     with sessions.holding(Row("credits_grant", book.tenant_id, second)):
-        draw = sessions.begin(0, lambda: services.consume(**book.who, **ACME, amount=Decimal(100), invoice_id="inv"))
+        draw = sessions.begin(0, lambda: services.consume(**book.context, **ACME, amount=Decimal(100), invoice_id="inv"))
         assert sessions.waits(draw, sessions=1)
-        reinstatement = sessions.begin(1, lambda: services.reinstate(**book.who, customer_id="acme", invoice_id="inv"))
+        reinstatement = sessions.begin(1, lambda: services.reinstate(**book.context, customer_id="acme", invoice_id="inv"))
         assert sessions.waits(reinstatement, sessions=2)
     assert draw.result().taken == 100
     assert (reinstatement.result().outcome, reinstatement.result().amount) == ("posted", 110)
-    again = services.reinstate(**book.who, customer_id="acme", invoice_id="inv")
+    again = services.reinstate(**book.context, customer_id="acme", invoice_id="inv")
     assert (again.outcome, again.amount) == ("replayed", 110)
     assert (book.balance(first), book.balance(second)) == (70, 40)
     book.prove()
@@ -62,11 +62,11 @@ def test_what_a_draw_under_way_takes_is_reinstated_whole_once(book, sessions):
 def test_a_capture_that_waited_past_the_holds_end_takes_nothing(book, sessions, amount):
     with time_machine.travel(NOW) as clock:
         first, second = book.grant(60), book.grant(60)
-        hold = services.place_hold(**book.who, **ACME, amount=Decimal(100), expires_at=NOW + timedelta(minutes=5)).id
+        hold = services.place_hold(**book.context, **ACME, amount=Decimal(100), expires_at=NOW + timedelta(minutes=5)).id
 
         def capture() -> Any:
             try:
-                return services.capture_hold(**book.who, customer_id="acme", hold_id=hold, amount=amount)
+                return services.capture_hold(**book.context, customer_id="acme", hold_id=hold, amount=amount)
             except HoldClosed as closed:
                 return closed.facts["status"]
 
@@ -85,7 +85,7 @@ def test_a_draw_that_waited_sees_credit_that_was_given_meanwhile(book, sessions)
     full = book.grant(60, priority=50)
 
     def draw() -> Any:
-        return services.consume(**book.who, **ACME, amount=Decimal(20))
+        return services.consume(**book.context, **ACME, amount=Decimal(20))
 
     drawn = while_held(sessions, book, full, draw, lambda: book.credit(empty, 10))
     assert [(row["grant_id"], row["amount"]) for row in drawn.transactions] == [(empty, 10), (full, 10)]
@@ -97,7 +97,7 @@ def test_a_draw_that_waited_sees_a_grant_that_was_made_meanwhile(book, sessions)
     made = []
 
     def draw() -> Any:
-        return services.consume(**book.who, **ACME, amount=Decimal(20))
+        return services.consume(**book.context, **ACME, amount=Decimal(20))
 
     drawn = while_held(sessions, book, full, draw, lambda: made.append(book.grant(10, priority=0)))
     assert [(row["grant_id"], row["amount"]) for row in drawn.transactions] == [(made[0], 10), (full, 10)]

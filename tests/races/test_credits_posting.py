@@ -66,7 +66,7 @@ def test_an_invoice_gives_back_once_however_many_ask(book):
 def test_a_transaction_is_reversed_once_however_many_ask(book):
     row = book.debit(book.grant(100), 30)
     outcomes = at_once(
-        16, lambda number: services.reverse_transaction(**book.who, transaction_id=row.id, reason="r", idempotency_key=f"k{number}")
+        16, lambda number: services.reverse_transaction(**book.context, transaction_id=row.id, reason="r", idempotency_key=f"k{number}")
     )
     refused = [outcome for outcome in outcomes if isinstance(outcome, Exception)]
     assert len(refused) == 15
@@ -80,7 +80,7 @@ def test_arrays_that_name_the_same_grants_in_opposite_orders_do_not_deadlock(boo
     def post(number: int) -> list[Any]:
         order = grants if number % 2 else grants[::-1]
         items = [{"grant_id": grant_id, "type": "DEBIT", "amount": Decimal(1)} for grant_id in order]
-        return [services.record_transactions(**book.who, items=items) for _ in range(5)]
+        return [services.record_transactions(**book.context, items=items) for _ in range(5)]
 
     for outcome in at_once(8, post):
         assert not isinstance(outcome, Exception), outcome

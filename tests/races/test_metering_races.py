@@ -48,7 +48,7 @@ def at_once(call: Any, *, threads: int = THREADS) -> list[Any]:
 
 
 @pytest.fixture
-def who():
+def context():
     return {"tenant_id": TenantFactory().id, "actor": "command:test", "request_id": "race"}
 
 
@@ -61,10 +61,10 @@ def test_one_key_by_forty_threads_is_one_transaction_and_forty_equal_answers():
     assert sum("Idempotent-Replayed" not in reply for reply in replies) == 1
 
 
-def test_one_new_name_by_forty_threads_is_one_row(who):
+def test_one_new_name_by_forty_threads_is_one_row(context):
     found = at_once(
         lambda number: transactions.record_transaction(
-            **who, **NAMES, agent_name="agent", trace_external_id="trace" if number % 2 else None
+            **context, **NAMES, agent_name="agent", trace_external_id="trace" if number % 2 else None
         )
     )
     assert all(isinstance(one, transactions.Recorded) for one in found), found
@@ -74,11 +74,11 @@ def test_one_new_name_by_forty_threads_is_one_row(who):
     assert Transaction.objects.count() == THREADS
 
 
-def test_one_trace_id_with_one_external_id_by_forty_threads_is_one_trace(who):
+def test_one_trace_id_with_one_external_id_by_forty_threads_is_one_trace(context):
     reference = "123e4567-e89b-12d3-a456-426614174000"
     found = at_once(
         lambda number: transactions.record_transaction(
-            **who, **NAMES, **({"trace_id": reference} if number % 3 else {}), trace_external_id="shared"
+            **context, **NAMES, **({"trace_id": reference} if number % 3 else {}), trace_external_id="shared"
         )
     )
     assert all(isinstance(one, transactions.Recorded) for one in found), found
@@ -86,71 +86,71 @@ def test_one_trace_id_with_one_external_id_by_forty_threads_is_one_trace(who):
     assert Trace.objects.count() <= 2
 
 
-def test_of_many_completes_one_wins_and_the_rest_learn_the_status(who):
-    row = transactions.record_transaction(**who, **NAMES).row
-    found = at_once(lambda number: lifecycle.complete_transaction(**who, transaction_id=row["id"], outcome="success"))
+def test_of_many_completes_one_wins_and_the_rest_learn_the_status(context):
+    row = transactions.record_transaction(**context, **NAMES).row
+    found = at_once(lambda number: lifecycle.complete_transaction(**context, transaction_id=row["id"], outcome="success"))
     lost = [one for one in found if isinstance(one, WrongStatus)]
     assert Counter(type(one) for one in found) == {lifecycle.Moved: 1, WrongStatus: THREADS - 1}
     assert {error.facts["status"] for error in lost} == {"completed"}
     assert StatusChange.objects.filter(transaction_id=row["id"]).count() == 2
 
 
-def test_complete_and_cancel_race_to_one_end(who):
+def test_complete_and_cancel_race_to_one_end(context):
     for _ in range(5):
-        row = transactions.record_transaction(**who, **NAMES).row
+        row = transactions.record_transaction(**context, **NAMES).row
 
         def move(number: int, row: Any = row) -> Any:
             if number % 2:
-                return lifecycle.cancel_transaction(**who, transaction_id=row["id"])
-            return lifecycle.complete_transaction(**who, transaction_id=row["id"], outcome="error")
+                return lifecycle.cancel_transaction(**context, transaction_id=row["id"])
+            return lifecycle.complete_transaction(**context, transaction_id=row["id"], outcome="error")
 
         found = at_once(move, threads=8)
         assert Counter(type(one) for one in found) == {lifecycle.Moved: 1, WrongStatus: 7}
-        steps = selectors.list_status_changes(tenant_id=who["tenant_id"], transaction_id=row["id"])
-        status = selectors.get_transaction(tenant_id=who["tenant_id"], transaction_id=row["id"])["status"]
+        steps = selectors.list_status_changes(tenant_id=context["tenant_id"], transaction_id=row["id"])
+        status = selectors.get_transaction(tenant_id=context["tenant_id"], transaction_id=row["id"])["status"]
         assert [step["to_status"] for step in steps] == [Status.AUTHORIZED, status]
 
 
-def test_of_many_supersessions_of_one_cost_exactly_one_wins(who):
+def test_of_many_supersessions_of_one_cost_exactly_one_wins(context):
     estimate = {"fiat_amount": Decimal("1"), "fiat_asset_symbol": "USD", "is_estimate": True}
-    row = transactions.record_transaction(**who, **NAMES, costs=[estimate]).row
+    row = transactions.record_transaction(**context, **NAMES, costs=[estimate]).row
     cost = {"fiat_asset_symbol": "USD", "is_estimate": False, "supersedes_cost_id": row["costs"][0]["id"]}
-    found = at_once(lambda number: costs.record_cost(**who, transaction_id=row["id"], fiat_amount=Decimal(number), **cost))
+    found = at_once(lambda number: costs.record_cost(**context, transaction_id=row["id"], fiat_amount=Decimal(number), **cost))
     assert Counter(type(one) for one in found) == {Posted: 1, AlreadySuperseded: THREADS - 1}
     assert Cost.objects.filter(transaction_id=row["id"], is_active=True).count() == 1
     assert Cost.objects.count() == 2
 
 
-def test_arrays_that_share_everything_in_opposite_order_all_arrive(who):
+def test_arrays_that_share_everything_in_opposite_order_all_arrive(context):
     keys = [f"key-{number}" for number in range(30)]
 
     def post(number: int) -> Any:
         order = keys if number % 2 else keys[::-1]
         items = [NAMES | {"agent_name": key, "trace_external_id": key, "idempotency_key": key} for key in order]
-        return transactions.record_transactions(**who, transactions=items)
+        return transactions.record_transactions(**context, transactions=items)
 
     found = at_once(post, threads=8)
     assert not [one for one in found if isinstance(one, Exception)]
     assert Transaction.objects.count() == Agent.objects.count() == Trace.objects.count() == 30
 
 
-def test_after_a_storm_every_sum_agrees_with_its_rows(who):
+def test_after_a_storm_every_sum_agrees_with_its_rows(context):
     """Each thread records, completes, cancels, supersedes and reports on what all of them share."""
     estimate = {"fiat_amount": Decimal("0.5"), "fiat_asset_symbol": "USD", "is_estimate": True}
-    shared = [transactions.record_transaction(**who, **NAMES, costs=[estimate]).row for _ in range(6)]
+    shared = [transactions.record_transaction(**context, **NAMES, costs=[estimate]).row for _ in range(6)]
 
     def act(number: int) -> Any:
         chance = random.Random(number)
         refusals = []
         for _ in range(12):
             row = chance.choice(shared)
-            its = who | {"transaction_id": row["id"]}
+            its = context | {"transaction_id": row["id"]}
             try:
                 match chance.randrange(5):
                     case 0:
                         agents = [f"a{chance.randrange(3)}" for _ in range(chance.randrange(1, 20))]
                         items = [NAMES | {"agent_name": agent, "costs": [estimate]} for agent in agents]
-                        transactions.record_transactions(**who, transactions=items)
+                        transactions.record_transactions(**context, transactions=items)
                     case 1:
                         lifecycle.complete_transaction(**its, outcome=chance.choice(["success", "error"]))
                     case 2:
@@ -169,13 +169,13 @@ def test_after_a_storm_every_sum_agrees_with_its_rows(who):
     assert list(checks.find_violations()) == []
 
 
-def test_response_facts_at_once_leave_one_active_cost(who):
+def test_response_facts_at_once_leave_one_active_cost(context):
     estimate = {"fiat_amount": Decimal("1"), "fiat_asset_symbol": "USD", "is_estimate": True}
-    row = transactions.record_transaction(**who, **NAMES, costs=[estimate, estimate]).row
+    row = transactions.record_transaction(**context, **NAMES, costs=[estimate, estimate]).row
     reported = {"source": "s", "version": "1", "fact_phase": "response"}
     recorded = at_once(
         lambda number: facts.record_fact(
-            **who, transaction_id=row["id"], **reported, facts=f'{{"inputTokens": {number}, "outputTokens": 0}}'
+            **context, transaction_id=row["id"], **reported, facts=f'{{"inputTokens": {number}, "outputTokens": 0}}'
         ),
         threads=12,
     )
@@ -227,12 +227,12 @@ class Held:
         return waits.result(10)
 
 
-def test_whether_a_transaction_is_stale_is_decided_after_the_wait_for_its_lock(who):
-    row = transactions.record_transaction(**who, **NAMES).row
+def test_whether_a_transaction_is_stale_is_decided_after_the_wait_for_its_lock(context):
+    row = transactions.record_transaction(**context, **NAMES).row
     Transaction.objects.filter(id=row["id"]).update(authorized_at=timezone.now() - timedelta(hours=2))
-    policies.set_policy(**who, stale_after=timedelta(hours=1))
+    policies.set_policy(**context, stale_after=timedelta(hours=1))
     closed = Held(row["id"]).run(lambda: lifecycle.close_stale_transactions(actor="job:x", request_id=""))
-    assert closed == {who["tenant_id"]: 0}
+    assert closed == {context["tenant_id"]: 0}
     assert Transaction.objects.get().status == Status.AUTHORIZED
 
 

@@ -38,7 +38,7 @@ CHECKS = (
 
 
 @pytest.fixture
-def known(send, grant_of, key):
+def ids_by_name(send, grant_of, key):
     """Rows for the paths that want an id: the fuzzer can't guess one."""
     grant = grant_of()
     ids = {call.ledger: send("POST", call.path, fresh_body(call, grant_id=grant)).json()["id"] for call in CALLS}
@@ -76,11 +76,11 @@ def fits(path, ids):
         HealthCheck.data_too_large,
     ],
 )
-def test_no_call_breaks_and_none_answers_what_is_not_described(case, known, one_connection, key):
+def test_no_call_breaks_and_none_answers_what_is_not_described(case, ids_by_name, one_connection, key):
     for name, value in (case.path_parameters or {}).items():
         # Every second time an id that exists, so that what stands behind it is tried too.
         if name.endswith("id") and len(str(value)) % 2 == 0:
-            case.path_parameters[name] = fits(case.operation.path, known)
+            case.path_parameters[name] = fits(case.operation.path, ids_by_name)
     headers = {"Authorization": f"Bearer {key.token}", "On-Behalf-Of": str(key.key.tenant_id)}
     response = case.call(headers=headers)
     case.validate_response(response, checks=CHECKS)

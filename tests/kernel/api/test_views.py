@@ -40,7 +40,7 @@ def _basic(text):
     return "Basic " + base64.b64encode(text.encode()).decode()
 
 
-def told(response):
+def status_code_and_facts(response):
     return response.status_code, response.json()["code"], response.json()["facts"]
 
 
@@ -84,7 +84,7 @@ def test_every_form_of_a_key_opens(send, key):
 )
 def test_no_key_and_garbage_are_the_same_401(send, headers):
     response = send("POST", "/v1/sales", SALE_BODY, headers={"Authorization": None} | headers)
-    assert told(response) == (401, "not_authenticated", {})
+    assert status_code_and_facts(response) == (401, "not_authenticated", {})
     assert response["WWW-Authenticate"] == "Bearer"
     assert response["Shop-Version"] == "1"
 
@@ -94,26 +94,26 @@ def test_a_key_needs_the_scope_of_what_it_does(client):
     headers = {"x-api-key": reader.token}
     assert client.get(f"/v1/sales/{SALE}", headers=headers).status_code == 200
     response = client.generic("POST", "/v1/sales", SALE_BODY, headers=headers)
-    assert told(response) == (403, "forbidden", {"scope": "billing:write"})
+    assert status_code_and_facts(response) == (403, "forbidden", {"scope": "billing:write"})
 
 
 def test_a_call_that_acts_for_an_account_must_say_which(send, key):
     path = f"/v1/sales/{SALE}/nudge"
-    assert told(send("POST", path)) == (400, "missing_header", {"name": "On-Behalf-Of"})
+    assert status_code_and_facts(send("POST", path)) == (400, "missing_header", {"name": "On-Behalf-Of"})
     child, stranger = TenantFactory(parent=key.key.tenant), TenantFactory()
     assert send("POST", path, headers={"On-Behalf-Of": str(child.id)}).json()["tenant_id"] == str(child.id)
     for account in (str(stranger.id), "nonsense", "\x00"):
-        assert told(send("POST", path, headers={"On-Behalf-Of": account}))[:2] == (401, "not_authorized")
+        assert status_code_and_facts(send("POST", path, headers={"On-Behalf-Of": account}))[:2] == (401, "not_authorized")
 
 
 def test_an_unknown_version_is_refused_before_anything_else(send):
     response = send("POST", "/v1/sales", headers={"Authorization": None, "Shop-Version": "2"})
-    assert told(response) == (400, "unknown_version", {})
+    assert status_code_and_facts(response) == (400, "unknown_version", {})
 
 
 def test_a_method_that_does_not_exist_is_refused_with_those_that_do(send):
     response = send("PUT", "/v1/sales", SALE_BODY)
-    assert told(response)[:2] == (405, "method_not_allowed")
+    assert status_code_and_facts(response)[:2] == (405, "method_not_allowed")
     assert set(response["Allow"].split(", ")) == {"GET", "HEAD", "POST", "OPTIONS"}
     assert send("TRACE", f"/v1/sales/{SALE}", headers={"Authorization": None}).status_code == 405
 
@@ -130,7 +130,7 @@ def test_head_is_get_without_its_body(send):
 
 
 def test_a_path_that_the_database_could_not_hold_names_nothing(send):
-    assert told(send("GET", "/v1/customers/%00")) == (404, "not_found", {})
+    assert status_code_and_facts(send("GET", "/v1/customers/%00")) == (404, "not_found", {})
 
 
 def test_refusals_of_fields_and_services_go_through_the_dialect(send):
@@ -140,12 +140,16 @@ def test_refusals_of_fields_and_services_go_through_the_dialect(send):
         {"path": ["totalAmount"], "code": "not_finite", "value": None},
         {"path": ["saleKind"], "code": "unstorable_text", "value": "\ud800"},
     ]
-    assert told(send("POST", "/v1/sales", b'{"totalAmount": 1, "saleKind": "broke"}')) == (402, "insufficient", {"balance": "0"})
+    assert status_code_and_facts(send("POST", "/v1/sales", b'{"totalAmount": 1, "saleKind": "broke"}')) == (
+        402,
+        "insufficient",
+        {"balance": "0"},
+    )
 
 
 def test_what_nobody_foresaw_is_logged_and_says_nothing(send, caplog):
     response = send("POST", "/v1/sales", b'{"totalAmount": 1, "saleKind": "bug"}')
-    assert told(response) == (500, "internal", {})
+    assert status_code_and_facts(response) == (500, "internal", {})
     assert "ZeroDivisionError" in caplog.text
 
 
@@ -160,13 +164,13 @@ def test_what_nobody_foresaw_is_logged_and_says_nothing(send, caplog):
     ],
 )
 def test_bodies_that_are_no_body_are_refused(send, raw, code):
-    assert told(send("POST", "/v1/sales", raw))[:2] == (400, code)
+    assert status_code_and_facts(send("POST", "/v1/sales", raw))[:2] == (400, code)
 
 
 def test_a_body_beyond_the_limit_is_refused(send, settings):
     settings.API_BODY_LIMIT = 100
     assert send("POST", "/v1/sales", SALE_BODY.ljust(100)).status_code == 201
-    assert told(send("POST", "/v1/sales", SALE_BODY.ljust(101))) == (413, "body_too_large", {"limit": 100})
+    assert status_code_and_facts(send("POST", "/v1/sales", SALE_BODY.ljust(101))) == (413, "body_too_large", {"limit": 100})
     assert send("POST", "/v1/sales/batch", b'{"items": [' + SALE_BODY + b"]}".ljust(200)).status_code == 200
 
 
@@ -191,8 +195,12 @@ def test_a_length_that_lies_lets_nothing_more_in():
 def test_a_packed_body_is_unpacked_and_bounded(send, settings):
     headers = {"Content-Encoding": "gzip"}
     assert send("POST", "/v1/sales", gzip.compress(SALE_BODY), headers=headers).status_code == 201
-    assert told(send("POST", "/v1/sales", b"nonsense", headers=headers)) == (400, "unreadable_body", {"reason": "compression"})
-    assert told(send("POST", "/v1/sales", gzip.compress(SALE_BODY)[:-4], headers=headers))[1] == "unreadable_body"
+    assert status_code_and_facts(send("POST", "/v1/sales", b"nonsense", headers=headers)) == (
+        400,
+        "unreadable_body",
+        {"reason": "compression"},
+    )
+    assert status_code_and_facts(send("POST", "/v1/sales", gzip.compress(SALE_BODY)[:-4], headers=headers))[1] == "unreadable_body"
     settings.API_BODY_LIMIT = 1000
     assert send("POST", "/v1/sales", gzip.compress(b" " * 100_000), headers=headers).status_code == 413
 

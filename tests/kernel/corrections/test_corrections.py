@@ -202,10 +202,10 @@ def test_a_part_is_reversed_and_a_wallet_adjusted(usage, draft, ask, threshold):
 
 def test_only_who_asked_withdraws_and_what_is_decided_stays_decided(usage, draft, ask):
     correction = ask(draft(usage))
-    who = {"tenant_id": correction.tenant_id, "correction_id": correction.id}
+    context = {"tenant_id": correction.tenant_id, "correction_id": correction.id}
     with pytest.raises(NotTheRequester):
-        services.withdraw_request(actor=OTHER, **who)
-    assert services.withdraw_request(actor=REQUESTER, **who).state == "withdrawn"
+        services.withdraw_request(actor=OTHER, **context)
+    assert services.withdraw_request(actor=REQUESTER, **context).state == "withdrawn"
     with pytest.raises(NotWaiting):
         approve(correction)
 

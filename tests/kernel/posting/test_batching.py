@@ -464,14 +464,14 @@ def test_whoever_leads_in_a_thread_or_on_the_loop_is_heard_by_the_other(office):
 
 
 @pytest.fixture
-def at_work(monkeypatch):
+def busy(monkeypatch):
     """Every process is at work, however little it does, and may make as many calls as another."""
     monkeypatch.setattr(batching, "BUSY_SHARE", -1)
     monkeypatch.setattr(batching, "MAX_CALLS_WHEN_BUSY", 4)
 
 
-def at_the_door(office, *postings):
-    """Errands that all begin in one turn of the loop, of a process at work: what each returned, or Busy and its like."""
+def post_in_one_turn(office, *postings):
+    """The results of postings that all begin in one turn of the loop of a busy process: rows, or errors such as Busy."""
     office.queue._is_busy = True
 
     async def together():
@@ -483,33 +483,33 @@ def at_the_door(office, *postings):
 
 @only("greenlets")
 @pytest.mark.parametrize("accounts", [1, 3])
-def test_on_a_loop_those_who_are_at_the_door_already_go_along(open_office, at_work, accounts):
+def test_on_a_loop_postings_that_have_arrived_join_the_next_call(open_office, busy, accounts):
     office = open_office(max_calls=1)
-    rows = at_the_door(office, *((f"key {number}", f"account {number % accounts + 1}") for number in range(9)))
+    rows = post_in_one_turn(office, *((f"key {number}", f"account {number % accounts + 1}") for number in range(9)))
     assert office.calls == [[f"key {number}" for number in range(9)]]
     assert [row.balance for row in rows] == [number // accounts + 1 for number in range(9)]
 
 
 @only("greenlets")
-def test_who_goes_along_late_is_of_the_same_function_and_on_a_free_account(open_office, at_work):
+def test_late_joiners_have_the_same_function_and_a_free_account(open_office, busy):
     office = open_office(max_calls=2)
     other = FUNCTION._replace(races=frozenset({"another"}))
     with locked(THIRD):
         stuck = office.send("stuck", account=THIRD)
         office.until(blocked_backend)
-        rows = at_the_door(office, ("a", FIRST), ("b", SECOND, "1", other), ("c", SECOND), ("d", FIRST))
+        rows = post_in_one_turn(office, ("a", FIRST), ("b", SECOND, "1", other), ("c", SECOND), ("d", FIRST))
         waits = office.send("waits", account=THIRD)
         office.until_waiting(1)
-        rows += at_the_door(office, ("e", FIRST), ("f", SECOND))
+        rows += post_in_one_turn(office, ("e", FIRST), ("f", SECOND))
         assert not waits.done()
     assert {row.outcome for row in (*rows, stuck.result(), waits.result())} == {"posted"}
     assert office.calls == [["stuck"], ["a", "c", "d"], ["b"], ["e", "f"], ["waits"]]
 
 
 @only("greenlets")
-def test_late_or_not_no_more_go_together_than_may(office, at_work, monkeypatch):
+def test_a_call_with_late_joiners_is_no_larger_than_allowed(office, busy, monkeypatch):
     monkeypatch.setattr(batching, "MAX_BATCH_SIZE", 3)
-    at_the_door(office, *((f"key {number}", FIRST) for number in range(8)))
+    post_in_one_turn(office, *((f"key {number}", FIRST) for number in range(8)))
     assert office.calls == [["key 0", "key 1", "key 2"], ["key 3", "key 4", "key 5"], ["key 6", "key 7"]]
 
 
@@ -529,7 +529,7 @@ def test_on_a_loop_that_only_waits_nobody_waits_for_company(open_office):
 
 
 @only("greenlets")
-def test_a_greenlet_that_is_cancelled_before_its_call_makes_none_and_the_next_leads(office, at_work):
+def test_a_greenlet_that_is_cancelled_before_its_call_makes_none_and_the_next_leads(office, busy):
     office.queue._is_busy = True
 
     async def cancel():
