@@ -17,7 +17,7 @@ from kernel.backfills.choices import RunState
 from kernel.backfills.models import BackfillRun
 from kernel.corrections.selectors import list_waiting_requests
 from kernel.tenants.models import Tenant
-from kernel.tenants.staff_scope import Scope
+from kernel.tenants.staff_scope import VisibleTenants
 from metering.choices import Grain, Status
 from metering.models import Rollup
 from metering.models import Transaction as MeteredTransaction
@@ -38,7 +38,7 @@ class Alert:
     url: str
 
 
-def list_alerts(request: HttpRequest, scope: Scope) -> list[Alert]:
+def list_alerts(request: HttpRequest, scope: VisibleTenants) -> list[Alert]:
     """The alerts that the user may see, without those that have nothing to show."""
     alerts = [build(request, scope) for permission, build in BUILDERS if request.user.has_perm(permission)]
     return [alert for alert in alerts if alert.count != 0]
@@ -51,20 +51,20 @@ def _alert(title: str, rows: QuerySet[Any], *, advice: str, page: str, query: st
     )
 
 
-def _corrections(request: HttpRequest, scope: Scope) -> Alert:
+def _corrections(request: HttpRequest, scope: VisibleTenants) -> Alert:
     rows = scope.limit(list_waiting_requests()).exclude(asked_by=f"staff:{request.user.pk}")
     advice = "Look at the preview, then approve or reject."
     return _alert("Corrections waiting for approval", rows, advice=advice, page="corrections_correctionrequest", query="box=to_approve")
 
 
-def _near_duplicates(request: HttpRequest, scope: Scope) -> Alert:
+def _near_duplicates(request: HttpRequest, scope: VisibleTenants) -> Alert:
     # A partial index holds only flagged transactions. Those that were reversed since need no attention.
     rows = scope.limit(BillingTransaction.objects.exclude(flags=[]).filter(reversed_by__isnull=True))
     advice = "Compare each with the transaction that it resembles; reverse the one that is wrong."
     return _alert("Near-duplicate charges", rows, advice=advice, page="billing_transaction", query="flag=near_duplicate&window=all")
 
 
-def _stale(request: HttpRequest, scope: Scope) -> Alert:
+def _stale(request: HttpRequest, scope: VisibleTenants) -> Alert:
     rows = MeteredTransaction.objects.filter(
         tenant__in=_tenants(scope), status=Status.AUTHORIZED, created_at__lt=timezone.now() - STALE_AFTER
     )
@@ -74,7 +74,7 @@ def _stale(request: HttpRequest, scope: Scope) -> Alert:
     )
 
 
-def _overdue_estimates(request: HttpRequest, scope: Scope) -> Alert:
+def _overdue_estimates(request: HttpRequest, scope: VisibleTenants) -> Alert:
     rows = Rollup.objects.filter(
         tenant__in=_tenants(scope), grain=Grain.DAY, estimated__gt=0, starts_at__lt=timezone.now() - ESTIMATE_OVERDUE_AFTER
     )
@@ -82,30 +82,30 @@ def _overdue_estimates(request: HttpRequest, scope: Scope) -> Alert:
     return _alert("Estimates without an actual cost", rows, advice=advice, page="metering_rollup", query="grain__exact=day&estimates=open")
 
 
-def _runs(request: HttpRequest, scope: Scope) -> Alert:
+def _runs(request: HttpRequest, scope: VisibleTenants) -> Alert:
     rows = scope.limit(BackfillRun.objects.filter(state=RunState.INTERRUPTED))
     return _alert(
         "Backfill runs interrupted", rows, advice="Resume or undo them.", page="backfills_backfillrun", query="state__exact=interrupted"
     )
 
 
-def _checks(request: HttpRequest, scope: Scope) -> Alert:
+def _checks(request: HttpRequest, scope: VisibleTenants) -> Alert:
     failed = failed_checks(scope.tenant_ids)
     advice = f"The newest check of the ledgers found {failed[0].first}" if failed else ""
     return Alert("A ledger check failed", len(failed), advice[:300], reverse("admin:backoffice_bookcheck_changelist"))
 
 
-def _jobs(request: HttpRequest, scope: Scope) -> Alert:
+def _jobs(request: HttpRequest, scope: VisibleTenants) -> Alert:
     rows = ProcrastinateJob.objects.filter(status="failed")
     advice = "Read the error in the log, then run them again: manage.py failed_jobs --retry ID."
     return _alert("Jobs failed", rows, advice=advice, page="procrastinate_procrastinatejob", query="status__exact=failed")
 
 
-def _tenants(scope: Scope) -> Any:
+def _tenants(scope: VisibleTenants) -> Any:
     return scope.limit(Tenant.objects.all()).order_by().values("id")
 
 
-BUILDERS: list[tuple[str, Callable[[HttpRequest, Scope], Alert]]] = [
+BUILDERS: list[tuple[str, Callable[[HttpRequest, VisibleTenants], Alert]]] = [
     ("corrections.view_correctionrequest", _corrections),
     ("billing.view_transaction", _near_duplicates),
     ("metering.view_transaction", _stale),

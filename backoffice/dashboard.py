@@ -22,7 +22,7 @@ from credits.choices import GrantStatus, UnitType
 from credits.models import Grant
 from kernel.ledger.admin.formatting import money
 from kernel.tenants.models import Tenant
-from kernel.tenants.staff_scope import Scope, scope_of
+from kernel.tenants.staff_scope import VisibleTenants, scope_of
 from metering.choices import Grain
 from metering.models import Rollup
 
@@ -49,7 +49,7 @@ def dashboard(request: HttpRequest) -> dict[str, Any]:
     return {**figures, "alerts": alerts.list_alerts(request, scope)}
 
 
-def _figures(scope: Scope, today: date) -> dict[str, Any]:
+def _figures(scope: VisibleTenants, today: date) -> dict[str, Any]:
     since = today - timedelta(days=credit_days.DAYS - 1)
     tenants = _tenants(scope)
     billed = list(
@@ -75,7 +75,7 @@ def _figures(scope: Scope, today: date) -> dict[str, Any]:
     }
 
 
-def _tenants(scope: Scope) -> Any:
+def _tenants(scope: VisibleTenants) -> Any:
     """The ids of the tenants. Every query names them, because every index begins with the tenant."""
     return scope.limit(Tenant.objects.all()).order_by().values("id")
 

@@ -6,7 +6,7 @@ from backoffice.models import Change
 from kernel.ledger.admin.formatting import actor_names, json_block
 from kernel.ledger.admin.links import Panel, register_panel
 from kernel.tenants.admin import local_time
-from kernel.tenants.staff_scope import Scope
+from kernel.tenants.staff_scope import VisibleTenants
 
 # Changes shown on a row's page; the list of changes has all of them.
 MAX_CHANGES = 20
@@ -26,7 +26,7 @@ RECORDED = (
 )
 
 
-def changes_panel(row: Any, user: Any, scope: Scope) -> Panel | None:
+def changes_panel(row: Any, user: Any, scope: VisibleTenants) -> Panel | None:
     changes = list(Change.objects.filter(table=row._meta.db_table, row=str(row.pk)).order_by("-id")[:MAX_CHANGES])
     names = actor_names(change.actor for change in changes)
     rows = [

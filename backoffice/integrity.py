@@ -38,7 +38,7 @@ def count_rows(ledger: str, *, tenant_id: UUID | None) -> int:
         return int(cursor.fetchone()[0])
 
 
-def searches(ledger: str) -> Iterator[tuple[str, str, Search]]:
+def checks_of(ledger: str) -> Iterator[tuple[str, str, Search]]:
     """For each check of a ledger its name, its rule, and how to look for violations: (tenant or None, at most) -> violations."""
     for check in CHECKS[ledger]:
         yield check.name, check.rule, _search(check)

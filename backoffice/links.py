@@ -7,14 +7,14 @@ from credits.models import CreditTransaction
 from kernel.ledger.admin.formatting import effect, money, row_link
 from kernel.ledger.admin.links import Panel, register_panel
 from kernel.tenants.admin import local_time
-from kernel.tenants.staff_scope import Scope
+from kernel.tenants.staff_scope import VisibleTenants
 from metering.models import Agent
 from metering.models import Transaction as MeteredTransaction
 
 MAX_ROWS = 20
 
 
-def credit_for_reference(row: Any, user: Any, scope: Scope) -> Panel | None:
+def credit_for_reference(row: Any, user: Any, scope: VisibleTenants) -> Panel | None:
     """The grants that were charged for the invoice of a billing entry."""
     if not user.has_perm("credits.view_credittransaction"):
         return None
@@ -26,7 +26,7 @@ def credit_for_reference(row: Any, user: Any, scope: Scope) -> Panel | None:
     return Panel("Credit for the same invoice", ("Grant", "Entry", "Change"), rows) if rows else None
 
 
-def billing_for_invoice(row: Any, user: Any, scope: Scope) -> Panel | None:
+def billing_for_invoice(row: Any, user: Any, scope: VisibleTenants) -> Panel | None:
     """The billing entries of the invoice that a credit transaction paid for."""
     if not row.invoice_id or not user.has_perm("billing.view_transaction"):
         return None
@@ -35,7 +35,7 @@ def billing_for_invoice(row: Any, user: Any, scope: Scope) -> Panel | None:
     return Panel("Billed under the same reference", ("Entry", "Change", "Occurred"), rows) if rows else None
 
 
-def metered_agent(row: Any, user: Any, scope: Scope) -> Panel | None:
+def metered_agent(row: Any, user: Any, scope: VisibleTenants) -> Panel | None:
     """The newest metered transactions of the agent of a billing entry."""
     if not row.agent_id or not user.has_perm("metering.view_transaction"):
         return None
@@ -47,7 +47,7 @@ def metered_agent(row: Any, user: Any, scope: Scope) -> Panel | None:
     return Panel("Metered of the same agent, newest first", ("Agent", "Transaction", "Status", "Booked"), rows)
 
 
-def billed_agent(row: Any, user: Any, scope: Scope) -> Panel | None:
+def billed_agent(row: Any, user: Any, scope: VisibleTenants) -> Panel | None:
     """The newest billing entries for the agent of a metered transaction."""
     if row.agent_id is None or not user.has_perm("billing.view_transaction"):
         return None

@@ -1,4 +1,4 @@
-"""A database with a tenant, its key and its grants, laid by the product's own commands and services, and the proof at the end."""
+"""A database with a tenant, its key and its grants, created by the product's own commands and services, and the proof at the end."""
 
 import json
 import os
@@ -86,7 +86,7 @@ class WrongBook(Exception):
 
 @dataclass(frozen=True)
 class Book:
-    """One laid database."""
+    """One database that a benchmark posts to."""
 
     name: str
     url: str

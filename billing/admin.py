@@ -25,7 +25,7 @@ from kernel.ledger.admin.fields import AmountOrZeroField
 from kernel.ledger.admin.formatting import actor_names, effect, id_link, label, money, row_link
 from kernel.ledger.admin.messages import register_messages
 from kernel.ledger.admin.settings import SettingForm, setting_action, switch_field, text_field
-from kernel.ledger.money import plain
+from kernel.ledger.money import trimmed_digits
 from kernel.tenants.admin import local_time
 
 # Entries of the wallet shown before and after the page's entry, and entries shown on the wallet's page.
@@ -88,7 +88,7 @@ class PolicyForm(SettingForm):
 
     def current(self) -> dict[str, Any]:
         policy = Policy.objects.filter(tenant=self.tenant).first() or Policy(tenant=self.tenant)
-        floor = "" if policy.default_floor is None else plain(policy.default_floor)
+        floor = "" if policy.default_floor is None else trimmed_digits(policy.default_floor)
         return {"strict_types": policy.strict_types, "near_duplicate_seconds": policy.near_duplicate_seconds, "default_floor": floor}
 
     def apply(self, *, actor: str, request_id: str, **values: Any) -> None:
@@ -105,7 +105,7 @@ class FloorForm(SettingForm):
     floor = AmountOrZeroField(label="Floor", required=False, help_text="Empty: no floor.")
 
     def current(self) -> dict[str, Any]:
-        return {"floor": "" if self.row.floor is None else plain(self.row.floor)}
+        return {"floor": "" if self.row.floor is None else trimmed_digits(self.row.floor)}
 
     def apply(self, *, actor: str, request_id: str, **values: Any) -> None:
         floor = Decimal(values["floor"]) if values["floor"] else None

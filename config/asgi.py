@@ -69,7 +69,7 @@ async def _lifespan(receive: Receive, send: Send) -> None:
 async def _respond(scope: Scope, receive: Receive, send: Send) -> None:
     environ = _environ(scope)
     is_one_posting = scope["path"] in ONE_POSTING and scope["method"] == "POST"
-    limit = body_limit(is_large=not is_one_posting)
+    limit = body_limit(is_batch_or_page=not is_one_posting)
     length = environ.get("CONTENT_LENGTH", "")
     is_too_large = length.isdecimal() and int(length[:20]) > limit
     if is_too_large and not dialect_of(scope["path"]):
@@ -82,9 +82,9 @@ async def _respond(scope: Scope, receive: Receive, send: Send) -> None:
     with body:
         environ["wsgi.input"] = body
         if is_one_posting and isinstance(body, io.BytesIO) and _is_small(body, environ):
-            reply: Reply | StreamedReply = await greenlets.greenlet_spawn(_whole, environ)
+            reply: Reply | StreamedReply = await greenlets.greenlet_spawn(_call_and_join, environ)
         else:
-            reply = await asyncio.get_running_loop().run_in_executor(_threads, _whole_or_streamed, environ)
+            reply = await asyncio.get_running_loop().run_in_executor(_threads, _call_and_maybe_stream, environ)
     if isinstance(reply, StreamedReply):
         return await _streams.send_reply(reply, caller=_caller(environ), receive=receive, send=send)
     return await _send(reply, send)
@@ -110,7 +110,7 @@ def _refusal(path: str, problem: Problem) -> Reply:
     dialect = dialect_of(path)
     if dialect is not None:
         headers = {"content-type": "application/json", "cache-control": "no-store"} | dialect.headers(problem)
-        body, status = json.render(dialect.error_body(problem)), dialect.status(problem)
+        body, status = json.to_json(dialect.error_body(problem)), dialect.status(problem)
     else:
         headers = {"content-type": "text/plain; charset=utf-8"}
         limit = problem.facts.get("limit", 0)
@@ -155,7 +155,7 @@ def _variable(name: bytes) -> str | None:
     return text if text in UNPREFIXED else f"HTTP_{text}"
 
 
-def _called(environ: dict[str, Any]) -> StreamedReply:
+def _call_django(environ: dict[str, Any]) -> StreamedReply:
     """Django's response, not yet read."""
     heads: list[tuple[str, list[tuple[str, str]]]] = []
     response: Any = wsgi_application(environ, lambda status, headers: heads.append((status, headers)))  # type: ignore[arg-type]
@@ -164,15 +164,15 @@ def _called(environ: dict[str, Any]) -> StreamedReply:
     return StreamedReply(int(status[:3]), encoded, response)
 
 
-def _whole(environ: dict[str, Any]) -> Reply:
+def _call_and_join(environ: dict[str, Any]) -> Reply:
     """Skips response.close() and so request_finished: on the loop no Django connection and no file is opened."""
-    reply = _called(environ)
+    reply = _call_django(environ)
     return Reply(reply.status, reply.headers, b"".join(reply.response))
 
 
-def _whole_or_streamed(environ: dict[str, Any]) -> Reply | StreamedReply:
+def _call_and_maybe_stream(environ: dict[str, Any]) -> Reply | StreamedReply:
     """The reply; one that is streamed is left unread, for a thread of streaming.py to read and close."""
-    reply = _called(environ)
+    reply = _call_django(environ)
     length = dict(reply.headers).get(b"content-length", b"")
     if reply.response.streaming and not (length and int(length) <= LARGEST_WHOLE):
         # request_finished would return this thread's pooled connection; it is sent when the stream ends, and in another thread.

@@ -1,8 +1,8 @@
-"""HTTP/1.1 with bounds, for uvicorn: no connection may hold memory, or a place, for longer than a request needs.
+"""HTTP/1.1 with bounds, for uvicorn: no connection may hold memory, or count as a connection, for longer than a request needs.
 
-uvicorn's own protocol has no limit on the size of a head, no time limit on a head or on a reader that doesn't read, and takes trailers of
-a chunked body for headers. A proxy in front usually has such limits; without one, these are all there are. `config/serve.py` uses this
-class.
+uvicorn's own protocol has no limit on the size of a head, no time limit on a head or on a client that doesn't read its reply, and treats
+trailers of a chunked body as headers. A proxy in front usually has such limits; without one, these are the only ones. `config/serve.py`
+uses this class.
 """
 
 import asyncio
@@ -120,7 +120,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         super().on_message_complete()
 
     def _look_at_body(self) -> None:
-        """Close the connection if its body stands still or takes too long, unless it is us who don't read it."""
+        """Close the connection if its body stops arriving or takes too long, unless this server itself has paused reading."""
         now = self.loop.time()
         is_late = now - self._body_moved >= BODY_IDLE_SECONDS or now - self._body_began >= BODY_SECONDS
         if is_late and not self.flow.read_paused:

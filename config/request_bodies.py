@@ -8,18 +8,18 @@ from config.messages import CallerGone, Message, Receive
 
 # A body that comes in more than one piece stays in memory up to this size (bytes), then it goes to a temporary file.
 IN_MEMORY = 1_048_576
-# What unfinished bodies of one process may hold in temporary files (bytes): nobody has checked yet who sends them.
+# All bodies that one process is receiving may have this size together (bytes): their callers are not authenticated yet.
 MAX_UNFINISHED = 134_217_728
 
 
 class TooManyUnfinished(Exception):
-    """Other bodies take all the room that there is for unfinished ones."""
+    """The bodies that are being received have reached MAX_UNFINISHED."""
 
 
-class _Room:
-    """How much unfinished bodies hold at present. Only the event loop's thread uses it."""
+class _Unfinished:
+    """The size of all bodies that are being received (bytes). Only the event loop's thread uses it."""
 
-    taken = 0
+    bytes = 0
 
 
 async def read_body(receive: Receive, *, limit: int) -> IO[bytes]:
@@ -39,17 +39,17 @@ async def read_body(receive: Receive, *, limit: int) -> IO[bytes]:
         body.close()
         raise
     finally:
-        _Room.taken -= size
+        _Unfinished.bytes -= size
     body.seek(0)
     return body
 
 
 def _write(body: IO[bytes], piece: bytes, size: int) -> int:
     """Returns the body's new size. Raises TooManyUnfinished for a body that is not a small one."""
-    if size + len(piece) > IN_MEMORY and _Room.taken + len(piece) > MAX_UNFINISHED:
+    if size + len(piece) > IN_MEMORY and _Unfinished.bytes + len(piece) > MAX_UNFINISHED:
         raise TooManyUnfinished
     body.write(piece)
-    _Room.taken += len(piece)
+    _Unfinished.bytes += len(piece)
     return size + len(piece)
 
 

@@ -117,20 +117,20 @@ DATABASES["default"].setdefault("OPTIONS", {}).update(
 if not DATABASE_BEHIND_POOLER:
     DATABASES["default"]["OPTIONS"]["options"] = " ".join(f"-c {name}={value}" for name, value in DATABASE_SESSION_SETTINGS.items())
 if DATABASE_POOL_SIZE := env.int("DATABASE_POOL_SIZE", default=0):
-    # Few connections beat many on a hot row: 4 to 8 for each core of the database.
+    # 4 to 8 for each core of the database: with more connections, postings to one busy account only wait for each other.
     DATABASES["default"]["OPTIONS"]["pool"] = {"min_size": 1, "max_size": DATABASE_POOL_SIZE, "timeout": 10}
 else:
     DATABASES["default"]["CONN_MAX_AGE"] = env.int("DATABASE_CONNECTION_AGE", default=60)
 
-# Postings that arrive while others are on their way to the database travel together (kernel/ledger/posting/batching.py).
+# Postings that arrive while a call to the database is under way are sent together (kernel/ledger/posting/batching.py).
 LEDGER_BATCHING = env.bool("LEDGER_BATCHING", default=True)
-# How many such calls one process has under way at a time, at most; the event loop has a connection for each.
+# How many such calls one process makes at the same time, at most; the event loop has a connection for each.
 LEDGER_BATCHING_CALLS = env.int("LEDGER_BATCHING_CALLS", default=4)
 
 # Threads of one process for all that isn't the posting of one transaction (config/asgi.py).
 WEB_THREADS = env.int("WEB_THREADS", default=16)
 
-# Work by the clock stands in each app's jobs.py and is done by `manage.py procrastinate worker`; each job is a command as well.
+# Scheduled jobs are in each app's jobs.py and run in `manage.py procrastinate worker`; each job is a command as well.
 PROCRASTINATE_AUTODISCOVER_MODULE_NAME = "jobs"
 
 # Of the few tables that aren't a tenant's.

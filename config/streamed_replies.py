@@ -1,7 +1,7 @@
-"""Replies that are made while they are sent: statements, exports, large files.
+"""Replies that are produced while they are sent: statements, exports, large files.
 
 A thread makes the pieces, and holds a database connection meanwhile. It is never the thread of another call, it waits for a slow caller no
-longer than STALLED_SECONDS, and one caller has few of them: a caller who doesn't read delays only his own calls.
+longer than STALLED_SECONDS, and one caller gets few of them: a caller who doesn't read delays only their own calls.
 """
 
 import asyncio
@@ -14,8 +14,8 @@ from weakref import WeakValueDictionary
 
 from config.messages import CallerGone, Receive, Send, StreamedReply
 
-# Pieces are gathered to at least this size (bytes): to hand one over from a thread to the loop costs the same whatever its size.
-PIECE = 65_536
+# Pieces are gathered to at least this size (bytes): passing one from a thread to the loop costs the same whatever its size.
+MIN_PIECE_BYTES = 65_536
 # Pieces that may be made before the caller has taken the first of them.
 PIECES_AHEAD = 8
 # A caller who takes no piece for so long is cut off. More than the server's own limit (http_protocol.SEND_SECONDS), which comes first.
@@ -133,7 +133,7 @@ class _Producer:
         self.room.release()
 
     def _hand_over(self, piece: bytes | None) -> None:
-        # A loop that is over has nobody to hand a piece to.
+        # The loop may be closed already: then no task takes the piece.
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self.pieces.put_nowait, piece)
 
@@ -144,7 +144,7 @@ def _gathered(blocks: Iterable[bytes]) -> Iterator[bytes]:
     for block in blocks:
         gathered.append(block)
         size += len(block)
-        if size >= PIECE:
+        if size >= MIN_PIECE_BYTES:
             yield b"".join(gathered)
             gathered, size = [], 0
     if gathered:

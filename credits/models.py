@@ -14,7 +14,7 @@ from credits.choices import (
     UnitType,
 )
 from kernel.ledger.base_models import LedgerRow, tenant_foreign_key, tenant_of_account
-from kernel.ledger.money import MoneyField, is_finite, plain
+from kernel.ledger.money import MoneyField, is_finite, trimmed_digits
 
 
 class RecurringGrant(LedgerRow):
@@ -290,7 +290,7 @@ class CreditTransaction(LedgerRow):
         ]
 
     def __str__(self) -> str:
-        return f"{self.type} {plain(self.amount)}"
+        return f"{self.type} {trimmed_digits(self.amount)}"
 
 
 class HoldEntry(LedgerRow):

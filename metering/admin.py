@@ -15,7 +15,7 @@ from kernel.ledger.admin import LedgerAdmin, Panel
 from kernel.ledger.admin.formatting import actor_names, id_link, json_block, label, money, row_link
 from kernel.ledger.admin.messages import register_messages
 from kernel.ledger.admin.settings import MomentField, SettingForm, setting_action, switch_field, text_field
-from kernel.ledger.money import plain
+from kernel.ledger.money import trimmed_digits
 from kernel.tenants.admin import local_time
 from metering.models import Agent, Cost, Fact, Policy, Price, Rollup, Service, StatusChange, Trace, Transaction, UnitPrice
 from metering.services import policies, prices
@@ -51,7 +51,7 @@ class PolicyForm(SettingForm):
     def current(self) -> dict[str, Any]:
         policy = Policy.objects.filter(tenant=self.tenant).first() or Policy(tenant=self.tenant)
         seconds = None if policy.stale_after is None else Decimal(round(policy.stale_after.total_seconds()))
-        hours = None if seconds is None else Decimal(plain((seconds / 3600).quantize(Decimal("0.01"))))
+        hours = None if seconds is None else Decimal(trimmed_digits((seconds / 3600).quantize(Decimal("0.01"))))
         return {"authorizes_at_once": policy.authorizes_at_once, "stale_hours": hours}
 
     def apply(self, *, actor: str, request_id: str, **values: Any) -> None:

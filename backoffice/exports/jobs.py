@@ -34,7 +34,7 @@ DEAD_AFTER = timedelta(minutes=5)
 
 @dataclass(frozen=True, slots=True)
 class Extract:
-    """The rows behind a list's address."""
+    """The filtered rows of an admin list URL."""
 
     title: str
     headers: list[str]

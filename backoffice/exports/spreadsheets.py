@@ -11,7 +11,7 @@ from typing import Any
 import xlsxwriter
 
 from kernel.ledger.exports.formulas import escape_formula
-from kernel.ledger.money import plain
+from kernel.ledger.money import trimmed_digits
 
 # Excel stores a double and shows fifteen digits of it.
 EXCEL_DIGITS = 15
@@ -45,7 +45,7 @@ def cell(value: Any) -> str | Decimal | int | bool:
 
 def is_exact_in_excel(amount: Decimal) -> bool:
     """Whether a double holds every digit of the amount, and Excel shows it."""
-    digits = plain(abs(amount)).replace(".", "").strip("0")
+    digits = trimmed_digits(abs(amount)).replace(".", "").strip("0")
     return len(digits) <= EXCEL_DIGITS and Decimal(repr(float(amount))) == amount
 
 
@@ -66,7 +66,7 @@ def _csv_cell(value: Any) -> str:
     shown = cell(value)
     if isinstance(shown, str):
         return escape_formula(shown)
-    return plain(shown) if isinstance(shown, Decimal) else str(shown)
+    return trimmed_digits(shown) if isinstance(shown, Decimal) else str(shown)
 
 
 def write_excel(path: Path, headers: Sequence[str], rows: Iterable[Sequence[Any]], *, moved: Callable[[int], None]) -> int:
@@ -106,4 +106,4 @@ def _write_row(sheet: Any, line: int, row: Sequence[Any]) -> None:
             sheet.write_number(line, column, float(shown))
         else:
             # As text: a double would lose digits.
-            sheet.write_string(line, column, plain(Decimal(shown)))
+            sheet.write_string(line, column, trimmed_digits(Decimal(shown)))

@@ -1,9 +1,9 @@
 from django.db import migrations
 
-from kernel.ledger.migration_operations import LayFunctions
+from kernel.ledger.migration_operations import InstallFunctions
 
 
 class Migration(migrations.Migration):
     dependencies = [("backoffice", "0001_tables")]
 
-    operations = [LayFunctions("backoffice", version=1, digest="1f91fc2b7005acb7")]
+    operations = [InstallFunctions("backoffice", version=1, digest="5baa44e6b96b3cd7")]

@@ -1,4 +1,5 @@
--- Who changed which setting: one row for each change, raw SQL included. The first argument names columns that are nobody's business.
+-- Records who changed which setting: one row for each change, also for changes by raw SQL. The trigger's argument lists columns, separated by
+-- commas, that the record leaves out, such as password hashes.
 CREATE OR REPLACE FUNCTION backoffice_record_change() RETURNS trigger LANGUAGE plpgsql
 AS $$
 DECLARE

@@ -9,7 +9,7 @@ from kernel.api import json
 from kernel.api.batches import BatchOutcome, ItemOutcome
 from kernel.api.dialect import Dialect
 from kernel.api.problems import FieldProblem, Problem
-from kernel.ledger.money import plain
+from kernel.ledger.money import trimmed_digits
 
 # A code of a field -> type, message and context of the published error.
 Words = tuple[str, str, Callable[[Mapping[str, Any]], dict[str, Any]] | None]
@@ -177,7 +177,7 @@ class BillingDialect(Dialect):
         body = {"results": items, "recorded": counts["posted"], "replayed": counts["replayed"], "refused": counts["refused"]}
         if outcome.reason is None:
             return body
-        return {"detail": msgspec.Raw(json.render(self._item_error(outcome.reason)["detail"]))} | body
+        return {"detail": msgspec.Raw(json.to_json(self._item_error(outcome.reason)["detail"]))} | body
 
     def batch_status(self, outcome: BatchOutcome) -> int:
         return 200 if outcome.reason is None or outcome.reason.problem is None else self.status(outcome.reason.problem)
@@ -234,7 +234,7 @@ def _either(choices: list[str]) -> str:
 def _rendered(value: Any) -> Any:
     if isinstance(value, list):
         return ", ".join(map(str, value))
-    return plain(value) if hasattr(value, "quantize") else value
+    return trimmed_digits(value) if hasattr(value, "quantize") else value
 
 
 dialect = BillingDialect()

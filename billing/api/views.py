@@ -146,8 +146,8 @@ class WalletViewSet(BillingViewSet):
 
     def _statement_json(self, statement: Statement) -> Iterator[bytes]:
         """The reply in pieces: its frame first, then the entries one by one."""
-        line = self.form_of(LineReply)
-        yield self.form_of(StatementReply).render(_frame(statement))[:-1] + b',"entries":['
+        line = self.reply_class_for_preference(LineReply)
+        yield self.reply_class_for_preference(StatementReply).render(_frame(statement))[:-1] + b',"entries":['
         comma = b""
         for row in statement.entries():
             yield comma + line.render(row)

@@ -1,9 +1,9 @@
 from django.db import migrations
 
-from kernel.ledger.migration_operations import LayFunctions
+from kernel.ledger.migration_operations import InstallFunctions
 
 
 class Migration(migrations.Migration):
     dependencies = [("billing", "0001_tables")]
 
-    operations = [LayFunctions("billing", version=1, digest="bc62778a2279e4bd")]
+    operations = [InstallFunctions("billing", version=1, digest="bc62778a2279e4bd")]

@@ -23,7 +23,7 @@ from kernel.ledger import posting
 from kernel.ledger.clocks import Clock
 from kernel.ledger.exports.formulas import escape_formula
 from kernel.ledger.moments import END_OF_MOMENTS
-from kernel.ledger.money import grouped, plain
+from kernel.ledger.money import trimmed_digits, with_thousands
 from kernel.ledger.past_reads import wait_for_postings_before
 
 # Entries fetched and written at a time.
@@ -205,22 +205,23 @@ def csv_text(statement: Statement) -> Iterator[str]:
 def html_text(statement: Statement) -> Iterator[str]:
     """The statement as a page to print, a piece at a time."""
     totals = [
-        total | {name: grouped(total[name], statement.currency) for name in ("credits", "debits", "net")} for total in statement.totals
+        total | {name: with_thousands(total[name], statement.currency) for name in ("credits", "debits", "net")}
+        for total in statement.totals
     ]
     edges = {
-        "opening": grouped(statement.opening_balance, statement.currency),
-        "closing": grouped(statement.closing_balance, statement.currency),
+        "opening": with_thousands(statement.opening_balance, statement.currency),
+        "closing": with_thousands(statement.closing_balance, statement.currency),
     }
     yield get_template("billing/statement_head.html").render({"statement": statement, "totals": totals, **edges})
     line = get_template("billing/statement_line.html")
     for row in statement.entries():
-        amounts = {name: grouped(row[name], statement.currency) for name in ("effect", "balance")}
+        amounts = {name: with_thousands(row[name], statement.currency) for name in ("effect", "balance")}
         yield line.render({"entry": row | amounts | {"shown_at": row[statement.time]}})
     yield get_template("billing/statement_foot.html").render({"statement": statement, **edges})
 
 
 def _edge(name: str, moment: datetime, balance: Decimal) -> dict[str, str]:
-    return {"type": name, "created_at": moment.isoformat(), "balance": plain(balance)}
+    return {"type": name, "created_at": moment.isoformat(), "balance": trimmed_digits(balance)}
 
 
 def _cell(value: Any) -> str:
@@ -228,7 +229,7 @@ def _cell(value: Any) -> str:
         case None:
             return ""
         case Decimal():
-            return plain(value)
+            return trimmed_digits(value)
         case datetime():
             return value.astimezone(UTC).isoformat()
         case str():

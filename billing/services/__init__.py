@@ -1,12 +1,12 @@
 """The only code that writes the billing book. Each service returns what it did, or raises a LedgerError and changed nothing."""
 
 from billing.services.bulk import encode_import, record_imported_many, reverse_run
-from billing.services.catalogue import KEEP, define_type, set_floor, set_policy
+from billing.services.catalogue import UNCHANGED, define_type, set_floor, set_policy
 from billing.services.rebuild import rebuild_wallets
 from billing.services.transactions import record_transaction, record_transactions, reverse_transaction
 
 __all__ = [
-    "KEEP",
+    "UNCHANGED",
     "define_type",
     "encode_import",
     "rebuild_wallets",

@@ -16,7 +16,7 @@ from kernel.ledger import posting
 from kernel.ledger.constraints import translate_db_errors
 from kernel.ledger.errors import LedgerError
 from kernel.ledger.identifiers import new_id, new_id_text
-from kernel.ledger.money import plain
+from kernel.ledger.money import trimmed_digits
 from kernel.ledger.outcomes import Posted
 
 # The columns of an outcome that are read of postings that weren't posted: what errors state, and what a used key stands for.
@@ -39,7 +39,7 @@ def encode_import(facts: Mapping[str, Any]) -> dict[str, Any]:
         "id": facts.get("id") or new_id_text(),
         "shipped_label": label,
         "shipped_direction": direction,
-        "amount": plain(facts["amount"]),
+        "amount": trimmed_digits(facts["amount"]),
         "facts_digest": facts.get("facts_digest") or facts_digest(facts).hex(),
     }
 

@@ -16,7 +16,7 @@ from kernel.ledger.errors import InvalidValue
 from kernel.ledger.money import is_currency
 from kernel.tenants.setting_author import setting_author
 
-KEEP: Any = object()
+UNCHANGED: Any = object()
 
 
 @translate_db_errors
@@ -51,24 +51,24 @@ def set_policy(
     tenant_id: UUID,
     actor: str,
     request_id: str = "",
-    strict_types: bool = KEEP,
-    near_duplicate_seconds: int = KEEP,
-    default_floor: Decimal | None = KEEP,
+    strict_types: bool = UNCHANGED,
+    near_duplicate_seconds: int = UNCHANGED,
+    default_floor: Decimal | None = UNCHANGED,
 ) -> Policy:
     """Change what is given of the tenant's policy. `default_floor` is for wallets opened from now on. Raises InvalidValue."""
-    if default_floor is not KEEP and default_floor is not None:
+    if default_floor is not UNCHANGED and default_floor is not None:
         check_amount("default_floor", default_floor)
         # A new wallet stands at zero.
         if not floor_allows(balance=Decimal(0), floor=default_floor):
             raise InvalidValue(field="default_floor", reason="too_large", value=default_floor, max=0)
-    if near_duplicate_seconds is not KEEP:
+    if near_duplicate_seconds is not UNCHANGED:
         _check_near_duplicate_seconds(near_duplicate_seconds)
     given: dict[str, Any] = {
         "strict_types": strict_types,
         "near_duplicate_seconds": near_duplicate_seconds,
         "default_floor": default_floor,
     }
-    changes = {name: value for name, value in given.items() if value is not KEEP}
+    changes = {name: value for name, value in given.items() if value is not UNCHANGED}
     changes |= {"updated_by": actor, "updated_at": timezone.now()}
     with setting_author(actor=actor, request_id=request_id):
         policy, _ = Policy.objects.update_or_create(tenant_id=tenant_id, defaults=changes)

@@ -11,7 +11,7 @@ from billing.errors import ExceedsOriginal, NotReversible, OutOfRange, UnknownTy
 from kernel.ledger.errors import AlreadyReversed, Insufficient, InvalidValue, LedgerError, NotFound
 from kernel.ledger.identifiers import new_id
 from kernel.ledger.moments import check_moment
-from kernel.ledger.money import LIMIT, PLACES, is_currency, plain
+from kernel.ledger.money import AMOUNT_LIMIT, PLACES, is_currency, trimmed_digits
 from kernel.ledger.outcomes import Posted, posted_or_error
 
 # Broken by a posting when another call took the key or opened the type, perhaps in another direction, since this one looked: nothing was
@@ -33,7 +33,7 @@ def make_posting(facts: Mapping[str, Any], *, actor: str, request_id: str) -> di
         "type": facts.get("type"),
         "shipped_label": label,
         "shipped_direction": direction,
-        "amount": None if amount is None else plain(amount),
+        "amount": None if amount is None else trimmed_digits(amount),
         "reference_id": facts.get("reference_id") or str(identifier),
         "agent_id": facts.get("agent_id"),
         "description": facts.get("description"),
@@ -69,7 +69,7 @@ def check_amount(field: str, amount: Decimal) -> None:
     """Whether an amount column can hold it to the last digit. Raises InvalidValue."""
     if not amount.is_finite():
         raise InvalidValue(field=field, reason="not_finite", value=None)
-    if abs(amount) >= LIMIT:
+    if abs(amount) >= AMOUNT_LIMIT:
         raise InvalidValue(field=field, reason="too_many_digits", value=amount, max=PLACES)
     if amount != round(amount, PLACES):
         raise InvalidValue(field=field, reason="too_many_decimals", value=amount, max=PLACES)

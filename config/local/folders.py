@@ -87,7 +87,9 @@ def locate(cluster: Cluster) -> Server:
     if os.geteuid() != 0:
         return Server(cluster=cluster, data=shown.resolve(), programs=programs, uid=None, gid=None)
     account = server_account(shown)
-    if not may(account, f"test -x {shlex.quote(str(programs / 'postgres'))} && test -r {shlex.quote(str(share_file(programs)))}"):
+    if not passes_as_user(
+        account, f"test -x {shlex.quote(str(programs / 'postgres'))} && test -r {shlex.quote(str(share_file(programs)))}"
+    ):
         programs = copied_programs(programs)
     data = outside_data(cluster, account)
     return Server(cluster=cluster, data=data, programs=programs, uid=account.pw_uid, gid=account.pw_gid)
@@ -128,8 +130,8 @@ def server_account(shown: Path) -> pwd.struct_passwd:
     )
 
 
-def may(account: pwd.struct_passwd, condition: str) -> bool:
-    """Ask the system itself, as that user: it alone knows every rule of access."""
+def passes_as_user(account: pwd.struct_passwd, condition: str) -> bool:
+    """Whether a shell condition holds when it runs as that user. The operating system decides, so every rule of access counts."""
     done = subprocess.run(  # noqa: S603
         ["/bin/sh", "-c", condition],
         user=account.pw_uid,
@@ -180,7 +182,7 @@ def outside_data(cluster: Cluster, account: pwd.struct_passwd) -> Path:
         if owner is not None and (owner == VAR or not owner.exists()):
             return target
         shown.unlink()
-    if may(account, f"cd {shlex.quote(str(VAR))}"):
+    if passes_as_user(account, f"cd {shlex.quote(str(VAR))}"):
         return shown
     place = STATE / hashlib.sha256(os.fsencode(VAR)).hexdigest()[:12]
     place.mkdir(mode=0o755, parents=True, exist_ok=True)

@@ -31,7 +31,7 @@ TESTS = Cluster(
         "max_connections=400",
         "shared_buffers=256MB",
         "fsync=off",
-        # What a posting function does for its own plans is tried without a caretaker that comes by at any moment.
+        # The tests measure plans on tables that were never analysed, as after a fast growth; autovacuum would analyse them at any moment.
         "autovacuum=off",
         "synchronous_commit=off",
         "full_page_writes=off",
@@ -54,12 +54,12 @@ def ensure_running(cluster: Cluster = DEVELOPMENT) -> str:
         users = open_lock(f"{cluster.name}.users")
         fcntl.flock(users, fcntl.LOCK_SH)
         server = start(cluster)
-        atexit.register(leave, server, users, os.getpid())
+        atexit.register(stop_if_unused, server, users, os.getpid())
         os.environ["DATABASE_URL"] = server.url("countinghouse", role=OWNER_ROLE)
     return os.environ["DATABASE_URL"]
 
 
-def leave(server: Server, users: int, pid: int) -> None:
+def stop_if_unused(server: Server, users: int, pid: int) -> None:
     """Stop the server if nobody else uses it: no other process of this project, and no other connection."""
     if os.getpid() != pid:
         return
@@ -159,7 +159,7 @@ def prepare_data(server: Server) -> None:
 
 
 def create_data(server: Server) -> None:
-    """Lay a new data directory beside its place and rename it there: a killed run leaves no half of one."""
+    """Create the data directory under another name and rename it when it is complete: a killed run leaves no incomplete one."""
     unfinished = server.data.with_name(f"{server.data.name}.new")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(mode=0o700, parents=True)
@@ -196,7 +196,7 @@ def delete(server: Server) -> None:
 
 
 def is_running(server: Server) -> bool:
-    """Whether the process named in postmaster.pid is this server; the file of a dead one, its number long another's, is removed."""
+    """Whether the process in postmaster.pid is this server. Removes the file if not: another process may have that number now."""
     pid_file = server.data / "postmaster.pid"
     try:
         process = psutil.Process(int(pid_file.read_text().splitlines()[0]))
@@ -209,7 +209,7 @@ def is_running(server: Server) -> bool:
 
 
 def launch(server: Server) -> None:
-    """Start the server; after a kill its last children may need a moment to go, so a refusal is tried again."""
+    """Start the server. After a kill its last child processes may need a moment to end, so a failed start is tried again."""
     folder = server.socket_folder()
     if folder != server.data:
         folder.mkdir(mode=0o700, exist_ok=True)

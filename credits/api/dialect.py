@@ -14,7 +14,7 @@ from kernel.api.json import milliseconds
 from kernel.api.pagination import Page
 from kernel.api.problems import FieldProblem, Problem, RequestRefused
 from kernel.api.serializers import Body, Query, Reply
-from kernel.ledger.money import plain
+from kernel.ledger.money import trimmed_digits
 
 VERSIONS = ("2024-01-01", "2024-05-09", "2024-07-30")
 VERSION_HEADER = "Sequence-Version"
@@ -199,12 +199,14 @@ class CreditsDialect(Dialect):
     def _facts(self, problem: Problem) -> list[dict[str, Any]]:
         """What stood in the way, e.g. the balance, as one detail; nothing for problems whose message is enough."""
         rendered = {
-            self.wire_name(name): _rendered(value) for name, value in problem.facts.items() if name not in HIDDEN and value is not None
+            self.wire_name(name): _rendered(value)
+            for name, value in problem.facts.items()
+            if name not in INTERNAL_FACTS and value is not None
         }
         if "fields" in rendered:
             rendered["fields"] = [self.wire_name(name) for name in rendered["fields"]]
         field = FIELDS.get(problem.code)
-        if problem.code in BARE or not (rendered or field):
+        if problem.code in WITHOUT_DETAILS or not (rendered or field):
             return []
         return [({"field": field} if field else {}) | {"reason": problem.code} | rendered]
 
@@ -224,8 +226,8 @@ FIELDS = {
     "nothing_to_reinstate": "invoiceId",
 }
 # Facts that stay internal, and problems whose message says all.
-HIDDEN = {"kind", "value", "name", "limit", "wait", "allowed", "account"}
-BARE = {
+INTERNAL_FACTS = {"kind", "value", "name", "limit", "wait", "allowed", "account"}
+WITHOUT_DETAILS = {
     "not_found",
     "malformed_json",
     "unreadable_body",
@@ -255,7 +257,7 @@ def _rendered(value: Any) -> Any:
     """A fact as this API writes it: amounts as digits, moments in UTC."""
     match value:
         case Decimal():
-            return plain(value)
+            return trimmed_digits(value)
         case UUID():
             return str(value)
         case datetime():

@@ -1,9 +1,9 @@
 from django.db import migrations
 
-from kernel.ledger.migration_operations import LayFunctions
+from kernel.ledger.migration_operations import InstallFunctions
 
 
 class Migration(migrations.Migration):
     dependencies = [("credits", "0001_tables")]
 
-    operations = [LayFunctions("credits", version=1, digest="6b42fd74149448e9")]
+    operations = [InstallFunctions("credits", version=1, digest="6b42fd74149448e9")]

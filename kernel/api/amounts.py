@@ -10,7 +10,7 @@ import msgspec
 from kernel.api.fields import Field, text_of
 from kernel.api.json import JsonNumber, RawJson, Source
 from kernel.api.problems import Refused
-from kernel.ledger.money import LIMIT, PLACES, full, plain
+from kernel.ledger.money import AMOUNT_LIMIT, PLACES, all_decimals, trimmed_digits
 
 WHOLE_DIGITS = 18
 FLOAT_WARNING = "Money: read the number as a decimal, for a float loses digits; with the header `Prefer: money=string` it is a string."
@@ -23,7 +23,7 @@ _EASY_TEXT = re.compile(r"[0-9]{1,18}(?:\.[0-9]{1,18})?\Z")
 _EXPONENT = re.compile(r"[eE]([+-]?)0*([0-9]*)\Z")
 
 
-def exact(text: str) -> Decimal:
+def parse_amount(text: str) -> Decimal:
     """The Decimal of a numeric text, if an amount can hold it: at most 18 digits before the point and 18 after, trailing zeros aside.
 
     Raises Refused: too_many_digits, too_many_decimals.
@@ -75,7 +75,7 @@ def _pattern(sign: str) -> str:
 def as_text(value: Any) -> Any:
     """A body with every Decimal in it as a string of its digits."""
     if isinstance(value, Decimal):
-        return plain(value)
+        return trimmed_digits(value)
     if isinstance(value, Mapping):
         return {name: as_text(item) for name, item in value.items()}
     return [as_text(item) for item in value] if isinstance(value, list | tuple) else value
@@ -117,9 +117,9 @@ class AmountNumber(Amount):
         if isinstance(value, float):
             raise Refused("not_finite")
         if isinstance(value, JsonNumber):
-            return self.signed(exact(str(value)))
+            return self.signed(parse_amount(str(value)))
         if isinstance(value, int) and not isinstance(value, bool):
-            return self.signed(exact(str(value)))
+            return self.signed(parse_amount(str(value)))
         if not isinstance(value, str) or not self.strings:
             raise Refused("not_a_number")
         return self.parse_text(value)
@@ -135,19 +135,19 @@ class AmountNumber(Amount):
         found = _NUMERIC.match(text)
         if not found:
             raise Refused("number_syntax")
-        return self.signed(exact(found[1]))
+        return self.signed(parse_amount(found[1]))
 
     def plain(self, value: Decimal) -> msgspec.Raw | str:
-        text = plain(value)
+        text = trimmed_digits(value)
         return text if self.is_written_as_text else msgspec.Raw(text.encode())
 
     def schema(self) -> dict[str, Any]:
         # With the bound itself: a fuzzer that reads the schema then stays among amounts that can be stored.
-        number: dict[str, Any] = {"type": "number", "format": "decimal", "exclusiveMaximum": int(LIMIT)}
+        number: dict[str, Any] = {"type": "number", "format": "decimal", "exclusiveMaximum": int(AMOUNT_LIMIT)}
         if self.sign == "positive":
             number |= {"exclusiveMinimum": 0}
         else:
-            number |= {"minimum": 0} if self.sign == "not_negative" else {"exclusiveMinimum": -int(LIMIT)}
+            number |= {"minimum": 0} if self.sign == "not_negative" else {"exclusiveMinimum": -int(AMOUNT_LIMIT)}
         return {"anyOf": [number, {"type": "string", "pattern": _pattern(self.sign)}]} if self.strings else number
 
     def written_schema(self) -> dict[str, Any]:
@@ -181,10 +181,10 @@ class AmountText(Amount):
         if not _PLAIN.match(digits):
             text_of(text)
             raise Refused("number_syntax")
-        return self.signed(exact(text))
+        return self.signed(parse_amount(text))
 
     def plain(self, value: Decimal) -> str:
-        return full(value) if self.full else plain(value)
+        return all_decimals(value) if self.full else trimmed_digits(value)
 
     def schema(self) -> dict[str, Any]:
         return {"type": "string", "pattern": _pattern(self.sign)}

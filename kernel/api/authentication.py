@@ -17,7 +17,7 @@ from kernel.tenants.errors import NotAuthenticated
 from kernel.tenants.services import Caller
 
 # No key is longer; longer headers aren't looked at.
-LONGEST = 512
+MAX_CREDENTIAL_LENGTH = 512
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -38,7 +38,7 @@ def authenticate(request: HttpRequest) -> Caller:
 
 def _clean(credentials: str) -> str:
     credentials = credentials.strip()
-    if not credentials or len(credentials) > LONGEST or not credentials.isascii() or not credentials.isprintable():
+    if not credentials or len(credentials) > MAX_CREDENTIAL_LENGTH or not credentials.isascii() or not credentials.isprintable():
         raise NotAuthenticated
     return credentials
 
@@ -60,7 +60,7 @@ def authorize(*, caller: Caller, ledger: str, method: str) -> None:
         raise RequestRefused("forbidden", scope=scope)
 
 
-def acting(*, caller: Caller, account: str | None, is_required: bool) -> Caller:
+def caller_for_account(*, caller: Caller, account: str | None, is_required: bool) -> Caller:
     """The caller, acting for the account that `On-Behalf-Of` names. Raises RequestRefused (missing_header), NotAuthorized."""
     if account:
         return services.act_for(caller, account.strip())

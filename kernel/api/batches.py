@@ -1,6 +1,6 @@
-"""Calls that post many items at once: what became of each one, and how many of each kind there are.
+"""Calls that post many items at once: the outcome of each one, and how many of each there are.
 
-Every API has such a call. This module decides what is posted; how the outcome is written is the dialect's (`batch_item`, `batch_body`).
+Every API has such a call. This module decides what is posted; the dialect decides how the outcome is written (`batch_item`, `batch_body`).
 """
 
 from collections import Counter
@@ -24,7 +24,7 @@ class ItemOutcome:
 
 @dataclass(frozen=True)
 class BatchOutcome:
-    """The items in the order in which they were sent. `reason`: of an atomic batch that was refused, the item for whose sake it was."""
+    """The items in the order in which they were sent. `reason`: of an atomic batch that was refused, the item that caused it."""
 
     items: tuple[ItemOutcome, ...]
     reason: ItemOutcome | None = None
@@ -45,7 +45,7 @@ def post_batch(
     """Post the items that could be read, in one call of a service.
 
     `post` takes their values and gives for each, in order, its row (with `replayed` or `outcome`), the error that refuses it, or None where
-    an atomic batch was refused for another item's sake. `aborted` is the code of the problem that such an item gets; its fact `index` is
+    an atomic batch was refused because of another item. `aborted` is the code of the problem that such an item gets; its fact `index` is
     that other item. Of an atomic batch in which one item can't be read nothing is posted.
     """
     readable = [item for item in items if not isinstance(item, Invalid)]

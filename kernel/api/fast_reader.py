@@ -18,7 +18,7 @@ from kernel.api.nested import Batch, ListOf, Nested
 from kernel.api.problems import Invalid, Refused, RequestRefused
 from kernel.api.shapes import BodyShape
 
-DOUBTFUL = (msgspec.MsgspecError, Refused, Invalid, RequestRefused, RecursionError, UnicodeError)
+FAST_READER_ERRORS = (msgspec.MsgspecError, Refused, Invalid, RequestRefused, RecursionError, UnicodeError)
 _DOUBTFUL_ESCAPE = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
 _AS_ZEROS = bytes.maketrans(b"123456789", b"0" * 9)
 _TOO_MANY_DIGITS = b"0" * MAX_INTEGER_DIGITS
@@ -67,7 +67,7 @@ class Fast:
             raise Unsure
         try:
             return self.values(self.decode(raw))
-        except DOUBTFUL as error:
+        except FAST_READER_ERRORS as error:
             raise Unsure from error
 
     def values(self, struct: Any) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import msgspec
 from rest_framework.fields import Field as RestField
 from rest_framework.fields import empty
 
-from kernel.api.json import STRING, JsonNumber, RawJson, Source, microseconds, milliseconds, nesting
+from kernel.api.json import STRING, JsonNumber, RawJson, Source, microseconds, milliseconds, nesting_depth
 from kernel.api.problems import Refused
 from kernel.ledger.moments import FIRST_DAY, LAST_DAY, is_in_range
 from kernel.ledger.money import is_currency
@@ -379,7 +379,7 @@ class JsonObject(Field):
             raise Refused("not_finite")
         if found:
             raise Refused("number_out_of_range", max=self.MAX_EXPONENT)
-        if nesting(bare) > self.max_depth:
+        if nesting_depth(bare) > self.max_depth:
             raise Refused("too_deep", max=self.max_depth)
 
 

@@ -1,6 +1,6 @@
-"""JSON in, digit for digit, and out again: numbers never pass through a float, and what can't be JSON never leaves.
+"""Parses and renders JSON without losing a digit: numbers never pass through a float, and every rendered value is valid JSON.
 
-Reading here is the slow, exact path; fast.py reads what needs no second look.
+This is the slow, exact parser; fast_reader.py reads ordinary bodies.
 """
 
 import json
@@ -20,18 +20,18 @@ from kernel.api.problems import RequestRefused
 MAX_DEPTH = 256
 # Python refuses to read longer integers (sys.int_info.default_max_str_digits); the fast path must not be more generous.
 MAX_INTEGER_DIGITS = 4300
-# What a body may hold, counted in its text as it stands, in strings or not: to read a value takes a hundred times as long as to receive
+# What a body may hold, counted in its text, inside strings too: to parse a value takes a hundred times as long as to receive
 # it, and all other calls of the process wait meanwhile. A batch may hold ten times as much.
 MAX_CONTAINERS, MAX_COMMAS, MAX_QUOTES = 20_000, 200_000, 400_000
 STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _NOT_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
-# How many layers of empty brackets are taken off before somebody counts.
-_PEELINGS = 16
+# So often innermost brackets are removed before the depth is counted.
+_REMOVALS = 16
 _SPACE = re.compile(r"[ \t\n\r]*")
 
 
 class RawJson(str):
-    """JSON text that is rendered as it stands."""
+    """JSON text that is rendered unchanged."""
 
     __slots__ = ()
 
@@ -44,7 +44,7 @@ class JsonNumber(RawJson):
 
 @dataclass(frozen=True)
 class Source:
-    """Where a parsed value stands in valid JSON text, so that a customer's object can be kept character for character."""
+    """The position of a parsed value in valid JSON text, so that a customer's object can be stored character for character."""
 
     text: str
     start: int
@@ -83,7 +83,7 @@ _scan_string: Callable[[str, int, bool], tuple[str, int]] = json.decoder.scanstr
 _DECODER = json.JSONDecoder(parse_float=JsonNumber)
 
 
-def nesting(brackets: Iterable[str]) -> int:
+def nesting_depth(brackets: Iterable[str]) -> int:
     """How deeply arrays and objects are nested, from JSON text without its strings; anything beyond MAX_DEPTH is MAX_DEPTH + 1."""
     depth = deepest = 0
     for character in brackets:
@@ -97,12 +97,12 @@ def nesting(brackets: Iterable[str]) -> int:
     return deepest
 
 
-def check_complexity(raw: bytes, *, is_large: bool) -> None:
-    """Raises RequestRefused (unreadable_body) for a body of more values than can be read without holding up others.
+def check_complexity(raw: bytes, *, is_batch_or_page: bool) -> None:
+    """Raises RequestRefused (unreadable_body) for a body of more values than can be parsed without delaying other calls.
 
-    Looked at before anything is parsed: a packed body of 3 kB can hold half a million arrays.
+    Checked before anything is parsed: a compressed body of 3 kB can hold half a million arrays.
     """
-    factor = 10 if is_large else 1
+    factor = 10 if is_batch_or_page else 1
     if len(raw) <= MAX_CONTAINERS:
         return
     containers, commas, quotes = raw.count(b"[") + raw.count(b"{"), raw.count(b","), raw.count(b'"')
@@ -111,26 +111,26 @@ def check_complexity(raw: bytes, *, is_large: bool) -> None:
 
 
 def _outside_strings(raw: bytes) -> bytes:
-    """What stands outside of strings: between every other quote, once the escapes are gone."""
+    """The text outside of strings: between every other quote, once the escapes are removed."""
     unescaped = raw.replace(b"\\\\", b"").replace(b'\\"', b"") if b"\\" in raw else raw
     return b"".join(unescaped.split(b'"')[::2])
 
 
 def is_too_deep(raw: bytes) -> bool:
-    """True if anything is nested deeper than MAX_DEPTH; cheap for the long and shallow, for every large body asks."""
+    """True if anything is nested deeper than MAX_DEPTH. Fast for long, shallow bodies, because it runs for every large one."""
     if raw.count(b"[") + raw.count(b"{") <= MAX_DEPTH:
         return False
     brackets = _outside_strings(raw).translate(None, _NOT_BRACKETS)
     rest = brackets
-    for _ in range(_PEELINGS):
+    for _ in range(_REMOVALS):
         rest = rest.replace(b"{}", b"").replace(b"[]", b"")
         if not rest:
             return False
-    return nesting(brackets.decode()) > MAX_DEPTH
+    return nesting_depth(brackets.decode()) > MAX_DEPTH
 
 
-def load(raw: bytes) -> tuple[Any, Source]:
-    """The parsed value and its source. Fractions and exponents stay JsonNumber, NaN and Infinity stay visible as floats.
+def parse_exact(raw: bytes) -> tuple[Any, Source]:
+    """The parsed value and its source. Fractions and exponents stay JsonNumber; NaN and Infinity become floats.
 
     Raises RequestRefused: malformed_json with the position and reason of Python's parser, or unreadable_body.
     """
@@ -152,26 +152,26 @@ def load(raw: bytes) -> tuple[Any, Source]:
     return value, Source(text, start, len(text.rstrip(" \t\n\r")))
 
 
-def digits(amount: Decimal) -> str:
+def plain_digits(amount: Decimal) -> str:
     """The digits of a finite Decimal, without exponent."""
     return f"{amount:f}"
 
 
 @lru_cache(maxsize=4096)
 def milliseconds(moment: datetime) -> str:
-    """`2024-01-01T00:00:00.000Z`; finer digits are cut off. Remembered: one moment stands many times in a reply."""
+    """`2024-01-01T00:00:00.000Z`; further digits are cut off. Cached: one moment occurs many times in a reply."""
     if moment.tzinfo is not UTC:
         moment = moment.astimezone(UTC)
     return moment.isoformat(timespec="milliseconds")[:-6] + "Z"
 
 
 def microseconds(moment: datetime) -> str:
-    """`2024-01-01T00:00:00.000000Z`: all that the database keeps."""
+    """`2024-01-01T00:00:00.000000Z`: the precision of the database."""
     return moment.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
 
 
-def render(value: Any) -> bytes:
-    """Any value as JSON. NaN and Infinity become null, lone surrogates are escaped, raw JSON is embedded as it stands."""
+def to_json(value: Any) -> bytes:
+    """Any value as JSON. NaN and Infinity become null, lone surrogates are escaped, raw JSON is embedded unchanged."""
     return _text(value).encode()
 
 
@@ -193,7 +193,7 @@ def _quoted(text: str) -> str:
 def _number(value: float | Decimal) -> str:
     if not math.isfinite(value):
         return "null"
-    return digits(value) if isinstance(value, Decimal) else repr(value)
+    return plain_digits(value) if isinstance(value, Decimal) else repr(value)
 
 
 def _object(value: Mapping[Any, Any]) -> str:

@@ -57,7 +57,7 @@ class ListOf(Field):
             except Refused as refusal:
                 problems.append(FieldProblem((index,), refusal.code, refusal.facts, item))
             except Invalid as invalid:
-                problems.extend(below(index, invalid))
+                problems.extend(with_path_prefix(index, invalid))
         if problems:
             raise Invalid(problems)
         return parsed
@@ -96,6 +96,6 @@ class Batch(ListOf):
         return [self.shape.read_item_bytes(bytes(item)) for item in items]
 
 
-def below(step: str | int, invalid: Invalid) -> list[FieldProblem]:
+def with_path_prefix(step: str | int, invalid: Invalid) -> list[FieldProblem]:
     """The problems of something nested, as seen from the object that holds it."""
     return [FieldProblem((step, *problem.path), problem.code, problem.facts, problem.value) for problem in invalid.fields]

@@ -10,16 +10,16 @@ from django.http.request import UnreadablePostError
 
 from kernel.api.problems import RequestRefused
 
-BLOCK = 65_536
+READ_BLOCK_BYTES = 65_536
 _JSON_TYPE = re.compile(r"application/(?:[^\s;]+\+)?json\Z", re.IGNORECASE)
 
 
-def body_limit(*, is_large: bool) -> int:
-    """How large a request's body may be (bytes), packed or not; `is_large`: of a call that takes many items, or a page for people.
+def body_limit(*, is_batch_or_page: bool) -> int:
+    """How large a request's body may be (bytes), packed or not; `is_batch_or_page`: of a call that takes many items, or a page for people.
 
     Both the ASGI entry and the views ask here.
     """
-    limit: int = settings.API_BATCH_BODY_LIMIT if is_large else settings.API_BODY_LIMIT
+    limit: int = settings.API_BATCH_BODY_LIMIT if is_batch_or_page else settings.API_BODY_LIMIT
     return limit
 
 
@@ -45,7 +45,7 @@ def _read(stream: Any, *, limit: int) -> bytes:
     blocks: list[bytes] = []
     size = 0
     try:
-        while block := stream.read(min(BLOCK, limit + 1 - size)):
+        while block := stream.read(min(READ_BLOCK_BYTES, limit + 1 - size)):
             blocks.append(block)
             size += len(block)
             if size > limit:

@@ -19,9 +19,9 @@ from rest_framework.fields import empty
 from kernel.api import json
 from kernel.api.amounts import AmountNumber
 from kernel.api.dialect import Dialect
-from kernel.api.fast_reader import DOUBTFUL, Fast, Unsure, is_certain
+from kernel.api.fast_reader import FAST_READER_ERRORS, Fast, Unsure, is_certain
 from kernel.api.fields import Field, storable
-from kernel.api.nested import Batch, ListOf, Nested, below
+from kernel.api.nested import Batch, ListOf, Nested, with_path_prefix
 from kernel.api.problems import FieldProblem, Invalid, Refused, RequestRefused
 from kernel.api.shapes import Entry
 from kernel.api.unknown_names import MAX_REPORTED, unknown_fields
@@ -70,12 +70,12 @@ class Body(Declared):
     # Where every field is optional, a call may do without a body at all.
     may_be_empty: ClassVar[bool] = False
     # A body with a batch in it may be as large as API_BATCH_BODY_LIMIT, others as API_BODY_LIMIT.
-    is_large: ClassVar[bool] = False
+    is_batch_or_page: ClassVar[bool] = False
 
     @classmethod
     def compile(cls) -> None:
         cls.fast = Fast(cls, name=cls.__name__)
-        cls.is_large = any(isinstance(entry.field, Batch) for entry in cls.plan)
+        cls.is_batch_or_page = any(isinstance(entry.field, Batch) for entry in cls.plan)
 
     @classmethod
     def check(cls, values: dict[str, Any]) -> dict[str, Any]:
@@ -92,7 +92,7 @@ class Body(Declared):
             raise RequestRefused("empty_body")
         if not is_json and cls.dialect is not None and cls.dialect.requires_json_type:
             raise RequestRefused("not_json_type", value=raw.decode(errors="replace"))
-        json.check_complexity(raw, is_large=cls.is_large)
+        json.check_complexity(raw, is_batch_or_page=cls.is_batch_or_page)
         try:
             return cls.fast.read(raw)
         except Unsure:
@@ -101,7 +101,7 @@ class Body(Declared):
     @classmethod
     def read_slowly(cls, raw: bytes, *, ignored: list[str] | None = None) -> dict[str, Any]:
         """The same for a body that isn't empty, by the exact path. Raises Invalid, RequestRefused."""
-        value, source = json.load(raw)
+        value, source = json.parse_exact(raw)
         if not isinstance(value, dict):
             raise RequestRefused("not_an_object", value=value)
         return cls.read_object(value, source, ignored=ignored)
@@ -130,13 +130,13 @@ class Body(Declared):
         batch = Batch(cls, min_items=0, max_items=max_items)
         if not raw:
             raise RequestRefused("empty_body")
-        json.check_complexity(raw, is_large=True)
+        json.check_complexity(raw, is_batch_or_page=True)
         try:
             if is_certain(raw):
                 return batch.parse_raw(raw)
-        except DOUBTFUL:
+        except FAST_READER_ERRORS:
             pass  # The exact path below finds out what is wrong.
-        value, source = json.load(raw)
+        value, source = json.parse_exact(raw)
         try:
             return batch.parse(value, source)
         except Refused as refusal:
@@ -188,7 +188,7 @@ class Body(Declared):
                 given = value.get(entry.wire_name, value)
                 problems.append(FieldProblem((entry.wire_name,), refusal.code, refusal.facts, given))
             except Invalid as invalid:
-                problems.extend(below(entry.wire_name, invalid))
+                problems.extend(with_path_prefix(entry.wire_name, invalid))
         return _checked(cls, values, value, problems)
 
 

@@ -21,7 +21,7 @@ from rest_framework.viewsets import ViewSet
 
 from kernel.api import json, request_body, serializers
 from kernel.api.amounts import as_text
-from kernel.api.authentication import SAFE_METHODS, KeyAuthentication, acting, authenticate, authorize
+from kernel.api.authentication import SAFE_METHODS, KeyAuthentication, authenticate, authorize, caller_for_account
 from kernel.api.batches import BatchOutcome
 from kernel.api.dialect import Dialect
 from kernel.api.fields import storable
@@ -67,7 +67,7 @@ class LedgerViewSet(ViewSet):
 
     def read(self, body: type[serializers.Body]) -> dict[str, Any]:
         """The values of the request's body, by declared name. Raises Invalid, RequestRefused."""
-        raw = self.raw_body(large=body.is_large)
+        raw = self.raw_body(large=body.is_batch_or_page)
         return body.read(raw, is_json=request_body.is_json(self.http), ignored=self.ignored_fields)
 
     def read_list(self, body: type[serializers.Body], *, max_items: int = 1000) -> list[dict[str, Any] | Invalid]:
@@ -111,15 +111,17 @@ class LedgerViewSet(ViewSet):
     def reply(self, reply: type[serializers.Reply], row: Any, *, status: int = 200, replayed: bool = False) -> HttpResponse:
         """A row as this API writes it. `replayed`: it is the outcome of an earlier call, and the reply is marked so."""
         headers = {"Idempotent-Replayed": "true"} if replayed else {}
-        return HttpResponse(self.form_of(reply).render(row), content_type="application/json", status=status, headers=headers)
+        return HttpResponse(
+            self.reply_class_for_preference(reply).render(row), content_type="application/json", status=status, headers=headers
+        )
 
-    def form_of(self, reply: type[serializers.Reply]) -> type[serializers.Reply]:
+    def reply_class_for_preference(self, reply: type[serializers.Reply]) -> type[serializers.Reply]:
         """The reply in the form that the caller prefers: money as JSON numbers, or as strings."""
         return serializers.money_as_text(reply) if prefers_text(self.http) else reply  # type: ignore[arg-type]
 
-    def answer(self, body: Any, *, status: int = 200, headers: Mapping[str, str] | None = None) -> HttpResponse:
+    def untyped_reply(self, body: Any, *, status: int = 200, headers: Mapping[str, str] | None = None) -> HttpResponse:
         """A body without a Reply class: slower than `reply`, Decimals as numbers, any value rendered safely."""
-        return HttpResponse(json.render(body), content_type="application/json", status=status, headers=dict(headers or {}))
+        return HttpResponse(json.to_json(body), content_type="application/json", status=status, headers=dict(headers or {}))
 
     def page(
         self,
@@ -146,7 +148,7 @@ class LedgerViewSet(ViewSet):
 
     def page_reply(self, reply: type[serializers.Reply], page: Page, *, rows: Iterable[Any]) -> HttpResponse:
         """A page in this API's shape."""
-        form = self.form_of(reply)
+        form = self.reply_class_for_preference(reply)
         items = [form.plain(row) for row in rows]
         body = self.dialect.page_body(page=page, items=items, request=self.http)
         return HttpResponse(serializers.encode(body), content_type="application/json")
@@ -156,12 +158,12 @@ class LedgerViewSet(ViewSet):
     ) -> HttpResponse:
         """The outcome of a batch in this API's shape. `prepare`: makes of each row what is written. `is_full`: with the rows."""
         items: list[Any] = []
-        form = self.form_of(reply)
+        form = self.reply_class_for_preference(reply)
         for item in outcome.items:
             if item.problem:
                 # Errors echo what the caller sent, which msgspec may not be able to encode.
                 error = self.dialect.batch_item(item, None)
-                items.append(msgspec.Raw(json.render(as_text(error) if prefers_text(self.http) else error)))
+                items.append(msgspec.Raw(json.to_json(as_text(error) if prefers_text(self.http) else error)))
             else:
                 row = form.plain(prepare(item.row) if prepare else item.row) if is_full else None
                 items.append(self.dialect.batch_item(item, row))
@@ -170,7 +172,7 @@ class LedgerViewSet(ViewSet):
 
     def raw_body(self, *, large: bool = False) -> bytes:
         """The body's bytes. Raises RequestRefused."""
-        return request_body.raw_body(self.http, limit=request_body.body_limit(is_large=large))
+        return request_body.raw_body(self.http, limit=request_body.body_limit(is_batch_or_page=large))
 
     # What REST framework calls.
 
@@ -197,7 +199,7 @@ class LedgerViewSet(ViewSet):
         authorize(caller=caller, ledger=self.ledger, method=request.method or "")
         account = request.META.get("HTTP_ON_BEHALF_OF")
         is_required = self.action in self.requires_on_behalf_of
-        self.caller = greenlets.run_in_thread(lambda: acting(caller=caller, account=account, is_required=is_required))
+        self.caller = greenlets.run_in_thread(lambda: caller_for_account(caller=caller, account=account, is_required=is_required))
         if request.META.get("QUERY_STRING"):
             self._check_parameters(request)
 
@@ -262,7 +264,7 @@ def error_response(*, dialect: Dialect, problem: Problem, request: HttpRequest) 
     if prefers_text(request):
         body = as_text(body)
     headers |= {"Cache-Control": "no-store"} | dialect.reply_headers(request)
-    return HttpResponse(json.render(body), content_type="application/json", status=status, headers=headers)
+    return HttpResponse(json.to_json(body), content_type="application/json", status=status, headers=headers)
 
 
 def prefers_text(request: HttpRequest) -> bool:

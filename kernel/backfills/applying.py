@@ -111,14 +111,14 @@ class Application:
                 return self._post_with_retries(batch)
             except (Busy, OutcomeUnknown, LedgerUnavailable) as trouble:
                 if delay is None or is_permanent(trouble):
-                    raise lost(trouble) from trouble
+                    raise database_lost_error(trouble) from trouble
                 self.progress.advance(0, note=f"trying again: {database_errors.reason(trouble)}")
                 self.stop.sleep(delay)
                 self.stop.check()
                 if isinstance(trouble, OutcomeUnknown) and self._was_committed(target):
                     return 0
             except DatabaseError as refused:
-                raise lost(refused) from refused
+                raise database_lost_error(refused) from refused
         raise AssertionError("the last delay is None, so the loop ends inside")
 
     def _was_committed(self, target: int) -> bool:
@@ -239,7 +239,7 @@ def is_permanent(error: LedgerError) -> bool:
     return isinstance(error, LedgerUnavailable) and not error.is_cancelled
 
 
-def lost(error: Exception) -> DatabaseLost:
+def database_lost_error(error: Exception) -> DatabaseLost:
     """Why the database ended the work, in its own words."""
     if isinstance(error, Busy | OutcomeUnknown | LedgerUnavailable) and not is_permanent(error):
         code = Busy.code if isinstance(error, LedgerUnavailable) else error.code

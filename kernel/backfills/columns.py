@@ -11,7 +11,7 @@ from uuid import UUID
 import msgspec
 
 from kernel.ledger.moments import FIRST_DAY, LAST_DAY, is_in_range
-from kernel.ledger.money import LIMIT, PLACES, is_currency, is_plain_decimal
+from kernel.ledger.money import AMOUNT_LIMIT, PLACES, is_currency, is_plain_decimal
 from kernel.ledger.texts import invisible_edge, is_invisible
 
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d)\Z", re.ASCII)
@@ -101,7 +101,7 @@ def money(value: str) -> Decimal:
     amount = Decimal(value)
     if len(value.partition(".")[2]) > PLACES and amount != round(amount, PLACES):
         raise Invalid(f"has more than {PLACES} decimals")
-    if abs(amount) >= LIMIT:
+    if abs(amount) >= AMOUNT_LIMIT:
         raise Invalid("is 10^18 or more")
     return amount
 

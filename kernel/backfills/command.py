@@ -16,7 +16,7 @@ from django.db import DatabaseError
 
 from kernel.backfills import arguments, database_errors, locks, rejects, reports, selectors, services
 from kernel.backfills.adapters import Adapter, actor_of
-from kernel.backfills.applying import Application, lost
+from kernel.backfills.applying import Application, database_lost_error
 from kernel.backfills.choices import MAY_APPLY, RunState
 from kernel.backfills.errors import BackfillStopped, BadSource, Interrupted, NotAllowed, ReportLost
 from kernel.backfills.models import BackfillRun
@@ -57,7 +57,7 @@ class BackfillCommand(BaseCommand):
         except BackfillStopped as stopped:
             raise CommandError(str(stopped), returncode=stopped.exit_code) from stopped
         except (Busy, LedgerUnavailable, OutcomeUnknown) as error:
-            raise CommandError(str(lost(error)), returncode=4) from error
+            raise CommandError(str(database_lost_error(error)), returncode=4) from error
         except DomainError as error:
             raise CommandError(str(error), returncode=3) from error
         except DatabaseError as error:

@@ -8,7 +8,7 @@ from django.db import DatabaseError, transaction
 
 from kernel.backfills import services
 from kernel.backfills.adapters import Adapter, UndoStep
-from kernel.backfills.applying import RETRY_DELAYS, is_permanent, lost
+from kernel.backfills.applying import RETRY_DELAYS, database_lost_error, is_permanent
 from kernel.backfills.choices import MAY_UNDO
 from kernel.backfills.errors import NotAllowed, RunMoved
 from kernel.backfills.models import BackfillRun
@@ -72,7 +72,7 @@ class Undo:
                 return self._reverse(below)
             except (Busy, OutcomeUnknown, LedgerUnavailable) as trouble:
                 if delay is None or is_permanent(trouble):
-                    raise lost(trouble) from trouble
+                    raise database_lost_error(trouble) from trouble
                 self.stop.sleep(delay)
             except RunMoved as moved:
                 raise NotAllowed("Another process has changed this run.") from moved
@@ -81,7 +81,7 @@ class Undo:
                     f"A row can't be reversed any more: {refused}. Reverse what depends on it, then --undo again."
                 ) from refused
             except DatabaseError as refused:
-                raise lost(refused) from refused
+                raise database_lost_error(refused) from refused
         raise AssertionError("the last delay is None, so the loop ends inside")
 
     @translate_db_errors

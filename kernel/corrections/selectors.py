@@ -15,7 +15,7 @@ from kernel.ledger.errors import NotFound
 
 
 def get_request(*, tenant_id: UUID, correction_id: UUID) -> CorrectionRequest:
-    """Raises NotFound."""
+    """The tenant's correction request with this id. Raises NotFound."""
     request = CorrectionRequest.objects.filter(tenant_id=tenant_id, id=correction_id).first()
     if request is None:
         raise NotFound(kind="correction", id=correction_id)
@@ -29,7 +29,7 @@ def list_entries(request: CorrectionRequest, *, version: int) -> QuerySet[Correc
 
 
 def list_requests_for(*, tenant_id: UUID, target_ids: Iterable[UUID]) -> QuerySet[CorrectionRequest]:
-    """The requests that correct one of these rows, in whatever state; newest first."""
+    """The requests that correct one of these rows, in any state; newest first."""
     lines = CorrectionLine.objects.filter(tenant_id=tenant_id, target_id__in=list(target_ids))
     return CorrectionRequest.objects.filter(tenant_id=tenant_id, id__in=lines.values("request_id")).order_by("-id")
 

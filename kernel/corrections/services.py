@@ -38,7 +38,7 @@ from kernel.corrections.selectors import get_request, is_within_threshold, list_
 from kernel.ledger.constraints import translate_db_errors
 from kernel.ledger.errors import InvalidValue, LedgerError
 from kernel.ledger.identifiers import new_id
-from kernel.ledger.money import plain
+from kernel.ledger.money import trimmed_digits
 from kernel.tenants.setting_author import setting_author
 
 # The fields of an entry that must be the same when it is posted as in the preview. Its id is new in every attempt.
@@ -134,7 +134,7 @@ def _submitted_before(correction: CorrectionRequest) -> CorrectionRequest | None
 
 def _store(correction: CorrectionRequest, draft: CorrectionDraft, preview: Preview, evidence: EvidenceFile | None) -> CorrectionRequest:
     """Insert the request with its lines, its entries and its evidence."""
-    correction.size = {unit: plain(amount) for unit, amount in preview.size.items()}
+    correction.size = {unit: trimmed_digits(amount) for unit, amount in preview.size.items()}
     correction.needs_approval = preview.needs_approval
     if not preview.needs_approval:
         correction.state, correction.decided_at = State.POSTED, timezone.now()
@@ -174,7 +174,7 @@ def approve_request(*, tenant_id: UUID, actor: str, correction_id: UUID, version
             _write_entries(correction, preview.entries, version=version + 1, are_posted=True)
             return _decide(correction, state=State.POSTED, actor=actor, reason=reason)
         correction.preview += 1
-        correction.size = {unit: plain(amount) for unit, amount in preview.size.items()}
+        correction.size = {unit: trimmed_digits(amount) for unit, amount in preview.size.items()}
         correction.save(update_fields=["preview", "size"])
         _write_entries(correction, preview.entries, version=correction.preview, are_posted=False)
     raise PreviewMoved(preview=preview)
@@ -278,7 +278,7 @@ def _size(entries: Iterable[PostedEntry]) -> dict[str, Decimal]:
 
 def _digest(entries: Sequence[Mapping[str, object]]) -> str:
     facts = [
-        [plain(value) if isinstance(value, Decimal) else str(value) for value in (entry[name] for name in COMPARED_FIELDS)]
+        [trimmed_digits(value) if isinstance(value, Decimal) else str(value) for value in (entry[name] for name in COMPARED_FIELDS)]
         for entry in entries
     ]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()

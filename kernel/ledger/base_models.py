@@ -8,7 +8,7 @@ from kernel.tenants.models import Tenant
 
 
 class TenantOwned(models.Model):
-    """A row that belongs to one tenant. Django's primary key is `id`; the database's is `id` and the tenant, which TenantKey lays."""
+    """A row that belongs to one tenant. Django's primary key is `id`; the database's is `id` and the tenant, which TenantKey creates."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     tenant = models.ForeignKey(Tenant, models.PROTECT, related_name="+", db_index=False)
@@ -34,7 +34,7 @@ class LedgerRow(TenantOwned):
 
 
 def tenant_foreign_key(to: str, *, null: bool = False, related_name: str = "+") -> models.ForeignKey:
-    """A reference to a row of the same tenant. Its constraint is the composite one that TenantForeignKey lays, not Django's."""
+    """A reference to a row of the same tenant. Its constraint is the composite one that TenantForeignKey creates, not Django's."""
     return models.ForeignKey(to, models.PROTECT, null=null, blank=null, db_constraint=False, db_index=False, related_name=related_name)
 
 

@@ -1,10 +1,10 @@
-"""Errors of the ledgers. When one of these is raised nothing was recorded; only after OutcomeUnknown nobody knows."""
+"""Errors of the ledgers. When one of these is raised nothing was recorded, except with OutcomeUnknown: then it may have been."""
 
 from kernel.tenants.errors import DomainError
 
 
 class LedgerError(DomainError):
-    """The base of every ledger's errors. `reason`: the database's own words, for an operator and never for a caller; empty without any."""
+    """The base of every ledger's errors. `reason`: the database's own message, for operators and never for callers; may be empty."""
 
     code = "ledger_refusal"
     reason = ""
@@ -58,7 +58,7 @@ class LedgerUnavailable(LedgerError):
 
 
 class OutcomeUnknown(LedgerError):
-    """The connection was lost while the database worked. The call was recorded once or not at all; repeating it with the same key tells."""
+    """The connection was lost while the database worked. The call was recorded once or not at all; repeat it with the same key."""
 
     code = "outcome_unknown"
 
@@ -70,6 +70,6 @@ class WrongState(LedgerError):
 
 
 class BookBroken(LedgerError):
-    """The entries themselves don't hold together, so nothing can be rebuilt from them. Facts: check, and the row that breaks it."""
+    """The entries themselves contradict each other, so nothing can be rebuilt from them. Facts: check, and the row that breaks it."""
 
     code = "book_broken"

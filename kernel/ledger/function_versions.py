@@ -1,4 +1,4 @@
-"""The versions of each app's database functions: which LayFunctions operation is the newest, and whether it fits the living files."""
+"""The versions of each app's database functions: which InstallFunctions operation is the newest, and whether it fits the current files."""
 
 import re
 import shutil
@@ -9,8 +9,8 @@ from typing import NamedTuple
 from django.apps import apps
 from django.db.migrations.loader import MigrationLoader
 
-from kernel.ledger.migration_operations import LayFunctions
-from kernel.ledger.sql_files import files_of_version, fingerprint, folder_of, frozen_folder, living_files
+from kernel.ledger.migration_operations import InstallFunctions
+from kernel.ledger.sql_files import current_files, files_of_version, fingerprint, folder_of, frozen_folder
 
 
 class VersionError(Exception):
@@ -18,7 +18,7 @@ class VersionError(Exception):
 
 
 class Version(NamedTuple):
-    """One LayFunctions operation and the migration that holds it."""
+    """One InstallFunctions operation and the migration that holds it."""
 
     app_label: str
     migration: str
@@ -32,13 +32,13 @@ class Version(NamedTuple):
 
 TEMPLATE = """from django.db import migrations
 
-from kernel.ledger.migration_operations import LayFunctions
+from kernel.ledger.migration_operations import InstallFunctions
 
 
 class Migration(migrations.Migration):
     dependencies = [{dependencies}]
 
-    operations = [LayFunctions("{app_label}", version={number}, digest="{digest}")]
+    operations = [InstallFunctions("{app_label}", version={number}, digest="{digest}")]
 """
 
 
@@ -51,14 +51,14 @@ def problems(app_label: str) -> list[str]:
     found = list(versions(app_label))
     if [version.number for version in found] != list(range(1, len(found) + 1)) or not found:
         numbers = ", ".join(str(version.number) for version in found) or "none"
-        return [f"{app_label}: the versions of LayFunctions are {numbers}; they must count 1, 2, 3."]
+        return [f"{app_label}: the versions of InstallFunctions are {numbers}; they must count 1, 2, 3."]
     wrong = [
         f"{app_label}: the frozen files of version {version.number} are not those of {version.migration}: restore them, they never change."
         for version in found
         if version.is_released and fingerprint(files_of_version(app_label, version.number)) != version.digest
     ]
     newest = found[-1]
-    if fingerprint(living_files(app_label)) != newest.digest:
+    if fingerprint(current_files(app_label)) != newest.digest:
         in_place = "" if newest.is_released else " --in-place"
         wrong.append(
             f"{app_label}: the files in {app_label}/sql differ from version {newest.number}: run manage.py make_functions_migration"
@@ -68,16 +68,16 @@ def problems(app_label: str) -> list[str]:
 
 
 def versions(app_label: str) -> Iterator[Version]:
-    """Every LayFunctions of an app in the order of its migrations. Needs no database."""
+    """Every InstallFunctions of an app in the order of its migrations. Needs no database."""
     migrations = sorted(MigrationLoader(None).disk_migrations.items())
     operations = [(name, operation) for (label, name), migration in migrations if label == app_label for operation in migration.operations]
     for name, operation in operations:
-        if isinstance(operation, LayFunctions):
+        if isinstance(operation, InstallFunctions):
             yield Version(app_label, name, operation.version, operation.digest)
 
 
 def write_next(app_label: str) -> Path:
-    """Writes the migration that lays the living files. Raises VersionError where the newest version isn't released yet."""
+    """Writes the migration that installs the current files. Raises VersionError where the newest version isn't released yet."""
     newest = list(versions(app_label))[-1]
     if not newest.is_released:
         raise VersionError(f"Version {newest.number} of {app_label} isn't released: renew it with --in-place.")
@@ -85,24 +85,24 @@ def write_next(app_label: str) -> Path:
     dependencies = ", ".join(f'("{label}", "{name}")' for label, name in leaves)
     sequence = int(leaves[-1][1].split("_")[0]) + 1
     path = _migrations_folder(app_label) / f"{sequence:04}_functions_{newest.number + 1}.py"
-    digest = fingerprint(living_files(app_label))
+    digest = fingerprint(current_files(app_label))
     path.write_text(TEMPLATE.format(dependencies=dependencies, app_label=app_label, number=newest.number + 1, digest=digest))
     return path
 
 
 def renew_newest(app_label: str) -> Path:
-    """Writes the digest of the living files into the newest version. Raises VersionError where that is released."""
+    """Writes the digest of the current files into the newest version. Raises VersionError where that is released."""
     newest = list(versions(app_label))[-1]
     if newest.is_released:
         raise VersionError(f"Version {newest.number} of {app_label} is released. Leave out --in-place to write the next one.")
     path = _migrations_folder(app_label) / f"{newest.migration}.py"
-    digest = fingerprint(living_files(app_label))
+    digest = fingerprint(current_files(app_label))
     path.write_text(re.sub(rf'digest="{newest.digest}"', f'digest="{digest}"', path.read_text()))
     return path
 
 
 def freeze(app_label: str) -> Path | None:
-    """Copies the living files to sql/frozen/vN for the newest version N; None where it is frozen already. Raises VersionError."""
+    """Copies the current files to sql/frozen/vN for the newest version N; None where it is frozen already. Raises VersionError."""
     if wrong := problems(app_label):
         raise VersionError(wrong[0])
     newest = list(versions(app_label))[-1]

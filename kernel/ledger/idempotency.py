@@ -16,7 +16,7 @@ import msgspec
 
 SIZE = 8
 ABSENT = bytes(SIZE)
-SHORT = 64
+CACHED_TEXT_LENGTH = 64
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
 
@@ -37,7 +37,7 @@ def differing(names: Sequence[str], first: bytes, second: bytes) -> list[str]:
 def _one(value: Any) -> bytes:
     if value is None:
         return ABSENT
-    if type(value) is str and len(value) <= SHORT:
+    if type(value) is str and len(value) <= CACHED_TEXT_LENGTH:
         return _short(value)
     return hashlib.blake2b(_canonical(value), digest_size=SIZE).digest()
 

@@ -13,13 +13,13 @@ from django.db.migrations.state import ProjectState
 from kernel.ledger.sql_files import files_of_version, names_created
 
 
-class LayFunctions(migrations.operations.base.Operation):
-    """Lays all database functions and types of an app as `<app>/sql/` has them (sql_files.py), in place of those that it had.
+class InstallFunctions(migrations.operations.base.Operation):
+    """Installs all database functions and types of an app from `<app>/sql/` (sql_files.py), in place of those that it had.
 
-    `version` counts the app's LayFunctions operations: 1, 2, 3. `digest` is the fingerprint of the files that this version was written for;
-    bin/lint compares the newest one with the living files, so a changed file without a newer operation is found before it is committed.
-    Trigger functions are replaced in place, because triggers hold on to them; every other function is dropped first, because PostgreSQL
-    can't replace one whose result type changed. Going back lays the version before, or drops everything.
+    `version` counts the app's InstallFunctions operations: 1, 2, 3. `digest` is the fingerprint of the files that this version was
+    written for; bin/lint compares the newest one with the current files, so a changed file without a newer operation is found before it
+    is committed. Trigger functions are replaced in place, because triggers depend on them; every other function is dropped first, because
+    PostgreSQL can't replace one whose result type changed. Migrating back installs the version before, or drops everything.
     """
 
     reversible = True
@@ -54,7 +54,7 @@ class LayFunctions(migrations.operations.base.Operation):
             schema_editor.execute(file.text, params=None)
 
     def _drop(self, schema_editor: BaseDatabaseSchemaEditor, version: int) -> None:
-        """Drop what a version laid, but for trigger functions."""
+        """Drop what a version installed, except trigger functions."""
         if version < 1:
             return
         files = files_of_version(self.app_label, version)
@@ -188,7 +188,7 @@ class FirstStatistics(_TableOperation):
 class TenantForeignKey(_TableOperation):
     """Lays FOREIGN KEY (tenant_id, field_id), which refuses a row that refers to another tenant's.
 
-    `index=True` also lays an index on (tenant_id, field_id), for reads by that field.
+    `index=True` also creates an index on (tenant_id, field_id), for reads by that field.
     """
 
     def __init__(self, model_name: str, field: str, *, index: bool = False) -> None:

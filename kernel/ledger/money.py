@@ -11,7 +11,7 @@ from iso4217 import Currency
 PLACES = 18
 DIGITS = 38
 # No amount reaches this: numeric(38,18) has twenty digits before the point, and two are kept for sums.
-LIMIT = Decimal(10) ** 18
+AMOUNT_LIMIT = Decimal(10) ** 18
 _PLAIN = re.compile(r"-?[0-9]+(\.[0-9]+)?\Z")
 _STEP = Decimal(1).scaleb(-PLACES)
 
@@ -40,7 +40,7 @@ def is_plain_decimal(text: str) -> bool:
     return _PLAIN.match(text) is not None
 
 
-def plain(amount: Decimal) -> str:
+def trimmed_digits(amount: Decimal) -> str:
     """The digits without exponent and without trailing zeros: `10`, `10.5`, `0`."""
     text = f"{amount:f}"
     if "." in text:
@@ -48,9 +48,9 @@ def plain(amount: Decimal) -> str:
     return "0" if text == "-0" else text
 
 
-def grouped(amount: Decimal, currency: str = "") -> str:
+def with_thousands(amount: Decimal, currency: str = "") -> str:
     """Every digit of an amount, thousands apart, with at least the currency's decimals: `-1,234.50`, `0.000031`."""
-    digits = plain(amount)
+    digits = trimmed_digits(amount)
     sign, digits = ("-", digits[1:]) if digits.startswith("-") else ("", digits)
     whole, _, fraction = digits.partition(".")
     least = (Currency(currency).exponent or 0) if is_currency(currency) else 0
@@ -58,7 +58,7 @@ def grouped(amount: Decimal, currency: str = "") -> str:
     return f"{sign}{int(whole):,}" + (f".{fraction}" if fraction else "")
 
 
-def full(amount: Decimal) -> str:
+def all_decimals(amount: Decimal) -> str:
     """The digits with all 18 decimals: `0.050000000000000000`."""
     return f"{amount.quantize(_STEP):f}"
 

@@ -45,8 +45,8 @@ def posted_or_error(
     `names`, in the ledger's order (idempotency.py). `errors` makes the error of each outcome that moved nothing; an outcome without one is
     a fault of ours and raises KeyError. `also_posted` names outcomes that are no error though nothing was recorded, as "nothing_left".
     `conflict` makes the error of a key that was used with other facts, from the row and the names that differ. `is_recorded(row, name)`
-    says whether the row records just the value that this call means for the fact: then saying a default out loud, or leaving it out, is
-    no difference.
+    says whether the row records the very value that this call means for the fact: a default that is stated explicitly in one call and
+    left out in the other is no difference.
     """
     if row.outcome == POSTED or row.outcome in also_posted:
         return Posted(row, replayed=False)

@@ -36,7 +36,7 @@ from kernel.ledger.errors import Busy
 WAIT_TIMEOUT_SECONDS = 5.0
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.002, 0.05
 
-# statement_timestamp() is earlier than the look at the locks: who takes a lock after that look reads a later clock.
+# statement_timestamp() is earlier than the read of pg_locks: a posting that takes its lock after that read also gets a later clock time.
 IN_FLIGHT = """
 SELECT statement_timestamp() AS now, min(coalesce(activity.xact_start, timestamptz '1900-01-01 00:00:00Z')) AS earliest_start
 FROM pg_locks held

@@ -1,9 +1,9 @@
-"""The database functions of the apps, as they stand in `<app>/sql/`.
+"""The database functions of the apps: the files in `<app>/sql/`.
 
 Each function has one file, `<app>/sql/<function>.sql`, which holds its whole definition (CREATE OR REPLACE FUNCTION) and nothing else.
-Types that functions take or return stand in `<app>/sql/types.sql`. A migration lays them all with one operation, LayFunctions
+Types that functions take or return stand in `<app>/sql/types.sql`. A migration installs them all with one operation, InstallFunctions
 (migration_operations.py). At a release `manage.py freeze_functions` copies the files to `<app>/sql/frozen/v<N>/`, where the migration of
-version N finds them from then on; until then it reads the living files.
+version N reads them from then on; until then it reads the current files.
 """
 
 import hashlib
@@ -34,15 +34,15 @@ def frozen_folder(app_label: str, version: int) -> Path:
     return folder_of(app_label) / "frozen" / f"v{version}"
 
 
-def living_files(app_label: str) -> list[SqlFile]:
+def current_files(app_label: str) -> list[SqlFile]:
     """The files that are edited: types first, then functions by name."""
     return _files(folder_of(app_label))
 
 
 def files_of_version(app_label: str, version: int) -> list[SqlFile]:
-    """The frozen files of a released version; the living ones of a version that isn't released yet."""
+    """The frozen files of a released version; the current ones of a version that isn't released yet."""
     frozen = frozen_folder(app_label, version)
-    return _files(frozen) if frozen.is_dir() else living_files(app_label)
+    return _files(frozen) if frozen.is_dir() else current_files(app_label)
 
 
 def _files(folder: Path) -> list[SqlFile]:
@@ -56,6 +56,6 @@ def names_created(file: SqlFile, kind: str) -> list[str]:
 
 
 def fingerprint(files: list[SqlFile]) -> str:
-    """A short hash of the files' contents; comments and layout count, so that the database's copy is the file to the letter."""
+    """A short hash of the files' contents; comments and layout count, so that the database's copy equals the file byte for byte."""
     content = "".join(f"{file.name}\n{file.text}\n" for file in files)
     return hashlib.sha256(content.encode()).hexdigest()[:16]

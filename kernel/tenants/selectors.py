@@ -22,6 +22,7 @@ def get_tenant(*, tenant: str | UUID) -> Tenant:
 
 
 def find_key(*, prefix: str) -> ApiKey | None:
+    """The key whose public part is `prefix`, with its tenant; revoked and expired ones too."""
     return ApiKey.objects.select_related("tenant").filter(prefix=prefix).first()
 
 

@@ -30,7 +30,7 @@ from kernel.tenants.models import ApiKey, Tenant
 from kernel.tenants.scopes import all_scopes
 from kernel.tenants.setting_author import setting_author
 
-MARK = "ch_"
+KEY_PREFIX = "ch_"
 PREFIX_BYTES = 6
 SECRET_BYTES = 32
 _callers = KeyCache()
@@ -58,7 +58,7 @@ class IssuedKey:
     @property
     def token(self) -> str:
         """For `Authorization: Bearer` and `x-api-key`."""
-        return f"{MARK}{self.key.prefix}_{self.secret}"
+        return f"{KEY_PREFIX}{self.key.prefix}_{self.secret}"
 
     @property
     def basic(self) -> str:
@@ -152,8 +152,8 @@ def revoke_api_key(*, prefix: str, actor: str, request_id: str = "") -> ApiKey:
 
 def authenticate(token: str) -> Caller:
     """The caller whose key this is, in the form `ch_<prefix>_<secret>`. Raises NotAuthenticated."""
-    prefix, separator, secret = token.removeprefix(MARK).partition("_")
-    if not token.startswith(MARK) or not separator:
+    prefix, separator, secret = token.removeprefix(KEY_PREFIX).partition("_")
+    if not token.startswith(KEY_PREFIX) or not separator:
         raise NotAuthenticated
     return authenticate_pair(prefix, secret)
 

@@ -14,7 +14,7 @@ UTC_ZONE = ZoneInfo("UTC")
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
+class VisibleTenants:
     """The tenants and the time zone of one user. `tenant_ids` None: all tenants."""
 
     tenant_ids: frozenset[UUID] | None = None
@@ -41,19 +41,19 @@ def tenant_path(model: type[Model]) -> str | None:
         return None
 
 
-def scope_of(user: Any) -> Scope:
+def scope_of(user: Any) -> VisibleTenants:
     """The user's scope, cached on the user object, which lives as long as the request."""
     if not hasattr(user, "_scope"):
         user._scope = _load(user)
-    scope: Scope = user._scope
+    scope: VisibleTenants = user._scope
     return scope
 
 
-def _load(user: Any) -> Scope:
+def _load(user: Any) -> VisibleTenants:
     profile = StaffProfile.objects.filter(user_id=user.pk).first()
     if profile is None:
-        return Scope()
+        return VisibleTenants()
     zone = ZoneInfo(profile.time_zone)
     if profile.sees_all_tenants:
-        return Scope(zone=zone)
-    return Scope(tenant_ids=frozenset(StaffTenant.objects.filter(profile=profile).values_list("tenant_id", flat=True)), zone=zone)
+        return VisibleTenants(zone=zone)
+    return VisibleTenants(tenant_ids=frozenset(StaffTenant.objects.filter(profile=profile).values_list("tenant_id", flat=True)), zone=zone)

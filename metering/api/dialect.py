@@ -50,7 +50,7 @@ FIELD_WORDS = {
     "too_early": "must be later than the beginning",
     "too_many_points": "leads to more than {max} points: choose a shorter time or a longer interval",
 }
-WORDS = {
+ERROR_TEXTS = {
     "invalid": "Invalid request",
     "empty_body": "The request has no body",
     "malformed_json": "The body is not valid JSON at position {position}: {reason}",
@@ -175,7 +175,7 @@ def sentence(problem: Problem) -> str:
     for name in ("fields", "allowed"):
         if name in facts:
             facts[name] = ", ".join(camel_case(word) if name == "fields" else word for word in facts[name])
-    return WORDS[problem.code].format(**facts)
+    return ERROR_TEXTS[problem.code].format(**facts)
 
 
 def link(request: HttpRequest, name: str, cursor: str | None) -> str | None:

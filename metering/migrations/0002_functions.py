@@ -1,9 +1,9 @@
 from django.db import migrations
 
-from kernel.ledger.migration_operations import LayFunctions
+from kernel.ledger.migration_operations import InstallFunctions
 
 
 class Migration(migrations.Migration):
     dependencies = [("metering", "0001_tables")]
 
-    operations = [LayFunctions("metering", version=1, digest="93e1300830d608ea")]
+    operations = [InstallFunctions("metering", version=1, digest="93e1300830d608ea")]

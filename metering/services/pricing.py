@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 from genai_prices import data_snapshot
 
-from kernel.ledger.money import LIMIT, PLACES, plain
+from kernel.ledger.money import AMOUNT_LIMIT, PLACES, trimmed_digits
 from metering.choices import Pricing
 from metering.selectors import Row
 from metering.services.usage_bodies import NAMES, NEEDED, BadQuantity, UsageReading, look_up, read_usage, unpriced_counters
@@ -100,13 +100,13 @@ def by_book(price: Row, *, reported: Any, model: str) -> Priced:
         if quantity < 0:
             raise MissingQuantity(f"{unit['fact_key']} is less than its parts")
         total += quantity * unit["amount"] / unit["per"]
-        steps.append(f"{plain(quantity)} × {plain(unit['amount'])}" + (f" / {unit['per']}" if unit["per"] != 1 else ""))
+        steps.append(f"{trimmed_digits(quantity)} × {trimmed_digits(unit['amount'])}" + (f" / {unit['per']}" if unit["per"] != 1 else ""))
     amount = rounded(total)
     details = {
         "price": {"source": "price book", "id": str(price["id"]), "validFrom": price["valid_from"].isoformat()},
         "model": model,
-        "quantities": {key: plain(quantity) for key, quantity in quantities.items()},
-        "arithmetic": f"{' + '.join(steps)} = {plain(amount)}",
+        "quantities": {key: trimmed_digits(quantity) for key, quantity in quantities.items()},
+        "arithmetic": f"{' + '.join(steps)} = {trimmed_digits(amount)}",
     }
     unpriced = unpriced_counters(reported, keys=quantities)
     return Priced(
@@ -138,7 +138,7 @@ def by_public_prices(*, terms: Row, reported: Any, model: str) -> Priced:
         "price": {"source": PUBLIC, "provider": provider.id, "model": public.id, "unitPrices": str(calculated.model_price)}
         | ({"context": context} if context else {}),
         "model": model,
-        "quantities": {name: plain(Decimal(quantity)) for name, quantity in reading.counters.items() if quantity},
+        "quantities": {name: trimmed_digits(Decimal(quantity)) for name, quantity in reading.counters.items() if quantity},
         "arithmetic": _arithmetic(calculated, amount),
     }
     unpriced = [*reading.unpriced, *unpriced_tier, *_without_price(reading, calculated.model_price)]
@@ -168,10 +168,10 @@ def _check_needed(reading: UsageReading, model_price: Any) -> None:
 def _arithmetic(calculated: Any, amount: Decimal) -> str:
     """The parts of a public price; they add up to the amount."""
     other = calculated.total_price - calculated.input_price - calculated.output_price
-    steps = [f"{plain(calculated.input_price)} input", f"{plain(calculated.output_price)} output"]
+    steps = [f"{trimmed_digits(calculated.input_price)} input", f"{trimmed_digits(calculated.output_price)} output"]
     if other:
-        steps.append(f"{plain(other)} per request")
-    return f"{' + '.join(steps)} = {plain(amount)}"
+        steps.append(f"{trimmed_digits(other)} per request")
+    return f"{' + '.join(steps)} = {trimmed_digits(amount)}"
 
 
 def price_context(public: Any, *, reported: Any, at: datetime) -> tuple[dict[str, str], list[str]]:
@@ -222,13 +222,13 @@ def quantity_of(reported: Any, key: str, *, is_optional: bool) -> Decimal:
     quantity = look_up(reported, key)
     if quantity is None and is_optional:
         return Decimal(0)
-    if isinstance(quantity, bool) or not isinstance(quantity, int | Decimal) or not 0 <= quantity < LIMIT:
+    if isinstance(quantity, bool) or not isinstance(quantity, int | Decimal) or not 0 <= quantity < AMOUNT_LIMIT:
         raise MissingQuantity(key)
     return Decimal(quantity)
 
 
 def rounded(amount: Decimal) -> Decimal:
     """To 18 decimals. Raises MissingQuantity for a sum that no row can hold."""
-    if amount >= LIMIT:
+    if amount >= AMOUNT_LIMIT:
         raise MissingQuantity("the amount is out of range")
     return amount.quantize(STEP)

@@ -17,7 +17,7 @@ import genai_prices
 from genai_prices import data_snapshot
 from genai_prices.types import ArrayMatch, Provider, UsageExtractor
 
-from kernel.ledger.money import LIMIT
+from kernel.ledger.money import AMOUNT_LIMIT
 
 # Where the body of a reply may stand in the facts, and where the usage may stand in that body. Dots lead into objects.
 BODIES = ("", "response", "body", "response.body", "result", "data", "message")
@@ -301,7 +301,7 @@ def _leaves(values: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
 
 def _quantity(value: Any, counter: str, *, path: str) -> Any:
     """A counter's value. Tokens and the like are whole numbers, seconds may have a fraction. Raises BadQuantity."""
-    if isinstance(value, bool) or not isinstance(value, int | Decimal) or not 0 <= value < LIMIT:
+    if isinstance(value, bool) or not isinstance(value, int | Decimal) or not 0 <= value < AMOUNT_LIMIT:
         raise BadQuantity(path)
     if value == int(value):
         return int(value)

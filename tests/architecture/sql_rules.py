@@ -44,7 +44,7 @@ class SqlFile:
         return bool(WRITE.search(self.code)) and not re.search(r"RETURNS\s+trigger", self.code)
 
 
-def living_files() -> list[SqlFile]:
+def current_files() -> list[SqlFile]:
     paths = [path for package in PACKAGES for path in (ROOT / package).rglob("sql/*.sql")]
     return [SqlFile(name=str(path.relative_to(ROOT)), text=path.read_text()) for path in sorted(paths) if path.stem != "types"]
 

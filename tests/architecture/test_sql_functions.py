@@ -8,7 +8,7 @@ from django.db import connection
 
 from kernel.ledger import function_versions, sql_files
 from kernel.ledger.function_versions import apps_with_functions
-from kernel.ledger.sql_files import living_files
+from kernel.ledger.sql_files import current_files
 from tests.database_clock import CLOCKS
 
 pytestmark = pytest.mark.django_db
@@ -32,7 +32,7 @@ def definitions(query, schema):
     with connection.cursor() as cursor:
         cursor.execute(query, [schema])
         rows = cursor.fetchall()
-    # Names are qualified where the search path hides them; the living files qualify none.
+    # Names are qualified where the search path hides them; the current files qualify none.
     return {plain(name, schema): plain(text, schema) for name, text in rows}
 
 
@@ -48,14 +48,14 @@ def living_definitions():
     with connection.cursor() as cursor:
         cursor.execute("CREATE SCHEMA living; SET LOCAL check_function_bodies = off; SET LOCAL search_path = living, public")
         for app_label in apps_with_functions():
-            for file in living_files(app_label):
+            for file in current_files(app_label):
                 cursor.execute(file.text)
     return definitions(FUNCTIONS, "living"), definitions(TYPES, "living")
 
 
 def restore_clocks():
     """The clocks that tests travel with stand in for functions of ours; within this test's transaction they give way."""
-    files = [file for app_label in apps_with_functions() for file in living_files(app_label)]
+    files = [file for app_label in apps_with_functions() for file in current_files(app_label)]
     with connection.cursor() as cursor:
         for file in files:
             if file.name in CLOCKS:
@@ -102,10 +102,10 @@ def app(tmp_path, monkeypatch):
     monkeypatch.setattr(function_versions, "folder_of", lambda app_label: sql)
     monkeypatch.setattr(function_versions, "_migrations_folder", lambda app_label: migrations)
     monkeypatch.setattr(function_versions, "apps_with_functions", lambda: ["billing"])
-    digest = sql_files.fingerprint(living_files("billing"))
+    digest = sql_files.fingerprint(current_files("billing"))
     newest = function_versions.Version("billing", "0002_functions", 1, digest)
     monkeypatch.setattr(function_versions, "versions", lambda app_label: iter([newest]))
-    (migrations / "0002_functions.py").write_text(f'operations = [LayFunctions("billing", version=1, digest="{digest}")]')
+    (migrations / "0002_functions.py").write_text(f'operations = [InstallFunctions("billing", version=1, digest="{digest}")]')
     return tmp_path
 
 
@@ -123,22 +123,22 @@ def test_before_a_release_the_newest_version_is_renewed_in_place(app):
     with pytest.raises(CommandError, match="isn't released: renew it with --in-place"):
         call_command("make_functions_migration", "billing")
     call_command("make_functions_migration", "billing", "--in-place")
-    digest = sql_files.fingerprint(living_files("billing"))
+    digest = sql_files.fingerprint(current_files("billing"))
     assert f'digest="{digest}"' in (app / "migrations" / "0002_functions.py").read_text()
 
 
 def test_after_a_release_the_next_version_is_written_and_the_frozen_one_stays(app):
-    released = living_files("billing")
+    released = current_files("billing")
     call_command("freeze_functions")
     (app / "sql" / "billing_hour.sql").write_text("CREATE OR REPLACE FUNCTION billing_hour() changed")
     assert sql_files.files_of_version("billing", 1) == released
-    assert sql_files.files_of_version("billing", 2) == living_files("billing")
+    assert sql_files.files_of_version("billing", 2) == current_files("billing")
     with pytest.raises(CommandError, match=r"is released\. Leave out"):
         call_command("make_functions_migration", "billing", "--in-place")
     call_command("make_functions_migration", "billing")
     [written] = (app / "migrations").glob("*_functions_2.py")
     text = written.read_text()
-    assert f'LayFunctions("billing", version=2, digest="{sql_files.fingerprint(living_files("billing"))}")' in text
+    assert f'InstallFunctions("billing", version=2, digest="{sql_files.fingerprint(current_files("billing"))}")' in text
     assert '("billing", "0003_constraints")' in text
     compile(text, str(written), "exec")
 

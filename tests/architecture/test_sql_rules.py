@@ -6,7 +6,7 @@ from django.apps import apps
 from kernel.ledger.base_models import TenantOwned
 from tests.architecture import sql_rules
 from tests.architecture.file_rules import ROOT, committed_files
-from tests.architecture.sql_rules import SqlFile, living_files
+from tests.architecture.sql_rules import SqlFile, current_files
 
 TENANT_TABLES = {model._meta.db_table for model in apps.get_models() if issubclass(model, TenantOwned)}
 
@@ -19,12 +19,12 @@ def listed(violations):
     "rule", ["sizes", "heads", "one_function_for_each_file", "rows_are_written_by_column_name", "clock_is_read_under_the_locks"]
 )
 def test_the_sql_files_keep_the_rule(rule):
-    violations = getattr(sql_rules, rule)(living_files())
+    violations = getattr(sql_rules, rule)(current_files())
     assert not violations, listed(violations)
 
 
 def test_every_statement_on_a_tenants_table_names_the_tenant():
-    violations = sql_rules.statements_name_the_tenant(living_files(), TENANT_TABLES)
+    violations = sql_rules.statements_name_the_tenant(current_files(), TENANT_TABLES)
     assert not violations, listed(violations)
 
 

@@ -15,7 +15,7 @@ from django.db.models import Model
 from django.utils import timezone
 
 from backoffice.exports.registry import EXPORTS
-from backoffice.integrity import LEDGERS, searches
+from backoffice.integrity import LEDGERS, checks_of
 from billing import services as billing
 from billing.models import DailyTotal, Transaction, TransactionType, Wallet
 from credits import services as credits
@@ -62,7 +62,7 @@ def copy(bring, tmp_path, other):
 
 
 def right(tenant):
-    assert [name for ledger in LEDGERS for name, _, search in searches(ledger) if list(search(tenant.id, 1))] == []
+    assert [name for ledger in LEDGERS for name, _, search in checks_of(ledger) if list(search(tenant.id, 1))] == []
 
 
 def fill_wallets(context):

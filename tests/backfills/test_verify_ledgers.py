@@ -9,7 +9,7 @@ import pytest
 from django.core.management import CommandError
 from django.db import connection
 
-from backoffice.integrity import LEDGERS, searches
+from backoffice.integrity import LEDGERS, checks_of
 from billing import services as billing
 from credits import services as credits
 from metering.services.costs import record_cost
@@ -86,7 +86,7 @@ def plant(statement):
 
 
 def violated_checks(tenant_id=None):
-    return {name for ledger in LEDGERS for name, _, search in searches(ledger) if list(search(tenant_id, 1))}
+    return {name for ledger in LEDGERS for name, _, search in checks_of(ledger) if list(search(tenant_id, 1))}
 
 
 @pytest.mark.usefixtures("books")
@@ -197,7 +197,7 @@ def test_a_check_that_the_database_refuses_is_no_result(call, monkeypatch):
 
     broken = Check(name="broken", rule="", statement="SELECT 1 FROM billing_nothing WHERE %(tenant)s IS NULL")
     search = lambda tenant_id, at_most: find_violations([broken], tenant_id=tenant_id, at_most=at_most)  # noqa: E731
-    monkeypatch.setattr(verify_ledgers, "searches", lambda ledger: [("broken", "", search)])
+    monkeypatch.setattr(verify_ledgers, "checks_of", lambda ledger: [("broken", "", search)])
     with pytest.raises(CommandError, match=r'Not everything was checked\. The database refused: relation "billing_nothing"') as refused:
         call("verify_ledgers", "--ledger", "billing")
     assert refused.value.returncode == 4

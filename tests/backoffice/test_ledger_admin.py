@@ -14,7 +14,7 @@ from django.urls import include, path
 from backoffice.site import OfficeSite
 from kernel.ledger.admin import LedgerAdmin, paging
 from kernel.ledger.base_models import LedgerRow
-from kernel.ledger.money import MoneyField, grouped
+from kernel.ledger.money import MoneyField, with_thousands
 from tests.factories import TenantFactory
 
 with isolate_apps("kernel.ledger"):
@@ -98,7 +98,7 @@ def post(count: int, *, amount: str = "-1234.5") -> list[Posting]:
     ],
 )
 def test_an_amount_is_shown_with_every_digit_and_at_least_its_currencys_decimals(amount, currency, shown):
-    assert grouped(Decimal(amount), currency) == shown
+    assert with_thousands(Decimal(amount), currency) == shown
 
 
 def test_the_list_shows_amounts_flush_right_with_their_currency_and_times_in_utc(office, posted):

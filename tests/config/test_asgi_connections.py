@@ -294,7 +294,7 @@ def test_a_long_reply_comes_in_pieces_and_whole(served, call, issued, statement)
     assert dict(asked.headers)[b"content-type"] == b"text/csv; charset=utf-8"
     assert b"content-length" not in dict(asked.headers)
     assert len(asked.pieces) > 3
-    assert min(map(len, asked.pieces[:-2])) >= streamed_replies.PIECE
+    assert min(map(len, asked.pieces[:-2])) >= streamed_replies.MIN_PIECE_BYTES
 
 
 def test_where_the_reader_goes_away_no_more_is_written_and_nothing_is_left_open(served, call, statement):
@@ -313,7 +313,7 @@ def test_where_the_reader_goes_away_no_more_is_written_and_nothing_is_left_open(
 
 def test_a_reply_that_fails_half_way_is_not_ended_as_if_it_were_whole(served, monkeypatch):
     def lines():
-        yield b"x" * streamed_replies.PIECE
+        yield b"x" * streamed_replies.MIN_PIECE_BYTES
         raise ZeroDivisionError
 
     def answer(environ, start_response):
@@ -324,7 +324,7 @@ def test_a_reply_that_fails_half_way_is_not_ended_as_if_it_were_whole(served, mo
     call = Call("GET", "/")
     with pytest.raises(ZeroDivisionError):
         served.answer(call)
-    assert (len(call.body), call.is_complete) == (streamed_replies.PIECE, False)
+    assert (len(call.body), call.is_complete) == (streamed_replies.MIN_PIECE_BYTES, False)
 
 
 def test_while_a_reader_is_slow_others_are_served(served, call, statement):

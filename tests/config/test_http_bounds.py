@@ -226,7 +226,7 @@ def test_unfinished_large_bodies_leave_room_for_other_calls(monkeypatch):
             connection.sendall(begin)
             unfinished.append(connection)
             time.sleep(0.1)
-        assert request_bodies._Room.taken <= 3_100_000
+        assert request_bodies._Unfinished.bytes <= 3_100_000
         refused = [reply for reply in map(peek, unfinished) if reply]
         assert refused
         for reply in refused:
@@ -236,9 +236,9 @@ def test_unfinished_large_bodies_leave_room_for_other_calls(monkeypatch):
         for connection in unfinished:
             connection.close()
         until = time.monotonic() + PATIENCE
-        while request_bodies._Room.taken and time.monotonic() < until:
+        while request_bodies._Unfinished.bytes and time.monotonic() < until:
             time.sleep(0.05)
-    assert request_bodies._Room.taken == 0
+    assert request_bodies._Unfinished.bytes == 0
 
 
 def peek(connection):

@@ -101,9 +101,9 @@ def test_the_last_to_leave_stops_the_server(var):
     first, second = postgres.open_lock("postgres.users"), postgres.open_lock("postgres.users")
     for users in (first, second):
         fcntl.flock(users, fcntl.LOCK_SH)
-    postgres.leave(server, first, os.getpid())
+    postgres.stop_if_unused(server, first, os.getpid())
     assert psutil.pid_exists(postmaster(server))
-    postgres.leave(server, second, os.getpid())
+    postgres.stop_if_unused(server, second, os.getpid())
     assert not (server.data / "postmaster.pid").exists()
 
 
@@ -111,7 +111,7 @@ def test_a_server_with_a_connection_is_left_running(var):
     server = postgres.start(TRY)
     users = postgres.open_lock("postgres.users")
     with psycopg.connect(server.url("countinghouse")):
-        postgres.leave(server, users, os.getpid())
+        postgres.stop_if_unused(server, users, os.getpid())
         assert psutil.pid_exists(postmaster(server))
 
 

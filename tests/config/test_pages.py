@@ -10,7 +10,7 @@ from django.contrib.staticfiles import finders
 from drf_spectacular.generators import SchemaGenerator
 
 from config import readiness
-from config.local.demo.book import lay
+from config.local.demo.book import create_rows
 
 STRICT = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; "
@@ -112,7 +112,7 @@ def test_the_policy_of_the_admin_still_keeps_everything_outside_out(client):
 
 def test_the_examples_of_the_landing_page_work_as_they_stand_with_the_demos_variables(client, db):
     """Every variable is in the demo's file, or an example before sets it from a reply."""
-    variables = lay({})
+    variables = create_rows({})
     text = unescape(client.get("/").content.decode())
     calls = re.findall(
         r"(?:(\w+)=\$\()?curl (?:-s )?http://testserver(\S+) (.*?)-d '(.*?)'(?= \||$)",

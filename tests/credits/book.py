@@ -4,7 +4,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from backoffice.integrity import searches
+from backoffice.integrity import checks_of
 from credits import services
 from credits.models import CreditTransaction, Grant, HoldEntry, HoldLine
 
@@ -45,7 +45,7 @@ class Book:
 
         Recomputed here in Python, and by the checks that `verify_ledgers` runs.
         """
-        assert not [(name, list(search(self.tenant_id, 1))) for name, _, search in searches("credits") if list(search(self.tenant_id, 1))]
+        assert not [(name, list(search(self.tenant_id, 1))) for name, _, search in checks_of("credits") if list(search(self.tenant_id, 1))]
         for grant in Grant.objects.filter(tenant_id=self.tenant_id):
             balance, cost = Decimal(0), Decimal(0)
             rows = list(CreditTransaction.objects.filter(grant_id=grant.id).order_by("entry_number"))

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 from django.db import connection
 
-from backoffice.integrity import searches
+from backoffice.integrity import checks_of
 from credits import services
 
 NAMES = ("grant", "transaction", "consumption", "hold", "holdline", "holdentry", "recurringgrant")
@@ -89,4 +89,4 @@ def test_a_book_that_callers_made_is_right(full_book):
 )
 def test_each_corruption_is_found_by_its_proof(full_book, statement, check):
     plant(statement)
-    assert check in {name for name, _, search in searches("credits") if list(search(full_book.tenant_id, 1))}
+    assert check in {name for name, _, search in checks_of("credits") if list(search(full_book.tenant_id, 1))}

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernel.ledger.money import full, is_currency, is_plain_decimal, plain, round_to_currency
+from kernel.ledger.money import all_decimals, is_currency, is_plain_decimal, round_to_currency, trimmed_digits
 
 amounts = st.decimals(min_value=Decimal(-(10**18)), max_value=Decimal(10**18), places=18, allow_nan=False)
 
@@ -17,14 +17,14 @@ amounts = st.decimals(min_value=Decimal(-(10**18)), max_value=Decimal(10**18), p
     [("10", "10"), ("10.50", "10.5"), ("0.000", "0"), ("-0", "0"), ("1E-18", "0.000000000000000001"), ("1E+3", "1000"), ("-2.10", "-2.1")],
 )
 def test_plain_text_has_no_exponent_and_no_trailing_zeros(amount, expected):
-    assert plain(Decimal(amount)) == expected
+    assert trimmed_digits(Decimal(amount)) == expected
 
 
 @given(amounts)
 def test_both_texts_of_an_amount_are_the_amount(amount):
-    assert Decimal(plain(amount)) == amount
-    assert Decimal(full(amount)) == amount
-    assert len(full(amount).partition(".")[2]) == 18
+    assert Decimal(trimmed_digits(amount)) == amount
+    assert Decimal(all_decimals(amount)) == amount
+    assert len(all_decimals(amount).partition(".")[2]) == 18
 
 
 @pytest.mark.parametrize("text", ["", "1e5", "1_000", "NaN", "Infinity", "+1", "1.", ".5", " 1", "1\n", "１２", "1,5", "--1", "0x1"])

@@ -16,7 +16,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 
-from backoffice.integrity import LEDGERS, searches
+from backoffice.integrity import LEDGERS, checks_of
 from billing.models import Transaction, Wallet
 from billing.services import record_transaction
 from kernel.backfills import services
@@ -78,7 +78,7 @@ def assert_exactly_once(tenant):
     assert Transaction.objects.filter(tenant=tenant).count() == ROWS
     assert Transaction.objects.filter(tenant=tenant).values("reference_id").distinct().count() == ROWS
     assert Wallet.objects.get(tenant=tenant).balance == ROWS // 100
-    assert [name for ledger in LEDGERS for name, _, search in searches(ledger) if list(search(tenant.id, 1))] == []
+    assert [name for ledger in LEDGERS for name, _, search in checks_of(ledger) if list(search(tenant.id, 1))] == []
 
 
 def test_killed_again_and_again_it_goes_on_at_the_right_row(run, tenant):
@@ -263,4 +263,4 @@ def test_somebody_else_posts_to_the_same_wallet_all_the_while_and_both_end_right
         posted += 1
     assert process.returncode == 0
     assert Transaction.objects.filter(tenant=tenant).count() == ROWS + posted
-    assert [name for ledger in LEDGERS for name, _, search in searches(ledger) if list(search(tenant.id, 1))] == []
+    assert [name for ledger in LEDGERS for name, _, search in checks_of(ledger) if list(search(tenant.id, 1))] == []

@@ -72,7 +72,7 @@ class Recorder:
     def describe(self, code: str, **facts: Any) -> None:
         """An error that no call here provokes, as the API's dialect words it."""
         dialect = dialect_of({"billing": "/v1/billing", "metering": "/v1", "credits": "/credit"}[self.app])
-        self.errors[code] = json.loads(exact_json.render(dialect.error_body(Problem(code=code, facts=facts))))
+        self.errors[code] = json.loads(exact_json.to_json(dialect.error_body(Problem(code=code, facts=facts))))
 
     def recorded(self) -> dict[str, Any]:
         for code, facts in BY_CODE.items():

@@ -10,7 +10,7 @@ from uuid import UUID
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 
-from backoffice.integrity import LEDGERS, Search, count_rows, searches
+from backoffice.integrity import LEDGERS, Search, checks_of, count_rows
 from backoffice.integrity_runs import remember_check
 from kernel.backfills.database_errors import reason
 from kernel.backfills.output import discard_stdout
@@ -53,7 +53,7 @@ class Command(BaseCommand):
         """Run the checks, print the report and return the number of violations found."""
         began = time.monotonic()
         rows = {ledger: count_rows(ledger, tenant_id=tenant_id) for ledger in ledgers}
-        wanted = [search for ledger in ledgers for search in searches(ledger)]
+        wanted = [search for ledger in ledgers for search in checks_of(ledger)]
         checks = []
         for number, (name, rule, search) in enumerate(wanted, start=1):
             self._show_progress(f"{number} of {len(wanted)}: {name}")

@@ -34,7 +34,10 @@ class Command(BaseCommand):
         parser.add_argument("--strict-types", action=BooleanOptionalAction, help="refuse types that aren't in the catalogue")
         parser.add_argument("--near-duplicate-seconds", type=int, help="flag like transactions closer than this; 0 for never")
         parser.add_argument(
-            "--default-floor", type=floor, default=services.KEEP, help="floor of wallets opened from now on: 0, a negative amount, or none"
+            "--default-floor",
+            type=floor,
+            default=services.UNCHANGED,
+            help="floor of wallets opened from now on: 0, a negative amount, or none",
         )
         parser.add_argument("--floor", nargs=2, metavar=("CURRENCY", "AMOUNT"), help="floor of one wallet: an amount, or none")
 

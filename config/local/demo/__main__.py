@@ -110,7 +110,7 @@ def prepare(*, base_url: str, is_foreign: bool) -> dict[str, str]:
 
         if not is_foreign:
             call_command("grant_roles", owner=postgres.OWNER_ROLE, service=postgres.SERVICE_ROLE, stdout=io.StringIO())
-        environment = {"BASE_URL": base_url, **book.lay(book.read_environment(ENV_FILE))}
+        environment = {"BASE_URL": base_url, **book.create_rows(book.read_environment(ENV_FILE))}
         connections.close_all()
     except ImproperlyConfigured as error:
         raise DemoError(str(error)) from error

@@ -23,10 +23,10 @@ STAFF_USER = "demo-staff"
 ACTOR = "command:demo"
 
 
-def lay(known: dict[str, str]) -> dict[str, str]:
+def create_rows(known: dict[str, str]) -> dict[str, str]:
     """Make what is missing. `known` is what the last run wrote: secrets that still hold are kept, for they can't be read again."""
     tenant = find_or_create_tenant()
-    lay_grant(tenant)
+    create_grant(tenant)
     return {
         "TENANT_ID": str(tenant.id),
         **find_or_create_key(tenant, known),
@@ -41,7 +41,7 @@ def find_or_create_tenant() -> Tenant:
         return tenants.create_tenant(actor=ACTOR, name="Demo company", slug=SLUG, currency="USD")
 
 
-def lay_grant(tenant: Tenant) -> None:
+def create_grant(tenant: Tenant) -> None:
     """The grant that the published example draws on. It has a fixed id, so making it again finds it."""
     credits.create_grant(
         tenant_id=tenant.id,

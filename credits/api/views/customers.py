@@ -109,7 +109,7 @@ class ExplanationViewSet(CreditsViewSet):
         explanation = {
             "at": self.at or timezone.now(),
             "entries": rows,
-            "pagination": json.render({name: cursor for name, cursor in cursors.items() if cursor}).decode(),
+            "pagination": json.to_json({name: cursor for name, cursor in cursors.items() if cursor}).decode(),
             "sums": self.sums,
         }
         return self.reply(shapes.ExplanationReply, explanation)

@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from credits import selectors, services
 from kernel.ledger.identifiers import new_id
-from kernel.ledger.money import plain
+from kernel.ledger.money import trimmed_digits
 from kernel.tenants.errors import DomainError
 from kernel.tenants.selectors import get_tenant
 
@@ -35,7 +35,8 @@ class Command(BaseCommand):
         now = timezone.now()
         totals = selectors.due_totals(now=now, today=now.astimezone(UTC).date(), tenant_id=tenant_id)
         lines = [
-            f"{row['tenant__slug']}: {row['grants']} grants, {plain(row['amount'])} {row['metric_id'] or row['currency']}" for row in totals
+            f"{row['tenant__slug']}: {row['grants']} grants, {trimmed_digits(row['amount'])} {row['metric_id'] or row['currency']}"
+            for row in totals
         ]
         return "\n".join([*lines, f"{sum(row['grants'] for row in totals)} grants would expire. Nothing was written."])
 

@@ -10,7 +10,7 @@ from kernel.corrections.models import CorrectionThreshold
 from kernel.ledger.admin import LedgerAdmin
 from kernel.ledger.admin.fields import AmountOrZeroField
 from kernel.ledger.admin.settings import SettingForm, setting_action, text_field
-from kernel.ledger.money import plain
+from kernel.ledger.money import trimmed_digits
 
 
 class ThresholdForm(SettingForm):
@@ -21,7 +21,7 @@ class ThresholdForm(SettingForm):
 
     def notes(self) -> list[str]:
         threshold = CorrectionThreshold.objects.filter(tenant=self.tenant, unit=self.cleaned_data["unit"]).first()
-        return [] if threshold is None else [f"The current threshold is {plain(threshold.amount)} {threshold.unit}."]
+        return [] if threshold is None else [f"The current threshold is {trimmed_digits(threshold.amount)} {threshold.unit}."]
 
     def apply(self, *, actor: str, request_id: str, **values: Any) -> None:
         values["amount"] = Decimal(values["amount"])
@@ -33,7 +33,7 @@ class ChangeThresholdForm(ThresholdForm):
     unit = None  # type: ignore[assignment] # Django removes a field that a subclass sets to None
 
     def current(self) -> dict[str, Any]:
-        return {"amount": plain(self.row.amount)}
+        return {"amount": trimmed_digits(self.row.amount)}
 
     def notes(self) -> list[str]:
         return []

@@ -6,7 +6,7 @@ from typing import Any
 from django import forms
 from unfold.widgets import UnfoldAdminTextInputWidget
 
-from kernel.ledger.money import LIMIT, PLACES, is_plain_decimal, plain
+from kernel.ledger.money import AMOUNT_LIMIT, PLACES, is_plain_decimal, trimmed_digits
 
 
 class AmountField(forms.CharField):
@@ -26,11 +26,11 @@ class AmountField(forms.CharField):
             amount = Decimal(text) if is_plain_decimal(text) else None
         except InvalidOperation:
             amount = None
-        if amount is None or abs(amount) >= LIMIT or amount != round(amount, PLACES):
+        if amount is None or abs(amount) >= AMOUNT_LIMIT or amount != round(amount, PLACES):
             raise forms.ValidationError("Write it in digits with a point, like 1234.50; no commas or letters.")
         if amount == 0 and not self.allows_zero:
             raise forms.ValidationError("An amount of zero changes nothing.")
-        return plain(amount)
+        return trimmed_digits(amount)
 
 
 class AmountOrZeroField(AmountField):

@@ -14,7 +14,7 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from kernel.ledger.money import grouped
+from kernel.ledger.money import with_thousands
 from kernel.tenants.models import ApiKey
 
 # The prefixes of request ids such as "correction:<id>": the model whose page they link to, and the link's text.
@@ -35,7 +35,7 @@ def money(amount: Decimal | None, currency: str = "") -> SafeString | str:
     """An amount with its currency, aligned right."""
     if amount is None:
         return "-"
-    return format_html('<span class="money">{} <span>{}</span></span>', grouped(amount, currency), currency)
+    return format_html('<span class="money">{} <span>{}</span></span>', with_thousands(amount, currency), currency)
 
 
 def effect(amount: Decimal | None, unit: str = "") -> SafeString | str:
@@ -44,7 +44,7 @@ def effect(amount: Decimal | None, unit: str = "") -> SafeString | str:
         return "-"
     sign = "+" if amount > 0 else ""
     side = "ch-up" if amount > 0 else "ch-down"
-    return format_html('<span class="money {}">{}{} <span>{}</span></span>', side, sign, grouped(amount, unit), unit)
+    return format_html('<span class="money {}">{}{} <span>{}</span></span>', side, sign, with_thousands(amount, unit), unit)
 
 
 def json_block(value: Any, title: str = "JSON") -> SafeString | str:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kernel.tenants.staff_scope import Scope
+from kernel.tenants.staff_scope import VisibleTenants
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Panel:
 
 
 # Takes the row, the user and the tenants that the user may see. Returns None when it has nothing to show or the user may not see it.
-PanelSource = Callable[[Any, Any, Scope], Panel | None]
+PanelSource = Callable[[Any, Any, VisibleTenants], Panel | None]
 _SOURCES: dict[str, list[PanelSource]] = {}
 
 
@@ -39,6 +39,6 @@ def register_panel(label: str, source: PanelSource) -> None:
     _SOURCES.setdefault(label, []).append(source)
 
 
-def registered_panels(label: str, row: Any, user: Any, scope: Scope) -> list[Panel]:
+def registered_panels(label: str, row: Any, user: Any, scope: VisibleTenants) -> list[Panel]:
     panels = [source(row, user, scope) for source in _SOURCES.get(label, [])]
     return [panel for panel in panels if panel is not None]

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from kernel.ledger.money import plain
+from kernel.ledger.money import trimmed_digits
 from kernel.tenants.errors import DomainError
 
 _SENTENCES: dict[str, str] = {
@@ -47,4 +47,4 @@ def _invalid_value(facts: Mapping[str, Any]) -> str:
 
 
 def _format(value: Any) -> str:
-    return plain(value) if isinstance(value, Decimal) else str(value)
+    return trimmed_digits(value) if isinstance(value, Decimal) else str(value)

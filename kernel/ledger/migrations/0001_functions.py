@@ -1,9 +1,9 @@
 from django.db import migrations
 
-from kernel.ledger.migration_operations import LayFunctions
+from kernel.ledger.migration_operations import InstallFunctions
 
 
 class Migration(migrations.Migration):
     dependencies = []
 
-    operations = [LayFunctions("ledger", version=1, digest="525531334da046a3")]
+    operations = [InstallFunctions("ledger", version=1, digest="525531334da046a3")]

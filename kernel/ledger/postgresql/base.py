@@ -1,7 +1,7 @@
-"""Django's PostgreSQL backend, which looks before use whether the server has closed an idle connection.
+"""Django's PostgreSQL backend, which checks before use whether the server has closed an idle connection.
 
-After a restart of the database every idle connection is closed. Whoever sends a statement into one can't know whether it was carried out
-and would have to tell his caller so. Django's own CONN_HEALTH_CHECKS asks the server with a round trip; this look asks nobody.
+After a restart of the database every idle connection is closed. A statement that is sent into one fails with an unknown outcome, which
+the caller would get as an error. Django's own CONN_HEALTH_CHECKS needs a round trip to the server; this check only looks at the socket.
 """
 
 import os
@@ -27,7 +27,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         return connection
 
     def close_if_unusable_or_obsolete(self) -> None:
-        """Called at the begin and the end of each request: drops a persistent connection that the server has closed."""
+        """Called at the beginning and the end of each request: drops a persistent connection that the server has closed."""
         if self.connection is not None and not self.in_atomic_block and is_closed_by_server(self.connection):
             self.drop_connection()
         super().close_if_unusable_or_obsolete()

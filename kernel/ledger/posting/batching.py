@@ -1,6 +1,6 @@
 """Natural batching: postings that arrive while a call is on its way to the database wait together and are sent as one call.
 
-A posting whose account is free is sent at once and alone, as long as the process may make one more call: an idle account waits for nobody.
+A posting whose account is free is sent at once and alone, as long as the process may make one more call.
 Otherwise it waits in the queue. When a call completes, all queued postings whose accounts are free now are sent together in the next call.
 The first of them leads: its thread or greenlet makes the call and hands the rows to the others. There is no timer and no thread of its own:
 batches form only under load. On an event loop, where all callers share a thread, a leader of a busy process first lets those join whose
@@ -8,12 +8,12 @@ requests have arrived already.
 
 How many calls a process makes at the same time depends on its load. If it computes, one is enough: while that call is under way, the
 replies of the last are written and the next batch gathers. If it only waits, as for a slow disk or a lock that another session holds, more
-calls wait at the same time; a posting that has been queued for long looks whether that is so by now.
+calls wait at the same time; a posting that has been queued for long checks the load again.
 
-What becomes of a batch when something goes wrong:
+What happens to a batch when something goes wrong:
 - The database refuses the call as a whole (one posting that breaks it, a lock held elsewhere): nothing moved, and each caller makes its own
   call, as without batching. A batch waits only BATCH_LOCK_TIMEOUT_MS for a lock, so that one stuck account delays few.
-- The connection is lost, or the leader's thread ends: the other callers get OutcomeUnknown, and find the truth by repeating the call.
+- The connection is lost, or the leader's thread ends: the other callers get OutcomeUnknown and must repeat their calls.
 - No call completes: after WAIT_TIMEOUT_SECONDS a posting that is still queued leaves with Busy (nothing moved); one that is part of a batch
   gets OutcomeUnknown.
 """
@@ -31,7 +31,7 @@ from kernel.ledger.errors import Busy, OutcomeUnknown
 from kernel.ledger.posting.execution import Execution, OneShotEvent, current_execution
 from kernel.ledger.posting.statements import Function, call_function, release_connection
 
-# A batch that meets a lock gives up early: the postings that don't need that lock shall not wait for it.
+# A batch that waits for a lock gives up early, so that its other postings, which don't need that lock, are not delayed.
 BATCH_LOCK_TIMEOUT_MS = 250
 WAIT_TIMEOUT_SECONDS = 15.0
 # A larger batch gains nothing and holds the accounts' locks longer.
@@ -40,7 +40,7 @@ MAX_BATCH_SIZE = 250
 BUSY_SHARE = 0.4
 LOAD_SAMPLE_SECONDS = 0.05
 MAX_CALLS_WHEN_BUSY = 1
-# A posting that was queued for so long (seconds) looks whether the process is still busy, or waits behind a call that is stuck.
+# A posting that was queued for so long (seconds) checks whether the process is still busy, or whether it waits behind a call that is stuck.
 RECHECK_AFTER_SECONDS = 0.1
 
 # Calls a posting function with encoded postings, each with its tenant; the lock timeout is in milliseconds, None for the connection's own.
@@ -49,7 +49,7 @@ Call = Callable[[Function, Sequence[Any], int | None], list[Any]]
 
 @dataclass(eq=False, slots=True)
 class PendingPosting:
-    """A posting that has no outcome yet. It stays unknown until a leader sets `row` or `must_go_alone`."""
+    """A posting that has no outcome yet. It stays unknown until a leader sets `row` or `must_be_sent_alone`."""
 
     function: Function
     account: Hashable
@@ -60,7 +60,7 @@ class PendingPosting:
     # If this posting leads: the postings of its call, itself the first.
     batch: list["PendingPosting"] = field(default_factory=list)
     row: Any = None
-    must_go_alone: bool = False
+    must_be_sent_alone: bool = False
 
     def __post_init__(self) -> None:
         self.event = self.execution.new_event()
@@ -85,7 +85,7 @@ class BatchQueue:
         on_wait: Callable[[Function], None] = release_connection,
         wait_timeout: float = WAIT_TIMEOUT_SECONDS,
     ) -> None:
-        """`on_wait` is called before a caller blocks. It releases the caller's pooled connection; otherwise waiters could hold the pool."""
+        """`on_wait` is called before a caller blocks. It releases the caller's connection, or waiting callers could use up the pool."""
         self.call = call
         self.on_wait = on_wait
         self.max_calls = max_calls
@@ -104,7 +104,7 @@ class BatchQueue:
             self._wait(pending)
         if pending.batch:
             self._lead(pending.batch)
-        if pending.must_go_alone:
+        if pending.must_be_sent_alone:
             return self.call(function, [posting], None)[0]
         if pending.row is None:
             raise OutcomeUnknown
@@ -149,7 +149,7 @@ class BatchQueue:
             return True
 
     def _lead(self, batch: list[PendingPosting]) -> None:
-        """Makes the call of a batch. Each posting then has its row, must go alone, or stays unknown. Raises what the call raises."""
+        """Makes the call of a batch. Each posting then has its row, must be sent alone, or stays unknown. Raises what the call raises."""
         try:
             if self._is_busy:
                 # On a loop all callers share this thread: requests that have arrived already would otherwise just miss the call.
@@ -162,7 +162,7 @@ class BatchQueue:
             if len(batch) == 1 or not moved_nothing(error):
                 raise
             for pending in batch:
-                pending.must_go_alone = True
+                pending.must_be_sent_alone = True
         finally:
             self._complete(batch)
 

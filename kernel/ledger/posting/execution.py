@@ -49,7 +49,7 @@ class InThread:
         return _ThreadEvent()
 
     def yield_to_loop(self) -> None:
-        """A thread holds up nobody."""
+        """Does nothing: other callers run in threads of their own, which this one doesn't block."""
 
     def release_connection(self, using: str) -> None:
         """Gives this thread's pooled connection back before it waits. If waiters held the whole pool, the next batch would find none."""

@@ -1,6 +1,6 @@
 """Runs ordinary, blocking-style code on an event loop: each call is a greenlet, which awaits without blocking the other calls.
 
-The words are SQLAlchemy's: `greenlet_spawn` starts a function in a greenlet, and the function hands what it must wait for to
+The names are SQLAlchemy's: `greenlet_spawn` starts a function in a greenlet, and the function hands what it must wait for to
 `await_only`. Services don't know whether they run in a greenlet or in a thread. A thread for each call costs more than the call itself:
 waking it, and its waiting for the interpreter's lock, took half of the web server's time (docs/performance.md).
 
@@ -72,7 +72,7 @@ def await_only(awaitable: Awaitable[T]) -> T:
 
 def yield_to_loop() -> None:
     """Lets the loop handle everything that has arrived by now. Only in a greenlet."""
-    # One turn for what the loop has in hand, and one for what it then reads from its sockets.
+    # The first turn runs what the loop has ready, the second what it then reads from its sockets.
     await_only(asyncio.sleep(0))
     await_only(asyncio.sleep(0))
 

@@ -1,4 +1,4 @@
-"""The statements that call a ledger's posting function: prepared, in one round trip, and outside a transaction its own one."""
+"""The statements that call a ledger's posting function: prepared, in one round trip, each its own transaction unless one is open."""
 
 import functools
 from collections.abc import Mapping, Sequence

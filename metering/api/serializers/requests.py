@@ -5,7 +5,7 @@ from uuid import UUID
 
 from kernel.api.amounts import AmountText
 from kernel.api.fields import Choice, Currency, Flag, Identifier, JsonObject, Text
-from kernel.api.nested import ListOf, Nested, below
+from kernel.api.nested import ListOf, Nested, with_path_prefix
 from kernel.api.problems import Invalid, Refused
 from metering.api.dialect import envelope
 from metering.api.serializers.base import MeteringBody
@@ -93,7 +93,7 @@ class TransactionRequest(MeteringBody):
         try:
             RequestFactsBody.read(text.encode())
         except Invalid as invalid:
-            raise Invalid(below("requestFacts", invalid)) from invalid
+            raise Invalid(with_path_prefix("requestFacts", invalid)) from invalid
 
     @classmethod
     def _agent_id(cls, text: str, *, agent_name: str | None) -> UUID | None:

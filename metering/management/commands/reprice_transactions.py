@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from kernel.ledger.errors import NotFound
 from kernel.ledger.identifiers import new_id
-from kernel.ledger.money import plain
+from kernel.ledger.money import trimmed_digits
 from kernel.tenants import selectors
 from kernel.tenants.errors import DomainError
 from metering.services.repricing import Report, reprice_transactions, undo_repricing
@@ -53,8 +53,10 @@ class Command(BaseCommand):
 
     def show(self, report: Report) -> None:
         for (tenant_id, day, currency), sums in sorted(report.days.items()):
-            difference = plain(sums.new - sums.old)
-            self.stdout.write(f"{tenant_id} {day} {currency}: {sums.costs} costs, {plain(sums.old)} -> {plain(sums.new)} ({difference})")
+            difference = trimmed_digits(sums.new - sums.old)
+            self.stdout.write(
+                f"{tenant_id} {day} {currency}: {sums.costs} costs, {trimmed_digits(sums.old)} -> {trimmed_digits(sums.new)} ({difference})"
+            )
         self.stdout.write(
             f"{report.seen} costs looked at, {report.changed} differ, {report.unpriced} without a price, {report.skipped} skipped."
         )

@@ -9,7 +9,7 @@ from django.http import QueryDict
 from rest_framework import serializers
 
 from kernel.api.fields import Field, Text
-from kernel.api.json import render
+from kernel.api.json import to_json
 from kernel.api.problems import Invalid, RequestRefused
 from tests.kernel.api.example_api import SALE, BuyerQuery, NudgeRequest, SaleRequest, SalesRequest, ShopBody
 
@@ -195,7 +195,7 @@ def test_amounts_as_text_are_no_numbers(price, code):
 def test_a_missing_field_shows_the_object_that_lacks_it():
     with pytest.raises(Invalid) as caught:
         SaleRequest.read(b'{"saleKind": "x", "lines": [{"isEstimate": false, "q": 1.50}]}')
-    assert [render(problem.value) for problem in caught.value.fields] == [
+    assert [to_json(problem.value) for problem in caught.value.fields] == [
         b'{"saleKind":"x","lines":[{"isEstimate":false,"q":1.50}]}',
         b'{"isEstimate":false,"q":1.50}',
     ]

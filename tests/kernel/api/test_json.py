@@ -12,7 +12,7 @@ from hypothesis import strategies as some
 
 from kernel.api.amounts import AmountNumber, AmountText
 from kernel.api.fields import Day, Flag, JsonObject, Text, Timestamp
-from kernel.api.json import JsonNumber, RawJson, is_too_deep, load, render
+from kernel.api.json import JsonNumber, RawJson, is_too_deep, parse_exact, to_json
 from kernel.api.nested import ListOf, Nested
 from kernel.api.serializers import Reply
 from tests.kernel.api.example_api import SALE, ShopDialect, ShopReply
@@ -64,12 +64,12 @@ class TerseReply(Reply):
     ],
 )
 def test_a_value_is_rendered_exactly(value, text):
-    assert render(value).decode() == text
+    assert to_json(value).decode() == text
 
 
 def test_what_has_no_form_in_json_is_a_type_error():
     with pytest.raises(TypeError):
-        render(object())
+        to_json(object())
 
 
 @given(
@@ -79,8 +79,8 @@ def test_what_has_no_form_in_json_is_a_type_error():
     )
 )
 def test_what_was_loaded_renders_to_equal_json(value):
-    loaded, _ = load(json.dumps(value).encode())
-    assert json.loads(render(loaded)) == value
+    loaded, _ = parse_exact(json.dumps(value).encode())
+    assert json.loads(to_json(loaded)) == value
 
 
 ROW = {

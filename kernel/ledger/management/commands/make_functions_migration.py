@@ -8,7 +8,7 @@ from kernel.ledger.function_versions import VersionError, apps_with_functions, p
 
 
 class Command(BaseCommand):
-    help = "Writes the migration that lays an app's database functions as its sql folder has them now."
+    help = "Writes the migration that installs an app's database functions as they are in its sql folder."
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
