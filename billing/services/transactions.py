@@ -114,9 +114,16 @@ def _post_one(facts: Mapping[str, Any], *, tenant_id: UUID, actor: str, request_
     posting = make_posting(facts, actor=actor, request_id=request_id)
     account = ("billing", tenant_id, posting["currency"])
     row = ledger.post_one("billing_post", posting, tenant_id=tenant_id, account=account, races=RACES)
-    outcome = read_posting(row, posting)
+    outcome = _as_first_posted(read_posting(row, posting))
     if isinstance(outcome, LedgerError):
         raise outcome
+    return outcome
+
+
+def _as_first_posted(outcome: Posted | LedgerError) -> Posted | LedgerError:
+    """A replay without the reversals that came later: they alone change a row, and a repeated call gets the first reply."""
+    if isinstance(outcome, Posted) and outcome.replayed:
+        return Posted(outcome.row._replace(reversed_amount=Decimal(0), reversed_by_id=None), replayed=True)
     return outcome
 
 
@@ -130,7 +137,7 @@ def _posting_or_error(item: Mapping[str, Any], *, actor: str, request_id: str) -
 def _post(tenant_id: UUID, postings: Sequence[Mapping[str, Any]]) -> list[Posted | LedgerError]:
     """For each posting its row, or the LedgerError that refused it."""
     rows = ledger.post("billing_post", postings, tenant_id=tenant_id, races=RACES)
-    return [read_posting(row, posting) for row, posting in zip(rows, postings, strict=True)]
+    return [_as_first_posted(read_posting(row, posting)) for row, posting in zip(rows, postings, strict=True)]
 
 
 def _post_atomically(tenant_id: UUID, postings: Sequence[Mapping[str, Any]]) -> list[Posted | LedgerError | None]:

@@ -87,6 +87,7 @@ REASONS: Mapping[str, str] = {
     "negative": "must not be negative",
     "too_many_decimals": "must have at most {max} decimals",
     "too_many_digits": "must have at most {max} digits before the point",
+    "balance_too_large": "would make the grant's balance longer than {max} digits before the point",
     "not_whole": "must be a whole number",
     "too_small": "must be at least {min}",
     "too_large": "must be at most {max}",

@@ -59,7 +59,7 @@ def posting_errors(*, requested: Any, invoice_id: str = "", reverses: Any = None
         "expired": lambda row: GrantExpired(expiry_date=row.expiry_date, **_standing(row)),
         "insufficient": lambda row: InsufficientCredit(available=row.balance - row.held, requested=requested, **_standing(row)),
         "more_than_taken": lambda row: MoreThanTaken(invoice_id=invoice_id, taken=max(row.taken, 0), requested=requested, **_standing(row)),
-        "too_large": lambda row: AmountTooLarge(field="amount", reason="too_many_digits", max=18),
+        "too_large": lambda row: AmountTooLarge(field="amount", reason="balance_too_large", max=20),
         "drawn_on": lambda row: GrantDrawnOn(**_standing(row)),
         "held": lambda row: GrantHeld(**_standing(row)),
         "reversed_before": lambda row: AlreadyReversed(id=reverses, reversed_by=row.reversed_by),

@@ -35,6 +35,19 @@ class BatchOutcome:
         return {status: found[status] for status in ("posted", "replayed", "refused")}
 
 
+def with_keys(items: Sequence[dict[str, Any] | Invalid], key: str | None) -> list[dict[str, Any] | Invalid]:
+    """The items of a batch that was sent with an Idempotency-Key: an item without a key of its own takes the batch's and its index, `K:0`.
+
+    Else a batch that is sent again after a timeout would be posted twice, although its caller named a key.
+    """
+    if key is None:
+        return list(items)
+    return [
+        item if isinstance(item, Invalid) else {**item, "idempotency_key": item["idempotency_key"] or f"{key}:{index}"}
+        for index, item in enumerate(items)
+    ]
+
+
 def post_batch(
     items: Sequence[dict[str, Any] | Invalid],
     *,

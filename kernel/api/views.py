@@ -95,13 +95,13 @@ class LedgerViewSet(ViewSet):
         given = str(getattr(self.http, "request_id", ""))
         return given[:128] if given.isascii() and given.isprintable() else ""
 
-    def idempotency_key(self) -> str | None:
-        """The caller's key, if it sent one: 1 to 255 printable ASCII characters, no blank at either end. Raises Invalid."""
+    def idempotency_key(self, *, at_most: int = LONGEST_KEY) -> str | None:
+        """The caller's key, if it sent one: 1 to `at_most` printable ASCII characters, no blank at either end. Raises Invalid."""
         given = {name: self.http.META[variable] for name, variable in KEY_HEADERS.items() if variable in self.http.META}
         for name, key in given.items():
-            if not key or len(key) > LONGEST_KEY or not (key.isascii() and key.isprintable()) or invisible_edge(key):
-                code = "too_short" if not key else "too_long" if len(key) > LONGEST_KEY else "bad_key"
-                facts = {"too_short": {"min": 1}, "too_long": {"max": LONGEST_KEY}}.get(code, {})
+            if not key or len(key) > at_most or not (key.isascii() and key.isprintable()) or invisible_edge(key):
+                code = "too_short" if not key else "too_long" if len(key) > at_most else "bad_key"
+                facts = {"too_short": {"min": 1}, "too_long": {"max": at_most}}.get(code, {})
                 raise Invalid([FieldProblem((name,), code, facts, key)], place="header")
         if len(set(given.values())) > 1:
             name, key = given.popitem()

@@ -82,3 +82,14 @@ def test_in_an_atomic_batch_that_is_refused_a_repeated_item_is_not_recorded_eith
     items = [SENT, SENT, {"amount": -1, "type": "usage", "reference_id": "refused"}]
     body = send("POST", f"{TRANSACTIONS}/batch", {"transactions": items, "atomic": True}).json()
     assert [result["status"] for result in body["results"]] == [424, 424, 422]
+
+
+@pytest.mark.parametrize("amount", [None, "4"])
+def test_a_replay_answers_the_first_reply_though_the_entry_was_reversed_since(send, record, amount):
+    first = record(**SENT)
+    part = {} if amount is None else {"amount": amount, "reference_id": "part"}
+    assert send("POST", f"{TRANSACTIONS}/{first['id']}/reverse", part).status_code == 200
+    assert repeat(send, SENT) == (200, "true", first)
+    [result] = send("POST", f"{TRANSACTIONS}/batch", {"transactions": [SENT]}).json()["results"]
+    assert result["transaction"] == first
+    assert send("GET", f"{TRANSACTIONS}/{first['id']}").json()["reversed_amount"] > 0

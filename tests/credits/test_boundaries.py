@@ -111,3 +111,16 @@ def test_posting_and_plan_agree_on_what_is_available(book):
         clock.move_to(datetime(2026, 6, 6, tzinfo=UTC))
         assert posting.run(asked, [book.tenant_id])[0].available == 10
         assert outcomes(record(book, 1, grant_id, "DEBIT", "10")) == ["posted"]
+
+
+def test_a_credit_that_the_balance_can_not_hold_is_refused_for_the_balance_not_for_its_own_digits(api, book):
+    grant = book.grant("9" * 18)
+    for _ in range(99):
+        book.credit(grant, "9" * 18)
+    book.credit(grant, 99)
+    reply = api.post("/credit-transactions", {"grantId": str(grant), "type": "CREDIT", "amount": "1"})
+    assert reply.status_code == 400
+    [detail] = reply.json()["error"]["details"]
+    assert (detail["field"], detail["reason"]) == ("amount", "balance_too_large")
+    assert "balance" in detail["message"]
+    assert book.balance(grant) == 99_999_999_999_999_999_999

@@ -96,7 +96,7 @@ def test_a_transaction_is_reversed_in_parts_each_with_its_own_key(api, book):
     assert api.post(path, {"amount": "0.5", "reason": "r"}, key="a").headers["Idempotent-Replayed"] == "true"
     refused(api.post(path, {"amount": "0.6", "reason": "r"}, key="a"), 409, "IdempotencyConflict")
     [detail] = refused(api.post(path, {"amount": "4", "reason": "r"}), 400, "InvalidRequest")
-    assert (detail["field"], detail["reason"]) == ("idempotencyKey", "missing")
+    assert (detail["field"], detail["reason"]) == ("Idempotency-Key", "missing")
     [detail] = refused(api.post(path, {"amount": "4.6", "reason": "r"}, key="c"), 400, "ReversalExceedsOriginal")
     assert (detail["field"], detail["remaining"], detail["requested"]) == ("amount", "4.5", "4.6")
     assert api.post(path, {"reason": "r"}, key="b").json()["amount"] == "4.5"

@@ -87,3 +87,21 @@ def test_a_gzip_bomb_is_refused(caller):
     bomb = gzip.compress(b"[" + b" " * 50_000_000 + b"]")
     reply = caller.post(URL, bomb, **{"Content-Encoding": "gzip"})
     assert (reply.status_code, reply.json()["statusCode"]) == (413, 413)
+
+
+def test_a_batch_with_a_key_that_is_sent_again_records_nothing_twice(caller):
+    items = [{"serviceName": "s", "costs": [COST]}, {}, {"serviceName": "t", "idempotencyKey": "own"}]
+    first = caller.post(URL, items, **{"Idempotency-Key": "K"}).json()
+    again = caller.post(URL, items, **{"Idempotency-Key": "K"}).json()
+    assert (first["meta"], again["meta"]) == (
+        {"posted": 2, "replayed": 0, "refused": 1},
+        {"posted": 0, "replayed": 2, "refused": 1},
+    )
+    assert [item.get("id") for item in again["data"]] == [item.get("id") for item in first["data"]]
+    assert set(Transaction.objects.values_list("idempotency_key", flat=True)) == {"K:0", "own"}
+
+
+def test_the_key_of_a_batch_leaves_room_for_the_index(caller):
+    assert caller.post(URL, [{"serviceName": "s"}] * 1000, **{"Idempotency-Key": "k" * 251}).json()["meta"]["posted"] == 1000
+    refused = caller.post(URL, [{"serviceName": "s"}], **{"Idempotency-Key": "k" * 252})
+    assert (refused.status_code, refused.json()["message"]) == (400, ["Idempotency-Key must not be longer than 251"])

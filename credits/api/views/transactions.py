@@ -1,6 +1,5 @@
 """/credit-transactions"""
 
-from typing import Any
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
@@ -9,7 +8,8 @@ from credits import selectors, services
 from credits.api import serializers as shapes
 from credits.api.filters import BatchQuery, TransactionQuery
 from credits.api.views.base import CreditsViewSet, without_blanks
-from kernel.api.batches import post_batch
+from kernel.api.batches import post_batch, with_keys
+from kernel.api.problems import FieldProblem, Invalid
 from kernel.api.schema import operation
 
 POSTING_REFUSALS = (
@@ -66,10 +66,10 @@ class TransactionViewSet(CreditsViewSet):
     )
     def reverse(self, request: HttpRequest, transaction_id: UUID) -> HttpResponse:
         """Takes a transaction back, whole or in parts, by others that name it: transactions themselves are never changed."""
-        body = self.read(shapes.ReversalRequest)
-        row = services.reverse_transaction(
-            **self.audit_context(), transaction_id=transaction_id, idempotency_key=self.idempotency_key(), **body
-        )
+        body, key = self.read(shapes.ReversalRequest), self.idempotency_key()
+        if body["amount"] is not None and key is None:
+            raise Invalid([FieldProblem(("Idempotency-Key",), "missing")], place="header")
+        row = services.reverse_transaction(**self.audit_context(), transaction_id=transaction_id, idempotency_key=key, **body)
         return self.reply(shapes.TransactionReply, without_blanks(row._asdict()), status=201, replayed=row.outcome == "replayed")
 
     @operation(
@@ -87,19 +87,9 @@ class TransactionViewSet(CreditsViewSet):
         body = self.read(shapes.BatchRequest)
         is_atomic = body["atomic"] or self.query(BatchQuery)["atomic"]
         outcome = post_batch(
-            keyed(body["items"], self.idempotency_key()),
+            with_keys(body["items"], self.idempotency_key()),
             post=lambda items: services.record_transactions(**self.audit_context(), items=items, atomic=is_atomic),
             aborted="batch_aborted",
             is_atomic=is_atomic,
         )
         return self.batch_reply(shapes.TransactionReply, outcome, prepare=lambda row: without_blanks(row._asdict()))
-
-
-def keyed(items: list[Any], key: str | None) -> list[Any]:
-    """The items of a batch; one without a key of its own takes the batch's, with its index."""
-    if key is None:
-        return items
-    return [
-        {**item, "idempotency_key": item["idempotency_key"] or f"{key}:{index}"} if isinstance(item, dict) else item
-        for index, item in enumerate(items)
-    ]

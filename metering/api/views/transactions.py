@@ -8,9 +8,9 @@ from uuid import UUID
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
-from kernel.api.batches import post_batch
+from kernel.api.batches import post_batch, with_keys
 from kernel.api.schema import operation
-from kernel.api.views import LedgerViewSet
+from kernel.api.views import LONGEST_KEY, LedgerViewSet
 from kernel.ledger.past_reads import wait_for_postings_before
 from metering import selectors
 from metering.api.dialect import dialect
@@ -30,6 +30,8 @@ from metering.services import costs, facts, lifecycle
 from metering.services import transactions as book
 
 USD = "USD"
+# An item without a key of its own takes the batch's with `:` and its index, up to :999.
+LONGEST_BATCH_KEY = LONGEST_KEY - 4
 
 
 class TransactionViewSet(LedgerViewSet):
@@ -79,12 +81,15 @@ class TransactionViewSet(LedgerViewSet):
         """One transaction with its costs, superseded ones included."""
         return self.reply(TransactionReply, selectors.get_transaction(tenant_id=self.caller.tenant_id, transaction_id=transaction_id))
 
-    @operation(summary="Record many transactions", body=BatchItem, many=True, query=BatchQuery, reply=BatchReply)
+    @operation(summary="Record many transactions", body=BatchItem, many=True, query=BatchQuery, reply=BatchReply, idempotent=True)
     def batch(self, request: HttpRequest) -> HttpResponse:
         """Up to 1,000 transactions as a JSON array or newline-delimited JSON, gzip accepted. Each stands for itself: `data` has for each
-        item, in order, its `index`, its `status` (201 or an error's), and its `id` and `transaction` or an `error`."""
+        item, in order, its `index`, its `status` (201 or an error's), and its `id` and `transaction` or an `error`.
+
+        An item without an `idempotencyKey` takes the header's, of at most 251 characters, and its index: `K:0`, `K:1`."""
         is_full = self.query(BatchQuery)["reply"] == "full"
-        outcome = post_batch(self.read_list(BatchItem), post=self._record, aborted="invalid")
+        items = with_keys(self.read_list(BatchItem), self.idempotency_key(at_most=LONGEST_BATCH_KEY))
+        outcome = post_batch(items, post=self._record, aborted="invalid")
         return self.batch_reply(TransactionReply, outcome, is_full=is_full)
 
     def _record(self, items: Sequence[dict[str, Any]]) -> Iterable[Any]:
