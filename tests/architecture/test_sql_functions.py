@@ -87,7 +87,7 @@ def test_a_difference_between_database_and_files_is_found(change):
 
 
 @pytest.mark.parametrize("app_label", apps_with_functions())
-def test_the_newest_version_is_that_of_the_living_files(app_label):
+def test_the_newest_version_is_that_of_the_current_files(app_label):
     assert function_versions.problems(app_label) == []
 
 

@@ -33,7 +33,7 @@ def test_a_run_is_shown_whole_and_as_json(bring, call, write):
     assert json.loads(call("backfill_runs", run.id, "--json")[0])["plan"] == run.plan
 
 
-def test_a_run_without_a_process_is_told_as_killed_and_can_be_paused(call, write, tenant):
+def test_a_run_without_a_process_is_shown_as_killed_and_can_be_paused(call, write, tenant):
     call(COMMAND, "acme", write([ROW]), "--plan")
     BackfillRun.objects.update(state="running")
     run = BackfillRun.objects.get()

@@ -54,7 +54,7 @@ def test_grants_come_with_their_opening_and_name_their_run(bring, write, tenant)
     assert bring(GRANTS, write([grant("g1", "101", cost_of_credit="80")])).counts == {"conflict": 1}
 
 
-def test_a_grant_that_can_not_be_is_told_by_column(bring, write):
+def test_an_impossible_grant_is_reported_by_column(bring, write):
     rows = [
         grant("a", unit_type="METRIC"),
         grant("b", expiry_date="2025-12-31"),

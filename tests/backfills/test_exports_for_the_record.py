@@ -107,7 +107,7 @@ def test_every_row_of_every_table_is_in_a_file(taken_out, tenant):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_hold_is_told_with_what_became_of_each_part_of_it(taken_out, tenant):
+def test_a_hold_is_exported_with_the_outcome_of_each_part(taken_out, tenant):
     first, released, active = taken_out["credit-holds"]
     assert [hold["status"] for hold in (first, released, active)] == ["captured", "released", "active"]
     kept = Hold.objects.get(tenant=tenant, idempotency_key="h")
@@ -127,7 +127,7 @@ def test_a_hold_is_told_with_what_became_of_each_part_of_it(taken_out, tenant):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_correction_is_told_with_its_evidence_and_what_was_said(taken_out):
+def test_a_correction_is_exported_with_its_evidence_and_comments(taken_out):
     [correction] = taken_out["corrections"]
     assert (correction["state"], correction["reason"], correction["needs_approval"]) == ("waiting", "Charged twice.", "true")
     assert [part["content"] for part in correction["evidence"]] == ["\\x00ff"]

@@ -65,7 +65,7 @@ def test_the_same_file_twice_and_the_same_call_over_the_api_post_nothing_twice(b
     assert "another metadata" in BackfillReject.objects.get(run_id=run.id).why
 
 
-def test_what_can_not_be_a_row_is_told_by_column(bring, write):
+def test_an_impossible_row_is_reported_by_column(bring, write):
     rows = [
         row("a", service_name=""),
         row("b", costs='[{"fiatAmount":"1e5","fiatAssetSymbol":"USD","isEstimate":true}]'),

@@ -98,7 +98,7 @@ def test_a_selection_goes_to_one_request(clerk, rows):
     assert ask(clerk, *rows[1:]).size == {"USD": "40"}
 
 
-def test_a_selection_of_two_tenants_is_told_to_choose(clerk, rows):
+def test_a_selection_of_two_tenants_is_refused_with_advice(clerk, rows):
     foreign = TenantFactory()
     other = billing.record_transaction(tenant_id=foreign.id, actor="x", amount=Decimal(1), type="topup", reference_id="x").row
     selection = {"action": "correct_billing.reverse", "_selected_action": [str(rows[1].id), str(other.id)]}
@@ -170,7 +170,7 @@ def test_the_approver_finds_it_in_the_inbox_approves_and_the_trail_is_complete(c
     assert Wallet.objects.get().balance == Decimal("90.5")
 
 
-def test_an_approver_who_looked_before_the_book_moved_looks_again(clerk, log_in, rows, tenant):
+def test_an_approver_of_an_outdated_preview_sees_the_new_one_first(clerk, log_in, rows, tenant):
     correction = ask(clerk, rows[1])
     approver = log_in("anna", "approver")
     billing.record_transaction(tenant_id=tenant.id, actor="x", amount=Decimal(1), type="usage", reference_id="x")
@@ -183,7 +183,7 @@ def test_an_approver_who_looked_before_the_book_moved_looks_again(clerk, log_in,
     assert Wallet.objects.get().balance == Decimal("89.5")
 
 
-def test_nobody_answers_their_own_request_not_even_with_both_roles(log_in, rows):
+def test_nobody_decides_their_own_request_even_with_both_roles(log_in, rows):
     both = log_in("both", "clerk", "approver")
     correction = ask(both, rows[1])
     assert "somebody else has to decide it" in page(both.get(f"{INBOX}{correction.id}/change/"))
@@ -202,7 +202,7 @@ def test_a_rejection_needs_a_reason(clerk, log_in, rows):
     assert correction.state == "rejected"
 
 
-def test_who_asked_can_withdraw(clerk, rows):
+def test_the_requester_can_withdraw(clerk, rows):
     correction = ask(clerk, rows[1])
     html = page(clerk.post(f"{INBOX}{correction.id}/decide/", {"decision": "withdraw", "text": ""}, follow=True))
     assert "Withdrawn" in html

@@ -92,7 +92,7 @@ def test_billed_money_counts_in_the_spans_it_falls_in(look, tenant):
     assert figures(look())["Billed"] == ["1.50 USD", "11.50 USD", "111.50 USD"]
 
 
-def test_metered_cost_is_told_apart_into_actual_and_estimated(look, tenant):
+def test_metered_cost_is_split_into_actual_and_estimated(look, tenant):
     def meter(amount, **given):
         cost = {"fiat_amount": Decimal(amount), "fiat_asset_symbol": "USD", "is_estimate": True}
         return record_transaction(

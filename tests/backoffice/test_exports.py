@@ -181,7 +181,7 @@ def test_an_export_that_died_says_so_and_offers_a_way_on(reader, viewer):
     assert "http-equiv" not in page
 
 
-def test_nobody_fetches_another_ones_export(reader, boss):
+def test_an_export_is_downloaded_only_by_its_user(reader, boss):
     export = Export.objects.create(user=boss, title="x", source=LIST, format="xlsx", state=Export.State.READY)
     for page in ("progress", "file"):
         assert reader.get(f"/admin/backoffice/export/{export.id}/{page}/").status_code == 404
@@ -230,7 +230,7 @@ def test_the_palette_shows_nothing_of_a_tenant_that_was_taken_away_meanwhile(rea
     assert "usage INV-Secret" not in reader.get("/admin/search/", search).content.decode()
 
 
-def test_the_palette_tells_references_apart_that_differ_in_case(reader, tenant):
+def test_the_command_palette_distinguishes_references_by_case(reader, tenant):
     charge(tenant, "5", "abc")
     charge(tenant, "5", "ABC")
     for term, other in (("abc", "ABC"), ("ABC", "abc")):

@@ -93,7 +93,7 @@ def test_the_roles_are_there_by_migration():
 
 
 @pytest.mark.parametrize("role", EVERYBODY)
-def test_every_list_opens_for_every_role_and_for_nobody_else(seat, role):
+def test_every_list_opens_only_for_the_roles_that_may_view_it(seat, role):
     client = seat(role)
     statuses = {model._meta.label: client.get(list_of(model)).status_code for model in MODELS}
     expected = 403 if role == "nobody" else 200
@@ -116,7 +116,7 @@ def test_staff_accounts_are_for_superusers(seat, role):
 
 
 @pytest.mark.parametrize("role", EVERYBODY)
-def test_only_clerks_ask(seat, book, role):
+def test_only_clerks_make_requests(seat, book, role):
     client = seat(role)
     allowed = role == "clerk"
     before = CorrectionRequest.objects.count()
@@ -148,7 +148,7 @@ def test_only_clerks_find_the_links_to_corrections(seat, book, role, label):
 
 @pytest.mark.parametrize(("verb", "roles"), [("approve", {"approver"}), ("reject", {"approver"}), ("comment", {"approver", "clerk"})])
 @pytest.mark.parametrize("role", EVERYBODY)
-def test_only_approvers_answer(seat, book, role, verb, roles):
+def test_only_approvers_decide_requests(seat, book, role, verb, roles):
     client = seat(role)
     address = f"/admin/corrections/correctionrequest/{book.request.id}/decide/"
     response = client.post(address, {"decision": verb, "version": "1", "text": "Because."})
@@ -228,7 +228,7 @@ def test_who_is_limited_reads_their_tenants_rows_and_no_others(limited, book, fo
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model._meta.label)
-def test_no_list_shows_who_is_limited_a_foreign_row(limited, foreign, model):
+def test_no_list_shows_a_limited_user_another_tenants_row(limited, foreign, model):
     response = limited.get(list_of(model), {"window": "all"} if issubclass(model, LedgerRow) else {})
     assert response.status_code == 200
     rows = response.context["cl"].result_list
@@ -238,14 +238,14 @@ def test_no_list_shows_who_is_limited_a_foreign_row(limited, foreign, model):
     assert "Foreign" not in html
 
 
-def test_no_search_finds_who_is_limited_a_foreign_row(limited, foreign):
+def test_no_search_finds_another_tenants_row_for_a_limited_user(limited, foreign):
     for term in (str(foreign.usage.id), "use of Foreign", "customer of Foreign", str(foreign.tenant.id), "Foreign"):
         assert "of Foreign" not in limited.get("/admin/search/", {"s": term, "extended": "1"}).content.decode().replace(term, "")
     rows = limited.get("/admin/billing/transaction/", {"q": "use of Foreign"}).context["cl"].result_list
     assert list(rows) == []
 
 
-def test_no_export_gives_who_is_limited_a_foreign_row(limited, foreign):
+def test_no_export_holds_another_tenants_row_for_a_limited_user(limited, foreign):
     for page in ("billing/transaction/?window=all", "credits/grant/?window=all", "tenants/tenant/", "tenants/apikey/"):
         response = limited.get("/admin/backoffice/export/start/", {"from": f"/admin/{page}", "format": "csv"})
         assert "Foreign" not in b"".join(response.streaming_content).decode()

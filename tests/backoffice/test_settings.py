@@ -129,7 +129,7 @@ def test_a_price_begins_and_ends(browser, tenant):
     assert [change.operation for change in changes("metering_price")] == ["INSERT", "UPDATE"]
 
 
-def test_raw_sql_leaves_its_trace_under_the_databases_name(tenant):
+def test_a_change_by_raw_sql_is_recorded_with_the_database_user(tenant):
     with connection.cursor() as cursor:
         cursor.execute("UPDATE tenants_tenant SET name = 'Taken over'")
         cursor.execute("SELECT session_user")

@@ -76,7 +76,7 @@ def test_a_sound_book_has_no_violations(book, tenant):
         ("DELETE FROM billing_transaction WHERE reference_id = '4'", {"billing_wallet", "billing_daily_total"}),
     ],
 )
-def test_what_a_hand_did_is_found(book, outsider, statement, expected):
+def test_a_direct_change_in_the_database_is_found(book, outsider, statement, expected):
     corrupt(statement)
     assert violated_checks() == expected
 

@@ -252,7 +252,7 @@ def assert_agreement(context, book, names):
     floors=st.fixed_dictionaries({"USD": FLOORS, "EUR": FLOORS}),
     is_strict=st.booleans(),
 )
-def test_the_book_tells_what_the_model_tells(db, steps, owners, sizes, floors, is_strict):
+def test_the_book_agrees_with_the_model(db, steps, owners, sizes, floors, is_strict):
     """Two accounts share the arrays, as they do where many calls travel together; neither sees a trace of the other."""
     sent_steps = list(zip(owners, history(steps), strict=False))
     accounts = [new_tenant(floors, is_strict), new_tenant({"USD": None, "EUR": None}, False)]

@@ -210,7 +210,7 @@ def test_a_warm_post_is_one_statement_and_no_thread(served, settings, monkeypatc
     assert f"{ledger}_post" in statements[0]
 
 
-def test_calls_at_the_same_time_travel_together_and_each_hears_of_its_own(served, settings, statements):
+def test_concurrent_calls_are_sent_together_and_each_gets_its_own_reply(served, settings, statements):
     settings.API_KEY_CACHE_SECONDS = 3600
     world = World("credits")
     through_asgi(served, world.post())
@@ -224,7 +224,7 @@ def test_calls_at_the_same_time_travel_together_and_each_hears_of_its_own(served
     Book(world.tenant.id).prove()
 
 
-def test_a_fault_of_ours_is_a_reply_in_the_ledgers_words_and_a_line_in_the_log(served, monkeypatch, caplog):
+def test_a_fault_is_answered_in_the_ledgers_dialect_and_logged(served, monkeypatch, caplog):
     from credits.api.views import transactions
 
     monkeypatch.setattr(transactions.services, "record_transaction", lambda **facts: 1 / 0)

@@ -94,14 +94,14 @@ def test_of_a_body_that_says_it_is_too_large_nothing_is_read(served, call, setti
     assert (asked.status, asked.received) == (413, 0)
 
 
-def test_what_is_too_large_for_the_office_is_refused_in_plain_words(served, call, settings):
+def test_a_request_too_large_for_the_back_office_gets_a_plain_error_page(served, call, settings):
     settings.API_BATCH_BODY_LIMIT = 1000
     asked = served.answer(call("POST", "/admin/login/", pieces=[b" " * 500] * 3))
     assert (asked.status, asked.received, asked.body) == (413, 0, b"More than 1,000 bytes can't be sent here.\n")
 
 
 @pytest.mark.parametrize("in_memory", [10, 1_000_000], ids=["on the disk", "in memory"])
-def test_a_caller_who_stalls_in_the_middle_of_a_body_keeps_no_thread(served, call, monkeypatch, in_memory):
+def test_a_caller_who_stalls_in_a_body_occupies_no_thread(served, call, monkeypatch, in_memory):
     monkeypatch.setattr(asgi, "_threads", ThreadPoolExecutor(1))
     monkeypatch.setattr(request_bodies, "IN_MEMORY", in_memory)
     body = body_for(MANY)

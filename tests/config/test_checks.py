@@ -154,7 +154,7 @@ def test_conveniences_of_a_developers_machine_are_refused_in_production(producti
     assert ids() == {f"countinghouse.{refusal}"}
 
 
-def test_a_server_that_speaks_tls_itself_needs_no_proxy(production):
+def test_a_server_with_its_own_tls_needs_no_proxy(production):
     production.SECURE_PROXY_SSL_HEADER = None
     production.SECURE_SSL_REDIRECT = False
     assert ids() == set()

@@ -63,7 +63,7 @@ class Addresses:
         ("/docs/v1", None),
     ],
 )
-def test_the_path_says_whose_words_to_use(monkeypatch, address, app):
+def test_the_path_decides_the_dialect_of_errors(monkeypatch, address, app):
     monkeypatch.setattr(api_routing, "_dialect", lambda name: name)
     assert api_routing.dialect_of(address) == app
 
@@ -77,7 +77,7 @@ def test_the_path_says_whose_words_to_use(monkeypatch, address, app):
         ("/v1/billing/unknown", 404, "not_found"),
     ],
 )
-def test_every_kind_of_error_is_the_dialects_and_tells_no_cause(client, monkeypatch, settings, address, status, code):
+def test_every_kind_of_error_has_the_dialects_form_and_hides_its_cause(client, monkeypatch, settings, address, status, code):
     settings.ROOT_URLCONF = Addresses
     monkeypatch.setattr(api_routing, "_dialect", lambda name: Plain())
     client.raise_request_exception = False

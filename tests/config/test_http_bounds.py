@@ -145,7 +145,7 @@ def test_header_lines_without_end_are_cut_off(echo, begin):
     assert sent < 16_000_000
 
 
-def test_one_header_without_end_is_cut_off(echo):
+def test_an_endless_header_closes_the_connection(echo):
     sent = 0
     with connect(echo) as connection:
         connection.sendall(b"GET / HTTP/1.1\r\nX-Line: ")
@@ -192,7 +192,7 @@ def test_of_too_many_connections_without_a_head_the_oldest_are_closed(monkeypatc
 # Bodies
 
 
-def test_a_body_that_stands_still_is_given_up(monkeypatch):
+def test_a_body_that_stops_arriving_gets_a_timeout(monkeypatch):
     monkeypatch.setattr(http_protocol, "BODY_IDLE_SECONDS", 0.3)
     with serving(Echo()) as port, connect(port) as connection:
         connection.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n")
@@ -202,7 +202,7 @@ def test_a_body_that_stands_still_is_given_up(monkeypatch):
         assert status(read_reply(connection)) == 408
 
 
-def test_a_body_that_comes_drop_by_drop_is_given_up_in_the_end(monkeypatch):
+def test_a_body_that_arrives_too_slowly_gets_a_timeout(monkeypatch):
     monkeypatch.setattr(http_protocol, "BODY_IDLE_SECONDS", 0.3)
     monkeypatch.setattr(http_protocol, "BODY_SECONDS", 1.0)
     with serving(Echo()) as port, connect(port) as connection:
@@ -275,7 +275,7 @@ def endless(monkeypatch):
     return application
 
 
-def test_callers_who_do_not_read_hold_up_nobody_and_are_cut_off(monkeypatch, endless):
+def test_callers_who_do_not_read_delay_no_other_call_and_are_disconnected(monkeypatch, endless):
     monkeypatch.setattr(http_protocol, "SEND_SECONDS", 1.0)
     with serving(asgi.application) as port:
         slow = [connect(port) for _ in range(64)]
@@ -301,7 +301,7 @@ def test_callers_who_do_not_read_hold_up_nobody_and_are_cut_off(monkeypatch, end
     assert endless.under_way == 0
 
 
-def test_a_caller_who_stops_reading_in_the_middle_is_cut_off(monkeypatch, endless):
+def test_a_caller_who_stops_reading_in_the_middle_is_disconnected(monkeypatch, endless):
     monkeypatch.setattr(http_protocol, "SEND_SECONDS", 0.5)
     with serving(asgi.application) as port, connect(port) as reader:
         reader.sendall(b"GET /statement HTTP/1.1\r\nHost: testserver\r\n\r\n")

@@ -96,7 +96,7 @@ def test_a_pid_file_that_names_another_process_is_no_server(var):
     assert read_note(postgres.start(TRY)) == "kept"
 
 
-def test_the_last_to_leave_stops_the_server(var):
+def test_the_last_process_that_ends_stops_the_server(var):
     server = postgres.start(TRY)
     first, second = postgres.open_lock("postgres.users"), postgres.open_lock("postgres.users")
     for users in (first, second):
@@ -127,7 +127,7 @@ def test_an_empty_folder_becomes_the_data_directory(var):
     write_note(postgres.start(TRY))
 
 
-def test_half_a_data_directory_is_told(var):
+def test_an_incomplete_data_directory_is_reported(var):
     (var / "postgres").mkdir()
     (var / "postgres" / "postgresql.conf").touch()
     give_to_server(var / "postgres")
@@ -143,7 +143,7 @@ def test_an_unfinished_data_directory_is_no_hindrance(var):
     write_note(postgres.start(TRY))
 
 
-def test_data_of_another_version_is_told_and_kept(var):
+def test_data_of_another_version_is_reported_and_kept(var):
     old = older_data(var)
     with pytest.raises(LocalPostgresError, match=r"was written by PostgreSQL 12, this one is \d+: move it away, or let"):
         postgres.start(TRY)

@@ -31,7 +31,7 @@ def cold_keys():
     services.clear_key_cache()
 
 
-def test_a_key_speaks_for_its_tenant_in_both_its_forms():
+def test_a_key_authenticates_its_tenant_in_both_forms():
     issued = IssuedKeyFactory()
     by_token = services.authenticate(issued.token)
     client_id, secret = issued.basic.split(":")
@@ -180,7 +180,7 @@ def test_last_used_is_written_once_a_minute_and_not_by_every_request():
     assert ApiKey.objects.get(id=issued.key.id).last_used_at == first
 
 
-def test_a_parent_acts_for_its_child_and_for_itself_and_for_nobody_else(django_assert_num_queries):
+def test_a_parent_acts_only_for_its_children_and_itself(django_assert_num_queries):
     parent = TenantFactory()
     child, outsider = TenantFactory(parent=parent, currency="EUR"), TenantFactory()
     caller = services.authenticate(IssuedKeyFactory(tenant=parent).token)

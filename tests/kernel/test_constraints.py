@@ -28,26 +28,26 @@ def raise_in_the_database(state, *, constraint=""):
         cursor.execute(raising(state, constraint=constraint))
 
 
-def test_a_registered_constraint_is_told_as_its_error():
+def test_a_registered_constraint_raises_its_error():
     register_error("test_planted_check", Insufficient, balance="0")
     with pytest.raises(Insufficient) as refused:
         raise_in_the_database("23514", constraint="test_planted_check")
     assert refused.value.facts == {"balance": "0"}
 
 
-def test_a_constraint_nobody_registered_stays_a_fault():
+def test_an_unregistered_constraint_stays_a_fault():
     with pytest.raises(IntegrityError):
         raise_in_the_database("23514", constraint="nobody_knows_me")
 
 
 @pytest.mark.parametrize("state", ["55P03", "40P01", "40001", "53300"])
-def test_what_may_be_repeated_at_once_is_told_as_busy(state):
+def test_an_error_that_may_be_repeated_at_once_raises_busy(state):
     with pytest.raises(Busy):
         raise_in_the_database(state)
 
 
 @pytest.mark.parametrize("state", ["25006", "42501", "53100", "53200", "57014"])
-def test_what_no_repetition_cures_is_unavailable_and_the_operator_reads_why(state):
+def test_an_error_that_a_repeat_does_not_cure_is_unavailable_and_logged_with_its_reason(state):
     with capture_logs() as logs, pytest.raises(LedgerUnavailable) as refused:
         raise_in_the_database(state)
     assert (refused.value.reason, refused.value.facts) == ("planted", {})
@@ -83,7 +83,7 @@ def test_a_database_that_refuses_writes_says_why(setting, statement, reason):
     assert refused.value.reason == reason
 
 
-def test_the_operator_reads_why_a_call_was_busy_or_its_outcome_unknown():
+def test_the_log_says_why_a_call_was_busy_or_its_outcome_unknown():
     @translate_db_errors
     def lose():
         raise OperationalError("the connection is lost\nwith details") from psycopg.OperationalError()
@@ -104,7 +104,7 @@ def test_a_callers_own_mistake_is_no_line_of_the_log():
     assert logs == []
 
 
-def test_a_lost_database_is_told_as_an_unknown_outcome():
+def test_a_lost_database_raises_outcome_unknown():
     @translate_db_errors
     def lose():
         raise OperationalError from psycopg.OperationalError("the connection is lost")

@@ -70,7 +70,7 @@ def test_in_an_array_a_refusal_is_a_value():
     assert isinstance(refused, Insufficient)
 
 
-def test_an_outcome_that_nobody_knows_is_a_fault_of_ours():
+def test_an_unregistered_outcome_raises_key_error():
     with pytest.raises(KeyError):
         read(row("new_outcome"))
 

@@ -106,7 +106,7 @@ def test_every_form_of_the_key_authenticates(caller):
 
 
 @pytest.mark.parametrize("headers", [{}, {"x-api-key": "ch_0_0"}, {"Authorization": "Bearer nonsense"}, {"Authorization": "Basic !"}])
-def test_without_a_good_key_nothing_is_told(caller, headers):
+def test_a_bad_key_gets_401_without_details(caller, headers):
     for method in ("get", "post"):
         reply = getattr(caller.client, method)(URL, headers=headers)
         assert reply.status_code == 401

@@ -38,7 +38,7 @@ def test_complete_with_response_facts_that_have_no_price(caller):
     assert body["outcome"] == "error"
 
 
-def test_a_second_complete_is_told_the_status(caller):
+def test_a_second_complete_gets_the_status(caller):
     transaction_id = caller.create()["id"]
     assert caller.post(f"{URL}/{transaction_id}/complete", {"outcome": "success"}).status_code == 200
     reply = caller.post(f"{URL}/{transaction_id}/complete", {"outcome": "success"})

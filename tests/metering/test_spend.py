@@ -178,7 +178,7 @@ def test_more_parts_than_their_whole_are_no_quantity(caller):
     assert told["pricing"]["status"] == "missing_quantity"
 
 
-def test_sums_hold_more_than_the_largest_amounts_and_harm_no_neighbour(caller):
+def test_sums_hold_more_than_the_largest_amounts_and_change_no_other_sum(caller):
     largest = [{"fiatAmount": LARGEST, "fiatAssetSymbol": "USD", "isEstimate": True}] * 100
     for _ in range(3):
         assert caller.post(URL, {"serviceName": "s", "costs": largest}).status_code == 201

@@ -116,7 +116,7 @@ def assert_rested(batches):
         assert following.ended_at - following.seconds - batch.ended_at >= batch.rest * 0.9
 
 
-def test_while_somebody_waits_for_its_locks_its_batches_shrink_and_it_rests_and_then_it_recovers(apply, tenant, monkeypatch):
+def test_while_a_session_waits_for_its_locks_batches_shrink_and_pauses_grow_until_it_recovers(apply, tenant, monkeypatch):
     # It looks twice a second, which is seldom for a run of seconds.
     monkeypatch.setattr(pacing, "SAMPLE_EVERY_SECONDS", 0)
     rival = Rival(tenant)
@@ -182,7 +182,7 @@ def disk(transactional_db):
         cursor.execute(FAST_AGAIN)
 
 
-def test_when_commits_get_slower_than_they_began_it_rests_for_the_difference_and_then_it_recovers(apply, disk):
+def test_when_commits_get_slower_it_pauses_for_the_difference_until_they_recover(apply, disk):
     slow_from, slow_to = BASELINE_BATCHES + RECENT_BATCHES, BASELINE_BATCHES + RECENT_BATCHES + 7
 
     def grow_slow_and_fast_again(batches):

@@ -189,7 +189,7 @@ def test_a_killed_reader_ends_the_run_with_the_code_for_that_and_it_goes_on(run,
 
 
 @pytest.mark.parametrize("json", [(), ("--json",)])
-def test_a_report_that_nobody_reads_is_told_in_a_sentence_and_the_run_is_kept(run, json):
+def test_a_report_that_can_not_be_written_gives_one_sentence_and_the_run_is_kept(run, json):
     reader, writer = os.pipe()
     os.close(reader)
     command = [sys.executable, "manage.py", COMMAND, "--apply", str(run.id), *json]

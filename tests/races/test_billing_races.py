@@ -93,7 +93,7 @@ def test_sixteen_threads_never_take_a_wallet_below_its_floor(context):
     assert_the_book_agrees()
 
 
-def test_a_wallet_is_opened_once_however_many_come_first(context):
+def test_concurrent_first_postings_open_one_wallet(context):
     calls = [
         lambda number=number: services.record_transaction(
             **context, amount=Decimal(1), type="note", reference_id=str(number), currency="EUR" if number % 2 else "USD"
@@ -106,7 +106,7 @@ def test_a_wallet_is_opened_once_however_many_come_first(context):
     assert_the_book_agrees()
 
 
-def test_one_transaction_is_reversed_once_by_sixteen_hands(context):
+def test_one_transaction_is_reversed_once_by_sixteen_threads(context):
     original = services.record_transaction(**context, amount=Decimal(10), type="usage", reference_id="one").row
     calls = [lambda: services.reverse_transaction(**context, transaction_id=original.id, reason_code="duplicate")] * 16
     answers = at_once(calls, threads=16)
@@ -132,7 +132,7 @@ def test_parts_that_are_reversed_at_once_never_exceed_the_whole(context):
     assert_the_book_agrees()
 
 
-def test_batches_over_several_wallets_and_keys_cross_without_harm(context):
+def test_concurrent_batches_over_several_wallets_and_keys_all_post_once(context):
     """Overlapping references in opposite orders over three currencies: no deadlock, each key once."""
     chooser = random.Random(7)
     lines = [

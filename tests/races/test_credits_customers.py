@@ -129,7 +129,7 @@ def test_one_key_orders_one_recurring_grant_however_many_ask(book):
     assert Grant.objects.count() == 1
 
 
-def test_whatever_eight_threads_do_the_book_proves_itself(book):
+def test_after_calls_of_eight_threads_every_check_passes(book):
     grants = [book.grant(50, cost_of_credit=Decimal(7)) for _ in range(4)]
     grants += [book.grant(50, effective_date=date(2026, 1, 1), expiry_date=date(2026, 1, 31))]
 

@@ -86,7 +86,7 @@ def test_one_trace_id_with_one_external_id_by_forty_threads_is_one_trace(context
     assert Trace.objects.count() <= 2
 
 
-def test_of_many_completes_one_wins_and_the_rest_learn_the_status(context):
+def test_of_concurrent_completes_one_succeeds_and_the_others_get_the_status(context):
     row = transactions.record_transaction(**context, **NAMES).row
     found = at_once(lambda number: lifecycle.complete_transaction(**context, transaction_id=row["id"], outcome="success"))
     lost = [one for one in found if isinstance(one, WrongStatus)]
@@ -134,7 +134,7 @@ def test_arrays_that_share_everything_in_opposite_order_all_arrive(context):
     assert Transaction.objects.count() == Agent.objects.count() == Trace.objects.count() == 30
 
 
-def test_after_a_storm_every_sum_agrees_with_its_rows(context):
+def test_after_concurrent_calls_every_sum_agrees_with_its_rows(context):
     """Each thread records, completes, cancels, supersedes and reports on what all of them share."""
     estimate = {"fiat_amount": Decimal("0.5"), "fiat_asset_symbol": "USD", "is_estimate": True}
     shared = [transactions.record_transaction(**context, **NAMES, costs=[estimate]).row for _ in range(6)]

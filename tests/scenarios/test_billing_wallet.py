@@ -11,7 +11,7 @@ from tests.factories import IssuedKeyFactory
 
 pytestmark = pytest.mark.django_db
 # When it happened, what, how much, under which reference, and what the wallet must hold afterwards.
-STORY = [
+MONTH_OF_CALLS = [
     ("2026-01-02T09:00:00Z", "topup", "100.00", "payment-1", "100"),
     ("2026-01-03T10:00:00Z", "usage", "30.50", "run-1", "69.5"),
     ("2026-01-10T10:00:00Z", "subscription", "20", "january", "49.5"),
@@ -45,7 +45,7 @@ def call(client):
 def entries(call):
     """The story's entries by reference, each checked as it is recorded."""
     told = {}
-    for moment, kind, amount, reference, balance in STORY:
+    for moment, kind, amount, reference, balance in MONTH_OF_CALLS:
         body = {"amount": amount, "type": kind, "reference_id": reference, "occurred_at": moment}
         told[reference] = call("POST", "transactions", body).json()
         assert str(told[reference]["balance"]) in {balance, f"{balance}.0"}
@@ -92,8 +92,8 @@ def test_the_same_lines_in_a_spreadsheet_add_up_too(call, entries):
     assert (rows[0]["balance"], rows[-1]["balance"]) == ("0", "33.999999")
 
 
-def test_the_whole_story_again_changes_nothing(call, entries):
-    for moment, kind, amount, reference, _ in STORY:
+def test_repeating_every_call_of_a_month_changes_nothing(call, entries):
+    for moment, kind, amount, reference, _ in MONTH_OF_CALLS:
         body = {"amount": amount, "type": kind, "reference_id": reference, "occurred_at": moment}
         again = call("POST", "transactions", body)
         assert again["Idempotent-Replayed"] == "true"

@@ -115,7 +115,7 @@ def break_postgres(service):
 
 
 @pytest.mark.parametrize("break_it", [break_server, break_postgres])
-def test_what_was_acknowledged_is_there_once_and_so_is_what_was_repeated(service, account, break_it):
+def test_every_acknowledged_and_every_repeated_posting_is_recorded_once(service, account, break_it):
     headers, grant_id = account
     before = books(service)
     senders = Senders(service, headers, work_of(grant_id))

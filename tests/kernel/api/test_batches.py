@@ -68,6 +68,6 @@ def test_a_result_may_hold_its_row_and_say_itself_that_it_is_replayed():
     assert (item.status, item.row) == ("replayed", "the row")
 
 
-def test_an_error_that_nobody_foresaw_is_no_outcome_of_an_item():
+def test_an_unexpected_error_is_no_outcome_of_an_item():
     with pytest.raises(ZeroDivisionError):
         post_batch([{}], post=post([ZeroDivisionError()]), aborted="aborted")

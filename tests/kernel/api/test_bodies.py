@@ -201,7 +201,7 @@ def test_a_missing_field_shows_the_object_that_lacks_it():
     ]
 
 
-def test_a_null_tells_what_was_expected():
+def test_the_error_of_a_null_says_what_was_expected():
     with pytest.raises(Invalid) as caught:
         SaleRequest.read(b'{"totalAmount": null, "saleKind": null, "lines": [null], "tags": null}')
     assert [(problem.code, problem.facts["expected"]) for problem in caught.value.fields] == [
@@ -291,7 +291,7 @@ def test_lines_are_read_one_by_one():
     assert [problem.code for problem in outcomes[1].fields] == ["malformed_json"]
 
 
-def test_a_field_that_nobody_can_read_fast_is_refused_at_import():
+def test_a_field_without_a_fast_reader_is_refused_at_import():
     class Odd(Field):
         pass
 

@@ -66,13 +66,13 @@ class TestCalls:
         return get
 
     @pytest.mark.parametrize("prefer", ["money=string", 'wait=5, money="string"', "Money=String"])
-    def test_a_caller_who_prefers_strings_is_told_that_he_gets_them(self, get, prefer):
+    def test_a_reply_with_preferred_strings_says_so(self, get, prefer):
         reply = get(prefer)
         assert json.loads(reply.content)["totalAmount"] == "1"
         assert reply["Preference-Applied"] == "money=string"
 
     @pytest.mark.parametrize("prefer", [None, "money=number", "return=minimal"])
-    def test_others_get_numbers(self, get, prefer):
+    def test_a_caller_without_the_preference_gets_numbers(self, get, prefer):
         reply = get(prefer)
         assert json.loads(reply.content)["totalAmount"] == 1
         assert "Preference-Applied" not in reply

@@ -20,7 +20,7 @@ def test_no_reply_may_be_kept_by_a_cache(client, headers, path):
 
 
 @pytest.mark.parametrize("host", ["evil.example.com", "evil.example.com:80", "testserver.evil.com", "a b", "[::2]"])
-def test_a_host_that_is_not_ours_is_refused_in_the_apis_words(client, headers, host):
+def test_an_unknown_host_is_refused_in_the_apis_dialect(client, headers, host):
     response = client.get(f"/v1/sales/{SALE}", headers=headers, HTTP_HOST=host)
     assert (response.status_code, response.json()["code"]) == (400, "unknown_host")
 

@@ -54,7 +54,7 @@ def test_a_reply_that_is_null_when_absent_says_so(document):
     assert reply["properties"]["saleKind"] == {"type": ["string", "null"]}
 
 
-def test_an_operation_tells_its_statuses_headers_and_parameters(document):
+def test_an_operation_describes_its_statuses_headers_and_parameters(document):
     create = document["paths"]["/v1/sales"]["post"]
     assert create["operationId"] == "billing_sales_create"
     assert (create["summary"], create["description"], create["tags"]) == ("Record a sale", "What this call does.", ["Shop"])
@@ -71,7 +71,7 @@ def test_an_operation_tells_its_statuses_headers_and_parameters(document):
     assert create["requestBody"]["required"] is True
 
 
-def test_a_list_tells_its_parameters_and_page(document):
+def test_a_list_describes_its_parameters_and_page(document):
     listing = document["paths"]["/v1/sales"]["get"]
     assert [parameter["name"] for parameter in listing["parameters"] if parameter["in"] == "query"] == sorted(
         entry.wire_name for entry in example_api.BuyerQuery.plan

@@ -45,7 +45,7 @@ def test_an_unknown_member_is_refused_after_all_other_problems():
     ]
 
 
-def test_an_unknown_member_of_a_nested_object_is_refused_where_it_stands():
+def test_an_unknown_member_of_a_nested_object_is_refused_by_its_path():
     body = b'{"items": [{"totalAmount": 1, "saleKind": "x", "lines": [{"unitPrice": "1", "isEstimate": true, "unit_price": "2"}]}]}'
     [item] = SalesRequest.read(body)["items"]
     assert [(problem.path, problem.code, problem.value) for problem in item.fields] == [(("lines", 0, "unit_price"), "unknown_name", "2")]

@@ -118,7 +118,7 @@ def test_a_method_that_does_not_exist_is_refused_with_those_that_do(send):
     assert send("TRACE", f"/v1/sales/{SALE}", headers={"Authorization": None}).status_code == 405
 
 
-def test_options_tells_the_methods_without_a_key(send):
+def test_options_returns_the_methods_without_a_key(send):
     response = send("OPTIONS", f"/v1/sales/{SALE}", headers={"Authorization": None})
     assert (response.status_code, response.content) == (204, b"")
     assert response["Allow"] == "GET, HEAD, OPTIONS"
@@ -147,7 +147,7 @@ def test_refusals_of_fields_and_services_go_through_the_dialect(send):
     )
 
 
-def test_what_nobody_foresaw_is_logged_and_says_nothing(send, caplog):
+def test_an_unexpected_exception_is_logged_and_gives_a_plain_500(send, caplog):
     response = send("POST", "/v1/sales", b'{"totalAmount": 1, "saleKind": "bug"}')
     assert status_code_and_facts(response) == (500, "internal", {})
     assert "ZeroDivisionError" in caplog.text

@@ -35,7 +35,7 @@ def file(tmp_path):
     return write_csv(tmp_path / "moves.csv", ROWS)
 
 
-def test_a_plan_posts_nothing_and_tells_what_would_happen(plan, tenant, tmp_path):
+def test_a_plan_posts_nothing_and_shows_its_effect(plan, tenant, tmp_path):
     run = plan(write_csv(tmp_path / "moves.csv", ROWS + BAD), "--effects", tmp_path / "effects.csv")
     assert moves(tenant) == []
     assert run.plan["counts"] == {"posted": 3, "insufficient": 1, "not_found": 1, "invalid": 3, "conflict": 1, "already_there": 1}
@@ -257,7 +257,7 @@ def test_a_busy_database_is_tried_again(plan, run_command, tenant, file, monkeyp
     assert (code, tries, len(moves(tenant))) == (0, [3, 3, 3], 3)
 
 
-def test_one_row_that_poisons_the_call_harms_itself_alone(plan, run_command, tenant, tmp_path):
+def test_one_row_that_breaks_the_call_fails_alone(plan, run_command, tenant, tmp_path):
     run = plan(write_csv(tmp_path / "moves.csv", [*ROWS[:1], ["p", "poison", "in", "1", "2026-01-01T00:00:00Z"], *ROWS[1:]]))
     _, code = run_command("--apply", run.id)
     assert code == 1
@@ -266,7 +266,7 @@ def test_one_row_that_poisons_the_call_harms_itself_alone(plan, run_command, ten
     assert BackfillReject.objects.get(run_id=run.id).line == 3
 
 
-def test_a_run_paused_by_a_person_stands_still_until_it_is_resumed(plan, run_command, tenant, tmp_path, monkeypatch):
+def test_a_run_paused_by_a_person_posts_nothing_until_it_is_resumed(plan, run_command, tenant, tmp_path, monkeypatch):
     rows = [[f"m{number}", "left", "in", "1", "2026-01-01T00:00:00Z"] for number in range(20)]
     run = plan(write_csv(tmp_path / "moves.csv", rows))
     paused = []
@@ -389,7 +389,7 @@ def test_a_ledger_that_is_unavailable_refuses_no_row(plan, run_command, file, mo
     assert not BackfillReject.objects.exists()
 
 
-def test_a_statement_that_is_cancelled_again_and_again_is_told_with_the_databases_reason(plan, run_command, file, monkeypatch):
+def test_a_statement_that_is_cancelled_repeatedly_is_reported_with_the_databases_reason(plan, run_command, file, monkeypatch):
     def cancel(postings):
         raise database_error("57014", "canceling statement due to statement timeout")
 
@@ -401,7 +401,7 @@ def test_a_statement_that_is_cancelled_again_and_again_is_told_with_the_database
     assert stopped.value.returncode == 4
 
 
-def test_a_lock_that_is_never_free_is_told_with_the_databases_reason(plan, run_command, file, monkeypatch):
+def test_a_lock_that_is_never_free_is_reported_with_the_databases_reason(plan, run_command, file, monkeypatch):
     def lock(postings):
         raise Busy from database_error("55P03", "canceling statement due to lock timeout")
 
@@ -487,7 +487,7 @@ def test_no_process_works_on_a_run_that_stands_still(plan, file):
     assert not locks.is_worked_on(run)
 
 
-def test_a_pacer_steps_back_from_those_who_wait_and_comes_back_slowly():
+def test_a_pacer_slows_down_while_sessions_wait_for_its_locks_and_speeds_up_slowly():
     pacer = Pacer(batch_size=1000)
     assert pacer.after_batch(rows=1000, seconds=0.1, waiting=2) == pytest.approx(0.2)
     assert pacer.size == 500

@@ -77,7 +77,7 @@ def test_a_fault_of_ours_is_raised_here_as_what_it_is(source, monkeypatch):
         list(chunks)
 
 
-def test_where_it_is_killed_we_say_so_instead_of_taking_the_file_for_read(tmp_path):
+def test_a_killed_reader_is_reported_instead_of_taken_for_the_end_of_the_file(tmp_path):
     source = Source(path=write_csv(tmp_path / "many.csv", ROWS * 500), format="csv")
     with Reading(source) as reading, chunks_of(reading, 1000) as chunks:
         next(chunks)
@@ -87,7 +87,7 @@ def test_where_it_is_killed_we_say_so_instead_of_taking_the_file_for_read(tmp_pa
             list(chunks)
 
 
-def test_where_it_is_killed_in_the_middle_of_a_message_we_say_so_too(tmp_path):
+def test_a_reader_that_is_killed_within_a_message_is_reported(tmp_path):
     source = Source(path=write_csv(tmp_path / "many.csv", ROWS * 500), format="csv")
     with Reading(source) as reading, chunks_of(reading, 10_000) as chunks:
         next(chunks)
@@ -132,7 +132,7 @@ with Reading(Source(path=Path(sys.argv[1]), format="csv")) as reading, chunks_of
 """
 
 
-def test_where_we_are_killed_it_ends_too(tmp_path):
+def test_the_reader_process_ends_when_its_parent_is_killed(tmp_path):
     path = write_csv(tmp_path / "many.csv", ROWS * 500)
     process = subprocess.Popen([sys.executable, "-c", READ_AND_WAIT, str(path)], stdout=subprocess.PIPE, text=True)
     reader = psutil.Process(int(process.stdout.readline()))

@@ -104,7 +104,7 @@ def test_the_history_says_who_did_what_and_why(usage, draft, ask):
     ]
 
 
-def test_nobody_approves_or_rejects_their_own_request(usage, draft, ask):
+def test_a_requester_can_not_approve_or_reject_their_own_request(usage, draft, ask):
     correction = ask(draft(usage))
     with pytest.raises(OwnRequest):
         approve(correction, actor=REQUESTER)
@@ -165,7 +165,7 @@ def test_a_selection_is_posted_as_a_whole(topup, usage, record, draft, ask, thre
     assert [row[3] for row in book()][-2:] == [f"correction:{correction.id}"] * 2
 
 
-def test_or_not_at_all(usage, record, draft):
+def test_a_preview_of_several_rows_is_refused_when_one_of_them_is(usage, record, draft):
     other = record("9.5", reference_id="third")
     billing.reverse_transaction(tenant_id=other.tenant_id, actor="x", transaction_id=other.id, reason_code="other")
     with pytest.raises(CorrectionRefused) as refused:
@@ -200,7 +200,7 @@ def test_a_part_is_reversed_and_a_wallet_adjusted(usage, draft, ask, threshold):
     ]
 
 
-def test_only_who_asked_withdraws_and_what_is_decided_stays_decided(usage, draft, ask):
+def test_only_the_requester_withdraws_and_a_decision_is_final(usage, draft, ask):
     correction = ask(draft(usage))
     context = {"tenant_id": correction.tenant_id, "correction_id": correction.id}
     with pytest.raises(NotTheRequester):

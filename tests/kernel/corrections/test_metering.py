@@ -30,7 +30,7 @@ def test_a_transaction_is_cancelled_at_once_because_it_moves_no_money(metered, d
     assert (change.request_id, change.actor) == (f"correction:{correction.id}", REQUESTER)
 
 
-def test_what_is_over_is_not_cancelled(tenant, metered, draft):
+def test_a_completed_transaction_is_not_cancelled(tenant, metered, draft):
     complete_transaction(tenant_id=tenant.id, **WHO, transaction_id=metered.id, outcome="success")
     with pytest.raises(CorrectionRefused):
         services.preview_correction(actor=REQUESTER, draft=draft(metered, kind="metering.cancel"))

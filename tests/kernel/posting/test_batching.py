@@ -198,7 +198,7 @@ def test_an_idle_account_is_served_at_once_and_alone(office):
     assert office.calls == [["a"], ["b"]]
 
 
-def test_while_one_is_under_way_the_next_gather_and_go_as_one_call(office):
+def test_postings_that_arrive_during_a_call_are_sent_in_the_next_one(office):
     with locked(FIRST):
         first = office.send("first")
         office.until(blocked_backend)
@@ -219,7 +219,7 @@ def test_an_idle_account_does_not_wait_for_a_busy_one(office):
     assert stuck.result().outcome == "posted"
 
 
-def test_when_every_call_is_under_way_others_gather_across_accounts(open_office):
+def test_when_all_calls_are_in_use_postings_of_different_accounts_share_the_next_one(open_office):
     office = open_office(max_calls=1)
     with locked(FIRST):
         first = office.send("first")
@@ -266,7 +266,7 @@ def test_two_functions_never_share_a_call(open_office):
     assert office.calls == [["first"], ["second"], ["third"]]
 
 
-def test_whoever_had_his_answer_leads_no_more(office):
+def test_the_next_batch_is_led_by_one_of_its_own_postings(office):
     """The batch that gathers behind a caller is led by one of those who wait, each time another."""
     sent = []
     for number in range(3):
@@ -280,7 +280,7 @@ def test_whoever_had_his_answer_leads_no_more(office):
         assert len(set(office.leaders[leaders - 1 :])) == 2
 
 
-def test_a_poisoned_posting_harms_only_itself(office):
+def test_a_posting_that_breaks_the_call_fails_alone(office):
     with locked(FIRST):
         first = office.send("first")
         office.until(blocked_backend)
@@ -293,7 +293,7 @@ def test_a_poisoned_posting_harms_only_itself(office):
     assert sorted(book()) == ["first", "good 1", "good 2"]
 
 
-def test_a_posting_that_is_poison_for_the_parser_harms_only_itself(office):
+def test_a_posting_that_the_parser_refuses_fails_alone(office):
     with locked(FIRST):
         first = office.send("first")
         office.until(blocked_backend)
@@ -333,14 +333,14 @@ def test_a_batch_waits_shorter_for_locks_and_leaves_the_session_as_it_was(office
     assert statements.call_function(FUNCTION, raw)[0].lock_timeout == "5s"
 
 
-def test_who_waits_for_a_lock_alone_too_long_is_told_busy(office, monkeypatch):
+def test_a_single_posting_that_waits_too_long_for_a_lock_gets_busy(office, monkeypatch):
     monkeypatch.setitem(connection.settings_dict["OPTIONS"], "options", "-c lock_timeout=50")
     with locked(FIRST), pytest.raises(Busy):
         office.send("a").result()
     assert book() == []
 
 
-def test_when_the_backend_is_killed_everyone_is_told_that_nobody_knows(office, patient_batches):
+def test_when_the_backend_is_killed_every_caller_gets_outcome_unknown(office, patient_batches):
     with locked(SECOND):
         office.queue.max_calls = 1
         with locked(FIRST):
@@ -360,7 +360,7 @@ def test_when_the_backend_is_killed_everyone_is_told_that_nobody_knows(office, p
     assert sorted(book()) == ["first", "second", "third"]
 
 
-def test_when_the_answer_is_lost_after_the_commit_a_repeat_finds_the_truth(office):
+def test_when_the_reply_is_lost_after_the_commit_a_repeat_returns_the_row(office):
     calls = office.queue.call
 
     def losing(function, postings, lock_timeout_ms):
@@ -387,7 +387,7 @@ class ThreadEnds(BaseException):
     pass
 
 
-def test_a_leader_who_dies_leaves_nobody_waiting(office):
+def test_followers_of_a_leader_that_ends_do_not_wait_for_it(office):
     calls = office.queue.call
 
     def dying(function, postings, lock_timeout_ms):
@@ -408,7 +408,7 @@ def test_a_leader_who_dies_leaves_nobody_waiting(office):
 
 
 @only("threads")
-def test_one_who_is_ended_while_he_waits_is_missed_by_nobody(office, monkeypatch):
+def test_a_thread_that_is_ended_while_queued_leaves_the_queue(office, monkeypatch):
     class EndedEvent:
         def wait(self, timeout):
             office.until_waiting(1)
@@ -429,7 +429,7 @@ def test_one_who_is_ended_while_he_waits_is_missed_by_nobody(office, monkeypatch
 
 
 @only("threads")
-def test_one_who_is_ended_with_the_lead_in_hand_passes_it_on(office):
+def test_a_new_leader_that_is_ended_completes_its_batch(office):
     """The lead comes at the very moment in which the thread is stopped: the others are told, and the lane is free again."""
     doomed = batching.PendingPosting(function=FUNCTION, account=FIRST, posting=None)
     follower = batching.PendingPosting(function=FUNCTION, account=FIRST, posting=None)
@@ -450,7 +450,7 @@ def test_one_who_is_ended_with_the_lead_in_hand_passes_it_on(office):
 
 
 @only("mixed, a thread first", "mixed, a greenlet first")
-def test_whoever_leads_in_a_thread_or_on_the_loop_is_heard_by_the_other(office):
+def test_a_leader_in_a_thread_wakes_followers_on_the_loop_and_the_reverse(office):
     with locked(FIRST):
         office.send("first")
         office.until(blocked_backend)
@@ -514,7 +514,7 @@ def test_a_call_with_late_joiners_is_no_larger_than_allowed(office, busy, monkey
 
 
 @only("greenlets")
-def test_on_a_loop_that_only_waits_nobody_waits_for_company(open_office):
+def test_on_an_idle_loop_no_posting_waits_for_others(open_office):
     office = open_office(max_calls=4)
     both = [
         greenlets.greenlet_spawn(lambda key=key, account=account: office.post(key, account))
@@ -545,7 +545,7 @@ def test_a_greenlet_that_is_cancelled_before_its_call_makes_none_and_the_next_le
 
 
 @only("greenlets")
-def test_a_greenlet_that_is_cancelled_while_it_waits_in_line_is_missed_by_nobody(office):
+def test_a_greenlet_that_is_cancelled_while_queued_leaves_the_queue(office):
     with locked(FIRST):
         first = office.send("first")
         office.until(blocked_backend)
@@ -560,7 +560,7 @@ def test_a_greenlet_that_is_cancelled_while_it_waits_in_line_is_missed_by_nobody
 
 
 @only("greenlets")
-def test_a_greenlet_that_is_cancelled_while_it_leads_leaves_nobody_waiting_and_its_connection_whole(office, crowd, patient_batches):
+def test_a_leading_greenlet_that_is_cancelled_wakes_its_followers_and_keeps_its_connection_usable(office, crowd, patient_batches):
     office.queue.max_calls = 1
     with locked(SECOND):
         with locked(FIRST):
@@ -597,7 +597,7 @@ def test_greenlets_that_are_cancelled_alone_cost_the_loop_no_connection(office, 
 
 
 @only("greenlets")
-def test_a_greenlet_that_is_cancelled_after_it_was_taken_along_is_posted_all_the_same(office, patient_batches):
+def test_a_greenlet_that_is_cancelled_after_its_batch_was_sent_is_posted(office, patient_batches):
     office.queue.max_calls = 1
     with locked(SECOND):
         with locked(FIRST):
@@ -632,7 +632,7 @@ def test_after_its_idle_backends_were_killed_the_loop_posts_over_new_ones_and_no
     assert book() == ["before", "after"]
 
 
-def test_who_waits_in_line_too_long_leaves_and_nothing_moved(open_office):
+def test_a_posting_that_is_queued_too_long_gets_busy_and_nothing_moved(open_office):
     office = open_office(wait_timeout=0.05)
     with locked(FIRST):
         first = office.send("first")
@@ -644,7 +644,7 @@ def test_who_waits_in_line_too_long_leaves_and_nothing_moved(open_office):
     assert office.is_idle()
 
 
-def test_who_was_taken_along_and_hears_nothing_can_not_know(open_office):
+def test_a_follower_without_an_outcome_gets_outcome_unknown(open_office):
     office = open_office(max_calls=1, wait_timeout=0.3)
     reached, go_on = threading.Event(), threading.Event()
     calls = office.queue.call
@@ -671,7 +671,7 @@ def test_who_was_taken_along_and_hears_nothing_can_not_know(open_office):
 
 
 @pytest.mark.parametrize(("pool", "closed"), [({"max_size": 8}, 1), (None, 0)])
-def test_who_waits_holds_no_pooled_connection(monkeypatch, pool, closed):
+def test_a_queued_posting_holds_no_pooled_connection(monkeypatch, pool, closed):
     """Or those who wait would hold them all, and whoever goes first would find none. A connection of the thread's own is kept."""
 
     class Held:
@@ -687,7 +687,7 @@ def test_who_waits_holds_no_pooled_connection(monkeypatch, pool, closed):
     assert held.count == closed
 
 
-def test_who_waits_lets_go_first(office):
+def test_a_caller_releases_its_connection_before_it_waits(office):
     rested = []
     office.queue.on_wait = lambda function: rested.append(function.name)
     with locked(FIRST):
@@ -730,13 +730,13 @@ def test_one_setting_switches_it_off(monkeypatch, settings):
     assert posting.post_one("toy_post", {"account": FIRST, "key": "a", "amount": "1"}, account=FIRST, tenant_id=TENANT).outcome == "posted"
 
 
-def test_a_posting_that_can_not_be_encoded_never_gets_in_line():
+def test_a_posting_that_can_not_be_encoded_is_never_queued():
     with pytest.raises(TypeError):
         posting.post_one("toy_post", {"account": FIRST, "key": object()}, account=FIRST, tenant_id=TENANT)
     assert posting._batch_queue()._queue == []
 
 
-def test_a_crowd_on_many_accounts_is_in_the_book_exactly_once(open_office):
+def test_concurrent_postings_to_many_accounts_are_recorded_exactly_once(open_office):
     office = open_office(max_calls=2)
     keys = [f"key {number}" for number in range(400)]
     sent = [office.send(key, account=f"account {number % 9 + 1}", amount=str(number % 7)) for number, key in enumerate(keys)]

@@ -28,7 +28,7 @@ def turn():
     greenlets.await_only(asyncio.sleep(0))
 
 
-class Told(Exception):
+class ExpectedError(Exception):
     pass
 
 
@@ -42,31 +42,31 @@ def test_a_greenlet_returns_what_its_function_returns():
 def test_a_greenlet_raises_what_its_function_raises():
     def fails():
         turn()
-        raise Told
+        raise ExpectedError
 
-    with pytest.raises(Told):
+    with pytest.raises(ExpectedError):
         running(fails)
 
 
-def test_what_is_waited_for_answers_or_raises_where_it_is_waited_for():
+def test_await_only_returns_or_raises_in_the_greenlet():
     async def answers():
         await asyncio.sleep(0)
         return "answer"
 
     async def fails():
         await asyncio.sleep(0)
-        raise Told
+        raise ExpectedError
 
     def call():
         answer = greenlets.await_only(answers())
-        with pytest.raises(Told):
+        with pytest.raises(ExpectedError):
             greenlets.await_only(fails())
         return answer
 
     assert running(call) == ["answer"]
 
 
-def test_while_one_waits_the_others_go_on_in_their_order():
+def test_while_one_greenlet_waits_the_others_run_in_order():
     steps = []
 
     def call(name):
@@ -95,7 +95,7 @@ def test_a_greenlet_may_wait_for_another_that_waits_itself():
     assert running(outer, outer) == ["outer", "outer"]
 
 
-def test_only_a_greenlet_is_one():
+def test_current_task_is_the_greenlet_or_none_in_a_thread():
     assert greenlets.current_task() is None
     assert running(lambda: type(greenlets.current_task())) == [greenlets.GreenletTask]
 
@@ -141,7 +141,7 @@ def test_a_cancelled_greenlet_may_still_wait_for_its_own_end():
     assert seen == ["put away"]
 
 
-def test_what_one_greenlet_binds_to_the_log_is_nothing_to_another():
+def test_the_log_context_of_one_greenlet_is_not_seen_by_another():
     def binds():
         structlog.contextvars.bind_contextvars(request_id="mine")
         turn()
@@ -168,16 +168,16 @@ def test_all_greenlets_of_a_loop_find_the_same_wrapper_of_a_connection():
 # Reading
 
 
-def test_what_needs_no_database_is_read_where_it_is_asked():
+def test_a_function_without_queries_runs_on_the_loop():
     assert greenlets.run_in_thread(threading.get_ident) == threading.get_ident()
     assert running(lambda: greenlets.run_in_thread(threading.get_ident)) == [threading.get_ident()]
 
 
 def test_errors_of_what_is_read_pass_through():
     def fails():
-        raise Told
+        raise ExpectedError
 
-    with pytest.raises(Told):
+    with pytest.raises(ExpectedError):
         running(lambda: greenlets.run_in_thread(fails))
 
 
@@ -187,7 +187,7 @@ def no_thread_keeps_a_connection(monkeypatch, transactional_db):
 
 
 @pytest.mark.usefixtures("no_thread_keeps_a_connection")
-def test_who_asks_the_database_begins_again_in_a_thread_with_his_arguments_and_his_context():
+def test_a_function_that_queries_is_restarted_in_a_thread_with_its_arguments_and_context():
     tenants.create_tenant(actor="command:test", name="Acme", slug="acme")
     begun = []
 
@@ -206,7 +206,7 @@ def test_who_asks_the_database_begins_again_in_a_thread_with_his_arguments_and_h
 
 
 @pytest.mark.usefixtures("no_thread_keeps_a_connection")
-def test_while_one_reads_in_a_thread_the_others_go_on():
+def test_while_one_greenlet_reads_in_a_thread_the_others_run():
     steps, go_on = [], threading.Event()
 
     def reads():
@@ -266,7 +266,7 @@ def test_the_thread_gives_its_pooled_connection_back(pooled):
     ],
     ids=["a service", "a row", "a query", "a statement", "a transaction"],
 )
-def test_on_the_loop_the_database_is_refused_before_anything_was_done(asks):
+def test_on_the_loop_a_query_is_refused_before_anything_was_sent(asks):
     with pytest.raises(SynchronousOnlyOperation):
         running(asks)
     assert not Tenant.objects.exists()
@@ -275,7 +275,7 @@ def test_on_the_loop_the_database_is_refused_before_anything_was_done(asks):
 # Events
 
 
-def test_an_event_that_was_set_before_holds_nobody_up():
+def test_waiting_for_an_event_that_is_set_returns_at_once():
     def call():
         event = greenlets.OneShotEvent(asyncio.get_running_loop())
         event.set()
@@ -316,7 +316,7 @@ def test_an_event_is_set_by_a_thread():
     assert at_an_event(in_a_thread) == (True, ["opened", "through"])
 
 
-def test_who_waits_too_long_at_an_event_is_told_and_may_come_again():
+def test_waiting_for_an_event_too_long_returns_false_and_may_be_repeated():
     def call():
         event = greenlets.OneShotEvent(asyncio.get_running_loop())
         told = [event.wait(timeout=0.01), event.wait(timeout=0.01)]
@@ -336,7 +336,7 @@ def test_an_event_that_was_set_after_somebody_waited_in_vain_is_open_to_him():
     assert running(call) == [[False, True]]
 
 
-def test_an_event_may_be_set_after_he_who_waited_was_cancelled(caplog):
+def test_an_event_may_be_set_after_its_waiter_was_cancelled(caplog):
     events = []
 
     def waits():
@@ -356,7 +356,7 @@ def test_an_event_may_be_set_after_he_who_waited_was_cancelled(caplog):
     assert [record.message for record in caplog.records] == []
 
 
-def test_setting_an_event_on_a_loop_that_is_over_harms_nobody():
+def test_setting_an_event_of_a_closed_loop_does_nothing():
     """Whoever leads in a thread opens the events of all who went along; a server that ends must not cost the others their answers."""
     [event] = running(lambda: greenlets.OneShotEvent(asyncio.get_running_loop()))
     event.set()
