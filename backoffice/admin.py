@@ -80,7 +80,7 @@ class BookCheckAdmin(LedgerAdmin):
 
 @admin.register(SignIn)
 class SignInAdmin(LedgerAdmin):
-    """For superusers: it knows no tenants, and names staff."""
+    """For superusers only: its rows have no tenant, and name staff."""
 
     icon = "login"
     list_display = ("at", "user", "outcome", "address")

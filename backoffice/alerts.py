@@ -1,4 +1,4 @@
-"""The dashboard's alerts: what needs somebody's attention, how many there are, and the list that shows them."""
+"""The dashboard's alerts: what an operator must look at, how many there are, and the list that shows them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -26,7 +26,7 @@ DIGESTS: dict[str, tuple[DigestCheck, ...]] = {
     "metering": metering.integrity.digests.CHECKS,
 }
 LEDGERS = tuple(CHECKS)
-# The table whose rows the report counts: a result over no rows says nothing about a book.
+# The table whose rows the report counts: a passed check of an empty table proves nothing.
 ENTRIES = {"billing": "billing_transaction", "credits": "credits_transaction", "metering": "metering_transaction"}
 
 
@@ -39,7 +39,7 @@ def count_rows(ledger: str, *, tenant_id: UUID | None) -> int:
 
 
 def checks_of(ledger: str) -> Iterator[tuple[str, str, Search]]:
-    """For each check of a ledger its name, its rule, and how to look for violations: (tenant or None, at most) -> violations."""
+    """For each check of a ledger its name, its rule, and the function that finds violations: (tenant or None, at most) -> violations."""
     for check in CHECKS[ledger]:
         yield check.name, check.rule, _search(check)
     for digest_check in DIGESTS[ledger]:

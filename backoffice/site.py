@@ -81,7 +81,7 @@ class OfficeSite(UnfoldAdminSite):
         return {**super().each_context(request), "saved_filters": SimpleLazyObject(lambda: saved_filters(request))}
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[dict[str, Any]]:
-        """The apps in the order of APP_TITLES. Cached for the request: a page asks for them in the sidebar and in Django's own context."""
+        """The apps in the order of APP_TITLES. Cached for the request: a page needs them in the sidebar and in Django's own context."""
         lists: dict[str | None, list[dict[str, Any]]] = request.__dict__.setdefault("app_lists", {})
         if app_label not in lists:
             order = list(APP_TITLES)
@@ -98,7 +98,7 @@ def saved_filters(request: HttpRequest) -> list[Any]:
 
 
 def environment_badge(request: HttpRequest) -> list[str]:
-    """The label in the corner of every page: production is red, so that nobody takes it for a test."""
+    """The label in the corner of every page: production is red, so that it isn't mistaken for a test."""
     return ["Local", "info"] if settings.LOCAL else ["Production", "danger"]
 
 

@@ -1,4 +1,4 @@
-"""The three APIs: under which paths each one lives, and which dialect writes the errors there when no view does."""
+"""The three APIs: the paths of each, and the dialect that writes the errors of these paths when no view does."""
 
 from functools import cache
 from importlib import import_module

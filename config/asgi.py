@@ -33,7 +33,7 @@ ONE_POSTING = frozenset({"/v1/billing/transactions", "/v1/transactions", "/credi
 LARGEST_ON_LOOP = 65_536
 # A streamed reply that says it is no longer than this (bytes), such as a static file, is sent whole.
 LARGEST_WHOLE = 1_048_576
-# Longer names of headers aren't cached, so that nobody can fill the memory with them.
+# Longer names of headers aren't cached, so that a caller can't fill the memory with them.
 LONGEST_CACHED = 100
 UNPREFIXED = {"CONTENT_TYPE", "CONTENT_LENGTH"}
 _threads = ThreadPoolExecutor(settings.WEB_THREADS, thread_name_prefix="web")
@@ -50,7 +50,7 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
         try:
             await _respond(scope, receive, send)
         except CallerGone:
-            # The connection is closed, so there is nobody to answer.
+            # The connection is closed: no reply can be sent.
             return
     else:
         await send({"type": "websocket.close"})
@@ -95,7 +95,7 @@ def _is_small(body: io.BytesIO, environ: dict[str, Any]) -> bool:
 
 
 def _caller(environ: dict[str, Any]) -> str:
-    """What tells callers apart before anybody knows who they are: the credentials, else the address."""
+    """Identifies the caller before authentication: by the credentials, else by the address."""
     names = ("HTTP_AUTHORIZATION", "HTTP_X_API_KEY", "HTTP_COOKIE", "REMOTE_ADDR")
     return next((environ[name] for name in names if environ.get(name)), "")
 

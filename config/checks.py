@@ -34,7 +34,7 @@ def _error(number: int, message: str, hint: str) -> Error:
 
 @register()
 def check_database_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """The engine, and how its transactions are used: the ledgers' promises are kept by PostgreSQL, statement by statement."""
+    """The engine, and how its transactions are used: the ledgers rely on PostgreSQL's guarantees for each statement."""
     database = settings.DATABASES["default"]
     if database["ENGINE"] != "kernel.ledger.postgresql":
         return [

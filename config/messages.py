@@ -23,7 +23,7 @@ class Reply(NamedTuple):
 
 
 class StreamedReply(NamedTuple):
-    """A reply whose body is made while it is sent. `response` is Django's: an iterable of bytes that must be closed."""
+    """A reply whose body is produced while it is sent. `response` is Django's: an iterable of bytes that must be closed."""
 
     status: int
     headers: Headers

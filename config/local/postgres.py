@@ -60,7 +60,7 @@ def ensure_running(cluster: Cluster = DEVELOPMENT) -> str:
 
 
 def stop_if_unused(server: Server, users: int, pid: int) -> None:
-    """Stop the server if nobody else uses it: no other process of this project, and no other connection."""
+    """Stop the server if it is not used: by no other process of this project, and no other connection."""
     if os.getpid() != pid:
         return
     with contextlib.suppress(OSError, psycopg.Error):

@@ -1,4 +1,4 @@
-"""Money in JSON: two ways of writing it, one way of reading it, exact to the 18th decimal."""
+"""Money in JSON: written as numbers or strings, read from both, exact to 18 decimals."""
 
 import re
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ FLOAT_WARNING = "Money: read the number as a decimal, for a float loses digits; 
 # An optional sign, ASCII digits with an optional fraction (`.5` and `1.` too), an optional exponent; no underscores, no words.
 _NUMERIC = re.compile(r" *([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?) *\Z")
 _PLAIN = re.compile(r"[0-9]+(?:\.[0-9]+)?\Z")
-# Numbers and numeric strings short enough to need no second look: at most 18 digits on either side, no exponent.
+# Numbers and numeric strings short enough to be read without further checks: at most 18 digits on either side, no exponent.
 _EASY = re.compile(rb'"?(-?[0-9]{1,18}(?:\.[0-9]{1,18})?)"?\Z')
 _EASY_TEXT = re.compile(r"[0-9]{1,18}(?:\.[0-9]{1,18})?\Z")
 _EXPONENT = re.compile(r"[eE]([+-]?)0*([0-9]*)\Z")

@@ -22,7 +22,7 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 def authenticate(request: HttpRequest) -> Caller:
-    """Who sent `Authorization: Bearer KEY`, `Authorization: Basic base64(clientId:clientSecret)` or `x-api-key: KEY`.
+    """The caller who sent `Authorization: Bearer KEY`, `Authorization: Basic base64(clientId:clientSecret)` or `x-api-key: KEY`.
 
     Raises NotAuthenticated: without a key, too.
     """
@@ -70,7 +70,7 @@ def caller_for_account(*, caller: Caller, account: str | None, is_required: bool
 
 
 class KeyAuthentication(BaseAuthentication):
-    """Stands for the three forms in the OpenAPI document; `authenticate` reads them."""
+    """Describes the three forms in the OpenAPI document; `authenticate` reads them."""
 
 
 class KeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]

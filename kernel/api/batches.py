@@ -14,7 +14,7 @@ from kernel.api.problems import Invalid, Problem, problem_of
 
 @dataclass(frozen=True, slots=True)
 class ItemOutcome:
-    """One item: `row` is what stands in the ledger, or `problem` says why nothing does."""
+    """One item: `row` is its row of the ledger, or `problem` says why there is none."""
 
     index: int
     status: Literal["posted", "replayed", "refused"]

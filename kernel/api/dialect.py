@@ -23,7 +23,7 @@ class Dialect:
     """The form of one API. A subclass must define `error_body` and `error_schema`, and what its views use of pages and batches."""
 
     name: ClassVar[str] = ""
-    # A body whose Content-Type isn't JSON is refused as `not_json_type` (the published billing service takes it for text).
+    # A body whose Content-Type isn't JSON is refused as `not_json_type` (the published billing service reads it as text).
     requires_json_type: ClassVar[bool] = False
     # Absent optionals are left out of replies instead of being null.
     omits_absent: ClassVar[bool] = False
@@ -75,7 +75,7 @@ class Dialect:
         raise NotImplementedError
 
     def error_schema(self, status: int) -> tuple[str, dict[str, Any]]:
-        """Component name and JSON schema of the error body that goes with a status."""
+        """Component name and JSON schema of the error body of a status."""
         raise NotImplementedError
 
     def headers(self, problem: Problem) -> dict[str, str]:

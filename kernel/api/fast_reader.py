@@ -30,7 +30,7 @@ class Unsure(Exception):
 
 
 def is_certain(raw: bytes) -> bool:
-    """False where msgspec would let pass what the slow path refuses: bad UTF-8, surrogates, NUL, deep nesting, endless integers."""
+    """False where msgspec would accept what the slow path refuses: bad UTF-8, surrogates, NUL, deep nesting, very long integers."""
     if not raw.isascii():
         try:
             raw.decode()
@@ -44,7 +44,7 @@ def is_certain(raw: bytes) -> bool:
 
 
 class Fast:
-    """The compiled reader of one body class. Raises TypeError, when the class is made, for a field it doesn't know how to read."""
+    """The compiled reader of one body class. Raises TypeError, when the class is made, for a field that it can't read."""
 
     def __init__(self, body: BodyShape, *, name: str) -> None:
         self.body = body
@@ -91,7 +91,7 @@ def _type_of(field: Any) -> Any:
         wanted = field.fast_type
     if wanted is None:
         raise TypeError(f"{type(field).__name__} says no fast_type, so it can't stand in a body.")
-    # Raw takes a null as it takes anything; _reader_of looks for it.
+    # msgspec.Raw accepts a null like any value; _reader_of checks for it.
     return wanted | None if field.allow_null and wanted is not msgspec.Raw else wanted
 
 

@@ -65,7 +65,7 @@ class Field(RestField):
         return self.parse(text)
 
     def plain(self, value: Any) -> Any:
-        """How a value that isn't None goes into a reply: something msgspec can encode, Raw for text that is JSON already."""
+        """The form of a value (not None) in a reply: something msgspec can encode, Raw for text that is JSON already."""
         return value
 
     def schema(self) -> dict[str, Any]:
@@ -321,7 +321,7 @@ class Day(Field):
 
 
 class JsonObject(Field):
-    """A customer's own object, kept as its text: key for key, digit for digit. Reads as RawJson; written as it stands.
+    """A customer's own object, kept as its text: key for key, digit for digit. Read as RawJson; written unchanged.
 
     Refused, because the database couldn't give it back or compute with it: NUL and lone surrogates (unstorable_text), nesting beyond
     `max_depth` (too_deep), exponents beyond 999 (number_out_of_range), NaN and Infinity (not_finite), more than `max_size` bytes

@@ -16,7 +16,7 @@ from uuid import UUID
 
 from kernel.api.problems import RequestRefused
 
-# Deeper bodies are refused: PostgreSQL's parser and Python's both recurse, and their own limits depend on who calls.
+# Deeper bodies are refused: PostgreSQL's parser and Python's both recurse, and their own limits depend on the depth of the call stack.
 MAX_DEPTH = 256
 # Python refuses to read longer integers (sys.int_info.default_max_str_digits); the fast path must not be more generous.
 MAX_INTEGER_DIGITS = 4300

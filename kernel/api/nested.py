@@ -74,7 +74,7 @@ class ListOf(Field):
 
 
 class Batch(ListOf):
-    """A list of objects whose faults stay their own: reads as a list with, for each item, its values or the Invalid that refuses it."""
+    """A list of objects that are refused one by one: read as a list with, for each item, its values or the Invalid that refuses it."""
 
     fast_type = msgspec.Raw
 

@@ -41,7 +41,7 @@ class FieldProblem:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """All that a dialect needs for an error reply. `place` says where the fields stand: body, query or header."""
+    """All that a dialect needs for an error reply. `place` says where the fields are: body, query or header."""
 
     code: str
     facts: Mapping[str, Any] = field(default_factory=dict)
@@ -93,7 +93,7 @@ _FOREIGN: dict[type[Exception], str] = {
 
 
 def problem_of(exception: BaseException) -> Problem | None:
-    """The problem that an exception stands for; None for any other exception, which becomes a 500."""
+    """The problem of an exception; None for any other exception, which becomes a 500."""
     match exception:
         case DomainError():
             return Problem(code=exception.code, facts=exception.facts)

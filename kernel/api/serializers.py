@@ -238,7 +238,7 @@ class Reply(Declared):
     def plain(cls, row: Any) -> dict[str, Any]:
         """The row as msgspec can encode it. `row`: a mapping, or an object with attributes; nothing is fetched."""
         body: dict[str, Any] = {}
-        # A dict is asked for first: the look for what else is a mapping takes longer than a field.
+        # dict is checked first: isinstance with the abstract Mapping takes longer than reading a field.
         is_mapping = isinstance(row, dict) or isinstance(row, Mapping)  # noqa: SIM101
         for wire_name, key, write, required, omits in cls.steps:
             if is_mapping:
@@ -282,7 +282,7 @@ def _text_field(field: Any) -> Any:
 
 
 def _writer_of(field: Field) -> Callable[[Any], Any] | None:
-    """How a field writes a value; None where it writes it as it stands."""
+    """How a field writes a value; None where it is written unchanged."""
     return None if type(field).plain is Field.plain else field.plain
 
 
@@ -321,7 +321,7 @@ def _checked(declared: Any, values: dict[str, Any], given: Mapping[str, Any], pr
 
 
 class _LazySource:
-    """A member's place in the text, searched only when a field asks for it: most fields never do."""
+    """A member's place in the text, searched only when a field needs it: most never do."""
 
     __slots__ = ("_key", "_source")
 

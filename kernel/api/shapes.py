@@ -1,4 +1,4 @@
-"""What the modules of this package know of a declared body or reply, without importing the classes that implement it."""
+"""The interfaces of declared bodies and replies, for modules that can't import the classes that implement them."""
 
 from dataclasses import dataclass
 from typing import Any, Protocol

@@ -29,7 +29,7 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
 
 
 def _resemblance(name: str, candidate: str) -> float:
-    """From 0 to about 1. In `filter[state]` the part in brackets counts most: what stands before it is the same in many names."""
+    """From 0 to about 1. In `filter[state]` the part in brackets counts most: the part before it is the same in many names."""
     (prefix, inner), (other_prefix, other_inner) = _parts(name), _parts(candidate)
     score = SequenceMatcher(None, inner, other_inner).ratio() + (0.1 if inner[:1] == other_inner[:1] else 0)
     if prefix and prefix == other_prefix:
@@ -78,7 +78,7 @@ def _unknown_within(name: str, field: Any, member: Any) -> Iterator[FieldProblem
 
 
 def _nested_objects(field: Any, value: Any) -> list[tuple[Path, Iterable[Entry], dict[str, Any]]]:
-    """The objects within a field's value that have a plan of their own: where they stand, the plan, the object."""
+    """The objects within a field's value that have a plan of their own: their path, the plan, the object."""
     if isinstance(field, Nested):
         return [((), field.shape.plan, value)] if isinstance(value, dict) else []
     if isinstance(field, ListOf) and not isinstance(field, Batch) and isinstance(field.child, Nested) and isinstance(value, list):

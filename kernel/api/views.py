@@ -232,7 +232,7 @@ class LedgerViewSet(ViewSet):
     def finalize_response(  # type: ignore[override]
         self, request: HttpRequest, response: HttpResponse, *args: Any, **kwargs: Any
     ) -> HttpResponse:
-        # What the ledgers answer is private: no cache on the way may keep it.
+        # Replies are private: no cache between server and caller may store them.
         response.headers["Cache-Control"] = "no-store"
         for name, value in self.dialect.reply_headers(request).items():
             response.headers[name] = value
@@ -244,8 +244,8 @@ class LedgerViewSet(ViewSet):
 
 
 def problem_of_fault(exception: Exception, *, request: HttpRequest) -> Problem:
-    """The problem of an exception that isn't a refusal. After a lost database connection a read may be repeated; of a write, nobody knows
-    whether it was committed."""
+    """The problem of an exception that isn't a refusal. After a lost database connection a read may be repeated; a write may have been
+    committed or not."""
     logger.error("request_failed", method=request.method, path=request.path, exc_info=exception)
     if isinstance(exception, OperationalError | InterfaceError):
         return Problem(code="busy" if request.method in SAFE_METHODS else "outcome_unknown")
@@ -268,7 +268,7 @@ def error_response(*, dialect: Dialect, problem: Problem, request: HttpRequest) 
 
 
 def prefers_text(request: HttpRequest) -> bool:
-    """True where the header Prefer (RFC 7240) asks for `money=string`."""
+    """True where the header Prefer (RFC 7240) has `money=string`."""
     preferences: str = request.META.get("HTTP_PREFER", "")
     return bool(preferences) and any(part.strip().replace('"', "").lower() == "money=string" for part in preferences.split(","))
 

@@ -44,7 +44,7 @@ def _one(value: Any) -> bytes:
 
 @functools.lru_cache(maxsize=4096)
 def _short(text: str) -> bytes:
-    """Cached: names of services, units and kinds come again and again."""
+    """Cached: names of services, units and kinds repeat."""
     return hashlib.blake2b(_canonical(text), digest_size=SIZE).digest()
 
 

@@ -120,7 +120,7 @@ class _TableOperation(migrations.operations.base.Operation):
 
 
 class TenantKey(_TableOperation):
-    """Makes (tenant_id, id) the table's primary key, and indexes `id` alone for reads that know no tenant (the admin).
+    """Makes (tenant_id, id) the table's primary key, and indexes `id` for reads without a tenant (the admin).
 
     `row_first=True` makes it (id, tenant_id) instead, and needs no second index: for tables that take a row with each posting, where an
     index of its own for `id` would slow every posting down.
@@ -151,7 +151,7 @@ class TenantKey(_TableOperation):
         return f"Key {self.model_name} by tenant"
 
 
-# PostgreSQL 18 and newer take statistics; an older one gets them with its first ANALYZE. What an ANALYZE has found is left alone.
+# PostgreSQL 18 and newer take statistics; an older one gets them with its first ANALYZE. The statistics of an ANALYZE are not replaced.
 FIRST_STATISTICS = """
 DO $$
 BEGIN

@@ -10,7 +10,7 @@ from iso4217 import Currency
 
 PLACES = 18
 DIGITS = 38
-# No amount reaches this: numeric(38,18) has twenty digits before the point, and two are kept for sums.
+# Every amount is below this: numeric(38,18) has twenty digits before the point, and two are reserved for sums.
 AMOUNT_LIMIT = Decimal(10) ** 18
 _PLAIN = re.compile(r"-?[0-9]+(\.[0-9]+)?\Z")
 _STEP = Decimal(1).scaleb(-PLACES)

@@ -32,7 +32,7 @@ from kernel.ledger import posting
 from kernel.ledger.base_models import TenantOwned
 from kernel.ledger.errors import Busy
 
-# As long as a posting waits for a lock. A transaction that is open for longer is stuck, and the reader is asked to come back (503).
+# As long as a posting waits for a lock. A transaction that is open for longer is stuck: the reader gets Busy (503).
 WAIT_TIMEOUT_SECONDS = 5.0
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.002, 0.05
 
@@ -79,9 +79,9 @@ def final_until() -> datetime:
 
 
 def _postings_in_flight() -> tuple[datetime, datetime | None]:
-    """The database's time before the look, and when the oldest transaction began that may hold a posting; None without one."""
+    """The database's time before it reads pg_locks, and when the oldest transaction began that may hold a posting; None without one."""
     if connection.in_atomic_block:
-        # pg_stat_activity is the same throughout a transaction unless it is asked to look again.
+        # Within a transaction pg_stat_activity returns a cached snapshot until it is cleared.
         posting.run("SELECT pg_stat_clear_snapshot()")
     [row] = posting.run(IN_FLIGHT, [_tables()])
     return row.now, row.earliest_start

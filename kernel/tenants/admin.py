@@ -45,7 +45,7 @@ class PlainChangeList(ChangeList):
 
 
 class ReadOnly:
-    """Mixin for a ModelAdmin in which nobody adds, changes or deletes rows, not even a superuser, by form, action or URL.
+    """Mixin for a ModelAdmin in which no user, not even a superuser, adds, changes or deletes rows by form, action or URL.
 
     The permission methods refuse the pages and actions; the save and delete hooks refuse whatever gets past them. Changes are made by
     actions that call a service.

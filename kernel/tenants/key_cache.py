@@ -9,7 +9,7 @@ MAX_ENTRIES = 10_000
 
 
 class KeyCache:
-    """A bounded cache with a time to live. A wrong key is never stored, so guesses can't push good keys out."""
+    """A bounded cache with a time to live. A wrong key is never stored, so guesses can't evict good keys."""
 
     def __init__(self) -> None:
         self._entries: dict[Hashable, tuple[float, Any]] = {}

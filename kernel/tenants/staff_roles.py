@@ -34,7 +34,7 @@ class RoleBackend(BaseBackend):
 
 
 def roles_of(user: Any) -> set[str]:
-    """The user's roles, cached on the user object, which lives as long as the request. An inactive user has none."""
+    """The user's roles, cached on the user object, which exists for one request. An inactive user has none."""
     if not (user.is_active and user.is_staff):
         return set()
     if not hasattr(user, "_roles"):

@@ -42,7 +42,7 @@ def tenant_path(model: type[Model]) -> str | None:
 
 
 def scope_of(user: Any) -> VisibleTenants:
-    """The user's scope, cached on the user object, which lives as long as the request."""
+    """The user's scope, cached on the user object, which exists for one request."""
     if not hasattr(user, "_scope"):
         user._scope = _load(user)
     scope: VisibleTenants = user._scope

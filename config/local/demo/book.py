@@ -24,7 +24,7 @@ ACTOR = "command:demo"
 
 
 def create_rows(known: dict[str, str]) -> dict[str, str]:
-    """Make what is missing. `known` is what the last run wrote: secrets that still hold are kept, for they can't be read again."""
+    """Create what is missing. `known` is what the last run wrote: its secrets that still work are kept, for they can't be read again."""
     tenant = find_or_create_tenant()
     create_grant(tenant)
     return {

@@ -22,7 +22,7 @@ TIMEOUT_SECONDS = 30
 
 @dataclass(frozen=True)
 class Example:
-    """One request: the ledger it is for, where it goes, and how its caller says who he is."""
+    """One request: the ledger it is for, its path, and how its caller authenticates."""
 
     ledger: str
     path: str

@@ -98,7 +98,7 @@ def note_processes(var: Path, *programs: Program) -> None:
 
 
 def watch(web: Program, worker: Program, *, var: Path, database: Server | None, say: Callable[[str], None]) -> NoReturn:
-    """Keep the demo whole until Ctrl-C: starts the local PostgreSQL and the worker again when they end.
+    """Keep the demo running until Ctrl-C: starts the local PostgreSQL and the worker again when they end.
 
     Raises DemoError when the web server ends or the worker ends too often, LocalPostgresError when PostgreSQL doesn't start.
     """
@@ -141,7 +141,7 @@ def stop_leftovers(var: Path) -> None:
 
 
 def stop_session(session: int) -> None:
-    """Terminate the session's processes that work in the checkout, then kill those that stay. A reused number is left alone."""
+    """Terminate the session's processes that work in the checkout, then kill those that remain. Other programs are not touched."""
     members = session_members(session)
     leaders = [process for process in members if process.pid == session]
     # The session's first process stops the others itself. Where it is gone, they are terminated directly.

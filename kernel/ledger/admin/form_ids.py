@@ -12,7 +12,7 @@ FIELD = "form_id"
 
 
 def new_form_id(request: HttpRequest) -> str:
-    """A new id for a hidden field, signed for this user so that nobody can choose an id."""
+    """A new id for a hidden field, signed for this user so that the browser can't choose an id."""
     return _signer(request).sign(str(new_id()))
 
 

@@ -75,7 +75,7 @@ class SettingForm(forms.Form):
     description = ""
     icon = "edit"
     is_destructive = False
-    # Whether an action of the list first asks for the tenant.
+    # Whether an action of the list first shows a form to choose the tenant.
     has_tenant = True
 
     def __init__(self, data: Any = None, *, request: HttpRequest, row: Any = None, tenant: Tenant | None = None) -> None:

@@ -55,7 +55,7 @@ class PendingPosting:
     account: Hashable
     posting: Any
     execution: Execution = field(default_factory=current_execution)
-    # Set once: by the leader when it has the outcome, or by whoever makes this posting the leader.
+    # Set once: by the leader when it has the outcome, or by the thread that makes this posting the leader.
     event: OneShotEvent = field(init=False)
     # If this posting leads: the postings of its call, itself the first.
     batch: list["PendingPosting"] = field(default_factory=list)

@@ -187,7 +187,7 @@ async def close_on_loop() -> None:
 
 @functools.cache
 def row_maker(names: tuple[bytes, ...] | tuple[str, ...]) -> Callable[[Iterable[Any]], Any]:
-    """Makes named tuples with these fields. The types of a row are known to the statement alone."""
+    """Makes named tuples with these fields. Only the statement knows the types of its rows."""
     make_class: Any = namedtuple
     make_row: Callable[[Iterable[Any]], Any] = make_class("Row", [name if isinstance(name, str) else name.decode() for name in names])._make
     return make_row

@@ -31,7 +31,7 @@ class Function(NamedTuple):
 
 
 def _encode_text(value: Any) -> str:
-    """A customer's JSON is sent as the text that it is: msgspec encodes `str` alone, not its subclasses."""
+    """A customer's JSON is sent as text: msgspec encodes `str` alone, not its subclasses."""
     if isinstance(value, str):
         return str(value)
     raise TypeError(f"A posting can't hold a {type(value).__name__}.")
@@ -113,7 +113,7 @@ def _statement(function: Function, *, several_tenants: bool, has_lock_timeout: b
     """
     tenant, body = ("call.tenant", "call.postings") if several_tenants else ("%(tenant)s::uuid", "%(body)s::jsonb")
     if has_lock_timeout:
-        # In force before the function begins, and for its transaction alone; without a round trip of its own.
+        # In force before the function begins, and only for its transaction; without a further round trip.
         body = f"CASE WHEN set_config('lock_timeout', %(lock_timeout)s, true) <> '' THEN {body} END"
     called = f"{function.name}({tenant}, {body})"
     plain = f"SELECT {function.columns} FROM {called}"  # noqa: S608
