@@ -62,7 +62,7 @@ def _entry_number(correction: CorrectionInput) -> int:
     return number
 
 
-def adjust_beside(correction: CorrectionInput) -> list[PostedEntry]:
+def adjust_wallet_of_entry(correction: CorrectionInput) -> list[PostedEntry]:
     """Change the balance of the transaction's wallet."""
     currency = selectors.get_transaction(tenant_id=correction.tenant_id, transaction_id=correction.target_id)["currency"]
     return _adjust(correction, currency)
@@ -117,7 +117,7 @@ register(
         label="billing.transaction",
         title="Adjust the wallet",
         description="Changes the wallet's balance by an entry of its own; the transaction stays.",
-        post=adjust_beside,
+        post=adjust_wallet_of_entry,
         fields=(CHANGE,),
         takes_many=False,
         icon="balance",

@@ -23,7 +23,7 @@ class Policy(TenantOwned):
     # Two entries alike that happened within this many seconds of each other are flagged; 0 switches it off.
     near_duplicate_seconds = models.PositiveIntegerField(default=60)
     # The floor of wallets opened from now on, never above the zero that they open at. Null: none. The constraint below is a copy of
-    # billing_allows (billing/sql/billing_allows.sql) for a balance of zero.
+    # billing_floor_allows (billing/sql/billing_floor_allows.sql) for a balance of zero.
     default_floor = MoneyField(null=True, blank=True)
     updated_at = models.DateTimeField(db_default=Now())
     updated_by = models.CharField(max_length=128)
@@ -74,17 +74,17 @@ class TransactionType(TenantOwned):
 
 
 class Wallet(TenantOwned):
-    """What a tenant has in one currency: the balance after its newest entry.
+    """What a tenant has in one currency: the balance after its newest entry. One wallet per currency, so the floor is per currency.
 
-    Opened by its first entry, and then it has that entry's id, or by set_floor.
+    Opened by its first entry, whose id it takes, with the policy's default_floor; or by set_floor, with the floor that is set.
     """
 
     currency = models.CharField(max_length=3)
     balance = MoneyField(default=0)
     last_entry_number = models.BigIntegerField(default=0)
     last_entry_at = models.DateTimeField(null=True, blank=True)
-    # A debit that would take the balance below it is refused. Null: no limit. billing_wallet_floor_check is a copy of billing_allows
-    # (billing/sql/billing_allows.sql): a constraint that called the function would keep migrations from replacing it.
+    # A debit that would take the balance below it is refused. Null: no limit. billing_wallet_floor_check is a copy of billing_floor_allows
+    # (billing/sql/billing_floor_allows.sql): a constraint that called the function would keep migrations from replacing it.
     floor = MoneyField(null=True, blank=True)
     created_at = models.DateTimeField(db_default=Now())
 

@@ -12,7 +12,8 @@ class Status(TextChoices):
     CANCELLED = "cancelled"
 
 
-# From which statuses each status may be reached: a copy of the SQL function metering_may_move, which decides. A test holds the two equal.
+# From which statuses each status may be reached: a copy of the SQL function metering_may_move, which decides.
+# tests/metering/test_lifecycle.py holds the two equal.
 MOVES: dict[Status, tuple[Status, ...]] = {
     Status.PREPARING: (Status.PENDING,),
     Status.AUTHORIZED: (Status.PREPARING,),

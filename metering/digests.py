@@ -1,4 +1,4 @@
-"""Digests of what callers said: by them a repeated call is known, and the integrity checks find a changed fact.
+"""Digests of the facts that callers sent. They tell a replay from a conflict, and the integrity checks find changed facts by them.
 
 Amounts compare by value, JSON documents by content: spacing and the order of keys are no facts, the digits of numbers are. An empty
 `qualifiers` or `metadata` object is the same as none. Every transaction has a digest, with or without an idempotency key; so has every

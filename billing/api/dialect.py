@@ -172,7 +172,7 @@ class BillingDialect(Dialect):
         return {"status": self.status(item.problem)} | self._item_error(item)
 
     def batch_body(self, outcome: BatchOutcome, items: list[Any]) -> dict[str, Any]:
-        """Of an atomic batch that was refused, the status and detail are those of the item for whose sake it was."""
+        """Of an atomic batch that was refused, the status and detail are those of the item whose refusal caused it."""
         counts = outcome.counts
         body = {"results": items, "recorded": counts["posted"], "replayed": counts["replayed"], "refused": counts["refused"]}
         if outcome.reason is None:

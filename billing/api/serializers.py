@@ -39,7 +39,7 @@ class TransactionItem(TransactionRequest):
 
 
 class BatchRequest(Body):
-    """Transactions to record, each on its own merits, or with `atomic` all or none."""
+    """Transactions to record, each independently, or with `atomic` all or none."""
 
     dialect = dialect
     transactions = Batch(TransactionItem, max_items=BATCH_LIMIT)
@@ -81,7 +81,7 @@ class TextOrNull(Text):
 
 
 class TransactionReply(Reply):
-    """A line of the wallet."""
+    """An entry of a wallet."""
 
     dialect = dialect
     id = Identifier()

@@ -42,8 +42,8 @@ class BillingViewSet(LedgerViewSet):
     def final_moment(self, moment: datetime | None) -> datetime | None:
         """Wait until no posting in flight can change an answer about this moment of book time; the moment up to which to read.
 
-        About a moment of world time any posting may still say something: then END_OF_MOMENTS stands for everything booked by now. None for
-        an answer about the present.
+        For world time any posting in flight could be back-dated, so wait for all of them: callers pass END_OF_MOMENTS. None means an
+        answer about the present, and no wait.
         """
         return moment and wait_for_postings_before(tenant_id=self.caller.tenant_id, instant=moment)
 
@@ -92,7 +92,7 @@ class TransactionViewSet(BillingViewSet):
         replays=True,
     )
     def reverse(self, request: HttpRequest, transaction_id: UUID) -> HttpResponse:
-        """Take a transaction back, whole or in parts; the reply is the reversing entry."""
+        """Reverse a transaction, all of it or a part; the reply is the reversing entry."""
         body: dict[str, Any] = self.read(ReversalRequest)
         posted = services.reverse_transaction(**self.audit_context(), transaction_id=transaction_id, **body)
         return self.reply(TransactionReply, posted.row, replayed=posted.replayed)
@@ -101,7 +101,7 @@ class TransactionViewSet(BillingViewSet):
         summary="Record Transactions", body=BatchRequest, reply=BatchReply, refuses=("insufficient", "idempotency_conflict", "out_of_range")
     )
     def record_batch(self, request: HttpRequest) -> HttpResponse:
-        """Record up to 1,000 transactions, each on its own merits; with atomic, all or none, and then with the first refusal's status."""
+        """Record up to 1,000 transactions, each independently; with atomic, all or none, and then with the first refusal's status."""
         body = self.read(BatchRequest)
         outcome = post_batch(
             body["transactions"],
@@ -115,7 +115,7 @@ class TransactionViewSet(BillingViewSet):
 class WalletViewSet(BillingViewSet):
     @operation(summary="Get Wallet", query=WalletQuery, reply=WalletsReply)
     def balance(self, request: HttpRequest) -> HttpResponse:
-        """What the account has, now or at a moment past, in every currency."""
+        """What the account has, now or at a past moment, in every currency."""
         query = self.query(WalletQuery)
         final_until = self.final_moment(query["as_of"] and (query["as_of"] if query["clock"] == Clock.BOOK else END_OF_MOMENTS))
         tenant_id = self.caller.tenant_id

@@ -10,7 +10,7 @@ from django.db import connection
 from billing.models import Policy, Transaction, TransactionType
 
 Key = tuple[str, str]
-BY_KEY = """
+ENTRIES_BY_KEY = """
 SELECT entry.type, entry.reference_id, entry.id, entry.facts_digest, entry.currency,
     CASE WHEN entry.reverses_id IS NULL THEN entry.effect - sign(entry.effect) * entry.reversed_amount END
 FROM unnest(%s::text[], %s::text[]) AS wanted (type, reference_id)
@@ -27,20 +27,23 @@ SELECT currency, balance - max(taken), floor FROM (
         AND wallet.floor IS NOT NULL
 ) AS path
 GROUP BY currency, balance, floor
-HAVING NOT billing_allows(balance - max(taken), floor)
+HAVING NOT billing_floor_allows(balance - max(taken), floor)
 ORDER BY currency
 """
 
 
-def by_key(*, tenant_id: UUID, keys: Sequence[Key]) -> list[tuple[str, str, UUID, bytes, str, Decimal | None]]:
-    """Type, reference, id, digest, currency and what of its effect is left to reverse (None of a reversal), of entries by key."""
+def entries_by_key(*, tenant_id: UUID, keys: Sequence[Key]) -> list[tuple[str, str, UUID, bytes, str, Decimal | None]]:
+    """The entries with these keys: type, reference, id, digest, currency, and the part of the effect that isn't reversed yet.
+
+    That last one is None for a reversal, which can't be reversed.
+    """
     with connection.cursor() as cursor:
-        cursor.execute(BY_KEY, [[kind for kind, _ in keys], [reference for _, reference in keys], tenant_id])
+        cursor.execute(ENTRIES_BY_KEY, [[kind for kind, _ in keys], [reference for _, reference in keys], tenant_id])
         return [(kind, reference, found, bytes(kept), unit, left) for kind, reference, found, kept, unit, left in cursor.fetchall()]
 
 
-def directions(*, tenant_id: UUID, codes: Iterable[str]) -> dict[str, tuple[str, bool]]:
-    """Of the tenant's own types: the direction, and whether it is in the catalogue."""
+def type_directions(*, tenant_id: UUID, codes: Iterable[str]) -> dict[str, tuple[str, bool]]:
+    """By code, of the types that the tenant has rows of: the direction, and whether the type is in the catalogue."""
     types = TransactionType.objects.filter(tenant_id=tenant_id, code__in=list(codes))
     return {code: (direction, known) for code, direction, known in types.values_list("code", "direction", "is_catalogued")}
 
@@ -49,26 +52,26 @@ def catalogued_types(*, tenant_id: UUID) -> list[str]:
     return list(TransactionType.objects.filter(tenant_id=tenant_id, is_catalogued=True).values_list("code", flat=True))
 
 
-def policy(*, tenant_id: UUID) -> tuple[bool, Decimal | None]:
-    """Whether the tenant is strict about types, and the floor of a new wallet."""
+def policy_values(*, tenant_id: UUID) -> tuple[bool, Decimal | None]:
+    """The tenant's policy: whether only types of the catalogue are accepted, and the floor of a new wallet."""
     found = Policy.objects.filter(tenant_id=tenant_id).values_list("strict_types", "default_floor").first()
     return (False, None) if found is None else found
 
 
-def latest(*, tenant_id: UUID, currency: str) -> datetime | None:
-    """When the newest entry of a wallet happened in the world; one index probe."""
+def newest_occurred_at(*, tenant_id: UUID, currency: str) -> datetime | None:
+    """The latest `occurred_at` of a wallet's entries; one index probe."""
     entries = Transaction.objects.filter(tenant_id=tenant_id, wallet__tenant_id=tenant_id, wallet__currency=currency)
     return entries.order_by("-occurred_at").values_list("occurred_at", flat=True).first()
 
 
 def reversals_of_others(*, tenant_id: UUID, request_id: str, at_most: int) -> list[tuple[str, str]]:
-    """Reversals that a run posted of entries that aren't the run's: reversals can't be reversed."""
+    """Type and reference of the run's reversals whose original isn't of the run. They block an undo: a reversal can't be reversed."""
     entries = Transaction.objects.filter(tenant_id=tenant_id, request_id=request_id, request_id__startswith="run:", reverses__isnull=False)
     return list(entries.exclude(reverses__request_id=request_id).order_by("id").values_list("type", "reference_id")[:at_most])
 
 
 def wallets_without(*, tenant_id: UUID, request_id: str) -> list[tuple[str, Decimal, Decimal]]:
-    """Currency, lowest balance and floor of the wallets that would break their floor without the run's entries."""
+    """The wallets that an undo of the run would take below their floor: currency, lowest balance on the way, floor."""
     with connection.cursor() as cursor:
         cursor.execute(LOWEST_WITHOUT, [tenant_id, request_id])
         return list(cursor.fetchall())

@@ -35,10 +35,10 @@ from kernel.ledger.texts import invisible_edge
 from kernel.tenants.models import Tenant
 
 LONGEST_DESCRIPTION = 100_000
-# A balance has less: numeric(38, 18).
+# The columns of balances are numeric(38, 18): twenty digits before the point.
 LARGEST_BALANCE = Decimal(10) ** 20
 WALLET, REMAINING = "wallet ", "left of "
-# The values of a packed row that are still needed, unless it is a reversal.
+# What a packed row keeps of its values, beside the encoded posting. A reversal keeps all of them, for `complete`.
 NEEDED = ("amount", "currency", "direction", "type_label")
 
 
@@ -67,7 +67,7 @@ class TransactionsAdapter(Adapter):
         Column("reason_code", one_of(*ReversalReason.values), help=f"of a reversal: {', '.join(ReversalReason.values)}"),
         Column("reason", text(at_most=REASON_LENGTH), help="of a reversal, for people"),
         Column("id", identifier, help="a UUID to be kept (default: a new one)"),
-        Column("facts_digest", digest_text, help="from an export: keeps the answer to a repeated call as it was"),
+        Column("facts_digest", digest_text, help="from an export: repeated calls of the old ledger stay replays in the new one"),
         Column("direction", one_of(*Direction.values), help="the direction of a type that the catalogue lacks"),
         Column("type_label", text(at_most=200), help="and its label in the catalogue"),
     )
@@ -99,10 +99,10 @@ class TransactionsAdapter(Adapter):
         return {*SHIPPED_TYPES, *lookups.catalogued_types(tenant_id=tenant.id)}
 
     def complete(self, tenant: Tenant, postings: Sequence[Posting]) -> None:
-        types = lookups.directions(tenant_id=tenant.id, codes={posting.kind for posting in postings})
-        strict, _ = lookups.policy(tenant_id=tenant.id)
+        types = lookups.type_directions(tenant_id=tenant.id, codes={posting.kind for posting in postings})
+        strict, _ = lookups.policy_values(tenant_id=tenant.id)
         keys = [parts_of(posting.depends_on) for posting in postings if posting.depends_on is not None]
-        rows = lookups.by_key(tenant_id=tenant.id, keys=keys) if keys else []
+        rows = lookups.entries_by_key(tenant_id=tenant.id, keys=keys) if keys else []
         originals = {(kind, reference): (row_id, Reversible(size=size, unit=unit)) for kind, reference, row_id, _, unit, size in rows}
         for posting in postings:
             self._set_type(posting, types.get(posting.kind), is_strict=strict)
@@ -174,17 +174,17 @@ class TransactionsAdapter(Adapter):
                 posting.reversible = Reversible(size=None, unit=unit)
 
     def existing(self, tenant: Tenant, keys: Sequence[str]) -> Mapping[str, Existing]:
-        rows = lookups.by_key(tenant_id=tenant.id, keys=[parts_of(key) for key in keys])
+        rows = lookups.entries_by_key(tenant_id=tenant.id, keys=[parts_of(key) for key in keys])
         return {key_of(kind, reference): Existing(id=str(row_id), digest=digest) for kind, reference, row_id, digest, _, _ in rows}
 
     def accounts(self, tenant: Tenant, names: Sequence[str]) -> Mapping[str, Account]:
         accounts = {}
         for wallet in selectors.list_wallets(tenant_id=tenant.id):
             name = f"{WALLET}{wallet['currency']}"
-            latest = lookups.latest(tenant_id=tenant.id, currency=wallet["currency"]) if name in names else None
+            latest = lookups.newest_occurred_at(tenant_id=tenant.id, currency=wallet["currency"]) if name in names else None
             accounts[name] = wallet_account(name, wallet["currency"], wallet["balance"], wallet["floor"], latest)
         originals = {parts_of(name.removeprefix(REMAINING)): name for name in names if name.startswith(REMAINING)}
-        for kind, reference, _, _, unit, size in lookups.by_key(tenant_id=tenant.id, keys=list(originals)) if originals else ():
+        for kind, reference, _, _, unit, size in lookups.entries_by_key(tenant_id=tenant.id, keys=list(originals)) if originals else ():
             name = originals[kind, reference]
             accounts[name] = original_account(name, reference, Reversible(size=size, unit=unit))
         return {name: accounts[name] for name in names if name in accounts}
@@ -193,7 +193,7 @@ class TransactionsAdapter(Adapter):
         if name.startswith(REMAINING):
             # The original is in this file and not in the book.
             return original_account(name, parts_of(name.removeprefix(REMAINING))[1], posting.original or Reversible(size=None, unit=""))
-        _, floor = lookups.policy(tenant_id=tenant.id)
+        _, floor = lookups.policy_values(tenant_id=tenant.id)
         return wallet_account(name, name.removeprefix(WALLET), Decimal(0), floor, None)
 
     def refusal(self, account: Account, posting: Posting, effect: Decimal) -> Outcome | None:
@@ -234,7 +234,7 @@ class TransactionsAdapter(Adapter):
 
     def undo(self, tenant: Tenant, run: BackfillRun, *, at_most: int, actor: str, below: Any) -> UndoStep:
         count, lowest = services.reverse_run(
-            tenant_id=tenant.id, actor=actor, request_id=run.undo_request_id, of=run.request_id, at_most=at_most, below=below
+            tenant_id=tenant.id, actor=actor, request_id=run.undo_request_id, run_request_id=run.request_id, at_most=at_most, below=below
         )
         return UndoStep(reversed=count, lowest=lowest)
 
@@ -275,7 +275,7 @@ def wallet_account(name: str, unit: str, balance: Decimal, floor: Decimal | None
 def wallet_refusal(account: Account, effect: Decimal) -> Outcome | None:
     """A copy of the last two conditions of billing/sql/billing_refusal.sql, because a plan's balances aren't in the database."""
     balance = account.now + effect
-    if not selectors.plan_allows(balance=balance, floor=account.lowest):
+    if not selectors.plan_floor_allows(balance=balance, floor=account.lowest):
         return Outcome("insufficient", f"{account.label} would fall to {balance:f}, its lowest is {account.lowest:f}")
     if abs(balance) >= LARGEST_BALANCE:
         return Outcome("out_of_range", f"{account.label} would reach {balance:f}, which has too many digits")

@@ -6,4 +6,4 @@ from kernel.ledger.migration_operations import InstallFunctions
 class Migration(migrations.Migration):
     dependencies = [("billing", "0001_tables")]
 
-    operations = [InstallFunctions("billing", version=1, digest="bc62778a2279e4bd")]
+    operations = [InstallFunctions("billing", version=1, digest="ab3f42bf1fb6e0a2")]

@@ -1,7 +1,7 @@
-"""Every read of the billing book; the tenant is the first argument. Nothing here changes a row."""
+"""Every read of the billing ledger. Functions take `tenant_id` by keyword and return that tenant's rows only. Nothing here writes."""
 
 from billing.selectors.catalogue import list_types
-from billing.selectors.floors import floor_allows, plan_allows
+from billing.selectors.floors import floor_allows, plan_floor_allows
 from billing.selectors.statements import Statement, get_statement
 from billing.selectors.transactions import FILTERS, TRANSACTION_FIELDS, Rows, get_transaction, list_agent_totals, list_transactions
 from billing.selectors.wallets import list_daily_totals, list_wallets, list_wallets_at
@@ -20,5 +20,5 @@ __all__ = [
     "list_types",
     "list_wallets",
     "list_wallets_at",
-    "plan_allows",
+    "plan_floor_allows",
 ]

@@ -6,13 +6,13 @@ from kernel.ledger import posting
 
 
 def floor_allows(*, balance: Decimal, floor: Decimal | None) -> bool:
-    """Calls billing_allows (billing/sql/billing_allows.sql), which every posting calls too."""
-    allowed: bool = posting.run("SELECT billing_allows(%s::numeric, %s::numeric) AS allowed", (balance, floor))[0].allowed
+    """Calls billing_floor_allows (billing/sql/billing_floor_allows.sql), which every posting calls too."""
+    allowed: bool = posting.run("SELECT billing_floor_allows(%s::numeric, %s::numeric) AS allowed", (balance, floor))[0].allowed
     return allowed
 
 
-def plan_allows(*, balance: Decimal, floor: Decimal | None) -> bool:
-    """A copy of billing_allows for the plan of a backfill, which decides millions of rows without the database.
+def plan_floor_allows(*, balance: Decimal, floor: Decimal | None) -> bool:
+    """A copy of billing_floor_allows for the plan of a backfill, which decides millions of rows without the database.
 
     tests/billing/test_floor.py holds the two equal. Nothing that moves money may call this one.
     """

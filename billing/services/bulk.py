@@ -24,7 +24,18 @@ REFUSED = (
     *("id", "first_digest", "balance", "requested", "floor", "currency", "wallet_currency", "blocking_id", "remaining"),
     *("amount", "agent_id", "description", "occurred_at", "metadata", "reverses_id", "reason_code", "reason"),
 )
-GIVEN = ("currency", "type", "reference_id", "agent_id", "description", "metadata", "occurred_at", "reverses", "reason_code", "reason")
+COPIED_FACTS = (
+    "currency",
+    "type",
+    "reference_id",
+    "agent_id",
+    "description",
+    "metadata",
+    "occurred_at",
+    "reverses",
+    "reason_code",
+    "reason",
+)
 
 
 def encode_import(facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -35,7 +46,7 @@ def encode_import(facts: Mapping[str, Any]) -> dict[str, Any]:
     """
     label, direction = SHIPPED_TYPES.get(facts["type"], (None, None))
     return {
-        **{name: facts[name] for name in GIVEN if name in facts},
+        **{name: facts[name] for name in COPIED_FACTS if name in facts},
         "id": facts.get("id") or new_id_text(),
         "shipped_label": label,
         "shipped_direction": direction,
@@ -57,16 +68,17 @@ def record_imported_many(*, tenant_id: UUID, lines: Sequence[bytes]) -> list[Pos
 
 @translate_db_errors
 def reverse_run(
-    *, tenant_id: UUID, actor: str, request_id: str, of: str, at_most: int, below: UUID | None = None
+    *, tenant_id: UUID, actor: str, request_id: str, run_request_id: str, at_most: int, below: UUID | None = None
 ) -> tuple[int, UUID | None]:
-    """Reverse what remains of up to `at_most` transactions whose request was `of`, newest first and older than `below`.
+    """Reverse what remains of up to `at_most` transactions of the run `run_request_id`, newest first and older than `below`.
 
-    Returns how many were reversed, and the oldest of them. Raises the error of the first that was refused.
+    A run's transactions have its request_id, which is "run:<id>". Returns how many were reversed, and the oldest of them. Raises the
+    error of the first that was refused.
     """
-    entries = Transaction.objects.filter(tenant_id=tenant_id, request_id=of, reverses=None, reversed_by=None)
+    entries = Transaction.objects.filter(tenant_id=tenant_id, request_id=run_request_id, reverses=None, reversed_by=None)
     remaining = entries.filter(request_id__startswith="run:").values_list("id", flat=True)
     originals = list(newest_page(remaining, below=below, at_most=at_most))
-    reason = {"reason_code": ReversalReason.OTHER.value, "reason": f"taken back with the whole of {of}"}
+    reason = {"reason_code": ReversalReason.OTHER.value, "reason": f"taken back with the whole of {run_request_id}"}
     lines = [posting.encoded({**_reversal(original, reason), "actor": actor, "request_id": request_id}) for original in originals]
     if not lines:
         return 0, None

@@ -63,12 +63,12 @@ def set_policy(
             raise InvalidValue(field="default_floor", reason="too_large", value=default_floor, max=0)
     if near_duplicate_seconds is not UNCHANGED:
         _check_near_duplicate_seconds(near_duplicate_seconds)
-    given: dict[str, Any] = {
+    requested: dict[str, Any] = {
         "strict_types": strict_types,
         "near_duplicate_seconds": near_duplicate_seconds,
         "default_floor": default_floor,
     }
-    changes = {name: value for name, value in given.items() if value is not UNCHANGED}
+    changes = {name: value for name, value in requested.items() if value is not UNCHANGED}
     changes |= {"updated_by": actor, "updated_at": timezone.now()}
     with setting_author(actor=actor, request_id=request_id):
         policy, _ = Policy.objects.update_or_create(tenant_id=tenant_id, defaults=changes)
@@ -84,9 +84,10 @@ def _check_near_duplicate_seconds(seconds: int) -> None:
 
 @translate_db_errors
 def set_floor(*, tenant_id: UUID, actor: str, request_id: str = "", currency: str, floor: Decimal | None) -> Wallet:
-    """Set the balance below which no debit may take the wallet; None for no limit. Opens the wallet if the tenant has none.
+    """Set the balance below which no debit may take the wallet; None for no limit.
 
-    Raises FloorAboveBalance where the wallet is below it already. Raises InvalidValue.
+    Opens the wallet if the tenant has none in this currency; the floor given here replaces the policy's default_floor.
+    Raises FloorAboveBalance where the wallet is below the floor already, InvalidValue for an unknown currency or a bad amount.
     """
     if not is_currency(currency):
         raise InvalidValue(field="currency", reason="unknown_currency", value=currency)

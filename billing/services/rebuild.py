@@ -1,4 +1,4 @@
-"""Recomputes wallets' balances and daily totals from the entries, should they ever disagree."""
+"""Recomputes the balances of wallets and the daily totals from the entries: the repair after an integrity check found them wrong."""
 
 from uuid import UUID
 
@@ -33,7 +33,7 @@ SELECT gen_random_uuid(), tenant_id, currency, type, (occurred_at AT TIME ZONE '
     sum(greatest(-effect, 0))
 FROM billing_transaction WHERE tenant_id = %s GROUP BY tenant_id, currency, type, (occurred_at AT TIME ZONE 'UTC')::date
 """
-# Where these are broken the entries themselves are wrong, and nothing can be made of them.
+# The rebuild takes balances and totals from the entries. If one of these checks fails, the entries are damaged and it stops.
 REQUIRED_CHECKS = ("billing_chain", "billing_effect")
 
 

@@ -1,4 +1,4 @@
--- Decides each posting of an array, in memory, one after the other. Second step of billing_post_many.
+-- Decides each posting of an array, in memory, one after the other. Second step of billing_post_array.
 --
 -- Takes: the tenant; its postings; for each the currency of its wallet; those wallets, which the caller has locked; and the time, read after
 -- that.

@@ -1,4 +1,4 @@
--- Locks the wallets that postings go to, and opens those that don't exist yet. First step of billing_post_many.
+-- Locks the wallets that postings go to, and opens those that don't exist yet. First step of billing_post_array.
 --
 -- Takes: the tenant and its postings.
 -- Returns: for each posting its wallet's currency, in order; the locked wallets; the ids of those that were opened here.

@@ -9,7 +9,7 @@
 -- Never: changes an entry, except for how much of it is reversed; touches another tenant's rows; compares digests.
 --
 -- One posting that reverses nothing is decided and written here in short statements, at half the time that the steps for arrays
--- (billing_post_many) need for it. Whatever this form can't post (used key, new wallet, new type, refusal) it leaves to them.
+-- (billing_post_array) need for it. Whatever this form can't post (used key, new wallet, new type, refusal) it leaves to them.
 --
 -- The settings hold for every function that is called from here. Plans are kept for the life of a connection, perhaps from a time when the
 -- tables were empty; with nothing but index probes to choose from they stay good as the tables grow (docs/performance.md).
@@ -74,7 +74,7 @@ BEGIN
         END IF;
     END IF;
     IF entry.id IS NULL THEN
-        RETURN QUERY SELECT * FROM billing_post_many(tenant, postings);
+        RETURN QUERY SELECT * FROM billing_post_array(tenant, postings);
         RETURN;
     END IF;
 

@@ -13,7 +13,7 @@ AS $$
     SELECT CASE
         WHEN is_strict AND NOT is_catalogued THEN 'unknown_type'
         WHEN direction <> 'signed' AND amount < 0 THEN 'negative_amount'
-        WHEN NOT billing_allows(balance_after, floor) THEN 'insufficient'
+        WHEN NOT billing_floor_allows(balance_after, floor) THEN 'insufficient'
         WHEN abs(balance_after) >= 1e20 THEN 'out_of_range'
     END
 $$;

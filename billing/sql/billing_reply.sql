@@ -1,4 +1,4 @@
--- Returns the outcome row of each posting of an array. Last step of billing_post_many.
+-- Returns the outcome row of each posting of an array. Last step of billing_post_array.
 --
 -- Takes: the tenant, and the decisions on its postings, in order. Returns: a row for each, in that order, with the entry as it stands now.
 -- Locks: nothing. Never: writes.

@@ -11,7 +11,18 @@ from credits.digests import GRANT_FACTS
 from credits.imports import lookups
 from credits.imports.columns import CREDIT_OF_A_CUSTOMER
 from kernel.backfills.adapters import Account, Adapter, Blocker, Existing, Outcome, UndoStep
-from kernel.backfills.columns import Column, day, identifier, moment, money, money_from_json, one_of, positive_money, whole, whole_from_json
+from kernel.backfills.columns import (
+    Column,
+    day,
+    identifier,
+    moment,
+    money,
+    money_from_json,
+    one_of,
+    positive_money,
+    whole_from_json,
+    whole_number,
+)
 from kernel.backfills.models import BackfillRun
 from kernel.backfills.row_outcomes import find_existing, key_of, to_outcome
 from kernel.backfills.rows import Posting, RowRefused
@@ -38,14 +49,14 @@ class GrantsAdapter(Adapter):
         Column("category", one_of(*Category.values), help="paid or promotional (default: paid)"),
         Column(
             "priority",
-            whole(lowest=0, highest=100),
+            whole_number(lowest=0, highest=100),
             help="0 to 100, lower goes first (default: 50)",
             from_json=whole_from_json(0, 100),
         ),
         Column("occurred_at", moment, help="when it was granted (default: now, or the midnight of an earlier effective_date)"),
         Column("opening_id", identifier, help="from an export: the id of its opening transaction"),
         Column("schedule_id", identifier, help="from an export: the recurring grant that issued it"),
-        Column("period", whole(lowest=0, highest=99_999), help="and for which period", from_json=whole_from_json(0, 99_999)),
+        Column("period", whole_number(lowest=0, highest=99_999), help="and for which period", from_json=whole_from_json(0, 99_999)),
     )
 
     def defaults(self, tenant: Tenant) -> dict[str, Any]:

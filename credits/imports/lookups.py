@@ -86,7 +86,7 @@ def customer_totals(*, tenant_id: UUID, customers: Sequence[str]) -> dict[tuple[
     return totals
 
 
-def taken(*, tenant_id: UUID, pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Decimal]:
+def amounts_taken_by_invoice(*, tenant_id: UUID, pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Decimal]:
     """What each invoice still has of each grant, by (grant, invoice)."""
     with connection.cursor() as cursor:
         cursor.execute(TAKEN, [[grant for grant, _ in pairs], [invoice for _, invoice in pairs], tenant_id])

@@ -11,7 +11,17 @@ from credits.digests import SCHEDULE_FACTS
 from credits.imports import lookups
 from credits.imports.columns import CREDIT_OF_A_CUSTOMER
 from kernel.backfills.adapters import Adapter, Blocker, Existing, Outcome, UndoStep, actor_of
-from kernel.backfills.columns import Column, day, moment, money_from_json, one_of, positive_money, positive_or_zero, whole, whole_from_json
+from kernel.backfills.columns import (
+    Column,
+    day,
+    moment,
+    money_from_json,
+    one_of,
+    positive_money,
+    positive_or_zero,
+    whole_from_json,
+    whole_number,
+)
 from kernel.backfills.models import BackfillRun
 from kernel.backfills.row_outcomes import find_existing, key_of, post_new
 from kernel.backfills.rows import Posting, RowRefused
@@ -31,15 +41,17 @@ class SchedulesAdapter(Adapter):
         Column("amount", positive_money, required=True, help="units of each grant", from_json=money_from_json(positive_money)),
         Column("cost_of_credit", positive_or_zero, help="what is paid for each grant", from_json=money_from_json(positive_or_zero)),
         Column("category", one_of(*Category.values), help="paid or promotional (default: paid)"),
-        Column("priority", whole(lowest=0, highest=100), help="0 to 100 (default: 50)", from_json=whole_from_json(0, 100)),
-        Column("every_months", whole(lowest=1, highest=120), help="months of a period (default: 1)", from_json=whole_from_json(1, 120)),
+        Column("priority", whole_number(lowest=0, highest=100), help="0 to 100 (default: 50)", from_json=whole_from_json(0, 100)),
+        Column(
+            "every_months", whole_number(lowest=1, highest=120), help="months of a period (default: 1)", from_json=whole_from_json(1, 120)
+        ),
         Column("starts_on", day, required=True, help="first day of the first period, UTC"),
         Column("ends_on", day, help="no period begins later (default: none)"),
         Column("rollover_cap", positive_or_zero, help="what may roll over (default: nothing)", from_json=money_from_json(positive_or_zero)),
         Column("status", one_of(*ScheduleStatus.values), help="active, ended or cancelled (default: active)"),
         Column(
             "next_period",
-            whole(lowest=0, highest=99_999),
+            whole_number(lowest=0, highest=99_999),
             help="the first without a grant (default: 0)",
             from_json=whole_from_json(0, 99_999),
         ),

@@ -127,7 +127,7 @@ class TransactionsAdapter(Adapter):
         found = {f"{GRANT}{grant['id']}": grant_account(grant) for grant in lookups.grants_by_id(tenant_id=tenant.id, ids=ids)}
         cited = [name.removeprefix(TAKEN).split("/", 1) for name in names if name.startswith(TAKEN)]
         pairs = [(grant, invoice) for grant, invoice in cited if is_uuid(grant)]
-        for (grant, invoice), amount in (lookups.taken(tenant_id=tenant.id, pairs=pairs) if pairs else {}).items():
+        for (grant, invoice), amount in (lookups.amounts_taken_by_invoice(tenant_id=tenant.id, pairs=pairs) if pairs else {}).items():
             found[f"{TAKEN}{grant}/{invoice}"] = hidden_account(f"{TAKEN}{grant}/{invoice}", invoice, amount)
         originals = [name.removeprefix(REVERSED) for name in names if name.startswith(REVERSED)]
         for original, amount in (lookups.left_to_reverse(tenant_id=tenant.id, ids=originals) if originals else {}).items():

@@ -1,1 +1,1 @@
-"""Bringing history in from files: plan, look, apply, resume, undo. Knows no ledger: each one gives an adapter (adapters.py)."""
+"""Imports past rows from files: plan, review, apply, resume, undo. Knows no ledger: each ledger has an adapter (adapters.py)."""

@@ -1,4 +1,4 @@
-"""The kinds of columns: how a text or a JSON value is read, and the reason when it is refused."""
+"""Readers of columns: each makes a value of a text or of raw JSON, or raises Invalid with the reason."""
 
 import re
 from collections.abc import Callable
@@ -72,7 +72,7 @@ def text(*, at_most: int) -> Callable[[str], str]:
 
 
 def key_text(*, at_most: int) -> Callable[[str], str]:
-    """Text that identifies a row. An invisible character at its edge, as joined files have them, would make it another key: refused."""
+    """Text that identifies a row. Refuses invisible characters at its edges: files joined by hand have them, and they make another key."""
     read_text = text(at_most=at_most)
 
     def read(value: str) -> str:
@@ -190,7 +190,7 @@ def flag_from_json(raw: bytes) -> bool | None:
     return None if raw == b"null" else flag(raw.decode())
 
 
-def whole(*, lowest: int, highest: int) -> Callable[[str], int]:
+def whole_number(*, lowest: int, highest: int) -> Callable[[str], int]:
     def read(value: str) -> int:
         if not (value.isascii() and value.isdigit() and len(value) < 10 and lowest <= int(value) <= highest):
             raise Invalid(f"must be a whole number from {lowest} to {highest}, not {quoted(value)}")
@@ -200,7 +200,7 @@ def whole(*, lowest: int, highest: int) -> Callable[[str], int]:
 
 
 def whole_from_json(lowest: int, highest: int) -> Callable[[bytes], int | None]:
-    read = whole(lowest=lowest, highest=highest)
+    read = whole_number(lowest=lowest, highest=highest)
     return lambda raw: None if raw == b"null" else read(raw.decode().strip('"'))
 
 
@@ -237,7 +237,7 @@ def _checked_json(raw: bytes) -> str:
 
 
 def _check_storable(value: Any, depth: int = 0) -> None:
-    """Raises Invalid for NUL and lone surrogates, which JSON can write and PostgreSQL can't store."""
+    """Check the texts of a JSON value for NUL and lone surrogates, which JSON can write and PostgreSQL can't store. Raises Invalid."""
     if depth > JSON_DEPTH:
         raise Invalid("is nested too deep")
     if isinstance(value, str):

@@ -16,7 +16,7 @@ from django.db import DatabaseError
 
 from kernel.backfills import arguments, database_errors, locks, rejects, reports, selectors, services
 from kernel.backfills.adapters import Adapter, actor_of
-from kernel.backfills.applying import Application, database_lost_error
+from kernel.backfills.apply import ApplyRun, database_lost_error
 from kernel.backfills.choices import MAY_APPLY, RunState
 from kernel.backfills.errors import BackfillStopped, BadSource, Interrupted, NotAllowed, ReportLost
 from kernel.backfills.models import BackfillRun
@@ -169,12 +169,12 @@ class BackfillCommand(BaseCommand):
         source = find_source(self.options["source"] or run.source, format=run.format, delimiter=run.options["delimiter"])
         rejects_path = self._rejects_path(run.id, source)
         check_writable(rejects_path, option="--rejects FILE", create_folder=True)
-        with locks.only_worker(run, wait=self.options["wait"], stop=self.stop):
+        with locks.exclusive_worker(run, wait=self.options["wait"], stop=self.stop):
             run.refresh_from_db()
             if run.state not in MAY_APPLY or (self.options["apply"] and run.state != RunState.PLANNED):
                 raise NotAllowed(f"Run {run.id} is {run.state}: {_advice(run)}")
             _check_digest(run, source)
-            services.begin(run=run, source=str(source.path))
+            services.start(run=run, source=str(source.path))
             self._post_all(run, source)
         count = self._write_rejects(run, source, rejects_path)
         lines = [f"Refused rows, with the reasons: {rejects_path}"] if count else []
@@ -183,7 +183,7 @@ class BackfillCommand(BaseCommand):
 
     def _post_all(self, run: BackfillRun, source: Source) -> None:
         with Progress(label="posting", total=run.rows, unit="row", visible=self._is_visible(), done=run.position) as progress:
-            application = Application(adapter=self.adapter, run=run, source=source, pacer=self._pacer(), progress=progress, stop=self.stop)
+            application = ApplyRun(adapter=self.adapter, run=run, source=source, pacer=self._pacer(), progress=progress, stop=self.stop)
             try:
                 application.work()
             except (BackfillStopped, KeyboardInterrupt) as stopped:
@@ -206,7 +206,7 @@ class BackfillCommand(BaseCommand):
         run = selectors.get_run(run=self.options["undo"], command=self.adapter.command)
         total = run.counts.get("posted", 0)
         with (
-            locks.only_worker(run, wait=self.options["wait"], stop=self.stop),
+            locks.exclusive_worker(run, wait=self.options["wait"], stop=self.stop),
             Progress(label="taking back", total=total, unit="row", visible=self._is_visible(), done=run.undone_rows) as progress,
         ):
             Undo(adapter=self.adapter, run=run, actor=actor_of(run), pacer=self._pacer(), progress=progress, stop=self.stop).work()

@@ -26,10 +26,10 @@ def number_of(run: BackfillRun) -> int:
 
 
 @contextmanager
-def only_worker(run: BackfillRun, *, wait: bool, stop: Stop) -> Iterator[None]:
+def exclusive_worker(run: BackfillRun, *, wait: bool, stop: Stop) -> Iterator[None]:
     """Hold the lock of the run's file. If another session holds it: wait with `wait`, else raise NotAllowed."""
     number = number_of(run)
-    take(number, wait=wait, stop=stop)
+    acquire(number, wait=wait, stop=stop)
     try:
         yield
     finally:
@@ -38,8 +38,11 @@ def only_worker(run: BackfillRun, *, wait: bool, stop: Stop) -> Iterator[None]:
             _execute("SELECT pg_advisory_unlock(%s)", number)
 
 
-def take(number: int, *, wait: bool, stop: Stop) -> None:
-    """Raises NotAllowed if another session holds the lock and `wait` is false, Interrupted if a stop is requested while waiting."""
+def acquire(number: int, *, wait: bool, stop: Stop) -> None:
+    """Take the advisory lock; with `wait`, try again every second until it is free.
+
+    Raises NotAllowed if another session holds it and `wait` is false, Interrupted if a stop is requested while waiting.
+    """
     while not _execute("SELECT pg_try_advisory_lock(%s)", number):
         if not wait:
             raise NotAllowed("Another process is working on this file for this tenant. Wait for it, or add --wait to start when it ends.")

@@ -1,4 +1,4 @@
-"""The keys of rows (an idempotency key, or the row's own id), looked up in the book, and the ledger's answers as outcomes."""
+"""The keys of rows (an idempotency key, or the row's own id), looked up in the book, and the outcomes of postings."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any

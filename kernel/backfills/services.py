@@ -22,13 +22,13 @@ def create_run(*, tenant_id: UUID, actor: str, facts: Mapping[str, Any]) -> Back
 
 
 @translate_db_errors
-def begin(*, run: BackfillRun, source: str) -> None:
+def start(*, run: BackfillRun, source: str) -> None:
     """Start or restart a run; `source` is where its file is now. Raises WrongState."""
     now = timezone.now()
     _move(run, MAY_APPLY, state=RunState.RUNNING, source=source, started_at=run.started_at or now, moved_at=now, stopped_because="")
 
 
-def advance(*, run: BackfillRun, position: int, rejects: Sequence[BackfillReject], **checkpoint: Any) -> None:
+def save_checkpoint(*, run: BackfillRun, position: int, rejects: Sequence[BackfillReject], **checkpoint: Any) -> None:
     """Set the checkpoint: `position`, `line`, `offset`, `counts`, `sums`. Call it in the transaction that posts the rows.
 
     Raises RunMoved if the run isn't running, or its position isn't that of `run`; the transaction must be rolled back then.

@@ -30,7 +30,7 @@ class Stop:
             signal.signal(number, handler)
 
     def check(self) -> None:
-        """Raises Interrupted if a stop was requested."""
+        """Stop here if a signal asked for it. Raises Interrupted."""
         if self.requested:
             raise Interrupted("Stopped on request.")
 

@@ -151,7 +151,7 @@ class Reading:
         return self.identity[1]
 
     def check_unchanged(self) -> None:
-        """Raises NotAllowed if the file was changed or replaced since it was opened."""
+        """Check that the file is still the one that was opened. Raises NotAllowed if it was changed or replaced."""
         try:
             with self.source.open() as now:
                 same = _identity(now) == self.identity

@@ -8,7 +8,7 @@ from django.db import DatabaseError, transaction
 
 from kernel.backfills import services
 from kernel.backfills.adapters import Adapter, UndoStep
-from kernel.backfills.applying import RETRY_DELAYS, database_lost_error, is_permanent
+from kernel.backfills.apply import RETRY_DELAYS, database_lost_error, is_permanent
 from kernel.backfills.choices import MAY_UNDO
 from kernel.backfills.errors import NotAllowed, RunMoved
 from kernel.backfills.models import BackfillRun

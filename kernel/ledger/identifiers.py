@@ -1,4 +1,8 @@
-"""Identity of every ledger row: UUIDv7, made by the application, so that ids sort by the time they were made."""
+"""Ids of ledger rows: UUIDv7, so that they sort by the time they were made.
+
+The application makes the ids of postings. SQL makes those of rows that only the database knows about: credits_new_id and metering_new_id
+(UUIDv7), gen_random_uuid for totals and types.
+"""
 
 from uuid import UUID
 

@@ -1,8 +1,10 @@
 """Reads the outcome rows of the posting functions: what was posted, what was posted before, and the error of what was refused.
 
-This is the only place that compares digests in Python. Posting functions report a key that was used before as `exists`, with the first
+The only place that decides between replay and conflict when posting; the plan of a backfill (kernel/backfills/row_outcomes.py) and the
+integrity checks also compare digests. Posting functions report a key that was used before as `exists`, with the first
 row's `first_digest`; whether that is a replay or a conflict is decided here, because a digest from before the ledger learned a fact is
-shorter and still equal. A function may report `replayed` itself where the two digests are the same bytes.
+shorter and still equal. Only credits_reinstate reports
+`replayed` itself. It compares no digests: earlier calls gave back all that the invoice took.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -13,8 +15,6 @@ from kernel.ledger.errors import IdempotencyConflict, LedgerError
 from kernel.ledger.idempotency import differing
 
 POSTED, REPLAYED, EXISTS = "posted", "replayed", "exists"
-# From functions that compare digests themselves: read like `exists`.
-CONFLICT = "conflict"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ def posted_or_error(
         return Posted(row, replayed=False)
     if row.outcome == REPLAYED:
         return Posted(row, replayed=True)
-    if row.outcome not in {EXISTS, CONFLICT}:
+    if row.outcome != EXISTS:
         return errors[row.outcome](row)
     fields = differing(names, bytes(row.first_digest or b""), facts_digest or b"")
     if is_recorded is not None:

@@ -1,5 +1,6 @@
 """The wire format of the metering API: camelCase, money as strings with 18 decimals, errors as `{"message", "error", "statusCode"}`."""
 
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -9,6 +10,7 @@ from kernel.api.batches import BatchOutcome, ItemOutcome
 from kernel.api.dialect import Dialect, camel_case
 from kernel.api.pagination import Page
 from kernel.api.problems import FieldProblem, Problem
+from metering.choices import MOVES, Status
 
 # Messages about one value; the field's path stands before them.
 FIELD_WORDS = {
@@ -78,14 +80,22 @@ ERROR_TEXTS = {
     "outcome_unknown": "The outcome is unknown; repeat the call with the same idempotency key",
 }
 KINDS = {"transaction": "Transaction", "cost": "Cost", "trace": "Trace", "agent": "Agent", "price": "Price"}
-# The verb of each move in a refusal, and the statuses it may start from.
-MOVES = {
-    "completed": ("complete", "authorized"),
-    "cancelled": ("cancel", "pending, preparing or authorized"),
-    "authorized": ("authorize", "preparing"),
-    "preparing": ("prepare", "pending"),
-    "denied": ("deny", "preparing"),
+VERBS = {
+    Status.COMPLETED: "complete",
+    Status.CANCELLED: "cancel",
+    Status.AUTHORIZED: "authorize",
+    Status.PREPARING: "prepare",
+    Status.DENIED: "deny",
 }
+
+
+def either(names: Sequence[str]) -> str:
+    """`a`, `a or b`, `a, b or c`."""
+    return " or ".join(part for part in (", ".join(names[:-1]), names[-1]) if part)
+
+
+# For the refusal of a move to a status: its verb, and the statuses that it may start from.
+MOVE_SENTENCES = {str(status): (VERBS[status], either([str(start) for start in starts])) for status, starts in MOVES.items()}
 
 
 class MeteringDialect(Dialect):
@@ -171,7 +181,7 @@ def sentence(problem: Problem) -> str:
     if problem.code == "not_found" and facts.get("kind") in KINDS:
         return f"{KINDS[facts['kind']]} {facts['id']} not found"
     if problem.code == "wrong_status":
-        facts["verb"], facts["needed"] = MOVES[facts["wanted"]]
+        facts["verb"], facts["needed"] = MOVE_SENTENCES[facts["wanted"]]
     for name in ("fields", "allowed"):
         if name in facts:
             facts[name] = ", ".join(camel_case(word) if name == "fields" else word for word in facts[name])

@@ -8,7 +8,7 @@ from kernel.api.problems import FieldProblem, Invalid, Refused
 from kernel.api.serializers import Query
 from metering.api.dialect import dialect
 from metering.choices import AgentStatus, Grain, Status
-from metering.selectors.usage import DAY, HOUR, MONTH, MOST_POINTS, STEPS, ceiling, count_points, floor, floor_month
+from metering.selectors.usage import DAY, HOUR, MONTH, MOST_POINTS, STEPS, count_points, end_of, start_of, start_of_month
 
 PERIODS = {"24h": timedelta(hours=24), "7d": timedelta(days=7), "30d": timedelta(days=30), "90d": timedelta(days=90), "all": None}
 
@@ -71,19 +71,19 @@ class LeaderQuery(UsageQuery):
     limit = Whole(min_value=1, max_value=100, required=False, default=10, wire_name="page[limit]")
 
 
-def window(query: dict[str, Any], *, now: datetime) -> dict[str, Any]:
+def hour_range(query: dict[str, Any], *, now: datetime) -> dict[str, Any]:
     """The world time that a query of usage asks for, in whole hours; no `since` means from the first day. Raises Invalid."""
-    until = ceiling(min(query["until"] or now, now), HOUR)
+    until = end_of(min(query["until"] or now, now), HOUR)
     period = query["period"] or (None if query["since"] else "30d")
     length = PERIODS[period] if period else None
     since = [moment for moment in (query["since"], until - length if length else None) if moment is not None]
-    begin = floor(max(since), HOUR) if since else None
+    begin = start_of(max(since), HOUR) if since else None
     if begin is not None and begin >= until:
         raise Invalid([FieldProblem(("filter[to_date]",), "too_early", {}, query["until"])], place="query")
     return {"since": begin, "until": until}
 
 
-def points(query: dict[str, Any], *, span: dict[str, Any], first_day: datetime | None) -> dict[str, Any]:
+def chart_range(query: dict[str, Any], *, span: dict[str, Any], first_day: datetime | None) -> dict[str, Any]:
     """The span of a chart in whole steps, and its step: `grain`. Without an interval in the query it is the hour up to two days, then the
     day, and where there would be too many days the month. Raises Invalid for an interval that leads to too many points."""
     since, until = span["since"] or first_day or span["until"] - DAY, span["until"]
@@ -91,13 +91,13 @@ def points(query: dict[str, Any], *, span: dict[str, Any], first_day: datetime |
     if grain is None and query["interval"] is None:
         grain = Grain.HOUR if until - since <= 2 * DAY else Grain.DAY
     if grain is None or (query["interval"] is None and count_points(since, until, grain=grain) > MOST_POINTS):
-        return {"since": floor_month(since), "until": ceiling(until, DAY), "grain": MONTH}
+        return {"since": start_of_month(since), "until": end_of(until, DAY), "grain": MONTH}
     if count_points(since, until, grain=grain) > MOST_POINTS:
         raise Invalid([FieldProblem(("interval",), "too_many_points", {"max": MOST_POINTS}, query["interval"])], place="query")
-    return {"since": floor(since, STEPS[grain]), "until": ceiling(until, STEPS[grain]), "grain": grain}
+    return {"since": start_of(since, STEPS[grain]), "until": end_of(until, STEPS[grain]), "grain": grain}
 
 
-def span(query: dict[str, Any], *, now: datetime) -> dict[str, Any]:
+def book_time_range(query: dict[str, Any], *, now: datetime) -> dict[str, Any]:
     """The book time that a query asks for: its period and its dates, whichever is narrower."""
     length = PERIODS[query["period"]] if query["period"] else None
     since = [moment for moment in (query["since"], now - length if length else None) if moment is not None]

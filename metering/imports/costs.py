@@ -8,14 +8,14 @@ import msgspec
 
 from kernel.backfills.columns import Invalid, currency, identifier, json_from_json, money_from_json, positive_or_zero
 from kernel.backfills.rows import RowRefused
-from metering.imports.parts import NULL, STAMPS, Part, many, optional_values
+from metering.imports.parts import NULL, STAMPS, Part, array_readers, optional_values
 
 FLAT = ("fiat_amount", "fiat_asset_symbol", "is_estimate", "cost_details")
 MAYBE = {**STAMPS, "supersedes": identifier, "superseded_by": identifier, "inferred_from": identifier, "repricing": identifier}
 _read_amount = money_from_json(positive_or_zero)
 
 
-class Given(Part, rename="camel", forbid_unknown_fields=True, kw_only=True):
+class CostPart(Part, rename="camel", forbid_unknown_fields=True, kw_only=True):
     """One cost as the APIs write it. An export adds what it supersedes and what it was inferred from."""
 
     fiat_amount: msgspec.Raw
@@ -28,7 +28,7 @@ class Given(Part, rename="camel", forbid_unknown_fields=True, kw_only=True):
     repricing: str | None = None
 
 
-def _read(cost: Given) -> dict[str, Any]:
+def _read(cost: CostPart) -> dict[str, Any]:
     amount = _read_amount(bytes(cost.fiat_amount))
     if amount is None:
         raise Invalid("fiatAmount is required")
@@ -41,7 +41,7 @@ def _read(cost: Given) -> dict[str, Any]:
     }
 
 
-costs_from_json, costs_from_text = many(Given, _read, noun="cost")
+costs_from_json, costs_from_text = array_readers(CostPart, _read, noun="cost")
 
 
 def costs_of(values: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ import msgspec
 from kernel.backfills.columns import Invalid, json_from_json, one_of, text
 from kernel.backfills.rows import RowRefused
 from metering.choices import MOVES, FactPhase, Pricing, Status
-from metering.imports.parts import NULL, STAMPS, Part, many, optional_values
+from metering.imports.parts import NULL, STAMPS, Part, array_readers, optional_values
 
 LONGEST_REASON = 100_000
 # Those columns.
@@ -63,8 +63,8 @@ def _read_report(report: Report) -> dict[str, Any]:
     }
 
 
-steps_from_json, steps_from_text = many(Step, _read_step, noun="step")
-reports_from_json, reports_from_text = many(Report, _read_report, noun="fact")
+steps_from_json, steps_from_text = array_readers(Step, _read_step, noun="step")
+reports_from_json, reports_from_text = array_readers(Report, _read_report, noun="fact")
 
 
 def check_life(values: Mapping[str, Any]) -> None:

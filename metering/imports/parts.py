@@ -34,9 +34,9 @@ def optional_values(part: Part, readers: Mapping[str, Callable[[str], Any]]) -> 
     return {name: read(value) for name, read in readers.items() if (value := getattr(part, name)) is not None}
 
 
-def many(given: type[Part], read: Callable[[Any], dict[str, Any]], *, noun: str) -> tuple[Reader, Reader]:
-    """Readers of an array of `given`: from raw JSON, and from its text. Both raise Invalid."""
-    decode = msgspec.json.Decoder(list[given]).decode  # type: ignore[valid-type]
+def array_readers(kind: type[Part], read: Callable[[Any], dict[str, Any]], *, noun: str) -> tuple[Reader, Reader]:
+    """Readers of an array of `kind`: from raw JSON, and from its text. Both raise Invalid."""
+    decode = msgspec.json.Decoder(list[kind]).decode  # type: ignore[valid-type]
     decode_raw = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
     def read_one(place: int, part: Any) -> dict[str, Any]:

@@ -152,7 +152,7 @@ class TransactionsAdapter(Adapter):
 
     def undo(self, tenant: Tenant, run: BackfillRun, *, at_most: int, actor: str, below: Any) -> UndoStep:
         count, lowest = reverse_run(
-            tenant_id=tenant.id, actor=actor, request_id=run.undo_request_id, of=run.request_id, at_most=at_most, below=below
+            tenant_id=tenant.id, actor=actor, request_id=run.undo_request_id, run_request_id=run.request_id, at_most=at_most, below=below
         )
         return UndoStep(reversed=count, lowest=lowest)
 

@@ -1,4 +1,4 @@
-"""Reads of the metering book. Every function takes the tenant first; another tenant's row is not found."""
+"""Reads of the metering ledger. Functions take `tenant_id` by keyword; another tenant's row is not found."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
@@ -151,7 +151,7 @@ def get_transactions(*, tenant_id: UUID, ids: Iterable[UUID]) -> dict[UUID, Row]
 
 
 def check_exists(*, tenant_id: UUID, transaction_id: UUID) -> None:
-    """Raises NotFound."""
+    """Check that the tenant has this transaction. Raises NotFound."""
     if not Transaction.objects.filter(tenant_id=tenant_id, id=transaction_id).exists():
         raise NotFound(kind="transaction", id=transaction_id)
 
@@ -169,7 +169,7 @@ def list_costs(*, tenant_id: UUID, transaction_id: UUID) -> list[Row]:
 
 
 def get_cost(*, tenant_id: UUID, cost_id: UUID) -> Row:
-    """Raises NotFound."""
+    """One cost with the columns of COST, and `updated_at`: when it was superseded, else when it was made. Raises NotFound."""
     found: Any = Cost.objects.filter(tenant_id=tenant_id, id=cost_id).values(*COST, updated_at=CHANGED_AT).first()
     if found is None:
         raise NotFound(kind="cost", id=cost_id)
@@ -246,7 +246,7 @@ def list_agents(*, tenant_id: UUID, name: str | None = None, status: str | None 
 
 
 def get_agent(*, tenant_id: UUID, agent_id: UUID) -> Row:
-    """Raises NotFound."""
+    """One agent with the columns of AGENT. Raises NotFound."""
     found: Any = list_agents(tenant_id=tenant_id).filter(id=agent_id).first()
     if found is None:
         raise NotFound(kind="agent", id=agent_id)

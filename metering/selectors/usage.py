@@ -1,4 +1,4 @@
-"""Usage and spend over time, from the rollups only: a month of a million transactions is some thousand rows."""
+"""Usage and spend over time, from the rollups only: a month with a million transactions has a few thousand of them."""
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -21,15 +21,15 @@ COUNTS = ("transactions", "succeeded", "failed", "denied", "cancelled")
 MOST_POINTS = 1_500
 
 
-def floor(moment: datetime, step: timedelta) -> datetime:
+def start_of(moment: datetime, step: timedelta) -> datetime:
     """The beginning of the hour or day (UTC) that a moment is in."""
     day = moment.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     return day if step == DAY else day + (moment - day) // HOUR * HOUR
 
 
-def ceiling(moment: datetime, step: timedelta) -> datetime:
+def end_of(moment: datetime, step: timedelta) -> datetime:
     """The end of the hour or day that a moment is in; the moment itself if it is one."""
-    begun = floor(moment, step)
+    begun = start_of(moment, step)
     return begun if begun == moment else begun + step
 
 
@@ -43,28 +43,34 @@ def list_rollups(*, tenant_id: UUID, agent_id: UUID | None = None, service: str 
 
 
 def in_span(*, since: datetime | None, until: datetime) -> Q:
-    """The rows that make up a span of whole hours: its days by their own sums, its edges by the hour. No beginning: from the first day."""
-    last_day = floor(until, DAY)
+    """The rollups that add up to a span of whole hours: the daily ones of its whole days, the hourly ones of the rest.
+
+    Without `since` the span begins with the first day that has any.
+    """
+    last_day = start_of(until, DAY)
     by_hour, by_day = Q(grain=Grain.HOUR), Q(grain=Grain.DAY)
     if since is None:
         return (by_day & Q(starts_at__lt=last_day)) | (by_hour & Q(starts_at__gte=last_day, starts_at__lt=until))
-    first_day = ceiling(since, DAY)
+    first_day = end_of(since, DAY)
     if first_day >= last_day:
         return by_hour & Q(starts_at__gte=since, starts_at__lt=until)
     edges = Q(starts_at__gte=since, starts_at__lt=first_day) | Q(starts_at__gte=last_day, starts_at__lt=until)
     return (by_day & Q(starts_at__gte=first_day, starts_at__lt=last_day)) | (by_hour & edges)
 
 
-def get_summary(*, since: datetime | None, until: datetime, **whose: Any) -> Row:
-    """Counts and costs of a span of whole hours. `whose`: tenant_id, and perhaps agent_id, service."""
-    found = list_rollups(**whose).filter(in_span(since=since, until=until)).values("currency").order_by("currency")
+def get_summary(*, since: datetime | None, until: datetime, **filters: Any) -> Row:
+    """Counts and costs of a span of whole hours. `filters`: tenant_id, and perhaps agent_id, service."""
+    found = list_rollups(**filters).filter(in_span(since=since, until=until)).values("currency").order_by("currency")
     return _sum_currencies(found.annotate(**_sums()))
 
 
-def list_chart_points(*, since: datetime, until: datetime, grain: str, **whose: Any) -> list[Row]:
-    """The same for each hour, day or month (`grain`) of a span of such, empty ones too. One query; `since` begins a step."""
+def list_chart_points(*, since: datetime, until: datetime, grain: str, **filters: Any) -> list[Row]:
+    """Counts and costs of each hour, day or month (`grain`) of a span, with zeros where there are none. One query.
+
+    `since` is the first moment of an hour, day or month. `filters` as in get_summary.
+    """
     is_monthly = grain == MONTH
-    rollups = list_rollups(**whose).filter(grain=Grain.DAY if is_monthly else grain, starts_at__gte=since, starts_at__lt=until)
+    rollups = list_rollups(**filters).filter(grain=Grain.DAY if is_monthly else grain, starts_at__gte=since, starts_at__lt=until)
     points: dict[datetime, list[Row]] = {}
     starts = TruncMonth("starts_at", tzinfo=UTC) if is_monthly else F("starts_at")
     for row in rollups.values("currency", start=starts).order_by("start", "currency").annotate(**_sums()):
@@ -76,18 +82,18 @@ def _starts(since: datetime, until: datetime, *, grain: str) -> Iterator[datetim
     start = since
     while start < until:
         yield start
-        start = floor_month(start + timedelta(days=31)) if grain == MONTH else start + STEPS[Grain(grain)]
+        start = start_of_month(start + timedelta(days=31)) if grain == MONTH else start + STEPS[Grain(grain)]
 
 
 def count_points(since: datetime, until: datetime, *, grain: Grain) -> int:
     """How many hours or days a span touches."""
     step = STEPS[grain]
-    return (ceiling(until, step) - floor(since, step)) // step
+    return (end_of(until, step) - start_of(since, step)) // step
 
 
-def floor_month(moment: datetime) -> datetime:
+def start_of_month(moment: datetime) -> datetime:
     """The beginning of the month (UTC) that a moment is in."""
-    return floor(moment, DAY).replace(day=1)
+    return start_of(moment, DAY).replace(day=1)
 
 
 def get_first_day(*, tenant_id: UUID) -> datetime | None:
@@ -97,10 +103,10 @@ def get_first_day(*, tenant_id: UUID) -> datetime | None:
     return first
 
 
-def list_leaders(*, by: str, since: datetime | None, until: datetime, currency: str, limit: int, **whose: Any) -> list[Row]:
+def list_leaders(*, by: str, since: datetime | None, until: datetime, currency: str, limit: int, **filters: Any) -> list[Row]:
     """The agents or services (`by`) that cost most in one currency; of equals, those with more transactions. One query."""
     names = ("agent_id", "agent__name") if by == "agent" else ("service_id", "service__name")
-    found = list_rollups(**whose).filter(in_span(since=since, until=until)).values(*names)
+    found = list_rollups(**filters).filter(in_span(since=since, until=until)).values(*names)
     own = Q(currency=currency)
     sums = {name: Sum(name) for name in COUNTS}
     money = {name: Sum(name, filter=own, default=0) for name in ("amount", "estimated")}

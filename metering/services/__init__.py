@@ -1,1 +1,2 @@
-"""Every change of the metering book. Each function is one call of a posting function in the database."""
+"""Every write of the metering ledger. Postings and amendments call the posting functions of `metering/sql`; agents, prices and policies
+are written through their models."""

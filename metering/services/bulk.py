@@ -38,8 +38,8 @@ def import_digest(facts: Mapping[str, Any]) -> bytes:
 def encode_import(facts: Mapping[str, Any], *, digest: bytes, actor: str, request_id: str) -> bytes:
     """A transaction as `metering_post` takes it, encoded.
 
-    `facts`: those of record_transactions with all three names, perhaps `id`, and costs with an `id`, which are kept. It is posted as it
-    began; what became of it follows (metering.services.imported_lifecycle.later_of).
+    `facts`: those of record_transactions with all three names, perhaps `id`, and costs with an `id`, which are kept. It is posted
+    with its first status; its later life follows (metering.services.imported_lifecycle.later_of).
     """
     line = {name: facts[name] for name in SAME_NAMES if name in facts}
     line.update(actor=actor, request_id=request_id)
@@ -57,7 +57,8 @@ def encode_import(facts: Mapping[str, Any], *, digest: bytes, actor: str, reques
 def record_imported_many(*, tenant_id: UUID, lines: Sequence[bytes], later: Sequence[Later | None]) -> list[Posted | LedgerError]:
     """Post lines of `encode_import`, in order; for each its row, or the LedgerError that refused it.
 
-    What came `later` of each follows in its order, in the caller's database transaction. Raises what refused one of those.
+    The later life of each (`later`, from later_of) is posted after it, in the caller's database transaction. Raises the LedgerError that
+    refuses one of those.
     """
     encoded = [msgspec.Raw(line) for line in lines]
     rows = posting.post("metering_post", encoded, tenant_id=tenant_id, races=RACES, refused=("id", "first_digest"))
@@ -78,21 +79,24 @@ def record_imported_many(*, tenant_id: UUID, lines: Sequence[bytes], later: Sequ
 
 @translate_db_errors
 def reverse_run(
-    *, tenant_id: UUID, actor: str, request_id: str, of: str, at_most: int, below: UUID | None = None
+    *, tenant_id: UUID, actor: str, request_id: str, run_request_id: str, at_most: int, below: UUID | None = None
 ) -> tuple[int, UUID | None]:
-    """Supersede by zero the costs of up to `at_most` transactions whose request was `of`, and cancel those that aren't over.
+    """Supersede by zero the costs of up to `at_most` transactions of the run `run_request_id`, and cancel those that aren't over.
 
-    Newest first and older than `below`. Returns how many there were, and the oldest of them. A completed transaction stays so: that it
-    was done is a fact, what it cost is reversed. Raises the error of the first that was refused.
+    A run's transactions have its request_id, which is "run:<id>". Newest first and older than `below`. Returns how many there were, and
+    the oldest of them. A completed transaction stays completed: that it happened is a fact, and only its cost is reversed. Raises the
+    error of the first that was refused.
     """
     costly = Cost.objects.filter(tenant_id=tenant_id, transaction_id=OuterRef("id"), is_active=True, fiat_amount__gt=0)
-    imported = Transaction.objects.filter(tenant_id=tenant_id, request_id=of, request_id__startswith="run:")
+    imported = Transaction.objects.filter(tenant_id=tenant_id, request_id=run_request_id, request_id__startswith="run:")
     remaining = imported.filter(Q(Exists(costly)) | Q(status__in=OPEN)).values_list("id", "status")
     statuses = dict(newest_page(remaining, below=below, at_most=at_most))
     costs = Cost.objects.filter(tenant_id=tenant_id, transaction_id__in=list(statuses), is_active=True, fiat_amount__gt=0)
     its: dict[str, Any] = {"actor": actor, "request_id": request_id}
-    zeros = [_make_zero(cost, run=of, its=its) for cost in costs.order_by("id").values("id", "transaction_id", "fiat_asset_symbol")]
-    move = {"to_status": Status.CANCELLED.value, "reason": f"taken back with the whole of {of}"}
+    zeros = [
+        _make_zero(cost, run=run_request_id, its=its) for cost in costs.order_by("id").values("id", "transaction_id", "fiat_asset_symbol")
+    ]
+    move = {"to_status": Status.CANCELLED.value, "reason": f"taken back with the whole of {run_request_id}"}
     facts = {"call": Status.CANCELLED.value, "reason": move["reason"]}
     moves = [
         make_amendment(**its, transaction_id=transaction_id, facts=facts, move=move)
@@ -105,7 +109,7 @@ def reverse_run(
 
 
 def _make_zero(cost: Mapping[str, Any], *, run: str, its: Mapping[str, Any]) -> dict[str, Any]:
-    """An amendment that puts zero in a cost's place."""
+    """An amendment that supersedes a cost by zero."""
     details = msgspec.json.encode({"takesBack": run}).decode()
     zero = {"amount": 0, "currency": cost["fiat_asset_symbol"], "is_estimate": False, "details": details, "supersedes_ids": [cost["id"]]}
     facts = {"call": "undo", "supersedes_id": cost["id"], "cost_details": details}

@@ -1,5 +1,6 @@
-"""What became of an imported transaction after it was recorded: its later costs, facts and moves, posted through metering_amend with
-their original times."""
+"""The later life of an imported transaction: costs, facts and changes of status that came after it was recorded.
+
+They are posted through metering_amend, with their original times."""
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
@@ -12,13 +13,14 @@ from kernel.ledger.identifiers import new_id_text
 from metering.choices import Status
 from metering.digests import AMENDMENT_FACTS
 
-# What a cost has that was added by a call of its own.
+# A cost with any of these was added by a later call, not together with its transaction.
 STAMPS = frozenset({"supersedes", "inferred_from", "repricing", "idempotency_key", "facts_digest", "occurred_at"})
 LIFE = frozenset({"costs", "status_changes", "reported_facts", "decline_reason"})
 LONG_AGO = datetime.min.replace(tzinfo=UTC)
-# Within one call a fact is written before the cost that came of it, and both before the move that closes the transaction.
+# The order within one call: a fact before the cost that was computed from it, and both before the change of status that closes the
+# transaction, because a closed one takes no costs.
 FACT, COST, MOVE = range(3)
-# metering_amend dates a move by the database's clock; of an imported one it is known when it was.
+# metering_amend dates a change of status by the database's clock. An imported one gets the time of the file.
 SET_STATUS_DATES = """
 UPDATE metering_transaction AS kept SET
     preparing_at = COALESCE(dates.preparing_at, kept.preparing_at),
@@ -37,7 +39,7 @@ RETURNING kept.id
 
 
 def first_status(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """The members of a posting that record the transaction as it began, if its steps are known: in the first of them."""
+    """The members of a posting that give the transaction the first status of its history; none where the file has no history."""
     steps = facts.get("status_changes")
     if not steps:
         return {}
@@ -46,19 +48,19 @@ def first_status(facts: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def came_later(cost: Mapping[str, Any]) -> bool:
-    """Whether a cost was added by a call of its own, not along with its transaction."""
+    """Whether a cost was added by a later call, not together with its transaction."""
     return not STAMPS.isdisjoint(cost)
 
 
 class Later(TypedDict):
-    """What became of a transaction: the calls that added to it, in their order, and what `set_status_dates` sets on it."""
+    """The later life of one transaction. `calls`: what was added to it (_later_calls). `dates`: the columns for set_status_dates."""
 
     calls: list[dict[str, Any]]
     dates: dict[str, Any]
 
 
 def later_of(facts: Mapping[str, Any]) -> Later | None:
-    """What became of a transaction after it was recorded; None where nothing did."""
+    """The later life of a transaction; None if nothing happened after it was recorded."""
     if LIFE.isdisjoint(facts):
         return None
     calls, dates = _later_calls(facts), _status_dates(facts)
@@ -68,7 +70,7 @@ def later_of(facts: Mapping[str, Any]) -> Later | None:
 def _later_calls(facts: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The calls that added to a transaction, in their order. `parts` are arguments of make_amendment; `stamps` replace its own members.
 
-    A key stands on every row that its call wrote, so rows of one key come in together, or the second would be taken for a repetition.
+    All rows that one call wrote have its key. They are posted as one call again: a second call with the key would be a replay.
     """
     costs = facts.get("costs") or ()
     rows = [(FACT, fact, {"fact": _make_fact(fact)}) for fact in facts.get("reported_facts") or ()]

@@ -70,14 +70,14 @@ def parsed(text: str | None) -> Any:
 
 
 def model_of(*, terms: Row, reported: Any) -> str:
-    """The model that was used, as particularly as anybody said it; else the transaction's resource."""
+    """The model that was used: as the facts name it, else the request facts, else the qualifiers; else the transaction's resource."""
     request = look_up(parsed(terms["request_facts"]), "request")
-    said = [look_up(values, key) for values in (reported, request, parsed(terms["qualifiers"])) for key in MODEL_KEYS]
-    return next((model for model in said if isinstance(model, str) and model), str(terms["resource_name"]))
+    named = [look_up(values, key) for values in (reported, request, parsed(terms["qualifiers"])) for key in MODEL_KEYS]
+    return next((model for model in named if isinstance(model, str) and model), str(terms["resource_name"]))
 
 
 def best_price(*, terms: Row, model: str, book: Sequence[Row]) -> Row | None:
-    """The price that fits most particularly: by resource or model, then action, then service; of equals the latest."""
+    """The most specific price that fits: by resource or model before by action, before by service; of equals the latest."""
     wanted = (
         ("resource_name", {"", terms["resource_name"], model}),
         ("action_name", {"", terms["action_name"]}),
@@ -153,7 +153,7 @@ def by_public_prices(*, terms: Row, reported: Any, model: str) -> Priced:
 
 
 def _without_price(reading: UsageReading, model_price: Any) -> list[str]:
-    """Audio that the public price doesn't tell from text: it costs many times as much, so text's price would be wrong."""
+    """Audio counters without a rate in the public price. The rate of text would be wrong: audio costs many times more."""
     counters = ((name, name.replace("_tokens", "_mtok")) for name in ("input_audio_tokens", "output_audio_tokens"))
     return [name for name, price in counters if reading.counters.get(name) and getattr(model_price, price, None) is None]
 

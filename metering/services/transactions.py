@@ -162,12 +162,12 @@ def _make_row(item: Row, row: Any, *, tenant_id: UUID) -> Row:
         "trace_id": trace["id"],
         "agent_id": row.agent_id,
         "agent": _make_agent(row, tenant_id=tenant_id),
-        "costs": [_make_cost_row(item, cost, row, tenant_id=tenant_id) for cost in _kept_costs(item["costs"], status=row.status)],
+        "costs": [_make_cost_row(item, cost, row, tenant_id=tenant_id) for cost in _inserted_costs(item["costs"], status=row.status)],
     }
 
 
-def _kept_costs(costs: Iterable[Row], *, status: str) -> list[Row]:
-    """The costs that became rows, as the SQL function metering_kept_costs decides."""
+def _inserted_costs(costs: Iterable[Row], *, status: str) -> list[Row]:
+    """The costs that became rows, as the SQL function metering_costs_to_insert decides."""
     if status == Status.DENIED:
         return []
     return [cost for cost in costs if status != Status.CANCELLED or not cost["is_estimate"]]

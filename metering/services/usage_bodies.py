@@ -262,7 +262,7 @@ def _reading(counters: dict[str, Any], read: Mapping[str, Any], leaves: Mapping[
 
 
 def _below_usage(root: Sequence[Any]) -> list[Any]:
-    """What of an extractor's root lies inside the usage: of [usage, billed_units] the second."""
+    """The steps of an extractor's root below the usage object: ["billed_units"] for ["usage", "billed_units"]."""
     steps = list(root)
     while steps and steps[0] in {"result", "response"}:
         steps.pop(0)
@@ -270,7 +270,7 @@ def _below_usage(root: Sequence[Any]) -> list[Any]:
 
 
 def _leaf(values: Any, path: Any) -> tuple[str, Any]:
-    """The dotted path of what a mapping of an extractor points at, and the value; None where there is nothing."""
+    """The dotted path that a mapping of an extractor names, and the value there, or None."""
     steps = [path] if isinstance(path, str) else path
     leaf = []
     for step in steps:
@@ -280,7 +280,7 @@ def _leaf(values: Any, path: Any) -> tuple[str, Any]:
 
 
 def _step(values: Any, step: Any) -> tuple[str, Any]:
-    """One step down: a name, or the first item of an array that matches."""
+    """The name and value one step down a path. `step`: a name in an object, or an ArrayMatch, which picks the first matching item."""
     if not isinstance(step, ArrayMatch):
         return step, values.get(step) if isinstance(values, Mapping) else None
     found = step.extract(values) if isinstance(values, list) else None

@@ -10,7 +10,7 @@ RETURNS void
 LANGUAGE plpgsql
 AS $$
 BEGIN
-    IF cardinality(metering_kept_costs(begins_as, item.costs)) = cardinality(item.costs) THEN
+    IF cardinality(metering_costs_to_insert(begins_as, item.costs)) = cardinality(item.costs) THEN
         RETURN;
     END IF;
     INSERT INTO metering_fact (

@@ -23,10 +23,10 @@ BEGIN
     posted_at := clock_timestamp();
 
     WITH fresh AS MATERIALIZED (
-        SELECT *, coalesce(occurred_at, posted_at) AS happened_at, metering_kept_costs(begins_as, costs) AS kept_costs
+        SELECT *, coalesce(occurred_at, posted_at) AS happened_at, metering_costs_to_insert(begins_as, costs) AS inserted_costs
         FROM unnest(items, resolved)
         WHERE posting_outcome = 'posted'
-        -- Keys in one order everywhere: two arrays that share some wait for each other in one direction only.
+        -- Keys in one order everywhere: two arrays that share some always lock in the same order and can't deadlock.
         ORDER BY idempotency_key COLLATE "C"
     ), own_traces AS (
         INSERT INTO metering_trace (id, tenant_id, reference)
@@ -50,7 +50,7 @@ BEGIN
     ), priced AS MATERIALIZED (
         SELECT fresh.id, fresh.happened_at, fresh.actor, fresh.request_id, fresh.service_id, (fresh.agent).id AS agent_id,
             cost.id AS cost_id, cost.amount, cost.currency, cost.is_estimate, cost.details
-        FROM fresh CROSS JOIN LATERAL unnest(fresh.kept_costs) cost
+        FROM fresh CROSS JOIN LATERAL unnest(fresh.inserted_costs) cost
     ), costs AS (
         INSERT INTO metering_cost (
             id, tenant_id, occurred_at, created_at, actor, request_id, transaction_id, fiat_amount, fiat_asset_symbol, is_estimate,
@@ -61,7 +61,7 @@ BEGIN
     ), summed AS (
         -- As metering_deltas_of, for many: a transaction is counted under its first cost's currency, so that most need one row.
         SELECT date_trunc('hour', happened_at, 'UTC') AS hour, service_id, (agent).id AS agent_id,
-            coalesce(kept_costs[1].currency, '') AS currency, count(*) AS transactions,
+            coalesce(inserted_costs[1].currency, '') AS currency, count(*) AS transactions,
             count(*) FILTER (WHERE outcome = 'success') AS succeeded, count(*) FILTER (WHERE outcome = 'error') AS failed,
             count(*) FILTER (WHERE begins_as = 'denied') AS denied, count(*) FILTER (WHERE begins_as = 'cancelled') AS cancelled,
             0 AS costs, 0 AS amount, 0 AS estimated

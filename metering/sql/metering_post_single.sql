@@ -1,7 +1,7 @@
 -- Records one new transaction, step by step, without the arrays that a thousand need.
 -- Takes: the tenant and the posting.
--- Returns: the outcome `posted`; or a null outcome, with nothing written, where the posting wants a closer look: it names a service,
--- agent or trace that doesn't exist yet, or its key was used before.
+-- Returns: the outcome `posted`; or a null outcome, with nothing written, where the posting names a service, agent or trace that doesn't
+-- exist yet, or its key was used before. The caller then takes metering_post_array.
 -- Locks: as metering_post says.
 -- Never: decides anything that metering_post_array doesn't decide by the same functions.
 CREATE OR REPLACE FUNCTION metering_post_single(tenant uuid, item metering_posting)
@@ -13,7 +13,7 @@ DECLARE
     at_once boolean;
     agent metering_agent;
     trace metering_trace;
-    kept metering_new_cost[];
+    inserted_costs metering_new_cost[];
     happened_at timestamptz;
     posted metering_outcome;
 BEGIN
@@ -76,19 +76,19 @@ BEGIN
         item.change_id, tenant, happened_at, posted.created_at, item.actor, item.request_id, posted.id, posted.status,
         coalesce(posted.decline_reason, '')
     );
-    kept := metering_kept_costs(posted.status, item.costs);
+    inserted_costs := metering_costs_to_insert(posted.status, item.costs);
     INSERT INTO metering_cost (
         id, tenant_id, occurred_at, created_at, actor, request_id, transaction_id, fiat_amount, fiat_asset_symbol, is_estimate, is_active,
         cost_details
     )
     SELECT cost.id, tenant, happened_at, posted.created_at, item.actor, item.request_id, posted.id, cost.amount,
         cost.currency, cost.is_estimate, true, cost.details::json
-    FROM unnest(kept) cost;
+    FROM unnest(inserted_costs) cost;
     IF posted.status IN ('denied', 'cancelled') THEN
         PERFORM metering_insert_offered_costs(tenant, item, posted.status, happened_at, posted.created_at);
     END IF;
     PERFORM metering_roll_up(
-        tenant, metering_deltas_of(happened_at, service, agent.id, posted.status, item.outcome, kept)
+        tenant, metering_deltas_of(happened_at, service, agent.id, posted.status, item.outcome, inserted_costs)
     );
 
     posted.outcome := 'posted';

@@ -72,7 +72,7 @@ def test_what_came_through_the_api_with_the_same_facts_is_already_there(bring, w
     assert "another metadata" in BackfillReject.objects.get(run_id=run.id).why
 
 
-def test_a_floor_a_strict_catalogue_and_a_negative_magnitude_are_foreseen(bring, write, tenant, context):
+def test_the_plan_reports_rows_below_a_floor_of_unknown_types_and_with_negative_magnitudes(bring, write, tenant, context):
     services.set_policy(**context, strict_types=True, default_floor=Decimal(0))
     rows = [row(1), row(2, "usage", "11"), row(3, "odd", "1"), row(4, "usage", "-1"), row(5, "usage", "10")]
     run = bring(COMMAND, write(rows))
@@ -237,7 +237,7 @@ def test_a_plan_refuses_a_balance_exactly_where_the_posting_function_does(balanc
     assert (planned and planned.code) == decided
 
 
-def test_the_limit_of_a_balance_is_foreseen(bring, write, tenant):
+def test_the_plan_reports_a_balance_with_too_many_digits(bring, write, tenant):
     rows = [row(1, amount="999999999999999999.999999999999999999") | {"reference_id": f"r{number}"} for number in range(101)]
     run = bring(COMMAND, write(rows))
     assert run.plan["counts"] == run.counts == {"posted": 100, "out_of_range": 1}

@@ -71,7 +71,7 @@ def test_an_impossible_grant_is_reported_by_column(bring, write):
 
 
 @pytest.mark.usefixtures("granted")
-def test_what_runs_short_is_foreseen_row_by_row(bring, write, tenant):
+def test_the_plan_reports_row_by_row_what_runs_short(bring, write, tenant):
     rows = [
         entry("a", amount="70"),
         entry("b", amount="40"),

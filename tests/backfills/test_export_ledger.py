@@ -79,7 +79,7 @@ def fill_wallets(context):
     billing.record_transaction(**context, amount=Decimal(7), type="minutes", reference_id="e")
 
 
-def test_a_caller_of_the_old_book_is_answered_alike_by_the_new_one(copy, other, context):
+def test_a_repeated_call_of_the_old_ledger_is_a_replay_in_the_new_one(copy, other, context):
     fill_wallets(context)
     copy("billing-transactions", "backfill_billing_transactions", "jsonl")
     there = {**context, "tenant_id": other.id}
@@ -142,7 +142,7 @@ def test_credit_given_back_to_a_grant_that_is_over_is_gone_again_in_the_new_book
     right(other)
 
 
-def test_grants_without_their_schedule_are_foreseen(copy, tenant, other, context):
+def test_the_plan_reports_grants_without_their_schedule(copy, tenant, other, context):
     order_schedules(context)
     run = copy("credit-grants", "backfill_credit_grants", "jsonl")
     assert run.counts == run.plan["counts"] == {"not_found": 3}

@@ -80,7 +80,7 @@ def test_or_none_and_then_the_reply_has_the_status_of_the_first_refusal(send, re
     assert (body["recorded"], Transaction.objects.count()) == (0, 1)
 
 
-def test_a_batch_that_is_none_is_refused_as_a_whole(send):
+def test_a_body_that_is_no_batch_is_refused(send):
     for body, kind in [
         ({}, "missing"),
         ({"transactions": None}, "list_type"),

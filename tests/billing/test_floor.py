@@ -1,4 +1,4 @@
-"""The floor of a wallet is decided by one database function, billing_allows. Its copies are equal to it."""
+"""The floor of a wallet is decided by one database function, billing_floor_allows. Its copies are equal to it."""
 
 from decimal import Decimal
 
@@ -10,7 +10,7 @@ from billing.errors import FloorAboveBalance
 from billing.imports import lookups
 from billing.integrity.checks import find_violations
 from billing.models import Policy, Wallet
-from billing.selectors import floor_allows, plan_allows
+from billing.selectors import floor_allows, plan_floor_allows
 from kernel.ledger.errors import Insufficient, InvalidValue
 
 pytestmark = pytest.mark.django_db
@@ -25,7 +25,7 @@ def stricter_floor(db):
     """Another rule: a wallet may not stand on its floor, only above it."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "CREATE OR REPLACE FUNCTION billing_allows(balance numeric, floor numeric) RETURNS boolean LANGUAGE sql IMMUTABLE "
+            "CREATE OR REPLACE FUNCTION billing_floor_allows(balance numeric, floor numeric) RETURNS boolean LANGUAGE sql IMMUTABLE "
             "AS 'SELECT floor IS NULL OR balance > floor'"
         )
 
@@ -84,7 +84,7 @@ def test_the_blockers_of_an_undo_call_the_function(context, stricter_floor):
 
 @pytest.mark.parametrize(("balance", "floor"), PAIRS)
 def test_the_plans_copy_is_equal(db, balance, floor):
-    assert plan_allows(balance=balance, floor=floor) == floor_allows(balance=balance, floor=floor)
+    assert plan_floor_allows(balance=balance, floor=floor) == floor_allows(balance=balance, floor=floor)
 
 
 @pytest.mark.parametrize("floor", FLOORS)

@@ -107,7 +107,7 @@ def test_a_credit_that_was_spent_is_not_taken_back_below_the_floor(reverse, reco
     assert reverse({"amount": "69.5", "reference_id": "what is left"}, id=topup.id).json()["balance"] == 0
 
 
-def test_of_zero_nothing_can_be_taken_back_but_once(reverse, record):
+def test_a_zero_entry_can_be_reversed_once(reverse, record):
     free = record(type="subscription", amount=0, reference_id="free")
     assert reverse(id=free["id"]).json()["amount"] == 0
     assert reverse(id=free["id"]).status_code == 409

@@ -140,7 +140,7 @@ class Model:
             assert book == [(line.amount, line.is_estimate, line.is_active) for line in life.lines]
         assert list(checks.find_violations(tenant_id=self.context["tenant_id"])) == []
         tomorrow = rows[self.lives[0].id]["created_at"] + 2 * usage.DAY
-        told = usage.get_summary(tenant_id=self.context["tenant_id"], since=None, until=usage.floor(tomorrow, usage.DAY))
+        told = usage.get_summary(tenant_id=self.context["tenant_id"], since=None, until=usage.start_of(tomorrow, usage.DAY))
         active = [line for life in self.lives for line in life.active]
         assert told["transactions"] == len(self.lives)
         assert told["succeeded"] == sum(life.outcome == "success" for life in self.lives)

@@ -1,9 +1,12 @@
 """Completing, cancelling, deciding; costs and facts on the way."""
 
+from itertools import product
+
 import pytest
 from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
+from metering.choices import MOVES, Status
 from metering.errors import WrongStatus
 from metering.models import Cost, Fact, StatusChange, Transaction
 from metering.services import lifecycle, policies
@@ -252,3 +255,11 @@ def test_reading_one_takes_two_queries_and_a_page_as_many(caller):
         with CaptureQueriesContext(connection) as queries:
             assert len(caller.get(URL, **{"page[limit]": limit}).json()["data"]) == limit
         assert len(queries) == 2
+
+
+@pytest.mark.django_db
+def test_the_moves_of_the_service_are_those_of_the_database():
+    with connection.cursor() as cursor:
+        for later, earlier in product(Status, Status):
+            cursor.execute("SELECT metering_may_move(%s, %s)", [earlier.value, later.value])
+            assert cursor.fetchone()[0] == (earlier in MOVES.get(later, ())), (earlier, later)

@@ -4,15 +4,12 @@ import json
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from io import StringIO
-from itertools import product
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import connection
 from django.utils import timezone
 
 from kernel.ledger.identifiers import new_id
-from metering.choices import MOVES, Status
 from metering.errors import NotStale
 from metering.integrity import checks
 from metering.models import Cost, Price, Transaction
@@ -191,14 +188,6 @@ def test_sums_hold_more_than_the_largest_amounts_and_change_no_other_sum(caller)
     call_command("rebuild_rollups", tenant=caller.tenant.slug, stdout=StringIO())
     assert spend(caller) == {"USD": everything}
     assert list(checks.find_violations()) == []
-
-
-@pytest.mark.django_db
-def test_the_moves_of_the_service_are_those_of_the_database():
-    with connection.cursor() as cursor:
-        for later, earlier in product(Status, Status):
-            cursor.execute("SELECT metering_may_move(%s, %s)", [earlier.value, later.value])
-            assert cursor.fetchone()[0] == (earlier in MOVES.get(later, ())), (earlier, later)
 
 
 def test_what_was_authorized_again_before_the_lock_is_not_closed_as_stale(caller):

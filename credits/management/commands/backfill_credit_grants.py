@@ -1,4 +1,4 @@
-"""A thin mouth over the backfill engine."""
+"""The command of kernel.backfills for credit grants."""
 
 from credits.imports.grants import GrantsAdapter
 from kernel.backfills.command import BackfillCommand

@@ -1,4 +1,4 @@
-"""A thin mouth over the backfill engine."""
+"""The command of kernel.backfills for recurring grants."""
 
 from credits.imports.schedules import SchedulesAdapter
 from kernel.backfills.command import BackfillCommand

@@ -1,4 +1,4 @@
-"""A thin mouth over the backfill engine."""
+"""The command of kernel.backfills for credit transactions."""
 
 from credits.imports.transactions import TransactionsAdapter
 from kernel.backfills.command import BackfillCommand

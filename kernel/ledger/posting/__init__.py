@@ -1,4 +1,6 @@
-"""Calls of the ledgers' posting functions: the only way in which services write to a ledger.
+"""Calls of the ledgers' posting functions, by which services record entries.
+
+Settings (types, prices, policies, agents) are written by Django's ORM instead.
 
 The modules behind it call downward only: batching, statements, execution, greenlets.
 """

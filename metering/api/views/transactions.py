@@ -14,7 +14,7 @@ from kernel.api.views import LONGEST_KEY, LedgerViewSet
 from kernel.ledger.past_reads import wait_for_postings_before
 from metering import selectors
 from metering.api.dialect import dialect
-from metering.api.filters import BatchQuery, TransactionQuery, span
+from metering.api.filters import BatchQuery, TransactionQuery, book_time_range
 from metering.api.serializers.replies import (
     BatchReply,
     CompletedReply,
@@ -38,7 +38,7 @@ class TransactionViewSet(LedgerViewSet):
     dialect = dialect
     ledger = "metering"
 
-    def target(self, transaction_id: UUID) -> dict[str, Any]:
+    def change_arguments(self, transaction_id: UUID) -> dict[str, Any]:
         """The arguments that every change of a transaction takes: who changes which one, and under which key."""
         return self.audit_context() | {"transaction_id": transaction_id, "idempotency_key": self.idempotency_key()}
 
@@ -66,7 +66,9 @@ class TransactionViewSet(LedgerViewSet):
         conditions = {"status": query["status"], "service": query["service"], "agent_id": query["agent"], "trace": query["trace"]}
         tenant_id, until = self.caller.tenant_id, query["until"]
         final_until = until and wait_for_postings_before(tenant_id=tenant_id, instant=until)
-        rows = selectors.list_transactions(tenant_id=tenant_id, **conditions, **span(query, now=timezone.now()), final_until=final_until)
+        rows = selectors.list_transactions(
+            tenant_id=tenant_id, **conditions, **book_time_range(query, now=timezone.now()), final_until=final_until
+        )
         place = {name: query[name] for name in ("limit", "after", "before")}
         is_descending = query["sort"].startswith("-")
         key = ("created_at", "id")
@@ -107,7 +109,7 @@ class TransactionViewSet(LedgerViewSet):
     def complete(self, request: HttpRequest, transaction_id: UUID) -> HttpResponse:
         """Ends an authorized transaction with its outcome. Where a price is known for the response facts, their cost supersedes the
         estimate."""
-        moved = lifecycle.complete_transaction(**self.target(transaction_id), **self.read(CompleteRequest))
+        moved = lifecycle.complete_transaction(**self.change_arguments(transaction_id), **self.read(CompleteRequest))
         return self.reply(CompletedReply, moved, replayed=moved.replayed)
 
     @operation(
@@ -120,7 +122,7 @@ class TransactionViewSet(LedgerViewSet):
     )
     def cancel(self, request: HttpRequest, transaction_id: UUID) -> HttpResponse:
         """Ends a transaction that will not be completed."""
-        moved = lifecycle.cancel_transaction(**self.target(transaction_id), reason=self.read(CancelRequest)["reason"] or "")
+        moved = lifecycle.cancel_transaction(**self.change_arguments(transaction_id), reason=self.read(CancelRequest)["reason"] or "")
         return self.reply(TransactionReply, moved.row, replayed=moved.replayed)
 
     @operation(summary="List a transaction's costs", reply=CostsReply)
@@ -140,7 +142,7 @@ class TransactionViewSet(LedgerViewSet):
     )
     def add_cost(self, request: HttpRequest, transaction_id: UUID) -> HttpResponse:
         """Adds a cost, in place of an earlier one where `supersedesCostId` is given."""
-        posted = costs.record_cost(**self.target(transaction_id), **self.read(CostRequest))
+        posted = costs.record_cost(**self.change_arguments(transaction_id), **self.read(CostRequest))
         return self.reply(CostReply, posted.row, status=201, replayed=posted.replayed)
 
     @operation(summary="List a transaction's facts", reply=FactListReply)
@@ -160,7 +162,7 @@ class TransactionViewSet(LedgerViewSet):
     )
     def add_facts(self, request: HttpRequest, transaction_id: UUID) -> HttpResponse:
         """Records what an integration found out. `pricing` says whether it became a cost, which then supersedes the estimate."""
-        reported = facts.record_fact(**self.target(transaction_id), **self.read(FactsRequest))
+        reported = facts.record_fact(**self.change_arguments(transaction_id), **self.read(FactsRequest))
         return self.reply(FactsReply, reported, status=201, replayed=reported.replayed)
 
     @operation(summary="Read a transaction's history", reply=HistoryReply)

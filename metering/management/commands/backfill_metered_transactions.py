@@ -1,4 +1,4 @@
-"""A thin mouth over the backfill engine."""
+"""The command of kernel.backfills for metered transactions."""
 
 from kernel.backfills.command import BackfillCommand
 from metering.imports.transactions import TransactionsAdapter

@@ -13,7 +13,7 @@ from metering.services.prices import parse_unit, set_price
 
 
 def unit(text: str) -> dict[str, Any]:
-    """Raises ArgumentTypeError."""
+    """A unit price as prices.parse_unit reads it. Raises ArgumentTypeError."""
     try:
         return parse_unit(text)
     except ValueError as error:

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 from django.core.management import CommandError
 
-from kernel.backfills import applying, locks, planning, reports, services, sources, undoing
+from kernel.backfills import apply, locks, planning, reports, services, sources, undoing
 from kernel.backfills.adapters import Blocker
 from kernel.backfills.arguments import LARGEST_BATCH
 from kernel.backfills.errors import BadSource, RunMoved
@@ -74,20 +74,20 @@ def test_a_checkpoint_moves_only_from_where_its_worker_left_it(plan, tmp_path):
     run = plan(write_csv(tmp_path / "moves.csv", rows(9)))
     facts = {"rejects": [], "line": 3, "offset": 50, "counts": {"posted": 2}, "sums": {}}
     with pytest.raises(RunMoved):
-        services.advance(run=run, position=2, **facts)
-    services.begin(run=run, source=run.source)
-    services.advance(run=run, position=2, **facts)
+        services.save_checkpoint(run=run, position=2, **facts)
+    services.start(run=run, source=run.source)
+    services.save_checkpoint(run=run, position=2, **facts)
     # `run` in memory is still at row 0, as another worker's would be.
     with pytest.raises(RunMoved):
-        services.advance(run=run, position=4, **facts)
+        services.save_checkpoint(run=run, position=4, **facts)
     run.refresh_from_db()
-    services.advance(run=run, position=4, **facts)
+    services.save_checkpoint(run=run, position=4, **facts)
 
 
 def test_a_batch_that_was_committed_before_the_connection_was_lost_is_not_posted_again(plan, run_command, tenant, tmp_path, monkeypatch):
     """The connection of the test's own transaction must stay, so only what follows a loss is looked at."""
     run = plan(write_csv(tmp_path / "moves.csv", rows(30)))
-    post, lost = applying.Application._post_whole, []
+    post, lost = apply.ApplyRun._post_whole, []
 
     def commit_and_lose(self, batch):
         waiting = post(self, batch)
@@ -97,8 +97,8 @@ def test_a_batch_that_was_committed_before_the_connection_was_lost_is_not_posted
             raise OutcomeUnknown
         return waiting
 
-    monkeypatch.setattr(applying.Application, "_post_whole", commit_and_lose)
-    monkeypatch.setattr(applying, "connection", type("Kept", (), {"close": staticmethod(lambda: None)}))
+    monkeypatch.setattr(apply.ApplyRun, "_post_whole", commit_and_lose)
+    monkeypatch.setattr(apply, "connection", type("Kept", (), {"close": staticmethod(lambda: None)}))
     monkeypatch.setattr(Stop, "sleep", lambda self, seconds: None)
     _, code = run_command("--apply", run.id, "--batch-size", 10)
     assert (code, lost) == (0, [10, 20])
@@ -119,7 +119,7 @@ def test_a_busy_database_is_tried_once_more_than_there_are_delays(plan, run_comm
     monkeypatch.setattr(Stop, "sleep", lambda self, seconds: sleeps.append(seconds))
     with pytest.raises(CommandError, match="busy for too long"):
         run_command("--apply", run.id)
-    assert (len(tries), sleeps) == (10, list(applying.RETRY_DELAYS))
+    assert (len(tries), sleeps) == (10, list(apply.RETRY_DELAYS))
 
 
 def test_a_file_that_is_changed_while_it_is_posted_stops_the_run_where_it_is(plan, run_command, tenant, tmp_path, before_post):
@@ -242,7 +242,7 @@ def test_a_file_is_locked_for_one_tenant_and_one_command(plan, run_command, tmp_
         for digest in (run.file_digest, "0" * 64)
     }
     assert len(numbers) == 8
-    with locks.only_worker(run, wait=False, stop=Stop()):
+    with locks.exclusive_worker(run, wait=False, stop=Stop()):
         assert not locks.is_worked_on(theirs)
 
 

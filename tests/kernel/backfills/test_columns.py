@@ -29,7 +29,7 @@ from kernel.backfills.columns import Column, Invalid
         (columns.flag, "true", True),
         (columns.json_text, '{"a": 2.50}', '{"a": 2.50}'),
         (columns.text(at_most=5), "größe", "größe"),
-        (columns.whole(lowest=0, highest=100), "100", 100),
+        (columns.whole_number(lowest=0, highest=100), "100", 100),
     ],
 )
 def test_what_a_column_takes(read, written, value):
@@ -71,7 +71,7 @@ def test_what_a_column_takes(read, written, value):
         (columns.text(at_most=3), "a\x00", "holds a NUL character"),
         (columns.text(at_most=3), "\udcff", "is not valid UTF-8"),
         (columns.one_of("in", "out"), "up", "must be one of in, out, not 'up'"),
-        (columns.whole(lowest=0, highest=100), "101", "must be a whole number from 0 to 100, not '101'"),
+        (columns.whole_number(lowest=0, highest=100), "101", "must be a whole number from 0 to 100, not '101'"),
     ],
 )
 def test_what_a_column_refuses_and_why(read, written, why):

@@ -64,7 +64,7 @@ def test_a_plan_posts_nothing_and_shows_its_effect(plan, tenant, tmp_path):
     ]
 
 
-def test_applying_does_exactly_what_the_plan_said(plan, run_command, tenant, tmp_path):
+def test_applying_does_exactly_what_the_plan_reported(plan, run_command, tenant, tmp_path):
     run = plan(write_csv(tmp_path / "moves.csv", ROWS + BAD))
     _, code = run_command("--apply", run.id)
     assert code == 1
@@ -394,7 +394,7 @@ def test_a_statement_that_is_cancelled_repeatedly_is_reported_with_the_databases
         raise database_error("57014", "canceling statement due to statement timeout")
 
     run = plan(file)
-    monkeypatch.setattr("kernel.backfills.applying.RETRY_DELAYS", (0, 0))
+    monkeypatch.setattr("kernel.backfills.apply.RETRY_DELAYS", (0, 0))
     monkeypatch.setattr(ShelfAdapter, "before_post", staticmethod(cancel))
     with pytest.raises(CommandError, match="busy for too long: canceling statement due to statement timeout") as stopped:
         run_command("--apply", run.id)
@@ -406,7 +406,7 @@ def test_a_lock_that_is_never_free_is_reported_with_the_databases_reason(plan, r
         raise Busy from database_error("55P03", "canceling statement due to lock timeout")
 
     run = plan(file)
-    monkeypatch.setattr("kernel.backfills.applying.RETRY_DELAYS", (0, 0))
+    monkeypatch.setattr("kernel.backfills.apply.RETRY_DELAYS", (0, 0))
     monkeypatch.setattr(ShelfAdapter, "before_post", staticmethod(lock))
     with pytest.raises(CommandError, match="busy for too long: canceling statement due to lock timeout") as stopped:
         run_command("--apply", run.id)
@@ -482,7 +482,7 @@ def test_no_process_works_on_a_run_that_stands_still(plan, file):
     assert not locks.is_worked_on(run)
     from kernel.backfills.signals import Stop
 
-    with locks.only_worker(run, wait=False, stop=Stop()):
+    with locks.exclusive_worker(run, wait=False, stop=Stop()):
         assert locks.is_worked_on(run)
     assert not locks.is_worked_on(run)
 

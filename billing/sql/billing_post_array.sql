@@ -2,7 +2,7 @@
 --
 -- Takes, returns, locks, never: as billing_post. The steps: lock the wallets (opening those that are missing), decide each posting in
 -- memory, write types, entries, wallets, totals and reversed amounts with one statement each, remove wallets that stayed empty, reply.
-CREATE OR REPLACE FUNCTION billing_post_many(tenant uuid, postings jsonb) RETURNS SETOF billing_outcome
+CREATE OR REPLACE FUNCTION billing_post_array(tenant uuid, postings jsonb) RETURNS SETOF billing_outcome
 LANGUAGE plpgsql
 AS $$
 #variable_conflict use_column

@@ -56,7 +56,7 @@ class Checkpoint:
 
 
 @dataclass
-class Application:
+class ApplyRun:
     """One process's work on one run. The caller holds the lock of the run's file."""
 
     adapter: Adapter
@@ -130,7 +130,7 @@ class Application:
         connection.close()
         try:
             with contextlib.suppress(NotAllowed):
-                locks.take(locks.number_of(self.run), wait=False, stop=self.stop)
+                locks.acquire(locks.number_of(self.run), wait=False, stop=self.stop)
             self.run.refresh_from_db()
         except (DatabaseError, InterfaceError):
             return False
@@ -190,7 +190,7 @@ class Application:
             counts=dict(Counter(self.run.counts) + result.counts),
             sums={unit: f"{amount:f}" for unit, amount in sorted(sums.items())},
         )
-        services.advance(run=self.run, rejects=result.rejects, **asdict(checkpoint))
+        services.save_checkpoint(run=self.run, rejects=result.rejects, **asdict(checkpoint))
         return checkpoint
 
     def _count_outcomes(self, batch: list[Row], outcomes: Sequence[Outcome]) -> BatchResult:
