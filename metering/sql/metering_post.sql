@@ -9,8 +9,8 @@
 -- order; the sums (metering_roll_up) come last. Where another call takes a key or a trace's external id between our look and our insert,
 -- the unique constraint ends the call with nothing written, and the caller repeats it.
 -- Never: writes a part of a posting, changes a row that exists other than the sums.
--- A single posting that names only what exists, as nearly all do, takes metering_post_single: a fifth to a third faster than an array of one.
--- Everything else takes metering_post_array. Both call the same decision functions, and a property test compares them.
+-- A single posting that names only what exists, as nearly all do, takes metering_post_single, which is faster than
+-- an array of one (docs/performance.md). Everything else takes metering_post_array. Both call the same decision functions, and a property test compares them.
 CREATE OR REPLACE FUNCTION metering_post(tenant uuid, postings jsonb)
 RETURNS SETOF metering_outcome
 LANGUAGE plpgsql
