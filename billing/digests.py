@@ -27,7 +27,7 @@ def facts_digest(facts: Mapping[str, Any]) -> bytes:
 
 
 def recorded_facts(row: Any) -> dict[str, Any]:
-    """The facts that a posted row stands for, as a caller would state them. `row` has the attributes of `billing_outcome`.
+    """The facts that a posted row records, as a caller would state them. `row` has the attributes of `billing_outcome`.
 
     A reversal's amount is stated as a magnitude, and stored with the sign of its original.
     """

@@ -52,7 +52,7 @@ EXPORTS = (
     ),
     Export(
         name="billing-wallets",
-        description="where each wallet stands, and its floor",
+        description="the balance and the floor of each wallet",
         tables=("billing_wallet",),
         row="wallet",
         fields=(
@@ -65,7 +65,7 @@ EXPORTS = (
     ),
     Export(
         name="billing-policy",
-        description="how the tenant wants its wallets kept",
+        description="the tenant's billing settings",
         tables=("billing_policy",),
         row="policy",
         fields=(

@@ -29,13 +29,13 @@ class CostOfAnother(LedgerError):
 
 
 class AlreadySuperseded(LedgerError):
-    """Facts: id."""
+    """The cost to supersede is superseded already. Facts: id."""
 
     code = "already_superseded"
 
 
 class AgentExists(LedgerError):
-    """Facts: name."""
+    """The tenant has an agent of this name. Facts: name."""
 
     code = "agent_exists"
 

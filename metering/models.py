@@ -353,8 +353,8 @@ class UnitPrice(TenantOwned):
 class Rollup(TenantOwned):
     """Sums over one hour or day of world time, kept in the same transaction as the rows they sum.
 
-    `shard` spreads one hot sum over several rows, so that calls don't wait for each other: add the shards up. The counts of a transaction
-    stand under any one currency (none where it has no cost): add the currencies up as well. Amounts are per currency.
+    `shard` spreads one hot sum over several rows, so that calls don't wait for each other: add the shards up. A transaction is
+    counted under one of its currencies (the empty one if it has no cost): add the currencies up as well. Amounts are per currency.
     """
 
     grain = models.CharField(max_length=4, choices=Grain)

@@ -85,7 +85,7 @@ SENTENCES = {
     "exceeds_original": "Only {remaining} of transaction {id} are left to reverse",
     "withdrawn": "Not recorded: another transaction of the batch was refused",
 }
-# Facts that stand beside `detail`, so that no client has to parse the sentence.
+# Facts that an error has beside `detail`, so that no client has to parse the sentence.
 FACTS = {
     "insufficient": ("balance", "requested", "floor", "currency"),
     "out_of_range": ("balance", "requested", "currency"),

@@ -46,7 +46,7 @@ CHECKS = (
     ),
     Check(
         name="billing_wallet",
-        rule="A wallet stands where its newest entry left it, in that entry's currency and not below its floor.",
+        rule="A wallet has the balance, number and currency of its newest entry, and isn't below its floor.",
         statement="""
             SELECT wallet.tenant_id, wallet.id, wallet.currency, wallet.balance, entry.balance_after, wallet.last_entry_number,
                 entry.entry_number, wallet.floor
@@ -75,7 +75,7 @@ CHECKS = (
     ),
     Check(
         name="billing_reversal",
-        rule="A reversal stands in its original's wallet, under its type, with the opposite sign; and an original knows how much is gone.",
+        rule="A reversal is in its original's wallet, with its type and the opposite sign; the original's reversed amount is their sum.",
         statement="""
             SELECT original.tenant_id, original.id, original.effect, original.reversed_amount, original.reversed_by_id, taken.amount
             FROM billing_transaction original

@@ -1,4 +1,4 @@
-"""Whether a wallet may stand at a balance: the database function that decides it, and its copy for plans."""
+"""Whether a wallet may have a balance, given its floor: the database function that decides it, and its copy for plans."""
 
 from decimal import Decimal
 

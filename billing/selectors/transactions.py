@@ -1,4 +1,4 @@
-"""Reads of entries: lists, single entries, and what an agent's entries come to."""
+"""Reads of entries: lists, single entries, and sums of an agent's entries."""
 
 from collections.abc import Mapping
 from datetime import datetime

@@ -19,7 +19,7 @@ from kernel.ledger.identifiers import new_id, new_id_text
 from kernel.ledger.money import trimmed_digits
 from kernel.ledger.outcomes import Posted
 
-# The columns of an outcome that are read of postings that weren't posted: what errors state, and what a used key stands for.
+# The columns of an outcome that are read where nothing was posted: the facts of errors, and those of the entry that has the key already.
 REFUSED = (
     *("id", "first_digest", "balance", "requested", "floor", "currency", "wallet_currency", "blocking_id", "remaining"),
     *("amount", "agent_id", "description", "occurred_at", "metadata", "reverses_id", "reason_code", "reason"),

@@ -58,7 +58,7 @@ def set_policy(
     """Change what is given of the tenant's policy. `default_floor` is for wallets opened from now on. Raises InvalidValue."""
     if default_floor is not UNCHANGED and default_floor is not None:
         check_amount("default_floor", default_floor)
-        # A new wallet stands at zero.
+        # A new wallet has a balance of zero.
         if not floor_allows(balance=Decimal(0), floor=default_floor):
             raise InvalidValue(field="default_floor", reason="too_large", value=default_floor, max=0)
     if near_duplicate_seconds is not UNCHANGED:
@@ -96,7 +96,7 @@ def set_floor(*, tenant_id: UUID, actor: str, request_id: str = "", currency: st
     with setting_author(actor=actor, request_id=request_id):
         Wallet.objects.get_or_create(tenant_id=tenant_id, currency=currency)
         wallet = Wallet.objects.select_for_update(no_key=True).get(tenant_id=tenant_id, currency=currency)
-        # The balance is read under the lock, so no posting can move it before the floor stands.
+        # The balance is read under the lock, so no posting can move it before the floor is set.
         if not floor_allows(balance=wallet.balance, floor=floor):
             raise FloorAboveBalance(balance=wallet.balance, floor=floor)
         wallet.floor = floor

@@ -1,4 +1,4 @@
--- The floor of a wallet: whether it may stand at a balance.
+-- The floor of a wallet: whether it may have a balance.
 --
 -- Takes: a balance, and the wallet's floor, or NULL for none.
 -- Returns: true where the balance is at or above the floor, or there is none; never NULL for a balance.

@@ -1,4 +1,4 @@
--- Notes on the originals how much of them the posted reversals took back, and which one took the last of it.
+-- Records on the originals how much of them is reversed, and by which reversal in full.
 --
 -- Takes: the tenant, its postings and the decisions on them. Returns: nothing.
 -- Locks: nothing that another call could hold: the originals change only under their wallets' locks. Never: touches another column.

@@ -3,7 +3,7 @@
 -- Takes: the tenant, its postings, and for each the currency of its wallet.
 -- Returns: a row for each posting, in order. `key_place` and `original_place` are the first places in the array that name the same key or
 -- the same original.
--- Locks: nothing; the wallets are locked by the caller, so originals stand still. Never: writes.
+-- Locks: nothing; the wallets are locked by the caller, so originals can't change. Never: writes.
 --
 -- Look-ups by a text compare it from both sides and order by it: that leaves the planner only the index that begins with it. A plain
 -- equality would let it take any index that begins with the tenant, as long as the table was empty when it planned.

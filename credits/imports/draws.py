@@ -37,22 +37,22 @@ def draw_from_json(raw: bytes) -> dict[str, Any] | None:
     if raw[:1] == b'"':
         return draw_from_text(msgspec.json.decode(raw))
     try:
-        given = _decoder.decode(raw)
+        draw = _decoder.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Invalid(f"is no draw: {error}") from None
     if repeated := repeated_names(raw):
         raise Invalid(f"names {', '.join(repeated)} more than once")
     names = ("customer_id", "currency", "metric_id", "invoice_id", "billing_run_id")
     return {
-        "id": identifier(given.id),
-        **{name: _short(getattr(given, name)) for name in names},
-        "amount": positive_money(given.amount),
-        "taken": money(given.taken),
-        "partial": given.partial,
-        "reason": _long(given.reason),
-        "idempotency_key": None if given.idempotency_key is None else _short(given.idempotency_key),
-        "facts_digest": bytes.fromhex(digest_text(given.facts_digest)),
-        "occurred_at": moment(given.occurred_at),
+        "id": identifier(draw.id),
+        **{name: _short(getattr(draw, name)) for name in names},
+        "amount": positive_money(draw.amount),
+        "taken": money(draw.taken),
+        "partial": draw.partial,
+        "reason": _long(draw.reason),
+        "idempotency_key": None if draw.idempotency_key is None else _short(draw.idempotency_key),
+        "facts_digest": bytes.fromhex(digest_text(draw.facts_digest)),
+        "occurred_at": moment(draw.occurred_at),
     }
 
 

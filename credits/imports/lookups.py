@@ -77,7 +77,7 @@ def schedules_used(*, tenant_id: UUID, request_id: str, at_most: int) -> list[tu
 
 
 def customer_totals(*, tenant_id: UUID, customers: Sequence[str]) -> dict[tuple[str, str], Decimal]:
-    """What customers have, by (customer, currency or metric)."""
+    """The sums of the balances of customers' grants, by (customer, currency or metric)."""
     grants = Grant.objects.filter(tenant_id=tenant_id, customer_id__in=list(customers))
     rows = grants.values_list("customer_id", "currency", "metric_id").annotate(Sum("balance")).order_by()
     totals: dict[tuple[str, str], Decimal] = {}
@@ -87,7 +87,7 @@ def customer_totals(*, tenant_id: UUID, customers: Sequence[str]) -> dict[tuple[
 
 
 def amounts_taken_by_invoice(*, tenant_id: UUID, pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Decimal]:
-    """What each invoice still has of each grant, by (grant, invoice)."""
+    """What each invoice has taken from each grant, less what was given back, by (grant, invoice)."""
     with connection.cursor() as cursor:
         cursor.execute(TAKEN, [[grant for grant, _ in pairs], [invoice for _, invoice in pairs], tenant_id])
         return {(str(grant), invoice): amount for grant, invoice, amount in cursor.fetchall()}
@@ -101,7 +101,7 @@ def left_to_reverse(*, tenant_id: UUID, ids: Sequence[str]) -> dict[str, Decimal
 
 
 def grants_drawn_on(*, tenant_id: UUID, request_id: str, at_most: int) -> list[dict[str, Any]]:
-    """A run's grants that something has moved since."""
+    """A run's grants with later entries or holds. They block an undo."""
     brought = Grant.objects.filter(tenant_id=tenant_id, request_id=request_id, request_id__startswith="run:")
     moved = brought.filter(Q(last_entry_number__gt=1) | Q(held__gt=0)).exclude(status=GrantStatus.DELETED)
     rows: Any = moved.order_by("id").values("id", "customer_id", "name", "last_entry_number", "balance", "held")[:at_most]
@@ -116,7 +116,7 @@ def irreversible(*, tenant_id: UUID, request_id: str, at_most: int) -> list[tupl
 
 
 def grants_short_without(*, tenant_id: UUID, request_id: str, at_most: int) -> list[tuple[UUID, Decimal]]:
-    """Grants that couldn't bear the taking back of a run's transactions, and by how much."""
+    """Grants that an undo of the run would take below what they hold, and by how much (negative)."""
     with connection.cursor() as cursor:
         cursor.execute(SHORT_WITHOUT, [tenant_id, request_id, at_most])
         return list(cursor.fetchall())

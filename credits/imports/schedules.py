@@ -30,7 +30,7 @@ from kernel.tenants.models import Tenant
 
 
 class SchedulesAdapter(Adapter):
-    """Recurring grants, keyed by idempotency_key or else by id. They move nothing themselves: their grants come in with the grants."""
+    """Recurring grants, keyed by idempotency_key or else by id. Their grants are in the file of grants."""
 
     command = "backfill_credit_schedules"
     noun = "recurring grants"
@@ -82,8 +82,10 @@ class SchedulesAdapter(Adapter):
         return find_existing("credits_recurringgrant", tenant, keys)
 
     def post(self, tenant: Tenant, postings: Sequence[Posting], run: BackfillRun) -> Sequence[Outcome]:
-        who: dict[str, Any] = {"tenant_id": tenant.id, "actor": actor_of(run), "request_id": run.request_id}
-        return post_new(self, tenant, postings, lambda fresh: services.create_imported_schedules(**who, lines=[one.body for one in fresh]))
+        audit: dict[str, Any] = {"tenant_id": tenant.id, "actor": actor_of(run), "request_id": run.request_id}
+        return post_new(
+            self, tenant, postings, lambda fresh: services.create_imported_schedules(**audit, lines=[one.body for one in fresh])
+        )
 
     def blockers(self, tenant: Tenant, run: BackfillRun, *, at_most: int) -> Iterable[Blocker]:
         for schedule, name, grants in lookups.schedules_used(tenant_id=tenant.id, request_id=run.request_id, at_most=at_most):

@@ -139,7 +139,7 @@ class TransactionsAdapter(Adapter):
             return None
         account = hidden_account(name, name.rpartition("/")[2], Decimal(0))
         if name.startswith(REVERSED):
-            # The original comes in the same file. The plan doesn't know its amount, so only the posting decides whether it is exceeded.
+            # The original is in the same file. The plan doesn't know its amount; the posting decides whether it is exceeded.
             account.lowest = None
         return account
 
@@ -209,7 +209,7 @@ def grant_refusal(account: Account, posting: Posting, effect: Decimal) -> Outcom
     """The refusal that credits/sql/credits_refusal.sql gives, by the same conditions in the same order.
 
     A copy, because a plan streams: it keeps simulated balances that the database function can't see. The property test of
-    tests/backfills/test_credits.py holds the two equal. A closing entry of a grant with nothing left is one that the ledger made itself.
+    tests/backfills/test_credits.py holds the two equal. A closing entry of a grant with nothing left was made by the ledger itself before.
     """
     day, status, kind = posting.occurred_at.astimezone(UTC).date(), account.terms["status"], posting.kind
     drawn = kind in {"debit", "consumption"}

@@ -1,4 +1,4 @@
-"""Backfill runs: which file was brought into which book, by whom, how far it came, and which rows were refused."""
+"""Backfill runs: which file was imported for which tenant, by whom, its progress, and the rows that were refused."""
 
 from django.db import models
 from django.db.models.functions import Now
@@ -17,7 +17,7 @@ register_internal(
 
 
 class BackfillRun(TenantOwned):
-    """The import of one file into one tenant's book: planned, applied in batches, perhaps undone.
+    """The backfill of one file into one tenant's ledger: planned, applied in batches, perhaps undone.
 
     The posted rows carry its `request_id` ("run:<id>"). `position`, `line` and `offset` are the checkpoint: they are updated in the
     transaction that posts the rows, so a kill can't separate them. `counts`: rows by outcome. `sums`: decimal strings by currency or unit.

@@ -89,7 +89,7 @@ def _prepare(adapter: Adapter, new_types: Mapping[str, str], audit: Mapping[str,
 
 
 def _check_new_types(adapter: Adapter, new_types: Mapping[str, str]) -> None:
-    """Raises BadSource."""
+    """Check that the ledger has types with these directions. Raises BadSource."""
     if new_types and not adapter.type_directions:
         raise BadSource(f"--new-type: {adapter.noun} have no catalogue of types.")
     for code, direction in new_types.items():

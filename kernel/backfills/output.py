@@ -9,7 +9,7 @@ from kernel.backfills.errors import NotWritable
 
 
 def check_writable(path: Path, *, option: str, create_folder: bool = False) -> None:
-    """Raises NotWritable unless a file can be written at `path`; `option` is the argument that names another one."""
+    """Check that a file can be written at `path`. Raises NotWritable; `option` is the argument that names another file."""
     try:
         if create_folder:
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -9,13 +9,13 @@ from django.db import connection
 
 SMALLEST_BATCH = 50
 SAMPLE_EVERY_SECONDS = 0.5
-# The batches that measure the usual speed. One more is measured and dropped: the first finds cold caches.
+# The batches that measure the usual speed. One more is measured and dropped: the first one runs with cold caches.
 BASELINE_BATCHES = 9
 RECENT_BATCHES = 5
-# The database counts as slow when a batch takes so many times the usual time.
+# The database counts as slow when a batch takes this many times the usual time.
 SLOWER = 2.0
 LONGEST_PAUSE_SECONDS = 5.0
-# While others wait, the pause is so many times the duration of the batch.
+# While others wait, the pause is this many times the duration of the batch.
 PAUSE_FACTOR = 2.0
 
 

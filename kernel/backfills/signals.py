@@ -35,7 +35,7 @@ class Stop:
             raise Interrupted("Stopped on request.")
 
     def sleep(self, seconds: float) -> None:
-        """Sleep for so long, or until a stop is requested."""
+        """Sleep for `seconds`, or until a stop is requested."""
         until = time.monotonic() + seconds
         while not self.requested and (remaining := until - time.monotonic()) > 0:
             time.sleep(min(STEP_SECONDS, remaining))

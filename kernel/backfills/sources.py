@@ -255,7 +255,7 @@ def _json_object(raw: bytes) -> tuple[dict[str, Any] | None, str]:
 
 
 def repeated_names(raw: bytes, fields: dict[str, Any] | None = None) -> list[str]:
-    """Names that stand twice in a valid JSON object, without those of nested objects; `fields`: the object as it was decoded.
+    """Names that occur twice in a valid JSON object, without those of nested objects; `fields`: the object as it was decoded.
 
     Decoders keep the last value of such a name and drop the others without an error.
     """

@@ -12,8 +12,8 @@ def find_violations(*, tenant_id: UUID | None = None, at_most: int = 1) -> Itera
     return checks.find_violations(CHECKS, tenant_id=tenant_id, at_most=at_most)
 
 
-# The sums that posting has kept, less what the rows come to (metering_count_rollups). Counts apart from amounts, because the counts stand
-# under any one currency.
+# The stored sums minus those counted from the rows (metering_count_rollups). Counts are compared apart from amounts, because a transaction
+# is counted under any one of its currencies.
 ROLLUPS = """
 WITH tenant AS (
     SELECT id FROM tenants_tenant WHERE %(tenant)s::uuid IS NULL OR id = %(tenant)s::uuid
@@ -74,8 +74,8 @@ WHERE step.to_status <> 'pending' AND NOT (step.to_status = 'completed' AND step
     AND owner.request_id NOT LIKE 'run:%%' AND (%(tenant)s::uuid IS NULL OR owner.tenant_id = %(tenant)s::uuid)
 ORDER BY owner.tenant_id, owner.id
 """
-# A cost that was computed from facts says how in its details. The division of a price by so many units is rounded elsewhere than in
-# Python, hence the tolerance of one unit in the 17th decimal.
+# A cost computed from facts has its arithmetic in its details. PostgreSQL rounds the division by the number of units at another place
+# than Python does, hence the tolerance of one unit in the 17th decimal.
 INFERRED = """
 SELECT cost.tenant_id, cost.id, cost.fiat_amount, cost.fiat_asset_symbol, computed.arithmetic, book.amount AS by_the_price
 FROM metering_cost AS cost

@@ -8,7 +8,8 @@ from typing import Any
 from kernel.ledger.integrity.digests import DigestCheck
 from metering.digests import AMENDMENT_FACTS, TRANSACTION_FACTS, amendment_digest, transaction_digest
 
-# Status and outcome change later; an external id may belong to an earlier trace; of an agent's id and name one gave way to the other.
+# Status and outcome change later; an external id may belong to an earlier trace; where a caller sent an agent's id and name, the
+# row may hold another agent's than one of the two.
 UNPROVEN = frozenset({"status", "outcome", "trace_external_id", "agent_id", "agent_name"})
 # The costs sent with a transaction: those rows that have no digest of their own, or what is kept of them as a fact of a denied or
 # cancelled one.

@@ -26,7 +26,7 @@ def make_amendment(
     cost: Mapping[str, Any] | None = None,
     idempotency_key: str | None = None,
 ) -> dict[str, Any]:
-    """One item of `amend`. `facts`: what the caller said, for the digest (metering.digests.AMENDMENT_FACTS).
+    """One item of `amend`. `facts`: what the caller sent, for the digest (metering.digests.AMENDMENT_FACTS).
 
     `move`, `fact` and `cost` have the members of the SQL types metering_new_move, metering_new_fact and metering_new_cost; an id is made
     where none is given.

@@ -92,14 +92,15 @@ def reverse_run(
     remaining = imported.filter(Q(Exists(costly)) | Q(status__in=OPEN)).values_list("id", "status")
     statuses = dict(newest_page(remaining, below=below, at_most=at_most))
     costs = Cost.objects.filter(tenant_id=tenant_id, transaction_id__in=list(statuses), is_active=True, fiat_amount__gt=0)
-    its: dict[str, Any] = {"actor": actor, "request_id": request_id}
+    audit: dict[str, Any] = {"actor": actor, "request_id": request_id}
     zeros = [
-        _make_zero(cost, run=run_request_id, its=its) for cost in costs.order_by("id").values("id", "transaction_id", "fiat_asset_symbol")
+        _make_zero(cost, run=run_request_id, audit=audit)
+        for cost in costs.order_by("id").values("id", "transaction_id", "fiat_asset_symbol")
     ]
     move = {"to_status": Status.CANCELLED.value, "reason": f"taken back with the whole of {run_request_id}"}
     facts = {"call": Status.CANCELLED.value, "reason": move["reason"]}
     moves = [
-        make_amendment(**its, transaction_id=transaction_id, facts=facts, move=move)
+        make_amendment(**audit, transaction_id=transaction_id, facts=facts, move=move)
         for transaction_id, status in statuses.items()
         if status in OPEN
     ]
@@ -108,12 +109,12 @@ def reverse_run(
     return len(statuses), min(statuses, default=None)
 
 
-def _make_zero(cost: Mapping[str, Any], *, run: str, its: Mapping[str, Any]) -> dict[str, Any]:
+def _make_zero(cost: Mapping[str, Any], *, run: str, audit: Mapping[str, Any]) -> dict[str, Any]:
     """An amendment that supersedes a cost by zero."""
     details = msgspec.json.encode({"takesBack": run}).decode()
     zero = {"amount": 0, "currency": cost["fiat_asset_symbol"], "is_estimate": False, "details": details, "supersedes_ids": [cost["id"]]}
     facts = {"call": "undo", "supersedes_id": cost["id"], "cost_details": details}
-    return make_amendment(**its, transaction_id=cost["transaction_id"], facts=facts, cost=zero)
+    return make_amendment(**audit, transaction_id=cost["transaction_id"], facts=facts, cost=zero)
 
 
 def _make_later_amendment(line: Mapping[str, Any], call: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Costs: what a transaction is known to have cost, each better knowledge superseding the one before."""
+"""Costs of transactions. A cost is never edited; a newer one supersedes it."""
 
 from decimal import Decimal
 from typing import Any

@@ -56,7 +56,7 @@ def record_fact(
 
 
 def make_fact(*, tenant_id: UUID, transaction_id: UUID, reported: Row) -> tuple[Row, Row | None]:
-    """The fact and the cost that comes of it, as `make_amendment` takes them. Raises NotFound.
+    """The fact and the cost computed from it, as `make_amendment` takes them. Raises NotFound.
 
     The price is the one that the book has for the transaction's own time; a price set meanwhile is the business of re-pricing.
     """
@@ -76,7 +76,7 @@ def make_fact(*, tenant_id: UUID, transaction_id: UUID, reported: Row) -> tuple[
 
 
 def _make_cost(priced: Priced, *, is_estimate: bool) -> Row | None:
-    """The cost as `make_amendment` takes it; None where there is no price. What was partly read is an estimate."""
+    """The cost as `make_amendment` takes it; None where there is no price. If not all counters were read, the cost is an estimate."""
     if priced.amount is None:
         return None
     return {

@@ -21,7 +21,7 @@ def with_names(facts: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _derived(request_facts: Any) -> dict[str, str]:
-    """The host is the service, the method the action, the path the resource; a model stands for a path where there is none."""
+    """The host becomes the service, the method the action, the path the resource. Without a path, the model becomes the resource."""
     request = _object(request_facts.get("request"))
     url = _object(request.get("urlParsed"))
     source = _text(request_facts.get("source"))

@@ -25,7 +25,7 @@ NO_PART = "none"
 
 
 def parse_unit(text: str) -> dict[str, Any]:
-    """A quantity of a price from `inputTokens=2.50/1000000`: an amount per so many; with `?` at the end it may be absent.
+    """A quantity of a price from `inputTokens=2.50/1000000`: an amount per number of units; with `?` at the end it may be absent.
 
     `cachedTokens in inputTokens=1/1000000`: a quantity that the other one counts as well. Raises ValueError with a sentence.
     """

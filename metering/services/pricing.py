@@ -36,7 +36,7 @@ PUBLIC = f"genai-prices {version('genai-prices')}"
 
 @dataclass(frozen=True, slots=True)
 class Priced:
-    """What came of pricing: an amount with its details (a JSON text), or why there is none."""
+    """The result of pricing: an amount with its details (a JSON text), or why there is none."""
 
     pricing: Pricing
     note: str = ""
@@ -159,7 +159,7 @@ def _without_price(reading: UsageReading, model_price: Any) -> list[str]:
 
 
 def _check_needed(reading: UsageReading, model_price: Any) -> None:
-    """Raises MissingQuantity where the model has a price for input or output, and the facts don't say how much of it there was."""
+    """Check that the facts have every counter that the model has a price for, of input and output. Raises MissingQuantity."""
     for counter, price in NEEDED.items():
         if getattr(model_price, price, None) is not None and counter not in reading.counters:
             raise MissingQuantity(NAMES[counter][0])

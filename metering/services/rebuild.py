@@ -1,4 +1,4 @@
-"""Makes the rollups anew from the rows, should they ever disagree."""
+"""Recomputes the rollups from the rows: the repair after an integrity check found them wrong."""
 
 from uuid import UUID
 
@@ -8,5 +8,5 @@ from kernel.ledger.constraints import translate_db_errors
 
 @translate_db_errors
 def rebuild_rollups(*, tenant_id: UUID) -> None:
-    """Make a tenant's sums anew. Every call that records waits meanwhile. Raises Busy."""
+    """Recompute a tenant's rollups. Every call that records waits meanwhile. Raises Busy."""
     posting.run("SELECT metering_rebuild_rollups(%s)", [tenant_id])

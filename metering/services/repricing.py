@@ -42,7 +42,7 @@ class Report:
         return sum(day.costs for day in self.days.values())
 
     def add(self, change: Row) -> None:
-        """Count one change. A change of currency stands in both: out of the old, into the new."""
+        """Count one change. A change of currency is subtracted from the old currency and added to the new."""
         on = change["occurred_at"].date()
         day = self.days.setdefault((change["tenant_id"], on, change["currency"]), Day())
         day.costs += 1
@@ -88,7 +88,7 @@ def undo_repricing(*, undone: UUID, run: UUID, apply: bool) -> Report:
 
 
 def _change(cost: Row, report: Report, *, book: Sequence[Row], model: str | None) -> Row | None:
-    """What becomes of one cost; None if nothing does."""
+    """The change of one cost by the prices known now; None if the cost stays as it is."""
     if model is not None and model_of(terms=cost, reported=parsed(cost["facts"])) != model:
         return None
     report.seen += 1
@@ -134,7 +134,7 @@ def _way_back(cost: Row) -> Row:
 
 
 def _carry_out(changes: Sequence[Row], report: Report, *, run: UUID, apply: bool) -> None:
-    """Post the changes, if they are meant to be, and report those that were or would be made."""
+    """Post the changes if `apply`, and report those that were or would be made."""
     if not apply or not changes:
         done: Sequence[bool] = [True] * len(changes)
     else:

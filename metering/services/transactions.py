@@ -32,7 +32,7 @@ RECORDED_AS: dict[str, Callable[[Row], Any]] = {
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """What became of one new transaction: its full row (`replayed` if an earlier call with the key made it), or why it is refused."""
+    """The outcome of one new transaction: its full row (`replayed` if an earlier call with the key made it), or why it is refused."""
 
     row: Row | None = None
     error: LedgerError | None = None
@@ -54,7 +54,7 @@ def record_transaction(*, tenant_id: UUID, actor: str, request_id: str, idempote
 
 @translate_db_errors
 def record_transactions(*, tenant_id: UUID, actor: str, request_id: str, transactions: Sequence[Mapping[str, Any]]) -> list[Recorded]:
-    """Record many in one call; each is recorded or refused by itself, in order.
+    """Record many in one call; each is recorded or refused independently, in order.
 
     Needed of each: service_name or request_facts. Optional: action_name, resource_name (else derived from request_facts), qualifiers,
     metadata, payment_data (JSON texts, as is request_facts), trace_id, trace_external_id, agent_id, agent_name, idempotency_key,
@@ -109,7 +109,7 @@ def _make_cost(cost: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _read_rows(posted: Sequence[tuple[Any, Row, Mapping[str, Any]]], *, tenant_id: UUID) -> list[Recorded]:
-    """What became of each posting, from its row. Transactions of an earlier call are fetched as they are now, all in two queries."""
+    """The outcome of each posting, from its row. Transactions of an earlier call are fetched as they are now, all in two queries."""
     ids = {row.id for row, _, _ in posted if row.outcome == "exists"}
     # A key of the same array may name a row that is in this call's own transaction: it is in the book by now.
     earlier = selectors.get_transactions(tenant_id=tenant_id, ids=ids) if ids else {}
@@ -132,7 +132,7 @@ def _read_row(row: Any, item: Row, facts: Mapping[str, Any], *, earlier: Row | N
 
 
 def is_recorded(row: Row, name: str, facts: Mapping[str, Any]) -> bool:
-    """Whether a call states for a fact just what the transaction records, though the first call left it out: no difference then."""
+    """Whether the transaction records the value that this call states for a fact. Then it is a replay, though the first call left it out."""
     if name not in RECORDED_AS or facts.get(name) is None:
         return False
     recorded, stated = RECORDED_AS[name](row), facts[name]

@@ -19,7 +19,7 @@ from genai_prices.types import ArrayMatch, Provider, UsageExtractor
 
 from kernel.ledger.money import AMOUNT_LIMIT
 
-# Where the body of a reply may stand in the facts, and where the usage may stand in that body. Dots lead into objects.
+# Where the body of a reply may be in the facts, and where the usage may be in that body. A dotted path leads into objects.
 BODIES = ("", "response", "body", "response.body", "result", "data", "message")
 USAGES = (
     *("usage", "usageMetadata", "usage_metadata", "response_metadata.token_usage", "response_metadata.usage", "token_usage", "tokenUsage"),
@@ -141,7 +141,7 @@ def unpriced_counters(facts: Any, *, keys: Collection[str]) -> list[str]:
 
 
 def look_up(values: Any, path: str) -> Any:
-    """What stands under a dotted path, the whole path as a plain key first; None if nothing does."""
+    """The value under a dotted path, or None. A key that is the whole path comes first."""
     if isinstance(values, Mapping) and path in values:
         return values[path]
     for step in path.split("."):
@@ -181,7 +181,7 @@ def _telemetry(facts: Any) -> dict[str, Any]:
 
 
 def _readings(place: _Place, *, provider: Provider | None, bad: list[BadQuantity]) -> list[UsageReading]:
-    """What the counters of a place come to in each way that fits; `bad` takes the problems of those that fail."""
+    """The readings of a place in each way that fits; the problems of ways that fail are added to `bad`."""
     extractors = _extractors(provider.id if provider else "")
     ways: list[Callable[[_Place], UsageReading | None]] = [*(partial(_by_extractor, each) for each in extractors), _by_names]
     readings = []

@@ -1,4 +1,4 @@
--- The supersession decision: which active costs of a transaction a new cost takes the place of.
+-- The supersession decision: which active costs of a transaction a new cost supersedes.
 -- Takes: the tenant and the item with the cost, whose transaction is locked.
 -- Returns: the costs, the one to name in the new row first; or the outcome that refuses the cost:
 --   cost_not_found      the tenant has no such cost
@@ -7,8 +7,8 @@
 -- or, for a cost computed from facts, the `pricing` that says why it isn't written:
 --   late           a partial or error report after the response
 --   already_known  an actual cost is known that the facts don't replace
--- A cost named by its caller replaces exactly that one. A cost from facts replaces what earlier facts came to, and every estimate in its
--- own currency; an estimate never replaces an actual cost.
+-- A cost named by its caller replaces exactly that one. A cost from facts replaces the costs computed from earlier facts, and every
+-- estimate in its own currency; an estimate never replaces an actual cost.
 -- Locks nothing: costs change only under their transaction's lock. Never writes.
 CREATE OR REPLACE FUNCTION metering_choose_superseded(tenant uuid, item metering_amendment)
 RETURNS metering_supersession

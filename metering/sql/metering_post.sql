@@ -5,12 +5,13 @@
 --   exists         the idempotency key was used before, in the book or earlier in the array: `id` and `first_digest` are the first row's
 --   unknown_agent  the agent named by id isn't the tenant's, and no name was sent instead
 -- Locks: the table of transactions in the mode of every writer, before the clock is read, so that a read of the past knows of this
--- call (kernel/ledger/past_reads.py). Waits only for another call that is inserting the same key, service, agent or trace; new names and keys are inserted in sorted
--- order; the sums (metering_roll_up) come last. Where another call takes a key or a trace's external id between our look and our insert,
+-- call (kernel/ledger/past_reads.py). Waits only for another call that is inserting the same key, service, agent or trace; new names and
+-- keys are inserted in sorted order; the sums (metering_roll_up) come last. Where another call takes a key or a trace's external id between our look and our insert,
 -- the unique constraint ends the call with nothing written, and the caller repeats it.
 -- Never: writes a part of a posting, changes a row that exists other than the sums.
--- A single posting that names only what exists, as nearly all do, takes metering_post_single, which is faster than
--- an array of one (docs/performance.md). Everything else takes metering_post_array. Both call the same decision functions, and a property test compares them.
+-- A single posting that names only what exists, as nearly all do, takes metering_post_single, which is faster than an array
+-- of one (docs/performance.md). Everything else takes metering_post_array. Both call the same decision functions, and
+-- tests/metering/test_single_and_array_forms.py compares them.
 CREATE OR REPLACE FUNCTION metering_post(tenant uuid, postings jsonb)
 RETURNS SETOF metering_outcome
 LANGUAGE plpgsql

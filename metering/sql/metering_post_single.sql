@@ -1,4 +1,4 @@
--- Records one new transaction, step by step, without the arrays that a thousand need.
+-- Records one new transaction in short statements, without the arrays of metering_post_array.
 -- Takes: the tenant and the posting.
 -- Returns: the outcome `posted`; or a null outcome, with nothing written, where the posting names a service, agent or trace that doesn't
 -- exist yet, or its key was used before. The caller then takes metering_post_array.

@@ -1,4 +1,4 @@
--- Makes a tenant's hourly and daily sums anew from its transactions and active costs.
+-- Recomputes a tenant's hourly and daily sums from its transactions and active costs.
 -- Takes: the tenant. Returns: nothing.
 -- Locks: the table of sums, against every writer, until the end of the database transaction: what others post meanwhile is either in the
 -- rows that are counted here or is added afterwards.

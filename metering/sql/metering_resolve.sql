@@ -1,5 +1,5 @@
--- Finds for each posting who used its key before, in the book or earlier in the array, and its service, agent and trace; and decides with
--- which status it begins.
+-- Finds for each posting the row that used its key before, in the book or earlier in the array, and its service, agent and trace; and
+-- decides its first status.
 -- Takes: the tenant and the postings.
 -- Returns: one resolution for each, in order. What doesn't exist yet stays null and makes the outcome `unnamed`; a posting without a trace
 -- has one of its own.

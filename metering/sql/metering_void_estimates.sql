@@ -2,7 +2,7 @@
 -- expected isn't spent any more. Actual costs stay.
 -- Takes: the tenant, the item with the move, the transaction's row, and the moment. Returns: the changes to the sums.
 -- Locks: the estimates; nobody else can hold them, because their transaction is locked.
--- Never: touches an actual cost. The zero rows carry no idempotency key: a key stands on one cost at most.
+-- Never: touches an actual cost. The zero rows carry no idempotency key: a key is on one cost at most.
 CREATE OR REPLACE FUNCTION metering_void_estimates(
     tenant uuid, item metering_amendment, owner metering_transaction, moment timestamptz
 )
