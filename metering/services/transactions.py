@@ -132,7 +132,7 @@ def _read_row(row: Any, item: Row, facts: Mapping[str, Any], *, earlier: Row | N
 
 
 def is_recorded(row: Row, name: str, facts: Mapping[str, Any]) -> bool:
-    """Whether the transaction records the value that this call states for a fact. Then it is a replay, though the first call left it out."""
+    """Whether the transaction records the value that this call states for a fact. It is a replay then, though the first left it out."""
     if name not in RECORDED_AS or facts.get(name) is None:
         return False
     recorded, stated = RECORDED_AS[name](row), facts[name]
