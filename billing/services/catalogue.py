@@ -55,7 +55,7 @@ def set_policy(
     near_duplicate_seconds: int = UNCHANGED,
     default_floor: Decimal | None = UNCHANGED,
 ) -> Policy:
-    """Change what is given of the tenant's policy. `default_floor` is for wallets opened from now on. Raises InvalidValue."""
+    """Change the named settings of the tenant's policy. `default_floor` is for wallets opened from now on. Raises InvalidValue."""
     if default_floor is not UNCHANGED and default_floor is not None:
         check_amount("default_floor", default_floor)
         # A new wallet has a balance of zero.
