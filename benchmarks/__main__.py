@@ -91,7 +91,7 @@ PATHS: dict[str, Callable[[Database, Plan], Iterator[Comparison]]] = {
 
 
 def main() -> None:
-    # However the run is told to stop, its servers stop with it.
+    # On any signal that ends the run, its servers are stopped too.
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, interrupt)
     try:
@@ -108,27 +108,27 @@ def run(arguments: argparse.Namespace) -> None:
     plan = Plan(seconds=3 if arguments.quick else arguments.seconds, rounds=2 if arguments.quick else arguments.rounds, rows=arguments.rows)
     facts = {"machine": results.machine(), "load_before": results.load(), "seconds": plan.seconds, "rounds": plan.rounds}
     database = Database()
-    told = []
+    comparisons = []
     try:
         for name in arguments.paths or PATHS:
             say(f"{name} ...")
-            told += measure(PATHS[name](database, plan), plan=plan)
+            comparisons += measure(PATHS[name](database, plan), plan=plan)
     finally:
         database.stop()
-    if told:
-        path = results.write(arguments.name, comparisons=told, facts={**facts, "load_after": results.load(), "note": arguments.note})
-        say(f"\n{results.table(told)}\nWritten to {path.relative_to(results.FOLDER.parent.parent)}; every book was proved right.")
+    if comparisons:
+        path = results.write(arguments.name, comparisons=comparisons, facts={**facts, "load_after": results.load(), "note": arguments.note})
+        say(f"\n{results.table(comparisons)}\nWritten to {path.relative_to(results.FOLDER.parent.parent)}; every book was proved right.")
 
 
 def measure(comparisons: Iterator[Comparison], *, plan: Plan) -> list[dict]:
-    told = []
+    measured = []
     try:
         for comparison in comparisons:
             comparison.measure(rounds=plan.rounds, say=say)
-            told.append(comparison.facts())
+            measured.append(comparison.facts())
     except NotHere as lack:
         say(f"  left out: {lack}")
-    return told
+    return measured
 
 
 def read_arguments() -> argparse.Namespace:

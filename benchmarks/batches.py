@@ -49,8 +49,8 @@ class Stand:
         for thread in threads:
             thread.join()
         taken = time.perf_counter() - begun
-        wanted = BATCHES * SIZE
-        return Sample(rate=sum(answers) / taken, errors=1 - sum(answers) / wanted)
+        sent = BATCHES * SIZE
+        return Sample(rate=sum(answers) / taken, errors=1 - sum(answers) / sent)
 
     def _client(self, bodies: Iterator[bytes], lock: threading.Lock, answers: list[int]) -> None:
         address = urlsplit(self.url)
@@ -131,9 +131,9 @@ def batches(database: Database) -> Iterator[Comparison]:
 def _prove_equal(book: Book, copied: Book) -> None:
     """Raises WrongBook unless both books hold the same transactions and costs."""
     query = "SELECT (SELECT count(*) FROM metering_transaction), (SELECT sum(fiat_amount) FROM metering_cost)"
-    told = []
+    sums = []
     for url in (book.url, copied.url):
         with psycopg.connect(url, autocommit=True) as connection:
-            told.append(connection.execute(query).fetchone())
-    if told[0] != told[1] or not told[0][0]:
-        raise WrongBook(f"posted {told[0]}, copied {told[1]}")
+            sums.append(connection.execute(query).fetchone())
+    if sums[0] != sums[1] or not sums[0][0]:
+        raise WrongBook(f"posted {sums[0]}, copied {sums[1]}")

@@ -30,14 +30,14 @@ from kernel.tenants import services as tenants
 from kernel.tenants.scopes import all_scopes
 tenant = tenants.create_tenant(actor="command:bench", name="Bench", slug="bench")
 key = tenants.create_api_key(tenant=tenant, name="bench", actor="command:bench", scopes=all_scopes(), expires_at=None)
-who = {"tenant_id": tenant.id, "actor": "command:bench", "request_id": ""}
+context = {"tenant_id": tenant.id, "actor": "command:bench", "request_id": ""}
 names = ("customer_id", "name", "unit_type", "currency", "metric_id", "amount", "cost_of_credit", "effective_date", "expiry_date",
     "category", "priority")
 ids = []
 for start in range(0, GRANTS, 1000):
     facts = [dict(zip(names, (f"customer {number}", "bench", "CURRENCY", "USD", None, Decimal(ENOUGH), None, None, None, "paid", 50)))
         for number in range(start, start + 1000)]
-    ids += [str(row.id) for row in open_grants([opening(who, facts=fact) for fact in facts], tenant_id=tenant.id)]
+    ids += [str(row.id) for row in open_grants([opening(context, facts=fact) for fact in facts], tenant_id=tenant.id)]
 print(json.dumps({"tenant": str(tenant.id), "key": key.token, "grants": ids}))
 """
 # What is in the book must be what the accounts say: balances, numbers without gaps, every balance_after the sum so far; of metering, what
@@ -73,10 +73,10 @@ PROOFS = {
         SELECT count(*) FROM (
             SELECT (SELECT count(*) FROM metering_transaction) AS transactions,
                 (SELECT coalesce(sum(fiat_amount), 0) FROM metering_cost WHERE is_active) AS costs
-        ) told CROSS JOIN (
+        ) recorded CROSS JOIN (
             SELECT coalesce(sum(transactions), 0) AS transactions, coalesce(sum(amount), 0) AS costs
             FROM (VALUES ('day'), ('hour')) grain (name) LEFT JOIN metering_rollup rollup ON rollup.grain = grain.name GROUP BY grain.name
-        ) kept WHERE (kept.transactions, kept.costs) <> (told.transactions, told.costs)""",
+        ) summed WHERE (summed.transactions, summed.costs) <> (recorded.transactions, recorded.costs)""",
 }
 
 
@@ -108,12 +108,12 @@ def lay(database: Database, name: str) -> Book:
     done = subprocess.run(  # noqa: S603
         [sys.executable, "-c", program], cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=True
     )
-    told = json.loads(done.stdout.splitlines()[-1])
+    created = json.loads(done.stdout.splitlines()[-1])
     accounts, hot = VAR / f"{name}.accounts", VAR / f"{name}.hot"
-    accounts.write_text("\n".join(told["grants"]) + "\n")
-    hot.write_text(told["grants"][0] + "\n")
+    accounts.write_text("\n".join(created["grants"]) + "\n")
+    hot.write_text(created["grants"][0] + "\n")
     database.settle(name)
-    return Book(name=name, url=url, tenant=told["tenant"], key=told["key"], accounts=accounts, hot_account=hot)
+    return Book(name=name, url=url, tenant=created["tenant"], key=created["key"], accounts=accounts, hot_account=hot)
 
 
 def lay_textbook(database: Database, name: str, like: Book) -> dict[str, str]:

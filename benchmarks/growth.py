@@ -47,8 +47,8 @@ import django
 django.setup()
 from django.contrib.auth import get_user_model
 from django.test import Client
-told, account = json.loads(sys.argv[1]), sys.argv[2]
-api = Client(headers={"authorization": f"Bearer {told['key']}", "on-behalf-of": told["tenant"]})
+names, account = json.loads(sys.argv[1]), sys.argv[2]
+api = Client(headers={"authorization": f"Bearer {names['key']}", "on-behalf-of": names["tenant"]})
 office = Client()
 users = get_user_model().objects
 office.force_login(users.filter(username="bench").first() or users.create_superuser("bench"))
@@ -104,7 +104,7 @@ def growth(database: Database, rows: int, seconds: int) -> Iterator[Comparison]:
         targets={f"{SMALL:,} rows": 0.9},
     )
     for place, (path, unit) in enumerate({"WAL of a posting": "bytes", "full-page images of a posting": "images"}.items()):
-        rounds = {name: itertools.cycle(told) for name, told in written.items()}
+        rounds = {name: itertools.cycle(values) for name, values in written.items()}
         yield Comparison(
             path=f"{path} at {rows:,} rows",
             unit=unit,
@@ -116,7 +116,7 @@ def growth(database: Database, rows: int, seconds: int) -> Iterator[Comparison]:
         for name, book in books.items():
             answers[name].append(_read(book))
     for path in answers[f"{rows:,} rows"][0]:
-        rounds = {name: itertools.cycle(told) for name, told in answers.items()}
+        rounds = {name: itertools.cycle(values) for name, values in answers.items()}
         yield Comparison(
             path=f"read at {rows:,} rows: {path}",
             unit="ms",
@@ -141,9 +141,9 @@ def _posting(database: Database, book: Book, seconds: int, written: list[tuple[f
 
 def _read(book: Book, times: int = 15) -> dict[str, float]:
     account = book.accounts.read_text().split()[7]
-    told = json.dumps({"key": book.key, "tenant": book.tenant})
+    names = json.dumps({"key": book.key, "tenant": book.tenant})
     done = subprocess.run(  # noqa: S603
-        [sys.executable, "-c", READ, told, account, str(times)],
+        [sys.executable, "-c", READ, names, account, str(times)],
         cwd=ROOT,
         env=os.environ | {"DATABASE_URL": book.url, "ENVIRONMENT": "local", "LOG_LEVEL": "ERROR"},
         stdout=subprocess.PIPE,

@@ -40,7 +40,7 @@ def send(post: Post, *, accounts: Path, connections: int, seconds: int) -> Sampl
     command = [require_wrk(), "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "20s", "-s", str(SCRIPT), post.url, "--"]
     arguments = [f"{secrets.token_hex(6)}-", str(accounts), post.path, post.authorization, post.body, post.tenant]
     done = subprocess.run([*command, *arguments], capture_output=True, text=True, check=True)  # noqa: S603
-    told = json.loads(done.stdout.rpartition("RESULT ")[2])
-    good = told["requests"] - told["refused"]
-    failed = told["refused"] + told["broken"]
-    return Sample(rate=good / told["microseconds"] * 1e6, errors=failed / max(good + failed, 1), p99_ms=told["p99"] / 1000)
+    report = json.loads(done.stdout.rpartition("RESULT ")[2])
+    good = report["requests"] - report["refused"]
+    failed = report["refused"] + report["broken"]
+    return Sample(rate=good / report["microseconds"] * 1e6, errors=failed / max(good + failed, 1), p99_ms=report["p99"] / 1000)

@@ -89,15 +89,15 @@ def row_of(facts: dict[str, Any]) -> Sequence[str]:
     """One line of the table, from what `facts` tells."""
     ours, *peers = facts["candidates"]
     cells = [facts["path"], _figure(ours, facts["unit"])]
-    told = []
+    ratios = []
     for peer in peers:
         ratio, target = facts["ratios"].get(peer["name"], 0.0), facts["targets"].get(peer["name"])
-        wanted = ""
+        target_text = ""
         if target is not None:
             is_met = ratio <= target if facts["less_is_better"] else ratio >= target
-            wanted = f" ({'≤' if facts['less_is_better'] else '≥'} {target:g}: {'met' if is_met else 'missed'})"
-        told.append(f"**{ratio:.2f}**{wanted} × {peer['name']}, {_figure(peer, facts['unit'])}")
-    return [*cells, "; ".join(told)]
+            target_text = f" ({'≤' if facts['less_is_better'] else '≥'} {target:g}: {'met' if is_met else 'missed'})"
+        ratios.append(f"**{ratio:.2f}**{target_text} × {peer['name']}, {_figure(peer, facts['unit'])}")
+    return [*cells, "; ".join(ratios)]
 
 
 def _figure(candidate: dict[str, Any], unit: str) -> str:

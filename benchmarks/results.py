@@ -37,10 +37,10 @@ def write(name: str, *, comparisons: list[dict[str, Any]], facts: dict[str, Any]
     """Write one run's results; a run of the same name replaces those of its paths and leaves the others."""
     FOLDER.mkdir(exist_ok=True)
     path = FOLDER / f"{name}.json"
-    kept = json.loads(path.read_text())["paths"] if path.exists() else []
+    earlier = json.loads(path.read_text())["paths"] if path.exists() else []
     measured = {comparison["path"] for comparison in comparisons}
-    told = {"at": datetime.now(UTC).isoformat(timespec="seconds"), **facts}
-    paths = [*(old for old in kept if old["path"] not in measured), *({**comparison, "run": told} for comparison in comparisons)]
+    run = {"at": datetime.now(UTC).isoformat(timespec="seconds"), **facts}
+    paths = [*(old for old in earlier if old["path"] not in measured), *({**comparison, "run": run} for comparison in comparisons)]
     path.write_text(json.dumps({"paths": paths}, indent=1, ensure_ascii=False) + "\n")
     path.with_suffix(".md").write_text(table(paths))
     return path

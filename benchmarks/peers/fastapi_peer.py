@@ -264,15 +264,15 @@ async def record_use(
         ],
     }
     row = await post(METERING, posting, response)
-    told = {"tenantId": tenant_id, "createdAt": row["moment"], "updatedAt": row["moment"]}
+    stamp = {"tenantId": tenant_id, "createdAt": row["moment"], "updatedAt": row["moment"]}
     costs = [
         CostOut(**cost.model_dump(exclude={"fiatAmount"}), id=posted["id"], transactionId=posting["id"], fiatAmount=posted["amount"],
-            isActive=True, **told)
+            isActive=True, **stamp)
         for cost, posted in zip(body.costs, posting["costs"], strict=True)
     ]  # fmt: skip
     return UseOut(
         **body.model_dump(include={"serviceName", "actionName", "resourceName", "metadata"}),
-        **told,
+        **stamp,
         id=posting["id"],
         organizationId=tenant_id,
         serviceId=row["service_id"],

@@ -38,7 +38,7 @@ class Ask(NamedTuple):
     body: bytes
 
 
-class Told(NamedTuple):
+class HttpReply(NamedTuple):
     status: int
     headers: dict[str, str]
     body: bytes
@@ -136,12 +136,12 @@ CASES = {
 }
 
 
-def through_wsgi(ask: Ask) -> Told:
+def through_wsgi(ask: Ask) -> HttpReply:
     headers = {name: value for name, value in ask.headers.items() if name != "Content-Type"}
     reply = Client(raise_request_exception=False).generic(
         ask.method, ask.path, ask.body, content_type=ask.headers["Content-Type"], headers=headers
     )
-    return Told(reply.status_code, {name.lower(): value for name, value in reply.items()}, reply.content)
+    return HttpReply(reply.status_code, {name.lower(): value for name, value in reply.items()}, reply.content)
 
 
 def call_of(ask: Ask) -> Call:
@@ -149,17 +149,17 @@ def call_of(ask: Ask) -> Call:
     return Call(ask.method, ask.path, headers=(ask.headers | length).items(), pieces=[ask.body])
 
 
-def through_asgi(served, ask: Ask) -> Told:
+def through_asgi(served, ask: Ask) -> HttpReply:
     call = served.answer(call_of(ask))
     assert call.is_complete
     headers = {name.decode(): value.decode("latin-1") for name, value in call.headers}
     assert len(headers) == len(call.headers)
-    return Told(call.status, headers, call.body)
+    return HttpReply(call.status, headers, call.body)
 
 
-def masked(told: Told) -> Told:
-    headers = {name: value for name, value in told.headers.items() if name not in OWN_HEADERS}
-    return told._replace(headers=headers, body=TIME.sub(b"a time", ID.sub(b"an id", told.body)))
+def masked(reply: HttpReply) -> HttpReply:
+    headers = {name: value for name, value in reply.headers.items() if name not in OWN_HEADERS}
+    return reply._replace(headers=headers, body=TIME.sub(b"a time", ID.sub(b"an id", reply.body)))
 
 
 @pytest.mark.parametrize("is_batching", [True, False], ids=["batching", "one by one"])
@@ -170,10 +170,10 @@ def test_a_call_is_answered_as_through_wsgi(served, settings, caplog, ledger, ca
     says, *statuses = CASES[case]
     expected = [through_wsgi(ask) for ask in says(World(ledger))]
     tenants.clear_key_cache()
-    told = [through_asgi(served, ask) for ask in says(World(ledger))]
-    assert [masked(reply) for reply in told] == [masked(reply) for reply in expected]
-    assert [reply.status for reply in told] == dict(zip(PATHS, statuses, strict=True))[ledger]
-    assert all(UUID(reply.headers["x-request-id"]) for reply in told)
+    replies = [through_asgi(served, ask) for ask in says(World(ledger))]
+    assert [masked(reply) for reply in replies] == [masked(reply) for reply in expected]
+    assert [reply.status for reply in replies] == dict(zip(PATHS, statuses, strict=True))[ledger]
+    assert all(UUID(reply.headers["x-request-id"]) for reply in replies)
     assert [record for record in caplog.records if record.levelname not in {"INFO", "DEBUG"}] == []
 
 

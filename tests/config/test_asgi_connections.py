@@ -272,18 +272,18 @@ def statement(issued, monkeypatch):
     ]
     context = {"tenant_id": issued.key.tenant.id, "actor": "command:test", "request_id": "test"}
     billing.record_transactions(**context, transactions=entries)
-    writing, told = billing_views.csv_text, SimpleNamespace(lines=0, has_ended=threading.Event())
+    writing, progress = billing_views.csv_text, SimpleNamespace(lines=0, has_ended=threading.Event())
 
     def counted(statement):
         try:
             for line in writing(statement):
-                told.lines += 1
+                progress.lines += 1
                 yield line
         finally:
-            told.has_ended.set()
+            progress.has_ended.set()
 
     monkeypatch.setattr(billing_views, "csv_text", counted)
-    return told
+    return progress
 
 
 def test_a_long_reply_comes_in_pieces_and_whole(served, call, issued, statement):
@@ -357,30 +357,30 @@ def test_the_service_says_when_it_is_up_and_gives_up_its_connections_at_its_end(
     assert served.answer(call("POST", ONE, pieces=[body_for(ONE)])).status == 200
     [pool] = execution._pools[served.runner.get_loop()].values()
     assert not pool.closed
-    coming, told = [{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}], []
+    coming, events = [{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}], []
 
     async def receive():
         return coming.pop(0)
 
     async def send(message):
-        told.append((message["type"], pool.closed))
+        events.append((message["type"], pool.closed))
 
     served.runner.run(asgi.application({"type": "lifespan"}, receive, send))
-    assert told == [("lifespan.startup.complete", False), ("lifespan.shutdown.complete", True)]
+    assert events == [("lifespan.startup.complete", False), ("lifespan.shutdown.complete", True)]
     assert served.runner.get_loop() not in execution._pools
 
 
 def test_a_websocket_is_refused(served):
-    told = []
+    events = []
 
     async def receive():
         return {"type": "websocket.connect"}
 
     async def send(message):
-        told.append(message["type"])
+        events.append(message["type"])
 
     served.runner.run(asgi.application({"type": "websocket", "path": ONE}, receive, send))
-    assert told == ["websocket.close"]
+    assert events == ["websocket.close"]
 
 
 def test_replies_are_whole_sentences_to_the_server(served, call):

@@ -1,4 +1,4 @@
-"""An error that no view answered is told in the words of the API whose path it is under."""
+"""An error outside of views has the form of the API whose path was called."""
 
 from typing import Any
 

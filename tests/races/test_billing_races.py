@@ -1,4 +1,4 @@
-"""Many hands on one wallet: each fact once, no cent lost, no floor crossed."""
+"""Concurrent calls to one wallet: each fact is recorded once, no amount is lost, no floor is crossed."""
 
 import itertools
 import random
@@ -172,7 +172,7 @@ def test_a_type_defined_while_it_is_first_used_keeps_one_direction(context):
 
 
 def test_each_period_closes_where_the_next_opens_while_others_post(context):
-    """Statements cut at `now` while sixteen hands post: what was cut_statements of a period stays true."""
+    """Statements cut at `now` while sixteen threads post: the statement of a period doesn't change afterwards."""
     done = threading.Event()
     cut_statements = []
 

@@ -43,13 +43,13 @@ def call(client):
 
 @pytest.fixture
 def entries(call):
-    """The story's entries by reference, each checked as it is recorded."""
-    told = {}
+    """The entries of the month by reference, each checked as it is recorded."""
+    entries = {}
     for moment, kind, amount, reference, balance in MONTH_OF_CALLS:
         body = {"amount": amount, "type": kind, "reference_id": reference, "occurred_at": moment}
-        told[reference] = call("POST", "transactions", body).json()
-        assert str(told[reference]["balance"]) in {balance, f"{balance}.0"}
-    return told
+        entries[reference] = call("POST", "transactions", body).json()
+        assert str(entries[reference]["balance"]) in {balance, f"{balance}.0"}
+    return entries
 
 
 def statement(call, query):
@@ -74,7 +74,7 @@ def test_the_month_adds_up_and_the_double_charge_is_found_and_taken_back(call, e
     reversal = call("POST", f"transactions/{entries['january-again']['id']}/reverse", undo).json()
     assert (reversal["effect"], reversal["balance"], reversal["entry_number"]) == (20, 50, 9)
 
-    # January stays as it was told; February shows the correction.
+    # January stays as it was; February shows the correction.
     assert statement(call, "from=2026-01-01&to=2026-02-01") == january
     february = statement(call, "from=2026-02-01&to=2026-03-01")
     assert (february["opening_balance"], february["closing_balance"]) == (33.999999, 50)

@@ -25,7 +25,7 @@ from tests.kernel.posting.concurrent_calls import CROWDS
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-# A ledger as small as can be: a key is posted once, an amount of 1,000 or more poisons the whole call.
+# A minimal ledger: a key is posted once, and an amount of 1,000 or more makes the whole call fail.
 TOY = """
 CREATE TABLE toy_account (id text PRIMARY KEY, balance numeric NOT NULL DEFAULT 0);
 CREATE TABLE toy_entry (key text PRIMARY KEY, account text NOT NULL, amount numeric NOT NULL CHECK (amount < 1000), number serial);
@@ -64,8 +64,8 @@ def toy(transactional_db):
         cursor.execute("DROP FUNCTION toy_post; DROP TABLE toy_account, toy_entry")
 
 
-class Office:
-    """Lanes over the toy ledger, the record of the calls they made, and the crowd that posts through them."""
+class ToyLedger:
+    """A batch queue over the toy ledger, the calls that it made, and the threads or greenlets that post through it."""
 
     def __init__(self, crowd, *, max_calls=4, wait_timeout=15.0):
         self.calls = []
@@ -95,7 +95,7 @@ class Office:
     def until(self, is_so):
         deadline = time.monotonic() + 10
         while not is_so():
-            assert time.monotonic() < deadline, f"calls: {self.calls}, in line: {len(self.queue._queue)}"
+            assert time.monotonic() < deadline, f"calls: {self.calls}, queued: {len(self.queue._queue)}"
             time.sleep(0.002)
 
     def is_idle(self):
@@ -110,28 +110,28 @@ def crowd(request):
 
 
 def only(*names):
-    """For a test about these crowds alone."""
+    """For a test of threads or of greenlets only."""
     return pytest.mark.parametrize("crowd", names, indirect=True)
 
 
 @pytest.fixture
-def open_office(crowd):
-    """Opens an office with other numbers; in the end nobody may be left in it."""
-    offices = []
+def open_ledger(crowd):
+    """Opens a ledger with other limits. At the end its queue must be empty."""
+    ledgers = []
 
-    def open_office(**numbers):
-        offices.append(Office(crowd, **numbers))
-        return offices[-1]
+    def open_ledger(**numbers):
+        ledgers.append(ToyLedger(crowd, **numbers))
+        return ledgers[-1]
 
-    yield open_office
-    for office in offices:
-        assert concurrent.futures.wait(office.sent, timeout=10).not_done == set()
-        office.until(office.is_idle)
+    yield open_ledger
+    for ledger in ledgers:
+        assert concurrent.futures.wait(ledger.sent, timeout=10).not_done == set()
+        ledger.until(ledger.is_idle)
 
 
 @pytest.fixture
-def office(open_office):
-    return open_office()
+def ledger(open_ledger):
+    return open_ledger()
 
 
 @pytest.fixture
@@ -192,43 +192,43 @@ def backends():
         return [pid for (pid,) in cursor.fetchall()]
 
 
-def test_an_idle_account_is_served_at_once_and_alone(office):
-    assert office.send("a").result().outcome == "posted"
-    assert office.send("b").result().balance == 2
-    assert office.calls == [["a"], ["b"]]
+def test_an_idle_account_is_served_at_once_and_alone(ledger):
+    assert ledger.send("a").result().outcome == "posted"
+    assert ledger.send("b").result().balance == 2
+    assert ledger.calls == [["a"], ["b"]]
 
 
-def test_postings_that_arrive_during_a_call_are_sent_in_the_next_one(office):
+def test_postings_that_arrive_during_a_call_are_sent_in_the_next_one(ledger):
     with locked(FIRST):
-        first = office.send("first")
-        office.until(blocked_backend)
+        first = ledger.send("first")
+        ledger.until(blocked_backend)
         others = []
         for number in range(10):
-            others.append(office.send(f"key {number}"))
-            office.until_waiting(number + 1)
+            others.append(ledger.send(f"key {number}"))
+            ledger.until_waiting(number + 1)
     assert first.result().balance == 1
     assert [other.result().balance for other in others] == list(range(2, 12))
-    assert office.calls == [["first"], [f"key {number}" for number in range(10)]]
+    assert ledger.calls == [["first"], [f"key {number}" for number in range(10)]]
 
 
-def test_an_idle_account_does_not_wait_for_a_busy_one(office):
+def test_an_idle_account_does_not_wait_for_a_busy_one(ledger):
     with locked(FIRST):
-        stuck = office.send("stuck")
-        office.until(blocked_backend)
-        assert office.send("free", account=SECOND).result(timeout=5).outcome == "posted"
+        stuck = ledger.send("stuck")
+        ledger.until(blocked_backend)
+        assert ledger.send("free", account=SECOND).result(timeout=5).outcome == "posted"
     assert stuck.result().outcome == "posted"
 
 
-def test_when_all_calls_are_in_use_postings_of_different_accounts_share_the_next_one(open_office):
-    office = open_office(max_calls=1)
+def test_when_all_calls_are_in_use_postings_of_different_accounts_share_the_next_one(open_ledger):
+    ledger = open_ledger(max_calls=1)
     with locked(FIRST):
-        first = office.send("first")
-        office.until(blocked_backend)
-        others = [office.send("second", account=SECOND), office.send("third", account=THIRD)]
-        office.until_waiting(2)
+        first = ledger.send("first")
+        ledger.until(blocked_backend)
+        others = [ledger.send("second", account=SECOND), ledger.send("third", account=THIRD)]
+        ledger.until_waiting(2)
     assert {first.result().outcome, *(other.result().outcome for other in others)} == {"posted"}
-    assert office.calls[0] == ["first"]
-    assert [sorted(call) for call in office.calls[1:]] == [["second", "third"]]
+    assert ledger.calls[0] == ["first"]
+    assert [sorted(call) for call in ledger.calls[1:]] == [["second", "third"]]
 
 
 @pytest.mark.parametrize(("share", "to_spare"), [(0.9, 1), (0.1, 4)])
@@ -241,51 +241,51 @@ def test_a_process_at_work_makes_fewer_calls_at_a_time(monkeypatch, share, to_sp
     assert queue._max_calls_now == to_spare
 
 
-def test_a_call_that_is_stuck_does_not_keep_others_long_in_a_process_that_was_at_work(office):
-    office.queue._is_busy = True
+def test_a_call_that_is_stuck_does_not_keep_others_long_in_a_process_that_was_at_work(ledger):
+    ledger.queue._is_busy = True
     with locked(FIRST):
-        stuck = office.send("stuck")
-        office.until(blocked_backend)
+        stuck = ledger.send("stuck")
+        ledger.until(blocked_backend)
         # Nothing comes back and nobody arrives: those in line see for themselves that the process only waits by now.
-        assert office.send("free", account=SECOND).result(timeout=5).outcome == "posted"
+        assert ledger.send("free", account=SECOND).result(timeout=5).outcome == "posted"
         assert not stuck.done()
     assert stuck.result().outcome == "posted"
 
 
-def test_two_functions_never_share_a_call(open_office):
-    office = open_office(max_calls=1)
+def test_two_functions_never_share_a_call(open_ledger):
+    ledger = open_ledger(max_calls=1)
     other = FUNCTION._replace(races=frozenset({"another"}))
     with locked(FIRST):
-        first = office.send("first")
-        office.until(blocked_backend)
-        second = office.send("second", account=SECOND)
-        office.until_waiting(1)
-        third = office.send("third", account=THIRD, function=other)
-        office.until_waiting(2)
+        first = ledger.send("first")
+        ledger.until(blocked_backend)
+        second = ledger.send("second", account=SECOND)
+        ledger.until_waiting(1)
+        third = ledger.send("third", account=THIRD, function=other)
+        ledger.until_waiting(2)
     assert [wanted.result().outcome for wanted in (first, second, third)] == ["posted"] * 3
-    assert office.calls == [["first"], ["second"], ["third"]]
+    assert ledger.calls == [["first"], ["second"], ["third"]]
 
 
-def test_the_next_batch_is_led_by_one_of_its_own_postings(office):
+def test_the_next_batch_is_led_by_one_of_its_own_postings(ledger):
     """The batch that gathers behind a caller is led by one of those who wait, each time another."""
     sent = []
     for number in range(3):
         with locked(FIRST):
-            sent.append(office.send(f"first {number}"))
-            office.until(blocked_backend)
-            sent += [office.send(f"a {number}"), office.send(f"b {number}")]
-            office.until_waiting(2)
-            leaders = len(office.leaders)
+            sent.append(ledger.send(f"first {number}"))
+            ledger.until(blocked_backend)
+            sent += [ledger.send(f"a {number}"), ledger.send(f"b {number}")]
+            ledger.until_waiting(2)
+            leaders = len(ledger.leaders)
         assert {wanted.result().outcome for wanted in sent} == {"posted"}
-        assert len(set(office.leaders[leaders - 1 :])) == 2
+        assert len(set(ledger.leaders[leaders - 1 :])) == 2
 
 
-def test_a_posting_that_breaks_the_call_fails_alone(office):
+def test_a_posting_that_breaks_the_call_fails_alone(ledger):
     with locked(FIRST):
-        first = office.send("first")
-        office.until(blocked_backend)
-        others = [office.send("good 1"), office.send("poison", amount="1000"), office.send("good 2")]
-        office.until_waiting(3)
+        first = ledger.send("first")
+        ledger.until(blocked_backend)
+        others = [ledger.send("good 1"), ledger.send("poison", amount="1000"), ledger.send("good 2")]
+        ledger.until_waiting(3)
     assert first.result().outcome == "posted"
     assert others[0].result().outcome == others[2].result().outcome == "posted"
     with pytest.raises(IntegrityError):
@@ -293,24 +293,24 @@ def test_a_posting_that_breaks_the_call_fails_alone(office):
     assert sorted(book()) == ["first", "good 1", "good 2"]
 
 
-def test_a_posting_that_the_parser_refuses_fails_alone(office):
+def test_a_posting_that_the_parser_refuses_fails_alone(ledger):
     with locked(FIRST):
-        first = office.send("first")
-        office.until(blocked_backend)
-        others = [office.send("good"), office.send("nul \x00")]
-        office.until_waiting(2)
+        first = ledger.send("first")
+        ledger.until(blocked_backend)
+        others = [ledger.send("good"), ledger.send("nul \x00")]
+        ledger.until_waiting(2)
     assert [first.result().outcome, others[0].result().outcome] == ["posted", "posted"]
     with pytest.raises(DataError):
         others[1].result()
 
 
-def test_a_lock_held_elsewhere_delays_only_those_who_need_it(open_office):
-    office = open_office(max_calls=1)
+def test_a_lock_held_elsewhere_delays_only_those_who_need_it(open_ledger):
+    ledger = open_ledger(max_calls=1)
     with locked(SECOND), locked(FIRST) as holder:
-        first = office.send("first")
-        office.until(blocked_backend)
-        stuck, free = office.send("stuck", account=SECOND), office.send("free", account=THIRD)
-        office.until_waiting(2)
+        first = ledger.send("first")
+        ledger.until(blocked_backend)
+        stuck, free = ledger.send("stuck", account=SECOND), ledger.send("free", account=THIRD)
+        ledger.until_waiting(2)
         holder.rollback()
         # Together they give up after a quarter of a second; then each goes his own way.
         assert free.result(timeout=4).outcome == "posted"
@@ -321,47 +321,47 @@ def test_a_lock_held_elsewhere_delays_only_those_who_need_it(open_office):
     assert sorted(book()) == ["first", "free", "stuck"]
 
 
-def test_a_batch_waits_shorter_for_locks_and_leaves_the_session_as_it_was(office):
+def test_a_batch_waits_shorter_for_locks_and_leaves_the_session_as_it_was(ledger):
     with locked(FIRST):
-        sent = [office.send("first")]
-        office.until(blocked_backend)
-        sent += [office.send("a"), office.send("b")]
-        office.until_waiting(2)
+        sent = [ledger.send("first")]
+        ledger.until(blocked_backend)
+        sent += [ledger.send("a"), ledger.send("b")]
+        ledger.until_waiting(2)
     assert [wanted.result().lock_timeout for wanted in sent] == ["5s", "250ms", "250ms"]
     raw = [(TENANT, msgspec.Raw(b'{"account": "account 1", "key": "c", "amount": "1"}'))]
     assert statements.call_function(FUNCTION, raw, 250)[0].lock_timeout == "250ms"
     assert statements.call_function(FUNCTION, raw)[0].lock_timeout == "5s"
 
 
-def test_a_single_posting_that_waits_too_long_for_a_lock_gets_busy(office, monkeypatch):
+def test_a_single_posting_that_waits_too_long_for_a_lock_gets_busy(ledger, monkeypatch):
     monkeypatch.setitem(connection.settings_dict["OPTIONS"], "options", "-c lock_timeout=50")
     with locked(FIRST), pytest.raises(Busy):
-        office.send("a").result()
+        ledger.send("a").result()
     assert book() == []
 
 
-def test_when_the_backend_is_killed_every_caller_gets_outcome_unknown(office, patient_batches):
+def test_when_the_backend_is_killed_every_caller_gets_outcome_unknown(ledger, patient_batches):
     with locked(SECOND):
-        office.queue.max_calls = 1
+        ledger.queue.max_calls = 1
         with locked(FIRST):
-            first = office.send("first")
-            office.until(blocked_backend)
-            others = [office.send("second", account=SECOND), office.send("third", account=THIRD)]
-            office.until_waiting(2)
+            first = ledger.send("first")
+            ledger.until(blocked_backend)
+            others = [ledger.send("second", account=SECOND), ledger.send("third", account=THIRD)]
+            ledger.until_waiting(2)
         assert first.result().outcome == "posted"
-        office.until(blocked_backend)
+        ledger.until(blocked_backend)
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_terminate_backend(%s)", [blocked_backend()])
         for other in others:
             with pytest.raises(OutcomeUnknown):
                 other.result()
     # The same calls again find the truth: here, that nothing had moved.
-    assert [office.send("second", account=SECOND).result().outcome, office.send("third", account=THIRD).result().outcome] == ["posted"] * 2
+    assert [ledger.send("second", account=SECOND).result().outcome, ledger.send("third", account=THIRD).result().outcome] == ["posted"] * 2
     assert sorted(book()) == ["first", "second", "third"]
 
 
-def test_when_the_reply_is_lost_after_the_commit_a_repeat_returns_the_row(office):
-    calls = office.queue.call
+def test_when_the_reply_is_lost_after_the_commit_a_repeat_returns_the_row(ledger):
+    calls = ledger.queue.call
 
     def losing(function, postings, lock_timeout_ms):
         rows = calls(function, postings, lock_timeout_ms)
@@ -369,17 +369,17 @@ def test_when_the_reply_is_lost_after_the_commit_a_repeat_returns_the_row(office
             raise OperationalError("the connection was lost")
         return rows
 
-    office.queue.call = losing
+    ledger.queue.call = losing
     with locked(FIRST):
-        first = office.send("first")
-        office.until(blocked_backend)
-        others = [office.send("a"), office.send("b")]
-        office.until_waiting(2)
+        first = ledger.send("first")
+        ledger.until(blocked_backend)
+        others = [ledger.send("a"), ledger.send("b")]
+        ledger.until_waiting(2)
     assert first.result().outcome == "posted"
     for other in others:
         with pytest.raises(OutcomeUnknown):
             other.result()
-    assert [office.send("a").result().outcome, office.send("b").result().outcome] == ["replayed", "replayed"]
+    assert [ledger.send("a").result().outcome, ledger.send("b").result().outcome] == ["replayed", "replayed"]
     assert sorted(book()) == ["a", "b", "first"]
 
 
@@ -387,80 +387,80 @@ class ThreadEnds(BaseException):
     pass
 
 
-def test_followers_of_a_leader_that_ends_do_not_wait_for_it(office):
-    calls = office.queue.call
+def test_followers_of_a_leader_that_ends_do_not_wait_for_it(ledger):
+    calls = ledger.queue.call
 
     def dying(function, postings, lock_timeout_ms):
         if len(postings) > 1:
             raise ThreadEnds
         return calls(function, postings, lock_timeout_ms)
 
-    office.queue.call = dying
+    ledger.queue.call = dying
     with locked(FIRST):
-        first = office.send("first")
-        office.until(blocked_backend)
-        others = [office.send(f"key {number}") for number in range(3)]
-        office.until_waiting(3)
+        first = ledger.send("first")
+        ledger.until(blocked_backend)
+        others = [ledger.send(f"key {number}") for number in range(3)]
+        ledger.until_waiting(3)
     assert first.result().outcome == "posted"
     fates = Counter(type(other.exception()) for other in others)
     assert fates == {ThreadEnds: 1, OutcomeUnknown: 2}
-    assert office.send("after").result().outcome == "posted"
+    assert ledger.send("after").result().outcome == "posted"
 
 
 @only("threads")
-def test_a_thread_that_is_ended_while_queued_leaves_the_queue(office, monkeypatch):
+def test_a_thread_that_is_ended_while_queued_leaves_the_queue(ledger, monkeypatch):
     class EndedEvent:
         def wait(self, timeout):
-            office.until_waiting(1)
+            ledger.until_waiting(1)
             raise ThreadEnds
 
         def set(self):
             raise AssertionError("nobody waits for this event any more")
 
     with locked(FIRST):
-        first = office.send("first")
-        office.until(blocked_backend)
+        first = ledger.send("first")
+        ledger.until(blocked_backend)
         doomed = batching.PendingPosting(function=FUNCTION, account=FIRST, posting=None)
         doomed.event = EndedEvent()
-        assert not office.queue._starts_or_queues(doomed)
+        assert not ledger.queue._starts_or_queues(doomed)
         with pytest.raises(ThreadEnds):
-            office.queue._wait(doomed)
+            ledger.queue._wait(doomed)
     assert first.result().outcome == "posted"
 
 
 @only("threads")
-def test_a_new_leader_that_is_ended_completes_its_batch(office):
-    """The lead comes at the very moment in which the thread is stopped: the others are told, and the lane is free again."""
+def test_a_new_leader_that_is_ended_completes_its_batch(ledger):
+    """The posting becomes the leader at the moment in which its thread is ended: the followers are woken, and the account is free again."""
     doomed = batching.PendingPosting(function=FUNCTION, account=FIRST, posting=None)
     follower = batching.PendingPosting(function=FUNCTION, account=FIRST, posting=None)
 
     class HandedOver:
         def wait(self, timeout):
-            with office.queue._lock:
-                office.queue._queue.remove(doomed)
-                office.queue._start([doomed, follower])
+            with ledger.queue._lock:
+                ledger.queue._queue.remove(doomed)
+                ledger.queue._start([doomed, follower])
             raise ThreadEnds
 
     doomed.event = HandedOver()
-    office.queue._queue.append(doomed)
+    ledger.queue._queue.append(doomed)
     with pytest.raises(ThreadEnds):
-        office.queue._wait(doomed)
+        ledger.queue._wait(doomed)
     assert follower.event.wait(0)
-    assert office.is_idle()
+    assert ledger.is_idle()
 
 
 @only("mixed, a thread first", "mixed, a greenlet first")
-def test_a_leader_in_a_thread_wakes_followers_on_the_loop_and_the_reverse(office):
+def test_a_leader_in_a_thread_wakes_followers_on_the_loop_and_the_reverse(ledger):
     with locked(FIRST):
-        office.send("first")
-        office.until(blocked_backend)
-        office.send("leads")
-        office.until_waiting(1)
-        office.send("follows")
-        office.until_waiting(2)
-    assert [sent.result().balance for sent in office.sent] == [1, 2, 3]
-    assert office.calls == [["first"], ["leads", "follows"]]
-    assert Counter(isinstance(leader, greenlets.GreenletTask) for leader in office.leaders) == {True: 1, False: 1}
+        ledger.send("first")
+        ledger.until(blocked_backend)
+        ledger.send("leads")
+        ledger.until_waiting(1)
+        ledger.send("follows")
+        ledger.until_waiting(2)
+    assert [sent.result().balance for sent in ledger.sent] == [1, 2, 3]
+    assert ledger.calls == [["first"], ["leads", "follows"]]
+    assert Counter(isinstance(leader, greenlets.GreenletTask) for leader in ledger.leaders) == {True: 1, False: 1}
 
 
 @pytest.fixture
@@ -470,184 +470,184 @@ def busy(monkeypatch):
     monkeypatch.setattr(batching, "MAX_CALLS_WHEN_BUSY", 4)
 
 
-def post_in_one_turn(office, *postings):
+def post_in_one_turn(ledger, *postings):
     """The results of postings that all begin in one turn of the loop of a busy process: rows, or errors such as Busy."""
-    office.queue._is_busy = True
+    ledger.queue._is_busy = True
 
     async def together():
-        calls = [lambda posted=posted: office.post(*posted) for posted in postings]
+        calls = [lambda posted=posted: ledger.post(*posted) for posted in postings]
         return await asyncio.gather(*(greenlets.greenlet_spawn(call) for call in calls), return_exceptions=True)
 
-    return office.crowd.do(together()).result(timeout=10)
+    return ledger.crowd.do(together()).result(timeout=10)
 
 
 @only("greenlets")
 @pytest.mark.parametrize("accounts", [1, 3])
-def test_on_a_loop_postings_that_have_arrived_join_the_next_call(open_office, busy, accounts):
-    office = open_office(max_calls=1)
-    rows = post_in_one_turn(office, *((f"key {number}", f"account {number % accounts + 1}") for number in range(9)))
-    assert office.calls == [[f"key {number}" for number in range(9)]]
+def test_on_a_loop_postings_that_have_arrived_join_the_next_call(open_ledger, busy, accounts):
+    ledger = open_ledger(max_calls=1)
+    rows = post_in_one_turn(ledger, *((f"key {number}", f"account {number % accounts + 1}") for number in range(9)))
+    assert ledger.calls == [[f"key {number}" for number in range(9)]]
     assert [row.balance for row in rows] == [number // accounts + 1 for number in range(9)]
 
 
 @only("greenlets")
-def test_late_joiners_have_the_same_function_and_a_free_account(open_office, busy):
-    office = open_office(max_calls=2)
+def test_late_joiners_have_the_same_function_and_a_free_account(open_ledger, busy):
+    ledger = open_ledger(max_calls=2)
     other = FUNCTION._replace(races=frozenset({"another"}))
     with locked(THIRD):
-        stuck = office.send("stuck", account=THIRD)
-        office.until(blocked_backend)
-        rows = post_in_one_turn(office, ("a", FIRST), ("b", SECOND, "1", other), ("c", SECOND), ("d", FIRST))
-        waits = office.send("waits", account=THIRD)
-        office.until_waiting(1)
-        rows += post_in_one_turn(office, ("e", FIRST), ("f", SECOND))
+        stuck = ledger.send("stuck", account=THIRD)
+        ledger.until(blocked_backend)
+        rows = post_in_one_turn(ledger, ("a", FIRST), ("b", SECOND, "1", other), ("c", SECOND), ("d", FIRST))
+        waits = ledger.send("waits", account=THIRD)
+        ledger.until_waiting(1)
+        rows += post_in_one_turn(ledger, ("e", FIRST), ("f", SECOND))
         assert not waits.done()
     assert {row.outcome for row in (*rows, stuck.result(), waits.result())} == {"posted"}
-    assert office.calls == [["stuck"], ["a", "c", "d"], ["b"], ["e", "f"], ["waits"]]
+    assert ledger.calls == [["stuck"], ["a", "c", "d"], ["b"], ["e", "f"], ["waits"]]
 
 
 @only("greenlets")
-def test_a_call_with_late_joiners_is_no_larger_than_allowed(office, busy, monkeypatch):
+def test_a_call_with_late_joiners_is_no_larger_than_allowed(ledger, busy, monkeypatch):
     monkeypatch.setattr(batching, "MAX_BATCH_SIZE", 3)
-    post_in_one_turn(office, *((f"key {number}", FIRST) for number in range(8)))
-    assert office.calls == [["key 0", "key 1", "key 2"], ["key 3", "key 4", "key 5"], ["key 6", "key 7"]]
+    post_in_one_turn(ledger, *((f"key {number}", FIRST) for number in range(8)))
+    assert ledger.calls == [["key 0", "key 1", "key 2"], ["key 3", "key 4", "key 5"], ["key 6", "key 7"]]
 
 
 @only("greenlets")
-def test_on_an_idle_loop_no_posting_waits_for_others(open_office):
-    office = open_office(max_calls=4)
+def test_on_an_idle_loop_no_posting_waits_for_others(open_ledger):
+    ledger = open_ledger(max_calls=4)
     both = [
-        greenlets.greenlet_spawn(lambda key=key, account=account: office.post(key, account))
+        greenlets.greenlet_spawn(lambda key=key, account=account: ledger.post(key, account))
         for key, account in (("a", FIRST), ("b", SECOND))
     ]
 
     async def together():
         return await asyncio.gather(*both)
 
-    assert [row.outcome for row in office.crowd.do(together()).result(timeout=10)] == ["posted", "posted"]
-    assert sorted(office.calls) == [["a"], ["b"]]
+    assert [row.outcome for row in ledger.crowd.do(together()).result(timeout=10)] == ["posted", "posted"]
+    assert sorted(ledger.calls) == [["a"], ["b"]]
 
 
 @only("greenlets")
-def test_a_greenlet_that_is_cancelled_before_its_call_makes_none_and_the_next_leads(office, busy):
-    office.queue._is_busy = True
+def test_a_greenlet_that_is_cancelled_before_its_call_makes_none_and_the_next_leads(ledger, busy):
+    ledger.queue._is_busy = True
 
     async def cancel():
-        doomed, other = (asyncio.create_task(greenlets.greenlet_spawn(office.post, key, FIRST)) for key in ("doomed", "other"))
+        doomed, other = (asyncio.create_task(greenlets.greenlet_spawn(ledger.post, key, FIRST)) for key in ("doomed", "other"))
         await asyncio.sleep(0)
         doomed.cancel()
         return await asyncio.gather(doomed, other, return_exceptions=True)
 
-    doomed, other = office.crowd.do(cancel()).result(timeout=10)
+    doomed, other = ledger.crowd.do(cancel()).result(timeout=10)
     assert isinstance(doomed, asyncio.CancelledError)
     assert other.outcome == "posted"
-    assert office.calls == [["other"]]
+    assert ledger.calls == [["other"]]
 
 
 @only("greenlets")
-def test_a_greenlet_that_is_cancelled_while_queued_leaves_the_queue(office):
+def test_a_greenlet_that_is_cancelled_while_queued_leaves_the_queue(ledger):
     with locked(FIRST):
-        first = office.send("first")
-        office.until(blocked_backend)
-        doomed = office.send("doomed")
-        office.until_waiting(1)
-        other = office.send("other")
-        office.until_waiting(2)
+        first = ledger.send("first")
+        ledger.until(blocked_backend)
+        doomed = ledger.send("doomed")
+        ledger.until_waiting(1)
+        other = ledger.send("other")
+        ledger.until_waiting(2)
         doomed.cancel()
-        office.until_waiting(1)
+        ledger.until_waiting(1)
     assert [first.result().balance, other.result().balance] == [1, 2]
     assert book() == ["first", "other"]
 
 
 @only("greenlets")
-def test_a_leading_greenlet_that_is_cancelled_wakes_its_followers_and_keeps_its_connection_usable(office, crowd, patient_batches):
-    office.queue.max_calls = 1
+def test_a_leading_greenlet_that_is_cancelled_wakes_its_followers_and_keeps_its_connection_usable(ledger, crowd, patient_batches):
+    ledger.queue.max_calls = 1
     with locked(SECOND):
         with locked(FIRST):
-            first = office.send("first")
-            office.until(blocked_backend)
-            doomed = office.send("doomed", account=SECOND)
-            office.until_waiting(1)
-            follower = office.send("follower", account=THIRD)
-            office.until_waiting(2)
+            first = ledger.send("first")
+            ledger.until(blocked_backend)
+            doomed = ledger.send("doomed", account=SECOND)
+            ledger.until_waiting(1)
+            follower = ledger.send("follower", account=THIRD)
+            ledger.until_waiting(2)
         assert first.result().outcome == "posted"
-        office.until(blocked_backend)
+        ledger.until(blocked_backend)
         doomed.cancel()
         with pytest.raises(OutcomeUnknown):
             follower.result()
-    office.until(office.is_idle)
-    assert office.send("follower", account=THIRD).result().outcome == "posted"
-    assert office.send("doomed", account=SECOND).result().outcome == "posted"
+    ledger.until(ledger.is_idle)
+    assert ledger.send("follower", account=THIRD).result().outcome == "posted"
+    assert ledger.send("doomed", account=SECOND).result().outcome == "posted"
     assert book() == ["first", "follower", "doomed"]
     size, at_rest = crowd.connections()
     assert size == at_rest
 
 
 @only("greenlets")
-def test_greenlets_that_are_cancelled_alone_cost_the_loop_no_connection(office, crowd):
+def test_greenlets_that_are_cancelled_alone_cost_the_loop_no_connection(ledger, crowd):
     for number in range(2 * settings.LEDGER_BATCHING_CALLS + 2):
         with locked(FIRST):
-            doomed = office.send(f"doomed {number}")
-            office.until(blocked_backend)
+            doomed = ledger.send(f"doomed {number}")
+            ledger.until(blocked_backend)
             doomed.cancel()
-            office.until(office.is_idle)
-    assert office.send("after").result().balance == 1
+            ledger.until(ledger.is_idle)
+    assert ledger.send("after").result().balance == 1
     size, at_rest = crowd.connections()
     assert size == at_rest
 
 
 @only("greenlets")
-def test_a_greenlet_that_is_cancelled_after_its_batch_was_sent_is_posted(office, patient_batches):
-    office.queue.max_calls = 1
+def test_a_greenlet_that_is_cancelled_after_its_batch_was_sent_is_posted(ledger, patient_batches):
+    ledger.queue.max_calls = 1
     with locked(SECOND):
         with locked(FIRST):
-            first = office.send("first")
-            office.until(blocked_backend)
-            leader = office.send("leader", account=SECOND)
-            office.until_waiting(1)
-            doomed = office.send("doomed", account=THIRD)
-            office.until_waiting(2)
+            first = ledger.send("first")
+            ledger.until(blocked_backend)
+            leader = ledger.send("leader", account=SECOND)
+            ledger.until_waiting(1)
+            doomed = ledger.send("doomed", account=THIRD)
+            ledger.until_waiting(2)
         assert first.result().outcome == "posted"
-        office.until(blocked_backend)
+        ledger.until(blocked_backend)
         doomed.cancel()
     assert leader.result().outcome == "posted"
     assert book() == ["first", "leader", "doomed"]
 
 
 @only("greenlets")
-def test_after_its_idle_backends_were_killed_the_loop_posts_over_new_ones_and_no_caller_notices(office, crowd):
+def test_after_its_idle_backends_were_killed_the_loop_posts_over_new_ones_and_no_caller_notices(ledger, crowd):
     others = backends()
 
     def of_the_loop():
         return [pid for pid in backends() if pid not in others]
 
-    assert office.send("before").result().outcome == "posted"
+    assert ledger.send("before").result().outcome == "posted"
     # Those of the test before may still be going, and those of this one coming.
-    office.until(lambda: {*crowd.connections()} == {len(of_the_loop())})
+    ledger.until(lambda: {*crowd.connections()} == {len(of_the_loop())})
     killed = of_the_loop()
     with connection.cursor() as cursor:
         cursor.execute("SELECT bool_and(pg_terminate_backend(pid, 5000)) FROM unnest(%s) AS pid", [killed])
         assert cursor.fetchone() == (True,)
-    assert office.send("after").result().outcome == "posted"
+    assert ledger.send("after").result().outcome == "posted"
     assert book() == ["before", "after"]
 
 
-def test_a_posting_that_is_queued_too_long_gets_busy_and_nothing_moved(open_office):
-    office = open_office(wait_timeout=0.05)
+def test_a_posting_that_is_queued_too_long_gets_busy_and_nothing_moved(open_ledger):
+    ledger = open_ledger(wait_timeout=0.05)
     with locked(FIRST):
-        first = office.send("first")
-        office.until(blocked_backend)
+        first = ledger.send("first")
+        ledger.until(blocked_backend)
         with pytest.raises(Busy):
-            office.send("impatient").result()
+            ledger.send("impatient").result()
     assert first.result().outcome == "posted"
     assert book() == ["first"]
-    assert office.is_idle()
+    assert ledger.is_idle()
 
 
-def test_a_follower_without_an_outcome_gets_outcome_unknown(open_office):
-    office = open_office(max_calls=1, wait_timeout=0.3)
+def test_a_follower_without_an_outcome_gets_outcome_unknown(open_ledger):
+    ledger = open_ledger(max_calls=1, wait_timeout=0.3)
     reached, go_on = threading.Event(), threading.Event()
-    calls = office.queue.call
+    calls = ledger.queue.call
 
     def slow(function, postings, lock_timeout_ms):
         if len(postings) > 1:
@@ -655,19 +655,19 @@ def test_a_follower_without_an_outcome_gets_outcome_unknown(open_office):
             assert pause(go_on)
         return calls(function, postings, lock_timeout_ms)
 
-    office.queue.call = slow
+    ledger.queue.call = slow
     with locked(FIRST):
-        first = office.send("first")
-        office.until(blocked_backend)
-        others = [office.send("a"), office.send("b")]
-        office.until_waiting(2)
+        first = ledger.send("first")
+        ledger.until(blocked_backend)
+        others = [ledger.send("a"), ledger.send("b")]
+        ledger.until_waiting(2)
     assert first.result().outcome == "posted"
     assert reached.wait(10)
-    office.until(lambda: any(other.done() for other in others))
+    ledger.until(lambda: any(other.done() for other in others))
     go_on.set()
     assert sorted(type(other.exception()).__name__ for other in others) == ["NoneType", "OutcomeUnknown"]
     assert sorted(book()) == ["a", "b", "first"]
-    assert office.is_idle()
+    assert ledger.is_idle()
 
 
 @pytest.mark.parametrize(("pool", "closed"), [({"max_size": 8}, 1), (None, 0)])
@@ -687,28 +687,28 @@ def test_a_queued_posting_holds_no_pooled_connection(monkeypatch, pool, closed):
     assert held.count == closed
 
 
-def test_a_caller_releases_its_connection_before_it_waits(office):
+def test_a_caller_releases_its_connection_before_it_waits(ledger):
     rested = []
-    office.queue.on_wait = lambda function: rested.append(function.name)
+    ledger.queue.on_wait = lambda function: rested.append(function.name)
     with locked(FIRST):
-        first = office.send("first")
-        office.until(blocked_backend)
-        second = office.send("second")
-        office.until_waiting(1)
-        office.until(lambda: rested)
+        first = ledger.send("first")
+        ledger.until(blocked_backend)
+        second = ledger.send("second")
+        ledger.until_waiting(1)
+        ledger.until(lambda: rested)
     assert {first.result().outcome, second.result().outcome} == {"posted"}
     assert rested == ["toy_post"]
 
 
-def test_one_key_forty_times_at_once_is_posted_once(office):
+def test_one_key_forty_times_at_once_is_posted_once(ledger):
     with locked(FIRST):
-        sent = [office.send("same")]
-        office.until(blocked_backend)
-        sent += [office.send("same") for _ in range(39)]
-        office.until_waiting(39)
+        sent = [ledger.send("same")]
+        ledger.until(blocked_backend)
+        sent += [ledger.send("same") for _ in range(39)]
+        ledger.until_waiting(39)
     outcomes = Counter(wanted.result().outcome for wanted in sent)
     assert outcomes == {"posted": 1, "replayed": 39}
-    assert [len(call) for call in office.calls] == [1, 39]
+    assert [len(call) for call in ledger.calls] == [1, 39]
     assert book() == ["same"]
 
 
@@ -736,12 +736,12 @@ def test_a_posting_that_can_not_be_encoded_is_never_queued():
     assert posting._batch_queue()._queue == []
 
 
-def test_concurrent_postings_to_many_accounts_are_recorded_exactly_once(open_office):
-    office = open_office(max_calls=2)
+def test_concurrent_postings_to_many_accounts_are_recorded_exactly_once(open_ledger):
+    ledger = open_ledger(max_calls=2)
     keys = [f"key {number}" for number in range(400)]
-    sent = [office.send(key, account=f"account {number % 9 + 1}", amount=str(number % 7)) for number, key in enumerate(keys)]
-    sent += [office.send(key, account=f"account {number % 9 + 1}", amount=str(number % 7)) for number, key in enumerate(keys)]
+    sent = [ledger.send(key, account=f"account {number % 9 + 1}", amount=str(number % 7)) for number, key in enumerate(keys)]
+    sent += [ledger.send(key, account=f"account {number % 9 + 1}", amount=str(number % 7)) for number, key in enumerate(keys)]
     assert Counter(wanted.result().outcome for wanted in sent) == {"posted": 400, "replayed": 400}
     assert sorted(book()) == sorted(keys)
-    assert max(map(len, office.calls)) > 1
-    assert office.is_idle()
+    assert max(map(len, ledger.calls)) > 1
+    assert ledger.is_idle()

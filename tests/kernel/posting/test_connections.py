@@ -74,7 +74,7 @@ def kill(road, *backends):
 
 
 def test_a_pooled_connection_that_the_server_has_closed_is_replaced_before_use(pooled):
-    """As after a restart of the database: nothing was sent, so no caller is told that the outcome is unknown."""
+    """As after a restart of the database: nothing was sent, so no caller gets OutcomeUnknown."""
     for _ in range(2):
         backend = posting.run(ONE)[0].backend
         kill(pooled, backend)

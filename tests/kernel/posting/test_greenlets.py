@@ -319,9 +319,9 @@ def test_an_event_is_set_by_a_thread():
 def test_waiting_for_an_event_too_long_returns_false_and_may_be_repeated():
     def call():
         event = greenlets.OneShotEvent(asyncio.get_running_loop())
-        told = [event.wait(timeout=0.01), event.wait(timeout=0.01)]
+        results = [event.wait(timeout=0.01), event.wait(timeout=0.01)]
         event.set()
-        return [*told, event.wait(timeout=0)]
+        return [*results, event.wait(timeout=0)]
 
     assert running(call) == [[False, False, True]]
 
@@ -329,9 +329,9 @@ def test_waiting_for_an_event_too_long_returns_false_and_may_be_repeated():
 def test_an_event_that_was_set_after_somebody_waited_in_vain_is_open_to_him():
     def call():
         event = greenlets.OneShotEvent(asyncio.get_running_loop())
-        told = [event.wait(timeout=0.01)]
+        results = [event.wait(timeout=0.01)]
         greenlets.await_only(asyncio.get_running_loop().run_in_executor(None, event.set))
-        return [*told, event.wait(timeout=10)]
+        return [*results, event.wait(timeout=10)]
 
     assert running(call) == [[False, True]]
 
