@@ -1,4 +1,4 @@
-"""The choices of this ledger's fields."""
+"""Choices of the model fields of this ledger."""
 
 from django.db import models
 
@@ -18,7 +18,7 @@ class UnitType(models.TextChoices):
 
 
 class BalanceType(models.TextChoices):
-    """The published name of a unit type in balances."""
+    """The name that the published API gives a unit type in balances: CURRENCY is CASH, METRIC is USAGE."""
 
     CASH = "CASH", "Cash"
     USAGE = "USAGE", "Usage"
@@ -32,7 +32,7 @@ class Category(models.TextChoices):
 
 
 class GrantStatus(models.TextChoices):
-    """A grant's status. An `open` grant may be past its expiry date: the dates decide, the status says what was posted."""
+    """A grant's status. An `open` grant may be past its expiry date until a job expires it: its dates decide what it can pay."""
 
     OPEN = "open", "Open"
     EXPIRED = "expired", "Expired"
@@ -56,7 +56,7 @@ class TransactionKind(models.TextChoices):
     DELETION = "deletion", "Deletion"
 
 
-# Kinds that a reversal may take back. The others are undone by calls of their own, or not at all.
+# Kinds that can be reversed. An opening is undone by deleting or voiding the grant; the other kinds can't be undone.
 REVERSIBLE = (
     TransactionKind.DEBIT,
     TransactionKind.CREDIT,
@@ -67,7 +67,7 @@ REVERSIBLE = (
 
 
 class HoldStatus(models.TextChoices):
-    """A hold's status. An `active` hold may be past its end: the time decides, the status says what was recorded."""
+    """A hold's status. An `active` hold may be past `expires_at` until a job closes it; it reserves nothing, and is shown as expired."""
 
     ACTIVE = "active", "Active"
     CAPTURED = "captured", "Captured"
@@ -76,7 +76,7 @@ class HoldStatus(models.TextChoices):
 
 
 class HoldEntryKind(models.TextChoices):
-    """What happened to the reserved part of one grant."""
+    """Why an entry changed what is reserved of a grant."""
 
     PLACED = "placed", "Placed"
     CAPTURED = "captured", "Captured"
@@ -85,6 +85,8 @@ class HoldEntryKind(models.TextChoices):
 
 
 class ScheduleStatus(models.TextChoices):
+    """A schedule's status. Only an `active` one issues grants; `ended` is set when no period begins by `ends_on` any more."""
+
     ACTIVE = "active", "Active"
     ENDED = "ended", "Ended"
     CANCELLED = "cancelled", "Cancelled"

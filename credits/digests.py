@@ -1,7 +1,7 @@
-"""Which facts of each call make its digest, in the order in which the digest has them (kernel/ledger/idempotency.py).
+"""The facts of each call that its digest covers, in the order of the digest (kernel/ledger/idempotency.py).
 
-A ledger that learns a new fact appends it. Each row keeps the digest of the facts that its caller gave; integrity checks compare it with
-the facts that the row holds.
+New facts are appended, never inserted, so that older digests stay comparable. Each row stores the digest of the facts that its caller sent;
+integrity checks compare it with the facts in the row's columns.
 """
 
 from collections.abc import Mapping
@@ -44,5 +44,5 @@ SCHEDULE_FACTS = (
 
 
 def transaction_digest(facts: Mapping[str, Any]) -> bytes:
-    """The digest of a transaction's facts. Without a grant it is one that lacks its first fact."""
+    """The digest of a transaction's facts. If `facts` has no grant_id, the digest lacks the part of its first fact (see `digest_on`)."""
     return digest({**facts, "grant_id": str(facts["grant_id"])} if "grant_id" in facts else facts, TRANSACTION_FACTS)

@@ -1,4 +1,4 @@
-"""The errors of this ledger, and the error that each database constraint stands for."""
+"""The errors of this ledger, and the error that is raised for each database constraint."""
 
 from kernel.ledger.constraints import register_error, register_internal
 from kernel.ledger.errors import IdempotencyConflict, Insufficient, InvalidValue, LedgerError, NotFound
@@ -11,37 +11,40 @@ class GrantNotFound(NotFound):
 
 
 class InsufficientCredit(Insufficient):
-    """Facts: balance, held, available, requested; grant_id or customer_id."""
+    """A grant, or a customer's grants together, can't cover a debit or a hold.
+
+    Facts: balance, held, available, requested; grant_id or customer_id.
+    """
 
     code = "insufficient_credit"
 
 
 class GrantNotYetEffective(LedgerError):
-    """Facts: grant_id, effective_date."""
+    """A debit counts for a day before the grant's first one. Facts: grant_id, effective_date."""
 
     code = "grant_not_yet_effective"
 
 
 class GrantExpired(LedgerError):
-    """Facts: grant_id, expiry_date."""
+    """A debit counts for a day after the grant's last one. Facts: grant_id, expiry_date."""
 
     code = "grant_expired"
 
 
 class GrantVoided(LedgerError):
-    """Facts: grant_id."""
+    """A voided grant takes no debits or credits. Facts: grant_id, balance, held."""
 
     code = "grant_voided"
 
 
 class GrantDrawnOn(LedgerError):
-    """A grant that anything has moved, or that is reserved, can't be deleted: it can be voided. Facts: grant_id, balance, held."""
+    """A grant that a transaction or hold has used can't be deleted; void it instead. Facts: grant_id, balance, held."""
 
     code = "grant_drawn_on"
 
 
 class GrantHeld(LedgerError):
-    """A grant can't be voided while a hold reserves some of it. Facts: grant_id, balance, held."""
+    """A grant can't be voided while a hold reserves a part of it. Facts: grant_id, balance, held."""
 
     code = "grant_held"
 
@@ -56,13 +59,13 @@ class MoreThanTaken(LedgerError):
 
 
 class NotReversible(LedgerError):
-    """Openings, expiries, voids and reversals have verbs of their own. Facts: id, kind."""
+    """A transaction of this kind can't be reversed: see REVERSIBLE in credits/choices.py. Facts: id, kind."""
 
     code = "not_reversible"
 
 
 class ExceedsOriginal(LedgerError):
-    """More than is left of the transaction to reverse. Facts: id, requested, remaining."""
+    """A reversal of more than is left of the transaction to reverse. Facts: id, requested, remaining."""
 
     code = "exceeds_original"
 
@@ -74,7 +77,7 @@ class NothingToReinstate(LedgerError):
 
 
 class HoldClosed(LedgerError):
-    """Facts: hold_id, status."""
+    """A capture or release of a hold that ended another way. Facts: hold_id, status."""
 
     code = "hold_closed"
 
@@ -92,7 +95,7 @@ class BatchAborted(LedgerError):
 
 
 class AmountTooLarge(InvalidValue):
-    """The balance would no longer fit. Facts: field, reason."""
+    """The balance would have more digits than its column. Facts: field, reason, max."""
 
     code = "invalid_value"
 
@@ -124,11 +127,11 @@ register_error("credits_recurringgrant_priority_range", InvalidValue, field="pri
 register_error("credits_recurringgrant_months_range", InvalidValue, field="every_months", reason="out_of_range")
 register_error("credits_recurringgrant_cap_not_negative", InvalidValue, field="rollover_cap", reason="negative")
 register_error("credits_recurringgrant_cost_not_negative", InvalidValue, field="cost_of_credit", reason="negative")
-# Only a file can name the schedule and the period of a grant.
+# Only an import sets the schedule and the period of a grant from outside.
 register_error("credits_grant_schedule_fkey", NotFound, kind="schedule")
 register_error("credits_grant_period", InvalidValue, field="period", reason="taken")
 
-# Only a defect of this ledger breaks these: the posting functions decide before the database has to.
+# Only a defect of this ledger violates these: the posting functions refuse such postings before they reach the constraint.
 register_internal(
     "credits_grant_period_check",
     "credits_recurringgrant_next_period_check",

@@ -1,4 +1,4 @@
-"""Grants of prepaid credit, their transactions, and holds on them."""
+"""Schedules that issue grants of prepaid credit, the grants, their transactions, and holds on them."""
 
 from django.db import models
 from django.db.models import F, Q
@@ -18,7 +18,9 @@ from kernel.ledger.money import MoneyField, is_finite, trimmed_digits
 
 
 class RecurringGrant(LedgerRow):
-    """A schedule that issues a grant of `amount` for each period, as long as it is active.
+    """A recurring grant: a schedule that issues a grant of `amount` for each period, as long as it is active.
+
+    The API and the rest of the code call it a schedule.
 
     Period n begins `n * every_months` months after `starts_on`, counted from `starts_on` itself (31 January, 28 February, 31 March), and
     its grant expires on the last day before the next begins. What expires of a period rolls over to the next, up to `rollover_cap`.
@@ -66,8 +68,9 @@ class RecurringGrant(LedgerRow):
 class Grant(LedgerRow):
     """One grant of credit to one customer: an account that opens with its amount and is burned down by transactions.
 
-    The row holds the sum of its transactions (`balance`), what holds reserve (`held`, overdue holds included until a posting or a job lets
-    go of them), and the last transaction's number. A debit may take `balance - held`. `cost_of_credit` is what the customer paid for all.
+    The row stores the sum of its transactions (`balance`), what holds reserve (`held`; includes overdue holds until a posting or a job
+    releases them), and the newest transaction's number. A debit may take `balance - held`, without overdue holds. `cost_of_credit` is what
+    the customer paid for the whole grant.
     """
 
     customer_id = models.CharField(max_length=255)
@@ -118,7 +121,7 @@ class Grant(LedgerRow):
         indexes = [
             models.Index(fields=["tenant", "-created_at", "-id"], name="credits_grant_page_index"),
             models.Index(fields=["tenant", "customer_id", "-created_at", "-id"], name="credits_grant_customer_index"),
-            # What one run brought; other requests need no index, so their postings don't pay for one.
+            # Finds what one import run created; rows of other requests aren't indexed, so their postings don't pay for it.
             models.Index(fields=["tenant", "request_id", "id"], name="credits_grant_run", condition=Q(request_id__startswith="run:")),
             models.Index(fields=["expiry_date"], name="credits_grant_expiry_index", condition=Q(status="open", expiry_date__isnull=False)),
         ]
@@ -128,7 +131,7 @@ class Grant(LedgerRow):
 
 
 class Consumption(LedgerRow):
-    """One amount drawn across a customer's grants; its transactions name it. `taken` is less than `amount` only if `partial`."""
+    """One amount drawn across a customer's grants, with a transaction for each grant. `taken` is less than `amount` only if `partial`."""
 
     customer_id = models.CharField(max_length=255)
     currency = models.CharField(max_length=3, blank=True, default="")
@@ -160,7 +163,7 @@ class Consumption(LedgerRow):
 
 
 class Hold(LedgerRow):
-    """An amount reserved for a customer until `expires_at`. It moves no balance; its lines say which grants bear it."""
+    """An amount reserved for a customer until `expires_at`. It changes no balance; its lines are the parts reserved of each grant."""
 
     customer_id = models.CharField(max_length=255)
     currency = models.CharField(max_length=3, blank=True, default="")
@@ -193,7 +196,7 @@ class Hold(LedgerRow):
 
 
 class HoldLine(LedgerRow):
-    """The part of a hold that one grant bears. `remaining` is what is still reserved; `expires_at` is the hold's own."""
+    """The part of a hold that is reserved of one grant. `remaining` is what is still reserved; `expires_at` is a copy of the hold's."""
 
     hold = tenant_foreign_key("credits.Hold", related_name="lines")
     grant = tenant_foreign_key("credits.Grant", related_name="hold_lines")
@@ -214,7 +217,7 @@ class HoldLine(LedgerRow):
         ]
         indexes = [
             models.Index(fields=["tenant", "grant", "expires_at"], name="credits_holdline_open_index", condition=Q(remaining__gt=0)),
-            # What was reserved at a past moment: lines that came to their end since an entry.
+            # Read by credits_held_at: lines that became overdue after a hold entry.
             models.Index(fields=["tenant", "grant", "expires_at", "created_at"], name="credits_holdline_end_index"),
         ]
 
@@ -225,8 +228,8 @@ class HoldLine(LedgerRow):
 class CreditTransaction(LedgerRow):
     """One movement of one grant's balance. Never changed: a correction is another transaction that names the one it reverses.
 
-    `occurred_at` is the day and time it counts for in the world (an expiry: the day after the last good one). `cost_basis` is how much of
-    the grant's cost the amount stands for. `chosen_by` holds the ordering values for which a burn-down chose this grant.
+    `occurred_at` is the moment for which it counts (for an expiry, the day after the grant's last one); `created_at` is when it was booked.
+    `cost_basis` is how much of the grant's cost the amount stands for. `chosen_by` holds the values by which a burn-down chose this grant.
     """
 
     tenant = tenant_of_account()
@@ -245,7 +248,7 @@ class CreditTransaction(LedgerRow):
     consumption = tenant_foreign_key("credits.Consumption", null=True, related_name="transactions")
     hold = tenant_foreign_key("credits.Hold", null=True, related_name="transactions")
     chosen_by = models.JSONField(null=True, blank=True)
-    # The items of a batch take its key, with their number.
+    # Up to 255 from the caller, and up to 5 for the number of an item of a batch (`key:999`).
     idempotency_key = models.CharField(max_length=260, null=True, blank=True)  # noqa: DJ001 - null is "no key", and unique by index
     facts_digest = models.BinaryField(null=True, blank=True)
 
@@ -273,7 +276,7 @@ class CreditTransaction(LedgerRow):
         ]
         indexes = [
             models.Index(fields=["tenant", "-created_at", "-id"], name="credits_txn_page_index"),
-            # What one run brought; other requests need no index, so their postings don't pay for one.
+            # Finds what one import run created; rows of other requests aren't indexed, so their postings don't pay for it.
             models.Index(fields=["tenant", "request_id", "id"], name="credits_transaction_run", condition=Q(request_id__startswith="run:")),
             models.Index(fields=["tenant", "grant", "-created_at", "-id"], name="credits_txn_grant_index"),
             models.Index(fields=["tenant", "customer_id", "-created_at", "-id"], name="credits_txn_customer_index"),
@@ -281,11 +284,11 @@ class CreditTransaction(LedgerRow):
             models.Index(
                 fields=["tenant", "billing_run_id", "-created_at", "-id"], name="credits_txn_run_index", condition=~Q(billing_run_id="")
             ),
-            # A transaction may be reversed in parts; how much of it is left is decided under its grant's lock.
+            # A transaction may be reversed in parts; finds the parts to decide how much of it is left.
             models.Index(fields=["tenant", "reverses"], name="credits_txn_reverses_index", condition=Q(reverses__isnull=False)),
             models.Index(fields=["tenant", "consumption"], name="credits_txn_consumption_index", condition=Q(consumption__isnull=False)),
             models.Index(fields=["tenant", "hold"], name="credits_txn_hold_index", condition=Q(hold__isnull=False)),
-            # Where the two times differ: a balance in world time is the book's own, put right by these few.
+            # Transactions whose two times differ: credits_balances_at corrects the book's balance by them for the world's clock.
             models.Index(fields=["tenant", "grant"], name="credits_txn_two_times_index", condition=~Q(occurred_at=F("created_at"))),
         ]
 
@@ -294,7 +297,7 @@ class CreditTransaction(LedgerRow):
 
 
 class HoldEntry(LedgerRow):
-    """One change of what is reserved of one grant: `held` of a grant is what its entries add up to."""
+    """One change of what is reserved of one grant; a grant's `held` is the sum of its entries."""
 
     hold = tenant_foreign_key("credits.Hold", related_name="entries")
     grant = tenant_foreign_key("credits.Grant", related_name="hold_entries")

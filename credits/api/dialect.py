@@ -22,8 +22,8 @@ VERSION_HEADER = "Sequence-Version"
 _VERSION = "HTTP_SEQUENCE_VERSION"
 UNKNOWN_VERSION = "No matching API version found. Please make sure the specified API version is valid."
 
-# code -> (type, message); the message may name any fact of the problem.
-MESSAGES: Mapping[str, tuple[str, str]] = {
+# Code of a problem -> (published type, message). The message may contain any fact of the problem in braces.
+ERROR_TEXTS: Mapping[str, tuple[str, str]] = {
     "invalid": ("InvalidRequest", "The request is not valid: {first}."),
     "invalid_value": ("InvalidRequest", "The request is not valid: {first}."),
     "empty_body": ("InvalidRequest", "The request has no body."),
@@ -74,8 +74,8 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
     "hold_exceeded": ("HoldExceeded", "The hold reserves {held}, less than {requested}."),
     "batch_aborted": ("BatchAborted", "Nothing of this batch was written, because item {index} was refused."),
 }
-# reason -> what is wrong with a field; facts in braces.
-REASONS: Mapping[str, str] = {
+# Reason -> message about a field. The message may contain facts in braces.
+FIELD_TEXTS: Mapping[str, str] = {
     "missing": "is required",
     "null": "must not be null",
     "not_text": "must be a string",
@@ -124,7 +124,7 @@ REASONS: Mapping[str, str] = {
 
 
 class CreditsDialect(Dialect):
-    """camelCase; absent optionals left out; one error envelope with a type, a message and details."""
+    """camelCase names; absent optional fields are omitted; one error envelope with a type, a message and details."""
 
     name = "Credits"
     omits_absent = True
@@ -164,9 +164,9 @@ class CreditsDialect(Dialect):
         return {VERSION_HEADER: asked if asked in VERSIONS else VERSIONS[-1]}
 
     def error_body(self, problem: Problem) -> dict[str, Any]:
-        kind, message = MESSAGES[problem.code]
+        kind, message = ERROR_TEXTS[problem.code]
         details = [_field_detail(refused) for refused in self.fields_of(problem)] or self._facts(problem)
-        facts = {name: _rendered(value) for name, value in problem.facts.items()} | {"first": _first(details)}
+        facts = {name: _fact_as_json(value) for name, value in problem.facts.items()} | {"first": _first_detail_as_text(details)}
         error = {"type": kind, "message": message.format_map(facts)}
         return {"error": error | ({"details": details} if details else {})}
 
@@ -198,22 +198,22 @@ class CreditsDialect(Dialect):
         return {"type": "object", "required": ["items", "pagination"], "properties": properties}
 
     def _facts(self, problem: Problem) -> list[dict[str, Any]]:
-        """What stood in the way, e.g. the balance, as one detail; nothing for problems whose message is enough."""
+        """A problem's facts, e.g. the balance, as one detail; no detail for problems whose message has all of them."""
         rendered = {
-            self.wire_name(name): _rendered(value)
+            self.wire_name(name): _fact_as_json(value)
             for name, value in problem.facts.items()
             if name not in INTERNAL_FACTS and value is not None
         }
         if "fields" in rendered:
             rendered["fields"] = [self.wire_name(name) for name in rendered["fields"]]
-        field = FIELDS.get(problem.code)
+        field = ERROR_FIELDS.get(problem.code)
         if problem.code in WITHOUT_DETAILS or not (rendered or field):
             return []
         return [({"field": field} if field else {}) | {"reason": problem.code} | rendered]
 
 
-# The request's field that a ledger error is about.
-FIELDS = {
+# The field or header of the request that an error refers to.
+ERROR_FIELDS = {
     "insufficient_credit": "amount",
     "more_than_taken": "amount",
     "hold_exceeded": "amount",
@@ -226,8 +226,9 @@ FIELDS = {
     "missing_header": "On-Behalf-Of",
     "nothing_to_reinstate": "invoiceId",
 }
-# Facts that stay internal, and problems whose message says all.
+# Facts that no detail contains.
 INTERNAL_FACTS = {"kind", "value", "name", "limit", "wait", "allowed", "account"}
+# Codes of problems without details, because their message says all.
 WITHOUT_DETAILS = {
     "not_found",
     "malformed_json",
@@ -241,21 +242,21 @@ WITHOUT_DETAILS = {
 
 
 def _field_detail(refused: FieldProblem) -> dict[str, Any]:
-    facts = {name: _rendered(value) for name, value in refused.facts.items()}
-    words = REASONS[refused.code].format_map(
+    facts = {name: _fact_as_json(value) for name, value in refused.facts.items()}
+    message = FIELD_TEXTS[refused.code].format_map(
         {name: ", ".join(value) if isinstance(value, list) else value for name, value in facts.items()}
     )
-    return {"field": ".".join(str(step) for step in refused.path), "reason": refused.code, "message": words}
+    return {"field": ".".join(str(step) for step in refused.path), "reason": refused.code, "message": message}
 
 
-def _first(details: list[dict[str, Any]]) -> str:
+def _first_detail_as_text(details: list[dict[str, Any]]) -> str:
     if not details:
         return "it has the wrong form"
     return f"{details[0].get('field') or 'the body'} {details[0].get('message', details[0]['reason'])}"
 
 
-def _rendered(value: Any) -> Any:
-    """A fact as this API writes it: amounts as digits, moments in UTC."""
+def _fact_as_json(value: Any) -> Any:
+    """A fact in the form of this API's JSON: amounts as digits in a string, moments in UTC."""
     match value:
         case Decimal():
             return trimmed_digits(value)
@@ -266,7 +267,7 @@ def _rendered(value: Any) -> Any:
         case date():
             return value.isoformat()
         case list() | tuple():
-            return [_rendered(item) for item in value]
+            return [_fact_as_json(item) for item in value]
     return value
 
 

@@ -1,4 +1,4 @@
-"""The parameters of this API's lists."""
+"""The query parameters of this API."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -21,8 +21,8 @@ class LastMoment(Timestamp):
 
 class PageQuery(CreditsQuery):
     limit = Whole(min_value=1, max_value=100, required=False, default=20, description="How many to return at most.")
-    after = Text(required=False, description="The cursor `pagination.after` of the page before.")
-    before = Text(required=False, description="The cursor `pagination.before` of the page behind.")
+    after = Text(required=False, description="The cursor `pagination.after` of the preceding page.")
+    before = Text(required=False, description="The cursor `pagination.before` of the following page.")
 
 
 class GrantQuery(PageQuery):
@@ -48,7 +48,7 @@ class BatchQuery(CreditsQuery):
 
 
 class PastQuery(CreditsQuery):
-    at = LastMoment(required=False, days=True, description="As it stood at this moment; a day: at its end in UTC. Now by default.")
+    at = LastMoment(required=False, days=True, description="The state at this moment; a day means its end in UTC. Now by default.")
     clock = Choice(
         Clock.values,
         required=False,
@@ -74,10 +74,10 @@ class PreviewQuery(CreditsQuery):
 
 
 class ExplainQuery(CreditsQuery):
-    at = LastMoment(required=False, days=True, description="Up to this moment of the book; a day: to its end in UTC. Now by default.")
+    at = LastMoment(required=False, days=True, description="Booked at this moment or earlier; a day means its end in UTC. Now by default.")
     limit = Whole(min_value=1, max_value=1000, required=False, default=1000, description="How many entries to return at most.")
-    after = Text(required=False, description="The cursor `pagination.after` of the page before.")
-    before = Text(required=False, description="The cursor `pagination.before` of the page behind.")
+    after = Text(required=False, description="The cursor `pagination.after` of the preceding page.")
+    before = Text(required=False, description="The cursor `pagination.before` of the following page.")
 
 
 class HoldQuery(PageQuery):

@@ -1,4 +1,4 @@
-"""What this API reads and writes."""
+"""Bodies of requests and replies of this API."""
 
 from credits.api.dialect import CreditsBody, CreditsReply
 from credits.choices import BalanceType, Category, GrantStatus, HoldStatus, ScheduleStatus, TransactionKind, TransactionType, UnitType
@@ -7,7 +7,7 @@ from kernel.api.fields import Choice, Currency, Day, Flag, Identifier, JsonObjec
 from kernel.api.nested import Batch, ListOf, Nested
 from kernel.api.problems import Refused
 
-# A customer's id stands in addresses, percent-encoded; some clients and proxies drop control characters there.
+# A customer's id is part of URLs, percent-encoded; some clients and proxies drop control characters there.
 NO_CONTROL_CHARACTERS = r"^[^\x00-\x1f\x7f-\x9f]+$"
 
 
@@ -28,24 +28,31 @@ class TransactionRequest(CreditsBody):
 
 class TransactionItem(TransactionRequest):
     idempotency_key = Text(
-        is_key=True, required=False, min_length=1, max_length=255, pattern="^[ -~]+$", description="As the header, for this item alone."
+        is_key=True,
+        required=False,
+        min_length=1,
+        max_length=255,
+        pattern="^[ -~]+$",
+        description="Like the header Idempotency-Key, for this item alone.",
     )
 
 
 class BatchRequest(CreditsBody):
     items = Batch(TransactionItem, max_items=1000)
-    atomic = Flag(required=False, default=False, description="All or nothing.")
+    atomic = Flag(required=False, default=False, description="All or nothing: if one item is refused, none is posted.")
 
 
 class ReversalRequest(CreditsBody):
     amount = AmountText(
-        required=False, sign="positive", description="How much of it, with a key of its own for each part; all that is left by default."
+        required=False,
+        sign="positive",
+        description="How much to reverse, with an Idempotency-Key for each part; all that is left by default.",
     )
     reason = Text(min_length=1, max_length=1000)
 
 
 class ChosenByReply(CreditsReply):
-    """The values for which a burn-down chose this grant, in the order in which they decide."""
+    """The values by which a burn-down chose this grant. All but `rank` and `available` are compared in this order."""
 
     rank = Whole(description="1 for the grant drawn on first.")
     priority = Whole()
@@ -66,12 +73,12 @@ class TransactionReply(CreditsReply):
     type = Choice(TransactionType.values)
     amount = AmountText()
     date = Day(source="occurred_at", description="The day in UTC for which it counts.")
-    created_at = Timestamp(fine=True, description="When the book took it.")
+    created_at = Timestamp(fine=True, description="When it was booked.")
     kind = Choice(TransactionKind.values, required=False, description="Why it was posted.")
     entry_number = Whole(required=False, description="The number of this transaction on its grant: 1, 2, 3, without gaps.")
-    balance_after = AmountText(required=False, description="The grant's balance behind it.")
+    balance_after = AmountText(required=False, description="The grant's balance after it.")
     cost_basis = AmountText(required=False, description="How much of the grant's cost the amount stands for.")
-    reverses = Identifier(required=False, source="reverses_id", description="The transaction that this one takes back.")
+    reverses = Identifier(required=False, source="reverses_id", description="The transaction that this one reverses.")
     consumption_id = Identifier(required=False)
     hold_id = Identifier(required=False)
     chosen_by = Nested(ChosenByReply, required=False)
@@ -93,7 +100,7 @@ class BatchReply(CreditsReply):
 
 class GrantRequest(CreditsBody):
     sequence_account_id = Text(
-        max_length=255, description="The account whose credit it is: the key's own, or the one that On-Behalf-Of names."
+        max_length=255, description="The account that grants the credit: the key's own, or the one that On-Behalf-Of names."
     )
     customer_id = Text(is_key=True, min_length=1, max_length=255, pattern=NO_CONTROL_CHARACTERS)
     name = Text(min_length=1, max_length=255)
@@ -103,7 +110,9 @@ class GrantRequest(CreditsBody):
     metric_id = Text(
         is_key=True, required=False, min_length=1, max_length=255, description="Required where creditUnitType is METRIC, else ignored."
     )
-    cost_of_credit = AmountNumber(required=False, sign="not_negative", strings=False, description="What the customer paid for all of it.")
+    cost_of_credit = AmountNumber(
+        required=False, sign="not_negative", strings=False, description="What the customer paid for the whole grant."
+    )
     effective_date = Day(required=False, description="The first day on which it can be drawn on; today by default.")
     expiry_date = Day(required=False, is_expiry=True, description="The last day on which it can be drawn on.")
     category = Choice(Category.values, required=False, default=Category.PAID)
@@ -141,8 +150,8 @@ class GrantReply(CreditsReply):
     priority = Whole()
     type = Choice(BalanceType.values, description="CASH or USAGE.")
     original_amount = AmountText()
-    current_balance = AmountText(source="balance", description="What its transactions add up to.")
-    held = AmountText(description="What holds reserve of the balance.")
+    current_balance = AmountText(source="balance", description="The sum of its transactions.")
+    held = AmountText(description="How much of the balance holds reserve.")
     status = Choice(GrantStatus.values)
 
 
@@ -179,12 +188,14 @@ class BalanceReply(CreditsReply):
     id = Text(description="The currency, or the metric's id.")
     type = Choice(BalanceType.values)
     name = Text()
-    balance = AmountText(description="Of the grants that can be drawn on today.")
-    held = AmountText(description="What holds reserve of it.")
+    balance = AmountText(description="The sum of the grants that can be drawn on today.")
+    held = AmountText(description="How much of it holds reserve.")
     available = AmountText(description="What a debit may take.")
     grants = ListOf(Nested(BalanceGrantReply))
     transactions = ListOf(
-        Nested(TransactionReply), required=False, description="The newest of these grants; GET /credit-transactions has them all."
+        Nested(TransactionReply),
+        required=False,
+        description="The newest transactions of these grants; GET /credit-transactions returns all.",
     )
 
 
@@ -228,7 +239,7 @@ class DrawRequest(CreditsBody):
 class ConsumeRequest(DrawRequest):
     invoice_id = Text(is_key=True, required=False, min_length=1, max_length=255)
     billing_run_id = Text(is_key=True, required=False, min_length=1, max_length=255)
-    partial = Flag(required=False, default=False, description="Take what there is, instead of all or nothing.")
+    partial = Flag(required=False, default=False, description="Take what is available if it is less than the amount.")
 
 
 class ConsumeReply(CreditsReply):
@@ -310,8 +321,8 @@ class HoldReply(CreditsReply):
 class EntryReply(TransactionReply):
     customer_id = Text()
     occurred_at = Timestamp(fine=True)
-    actor = Text(description="Who: an API key, a member of staff, a command, a job.")
-    request_id = Text(required=False, description="Which request or run.")
+    actor = Text(description="Who posted it: an API key, a member of staff, a command or a job.")
+    request_id = Text(required=False, description="The request or run that posted it.")
 
 
 class KindSumReply(CreditsReply):
@@ -329,7 +340,7 @@ class GrantSumReply(CreditsReply):
     last_entry_number = Whole()
     credits = AmountText()
     debits = AmountText()
-    balance = AmountText(description="Credits less debits, added up from the entries.")
+    balance = AmountText(description="Credits less debits, computed from the entries.")
     held = AmountText(description="Holds placed less captured, released and expired.")
     cost_of_credit = AmountText(required=False)
     cost_consumed = AmountText(required=False, description="How much of the cost the debits stand for.")
@@ -339,7 +350,7 @@ class GrantSumReply(CreditsReply):
 class ExplanationReply(CreditsReply):
     at = Timestamp(fine=True)
     entries = ListOf(Nested(EntryReply))
-    pagination = JsonObject(description="`after` and `before`: cursors of the pages around, where there are any.")
+    pagination = JsonObject(description="`after` and `before`: cursors of the following and the preceding page, if there are any.")
     sums = ListOf(Nested(GrantSumReply), description="For each grant, over all entries up to that moment.")
 
 
@@ -348,7 +359,7 @@ class ScheduleRequest(CreditsBody):
     name = Text(min_length=1, max_length=255)
     credit_unit_type = Choice(UnitType.values)
     currency = Currency()
-    amount = AmountNumber(sign="positive", strings=False, description="Of each period's grant.")
+    amount = AmountNumber(sign="positive", strings=False, description="The amount of each period's grant.")
     metric_id = Text(
         is_key=True, required=False, min_length=1, max_length=255, description="Required where creditUnitType is METRIC, else ignored."
     )
@@ -357,9 +368,12 @@ class ScheduleRequest(CreditsBody):
     priority = Whole(required=False, default=50, min_value=0, max_value=100)
     every_months = Whole(required=False, default=1, min_value=1, max_value=120)
     starts_on = Day(required=False, description="The first day of the first period; today by default.")
-    ends_on = Day(required=False, is_expiry=True, description="No period begins later.")
+    ends_on = Day(required=False, is_expiry=True, description="The last day on which a period may begin.")
     rollover_cap = AmountNumber(
-        required=False, sign="not_negative", strings=False, description="What a period leaves unused rolls into the next, up to this."
+        required=False,
+        sign="not_negative",
+        strings=False,
+        description="How much of what a period leaves unused rolls over to the next, at most.",
     )
 
     @classmethod

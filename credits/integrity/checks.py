@@ -1,4 +1,4 @@
-"""What must hold of the credits book; `find_violations` recomputes all of it from the entries."""
+"""The rules that the credits book must obey; `find_violations` recomputes stored values from the entries."""
 
 from collections.abc import Iterator
 from uuid import UUID
@@ -8,14 +8,14 @@ from kernel.ledger.integrity.checks import Check, Violation
 
 
 def find_violations(*, tenant_id: UUID | None = None, at_most: int = 1) -> Iterator[Violation]:
-    """The first violations of each check, over the whole book or one tenant's."""
+    """The first `at_most` violations of each check, in the whole book or one tenant's."""
     return checks.find_violations(CHECKS, tenant_id=tenant_id, at_most=at_most)
 
 
 CHECKS = (
     Check(
         name="credits_chain",
-        rule="A grant's transactions are numbered 1, 2, 3 in the order of their time, and each balance is the one before plus or minus it.",
+        rule="A grant's transactions are numbered 1, 2, 3 in the order of time; each balance is the one before plus or minus the amount.",
         statement="""
             SELECT tenant_id, grant_id, id, entry_number, number_before, balance_before, type, amount, balance_after
             FROM (
@@ -33,7 +33,7 @@ CHECKS = (
     ),
     Check(
         name="credits_grant",
-        rule="A grant opens with its original amount and stands where its newest transaction left it.",
+        rule="A grant opens with its original amount, and its balance is that of its newest transaction.",
         statement="""
             SELECT account.tenant_id, account.id, account.balance, newest.balance_after, account.last_entry_number, newest.entry_number,
                 account.original_amount, first.amount AS opened_with
@@ -52,7 +52,7 @@ CHECKS = (
     ),
     Check(
         name="credits_reversal",
-        rule="Reversals stand in their original's grant, the other way, and take back no more than it moved.",
+        rule="Reversals are on their original's grant, in the other direction, and together reverse no more than its amount.",
         statement="""
             SELECT reversal.tenant_id, reversal.id, reversal.grant_id, reversal.type, reversal.amount, original.id AS original_id,
                 original.grant_id AS original_grant_id, original.type AS original_type, original.amount AS original_amount
@@ -76,7 +76,7 @@ CHECKS = (
     ),
     Check(
         name="credits_held",
-        rule="What is reserved of a grant is what the lines of its holds still reserve.",
+        rule="A grant's held amount is the sum of what its hold lines still reserve.",
         statement="""
             SELECT account.tenant_id, account.id, account.held, coalesce(line.remaining, 0) AS remaining
             FROM credits_grant account
@@ -88,7 +88,7 @@ CHECKS = (
     ),
     Check(
         name="credits_cost",
-        rule="A transaction's cost basis is the difference between what the balances before and after it stand for of the grant's cost.",
+        rule="A transaction's cost basis is the change of the cost of the grant's balance, as credits_cost_basis computes it.",
         statement="""
             SELECT entry.tenant_id, entry.id, entry.grant_id, entry.cost_basis,
                 credits_cost_basis(account, entry.balance_before, entry.balance_after) AS difference
@@ -104,7 +104,7 @@ CHECKS = (
     ),
     Check(
         name="credits_consumption",
-        rule="A draw took what its transactions add up to: its amount, or less where that was allowed.",
+        rule="What a draw took is the sum of its transactions: its amount, or less if it was partial.",
         statement="""
             SELECT draw.tenant_id, draw.id, draw.taken, coalesce(sum(entry.amount), 0) AS transactions
             FROM credits_consumption draw
@@ -116,7 +116,7 @@ CHECKS = (
     ),
     Check(
         name="credits_hold_line",
-        rule="What a line of a hold still reserves is what was placed on it, less what was captured, released or expired.",
+        rule="What a hold line still reserves is what was placed, less what was captured, released or expired.",
         statement="""
             SELECT line.tenant_id, line.id, line.hold_id, line.grant_id, line.amount, line.remaining, entries.placed, entries.ended
             FROM credits_holdline line
@@ -132,7 +132,7 @@ CHECKS = (
     ),
     Check(
         name="credits_hold",
-        rule="A hold is what its lines add up to, and captured what its transactions debited; once it is closed it reserves nothing.",
+        rule="A hold's amount is the sum of its lines, and what it captured is the sum of its debits; a closed hold reserves nothing.",
         statement="""
             SELECT hold.tenant_id, hold.id, hold.status, hold.amount, hold.captured, lines.amount AS lines, lines.remaining,
                 entries.captured AS debited
@@ -152,7 +152,7 @@ CHECKS = (
     ),
     Check(
         name="credits_invoice",
-        rule="No invoice has given back more of a grant than it took.",
+        rule="Credits that cite an invoice give back no more to a grant than the invoice took from it.",
         statement="""
             SELECT tenant_id, grant_id, invoice_id, sum(CASE type WHEN 'DEBIT' THEN amount ELSE -amount END) AS taken
             FROM credits_transaction
@@ -162,7 +162,7 @@ CHECKS = (
     ),
     Check(
         name="credits_key",
-        rule="A tenant has each idempotency key once.",
+        rule="A tenant has at most one transaction with each idempotency key.",
         statement="""
             SELECT tenant_id, idempotency_key, count(*) AS transactions FROM credits_transaction
             WHERE idempotency_key IS NOT NULL AND (%(tenant)s::uuid IS NULL OR tenant_id = %(tenant)s)
@@ -180,7 +180,7 @@ CHECKS = (
     ),
     Check(
         name="credits_grant_status",
-        rule="A grant that is closed has no balance and was closed at a moment; one that is open was neither voided nor deleted.",
+        rule="A closed grant has no balance and has a closing time; an open one has no closing time, and no void or deletion.",
         statement="""
             SELECT account.tenant_id, account.id, account.status, account.closed_at, account.balance
             FROM credits_grant account
@@ -194,7 +194,7 @@ CHECKS = (
     ),
     Check(
         name="credits_expiry_day",
-        rule="What expires counts from the day after the grant's last one, or later; and no transaction is booked ahead of the clock.",
+        rule="An expiry counts from the day after the grant's last one, or later; and no transaction is booked later than now.",
         statement="""
             SELECT entry.tenant_id, entry.id, entry.grant_id, entry.kind, entry.occurred_at, entry.created_at, account.expiry_date
             FROM credits_transaction entry
@@ -206,7 +206,7 @@ CHECKS = (
     ),
     Check(
         name="credits_hold_chain",
-        rule="What is reserved of a grant after each hold entry is what was reserved before it, plus what is placed, less what ends.",
+        rule="held_after of each hold entry is that of the grant's entry before, plus what was placed, or less what ended.",
         statement="""
             SELECT tenant_id, grant_id, id, kind, amount, held_after, held_before
             FROM (
@@ -220,7 +220,7 @@ CHECKS = (
     ),
     Check(
         name="credits_hold_entries",
-        rule="Of each grant a hold captured what it debited; its lines end when it ends, and its status is how they ended.",
+        rule="A hold captured of each grant what it debited; its lines end when it ends, and in the way that its status names.",
         statement="""
             SELECT line.tenant_id, line.id, line.hold_id, line.grant_id, hold.status, hold.expires_at, line.expires_at AS line_expires_at,
                 ended.captured, debits.amount AS debited

@@ -1,4 +1,4 @@
-"""The checks that rows hold the facts that their digests were made of."""
+"""Checks that the columns of rows still hold the facts that their digests cover."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -25,14 +25,14 @@ def _transaction_digest(row: Mapping[str, Any]) -> bytes:
 
 
 def _digest_of(facts: Sequence[str]) -> Callable[[Mapping[str, Any]], bytes]:
-    """Of rows whose columns have the facts' names."""
+    """A function for rows whose columns have the facts' names."""
     return lambda row: digest(row, facts)
 
 
 CHECKS = (
     DigestCheck(
         name="credits_grant_digest",
-        rule="A grant's facts are those that its digest was made of when it was granted.",
+        rule="A grant's columns match the digest of the facts that it was created with.",
         statement="""
             SELECT tenant_id, id, facts_digest, customer_id, name, unit_type, currency, metric_id, original_amount, cost_of_credit,
                 effective_date, expiry_date, category, priority
@@ -43,7 +43,7 @@ CHECKS = (
     ),
     DigestCheck(
         name="credits_transaction_digest",
-        rule="A transaction's facts are those that its digest was made of when it was posted.",
+        rule="A transaction's columns match the digest of the facts that it was posted with.",
         statement="""
             SELECT tenant_id, id, facts_digest, grant_id, type, amount, reason, invoice_id, billing_run_id, reverses_id AS reverses,
                 occurred_at
@@ -56,7 +56,7 @@ CHECKS = (
     ),
     DigestCheck(
         name="credits_consumption_digest",
-        rule="A draw's facts are those that its digest was made of.",
+        rule="A draw's columns match the digest of the facts that it was posted with.",
         statement="""
             SELECT tenant_id, id, facts_digest, customer_id, currency, metric_id, amount, partial, reason, invoice_id, billing_run_id
             FROM credits_consumption WHERE %(tenant)s::uuid IS NULL OR tenant_id = %(tenant)s
@@ -66,7 +66,7 @@ CHECKS = (
     ),
     DigestCheck(
         name="credits_hold_digest",
-        rule="A hold's facts are those that its digest was made of when it was placed.",
+        rule="A hold's columns match the digest of the facts that it was placed with.",
         statement="""
             SELECT tenant_id, id, facts_digest, customer_id, currency, metric_id, amount, expires_at, reason
             FROM credits_hold WHERE %(tenant)s::uuid IS NULL OR tenant_id = %(tenant)s
@@ -76,7 +76,7 @@ CHECKS = (
     ),
     DigestCheck(
         name="credits_hold_close_digest",
-        rule="A hold was captured or released with the facts that its second digest was made of.",
+        rule="A hold's capture or release matches the digest of the facts that it was closed with.",
         statement="""
             SELECT hold.tenant_id, hold.id, hold.close_digest AS facts_digest, hold.captured AS amount, ended.reason, debit.invoice_id,
                 debit.billing_run_id
@@ -97,7 +97,7 @@ CHECKS = (
     ),
     DigestCheck(
         name="credits_schedule_digest",
-        rule="A recurring grant's facts are those that its digest was made of.",
+        rule="A schedule's columns match the digest of the facts that it was created with.",
         statement="""
             SELECT tenant_id, id, facts_digest, customer_id, name, unit_type, currency, metric_id, amount, cost_of_credit, category,
                 priority, every_months, starts_on, ends_on, rollover_cap

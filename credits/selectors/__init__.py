@@ -4,7 +4,7 @@ from credits.selectors.balances import customer_balances, preview_consumption, u
 from credits.selectors.explanations import explain_customer, explain_grant
 from credits.selectors.grants import get_grant, list_grants
 from credits.selectors.holds import get_hold, hold_as_placed, list_holds, overdue_holds, with_lines
-from credits.selectors.past_balances import customer_standing, grant_standing, tenant_standing
+from credits.selectors.past_balances import customer_balance_at, grant_balance_at, tenant_balance_at
 from credits.selectors.schedules import (
     count_due_grants,
     due_grants,
@@ -19,8 +19,8 @@ from credits.selectors.transactions import get_transaction, list_transactions
 
 __all__ = [
     "count_due_grants",
+    "customer_balance_at",
     "customer_balances",
-    "customer_standing",
     "due_grants",
     "due_schedules",
     "due_totals",
@@ -31,8 +31,8 @@ __all__ = [
     "get_hold",
     "get_schedule",
     "get_transaction",
+    "grant_balance_at",
     "grant_of_period",
-    "grant_standing",
     "hold_as_placed",
     "list_grants",
     "list_holds",
@@ -40,7 +40,7 @@ __all__ = [
     "list_transactions",
     "overdue_holds",
     "preview_consumption",
-    "tenant_standing",
+    "tenant_balance_at",
     "usable_grants",
     "with_lines",
     "with_live_holds",

@@ -1,4 +1,4 @@
-"""What a customer can draw on."""
+"""Reading the balances and the grants that a customer can draw on."""
 
 from collections.abc import Iterable
 from decimal import Decimal
@@ -16,7 +16,7 @@ from credits.selectors.grants import GRANT_FIELDS
 from credits.selectors.transactions import TRANSACTION_FIELDS
 from kernel.ledger import posting
 
-# Of each balance; all of them are in the list of transactions.
+# How many transactions a balance is returned with; list_transactions has them all.
 NEWEST_TRANSACTIONS = 100
 TYPES = {UnitType.CURRENCY: BalanceType.CASH, UnitType.METRIC: BalanceType.USAGE}
 HELD = "credits_held_at(account, 'infinity', present.moment)"
@@ -50,7 +50,7 @@ def usable_grants(*, tenant_id: UUID, customer_id: str) -> list[dict[str, Any]]:
 
 
 def with_live_holds(grants: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """One tenant's grants, each without what overdue holds still seem to reserve of it. A query only where anything is held."""
+    """One tenant's grants, each with `held` counted without overdue holds. Queries only if something is held."""
     held = [grant["id"] for grant in grants if grant["held"]]
     live = {row.id: row.held for row in posting.run(HELD_NOW, [grants[0]["tenant_id"], held])} if held else {}
     return [{**grant, "held": live.get(grant["id"], grant["held"])} for grant in grants]
@@ -69,7 +69,7 @@ def _unit(grant: dict[str, Any]) -> tuple[str, str]:
 
 
 def balance_of(unit: tuple[str, str], grants: list[dict[str, Any]], *, counted: str = "balance") -> dict[str, Any]:
-    """What grants of one unit come to; `counted` names what of each grant counts."""
+    """The balance of a customer's grants of one unit. `counted`: the field of each grant that is added up, "balance" or "usable"."""
     balance = sum((grant[counted] for grant in grants), Decimal(0))
     held = sum((grant["held"] for grant in grants), Decimal(0))
     return {
@@ -79,7 +79,7 @@ def balance_of(unit: tuple[str, str], grants: list[dict[str, Any]], *, counted: 
         "balance": balance,
         "held": held,
         "available": balance - held,
-        # The published shape knows no grant without a cost.
+        # The published API requires a cost: 0 for a grant without one.
         "grants": [{**grant, "cost_of_credit": grant["cost_of_credit"] or Decimal(0)} for grant in grants],
     }
 
@@ -100,7 +100,7 @@ def _newest(*, tenant_id: UUID, grants: list[dict[str, Any]]) -> list[dict[str, 
 def preview_consumption(
     *, tenant_id: UUID, customer_id: str, amount: Decimal, currency: str | None = None, metric_id: str | None = None
 ) -> dict[str, Any]:
-    """How a burn-down would be taken now, without taking it: `lines` in order, what is `taken` and what is `missing`."""
+    """What a draw would take now, without taking it: `lines` in burn-down order, the sum `taken`, and what would be `missing`."""
     lines = posting.run("SELECT * FROM credits_preview(%s, %s, %s, %s, %s)", [tenant_id, customer_id, currency, metric_id, amount])
     taken = sum((line.taken for line in lines), Decimal(0))
     return {

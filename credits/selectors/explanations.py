@@ -1,4 +1,4 @@
-"""Why a balance is what it is: every entry up to a moment, in order, and sums that are added up again from the entries."""
+"""Explains a balance: every entry up to a moment, in order, and sums recomputed from the entries."""
 
 from datetime import datetime
 from typing import Any
@@ -25,13 +25,13 @@ HELD_AT = """
 
 
 def explain_grant(*, tenant_id: UUID, grant_id: UUID, at: datetime | None = None) -> dict[str, Any]:
-    """The grant's `entries` up to `at` (a queryset; all of them without it), their `sums`, and `at`, no later than now. Raises NotFound."""
+    """The grant's `entries` up to `at` (a queryset; without `at`, all entries), their `sums`, and `at`, at most now. Raises NotFound."""
     grant = get_grant(tenant_id=tenant_id, grant_id=grant_id, deleted=True)
     return _explained(grants=[grant], rows=CreditTransaction.objects.filter(tenant_id=tenant_id, grant_id=grant_id), at=at)
 
 
 def explain_customer(*, tenant_id: UUID, customer_id: str, at: datetime | None = None) -> dict[str, Any]:
-    """The same over all grants that a customer ever had. Raises NotFound for a customer who never had one."""
+    """The same for all grants that a customer ever had. Raises NotFound for a customer that never had one."""
     grants = list(Grant.objects.filter(tenant_id=tenant_id, customer_id=customer_id).order_by("created_at", "id").values(*GRANT_FIELDS))
     if not grants:
         raise NotFound(kind="customer", id=customer_id)
@@ -50,7 +50,7 @@ def _explained(*, grants: list[dict[str, Any]], rows: "QuerySet[CreditTransactio
 
 
 def _sums(*, grants: list[dict[str, Any]], rows: "QuerySet[CreditTransaction]", at: datetime | None) -> list[dict[str, Any]]:
-    """For each grant what its entries up to `at` add up to, by kind; `balance` is credits less debits, `held` what live holds reserve."""
+    """For each grant the sums of its entries up to `at`, by kind; `balance` is credits less debits, `held` what holds reserved at `at`."""
     kinds: dict[UUID, dict[str, Any]] = {}
     for row in rows.values("grant_id", "kind").annotate(amount=Sum("amount")).order_by("kind"):
         kinds.setdefault(row["grant_id"], {})[row["kind"]] = row["amount"]
@@ -85,5 +85,5 @@ def _sum(grant: dict[str, Any], total: dict[str, Any], kinds: dict[UUID, dict[st
 
 
 def _held(*, tenant_id: UUID, grant_ids: list[UUID], at: datetime | None) -> dict[UUID, Any]:
-    """What live holds reserved of each grant at that moment."""
+    """How much of each grant was reserved at that moment by holds that were not overdue."""
     return {row.id: row.held for row in posting.run(HELD_AT, [at or "infinity", at, tenant_id, grant_ids])}

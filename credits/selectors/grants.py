@@ -31,7 +31,7 @@ GRANT_FIELDS = (
 
 
 def list_grants(*, tenant_id: UUID, customer_id: str | None = None) -> "QuerySet[Grant, dict[str, Any]]":
-    """A tenant's grants; deleted ones are gone."""
+    """A tenant's grants, without deleted ones."""
     grants = Grant.objects.filter(tenant_id=tenant_id).exclude(status=GrantStatus.DELETED)
     if customer_id is not None:
         grants = grants.filter(customer_id=customer_id)

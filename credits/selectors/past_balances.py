@@ -1,4 +1,4 @@
-"""Balances at any past instant, by the time the book took an entry or by the time it happened in the world."""
+"""Balances at any past instant: by what was booked by then (Clock.BOOK), or by what had happened by then (Clock.WORLD)."""
 
 from datetime import datetime
 from typing import Any
@@ -11,48 +11,48 @@ from kernel.ledger.clocks import Clock
 from kernel.ledger.errors import NotFound
 from kernel.ledger.past_reads import wait_for_postings_before
 
-# Without an instant all that is booked counts, and holds and days are judged by the present.
+# Without an instant everything booked counts, and the present decides which holds are overdue and which grants are in force.
 ALWAYS = "infinity"
 COLUMNS = ", ".join(f"account.{name}" for name in GRANT_FIELDS if name not in {"balance", "held", "status"})
-# Usable: what a debit on that day could have seen. An expired grant's rest never is, job or no job.
-STANDINGS = f"""
-    SELECT {COLUMNS}, standing.balance, standing.held,
+# `usable`: what a debit on that day could draw on. What is left of a grant past its last day isn't, even if no job has expired it yet.
+BALANCES = f"""
+    SELECT {COLUMNS}, past.balance, past.held,
            CASE WHEN account.closed_at <= %s::timestamptz THEN account.status WHEN credits_is_over(account, day.day) THEN 'expired'
                 ELSE 'open' END AS status,
-           CASE WHEN day.day >= account.effective_date AND NOT credits_is_over(account, day.day) THEN standing.balance ELSE 0 END AS usable
+           CASE WHEN day.day >= account.effective_date AND NOT credits_is_over(account, day.day) THEN past.balance ELSE 0 END AS usable
     FROM credits_grant account
     CROSS JOIN (SELECT instant, credits_day(instant) AS day FROM (SELECT coalesce(%s::timestamptz, credits_now()) AS instant) present) day
-    CROSS JOIN LATERAL credits_balances_at(account, %s::timestamptz, day.instant, %s) standing
+    CROSS JOIN LATERAL credits_balances_at(account, %s::timestamptz, day.instant, %s) past
     WHERE account.tenant_id = %s AND (account.created_at <= %s::timestamptz OR %s = 'world')
 """  # noqa: S608 - names of columns, from a constant
 TOTALS = f"""
     SELECT unit_type, CASE unit_type WHEN 'METRIC' THEN metric_id ELSE currency END AS unit, count(*) AS grants, sum(balance) AS balance,
            sum(held) AS held, sum(usable) AS usable
-    FROM ({STANDINGS}) standings
+    FROM ({BALANCES}) balances
     WHERE balance > 0
     GROUP BY 1, 2
     ORDER BY 1, 2
 """  # noqa: S608 - the query above
 
 
-def grant_standing(*, tenant_id: UUID, grant_id: UUID, at: datetime | None = None, clock: str = Clock.BOOK) -> dict[str, Any]:
-    """A grant as it stood at an instant. Raises NotFound, also where there was no such grant yet."""
-    rows = posting.run(f"{STANDINGS} AND account.id = %s", [*_parameters(tenant_id, at, clock), grant_id])
+def grant_balance_at(*, tenant_id: UUID, grant_id: UUID, at: datetime | None = None, clock: str = Clock.BOOK) -> dict[str, Any]:
+    """A grant with its balance at an instant. Raises NotFound, also where the grant did not exist yet."""
+    rows = posting.run(f"{BALANCES} AND account.id = %s", [*_parameters(tenant_id, at, clock), grant_id])
     if not rows:
         raise NotFound(kind="grant", id=grant_id)
-    found: dict[str, Any] = rows[0]._asdict()
-    return found
+    grant: dict[str, Any] = rows[0]._asdict()
+    return grant
 
 
-def customer_standing(*, tenant_id: UUID, customer_id: str, at: datetime | None = None, clock: str = Clock.BOOK) -> list[dict[str, Any]]:
+def customer_balance_at(*, tenant_id: UUID, customer_id: str, at: datetime | None = None, clock: str = Clock.BOOK) -> list[dict[str, Any]]:
     """One balance for each currency and metric that the customer could draw on at an instant, with its grants."""
-    rows = posting.run(f"{STANDINGS} AND account.customer_id = %s", [*_parameters(tenant_id, at, clock), customer_id])
+    rows = posting.run(f"{BALANCES} AND account.customer_id = %s", [*_parameters(tenant_id, at, clock), customer_id])
     grants = [with_unit(row._asdict()) for row in rows if row.usable > 0]
     units = sorted({(grant["type"], grant["unit"]) for grant in grants})
     return [balance_of(unit, [grant for grant in grants if (grant["type"], grant["unit"]) == unit], counted="usable") for unit in units]
 
 
-def tenant_standing(*, tenant_id: UUID, at: datetime | None = None, clock: str = Clock.BOOK) -> list[dict[str, Any]]:
+def tenant_balance_at(*, tenant_id: UUID, at: datetime | None = None, clock: str = Clock.BOOK) -> list[dict[str, Any]]:
     """What a tenant owed its customers at an instant: for each currency and metric how many grants, their balance and the usable part."""
     return [{**row._asdict(), "type": TYPES[row.unit_type]} for row in posting.run(TOTALS, _parameters(tenant_id, at, clock))]
 

@@ -1,7 +1,7 @@
-"""Reading what is due by the calendar: expiries and recurring grants."""
+"""Reading schedules, and what is due by the database's clock: grants to expire and grants to issue."""
 
 from collections.abc import Iterable
-from datetime import date, datetime
+from datetime import date
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -11,6 +11,7 @@ from django.db.models.fields.tuple_lookups import Tuple, TupleGreaterThan
 
 from credits.choices import GrantStatus, ScheduleStatus, TransactionKind
 from credits.models import CreditTransaction, Grant, HoldLine, RecurringGrant
+from credits.selectors.clock import NOW, TODAY
 from kernel.ledger.errors import NotFound
 
 SCHEDULE_FIELDS = (
@@ -35,30 +36,32 @@ SCHEDULE_FIELDS = (
 )
 
 
-def due_grants(
-    *, today: date, tenant_id: UUID | None = None, after: tuple[date, UUID] | None = None, limit: int | None = None
-) -> list[dict[str, Any]]:
-    """Open grants whose last day is over, in the order of that day; of every tenant unless one is named."""
-    grants = _due(today=today, tenant_id=tenant_id)
+def due_grants(*, tenant_id: UUID | None = None, after: tuple[date, UUID] | None = None, limit: int | None = None) -> list[dict[str, Any]]:
+    """Open grants past their last day, ordered by (expiry_date, id); of every tenant unless one is named.
+
+    `after`: the expiry_date and id of the last grant of the page before.
+    """
+    grants = _due(tenant_id=tenant_id)
     if after is not None:
         grants = grants.filter(TupleGreaterThan(Tuple(F("expiry_date"), F("id")), list(after)))
     rows: Iterable[Any] = grants.order_by("expiry_date", "id").values("tenant_id", "id", "expiry_date")[:limit]
     return list(rows)
 
 
-def count_due_grants(*, today: date, tenant_id: UUID | None = None) -> int:
-    return _due(today=today, tenant_id=tenant_id).count()
+def count_due_grants(*, tenant_id: UUID | None = None) -> int:
+    """How many grants `due_grants` returns without a limit."""
+    return _due(tenant_id=tenant_id).count()
 
 
-def due_totals(*, now: datetime, today: date, tenant_id: UUID | None = None) -> list[dict[str, Any]]:
-    """What expiring today would debit: for each tenant and unit, how many grants and how much, less what live holds reserve."""
-    held = HoldLine.objects.filter(remaining__gt=0, expires_at__gt=now, grant__in=_due(today=today, tenant_id=tenant_id).values("id"))
+def due_totals(*, tenant_id: UUID | None = None) -> list[dict[str, Any]]:
+    """What an expiry now would debit: for each tenant and unit how many grants, and how much without what holds reserve."""
+    held = HoldLine.objects.filter(remaining__gt=0, expires_at__gt=NOW, grant__in=_due(tenant_id=tenant_id).values("id"))
     reserved = {
         (row["tenant_id"], row["grant__currency"], row["grant__metric_id"]): row["amount"]
         for row in held.values("tenant_id", "grant__currency", "grant__metric_id").annotate(amount=Sum("remaining")).order_by()
     }
     rows = (
-        _due(today=today, tenant_id=tenant_id)
+        _due(tenant_id=tenant_id)
         .values("tenant_id", "tenant__slug", "currency", "metric_id")
         .annotate(grants=Count("id", filter=Q(balance__gt=0)), amount=Sum("balance"))
         .order_by("tenant__slug", "metric_id", "currency")
@@ -67,6 +70,7 @@ def due_totals(*, now: datetime, today: date, tenant_id: UUID | None = None) -> 
 
 
 def list_schedules(*, tenant_id: UUID, customer_id: str | None = None) -> "QuerySet[RecurringGrant, dict[str, Any]]":
+    """A tenant's schedules."""
     schedules = RecurringGrant.objects.filter(tenant_id=tenant_id)
     if customer_id is not None:
         schedules = schedules.filter(customer_id=customer_id)
@@ -75,17 +79,17 @@ def list_schedules(*, tenant_id: UUID, customer_id: str | None = None) -> "Query
 
 
 def get_schedule(*, tenant_id: UUID, schedule_id: UUID) -> dict[str, Any]:
-    """One standing order. Raises NotFound."""
-    found: dict[str, Any] | None
-    found = RecurringGrant.objects.filter(tenant_id=tenant_id, id=schedule_id).values(*SCHEDULE_FIELDS).first()
-    if found is None:
+    """One schedule. Raises NotFound."""
+    row: dict[str, Any] | None
+    row = RecurringGrant.objects.filter(tenant_id=tenant_id, id=schedule_id).values(*SCHEDULE_FIELDS).first()
+    if row is None:
         raise NotFound(kind="schedule", id=schedule_id)
-    return found
+    return row
 
 
-def due_schedules(*, today: date, tenant_id: UUID | None = None) -> list[dict[str, Any]]:
-    """Active orders with a period that has begun and has no grant yet; of every tenant unless one is named."""
-    schedules = RecurringGrant.objects.filter(status=ScheduleStatus.ACTIVE, next_on__lte=today)
+def due_schedules(*, tenant_id: UUID | None = None) -> list[dict[str, Any]]:
+    """Active schedules with a period that has begun and has no grant yet; of every tenant unless one is named."""
+    schedules = RecurringGrant.objects.filter(status=ScheduleStatus.ACTIVE, next_on__lte=TODAY)
     if tenant_id is not None:
         schedules = schedules.filter(tenant_id=tenant_id)
     rows: Iterable[Any] = schedules.order_by("next_on", "id").values("tenant_id", "id")
@@ -93,19 +97,19 @@ def due_schedules(*, today: date, tenant_id: UUID | None = None) -> list[dict[st
 
 
 def grant_of_period(*, tenant_id: UUID, schedule_id: UUID, period: int) -> UUID | None:
-    """The grant that an order issued for a period, unless it was taken back."""
+    """The id of the grant that a schedule issued for a period, or None if there is none or it was deleted."""
     grants = Grant.objects.filter(tenant_id=tenant_id, schedule_id=schedule_id, period=period).exclude(status=GrantStatus.DELETED)
-    found: UUID | None = grants.values_list("id", flat=True).first()
-    return found
+    grant_id: UUID | None = grants.values_list("id", flat=True).first()
+    return grant_id
 
 
 def expired_amount(*, tenant_id: UUID, grant_id: UUID) -> Decimal:
-    """What expiry took of a grant."""
+    """The sum of a grant's expiries, in units of the grant."""
     rows = CreditTransaction.objects.filter(tenant_id=tenant_id, grant_id=grant_id, kind=TransactionKind.EXPIRY)
     total: Decimal | None = rows.aggregate(total=Sum("amount"))["total"]
     return total or Decimal(0)
 
 
-def _due(*, today: date, tenant_id: UUID | None) -> "QuerySet[Grant]":
-    grants = Grant.objects.filter(status=GrantStatus.OPEN, expiry_date__lt=today)
+def _due(*, tenant_id: UUID | None) -> "QuerySet[Grant]":
+    grants = Grant.objects.filter(status=GrantStatus.OPEN, expiry_date__lt=TODAY)
     return grants if tenant_id is None else grants.filter(tenant_id=tenant_id)

@@ -42,21 +42,21 @@ def list_transactions(
 ) -> "QuerySet[CreditTransaction, dict[str, Any]]":
     """A tenant's transactions. `since` and `until` are book times, both inclusive; with `until` it waits for postings in flight before it.
 
-    `equal`: customer_id, type, kind, invoice_id, billing_run_id.
+    `equal`: exact values of customer_id, type, kind, invoice_id, billing_run_id; None doesn't filter.
     """
     if until is not None:
         until = wait_for_postings_before(tenant_id=tenant_id, instant=until)
     wanted: dict[str, Any] = {"grant_id": grant_id, "created_at__gte": since, "created_at__lte": until, **equal}
-    given = {name: value for name, value in wanted.items() if value is not None}
+    filters = {name: value for name, value in wanted.items() if value is not None}
     rows: QuerySet[CreditTransaction, dict[str, Any]]
-    rows = CreditTransaction.objects.filter(tenant_id=tenant_id, **given).values(*TRANSACTION_FIELDS)
+    rows = CreditTransaction.objects.filter(tenant_id=tenant_id, **filters).values(*TRANSACTION_FIELDS)
     return rows
 
 
 def get_transaction(*, tenant_id: UUID, transaction_id: UUID) -> dict[str, Any]:
     """One transaction. Raises NotFound."""
-    found: dict[str, Any] | None
-    found = CreditTransaction.objects.filter(tenant_id=tenant_id, id=transaction_id).values(*TRANSACTION_FIELDS).first()
-    if found is None:
+    row: dict[str, Any] | None
+    row = CreditTransaction.objects.filter(tenant_id=tenant_id, id=transaction_id).values(*TRANSACTION_FIELDS).first()
+    if row is None:
         raise NotFound(kind="transaction", id=transaction_id)
-    return found
+    return row

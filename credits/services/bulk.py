@@ -1,4 +1,4 @@
-"""Bulk services of imports: grants and transactions that were encoded beforehand, and the reversal of all that one run imported."""
+"""Services of imports: create grants and post transactions from encoded lines, and undo all that one import run created."""
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
@@ -13,7 +13,7 @@ from credits.choices import REVERSIBLE, GrantStatus, TransactionKind
 from credits.digests import GRANT_FACTS, TRANSACTION_FACTS, transaction_digest
 from credits.models import Consumption, CreditTransaction, Grant
 from credits.services import grants, transactions
-from credits.services.posting_errors import NOTHING_TO_DO, bytea, from_bytea, posting_errors, row_of
+from credits.services.posting_errors import NOTHING_TO_DO, digest_from_json, digest_to_json, posting_errors, row_or_error
 from kernel.backfills.selectors import newest_page
 from kernel.ledger import posting
 from kernel.ledger.constraints import translate_db_errors
@@ -21,12 +21,12 @@ from kernel.ledger.idempotency import SIZE, digest
 from kernel.ledger.identifiers import new_id_text
 from kernel.ledger.outcomes import posted_or_error
 
-# Kinds that a caller posts directly and may repeat, so they have a digest. The others follow from another call or a job.
+# Kinds that a caller posts directly and may repeat, so they have a digest. The other kinds follow from another call or a job.
 POSTED = (TransactionKind.DEBIT, TransactionKind.CREDIT, TransactionKind.REVERSAL)
-# Fields of `credits_open_grants` that an import gives, and that are otherwise made anew: by their names in a file.
-KEPT = {"entry_id": "opening_id", "as_of": "occurred_at"}
+# Fields of a credits_opening that an import takes from the file, with their names in the file. Other calls leave them to the service.
+FILE_NAMES = {"entry_id": "opening_id", "as_of": "occurred_at"}
 TEXTS = ("reason", "invoice_id", "billing_run_id")
-# What the errors of refused postings are made of.
+# The columns of a refused posting that its error needs.
 REFUSED = (
     "id",
     "first_digest",
@@ -42,22 +42,23 @@ REFUSED = (
 
 
 def grant_line(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """A grant as `credits_open_grants` takes it, but for who makes it.
+    """The argument of `credits_open_grants` for one grant, without actor and request id, which are added when it is posted.
 
-    `facts`: the arguments of create_grant, perhaps `id`, `opening_id`, `occurred_at` and `facts_digest` (hexadecimal), which are kept, and
-    of which schedule and period it is the grant. Raises InvalidValue.
+    `facts`: the arguments of create_grant; optionally `id`, `opening_id`, `occurred_at` and `facts_digest` (hexadecimal), which are kept;
+    and `schedule_id` and `period` of a recurring grant. Raises InvalidValue.
     """
-    known = {name: facts.get(name) for name in GRANT_FACTS}
-    ordered = {name: facts.get(name) for name in ("schedule_id", "period")}
-    kept = {name: facts[theirs] for name, theirs in KEPT.items() if facts.get(theirs) is not None}
-    line = grants.opening({}, facts=known, key=facts.get("idempotency_key"), grant_id=facts.get("id"), **ordered, **kept)
+    grant_facts = {name: facts.get(name) for name in GRANT_FACTS}
+    schedule = {name: facts.get(name) for name in ("schedule_id", "period")}
+    from_file = {name: facts[file_name] for name, file_name in FILE_NAMES.items() if facts.get(file_name) is not None}
+    line = grants.make_opening({}, facts=grant_facts, key=facts.get("idempotency_key"), grant_id=facts.get("id"), **schedule, **from_file)
     return line if facts.get("facts_digest") is None else {**line, "facts_digest": f"\\x{facts['facts_digest']}"}
 
 
 def transaction_line(facts: Mapping[str, Any], *, digest: bytes | None) -> dict[str, Any]:
-    """A transaction as `credits_post` takes it, but for who posts it; its grant and `digest` may come later (`name_grant`).
+    """The argument of `credits_post` for one transaction, without actor and request id, which are added when it is posted.
 
-    It is judged by the moment at which it happened: an import in January of a debit of March may name a grant that ended in June.
+    Its grant and `digest` may be added later (`name_grant`). The grant's dates are compared with the moment at which it happened: an import
+    in July of a debit of March may name a grant that ended in June.
     """
     line = {
         **{name: facts.get(name) or "" for name in TEXTS},
@@ -72,7 +73,7 @@ def transaction_line(facts: Mapping[str, Any], *, digest: bytes | None) -> dict[
     if "reverses" in facts:
         line["reverses_id"] = facts["reverses"]
     if digest is not None:
-        line["facts_digest"] = bytea(digest)
+        line["facts_digest"] = digest_to_json(digest)
     if "chosen_by" in facts:
         line["chosen_by"] = msgspec.Raw(facts["chosen_by"].encode())
     if "consumption" in facts:
@@ -81,86 +82,86 @@ def transaction_line(facts: Mapping[str, Any], *, digest: bytes | None) -> dict[
 
 
 def imported_digest(facts: Mapping[str, Any]) -> bytes:
-    """The digest that a row brings along, or that the same facts have when they come through the API."""
-    kept = facts.get("facts_digest")
-    return transaction_digest(facts) if kept is None else bytes.fromhex(kept)
+    """The digest in the file, if there is one, or the digest that a call of the API with the same facts would have."""
+    in_file = facts.get("facts_digest")
+    return transaction_digest(facts) if in_file is None else bytes.fromhex(in_file)
 
 
 def digest_on(grant_id: str, facts_digest: bytes) -> bytes:
-    """The digest of a transaction whose grant came to be known: it is the first of the facts."""
+    """The digest of a transaction with its grant, from the digest without one. The grant is the first fact, so only that part changes."""
     return digest({"grant_id": grant_id}, TRANSACTION_FACTS[:1]) + facts_digest[SIZE:]
 
 
 def name_grant(line: bytes, *, grant_id: str, digest: bytes | None) -> bytes:
-    """An encoded `transaction_line` with its grant."""
-    return posting.encoded_with(line, {"grant_id": grant_id, "facts_digest": None if digest is None else bytea(digest)})
+    """Adds the grant, and the digest with it, to an encoded `transaction_line`."""
+    return posting.encoded_with(line, {"grant_id": grant_id, "facts_digest": None if digest is None else digest_to_json(digest)})
 
 
 @translate_db_errors
 def create_imported_grants(lines: Sequence[bytes], *, tenant_id: UUID) -> list[Any]:
-    """Make grants of `grant_line`, encoded, in order; for each its outcome or the LedgerError that refused it."""
+    """Create grants from encoded lines of `grant_line`; returns a row or a LedgerError for each, in order."""
     called: dict[str, Any] = {"tenant_id": tenant_id, "races": grants.RACES, "refused": ("id", "first_digest", "effective_date")}
     rows = posting.post("credits_open_grants", [msgspec.Raw(line) for line in lines], **called)
-    return [_opened(row, line) for row, line in zip(rows, lines, strict=True)]
+    return [_grant_or_error(row, line) for row, line in zip(rows, lines, strict=True)]
 
 
 @translate_db_errors
 def record_imported_many(lines: Sequence[bytes], draws: Sequence[Mapping[str, Any]] = (), *, tenant_id: UUID) -> list[Any]:
-    """Post transactions of `transaction_line`, encoded, in order; for each its outcome or the LedgerError that refused it.
+    """Post transactions from encoded lines of `transaction_line`; returns a row or a LedgerError for each, in order.
 
-    `draws` are those that they are parts of, of one tenant; a draw comes into the book with the first of its parts.
+    `draws`: the columns of the tenant's Consumption rows that the transactions belong to; rows that don't exist yet are created.
     """
     if draws:
-        _make_draws({draw["id"]: draw for draw in draws})
+        _create_consumptions({draw["id"]: draw for draw in draws})
     called: dict[str, Any] = {"tenant_id": tenant_id, "races": transactions.RACES, "refused": REFUSED}
     rows = posting.post("credits_post", [msgspec.Raw(line) for line in lines], **called)
-    return [_posted(row, line) for row, line in zip(rows, lines, strict=True)]
+    return [_transaction_or_error(row, line) for row, line in zip(rows, lines, strict=True)]
 
 
 @translate_db_errors
 def delete_run_grants(
     *, tenant_id: UUID, actor: str, request_id: str, of: str, at_most: int, below: UUID | None = None
 ) -> tuple[int, UUID | None]:
-    """Take back up to so many grants whose request was `of`, newest first and older than `below`.
+    """Delete up to `at_most` grants that the import run with request id `of` created, newest first, with ids below `below`.
 
-    How many were, and the oldest of them. Raises what refused one.
+    Returns how many, and the lowest id. Raises the LedgerError of the first grant that can't be deleted.
     """
-    standing = Grant.objects.filter(tenant_id=tenant_id, request_id=of, request_id__startswith="run:").exclude(status=GrantStatus.DELETED)
-    found = list(newest_page(standing.values_list("id", flat=True), below=below, at_most=at_most))
-    who: dict[str, Any] = {"actor": actor, "request_id": request_id}
+    imported = Grant.objects.filter(tenant_id=tenant_id, request_id=of, request_id__startswith="run:").exclude(status=GrantStatus.DELETED)
+    ids = list(newest_page(imported.values_list("id", flat=True), below=below, at_most=at_most))
+    audit: dict[str, Any] = {"actor": actor, "request_id": request_id}
     reason = f"taken back with the whole of {of}"
-    lines = [posting.encoded(grants.closing(who, grant_id=grant, kind=TransactionKind.DELETION, reason=reason)) for grant in found]
-    return (_all_done(record_imported_many(lines, tenant_id=tenant_id)), found[-1]) if lines else (0, None)
+    lines = [posting.encoded(grants.make_closing(audit, grant_id=grant, kind=TransactionKind.DELETION, reason=reason)) for grant in ids]
+    return (_raise_first_error(record_imported_many(lines, tenant_id=tenant_id)), ids[-1]) if lines else (0, None)
 
 
 @translate_db_errors
 def reverse_run(
     *, tenant_id: UUID, actor: str, request_id: str, of: str, at_most: int, below: UUID | None = None
 ) -> tuple[int, UUID | None]:
-    """Reverse up to so many transactions whose request was `of`, newest first and older than `below`.
+    """Reverse up to `at_most` transactions that the import run with request id `of` created, newest first, with ids below `below`.
 
-    How many were, and the oldest of them. Raises what refused one.
+    Returns how many, and the lowest id. Raises the LedgerError of the first transaction that can't be reversed.
     """
-    brought = CreditTransaction.objects.filter(tenant_id=tenant_id, request_id=of, request_id__startswith="run:", kind__in=REVERSIBLE)
+    imported = CreditTransaction.objects.filter(tenant_id=tenant_id, request_id=of, request_id__startswith="run:", kind__in=REVERSIBLE)
     names = ("id", "grant_id", "type", "invoice_id", "billing_run_id")
     reversals = CreditTransaction.objects.filter(tenant_id=tenant_id, reverses_id=OuterRef("id")).order_by().values("reverses_id")
-    taken_back = Coalesce(Subquery(reversals.annotate(total=Sum("amount")).values("total")), Decimal(0))
-    unreversed = brought.annotate(left=F("amount") - taken_back).filter(left__gt=0)
-    # A file's ids ascend with its lines, which are posted in this order.
-    found = list(newest_page(unreversed.values(*names, "left"), below=below, at_most=at_most))
-    who = {"actor": actor, "request_id": request_id}
-    lines = [posting.encoded({**_reversal(entry, reason=f"taken back with the whole of {of}"), **who}) for entry in found]
-    return (_all_done(record_imported_many(lines, tenant_id=tenant_id)), found[-1]["id"]) if lines else (0, None)
+    reversed_amount = Coalesce(Subquery(reversals.annotate(total=Sum("amount")).values("total")), Decimal(0))
+    unreversed = imported.annotate(left=F("amount") - reversed_amount).filter(left__gt=0)
+    # Ids ascend in the order in which the file's lines were posted.
+    entries = list(newest_page(unreversed.values(*names, "left"), below=below, at_most=at_most))
+    audit = {"actor": actor, "request_id": request_id}
+    lines = [posting.encoded({**_reversal(entry, reason=f"taken back with the whole of {of}"), **audit}) for entry in entries]
+    return (_raise_first_error(record_imported_many(lines, tenant_id=tenant_id)), entries[-1]["id"]) if lines else (0, None)
 
 
-def _make_draws(draws: Mapping[UUID, Mapping[str, Any]]) -> None:
+def _create_consumptions(draws: Mapping[UUID, Mapping[str, Any]]) -> None:
     tenants = {draw["tenant_id"] for draw in draws.values()}
-    known = set(Consumption.objects.filter(tenant_id__in=tenants, id__in=list(draws)).values_list("id", flat=True))
-    Consumption.objects.bulk_create(Consumption(**draw) for draw_id, draw in draws.items() if draw_id not in known)
+    existing = set(Consumption.objects.filter(tenant_id__in=tenants, id__in=list(draws)).values_list("id", flat=True))
+    Consumption.objects.bulk_create(Consumption(**draw) for draw_id, draw in draws.items() if draw_id not in existing)
 
 
 def _reversal(entry: Mapping[str, Any], *, reason: str) -> dict[str, Any]:
-    """The posting that takes back what is left of an entry; it happens when it is posted."""
+    """The argument of `credits_post` that reverses what is left of an entry, without an `as_of`: it counts for the moment it is posted."""
     facts = {name: entry[name] for name in ("grant_id", "invoice_id", "billing_run_id")}
     facts |= {"type": str(transactions.OPPOSITE[entry["type"]]), "amount": entry["left"], "reason": reason, "reverses": entry["id"]}
     return {
@@ -169,25 +170,26 @@ def _reversal(entry: Mapping[str, Any], *, reason: str) -> dict[str, Any]:
         "kind": TransactionKind.REVERSAL.value,
         "amount": f"{entry['left']:f}",
         "reverses_id": entry["id"],
-        "facts_digest": bytea(transaction_digest(facts)),
+        "facts_digest": digest_to_json(transaction_digest(facts)),
     }
 
 
-def _all_done(answers: Sequence[Any]) -> int:
-    for answer in answers:
-        if isinstance(answer, Exception):
-            raise answer
-    return len(answers)
+def _raise_first_error(outcomes: Sequence[Any]) -> int:
+    """The number of outcomes, if none is an error."""
+    for outcome in outcomes:
+        if isinstance(outcome, Exception):
+            raise outcome
+    return len(outcomes)
 
 
-def _opened(row: Any, written: bytes) -> Any:
-    return row if row.outcome == "posted" else grants.opening_outcome(row, msgspec.json.decode(written))
+def _grant_or_error(row: Any, line: bytes) -> Any:
+    return row if row.outcome == "posted" else grants.opening_outcome(row, msgspec.json.decode(line))
 
 
-def _posted(row: Any, written: bytes) -> Any:
+def _transaction_or_error(row: Any, encoded: bytes) -> Any:
     if row.outcome == "posted":
         return row
-    line = msgspec.json.decode(written)
+    line = msgspec.json.decode(encoded)
     errors = posting_errors(requested=line.get("amount"), invoice_id=line["invoice_id"], reverses=line.get("reverses_id"))
-    fingerprint = from_bytea(line.get("facts_digest"))
-    return row_of(posted_or_error(row, facts_digest=fingerprint, names=TRANSACTION_FACTS, errors=errors, also_posted=NOTHING_TO_DO))
+    fingerprint = digest_from_json(line.get("facts_digest"))
+    return row_or_error(posted_or_error(row, facts_digest=fingerprint, names=TRANSACTION_FACTS, errors=errors, also_posted=NOTHING_TO_DO))

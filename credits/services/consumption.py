@@ -1,4 +1,4 @@
-"""Burn-down across a customer's grants, and giving back what an invoice took."""
+"""Burn-down across a customer's grants, and reinstating what an invoice took."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,8 +11,8 @@ import msgspec
 from credits.choices import TransactionKind, TransactionType
 from credits.digests import CONSUMPTION_FACTS
 from credits.errors import InsufficientCredit, NothingToReinstate
-from credits.services.draws import draw
-from credits.services.posting_errors import from_bytea
+from credits.services.draws import make_draw
+from credits.services.posting_errors import digest_from_json
 from kernel.ledger import posting
 from kernel.ledger.constraints import translate_db_errors
 from kernel.ledger.outcomes import read_outcome
@@ -22,7 +22,7 @@ RACES = frozenset({"credits_consumption_idempotency"})
 
 @dataclass(frozen=True, slots=True)
 class Consumed:
-    """One amount drawn: `transactions` in the order in which their grants were drawn on, `missing` what nobody could pay."""
+    """One amount drawn: `transactions` in burn-down order; `missing` is the part that no grant could pay."""
 
     id: UUID
     outcome: str
@@ -38,7 +38,7 @@ class Consumed:
 
 @dataclass(frozen=True, slots=True)
 class Reinstated:
-    """What an invoice's draws gave back, by this call (`posted`) or by an earlier one (`replayed`)."""
+    """The transactions that gave back what an invoice took: of this call (`posted`), or all earlier ones (`replayed`)."""
 
     outcome: str
     transactions: list[Any]
@@ -66,10 +66,10 @@ def consume(
 ) -> Consumed:
     """Draw an amount across the customer's grants in burn-down order, in one call of the database.
 
-    `currency`, `metric_id`: the units; where both are named, one unit of the metric counts as one of the currency. `partial`: take what
-    there is. Raises InvalidValue, InsufficientCredit (nothing is taken), IdempotencyConflict.
+    `currency`, `metric_id`: the units; with both, one unit of the metric counts as one of the currency. `partial`: if the grants can't
+    cover the amount, take what they have. Raises InvalidValue, InsufficientCredit (nothing is taken), IdempotencyConflict.
     """
-    who = {"actor": actor, "request_id": request_id}
+    audit = {"actor": actor, "request_id": request_id}
     facts = {
         "customer_id": customer_id,
         "currency": currency,
@@ -80,7 +80,7 @@ def consume(
         "invoice_id": invoice_id,
         "billing_run_id": billing_run_id,
     }
-    wanted = draw(who, facts=facts, names=CONSUMPTION_FACTS, key=idempotency_key)
+    wanted = make_draw(audit, facts=facts, names=CONSUMPTION_FACTS, key=idempotency_key)
     rows = posting.post("credits_consume", [wanted], tenant_id=tenant_id, races=RACES)
     return _consumed(rows, wanted)
 
@@ -89,9 +89,9 @@ def _consumed(rows: list[Any], wanted: dict[str, Any]) -> Consumed:
     first = rows[0]
     outcome = read_outcome(
         first._replace(id=first.consumption_id),
-        facts_digest=from_bytea(wanted["facts_digest"]),
+        facts_digest=digest_from_json(wanted["facts_digest"]),
         names=CONSUMPTION_FACTS,
-        errors={"insufficient": lambda row: insufficient(row, wanted)},
+        errors={"insufficient": lambda row: insufficient_credit_error(row, wanted)},
     )
     return Consumed(
         id=first.consumption_id,
@@ -103,8 +103,8 @@ def _consumed(rows: list[Any], wanted: dict[str, Any]) -> Consumed:
     )
 
 
-def insufficient(row: Any, wanted: dict[str, Any]) -> InsufficientCredit:
-    """The refusal of a draw or a hold that a customer's grants don't cover."""
+def insufficient_credit_error(row: Any, wanted: dict[str, Any]) -> InsufficientCredit:
+    """The error for a draw or a hold that a customer's grants can't cover."""
     return InsufficientCredit(
         customer_id=wanted["customer_id"],
         balance=row.balance,
@@ -122,7 +122,7 @@ def _transaction(row: Any, wanted: dict[str, Any]) -> dict[str, Any]:
 
 @translate_db_errors
 def reinstate(*, tenant_id: UUID, actor: str, request_id: str, customer_id: str, invoice_id: str, reason: str | None = None) -> Reinstated:
-    """Give back what an invoice took, to the grants it took it from; given back already, it changes nothing. Raises NothingToReinstate."""
+    """Give back what an invoice took, to the grants it took it from. Repeating it changes nothing. Raises NothingToReinstate."""
     wanted = {
         "actor": actor,
         "request_id": request_id,

@@ -1,18 +1,18 @@
-"""What a customer's credit is asked for, as the SQL functions of burn-down and holds read it."""
+"""Builds the argument of credits_consume and credits_place_hold: an amount to draw or reserve across a customer's grants."""
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from credits.services.posting_errors import bytea
+from credits.services.posting_errors import digest_to_json
 from kernel.ledger.errors import InvalidValue
 from kernel.ledger.idempotency import digest
 from kernel.ledger.identifiers import new_id
 from kernel.ledger.money import is_currency
 
 
-def draw(who: Mapping[str, Any], *, facts: Mapping[str, Any], names: Sequence[str], key: str | None) -> dict[str, Any]:
-    """A draw of `facts`, of which `names` make the digest. Raises InvalidValue: no unit named, no such currency, no amount."""
+def make_draw(audit: Mapping[str, Any], *, facts: Mapping[str, Any], names: Sequence[str], key: str | None) -> dict[str, Any]:
+    """A credits_draw of `facts`; its digest covers `names`. Raises InvalidValue for a missing unit, an unknown currency, an amount <= 0."""
     amount: Decimal = facts["amount"]
     if not facts.get("currency") and not facts.get("metric_id"):
         raise InvalidValue(field="currency", reason="unit_missing")
@@ -22,11 +22,11 @@ def draw(who: Mapping[str, Any], *, facts: Mapping[str, Any], names: Sequence[st
         raise InvalidValue(field="amount", reason="not_positive")
     texts = {name: facts.get(name) or "" for name in ("reason", "invoice_id", "billing_run_id")}
     return {
-        **who,
+        **audit,
         **facts,
         **texts,
         "id": new_id(),
         "amount": f"{amount:f}",
         "idempotency_key": key,
-        "facts_digest": bytea(digest(facts, names)),
+        "facts_digest": digest_to_json(digest(facts, names)),
     }

@@ -1,17 +1,14 @@
-"""Expiry: the rest of a grant whose last day is over is debited, dated the day after."""
+"""Expiry: debits what is left of a grant past its last day, dated the day after that day."""
 
 from collections.abc import Iterator
-from datetime import UTC
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
-from django.utils import timezone
-
 from credits import selectors
 from credits.choices import TransactionKind
-from credits.services.grants import closing
+from credits.services.grants import make_closing
 from kernel.ledger import posting
 from kernel.ledger.constraints import translate_db_errors
 
@@ -20,24 +17,22 @@ tenant_of = itemgetter("tenant_id")
 
 
 def expire_grants(*, actor: str, request_id: str, tenant_id: UUID | None = None) -> Iterator[list[Any]]:
-    """Expire every grant that is due, of all tenants unless one is named; yields the outcomes of one batch after another.
+    """Expire every grant that is due, of all tenants unless one is named; yields the outcomes of each batch.
 
-    Each tenant's part of a batch is a transaction of its own, and a grant is expired once however often this runs: a run that was cut
-    off is simply repeated.
+    Each tenant's part of a batch is a transaction of its own. A grant is expired once however often this runs, so an interrupted run can
+    be repeated. The selector only chooses candidates: whether a grant is due is decided under its lock.
     """
-    # A first choice alone: whether a grant is due is decided under its lock.
-    today = timezone.now().astimezone(UTC).date()
-    place = None
-    while due := selectors.due_grants(today=today, tenant_id=tenant_id, after=place, limit=BATCH):
+    last = None
+    while due := selectors.due_grants(tenant_id=tenant_id, after=last, limit=BATCH):
         yield _expire(due, actor=actor, request_id=request_id)
-        place = (due[-1]["expiry_date"], due[-1]["id"])
+        last = (due[-1]["expiry_date"], due[-1]["id"])
 
 
 @translate_db_errors
 def _expire(due: list[dict[str, Any]], *, actor: str, request_id: str) -> list[Any]:
-    who = {"actor": actor, "request_id": request_id}
+    audit = {"actor": actor, "request_id": request_id}
     outcomes: list[Any] = []
     for tenant, grants in groupby(sorted(due, key=tenant_of), key=tenant_of):
-        items = [closing(who, grant_id=grant["id"], kind=TransactionKind.EXPIRY) for grant in grants]
+        items = [make_closing(audit, grant_id=grant["id"], kind=TransactionKind.EXPIRY) for grant in grants]
         outcomes += posting.post("credits_post", items, tenant_id=tenant)
     return outcomes

@@ -1,4 +1,4 @@
-"""Grants: making them, and closing them before their time."""
+"""Creates grants, and deletes or voids them."""
 
 from collections.abc import Mapping
 from datetime import UTC, date
@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from credits.choices import Category, TransactionKind, TransactionType, UnitType
 from credits.digests import GRANT_FACTS
-from credits.services.posting_errors import NOTHING_TO_DO, bytea, from_bytea, posting_errors, row_of
+from credits.services.posting_errors import NOTHING_TO_DO, digest_from_json, digest_to_json, posting_errors, row_or_error
 from kernel.ledger import posting
 from kernel.ledger.constraints import translate_db_errors
 from kernel.ledger.errors import InvalidValue, LedgerError, NotFound
@@ -43,9 +43,9 @@ def create_grant(
     idempotency_key: str | None = None,
     grant_id: UUID | None = None,
 ) -> Any:
-    """Make a grant with its opening transaction; returns its row, whose `outcome` is posted or replayed.
+    """Create a grant with its opening transaction; returns its row, whose `outcome` is posted or replayed.
 
-    `amount`: units of the grant, > 0. `cost_of_credit`: what the customer paid for all of it. Dates are days in UTC, both inclusive;
+    `amount`: units of the grant, > 0. `cost_of_credit`: what the customer paid for the whole grant. Dates are days in UTC, both inclusive;
     `effective_date` defaults to today. Raises InvalidValue, IdempotencyConflict (also where `grant_id` is taken by another grant).
     """
     facts = {
@@ -61,18 +61,18 @@ def create_grant(
         "category": category,
         "priority": priority,
     }
-    wanted = opening({"actor": actor, "request_id": request_id}, facts=facts, key=idempotency_key, grant_id=grant_id)
+    wanted = make_opening({"actor": actor, "request_id": request_id}, facts=facts, key=idempotency_key, grant_id=grant_id)
     [row] = open_grants([wanted], tenant_id=tenant_id)
     return row
 
 
-def opening(
-    who: Mapping[str, Any], *, facts: Mapping[str, Any], key: str | None = None, grant_id: UUID | None = None, **more: Any
+def make_opening(
+    audit: Mapping[str, Any], *, facts: Mapping[str, Any], key: str | None = None, grant_id: UUID | None = None, **more: Any
 ) -> dict[str, Any]:
-    """A grant to be made, as `credits_open_grants` reads it. Raises InvalidValue."""
+    """The argument of `credits_open_grants` for one grant. Raises InvalidValue."""
     _check(facts)
     return {
-        **who,
+        **audit,
         **facts,
         "id": grant_id or new_id(),
         "entry_id": new_id(),
@@ -80,14 +80,14 @@ def opening(
         "cost_of_credit": None if facts["cost_of_credit"] is None else f"{facts['cost_of_credit']:f}",
         "metric_id": facts["metric_id"] or "",
         "idempotency_key": key,
-        # A first day that was left out is none of the caller's facts: a retry tomorrow must still match.
-        "facts_digest": bytea(digest(facts, GRANT_FACTS)),
+        # An effective_date that the caller left out isn't part of the digest: a retry tomorrow must still match.
+        "facts_digest": digest_to_json(digest(facts, GRANT_FACTS)),
         **more,
     }
 
 
 def open_grants(openings: list[dict[str, Any]], *, tenant_id: UUID) -> list[Any]:
-    """The rows of grants made now or before, as they were when they were made. Raises IdempotencyConflict."""
+    """Create grants; returns their rows as they were when they were created, by this call or an earlier one. Raises IdempotencyConflict."""
     rows = posting.post("credits_open_grants", openings, tenant_id=tenant_id, races=RACES)
     outcomes = [opening_outcome(row, wanted) for row, wanted in zip(rows, openings, strict=True)]
     for outcome in outcomes:
@@ -97,32 +97,35 @@ def open_grants(openings: list[dict[str, Any]], *, tenant_id: UUID) -> list[Any]
 
 
 def opening_outcome(row: Any, wanted: Mapping[str, Any]) -> Any | LedgerError:
-    """The row of one opening, or the error that refuses it. A first day that is said where the first call left it out is no difference."""
+    """The row of one grant, or the error that refuses it.
+
+    Stating the default effective_date explicitly is not another request: it matches a first call that left it out.
+    """
     meant = wanted["effective_date"] or timezone.now().astimezone(UTC).date()
 
     def is_recorded(first: Any, name: str) -> bool:
         return name == "effective_date" and str(first.effective_date) == str(meant)
 
-    fingerprint = from_bytea(wanted["facts_digest"])
-    return row_of(posted_or_error(row, facts_digest=fingerprint, names=GRANT_FACTS, errors={}, is_recorded=is_recorded))
+    fingerprint = digest_from_json(wanted["facts_digest"])
+    return row_or_error(posted_or_error(row, facts_digest=fingerprint, names=GRANT_FACTS, errors={}, is_recorded=is_recorded))
 
 
 @translate_db_errors
 def delete_grant(*, tenant_id: UUID, actor: str, request_id: str, grant_id: UUID) -> Any:
-    """Take back a grant that nothing has moved; once deleted, deleting it again changes nothing. Raises NotFound, GrantDrawnOn."""
+    """Delete a grant that no transaction or hold has used. Repeating it changes nothing. Raises NotFound, GrantDrawnOn."""
     return _close(tenant_id=tenant_id, actor=actor, request_id=request_id, grant_id=grant_id, kind=TransactionKind.DELETION, reason="")
 
 
 @translate_db_errors
 def void_grant(*, tenant_id: UUID, actor: str, request_id: str, grant_id: UUID, reason: str) -> Any:
-    """Close a grant for good, debiting what is left; once voided, voiding it again changes nothing. Raises NotFound, GrantHeld."""
+    """Close a grant permanently and debit what is left. Repeating it changes nothing. Raises NotFound, GrantHeld."""
     return _close(tenant_id=tenant_id, actor=actor, request_id=request_id, grant_id=grant_id, kind=TransactionKind.VOID, reason=reason)
 
 
-def closing(who: Mapping[str, Any], *, grant_id: UUID, kind: str, reason: str = "") -> dict[str, Any]:
-    """A posting that debits what is left of a grant, as `credits_post` reads it."""
+def make_closing(audit: Mapping[str, Any], *, grant_id: UUID, kind: str, reason: str = "") -> dict[str, Any]:
+    """The argument of `credits_post` to debit what is left of a grant. `kind`: expiry, void or deletion."""
     return {
-        **who,
+        **audit,
         "id": new_id(),
         "grant_id": grant_id,
         "kind": str(kind),
@@ -132,21 +135,21 @@ def closing(who: Mapping[str, Any], *, grant_id: UUID, kind: str, reason: str = 
     }
 
 
-def _close(*, tenant_id: UUID, grant_id: UUID, kind: str, reason: str, **who: Any) -> Any:
-    [row] = posting.post("credits_post", [closing(who, grant_id=grant_id, kind=kind, reason=reason)], tenant_id=tenant_id)
+def _close(*, tenant_id: UUID, grant_id: UUID, kind: str, reason: str, **audit: Any) -> Any:
+    [row] = posting.post("credits_post", [make_closing(audit, grant_id=grant_id, kind=kind, reason=reason)], tenant_id=tenant_id)
     errors = {**posting_errors(requested=None), "not_found": lambda row: NotFound(kind="grant", id=grant_id)}
-    return row_of(read_outcome(row, facts_digest=None, names=(), errors=errors, also_posted=NOTHING_TO_DO))
+    return row_or_error(read_outcome(row, facts_digest=None, names=(), errors=errors, also_posted=NOTHING_TO_DO))
 
 
 def _check(facts: Mapping[str, Any]) -> None:
-    """Raises InvalidValue for what each field allows and a grant doesn't."""
+    """Raises InvalidValue. Checks the rules that the API's fields can't check one by one."""
     for name in ("effective_date", "expiry_date"):
         check_moment(name, facts[name])
     if facts["unit_type"] == UnitType.METRIC and not facts["metric_id"]:
         raise InvalidValue(field="metric_id", reason="missing")
     if not is_currency(facts["currency"]):
         raise InvalidValue(field="currency", reason="unknown_currency")
-    # Against a day left to us the database decides: a repeated call may come when that day would be another.
+    # Without an effective_date the database compares: the default is the day of the first call, and this may be a later retry.
     if facts["expiry_date"] and facts["effective_date"] and facts["expiry_date"] < facts["effective_date"]:
         raise InvalidValue(field="expiry_date", reason="before_effective_date")
     if not 0 <= facts["priority"] <= 100:

@@ -1,4 +1,4 @@
-"""Reserving an amount across a customer's grants, and what becomes of it."""
+"""Holds: reserve an amount across a customer's grants, then capture, release or expire it."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -6,15 +6,13 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from django.utils import timezone
-
 from credits import selectors
 from credits.choices import HoldStatus
 from credits.digests import HOLD_CLOSE_FACTS, HOLD_FACTS
 from credits.errors import HoldClosed, HoldExceeded
-from credits.services.consumption import insufficient
-from credits.services.draws import draw
-from credits.services.posting_errors import bytea, from_bytea, row_of
+from credits.services.consumption import insufficient_credit_error
+from credits.services.draws import make_draw
+from credits.services.posting_errors import digest_from_json, digest_to_json, row_or_error
 from kernel.ledger import posting
 from kernel.ledger.constraints import translate_db_errors
 from kernel.ledger.errors import InvalidValue, NotFound
@@ -52,16 +50,16 @@ def place_hold(
         "expires_at": expires_at,
         "reason": reason,
     }
-    wanted = draw({"actor": actor, "request_id": request_id}, facts=facts, names=HOLD_FACTS, key=idempotency_key)
+    wanted = make_draw({"actor": actor, "request_id": request_id}, facts=facts, names=HOLD_FACTS, key=idempotency_key)
     [row] = posting.post("credits_place_hold", [wanted], tenant_id=tenant_id, races=RACES)
-    return row_of(
+    return row_or_error(
         read_outcome(
             row,
-            facts_digest=from_bytea(wanted["facts_digest"]),
+            facts_digest=digest_from_json(wanted["facts_digest"]),
             names=HOLD_FACTS,
             errors={
                 "overdue": lambda row: InvalidValue(field="expires_at", reason="not_in_the_future"),
-                "insufficient": lambda row: insufficient(row, wanted),
+                "insufficient": lambda row: insufficient_credit_error(row, wanted),
             },
         )
     )
@@ -80,54 +78,54 @@ def capture_hold(
     invoice_id: str | None = None,
     billing_run_id: str | None = None,
 ) -> Any:
-    """Debit what was reserved, or `amount` of it; the rest is released. A hold is captured once: the same again changes nothing.
+    """Debit what was reserved, or `amount` of it; the rest is released. A hold is captured once: repeating the call changes nothing.
 
-    What was reserved in time can be captured even where a grant has expired meanwhile. Raises NotFound, HoldClosed, HoldExceeded,
+    A hold can be captured even if one of its grants has expired since it was placed. Raises NotFound, HoldClosed, HoldExceeded,
     IdempotencyConflict (captured with other facts).
     """
     facts = {"amount": amount, "reason": reason, "invoice_id": invoice_id, "billing_run_id": billing_run_id}
     named = {"actor": actor, "request_id": request_id, "customer_id": customer_id, "hold_id": hold_id}
-    return _settle(named, tenant_id=tenant_id, kind=HoldStatus.CAPTURED, facts=facts)
+    return _end_hold(named, tenant_id=tenant_id, kind=HoldStatus.CAPTURED, facts=facts)
 
 
 @translate_db_errors
 def release_hold(*, tenant_id: UUID, actor: str, request_id: str, customer_id: str, hold_id: UUID, reason: str | None = None) -> Any:
-    """Let go of what is reserved; an overdue hold expires instead. The same again changes nothing. Raises NotFound, HoldClosed."""
+    """Release what is reserved; an overdue hold expires instead. Repeating the call changes nothing. Raises NotFound, HoldClosed."""
     named = {"actor": actor, "request_id": request_id, "customer_id": customer_id, "hold_id": hold_id}
-    return _settle(named, tenant_id=tenant_id, kind=HoldStatus.RELEASED, facts={"reason": reason})
+    return _end_hold(named, tenant_id=tenant_id, kind=HoldStatus.RELEASED, facts={"reason": reason})
 
 
 @translate_db_errors
 def expire_hold(*, tenant_id: UUID, actor: str, request_id: str, hold_id: UUID) -> Any:
-    """Close a hold whose time is over; one that isn't, or is closed already, is left alone: see `outcome`."""
-    settlement = {"actor": actor, "request_id": request_id, "hold_id": hold_id, "kind": str(HoldStatus.EXPIRED)}
-    [row] = posting.post("credits_end_hold", [settlement], tenant_id=tenant_id)
+    """Close an overdue hold. Returns a row whose `outcome` is posted; not_due, exists or closed if nothing was changed."""
+    hold_end = {"actor": actor, "request_id": request_id, "hold_id": hold_id, "kind": str(HoldStatus.EXPIRED)}
+    [row] = posting.post("credits_end_hold", [hold_end], tenant_id=tenant_id)
     return row
 
 
 def expire_holds(*, actor: str, request_id: str, tenant_id: UUID | None = None) -> Iterator[Any]:
     """Close every overdue hold, each in a transaction of its own; yields their outcomes."""
-    for hold in selectors.overdue_holds(tenant_id=tenant_id, now=timezone.now()):
+    for hold in selectors.overdue_holds(tenant_id=tenant_id):
         yield expire_hold(tenant_id=hold["tenant_id"], actor=actor, request_id=request_id, hold_id=hold["id"])
 
 
-def _settle(settlement: dict[str, Any], *, tenant_id: UUID, kind: str, facts: dict[str, Any]) -> Any:
+def _end_hold(named: dict[str, Any], *, tenant_id: UUID, kind: str, facts: dict[str, Any]) -> Any:
     amount = facts.get("amount")
     if amount is not None and amount <= 0:
         raise InvalidValue(field="amount", reason="not_positive")
     texts = {name: facts.get(name) or "" for name in ("reason", "invoice_id", "billing_run_id")}
     fingerprint = digest(facts, HOLD_CLOSE_FACTS)
-    written = {"kind": str(kind), "amount": None if amount is None else f"{amount:f}", "facts_digest": bytea(fingerprint)}
-    [row] = posting.post("credits_end_hold", [{**settlement, **texts, **written}], tenant_id=tenant_id)
-    return row_of(
+    end = {"kind": str(kind), "amount": None if amount is None else f"{amount:f}", "facts_digest": digest_to_json(fingerprint)}
+    [row] = posting.post("credits_end_hold", [{**named, **texts, **end}], tenant_id=tenant_id)
+    return row_or_error(
         read_outcome(
             row,
             facts_digest=fingerprint,
             names=HOLD_CLOSE_FACTS,
-            # Without an amount, all of it is captured.
+            # A capture without an amount and one of the whole amount are the same.
             is_recorded=lambda row, name: name == "amount" and row.captured == (amount or row.amount),
             errors={
-                "not_found": lambda row: NotFound(kind="hold", id=settlement["hold_id"]),
+                "not_found": lambda row: NotFound(kind="hold", id=named["hold_id"]),
                 "closed": lambda row: HoldClosed(hold_id=row.id, status=row.status),
                 "exceeded": lambda row: HoldExceeded(hold_id=row.id, held=row.held, requested=amount),
             },

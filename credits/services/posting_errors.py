@@ -1,4 +1,4 @@
-"""The errors for what the posting functions refuse, and the form in which digests and outcomes pass between them and Python."""
+"""The errors for refused outcomes of the posting functions, and digests as text in their JSON."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -19,22 +19,22 @@ from credits.errors import (
 from kernel.ledger.errors import AlreadyReversed, LedgerError
 from kernel.ledger.outcomes import Posted
 
-# Closings that found their effect in the book already, or nothing to do.
+# Outcomes of closings that changed nothing because there was nothing to do. They aren't errors.
 NOTHING_TO_DO = frozenset({"nothing_left", "closed_before", "not_due"})
 
 
-def bytea(digest: bytes) -> str:
-    """A digest as PostgreSQL reads it from JSON."""
+def digest_to_json(digest: bytes) -> str:
+    """A digest in the text form from which PostgreSQL reads a bytea."""
     return f"\\x{digest.hex()}"
 
 
-def from_bytea(written: str | None) -> bytes | None:
-    """The digest that `bytea` wrote."""
-    return None if written is None else bytes.fromhex(written[2:])
+def digest_from_json(text: str | None) -> bytes | None:
+    """The inverse of `digest_to_json`."""
+    return None if text is None else bytes.fromhex(text[2:])
 
 
 def grant_uuid(grant_id: UUID | str) -> UUID:
-    """The id of a grant as the caller wrote it. Raises GrantNotFound: what is no id names no grant."""
+    """A grant's id from the caller's text. Raises GrantNotFound if it isn't a UUID: no grant has such an id."""
     if isinstance(grant_id, UUID):
         return grant_id
     try:
@@ -43,29 +43,31 @@ def grant_uuid(grant_id: UUID | str) -> UUID:
         raise GrantNotFound(grant_id=grant_id) from error
 
 
-def row_of(outcome: Posted | LedgerError) -> Any:
-    """The posted row, whose `outcome` says "replayed" where an earlier call posted it; an error passes as it is."""
+def row_or_error(outcome: Posted | LedgerError) -> Any:
+    """The posted row, with `outcome` "replayed" if an earlier call posted it; or the error, unchanged."""
     if isinstance(outcome, LedgerError):
         return outcome
     return outcome.row._replace(outcome="replayed") if outcome.replayed else outcome.row
 
 
 def posting_errors(*, requested: Any, invoice_id: str = "", reverses: Any = None) -> Mapping[str, Callable[[Any], LedgerError]]:
-    """The error of each outcome of `credits_post` that moved nothing, for a posting of `requested` units."""
+    """For each refused outcome of `credits_post` a function from its row to the error. `requested`: the posting's units."""
     return {
         "not_found": lambda row: GrantNotFound(grant_id=str(row.grant_id)),
-        "voided": lambda row: GrantVoided(**_standing(row)),
-        "not_yet_effective": lambda row: GrantNotYetEffective(effective_date=row.effective_date, **_standing(row)),
-        "expired": lambda row: GrantExpired(expiry_date=row.expiry_date, **_standing(row)),
-        "insufficient": lambda row: InsufficientCredit(available=row.balance - row.held, requested=requested, **_standing(row)),
-        "more_than_taken": lambda row: MoreThanTaken(invoice_id=invoice_id, taken=max(row.taken, 0), requested=requested, **_standing(row)),
+        "voided": lambda row: GrantVoided(**_balances_of(row)),
+        "not_yet_effective": lambda row: GrantNotYetEffective(effective_date=row.effective_date, **_balances_of(row)),
+        "expired": lambda row: GrantExpired(expiry_date=row.expiry_date, **_balances_of(row)),
+        "insufficient": lambda row: InsufficientCredit(available=row.balance - row.held, requested=requested, **_balances_of(row)),
+        "more_than_taken": lambda row: MoreThanTaken(
+            invoice_id=invoice_id, taken=max(row.taken, 0), requested=requested, **_balances_of(row)
+        ),
         "too_large": lambda row: AmountTooLarge(field="amount", reason="balance_too_large", max=20),
-        "drawn_on": lambda row: GrantDrawnOn(**_standing(row)),
-        "held": lambda row: GrantHeld(**_standing(row)),
+        "drawn_on": lambda row: GrantDrawnOn(**_balances_of(row)),
+        "held": lambda row: GrantHeld(**_balances_of(row)),
         "reversed_before": lambda row: AlreadyReversed(id=reverses, reversed_by=row.reversed_by),
         "exceeds_original": lambda row: ExceedsOriginal(id=reverses, requested=requested, remaining=row.left_to_reverse),
     }
 
 
-def _standing(row: Any) -> dict[str, Any]:
+def _balances_of(row: Any) -> dict[str, Any]:
     return {"grant_id": row.grant_id, "balance": row.balance, "held": row.held}

@@ -1,4 +1,4 @@
-"""What is kept beside the entries, made anew from them: grants' balances and what is held of them, should they ever disagree."""
+"""Recomputes grants' balances and held amounts from transactions and hold lines, should they ever disagree."""
 
 from uuid import UUID
 
@@ -9,34 +9,34 @@ from kernel.ledger.constraints import translate_db_errors
 from kernel.ledger.errors import BookBroken
 from kernel.ledger.integrity.checks import find_violations
 
-# Postings wait meanwhile; what they add comes on top of what was counted.
+# Postings to these grants wait, and add to the recomputed balance.
 LOCK_GRANTS = "SELECT id FROM credits_grant WHERE tenant_id = %s ORDER BY tenant_id, id FOR UPDATE"
 SET_GRANTS = """
 UPDATE credits_grant account
 SET balance = newest.balance_after, last_entry_number = newest.entry_number, last_entry_at = newest.created_at, held = line.remaining
-FROM credits_grant kept
+FROM credits_grant stored
 CROSS JOIN LATERAL (
     SELECT entry_number, balance_after, created_at FROM credits_transaction
-    WHERE tenant_id = kept.tenant_id AND grant_id = kept.id ORDER BY entry_number DESC LIMIT 1
+    WHERE tenant_id = stored.tenant_id AND grant_id = stored.id ORDER BY entry_number DESC LIMIT 1
 ) AS newest
 CROSS JOIN LATERAL (
-    SELECT coalesce(sum(remaining), 0) AS remaining FROM credits_holdline WHERE tenant_id = kept.tenant_id AND grant_id = kept.id
+    SELECT coalesce(sum(remaining), 0) AS remaining FROM credits_holdline WHERE tenant_id = stored.tenant_id AND grant_id = stored.id
 ) AS line
-WHERE kept.tenant_id = %s AND account.tenant_id = kept.tenant_id AND account.id = kept.id
+WHERE stored.tenant_id = %s AND account.tenant_id = stored.tenant_id AND account.id = stored.id
     AND (account.balance, account.last_entry_number, account.last_entry_at, account.held)
         IS DISTINCT FROM (newest.balance_after, newest.entry_number, newest.created_at, line.remaining)
 """
-# What a rebuild rests on: where this doesn't hold, the entries themselves are wrong, and nothing can be made of them.
-GROUND = ("credits_chain",)
+# Where these are broken the entries themselves are wrong, and nothing can be recomputed from them.
+REQUIRED_CHECKS = ("credits_chain",)
 
 
 @translate_db_errors
 def rebuild_grants(*, tenant_id: UUID) -> int:
-    """Set a tenant's grants to what their transactions and holds say; how many were wrong. Raises BookBroken, Busy."""
+    """Set a tenant's grants to the sums of their transactions and holds; returns how many were wrong. Raises BookBroken, Busy."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(LOCK_GRANTS, [tenant_id])
-        ground = [check for check in checks.CHECKS if check.name in GROUND]
-        for violation in find_violations(ground, tenant_id=tenant_id):
+        required = [check for check in checks.CHECKS if check.name in REQUIRED_CHECKS]
+        for violation in find_violations(required, tenant_id=tenant_id):
             raise BookBroken(check=violation.check.name, **{name: str(value) for name, value in violation.facts.items()})
         cursor.execute(SET_GRANTS, [tenant_id])
         return int(cursor.rowcount)

@@ -1,4 +1,4 @@
-"""Recurring grants: each period's grant is issued exactly once, however late and by however many jobs."""
+"""Schedules of recurring grants: each period's grant is issued exactly once, however late and by however many jobs at once."""
 
 from calendar import monthrange
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,7 +13,7 @@ from credits import selectors
 from credits.choices import Category, ScheduleStatus, TransactionKind, UnitType
 from credits.digests import SCHEDULE_FACTS
 from credits.models import RecurringGrant
-from credits.services.grants import closing, open_grants, opening
+from credits.services.grants import make_closing, make_opening, open_grants
 from kernel.ledger import posting
 from kernel.ledger.constraints import translate_db_errors
 from kernel.ledger.errors import InvalidValue, LedgerError, NotFound
@@ -23,10 +23,10 @@ from kernel.ledger.moments import check_moment
 from kernel.ledger.money import is_currency
 from kernel.ledger.outcomes import posted_or_error
 
-# A schedule issues all its due periods in one transaction when it is made, so there is a bound on how many they may be.
+# A new schedule issues all its due periods in one transaction, so their number is limited.
 MOST_DUE = 120
 YEARS_AHEAD = 100
-# What each period's grant takes over from its schedule.
+# Facts that each period's grant copies from its schedule.
 SHARED = ("customer_id", "name", "unit_type", "currency", "metric_id", "amount", "cost_of_credit", "category", "priority")
 
 ROLL_OVER = """
@@ -35,8 +35,8 @@ FROM credits_grant account WHERE account.tenant_id = %s AND account.id = %s
 """
 
 
-class Ordered(NamedTuple):
-    """What became of an imported schedule: `posted`, or `replayed` where its key was there."""
+class ScheduleOutcome(NamedTuple):
+    """The outcome of an imported schedule: `posted`, or `replayed` if its key was used before."""
 
     id: UUID
     outcome: str
@@ -46,9 +46,9 @@ class Ordered(NamedTuple):
 def create_recurring_grant(
     *, tenant_id: UUID, actor: str, request_id: str, idempotency_key: str | None = None, **facts: Any
 ) -> tuple[UUID, bool]:
-    """Make a schedule with a grant for each period, and issue those that are due; returns its id and whether it was made before.
+    """Create a schedule and issue the grants that are due; returns its id and whether an earlier call had created it.
 
-    `facts`: customer_id, name, unit_type, currency, amount (units, > 0), and maybe metric_id, cost_of_credit, category, priority,
+    `facts`: customer_id, name, unit_type, currency, amount (units, > 0); optional: metric_id, cost_of_credit, category, priority,
     every_months, starts_on (default: today), ends_on (no period begins later), rollover_cap (units; None: nothing rolls over).
     Raises InvalidValue, IdempotencyConflict.
     """
@@ -67,7 +67,7 @@ def create_recurring_grant(
             schedule.save(force_insert=True)
             issue_recurring_grant(tenant_id=tenant_id, actor=actor, request_id=request_id, schedule_id=schedule.id)
     except IntegrityError:
-        # Another call may have won the key in between.
+        # Another call may have used the key in between.
         if (earlier := _schedule_with_key(**wanted)) is None:
             raise
         return _raised(earlier), True
@@ -76,7 +76,7 @@ def create_recurring_grant(
 
 @translate_db_errors
 def cancel_recurring_grant(*, tenant_id: UUID, actor: str, request_id: str, schedule_id: UUID) -> None:
-    """End a schedule; the grants that it issued stay. Cancelled or ended before, it stays as it is. Raises NotFound."""
+    """Cancel a schedule; the grants that it issued stay. Changes nothing if it is cancelled or ended already. Raises NotFound."""
     with transaction.atomic():
         schedule = _locked(tenant_id=tenant_id, schedule_id=schedule_id)
         if schedule.status == ScheduleStatus.ACTIVE:
@@ -87,15 +87,15 @@ def cancel_recurring_grant(*, tenant_id: UUID, actor: str, request_id: str, sche
 def issue_recurring_grant(*, tenant_id: UUID, actor: str, request_id: str, schedule_id: UUID) -> list[Any]:
     """Issue the grants of every period that has begun and has none; returns their rows, oldest first. Raises NotFound.
 
-    The schedule's row is locked meanwhile, and (schedule, period) is unique: two jobs at once issue one grant.
+    The schedule's row stays locked, and (schedule, period) is unique, so two jobs at once issue one grant.
     """
-    who = {"actor": actor, "request_id": request_id}
+    audit = {"actor": actor, "request_id": request_id}
     issued = []
     with transaction.atomic():
         schedule = _locked(tenant_id=tenant_id, schedule_id=schedule_id)
         today = _today()
         while schedule.status == ScheduleStatus.ACTIVE and schedule.next_on <= today:
-            issued.append(_issue(who, schedule))
+            issued.append(_issue(audit, schedule))
             _advance(schedule)
         if issued:
             RecurringGrant.objects.filter(tenant_id=tenant_id, id=schedule_id).update(
@@ -105,100 +105,101 @@ def issue_recurring_grant(*, tenant_id: UUID, actor: str, request_id: str, sched
 
 
 def schedule_line(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """An imported schedule as `create_imported_schedules` takes it. Raises InvalidValue.
+    """One item of `create_imported_schedules`. Raises InvalidValue.
 
-    `facts`: the arguments of create_recurring_grant, perhaps `id` and `facts_digest` (hexadecimal), which are kept, and how far it came:
-    `status`, and `next_period`, the first that has no grant yet. Grants of earlier periods are imported as grants.
+    `facts`: the arguments of create_recurring_grant; optionally `id` and `facts_digest` (hexadecimal), which are kept; `status`; and
+    `next_period`, the first period without a grant. Grants of earlier periods are imported as grants.
     """
-    given = {name: facts[name] for name in (*SCHEDULE_FACTS, "idempotency_key", "status", "next_period") if facts.get(name) is not None}
-    if given["unit_type"] == UnitType.CURRENCY:
-        given.pop("metric_id", None)
-    schedule = RecurringGrant(**given)
+    values = {name: facts[name] for name in (*SCHEDULE_FACTS, "idempotency_key", "status", "next_period") if facts.get(name) is not None}
+    if values["unit_type"] == UnitType.CURRENCY:
+        values.pop("metric_id", None)
+    schedule = RecurringGrant(**values)
     try:
         schedule.next_on = period_start(schedule, schedule.next_period)
     except ValueError as error:
         raise InvalidValue(field="next_period", reason="too_far_ahead", max=YEARS_AHEAD) from error
     today = timezone.now().astimezone(UTC).date()
     if schedule.status == ScheduleStatus.ACTIVE:
-        _check(given, schedule.next_on, today)
+        _check(values, schedule.next_on, today)
     else:
-        _check({**given, "ends_on": None}, today, today)
+        _check({**values, "ends_on": None}, today, today)
     kept = facts.get("facts_digest")
-    fingerprint = digest(given, SCHEDULE_FACTS) if kept is None else bytes.fromhex(kept)
+    fingerprint = digest(values, SCHEDULE_FACTS) if kept is None else bytes.fromhex(kept)
     more = {"next_on": schedule.next_on, "facts_digest": fingerprint, "occurred_at": facts["occurred_at"]}
-    return {**given, **more, "id": facts.get("id") or new_id()}
+    return {**values, **more, "id": facts.get("id") or new_id()}
 
 
 @translate_db_errors
 def create_imported_schedules(*, tenant_id: UUID, actor: str, request_id: str, lines: Sequence[Mapping[str, Any]]) -> list[Any]:
-    """Make the schedules of `schedule_line`, in order, and issue nothing; for each its outcome or the LedgerError that refused it."""
-    who: dict[str, Any] = {"actor": actor, "request_id": request_id}
-    return [_ordered(tenant_id, who, line) for line in lines]
+    """Create schedules from items of `schedule_line`, without issuing grants; returns a ScheduleOutcome or LedgerError for each."""
+    audit: dict[str, Any] = {"actor": actor, "request_id": request_id}
+    return [_create_imported_schedule(tenant_id, audit, line) for line in lines]
 
 
 @translate_db_errors
 def cancel_run_schedules(*, tenant_id: UUID, of: str, at_most: int) -> int:
-    """Cancel up to so many active schedules whose request was `of`; how many were."""
-    brought = RecurringGrant.objects.filter(tenant_id=tenant_id, request_id=of, request_id__startswith="run:", status=ScheduleStatus.ACTIVE)
-    found = list(brought.order_by("-id").values_list("id", flat=True)[:at_most])
-    return RecurringGrant.objects.filter(tenant_id=tenant_id, id__in=found).update(status=ScheduleStatus.CANCELLED)
+    """Cancel up to `at_most` active schedules that the import run with request id `of` created; returns how many."""
+    imported = RecurringGrant.objects.filter(
+        tenant_id=tenant_id, request_id=of, request_id__startswith="run:", status=ScheduleStatus.ACTIVE
+    )
+    ids = list(imported.order_by("-id").values_list("id", flat=True)[:at_most])
+    return RecurringGrant.objects.filter(tenant_id=tenant_id, id__in=ids).update(status=ScheduleStatus.CANCELLED)
 
 
 def issue_due_grants(*, actor: str, request_id: str, tenant_id: UUID | None = None) -> Iterator[list[Any]]:
-    """Issue what is due of every active schedule, each in a transaction of its own; yields the rows issued for each."""
-    today = timezone.now().astimezone(UTC).date()
-    for schedule in selectors.due_schedules(today=today, tenant_id=tenant_id):
+    """Issue the due grants of every active schedule, each schedule in its own transaction; yields the rows issued for each."""
+    for schedule in selectors.due_schedules(tenant_id=tenant_id):
         yield issue_recurring_grant(tenant_id=schedule["tenant_id"], actor=actor, request_id=request_id, schedule_id=schedule["id"])
 
 
 def period_start(schedule: RecurringGrant, period: int) -> date:
-    """The first day of a period, counted from the first one: a 31st becomes a 28th in February and is a 31st again in March."""
+    """The first day of a period, counted from `starts_on`: a schedule from 31 January continues on 28 February and 31 March."""
     months = schedule.starts_on.month - 1 + period * schedule.every_months
     year, month = schedule.starts_on.year + months // 12, months % 12 + 1
     return date(year, month, min(schedule.starts_on.day, monthrange(year, month)[1]))
 
 
 def schedule_as_made(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A schedule's row as it was when it was made, with the periods issued that were due on that day."""
+    """A schedule's row as it was when it was created, after the periods were issued that were due on that day."""
     schedule = RecurringGrant(**{name: row[name] for name in ("starts_on", "ends_on", "every_months")}, next_on=row["starts_on"])
-    made_on = row["created_at"].astimezone(UTC).date()
-    while schedule.status == ScheduleStatus.ACTIVE and schedule.next_on <= made_on:
+    created_on = row["created_at"].astimezone(UTC).date()
+    while schedule.status == ScheduleStatus.ACTIVE and schedule.next_on <= created_on:
         _advance(schedule)
     return {**row, "next_on": schedule.next_on, "status": schedule.status}
 
 
-def _new(facts: Mapping[str, Any], **who: Any) -> RecurringGrant:
+def _new(facts: Mapping[str, Any], **audit: Any) -> RecurringGrant:
     """The schedule, unsaved. Raises InvalidValue."""
-    given = {name: value for name, value in facts.items() if value is not None}
+    values = {name: value for name, value in facts.items() if value is not None}
     today = _today()
-    starts_on = given.pop("starts_on", None) or today
-    _check(given, starts_on, today)
-    if given["unit_type"] == UnitType.CURRENCY:
-        given.pop("metric_id", None)
-    return RecurringGrant(id=new_id(), **who, **given, starts_on=starts_on, next_on=starts_on, occurred_at=timezone.now())
+    starts_on = values.pop("starts_on", None) or today
+    _check(values, starts_on, today)
+    if values["unit_type"] == UnitType.CURRENCY:
+        values.pop("metric_id", None)
+    return RecurringGrant(id=new_id(), **audit, **values, starts_on=starts_on, next_on=starts_on, occurred_at=timezone.now())
 
 
-def _check(given: Mapping[str, Any], starts_on: date, today: date) -> None:
+def _check(values: Mapping[str, Any], starts_on: date, today: date) -> None:
     """Raises InvalidValue."""
     check_moment("starts_on", starts_on)
-    check_moment("ends_on", given.get("ends_on"))
-    if given["unit_type"] == UnitType.METRIC and not given.get("metric_id"):
+    check_moment("ends_on", values.get("ends_on"))
+    if values["unit_type"] == UnitType.METRIC and not values.get("metric_id"):
         raise InvalidValue(field="metric_id", reason="missing")
-    if not is_currency(given["currency"]):
+    if not is_currency(values["currency"]):
         raise InvalidValue(field="currency", reason="unknown_currency")
     due_months = (today.year - starts_on.year) * 12 + today.month - starts_on.month
-    if due_months > MOST_DUE * given.get("every_months", 1):
+    if due_months > MOST_DUE * values.get("every_months", 1):
         raise InvalidValue(field="starts_on", reason="too_long_ago", max=MOST_DUE)
     if starts_on.year > today.year + YEARS_AHEAD:
         raise InvalidValue(field="starts_on", reason="too_far_ahead", max=YEARS_AHEAD)
-    if given.get("ends_on") and given["ends_on"] < starts_on:
+    if values.get("ends_on") and values["ends_on"] < starts_on:
         raise InvalidValue(field="ends_on", reason="before_starts_on")
-    if given.get("category", Category.PAID) not in Category.values:
+    if values.get("category", Category.PAID) not in Category.values:
         raise InvalidValue(field="category", reason="unknown_choice", choices=Category.values)
 
 
 class _KeyUsed(NamedTuple):
-    """The schedule that has a key already, as `posted_or_error` reads outcomes."""
+    """An earlier schedule with the same key, in the form of a posting function's row, for `posted_or_error`."""
 
     id: UUID
     first_digest: bytes
@@ -207,64 +208,65 @@ class _KeyUsed(NamedTuple):
 
 
 def _schedule_with_key(*, tenant_id: UUID, key: str | None, fingerprint: bytes, starts_on: date | None) -> UUID | LedgerError | None:
-    """The schedule that was made with this key, the conflict where it was made of other facts, or None."""
-    known = RecurringGrant.objects.filter(tenant_id=tenant_id, idempotency_key=key).first() if key else None
-    if known is None:
+    """The id of the schedule created with this key, IdempotencyConflict if it was created from other facts, or None."""
+    schedule = RecurringGrant.objects.filter(tenant_id=tenant_id, idempotency_key=key).first() if key else None
+    if schedule is None:
         return None
-    row = _KeyUsed(id=known.id, first_digest=bytes(known.facts_digest), starts_on=known.starts_on)
+    row = _KeyUsed(id=schedule.id, first_digest=bytes(schedule.facts_digest), starts_on=schedule.starts_on)
     meant = starts_on or _today()
 
     def is_recorded(first: _KeyUsed, name: str) -> bool:
         return name == "starts_on" and first.starts_on == meant
 
     outcome = posted_or_error(row, facts_digest=fingerprint, names=SCHEDULE_FACTS, errors={}, is_recorded=is_recorded)
-    return outcome if isinstance(outcome, LedgerError) else known.id
+    return outcome if isinstance(outcome, LedgerError) else schedule.id
 
 
-def _ordered(tenant_id: UUID, who: Mapping[str, Any], line: Mapping[str, Any]) -> Ordered | LedgerError:
-    key, fingerprint = line.get("idempotency_key"), line["facts_digest"]
-    earlier = _schedule_with_key(tenant_id=tenant_id, key=key, fingerprint=fingerprint, starts_on=line.get("starts_on"))
+def _create_imported_schedule(tenant_id: UUID, audit: Mapping[str, Any], line: Mapping[str, Any]) -> ScheduleOutcome | LedgerError:
+    earlier = _schedule_with_key(
+        tenant_id=tenant_id, key=line.get("idempotency_key"), fingerprint=line["facts_digest"], starts_on=line.get("starts_on")
+    )
     if isinstance(earlier, LedgerError):
         return earlier
     if earlier is not None:
-        return Ordered(id=earlier, outcome="replayed")
-    RecurringGrant(tenant_id=tenant_id, **who, **line).save(force_insert=True)
-    return Ordered(id=line["id"], outcome="posted")
+        return ScheduleOutcome(id=earlier, outcome="replayed")
+    RecurringGrant(tenant_id=tenant_id, **audit, **line).save(force_insert=True)
+    return ScheduleOutcome(id=line["id"], outcome="posted")
 
 
-def _raised(known: UUID | LedgerError) -> UUID:
-    if isinstance(known, LedgerError):
-        raise known
-    return known
+def _raised(outcome: UUID | LedgerError) -> UUID:
+    if isinstance(outcome, LedgerError):
+        raise outcome
+    return outcome
 
 
 def _today() -> date:
-    """The day in UTC by the database's clock; asked for under the schedule's lock where it decides what is due."""
+    """Today in UTC by the database's clock. Where it decides what is due, it is read after the schedule's row was locked."""
     today: date = posting.run("SELECT credits_day(credits_now()) AS today")[0].today
     return today
 
 
 def _locked(*, tenant_id: UUID, schedule_id: UUID) -> RecurringGrant:
-    found = RecurringGrant.objects.select_for_update(no_key=True).filter(tenant_id=tenant_id, id=schedule_id).first()
-    if found is None:
+    schedule = RecurringGrant.objects.select_for_update(no_key=True).filter(tenant_id=tenant_id, id=schedule_id).first()
+    if schedule is None:
         raise NotFound(kind="schedule", id=schedule_id)
-    return found
+    return schedule
 
 
-def _issue(who: Mapping[str, Any], schedule: RecurringGrant) -> Any:
-    """Issue the grant of the next period, and roll over what expires of the one before."""
+def _issue(audit: Mapping[str, Any], schedule: RecurringGrant) -> Any:
+    """Issue the grant of the next period, and roll over what expires of the period before."""
     start = period_start(schedule, schedule.next_period)
     facts = {name: None if getattr(schedule, name) == "" else getattr(schedule, name) for name in SHARED} | {
         "effective_date": start,
         "expiry_date": period_start(schedule, schedule.next_period + 1) - timedelta(days=1),
     }
-    wanted = opening(who, facts=facts, schedule_id=schedule.id, period=schedule.next_period)
+    wanted = make_opening(audit, facts=facts, schedule_id=schedule.id, period=schedule.next_period)
     [grant] = open_grants([wanted], tenant_id=schedule.tenant_id)
     before = selectors.grant_of_period(tenant_id=schedule.tenant_id, schedule_id=schedule.id, period=schedule.next_period - 1)
     if schedule.rollover_cap and before is not None:
-        # Expiry rolls over by itself; where it came before this grant was issued, the second statement does it.
-        posting.post("credits_post", [closing(who, grant_id=before, kind=TransactionKind.EXPIRY)], tenant_id=schedule.tenant_id)
-        posting.run(ROLL_OVER, [who["actor"], who["request_id"], schedule.tenant_id, before])
+        # The expiry rolls over to the new grant. If a job expired the old grant before, the second statement rolls over.
+        posting.post("credits_post", [make_closing(audit, grant_id=before, kind=TransactionKind.EXPIRY)], tenant_id=schedule.tenant_id)
+        posting.run(ROLL_OVER, [audit["actor"], audit["request_id"], schedule.tenant_id, before])
     return grant
 
 

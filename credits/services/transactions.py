@@ -1,4 +1,4 @@
-"""Transactions on named grants: one, many, and the reversal of one."""
+"""Posts transactions on named grants, one or many, and reverses them."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
@@ -13,7 +13,7 @@ from credits import selectors
 from credits.choices import REVERSIBLE, TransactionKind, TransactionType
 from credits.digests import TRANSACTION_FACTS, transaction_digest
 from credits.errors import BatchAborted, GrantNotFound, NotReversible
-from credits.services.posting_errors import NOTHING_TO_DO, bytea, from_bytea, grant_uuid, posting_errors, row_of
+from credits.services.posting_errors import NOTHING_TO_DO, digest_from_json, digest_to_json, grant_uuid, posting_errors, row_or_error
 from kernel.ledger import posting
 from kernel.ledger.constraints import translate_db_errors
 from kernel.ledger.errors import InvalidValue, LedgerError
@@ -43,8 +43,8 @@ def record_transactions(
 ) -> list[Any]:
     """Post many; each item holds the facts of `record_transaction` and maybe an idempotency_key.
 
-    Returns one row or refusal for each, in order. An item that the caller had to refuse already comes, and goes back, as its error.
-    `atomic`: all or nothing; where one is refused, nothing is written and the others are BatchAborted.
+    Returns a row or a LedgerError for each item, in order. An item that the API couldn't parse is passed as its error, and returned in its
+    place. `atomic`: all or nothing; if one is refused, nothing is written and the others are BatchAborted.
     """
     prepared = [_prepared({"actor": actor, "request_id": request_id}, item) for item in items]
     with transaction.atomic() if atomic else nullcontext():
@@ -68,10 +68,10 @@ def reverse_transaction(
     amount: Decimal | None = None,
     idempotency_key: str | None = None,
 ) -> Any:
-    """Take a transaction back by one that names it; returns the reversing row.
+    """Reverse a transaction by another that names it; returns the reversing row.
 
-    `amount`: how much of it, in units of the grant; without it all that is left, which can happen once. A part needs a key of its own: sent
-    again without one it would count twice.
+    `amount`: how much of it, in units of the grant; None: all that is left, which can happen once. A part needs an idempotency key: a
+    repeated call without one would reverse it twice.
     Raises NotFound, NotReversible, AlreadyReversed, ExceedsOriginal, InsufficientCredit, MoreThanTaken, IdempotencyConflict.
     """
     if amount is not None and amount <= 0:
@@ -89,24 +89,24 @@ def reverse_transaction(
     return _raised(_outcome(row, item, is_recorded=lambda first, name: name == "amount" and first.amount == meant))
 
 
-def _prepared(who: Mapping[str, Any], item: Mapping[str, Any] | Exception) -> dict[str, Any] | Exception:
+def _prepared(audit: Mapping[str, Any], item: Mapping[str, Any] | Exception) -> dict[str, Any] | Exception:
     if isinstance(item, Exception):
         return item
     facts = {name: value for name, value in item.items() if name != "idempotency_key"}
     try:
-        return _item(who, key=item.get("idempotency_key"), facts=facts)
+        return _item(audit, key=item.get("idempotency_key"), facts=facts)
     except (GrantNotFound, InvalidValue) as error:
         return error
 
 
-def _item(who: Mapping[str, Any], *, key: str | None, facts: Mapping[str, Any], kind: str | None = None) -> dict[str, Any]:
-    """A posting as `credits_post` reads it. Raises GrantNotFound, InvalidValue."""
+def _item(audit: Mapping[str, Any], *, key: str | None, facts: Mapping[str, Any], kind: str | None = None) -> dict[str, Any]:
+    """The argument of `credits_post` for one transaction. Raises GrantNotFound, InvalidValue."""
     grant_id = grant_uuid(facts["grant_id"])
     amount: Decimal | None = facts["amount"]
     occurred_at: datetime | None = facts.get("occurred_at")
     check_moment("occurred_at", occurred_at)
     return {
-        **who,
+        **audit,
         "id": new_id(),
         "grant_id": grant_id,
         "kind": kind or str(facts["type"]).lower(),
@@ -117,7 +117,7 @@ def _item(who: Mapping[str, Any], *, key: str | None, facts: Mapping[str, Any], 
         "billing_run_id": facts.get("billing_run_id") or "",
         "occurred_at": occurred_at,
         "idempotency_key": key,
-        "facts_digest": bytea(transaction_digest({**facts, "grant_id": grant_id})),
+        "facts_digest": digest_to_json(transaction_digest({**facts, "grant_id": grant_id})),
         "reverses_id": facts.get("reverses"),
     }
 
@@ -133,10 +133,10 @@ def _outcome(row: Any, item: Mapping[str, Any], **more: Any) -> Any | LedgerErro
     if row.outcome == "posted":
         return row
     requested = None if item["amount"] is None else Decimal(item["amount"])
-    return row_of(
+    return row_or_error(
         posted_or_error(
             row,
-            facts_digest=from_bytea(item["facts_digest"]),
+            facts_digest=digest_from_json(item["facts_digest"]),
             names=TRANSACTION_FACTS,
             errors=posting_errors(requested=requested, invoice_id=item["invoice_id"], reverses=item["reverses_id"]),
             also_posted=NOTHING_TO_DO,
@@ -152,6 +152,6 @@ def _raised(outcome: Any | LedgerError) -> Any:
 
 
 def _merged(prepared: Sequence[Any], outcomes: Sequence[Any]) -> list[Any]:
-    """The outcomes in the order of the caller's items, among them those that never came as far as the book."""
+    """The outcomes in the order of the caller's items, with the errors of items that were not posted in their places."""
     posted = iter(outcomes)
     return [item if isinstance(item, Exception) else next(posted) for item in prepared]

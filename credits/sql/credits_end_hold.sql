@@ -2,7 +2,7 @@
 -- Takes: a tenant, an array of one credits_hold_end. Returns: one row; `held` is what the hold still reserved, `captured` what an
 -- earlier call captured of its `amount`. `outcome` is posted, exists (an earlier call ended it the same way: `first_digest`), closed,
 -- exceeded, not_due or not_found.
--- Locks: the hold, then the grants that bear it, by id. The time is taken under these locks, so a call that waited past the hold's end
+-- Locks: the hold, then the grants of its lines, by id. The time is taken under these locks, so a call that waited past the hold's end
 -- finds all of it expired. Never: captures a part of a hold of which another part has expired.
 CREATE OR REPLACE FUNCTION credits_end_hold(tenant uuid, postings jsonb)
 RETURNS TABLE (outcome text, id uuid, status text, held numeric, amount numeric, captured numeric, first_digest bytea)

@@ -1,5 +1,5 @@
--- Writes how much each grant bears of a hold, and reserves it.
--- Takes: a tenant, the draw of a hold whose row exists, the grants that may bear it, the moment taken under their locks. Returns: nothing.
+-- Writes how much a hold reserves of each grant, and reserves it.
+-- Takes: a tenant, the draw of a hold whose row exists, the customer's usable grants, the moment taken under their locks. Returns: nothing.
 -- Locks: nothing; the caller has locked the grants. Never: changes a balance.
 CREATE OR REPLACE FUNCTION credits_place_hold_lines(
     tenant uuid, draw credits_draw, accounts credits_grant[], moment timestamp with time zone

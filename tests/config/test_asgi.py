@@ -221,7 +221,7 @@ def test_concurrent_calls_are_sent_together_and_each_gets_its_own_reply(served, 
     assert [json.loads(call.body)["amount"] for call in calls] == [f"0.{number:02}".rstrip("0") for number in range(1, 41)]
     assert len(statements) < len(calls)
     assert CreditTransaction.objects.count() == 42
-    Book(world.tenant.id).prove()
+    Book(world.tenant.id).check()
 
 
 def test_a_fault_is_answered_in_the_ledgers_dialect_and_logged(served, monkeypatch, caplog):

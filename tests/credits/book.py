@@ -1,4 +1,4 @@
-"""The ledger as a test sees it: grants and transactions made by the services, and what is in the book."""
+"""Creates grants and transactions for tests, and checks the tenant's book."""
 
 from decimal import Decimal
 from typing import Any
@@ -15,14 +15,14 @@ class Book:
         self.context = {"tenant_id": tenant_id, "actor": "command:test", "request_id": "test"}
 
     def grant(self, amount: Any = 100, **facts: Any) -> UUID:
-        given = {
+        defaults = {
             "customer_id": "acme",
             "name": "Credits",
             "unit_type": "CURRENCY",
             "currency": "USD",
             "amount": Decimal(str(amount)),
-        } | facts
-        return services.create_grant(**self.context, **given).id
+        }
+        return services.create_grant(**self.context, **defaults | facts).id
 
     def post(self, grant_id: UUID, kind: str, amount: Any, **facts: Any) -> Any:
         return services.record_transaction(**self.context, grant_id=grant_id, type=kind, amount=Decimal(str(amount)), **facts)
@@ -40,10 +40,10 @@ class Book:
         rows = CreditTransaction.objects.filter(grant_id=grant_id).order_by("entry_number")
         return [(row.kind, row.type, row.amount) for row in rows]
 
-    def prove(self) -> None:
-        """Every grant of the tenant is what its entries add up to: numbers without gaps, an unbroken chain, the cost consumed.
+    def check(self) -> None:
+        """Asserts that every grant of the tenant agrees with its entries: numbers without gaps, balances, cost bases, holds.
 
-        Recomputed here in Python, and by the checks that `verify_ledgers` runs.
+        Recomputes them in Python, and runs the checks of `verify_ledgers`.
         """
         assert not [(name, list(search(self.tenant_id, 1))) for name, _, search in checks_of("credits") if list(search(self.tenant_id, 1))]
         for grant in Grant.objects.filter(tenant_id=self.tenant_id):
@@ -57,12 +57,12 @@ class Book:
                 assert balance >= 0
             assert (grant.balance, grant.last_entry_number, grant.last_entry_at) == (balance, len(rows), rows[-1].created_at)
             assert rows == sorted(rows, key=lambda row: row.created_at)
-            self.prove_held(grant)
+            self.check_held(grant)
             share = min(grant.balance, grant.original_amount) / grant.original_amount
             assert abs(cost - (grant.cost_of_credit or 0) * share) < Decimal("1e-17")
 
-    def prove_held(self, grant: Grant) -> None:
-        """What a grant holds is what its hold entries add up to, and what its open lines still reserve."""
+    def check_held(self, grant: Grant) -> None:
+        """Asserts that `held` of a grant is the sum of its hold entries, and of what its hold lines still reserve."""
         entries = HoldEntry.objects.filter(grant_id=grant.id)
         total = sum(entry.amount if entry.kind == "placed" else -entry.amount for entry in entries)
         assert grant.held == total == sum(line.remaining for line in HoldLine.objects.filter(grant_id=grant.id))

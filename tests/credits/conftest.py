@@ -1,4 +1,4 @@
-"""A company with a key, an outsider with another, and calls made as either."""
+"""Two tenants with API keys, `api` and `outsider`, and the book of the first."""
 
 import base64
 from typing import Any
@@ -12,7 +12,7 @@ from tests.factories import IssuedKeyFactory, TenantFactory
 
 
 class Api:
-    """The API as one tenant's key sees it."""
+    """Calls the API with one tenant's key."""
 
     def __init__(self, tenant: Any) -> None:
         self.tenant = tenant

@@ -1,6 +1,6 @@
-"""The credits ledger in a few lines of Python: what every call should answer, and what should be left behind.
+"""A model of the credits ledger in plain Python: the outcome of each call, and the balances after it.
 
-It knows nothing of SQL, locks or entries; a random history must end every step as it does here.
+It has no SQL, locks or entry numbers. test_histories.py compares it with the ledger after each step of a random history.
 """
 
 from dataclasses import dataclass, field
@@ -58,8 +58,8 @@ class Model:
         return self.now.date()
 
     def held(self, grant: Grant) -> Decimal:
-        live = (hold for hold in self.holds if hold.status == "active" and hold.expires_at > self.now)
-        return sum((hold.lines.get(grant.number, ZERO) for hold in live), ZERO)
+        active = (hold for hold in self.holds if hold.status == "active" and hold.expires_at > self.now)
+        return sum((hold.lines.get(grant.number, ZERO) for hold in active), ZERO)
 
     def available(self, grant: Grant) -> Decimal:
         return grant.balance - self.held(grant)
@@ -85,7 +85,7 @@ class Model:
         return self.move(grant, sign, amount, invoice)
 
     def move(self, grant: Grant, sign: int, amount: Decimal, invoice: str) -> str:
-        """A movement, dates and closed grants aside."""
+        """Debits or credits a grant, without checking its dates and status."""
         if sign < 0 and amount > self.available(grant):
             return "InsufficientCredit"
         if sign > 0 and invoice and amount > grant.invoices.get(invoice, ZERO):
@@ -93,12 +93,12 @@ class Model:
         self.take(grant, sign, amount, invoice)
         return "ok"
 
-    def take(self, grant: Grant, sign: int, amount: Decimal, invoice: str, *, remembered: bool = True) -> None:
+    def take(self, grant: Grant, sign: int, amount: Decimal, invoice: str, *, can_be_reversed: bool = True) -> None:
         grant.balance += sign * amount
         grant.moved = True
         if invoice:
             grant.invoices[invoice] = grant.invoices.get(invoice, ZERO) - sign * amount
-        if remembered:
+        if can_be_reversed:
             self.entries.append(Entry(grant.number, sign, amount, invoice))
         if sign > 0 and (grant.status == "voided" or self.is_over(grant)):
             grant.balance = self.held(grant)
@@ -147,7 +147,7 @@ class Model:
     def reinstate(self, invoice: str) -> str:
         owed = [(grant, grant.invoices[invoice]) for grant in self.grants if grant.invoices.get(invoice, ZERO) > 0]
         for grant, amount in owed:
-            self.take(grant, 1, amount, invoice, remembered=False)
+            self.take(grant, 1, amount, invoice, can_be_reversed=False)
         if owed:
             self.reinstated.add(invoice)
         return "ok" if invoice in self.reinstated else "NothingToReinstate"
@@ -159,7 +159,7 @@ class Model:
         self.holds.append(Hold(expires_at, {grant.number: part for grant, part in drawn}))
         return "ok"
 
-    def settle(self, hold: Hold, ending: str, amount: Decimal | None) -> str:
+    def end_hold(self, hold: Hold, ending: str, amount: Decimal | None) -> str:
         if hold.status == ending:
             same = ending == "released" or amount is None or amount == hold.captured
             return "ok" if same else "IdempotencyConflict"
@@ -177,7 +177,7 @@ class Model:
             wanted -= part
             if part:
                 self.take(self.grants[number], -1, part, "")
-            self.sweep(self.grants[number])
+            self.expire_grant(self.grants[number])
         return "ok"
 
     def void(self, grant: Grant) -> str:
@@ -199,15 +199,15 @@ class Model:
         grant.status, grant.balance, grant.moved = "deleted", ZERO, True
         return "ok"
 
-    def sweep(self, grant: Grant) -> None:
-        """The rest of a grant that is over expires; what is held stays."""
+    def expire_grant(self, grant: Grant) -> None:
+        """Expires what is left of a grant past its last day, except what is held."""
         if grant.status == "open" and self.is_over(grant):
             grant.moved = grant.moved or self.available(grant) > 0
             grant.balance = self.held(grant)
 
     def expire(self) -> str:
         for grant in self.grants:
-            self.sweep(grant)
+            self.expire_grant(grant)
         return "ok"
 
     def expire_holds(self) -> str:
@@ -215,7 +215,7 @@ class Model:
             if hold.status == "active" and hold.expires_at <= self.now:
                 hold.status = "expired"
                 for number in hold.lines:
-                    self.sweep(self.grants[number])
+                    self.expire_grant(self.grants[number])
         return "ok"
 
     def pass_days(self, days: int) -> str:

@@ -45,7 +45,7 @@ def test_each_item_has_an_outcome_of_its_own_in_order(api, book):
     assert [item["index"] for item in body["items"]] == list(range(7))
     assert body["items"][5]["transaction"]["balanceAfter"] == "0"
     assert body["items"][1]["error"]["details"][0]["balance"] == "4"
-    book.prove()
+    book.check()
 
 
 def test_atomic_writes_all_or_nothing(api, book):
@@ -61,7 +61,7 @@ def test_atomic_writes_all_or_nothing(api, book):
     assert book.balance(grant_id) == 0
 
 
-def test_atomic_may_be_said_in_the_query_as_well(api, book):
+def test_atomic_can_also_be_a_query_parameter(api, book):
     grant_id = book.grant(10)
     reply = api.post(f"{PATH}?atomic=true", {"items": [debit(grant_id, "6"), debit(grant_id, "5")]})
     assert statuses(reply) == ["BatchAborted", "InsufficientCredit"]
@@ -90,7 +90,7 @@ def test_the_same_key_twice_in_one_batch_is_one_transaction(api, book):
     reply = api.post(PATH, {"items": items})
     assert statuses(reply) == ["InsufficientCredit", "posted", "replayed", "IdempotencyConflict"]
     assert book.balance(grant_id) == 8
-    book.prove()
+    book.check()
 
 
 def test_the_invoice_rule_counts_what_the_same_batch_took_and_gave(api, book):
@@ -109,7 +109,7 @@ def test_a_thousand_items_on_one_grant_are_one_call(api, book):
     reply = api.post(PATH, {"items": [debit(grant_id, "1")] * 1000})
     assert reply.json()["posted"] == 1000
     assert book.balance(grant_id) == 0
-    book.prove()
+    book.check()
 
 
 def test_empty_and_oversized_batches_are_refused(api, book):

@@ -1,4 +1,4 @@
-"""Postings at the edges of what they may do, alone and in arrays that are written as a set: both forms decide by the same functions."""
+"""Postings at the boundaries of each rule, singly and in arrays of more than six: both forms must decide the same."""
 
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -13,7 +13,7 @@ from tests.credits.book import Book
 from tests.factories import TenantFactory
 
 LAST_DAY = date(2026, 6, 1)
-# Below and above the number from which an array is written as a set.
+# Below and above the number from which credits_post uses its array form.
 SIZES = pytest.mark.parametrize("size", [1, 6, 7, 20])
 
 
@@ -46,7 +46,7 @@ def test_credit_on_the_last_day_stays_and_on_the_next_expires_at_once(book, size
     with time_machine.travel(moment, tick=False):
         assert outcomes(record(book, size, grant_id, "CREDIT")) == ["posted"] * size
     assert book.balance(grant_id) == (10 + size if left else 0)
-    book.prove()
+    book.check()
 
 
 @SIZES
@@ -54,7 +54,7 @@ def test_debits_take_a_grant_to_zero_and_no_further(book, size):
     grant_id = book.grant(size)
     assert outcomes(record(book, size, grant_id, "DEBIT")) == ["posted"] * size
     assert outcomes(record(book, size, grant_id, "DEBIT")) == ["InsufficientCredit"] * size
-    book.prove()
+    book.check()
 
 
 @SIZES
@@ -67,16 +67,16 @@ def test_debits_on_the_last_day_are_taken_and_on_the_next_refused(book, size):
         assert outcomes(record(book, size, grant_id, "DEBIT")) == ["GrantExpired"] * size
 
 
-def test_credits_to_a_grant_without_a_last_day_are_written_as_a_set(book):
+def test_credits_to_a_grant_without_a_last_day_are_written_by_the_array_form(book):
     grant_id = book.grant(10)
     assert outcomes(record(book, 8, grant_id, "CREDIT")) == ["posted"] * 8
     rows = list(CreditTransaction.objects.filter(grant_id=grant_id, kind="credit").order_by("entry_number"))
-    # A set takes the time once, and counts on by microseconds.
+    # The array form takes the time once, and adds a microsecond for each posting.
     assert [(row.created_at - rows[0].created_at).microseconds for row in rows] == list(range(8))
 
 
 @pytest.mark.django_db
-def test_another_tenants_overdue_hold_on_a_grant_of_the_same_id_frees_nothing():
+def test_an_overdue_hold_of_another_tenants_grant_with_the_same_id_releases_nothing():
     shared = "01900000-0000-7000-8000-000000000001"
     books = [Book(TenantFactory().id) for _ in range(2)]
     acme = {"customer_id": "acme", "currency": "USD", "amount": Decimal(10)}

@@ -17,7 +17,7 @@ def taken(reply):
     return [(row["grantId"], row["amount"]) for row in reply.json()["transactions"]]
 
 
-def test_an_amount_is_drawn_in_order_and_each_row_says_why(api, book):
+def test_an_amount_is_drawn_in_order_and_each_row_has_the_values_that_chose_it(api, book):
     never = book.grant(10)
     soon = book.grant(10, expiry_date=date(2099, 1, 1), cost_of_credit=Decimal(5))
     reply = api.post(PATH, {"amount": "12", "currency": "USD", "invoiceId": "i", "billingRunId": "r", "reason": "usage"})
@@ -63,10 +63,10 @@ def test_an_amount_is_drawn_in_order_and_each_row_says_why(api, book):
         "available": "10",
     }
     assert api.get(f"/credit-transactions/{row.id}").json()["chosenBy"]["rank"] == 1
-    book.prove()
+    book.check()
 
 
-def test_the_order_is_priority_metric_expiry_promotional_oldest(api, book):
+def test_the_burn_down_order_is_priority_metric_expiry_promotional_oldest(api, book):
     day = {"effective_date": date(2026, 1, 2)}
     grants = {
         "6 oldest": book.grant(1, effective_date=date(2026, 1, 1)),
@@ -87,7 +87,7 @@ def test_the_order_is_priority_metric_expiry_promotional_oldest(api, book):
     assert [line["chosenBy"] for line in plan["lines"]] == [row["chosenBy"] for row in reply.json()["transactions"]]
 
 
-def test_all_or_nothing_by_default(api, book):
+def test_a_draw_takes_all_or_nothing_by_default(api, book):
     book.grant(10), book.grant(5)
     [detail] = refused(api.post(PATH, {"amount": "15.01", "currency": "USD"}), 400, "InsufficientCredit")
     assert detail == {
@@ -103,17 +103,17 @@ def test_all_or_nothing_by_default(api, book):
 
 
 @pytest.mark.parametrize("path", [PATH, f"{PATH}?partial=true"])
-def test_partial_takes_what_there_is_and_says_what_is_missing(api, book, path):
+def test_a_partial_draw_takes_what_is_available_and_returns_what_is_missing(api, book, path):
     book.grant(10), book.grant(5)
     flag = {} if "?" in path else {"partial": True}
     body = api.post(path, {"amount": "20", "currency": "USD"} | flag).json()
     assert (body["taken"], body["missing"], len(body["transactions"])) == ("15", "5", 2)
     body = api.post(path, {"amount": "1", "currency": "USD"} | flag).json()
     assert (body["taken"], body["missing"], body["transactions"]) == ("0", "1", [])
-    book.prove()
+    book.check()
 
 
-def test_only_grants_of_this_customer_and_unit_in_force_pay(api, book, outsider):
+def test_only_grants_in_force_of_this_customer_and_unit_are_drawn_on(api, book, outsider):
     book.grant(1, customer_id="other")
     book.grant(1, currency="EUR")
     book.grant(1, unit_type="METRIC", metric_id="calls")
@@ -184,7 +184,7 @@ def test_voiding_an_invoice_gives_back_exactly_what_it_took_once(api, book):
     again = api.post("/credits/acme/reinstate", {"invoiceId": "i"})
     assert (again.json(), again.headers["Idempotent-Replayed"]) == (reply.json(), "true")
     assert (book.balance(small), book.balance(large)) == (10, 95)
-    book.prove()
+    book.check()
 
 
 def test_an_invoice_that_took_nothing_or_from_others_cannot_be_reinstated(api, book, outsider):
@@ -196,7 +196,7 @@ def test_an_invoice_that_took_nothing_or_from_others_cannot_be_reinstated(api, b
     assert book.balance(other) == 5
 
 
-def test_on_a_grant_that_expired_or_was_voided_meanwhile_it_goes_again_at_once(api, book):
+def test_what_is_given_back_to_an_expired_or_voided_grant_is_debited_again_at_once(api, book):
     with time_machine.travel(datetime(2026, 1, 10, tzinfo=UTC), tick=False):
         expired = book.grant(10, expiry_date=date(2026, 1, 31))
         voided = book.grant(10, expiry_date=date(2099, 1, 1))
@@ -208,4 +208,4 @@ def test_on_a_grant_that_expired_or_was_voided_meanwhile_it_goes_again_at_once(a
     assert book.entries(voided)[2:] == [("void", "DEBIT", 4), ("reinstatement", "CREDIT", 6), ("void", "DEBIT", 6)]
     for row in CreditTransaction.objects.filter(entry_number=4) | CreditTransaction.objects.filter(grant_id=voided, entry_number=5):
         assert row.occurred_at.date() == date(2026, 2, 10)
-    book.prove()
+    book.check()

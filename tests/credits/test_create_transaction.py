@@ -53,7 +53,7 @@ def test_the_published_example_is_answered_in_the_published_shape(api, book):
     assert (row.actor, row.request_id) == (f"api_key:{api.key.key.id}", reply.headers.get("X-Request-ID", row.request_id))
 
 
-def test_absent_optionals_are_left_out_and_amounts_are_trimmed(api, book):
+def test_absent_optional_fields_are_omitted_and_amounts_have_no_trailing_zeros(api, book):
     grant_id = book.grant("0.000000000000000003", cost_of_credit=Decimal(3))
     reply = api.post(PATH, {"grantId": str(grant_id), "type": "DEBIT", "amount": "0.000000000000000001"})
     body = reply.json()
@@ -68,11 +68,11 @@ def test_absent_optionals_are_left_out_and_amounts_are_trimmed(api, book):
 def test_a_credit_may_raise_a_grant_above_its_original_amount(api, book):
     grant_id = book.grant(10)
     assert api.post(PATH, {"grantId": str(grant_id), "type": "CREDIT", "amount": "5.50"}).json()["balanceAfter"] == "15.5"
-    book.prove()
+    book.check()
 
 
 @pytest.mark.parametrize("form", ["basic", "bearer", "x-api-key"])
-def test_every_form_of_the_key_is_taken(company, book, form):
+def test_every_form_of_the_key_is_accepted(company, book, form):
     key = IssuedKeyFactory(tenant=company)
     forms = {
         "basic": {"Authorization": "Basic " + base64.b64encode(key.basic.encode()).decode()},
@@ -84,7 +84,7 @@ def test_every_form_of_the_key_is_taken(company, book, form):
     assert Client().post(PATH, json.dumps(body), content_type="application/json", headers=headers).status_code == 201
 
 
-def test_without_or_with_a_wrong_key_nothing_happens(api, book):
+def test_a_request_without_a_key_or_with_a_wrong_one_changes_nothing(api, book):
     body = {"grantId": str(book.grant()), "type": "DEBIT", "amount": "1"}
     for credentials in ({}, {"Authorization": "Basic !!!"}, {"Authorization": "Bearer nobody"}, {"x-api-key": api.key.token + "0"}):
         reply = Client().post(PATH, json.dumps(body), content_type="application/json", headers=credentials)
@@ -93,7 +93,7 @@ def test_without_or_with_a_wrong_key_nothing_happens(api, book):
     assert CreditTransaction.objects.count() == 1
 
 
-def test_on_behalf_of_is_required_and_reaches_a_child_but_nobody_else(api, book, outsider):
+def test_on_behalf_of_is_required_and_may_name_a_child_account_but_no_other(api, book, outsider):
     grant_id = book.grant()
     body = {"grantId": str(grant_id), "type": "DEBIT", "amount": "1"}
     without = {name: value for name, value in api.headers.items() if name != "On-Behalf-Of"}
@@ -114,12 +114,12 @@ def test_a_key_without_the_right_to_write_is_refused(company, book):
 
 
 @pytest.mark.parametrize("version", ["2024-01-01", "2024-05-09", "2024-07-30"])
-def test_a_known_version_is_answered_with_itself(api, book, version):
+def test_a_reply_has_the_version_that_was_asked_for(api, book, version):
     reply = api.post(PATH, {"grantId": str(book.grant()), "type": "DEBIT", "amount": "1"}, headers={"Sequence-Version": version})
     assert (reply.status_code, reply.headers["Sequence-Version"]) == (201, version)
 
 
-def test_an_unknown_version_is_refused_in_the_published_words(api, book):
+def test_an_unknown_version_is_refused_with_the_published_message(api, book):
     reply = api.post(PATH, {"grantId": str(book.grant()), "type": "DEBIT", "amount": "1"}, headers={"Sequence-Version": "2023-01-01"})
     assert reply.status_code == 400
     assert reply.json() == {
@@ -131,7 +131,7 @@ def test_an_unknown_version_is_refused_in_the_published_words(api, book):
     assert CreditTransaction.objects.count() == 1
 
 
-def test_the_same_key_again_gives_the_first_reply_again(api, book):
+def test_a_repeated_request_with_the_same_key_gets_the_first_reply(api, book):
     grant_id = book.grant()
     body = {"grantId": str(grant_id), "type": "DEBIT", "amount": "10", "invoiceId": "i"}
     first = api.post(PATH, body, key="k")
@@ -164,7 +164,7 @@ def test_without_a_key_the_same_request_is_another_transaction_even_with_the_sam
     assert book.balance(grant_id) == 80
 
 
-def test_a_refused_request_does_not_use_its_key_up(api, book):
+def test_the_key_of_a_refused_request_can_be_used_again(api, book):
     grant_id = book.grant(5)
     body = {"grantId": str(grant_id), "type": "DEBIT", "amount": "10"}
     refused(api.post(PATH, body, key="k"), 400, "InsufficientCredit")
@@ -190,7 +190,7 @@ def test_a_bad_key_is_refused(api, book, key):
     refused(reply, 400, "InvalidRequest")
 
 
-def test_a_debit_above_the_balance_is_refused_with_the_balance_and_spills_nowhere(api, book):
+def test_a_debit_above_the_balance_is_refused_with_the_balance_and_takes_nothing_of_other_grants(api, book):
     small, _ = book.grant(5), book.grant(100)
     reply = api.post(PATH, {"grantId": str(small), "type": "DEBIT", "amount": "5.01"})
     assert refused(reply, 400, "InsufficientCredit") == [
@@ -274,7 +274,7 @@ def test_a_bad_value_is_refused_by_name(api, book, field, value, reason):
         (b" " * 2_000_000, 413),
     ],
 )
-def test_a_body_that_is_no_request_is_refused(api, raw, status):
+def test_a_body_that_is_not_a_json_object_is_refused(api, raw, status):
     refused(api.post(PATH, raw), status, "RequestTooLarge" if status == 413 else "InvalidRequest")
 
 
@@ -295,7 +295,7 @@ def test_other_methods_are_refused(api, method):
     assert reply.headers["Sequence-Version"] == "2024-07-30"
 
 
-def test_an_address_below_that_does_not_exist_is_told_in_the_same_words(api):
+def test_an_unknown_address_below_the_list_has_the_same_error_envelope(api):
     refused(api.get("/credit-transactions/nonsense"), 404, "NotFound")
 
 
@@ -332,7 +332,7 @@ def test_a_credit_that_cites_an_invoice_gives_back_at_most_what_it_took_from_thi
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_warm_post_is_one_statement(api, book, django_assert_num_queries):
+def test_a_post_is_one_statement_once_caches_are_filled(api, book, django_assert_num_queries):
     body = {"grantId": str(book.grant()), "type": "DEBIT", "amount": "1"}
     api.post(PATH, body)
     with django_assert_num_queries(1):

@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime
 import pytest
 import time_machine
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
 from credits import services
 from credits.models import CreditTransaction, Grant
@@ -39,10 +40,10 @@ def test_the_rest_of_a_grant_is_debited_dated_the_day_after_its_last(api, book, 
     assert run(capsys) == "0 grants expired, 0 had nothing left."
     assert [Grant.objects.get(id=grant_id).status for grant_id in (due, spent, later, never)] == ["expired", "expired", "open", "open"]
     assert api.get(f"/credits/{due}").json()["status"] == "expired"
-    book.prove()
+    book.check()
 
 
-def test_a_dry_run_writes_nothing_and_tells_the_totals_of_each_tenant(book, company, june, capsys):
+def test_a_dry_run_writes_nothing_and_prints_the_totals_of_each_tenant(book, company, june, capsys):
     other = type(book)(TenantFactory(slug="zeta").id)
     for owner in (book, other):
         owner.grant(10, expiry_date=date(2026, 6, 1))
@@ -64,6 +65,15 @@ def test_a_dry_run_writes_nothing_and_tells_the_totals_of_each_tenant(book, comp
         run(capsys, "--tenant", "nobody")
 
 
+def test_the_databases_clock_decides_which_grants_are_due(book, june, capsys, monkeypatch):
+    book.grant(10, expiry_date=date(2026, 6, 1))
+    june.move_to(DAY)
+    # The application's clock is a day behind.
+    monkeypatch.setattr(timezone, "now", lambda: datetime(2026, 6, 1, tzinfo=UTC))
+    assert run(capsys, "--dry-run").endswith("1 grants would expire. Nothing was written.")
+    assert run(capsys) == "1 grants expired, 0 had nothing left."
+
+
 def test_credit_given_back_to_an_expired_grant_expires_again_at_once(api, book, june):
     grant_id = book.grant(10, expiry_date=date(2026, 6, 1))
     book.debit(grant_id, 4, invoice_id="i")
@@ -74,7 +84,7 @@ def test_credit_given_back_to_an_expired_grant_expires_again_at_once(api, book, 
     assert Grant.objects.get().status == "expired"
     june.move_to(datetime(2026, 7, 1, tzinfo=UTC))
     assert list(services.expire_grants(actor="job:test", request_id="")) == []
-    book.prove()
+    book.check()
 
 
 def test_more_grants_than_a_batch_holds_expire_in_one_run(book, june, monkeypatch, capsys):
@@ -83,4 +93,4 @@ def test_more_grants_than_a_batch_holds_expire_in_one_run(book, june, monkeypatc
         book.grant(1, expiry_date=date(2026, 6, 1))
     june.move_to(DAY)
     assert run(capsys) == "8 grants expired, 0 had nothing left."
-    book.prove()
+    book.check()

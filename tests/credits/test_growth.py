@@ -1,4 +1,4 @@
-"""A posting reads as many rows in a full book as in an empty one, whatever the planner knows of the tables."""
+"""A posting reads as many rows in a large book as in a small one, whatever statistics the planner has."""
 
 from decimal import Decimal
 
@@ -32,7 +32,7 @@ def test_a_posting_reads_a_few_rows_however_many_there_are(book):
         assert (rows_read(*TABLES) - before) / 1000 < 4, f"batch {batch}"
 
 
-def test_a_lone_posting_does_too(book):
+def test_a_single_posting_reads_a_few_rows_however_many_there_are(book):
     grants = [book.grant(1_000_000) for _ in range(50)]
     for round_ in range(4):
         before = rows_read(*TABLES)

@@ -1,10 +1,11 @@
-"""/credits/{customerId}/holds and what becomes of them."""
+"""/credits/{customerId}/holds: placing, capturing, releasing and expiring."""
 
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
 import time_machine
 from django.core.management import call_command
+from django.utils import timezone
 
 from credits import services
 from credits.models import CreditTransaction, Grant, Hold
@@ -57,10 +58,10 @@ def test_a_hold_reserves_in_burn_down_order_and_moves_no_balance(api, book):
     assert (held(first, second), CreditTransaction.objects.count()) == ([10, 2], 2)
     [balance] = api.get("/credits/acme/balances").json()["items"]
     assert (balance["balance"], balance["held"], balance["available"]) == ("20", "12", "8")
-    book.prove()
+    book.check()
 
 
-def test_debits_consumption_and_other_holds_leave_what_is_held_alone(api, book):
+def test_debits_draws_and_other_holds_cannot_take_what_is_held(api, book):
     grant_id = book.grant(10)
     hold(api, "7")
     debit = {"grantId": str(grant_id), "type": "DEBIT", "amount": "3.01"}
@@ -95,7 +96,7 @@ def test_a_capture_of_part_debits_it_and_releases_the_rest(api, book):
     assert detail["fields"] == ["amount"]
     [detail] = refused(api.post(f"{PATH}/{hold_id}/release"), 400, "HoldClosed")
     assert detail["status"] == "captured"
-    book.prove()
+    book.check()
 
 
 def test_a_capture_without_an_amount_takes_all_and_never_more(api, book):
@@ -104,10 +105,10 @@ def test_a_capture_without_an_amount_takes_all_and_never_more(api, book):
     [detail] = refused(api.post(f"{PATH}/{hold_id}/capture", {"amount": "4.01"}), 400, "HoldExceeded")
     assert (detail["held"], detail["requested"]) == ("4", "4.01")
     assert api.post(f"{PATH}/{hold_id}/capture", b"").json()["captured"] == "4"
-    book.prove()
+    book.check()
 
 
-def test_a_release_lets_go_of_all(api, book):
+def test_a_release_frees_all_that_is_held(api, book):
     grant_id = book.grant(10)
     hold_id = hold(api, "4").json()["id"]
     reply = api.post(f"{PATH}/{hold_id}/release", b"")
@@ -115,10 +116,24 @@ def test_a_release_lets_go_of_all(api, book):
     assert api.post(f"{PATH}/{hold_id}/release", b"").headers["Idempotent-Replayed"] == "true"
     refused(api.post(f"{PATH}/{hold_id}/capture", b""), 400, "HoldClosed")
     assert (book.balance(grant_id), held(grant_id)) == (10, [0])
-    book.prove()
+    book.check()
 
 
-def test_an_overdue_hold_reserves_nothing_job_or_no_job(api, book, june):
+def test_the_databases_clock_decides_whether_a_hold_is_overdue(api, book, june, monkeypatch):
+    book.grant(10)
+    hold_id = hold(api, "8", expiresAt="2026-06-01T13:00:00Z").json()["id"]
+    june.shift(timedelta(hours=1))
+    # The application's clock is an hour behind.
+    monkeypatch.setattr(timezone, "now", lambda: NOW)
+    body = api.get(f"{PATH}/{hold_id}").json()
+    assert (body["status"], body["held"], body["lines"][0]["held"]) == ("expired", "0", "0")
+    assert api.get(PATH, status="active").json()["items"] == []
+    assert [row["status"] for row in api.get(PATH, status="expired").json()["items"]] == ["expired"]
+    call_command("expire_holds", verbosity=0)
+    assert Hold.objects.get().status == "expired"
+
+
+def test_an_overdue_hold_reserves_nothing_before_and_after_a_job_closes_it(api, book, june):
     grant_id = book.grant(10)
     hold_id = hold(api, "8", expiresAt="2026-06-01T13:00:00Z").json()["id"]
     june.shift(timedelta(hours=1))
@@ -133,12 +148,12 @@ def test_an_overdue_hold_reserves_nothing_job_or_no_job(api, book, june):
     assert detail["status"] == "expired"
     assert api.post("/credit-transactions", {"grantId": str(grant_id), "type": "DEBIT", "amount": "9"}).status_code == 201
     assert held(grant_id) == [0]
-    book.prove()
+    book.check()
     call_command("expire_holds", verbosity=0)
     assert Hold.objects.get().status == "expired"
     call_command("expire_holds", verbosity=0)
     assert api.post(f"{PATH}/{hold_id}/release", b"").status_code == 400
-    book.prove()
+    book.check()
 
 
 def test_what_was_held_in_time_can_be_captured_after_the_grants_last_day_and_the_rest_expires(api, book, june):
@@ -155,16 +170,16 @@ def test_what_was_held_in_time_can_be_captured_after_the_grants_last_day_and_the
         ("expiry", "DEBIT", 3),
     ]
     assert Grant.objects.get().status == "expired"
-    book.prove()
+    book.check()
 
 
-def test_the_same_key_holds_once(api, book):
+def test_the_same_key_places_one_hold(api, book):
     book.grant(10)
     first, again = (api.post(PATH, {"amount": "4", "currency": "USD", "expiresAt": LATER}, key="k") for _ in range(2))
     assert (again.status_code, again.json(), again.headers["Idempotent-Replayed"]) == (201, first.json(), "true")
     reply = api.post(PATH, {"amount": "5", "currency": "USD", "expiresAt": LATER}, key="k")
     assert refused(reply, 409, "IdempotencyConflict")[0]["fields"] == ["amount"]
-    book.prove()
+    book.check()
 
 
 def test_bad_holds_are_refused(api, book):

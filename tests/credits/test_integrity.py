@@ -1,4 +1,4 @@
-"""What verify_ledgers would find, if a hand in the database changed what only this ledger has."""
+"""Each check of the credits ledger finds a row that was changed by hand in the database."""
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -15,7 +15,7 @@ TABLES = [f"credits_{name}" for name in NAMES]
 
 @pytest.fixture
 def full_book(book):
-    """A draw, a hold that was captured in part, and one that still stands; a partial reversal; grants that ended in each way."""
+    """A draw, a hold that was captured in part and one that is active, a partial reversal, and grants with each status."""
     book.grant(10, cost_of_credit=Decimal(7))
     book.grant(10, name="open")
     acme = {**book.context, "customer_id": "acme", "currency": "USD"}
@@ -34,8 +34,8 @@ def full_book(book):
     return book
 
 
-def plant(statement):
-    """Do what no caller can: past the triggers and the checks."""
+def corrupt(statement):
+    """Changes rows without triggers and constraints, as no caller can."""
     with connection.cursor() as cursor:
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
         for table in TABLES:
@@ -48,8 +48,8 @@ def plant(statement):
         assert cursor.rowcount >= 1
 
 
-def test_a_book_that_callers_made_is_right(full_book):
-    full_book.prove()
+def test_a_book_without_corruption_passes_every_check(full_book):
+    full_book.check()
 
 
 @pytest.mark.parametrize(
@@ -87,6 +87,6 @@ def test_a_book_that_callers_made_is_right(full_book):
         ("UPDATE credits_transaction SET created_at = created_at + interval '1 year' WHERE kind = 'debit'", "credits_expiry_day"),
     ],
 )
-def test_each_corruption_is_found_by_its_proof(full_book, statement, check):
-    plant(statement)
+def test_each_corruption_is_found_by_its_check(full_book, statement, check):
+    corrupt(statement)
     assert check in {name for name, _, search in checks_of("credits") if list(search(full_book.tenant_id, 1))}

@@ -1,4 +1,4 @@
-"""What is done by the clock does what its command does."""
+"""The periodic jobs."""
 
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -17,7 +17,7 @@ def january():
         yield clock
 
 
-def test_the_daily_job_expires_what_is_over(book, january):
+def test_the_daily_job_expires_grants_past_their_last_day(book, january):
     book.grant(10, expiry_date=date(2026, 1, 31))
     assert jobs.expire_credits(timestamp=1) == 0
     january.move_to(datetime(2026, 2, 1, tzinfo=UTC))
@@ -26,7 +26,7 @@ def test_the_daily_job_expires_what_is_over(book, january):
     assert (row.actor, row.request_id) == ("job:credits.expire_credits", "credits.expire_credits:2")
 
 
-def test_the_hourly_job_issues_what_is_due(book, january):
+def test_the_hourly_job_issues_the_grants_that_are_due(book, january):
     facts = {"customer_id": "acme", "name": "n", "unit_type": "CURRENCY", "currency": "USD", "amount": Decimal(1)}
     services.create_recurring_grant(**book.context, **facts)
     january.move_to(datetime(2026, 2, 15, tzinfo=UTC))
@@ -42,7 +42,7 @@ def test_the_ten_minute_job_closes_overdue_holds(book, january):
     january.move_to(expires_at)
     assert (jobs.expire_holds(timestamp=2), jobs.expire_holds(timestamp=3)) == (1, 0)
     assert Hold.objects.get().status == "expired"
-    book.prove()
+    book.check()
 
 
 @pytest.mark.parametrize("name", [jobs.EXPIRE_CREDITS, jobs.EXPIRE_HOLDS, jobs.ISSUE_RECURRING_CREDITS])

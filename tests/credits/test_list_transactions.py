@@ -9,7 +9,7 @@ from tests.credits.test_create_transaction import refused
 PATH = "/credit-transactions"
 
 
-def test_one_is_read_as_it_was_answered(api, book):
+def test_a_transaction_reads_as_it_was_returned_when_it_was_created(api, book):
     made = api.post(PATH, {"grantId": str(book.grant()), "type": "DEBIT", "amount": "1", "reason": "r"}).json()
     assert api.get(f"{PATH}/{made['id']}").json() == made
 
@@ -43,7 +43,7 @@ def test_filters_narrow_the_list(api, book, filters, expected):
     assert [item["amount"] for item in api.get(PATH, **filters).json()["items"]] == expected
 
 
-def test_from_and_to_are_book_times_inclusive_at_both_ends(api, book):
+def test_from_and_to_are_book_times_and_inclusive(api, book):
     row = book.debit(book.grant(), 1)
     moment = row.created_at.isoformat()
     today = datetime.now(UTC).date()
@@ -66,10 +66,10 @@ def test_a_transaction_is_reversed_once_by_another_that_names_it(api, book):
     [detail] = refused(api.post(f"{PATH}/{row.id}/reverse", {"reason": "again"}), 409, "AlreadyReversed")
     assert detail["reversedBy"] == made["id"]
     refused(api.post(f"{PATH}/{made['id']}/reverse", {"reason": "back"}), 400, "NotReversible")
-    book.prove()
+    book.check()
 
 
-def test_a_credit_is_reversed_only_while_it_is_still_there(api, book):
+def test_a_credit_can_be_reversed_only_while_the_balance_covers_it(api, book):
     grant_id = book.grant(10)
     row = book.credit(grant_id, 5)
     book.debit(grant_id, 12)

@@ -15,7 +15,7 @@ def moments(grant_id):
     return [row.created_at for row in CreditTransaction.objects.filter(grant_id=grant_id).order_by("entry_number")]
 
 
-def test_a_grant_is_explained_entry_by_entry_with_sums_added_up_anew(api, book):
+def test_a_grant_is_explained_by_its_entries_and_sums_computed_from_them(api, book):
     grant_id = book.grant(100, cost_of_credit=Decimal(50), name="Prepaid")
     api.post("/credit-transactions", {"grantId": str(grant_id), "type": "DEBIT", "amount": "10", "reason": "why"}, key="k")
     api.post("/credits/acme/consume", {"amount": "20", "currency": "USD", "invoiceId": "i"})
@@ -83,7 +83,7 @@ def test_a_customer_is_explained_over_all_grants_in_order_and_in_pages(api, book
     assert [row["balance"] for row in rest["sums"]] == ["8", "19"]
 
 
-def test_nobody_else_is_explained(api, book, outsider):
+def test_grants_and_customers_of_another_account_are_not_explained(api, book, outsider):
     grant_id = book.grant()
     for owner in (grant_id, "acme"):
         refused(outsider.get(f"/credits/{owner}/explain"), 404, "NotFound")
@@ -92,7 +92,7 @@ def test_nobody_else_is_explained(api, book, outsider):
     refused(api.get("/credits/acme/explain", after="x"), 400, "InvalidRequest")
 
 
-def test_a_balance_at_any_past_instant_is_what_the_book_said_then(api, book):
+def test_a_balance_at_a_past_instant_is_the_balance_that_was_booked_then(api, book):
     grant_id, other = book.grant(100), book.grant(7, customer_id="other")
     book.debit(grant_id, 10)
     book.debit(grant_id, 20)
@@ -111,14 +111,14 @@ def test_a_balance_at_any_past_instant_is_what_the_book_said_then(api, book):
     assert api.get("/credits/balances").json()["items"][0]["balance"] == "77"
 
 
-def test_holds_are_in_the_past_too(api, book):
+def test_held_at_a_past_instant_is_what_was_held_then(api, book):
     grant_id = book.grant(100)
     before = moments(grant_id)[0]
     hold_id = api.post("/credits/acme/holds", {"amount": "5", "currency": "USD", "expiresAt": "2099-01-01T00:00:00Z"}).json()["id"]
     during = datetime.now(UTC)
     api.post(f"/credits/acme/holds/{hold_id}/release", {})
-    told = [api.get(f"/credits/{grant_id}", at=at.isoformat()).json()["held"] for at in (before, during, datetime.now(UTC))]
-    assert told == ["0", "5", "0"]
+    held = [api.get(f"/credits/{grant_id}", at=at.isoformat()).json()["held"] for at in (before, during, datetime.now(UTC))]
+    assert held == ["0", "5", "0"]
 
 
 def test_the_worlds_clock_counts_an_expiry_from_its_day_whenever_it_was_booked(api, book):
@@ -130,8 +130,8 @@ def test_the_worlds_clock_counts_an_expiry_from_its_day_whenever_it_was_booked(a
     assert (expiry.amount, expiry.occurred_at) == (70, datetime(2026, 2, 1, tzinfo=UTC))
 
     def world(*when):
-        found = selectors.grant_standing(tenant_id=book.tenant_id, grant_id=grant_id, at=datetime(*when, tzinfo=UTC), clock="world")
-        return found["balance"], found["usable"]
+        row = selectors.grant_balance_at(tenant_id=book.tenant_id, grant_id=grant_id, at=datetime(*when, tzinfo=UTC), clock="world")
+        return row["balance"], row["usable"]
 
     assert world(2025, 12, 31) == (0, 0)
     assert world(2026, 1, 5) == (100, 100)
@@ -144,10 +144,10 @@ def test_the_worlds_clock_counts_an_expiry_from_its_day_whenever_it_was_booked(a
     assert (body["currentBalance"], body["status"]) == ("100", "open")
 
 
-def test_a_balance_is_as_cheap_at_a_thousand_entries_as_at_ten(book, django_assert_num_queries):
+def test_a_past_balance_is_one_query_even_with_a_thousand_entries(book, django_assert_num_queries):
     grant_id = book.grant(10_000)
     services.record_transactions(**book.context, items=[{"grant_id": grant_id, "type": "DEBIT", "amount": Decimal(1)}] * 1000)
     at = moments(grant_id)[500]
     # Two of them wait until no posting can land before that moment.
     with django_assert_num_queries(3):
-        assert selectors.grant_standing(tenant_id=book.tenant_id, grant_id=grant_id, at=at)["balance"] == 9500
+        assert selectors.grant_balance_at(tenant_id=book.tenant_id, grant_id=grant_id, at=at)["balance"] == 9500

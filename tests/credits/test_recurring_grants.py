@@ -17,13 +17,13 @@ PATH = "/credit-schedules"
 
 @pytest.fixture
 def clock():
-    with time_machine.travel(datetime(2026, 1, 15, 12, tzinfo=UTC), tick=False) as traveller:
-        yield traveller
+    with time_machine.travel(datetime(2026, 1, 15, 12, tzinfo=UTC), tick=False) as clock:
+        yield clock
 
 
-def order(book, **facts):
-    given = {"customer_id": "acme", "name": "Allowance", "unit_type": "CURRENCY", "currency": "USD", "amount": Decimal(100)} | facts
-    return services.create_recurring_grant(**book.context, **given)[0]
+def create_schedule(book, **facts):
+    defaults = {"customer_id": "acme", "name": "Allowance", "unit_type": "CURRENCY", "currency": "USD", "amount": Decimal(100)}
+    return services.create_recurring_grant(**book.context, **defaults | facts)[0]
 
 
 def issue(clock, *when):
@@ -36,7 +36,7 @@ def periods(schedule_id):
     return [(grant.effective_date.isoformat(), grant.expiry_date.isoformat()) for grant in grants]
 
 
-def test_an_order_issues_its_first_grant_at_once_and_the_next_on_their_days(api, book, clock):
+def test_a_schedule_issues_its_first_grant_at_once_and_the_next_on_their_days(api, book, clock):
     body = {
         "customerId": "acme",
         "name": "Allowance",
@@ -67,11 +67,11 @@ def test_an_order_issues_its_first_grant_at_once_and_the_next_on_their_days(api,
     issue(clock, 2026, 2, 15)
     issue(clock, 2026, 2, 15)
     assert periods(row.id) == [("2026-01-15", "2026-02-14"), ("2026-02-15", "2026-03-14")]
-    book.prove()
+    book.check()
 
 
 def test_month_ends_are_counted_from_the_first_day(book, clock):
-    schedule_id = order(book, starts_on=date(2026, 1, 31))
+    schedule_id = create_schedule(book, starts_on=date(2026, 1, 31))
     issue(clock, 2026, 5, 1)
     assert periods(schedule_id) == [
         ("2026-01-31", "2026-02-27"),
@@ -82,13 +82,13 @@ def test_month_ends_are_counted_from_the_first_day(book, clock):
 
 
 def test_a_leap_day_comes_back_in_leap_years(book, clock):
-    schedule_id = order(book, starts_on=date(2028, 2, 29), every_months=12)
+    schedule_id = create_schedule(book, starts_on=date(2028, 2, 29), every_months=12)
     issue(clock, 2032, 2, 29)
     assert [start for start, _ in periods(schedule_id)] == ["2028-02-29", "2029-02-28", "2030-02-28", "2031-02-28", "2032-02-29"]
 
 
 def test_three_missed_periods_are_each_issued_once_and_rolled_over_in_a_chain(book, clock):
-    schedule_id = order(book, rollover_cap=Decimal(30))
+    schedule_id = create_schedule(book, rollover_cap=Decimal(30))
     issue(clock, 2026, 5, 1)
     issue(clock, 2026, 5, 1)
     grants = list(Grant.objects.filter(schedule_id=schedule_id).order_by("period"))
@@ -98,12 +98,12 @@ def test_three_missed_periods_are_each_issued_once_and_rolled_over_in_a_chain(bo
         [("opening", "CREDIT", 100), ("rollover", "CREDIT", 30), ("expiry", "DEBIT", 130)],
         [("opening", "CREDIT", 100), ("rollover", "CREDIT", 30)],
     ]
-    book.prove()
+    book.check()
 
 
 @pytest.mark.parametrize("expiry_first", [True, False])
 def test_what_rolls_over_is_the_same_whichever_job_comes_first(book, clock, expiry_first):
-    schedule_id = order(book, rollover_cap=Decimal(30))
+    schedule_id = create_schedule(book, rollover_cap=Decimal(30))
     grant = Grant.objects.get(schedule_id=schedule_id)
     book.debit(grant.id, 80)
     if expiry_first:
@@ -113,17 +113,17 @@ def test_what_rolls_over_is_the_same_whichever_job_comes_first(book, clock, expi
     call_command("expire_credits", verbosity=0)
     assert book.entries(grant.id) == [("opening", "CREDIT", 100), ("debit", "DEBIT", 80), ("expiry", "DEBIT", 20)]
     assert book.entries(Grant.objects.get(period=1).id) == [("opening", "CREDIT", 100), ("rollover", "CREDIT", 20)]
-    book.prove()
+    book.check()
 
 
 def test_without_a_cap_nothing_rolls_over(book, clock):
-    order(book)
+    create_schedule(book)
     issue(clock, 2026, 2, 15)
     assert book.entries(Grant.objects.get(period=1).id) == [("opening", "CREDIT", 100)]
 
 
-def test_an_order_ends_on_its_day_or_when_it_is_cancelled(api, book, clock):
-    ending, cancelled = order(book, ends_on=date(2026, 2, 15)), order(book)
+def test_a_schedule_ends_on_its_last_day_or_when_it_is_cancelled(api, book, clock):
+    ending, cancelled = create_schedule(book, ends_on=date(2026, 2, 15)), create_schedule(book)
     assert api.delete(f"{PATH}/{cancelled}").json()["status"] == "cancelled"
     assert api.delete(f"{PATH}/{cancelled}").status_code == 200
     issue(clock, 2026, 6, 1)
@@ -132,14 +132,14 @@ def test_an_order_ends_on_its_day_or_when_it_is_cancelled(api, book, clock):
     assert api.get(f"{PATH}/{ending}").json()["status"] == "ended"
 
 
-def test_an_order_that_begins_later_waits(api, book, clock):
-    schedule_id = order(book, starts_on=date(2026, 3, 1))
+def test_a_schedule_that_starts_later_issues_nothing_before(api, book, clock):
+    schedule_id = create_schedule(book, starts_on=date(2026, 3, 1))
     assert periods(schedule_id) == []
     issue(clock, 2026, 3, 1)
     assert periods(schedule_id) == [("2026-03-01", "2026-03-31")]
 
 
-def test_bad_orders_are_refused_and_others_are_not_seen(api, book, clock, outsider):
+def test_invalid_schedules_are_refused_and_those_of_another_account_are_not_found(api, book, clock, outsider):
     body = {"customerId": "acme", "name": "n", "creditUnitType": "CURRENCY", "currency": "USD", "amount": 1}
     for change, field, reason in (
         ({"creditUnitType": "METRIC"}, "metricId", "missing"),
@@ -156,7 +156,7 @@ def test_bad_orders_are_refused_and_others_are_not_seen(api, book, clock, outsid
         [detail] = refused(api.post(PATH, body | change), 400, "InvalidRequest")
         assert (detail["field"], detail["reason"]) == (field, reason)
     assert not RecurringGrant.objects.exists()
-    schedule_id = order(book)
+    schedule_id = create_schedule(book)
     refused(outsider.get(f"{PATH}/{schedule_id}"), 404, "NotFound")
     refused(outsider.delete(f"{PATH}/{schedule_id}"), 404, "NotFound")
     assert outsider.get(PATH).json()["items"] == []
@@ -165,7 +165,7 @@ def test_bad_orders_are_refused_and_others_are_not_seen(api, book, clock, outsid
 @pytest.mark.parametrize("cap", [Decimal(30), Decimal(90), Decimal(500)])
 @pytest.mark.parametrize("order", list(permutations(["issue", "end the hold", "give back", "expire"])))
 def test_what_rolls_over_is_the_same_whatever_comes_first_at_the_end_of_a_period(book, order, cap):
-    """Of 100, 60 were on hold and 20 taken by an invoice: all of it is given back, before or after the next period is issued."""
+    """A grant of 100 has 60 on hold and 20 taken by an invoice. All of it is given back, before or after the next grant is issued."""
     with time_machine.travel(datetime(2026, 5, 1, 12, tzinfo=UTC)) as clock:
         facts = {"customer_id": "acme", "name": "n", "unit_type": "CURRENCY", "currency": "USD", "amount": Decimal(100)}
         services.create_recurring_grant(**book.context, **facts, rollover_cap=cap)
@@ -184,4 +184,4 @@ def test_what_rolls_over_is_the_same_whatever_comes_first_at_the_end_of_a_period
             steps[step]()
     may, june = Grant.objects.order_by("period")
     assert (may.balance, june.balance) == (0, 100 + min(cap, 100))
-    book.prove()
+    book.check()

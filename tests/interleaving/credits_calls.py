@@ -1,4 +1,4 @@
-"""Books of credit and the calls that may meet in them."""
+"""Scenes of the credits ledger: books, and the calls that are run against each other in them."""
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -17,7 +17,7 @@ JOB: dict[str, Any] = {"actor": "job:test", "request_id": "job"}
 
 
 class CreditsBook(Book):
-    """A book whose rows have names."""
+    """A book with a name for each row that calls lock."""
 
     def __init__(self) -> None:
         super().__init__(TenantFactory().id)
@@ -34,7 +34,7 @@ def rows(book: CreditsBook) -> dict[str, Row]:
 
 
 def state(book: CreditsBook) -> Any:
-    """Every row of the book by the names and amounts that don't differ between two books."""
+    """Every row of the book by names and amounts, without ids and times, which differ between two books."""
     mine = {"tenant_id": book.tenant_id}
     grants = {row.id: f"{row.name} {row.period or ''}" for row in Grant.objects.filter(**mine)}
     entries = CreditTransaction.objects.filter(**mine).order_by("grant__name", "grant__period", "entry_number")
@@ -55,7 +55,7 @@ def number(amount: Decimal) -> str:
 
 
 def drawn() -> CreditsBook:
-    """An empty grant that goes first, 60 and 40 behind it, and an invoice that took 10 of the 60's grant before."""
+    """Three grants in burn-down order: an empty one, one of 70 of which an invoice took 10, and one of 40."""
     book = CreditsBook()
     empty = book.grant(5, name="empty", priority=0)
     book.debit(empty, 5)
@@ -67,7 +67,7 @@ def drawn() -> CreditsBook:
 
 
 def reserved() -> CreditsBook:
-    """A hold of 100 over two grants, which is over within the hour."""
+    """A hold of 100 over two grants, which becomes overdue within the hour."""
     book = CreditsBook()
     first, second = book.grant(60, name="first"), book.grant(60, name="second")
     end = datetime.now(UTC) + timedelta(minutes=30)
@@ -78,7 +78,7 @@ def reserved() -> CreditsBook:
 
 
 def period_over() -> CreditsBook:
-    """A monthly grant of 100 whose first period is over and whose second is due: 20 left, 60 on hold, 20 taken by an invoice."""
+    """A monthly grant of 100 whose first period has ended and whose second is due: 20 left, 60 on hold, 20 taken by an invoice."""
     book = CreditsBook()
     with time_machine.travel(datetime(2026, 5, 1, 12, tzinfo=UTC)):
         order = {"name": "monthly", "unit_type": "CURRENCY", "amount": Decimal(100), "rollover_cap": Decimal(90), **ACME}
@@ -101,7 +101,7 @@ def hold_of(book: CreditsBook) -> dict[str, Any]:
 
 
 def expire_everything(book: CreditsBook) -> Any:
-    """How many grants and holds two of the jobs closed; what they found closed by others tells nothing."""
+    """How many grants and holds the two jobs closed. Other outcomes depend on which call came first, so they are left out."""
     grants = [row.outcome for batch in services.expire_grants(**JOB, tenant_id=book.tenant_id) for row in batch]
     holds = [row.outcome for row in services.expire_holds(**JOB, tenant_id=book.tenant_id)]
     return grants.count("posted"), holds.count("posted")

@@ -1,8 +1,8 @@
-"""Runs two calls of a ledger at the same time, with one of them held at a lock, and compares with all orders one after the other.
+"""Runs two calls of a ledger at the same time, one of them blocked at a lock, and compares the result with the serial orders of the two.
 
-For each lock that a call takes: a third session takes the row first, so the call chooses what it will do and then waits. Meanwhile the
-other call runs (and perhaps an hour passes). Then the third session lets go. What both replied, and the rows that are in the book then,
-must be those of some serial order of the two. A call that decides from what it read before it waited shows here.
+For each lock that a call takes: a third session locks the row first, so that the call reads what it needs and then waits. Meanwhile the
+other call runs (and optionally an hour passes). Then the third session releases the row. The outcomes of both calls and the rows of the
+book must equal those of one serial order. This finds calls that decide by what they read before they waited.
 """
 
 from collections.abc import Callable, Iterator
@@ -24,13 +24,13 @@ from kernel.tenants.errors import DomainError
 START = datetime(2026, 6, 1, 12, tzinfo=UTC)
 LAPSE = timedelta(hours=1)
 WAIT_SECONDS = 10.0
-# A wait for a row is a wait for another's transaction, which belongs to no database.
+# A session that waits for a row waits for another session's transaction id; such a lock has no database, so all databases are counted.
 WAITING = "SELECT count(DISTINCT pid) FROM pg_locks WHERE NOT granted"
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A row that calls lock: the third session takes it before they do."""
+    """A row that calls lock; the third session locks it before they do."""
 
     table: str
     tenant_id: UUID
@@ -39,11 +39,11 @@ class Row:
 
 @dataclass(frozen=True)
 class Scene:
-    """A book and the calls that may meet in it.
+    """A book and the calls that are run against each other in it.
 
-    `make`: builds a new book, under time_machine, and returns whatever the calls need of it. `rows`: the rows that calls may lock, by name.
-    `state`: what is in the book, without ids and times. `calls`: by name; each takes what `make` returned. `lapses`: also let an hour pass
-    while a call waits, for scenes in which something is over by then.
+    `make`: creates a new book, under time_machine, and returns it. `rows`: the rows that calls may lock, by name. `state`: the contents of
+    the book, without ids and times. `calls`: by name; each takes the book. `lapses`: also let an hour pass while a call waits, for scenes
+    in which something becomes overdue within the hour.
     """
 
     name: str
@@ -57,7 +57,7 @@ class Scene:
 
 
 class Sessions:
-    """Two sessions of the application, each a thread with its own connection, and a third that takes locks before them."""
+    """Two sessions of the application, each a thread with its own connection, and a third session that locks rows before them."""
 
     def __init__(self) -> None:
         self._threads = [ThreadPoolExecutor(max_workers=1) for _ in range(2)]
@@ -77,7 +77,7 @@ class Sessions:
             self._third.rollback()
 
     def waits(self, future: "Future[Any]", *, sessions: int) -> bool:
-        """Whether so many sessions come to wait for a lock before `future` is done."""
+        """Waits until `sessions` sessions wait for a lock (True) or `future` is done (False)."""
         end = monotonic() + WAIT_SECONDS
         while not future.done():
             [count] = self._watcher.execute(WAITING).fetchone() or [0]
@@ -90,7 +90,7 @@ class Sessions:
 
     def close(self) -> None:
         for thread in self._threads:
-            # Of the thread's own connection: the name stands for another one in each thread.
+            # A lambda, because `connection` is another object in each thread.
             thread.submit(lambda: connection.close()).result()  # noqa: PLW0108
             thread.shutdown()
         self._third.close()
@@ -98,7 +98,7 @@ class Sessions:
 
 
 def outcome(call: Callable[[], Any]) -> Any:
-    """What a call replied, or the error that it was refused with, without ids and times."""
+    """What a call returned, or the error that it raised, without ids and times."""
     try:
         return plain(call())
     except DomainError as error:
@@ -106,7 +106,7 @@ def outcome(call: Callable[[], Any]) -> Any:
 
 
 def plain(value: Any) -> Any:
-    """Replies of two books are equal in this form where they differ in ids, times and digests alone."""
+    """A value without ids, times and digests, so that outcomes of two books can be compared."""
     if hasattr(value, "_asdict"):
         value = value._asdict()
     elif is_dataclass(value):
@@ -123,7 +123,7 @@ def plain(value: Any) -> Any:
 
 
 def serial(scene: Scene, steps: tuple[str, ...]) -> Any:
-    """Replies by call, and the book, after these calls one after the other; "lapse" is an hour that passes."""
+    """The outcomes and the book after these calls one after the other; the step "lapse" lets an hour pass."""
     if steps not in scene._serial:
         with time_machine.travel(START, tick=True) as clock:
             book = scene.make()
@@ -138,23 +138,23 @@ def serial(scene: Scene, steps: tuple[str, ...]) -> Any:
 
 
 def locks_of(scene: Scene, sessions: Sessions, name: str) -> tuple[str, ...]:
-    """The names of the rows that a call waits for where somebody else has locked them."""
+    """The names of the rows that a call waits for if another session has locked them."""
     if name not in scene._taken:
-        found = []
+        names = []
         with time_machine.travel(START, tick=True):
             for row_name in scene.rows(scene.make()):
                 book = scene.make()
                 with sessions.holding(scene.rows(book)[row_name]):
                     future = sessions.begin(0, lambda book=book: outcome(lambda: scene.calls[name](book)))
                     if sessions.waits(future, sessions=1):
-                        found.append(row_name)
+                        names.append(row_name)
                 future.result()
-        scene._taken[name] = tuple(found)
+        scene._taken[name] = tuple(names)
     return scene._taken[name]
 
 
 def interleaved(scene: Scene, sessions: Sessions, *, held: str, other: str, row: str, lapse: bool) -> Any:
-    """Replies and book where `held` waits for `row` while `other` runs."""
+    """The outcomes and the book when `held` waits for `row` while `other` runs."""
     with time_machine.travel(START, tick=True) as clock:
         book = scene.make()
         with sessions.holding(scene.rows(book)[row]):
@@ -171,14 +171,15 @@ def interleaved(scene: Scene, sessions: Sessions, *, held: str, other: str, row:
 
 
 def orders(held: str, other: str, *, lapse: bool) -> list[tuple[str, ...]]:
+    """The serial orders that are allowed, as steps of `serial`."""
     if lapse:
         return [(held, "lapse", other), ("lapse", held, other), ("lapse", other, held)]
     return [(held, other), (other, held)]
 
 
 def anomalies(scene: Scene, sessions: Sessions, held: str) -> list[str]:
-    """What a call did, held at each of its locks while each other call ran, that no serial order does."""
-    found = []
+    """Messages about results of a call, blocked at each of its locks while each other call ran, that no serial order has."""
+    messages = []
     for row in locks_of(scene, sessions, held):
         for other in scene.calls:
             for lapse in (False, True) if scene.lapses else (False,):
@@ -186,14 +187,14 @@ def anomalies(scene: Scene, sessions: Sessions, held: str) -> list[str]:
                 allowed = [serial(scene, steps) for steps in orders(held, other, lapse=lapse)]
                 if not any(same(was, one) for one in allowed):
                     wanted = "\n    or ".join(str(one) for one in allowed)
-                    found.append(
+                    messages.append(
                         f"{held}, held at {row} while {other} ran{' and an hour passed' if lapse else ''}:\n    was {was}\n    not {wanted}"
                     )
-    return found
+    return messages
 
 
 def same(one: Any, other: Any) -> bool:
-    """Two runs of a call with itself may have changed places."""
+    """Whether two results are equal. Where a call ran against itself, the two may have swapped outcomes."""
     (replies, state), (other_replies, other_state) = one, other
     return state == other_state and (
         replies == other_replies

@@ -1,11 +1,11 @@
-"""Each call of each ledger, held at each lock that it takes while each other call runs, does what some serial order does."""
+"""Each call, blocked at each of its locks while each other call runs, has the result of some serial order of the two."""
 
 import pytest
 
 from tests.interleaving.credits_calls import SCENES as CREDITS
 from tests.interleaving.harness import Scene, Sessions, anomalies
 
-# A ledger joins by adding its scenes here.
+# A ledger is tested by adding its scenes here.
 SCENES = (*CREDITS,)
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def sessions(settings):
-    # A call that is held shall wait, and not go along with the other one.
+    # With batching, the two calls could be sent in one statement.
     settings.LEDGER_BATCHING = False
     opened = Sessions()
     yield opened
@@ -24,6 +24,6 @@ CALLS = [pytest.param(scene, name, id=f"{scene.name}-{name}") for scene in SCENE
 
 
 @pytest.mark.parametrize(("scene", "held"), CALLS)
-def test_a_call_that_waited_does_what_some_serial_order_does(sessions: Sessions, scene: Scene, held: str):
-    found = anomalies(scene, sessions, held)
-    assert not found, "\n\n".join(found)
+def test_a_call_that_waited_has_the_result_of_some_serial_order(sessions: Sessions, scene: Scene, held: str):
+    messages = anomalies(scene, sessions, held)
+    assert not messages, "\n\n".join(messages)

@@ -37,7 +37,7 @@ def test_one_key_draws_once_however_many_ask(book):
     assert len({(row.id, row.taken, len(row.transactions)) for row in drawn}) == 1
     assert sorted(row.outcome for row in drawn) == ["posted"] + ["replayed"] * 19
     assert (Consumption.objects.count(), CreditTransaction.objects.filter(kind="consumption").count()) == (1, 3)
-    book.prove()
+    book.check()
 
 
 def test_burn_downs_at_once_take_no_more_than_there_is(book):
@@ -53,7 +53,7 @@ def test_burn_downs_at_once_take_no_more_than_there_is(book):
                 return taken
 
     assert sum(at_once(8, drain)) == 70
-    book.prove()
+    book.check()
 
 
 def test_holds_at_once_reserve_no_more_than_there_is(book):
@@ -62,7 +62,7 @@ def test_holds_at_once_reserve_no_more_than_there_is(book):
     outcomes = at_once(16, lambda number: services.place_hold(**book.context, **ACME, amount=Decimal(6), expires_at=later()))
     assert sum(not isinstance(outcome, Exception) for outcome in outcomes) == 6
     assert all(isinstance(outcome, InsufficientCredit) for outcome in outcomes if isinstance(outcome, Exception))
-    book.prove()
+    book.check()
 
 
 def test_a_hold_ends_once_whether_captured_or_released(book):
@@ -78,7 +78,7 @@ def test_a_hold_ends_once_whether_captured_or_released(book):
     assert [outcome.outcome for outcome in outcomes if not isinstance(outcome, Exception)].count("posted") == 1
     captured = Hold.objects.get().status == "captured"
     assert Grant.objects.get().balance == (4 if captured else 10)
-    book.prove()
+    book.check()
 
 
 def test_an_invoice_is_reinstated_once_however_many_ask(book):
@@ -89,7 +89,7 @@ def test_an_invoice_is_reinstated_once_however_many_ask(book):
     assert {row.amount for row in given} == {25}
     assert sorted(row.outcome for row in given) == ["posted"] + ["replayed"] * 11
     assert sum(grant.balance for grant in Grant.objects.all()) == 30
-    book.prove()
+    book.check()
 
 
 def test_the_expiry_job_four_times_at_once_expires_each_grant_once(book):
@@ -103,7 +103,7 @@ def test_the_expiry_job_four_times_at_once_expires_each_grant_once(book):
     outcomes = [word for words in at_once(4, expire) for word in words]
     assert outcomes.count("posted") == 30
     assert CreditTransaction.objects.filter(kind="expiry").count() == 30
-    book.prove()
+    book.check()
 
 
 def test_the_recurrence_job_four_times_at_once_issues_each_period_once(book):
@@ -118,7 +118,7 @@ def test_the_recurrence_job_four_times_at_once_issues_each_period_once(book):
         assert sum(at_once(4, issue)) == 12
     for order in orders:
         assert list(Grant.objects.filter(schedule_id=order).order_by("period").values_list("period", flat=True)) == [0, 1, 2, 3]
-    book.prove()
+    book.check()
 
 
 def test_one_key_orders_one_recurring_grant_however_many_ask(book):
@@ -140,7 +140,7 @@ def test_after_calls_of_eight_threads_every_check_passes(book):
     done = at_once(8, live)
     assert not [outcome for outcome in done if isinstance(outcome, Exception)]
     assert sum(done) > 20
-    book.prove()
+    book.check()
 
 
 def self_willed(book: Book, grants: list[Any], dice: random.Random) -> bool:

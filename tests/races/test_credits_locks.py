@@ -55,7 +55,7 @@ def test_what_a_draw_under_way_takes_is_reinstated_whole_once(book, sessions):
     again = services.reinstate(**book.context, customer_id="acme", invoice_id="inv")
     assert (again.outcome, again.amount) == ("replayed", 110)
     assert (book.balance(first), book.balance(second)) == (70, 40)
-    book.prove()
+    book.check()
 
 
 @pytest.mark.parametrize("amount", [None, Decimal(100)])
@@ -76,7 +76,7 @@ def test_a_capture_that_waited_past_the_holds_end_takes_nothing(book, sessions, 
 
         assert while_held(sessions, book, first, capture, debit_behind_its_end) == "expired"
         assert (book.balance(first), book.balance(second)) == (60, 0)
-    book.prove()
+    book.check()
 
 
 def test_a_draw_that_waited_sees_credit_that_was_given_meanwhile(book, sessions):
@@ -89,7 +89,7 @@ def test_a_draw_that_waited_sees_credit_that_was_given_meanwhile(book, sessions)
 
     drawn = while_held(sessions, book, full, draw, lambda: book.credit(empty, 10))
     assert [(row["grant_id"], row["amount"]) for row in drawn.transactions] == [(empty, 10), (full, 10)]
-    book.prove()
+    book.check()
 
 
 def test_a_draw_that_waited_sees_a_grant_that_was_made_meanwhile(book, sessions):

@@ -17,10 +17,10 @@ from tests.interleaving.harness import Sessions
 pytestmark = pytest.mark.django_db(transaction=True)
 
 READS = {
-    "grant": lambda book, grant, at: selectors.grant_standing(**book, grant_id=grant, at=at)["balance"],
-    "grant, world": lambda book, grant, at: selectors.grant_standing(**book, grant_id=grant, at=at, clock="world")["balance"],
-    "customer": lambda book, grant, at: selectors.customer_standing(**book, customer_id="acme", at=at)[0]["balance"],
-    "account": lambda book, grant, at: selectors.tenant_standing(**book, at=at)[0]["balance"],
+    "grant": lambda book, grant, at: selectors.grant_balance_at(**book, grant_id=grant, at=at)["balance"],
+    "grant, world": lambda book, grant, at: selectors.grant_balance_at(**book, grant_id=grant, at=at, clock="world")["balance"],
+    "customer": lambda book, grant, at: selectors.customer_balance_at(**book, customer_id="acme", at=at)[0]["balance"],
+    "account": lambda book, grant, at: selectors.tenant_balance_at(**book, at=at)[0]["balance"],
     "explain a grant": lambda book, grant, at: selectors.explain_grant(**book, grant_id=grant, at=at)["sums"][0]["balance"],
     "explain a customer": lambda book, grant, at: selectors.explain_customer(**book, customer_id="acme", at=at)["sums"][0]["balance"],
     "list": lambda book, grant, at: Decimal(100) - 10 * (selectors.list_transactions(**book, grant_id=grant, until=at).count() - 1),

@@ -28,14 +28,14 @@ def test_forty_threads_with_one_key_make_one_transaction_and_get_one_answer(book
     assert len(facts) == 1
     assert sorted(row.outcome for row in rows) == ["posted"] + ["replayed"] * 39
     assert book.balance(grant_id) == 990
-    book.prove()
+    book.check()
 
 
 def test_one_key_on_two_grants_at_once_is_one_transaction(book):
     grants = [book.grant(1000), book.grant(1000)]
     at_once(16, lambda number: book.debit(grants[number % 2], 10, idempotency_key="k"))
     assert CreditTransaction.objects.filter(idempotency_key="k").count() == 1
-    book.prove()
+    book.check()
 
 
 def test_sixteen_threads_drain_a_grant_and_never_below_zero(book):
@@ -52,7 +52,7 @@ def test_sixteen_threads_drain_a_grant_and_never_below_zero(book):
 
     assert sum(at_once(16, drain)) == 99
     assert book.balance(grant_id) == 1
-    book.prove()
+    book.check()
 
 
 def test_an_invoice_gives_back_once_however_many_ask(book):
@@ -71,7 +71,7 @@ def test_a_transaction_is_reversed_once_however_many_ask(book):
     refused = [outcome for outcome in outcomes if isinstance(outcome, Exception)]
     assert len(refused) == 15
     assert all(isinstance(error, AlreadyReversed) for error in refused)
-    book.prove()
+    book.check()
 
 
 def test_arrays_that_name_the_same_grants_in_opposite_orders_do_not_deadlock(book):
@@ -85,4 +85,4 @@ def test_arrays_that_name_the_same_grants_in_opposite_orders_do_not_deadlock(boo
     for outcome in at_once(8, post):
         assert not isinstance(outcome, Exception), outcome
     assert {book.balance(grant_id) for grant_id in grants} == {Decimal(960)}
-    book.prove()
+    book.check()

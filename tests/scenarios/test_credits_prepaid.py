@@ -43,7 +43,7 @@ def test_a_customer_pays_80_for_100_uses_30_and_the_invoice_is_voided_after_the_
         ("CREDIT", 30, 30, 24, "reinstatement", "2026-02-10"),
         ("DEBIT", 30, 0, 24, "expiry", "2026-02-10"),
     ]
-    book.prove()
+    book.check()
 
 
 def test_thirds_of_a_cost_add_up_to_the_cost_to_the_last_digit(book):
@@ -72,4 +72,4 @@ def test_a_month_of_usage_burns_the_allowance_then_the_gift_then_the_money(book)
     )
     assert [(row["grant_id"], row["amount"]) for row in drawn.transactions] == [(allowance, 30), (gift, 20), (money, 25)]
     assert book.balance(money) == 25
-    book.prove()
+    book.check()

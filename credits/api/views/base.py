@@ -1,4 +1,4 @@
-"""What the views of this API share: the dialect, and the form in which rows go into replies."""
+"""The base class of this API's views, and how rows are prepared for replies."""
 
 from typing import Any
 
@@ -13,10 +13,10 @@ class CreditsViewSet(LedgerViewSet):
 
 
 def to_grant_reply(row: dict[str, Any]) -> dict[str, Any]:
-    """A grant's row for its reply. No other system knows our grants, so `integration_ids` is empty."""
+    """A grant's row for its reply. Grants aren't synchronized with other systems, so `integration_ids` is empty."""
     return {**selectors.with_unit(row), "integration_ids": []}
 
 
 def without_blanks(row: dict[str, Any]) -> dict[str, Any]:
-    """Drops empty strings: in the table they mean "not given", and the API omits absent fields."""
+    """Drops empty strings: in the table they mean that the field was not sent, and the API omits absent fields."""
     return {name: value for name, value in row.items() if value != ""}

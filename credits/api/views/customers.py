@@ -20,16 +20,16 @@ from kernel.ledger.errors import NotFound
 class CustomerViewSet(CreditsViewSet):
     @operation(summary="List the usable credit grants of a customer", reply=shapes.UsableGrantsReply)
     def grants(self, request: HttpRequest, customer_id: str) -> HttpResponse:
-        """Those with a balance that can be drawn on today, in the order in which they are drawn on."""
+        """Returns the grants with a balance that can be drawn on today, in the order in which a draw uses them."""
         rows = selectors.usable_grants(tenant_id=self.caller.tenant_id, customer_id=customer_id)
         return self.reply(shapes.UsableGrantsReply, {"items": rows})
 
     @operation(summary="List the credit balances of a customer", query=PastQuery, reply=shapes.BalancesReply)
     def balances(self, request: HttpRequest, customer_id: str) -> HttpResponse:
-        """One balance for each currency and metric, of the grants that can be drawn on: today, or at a moment in the past."""
+        """Returns one balance for each currency and metric, over the grants that can be drawn on: today, or at a moment in the past."""
         query = self.query(PastQuery)
         if query["at"] is not None:
-            rows = selectors.customer_standing(tenant_id=self.caller.tenant_id, customer_id=customer_id, **query)
+            rows = selectors.customer_balance_at(tenant_id=self.caller.tenant_id, customer_id=customer_id, **query)
             return self.reply(shapes.BalancesReply, {"items": rows})
         rows = selectors.customer_balances(tenant_id=self.caller.tenant_id, customer_id=customer_id)
         items = [{**row, "transactions": map(without_blanks, row["transactions"])} for row in rows]
@@ -37,9 +37,9 @@ class CustomerViewSet(CreditsViewSet):
 
     @operation(summary="List the credit balances of the account", query=PastQuery, reply=shapes.TenantBalancesReply)
     def account_balances(self, request: HttpRequest) -> HttpResponse:
-        """What the account owes its customers, for each currency and metric: now, or at a moment in the past."""
+        """Returns what the account owes all its customers, for each currency and metric: now, or at a moment in the past."""
         query = self.query(PastQuery)
-        rows = selectors.tenant_standing(tenant_id=self.caller.tenant_id, **query)
+        rows = selectors.tenant_balance_at(tenant_id=self.caller.tenant_id, **query)
         return self.reply(shapes.TenantBalancesReply, {"at": query["at"] or timezone.now(), "items": rows})
 
     @operation(
@@ -53,7 +53,10 @@ class CustomerViewSet(CreditsViewSet):
         replays=True,
     )
     def consume(self, request: HttpRequest, customer_id: str) -> HttpResponse:
-        """All or nothing, unless `partial`. Order: priority, METRIC before CURRENCY, soonest expiry, promotional before paid, oldest."""
+        """Takes an amount from the customer's grants, in burn-down order; all or nothing, unless `partial`.
+
+        The order is: priority, METRIC before CURRENCY, soonest expiryDate, promotional before paid, effectiveDate, createdAt, id.
+        """
         body = self.read(shapes.ConsumeRequest)
         body["partial"] = body["partial"] or self.query(PartialQuery)["partial"]
         drawn = services.consume(**self.audit_context(), customer_id=customer_id, idempotency_key=self.idempotency_key(), **body)
@@ -63,7 +66,7 @@ class CustomerViewSet(CreditsViewSet):
 
     @operation(summary="Preview a draw", query=PreviewQuery, reply=shapes.PreviewReply)
     def preview(self, request: HttpRequest, customer_id: str) -> HttpResponse:
-        """The plan that a draw would follow now, without taking anything."""
+        """Returns which grants a draw would use now, and how much of each. Nothing is taken."""
         plan = selectors.preview_consumption(tenant_id=self.caller.tenant_id, customer_id=customer_id, **self.query(PreviewQuery))
         return self.reply(shapes.PreviewReply, plan)
 
@@ -76,12 +79,15 @@ class CustomerViewSet(CreditsViewSet):
         replays=True,
     )
     def reinstate(self, request: HttpRequest, customer_id: str) -> HttpResponse:
-        """Exactly what it took, to the grants it took it from, once: asked again, the first reply is given again."""
+        """Gives back exactly what an invoice took, to the grants it took it from.
+
+        Repeating the call gives back nothing more, and returns the transactions that gave back.
+        """
         body = self.read(shapes.ReinstateRequest)
-        given = services.reinstate(**self.audit_context(), customer_id=customer_id, **body)
-        rows = [without_blanks(row._asdict()) for row in given.transactions]
-        reply = {"invoice_id": body["invoice_id"], "amount": given.amount, "transactions": rows}
-        return self.reply(shapes.ReinstateReply, reply, status=201, replayed=given.outcome == "replayed")
+        reinstated = services.reinstate(**self.audit_context(), customer_id=customer_id, **body)
+        rows = [without_blanks(row._asdict()) for row in reinstated.transactions]
+        reply = {"invoice_id": body["invoice_id"], "amount": reinstated.amount, "transactions": rows}
+        return self.reply(shapes.ReinstateReply, reply, status=201, replayed=reinstated.outcome == "replayed")
 
 
 class ExplanationViewSet(CreditsViewSet):
@@ -90,7 +96,7 @@ class ExplanationViewSet(CreditsViewSet):
 
     @operation(summary="Explain a balance", query=ExplainQuery, reply=shapes.ExplanationReply)
     def explain(self, request: HttpRequest, owner: str) -> HttpResponse:
-        """Every entry up to a moment, in order: of one grant, or of all grants of a customer. The sums are added up anew."""
+        """Returns every transaction up to a moment, in order, of one grant or of all grants of a customer, and sums computed from them."""
         query = self.query(ExplainQuery)
         self.at = query.pop("at")
         explained = self._explained(owner)
@@ -100,7 +106,7 @@ class ExplanationViewSet(CreditsViewSet):
             explained["entries"],
             key=("created_at", "id"),
             descending=False,
-            written=lambda found: map(without_blanks, found),
+            written=lambda rows: map(without_blanks, rows),
             **query,
         )
 
@@ -115,7 +121,7 @@ class ExplanationViewSet(CreditsViewSet):
         return self.reply(shapes.ExplanationReply, explanation)
 
     def _explained(self, owner: str) -> dict[str, Any]:
-        """Of the grant with this id, else of the customer. Raises NotFound."""
+        """The explanation of the grant with this id, or else of the customer with this id. Raises NotFound."""
         try:
             return selectors.explain_grant(tenant_id=self.caller.tenant_id, grant_id=UUID(owner), at=self.at)
         except (ValueError, NotFound):

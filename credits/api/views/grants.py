@@ -25,7 +25,7 @@ class GrantViewSet(CreditsViewSet):
         replays=True,
     )
     def create(self, request: HttpRequest) -> HttpResponse:
-        """Gives a customer prepaid credit, in units of a currency or of a metric."""
+        """Creates a grant of prepaid credit for a customer, in units of a currency or of a metric."""
         body = self.read(shapes.GrantRequest)
         self._act_for(body.pop("sequence_account_id"))
         unit_type = body.pop("credit_unit_type")
@@ -34,28 +34,28 @@ class GrantViewSet(CreditsViewSet):
 
     @operation(summary="List credit grants", query=GrantQuery, reply=shapes.GrantReply, paged=True)
     def list(self, request: HttpRequest) -> HttpResponse:
-        """Newest first."""
+        """Returns the account's grants, newest first. Deleted grants are left out."""
         query = self.query(GrantQuery)
         rows = selectors.list_grants(tenant_id=self.caller.tenant_id, customer_id=query.pop("customer_id"))
-        return self.page(shapes.GrantReply, rows, key=("created_at", "id"), written=standing, **query)
+        return self.page(shapes.GrantReply, rows, key=("created_at", "id"), written=grant_rows, **query)
 
     @operation(summary="Get a credit grant", query=PastQuery, reply=shapes.GrantReply)
     def retrieve(self, request: HttpRequest, grant_id: UUID) -> HttpResponse:
-        """One grant with its balance: now, or at a moment in the past."""
+        """Returns one grant with its balance: now, or at a moment in the past."""
         query = self.query(PastQuery)
         if query["at"] is None:
             return self._grant(*selectors.with_live_holds([selectors.get_grant(tenant_id=self.caller.tenant_id, grant_id=grant_id)]))
-        return self._grant(selectors.grant_standing(tenant_id=self.caller.tenant_id, grant_id=grant_id, **query))
+        return self._grant(selectors.grant_balance_at(tenant_id=self.caller.tenant_id, grant_id=grant_id, **query))
 
     @operation(summary="Delete a credit grant", reply=shapes.GrantReply, refuses=("grant_drawn_on",))
     def destroy(self, request: HttpRequest, grant_id: UUID) -> HttpResponse:
-        """Only while nothing has moved it."""
+        """Deletes a grant. Refused once a transaction or hold has used it."""
         services.delete_grant(**self.audit_context(), grant_id=grant_id)
         return self._grant(selectors.get_grant(tenant_id=self.caller.tenant_id, grant_id=grant_id, deleted=True))
 
     @operation(summary="Void a credit grant", body=shapes.VoidRequest, reply=shapes.GrantReply, refuses=("grant_held",))
     def void(self, request: HttpRequest, grant_id: UUID) -> HttpResponse:
-        """Closes a grant for good: what is left is debited."""
+        """Closes a grant permanently and debits what is left of it. Refused while a hold reserves a part of it."""
         services.void_grant(**self.audit_context(), grant_id=grant_id, reason=self.read(shapes.VoidRequest)["reason"])
         return self._grant(selectors.get_grant(tenant_id=self.caller.tenant_id, grant_id=grant_id))
 
@@ -63,7 +63,7 @@ class GrantViewSet(CreditsViewSet):
         return self.reply(shapes.GrantReply, to_grant_reply({"tenant_id": self.caller.tenant_id, **row}), status=status, replayed=replayed)
 
     def _act_for(self, account: str) -> None:
-        """The account in the body is the one that is acted for. Raises InvalidValue where the header names another, NotAuthorized."""
+        """Acts for the account that the body names. Raises InvalidValue if On-Behalf-Of names another one, NotAuthorized."""
         if account == str(self.caller.tenant_id):
             return
         if "On-Behalf-Of" in self.request.headers:
@@ -71,6 +71,6 @@ class GrantViewSet(CreditsViewSet):
         self.caller = act_for(self.caller, account)
 
 
-def standing(grants: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The rows of a page of grants."""
+def grant_rows(grants: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """A page's grants as GrantReply reads them, with `held` counted without overdue holds."""
     return [to_grant_reply(grant) for grant in selectors.with_live_holds(grants)]

@@ -13,9 +13,9 @@ from credits.api.views.base import CreditsViewSet, without_blanks
 from kernel.api.schema import operation
 
 
-def written(found: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """The rows of a page of holds."""
-    return map(without_blanks, selectors.with_lines(found))
+def hold_rows(holds: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """A page's holds as HoldReply reads them, with their lines."""
+    return map(without_blanks, selectors.with_lines(holds))
 
 
 class HoldViewSet(CreditsViewSet):
@@ -29,7 +29,10 @@ class HoldViewSet(CreditsViewSet):
         replays=True,
     )
     def create(self, request: HttpRequest, customer_id: str) -> HttpResponse:
-        """In burn-down order. What is held can't be debited, consumed or held again until it is released or its time is over."""
+        """Reserves an amount across the customer's grants, in burn-down order.
+
+        What is reserved can't be debited, drawn or reserved again until the hold is released or `expiresAt` is past.
+        """
         body = self.read(shapes.HoldRequest)
         row = services.place_hold(**self.audit_context(), customer_id=customer_id, idempotency_key=self.idempotency_key(), **body)
         if row.outcome == "replayed":
@@ -38,20 +41,20 @@ class HoldViewSet(CreditsViewSet):
 
     @operation(summary="List a customer's holds", query=HoldQuery, reply=shapes.HoldReply, paged=True)
     def list(self, request: HttpRequest, customer_id: str) -> HttpResponse:
-        """Newest first."""
+        """Returns the customer's holds, newest first. An overdue hold counts as expired."""
         query = self.query(HoldQuery)
         rows = selectors.list_holds(tenant_id=self.caller.tenant_id, customer_id=customer_id, status=query.pop("status"))
         return self.page(
             shapes.HoldReply,
             rows,
             key=("created_at", "id"),
-            written=lambda found: map(without_blanks, selectors.with_lines(found)),
+            written=hold_rows,
             **query,
         )
 
     @operation(summary="Get a hold", reply=shapes.HoldReply)
     def retrieve(self, request: HttpRequest, customer_id: str, hold_id: UUID) -> HttpResponse:
-        """One hold, with what it reserves on each grant."""
+        """Returns one hold, with what it reserves of each grant."""
         return self._hold(customer_id, hold_id)
 
     @operation(
@@ -62,7 +65,7 @@ class HoldViewSet(CreditsViewSet):
         replays=True,
     )
     def capture(self, request: HttpRequest, customer_id: str, hold_id: UUID) -> HttpResponse:
-        """Debits what is reserved, or part of it; the rest is released. Once: the same again changes nothing."""
+        """Debits what the hold reserves, or `amount` of it, and releases the rest. Repeating the call changes nothing."""
         body = self.read(shapes.CaptureRequest)
         row = services.capture_hold(**self.audit_context(), customer_id=customer_id, hold_id=hold_id, **body)
         return self._hold(customer_id, hold_id, replayed=row.outcome == "replayed")
@@ -75,7 +78,7 @@ class HoldViewSet(CreditsViewSet):
         replays=True,
     )
     def release(self, request: HttpRequest, customer_id: str, hold_id: UUID) -> HttpResponse:
-        """Lets go of what is reserved. The same again changes nothing."""
+        """Releases what the hold reserves. Repeating the call changes nothing."""
         body = self.read(shapes.ReleaseRequest)
         row = services.release_hold(**self.audit_context(), customer_id=customer_id, hold_id=hold_id, **body)
         return self._hold(customer_id, hold_id, replayed=row.outcome == "replayed")

@@ -13,7 +13,7 @@ from kernel.api.schema import operation
 
 class ScheduleViewSet(CreditsViewSet):
     @operation(
-        summary="Order a recurring credit grant",
+        summary="Create a recurring credit grant",
         body=shapes.ScheduleRequest,
         reply=shapes.ScheduleReply,
         status=201,
@@ -22,7 +22,7 @@ class ScheduleViewSet(CreditsViewSet):
         replays=True,
     )
     def create(self, request: HttpRequest) -> HttpResponse:
-        """A grant for each period. Those that are due already are issued at once."""
+        """Creates a schedule that issues a grant for each period. Grants that are due already are issued at once."""
         body = self.read(shapes.ScheduleRequest)
         unit_type = body.pop("credit_unit_type")
         schedule_id, replayed = services.create_recurring_grant(
@@ -34,19 +34,19 @@ class ScheduleViewSet(CreditsViewSet):
 
     @operation(summary="List recurring credit grants", query=ScheduleQuery, reply=shapes.ScheduleReply, paged=True)
     def list(self, request: HttpRequest) -> HttpResponse:
-        """Newest first."""
+        """Returns the account's schedules, newest first."""
         query = self.query(ScheduleQuery)
         rows = selectors.list_schedules(tenant_id=self.caller.tenant_id, customer_id=query.pop("customer_id"))
-        return self.page(shapes.ScheduleReply, rows, key=("created_at", "id"), written=lambda found: map(without_blanks, found), **query)
+        return self.page(shapes.ScheduleReply, rows, key=("created_at", "id"), written=lambda rows: map(without_blanks, rows), **query)
 
     @operation(summary="Get a recurring credit grant", reply=shapes.ScheduleReply)
     def retrieve(self, request: HttpRequest, schedule_id: UUID) -> HttpResponse:
-        """One schedule, with the day on which its next grant is issued."""
+        """Returns one schedule, with the day on which its next grant is issued."""
         return self._schedule(schedule_id)
 
     @operation(summary="Cancel a recurring credit grant", reply=shapes.ScheduleReply)
     def destroy(self, request: HttpRequest, schedule_id: UUID) -> HttpResponse:
-        """No further grant is issued; those that were stay."""
+        """Cancels a schedule: no further grant is issued. Grants that it issued stay."""
         services.cancel_recurring_grant(**self.audit_context(), schedule_id=schedule_id)
         return self._schedule(schedule_id)
 

@@ -36,22 +36,22 @@ class TransactionViewSet(CreditsViewSet):
         replays=True,
     )
     def create(self, request: HttpRequest) -> HttpResponse:
-        """Takes an amount from one grant or adds to it. Without an Idempotency-Key, the same request again is another transaction."""
+        """Debits or credits one grant. Without an Idempotency-Key, the same request sent again is another transaction."""
         body = self.read(shapes.TransactionRequest)
         row = services.record_transaction(**self.audit_context(), idempotency_key=self.idempotency_key(), **body)
         return self.reply(shapes.TransactionReply, without_blanks(row._asdict()), status=201, replayed=row.outcome == "replayed")
 
     @operation(summary="List credit transactions", query=TransactionQuery, reply=shapes.TransactionReply, paged=True)
     def list(self, request: HttpRequest) -> HttpResponse:
-        """Newest first."""
+        """Returns the account's transactions, newest first."""
         query = self.query(TransactionQuery)
         page = {name: query.pop(name) for name in ("limit", "after", "before")}
         rows = selectors.list_transactions(tenant_id=self.caller.tenant_id, **query)
-        return self.page(shapes.TransactionReply, rows, key=("created_at", "id"), written=lambda found: map(without_blanks, found), **page)
+        return self.page(shapes.TransactionReply, rows, key=("created_at", "id"), written=lambda rows: map(without_blanks, rows), **page)
 
     @operation(summary="Get a credit transaction", reply=shapes.TransactionReply)
     def retrieve(self, request: HttpRequest, transaction_id: UUID) -> HttpResponse:
-        """One transaction, with its number on its grant and the balance that it left."""
+        """Returns one transaction, with its number on its grant and the grant's balance after it."""
         row = selectors.get_transaction(tenant_id=self.caller.tenant_id, transaction_id=transaction_id)
         return self.reply(shapes.TransactionReply, without_blanks(row))
 
@@ -65,7 +65,7 @@ class TransactionViewSet(CreditsViewSet):
         replays=True,
     )
     def reverse(self, request: HttpRequest, transaction_id: UUID) -> HttpResponse:
-        """Takes a transaction back, whole or in parts, by others that name it: transactions themselves are never changed."""
+        """Reverses a transaction, wholly or in parts, by other transactions that name it. The transaction itself never changes."""
         body, key = self.read(shapes.ReversalRequest), self.idempotency_key()
         if body["amount"] is not None and key is None:
             raise Invalid([FieldProblem(("Idempotency-Key",), "missing")], place="header")
@@ -80,9 +80,9 @@ class TransactionViewSet(CreditsViewSet):
         idempotent=True,
     )
     def batch(self, request: HttpRequest) -> HttpResponse:
-        """Up to 1,000 items, each with an outcome of its own, in their order.
+        """Creates up to 1,000 transactions. Returns an outcome for each item, in their order.
 
-        Without an idempotencyKey an item takes the header's and its index.
+        An item without an idempotencyKey gets the one of the header with its index: `key:0`, `key:1`.
         """
         body = self.read(shapes.BatchRequest)
         is_atomic = body["atomic"] or self.query(BatchQuery)["atomic"]

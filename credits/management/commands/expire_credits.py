@@ -2,12 +2,10 @@
 
 from argparse import ArgumentParser
 from collections import Counter
-from datetime import UTC
 from typing import Any
 from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError
-from django.utils import timezone
 from tqdm import tqdm
 
 from credits import selectors, services
@@ -18,22 +16,21 @@ from kernel.tenants.selectors import get_tenant
 
 
 class Command(BaseCommand):
-    help = "Debit the rest of grants whose last day is over. May be run again at any time. Example: manage.py expire_credits --dry-run"
+    help = "Debit what is left of grants past their last day. May be run again at any time. Example: manage.py expire_credits --dry-run"
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--tenant", help="slug or id; every tenant by default")
-        parser.add_argument("--dry-run", action="store_true", help="write nothing; say for each tenant how much would expire")
+        parser.add_argument("--dry-run", action="store_true", help="write nothing; print for each tenant how much would expire")
 
     def handle(self, *args: Any, **options: Any) -> str:
         try:
             tenant_id = get_tenant(tenant=options["tenant"]).id if options["tenant"] else None
-            return self.foretell(tenant_id) if options["dry_run"] else self.expire(tenant_id, quiet=not options["verbosity"])
+            return self.report_due(tenant_id) if options["dry_run"] else self.expire(tenant_id, quiet=not options["verbosity"])
         except DomainError as error:
             raise CommandError(str(error)) from error
 
-    def foretell(self, tenant_id: UUID | None) -> str:
-        now = timezone.now()
-        totals = selectors.due_totals(now=now, today=now.astimezone(UTC).date(), tenant_id=tenant_id)
+    def report_due(self, tenant_id: UUID | None) -> str:
+        totals = selectors.due_totals(tenant_id=tenant_id)
         lines = [
             f"{row['tenant__slug']}: {row['grants']} grants, {trimmed_digits(row['amount'])} {row['metric_id'] or row['currency']}"
             for row in totals
@@ -42,7 +39,7 @@ class Command(BaseCommand):
 
     def expire(self, tenant_id: UUID | None, *, quiet: bool) -> str:
         run = str(new_id())
-        due = selectors.count_due_grants(today=timezone.now().astimezone(UTC).date(), tenant_id=tenant_id)
+        due = selectors.count_due_grants(tenant_id=tenant_id)
         outcomes: Counter[str] = Counter()
         with tqdm(total=due, unit="grant", disable=quiet) as bar:
             for batch in services.expire_grants(actor=f"command:expire_credits:{run}", request_id=run, tenant_id=tenant_id):

@@ -4,7 +4,6 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from django.utils import timezone
 from tqdm import tqdm
 
 from credits import selectors, services
@@ -14,7 +13,7 @@ from kernel.tenants.selectors import get_tenant
 
 
 class Command(BaseCommand):
-    help = "Close holds whose time is over. They reserve nothing any more, with or without this. Example: manage.py expire_holds"
+    help = "Close overdue holds. They reserve nothing, even before they are closed. Example: manage.py expire_holds"
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--tenant", help="slug or id; every tenant by default")
@@ -22,7 +21,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> str:
         try:
             tenant_id = get_tenant(tenant=options["tenant"]).id if options["tenant"] else None
-            overdue = len(selectors.overdue_holds(tenant_id=tenant_id, now=timezone.now()))
+            overdue = len(selectors.overdue_holds(tenant_id=tenant_id))
             run = str(new_id())
             outcomes = services.expire_holds(actor=f"command:expire_holds:{run}", request_id=run, tenant_id=tenant_id)
             bar = tqdm(outcomes, total=overdue, unit="hold", disable=not options["verbosity"])

@@ -1,11 +1,9 @@
 """The command line of credits.services.issue_due_grants."""
 
 from argparse import ArgumentParser
-from datetime import UTC
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from django.utils import timezone
 from tqdm import tqdm
 
 from credits import selectors, services
@@ -15,7 +13,7 @@ from kernel.tenants.selectors import get_tenant
 
 
 class Command(BaseCommand):
-    help = "Issue the recurring grants that are due, each exactly once, however late. Example: manage.py issue_recurring_credits"
+    help = "Issue the grants of schedules that are due, each exactly once, however late. Example: manage.py issue_recurring_credits"
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--tenant", help="slug or id; every tenant by default")
@@ -23,10 +21,10 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> str:
         try:
             tenant_id = get_tenant(tenant=options["tenant"]).id if options["tenant"] else None
-            due = len(selectors.due_schedules(today=timezone.now().astimezone(UTC).date(), tenant_id=tenant_id))
+            due = len(selectors.due_schedules(tenant_id=tenant_id))
             run = str(new_id())
-            orders = services.issue_due_grants(actor=f"command:issue_recurring_credits:{run}", request_id=run, tenant_id=tenant_id)
-            issued = sum(len(rows) for rows in tqdm(orders, total=due, unit="order", disable=not options["verbosity"]))
+            batches = services.issue_due_grants(actor=f"command:issue_recurring_credits:{run}", request_id=run, tenant_id=tenant_id)
+            issued = sum(len(rows) for rows in tqdm(batches, total=due, unit="schedule", disable=not options["verbosity"]))
         except DomainError as error:
             raise CommandError(str(error)) from error
         return f"{issued} grants issued."
