@@ -28,25 +28,18 @@ class TransactionRequest(CreditsBody):
 
 class TransactionItem(TransactionRequest):
     idempotency_key = Text(
-        is_key=True,
-        required=False,
-        min_length=1,
-        max_length=255,
-        pattern="^[ -~]+$",
-        description="Like the header Idempotency-Key, for this item alone.",
+        is_key=True, required=False, min_length=1, max_length=255, pattern="^[ -~]+$", description="As the header, for this item."
     )
 
 
 class BatchRequest(CreditsBody):
     items = Batch(TransactionItem, max_items=1000)
-    atomic = Flag(required=False, default=False, description="All or nothing: if one item is refused, none is posted.")
+    atomic = Flag(required=False, default=False, description="If one item is refused, none is posted.")
 
 
 class ReversalRequest(CreditsBody):
     amount = AmountText(
-        required=False,
-        sign="positive",
-        description="How much to reverse, with an Idempotency-Key for each part; all that is left by default.",
+        required=False, sign="positive", description="How much to reverse; a part needs an Idempotency-Key. All that is left by default."
     )
     reason = Text(min_length=1, max_length=1000)
 
@@ -99,9 +92,7 @@ class BatchReply(CreditsReply):
 
 
 class GrantRequest(CreditsBody):
-    sequence_account_id = Text(
-        max_length=255, description="The account that grants the credit: the key's own, or the one that On-Behalf-Of names."
-    )
+    sequence_account_id = Text(max_length=255, description="The account that grants the credit: the key's own, or that of On-Behalf-Of.")
     customer_id = Text(is_key=True, min_length=1, max_length=255, pattern=NO_CONTROL_CHARACTERS)
     name = Text(min_length=1, max_length=255)
     credit_unit_type = Choice(UnitType.values)
@@ -193,9 +184,7 @@ class BalanceReply(CreditsReply):
     available = AmountText(description="What a debit may take.")
     grants = ListOf(Nested(BalanceGrantReply))
     transactions = ListOf(
-        Nested(TransactionReply),
-        required=False,
-        description="The newest transactions of these grants; GET /credit-transactions returns all.",
+        Nested(TransactionReply), required=False, description="The newest of these grants; GET /credit-transactions returns all."
     )
 
 
@@ -350,7 +339,7 @@ class GrantSumReply(CreditsReply):
 class ExplanationReply(CreditsReply):
     at = Timestamp(fine=True)
     entries = ListOf(Nested(EntryReply))
-    pagination = JsonObject(description="`after` and `before`: cursors of the following and the preceding page, if there are any.")
+    pagination = JsonObject(description="`after` and `before`: cursors of the next and the preceding page, if any.")
     sums = ListOf(Nested(GrantSumReply), description="For each grant, over all entries up to that moment.")
 
 
@@ -370,10 +359,7 @@ class ScheduleRequest(CreditsBody):
     starts_on = Day(required=False, description="The first day of the first period; today by default.")
     ends_on = Day(required=False, is_expiry=True, description="The last day on which a period may begin.")
     rollover_cap = AmountNumber(
-        required=False,
-        sign="not_negative",
-        strings=False,
-        description="How much of what a period leaves unused rolls over to the next, at most.",
+        required=False, sign="not_negative", strings=False, description="At most this much of an unused grant rolls over to the next."
     )
 
     @classmethod
