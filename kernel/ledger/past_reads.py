@@ -3,7 +3,7 @@
 A posting takes its `created_at` from the database's clock under its locks and becomes visible only when its transaction ends. A list up to
 12:00:00, read at 12:00:01, may therefore miss an entry of 11:59:59 whose transaction is still open. Every API read that is bounded
 by a moment of book time calls `wait_for_postings_before` first and then reads up to the moment that it returns. The time filters of the
-admin's lists don't wait: staff look at them again. A read of one account may lock
+admin's lists don't wait, so a list up to a moment just past may lack a posting in flight. A read of one account may lock
 the account's row FOR SHARE instead, which waits for that account's postings only.
 
 Why this is right. A session that has read the clock for a posting holds a lock on one of the ledgers' tables, in a mode that only writers

@@ -1,4 +1,4 @@
-"""The commands of the billing book: thin mouths that say what they did, and say no in one line."""
+"""The commands of the billing ledger print what they changed, and refuse in one line."""
 
 from decimal import Decimal
 from io import StringIO
