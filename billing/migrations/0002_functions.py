@@ -6,4 +6,4 @@ from kernel.ledger.migration_operations import InstallFunctions
 class Migration(migrations.Migration):
     dependencies = [("billing", "0001_tables")]
 
-    operations = [InstallFunctions("billing", version=1, digest="7bde61a5a5bf7555")]
+    operations = [InstallFunctions("billing", version=1, digest="dfbdfdbf58196216")]

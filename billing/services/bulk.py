@@ -14,7 +14,7 @@ from billing.services.postings import RACES, read_posting
 from kernel.backfills.selectors import newest_page
 from kernel.ledger import posting
 from kernel.ledger.constraints import translate_db_errors
-from kernel.ledger.errors import LedgerError
+from kernel.ledger.errors import AlreadyReversed, LedgerError
 from kernel.ledger.identifiers import new_id, new_id_text
 from kernel.ledger.money import trimmed_digits
 from kernel.ledger.outcomes import Posted
@@ -72,8 +72,8 @@ def reverse_run(
 ) -> tuple[int, UUID | None]:
     """Reverse what remains of up to `at_most` transactions of the run `run_request_id`, newest first and older than `below`.
 
-    A run's transactions have its request_id, which is "run:<id>". Returns how many were reversed, and the oldest of them. Raises the
-    error of the first that was refused.
+    A run's transactions have its request_id, which is "run:<id>". Returns how many were reversed, and the oldest at which it looked. One
+    that another call reversed while this one waited for the wallet's lock is left alone. Raises the error of the first that was refused.
     """
     entries = Transaction.objects.filter(tenant_id=tenant_id, request_id=run_request_id, reverses=None, reversed_by=None)
     remaining = entries.filter(request_id__startswith="run:").values_list("id", flat=True)
@@ -82,10 +82,11 @@ def reverse_run(
     lines = [posting.encoded({**_reversal(original, reason), "actor": actor, "request_id": request_id}) for original in originals]
     if not lines:
         return 0, None
-    for outcome in record_imported_many(tenant_id=tenant_id, lines=lines):
-        if isinstance(outcome, LedgerError):
+    outcomes = record_imported_many(tenant_id=tenant_id, lines=lines)
+    for outcome in outcomes:
+        if isinstance(outcome, LedgerError) and not isinstance(outcome, AlreadyReversed):
             raise outcome
-    return len(lines), originals[-1]
+    return sum(isinstance(outcome, Posted) for outcome in outcomes), originals[-1]
 
 
 def _reversal(original: UUID, reason: Mapping[str, str]) -> dict[str, Any]:

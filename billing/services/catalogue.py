@@ -30,18 +30,19 @@ def define_type(*, tenant_id: UUID, actor: str, request_id: str = "", code: str,
     if direction not in Direction.values:
         raise InvalidValue(field="direction", reason="unknown_choice", value=direction, choices=Direction.values)
     with setting_author(actor=actor, request_id=request_id):
+        # The insertion waits for a posting that adds the same type, so what comes after it sees that one too.
+        defined, is_new = TransactionType.objects.get_or_create(
+            tenant_id=tenant_id, code=code, defaults={"label": label or code, "direction": direction, "created_by": actor}
+        )
+        if is_new:
+            return defined
         # The row's lock waits for postings that use the type and aren't committed: their foreign key locks it. So the look at the
         # transactions after it sees them all, and the foreign key refuses any that come later.
-        existing = TransactionType.objects.select_for_update().filter(tenant_id=tenant_id, code=code).first()
-        used = Transaction.objects.filter(tenant_id=tenant_id, type=code)
-        if existing is not None and existing.direction != direction and used.exists():
-            raise DirectionInUse(type=code, direction=existing.direction)
-        defined, _ = TransactionType.objects.update_or_create(
-            tenant_id=tenant_id,
-            code=code,
-            defaults={"label": label or code, "direction": direction, "is_catalogued": True},
-            create_defaults={"label": label or code, "direction": direction, "created_by": actor},
-        )
+        defined = TransactionType.objects.select_for_update().get(id=defined.id, tenant_id=tenant_id)
+        if defined.direction != direction and Transaction.objects.filter(tenant_id=tenant_id, type=code).exists():
+            raise DirectionInUse(type=code, direction=defined.direction)
+        defined.label, defined.direction, defined.is_catalogued = label or code, direction, True
+        defined.save(update_fields=["label", "direction", "is_catalogued"])
     return defined
 
 

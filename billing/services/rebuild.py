@@ -9,11 +9,12 @@ from kernel.ledger.constraints import translate_db_errors
 from kernel.ledger.errors import BookBroken
 from kernel.ledger.integrity.checks import find_violations
 
-# A posting that opens a wallet locks the tenant FOR KEY SHARE before it does (billing_lock_wallets), so it waits until the rebuild is done;
-# otherwise its entry could be counted here while it also adds itself to the totals.
-LOCK_TENANT = "SELECT id FROM tenants_tenant WHERE id = %s FOR UPDATE"
+# A posting that opens a wallet locks the tenant FOR SHARE before it does (billing_lock_wallets), so it waits until the rebuild is done;
+# otherwise its entry could be counted here while it also adds itself to the totals. Not FOR UPDATE: every inserted row's foreign key locks
+# the tenant FOR KEY SHARE, and a posting that holds its wallet and a rebuild that holds the tenant would wait for each other.
+LOCK_TENANT = "SELECT id FROM tenants_tenant WHERE id = %s FOR NO KEY UPDATE"
 # Postings to the wallets that exist wait as well. In the order in which postings lock them.
-LOCK_WALLETS = "SELECT id FROM billing_wallet WHERE tenant_id = %s ORDER BY id FOR UPDATE"
+LOCK_WALLETS = "SELECT id FROM billing_wallet WHERE tenant_id = %s ORDER BY id FOR NO KEY UPDATE"
 SET_WALLETS = """
 UPDATE billing_wallet wallet
 SET balance = coalesce(newest.balance_after, 0), last_entry_number = coalesce(newest.entry_number, 0), last_entry_at = newest.created_at

@@ -2,7 +2,7 @@
 --
 -- Takes: the tenant and its postings.
 -- Returns: for each posting its wallet's currency, in order; the locked wallets; the ids of those that were opened here.
--- Locks: for a missing wallet the tenant (KEY SHARE: a rebuild of the wallets locks it FOR UPDATE), its policy (SHARE: the floor stays what
+-- Locks: for a missing wallet the tenant (SHARE: a rebuild of the wallets locks it too), its policy (SHARE: the floor stays what
 -- it is until the wallet exists), and the new wallet's key, by currency. Then the wallets, by id.
 -- Never: decides anything about a posting.
 --
@@ -32,7 +32,7 @@ BEGIN
             WHERE NOT EXISTS (SELECT FROM billing_wallet wallet WHERE wallet.tenant_id = tenant AND wallet.currency = wanted.currency)
         );
         IF missing <> '{}' THEN
-            PERFORM FROM tenants_tenant owner WHERE owner.id = tenant FOR KEY SHARE;
+            PERFORM FROM tenants_tenant owner WHERE owner.id = tenant FOR SHARE;
             SELECT policy.default_floor INTO new_floor FROM billing_policy policy WHERE policy.tenant_id = tenant FOR SHARE;
             WITH created AS (
                 INSERT INTO billing_wallet (id, tenant_id, currency, balance, last_entry_number, floor)

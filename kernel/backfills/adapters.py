@@ -64,7 +64,7 @@ class Blocker:
 
 @dataclass(frozen=True, slots=True)
 class UndoStep:
-    """One batch of an undo: how many rows were reversed, and the lowest id among them, below which the next batch looks."""
+    """One batch of an undo: how many rows were reversed, and the lowest id that it looked at, below which the next batch looks."""
 
     reversed: int
     lowest: Any = None

@@ -52,7 +52,8 @@ class Undo:
             self.stop.check()
             began = time.monotonic()
             step, waiting = self._step(below)
-            if not step.reversed and below is None:
+            # A batch that found rows and reversed none isn't the last: another call may have reversed them all meanwhile.
+            if not step.reversed and step.lowest is None and below is None:
                 break
             # Each batch begins below the previous one instead of scanning the reversed rows again. An empty batch sets `below` to None:
             # one more pass from the newest row finds what was posted meanwhile.

@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
+from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 
 from kernel.backfills.selectors import newest_page
@@ -84,28 +85,32 @@ def reverse_run(
     """Supersede by zero the costs of up to `at_most` transactions of the run `run_request_id`, and cancel those that aren't over.
 
     A run's transactions have its request_id, which is "run:<id>". Newest first and older than `below`. Returns how many there were, and
-    the oldest of them. A completed transaction stays completed: that it happened is a fact, and only its cost is reversed. Raises the
-    error of the first that was refused.
+    the oldest of them. A completed transaction stays completed: that it happened is a fact, and only its cost is reversed. What another call
+    changed while this one waited for a lock is seen after the wait. Raises the error of the first that was refused.
     """
     costly = Cost.objects.filter(tenant_id=tenant_id, transaction_id=OuterRef("id"), is_active=True, fiat_amount__gt=0)
     imported = Transaction.objects.filter(tenant_id=tenant_id, request_id=run_request_id, request_id__startswith="run:")
-    remaining = imported.filter(Q(Exists(costly)) | Q(status__in=OPEN)).values_list("id", "status")
-    statuses = dict(newest_page(remaining, below=below, at_most=at_most))
-    costs = Cost.objects.filter(tenant_id=tenant_id, transaction_id__in=list(statuses), is_active=True, fiat_amount__gt=0)
-    audit: dict[str, Any] = {"actor": actor, "request_id": request_id}
-    zeros = [
-        _make_zero(cost, run=run_request_id, audit=audit)
-        for cost in costs.order_by("id").values("id", "transaction_id", "fiat_asset_symbol")
-    ]
-    move = {"to_status": Status.CANCELLED.value, "reason": f"taken back with the whole of {run_request_id}"}
-    facts = {"call": Status.CANCELLED.value, "reason": move["reason"]}
-    moves = [
-        make_amendment(**audit, transaction_id=transaction_id, facts=facts, move=move)
-        for transaction_id, status in statuses.items()
-        if status in OPEN
-    ]
-    if zeros or moves:
-        amend_all([*zeros, *moves], tenant_id=tenant_id)
+    remaining = imported.filter(Q(Exists(costly)) | Q(status__in=OPEN)).values_list("id", flat=True)
+    chosen = list(newest_page(remaining, below=below, at_most=at_most))
+    with transaction.atomic():
+        # Costs and statuses change only under their transaction's lock: they are read once that is held.
+        locked = Transaction.objects.filter(tenant_id=tenant_id, id__in=chosen).order_by("id").select_for_update(no_key=True)
+        statuses = dict(locked.values_list("id", "status"))
+        costs = Cost.objects.filter(tenant_id=tenant_id, transaction_id__in=chosen, is_active=True, fiat_amount__gt=0)
+        audit: dict[str, Any] = {"actor": actor, "request_id": request_id}
+        zeros = [
+            _make_zero(cost, run=run_request_id, audit=audit)
+            for cost in costs.order_by("id").values("id", "transaction_id", "fiat_asset_symbol")
+        ]
+        move = {"to_status": Status.CANCELLED.value, "reason": f"taken back with the whole of {run_request_id}"}
+        facts = {"call": Status.CANCELLED.value, "reason": move["reason"]}
+        moves = [
+            make_amendment(**audit, transaction_id=transaction_id, facts=facts, move=move)
+            for transaction_id, status in statuses.items()
+            if status in OPEN
+        ]
+        if zeros or moves:
+            amend_all([*zeros, *moves], tenant_id=tenant_id)
     return len(statuses), min(statuses, default=None)
 
 

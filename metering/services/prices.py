@@ -11,6 +11,7 @@ from kernel.ledger.constraints import translate_db_errors
 from kernel.ledger.errors import InvalidValue, NotFound
 from kernel.ledger.identifiers import new_id
 from kernel.ledger.money import is_currency
+from kernel.tenants.models import Tenant
 from kernel.tenants.setting_author import setting_author
 from metering.models import Price, UnitPrice
 from metering.services.usage_bodies import whole_of
@@ -64,6 +65,9 @@ def set_price(
     units = _with_parts(units)
     names = {"service_name": service_name, "action_name": action_name, "resource_name": resource_name}
     with setting_author(actor=actor, request_id=request_id):
+        # Two calls for the same names come one after the other, also where there is no price yet that both could lock. Otherwise the second
+        # wouldn't see the price that the first begins, and both would have no end.
+        Tenant.objects.select_for_update(no_key=True).get(id=tenant_id)
         Price.objects.filter(tenant_id=tenant_id, **names, valid_to__isnull=True, valid_from__lt=valid_from).update(valid_to=valid_from)
         price = Price(id=new_id(), tenant_id=tenant_id, **names, currency=currency, valid_from=valid_from, valid_to=valid_to, actor=actor)
         price.save(force_insert=True)

@@ -10,7 +10,7 @@ from credits import services
 from credits.models import Consumption, CreditTransaction, Grant, Hold, HoldLine, RecurringGrant
 from tests.credits.book import Book
 from tests.factories import TenantFactory
-from tests.interleaving.harness import START, Row, Scene
+from tests.interleaving.harness import START, Row, Scene, number
 
 ACME = {"customer_id": "acme", "currency": "USD"}
 JOB: dict[str, Any] = {"actor": "job:test", "request_id": "job"}
@@ -48,10 +48,6 @@ def state(book: CreditsBook) -> Any:
         "draws": sorted((number(row.amount), number(row.taken)) for row in Consumption.objects.filter(**mine)),
         "schedules": sorted((row.name, row.next_period, row.status) for row in RecurringGrant.objects.filter(**mine)),
     }
-
-
-def number(amount: Decimal) -> str:
-    return f"{amount.normalize():f}"
 
 
 def drawn() -> CreditsBook:

@@ -1,11 +1,11 @@
 """Runs two calls of a ledger at the same time, one of them blocked at a lock, and compares the result with the serial orders of the two.
 
-For each lock that a call takes: a third session locks the row first, so that the call reads what it needs and then waits. Meanwhile the
-other call runs (and optionally an hour passes). Then the third session releases the row. The outcomes of both calls and the rows of the
+For each lock that a call takes: a third session takes it first, so that the call reads what it needs and then waits. Meanwhile the
+other call runs (and optionally an hour passes). Then the third session releases it. The outcomes of both calls and the rows of the
 book must equal those of one serial order. This finds calls that decide by what they read before they waited.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, is_dataclass
@@ -36,19 +36,47 @@ class Row:
     tenant_id: UUID
     id: UUID
 
+    def take(self, session: "psycopg.Connection[Any]") -> None:
+        session.execute(f"SELECT FROM {self.table} WHERE tenant_id = %s AND id = %s FOR NO KEY UPDATE", [self.tenant_id, self.id])
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """The key of a row that calls insert: the third session inserts such a row before they do, and takes it back."""
+
+    table: str
+    columns: dict[str, Any]
+
+    def take(self, session: "psycopg.Connection[Any]") -> None:
+        places = ", ".join(["%s"] * len(self.columns))
+        session.execute(f"INSERT INTO {self.table} ({', '.join(self.columns)}) VALUES ({places})", list(self.columns.values()))
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table that calls write to: the third session keeps out writers, but nobody who locks rows."""
+
+    table: str
+
+    def take(self, session: "psycopg.Connection[Any]") -> None:
+        session.execute(f"LOCK TABLE {self.table} IN SHARE MODE")
+
+
+Lock = Row | Key | Table
+
 
 @dataclass(frozen=True)
 class Scene:
     """A book and the calls that are run against each other in it.
 
-    `make`: creates a new book, under time_machine, and returns it. `rows`: the rows that calls may lock, by name. `state`: the contents of
+    `make`: creates a new book, under time_machine, and returns it. `rows`: what calls may lock, by name. `state`: the contents of
     the book, without ids and times. `calls`: by name; each takes the book. `lapses`: also let an hour pass while a call waits, for scenes
     in which something becomes overdue within the hour.
     """
 
     name: str
     make: Callable[[], Any]
-    rows: Callable[[Any], dict[str, Row]]
+    rows: Callable[[Any], Mapping[str, Lock]]
     state: Callable[[Any], Any]
     calls: dict[str, Callable[[Any], Any]]
     lapses: bool = False
@@ -69,8 +97,8 @@ class Sessions:
         return self._threads[number].submit(call)
 
     @contextmanager
-    def holding(self, row: Row) -> Iterator[None]:
-        self._third.execute(f"SELECT FROM {row.table} WHERE tenant_id = %s AND id = %s FOR NO KEY UPDATE", [row.tenant_id, row.id])
+    def holding(self, lock: Lock) -> Iterator[None]:
+        lock.take(self._third)
         try:
             yield
         finally:
@@ -118,8 +146,12 @@ def plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
     if isinstance(value, Decimal):
-        return f"{value.normalize():f}"
+        return number(value)
     return None if isinstance(value, UUID | datetime) else value
+
+
+def number(amount: Decimal) -> str:
+    return f"{amount.normalize():f}"
 
 
 def serial(scene: Scene, steps: tuple[str, ...]) -> Any:

@@ -2,11 +2,13 @@
 
 import pytest
 
+from tests.interleaving.billing_calls import SCENES as BILLING
 from tests.interleaving.credits_calls import SCENES as CREDITS
 from tests.interleaving.harness import Scene, Sessions, anomalies
+from tests.interleaving.metering_calls import SCENES as METERING
 
 # A ledger is tested by adding its scenes here.
-SCENES = (*CREDITS,)
+SCENES = (*CREDITS, *BILLING, *METERING)
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

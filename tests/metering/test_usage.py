@@ -8,6 +8,7 @@ import pytest
 from django.core.management import call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from metering.integrity import checks
 from metering.models import Rollup
@@ -85,6 +86,18 @@ def test_a_summary_follows_what_happens_to_a_transaction(caller):
     caller.post(f"{URL}/{created['id']}/complete", {"outcome": "error"})
     caller.post(f"{URL}/{cancelled['id']}/cancel")
     assert caller.get("/v1/analytics/summary").json()["data"] == counts(2, failed=1, cancelled=1) | {"spend": [spend("2")]}
+
+
+@pytest.mark.parametrize("path", ["summary", "chart", "leaderboards"])
+def test_analytics_say_until_when_they_are_complete_only_where_their_end_lies_in_the_past(caller, path):
+    def header(**asked):
+        return caller.get(f"/v1/analytics/{path}", **asked).headers.get("Final-Until")
+
+    now = timezone.now()
+    final_until = header(**{"filter[to_date]": now.isoformat()})
+    assert now <= datetime.fromisoformat(final_until) <= timezone.now()
+    assert header() is None
+    assert header(**{"filter[to_date]": (now + timedelta(hours=1)).isoformat()}) is None
 
 
 def test_a_chart_has_every_day_or_hour(caller):

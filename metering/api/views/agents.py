@@ -3,19 +3,15 @@
 from django.http import HttpRequest, HttpResponse
 
 from kernel.api.schema import operation
-from kernel.api.views import LedgerViewSet
 from metering import selectors
-from metering.api.dialect import dialect
 from metering.api.filters import AgentQuery
 from metering.api.serializers.replies import AgentReply
 from metering.api.serializers.requests import AgentRequest
+from metering.api.views.base import MeteringViewSet
 from metering.services import agents
 
 
-class AgentViewSet(LedgerViewSet):
-    dialect = dialect
-    ledger = "metering"
-
+class AgentViewSet(MeteringViewSet):
     @operation(summary="Create an agent", body=AgentRequest, reply=AgentReply, status=201, refuses=("agent_exists",))
     def create(self, request: HttpRequest) -> HttpResponse:
         """Makes an agent known before its first transaction. The transactions of an `inactive` agent are denied."""

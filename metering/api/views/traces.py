@@ -6,19 +6,15 @@ from uuid import UUID
 from django.http import HttpRequest, HttpResponse
 
 from kernel.api.schema import operation
-from kernel.api.views import LedgerViewSet
 from metering import selectors
-from metering.api.dialect import dialect
 from metering.api.serializers.usage import TraceReply
+from metering.api.views.base import MeteringViewSet
 
 # Transactions in a trace's reply; the list of transactions has the others.
 MAX_TRANSACTIONS = 100
 
 
-class TraceViewSet(LedgerViewSet):
-    dialect = dialect
-    ledger = "metering"
-
+class TraceViewSet(MeteringViewSet):
     @operation(summary="Read a trace", reply=TraceReply)
     def retrieve(self, request: HttpRequest, trace_id: UUID) -> HttpResponse:
         """What belongs together, and what it cost: the first 100 transactions in the order they happened, and the totals of all."""

@@ -1,7 +1,6 @@
 """The views of transactions, their costs, facts and history: each reads its request, calls a service or selector, and replies."""
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC
 from typing import Any
 from uuid import UUID
 
@@ -10,10 +9,9 @@ from django.utils import timezone
 
 from kernel.api.batches import post_batch, with_keys
 from kernel.api.schema import operation
-from kernel.api.views import LONGEST_KEY, LedgerViewSet
+from kernel.api.views import LONGEST_KEY
 from kernel.ledger.past_reads import wait_for_postings_before
 from metering import selectors
-from metering.api.dialect import dialect
 from metering.api.filters import BatchQuery, TransactionQuery, book_time_range
 from metering.api.serializers.replies import (
     BatchReply,
@@ -26,6 +24,7 @@ from metering.api.serializers.replies import (
     TransactionReply,
 )
 from metering.api.serializers.requests import BatchItem, CancelRequest, CompleteRequest, CostRequest, FactsRequest, TransactionRequest
+from metering.api.views.base import MeteringViewSet
 from metering.services import costs, facts, lifecycle
 from metering.services import transactions as book
 
@@ -34,10 +33,7 @@ USD = "USD"
 LONGEST_BATCH_KEY = LONGEST_KEY - 4
 
 
-class TransactionViewSet(LedgerViewSet):
-    dialect = dialect
-    ledger = "metering"
-
+class TransactionViewSet(MeteringViewSet):
     def change_arguments(self, transaction_id: UUID) -> dict[str, Any]:
         """The arguments that every change of a transaction takes: who changes which one, and under which key."""
         return self.audit_context() | {"transaction_id": transaction_id, "idempotency_key": self.idempotency_key()}
@@ -73,10 +69,7 @@ class TransactionViewSet(LedgerViewSet):
         is_descending = query["sort"].startswith("-")
         key = ("created_at", "id")
         reply = self.page(TransactionReply, rows, key=key, descending=is_descending, written=selectors.with_costs, **place)
-        if final_until:
-            # Up to this moment, itself included, the answer never changes.
-            reply.headers["Final-Until"] = final_until.astimezone(UTC).isoformat().replace("+00:00", "Z")
-        return reply
+        return self.final_reply(reply, final_until)
 
     @operation(summary="Read a transaction", reply=TransactionReply)
     def retrieve(self, request: HttpRequest, transaction_id: UUID) -> HttpResponse:

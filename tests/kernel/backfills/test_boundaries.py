@@ -6,7 +6,7 @@ import pytest
 from django.core.management import CommandError
 
 from kernel.backfills import apply, locks, planning, reports, services, sources, undoing
-from kernel.backfills.adapters import Blocker
+from kernel.backfills.adapters import Blocker, UndoStep
 from kernel.backfills.arguments import LARGEST_BATCH
 from kernel.backfills.errors import BadSource, RunMoved
 from kernel.backfills.models import BackfillReject, BackfillRun
@@ -174,6 +174,23 @@ def test_an_undo_looks_once_more_from_the_newest_row_before_it_ends(plan, run_co
     assert sum(pieces for _, _, pieces in moves(tenant)) == 0
     run.refresh_from_db()
     assert run.undone_rows == 5
+
+
+def test_an_undo_goes_on_below_a_batch_that_another_call_reversed_meanwhile(plan, run_command, tenant, tmp_path, monkeypatch):
+    run = plan(write_csv(tmp_path / "moves.csv", rows(4)))
+    run_command("--apply", run.id)
+    undo, batches = ShelfAdapter.undo, []
+
+    def reverse_nothing_at_first(self, tenant, run, **asked):
+        step = undo(self, tenant, run, **asked)
+        batches.append(step)
+        return UndoStep(reversed=0, lowest=step.lowest) if len(batches) == 1 else step
+
+    monkeypatch.setattr(ShelfAdapter, "undo", reverse_nothing_at_first)
+    run_command("--undo", run.id, "--batch-size", 2)
+    assert sum(pieces for _, _, pieces in moves(tenant)) == 0
+    run.refresh_from_db()
+    assert run.undone_rows == 2
 
 
 @pytest.mark.parametrize(("count", "more"), [(1, False), (undoing.BLOCKERS_LISTED, False), (undoing.BLOCKERS_LISTED + 1, True)])

@@ -1,0 +1,147 @@
+"""Books of wallets and the billing calls that may meet in them."""
+
+from decimal import Decimal
+from typing import Any
+from uuid import uuid4
+
+from billing import services
+from billing.models import DailyTotal, Policy, Transaction, TransactionType, Wallet
+from tests.factories import TenantFactory
+from tests.interleaving.harness import Key, Lock, Row, Scene, number
+
+RUN = "run:imported"
+
+
+class BillingBook:
+    """A tenant with a wallet of 100 USD in two top-ups of one import, and one of 50 EUR."""
+
+    def __init__(self) -> None:
+        self.tenant_id = TenantFactory().id
+        self.who = {"tenant_id": self.tenant_id, "actor": "command:test", "request_id": "test"}
+        imported = self.who | {"request_id": RUN}
+        self.first = services.record_transaction(**imported, **entry("topup", 60, "first")).row.id
+        self.second = services.record_transaction(**imported, **entry("topup", 40, "second")).row.id
+        services.record_transaction(**self.who, **entry("topup", 50, "third", "EUR"))
+        services.set_floor(**self.who, currency="USD", floor=Decimal(0))
+        services.set_floor(**self.who, currency="EUR", floor=Decimal(0))
+        self.wallets = dict(Wallet.objects.filter(tenant_id=self.tenant_id).values_list("currency", "id"))
+
+
+def entry(type_: str, amount: int, reference: str, currency: str = "USD") -> dict[str, Any]:
+    return {"type": type_, "amount": Decimal(amount), "reference_id": reference, "currency": currency}
+
+
+def with_policy() -> BillingBook:
+    """New wallets have a floor of zero."""
+    book = BillingBook()
+    services.set_policy(**book.who, default_floor=Decimal(0))
+    return book
+
+
+def wallet_rows(book: BillingBook) -> dict[str, Lock]:
+    return {currency: Row("billing_wallet", book.tenant_id, wallet) for currency, wallet in book.wallets.items()}
+
+
+def new_rows(book: BillingBook) -> dict[str, Lock]:
+    policy = Policy.objects.get(tenant_id=book.tenant_id).id
+    its = {"id": uuid4(), "tenant_id": book.tenant_id}
+    wallet = its | {"currency": "GBP", "balance": 0, "last_entry_number": 0}
+    own_type = its | {"code": "own", "label": "own", "direction": "signed", "is_catalogued": False, "created_by": ""}
+    return {
+        "policy": Row("billing_policy", book.tenant_id, policy),
+        "key of a wallet": Key("billing_wallet", wallet),
+        "key of a type": Key("billing_transactiontype", own_type),
+    }
+
+
+def state(book: BillingBook) -> Any:
+    """Every row of the book without ids and times."""
+    its = {"tenant_id": book.tenant_id}
+    policy = Policy.objects.filter(**its).first()
+    return {
+        "wallets": sorted(
+            (row.currency, number(row.balance), row.last_entry_number, str(row.floor and number(row.floor)))
+            for row in Wallet.objects.filter(**its)
+        ),
+        "entries": [
+            (
+                *(row.currency, row.entry_number, row.type, row.direction, number(row.amount), number(row.effect)),
+                *(number(row.balance_after), number(row.reversed_amount), row.reversed_by_id is not None, row.reverses_id is not None),
+                *(row.flags, row.reason_code),
+            )
+            for row in Transaction.objects.filter(**its).order_by("currency", "entry_number")
+        ],
+        "totals": sorted(
+            (row.currency, row.type, row.entries, number(row.credits), number(row.debits)) for row in DailyTotal.objects.filter(**its)
+        ),
+        "types": sorted((row.code, row.label, row.direction, row.is_catalogued) for row in TransactionType.objects.filter(**its)),
+        "policy": policy and (policy.strict_types, policy.near_duplicate_seconds, str(policy.default_floor)),
+    }
+
+
+def record(book: BillingBook, *facts: Any) -> Any:
+    return services.record_transaction(**book.who, **entry(*facts))
+
+
+def record_many(book: BillingBook, *items: tuple[Any, ...], atomic: bool = False) -> Any:
+    return services.record_transactions(**book.who, transactions=[entry(*item) for item in items], atomic=atomic)
+
+
+def reverse(book: BillingBook, **part: Any) -> Any:
+    return services.reverse_transaction(**book.who, transaction_id=book.first, reason_code="other", **part)
+
+
+def reverse_run(book: BillingBook) -> Any:
+    """How many it reversed isn't compared: a transaction that another call reversed meanwhile may be counted or not."""
+    services.reverse_run(**book.who | {"request_id": "undo"}, run_request_id=RUN, at_most=10)
+
+
+def set_floor(book: BillingBook, floor: int, currency: str = "USD") -> Any:
+    return services.set_floor(**book.who, currency=currency, floor=Decimal(floor)).floor
+
+
+def define_type(book: BillingBook) -> Any:
+    return services.define_type(**book.who, code="own", label="Own", direction="debit").direction
+
+
+def set_policy(book: BillingBook) -> Any:
+    services.set_policy(**book.who, strict_types=True, default_floor=Decimal(-20))
+
+
+SCENES = (
+    Scene(
+        name="wallets",
+        make=BillingBook,
+        rows=wallet_rows,
+        state=state,
+        calls={
+            "debit": lambda book: record(book, "usage", 80, "debit"),
+            "debit of the rest": lambda book: record(book, "usage", 100, "rest"),
+            "debits of two wallets": lambda book: record_many(
+                book, ("usage", 30, "a", "EUR"), ("usage", 45, "b"), ("usage", 30, "c", "EUR"), ("usage", 45, "d")
+            ),
+            "all or nothing": lambda book: record_many(book, ("usage", 30, "e"), ("usage", 40, "f", "EUR"), atomic=True),
+            "reversal": reverse,
+            "part of a reversal": lambda book: reverse(book, amount=Decimal(35), reference_id="part"),
+            "reversal of a run": reverse_run,
+            "floor": lambda book: set_floor(book, 50),
+            "rebuild": lambda book: services.rebuild_wallets(tenant_id=book.tenant_id),
+        },
+    ),
+    Scene(
+        name="openings",
+        make=with_policy,
+        rows=new_rows,
+        state=state,
+        calls={
+            "opening": lambda book: record(book, "topup", 30, "open", "GBP"),
+            "opening by a debit": lambda book: record(book, "usage", 10, "debit", "GBP"),
+            "opening of several": lambda book: record_many(book, ("own", 5, "a", "GBP"), ("topup", 9, "b"), ("usage", 20, "c", "CHF")),
+            "first use of a type": lambda book: record(book, "own", 20, "own"),
+            "definition of a type": define_type,
+            "floor of a new wallet": lambda book: set_floor(book, -50, "GBP"),
+            "policy": set_policy,
+            "rebuild": lambda book: services.rebuild_wallets(tenant_id=book.tenant_id),
+        },
+    ),
+)
