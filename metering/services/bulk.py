@@ -85,8 +85,8 @@ def reverse_run(
     """Supersede by zero the costs of up to `at_most` transactions of the run `run_request_id`, and cancel those that aren't over.
 
     A run's transactions have its request_id, which is "run:<id>". Newest first and older than `below`. Returns how many there were, and
-    the oldest of them. A completed transaction stays completed: that it happened is a fact, and only its cost is reversed. What another call
-    changed while this one waited for a lock is seen after the wait. Raises the error of the first that was refused.
+    the oldest of them. A completed transaction stays completed: that it happened is a fact, and only its cost is reversed. What another
+    call changed while this one waited for a lock is seen after the wait. Raises the error of the first that was refused.
     """
     costly = Cost.objects.filter(tenant_id=tenant_id, transaction_id=OuterRef("id"), is_active=True, fiat_amount__gt=0)
     imported = Transaction.objects.filter(tenant_id=tenant_id, request_id=run_request_id, request_id__startswith="run:")
