@@ -39,6 +39,25 @@ WHERE to_regclass(wanted.name) IS NOT NULL
         ELSE has_column_privilege(wanted.name, wanted.field, wanted.verb) END
 ORDER BY 1
 """
+# What grant_roles gives for all functions and sequences at once. Those of an extension are no concern of the service: some can't be
+# executed by everybody.
+MISSING_EXECUTE_AND_USAGE = """
+WITH migrations AS (
+    SELECT relowner AS owner, relnamespace AS schema FROM pg_class WHERE oid = to_regclass('django_migrations')
+), missing AS (
+    SELECT 'pg_proc'::regclass AS catalog, routine.oid, 'EXECUTE on ' || routine.proname AS privilege
+    FROM pg_proc routine JOIN migrations ON routine.proowner = migrations.owner AND routine.pronamespace = migrations.schema
+    WHERE NOT has_function_privilege(routine.oid, 'EXECUTE')
+    UNION ALL
+    SELECT 'pg_class'::regclass, sequence.oid, 'USAGE on ' || sequence.relname
+    FROM pg_class sequence JOIN migrations ON sequence.relowner = migrations.owner AND sequence.relnamespace = migrations.schema
+    -- CASE, because AND may ask about a table first, which is an error.
+    WHERE CASE sequence.relkind WHEN 'S' THEN NOT has_sequence_privilege(sequence.oid, 'USAGE') END
+)
+SELECT DISTINCT privilege FROM missing
+WHERE NOT EXISTS (SELECT FROM pg_depend WHERE classid = missing.catalog AND objid = missing.oid AND deptype = 'e')
+ORDER BY 1
+"""
 
 
 class Cursor(Protocol):
@@ -74,7 +93,9 @@ def missing_privileges(cursor: Cursor) -> list[str]:
         for column in columns
     ]
     cursor.execute(MISSING_PRIVILEGES, [list(column) for column in zip(*wanted, strict=True)])
-    return [text for (text,) in cursor.fetchall()]
+    on_tables = [text for (text,) in cursor.fetchall()]
+    cursor.execute(MISSING_EXECUTE_AND_USAGE)
+    return [*on_tables, *(text for (text,) in cursor.fetchall())]
 
 
 def grant_statements(

@@ -149,8 +149,16 @@ def test_readiness_notices_a_database_that_takes_no_writes(service, account, bro
     assert service.call("GET", "/readyz")[0] == 200
 
 
-def test_readiness_notices_a_missing_grant(service, account):
-    service.execute(f"REVOKE INSERT ON billing_transaction FROM {SERVICE_ROLE}")
+@pytest.mark.parametrize(
+    "revoked",
+    [
+        "INSERT ON billing_transaction",
+        "EXECUTE ON FUNCTION billing_post(uuid, jsonb)",
+        "USAGE ON SEQUENCE procrastinate_jobs_id_seq",
+    ],
+)
+def test_readiness_notices_a_missing_grant(service, account, revoked):
+    service.execute(f"REVOKE {revoked} FROM PUBLIC, {SERVICE_ROLE}")
     try:
         status, _, reply = service.call("GET", "/readyz")
     finally:
