@@ -241,3 +241,11 @@ def test_a_command_that_is_refused_says_why_and_writes_nothing(command):
     with pytest.raises(CommandError, match=r"\w+_\w+ \("):
         call_command(*command)
     assert not Tenant.objects.exists()
+
+
+@pytest.mark.parametrize("days", [0, 36501, 99999999])
+def test_a_key_is_valid_for_a_day_to_a_hundred_years(days):
+    tenant = TenantFactory()
+    with pytest.raises(CommandError, match="--days must be from 1 to 36500"):
+        call_command("create_api_key", tenant.slug, "--all-scopes", days=days)
+    call_command("create_api_key", tenant.slug, "--all-scopes", days=36500)
