@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import pytest
 import time_machine
+from django.core.management import call_command
 from procrastinate.contrib.django import app
 
 from credits import jobs, services
@@ -48,3 +49,10 @@ def test_the_ten_minute_job_closes_overdue_holds(book, january):
 @pytest.mark.parametrize("name", [jobs.EXPIRE_CREDITS, jobs.EXPIRE_HOLDS, jobs.ISSUE_RECURRING_CREDITS])
 def test_every_job_is_known_to_the_worker(name):
     assert app.tasks[name].queueing_lock == name
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("command", ["expire_credits", "expire_holds", "issue_recurring_credits"])
+def test_a_command_draws_no_progress_bar_without_a_terminal(command, capfd):
+    call_command(command)
+    assert capfd.readouterr().err == ""

@@ -41,7 +41,7 @@ class Command(BaseCommand):
         run = str(new_id())
         due = selectors.count_due_grants(tenant_id=tenant_id)
         outcomes: Counter[str] = Counter()
-        with tqdm(total=due, unit="grant", disable=quiet) as bar:
+        with tqdm(total=due, unit="grant", disable=quiet or None) as bar:
             for batch in services.expire_grants(actor=f"command:expire_credits:{run}", request_id=run, tenant_id=tenant_id):
                 outcomes.update(row.outcome for row in batch)
                 bar.update(len(batch))

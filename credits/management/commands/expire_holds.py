@@ -24,7 +24,7 @@ class Command(BaseCommand):
             overdue = len(selectors.overdue_holds(tenant_id=tenant_id))
             run = str(new_id())
             outcomes = services.expire_holds(actor=f"command:expire_holds:{run}", request_id=run, tenant_id=tenant_id)
-            bar = tqdm(outcomes, total=overdue, unit="hold", disable=not options["verbosity"])
+            bar = tqdm(outcomes, total=overdue, unit="hold", disable=None if options["verbosity"] else True)
             closed = sum(outcome.outcome == "posted" for outcome in bar)
         except DomainError as error:
             raise CommandError(str(error)) from error

@@ -24,7 +24,7 @@ class Command(BaseCommand):
             due = len(selectors.due_schedules(tenant_id=tenant_id))
             run = str(new_id())
             batches = services.issue_due_grants(actor=f"command:issue_recurring_credits:{run}", request_id=run, tenant_id=tenant_id)
-            issued = sum(len(rows) for rows in tqdm(batches, total=due, unit="schedule", disable=not options["verbosity"]))
+            issued = sum(len(rows) for rows in tqdm(batches, total=due, unit="schedule", disable=None if options["verbosity"] else True))
         except DomainError as error:
             raise CommandError(str(error)) from error
         return f"{issued} grants issued."
