@@ -23,5 +23,6 @@ CHECKS = (
         """,
         facts=FACTS,
         digest_of=_digest_of,
+        only_stated=frozenset({"agent_id", "description", "metadata", "reverses", "reason_code", "reason"}),
     ),
 )

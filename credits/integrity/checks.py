@@ -246,4 +246,34 @@ CHECKS = (
                 OR (hold.status = 'active') <> (hold.closed_at IS NULL))
         """,
     ),
+    Check(
+        name="credits_hold_moments",
+        rule="The entries of a hold happened when it was placed and when it was closed.",
+        statement="""
+            SELECT entry.tenant_id, entry.id, entry.hold_id, entry.kind, entry.occurred_at, hold.occurred_at AS placed_at, hold.closed_at
+            FROM credits_holdentry entry
+            JOIN credits_hold hold ON hold.tenant_id = entry.tenant_id AND hold.id = entry.hold_id
+            WHERE (%(tenant)s::uuid IS NULL OR entry.tenant_id = %(tenant)s) AND (
+                entry.kind = 'placed' AND entry.occurred_at <> hold.occurred_at
+                OR entry.kind IN ('captured', 'released') AND entry.occurred_at IS DISTINCT FROM hold.closed_at
+                OR entry.created_at < entry.occurred_at)
+        """,
+    ),
+    Check(
+        name="credits_schedule_period",
+        rule="A recurring grant's next period follows the newest one that it issued, and its day is counted in months from the first.",
+        statement="""
+            SELECT schedule.tenant_id, schedule.id, schedule.next_period, schedule.next_on, issued.periods
+            FROM credits_recurringgrant schedule
+            CROSS JOIN LATERAL (
+                SELECT coalesce(max(period) + 1, 0) AS periods FROM credits_grant
+                WHERE tenant_id = schedule.tenant_id AND schedule_id = schedule.id
+            ) AS issued
+            WHERE (%(tenant)s::uuid IS NULL OR schedule.tenant_id = %(tenant)s) AND (
+                schedule.next_period < issued.periods
+                -- An imported schedule may have issued its first periods elsewhere.
+                OR schedule.next_period > issued.periods AND schedule.request_id NOT LIKE 'run:%%'
+                OR schedule.next_on <> (schedule.starts_on + schedule.next_period * schedule.every_months * interval '1 month')::date)
+        """,
+    ),
 )

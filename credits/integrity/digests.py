@@ -40,6 +40,7 @@ CHECKS = (
         """,
         facts=GRANT_FACTS,
         digest_of=_grant_digest,
+        only_stated=frozenset({"cost_of_credit", "expiry_date"}),
     ),
     DigestCheck(
         name="credits_transaction_digest",
@@ -53,6 +54,7 @@ CHECKS = (
         """,
         facts=TRANSACTION_FACTS,
         digest_of=_transaction_digest,
+        only_stated=frozenset({"reason"}),
     ),
     DigestCheck(
         name="credits_consumption_digest",
@@ -63,6 +65,7 @@ CHECKS = (
         """,
         facts=CONSUMPTION_FACTS,
         digest_of=_digest_of(CONSUMPTION_FACTS),
+        only_stated=frozenset({"reason", "invoice_id", "billing_run_id"}),
     ),
     DigestCheck(
         name="credits_hold_digest",
@@ -73,6 +76,7 @@ CHECKS = (
         """,
         facts=HOLD_FACTS,
         digest_of=_digest_of(HOLD_FACTS),
+        only_stated=frozenset({"reason"}),
     ),
     DigestCheck(
         name="credits_hold_close_digest",
@@ -94,6 +98,7 @@ CHECKS = (
         """,
         facts=HOLD_CLOSE_FACTS,
         digest_of=_digest_of(HOLD_CLOSE_FACTS),
+        only_stated=frozenset({"reason", "invoice_id", "billing_run_id"}),
     ),
     DigestCheck(
         name="credits_schedule_digest",
@@ -105,5 +110,6 @@ CHECKS = (
         """,
         facts=SCHEDULE_FACTS,
         digest_of=_digest_of(SCHEDULE_FACTS),
+        only_stated=frozenset({"cost_of_credit", "ends_on", "rollover_cap"}),
     ),
 )

@@ -190,6 +190,20 @@ CHECKS = (
         statement=INFERRED,
     ),
     Check(
+        name="metering_priced_fact",
+        rule="A fact that was priced has the cost that was computed from it.",
+        statement="""
+            SELECT fact.tenant_id, fact.id, fact.transaction_id, fact.pricing
+            FROM metering_fact AS fact
+            WHERE fact.pricing = 'priced' AND (%(tenant)s::uuid IS NULL OR fact.tenant_id = %(tenant)s::uuid)
+                AND NOT EXISTS (
+                    SELECT FROM metering_cost AS cost
+                    WHERE cost.tenant_id = fact.tenant_id AND cost.transaction_id = fact.transaction_id AND cost.inferred_from_id = fact.id
+                )
+            ORDER BY fact.tenant_id, fact.id
+        """,
+    ),
+    Check(
         name="metering_own_trace",
         rule="Transactions that named no trace don't share one.",
         statement=OWN_TRACE,

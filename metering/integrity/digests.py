@@ -11,6 +11,8 @@ from metering.digests import AMENDMENT_FACTS, TRANSACTION_FACTS, amendment_diges
 # Status and outcome change later; an external id may belong to an earlier trace; where a caller sent an agent's id and name, the
 # row may hold another agent's than one of the two.
 UNPROVEN = frozenset({"status", "outcome", "trace_external_id", "agent_id", "agent_name"})
+# What the ledger never fills in.
+DOCUMENTS = frozenset({"qualifiers", "metadata", "request_facts", "payment_data"})
 # The costs sent with a transaction: those rows that have no digest of their own, or what is kept of them as a fact of a denied or
 # cancelled one.
 TRANSACTIONS = """
@@ -62,6 +64,7 @@ def _of_added_rows(name: str, rule: str, *, table: str, columns: str, proven: fr
         facts=AMENDMENT_FACTS,
         digest_of=amendment_digest,
         unproven=frozenset(AMENDMENT_FACTS) - proven - {"transaction_id"},
+        only_stated=frozenset({"integration"}),
     )
 
 
@@ -73,6 +76,7 @@ CHECKS = (
         facts=TRANSACTION_FACTS,
         digest_of=_transaction_digest,
         unproven=UNPROVEN,
+        only_stated=DOCUMENTS,
     ),
     DigestCheck(
         name="metering_imported_digest",
@@ -82,6 +86,7 @@ CHECKS = (
         digest_of=_transaction_digest,
         # Of a row's costs some may have come later, by calls of their own.
         unproven=UNPROVEN | {"costs"},
+        only_stated=DOCUMENTS,
     ),
     _of_added_rows(
         "metering_fact_digest",

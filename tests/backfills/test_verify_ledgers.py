@@ -115,6 +115,7 @@ CORRUPTIONS = [
     ("UPDATE billing_transaction SET occurred_at = occurred_at - interval '1 day' WHERE entry_number = 2", "billing_digest"),
     ("UPDATE billing_transaction SET facts_digest = set_byte(facts_digest, 0, 255 - get_byte(facts_digest, 0))", "billing_digest"),
     ("UPDATE billing_transaction SET facts_digest = '\\x00' WHERE entry_number = 1", "billing_digest"),
+    ("UPDATE billing_transaction SET description = 'a cup' WHERE description IS NULL", "billing_digest"),
     ("UPDATE credits_grant SET balance = balance - 1 WHERE idempotency_key = 'g'", "credits_grant"),
     ("UPDATE credits_grant SET original_amount = 101 WHERE idempotency_key = 'g'", "credits_grant"),
     ("UPDATE credits_grant SET held = 1 WHERE idempotency_key = 'g'", "credits_held"),

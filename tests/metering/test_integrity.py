@@ -28,6 +28,8 @@ CORRUPTIONS = [
     ("UPDATE metering_fact SET facts = '{\"n\": 3}' WHERE phase = 'response'", "metering_fact_digest"),
     ("UPDATE metering_fact SET source = 'other' WHERE facts_digest IS NOT NULL", "metering_fact_digest"),
     ("UPDATE metering_unitprice SET amount = 9", "metering_inferred_cost"),
+    ("UPDATE metering_cost SET inferred_from_id = NULL WHERE inferred_from_id IS NOT NULL", "metering_priced_fact"),
+    ("UPDATE metering_transaction SET metadata = '{\"a\": 1}' WHERE metadata IS NULL", "metering_digest"),
     ("UPDATE metering_cost SET fiat_amount = 9 WHERE inferred_from_id IS NOT NULL", "metering_inferred_cost"),
     ("UPDATE metering_cost SET fiat_asset_symbol = 'EUR' WHERE inferred_from_id IS NOT NULL", "metering_inferred_cost"),
     (

@@ -1,8 +1,8 @@
 """Digest checks: whether a row's facts are still those that its facts_digest was made of.
 
 They find a fact, or a digest, that was changed in the database behind the ledger. A digest holds eight bytes for each fact that the caller
-gave; eight zero bytes mean "not given" and prove nothing. Rows stream through a server-side cursor, so that memory stays constant for a
-book of any size.
+gave; eight zero bytes mean "not given": then the row has nothing either, or what the ledger fills in by itself. Rows stream through a
+server-side cursor, so that memory stays constant for a book of any size.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,7 +23,8 @@ CHUNK = 2000
 class DigestCheck:
     """`statement` selects tenant_id, id, facts_digest and what `digest_of` needs; `facts` names the digest's facts, in its order.
 
-    `unproven` names the facts that the row doesn't store as the caller gave them.
+    `unproven` names the facts that the row doesn't store as the caller gave them. `only_stated` names the facts that the ledger never
+    fills in: where the caller gave none, the row has none.
     """
 
     name: str
@@ -32,6 +33,7 @@ class DigestCheck:
     facts: Sequence[str]
     digest_of: Callable[[Mapping[str, Any]], bytes]
     unproven: frozenset[str] = frozenset()
+    only_stated: frozenset[str] = frozenset()
 
 
 def find_digest_violations(check: DigestCheck, *, tenant_id: UUID | None = None, at_most: int = 1) -> Iterator[Violation]:
@@ -58,12 +60,16 @@ def _differing(check: DigestCheck, row: Mapping[str, Any]) -> dict[str, Any] | N
     wrong = [
         name
         for place, name in enumerate(check.facts)
-        if name not in check.unproven and not _agree(stored[place * SIZE : (place + 1) * SIZE], computed[place * SIZE : (place + 1) * SIZE])
+        if name not in check.unproven
+        and not _agrees(check, row, name, stored[place * SIZE : (place + 1) * SIZE], computed[place * SIZE : (place + 1) * SIZE])
     ]
     if not wrong and len(stored) % SIZE == 0:
         return None
     return {"tenant_id": row["tenant_id"], "id": row["id"], "facts": wrong, "facts_digest": stored.hex()}
 
 
-def _agree(stored: bytes, computed: bytes) -> bool:
-    return stored in (b"", ABSENT) or stored == computed
+def _agrees(check: DigestCheck, row: Mapping[str, Any], name: str, stored: bytes, computed: bytes) -> bool:
+    """Whether a fact of the row is the one in the digest. `stored` is empty in a digest that is older than the fact: it proves nothing."""
+    if stored == ABSENT:
+        return name not in check.only_stated or computed == ABSENT or row.get(name) in (None, "")
+    return stored in (b"", computed)
