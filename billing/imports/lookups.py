@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.db import connection
 
+from billing.digests import facts_digest, recorded_facts
 from billing.models import Policy, Transaction, TransactionType
 
 Key = tuple[str, str]
@@ -40,6 +41,13 @@ def entries_by_key(*, tenant_id: UUID, keys: Sequence[Key]) -> list[tuple[str, s
     with connection.cursor() as cursor:
         cursor.execute(ENTRIES_BY_KEY, [[kind for kind, _ in keys], [reference for _, reference in keys], tenant_id])
         return [(kind, reference, found, bytes(kept), unit, left) for kind, reference, found, kept, unit, left in cursor.fetchall()]
+
+
+def recorded_digests(*, tenant_id: UUID, ids: Sequence[str]) -> dict[str, bytes]:
+    """Of entries by id: the digest of the facts that they record, with the defaults that their callers left out."""
+    names = ("id", "amount", "agent_id", "description", "currency", "occurred_at", "metadata", "reverses_id", "reason_code", "reason")
+    rows = Transaction.objects.filter(tenant_id=tenant_id, id__in=ids).values_list(*names, named=True)
+    return {str(row.id): facts_digest(recorded_facts(row)) for row in rows}
 
 
 def type_directions(*, tenant_id: UUID, codes: Iterable[str]) -> dict[str, tuple[str, bool]]:

@@ -109,6 +109,8 @@ class TransactionsAdapter(Adapter):
             self._set_amount(tenant, posting)
             if posting.depends_on is not None:
                 self._set_original(posting, *originals.get(parts_of(posting.depends_on), (None, None)))
+            if not posting.payload:
+                posting.meant = self._meant(tenant, posting)
 
     def _set_type(self, posting: Posting, known: tuple[str, bool] | None, *, is_strict: bool) -> None:
         """Decide the direction of the row's type, or why the type is refused.
@@ -154,6 +156,7 @@ class TransactionsAdapter(Adapter):
         """Name the reversed entry by its id, and decide whether the reversal is refused although the ledger would post it."""
         posting.body["refused"] = None if reversible is None else reversal_refusal(posting, reversible)
         values = posting.body["values"]
+        posting.body["original"] = original
         facts = {**values, "reverses": original, "amount": abs(values["amount"])}
         posting.digest = bytes.fromhex(values["facts_digest"]) if "facts_digest" in values else facts_digest(facts)
         if posting.payload:
@@ -161,6 +164,17 @@ class TransactionsAdapter(Adapter):
             named = new_id() if original is None or posting.body["refused"] else original
             known = {"reverses": named, "amount": f"{facts['amount']:f}", "facts_digest": posting.digest.hex()}
             posting.payload = encoded({**msgspec.json.decode(posting.payload), **known})
+
+    def _meant(self, tenant: Tenant, posting: Posting) -> bytes:
+        """The digest of what a row of a plan means: without a currency the tenant's, and never the digest of an export."""
+        values = posting.body["values"]
+        if "currency" in values and "facts_digest" not in values:
+            return posting.digest
+        facts = {**values, "currency": values.get("currency") or tenant.currency, "reverses": posting.body.get("original")}
+        return facts_digest(facts if posting.depends_on is None else {**facts, "amount": abs(values["amount"])})
+
+    def recorded(self, tenant: Tenant, ids: Sequence[str]) -> Mapping[str, bytes]:
+        return lookups.recorded_digests(tenant_id=tenant.id, ids=ids)
 
     def simulate(self, tenant: Tenant, postings: Sequence[Posting]) -> None:
         for posting in postings:

@@ -91,6 +91,13 @@ class Adapter(ABC):
         """The codes of the tenant's types, for suggestions of near spellings."""
         return ()
 
+    def recorded(self, tenant: Tenant, ids: Sequence[str]) -> Mapping[str, bytes]:
+        """For rows of the book, by id: the digest of the facts that they record, with the defaults that their callers left out.
+
+        Compared with Posting.meant. Empty where the ledger compares only what was stated.
+        """
+        return {}
+
     @abstractmethod
     def prepare(self, values: dict[str, Any]) -> Posting:
         """Make a posting of a row's values. Runs in a process without a database connection. Raises RowRefused."""

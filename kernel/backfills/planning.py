@@ -66,11 +66,12 @@ class Planner:
         keys += [posting.depends_on for posting in postings if posting.depends_on is not None]
         found = self.adapter.existing(self.tenant, keys)
         seen = self.tables.seen(keys)
+        recorded = self._recorded(postings, found)
         accounts = self._accounts(postings)
         fresh: dict[str, Seen] = {}
         sums: dict[tuple[str, date, str], tuple[int, Decimal]] = {}
         for row in rows:
-            outcome = self._decide(row, found, seen, fresh, accounts)
+            outcome = self._decide(row, found, recorded, seen, fresh, accounts)
             self.counts[outcome.code] += 1
             self._note_suspicious(row, outcome)
             if outcome.code == POSTED and row.posting is not None:
@@ -86,6 +87,7 @@ class Planner:
         self,
         row: Row,
         found: Mapping[str, Existing],
+        recorded: Mapping[str, bytes],
         seen: Mapping[str, Seen],
         fresh: dict[str, Seen],
         accounts: dict[str, Account],
@@ -94,9 +96,9 @@ class Planner:
         if posting is None:
             return Outcome(INVALID, join_problems(row.problems))
         if (existing := found.get(posting.key)) is not None:
-            return self._compare(posting, existing.digest, f"{existing.id} in the book")
+            return self._compare(posting, existing.digest, recorded.get(existing.id, b""), f"{existing.id} in the book")
         if (earlier := fresh.get(posting.key) or seen.get(posting.key)) is not None:
-            return self._compare(posting, earlier.digest, f"line {earlier.line} of this file")
+            return self._compare(posting, earlier.digest, earlier.meant, f"line {earlier.line} of this file")
         if (original := posting.depends_on) is not None and original not in found:
             before = fresh.get(original) or seen.get(original)
             if before is None:
@@ -106,11 +108,17 @@ class Planner:
         if refused is not None:
             # A refused posting doesn't use its key: a later row of the file may have it.
             return refused
-        fresh[posting.key] = Seen(line=row.line, digest=posting.digest, reversible=posting.reversible)
+        fresh[posting.key] = Seen(line=row.line, digest=posting.digest, meant=posting.meant, reversible=posting.reversible)
         return Outcome(POSTED)
 
-    def _compare(self, posting: Posting, first: bytes, where: str) -> Outcome:
-        return outcome_of_known_key(self.adapter.facts, first, posting.digest, where)
+    def _compare(self, posting: Posting, first: bytes, recorded: bytes, where: str) -> Outcome:
+        return outcome_of_known_key(self.adapter.facts, first, posting.digest, where, recorded=recorded, meant=posting.meant)
+
+    def _recorded(self, postings: Sequence[Posting], found: Mapping[str, Existing]) -> Mapping[str, bytes]:
+        """What those rows of the book record whose callers stated other facts than the file does."""
+        rows = [(existing, posting) for posting in postings if (existing := found.get(posting.key)) is not None]
+        ids = [existing.id for existing, posting in rows if existing.digest != posting.digest]
+        return self.adapter.recorded(self.tenant, ids) if ids else {}
 
     def _move(self, posting: Posting, accounts: dict[str, Account]) -> Outcome | None:
         """Apply the posting to the simulated balances, or return why the ledger would refuse it."""

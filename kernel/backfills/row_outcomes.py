@@ -61,9 +61,18 @@ def find_existing(table: str, tenant: Tenant, keys: Sequence[str]) -> Mapping[st
     return existing
 
 
-def outcome_of_known_key(facts: Sequence[str], first: bytes, second: bytes, where: str) -> Outcome:
-    """The outcome of a row whose key was used before. A first row without a digest (a closing entry of the ledger) has only its id."""
+def outcome_of_known_key(
+    facts: Sequence[str], first: bytes, second: bytes, where: str, *, recorded: bytes = b"", meant: bytes = b""
+) -> Outcome:
+    """The outcome of a row whose key was used before. A first row without a digest (a closing entry of the ledger) has only its id.
+
+    `recorded` is the digest of what the first row records and `meant` of what the second one means, each with its defaults: a fact that is
+    equal there is no difference, as in calls of the API. Without `recorded` the digests of what was stated decide.
+    """
     names = differing(facts, first, second) if first else []
+    if names and recorded:
+        others = differing(facts, recorded, meant)
+        names = [name for name in names if name in others]
     if not names:
         return Outcome(ALREADY_THERE)
     return Outcome(CONFLICT, f"the key stands for {where} with another {', '.join(names)}")

@@ -43,8 +43,8 @@ class Reversible:
 class Posting(msgspec.Struct):
     """A row as its ledger takes it. A struct, because it comes from another process and structs are cheap to pickle.
 
-    `key` is the ledger's idempotency key as one text, `digest` the digest of the facts that the ledger compares. `body` belongs to the
-    adapter. `payload` is the encoded posting for the ledger's service, set when the row will be posted. `amounts` are (unit, amount) for
+    `key` is the ledger's idempotency key as one text, `digest` the digest of the facts that the ledger compares. `meant`, set for a plan,
+    is the digest with the defaults that the row leaves out; empty where the ledger has none. `body` belongs to the adapter. `payload` is the encoded posting for the ledger's service, set when the row will be posted. `amounts` are (unit, amount) for
     sums. `effects` are (account, signed amount) in order, set when the row is planned.
     """
 
@@ -56,6 +56,7 @@ class Posting(msgspec.Struct):
     amounts: Sequence[tuple[str, Decimal]] = ()
     effects: Sequence[tuple[str, Decimal]] = ()
     payload: bytes = b""
+    meant: bytes = b""
     # The key of the posting that this one reverses; it must be in the book or earlier in the file.
     depends_on: str | None = None
     # Plan only: what later rows may reverse of this posting, and what may be reversed of the original if that is in the same file.

@@ -18,7 +18,7 @@ from kernel.backfills.rows import Reversible
 
 TABLES = """
 DROP TABLE IF EXISTS pg_temp.backfill_keys, pg_temp.backfill_accounts, pg_temp.backfill_sums;
-CREATE TEMPORARY TABLE backfill_keys (key text PRIMARY KEY, line bigint NOT NULL, digest bytea NOT NULL, size numeric, unit text);
+CREATE TEMPORARY TABLE backfill_keys (key text PRIMARY KEY, line bigint NOT NULL, digest bytea NOT NULL, meant bytea NOT NULL, size numeric, unit text);
 CREATE TEMPORARY TABLE backfill_accounts (
     name text PRIMARY KEY, label text NOT NULL, unit text NOT NULL, before numeric NOT NULL, now numeric NOT NULL, lowest numeric,
     latest timestamptz, is_listed boolean NOT NULL, rows bigint NOT NULL, refused bigint NOT NULL, terms jsonb NOT NULL
@@ -33,10 +33,11 @@ ACCOUNT = "name, label, unit, before, now, lowest, latest, is_listed, rows, refu
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A posting of the file that would be posted: its line, its facts, and how much of it later rows may reverse."""
+    """A posting of the file that would be posted: its line, its facts as stated and as meant, and what later rows may reverse of it."""
 
     line: int
     digest: bytes
+    meant: bytes
     reversible: Reversible | None
 
 
@@ -53,23 +54,28 @@ class PlanTables:
 
     def seen(self, keys: Sequence[str]) -> dict[str, Seen]:
         """Earlier postings of the file with these keys."""
-        rows = _rows(f"SELECT key, line, digest, size, unit FROM backfill_keys WHERE key = {ANY_OF}", [as_json(keys)])  # noqa: S608
+        rows = _rows(f"SELECT key, line, digest, meant, size, unit FROM backfill_keys WHERE key = {ANY_OF}", [as_json(keys)])  # noqa: S608
         return {
-            key: Seen(line=line, digest=bytes(digest), reversible=None if unit is None else Reversible(size=size, unit=unit))
-            for key, line, digest, size, unit in rows
+            key: Seen(
+                line=line,
+                digest=bytes(digest),
+                meant=bytes(meant),
+                reversible=None if unit is None else Reversible(size=size, unit=unit),
+            )
+            for key, line, digest, meant, size, unit in rows
         }
 
     def add_seen(self, keys: Mapping[str, Seen]) -> None:
         body = [
-            {"key": key, "line": seen.line, "digest": f"\\x{seen.digest.hex()}"}
+            {"key": key, "line": seen.line, "digest": f"\\x{seen.digest.hex()}", "meant": f"\\x{seen.meant.hex()}"}
             | ({"size": seen.reversible.size, "unit": seen.reversible.unit} if seen.reversible else {})
             for key, seen in keys.items()
         ]
         with connection.cursor() as cursor:
             cursor.execute(
-                "INSERT INTO pg_temp.backfill_keys (key, line, digest, size, unit)"
-                " SELECT key, line, digest, size, unit FROM jsonb_to_recordset(%s::jsonb)"
-                " AS given (key text, line bigint, digest bytea, size numeric, unit text)",
+                "INSERT INTO pg_temp.backfill_keys (key, line, digest, meant, size, unit)"
+                " SELECT key, line, digest, meant, size, unit FROM jsonb_to_recordset(%s::jsonb)"
+                " AS given (key text, line bigint, digest bytea, meant bytea, size numeric, unit text)",
                 [msgspec.json.encode(body).decode()],
             )
 

@@ -1,6 +1,6 @@
 """A wallet's history from a file: what the plan says is what happens, once, and it can be taken back."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -241,3 +241,28 @@ def test_the_plan_reports_a_balance_with_too_many_digits(bring, write, tenant):
     rows = [row(1, amount="999999999999999999.999999999999999999") | {"reference_id": f"r{number}"} for number in range(101)]
     run = bring(COMMAND, write(rows))
     assert run.plan["counts"] == run.counts == {"posted": 100, "out_of_range": 1}
+
+
+def test_a_row_that_differs_by_a_stated_default_is_already_there_in_the_plan_as_when_applied(bring, write, tenant, context):
+    moment = datetime(2026, 1, 1, tzinfo=UTC)
+    posted = services.record_transaction(**context, amount=Decimal(10), type="topup", reference_id="r1", occurred_at=moment)
+    services.record_transaction(**context, amount=Decimal(10), type="topup", reference_id="r2", occurred_at=moment + timedelta(1), currency="USD")
+    # Without a time of its own, which a file must have.
+    now = services.record_transaction(**context, amount=Decimal(10), type="topup", reference_id="r3").row.occurred_at
+    services.reverse_transaction(**context, transaction_id=posted.row.id, reason_code="other", reference_id="undo", occurred_at=moment)
+    rows = [
+        row(1, currency="USD"),
+        row(2),
+        row(3, occurred_at=now.isoformat(), currency="USD"),
+        row(1, currency="EUR"),
+        row(3),
+        row(4),
+        row(4, currency="USD"),
+        row(4, currency="EUR"),
+        row(5, currency="USD"),
+        row(5),
+        {**row(1), "reference_id": "undo", "reverses": "r1", "reason_code": "other", "currency": "USD"},
+    ]
+    run = bring(COMMAND, write(rows))
+    assert run.counts == {"posted": 2, "already_there": 6, "conflict": 3}
+    assert run.plan["counts"] == run.counts
