@@ -10,7 +10,19 @@ from billing import selectors, services
 from billing.choices import AGENT_LENGTH, REASON_LENGTH, REFERENCE_LENGTH, SHIPPED_TYPES, TYPE_LENGTH, Direction, ReversalReason
 from billing.digests import FACTS, facts_digest
 from billing.imports import lookups
-from kernel.backfills.adapters import ALREADY_THERE, CONFLICT, POSTED, UNKNOWN_TYPE, Account, Adapter, Blocker, Existing, Outcome, UndoStep
+from kernel.backfills.adapters import (
+    ALREADY_THERE,
+    CONFLICT,
+    POSTED,
+    UNKNOWN_TYPE,
+    Account,
+    Adapter,
+    Blocker,
+    Existing,
+    NewTypes,
+    Outcome,
+    UndoStep,
+)
 from kernel.backfills.columns import (
     Column,
     currency,
@@ -98,27 +110,29 @@ class TransactionsAdapter(Adapter):
     def known_types(self, tenant: Tenant) -> Iterable[str]:
         return {*SHIPPED_TYPES, *lookups.catalogued_types(tenant_id=tenant.id)}
 
-    def complete(self, tenant: Tenant, postings: Sequence[Posting]) -> None:
+    def complete(self, tenant: Tenant, postings: Sequence[Posting], new_types: NewTypes | None = None) -> None:
+        new_types = {} if new_types is None else new_types
         types = lookups.type_directions(tenant_id=tenant.id, codes={posting.kind for posting in postings})
         strict, _ = lookups.policy_values(tenant_id=tenant.id)
         keys = [parts_of(posting.depends_on) for posting in postings if posting.depends_on is not None]
         rows = lookups.entries_by_key(tenant_id=tenant.id, keys=keys) if keys else []
         originals = {(kind, reference): (row_id, Reversible(size=size, unit=unit)) for kind, reference, row_id, _, unit, size in rows}
         for posting in postings:
-            self._set_type(posting, types.get(posting.kind), is_strict=strict)
+            self._set_type(posting, types.get(posting.kind), new_types, is_strict=strict)
             self._set_amount(tenant, posting)
             if posting.depends_on is not None:
                 self._set_original(posting, *originals.get(parts_of(posting.depends_on), (None, None)))
             if not posting.payload:
                 posting.meant = self._meant(tenant, posting)
 
-    def _set_type(self, posting: Posting, known: tuple[str, bool] | None, *, is_strict: bool) -> None:
+    def _set_type(self, posting: Posting, in_book: tuple[str, bool] | None, new_types: NewTypes, *, is_strict: bool) -> None:
         """Decide the direction of the row's type, or why the type is refused.
 
         A type of the catalogue has its direction there. A shipped type that the book hasn't used yet may get another one from the file,
         unless the tenant is strict. Any other type needs a direction from the file or from --new-type: a misspelt `Usage` would otherwise
-        become a new signed type, and its debits would count as credits.
+        become a new signed type, and its debits would count as credits. The first row of a new type decides for the rows after it.
         """
+        known = in_book or new_types.get(posting.kind)
         stated = posting.body["values"].get("direction")
         direction, is_catalogued = known or (None, False)
         shipped = None if known else SHIPPED_TYPES.get(posting.kind, (None, None))[1]
@@ -126,23 +140,27 @@ class TransactionsAdapter(Adapter):
             direction = shipped if is_strict else direction or stated or shipped
         is_unknown = not is_catalogued and shipped is None and (is_strict or stated is None or invisible_edge(posting.kind) is not None)
         posting.body["direction"] = direction = str(direction or Direction.SIGNED)
+        posting.body["type_refusal"] = None
         if is_unknown:
             posting.body["type_refusal"] = unknown_type(posting.kind, is_strict=is_strict)
         elif stated not in {None, direction}:
             # Its amount would count with the wrong sign.
-            posting.body["type_refusal"] = Outcome("invalid_value", f"direction: type {posting.kind} is {direction} in this book")
-        else:
-            posting.body["type_refusal"] = None
-            if posting.payload and known is None and stated is not None and not is_strict:
-                self._catalogue(posting, direction, is_shipped=shipped is not None)
+            place = "book" if in_book else "file"
+            posting.body["type_refusal"] = Outcome("invalid_value", f"direction: type {posting.kind} is {direction} in this {place}")
+        elif in_book is None and not is_strict:
+            self._add_new_type(posting, direction, new_types)
 
-    def _catalogue(self, posting: Posting, direction: str, *, is_shipped: bool) -> None:
-        """Let the posting add its type to the catalogue. An export has no label for a signed type that its book never catalogued."""
-        values = posting.body["values"]
-        if direction == Direction.SIGNED and not is_shipped and "type_label" not in values:
-            return
-        label = values.get("type_label") or SHIPPED_TYPES.get(posting.kind, (None, None))[0] or posting.kind
-        posting.payload = encoded_with(posting.payload, {"shipped_label": label, "shipped_direction": direction})
+    def _add_new_type(self, posting: Posting, direction: str, new_types: NewTypes) -> None:
+        """Remember a type that the book lacks, and let the posting add it to the catalogue, whichever of its rows is posted first.
+
+        An export has no label for a signed type that its book never catalogued.
+        """
+        shipped_label = SHIPPED_TYPES.get(posting.kind, (None, None))[0]
+        label = posting.body["values"].get("type_label") or shipped_label
+        is_catalogued = direction != Direction.SIGNED or label is not None
+        _, is_catalogued = new_types.setdefault(posting.kind, (direction, is_catalogued))
+        if posting.payload and is_catalogued:
+            posting.payload = encoded_with(posting.payload, {"shipped_label": label or posting.kind, "shipped_direction": direction})
 
     def _set_amount(self, tenant: Tenant, posting: Posting) -> None:
         """Set the amount with the sign of its effect."""

@@ -10,7 +10,7 @@ from credits.choices import TransactionKind, TransactionType
 from credits.digests import TRANSACTION_FACTS
 from credits.imports import lookups
 from credits.imports.draws import draw_from_json, draw_from_text
-from kernel.backfills.adapters import ALREADY_THERE, Account, Adapter, Blocker, Existing, Outcome, UndoStep
+from kernel.backfills.adapters import ALREADY_THERE, Account, Adapter, Blocker, Existing, NewTypes, Outcome, UndoStep
 from kernel.backfills.columns import (
     Column,
     identifier,
@@ -88,7 +88,7 @@ class TransactionsAdapter(Adapter):
         line = services.transaction_line(values, digest=posting.digest if is_known else None)
         posting.payload, posting.body = encoded({**line, **audit}), kept
 
-    def complete(self, tenant: Tenant, postings: Sequence[Posting]) -> None:
+    def complete(self, tenant: Tenant, postings: Sequence[Posting], new_types: NewTypes | None = None) -> None:
         keys = {posting.body["grant_key"] for posting in postings if "grant_id" not in posting.body}
         ids = {str(posting.body["grant_id"]) for posting in postings if "grant_id" in posting.body}
         found = lookups.named_grants(tenant_id=tenant.id, keys=list(keys), ids=list(ids))

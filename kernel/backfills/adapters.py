@@ -17,12 +17,17 @@ POSTED, ALREADY_THERE, CONFLICT = "posted", "already_there", "conflict"
 UNKNOWN_TYPE = "unknown_type"
 
 
+# By code: the direction, and whether the type is in the catalogue.
+NewTypes = dict[str, tuple[str, bool]]
+
+
 @dataclass(frozen=True, slots=True)
 class Existing:
-    """The row of the book that has a posting's key."""
+    """The row of the book that has a posting's key. `recorded`: see Adapter.recorded."""
 
     id: str
     digest: bytes
+    recorded: bytes = b""
 
 
 @dataclass(slots=True)
@@ -108,8 +113,13 @@ class Adapter(ABC):
         Runs in the reading process, for rows that will be posted.
         """
 
-    def complete(self, tenant: Tenant, postings: Sequence[Posting]) -> None:  # noqa: B027 - few ledgers need it
-        """Add what only the book knows (the direction of a type, the id behind a reference) to postings, packed or not."""
+    def complete(  # noqa: B027 - few ledgers need it
+        self, tenant: Tenant, postings: Sequence[Posting], new_types: NewTypes | None = None
+    ) -> None:
+        """Add what only the book knows (the direction of a type, the id behind a reference) to postings, packed or not.
+
+        `new_types` holds what earlier rows of the file decided about types that the book lacks; this adds to it.
+        """
 
     def simulate(self, tenant: Tenant, postings: Sequence[Posting]) -> None:  # noqa: B027 - `prepare` may have set them
         """For a plan: set the `effects` of complete postings that aren't packed."""

@@ -10,7 +10,7 @@ from decimal import Decimal
 from django.db import DatabaseError, DataError, IntegrityError, InterfaceError, connection, transaction
 
 from kernel.backfills import database_errors, locks, services
-from kernel.backfills.adapters import ALREADY_THERE, POSTED, Adapter, Outcome, audit_fields
+from kernel.backfills.adapters import ALREADY_THERE, POSTED, Adapter, NewTypes, Outcome, audit_fields
 from kernel.backfills.choices import RunState
 from kernel.backfills.errors import DatabaseLost, NotAllowed, RunMoved
 from kernel.backfills.models import BackfillReject, BackfillRun
@@ -65,6 +65,7 @@ class ApplyRun:
     pacer: Pacer
     progress: Progress
     stop: Stop
+    new_types: NewTypes = field(default_factory=dict)
 
     def work(self) -> None:
         """Post every row after the checkpoint. Raises BackfillStopped; the run can be resumed afterwards."""
@@ -163,7 +164,7 @@ class ApplyRun:
         return 0
 
     def _outcomes(self, postings: list[Posting]) -> Sequence[Outcome]:
-        self.adapter.complete(self.run.tenant, postings)
+        self.adapter.complete(self.run.tenant, postings, self.new_types)
         return self.adapter.post(self.run.tenant, postings, self.run)
 
     def _post_one(self, posting: Posting) -> Outcome:

@@ -5,12 +5,12 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
-from kernel.backfills.adapters import ALREADY_THERE, POSTED, UNKNOWN_TYPE, Account, Adapter, Existing, Outcome
+from kernel.backfills.adapters import ALREADY_THERE, POSTED, UNKNOWN_TYPE, Account, Adapter, Existing, NewTypes, Outcome
 from kernel.backfills.rejects import RejectWriter, join_problems
 from kernel.backfills.row_outcomes import outcome_of_known_key
 from kernel.backfills.rows import Posting, Row
@@ -54,24 +54,24 @@ class Planner:
     counts: Counter[str] = field(default_factory=Counter)
     examples: list[dict[str, Any]] = field(default_factory=list)
     back_dating: BackDating = field(default_factory=BackDating)
+    new_types: NewTypes = field(default_factory=dict)
     unknown_types: Counter[str] = field(default_factory=Counter)
     long_records: list[dict[str, int]] = field(default_factory=list)
     rows: int = 0
 
     def add_rows(self, rows: Sequence[Row]) -> None:
         postings = [row.posting for row in rows if row.posting is not None]
-        self.adapter.complete(self.tenant, postings)
+        self.adapter.complete(self.tenant, postings, self.new_types)
         self.adapter.simulate(self.tenant, postings)
         keys = [posting.key for posting in postings]
         keys += [posting.depends_on for posting in postings if posting.depends_on is not None]
-        found = self.adapter.existing(self.tenant, keys)
+        found = self._with_recorded(postings, self.adapter.existing(self.tenant, keys))
         seen = self.tables.seen(keys)
-        recorded = self._recorded(postings, found)
         accounts = self._accounts(postings)
         fresh: dict[str, Seen] = {}
         sums: dict[tuple[str, date, str], tuple[int, Decimal]] = {}
         for row in rows:
-            outcome = self._decide(row, found, recorded, seen, fresh, accounts)
+            outcome = self._decide(row, found, seen, fresh, accounts)
             self.counts[outcome.code] += 1
             self._note_suspicious(row, outcome)
             if outcome.code == POSTED and row.posting is not None:
@@ -87,7 +87,6 @@ class Planner:
         self,
         row: Row,
         found: Mapping[str, Existing],
-        recorded: Mapping[str, bytes],
         seen: Mapping[str, Seen],
         fresh: dict[str, Seen],
         accounts: dict[str, Account],
@@ -96,7 +95,7 @@ class Planner:
         if posting is None:
             return Outcome(INVALID, join_problems(row.problems))
         if (existing := found.get(posting.key)) is not None:
-            return self._compare(posting, existing.digest, recorded.get(existing.id, b""), f"{existing.id} in the book")
+            return self._compare(posting, existing.digest, existing.recorded, f"{existing.id} in the book")
         if (earlier := fresh.get(posting.key) or seen.get(posting.key)) is not None:
             return self._compare(posting, earlier.digest, earlier.meant, f"line {earlier.line} of this file")
         if (original := posting.depends_on) is not None and original not in found:
@@ -114,11 +113,17 @@ class Planner:
     def _compare(self, posting: Posting, first: bytes, recorded: bytes, where: str) -> Outcome:
         return outcome_of_known_key(self.adapter.facts, first, posting.digest, where, recorded=recorded, meant=posting.meant)
 
-    def _recorded(self, postings: Sequence[Posting], found: Mapping[str, Existing]) -> Mapping[str, bytes]:
-        """What those rows of the book record whose callers stated other facts than the file does."""
-        rows = [(existing, posting) for posting in postings if (existing := found.get(posting.key)) is not None]
-        ids = [existing.id for existing, posting in rows if existing.digest != posting.digest]
-        return self.adapter.recorded(self.tenant, ids) if ids else {}
+    def _with_recorded(self, postings: Sequence[Posting], found: Mapping[str, Existing]) -> Mapping[str, Existing]:
+        """The same, with what those rows of the book record whose callers stated other facts than the file does."""
+        others = {
+            posting.key: existing.id
+            for posting in postings
+            if (existing := found.get(posting.key)) is not None and existing.digest != posting.digest
+        }
+        if not others:
+            return found
+        recorded = self.adapter.recorded(self.tenant, list(others.values()))
+        return {**found, **{key: replace(found[key], recorded=recorded.get(row_id, b"")) for key, row_id in others.items()}}
 
     def _move(self, posting: Posting, accounts: dict[str, Account]) -> Outcome | None:
         """Apply the posting to the simulated balances, or return why the ledger would refuse it."""

@@ -43,9 +43,10 @@ class Reversible:
 class Posting(msgspec.Struct):
     """A row as its ledger takes it. A struct, because it comes from another process and structs are cheap to pickle.
 
-    `key` is the ledger's idempotency key as one text, `digest` the digest of the facts that the ledger compares. `meant`, set for a plan,
-    is the digest with the defaults that the row leaves out; empty where the ledger has none. `body` belongs to the adapter. `payload` is the encoded posting for the ledger's service, set when the row will be posted. `amounts` are (unit, amount) for
-    sums. `effects` are (account, signed amount) in order, set when the row is planned.
+    `key` is the ledger's idempotency key as one text, `digest` the digest of the facts that the ledger compares. `meant`, set for a
+    plan, is the digest with the defaults that the row leaves out; empty where the ledger has none. `body` belongs to the adapter.
+    `payload` is the encoded posting for the ledger's service, set when the row will be posted. `amounts` are (unit, amount) for sums.
+    `effects` are (account, signed amount) in order, set when the row is planned.
     """
 
     key: str

@@ -18,7 +18,9 @@ from kernel.backfills.rows import Reversible
 
 TABLES = """
 DROP TABLE IF EXISTS pg_temp.backfill_keys, pg_temp.backfill_accounts, pg_temp.backfill_sums;
-CREATE TEMPORARY TABLE backfill_keys (key text PRIMARY KEY, line bigint NOT NULL, digest bytea NOT NULL, meant bytea NOT NULL, size numeric, unit text);
+CREATE TEMPORARY TABLE backfill_keys (
+    key text PRIMARY KEY, line bigint NOT NULL, digest bytea NOT NULL, meant bytea NOT NULL, size numeric, unit text
+);
 CREATE TEMPORARY TABLE backfill_accounts (
     name text PRIMARY KEY, label text NOT NULL, unit text NOT NULL, before numeric NOT NULL, now numeric NOT NULL, lowest numeric,
     latest timestamptz, is_listed boolean NOT NULL, rows bigint NOT NULL, refused bigint NOT NULL, terms jsonb NOT NULL

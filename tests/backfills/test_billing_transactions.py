@@ -246,7 +246,9 @@ def test_the_plan_reports_a_balance_with_too_many_digits(bring, write, tenant):
 def test_a_row_that_differs_by_a_stated_default_is_already_there_in_the_plan_as_when_applied(bring, write, tenant, context):
     moment = datetime(2026, 1, 1, tzinfo=UTC)
     posted = services.record_transaction(**context, amount=Decimal(10), type="topup", reference_id="r1", occurred_at=moment)
-    services.record_transaction(**context, amount=Decimal(10), type="topup", reference_id="r2", occurred_at=moment + timedelta(1), currency="USD")
+    services.record_transaction(
+        **context, amount=Decimal(10), type="topup", reference_id="r2", occurred_at=moment + timedelta(1), currency="USD"
+    )
     # Without a time of its own, which a file must have.
     now = services.record_transaction(**context, amount=Decimal(10), type="topup", reference_id="r3").row.occurred_at
     services.reverse_transaction(**context, transaction_id=posted.row.id, reason_code="other", reference_id="undo", occurred_at=moment)

@@ -128,3 +128,18 @@ def test_a_key_with_an_invisible_edge_is_refused_by_row(bring, write):
     run = bring(COMMAND, write([row(1, "usage"), row(1, "usage") | {"reference_id": "\ufeffr1"}]))
     assert run.plan["counts"] == run.counts == {"posted": 1, "invalid": 1}
     assert "invisible character U+FEFF" in BackfillReject.objects.get(run_id=run.id).why
+
+
+@pytest.mark.parametrize("rows_at_once", [1, 1000])
+def test_the_first_row_of_a_new_type_decides_for_the_rows_after_it(bring, write, tenant, rows_at_once):
+    """In the plan and when applied, whether or not its row is in the book by then."""
+    directions = {"minutes": ["", "debit", "", "credit", "debit"], "usage": ["credit", "", "debit"], "points": ["signed", "", "debit"]}
+    rows = [
+        row(f"{kind}{number}", kind, direction=stated)
+        for kind, all_stated in directions.items()
+        for number, stated in enumerate(all_stated)
+    ]
+    run = bring(COMMAND, write(rows), "--batch-size", str(rows_at_once))
+    assert run.plan["counts"] == run.counts == {"unknown_type": 2, "posted": 6, "invalid_value": 3}
+    assert Wallet.objects.get(tenant=tenant).balance == -30 + 20 + 10
+    assert "is debit in this" in BackfillReject.objects.filter(run_id=run.id).order_by("line")[1].why
