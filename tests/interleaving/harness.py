@@ -25,7 +25,12 @@ START = datetime(2026, 6, 1, 12, tzinfo=UTC)
 LAPSE = timedelta(hours=1)
 WAIT_SECONDS = 10.0
 # A session that waits for a row waits for another session's transaction id; such a lock has no database, so all databases are counted.
-WAITING = "SELECT count(DISTINCT pid) FROM pg_locks WHERE NOT granted"
+# pg_locks shows the sessions of every database of the server, and other tests run in those at the same time.
+WAITING = """
+    SELECT count(DISTINCT waiting.pid) FROM pg_locks waiting
+    JOIN pg_stat_activity session ON session.pid = waiting.pid AND session.datname = current_database()
+    WHERE NOT waiting.granted
+"""
 
 
 @dataclass(frozen=True, slots=True)
