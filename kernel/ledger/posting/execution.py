@@ -20,7 +20,7 @@ from psycopg.rows import no_result
 from psycopg_pool import AsyncConnectionPool
 
 from kernel.ledger.postgresql.base import is_closed_by_server
-from kernel.ledger.posting import greenlets
+from kernel.ledger.posting import greenlets, plan_cache
 
 Parameters = Sequence[Any] | Mapping[str, Any]
 _pools: "WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, AsyncConnectionPool]]" = WeakKeyDictionary()
@@ -43,7 +43,13 @@ class InThread:
         with _borrowed_connection(using) as connection:
             return _run(connection, statement, parameters, using=using)
 
-    call_function = run
+    def call_function(self, statement: str, parameters: Parameters, *, function: str, postings: int, using: str) -> list[Any]:
+        """As `run`, for a call of a posting function, which plan_cache counts."""
+        with _borrowed_connection(using) as connection:
+            rows = _run(connection, statement, parameters, using=using)
+            if plan_cache.are_outgrown(connection, function, postings=postings):
+                connection.execute(plan_cache.FORGET)
+            return rows
 
     def new_event(self) -> OneShotEvent:
         return _ThreadEvent()
@@ -64,9 +70,9 @@ class OnLoop:
     def run(self, statement: str, parameters: Parameters, *, using: str) -> list[Any]:
         raise SynchronousOnlyOperation("On the event loop, wrap what reads the database in greenlets.run_in_thread.")
 
-    def call_function(self, statement: str, parameters: Parameters, *, using: str) -> list[Any]:
+    def call_function(self, statement: str, parameters: Parameters, *, function: str, postings: int, using: str) -> list[Any]:
         with connections[using].wrap_database_errors:
-            return greenlets.await_only(_run_on_loop(statement, parameters, using=using))
+            return greenlets.await_only(_run_on_loop(statement, parameters, function=function, postings=postings, using=using))
 
     def new_event(self) -> OneShotEvent:
         task = greenlets.current_task()
@@ -147,13 +153,16 @@ def _run(connection: "Connection[Any]", statement: str, parameters: Parameters, 
         return cursor.fetchall()
 
 
-async def _run_on_loop(statement: str, parameters: Parameters, *, using: str) -> list[Any]:
+async def _run_on_loop(statement: str, parameters: Parameters, *, function: str, postings: int, using: str) -> list[Any]:
     pool = await _loop_pool(using)
     connection = await _open_loop_connection(pool)
     try:
         async with AsyncCursor(connection, row_factory=_named_rows) as cursor:
             await cursor.execute(statement, parameters, prepare=True)
-            return await cursor.fetchall()
+            rows = await cursor.fetchall()
+        if plan_cache.are_outgrown(connection, function, postings=postings):
+            await connection.execute(plan_cache.FORGET)
+        return rows
     finally:
         await pool.putconn(connection)
 

@@ -87,7 +87,7 @@ def call_function(function: Function, postings: Sequence[tuple[UUID, Any]], lock
         try:
             # Alone, the statement is its own transaction; inside one, a savepoint keeps the outer one usable.
             with transaction.atomic(using=using) if connections[using].in_atomic_block else nullcontext():
-                rows = current_execution().call_function(statement, parameters, using=using)
+                rows = current_execution().call_function(statement, parameters, function=function.name, postings=len(postings), using=using)
         except (IntegrityError, OperationalError) as error:
             if not _is_lost_race(error, function.races):
                 raise

@@ -1,0 +1,31 @@
+"""Plans made while a table was small, discarded as it grows.
+
+PostgreSQL keeps the plan of a prepared statement, and those inside a posting function, for as long as the connection lives. On a table of
+a few rows every index that begins with the tenant looks equally good, and the plan may settle on one that reads the tenant's whole book
+for each look-up: quadratic, until autovacuum's next ANALYZE, a minute and a million rows later. So each connection forgets its plans
+after a ledger's first ten, eighty, 640 ... postings: seldom enough to cost nothing, early enough to never be far behind the table's size.
+"""
+
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from psycopg import BaseConnection
+
+FORGET = "DISCARD PLANS"
+FIRST, FACTOR = 10, 8
+_counted: "WeakKeyDictionary[BaseConnection[Any], dict[str, tuple[int, int]]]" = WeakKeyDictionary()
+
+
+def are_outgrown(connection: "BaseConnection[Any]", function: str, *, postings: int) -> bool:
+    """Count what a function posted over a connection; True where that has grown by FACTOR since its plans were last forgotten.
+
+    Each ledger is counted by itself: its tables may be empty when those of another have long been full.
+    """
+    counts = _counted.setdefault(connection, {})
+    posted, limit = counts.get(function, (0, FIRST))
+    posted += postings
+    is_outgrown = posted >= limit
+    while limit <= posted:
+        limit *= FACTOR
+    counts[function] = posted, limit
+    return is_outgrown
