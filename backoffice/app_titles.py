@@ -4,6 +4,7 @@ APP_TITLES = {
     "corrections": "Corrections",
     "billing": "Billing",
     "metering": "Metering",
+    "rules": "Spending rules",
     "credits": "Credits",
     "backfills": "Backfills",
     "procrastinate": "Jobs",

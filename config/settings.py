@@ -55,6 +55,7 @@ INSTALLED_APPS = [
     "kernel.backfills",
     "billing",
     "metering",
+    "metering.rules",
     "credits",
     "backoffice",
     "config.apps.ProjectConfig",

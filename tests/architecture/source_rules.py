@@ -9,6 +9,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 LEDGERS = ("billing", "metering", "credits")
+# Apps within a ledger's app, laid out as the ledgers are.
+NESTED = ("metering.rules",)
 PACKAGES = (*LEDGERS, "kernel", "backoffice", "config")
 CATCH_ALL_NAMES = {"utils", "util", "helpers", "helper", "common", "core", "misc", "tools", "shared"}
 FUNCTION_LINES = 40
@@ -74,7 +76,7 @@ def writes_only_in_services(modules: Iterable[Module], ledger_models: set[str]) 
     """Only services create or change a ledger's rows. A temporary table of a session (pg_temp) holds no rows of a ledger."""
     found = []
     for module in modules:
-        app_services = f"{module.parts[0]}.services"
+        app_services = f"{_app_of(module)}.services"
         if (
             is_within(module.name, app_services)
             or any(is_within(module.name, services) for services in KERNEL_SERVICES)
@@ -93,6 +95,10 @@ def writes_only_in_services(modules: Iterable[Module], ledger_models: set[str]) 
                     f"{module.name}:{node.lineno} holds SQL that writes: it belongs to {app_services} or a .sql file beside a migration."
                 )
     return found
+
+
+def _app_of(module: Module) -> str:
+    return next((app for app in NESTED if is_within(module.name, app)), module.parts[0])
 
 
 def _is_write(call: ast.Call, *, ledger_models: set[str], is_ledger_code: bool) -> bool:
@@ -221,7 +227,8 @@ def domain_without_http(modules: Iterable[Module]) -> list[str]:
 def _is_domain(module: Module) -> bool:
     if module.parts[0] == "kernel":
         return module.parts[1:2] in (["ledger"], ["tenants"]) and "admin" not in module.parts
-    return module.parts[0] in LEDGERS and len(module.parts) > 1 and module.parts[1] in DOMAIN
+    inner = module.name.removeprefix(f"{_app_of(module)}.").split(".")[0]
+    return module.parts[0] in LEDGERS and inner in DOMAIN
 
 
 def other_ledgers_by_services(modules: Iterable[Module]) -> list[str]:

@@ -11,9 +11,10 @@ from django.db import connection, models
 from kernel.ledger.base_models import LedgerRow, TenantOwned
 from kernel.ledger.constraints import registered_constraints
 from tests.architecture import table_rules
-from tests.architecture.source_rules import LEDGERS
+from tests.architecture.source_rules import LEDGERS, NESTED
 
 pytestmark = pytest.mark.django_db
+LABELS = (*LEDGERS, *(app.rpartition(".")[2] for app in NESTED))
 
 
 def tenant_owned() -> list[type[models.Model]]:
@@ -33,7 +34,7 @@ def listed(violations: list[str]) -> str:
 
 
 def all_registered_constraints() -> set[str]:
-    for app in LEDGERS:
+    for app in (*LEDGERS, *NESTED):
         for module in ("errors", "services"):
             if importlib.util.find_spec(f"{app}.{module}"):
                 importlib.import_module(f"{app}.{module}")
@@ -43,7 +44,7 @@ def all_registered_constraints() -> set[str]:
 def test_every_model_of_a_ledger_with_a_tenant_is_tenant_owned():
     strays = [
         f"{model._meta.label} has a tenant but not the key of a tenant's table: derive it from TenantOwned or LedgerRow."
-        for app in LEDGERS
+        for app in LABELS
         for model in apps.get_app_config(app).get_models()
         if not issubclass(model, TenantOwned) and any(field.name == "tenant" for field in model._meta.local_fields)
     ]
@@ -61,7 +62,7 @@ def test_every_unique_begins_with_the_tenant():
 
 
 def test_every_table_of_a_ledger_has_first_statistics():
-    tables = [model._meta.db_table for model in tenant_owned() if model._meta.app_label in LEDGERS]
+    tables = [model._meta.db_table for model in tenant_owned() if model._meta.app_label in LABELS]
     violations = [violation for table in tables for violation in table_rules.planner_knows_first(table)]
     assert tables
     assert not violations, listed(violations)

@@ -1,0 +1,69 @@
+"""What spending rules refuse, and what their constraints mean to a caller."""
+
+from kernel.ledger.constraints import register_error, register_internal
+from kernel.ledger.errors import Busy, LedgerError
+
+
+class VersionConflict(LedgerError):
+    """The rule isn't at the version that the change was made from. Facts: id, version (the rule's)."""
+
+    code = "version_conflict"
+
+
+class NotArchivable(LedgerError):
+    """The rule isn't at the version that the call names, or is archived already. Facts: id, version, status."""
+
+    code = "not_archivable"
+
+
+class NotRestorable(LedgerError):
+    """The rule isn't at the version that the call names, or isn't archived. Facts: id, version, status."""
+
+    code = "not_restorable"
+
+
+class SystemRule(LedgerError):
+    """The system rule can't be changed. Facts: none."""
+
+    code = "system_rule"
+
+
+class TooManyRules(LedgerError):
+    """The tenant has as many rules as it may have that aren't archived. Facts: max."""
+
+    code = "too_many_rules"
+
+
+# Two calls made the same row at once: the other one won, and the same call finds it when it is repeated.
+for _constraint in ("rules_ruleset_tenant_key", "rules_spendingrule_number_key", "rules_ruleversion_idempotency_key_key"):
+    register_error(_constraint, Busy)
+register_error("rules_ruleversion_version_key", VersionConflict)
+# Checked before by the fields of the API and by the services.
+register_internal(
+    "rules_ruleset_last_number_check",
+    "rules_ruleset_epoch_check",
+    "rules_spendingrule_number_check",
+    "rules_spendingrule_version_check",
+    "rules_spendingrule_name_check",
+    "rules_spendingrule_rule_type_check",
+    "rules_spendingrule_resolution_strategy_check",
+    "rules_spendingrule_status_check",
+    "rules_ruleparameter_limit_value_finite",
+    "rules_ruleparameter_limit_value_check",
+    "rules_ruleparameter_measurement_type_check",
+    "rules_ruleparameter_interval_check",
+    "rules_ruleparameter_interval_value_check",
+    "rules_ruleparameter_measurement_scope_check",
+    "rules_ruleparameter_currency_check",
+    "rules_ruleparameter_group_by_check",
+    "rules_ruleparameter_rule_fkey",
+    "rules_rulecondition_field_check",
+    "rules_rulecondition_operator_check",
+    "rules_rulecondition_rule_fkey",
+    "rules_agentrule_agent_key",
+    "rules_agentrule_rule_fkey",
+    "rules_agentrule_agent_fkey",
+    "rules_ruleversion_version_check",
+    "rules_ruleversion_change_check",
+    "rules_ruleversion_rule_fkey",
+)

@@ -1,0 +1,9 @@
+from django.db import migrations
+
+from kernel.ledger.migration_operations import InstallFunctions
+
+
+class Migration(migrations.Migration):
+    dependencies = [("rules", "0001_tables")]
+
+    operations = [InstallFunctions("rules", version=1, digest="401208da620a37dc")]
