@@ -53,6 +53,7 @@ INSTALLED_APPS = [
     "kernel.ledger",
     "kernel.corrections",
     "kernel.backfills",
+    "kernel.events",
     "billing",
     "metering",
     "metering.rules",

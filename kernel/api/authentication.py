@@ -53,9 +53,9 @@ def _pair(credentials: str) -> tuple[str, str]:
     return client_id, secret
 
 
-def authorize(*, caller: Caller, ledger: str, method: str) -> None:
-    """Raises RequestRefused (forbidden) unless the key may read, or for an unsafe method write, this ledger."""
-    scope = f"{ledger}:{'read' if method in SAFE_METHODS else 'write'}"
+def authorize(*, caller: Caller, ledger: str, method: str, right: str | None = None) -> None:
+    """Raises RequestRefused (forbidden) unless the key has the right: to read, or for an unsafe method to write, this ledger."""
+    scope = f"{ledger}:{right or ('read' if method in SAFE_METHODS else 'write')}"
     if scope not in caller.scopes:
         raise RequestRefused("forbidden", scope=scope)
 

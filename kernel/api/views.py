@@ -46,6 +46,8 @@ class LedgerViewSet(ViewSet):
     # Set once per app.
     dialect: ClassVar[Dialect]
     ledger: ClassVar[str] = ""
+    # Actions that need another right than to read or to write, by name, e.g. `secrets`.
+    rights: ClassVar[Mapping[str, str]] = {}
     # Actions that must say for whom they act.
     requires_on_behalf_of: ClassVar[frozenset[str]] = frozenset()
 
@@ -196,7 +198,7 @@ class LedgerViewSet(ViewSet):
             _check_path(value)
         # RequestLogMiddleware reads the caller from here.
         request.user = caller = greenlets.run_in_thread(authenticate, request)  # type: ignore[assignment]
-        authorize(caller=caller, ledger=self.ledger, method=request.method or "")
+        authorize(caller=caller, ledger=self.ledger, method=request.method or "", right=self.rights.get(self.action))
         account = request.META.get("HTTP_ON_BEHALF_OF")
         is_required = self.action in self.requires_on_behalf_of
         self.caller = greenlets.run_in_thread(lambda: caller_for_account(caller=caller, account=account, is_required=is_required))

@@ -4,10 +4,10 @@ from typing import Any
 from uuid import UUID
 
 from kernel.api.amounts import AmountText
+from kernel.api.camel_case_dialect import envelope
 from kernel.api.fields import Choice, Currency, Flag, Identifier, JsonObject, Text
 from kernel.api.nested import ListOf, Nested, with_path_prefix
 from kernel.api.problems import Invalid, Refused
-from metering.api.dialect import envelope
 from metering.api.serializers.base import MeteringBody
 from metering.choices import AgentStatus, FactPhase, Outcome
 

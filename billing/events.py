@@ -1,0 +1,63 @@
+"""Billing's types of events."""
+
+from typing import Any
+
+from kernel.events.registry import EventType, recorded_reply, register
+
+WALLET = "wallet:USD"
+
+
+def _entry() -> dict[str, Any]:
+    return dict(recorded_reply("billing", "billing_transactions_retrieve"))
+
+
+def _reversal() -> dict[str, Any]:
+    return dict(recorded_reply("billing", "billing_transactions_reverse"))
+
+
+def _wallet(**changed: Any) -> dict[str, Any]:
+    return recorded_reply("billing", "billing_wallet_balance")["wallets"][0] | changed
+
+
+register(
+    EventType(
+        name="billing.transaction.recorded",
+        group="billing",
+        description="A transaction was recorded. A reversal is a transaction too: it has `reverses`, and both events are sent.",
+        account=WALLET,
+        object_type="transaction",
+        example_object=_entry,
+    ),
+    EventType(
+        name="billing.transaction.reversed",
+        group="billing",
+        description="A transaction was reversed, wholly or in part. The object is the reversal; `reverses` names what it takes back.",
+        account=WALLET,
+        object_type="transaction",
+        example_object=_reversal,
+    ),
+    EventType(
+        name="billing.transaction.refused",
+        group="billing",
+        description="A debit was refused because the wallet's floor doesn't allow it (402). At most one a minute for each wallet.",
+        account=WALLET,
+        object_type="wallet",
+        example_object=lambda: _wallet(balance=3, floor=0),
+    ),
+    EventType(
+        name="billing.wallet.balance_low",
+        group="billing",
+        description="The balance went below the wallet's `alertBelow`. Sent once; again only after it has recovered.",
+        account=WALLET,
+        object_type="wallet",
+        example_object=lambda: _wallet(balance=18.5),
+    ),
+    EventType(
+        name="billing.wallet.balance_recovered",
+        group="billing",
+        description="The balance is at or above the wallet's `alertBelow` again.",
+        account=WALLET,
+        object_type="wallet",
+        example_object=lambda: _wallet(balance=118.5),
+    ),
+)

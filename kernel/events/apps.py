@@ -1,0 +1,13 @@
+from django.apps import AppConfig
+from django.utils.module_loading import autodiscover_modules
+
+
+class EventsConfig(AppConfig):
+    name = "kernel.events"
+    label = "events"
+    # Of its API: see kernel.tenants.scopes. Who may read endpoints may not read the secrets that sign what is sent to them.
+    api_scopes = ("webhooks:read", "webhooks:write", "webhooks:secrets")
+
+    def ready(self) -> None:
+        # Imports the modules that register types of events: this app's own, and `events` of each other app.
+        autodiscover_modules("own_types", "events")

@@ -1,0 +1,73 @@
+"""Metering's types of events."""
+
+from collections.abc import Callable
+from typing import Any
+
+from kernel.events.registry import EventType, recorded_reply, register
+
+TRANSACTION = "transaction:01900000-0000-0000-0000-000000000001"
+AT = "2026-01-31T12:00:00.000Z"
+
+
+def _transaction(status: str, **changed: Any) -> Callable[[], dict[str, Any]]:
+    return lambda: recorded_reply("metering", "metering_transactions_create") | {"status": status} | changed
+
+
+def _cost() -> dict[str, Any]:
+    return dict(recorded_reply("metering", "metering_transactions_costs_add_cost"))
+
+
+def _superseded_cost() -> dict[str, Any]:
+    return dict(recorded_reply("metering", "metering_transactions_costs")["costs"][0])
+
+
+def _of_transaction(name: str, description: str, example: Callable[[], dict[str, Any]]) -> EventType:
+    return EventType(
+        name=f"metering.transaction.{name}",
+        group="metering",
+        description=description,
+        account=TRANSACTION,
+        object_type="transaction",
+        example_object=example,
+    )
+
+
+register(
+    _of_transaction("authorized", "A transaction may go ahead.", _transaction("authorized")),
+    _of_transaction(
+        "denied",
+        "A transaction may not go ahead; `declineReason` says why.",
+        _transaction("denied", authorizedAt=None, deniedAt=AT, declineReason="Agent is inactive"),
+    ),
+    _of_transaction(
+        "completed",
+        "A transaction ended; `outcome` says how. Its costs are those known at that moment.",
+        lambda: dict(recorded_reply("metering", "metering_transactions_complete")["transaction"]),
+    ),
+    _of_transaction(
+        "cancelled", "A transaction will not be completed.", lambda: dict(recorded_reply("metering", "metering_transactions_cancel"))
+    ),
+    _of_transaction("waiting", "A person has to decide about a transaction.", _transaction("pending", authorizedAt=None)),
+    _of_transaction(
+        "stale",
+        "A transaction stayed authorized longer than the tenant's policy allows, and was cancelled.",
+        lambda: dict(recorded_reply("metering", "metering_transactions_cancel")),
+    ),
+    EventType(
+        name="metering.cost.recorded",
+        group="metering",
+        description="A cost was added to a transaction.",
+        account=TRANSACTION,
+        object_type="cost",
+        example_object=_cost,
+    ),
+    EventType(
+        name="metering.cost.superseded",
+        group="metering",
+        description="A newer cost took the place of an earlier one. The object is the newer one, `previous` the earlier one.",
+        account=TRANSACTION,
+        object_type="cost",
+        example_object=_cost,
+        example_previous=_superseded_cost,
+    ),
+)

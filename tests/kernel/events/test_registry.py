@@ -1,0 +1,58 @@
+"""The registry of event types: each has a whole example, and patterns choose among them."""
+
+import json
+
+import pytest
+
+from kernel.events import registry
+
+MEMBERS = ["type", "timestamp", "id", "account", "sequence", "apiVersion", "data"]
+
+
+def test_every_type_has_a_description_and_a_small_example():
+    types = registry.list_types()
+    assert [each.group for each in types] == sorted((each.group for each in types), key=registry.GROUPS.index)
+    for each in types:
+        example = each.example
+        assert list(example) == MEMBERS
+        assert (example["type"], example["apiVersion"]) == (each.name, "2026-12")
+        assert (example["account"] is None) == (example["sequence"] is None) == (each.account == "")
+        assert example["data"]["object"]
+        assert len(json.dumps(example).encode()) < 20_000
+        assert each.description.endswith(".")
+
+
+def test_an_example_is_a_copy():
+    registry.get_type("billing.transaction.recorded").example["data"]["object"]["amount"] = 7
+    assert registry.get_type("billing.transaction.recorded").example["data"]["object"]["amount"] == 9.5
+
+
+@pytest.mark.parametrize(
+    ("pattern", "fits"),
+    [
+        ("*", True),
+        ("billing.*", True),
+        ("billing.wallet.*", True),
+        ("billing.wallet.balance_low", True),
+        ("billing.wallet", False),
+        ("billing.wallet.balance*", False),
+        ("credits.*", False),
+        ("", False),
+    ],
+)
+def test_a_pattern_is_a_name_or_the_beginning_of_names(pattern, fits):
+    assert registry.fits(pattern, "billing.wallet.balance_low") is fits
+    assert registry.fits_any(["credits.*", pattern], "billing.wallet.balance_low") is fits
+
+
+def test_a_pattern_that_fits_no_type_is_none_and_the_nearest_is_found():
+    assert registry.is_pattern("credits.grant.*")
+    assert not registry.is_pattern("credits.grants.*")
+    assert registry.nearest_pattern("credits.grants.*") == "credits.grant.*"
+    assert registry.nearest_pattern("Billing.Transaction.Recrded") == "billing.transaction.recorded"
+    assert registry.nearest_pattern("x") is None
+
+
+def test_a_type_of_an_unknown_group_is_refused():
+    with pytest.raises(ValueError, match="not in GROUPS"):
+        registry.register(registry.EventType("x.y", "elsewhere", "X.", "", "x", dict))
