@@ -1,4 +1,4 @@
-"""The types of events that can be sent to a webhook endpoint. Each app registers its types in its `events` module; this module knows no app.
+"""The types of events that can be sent to a webhook endpoint. Each app registers its types in its `events` module; this one knows no app.
 
 An endpoint names what it wants by patterns: the name of a type, the beginning of names (`billing.*`, `credits.grant.*`), or `*` for all.
 """
