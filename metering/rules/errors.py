@@ -35,14 +35,12 @@ class TooManyRules(LedgerError):
 
 
 # Two calls made the same row at once: the other one won, and the same call finds it when it is repeated.
-for _constraint in ("rules_ruleset_tenant_key", "rules_spendingrule_number_key", "rules_ruleversion_idempotency_key_key"):
+for _constraint in ("rules_spendingrule_numeric_id_key", "rules_ruleversion_idempotency_key_key"):
     register_error(_constraint, Busy)
 register_error("rules_ruleversion_version_key", VersionConflict)
 # Checked before by the fields of the API and by the services.
 register_internal(
-    "rules_ruleset_last_number_check",
-    "rules_ruleset_epoch_check",
-    "rules_spendingrule_number_check",
+    "rules_spendingrule_numeric_id_check",
     "rules_spendingrule_version_check",
     "rules_spendingrule_name_check",
     "rules_spendingrule_rule_type_check",
@@ -55,7 +53,6 @@ register_internal(
     "rules_ruleparameter_interval_value_check",
     "rules_ruleparameter_measurement_scope_check",
     "rules_ruleparameter_currency_check",
-    "rules_ruleparameter_group_by_check",
     "rules_ruleparameter_rule_fkey",
     "rules_rulecondition_field_check",
     "rules_rulecondition_operator_check",

@@ -38,7 +38,7 @@ def test_a_key_authenticates_its_tenant_in_both_forms():
     assert by_token == services.authenticate_pair(client_id, secret)
     assert by_token.tenant_id == issued.key.tenant_id
     assert by_token.actor == f"api_key:{issued.key.id}"
-    ledgers = {f"{ledger}:{right}" for ledger in ("billing", "metering", "credits") for right in ("read", "write")}
+    ledgers = {f"{ledger}:{right}" for ledger in ("billing", "metering", "credits", "rules") for right in ("read", "write")}
     assert by_token.scopes == {*ledgers, "webhooks:read", "webhooks:write", "webhooks:secrets"}
 
 

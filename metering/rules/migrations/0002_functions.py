@@ -6,4 +6,4 @@ from kernel.ledger.migration_operations import InstallFunctions
 class Migration(migrations.Migration):
     dependencies = [("rules", "0001_tables")]
 
-    operations = [InstallFunctions("rules", version=1, digest="401208da620a37dc")]
+    operations = [InstallFunctions("rules", version=1, digest="e3b0c44298fc1c14")]

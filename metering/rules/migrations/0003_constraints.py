@@ -2,7 +2,7 @@ from django.db import migrations
 
 from kernel.ledger.migration_operations import AppendOnly, FirstStatistics, TenantForeignKey, TenantKey
 
-MODELS = ("Ruleset", "SpendingRule", "RuleParameter", "RuleCondition", "AgentRule", "RuleVersion")
+MODELS = ("SpendingRule", "RuleParameter", "RuleCondition", "AgentRule", "RuleVersion")
 RULE_COLUMNS = (
     "name",
     "rule_type",
@@ -11,8 +11,9 @@ RULE_COLUMNS = (
     "version",
     "metadata",
     "notify_at",
-    "seeding",
+    "is_seeding",
     "updated_at",
+    "paused_at",
     "deleted_at",
     "actor",
 )
@@ -23,7 +24,7 @@ class Migration(migrations.Migration):
 
     operations = [
         *(TenantKey(model) for model in MODELS),
-        *(TenantForeignKey(model, "rule") for model in MODELS[2:]),
+        *(TenantForeignKey(model, "rule") for model in MODELS[1:]),
         TenantForeignKey("AgentRule", "agent"),
         AppendOnly("SpendingRule", may_change=RULE_COLUMNS),
         # What is measured never changes in a row: another measurement is another parameter.

@@ -28,27 +28,11 @@ from metering.rules.choices import (
 CURRENT = Q(removed_at__isnull=True)
 
 
-class Ruleset(TenantOwned):
-    """One row for each tenant that ever had a rule. Whoever writes a rule locks it first, so that a tenant's rules change one by one."""
-
-    last_number = models.PositiveIntegerField(default=0)
-    # Raised by every change of a rule.
-    epoch = models.PositiveBigIntegerField(default=0)
-    updated_at = models.DateTimeField(db_default=Now())
-
-    class Meta:
-        ordering = ["-id"]
-        constraints = [models.UniqueConstraint(fields=["tenant"], name="rules_ruleset_tenant_key")]
-
-    def __str__(self) -> str:
-        return f"Rules of {self.tenant_id}"
-
-
 class SpendingRule(TenantOwned):
     """A rule. `version` is raised by every change, and a change names the version it was made from."""
 
     # 1, 2, 3 within the tenant; people see RL-001.
-    number = models.PositiveIntegerField()
+    numeric_id = models.PositiveIntegerField()
     name = models.CharField(max_length=255)
     rule_type = models.CharField(max_length=32, choices=RuleType)
     resolution_strategy = models.CharField(max_length=16, choices=ResolutionStrategy, default=ResolutionStrategy.AUTOMATIC)
@@ -58,9 +42,11 @@ class SpendingRule(TenantOwned):
     # Parts of the limit, 0.8 for 80 %, at which an event is sent.
     notify_at = ArrayField(models.DecimalField(max_digits=12, decimal_places=6), null=True, blank=True)
     # True while the history from before the rule is still being counted.
-    seeding = models.BooleanField(default=False)
+    is_seeding = models.BooleanField(default=False)
     created_at = models.DateTimeField(db_default=Now())
     updated_at = models.DateTimeField(db_default=Now())
+    # When it stopped being active; null while it is active.
+    paused_at = models.DateTimeField(null=True, blank=True)
     # When it was archived; null while it isn't.
     deleted_at = models.DateTimeField(null=True, blank=True)
     # Who made the newest version.
@@ -69,15 +55,16 @@ class SpendingRule(TenantOwned):
     class Meta:
         ordering = ["-id"]
         constraints = [
-            models.UniqueConstraint(fields=["tenant", "number"], name="rules_spendingrule_number_key"),
+            models.UniqueConstraint(fields=["tenant", "numeric_id"], name="rules_spendingrule_numeric_id_key"),
             models.CheckConstraint(condition=~Q(name=""), name="rules_spendingrule_name_check"),
             models.CheckConstraint(condition=Q(rule_type__in=RuleType.values), name="rules_spendingrule_rule_type_check"),
             models.CheckConstraint(
                 condition=Q(resolution_strategy__in=ResolutionStrategy.values), name="rules_spendingrule_resolution_strategy_check"
             ),
             models.CheckConstraint(
-                condition=Q(status__in=[RuleStatus.ACTIVE, RuleStatus.PAUSED], deleted_at__isnull=True)
-                | Q(status=RuleStatus.ARCHIVED, deleted_at__isnull=False),
+                condition=Q(status=RuleStatus.ACTIVE, paused_at__isnull=True, deleted_at__isnull=True)
+                | Q(status=RuleStatus.PAUSED, paused_at__isnull=False, deleted_at__isnull=True)
+                | Q(status=RuleStatus.ARCHIVED, paused_at__isnull=False, deleted_at__isnull=False),
                 name="rules_spendingrule_status_check",
             ),
         ]
@@ -88,7 +75,7 @@ class SpendingRule(TenantOwned):
     @property
     def formatted_id(self) -> str:
         """`RL-001`."""
-        return f"RL-{self.number:03}"
+        return f"RL-{self.numeric_id:03}"
 
 
 class RuleParameter(TenantOwned):
@@ -103,8 +90,8 @@ class RuleParameter(TenantOwned):
     interval_unit = models.CharField(max_length=16, choices=IntervalUnit, null=True, blank=True)  # noqa: DJ001 - null on the wire
     # True: the window ends now and moves with the time. False: calendar windows in `time_zone`.
     is_rolling = models.BooleanField(default=True)
-    # Each group has the limit for itself. Null: one limit for all.
-    group_by = ArrayField(models.CharField(max_length=255), null=True, blank=True)
+    # Each group has the limit for itself. Empty: one limit for all.
+    group_by = ArrayField(models.CharField(max_length=255), default=list, blank=True)
     measurement_scope = models.CharField(max_length=8, choices=Scope, default=Scope.ALL)
     include_estimates = models.BooleanField(default=True)
     # ISO 4217. Costs and payments in other currencies aren't counted.
@@ -142,7 +129,6 @@ class RuleParameter(TenantOwned):
             ),
             models.CheckConstraint(condition=Q(measurement_scope__in=Scope.values), name="rules_ruleparameter_measurement_scope_check"),
             models.CheckConstraint(condition=Q(currency__regex=r"^[A-Z]{3}$"), name="rules_ruleparameter_currency_check"),
-            models.CheckConstraint(condition=~Q(group_by=[]), name="rules_ruleparameter_group_by_check"),
         ]
 
     def __str__(self) -> str:
