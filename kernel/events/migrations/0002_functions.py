@@ -1,0 +1,9 @@
+from django.db import migrations
+
+from kernel.ledger.migration_operations import InstallFunctions
+
+
+class Migration(migrations.Migration):
+    dependencies = [("events", "0001_tables")]
+
+    operations = [InstallFunctions("events", version=1, digest="f211f3f4fafe8330")]

@@ -1,0 +1,23 @@
+from django.db import migrations
+
+from kernel.ledger.migration_operations import TenantForeignKey, TenantKey
+
+# The place of an event in the lists of its tenant: given by fan-out, one call at a time, so in the order of commits.
+CREATE_POSITIONS = "CREATE SEQUENCE events_position"
+DROP_POSITIONS = "DROP SEQUENCE events_position"
+
+
+class Migration(migrations.Migration):
+    dependencies = [("events", "0002_functions"), ("ledger", "0001_functions"), ("backfills", "0001_tables")]
+
+    operations = [
+        TenantKey("Endpoint"),
+        TenantKey("Listener"),
+        TenantKey("Event", row_first=True),
+        TenantKey("Delivery", row_first=True),
+        TenantKey("Attempt", row_first=True),
+        TenantForeignKey("Delivery", "event"),
+        TenantForeignKey("Delivery", "endpoint"),
+        TenantForeignKey("Attempt", "delivery"),
+        migrations.RunSQL(CREATE_POSITIONS, DROP_POSITIONS),
+    ]
