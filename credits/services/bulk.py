@@ -17,6 +17,7 @@ from credits.services.posting_errors import NOTHING_TO_DO, digest_from_json, dig
 from kernel.backfills.selectors import newest_page
 from kernel.ledger import posting
 from kernel.ledger.constraints import translate_db_errors
+from kernel.ledger.errors import AlreadyReversed
 from kernel.ledger.idempotency import SIZE, digest
 from kernel.ledger.identifiers import new_id_text
 from kernel.ledger.outcomes import posted_or_error
@@ -124,34 +125,40 @@ def delete_run_grants(
 ) -> tuple[int, UUID | None]:
     """Delete up to `at_most` grants that the import run with request id `of` created, newest first, with ids below `below`.
 
-    Returns how many, and the lowest id. Raises the LedgerError of the first grant that can't be deleted.
+    Returns how many were deleted, and the lowest id at which it looked. One that another call deleted while this one waited for the
+    grant's lock is left alone. Raises the LedgerError of the first grant that can't be deleted.
     """
     imported = Grant.objects.filter(tenant_id=tenant_id, request_id=of, request_id__startswith="run:").exclude(status=GrantStatus.DELETED)
     ids = list(newest_page(imported.values_list("id", flat=True), below=below, at_most=at_most))
     audit: dict[str, Any] = {"actor": actor, "request_id": request_id}
     reason = f"taken back with the whole of {of}"
     lines = [posting.encoded(grants.make_closing(audit, grant_id=grant, kind=TransactionKind.DELETION, reason=reason)) for grant in ids]
-    return (_raise_first_error(record_imported_many(lines, tenant_id=tenant_id)), ids[-1]) if lines else (0, None)
+    return (_number_posted(record_imported_many(lines, tenant_id=tenant_id)), ids[-1]) if lines else (0, None)
 
 
 @translate_db_errors
 def reverse_run(
     *, tenant_id: UUID, actor: str, request_id: str, of: str, at_most: int, below: UUID | None = None
 ) -> tuple[int, UUID | None]:
-    """Reverse up to `at_most` transactions that the import run with request id `of` created, newest first, with ids below `below`.
+    """Reverse what is left of up to `at_most` transactions of the import run with request id `of`, newest first, with ids below `below`.
 
-    Returns how many, and the lowest id. Raises the LedgerError of the first transaction that can't be reversed.
+    Returns how many were reversed, and the lowest id at which it looked. How much is left of each is decided under its grant's lock; one
+    that another call reversed meanwhile is left alone. Raises the LedgerError of the first transaction that can't be reversed.
     """
     imported = CreditTransaction.objects.filter(tenant_id=tenant_id, request_id=of, request_id__startswith="run:", kind__in=REVERSIBLE)
     names = ("id", "grant_id", "type", "invoice_id", "billing_run_id")
     reversals = CreditTransaction.objects.filter(tenant_id=tenant_id, reverses_id=OuterRef("id")).order_by().values("reverses_id")
     reversed_amount = Coalesce(Subquery(reversals.annotate(total=Sum("amount")).values("total")), Decimal(0))
+    # Reversed by now is reversed for good: a reversal can't be reversed.
     unreversed = imported.annotate(left=F("amount") - reversed_amount).filter(left__gt=0)
     # Ids ascend in the order in which the file's lines were posted.
-    entries = list(newest_page(unreversed.values(*names, "left"), below=below, at_most=at_most))
+    entries = list(newest_page(unreversed.values(*names), below=below, at_most=at_most))
     audit = {"actor": actor, "request_id": request_id}
     lines = [posting.encoded({**_reversal(entry, reason=f"taken back with the whole of {of}"), **audit}) for entry in entries]
-    return (_raise_first_error(record_imported_many(lines, tenant_id=tenant_id)), entries[-1]["id"]) if lines else (0, None)
+    if not lines:
+        return 0, None
+    outcomes = record_imported_many(lines, tenant_id=tenant_id)
+    return _number_posted([outcome for outcome in outcomes if not isinstance(outcome, AlreadyReversed)]), entries[-1]["id"]
 
 
 def _create_consumptions(draws: Mapping[UUID, Mapping[str, Any]]) -> None:
@@ -163,23 +170,22 @@ def _create_consumptions(draws: Mapping[UUID, Mapping[str, Any]]) -> None:
 def _reversal(entry: Mapping[str, Any], *, reason: str) -> dict[str, Any]:
     """The argument of `credits_post` that reverses what is left of an entry, without an `as_of`: it counts for the moment it is posted."""
     facts = {name: entry[name] for name in ("grant_id", "invoice_id", "billing_run_id")}
-    facts |= {"type": str(transactions.OPPOSITE[entry["type"]]), "amount": entry["left"], "reason": reason, "reverses": entry["id"]}
+    facts |= {"type": str(transactions.OPPOSITE[entry["type"]]), "amount": None, "reason": reason, "reverses": entry["id"]}
     return {
         **{name: facts[name] for name in ("grant_id", "type", *TEXTS)},
         "id": new_id_text(),
         "kind": TransactionKind.REVERSAL.value,
-        "amount": f"{entry['left']:f}",
         "reverses_id": entry["id"],
         "facts_digest": digest_to_json(transaction_digest(facts)),
     }
 
 
-def _raise_first_error(outcomes: Sequence[Any]) -> int:
-    """The number of outcomes, if none is an error."""
+def _number_posted(outcomes: Sequence[Any]) -> int:
+    """How many were posted. Raises the first error."""
     for outcome in outcomes:
         if isinstance(outcome, Exception):
             raise outcome
-    return len(outcomes)
+    return sum(outcome.outcome == "posted" for outcome in outcomes)
 
 
 def _grant_or_error(row: Any, line: bytes) -> Any:

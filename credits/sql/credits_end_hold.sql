@@ -2,8 +2,9 @@
 -- Takes: a tenant, an array of one credits_hold_end. Returns: one row; `held` is what the hold still reserved, `captured` what an
 -- earlier call captured of its `amount`. `outcome` is posted, exists (an earlier call ended it the same way: `first_digest`), closed,
 -- exceeded, not_due or not_found.
--- Locks: the hold, then the grants of its lines, by id. The time is taken under these locks, so a call that waited past the hold's end
--- finds all of it expired. Never: captures a part of a hold of which another part has expired.
+-- Locks: the hold, then by id the grants of its lines and those that they may roll over to, because what is released of a grant past its
+-- last day expires. The time is taken under these locks, so a call that waited past the hold's end finds all of it expired.
+-- Never: captures a part of a hold of which another part has expired.
 CREATE OR REPLACE FUNCTION credits_end_hold(tenant uuid, postings jsonb)
 RETURNS TABLE (outcome text, id uuid, status text, held numeric, amount numeric, captured numeric, first_digest bytea)
 LANGUAGE plpgsql
@@ -12,6 +13,7 @@ AS $$
 DECLARE
     item CONSTANT credits_hold_end := jsonb_populate_record(NULL::credits_hold_end, postings -> 0);
     hold credits_hold;
+    reserved_on uuid[];
     bearers credits_grant[];
     moment timestamptz;
     is_overdue boolean;
@@ -24,11 +26,11 @@ BEGIN
     WHERE candidate.tenant_id = tenant AND candidate.id = item.hold_id
       AND candidate.customer_id = coalesce(item.customer_id, candidate.customer_id)
     FOR NO KEY UPDATE;
+    -- The lines of a hold never change their grants.
+    reserved_on := ARRAY(SELECT line.grant_id FROM credits_holdline line WHERE line.tenant_id = tenant AND line.hold_id = hold.id);
     bearers := ARRAY(
         SELECT account FROM credits_grant account
-        WHERE account.tenant_id = tenant AND account.id IN (
-            SELECT line.grant_id FROM credits_holdline line WHERE line.tenant_id = tenant AND line.hold_id = hold.id
-        )
+        WHERE account.tenant_id = tenant AND account.id = ANY (reserved_on || credits_later_periods(tenant, reserved_on))
         ORDER BY account.id
         FOR NO KEY UPDATE
     );
@@ -52,7 +54,7 @@ BEGIN
     END;
     IF decided = 'posted' THEN
         PERFORM credits_release_overdue(tenant, account, moment, item.actor, item.request_id)
-        FROM unnest(bearers) account WHERE account.held > 0;
+        FROM unnest(bearers) account WHERE account.held > 0 AND account.id = ANY (reserved_on);
         PERFORM credits_end_hold_lines(tenant, item, hold, ending, wanted, moment);
         UPDATE credits_hold candidate
         SET status = ending, captured = wanted, closed_at = moment, close_digest = item.facts_digest

@@ -1,7 +1,7 @@
 -- Ends the lines of a hold in burn-down order: captures `wanted` units of them and releases the rest. Posts the debits of what is captured,
 -- and expires what is released of grants past their last day.
 -- Takes: a tenant, the call's facts, the hold, how it ends, how much is captured, the moment taken under the locks. Returns: nothing.
--- Locks: nothing new except the next period's grant, where something rolls over; the caller has locked the hold and its grants.
+-- Locks: nothing new; the caller has locked the hold, its grants and those they may roll over to.
 -- Never: touches the lines of another hold.
 CREATE OR REPLACE FUNCTION credits_end_hold_lines(
     tenant uuid, item credits_hold_end, hold credits_hold, ending text, wanted numeric, moment timestamp with time zone

@@ -2,7 +2,7 @@
 -- voided grant is debited again. What expires of a recurring grant's period rolls over to the next period, up to the cap.
 -- Takes: a tenant; the posting; its grant after the transaction; the transaction; whether it was imported (imported rollovers come from the
 -- file, so none is posted here).
--- Returns: nothing. Locks: the next period's grant, where something rolls over; the caller has locked the transaction's grant.
+-- Returns: nothing. Locks: nothing new; the caller has locked the transaction's grant and those it may roll over to.
 CREATE OR REPLACE FUNCTION credits_follow_up(
     tenant uuid, item credits_posting, account credits_grant, entry credits_transaction, is_imported boolean
 )

@@ -1,4 +1,5 @@
--- Locks the grants of an array of postings before the first posting is decided, and the grants that their expiries may roll over to.
+-- Locks the grants of postings before the first posting is decided, and the grants that may be rolled over to: an expiry rolls over, and
+-- credit that is given back to a grant past its last day expires again at once.
 -- Takes: a tenant, postings. Returns: nothing.
 -- Locks: grants, in the order of their ids, so that calls with common grants wait for each other in one direction and can't deadlock.
 -- Never: changes a row.
@@ -7,14 +8,8 @@ AS $$
 DECLARE
     grants uuid[] := ARRAY(SELECT DISTINCT grant_id FROM unnest(items));
 BEGIN
-    IF EXISTS (SELECT FROM unnest(items) WHERE kind = 'expiry') THEN
-        grants := grants || ARRAY(
-            SELECT later.id
-            FROM credits_grant closed
-            JOIN credits_grant later
-                ON later.tenant_id = tenant AND later.schedule_id = closed.schedule_id AND later.period = closed.period + 1
-            WHERE closed.tenant_id = tenant AND closed.id = ANY (grants) AND closed.schedule_id IS NOT NULL
-        );
+    IF EXISTS (SELECT FROM unnest(items) WHERE kind = 'expiry' OR type = 'CREDIT') THEN
+        grants := grants || credits_later_periods(tenant, grants);
     END IF;
     PERFORM FROM credits_grant WHERE tenant_id = tenant AND id = ANY (grants) ORDER BY id FOR NO KEY UPDATE;
 END

@@ -4,16 +4,16 @@
 -- first call's), nothing_left, closed_before, not_due, or an outcome of credits_refusal or credits_closing_refusal. Each posting is decided
 -- for itself: one that is refused leaves nothing behind and doesn't touch the others.
 -- Steps:
---   credits_lock_grants      locks the grants of all postings; skipped for one posting, which locks its own grant.
+--   credits_lock_grants      locks the grants of all postings; skipped for one posting that can't roll over: it locks its own grant.
 --   credits_post_single      posts one: locks the grant, decides, updates the grant.
 --     credits_write_entry    inserts the transaction.
 --     credits_follow_up      posts what follows from it: credit given back to a closed grant is debited again at once.
 --       credits_roll_over    credits the next period's grant with what expired of a recurring grant.
 --   credits_post_array       posts more than six at once: decides all of them, then credits_write_entries writes them with two statements.
 --                            Where one of them can't be posted so, it writes nothing, and all are posted one by one.
--- Locks, in this order: grants by id, in an array before the first is decided; where an array has an expiry, the next period's grants
--- together with them (one expiry locks the next period's grant when it rolls over); under each grant's lock, its overdue hold lines
--- (credits_release_overdue); last, where another call is inserting the same key, its entry in the unique index of idempotency keys.
+-- Locks, in this order: grants by id, in an array before the first is decided, and where one of them may roll over, the next period's
+-- grants together with them; under each grant's lock, its overdue hold lines (credits_release_overdue); last, where another call is
+-- inserting the same key, its entry in the unique index of idempotency keys.
 -- The settings hold for every function called from here. Plans are kept for the life of a connection, perhaps from a time when the tables
 -- were empty; with only index probes to choose from, they stay good as the tables grow (docs/performance.md).
 CREATE OR REPLACE FUNCTION credits_post(tenant uuid, postings jsonb)
@@ -32,7 +32,9 @@ DECLARE
     items CONSTANT credits_posting[] := ARRAY(SELECT item FROM jsonb_populate_recordset(NULL::credits_posting, postings) item);
     item credits_posting;
 BEGIN
-    IF cardinality(items) > 1 THEN
+    IF cardinality(items) > 1 OR items[1].kind = 'expiry' OR (items[1].type = 'CREDIT' AND EXISTS (
+        SELECT FROM credits_grant WHERE tenant_id = tenant AND id = items[1].grant_id AND schedule_id IS NOT NULL
+    )) THEN
         PERFORM credits_lock_grants(tenant, items);
     END IF;
     IF cardinality(items) > ARRAY_FORM_ABOVE THEN

@@ -1,8 +1,8 @@
 -- Posts one transaction on one grant, and what follows from it.
 -- Takes: a tenant, a posting. A closing (expiry, void, deletion) debits all that is available, whatever amount it names; a reversal without
 -- an amount reverses what is left of its original. Returns: its outcome.
--- Locks: the grant, then its overdue hold lines; the time is taken under the grant's lock. An expiry may lock the next period's grant
--- (credits_roll_over). Never: decides by anything that was read before the lock.
+-- Locks: the grant, then its overdue hold lines; the time is taken under the grant's lock. Where it may roll over, the caller has locked
+-- the next period's grant. Never: decides by anything that was read before the lock.
 CREATE OR REPLACE FUNCTION credits_post_single(tenant uuid, item credits_posting) RETURNS credits_outcome LANGUAGE plpgsql
 AS $$
 DECLARE

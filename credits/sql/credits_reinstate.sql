@@ -2,8 +2,9 @@
 -- Takes: a tenant, an array of one credits_draw (customer_id, invoice_id, reason). Returns: one row for each reinstating transaction, and
 -- at least one. `outcome` is posted; replayed, where all of it was given back before (the rows are then all that ever gave back); nothing,
 -- where the invoice took nothing.
--- Locks: the grants that the invoice drew on, by id. It chooses and locks them, and looks again until there is no other, because a draw
--- that was under way may have drawn on more. Where one comes out of order it raises deadlock_detected, as credits_lock_payers does.
+-- Locks: by id, the grants that the invoice drew on and those that they may roll over to. It chooses and locks them, and looks again until
+-- there is no other, because a draw that was under way may have drawn on more. Where one comes out of order it raises deadlock_detected,
+-- as credits_lock_payers does.
 -- Never: gives back more than was taken.
 CREATE OR REPLACE FUNCTION credits_reinstate(tenant uuid, postings jsonb)
 RETURNS TABLE (
@@ -28,6 +29,10 @@ BEGIN
             ORDER BY entry.grant_id
         );
         EXIT WHEN missing = '{}';
+        missing := ARRAY(
+            SELECT DISTINCT chosen.id FROM unnest(missing || credits_later_periods(tenant, missing)) chosen (id)
+            WHERE chosen.id <> ALL (locked) ORDER BY chosen.id
+        );
         IF missing[1] < locked[cardinality(locked)] THEN
             RAISE EXCEPTION 'an invoice drew on a grant out of the order of locks' USING ERRCODE = 'deadlock_detected';
         END IF;

@@ -1,7 +1,8 @@
 -- Credits the next period's grant with what expired of a recurring grant, up to the schedule's cap, less what was rolled over before. So
 -- the total that rolls over is the same, whichever comes first: the end of the period, the end of a hold, or credit given back.
 -- Takes: a tenant, a grant that the caller has locked, the moment taken under that lock, the actor and request id to record.
--- Returns: nothing. Locks: the next period's grant, if it has been issued. Never: rolls over to a grant that was voided or deleted.
+-- Returns: nothing. Locks: the next period's grant, if it has been issued; callers lock it before, in the order of ids, unless it was
+-- issued after they had chosen what to lock. Never: rolls over to a grant that was voided or deleted.
 CREATE OR REPLACE FUNCTION credits_roll_over(
     tenant uuid, closed credits_grant, moment timestamp with time zone, for_actor text, for_request text
 )

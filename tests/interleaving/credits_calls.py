@@ -3,16 +3,19 @@
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from uuid import UUID, uuid4
 
 import time_machine
 
 from credits import services
 from credits.models import Consumption, CreditTransaction, Grant, Hold, HoldLine, RecurringGrant
+from kernel.ledger import posting
 from tests.credits.book import Book
 from tests.factories import TenantFactory
 from tests.interleaving.harness import START, Row, Scene, number
 
 ACME = {"customer_id": "acme", "currency": "USD"}
+RUN = "run:imported"
 JOB: dict[str, Any] = {"actor": "job:test", "request_id": "job"}
 
 
@@ -87,6 +90,47 @@ def period_over() -> CreditsBook:
     return book
 
 
+def imported() -> CreditsBook:
+    """A run that imported two grants, and on a third one two debits for an invoice and a credit."""
+    book = CreditsBook()
+    run = {**book.context, "request_id": RUN}
+    terms = {"customer_id": "acme", "unit_type": "CURRENCY", "currency": "USD"}
+    own = book.grant(100, name="own")
+    new = [services.create_grant(**run, **terms, name=name, amount=Decimal(50)).id for name in ("one", "two")]
+    posted = [("DEBIT", 30, "inv"), ("DEBIT", 20, "inv"), ("CREDIT", 5, "")]
+    book.taken, *_ = [
+        services.record_transaction(**run, grant_id=own, type=kind, amount=Decimal(amount), invoice_id=invoice).id
+        for kind, amount, invoice in posted
+    ]
+    book.name("credits_grant", own=own, one=new[0], two=new[1])
+    return book
+
+
+def imported_period() -> CreditsBook:
+    """A monthly grant whose first period has ended. The second period's grant was imported with an id that is lower than the first's."""
+    book = CreditsBook()
+    order = {"name": "monthly", "unit_type": "CURRENCY", "amount": Decimal(100), **ACME}
+    with time_machine.travel(datetime(2026, 5, 1, 12, tzinfo=UTC)):
+        schedule = services.create_recurring_grant(**book.context, **order, rollover_cap=Decimal(90), starts_on=date(2026, 5, 1))[0]
+        hold = services.place_hold(**book.context, **ACME, amount=Decimal(30), expires_at=START + timedelta(days=9)).id
+        services.consume(**book.context, **ACME, amount=Decimal(20), invoice_id="inv")
+    may, june = Grant.objects.get(tenant_id=book.tenant_id).id, UUID(int=uuid4().int >> 8)
+    period = {
+        "schedule_id": schedule,
+        "period": 1,
+        "effective_date": date(2026, 6, 1),
+        "expiry_date": date(2026, 6, 30),
+        "priority": 50,
+        "category": "PAID",
+    }
+    line = services.grant_line({**order, **period, "id": june})
+    services.create_imported_grants([posting.encoded({**line, **JOB})], tenant_id=book.tenant_id)
+    RecurringGrant.objects.filter(tenant_id=book.tenant_id).update(next_period=2, next_on=date(2026, 7, 1))
+    book.name("credits_grant", june=june, may=may)
+    book.name("credits_hold", hold=hold)
+    return book
+
+
 def items(book: CreditsBook, type_: str, **facts: Any) -> list[dict[str, Any]]:
     grants = [book.named["first"], book.named["second"]]
     return [{"grant_id": grants[turn % 2], "type": type_, "amount": Decimal(1), "reason": "r"} | facts for turn in range(8)]
@@ -101,6 +145,19 @@ def expire_everything(book: CreditsBook) -> Any:
     grants = [row.outcome for batch in services.expire_grants(**JOB, tenant_id=book.tenant_id) for row in batch]
     holds = [row.outcome for row in services.expire_holds(**JOB, tenant_id=book.tenant_id)]
     return grants.count("posted"), holds.count("posted")
+
+
+def reverse_run(book: CreditsBook) -> int:
+    return services.reverse_run(**book.context | {"request_id": "undo"}, of=RUN, at_most=10)[0]
+
+
+def delete_run_grants(book: CreditsBook) -> int:
+    return services.delete_run_grants(**book.context | {"request_id": "undo"}, of=RUN, at_most=10)[0]
+
+
+def credit_both(book: CreditsBook) -> Any:
+    credit = {"type": "CREDIT", "amount": Decimal(1), "reason": "r"}
+    return services.record_transactions(**book.context, items=[{"grant_id": book.named[name], **credit} for name in ("may", "june")])
 
 
 def issue(book: CreditsBook) -> Any:
@@ -164,6 +221,40 @@ SCENES = (
             "expire": expire_everything,
             "consume": lambda book: services.consume(**book.context, **ACME, amount=Decimal(50), partial=True),
             "cancel": lambda book: services.cancel_recurring_grant(**book.context, schedule_id=book.named["schedule"]),
+        },
+    ),
+    Scene(
+        name="imported",
+        make=imported,
+        rows=rows,
+        state=state,
+        calls={
+            "reversal of a run": reverse_run,
+            "deletion of a run's grants": delete_run_grants,
+            "reverse": lambda book: services.reverse_transaction(**book.context, transaction_id=book.taken, reason="r"),
+            "reverse a part": lambda book: services.reverse_transaction(
+                **book.context, transaction_id=book.taken, reason="r", amount=Decimal(12), idempotency_key="k"
+            ),
+            "reinstate": lambda book: services.reinstate(**book.context, customer_id="acme", invoice_id="inv"),
+            "debit": lambda book: book.debit(book.named["one"], 1),
+            "delete": lambda book: services.delete_grant(**book.context, grant_id=book.named["one"]),
+            "hold": lambda book: (
+                services.place_hold(**book.context, **ACME, amount=Decimal(110), expires_at=START + timedelta(days=9)).outcome
+            ),
+        },
+    ),
+    Scene(
+        name="imported period",
+        make=imported_period,
+        rows=rows,
+        state=state,
+        calls={
+            "expire": expire_everything,
+            "credit both": credit_both,
+            "credit": lambda book: book.credit(book.named["may"], 5),
+            "release": lambda book: services.release_hold(**hold_of(book)),
+            "reinstate": lambda book: services.reinstate(**book.context, customer_id="acme", invoice_id="inv"),
+            "consume": lambda book: services.consume(**book.context, **ACME, amount=Decimal(50), partial=True),
         },
     ),
 )

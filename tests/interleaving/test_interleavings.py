@@ -2,6 +2,7 @@
 
 import pytest
 
+from kernel.ledger.posting import statements
 from tests.interleaving.billing_calls import SCENES as BILLING
 from tests.interleaving.credits_calls import SCENES as CREDITS
 from tests.interleaving.harness import Scene, Sessions, anomalies
@@ -14,9 +15,16 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
-def sessions(settings):
+def sessions(settings, monkeypatch):
     # With batching, the two calls could be sent in one statement.
     settings.LEDGER_BATCHING = False
+    is_lost_race = statements._is_lost_race
+
+    def is_no_deadlock(error, races):
+        """A deadlock that PostgreSQL itself found is an anomaly: some call locks out of order. Repeating the call would hide it."""
+        return is_lost_race(error, races) and error.__cause__.diag.message_primary != "deadlock detected"
+
+    monkeypatch.setattr(statements, "_is_lost_race", is_no_deadlock)
     opened = Sessions()
     yield opened
     opened.close()
