@@ -23,6 +23,10 @@ MOVES: dict[Status, tuple[Status, ...]] = {
 }
 
 
+# To which statuses an authorized transaction may go when authorization is asked for again (the SQL function metering_begins_round).
+BEGINS_ROUND = (Status.PREPARING, Status.DENIED)
+
+
 class Outcome(TextChoices):
     SUCCESS = "success"
     ERROR = "error"

@@ -29,6 +29,7 @@ TRANSACTION_FACTS = (
     "occurred_at",
     "status",
     "outcome",
+    "customer_id",
 )
 # The same for what is added to a transaction: a call that moves, reports or adds a cost.
 AMENDMENT_FACTS = (

@@ -21,7 +21,7 @@ COSTS = f"""COALESCE({OFFERED}, (
 ))"""  # noqa: S608 - made of constants
 STATUS_CHANGES = f"""(
     SELECT json_agg(json_build_object(
-        'id', step.id, 'from', step.from_status, 'to', step.to_status, 'reason', step.reason,
+        'id', step.id, 'from', step.from_status, 'to', step.to_status, 'round', step.round, 'reason', step.reason,
         'idempotencyKey', step.idempotency_key, 'factsDigest', {digest("step.facts_digest")},
         'occurredAt', {moment("step.occurred_at")}, 'createdAt', {moment("step.created_at")}
     ) ORDER BY step.created_at, step.id)
@@ -65,6 +65,7 @@ EXPORTS = (
             Field("trace_external_id", "trace.external_id"),
             *fields("status", "outcome"),
             Field("completed_at", kind=Kind.MOMENT),
+            Field("customer_id"),
             *fields("qualifiers", "metadata", "request_facts", "payment_data", kind=Kind.JSON),
             Field("costs", COSTS, kind=Kind.JSON),
             Field("status_changes", STATUS_CHANGES, kind=Kind.JSON),
@@ -89,7 +90,7 @@ EXPORTS = (
         tables=("metering_agent",),
         row="agent",
         fields=(
-            *fields("id", "name", "label", "description", "status"),
+            *fields("id", "name", "label", "description", "status", "customer_id"),
             *fields("created_at", "updated_at", kind=Kind.MOMENT),
         ),
         source="metering_agent AS agent WHERE agent.tenant_id = %(tenant)s ORDER BY agent.name",

@@ -35,6 +35,8 @@ class Policy(TenantOwned):
     authorizes_at_once = models.BooleanField(default=True)
     # A transaction that has been `authorized` for longer is cancelled; null: never.
     stale_after = models.DurationField(null=True, blank=True)
+    # True: the tenant has spending rules, or sums that one of them may need again. Set by the SQL function rules_apply_change alone.
+    has_rules = models.BooleanField(default=False, db_default=False, editable=False)
     updated_at = models.DateTimeField(db_default=Now())
     actor = models.CharField(max_length=128)
 
@@ -67,12 +69,13 @@ class Service(TenantOwned):
 
 
 class Agent(TenantOwned):
-    """A program that acts for the tenant. Callers find it by `name`; `label` is for people."""
+    """A program that acts for the tenant, perhaps for one of its customers. Callers find it by `name`; `label` is for people."""
 
     label = models.CharField(max_length=255)
     name = models.CharField(max_length=255)
     description = models.TextField(null=True, blank=True)  # noqa: DJ001 - null on the wire is not the empty text
     status = models.CharField(max_length=16, choices=AgentStatus, default=AgentStatus.ACTIVE)
+    customer_id = models.CharField(max_length=255, null=True, blank=True)  # noqa: DJ001 - null on the wire is not the empty text
     created_at = models.DateTimeField(db_default=Now())
     updated_at = models.DateTimeField(db_default=Now())
 
@@ -111,7 +114,7 @@ class Trace(TenantOwned):
 
 
 class Transaction(LedgerRow):
-    """One use of a service. What the caller sent never changes; `status` and its dates change by a move between statuses only."""
+    """One use of a service, perhaps for a customer. What was sent never changes; `status` and its dates change by moves only."""
 
     tenant = tenant_of_account()
     service = tenant_foreign_key("metering.Service")
@@ -127,6 +130,9 @@ class Transaction(LedgerRow):
     metadata = DocumentField(null=True)
     request_facts = DocumentField(null=True)
     payment_data = DocumentField(null=True)
+    customer_id = models.CharField(max_length=255, null=True, blank=True)  # noqa: DJ001 - null on the wire is not the empty text
+    # How often authorization was asked for.
+    round = models.SmallIntegerField(default=1, db_default=1)
     updated_at = models.DateTimeField()
     preparing_at = models.DateTimeField(null=True, blank=True)
     authorized_at = models.DateTimeField(null=True, blank=True)
@@ -168,6 +174,9 @@ class Transaction(LedgerRow):
                 fields=["tenant", "agent", "created_at", "id"], name="metering_transaction_agent", condition=Q(agent__isnull=False)
             ),
             models.Index(fields=["tenant", "trace", "created_at", "id"], name="metering_transaction_trace"),
+            models.Index(
+                fields=["tenant", "customer_id", "created_at", "id"], name="metering_transaction_customer", condition=~Q(customer_id=None)
+            ),
             models.Index(
                 fields=["tenant", "status", "created_at", "id"], name="metering_transaction_open", condition=~Q(status="completed")
             ),
@@ -266,12 +275,13 @@ class Cost(LedgerRow):
 
 
 class StatusChange(LedgerRow):
-    """One step of a transaction's status: who moved it, when and why. The first step has no `from_status`."""
+    """One step of a transaction's status: who moved it, when, why and in which round. The first step has no `from_status`."""
 
     tenant = tenant_of_account()
     transaction = tenant_foreign_key("metering.Transaction", related_name="status_changes")
     from_status = models.CharField(max_length=16, choices=Status, null=True, blank=True)  # noqa: DJ001 - null for the first
     to_status = models.CharField(max_length=16, choices=Status)
+    round = models.SmallIntegerField(default=1, db_default=1)
     reason = models.TextField(blank=True, default="")
     idempotency_key = models.CharField(max_length=255, null=True, blank=True)  # noqa: DJ001 - unique where given
     facts_digest = models.BinaryField(null=True)
@@ -285,8 +295,8 @@ class StatusChange(LedgerRow):
                 condition=Q(idempotency_key__isnull=False),
             ),
             models.CheckConstraint(condition=_one_of("to_status", Status.values), name="metering_statuschange_to_status_check"),
-            # No status is entered twice, so no step can be recorded twice.
-            models.UniqueConstraint(fields=["tenant", "transaction", "to_status"], name="metering_statuschange_step_key"),
+            # In one round no status is entered twice, so no step can be recorded twice.
+            models.UniqueConstraint(fields=["tenant", "transaction", "to_status", "round"], name="metering_statuschange_step_key"),
         ]
 
     def __str__(self) -> str:

@@ -40,6 +40,7 @@ class TransactionQuery(PageQuery):
     service = Text(required=False, wire_name="filter[service]", description="The service's name.")
     agent = Identifier(required=False, wire_name="filter[agent]", description="The agent's id.")
     trace = Identifier(required=False, wire_name="filter[trace]", description="The trace's id.")
+    customer = Text(required=False, wire_name="filter[customer]", description="What transactions name as customerId.")
     period = Choice(PERIODS, required=False, wire_name="filter[time_period]")
     since = Timestamp(days=True, required=False, wire_name="filter[from_date]")
     until = Until(days=True, required=False, wire_name="filter[to_date]", description="Excluded; a bare day counts as a whole.")

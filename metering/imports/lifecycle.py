@@ -7,10 +7,11 @@ import msgspec
 
 from kernel.backfills.columns import Invalid, json_from_json, one_of, text
 from kernel.backfills.rows import RowRefused
-from metering.choices import MOVES, FactPhase, Pricing, Status
+from metering.choices import BEGINS_ROUND, MOVES, FactPhase, Pricing, Status
 from metering.imports.parts import NULL, STAMPS, Part, array_readers, optional_values
 
 LONGEST_REASON = 100_000
+MOST_ROUNDS = 32_767
 # Those columns.
 LIFE = frozenset({"status_changes", "reported_facts", "decline_reason"})
 
@@ -20,6 +21,7 @@ class Step(Part, rename={"from_status": "from", "to_status": "to"}, forbid_unkno
 
     to_status: str
     from_status: str | None = None
+    round: int = 1
     reason: str = ""
 
 
@@ -42,8 +44,15 @@ def _read_step(step: Step) -> dict[str, Any]:
         **optional_values(step, STAMPS),
         "from": None if step.from_status is None else status(step.from_status),
         "to": status(step.to_status),
+        "round": _read_round(step.round),
         "reason": text(at_most=LONGEST_REASON)(step.reason),
     }
+
+
+def _read_round(number: int) -> int:
+    if not 1 <= number <= MOST_ROUNDS:
+        raise Invalid(f"round must be between 1 and {MOST_ROUNDS}")
+    return number
 
 
 def _read_report(report: Report) -> dict[str, Any]:
@@ -69,13 +78,14 @@ reports_from_json, reports_from_text = array_readers(Report, _read_report, noun=
 
 def check_life(values: Mapping[str, Any]) -> None:
     """Raises RowRefused unless the status changes follow each other by the ledger's rules and end at the row's status."""
-    before = None
+    before, last_round = None, 1
     for place, step in enumerate(values.get("status_changes") or ()):
         if step["from"] != before:
             raise RowRefused("status_changes", f"step {place + 1}: comes from {step['from']}, where {before or 'nothing'} was before")
-        if before is not None and Status(before) not in MOVES.get(Status(step["to"]), ()):
+        begun = before == Status.AUTHORIZED and step["round"] == last_round + 1 and step["to"] in BEGINS_ROUND
+        if before is not None and not begun and Status(before) not in MOVES.get(Status(step["to"]), ()):
             raise RowRefused("status_changes", f"step {place + 1}: no transaction goes from {before} to {step['to']}")
-        before = step["to"]
+        before, last_round = step["to"], step["round"]
     if before is not None and before != values.get("status"):
         raise RowRefused("status", f"is not {before}, where the last of status_changes leads")
     if values.get("decline_reason") is not None and values.get("status") != Status.DENIED:

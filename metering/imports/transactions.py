@@ -64,6 +64,7 @@ class TransactionsAdapter(Adapter):
         Column("agent_id", identifier, help="which agent"),
         Column("trace_id", identifier, help="which trace"),
         Column("trace_external_id", text(at_most=255), help="which trace, by its owner's id"),
+        Column("customer_id", text(at_most=255), help="for which of your customers it was done"),
         Column("status", one_of(*Status.values), help="default: completed where there is an outcome, else as the tenant decides"),
         Column("outcome", one_of(*Ending.values), help="of a completed one: success or error"),
         Column("completed_at", moment, help="when it was completed (default: occurred_at)"),

@@ -40,12 +40,17 @@ HAVING (sum(transactions), sum(succeeded), sum(failed), sum(denied), sum(cancell
     <> (0, 0, 0, 0, 0, 0, 0, 0)
 ORDER BY tenant_id, starts_at, grain
 """
-# The steps of a transaction's status form one chain: each is entered once, so a step's predecessor is the one that leads to it.
+# The steps of a transaction's status form one chain: in one round each is entered once, so a step's predecessor is the one that leads to
+# it, in the same round or, for a round's first step, in an earlier one.
 HISTORY = """
 SELECT step.tenant_id, step.transaction_id AS id, step.id AS step_id, step.from_status, step.to_status
 FROM metering_statuschange AS step
 LEFT JOIN metering_statuschange AS earlier ON earlier.tenant_id = step.tenant_id AND earlier.transaction_id = step.transaction_id
-    AND earlier.to_status = step.from_status
+    AND earlier.to_status = step.from_status AND earlier.round = (
+        SELECT max(other.round) FROM metering_statuschange AS other
+        WHERE other.tenant_id = step.tenant_id AND other.transaction_id = step.transaction_id AND other.to_status = step.from_status
+            AND other.round <= step.round AND other.id <> step.id
+    )
 WHERE (
         (step.from_status IS NULL AND EXISTS (
             SELECT FROM metering_statuschange AS other
@@ -53,7 +58,10 @@ WHERE (
                 AND other.id <> step.id
         ))
         OR (step.from_status IS NOT NULL AND (
-            earlier.id IS NULL OR NOT metering_may_move(step.from_status, step.to_status) OR earlier.created_at > step.created_at
+            earlier.id IS NULL OR earlier.created_at > step.created_at OR NOT (
+                metering_may_move(step.from_status, step.to_status)
+                OR (earlier.round < step.round AND metering_begins_round(step.from_status, step.to_status))
+            )
         ))
     )
     AND (%(tenant)s::uuid IS NULL OR step.tenant_id = %(tenant)s::uuid)
@@ -68,6 +76,12 @@ SELECT owner.tenant_id, owner.id, step.to_status, step.occurred_at,
 FROM metering_transaction AS owner
 JOIN metering_statuschange AS step ON step.tenant_id = owner.tenant_id AND step.transaction_id = owner.id
 WHERE step.to_status <> 'pending' AND NOT (step.to_status = 'completed' AND step.from_status IS NULL)
+    AND NOT EXISTS (
+        SELECT FROM metering_statuschange AS again WHERE again.tenant_id = step.tenant_id AND again.transaction_id = step.transaction_id
+            AND again.to_status = step.to_status AND again.round > step.round
+    )
+    -- A transaction that was authorized again at once has the time of that, without a step.
+    AND NOT (step.to_status = 'authorized' AND step.round < owner.round AND owner.authorized_at > step.occurred_at)
     AND step.occurred_at IS DISTINCT FROM
         CASE step.to_status WHEN 'preparing' THEN owner.preparing_at WHEN 'authorized' THEN owner.authorized_at
             WHEN 'denied' THEN owner.denied_at WHEN 'cancelled' THEN owner.cancelled_at WHEN 'completed' THEN owner.completed_at END
@@ -150,9 +164,10 @@ CHECKS = (
                 SELECT s.to_status FROM metering_statuschange AS s WHERE s.tenant_id = t.tenant_id AND s.transaction_id = t.id
                     AND NOT EXISTS (
                         SELECT FROM metering_statuschange AS later WHERE later.tenant_id = t.tenant_id AND later.transaction_id = t.id
-                            AND later.from_status = s.to_status
+                            AND later.round = s.round AND later.from_status = s.to_status
+                            AND NOT metering_begins_round(later.from_status, later.to_status)
                     )
-                ORDER BY s.created_at DESC, s.id DESC LIMIT 1
+                ORDER BY s.round DESC, s.created_at DESC, s.id DESC LIMIT 1
             ) AS latest ON true
             WHERE t.status IS DISTINCT FROM latest.to_status AND (%(tenant)s::uuid IS NULL OR t.tenant_id = %(tenant)s::uuid)
             ORDER BY t.tenant_id, t.id

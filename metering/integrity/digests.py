@@ -12,14 +12,14 @@ from metering.digests import AMENDMENT_FACTS, TRANSACTION_FACTS, amendment_diges
 # row may hold another agent's than one of the two.
 UNPROVEN = frozenset({"status", "outcome", "trace_external_id", "agent_id", "agent_name"})
 # What the ledger never fills in.
-DOCUMENTS = frozenset({"qualifiers", "metadata", "request_facts", "payment_data"})
+DOCUMENTS = frozenset({"qualifiers", "metadata", "request_facts", "payment_data", "customer_id"})
 # The costs sent with a transaction: those rows that have no digest of their own, or what is kept of them as a fact of a denied or
 # cancelled one.
 TRANSACTIONS = """
     SELECT transaction.tenant_id, transaction.id, transaction.facts_digest, service.name AS service_name, transaction.action_name,
         transaction.resource_name, transaction.qualifiers::text AS qualifiers, transaction.metadata::text AS metadata,
         transaction.request_facts::text AS request_facts, transaction.payment_data::text AS payment_data,
-        trace.reference AS trace_id, transaction.agent_id, agent.name AS agent_name, transaction.occurred_at,
+        trace.reference AS trace_id, transaction.customer_id, transaction.agent_id, agent.name AS agent_name, transaction.occurred_at,
         coalesce((
             SELECT jsonb_agg(jsonb_build_object(
                 'fiat_amount', cost ->> 'fiatAmount', 'fiat_asset_symbol', cost ->> 'fiatAssetSymbol',

@@ -29,6 +29,7 @@ class Migration(migrations.Migration):
                 ("name", models.CharField(max_length=255)),
                 ("description", models.TextField(blank=True, null=True)),
                 ("status", models.CharField(choices=[("active", "Active"), ("inactive", "Inactive")], default="active", max_length=16)),
+                ("customer_id", models.CharField(blank=True, max_length=255, null=True)),
                 ("created_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
                 ("updated_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
                 (
@@ -46,6 +47,7 @@ class Migration(migrations.Migration):
                 ("id", models.UUIDField(default=kernel.ledger.identifiers.new_id, editable=False, primary_key=True, serialize=False)),
                 ("authorizes_at_once", models.BooleanField(default=True)),
                 ("stale_after", models.DurationField(blank=True, null=True)),
+                ("has_rules", models.BooleanField(db_default=False, default=False, editable=False)),
                 ("updated_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
                 ("actor", models.CharField(max_length=128)),
                 (
@@ -188,6 +190,8 @@ class Migration(migrations.Migration):
                 ("metadata", kernel.ledger.json_field.DocumentField(null=True)),
                 ("request_facts", kernel.ledger.json_field.DocumentField(null=True)),
                 ("payment_data", kernel.ledger.json_field.DocumentField(null=True)),
+                ("customer_id", models.CharField(blank=True, max_length=255, null=True)),
+                ("round", models.SmallIntegerField(db_default=1, default=1)),
                 ("updated_at", models.DateTimeField()),
                 ("preparing_at", models.DateTimeField(blank=True, null=True)),
                 ("authorized_at", models.DateTimeField(blank=True, null=True)),
@@ -281,6 +285,7 @@ class Migration(migrations.Migration):
                         max_length=16,
                     ),
                 ),
+                ("round", models.SmallIntegerField(db_default=1, default=1)),
                 ("reason", models.TextField(blank=True, default="")),
                 ("idempotency_key", models.CharField(blank=True, max_length=255, null=True)),
                 ("facts_digest", models.BinaryField(null=True)),
@@ -576,6 +581,14 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="transaction",
             index=models.Index(
+                condition=models.Q(("customer_id", None), _negated=True),
+                fields=["tenant", "customer_id", "created_at", "id"],
+                name="metering_transaction_customer",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="transaction",
+            index=models.Index(
                 condition=models.Q(("status", "completed"), _negated=True),
                 fields=["tenant", "status", "created_at", "id"],
                 name="metering_transaction_open",
@@ -697,7 +710,9 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name="statuschange",
-            constraint=models.UniqueConstraint(fields=("tenant", "transaction", "to_status"), name="metering_statuschange_step_key"),
+            constraint=models.UniqueConstraint(
+                fields=("tenant", "transaction", "to_status", "round"), name="metering_statuschange_step_key"
+            ),
         ),
         migrations.AddConstraint(
             model_name="fact",

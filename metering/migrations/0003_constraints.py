@@ -4,6 +4,7 @@ from kernel.ledger.migration_operations import AppendOnly, FirstStatistics, Tena
 
 STATUS_COLUMNS = (
     "status",
+    "round",
     "outcome",
     "decline_reason",
     "updated_at",
@@ -75,7 +76,7 @@ class Migration(migrations.Migration):
         TenantForeignKey("Rollup", "service"),
         TenantForeignKey("Rollup", "agent"),
         AppendOnly("Service"),
-        AppendOnly("Agent", may_change=("label", "name", "description", "status", "updated_at")),
+        AppendOnly("Agent", may_change=("label", "name", "description", "status", "customer_id", "updated_at")),
         AppendOnly("Trace"),
         AppendOnly("Transaction", may_change=STATUS_COLUMNS),
         AppendOnly("Fact"),

@@ -16,7 +16,7 @@ from metering.models import Agent, Cost, Fact, Policy, Price, Service, StatusCha
 # A dictionary, as a queryset's `values()` has it.
 Row = Any
 
-AGENT = ("id", "tenant_id", "label", "name", "description", "status", "created_at", "updated_at")
+AGENT = ("id", "tenant_id", "label", "name", "description", "status", "created_at", "updated_at", "customer_id")
 TRANSACTION = (
     "id",
     "tenant_id",
@@ -30,6 +30,8 @@ TRANSACTION = (
     "requires_payment",
     "qualifiers",
     "metadata",
+    "customer_id",
+    "round",
     "occurred_at",
     "created_at",
     "updated_at",
@@ -80,6 +82,7 @@ def list_transactions(
     service: str | None = None,
     agent_id: UUID | None = None,
     trace: UUID | None = None,
+    customer: str | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
     final_until: datetime | None = None,
@@ -97,6 +100,8 @@ def list_transactions(
         conditions &= Q(agent_id=agent_id)
     if trace is not None:
         conditions &= Q(trace=Trace.objects.filter(tenant_id=tenant_id, reference=trace).values("id")[:1])
+    if customer is not None:
+        conditions &= Q(customer_id=customer)
     if since is not None:
         conditions &= Q(created_at__gte=since)
     if until is not None:

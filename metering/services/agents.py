@@ -26,8 +26,12 @@ def create_agent(
     name: str | None = None,
     description: str | None = None,
     status: str | None = None,
+    customer_id: str | None = None,
 ) -> Row:
-    """A new agent. A transaction's `agentName` finds it by its name, which is its label unless given. Raises AgentExists."""
+    """A new agent. A transaction's `agentName` finds it by its name, which is its label unless given. Raises AgentExists.
+
+    `customer_id`: for which of the tenant's customers it acts, where its transactions name none.
+    """
     agent = Agent(
         id=new_id(),
         tenant_id=tenant_id,
@@ -35,6 +39,7 @@ def create_agent(
         name=label if name is None else name,
         description=description,
         status=status or AgentStatus.ACTIVE,
+        customer_id=customer_id,
     )
     with transaction.atomic():
         agent.save(force_insert=True)

@@ -23,7 +23,7 @@ from metering.services.transactions import NO_OBJECT, RACES
 
 # Facts that metering_posting has under the same names.
 SAME_NAMES = (
-    *("service_name", "action_name", "resource_name", "metadata", "request_facts", "payment_data", "trace_external_id"),
+    *("service_name", "action_name", "resource_name", "metadata", "request_facts", "payment_data", "customer_id", "trace_external_id"),
     *("agent_id", "agent_name", "status", "outcome", "idempotency_key", "occurred_at", "completed_at"),
 )
 NEW_IDS = ("new_service_id", "new_agent_id", "new_trace_id", "change_id")

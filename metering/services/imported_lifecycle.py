@@ -131,4 +131,10 @@ def _make_fact(fact: Mapping[str, Any]) -> dict[str, Any]:
 
 def _make_move(step: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, Any]:
     outcome = facts.get("outcome") if step["to"] == Status.COMPLETED else None
-    return {"id": step.get("id") or new_id_text(), "to_status": step["to"], "reason": step["reason"], "outcome": outcome}
+    return {
+        "id": step.get("id") or new_id_text(),
+        "to_status": step["to"],
+        "round": step.get("round", 1),
+        "reason": step["reason"],
+        "outcome": outcome,
+    }

@@ -20,6 +20,8 @@ from metering.services.naming import with_names
 
 RACES = frozenset({"metering_transaction_idempotency_key_key", "metering_trace_external_id_key"})
 NO_OBJECT = "{}"
+# Of a new transaction's row, what the posting has under the same names.
+NAMES_OF_ROW = ("id", "service_name", "action_name", "resource_name", "qualifiers", "metadata", "customer_id", "actor")
 # Facts of a digest, by where the recorded transaction has them.
 RECORDED_AS: dict[str, Callable[[Row], Any]] = {
     "trace_id": lambda row: row["trace"]["id"],
@@ -57,9 +59,9 @@ def record_transactions(*, tenant_id: UUID, actor: str, request_id: str, transac
     """Record many in one call; each is recorded or refused independently, in order.
 
     Needed of each: service_name or request_facts. Optional: action_name, resource_name (else derived from request_facts), qualifiers,
-    metadata, payment_data (JSON texts, as is request_facts), trace_id, trace_external_id, agent_id, agent_name, idempotency_key,
-    occurred_at, costs (fiat_amount, fiat_asset_symbol, is_estimate, cost_details), and for what is over already status and outcome.
-    Raises Busy.
+    metadata, payment_data (JSON texts, as is request_facts), trace_id, trace_external_id, agent_id, agent_name, customer_id,
+    idempotency_key, occurred_at, costs (fiat_amount, fiat_asset_symbol, is_estimate, cost_details), and for what is over already status
+    and outcome. Raises Busy.
     """
     named = [with_names(facts) for facts in transactions]
     items = [_make_posting(facts, actor=actor, request_id=request_id) for facts in named]
@@ -80,6 +82,7 @@ def _make_posting(facts: Mapping[str, Any], *, actor: str, request_id: str) -> d
         "metadata": facts.get("metadata"),
         "request_facts": facts.get("request_facts"),
         "payment_data": facts.get("payment_data"),
+        "customer_id": facts.get("customer_id"),
         "trace_reference": facts.get("trace_id"),
         "trace_external_id": facts.get("trace_external_id"),
         "agent_id": facts.get("agent_id"),
@@ -144,7 +147,7 @@ def _make_row(item: Row, row: Any, *, tenant_id: UUID) -> Row:
     happened_at = item["occurred_at"] or row.created_at
     trace = {"id": row.trace_reference, "external_id": row.trace_external_id}
     return {
-        **{name: item[name] for name in ("id", "service_name", "action_name", "resource_name", "qualifiers", "metadata", "actor")},
+        **{name: item[name] for name in NAMES_OF_ROW},
         "tenant_id": tenant_id,
         "service_id": row.service_id,
         "status": row.status,

@@ -1,6 +1,6 @@
 -- Moves a locked transaction to another status and records the step in its history.
 -- Takes: the tenant, the item with the move, the transaction's row, and the moment. Returns: nothing.
--- Locks: the transaction, which the caller has locked. Never: moves it where metering_may_move doesn't allow it (a trigger checks again).
+-- Locks: the transaction, which the caller has locked. Never: moves it where metering_may_move or metering_begins_round doesn't allow it (a trigger checks again).
 CREATE OR REPLACE FUNCTION metering_insert_move(tenant uuid, item metering_amendment, owner metering_transaction, moment timestamptz)
 RETURNS void
 LANGUAGE plpgsql
@@ -10,6 +10,7 @@ DECLARE
 BEGIN
     UPDATE metering_transaction AS kept SET
         status = move.to_status,
+        round = coalesce(move.round, kept.round),
         outcome = move.outcome,
         decline_reason = CASE WHEN move.to_status = 'denied' THEN move.reason END,
         updated_at = moment,
@@ -20,11 +21,11 @@ BEGIN
         completed_at = CASE WHEN move.to_status = 'completed' THEN moment ELSE kept.completed_at END
     WHERE kept.tenant_id = tenant AND kept.id = owner.id;
     INSERT INTO metering_statuschange (
-        id, tenant_id, occurred_at, created_at, actor, request_id, transaction_id, from_status, to_status, reason,
+        id, tenant_id, occurred_at, created_at, actor, request_id, transaction_id, from_status, to_status, round, reason,
         idempotency_key, facts_digest
     ) VALUES (
         move.id, tenant, coalesce(item.occurred_at, moment), moment, item.actor, item.request_id, owner.id, owner.status, move.to_status,
-        coalesce(move.reason, ''), item.idempotency_key, decode(item.digest, 'hex')
+        coalesce(move.round, owner.round), coalesce(move.reason, ''), item.idempotency_key, decode(item.digest, 'hex')
     );
 END
 $$;

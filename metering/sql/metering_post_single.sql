@@ -47,13 +47,13 @@ BEGIN
         INSERT INTO metering_transaction (
             id, tenant_id, occurred_at, created_at, updated_at, actor, request_id, service_id, action_name, resource_name, agent_id,
             trace_id, status, outcome, decline_reason, requires_payment, qualifiers, metadata, request_facts, payment_data,
-            authorized_at, denied_at, cancelled_at, completed_at, idempotency_key, facts_digest
+            customer_id, authorized_at, denied_at, cancelled_at, completed_at, idempotency_key, facts_digest
         )
         VALUES (
             item.id, tenant, happened_at, posted.created_at, posted.created_at, item.actor, item.request_id,
             service, item.action_name, item.resource_name, agent.id, trace.id, posted.status, item.outcome,
             posted.decline_reason, false, item.qualifiers::json, item.metadata::json, item.request_facts::json,
-            item.payment_data::json,
+            item.payment_data::json, item.customer_id,
             CASE WHEN posted.status IN ('authorized', 'completed') THEN happened_at END,
             CASE posted.status WHEN 'denied' THEN happened_at END,
             CASE posted.status WHEN 'cancelled' THEN happened_at END,
@@ -100,6 +100,7 @@ BEGIN
     posted.agent_status := agent.status;
     posted.agent_created_at := agent.created_at;
     posted.agent_updated_at := agent.updated_at;
+    posted.agent_customer_id := agent.customer_id;
     posted.trace_reference := trace.reference;
     posted.trace_external_id := trace.external_id;
     RETURN posted;

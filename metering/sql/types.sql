@@ -14,9 +14,13 @@ CREATE TYPE metering_new_cost AS (
     inferred_from_id uuid, repricing uuid
 );
 
--- A move to another status. With `stale_after` it happens only if the transaction has been authorized for longer than that.
+-- A move to another status. With `stale_after` it happens only if the transaction has been authorized for longer than that. `round`: the
+-- round of authorization that it begins or belongs to; null for the transaction's present one. `asks_rules`: the spending rules decide
+-- whether a move to `authorized` becomes one to `denied`; `overruled` are the rules whose denial a person has overruled, and
+-- `override` who did and why, as JSON.
 CREATE TYPE metering_new_move AS (
-    id uuid, to_status text, outcome text, reason text, stale_after interval
+    id uuid, to_status text, outcome text, reason text, stale_after interval, round smallint, asks_rules boolean, overruled uuid[],
+    override text
 );
 
 CREATE TYPE metering_new_fact AS (
@@ -49,7 +53,7 @@ CREATE TYPE metering_posting AS (
     id uuid, actor text, request_id text, occurred_at timestamptz, completed_at timestamptz, idempotency_key text,
     digest text, service_name text, new_service_id uuid, agent_id uuid, agent_name text, new_agent_id uuid, trace_reference uuid,
     trace_external_id text, new_trace_id uuid, action_name text, resource_name text, status text, outcome text, qualifiers text,
-    metadata text, request_facts text, payment_data text, change_id uuid, costs metering_new_cost[]
+    metadata text, request_facts text, payment_data text, customer_id text, change_id uuid, costs metering_new_cost[]
 );
 
 -- What metering_resolve finds out about a posting. `posting_outcome` is one of metering_post's, or `unnamed` where a service, agent or trace
@@ -62,5 +66,5 @@ CREATE TYPE metering_resolution AS (
 CREATE TYPE metering_outcome AS (
     outcome text, id uuid, first_digest bytea, status text, decline_reason text, created_at timestamptz, service_id uuid, agent_id uuid,
     agent_label text, agent_name text, agent_description text, agent_status text, agent_created_at timestamptz,
-    agent_updated_at timestamptz, trace_reference uuid, trace_external_id text
+    agent_updated_at timestamptz, agent_customer_id text, trace_reference uuid, trace_external_id text
 );

@@ -175,7 +175,7 @@ def fill_metering(context):
     complete_transaction(**context, transaction_id=recorded.row["id"], outcome="success")
     cancelled = record_transaction(**context, service_name="other", request_facts='{"request": {"method": "GET"}}', costs=[cost, cost])
     cancel_transaction(**context, transaction_id=cancelled.row["id"], reason="nobody waits", idempotency_key="stop")
-    record_transaction(**context, **names, trace_external_id="t-1")
+    record_transaction(**context, **names, trace_external_id="t-1", customer_id="globex")
     fill_facts(context)
     fill_decisions(context)
 

@@ -9,6 +9,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from metering.integrity import checks
 from metering.models import Agent, Cost, Rollup, Service, StatusChange, Trace, Transaction
 
 URL = "/v1/transactions"
@@ -61,9 +62,11 @@ def test_the_published_example_is_recorded_as_it_stands(caller, example):
             "name": "marketing-agent-99",
             "description": None,
             "status": "active",
+            "customerId": None,
             "createdAt": body["agent"]["createdAt"],
             "updatedAt": body["agent"]["createdAt"],
         },
+        "customerId": None,
         "apiKeyId": str(caller.issued.key.id),
         "costs": [
             {
@@ -312,3 +315,32 @@ def test_a_customers_objects_come_back_digit_for_digit(caller):
     assert f'"qualifiers":{odd}' in reply.content.decode()
     read = caller.get(f"{URL}/{reply.json()['id']}").content.decode()
     assert f'"metadata":{odd}' in read
+
+
+def test_a_customer_is_kept_found_and_part_of_what_a_retry_repeats(caller, outsider):
+    agent = caller.post("/v1/agents", {"label": "a", "customerId": "acme"}).json()
+    assert agent["customerId"] == "acme"
+    key = {"Idempotency-Key": "k"}
+    created = caller.post(URL, {"serviceName": "s", "agentName": "a", "customerId": "globex"}, **key).json()
+    assert (created["customerId"], created["agent"]["customerId"]) == ("globex", "acme")
+    assert caller.get(f"{URL}/{created['id']}").json() | {"authorizationRequests": None} == created | {"authorizationRequests": None}
+    caller.create(agentName="a")
+    outsider.create(customerId="globex")
+    found = caller.get(URL, **{"filter[customer]": "globex"}).json()["data"]
+    assert [row["id"] for row in found] == [created["id"]]
+    other = caller.post(URL, {"serviceName": "s", "agentName": "a", "customerId": "acme"}, **key)
+    assert (other.status_code, "customerId" in other.json()["message"]) == (409, True)
+    assert caller.post(URL, {"serviceName": "s", "customerId": ""}).json()["message"] == ["customerId must not be shorter than 1"]
+    [problem] = caller.post(URL, {"serviceName": "s", "customerId": 5}).json()["message"]
+    assert problem == "customerId must be a string"
+
+
+def test_a_digest_from_before_customers_is_still_a_replay(caller):
+    first = caller.post(URL, {"serviceName": "s"}, **{"Idempotency-Key": "k"}).json()
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE metering_transaction DISABLE TRIGGER USER")
+        cursor.execute("UPDATE metering_transaction SET facts_digest = substring(facts_digest FOR length(facts_digest) - 8)")
+        cursor.execute("ALTER TABLE metering_transaction ENABLE TRIGGER USER")
+    again = caller.post(URL, {"serviceName": "s"}, **{"Idempotency-Key": "k"})
+    assert (again["Idempotent-Replayed"], again.json()["id"]) == ("true", first["id"])
+    assert list(checks.find_violations()) == []

@@ -121,6 +121,7 @@ def test_agents_are_made_and_listed(caller, outsider):
             "name": "research-1",
             "description": "reads papers",
             "status": "active",
+            "customerId": None,
             "createdAt": agent["createdAt"],
             "updatedAt": agent["createdAt"],
         },

@@ -42,6 +42,7 @@ class AgentReply(MeteringReply):
     name = Text()
     description = Text(required=False)
     status = Choice(AgentStatus.values)
+    customer_id = Text(required=False)
     created_at = Timestamp()
     updated_at = Timestamp()
 
@@ -105,6 +106,7 @@ class TransactionReply(MeteringReply):
     trace_id = Identifier()
     agent_id = Identifier(required=False)
     agent = Nested(AgentReply, required=False)
+    customer_id = Text(required=False)
     api_key_id = KeyId(source="actor", required=False)
     costs = ListOf(Nested(CostReply))
 

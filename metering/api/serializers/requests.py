@@ -76,6 +76,9 @@ class TransactionRequest(MeteringBody):
     trace_external_id = Text(is_key=True, min_length=1, max_length=255, **ABSENT)
     agent_id = Text(max_length=255, description="Wins over agentName where it is the id of an agent.", **ABSENT)
     agent_name = Text(is_key=True, min_length=1, max_length=255, **ABSENT)
+    customer_id = Text(
+        is_key=True, min_length=1, max_length=255, description="For which of your customers; where left out, the agent's.", **ABSENT
+    )
     costs = ListOf(Nested(CostBody), max_items=100, **ABSENT)
 
     @classmethod
@@ -154,3 +157,4 @@ class AgentRequest(MeteringBody):
     name = Text(is_key=True, min_length=1, max_length=255, **ABSENT)
     description = Text(max_length=10_000, **ABSENT)
     status = Choice(AgentStatus.values, **ABSENT)
+    customer_id = Text(is_key=True, min_length=1, max_length=255, description="For which of your customers it acts.", **ABSENT)

@@ -59,7 +59,7 @@ class TransactionViewSet(MeteringViewSet):
         """Newest first, by the time of recording. With `filter[to_date]` the answer waits for postings in flight and never changes; the
         header `Final-Until` says up to which moment it is complete."""
         query = self.query(TransactionQuery)
-        conditions = {"status": query["status"], "service": query["service"], "agent_id": query["agent"], "trace": query["trace"]}
+        conditions = {name: query[name] for name in ("status", "service", "trace", "customer")} | {"agent_id": query["agent"]}
         tenant_id, until = self.caller.tenant_id, query["until"]
         final_until = until and wait_for_postings_before(tenant_id=tenant_id, instant=until)
         rows = selectors.list_transactions(
