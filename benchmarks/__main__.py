@@ -5,6 +5,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType
 
 from benchmarks import backfills, results, single_posts
@@ -25,12 +26,13 @@ class Plan:
     seconds: int
     rounds: int
     rows: int
+    before: Path | None = None
 
 
 def posts(database: Database, plan: Plan) -> Iterator[Comparison]:
     """posts       one POST each: random accounts with 16 and 64 connections, a hot account with 64"""
     database.start()
-    with single_posts.standing(database) as stand:
+    with single_posts.standing(database, plan.before) as stand:
         yield single_posts.random_accounts(stand, connections=16, seconds=plan.seconds)
         yield single_posts.random_accounts(stand, connections=64, seconds=plan.seconds)
         yield single_posts.hot_account(stand, connections=64, seconds=plan.seconds)
@@ -39,7 +41,7 @@ def posts(database: Database, plan: Plan) -> Iterator[Comparison]:
 def ledgers(database: Database, plan: Plan) -> Iterator[Comparison]:
     """ledgers     one POST each of billing and of metering, with 16 and 64 connections"""
     database.start()
-    with single_posts.standing(database) as stand:
+    with single_posts.standing(database, plan.before) as stand:
         for ledger in (single_posts.BILLING, single_posts.METERING):
             for connections in (16, 64):
                 yield single_posts.other_ledger(stand, ledger, connections=connections, seconds=plan.seconds)
@@ -105,7 +107,12 @@ def interrupt(number: int, frame: FrameType | None) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    plan = Plan(seconds=3 if arguments.quick else arguments.seconds, rounds=2 if arguments.quick else arguments.rounds, rows=arguments.rows)
+    plan = Plan(
+        seconds=3 if arguments.quick else arguments.seconds,
+        rounds=2 if arguments.quick else arguments.rounds,
+        rows=arguments.rows,
+        before=arguments.before,
+    )
     facts = {"machine": results.machine(), "load_before": results.load(), "seconds": plan.seconds, "rounds": plan.rounds}
     database = Database()
     comparisons = []
@@ -141,9 +148,17 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=int, default=5, help="how long a round of one candidate takes (default: 5)")
     parser.add_argument("--rounds", type=int, default=4, help="how many rounds count (default: 4)")
     parser.add_argument("--rows", type=count, default=1_000_000, help="how far the growth path goes: 5m, 500k (default: 1m)")
+    parser.add_argument("--before", type=checkout, help="for posts and ledgers: a checkout of an older commit, the only peer of that run")
     parser.add_argument("--name", default="latest", help="the name of the results file (default: latest)")
     parser.add_argument("--note", default="", help="what else ran on this machine, to be kept with the results")
     return parser.parse_args()
+
+
+def checkout(text: str) -> Path:
+    folder = Path(text).resolve()
+    if not (folder / "benchmarks" / "book.py").is_file():
+        raise argparse.ArgumentTypeError(f"{text} is no checkout of Countinghouse: git worktree add {text} COMMIT makes one")
+    return folder
 
 
 def count(text: str) -> int:

@@ -100,13 +100,13 @@ class Book:
         return f"Bearer {self.key}"
 
 
-def lay(database: Database, name: str) -> Book:
-    """A fresh database with the product's tables, one tenant and its grants."""
+def lay(database: Database, name: str, checkout: Path = ROOT) -> Book:
+    """A fresh database with the tables of `checkout` (this one, or an older one to compare with), one tenant and its grants."""
     url = database.fresh(name)
-    program = f"GRANTS = {GRANTS}\nENOUGH = {ENOUGH}\n{LAY}"
+    program = f"GRANTS = {GRANTS}\nENOUGH = {ENOUGH}\n{LAY if checkout == ROOT else read_lay(checkout)}"
     environment = os.environ | {"DATABASE_URL": url, "ENVIRONMENT": "local"}
     done = subprocess.run(  # noqa: S603
-        [sys.executable, "-c", program], cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=True
+        [sys.executable, "-c", program], cwd=checkout, env=environment, stdout=subprocess.PIPE, text=True, check=True
     )
     created = json.loads(done.stdout.splitlines()[-1])
     accounts, hot = VAR / f"{name}.accounts", VAR / f"{name}.hot"
@@ -114,6 +114,13 @@ def lay(database: Database, name: str) -> Book:
     hot.write_text(created["grants"][0] + "\n")
     database.settle(name)
     return Book(name=name, url=url, tenant=created["tenant"], key=created["key"], accounts=accounts, hot_account=hot)
+
+
+def read_lay(checkout: Path) -> str:
+    """The program that fills a database in another checkout: its services have names of their own."""
+    program = "from benchmarks.book import LAY; print(LAY)"
+    done = subprocess.run([sys.executable, "-c", program], cwd=checkout, stdout=subprocess.PIPE, text=True, check=True)  # noqa: S603
+    return done.stdout
 
 
 def lay_textbook(database: Database, name: str, like: Book) -> dict[str, str]:

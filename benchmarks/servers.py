@@ -5,6 +5,7 @@ import os
 import secrets
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -34,6 +35,27 @@ def countinghouse(database_url: str, **settings: str) -> Iterator[str]:
     port = free_port()
     with _running("countinghouse", server_command(port=port, workers=WORKERS), port=port, environment=environment, folder=ROOT) as url:
         yield url
+
+
+@contextlib.contextmanager
+def countinghouse_of(checkout: Path, database_url: str) -> Iterator[str]:
+    """The server of another checkout, started by that checkout's own benchmarks: an older commit to compare with."""
+    (checkout / "var").mkdir(exist_ok=True)
+    program = """
+import sys
+from benchmarks import servers
+with servers.countinghouse(sys.argv[1]) as url:
+    print(url, flush=True)
+    sys.stdin.read()
+"""
+    with subprocess.Popen(  # noqa: S603
+        [sys.executable, "-c", program, database_url], cwd=checkout, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdin is not None and process.stdout is not None
+        try:
+            yield process.stdout.readline().strip()
+        finally:
+            process.stdin.close()
 
 
 @contextlib.contextmanager

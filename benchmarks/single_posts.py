@@ -24,6 +24,7 @@ CALLS = {
     METERING: ("/v1/transactions", {"serviceName": "service", "actionName": "complete", "resourceName": "model", "costs": [COST]}),
 }
 OURS, ONE_EACH, FASTAPI, TEXTBOOK, PGBENCH = "Countinghouse", "one statement each", "FastAPI + asyncpg", "textbook DRF", "pgbench"
+BEFORE = "the commit before"
 SAYS = {
     ONE_EACH: "Countinghouse with LEDGER_BATCHING=0",
     FASTAPI: "the same statement and reply; no log line for each request, no versions of the API, no roles of keys",
@@ -41,8 +42,15 @@ SELECT * FROM credits_post('{tenant}', json_build_array(json_build_object(
 
 
 @contextlib.contextmanager
-def standing(database: Database) -> Iterator["Stand"]:
-    """All servers up, over fresh books; afterwards the books are proved."""
+def standing(database: Database, before: Path | None = None) -> Iterator["Stand"]:
+    """All servers up, over fresh books; afterwards the books are proved.
+
+    `before`: a checkout of an older commit; its server is then the only peer.
+    """
+    if before is not None:
+        with standing_beside(database, before) as stand:
+            yield stand
+        return
     book = lay(database, "bench_posts")
     peer = lay_textbook(database, "bench_textbook", book)
     peer_environment = {"PEER_DATABASE_URL": book.url, "PEER_TENANT": book.tenant, "PEER_KEY": book.key}
@@ -58,22 +66,41 @@ def standing(database: Database) -> Iterator["Stand"]:
     prove_textbook(database, "bench_textbook")
 
 
+@contextlib.contextmanager
+def standing_beside(database: Database, before: Path) -> Iterator["Stand"]:
+    book, older = lay(database, "bench_posts"), lay(database, "bench_before", before)
+    with servers.countinghouse(book.url) as ours, servers.countinghouse_of(before, older.url) as theirs:
+        yield Stand(database=database, book=book, urls={OURS: ours, BEFORE: theirs}, token="", older=older)
+    prove(book)
+    prove(older)
+
+
 class Stand:
     """The running candidates, each ready to be sent the same calls."""
 
-    def __init__(self, *, database: Database, book: Book, urls: dict[str, str], token: str) -> None:
+    def __init__(self, *, database: Database, book: Book, urls: dict[str, str], token: str, older: Book | None = None) -> None:
+        self.older = older
         self.database = database
         self.book = book
         self.urls = urls
         self.token = token
 
+    def book_of(self, name: str) -> Book:
+        return self.older if name == BEFORE and self.older is not None else self.book
+
+    def accounts(self, name: str, *, hot: bool) -> Path:
+        book = self.book_of(name)
+        return book.hot_account if hot else book.accounts
+
     def candidates(
-        self, names: tuple[str, ...], *, accounts: Path, connections: int, seconds: int, ledger: str = CREDITS
+        self, names: tuple[str, ...], *, connections: int, seconds: int, hot: bool = False, ledger: str = CREDITS
     ) -> list[Candidate]:
+        if self.older is not None:
+            names = (OURS, BEFORE)
         return [
             Candidate(
                 name=name,
-                run=self._runner(name, ledger, accounts=accounts, connections=connections, seconds=seconds),
+                run=self._runner(name, ledger, accounts=self.accounts(name, hot=hot), connections=connections, seconds=seconds),
                 says=SAYS.get(name, ""),
             )
             for name in names
@@ -82,9 +109,9 @@ class Stand:
     def _runner(self, name: str, ledger: str, *, accounts: Path, connections: int, seconds: int) -> Callable[[], Sample]:
         if name == PGBENCH:
             return lambda: pgbench(self.database, self.book, accounts, seconds)
-        authorization = f"Token {self.token}" if name == TEXTBOOK else self.book.authorization
+        authorization = f"Token {self.token}" if name == TEXTBOOK else self.book_of(name).authorization
         path, body = CALLS[ledger]
-        post = Post(url=self.urls[name], path=path, authorization=authorization, tenant=self.book.tenant, body=json.dumps(body))
+        post = Post(url=self.urls[name], path=path, authorization=authorization, tenant=self.book_of(name).tenant, body=json.dumps(body))
         return lambda: send(post, accounts=accounts, connections=connections, seconds=seconds)
 
 
@@ -112,7 +139,7 @@ def random_accounts(stand: Stand, *, connections: int, seconds: int) -> Comparis
     return Comparison(
         path=f"single POST, random accounts, {connections} connections",
         unit="/s",
-        candidates=stand.candidates(names, accounts=stand.book.accounts, connections=connections, seconds=seconds),
+        candidates=stand.candidates(names, connections=connections, seconds=seconds),
         targets=targets,
     )
 
@@ -123,7 +150,7 @@ def hot_account(stand: Stand, *, connections: int, seconds: int) -> Comparison:
     return Comparison(
         path=f"single POST, hot account, {connections} connections{disk}",
         unit="/s",
-        candidates=stand.candidates(names, accounts=stand.book.hot_account, connections=connections, seconds=seconds),
+        candidates=stand.candidates(names, hot=True, connections=connections, seconds=seconds),
         targets={FASTAPI: 7.0 if stand.database.is_slow else 2.5},
     )
 
@@ -133,9 +160,7 @@ def other_ledger(stand: Stand, ledger: str, *, connections: int, seconds: int) -
     return Comparison(
         path=f"single POST of {ledger}, {what}, {connections} connections",
         unit="/s",
-        candidates=stand.candidates(
-            (OURS, ONE_EACH, FASTAPI), ledger=ledger, accounts=stand.book.accounts, connections=connections, seconds=seconds
-        ),
+        candidates=stand.candidates((OURS, ONE_EACH, FASTAPI), ledger=ledger, connections=connections, seconds=seconds),
     )
 
 
@@ -143,6 +168,6 @@ def few_callers_on_a_slow_disk(stand: Stand, *, seconds: int) -> Comparison:
     return Comparison(
         path="single POST, random accounts, 4 connections, 2 ms fsync",
         unit="/s",
-        candidates=stand.candidates((OURS, ONE_EACH, FASTAPI), accounts=stand.book.accounts, connections=4, seconds=seconds),
+        candidates=stand.candidates((OURS, ONE_EACH, FASTAPI), connections=4, seconds=seconds),
         targets={ONE_EACH: 0.95},
     )

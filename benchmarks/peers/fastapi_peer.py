@@ -17,7 +17,7 @@ from pydantic import BaseModel, Field
 TENANT = os.environ["PEER_TENANT"]
 KEY_DIGEST = hashlib.sha256(os.environ["PEER_KEY"].encode()).digest()
 POOL_SIZE = int(os.environ.get("PEER_POOL_SIZE", "8"))
-CREDITS, BILLING, METERING = (f"SELECT * FROM {ledger}_post($1::jsonb)" for ledger in ("credits", "billing", "metering"))  # noqa: S608
+CREDITS, BILLING, METERING = (f"SELECT * FROM {ledger}_post($1::uuid, $2::jsonb)" for ledger in ("credits", "billing", "metering"))  # noqa: S608
 DONE = {"posted", "replayed"}
 
 
@@ -63,9 +63,9 @@ def digest(body: BaseModel) -> str:
     return hashlib.blake2b(body.model_dump_json().encode(), digest_size=64).hexdigest()
 
 
-async def post(statement: str, posting: dict[str, Any], response: Response) -> asyncpg.Record:
+async def post(statement: str, tenant_id: str, posting: dict[str, Any], response: Response) -> asyncpg.Record:
     async with app.state.pool.acquire() as connection:
-        row = await connection.fetchrow(statement, json.dumps([posting]))
+        row = await connection.fetchrow(statement, tenant_id, json.dumps([posting]))
     if row["outcome"] == "conflict":
         raise HTTPException(409)
     if row["outcome"] not in DONE:
@@ -84,7 +84,6 @@ async def create(
     idempotency_key: Annotated[str | None, Header(max_length=255)] = None,
 ) -> TransactionOut:
     posting = {
-        "tenant_id": tenant_id,
         "id": str(uuid.uuid4()),
         "grant_id": str(body.grantId),
         "kind": body.type.lower(),
@@ -99,7 +98,7 @@ async def create(
         "actor": "api_key:peer",
         "request_id": request.headers.get("x-request-id", ""),
     }
-    row = await post(CREDITS, posting, response)
+    row = await post(CREDITS, tenant_id, posting, response)
     return TransactionOut(
         id=row["id"],
         grantId=row["grant_id"],
@@ -152,7 +151,6 @@ class EntryOut(BaseModel):
 async def record_entry(body: EntryIn, request: Request, response: Response, tenant_id: Annotated[str, Depends(tenant)]) -> EntryOut:
     posting = {
         "id": str(uuid.uuid4()),
-        "tenant_id": tenant_id,
         "currency": body.currency,
         "type": body.type,
         # The type is in the shipped catalogue.
@@ -168,7 +166,7 @@ async def record_entry(body: EntryIn, request: Request, response: Response, tena
         "actor": "api_key:peer",
         "request_id": request.headers.get("x-request-id", ""),
     }
-    row = await post(BILLING, posting, response)
+    row = await post(BILLING, tenant_id, posting, response)
     amounts = {name: f"{row[name]:f}" for name in ("amount", "reversed_amount", "effect")}
     same = ("id", "type", "reference_id", "agent_id", "description", "currency", "occurred_at", "created_at", "reason_code", "reason")
     return EntryOut(
@@ -242,7 +240,6 @@ async def record_use(
 ) -> UseOut:
     posting = {
         **{name: str(uuid.uuid4()) for name in ("id", "new_service_id", "new_agent_id", "new_trace_id", "change_id")},
-        "tenant_id": tenant_id,
         "actor": "api_key:peer",
         "request_id": request.headers.get("x-request-id", ""),
         "service_name": body.serviceName,
@@ -263,7 +260,7 @@ async def record_use(
             for cost in body.costs
         ],
     }
-    row = await post(METERING, posting, response)
+    row = await post(METERING, tenant_id, posting, response)
     stamp = {"tenantId": tenant_id, "createdAt": row["moment"], "updatedAt": row["moment"]}
     costs = [
         CostOut(**cost.model_dump(exclude={"fiatAmount"}), id=posted["id"], transactionId=posting["id"], fiatAmount=posted["amount"],
