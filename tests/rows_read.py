@@ -1,6 +1,10 @@
 """How many rows the database has read: what a plan costs, without a clock."""
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
 
 from django.db import connection
 
@@ -21,12 +25,67 @@ def rows_read(*tables: str) -> int:
         return int(cursor.fetchone()[0])
 
 
+def blocks_read(*tables: str) -> int:
+    """Of these tables and their indexes so far: an index that is read whole for one row counts here, and not among the rows."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_stat_force_next_flush()")
+        cursor.execute("SELECT pg_stat_clear_snapshot()")
+        cursor.execute(
+            "SELECT sum(heap_blks_read + heap_blks_hit + coalesce(idx_blks_read + idx_blks_hit, 0)) FROM pg_statio_user_tables "
+            "WHERE relname = ANY (%s)",
+            [list(tables)],
+        )
+        return int(cursor.fetchone()[0])
+
+
+# Arrays as they are gathered from many callers, or sent by one.
+SIZES = (2, 16, 3, 64, 5, 30)
+
+
+@contextmanager
+def several_connections(count: int = 3) -> Iterator[Callable[..., Any]]:
+    """Calls functions in threads with a connection each, in turn, as a server does: each connection has plans of its own."""
+    threads = [ThreadPoolExecutor(1) for _ in range(count)]
+    turns = itertools.cycle(threads)
+    try:
+        yield lambda function, *arguments, **named: next(turns).submit(_counted_at_once, function, *arguments, **named).result()
+    finally:
+        for thread in threads:
+            thread.submit(_close_connection).result()
+            thread.shutdown()
+
+
+def _close_connection() -> None:
+    connection.close()  # The thread's own: the name stands for another connection in each thread.
+
+
+def _counted_at_once(function: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
+    """PostgreSQL adds up what a session has read about once a second, and when it is asked to."""
+    result = function(*arguments, **named)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_stat_force_next_flush()")
+    return result
+
+
+def arrays_of_each_size(rows: list[Any]) -> Iterator[list[Any]]:
+    """The rows in arrays of SIZES, over and over; the last may be smaller."""
+    sizes, rest = itertools.cycle(SIZES), iter(rows)
+    while array := list(itertools.islice(rest, next(sizes))):
+        yield array
+
+
 def analysed_when_small(*tables: str, first_rows: Callable[[], object]) -> None:
     """What the planner knows of a book that was looked at when it had a few rows, and has grown since."""
     first_rows()
     with connection.cursor() as cursor:
         for table in tables:
             cursor.execute(f"ANALYZE {table}")
+
+
+def analysed_when_empty(*tables: str, first_rows: Callable[[], object]) -> None:
+    """As autovacuum may do right after the migrations: it now takes every table for empty."""
+    analysed_when_small(*tables, first_rows=lambda: None)
+    first_rows()
 
 
 def never_analysed(*tables: str, first_rows: Callable[[], object]) -> None:
