@@ -1,9 +1,8 @@
 """The views of the billing API: each reads its request, calls a service or selector, and replies."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from itertools import groupby
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
@@ -29,29 +28,13 @@ from kernel.api.schema import operation
 from kernel.api.views import LedgerViewSet
 from kernel.ledger.clocks import Clock
 from kernel.ledger.moments import END_OF_MOMENTS
-from kernel.ledger.past_reads import wait_for_postings_before
 
-Response = TypeVar("Response", bound=HttpResponseBase)
 MEDIA = {"csv": "text/csv", "html": "text/html"}
 
 
 class BillingViewSet(LedgerViewSet):
     dialect = dialect
     ledger = "billing"
-
-    def final_moment(self, moment: datetime | None) -> datetime | None:
-        """Wait until no posting in flight can change an answer about this moment of book time; the moment up to which to read.
-
-        For world time any posting in flight could be back-dated, so wait for all of them: callers pass END_OF_MOMENTS. None means an
-        answer about the present, and no wait.
-        """
-        return moment and wait_for_postings_before(tenant_id=self.caller.tenant_id, instant=moment)
-
-    def final_reply(self, reply: Response, final_until: datetime | None) -> Response:
-        """Say up to which moment of book time, itself included, the answer is final."""
-        if final_until is not None:
-            reply.headers["Final-Until"] = final_until.astimezone(UTC).isoformat().replace("+00:00", "Z")
-        return reply
 
 
 class TransactionViewSet(BillingViewSet):
@@ -68,15 +51,15 @@ class TransactionViewSet(BillingViewSet):
         posted = services.record_transaction(**self.audit_context(), **body)
         return self.reply(TransactionReply, posted.row, replayed=posted.replayed)
 
-    @operation(summary="List Transactions", query=TransactionQuery, reply=TransactionReply, paged=True)
+    @operation(summary="List Transactions", query=TransactionQuery, reply=TransactionReply, paged=True, reads_past=True)
     def list(self, request: HttpRequest) -> HttpResponse:
         """Newest first, by the time they were booked; by the time they happened where occurred_from or occurred_to is given."""
         query = self.query(TransactionQuery)
         limit, cursor = query.pop("limit"), query.pop("cursor")
         time = "occurred_at" if query["occurred_from"] or query["occurred_to"] else "created_at"
-        final_until = self.final_moment(query["created_to"] or (query["occurred_to"] and END_OF_MOMENTS))
+        final_until = self.wait_for_past(query["created_to"] or (query["occurred_to"] and END_OF_MOMENTS))
         rows = selectors.list_transactions(tenant_id=self.caller.tenant_id, filters=query, final_until=final_until)
-        return self.final_reply(self.page(TransactionReply, rows, limit=limit, after=cursor, key=(time, "id")), final_until)
+        return self.page(TransactionReply, rows, limit=limit, after=cursor, key=(time, "id"))
 
     @operation(summary="Get Transaction", reply=TransactionReply)
     def retrieve(self, request: HttpRequest, transaction_id: UUID) -> HttpResponse:
@@ -113,11 +96,11 @@ class TransactionViewSet(BillingViewSet):
 
 
 class WalletViewSet(BillingViewSet):
-    @operation(summary="Get Wallet", query=WalletQuery, reply=WalletsReply)
+    @operation(summary="Get Wallet", query=WalletQuery, reply=WalletsReply, reads_past=True)
     def balance(self, request: HttpRequest) -> HttpResponse:
         """What the account has, now or at a past moment, in every currency."""
         query = self.query(WalletQuery)
-        final_until = self.final_moment(query["as_of"] and (query["as_of"] if query["clock"] == Clock.BOOK else END_OF_MOMENTS))
+        final_until = self.wait_for_past(query["as_of"] and (query["as_of"] if query["clock"] == Clock.BOOK else END_OF_MOMENTS))
         tenant_id = self.caller.tenant_id
         if final_until is None:
             wallets = list(selectors.list_wallets(tenant_id=tenant_id))
@@ -126,9 +109,9 @@ class WalletViewSet(BillingViewSet):
         currency = query["currency"] or self.caller.currency
         balance = next((wallet["balance"] for wallet in wallets if wallet["currency"] == currency), 0)
         row = {"currency": currency, "balance": balance, "as_of": query["as_of"], "wallets": wallets}
-        return self.final_reply(self.reply(WalletsReply, row), final_until)
+        return self.reply(WalletsReply, row)
 
-    @operation(summary="Get Statement", query=StatementQuery, reply=StatementReply, other_media=tuple(MEDIA.values()))
+    @operation(summary="Get Statement", query=StatementQuery, reply=StatementReply, other_media=tuple(MEDIA.values()), reads_past=True)
     def statement(self, request: HttpRequest) -> HttpResponseBase:
         """Opening balance, every entry, closing balance: as JSON, as CSV, or as a page to print."""
         query = self.query(StatementQuery)
@@ -142,7 +125,8 @@ class WalletViewSet(BillingViewSet):
         if form == "csv":
             name = f"statement-{statement.currency}-{statement.since:%Y-%m-%d}-{statement.until:%Y-%m-%d}.csv"
             reply.headers["Content-Disposition"] = f'attachment; filename="{name}"'
-        return self.final_reply(reply, statement.final_until)
+        self.final_until = statement.final_until
+        return reply
 
     def _statement_json(self, statement: Statement) -> Iterator[bytes]:
         """The reply in pieces: its frame first, then the entries one by one."""
@@ -163,11 +147,11 @@ class TypeViewSet(BillingViewSet):
 
 
 class AgentViewSet(BillingViewSet):
-    @operation(summary="Get Agent Summary", query=AgentQuery, reply=AgentReply)
+    @operation(summary="Get Agent Summary", query=AgentQuery, reply=AgentReply, reads_past=True)
     def summary(self, request: HttpRequest, agent_id: str) -> HttpResponse:
         """What an agent's entries came to; zeros for an agent that has none."""
         query = self.query(AgentQuery)
-        final_until = self.final_moment(query["created_to"])
+        final_until = self.wait_for_past(query["created_to"])
         totals = selectors.list_agent_totals(
             tenant_id=self.caller.tenant_id,
             agent_id=agent_id,
@@ -181,7 +165,7 @@ class AgentViewSet(BillingViewSet):
             facts = {"entries": sum(row["entries"] for row in rows), "net": sum(row["net"] for row in rows)}
             currencies.append({"currency": currency} | facts)
         row = {"agent_id": agent_id, "currencies": currencies, "totals": totals}
-        return self.final_reply(self.reply(AgentReply, row), final_until)
+        return self.reply(AgentReply, row)
 
 
 def _accepted(request: HttpRequest) -> str:

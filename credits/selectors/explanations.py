@@ -12,7 +12,6 @@ from credits.selectors.grants import GRANT_FIELDS, get_grant
 from credits.selectors.transactions import TRANSACTION_FIELDS
 from kernel.ledger import posting
 from kernel.ledger.errors import NotFound
-from kernel.ledger.past_reads import wait_for_postings_before
 
 ENTRY_FIELDS = (*TRANSACTION_FIELDS, "actor", "request_id")
 CREDITS = Q(type="CREDIT")
@@ -25,7 +24,10 @@ HELD_AT = """
 
 
 def explain_grant(*, tenant_id: UUID, grant_id: UUID, at: datetime | None = None) -> dict[str, Any]:
-    """The grant's `entries` up to `at` (a queryset; without `at`, all entries), their `sums`, and `at`, at most now. Raises NotFound."""
+    """The grant's `entries` up to `at` (a queryset; without `at`, all entries) and their `sums`. Raises NotFound.
+
+    `at` comes from past_reads.wait_for_postings_before.
+    """
     grant = get_grant(tenant_id=tenant_id, grant_id=grant_id, deleted=True)
     return _explained(grants=[grant], rows=CreditTransaction.objects.filter(tenant_id=tenant_id, grant_id=grant_id), at=at)
 
@@ -39,11 +41,8 @@ def explain_customer(*, tenant_id: UUID, customer_id: str, at: datetime | None =
 
 
 def _explained(*, grants: list[dict[str, Any]], rows: "QuerySet[CreditTransaction]", at: datetime | None) -> dict[str, Any]:
-    if at is not None:
-        at = wait_for_postings_before(tenant_id=grants[0]["tenant_id"], instant=at)
     booked = rows if at is None else rows.filter(created_at__lte=at)
     return {
-        "at": at,
         "entries": booked.values(*ENTRY_FIELDS),
         "sums": _sums(grants=grants, rows=booked, at=at),
     }

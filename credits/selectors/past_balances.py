@@ -1,4 +1,7 @@
-"""Balances at any past instant: by what was booked by then (Clock.BOOK), or by what had happened by then (Clock.WORLD)."""
+"""Balances at any past instant: by what was booked by then (Clock.BOOK), or by what had happened by then (Clock.WORLD).
+
+They don't wait for postings in flight: who calls them for an answer that must not change waits first (past_reads.wait_for_postings_before).
+"""
 
 from datetime import datetime
 from typing import Any
@@ -9,7 +12,6 @@ from credits.selectors.grants import GRANT_FIELDS
 from kernel.ledger import posting
 from kernel.ledger.clocks import Clock
 from kernel.ledger.errors import NotFound
-from kernel.ledger.past_reads import wait_for_postings_before
 
 # Without an instant everything booked counts, and the present decides which holds are overdue and which grants are in force.
 ALWAYS = "infinity"
@@ -58,7 +60,5 @@ def tenant_balance_at(*, tenant_id: UUID, at: datetime | None = None, clock: str
 
 
 def _parameters(tenant_id: UUID, at: datetime | None, clock: str) -> list[Any]:
-    if at is not None:
-        at = wait_for_postings_before(tenant_id=tenant_id, instant=at)
     booked_by = at or ALWAYS
     return [booked_by, at, booked_by, str(clock), tenant_id, booked_by, str(clock)]

@@ -8,7 +8,6 @@ from django.db.models import QuerySet
 
 from credits.models import CreditTransaction
 from kernel.ledger.errors import NotFound
-from kernel.ledger.past_reads import wait_for_postings_before
 
 TRANSACTION_FIELDS = (
     "id",
@@ -40,12 +39,10 @@ def list_transactions(
     until: datetime | None = None,
     **equal: str | None,
 ) -> "QuerySet[CreditTransaction, dict[str, Any]]":
-    """A tenant's transactions. `since` and `until` are book times, both inclusive; with `until` it waits for postings in flight before it.
+    """A tenant's transactions. `since` and `until` are book times, both inclusive; `until` comes from past_reads.wait_for_postings_before.
 
     `equal`: exact values of customer_id, type, kind, invoice_id, billing_run_id; None doesn't filter.
     """
-    if until is not None:
-        until = wait_for_postings_before(tenant_id=tenant_id, instant=until)
     wanted: dict[str, Any] = {"grant_id": grant_id, "created_at__gte": since, "created_at__lte": until, **equal}
     filters = {name: value for name, value in wanted.items() if value is not None}
     rows: QuerySet[CreditTransaction, dict[str, Any]]

@@ -44,6 +44,8 @@ class Operation:
     # Reads Idempotency-Key; `replays`: marks a repeated call's reply.
     idempotent: bool = False
     replays: bool = False
+    # Waits for postings in flight where the query names a moment in the past, and says in Final-Until up to when the reply is final.
+    reads_past: bool = False
     # Other forms that the reply can take, e.g. text/csv.
     other_media: tuple[str, ...] = ()
 
@@ -129,6 +131,9 @@ class LedgerSchema(AutoSchema):
             note = "Set to true where this is the reply of an earlier call."
             schema = {"type": "string", "enum": ["true"]}
             headers.append(_header("Idempotent-Replayed", schema, note, statuses=[declared.status]))
+        if declared.reads_past:
+            note = "An answer about a past moment: it includes all that was booked up to this one, which can't change any more."
+            headers.append(_header("Final-Until", {"type": "string", "format": "date-time"}, note, statuses=[declared.status]))
         if declared.body and declared.body.ignores_unknown:
             note = "The fields of the body that this call doesn't have, and ignored: their paths, percent-encoded, `*` for more than 20."
             headers.append(_header("Ignored-Fields", {"type": "string"}, note, statuses=[declared.status]))

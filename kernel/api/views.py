@@ -5,6 +5,7 @@ cost more than the posting itself (docs/performance.md). The body stays bytes un
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, ClassVar
 
@@ -28,6 +29,7 @@ from kernel.api.fields import storable
 from kernel.api.pagination import Page, page_of
 from kernel.api.problems import FieldProblem, Invalid, Problem, Refused, RequestRefused, problem_of
 from kernel.api.unknown_names import header_value, parameter_problems
+from kernel.ledger.past_reads import wait_for_postings_before
 from kernel.ledger.posting import greenlets
 from kernel.ledger.texts import invisible_edge
 from kernel.tenants.services import Caller
@@ -64,6 +66,8 @@ class LedgerViewSet(ViewSet):
     http: HttpRequest
     # The paths of the body's members that a published contract ignores.
     ignored_fields: list[str]
+    # Up to which moment of book time, itself included, the reply is final. None: it is about the present.
+    final_until: datetime | None = None
 
     # What the methods of the apps call.
 
@@ -87,6 +91,16 @@ class LedgerViewSet(ViewSet):
     def query(self, query: type[serializers.Query]) -> dict[str, Any]:
         """The values of the query string, by declared name. Raises Invalid with place `query`."""
         return query.read(self.http.GET)
+
+    def wait_for_past(self, moment: datetime | None) -> datetime | None:
+        """Waits until no posting in flight can change an answer about this moment of book time; the moment up to which to read.
+
+        The reply says it in its header Final-Until. None: an answer about the present, and no wait. By world time any posting in flight may
+        be back-dated, so callers pass END_OF_MOMENTS to wait for all of them. Raises Busy.
+        """
+        if moment is not None:
+            self.final_until = wait_for_postings_before(tenant_id=self.caller.tenant_id, instant=moment)
+        return self.final_until
 
     def audit_context(self) -> dict[str, Any]:
         """The arguments that every service takes: tenant_id, actor, request_id."""
@@ -240,6 +254,8 @@ class LedgerViewSet(ViewSet):
             response.headers[name] = value
         if prefers_text(request):
             response.headers["Preference-Applied"] = "money=string"
+        if self.final_until is not None and response.status_code < 400:
+            response.headers["Final-Until"] = self.final_until.astimezone(UTC).isoformat().replace("+00:00", "Z")
         if self.ignored_fields:
             response.headers["Ignored-Fields"] = request.ignored_fields = header_value(self.ignored_fields)  # type: ignore[attr-defined]
         return response

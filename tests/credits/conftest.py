@@ -25,7 +25,7 @@ class Api:
         return {"Authorization": f"Basic {basic}", "On-Behalf-Of": str(self.tenant.id)}
 
     def get(self, path: str, **parameters: Any) -> Any:
-        return self.client.get(path, parameters, headers=self.headers)
+        return self.client.get(path, parameters or None, headers=self.headers)
 
     def post(self, path: str, body: Any = None, *, key: str | None = None, headers: dict[str, str] | None = None) -> Any:
         sent = self.headers | (headers or {}) | ({"Idempotency-Key": key} if key else {})

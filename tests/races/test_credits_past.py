@@ -3,27 +3,28 @@
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from decimal import Decimal
+from urllib.parse import quote
 
 import pytest
 from django.db import transaction
 
-from credits import selectors
 from credits.models import CreditTransaction
 from tests.credits.book import Book
+from tests.credits.conftest import Api
 from tests.factories import TenantFactory
 from tests.interleaving.harness import Sessions
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
+# Path, end of the query string, and where the reply has the balance.
 READS = {
-    "grant": lambda book, grant, at: selectors.grant_balance_at(**book, grant_id=grant, at=at)["balance"],
-    "grant, world": lambda book, grant, at: selectors.grant_balance_at(**book, grant_id=grant, at=at, clock="world")["balance"],
-    "customer": lambda book, grant, at: selectors.customer_balance_at(**book, customer_id="acme", at=at)[0]["balance"],
-    "account": lambda book, grant, at: selectors.tenant_balance_at(**book, at=at)[0]["balance"],
-    "explain a grant": lambda book, grant, at: selectors.explain_grant(**book, grant_id=grant, at=at)["sums"][0]["balance"],
-    "explain a customer": lambda book, grant, at: selectors.explain_customer(**book, customer_id="acme", at=at)["sums"][0]["balance"],
-    "list": lambda book, grant, at: Decimal(100) - 10 * (selectors.list_transactions(**book, grant_id=grant, until=at).count() - 1),
+    "grant": ("/credits/GRANT", "at", lambda body: body["currentBalance"]),
+    "grant by world time": ("/credits/GRANT", "clock=world&at", lambda body: body["currentBalance"]),
+    "customer": ("/credits/acme/balances", "at", lambda body: body["items"][0]["balance"]),
+    "account": ("/credits/balances", "at", lambda body: body["items"][0]["balance"]),
+    "explain a grant": ("/credits/GRANT/explain", "at", lambda body: body["sums"][0]["balance"]),
+    "explain a customer": ("/credits/acme/explain", "at", lambda body: body["sums"][0]["balance"]),
+    "list": ("/credit-transactions", "to", lambda body: body["items"][0]["balanceAfter"]),
 }
 
 
@@ -34,9 +35,10 @@ def sessions() -> Iterator[Sessions]:
     opened.close()
 
 
-@pytest.mark.parametrize("read", READS.values(), ids=READS)
-def test_an_answer_about_the_past_waits_for_a_posting_in_flight(sessions, read):
-    book = Book(TenantFactory().id)
+@pytest.mark.parametrize(("path", "name", "balance"), READS.values(), ids=READS)
+def test_an_answer_about_the_past_waits_for_a_posting_in_flight(sessions, path, name, balance):
+    tenant = TenantFactory()
+    api, book = Api(tenant), Book(tenant.id)
     grant_id = book.grant(100)
     is_posted, may_commit = threading.Event(), threading.Event()
 
@@ -46,13 +48,28 @@ def test_an_answer_about_the_past_waits_for_a_posting_in_flight(sessions, read):
             is_posted.set()
             assert may_commit.wait(10)
 
+    def read() -> tuple[str, datetime]:
+        reply = api.get(f"{path.replace('GRANT', str(grant_id))}?{name}={quote(at.isoformat())}")
+        assert reply.status_code == 200
+        return balance(reply.json()), datetime.fromisoformat(reply["Final-Until"])
+
     posting = sessions.begin(0, post)
     assert is_posted.wait(10)
     at = datetime.now(UTC)
-    answer = sessions.begin(1, lambda: read({"tenant_id": book.tenant_id}, grant_id, at))
+    answer = sessions.begin(1, read)
     with pytest.raises(TimeoutError):
         answer.result(timeout=0.2)
     may_commit.set()
     posting.result()
     assert CreditTransaction.objects.get(kind="debit").created_at <= at
-    assert answer.result() == read({"tenant_id": book.tenant_id}, grant_id, at) == 90
+    first, final_until = answer.result()
+    assert first == read()[0] == "90"
+    # By world time everything that was booked until the call counts, whenever it happened.
+    assert final_until > at if "world" in name else final_until == at
+
+
+def test_a_read_of_the_present_says_no_final_moment():
+    api = Api(TenantFactory())
+    grant_id = Book(api.tenant.id).grant(100)
+    paths = (f"/credits/{grant_id}", "/credits/acme/balances", "/credits/balances", "/credits/acme/explain", "/credit-transactions")
+    assert [path for path in paths if "Final-Until" in api.get(path)] == []

@@ -5,11 +5,21 @@ from typing import Any
 from credits import selectors
 from credits.api.dialect import dialect
 from kernel.api.views import LedgerViewSet
+from kernel.ledger.clocks import Clock
+from kernel.ledger.moments import END_OF_MOMENTS
 
 
 class CreditsViewSet(LedgerViewSet):
     dialect = dialect
     ledger = "credits"
+
+    def past(self, query: dict[str, Any]) -> dict[str, Any]:
+        """The arguments `at` and `clock` of a selector, once no posting in flight can change the answer."""
+        at, clock = query["at"], query["clock"]
+        if at is not None:
+            final_until = self.wait_for_past(at if clock == Clock.BOOK else END_OF_MOMENTS)
+            at = min(at, final_until)
+        return {"at": at, "clock": clock}
 
 
 def to_grant_reply(row: dict[str, Any]) -> dict[str, Any]:

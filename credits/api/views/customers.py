@@ -24,22 +24,22 @@ class CustomerViewSet(CreditsViewSet):
         rows = selectors.usable_grants(tenant_id=self.caller.tenant_id, customer_id=customer_id)
         return self.reply(shapes.UsableGrantsReply, {"items": rows})
 
-    @operation(summary="List the credit balances of a customer", query=PastQuery, reply=shapes.BalancesReply)
+    @operation(summary="List the credit balances of a customer", query=PastQuery, reply=shapes.BalancesReply, reads_past=True)
     def balances(self, request: HttpRequest, customer_id: str) -> HttpResponse:
         """Returns one balance for each currency and metric, over the grants that can be drawn on: today, or at a moment in the past."""
         query = self.query(PastQuery)
         if query["at"] is not None:
-            rows = selectors.customer_balance_at(tenant_id=self.caller.tenant_id, customer_id=customer_id, **query)
+            rows = selectors.customer_balance_at(tenant_id=self.caller.tenant_id, customer_id=customer_id, **self.past(query))
             return self.reply(shapes.BalancesReply, {"items": rows})
         rows = selectors.customer_balances(tenant_id=self.caller.tenant_id, customer_id=customer_id)
         items = [{**row, "transactions": map(without_blanks, row["transactions"])} for row in rows]
         return self.reply(shapes.BalancesReply, {"items": items})
 
-    @operation(summary="List the credit balances of the account", query=PastQuery, reply=shapes.TenantBalancesReply)
+    @operation(summary="List the credit balances of the account", query=PastQuery, reply=shapes.TenantBalancesReply, reads_past=True)
     def account_balances(self, request: HttpRequest) -> HttpResponse:
         """Returns what the account owes all its customers, for each currency and metric: now, or at a moment in the past."""
         query = self.query(PastQuery)
-        rows = selectors.tenant_balance_at(tenant_id=self.caller.tenant_id, **query)
+        rows = selectors.tenant_balance_at(tenant_id=self.caller.tenant_id, **self.past(query))
         return self.reply(shapes.TenantBalancesReply, {"at": query["at"] or timezone.now(), "items": rows})
 
     @operation(
@@ -94,13 +94,13 @@ class ExplanationViewSet(CreditsViewSet):
     sums: list[dict[str, Any]]
     at: datetime | None
 
-    @operation(summary="Explain a balance", query=ExplainQuery, reply=shapes.ExplanationReply)
+    @operation(summary="Explain a balance", query=ExplainQuery, reply=shapes.ExplanationReply, reads_past=True)
     def explain(self, request: HttpRequest, owner: str) -> HttpResponse:
         """Returns every transaction up to a moment, in order, of one grant or of all grants of a customer, and sums computed from them."""
         query = self.query(ExplainQuery)
-        self.at = query.pop("at")
+        self.at = self.wait_for_past(query.pop("at"))
         explained = self._explained(owner)
-        self.at, self.sums = explained["at"], explained["sums"]
+        self.sums = explained["sums"]
         return self.page(
             shapes.EntryReply,
             explained["entries"],

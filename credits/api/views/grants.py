@@ -39,13 +39,13 @@ class GrantViewSet(CreditsViewSet):
         rows = selectors.list_grants(tenant_id=self.caller.tenant_id, customer_id=query.pop("customer_id"))
         return self.page(shapes.GrantReply, rows, key=("created_at", "id"), written=grant_rows, **query)
 
-    @operation(summary="Get a credit grant", query=PastQuery, reply=shapes.GrantReply)
+    @operation(summary="Get a credit grant", query=PastQuery, reply=shapes.GrantReply, reads_past=True)
     def retrieve(self, request: HttpRequest, grant_id: UUID) -> HttpResponse:
         """Returns one grant with its balance: now, or at a moment in the past."""
         query = self.query(PastQuery)
         if query["at"] is None:
             return self._grant(*selectors.with_live_holds([selectors.get_grant(tenant_id=self.caller.tenant_id, grant_id=grant_id)]))
-        return self._grant(selectors.grant_balance_at(tenant_id=self.caller.tenant_id, grant_id=grant_id, **query))
+        return self._grant(selectors.grant_balance_at(tenant_id=self.caller.tenant_id, grant_id=grant_id, **self.past(query)))
 
     @operation(summary="Delete a credit grant", reply=shapes.GrantReply, refuses=("grant_drawn_on",))
     def destroy(self, request: HttpRequest, grant_id: UUID) -> HttpResponse:

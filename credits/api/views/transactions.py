@@ -41,11 +41,12 @@ class TransactionViewSet(CreditsViewSet):
         row = services.record_transaction(**self.audit_context(), idempotency_key=self.idempotency_key(), **body)
         return self.reply(shapes.TransactionReply, without_blanks(row._asdict()), status=201, replayed=row.outcome == "replayed")
 
-    @operation(summary="List credit transactions", query=TransactionQuery, reply=shapes.TransactionReply, paged=True)
+    @operation(summary="List credit transactions", query=TransactionQuery, reply=shapes.TransactionReply, paged=True, reads_past=True)
     def list(self, request: HttpRequest) -> HttpResponse:
         """Returns the account's transactions, newest first."""
         query = self.query(TransactionQuery)
         page = {name: query.pop(name) for name in ("limit", "after", "before")}
+        query["until"] = self.wait_for_past(query["until"])
         rows = selectors.list_transactions(tenant_id=self.caller.tenant_id, **query)
         return self.page(shapes.TransactionReply, rows, key=("created_at", "id"), written=lambda rows: map(without_blanks, rows), **page)
 

@@ -10,7 +10,6 @@ from django.utils import timezone
 from kernel.api.batches import post_batch, with_keys
 from kernel.api.schema import operation
 from kernel.api.views import LONGEST_KEY
-from kernel.ledger.past_reads import wait_for_postings_before
 from metering import selectors
 from metering.api.filters import BatchQuery, TransactionQuery, book_time_range
 from metering.api.serializers.replies import (
@@ -54,22 +53,21 @@ class TransactionViewSet(MeteringViewSet):
         recorded = book.record_transaction(**self.audit_context(), idempotency_key=self.idempotency_key(), **body)
         return self.reply(TransactionReply, recorded.row, status=201, replayed=recorded.replayed)
 
-    @operation(summary="List transactions", query=TransactionQuery, reply=TransactionReply, paged=True)
+    @operation(summary="List transactions", query=TransactionQuery, reply=TransactionReply, paged=True, reads_past=True)
     def list(self, request: HttpRequest) -> HttpResponse:
         """Newest first, by the time of recording. With `filter[to_date]` the answer waits for postings in flight and never changes; the
         header `Final-Until` says up to which moment it is complete."""
         query = self.query(TransactionQuery)
         conditions = {name: query[name] for name in ("status", "service", "trace", "customer")} | {"agent_id": query["agent"]}
         tenant_id, until = self.caller.tenant_id, query["until"]
-        final_until = until and wait_for_postings_before(tenant_id=tenant_id, instant=until)
+        final_until = self.wait_for_past(until)
         rows = selectors.list_transactions(
             tenant_id=tenant_id, **conditions, **book_time_range(query, now=timezone.now()), final_until=final_until
         )
         place = {name: query[name] for name in ("limit", "after", "before")}
         is_descending = query["sort"].startswith("-")
         key = ("created_at", "id")
-        reply = self.page(TransactionReply, rows, key=key, descending=is_descending, written=selectors.with_costs, **place)
-        return self.final_reply(reply, final_until)
+        return self.page(TransactionReply, rows, key=key, descending=is_descending, written=selectors.with_costs, **place)
 
     @operation(summary="Read a transaction", reply=TransactionReply)
     def retrieve(self, request: HttpRequest, transaction_id: UUID) -> HttpResponse:
