@@ -34,6 +34,8 @@ class Declared:
 
     dialect: ClassVar[Dialect | None] = None
     plan: ClassVar[tuple[Entry, ...]] = ()
+    # Of a body: members of the resource's own replies that are left unread, so that what was read can be sent back.
+    reply_members: ClassVar[frozenset[str]] = frozenset()
     _declared: ClassVar[dict[str, Any]] = {}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -115,7 +117,7 @@ class Body(Declared):
             values = cls.walk(value, source)
         except Invalid as invalid:
             problems = invalid.fields
-        unknown = tuple(islice(unknown_fields(cls.plan, value), MAX_REPORTED + 1))
+        unknown = tuple(islice(unknown_fields(cls, value), MAX_REPORTED + 1))
         if not cls.ignores_unknown:
             problems += unknown[:MAX_REPORTED]
         elif ignored is not None:

@@ -24,6 +24,9 @@ class DeclaredShape(Protocol):
     @property
     def plan(self) -> tuple[Entry, ...]: ...
 
+    @property
+    def reply_members(self) -> frozenset[str]: ...
+
 
 class BodyShape(DeclaredShape, Protocol):
     """A Body class, as the readers of its bytes see it."""

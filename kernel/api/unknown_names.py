@@ -10,7 +10,7 @@ from django.http import QueryDict
 
 from kernel.api.nested import Batch, ListOf, Nested
 from kernel.api.problems import FieldProblem, Path
-from kernel.api.shapes import Entry
+from kernel.api.shapes import DeclaredShape, Entry
 
 # So many names are reported; a body may hold hundreds of thousands.
 MAX_REPORTED = 20
@@ -61,28 +61,28 @@ def parameter_problems(plan: Iterable[Entry], parameters: QueryDict) -> list[Fie
     return problems[:MAX_REPORTED]
 
 
-def unknown_fields(plan: Iterable[Entry], value: Mapping[str, Any]) -> Iterator[FieldProblem]:
+def unknown_fields(shape: DeclaredShape, value: Mapping[str, Any]) -> Iterator[FieldProblem]:
     """The problems of all members that a body doesn't declare, nested ones included. A Batch's items are read by themselves."""
-    fields = {entry.wire_name: entry.field for entry in plan}
+    fields = {entry.wire_name: entry.field for entry in shape.plan}
     for name, member in value.items():
         if name in fields:
             yield from _unknown_within(name, fields[name], member)
-        else:
+        elif name not in shape.reply_members:
             yield unknown_name((name,), known=fields, value=member)
 
 
 def _unknown_within(name: str, field: Any, member: Any) -> Iterator[FieldProblem]:
-    for steps, plan, nested in _nested_objects(field, member):
-        for problem in unknown_fields(plan, nested):
+    for steps, shape, nested in _nested_objects(field, member):
+        for problem in unknown_fields(shape, nested):
             yield FieldProblem((name, *steps, *problem.path), problem.code, problem.facts, problem.value)
 
 
-def _nested_objects(field: Any, value: Any) -> list[tuple[Path, Iterable[Entry], dict[str, Any]]]:
-    """The objects within a field's value that have a plan of their own: their path, the plan, the object."""
+def _nested_objects(field: Any, value: Any) -> list[tuple[Path, DeclaredShape, dict[str, Any]]]:
+    """The objects within a field's value that have a plan of their own: their path, their body class, the object."""
     if isinstance(field, Nested):
-        return [((), field.shape.plan, value)] if isinstance(value, dict) else []
+        return [((), field.shape, value)] if isinstance(value, dict) else []
     if isinstance(field, ListOf) and not isinstance(field, Batch) and isinstance(field.child, Nested) and isinstance(value, list):
-        return [((index,), field.child.shape.plan, item) for index, item in enumerate(value) if isinstance(item, dict)]
+        return [((index,), field.child.shape, item) for index, item in enumerate(value) if isinstance(item, dict)]
     return []
 
 

@@ -153,14 +153,27 @@ class LedgerViewSet(ViewSet):
     ) -> HttpResponse:
         """One page of a selector's queryset. `written` takes the page's rows before they are written, e.g. to add related rows with one
         query. Raises Invalid with place `query` for a cursor that isn't ours."""
+        page = self.page_of_rows(queryset, limit=limit, after=after, before=before, key=key, descending=descending)
+        return self.page_reply(reply, page, rows=written(page.rows))
+
+    def page_of_rows(
+        self,
+        queryset: "QuerySet[Any, Any]",
+        *,
+        limit: int,
+        after: str | None = None,
+        before: str | None = None,
+        key: Iterable[str] = ("id",),
+        descending: bool = True,
+    ) -> Page:
+        """The rows of one page. Raises Invalid with place `query` for a cursor that isn't ours."""
         scope = f"{self.caller.tenant_id}:{type(self).__name__}:{self.action}"
         try:
-            page = page_of(queryset, limit=limit, scope=scope, key=tuple(key), after=after, before=before, descending=descending)
+            return page_of(queryset, limit=limit, scope=scope, key=tuple(key), after=after, before=before, descending=descending)
         except Refused as refusal:
             name = self.dialect.cursor_names[refusal.facts["name"]]
             sent = after if refusal.facts["name"] == "after" else before
             raise Invalid([FieldProblem((name,), refusal.code, {}, sent)], place="query") from refusal
-        return self.page_reply(reply, page, rows=written(page.rows))
 
     def page_reply(self, reply: type[serializers.Reply], page: Page, *, rows: Iterable[Any]) -> HttpResponse:
         """A page in this API's shape."""

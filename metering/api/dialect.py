@@ -3,11 +3,15 @@
 from collections.abc import Sequence
 from typing import Any
 
+from django.http import HttpRequest
+
 from kernel.api.batches import BatchOutcome, ItemOutcome
 from kernel.api.camel_case_dialect import ERROR_TEXTS, FIELD_WORDS, CamelCaseDialect
 from kernel.api.dialect import Dialect
-from kernel.api.problems import Problem
+from kernel.api.pagination import Page
+from kernel.api.problems import FieldProblem, Problem
 from metering.choices import MOVES, Status
+from metering.rules.choices import FieldType, Measurement, Operator, RuleType
 
 # Messages about one value; the field's path stands before them.
 OWN_FIELD_WORDS = {
@@ -74,3 +78,110 @@ class MeteringDialect(CamelCaseDialect):
 
 
 dialect = MeteringDialect()
+
+
+# What the messages about a rule's fields say, where they differ from those of the other calls.
+RULE_FIELD_WORDS = {
+    "not_text": "must be a string",
+    "number_as_money": "must be a string",
+    "not_a_number": "must be an integer number",
+    "no_interval": "should not be set for {measurement}",
+    "needs_interval": "should not be empty for {measurement}",
+    "interval_out_of_range": "must not be less than {min} nor greater than {max}",
+    "window_too_long": "must not be longer than {max} days with its unit",
+    "too_many_groups": "must contain no more than {max} elements",
+    "repeated": "must not be there twice",
+    "unknown_zone": "must be an IANA time zone, as Europe/Berlin",
+    "no_field_name": "should not be set for {field_type}",
+    "needs_field_name": "should not be empty for {field_type}",
+    "not_an_agent": "is not an agent of this tenant",
+    "part_out_of_range": "must be greater than 0 and not greater than {max}, with at most 6 decimals",
+}
+RULE_ERROR_TEXTS = {
+    "version_conflict": "Version conflict - rule was modified by another user",
+    "not_archivable": "Version conflict or rule already archived",
+    "not_restorable": "Version conflict or rule not archived",
+    "rule_archived": "Rule {id} is archived: restore it first",
+    "system_rule": "System rules cannot be changed",
+    "too_many_rules": "A tenant has at most {max} rules that are not archived",
+}
+EMPTY, NOT_TEXT, NOT_WHOLE = "should not be empty", "must be a string", "must be an integer number"
+TOO_LONG = "must be shorter than or equal to {max} characters"
+
+
+def _one_of(values: Sequence[str]) -> str:
+    return f"must be one of the following values: {', '.join(values)}"
+
+
+# Every requirement that a required member breaks where it is absent or null, in the order in which the messages stand.
+UNMET_WITHOUT_VALUE = {
+    "name": (TOO_LONG.format(max=255), EMPTY, NOT_TEXT),
+    "ruleType": (EMPTY, _one_of(RuleType.values)),
+    "version": (EMPTY, NOT_WHOLE),
+    "limitValue": (EMPTY, NOT_TEXT),
+    "measurementType": (EMPTY, _one_of(Measurement.values)),
+    "fieldType": (EMPTY, _one_of(FieldType.values)),
+    "operator": (EMPTY, _one_of(Operator.values)),
+    "value": (EMPTY, NOT_TEXT),
+}
+
+
+class SpendingRuleDialect(CamelCaseDialect):
+    """The wire format and messages of `/v1/spending-rules`: a message for each requirement that a value doesn't meet."""
+
+    name = "SpendingRule"
+    field_words = MeteringDialect.field_words | RULE_FIELD_WORDS
+    error_texts = MeteringDialect.error_texts | RULE_ERROR_TEXTS
+    kinds = {"rule": "Rule", "parameter": "Parameter", "condition": "Condition"}
+    statuses = {
+        **MeteringDialect.statuses,
+        "version_conflict": 409,
+        "not_archivable": 409,
+        "not_restorable": 409,
+        "rule_archived": 409,
+        "system_rule": 403,
+        "too_many_rules": 409,
+    }
+
+    def error_body(self, problem: Problem) -> dict[str, Any]:
+        body = super().error_body(problem)
+        if fields := self.fields_of(problem):
+            body["message"] = [message for field in fields for message in self.messages(field)]
+        return body
+
+    def messages(self, field: FieldProblem) -> list[str]:
+        """The messages about one value, each with the value's place before it."""
+        name = field.path[-1] if field.path else ""
+        if field.code in {"missing", "null"} and name in UNMET_WITHOUT_VALUE:
+            return [self.placed(field, text) for text in UNMET_WITHOUT_VALUE[str(name)]]
+        if field.code == "not_text" and name == "name":
+            return [self.placed(field, text) for text in (TOO_LONG.format(max=255), NOT_TEXT)]
+        if field.code == "unknown_name":
+            *above, unknown = field.path
+            return [".".join(map(str, [*above, f"property {unknown}"])) + f" should not exist{field.facts.get('hint', '')}"]
+        if field.code in {"too_long", "too_short"}:
+            return [self.placed(field, _length_text(field))]
+        return [self.field_message(field)]
+
+    def placed(self, field: FieldProblem, text: str) -> str:
+        return f"{'.'.join(map(str, field.path))} {text}"
+
+    def page_body(self, *, page: Page, items: list[Any], request: HttpRequest) -> dict[str, Any]:
+        """Links are relative to the API's version, `/spending-rules?...`: the published clients put their base before them."""
+        body = super().page_body(page=page, items=items, request=request)
+        query = request.META.get("QUERY_STRING", "")
+        links = {**body["links"], "self": f"{request.path}?{query}"}
+        return body | {"links": {name: address and address.removeprefix("/v1") for name, address in links.items()}}
+
+
+def _length_text(field: FieldProblem) -> str:
+    """A text's length counts characters, a list's elements."""
+    if isinstance(field.value, list):
+        most = field.code == "too_long"
+        return (
+            f"must contain no more than {field.facts['max']} elements" if most else f"must contain at least {field.facts['min']} elements"
+        )
+    return TOO_LONG.format(max=field.facts["max"]) if field.code == "too_long" else EMPTY
+
+
+spending_rule_dialect = SpendingRuleDialect()

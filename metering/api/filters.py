@@ -6,11 +6,14 @@ from typing import Any
 from kernel.api.fields import Choice, Currency, Identifier, Text, Timestamp, Whole
 from kernel.api.problems import FieldProblem, Invalid, Refused
 from kernel.api.serializers import Query
-from metering.api.dialect import dialect
+from metering.api.dialect import dialect, spending_rule_dialect
 from metering.choices import AgentStatus, Grain, Status
+from metering.rules.choices import RuleStatus
 from metering.selectors.usage import DAY, HOUR, MONTH, MOST_POINTS, STEPS, count_points, end_of, start_of, start_of_month
 
 PERIODS = {"24h": timedelta(hours=24), "7d": timedelta(days=7), "30d": timedelta(days=30), "90d": timedelta(days=90), "all": None}
+# What a reply about rules may include.
+INCLUDES = ("parameters", "conditions", "agents", "services", "transactions")
 
 
 class MeteringQuery(Query):
@@ -53,6 +56,38 @@ class BatchQuery(MeteringQuery):
 class AgentQuery(PageQuery):
     name = Text(required=False, wire_name="filter[name]")
     status = Choice(AgentStatus.values, required=False, wire_name="filter[status]")
+
+
+class Includes(Text):
+    """Names of related rows, separated by commas."""
+
+    def parse_text(self, text: str) -> Any:
+        names = text.split(",") if text else []
+        if any(name not in INCLUDES for name in names):
+            raise Refused("unknown_choice", choices=list(INCLUDES))
+        return frozenset(names)
+
+    def schema(self) -> dict[str, Any]:
+        name = "|".join(INCLUDES)
+        return {"type": "string", "pattern": f"^(({name})(,({name}))*)?$"}
+
+
+class RuleQuery(Query):
+    dialect = spending_rule_dialect
+
+    include = Includes(required=False, description=f"Some of {', '.join(INCLUDES)}, separated by commas.")
+
+    @classmethod
+    def check(cls, values: dict[str, Any]) -> dict[str, Any]:
+        return values | {"include": values["include"] or frozenset()}
+
+
+class RuleListQuery(RuleQuery):
+    status = Choice(RuleStatus.values, required=False, wire_name="filter[status]")
+    agent = Identifier(required=False, wire_name="filter[agent]", description="The agent's id: rules that name it or apply to all agents.")
+    limit = Whole(min_value=1, max_value=100, required=False, default=20, wire_name="page[limit]")
+    after = Text(required=False, max_length=1000, wire_name="page[after]")
+    before = Text(required=False, max_length=1000, wire_name="page[before]")
 
 
 class UsageQuery(MeteringQuery):

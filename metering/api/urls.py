@@ -4,6 +4,7 @@ from django.urls import path
 
 from metering.api.views.agents import AgentViewSet
 from metering.api.views.analytics import AnalyticsViewSet
+from metering.api.views.spending_rules import SpendingRuleViewSet
 from metering.api.views.traces import TraceViewSet
 from metering.api.views.transactions import TransactionViewSet
 
@@ -18,6 +19,13 @@ urlpatterns = [
     path("v1/transactions/<uuid:transaction_id>/history", TransactionViewSet.as_view({"get": "history"})),
     path("v1/agents", AgentViewSet.as_view({"get": "list", "post": "create"})),
     path("v1/traces/<uuid:trace_id>", TraceViewSet.as_view({"get": "retrieve"})),
+    path("v1/spending-rules", SpendingRuleViewSet.as_view({"get": "list", "post": "create"})),
+    path("v1/spending-rules/<str:rule_id>", SpendingRuleViewSet.as_view({"get": "retrieve", "put": "update"})),
+    path("v1/spending-rules/<str:rule_id>/archive", SpendingRuleViewSet.as_view({"post": "archive"})),
+    path("v1/spending-rules/<str:rule_id>/restore", SpendingRuleViewSet.as_view({"post": "restore"})),
+    path("v1/spending-rules/<str:rule_id>/parameters", SpendingRuleViewSet.as_view({"post": "add_parameter"})),
+    path("v1/spending-rules/<str:rule_id>/parameters/<uuid:parameter_id>", SpendingRuleViewSet.as_view({"get": "parameter"})),
+    path("v1/spending-rules/<str:rule_id>/conditions/<uuid:condition_id>", SpendingRuleViewSet.as_view({"get": "condition"})),
     path("v1/analytics/summary", AnalyticsViewSet.as_view({"get": "summary"})),
     path("v1/analytics/chart", AnalyticsViewSet.as_view({"get": "chart"})),
     path("v1/analytics/leaderboards", AnalyticsViewSet.as_view({"get": "leaderboards"})),

@@ -22,6 +22,12 @@ class NotRestorable(LedgerError):
     code = "not_restorable"
 
 
+class RuleArchived(LedgerError):
+    """An archived rule isn't changed: restore it first. Facts: id."""
+
+    code = "rule_archived"
+
+
 class SystemRule(LedgerError):
     """The system rule can't be changed. Facts: none."""
 

@@ -19,6 +19,7 @@ from config.api_routing import dialect_of
 from kernel.api import json as exact_json
 from kernel.api.problems import Problem
 from tests.factories import IssuedKeyFactory
+from tests.scenarios.rule_examples import rule_examples
 
 # Errors of every API that no call here provokes, with their facts.
 BY_CODE = {
@@ -69,9 +70,9 @@ class Recorder:
         assert response.status_code >= 400, (code, response.content[:500])
         self.errors.setdefault(code, self._stable(json.loads(response.content)))
 
-    def describe(self, code: str, **facts: Any) -> None:
+    def describe(self, code: str, *, dialect: Any = None, **facts: Any) -> None:
         """An error that no call here provokes, as the API's dialect words it."""
-        dialect = dialect_of({"billing": "/v1/billing", "metering": "/v1", "credits": "/credit"}[self.app])
+        dialect = dialect or dialect_of({"billing": "/v1/billing", "metering": "/v1", "credits": "/credit"}[self.app])
         self.errors[code] = json.loads(exact_json.to_json(dialect.error_body(Problem(code=code, facts=facts))))
 
     def recorded(self) -> dict[str, Any]:
@@ -199,6 +200,7 @@ def metering_examples(recorder: Recorder) -> None:
     recorder.send("GET", f"/v1/traces/{made['traceId']}")
     for report in ("summary", "chart", "leaderboards"):
         recorder.send("GET", f"/v1/analytics/{report}?filter[time_period]=7d")
+    rule_examples(recorder)
     common(recorder, path, ledger="metering")
     recorder.refuse("invalid", "POST", path, {"serviceName": 7, "costs": [{"fiatAmount": 0.05}]})
     recorder.refuse("invalid_value", "POST", path, create | {"agentId": str(uuid.UUID(int=7)), "agentName": None})
