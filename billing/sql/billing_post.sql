@@ -35,6 +35,10 @@ DECLARE
     change numeric;
     new_balance numeric;
 BEGIN
+    -- Postings gathered from several callers bring a shorter wait for locks (kernel/ledger/posting/statements.py).
+    IF postings -> 0 ? 'lock_timeout_ms' THEN
+        PERFORM set_config('lock_timeout', postings -> 0 ->> 'lock_timeout_ms', true);
+    END IF;
     IF jsonb_array_length(postings) = 1 AND postings -> 0 ->> 'reverses' IS NULL THEN
         posting := jsonb_populate_record(NULL::billing_posting, postings -> 0);
         SELECT * INTO wallet FROM billing_wallet

@@ -32,6 +32,10 @@ DECLARE
     items CONSTANT credits_posting[] := ARRAY(SELECT item FROM jsonb_populate_recordset(NULL::credits_posting, postings) item);
     item credits_posting;
 BEGIN
+    -- Postings gathered from several callers bring a shorter wait for locks (kernel/ledger/posting/statements.py).
+    IF postings -> 0 ? 'lock_timeout_ms' THEN
+        PERFORM set_config('lock_timeout', postings -> 0 ->> 'lock_timeout_ms', true);
+    END IF;
     IF cardinality(items) > 1 OR items[1].kind = 'expiry' OR (items[1].type = 'CREDIT' AND EXISTS (
         SELECT FROM credits_grant WHERE tenant_id = tenant AND id = items[1].grant_id AND schedule_id IS NOT NULL
     )) THEN

@@ -24,6 +24,10 @@ AS $$
 DECLARE
     single metering_outcome;
 BEGIN
+    -- Postings gathered from several callers bring a shorter wait for locks (kernel/ledger/posting/statements.py).
+    IF postings -> 0 ? 'lock_timeout_ms' THEN
+        PERFORM set_config('lock_timeout', postings -> 0 ->> 'lock_timeout_ms', true);
+    END IF;
     LOCK TABLE metering_transaction IN ROW EXCLUSIVE MODE;
     IF jsonb_array_length(postings) = 1 THEN
         single := metering_post_single(tenant, jsonb_populate_record(NULL::metering_posting, postings -> 0));

@@ -67,21 +67,15 @@ def release_connection(function: Function) -> None:
 def call_function(function: Function, postings: Sequence[tuple[UUID, Any]], lock_timeout_ms: int | None = None) -> list[Any]:
     """The rows of one call, in the order of the postings, each given with its tenant.
 
-    Where the call lost a race that left nothing behind, it is made again. `lock_timeout_ms`: None for the connection's own. Raises Busy
+    Where the call lost a race that left nothing behind, it is made again. `lock_timeout_ms`: None for the session's own. Raises Busy
     and Django's database errors.
     """
     if not postings:
         return []
     tenants = _places_by_tenant(postings)
-    statement = _statement(function, several_tenants=len(tenants) > 1, has_lock_timeout=lock_timeout_ms is not None)
-    bodies = [_encode([postings[place][1] for place in places]).decode() for places in tenants.values()]
-    parameters = {
-        "tenants": list(tenants),
-        "bodies": bodies,
-        "tenant": next(iter(tenants)),
-        "body": bodies[0],
-        "lock_timeout": str(lock_timeout_ms),
-    }
+    statement = _statement(function, several_tenants=len(tenants) > 1)
+    bodies = [_body([postings[place][1] for place in places], lock_timeout_ms) for places in tenants.values()]
+    parameters = {"tenants": list(tenants), "bodies": bodies, "tenant": next(iter(tenants)), "body": bodies[0]}
     using = function.using
     for _ in range(MAX_RACES):
         try:
@@ -96,6 +90,17 @@ def call_function(function: Function, postings: Sequence[tuple[UUID, Any]], lock
     raise Busy
 
 
+def _body(postings: list[Any], lock_timeout_ms: int | None) -> str:
+    """The postings of one tenant as a JSON array. The first also carries `lock_timeout_ms`, which the function sets for its transaction.
+
+    Not a SET of the session: a pooler gives the next transaction another session. Nor an argument that calls set_config: a database that is
+    distributed by tenant then runs the function on its coordinator, and a setting made there doesn't reach the tenant's node.
+    """
+    if lock_timeout_ms is not None:
+        postings[0] = msgspec.Raw(encoded_with(_encode(postings[0]), {"lock_timeout_ms": lock_timeout_ms}))
+    return _encode(postings).decode()
+
+
 def _places_by_tenant(postings: Sequence[tuple[UUID, Any]]) -> dict[UUID, list[int]]:
     """The places of each tenant's postings. Tenants in order of their ids: two calls that lock rows of the same tenants can't deadlock."""
     places: dict[UUID, list[int]] = {}
@@ -105,16 +110,13 @@ def _places_by_tenant(postings: Sequence[tuple[UUID, Any]]) -> dict[UUID, list[i
 
 
 @functools.cache
-def _statement(function: Function, *, several_tenants: bool, has_lock_timeout: bool) -> str:
+def _statement(function: Function, *, several_tenants: bool) -> str:
     """The statement of a call. Name and columns are constants of the ledgers' own services.
 
     The postings of one tenant are a plain call, which a database distributed by tenant can run on the tenant's node. Those of several
     tenants are one statement too, in which the function runs once for each tenant.
     """
     tenant, body = ("call.tenant", "call.postings") if several_tenants else ("%(tenant)s::uuid", "%(body)s::jsonb")
-    if has_lock_timeout:
-        # In force before the function begins, and only for its transaction; without a further round trip.
-        body = f"CASE WHEN set_config('lock_timeout', %(lock_timeout)s, true) <> '' THEN {body} END"
     called = f"{function.name}({tenant}, {body})"
     plain = f"SELECT {function.columns} FROM {called}"  # noqa: S608
     if not several_tenants:

@@ -35,6 +35,9 @@ LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE item record;
 BEGIN
+    IF postings -> 0 ? 'lock_timeout_ms' THEN
+        PERFORM set_config('lock_timeout', postings -> 0 ->> 'lock_timeout_ms', true);
+    END IF;
     PERFORM FROM toy_account WHERE id IN (SELECT given->>'account' FROM jsonb_array_elements(postings) given) ORDER BY id FOR UPDATE;
     FOR item IN SELECT * FROM jsonb_to_recordset(postings) AS given(account text, key text, amount numeric) LOOP
         outcome := 'replayed'; key := item.key; lock_timeout := current_setting('lock_timeout');

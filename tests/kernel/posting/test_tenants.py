@@ -23,6 +23,9 @@ RETURNS TABLE (outcome text, key text, of_tenant uuid, number integer, lock_time
 LANGUAGE plpgsql AS $$
 DECLARE item record; pause float := coalesce(current_setting('tenanted.pause', true), '0')::float;
 BEGIN
+    IF postings -> 0 ? 'lock_timeout_ms' THEN
+        PERFORM set_config('lock_timeout', postings -> 0 ->> 'lock_timeout_ms', true);
+    END IF;
     PERFORM FROM tenanted_account WHERE tenant_id = tenant FOR UPDATE;
     PERFORM pg_sleep(pause);
     FOR item IN SELECT * FROM jsonb_to_recordset(postings) AS posting(key text, is_lost boolean) LOOP
@@ -57,6 +60,14 @@ def test_many_postings_of_a_tenant_are_the_same_statement(django_assert_num_quer
     with django_assert_num_queries(1) as queries:
         rows = posting.post("tenanted_post", [{"key": "a"}, {"key": "b"}], tenant_id=TENANTS[0])
     assert [row.key for row in rows] == ["a", "b"]
+    assert queries.captured_queries[0]["sql"] == "SELECT * FROM tenanted_post(%(tenant)s::uuid, %(body)s::jsonb)"
+
+
+def test_a_batch_of_one_tenant_with_a_lock_timeout_is_the_same_statement(django_assert_num_queries):
+    """A database that is distributed by tenant sends only a plain call, with arguments that call nothing, to the tenant's node."""
+    with django_assert_num_queries(1) as queries:
+        rows = statements.call_function(FUNCTION, [(TENANTS[0], {"key": "a"}), (TENANTS[0], {"key": "b"})], 250)
+    assert [(row.key, row.lock_timeout) for row in rows] == [("a", "250ms"), ("b", "250ms")]
     assert queries.captured_queries[0]["sql"] == "SELECT * FROM tenanted_post(%(tenant)s::uuid, %(body)s::jsonb)"
 
 
