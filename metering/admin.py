@@ -17,6 +17,7 @@ from kernel.ledger.admin.messages import register_messages
 from kernel.ledger.admin.settings import MomentField, SettingForm, setting_action, switch_field, text_field
 from kernel.ledger.money import trimmed_digits
 from kernel.tenants.admin import local_time
+from metering.choices import ReportedCosts
 from metering.models import Agent, Cost, Fact, Policy, Price, Rollup, Service, StatusChange, Trace, Transaction, UnitPrice
 from metering.services import policies, prices
 from metering.services.policies import UNCHANGED
@@ -47,12 +48,23 @@ class PolicyForm(SettingForm):
         widget=UnfoldAdminTextInputWidget(),
         help_text="Empty: never.",
     )
+    takes_reported_costs = switch_field(
+        "A cost that a provider reports is the actual cost", help="Off: it is compared with the computed one. Your own prices come first."
+    )
+    prices_self_hosted = switch_field(
+        "Self-hosted models have list prices", help="Off: a model behind Ollama, vLLM or the like costs what your own prices say."
+    )
 
     def current(self) -> dict[str, Any]:
         policy = Policy.objects.filter(tenant=self.tenant).first() or Policy(tenant=self.tenant)
         seconds = None if policy.stale_after is None else Decimal(round(policy.stale_after.total_seconds()))
         hours = None if seconds is None else Decimal(trimmed_digits((seconds / 3600).quantize(Decimal("0.01"))))
-        return {"authorizes_at_once": policy.authorizes_at_once, "stale_hours": hours}
+        return {
+            "authorizes_at_once": policy.authorizes_at_once,
+            "stale_hours": hours,
+            "takes_reported_costs": policy.reported_costs == ReportedCosts.ACTUAL,
+            "prices_self_hosted": policy.prices_self_hosted,
+        }
 
     def apply(self, *, actor: str, request_id: str, **values: Any) -> None:
         hours = values["stale_hours"]
@@ -64,6 +76,8 @@ class PolicyForm(SettingForm):
             request_id=request_id,
             authorizes_at_once=values["authorizes_at_once"],
             stale_after=stale_after,
+            reported_costs=ReportedCosts.ACTUAL if values["takes_reported_costs"] else ReportedCosts.COMPARE,
+            prices_self_hosted=values["prices_self_hosted"],
         )
 
 

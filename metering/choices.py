@@ -62,6 +62,15 @@ class Pricing(TextChoices):
     LATE = "late"
 
 
+class ReportedCosts(TextChoices):
+    """What becomes of a cost that a provider's own reply states."""
+
+    # It stands in the cost's details beside the computed amount, with the difference.
+    COMPARE = "compare"
+    # It is the actual cost. Prices of the tenant's own still come first.
+    ACTUAL = "actual"
+
+
 class Grain(TextChoices):
     HOUR = "hour"
     DAY = "day"

@@ -117,6 +117,8 @@ EXPORTS = (
         fields=(
             Field("authorizes_at_once", kind=Kind.FLAG),
             Field("stale_after_seconds", "extract(epoch FROM policy.stale_after)"),
+            Field("reported_costs"),
+            Field("prices_self_hosted", kind=Kind.FLAG),
             Field("updated_at", kind=Kind.MOMENT),
             Field("actor"),
         ),

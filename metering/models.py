@@ -3,28 +3,21 @@
 A transaction's cost begins as an estimate and ends as an actual cost; no row is edited. docs/ledger.md has the rules of all rows.
 """
 
-from collections.abc import Iterable
 from datetime import timedelta
 
 from django.db import models
-from django.db.models import F, Func, Q
+from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.db.models.lookups import Exact, IsNull
 
-from kernel.ledger.base_models import LedgerRow, TenantOwned, tenant_foreign_key, tenant_of_account
+from kernel.ledger.base_models import LedgerRow, TenantOwned, one_of, tenant_foreign_key, tenant_of_account
 from kernel.ledger.json_field import DocumentField
 from kernel.ledger.money import MoneyField, is_finite
-from metering.choices import AgentStatus, FactPhase, Grain, Outcome, Pricing, Status
-
-
-def _one_of(field: str, values: Iterable[str]) -> Q:
-    """The same as `__in`, as one array: PostgreSQL parses the text of a table's checks for each statement, and this one is shorter."""
-    array = f"'{{{','.join(values)}}}'::text[]"
-    return Q(Func(F(field), template=f"%(expressions)s = ANY ({array})", output_field=models.BooleanField()))
+from metering.choices import AgentStatus, FactPhase, Grain, Outcome, Pricing, ReportedCosts, Status
 
 
 def _dated(field: str, status: Status) -> Q:
-    """The date is set exactly while the transaction has the status; short for the same reason as _one_of."""
+    """The date is set exactly while the transaction has the status; short for the same reason as one_of."""
     return Q(Exact(IsNull(F(field), rhs=False), Exact(F("status"), status.value)))
 
 
@@ -35,6 +28,10 @@ class Policy(TenantOwned):
     authorizes_at_once = models.BooleanField(default=True)
     # A transaction that has been `authorized` for longer is cancelled; null: never.
     stale_after = models.DurationField(null=True, blank=True)
+    # What becomes of a cost that a provider's own reply states.
+    reported_costs = models.CharField(max_length=16, choices=ReportedCosts, default="compare", db_default="compare")
+    # True: models that the tenant runs itself (Ollama, vLLM and the like) cost what their makers ask for them.
+    prices_self_hosted = models.BooleanField(default=False, db_default=False)
     # True: the tenant has spending rules, or sums that one of them may need again. Set by the SQL function rules_apply_change alone.
     has_rules = models.BooleanField(default=False, db_default=False, editable=False)
     updated_at = models.DateTimeField(db_default=Now())
@@ -48,6 +45,7 @@ class Policy(TenantOwned):
             models.CheckConstraint(
                 condition=Q(stale_after__isnull=True) | Q(stale_after__gt=timedelta(0)), name="metering_policy_stale_after_check"
             ),
+            models.CheckConstraint(condition=one_of("reported_costs", ReportedCosts.values), name="metering_policy_reported_costs_check"),
         ]
 
     def __str__(self) -> str:
@@ -150,11 +148,11 @@ class Transaction(LedgerRow):
                 name="metering_transaction_idempotency_key_key",
                 condition=Q(idempotency_key__isnull=False),
             ),
-            models.CheckConstraint(condition=_one_of("status", Status.values), name="metering_transaction_status_check"),
+            models.CheckConstraint(condition=one_of("status", Status.values), name="metering_transaction_status_check"),
             models.CheckConstraint(
                 condition=_dated("completed_at", Status.COMPLETED)
                 & Q(Exact(IsNull(F("outcome"), rhs=True), IsNull(F("completed_at"), rhs=True)))
-                & _one_of("outcome", Outcome.values),
+                & one_of("outcome", Outcome.values),
                 name="metering_transaction_completed_check",
             ),
             models.CheckConstraint(
@@ -163,7 +161,7 @@ class Transaction(LedgerRow):
             ),
             models.CheckConstraint(condition=_dated("cancelled_at", Status.CANCELLED), name="metering_transaction_cancelled_check"),
             models.CheckConstraint(
-                condition=Q(authorized_at__isnull=False) | ~_one_of("status", [Status.AUTHORIZED, Status.COMPLETED]),
+                condition=Q(authorized_at__isnull=False) | ~one_of("status", [Status.AUTHORIZED, Status.COMPLETED]),
                 name="metering_transaction_authorized_check",
             ),
         ]
@@ -294,7 +292,7 @@ class StatusChange(LedgerRow):
                 name="metering_statuschange_idempotency_key_key",
                 condition=Q(idempotency_key__isnull=False),
             ),
-            models.CheckConstraint(condition=_one_of("to_status", Status.values), name="metering_statuschange_to_status_check"),
+            models.CheckConstraint(condition=one_of("to_status", Status.values), name="metering_statuschange_to_status_check"),
             # In one round no status is entered twice, so no step can be recorded twice.
             models.UniqueConstraint(fields=["tenant", "transaction", "to_status", "round"], name="metering_statuschange_step_key"),
         ]
@@ -392,7 +390,7 @@ class Rollup(TenantOwned):
                 name="metering_rollup_key",
                 nulls_distinct=False,
             ),
-            models.CheckConstraint(condition=_one_of("grain", Grain.values), name="metering_rollup_grain_check"),
+            models.CheckConstraint(condition=one_of("grain", Grain.values), name="metering_rollup_grain_check"),
         ]
         indexes = [models.Index(fields=["starts_at"], name="metering_rollup_time")]
 

@@ -1,6 +1,9 @@
 """Base models of the ledgers' tables."""
 
+from collections.abc import Iterable
+
 from django.db import models
+from django.db.models import F, Func, Q
 from django.db.models.functions import Now
 
 from kernel.ledger.identifiers import new_id
@@ -41,3 +44,9 @@ def tenant_foreign_key(to: str, *, null: bool = False, related_name: str = "+") 
 def tenant_of_account() -> models.ForeignKey:
     """The tenant of a row whose composite reference to its account implies it, so that no constraint checks it again."""
     return models.ForeignKey(Tenant, models.PROTECT, related_name="+", db_index=False, db_constraint=False)
+
+
+def one_of(field: str, values: Iterable[str]) -> Q:
+    """The same as `__in`, as one array: PostgreSQL parses the text of a table's checks for each statement, and this one is shorter."""
+    array = f"'{{{','.join(values)}}}'::text[]"
+    return Q(Func(F(field), template=f"%(expressions)s = ANY ({array})", output_field=models.BooleanField()))

@@ -47,6 +47,13 @@ class Migration(migrations.Migration):
                 ("id", models.UUIDField(default=kernel.ledger.identifiers.new_id, editable=False, primary_key=True, serialize=False)),
                 ("authorizes_at_once", models.BooleanField(default=True)),
                 ("stale_after", models.DurationField(blank=True, null=True)),
+                (
+                    "reported_costs",
+                    models.CharField(
+                        choices=[("compare", "Compare"), ("actual", "Actual")], db_default="compare", default="compare", max_length=16
+                    ),
+                ),
+                ("prices_self_hosted", models.BooleanField(db_default=False, default=False)),
                 ("has_rules", models.BooleanField(db_default=False, default=False, editable=False)),
                 ("updated_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
                 ("actor", models.CharField(max_length=128)),
@@ -502,6 +509,19 @@ class Migration(migrations.Migration):
             constraint=models.CheckConstraint(
                 condition=models.Q(("stale_after__isnull", True), ("stale_after__gt", datetime.timedelta(0)), _connector="OR"),
                 name="metering_policy_stale_after_check",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="policy",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Func(
+                        models.F("reported_costs"),
+                        output_field=models.BooleanField(),
+                        template="%(expressions)s = ANY ('{compare,actual}'::text[])",
+                    )
+                ),
+                name="metering_policy_reported_costs_check",
             ),
         ),
         migrations.AddConstraint(

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, F, Q, QuerySet, Sum
+from django.db.models import Count, F, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce, Now
 
 from kernel.ledger.errors import NotFound
@@ -277,10 +277,17 @@ def list_prices(*, tenant_id: UUID, at: datetime | None = None) -> list[Row]:
 
 
 def get_price_terms(*, tenant_id: UUID, transaction_id: UUID) -> Row:
-    """The columns of a transaction by which its price is chosen. Raises NotFound."""
+    """The columns of a transaction by which its price is chosen, and of its tenant's policy (null without one). Raises NotFound."""
+    policy = Policy.objects.filter(tenant_id=tenant_id)
     found: Any = (
         Transaction.objects.filter(tenant_id=tenant_id, id=transaction_id)
-        .values("id", "service__name", "action_name", "resource_name", "qualifiers", "request_facts", "occurred_at")
+        .annotate(
+            reported_costs=Subquery(policy.values("reported_costs")), prices_self_hosted=Subquery(policy.values("prices_self_hosted"))
+        )
+        .values(
+            *("id", "service__name", "action_name", "resource_name", "qualifiers", "request_facts", "occurred_at"),
+            *("reported_costs", "prices_self_hosted"),
+        )
         .first()
     )
     if found is None:

@@ -4,9 +4,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import F, Q
+from django.db.models import F, OuterRef, Q, Subquery
 
-from metering.models import Cost
+from metering.models import Cost, Policy
 from metering.selectors import Row, rows_of
 
 COLUMNS = (
@@ -27,6 +27,8 @@ TERMS = {
     "qualifiers": F("transaction__qualifiers"),
     "request_facts": F("transaction__request_facts"),
     "occurred_at": F("transaction__occurred_at"),
+    "reported_costs": Subquery(Policy.objects.filter(tenant_id=OuterRef("tenant_id")).values("reported_costs")),
+    "prices_self_hosted": Subquery(Policy.objects.filter(tenant_id=OuterRef("tenant_id")).values("prices_self_hosted")),
 }
 
 

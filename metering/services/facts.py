@@ -1,6 +1,7 @@
 """Facts: what integrations report. Where a price is known, a fact becomes a cost that supersedes the estimates."""
 
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -66,7 +67,10 @@ def make_fact(*, tenant_id: UUID, transaction_id: UUID, reported: Row) -> tuple[
     terms = selectors.get_price_terms(tenant_id=tenant_id, transaction_id=transaction_id)
     book = selectors.list_prices(tenant_id=tenant_id, at=terms["occurred_at"])
     priced = price_facts(terms=terms, facts=reported["facts"], book=book)
-    fields = {"read": priced.read, "ignored": priced.ignored}
+    fields: Row = {"read": priced.read, "ignored": priced.ignored}
+    if priced.reported is not None:
+        path, amount = priced.reported
+        fields["reported"] = {"path": path, "amount": f"{amount:f}"}
     fact = reported | {
         "pricing": priced.pricing.value,
         "pricing_note": priced.note,
@@ -93,4 +97,6 @@ def pricing_of(row: Any) -> Row | None:
     if row.pricing is None:
         return None
     fields = msgspec.json.decode(row.pricing_fields) if row.pricing_fields else {"read": [], "ignored": []}
+    if "reported" in fields:
+        fields["reported"] = {**fields["reported"], "amount": Decimal(fields["reported"]["amount"])}
     return {"status": row.pricing, "note": row.pricing_note or None, **fields}

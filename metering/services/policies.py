@@ -23,14 +23,22 @@ def set_policy(
     request_id: str,
     authorizes_at_once: bool = UNCHANGED,
     stale_after: timedelta | None = UNCHANGED,
+    reported_costs: str = UNCHANGED,
+    prices_self_hosted: bool = UNCHANGED,
 ) -> Policy:
     """Change the given parts of a tenant's policy; the others stay as they are. `stale_after` None: nothing is closed automatically.
+    `reported_costs`: a value of ReportedCosts. `prices_self_hosted`: whether models that the tenant runs itself have their list price.
 
     Raises InvalidValue.
     """
     if stale_after is not UNCHANGED and stale_after is not None and stale_after <= timedelta(0):
         raise InvalidValue(field="stale_after", reason="not_positive")
-    wanted: dict[str, Any] = {"authorizes_at_once": authorizes_at_once, "stale_after": stale_after}
+    wanted: dict[str, Any] = {
+        "authorizes_at_once": authorizes_at_once,
+        "stale_after": stale_after,
+        "reported_costs": reported_costs,
+        "prices_self_hosted": prices_self_hosted,
+    }
     changes = {name: value for name, value in wanted.items() if value is not UNCHANGED} | {"actor": actor, "updated_at": Now()}
     with setting_author(actor=actor, request_id=request_id):
         policy, _ = Policy.objects.update_or_create(tenant_id=tenant_id, defaults=changes)

@@ -6,7 +6,7 @@ the installation, which need no network. Quantities are exact; the amount is rou
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from importlib.metadata import version
@@ -16,21 +16,33 @@ import msgspec
 from genai_prices import data_snapshot
 
 from kernel.ledger.money import AMOUNT_LIMIT, PLACES, trimmed_digits
-from metering.choices import Pricing
+from metering.choices import Pricing, ReportedCosts
 from metering.selectors import Row
-from metering.services.usage_bodies import NAMES, NEEDED, BadQuantity, UsageReading, look_up, read_usage, unpriced_counters
+from metering.services.usage_bodies import (
+    NAMES,
+    NEEDED,
+    BadQuantity,
+    UsageReading,
+    is_self_hosted,
+    look_up,
+    read_usage,
+    reported_cost,
+    unpriced_counters,
+)
 
 STEP = Decimal(1).scaleb(-PLACES)
 # Where integrations say which model they used; the first that is there counts. Dots lead into objects.
 MODEL_KEYS = (
     *("model", "modelId", "model_id", "modelName", "modelVersion", "response.model", "response.modelVersion", "body.model"),
     *("response.body.model", "message.model", "gen_ai.response.model", "gen_ai.request.model", "response_metadata.model_name"),
+    *("attributes.gen_ai.response.model", "attributes.gen_ai.request.model"),
 )
 TIER_KEYS = ("service_tier", "usage.service_tier", "response.service_tier", "response.usage.service_tier", "serviceTier")
 # Tiers with a price of their own; every other word means the standard one.
 TIERS = {"flex": "flex", "priority": "priority", "fast": "fast", "batch": "batch"}
-# Services that run a model themselves: its maker's list price says nothing about their cost.
-SELF_HOSTED = frozenset({"ollama", "vllm", "llama.cpp", "llamacpp", "lmstudio", "lm-studio", "localai", "tgi", "text-generation-inference"})
+# How much a search of Perplexity reads decides the fee for the request; the public prices know the fee of the largest alone.
+SEARCH_SIZE = "search_context_size"
+LARGEST_SEARCH = "high"
 PUBLIC = f"genai-prices {version('genai-prices')}"
 
 
@@ -45,6 +57,8 @@ class Priced:
     details: str | None = None
     read: list[str] = field(default_factory=list)
     ignored: list[str] = field(default_factory=list)
+    # The path and the amount in dollars of a cost that the provider's reply states.
+    reported: tuple[str, Decimal] | None = None
 
 
 class MissingQuantity(Exception):
@@ -52,16 +66,57 @@ class MissingQuantity(Exception):
 
 
 def price_facts(*, terms: Row, facts: str, book: Sequence[Row]) -> Priced:
-    """The cost of what `facts` report. `terms`: what of the transaction decides the price; `book`: the tenant's prices of its time."""
+    """The cost of what `facts` report. `terms`: what of the transaction and of the tenant's policy decides the price; `book`: the tenant's
+    prices of its time.
+
+    A cost that the provider reports itself stands in the details beside the computed one; where the policy says so, it is the actual cost,
+    unless the tenant has a price of its own.
+    """
     reported = parsed(facts)
     model = model_of(terms=terms, reported=reported)
+    stated = reported_cost(reported)
+    price = best_price(terms=terms, model=model, book=book)
     try:
-        price = best_price(terms=terms, model=model, book=book)
         if price is not None:
-            return by_book(price, reported=reported, model=model)
-        return by_public_prices(terms=terms, reported=reported, model=model)
+            computed = by_book(price, reported=reported, model=model)
+        else:
+            computed = by_public_prices(terms=terms, reported=reported, model=model)
     except (MissingQuantity, BadQuantity) as missing:
-        return Priced(pricing=Pricing.MISSING_QUANTITY, note=str(missing)[:512])
+        computed = Priced(pricing=Pricing.MISSING_QUANTITY, note=str(missing)[:512])
+    if stated is None:
+        return computed
+    if price is None and terms["reported_costs"] == ReportedCosts.ACTUAL:
+        return by_report(stated, computed=computed, model=model)
+    return compared(stated, computed=computed)
+
+
+def by_report(stated: tuple[str, Decimal], *, computed: Priced, model: str) -> Priced:
+    """The cost that the provider's reply states, with the computed one in its details."""
+    path, amount = stated[0], rounded(stated[1])
+    details = {
+        "price": {"source": "reported by the provider", "path": path},
+        "model": model,
+        "arithmetic": f"{path} = {trimmed_digits(amount)}",
+        "computed": None if computed.amount is None else trimmed_digits(computed.amount),
+    }
+    return Priced(
+        pricing=Pricing.PRICED,
+        amount=amount,
+        details=msgspec.json.encode(details).decode(),
+        read=[path],
+        ignored=computed.ignored,
+        reported=stated,
+    )
+
+
+def compared(stated: tuple[str, Decimal], *, computed: Priced) -> Priced:
+    """The computed cost, with the one that the reply states and the difference (computed less stated) in its details."""
+    path, amount = stated[0], rounded(stated[1])
+    if computed.details is None or computed.amount is None or computed.currency != "USD":
+        return replace(computed, reported=stated)
+    comparison = {"path": path, "amount": trimmed_digits(amount), "difference": trimmed_digits(computed.amount - amount)}
+    details = msgspec.json.decode(computed.details) | {"reported": comparison}
+    return replace(computed, reported=stated, details=msgspec.json.encode(details).decode())
 
 
 def parsed(text: str | None) -> Any:
@@ -122,7 +177,9 @@ def by_book(price: Row, *, reported: Any, model: str) -> Priced:
 
 def by_public_prices(*, terms: Row, reported: Any, model: str) -> Priced:
     """The cost by the public price of a known model, at the time of the transaction. Raises MissingQuantity, BadQuantity."""
-    found = find_public_model(service=terms["service__name"], model=model)
+    service = terms["service__name"]
+    is_asked = terms["prices_self_hosted"] or not is_self_hosted(reported, service=service, model=model)
+    found = find_public_model(service=service, model=model) if is_asked else None
     if found is None:
         return Priced(pricing=Pricing.UNKNOWN_MODEL, note=model[:512])
     provider, public = found
@@ -141,7 +198,8 @@ def by_public_prices(*, terms: Row, reported: Any, model: str) -> Priced:
         "quantities": {name: trimmed_digits(Decimal(quantity)) for name, quantity in reading.counters.items() if quantity},
         "arithmetic": _arithmetic(calculated, amount),
     }
-    unpriced = [*reading.unpriced, *unpriced_tier, *_without_price(reading, calculated.model_price)]
+    rates = calculated.model_price
+    unpriced = [*reading.unpriced, *unpriced_tier, *_without_price(reading, rates), *_smaller_search(provider, rates, reported=reported)]
     return Priced(
         pricing=Pricing.PARTLY_READ if unpriced else Pricing.PRICED,
         note=", ".join(unpriced)[:512],
@@ -156,6 +214,15 @@ def _without_price(reading: UsageReading, model_price: Any) -> list[str]:
     """Audio counters without a rate in the public price. The rate of text would be wrong: audio costs many times more."""
     counters = ((name, name.replace("_tokens", "_mtok")) for name in ("input_audio_tokens", "output_audio_tokens"))
     return [name for name, price in counters if reading.counters.get(name) and getattr(model_price, price, None) is None]
+
+
+def _smaller_search(provider: Any, model_price: Any, *, reported: Any) -> list[str]:
+    """Where Perplexity asks a fee for each request: the size of the search, if it isn't the one whose fee the public prices know."""
+    if provider.id != "perplexity" or getattr(model_price, "requests_kcount", None) is None:
+        return []
+    sizes = {path: look_up(reported, path) for path in (f"usage.{SEARCH_SIZE}", f"response.usage.{SEARCH_SIZE}")}
+    stated = {path: size for path, size in sizes.items() if size is not None}
+    return [path for path, size in stated.items() if size != LARGEST_SEARCH] if stated else [SEARCH_SIZE]
 
 
 def _check_needed(reading: UsageReading, model_price: Any) -> None:
@@ -192,8 +259,6 @@ def find_public_model(*, service: str, model: str) -> tuple[Any, Any] | None:
 
     Names may have a provider's prefix or a path before them: `openai/gpt-4o`, `models/gemini-2.5-pro`.
     """
-    if service.lower() in SELF_HOSTED:
-        return None
     snapshot = data_snapshot.get_snapshot()
     for name, where in _ways_to_find(service=service, model=model):
         try:

@@ -26,6 +26,13 @@ USAGES = (
     *("usage_info", "meta", "llm_output.token_usage", "totalUsage", ""),
 )
 TELEMETRY = "gen_ai.usage."
+# Where OpenTelemetry's attributes are: the facts themselves, or a span's object of them.
+ATTRIBUTES = ("", "attributes")
+# Where a reply states what the call cost, in dollars; under each of BODIES. Perplexity's `usage.cost` is an object.
+REPORTED_COSTS = (
+    *("usage.cost.total_cost", "usage.cost", "usage.total_cost", "response_cost", "hidden_params.response_cost"),
+    *("_hidden_params.response_cost", "total_cost", "cost"),
+)
 # Providers whose extractors are tried for a body whose own provider isn't known, or reports in another one's form.
 COMMON = ("openai", "anthropic", "google", "aws", "cohere", "mistral", "perplexity")
 # The names that SDKs give to a counter. The first that is there counts; another one with the same value repeats it.
@@ -55,6 +62,11 @@ NAMES: Mapping[str, Sequence[str]] = {
         *("completion_tokens_details.reasoning_tokens",),
     ),
 }
+# Services that run a model themselves: its maker's list price says nothing about their cost.
+SELF_HOSTED = frozenset(
+    {"ollama", "ollama_chat", "vllm", "hosted_vllm", "llama.cpp", "llamacpp", "llamafile", "lmstudio", "lm-studio", "lm_studio", "localai"}
+    | {"tgi", "text-generation-inference"}
+)
 # The counters without which no call of a model is complete, and what genai-prices calls their prices.
 NEEDED = {"input_tokens": "input_mtok", "output_tokens": "output_mtok"}
 # Counters by name: what is not understood of these, and isn't zero, may cost something.
@@ -110,6 +122,30 @@ def read_usage(facts: Any, *, provider: Provider | None) -> UsageReading | None:
     return best
 
 
+def reported_cost(facts: Any) -> tuple[str, Decimal] | None:
+    """The path and the amount in dollars of the cost that the reply itself states; None where it states none.
+
+    Not taken: one of OpenRouter's for a caller who brings a key of his own (`is_byok`), because it is the fee alone.
+    """
+    for body_path, cost_path in product(BODIES, REPORTED_COSTS):
+        path = f"{body_path}.{cost_path}" if body_path else cost_path
+        amount = look_up(facts, path)
+        if isinstance(amount, bool) or not isinstance(amount, int | Decimal) or not 0 <= amount < AMOUNT_LIMIT:
+            continue
+        if look_up(facts, f"{path.rpartition('.')[0]}.is_byok") is True:
+            continue
+        return path, Decimal(amount)
+    return None
+
+
+def is_self_hosted(facts: Any, *, service: str, model: str) -> bool:
+    """Whether the caller runs the model: by the service's name, by the model's prefix (`ollama/llama3.2`), or by Ollama's own counters."""
+    names = {service.lower(), model.partition("/")[0].lower() if "/" in model else ""}
+    return bool(names & SELF_HOSTED) or any(
+        look_up(look_up(facts, path) if path else facts, "prompt_eval_count") is not None for path in BODIES
+    )
+
+
 def whole_of(key: str, keys: Iterable[str]) -> str:
     """Which of `keys` counts what `key` is a part of, by their names; empty where none does. `usage.prompt_tokens` of
     `usage.prompt_tokens_details.cached_tokens`, `inputTokens` of `cachedTokens`."""
@@ -141,14 +177,13 @@ def unpriced_counters(facts: Any, *, keys: Collection[str]) -> list[str]:
 
 
 def look_up(values: Any, path: str) -> Any:
-    """The value under a dotted path, or None. A key that is the whole path comes first."""
-    if isinstance(values, Mapping) and path in values:
-        return values[path]
-    for step in path.split("."):
-        if not isinstance(values, Mapping):
-            return None
-        values = values.get(step)
-    return values
+    """The value under a dotted path, or None. A key that is the rest of the path, dots and all, comes first."""
+    while isinstance(values, Mapping):
+        if path in values:
+            return values[path]
+        step, _, path = path.partition(".")
+        values = values.get(step) if path else None
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,9 +209,9 @@ def _usages(facts: Any) -> Iterator[_Place]:
 
 def _telemetry(facts: Any) -> dict[str, Any]:
     """OpenTelemetry's attributes, which some exporters send as texts."""
-    if not isinstance(facts, Mapping):
-        return {}
-    found = {name.removeprefix(TELEMETRY): value for name, value in facts.items() if name.startswith(TELEMETRY)}
+    places = [look_up(facts, path) if path else facts for path in ATTRIBUTES]
+    items = [item for place in places if isinstance(place, Mapping) for item in place.items()]
+    found = {name.removeprefix(TELEMETRY): value for name, value in items if name.startswith(TELEMETRY)}
     return {name: int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else value for name, value in found.items()}
 
 

@@ -196,10 +196,12 @@ def test_a_form_is_filled_with_the_current_values_and_resets_nothing(browser, te
 def test_setting_stale_hours_leaves_authorizing_at_once(browser, tenant):
     set_metering_policy(tenant_id=tenant.id, actor="x", request_id="", authorizes_at_once=True, stale_after=timedelta(seconds=100))
     form = browser.get(f"/admin/metering/policy/set-policy/?tenant={tenant.id}").context["form"]
-    assert form.initial == {"authorizes_at_once": True, "stale_hours": Decimal("0.03")}
-    change(browser, "metering/policy/set-policy", tenant=tenant, authorizes_at_once="", stale_hours="0.03")
+    switches = {"takes_reported_costs": False, "prices_self_hosted": False}
+    assert form.initial == {"authorizes_at_once": True, "stale_hours": Decimal("0.03"), **switches}
+    change(browser, "metering/policy/set-policy", tenant=tenant, authorizes_at_once="", stale_hours="0.03", takes_reported_costs="on")
     policy = MeteringPolicy.objects.get()
     assert (policy.authorizes_at_once, policy.stale_after) == (False, timedelta(seconds=100))
+    assert (policy.reported_costs, policy.prices_self_hosted) == ("actual", False)
 
 
 def test_the_confirmation_says_what_will_change_and_changes_nothing_yet(browser, tenant):

@@ -368,18 +368,228 @@ BODIES: list[tuple[str, str, dict[str, Any], str, Parts]] = [
         [(600, "2.5"), (400, "1.25"), (100, "10")],
     ),
     ("body of an HTTP reply", "api.openai.com", {"body": chat(10, 5, model="gpt-4o")}, "/v1/chat", [(10, "2.5"), (5, "10")]),
+    (
+        "openai realtime counts text, audio and cached text",
+        "openai",
+        {
+            "type": "response.done",
+            "response": {
+                "usage": {
+                    "total_tokens": 253,
+                    "input_tokens": 132,
+                    "output_tokens": 121,
+                    "input_token_details": {
+                        "text_tokens": 119,
+                        "audio_tokens": 13,
+                        "image_tokens": 0,
+                        "cached_tokens": 64,
+                        "cached_tokens_details": {"text_tokens": 64, "audio_tokens": 0, "image_tokens": 0},
+                    },
+                    "output_token_details": {"text_tokens": 30, "audio_tokens": 91},
+                }
+            },
+        },
+        "gpt-4o-realtime-preview",
+        [(55, "5"), (64, "2.5"), (13, "40"), (30, "20"), (91, "80")],
+    ),
+    ("openai transcription by the second", "openai", {"usage": {"type": "duration", "seconds": 30}}, "whisper-1", [(30, "100")]),
+    ("azure", "azure", chat(100, 50, model="gpt-4o"), "", [(100, "2.5"), (50, "10")]),
+    (
+        "anthropic, a web search",
+        "anthropic",
+        {
+            "type": "message",
+            "model": "claude-sonnet-4-5-20250929",
+            "usage": {
+                "input_tokens": 105,
+                "output_tokens": 6039,
+                "cache_read_input_tokens": 7123,
+                "cache_creation_input_tokens": 7345,
+                "server_tool_use": {"web_search_requests": 1},
+            },
+        },
+        "",
+        [(105, "3"), (7345, "3.75"), (7123, "0.3"), (6039, "15"), (1, "10000")],
+    ),
+    (
+        "anthropic, end of a stream",
+        "anthropic",
+        {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"input_tokens": 20, "output_tokens": 15}},
+        "claude-opus-4-1",
+        [(20, "15"), (15, "75")],
+    ),
+    (
+        "gemini, a long context has another price",
+        "google",
+        gemini("gemini-2.5-pro", promptTokenCount=250_000, candidatesTokenCount=1000, totalTokenCount=251_000),
+        "",
+        [(250_000, "2.5"), (1000, "15")],
+    ),
+    (
+        "gemini, images out",
+        "google",
+        gemini(
+            "gemini-2.5-flash-image",
+            promptTokenCount=100,
+            candidatesTokenCount=1290,
+            totalTokenCount=1390,
+            candidatesTokensDetails=[{"modality": "IMAGE", "tokenCount": 1290}],
+        ),
+        "",
+        [(100, "0.3"), (1290, "30")],
+    ),
+    (
+        "gemini, tokens of tools are input",
+        "google",
+        gemini(promptTokenCount=100, candidatesTokenCount=10, toolUsePromptTokenCount=50, totalTokenCount=160),
+        "",
+        [(150, "0.3"), (10, "2.5")],
+    ),
+    (
+        "gemini under response",
+        "google",
+        {"response": gemini("gemini-2.0-flash", promptTokenCount=100, candidatesTokenCount=10, totalTokenCount=110)},
+        "",
+        [(100, "0.1"), (10, "0.4")],
+    ),
+    (
+        "bedrock with its latency",
+        "aws",
+        {"output": {}, "usage": {"inputTokens": 100, "outputTokens": 50, "totalTokens": 150}, "metrics": {"latencyMs": 1200}},
+        "amazon.nova-pro-v1:0",
+        [(100, "0.8"), (50, "3.2")],
+    ),
+    (
+        "bedrock, a model of a region",
+        "aws",
+        {"usage": {"inputTokens": 100, "outputTokens": 50, "totalTokens": 150}},
+        "us.anthropic.claude-3-5-haiku-20241022-v1:0",
+        [(100, "0.8"), (50, "4")],
+    ),
+    (
+        "mistral embeddings",
+        "mistral",
+        {"object": "list", "model": "mistral-embed", "usage": {"prompt_tokens": 100, "total_tokens": 100, "completion_tokens": 0}},
+        "",
+        [(100, "0.1")],
+    ),
+    (
+        "cohere's older API has its units under meta",
+        "cohere",
+        {"meta": {"billed_units": {"input_tokens": 100, "output_tokens": 50}, "tokens": {"input_tokens": 300, "output_tokens": 50}}},
+        "command-r",
+        [(100, "0.15"), (50, "0.6")],
+    ),
+    (
+        "deepseek, reasoning is part of the completion",
+        "deepseek",
+        chat(
+            1000,
+            200,
+            model="deepseek-reasoner",
+            prompt_cache_hit_tokens=0,
+            prompt_cache_miss_tokens=1000,
+            completion_tokens_details={"reasoning_tokens": 150},
+        ),
+        "",
+        [(1000, "0.135"), (200, "0.55")],
+    ),
+    (
+        "xai with a cache",
+        "xai",
+        chat(
+            100,
+            50,
+            model="grok-4-0709",
+            prompt_tokens_details={"text_tokens": 100, "audio_tokens": 0, "image_tokens": 0, "cached_tokens": 60},
+            completion_tokens_details={"reasoning_tokens": 30, "audio_tokens": 0},
+        ),
+        "",
+        [(40, "3"), (60, "0.75"), (80, "15")],
+    ),
+    (
+        "groq with a cache",
+        "groq",
+        chat(100, 50, model="openai/gpt-oss-120b", prompt_tokens_details={"cached_tokens": 40}),
+        "",
+        [(60, "0.15"), (40, "0.075"), (50, "0.6")],
+    ),
+    (
+        "groq's stream says the usage twice",
+        "groq",
+        chat(10, 5, model="llama-3.1-8b-instant")
+        | {"x_groq": {"id": "req_1", "usage": {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}}},
+        "",
+        [(10, "0.05"), (5, "0.08")],
+    ),
+    (
+        "fireworks by the model's whole path",
+        "fireworks",
+        chat(100, 50, model="accounts/fireworks/models/deepseek-v3p2", prompt_tokens_details={"cached_tokens": 40}),
+        "",
+        [(60, "0.56"), (40, "0.28"), (50, "1.68")],
+    ),
+    (
+        "perplexity, the largest search",
+        "perplexity",
+        chat(100, 50, model="sonar-pro", search_context_size="high"),
+        "",
+        [(100, "3"), (50, "15"), (1, "14000")],
+    ),
+    (
+        "perplexity's deep research counts reasoning, citations and searches beside the completion",
+        "perplexity",
+        chat(100, 50, model="sonar-deep-research", citation_tokens=1000, num_search_queries=10, reasoning_tokens=2000),
+        "",
+        [(100, "2"), (50, "8"), (2000, "3"), (1000, "2"), (10, "5000")],
+    ),
+    (
+        "opentelemetry of anthropic, as texts",
+        "app",
+        {
+            "gen_ai.system": "anthropic",
+            "gen_ai.request.model": "claude-sonnet-4-20250514",
+            "gen_ai.usage.input_tokens": "1000",
+            "gen_ai.usage.output_tokens": "10",
+            "gen_ai.usage.cache_read.input_tokens": "400",
+            "gen_ai.usage.cache_creation.input_tokens": "100",
+        },
+        "",
+        [(500, "3"), (400, "0.3"), (100, "3.75"), (10, "15")],
+    ),
+    (
+        "opentelemetry, a span's attributes",
+        "app",
+        {
+            "name": "chat",
+            "attributes": {"gen_ai.request.model": "gpt-4o", "gen_ai.usage.input_tokens": 10, "gen_ai.usage.output_tokens": 5},
+        },
+        "",
+        [(10, "2.5"), (5, "10")],
+    ),
+    (
+        "litellm's log line",
+        "litellm",
+        {"model": "gpt-4o", "response_cost": 0.00075, "prompt_tokens": 100, "completion_tokens": 50, "total_tokens": 150},
+        "",
+        [(100, "2.5"), (50, "10")],
+    ),
 ]
 
 
-def priced(service: str, body: dict[str, Any], resource: str) -> Any:
-    terms = {
-        "service__name": service,
-        "action_name": "chat",
-        "resource_name": resource or "unspecified",
-        "qualifiers": "{}",
-        "request_facts": None,
-        "occurred_at": datetime(2026, 1, 15, tzinfo=UTC),
-    }
+def priced(service: str, body: dict[str, Any], resource: str, **policy: Any) -> Any:
+    terms = (
+        {"reported_costs": None, "prices_self_hosted": None}
+        | policy
+        | {
+            "service__name": service,
+            "action_name": "chat",
+            "resource_name": resource or "unspecified",
+            "qualifiers": "{}",
+            "request_facts": None,
+            "occurred_at": datetime(2026, 1, 15, tzinfo=UTC),
+        }
+    )
     return price_facts(terms=terms, facts=json.dumps(body), book=[])
 
 
@@ -399,6 +609,14 @@ UNREAD = [
     ("cerebras", chat(10, 5, model="llama3.1-8b", prompt_tokens_details={"some_cached_tokens": 4}), "some_cached_tokens"),
     ("anthropic", anthropic(input_tokens=10, output_tokens=5, thought_signature_tokens=3), "thought_signature_tokens"),
     ("openai", chat(1000, 500, model="gpt-3.5-turbo") | {"service_tier": "flex"}, "service_tier"),
+    ("perplexity", chat(100, 50, model="sonar-pro", search_context_size="low"), "usage.search_context_size"),
+    ("perplexity", chat(100, 50, model="sonar"), "search_context_size"),
+    ("openai", chat(100, 50, model="gpt-4o") | {"service_tier": "batch"}, "service_tier"),
+    (
+        "anthropic",
+        {"model": "claude-3-5-haiku-20241022", "usage": {"input_tokens": 10, "output_tokens": 5, "service_tier": "batch"}},
+        "service_tier",
+    ),
     (
         "openai",
         chat(100, 50, model="gpt-4o-audio-preview", prompt_tokens_details={"audio_tokens": 80}),
@@ -421,9 +639,63 @@ def test_an_unknown_counter_of_zero_is_ignored_and_says_so():
     assert (result.pricing, result.ignored) == ("priced", ["usage.new_cache_tokens"])
 
 
-@pytest.mark.parametrize("service", ["ollama", "vllm", "LM-Studio"])
-def test_a_service_that_runs_a_model_itself_has_no_list_price(service):
-    assert priced(service, chat(10, 5, model="gpt-4o"), "").pricing == "unknown_model"
+OLLAMA = {"model": "deepseek-chat", "prompt_eval_count": 26, "eval_count": 298, "total_duration": 5_191_566_416}
+
+
+@pytest.mark.parametrize(
+    ("service", "body"),
+    [
+        *((service, chat(10, 5, model="gpt-4o")) for service in ("ollama", "vllm", "LM-Studio")),
+        ("litellm", chat(10, 5, model="ollama/deepseek-chat")),
+        ("app", OLLAMA),
+        ("app", {"response": OLLAMA}),
+    ],
+)
+def test_a_model_that_the_tenant_runs_has_its_makers_price_only_where_the_policy_says_so(service, body):
+    assert priced(service, body, "").pricing == "unknown_model"
+    assert priced(service, body, "", prices_self_hosted=True).pricing == "priced"
+
+
+REPORTED = [
+    ("openrouter", chat(100, 50, model="anthropic/claude-3.5-sonnet", cost=0.0011), "usage.cost", "0.0011", "0.00105"),
+    (
+        "litellm",
+        {"model": "gpt-4o", "response_cost": 3.45e-05, "prompt_tokens": 10, "completion_tokens": 0},
+        "response_cost",
+        "0.0000345",
+        "0.000025",
+    ),
+    (
+        "perplexity",
+        chat(100, 50, model="sonar-pro", search_context_size="low", cost={"request_cost": 0.006, "total_cost": 0.00705}),
+        "usage.cost.total_cost",
+        "0.00705",
+        "0.01505",
+    ),
+]
+
+
+@pytest.mark.parametrize(("service", "body", "path", "stated", "computed"), REPORTED)
+def test_a_cost_that_the_reply_states_is_compared_with_the_computed_one_or_is_the_actual_cost(service, body, path, stated, computed):
+    beside = priced(service, body, "")
+    difference = f"{(Decimal(computed) - Decimal(stated)).normalize():f}"
+    assert (beside.amount, beside.reported) == (Decimal(computed), (path, Decimal(stated)))
+    assert json.loads(beside.details)["reported"] == {"path": path, "amount": stated, "difference": difference}
+    taken = priced(service, body, "", reported_costs="actual")
+    assert (taken.pricing, taken.amount, taken.read) == ("priced", Decimal(stated), [path])
+    assert json.loads(taken.details)["computed"] == computed
+
+
+def test_a_stated_cost_prices_a_model_that_is_unknown_only_where_the_policy_takes_it():
+    body = chat(10, 5, model="in-house-9", cost=0.02)
+    assert (priced("app", body, "").pricing, priced("app", body, "").amount) == ("unknown_model", None)
+    taken = priced("app", body, "", reported_costs="actual")
+    assert (taken.pricing, taken.amount) == ("priced", Decimal("0.02"))
+
+
+@pytest.mark.parametrize("usage", [{"cost": 0.001, "is_byok": True}, {"cost": -1}, {"cost": "0.02"}, {"cost": True}])
+def test_a_fee_for_a_key_of_ones_own_and_what_is_no_amount_are_no_stated_cost(usage):
+    assert priced("openrouter", chat(10, 5, model="openai/gpt-4o", **usage), "", reported_costs="actual").reported is None
 
 
 def test_a_model_without_its_output_is_missing_a_quantity():

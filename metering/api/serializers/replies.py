@@ -111,6 +111,13 @@ class TransactionReply(MeteringReply):
     costs = ListOf(Nested(CostReply))
 
 
+class ReportedCostReply(MeteringReply):
+    """The cost in dollars that the provider's own reply states, and where it stands in the facts."""
+
+    path = Text()
+    amount = AmountText(full=True)
+
+
 class PricingReply(MeteringReply):
     """Whether facts became a cost. `read`: the counters that were priced; `ignored`: those that were not understood. With an ignored
     counter that isn't zero the status is `partly_read`, and the cost an estimate. `note`: which model or quantity was missing."""
@@ -119,6 +126,7 @@ class PricingReply(MeteringReply):
     note = Text(required=False)
     read = ListOf(Text())
     ignored = ListOf(Text())
+    reported = Nested(ReportedCostReply, required=False, omitted=True)
 
 
 class SupersededReply(MeteringReply):

@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from kernel.tenants import selectors
 from kernel.tenants.errors import DomainError
+from metering.choices import ReportedCosts
 from metering.services.policies import UNCHANGED, set_policy
 
 
@@ -22,8 +23,20 @@ class Command(BaseCommand):
         parser.add_argument("--stale-after-hours", type=float, help="cancel what stays authorized for longer; 0: never")
         parser.add_argument("--decide-later", action=BooleanOptionalAction, help="new transactions wait as pending for a decision")
 
+        parser.add_argument(
+            "--reported-costs",
+            choices=ReportedCosts.values,
+            help="a cost that a provider's reply states: compare it with the computed one, or make it the actual cost",
+        )
+        parser.add_argument(
+            "--price-self-hosted",
+            action=BooleanOptionalAction,
+            help="models that the tenant runs itself (Ollama, vLLM) cost what their makers ask",
+        )
+
     def handle(self, *args: Any, **options: Any) -> str:
         hours, decide_later = options["stale_after_hours"], options["decide_later"]
+        reported, self_hosted = options["reported_costs"], options["price_self_hosted"]
         try:
             tenant = selectors.get_tenant(tenant=options["tenant"])
             policy = set_policy(
@@ -32,9 +45,13 @@ class Command(BaseCommand):
                 request_id="",
                 authorizes_at_once=UNCHANGED if decide_later is None else not decide_later,
                 stale_after=UNCHANGED if hours is None else timedelta(hours=hours) if hours else None,
+                reported_costs=UNCHANGED if reported is None else reported,
+                prices_self_hosted=UNCHANGED if self_hosted is None else self_hosted,
             )
         except DomainError as error:
             raise CommandError(str(error)) from error
         decided = "authorized at once" if policy.authorizes_at_once else "decided later"
         closed = "never closed automatically" if policy.stale_after is None else f"cancelled when authorized for {policy.stale_after}"
-        return f"{tenant.slug}: {decided}, {closed}."
+        costs = "are the actual costs" if policy.reported_costs == ReportedCosts.ACTUAL else "are compared with the computed ones"
+        own = "have their makers' prices" if policy.prices_self_hosted else "have no public price"
+        return f"{tenant.slug}: {decided}, {closed}; costs that providers report {costs}; self-hosted models {own}."
