@@ -60,6 +60,11 @@ def catalogued_types(*, tenant_id: UUID) -> list[str]:
     return list(TransactionType.objects.filter(tenant_id=tenant_id, is_catalogued=True).values_list("code", flat=True))
 
 
+def catalogued_directions(*, tenant_id: UUID) -> dict[str, str]:
+    """The directions of the tenant's catalogue, by code."""
+    return dict(TransactionType.objects.filter(tenant_id=tenant_id, is_catalogued=True).values_list("code", "direction"))
+
+
 def policy_values(*, tenant_id: UUID) -> tuple[bool, Decimal | None]:
     """The tenant's policy: whether only types of the catalogue are accepted, and the floor of a new wallet."""
     found = Policy.objects.filter(tenant_id=tenant_id).values_list("strict_types", "default_floor").first()

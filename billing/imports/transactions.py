@@ -38,9 +38,10 @@ from kernel.backfills.columns import (
     quoted,
     text,
 )
+from kernel.backfills.errors import RowRefused
 from kernel.backfills.models import BackfillRun
 from kernel.backfills.row_outcomes import to_outcome
-from kernel.backfills.rows import Posting, Reversible, RowRefused
+from kernel.backfills.rows import Posting, Reversible
 from kernel.ledger.identifiers import new_id
 from kernel.ledger.posting import encoded, encoded_with
 from kernel.ledger.texts import invisible_edge
@@ -61,6 +62,8 @@ class TransactionsAdapter(Adapter):
     noun = "billing transactions"
     facts = FACTS
     type_directions = tuple(Direction.values)
+    amount_column, key_column = "amount", "reference_id"
+    reversals_have_the_original_type = True
     skipped_columns = ("effect", "entry_number", "balance_after", "flags", "created_at", "actor", "request_id")
     columns = (
         Column("reference_id", key_text(at_most=REFERENCE_LENGTH), required=True, help="the file's own id; with the type it is the key"),
@@ -109,6 +112,10 @@ class TransactionsAdapter(Adapter):
 
     def known_types(self, tenant: Tenant) -> Iterable[str]:
         return {*SHIPPED_TYPES, *lookups.catalogued_types(tenant_id=tenant.id)}
+
+    def directions(self, tenant: Tenant) -> Mapping[str, str]:
+        shipped = {code: str(direction) for code, (_, direction) in SHIPPED_TYPES.items()}
+        return {**shipped, **lookups.catalogued_directions(tenant_id=tenant.id)}
 
     def complete(self, tenant: Tenant, postings: Sequence[Posting], new_types: NewTypes | None = None) -> None:
         new_types = {} if new_types is None else new_types

@@ -23,9 +23,10 @@ from kernel.backfills.columns import (
     whole_from_json,
     whole_number,
 )
+from kernel.backfills.errors import RowRefused
 from kernel.backfills.models import BackfillRun
 from kernel.backfills.row_outcomes import find_existing, key_of, to_outcome
-from kernel.backfills.rows import Posting, RowRefused
+from kernel.backfills.rows import Posting
 from kernel.ledger.errors import InvalidValue
 from kernel.ledger.posting import encoded
 from kernel.tenants.models import Tenant
@@ -39,6 +40,7 @@ class GrantsAdapter(Adapter):
     command = "backfill_credit_grants"
     noun = "credit grants"
     facts = GRANT_FACTS
+    amount_column = "amount"
     skipped_columns = ("balance", "held", "status", "closed_at", "created_at", "actor", "request_id")
     columns = (
         *CREDIT_OF_A_CUSTOMER,

@@ -22,9 +22,10 @@ from kernel.backfills.columns import (
     whole_from_json,
     whole_number,
 )
+from kernel.backfills.errors import RowRefused
 from kernel.backfills.models import BackfillRun
 from kernel.backfills.row_outcomes import find_existing, key_of, post_new
-from kernel.backfills.rows import Posting, RowRefused
+from kernel.backfills.rows import Posting
 from kernel.ledger.errors import InvalidValue
 from kernel.tenants.models import Tenant
 

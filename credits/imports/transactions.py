@@ -23,9 +23,10 @@ from kernel.backfills.columns import (
     positive_money,
     text,
 )
+from kernel.backfills.errors import RowRefused
 from kernel.backfills.models import BackfillRun
 from kernel.backfills.row_outcomes import ID_COLUMNS, find_existing, key_of, post_new
-from kernel.backfills.rows import Posting, RowRefused
+from kernel.backfills.rows import Posting
 from kernel.ledger.identifiers import new_id_text
 from kernel.ledger.posting import encoded
 from kernel.tenants.models import Tenant
@@ -42,6 +43,7 @@ class TransactionsAdapter(Adapter):
     command = "backfill_credit_transactions"
     noun = "credit transactions"
     facts = TRANSACTION_FACTS
+    amount_column = "amount"
     skipped_columns = (
         *("customer_id", "entry_number", "balance_after", "cost_basis", "consumption_id", "hold_id"),
         *("created_at", "actor", "request_id"),
@@ -61,6 +63,9 @@ class TransactionsAdapter(Adapter):
         Column("chosen_by", json_text, help="from an export: why a burn-down chose this grant", from_json=json_from_json),
         Column("consumption", draw_from_text, help="from an export: the draw that it is a part of, JSON", from_json=draw_from_json),
     )
+
+    def directions(self, tenant: Tenant) -> Mapping[str, str]:
+        return {kind: kind.lower() for kind in TransactionType.values}
 
     def prepare(self, values: dict[str, Any]) -> Posting:
         key = key_of(values)

@@ -13,6 +13,8 @@ from kernel.backfills.rows import Posting
 from kernel.tenants.models import Tenant
 
 POSTED, ALREADY_THERE, CONFLICT = "posted", "already_there", "conflict"
+# --skip-rows-where names the row.
+SKIPPED = "skipped"
 # The row's type isn't in the catalogue and the file gives no direction for it. The plan lists these types (Adapter.type_directions).
 UNKNOWN_TYPE = "unknown_type"
 
@@ -87,6 +89,10 @@ class Adapter(ABC):
     facts: ClassVar[tuple[str, ...]] = ()
     # The directions that --new-type may give to a type; empty where the ledger has no catalogue of types.
     type_directions: ClassVar[tuple[str, ...]] = ()
+    # The column whose sign the options of signs change, and the column that --key-from makes; empty where the ledger has none.
+    amount_column: ClassVar[str] = ""
+    key_column: ClassVar[str] = "idempotency_key"
+    reversals_have_the_original_type: ClassVar[bool] = False
 
     def defaults(self, tenant: Tenant) -> dict[str, Any]:
         """Values for columns that neither the row nor --set gives."""
@@ -95,6 +101,10 @@ class Adapter(ABC):
     def known_types(self, tenant: Tenant) -> Iterable[str]:
         """The codes of the tenant's types, for suggestions of near spellings."""
         return ()
+
+    def directions(self, tenant: Tenant) -> Mapping[str, str]:
+        """The known types' directions (debit, credit or another word for signed), by code: for --signs effect."""
+        return {}
 
     def recorded(self, tenant: Tenant, ids: Sequence[str]) -> Mapping[str, bytes]:
         """For rows of the book, by id: the digest of the facts that they record, with the defaults that their callers left out.

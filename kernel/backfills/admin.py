@@ -1,6 +1,7 @@
 """Admin lists of backfill runs and of their rejected rows."""
 
 from collections.abc import Callable
+from pathlib import PurePath
 from typing import Any
 
 from django.contrib import admin, messages
@@ -57,8 +58,8 @@ class BackfillRunAdmin(LedgerAdmin):
         return label(run.get_state_display(), COLOURS.get(RunState(run.state), ""))
 
     def panels(self, request: HttpRequest, row: BackfillRun) -> list[Panel]:
-        rejects = BackfillReject.objects.filter(tenant_id=row.tenant_id, run_id=row.id).order_by("line")[:MOST_REJECTS]
-        rows = [(reject.line, reject.code, reject.column or "-", reject.why) for reject in rejects]
+        rejects = BackfillReject.objects.filter(tenant_id=row.tenant_id, run_id=row.id).order_by("part", "line")[:MOST_REJECTS]
+        rows = [(place_of(row, reject), reject.code, reject.column or "-", reject.why) for reject in rejects]
         return [Panel("Rejected rows", ("Line", "Code", "Column", "Why"), rows, empty="No row was rejected.")]
 
 
@@ -67,3 +68,9 @@ class BackfillRejectAdmin(LedgerAdmin):
     icon = "block"
     list_display = ("run", "tenant", "line", "code", "column", "why", "created_at")
     list_select_related = ("tenant", "run")
+
+
+def place_of(run: BackfillRun, reject: BackfillReject) -> str:
+    """The line, and the file if the run has several."""
+    files = run.source.split("\n")
+    return str(reject.line) if len(files) == 1 else f"{PurePath(files[reject.part]).name}:{reject.line}"

@@ -10,15 +10,16 @@ from decimal import Decimal
 from django.db import DatabaseError, DataError, IntegrityError, InterfaceError, connection, transaction
 
 from kernel.backfills import database_errors, locks, services
-from kernel.backfills.adapters import ALREADY_THERE, POSTED, Adapter, NewTypes, Outcome, audit_fields
+from kernel.backfills.adapters import ALREADY_THERE, POSTED, SKIPPED, Adapter, NewTypes, Outcome, audit_fields
 from kernel.backfills.choices import RunState
 from kernel.backfills.errors import DatabaseLost, NotAllowed, RunMoved
 from kernel.backfills.models import BackfillReject, BackfillRun
-from kernel.backfills.options import ReadingOptions, make_reader
+from kernel.backfills.options import ReadingOptions
 from kernel.backfills.pacing import Pacer
 from kernel.backfills.prefetching import read_chunks
 from kernel.backfills.progress_bar import Progress
-from kernel.backfills.rejects import join_problems
+from kernel.backfills.readers import make_reader
+from kernel.backfills.rejects import outcome_without_posting
 from kernel.backfills.rows import Posting, Row
 from kernel.backfills.signals import Stop
 from kernel.backfills.sources import Reading, Source
@@ -199,11 +200,11 @@ class ApplyRun:
         posted = iter(outcomes)
         for row in batch:
             posting = row.posting
-            outcome = Outcome("invalid", join_problems(row.problems)) if posting is None else next(posted)
+            outcome = outcome_without_posting(row) if posting is None else next(posted)
             result.counts[outcome.code] += 1
             if outcome.code == POSTED and posting is not None:
                 add_amounts(result.sums, posting)
-            elif outcome.code != ALREADY_THERE:
+            elif outcome.code not in {ALREADY_THERE, SKIPPED}:
                 result.rejects.append(self._reject(row, outcome))
         return result
 
@@ -212,6 +213,7 @@ class ApplyRun:
         return BackfillReject(
             tenant_id=self.run.tenant_id,
             run_id=self.run.id,
+            part=row.part,
             line=row.line,
             code=first.code if first is not None and first.code == "unreadable" else outcome.code,
             column="" if first is None else first.column[:64],

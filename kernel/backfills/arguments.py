@@ -4,10 +4,13 @@ import re
 from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter, _ArgumentGroup
 
 from kernel.backfills.adapters import Adapter
-from kernel.backfills.sources import FORMATS
+from kernel.backfills.files.records import FORMATS
+from kernel.backfills.files.unpacking import ENCODINGS
+from kernel.backfills.options import EFFECT, MAGNITUDE
 
 BATCH_SIZE = 1000
 LARGEST_BATCH = 10_000
+MOST_SKIPPED_LINES = 10_000
 THOUSANDS = {"comma": ",", "point": ".", "space": " ", "apostrophe": "'"}
 DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|", "space": " "}
 
@@ -16,7 +19,12 @@ def add_arguments(parser: ArgumentParser, adapter: Adapter) -> None:
     parser.formatter_class = RawDescriptionHelpFormatter
     parser.epilog = manual(adapter)
     parser.add_argument("tenant", nargs="?", help="slug or id of the tenant whose book it goes into (with --plan)")
-    parser.add_argument("file", nargs="?", help="the file, .csv, .jsonl or .ndjson, plain or .gz; - is standard input (with --plan)")
+    parser.add_argument(
+        "file",
+        nargs="*",
+        help="the file, .csv, .jsonl, .json, .parquet or .xlsx, also in .gz or .zip; several files, or a pattern, are one run;"
+        " - is standard input (with --plan)",
+    )
     what = parser.add_argument_group("what to do").add_mutually_exclusive_group(required=True)
     what.add_argument("--plan", action="store_true", help="check every row, show the effect, keep the plan as a run; posts nothing")
     what.add_argument("--apply", metavar="RUN", help="post what a plan found")
@@ -24,7 +32,7 @@ def add_arguments(parser: ArgumentParser, adapter: Adapter) -> None:
     what.add_argument("--undo", metavar="RUN", help="reverse everything that a run posted")
     _add_reading_arguments(parser, adapter)
     pace = parser.add_argument_group("how to work")
-    pace.add_argument("--source", metavar="FILE", help="where the planned file is now, if it was moved")
+    pace.add_argument("--source", nargs="+", metavar="FILE", help="where the planned file is now, if it was moved")
     pace.add_argument(
         "--batch-size", type=_batch_size, default=BATCH_SIZE, metavar="ROWS", help="rows to a transaction (default: %(default)s)"
     )
@@ -41,12 +49,17 @@ def _add_reading_arguments(parser: ArgumentParser, adapter: Adapter) -> None:
     reading = parser.add_argument_group("how to read the file (with --plan)")
     reading.add_argument("--format", choices=FORMATS, help="if the file's name doesn't say it")
     reading.add_argument(
-        "--delimiter",
-        type=_delimiter,
-        default=",",
-        help=f"between the fields of a CSV file: one character or {', '.join(DELIMITERS)} (default: comma)",
+        "--profile", metavar="NAME", help="the options of a known export (manage.py backfill_profiles), or a file of your own"
     )
-    reading.add_argument("--map", action="append", type=_pair, default=[], metavar="THEIRS=OURS", help="the file's name for a column")
+    _add_layout_arguments(reading)
+    reading.add_argument(
+        "--map",
+        action="append",
+        type=_pair_at_last,
+        default=[],
+        metavar="THEIRS=OURS",
+        help="the file's name for a column; =-OURS with the sign turned round, =metadata.NAME as a member of an object",
+    )
     reading.add_argument("--set", action="append", type=_pair, default=[], metavar="COLUMN=VALUE", help="for rows without a value")
     reading.add_argument("--ignore", action="append", default=[], metavar="THEIRS", help="leave a column of the file out")
     reading.add_argument(
@@ -57,7 +70,10 @@ def _add_reading_arguments(parser: ArgumentParser, adapter: Adapter) -> None:
         metavar="COLUMN:THEIRS=OURS",
         help=r"read a value of the file as another one; invisible characters as \xa0, \u200b, \t",
     )
+    _add_row_arguments(reading)
     _add_amount_arguments(reading)
+    _add_sign_arguments(reading, adapter)
+    _add_time_arguments(reading)
     if adapter.type_directions:
         reading.add_argument(
             "--new-type",
@@ -69,22 +85,85 @@ def _add_reading_arguments(parser: ArgumentParser, adapter: Adapter) -> None:
         )
 
 
+def _add_row_arguments(reading: _ArgumentGroup) -> None:
+    """Texts that are replaced, rows that are left out, keys that are made."""
+    reading.add_argument("--upper", action="append", default=[], metavar="COLUMN", help="read a column's texts in upper case: currency")
+    reading.add_argument("--null", action="append", default=[], metavar="TEXT", help=r"a text that means no value, such as NULL or \N")
+    reading.add_argument(
+        "--skip-rows-where",
+        action="append",
+        type=_rule,
+        default=[],
+        metavar="THEIRS=TEXT",
+        help="leave out rows whose column holds this text (* for any characters, nothing for an empty one): totals, comments",
+    )
+    reading.add_argument(
+        "--key-from",
+        type=_names,
+        default=(),
+        metavar="THEIRS,...",
+        help="make the key of these columns, where the file has none; _line is the record's line, =text stands for itself",
+    )
+
+
+def _add_layout_arguments(reading: _ArgumentGroup) -> None:
+    """How the file is laid out."""
+    reading.add_argument(
+        "--delimiter",
+        type=_delimiter,
+        help=f"between the fields of a CSV file: one character or {', '.join(DELIMITERS)} (default: comma)",
+    )
+    reading.add_argument("--encoding", choices=ENCODINGS, help="default: UTF-8, or UTF-16 where the file begins with its mark")
+    reading.add_argument(
+        "--items", type=_path, default=(), metavar="PATH", help="of a JSON object: the member that is the list, data.results"
+    )
+    reading.add_argument("--sheet", default="", metavar="NAME", help="of a workbook (default: the first)")
+    reading.add_argument("--skip-lines", type=_count, default=0, metavar="N", help="lines, or rows of a sheet, above the header")
+    reading.add_argument("--columns", type=_names, default=(), metavar="NAME,...", help="the columns of a CSV file without a header")
+
+
+def _add_time_arguments(reading: _ArgumentGroup) -> None:
+    """How times are written in the file."""
+    reading.add_argument(
+        "--date-format",
+        action="append",
+        default=[],
+        metavar="[COLUMN:]FORMAT",
+        help="epoch-s, epoch-ms, epoch-us, or a pattern such as %%d.%%m.%%Y %%H:%%M (default: ISO 8601)",
+    )
+    reading.add_argument("--timezone", default="", metavar="ZONE", help="of times without an offset, such as Europe/Berlin or UTC")
+
+
+def _add_sign_arguments(reading: _ArgumentGroup, adapter: Adapter) -> None:
+    """Where the sign of an amount comes from."""
+    if not adapter.amount_column:
+        return
+    reading.add_argument(
+        "--sign-from",
+        metavar="THEIRS[:MINUS,...=PLUS,...]",
+        help="a column that says whether the amount is below or above zero (known: debit and credit, D and C, S and H, - and +)",
+    )
+    reading.add_argument(
+        "--signs",
+        choices=(MAGNITUDE, EFFECT),
+        help="effect: amounts are signed as they move the balance, whatever the type's direction (default: magnitude)",
+    )
+    reading.add_argument(
+        "--type-from-sign", type=_two_types, metavar="PLUS,MINUS", help="the types of amounts above and below zero: topup,usage"
+    )
+
+
 def _add_amount_arguments(reading: _ArgumentGroup) -> None:
     """How amounts are written in the file. `reading`: the group of options that they belong to."""
-    reading.add_argument("--decimal", type=_decimal, default=".", help="the decimal separator of amounts: point or comma (default: point)")
+    reading.add_argument("--decimal", type=_decimal, help="the decimal separator of amounts: point or comma (default: point)")
     reading.add_argument(
         "--thousands",
         type=_thousands,
-        default=None,
         help=f"their thousands separator: one character or {', '.join(THOUSANDS)} (default: none)",
     )
-    reading.add_argument("--scale", type=_scale, default="1", help="multiply amounts: 0.01 for cents (default: 1)")
-    reading.add_argument(
-        "--numbers", choices=("plain", "scientific"), default="plain", help="whether amounts may have exponents (3.45e-05)"
-    )
-    reading.add_argument(
-        "--negative", choices=("sign", "parentheses"), default="sign", help="how negative amounts are written: -1.50 or also (1.50)"
-    )
+    reading.add_argument("--scale", type=_scale, help="multiply amounts: 0.01 for cents (default: 1)")
+    reading.add_argument("--numbers", choices=("plain", "scientific"), help="whether amounts may have exponents (3.45e-05)")
+    reading.add_argument("--negative", choices=("sign", "parentheses"), help="how negative amounts are written: -1.50 or also (1.50)")
 
 
 def manual(adapter: Adapter) -> str:
@@ -116,6 +195,48 @@ def _pair(written: str) -> tuple[str, str]:
     if not (name and equals and value):
         raise ArgumentTypeError(f"{written!r} is not of the form NAME=VALUE")
     return name, value
+
+
+def _pair_at_last(written: str) -> tuple[str, str]:
+    """THEIRS=OURS. The last = divides, since a name of the file may contain one."""
+    theirs, equals, ours = written.rpartition("=")
+    if not (theirs and equals and ours):
+        raise ArgumentTypeError(f"{written!r} is not of the form THEIRS=OURS")
+    return _unescaped(theirs), ours
+
+
+def _rule(written: str) -> tuple[str, str]:
+    theirs, equals, text = written.partition("=")
+    if not (theirs and equals):
+        raise ArgumentTypeError(f"{written!r} is not of the form THEIRS=TEXT")
+    return theirs, _unescaped(text)
+
+
+def _names(written: str) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in written.split(","))
+    if not all(names):
+        raise ArgumentTypeError(f"{written!r} is no list of names, such as a,b,c")
+    return names
+
+
+def _path(written: str) -> tuple[str, ...]:
+    steps = tuple(written.split("."))
+    if not all(steps):
+        raise ArgumentTypeError(f"{written!r} is no path of members, such as data or data.results")
+    return steps
+
+
+def _two_types(written: str) -> tuple[str, ...]:
+    types = _names(written)
+    if len(types) != 2:
+        raise ArgumentTypeError(f"{written!r} is not of the form PLUS,MINUS: topup,usage")
+    return types
+
+
+def _count(written: str) -> int:
+    if not written.isdigit() or int(written) > MOST_SKIPPED_LINES:
+        raise ArgumentTypeError(f"must be a whole number from 0 to {MOST_SKIPPED_LINES}")
+    return int(written)
 
 
 def _mapped_value(written: str) -> tuple[str, str, str]:

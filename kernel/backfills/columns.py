@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, tzinfo
 from decimal import Decimal
 from typing import Any, TypeVar
 from uuid import UUID
@@ -14,10 +14,14 @@ from kernel.ledger.moments import FIRST_DAY, LAST_DAY, is_in_range
 from kernel.ledger.money import AMOUNT_LIMIT, PLACES, is_currency, is_plain_decimal
 from kernel.ledger.texts import invisible_edge, is_invisible
 
+# What datetime.fromisoformat reads without help: nearly every value.
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d)\Z", re.ASCII)
+_OFFSET = re.compile(r" ?(?:(UTC|GMT|Z)|([+-]\d\d)(?::?(\d\d))?)\Z", re.ASCII)
+_LOCAL = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?\Z", re.ASCII)
 _DATE = re.compile(r"\d{4}-\d\d-\d\d\Z", re.ASCII)
 _text_decoder = msgspec.json.Decoder(str)
 JSON_DEPTH = 100
+DAY_LENGTH = len("2026-01-31")
 M = TypeVar("M", date, datetime)
 
 
@@ -144,15 +148,44 @@ def currency(value: str) -> str:
 
 
 def moment(value: str) -> datetime:
-    """A moment with a UTC offset. A date alone means midnight UTC."""
-    if not _MOMENT.match(value) and not _DATE.match(value):
-        raise Invalid(f"must be a time with its UTC offset such as 2026-01-31T12:00:00Z, or a date, not {quoted(value)}")
+    """A moment with its UTC offset: Z, UTC, +02:00, +0200 or +02. A date alone means midnight UTC."""
+    return moment_in(value, None)
+
+
+def moment_in(value: str, zone: tzinfo | None) -> datetime:
+    """A moment; one without an offset, or a date alone, is in `zone`. Raises Invalid, also for a local time that came twice or never."""
+    if _MOMENT.match(value):
+        local, offset = (value[:-1], "+00:00") if value[-1] == "Z" else (value[:-6], value[-6:])
+    elif _DATE.match(value):
+        local, offset = value, "" if zone is not None else "+00:00"
+    else:
+        written = _OFFSET.search(value, 10)
+        local = value if written is None else value[: written.start()]
+        offset = "" if written is None else "+00:00" if written[1] else f"{written[2]}:{written[3] or '00'}"
+        if not _LOCAL.match(local) or (not offset and zone is None):
+            form = "a time" if zone is not None else "a time with its UTC offset"
+            hint = "" if offset or not _LOCAL.match(value) else ". Without an offset it needs --timezone"
+            raise Invalid(f"must be {form} such as 2026-01-31T12:00:00Z, or a date, not {quoted(value)}{hint}")
     try:
-        read = datetime.fromisoformat(value)
-        instant = read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
+        if offset:
+            instant = datetime.fromisoformat(f"{local}T00:00:00{offset}" if len(local) == DAY_LENGTH else local + offset).astimezone(UTC)
+        else:
+            instant = _in_zone(datetime.fromisoformat(local), zone, value).astimezone(UTC)
+    except Invalid:
+        raise
     except (ValueError, OverflowError):
         raise Invalid(f"is no moment of the calendar: {quoted(value)}") from None
     return _in_range(instant, value)
+
+
+def _in_zone(read: datetime, zone: tzinfo | None, value: str) -> datetime:
+    """A local time in a zone. When clocks are set back an hour comes twice, and when they are set forward one never comes."""
+    first, second = read.replace(tzinfo=zone), read.replace(tzinfo=zone, fold=1)
+    if first.utcoffset() != second.utcoffset():
+        came = first.astimezone(UTC).astimezone(zone).replace(tzinfo=None) == read
+        why = "came twice, as clocks were set back: write its offset" if came else "never came, as clocks were set forward"
+        raise Invalid(f"{why}: {quoted(value)} in {zone}")
+    return first
 
 
 def day(value: str) -> date:

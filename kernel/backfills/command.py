@@ -20,15 +20,16 @@ from kernel.backfills.apply import ApplyRun, database_lost_error
 from kernel.backfills.choices import MAY_APPLY, RunState
 from kernel.backfills.errors import BackfillStopped, BadSource, Interrupted, NotAllowed, ReportLost
 from kernel.backfills.models import BackfillRun
-from kernel.backfills.number_formats import NumberFormat
-from kernel.backfills.options import ReadingOptions, make_reader
+from kernel.backfills.option_values import options_given
+from kernel.backfills.options import ReadingOptions
 from kernel.backfills.output import check_writable, discard_stdout
 from kernel.backfills.pacing import Pacer
 from kernel.backfills.planning import Planner, describe_account, digest_of_plan
 from kernel.backfills.prefetching import read_chunks
 from kernel.backfills.progress_bar import Progress
+from kernel.backfills.readers import make_reader
 from kernel.backfills.signals import Stop
-from kernel.backfills.sources import Reading, Source, find_source
+from kernel.backfills.sources import Reading, Source, find_source, source_of
 from kernel.backfills.temp_tables import PlanTables
 from kernel.backfills.undoing import Undo
 from kernel.ledger.errors import Busy, LedgerUnavailable, OutcomeUnknown
@@ -88,40 +89,20 @@ class BackfillCommand(BaseCommand):
         if not self.options["tenant"] or not self.options["file"]:
             raise CommandError(f"--plan needs a tenant and a file: manage.py {self.adapter.command} acme history.csv --plan", returncode=2)
         tenant = get_tenant(tenant=self.options["tenant"])
-        source = find_source(self.options["file"], format=self.options["format"], delimiter=self.options["delimiter"])
-        run = self._create_run(tenant, source)
+        options = options_given(self.adapter, self.options, ReadingOptions())
+        source = find_source(self.options["file"], format=self.options["format"], layout=options.layout)
+        run = self._create_run(tenant, source, options)
         next_step = f"Nothing was posted. Post it with: manage.py {run.command} --apply {run.id}"
         self._report([*reports.plan_lines(run), "", next_step], run, plan=run.plan)
         return not reports.has_refusals(run.plan["counts"])
 
-    def _reading_options(self) -> ReadingOptions:
-        value_maps: dict[str, dict[str, str]] = {}
-        for column, theirs, ours in self.options["map_value"]:
-            value_maps.setdefault(column, {})[theirs] = ours
-        return ReadingOptions(
-            mapped=dict(self.options["map"]),
-            set=dict(self.options["set"]),
-            ignored=tuple(self.options["ignore"]),
-            delimiter=self.options["delimiter"],
-            value_maps=value_maps,
-            new_types=dict(self.options.get("new_type") or ()),
-            numbers=NumberFormat(
-                decimal=self.options["decimal"],
-                thousands=self.options["thousands"] or "",
-                scale=self.options["scale"],
-                has_exponents=self.options["numbers"] == "scientific",
-                has_parentheses=self.options["negative"] == "parentheses",
-            ),
-        )
-
-    def _create_run(self, tenant: Tenant, source: Source) -> BackfillRun:
+    def _create_run(self, tenant: Tenant, source: Source, options: ReadingOptions) -> BackfillRun:
         """Plan the file and save the plan as a run. Files to be written are checked first: a plan of a large file takes long."""
         run_id = new_id()
         rejects_path = self._rejects_path(run_id, source)
         check_writable(rejects_path, option="--rejects FILE", create_folder=True)
         if self.options["effects"]:
             check_writable(Path(self.options["effects"]), option="--effects FILE")
-        options = self._reading_options()
         file_digest, size = source.digest(), source.size()
         planner = self._walk(tenant, source, options, rejects_path)
         summary = planner.summary()
@@ -133,7 +114,7 @@ class BackfillCommand(BaseCommand):
             facts={
                 **facts,
                 "id": run_id,
-                "source": str(source.path),
+                "source": source.names,
                 "format": source.format,
                 "file_size": size,
                 "plan_digest": digest_of_plan(**facts, tenant=tenant, summary=summary),
@@ -151,22 +132,22 @@ class BackfillCommand(BaseCommand):
             rejects.RejectWriter(rejects_path, source=source, header=source.columns()) as writer,
             Progress(label="planning", total=source.size(), unit="B", visible=self._is_visible()) as progress,
         ):
-            planner = Planner(adapter=self.adapter, tenant=tenant, tables=PlanTables(), rejects=writer)
+            planner = Planner(adapter=self.adapter, tenant=tenant, tables=PlanTables(), rejects=writer, source=source)
             with contextlib.closing(read_chunks(reading, reader, size=PLAN_CHUNK)) as chunks:
                 for chunk in chunks:
                     self.stop.check()
                     planner.add_rows(chunk)
-                    progress.reach(reading.bytes_read)
+                    progress.reach(reading.bytes_read(chunk[-1].part))
             reading.check_unchanged()
         if not planner.rows:
-            raise BadSource(f"{source.path} has no rows.")
+            raise BadSource(f"{source.title} has no rows.")
         if self.options["effects"]:
             _write_effects(Path(self.options["effects"]), planner.tables)
         return planner
 
     def _apply(self) -> bool:
         run = selectors.get_run(run=self.options["apply"] or self.options["resume"], command=self.adapter.command)
-        source = find_source(self.options["source"] or run.source, format=run.format, delimiter=run.options["delimiter"])
+        source = source_of(run, paths=self.options["source"])
         rejects_path = self._rejects_path(run.id, source)
         check_writable(rejects_path, option="--rejects FILE", create_folder=True)
         with locks.exclusive_worker(run, wait=self.options["wait"], stop=self.stop):
@@ -174,7 +155,7 @@ class BackfillCommand(BaseCommand):
             if run.state not in MAY_APPLY or (self.options["apply"] and run.state != RunState.PLANNED):
                 raise NotAllowed(f"Run {run.id} is {run.state}: {_advice(run)}")
             _check_digest(run, source)
-            services.start(run=run, source=str(source.path))
+            services.start(run=run, source=source.names)
             self._post_all(run, source)
         count = self._write_rejects(run, source, rejects_path)
         lines = [f"Refused rows, with the reasons: {rejects_path}"] if count else []
@@ -251,7 +232,7 @@ def _with_resume_hint(stopped: BaseException, run: BackfillRun) -> BackfillStopp
 
 def _check_digest(run: BackfillRun, source: Source) -> None:
     if source.digest() != run.file_digest:
-        raise NotAllowed(f"{source.path} is not the file that was planned: its content has changed since. Plan it again.")
+        raise NotAllowed(f"{source.title} is not the file that was planned: its content has changed since. Plan it again.")
 
 
 def _advice(run: BackfillRun) -> str:

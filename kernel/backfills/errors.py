@@ -9,6 +9,15 @@ class RunMoved(LedgerError):
     code = "run_moved"
 
 
+class RowRefused(Exception):
+    """An adapter, or a step of the reader, raises it for a row whose values contradict each other."""
+
+    def __init__(self, column: str, why: str) -> None:
+        super().__init__(why)
+        self.column = column
+        self.why = why
+
+
 class BackfillStopped(Exception):
     """The base class. Its text is one paragraph: what happened and what to do."""
 

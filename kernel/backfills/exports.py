@@ -26,11 +26,11 @@ EXPORTS = (
         row="reject",
         fields=(
             *fields("id", "run_id"),
-            Field("line", kind=Kind.WHOLE),
+            *fields("part", "line", kind=Kind.WHOLE),
             *fields("code", "column", "why"),
             Field("record", digest("reject.record")),
             Field("created_at", kind=Kind.MOMENT),
         ),
-        source="backfills_reject AS reject WHERE reject.tenant_id = %(tenant)s ORDER BY reject.run_id, reject.line",
+        source="backfills_reject AS reject WHERE reject.tenant_id = %(tenant)s ORDER BY reject.run_id, reject.part, reject.line",
     ),
 )

@@ -17,13 +17,14 @@ register_internal(
 
 
 class BackfillRun(TenantOwned):
-    """The backfill of one file into one tenant's ledger: planned, applied in batches, perhaps undone.
+    """The backfill of a file, or several, into one tenant's ledger: planned, applied in batches, perhaps undone.
 
     The posted rows carry its `request_id` ("run:<id>"). `position`, `line` and `offset` are the checkpoint: they are updated in the
     transaction that posts the rows, so a kill can't separate them. `counts`: rows by outcome. `sums`: decimal strings by currency or unit.
     """
 
     command = models.CharField(max_length=64)
+    # Paths, one a line.
     source = models.TextField()
     format = models.CharField(max_length=16)
     # How the file is read: kernel.backfills.options.ReadingOptions.
@@ -37,7 +38,7 @@ class BackfillRun(TenantOwned):
     state = models.CharField(max_length=16, choices=RunState.choices, default=RunState.PLANNED)
     actor = models.CharField(max_length=128)
     started_by = models.CharField(max_length=128)
-    # Records done; the last line and the byte (of the uncompressed file) of the last of them.
+    # Records done; the last line of the last of them in its file, and where the next one begins (kernel.backfills.sources).
     position = models.BigIntegerField(default=0)
     line = models.BigIntegerField(default=0)
     offset = models.BigIntegerField(default=0)
@@ -83,6 +84,8 @@ class BackfillReject(TenantOwned):
     """A refused row of the file with the reasons. `record` holds its bytes unchanged."""
 
     run = tenant_foreign_key("backfills.BackfillRun", related_name="rejects")
+    # The number of the file in the run's source, from 0, and the line in it.
+    part = models.IntegerField(default=0)
     line = models.BigIntegerField()
     code = models.CharField(max_length=32)
     column = models.CharField(max_length=64, blank=True, default="")
@@ -92,8 +95,8 @@ class BackfillReject(TenantOwned):
 
     class Meta:
         db_table = "backfills_reject"
-        ordering = ["run", "line"]
-        constraints = [models.UniqueConstraint(fields=["tenant", "run", "line"], name="backfills_reject_line_key")]
+        ordering = ["run", "part", "line"]
+        constraints = [models.UniqueConstraint(fields=["tenant", "run", "part", "line"], name="backfills_reject_line_key")]
 
     def __str__(self) -> str:
         return f"line {self.line}: {self.why}"

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from kernel.backfills.columns import NUMBERS, Column, Invalid, quoted
+from kernel.backfills.files.records import TypedText
 
 # Exact for every product of an accepted number and an accepted scale.
 EXACT = Context(prec=200)
@@ -57,7 +58,7 @@ class NumberFormat:
         return self._scaled(("-" if is_negative else "") + number.replace(self.decimal, ".").removeprefix("+"), written)
 
     def scale_plain(self, written: str) -> str:
-        """A number of JSON, whose form JSON itself fixes. Raises Invalid."""
+        """A number of JSON, a spreadsheet or Parquet, whose form the format itself fixes. Raises Invalid."""
         if not replace(self, decimal=".", thousands="").pattern.fullmatch(written):
             raise Invalid(f"must be a plain number, not {quoted(written)}")
         return self._scaled(written, written)
@@ -81,7 +82,7 @@ def with_number_format(column: Column, format: NumberFormat) -> Column:
         return column
 
     def read(value: str) -> Decimal:
-        amount: Decimal = column.read(format.to_plain(value))
+        amount: Decimal = column.read(format.scale_plain(value) if isinstance(value, TypedText) else format.to_plain(value))
         return amount
 
     def read_json(raw: bytes) -> Decimal | None:

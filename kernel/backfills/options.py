@@ -1,163 +1,111 @@
-"""How one file is read into one ledger: the options that a person gave, kept with the run and used again by every resume."""
+"""How a file is read into a ledger: the options that a person gave, kept with the run and used again by every resume."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
-from kernel.backfills.adapters import Adapter
-from kernel.backfills.columns import Column, Invalid
-from kernel.backfills.errors import BadSource
-from kernel.backfills.number_formats import NumberFormat, with_number_format
-from kernel.backfills.rows import Posting, RowReader, RowRefused, columns_by_name
-from kernel.backfills.sources import CSV, Source
-from kernel.tenants.models import Tenant
+from kernel.backfills.files.records import Layout
+from kernel.backfills.number_formats import NumberFormat
+from kernel.backfills.row_steps import MINUS, PLUS
+from kernel.backfills.time_formats import TimeFormat
+
+MAGNITUDE, EFFECT = "magnitude", "effect"
+
+
+@dataclass(frozen=True)
+class SignOptions:
+    """Where an amount's sign comes from.
+
+    `column`: --sign-from, with the texts that mean below and above zero. `types`: --type-from-sign, the type of amounts above zero and
+    that of amounts below. `signs`: --signs, whether amounts are magnitudes or signed as they move the balance.
+    """
+
+    column: str = ""
+    minus: tuple[str, ...] = tuple(sorted(MINUS))
+    plus: tuple[str, ...] = tuple(sorted(PLUS))
+    types: tuple[str, ...] = ()
+    signs: str = MAGNITUDE
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "column": self.column,
+            "minus": list(self.minus),
+            "plus": list(self.plus),
+            "types": list(self.types),
+            "signs": self.signs,
+        }
+
+    @classmethod
+    def from_json(cls, kept: Mapping[str, Any]) -> "SignOptions":
+        values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in kept.items()}
+        return cls(**values)
 
 
 @dataclass(frozen=True)
 class ReadingOptions:
-    """--map, --set, --ignore, --map-value (by column), --new-type and the form of numbers, as they were given."""
+    """--map, --set, --ignore, --map-value (by column), --new-type and the forms of texts, as they were given.
+
+    `optional`: names of the file in `mapped` and `ignored` that it may lack. `profile`: where the options came from.
+    """
 
     mapped: Mapping[str, str] = field(default_factory=dict)
     set: Mapping[str, str] = field(default_factory=dict)
     ignored: Sequence[str] = ()
-    delimiter: str = ","
     value_maps: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     new_types: Mapping[str, str] = field(default_factory=dict)
+    upper: Sequence[str] = ()
+    nulls: Sequence[str] = ()
+    skips: Sequence[tuple[str, str]] = ()
+    key_from: Sequence[str] = ()
+    optional: Sequence[str] = ()
+    profile: str = ""
     numbers: NumberFormat = field(default_factory=NumberFormat)
+    times: TimeFormat = field(default_factory=TimeFormat)
+    signs: SignOptions = field(default_factory=SignOptions)
+    layout: Layout = field(default_factory=Layout)
 
     def as_json(self) -> dict[str, Any]:
         return {
-            "map": dict(self.mapped),
+            # Pairs, because jsonb forgets the order of members, which is that of the members of our objects.
+            "map": [list(pair) for pair in self.mapped.items()],
             "set": dict(self.set),
             "ignore": list(self.ignored),
-            "delimiter": self.delimiter,
             "map_value": {column: dict(values) for column, values in self.value_maps.items()},
             "new_type": dict(self.new_types),
+            "upper": list(self.upper),
+            "null": list(self.nulls),
+            "skip_rows_where": [list(rule) for rule in self.skips],
+            "key_from": list(self.key_from),
+            "optional": list(self.optional),
+            "profile": self.profile,
             "numbers": self.numbers.as_json(),
+            "times": self.times.as_json(),
+            "signs": self.signs.as_json(),
+            "layout": self.layout.as_json(),
         }
 
     @classmethod
     def from_json(cls, kept: Mapping[str, Any]) -> "ReadingOptions":
         return cls(
-            mapped=kept["map"],
+            mapped=dict(kept["map"]),
             set=kept["set"],
             ignored=tuple(kept["ignore"]),
-            delimiter=kept["delimiter"],
             value_maps=kept["map_value"],
             new_types=kept["new_type"],
+            upper=tuple(kept["upper"]),
+            nulls=tuple(kept["null"]),
+            skips=tuple((column, pattern) for column, pattern in kept["skip_rows_where"]),
+            key_from=tuple(kept["key_from"]),
+            optional=tuple(kept["optional"]),
+            profile=kept["profile"],
             numbers=NumberFormat.from_json(kept["numbers"]),
+            times=TimeFormat.from_json(kept["times"]),
+            signs=SignOptions.from_json(kept["signs"]),
+            layout=Layout.from_json(kept["layout"]),
         )
 
-
-def make_reader(
-    adapter: Adapter, *, tenant: Tenant, source: Source, options: ReadingOptions, audit: Mapping[str, Any] | None = None
-) -> RowReader:
-    """The reader of a file's rows. With `audit`, its postings are packed for posting. Raises BadSource for wrong names and values."""
-    header = source.columns()
-    names = resolve_names(
-        adapter.columns,
-        header=header,
-        mapped=options.mapped,
-        ignored=options.ignored,
-        skipped=adapter.skipped_columns,
-        complete=source.format == CSV,
-    )
-    defaults = {**adapter.defaults(tenant), **read_defaults(adapter.columns, options.set)}
-    _check_new_types(adapter, options.new_types)
-    if options.numbers.decimal == options.numbers.thousands:
-        raise BadSource("--decimal and --thousands can't be the same character.")
-    return RowReader(
-        [with_number_format(column, options.numbers) for column in adapter.columns],
-        prepare=partial(_prepare, adapter, options.new_types, audit),
-        names=names,
-        defaults=defaults,
-        format=source.format,
-        header=header,
-        value_maps=_value_maps(adapter.columns, options.value_maps),
-    )
-
-
-def _prepare(adapter: Adapter, new_types: Mapping[str, str], audit: Mapping[str, Any] | None, values: dict[str, Any]) -> Posting:
-    direction = new_types.get(values.get("type", ""))
-    if direction is not None and values.setdefault("direction", direction) != direction:
-        raise RowRefused("direction", f"is {values['direction']} where --new-type says {values['type']}={direction}")
-    posting = adapter.prepare(values)
-    if audit is not None:
-        adapter.pack(posting, audit)
-    return posting
-
-
-def _check_new_types(adapter: Adapter, new_types: Mapping[str, str]) -> None:
-    """Check that the ledger has types with these directions. Raises BadSource."""
-    if new_types and not adapter.type_directions:
-        raise BadSource(f"--new-type: {adapter.noun} have no catalogue of types.")
-    for code, direction in new_types.items():
-        if direction not in adapter.type_directions:
-            raise BadSource(f"--new-type {code}={direction}: the direction must be one of {', '.join(adapter.type_directions)}.")
-
-
-def _value_maps(columns: Sequence[Column], maps: Mapping[str, Mapping[str, str]]) -> dict[str, Mapping[str, str]]:
-    """--map-value by our column names. Raises BadSource for unknown columns."""
-    known = columns_by_name(columns)
-    if unknown := sorted(name for name in maps if name not in known):
-        raise BadSource(f"--map-value {unknown[0]}: there is no such column. Known: {_names(columns)}.")
-    return {known[name].name: values for name, values in maps.items()}
-
-
-def resolve_names(
-    columns: Sequence[Column],
-    *,
-    header: Sequence[str],
-    mapped: Mapping[str, str],
-    ignored: Sequence[str],
-    skipped: Sequence[str],
-    complete: bool,
-) -> dict[str, str]:
-    """Our column for each name of the file. An unknown name is refused, so that a misspelt column can't vanish. Raises BadSource.
-
-    `mapped`: --map. `ignored`: --ignore. `skipped`: columns of the ledger's export that a backfill ignores. `complete`: the header names
-    every column of the file (CSV); a JSON record may have more, and is checked when it is read.
-    """
-    known = columns_by_name(columns)
-    for theirs, ours in mapped.items():
-        if ours not in known:
-            raise BadSource(f"--map {theirs}={ours}: there is no column {ours}. Known: {_names(columns)}.")
-    names = {theirs: known[ours].name for theirs, ours in mapped.items()}
-    for theirs in header:
-        if theirs in names or theirs in ignored or theirs in skipped or theirs.startswith("_") or not theirs:
-            continue
-        if theirs not in known and not complete:
-            continue
-        if theirs not in known:
-            raise BadSource(
-                f"The file's column {theirs!r} is not known here. Name it with --map {theirs}=<column>, or leave it out with"
-                f" --ignore {theirs}. Known: {_names(columns)}."
-            )
-        names[theirs] = known[theirs].name
-    used = list(names.values())
-    if twice := sorted({name for name in used if used.count(name) > 1}):
-        raise BadSource(f"More than one column of the file is {', '.join(twice)}.")
-    missing = [theirs for theirs in (*mapped, *ignored) if complete and theirs not in header]
-    if missing:
-        raise BadSource(f"The file has no column {', '.join(missing)}. It has: {', '.join(header)}.")
-    # An empty name means: known, and not read. A JSON record may have such a column even if the first record doesn't.
-    return {**names, **dict.fromkeys((*ignored, *skipped), "")}
-
-
-def read_defaults(columns: Sequence[Column], values: Mapping[str, str]) -> dict[str, Any]:
-    """The values of --set, read as their columns read them. Raises BadSource."""
-    known = columns_by_name(columns)
-    defaults: dict[str, Any] = {}
-    for name, written in values.items():
-        if name not in known:
-            raise BadSource(f"--set {name}: there is no such column. Known: {_names(columns)}.")
-        try:
-            defaults[known[name].name] = known[name].read(written)
-        except Invalid as invalid:
-            raise BadSource(f"--set {name}={written}: {invalid}.") from invalid
-    return defaults
-
-
-def _names(columns: Sequence[Column]) -> str:
-    return ", ".join(column.name for column in columns)
+    @property
+    def named(self) -> list[str]:
+        """Columns of the file that the options use, besides those that are mapped."""
+        parts = [part for part in self.key_from if not part.startswith("=") and part != "_line"]
+        return [*parts, *([self.signs.column] if self.signs.column else []), *(column for column, _ in self.skips)]

@@ -10,21 +10,23 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
-from kernel.backfills.adapters import ALREADY_THERE, POSTED, UNKNOWN_TYPE, Account, Adapter, Existing, NewTypes, Outcome
-from kernel.backfills.rejects import RejectWriter, join_problems
+from kernel.backfills.adapters import ALREADY_THERE, POSTED, SKIPPED, UNKNOWN_TYPE, Account, Adapter, Existing, NewTypes, Outcome
+from kernel.backfills.rejects import RejectWriter, outcome_without_posting
 from kernel.backfills.row_outcomes import outcome_of_known_key
 from kernel.backfills.rows import Posting, Row
+from kernel.backfills.sources import Source
 from kernel.backfills.temp_tables import PlanTables, Seen
 from kernel.ledger.texts import is_invisible
 from kernel.tenants.models import Tenant
 
-INVALID = "invalid"
 # Limits of what the run's row holds of a plan. The files of --rejects and --effects hold everything.
 EXAMPLES_KEPT = 50
 DAYS_KEPT = 1000
 ACCOUNTS_KEPT = 200
 UNKNOWN_TYPES_KEPT = 200
 LONG_RECORDS_KEPT = 10
+# A file's number and a line in it, as one number.
+LINES = 1 << 40
 # A CSV record over more lines than this probably has a quote that isn't closed.
 LONG_RECORD_LINES = 10
 
@@ -51,12 +53,13 @@ class Planner:
     tenant: Tenant
     tables: PlanTables
     rejects: RejectWriter
+    source: Source
     counts: Counter[str] = field(default_factory=Counter)
     examples: list[dict[str, Any]] = field(default_factory=list)
     back_dating: BackDating = field(default_factory=BackDating)
     new_types: NewTypes = field(default_factory=dict)
     unknown_types: Counter[str] = field(default_factory=Counter)
-    long_records: list[dict[str, int]] = field(default_factory=list)
+    long_records: list[dict[str, Any]] = field(default_factory=list)
     rows: int = 0
 
     def add_rows(self, rows: Sequence[Row]) -> None:
@@ -76,7 +79,7 @@ class Planner:
             self._note_suspicious(row, outcome)
             if outcome.code == POSTED and row.posting is not None:
                 _add(sums, row.posting)
-            elif outcome.code != ALREADY_THERE:
+            elif outcome.code not in {ALREADY_THERE, SKIPPED}:
                 self._reject(row, outcome)
         self.rows += len(rows)
         self.tables.add_seen(fresh)
@@ -93,11 +96,11 @@ class Planner:
     ) -> Outcome:
         posting = row.posting
         if posting is None:
-            return Outcome(INVALID, join_problems(row.problems))
+            return outcome_without_posting(row)
         if (existing := found.get(posting.key)) is not None:
             return self._compare(posting, existing.digest, existing.recorded, f"{existing.id} in the book")
         if (earlier := fresh.get(posting.key) or seen.get(posting.key)) is not None:
-            return self._compare(posting, earlier.digest, earlier.meant, f"line {earlier.line} of this file")
+            return self._compare(posting, earlier.digest, earlier.meant, self._earlier(earlier))
         if (original := posting.depends_on) is not None and original not in found:
             before = fresh.get(original) or seen.get(original)
             if before is None:
@@ -107,8 +110,14 @@ class Planner:
         if refused is not None:
             # A refused posting doesn't use its key: a later row of the file may have it.
             return refused
-        fresh[posting.key] = Seen(line=row.line, digest=posting.digest, meant=posting.meant, reversible=posting.reversible)
+        fresh[posting.key] = Seen(
+            line=row.part * LINES + row.line, digest=posting.digest, meant=posting.meant, reversible=posting.reversible
+        )
         return Outcome(POSTED)
+
+    def _earlier(self, earlier: Seen) -> str:
+        place = self.source.place(*divmod(earlier.line, LINES))
+        return place if len(self.source.paths) > 1 else f"{place} of this file"
 
     def _compare(self, posting: Posting, first: bytes, recorded: bytes, where: str) -> Outcome:
         return outcome_of_known_key(self.adapter.facts, first, posting.digest, where, recorded=recorded, meant=posting.meant)
@@ -161,14 +170,22 @@ class Planner:
                 self.unknown_types[kind] += 1
         lines = row.end_line - row.line + 1
         if lines > LONG_RECORD_LINES and len(self.long_records) < LONG_RECORDS_KEPT:
-            self.long_records.append({"line": row.line, "lines": lines})
+            self.long_records.append({"line": row.line, "place": self.source.place(row.part, row.line), "lines": lines})
 
     def _reject(self, row: Row, outcome: Outcome) -> None:
         readable = not any(problem.code == "unreadable" for problem in row.problems)
-        self.rejects.add(line=row.line, raw=row.raw, why=outcome.why, readable=readable)
+        self.rejects.add(part=row.part, line=row.line, raw=row.raw, why=outcome.why, readable=readable)
         if len(self.examples) < EXAMPLES_KEPT:
             problems = [{"column": problem.column, "why": problem.why} for problem in row.problems]
-            self.examples.append({"line": row.line, "outcome": outcome.code, "why": outcome.why, "problems": problems})
+            self.examples.append(
+                {
+                    "line": row.line,
+                    "place": self.source.place(row.part, row.line),
+                    "outcome": outcome.code,
+                    "why": outcome.why,
+                    "problems": problems,
+                }
+            )
 
     def summary(self) -> dict[str, Any]:
         """The plan as the run's row keeps it."""

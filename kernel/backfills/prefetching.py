@@ -39,7 +39,7 @@ def read_chunks(reading: Reading, reader: RowReader, *, size: int) -> Generator[
     except OSError as error:
         raise ReaderLost(f"The process that reads the file could not be started: {error.strerror}.") from error
     if not process:
-        _work(chunks, sender, keep={sender.fileno(), reading.packed.fileno()})
+        _work(chunks, sender, keep={sender.fileno(), *([] if reading.packed is None else [reading.packed.fileno()])})
     sender.close()
     try:
         while chunk := _receive(receiver, process):

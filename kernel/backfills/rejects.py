@@ -3,8 +3,6 @@
 Every backfill ignores columns whose names begin with an underscore, so the file can be imported as it is.
 """
 
-import csv
-import io
 from collections.abc import Iterable
 from pathlib import Path
 from typing import BinaryIO
@@ -12,11 +10,15 @@ from typing import BinaryIO
 import msgspec
 from django.conf import settings
 
+from kernel.backfills.adapters import SKIPPED, Outcome
+from kernel.backfills.files.records import CSV, JSON_LINES, csv_line
 from kernel.backfills.models import BackfillRun
+from kernel.backfills.rows import Row
 from kernel.backfills.selectors import stream_rejects
-from kernel.backfills.sources import CSV, Source
+from kernel.backfills.sources import Source
 
 LINE, WHY = "_line", "_why"
+INVALID = "invalid"
 
 
 class RejectWriter:
@@ -36,30 +38,26 @@ class RejectWriter:
         if self.file is not None:
             self.file.close()
 
-    def add(self, *, line: int, raw: bytes, why: str, readable: bool) -> None:
+    def add(self, *, line: int, raw: bytes, why: str, readable: bool, part: int = 0) -> None:
         if self.file is None:
             self.file = self._begin()
         record = raw.rstrip(b"\r\n")
-        if readable and self.source.format == CSV:
-            record += self.source.delimiter.encode() + self._cells([str(line), why])
+        where = line if len(self.source.paths) == 1 else f"{self.source.paths[part].name}:{line}"
+        if readable and not self.source.has_objects:
+            record += self.source.delimiter.encode() + csv_line([str(where), why], self.source.delimiter)
         elif readable:
-            record = _with_reasons(record, line=line, why=why)
+            record = _with_reasons(record, line=where, why=why)
         self.file.write(record + b"\n")
         self.count += 1
 
     def _begin(self) -> BinaryIO:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         file = self.path.open("wb")
-        if self.source.format == CSV:
+        if not self.source.has_objects:
             # The source may itself be a rejects file, which has these columns; a header may not name a column twice.
             names = [f"_{name}" if name.startswith("_") else name for name in self.header]
-            file.write(self._cells([*names, LINE, WHY]) + b"\n")
+            file.write(csv_line([*names, LINE, WHY], self.source.delimiter) + b"\n")
         return file
-
-    def _cells(self, values: list[str]) -> bytes:
-        text = io.StringIO()
-        csv.writer(text, delimiter=self.source.delimiter, lineterminator="").writerow(values)
-        return text.getvalue().encode("utf-8", "surrogateescape")
 
 
 def write_rejects(*, run: BackfillRun, source: Source, path: Path) -> int:
@@ -67,21 +65,32 @@ def write_rejects(*, run: BackfillRun, source: Source, path: Path) -> int:
     unfinished = path.with_name(f"{path.name}.part")
     with RejectWriter(unfinished, source=source, header=source.columns()) as writer:
         for reject in stream_rejects(run=run):
-            writer.add(line=reject.line, raw=bytes(reject.record), why=reject.why, readable=reject.code != "unreadable")
+            writer.add(
+                part=reject.part,
+                line=reject.line,
+                raw=bytes(reject.record),
+                why=reject.why,
+                readable=reject.code != "unreadable",
+            )
     if writer.count:
         unfinished.replace(path)
     return writer.count
 
 
 def default_path(run_id: object, source: Source) -> Path:
-    return Path(settings.BASE_DIR) / "var" / "backfills" / f"{run_id}.rejects.{source.format}"
+    return Path(settings.BASE_DIR) / "var" / "backfills" / f"{run_id}.rejects.{JSON_LINES if source.has_objects else CSV}"
 
 
 def join_problems(problems: Iterable[object]) -> str:
     return "; ".join(str(problem) for problem in problems)
 
 
-def _with_reasons(record: bytes, *, line: int, why: str) -> bytes:
+def outcome_without_posting(row: Row) -> Outcome:
+    """The outcome of a row that makes no posting."""
+    return Outcome(SKIPPED) if row.is_skipped else Outcome(INVALID, join_problems(row.problems))
+
+
+def _with_reasons(record: bytes, *, line: int | str, why: str) -> bytes:
     """Insert the reasons before the object's last brace, so that the row's own bytes stay unchanged."""
     added = msgspec.json.encode({LINE: line, WHY: why})[1:]
     body = record.rstrip()[:-1].rstrip()

@@ -4,21 +4,26 @@ import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from kernel.backfills.adapters import ALREADY_THERE, POSTED
+from kernel.backfills.adapters import ALREADY_THERE, POSTED, SKIPPED
 from kernel.backfills.columns import escaped, quoted
 from kernel.backfills.models import BackfillRun
-from kernel.backfills.planning import INVALID
+from kernel.backfills.rejects import INVALID
 
 EXAMPLES_SHOWN = 10
 DAYS_SHOWN = 31
 ACCOUNTS_SHOWN = 20
 # Outcomes in the order of the report; the codes of the ledger's own errors follow.
-LABELS = {POSTED: "new", ALREADY_THERE: "already there", "conflict": "in conflict", INVALID: "invalid"}
+LABELS = {POSTED: "new", ALREADY_THERE: "already there", "conflict": "in conflict", INVALID: "invalid", SKIPPED: "left out"}
 
 
 def plan_lines(run: BackfillRun) -> list[str]:
     plan = run.plan
-    lines = [f"Plan {run.id}", f"  {run.source}", f"  {run.rows:,} rows, {run.file_size:,} bytes, sha256 {run.file_digest}", ""]
+    lines = [
+        f"Plan {run.id}",
+        *(f"  {path}" for path in run.source.split("\n")),
+        f"  {run.rows:,} rows, {run.file_size:,} bytes, sha256 {run.file_digest}",
+        "",
+    ]
     lines += _counted(plan["counts"], LABELS)
     lines += [f"  sum {unit}  {amount}" for unit, amount in plan["sums"].items()]
     lines += _unknown_types(plan["unknown_types"])
@@ -70,7 +75,7 @@ def has_refusals(counts: Mapping[str, int]) -> bool:
 
 
 def _taken(counts: Mapping[str, int]) -> int:
-    return counts.get(POSTED, 0) + counts.get(ALREADY_THERE, 0)
+    return counts.get(POSTED, 0) + counts.get(ALREADY_THERE, 0) + counts.get(SKIPPED, 0)
 
 
 def _counted(counts: Mapping[str, int], labels: Mapping[str, str]) -> list[str]:
@@ -93,16 +98,14 @@ def _unknown_types(types: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _long_records(records: Sequence[Mapping[str, int]]) -> list[str]:
-    return [
-        f"Warning: the record at line {record['line']} spans {record['lines']} lines. Perhaps a quote is not closed." for record in records
-    ]
+    return [f"Warning: the record at {record['place']} spans {record['lines']} lines. Perhaps a quote is not closed." for record in records]
 
 
 def _examples(examples: Sequence[Mapping[str, Any]], refused: int) -> list[str]:
     if not examples:
         return []
     lines = ["", "Would not be posted:"]
-    lines += [f"  line {example['line']}: {example['outcome']}: {example['why']}" for example in examples[:EXAMPLES_SHOWN]]
+    lines += [f"  {example['place']}: {example['outcome']}: {example['why']}" for example in examples[:EXAMPLES_SHOWN]]
     left = refused - min(len(examples), EXAMPLES_SHOWN)
     return [*lines, f"  and {left:,} more"] if left > 0 else lines
 

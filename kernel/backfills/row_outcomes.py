@@ -8,7 +8,8 @@ from django.db import connection
 
 from kernel.backfills.adapters import ALREADY_THERE, CONFLICT, POSTED, Adapter, Existing, Outcome
 from kernel.backfills.columns import Column, digest_text, identifier, key_text
-from kernel.backfills.rows import Posting, RowRefused
+from kernel.backfills.errors import RowRefused
+from kernel.backfills.rows import Posting
 from kernel.ledger.errors import IdempotencyConflict, LedgerError
 from kernel.ledger.idempotency import differing
 from kernel.ledger.outcomes import Posted

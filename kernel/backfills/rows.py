@@ -1,5 +1,6 @@
 """From a record of the file to a posting that the ledger could take, or to every reason why not."""
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,7 +10,9 @@ from typing import Any
 import msgspec
 
 from kernel.backfills.columns import Column, Invalid
-from kernel.backfills.sources import CSV, Record
+from kernel.backfills.errors import RowRefused
+from kernel.backfills.files.records import Record, read_object
+from kernel.backfills.row_steps import LINE, JsonScalar, SkipRule, Step, TextOf
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -21,15 +24,6 @@ class Problem(msgspec.Struct, frozen=True):
 
     def __str__(self) -> str:
         return f"{self.column}: {self.why}" if self.column else self.why
-
-
-class RowRefused(Exception):
-    """An adapter raises it for a row whose values contradict each other."""
-
-    def __init__(self, column: str, why: str) -> None:
-        super().__init__(why)
-        self.column = column
-        self.why = why
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +60,7 @@ class Posting(msgspec.Struct):
 
 
 class Row(msgspec.Struct):
-    """A record with its posting, or with the problems that refuse it. `end` is the byte after it in the unpacked file."""
+    """A record with its posting, or with the problems that refuse it, or skipped. `part` and `end`: see Record."""
 
     line: int
     end_line: int
@@ -74,12 +68,15 @@ class Row(msgspec.Struct):
     raw: bytes
     posting: Posting | None = None
     problems: list[Problem] = msgspec.field(default_factory=list)
+    part: int = 0
+    is_skipped: bool = False
 
 
 class RowReader:
     """Makes rows of records, by the columns of one ledger and the names of one file.
 
-    `value_maps`: for each column, texts of the file and the texts to read instead (--map-value).
+    `columns` read texts as this file writes them. `steps` change the values of a row by other columns of the file. `dotted`: names of
+    members inside of JSON objects, such as amount.value, that the options name.
     """
 
     def __init__(
@@ -89,18 +86,23 @@ class RowReader:
         prepare: Callable[[dict[str, Any]], Posting],
         names: Mapping[str, str],
         defaults: Mapping[str, Any],
-        format: str,
+        has_objects: bool,
         header: Sequence[str],
-        value_maps: Mapping[str, Mapping[str, str]] | None = None,
+        steps: Sequence[Step] = (),
+        skips: Sequence[SkipRule] = (),
+        dotted: Sequence[str] = (),
     ) -> None:
         self.prepare = prepare
         self.defaults = dict(defaults)
         self.required = [column.name for column in columns if column.required and column.name not in defaults]
         self.needed = frozenset(self.required)
-        self.is_csv = format == CSV
+        self.has_objects = has_objects
         self.width = len(header)
-        self.names = dict(names)
-        self.columns = {column.name: _with_map(column, (value_maps or {}).get(column.name)) for column in columns}
+        self.places = {name: place for place, name in enumerate(header)}
+        self.steps, self.skips = steps, skips
+        self.dotted = [(name, name.split(".")) for name in dotted]
+        self.names = {**{part: "" for name, path in self.dotted for part in (name, path[0])}, **names}
+        self.columns = {column.name: column for column in columns}
         # The file's names of the columns, for messages.
         self.theirs = {ours: theirs for theirs, ours in self.names.items() if ours}
         self.cells = [(place, ours, self.columns[ours].read) for place, name in enumerate(header) if (ours := self.names.get(name))]
@@ -108,11 +110,20 @@ class RowReader:
         self.by_name = columns_by_name(list(self.columns.values()))
 
     def read(self, record: Record) -> Row:
-        row = Row(line=record.line, end_line=record.end_line, end=record.end, raw=record.raw)
+        row = Row(line=record.line, end_line=record.end_line, end=record.end, raw=record.raw, part=record.part)
         if record.fault:
             row.problems.append(Problem("", "unreadable", record.fault))
             return row
-        values = self._csv_values(record.fields, row.problems) if self.is_csv else self._json_values(record.fields, row.problems)
+        if self.dotted:
+            record.fields = {**record.fields, **self._members(record.fields)}
+        if self.skips or self.steps:
+            text_of = self._texts_of(record)
+            if any(rule.matches(text_of) for rule in self.skips):
+                row.is_skipped = True
+                return row
+        values = self._json_values(record.fields, row.problems) if self.has_objects else self._csv_values(record.fields, row.problems)
+        if self.steps and not row.problems and not self._take_steps(values, text_of, row.problems):
+            return row
         if not self.needed <= values.keys():
             row.problems += self._missing(values, row.problems)
         if row.problems:
@@ -122,6 +133,47 @@ class RowReader:
         except RowRefused as refused:
             row.problems.append(Problem(self.theirs.get(refused.column, refused.column), "invalid", refused.why))
         return row
+
+    def _take_steps(self, values: dict[str, Any], text_of: TextOf, problems: list[Problem]) -> bool:
+        try:
+            for step in self.steps:
+                step(values, text_of)
+            return True
+        except RowRefused as refused:
+            problems.append(Problem(self.theirs.get(refused.column, refused.column), "invalid", refused.why))
+            return False
+
+    def _texts_of(self, record: Record) -> TextOf:
+        """The texts of a record by the file's own names of its columns."""
+        fields, places = record.fields, self.places
+
+        def in_line(name: str) -> str | None:
+            if name == LINE:
+                return f"{record.part}:{record.line}" if record.part else str(record.line)
+            place = places.get(name)
+            return fields[place] if place is not None and place < len(fields) else None
+
+        def in_object(name: str) -> str | None:
+            if name == LINE:
+                return in_line(name)
+            raw = bytes(fields.get(name, b"null"))
+            if raw[:1] == b'"':
+                with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):
+                    return str(msgspec.json.decode(raw))
+            return None if raw == b"null" else JsonScalar(raw.decode("utf-8", "surrogateescape"))
+
+        return in_object if self.has_objects else in_line
+
+    def _members(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """The members inside of objects that the options name, under their dotted names."""
+        members = {}
+        for name, path in self.dotted:
+            raw: Any = fields.get(path[0])
+            for step in path[1:]:
+                raw = (read_object(bytes(raw))[0] or {}).get(step) if raw is not None else None
+            if raw is not None:
+                members[name] = raw
+        return members
 
     def _missing(self, values: dict[str, Any], problems: list[Problem]) -> list[Problem]:
         """Required columns without a value. A column whose value was refused has its own problem already."""
@@ -137,11 +189,15 @@ class RowReader:
             problems.append(Problem("", "width", f"has {len(fields)} fields where the header has {self.width}"))
             return values
         for place, name, read in self.cells:
-            if written := fields[place]:
-                try:
-                    values[name] = read(written)
-                except Invalid as invalid:
-                    problems.append(Problem(self.theirs.get(name, name), "invalid", str(invalid)))
+            if not (written := fields[place]):
+                continue
+            try:
+                value = read(written)
+            except Invalid as invalid:
+                problems.append(Problem(self.theirs.get(name, name), "invalid", str(invalid)))
+                continue
+            if value is not None:
+                values[name] = value
         return values
 
     def _json_values(self, fields: dict[str, Any], problems: list[Problem]) -> dict[str, Any]:
@@ -170,22 +226,6 @@ class RowReader:
             return self.readers[theirs]
         problems.append(Problem(theirs, "unknown", "is no known column: name it with --map or leave it out with --ignore"))
         return None
-
-
-def _with_map(column: Column, value_map: Mapping[str, str] | None) -> Column:
-    """The column with its --map-value: a mapped text is replaced before it is read."""
-    if not value_map:
-        return column
-    from_json = column.from_json
-
-    def read(value: str) -> Any:
-        return column.read(value_map.get(value, value))
-
-    def read_json(raw: bytes) -> Any:
-        text = msgspec.json.decode(raw) if raw[:1] == b'"' else raw.decode()
-        return read(value_map[text]) if text in value_map else from_json(raw) if from_json else column.read_json(raw)
-
-    return Column(column.name, read, required=column.required, help=column.help, from_json=read_json)
 
 
 def columns_by_name(columns: Sequence[Column]) -> dict[str, Column]:

@@ -38,7 +38,7 @@ def list_runs(*, tenant_id: UUID | None = None, state: str = "") -> QuerySet[Bac
 
 def stream_rejects(*, run: BackfillRun) -> Iterator[BackfillReject]:
     """A run's rejects by line, through a server-side cursor."""
-    rejects = BackfillReject.objects.filter(tenant_id=run.tenant_id, run_id=run.id).order_by("line")
+    rejects = BackfillReject.objects.filter(tenant_id=run.tenant_id, run_id=run.id).order_by("part", "line")
     return rejects.iterator(chunk_size=1000)
 
 

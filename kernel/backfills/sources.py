@@ -1,100 +1,222 @@
-"""The file: found, hashed, and read record by record in constant memory, from any record onwards.
+"""The files of a run: found, hashed, and read record by record in constant memory, from any record onwards.
 
-Every record has its first line and the byte at which the next record begins (in the unpacked file), so a resumed run starts there
-without reading the records before it.
+Every record says where the next one begins, so a resumed run starts there without posting the records before it.
 """
 
 import contextlib
-import csv
+import glob
 import gzip
 import hashlib
 import io
-import json
-import os
 import shutil
 import sys
 import tempfile
+import zipfile
 import zlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
-import msgspec
 from django.conf import settings
 
 from kernel.backfills.errors import BadSource, NotAllowed, NotWritable
+from kernel.backfills.files.json_items import ItemsFile
+from kernel.backfills.files.lines import LinesFile
+from kernel.backfills.files.parquet import ParquetFile
+from kernel.backfills.files.records import CSV, FORMATS, JSON, OBJECTS, PARQUET, SUFFIXES, XLSX, Layout, PartFile, Record
+from kernel.backfills.files.spreadsheets import SheetFile
+from kernel.backfills.files.unpacking import inner_name, open_packed
+from kernel.backfills.models import BackfillRun
+from kernel.backfills.options import ReadingOptions
 
-CSV, JSON_LINES = "csv", "jsonl"
-FORMATS = (CSV, JSON_LINES)
-SUFFIXES = {".csv": CSV, ".jsonl": JSON_LINES, ".ndjson": JSON_LINES}
-# Bytes. Bounds the memory for one line; a longer line is refused.
-LONGEST_LINE = 4 * 1024 * 1024
-GZIP_MARK = b"\x1f\x8b"
-UTF8_MARK = b"\xef\xbb\xbf"
-UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
-_decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
-
-
-@dataclass(slots=True)
-class Record:
-    """One record of the file. `fields`: a list of texts (CSV), a mapping to raw JSON (JSON Lines), or None if there is a `fault`."""
-
-    line: int
-    end_line: int
-    end: int
-    raw: bytes
-    fields: Any
-    fault: str = ""
+# A run's offset is the number of its file and the place in that file, in one number that a bigint holds.
+PLACES = 1 << 48
+Identity = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
 class Source:
-    """A file on disk and how to read it."""
+    """The files of one run, in order, and how to read them. Several files have the same format and the same columns."""
 
-    path: Path
+    paths: tuple[Path, ...]
     format: str
-    delimiter: str = ","
+    layout: Layout = field(default_factory=Layout)
+
+    @property
+    def names(self) -> str:
+        """The paths as a run keeps them: one a line."""
+        return "\n".join(map(str, self.paths))
+
+    @property
+    def title(self) -> str:
+        """For messages."""
+        return str(self.paths[0]) if len(self.paths) == 1 else f"{self.paths[0]} and {len(self.paths) - 1} more"
+
+    @property
+    def has_objects(self) -> bool:
+        return self.format in OBJECTS
+
+    @property
+    def delimiter(self) -> str:
+        return self.layout.delimiter if self.format == CSV else ","
+
+    def place(self, part: int, line: int) -> str:
+        """Where a record is, for messages: its line, and its file if there are several."""
+        return f"line {line}" if len(self.paths) == 1 else f"line {line} of {self.paths[part].name}"
 
     def digest(self) -> str:
-        """SHA-256 of the file's bytes on disk (compressed, if it is)."""
-        try:
-            with self.open() as file:
-                return hashlib.file_digest(file, "sha256").hexdigest()
-        except OSError as error:
-            raise BadSource(f"{self.path} can't be read: {error.strerror}.") from error
+        """SHA-256 of the file's bytes on disk (compressed, if it is); of several files, of their digests in order."""
+        digests = [_digest(path) for path in self.paths]
+        return digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
 
     def size(self) -> int:
-        return self.path.stat().st_size
+        return sum(path.stat().st_size for path in self.paths)
 
-    def open(self) -> io.FileIO:
-        """Open the file unbuffered, so that its position is the reader's progress. Raises BadSource."""
-        try:
-            return self.path.open("rb", buffering=0)
-        except OSError as error:
-            raise BadSource(f"{self.path}: {error.strerror}.") from error
+    def open(self, part: int) -> PartFile:
+        """Raises BadSource."""
+        path = self.paths[part]
+        if self.format == PARQUET:
+            return ParquetFile(path, layout=self.layout)
+        if self.format == XLSX:
+            return SheetFile(path, layout=self.layout)
+        if self.format == JSON:
+            return ItemsFile(path, layout=self.layout)
+        return LinesFile(path, format=self.format, layout=self.layout)
 
     def columns(self) -> list[str]:
-        """The header's names (CSV), or the names of the first record (JSON Lines)."""
+        """The header's names, or the names of the first record."""
         with Reading(self) as reading:
-            if reading.header:
+            if not self.has_objects:
                 return reading.header
             first = next(iter(reading), None)
             return list(first.fields) if first is not None and isinstance(first.fields, dict) else []
 
 
-def find_source(path: str, *, format: str | None, delimiter: str) -> Source:
-    """The named file. `-` is standard input, which is copied to var/backfills first. Raises BadSource, NotWritable."""
-    if path == "-":
-        return Source(path=spool(sys.stdin.buffer, format=format), format=str(format), delimiter=delimiter)
-    found = Path(path).resolve()
-    if not found.is_file():
+class Reading:
+    """An open source. Iterate it for records. `offset` and `line`: the end of the last record that was read before, to continue there."""
+
+    def __init__(self, source: Source, *, offset: int = 0, line: int = 0) -> None:
+        self.source = source
+        self.part, self.offset = divmod(offset, PLACES)
+        self.line = line
+        self.identities = [_identity(path) for path in source.paths]
+        with self._reports_damage():
+            self.file = source.open(self.part)
+        self.header = self.file.header
+
+    def __enter__(self) -> "Reading":
+        return self
+
+    def __exit__(self, *args: object) -> None:
+        self.file.close()
+
+    def __iter__(self) -> Iterator[Record]:
+        with self._reports_damage():
+            yield from self._records_of_part(self.offset, self.line)
+            while self.part + 1 < len(self.source.paths):
+                self.file.close()
+                self.part += 1
+                self.file = self.source.open(self.part)
+                self._check_header()
+                yield from self._records_of_part(0, 0)
+
+    @property
+    def packed(self) -> io.FileIO | None:
+        """The open file on disk, for formats that are read through one."""
+        return getattr(self.file, "packed", None)
+
+    def bytes_read(self, part: int) -> int:
+        """How many bytes on disk were read up to a record of this part, for progress. It reads ahead, but that is exact enough."""
+        before = sum(size for _, size, _ in self.identities[:part])
+        if part == self.part and self.packed is not None:
+            # A closed file has been read to its end.
+            with contextlib.suppress(ValueError):
+                return before + self.packed.tell()
+        return before
+
+    def check_unchanged(self) -> None:
+        """Check that the files are still those that were opened. Raises NotAllowed if one was changed or replaced."""
+        for path, identity in zip(self.source.paths, self.identities, strict=True):
+            try:
+                same = _identity(path) == identity
+            except BadSource:
+                same = False
+            if not same:
+                raise NotAllowed(f"{path} changed while it was being read. Plan again.")
+
+    def _records_of_part(self, offset: int, line: int) -> Iterator[Record]:
+        first = self.part * PLACES
+        for record in self.file.records(offset=offset, line=line):
+            if self.part:
+                record.part = self.part
+                record.end += first
+            yield record
+
+    def _check_header(self) -> None:
+        if self.file.header != self.header:
+            raise BadSource(
+                f"{self.source.paths[self.part]} has other columns than {self.source.paths[0]}: {', '.join(self.file.header)}."
+                " Plan it as a run of its own."
+            )
+
+    @contextlib.contextmanager
+    def _reports_damage(self) -> Iterator[None]:
+        path = self.source.paths[self.part]
+        try:
+            yield
+        except (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile) as error:
+            raise BadSource(f"{path}: the compressed file is damaged or cut off after line {self._line()}: {error}.") from error
+        except OSError as error:
+            raise BadSource(f"{path} can't be read after line {self._line()}: {error.strerror}.") from error
+
+    def _line(self) -> int:
+        return self.file.line if hasattr(self, "file") else 0
+
+
+def find_source(paths: Sequence[str], *, format: str | None, layout: Layout | None = None) -> Source:
+    """The named files; a pattern such as `2024-*.csv` is all files that fit it, sorted. `-` is standard input, which is copied to
+    var/backfills first. Raises BadSource, NotWritable.
+    """
+    layout = layout or Layout()
+    if list(paths) == ["-"]:
+        return Source(paths=(spool(sys.stdin.buffer, format=format),), format=str(format), layout=layout)
+    files = [file for path in paths for file in _matching(path)]
+    if repeated := sorted({str(file) for file in files if files.count(file) > 1}):
+        raise BadSource(f"{repeated[0]} is named more than once.")
+    formats = {format or _format_of(file) for file in files}
+    if len(formats) != 1:
+        raise BadSource(f"The files have different formats: {', '.join(sorted(formats))}. Plan each format as a run of its own.")
+    [chosen] = formats
+    if layout.items and chosen != JSON:
+        raise BadSource(f"--items belongs to JSON, and {files[0]} is {chosen}: add --format json.")
+    return Source(paths=tuple(files), format=chosen, layout=layout)
+
+
+def source_of(run: BackfillRun, *, paths: Sequence[str] | None = None) -> Source:
+    """The files of a planned run; `paths` if they were moved. Raises BadSource."""
+    layout = ReadingOptions.from_json(run.options).layout
+    return find_source(paths or run.source.split("\n"), format=run.format, layout=layout)
+
+
+def _matching(path: str) -> list[Path]:
+    plain = Path(path).resolve()
+    if plain.is_file() and "\n" not in path:
+        return [plain]
+    files = sorted(Path(file).resolve() for file in glob.glob(path) if Path(file).is_file()) if glob.has_magic(path) else []
+    if not files:
         raise BadSource(f"{path}: no such file.")
-    suffix = Path(found.name.removesuffix(".gz")).suffix
-    chosen = format or SUFFIXES.get(suffix)
-    if chosen is None:
-        raise BadSource(f"{path}: add --format csv or --format jsonl (its name ends neither in .csv nor in .jsonl or .ndjson).")
-    return Source(path=found, format=chosen, delimiter=delimiter)
+    return files
+
+
+def _format_of(path: Path) -> str:
+    name = inner_name(path)
+    found = SUFFIXES.get(Path(name).suffix.lower())
+    if found is None:
+        raise BadSource(f"{path}: add --format {' or '.join(FORMATS)}, which its name doesn't say.")
+    if found in {PARQUET, XLSX} and name != path.name:
+        raise BadSource(f"{path}: unpack it first: {found} is compressed in itself.")
+    return found
 
 
 def spool(stream: BinaryIO, *, format: str | None) -> Path:
@@ -115,160 +237,17 @@ def spool(stream: BinaryIO, *, format: str | None) -> Path:
         raise NotWritable(f"Standard input is copied to {folder}, which can't be written: {error.strerror}.") from error
 
 
-class Reading:
-    """An open source. Iterate it for records. `bytes_read` is the position in the compressed file, for progress.
-
-    `offset` and `line`: the end of the last record that was read before, to continue there.
-    """
-
-    def __init__(self, source: Source, *, offset: int = 0, line: int = 0) -> None:
-        self.source = source
-        self.packed = source.open()
-        self.identity = _identity(self.packed)
-        self.file = self._unpacked()
-        self.line = line
-        self.offset = 0
-        self.header: list[str] = []
-        with self._reports_damage():
-            self._begin(offset)
-
-    def __enter__(self) -> "Reading":
-        return self
-
-    def __exit__(self, *args: object) -> None:
-        self.file.close()
-        self.packed.close()
-
-    def __iter__(self) -> Iterator[Record]:
-        with self._reports_damage():
-            yield from self._csv_records() if self.source.format == CSV else self._json_records()
-
-    @property
-    def bytes_read(self) -> int:
-        # A GzipFile reads ahead in its own buffer, which is exact enough for progress. A closed file has been read to its end.
-        with contextlib.suppress(ValueError):
-            return self.packed.tell()
-        return self.identity[1]
-
-    def check_unchanged(self) -> None:
-        """Check that the file is still the one that was opened. Raises NotAllowed if it was changed or replaced."""
-        try:
-            with self.source.open() as now:
-                same = _identity(now) == self.identity
-        except BadSource:
-            same = False
-        if not same:
-            raise NotAllowed(f"{self.source.path} changed while it was being read. Plan again.")
-
-    @contextlib.contextmanager
-    def _reports_damage(self) -> Iterator[None]:
-        try:
-            yield
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise BadSource(f"{self.source.path}: the compressed file is damaged or cut off after line {self.line}: {error}.") from error
-        except OSError as error:
-            raise BadSource(f"{self.source.path} can't be read after line {self.line}: {error.strerror}.") from error
-
-    def _unpacked(self) -> io.BufferedReader:
-        mark = self.packed.read(2)
-        self.packed.seek(0)
-        if mark in UTF16_MARKS:
-            raise BadSource(f"{self.source.path} is UTF-16. Save it as UTF-8.")
-        if mark == GZIP_MARK:
-            return io.BufferedReader(gzip.GzipFile(fileobj=self.packed), 1024 * 1024)
-        return io.BufferedReader(self.packed, 1024 * 1024)
-
-    def _begin(self, offset: int) -> None:
-        start = self.file.read(len(UTF8_MARK))
-        self.offset = len(UTF8_MARK) if start == UTF8_MARK else 0
-        self.file.seek(self.offset)
-        if self.source.format == CSV:
-            self.header = self._read_header()
-        if offset:
-            self.file.seek(offset)
-            self.offset = offset
-
-    def _read_header(self) -> list[str]:
-        line, self.line = self.line, 0
-        try:
-            header: list[str] = next(self._csv_reader([]), [])
-        except csv.Error as error:
-            raise BadSource(f"{self.source.path}: its first line is no CSV header: {error}.") from error
-        names = [name.strip() for name in header]
-        if not any(names):
-            raise BadSource(f"{self.source.path} is empty: its first line must name the columns.")
-        if repeated := sorted({name for name in names if names.count(name) > 1}):
-            raise BadSource(f"{self.source.path}: the header names {', '.join(repeated)} more than once.")
-        self.line = max(line, self.line)
-        return names
-
-    def _lines(self, kept: list[bytes]) -> Iterator[str]:
-        """Lines as text. Bytes that aren't UTF-8 become lone surrogates, which every column refuses."""
-        readline = self.file.readline
-        while line := readline(LONGEST_LINE + 1):
-            if len(line) > LONGEST_LINE:
-                raise BadSource(f"{self.source.path}: line {self.line + 1} is longer than {LONGEST_LINE} bytes.")
-            self.line += 1
-            self.offset += len(line)
-            kept.append(line)
-            yield line.decode("utf-8", "surrogateescape")
-
-    def _csv_reader(self, kept: list[bytes]) -> Any:
-        return csv.reader(self._lines(kept), delimiter=self.source.delimiter, strict=True)
-
-    def _csv_records(self) -> Iterator[Record]:
-        kept: list[bytes] = []
-        reader = self._csv_reader(kept)
-        while True:
-            first = self.line + 1
-            kept.clear()
-            fault, fields = "", None
-            try:
-                fields = next(reader)
-            except StopIteration:
-                return
-            except csv.Error as error:
-                fault = f"no CSV record: {error}"
-            if fields == []:
-                continue
-            raw = kept[0] if len(kept) == 1 else b"".join(kept)
-            yield Record(line=first, end_line=self.line, end=self.offset, raw=raw, fields=fields, fault=fault)
-
-    def _json_records(self) -> Iterator[Record]:
-        kept: list[bytes] = []
-        for _ in self._lines(kept):
-            raw = kept.pop()
-            if not raw.strip():
-                continue
-            fields, fault = _json_object(raw)
-            yield Record(line=self.line, end_line=self.line, end=self.offset, raw=raw, fields=fields, fault=fault)
-
-
-def _json_object(raw: bytes) -> tuple[dict[str, Any] | None, str]:
+def _digest(path: Path) -> str:
     try:
-        fields = _decoder.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        return None, f"no JSON object: {error}"
-    if repeated := repeated_names(raw, fields):
-        return None, f"the object names {', '.join(repeated)} more than once"
-    return fields, ""
+        with open_packed(path) as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise BadSource(f"{path} can't be read: {error.strerror}.") from error
 
 
-def repeated_names(raw: bytes, fields: dict[str, Any] | None = None) -> list[str]:
-    """Names that occur twice in a valid JSON object, without those of nested objects; `fields`: the object as it was decoded.
-
-    Decoders keep the last value of such a name and drop the others without an error.
-    """
-    fields = _decoder.decode(raw) if fields is None else fields
-    # Quotes, colon and comma of each member make four bytes, the braces two, and one comma is not there. Exports are written compactly,
-    # so most records end here without being decoded a second time.
-    compact = sum(len(name.encode("utf-8", "surrogatepass")) + len(value) + 4 for name, value in fields.items()) + 1
-    if len(raw.strip()) == compact:
-        return []
-    names = [name for name, _ in json.loads(raw, object_pairs_hook=list)]
-    return sorted({name for name in names if names.count(name) > 1})
-
-
-def _identity(file: io.FileIO) -> tuple[int, int, int]:
-    status = os.fstat(file.fileno())
+def _identity(path: Path) -> Identity:
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise BadSource(f"{path}: {error.strerror}.") from error
     return status.st_ino, status.st_size, status.st_mtime_ns

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from kernel.backfills.columns import Invalid, digest_text, identifier, moment, text
-from kernel.backfills.sources import repeated_names
+from kernel.backfills.files.records import repeated_names
 
 STAMPS: Mapping[str, Callable[[str], Any]] = {
     "id": identifier,

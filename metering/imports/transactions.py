@@ -19,9 +19,10 @@ from kernel.backfills.columns import (
     positive_or_zero,
     text,
 )
+from kernel.backfills.errors import RowRefused
 from kernel.backfills.models import BackfillRun
 from kernel.backfills.row_outcomes import ID_COLUMNS, find_existing, key_of, post_new
-from kernel.backfills.rows import Posting, RowRefused
+from kernel.backfills.rows import Posting
 from kernel.ledger.errors import InvalidValue
 from kernel.tenants.models import Tenant
 from metering.choices import Outcome as Ending
@@ -53,6 +54,7 @@ class TransactionsAdapter(Adapter):
     command = "backfill_metered_transactions"
     noun = "metered transactions"
     facts = TRANSACTION_FACTS
+    amount_column = "fiat_amount"
     skipped_columns = ("created_at", "updated_at", "actor", "request_id", "service_id")
     columns = (
         *ID_COLUMNS,

@@ -73,6 +73,7 @@ class Migration(migrations.Migration):
             name="BackfillReject",
             fields=[
                 ("id", models.UUIDField(default=kernel.ledger.identifiers.new_id, editable=False, primary_key=True, serialize=False)),
+                ("part", models.IntegerField(default=0)),
                 ("line", models.BigIntegerField()),
                 ("code", models.CharField(max_length=32)),
                 ("column", models.CharField(blank=True, default="", max_length=64)),
@@ -96,7 +97,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 "db_table": "backfills_reject",
-                "ordering": ["run", "line"],
+                "ordering": ["run", "part", "line"],
             },
         ),
         migrations.AddIndex(
@@ -119,6 +120,6 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name="backfillreject",
-            constraint=models.UniqueConstraint(fields=("tenant", "run", "line"), name="backfills_reject_line_key"),
+            constraint=models.UniqueConstraint(fields=("tenant", "run", "part", "line"), name="backfills_reject_line_key"),
         ),
     ]

@@ -9,7 +9,8 @@ from django.db import connection
 from kernel.backfills.adapters import Account, Adapter, Blocker, Existing, Outcome, UndoStep
 from kernel.backfills.columns import Column, json_from_json, json_text, moment, money, money_from_json, one_of, text
 from kernel.backfills.command import BackfillCommand
-from kernel.backfills.rows import Posting, RowRefused
+from kernel.backfills.errors import RowRefused
+from kernel.backfills.rows import Posting
 from kernel.ledger.errors import InvalidValue
 from kernel.ledger.idempotency import digest
 
@@ -43,6 +44,7 @@ class ShelfAdapter(Adapter):
     command = "backfill_shelf_moves"
     noun = "shelf moves"
     facts = FACTS
+    amount_column, key_column = "pieces", "move_id"
     skipped_columns = ("balance",)
     columns = (
         Column("move_id", text(at_most=20), required=True, help="the file's own id"),

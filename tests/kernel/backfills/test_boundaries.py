@@ -5,10 +5,11 @@ from decimal import Decimal
 import pytest
 from django.core.management import CommandError
 
-from kernel.backfills import apply, locks, planning, reports, services, sources, undoing
+from kernel.backfills import apply, locks, planning, reports, services, undoing
 from kernel.backfills.adapters import Blocker, UndoStep
 from kernel.backfills.arguments import LARGEST_BATCH
 from kernel.backfills.errors import BadSource, RunMoved
+from kernel.backfills.files import lines
 from kernel.backfills.models import BackfillReject, BackfillRun
 from kernel.backfills.pacing import LONGEST_PAUSE_SECONDS, SMALLEST_BATCH, Pacer
 from kernel.backfills.signals import Stop
@@ -236,13 +237,13 @@ def test_batches_have_a_smallest_and_a_largest_size(plan, run_command, tmp_path,
 
 
 def test_a_line_may_be_as_long_as_the_limit_and_no_longer(tmp_path, monkeypatch):
-    monkeypatch.setattr(sources, "LONGEST_LINE", 12)
+    monkeypatch.setattr(lines, "LONGEST_LINE", 12)
     path = tmp_path / "file.csv"
     path.write_text("a,b\n" + "x" * 9 + ",1\n")
-    with Reading(Source(path=path, format="csv")) as reading:
+    with Reading(Source(paths=(path,), format="csv")) as reading:
         assert [record.fields for record in reading] == [["x" * 9, "1"]]
     path.write_text("a,b\n" + "x" * 10 + ",1\n")
-    with Reading(Source(path=path, format="csv")) as reading, pytest.raises(BadSource, match="longer than 12 bytes"):
+    with Reading(Source(paths=(path,), format="csv")) as reading, pytest.raises(BadSource, match="longer than 12 bytes"):
         list(reading)
 
 

@@ -293,7 +293,7 @@ def test_a_quote_that_is_not_closed_is_a_warning_that_names_its_line(run_command
     text, _ = run_command("acme", path, "--plan")
     run = BackfillRun.objects.get()
     assert run.rows == 1
-    assert run.plan["long_records"] == [{"line": 2, "lines": 50}]
+    assert run.plan["long_records"] == [{"line": 2, "place": "line 2", "lines": 50}]
     assert "Warning: the record at line 2 spans 50 lines. Perhaps a quote is not closed." in text
 
 

@@ -13,8 +13,9 @@ import pytest
 from django.db import connection
 
 from kernel.backfills.errors import BadSource, ReaderLost
-from kernel.backfills.options import ReadingOptions, make_reader
+from kernel.backfills.options import ReadingOptions
 from kernel.backfills.prefetching import read_chunks
+from kernel.backfills.readers import make_reader
 from kernel.backfills.sources import Reading, Source
 from tests.kernel.backfills.example_ledger import ShelfAdapter, write_csv
 
@@ -23,7 +24,7 @@ ROWS = [[f"m{number}", "left", "in", "1" if number % 5 else "x", "2026-01-01T00:
 
 @pytest.fixture
 def source(tmp_path):
-    return Source(path=write_csv(tmp_path / "moves.csv", ROWS), format="csv")
+    return Source(paths=(write_csv(tmp_path / "moves.csv", ROWS),), format="csv")
 
 
 def chunks_of(reading, size):
@@ -60,7 +61,7 @@ def test_a_fault_of_the_file_is_raised_here(tmp_path):
     path = write_csv(tmp_path / "moves.csv", ROWS * 500)
     path.write_bytes(gzip.compress(path.read_bytes())[:-12])
     with (
-        Reading(Source(path=path, format="csv")) as reading,
+        Reading(Source(paths=(path,), format="csv")) as reading,
         chunks_of(reading, 1000) as chunks,
         pytest.raises(BadSource, match="damaged or cut off"),
     ):
@@ -78,7 +79,7 @@ def test_a_fault_of_ours_is_raised_here_as_what_it_is(source, monkeypatch):
 
 
 def test_a_killed_reader_is_reported_instead_of_taken_for_the_end_of_the_file(tmp_path):
-    source = Source(path=write_csv(tmp_path / "many.csv", ROWS * 500), format="csv")
+    source = Source(paths=(write_csv(tmp_path / "many.csv", ROWS * 500),), format="csv")
     with Reading(source) as reading, chunks_of(reading, 1000) as chunks:
         next(chunks)
         [child] = children()
@@ -88,7 +89,7 @@ def test_a_killed_reader_is_reported_instead_of_taken_for_the_end_of_the_file(tm
 
 
 def test_a_reader_that_is_killed_within_a_message_is_reported(tmp_path):
-    source = Source(path=write_csv(tmp_path / "many.csv", ROWS * 500), format="csv")
+    source = Source(paths=(write_csv(tmp_path / "many.csv", ROWS * 500),), format="csv")
     with Reading(source) as reading, chunks_of(reading, 10_000) as chunks:
         next(chunks)
         # The next chunk is far larger than the pipe's buffer: the child waits in the middle of sending it.
@@ -107,7 +108,7 @@ def test_a_reader_that_is_killed_within_a_message_is_reported(tmp_path):
 @pytest.mark.django_db
 def test_it_holds_no_connection_to_the_database_and_no_file_but_its_own(tmp_path):
     connection.ensure_connection()
-    source = Source(path=write_csv(tmp_path / "many.csv", ROWS * 500), format="csv")
+    source = Source(paths=(write_csv(tmp_path / "many.csv", ROWS * 500),), format="csv")
     with Reading(source) as reading, chunks_of(reading, 1000) as chunks:
         next(chunks)
         [child] = children()
@@ -124,7 +125,7 @@ from pathlib import Path
 import psutil, django
 django.setup()
 from tests.kernel.backfills.test_prefetching import Reading, Source, chunks_of
-with Reading(Source(path=Path(sys.argv[1]), format="csv")) as reading, chunks_of(reading, 1000) as chunks:
+with Reading(Source(paths=(Path(sys.argv[1]),), format="csv")) as reading, chunks_of(reading, 1000) as chunks:
     next(chunks)
     [child] = psutil.Process().children()
     print(child.pid, flush=True)
