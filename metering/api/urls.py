@@ -2,6 +2,7 @@
 
 from django.urls import path
 
+from metering.api.views.accounts import AccountViewSet
 from metering.api.views.agents import AgentViewSet
 from metering.api.views.analytics import AnalyticsViewSet
 from metering.api.views.spending_rules import SpendingRuleViewSet
@@ -18,6 +19,7 @@ urlpatterns = [
     path("v1/transactions/<uuid:transaction_id>/facts", TransactionViewSet.as_view({"get": "facts", "post": "add_facts"})),
     path("v1/transactions/<uuid:transaction_id>/history", TransactionViewSet.as_view({"get": "history"})),
     path("v1/agents", AgentViewSet.as_view({"get": "list", "post": "create"})),
+    path("v1/accounts/spend", AccountViewSet.as_view({"get": "spend"})),
     path("v1/traces/<uuid:trace_id>", TraceViewSet.as_view({"get": "retrieve"})),
     path("v1/spending-rules", SpendingRuleViewSet.as_view({"get": "list", "post": "create"})),
     path("v1/spending-rules/<str:rule_id>", SpendingRuleViewSet.as_view({"get": "retrieve", "put": "update"})),

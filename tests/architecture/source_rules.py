@@ -232,13 +232,13 @@ def _is_domain(module: Module) -> bool:
 
 
 def other_ledgers_by_services(modules: Iterable[Module]) -> list[str]:
-    """Metering pays through the services of billing and credits, and imports nothing else of them."""
+    """Metering pays through the services of billing and credits, reads by their selectors, and imports nothing else of them."""
     return [
-        f"{module.name}:{line} imports {name}: metering may use only the services of {name.split('.')[0]}."
+        f"{module.name}:{line} imports {name}: metering may use only the services and selectors of {name.split('.')[0]}."
         for module in modules
         if module.parts[0] == "metering"
         for line, name in module.imports()
-        if name.split(".")[0] in {"billing", "credits"} and not is_within(name, f"{name.split('.')[0]}.services")
+        if name.split(".")[0] in {"billing", "credits"} and name.split(".")[1:2] not in (["services"], ["selectors"])
     ]
 
 

@@ -192,3 +192,18 @@ def test_a_sum_that_was_tampered_with_is_found_and_made_anew(caller):
     assert sum(row[5] for row in before) == sum(Rollup.objects.values_list("amount", flat=True))
     rebuild.rebuild_rollups(tenant_id=caller.tenant.id)
     assert list(checks.find_violations()) == []
+
+
+def test_an_account_shows_its_balance_and_what_it_spends_of_it(caller, outsider):
+    empty = {"24h": NONE, "7d": NONE, "30d": NONE}
+    nothing = {"availableBalanceUsd": None, "spend": empty, "burnPerDayUsd": NONE, "runwayDays": None}
+    assert caller.get("/v1/accounts/spend").json() == {"data": nothing}
+    topup = {"amount": 100, "type": "topup", "reference_id": "order-1"}
+    assert caller.post("/v1/billing/transactions", topup).status_code == 200
+    for days, amount in ((0, "7"), (3, "14"), (20, "1"), (40, "1")):
+        record(caller, timezone.now() - timedelta(days=days), amount=amount)
+    record(caller, timezone.now(), amount="5", currency="EUR")
+    record(outsider, timezone.now(), amount="100")
+    full = {name: f"{Decimal(amount):.18f}" for name, amount in (("24h", 7), ("7d", 21), ("30d", 22))}
+    account = {"availableBalanceUsd": f"{Decimal(100):.18f}", "spend": full, "burnPerDayUsd": f"{Decimal(3):.18f}", "runwayDays": 33.3}
+    assert caller.get("/v1/accounts/spend").json() == {"data": account}

@@ -200,6 +200,7 @@ def metering_examples(recorder: Recorder) -> None:
     recorder.send("GET", f"/v1/traces/{made['traceId']}")
     for report in ("summary", "chart", "leaderboards"):
         recorder.send("GET", f"/v1/analytics/{report}?filter[time_period]=7d")
+    recorder.send("GET", "/v1/accounts/spend")
     rule_examples(recorder)
     common(recorder, path, ledger="metering")
     recorder.refuse("invalid", "POST", path, {"serviceName": 7, "costs": [{"fiatAmount": 0.05}]})

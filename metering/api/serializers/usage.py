@@ -1,6 +1,6 @@
 """Replies about traces, usage and spend."""
 
-from kernel.api.amounts import AmountText
+from kernel.api.amounts import AmountNumber, AmountText
 from kernel.api.fields import Currency, Identifier, Text, Timestamp, Whole
 from kernel.api.nested import ListOf, Nested
 from metering.api.serializers.base import MeteringReply
@@ -75,3 +75,22 @@ class TraceReply(MeteringReply):
     total_active_cost_usd = AmountText(full=True)
     spend = ListOf(Nested(SpendReply))
     transactions = ListOf(Nested(TransactionReply))
+
+
+class SpanSpendReply(MeteringReply):
+    """The metered cost in USD of the last hours or days."""
+
+    day = AmountText(full=True, source="24h", wire_name="24h")
+    week = AmountText(full=True, source="7d", wire_name="7d")
+    month = AmountText(full=True, source="30d", wire_name="30d")
+
+
+class AccountReply(MeteringReply):
+    available_balance_usd = AmountText(full=True, source="available", required=False)
+    spend = Nested(SpanSpendReply)
+    burn_per_day_usd = AmountText(full=True, source="burn_per_day")
+    runway_days = AmountNumber(required=False)
+
+
+class AccountSpendReply(MeteringReply):
+    data = Nested(AccountReply)
