@@ -112,6 +112,20 @@ class FloorForm(SettingForm):
         services.set_floor(tenant_id=self.row.tenant_id, actor=actor, request_id=request_id, currency=self.row.currency, floor=floor)
 
 
+class AlertForm(SettingForm):
+    title = "Set the alert"
+    description = "The balance below which the wallet is low: crossing it, down or up, is an event for webhooks."
+    icon = "notification_important"
+    alert_below = AmountOrZeroField(label="Alert below", required=False, help_text="Empty: no alert.")
+
+    def current(self) -> dict[str, Any]:
+        return {"alert_below": "" if self.row.alert_below is None else trimmed_digits(self.row.alert_below)}
+
+    def apply(self, *, actor: str, request_id: str, **values: Any) -> None:
+        amount = Decimal(values["alert_below"]) if values["alert_below"] else None
+        services.set_alert(tenant_id=self.row.tenant_id, actor=actor, request_id=request_id, currency=self.row.currency, alert_below=amount)
+
+
 class FlagFilter(admin.SimpleListFilter):
     """Transactions with a flag. A partial index holds only these."""
 
@@ -231,8 +245,9 @@ class WalletAdmin(CorrectionOffers):
     list_display = ("tenant", "currency", "balance", "floor", "last_entry_number", "last_entry_at", "created_at")
     list_select_related = ("tenant",)
     icon = "account_balance_wallet"
-    actions_detail = ("set_floor",)
+    actions_detail = ("set_floor", "set_alert")
     set_floor = setting_action(FloorForm, name="set-floor")
+    set_alert = setting_action(AlertForm, name="set-alert")
 
     def panels(self, request: HttpRequest, row: Wallet) -> list[Panel]:
         entries = Transaction.objects.filter(tenant_id=row.tenant_id, wallet_id=row.id).order_by("-entry_number")

@@ -58,6 +58,7 @@ register_internal(
     "billing_wallet_last_entry_check",
     "billing_wallet_balance_finite",
     "billing_wallet_floor_finite",
+    "billing_wallet_alert_below_finite",
     "billing_transaction_reference_key",
     "billing_transaction_entry_key",
     "billing_transaction_entry_number_check",

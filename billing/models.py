@@ -86,6 +86,10 @@ class Wallet(TenantOwned):
     # A debit that would take the balance below it is refused. Null: no limit. billing_wallet_floor_check is a copy of billing_floor_allows
     # (billing/sql/billing_floor_allows.sql): a constraint that called the function would keep migrations from replacing it.
     floor = MoneyField(null=True, blank=True)
+    # An entry that takes the balance below it, or back to it, is an event (billing/sql/billing_write_events.sql). Null: none is.
+    alert_below = MoneyField(null=True, blank=True)
+    # When a refused debit last became an event: at most one a minute does.
+    refusal_reported_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta:
@@ -101,6 +105,7 @@ class Wallet(TenantOwned):
             ),
             is_finite(table="billing_wallet", field="balance"),
             is_finite(table="billing_wallet", field="floor"),
+            is_finite(table="billing_wallet", field="alert_below"),
         ]
 
     def __str__(self) -> str:

@@ -20,7 +20,11 @@ TABLES = {
 COLUMNS = {
     "auth_user": ("password,last_login", "username, password, first_name, last_name, email, is_active, is_staff, is_superuser"),
     "tenants_apikey": ("secret_digest,last_used_at", "name, prefix, secret_digest, scopes, expires_at, revoked_at"),
-    "billing_wallet": ("balance,last_entry_number,last_entry_at", "floor"),
+    "billing_wallet": ("balance,last_entry_number,last_entry_at,refusal_reported_at", "floor, alert_below"),
+    "events_endpoint": (
+        "headers,consecutive_failures,first_failure_at,last_success_at,not_before",
+        "url, description, enabled_events, ordering, payload, headers, status, disabled_reason, secret_generation, previous_valid_until",
+    ),
     "metering_agent": ("", "name, label, description, status"),
 }
 TRIGGER = (
@@ -34,7 +38,7 @@ def statements():
         yield "any", "INSERT OR UPDATE OR DELETE", table, hidden
     for table, (hidden, columns) in COLUMNS.items():
         yield "update", f"UPDATE OF {columns}", table, hidden
-    for table in ("tenants_apikey", "auth_user"):
+    for table in ("tenants_apikey", "auth_user", "events_endpoint"):
         yield "insert", "INSERT OR DELETE", table, COLUMNS[table][0]
 
 
@@ -47,6 +51,7 @@ class Migration(migrations.Migration):
         ("billing", "0001_tables"),
         ("metering", "0001_tables"),
         ("corrections", "0001_tables"),
+        ("events", "0001_tables"),
     ]
 
     operations = [

@@ -114,6 +114,7 @@ class WalletReply(Reply):
     currency = Text()
     balance = AmountNumber()
     floor = AmountNumber(allow_null=True, description="The balance below which no debit may go; null for none.")
+    alert_below = AmountNumber(allow_null=True, description="The balance below which it is low, which is an event; null for none.")
     entry_number = Whole(source="last_entry_number", description="The number of the newest entry.")
     updated_at = Timestamp(source="last_entry_at", fine=True, allow_null=True)
 

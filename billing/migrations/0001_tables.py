@@ -31,6 +31,8 @@ class Migration(migrations.Migration):
                 ("last_entry_number", models.BigIntegerField(default=0)),
                 ("last_entry_at", models.DateTimeField(blank=True, null=True)),
                 ("floor", kernel.ledger.money.MoneyField(blank=True, null=True)),
+                ("alert_below", kernel.ledger.money.MoneyField(blank=True, null=True)),
+                ("refusal_reported_at", models.DateTimeField(blank=True, null=True)),
                 ("created_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
                 (
                     "tenant",
@@ -329,6 +331,12 @@ class Migration(migrations.Migration):
                 condition=models.Q(("request_id__startswith", "run:")),
                 fields=["tenant", "request_id", "id"],
                 name="billing_transaction_run",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="wallet",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("alert_below__lt", Decimal("100000000000000000000"))), name="billing_wallet_alert_below_finite"
             ),
         ),
         migrations.AddConstraint(

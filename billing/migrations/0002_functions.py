@@ -6,4 +6,4 @@ from kernel.ledger.migration_operations import InstallFunctions
 class Migration(migrations.Migration):
     dependencies = [("billing", "0001_tables")]
 
-    operations = [InstallFunctions("billing", version=1, digest="8798802510af6612")]
+    operations = [InstallFunctions("billing", version=1, digest="216c32075991fa37")]

@@ -14,7 +14,7 @@ from kernel.ledger.clocks import Clock
 
 def list_wallets(*, tenant_id: UUID) -> Rows:
     """The tenant's wallets with their present balances, by currency."""
-    fields = ("currency", "balance", "floor", "last_entry_number", "last_entry_at")
+    fields = ("currency", "balance", "floor", "alert_below", "last_entry_number", "last_entry_at")
     rows: Rows = Wallet.objects.filter(tenant_id=tenant_id).order_by("currency").values(*fields)
     return rows
 

@@ -1,7 +1,7 @@
 """The only code that writes the billing book. Each service returns what it did, or raises a LedgerError and changed nothing."""
 
 from billing.services.bulk import encode_import, record_imported_many, reverse_run
-from billing.services.catalogue import UNCHANGED, define_type, set_floor, set_policy
+from billing.services.catalogue import UNCHANGED, define_type, set_alert, set_floor, set_policy
 from billing.services.rebuild import rebuild_wallets
 from billing.services.transactions import record_transaction, record_transactions, reverse_transaction
 
@@ -15,6 +15,7 @@ __all__ = [
     "record_transactions",
     "reverse_run",
     "reverse_transaction",
+    "set_alert",
     "set_floor",
     "set_policy",
 ]

@@ -103,3 +103,21 @@ def set_floor(*, tenant_id: UUID, actor: str, request_id: str = "", currency: st
         wallet.floor = floor
         wallet.save(update_fields=["floor"])
     return wallet
+
+
+@translate_db_errors
+def set_alert(*, tenant_id: UUID, actor: str, request_id: str = "", currency: str, alert_below: Decimal | None) -> Wallet:
+    """Set the balance below which the wallet is low: crossing it, in either direction, is an event. None for no such events.
+
+    Opens the wallet if the tenant has none in this currency. Raises InvalidValue for an unknown currency or a bad amount.
+    """
+    if not is_currency(currency):
+        raise InvalidValue(field="currency", reason="unknown_currency", value=currency)
+    if alert_below is not None:
+        check_amount("alert_below", alert_below)
+    with setting_author(actor=actor, request_id=request_id):
+        Wallet.objects.get_or_create(tenant_id=tenant_id, currency=currency)
+        wallet = Wallet.objects.select_for_update(no_key=True).get(tenant_id=tenant_id, currency=currency)
+        wallet.alert_below = alert_below
+        wallet.save(update_fields=["alert_below"])
+    return wallet

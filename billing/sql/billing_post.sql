@@ -90,6 +90,9 @@ BEGIN
         greatest(entry.effect, 0), greatest(-entry.effect, 0))
     ON CONFLICT (tenant_id, currency, day, type) DO UPDATE
     SET entries = total.entries + excluded.entries, credits = total.credits + excluded.credits, debits = total.debits + excluded.debits;
+    IF EXISTS (SELECT FROM events_listener listener WHERE listener.tenant_id = tenant) THEN
+        PERFORM billing_write_events(tenant, entry.request_id, ARRAY[entry.id]);
+    END IF;
     RETURN NEXT billing_outcome_of(
         'posted', entry, entry.currency, entry.balance_after, wallet.floor, abs(entry.effect), NULL, NULL
     );

@@ -1,7 +1,8 @@
 -- The steps of billing_post for an array of postings. Called by it alone, and under its settings.
 --
 -- Takes, returns, locks, never: as billing_post. The steps: lock the wallets (opening those that are missing), decide each posting in
--- memory, write types, entries, wallets, totals and reversed amounts with one statement each, remove wallets that stayed empty, reply.
+-- memory, write types, entries, wallets, totals and reversed amounts with one statement each, remove wallets that stayed empty, write the events
+-- where somebody listens, reply.
 CREATE OR REPLACE FUNCTION billing_post_array(tenant uuid, postings jsonb) RETURNS SETOF billing_outcome
 LANGUAGE plpgsql
 AS $$
@@ -25,6 +26,12 @@ BEGIN
     -- A wallet takes the id of the posting that opened it. If that one and all others were refused, nothing of it may stay.
     IF opened <> '{}' THEN
         PERFORM billing_remove_unused_wallets(tenant, opened);
+    END IF;
+    IF EXISTS (SELECT FROM events_listener listener WHERE listener.tenant_id = tenant) THEN
+        PERFORM billing_write_events(
+            tenant, items[1].request_id, ARRAY(SELECT entry_id FROM unnest(decisions) WHERE outcome = 'posted')
+        );
+        PERFORM billing_write_refusals(tenant, items[1].request_id, decisions);
     END IF;
     RETURN QUERY SELECT * FROM billing_reply(tenant, decisions);
 END;

@@ -9,5 +9,5 @@ class EventsConfig(AppConfig):
     api_scopes = ("webhooks:read", "webhooks:write", "webhooks:secrets")
 
     def ready(self) -> None:
-        # Imports the modules that register types of events: this app's own, and `events` of each other app.
-        autodiscover_modules("own_types", "events")
+        # Imports the modules that register types of events and how their bodies are made: this app's own, and those of each other app.
+        autodiscover_modules("own_types", "events", "event_bodies")

@@ -1,4 +1,4 @@
-"""Sets a tenant's billing policy and the floor of a wallet: billing.services.set_policy and set_floor."""
+"""Sets a tenant's billing policy, the floor of a wallet and its alert: billing.services.set_policy, set_floor and set_alert."""
 
 from argparse import ArgumentParser, BooleanOptionalAction
 from decimal import Decimal, InvalidOperation
@@ -40,6 +40,9 @@ class Command(BaseCommand):
             help="floor of wallets opened from now on: 0, a negative amount, or none",
         )
         parser.add_argument("--floor", nargs=2, metavar=("CURRENCY", "AMOUNT"), help="floor of one wallet: an amount, or none")
+        parser.add_argument(
+            "--alert-below", nargs=2, metavar=("CURRENCY", "AMOUNT"), help="balance below which one wallet is low: an amount, or none"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         names = ("strict_types", "near_duplicate_seconds")
@@ -50,6 +53,9 @@ class Command(BaseCommand):
             if options["floor"]:
                 currency, amount = options["floor"]
                 services.set_floor(tenant_id=tenant.id, actor=ACTOR, currency=currency, floor=floor(amount))
+            if options["alert_below"]:
+                currency, amount = options["alert_below"]
+                services.set_alert(tenant_id=tenant.id, actor=ACTOR, currency=currency, alert_below=floor(amount))
         except (DomainError, ValueError) as error:
             raise CommandError(str(error)) from error
         self.stdout.write(
