@@ -133,6 +133,12 @@ register_error("credits_grant_period", InvalidValue, field="period", reason="tak
 
 # Only a defect of this ledger violates these: the posting functions refuse such postings before they reach the constraint.
 register_internal(
+    "credits_policy_tenant_key",
+    "credits_policy_days_check",
+    "credits_policy_expiring_days_check",
+    "credits_balancealert_unit_key",
+    "credits_balancealert_unit_check",
+    "credits_balancealert_alert_below_finite",
     "credits_grant_period_check",
     "credits_recurringgrant_next_period_check",
     "credits_grant_schedule_with_period",

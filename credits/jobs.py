@@ -9,6 +9,7 @@ from procrastinate.contrib.django import app
 from credits import services
 from kernel.ledger.job_retries import RETRY
 
+ANNOUNCE_EXPIRING = "credits.announce_expiring_credits"
 EXPIRE_CREDITS = "credits.expire_credits"
 EXPIRE_HOLDS = "credits.expire_holds"
 ISSUE_RECURRING_CREDITS = "credits.issue_recurring_credits"
@@ -36,3 +37,10 @@ def expire_holds(timestamp: int) -> int:
     """Every ten minutes: close overdue holds. Returns the number of holds closed."""
     outcomes = services.expire_holds(actor=f"job:{EXPIRE_HOLDS}", request_id=f"{EXPIRE_HOLDS}:{timestamp}")
     return sum(outcome.outcome == "posted" for outcome in outcomes)
+
+
+@app.periodic(cron="10 * * * *")
+@app.task(name=ANNOUNCE_EXPIRING, queueing_lock=ANNOUNCE_EXPIRING, retry=RETRY)
+def announce_expiring_credits(timestamp: int) -> int:
+    """Hourly: write the events of grants that expire soon. Returns the number of events."""
+    return sum(services.announce_expiring_grants())

@@ -2,6 +2,7 @@
 
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Now
 
 from credits.choices import (
     Category,
@@ -13,8 +14,55 @@ from credits.choices import (
     TransactionType,
     UnitType,
 )
-from kernel.ledger.base_models import LedgerRow, tenant_foreign_key, tenant_of_account
+from kernel.ledger.base_models import LedgerRow, TenantOwned, tenant_foreign_key, tenant_of_account
 from kernel.ledger.money import MoneyField, is_finite, trimmed_digits
+
+
+class Policy(TenantOwned):
+    """A tenant's settings for credits; a tenant without a row has the defaults."""
+
+    # How many days before a grant expires it is an event.
+    expiring_days = models.PositiveSmallIntegerField(default=7)
+    updated_at = models.DateTimeField(db_default=Now())
+    updated_by = models.CharField(max_length=128)
+
+    class Meta:
+        verbose_name_plural = "policies"
+        constraints = [
+            models.UniqueConstraint(fields=["tenant"], name="credits_policy_tenant_key"),
+            models.CheckConstraint(condition=Q(expiring_days__lte=366), name="credits_policy_days_check"),
+        ]
+
+    def __str__(self) -> str:
+        return f"Policy of {self.tenant_id}"
+
+
+class BalanceAlert(TenantOwned):
+    """The balance in one currency or metric below which a customer is low. Going below it is an event; null: no event any more.
+
+    `is_low` is what the last posting found, so that each crossing is one event (credits/sql/credits_check_balances.sql).
+    """
+
+    customer_id = models.CharField(max_length=255)
+    currency = models.CharField(max_length=3, blank=True, default="")
+    metric_id = models.CharField(max_length=255, blank=True, default="")
+    alert_below = MoneyField(null=True, blank=True)
+    is_low = models.BooleanField(default=False)
+    updated_at = models.DateTimeField(db_default=Now())
+    updated_by = models.CharField(max_length=128)
+
+    class Meta:
+        ordering = ["tenant", "customer_id", "currency", "metric_id"]
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "customer_id", "currency", "metric_id"], name="credits_balancealert_unit_key"),
+            models.CheckConstraint(
+                condition=(Q(currency="") & ~Q(metric_id="")) | (~Q(currency="") & Q(metric_id="")), name="credits_balancealert_unit_check"
+            ),
+            is_finite(table="credits_balancealert", field="alert_below"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.customer_id} {self.currency or self.metric_id}"
 
 
 class RecurringGrant(LedgerRow):

@@ -10,6 +10,7 @@ TABLES = {
     "auth_user_groups": "",
     "billing_policy": "",
     "billing_transactiontype": "",
+    "credits_policy": "",
     "metering_policy": "",
     "metering_price": "",
     "metering_unitprice": "",
@@ -25,6 +26,7 @@ COLUMNS = {
         "headers,consecutive_failures,first_failure_at,last_success_at,not_before",
         "url, description, enabled_events, ordering, payload, headers, status, disabled_reason, secret_generation, previous_valid_until",
     ),
+    "credits_balancealert": ("is_low,updated_at,updated_by", "alert_below"),
     "metering_agent": ("", "name, label, description, status"),
 }
 TRIGGER = (
@@ -49,6 +51,7 @@ class Migration(migrations.Migration):
         ("tenants", "0002_roles"),
         ("auth", "0012_alter_user_first_name_max_length"),
         ("billing", "0001_tables"),
+        ("credits", "0001_tables"),
         ("metering", "0001_tables"),
         ("corrections", "0001_tables"),
         ("events", "0001_tables"),

@@ -738,4 +738,61 @@ class Migration(migrations.Migration):
                 condition=models.Q(("balance__lt", Decimal("100000000000000000000"))), name="credits_grant_balance_finite"
             ),
         ),
+        migrations.CreateModel(
+            name="BalanceAlert",
+            fields=[
+                ("id", models.UUIDField(default=kernel.ledger.identifiers.new_id, editable=False, primary_key=True, serialize=False)),
+                ("customer_id", models.CharField(max_length=255)),
+                ("currency", models.CharField(blank=True, default="", max_length=3)),
+                ("metric_id", models.CharField(blank=True, default="", max_length=255)),
+                ("alert_below", kernel.ledger.money.MoneyField(blank=True, null=True)),
+                ("is_low", models.BooleanField(default=False)),
+                ("updated_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ("updated_by", models.CharField(max_length=128)),
+                (
+                    "tenant",
+                    models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name="+", to="tenants.tenant"),
+                ),
+            ],
+            options={
+                "ordering": ["tenant", "customer_id", "currency", "metric_id"],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("tenant", "customer_id", "currency", "metric_id"), name="credits_balancealert_unit_key"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("currency", ""), models.Q(("metric_id", ""), _negated=True)),
+                            models.Q(models.Q(("currency", ""), _negated=True), ("metric_id", "")),
+                            _connector="OR",
+                        ),
+                        name="credits_balancealert_unit_check",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("alert_below__lt", Decimal("100000000000000000000"))),
+                        name="credits_balancealert_alert_below_finite",
+                    ),
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="Policy",
+            fields=[
+                ("id", models.UUIDField(default=kernel.ledger.identifiers.new_id, editable=False, primary_key=True, serialize=False)),
+                ("expiring_days", models.PositiveSmallIntegerField(default=7)),
+                ("updated_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ("updated_by", models.CharField(max_length=128)),
+                (
+                    "tenant",
+                    models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name="+", to="tenants.tenant"),
+                ),
+            ],
+            options={
+                "verbose_name_plural": "policies",
+                "constraints": [
+                    models.UniqueConstraint(fields=("tenant",), name="credits_policy_tenant_key"),
+                    models.CheckConstraint(condition=models.Q(("expiring_days__lte", 366)), name="credits_policy_days_check"),
+                ],
+            },
+        ),
     ]

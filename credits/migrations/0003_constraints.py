@@ -18,6 +18,8 @@ class Migration(migrations.Migration):
         TenantKey("HoldLine"),
         TenantKey("CreditTransaction", row_first=True),
         TenantKey("HoldEntry"),
+        TenantKey("Policy"),
+        TenantKey("BalanceAlert"),
         TenantForeignKey("Grant", "schedule"),
         TenantForeignKey("HoldLine", "hold"),
         TenantForeignKey("HoldLine", "grant"),
@@ -42,4 +44,6 @@ class Migration(migrations.Migration):
         FirstStatistics("HoldLine"),
         FirstStatistics("CreditTransaction"),
         FirstStatistics("HoldEntry"),
+        FirstStatistics("Policy"),
+        FirstStatistics("BalanceAlert"),
     ]

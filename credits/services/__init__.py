@@ -1,5 +1,6 @@
 """The only writers of this ledger: one function for each change."""
 
+from credits.services.alerts import announce_expiring_grants, set_balance_alert, set_policy
 from credits.services.bulk import (
     POSTED,
     create_imported_grants,
@@ -30,6 +31,7 @@ from credits.services.transactions import record_transaction, record_transaction
 
 __all__ = [
     "POSTED",
+    "announce_expiring_grants",
     "cancel_recurring_grant",
     "cancel_run_schedules",
     "capture_hold",
@@ -59,6 +61,8 @@ __all__ = [
     "reverse_transaction",
     "schedule_as_made",
     "schedule_line",
+    "set_balance_alert",
+    "set_policy",
     "transaction_line",
     "void_grant",
 ]

@@ -59,6 +59,9 @@ BEGIN
         UPDATE credits_hold candidate
         SET status = ending, captured = wanted, closed_at = moment, close_digest = item.facts_digest
         WHERE candidate.tenant_id = tenant AND candidate.id = hold.id;
+        IF EXISTS (SELECT FROM events_listener listener WHERE listener.tenant_id = tenant) THEN
+            PERFORM credits_write_hold_event(tenant, item.request_id, hold.id, hold.customer_id, ending, moment);
+        END IF;
     END IF;
     RETURN QUERY
     SELECT decided AS outcome, hold.id,

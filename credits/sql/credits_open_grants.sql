@@ -47,6 +47,13 @@ BEGIN
            '', occurred_at, moment, actor, request_id
     FROM fresh_items;
 
+    IF EXISTS (SELECT FROM events_listener listener WHERE listener.tenant_id = tenant) THEN
+        PERFORM credits_write_events(
+            tenant, items[1].request_id, ARRAY(SELECT item.entry_id FROM unnest(items) item WHERE item.id = ANY (fresh)), NULL
+        );
+        PERFORM credits_check_balances(tenant, items[1].request_id, fresh);
+    END IF;
+
     RETURN QUERY
     SELECT CASE WHEN account.id = item.id AND item.id = ANY (fresh) THEN 'posted' ELSE 'exists' END AS outcome,
            account.id, account.customer_id::text, account.name::text, account.unit_type::text, account.currency::text,

@@ -35,6 +35,9 @@ BEGIN
              draw.request_id)
         RETURNING * INTO placed;
         PERFORM credits_place_hold_lines(tenant, draw, payers.accounts, payers.moment);
+        IF EXISTS (SELECT FROM events_listener listener WHERE listener.tenant_id = tenant) THEN
+            PERFORM credits_write_hold_event(tenant, draw.request_id, placed.id, draw.customer_id, 'placed', payers.moment);
+        END IF;
     END IF;
     RETURN QUERY SELECT decided AS outcome, placed.id, total AS balance, payable AS available, placed.facts_digest AS first_digest;
 END

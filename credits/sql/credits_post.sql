@@ -13,7 +13,8 @@
 --                            Where one of them can't be posted so, it writes nothing, and all are posted one by one.
 -- Locks, in this order: grants by id, in an array before the first is decided, and where one of them may roll over, the next period's
 -- grants together with them; under each grant's lock, its overdue hold lines (credits_release_overdue); last, where another call is
--- inserting the same key, its entry in the unique index of idempotency keys.
+-- inserting the same key, its entry in the unique index of idempotency keys; where somebody listens to events, the alerts of the
+-- customers' balances (credits_check_balances).
 -- The settings hold for every function called from here. Plans are kept for the life of a connection, perhaps from a time when the tables
 -- were empty; with only index probes to choose from, they stay good as the tables grow (docs/performance.md).
 CREATE OR REPLACE FUNCTION credits_post(tenant uuid, postings jsonb)
@@ -31,6 +32,7 @@ DECLARE
     ARRAY_FORM_ABOVE CONSTANT int := 6;
     items CONSTANT credits_posting[] := ARRAY(SELECT item FROM jsonb_populate_recordset(NULL::credits_posting, postings) item);
     item credits_posting;
+    is_posted boolean := false;
 BEGIN
     -- Postings gathered from several callers bring a shorter wait for locks (kernel/ledger/posting/statements.py).
     IF postings -> 0 ? 'lock_timeout_ms' THEN
@@ -43,12 +45,15 @@ BEGIN
     END IF;
     IF cardinality(items) > ARRAY_FORM_ABOVE THEN
         RETURN QUERY SELECT * FROM credits_post_array(tenant, items);
-        IF FOUND THEN
-            RETURN;
-        END IF;
+        is_posted := FOUND;
     END IF;
-    FOREACH item IN ARRAY items LOOP
-        RETURN NEXT credits_post_single(tenant, item);
-    END LOOP;
+    IF NOT is_posted THEN
+        FOREACH item IN ARRAY items LOOP
+            RETURN NEXT credits_post_single(tenant, item);
+        END LOOP;
+    END IF;
+    IF EXISTS (SELECT FROM events_listener listener WHERE listener.tenant_id = tenant) THEN
+        PERFORM credits_check_balances(tenant, items[1].request_id, ARRAY(SELECT DISTINCT grant_id FROM unnest(items)));
+    END IF;
 END
 $$;

@@ -67,6 +67,9 @@ BEGIN
     IF NOT credits_write_entries(tenant, entries) THEN
         RETURN;
     END IF;
+    IF EXISTS (SELECT FROM events_listener listener WHERE listener.tenant_id = tenant) THEN
+        PERFORM credits_write_events(tenant, items[1].request_id, ARRAY(SELECT id FROM unnest(entries)), NULL);
+    END IF;
     RETURN QUERY SELECT * FROM unnest(results);
 END
 $$;

@@ -86,6 +86,12 @@ BEGIN
     result.taken := taken;
     result.left_to_reverse := left_to_reverse;
     result.reversed_by := reversed_by;
+    IF decided IN ('posted', 'nothing_left') AND EXISTS (SELECT FROM events_listener listener WHERE listener.tenant_id = tenant) THEN
+        PERFORM credits_write_events(
+            tenant, item.request_id, ARRAY[entry.id],
+            CASE WHEN item.kind = 'void' AND decided = 'nothing_left' THEN ARRAY[account.id] END
+        );
+    END IF;
     IF decided = 'posted' THEN
         PERFORM credits_follow_up(tenant, item, account, entry, is_imported);
     END IF;

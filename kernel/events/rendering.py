@@ -1,7 +1,7 @@
 """Makes the bodies of events: what is signed and sent.
 
-A posting function stores the object as it was when it committed, as JSON of columns. An app's `event_bodies` module says with which reply of
-its API the object is written, so a receiver gets what a GET would have answered then.
+A posting function stores the object as it was when it committed, as JSON of columns. An app's `event_bodies` module says with which reply
+of its API the object is written, so a receiver gets what a GET would have answered then.
 """
 
 import json

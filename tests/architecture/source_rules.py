@@ -31,7 +31,7 @@ BANNED_WORDS = {
 }
 # Names of functions that don't say what the function returns.
 BANNED_NAMES = {"told", "said", "given", "found", "shown", "known", "left", "who", "story", "house", "laws", "rests_on", "ground", "matter"}
-KERNEL_SERVICES = ("kernel.tenants.services", "kernel.backfills.services", "kernel.corrections.services")
+KERNEL_SERVICES = ("kernel.tenants.services", "kernel.events.services", "kernel.backfills.services", "kernel.corrections.services")
 DOMAIN = {"services", "selectors", "models", "errors", "choices"}
 
 

@@ -269,7 +269,7 @@ TRIPS = {
             # By it near-duplicates are found; a reversal is none, and its likeness says only whether its caller named the agent.
             Transaction: NEW | {"likeness"},
             # A floor is set, not posted: it is in billing-wallets.
-            Wallet: {"tenant_id", "created_at", "last_entry_at", "floor"},
+            Wallet: {"tenant_id", "created_at", "last_entry_at", "floor", "alert_below", "refusal_reported_at"},
             TransactionType: {"tenant_id", "id", "created_at", "created_by"},
             DailyTotal: {"tenant_id", "id"},
         },

@@ -24,8 +24,9 @@ def test_every_currency_is_shown_and_one_stands_at_the_top(send, record, context
     record(type="topup", amount="7.25", currency="EUR", reference_id="euros")
     record(type="usage", amount=3)
     services.set_floor(**context, currency="USD", floor=Decimal("-5"))
-    dollars = {"currency": "USD", "balance": 7, "floor": -5, "entry_number": 2, "updated_at": ANY}
-    euros = {"currency": "EUR", "balance": 7.25, "floor": None, "entry_number": 1, "updated_at": ANY}
+    services.set_alert(**context, currency="USD", alert_below=Decimal(20))
+    dollars = {"currency": "USD", "balance": 7, "floor": -5, "alert_below": 20, "entry_number": 2, "updated_at": ANY}
+    euros = {"currency": "EUR", "balance": 7.25, "floor": None, "alert_below": None, "entry_number": 1, "updated_at": ANY}
     assert send("GET", WALLET).json() == {"currency": "USD", "balance": 7, "as_of": None, "wallets": [euros, dollars]}
     assert send("GET", f"{WALLET}?currency=EUR").json()["balance"] == 7.25
     assert send("GET", f"{WALLET}?currency=GBP").json()["balance"] == 0

@@ -28,8 +28,8 @@ WHERE event.tenant_id = given.tenant_id AND event.id = given.id
 DELIVER = """
 INSERT INTO events_delivery
     (id, tenant_id, event_id, endpoint_id, origin, state, attempts, next_at, account, sequence, released_by_age, last_error, created_at)
-SELECT given.id, event.tenant_id, event.id, given.endpoint_id, 'live', 'pending', 0, clock_timestamp(), event.account, event.sequence, false,
-    '', clock_timestamp()
+SELECT given.id, event.tenant_id, event.id, given.endpoint_id, 'live', 'pending', 0, clock_timestamp(), event.account, event.sequence,
+    false, '', clock_timestamp()
 FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[], %s::uuid[]) AS given (id, tenant_id, event_id, endpoint_id)
 JOIN events_event event ON event.tenant_id = given.tenant_id AND event.id = given.event_id
 ON CONFLICT (tenant_id, event_id, endpoint_id) WHERE origin = 'live' DO NOTHING
@@ -72,6 +72,8 @@ def _deliveries(events: Sequence[Event]) -> Iterable[tuple[Event, UUID]]:
     for endpoint in Endpoint.objects.filter(tenant_id__in=tenants, status=EndpointStatus.ENABLED).exclude(url=""):
         endpoints[endpoint.tenant_id].append(endpoint)
     for event in events:
-        for endpoint in endpoints[event.tenant_id]:
-            if endpoint.created_at <= event.created_at and fits_any(endpoint.enabled_events, event.type):
-                yield event, endpoint.id
+        yield from ((event, endpoint.id) for endpoint in endpoints[event.tenant_id] if _wants(endpoint, event))
+
+
+def _wants(endpoint: Endpoint, event: Event) -> bool:
+    return endpoint.created_at <= event.created_at and fits_any(endpoint.enabled_events, event.type)

@@ -15,7 +15,7 @@ _encode = msgspec.json.Encoder(enc_hook=str).encode
 def write_event(
     *,
     tenant_id: UUID,
-    type: str,  # noqa: A002 - the name that receivers read
+    type: str,
     account: str = "",
     sequence: int | None = None,
     object_id: str = "",

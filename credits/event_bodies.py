@@ -1,0 +1,37 @@
+"""How the objects of the events about credits are written: as the API writes them."""
+
+from typing import Any
+
+from credits.api.dialect import CreditsReply
+from credits.api.serializers import GrantReply, HoldReply, TransactionReply
+from credits.api.views.base import to_grant_reply, without_blanks
+from credits.choices import BalanceType
+from kernel.api.amounts import AmountText
+from kernel.api.fields import Choice, Text
+from kernel.events.rendering import register_body, with_reply
+
+
+class LowBalanceReply(CreditsReply):
+    """A customer's balance in one currency or metric."""
+
+    customer_id = Text()
+    id = Text()
+    type = Choice(BalanceType.values)
+    name = Text()
+    balance = AmountText()
+    held = AmountText()
+    available = AmountText()
+    alert_below = AmountText()
+
+
+def _named(row: dict[str, Any]) -> dict[str, Any]:
+    return {**row, "name": row["id"]}
+
+
+GRANT_TYPES = [f"credits.grant.{name}" for name in ("created", "depleted", "expiring", "expired", "voided")]
+HOLD_TYPES = [f"credits.hold.{name}" for name in ("placed", "captured", "released", "expired")]
+
+register_body(*GRANT_TYPES, render=with_reply(GrantReply, to_grant_reply))
+register_body("credits.transaction.posted", render=with_reply(TransactionReply, without_blanks))
+register_body(*HOLD_TYPES, render=with_reply(HoldReply, without_blanks))
+register_body("credits.balance.low", render=with_reply(LowBalanceReply, _named))

@@ -1,0 +1,81 @@
+"""When a tenant is warned about credit: the balances below which customers are low, and how soon an expiry is announced."""
+
+from collections.abc import Iterator
+from decimal import Decimal
+from uuid import UUID
+
+from django.utils import timezone
+
+from credits.models import BalanceAlert, Policy
+from kernel.events.models import Listener
+from kernel.ledger import posting
+from kernel.ledger.constraints import translate_db_errors
+from kernel.ledger.errors import InvalidValue
+from kernel.ledger.money import AMOUNT_LIMIT, PLACES, is_currency
+from kernel.tenants.setting_author import setting_author
+
+PAGE = 500
+MAX_EXPIRING_DAYS = 366
+DEFAULT_EXPIRING_DAYS = 7
+BALANCE = "SELECT balance FROM credits_unit_balance(%s, %s, %s, %s, credits_day(credits_now()))"
+WRITE_EXPIRING = "SELECT credits_write_expiring(%s, %s, %s) AS written"
+
+
+@translate_db_errors
+def set_balance_alert(
+    *,
+    tenant_id: UUID,
+    actor: str,
+    request_id: str = "",
+    customer_id: str,
+    currency: str | None = None,
+    metric_id: str | None = None,
+    alert_below: Decimal | None,
+) -> BalanceAlert:
+    """Set the balance below which a customer is low in one currency or metric; None for no such events. Raises InvalidValue.
+
+    A customer who is below it already is not announced; going below it again is.
+    """
+    _check_unit(currency, metric_id)
+    if alert_below is not None and not (0 <= alert_below < AMOUNT_LIMIT and alert_below == round(alert_below, PLACES)):
+        raise InvalidValue(field="alert_below", reason="negative" if alert_below < 0 else "too_many_digits", value=alert_below, max=PLACES)
+    unit = {"customer_id": customer_id, "currency": currency or "", "metric_id": metric_id or ""}
+    with setting_author(actor=actor, request_id=request_id):
+        BalanceAlert.objects.get_or_create(tenant_id=tenant_id, **unit, defaults={"updated_by": actor})
+        # The balance is read under the alert's lock, as postings read it.
+        alert = BalanceAlert.objects.select_for_update(no_key=True).get(tenant_id=tenant_id, **unit)
+        [now] = posting.run(BALANCE, [tenant_id, customer_id, currency, metric_id])
+        alert.alert_below, alert.is_low = alert_below, alert_below is not None and now.balance < alert_below
+        alert.updated_at, alert.updated_by = timezone.now(), actor
+        alert.save(update_fields=["alert_below", "is_low", "updated_at", "updated_by"])
+    return alert
+
+
+def _check_unit(currency: str | None, metric_id: str | None) -> None:
+    if bool(currency) == bool(metric_id):
+        raise InvalidValue(field="currency", reason="unit_missing", value=currency)
+    if currency and not is_currency(currency):
+        raise InvalidValue(field="currency", reason="unknown_currency", value=currency)
+
+
+@translate_db_errors
+def set_policy(*, tenant_id: UUID, actor: str, request_id: str = "", expiring_days: int) -> Policy:
+    """Set how many days before its last day a grant with a balance is announced. Raises InvalidValue."""
+    if not 0 <= expiring_days <= MAX_EXPIRING_DAYS:
+        reason = "too_small" if expiring_days < 0 else "too_large"
+        raise InvalidValue(field="expiring_days", reason=reason, value=expiring_days, min=0, max=MAX_EXPIRING_DAYS)
+    changes = {"expiring_days": expiring_days, "updated_by": actor, "updated_at": timezone.now()}
+    with setting_author(actor=actor, request_id=request_id):
+        policy, _ = Policy.objects.update_or_create(tenant_id=tenant_id, defaults=changes)
+    return policy
+
+
+def announce_expiring_grants() -> Iterator[int]:
+    """Write the events of grants that expire soon, for every tenant with listeners, page by page. Yields how many each page wrote."""
+    days = dict(Policy.objects.values_list("tenant_id", "expiring_days"))
+    for tenant_id in Listener.objects.order_by("tenant_id").values_list("tenant_id", flat=True):
+        written = PAGE
+        while written == PAGE:
+            [row] = posting.run(WRITE_EXPIRING, [tenant_id, days.get(tenant_id, DEFAULT_EXPIRING_DAYS), PAGE])
+            written = row.written
+            yield written

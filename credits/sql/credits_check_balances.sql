@@ -1,0 +1,45 @@
+-- Decides whether the balances of the customers of some grants went below their alerts, or are back, and writes the event that one is low.
+-- Takes: a tenant, the request id of the postings, the grants that they changed. Returns: nothing.
+-- Locks: after the grants, which the caller has locked, the alerts by id. The balance is summed under the alert's lock: of two postings on
+-- two grants of a customer at once, the later one sees both. Never: writes where nobody listens.
+CREATE OR REPLACE FUNCTION credits_check_balances(tenant uuid, request text, changed uuid[]) RETURNS void LANGUAGE plpgsql
+AS $$
+DECLARE
+    alert credits_balancealert;
+    now_in record;
+    moment timestamptz;
+    item events_item;
+BEGIN
+    IF events_wanted(events_patterns(tenant, request), 'credits.balance.low') IS NOT TRUE THEN
+        RETURN;
+    END IF;
+    FOR alert IN
+        SELECT * FROM credits_balancealert watched
+        WHERE watched.tenant_id = tenant AND watched.alert_below IS NOT NULL AND watched.customer_id IN (
+            SELECT account.customer_id FROM credits_grant account WHERE account.tenant_id = tenant AND account.id = ANY (changed)
+        )
+        ORDER BY watched.id
+        FOR NO KEY UPDATE
+    LOOP
+        moment := credits_now();
+        SELECT * INTO now_in FROM credits_unit_balance(
+            tenant, alert.customer_id, nullif(alert.currency, ''), nullif(alert.metric_id, ''), credits_day(moment)
+        );
+        CONTINUE WHEN (now_in.balance < alert.alert_below) = alert.is_low;
+        UPDATE credits_balancealert watched SET is_low = NOT alert.is_low WHERE watched.tenant_id = tenant AND watched.id = alert.id;
+        IF NOT alert.is_low THEN
+            item.type := 'credits.balance.low';
+            item.account := 'customer:' || alert.customer_id;
+            item.sequence := events_moment_number(moment);
+            item.happened := moment;
+            item.object_id := alert.customer_id;
+            item.snapshot := json_build_object(
+                'customer_id', alert.customer_id, 'id', coalesce(nullif(alert.metric_id, ''), alert.currency),
+                'type', CASE alert.metric_id WHEN '' THEN 'CASH' ELSE 'USAGE' END, 'balance', now_in.balance, 'held', now_in.held,
+                'available', now_in.balance - now_in.held, 'alert_below', alert.alert_below
+            );
+            PERFORM events_insert(tenant, ARRAY[item]);
+        END IF;
+    END LOOP;
+END
+$$;

@@ -1,0 +1,41 @@
+-- Writes the events of posted transactions, and of grants that were voided when nothing was left of them.
+-- Takes: a tenant, the request id of the postings, the ids of the transactions and of those grants. Returns: nothing.
+-- Locks: as events_insert; the caller has locked the grants. Never: writes where nobody listens.
+CREATE OR REPLACE FUNCTION credits_write_events(tenant uuid, request text, entries uuid[], voided uuid[]) RETURNS void LANGUAGE plpgsql
+AS $$
+DECLARE
+    patterns CONSTANT text[] := events_patterns(tenant, request);
+    items events_item[];
+BEGIN
+    IF patterns IS NULL THEN
+        RETURN;
+    END IF;
+    SELECT array_agg((
+            event.type, 'grant:' || event.grant_id, event.sequence, event.happened, event.object_id, event.snapshot
+        )::events_item ORDER BY event.grant_id, event.sequence, event.place) INTO items
+    FROM (
+        SELECT account.id AS grant_id, entry.entry_number AS sequence, entry.occurred_at AS happened, kind.type, kind.place,
+            CASE WHEN kind.place = 1 THEN entry.id ELSE account.id END::text AS object_id,
+            CASE WHEN kind.place = 1 THEN credits_entry_snapshot(entry)
+                ELSE credits_grant_snapshot(account, entry.balance_after) END AS snapshot
+        FROM credits_transaction entry
+        JOIN credits_grant account ON account.tenant_id = tenant AND account.id = entry.grant_id
+        CROSS JOIN LATERAL (VALUES
+            (0, 'credits.grant.created', entry.kind = 'opening'),
+            (1, 'credits.transaction.posted', entry.kind <> 'opening'),
+            (2, 'credits.grant.depleted', entry.balance_after = 0 AND entry.kind NOT IN ('expiry', 'void', 'deletion')),
+            (3, 'credits.grant.expired', entry.kind = 'expiry'),
+            (4, 'credits.grant.voided', entry.kind = 'void')
+        ) AS kind (place, type, has_happened)
+        WHERE entry.tenant_id = tenant AND entry.id = ANY (entries) AND kind.has_happened AND events_wanted(patterns, kind.type)
+        UNION ALL
+        SELECT account.id, account.last_entry_number, account.closed_at, 'credits.grant.voided', 4, account.id::text,
+            credits_grant_snapshot(account, account.balance)
+        FROM credits_grant account
+        WHERE account.tenant_id = tenant AND account.id = ANY (voided) AND events_wanted(patterns, 'credits.grant.voided')
+    ) event;
+    IF items IS NOT NULL THEN
+        PERFORM events_insert(tenant, items);
+    END IF;
+END
+$$;
