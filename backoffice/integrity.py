@@ -1,4 +1,4 @@
-"""Every check of every book."""
+"""Every check of every ledger."""
 
 from collections.abc import Callable, Iterator
 from uuid import UUID
@@ -31,7 +31,7 @@ ENTRIES = {"billing": "billing_transaction", "credits": "credits_transaction", "
 
 
 def count_rows(ledger: str, *, tenant_id: UUID | None) -> int:
-    """The number of entries in a book, of one tenant or of all."""
+    """The number of entries in a ledger, of one tenant or of all."""
     with connection.cursor() as cursor:
         statement = f"SELECT count(*) FROM {ENTRIES[ledger]} WHERE %(tenant)s::uuid IS NULL OR tenant_id = %(tenant)s"  # noqa: S608
         cursor.execute(statement, {"tenant": tenant_id})

@@ -104,7 +104,7 @@ def _secret_page(request: HttpRequest, issued: services.IssuedKey) -> HttpRespon
 
 class RevokeKeyForm(SettingForm):
     title = "Revoke the key"
-    description = "Whoever uses the key is refused from now on. That can't be undone; a new key can be made."
+    description = "Calls with the key are refused from now on. That can't be undone; a new key can be made."
     icon = "key_off"
     is_destructive = True
 

@@ -1,4 +1,4 @@
-"""Exports of the billing book: entries that a backfill imports, and settings for the record."""
+"""Exports of the billing ledger: entries that a backfill imports, and settings for the record."""
 
 from kernel.ledger.exports.definitions import Export, Field, Kind, fields
 

@@ -23,7 +23,7 @@ register_messages(
     {
         "grant_expired": "The grant expired on {expiry_date}.",
         "grant_held": "A hold reserves {held} of the grant. Release it first.",
-        "grant_not_found": "There is no such grant in this tenant's book.",
+        "grant_not_found": "There is no such grant in this tenant's ledger.",
         "grant_not_yet_effective": "The grant can't be used before {effective_date}.",
         "grant_voided": "The grant was voided before.",
         "insufficient_credit": "Only {available} of the grant is available, and {requested} would be taken.",

@@ -5,7 +5,7 @@ from kernel.ledger.errors import IdempotencyConflict, Insufficient, InvalidValue
 
 
 class GrantNotFound(NotFound):
-    """A posting names a grant that isn't in this book. Facts: grant_id."""
+    """A posting names a grant that isn't in this ledger. Facts: grant_id."""
 
     code = "grant_not_found"
 

@@ -1,4 +1,4 @@
-"""Exports of the credits book: schedules, grants and transactions that backfills import, and the rest for the record."""
+"""Exports of the credits ledger: schedules, grants and transactions that backfills import, and the rest for the record."""
 
 from kernel.ledger.exports.definitions import BOOKED, Export, Field, Kind, amount, digest, fields, moment
 

@@ -336,7 +336,7 @@ class CreditTransaction(LedgerRow):
             models.Index(fields=["tenant", "reverses"], name="credits_txn_reverses_index", condition=Q(reverses__isnull=False)),
             models.Index(fields=["tenant", "consumption"], name="credits_txn_consumption_index", condition=Q(consumption__isnull=False)),
             models.Index(fields=["tenant", "hold"], name="credits_txn_hold_index", condition=Q(hold__isnull=False)),
-            # Transactions whose two times differ: credits_balances_at corrects the book's balance by them for the world's clock.
+            # Transactions whose two times differ: credits_balances_at corrects the balance by book time with them for world time.
             models.Index(fields=["tenant", "grant"], name="credits_txn_two_times_index", condition=~Q(occurred_at=F("created_at"))),
         ]
 

@@ -1,4 +1,4 @@
-"""The values of the metering book's enumerated columns, and the moves between statuses."""
+"""The values of the metering ledger's enumerated columns, and the moves between statuses."""
 
 from django.db.models import TextChoices
 

@@ -1,4 +1,4 @@
-"""What the metering book refuses beyond what every ledger does, and what its constraints mean to a caller."""
+"""What the metering ledger refuses beyond what every ledger does, and what its constraints mean to a caller."""
 
 from kernel.ledger.constraints import register_error, register_internal
 from kernel.ledger.errors import Busy, InvalidValue, LedgerError

@@ -1,4 +1,4 @@
-"""Exports of the metering book: transactions that a backfill imports, and the rest for the record."""
+"""Exports of the metering ledger: transactions that a backfill imports, and the rest for the record."""
 
 from kernel.ledger.exports.definitions import Export, Field, Kind, amount, digest, fields, moment
 

@@ -95,7 +95,7 @@ def planner_knows(request, transactional_db):
 
 @pytest.fixture
 def boss(django_user_model):
-    """A superuser: whoever is refused here, everybody is."""
+    """A superuser: what is refused to this user is refused to everybody."""
     return django_user_model.objects.create_superuser("boss", password="boss-password-1")
 
 

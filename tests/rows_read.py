@@ -75,7 +75,7 @@ def arrays_of_each_size(rows: list[Any]) -> Iterator[list[Any]]:
 
 
 def analysed_when_small(*tables: str, first_rows: Callable[[], object]) -> None:
-    """What the planner knows of a book that was looked at when it had a few rows, and has grown since."""
+    """What the planner knows of a ledger that was looked at when it had a few rows, and has grown since."""
     first_rows()
     with connection.cursor() as cursor:
         for table in tables:

@@ -1,4 +1,4 @@
-"""All exports of a tenant's books. Those that a backfill imports are in the order in which they must be imported."""
+"""All exports of a tenant's ledgers. Those that a backfill imports are in the order in which they must be imported."""
 
 import billing.exports
 import credits.exports

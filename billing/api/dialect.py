@@ -78,7 +78,7 @@ SENTENCES = {
     "unavailable": "The service can't record anything at present: nothing was recorded, and repeating the request doesn't help for now",
     "outcome_unknown": "The outcome is unknown: send the same request again, it is recorded at most once",
     "insufficient": "Insufficient balance",
-    "out_of_range": "The balance would have more digits than the book can hold",
+    "out_of_range": "The balance would have more digits than the ledger can hold",
     "idempotency_conflict": "This type and reference_id were recorded before with other values of {fields}, as transaction {first_id}",
     "already_reversed": "Transaction {id} is reversed already, by {reversed_by}",
     "not_reversible": "Transaction {id} is itself a reversal: record the amount again instead",

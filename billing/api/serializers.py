@@ -243,6 +243,6 @@ class BatchReply(Reply):
 
     dialect = dialect
     results = ListOf(Nested(BatchOutcomeReply))
-    recorded = Whole(description="How many are new in the book.")
+    recorded = Whole(description="How many are new in the ledger.")
     replayed = Whole()
     refused = Whole()

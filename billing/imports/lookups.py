@@ -1,4 +1,4 @@
-"""Queries of the billing book for imports: one query for a thousand rows."""
+"""Queries of the billing ledger for imports: one query for a thousand rows."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime

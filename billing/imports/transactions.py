@@ -135,7 +135,7 @@ class TransactionsAdapter(Adapter):
     def _set_type(self, posting: Posting, in_book: tuple[str, bool] | None, new_types: NewTypes, *, is_strict: bool) -> None:
         """Decide the direction of the row's type, or why the type is refused.
 
-        A type of the catalogue has its direction there. A shipped type that the book hasn't used yet may get another one from the file,
+        A type of the catalogue has its direction there. A shipped type that the ledger hasn't used yet may get another one from the file,
         unless the tenant is strict. Any other type needs a direction from the file or from --new-type: a misspelt `Usage` would otherwise
         become a new signed type, and its debits would count as credits. The first row of a new type decides for the rows after it.
         """
@@ -158,9 +158,9 @@ class TransactionsAdapter(Adapter):
             self._add_new_type(posting, direction, new_types)
 
     def _add_new_type(self, posting: Posting, direction: str, new_types: NewTypes) -> None:
-        """Remember a type that the book lacks, and let the posting add it to the catalogue, whichever of its rows is posted first.
+        """Remember a type that the ledger lacks, and let the posting add it to the catalogue, whichever of its rows is posted first.
 
-        An export has no label for a signed type that its book never catalogued.
+        An export has no label for a signed type that its ledger never catalogued.
         """
         shipped_label = SHIPPED_TYPES.get(posting.kind, (None, None))[0]
         label = posting.body["values"].get("type_label") or shipped_label
@@ -257,7 +257,7 @@ class TransactionsAdapter(Adapter):
             return map(
                 outcome_of, postings, services.record_imported_many(tenant_id=tenant.id, lines=[posting.payload for posting in postings])
             )
-        # A row that is in the book already is reported as such, whatever its type is today.
+        # A row that is in the ledger already is reported as such, whatever its type is today.
         for known in self.existing(tenant, list(refused)):
             del refused[known]
         others = [posting for posting in postings if posting.key not in refused]
@@ -336,7 +336,7 @@ def original_refusal(account: Account, posting: Posting, effect: Decimal) -> Out
 
 
 def in_calls(postings: Sequence[Posting]) -> Iterator[list[Posting]]:
-    """The postings in as few calls as possible. A reversal begins a new call after its original, which must be in the book by then."""
+    """The postings in as few calls as possible. A reversal begins a new call after its original, which must be in the ledger by then."""
     call: list[Posting] = []
     keys: set[str] = set()
     for posting in postings:

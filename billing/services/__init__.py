@@ -1,4 +1,4 @@
-"""The only code that writes the billing book. Each service returns what it did, or raises a LedgerError and changed nothing."""
+"""The only code that writes the billing ledger. Each service returns what it did, or raises a LedgerError and changed nothing."""
 
 from billing.services.bulk import encode_import, record_imported_many, reverse_run
 from billing.services.catalogue import UNCHANGED, define_type, set_alert, set_floor, set_policy

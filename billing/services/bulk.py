@@ -42,7 +42,7 @@ def encode_import(facts: Mapping[str, Any]) -> dict[str, Any]:
     """A checked transaction as a billing_posting, without `actor` and `request_id`. Runs no query.
 
     `facts`: the arguments of record_transaction or reverse_transaction; optionally `id` and `facts_digest` (hexadecimal), which are kept:
-    a caller of the book that the file comes from finds its keys here.
+    a caller of the ledger that the file comes from finds its keys here.
     """
     label, direction = SHIPPED_TYPES.get(facts["type"], (None, None))
     return {

@@ -83,7 +83,7 @@ def _check_text(name: str, text: str) -> None:
 
 
 def read_posting(row: Any, posting: Mapping[str, Any]) -> Posted | LedgerError:
-    """The outcome row of a posting: what is in the book, or the error that refused it."""
+    """The outcome row of a posting: what is in the ledger, or the error that refused it."""
     return posted_or_error(
         row,
         facts_digest=bytes.fromhex(posting["facts_digest"]),

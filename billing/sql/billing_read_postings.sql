@@ -1,4 +1,4 @@
--- Reads what the book knows about each posting of an array: its key, its type, and the original of a reversal. Part of billing_decide.
+-- Reads what the ledger knows about each posting of an array: its key, its type, and the original of a reversal. Part of billing_decide.
 --
 -- Takes: the tenant, its postings, and for each the currency of its wallet.
 -- Returns: a row for each posting, in order. `key_place` and `original_place` are the first places in the array that name the same key or

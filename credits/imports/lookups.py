@@ -1,4 +1,4 @@
-"""Queries of the credits book for imports: one query for a thousand rows."""
+"""Queries of the credits ledger for imports: one query for a thousand rows."""
 
 from collections.abc import Sequence
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""The rules that the credits book must obey; `find_violations` recomputes stored values from the entries."""
+"""The rules that the credits ledger must obey; `find_violations` recomputes stored values from the entries."""
 
 from collections.abc import Iterator
 from uuid import UUID
@@ -8,7 +8,7 @@ from kernel.ledger.integrity.checks import Check, Violation
 
 
 def find_violations(*, tenant_id: UUID | None = None, at_most: int = 1) -> Iterator[Violation]:
-    """The first `at_most` violations of each check, in the whole book or one tenant's."""
+    """The first `at_most` violations of each check, in the whole ledger or one tenant's."""
     return checks.find_violations(CHECKS, tenant_id=tenant_id, at_most=at_most)
 
 

@@ -1,7 +1,7 @@
 -- Decides how much of a grant holds reserve at an instant. A hold reserves nothing from its `expires_at` on, whether it is closed or not.
 -- Takes: a grant; `booked_by`, the book time up to which hold entries count ('infinity': all); `instant`, at which holds are overdue.
 -- Returns: units. Locks: nothing.
--- Reads the newest hold entry up to `booked_by`: its `held_after` is what was reserved then. Whoever writes a hold entry releases the
+-- Reads the newest hold entry up to `booked_by`: its `held_after` is what was reserved then. Who writes a hold entry releases the
 -- grant's overdue lines first, so `held_after` contains no line that was overdue at that time. Subtracts the lines that became overdue
 -- after it. The minute allows for a clock that stepped back; lines of that minute that were already released subtract nothing, because what
 -- a line's entries captured, released or expired is deducted from its amount.

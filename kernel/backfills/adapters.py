@@ -25,7 +25,7 @@ NewTypes = dict[str, tuple[str, bool]]
 
 @dataclass(frozen=True, slots=True)
 class Existing:
-    """The row of the book that has a posting's key. `recorded`: see Adapter.recorded."""
+    """The row of the ledger that has a posting's key. `recorded`: see Adapter.recorded."""
 
     id: str
     digest: bytes
@@ -34,7 +34,7 @@ class Existing:
 
 @dataclass(slots=True)
 class Account:
-    """A balance that postings move: `before` in the book, `now` as the plan leaves it.
+    """A balance that postings move: `before` in the ledger, `now` as the plan leaves it.
 
     `lowest`: the balance may not fall below it (None: no limit). `latest`: occurred_at of the newest entry. `terms`: facts that only the
     ledger's own `refusal` reads. An account with `is_listed=False` is a limit of another account and isn't shown in the plan.
@@ -63,7 +63,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Blocker:
-    """A later row of the book that depends on a row of a run. The run can't be undone before it is reversed."""
+    """A later row of the ledger that depends on a row of a run. The run can't be undone before it is reversed."""
 
     what: str
     why: str
@@ -107,7 +107,7 @@ class Adapter(ABC):
         return {}
 
     def recorded(self, tenant: Tenant, ids: Sequence[str]) -> Mapping[str, bytes]:
-        """For rows of the book, by id: the digest of the facts that they record, with the defaults that their callers left out.
+        """For rows of the ledger, by id: the digest of the facts that they record, with the defaults that their callers left out.
 
         Compared with Posting.meant. Empty where the ledger compares only what was stated.
         """
@@ -126,9 +126,9 @@ class Adapter(ABC):
     def complete(  # noqa: B027 - few ledgers need it
         self, tenant: Tenant, postings: Sequence[Posting], new_types: NewTypes | None = None
     ) -> None:
-        """Add what only the book knows (the direction of a type, the id behind a reference) to postings, packed or not.
+        """Add what only the ledger knows (the direction of a type, the id behind a reference) to postings, packed or not.
 
-        `new_types` holds what earlier rows of the file decided about types that the book lacks; this adds to it.
+        `new_types` holds what earlier rows of the file decided about types that the ledger lacks; this adds to it.
         """
 
     def simulate(self, tenant: Tenant, postings: Sequence[Posting]) -> None:  # noqa: B027 - `prepare` may have set them
@@ -136,10 +136,10 @@ class Adapter(ABC):
 
     @abstractmethod
     def existing(self, tenant: Tenant, keys: Sequence[str]) -> Mapping[str, Existing]:
-        """The rows of the book that have these keys, in one query."""
+        """The rows of the ledger that have these keys, in one query."""
 
     def accounts(self, tenant: Tenant, names: Sequence[str]) -> Mapping[str, Account]:
-        """Those of the named accounts that the book has, in one query."""
+        """Those of the named accounts that the ledger has, in one query."""
         return {}
 
     def new_account(self, tenant: Tenant, name: str, posting: Posting) -> Account | None:
@@ -166,7 +166,7 @@ class Adapter(ABC):
 
     @abstractmethod
     def blockers(self, tenant: Tenant, run: BackfillRun, *, at_most: int) -> Iterable[Blocker]:
-        """Later rows of the book that depend on the run's rows."""
+        """Later rows of the ledger that depend on the run's rows."""
 
     @abstractmethod
     def undo(self, tenant: Tenant, run: BackfillRun, *, at_most: int, actor: str, below: Any) -> UndoStep:

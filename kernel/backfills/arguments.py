@@ -18,7 +18,7 @@ DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|", "space":
 def add_arguments(parser: ArgumentParser, adapter: Adapter) -> None:
     parser.formatter_class = RawDescriptionHelpFormatter
     parser.epilog = manual(adapter)
-    parser.add_argument("tenant", nargs="?", help="slug or id of the tenant whose book it goes into (with --plan)")
+    parser.add_argument("tenant", nargs="?", help="slug or id of the tenant whose ledger it goes into (with --plan)")
     parser.add_argument(
         "file",
         nargs="*",

@@ -44,13 +44,13 @@ class Interrupted(BackfillStopped):
 
 
 class DatabaseLost(BackfillStopped):
-    """The database was away or busy for too long, or refused to write. Everything up to the checkpoint is in the book."""
+    """The database was away or busy for too long, or refused to write. Everything up to the checkpoint is in the ledger."""
 
     exit_code = 4
 
 
 class ReaderLost(BackfillStopped):
-    """The process that reads the file died. Everything up to the checkpoint is in the book."""
+    """The process that reads the file died. Everything up to the checkpoint is in the ledger."""
 
     exit_code = 4
 

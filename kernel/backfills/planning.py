@@ -1,4 +1,4 @@
-"""The plan: reads every row as --apply will, looks it up in the book and reports the outcome, without posting anything."""
+"""The plan: reads every row as --apply will, looks it up in the ledger and reports the outcome, without posting anything."""
 
 import difflib
 import hashlib
@@ -98,7 +98,7 @@ class Planner:
         if posting is None:
             return outcome_without_posting(row)
         if (existing := found.get(posting.key)) is not None:
-            return self._compare(posting, existing.digest, existing.recorded, f"{existing.id} in the book")
+            return self._compare(posting, existing.digest, existing.recorded, f"{existing.id} in the ledger")
         if (earlier := fresh.get(posting.key) or seen.get(posting.key)) is not None:
             return self._compare(posting, earlier.digest, earlier.meant, self._earlier(earlier))
         if (original := posting.depends_on) is not None and original not in found:
@@ -123,7 +123,7 @@ class Planner:
         return outcome_of_known_key(self.adapter.facts, first, posting.digest, where, recorded=recorded, meant=posting.meant)
 
     def _with_recorded(self, postings: Sequence[Posting], found: Mapping[str, Existing]) -> Mapping[str, Existing]:
-        """The same, with what those rows of the book record whose callers stated other facts than the file does."""
+        """The same, with what those rows of the ledger record whose callers stated other facts than the file does."""
         others = {
             posting.key: existing.id
             for posting in postings

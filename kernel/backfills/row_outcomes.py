@@ -1,4 +1,4 @@
-"""The keys of rows (an idempotency key, or the row's own id), looked up in the book, and the outcomes of postings."""
+"""The keys of rows (an idempotency key, or the row's own id), looked up in the ledger, and the outcomes of postings."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -28,7 +28,7 @@ WHERE tenant_id = %(tenant)s AND id = ANY (ARRAY(SELECT jsonb_array_elements_tex
 ID_COLUMNS = (
     Column("idempotency_key", key_text(at_most=255), help="the file's own id, which is the key; a row needs it or an id"),
     Column("id", identifier, help="a UUID to be kept (default: a new one)"),
-    Column("facts_digest", digest_text, help="from an export: repeated calls of the old book are recognised in the new one"),
+    Column("facts_digest", digest_text, help="from an export: repeated calls of the old ledger are recognised in the new one"),
 )
 
 
@@ -88,7 +88,7 @@ def post_new(adapter: Adapter, tenant: Tenant, postings: Sequence[Posting], post
     new = [posting for posting in postings if posting.key not in existing]
     answers = iter(post(new) if new else ())
     return [
-        outcome_of_known_key(adapter.facts, known.digest, posting.digest, f"{known.id} in the book")
+        outcome_of_known_key(adapter.facts, known.digest, posting.digest, f"{known.id} in the ledger")
         if (known := existing.get(posting.key)) is not None
         else to_outcome(next(answers))
         for posting in postings
@@ -99,7 +99,7 @@ def to_outcome(answer: Any) -> Outcome:
     """The outcome of what a ledger's service returned for one posting: its row, or the error that refused it."""
     if isinstance(answer, IdempotencyConflict):
         names = ", ".join(answer.facts["fields"])
-        return Outcome(CONFLICT, f"the key stands for {answer.facts['first_id']} in the book with another {names}")
+        return Outcome(CONFLICT, f"the key stands for {answer.facts['first_id']} in the ledger with another {names}")
     if isinstance(answer, LedgerError):
         return Outcome(answer.code, str(answer))
     if isinstance(answer, Posted):

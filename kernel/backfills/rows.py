@@ -52,7 +52,7 @@ class Posting(msgspec.Struct):
     effects: Sequence[tuple[str, Decimal]] = ()
     payload: bytes = b""
     meant: bytes = b""
-    # The key of the posting that this one reverses; it must be in the book or earlier in the file.
+    # The key of the posting that this one reverses; it must be in the ledger or earlier in the file.
     depends_on: str | None = None
     # Plan only: what later rows may reverse of this posting, and what may be reversed of the original if that is in the same file.
     reversible: Reversible | None = None

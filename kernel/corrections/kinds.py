@@ -62,7 +62,7 @@ class CorrectionInput:
 
     @property
     def audit_context(self) -> dict[str, Any]:
-        """The keyword arguments that every service takes: which tenant's book, who posts, and by which request."""
+        """The keyword arguments that every service takes: which tenant's ledger, who posts, and by which request."""
         return {"tenant_id": self.tenant_id, "actor": self.actor, "request_id": self.request_id}
 
 

@@ -10,7 +10,7 @@ from kernel.ledger.money import MoneyField, is_finite
 
 
 class CorrectionRequest(TenantOwned):
-    """A request to correct rows of one tenant's book. Its content never changes; its state changes once.
+    """A request to correct rows of one tenant's ledger. Its content never changes; its state changes once.
 
     `kind`: the code of a registered kind; `facts`: the values of the kind's own fields. `preview`: the number of the newest preview, which
     is the one that an approval is for. `size`: how much it moves, by currency or metric, as decimal text.
@@ -124,7 +124,7 @@ class CorrectionEntry(TenantOwned):
 
 
 class CorrectionEvidence(TenantOwned):
-    """An evidence file. It is stored in the database, so that it is backed up with the book."""
+    """An evidence file. It is stored in the database, so that it is backed up with the ledger."""
 
     request = tenant_foreign_key("corrections.CorrectionRequest", related_name="evidence")
     name = models.CharField(max_length=255)

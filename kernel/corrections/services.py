@@ -1,6 +1,6 @@
 """Correction requests: preview, request, approve, reject, withdraw, comment. A request is posted as a whole, or not at all.
 
-A preview is the posting itself, rolled back. The code that previews is the code that posts, so the two can differ only when the book
+A preview is the posting itself, rolled back. The code that previews is the code that posts, so the two can differ only when the ledger
 changed in between; the entries are compared again when they are posted.
 """
 
@@ -159,7 +159,7 @@ def _store(correction: CorrectionRequest, draft: CorrectionDraft, preview: Previ
 
 @translate_db_errors
 def approve_request(*, tenant_id: UUID, actor: str, correction_id: UUID, version: int, reason: str = "") -> CorrectionRequest:
-    """Post what the preview of this version shows. If the book changed since, nothing is posted and the request gets a new preview.
+    """Post what the preview of this version shows. If the ledger changed since, nothing is posted and the request gets a new preview.
 
     Raises NotFound, OwnRequest, NotWaiting, PreviewMoved, CorrectionRefused.
     """

@@ -60,8 +60,8 @@ def registered_constraints() -> set[str]:
 def translate_db_errors(service: Callable[P, R]) -> Callable[P, R]:
     """Raises the ledger's error for a database error that has one; any other is a fault of ours and passes unchanged.
 
-    Busy, OutcomeUnknown and LedgerUnavailable carry the database's own words in `reason`. They are logged here, because what the caller is
-    told hides the cause from the operator.
+    Busy, OutcomeUnknown and LedgerUnavailable carry the text of the database in `reason`. It is logged here, because the reply that the
+    caller gets hides the cause from the operator.
     """
 
     @functools.wraps(service)
@@ -80,7 +80,7 @@ def translate_db_errors(service: Callable[P, R]) -> Callable[P, R]:
 
 
 def moved_nothing(error: Exception) -> bool:
-    """Whether a failed call certainly left nothing in the book: the database said no, or was never asked."""
+    """Whether a failed call certainly left nothing in the ledger: the database said no, or was never asked."""
     return not isinstance(error, OperationalError | InterfaceError) or _is_busy(error) or _sqlstate(error) in UNAVAILABLE
 
 

@@ -11,7 +11,7 @@ class LedgerError(DomainError):
 
 
 class NotFound(LedgerError):
-    """No such row in this tenant's book: another tenant's id is the same as one that never existed. Facts: kind, id."""
+    """No such row in this tenant's ledger: another tenant's id is the same as one that never existed. Facts: kind, id."""
 
     code = "not_found"
 

@@ -19,7 +19,7 @@ POSTED, REPLAYED, EXISTS = "posted", "replayed", "exists"
 
 @dataclass(frozen=True, slots=True)
 class Posted:
-    """A posting that is in the book. `replayed`: an earlier call with the same key and the same facts recorded it."""
+    """A posting that is in the ledger. `replayed`: an earlier call with the same key and the same facts recorded it."""
 
     row: Any
     replayed: bool

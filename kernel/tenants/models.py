@@ -1,4 +1,4 @@
-"""Tenants, whose books this service stores, their API keys, and which tenants a member of staff may see."""
+"""Tenants, whose ledgers this service stores, their API keys, and which tenants a member of staff may see."""
 
 import hashlib
 import hmac

@@ -1,4 +1,4 @@
-"""Queries of the metering book for imports: one query for a thousand rows."""
+"""Queries of the metering ledger for imports: one query for a thousand rows."""
 
 from collections.abc import Sequence
 from datetime import datetime

@@ -129,7 +129,7 @@ class TransactionsAdapter(Adapter):
         return find_existing("metering_transaction", tenant, keys)
 
     def accounts(self, tenant: Tenant, names: Sequence[str]) -> Mapping[str, Account]:
-        """Metering has no balances: one account for the whole book, with its newest hour, and one for each agent that exists."""
+        """Metering has no balances: one account for the whole ledger, with its newest hour, and one for each agent that exists."""
         found = {BOOK: hidden_account(BOOK, lookups.latest_hour(tenant_id=tenant.id))}
         agents = [name.removeprefix(AGENT) for name in names if name.startswith(AGENT)]
         for agent in lookups.known_agents(tenant_id=tenant.id, ids=agents) if agents else ():

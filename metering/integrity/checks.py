@@ -1,4 +1,4 @@
-"""What must hold of the metering book; `find_violations` recomputes everything that is kept twice from the rows."""
+"""What must hold of the metering ledger; `find_violations` recomputes everything that is kept twice from the rows."""
 
 from collections.abc import Iterator
 from uuid import UUID
@@ -8,7 +8,7 @@ from kernel.ledger.integrity.checks import Check, Violation
 
 
 def find_violations(*, tenant_id: UUID | None = None, at_most: int = 1) -> Iterator[Violation]:
-    """The first violations of each check, over the whole book or one tenant's."""
+    """The first violations of each check, over the whole ledger or one tenant's."""
     return checks.find_violations(CHECKS, tenant_id=tenant_id, at_most=at_most)
 
 

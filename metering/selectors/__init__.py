@@ -70,7 +70,7 @@ def rows_of(queryset: Any) -> list[Row]:
 
 
 def service_id_of(*, tenant_id: UUID, name: str) -> QuerySet[Any, Any]:
-    """A subquery for a service's id. A join would let the planner read the whole book for a service that is seldom used."""
+    """A subquery for a service's id. A join would let the planner read the whole ledger for a service that is seldom used."""
     ids: QuerySet[Any, Any] = Service.objects.filter(tenant_id=tenant_id, name=name).values("id")[:1]
     return ids
 

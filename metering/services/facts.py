@@ -59,7 +59,7 @@ def record_fact(
 def make_fact(*, tenant_id: UUID, transaction_id: UUID, reported: Row) -> tuple[Row, Row | None]:
     """The fact and the cost computed from it, as `make_amendment` takes them. Raises NotFound.
 
-    The price is the one that the book has for the transaction's own time; a price set meanwhile is the business of re-pricing.
+    The price is the one that the price book has for the transaction's own time; a price set meanwhile is applied by re-pricing.
     """
     if reported["phase"] == FactPhase.REQUEST:
         # What a request expects isn't yet what it used.

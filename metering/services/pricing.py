@@ -1,4 +1,4 @@
-"""From facts to a cost: which price, which quantities, which arithmetic. Runs no query: what the book holds is passed in.
+"""From facts to a cost: which price, which quantities, which arithmetic. Runs no query: what the tables hold is passed in.
 
 The tenant's own price book comes first, the most particular price before the more general; then the public model prices that come with
 the installation, which need no network. Quantities are exact; the amount is rounded once, to 18 decimals.

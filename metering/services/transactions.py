@@ -114,7 +114,7 @@ def _make_cost(cost: Mapping[str, Any]) -> dict[str, Any]:
 def _read_rows(posted: Sequence[tuple[Any, Row, Mapping[str, Any]]], *, tenant_id: UUID) -> list[Recorded]:
     """The outcome of each posting, from its row. Transactions of an earlier call are fetched as they are now, all in two queries."""
     ids = {row.id for row, _, _ in posted if row.outcome == "exists"}
-    # A key of the same array may name a row that is in this call's own transaction: it is in the book by now.
+    # A key of the same array may name a row that is in this call's own transaction: it is in the ledger by now.
     earlier = selectors.get_transactions(tenant_id=tenant_id, ids=ids) if ids else {}
     return [_read_row(row, item, facts, earlier=earlier.get(row.id), tenant_id=tenant_id) for row, item, facts in posted]
 

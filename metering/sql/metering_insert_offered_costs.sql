@@ -2,7 +2,7 @@
 -- they stay readable without being counted.
 -- Takes: the tenant, the posting, the status it begins with, and the two times of its transaction, which must have been inserted.
 -- Returns: nothing. Locks nothing. Never writes where every cost became a row. The fact's id is that of the transaction's first step, so
--- that an exported book comes back with the same ids.
+-- that an exported ledger comes back with the same ids.
 CREATE OR REPLACE FUNCTION metering_insert_offered_costs(
     tenant uuid, item metering_posting, begins_as text, happened_at timestamptz, posted_at timestamptz
 )

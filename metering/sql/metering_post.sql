@@ -2,7 +2,7 @@
 -- Takes: the tenant, and a JSON array of metering_posting.
 -- Returns: for each posting, in order, a metering_outcome whose `outcome` is
 --   posted         a new row; what the caller can't know is in the other columns
---   exists         the idempotency key was used before, in the book or earlier in the array: `id` and `first_digest` are the first row's
+--   exists         the idempotency key was used before, in the ledger or earlier in the array: `id` and `first_digest` are the first row's
 --   unknown_agent  the agent named by id isn't the tenant's, and no name was sent instead
 -- Locks: the table of transactions in the mode of every writer, before the clock is read, so that a read of the past knows of this
 -- call (kernel/ledger/past_reads.py). Waits only for another call that is inserting the same key, service, agent or trace; new names and

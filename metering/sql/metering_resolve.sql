@@ -1,4 +1,4 @@
--- Finds for each posting the row that used its key before, in the book or earlier in the array, and its service, agent and trace; and
+-- Finds for each posting the row that used its key before, in the ledger or earlier in the array, and its service, agent and trace; and
 -- decides its first status.
 -- Takes: the tenant and the postings.
 -- Returns: one resolution for each, in order. What doesn't exist yet stays null and makes the outcome `unnamed`; a posting without a trace

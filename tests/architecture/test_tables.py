@@ -81,7 +81,7 @@ def test_every_reference_stays_in_its_tenant():
 
 def test_every_foreign_key_protects():
     violations = [
-        f"{model._meta.label}.{field.name} is not PROTECT: what the book refers to can't be deleted."
+        f"{model._meta.label}.{field.name} is not PROTECT: what the ledger refers to can't be deleted."
         for model in tenant_owned()
         for field in foreign_keys(model)
         if field.remote_field.on_delete is not models.PROTECT

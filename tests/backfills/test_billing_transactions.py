@@ -209,7 +209,7 @@ def test_a_type_that_the_book_knows_the_other_way_round_is_refused(bring, write,
     rows = [row(1, "minutes", direction="debit"), row(2, "usage", direction="debit")]
     run = bring(COMMAND, write(rows))
     assert run.counts == run.plan["counts"] == {"posted": 1, "invalid_value": 1}
-    assert [reject.why for reject in run.rejects.all()] == ["direction: type minutes is credit in this book"]
+    assert [reject.why for reject in run.rejects.all()] == ["direction: type minutes is credit in this ledger"]
     services.record_transaction(
         **context, amount=Decimal(10), type="minutes", reference_id="r1", occurred_at=datetime(2026, 1, 1, tzinfo=UTC)
     )

@@ -51,7 +51,7 @@ def other(tenant):
 
 @pytest.fixture
 def copy(bring, tmp_path, other):
-    """Export a book of acme and bring it into the other tenant's; the run."""
+    """Export a ledger of acme and bring it into the other tenant's; the run."""
 
     def copy(book, command, suffix):
         path = tmp_path / f"{book}.{suffix}"
@@ -136,7 +136,7 @@ def test_credit_given_back_to_a_grant_that_is_over_is_gone_again_in_the_new_book
     copy("credit-grants", "backfill_credit_grants", "jsonl")
     run = copy("credit-transactions", "backfill_credit_transactions", "jsonl")
     assert run.counts == run.plan["counts"] == {"posted": 3, "already_there": 1}
-    # The last entry is the book's own, and so is its id.
+    # The last entry is the ledger's own, and so is its id.
     assert_same(CreditTransaction, tenant, other, NEW | {"id"}, key=lambda row: [value for value in row if isinstance(value, int)])
     assert Grant.objects.get(tenant=other).status == "expired"
     right(other)
@@ -249,16 +249,16 @@ def test_steps_that_no_transaction_takes_are_refused(call, tmp_path, tenant, ste
 
 @dataclass(frozen=True)
 class Trip:
-    """A ledger's way out and back in: what fills it, its books in their order, and each table with the columns that don't come back."""
+    """A ledger's way out and back in: what fills it, its ledgers in their order, and each table with the columns that don't come back."""
 
     fill: Callable
     books: tuple[str, ...]
     tables: dict[type[Model], set[str]]
-    # How many rows each book has.
+    # How many rows each ledger has.
     rows: tuple[int, ...]
 
 
-# What the new book says itself.
+# What the new ledger says itself.
 NEW = {"tenant_id", "created_at", "actor", "request_id"}
 TRIPS = {
     "billing": Trip(
@@ -280,7 +280,7 @@ TRIPS = {
         rows=(3, 7, 11),
         tables={
             RecurringGrant: NEW,
-            # The book's own moments.
+            # The ledger's own moments.
             Grant: NEW | {"last_entry_at", "closed_at"},
             # A hold isn't read back: which one a capture belonged to is in the exports.
             CreditTransaction: NEW | {"hold_id"},
@@ -389,7 +389,7 @@ FOR_THE_RECORD = {
     "corrections_comment": "a part of its request",
     "corrections_statechange": "a part of its request",
     "corrections_threshold": "a setting of the back office",
-    "backfills_run": "how the old book came about",
+    "backfills_run": "how the old ledger came about",
     "backfills_reject": "a part of its run",
 }
 

@@ -1,4 +1,4 @@
-"""Parquet as a reader of it sees it: every value of every book, in its own type, in row groups that fit into memory."""
+"""Parquet as a reader of it sees it: every value of every ledger, in its own type, in row groups that fit into memory."""
 
 import json
 from datetime import UTC, date, datetime
@@ -36,7 +36,7 @@ READ = {
 
 @pytest.fixture
 def full(context):
-    """A book with a row or more for nearly every export."""
+    """A ledger with a row or more for nearly every export."""
     for trip in TRIPS.values():
         trip.fill(context)
     fill_settings(context)
@@ -60,9 +60,9 @@ def test_every_value_comes_out_in_its_type(full, tmp_path, book):
     rows = table.to_pylist()
     assert len(rows) == len(lines) > 0
     for row, line in zip(rows, lines, strict=True):
-        told = json.loads(line, parse_float=Decimal)
+        line_row = json.loads(line, parse_float=Decimal)
         for field in fields:
-            value = told.get(field.name)
+            value = line_row.get(field.name)
             if field.kind == Kind.JSON and row[field.name] is not None:
                 assert json.loads(row[field.name], parse_float=Decimal) == (
                     json.loads(value, parse_float=Decimal) if isinstance(value, str) else value

@@ -79,7 +79,7 @@ def fill_corrections(context):
 
 @pytest.fixture
 def taken_out(tmp_path, book):
-    """Each book's rows."""
+    """Each ledger's rows."""
     call_command("export_ledger", "acme", "all", "--format", "jsonl", "--output", str(tmp_path / "acme"))
     files = {path.name.removesuffix(".jsonl"): path.read_text().splitlines() for path in (tmp_path / "acme").iterdir()}
     return {name: [json.loads(line, parse_float=Decimal) for line in lines] for name, lines in files.items()}
@@ -94,10 +94,10 @@ def test_every_row_of_every_table_is_in_a_file(taken_out, tenant):
         table = model._meta.db_table
         if not issubclass(model, TenantOwned) or table not in FOR_THE_RECORD:
             continue
-        told = json.dumps([rows for name, rows in taken_out.items() if table in EXPORTS[name].tables], default=str)
+        exported = json.dumps([rows for name, rows in taken_out.items() if table in EXPORTS[name].tables], default=str)
         ids = set(model.objects.filter(tenant=tenant).values_list("id", flat=True))
-        assert ids, f"the test's book has no {table}"
-        assert table in unnamed or {row_id for row_id in ids if str(row_id) not in told} == set(), table
+        assert ids, f"the test's ledger has no {table}"
+        assert table in unnamed or {row_id for row_id in ids if str(row_id) not in exported} == set(), table
     assert [row["code"] for row in taken_out["billing-types"]] == ["topup", "unused", "usage"]
     [thresholds], [policy], [metering] = (taken_out[name] for name in ("correction-thresholds", "billing-policy", "metering-policy"))
     assert (thresholds["unit"], thresholds["amount"]) == ("USD", "1")
@@ -170,7 +170,7 @@ def test_all_books_are_of_one_moment(tenant, context, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [
-        (("all",), "All books need a folder"),
+        (("all",), "All ledgers need a folder"),
         (("credit-grants", "--format", "csv", "--output", "a.jsonl"), "doesn't go with a file called a.jsonl"),
         (("credit-grants", "--format", "parquet"), "add --output"),
         (("credit-grants", "--output", "a.parquet.gz"), "leave out .gz"),

@@ -1,4 +1,4 @@
-"""A plan and its application read of the book what their own rows name, however much more is there."""
+"""A plan and its application read of the ledger what their own rows name, however much more is there."""
 
 import pytest
 from django.db import connection
@@ -58,7 +58,7 @@ def test_batches_read_no_more_of_a_full_book_than_they_name(bring, write, call, 
     call(command, "--apply", run.id, "--batch-size", BATCH)
     run.refresh_from_db()
     assert (run.position, run.counts) == (ROWS, {"posted": ROWS})
-    # A plan looks once for the newest entry of each account; twenty batches that did so would read the book twenty times.
+    # A plan looks once for the newest entry of each account; twenty batches that did so would read the ledger twenty times.
     assert rows_read(*ENTRIES) - before <= BOOK + 5 * ROWS
 
 

@@ -132,7 +132,7 @@ def test_a_key_with_an_invisible_edge_is_refused_by_row(bring, write):
 
 @pytest.mark.parametrize("rows_at_once", [1, 1000])
 def test_the_first_row_of_a_new_type_decides_for_the_rows_after_it(bring, write, tenant, rows_at_once):
-    """In the plan and when applied, whether or not its row is in the book by then."""
+    """In the plan and when applied, whether or not its row is in the ledger by then."""
     directions = {"minutes": ["", "debit", "", "credit", "debit"], "usage": ["credit", "", "debit"], "points": ["signed", "", "debit"]}
     rows = [
         row(f"{kind}{number}", kind, direction=stated)

@@ -27,10 +27,10 @@ TABLES = (
 
 @pytest.fixture
 def books(context):
-    """A small book of each kind, made as callers make it."""
-    told = {"agent_id": "robot", "description": "a cup", "metadata": '{"a": 1.50, "b": [1]}', "occurred_at": MOMENT}
+    """A small ledger of each kind, made as callers make it."""
+    facts = {"agent_id": "robot", "description": "a cup", "metadata": '{"a": 1.50, "b": [1]}', "occurred_at": MOMENT}
     billing.record_transaction(**context, amount=Decimal(100), type="topup", reference_id="r1")
-    charge = billing.record_transaction(**context, amount=Decimal("30.50"), type="usage", reference_id="r2", currency="USD", **told).row
+    charge = billing.record_transaction(**context, amount=Decimal("30.50"), type="usage", reference_id="r2", currency="USD", **facts).row
     billing.record_transaction(**context, amount=Decimal(5), type="usage", reference_id="r3")
     billing.reverse_transaction(
         **context, transaction_id=charge.id, reason_code="other", reason="so", amount=Decimal(10), reference_id="r4"
@@ -155,9 +155,9 @@ def test_the_command_names_the_wrong_row_and_exits_with_one(call, tenant):
     outsider = TenantFactory(slug="outsider")
     assert call("verify_ledgers", "--tenant", "outsider")[1] == 0
     assert violated_checks(outsider.id) == set()
-    told = json.loads(call("verify_ledgers", "--tenant", "acme", "--json", "--at-most", 5)[0])
-    assert [check["check"] for check in told["checks"] if check["violations"]] == ["billing_chain"]
-    assert {violation["tenant_id"] for check in told["checks"] for violation in check["violations"]} == {str(tenant.id)}
+    report = json.loads(call("verify_ledgers", "--tenant", "acme", "--json", "--at-most", 5)[0])
+    assert [check["check"] for check in report["checks"] if check["violations"]] == ["billing_chain"]
+    assert {violation["tenant_id"] for check in report["checks"] for violation in check["violations"]} == {str(tenant.id)}
 
 
 @pytest.mark.usefixtures("books")

@@ -72,7 +72,7 @@ def ask(client, *rows, kind="billing.reverse", **at_last):
 def test_a_rows_page_leads_to_the_request(clerk, rows):
     html = page(clerk.get(f"{ROWS}{rows[1].id}/change/"))
     assert f"{ASK}?kind=billing.reverse&amp;row={rows[1].id}" in html
-    assert "Reverse in the book of Acme Robotics" in page(clerk.get(f"{ASK}?kind=billing.reverse&row={rows[1].id}"))
+    assert "Reverse in the ledger of Acme Robotics" in page(clerk.get(f"{ASK}?kind=billing.reverse&row={rows[1].id}"))
 
 
 def test_the_preview_says_in_numbers_what_would_be_posted_and_posts_nothing(clerk, rows):
@@ -137,7 +137,7 @@ def test_a_book_that_moved_meanwhile_asks_again_with_the_new_numbers(clerk, rows
     old = seen(page(clerk.post(ASK, {**body, "step": "preview"})))
     billing.record_transaction(tenant_id=tenant.id, actor="x", amount=Decimal(1), type="usage", reference_id="x")
     html = page(clerk.post(ASK, {**body, "step": "confirm", "preview_digest": old}))
-    assert "The book changed" in html
+    assert "The ledger changed" in html
     assert "89.50 <span>USD</span>" in html
     assert CorrectionRequest.objects.count() == 0
 
@@ -176,7 +176,7 @@ def test_an_approver_of_an_outdated_preview_sees_the_new_one_first(clerk, log_in
     billing.record_transaction(tenant_id=tenant.id, actor="x", amount=Decimal(1), type="usage", reference_id="x")
     address = f"{INBOX}{correction.id}/"
     html = page(approver.post(f"{address}decide/", {"decision": "approve", "version": "1"}, follow=True))
-    assert "The book changed since the preview was made" in html
+    assert "The ledger changed since the preview was made" in html
     assert "89.50 <span>USD</span>" in html
     assert Transaction.objects.count() == 4
     approver.post(f"{address}decide/", {"decision": "approve", "version": "2"})

@@ -10,11 +10,11 @@ def comparison(*, ours, peers, target, less_is_better=False):
     turns = []
 
     def candidate(name, rates):
-        told = iter(rates)
+        measured = iter(rates)
 
         def run():
             turns.append(name)
-            return Sample(rate=next(told), errors=0.0)
+            return Sample(rate=next(measured), errors=0.0)
 
         return Candidate(name=name, run=run)
 

@@ -1,4 +1,4 @@
-"""The billing book in the back office: every list opens, finds, and costs the same with one row and with many."""
+"""The billing ledger in the back office: every list opens, finds, and costs the same with one row and with many."""
 
 import pytest
 from django.db import connection

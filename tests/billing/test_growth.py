@@ -1,4 +1,4 @@
-"""A posting reads as many rows in a full book as in an empty one, whatever the planner knows of the tables."""
+"""A posting reads as many rows in a full ledger as in an empty one, whatever the planner knows of the tables."""
 
 from decimal import Decimal
 

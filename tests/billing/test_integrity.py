@@ -19,7 +19,7 @@ LINES = [
 
 @pytest.fixture
 def book(record, send, outsider):
-    """A book with a bit of everything; the ids of its entries."""
+    """A ledger with a bit of everything; the ids of its entries."""
     ids = [record(**line)["id"] for line in LINES]
     ids.append(send("POST", f"{TRANSACTIONS}/{ids[1]}/reverse", {"amount": 10, "reference_id": "part"}).json()["id"])
     ids.append(send("POST", f"{TRANSACTIONS}/{ids[2]}/reverse").json()["id"])
@@ -103,7 +103,7 @@ def test_every_check_is_one_statement(book):
     assert len(statements) - len(others) == len(CHECKS)
 
 
-# Each touches what no other check compares. The book has no near-duplicate; entry 2 has no agent, description or metadata.
+# Each touches what no other check compares. The ledger has no near-duplicate; entry 2 has no agent, description or metadata.
 NEW_FACTS = [
     ("UPDATE billing_transaction SET agent_id = 'x' WHERE reference_id = 'part'", {"billing_reversal_facts"}),
     ("UPDATE billing_transaction SET reason_code = '' WHERE reference_id = 'part'", {"billing_reversal_facts"}),

@@ -1,4 +1,4 @@
-"""A small model of the book in Python, and random histories: after each one the database must tell the same story."""
+"""A small model of the ledger in Python, and random histories: after each one the database must tell the same story."""
 
 import itertools
 from dataclasses import dataclass, field
@@ -189,7 +189,7 @@ def outcome(answer):
 
 
 def recorded_entries(tenant_id, names):
-    """The book as the database tells it, in the model's words."""
+    """The ledger as the database has it, in the terms of the model."""
     found = {identifier: name for name, identifier in names.items()}
     for row in Transaction.objects.filter(tenant_id=tenant_id).order_by("wallet__currency", "entry_number"):
         yield (
@@ -261,7 +261,7 @@ def test_the_book_agrees_with_the_model(db, steps, owners, sizes, floors, is_str
     sent = batches_of(len(sent_steps), sizes)
     expected = []
     for name, (owner, step) in enumerate(sent_steps):
-        # What stands in the same array, or comes after it, isn't in the book yet.
+        # What stands in the same array, or comes after it, isn't in the ledger yet.
         is_too_soon = "reverses" in step and (step["reverses"] >= name or sent[step["reverses"]] == sent[name])
         expected.append(books[owner].post(name, step | {"reverses": None} if is_too_soon else step))
     assert [outcome(answer) for answer in answers] == expected

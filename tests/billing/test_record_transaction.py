@@ -220,7 +220,7 @@ def test_the_balance_can_not_outgrow_the_book(send):
     lines = [json.dumps({"amount": most, "type": "topup", "reference_id": str(number)}).encode() for number in range(101)]
     replies = [send("POST", TRANSACTIONS, line) for line in lines]
     assert [reply.status_code for reply in replies] == [200] * 100 + [409]
-    assert replies[-1].json()["detail"] == "The balance would have more digits than the book can hold"
+    assert replies[-1].json()["detail"] == "The balance would have more digits than the ledger can hold"
     assert send("POST", TRANSACTIONS, {"amount": most, "type": "usage", "reference_id": "down"}).status_code == 200
 
 
@@ -247,7 +247,7 @@ def test_a_body_beyond_the_limit_is_413(send):
 
 
 def test_two_tenants_may_hold_one_id_and_yet_keep_apart(context, outsider):
-    """A book that was taken along into another tenant keeps its ids, the wallet's among them."""
+    """A ledger that was taken along into another tenant keeps its ids, the wallet's among them."""
     first = services.record_transaction(**context, amount=Decimal(5), type="topup", reference_id="1").row
     copy = encode_import({"id": first.id, "amount": Decimal(5), "type": "topup", "reference_id": "1"})
     services.record_imported_many(tenant_id=outsider.key.tenant_id, lines=[encoded({**copy, "actor": "command:test", "request_id": ""})])

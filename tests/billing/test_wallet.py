@@ -43,7 +43,7 @@ def test_as_of_by_book_time_is_the_balance_after_the_last_entry_until_then(send,
 
 
 def test_as_of_by_world_time_counts_what_had_happened(send, record):
-    """Back-dated entries count from when they happened, whenever the book took them."""
+    """Back-dated entries count from when they happened, whenever the ledger took them."""
     record(type="topup", amount=1, occurred_at="2026-01-10T12:00:00Z", reference_id="1")
     record(type="topup", amount=2, occurred_at="2026-01-09T23:59:59.999999Z", reference_id="2")
     record(type="topup", amount=4, occurred_at="2026-01-10T00:00:00Z", reference_id="3")

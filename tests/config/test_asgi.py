@@ -81,7 +81,7 @@ class World:
         return {"credits": {"amount": "11"}, "billing": {"amount": 31}, "metering": {"agentName": "eight"}}[self.ledger]
 
     def refused(self) -> bytes:
-        """What the book refuses."""
+        """What the ledger refuses."""
         return self.body(
             **{
                 "credits": {"amount": "1000"},

@@ -46,7 +46,7 @@ def call(issued):
 
 
 def body_for(path):
-    """A good body that writes one row in the book, or two."""
+    """A good body that writes one row in the ledger, or two."""
     if path == ONE:
         return b'{"amount": 30.5, "type": "topup", "reference_id": "1"}'
     return b"".join(b'{"serviceName": "s", "actionName": "a", "resourceName": "%d"}\n' % number for number in range(2))

@@ -56,7 +56,7 @@ def test_the_schema_is_openapi_3_1_as_json(client):
     assert response.json()["openapi"].startswith("3.1")
 
 
-def test_the_schema_is_made_once_and_not_sent_to_whoever_has_it(client, monkeypatch):
+def test_the_schema_is_made_once_and_not_sent_again_to_a_browser_that_has_it(client, monkeypatch):
     first = client.get("/schema/")
     monkeypatch.setattr(SchemaGenerator, "get_schema", lambda *args, **kwargs: pytest.fail("The schema was made again."))
     second = client.get("/schema/")
@@ -78,7 +78,7 @@ def test_an_unknown_page_is_a_page_for_people(client):
     assert response["X-Request-ID"] in response.content.decode()
 
 
-def test_an_unknown_page_is_json_for_whoever_asks_for_it(client):
+def test_an_unknown_page_is_json_where_the_request_asks_for_it(client):
     response = client.get("/nope", headers={"Accept": "application/json", "X-Request-ID": "abc-1"})
     assert response.status_code == 404
     assert response.json() == {"status": 404, "title": "Not found", "detail": "There is nothing at this address.", "request_id": "abc-1"}

@@ -12,10 +12,10 @@ PROGRAM = """
 import json
 from config.wsgi import application
 from django.core import signals
-told = {}
+receivers_of = {}
 for name in ("request_started", "request_finished"):
-    told[name] = sorted(receiver().__name__ for _, receiver, *_ in getattr(signals, name).receivers)
-print(json.dumps(told))
+    receivers_of[name] = sorted(receiver().__name__ for _, receiver, *_ in getattr(signals, name).receivers)
+print(json.dumps(receivers_of))
 """
 
 

@@ -1,4 +1,4 @@
-"""Two tenants with API keys, `api` and `outsider`, and the book of the first."""
+"""Two tenants with API keys, `api` and `outsider`, and the ledger of the first."""
 
 import base64
 from typing import Any

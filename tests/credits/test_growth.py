@@ -1,4 +1,4 @@
-"""A posting reads as many rows in a large book as in a small one, whatever statistics the planner has."""
+"""A posting reads as many rows in a large ledger as in a small one, whatever statistics the planner has."""
 
 from decimal import Decimal
 

@@ -1,4 +1,4 @@
-"""Random histories: after every step the book agrees with the model; at the end it passes every check."""
+"""Random histories: after every step the ledger agrees with the model; at the end it passes every check."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -45,11 +45,11 @@ seed = [("grant", Decimal(20), "USD", (2, 0, 7)), ("grant", Decimal(7), "USD", (
 
 
 class History:
-    """Runs each step of one history in the book and in the model."""
+    """Runs each step of one history in the ledger and in the model."""
 
-    def __init__(self, book: Book, traveller: Any) -> None:
+    def __init__(self, book: Book, clock: Any) -> None:
         self.book = book
-        self.traveller = traveller
+        self.clock = clock
         self.model = Model(START)
         self.grants: list[Any] = []
         self.holds: list[Any] = []
@@ -195,7 +195,7 @@ class History:
 
     def do_days(self, days: int) -> None:
         self.model.pass_days(days)
-        self.traveller.move_to(self.model.now)
+        self.clock.move_to(self.model.now)
 
     def units(self, units: set[str]) -> dict[str, str | None]:
         return {"currency": "USD" if "USD" in units else None, "metric_id": "calls" if "calls" in units else None}
@@ -205,8 +205,8 @@ class History:
 @settings(max_examples=30, suppress_health_check=list(HealthCheck))
 @given(st.lists(steps, min_size=20, max_size=60))
 def test_the_book_agrees_with_the_model_after_every_step(history):
-    with time_machine.travel(START, tick=False) as traveller:
-        run = History(Book(TenantFactory().id), traveller)
+    with time_machine.travel(START, tick=False) as clock:
+        run = History(Book(TenantFactory().id), clock)
         for step in [*seed, *history]:
             run.run(step)
         run.book.check()

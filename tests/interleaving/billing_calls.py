@@ -55,7 +55,7 @@ def new_rows(book: BillingBook) -> dict[str, Lock]:
 
 
 def state(book: BillingBook) -> Any:
-    """Every row of the book without ids and times."""
+    """Every row of the ledger without ids and times."""
     its = {"tenant_id": book.tenant_id}
     policy = Policy.objects.filter(**its).first()
     return {

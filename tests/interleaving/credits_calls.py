@@ -20,7 +20,7 @@ JOB: dict[str, Any] = {"actor": "job:test", "request_id": "job"}
 
 
 class CreditsBook(Book):
-    """A book with a name for each row that calls lock."""
+    """A ledger with a name for each row that calls lock."""
 
     def __init__(self) -> None:
         super().__init__(TenantFactory().id)
@@ -37,7 +37,7 @@ def rows(book: CreditsBook) -> dict[str, Row]:
 
 
 def state(book: CreditsBook) -> Any:
-    """Every row of the book by names and amounts, without ids and times, which differ between two books."""
+    """Every row of the ledger by names and amounts, without ids and times, which differ between two books."""
     mine = {"tenant_id": book.tenant_id}
     grants = {row.id: f"{row.name} {row.period or ''}" for row in Grant.objects.filter(**mine)}
     entries = CreditTransaction.objects.filter(**mine).order_by("grant__name", "grant__period", "entry_number")

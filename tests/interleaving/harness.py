@@ -72,9 +72,9 @@ Lock = Row | Key | Table
 
 @dataclass(frozen=True)
 class Scene:
-    """A book and the calls that are run against each other in it.
+    """A ledger and the calls that are run against each other in it.
 
-    `make`: creates a new book, under time_machine, and returns it. `rows`: what calls may lock, by name. `state`: the contents of
+    `make`: creates a new ledger, under time_machine, and returns it. `rows`: what calls may lock, by name. `state`: the contents of
     the book, without ids and times. `calls`: by name; each takes the book. `lapses`: also let an hour pass while a call waits, for scenes
     in which something becomes overdue within the hour.
     """
@@ -160,7 +160,7 @@ def number(amount: Decimal) -> str:
 
 
 def serial(scene: Scene, steps: tuple[str, ...]) -> Any:
-    """The outcomes and the book after these calls one after the other; the step "lapse" lets an hour pass."""
+    """The outcomes and the ledger after these calls one after the other; the step "lapse" lets an hour pass."""
     if steps not in scene._serial:
         with time_machine.travel(START, tick=True) as clock:
             book = scene.make()
@@ -191,7 +191,7 @@ def locks_of(scene: Scene, sessions: Sessions, name: str) -> tuple[str, ...]:
 
 
 def interleaved(scene: Scene, sessions: Sessions, *, held: str, other: str, row: str, lapse: bool) -> Any:
-    """The outcomes and the book when `held` waits for `row` while `other` runs."""
+    """The outcomes and the ledger when `held` waits for `row` while `other` runs."""
     with time_machine.travel(START, tick=True) as clock:
         book = scene.make()
         with sessions.holding(scene.rows(book)[row]):

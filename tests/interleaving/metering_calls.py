@@ -96,7 +96,7 @@ def names(book: MeteringBook) -> dict[str, Lock]:
 
 
 def state(book: MeteringBook) -> Any:
-    """Every row of the book without ids and times."""
+    """Every row of the ledger without ids and times."""
     its = {"tenant_id": book.tenant_id}
     rollups: Counter[Any] = Counter()
     for row in Rollup.objects.filter(**its):
@@ -129,7 +129,7 @@ def state(book: MeteringBook) -> Any:
 
 
 def report(book: MeteringBook, phase: str, tokens: int) -> Any:
-    """How a fact was priced. What its cost superseded is in the book; the reply reads it again after the commit."""
+    """How a fact was priced. What its cost superseded is in the ledger; the reply reads it again after the commit."""
     reported = {"source": "sdk", "version": "1", "fact_phase": phase, "facts": f'{{"tokens": {tokens}}}'}
     return facts.record_fact(**book.its(), **reported).pricing
 

@@ -144,7 +144,7 @@ def test_the_settled_moment_lies_before_the_oldest_posting_in_flight(tenant):
 
 
 def test_under_load_an_answer_about_the_past_never_changes(tenant):
-    """Threads post arrays, large and small, to several wallets, while others list what is in the book up to this moment."""
+    """Threads post arrays, large and small, to several wallets, while others list what is in the ledger up to this moment."""
     stop = threading.Event()
     currencies = ["USD", "EUR", "GBP"]
 

@@ -1,4 +1,4 @@
-"""The metering book in the back office: every list opens, finds, and costs the same with one row and with many."""
+"""The metering ledger in the back office: every list opens, finds, and costs the same with one row and with many."""
 
 from decimal import Decimal
 

@@ -292,9 +292,9 @@ def test_what_is_wrong_is_said_and_nothing_is_written(caller, facts, message):
 def test_a_body_that_cannot_be_read_is_refused_in_these_words(caller, body, status):
     reply = caller.post(URL, body)
     assert reply.status_code == status
-    told = reply.json()
-    assert set(told) == {"message", "error", "statusCode"}
-    assert told["statusCode"] == status
+    body = reply.json()
+    assert set(body) == {"message", "error", "statusCode"}
+    assert body["statusCode"] == status
     assert not Transaction.objects.exists()
 
 

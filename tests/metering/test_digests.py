@@ -1,4 +1,4 @@
-"""A transaction's digest stays in the book for ever, so the same facts must have the same one for ever."""
+"""A transaction's digest stays in the ledger for ever, so the same facts must have the same one for ever."""
 
 from datetime import UTC, datetime
 from decimal import Decimal

@@ -49,5 +49,5 @@ def test_documents_are_kept_as_their_text(caller, qualifiers, metadata, details,
         assert f'"costDetails":{details},' in content
     path = f"{URL}/{reply.json()['id']}/facts"
     assert caller.post(path, f'{{"source": "s", "version": "1", "factPhase": "response", "facts": {facts}}}').status_code == 201
-    told = dict(exactly(caller.get(path).content.decode()))["facts"][0]
-    assert dict(told)["facts"] == exactly(facts)
+    shown = dict(exactly(caller.get(path).content.decode()))["facts"][0]
+    assert dict(shown)["facts"] == exactly(facts)

@@ -1,4 +1,4 @@
-"""A random history and a plain Python model of the book agree after each step, and the book with itself."""
+"""A random history and a plain Python model of the ledger agree after each step, and the ledger with itself."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -57,7 +57,7 @@ class Life:
 
 
 class Model:
-    """What the book ought to hold, in the fewest words."""
+    """What the ledger ought to hold, in the fewest words."""
 
     def __init__(self, tenant_id) -> None:
         self.context = {"tenant_id": tenant_id, "actor": "command:test", "request_id": ""}
@@ -140,13 +140,13 @@ class Model:
             assert book == [(line.amount, line.is_estimate, line.is_active) for line in life.lines]
         assert list(checks.find_violations(tenant_id=self.context["tenant_id"])) == []
         tomorrow = rows[self.lives[0].id]["created_at"] + 2 * usage.DAY
-        told = usage.get_summary(tenant_id=self.context["tenant_id"], since=None, until=usage.start_of(tomorrow, usage.DAY))
+        summary = usage.get_summary(tenant_id=self.context["tenant_id"], since=None, until=usage.start_of(tomorrow, usage.DAY))
         active = [line for life in self.lives for line in life.active]
-        assert told["transactions"] == len(self.lives)
-        assert told["succeeded"] == sum(life.outcome == "success" for life in self.lives)
-        assert told["cancelled"] == sum(life.status == "cancelled" for life in self.lives)
-        assert sum(spend["amount"] for spend in told["costs"]) == sum(line.amount for line in active)
-        assert sum(spend["estimated"] for spend in told["costs"]) == sum(line.amount for line in active if line.is_estimate)
+        assert summary["transactions"] == len(self.lives)
+        assert summary["succeeded"] == sum(life.outcome == "success" for life in self.lives)
+        assert summary["cancelled"] == sum(life.status == "cancelled" for life in self.lives)
+        assert sum(spend["amount"] for spend in summary["costs"]) == sum(line.amount for line in active)
+        assert sum(spend["estimated"] for spend in summary["costs"]) == sum(line.amount for line in active if line.is_estimate)
 
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])

@@ -41,9 +41,9 @@ def costs_of(caller: Caller, transaction_id: str) -> list[tuple]:
 
 def test_a_known_model_has_its_public_price(caller):
     created = caller.create(resourceName="gpt-4-turbo", costs=[ESTIMATE])
-    told = add_facts(caller, created["id"], TOKENS)
+    body = add_facts(caller, created["id"], TOKENS)
     cost = Cost.objects.get(is_active=True)
-    assert told == {
+    assert body == {
         "success": True,
         "factId": str(Fact.objects.get().id),
         "costId": str(cost.id),
@@ -109,9 +109,9 @@ def test_later_facts_replace_what_earlier_ones_said(caller):
 
 def test_facts_make_no_second_actual_cost(caller):
     created = caller.create(costs=[ESTIMATE | {"isEstimate": False}])
-    told = add_facts(caller, created["id"], TOKENS)
-    assert "costId" not in told
-    assert told["pricing"] == {"status": "already_known", "note": None, "read": ["inputTokens", "outputTokens"], "ignored": []}
+    body = add_facts(caller, created["id"], TOKENS)
+    assert "costId" not in body
+    assert body["pricing"] == {"status": "already_known", "note": None, "read": ["inputTokens", "outputTokens"], "ignored": []}
     assert costs_of(caller, created["id"]) == [("0.05", False, True)]
 
 

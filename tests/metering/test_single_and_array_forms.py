@@ -1,4 +1,4 @@
-"""Postings sent as an array make the book that they would have made one by one: the two forms of `metering_post` are one rule."""
+"""Postings sent as an array make the ledger that they would have made one by one: the two forms of `metering_post` are one rule."""
 
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -83,7 +83,7 @@ class Book:
         return outcome.replayed, self.places()[row["id"]], same, agent, given, [cost["fiat_amount"] for cost in row["costs"]]
 
     def state(self) -> list[Any]:
-        """Every row of the book, ids told by their places; a trace by its first transaction."""
+        """Every row of the ledger, ids written as their places; a trace by its first transaction."""
         mine: dict[str, Any] = {"tenant_id": self.context["tenant_id"]}
         places = self.places()
         rows = list(Transaction.objects.filter(**mine).order_by("id").values_list("trace_id", *WRITTEN))

@@ -106,9 +106,9 @@ def test_late_facts_never_replace_an_actual_cost(caller, phase):
     created = caller.create(costs=[ESTIMATE])
     add_facts(caller, created["id"], {"inputTokens": 1000, "outputTokens": 500})
     before = total(caller, created["id"])
-    told = add_facts(caller, created["id"], {"inputTokens": 1, "outputTokens": 0}, phase=phase)
-    assert told["pricing"]["status"] == "late"
-    assert "costId" not in told
+    body = add_facts(caller, created["id"], {"inputTokens": 1, "outputTokens": 0}, phase=phase)
+    assert body["pricing"]["status"] == "late"
+    assert "costId" not in body
     assert total(caller, created["id"]) == before == Decimal("0.06")
 
 
@@ -121,13 +121,13 @@ def test_a_partial_report_never_replaces_an_actual_cost_of_the_caller(caller):
 def test_facts_supersede_every_estimate_of_their_currency_and_list_them(caller):
     costs = [ESTIMATE | {"fiatAmount": "0.015"}, ESTIMATE | {"fiatAmount": "0.02"}, ESTIMATE | {"fiatAssetSymbol": "EUR"}]
     created = caller.create(costs=costs)
-    told = add_facts(caller, created["id"], {"inputTokens": 1000, "outputTokens": 250})
-    assert sorted(row["fiatAmount"] for row in told["superseded"]) == ["0.015000000000000000", "0.020000000000000000"]
-    assert {row["costId"] for row in told["superseded"]} == {row["id"] for row in created["costs"][:2]}
+    body = add_facts(caller, created["id"], {"inputTokens": 1000, "outputTokens": 250})
+    assert sorted(row["fiatAmount"] for row in body["superseded"]) == ["0.015000000000000000", "0.020000000000000000"]
+    assert {row["costId"] for row in body["superseded"]} == {row["id"] for row in created["costs"][:2]}
     assert total(caller, created["id"]) == Decimal("0.045")
     assert spend(caller) == {"USD": Decimal("0.045"), "EUR": 5}
     last = caller.get(f"{URL}/{created['id']}/costs").json()["costs"][-1]
-    assert last["supersedesCostId"] in {row["costId"] for row in told["superseded"]}
+    assert last["supersedesCostId"] in {row["costId"] for row in body["superseded"]}
     again = add_facts(caller, created["id"], {"inputTokens": 0, "outputTokens": 1000})
     assert [row["fiatAmount"] for row in again["superseded"]] == ["0.045000000000000000"]
     assert total(caller, created["id"]) == Decimal("0.06")
@@ -144,9 +144,9 @@ def test_completing_lists_what_the_response_facts_superseded(caller):
 
 def test_facts_that_were_partly_read_make_an_estimate(caller):
     created = caller.create(costs=[ESTIMATE])
-    told = add_facts(caller, created["id"], {"usage": {"prompt_tokens": 1000, "completion_tokens": 500, "odd_cache_tokens": 9}})
-    assert told["pricing"]["status"] == "partly_read"
-    assert told["pricing"]["ignored"] == ["usage.odd_cache_tokens"]
+    body = add_facts(caller, created["id"], {"usage": {"prompt_tokens": 1000, "completion_tokens": 500, "odd_cache_tokens": 9}})
+    assert body["pricing"]["status"] == "partly_read"
+    assert body["pricing"]["ignored"] == ["usage.odd_cache_tokens"]
     assert costs_of(caller, created["id"]) == [("5.", True, False), ("0.06", True, True)]
 
 
@@ -171,8 +171,8 @@ def test_an_own_price_may_say_that_a_quantity_comes_on_top(caller):
 
 def test_more_parts_than_their_whole_are_no_quantity(caller):
     price(caller, ("inputTokens", "1"), ("cachedTokens", "1"))
-    told = add_facts(caller, caller.create()["id"], {"inputTokens": 1, "cachedTokens": 2})
-    assert told["pricing"]["status"] == "missing_quantity"
+    body = add_facts(caller, caller.create()["id"], {"inputTokens": 1, "cachedTokens": 2})
+    assert body["pricing"]["status"] == "missing_quantity"
 
 
 def test_sums_hold_more_than_the_largest_amounts_and_change_no_other_sum(caller):

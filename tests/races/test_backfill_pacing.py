@@ -111,7 +111,7 @@ class Rival:
 
 
 def assert_rested(batches):
-    """The pauses were real: the next batch began no sooner than it was told."""
+    """The pauses were real: the next batch began no sooner than planned."""
     for batch, following in pairwise(batches):
         assert following.ended_at - following.seconds - batch.ended_at >= batch.rest * 0.9
 

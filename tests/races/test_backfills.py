@@ -89,7 +89,7 @@ def test_killed_again_and_again_it_goes_on_at_the_right_row(run, tenant):
         process.wait()
         process.stdout.close()
         process.stderr.close()
-        # What the checkpoint says is what is in the book: they were committed together.
+        # What the checkpoint says is what is in the ledger: they were committed together.
         wait_for(lambda: not is_worked_on(run))
         run.refresh_from_db()
         assert run.state == "running"

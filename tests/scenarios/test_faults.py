@@ -1,4 +1,4 @@
-"""The server or the database dies in the middle of posting; the same calls are made again; each is in the book exactly once."""
+"""The server or the database dies in the middle of posting; the same calls are made again; each is in the ledger exactly once."""
 
 import http.client
 import os

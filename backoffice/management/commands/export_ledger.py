@@ -1,4 +1,4 @@
-"""Write one book of a tenant to a file, or all of its books to a folder."""
+"""Write one ledger of a tenant to a file, or all of its ledgers to a folder."""
 
 import gzip
 import os
@@ -26,7 +26,7 @@ PACKED = ".gz"
 
 
 class Command(BaseCommand):
-    help = "Write a tenant's books to files: CSV, JSON Lines or Parquet."
+    help = "Write a tenant's ledgers to files: CSV, JSON Lines or Parquet."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.formatter_class = RawDescriptionHelpFormatter
@@ -81,7 +81,7 @@ class Command(BaseCommand):
 
 
 def manual() -> str:
-    """The text below the options: the books, which of them can be imported, examples."""
+    """The text below the options: the ledgers, which of them can be imported, examples."""
     width = max(map(len, EXPORTS))
     back = [
         f"  {name:<{width}}  {export.description}\n  {'':<{width}}  ({export.command})"
@@ -91,7 +91,7 @@ def manual() -> str:
     kept = [f"  {name:<{width}}  {export.description}" for name, export in EXPORTS.items() if not export.command]
     return "\n".join(
         [
-            "imported into an identical book, in this order, from CSV and JSON Lines:",
+            "imported into an identical ledger, in this order, from CSV and JSON Lines:",
             *back,
             "",
             "for the record only, nothing imports them:",
@@ -103,7 +103,7 @@ def manual() -> str:
             "examples:",
             "  manage.py export_ledger acme billing-transactions --output acme.jsonl.gz",
             "  manage.py backfill_billing_transactions other acme.jsonl.gz --plan",
-            "  manage.py export_ledger acme all --format parquet --output archive/acme     all books as of one moment",
+            "  manage.py export_ledger acme all --format parquet --output archive/acme     all ledgers as of one moment",
             "",
             "exit codes: 0 done; 2 wrong usage; 3 the file could not be written, the text says why; 4 the database was lost;",
             "            130 stopped on request.",
@@ -123,7 +123,7 @@ def _format(requested: str | None, output: Path | None) -> str:
 def _check(book: str, format: str, output: Path | None) -> None:
     """Raises CommandError for a combination that can't be written."""
     if book == ALL and output is None:
-        raise CommandError("All books need a folder: add --output FOLDER.", returncode=2)
+        raise CommandError("All ledgers need a folder: add --output FOLDER.", returncode=2)
     if format != PARQUET:
         return
     if output is None:

@@ -1,4 +1,4 @@
-"""Runs the integrity checks of the books and reports the rows that break them."""
+"""Runs the integrity checks of the ledgers and reports the rows that break them."""
 
 import json
 import sys
@@ -21,14 +21,14 @@ from kernel.tenants.errors import DomainError
 
 class Command(BaseCommand):
     help = (
-        "Recompute every book from its entries and report the first rows that are wrong."
+        "Recompute every ledger from its entries and report the first rows that are wrong."
         " Exit codes: 0 no violations; 1 violations; 3 or 4 not everything was checked, the text says why; 130 stopped on request."
         " Example: manage.py verify_ledgers --tenant acme"
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--tenant", help="slug or id of one tenant (default: all)")
-        parser.add_argument("--ledger", action="append", choices=LEDGERS, help="one book, repeatable (default: all)")
+        parser.add_argument("--ledger", action="append", choices=LEDGERS, help="one ledger, repeatable (default: all)")
         parser.add_argument("--at-most", type=_positive, default=1, metavar="ROWS", help="wrong rows reported for each check (default: 1)")
         parser.add_argument("--json", action="store_true", help="one JSON object on standard output instead of text")
 

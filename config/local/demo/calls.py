@@ -62,7 +62,7 @@ def send_examples(environment: dict[str, str], *, say: Callable[[str], None]) ->
         shown = {name: reply.headers[name] for name in SHOWN_HEADERS if name in reply.headers}
         say("\n".join(f"{name}: {value}" for name, value in shown.items()) + f"\n\n{readable(reply.read())}")
         if shown.get("Idempotent-Replayed") == "true":
-            say("\n(The book had it from an earlier run: the first reply again, and nothing was written twice.)")
+            say("\n(The ledger had it from an earlier run: the first reply again, and nothing was written twice.)")
         connection.close()
 
 

@@ -53,8 +53,8 @@ register_messages(
         "not_waiting": "It was already {state}.",
         "nothing_to_correct": "This would post no entry.",
         "own_request": "Nobody decides their own request. Ask a colleague with the approver's role.",
-        "preview_moved": "The book changed since the preview was made. Nothing was posted; these are the new numbers.",
-        "several_tenants": "One request corrects one tenant's book. Choose rows of a single tenant.",
+        "preview_moved": "The ledger changed since the preview was made. Nothing was posted; these are the new numbers.",
+        "several_tenants": "One request corrects one tenant's ledger. Choose rows of a single tenant.",
         "too_many_lines": "One request corrects at most {max} rows. Choose fewer.",
     }
 )

@@ -13,7 +13,7 @@ from kernel.tenants.errors import DomainError
 _SENTENCES: dict[str, str] = {
     "busy": "The account is busy just now. Nothing was posted: try again.",
     "invalid_slug": "The short name may hold lower-case letters, digits and hyphens only.",
-    "not_found": "It is not in this tenant's book.",
+    "not_found": "It is not in this tenant's ledger.",
     "out_of_range": "The balance would no longer fit.",
     "outcome_unknown": "The database connection was lost. Check whether it was posted before you try again.",
     "tenant_exists": "A tenant with this short name exists.",

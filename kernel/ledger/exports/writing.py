@@ -1,6 +1,6 @@
 """Writing a tenant's rows to CSV, JSON Lines or Parquet.
 
-Rows stream through a server-side cursor out of one snapshot, so memory stays flat over a book of any size.
+Rows stream through a server-side cursor out of one snapshot, so memory stays flat over a ledger of any size.
 """
 
 import csv
@@ -41,7 +41,7 @@ def write_export(
 
 @contextmanager
 def one_snapshot() -> Iterator[None]:
-    """Every export written inside sees the books as of one moment. Must not be called inside a transaction."""
+    """Every export written inside sees the ledgers as of one moment. Must not be called inside a transaction."""
     with transaction.atomic(durable=True):
         with connection.cursor() as cursor:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")

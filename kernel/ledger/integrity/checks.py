@@ -1,4 +1,4 @@
-"""Integrity checks: each is one query for the rows that break a rule of a book.
+"""Integrity checks: each is one query for the rows that break a rule of a ledger.
 
 A check recomputes from the entries what the posting functions store beside them (balances, totals, entry numbers), so it finds what a
 fault in our code, a restored backup or a direct change in the database has damaged. Each check is one statement and so reads one
@@ -40,10 +40,10 @@ def find_violations(
 
 
 def _first_rows(statement: str, tenant_id: UUID | None, at_most: int, using: str) -> list[dict[str, Any]]:
-    """The first rows, through a server-side cursor: a badly damaged book breaks a check with millions of rows."""
+    """The first rows, through a server-side cursor: a badly damaged ledger breaks a check with millions of rows."""
     with transaction.atomic(using=using):
         with connections[using].cursor() as settings:
-            # By default the planner prefers plans that return the first rows fast; a correct book has none, so all of it is read.
+            # By default the planner prefers plans that return the first rows fast; a correct ledger has none, so all of it is read.
             settings.execute("SET LOCAL cursor_tuple_fraction = 1")
         with connections[using].chunked_cursor() as cursor:
             cursor.execute(statement, {"tenant": tenant_id})

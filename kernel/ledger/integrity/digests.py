@@ -2,7 +2,7 @@
 
 They find a fact, or a digest, that was changed in the database behind the ledger. A digest holds eight bytes for each fact that the caller
 gave; eight zero bytes mean "not given": then the row has nothing either, or what the ledger fills in by itself. Rows stream through a
-server-side cursor, so that memory stays constant for a book of any size.
+server-side cursor, so that memory stays constant for a ledger of any size.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence

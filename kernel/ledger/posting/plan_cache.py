@@ -1,7 +1,7 @@
 """Plans made while a table was small, discarded as it grows.
 
 PostgreSQL keeps the plan of a prepared statement, and those inside a posting function, for as long as the connection lives. On a table of
-a few rows every index that begins with the tenant looks equally good, and the plan may settle on one that reads the tenant's whole book
+a few rows every index that begins with the tenant looks equally good, and the plan may settle on one that reads the tenant's whole ledger
 for each look-up: quadratic, until autovacuum's next ANALYZE, a minute and a million rows later. So each connection forgets its plans
 after a ledger's first ten, eighty, 640 ... postings: seldom enough to cost nothing, early enough to never be far behind the table's size.
 """

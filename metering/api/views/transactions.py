@@ -24,8 +24,7 @@ from metering.api.serializers.replies import (
 )
 from metering.api.serializers.requests import BatchItem, CancelRequest, CompleteRequest, CostRequest, FactsRequest, TransactionRequest
 from metering.api.views.base import MeteringViewSet
-from metering.services import costs, facts, lifecycle
-from metering.services import transactions as book
+from metering.services import costs, facts, lifecycle, transactions
 
 USD = "USD"
 # An item without a key of its own takes the batch's with `:` and its index, up to :999.
@@ -50,7 +49,7 @@ class TransactionViewSet(MeteringViewSet):
         """Records the use of a service with its estimated costs, and decides in the same call whether it may go ahead: a denial is a
         transaction with the status `denied`, not an error."""
         body = self.read(TransactionRequest)
-        recorded = book.record_transaction(**self.audit_context(), idempotency_key=self.idempotency_key(), **body)
+        recorded = transactions.record_transaction(**self.audit_context(), idempotency_key=self.idempotency_key(), **body)
         return self.reply(TransactionReply, recorded.row, status=201, replayed=recorded.replayed)
 
     @operation(summary="List transactions", query=TransactionQuery, reply=TransactionReply, paged=True, reads_past=True)
@@ -86,7 +85,7 @@ class TransactionViewSet(MeteringViewSet):
         return self.batch_reply(TransactionReply, outcome, is_full=is_full)
 
     def _record(self, items: Sequence[dict[str, Any]]) -> Iterable[Any]:
-        for recorded in book.record_transactions(**self.audit_context(), transactions=items):
+        for recorded in transactions.record_transactions(**self.audit_context(), transactions=items):
             yield recorded.error or recorded
 
     @operation(

@@ -6,7 +6,7 @@ from django.db import connection
 
 
 def lock_rules(*, tenant_id: UUID) -> None:
-    """Lock the tenant's rules until the transaction ends: whoever changes one calls this first, so that rules change one by one."""
+    """Lock the tenant's rules until the transaction ends: every change of a rule calls this first, so that rules change one by one."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('rules:' || %s, 0))", [str(tenant_id)])
 

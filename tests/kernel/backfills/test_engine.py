@@ -108,7 +108,7 @@ def test_a_plan_sees_what_the_book_has(plan, run_command, tmp_path, file):
     late = ["m9", "left", "out", "6", "2025-12-31T00:00:00Z"]
     run = plan(write_csv(tmp_path / "more.csv", [*others, late]))
     assert run.plan["counts"] == {"already_there": 1, "conflict": 1, "posted": 1}
-    assert run.plan["examples"][0]["why"] == "the key stands for 2 in the book with another pieces"
+    assert run.plan["examples"][0]["why"] == "the key stands for 2 in the ledger with another pieces"
     assert run.plan["accounts"][0] | {"rows": 1} == {
         "account": "left",
         "unit": "pieces",

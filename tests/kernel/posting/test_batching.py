@@ -158,7 +158,7 @@ def session_parameters():
 
 
 def book():
-    """The keys in the book in their order, and the sum of the entries, which must be that of the balances."""
+    """The keys in the ledger in their order, and the sum of the entries, which must be that of the balances."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT key, amount FROM toy_entry ORDER BY number")
         entries = cursor.fetchall()
@@ -675,7 +675,7 @@ def test_a_follower_without_an_outcome_gets_outcome_unknown(open_ledger):
 
 @pytest.mark.parametrize(("pool", "closed"), [({"max_size": 8}, 1), (None, 0)])
 def test_a_queued_posting_holds_no_pooled_connection(monkeypatch, pool, closed):
-    """Or those who wait would hold them all, and whoever goes first would find none. A connection of the thread's own is kept."""
+    """Otherwise waiting threads would hold the whole pool and the leader would find none. A connection of the thread's own stays open."""
 
     class Held:
         settings_dict = {"OPTIONS": {"pool": pool}}

@@ -357,7 +357,7 @@ def test_an_event_may_be_set_after_its_waiter_was_cancelled(caplog):
 
 
 def test_setting_an_event_of_a_closed_loop_does_nothing():
-    """Whoever leads in a thread opens the events of all who went along; a server that ends must not cost the others their answers."""
+    """A leader in a thread sets the events of its whole batch; a loop that has closed must not cost the others their rows."""
     [event] = running(lambda: greenlets.OneShotEvent(asyncio.get_running_loop()))
     event.set()
     assert event.is_set

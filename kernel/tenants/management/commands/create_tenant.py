@@ -10,7 +10,7 @@ from kernel.tenants.errors import DomainError
 
 
 class Command(BaseCommand):
-    help = "Create a tenant: a company with books of its own. Example: manage.py create_tenant acme --name 'Acme Inc.' --currency EUR"
+    help = "Create a tenant: a company with ledgers of its own. Example: manage.py create_tenant acme --name 'Acme Inc.' --currency EUR"
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("slug", help="short name, unique: lower-case letters, digits, hyphens")
