@@ -152,7 +152,7 @@ class TransactionsAdapter(Adapter):
             posting.body["type_refusal"] = unknown_type(posting.kind, is_strict=is_strict)
         elif stated not in {None, direction}:
             # Its amount would count with the wrong sign.
-            place = "book" if in_book else "file"
+            place = "ledger" if in_book else "file"
             posting.body["type_refusal"] = Outcome("invalid_value", f"direction: type {posting.kind} is {direction} in this {place}")
         elif in_book is None and not is_strict:
             self._add_new_type(posting, direction, new_types)
@@ -230,7 +230,7 @@ class TransactionsAdapter(Adapter):
 
     def new_account(self, tenant: Tenant, name: str, posting: Posting) -> Account | None:
         if name.startswith(REMAINING):
-            # The original is in this file and not in the book.
+            # The original is in this file and not in the ledger.
             return original_account(name, parts_of(name.removeprefix(REMAINING))[1], posting.original or Reversible(size=None, unit=""))
         _, floor = lookups.policy_values(tenant_id=tenant.id)
         return wallet_account(name, name.removeprefix(WALLET), Decimal(0), floor, None)

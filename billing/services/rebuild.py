@@ -6,7 +6,7 @@ from django.db import connection, transaction
 
 from billing.integrity import checks
 from kernel.ledger.constraints import translate_db_errors
-from kernel.ledger.errors import BookBroken
+from kernel.ledger.errors import LedgerBroken
 from kernel.ledger.integrity.checks import find_violations
 
 # A posting that opens a wallet locks the tenant FOR SHARE before it does (billing_lock_wallets), so it waits until the rebuild is done;
@@ -42,14 +42,14 @@ REQUIRED_CHECKS = ("billing_chain", "billing_effect")
 def rebuild_wallets(*, tenant_id: UUID) -> int:
     """Set a tenant's wallets to what their entries say and recount its daily totals; returns how many wallets were wrong.
 
-    Everything is read after the locks. Raises BookBroken, Busy.
+    Everything is read after the locks. Raises LedgerBroken, Busy.
     """
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(LOCK_TENANT, [tenant_id])
         cursor.execute(LOCK_WALLETS, [tenant_id])
         required = [check for check in checks.CHECKS if check.name in REQUIRED_CHECKS]
         for violation in find_violations(required, tenant_id=tenant_id):
-            raise BookBroken(check=violation.check.name, **{name: str(value) for name, value in violation.facts.items()})
+            raise LedgerBroken(check=violation.check.name, **{name: str(value) for name, value in violation.facts.items()})
         cursor.execute(SET_WALLETS, [tenant_id])
         changed = cursor.rowcount
         cursor.execute(DELETE_TOTALS, [tenant_id])

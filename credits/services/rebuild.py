@@ -6,7 +6,7 @@ from django.db import connection, transaction
 
 from credits.integrity import checks
 from kernel.ledger.constraints import translate_db_errors
-from kernel.ledger.errors import BookBroken
+from kernel.ledger.errors import LedgerBroken
 from kernel.ledger.integrity.checks import find_violations
 
 # Postings to these grants wait, and add to the recomputed balance.
@@ -32,11 +32,11 @@ REQUIRED_CHECKS = ("credits_chain",)
 
 @translate_db_errors
 def rebuild_grants(*, tenant_id: UUID) -> int:
-    """Set a tenant's grants to the sums of their transactions and holds; returns how many were wrong. Raises BookBroken, Busy."""
+    """Set a tenant's grants to the sums of their transactions and holds; returns how many were wrong. Raises LedgerBroken, Busy."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(LOCK_GRANTS, [tenant_id])
         required = [check for check in checks.CHECKS if check.name in REQUIRED_CHECKS]
         for violation in find_violations(required, tenant_id=tenant_id):
-            raise BookBroken(check=violation.check.name, **{name: str(value) for name, value in violation.facts.items()})
+            raise LedgerBroken(check=violation.check.name, **{name: str(value) for name, value in violation.facts.items()})
         cursor.execute(SET_GRANTS, [tenant_id])
         return int(cursor.rowcount)

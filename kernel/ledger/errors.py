@@ -69,7 +69,7 @@ class WrongState(LedgerError):
     code = "wrong_state"
 
 
-class BookBroken(LedgerError):
+class LedgerBroken(LedgerError):
     """The entries themselves contradict each other, so nothing can be rebuilt from them. Facts: check, and the row that breaks it."""
 
     code = "book_broken"

@@ -47,7 +47,7 @@ class Command(BaseCommand):
             raise SystemExit(1)
 
     def _rebuild(self, tenants: list[UUID]) -> None:
-        """Recompute each tenant in one transaction for each ledger. Raises BookBroken, and that ledger is unchanged then."""
+        """Recompute each tenant in one transaction for each ledger. Raises LedgerBroken, and that ledger is unchanged then."""
         for tenant_id in tenants:
             wallets, grants = rebuild_wallets(tenant_id=tenant_id), rebuild_grants(tenant_id=tenant_id)
             self.stdout.write(self.style.SUCCESS(f"{tenant_id}: {wallets} wallets and {grants} grants corrected, daily totals recomputed."))
