@@ -196,7 +196,7 @@ def noting(execute, given):
 
 @pytest.mark.parametrize("is_batching", [True, False], ids=["batching", "one by one"])
 @pytest.mark.parametrize("ledger", LEDGERS)
-def test_a_warm_post_is_one_statement_and_no_thread(served, settings, monkeypatch, statements, ledger, is_batching):
+def test_a_post_with_a_cached_key_is_one_statement_and_no_thread(served, settings, monkeypatch, statements, ledger, is_batching):
     settings.LEDGER_BATCHING, settings.API_KEY_CACHE_SECONDS = is_batching, 3600
     world = World(ledger)
     del statements[:]

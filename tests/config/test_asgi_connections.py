@@ -88,7 +88,7 @@ def test_a_packed_body_may_be_chunked(served, call, path):
 
 
 @on_the_loop_and_in_a_thread
-def test_of_a_body_that_says_it_is_too_large_nothing_is_read(served, call, settings, path):
+def test_nothing_is_read_of_a_body_whose_length_is_over_the_limit(served, call, settings, path):
     settings.API_BODY_LIMIT = settings.API_BATCH_BODY_LIMIT = 1000
     asked = served.answer(call("POST", path, pieces=[b" " * 500] * 3))
     assert (asked.status, asked.received) == (413, 0)
@@ -121,7 +121,7 @@ def test_a_caller_who_stalls_in_a_body_occupies_no_thread(served, call, monkeypa
 
 
 @on_the_loop_and_in_a_thread
-def test_of_a_chunked_body_that_is_too_large_no_more_is_read_than_shows_it(served, call, settings, path):
+def test_a_chunked_body_is_read_only_until_it_is_over_the_limit(served, call, settings, path):
     settings.API_BODY_LIMIT = settings.API_BATCH_BODY_LIMIT = 1000
     asked = served.answer(call("POST", path, pieces=[b" " * 400] * 9, length=False))
     assert (asked.status, asked.received) == (413, 3)
@@ -137,7 +137,7 @@ def test_a_body_as_large_as_may_be_is_read(served, call, settings, path):
 @on_the_loop_and_in_a_thread
 @pytest.mark.parametrize("length", [True, False], ids=["with its length", "chunked"])
 @pytest.mark.parametrize("pieces", [0, 1, 2])
-def test_where_the_caller_goes_away_within_the_body_nothing_is_written_and_nothing_is_wrong(served, call, caplog, path, length, pieces):
+def test_a_client_that_disconnects_within_the_body_writes_nothing_and_logs_no_error(served, call, caplog, path, length, pieces):
     body = body_for(path)
     # Each piece but the last could stand for itself.
     sent = [body, body.replace(b"1", b"2")][:pieces]
@@ -186,13 +186,13 @@ def environ(served, monkeypatch):
     ],
 )
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_a_path_is_unquoted_to_bytes_and_a_query_is_left_as_it_is(environ, method, target, path, query):
+def test_a_path_is_unquoted_and_a_query_string_is_not(environ, method, target, path, query):
     given = environ(Call(method, target))
     assert (given["REQUEST_METHOD"], given["SCRIPT_NAME"]) == (method, "")
     assert (given["PATH_INFO"].encode("latin-1"), given["QUERY_STRING"].encode("latin-1")) == (path, query)
 
 
-def test_a_header_with_an_underscore_never_passes_for_another(environ):
+def test_a_header_with_an_underscore_is_never_read_as_another_header(environ):
     given = environ(Call("GET", "/", headers=[("X_Forwarded_Proto", "https"), ("X-Forwarded-For", "right"), ("X_Forwarded-For", "wrong")]))
     assert "HTTP_X_FORWARDED_PROTO" not in given
     assert given["HTTP_X_FORWARDED_FOR"] == "right"
@@ -203,7 +203,7 @@ def test_a_header_that_comes_twice_is_one_list(environ):
     assert (given["HTTP_ACCEPT"], given["HTTP_X_OTHER"]) == ("a,c\xe9", "b")
 
 
-def test_the_type_and_the_length_of_a_body_have_names_of_their_own(environ):
+def test_content_type_and_content_length_have_no_http_prefix(environ):
     given = environ(Call("POST", "/", headers=[("Content-Type", "text/plain"), ("Content-Length", "3")], pieces=[b"abc"]))
     assert (given["CONTENT_TYPE"], given["CONTENT_LENGTH"]) == ("text/plain", "3")
     assert not {"HTTP_CONTENT_TYPE", "HTTP_CONTENT_LENGTH"} & set(given)
@@ -297,7 +297,7 @@ def test_a_long_reply_comes_in_pieces_and_whole(served, call, issued, statement)
     assert min(map(len, asked.pieces[:-2])) >= streamed_replies.MIN_PIECE_BYTES
 
 
-def test_where_the_reader_goes_away_no_more_is_written_and_nothing_is_left_open(served, call, statement):
+def test_where_the_client_disconnects_within_the_reply_it_is_closed(served, call, statement):
     asked = served.answer(call("GET", STATEMENT, reads_at_most=1))
     assert not asked.is_complete
     assert statement.has_ended.is_set()
@@ -353,7 +353,7 @@ def test_while_a_reader_is_slow_others_are_served(served, call, statement):
 # The server's own
 
 
-def test_the_service_says_when_it_is_up_and_gives_up_its_connections_at_its_end(served, call):
+def test_the_lifespan_protocol_is_answered_and_its_end_closes_the_connections(served, call):
     assert served.answer(call("POST", ONE, pieces=[body_for(ONE)])).status == 200
     [pool] = execution._pools[served.runner.get_loop()].values()
     assert not pool.closed
@@ -383,7 +383,7 @@ def test_a_websocket_is_refused(served):
     assert events == ["websocket.close"]
 
 
-def test_replies_are_whole_sentences_to_the_server(served, call):
+def test_short_replies_are_sent_in_one_piece_with_their_length(served, call):
     """A page from a thread and a posting from the loop have each their length, or the server would send them in chunks."""
     for asked in (call("GET", "/livez"), call("POST", ONE, pieces=[body_for(ONE)]), call("POST", ONE)):
         served.answer(asked)

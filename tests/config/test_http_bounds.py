@@ -132,7 +132,7 @@ def test_a_head_that_is_too_large_is_refused(echo, head):
 
 
 @pytest.mark.parametrize("begin", [b"GET / HTTP/1.1\r\nHost: x\r\n", CHUNKED], ids=["headers", "trailers"])
-def test_header_lines_without_end_are_cut_off(echo, begin):
+def test_endless_header_lines_close_the_connection(echo, begin):
     """64 MB of them, on one connection without a key."""
     sent = 0
     with connect(echo) as connection:

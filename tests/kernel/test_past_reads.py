@@ -58,7 +58,7 @@ def waiting(tenant, instant):
     return thread, results
 
 
-def test_without_postings_in_flight_a_past_moment_is_settled_at_once(tenant, django_assert_num_queries):
+def test_without_postings_in_flight_a_past_moment_is_final_at_once(tenant, django_assert_num_queries):
     past = timezone.now() - timedelta(seconds=1)
     with django_assert_num_queries(1):
         assert wait_for_postings_before(tenant_id=tenant.id, instant=past) == past
@@ -110,7 +110,7 @@ def test_a_transaction_that_writes_no_ledger_is_not_waited_for(tenant, other):
         assert wait_for_postings_before(tenant_id=tenant.id, instant=later) == later
 
 
-def test_a_posting_that_stays_in_flight_makes_the_reader_come_back(tenant, monkeypatch):
+def test_where_a_posting_stays_in_flight_the_reader_gets_busy(tenant, monkeypatch):
     monkeypatch.setattr(past_reads, "WAIT_TIMEOUT_SECONDS", 0.2)
     with open_transaction(LOCK_WALLETS) as later, pytest.raises(Busy):
         wait_for_postings_before(tenant_id=tenant.id, instant=later)
@@ -136,7 +136,7 @@ def test_inside_a_transaction_the_end_of_a_posting_is_seen(tenant):
         assert wait_for_postings_before(tenant_id=tenant.id, instant=later) == later
 
 
-def test_the_settled_moment_lies_before_the_oldest_posting_in_flight(tenant):
+def test_the_final_moment_lies_before_the_oldest_posting_in_flight(tenant):
     before = final_until()
     with open_transaction(LOCK_WALLETS) as later:
         assert before < final_until() < later

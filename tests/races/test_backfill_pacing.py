@@ -143,7 +143,7 @@ def test_while_a_session_waits_for_its_locks_batches_shrink_and_pauses_grow_unti
     assert_rested(batches)
 
 
-def test_an_undo_steps_back_as_well(apply, tenant, monkeypatch):
+def test_an_undo_slows_down_for_waiting_sessions_too(apply, tenant, monkeypatch):
     monkeypatch.setattr(pacing, "SAMPLE_EVERY_SECONDS", 0)
     rival = Rival(tenant)
 
@@ -207,7 +207,7 @@ def test_when_commits_get_slower_it_pauses_for_the_difference_until_they_recover
     assert_rested(batches)
 
 
-def test_it_looks_for_those_who_wait_at_most_twice_a_second(tenant):
+def test_waiting_sessions_are_looked_up_at_most_twice_a_second(tenant):
     pacer = Pacer(batch_size=100)
     rival = Rival(tenant)
     with transaction.atomic():

@@ -81,7 +81,7 @@ def assert_exactly_once(tenant):
     assert [name for ledger in LEDGERS for name, _, search in checks_of(ledger) if list(search(tenant.id, 1))] == []
 
 
-def test_killed_again_and_again_it_goes_on_at_the_right_row(run, tenant):
+def test_a_run_that_is_killed_repeatedly_resumes_at_the_right_row(run, tenant):
     for number, option in enumerate(("--apply", "--resume", "--resume")):
         process = start(option, run.id, "--batch-size", 50, "--max-rate", 1000)
         wait_for(lambda target=(number + 1) * 400: has_come(run, target))
@@ -102,7 +102,7 @@ def test_killed_again_and_again_it_goes_on_at_the_right_row(run, tenant):
     assert (run.state, run.counts, run.sums) == ("finished", {"posted": ROWS}, {"USD": "30.00"})
 
 
-def test_an_interrupt_ends_it_at_the_end_of_a_batch_and_says_how_to_go_on(run, tenant):
+def test_an_interrupt_ends_the_run_after_a_batch_and_prints_how_to_resume(run, tenant):
     process = start("--apply", run.id, "--batch-size", 50, "--max-rate", 1000)
     wait_for(lambda: has_come(run, 200))
     process.send_signal(signal.SIGINT)
@@ -115,7 +115,7 @@ def test_an_interrupt_ends_it_at_the_end_of_a_batch_and_says_how_to_go_on(run, t
     assert_exactly_once(tenant)
 
 
-def test_an_interrupt_from_a_terminal_reaches_its_reader_too_and_changes_nothing(run, tenant):
+def test_an_interrupt_that_also_reaches_the_reader_process_ends_the_run_the_same_way(run, tenant):
     process = start("--apply", run.id, "--batch-size", 50, "--max-rate", 1000, start_new_session=True)
     wait_for(lambda: has_come(run, 200))
     os.killpg(process.pid, signal.SIGINT)
@@ -125,7 +125,7 @@ def test_an_interrupt_from_a_terminal_reaches_its_reader_too_and_changes_nothing
     assert (run.state, run.position % 50, Transaction.objects.filter(tenant=tenant).count()) == ("interrupted", 0, run.position)
 
 
-def test_two_at_once_are_one_and_a_refusal_and_the_second_may_wait(run, tenant):
+def test_of_two_runs_at_once_one_is_refused_unless_it_may_wait(run, tenant):
     first = start("--apply", run.id, "--batch-size", 50, "--max-rate", 1500)
     wait_for(lambda: has_come(run, 100))
     with pytest.raises(CommandError, match="Another process is working on this file") as refused:
@@ -139,7 +139,7 @@ def test_two_at_once_are_one_and_a_refusal_and_the_second_may_wait(run, tenant):
     assert_exactly_once(tenant)
 
 
-def test_a_person_pauses_it_and_lets_it_go_on(run, tenant):
+def test_a_run_is_paused_and_resumed_by_staff(run, tenant):
     process = start("--apply", run.id, "--batch-size", 50, "--max-rate", 1500)
     wait_for(lambda: has_come(run, 100))
     services.pause_run(tenant_id=tenant.id, run_id=run.id, actor="staff:1")
@@ -164,7 +164,7 @@ def cut_off(database):
         return cursor.fetchone()[0]
 
 
-def test_a_lost_database_is_found_again_and_no_batch_comes_twice_or_never(run, tenant):
+def test_after_a_lost_connection_the_run_reconnects_and_applies_each_batch_exactly_once(run, tenant):
     process = start("--apply", run.id, "--batch-size", 50, "--max-rate", 1000)
     for target in (200, 800, 1600):
         wait_for(lambda target=target: has_come(run, target))
@@ -174,7 +174,7 @@ def test_a_lost_database_is_found_again_and_no_batch_comes_twice_or_never(run, t
     assert_exactly_once(tenant)
 
 
-def test_a_killed_reader_ends_the_run_with_the_code_for_that_and_it_goes_on(run, tenant):
+def test_a_killed_reader_ends_the_run_with_its_own_exit_code_and_the_run_can_be_resumed(run, tenant):
     process = start("--apply", run.id, "--batch-size", 50, "--max-rate", 1000)
     wait_for(lambda: has_come(run, 200))
     [reader] = psutil.Process(process.pid).children()
@@ -189,7 +189,7 @@ def test_a_killed_reader_ends_the_run_with_the_code_for_that_and_it_goes_on(run,
 
 
 @pytest.mark.parametrize("json", [(), ("--json",)])
-def test_a_report_that_can_not_be_written_gives_one_sentence_and_the_run_is_kept(run, json):
+def test_a_report_that_can_not_be_written_is_one_error_message_and_the_run_is_stored(run, json):
     reader, writer = os.pipe()
     os.close(reader)
     command = [sys.executable, "manage.py", COMMAND, "--apply", str(run.id), *json]
@@ -204,7 +204,7 @@ def test_a_report_that_can_not_be_written_gives_one_sentence_and_the_run_is_kept
     assert run.state == "finished"
 
 
-def test_without_a_database_it_says_so_in_a_sentence(run):
+def test_without_a_database_the_command_prints_one_error_message(run):
     env = environment() | {"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/nothing"}
     command = [sys.executable, "manage.py", COMMAND, "--apply", str(run.id)]
     done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
@@ -238,7 +238,7 @@ def test_ten_times_the_rows_take_the_same_memory(tmp_path):
     assert large - small < 12
 
 
-def test_it_sees_who_waits_for_its_locks(tenant):
+def test_it_finds_the_sessions_that_wait_for_its_locks(tenant):
     record_transaction(tenant_id=tenant.id, actor="command:test", amount=Decimal(1), type="fee", reference_id="first")
 
     def post_as_well():
@@ -255,7 +255,7 @@ def test_it_sees_who_waits_for_its_locks(tenant):
     assert count_waiting() == 0
 
 
-def test_somebody_else_posts_to_the_same_wallet_all_the_while_and_both_end_right(run, tenant):
+def test_calls_that_post_to_the_same_wallet_during_a_backfill_leave_correct_balances(run, tenant):
     process = start("--apply", run.id, "--batch-size", 500)
     posted = 0
     while process.poll() is None:

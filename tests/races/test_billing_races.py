@@ -62,7 +62,7 @@ def context(tenant):
     return {"tenant_id": tenant.id, "actor": "command:test"}
 
 
-def test_forty_threads_with_one_key_write_one_row_and_get_one_answer():
+def test_forty_threads_with_one_key_write_one_row_and_get_the_same_reply():
     key = IssuedKeyFactory()
     body = {"amount": "12.50", "type": "usage", "reference_id": "once"}
 

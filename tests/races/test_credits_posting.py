@@ -21,7 +21,7 @@ def book():
     return Book(TenantFactory().id)
 
 
-def test_forty_threads_with_one_key_make_one_transaction_and_get_one_answer(book):
+def test_forty_threads_with_one_key_make_one_transaction_and_get_the_same_reply(book):
     grant_id = book.grant(1000)
     rows = at_once(40, lambda number: book.debit(grant_id, 10, idempotency_key="k"))
     facts = {(row.id, row.amount, row.balance_after, row.entry_number, row.created_at) for row in rows}

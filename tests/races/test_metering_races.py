@@ -52,7 +52,7 @@ def context():
     return {"tenant_id": TenantFactory().id, "actor": "command:test", "request_id": "race"}
 
 
-def test_one_key_by_forty_threads_is_one_transaction_and_forty_equal_answers():
+def test_forty_threads_with_one_key_make_one_transaction_and_get_equal_replies():
     caller, body = Caller(IssuedKeyFactory()), EXAMPLE.read_bytes()
     replies = at_once(lambda number: caller.post("/v1/transactions", body, **{"Idempotency-Key": "one"}))
     assert Counter(reply.status_code for reply in replies) == {201: THREADS}
@@ -95,7 +95,7 @@ def test_of_concurrent_completes_one_succeeds_and_the_others_get_the_status(cont
     assert StatusChange.objects.filter(transaction_id=row["id"]).count() == 2
 
 
-def test_complete_and_cancel_race_to_one_end(context):
+def test_of_complete_and_cancel_at_once_one_succeeds(context):
     for _ in range(5):
         row = transactions.record_transaction(**context, **NAMES).row
 
@@ -121,7 +121,7 @@ def test_of_many_supersessions_of_one_cost_exactly_one_wins(context):
     assert Cost.objects.count() == 2
 
 
-def test_arrays_that_share_everything_in_opposite_order_all_arrive(context):
+def test_arrays_with_the_same_names_in_opposite_order_are_all_posted(context):
     keys = [f"key-{number}" for number in range(30)]
 
     def post(number: int) -> Any:

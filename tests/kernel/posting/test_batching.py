@@ -195,7 +195,7 @@ def backends():
         return [pid for (pid,) in cursor.fetchall()]
 
 
-def test_an_idle_account_is_served_at_once_and_alone(ledger):
+def test_a_posting_to_an_idle_account_is_sent_at_once_and_alone(ledger):
     assert ledger.send("a").result().outcome == "posted"
     assert ledger.send("b").result().balance == 2
     assert ledger.calls == [["a"], ["b"]]
@@ -244,7 +244,7 @@ def test_a_process_at_work_makes_fewer_calls_at_a_time(monkeypatch, share, to_sp
     assert queue._max_calls_now == to_spare
 
 
-def test_a_call_that_is_stuck_does_not_keep_others_long_in_a_process_that_was_at_work(ledger):
+def test_a_stuck_call_delays_others_only_briefly_in_a_process_that_was_at_work(ledger):
     ledger.queue._is_busy = True
     with locked(FIRST):
         stuck = ledger.send("stuck")
@@ -432,7 +432,7 @@ def test_a_thread_that_is_ended_while_queued_leaves_the_queue(ledger, monkeypatc
 
 
 @only("threads")
-def test_a_new_leader_that_is_ended_completes_its_batch(ledger):
+def test_a_new_leader_whose_thread_ends_completes_its_batch(ledger):
     """The posting becomes the leader at the moment in which its thread is ended: the followers are woken, and the account is free again."""
     doomed = batching.PendingPosting(function=FUNCTION, account=FIRST, posting=None)
     follower = batching.PendingPosting(function=FUNCTION, account=FIRST, posting=None)
@@ -587,7 +587,7 @@ def test_a_leading_greenlet_that_is_cancelled_wakes_its_followers_and_keeps_its_
 
 
 @only("greenlets")
-def test_greenlets_that_are_cancelled_alone_cost_the_loop_no_connection(ledger, crowd):
+def test_greenlets_that_are_cancelled_return_their_connections_to_the_pool(ledger, crowd):
     for number in range(2 * settings.LEDGER_BATCHING_CALLS + 2):
         with locked(FIRST):
             doomed = ledger.send(f"doomed {number}")
@@ -618,7 +618,7 @@ def test_a_greenlet_that_is_cancelled_after_its_batch_was_sent_is_posted(ledger,
 
 
 @only("greenlets")
-def test_after_its_idle_backends_were_killed_the_loop_posts_over_new_ones_and_no_caller_notices(ledger, crowd):
+def test_after_its_idle_backends_were_killed_the_loop_posts_over_new_ones_without_an_error(ledger, crowd):
     others = backends()
 
     def of_the_loop():
@@ -727,7 +727,7 @@ def test_inside_a_transaction_nothing_is_batched(monkeypatch):
     assert book() == []
 
 
-def test_one_setting_switches_it_off(monkeypatch, settings):
+def test_a_setting_switches_batching_off(monkeypatch, settings):
     settings.LEDGER_BATCHING = False
     monkeypatch.setattr(posting, "_batch_queue", lambda: 1 / 0)
     assert posting.post_one("toy_post", {"account": FIRST, "key": "a", "amount": "1"}, account=FIRST, tenant_id=TENANT).outcome == "posted"

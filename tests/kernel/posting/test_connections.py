@@ -26,28 +26,28 @@ def idle(road):
     return road.pool.get_stats()["pool_available"]
 
 
-def test_it_is_given_back_as_soon_as_the_rows_are_there(pooled):
+def test_a_pooled_connection_is_returned_as_soon_as_its_rows_are_read(pooled):
     first, second = (posting.run(ONE)[0].backend for _ in range(2))
     assert first == second
     assert pooled.connection is None
     assert idle(pooled) == 1
 
 
-def test_it_is_given_back_where_the_database_refuses(pooled):
+def test_a_pooled_connection_is_returned_after_a_database_error(pooled):
     with pytest.raises(ProgrammingError):
         posting.run("SELECT nothing_of_this_name")
     assert idle(pooled) == 1
     assert posting.run(ONE)
 
 
-def test_a_thread_that_has_one_open_goes_on_with_that(pooled):
+def test_a_thread_with_an_open_connection_uses_that_one(pooled):
     with pooled.cursor() as cursor:
         cursor.execute("SET application_name = 'mine'")
     assert posting.run(ONE)[0].name == "mine"
     assert pooled.connection is not None
 
 
-def test_what_is_run_on_one_that_somebody_left_within_a_transaction_is_kept(pooled):
+def test_a_statement_on_a_connection_that_was_returned_within_a_transaction_is_committed(pooled):
     posting.run(ONE)
     left = pooled.pool.getconn()
     left.autocommit = False
@@ -56,7 +56,7 @@ def test_what_is_run_on_one_that_somebody_left_within_a_transaction_is_kept(pool
     assert posting.run(ONE)[0].name == "kept"
 
 
-def test_where_the_pool_has_none_left_the_refusal_is_the_databases(pooled):
+def test_an_exhausted_pool_raises_a_database_error(pooled):
     posting.run(ONE)
     taken = pooled.pool.getconn()
     try:

@@ -241,7 +241,7 @@ def pooled(transactional_db):
         connection.close_pool()
 
 
-def test_the_thread_gives_its_pooled_connection_back(pooled):
+def test_a_thread_returns_its_pooled_connection(pooled):
     def reads():
         return Tenant.objects.count()
 
@@ -326,7 +326,7 @@ def test_waiting_for_an_event_too_long_returns_false_and_may_be_repeated():
     assert running(call) == [[False, False, True]]
 
 
-def test_an_event_that_was_set_after_somebody_waited_in_vain_is_open_to_him():
+def test_an_event_that_is_set_after_a_wait_timed_out_ends_the_next_wait():
     def call():
         event = greenlets.OneShotEvent(asyncio.get_running_loop())
         results = [event.wait(timeout=0.01)]

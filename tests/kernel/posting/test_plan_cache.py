@@ -27,7 +27,7 @@ def test_each_ledger_is_counted_by_itself():
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("is_outgrown", [True, False])
-def test_outgrown_plans_are_forgotten_after_the_postings(monkeypatch, is_outgrown):
+def test_outgrown_plans_are_discarded_after_the_postings(monkeypatch, is_outgrown):
     monkeypatch.setattr(plan_cache, "are_outgrown", lambda over, function, *, postings: is_outgrown)
     connection.ensure_connection()
     said = []

@@ -27,13 +27,13 @@ def failing(monkeypatch, cause, *, times):
     return calls
 
 
-def test_a_deadlock_is_tried_again(monkeypatch):
+def test_a_call_that_ended_in_a_deadlock_is_repeated(monkeypatch):
     calls = failing(monkeypatch, psycopg.errors.DeadlockDetected(), times=2)
     assert posting.post("any_post", [{}], tenant_id=UUID(int=1)) == ["answer"]
     assert len(calls) == 3
 
 
-def test_after_some_deadlocks_the_book_is_busy(monkeypatch):
+def test_after_some_deadlocks_the_ledger_is_busy(monkeypatch):
     calls = failing(monkeypatch, psycopg.errors.DeadlockDetected(), times=100)
     with pytest.raises(Busy):
         posting.post("any_post", [{}], tenant_id=UUID(int=1))
@@ -41,7 +41,7 @@ def test_after_some_deadlocks_the_book_is_busy(monkeypatch):
 
 
 @pytest.mark.parametrize("cause", [psycopg.OperationalError(), psycopg.errors.LockNotAvailable(), None])
-def test_what_may_have_moved_something_or_waited_long_is_not_tried_again(monkeypatch, cause):
+def test_a_call_that_may_have_posted_or_waited_long_is_not_repeated(monkeypatch, cause):
     calls = failing(monkeypatch, cause, times=1)
     with pytest.raises(OperationalError):
         posting.post("any_post", [{}], tenant_id=UUID(int=1))
