@@ -141,6 +141,7 @@ class Event(TenantOwned):
             # An ordered endpoint waits for earlier events of the account that aren't fanned out yet.
             models.Index(fields=["tenant", "account", "sequence"], name="events_event_ordered", condition=Q(fanned_out_at__isnull=True)),
             models.Index(fields=["tenant", "type", "position"], name="events_event_type"),
+            models.Index(fields=["tenant", "account", "-id"], name="events_event_account", condition=~Q(account="")),
             models.Index(fields=["tenant", "object_id"], name="events_event_object", condition=~Q(object_id="")),
         ]
 

@@ -6,4 +6,4 @@ from kernel.ledger.migration_operations import InstallFunctions
 class Migration(migrations.Migration):
     dependencies = [("metering", "0001_tables")]
 
-    operations = [InstallFunctions("metering", version=1, digest="177836067966797a")]
+    operations = [InstallFunctions("metering", version=1, digest="6b8ca251ce018774")]

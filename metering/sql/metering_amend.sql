@@ -28,6 +28,7 @@ DECLARE
     amended metering_amended;
     done metering_amend_outcome;
     deltas metering_delta[] := '{}';
+    changes metering_change[] := '{}';
 BEGIN
     PERFORM kept.id
     FROM metering_transaction kept
@@ -42,11 +43,20 @@ BEGIN
             done := amended.done;
             deltas := deltas || amended.deltas;
         END IF;
+        IF done.outcome = 'posted' THEN
+            changes := changes || (
+                item.transaction_id, done.created_at, CASE WHEN (item.move).id IS NOT NULL THEN done.status END,
+                (item.move).stale_after IS NOT NULL
+            )::metering_change;
+        END IF;
         RETURN NEXT done;
     END LOOP;
 
     IF cardinality(deltas) > 0 THEN
         PERFORM metering_roll_up(tenant, deltas);
+    END IF;
+    IF EXISTS (SELECT FROM events_listener listener WHERE listener.tenant_id = tenant) THEN
+        PERFORM metering_write_events(tenant, items[1].request_id, changes);
     END IF;
 END
 $$;

@@ -32,6 +32,11 @@ BEGIN
     IF jsonb_array_length(postings) = 1 THEN
         single := metering_post_single(tenant, jsonb_populate_record(NULL::metering_posting, postings -> 0));
         IF single.outcome IS NOT NULL THEN
+            IF EXISTS (SELECT FROM events_listener listener WHERE listener.tenant_id = tenant) THEN
+                PERFORM metering_write_events(
+                    tenant, postings -> 0 ->> 'request_id', ARRAY[(single.id, single.created_at, single.status, false)::metering_change]
+                );
+            END IF;
             RETURN NEXT single;
             RETURN;
         END IF;

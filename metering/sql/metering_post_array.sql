@@ -103,5 +103,11 @@ BEGIN
         posted.trace_external_id := one.known_external_id;
         RETURN NEXT posted;
     END LOOP;
+
+    IF EXISTS (SELECT FROM events_listener listener WHERE listener.tenant_id = tenant) THEN
+        PERFORM metering_write_events(tenant, items[1].request_id, ARRAY(
+            SELECT (id, posted_at, begins_as, false)::metering_change FROM unnest(items, resolved) WHERE posting_outcome = 'posted'
+        ));
+    END IF;
 END
 $$;

@@ -43,6 +43,12 @@ CREATE TYPE metering_amended AS (
     done metering_amend_outcome, deltas metering_delta[]
 );
 
+-- What changed of a transaction in one call, for the events: `status`: the one it has now, if that is new; the costs that were recorded or
+-- superseded are those whose times are `moment`.
+CREATE TYPE metering_change AS (
+    transaction_id uuid, moment timestamptz, status text, is_stale boolean
+);
+
 -- Which active costs a new cost supersedes. `outcome`: why it can't be written, or null. `pricing`: why facts make no cost, or null.
 CREATE TYPE metering_supersession AS (
     outcome text, pricing text, costs metering_cost[]

@@ -240,6 +240,12 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="event",
             index=models.Index(
+                condition=models.Q(("account", ""), _negated=True), fields=["tenant", "account", "-id"], name="events_event_account"
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="event",
+            index=models.Index(
                 condition=models.Q(("object_id", ""), _negated=True), fields=["tenant", "object_id"], name="events_event_object"
             ),
         ),

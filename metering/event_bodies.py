@@ -1,0 +1,17 @@
+"""How the objects of metering's events are written: as its API writes them."""
+
+from typing import Any
+
+from kernel.events.rendering import register_body, typed, with_reply
+from metering.api.serializers.replies import CostReply, TransactionReply
+
+
+def _superseded(snapshot: dict[str, Any]) -> dict[str, Any]:
+    return {name: CostReply.plain(typed(CostReply, snapshot[name])) for name in ("object", "previous")}
+
+
+STATUSES = ("authorized", "denied", "completed", "cancelled", "waiting", "stale")
+
+register_body(*(f"metering.transaction.{name}" for name in STATUSES), render=with_reply(TransactionReply))
+register_body("metering.cost.recorded", render=with_reply(CostReply))
+register_body("metering.cost.superseded", render=_superseded)
