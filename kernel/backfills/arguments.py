@@ -2,11 +2,13 @@
 
 import re
 from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter, _ArgumentGroup
+from typing import NoReturn
 
 from kernel.backfills.adapters import Adapter
+from kernel.backfills.errors import BadSource
 from kernel.backfills.files.records import FORMATS
 from kernel.backfills.files.unpacking import ENCODINGS
-from kernel.backfills.options import EFFECT, MAGNITUDE
+from kernel.backfills.options import ABSOLUTE, EFFECT, MAGNITUDE
 
 BATCH_SIZE = 1000
 LARGEST_BATCH = 10_000
@@ -45,6 +47,18 @@ def add_arguments(parser: ArgumentParser, adapter: Adapter) -> None:
     output.add_argument("--no-progress", action="store_true", help="no progress: neither a bar nor, without a terminal, a line a minute")
 
 
+class ReadingParser(ArgumentParser):
+    """The reading options alone, for profiles. Raises BadSource instead of ending the process."""
+
+    def __init__(self, adapter: Adapter, *, title: str) -> None:
+        super().__init__(add_help=False, allow_abbrev=False)
+        self.title = title
+        _add_reading_arguments(self, adapter)
+
+    def error(self, message: str) -> NoReturn:
+        raise BadSource(f"{self.title}: {message}.")
+
+
 def _add_reading_arguments(parser: ArgumentParser, adapter: Adapter) -> None:
     reading = parser.add_argument_group("how to read the file (with --plan)")
     reading.add_argument("--format", choices=FORMATS, help="if the file's name doesn't say it")
@@ -60,8 +74,13 @@ def _add_reading_arguments(parser: ArgumentParser, adapter: Adapter) -> None:
         metavar="THEIRS=OURS",
         help="the file's name for a column; =-OURS with the sign turned round, =metadata.NAME as a member of an object",
     )
+    reading.add_argument(
+        "--optional", action="append", default=[], metavar="THEIRS", help="a column of --map or --ignore that the file may lack"
+    )
     reading.add_argument("--set", action="append", type=_pair, default=[], metavar="COLUMN=VALUE", help="for rows without a value")
-    reading.add_argument("--ignore", action="append", default=[], metavar="THEIRS", help="leave a column of the file out")
+    reading.add_argument(
+        "--ignore", action="append", default=[], metavar="THEIRS", help="leave a column of the file out; *: all that --map doesn't name"
+    )
     reading.add_argument(
         "--map-value",
         action="append",
@@ -145,8 +164,9 @@ def _add_sign_arguments(reading: _ArgumentGroup, adapter: Adapter) -> None:
     )
     reading.add_argument(
         "--signs",
-        choices=(MAGNITUDE, EFFECT),
-        help="effect: amounts are signed as they move the balance, whatever the type's direction (default: magnitude)",
+        choices=(MAGNITUDE, EFFECT, ABSOLUTE),
+        help="effect: amounts are signed as they move the balance, whatever the type's direction; absolute: signs mean nothing"
+        " (default: magnitude)",
     )
     reading.add_argument(
         "--type-from-sign", type=_two_types, metavar="PLUS,MINUS", help="the types of amounts above and below zero: topup,usage"
@@ -163,6 +183,9 @@ def _add_amount_arguments(reading: _ArgumentGroup) -> None:
     )
     reading.add_argument("--scale", type=_scale, help="multiply amounts: 0.01 for cents (default: 1)")
     reading.add_argument("--numbers", choices=("plain", "scientific"), help="whether amounts may have exponents (3.45e-05)")
+    reading.add_argument(
+        "--rounding", choices=("refused", "half-even"), help="of amounts with more than 18 decimals (default: refused, row by row)"
+    )
     reading.add_argument("--negative", choices=("sign", "parentheses"), help="how negative amounts are written: -1.50 or also (1.50)")
 
 

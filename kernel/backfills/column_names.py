@@ -8,7 +8,7 @@ from typing import Any
 from kernel.backfills.columns import Column, Invalid, quoted
 from kernel.backfills.errors import BadSource
 from kernel.backfills.options import ReadingOptions
-from kernel.backfills.rows import columns_by_name
+from kernel.backfills.rows import ALL_OTHERS, columns_by_name
 
 
 @dataclass
@@ -39,20 +39,24 @@ def resolve_names(
     for theirs, ours in options.mapped.items():
         _place(Names(), theirs, ours, known)
     # A member inside of an object (amount.value) isn't in the header, its object is.
-    lacking = [name for name in (*options.mapped, *options.ignored, *options.named) if complete and name not in header]
+    used_names = (*options.mapped, *options.ignored, *options.named)
+    lacking = [name for name in used_names if complete and name not in header and name != ALL_OTHERS]
     if missing := [name for name in dict.fromkeys(lacking) if name not in options.optional]:
         raise BadSource(missing_names(missing, header, profile=options.profile))
     names = Names()
+    roots = {*header, *(theirs for theirs in options.mapped if theirs.partition(".")[0] in header)}
     for theirs, ours in options.mapped.items():
-        if theirs not in lacking:
+        if theirs in roots or theirs not in options.optional or not complete:
             _place(names, theirs, ours, known)
     unread = {*options.ignored, *skipped}
     placed = {*names.columns, *names.negated, *names.members, *unread}
-    unknown = []
+    unknown, others = [], {}
     for theirs in header:
         if theirs in placed or theirs.startswith("_") or not theirs:
             continue
-        if theirs in known:
+        if ALL_OTHERS in unread:
+            others[theirs] = ""
+        elif theirs in known:
             names.columns[theirs] = known[theirs].name
         elif complete and theirs not in options.named:
             unknown.append(theirs)
@@ -62,7 +66,7 @@ def resolve_names(
     if twice := sorted({name for name in used if used.count(name) > 1}):
         raise BadSource(f"More than one column of the file is {', '.join(twice)}.")
     # A JSON record may have an unread column even if the first record doesn't.
-    others = dict.fromkeys((*unread, *names.negated, *names.members, *options.named), "")
+    others |= dict.fromkeys((*unread, *names.negated, *names.members, *options.named), "")
     names.columns = {**dict.fromkeys(others, ""), **names.columns}
     return names
 

@@ -8,6 +8,7 @@ import os
 import time
 from argparse import ArgumentParser
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -19,6 +20,7 @@ from kernel.backfills.adapters import Adapter, actor_of
 from kernel.backfills.apply import ApplyRun, database_lost_error
 from kernel.backfills.choices import MAY_APPLY, RunState
 from kernel.backfills.errors import BackfillStopped, BadSource, Interrupted, NotAllowed, ReportLost
+from kernel.backfills.files.records import JSON
 from kernel.backfills.models import BackfillRun
 from kernel.backfills.option_values import options_given
 from kernel.backfills.options import ReadingOptions
@@ -26,6 +28,7 @@ from kernel.backfills.output import check_writable, discard_stdout
 from kernel.backfills.pacing import Pacer
 from kernel.backfills.planning import Planner, describe_account, digest_of_plan
 from kernel.backfills.prefetching import read_chunks
+from kernel.backfills.profiles import find_profile
 from kernel.backfills.progress_bar import Progress
 from kernel.backfills.readers import make_reader
 from kernel.backfills.signals import Stop
@@ -89,12 +92,22 @@ class BackfillCommand(BaseCommand):
         if not self.options["tenant"] or not self.options["file"]:
             raise CommandError(f"--plan needs a tenant and a file: manage.py {self.adapter.command} acme history.csv --plan", returncode=2)
         tenant = get_tenant(tenant=self.options["tenant"])
-        options = options_given(self.adapter, self.options, ReadingOptions())
-        source = find_source(self.options["file"], format=self.options["format"], layout=options.layout)
+        source, options = self._read_options()
+        if self.options["items"] and source.format != JSON:
+            raise BadSource(f"--items belongs to JSON, and {source.title} is {source.format}: add --format json.")
         run = self._create_run(tenant, source, options)
         next_step = f"Nothing was posted. Post it with: manage.py {run.command} --apply {run.id}"
         self._report([*reports.plan_lines(run), "", next_step], run, plan=run.plan)
         return not reports.has_refusals(run.plan["counts"])
+
+    def _read_options(self) -> tuple[Source, ReadingOptions]:
+        """The file, and how to read it: by the command line, over the form of the profile that fits the file."""
+        options = options_given(self.adapter, self.options, ReadingOptions())
+        source = find_source(self.options["file"], format=self.options["format"], layout=options.layout)
+        if self.options["profile"]:
+            profile = find_profile(self.options["profile"], adapter=self.adapter)
+            options = options_given(self.adapter, self.options, profile.options(self.adapter, profile.variant_of(source)))
+        return replace(source, layout=options.layout), options
 
     def _create_run(self, tenant: Tenant, source: Source, options: ReadingOptions) -> BackfillRun:
         """Plan the file and save the plan as a run. Files to be written are checked first: a plan of a large file takes long."""

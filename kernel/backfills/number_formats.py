@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from decimal import Context, Decimal
+from decimal import ROUND_HALF_EVEN, Context, Decimal
 from functools import cached_property
 from typing import Any
 
@@ -11,11 +11,13 @@ import msgspec
 
 from kernel.backfills.columns import NUMBERS, Column, Invalid, quoted
 from kernel.backfills.files.records import TypedText
+from kernel.ledger.money import PLACES
 
 # Exact for every product of an accepted number and an accepted scale.
 EXACT = Context(prec=200)
 # A number of more digits than that is refused before it is written out: 1e999999999 would take a gigabyte.
 LARGEST_EXPONENT = 40
+SMALLEST = Decimal(10) ** -PLACES
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,8 @@ class NumberFormat:
     scale: str = "1"
     has_exponents: bool = False
     has_parentheses: bool = False
+    # Whether more decimals than the ledgers keep are rounded half to even, instead of refused.
+    is_rounded: bool = False
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -35,6 +39,7 @@ class NumberFormat:
             "scale": self.scale,
             "has_exponents": self.has_exponents,
             "has_parentheses": self.has_parentheses,
+            "is_rounded": self.is_rounded,
         }
 
     @classmethod
@@ -65,12 +70,13 @@ class NumberFormat:
 
     def _scaled(self, number: str, written: str) -> str:
         scale = Decimal(self.scale)
-        if scale == 1 and number.lstrip("-").replace(".", "").isdigit():
+        if scale == 1 and not self.is_rounded and number.lstrip("-").replace(".", "").isdigit():
             return number
         value = Decimal(number)
         if abs(value.adjusted()) > LARGEST_EXPONENT:
             raise Invalid(f"has too many digits: {quoted(written)}")
-        return f"{EXACT.multiply(value, scale):f}"
+        scaled = EXACT.multiply(value, scale)
+        return f"{scaled.quantize(SMALLEST, ROUND_HALF_EVEN, EXACT) if self.is_rounded else scaled:f}"
 
     def _example(self) -> str:
         return f"1{self.thousands}234{self.decimal}56"

@@ -24,6 +24,7 @@ def options_given(adapter: Adapter, given: Mapping[str, Any], base: ReadingOptio
         upper=tuple(dict.fromkeys((*base.upper, *given["upper"]))),
         nulls=tuple(dict.fromkeys((*base.nulls, *given["null"]))),
         skips=(*base.skips, *given["skip_rows_where"]),
+        optional=tuple(dict.fromkeys((*base.optional, *given["optional"]))),
         key_from=given["key_from"] or base.key_from,
         numbers=replace(base.numbers, **_numbers(given)),
         times=replace(base.times, **_times(adapter, given, base)),
@@ -43,6 +44,8 @@ def _numbers(given: Mapping[str, Any]) -> dict[str, Any]:
     changes = {name: given[name] for name in ("decimal", "thousands", "scale") if given[name]}
     if given["numbers"]:
         changes["has_exponents"] = given["numbers"] == "scientific"
+    if given["rounding"]:
+        changes["is_rounded"] = given["rounding"] == "half-even"
     if given["negative"]:
         changes["has_parentheses"] = given["negative"] == "parentheses"
     return changes

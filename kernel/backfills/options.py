@@ -9,7 +9,7 @@ from kernel.backfills.number_formats import NumberFormat
 from kernel.backfills.row_steps import MINUS, PLUS
 from kernel.backfills.time_formats import TimeFormat
 
-MAGNITUDE, EFFECT = "magnitude", "effect"
+MAGNITUDE, EFFECT, ABSOLUTE = "magnitude", "effect", "absolute"
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,8 @@ class SignOptions:
     """Where an amount's sign comes from.
 
     `column`: --sign-from, with the texts that mean below and above zero. `types`: --type-from-sign, the type of amounts above zero and
-    that of amounts below. `signs`: --signs, whether amounts are magnitudes or signed as they move the balance.
+    that of amounts below. `signs`: --signs, whether amounts are magnitudes, signed as they move the balance, or magnitudes with a sign
+    that means nothing.
     """
 
     column: str = ""

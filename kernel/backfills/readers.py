@@ -1,6 +1,6 @@
 """Makes the reader of a file's rows from the options of a run."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -10,8 +10,8 @@ from kernel.backfills.column_names import Names, check_required, our_names, read
 from kernel.backfills.columns import NUMBERS, Column, money, money_from_json
 from kernel.backfills.errors import BadSource, RowRefused
 from kernel.backfills.number_formats import with_number_format
-from kernel.backfills.options import EFFECT, ReadingOptions
-from kernel.backfills.row_steps import Checked, Effects, KeyFrom, Member, Negated, SignFrom, SkipRule, Step, TypeFromSign
+from kernel.backfills.options import ABSOLUTE, EFFECT, MAGNITUDE, ReadingOptions
+from kernel.backfills.row_steps import Absolute, Checked, Effects, KeyFrom, Member, Negated, SignFrom, SkipRule, Step, TypeFromSign
 from kernel.backfills.rows import Posting, RowReader
 from kernel.backfills.sources import Source
 from kernel.backfills.time_formats import with_time_format
@@ -39,9 +39,14 @@ def make_reader(
         has_objects=source.has_objects,
         header=header,
         steps=_steps(adapter, tenant, options, names, {column.name: column for column in columns}),
-        skips=[SkipRule(column, pattern) for column, pattern in options.skips],
+        skips=[SkipRule(column, pattern) for column, pattern in options.skips if not _is_absent(column, header, options)],
         dotted=dotted if source.has_objects else (),
     )
+
+
+def _is_absent(name: str, header: Sequence[str], options: ReadingOptions) -> bool:
+    """Whether an optional column isn't in the file. A member of an object is where its object is."""
+    return name in options.optional and name not in header and name.partition(".")[0] not in header
 
 
 def _columns(adapter: Adapter, options: ReadingOptions) -> list[Column]:
@@ -62,7 +67,7 @@ def _signed(column: Column) -> Column:
 
 def _has_signs(options: ReadingOptions) -> bool:
     signs = options.signs
-    return bool(signs.column or signs.types or signs.signs == EFFECT or any(ours.startswith("-") for ours in options.mapped.values()))
+    return bool(signs.column or signs.types or signs.signs != MAGNITUDE or any(ours.startswith("-") for ours in options.mapped.values()))
 
 
 def _made(adapter: Adapter, options: ReadingOptions) -> set[str]:
@@ -81,6 +86,8 @@ def _steps(adapter: Adapter, tenant: Tenant, options: ReadingOptions, names: Nam
         steps.append(TypeFromSign(amount, *signs.types))
     if signs.signs == EFFECT:
         steps.append(Effects(amount, {**adapter.directions(tenant), **options.new_types}, adapter.reversals_have_the_original_type))
+    if signs.signs == ABSOLUTE:
+        steps.append(Absolute(amount))
     if _has_signs(options):
         [original] = [column for column in adapter.columns if column.name == amount]
         steps.append(Checked(original))

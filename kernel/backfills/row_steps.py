@@ -159,6 +159,17 @@ class Effects:
 
 
 @dataclass(frozen=True)
+class Absolute:
+    """--signs absolute: the type says the direction, and the sign of an amount means nothing."""
+
+    amount: str
+
+    def __call__(self, values: dict[str, Any], text_of: TextOf) -> None:
+        if self.amount in values:
+            values[self.amount] = abs(values[self.amount])
+
+
+@dataclass(frozen=True)
 class Checked:
     """The ledger's own reader of amounts, for a column that was read with a sign."""
 

@@ -14,6 +14,9 @@ from kernel.backfills.errors import RowRefused
 from kernel.backfills.files.records import Record, read_object
 from kernel.backfills.row_steps import LINE, JsonScalar, SkipRule, Step, TextOf
 
+# --ignore '*': every column that --map doesn't name.
+ALL_OTHERS = "*"
+
 
 class Problem(msgspec.Struct, frozen=True):
     """One reason why a row is refused. `column` is the file's own name for it; empty if the whole row is meant."""
@@ -218,7 +221,7 @@ class RowReader:
 
     def _reader_of_new_name(self, theirs: str, problems: list[Problem]) -> Any:
         """The reader of a name that the first record didn't have: a later JSON record may have more columns."""
-        if theirs.startswith("_") or self.names.get(theirs) == "":
+        if theirs.startswith("_") or self.names.get(theirs) == "" or ALL_OTHERS in self.names:
             return None
         if column := self.by_name.get(theirs):
             self.readers[theirs] = (column.name, column.read_json)

@@ -188,8 +188,6 @@ def find_source(paths: Sequence[str], *, format: str | None, layout: Layout | No
     if len(formats) != 1:
         raise BadSource(f"The files have different formats: {', '.join(sorted(formats))}. Plan each format as a run of its own.")
     [chosen] = formats
-    if layout.items and chosen != JSON:
-        raise BadSource(f"--items belongs to JSON, and {files[0]} is {chosen}: add --format json.")
     return Source(paths=tuple(files), format=chosen, layout=layout)
 
 
