@@ -29,7 +29,7 @@ class OfficeSite(UnfoldAdminSite):
 
     index_title = "Overview"
     login_form = SignInForm
-    index_template = "office/dashboard.html"
+    index_template = "backoffice/dashboard.html"
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         from backoffice.dashboard import dashboard  # noqa: PLC0415

@@ -97,7 +97,7 @@ class NewKeyForm(SettingForm):
 def _secret_page(request: HttpRequest, issued: services.IssuedKey) -> HttpResponse:
     """The only page that shows the secret. It is stored nowhere, so this page can't be a redirect."""
     context = {**admin.site.each_context(request), "title": "New key", "issued": issued, "page": page_of("tenants.apikey", issued.key.pk)}
-    response = TemplateResponse(request, "office/secret.html", context)
+    response = TemplateResponse(request, "backoffice/secret.html", context)
     response["Cache-Control"] = "no-store"
     return response
 

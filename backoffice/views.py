@@ -65,7 +65,7 @@ def progress(request: HttpRequest, export_id: UUID) -> HttpResponse:
         "share": 100 if found.state == Export.State.READY else share,
         "is_dead": jobs.is_dead(found),
     }
-    return TemplateResponse(request, "office/export.html", context)
+    return TemplateResponse(request, "backoffice/export.html", context)
 
 
 @require_safe
@@ -127,7 +127,7 @@ def profile(request: HttpRequest) -> HttpResponse:
         messages.success(request, "Times are shown in this time zone from now on.")
         return HttpResponseRedirect(reverse("admin:backoffice_profile"))
     context: dict[str, Any] = {**admin.site.each_context(request), "title": "My profile", "form": form, "zones": _zones()}
-    return TemplateResponse(request, "office/profile.html", context)
+    return TemplateResponse(request, "backoffice/profile.html", context)
 
 
 def _zones() -> list[str]:

@@ -53,5 +53,5 @@ REFERENCE_LENGTH = 500
 AGENT_LENGTH = 500
 REASON_LENGTH = 500
 BATCH_LIMIT = 1000
-# A day: posting looks into every hour that the window reaches. The form of the office and the service both check it.
+# A day: posting looks into every hour that the window reaches. The admin form and the service both check it.
 NEAR_DUPLICATE_LIMIT_SECONDS = 86_400

@@ -211,7 +211,7 @@ UNFOLD = {
     "SHOW_VIEW_ON_SITE": False,
     "SHOW_BACK_BUTTON": True,
     "BORDER_RADIUS": "6px",
-    "STYLES": ["/static/countinghouse/office.css"],
+    "STYLES": ["/static/countinghouse/backoffice.css"],
     "COLORS": {
         "primary": {
             "50": "#f0fdfa",

@@ -91,7 +91,7 @@ def error_page(request: HttpRequest, status: int) -> HttpResponse:
         return JsonResponse({"status": status, "title": title, "detail": text, "request_id": request_id}, status=status)
     facts = {"status": status, "title": title, "text": text, "request_id": request_id}
     # In the back office the links lead back into it. Its own layout isn't used: it reads the database, which may be what failed.
-    facts["office"] = reverse("admin:index") if request.path_info.startswith(reverse("admin:index")) else ""
+    facts["admin_url"] = reverse("admin:index") if request.path_info.startswith(reverse("admin:index")) else ""
     return render(request, "pages/error.html", facts, status=status)
 
 

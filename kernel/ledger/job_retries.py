@@ -1,4 +1,4 @@
-"""How often a job that fails is run again before it stays failed and shows in the office and in `manage.py failed_jobs`."""
+"""How often a job that fails is run again before it stays failed and shows in the back office and in `manage.py failed_jobs`."""
 
 from procrastinate import RetryStrategy
 

@@ -195,7 +195,7 @@ class CorrectionRequestAdmin(LedgerAdmin):
         return HttpResponseRedirect(page_of("corrections.correctionrequest", correction.pk))
 
     def download_evidence(self, request: HttpRequest, object_id: str, evidence_id: Any) -> HttpResponse:
-        """Sends the file as a download. It is never displayed: a script in it would run on the office's own origin."""
+        """Sends the file as a download. It is never displayed: a script in it would run on the admin site's own origin."""
         file = CorrectionEvidence.objects.filter(request_id=self._get_request(request, object_id).pk, id=evidence_id).first()
         if file is None:
             raise Http404

@@ -25,4 +25,4 @@ def read_form_id(request: HttpRequest) -> UUID | None:
 
 
 def _signer(request: HttpRequest) -> signing.Signer:
-    return signing.Signer(salt=f"office-form:{request.user.pk}")
+    return signing.Signer(salt=f"admin-form:{request.user.pk}")
