@@ -12,6 +12,8 @@ from credits import services as credits
 from kernel.backfills.models import BackfillReject, BackfillRun
 from kernel.corrections import services as corrections
 from kernel.tenants.models import StaffProfile, StaffTenant
+from metering.rules.services import definitions as rules
+from metering.selectors import list_agents
 from metering.services import facts, policies, prices
 from metering.services.transactions import record_transaction
 from tests.factories import IssuedKeyFactory
@@ -23,6 +25,7 @@ def fill_every_table(tenant, user):
     IssuedKeyFactory(tenant=tenant)
     fill_billing(context)
     fill_metering(context)
+    fill_rules(context)
     fill_credits(context)
     fill_corrections(context)
     fill_backfills(tenant)
@@ -45,6 +48,21 @@ def fill_metering(context):
     row = record_transaction(**context, **names, costs=[cost]).row
     facts.record_fact(
         **context, transaction_id=row["id"], facts='{"tokens": 5}', source="sdk", version="1", fact_phase="response", idempotency_key="f"
+    )
+
+
+def fill_rules(context):
+    [agent] = list_agents(tenant_id=context["tenant_id"])
+    parameter = {"limit_value": Decimal(10), "measurement_type": "sum_transaction_costs", "interval_value": 1, "interval_unit": "days"}
+    settings = {"is_rolling": True, "group_by": [], "measurement_scope": "rule", "include_estimates": True, "currency": "USD"}
+    condition = {"field_type": "service", "field_name": None, "operator": "equals", "value": "model", "condition_group": "primary"}
+    rules.create_rule(
+        **context,
+        name="Daily cap",
+        rule_type="usage_limit",
+        parameters=[parameter | settings | {"time_zone": "UTC"}],
+        conditions=[condition],
+        agent_ids=[agent["id"]],
     )
 
 

@@ -15,7 +15,7 @@ from tests.backoffice.full_book import fill_every_table
 from tests.factories import IssuedKeyFactory, TenantFactory
 
 pytestmark = pytest.mark.django_db
-OURS = ("tenants", "backfills", "corrections", "backoffice", "billing", "metering", "credits")
+OURS = ("tenants", "backfills", "corrections", "backoffice", "billing", "metering", "rules", "credits")
 MODELS = [model for app in OURS for model in apps.get_app_config(app).get_models()]
 LEDGER_ROWS = [model for model in MODELS if issubclass(model, LedgerRow)]
 # The first and the last time zone that a day reaches.

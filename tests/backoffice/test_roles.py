@@ -25,7 +25,7 @@ from tests.backoffice.staff_members import employ, log_in
 from tests.factories import IssuedKeyFactory, TenantFactory
 
 pytestmark = pytest.mark.django_db
-OURS = ("tenants", "backfills", "corrections", "backoffice", "billing", "metering", "credits")
+OURS = ("tenants", "backfills", "corrections", "backoffice", "billing", "metering", "rules", "credits")
 # Rows without a tenant that name members of staff.
 FOR_SUPERUSERS = {"backoffice.SignIn"}
 MODELS = [model for app in OURS for model in apps.get_app_config(app).get_models() if model._meta.label not in FOR_SUPERUSERS]

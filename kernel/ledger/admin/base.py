@@ -157,6 +157,8 @@ class LedgerAdmin(ReadOnly, ModelAdmin):
             "title": str(row),
             "opts": self.opts,
             "original": row,
+            "lead": self.lead(row),
+            "cautions": self.cautions(row),
             "fields": self.field_values(row),
             "action_links": self.action_links(request, row),
             "panels": self.all_panels(request, row),
@@ -184,6 +186,14 @@ class LedgerAdmin(ReadOnly, ModelAdmin):
         if isinstance(field, models.JSONField | DocumentField) or name in self.json_fields:
             return title, json_block(value, title), True
         return title, _plain(row, field, value), False
+
+    def lead(self, row: Any) -> list[str]:
+        """Sentences that say what the row means, above its fields. Subclasses override this."""
+        return []
+
+    def cautions(self, row: Any) -> list[str]:
+        """Sentences that warn the reader, below those of `lead`. Subclasses override this."""
+        return []
 
     def panels(self, request: HttpRequest, row: Any) -> list[Panel]:
         """The tables below the fields. Subclasses override this."""

@@ -7,7 +7,7 @@ An app's admin defines a SettingForm and lists its action in `actions_list` (for
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import messages
@@ -77,6 +77,9 @@ class SettingForm(forms.Form):
     is_destructive = False
     # Whether an action of the list first shows a form to choose the tenant.
     has_tenant = True
+    # Fields that fit only some values of another field, which stands before them: their name, the other's, its values. Where one doesn't
+    # fit, its page hides it and whatever was entered is left out.
+    fits: ClassVar[Mapping[str, tuple[str, frozenset[str]]]] = {}
 
     def __init__(self, data: Any = None, *, request: HttpRequest, row: Any = None, tenant: Tenant | None = None) -> None:
         self.request, self.row = request, row
@@ -84,13 +87,40 @@ class SettingForm(forms.Form):
         self.tenant: Any = tenant
         self.standing = self.current()
         super().__init__(data, initial=self.standing)
+        self.fields |= self.further_fields()
+        for name, (other, values) in self.fits.items():
+            if name in self.fields:
+                self.fields[name].widget.attrs |= {"data-fits": other, "data-fits-values": " ".join(sorted(values))}
+
+    def is_fitting(self, name: str) -> bool:
+        """Whether a field fits the values that were entered. Called once the fields before it are cleaned."""
+        if name not in self.fits:
+            return True
+        other, values = self.fits[name]
+        return self.cleaned_data.get(other) in values
+
+    def _clean_fields(self) -> None:
+        """Leaves out what doesn't fit, and the errors in it."""
+        super()._clean_fields()  # type: ignore[misc] # Django's own, but not in its stubs
+        for name in self.fits:
+            if name in self.fields and not self.is_fitting(name):
+                self.cleaned_data[name] = None
+                self.errors.pop(name, None)
 
     def current(self) -> dict[str, Any]:
         """The current values by field name, which fill the form. Empty for something new."""
         return {}
 
+    def further_fields(self) -> dict[str, forms.Field]:
+        """Fields beyond those of the class, which depend on the row or the tenant."""
+        return {}
+
     def notes(self) -> list[str]:
         """Further effects of the change, as sentences for the confirmation page. Called with valid data."""
+        return []
+
+    def cautions(self) -> list[str]:
+        """What the reader may not expect of the change, as sentences for the confirmation page. Called with valid data."""
         return []
 
     def apply(self, *, actor: str, request_id: str, **values: Any) -> HttpResponse | None:
@@ -101,7 +131,9 @@ class SettingForm(forms.Form):
         """What the change would do: each field's label with its current and its new value as text, for those that differ."""
         found = []
         for name, field in self.fields.items():
-            before, after = _text(self.standing.get(name)), _text(self.cleaned_data.get(name))
+            if not self.is_fitting(name):
+                continue
+            before, after = _text(self.standing.get(name), field), _text(self.cleaned_data.get(name), field)
             if before != after or name not in self.standing:
                 found.append((str(field.label), before if name in self.standing else "", after))
         return found
@@ -111,14 +143,15 @@ class SettingForm(forms.Form):
         return hashlib.sha256(json.dumps(self.standing, default=str, sort_keys=True).encode()).hexdigest()
 
 
-def setting_action(form_class: type[SettingForm], *, name: str) -> Action:
-    """An Unfold action that opens the form's page. `name`: the last part of its URL, which is the attribute's name with hyphens."""
+def setting_action(form_class: type[SettingForm], *, name: str, right: str = "manage") -> Action:
+    """An Unfold action that opens the form's page. `name`: the last part of its URL, which is the attribute's name with hyphens. `right`:
+    the page has a method `has_<right>_permission`."""
 
     def open_setting(self: Any, request: HttpRequest, object_id: str | None = None) -> HttpResponse:
         return setting_page(request, self, form_class, object_id)
 
     open_setting.__name__ = name.replace("-", "_")
-    return action(description=form_class.title, icon=form_class.icon, permissions=["manage"], url_path=name)(open_setting)
+    return action(description=form_class.title, icon=form_class.icon, permissions=[right], url_path=name)(open_setting)
 
 
 def setting_page(request: HttpRequest, page: Any, form_class: type[SettingForm], object_id: str | None) -> HttpResponse:
@@ -162,6 +195,7 @@ def _confirmation(request: HttpRequest, form: SettingForm) -> dict[str, Any]:
     return {
         "changes": form.changes(),
         "notes": form.notes(),
+        "cautions": form.cautions(),
         "standing": form.digest(),
         "form_id": new_form_id(request),
         "is_preview": True,
@@ -195,10 +229,13 @@ def _render(request: HttpRequest, page: Any, template: str, context: Mapping[str
     return TemplateResponse(request, template, {**page.admin_site.each_context(request), "opts": page.opts, **context})
 
 
-def _text(value: Any) -> str:
-    """A value as the confirmation page shows it."""
+def _text(value: Any, field: forms.Field) -> str:
+    """A value as the confirmation page shows it: of a choice, its label."""
     if value in (None, "", []):
         return "–"
+    if isinstance(field, forms.ChoiceField):
+        labels = {str(choice): str(label) for choice, label in field.choices}  # type: ignore[union-attr, misc] # none are grouped
+        return ", ".join(labels.get(str(one), str(one)) for one in (value if isinstance(value, list) else [value]))
     if isinstance(value, bool):
         return "on" if value else "off"
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -1,0 +1,316 @@
+"""The forms of spending rules. Each shows on its second page what the rule would say, and what it would not do."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from django import forms
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
+
+from kernel.ledger.admin.fields import AmountOrZeroField
+from kernel.ledger.admin.messages import register_messages
+from kernel.ledger.admin.settings import SettingForm, form_id_of, text_field
+from kernel.ledger.money import is_plain_decimal, trimmed_digits
+from metering.models import Agent
+from metering.rules.admin.limit_fields import (
+    KINDS,
+    LIMIT_FITS,
+    LIMITS,
+    PLACES,
+    check_limit,
+    choice_field,
+    condition_fits,
+    condition_form_fields,
+    limit_form_fields,
+    read_conditions,
+    read_limit,
+    write_conditions,
+)
+from metering.rules.choices import ResolutionStrategy, RuleStatus
+from metering.rules.selectors.definitions import PARAMETER, get_rule
+from metering.rules.selectors.sentences import parameter_limit, rule_sentences, rule_warnings
+from metering.rules.services import definitions
+
+# Agents that a form lists; the API takes any.
+MAX_AGENTS = 200
+STRATEGIES = {ResolutionStrategy.AUTOMATIC: "Refuse the call", ResolutionStrategy.MANUAL: "Let a person decide"}
+STATUSES = {RuleStatus.ACTIVE: "In force at once", RuleStatus.PAUSED: "Paused"}
+
+register_messages(
+    {
+        "version_conflict": "The rule was changed meanwhile by somebody else: look at it again.",
+        "not_archivable": "The rule was changed meanwhile, or is archived already.",
+        "not_restorable": "The rule was changed meanwhile, or isn't archived.",
+        "rule_archived": "The rule is archived: restore it first.",
+        "too_many_rules": "The tenant has {max} rules that aren't archived, which is the most.",
+    }
+)
+
+
+class NotifyField(forms.CharField):
+    """Percentages of the limit, `80, 100`, as parts of it."""
+
+    def clean(self, value: Any) -> list[Decimal]:
+        words = [word.strip().removesuffix("%").strip() for word in super().clean(value).split(",") if word.strip()]
+        if any(not is_plain_decimal(word) for word in words):
+            raise forms.ValidationError("Write percentages with commas between them, like 80, 100.")
+        return [Decimal(word) / 100 for word in words]
+
+
+def _notify_text(parts: Any) -> str:
+    return ", ".join(trimmed_digits(part * 100) for part in parts or ())
+
+
+class RuleForm(SettingForm):
+    """What the forms of whole rules share: the agents of the tenant, and the sentences of the rule that is about to be."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "agents" in self.fields:
+            self.fields["agents"].choices = self.agent_choices()  # type: ignore[attr-defined]
+
+    def agent_choices(self) -> list[tuple[str, str]]:
+        agents = Agent.objects.filter(tenant_id=self.tenant.pk).order_by("-id").values_list("id", "label", "name")[:MAX_AGENTS]
+        return [(str(identifier), label if label == name else f"{label} ({name})") for identifier, label, name in agents]
+
+    def planned(self) -> dict[str, Any]:
+        """The rule as it would be, as a row of selectors.definitions. Called with valid data."""
+        raise NotImplementedError
+
+    def notes(self) -> list[str]:
+        return rule_sentences(self.planned())
+
+    def cautions(self) -> list[str]:
+        return rule_warnings(self.planned())
+
+    def planned_agents(self) -> list[dict[str, Any]]:
+        labels = dict(self.fields["agents"].choices)  # type: ignore[attr-defined]
+        return [{"agent_id": agent, "agent": {"label": labels[agent], "name": labels[agent]}} for agent in self.cleaned_data["agents"]]
+
+
+def _agents_field() -> forms.MultipleChoiceField:
+    return forms.MultipleChoiceField(
+        label="Agents",
+        required=False,
+        widget=UnfoldAdminCheckboxSelectMultipleWidget(),
+        help_text=f"None: all agents. The newest {MAX_AGENTS} are listed.",
+    )
+
+
+class NewRuleForm(RuleForm):
+    title = "New rule"
+    description = "A limit, or a list of what is allowed or refused. It decides every new call from the moment it is in force."
+    icon = "add"
+    fits = LIMIT_FITS | condition_fits()
+
+    kind = choice_field("What it does", {name: text for name, (text, _, _) in KINDS.items()})
+    name = text_field("Name", max_length=255)
+
+    def further_fields(self) -> dict[str, forms.Field]:
+        return {**limit_form_fields(), "agents": _agents_field(), **condition_form_fields()} | {
+            "strategy": choice_field("Where it refuses", STRATEGIES, initial=ResolutionStrategy.AUTOMATIC.value),
+            "notify": NotifyField(label="Send an event at (%)", required=False, initial="80, 100", help_text="Of the limit."),
+            "status": choice_field("Status", STATUSES, initial=RuleStatus.ACTIVE.value),
+        }
+
+    def clean(self) -> dict[str, Any]:
+        values = super().clean() or self.cleaned_data
+        check_limit(self, values)
+        return values
+
+    def stated(self) -> dict[str, Any]:
+        """What the services take."""
+        values = self.cleaned_data
+        _, rule_type, _ = KINDS[values["kind"]]
+        is_limit = values["kind"] in LIMITS
+        return {
+            "name": values["name"],
+            "rule_type": str(rule_type),
+            "resolution_strategy": values["strategy"],
+            "status": values["status"],
+            "notify_at": values["notify"] if is_limit else [],
+            "parameters": [read_limit(values)] if is_limit else [],
+            "conditions": read_conditions(values),
+        }
+
+    def planned(self) -> dict[str, Any]:
+        return self.stated() | {"agent_rules": self.planned_agents()}
+
+    def apply(self, *, actor: str, request_id: str, **values: Any) -> None:
+        # The form's own id: a form that is submitted twice makes one rule.
+        key = form_id_of(self)
+        definitions.create_rule(
+            tenant_id=self.tenant.pk,
+            actor=actor,
+            request_id=request_id,
+            idempotency_key=f"form:{key}" if key else None,
+            agent_ids=_ids(values["agents"]),
+            **self.stated(),
+        )
+
+
+class ExistingRuleForm(RuleForm):
+    """A form about the rule whose page is open. `rule`: its row, read when the form is made."""
+
+    def current(self) -> dict[str, Any]:
+        self.rule = get_rule(tenant_id=self.row.tenant_id, reference=str(self.row.pk))
+        # The version is in the digest of what stands, so that a change in between is noticed.
+        return {"version": self.rule["version"]} | self.present_values()
+
+    def present_values(self) -> dict[str, Any]:
+        """The fields' present values."""
+        return {}
+
+    def planned(self) -> dict[str, Any]:
+        return dict(self.rule) | self.stated()
+
+    def stated(self) -> dict[str, Any]:
+        """What changes, as services.change_rule takes it."""
+        return {}
+
+    def apply(self, *, actor: str, request_id: str, **values: Any) -> None:
+        definitions.change_rule(**self.target(actor, request_id), **self.stated())
+
+    def target(self, actor: str, request_id: str) -> dict[str, Any]:
+        its = {"tenant_id": self.row.tenant_id, "reference": str(self.row.pk), "version": self.rule["version"]}
+        return its | {"actor": actor, "request_id": request_id}
+
+
+class EditRuleForm(ExistingRuleForm):
+    title = "Change the rule"
+    description = "Its limits have a form of their own, and more than three conditions are changed by the API. The next call sees a change."
+    fits = condition_fits()
+
+    def further_fields(self) -> dict[str, forms.Field]:
+        # A form of three conditions can't show what the API made: it leaves them as they are.
+        conditions = condition_form_fields() if self.fits_conditions() else {}
+        return {"name": text_field("Name", max_length=255), "agents": _agents_field(), **conditions} | {
+            "strategy": choice_field("Where it refuses", STRATEGIES),
+            "notify": NotifyField(label="Send an event at (%)", required=False, help_text="Of the limit, like 80, 100."),
+        }
+
+    def fits_conditions(self) -> bool:
+        conditions = self.rule["conditions"]
+        return len(conditions) <= len(PLACES) and all(condition["condition_group"] == "primary" for condition in conditions)
+
+    def agent_choices(self) -> list[tuple[str, str]]:
+        listed = super().agent_choices()
+        known = {identifier for identifier, _ in listed}
+        own = [(str(part["agent_id"]), part["agent"]["label"]) for part in self.rule["agent_rules"]]
+        return [*(choice for choice in own if choice[0] not in known), *listed]
+
+    def present_values(self) -> dict[str, Any]:
+        return {
+            "name": self.rule["name"],
+            "agents": sorted(str(part["agent_id"]) for part in self.rule["agent_rules"]),
+            "strategy": self.rule["resolution_strategy"],
+            "notify": _notify_text(self.rule["notify_at"]),
+            **write_conditions(self.rule["conditions"]),
+        }
+
+    def stated(self) -> dict[str, Any]:
+        values = self.cleaned_data
+        stated = {"name": values["name"], "resolution_strategy": values["strategy"], "notify_at": values["notify"]}
+        return stated | ({"conditions": read_conditions(values)} if self.fits_conditions() else {})
+
+    def planned(self) -> dict[str, Any]:
+        return super().planned() | {"agent_rules": self.planned_agents()}
+
+    def apply(self, *, actor: str, request_id: str, **values: Any) -> None:
+        definitions.change_rule(**self.target(actor, request_id), agent_ids=_ids(values["agents"]), **self.stated())
+
+
+class LimitsForm(ExistingRuleForm):
+    title = "Change the limits"
+    description = "What is used of a limit stays as it is; the next call is decided by the new one."
+    icon = "speed"
+
+    def further_fields(self) -> dict[str, forms.Field]:
+        fields: dict[str, forms.Field] = {}
+        for index, parameter in enumerate(self.rule["parameters"]):
+            label = parameter["parameter_name"] or f"Limit {index + 1}, now {parameter_limit(parameter)}"
+            fields[f"limit_{index}"] = AmountOrZeroField(label=label, help_text=rule_sentences(self.alone(parameter))[0])
+        return fields
+
+    def alone(self, parameter: Mapping[str, Any]) -> dict[str, Any]:
+        return dict(self.rule) | {"parameters": [parameter]}
+
+    def present_values(self) -> dict[str, Any]:
+        return {f"limit_{index}": trimmed_digits(part["limit_value"]) for index, part in enumerate(self.rule["parameters"])}
+
+    def stated(self) -> dict[str, Any]:
+        limits = [Decimal(self.cleaned_data[f"limit_{index}"]) for index in range(len(self.rule["parameters"]))]
+        kept = [{"id": part["id"]} | {name: part[name] for name in PARAMETER} for part in self.rule["parameters"]]
+        return {"parameters": [part | {"limit_value": limit} for part, limit in zip(kept, limits, strict=True)]}
+
+
+class NewLimitForm(ExistingRuleForm):
+    title = "Add a limit"
+    description = "All limits of a rule must allow a call."
+    icon = "add"
+    fits = LIMIT_FITS
+
+    kind = choice_field("What it limits", {name: text for name, (text, _, measure) in KINDS.items() if measure is not None})
+
+    def further_fields(self) -> dict[str, forms.Field]:
+        return limit_form_fields()
+
+    def clean(self) -> dict[str, Any]:
+        values = super().clean() or self.cleaned_data
+        check_limit(self, values)
+        return values
+
+    def planned(self) -> dict[str, Any]:
+        return dict(self.rule) | {"parameters": [*self.rule["parameters"], read_limit(self.cleaned_data)]}
+
+    def apply(self, *, actor: str, request_id: str, **values: Any) -> None:
+        definitions.add_parameter(**self.target(actor, request_id), **read_limit(values))
+
+
+class PauseForm(ExistingRuleForm):
+    title = "Pause the rule"
+    description = "It decides nothing until it is put in force again."
+    icon = "pause_circle"
+    is_destructive = True
+
+    def stated(self) -> dict[str, Any]:
+        return {"status": RuleStatus.PAUSED.value}
+
+
+class ActivateForm(ExistingRuleForm):
+    title = "Put the rule in force"
+    description = "It decides from the next call on, and counts what was used before."
+    icon = "play_circle"
+
+    def stated(self) -> dict[str, Any]:
+        return {"status": RuleStatus.ACTIVE.value}
+
+
+class ArchiveForm(ExistingRuleForm):
+    title = "Archive the rule"
+    description = "It decides nothing any more, and leaves the lists. What it decided stays, and it can be restored."
+    icon = "archive"
+    is_destructive = True
+
+    def planned(self) -> dict[str, Any]:
+        return dict(self.rule)
+
+    def apply(self, *, actor: str, request_id: str, **values: Any) -> None:
+        definitions.archive_rule(**self.target(actor, request_id))
+
+
+class RestoreForm(ExistingRuleForm):
+    title = "Restore the rule"
+    description = "It comes back paused: put it in force afterwards."
+    icon = "unarchive"
+
+    def planned(self) -> dict[str, Any]:
+        return dict(self.rule) | {"status": RuleStatus.PAUSED.value}
+
+    def apply(self, *, actor: str, request_id: str, **values: Any) -> None:
+        definitions.restore_rule(**self.target(actor, request_id))
+
+
+def _ids(texts: list[str]) -> list[UUID]:
+    return [UUID(text) for text in texts]

@@ -1,0 +1,154 @@
+"""The lists and pages of rules and of their versions."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Prefetch, prefetch_related_objects
+from django.http import HttpRequest
+
+from kernel.ledger.admin import LedgerAdmin, Panel
+from kernel.ledger.admin.base import NamedChangeList
+from kernel.ledger.admin.formatting import label
+from kernel.ledger.admin.settings import setting_action
+from metering.rules.admin.forms import (
+    ActivateForm,
+    ArchiveForm,
+    EditRuleForm,
+    LimitsForm,
+    NewLimitForm,
+    NewRuleForm,
+    PauseForm,
+    RestoreForm,
+)
+from metering.rules.admin.panels import versions_panel
+from metering.rules.choices import RuleStatus, RuleType
+from metering.rules.models import AgentRule, RuleCondition, RuleParameter, RuleVersion, SpendingRule
+from metering.rules.selectors.definitions import CONDITION, PARAMETER, get_rule
+from metering.rules.selectors.sentences import rule_sentences, rule_warnings
+
+COLOURS = {RuleStatus.ACTIVE: "good", RuleStatus.PAUSED: "wait", RuleStatus.ARCHIVED: ""}
+# Which actions fit a rule of a status; every rule that isn't archived is changed, and has limits changed if it is a usage limit.
+ACTIONS_BY_STATUS = {
+    RuleStatus.ACTIVE: {"change_rule", "change_limits", "add_limit", "pause_rule", "archive_rule"},
+    RuleStatus.PAUSED: {"change_rule", "change_limits", "add_limit", "activate_rule", "archive_rule"},
+    RuleStatus.ARCHIVED: {"restore_rule"},
+}
+
+
+class RuleList(NamedChangeList):
+    """Reads the parts that the sentences of a list need, in three queries for the page."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        parts = {
+            "parameter_rows": RuleParameter.objects.filter(removed_at__isnull=True).order_by("id"),
+            "condition_rows": RuleCondition.objects.filter(removed_at__isnull=True).order_by("id"),
+            "agent_rows": AgentRule.objects.filter(removed_at__isnull=True).select_related("agent").order_by("id"),
+        }
+        prefetch_related_objects(self.result_list, *(Prefetch(name, queryset) for name, queryset in parts.items()))
+
+
+@admin.register(SpendingRule)
+class SpendingRuleAdmin(LedgerAdmin):
+    list_display = ("number", "name", "sentence", "tenant", "state", "version", "updated_at")
+    list_select_related = ("tenant",)
+    list_filter = ("status", "rule_type")
+    search_fields = ("id", "numeric_id", "name")
+    fields = (
+        *("number", "tenant", "name", "rule_type", "resolution_strategy", "state", "version", "notify_at", "is_seeding"),
+        *("created_at", "updated_at", "paused_at", "deleted_at", "actor", "metadata", "id"),
+    )
+    icon = "shield"
+    actions_list = ("new_rule",)
+    actions_detail = ("change_limits", "add_limit", "change_rule", "pause_rule", "activate_rule", "archive_rule", "restore_rule")
+    new_rule = setting_action(NewRuleForm, name="new-rule")
+    change_rule = setting_action(EditRuleForm, name="change-rule")
+    change_limits = setting_action(LimitsForm, name="change-limits")
+    add_limit = setting_action(NewLimitForm, name="add-limit")
+    pause_rule = setting_action(PauseForm, name="pause-rule")
+    activate_rule = setting_action(ActivateForm, name="activate-rule")
+    archive_rule = setting_action(ArchiveForm, name="archive-rule")
+    restore_rule = setting_action(RestoreForm, name="restore-rule")
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[RuleList]:
+        return RuleList
+
+    @admin.display(description="rule", ordering="numeric_id")
+    def number(self, rule: SpendingRule) -> str:
+        return rule.formatted_id
+
+    @admin.display(description="says")
+    def sentence(self, rule: SpendingRule) -> str:
+        first, *others = rule_sentences(row_of(rule))
+        return f"{first} (and {len(others)} more)" if others else first
+
+    @admin.display(description="status")
+    def state(self, rule: SpendingRule) -> Any:
+        return label(rule.status, COLOURS[RuleStatus(rule.status)])
+
+    def lead(self, row: SpendingRule) -> list[str]:
+        return rule_sentences(get_rule(tenant_id=row.tenant_id, reference=str(row.pk)))
+
+    def cautions(self, row: SpendingRule) -> list[str]:
+        return rule_warnings(get_rule(tenant_id=row.tenant_id, reference=str(row.pk)))
+
+    def action_links(self, request: HttpRequest, row: SpendingRule) -> list[dict[str, str]]:
+        """The actions that fit the rule's status and type."""
+        fitting = set(ACTIONS_BY_STATUS[RuleStatus(row.status)])
+        if row.rule_type != RuleType.USAGE_LIMIT:
+            fitting -= {"change_limits", "add_limit"}
+        titles = {getattr(self, name).short_description for name in fitting}
+        return [link for link in super().action_links(request, row) if link["title"] in titles]
+
+    def panels(self, request: HttpRequest, row: SpendingRule) -> list[Panel]:
+        return [versions_panel(row)]
+
+
+def row_of(rule: SpendingRule) -> dict[str, Any]:
+    """A rule whose parts were prefetched, as a row of selectors.definitions."""
+    its: Any = rule
+    return {
+        "rule_type": rule.rule_type,
+        "resolution_strategy": rule.resolution_strategy,
+        "status": rule.status,
+        "parameters": [{name: getattr(part, name) for name in PARAMETER} for part in its.parameter_rows.all()],
+        "conditions": [{name: getattr(part, name) for name in CONDITION} for part in its.condition_rows.all()],
+        "agent_rules": [{"agent_id": part.agent_id, "agent": {"label": part.agent.label}} for part in its.agent_rows.all()],
+    }
+
+
+@admin.register(RuleVersion)
+class RuleVersionAdmin(LedgerAdmin):
+    list_display = ("id", "tenant", "rule", "version", "change", "actor", "created_at")
+    list_select_related = ("tenant", "rule")
+    list_filter = ("change",)
+    search_fields = ("id", "rule")
+    icon = "history"
+    in_sidebar = False
+
+
+class RulePartAdmin(LedgerAdmin):
+    """Parts of rules: shown on the rule's page too."""
+
+    list_select_related: tuple[str, ...] = ("tenant", "rule")
+    search_fields = ("id", "rule")
+    in_sidebar = False
+
+
+@admin.register(RuleParameter)
+class RuleParameterAdmin(RulePartAdmin):
+    list_display = ("id", "tenant", "rule", "limit_value", "measurement_type", "interval_value", "interval_unit", "removed_at")
+    icon = "speed"
+
+
+@admin.register(RuleCondition)
+class RuleConditionAdmin(RulePartAdmin):
+    list_display = ("id", "tenant", "rule", "field_type", "field_name", "operator", "value", "removed_at")
+    icon = "rule"
+
+
+@admin.register(AgentRule)
+class AgentRuleAdmin(RulePartAdmin):
+    list_display = ("id", "tenant", "rule", "agent", "removed_at")
+    list_select_related = ("tenant", "rule", "agent")
+    icon = "smart_toy"

@@ -1,0 +1,198 @@
+"""The pages of spending rules: what a rule says, the forms that make and change one, and who may use them."""
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from metering.rules.models import RuleVersion, SpendingRule
+from tests.backoffice.staff_members import employ, log_in
+from tests.backoffice.test_settings import change
+from tests.metering.rule_bodies import DAILY_CAP, create_rule
+
+pytestmark = pytest.mark.django_db
+RULE = "rules/spendingrule"
+# What the form of a new rule sends for a cap of 10 USD in any 24 hours, with nothing else changed.
+FORM = {
+    "name": "Cap of bot-1",
+    "kind": "spend",
+    "limit": "10.00",
+    "currency": "USD",
+    "interval_value": "24",
+    "interval_unit": "hours",
+    "window": "rolling",
+    "time_zone": "UTC",
+    "per": "",
+    "scope": "rule",
+    "estimates": "count",
+    "strategy": "automatic",
+    "notify": "80, 100",
+    "status": "active",
+}
+
+
+@pytest.fixture
+def operator():
+    return log_in(employ("olga", "operator"))
+
+
+@pytest.fixture
+def bot(caller):
+    return caller.post("/v1/agents", {"label": "bot-1"}).json()["id"]
+
+
+def made():
+    return SpendingRule.objects.get()
+
+
+def page_of(operator, rule):
+    return operator.get(f"/admin/{RULE}/{rule.pk if hasattr(rule, 'pk') else rule['id']}/change/").content.decode()
+
+
+def test_a_rule_is_made_by_the_form_and_read_as_a_sentence(operator, caller, bot):
+    preview = operator.post(f"/admin/{RULE}/new-rule/?tenant={caller.tenant.id}", {**FORM, "agents": [bot], "step": "preview"})
+    assert "Agent bot-1 may spend 10.00 USD in any 24 hours." in preview.content.decode()
+    change(operator, f"{RULE}/new-rule", tenant=caller.tenant, **FORM, agents=[bot])
+    shown = caller.get("/v1/spending-rules/RL-001", include="parameters,agents").json()
+    attributes, included = shown["data"]["attributes"], {part["type"]: part["attributes"] for part in shown["included"]}
+    assert (attributes["name"], attributes["ruleType"], attributes["notifyAt"]) == ("Cap of bot-1", "usage_limit", ["0.8", "1"])
+    wanted = {"limitValue": "10.000000000000000000", "intervalValue": 24, "intervalUnit": "hours", "measurementScope": "rule"}
+    assert included["rule-parameters"].items() >= wanted.items()
+    assert included["agents"]["name"] == "bot-1"
+    assert "Agent bot-1 may spend 10.00 USD in any 24 hours." in page_of(operator, made())
+    assert "Agent bot-1 may spend 10.00 USD in any 24 hours." in operator.get(f"/admin/{RULE}/").content.decode()
+    assert RuleVersion.objects.get().actor.startswith("staff:")
+
+
+def test_a_form_that_is_sent_twice_makes_one_rule(operator, caller):
+    path = f"/admin/{RULE}/new-rule/?tenant={caller.tenant.id}"
+    preview = operator.post(path, {**FORM, "step": "preview"})
+    hidden = {"standing": preview.context["standing"], "form_id": preview.context["form_id"], "step": "confirm"}
+    for _ in range(2):
+        operator.post(path, {**FORM, **hidden})
+    assert SpendingRule.objects.count() == 1
+
+
+def test_only_the_fields_that_fit_count(operator, caller):
+    blocks = FORM | {"kind": "block", "limit": "nonsense", "currency": "", "interval_value": "", "what_1": "resource", "how_1": "contains"}
+    change(operator, f"{RULE}/new-rule", tenant=caller.tenant, **blocks, value_1="gpt-4")
+    shown = caller.get("/v1/spending-rules/RL-001", include="parameters,conditions").json()
+    assert shown["data"]["attributes"]["ruleType"] == "blocklist"
+    [condition] = shown["included"]
+    assert condition["attributes"].items() >= {"fieldType": "resource", "operator": "contains", "value": "gpt-4"}.items()
+    assert "Calls of any agent where the resource contains gpt-4 are refused." in page_of(operator, made())
+
+
+@pytest.mark.parametrize(
+    ("values", "field"),
+    [
+        ({"limit": "ten"}, "limit"),
+        ({"limit": ""}, "limit"),
+        ({"currency": "XXXX"}, "currency"),
+        ({"currency": "usd"}, "currency"),
+        ({"interval_value": "1001"}, "interval_value"),
+        ({"per": "qualifier", "qualifier": ""}, "qualifier"),
+        ({"what_1": "qualifier", "how_1": "equals", "value_1": "x"}, "key_1"),
+        ({"what_1": "service", "how_1": "equals"}, "value_1"),
+        ({"notify": "most"}, "notify"),
+        ({"name": ""}, "name"),
+    ],
+)
+def test_a_form_that_makes_no_rule_says_which_field(operator, caller, values, field):
+    response = operator.post(f"/admin/{RULE}/new-rule/?tenant={caller.tenant.id}", {**FORM, **values, "step": "preview"})
+    assert set(response.context["form"].errors) == {field}
+    assert SpendingRule.objects.count() == 0
+
+
+def test_what_a_rule_does_not_do_is_said_before_it_is_made_and_on_its_page(operator, caller, bot):
+    for_all = FORM | {"scope": "all", "estimates": "ignore", "agents": [bot]}
+    path = f"/admin/{RULE}/new-rule/?tenant={caller.tenant.id}"
+    preview = operator.post(path, {**for_all, "step": "preview"}).content.decode()
+    change(operator, f"{RULE}/new-rule", tenant=caller.tenant, **for_all)
+    for html in (preview, page_of(operator, made())):
+        assert "its sum counts all of the tenant&#x27;s: others can use it up" in html
+        assert "it is a brake, not a cap" in html
+    create_rule(caller, parameters=[])
+    empty = SpendingRule.objects.get(numeric_id=2)
+    assert "A usage limit without a limit lets everything pass" in page_of(operator, empty)
+
+
+def test_a_limit_is_raised_and_another_one_added(operator, caller):
+    rule = create_rule(caller, parameters=[DAILY_CAP, {"limitValue": "1", "measurementType": "this_transaction_cost"}])
+    change(operator, f"{RULE}/{rule['id']}/change-limits", limit_0="25", limit_1="1")
+    change(operator, f"{RULE}/{rule['id']}/add-limit", **FORM | {"kind": "calls", "limit": "100", "per": "agent"})
+    shown = [part["attributes"] for part in caller.get("/v1/spending-rules/RL-001", include="parameters").json()["included"]]
+    assert [(part["limitValue"][:6], part["measurementType"]) for part in shown] == [
+        ("25.000", "sum_transaction_costs"),
+        ("1.0000", "this_transaction_cost"),
+        ("100.00", "count_transactions"),
+    ]
+    html = page_of(operator, rule)
+    assert "Each agent may make 100 calls in any 24 hours." in html
+    assert "updated" in html
+
+
+def test_a_rule_is_edited_paused_put_in_force_archived_and_restored(operator, caller, bot):
+    rule = create_rule(caller)
+    edited = {"name": "New name", "agents": [bot], "strategy": "manual", "notify": "50", "what_1": "service", "how_1": "equals"}
+    change(operator, f"{RULE}/{rule['id']}/change-rule", **edited, value_1="openai")
+    assert "waits for a person" in page_of(operator, rule)
+    for page, status, offered in (
+        ("pause-rule", "paused", "Put the rule in force"),
+        ("activate-rule", "active", "Pause the rule"),
+        ("archive-rule", "archived", "Restore the rule"),
+        ("restore-rule", "paused", "Archive the rule"),
+    ):
+        change(operator, f"{RULE}/{rule['id']}/{page}")
+        assert made().status == status
+        assert offered in page_of(operator, rule)
+    assert made().version == 6
+
+
+def test_a_change_of_somebody_else_in_between_is_shown_first(operator, caller):
+    rule = create_rule(caller)
+    path = f"/admin/{RULE}/{rule['id']}/change-limits/"
+    preview = operator.post(path, {"limit_0": "20", "step": "preview"})
+    change(operator, f"{RULE}/{rule['id']}/pause-rule")
+    hidden = {"standing": preview.context["standing"], "form_id": preview.context["form_id"], "step": "confirm"}
+    assert "changed meanwhile by somebody else" in operator.post(path, {"limit_0": "20", **hidden}).content.decode()
+
+
+def test_what_the_api_made_with_more_conditions_keeps_them(operator, caller):
+    conditions = [{"fieldType": "service", "operator": "not_equals", "value": str(number)} for number in range(4)]
+    rule = create_rule(caller, conditions=conditions)
+    change(operator, f"{RULE}/{rule['id']}/change-rule", name="Renamed", strategy="automatic", notify="")
+    shown = caller.get("/v1/spending-rules/RL-001", include="conditions").json()
+    assert shown["data"]["attributes"]["name"] == "Renamed"
+    assert len(shown["included"]) == 4
+
+
+@pytest.mark.parametrize("role", ["viewer", "clerk", "approver"])
+def test_rules_are_seen_by_every_role_and_changed_by_operators_only(caller, role):
+    rule = create_rule(caller)
+    reader = log_in(employ("vera", role))
+    html = page_of(reader, rule)
+    assert "All agents together may spend 10.00 USD in any 24 hours." in html
+    assert "pause-rule" not in html
+    for page in ("change-rule", "change-limits", "add-limit", "pause-rule", "archive-rule"):
+        assert reader.post(f"/admin/{RULE}/{rule['id']}/{page}/", {"step": "confirm"}).status_code == 403
+    assert reader.post(f"/admin/{RULE}/new-rule/?tenant={caller.tenant.id}", {**FORM, "step": "confirm"}).status_code == 403
+    assert made().version == 1
+
+
+def test_staff_of_one_tenant_do_not_see_the_rules_of_another(caller, outsider):
+    rule = create_rule(caller)
+    stranger = log_in(employ("nora", "operator", tenants=[outsider.tenant]))
+    assert stranger.get(f"/admin/{RULE}/{rule['id']}/change/").status_code == 302
+    assert "Daily cap" not in stranger.get(f"/admin/{RULE}/").content.decode()
+    assert stranger.post(f"/admin/{RULE}/{rule['id']}/pause-rule/", {"step": "confirm"}).status_code == 404
+
+
+def test_a_list_of_rules_takes_a_fixed_number_of_queries(operator, caller, bot):
+    counts = []
+    for _ in range(2):
+        create_rule(caller, agentIds=[bot])
+        operator.get(f"/admin/{RULE}/")
+        with CaptureQueriesContext(connection) as queries:
+            operator.get(f"/admin/{RULE}/")
+        counts.append(len(queries))
+    assert counts[0] == counts[1]
