@@ -30,9 +30,23 @@ register_messages(
         "already_superseded": "A newer cost supersedes it already.",
         "not_open": "Its transaction is {status}: nothing can be added to it.",
         "price_exists": "A price for the same names begins at the same moment.",
+        "tier_bounds": "The bounds of tiers must ascend, and the last tier has none.",
+        "units_with_markup": "A price has quantities or a markup, not both.",
         "wrong_status": "A transaction that is {status} can't be {wanted}.",
     }
 )
+
+
+def amount_field(label: str, *, help: str = "") -> forms.DecimalField:
+    return forms.DecimalField(
+        label=label,
+        required=False,
+        min_value=Decimal(0),
+        max_digits=36,
+        decimal_places=18,
+        widget=UnfoldAdminTextInputWidget(),
+        help_text=f"{help} Empty: nothing.".strip(),
+    )
 
 
 class PolicyForm(SettingForm):
@@ -92,9 +106,22 @@ class PriceForm(SettingForm):
     units = forms.CharField(
         label="Quantities",
         max_length=5000,
+        required=False,
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 4}),
         help_text="All quantities of the price, one per line as NAME=AMOUNT/PER, like usage.input_tokens=3/1000000. "
-        "A question mark at the end: the quantity may be absent.",
+        "A question mark at the end: the quantity may be absent. An exclamation mark: begun packages are billed. "
+        "Tiers: pages=0.10@1000,0.05 costs 0.10 up to 1000 and 0.05 beyond.",
+    )
+    flat_amount = amount_field("Each call costs", help="Whatever it used.")
+    minimum = amount_field("A call costs at least")
+    markup = forms.DecimalField(
+        label="Markup on the public price (%)",
+        required=False,
+        min_value=Decimal(-100),
+        max_value=Decimal(100_000),
+        decimal_places=4,
+        widget=UnfoldAdminTextInputWidget(),
+        help_text="Instead of quantities: 20 for 20 % more than the public price of the model.",
     )
     valid_from = MomentField("From")
 
@@ -115,7 +142,10 @@ class PriceForm(SettingForm):
 
     def apply(self, *, actor: str, request_id: str, **values: Any) -> None:
         units = [prices.parse_unit(line) for line in values.pop("units").splitlines()]
-        prices.set_price(tenant_id=self.tenant.pk, actor=actor, request_id=request_id, units=units, **values)
+        amounts: dict[str, Any] = {name: values.pop(name) or Decimal(0) for name in ("flat_amount", "minimum")}
+        percent = values.pop("markup")
+        markup = None if percent is None else percent / 100
+        prices.set_price(tenant_id=self.tenant.pk, actor=actor, request_id=request_id, units=units, **amounts, markup=markup, **values)
 
 
 class EndPriceForm(SettingForm):

@@ -71,6 +71,15 @@ class ReportedCosts(TextChoices):
     ACTUAL = "actual"
 
 
+class TierMode(TextChoices):
+    """How the tiers of a unit price apply to a quantity."""
+
+    # Each part of the quantity costs what its own tier says.
+    GRADUATED = "graduated"
+    # The whole quantity costs what the tier says that it ends in.
+    VOLUME = "volume"
+
+
 class Grain(TextChoices):
     HOUR = "hour"
     DAY = "day"

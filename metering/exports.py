@@ -40,7 +40,7 @@ REPORTED_FACTS = f"""(
 UNIT_PRICES = f"""(
     SELECT json_agg(json_build_object(
         'id', unit.id, 'factKey', unit.fact_key, 'amount', {amount("unit.amount")}, 'per', unit.per, 'isOptional', unit.is_optional,
-        'partOf', unit.part_of
+        'isPackage', unit.is_package, 'tierMode', unit.tier_mode, 'tiers', unit.tiers, 'partOf', unit.part_of
     ) ORDER BY unit.fact_key)
     FROM metering_unitprice AS unit WHERE unit.tenant_id = price.tenant_id AND unit.price_id = price.id
 )"""  # noqa: S608 - made of constants
@@ -102,6 +102,8 @@ EXPORTS = (
         row="price",
         fields=(
             *fields("id", "service_name", "action_name", "resource_name", "currency"),
+            *fields("flat_amount", "minimum", kind=Kind.MONEY),
+            Field("markup"),
             *fields("valid_from", "valid_to", kind=Kind.MOMENT),
             Field("units", UNIT_PRICES, kind=Kind.JSON),
             Field("actor"),

@@ -17,6 +17,11 @@ from metering.rules.choices import FieldType, Measurement, Operator, RuleType
 OWN_FIELD_WORDS = {
     "unknown_agent": "must be an agent of yours, or come with agentName",
     "too_early": "must be later than the beginning",
+    "units_with_markup": "must be empty where markup is set: the public price has the units",
+    "tiers_without_mode": "need tierMode, graduated or volume",
+    "tier_bounds": "must have ascending upTo values, and none in the last tier",
+    "amount_with_tiers": "should not be set where there are tiers",
+    "repeated": "must not be there twice",
     "too_many_points": "leads to more than {max} points: choose a shorter time or a longer interval",
 }
 OWN_ERROR_TEXTS = {
@@ -25,6 +30,7 @@ OWN_ERROR_TEXTS = {
     "cost_of_another": "Cost {id} belongs to another transaction",
     "already_superseded": "Cost {id} has already been superseded",
     "agent_exists": "An agent with this name exists already",
+    "price_exists": "A price with these names begins at this moment already",
 }
 VERBS = {
     Status.COMPLETED: "complete",
@@ -58,6 +64,7 @@ class MeteringDialect(CamelCaseDialect):
         "cost_of_another": 400,
         "already_superseded": 409,
         "agent_exists": 409,
+        "price_exists": 409,
     }
 
     def sentence(self, problem: Problem) -> str:
@@ -90,7 +97,6 @@ RULE_FIELD_WORDS = {
     "interval_out_of_range": "must not be less than {min} nor greater than {max}",
     "window_too_long": "must not be longer than {max} days with its unit",
     "too_many_groups": "must contain no more than {max} elements",
-    "repeated": "must not be there twice",
     "unknown_zone": "must be an IANA time zone, as Europe/Berlin",
     "no_field_name": "should not be set for {field_type}",
     "needs_field_name": "should not be empty for {field_type}",

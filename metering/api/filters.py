@@ -49,6 +49,13 @@ class TransactionQuery(PageQuery):
     until = Until(days=True, required=False, wire_name="filter[to_date]", description="Excluded; a bare day counts as a whole.")
 
 
+class PriceQuery(PageQuery):
+    service_name = Text(required=False, wire_name="filter[service]")
+    action_name = Text(required=False, wire_name="filter[action]")
+    resource_name = Text(required=False, wire_name="filter[resource]", description="The resource or model that the price names.")
+    at = Timestamp(required=False, wire_name="filter[active_at]", description="Only the prices that are valid at this moment.")
+
+
 class BatchQuery(MeteringQuery):
     reply = Choice(("full", "ids"), required=False, default="full", description="ids: of each item no more than its transaction's id.")
 

@@ -5,6 +5,7 @@ from django.urls import path
 from metering.api.views.accounts import AccountViewSet
 from metering.api.views.agents import AgentViewSet
 from metering.api.views.analytics import AnalyticsViewSet
+from metering.api.views.prices import PriceViewSet
 from metering.api.views.spending_rules import SpendingRuleViewSet
 from metering.api.views.traces import TraceViewSet
 from metering.api.views.transactions import TransactionViewSet
@@ -20,6 +21,10 @@ urlpatterns = [
     path("v1/transactions/<uuid:transaction_id>/history", TransactionViewSet.as_view({"get": "history"})),
     path("v1/agents", AgentViewSet.as_view({"get": "list", "post": "create"})),
     path("v1/accounts/spend", AccountViewSet.as_view({"get": "spend"})),
+    path("v1/prices", PriceViewSet.as_view({"get": "list", "post": "create"})),
+    path("v1/prices/quote", PriceViewSet.as_view({"post": "quote"})),
+    path("v1/prices/<uuid:price_id>", PriceViewSet.as_view({"get": "retrieve"})),
+    path("v1/prices/<uuid:price_id>/end", PriceViewSet.as_view({"post": "end"})),
     path("v1/traces/<uuid:trace_id>", TraceViewSet.as_view({"get": "retrieve"})),
     path("v1/spending-rules", SpendingRuleViewSet.as_view({"get": "list", "post": "create"})),
     path("v1/spending-rules/<str:rule_id>", SpendingRuleViewSet.as_view({"get": "retrieve", "put": "update"})),

@@ -100,7 +100,8 @@ CROSS JOIN LATERAL (
 ) AS computed
 LEFT JOIN metering_price AS price ON price.tenant_id = cost.tenant_id AND price.id = computed.price_id::uuid
 LEFT JOIN LATERAL (
-    SELECT sum((stated.quantity - stated.parts) * unit.amount / unit.per) AS amount,
+    SELECT
+        greatest(price.minimum, price.flat_amount + coalesce(sum(metering_unit_cost(stated.quantity - stated.parts, unit)), 0)) AS amount,
         bool_and(stated.quantity = coalesce(fact.facts ->> unit.fact_key, fact.facts #>> string_to_array(unit.fact_key, '.'), '0')::numeric)
             AS is_reported
     FROM metering_unitprice AS unit
@@ -111,7 +112,7 @@ LEFT JOIN LATERAL (
         ), 0) AS parts
     ) AS stated
     WHERE unit.tenant_id = cost.tenant_id AND unit.price_id = price.id
-) AS book ON true
+) AS book ON price.markup IS NULL
 WHERE computed.arithmetic ~ ' = [0-9]+([.][0-9]+)?$' AND (
         split_part(computed.arithmetic, ' = ', 2)::numeric <> cost.fiat_amount
         OR abs(book.amount - cost.fiat_amount) > 0.00000000000000001

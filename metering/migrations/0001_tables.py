@@ -75,6 +75,9 @@ class Migration(migrations.Migration):
                 ("action_name", models.CharField(blank=True, default="", max_length=255)),
                 ("resource_name", models.CharField(blank=True, default="", max_length=2048)),
                 ("currency", models.CharField(default="USD", max_length=3)),
+                ("flat_amount", kernel.ledger.money.MoneyField(db_default=0, default=0)),
+                ("minimum", kernel.ledger.money.MoneyField(db_default=0, default=0)),
+                ("markup", models.DecimalField(blank=True, decimal_places=6, max_digits=12, null=True)),
                 ("valid_from", models.DateTimeField()),
                 ("valid_to", models.DateTimeField(blank=True, null=True)),
                 ("actor", models.CharField(max_length=128)),
@@ -470,6 +473,18 @@ class Migration(migrations.Migration):
                 ("amount", kernel.ledger.money.MoneyField()),
                 ("per", models.PositiveBigIntegerField(default=1)),
                 ("is_optional", models.BooleanField(default=False)),
+                ("is_package", models.BooleanField(db_default=False, default=False)),
+                (
+                    "tier_mode",
+                    models.CharField(
+                        blank=True,
+                        choices=[("graduated", "Graduated"), ("volume", "Volume")],
+                        db_default="",
+                        default="",
+                        max_length=16,
+                    ),
+                ),
+                ("tiers", kernel.ledger.json_field.DocumentField(blank=True, null=True)),
                 ("part_of", models.CharField(blank=True, default="", max_length=255)),
                 (
                     "price",
@@ -540,6 +555,31 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="price",
             constraint=models.CheckConstraint(condition=models.Q(("currency__regex", "^[A-Z]{3}$")), name="metering_price_currency_check"),
+        ),
+        migrations.AddConstraint(
+            model_name="price",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("flat_amount__lt", Decimal("100000000000000000000"))), name="metering_price_flat_amount_finite"
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="price",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("minimum__lt", Decimal("100000000000000000000"))), name="metering_price_minimum_finite"
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="price",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("flat_amount__gte", 0), ("minimum__gte", 0)), name="metering_price_amounts_check"
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="price",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("markup__isnull", True), models.Q(("markup__gte", -1), ("markup__lte", 1000)), _connector="OR"),
+                name="metering_price_markup_check",
+            ),
         ),
         migrations.AddConstraint(
             model_name="service",
@@ -828,6 +868,23 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="unitprice",
             constraint=models.CheckConstraint(condition=models.Q(("per__gt", 0)), name="metering_unitprice_per_above_zero"),
+        ),
+        migrations.AddConstraint(
+            model_name="unitprice",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("tier_mode__in", ["", "graduated", "volume"])), name="metering_unitprice_tier_mode_check"
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="unitprice",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("tier_mode", ""), ("tiers__isnull", True)),
+                    models.Q(models.Q(("tier_mode", ""), _negated=True), ("tiers__isnull", False)),
+                    _connector="OR",
+                ),
+                name="metering_unitprice_tiers_check",
+            ),
         ),
         migrations.AddConstraint(
             model_name="unitprice",

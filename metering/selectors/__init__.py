@@ -10,6 +10,7 @@ from django.db.models import Count, F, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce, Now
 
 from kernel.ledger.errors import NotFound
+from kernel.tenants.models import Tenant
 from metering.choices import Status
 from metering.models import Agent, Cost, Fact, Policy, Price, Service, StatusChange, Trace, Transaction, UnitPrice
 
@@ -17,6 +18,11 @@ from metering.models import Agent, Cost, Fact, Policy, Price, Service, StatusCha
 Row = Any
 
 AGENT = ("id", "tenant_id", "label", "name", "description", "status", "created_at", "updated_at", "customer_id")
+PRICE = (
+    *("id", "service_name", "action_name", "resource_name", "currency", "flat_amount", "minimum", "markup", "valid_from", "valid_to"),
+    "created_at",
+)
+UNIT_PRICE = ("fact_key", "amount", "per", "is_optional", "is_package", "tier_mode", "tiers", "part_of")
 TRANSACTION = (
     "id",
     "tenant_id",
@@ -260,20 +266,33 @@ def get_agent(*, tenant_id: UUID, agent_id: UUID) -> Row:
 
 def list_prices(*, tenant_id: UUID, at: datetime | None = None) -> list[Row]:
     """The tenant's prices, valid at `at` where that is given, each with its units; two queries."""
-    conditions = Q(tenant_id=tenant_id)
+    return with_units(rows_of(query_prices(tenant_id=tenant_id, at=at).order_by("-valid_from", "-id")), tenant_id=tenant_id)
+
+
+def query_prices(*, tenant_id: UUID, at: datetime | None = None, **names: str | None) -> QuerySet[Price, Row]:
+    """The tenant's prices without their units. `names`: service_name, action_name and resource_name that a price must state; None: any."""
+    conditions = Q(tenant_id=tenant_id, **{name: value for name, value in names.items() if value is not None})
     if at is not None:
         conditions &= Q(valid_from__lte=at) & (Q(valid_to__isnull=True) | Q(valid_to__gt=at))
-    found = rows_of(
-        Price.objects.filter(conditions)
-        .order_by("-valid_from", "-id")
-        .values("id", "service_name", "action_name", "resource_name", "currency", "valid_from", "valid_to")
-    )
-    units: dict[UUID, list[Row]] = {price["id"]: [] for price in found}
-    if found:
+    return Price.objects.filter(conditions).values(*PRICE)
+
+
+def get_price(*, tenant_id: UUID, price_id: UUID) -> Row:
+    """One price with its units. Raises NotFound."""
+    found = with_units(rows_of(query_prices(tenant_id=tenant_id).filter(id=price_id)), tenant_id=tenant_id)
+    if not found:
+        raise NotFound(kind="price", id=price_id)
+    return found[0]
+
+
+def with_units(prices: list[Row], *, tenant_id: UUID) -> list[Row]:
+    """Rows of query_prices, each with its units; one query."""
+    units: dict[UUID, list[Row]] = {price["id"]: [] for price in prices}
+    if prices:
         terms = UnitPrice.objects.filter(tenant_id=tenant_id, price_id__in=list(units)).order_by("id")
-        for unit in rows_of(terms.values("price_id", "fact_key", "amount", "per", "is_optional", "part_of")):
+        for unit in rows_of(terms.values("price_id", *UNIT_PRICE)):
             units[unit["price_id"]].append(unit)
-    return [price | {"units": units[price["id"]]} for price in found]
+    return [price | {"units": units[price["id"]]} for price in prices]
 
 
 def get_price_terms(*, tenant_id: UUID, transaction_id: UUID) -> Row:
@@ -293,6 +312,13 @@ def get_price_terms(*, tenant_id: UUID, transaction_id: UUID) -> Row:
     if found is None:
         raise NotFound(kind="transaction", id=transaction_id)
     return found
+
+
+def get_pricing_policy(*, tenant_id: UUID) -> Row:
+    """What of a tenant's policy decides prices (null without a policy), and the database's time as `now`; one query."""
+    policy = Policy.objects.filter(tenant_id=tenant_id)
+    columns = {name: Subquery(policy.values(name)) for name in ("reported_costs", "prices_self_hosted")}
+    return rows_of(Tenant.objects.filter(id=tenant_id).values(**columns, now=Now()))[0]
 
 
 def list_stale_limits(*, tenant_id: UUID | None = None) -> list[Row]:

@@ -67,16 +67,21 @@ def make_fact(*, tenant_id: UUID, transaction_id: UUID, reported: Row) -> tuple[
     terms = selectors.get_price_terms(tenant_id=tenant_id, transaction_id=transaction_id)
     book = selectors.list_prices(tenant_id=tenant_id, at=terms["occurred_at"])
     priced = price_facts(terms=terms, facts=reported["facts"], book=book)
-    fields: Row = {"read": priced.read, "ignored": priced.ignored}
+    fields = pricing_fields(priced)
     if priced.reported is not None:
-        path, amount = priced.reported
-        fields["reported"] = {"path": path, "amount": f"{amount:f}"}
+        fields["reported"] = {"path": priced.reported[0], "amount": f"{priced.reported[1]:f}"}
     fact = reported | {
         "pricing": priced.pricing.value,
         "pricing_note": priced.note,
         "pricing_fields": msgspec.json.encode(fields).decode() if any(fields.values()) else None,
     }
     return fact, _make_cost(priced, is_estimate=reported["phase"] == FactPhase.PARTIAL)
+
+
+def pricing_fields(priced: Priced) -> Row:
+    """Which counters of the facts were priced and which not, and the cost that the reply itself states."""
+    stated = {} if priced.reported is None else {"reported": {"path": priced.reported[0], "amount": priced.reported[1]}}
+    return {"read": priced.read, "ignored": priced.ignored, **stated}
 
 
 def _make_cost(priced: Priced, *, is_estimate: bool) -> Row | None:

@@ -18,6 +18,7 @@ from genai_prices import data_snapshot
 from kernel.ledger.money import AMOUNT_LIMIT, PLACES, trimmed_digits
 from metering.choices import Pricing, ReportedCosts
 from metering.selectors import Row
+from metering.services.unit_costs import unit_cost
 from metering.services.usage_bodies import (
     NAMES,
     NEEDED,
@@ -75,12 +76,13 @@ def price_facts(*, terms: Row, facts: str, book: Sequence[Row]) -> Priced:
     reported = parsed(facts)
     model = model_of(terms=terms, reported=reported)
     stated = reported_cost(reported)
-    price = best_price(terms=terms, model=model, book=book)
+    price = next(iter(fitting_prices(terms=terms, model=model, book=book)), None)
     try:
-        if price is not None:
+        if price is not None and price["markup"] is None:
             computed = by_book(price, reported=reported, model=model)
         else:
             computed = by_public_prices(terms=terms, reported=reported, model=model)
+            computed = computed if price is None else by_markup(price, computed=computed)
     except (MissingQuantity, BadQuantity) as missing:
         computed = Priced(pricing=Pricing.MISSING_QUANTITY, note=str(missing)[:512])
     if stated is None:
@@ -131,37 +133,37 @@ def model_of(*, terms: Row, reported: Any) -> str:
     return next((model for model in named if isinstance(model, str) and model), str(terms["resource_name"]))
 
 
-def best_price(*, terms: Row, model: str, book: Sequence[Row]) -> Row | None:
-    """The most specific price that fits: by resource or model before by action, before by service; of equals the latest."""
+def fitting_prices(*, terms: Row, model: str, book: Sequence[Row]) -> list[Row]:
+    """The prices that fit, the most specific first: by resource or model before by action, before by service; of equals the latest."""
     wanted = (
         ("resource_name", {"", terms["resource_name"], model}),
         ("action_name", {"", terms["action_name"]}),
         ("service_name", {"", terms["service__name"]}),
     )
     fitting = [price for price in book if all(price[name] in names for name, names in wanted)]
-    return max(fitting, key=lambda price: (*(bool(price[name]) for name, _ in wanted), price["valid_from"]), default=None)
+    return sorted(fitting, key=lambda price: (*(bool(price[name]) for name, _ in wanted), price["valid_from"]), reverse=True)
 
 
 def by_book(price: Row, *, reported: Any, model: str) -> Priced:
-    """The sum of the price's terms. What is a part of another quantity is billed once, as the part. Raises MissingQuantity."""
+    """The cost by one of the tenant's prices: what each call costs, and its units. What is a part of another quantity is billed once, as
+    the part. Raises MissingQuantity."""
     quantities = {unit["fact_key"]: quantity_of(reported, unit["fact_key"], is_optional=unit["is_optional"]) for unit in price["units"]}
     billed = dict(quantities)
     for unit in price["units"]:
         if unit["part_of"]:
             billed[unit["part_of"]] -= quantities[unit["fact_key"]]
-    total, steps = Decimal(0), []
+    total, steps = flat_part(price)
     for unit in price["units"]:
-        quantity = billed[unit["fact_key"]]
-        if quantity < 0:
+        if billed[unit["fact_key"]] < 0:
             raise MissingQuantity(f"{unit['fact_key']} is less than its parts")
-        total += quantity * unit["amount"] / unit["per"]
-        steps.append(f"{trimmed_digits(quantity)} × {trimmed_digits(unit['amount'])}" + (f" / {unit['per']}" if unit["per"] != 1 else ""))
-    amount = rounded(total)
+        cost, step = unit_cost(unit, billed[unit["fact_key"]])
+        total, steps = total + cost, [*steps, step]
+    amount, arithmetic = with_minimum(price, total, " + ".join(steps))
     details = {
-        "price": {"source": "price book", "id": str(price["id"]), "validFrom": price["valid_from"].isoformat()},
+        "price": price_source(price),
         "model": model,
         "quantities": {key: trimmed_digits(quantity) for key, quantity in quantities.items()},
-        "arithmetic": f"{' + '.join(steps)} = {trimmed_digits(amount)}",
+        "arithmetic": arithmetic,
     }
     unpriced = unpriced_counters(reported, keys=quantities)
     return Priced(
@@ -173,6 +175,36 @@ def by_book(price: Row, *, reported: Any, model: str) -> Priced:
         read=[key for key in quantities if look_up(reported, key) is not None],
         ignored=unpriced,
     )
+
+
+def by_markup(price: Row, *, computed: Priced) -> Priced:
+    """The public price of the model with the tenant's markup, and what each call costs; `computed` as it is without a public price."""
+    if computed.amount is None or computed.details is None:
+        return computed
+    public = msgspec.json.decode(computed.details)
+    flat, steps = flat_part(price)
+    marked = f"({public['arithmetic'].partition(' = ')[0]}) × {trimmed_digits(1 + price['markup'])}"
+    amount, arithmetic = with_minimum(price, flat + computed.amount * (1 + price["markup"]), " + ".join([*steps, marked]))
+    source = price_source(price) | {"markup": trimmed_digits(price["markup"]), "public": public["price"]}
+    details = public | {"price": source, "arithmetic": arithmetic}
+    return replace(computed, amount=amount, details=msgspec.json.encode(details).decode())
+
+
+def price_source(price: Row) -> dict[str, str]:
+    return {"source": "price book", "id": str(price["id"]), "validFrom": price["valid_from"].isoformat()}
+
+
+def flat_part(price: Row) -> tuple[Decimal, list[str]]:
+    """What each call costs, and its step of the arithmetic."""
+    flat = price["flat_amount"]
+    return flat, [f"{trimmed_digits(flat)} per call"] if flat else []
+
+
+def with_minimum(price: Row, total: Decimal, steps: str) -> tuple[Decimal, str]:
+    """The rounded amount and its arithmetic, `<steps> = <amount>`; what a call costs at least takes the place of less."""
+    amount = rounded(max(total, price["minimum"]))
+    least = f", at least {trimmed_digits(price['minimum'])}" if total < price["minimum"] else ""
+    return amount, f"{steps}{least} = {trimmed_digits(amount)}"
 
 
 def by_public_prices(*, terms: Row, reported: Any, model: str) -> Priced:

@@ -243,7 +243,14 @@ def test_a_price_takes_all_its_quantities_in_one_form_and_says_which_price_it_en
     later = browser.post(path, {**price, "units": "input=4", "valid_from": "2026-02-01T00:00", "step": "preview"})
     assert later.context["notes"] == ["Ends the current price with these names, which has: input, output."]
     wrong = browser.post(path, {**price, "units": "input=4\noutput", "step": "preview"})
-    assert "is not of the form KEY=AMOUNT" in wrong.content.decode()
+    assert "is not of the form KEY" in wrong.content.decode()
+    change(browser, "metering/price/new-price", tenant=tenant, **price | {"service_name": "t"}, units="", markup="20", flat_amount="0.01")
+    marked = Price.objects.get(service_name="t")
+    assert (marked.markup, marked.flat_amount, marked.minimum) == (Decimal("0.2"), Decimal("0.01"), 0)
+    neither = {**price, "service_name": "u", "units": ""}
+    refused = browser.post(path, {**neither, "step": "apply"})
+    assert not Price.objects.filter(service_name="u").exists()
+    assert refused.status_code == 200
 
 
 def test_a_reload_of_the_page_with_a_keys_secret_makes_no_second_key(browser, tenant):

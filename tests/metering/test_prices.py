@@ -7,6 +7,7 @@ from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.utils import timezone
 
 from metering.errors import PriceExists
@@ -254,3 +255,152 @@ def test_commands_refuse_what_they_do_not_know(caller):
     for units in (["n"], ["n=x"], ["n=1/0"], ["n=1e5"]):
         with pytest.raises(CommandError):
             call_command("set_price", caller.tenant.slug, *units, stdout=StringIO())
+
+
+# ---- the API of prices, and the forms that a price can take
+
+FORMS = [
+    ({"flatAmount": "0.02", "units": [{"factKey": "pages", "amount": "0.1"}]}, {"pages": 3}, "0.32", "0.02 per call + 3 × 0.1 = 0.32"),
+    ({"flatAmount": "0.02"}, {}, "0.02", "0.02 per call = 0.02"),
+    ({"minimum": "0.5", "units": [{"factKey": "pages", "amount": "0.1"}]}, {"pages": 3}, "0.5", "3 × 0.1, at least 0.5 = 0.5"),
+    ({"minimum": "0.5", "units": [{"factKey": "pages", "amount": "0.1"}]}, {"pages": 5}, "0.5", "5 × 0.1 = 0.5"),
+    ({"units": [{"factKey": "pages", "amount": "2", "per": 1000, "isPackage": True}]}, {"pages": 1000}, "2", "1 packages × 2 = 2"),
+    ({"units": [{"factKey": "pages", "amount": "2", "per": 1000, "isPackage": True}]}, {"pages": 1001}, "4", "2 packages × 2 = 4"),
+    ({"units": [{"factKey": "pages", "amount": "2", "per": 1000, "isPackage": True}]}, {"pages": 0}, "0", "0 packages × 2 = 0"),
+]
+TIERS = [{"upTo": "1000", "amount": "0.1"}, {"upTo": "2000", "amount": "0.05"}, {"amount": "0.01"}]
+TIERED = [
+    ("graduated", 0, "0", "0 × 0.1 = 0"),
+    ("graduated", 1000, "100", "1000 × 0.1 = 100"),
+    ("graduated", 1001, "100.05", "1000 × 0.1 + 1 × 0.05 = 100.05"),
+    ("graduated", 2500, "155", "1000 × 0.1 + 1000 × 0.05 + 500 × 0.01 = 155"),
+    ("volume", 1000, "100", "1000 × 0.1 = 100"),
+    ("volume", 1001, "50.05", "1001 × 0.05 = 50.05"),
+    ("volume", 2500, "25", "2500 × 0.01 = 25"),
+]
+FORMS += [
+    ({"units": [{"factKey": "pages", "tierMode": mode, "tiers": TIERS}]}, {"pages": quantity}, amount, arithmetic)
+    for mode, quantity, amount, arithmetic in TIERED
+]
+PRICES = "/v1/prices"
+
+
+@pytest.mark.parametrize(("form", "facts", "amount", "arithmetic"), FORMS)
+def test_each_form_of_a_price_is_quoted_recorded_and_proved(caller, form, facts, amount, arithmetic):
+    begun = caller.post(PRICES, {"serviceName": "scanner", "validFrom": "2020-01-01T00:00:00Z", **form})
+    assert begun.status_code == 201, begun.content
+    quote = caller.post(f"{PRICES}/quote", {"serviceName": "scanner", "facts": facts}).json()
+    assert (Decimal(quote["amount"]), quote["currency"], quote["pricing"]["status"]) == (Decimal(amount), "USD", "priced")
+    assert quote["costDetails"]["arithmetic"] == arithmetic
+    assert [price["id"] for price in quote["prices"]] == [begun.json()["id"]]
+    assert not Transaction.objects.exists()
+    created = caller.create(serviceName="scanner", resourceName="a4")
+    add_facts(caller, created["id"], facts)
+    assert Cost.objects.get(is_active=True).fiat_amount == Decimal(amount)
+    assert list(checks.find_violations()) == []
+
+
+def test_the_check_of_inferred_costs_finds_a_wrong_tier(caller):
+    caller.post(PRICES, {"validFrom": "2020-01-01T00:00:00Z", "units": [{"factKey": "pages", "tierMode": "graduated", "tiers": TIERS}]})
+    add_facts(caller, caller.create(resourceName="a4")["id"], {"pages": 1500})
+    assert list(checks.find_violations()) == []
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        cursor.execute("ALTER TABLE metering_unitprice DISABLE TRIGGER USER")
+        cursor.execute('UPDATE metering_unitprice SET tiers = \'[{"upTo":"1000","amount":"0.2"},{"amount":"0.05"}]\'')
+        cursor.execute("ALTER TABLE metering_unitprice ENABLE TRIGGER USER")
+    assert [found.check.name for found in checks.find_violations()] == ["metering_inferred_cost"]
+
+
+def test_a_markup_is_added_to_the_public_price(caller):
+    price = {"resourceName": "gpt-4-turbo", "markup": "0.2", "flatAmount": "0.001", "validFrom": "2020-01-01T00:00:00Z"}
+    begun = caller.post(PRICES, price).json()
+    quote = caller.post(f"{PRICES}/quote", {"serviceName": "openai", "resourceName": "gpt-4-turbo", "facts": TOKENS}).json()
+    assert Decimal(quote["amount"]) == Decimal("0.031")
+    assert quote["costDetails"]["arithmetic"] == "0.001 per call + (0.01 input + 0.015 output) × 1.2 = 0.031"
+    assert quote["costDetails"]["price"] == {
+        "source": "price book",
+        "id": begun["id"],
+        "validFrom": "2020-01-01T00:00:00+00:00",
+        "markup": "0.2",
+        "public": {"source": pricing.PUBLIC, "provider": "openai", "model": "gpt-4-turbo", "unitPrices": "$10/input MTok, $30/output MTok"},
+    }
+    unknown = caller.post(f"{PRICES}/quote", {"serviceName": "x", "resourceName": "in-house", "facts": TOKENS}).json()
+    assert (unknown["amount"], unknown["currency"], unknown["pricing"]["status"], unknown["prices"]) == (None, None, "unknown_model", [])
+    add_facts(caller, caller.create(serviceName="openai", resourceName="gpt-4-turbo")["id"], TOKENS)
+    assert Cost.objects.get().fiat_amount == Decimal("0.031")
+    assert list(checks.find_violations()) == []
+
+
+def test_prices_are_begun_listed_and_ended_over_the_api(caller, outsider):
+    unit = {"factKey": "usage.cached", "amount": "1", "per": 1000, "isOptional": True, "partOf": ""}
+    body = {"serviceName": "s", "currency": "EUR", "validFrom": "2026-01-01T00:00:00Z", "units": [unit]}
+    first = caller.post(PRICES, body).json()
+    assert first == {
+        "id": first["id"],
+        "serviceName": "s",
+        "actionName": None,
+        "resourceName": None,
+        "currency": "EUR",
+        "flatAmount": "0",
+        "minimum": "0",
+        "markup": None,
+        "validFrom": "2026-01-01T00:00:00.000Z",
+        "validTo": None,
+        "units": [{**unit, "isPackage": False, "tierMode": None, "tiers": []}],
+        "createdAt": first["createdAt"],
+    }
+    second = caller.post(PRICES, body | {"validFrom": "2026-02-01T00:00:00Z"}).json()
+    assert caller.get(f"{PRICES}/{first['id']}").json()["validTo"] == "2026-02-01T00:00:00.000Z"
+    assert [row["id"] for row in caller.get(f"{PRICES}?filter[service]=s").json()["data"]] == [second["id"], first["id"]]
+    assert [row["id"] for row in caller.get(f"{PRICES}?filter[active_at]=2026-01-15T00:00:00Z").json()["data"]] == [first["id"]]
+    assert caller.get(f"{PRICES}?filter[service]=other").json()["data"] == []
+    ended = caller.post(f"{PRICES}/{second['id']}/end", {"validTo": "2026-03-01T00:00:00Z"})
+    assert (ended.status_code, ended.json()["validTo"]) == (200, "2026-03-01T00:00:00.000Z")
+    assert caller.post(PRICES, body).status_code == 409
+    too_early = caller.post(f"{PRICES}/{second['id']}/end", {"validTo": "2025-03-01T00:00:00Z"})
+    assert (too_early.status_code, too_early.json()["message"]) == (400, ["validTo must be later than the beginning"])
+    assert outsider.get(f"{PRICES}/{first['id']}").status_code == 404
+    assert outsider.post(f"{PRICES}/{first['id']}/end", {}).status_code == 404
+    assert outsider.get(PRICES).json()["data"] == []
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ({}, "units must not be shorter than 1"),
+        ({"units": [{"factKey": "a"}]}, "amount should not be empty"),
+        ({"units": [{"factKey": "a", "amount": 1}]}, "units.0.amount must be a decimal string, not a number"),
+        ({"units": [{"factKey": "a", "amount": "1"}, {"factKey": "a", "amount": "2"}]}, "factKey must not be there twice"),
+        ({"units": [{"factKey": "a", "amount": "1", "partOf": "b"}]}, "partOf must be one of the following values: "),
+        (
+            {"units": [{"factKey": "a", "amount": "1", "tiers": TIERS, "tierMode": "volume"}]},
+            "amount should not be set where there are tiers",
+        ),
+        ({"units": [{"factKey": "a", "tiers": TIERS}]}, "tiers need tierMode, graduated or volume"),
+        ({"units": [{"factKey": "a", "amount": "1", "tierMode": "volume"}]}, "tiers should not be empty"),
+        ({"units": [{"factKey": "a", "tierMode": "volume", "tiers": TIERS[:2]}]}, "tiers must have ascending upTo values"),
+        ({"units": [{"factKey": "a", "tierMode": "volume", "tiers": [TIERS[1], TIERS[0], TIERS[2]]}]}, "tiers must have ascending"),
+        ({"markup": "0.1", "units": [{"factKey": "a", "amount": "1"}]}, "units must be empty where markup is set"),
+        ({"markup": "-1.1"}, "markup must not be less than -1"),
+        ({"markup": "0.1", "currency": "EUR"}, "currency must be one of the following values: USD"),
+        ({"flatAmount": "-1"}, "flatAmount must be a decimal string"),
+        ({"flatAmount": "1", "unit": []}, "unit should not exist; did you mean units?"),
+        ({"flatAmount": "1", "validFrom": "2026-02-01T00:00:00Z", "validTo": "2026-01-01T00:00:00Z"}, "validTo must be later"),
+    ],
+)
+def test_a_price_that_says_nothing_clear_is_refused_and_nothing_is_written(caller, body, message):
+    refused = caller.post(PRICES, body)
+    assert refused.status_code == 400, refused.content
+    assert message in str(refused.json()["message"])
+    assert not Price.objects.exists()
+
+
+def test_a_price_is_written_as_text_with_tiers_and_packages(caller):
+    call_command("set_price", caller.tenant.slug, "pages=0.1@1000,0.05!?", "--flat", "0.5", "--minimum", "1", "--service", "s")
+    call_command("set_price", caller.tenant.slug, "--markup", "0.25", "--service", "t")
+    first, second = Price.objects.order_by("id")
+    unit = first.unit_prices.get()
+    assert (first.flat_amount, first.minimum, second.markup) == (Decimal("0.5"), 1, Decimal("0.25"))
+    assert (unit.is_package, unit.is_optional, unit.tier_mode) == (True, True, "graduated")
+    assert json.loads(unit.tiers) == [{"upTo": "1000", "amount": "0.1"}, {"upTo": None, "amount": "0.05"}]

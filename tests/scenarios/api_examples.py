@@ -197,6 +197,16 @@ def metering_examples(recorder: Recorder) -> None:
     recorder.send("POST", "/v1/agents", {"label": "Invoice reader", "name": "invoice-reader-2"})
     recorder.refuse("agent_exists", "POST", "/v1/agents", {"label": "Invoice reader", "name": "invoice-reader-2"})
     recorder.send("GET", "/v1/agents")
+    unit = {"factKey": "pages", "tierMode": "graduated", "tiers": [{"upTo": "1000", "amount": "0.10"}, {"amount": "0.05"}]}
+    price = {"serviceName": "scanner", "flatAmount": "0.01", "validFrom": "2020-01-01T00:00:00Z", "units": [unit]}
+    begun = recorder.send("POST", "/v1/prices", price)
+    recorder.refuse("price_exists", "POST", "/v1/prices", price)
+    recorder.send("GET", "/v1/prices?filter[service]=scanner")
+    recorder.send("GET", f"/v1/prices/{begun['id']}")
+    recorder.refuse("not_found", "GET", f"/v1/prices/{uuid.UUID(int=7)}")
+    recorder.refuse("not_found", "POST", f"/v1/prices/{uuid.UUID(int=7)}/end", {})
+    recorder.send("POST", "/v1/prices/quote", {"serviceName": "scanner", "facts": {"pages": 1500}})
+    recorder.send("POST", f"/v1/prices/{begun['id']}/end", {"validTo": "2099-12-31T00:00:00Z"})
     recorder.send("GET", f"/v1/traces/{made['traceId']}")
     for report in ("summary", "chart", "leaderboards"):
         recorder.send("GET", f"/v1/analytics/{report}?filter[time_period]=7d")

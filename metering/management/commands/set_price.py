@@ -2,6 +2,7 @@
 
 from argparse import ArgumentParser, ArgumentTypeError
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -27,10 +28,14 @@ class Command(BaseCommand):
         parser.add_argument("tenant", help="slug or id of the tenant")
         parser.add_argument(
             "units",
-            nargs="+",
+            nargs="*",
             type=unit,
-            help="KEY[ in KEY]=AMOUNT[/PER][?], one for each quantity in the facts; `in none`: no part of another",
+            help="KEY[ in KEY]=AMOUNT[/PER][!][?], one for each quantity in the facts; `in none`: no part of another; !: begun packages "
+            "are billed; ?: may be absent; AMOUNT@UP_TO,AMOUNT: tiers, with volume: before them all of it costs one tier's amount",
         )
+        parser.add_argument("--flat", type=Decimal, default=Decimal(0), help="what each call costs, whatever it used")
+        parser.add_argument("--minimum", type=Decimal, default=Decimal(0), help="what a call costs at least")
+        parser.add_argument("--markup", type=Decimal, help="instead of units: the share added to the public price, 0.2 for 20 %% more")
         for name in ("service", "action", "resource"):
             parser.add_argument(f"--{name}", default="", help=f"only this {name} (default: any)")
         parser.add_argument("--currency", default="USD", help="ISO 4217 (default: USD)")
@@ -48,6 +53,9 @@ class Command(BaseCommand):
                 units=options["units"],
                 valid_from=begin if begin.tzinfo else begin.replace(tzinfo=UTC),
                 currency=options["currency"],
+                flat_amount=options["flat"],
+                minimum=options["minimum"],
+                markup=options["markup"],
                 **names,
             )
         except DomainError as error:

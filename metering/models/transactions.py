@@ -301,63 +301,6 @@ class StatusChange(LedgerRow):
         return f"{self.from_status or 'new'} to {self.to_status}"
 
 
-class Price(TenantOwned):
-    """What a unit of a reported quantity costs, from one moment to another. Empty names match everything.
-
-    A price is never edited: it is ended (`valid_to`) and a new one begins, so that a cost can always name the price it came from.
-    """
-
-    service_name = models.CharField(max_length=255, blank=True, default="")
-    action_name = models.CharField(max_length=255, blank=True, default="")
-    # A resource of the transaction, or a model named in its facts.
-    resource_name = models.CharField(max_length=2048, blank=True, default="")
-    currency = models.CharField(max_length=3, default="USD")
-    valid_from = models.DateTimeField()
-    valid_to = models.DateTimeField(null=True, blank=True)
-    actor = models.CharField(max_length=128)
-    created_at = models.DateTimeField(db_default=Now())
-
-    class Meta:
-        ordering = ["-id"]
-        constraints = [
-            models.UniqueConstraint(
-                fields=["tenant", "service_name", "action_name", "resource_name", "valid_from"], name="metering_price_valid_from_key"
-            ),
-            models.CheckConstraint(
-                condition=Q(valid_to__isnull=True) | Q(valid_to__gt=F("valid_from")), name="metering_price_valid_to_check"
-            ),
-            models.CheckConstraint(condition=Q(currency__regex=r"^[A-Z]{3}$"), name="metering_price_currency_check"),
-        ]
-
-    def __str__(self) -> str:
-        return " / ".join(name or "any" for name in (self.service_name, self.action_name, self.resource_name))
-
-
-class UnitPrice(TenantOwned):
-    """One term of a price: `amount` for each `per` units of what the facts report under `fact_key` (dots lead into objects)."""
-
-    price = tenant_foreign_key("metering.Price", related_name="unit_prices")
-    fact_key = models.CharField(max_length=255)
-    amount = MoneyField()
-    per = models.PositiveBigIntegerField(default=1)
-    # A quantity that may be absent counts as zero then.
-    is_optional = models.BooleanField(default=False)
-    # The fact_key of the unit that counts this quantity as well: it is billed here and taken out there. Empty: it is no part of another.
-    part_of = models.CharField(max_length=255, blank=True, default="")
-
-    class Meta:
-        ordering = ["-id"]
-        constraints = [
-            is_finite(table="metering_unitprice", field="amount"),
-            models.CheckConstraint(condition=Q(amount__gte=0), name="metering_unitprice_amount_check"),
-            models.CheckConstraint(condition=Q(per__gt=0), name="metering_unitprice_per_above_zero"),
-            models.UniqueConstraint(fields=["tenant", "price", "fact_key"], name="metering_unitprice_fact_key_key"),
-        ]
-
-    def __str__(self) -> str:
-        return self.fact_key
-
-
 class Rollup(TenantOwned):
     """Sums over one hour or day of world time, kept in the same transaction as the rows they sum.
 
