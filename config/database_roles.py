@@ -5,7 +5,8 @@ a trigger, and `manage.py grant_roles` gives it these rights and no others:
 
 * every table: SELECT and INSERT; of django_migrations SELECT alone.
 * a table with the append-only triggers: UPDATE of the columns that its triggers let change. No DELETE.
-* any other table of a tenant, and the tenants and API keys themselves: UPDATE of the columns that don't identify a row. No DELETE.
+* any other table of a tenant, and the tenants and API keys themselves: UPDATE of the columns that don't identify a row. No DELETE, unless
+  its rows are sums of other rows that are dropped when nobody needs them (the model's `is_derived`).
 * the tables of Django, procrastinate and the back office: UPDATE and DELETE.
 """
 
@@ -136,7 +137,8 @@ def _privileges(model: type[models.Model], watched: dict[str, set[str]]) -> Priv
         return Privileges(table, ("SELECT", "INSERT"), tuple(column for column in columns if column not in watched[table]))
     if issubclass(model, KEPT_MODELS):
         identity = _identity(model)
-        return Privileges(table, ("SELECT", "INSERT"), tuple(column for column in columns if column not in identity))
+        verbs = ("SELECT", "INSERT", "DELETE") if getattr(model, "is_derived", False) else ("SELECT", "INSERT")
+        return Privileges(table, verbs, tuple(column for column in columns if column not in identity))
     return Privileges(table, ("SELECT", "INSERT", "UPDATE", "DELETE"))
 
 

@@ -125,3 +125,11 @@ class ConditionGroup(TextChoices):
     """The group of a condition that names none. Groups are free texts: conditions of one group must all match, of several groups one."""
 
     PRIMARY = "primary"
+
+
+class RequestStatus(TextChoices):
+    """What became of a round of authorization. `preparing`: a person, or the tenant itself, has to decide."""
+
+    PREPARING = "preparing"
+    AUTHORIZED = "authorized"
+    DENIED = "denied"

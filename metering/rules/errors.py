@@ -41,7 +41,11 @@ class TooManyRules(LedgerError):
 
 
 # Two calls made the same row at once: the other one won, and the same call finds it when it is repeated.
-for _constraint in ("rules_spendingrule_numeric_id_key", "rules_ruleversion_idempotency_key_key"):
+for _constraint in (
+    "rules_spendingrule_numeric_id_key",
+    "rules_ruleversion_idempotency_key_key",
+    "rules_authorizationrequest_idempotency_key_key",
+):
     register_error(_constraint, Busy)
 register_error("rules_ruleversion_version_key", VersionConflict)
 # Checked before by the fields of the API and by the services.
@@ -69,4 +73,21 @@ register_internal(
     "rules_ruleversion_version_check",
     "rules_ruleversion_change_check",
     "rules_ruleversion_rule_fkey",
+    # Written by the SQL functions alone.
+    "rules_ruleparameter_measure_fkey",
+    "rules_rulemeasure_key",
+    "rules_rulemeasure_interval_value_check",
+    "rules_rulecounter_group_key",
+    "rules_rulecounter_measure_fkey",
+    "rules_rulecounterentry_key",
+    "rules_rulecounterentry_counter_fkey",
+    "rules_rulecounterentry_transaction_fkey",
+    "rules_authorizationrequest_round_key",
+    "rules_authorizationrequest_payment_amount_finite",
+    "rules_authorizationrequest_status_check",
+    "rules_authorizationrequest_transaction_fkey",
+    "rules_ruleexecution_rule_fkey",
+    "rules_ruleexecution_rule_version_check",
+    "rules_ruleexecution_transaction_fkey",
+    "rules_ruleexecution_request_fkey",
 )

@@ -6,7 +6,6 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from kernel.ledger import posting
 from kernel.ledger.constraints import translate_db_errors
 from kernel.ledger.errors import InvalidValue, LedgerError
 from kernel.ledger.identifiers import new_id
@@ -16,9 +15,9 @@ from metering import selectors
 from metering.choices import Status
 from metering.digests import TRANSACTION_FACTS, transaction_digest
 from metering.selectors import Row
+from metering.services import posts
 from metering.services.naming import with_names
 
-RACES = frozenset({"metering_transaction_idempotency_key_key", "metering_trace_external_id_key"})
 NO_OBJECT = "{}"
 # Of a new transaction's row, what the posting has under the same names.
 NAMES_OF_ROW = ("id", "service_name", "action_name", "resource_name", "qualifiers", "metadata", "customer_id", "actor")
@@ -46,8 +45,7 @@ def record_transaction(*, tenant_id: UUID, actor: str, request_id: str, idempote
     """Record one transaction; the facts are those of `record_transactions`. Raises IdempotencyConflict, InvalidValue, Busy."""
     named = with_names(facts | {"idempotency_key": idempotency_key})
     item = _make_posting(named, actor=actor, request_id=request_id)
-    # Nothing is locked that another posting could wait for, so each is an account of its own.
-    row = posting.post_one("metering_post", item, tenant_id=tenant_id, account=item["id"], races=RACES)
+    row = posts.post_one(item, tenant_id=tenant_id)
     [recorded] = greenlets.run_in_thread(lambda: _read_rows([(row, item, named)], tenant_id=tenant_id))
     if recorded.error is not None:
         raise recorded.error
@@ -65,7 +63,7 @@ def record_transactions(*, tenant_id: UUID, actor: str, request_id: str, transac
     """
     named = [with_names(facts) for facts in transactions]
     items = [_make_posting(facts, actor=actor, request_id=request_id) for facts in named]
-    rows = posting.post("metering_post", items, tenant_id=tenant_id, races=RACES)
+    rows = posts.post(items, tenant_id=tenant_id)
     return _read_rows(list(zip(rows, items, named, strict=True)), tenant_id=tenant_id)
 
 
@@ -157,6 +155,7 @@ def _make_row(item: Row, row: Any, *, tenant_id: UUID) -> Row:
         "occurred_at": happened_at,
         "created_at": row.created_at,
         "updated_at": row.created_at,
+        "preparing_at": happened_at if row.status == Status.PREPARING else None,
         "authorized_at": happened_at if row.status in {Status.AUTHORIZED, Status.COMPLETED} else None,
         "denied_at": happened_at if row.status == Status.DENIED else None,
         "cancelled_at": happened_at if row.status == Status.CANCELLED else None,

@@ -10,7 +10,9 @@
 --   not_stale           the transaction hasn't been authorized for so long
 --   not_open            denied and cancelled transactions take no facts and no costs
 --   cost_not_found, cost_of_another, already_superseded  (metering_choose_superseded)
--- Locks: all transactions of the array by id, before anything is decided; then the sums (metering_roll_up).
+--   needs_person        a spending rule leaves the move to a person, and nobody has decided
+-- Locks: the tenant's rules, shared; all transactions of the array by id, before anything is decided; then the counters of its spending
+-- rules, by id; then the sums (metering_roll_up).
 -- Never: leaves anything of an item that isn't `posted`.
 CREATE OR REPLACE FUNCTION metering_amend(tenant uuid, amendments jsonb)
 RETURNS SETOF metering_amend_outcome
@@ -29,7 +31,10 @@ DECLARE
     done metering_amend_outcome;
     deltas metering_delta[] := '{}';
     changes metering_change[] := '{}';
+    has_rules boolean;
 BEGIN
+    PERFORM pg_advisory_xact_lock_shared(rules_lock_number(tenant));
+    has_rules := EXISTS (SELECT FROM metering_policy policy WHERE policy.tenant_id = tenant AND policy.has_rules);
     PERFORM kept.id
     FROM metering_transaction kept
     WHERE kept.tenant_id = tenant AND kept.id = ANY (wanted)
@@ -39,7 +44,7 @@ BEGIN
     FOREACH item IN ARRAY items LOOP
         done := metering_find_amendment(tenant, item.idempotency_key);
         IF done.outcome IS NULL THEN
-            amended := metering_amend_single(tenant, item);
+            amended := metering_amend_single(tenant, item, has_rules);
             done := amended.done;
             deltas := deltas || amended.deltas;
         END IF;
@@ -52,6 +57,9 @@ BEGIN
         RETURN NEXT done;
     END LOOP;
 
+    IF has_rules THEN
+        PERFORM rules_adjust(tenant, wanted);
+    END IF;
     IF cardinality(deltas) > 0 THEN
         PERFORM metering_roll_up(tenant, deltas);
     END IF;

@@ -1,9 +1,10 @@
 -- Adds one item to its transaction, which the caller (metering_amend) has locked.
--- Takes: the tenant and the item, whose key is new.
+-- Takes: the tenant, the item, whose key is new, and whether the tenant has spending rules.
 -- Returns: the outcome, as metering_amend says, and the changes to the sums.
--- Locks: the costs that it supersedes; nobody else can hold them, because their transaction is locked.
+-- Locks: the counters of the tenant's rules, where it authorizes; the costs that it supersedes, which nobody else can hold, because their
+-- transaction is locked.
 -- Never: writes anything unless the outcome is `posted`.
-CREATE OR REPLACE FUNCTION metering_amend_single(tenant uuid, item metering_amendment)
+CREATE OR REPLACE FUNCTION metering_amend_single(tenant uuid, item metering_amendment, has_rules boolean)
 RETURNS metering_amended
 LANGUAGE plpgsql
 AS $$
@@ -12,7 +13,7 @@ DECLARE
     superseded metering_supersession;
     amended metering_amended;
     done metering_amend_outcome;
-    pricing text;
+    decision rules_decision;
 BEGIN
     amended.deltas := '{}';
     SELECT * INTO owner FROM metering_transaction kept WHERE kept.tenant_id = tenant AND kept.id = item.transaction_id;
@@ -24,6 +25,15 @@ BEGIN
         superseded := metering_choose_superseded(tenant, item);
         done.outcome := superseded.outcome;
     END IF;
+    IF done.outcome IS NULL AND has_rules AND (item.move).to_status = 'authorized' THEN
+        decision := rules_decide_move(
+            tenant, owner.id, coalesce((item.move).asks_rules, false), (item.move).overruled, (item.move).override::jsonb
+        );
+        item.move.to_status := CASE decision.status WHEN 'denied' THEN 'denied' ELSE 'authorized' END;
+        item.move.reason := coalesce(decision.reason, (item.move).reason);
+        done.outcome := CASE decision.status WHEN 'preparing' THEN 'needs_person' END;
+        done.created_at := GREATEST(clock_timestamp(), done.created_at);
+    END IF;
     IF done.outcome IS NOT NULL THEN
         amended.done := done;
         RETURN amended;
@@ -32,6 +42,11 @@ BEGIN
     IF (item.move).id IS NOT NULL THEN
         PERFORM metering_insert_move(tenant, item, owner, done.created_at);
         amended.deltas := amended.deltas || metering_move_delta(owner, item.move);
+        IF owner.status = 'preparing' AND (has_rules OR owner.round > 1) THEN
+            PERFORM rules_record_move(
+                tenant, owner, (item.move).to_status, (item.move).reason, decision, item.actor, item.request_id, done.created_at
+            );
+        END IF;
         done.change_id := (item.move).id;
         done.status := (item.move).to_status;
         IF done.status IN ('denied', 'cancelled') THEN

@@ -4,10 +4,13 @@
 --   posted         a new row; what the caller can't know is in the other columns
 --   exists         the idempotency key was used before, in the ledger or earlier in the array: `id` and `first_digest` are the first row's
 --   unknown_agent  the agent named by id isn't the tenant's, and no name was sent instead
+--   has_rules      the tenant has spending rules, or somebody is changing them: nothing was written, and metering_post_by_rules takes it.
+--                  So a call for several tenants never waits for a counter of one of them.
 -- Locks: the table of transactions in the mode of every writer, before the clock is read, so that a read of the past knows of this
--- call (kernel/ledger/past_reads.py). Waits only for another call that is inserting the same key, service, agent or trace; new names and
--- keys are inserted in sorted order; the sums (metering_roll_up) come last. Where another call takes a key or a trace's external id between our look and our insert,
--- the unique constraint ends the call with nothing written, and the caller repeats it.
+-- call (kernel/ledger/past_reads.py); the tenant's rules, shared, if nobody changes them. Waits only for another call that is inserting
+-- the same key, service, agent or trace; new names and keys are inserted in sorted order; the sums (metering_roll_up) come last. Where
+-- another call takes a key or a trace's external id between our look and our insert, the unique constraint ends the call with nothing
+-- written, and the caller repeats it.
 -- Never: writes a part of a posting, changes a row that exists other than the sums.
 -- A single posting that names only what exists, as nearly all do, takes metering_post_single, which is faster than an array
 -- of one (docs/performance.md). Everything else takes metering_post_array. Both call the same decision functions, and
@@ -29,10 +32,16 @@ BEGIN
         PERFORM set_config('lock_timeout', postings -> 0 ->> 'lock_timeout_ms', true);
     END IF;
     LOCK TABLE metering_transaction IN ROW EXCLUSIVE MODE;
+    -- The lock that rules_lock_number numbers; written out, because it is taken for each posting.
+    IF NOT pg_try_advisory_xact_lock_shared(uuid_hash_extended(tenant, 7001)) THEN
+        single.outcome := 'has_rules';
+        RETURN QUERY SELECT (single).* FROM generate_series(1, jsonb_array_length(postings));
+        RETURN;
+    END IF;
     IF jsonb_array_length(postings) = 1 THEN
-        single := metering_post_single(tenant, jsonb_populate_record(NULL::metering_posting, postings -> 0));
+        single := metering_post_single(tenant, jsonb_populate_record(NULL::metering_posting, postings -> 0), false);
         IF single.outcome IS NOT NULL THEN
-            IF EXISTS (SELECT FROM events_listener listener WHERE listener.tenant_id = tenant) THEN
+            IF single.outcome = 'posted' AND EXISTS (SELECT FROM events_listener listener WHERE listener.tenant_id = tenant) THEN
                 PERFORM metering_write_events(
                     tenant, postings -> 0 ->> 'request_id', ARRAY[(single.id, single.created_at, single.status, false)::metering_change]
                 );
@@ -40,6 +49,11 @@ BEGIN
             RETURN NEXT single;
             RETURN;
         END IF;
+    END IF;
+    IF EXISTS (SELECT FROM metering_policy policy WHERE policy.tenant_id = tenant AND policy.has_rules) THEN
+        single.outcome := 'has_rules';
+        RETURN QUERY SELECT (single).* FROM generate_series(1, jsonb_array_length(postings));
+        RETURN;
     END IF;
     RETURN QUERY
     SELECT posted.*

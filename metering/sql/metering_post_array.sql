@@ -35,11 +35,12 @@ BEGIN
         INSERT INTO metering_transaction (
             id, tenant_id, occurred_at, created_at, updated_at, actor, request_id, service_id, action_name, resource_name, agent_id,
             trace_id, status, outcome, decline_reason, requires_payment, qualifiers, metadata, request_facts, payment_data,
-            customer_id, authorized_at, denied_at, cancelled_at, completed_at, idempotency_key, facts_digest
+            customer_id, preparing_at, authorized_at, denied_at, cancelled_at, completed_at, idempotency_key, facts_digest
         )
         SELECT id, tenant, happened_at, posted_at, posted_at, actor, request_id, service_id, action_name, resource_name, (agent).id,
             trace_id, begins_as, outcome, decline_reason, false, qualifiers::json, metadata::json, request_facts::json, payment_data::json,
-            customer_id, CASE WHEN begins_as IN ('authorized', 'completed') THEN happened_at END,
+            customer_id, CASE begins_as WHEN 'preparing' THEN happened_at END,
+            CASE WHEN begins_as IN ('authorized', 'completed') THEN happened_at END,
             CASE begins_as WHEN 'denied' THEN happened_at END, CASE begins_as WHEN 'cancelled' THEN happened_at END,
             CASE begins_as WHEN 'completed' THEN coalesce(completed_at, happened_at) END,
             idempotency_key, decode(digest, 'hex')

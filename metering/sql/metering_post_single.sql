@@ -1,25 +1,32 @@
 -- Records one new transaction in short statements, without the arrays of metering_post_array.
--- Takes: the tenant and the posting.
--- Returns: the outcome `posted`; or a null outcome, with nothing written, where the posting names a service, agent or trace that doesn't
--- exist yet, or its key was used before. The caller then takes metering_post_array.
--- Locks: as metering_post says.
--- Never: decides anything that metering_post_array doesn't decide by the same functions.
-CREATE OR REPLACE FUNCTION metering_post_single(tenant uuid, item metering_posting)
+-- Takes: the tenant, the posting, and whether the caller is metering_post_by_rules, which adds to the sums itself.
+-- Returns: the outcome `posted`; `has_rules` where another caller must take it; or a null outcome, with nothing written, where the posting
+-- names a service, agent or trace that doesn't exist yet, or its key was used before. The caller then takes metering_post_array.
+-- Locks: as metering_post says; for a tenant with rules their counters (rules_decide, rules_enter) before anything is written.
+-- Never: decides anything that metering_post_array doesn't decide by the same functions, but for what the tenant's rules decide.
+CREATE OR REPLACE FUNCTION metering_post_single(tenant uuid, item metering_posting, by_rules boolean)
 RETURNS metering_outcome
 LANGUAGE plpgsql
 AS $$
 DECLARE
     service uuid;
     at_once boolean;
+    has_rules boolean;
+    decision rules_decision;
     agent metering_agent;
     trace metering_trace;
     inserted_costs metering_new_cost[];
     happened_at timestamptz;
     posted metering_outcome;
 BEGIN
-    SELECT seen.id, (SELECT policy.authorizes_at_once FROM metering_policy policy WHERE policy.tenant_id = tenant)
-    INTO service, at_once
-    FROM metering_service seen WHERE seen.tenant_id = tenant AND seen.name = item.service_name;
+    SELECT seen.id, policy.authorizes_at_once, coalesce(policy.has_rules, false)
+    INTO service, at_once, has_rules
+    FROM metering_service seen LEFT JOIN metering_policy policy ON policy.tenant_id = tenant
+    WHERE seen.tenant_id = tenant AND seen.name = item.service_name;
+    IF has_rules AND NOT by_rules THEN
+        posted.outcome := 'has_rules';
+        RETURN posted;
+    END IF;
     IF item.agent_id IS NOT NULL THEN
         SELECT * INTO agent FROM metering_agent seen WHERE seen.tenant_id = tenant AND seen.id = item.agent_id;
     END IF;
@@ -34,12 +41,24 @@ BEGIN
         trace.id := item.new_trace_id;
         trace.reference := item.new_trace_id;
     END IF;
-    IF service IS NULL OR trace.id IS NULL OR (agent.id IS NULL AND (item.agent_id IS NOT NULL OR item.agent_name IS NOT NULL)) THEN
+    IF service IS NULL OR trace.id IS NULL OR (agent.id IS NULL AND (item.agent_id IS NOT NULL OR item.agent_name IS NOT NULL))
+        OR (has_rules AND EXISTS (
+            SELECT FROM metering_transaction seen WHERE seen.tenant_id = tenant AND seen.idempotency_key = item.idempotency_key
+        ))
+    THEN
         RETURN NULL;
     END IF;
 
     posted.status := metering_decide_status(item.status, agent, at_once);
     posted.decline_reason := metering_decline_reason(item.status, agent);
+    IF has_rules THEN
+        decision := rules_decide_new(tenant, rules_subject_of_new(
+            item.id, item.service_name, item.action_name, item.resource_name, agent, trace, item.customer_id, item.qualifiers::json,
+            item.metadata::json, to_jsonb(item.costs)
+        ), item.status IS NULL AND posted.status = 'authorized');
+        posted.status := coalesce(decision.status, posted.status);
+        posted.decline_reason := CASE posted.status WHEN 'denied' THEN coalesce(decision.reason, posted.decline_reason) END;
+    END IF;
     posted.created_at := clock_timestamp();
     happened_at := coalesce(item.occurred_at, posted.created_at);
     -- The unique index tells whether the key was used before, which saves a look-up.
@@ -47,13 +66,14 @@ BEGIN
         INSERT INTO metering_transaction (
             id, tenant_id, occurred_at, created_at, updated_at, actor, request_id, service_id, action_name, resource_name, agent_id,
             trace_id, status, outcome, decline_reason, requires_payment, qualifiers, metadata, request_facts, payment_data,
-            customer_id, authorized_at, denied_at, cancelled_at, completed_at, idempotency_key, facts_digest
+            customer_id, preparing_at, authorized_at, denied_at, cancelled_at, completed_at, idempotency_key, facts_digest
         )
         VALUES (
             item.id, tenant, happened_at, posted.created_at, posted.created_at, item.actor, item.request_id,
             service, item.action_name, item.resource_name, agent.id, trace.id, posted.status, item.outcome,
             posted.decline_reason, false, item.qualifiers::json, item.metadata::json, item.request_facts::json,
             item.payment_data::json, item.customer_id,
+            CASE posted.status WHEN 'preparing' THEN happened_at END,
             CASE WHEN posted.status IN ('authorized', 'completed') THEN happened_at END,
             CASE posted.status WHEN 'denied' THEN happened_at END,
             CASE posted.status WHEN 'cancelled' THEN happened_at END,
@@ -87,9 +107,11 @@ BEGIN
     IF posted.status IN ('denied', 'cancelled') THEN
         PERFORM metering_insert_offered_costs(tenant, item, posted.status, happened_at, posted.created_at);
     END IF;
-    PERFORM metering_roll_up(
-        tenant, metering_deltas_of(happened_at, service, agent.id, posted.status, item.outcome, inserted_costs)
-    );
+    IF has_rules THEN
+        PERFORM rules_record_new(tenant, posted.id, posted.status, decision, item.actor, item.request_id, posted.created_at, happened_at);
+    ELSE
+        PERFORM metering_roll_up(tenant, metering_deltas_of(happened_at, service, agent.id, posted.status, item.outcome, inserted_costs));
+    END IF;
 
     posted.outcome := 'posted';
     posted.service_id := service;

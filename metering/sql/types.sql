@@ -38,6 +38,13 @@ CREATE TYPE metering_amend_outcome AS (
     pricing text, pricing_note text, pricing_fields text
 );
 
+-- Another round of authorization for a transaction, with the payment it asks for: the chosen option as JSON, its amount and currency.
+-- `change_id` is the id of the step, if its status changes; both digests are hexadecimal.
+CREATE TYPE metering_reauthorization AS (
+    id uuid, change_id uuid, transaction_id uuid, actor text, request_id text, idempotency_key text, digest text, challenge_digest text,
+    payment text, amount numeric, currency text
+);
+
 -- What metering_amend_single did: the outcome, and what it changes in the sums.
 CREATE TYPE metering_amended AS (
     done metering_amend_outcome, deltas metering_delta[]

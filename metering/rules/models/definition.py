@@ -98,6 +98,8 @@ class RuleParameter(TenantOwned):
     currency = models.CharField(max_length=3)
     # IANA.
     time_zone = models.CharField(max_length=64)
+    # What is counted for it; null for the measurements of one transaction, and until its rule is active.
+    measure = tenant_foreign_key("rules.RuleMeasure", null=True)
     description = models.TextField(null=True, blank=True)  # noqa: DJ001 - null on the wire is not the empty text
     created_at = models.DateTimeField(db_default=Now())
     updated_at = models.DateTimeField(db_default=Now())

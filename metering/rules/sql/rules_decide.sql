@@ -1,0 +1,38 @@
+-- The decision of a tenant's spending rules on a transaction, exact under any concurrency: it is made under the locks of all counters that
+-- the transaction is measured by.
+-- Takes: the tenant, the transaction with the payment it asks for, the rules whose denial a person has overruled (or null), and who
+-- overruled them and why.
+-- Returns: the decision: authorized; denied, if any rule denies; preparing, if all rules that deny leave it to a person. `reason` is that
+-- of the first rule that denies, `passes_at` the soonest moment at which all limits that deny would let the same through.
+-- Locks: the counters (rules_lock_counters). The caller holds the transaction's lock and the shared lock of the tenant's rules.
+-- Never: counts anything; rules_record does, for a decision that authorizes.
+CREATE OR REPLACE FUNCTION rules_decide(tenant uuid, subject rules_subject, overruled uuid[], override jsonb)
+RETURNS rules_decision
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    decision rules_decision;
+    measured rules_measured[] := rules_lock_counters(tenant, rules_measure(tenant, subject));
+    denials jsonb;
+BEGIN
+    decision.decided_at := rules_moment(tenant, measured);
+    measured := rules_read_counters(tenant, subject.transaction_id, measured, decision.decided_at);
+    decision.measured := measured;
+    decision.executions := rules_evaluate(tenant, subject, measured, overruled, override);
+    decision.rule_ids := ARRAY(SELECT DISTINCT (one ->> 'rule')::uuid FROM jsonb_array_elements(decision.executions) AS one);
+    denials := jsonb_path_query_array(decision.executions, '$[*] ? (@.decision == "DENIED")');
+    IF denials = '[]' THEN
+        decision.status := 'authorized';
+        decision.executions := rules_short_executions(decision.executions);
+        RETURN decision;
+    END IF;
+    decision.status := CASE WHEN denials @? '$[*] ? (@.waits == false)' THEN 'denied' ELSE 'preparing' END;
+    decision.reason := denials -> 0 ->> 'reason';
+    decision.executions := rules_date_executions(tenant, subject.transaction_id, measured, decision.executions);
+    SELECT CASE WHEN bool_and((checked ->> 'passesAt') IS NOT NULL) THEN max((checked ->> 'passesAt')::timestamptz) END
+    INTO decision.passes_at
+    FROM jsonb_path_query(decision.executions, '$[*] ? (@.decision == "DENIED").limits[*] ? (@.isAllowed == false)') AS checked
+    WHERE NOT jsonb_path_exists(denials, '$[*] ? (@.limits.size() == 0)');
+    RETURN decision;
+END
+$$;

@@ -1,0 +1,23 @@
+-- Those of some transactions that a measure counts now: let through, within its window, and of its scope.
+-- Takes: the tenant, the measure, and the transactions (null: all of the tenant's; only the proof asks so).
+-- Returns: of each its id, when it was let through, and the transaction as rules see it. Locks nothing.
+-- What waited for a decision is dated by it; what was recorded as over, by when it happened.
+CREATE OR REPLACE FUNCTION rules_list_history(tenant uuid, measure rules_rulemeasure, transactions uuid[])
+RETURNS TABLE (id uuid, dated timestamptz, subject rules_subject)
+LANGUAGE plpgsql STABLE
+AS $$
+DECLARE
+    tail CONSTANT timestamptz := (rules_window(measure, rules_now())).tail_at;
+BEGIN
+    RETURN QUERY
+    SELECT past.id, past.dated, past.subject
+    FROM (
+        SELECT owner.id, rules_dated(owner) AS dated, rules_subject_of(tenant, owner.id) AS subject
+        FROM metering_transaction AS owner
+        WHERE owner.tenant_id = tenant AND (transactions IS NULL OR owner.id = ANY (transactions)) AND rules_dated(owner) > tail
+        OFFSET 0
+    ) AS past
+    WHERE (measure.scope = 'all' OR rules_matches(past.subject, measure.conditions::jsonb, measure.agent_ids))
+        AND (measure.measurement_type <> 'sum_payment_amount' OR (past.subject).payment_amount IS NOT NULL);
+END
+$$;

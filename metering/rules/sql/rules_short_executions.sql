@@ -1,0 +1,18 @@
+-- The executions of a round that was authorized, in few bytes: of each limit only [parameter, used, amount, limit].
+-- Takes: the executions. Returns: them. Locks nothing.
+CREATE OR REPLACE FUNCTION rules_short_executions(executions jsonb)
+RETURNS jsonb
+LANGUAGE plpgsql IMMUTABLE
+AS $$
+BEGIN
+    RETURN (
+        SELECT coalesce(jsonb_agg(execution || jsonb_build_object('limits', (
+            SELECT coalesce(jsonb_agg(jsonb_build_array(
+                checked -> 'parameter', checked -> 'used', checked -> 'amount', checked -> 'limit'
+            ) ORDER BY one.place), '[]')
+            FROM jsonb_array_elements(execution -> 'limits') WITH ORDINALITY AS one (checked, place)
+        )) ORDER BY whole.place), '[]')
+        FROM jsonb_array_elements(executions) WITH ORDINALITY AS whole (execution, place)
+    );
+END
+$$;

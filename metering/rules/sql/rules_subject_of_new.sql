@@ -1,0 +1,29 @@
+-- A transaction that is being recorded, as rules see it.
+-- Takes: what it will be, its agent and trace, and its costs, a JSON array of {amount, currency, is_estimate}.
+-- Returns: the subject. Locks nothing.
+CREATE OR REPLACE FUNCTION rules_subject_of_new(
+    id uuid, service_name text, action_name text, resource_name text, agent metering_agent, trace metering_trace, customer_id text,
+    qualifiers json, metadata json, costs jsonb
+)
+RETURNS rules_subject
+LANGUAGE plpgsql IMMUTABLE
+AS $$
+DECLARE
+    subject rules_subject;
+BEGIN
+    subject.transaction_id := id;
+    subject.round := 1;
+    subject.service_name := service_name;
+    subject.action_name := action_name;
+    subject.resource_name := resource_name;
+    subject.agent_id := agent.id;
+    subject.agent_name := agent.name;
+    subject.trace_reference := trace.reference;
+    subject.trace_external_id := trace.external_id;
+    subject.customer_id := coalesce(customer_id, agent.customer_id);
+    subject.qualifiers := qualifiers;
+    subject.metadata := metadata;
+    subject.costs := ARRAY(SELECT cost FROM jsonb_populate_recordset(NULL::rules_amount, coalesce(costs, '[]')) AS cost);
+    RETURN subject;
+END
+$$;

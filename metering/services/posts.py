@@ -1,0 +1,49 @@
+"""Calls of the posting functions of new transactions: metering_post, or metering_post_by_rules for a tenant with spending rules.
+
+metering_post refuses a tenant with rules, so that a call for several tenants never waits for a counter of one of them. A process remembers
+the refusal for a while and then asks metering_post_by_rules at once, apart from other tenants' postings.
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from kernel.ledger import posting
+
+RACES = frozenset({"metering_transaction_idempotency_key_key", "metering_trace_external_id_key"})
+HAS_RULES = "has_rules"
+REMEMBERED_SECONDS = 60.0
+MOST_REMEMBERED = 10_000
+# Until when (time.monotonic) a tenant is taken to have rules. If it has none any more, only a little time is lost.
+_has_rules_until: dict[UUID, float] = {}
+
+
+def post_one(item: Mapping[str, Any], *, tenant_id: UUID) -> Any:
+    """The outcome row of one new transaction, as metering_post returns it. Raises Busy, OutcomeUnknown."""
+    if _has_rules_until.get(tenant_id, 0) < time.monotonic():
+        # Nothing is locked that another posting could wait for, so each is an account of its own.
+        row = posting.post_one("metering_post", item, tenant_id=tenant_id, account=item["id"], races=RACES)
+        if row.outcome != HAS_RULES:
+            return row
+        _remember(tenant_id)
+    # One tenant's postings may wait for the same counters: those that come meanwhile are sent together in the next call.
+    return posting.post_one("metering_post_by_rules", item, tenant_id=tenant_id, account=tenant_id, races=RACES, apart=tenant_id)
+
+
+def post(items: Sequence[Mapping[str, Any] | msgspec.Raw], *, tenant_id: UUID, refused: Sequence[str] | None = None) -> list[Any]:
+    """The outcome rows of many new transactions of one tenant, in order; `refused` as kernel.ledger.posting.post has it. Raises Busy."""
+    if _has_rules_until.get(tenant_id, 0) < time.monotonic():
+        rows = posting.post("metering_post", items, tenant_id=tenant_id, races=RACES, refused=refused)
+        if not rows or rows[0].outcome != HAS_RULES:
+            return rows
+        _remember(tenant_id)
+    return posting.post("metering_post_by_rules", items, tenant_id=tenant_id, races=RACES, refused=refused)
+
+
+def _remember(tenant_id: UUID) -> None:
+    if len(_has_rules_until) >= MOST_REMEMBERED:
+        _has_rules_until.clear()
+    _has_rules_until[tenant_id] = time.monotonic() + REMEMBERED_SECONDS

@@ -1,0 +1,65 @@
+-- Records new transactions of a tenant that has spending rules, or whose rules are being changed: the form of metering_post that may wait
+-- for them. Postings are decided one by one, in their order, so that each sees what those before it have spent.
+-- Takes: the tenant, and a JSON array of metering_posting.
+-- Returns: as metering_post, but never `has_rules`.
+-- Locks: the table of transactions in the mode of every writer; the tenant's rules, shared; then the counters of all postings, by id; then as
+-- metering_post says. The sums come last.
+-- Never: writes a part of a posting, or counts one that is denied.
+CREATE OR REPLACE FUNCTION metering_post_by_rules(tenant uuid, postings jsonb)
+RETURNS SETOF metering_outcome
+LANGUAGE plpgsql
+SET enable_seqscan = off
+SET enable_hashjoin = off
+SET enable_mergejoin = off
+SET jit = off
+SET plan_cache_mode = force_generic_plan
+AS $$
+DECLARE
+    items CONSTANT metering_posting[] := ARRAY(SELECT item FROM jsonb_populate_recordset(NULL::metering_posting, postings) item);
+    resolved metering_resolution[];
+    posted metering_outcome;
+    deltas metering_delta[] := '{}';
+    changes metering_change[] := '{}';
+BEGIN
+    -- Postings gathered from several callers bring a shorter wait for locks (kernel/ledger/posting/statements.py).
+    IF postings -> 0 ? 'lock_timeout_ms' THEN
+        PERFORM set_config('lock_timeout', postings -> 0 ->> 'lock_timeout_ms', true);
+    END IF;
+    LOCK TABLE metering_transaction IN ROW EXCLUSIVE MODE;
+    PERFORM pg_advisory_xact_lock_shared(rules_lock_number(tenant));
+    IF NOT EXISTS (SELECT FROM metering_policy policy WHERE policy.tenant_id = tenant AND policy.has_rules) THEN
+        RETURN QUERY SELECT one.* FROM metering_post_array(tenant, items) one;
+        RETURN;
+    END IF;
+    resolved := metering_resolve(tenant, items);
+    IF EXISTS (SELECT FROM unnest(resolved) WHERE posting_outcome = 'unnamed') THEN
+        PERFORM metering_insert_names(tenant, items, resolved);
+        resolved := metering_resolve(tenant, items);
+    END IF;
+    IF cardinality(items) > 1 THEN
+        PERFORM metering_lock_counters(tenant, items, resolved);
+    END IF;
+    FOR place IN 1 .. cardinality(items) LOOP
+        posted := NULL;
+        IF resolved[place].posting_outcome = 'posted' THEN
+            posted := metering_post_single(tenant, items[place], true);
+        END IF;
+        IF posted.outcome IS NULL THEN
+            posted := metering_outcome_of_refused(tenant, items[place], resolved[place]);
+        ELSE
+            deltas := deltas || metering_deltas_of(
+                coalesce(items[place].occurred_at, posted.created_at), posted.service_id, posted.agent_id, posted.status,
+                items[place].outcome, metering_costs_to_insert(posted.status, items[place].costs)
+            );
+            changes := changes || (posted.id, posted.created_at, posted.status, false)::metering_change;
+        END IF;
+        RETURN NEXT posted;
+    END LOOP;
+    IF cardinality(deltas) > 0 THEN
+        PERFORM metering_roll_up(tenant, deltas);
+    END IF;
+    IF EXISTS (SELECT FROM events_listener listener WHERE listener.tenant_id = tenant) THEN
+        PERFORM metering_write_events(tenant, items[1].request_id, changes);
+    END IF;
+END
+$$;

@@ -1,0 +1,51 @@
+-- Begins a further round of authorization of transactions: their callers must pay for what they were authorized for. One array, one
+-- database transaction.
+-- Takes: the tenant, and a JSON array of metering_reauthorization.
+-- Returns: for each, in order, a metering_amend_outcome whose `outcome` is
+--   posted        the round was decided, or waits; `status` is the transaction's, `id` the round's
+--   exists        the key was used before, or the newest round asked for the same: `id` and `first_digest` are that round's
+--   not_found     the tenant has no such transaction
+--   completed     the transaction is over; nothing was written
+--   wrong_status  it isn't authorized; `status` is the transaction's
+-- Locks: the tenant's rules, shared; the transactions by id; the counters of its spending rules; the sums (metering_roll_up).
+-- Never: writes anything of an item that isn't `posted`; places a payment.
+CREATE OR REPLACE FUNCTION metering_reauthorize(tenant uuid, requests jsonb)
+RETURNS SETOF metering_amend_outcome
+LANGUAGE plpgsql
+SET enable_seqscan = off
+SET enable_hashjoin = off
+SET enable_mergejoin = off
+SET jit = off
+SET plan_cache_mode = force_generic_plan
+AS $$
+DECLARE
+    items CONSTANT metering_reauthorization[] := ARRAY(
+        SELECT item FROM jsonb_populate_recordset(NULL::metering_reauthorization, requests) item
+    );
+    item metering_reauthorization;
+    amended metering_amended;
+    deltas metering_delta[] := '{}';
+    changes metering_change[] := '{}';
+BEGIN
+    PERFORM pg_advisory_xact_lock_shared(rules_lock_number(tenant));
+    PERFORM kept.id
+    FROM metering_transaction kept
+    WHERE kept.tenant_id = tenant AND kept.id = ANY (ARRAY(SELECT one.transaction_id FROM unnest(items) one))
+    ORDER BY kept.id
+    FOR NO KEY UPDATE;
+    FOREACH item IN ARRAY items LOOP
+        amended := metering_reauthorize_single(tenant, item);
+        deltas := deltas || amended.deltas;
+        IF (amended.done).outcome = 'posted' THEN
+            changes := changes || (item.transaction_id, (amended.done).created_at, (amended.done).status, false)::metering_change;
+        END IF;
+        RETURN NEXT amended.done;
+    END LOOP;
+    IF cardinality(deltas) > 0 THEN
+        PERFORM metering_roll_up(tenant, deltas);
+    END IF;
+    IF EXISTS (SELECT FROM events_listener listener WHERE listener.tenant_id = tenant) THEN
+        PERFORM metering_write_events(tenant, items[1].request_id, changes);
+    END IF;
+END
+$$;

@@ -1,0 +1,97 @@
+-- Decides on one further round of authorization of a transaction that the caller (metering_reauthorize) has locked.
+-- Takes: the tenant and the item.
+-- Returns: the outcome, as metering_reauthorize says, and the changes to the sums.
+-- Locks: the counters of the tenant's spending rules (rules_decide).
+-- Never: writes anything unless the outcome is `posted`. A round that is authorized at once changes no status, only its time.
+CREATE OR REPLACE FUNCTION metering_reauthorize_single(tenant uuid, item metering_reauthorization)
+RETURNS metering_amended
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    owner metering_transaction;
+    policy metering_policy;
+    agent metering_agent;
+    subject rules_subject;
+    decision rules_decision;
+    request rules_authorizationrequest;
+    step metering_amendment;
+    done metering_amend_outcome;
+    amended metering_amended;
+BEGIN
+    amended.deltas := '{}';
+    SELECT * INTO owner FROM metering_transaction kept WHERE kept.tenant_id = tenant AND kept.id = item.transaction_id;
+    done := metering_find_round(tenant, item, owner.round);
+    IF done.outcome IS NULL THEN
+        done.status := owner.status;
+        done.outcome := CASE
+            WHEN owner.id IS NULL THEN 'not_found'
+            WHEN owner.status = 'completed' THEN 'completed'
+            WHEN owner.status <> 'authorized' THEN 'wrong_status'
+        END;
+    END IF;
+    IF done.outcome IS NOT NULL THEN
+        amended.done := done;
+        RETURN amended;
+    END IF;
+
+    SELECT * INTO policy FROM metering_policy seen WHERE seen.tenant_id = tenant;
+    SELECT * INTO agent FROM metering_agent seen WHERE seen.tenant_id = tenant AND seen.id = owner.agent_id;
+    IF agent.status = 'inactive' THEN
+        decision.status := 'denied';
+        decision.reason := metering_decline_reason(NULL, agent);
+    ELSIF policy.authorizes_at_once IS FALSE THEN
+        decision.status := 'preparing';
+    ELSIF policy.has_rules THEN
+        subject := rules_subject_of(tenant, owner.id);
+        subject.round := owner.round + 1;
+        subject.payment := item.payment::json;
+        subject.payment_amount := item.amount;
+        subject.payment_currency := item.currency;
+        decision := rules_decide(tenant, subject, NULL, NULL);
+    ELSE
+        decision.status := 'authorized';
+    END IF;
+    done.created_at := GREATEST(clock_timestamp(), owner.updated_at);
+    decision.decided_at := coalesce(decision.decided_at, done.created_at);
+
+    request.id := item.id;
+    request.transaction_id := owner.id;
+    request.round := owner.round + 1;
+    request.actor := item.actor;
+    request.request_id := item.request_id;
+    request.created_at := done.created_at;
+    request.payment := item.payment::json;
+    request.payment_amount := item.amount;
+    request.payment_currency := item.currency;
+    request.challenge_digest := decode(item.challenge_digest, 'hex');
+    request.idempotency_key := item.idempotency_key;
+    request.facts_digest := decode(item.digest, 'hex');
+    PERFORM rules_record(tenant, request, decision);
+    IF decision.status = 'authorized' THEN
+        UPDATE metering_transaction kept SET round = owner.round + 1, authorized_at = done.created_at, updated_at = done.created_at
+        WHERE kept.tenant_id = tenant AND kept.id = owner.id;
+    ELSE
+        step.transaction_id := owner.id;
+        step.actor := item.actor;
+        step.request_id := item.request_id;
+        step.digest := item.digest;
+        step.move.id := item.change_id;
+        step.move.to_status := decision.status;
+        step.move.reason := decision.reason;
+        step.move.round := owner.round + 1;
+        PERFORM metering_insert_move(tenant, step, owner, done.created_at);
+        amended.deltas := amended.deltas || metering_move_delta(owner, step.move);
+        IF decision.status = 'denied' THEN
+            amended.deltas := amended.deltas || metering_void_estimates(tenant, step, owner, done.created_at);
+        END IF;
+        IF policy.has_rules THEN
+            PERFORM rules_adjust(tenant, ARRAY[owner.id]);
+        END IF;
+    END IF;
+    done.outcome := 'posted';
+    done.id := item.id;
+    done.status := decision.status;
+    amended.done := done;
+    RETURN amended;
+END
+$$;
