@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django import forms
-from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextInputWidget
 
 from kernel.ledger.admin.fields import AmountOrZeroField
 from kernel.ledger.admin.messages import register_messages
@@ -49,16 +49,23 @@ register_messages(
 
 
 class NotifyField(forms.CharField):
-    """Percentages of the limit, `80, 100`, as parts of it."""
+    """Percentages of the limit, as text: `80, 100`. `notify_parts` makes parts of the limit of them."""
 
-    def clean(self, value: Any) -> list[Decimal]:
+    def __init__(self, **options: Any) -> None:
+        super().__init__(required=False, max_length=200, widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off"}), **options)
+
+    def clean(self, value: Any) -> str:
         words = [word.strip().removesuffix("%").strip() for word in super().clean(value).split(",") if word.strip()]
         if any(not is_plain_decimal(word) for word in words):
             raise forms.ValidationError("Write percentages with commas between them, like 80, 100.")
-        return [Decimal(word) / 100 for word in words]
+        return ", ".join(trimmed_digits(Decimal(word)) for word in words)
 
 
-def _notify_text(parts: Any) -> str:
+def notify_parts(text: str) -> list[Decimal]:
+    return [Decimal(word) / 100 for word in text.split(", ") if word]
+
+
+def notify_text(parts: Any) -> str:
     return ", ".join(trimmed_digits(part * 100) for part in parts or ())
 
 
@@ -110,7 +117,7 @@ class NewRuleForm(RuleForm):
     def further_fields(self) -> dict[str, forms.Field]:
         return {**limit_form_fields(), "agents": _agents_field(), **condition_form_fields()} | {
             "strategy": choice_field("Where it refuses", STRATEGIES, initial=ResolutionStrategy.AUTOMATIC.value),
-            "notify": NotifyField(label="Send an event at (%)", required=False, initial="80, 100", help_text="Of the limit."),
+            "notify": NotifyField(label="Send an event at (%)", initial="80, 100", help_text="Of the limit."),
             "status": choice_field("Status", STATUSES, initial=RuleStatus.ACTIVE.value),
         }
 
@@ -129,7 +136,7 @@ class NewRuleForm(RuleForm):
             "rule_type": str(rule_type),
             "resolution_strategy": values["strategy"],
             "status": values["status"],
-            "notify_at": values["notify"] if is_limit else [],
+            "notify_at": notify_parts(values["notify"]) if is_limit else [],
             "parameters": [read_limit(values)] if is_limit else [],
             "conditions": read_conditions(values),
         }
@@ -187,7 +194,7 @@ class EditRuleForm(ExistingRuleForm):
         conditions = condition_form_fields() if self.fits_conditions() else {}
         return {"name": text_field("Name", max_length=255), "agents": _agents_field(), **conditions} | {
             "strategy": choice_field("Where it refuses", STRATEGIES),
-            "notify": NotifyField(label="Send an event at (%)", required=False, help_text="Of the limit, like 80, 100."),
+            "notify": NotifyField(label="Send an event at (%)", help_text="Of the limit, like 80, 100."),
         }
 
     def fits_conditions(self) -> bool:
@@ -205,13 +212,13 @@ class EditRuleForm(ExistingRuleForm):
             "name": self.rule["name"],
             "agents": sorted(str(part["agent_id"]) for part in self.rule["agent_rules"]),
             "strategy": self.rule["resolution_strategy"],
-            "notify": _notify_text(self.rule["notify_at"]),
+            "notify": notify_text(self.rule["notify_at"]),
             **write_conditions(self.rule["conditions"]),
         }
 
     def stated(self) -> dict[str, Any]:
         values = self.cleaned_data
-        stated = {"name": values["name"], "resolution_strategy": values["strategy"], "notify_at": values["notify"]}
+        stated = {"name": values["name"], "resolution_strategy": values["strategy"], "notify_at": notify_parts(values["notify"])}
         return stated | ({"conditions": read_conditions(values)} if self.fits_conditions() else {})
 
     def planned(self) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import Prefetch, prefetch_related_objects
 from django.http import HttpRequest
+from django.utils.html import format_html
 
 from kernel.ledger.admin import LedgerAdmin, Panel
 from kernel.ledger.admin.base import NamedChangeList
@@ -19,6 +20,7 @@ from metering.rules.admin.forms import (
     NewRuleForm,
     PauseForm,
     RestoreForm,
+    notify_text,
 )
 from metering.rules.admin.panels import versions_panel
 from metering.rules.choices import RuleStatus, RuleType
@@ -55,9 +57,10 @@ class SpendingRuleAdmin(LedgerAdmin):
     list_filter = ("status", "rule_type")
     search_fields = ("id", "numeric_id", "name")
     fields = (
-        *("number", "tenant", "name", "rule_type", "resolution_strategy", "state", "version", "notify_at", "is_seeding"),
+        *("number", "tenant", "name", "rule_type", "resolution_strategy", "state", "version", "events_at", "is_seeding"),
         *("created_at", "updated_at", "paused_at", "deleted_at", "actor", "metadata", "id"),
     )
+    field_labels = {"deleted_at": "archived at", "is_seeding": "still counting history", "resolution_strategy": "where it refuses"}
     icon = "shield"
     actions_list = ("new_rule",)
     actions_detail = ("change_limits", "add_limit", "change_rule", "pause_rule", "activate_rule", "archive_rule", "restore_rule")
@@ -74,8 +77,12 @@ class SpendingRuleAdmin(LedgerAdmin):
         return RuleList
 
     @admin.display(description="rule", ordering="numeric_id")
-    def number(self, rule: SpendingRule) -> str:
-        return rule.formatted_id
+    def number(self, rule: SpendingRule) -> Any:
+        return format_html('<span class="utc">{}</span>', rule.formatted_id)
+
+    @admin.display(description="events at")
+    def events_at(self, rule: SpendingRule) -> str:
+        return f"{notify_text(rule.notify_at)} % of the limit" if rule.notify_at else "-"
 
     @admin.display(description="says")
     def sentence(self, rule: SpendingRule) -> str:
