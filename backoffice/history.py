@@ -23,6 +23,7 @@ RECORDED = (
     "metering.unitprice",
     "metering.agent",
     "corrections.correctionthreshold",
+    "events.endpoint",
 )
 
 

@@ -22,12 +22,14 @@ COLUMNS = {
     "auth_user": ("password,last_login", "username, password, first_name, last_name, email, is_active, is_staff, is_superuser"),
     "tenants_apikey": ("secret_digest,last_used_at", "name, prefix, secret_digest, scopes, expires_at, revoked_at"),
     "billing_wallet": ("balance,last_entry_number,last_entry_at,refusal_reported_at", "floor, alert_below"),
-    "events_endpoint": (
-        "headers,consecutive_failures,first_failure_at,last_success_at,not_before",
-        "url, description, enabled_events, ordering, payload, headers, status, disabled_reason, secret_generation, previous_valid_until",
-    ),
     "credits_balancealert": ("is_low,updated_at,updated_by", "alert_below"),
     "metering_agent": ("", "name, label, description, status"),
+    # The values of headers may be credentials of the receiver's.
+    "events_endpoint": (
+        "headers,consecutive_failures,first_failure_at,last_success_at,not_before,updated_at,version",
+        "url, description, enabled_events, ordering, payload, headers, metadata, status, disabled_reason, disabled_note, "
+        "secret_generation, previous_valid_until",
+    ),
 }
 TRIGGER = (
     "CREATE TRIGGER backoffice_history_{when} AFTER {event} ON {table} FOR EACH ROW EXECUTE FUNCTION backoffice_record_change('{hidden}')"

@@ -124,7 +124,7 @@ class CamelCaseDialect(Dialect):
             "next": link(request, "page[after]", page.next),
             "prev": link(request, "page[before]", page.previous),
         }
-        place = {"limit": page.limit, "hasNext": page.next is not None, "hasPrev": page.previous is not None}
+        place = {"limit": page.limit, "hasNext": page.has_next, "hasPrev": page.previous is not None}
         return {"data": items, "links": links, "meta": {"page": place}}
 
     def page_schema(self, item: dict[str, Any]) -> dict[str, Any]:

@@ -17,12 +17,16 @@ LONGEST_CURSOR = 1000
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """The rows of one page in the list's order. `next` and `previous` are cursors for `after` and `before`, None at either end."""
+    """The rows of one page in the list's order. `next` and `previous` are cursors for `after` and `before`, None at either end.
+
+    `has_next`: whether there are rows behind the page now; in a list that grows at its end, `next` is there without them.
+    """
 
     rows: list[Any]
     limit: int
     next: str | None
     previous: str | None
+    has_next: bool
 
 
 def page_of(
@@ -34,8 +38,11 @@ def page_of(
     after: str | None = None,
     before: str | None = None,
     descending: bool = True,
+    grows: bool = False,
 ) -> Page:
     """The page behind `after`, or the one ending at `before`, of a selector's queryset (of `values()` or of rows).
+
+    `grows`: rows are added at the list's end, so that its last page has a cursor as well, from which the caller reads on later.
 
     `key` must be unique, with an index on it; it is compared as one row value. `scope` names the list and its tenant: a cursor of
     another scope is refused. Raises Refused (bad_cursor) with the fact `name`: after or before.
@@ -54,11 +61,13 @@ def page_of(
         rows.reverse()
     has_next = bool(rows) and (more or backward)
     has_previous = bool(rows) and (more if backward else bool(after))
+    following = _cursor(row=rows[-1], key=key, scope=scope) if has_next or (grows and rows) else None
     return Page(
         rows=rows,
         limit=limit,
-        next=_cursor(row=rows[-1], key=key, scope=scope) if has_next else None,
+        next=following or (after if grows else None),
         previous=_cursor(row=rows[0], key=key, scope=scope) if has_previous else None,
+        has_next=has_next,
     )
 
 

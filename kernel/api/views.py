@@ -149,11 +149,12 @@ class LedgerViewSet(ViewSet):
         before: str | None = None,
         key: Iterable[str] = ("id",),
         descending: bool = True,
+        grows: bool = False,
         written: Callable[[list[Any]], Iterable[Any]] = iter,
     ) -> HttpResponse:
-        """One page of a selector's queryset. `written` takes the page's rows before they are written, e.g. to add related rows with one
-        query. Raises Invalid with place `query` for a cursor that isn't ours."""
-        page = self.page_of_rows(queryset, limit=limit, after=after, before=before, key=key, descending=descending)
+        """One page of a selector's queryset; `grows` as in page_of. `written` takes the page's rows before they are written, e.g. to add
+        related rows with one query. Raises Invalid with place `query` for a cursor that isn't ours."""
+        page = self.page_of_rows(queryset, limit=limit, after=after, before=before, key=key, descending=descending, grows=grows)
         return self.page_reply(reply, page, rows=written(page.rows))
 
     def page_of_rows(
@@ -165,11 +166,12 @@ class LedgerViewSet(ViewSet):
         before: str | None = None,
         key: Iterable[str] = ("id",),
         descending: bool = True,
+        grows: bool = False,
     ) -> Page:
         """The rows of one page. Raises Invalid with place `query` for a cursor that isn't ours."""
-        scope = f"{self.caller.tenant_id}:{type(self).__name__}:{self.action}"
+        place = {"after": after, "before": before, "limit": limit, "descending": descending, "grows": grows}
         try:
-            return page_of(queryset, limit=limit, scope=scope, key=tuple(key), after=after, before=before, descending=descending)
+            return page_of(queryset, scope=f"{self.caller.tenant_id}:{type(self).__name__}:{self.action}", key=tuple(key), **place)
         except Refused as refusal:
             name = self.dialect.cursor_names[refusal.facts["name"]]
             sent = after if refusal.facts["name"] == "after" else before

@@ -14,3 +14,27 @@ class UrlRefused(InvalidValue):
     ip_literal, bad_host, too_long."""
 
     code = "url_refused"
+
+
+class EndpointLimit(LedgerError):
+    """The tenant has as many endpoints as it may have. Facts: max."""
+
+    code = "endpoint_limit"
+
+
+class VersionConflict(LedgerError):
+    """The endpoint was changed since the caller read it. Facts: id, version, wanted."""
+
+    code = "version_conflict"
+
+
+class GraceRunning(LedgerError):
+    """An earlier secret still signs, so the next rotation would end it early. Facts: id, until."""
+
+    code = "grace_running"
+
+
+class EndpointDisabled(LedgerError):
+    """Nothing can be sent to the endpoint. Facts: id, status."""
+
+    code = "endpoint_disabled"

@@ -38,6 +38,7 @@ register_internal(
     # Django's own checks of positive numbers.
     *("events_endpoint_consecutive_failures_check", "events_endpoint_secret_generation_check", "events_endpoint_version_check"),
     *("events_delivery_attempts_check", "events_delivery_last_status_code_check"),
+    *("events_managementcall_key", "events_secretreading_generation_check", "events_secretreading_endpoint_fkey"),
     *("events_attempt_duration_ms_check", "events_attempt_number_check", "events_attempt_status_code_check"),
 )
 
@@ -61,6 +62,8 @@ class Endpoint(TenantOwned):
     status = models.CharField(max_length=8, choices=EndpointStatus.choices, default=EndpointStatus.ENABLED)
     disabled_reason = models.CharField(max_length=8, choices=DisabledReason.choices, blank=True, default="")
     disabled_at = models.DateTimeField(null=True, blank=True)
+    # Why a person disabled it, in their words.
+    disabled_note = models.CharField(max_length=200, blank=True, default="")
     secret_generation = models.PositiveIntegerField(default=1)
     previous_valid_until = models.DateTimeField(null=True, blank=True)
     # Of the attempts since the last success: how many, and when the first of them was.
@@ -131,7 +134,8 @@ class Event(TenantOwned):
     class Meta:
         ordering = ["-id"]
         constraints = [
-            models.UniqueConstraint(fields=["tenant", "position"], name="events_event_position_key"),
+            # With a condition, as the columns of a total key may not be changed by the service's role: fan-out sets the position.
+            models.UniqueConstraint(fields=["tenant", "position"], name="events_event_position_key", condition=Q(position__isnull=False)),
             models.CheckConstraint(
                 condition=Q(fanned_out_at__isnull=True) | Q(body__isnull=False, snapshot__isnull=True), name="events_event_fanned_out_check"
             ),
@@ -221,3 +225,37 @@ class Attempt(TenantOwned):
 
     def __str__(self) -> str:
         return f"Attempt {self.number}"
+
+
+class ManagementCall(TenantOwned):
+    """A call of the management API with its idempotency key: a repeated call gets the first one's `result`."""
+
+    key = models.CharField(max_length=255)
+    operation = models.CharField(max_length=32)
+    # Eight bytes for each fact, in the order of the facts' names (kernel/ledger/idempotency.py).
+    facts_digest = models.BinaryField(max_length=256)
+    result = models.JSONField()
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["tenant", "key"], name="events_managementcall_key")]
+
+    def __str__(self) -> str:
+        return f"{self.operation} {self.key}"
+
+
+class SecretReading(TenantOwned):
+    """Somebody read the secret of an endpoint."""
+
+    endpoint = tenant_foreign_key("events.Endpoint")
+    generation = models.PositiveIntegerField()
+    actor = models.CharField(max_length=128)
+    request_id = models.CharField(max_length=128, blank=True, default="")
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        ordering = ["-id"]
+        indexes = [models.Index(fields=["tenant", "endpoint", "-id"], name="events_secretreading_page")]
+
+    def __str__(self) -> str:
+        return f"Secret {self.generation} read by {self.actor}"

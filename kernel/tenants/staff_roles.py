@@ -18,6 +18,7 @@ RIGHTS = {
     "ask": {CLERK},
     "decide": {APPROVER},
     "manage": {OPERATOR},
+    "reveal": {OPERATOR},
 }
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from kernel.api.fields import Choice, Currency, Identifier, Text, Timestamp, Whole
 from kernel.api.problems import FieldProblem, Invalid, Refused
 from kernel.api.serializers import Query
+from kernel.api.spans import Until
 from metering.api.dialect import dialect, spending_rule_dialect
 from metering.choices import AgentStatus, Grain, Status
 from metering.rules.choices import RuleStatus
@@ -18,17 +19,6 @@ INCLUDES = ("parameters", "conditions", "agents", "services", "transactions")
 
 class MeteringQuery(Query):
     dialect = dialect
-
-
-class Until(Timestamp):
-    """The end of a span: a bare day counts as a whole."""
-
-    def parse_text(self, text: str) -> datetime:
-        moment = self.parse(text)
-        try:
-            return moment + timedelta(days=1) if len(text) == len("2024-01-31") else moment
-        except OverflowError as error:
-            raise Refused("bad_timestamp") from error
 
 
 class PageQuery(MeteringQuery):

@@ -41,6 +41,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("disabled_at", models.DateTimeField(blank=True, null=True)),
+                ("disabled_note", models.CharField(blank=True, default="", max_length=200)),
                 ("secret_generation", models.PositiveIntegerField(default=1)),
                 ("previous_valid_until", models.DateTimeField(blank=True, null=True)),
                 ("consecutive_failures", models.PositiveIntegerField(default=0)),
@@ -251,7 +252,9 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name="event",
-            constraint=models.UniqueConstraint(fields=("tenant", "position"), name="events_event_position_key"),
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("position__isnull", False)), fields=("tenant", "position"), name="events_event_position_key"
+            ),
         ),
         migrations.AddConstraint(
             model_name="event",
@@ -316,5 +319,51 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="listener",
             constraint=models.UniqueConstraint(fields=("tenant",), name="events_listener_tenant_key"),
+        ),
+        migrations.CreateModel(
+            name="ManagementCall",
+            fields=[
+                ("id", models.UUIDField(default=kernel.ledger.identifiers.new_id, editable=False, primary_key=True, serialize=False)),
+                ("key", models.CharField(max_length=255)),
+                ("operation", models.CharField(max_length=32)),
+                ("facts_digest", models.BinaryField(max_length=256)),
+                ("result", models.JSONField()),
+                ("created_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                (
+                    "tenant",
+                    models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name="+", to="tenants.tenant"),
+                ),
+            ],
+            options={
+                "constraints": [models.UniqueConstraint(fields=("tenant", "key"), name="events_managementcall_key")],
+            },
+        ),
+        migrations.CreateModel(
+            name="SecretReading",
+            fields=[
+                ("id", models.UUIDField(default=kernel.ledger.identifiers.new_id, editable=False, primary_key=True, serialize=False)),
+                ("generation", models.PositiveIntegerField()),
+                ("actor", models.CharField(max_length=128)),
+                ("request_id", models.CharField(blank=True, default="", max_length=128)),
+                ("created_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                (
+                    "endpoint",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="events.endpoint",
+                    ),
+                ),
+                (
+                    "tenant",
+                    models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name="+", to="tenants.tenant"),
+                ),
+            ],
+            options={
+                "ordering": ["-id"],
+                "indexes": [models.Index(fields=["tenant", "endpoint", "-id"], name="events_secretreading_page")],
+            },
         ),
     ]

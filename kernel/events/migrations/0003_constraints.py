@@ -1,6 +1,6 @@
 from django.db import migrations
 
-from kernel.ledger.migration_operations import TenantForeignKey, TenantKey
+from kernel.ledger.migration_operations import AppendOnly, TenantForeignKey, TenantKey
 
 # The place of an event in the lists of its tenant: given by fan-out, one call at a time, so in the order of commits.
 CREATE_POSITIONS = "CREATE SEQUENCE events_position"
@@ -16,8 +16,12 @@ class Migration(migrations.Migration):
         TenantKey("Event", row_first=True),
         TenantKey("Delivery", row_first=True),
         TenantKey("Attempt", row_first=True),
+        TenantKey("ManagementCall"),
+        TenantKey("SecretReading"),
         TenantForeignKey("Delivery", "event"),
         TenantForeignKey("Delivery", "endpoint"),
         TenantForeignKey("Attempt", "delivery"),
+        TenantForeignKey("SecretReading", "endpoint"),
+        AppendOnly("SecretReading"),
         migrations.RunSQL(CREATE_POSITIONS, DROP_POSITIONS),
     ]
