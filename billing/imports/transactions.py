@@ -113,6 +113,14 @@ class TransactionsAdapter(Adapter):
     def known_types(self, tenant: Tenant) -> Iterable[str]:
         return {*SHIPPED_TYPES, *lookups.catalogued_types(tenant_id=tenant.id)}
 
+    def names_of(self, posting: Posting) -> Iterable[tuple[str, str]]:
+        return (("types", posting.kind), ("currencies", posting.amounts[0][0]))
+
+    def known_names(self, tenant: Tenant, noun: str, names: Sequence[str]) -> Iterable[str]:
+        if noun == "types":
+            return {*lookups.type_directions(tenant_id=tenant.id, codes=names)}
+        return {str(wallet["currency"]) for wallet in selectors.list_wallets(tenant_id=tenant.id)}
+
     def directions(self, tenant: Tenant) -> Mapping[str, str]:
         shipped = {code: str(direction) for code, (_, direction) in SHIPPED_TYPES.items()}
         return {**shipped, **lookups.catalogued_directions(tenant_id=tenant.id)}

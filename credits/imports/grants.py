@@ -88,6 +88,14 @@ class GrantsAdapter(Adapter):
             effects=(*ordered, (f"{unit}/{values['customer_id']}", values["amount"])),
         )
 
+    def names_of(self, posting: Posting) -> Iterable[tuple[str, str]]:
+        unit, _, customer = posting.effects[-1][0].partition("/")
+        return (("customers", customer), ("units", unit))
+
+    def known_names(self, tenant: Tenant, noun: str, names: Sequence[str]) -> Iterable[str]:
+        look_up = lookups.known_customers if noun == "customers" else lookups.known_units
+        return look_up(tenant_id=tenant.id, names=names)
+
     def pack(self, posting: Posting, audit: Mapping[str, Any]) -> None:
         posting.payload, posting.body, posting.effects = encoded({**posting.body, **audit}), None, ()
 

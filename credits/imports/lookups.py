@@ -76,6 +76,16 @@ def schedules_used(*, tenant_id: UUID, request_id: str, at_most: int) -> list[tu
     return list(counted[:at_most])
 
 
+def known_customers(*, tenant_id: UUID, names: Sequence[str]) -> set[str]:
+    return set(Grant.objects.filter(tenant_id=tenant_id, customer_id__in=list(names)).values_list("customer_id", flat=True))
+
+
+def known_units(*, tenant_id: UUID, names: Sequence[str]) -> set[str]:
+    """Those currencies and metrics that the tenant has a grant in."""
+    grants = Grant.objects.filter(Q(currency__in=list(names)) | Q(metric_id__in=list(names)), tenant_id=tenant_id)
+    return {metric or currency for currency, metric in grants.values_list("currency", "metric_id").distinct().order_by()}
+
+
 def customer_totals(*, tenant_id: UUID, customers: Sequence[str]) -> dict[tuple[str, str], Decimal]:
     """The sums of the balances of customers' grants, by (customer, currency or metric)."""
     grants = Grant.objects.filter(tenant_id=tenant_id, customer_id__in=list(customers))

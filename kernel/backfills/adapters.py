@@ -106,6 +106,14 @@ class Adapter(ABC):
         """The known types' directions (debit, credit or another word for signed), by code: for --signs effect."""
         return {}
 
+    def names_of(self, posting: Posting) -> Iterable[tuple[str, str]]:
+        """The names that a posting of a plan uses, as (noun, name): types, services, agents, customers, currencies."""
+        return ()
+
+    def known_names(self, tenant: Tenant, noun: str, names: Sequence[str]) -> Iterable[str]:
+        """Those of the names that the ledger has, in one query."""
+        return ()
+
     def recorded(self, tenant: Tenant, ids: Sequence[str]) -> Mapping[str, bytes]:
         """For rows of the ledger, by id: the digest of the facts that they record, with the defaults that their callers left out.
 

@@ -66,6 +66,24 @@ def _add_reading_arguments(parser: ArgumentParser, adapter: Adapter) -> None:
         "--profile", metavar="NAME", help="the options of a known export (manage.py backfill_profiles), or a file of your own"
     )
     _add_layout_arguments(reading)
+    _add_column_arguments(reading)
+    _add_row_arguments(reading)
+    _add_amount_arguments(reading)
+    _add_sign_arguments(reading, adapter)
+    _add_time_arguments(reading)
+    if adapter.type_directions:
+        reading.add_argument(
+            "--new-type",
+            action="append",
+            type=_pair,
+            default=[],
+            metavar="TYPE=DIRECTION",
+            help=f"the direction of a type that the catalogue lacks: {', '.join(adapter.type_directions)}",
+        )
+
+
+def _add_column_arguments(reading: _ArgumentGroup) -> None:
+    """Which column of the file is which of ours, and values that it spells in another way."""
     reading.add_argument(
         "--map",
         action="append",
@@ -89,19 +107,6 @@ def _add_reading_arguments(parser: ArgumentParser, adapter: Adapter) -> None:
         metavar="COLUMN:THEIRS=OURS",
         help=r"read a value of the file as another one; invisible characters as \xa0, \u200b, \t",
     )
-    _add_row_arguments(reading)
-    _add_amount_arguments(reading)
-    _add_sign_arguments(reading, adapter)
-    _add_time_arguments(reading)
-    if adapter.type_directions:
-        reading.add_argument(
-            "--new-type",
-            action="append",
-            type=_pair,
-            default=[],
-            metavar="TYPE=DIRECTION",
-            help=f"the direction of a type that the catalogue lacks: {', '.join(adapter.type_directions)}",
-        )
 
 
 def _add_row_arguments(reading: _ArgumentGroup) -> None:

@@ -38,15 +38,11 @@ def resolve_names(
     known = columns_by_name(columns)
     for theirs, ours in options.mapped.items():
         _place(Names(), theirs, ours, known)
-    # A member inside of an object (amount.value) isn't in the header, its object is.
-    used_names = (*options.mapped, *options.ignored, *options.named)
-    lacking = [name for name in used_names if complete and name not in header and name != ALL_OTHERS]
-    if missing := [name for name in dict.fromkeys(lacking) if name not in options.optional]:
-        raise BadSource(missing_names(missing, header, profile=options.profile))
+    if complete:
+        _check_missing(header, options)
     names = Names()
-    roots = {*header, *(theirs for theirs in options.mapped if theirs.partition(".")[0] in header)}
     for theirs, ours in options.mapped.items():
-        if theirs in roots or theirs not in options.optional or not complete:
+        if theirs in header or theirs not in options.optional or not complete:
             _place(names, theirs, ours, known)
     unread = {*options.ignored, *skipped}
     placed = {*names.columns, *names.negated, *names.members, *unread}
@@ -69,6 +65,14 @@ def resolve_names(
     others |= dict.fromkeys((*unread, *names.negated, *names.members, *options.named), "")
     names.columns = {**dict.fromkeys(others, ""), **names.columns}
     return names
+
+
+def _check_missing(header: Sequence[str], options: ReadingOptions) -> None:
+    """Raises BadSource if the file lacks a column that the options name."""
+    may_lack = {*header, *options.optional, ALL_OTHERS}
+    used = dict.fromkeys((*options.mapped, *options.ignored, *options.named))
+    if missing := [name for name in used if name not in may_lack]:
+        raise BadSource(missing_names(missing, header, profile=options.profile))
 
 
 def _place(names: Names, theirs: str, ours: str, known: Mapping[str, Column]) -> None:

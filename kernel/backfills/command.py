@@ -20,7 +20,9 @@ from kernel.backfills.adapters import Adapter, actor_of
 from kernel.backfills.apply import ApplyRun, database_lost_error
 from kernel.backfills.choices import MAY_APPLY, RunState
 from kernel.backfills.errors import BackfillStopped, BadSource, Interrupted, NotAllowed, ReportLost
+from kernel.backfills.file_hints import form_hints, hints_for
 from kernel.backfills.files.records import JSON
+from kernel.backfills.first_rows import first_rows, left_out
 from kernel.backfills.models import BackfillRun
 from kernel.backfills.option_values import options_given
 from kernel.backfills.options import ReadingOptions
@@ -31,6 +33,7 @@ from kernel.backfills.prefetching import read_chunks
 from kernel.backfills.profiles import find_profile
 from kernel.backfills.progress_bar import Progress
 from kernel.backfills.readers import make_reader
+from kernel.backfills.rows import RowReader
 from kernel.backfills.signals import Stop
 from kernel.backfills.sources import Reading, Source, find_source, source_of
 from kernel.backfills.temp_tables import PlanTables
@@ -118,7 +121,7 @@ class BackfillCommand(BaseCommand):
             check_writable(Path(self.options["effects"]), option="--effects FILE")
         file_digest, size = source.digest(), source.size()
         planner = self._walk(tenant, source, options, rejects_path)
-        summary = planner.summary()
+        summary = {**self.looks, **planner.summary()}
         planner.tables.close()
         facts: dict[str, Any] = {"file_digest": file_digest, "command": self.adapter.command, "options": options.as_json()}
         return services.create_run(
@@ -139,7 +142,7 @@ class BackfillCommand(BaseCommand):
 
     def _walk(self, tenant: Tenant, source: Source, options: ReadingOptions, rejects_path: Path) -> Planner:
         """Read the whole file into a plan."""
-        reader = make_reader(self.adapter, tenant=tenant, source=source, options=options)
+        reader, self.looks = self._look(tenant, source, options)
         with (
             Reading(source) as reading,
             rejects.RejectWriter(rejects_path, source=source, header=source.columns()) as writer,
@@ -157,6 +160,17 @@ class BackfillCommand(BaseCommand):
         if self.options["effects"]:
             _write_effects(Path(self.options["effects"]), planner.tables)
         return planner
+
+    def _look(self, tenant: Tenant, source: Source, options: ReadingOptions) -> tuple[RowReader, dict[str, Any]]:
+        """Look at the first rows before all are read. Raises BadSource, with what to add to the command line."""
+        try:
+            reader = make_reader(self.adapter, tenant=tenant, source=source, options=options)
+        except BadSource as refused:
+            hints = hints_for(source, options)
+            raise BadSource("\n".join([str(refused), *hints])) from refused
+        hints = hints_for(source, options) if source.has_objects and not options.mapped else []
+        hints += form_hints(source, reader, self.adapter.columns, options)
+        return reader, {"hints": hints, "left_out": left_out(reader, source, options), "first_rows": first_rows(source, reader)}
 
     def _apply(self) -> bool:
         run = selectors.get_run(run=self.options["apply"] or self.options["resume"], command=self.adapter.command)

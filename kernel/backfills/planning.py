@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from kernel.backfills.adapters import ALREADY_THERE, POSTED, SKIPPED, UNKNOWN_TYPE, Account, Adapter, Existing, NewTypes, Outcome
+from kernel.backfills.new_names import new_names
 from kernel.backfills.rejects import RejectWriter, outcome_without_posting
 from kernel.backfills.row_outcomes import outcome_of_known_key
 from kernel.backfills.rows import Posting, Row
@@ -60,6 +61,8 @@ class Planner:
     new_types: NewTypes = field(default_factory=dict)
     unknown_types: Counter[str] = field(default_factory=Counter)
     long_records: list[dict[str, Any]] = field(default_factory=list)
+    # Rows that are already there because an earlier row of the file has their key, and the first of them.
+    repeated: dict[str, Any] = field(default_factory=lambda: {"rows": 0, "first": ""})
     rows: int = 0
 
     def add_rows(self, rows: Sequence[Row]) -> None:
@@ -73,18 +76,21 @@ class Planner:
         accounts = self._accounts(postings)
         fresh: dict[str, Seen] = {}
         sums: dict[tuple[str, date, str], tuple[int, Decimal]] = {}
+        names: Counter[tuple[str, str]] = Counter()
         for row in rows:
             outcome = self._decide(row, found, seen, fresh, accounts)
             self.counts[outcome.code] += 1
             self._note_suspicious(row, outcome)
             if outcome.code == POSTED and row.posting is not None:
                 _add(sums, row.posting)
+                names.update(self.adapter.names_of(row.posting))
             elif outcome.code not in {ALREADY_THERE, SKIPPED}:
                 self._reject(row, outcome)
         self.rows += len(rows)
         self.tables.add_seen(fresh)
         self.tables.save_accounts(accounts.values())
         self.tables.add_sums(sums)
+        self.tables.add_names(names)
 
     def _decide(
         self,
@@ -100,7 +106,11 @@ class Planner:
         if (existing := found.get(posting.key)) is not None:
             return self._compare(posting, existing.digest, existing.recorded, f"{existing.id} in the ledger")
         if (earlier := fresh.get(posting.key) or seen.get(posting.key)) is not None:
-            return self._compare(posting, earlier.digest, earlier.meant, self._earlier(earlier))
+            outcome = self._compare(posting, earlier.digest, earlier.meant, self._earlier(earlier))
+            if outcome.code == ALREADY_THERE:
+                self.repeated["rows"] += 1
+                self.repeated["first"] = self.repeated["first"] or self.source.place(row.part, row.line)
+            return outcome
         if (original := posting.depends_on) is not None and original not in found:
             before = fresh.get(original) or seen.get(original)
             if before is None:
@@ -208,6 +218,8 @@ class Planner:
             "examples": self.examples,
             "unknown_types": self._describe_unknown_types(),
             "long_records": self.long_records,
+            "repeated": self.repeated,
+            "new_names": new_names(self.adapter, self.tenant, self.tables),
         }
 
     def _describe_unknown_types(self) -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ from kernel.backfills.rejects import INVALID
 EXAMPLES_SHOWN = 10
 DAYS_SHOWN = 31
 ACCOUNTS_SHOWN = 20
+NAMES_SHOWN = 20
 # Outcomes in the order of the report; the codes of the ledger's own errors follow.
 LABELS = {POSTED: "new", ALREADY_THERE: "already there", "conflict": "in conflict", INVALID: "invalid", SKIPPED: "left out"}
 
@@ -24,8 +25,13 @@ def plan_lines(run: BackfillRun) -> list[str]:
         f"  {run.rows:,} rows, {run.file_size:,} bytes, sha256 {run.file_digest}",
         "",
     ]
+    lines += [f"Note: {hint}" for hint in plan["hints"]]
+    lines += [f"Left out: {', '.join(map(escaped, plan['left_out']))}"] if plan["left_out"] else []
     lines += _counted(plan["counts"], LABELS)
     lines += [f"  sum {unit}  {amount}" for unit, amount in plan["sums"].items()]
+    lines += _repeated(plan["repeated"], has_made_keys=bool(run.options["key_from"]))
+    lines += _first_rows(plan["first_rows"])
+    lines += _new_names(plan["new_names"])
     lines += _unknown_types(plan["unknown_types"])
     lines += _long_records(plan["long_records"])
     lines += _examples(plan["examples"], sum(plan["counts"].values()) - _taken(plan["counts"]))
@@ -95,6 +101,37 @@ def _unknown_types(types: Sequence[Mapping[str, Any]]) -> list[str]:
         options.append(f"--new-type {shlex.quote(code)}=debit|credit|signed")
         lines.append(f"  {quoted(unknown['type'])}  {unknown['rows']:,} rows  {'  or  '.join(options)}")
     return lines
+
+
+def _repeated(repeated: Mapping[str, Any], *, has_made_keys: bool) -> list[str]:
+    """Rows with the key of an earlier row. Where the key was made of columns, they may be rows of their own."""
+    if not repeated["rows"]:
+        return []
+    line = f"{repeated['rows']:,} rows are equal to an earlier row of the file and are posted once; the first is {repeated['first']}."
+    hint = " If they are rows of their own, add a column that tells them apart to --key-from, or _line." if has_made_keys else ""
+    return ["", line + hint]
+
+
+def _first_rows(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    lines = ["", "The first rows, as the file has them and as they are read:"]
+    for row in rows:
+        lines.append(f"  {row['place']}  {_pairs(row['before'])}")
+        lines.append("    is left out" if row["is_skipped"] else f"    {row['why'] or _pairs(row['after'])}")
+    return lines if rows else []
+
+
+def _pairs(values: Mapping[str, str]) -> str:
+    return "  ".join(f"{escaped(name)}={escaped(text)}" for name, text in values.items())
+
+
+def _new_names(found: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Names that the ledger doesn't have yet: a misspelt one is seen here."""
+    lines = []
+    for noun, names in found.items():
+        listed = [f"{quoted(name['name'])} {name['rows']:,}" for name in names["names"][:NAMES_SHOWN]]
+        more = f" and {names['count'] - len(listed):,} more" if names["count"] > len(listed) else ""
+        lines.append(f"  {noun}: {', '.join(listed)}{more}")
+    return ["", "New in this ledger, with their rows:", *lines] if lines else []
 
 
 def _long_records(records: Sequence[Mapping[str, int]]) -> list[str]:

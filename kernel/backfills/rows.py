@@ -117,25 +117,30 @@ class RowReader:
         if record.fault:
             row.problems.append(Problem("", "unreadable", record.fault))
             return row
-        if self.dotted:
-            record.fields = {**record.fields, **self._members(record.fields)}
-        if self.skips or self.steps:
-            text_of = self._texts_of(record)
-            if any(rule.matches(text_of) for rule in self.skips):
-                row.is_skipped = True
-                return row
-        values = self._json_values(record.fields, row.problems) if self.has_objects else self._csv_values(record.fields, row.problems)
-        if self.steps and not row.problems and not self._take_steps(values, text_of, row.problems):
-            return row
-        if not self.needed <= values.keys():
-            row.problems += self._missing(values, row.problems)
-        if row.problems:
+        values = self.values_of(record, row)
+        if values is None or row.problems:
             return row
         try:
             row.posting = self.prepare(values)
         except RowRefused as refused:
             row.problems.append(Problem(self.theirs.get(refused.column, refused.column), "invalid", refused.why))
         return row
+
+    def values_of(self, record: Record, row: Row) -> dict[str, Any] | None:
+        """The values by our columns' names; None if the row is skipped or a step refuses it. Problems are added to `row`."""
+        if self.dotted:
+            record.fields = {**record.fields, **self._members(record.fields)}
+        if self.skips or self.steps:
+            text_of = self.texts_of(record)
+            if any(rule.matches(text_of) for rule in self.skips):
+                row.is_skipped = True
+                return None
+        values = self._json_values(record.fields, row.problems) if self.has_objects else self._csv_values(record.fields, row.problems)
+        if self.steps and not row.problems and not self._take_steps(values, text_of, row.problems):
+            return None
+        if not self.needed <= values.keys():
+            row.problems += self._missing(values, row.problems)
+        return values
 
     def _take_steps(self, values: dict[str, Any], text_of: TextOf, problems: list[Problem]) -> bool:
         try:
@@ -146,7 +151,7 @@ class RowReader:
             problems.append(Problem(self.theirs.get(refused.column, refused.column), "invalid", refused.why))
             return False
 
-    def _texts_of(self, record: Record) -> TextOf:
+    def texts_of(self, record: Record) -> TextOf:
         """The texts of a record by the file's own names of its columns."""
         fields, places = record.fields, self.places
 

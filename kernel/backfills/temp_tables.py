@@ -17,7 +17,7 @@ from kernel.backfills.row_outcomes import as_json
 from kernel.backfills.rows import Reversible
 
 TABLES = """
-DROP TABLE IF EXISTS pg_temp.backfill_keys, pg_temp.backfill_accounts, pg_temp.backfill_sums;
+DROP TABLE IF EXISTS pg_temp.backfill_keys, pg_temp.backfill_accounts, pg_temp.backfill_sums, pg_temp.backfill_names;
 CREATE TEMPORARY TABLE backfill_keys (
     key text PRIMARY KEY, line bigint NOT NULL, digest bytea NOT NULL, meant bytea NOT NULL, size numeric, unit text
 );
@@ -28,6 +28,7 @@ CREATE TEMPORARY TABLE backfill_accounts (
 CREATE TEMPORARY TABLE backfill_sums (
     kind text, day date, unit text, rows bigint NOT NULL, amount numeric NOT NULL, PRIMARY KEY (kind, day, unit)
 );
+CREATE TEMPORARY TABLE backfill_names (noun text, name text, rows bigint NOT NULL, PRIMARY KEY (noun, name));
 """
 ANY_OF = "ANY (ARRAY(SELECT jsonb_array_elements_text(%s::jsonb)))"
 ACCOUNT = "name, label, unit, before, now, lowest, latest, is_listed, rows, refused, terms"
@@ -52,7 +53,7 @@ class PlanTables:
 
     def close(self) -> None:
         with connection.cursor() as cursor:
-            cursor.execute("DROP TABLE IF EXISTS pg_temp.backfill_keys, pg_temp.backfill_accounts, pg_temp.backfill_sums")
+            cursor.execute(TABLES.split(";", maxsplit=1)[0])
 
     def seen(self, keys: Sequence[str]) -> dict[str, Seen]:
         """Earlier postings of the file with these keys."""
@@ -107,6 +108,24 @@ class PlanTables:
                 " ON CONFLICT (kind, day, unit) DO UPDATE SET rows = kept.rows + excluded.rows, amount = kept.amount + excluded.amount",
                 [msgspec.json.encode(body).decode()],
             )
+
+    def add_names(self, names: Mapping[tuple[str, str], int]) -> None:
+        body = [{"noun": noun, "name": name, "rows": rows} for (noun, name), rows in names.items()]
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "INSERT INTO pg_temp.backfill_names AS kept (noun, name, rows)"
+                " SELECT noun, name, rows FROM jsonb_to_recordset(%s::jsonb) AS given (noun text, name text, rows bigint)"
+                " ON CONFLICT (noun, name) DO UPDATE SET rows = kept.rows + excluded.rows",
+                [msgspec.json.encode(body).decode()],
+            )
+
+    def nouns(self) -> list[str]:
+        return [noun for (noun,) in _rows("SELECT DISTINCT noun FROM backfill_names ORDER BY noun", [])]
+
+    def names(self, noun: str, *, at_most: int, after: int) -> list[tuple[str, int]]:
+        """Names with their rows, the most frequent first, without the first `after` of them."""
+        statement = "SELECT name, rows FROM backfill_names WHERE noun = %s ORDER BY rows DESC, name LIMIT %s OFFSET %s"
+        return [(name, int(rows)) for name, rows in _rows(statement, [noun, at_most, after])]
 
     def sums(self, *, at_most: int) -> list[dict[str, Any]]:
         """By type and day, oldest first."""

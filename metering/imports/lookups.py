@@ -7,7 +7,7 @@ from uuid import UUID
 from django.db import connection
 
 from metering.choices import Grain
-from metering.models import Agent, Rollup
+from metering.models import Agent, Rollup, Service
 
 # Rows that other requests added to a run's transactions.
 ADDED = """
@@ -31,6 +31,20 @@ ORDER BY brought.id LIMIT %s
 
 def known_agents(*, tenant_id: UUID, ids: Sequence[str]) -> set[UUID]:
     return set(Agent.objects.filter(tenant_id=tenant_id, id__in=list(ids)).values_list("id", flat=True))
+
+
+def known_services(*, tenant_id: UUID, names: Sequence[str]) -> set[str]:
+    return set(Service.objects.filter(tenant_id=tenant_id, name__in=list(names)).values_list("name", flat=True))
+
+
+def known_agent_names(*, tenant_id: UUID, names: Sequence[str]) -> set[str]:
+    return set(Agent.objects.filter(tenant_id=tenant_id, name__in=list(names)).values_list("name", flat=True))
+
+
+def known_currencies(*, tenant_id: UUID, names: Sequence[str]) -> set[str]:
+    """Currencies that a day's costs were summed in."""
+    days = Rollup.objects.filter(tenant_id=tenant_id, grain=Grain.DAY, currency__in=list(names))
+    return set(days.values_list("currency", flat=True).distinct().order_by())
 
 
 def latest_hour(*, tenant_id: UUID) -> datetime | None:

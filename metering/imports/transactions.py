@@ -119,6 +119,15 @@ class TransactionsAdapter(Adapter):
         posting.payload = encode_import(facts, digest=posting.digest, actor=actor, request_id=request_id)
         posting.body = later_of(facts)
 
+    def names_of(self, posting: Posting) -> Iterable[tuple[str, str]]:
+        facts = posting.body
+        names = [("services", facts["service_name"]), ("agents", facts.get("agent_name")), ("currencies", posting.amounts[0][0])]
+        return [(noun, name) for noun, name in names if name and name != NO_CURRENCY]
+
+    def known_names(self, tenant: Tenant, noun: str, names: Sequence[str]) -> Iterable[str]:
+        look_up = {"services": lookups.known_services, "agents": lookups.known_agent_names, "currencies": lookups.known_currencies}
+        return look_up[noun](tenant_id=tenant.id, names=names)
+
     def simulate(self, tenant: Tenant, postings: Sequence[Posting]) -> None:
         for posting in postings:
             posting.effects = [(BOOK, Decimal(0))]
