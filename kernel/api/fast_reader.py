@@ -75,7 +75,11 @@ class Fast:
         values = {}
         for name, default, read in self.steps:
             value = getattr(struct, name)
-            given = None if value is UNSET or value is None else read(value)
+            if value is UNSET:
+                if not self.body.is_partial:
+                    values[name] = default
+                continue
+            given = None if value is None else read(value)
             values[name] = default if given is None else given
         return self.body.check(values)
 

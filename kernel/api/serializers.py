@@ -71,6 +71,8 @@ class Body(Declared):
     ignores_unknown: ClassVar[bool] = False
     # Where every field is optional, a call may do without a body at all.
     may_be_empty: ClassVar[bool] = False
+    # Of a PATCH: a member that is absent isn't among the values. A null is among them, as None.
+    is_partial: ClassVar[bool] = False
     # A body with a batch in it may be as large as API_BATCH_BODY_LIMIT, others as API_BODY_LIMIT.
     is_batch_or_page: ClassVar[bool] = False
 
@@ -184,6 +186,8 @@ class Body(Declared):
         values: dict[str, Any] = {}
         problems: list[FieldProblem] = []
         for entry in cls.plan:
+            if cls.is_partial and entry.wire_name not in value:
+                continue
             try:
                 values[entry.name] = _member(entry, value, source)
             except Refused as refusal:

@@ -31,6 +31,9 @@ class DeclaredShape(Protocol):
 class BodyShape(DeclaredShape, Protocol):
     """A Body class, as the readers of its bytes see it."""
 
+    @property
+    def is_partial(self) -> bool: ...
+
     def check(self, values: dict[str, Any]) -> dict[str, Any]: ...
 
     def read_item(self, value: Any, source: Source) -> dict[str, Any] | Invalid: ...

@@ -39,6 +39,14 @@ class TransactionQuery(PageQuery):
     until = Until(days=True, required=False, wire_name="filter[to_date]", description="Excluded; a bare day counts as a whole.")
 
 
+class ServiceQuery(PageQuery):
+    name = Text(required=False, wire_name="filter[name]")
+
+
+class TraceQuery(PageQuery):
+    external_id = Text(required=False, wire_name="filter[external_id]", description="The traceExternalId that transactions named.")
+
+
 class PriceQuery(PageQuery):
     service_name = Text(required=False, wire_name="filter[service]")
     action_name = Text(required=False, wire_name="filter[action]")

@@ -3,7 +3,7 @@
 from django.urls import path
 
 from metering.api.views.accounts import AccountViewSet
-from metering.api.views.agents import AgentViewSet
+from metering.api.views.agents import AgentViewSet, ServiceViewSet
 from metering.api.views.analytics import AnalyticsViewSet
 from metering.api.views.prices import PriceViewSet
 from metering.api.views.spending_rules import SpendingRuleViewSet
@@ -20,6 +20,9 @@ urlpatterns = [
     path("v1/transactions/<uuid:transaction_id>/facts", TransactionViewSet.as_view({"get": "facts", "post": "add_facts"})),
     path("v1/transactions/<uuid:transaction_id>/history", TransactionViewSet.as_view({"get": "history"})),
     path("v1/agents", AgentViewSet.as_view({"get": "list", "post": "create"})),
+    path("v1/agents/<uuid:agent_id>", AgentViewSet.as_view({"get": "retrieve", "patch": "partial_update"})),
+    path("v1/services", ServiceViewSet.as_view({"get": "list"})),
+    path("v1/traces", TraceViewSet.as_view({"get": "list"})),
     path("v1/accounts/spend", AccountViewSet.as_view({"get": "spend"})),
     path("v1/prices", PriceViewSet.as_view({"get": "list", "post": "create"})),
     path("v1/prices/quote", PriceViewSet.as_view({"post": "quote"})),

@@ -232,6 +232,20 @@ def get_trace(*, tenant_id: UUID, reference: UUID) -> Row:
     return found
 
 
+def list_traces(*, tenant_id: UUID, external_id: str | None = None) -> QuerySet[Any, Any]:
+    """The tenant's traces."""
+    conditions = Q(tenant_id=tenant_id) if external_id is None else Q(tenant_id=tenant_id, external_id=external_id)
+    found: QuerySet[Any, Any] = Trace.objects.filter(conditions).values("id", "reference", "external_id", "created_at")
+    return found
+
+
+def list_services(*, tenant_id: UUID, name: str | None = None) -> QuerySet[Any, Any]:
+    """The tenant's services."""
+    conditions = Q(tenant_id=tenant_id) if name is None else Q(tenant_id=tenant_id, name=name)
+    found: QuerySet[Any, Any] = Service.objects.filter(conditions).values("id", "name", "created_at")
+    return found
+
+
 def list_trace_totals(*, tenant_id: UUID, trace_id: UUID) -> list[Row]:
     """The sums of the active costs of a trace's transactions, by currency."""
     active = Cost.objects.filter(tenant_id=tenant_id, is_active=True, transaction__tenant_id=tenant_id, transaction__trace_id=trace_id)

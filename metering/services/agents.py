@@ -47,11 +47,13 @@ def create_agent(
 
 
 @translate_db_errors
-def set_agent_status(*, tenant_id: UUID, actor: str, request_id: str, agent_id: UUID, status: str) -> Row:
-    """Switch an agent on or off: an inactive agent's new transactions are denied. Raises NotFound."""
-    changes: dict[str, Any] = {"status": AgentStatus(status), "updated_at": Now()}
+def update_agent(*, tenant_id: UUID, actor: str, request_id: str, agent_id: UUID, **changes: Any) -> Row:
+    """Change an agent's label, description, status and customer_id; what isn't named stays. An inactive agent's new transactions are
+    denied. Raises NotFound."""
+    if unknown := changes.keys() - {"label", "description", "status", "customer_id"}:
+        raise TypeError(f"An agent's {', '.join(sorted(unknown))} can't be changed.")
     with setting_author(actor=actor, request_id=request_id):
-        updated = Agent.objects.filter(tenant_id=tenant_id, id=agent_id).update(**changes)
+        updated = Agent.objects.filter(tenant_id=tenant_id, id=agent_id).update(**changes, updated_at=Now())
     if not updated:
         raise NotFound(kind="agent", id=agent_id)
     return selectors.get_agent(tenant_id=tenant_id, agent_id=agent_id)

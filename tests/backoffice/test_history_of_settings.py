@@ -46,7 +46,7 @@ CHANGES = {
         tenant_id=tenant.id, **AUTHOR, price_id=make_price(tenant, actor="x", request_id=""), valid_to=timezone.now() + timedelta(days=1)
     ),
     "metering_unitprice": lambda tenant: make_price(tenant, **AUTHOR),
-    "metering_agent": lambda tenant: agents.set_agent_status(
+    "metering_agent": lambda tenant: agents.update_agent(
         tenant_id=tenant.id, **AUTHOR, agent_id=make_agent(tenant, actor="x", request_id=""), status="inactive"
     ),
     "corrections_threshold": lambda tenant: corrections.set_threshold(tenant_id=tenant.id, **AUTHOR, unit="USD", amount=Decimal(5)),

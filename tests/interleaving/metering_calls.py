@@ -170,7 +170,7 @@ def undo_repricing(book: MeteringBook) -> int:
 
 
 def switch_agent(book: MeteringBook) -> None:
-    agents.set_agent_status(**book.who, agent_id=book.agent, status="inactive")
+    agents.update_agent(**book.who, agent_id=book.agent, status="inactive")
 
 
 def record_new_names(book: MeteringBook, *keys: str, **more: Any) -> Any:

@@ -25,6 +25,9 @@ class Caller:
         data = body if isinstance(body, bytes | str) else json.dumps(body if body is not None else {})
         return self.client.post(path, data, content_type="application/json", headers=self.headers | headers)
 
+    def patch(self, path: str, body: Any) -> Any:
+        return self.client.patch(path, json.dumps(body), content_type="application/json", headers=self.headers)
+
     def get(self, path: str, **parameters: Any) -> Any:
         return self.client.get(path, parameters, headers=self.headers)
 

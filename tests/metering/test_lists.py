@@ -135,3 +135,50 @@ def test_agents_are_made_and_listed(caller, outsider):
     assert (again.status_code, again.json()["message"]) == (409, "An agent with this name exists already")
     for body in ({}, {"label": ""}, {"label": "x" * 256}, {"label": "x", "status": "asleep"}, {"label": 1}):
         assert caller.post("/v1/agents", body).status_code == 400
+
+
+def test_an_agent_is_read_changed_and_stopped(caller, outsider):
+    made = caller.post("/v1/agents", {"label": "Reader", "description": "reads", "customerId": "c-1"}).json()
+    path = f"/v1/agents/{made['id']}"
+    assert caller.get(path).json() == made
+    assert caller.create(agentId=made["id"])["status"] == "authorized"
+    stopped = caller.patch(path, {"status": "inactive"})
+    assert (stopped.status_code, stopped.json()) == (200, made | {"status": "inactive", "updatedAt": stopped.json()["updatedAt"]})
+    assert caller.create(agentId=made["id"])["status"] == "denied"
+    changed = caller.patch(path, {"label": "Writer", "description": None, "customerId": None}).json()
+    assert changed | {"updatedAt": ""} == made | {
+        "label": "Writer",
+        "description": None,
+        "customerId": None,
+        "status": "inactive",
+        "updatedAt": "",
+    }
+    assert caller.patch(path, {}).json()["label"] == "Writer"
+    assert (outsider.get(path).status_code, outsider.patch(path, {"status": "active"}).status_code) == (404, 404)
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ({"label": None}, "label should not be null"),
+        ({"status": None}, "status should not be null"),
+        ({"status": "paused"}, "status must be one of the following values: active, inactive"),
+        ({"name": "other"}, "name should not exist"),
+    ],
+)
+def test_a_change_of_an_agent_that_says_nothing_clear_is_refused(caller, body, message):
+    made = caller.post("/v1/agents", {"label": "Reader"}).json()
+    refused = caller.patch(f"/v1/agents/{made['id']}", body)
+    assert (refused.status_code, message in str(refused.json()["message"])) == (400, True)
+    assert caller.get(f"/v1/agents/{made['id']}").json() == made
+
+
+def test_services_and_traces_are_listed(caller, outsider):
+    outsider.create(serviceName="theirs", traceExternalId="run-9")
+    made = [caller.create(serviceName=name, traceExternalId=f"run-{name}") for name in ("a", "b", "a")]
+    services = caller.get("/v1/services").json()["data"]
+    assert [(row["name"], row["id"]) for row in services] == [("b", made[1]["serviceId"]), ("a", made[0]["serviceId"])]
+    assert [row["name"] for row in caller.get("/v1/services?filter[name]=a").json()["data"]] == ["a"]
+    traces = caller.get("/v1/traces").json()["data"]
+    assert [(row["id"], row["externalId"]) for row in traces] == [(made[1]["traceId"], "run-b"), (made[0]["traceId"], "run-a")]
+    assert [row["id"] for row in caller.get("/v1/traces?filter[external_id]=run-a").json()["data"]] == [made[0]["traceId"]]

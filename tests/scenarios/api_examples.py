@@ -197,6 +197,12 @@ def metering_examples(recorder: Recorder) -> None:
     recorder.send("POST", "/v1/agents", {"label": "Invoice reader", "name": "invoice-reader-2"})
     recorder.refuse("agent_exists", "POST", "/v1/agents", {"label": "Invoice reader", "name": "invoice-reader-2"})
     recorder.send("GET", "/v1/agents")
+    agent = f"/v1/agents/{recorder.send('GET', '/v1/agents')['data'][0]['id']}"
+    recorder.send("GET", agent)
+    recorder.send("PATCH", agent, {"status": "inactive"})
+    recorder.refuse("not_found", "PATCH", f"/v1/agents/{uuid.UUID(int=7)}", {"status": "inactive"})
+    recorder.send("GET", "/v1/services")
+    recorder.send("GET", "/v1/traces")
     unit = {"factKey": "pages", "tierMode": "graduated", "tiers": [{"upTo": "1000", "amount": "0.10"}, {"amount": "0.05"}]}
     price = {"serviceName": "scanner", "flatAmount": "0.01", "validFrom": "2020-01-01T00:00:00Z", "units": [unit]}
     begun = recorder.send("POST", "/v1/prices", price)

@@ -47,6 +47,12 @@ class AgentReply(MeteringReply):
     updated_at = Timestamp()
 
 
+class ServiceReply(MeteringReply):
+    id = Identifier()
+    name = Text()
+    created_at = Timestamp()
+
+
 class TraceReference(MeteringReply):
     id = Identifier()
     external_id = Text(required=False)

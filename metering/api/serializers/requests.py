@@ -158,3 +158,14 @@ class AgentRequest(MeteringBody):
     description = Text(max_length=10_000, **ABSENT)
     status = Choice(AgentStatus.values, **ABSENT)
     customer_id = Text(is_key=True, min_length=1, max_length=255, description="For which of your customers it acts.", **ABSENT)
+
+
+class AgentChange(MeteringBody):
+    """What changes of an agent; what is absent stays. Its name is how transactions find it, and can't change."""
+
+    is_partial = True
+
+    label = Text(is_key=True, min_length=1, max_length=255, required=False)
+    description = Text(max_length=10_000, **ABSENT)
+    status = Choice(AgentStatus.values, required=False)
+    customer_id = Text(is_key=True, min_length=1, max_length=255, description="Null: it acts for no one customer.", **ABSENT)

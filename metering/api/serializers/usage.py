@@ -65,6 +65,12 @@ class LeaderboardsReply(MeteringReply):
     meta = Nested(SpanReply)
 
 
+class ListedTraceReply(MeteringReply):
+    id = Identifier(source="reference")
+    external_id = Text(required=False)
+    created_at = Timestamp()
+
+
 class TraceReply(MeteringReply):
     """A trace with its first transactions; `filter[trace]` of the list gives them all."""
 

@@ -1,4 +1,4 @@
-"""The view of a trace."""
+"""The views of traces."""
 
 from decimal import Decimal
 from uuid import UUID
@@ -7,7 +7,8 @@ from django.http import HttpRequest, HttpResponse
 
 from kernel.api.schema import operation
 from metering import selectors
-from metering.api.serializers.usage import TraceReply
+from metering.api.filters import TraceQuery
+from metering.api.serializers.usage import ListedTraceReply, TraceReply
 from metering.api.views.base import MeteringViewSet
 
 # Transactions in a trace's reply; the list of transactions has the others.
@@ -15,6 +16,13 @@ MAX_TRANSACTIONS = 100
 
 
 class TraceViewSet(MeteringViewSet):
+    @operation(summary="List traces", query=TraceQuery, reply=ListedTraceReply, paged=True)
+    def list(self, request: HttpRequest) -> HttpResponse:
+        """Newest first. The transactions of one are listed with `filter[trace]`."""
+        query = self.query(TraceQuery)
+        rows = selectors.list_traces(tenant_id=self.caller.tenant_id, external_id=query["external_id"])
+        return self.page(ListedTraceReply, rows, **{name: query[name] for name in ("limit", "after", "before")})
+
     @operation(summary="Read a trace", reply=TraceReply)
     def retrieve(self, request: HttpRequest, trace_id: UUID) -> HttpResponse:
         """What belongs together, and what it cost: the first 100 transactions in the order they happened, and the totals of all."""
