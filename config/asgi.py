@@ -19,7 +19,7 @@ from django.db import close_old_connections
 from config import request_bodies
 from config.api_routing import dialect_of
 from config.messages import CallerGone, Receive, Reply, Scope, Send, StreamedReply
-from config.streamed_replies import Streams
+from config.streamed_replies import TURN_SECONDS, Streams, TooManyStreams
 from config.wsgi import application as wsgi_application
 from kernel.api import json
 from kernel.api.problems import Problem
@@ -35,6 +35,12 @@ LARGEST_ON_LOOP = 65_536
 LARGEST_WHOLE = 1_048_576
 # Longer names of headers aren't cached, so that a caller can't fill the memory with them.
 LONGEST_CACHED = 100
+# Status and text of a refusal outside of the APIs.
+PLAIN = {
+    "body_too_large": (413, "More than {limit:,} bytes can't be sent here.\n"),
+    "busy": (503, "The server is busy: try again in a second.\n"),
+    "throttled": (429, "Too many of your downloads are under way: wait until one has ended.\n"),
+}
 UNPREFIXED = {"CONTENT_TYPE", "CONTENT_LENGTH"}
 _threads = ThreadPoolExecutor(settings.WEB_THREADS, thread_name_prefix="web")
 _streams = Streams(threads=max(2, settings.WEB_THREADS // 4))
@@ -85,19 +91,19 @@ async def _respond(scope: Scope, receive: Receive, send: Send) -> None:
             reply: Reply | StreamedReply = await greenlets.greenlet_spawn(_call_and_join, environ)
         else:
             reply = await asyncio.get_running_loop().run_in_executor(_threads, _call_and_maybe_stream, environ)
-    if isinstance(reply, StreamedReply):
-        return await _streams.send_reply(reply, caller=_caller(environ), receive=receive, send=send)
-    return await _send(reply, send)
+    if not isinstance(reply, StreamedReply):
+        return await _send(reply, send)
+    # The view has authenticated the caller; a page that needs nobody's credentials counts by the address.
+    caller = getattr(reply.response, "caller", "") or environ["REMOTE_ADDR"]
+    try:
+        await _streams.send_reply(reply, caller=caller, receive=receive, send=send)
+    except TooManyStreams as refusal:
+        problem = Problem("throttled", {"wait": TURN_SECONDS}) if refusal.is_own else Problem("busy")
+        await _send(_refusal(scope["path"], problem), send)
 
 
 def _is_small(body: io.BytesIO, environ: dict[str, Any]) -> bool:
     return body.getbuffer().nbytes <= LARGEST_ON_LOOP and "HTTP_CONTENT_ENCODING" not in environ
-
-
-def _caller(environ: dict[str, Any]) -> str:
-    """Identifies the caller before authentication: by the credentials, else by the address."""
-    names = ("HTTP_AUTHORIZATION", "HTTP_X_API_KEY", "HTTP_COOKIE", "REMOTE_ADDR")
-    return next((environ[name] for name in names if environ.get(name)), "")
 
 
 async def _send(reply: Reply, send: Send) -> None:
@@ -112,9 +118,9 @@ def _refusal(path: str, problem: Problem) -> Reply:
         headers = {"content-type": "application/json", "cache-control": "no-store"} | dialect.headers(problem)
         body, status = json.to_json(dialect.error_body(problem)), dialect.status(problem)
     else:
-        headers = {"content-type": "text/plain; charset=utf-8"}
-        limit = problem.facts.get("limit", 0)
-        status, text = (413, f"More than {limit:,} bytes can't be sent here.\n") if limit else (503, "Too many uploads at once.\n")
+        headers = {"content-type": "text/plain; charset=utf-8", "retry-after": str(int(problem.facts.get("wait", 1)))}
+        status, text = PLAIN[problem.code]
+        text = text.format(**problem.facts)
         body = text.encode()
     headers["content-length"] = str(len(body))
     return Reply(status, [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()], body)

@@ -52,7 +52,10 @@ class RequestLogMiddleware:
         try:
             response = self.get_response(request)
             response.headers["X-Request-ID"] = request_id
-            if not response.streaming:
+            if response.streaming:
+                # One caller gets few threads for long replies (streamed_replies.py).
+                response.caller = _caller_name(request)  # type: ignore[attr-defined]
+            else:
                 # Without a length the server would send the reply in chunks, which is slower.
                 response.headers.setdefault("Content-Length", str(len(response.content)))
             _log_response(request, response, duration_ms=round((time.perf_counter() - started) * 1000, 2))
@@ -86,6 +89,12 @@ def _facts(request: HttpRequest) -> dict[str, Any]:
         return {"tenant": str(caller.tenant_id), "key": str(caller.key_id)} | ({"ignored_fields": ignored} if ignored else {})
     staff = getattr(request, "_cached_user", None)
     return {"staff": staff.pk} if staff is not None and staff.pk else {}
+
+
+def _caller_name(request: HttpRequest) -> str:
+    """What tells one caller from others: the key's or the member of staff's id; nothing for a page that needs neither."""
+    facts = _facts(request)
+    return next((f"{name}:{facts[name]}" for name in ("key", "staff") if name in facts), "")
 
 
 class OnlyOffice:

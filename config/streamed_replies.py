@@ -1,13 +1,14 @@
 """Replies that are produced while they are sent: statements, exports, large files.
 
 A thread makes the pieces, and holds a database connection meanwhile. It is never the thread of another call, it waits for a slow caller no
-longer than STALLED_SECONDS, and one caller gets few of them: a caller who doesn't read delays only their own calls.
+longer than STALLED_SECONDS, and one caller gets few of them: a caller who doesn't read delays only their own calls, and these wait no
+longer than TURN_SECONDS before they are refused.
 """
 
 import asyncio
 import contextlib
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from weakref import WeakValueDictionary
@@ -20,8 +21,31 @@ MIN_PIECE_BYTES = 65_536
 PIECES_AHEAD = 8
 # A caller who takes no piece for so long is disconnected. More than the server's own limit (http_protocol.SEND_SECONDS), which comes first.
 STALLED_SECONDS = 15.0
-# Streams of all callers that wait for a thread; further ones are refused.
+# Streams that wait for a thread: of all callers, and of one. Further ones are refused.
 MAX_WAITING = 200
+MAX_WAITING_OF_CALLER = 8
+# A stream that has waited so long for the caller's earlier ones is refused.
+TURN_SECONDS = 5.0
+
+
+class TooManyStreams(Exception):
+    """No thread is free for the reply, of which nothing was sent. `is_own`: because of the caller's own streams."""
+
+    def __init__(self, *, is_own: bool) -> None:
+        super().__init__()
+        self.is_own = is_own
+
+
+class _NotBegun(TooManyStreams):
+    """No turn, or the caller has left."""
+
+
+class _Turns:
+    """The streams of one caller: a turn for each thread that the caller may use, and how many wait for one."""
+
+    def __init__(self, threads: int) -> None:
+        self.free = asyncio.Semaphore(threads)
+        self.waiting = 0
 
 
 class Streams:
@@ -30,28 +54,44 @@ class Streams:
     def __init__(self, *, threads: int) -> None:
         self.threads_per_caller = max(1, threads // 2)
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="stream")
-        self._turns: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
+        self._turns: WeakValueDictionary[str, _Turns] = WeakValueDictionary()
         self._waiting = 0
 
     async def send_reply(self, reply: StreamedReply, *, caller: str, receive: Receive, send: Send) -> None:
-        """Send the reply as fast as the caller reads. Raises CallerGone."""
-        if self._waiting >= MAX_WAITING:
-            await _close(reply)
-            return await _send_busy(send)
+        """Send the reply as fast as the caller reads. Raises CallerGone, TooManyStreams."""
         gone = asyncio.ensure_future(_until_gone(receive))
-        turn = self._turns.setdefault(caller, asyncio.Semaphore(self.threads_per_caller))
-        self._waiting += 1
         try:
-            await turn.acquire()
+            async with self._turn(caller, gone):
+                await self._send_pieces(_Producer(reply.response), reply, gone, send)
+        except _NotBegun as error:
+            await _close(reply)
+            raise (CallerGone if gone.done() else TooManyStreams(is_own=error.is_own)) from error
         finally:
-            self._waiting -= 1
-        try:
-            if gone.done():
-                return await _close(reply)
-            return await self._send_pieces(_Producer(reply.response), reply, gone, send)
-        finally:
-            turn.release()
             gone.cancel()
+
+    @contextlib.asynccontextmanager
+    async def _turn(self, caller: str, gone: "asyncio.Future[None]") -> AsyncIterator[None]:
+        """Wait until a thread may make the caller's reply. Raises _NotBegun."""
+        turns = self._turns.setdefault(caller, _Turns(self.threads_per_caller))
+        if turns.waiting >= MAX_WAITING_OF_CALLER or self._waiting >= MAX_WAITING:
+            raise _NotBegun(is_own=turns.waiting >= MAX_WAITING_OF_CALLER)
+        self._waiting += 1
+        turns.waiting += 1
+        acquired = asyncio.ensure_future(turns.free.acquire())
+        try:
+            try:
+                await asyncio.wait({acquired, gone}, timeout=TURN_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                self._waiting -= 1
+                turns.waiting -= 1
+            if gone.done() or not acquired.done():
+                raise _NotBegun(is_own=True)
+            yield
+        finally:
+            if acquired.done():
+                turns.free.release()
+            else:
+                acquired.cancel()
 
     async def _send_pieces(self, producer: "_Producer", reply: StreamedReply, gone: "asyncio.Future[None]", send: Send) -> None:
         running = asyncio.get_running_loop().run_in_executor(self._threads, producer.run)
@@ -83,12 +123,6 @@ async def _send_in_time(send: Send, message: dict[str, Any]) -> None:
             await send(message)
     except TimeoutError as error:
         raise CallerGone from error
-
-
-async def _send_busy(send: Send) -> None:
-    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"retry-after", b"1")]
-    await send({"type": "http.response.start", "status": 503, "headers": headers})
-    await send({"type": "http.response.body", "body": b"Too many long replies at once.\n"})
 
 
 async def _until_gone(receive: Receive) -> None:

@@ -1,6 +1,7 @@
 """What comes over a connection and what goes out by it: bodies in every form, callers who go away, names, long replies."""
 
 import asyncio
+import base64
 import gzip
 import json
 import threading
@@ -295,6 +296,17 @@ def test_a_long_reply_comes_in_pieces_and_whole(served, call, issued, statement)
     assert b"content-length" not in dict(asked.headers)
     assert len(asked.pieces) > 3
     assert min(map(len, asked.pieces[:-2])) >= streamed_replies.MIN_PIECE_BYTES
+
+
+def test_a_caller_is_the_same_for_long_replies_however_the_key_is_sent(issued, statement):
+    basic = base64.b64encode(issued.basic.encode()).decode()
+    forms = [
+        {"Authorization": f"Bearer {issued.token}"},
+        {"Authorization": f"bearer   {issued.token}"},
+        {"Authorization": f"Basic {basic}"},
+        {"Authorization": "anything else", "X-Api-Key": issued.token},
+    ]
+    assert {Client().get(STATEMENT, headers=form).caller for form in forms} == {f"key:{issued.key.id}"}
 
 
 def test_where_the_client_disconnects_within_the_reply_it_is_closed(served, call, statement):

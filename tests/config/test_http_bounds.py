@@ -3,6 +3,7 @@
 import contextlib
 import gzip
 import json
+import re
 import socket
 import threading
 import time
@@ -11,7 +12,7 @@ import pytest
 import uvicorn
 from django.http import HttpResponse, StreamingHttpResponse
 
-from config import asgi, http_protocol, request_bodies
+from config import asgi, http_protocol, request_bodies, streamed_replies
 from config.http_protocol import BoundedHttpProtocol
 
 PATIENCE = 10
@@ -260,7 +261,9 @@ def endless(monkeypatch):
             start_response("200 OK", [("content-type", "text/plain")])
             if environ["PATH_INFO"] == "/livez":
                 return HttpResponse(b"alive")
-            return StreamingHttpResponse(self.lines())
+            reply = StreamingHttpResponse(self.lines())
+            reply.caller = environ.get("HTTP_AUTHORIZATION", "")
+            return reply
 
         def lines(self):
             self.under_way += 1
@@ -299,6 +302,36 @@ def test_callers_who_do_not_read_delay_no_other_call_and_are_disconnected(monkey
         while endless.under_way and time.monotonic() < until:
             time.sleep(0.05)
     assert endless.under_way == 0
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [("/v1/billing/wallet/statement", "application/json"), ("/credits/x", "application/json"), ("/admin/", "text/plain; charset=utf-8")],
+)
+def test_a_caller_who_does_not_read_is_soon_refused_more_long_replies(monkeypatch, endless, path, kind):
+    """Two are under way and two wait; the next one is refused at once, and those that wait are after TURN_SECONDS."""
+    monkeypatch.setattr(streamed_replies, "MAX_WAITING_OF_CALLER", 2)
+    monkeypatch.setattr(streamed_replies, "TURN_SECONDS", 1.0)
+    ask = f"GET {path} HTTP/1.1\r\nHost: testserver\r\nAuthorization: Bearer one\r\n\r\n".encode()
+    with serving(asgi.application) as port, contextlib.ExitStack() as closing:
+        slow = []
+        for _ in range(asgi._streams.threads_per_caller + 3):
+            slow.append(closing.enter_context(connect(port)))
+            slow[-1].sendall(ask)
+            time.sleep(0.1)
+        began = time.monotonic()
+        refused = [read_reply(connection) for connection in (slow[-1], *slow[-3:-1])]
+        assert time.monotonic() - began < 2
+        for reply in refused:
+            head = reply.partition(b"\r\n\r\n")[0].lower().decode()
+            assert status(reply) == 429
+            assert f"content-type: {kind}" in head
+            assert int(re.search(r"retry-after: (\d+)", head)[1]) in range(1, 10)
+        # Others are served.
+        with connect(port) as other:
+            other.sendall(ask.replace(b"Bearer one", b"Bearer two"))
+            assert other.recv(1000).startswith(b"HTTP/1.1 200")
+    assert not asgi._streams._waiting
 
 
 def test_a_caller_who_stops_reading_in_the_middle_is_disconnected(monkeypatch, endless):
