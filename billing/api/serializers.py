@@ -113,10 +113,21 @@ class WalletReply(Reply):
     dialect = dialect
     currency = Text()
     balance = AmountNumber()
-    floor = AmountNumber(allow_null=True, description="The balance below which no debit may go; null for none.")
-    alert_below = AmountNumber(allow_null=True, description="The balance below which it is low, which is an event; null for none.")
-    entry_number = Whole(source="last_entry_number", description="The number of the newest entry.")
-    updated_at = Timestamp(source="last_entry_at", fine=True, allow_null=True)
+    floor = AmountNumber(allow_null=True, description="The balance below which no debit may go, today's at any moment; null for none.")
+    alert_below = AmountNumber(
+        allow_null=True, description="The balance below which it is low, today's too, which is an event; null for none."
+    )
+    entry_number = Whole(
+        source="last_entry_number",
+        allow_null=True,
+        description="The number of the newest entry; null at a moment of world time, because entries are numbered as they are booked.",
+    )
+    updated_at = Timestamp(
+        source="last_entry_at",
+        fine=True,
+        allow_null=True,
+        description="When the newest entry was booked; null where there was none, and at a moment of world time.",
+    )
 
 
 class WalletsReply(Reply):

@@ -28,8 +28,8 @@ def list_wallets_at(*, tenant_id: UUID, moment: datetime, clock: str, final_unti
 
     `final_until` comes from past_reads.wait_for_postings_before: entries booked after it are left out, so that the answer doesn't
     change. By book time a wallet is as its newest entry of that time left it. By world time its balance is the sum of the whole days
-    before, from the daily totals, and of the day's own entries; its number and time are those of the newest entry that is booked. The
-    floor is today's.
+    before, from the daily totals, and of the day's own entries; its number and time are None, because entries are numbered as they are
+    booked: what had happened by a moment may be numbers 1, 2 and 7. The floor is today's.
     """
     if clock == Clock.BOOK:
         rows = posting.run(BOOK_BALANCES, (min(moment, final_until), tenant_id))
@@ -53,7 +53,8 @@ BOOK_BALANCES = """
 """
 # The totals hold everything that was booked; what was booked after that moment is taken off again.
 WORLD_BALANCES = """
-    SELECT wallet.currency, coalesce(past.net, 0) + coalesce(today.net, 0) - coalesce(later.net, 0) AS balance
+    SELECT wallet.currency, coalesce(past.net, 0) + coalesce(today.net, 0) - coalesce(later.net, 0) AS balance,
+        NULL AS last_entry_number, NULL AS last_entry_at
     FROM billing_wallet wallet
     LEFT JOIN LATERAL (
         SELECT sum(credits - debits) AS net FROM billing_dailytotal

@@ -38,8 +38,12 @@ def test_as_of_by_book_time_is_the_balance_after_the_last_entry_until_then(send,
     for reply, balance in zip(replies, (1, 3, 7), strict=True):
         told = send("GET", f"{WALLET}?as_of={reply['created_at']}").json()
         assert (told["balance"], told["as_of"]) == (balance, reply["created_at"])
+        [wallet] = told["wallets"]
+        assert (wallet["entry_number"], wallet["updated_at"]) == (reply["entry_number"], reply["created_at"])
     before = (datetime.fromisoformat(replies[0]["created_at"]) - timedelta(microseconds=1)).isoformat().replace("+00:00", "Z")
     assert send("GET", f"{WALLET}?as_of={before}").json()["balance"] == 0
+    [wallet] = send("GET", f"{WALLET}?as_of={before}").json()["wallets"]
+    assert (wallet["entry_number"], wallet["updated_at"]) == (0, None)
 
 
 def test_as_of_by_world_time_counts_what_had_happened(send, record):
@@ -60,6 +64,9 @@ def test_as_of_by_world_time_counts_what_had_happened(send, record):
         "2030-01-01": 15,
     }.items():
         assert send("GET", f"{WALLET}?as_of={moment}&basis=world").json()["balance"] == balance, moment
+        # Entries are numbered as they were booked: no number and no time of booking belongs to a moment of world time.
+        then = {"currency": "USD", "balance": balance, "floor": None, "alert_below": None, "entry_number": None, "updated_at": None}
+        assert send("GET", f"{WALLET}?as_of={moment}&basis=world").json()["wallets"] == [then]
     assert send("GET", f"{WALLET}?as_of=2026-01-11&basis=book").json()["balance"] == 0
 
 
