@@ -23,10 +23,10 @@ from kernel.corrections.admin.offers import CorrectionOffers
 from kernel.ledger.admin import LedgerAdmin, Panel
 from kernel.ledger.admin.fields import AmountOrZeroField
 from kernel.ledger.admin.formatting import actor_names, effect, id_link, label, money, row_link
-from kernel.ledger.admin.messages import register_messages
 from kernel.ledger.admin.settings import SettingForm, setting_action, switch_field, text_field
 from kernel.ledger.money import trimmed_digits
 from kernel.tenants.admin import local_time
+from kernel.tenants.messages import register_messages
 
 # Entries of the wallet shown before and after the page's entry, and entries shown on the wallet's page.
 AROUND, NEWEST = 5, 50

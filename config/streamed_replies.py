@@ -77,7 +77,7 @@ class Streams:
             raise _NotBegun(is_own=turns.waiting >= MAX_WAITING_OF_CALLER)
         self._waiting += 1
         turns.waiting += 1
-        acquired = asyncio.ensure_future(turns.free.acquire())
+        acquired: asyncio.Future[Any] = asyncio.ensure_future(turns.free.acquire())
         try:
             try:
                 await asyncio.wait({acquired, gone}, timeout=TURN_SECONDS, return_when=asyncio.FIRST_COMPLETED)

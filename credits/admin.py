@@ -12,9 +12,9 @@ from credits.models import Consumption, CreditTransaction, Grant, Hold, HoldEntr
 from kernel.corrections.admin.offers import CorrectionOffers
 from kernel.ledger.admin import LedgerAdmin, Panel
 from kernel.ledger.admin.formatting import actor_names, effect, id_link, json_block, money, row_link
-from kernel.ledger.admin.messages import register_messages
 from kernel.ledger.money import MoneyField
 from kernel.tenants.admin import local_time
+from kernel.tenants.messages import register_messages
 
 # Entries shown on a grant's page; the list has all of them.
 NEWEST = 50

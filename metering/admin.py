@@ -13,10 +13,10 @@ from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 from kernel.corrections.admin.offers import CorrectionOffers
 from kernel.ledger.admin import LedgerAdmin, Panel
 from kernel.ledger.admin.formatting import actor_names, id_link, json_block, label, money, row_link
-from kernel.ledger.admin.messages import register_messages
 from kernel.ledger.admin.settings import MomentField, SettingForm, setting_action, switch_field, text_field
 from kernel.ledger.money import trimmed_digits
 from kernel.tenants.admin import local_time
+from kernel.tenants.messages import register_messages
 from metering.choices import ReportedCosts
 from metering.models import Agent, Cost, Fact, Policy, Price, Rollup, Service, StatusChange, Trace, Transaction, UnitPrice
 from metering.services import policies, prices

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import msgspec
 import structlog
 from django.conf import settings
-from django.db import InterfaceError, OperationalError
+from django.db import DatabaseError, InterfaceError
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.http.request import split_domain_port, validate_host
@@ -29,6 +29,8 @@ from kernel.api.fields import storable
 from kernel.api.pagination import Page, page_of
 from kernel.api.problems import FieldProblem, Invalid, Problem, Refused, RequestRefused, problem_of
 from kernel.api.unknown_names import header_value, parameter_problems
+from kernel.ledger.constraints import ledger_error_of, log_database_error
+from kernel.ledger.errors import OutcomeUnknown
 from kernel.ledger.past_reads import wait_for_postings_before
 from kernel.ledger.posting import greenlets
 from kernel.ledger.texts import invisible_edge
@@ -68,6 +70,8 @@ class LedgerViewSet(ViewSet):
     ignored_fields: list[str]
     # Up to which moment of book time, itself included, the reply is final. None: it is about the present.
     final_until: datetime | None = None
+    # False while the request is authenticated and checked: by then nothing is written.
+    has_begun: bool
 
     # What the methods of the apps call.
 
@@ -211,6 +215,7 @@ class LedgerViewSet(ViewSet):
         """Django's own request: REST framework's wrapper costs time at each access of an attribute."""
         self.http = request
         self.ignored_fields = []
+        self.has_begun = False
         self.action = self.action_map.get((request.method or "").lower())  # type: ignore[assignment]
         return request
 
@@ -233,6 +238,7 @@ class LedgerViewSet(ViewSet):
         self.caller = greenlets.run_in_thread(lambda: caller_for_account(caller=caller, account=account, is_required=is_required))
         if request.META.get("QUERY_STRING"):
             self._check_parameters(request)
+        self.has_begun = True
 
     def _check_parameters(self, request: HttpRequest) -> None:
         """Raises Invalid with place `query` for parameters that the action's operation doesn't declare."""
@@ -257,8 +263,20 @@ class LedgerViewSet(ViewSet):
     def refuse(self, exception: Exception, context: dict[str, Any]) -> HttpResponse:
         """The error reply for an exception."""
         request = self.http
-        problem = problem_of(exception) or problem_of_fault(exception, request=request)
+        problem = problem_of(exception) or self._problem_of_fault(exception)
         return error_response(dialect=self.dialect, problem=problem, request=request)
+
+    def _problem_of_fault(self, exception: Exception) -> Problem:
+        """The problem of an exception that isn't a refusal. After a lost connection a read may be repeated, and so may a call whose own
+        work hadn't begun; else a write may have been committed or not."""
+        error = ledger_error_of(exception) if isinstance(exception, DatabaseError | InterfaceError) else None
+        if error is None:
+            logger.error("request_failed", method=self.http.method, path=self.http.path, exc_info=exception)
+            return Problem(code="internal")
+        log_database_error(error, exception, service=f"{type(self).__module__}.{type(self).__qualname__}")
+        may_have_written = self.has_begun and self.http.method not in SAFE_METHODS
+        is_known = may_have_written or not isinstance(error, OutcomeUnknown)
+        return Problem(code=error.code, facts=error.facts) if is_known else Problem(code="busy")
 
     def finalize_response(  # type: ignore[override]
         self, request: HttpRequest, response: HttpResponse, *args: Any, **kwargs: Any
@@ -274,15 +292,6 @@ class LedgerViewSet(ViewSet):
         if self.ignored_fields:
             response.headers["Ignored-Fields"] = request.ignored_fields = header_value(self.ignored_fields)  # type: ignore[attr-defined]
         return response
-
-
-def problem_of_fault(exception: Exception, *, request: HttpRequest) -> Problem:
-    """The problem of an exception that isn't a refusal. After a lost database connection a read may be repeated; a write may have been
-    committed or not."""
-    logger.error("request_failed", method=request.method, path=request.path, exc_info=exception)
-    if isinstance(exception, OperationalError | InterfaceError):
-        return Problem(code="busy" if request.method in SAFE_METHODS else "outcome_unknown")
-    return Problem(code="internal")
 
 
 def error_response(*, dialect: Dialect, problem: Problem, request: HttpRequest) -> HttpResponse:

@@ -41,6 +41,7 @@ from kernel.backfills.undoing import Undo
 from kernel.ledger.errors import Busy, LedgerUnavailable, OutcomeUnknown
 from kernel.ledger.identifiers import new_id
 from kernel.tenants.errors import DomainError
+from kernel.tenants.messages import message_for_operator
 from kernel.tenants.models import Tenant
 from kernel.tenants.selectors import get_tenant
 
@@ -66,7 +67,7 @@ class BackfillCommand(BaseCommand):
         except (Busy, LedgerUnavailable, OutcomeUnknown) as error:
             raise CommandError(str(database_lost_error(error)), returncode=4) from error
         except DomainError as error:
-            raise CommandError(str(error), returncode=3) from error
+            raise CommandError(message_for_operator(error), returncode=3) from error
         except DatabaseError as error:
             raise CommandError(f"The database refused: {database_errors.reason(error)}.", returncode=4) from error
         except OSError as error:

@@ -17,6 +17,7 @@ from kernel.backfills.progress_bar import Progress
 from kernel.backfills.signals import Stop
 from kernel.ledger.constraints import translate_db_errors
 from kernel.ledger.errors import Busy, LedgerError, LedgerUnavailable, OutcomeUnknown
+from kernel.tenants.messages import message_for_operator
 
 BLOCKERS_LISTED = 100
 
@@ -79,7 +80,7 @@ class Undo:
                 raise NotAllowed("Another process has changed this run.") from moved
             except LedgerError as refused:
                 raise NotAllowed(
-                    f"A row can't be reversed any more: {refused}. Reverse what depends on it, then --undo again."
+                    f"A row can't be reversed any more. {message_for_operator(refused)} Reverse what depends on it, then --undo again."
                 ) from refused
             except DatabaseError as refused:
                 raise database_lost_error(refused) from refused

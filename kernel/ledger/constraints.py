@@ -15,6 +15,7 @@ from django.db import DatabaseError, InterfaceError, OperationalError
 from psycopg_pool import PoolTimeout
 
 from kernel.ledger.errors import Busy, LedgerError, LedgerUnavailable, OutcomeUnknown
+from kernel.ledger.postgresql.connecting import NotConnected
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -69,11 +70,10 @@ def translate_db_errors(service: Callable[P, R]) -> Callable[P, R]:
         try:
             return service(*args, **kwargs)
         except (DatabaseError, InterfaceError) as error:
-            translated = _translated(error)
+            translated = ledger_error_of(error)
             if translated is None:
                 raise
-            if translated.reason:
-                _log(translated, error, service=f"{service.__module__}.{service.__qualname__}")
+            log_database_error(translated, error, service=f"{service.__module__}.{service.__qualname__}")
             raise translated from error
 
     return call
@@ -81,15 +81,23 @@ def translate_db_errors(service: Callable[P, R]) -> Callable[P, R]:
 
 def moved_nothing(error: Exception) -> bool:
     """Whether a failed call certainly left nothing in the ledger: the database said no, or was never asked."""
-    return not isinstance(error, OperationalError | InterfaceError) or _is_busy(error) or _sqlstate(error) in UNAVAILABLE
+    return (
+        not isinstance(error, OperationalError | InterfaceError)
+        or isinstance(error.__cause__, NotConnected)
+        or _is_busy(error)
+        or _sqlstate(error) in UNAVAILABLE
+    )
 
 
-def _translated(error: Exception) -> LedgerError | None:
+def ledger_error_of(error: Exception) -> LedgerError | None:
+    """The ledger's error for an error of the database; None for a fault of ours."""
     cause = error.__cause__
     if isinstance(cause, psycopg.Error) and (name := cause.diag.constraint_name) in _ERRORS:
         return _ERRORS[name]()
     translated: LedgerError
-    if (sqlstate := _sqlstate(error)) in UNAVAILABLE:
+    if isinstance(cause, NotConnected):
+        translated = LedgerUnavailable() if cause.is_refused else Busy()
+    elif (sqlstate := _sqlstate(error)) in UNAVAILABLE:
         translated = LedgerUnavailable()
         translated.is_cancelled = sqlstate == CANCELLED
     elif _is_busy(error):
@@ -118,6 +126,9 @@ def _reason(error: Exception) -> str:
     return primary or str(error).partition("\n")[0] or type(cause or error).__name__
 
 
-def _log(translated: LedgerError, error: Exception, *, service: str) -> None:
+def log_database_error(translated: LedgerError, error: Exception, *, service: str) -> None:
+    """One line for operators with the database's own words. None for what a caller's own values caused."""
+    if not translated.reason:
+        return
     write = log.error if isinstance(translated, LedgerUnavailable) else log.warning
     write("database_error", error=translated.code, sqlstate=_sqlstate(error), reason=translated.reason, service=service)

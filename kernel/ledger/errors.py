@@ -47,7 +47,8 @@ class Busy(LedgerError):
 
 
 class LedgerUnavailable(LedgerError):
-    """The database takes no postings: it is read-only or full, a grant is missing, or statements run into statement_timeout.
+    """The database takes no postings: it is read-only or full, refuses the role, a grant is missing, or statements run into
+    statement_timeout (a statement that is cancelled is rolled back as a whole).
 
     Nothing moved. Repeating the call doesn't help until an operator has acted; `reason` says on what. `is_cancelled`: the statement took
     too long or was cancelled, so a run without a caller who waits may try again.
@@ -58,7 +59,10 @@ class LedgerUnavailable(LedgerError):
 
 
 class OutcomeUnknown(LedgerError):
-    """The connection was lost while the database worked. The call was recorded once or not at all; repeat it with the same key."""
+    """The connection was lost while the database worked; every other failure says that nothing was recorded.
+
+    The call was recorded once or not at all; repeat it with the same key.
+    """
 
     code = "outcome_unknown"
 

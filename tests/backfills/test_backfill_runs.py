@@ -41,7 +41,7 @@ def test_a_run_without_a_process_is_shown_as_killed_and_can_be_paused(call, writ
     assert " paused " in call("backfill_runs", "--pause", run.id)[0]
     assert " killed " in call("backfill_runs", "--continue", run.id)[0]
     BackfillRun.objects.update(state="finished")
-    with pytest.raises(CommandError, match="wrong_state"):
+    with pytest.raises(CommandError, match="is finished, and this needs one that is running"):
         call("backfill_runs", "--pause", run.id)
-    with pytest.raises(CommandError, match="not_found"):
+    with pytest.raises(CommandError, match="There is no run zzz"):
         call("backfill_runs", "zzz")

@@ -1,5 +1,6 @@
 """Keys: who gets in, who doesn't, how soon a revocation bites, and what a cached key costs."""
 
+import re
 import time
 from datetime import timedelta
 
@@ -229,17 +230,17 @@ def test_the_commands_make_a_tenant_and_a_key_that_works_and_end_it(capsys):
 
 
 @pytest.mark.parametrize(
-    "command",
+    ("command", "sentence"),
     [
-        ("create_tenant", "Not A Slug"),
-        ("create_tenant", "fine", "--currency", "ZZZ"),
-        ("create_tenant", "fine", "--parent", "nobody"),
-        ("create_api_key", "nobody", "--all-scopes"),
-        ("revoke_api_key", "nobody"),
+        (("create_tenant", "Not A Slug"), "The short name may hold lower-case letters, digits and hyphens only."),
+        (("create_tenant", "fine", "--currency", "ZZZ"), "ZZZ is no currency of ISO 4217."),
+        (("create_tenant", "fine", "--parent", "nobody"), "There is no tenant nobody."),
+        (("create_api_key", "nobody", "--all-scopes"), "There is no tenant nobody."),
+        (("revoke_api_key", "nobody"), "There is no key with the prefix nobody."),
     ],
 )
-def test_a_command_that_is_refused_says_why_and_writes_nothing(command):
-    with pytest.raises(CommandError, match=r"\w+_\w+ \("):
+def test_a_command_that_is_refused_says_why_and_writes_nothing(command, sentence):
+    with pytest.raises(CommandError, match=re.escape(sentence)):
         call_command(*command)
     assert not Tenant.objects.exists()
 

@@ -1,11 +1,15 @@
 """The service logs in with the role of `manage.py grant_roles`: jobs and commands work, and nothing in the ledgers can be removed."""
 
 import contextlib
+import json
 import os
 import re
+import time
+from uuid import uuid4
 
 import psycopg
 import pytest
+from django.conf import settings
 from django.core.management import CommandError, call_command
 
 from config.local.postgres import OWNER_ROLE, SERVICE_ROLE
@@ -13,6 +17,7 @@ from tests.scenarios.service import Service
 from tests.scenarios.three_calls import BILLING, CREDITS, GRANT, METERING
 
 JOBS = ("close_stale_transactions", "expire_credits", "issue_recurring_credits", "expire_holds")
+END_SESSIONS = f"SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename = '{SERVICE_ROLE}'"
 LEDGER_TABLES = ("billing_transaction", "billing_wallet", "billing_dailytotal", "credits_grant", "credits_transaction", "metering_cost")
 
 
@@ -174,3 +179,65 @@ def test_readiness_notices_a_statement_timeout_that_no_posting_meets(service, ac
     finally:
         service.execute("ALTER DATABASE countinghouse RESET statement_timeout")
     assert (status, reply["status"]) == (503, "unavailable")
+
+
+@contextlib.contextmanager
+def role_settings(service, broken, mended):
+    """New sessions of the service have the setting; those that exist are ended."""
+    service.execute(broken, END_SESSIONS, role="postgres")
+    try:
+        yield
+    finally:
+        service.execute(mended, END_SESSIONS, role="postgres")
+        for _ in range(100):
+            if service.call("GET", "/readyz")[0] == 200:
+                break
+            time.sleep(0.1)
+
+
+def posts(service, account):
+    """The status, the seconds and the reply of one posting of each ledger, and of a batch and a list."""
+    replies = []
+    calls = [
+        ("POST", BILLING.path, BILLING.body() | {"reference_id": str(uuid4())}),
+        ("POST", METERING.path, METERING.body()),
+        ("POST", CREDITS.path, CREDITS.body(grantId=str(uuid4()), amount="1")),
+        ("POST", f"{BILLING.path}/batch", {"transactions": [BILLING.body() | {"reference_id": str(uuid4())}]}),
+        ("GET", BILLING.path, None),
+    ]
+    for method, path, body in calls:
+        began = time.monotonic()
+        status, _, reply = service.call(method, path, body, account)
+        replies.append((status, time.monotonic() - began, json.dumps(reply)))
+    return replies
+
+
+def test_a_role_that_may_not_log_in_makes_calls_unavailable_at_once(service, account):
+    """Nothing was sent to the database, so no caller waits for it or is told that the outcome is unknown."""
+    rows = service.rows("SELECT count(*) FROM billing_transaction")
+    with role_settings(service, f"ALTER ROLE {SERVICE_ROLE} NOLOGIN", f"ALTER ROLE {SERVICE_ROLE} LOGIN"):
+        replies = posts(service, account)
+    for status, seconds, reply in replies:
+        assert (status, "can't record anything at present" in reply) == (503, True), reply
+        assert seconds < 3
+    assert service.rows("SELECT count(*) FROM billing_transaction") == rows
+    assert service.call("GET", BILLING.path, headers=account)[0] == 200
+
+
+@pytest.mark.parametrize("table", ["tenants_apikey", "billing_wallet"])
+def test_a_statement_that_runs_into_its_timeout_was_rolled_back_and_the_call_is_unavailable(service, account, table):
+    """The table is locked: the statement that needs it is cancelled, be it the look for the key or the posting itself."""
+    timeout = f"ALTER ROLE {SERVICE_ROLE} SET statement_timeout = 1000"
+    body = BILLING.body() | {"reference_id": table}
+    with role_settings(service, timeout, f"ALTER ROLE {SERVICE_ROLE} RESET statement_timeout"):
+        if table == "tenants_apikey":
+            # The processes remember a key for some seconds.
+            time.sleep(settings.API_KEY_CACHE_SECONDS + 0.5)
+        with psycopg.connect(service.postgres.url("countinghouse", role=OWNER_ROLE)) as holder:
+            holder.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
+            status, headers, reply = service.call("POST", BILLING.path, body, account)
+            assert (status, "can't record anything at present" in json.dumps(reply)) == (503, True), reply
+            assert headers["retry-after"]
+    assert service.rows(f"SELECT count(*) FROM billing_transaction WHERE reference_id = '{table}'") == [(0,)]
+    status, _, reply = service.call("POST", BILLING.path, body, account)
+    assert status == BILLING.status, reply

@@ -12,6 +12,7 @@ from django.db import transaction
 
 from kernel.tenants import selectors
 from kernel.tenants.errors import DomainError
+from kernel.tenants.messages import message_for_operator
 from kernel.tenants.models import StaffProfile, StaffTenant
 from kernel.tenants.setting_author import setting_author
 from kernel.tenants.staff_roles import ROLES
@@ -53,7 +54,7 @@ class Command(BaseCommand):
         except ValidationError as error:
             raise CommandError(" ".join(error.messages)) from error
         except DomainError as error:
-            raise CommandError(str(error)) from error
+            raise CommandError(message_for_operator(error)) from error
         with transaction.atomic(), setting_author(actor=ACTOR):
             user.save()
             user.groups.set(Group.objects.filter(name__in=options["role"] or []))

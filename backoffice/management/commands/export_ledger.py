@@ -19,6 +19,7 @@ from kernel.ledger.exports.definitions import Export
 from kernel.ledger.exports.writing import CSV, FORMATS, PARQUET, NoParquet, new_file, one_snapshot, require_parquet, write_export
 from kernel.tenants import selectors
 from kernel.tenants.errors import DomainError
+from kernel.tenants.messages import message_for_operator
 from kernel.tenants.models import Tenant
 
 ALL = "all"
@@ -53,7 +54,7 @@ class Command(BaseCommand):
             else:
                 self._write(EXPORTS[book], tenant, format, output, visible=visible)
         except DomainError as error:
-            raise CommandError(str(error), returncode=3) from error
+            raise CommandError(message_for_operator(error), returncode=3) from error
         except BrokenPipeError as error:
             # Python flushes standard output once more at exit, which would print a traceback.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -12,6 +12,7 @@ from credits.services.rebuild import rebuild_grants
 from kernel.ledger.integrity.checks import Violation, find_violations
 from kernel.tenants import selectors
 from kernel.tenants.errors import DomainError
+from kernel.tenants.messages import message_for_operator
 
 # The checks of what this command recomputes. Every other violation is in the entries, which no command may change.
 RECOMPUTED = ("billing_wallet", "billing_daily_total", "credits_grant", "credits_held")
@@ -40,7 +41,7 @@ class Command(BaseCommand):
             if options["apply"]:
                 self._rebuild(sorted({violation.facts["tenant_id"] for violation in violations}))
         except DomainError as error:
-            raise CommandError(str(error), returncode=3) from error
+            raise CommandError(message_for_operator(error), returncode=3) from error
         if not violations:
             self.stdout.write(self.style.SUCCESS("Every balance and total is that of its entries."))
         elif options["plan"]:

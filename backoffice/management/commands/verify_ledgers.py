@@ -17,6 +17,7 @@ from kernel.backfills.output import discard_stdout
 from kernel.ledger.integrity.checks import Violation
 from kernel.tenants import selectors
 from kernel.tenants.errors import DomainError
+from kernel.tenants.messages import message_for_operator
 
 
 class Command(BaseCommand):
@@ -38,7 +39,7 @@ class Command(BaseCommand):
             violations = self._verify(tenant_id, options["ledger"] or LEDGERS, options["at_most"], as_json=options["json"])
             self.stdout.flush()
         except DomainError as error:
-            raise CommandError(str(error), returncode=3) from error
+            raise CommandError(message_for_operator(error), returncode=3) from error
         except BrokenPipeError as error:
             discard_stdout()
             raise CommandError("Standard output was closed before everything was checked.", returncode=3) from error

@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand, CommandError
 from billing import services
 from billing.choices import Direction
 from kernel.tenants.errors import DomainError
+from kernel.tenants.messages import message_for_operator
 from kernel.tenants.selectors import get_tenant
 
 
@@ -33,5 +34,5 @@ class Command(BaseCommand):
                 direction=options["direction"],
             )
         except DomainError as error:
-            raise CommandError(str(error)) from error
+            raise CommandError(message_for_operator(error)) from error
         self.stdout.write(self.style.SUCCESS(f"{tenant.slug}: {defined.code} is a {defined.direction} called {defined.label!r}"))

@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from billing import services
 from kernel.tenants.errors import DomainError
+from kernel.tenants.messages import message_for_operator
 from kernel.tenants.selectors import get_tenant
 
 ACTOR = "command:set_billing_policy"
@@ -56,8 +57,10 @@ class Command(BaseCommand):
             if options["alert_below"]:
                 currency, amount = options["alert_below"]
                 services.set_alert(tenant_id=tenant.id, actor=ACTOR, currency=currency, alert_below=floor(amount))
-        except (DomainError, ValueError) as error:
-            raise CommandError(str(error)) from error
+        except DomainError as error:
+            raise CommandError(message_for_operator(error)) from error
+        except ValueError as error:
+            raise CommandError(f"{error} is no amount: give a number, or none.") from error
         self.stdout.write(
             f"{tenant.slug}: strict types {'on' if policy.strict_types else 'off'}, near-duplicates within "
             f"{policy.near_duplicate_seconds} s, new wallets' floor {policy.default_floor}"

@@ -12,6 +12,7 @@ from credits import selectors, services
 from kernel.ledger.identifiers import new_id
 from kernel.ledger.money import trimmed_digits
 from kernel.tenants.errors import DomainError
+from kernel.tenants.messages import message_for_operator
 from kernel.tenants.selectors import get_tenant
 
 
@@ -27,7 +28,7 @@ class Command(BaseCommand):
             tenant_id = get_tenant(tenant=options["tenant"]).id if options["tenant"] else None
             return self.report_due(tenant_id) if options["dry_run"] else self.expire(tenant_id, quiet=not options["verbosity"])
         except DomainError as error:
-            raise CommandError(str(error)) from error
+            raise CommandError(message_for_operator(error)) from error
 
     def report_due(self, tenant_id: UUID | None) -> str:
         totals = selectors.due_totals(tenant_id=tenant_id)

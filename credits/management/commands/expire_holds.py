@@ -9,6 +9,7 @@ from tqdm import tqdm
 from credits import selectors, services
 from kernel.ledger.identifiers import new_id
 from kernel.tenants.errors import DomainError
+from kernel.tenants.messages import message_for_operator
 from kernel.tenants.selectors import get_tenant
 
 
@@ -27,5 +28,5 @@ class Command(BaseCommand):
             bar = tqdm(outcomes, total=overdue, unit="hold", disable=None if options["verbosity"] else True)
             closed = sum(outcome.outcome == "posted" for outcome in bar)
         except DomainError as error:
-            raise CommandError(str(error)) from error
+            raise CommandError(message_for_operator(error)) from error
         return f"{closed} holds expired."

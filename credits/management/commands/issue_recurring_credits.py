@@ -9,6 +9,7 @@ from tqdm import tqdm
 from credits import selectors, services
 from kernel.ledger.identifiers import new_id
 from kernel.tenants.errors import DomainError
+from kernel.tenants.messages import message_for_operator
 from kernel.tenants.selectors import get_tenant
 
 
@@ -26,5 +27,5 @@ class Command(BaseCommand):
             batches = services.issue_due_grants(actor=f"command:issue_recurring_credits:{run}", request_id=run, tenant_id=tenant_id)
             issued = sum(len(rows) for rows in tqdm(batches, total=due, unit="schedule", disable=None if options["verbosity"] else True))
         except DomainError as error:
-            raise CommandError(str(error)) from error
+            raise CommandError(message_for_operator(error)) from error
         return f"{issued} grants issued."

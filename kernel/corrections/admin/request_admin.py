@@ -36,9 +36,9 @@ from kernel.ledger.admin.formatting import (
     page_of,
     register_origin,
 )
-from kernel.ledger.admin.messages import message_for, register_messages
 from kernel.ledger.errors import LedgerError
 from kernel.tenants.admin import local_time
+from kernel.tenants.messages import message_for, register_messages
 from kernel.tenants.staff_scope import scope_of
 
 DECIDE = "corrections.decide_correctionrequest"

@@ -21,8 +21,8 @@ from kernel.corrections.selectors import get_common_tenant
 from kernel.corrections.services import CorrectionDraft, EvidenceFile, Preview
 from kernel.ledger.admin.form_ids import new_form_id, read_form_id
 from kernel.ledger.admin.formatting import actor_of, effect, id_link, money, page_of, row_link
-from kernel.ledger.admin.messages import message_for
 from kernel.ledger.errors import LedgerError
+from kernel.tenants.messages import message_for
 from kernel.tenants.models import Tenant
 from kernel.tenants.staff_scope import scope_of
 

@@ -21,9 +21,9 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget, 
 
 from kernel.ledger.admin.form_ids import new_form_id, read_form_id
 from kernel.ledger.admin.formatting import actor_of, page_of
-from kernel.ledger.admin.messages import message_for
 from kernel.ledger.moments import check_moment
 from kernel.tenants.errors import DomainError
+from kernel.tenants.messages import message_for
 from kernel.tenants.models import Tenant
 from kernel.tenants.staff_scope import scope_of
 

@@ -10,20 +10,43 @@ import socket
 from contextlib import suppress
 from typing import Any
 
+import psycopg
 from django.db.backends.postgresql import base
 from psycopg.pq import ConnStatus
+from psycopg_pool import PoolTimeout
+
+from kernel.ledger.postgresql.connecting import NotConnected, Pool
 
 # First bytes of what a server may send to an idle connection that it goes on serving: a notice, a changed parameter, a notification.
 HARMLESS_MESSAGES = {b"N", b"S", b"A"}
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
+    # Django's own, by alias, of all threads.
+    _connection_pools: dict[str, Any]
+    _configure_connection: Any
+
+    @property
+    def pool(self) -> Any:
+        options = self.settings_dict["OPTIONS"].get("pool")
+        if isinstance(options, dict) and self.alias not in self._connection_pools and not self.settings_dict.get("CONN_MAX_AGE"):
+            parameters = self.get_connection_params() | {"autocommit": True}
+            pool = Pool(kwargs=parameters, open=False, configure=self._configure_connection, **options)
+            # Of the pools that several threads may make here, the first one is used.
+            self._connection_pools.setdefault(self.alias, pool)
+        return super().pool
+
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
-        """A new connection, or one of the pool's that is open."""
-        while is_closed_by_server(connection := super().get_new_connection(conn_params)) and self.pool:
-            connection.close()
-            # The pool replaces a closed connection by a new one.
-            self.pool.putconn(connection)
+        """A new connection, or one of the pool's that is open. Raises NotConnected, and PoolTimeout of a pool."""
+        try:
+            while is_closed_by_server(connection := super().get_new_connection(conn_params)) and self.pool:
+                connection.close()
+                # The pool replaces a closed connection by a new one.
+                self.pool.putconn(connection)
+        except (NotConnected, PoolTimeout):
+            raise
+        except psycopg.OperationalError as error:
+            raise NotConnected(error) from error
         return connection
 
     def close_if_unusable_or_obsolete(self) -> None:

@@ -17,13 +17,13 @@ from django.core.exceptions import SynchronousOnlyOperation
 from django.db import connections
 from psycopg import AsyncCursor, Connection, Cursor
 from psycopg.rows import no_result
-from psycopg_pool import AsyncConnectionPool
 
 from kernel.ledger.postgresql.base import is_closed_by_server
+from kernel.ledger.postgresql.connecting import AsyncPool
 from kernel.ledger.posting import greenlets, plan_cache
 
 Parameters = Sequence[Any] | Mapping[str, Any]
-_pools: "WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, AsyncConnectionPool]]" = WeakKeyDictionary()
+_pools: "WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, AsyncPool]]" = WeakKeyDictionary()
 
 
 class OneShotEvent(Protocol):
@@ -167,20 +167,20 @@ async def _run_on_loop(statement: str, parameters: Parameters, *, function: str,
         await pool.putconn(connection)
 
 
-async def _loop_pool(using: str) -> AsyncConnectionPool:
+async def _loop_pool(using: str) -> AsyncPool:
     """The loop's own connections, opened as they are needed; batches need one or two."""
     pools = _pools.setdefault(asyncio.get_running_loop(), {})
     if using not in pools:
         parameters = connections[using].get_connection_params() | {"cursor_factory": AsyncCursor, "autocommit": True}
         max_size = max(settings.DATABASE_POOL_SIZE, settings.LEDGER_BATCHING_CALLS + 1)
-        pools[using] = AsyncConnectionPool(kwargs=parameters, open=False, min_size=1, max_size=max_size, timeout=10)
+        pools[using] = AsyncPool(kwargs=parameters, open=False, min_size=1, max_size=max_size, timeout=10)
     pool = pools[using]
     if pool.closed:
         await pool.open()
     return pool
 
 
-async def _open_loop_connection(pool: AsyncConnectionPool) -> Any:
+async def _open_loop_connection(pool: AsyncPool) -> Any:
     """As _open_connection, for the loop's pool."""
     while is_closed_by_server(connection := await pool.getconn()):
         await connection.close()

@@ -94,6 +94,8 @@ def run_in_thread(function: Callable[..., T], *arguments: Any) -> T:
 
 
 def _with_connection_returned(function: Callable[..., T], *arguments: Any) -> T:
+    # No request begins in this thread either: a connection that the server has closed since would cost the caller an error.
+    close_old_connections()
     try:
         return function(*arguments)
     finally:

@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand, CommandError
 from kernel.ledger.identifiers import new_id
 from kernel.tenants import selectors
 from kernel.tenants.errors import DomainError
+from kernel.tenants.messages import message_for_operator
 from metering.services.lifecycle import close_stale_transactions
 
 
@@ -24,7 +25,7 @@ class Command(BaseCommand):
             actor = f"command:close_stale_transactions:{run}"
             closed = close_stale_transactions(actor=actor, request_id=str(run), tenant_id=tenant_id)
         except DomainError as error:
-            raise CommandError(str(error)) from error
+            raise CommandError(message_for_operator(error)) from error
         for tenant, count in closed.items():
             self.stdout.write(f"{tenant}: {count}")
         return f"{sum(closed.values())} transactions cancelled."

@@ -7,6 +7,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from kernel.tenants import selectors
 from kernel.tenants.errors import DomainError
+from kernel.tenants.messages import message_for_operator
 from metering.services.rebuild import rebuild_rollups
 
 
@@ -21,5 +22,5 @@ class Command(BaseCommand):
             tenant = selectors.get_tenant(tenant=options["tenant"])
             rebuild_rollups(tenant_id=tenant.id)
         except DomainError as error:
-            raise CommandError(str(error)) from error
+            raise CommandError(message_for_operator(error)) from error
         self.stdout.write(self.style.SUCCESS(f"The sums of {tenant.slug} are made anew."))

@@ -12,6 +12,7 @@ from kernel.ledger.identifiers import new_id
 from kernel.ledger.money import trimmed_digits
 from kernel.tenants import selectors
 from kernel.tenants.errors import DomainError
+from kernel.tenants.messages import message_for_operator
 from metering.services.repricing import Report, reprice_transactions, undo_repricing
 
 
@@ -45,7 +46,7 @@ class Command(BaseCommand):
         except NotFound as error:
             raise CommandError(f"No re-pricing {options['undo']} has posted anything.") from error
         except DomainError as error:
-            raise CommandError(str(error)) from error
+            raise CommandError(message_for_operator(error)) from error
         self.show(report)
         if not options["apply"]:
             return "Nothing was changed: --apply posts this."

@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from kernel.tenants import selectors
 from kernel.tenants.errors import DomainError
+from kernel.tenants.messages import message_for_operator
 from metering.choices import ReportedCosts
 from metering.services.policies import UNCHANGED, set_policy
 
@@ -49,7 +50,7 @@ class Command(BaseCommand):
                 prices_self_hosted=UNCHANGED if self_hosted is None else self_hosted,
             )
         except DomainError as error:
-            raise CommandError(str(error)) from error
+            raise CommandError(message_for_operator(error)) from error
         decided = "authorized at once" if policy.authorizes_at_once else "decided later"
         closed = "never closed automatically" if policy.stale_after is None else f"cancelled when authorized for {policy.stale_after}"
         costs = "are the actual costs" if policy.reported_costs == ReportedCosts.ACTUAL else "are compared with the computed ones"

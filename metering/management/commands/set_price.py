@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from kernel.tenants import selectors
 from kernel.tenants.errors import DomainError
+from kernel.tenants.messages import message_for_operator
 from metering.services.prices import parse_unit, set_price
 
 
@@ -59,5 +60,5 @@ class Command(BaseCommand):
                 **names,
             )
         except DomainError as error:
-            raise CommandError(str(error)) from error
+            raise CommandError(message_for_operator(error)) from error
         return f"Price {price_id} of {tenant.slug} is valid from {begin.isoformat()}."

@@ -9,9 +9,9 @@ from django import forms
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextInputWidget
 
 from kernel.ledger.admin.fields import AmountOrZeroField
-from kernel.ledger.admin.messages import register_messages
 from kernel.ledger.admin.settings import SettingForm, form_id_of, text_field
 from kernel.ledger.money import is_plain_decimal, trimmed_digits
+from kernel.tenants.messages import register_messages
 from metering.models import Agent
 from metering.rules.admin.limit_fields import (
     KINDS,

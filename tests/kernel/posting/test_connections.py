@@ -1,10 +1,16 @@
 """A statement outside a transaction takes a pooled connection for as long as it needs it, and gives it back as it should be."""
 
+import time
+
+import psycopg
 import psycopg_pool
 import pytest
 from django.db import OperationalError, ProgrammingError, connection, connections, transaction
 
 from kernel.ledger import posting
+from kernel.ledger.constraints import ledger_error_of, moved_nothing
+from kernel.ledger.errors import Busy, LedgerUnavailable
+from kernel.ledger.postgresql import connecting
 from kernel.ledger.posting import execution
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -65,6 +71,55 @@ def test_an_exhausted_pool_raises_a_database_error(pooled):
         assert isinstance(refused.value.__cause__, psycopg_pool.PoolTimeout)
     finally:
         pooled.pool.putconn(taken)
+
+
+@pytest.mark.parametrize("pool", [None, {"min_size": 1, "max_size": 2, "timeout": 10}])
+def test_a_role_that_the_database_refuses_is_an_error_at_once_with_the_databases_own_words(monkeypatch, pool):
+    options = connection.settings_dict["OPTIONS"] | {"pool": pool}
+    road = type(connections["default"])(connection.settings_dict | {"USER": "nobody_there", "CONN_MAX_AGE": 0, "OPTIONS": options})
+    monkeypatch.setattr(execution, "connections", {"default": road})
+    began = time.monotonic()
+    for call in (lambda: posting.run(ONE), road.cursor):
+        with pytest.raises(OperationalError) as refused:
+            call()
+        assert str(refused.value) == 'role "nobody_there" does not exist'
+        assert isinstance(ledger_error_of(refused.value), LedgerUnavailable)
+        assert moved_nothing(refused.value)
+    assert time.monotonic() - began < 2 * connecting.FIRST_WAIT_SECONDS + 1
+    road.close_pool()
+
+
+@pytest.mark.parametrize("pool", [None, {"min_size": 1, "max_size": 2, "timeout": 1.5}])
+def test_where_no_server_answers_the_call_is_busy_and_nothing_was_sent(monkeypatch, pool):
+    options = connection.settings_dict["OPTIONS"] | {"pool": pool}
+    road = type(connections["default"])(
+        connection.settings_dict | {"HOST": "127.0.0.1", "PORT": "1", "CONN_MAX_AGE": 0, "OPTIONS": options}
+    )
+    monkeypatch.setattr(execution, "connections", {"default": road})
+    with pytest.raises(OperationalError) as refused:
+        posting.run(ONE)
+    assert "Connection refused" in str(refused.value)
+    assert isinstance(ledger_error_of(refused.value), Busy)
+    assert moved_nothing(refused.value)
+    road.close_pool()
+
+
+@pytest.mark.parametrize(
+    ("text", "is_refused"),
+    [
+        ('connection to server at "db", port 5432 failed: FATAL:  password authentication failed for user "x"', True),
+        ('failed: FATAL:  role "x" is not permitted to log in', True),
+        ('failed: FATAL:  no pg_hba.conf entry for host "10.0.0.1", user "x", database "y", no encryption', True),
+        ('failed: FATAL:  database "y" does not exist', True),
+        ('failed: FATAL:  permission denied for database "y"', True),
+        ("failed: FATAL:  the database system is starting up", False),
+        ("failed: FATAL:  sorry, too many clients already", False),
+        ("failed: FATAL:  terminating connection due to administrator command", False),
+        ("failed: Connection refused\n\tIs the server running on that host?", False),
+    ],
+)
+def test_only_a_refused_login_waits_for_an_operator(text, is_refused):
+    assert connecting.NotConnected(psycopg.OperationalError(text)).is_refused == is_refused
 
 
 def kill(road, *backends):

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 
+import psycopg
 import pytest
 import structlog
 from django.core.exceptions import SynchronousOnlyOperation
@@ -229,6 +230,27 @@ def test_errors_in_the_thread_pass_through():
 
     with pytest.raises(Tenant.DoesNotExist):
         running(lambda: greenlets.run_in_thread(reads))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_thread_whose_connection_the_server_has_closed_reads_over_a_new_one():
+    """As after a restart of the database: the look for a key costs no caller an error."""
+
+    def backend():
+        Tenant.objects.count()
+        return connection.connection.info.backend_pid
+
+    def call():
+        first = greenlets.run_in_thread(backend)
+        with psycopg.connect(**connection.get_connection_params()) as other:
+            other.execute("SELECT pg_terminate_backend(%s, 5000)", [first])
+        try:
+            return first, greenlets.run_in_thread(backend)
+        finally:
+            greenlets.run_in_thread(lambda: (Tenant.objects.count(), connection.close()))
+
+    [(first, second)] = running(call)
+    assert first != second
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from kernel.backfills.locks import is_worked_on
 from kernel.backfills.models import BackfillRun
 from kernel.backfills.output import discard_stdout
 from kernel.tenants.errors import DomainError
+from kernel.tenants.messages import message_for_operator
 from kernel.tenants.selectors import get_tenant
 
 
@@ -40,7 +41,7 @@ class Command(BaseCommand):
             discard_stdout()
             raise CommandError("Standard output was closed.", returncode=3) from error
         except DomainError as error:
-            raise CommandError(str(error), returncode=3) from error
+            raise CommandError(message_for_operator(error), returncode=3) from error
 
     def _runs(self, options: dict[str, Any]) -> list[BackfillRun]:
         if named := options["pause"] or options["resume"]:

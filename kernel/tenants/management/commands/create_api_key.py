@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from kernel.tenants import selectors, services
 from kernel.tenants.errors import DomainError
+from kernel.tenants.messages import message_for_operator
 from kernel.tenants.scopes import all_scopes
 
 DEFAULT_DAYS = 90
@@ -45,7 +46,7 @@ class Command(BaseCommand):
                 expires_at=None if options["never_expires"] else timezone.now() + timedelta(days=options["days"]),
             )
         except DomainError as error:
-            raise CommandError(str(error)) from error
+            raise CommandError(message_for_operator(error)) from error
         expiry = f"until {issued.key.expires_at:%Y-%m-%d}" if issued.key.expires_at else "until it is revoked"
         self.stdout.write(
             self.style.SUCCESS(f"Created API key {issued.key.name} of {tenant.slug}, valid {expiry}, for {', '.join(issued.key.scopes)}.")

@@ -7,6 +7,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from kernel.tenants import selectors, services
 from kernel.tenants.errors import DomainError
+from kernel.tenants.messages import message_for_operator
 
 
 class Command(BaseCommand):
@@ -29,5 +30,5 @@ class Command(BaseCommand):
                 parent=parent,
             )
         except DomainError as error:
-            raise CommandError(str(error)) from error
+            raise CommandError(message_for_operator(error)) from error
         self.stdout.write(self.style.SUCCESS(f"Created tenant {tenant.slug}: {tenant.id}"))

@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from kernel.tenants import services
 from kernel.tenants.errors import DomainError
+from kernel.tenants.messages import message_for_operator
 
 
 class Command(BaseCommand):
@@ -20,7 +21,7 @@ class Command(BaseCommand):
         try:
             key = services.revoke_api_key(prefix=options["prefix"], actor="command:revoke_api_key")
         except DomainError as error:
-            raise CommandError(str(error)) from error
+            raise CommandError(message_for_operator(error)) from error
         self.stdout.write(
             self.style.SUCCESS(f"Revoked {key.name} ({key.prefix}). Every process obeys within {settings.API_KEY_CACHE_SECONDS} s.")
         )

@@ -1,23 +1,29 @@
-"""Error messages for staff. Errors carry a code and facts; this module turns them into a sentence.
+"""Error messages for staff and operators. Errors carry a code and facts; this module turns them into a sentence.
 
-The sentences below belong to the kernel's own errors. An app registers those of its errors with `register_messages`, in its admin module.
+The sentences below belong to the kernel's own errors. An app registers those of its errors with `register_messages`, in its admin module,
+which is loaded in commands too.
 """
 
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from kernel.ledger.money import trimmed_digits
 from kernel.tenants.errors import DomainError
 
 _SENTENCES: dict[str, str] = {
+    "api_key_not_found": "There is no key with the prefix {prefix}.",
+    "book_broken": "The entries contradict each other (check {check}), so nothing can be rebuilt from them: run verify_ledgers.",
     "busy": "The account is busy just now. Nothing was posted: try again.",
     "invalid_slug": "The short name may hold lower-case letters, digits and hyphens only.",
-    "not_found": "It is not in this tenant's ledger.",
+    "not_found": "There is no {kind} {id}.",
     "out_of_range": "The balance would no longer fit.",
     "outcome_unknown": "The database connection was lost. Check whether it was posted before you try again.",
     "tenant_exists": "A tenant with this short name exists.",
+    "tenant_not_found": "There is no tenant {tenant}.",
+    "unavailable": "The database takes no postings at present. Nothing was posted.",
     "unknown_currency": "{currency} is no currency of ISO 4217.",
+    "unknown_scope": "There is no scope {scopes}. There are: {known}.",
+    "wrong_state": "{id} is {state}, and this needs one that is {allowed}.",
 }
 
 
@@ -41,10 +47,18 @@ def message_for(error: DomainError) -> str:
         return f"The ledger refuses it: {error.code.replace('_', ' ')}{f' ({details})' if details else ''}."
 
 
+def message_for_operator(error: DomainError) -> str:
+    """The sentence, and the database's own message, which staff and callers don't get."""
+    reason = getattr(error, "reason", "")
+    return f"{message_for(error)} The database says: {reason}." if reason else message_for(error)
+
+
 def _invalid_value(facts: Mapping[str, Any]) -> str:
     field = str(facts.get("field", "value")).replace("_", " ")
     return f"The {field} is not right: {str(facts.get('reason', 'invalid')).replace('_', ' ')}."
 
 
 def _format(value: Any) -> str:
-    return trimmed_digits(value) if isinstance(value, Decimal) else str(value)
+    if isinstance(value, Decimal):
+        return f"{value.normalize():f}"
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

@@ -1,0 +1,49 @@
+"""Errors as sentences for staff and operators."""
+
+from decimal import Decimal
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from kernel.ledger.errors import Insufficient, LedgerUnavailable
+from kernel.tenants.errors import UnknownScope
+from kernel.tenants.messages import message_for, message_for_operator
+
+COMMANDS = [
+    ("create_api_key", "nobody", "--scope=billing:read", "--never-expires"),
+    ("verify_ledgers", "--tenant=nobody"),
+    ("rebuild_balances", "--plan", "--tenant=nobody"),
+    ("export_ledger", "nobody", "billing-transactions", "--output=/dev/null", "--format=csv"),
+    ("set_billing_policy", "nobody", "--strict-types"),
+    ("define_billing_type", "nobody", "code", "debit"),
+    ("set_metering_policy", "nobody"),
+    ("set_price", "nobody", "input_tokens=1"),
+    ("rebuild_rollups", "--tenant=nobody"),
+    ("close_stale_transactions", "--tenant=nobody"),
+    ("expire_credits", "--tenant=nobody"),
+    ("expire_holds", "--tenant=nobody"),
+    ("issue_recurring_credits", "--tenant=nobody"),
+    ("backfill_runs", "--tenant=nobody"),
+    ("backfill_billing_transactions", "nobody", __file__, "--plan"),
+]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command[0])
+def test_a_command_says_in_a_sentence_that_there_is_no_such_tenant(command):
+    with pytest.raises(CommandError) as refused:
+        call_command(*command)
+    assert str(refused.value) == "There is no tenant nobody."
+
+
+def test_numbers_and_lists_read_as_people_write_them():
+    assert message_for(Insufficient(balance=Decimal("5.500000"), requested=Decimal(10))) == "The balance of 5.5 is too small for 10."
+    unknown = UnknownScope(scopes=["billing:raed"], known=["billing:read", "billing:write"])
+    assert message_for(unknown) == "There is no scope billing:raed. There are: billing:read, billing:write."
+
+
+def test_the_databases_own_words_are_for_operators_alone():
+    error = LedgerUnavailable()
+    error.reason = 'role "x" is not permitted to log in'
+    assert message_for(error) == "The database takes no postings at present. Nothing was posted."
+    assert message_for_operator(error) == f"{message_for(error)} The database says: {error.reason}."
