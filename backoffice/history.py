@@ -24,6 +24,8 @@ RECORDED = (
     "metering.agent",
     "corrections.correctionthreshold",
     "events.endpoint",
+    "credits.policy",
+    "credits.balancealert",
 )
 
 

@@ -1,18 +1,25 @@
 """The read-only admin of the credits ledger."""
 
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.db import models
 from django.http import HttpRequest
+from unfold.widgets import UnfoldAdminTextInputWidget
 
+from credits import services
 from credits.choices import UnitType
-from credits.models import Consumption, CreditTransaction, Grant, Hold, HoldEntry, HoldLine, RecurringGrant
+from credits.models import BalanceAlert, Consumption, CreditTransaction, Grant, Hold, HoldEntry, HoldLine, Policy, RecurringGrant
+from credits.services.alerts import MAX_EXPIRING_DAYS
 from kernel.corrections.admin.offers import CorrectionOffers
 from kernel.ledger.admin import LedgerAdmin, Panel
+from kernel.ledger.admin.fields import AmountOrZeroField
 from kernel.ledger.admin.formatting import actor_names, effect, id_link, json_block, money, row_link
-from kernel.ledger.money import MoneyField
+from kernel.ledger.admin.settings import SettingForm, setting_action, text_field
+from kernel.ledger.money import MoneyField, trimmed_digits
 from kernel.tenants.admin import local_time
 from kernel.tenants.messages import register_messages
 
@@ -31,6 +38,51 @@ register_messages(
         "not_reversible": "An entry of this kind can't be reversed; it has an operation of its own.",
     }
 )
+
+
+class AlertForm(SettingForm):
+    title = "Set an alert"
+    description = "The balance below which a customer is low; going below it is an event credits.balance.low."
+    icon = "notification_add"
+    customer_id = text_field("Customer", max_length=255)
+    currency = text_field("Currency", required=False, max_length=3, help="ISO 4217; or a metric, not both.")
+    metric_id = text_field("Metric", required=False, max_length=255)
+    alert_below = AmountOrZeroField(label="Alert below", required=False, help_text="Empty: no alert.")
+
+    def apply(self, *, actor: str, request_id: str, **values: Any) -> None:
+        amount = Decimal(values["alert_below"]) if values["alert_below"] else None
+        unit = {name: values[name] or None for name in ("currency", "metric_id")}
+        customer = {"customer_id": values["customer_id"], **unit}
+        services.set_balance_alert(tenant_id=self.tenant.pk, actor=actor, request_id=request_id, alert_below=amount, **customer)
+
+
+class ChangeAlertForm(AlertForm):
+    title = "Change the alert"
+    icon = "edit"
+    customer_id = currency = metric_id = None  # type: ignore[assignment] # Django removes a field that a subclass sets to None
+
+    def current(self) -> dict[str, Any]:
+        return {"alert_below": "" if self.row.alert_below is None else trimmed_digits(self.row.alert_below)}
+
+    def apply(self, *, actor: str, request_id: str, **values: Any) -> None:
+        unit = {name: getattr(self.row, name) for name in ("customer_id", "currency", "metric_id")}
+        super().apply(actor=actor, request_id=request_id, **unit, **values)
+
+
+class PolicyForm(SettingForm):
+    title = "Set the policy"
+    description = "How early a grant that expires with a balance is announced, by an event credits.grant.expiring."
+    icon = "tune"
+    expiring_days = forms.IntegerField(
+        label="Announce so many days before", min_value=0, max_value=MAX_EXPIRING_DAYS, widget=UnfoldAdminTextInputWidget()
+    )
+
+    def current(self) -> dict[str, Any]:
+        policy = Policy.objects.filter(tenant=self.tenant).first() or Policy(tenant=self.tenant)
+        return {"expiring_days": policy.expiring_days}
+
+    def apply(self, *, actor: str, request_id: str, **values: Any) -> None:
+        services.set_policy(tenant_id=self.tenant.pk, actor=actor, request_id=request_id, **values)
 
 
 def unit_of(grant: Grant) -> str:
@@ -178,3 +230,27 @@ class RecurringGrantAdmin(LedgerAdmin):
     list_filter = ("status", "unit_type")
     search_fields = ("id", "customer_id")
     icon = "event_repeat"
+
+
+@admin.register(BalanceAlert)
+class BalanceAlertAdmin(LedgerAdmin):
+    list_display = ("customer_id", "tenant", "currency", "metric_id", "alert_below", "is_low", "updated_at", "updated_by")
+    list_select_related = ("tenant",)
+    list_filter = ("is_low",)
+    search_fields = ("customer_id",)
+    icon = "notifications"
+    actions_list = ("set_alert",)
+    actions_detail = ("change_alert",)
+    set_alert = setting_action(AlertForm, name="set-alert")
+    change_alert = setting_action(ChangeAlertForm, name="change-alert")
+
+
+@admin.register(Policy)
+class PolicyAdmin(LedgerAdmin):
+    list_display = ("tenant", "expiring_days", "updated_at", "updated_by")
+    list_select_related = ("tenant",)
+    icon = "tune"
+    actions_list = ("set_policy",)
+    actions_detail = ("change_policy",)
+    set_policy = setting_action(PolicyForm, name="set-policy")
+    change_policy = setting_action(PolicyForm, name="change-policy")

@@ -1,0 +1,50 @@
+"""Sets a tenant's credits policy and the alert of a customer's balance: credits.services.set_policy and set_balance_alert."""
+
+from argparse import ArgumentParser
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from credits import services
+from kernel.ledger.money import is_currency
+from kernel.tenants.errors import DomainError
+from kernel.tenants.selectors import get_tenant
+
+ACTOR = "command:set_credits_policy"
+
+
+class Command(BaseCommand):
+    help = (
+        "Set a tenant's credits policy; what isn't named stays as it is. "
+        "Example: manage.py set_credits_policy acme --expiring-days 14 --alert-below customer-1 USD 20"
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("tenant", help="slug or id")
+        parser.add_argument("--expiring-days", type=int, help="announce a grant so many days before it expires")
+        parser.add_argument(
+            "--alert-below",
+            nargs=3,
+            metavar=("CUSTOMER", "UNIT", "AMOUNT"),
+            help="balance below which a customer is low in a currency or metric: an amount, or none",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            tenant = get_tenant(tenant=options["tenant"])
+            if options["expiring_days"] is not None:
+                services.set_policy(tenant_id=tenant.id, actor=ACTOR, expiring_days=options["expiring_days"])
+                self.stdout.write(f"{tenant.slug}: grants are announced {options['expiring_days']} days before they expire")
+            if options["alert_below"]:
+                self._set_alert(tenant.id, *options["alert_below"])
+        except (DomainError, InvalidOperation) as error:
+            raise CommandError(str(error)) from error
+
+    def _set_alert(self, tenant_id: Any, customer: str, unit: str, amount: str) -> None:
+        below = None if amount.lower() == "none" else Decimal(amount)
+        currency, metric = (unit, None) if is_currency(unit) else (None, unit)
+        alert = services.set_balance_alert(
+            tenant_id=tenant_id, actor=ACTOR, customer_id=customer, currency=currency, metric_id=metric, alert_below=below
+        )
+        self.stdout.write(f"{alert}: {'no alert' if below is None else f'alert below {amount}'}")
