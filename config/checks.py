@@ -4,6 +4,7 @@ E001 to E099 hold everywhere, E101 to E199 in production. Those that ask the dat
 """
 
 import decimal
+import ipaddress
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import connections
+
+from kernel.events.signing import MAX_KEYS, parse_key
 
 # numeric(38,18) holds 38 digits; a sum of many, and a product of two, need more.
 LEAST_PRECISION = 60
@@ -170,6 +173,31 @@ def check_caches(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
             "Use LocMemCache, or remove the line in config/wsgi.py that disconnects close_caches.",
         )
     ]
+
+
+@register()
+def check_webhooks(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """What events are signed with, and where they may be sent."""
+    found: list[CheckMessage] = []
+    try:
+        keys = [parse_key(text) for text in settings.WEBHOOK_SIGNING_KEY]
+    except ValueError as error:
+        found.append(_error(16, f"A key in WEBHOOK_SIGNING_KEY can't be used: {error}.", "A key is 32 random bytes in base64."))
+    else:
+        if len(keys) > MAX_KEYS:
+            found.append(_error(16, f"WEBHOOK_SIGNING_KEY has {len(keys)} keys.", "One; or two, while one takes the place of the other."))
+    try:
+        for network in settings.WEBHOOK_ALLOW_NETS:
+            ipaddress.ip_network(network)
+    except ValueError as error:
+        found.append(_error(17, f"WEBHOOK_ALLOW_NETS: {error}.", "Networks such as 10.20.0.0/16, separated by commas."))
+    if settings.WEBHOOK_EGRESS_PROXY and not settings.WEBHOOK_EGRESS_PROXY.startswith("http://"):
+        found.append(_error(18, "WEBHOOK_EGRESS_PROXY is no http:// address.", "Set it to http://host:port, or unset it."))
+    if settings.WEBHOOK_ALLOW_HTTP and not settings.LOCAL:
+        found.append(
+            _error(107, "WEBHOOK_ALLOW_HTTP is on in production: events would be sent in plain text.", "Unset WEBHOOK_ALLOW_HTTP.")
+        )
+    return found
 
 
 @register()

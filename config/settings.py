@@ -132,7 +132,7 @@ LEDGER_BATCHING_CALLS = env.int("LEDGER_BATCHING_CALLS", default=4)
 # Threads of one process for all that isn't the posting of one transaction (config/asgi.py).
 WEB_THREADS = env.int("WEB_THREADS", default=16)
 
-# Scheduled jobs are in each app's jobs.py and run in `manage.py procrastinate worker`; each job is a command as well.
+# Scheduled jobs are in each app's jobs.py and run in `manage.py run_worker`; each job is a command as well.
 PROCRASTINATE_AUTODISCOVER_MODULE_NAME = "jobs"
 
 # Of the few tables that aren't a tenant's.
@@ -200,6 +200,21 @@ SPECTACULAR_SETTINGS = {
 # Where long exports are written until they are fetched; of several machines, all must see it.
 EXPORT_FOLDER = env.path("EXPORT_FOLDER", default=str(BASE_DIR / "var" / "exports"))
 
+# Webhooks (kernel/events). The keys that endpoints' secrets are derived from: 32 bytes each, in base64. While one key takes the place of
+# another, both stand here, separated by a comma, and both sign. Without a key no endpoint can be made.
+WEBHOOK_SIGNING_KEY = env.list("WEBHOOK_SIGNING_KEY", default=[])
+# Networks of the operator's own that may receive events, such as 10.20.0.0/16; all others must be public.
+WEBHOOK_ALLOW_NETS = env.list("WEBHOOK_ALLOW_NETS", default=[])
+# http:// as well as https://, for development.
+WEBHOOK_ALLOW_HTTP = env.bool("WEBHOOK_ALLOW_HTTP", default=False)
+# A proxy, http://host:port, through which everything is sent. It then decides which addresses may be reached.
+WEBHOOK_EGRESS_PROXY = env.str("WEBHOOK_EGRESS_PROXY", default="")
+# Certificates to trust instead of the system's, for receivers with a certificate of the operator's own.
+WEBHOOK_CA_FILE = env.str("WEBHOOK_CA_FILE", default="")
+# How many requests one worker has under way, and how many of them for one endpoint.
+WEBHOOK_THREADS = env.int("WEBHOOK_THREADS", default=32)
+WEBHOOK_IN_FLIGHT = env.int("WEBHOOK_IN_FLIGHT", default=8)
+
 UNFOLD = {
     "SITE_TITLE": "Countinghouse",
     "SITE_HEADER": "Countinghouse",
@@ -264,6 +279,8 @@ LOGGING: dict[str, Any] = {
     "loggers": {
         # At INFO they log every job at the start of every command.
         **{name: {"level": "WARNING"} for name in ("procrastinate.blueprints", "procrastinate.periodic")},
+        # A certificate of another name is in the log of attempts.
+        "urllib3.connection": {"level": "ERROR"},
         # An empty entry takes Django's own handlers away. Of these, only what went wrong: the request's line says the rest.
         "django": {"handlers": [], "level": "INFO"},
         "django.request": {"level": "ERROR"},

@@ -37,7 +37,7 @@ register_internal(
     "events_attempt_delivery_fkey",
     # Django's own checks of positive numbers.
     *("events_endpoint_consecutive_failures_check", "events_endpoint_secret_generation_check", "events_endpoint_version_check"),
-    *("events_delivery_attempts_check", "events_delivery_last_status_code_check"),
+    *("events_delivery_attempts_check", "events_delivery_failures_check", "events_delivery_last_status_code_check"),
     *("events_managementcall_key", "events_secretreading_generation_check", "events_secretreading_endpoint_fkey"),
     *("events_attempt_duration_ms_check", "events_attempt_number_check", "events_attempt_status_code_check"),
 )
@@ -163,6 +163,8 @@ class Delivery(TenantOwned):
     state = models.CharField(max_length=10, choices=DeliveryState.choices, default=DeliveryState.PENDING)
     # How many were begun. One that was cut off, because the worker ended, has no row in the log of attempts.
     attempts = models.PositiveIntegerField(default=0)
+    # How many of them failed: what the time to the next attempt depends on.
+    failures = models.PositiveIntegerField(db_default=0)
     next_at = models.DateTimeField(db_default=Now())
     # Copies of the event's, for the order of an account.
     account = models.CharField(max_length=ACCOUNT_LENGTH, blank=True, default="")

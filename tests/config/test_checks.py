@@ -208,3 +208,23 @@ def test_a_server_that_could_lose_money_is_refused(production, monkeypatch, fact
 def test_a_sound_server_passes_in_production(production, monkeypatch):
     monkeypatch.setattr(checks, "_ask_server", lambda: SOUND)
     assert checks.check_server(None, databases=["default"]) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("WEBHOOK_SIGNING_KEY", ["not base64"], "countinghouse.E016"),
+        ("WEBHOOK_SIGNING_KEY", ["c2hvcnQ="], "countinghouse.E016"),
+        ("WEBHOOK_SIGNING_KEY", ["AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="] * 3, "countinghouse.E016"),
+        ("WEBHOOK_ALLOW_NETS", ["10.0.0.1/8"], "countinghouse.E017"),
+        ("WEBHOOK_EGRESS_PROXY", "proxy:3128", "countinghouse.E018"),
+    ],
+)
+def test_settings_of_webhooks_that_can_not_be_used_are_refused(settings, name, value, expected):
+    setattr(settings, name, value)
+    assert ids() == {expected}
+
+
+def test_plain_http_for_webhooks_is_refused_in_production(production):
+    production.WEBHOOK_ALLOW_HTTP = True
+    assert ids() == {"countinghouse.E107"}

@@ -1,10 +1,12 @@
 """Sets up, serves, sends the published example requests, and waits for Ctrl-C."""
 
 import argparse
+import base64
 import contextlib
 import fcntl
 import io
 import os
+import secrets
 import signal
 import sys
 from collections.abc import Iterator
@@ -17,6 +19,7 @@ from config.local.demo.server import DemoError
 from config.local.folders import VAR, LocalPostgresError, locate
 
 ENV_FILE = VAR / "demo.env"
+KEY_FILE = VAR / "demo.webhook_signing_key"
 DEFAULT_PORT = "8000"
 
 
@@ -55,6 +58,7 @@ def run(*, fresh: bool) -> None:
         is_foreign = bool(os.environ.get("DATABASE_URL"))
         say("Using the PostgreSQL in DATABASE_URL ..." if is_foreign else "Starting PostgreSQL ...")
         database_url = postgres.ensure_running()
+        os.environ.setdefault("WEBHOOK_SIGNING_KEY", signing_key())
         environment = prepare(base_url=f"http://127.0.0.1:{port}", is_foreign=is_foreign)
         database = None
         if not is_foreign:
@@ -93,6 +97,14 @@ def start_over() -> None:
     postgres.remove(postgres.DEVELOPMENT)
     ENV_FILE.unlink(missing_ok=True)
     say("The demo's data is deleted.")
+
+
+def signing_key() -> str:
+    """The key that the secrets of webhook endpoints are derived from: made by the first run, and used again by the next ones."""
+    if not KEY_FILE.exists():
+        KEY_FILE.touch(mode=0o600)
+        KEY_FILE.write_text(base64.b64encode(secrets.token_bytes(32)).decode())
+    return KEY_FILE.read_text()
 
 
 def prepare(*, base_url: str, is_foreign: bool) -> dict[str, str]:

@@ -75,7 +75,7 @@ def serving(*, port: int, var: Path, database_url: str) -> Iterator[tuple[Progra
     """Run the web server and the worker, as in production, until the block is left. Raises DemoError if the server doesn't get ready."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("UVICORN_")} | {"DATABASE_URL": database_url}
     web = Program(server_command(host=HOST, port=port), var / "demo.log", environment)
-    worker = Program([sys.executable, "manage.py", "procrastinate", "worker"], var / "demo.worker.log", environment)
+    worker = Program([sys.executable, "manage.py", "run_worker"], var / "demo.worker.log", environment)
     for program in (web, worker):
         program.log.unlink(missing_ok=True)
     try:

@@ -112,6 +112,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("attempts", models.PositiveIntegerField(default=0)),
+                ("failures", models.PositiveIntegerField(db_default=0)),
                 ("next_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
                 ("account", models.CharField(blank=True, default="", max_length=300)),
                 ("sequence", models.BigIntegerField(blank=True, null=True)),

@@ -20,7 +20,7 @@ DECLARE
     remaining integer := at_most;
 BEGIN
     moment := clock_timestamp();
-    endpoints := events_due_endpoints(moment, after_endpoint, at_most);
+    endpoints := events_due_endpoints(moment, after_endpoint, 1000);
     FOR due IN SELECT id, cardinality(endpoints) - ordinality AS later FROM unnest(endpoints) WITH ORDINALITY AS listed (id) LOOP
         SELECT * INTO target FROM events_endpoint endpoint
         WHERE endpoint.tenant_id IS NOT NULL AND endpoint.id = due.id AND endpoint.status = 'enabled'
