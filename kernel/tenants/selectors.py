@@ -2,8 +2,6 @@
 
 from uuid import UUID
 
-from django.db.models import QuerySet
-
 from kernel.tenants.errors import TenantNotFound
 from kernel.tenants.models import ApiKey, Tenant
 
@@ -32,7 +30,3 @@ def find_child(*, parent_id: UUID, account: str) -> Tenant | None:
         return Tenant.objects.filter(parent_id=parent_id, id=UUID(account), is_active=True).first()
     except ValueError:
         return None
-
-
-def list_keys(*, tenant_id: UUID) -> QuerySet[ApiKey]:
-    return ApiKey.objects.filter(tenant_id=tenant_id)

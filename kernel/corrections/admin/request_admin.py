@@ -12,12 +12,11 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 
 from kernel.corrections import services
-from kernel.corrections.admin.request_views import request_page
+from kernel.corrections.admin.request_views import entry_row, request_page
 from kernel.corrections.choices import REQUEST_PERMISSION, STATE_COLOURS, State
 from kernel.corrections.errors import PreviewMoved
 from kernel.corrections.kinds import get_kind
 from kernel.corrections.models import (
-    CorrectionEntry,
     CorrectionEvidence,
     CorrectionLine,
     CorrectionRequest,
@@ -27,12 +26,10 @@ from kernel.ledger.admin import LedgerAdmin
 from kernel.ledger.admin.formatting import (
     actor_names,
     actor_of,
-    effect,
     id_link,
     joined,
     label,
     model_name,
-    money,
     page_of,
     register_origin,
 )
@@ -165,7 +162,7 @@ class CorrectionRequestAdmin(LedgerAdmin):
             "status": label(correction.get_state_display(), STATE_COLOURS[State(correction.state)]),
             "facts": _facts(correction, names),
             "targets": [_target(line) for line in correction.lines.order_by("position")],
-            "entries": [_entry(entry) for entry in entries],
+            "entries": [entry_row(entry, is_posted=bool(entry.entry_id)) for entry in entries],
             "evidence": list(correction.evidence.defer("content")),
             "steps": _steps(correction, names),
             "may": _may(request, correction),
@@ -298,18 +295,6 @@ def _facts(correction: CorrectionRequest, names: dict[str, Any]) -> list[tuple[s
 
 def _target(line: CorrectionLine) -> Any:
     return id_link(line.target_label, line.target_id, f"{model_name(line.target_label).capitalize()} {line.target_id}")
-
-
-def _entry(entry: CorrectionEntry) -> dict[str, Any]:
-    return {
-        "account": id_link(entry.account_label, entry.account_id, entry.account_name),
-        "what": entry.what,
-        "number": entry.entry_number,
-        "effect": effect(entry.effect, entry.unit),
-        "before": money(entry.balance_before, entry.unit),
-        "after": money(entry.balance_after, entry.unit),
-        "entry": id_link(entry.entry_label, entry.entry_id) if entry.entry_id else "",
-    }
 
 
 def _steps(correction: CorrectionRequest, names: dict[str, Any]) -> list[dict[str, Any]]:

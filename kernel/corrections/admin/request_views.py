@@ -164,7 +164,7 @@ def _page(
         "values": form.described_values() if preview else [],
         "evidence": evidence,
         "preview": preview,
-        "entries": [_entry_row(entry) for _, entry in preview.entries] if preview else [],
+        "entries": [entry_row(entry, is_posted=False) for _, entry in preview.entries] if preview else [],
         "form_id": new_form_id(request) if preview else "",
         "sizes": [money(amount, unit) for unit, amount in preview.size.items()] if preview else [],
         "refusal": message_for(refusal) if refusal else "",
@@ -179,7 +179,8 @@ def _refused_row(kind: Kind, refusal: LedgerError | None) -> Any:
     return id_link(kind.label, refusal.facts["target_id"]) if isinstance(refusal, CorrectionRefused) else ""
 
 
-def _entry_row(entry: Any) -> dict[str, Any]:
+def entry_row(entry: Any, *, is_posted: bool) -> dict[str, Any]:
+    """An entry of a preview or of a request, as its page shows it."""
     return {
         "account": id_link(entry.account_label, entry.account_id, entry.account_name),
         "what": entry.what,
@@ -187,5 +188,5 @@ def _entry_row(entry: Any) -> dict[str, Any]:
         "effect": effect(entry.effect, entry.unit),
         "before": money(entry.balance_before, entry.unit),
         "after": money(entry.balance_after, entry.unit),
-        "entry": id_link(entry.entry_label, entry.entry_id) if getattr(entry, "posted", False) else "",
+        "entry": id_link(entry.entry_label, entry.entry_id) if is_posted else "",
     }
