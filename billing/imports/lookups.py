@@ -12,7 +12,7 @@ from billing.models import Policy, Transaction, TransactionType
 
 Key = tuple[str, str]
 ENTRIES_BY_KEY = """
-SELECT entry.type, entry.reference_id, entry.id, entry.facts_digest, entry.currency,
+SELECT entry.type, entry.reference_id, entry.id, entry.facts_digest, entry.request_id, entry.currency,
     CASE WHEN entry.reverses_id IS NULL THEN entry.effect - sign(entry.effect) * entry.reversed_amount END
 FROM unnest(%s::text[], %s::text[]) AS wanted (type, reference_id)
 JOIN billing_transaction entry ON entry.tenant_id = %s AND entry.reference_id = wanted.reference_id AND entry.type = wanted.type
@@ -33,14 +33,15 @@ ORDER BY currency
 """
 
 
-def entries_by_key(*, tenant_id: UUID, keys: Sequence[Key]) -> list[tuple[str, str, UUID, bytes, str, Decimal | None]]:
-    """The entries with these keys: type, reference, id, digest, currency, and the part of the effect that isn't reversed yet.
+def entries_by_key(*, tenant_id: UUID, keys: Sequence[Key]) -> list[tuple[str, str, UUID, bytes, str, str, Decimal | None]]:
+    """The entries with these keys: type, reference, id, digest, request id, currency, and the part of the effect that isn't reversed yet.
 
     That last one is None for a reversal, which can't be reversed.
     """
     with connection.cursor() as cursor:
         cursor.execute(ENTRIES_BY_KEY, [[kind for kind, _ in keys], [reference for _, reference in keys], tenant_id])
-        return [(kind, reference, found, bytes(kept), unit, left) for kind, reference, found, kept, unit, left in cursor.fetchall()]
+        rows = cursor.fetchall()
+    return [(kind, reference, found, bytes(kept), request, unit, size) for kind, reference, found, kept, request, unit, size in rows]
 
 
 def recorded_digests(*, tenant_id: UUID, ids: Sequence[str]) -> dict[str, bytes]:

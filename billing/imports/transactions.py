@@ -64,6 +64,7 @@ class TransactionsAdapter(Adapter):
     type_directions = tuple(Direction.values)
     amount_column, key_column = "amount", "reference_id"
     reversals_have_the_original_type = True
+    key_references = ("reverses",)
     skipped_columns = ("effect", "entry_number", "balance_after", "flags", "created_at", "actor", "request_id")
     columns = (
         Column("reference_id", key_text(at_most=REFERENCE_LENGTH), required=True, help="the file's own id; with the type it is the key"),
@@ -131,7 +132,7 @@ class TransactionsAdapter(Adapter):
         strict, _ = lookups.policy_values(tenant_id=tenant.id)
         keys = [parts_of(posting.depends_on) for posting in postings if posting.depends_on is not None]
         rows = lookups.entries_by_key(tenant_id=tenant.id, keys=keys) if keys else []
-        originals = {(kind, reference): (row_id, Reversible(size=size, unit=unit)) for kind, reference, row_id, _, unit, size in rows}
+        originals = {(kind, reference): (row_id, Reversible(size=size, unit=unit)) for kind, reference, row_id, _, _, unit, size in rows}
         for posting in postings:
             self._set_type(posting, types.get(posting.kind), new_types, is_strict=strict)
             self._set_amount(tenant, posting)
@@ -222,7 +223,10 @@ class TransactionsAdapter(Adapter):
 
     def existing(self, tenant: Tenant, keys: Sequence[str]) -> Mapping[str, Existing]:
         rows = lookups.entries_by_key(tenant_id=tenant.id, keys=[parts_of(key) for key in keys])
-        return {key_of(kind, reference): Existing(id=str(row_id), digest=digest) for kind, reference, row_id, digest, _, _ in rows}
+        return {
+            key_of(kind, reference): Existing(id=str(row_id), digest=digest, request_id=request)
+            for kind, reference, row_id, digest, request, _, _ in rows
+        }
 
     def accounts(self, tenant: Tenant, names: Sequence[str]) -> Mapping[str, Account]:
         accounts = {}
@@ -231,7 +235,7 @@ class TransactionsAdapter(Adapter):
             latest = lookups.newest_occurred_at(tenant_id=tenant.id, currency=wallet["currency"]) if name in names else None
             accounts[name] = wallet_account(name, wallet["currency"], wallet["balance"], wallet["floor"], latest)
         originals = {parts_of(name.removeprefix(REMAINING)): name for name in names if name.startswith(REMAINING)}
-        for kind, reference, _, _, unit, size in lookups.entries_by_key(tenant_id=tenant.id, keys=list(originals)) if originals else ():
+        for kind, reference, _, _, _, unit, size in lookups.entries_by_key(tenant_id=tenant.id, keys=list(originals)) if originals else ():
             name = originals[kind, reference]
             accounts[name] = original_account(name, reference, Reversible(size=size, unit=unit))
         return {name: accounts[name] for name in names if name in accounts}

@@ -12,6 +12,8 @@ from credits.choices import REVERSIBLE, GrantStatus, TransactionKind
 from credits.models import CreditTransaction, Grant, RecurringGrant
 from kernel.backfills.row_outcomes import as_json
 
+# How often a grant's import may be undone and brought in again while its transactions still name it by its first key.
+MOST_AGAIN = 9
 STANDING = ("id", "unit_type", "currency", "metric_id", "balance", "held", "status", "effective_date", "expiry_date", "last_entry_number")
 NAMED = """
 SELECT id::text, idempotency_key, coalesce(nullif(metric_id, ''), currency) FROM credits_grant
@@ -62,6 +64,18 @@ def named_grants(*, tenant_id: UUID, keys: Sequence[str], ids: Sequence[str]) ->
     with connection.cursor() as cursor:
         cursor.execute(NAMED, {"tenant": tenant_id, "keys": as_json(keys), "ids": as_json(ids)})
         return list(cursor.fetchall())
+
+
+def grants_again(*, tenant_id: UUID, keys: Sequence[str]) -> list[tuple[str, str, str]]:
+    """Of deleted grants with these keys, which an import brought in again as <key>~2 (~3, ...): the key, the newest one's id, its unit."""
+    deleted = Grant.objects.filter(tenant_id=tenant_id, idempotency_key__in=list(keys), status=GrantStatus.DELETED)
+    gone = [str(key) for key in deleted.values_list("idempotency_key", flat=True)]
+    wanted = {f"{key}~{number}": key for key in gone for number in range(2, MOST_AGAIN + 1)}
+    if not wanted:
+        return []
+    grants = Grant.objects.filter(tenant_id=tenant_id, idempotency_key__in=list(wanted)).exclude(status=GrantStatus.DELETED)
+    rows = grants.order_by("idempotency_key").values_list("idempotency_key", "id", "metric_id", "currency")
+    return [(wanted[str(key)], str(grant), metric or currency) for key, grant, metric, currency in rows]
 
 
 def known_schedules(*, tenant_id: UUID, ids: Sequence[str]) -> list[UUID]:

@@ -97,8 +97,9 @@ class TransactionsAdapter(Adapter):
         keys = {posting.body["grant_key"] for posting in postings if "grant_id" not in posting.body}
         ids = {str(posting.body["grant_id"]) for posting in postings if "grant_id" in posting.body}
         found = lookups.named_grants(tenant_id=tenant.id, keys=list(keys), ids=list(ids))
-        by_id = {grant: unit for grant, _, unit in found}
-        by_key = {key: grant for grant, key, _ in found}
+        newer = lookups.grants_again(tenant_id=tenant.id, keys=list(keys)) if keys else []
+        by_id = {grant: unit for grant, _, unit in found} | {grant: unit for _, grant, unit in newer}
+        by_key = {key: grant for grant, key, _ in found} | {key: grant for key, grant, _ in newer}
         for posting in postings:
             if "grant_id" not in posting.body:
                 # A new id makes the ledger itself answer that there is no such grant.

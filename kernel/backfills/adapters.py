@@ -30,6 +30,8 @@ class Existing:
     id: str
     digest: bytes
     recorded: bytes = b""
+    # The request that posted it; "run:<id>" for a row of a backfill.
+    request_id: str = ""
 
 
 @dataclass(slots=True)
@@ -93,6 +95,8 @@ class Adapter(ABC):
     amount_column: ClassVar[str] = ""
     key_column: ClassVar[str] = "idempotency_key"
     reversals_have_the_original_type: ClassVar[bool] = False
+    # Columns that hold the key of another row of the same file.
+    key_references: ClassVar[tuple[str, ...]] = ()
 
     def defaults(self, tenant: Tenant) -> dict[str, Any]:
         """Values for columns that neither the row nor --set gives."""

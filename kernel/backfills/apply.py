@@ -10,7 +10,8 @@ from decimal import Decimal
 from django.db import DatabaseError, DataError, IntegrityError, InterfaceError, connection, transaction
 
 from kernel.backfills import database_errors, locks, services
-from kernel.backfills.adapters import ALREADY_THERE, POSTED, SKIPPED, Adapter, NewTypes, Outcome, audit_fields
+from kernel.backfills.adapters import ALREADY_THERE, CONFLICT, POSTED, SKIPPED, Adapter, NewTypes, Outcome, audit_fields
+from kernel.backfills.again import choose_keys, taken_back, undone_runs
 from kernel.backfills.choices import RunState
 from kernel.backfills.errors import DatabaseLost, NotAllowed, RunMoved
 from kernel.backfills.models import BackfillReject, BackfillRun
@@ -149,6 +150,7 @@ class ApplyRun:
             return self._post_singly(batch)
 
     def _post_whole(self, batch: list[Row]) -> int:
+        choose_keys(self.adapter, self.run.tenant, batch)
         postings = [row.posting for row in batch if row.posting is not None]
         with transaction.atomic():
             outcomes = self._outcomes(postings) if postings else []
@@ -166,7 +168,17 @@ class ApplyRun:
 
     def _outcomes(self, postings: list[Posting]) -> Sequence[Outcome]:
         self.adapter.complete(self.run.tenant, postings, self.new_types)
-        return self.adapter.post(self.run.tenant, postings, self.run)
+        return self._with_taken_back(postings, self.adapter.post(self.run.tenant, postings, self.run))
+
+    def _with_taken_back(self, postings: list[Posting], outcomes: Sequence[Outcome]) -> Sequence[Outcome]:
+        """The same outcomes; a row that is there, but whose run was undone, is said to be taken back."""
+        there = [posting.key for posting, outcome in zip(postings, outcomes, strict=True) if outcome.code in {ALREADY_THERE, CONFLICT}]
+        found = self.adapter.existing(self.run.tenant, there) if there else {}
+        undone = undone_runs(self.run.tenant, found.values())
+        if not undone:
+            return outcomes
+        gone = {key: taken_back(row.request_id) for key, row in found.items() if row.request_id in undone}
+        return [gone.get(posting.key, outcome) for posting, outcome in zip(postings, outcomes, strict=True)]
 
     def _post_one(self, posting: Posting) -> Outcome:
         try:

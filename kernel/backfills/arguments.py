@@ -32,6 +32,7 @@ def add_arguments(parser: ArgumentParser, adapter: Adapter) -> None:
     what.add_argument("--apply", metavar="RUN", help="post what a plan found")
     what.add_argument("--resume", metavar="RUN", help="continue a run that was stopped or killed")
     what.add_argument("--undo", metavar="RUN", help="reverse everything that a run posted")
+    parser.add_argument("--again", metavar="RUN", help="with --plan: bring in again what this run had posted before its undo, as <key>~2")
     _add_reading_arguments(parser, adapter)
     pace = parser.add_argument_group("how to work")
     pace.add_argument("--source", nargs="+", metavar="FILE", help="where the planned file is now, if it was moved")

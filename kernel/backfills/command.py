@@ -8,7 +8,7 @@ import os
 import time
 from argparse import ArgumentParser
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -17,6 +17,7 @@ from django.db import DatabaseError
 
 from kernel.backfills import arguments, database_errors, locks, rejects, reports, selectors, services
 from kernel.backfills.adapters import Adapter, actor_of
+from kernel.backfills.again import after_undo
 from kernel.backfills.apply import ApplyRun, database_lost_error
 from kernel.backfills.choices import MAY_APPLY, RunState
 from kernel.backfills.errors import BackfillStopped, BadSource, Interrupted, NotAllowed, ReportLost
@@ -38,7 +39,7 @@ from kernel.backfills.signals import Stop
 from kernel.backfills.sources import Reading, Source, find_source, source_of
 from kernel.backfills.temp_tables import PlanTables
 from kernel.backfills.undoing import Undo
-from kernel.ledger.errors import Busy, LedgerUnavailable, OutcomeUnknown
+from kernel.ledger.errors import Busy, LedgerUnavailable, NotFound, OutcomeUnknown
 from kernel.ledger.identifiers import new_id
 from kernel.tenants.errors import DomainError
 from kernel.tenants.messages import message_for_operator
@@ -96,7 +97,7 @@ class BackfillCommand(BaseCommand):
         if not self.options["tenant"] or not self.options["file"]:
             raise CommandError(f"--plan needs a tenant and a file: manage.py {self.adapter.command} acme history.csv --plan", returncode=2)
         tenant = get_tenant(tenant=self.options["tenant"])
-        source, options = self._read_options()
+        source, options = self._read_options(tenant)
         if self.options["items"] and source.format != JSON:
             raise BadSource(f"--items belongs to JSON, and {source.title} is {source.format}: add --format json.")
         run = self._create_run(tenant, source, options)
@@ -104,13 +105,18 @@ class BackfillCommand(BaseCommand):
         self._report([*reports.plan_lines(run), "", next_step], run, plan=run.plan)
         return not reports.has_refusals(run.plan["counts"])
 
-    def _read_options(self) -> tuple[Source, ReadingOptions]:
+    def _read_options(self, tenant: Tenant) -> tuple[Source, ReadingOptions]:
         """The file, and how to read it: by the command line, over the form of the profile that fits the file."""
         options = options_given(self.adapter, self.options, ReadingOptions())
         source = find_source(self.options["file"], format=self.options["format"], layout=options.layout)
         if self.options["profile"]:
             profile = find_profile(self.options["profile"], adapter=self.adapter)
             options = options_given(self.adapter, self.options, profile.options(self.adapter, profile.variant_of(source)))
+        if self.options["again"]:
+            undone = selectors.get_run(run=self.options["again"], command=self.adapter.command)
+            if undone.tenant_id != tenant.id:
+                raise NotFound(kind="run", id=self.options["again"])
+            options = replace(options, again=asdict(after_undo(undone)))
         return replace(source, layout=options.layout), options
 
     def _create_run(self, tenant: Tenant, source: Source, options: ReadingOptions) -> BackfillRun:

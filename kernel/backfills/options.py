@@ -60,6 +60,8 @@ class ReadingOptions:
     key_from: Sequence[str] = ()
     optional: Sequence[str] = ()
     profile: str = ""
+    # --again: the undone run and the number of the new keys (kernel.backfills.again.Again).
+    again: Mapping[str, Any] = field(default_factory=dict)
     numbers: NumberFormat = field(default_factory=NumberFormat)
     times: TimeFormat = field(default_factory=TimeFormat)
     signs: SignOptions = field(default_factory=SignOptions)
@@ -79,6 +81,7 @@ class ReadingOptions:
             "key_from": list(self.key_from),
             "optional": list(self.optional),
             "profile": self.profile,
+            "again": dict(self.again),
             "numbers": self.numbers.as_json(),
             "times": self.times.as_json(),
             "signs": self.signs.as_json(),
@@ -99,6 +102,7 @@ class ReadingOptions:
             key_from=tuple(kept["key_from"]),
             optional=tuple(kept["optional"]),
             profile=kept["profile"],
+            again=kept["again"],
             numbers=NumberFormat.from_json(kept["numbers"]),
             times=TimeFormat.from_json(kept["times"]),
             signs=SignOptions.from_json(kept["signs"]),

@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from kernel.backfills.adapters import ALREADY_THERE, POSTED, SKIPPED, UNKNOWN_TYPE, Account, Adapter, Existing, NewTypes, Outcome
+from kernel.backfills.again import choose_keys, taken_back, undone_runs
 from kernel.backfills.new_names import new_names
 from kernel.backfills.rejects import RejectWriter, outcome_without_posting
 from kernel.backfills.row_outcomes import outcome_of_known_key
@@ -64,14 +65,18 @@ class Planner:
     # Rows that are already there because an earlier row of the file has their key, and the first of them.
     repeated: dict[str, Any] = field(default_factory=lambda: {"rows": 0, "first": ""})
     rows: int = 0
+    # Request ids of undone runs, of the chunk's rows that are in the ledger.
+    undone: set[str] = field(default_factory=set)
 
     def add_rows(self, rows: Sequence[Row]) -> None:
+        choose_keys(self.adapter, self.tenant, rows)
         postings = [row.posting for row in rows if row.posting is not None]
         self.adapter.complete(self.tenant, postings, self.new_types)
         self.adapter.simulate(self.tenant, postings)
         keys = [posting.key for posting in postings]
         keys += [posting.depends_on for posting in postings if posting.depends_on is not None]
         found = self._with_recorded(postings, self.adapter.existing(self.tenant, keys))
+        self.undone = undone_runs(self.tenant, found.values())
         seen = self.tables.seen(keys)
         accounts = self._accounts(postings)
         fresh: dict[str, Seen] = {}
@@ -104,7 +109,7 @@ class Planner:
         if posting is None:
             return outcome_without_posting(row)
         if (existing := found.get(posting.key)) is not None:
-            return self._compare(posting, existing.digest, existing.recorded, f"{existing.id} in the ledger")
+            return self._compare_existing(posting, existing)
         if (earlier := fresh.get(posting.key) or seen.get(posting.key)) is not None:
             outcome = self._compare(posting, earlier.digest, earlier.meant, self._earlier(earlier))
             if outcome.code == ALREADY_THERE:
@@ -124,6 +129,11 @@ class Planner:
             line=row.part * LINES + row.line, digest=posting.digest, meant=posting.meant, reversible=posting.reversible
         )
         return Outcome(POSTED)
+
+    def _compare_existing(self, posting: Posting, existing: Existing) -> Outcome:
+        if existing.request_id in self.undone:
+            return taken_back(existing.request_id)
+        return self._compare(posting, existing.digest, existing.recorded, f"{existing.id} in the ledger")
 
     def _earlier(self, earlier: Seen) -> str:
         place = self.source.place(*divmod(earlier.line, LINES))

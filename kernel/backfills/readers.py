@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 from kernel.backfills.adapters import Adapter
+from kernel.backfills.again import Again, values_again
 from kernel.backfills.column_names import Names, check_required, our_names, read_defaults, resolve_names
 from kernel.backfills.columns import NUMBERS, Column, money, money_from_json
 from kernel.backfills.errors import BadSource, RowRefused
@@ -41,6 +42,7 @@ def make_reader(
         steps=_steps(adapter, tenant, options, names, {column.name: column for column in columns}),
         skips=[SkipRule(column, pattern) for column, pattern in options.skips if not _is_absent(column, header, options)],
         dotted=dotted if source.has_objects else (),
+        prepare_again=partial(_prepare_again, adapter, options, audit) if options.again else None,
     )
 
 
@@ -104,6 +106,18 @@ def _prepare(adapter: Adapter, new_types: Mapping[str, str], audit: Mapping[str,
     if audit is not None:
         adapter.pack(posting, audit)
     return posting
+
+
+def _prepare_again(
+    adapter: Adapter, options: ReadingOptions, audit: Mapping[str, Any] | None, values: dict[str, Any]
+) -> tuple[Posting, list[str]]:
+    """The posting of a row under its new key, and the keys that earlier runs gave it."""
+    again, columns = Again(**options.again), {column.name: column for column in adapter.columns}
+    earlier = [
+        _prepare(adapter, options.new_types, None, values_again(adapter, values, replace(again, number=number), columns)).key
+        for number in range(2, again.number)
+    ]
+    return _prepare(adapter, options.new_types, audit, values_again(adapter, values, again, columns)), earlier
 
 
 def _check(adapter: Adapter, options: ReadingOptions) -> None:

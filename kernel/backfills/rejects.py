@@ -10,7 +10,7 @@ from typing import BinaryIO
 import msgspec
 from django.conf import settings
 
-from kernel.backfills.adapters import SKIPPED, Outcome
+from kernel.backfills.adapters import ALREADY_THERE, SKIPPED, Outcome
 from kernel.backfills.files.records import CSV, JSON_LINES, csv_line
 from kernel.backfills.models import BackfillRun
 from kernel.backfills.rows import Row
@@ -87,6 +87,8 @@ def join_problems(problems: Iterable[object]) -> str:
 
 def outcome_without_posting(row: Row) -> Outcome:
     """The outcome of a row that makes no posting."""
+    if row.is_known:
+        return Outcome(ALREADY_THERE)
     return Outcome(SKIPPED) if row.is_skipped else Outcome(INVALID, join_problems(row.problems))
 
 

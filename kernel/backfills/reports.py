@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from kernel.backfills.adapters import ALREADY_THERE, POSTED, SKIPPED
+from kernel.backfills.again import TAKEN_BACK
 from kernel.backfills.columns import escaped, quoted
 from kernel.backfills.models import BackfillRun
 from kernel.backfills.rejects import INVALID
@@ -14,7 +15,14 @@ DAYS_SHOWN = 31
 ACCOUNTS_SHOWN = 20
 NAMES_SHOWN = 20
 # Outcomes in the order of the report; the codes of the ledger's own errors follow.
-LABELS = {POSTED: "new", ALREADY_THERE: "already there", "conflict": "in conflict", INVALID: "invalid", SKIPPED: "left out"}
+LABELS = {
+    POSTED: "new",
+    ALREADY_THERE: "already there",
+    "conflict": "in conflict",
+    TAKEN_BACK: "taken back",
+    INVALID: "invalid",
+    SKIPPED: "left out",
+}
 
 
 def plan_lines(run: BackfillRun) -> list[str]:

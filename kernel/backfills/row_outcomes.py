@@ -19,10 +19,10 @@ KEY, ID = "key ", "id "
 # UNION of two SELECTs, so that each uses its own index. Keys come as one jsonb parameter inside a subquery: the planner doesn't know
 # their number and uses the index instead of scanning the table.
 EXISTING = """
-SELECT id::text, idempotency_key, facts_digest FROM {table}
+SELECT id::text, idempotency_key, facts_digest, request_id FROM {table}
 WHERE tenant_id = %(tenant)s AND idempotency_key = ANY (ARRAY(SELECT jsonb_array_elements_text(%(keys)s::jsonb)))
 UNION
-SELECT id::text, idempotency_key, facts_digest FROM {table}
+SELECT id::text, idempotency_key, facts_digest, request_id FROM {table}
 WHERE tenant_id = %(tenant)s AND id = ANY (ARRAY(SELECT jsonb_array_elements_text(%(ids)s::jsonb)::uuid))
 """
 ID_COLUMNS = (
@@ -54,8 +54,8 @@ def find_existing(table: str, tenant: Tenant, keys: Sequence[str]) -> Mapping[st
         cursor.execute(EXISTING.format(table=table), {"tenant": tenant.id, "keys": as_json(idempotency_keys), "ids": as_json(ids)})
         rows = cursor.fetchall()
     existing = {}
-    for row_id, key, digest in rows:
-        row = Existing(id=row_id, digest=bytes(digest or b""))
+    for row_id, key, digest, request_id in rows:
+        row = Existing(id=row_id, digest=bytes(digest or b""), request_id=request_id)
         existing[f"{ID}{row_id}"] = row
         if key is not None:
             existing[f"{KEY}{key}"] = row

@@ -73,6 +73,11 @@ class Row(msgspec.Struct):
     problems: list[Problem] = msgspec.field(default_factory=list)
     part: int = 0
     is_skipped: bool = False
+    # Of a --again run: the posting under the row's new key, and the keys that earlier --again runs gave it (kernel.backfills.again).
+    again: Posting | None = None
+    earlier_keys: list[str] = msgspec.field(default_factory=list)
+    # It stands in the ledger under such an earlier key.
+    is_known: bool = False
 
 
 class RowReader:
@@ -94,8 +99,9 @@ class RowReader:
         steps: Sequence[Step] = (),
         skips: Sequence[SkipRule] = (),
         dotted: Sequence[str] = (),
+        prepare_again: Callable[[dict[str, Any]], tuple[Posting, list[str]]] | None = None,
     ) -> None:
-        self.prepare = prepare
+        self.prepare, self.prepare_again = prepare, prepare_again
         self.defaults = dict(defaults)
         self.required = [column.name for column in columns if column.required and column.name not in defaults]
         self.needed = frozenset(self.required)
@@ -121,7 +127,9 @@ class RowReader:
         if values is None or row.problems:
             return row
         try:
-            row.posting = self.prepare(values)
+            row.posting = self.prepare(dict(values) if self.prepare_again else values)
+            if self.prepare_again:
+                row.again, row.earlier_keys = self.prepare_again(values)
         except RowRefused as refused:
             row.problems.append(Problem(self.theirs.get(refused.column, refused.column), "invalid", refused.why))
         return row

@@ -73,8 +73,12 @@ class ShelfAdapter(Adapter):
 
     def existing(self, tenant, keys):
         with connection.cursor() as cursor:
-            cursor.execute("SELECT key, number, digest FROM shelf_move WHERE tenant_id = %s AND key = ANY (%s)", [tenant.id, list(keys)])
-            return {key: Existing(id=str(number), digest=bytes(kept)) for key, number, kept in cursor.fetchall()}
+            cursor.execute(
+                "SELECT key, number, digest, request_id FROM shelf_move WHERE tenant_id = %s AND key = ANY (%s)", [tenant.id, list(keys)]
+            )
+            return {
+                key: Existing(id=str(number), digest=bytes(kept), request_id=request) for key, number, kept, request in cursor.fetchall()
+            }
 
     def accounts(self, tenant, names):
         with connection.cursor() as cursor:
