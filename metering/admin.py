@@ -19,6 +19,7 @@ from kernel.tenants.admin import local_time
 from kernel.tenants.messages import register_messages
 from metering.choices import ReportedCosts
 from metering.models import Agent, Cost, Fact, Policy, Price, Rollup, Service, StatusChange, Trace, Transaction, UnitPrice
+from metering.rules.models import AuthorizationRequest
 from metering.services import policies, prices
 from metering.services.policies import UNCHANGED
 
@@ -337,3 +338,16 @@ class RollupAdmin(LedgerAdmin):
     ordering = ("-starts_at",)
     search_fields = ("id",)
     icon = "bar_chart"
+
+
+@admin.register(AuthorizationRequest)
+class AuthorizationRequestAdmin(LedgerAdmin):
+    """Rounds of authorization: those that the rules of a tenant decided, or that wait for a person."""
+
+    list_display = ("created_at", "tenant", "transaction", "round", "status", "decline_reason", "decided_at")
+    list_select_related = ("tenant", "transaction")
+    list_filter = ("status",)
+    search_fields = ("id", "transaction")
+    currency_path = "payment_currency"
+    json_fields = ("executions",)
+    icon = "gavel"

@@ -64,6 +64,11 @@ def fill_rules(context):
         conditions=[condition],
         agent_ids=[agent["id"]],
     )
+    # One call is let through, the other one would exceed the limit.
+    for amount in (Decimal(1), Decimal(100)):
+        cost = {"fiat_amount": amount, "fiat_asset_symbol": "USD", "is_estimate": True}
+        names = {"service_name": "model", "action_name": "a", "resource_name": "r", "agent_name": "bot"}
+        record_transaction(**context, **names, costs=[cost])
 
 
 def fill_credits(context):

@@ -7,6 +7,8 @@ from django.test.utils import CaptureQueriesContext
 from metering.rules.models import RuleVersion, SpendingRule
 from tests.backoffice.staff_members import employ, log_in
 from tests.backoffice.test_settings import change
+from tests.factories import IssuedKeyFactory
+from tests.metering.conftest import Caller
 from tests.metering.rule_bodies import DAILY_CAP, create_rule
 
 pytestmark = pytest.mark.django_db
@@ -196,3 +198,47 @@ def test_a_list_of_rules_takes_a_fixed_number_of_queries(operator, caller, bot):
             operator.get(f"/admin/{RULE}/")
         counts.append(len(queries))
     assert counts[0] == counts[1]
+
+
+CALL = {"costs": [{"fiatAmount": "4", "fiatAssetSymbol": "USD", "isEstimate": False}]}
+
+
+def test_a_dry_run_says_what_the_rule_would_have_refused(operator, caller, outsider, bot):
+    for agent in ("bot-1", "bot-1", "bot-1", "bot-2"):
+        caller.create(agentName=agent, **CALL)
+    outsider.create(agentName="bot-1", **CALL)
+    for members, expected in (
+        ({"agentIds": [bot], "parameters": [DAILY_CAP | {"measurementScope": "rule"}]}, "it applies to 3 and would have refused 1."),
+        ({"parameters": [DAILY_CAP]}, "it applies to 4 and would have refused 2."),
+        ({"parameters": [DAILY_CAP | {"groupBy": ["agent"]}]}, "it applies to 4 and would have refused 1."),
+        ({"parameters": [DAILY_CAP | {"limitValue": "12"}], "agentIds": [bot]}, "it applies to 3 and would have refused 0."),
+        ({"ruleType": "blocklist", "parameters": [], "agentIds": [bot]}, "it applies to 3 and would have refused 3."),
+        (
+            {
+                "ruleType": "allowlist",
+                "parameters": [],
+                "agentIds": [bot],
+                "conditions": [{"fieldType": "resource", "operator": "equals", "value": "o3"}],
+            },
+            "it applies to 0 and would have refused 3.",
+        ),
+    ):
+        rule = create_rule(caller, status="paused", **members)
+        html = operator.get(f"/admin/{RULE}/{rule['id']}/dry-run/").content.decode()
+        assert f"Of 4 calls of the last 7 days, {expected}" in html
+    assert "metering/transaction/" in html
+    assert len(caller.get("/v1/transactions").json()["data"]) == 4
+
+
+def test_a_dry_run_names_the_limits_and_needs_no_rule(operator, caller):
+    for _ in range(3):
+        caller.create(**CALL)
+    path = f"/admin/{RULE}/new-rule/?tenant={caller.tenant.id}"
+    preview = operator.post(path, {**FORM, "limit": "5", "step": "preview"}).content.decode()
+    assert "Of 3 calls of the last 7 days, it applies to 3 and would have refused 2." in preview
+    rule = create_rule(caller, parameters=[DAILY_CAP, {"limitValue": "3.5", "measurementType": "this_transaction_cost"}], status="paused")
+    html = operator.get(f"/admin/{RULE}/{rule['id']}/dry-run/").content.decode()
+    assert "3.50 USD would have refused 3." in html
+    empty = Caller(IssuedKeyFactory())
+    other = create_rule(empty)
+    assert "No call was recorded" in operator.get(f"/admin/{RULE}/{other['id']}/dry-run/").content.decode()

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django import forms
+from django.utils import timezone
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextInputWidget
 
 from kernel.ledger.admin.fields import AmountOrZeroField
@@ -29,6 +30,7 @@ from metering.rules.admin.limit_fields import (
 )
 from metering.rules.choices import ResolutionStrategy, RuleStatus
 from metering.rules.selectors.definitions import PARAMETER, get_rule
+from metering.rules.selectors.dry_runs import describe_run, replay_rule
 from metering.rules.selectors.sentences import parameter_limit, rule_sentences, rule_warnings
 from metering.rules.services import definitions
 
@@ -86,7 +88,13 @@ class RuleForm(SettingForm):
         raise NotImplementedError
 
     def notes(self) -> list[str]:
-        return rule_sentences(self.planned())
+        return [*rule_sentences(self.planned()), *self.dry_run()]
+
+    def dry_run(self) -> list[str]:
+        """What the rule would have done to last week's calls."""
+        planned = self.planned()
+        run = replay_rule(planned, tenant_id=self.tenant.pk, now=timezone.now())
+        return describe_run(run, [parameter_limit(parameter) for parameter in planned["parameters"]])
 
     def cautions(self) -> list[str]:
         return rule_warnings(self.planned())
@@ -275,7 +283,14 @@ class NewLimitForm(ExistingRuleForm):
         definitions.add_parameter(**self.target(actor, request_id), **read_limit(values))
 
 
-class PauseForm(ExistingRuleForm):
+class StatusForm(ExistingRuleForm):
+    """A form without fields, which changes the rule's status."""
+
+    def dry_run(self) -> list[str]:
+        return []
+
+
+class PauseForm(StatusForm):
     title = "Pause the rule"
     description = "It decides nothing until it is put in force again."
     icon = "pause_circle"
@@ -285,7 +300,7 @@ class PauseForm(ExistingRuleForm):
         return {"status": RuleStatus.PAUSED.value}
 
 
-class ActivateForm(ExistingRuleForm):
+class ActivateForm(StatusForm):
     title = "Put the rule in force"
     description = "It decides from the next call on, and counts what was used before."
     icon = "play_circle"
@@ -294,7 +309,7 @@ class ActivateForm(ExistingRuleForm):
         return {"status": RuleStatus.ACTIVE.value}
 
 
-class ArchiveForm(ExistingRuleForm):
+class ArchiveForm(StatusForm):
     title = "Archive the rule"
     description = "It decides nothing any more, and leaves the lists. What it decided stays, and it can be restored."
     icon = "archive"
@@ -307,7 +322,7 @@ class ArchiveForm(ExistingRuleForm):
         definitions.archive_rule(**self.target(actor, request_id))
 
 
-class RestoreForm(ExistingRuleForm):
+class RestoreForm(StatusForm):
     title = "Restore the rule"
     description = "It comes back paused: put it in force afterwards."
     icon = "unarchive"

@@ -4,8 +4,10 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import Prefetch, prefetch_related_objects
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
 from django.utils.html import format_html
+from unfold.decorators import action
 
 from kernel.ledger.admin import LedgerAdmin, Panel
 from kernel.ledger.admin.base import NamedChangeList
@@ -22,7 +24,7 @@ from metering.rules.admin.forms import (
     RestoreForm,
     notify_text,
 )
-from metering.rules.admin.panels import versions_panel
+from metering.rules.admin.panels import dry_run_context, versions_panel
 from metering.rules.choices import RuleStatus, RuleType
 from metering.rules.models import AgentRule, RuleCondition, RuleParameter, RuleVersion, SpendingRule
 from metering.rules.selectors.definitions import CONDITION, PARAMETER, get_rule
@@ -31,8 +33,8 @@ from metering.rules.selectors.sentences import rule_sentences, rule_warnings
 COLOURS = {RuleStatus.ACTIVE: "good", RuleStatus.PAUSED: "wait", RuleStatus.ARCHIVED: ""}
 # Which actions fit a rule of a status; every rule that isn't archived is changed, and has limits changed if it is a usage limit.
 ACTIONS_BY_STATUS = {
-    RuleStatus.ACTIVE: {"change_rule", "change_limits", "add_limit", "pause_rule", "archive_rule"},
-    RuleStatus.PAUSED: {"change_rule", "change_limits", "add_limit", "activate_rule", "archive_rule"},
+    RuleStatus.ACTIVE: {"dry_run", "change_rule", "change_limits", "add_limit", "pause_rule", "archive_rule"},
+    RuleStatus.PAUSED: {"dry_run", "change_rule", "change_limits", "add_limit", "activate_rule", "archive_rule"},
     RuleStatus.ARCHIVED: {"restore_rule"},
 }
 
@@ -63,7 +65,7 @@ class SpendingRuleAdmin(LedgerAdmin):
     field_labels = {"deleted_at": "archived at", "is_seeding": "still counting history", "resolution_strategy": "where it refuses"}
     icon = "shield"
     actions_list = ("new_rule",)
-    actions_detail = ("change_limits", "add_limit", "change_rule", "pause_rule", "activate_rule", "archive_rule", "restore_rule")
+    actions_detail = ("dry_run", "change_limits", "add_limit", "change_rule", "pause_rule", "activate_rule", "archive_rule", "restore_rule")
     new_rule = setting_action(NewRuleForm, name="new-rule")
     change_rule = setting_action(EditRuleForm, name="change-rule")
     change_limits = setting_action(LimitsForm, name="change-limits")
@@ -75,6 +77,14 @@ class SpendingRuleAdmin(LedgerAdmin):
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[RuleList]:
         return RuleList
+
+    @action(description="Dry run", icon="science", permissions=["view"], url_path="dry-run")  # type: ignore[untyped-decorator]
+    def dry_run(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """What the rule would have done to the calls of the last days."""
+        row = self.get_object(request, object_id)
+        if row is None:
+            raise Http404
+        return TemplateResponse(request, "rules/dry_run.html", {**self.admin_site.each_context(request), **dry_run_context(row, self.opts)})
 
     @admin.display(description="rule", ordering="numeric_id")
     def number(self, rule: SpendingRule) -> Any:

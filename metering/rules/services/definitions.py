@@ -235,7 +235,7 @@ def _finish(rule: SpendingRule, kind: RuleChange, *, moment: datetime, call: _Ca
         idempotency_key=call.idempotency_key,
         facts_digest=call.digest if call.idempotency_key else None,
     ).save(force_insert=True)
-    rules_changed(tenant_id=call.tenant_id, rule_id=rule.pk)
+    rules_changed(tenant_id=call.tenant_id, rule_id=rule.pk, actor=call.actor)
     return Written(get_rule(tenant_id=call.tenant_id, reference=str(rule.pk)), moment)
 
 
