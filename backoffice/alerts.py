@@ -16,6 +16,8 @@ from billing.models import Transaction as BillingTransaction
 from kernel.backfills.choices import RunState
 from kernel.backfills.models import BackfillRun
 from kernel.corrections.selectors import list_waiting_requests
+from kernel.events.choices import DisabledReason, EndpointStatus
+from kernel.events.models import Endpoint
 from kernel.tenants.models import Tenant
 from kernel.tenants.staff_scope import VisibleTenants
 from metering.choices import Grain, Status
@@ -26,6 +28,7 @@ from metering.models import Transaction as MeteredTransaction
 MAX_COUNT = 1000
 STALE_AFTER = timedelta(days=1)
 ESTIMATE_OVERDUE_AFTER = timedelta(days=7)
+FAILING_AFTER = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +92,19 @@ def _runs(request: HttpRequest, scope: VisibleTenants) -> Alert:
     )
 
 
+def _endpoints(request: HttpRequest, scope: VisibleTenants) -> Alert:
+    rows = scope.limit(Endpoint.objects.filter(status=EndpointStatus.DISABLED).exclude(disabled_reason=DisabledReason.BY_USER))
+    advice = "Disabled, because they failed for days or are gone. Ask the receiver, enable them, and replay what they missed."
+    return _alert("Webhook endpoints that receive nothing", rows, advice=advice, page="events_endpoint", query="health=broken")
+
+
+def _failing(request: HttpRequest, scope: VisibleTenants) -> Alert:
+    since = timezone.now() - FAILING_AFTER
+    rows = scope.limit(Endpoint.objects.filter(status=EndpointStatus.ENABLED, first_failure_at__lt=since))
+    advice = "No success for an hour or longer; after five days they are disabled."
+    return _alert("Webhook endpoints that fail", rows, advice=advice, page="events_endpoint", query="health=failing")
+
+
 def _checks(request: HttpRequest, scope: VisibleTenants) -> Alert:
     failed = failed_checks(scope.tenant_ids)
     advice = f"The newest check of the ledgers found {failed[0].first}" if failed else ""
@@ -111,6 +127,8 @@ BUILDERS: list[tuple[str, Callable[[HttpRequest, VisibleTenants], Alert]]] = [
     ("metering.view_transaction", _stale),
     ("metering.view_rollup", _overdue_estimates),
     ("backfills.view_backfillrun", _runs),
+    ("events.view_endpoint", _endpoints),
+    ("events.view_endpoint", _failing),
     ("backoffice.view_bookcheck", _checks),
     # Jobs belong to no tenant: only superusers have this permission.
     ("procrastinate.view_procrastinatejob", _jobs),

@@ -6,6 +6,7 @@ APP_TITLES = {
     "metering": "Metering",
     "rules": "Spending rules",
     "credits": "Credits",
+    "events": "Webhooks",
     "backfills": "Backfills",
     "procrastinate": "Jobs",
     "backoffice": "Back office",

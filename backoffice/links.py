@@ -4,6 +4,7 @@ from typing import Any
 
 from billing.models import Transaction as BillingTransaction
 from credits.models import CreditTransaction
+from kernel.events.admin.panels import sent_about, sent_about_object
 from kernel.ledger.admin.formatting import effect, money, row_link
 from kernel.ledger.admin.links import Panel, register_panel
 from kernel.tenants.admin import local_time
@@ -56,6 +57,11 @@ def billed_agent(row: Any, user: Any, scope: VisibleTenants) -> Panel | None:
     return Panel("Billed for the same agent, newest first", ("Entry", "Change", "Occurred"), rows) if rows else None
 
 
+def sent_about_wallet(row: Any, user: Any, scope: VisibleTenants) -> Panel | None:
+    """Events name a wallet by its currency, as its own GET does."""
+    return sent_about_object(row.tenant_id, [row.currency], user)
+
+
 def _title(row: MeteredTransaction) -> str:
     return f"{row.service} {row.action_name}"
 
@@ -69,3 +75,13 @@ register_panel("billing.transaction", metered_agent)
 register_panel("credits.credittransaction", billing_for_invoice)
 register_panel("credits.consumption", billing_for_invoice)
 register_panel("metering.transaction", billed_agent)
+register_panel("billing.wallet", sent_about_wallet)
+for _label in (
+    "billing.transaction",
+    "metering.transaction",
+    "metering.cost",
+    "credits.grant",
+    "credits.credittransaction",
+    "credits.hold",
+):
+    register_panel(_label, sent_about)

@@ -15,7 +15,8 @@ def _reply(operation: str, **changed: Any) -> Callable[[], dict[str, Any]]:
 
 def _balance() -> dict[str, Any]:
     balance: dict[str, Any] = recorded_reply("credits", "credits_balances")["items"][0]
-    return {name: balance[name] for name in ("id", "type", "name", "balance", "held", "available")}
+    facts = {name: balance[name] for name in ("id", "type", "name", "balance", "held", "available")}
+    return {"customerId": "customer-1", **facts, "alertBelow": "100"}
 
 
 def _of_grant(name: str, description: str, example: Callable[[], dict[str, Any]]) -> EventType:

@@ -2,8 +2,12 @@
 
 from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
-from kernel.events.registry import EventType, recorded_reply, register
+from django.utils import timezone
+
+from kernel.events.registry import EventType, recorded_reply, register, register_volume
+from metering.selectors import usage
 
 TRANSACTION = "transaction:01900000-0000-0000-0000-000000000001"
 AT = "2026-01-31T12:00:00.000Z"
@@ -71,3 +75,14 @@ register(
         example_previous=_superseded_cost,
     ),
 )
+
+
+def _volume(tenant_id: UUID) -> str:
+    """How many events the form of an endpoint warns of: those of the last day."""
+    now = timezone.now()
+    span = {"since": usage.start_of(now - usage.DAY, usage.HOUR), "until": usage.end_of(now, usage.HOUR)}
+    calls = usage.get_summary(tenant_id=tenant_id, **span)["transactions"] or 0
+    return f"metering.* is not chosen: one call makes several events, and this tenant had {calls:,} metered transactions in the last day."
+
+
+register_volume("metering", _volume)

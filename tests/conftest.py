@@ -21,6 +21,7 @@ OWN_SERVER = not os.environ.get("DATABASE_URL") or "COUNTINGHOUSE_TEST_SERVER" i
 def _start_server() -> None:
     os.environ["ENVIRONMENT"] = "local"
     os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
+    os.environ["WEBHOOK_SIGNING_KEY"] = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
     try:
         postgres.ensure_running(postgres.TESTS)
     except postgres.LocalPostgresError as error:

@@ -173,7 +173,7 @@ class LedgerViewSet(ViewSet):
         grows: bool = False,
     ) -> Page:
         """The rows of one page. Raises Invalid with place `query` for a cursor that isn't ours."""
-        place = {"after": after, "before": before, "limit": limit, "descending": descending, "grows": grows}
+        place: dict[str, Any] = {"after": after, "before": before, "limit": limit, "descending": descending, "grows": grows}
         try:
             return page_of(queryset, scope=f"{self.caller.tenant_id}:{type(self).__name__}:{self.action}", key=tuple(key), **place)
         except Refused as refusal:

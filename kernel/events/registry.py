@@ -11,6 +11,7 @@ from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 # The version of the bodies' shapes. A change that breaks receivers makes a new one; an endpoint keeps its own.
 API_VERSION = "2026-12"
@@ -55,6 +56,8 @@ class EventType:
 
 
 _TYPES: dict[str, EventType] = {}
+# The first words of types of which one call makes several, with a function that says of a tenant how many that would be.
+_VOLUMES: dict[str, Callable[[UUID], str]] = {}
 
 
 def register(*types: EventType) -> None:
@@ -68,6 +71,22 @@ def register(*types: EventType) -> None:
 def unregister(name: str) -> None:
     """Remove a type: for tests that register their own."""
     _TYPES.pop(name, None)
+
+
+def register_volume(word: str, note: Callable[[UUID], str]) -> None:
+    """Say that types whose names begin with this word come in large numbers: a form offers them, but doesn't choose them at first.
+
+    `note` makes a sentence of a tenant's last day.
+    """
+    _VOLUMES[word] = note
+
+
+def busy_words() -> frozenset[str]:
+    return frozenset(_VOLUMES)
+
+
+def volume_notes(tenant_id: UUID) -> list[str]:
+    return [note(tenant_id) for note in _VOLUMES.values()]
 
 
 def list_types() -> list[EventType]:

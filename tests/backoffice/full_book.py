@@ -11,6 +11,9 @@ from billing import services as billing
 from credits import services as credits
 from kernel.backfills.models import BackfillReject, BackfillRun
 from kernel.corrections import services as corrections
+from kernel.events.models import Attempt, Delivery
+from kernel.events.services import endpoints
+from kernel.events.services.fan_out import fan_out
 from kernel.tenants.models import StaffProfile, StaffTenant
 from metering.rules.services import definitions as rules
 from metering.selectors import list_agents
@@ -28,6 +31,7 @@ def fill_every_table(tenant, user):
     fill_rules(context)
     fill_credits(context)
     fill_corrections(context)
+    fill_events(context)
     fill_backfills(tenant)
     fill_backoffice(tenant, user)
 
@@ -78,6 +82,8 @@ def fill_credits(context):
     hold = {"customer_id": "maria", "currency": "USD", "expires_at": timezone.now() + timedelta(hours=1)}
     credits.place_hold(**context, **hold, amount=Decimal(2))
     credits.consume(**context, customer_id="maria", currency="USD", amount=Decimal(1), invoice_id="INV-1")
+    credits.set_policy(**context, expiring_days=14)
+    credits.set_balance_alert(**context, customer_id="maria", currency="USD", alert_below=Decimal(5))
 
 
 def fill_corrections(context):
@@ -92,6 +98,26 @@ def fill_corrections(context):
         evidence=corrections.EvidenceFile("log.txt", "text/plain", b"\x00\xff"),
     )
     corrections.add_comment(tenant_id=context["tenant_id"], actor="staff:2", correction_id=request.id, text="Why?")
+
+
+def fill_events(context):
+    audit = {name: context[name] for name in ("tenant_id", "actor", "request_id")}
+    endpoint = endpoints.create_endpoint(**audit, url="https://example.com/hooks", enabled_events=["*"], idempotency_key="k").row
+    endpoints.reveal_secret(**audit, endpoint_id=endpoint.id)
+    billing.record_transaction(**context, amount=Decimal(1), type="topup", reference_id="of an event")
+    fan_out()
+    delivery = Delivery.objects.filter(tenant_id=context["tenant_id"]).first()
+    Attempt.objects.create(
+        tenant_id=delivery.tenant_id,
+        delivery=delivery,
+        number=1,
+        at=timezone.now(),
+        duration_ms=84,
+        status_code=500,
+        error="answered 500",
+        request_headers={"webhook-id": "evt_1"},
+        response_head="<b>no</b>",
+    )
 
 
 def fill_backfills(tenant):

@@ -20,6 +20,7 @@ from kernel.api import json as exact_json
 from kernel.api.problems import Problem
 from tests.factories import IssuedKeyFactory
 from tests.scenarios.rule_examples import rule_examples
+from tests.scenarios.webhook_examples import ENDPOINTS, manage_endpoints
 
 # Errors of every API that no call here provokes, with their facts.
 BY_CODE = {
@@ -31,6 +32,9 @@ BY_CODE = {
     "internal": {},
 }
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_REFERENCE = re.compile(r"\b(evt|we|whd|whr)_([0-9a-f]{32})\b")
+_SECRET = re.compile(r"whsec_[A-Za-z0-9+/=]+")
+FIXED_SECRET = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 _CURSOR = re.compile(r"[\w-]{8,}:[\w-]{30,}|[\w-]{8,}%3A[\w-]{30,}")
@@ -58,7 +62,7 @@ class Recorder:
         """The reply's body, of a call that succeeds."""
         response = self._send(method, path, body, headers)
         assert response.status_code < 300, (method, path, response.content[:500])
-        reply = json.loads(response.content)
+        reply = json.loads(response.content) if response.content else None
         recorded = self.operations.setdefault(self._operation(method, path), {})
         if "response" not in recorded:
             recorded |= ({} if body is None else {"request": self._stable(body)}) | {"response": self._stable(reply)}
@@ -72,7 +76,8 @@ class Recorder:
 
     def describe(self, code: str, *, dialect: Any = None, **facts: Any) -> None:
         """An error that no call here provokes, as the API's dialect words it."""
-        dialect = dialect or dialect_of({"billing": "/v1/billing", "metering": "/v1", "credits": "/credit"}[self.app])
+        paths = {"billing": "/v1/billing", "metering": "/v1", "credits": "/credit", "kernel/events": "/v1/events"}
+        dialect = dialect or dialect_of(paths[self.app])
         self.errors[code] = json.loads(exact_json.to_json(dialect.error_body(Problem(code=code, facts=facts))))
 
     def recorded(self) -> dict[str, Any]:
@@ -102,11 +107,16 @@ class Recorder:
         return self._stable_text(value) if isinstance(value, str) else value
 
     def _stable_text(self, text: str) -> str:
-        text = _UUID.sub(lambda found: self._ids.setdefault(found[0], str(uuid.UUID(int=(0x0190 << 112) + len(self._ids) + 1))), text)
+        text = _UUID.sub(lambda found: self._stable_id(found[0]), text)
+        text = _REFERENCE.sub(lambda found: f"{found[1]}_{self._stable_id(str(uuid.UUID(found[2]))).replace('-', '')}", text)
+        text = _SECRET.sub(FIXED_SECRET, text)
         text = _CURSOR.sub("W1siaWQiXQ:c2lnbmF0dXJl", text)
         text = _MOMENT.sub(lambda found: "2026-01-31T12:00:00" + ("." + "0" * (len(found[1]) - 1) if found[1] else "") + "Z", text)
         today = datetime.now(UTC).date().isoformat()
         return _DAY.sub(lambda found: self._stable_day(found[0], today), text)
+
+    def _stable_id(self, text: str) -> str:
+        return self._ids.setdefault(text, str(uuid.UUID(int=(0x0190 << 112) + len(self._ids) + 1)))
 
     def _stable_day(self, day: str, today: str) -> str:
         if day in FIXED_DAYS or day == "2026-01-31":
@@ -303,4 +313,9 @@ def _aborted(recorder: Recorder, path: str, debit: dict[str, Any]) -> Any:
     return {"error": recorder._stable(items[0]["error"])}
 
 
-EXAMPLES = {"billing": billing_examples, "metering": metering_examples, "credits": credits_examples}
+def webhooks_examples(recorder: Recorder) -> None:
+    manage_endpoints(recorder)
+    common(recorder, ENDPOINTS, ledger="webhooks")
+
+
+EXAMPLES = {"billing": billing_examples, "metering": metering_examples, "credits": credits_examples, "kernel/events": webhooks_examples}

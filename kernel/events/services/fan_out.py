@@ -61,7 +61,7 @@ def _body(event: Event) -> str:
     try:
         return body_of(event)
     except Exception:
-        log.exception("event_body_failed", type=event.type, event=str(event.id))
+        log.exception("event_body_failed", type=event.type, event_id=str(event.id))
         return thin_body_of(event)
 
 

@@ -23,7 +23,7 @@ def write_event(
     occurred_at: datetime | None = None,
 ) -> bool:
     """Write one event in the caller's transaction, if anybody listens to its type. Returns whether it was written."""
-    values = [tenant_id, type, account, sequence, occurred_at, object_id, _encode(snapshot).decode()]
+    values: list[Any] = [tenant_id, type, account, sequence, occurred_at, object_id, _encode(snapshot).decode()]
     with connection.cursor() as cursor:
         cursor.execute(WRITE, values)
         return bool(cursor.fetchone()[0])

@@ -1,0 +1,1 @@
+"""The API of webhooks: endpoints, deliveries and events."""
