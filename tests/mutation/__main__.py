@@ -1,147 +1,154 @@
 """Plants the changes of changes.toml one after another in a copy of the checkout and reports which of them no test notices.
 
-The copy is under var/mutate and has a PostgreSQL and a test database of its own. The database is made once: a changed SQL function replaces
-the one that is there, and the original is put back after the test run.
+A change is noticed if a test fails with it and passes without it right after. A changed SQL function replaces the one in the test
+database, where one open test session runs the tests of all such changes; a changed Python file needs a session of its own. The tests that
+noticed the change before, or others of its file, run first. A change whose tests don't end in time is unknown, not noticed.
 """
 
 import argparse
-import json
 import os
-import shutil
-import subprocess
 import sys
 import time
-from pathlib import Path
 
-from tests.architecture.file_rules import committed_files
-from tests.mutation.changes import ROOT, Change, read_changes
+import psycopg
 
-COPY = ROOT / "var" / "mutate"
-RESULTS = Path(__file__).resolve().parent / "results.json"
-TIMEOUT_SECONDS = 600
-LEAST_SCORE = 0.9
+from tests.mutation.changes import Change, read_changes
+from tests.mutation.results import LEAST_SCORE, NOTICED, SURVIVED, Result, likely_tests, read_results, record, score
+from tests.mutation.session import Checkout, Database, SessionEnded, TestSession, start_server
+
+SECONDS_FOR_A_CHANGE = 300
+# Makes the database, and must pass.
+FIRST_TEST = "tests/billing/test_floor.py"
 
 
 def main() -> None:
+    arguments = read_arguments()
+    changes, results = read_changes(), read_results()
+    chosen = [change for change in changes if arguments.only in f"{change.name} {change.file}"]
+    if arguments.unknown:
+        chosen = [change for change in chosen if not results.get(change.name, Result("not run")).is_known]
+    if arguments.survived:
+        chosen = [change for change in chosen if results.get(change.name, Result("not run")).outcome == SURVIVED]
+    if arguments.list:
+        for change in chosen:
+            say(f"{change.problem() or 'found':10} {results.get(change.name, Result('not run')).outcome:10} {change.name}")
+    elif chosen and not arguments.report:
+        run(chosen, changes, arguments.test)
+    sys.exit(report())
+
+
+def read_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bin/mutate", description=__doc__)
     parser.add_argument("--only", default="", help="the changes whose name or file contains this")
     parser.add_argument("--unknown", action="store_true", help="only changes that results.json calls neither noticed nor survived")
+    parser.add_argument("--survived", action="store_true", help="only changes that no test noticed")
+    parser.add_argument("--test", action="append", default=[], help="run this test or file instead; then only a noticed change is recorded")
     parser.add_argument("--list", action="store_true", help="say which changes there are and whether their text is found")
-    arguments = parser.parse_args()
-    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-    chosen = [change for change in read_changes() if arguments.only in f"{change.name} {change.file}"]
-    if arguments.unknown:
-        chosen = [change for change in chosen if results.get(change.name) not in {"noticed", "survived"}]
-    if arguments.list:
-        for change in chosen:
-            say(f"{change.problem() or 'found':10} {results.get(change.name, 'not run'):10} {change.name}")
-        return
-    run(chosen, results)
-    sys.exit(report(results))
+    parser.add_argument("--report", action="store_true", help="run nothing, say what results.json holds")
+    return parser.parse_args()
 
 
-def run(changes: list[Change], results: dict[str, str]) -> None:
-    copy_checkout()
-    passing: set[tuple[str, ...]] = set()
-    for change in changes:
-        started = time.monotonic()
-        outcome = plant(change, passing)
-        results[change.name] = outcome
-        RESULTS.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n")
-        say(f"{outcome:10} {time.monotonic() - started:5.0f} s  {change.name}")
-
-
-def plant(change: Change, passing: set[tuple[str, ...]]) -> str:
-    """What became of one change: 'noticed', 'survived', or why it could not be tried."""
-    if problem := change.problem():
-        return problem
-    if change.tests not in passing:
-        if run_tests(change.tests):
-            return "its tests fail without the change"
-        passing.add(change.tests)
-    path = COPY / change.file
-    original = path.read_text()
+def run(chosen: list[Change], changes: list[Change], tests: list[str]) -> None:
+    """Tries the changes, those in SQL first: they share a session. Writes each result at once."""
+    start_server()
+    checkout = Checkout()
+    workshop = Workshop(checkout, sorted({FIRST_TEST, *tests, *known_tests(), *(test for change in chosen for test in change.tests)}))
     try:
-        path.write_text(change.changed_text())
-        if change.is_sql and (refusal := lay_function(path.read_text())):
-            return f"not valid SQL: {refusal}"
-        return "noticed" if run_tests(change.tests) else "survived"
+        for change in sorted(chosen, key=lambda change: not change.is_sql):
+            started = time.monotonic()
+            result = workshop.try_change(change, tests or change.tests, likely_tests(change, changes, read_results()))
+            if not tests or result.outcome == NOTICED:
+                record(change, result)
+            say(f"{result.outcome:10} {time.monotonic() - started:5.0f} s  {change.name}  {result.by}")
     finally:
-        path.write_text(original)
-        if change.is_sql:
-            lay_function(original)
+        workshop.close()
+        checkout.remove()
 
 
-def copy_checkout() -> None:
-    """The tracked files, as they are now, beside the database that an earlier run left there."""
-    COPY.mkdir(parents=True, exist_ok=True)
-    for entry in COPY.iterdir():
-        if entry.name != "var":
-            shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
-    for path in committed_files():
-        target = COPY / path.relative_to(ROOT)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(path, target)
-    (COPY / ".venv").symlink_to((ROOT / ".venv").resolve())
-    global _is_database_made  # noqa: PLW0603
-    _is_database_made = False
+def known_tests() -> set[str]:
+    return {result.by for result in read_results().values() if result.by}
 
 
-_is_database_made = False
+class Workshop:
+    """The open session that runs tests against unchanged Python files, and the sessions that run them against a changed one."""
 
+    def __init__(self, checkout: Checkout, tests: list[str]) -> None:
+        self.checkout = checkout
+        self.tests = tests
+        self.database = Database(f"{os.getpid()}")
+        self.session: TestSession | None = None
+        self.is_python_database_made = False
 
-def environment() -> dict[str, str]:
-    # The test database is named after this process, which outlives each test run.
-    kept = {name: value for name, value in os.environ.items() if name not in {"DATABASE_URL", "COUNTINGHOUSE_TEST_SERVER"}}
-    return kept | {"COUNTINGHOUSE_TEST_RUN": str(os.getpid()), "HYPOTHESIS_PROFILE": "mutate"}
-
-
-def run_tests(tests: tuple[str, ...]) -> bool:
-    """True if one of them fails, or they don't end in time."""
-    global _is_database_made  # noqa: PLW0603
-    reuse = "--reuse-db" if _is_database_made else "--create-db"
-    command = [".venv/bin/python", "-m", "pytest", "-q", "-x", "-p", "no:randomly", "--reuse-db", reuse, *tests]
-    log = ROOT / "var" / "mutate.log"
-    with log.open("w") as file:
+    def try_change(self, change: Change, tests: tuple[str, ...] | list[str], likely: list[str]) -> Result:
+        if problem := change.problem():
+            return Result(problem)
         try:
-            done = subprocess.run(command, cwd=COPY, env=environment(), stdout=file, stderr=file, timeout=TIMEOUT_SECONDS, check=False)
-        except subprocess.TimeoutExpired:
-            _is_database_made = False
-            return True
-    if done.returncode not in {0, 1}:
-        sys.exit(f"pytest could not run the tests: see {log.relative_to(ROOT)}")
-    _is_database_made = True
-    return done.returncode == 1
+            reply = self.try_sql(change, tests, likely) if change.is_sql else self.try_python(change, tests, likely)
+            if not reply["ran"]:
+                return Result("none of its tests exists")
+            if reply["failed"] is None:
+                return Result(SURVIVED if reply["ended"] else f"its tests didn't end within {SECONDS_FOR_A_CHANGE} s")
+            if self.unchanged().run([reply["failed"]])["failed"] is None:
+                return Result(NOTICED, reply["failed"])
+            self.end_session()
+            return Result(f"{reply['failed']} fails without the change too")
+        except SessionEnded as ended:
+            self.end_session()
+            return Result(str(ended))
+        except psycopg.Error as refusal:
+            return Result(f"not valid SQL: {' '.join(str(refusal).split())}")
+
+    def try_sql(self, change: Change, tests: tuple[str, ...] | list[str], likely: list[str]) -> dict:
+        session = self.unchanged()
+        original = (self.checkout.root / change.file).read_text()
+        with self.database.changed(change.changed(original), original):
+            return session.run(tests, likely=likely, seconds=SECONDS_FOR_A_CHANGE)
+
+    def try_python(self, change: Change, tests: tuple[str, ...] | list[str], likely: list[str]) -> dict:
+        text = change.changed((self.checkout.root / change.file).read_text())
+        with self.checkout.changed(change.file, text):
+            name = f"{os.getpid()}_changed"
+            session = TestSession(self.checkout, [*tests, *likely], database=name, fresh=not self.is_python_database_made)
+            self.is_python_database_made = False
+            try:
+                reply = session.run(tests, likely=likely, seconds=SECONDS_FOR_A_CHANGE)
+            finally:
+                session.close()
+            self.is_python_database_made = True
+            return reply
+
+    def unchanged(self) -> TestSession:
+        """The open session, with its database made."""
+        if self.session is None:
+            self.session = TestSession(self.checkout, self.tests, database=f"{os.getpid()}", fresh=True)
+            if failed := self.session.run([FIRST_TEST])["failed"]:
+                sys.exit(f"{failed} fails without any change: see {self.session.log}")
+        return self.session
+
+    def end_session(self) -> None:
+        if self.session is not None:
+            self.session.close()
+        self.session = None
+
+    def close(self) -> None:
+        self.end_session()
 
 
-def lay_function(text: str) -> str:
-    """Replace the function in the copy's test database. Returns PostgreSQL's refusal, empty if there is none."""
-    program = (
-        "import os, sys; from config.local import postgres; postgres.ensure_running(postgres.TESTS); import psycopg\n"
-        "url = os.environ['DATABASE_URL'].replace('/countinghouse?', f\"/test_run_{os.environ['COUNTINGHOUSE_TEST_RUN']}?\")\n"
-        "psycopg.connect(url, autocommit=True).execute(sys.stdin.read())"
+def report() -> int:
+    """Prints the score of everything that has been run. Returns the exit code: 1 below LEAST_SCORE."""
+    results = read_results()
+    found = score(read_changes(), results)
+    for change in found.survived:
+        say(f"survived: {change.name}. {change.unnoticed or 'NOT EXPLAINED'}")
+    for change in found.unknown:
+        if change.name in results:
+            say(f"not known: {change.name}: {results[change.name].outcome}")
+    counted = len(found.noticed) + len(found.survived)
+    say(
+        f"{len(found.noticed)} of {counted} changes noticed ({found.share:.0%}); {len(found.harmless)} change nothing; "
+        f"{len(found.unknown)} not known."
     )
-    command = [".venv/bin/python", "-c", program]
-    done = subprocess.run(command, cwd=COPY, env=environment(), input=text, capture_output=True, text=True, check=False)
-    return done.stderr.strip().splitlines()[-1] if done.returncode else ""
-
-
-def report(results: dict[str, str]) -> int:
-    """The score over everything that has been run, and the exit code: 1 below LEAST_SCORE."""
-    changes = {change.name: change for change in read_changes()}
-    known = {name: outcome for name, outcome in results.items() if name in changes}
-    noticed = [name for name, outcome in known.items() if outcome == "noticed"]
-    survived = [name for name, outcome in known.items() if outcome == "survived"]
-    explained = [name for name in survived if changes[name].survives]
-    for name in survived:
-        say(f"survived: {name}. {changes[name].survives or 'NOT EXPLAINED'}")
-    for name, outcome in known.items():
-        if outcome not in {"noticed", "survived"}:
-            say(f"not tried: {name}: {outcome}")
-    counted = len(noticed) + len(survived) - len(explained)
-    score = len(noticed) / counted if counted else 1.0
-    say(f"{len(noticed)} of {counted} changes noticed ({score:.0%}); {len(explained)} change nothing; {len(changes) - len(known)} not run.")
-    return int(score < LEAST_SCORE)
+    return int(found.share < LEAST_SCORE)
 
 
 def say(text: str) -> None:

@@ -12,7 +12,8 @@ LIST = Path(__file__).resolve().parent / "changes.toml"
 class Change:
     """One fault to plant: `old` stands exactly once in `file` and becomes `new`; one of `tests` should fail.
 
-    `survives` explains a change that no test can notice, because it changes nothing that anybody could see.
+    `survives` explains a change that no test can notice, because it changes nothing that anybody could see: it doesn't count.
+    `unnoticed` explains a change that changes something and that no test notices: it counts against the score.
     """
 
     name: str
@@ -21,6 +22,7 @@ class Change:
     new: str
     tests: tuple[str, ...]
     survives: str = ""
+    unnoticed: str = ""
 
     @property
     def is_sql(self) -> bool:
@@ -37,8 +39,8 @@ class Change:
         missing = [test for test in self.tests if not (ROOT / test.partition("::")[0]).exists()]
         return f"no such tests: {', '.join(missing)}" if missing else ""
 
-    def changed_text(self) -> str:
-        return (ROOT / self.file).read_text().replace(self.old, self.new)
+    def changed(self, text: str) -> str:
+        return text.replace(self.old, self.new)
 
 
 def read_changes() -> list[Change]:
