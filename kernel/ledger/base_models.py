@@ -1,6 +1,7 @@
 """Base models of the ledgers' tables."""
 
 from collections.abc import Iterable
+from typing import Any
 
 from django.db import models
 from django.db.models import F, Func, Q
@@ -11,13 +12,28 @@ from kernel.tenants.models import Tenant
 
 
 class TenantOwned(models.Model):
-    """A row that belongs to one tenant. Django's primary key is `id`; the database's is `id` and the tenant, which TenantKey creates."""
+    """A row that belongs to one tenant. Django's primary key is `id`; the database's is `id` and the tenant, which TenantKey creates.
+
+    A book that was brought along from another tenant keeps its ids, so two tenants may have rows with the same id: a row is saved and read
+    again by its id and its tenant.
+    """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     tenant = models.ForeignKey(Tenant, models.PROTECT, related_name="+", db_index=False)
 
     class Meta:
         abstract = True
+
+    def _do_update(self, base_qs: Any, *args: Any, **kwargs: Any) -> bool:
+        """Called by save(). Django would update every row with this id."""
+        return super()._do_update(base_qs.filter(tenant_id=self.tenant_id), *args, **kwargs)
+
+    def refresh_from_db(self, using: Any = None, fields: Any = None, from_queryset: Any = None) -> None:
+        """Django would raise MultipleObjectsReturned where another tenant has a row with this id."""
+        rows = type(self)._base_manager if from_queryset is None else from_queryset
+        # A tenant that was not read yet (`only`) is read by this function itself.
+        its = {} if "tenant_id" in self.get_deferred_fields() else {"tenant_id": self.tenant_id}
+        super().refresh_from_db(using=using, fields=fields, from_queryset=rows.filter(**its))
 
 
 class LedgerRow(TenantOwned):

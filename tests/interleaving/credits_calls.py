@@ -40,7 +40,7 @@ def state(book: CreditsBook) -> Any:
     """Every row of the ledger by names and amounts, without ids and times, which differ between two books."""
     mine = {"tenant_id": book.tenant_id}
     grants = {row.id: f"{row.name} {row.period or ''}" for row in Grant.objects.filter(**mine)}
-    entries = CreditTransaction.objects.filter(**mine).order_by("grant__name", "grant__period", "entry_number")
+    entries = sorted(CreditTransaction.objects.filter(**mine), key=lambda row: (grants[row.grant_id], row.entry_number))
     return {
         "grants": sorted((grants[row.id], number(row.balance), number(row.held), row.status) for row in Grant.objects.filter(**mine)),
         "entries": [

@@ -3,6 +3,8 @@
 For each lock that a call takes: a third session takes it first, so that the call reads what it needs and then waits. Meanwhile the
 other call runs (and optionally an hour passes). Then the third session releases it. The outcomes of both calls and the rows of the
 book must equal those of one serial order. This finds calls that decide by what they read before they waited.
+
+While a call waits for a row it may have locked no row of the same table with a higher id: calls that lock in different orders deadlock.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -109,6 +111,11 @@ class Sessions:
         finally:
             self._third.rollback()
 
+    def is_locked(self, row: Row) -> bool:
+        found = f"FROM {row.table} WHERE tenant_id = %s AND id = %s"
+        [there] = self._watcher.execute(f"SELECT count(*) {found}", [row.tenant_id, row.id]).fetchone() or [0]
+        return bool(there) and self._watcher.execute(f"SELECT {found} FOR NO KEY UPDATE SKIP LOCKED", [row.tenant_id, row.id]).rowcount == 0
+
     def waits(self, future: "Future[Any]", *, sessions: int) -> bool:
         """Waits until `sessions` sessions wait for a lock (True) or `future` is done (False)."""
         end = monotonic() + WAIT_SECONDS
@@ -175,19 +182,27 @@ def serial(scene: Scene, steps: tuple[str, ...]) -> Any:
 
 
 def locks_of(scene: Scene, sessions: Sessions, name: str) -> tuple[str, ...]:
-    """The names of the rows that a call waits for if another session has locked them."""
+    """The names of the rows that a call waits for if another session has locked them. Raises AssertionError for one out of order."""
     if name not in scene._taken:
         names = []
         with time_machine.travel(START, tick=True):
             for row_name in scene.rows(scene.make()):
                 book = scene.make()
-                with sessions.holding(scene.rows(book)[row_name]):
+                rows = scene.rows(book)
+                with sessions.holding(rows[row_name]):
                     future = sessions.begin(0, lambda book=book: outcome(lambda: scene.calls[name](book)))
                     if sessions.waits(future, sessions=1):
                         names.append(row_name)
+                        early = [other for other, row in rows.items() if is_after(row, rows[row_name]) and sessions.is_locked(row)]
+                        assert not early, f"{name} waits for {row_name} and has locked {early}, with higher ids"
                 future.result()
         scene._taken[name] = tuple(names)
     return scene._taken[name]
+
+
+def is_after(one: Lock, other: Lock) -> bool:
+    """Whether a row must be locked after another: rows of one table are locked in the order of their ids."""
+    return isinstance(one, Row) and isinstance(other, Row) and one.table == other.table and one.id > other.id
 
 
 def interleaved(scene: Scene, sessions: Sessions, *, held: str, other: str, row: str, lapse: bool) -> Any:

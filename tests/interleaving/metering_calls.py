@@ -98,14 +98,16 @@ def names(book: MeteringBook) -> dict[str, Lock]:
 def state(book: MeteringBook) -> Any:
     """Every row of the ledger without ids and times."""
     its = {"tenant_id": book.tenant_id}
+    services = dict(Service.objects.filter(**its).values_list("id", "name"))
+    agents = {None: ""} | dict(Agent.objects.filter(**its).values_list("id", "name"))
     rollups: Counter[Any] = Counter()
     for row in Rollup.objects.filter(**its):
         # A sum is spread over several rows by connection.
         rollups.update({(row.grain, row.currency, name): getattr(row, name) for name in SUMS})
     return {
         "transactions": sorted(
-            (row.status, str(row.outcome), row.service.name, row.agent.name if row.agent else "", str(row.decline_reason))
-            for row in Transaction.objects.filter(**its).select_related("service", "agent")
+            (row.status, str(row.outcome), services[row.service_id], agents[row.agent_id], str(row.decline_reason))
+            for row in Transaction.objects.filter(**its)
         ),
         "moves": sorted((str(row.from_status), row.to_status, row.reason) for row in StatusChange.objects.filter(**its)),
         "costs": sorted(

@@ -44,13 +44,12 @@ def neighbour_of(book: Any) -> Any:
     return other
 
 
-def rows_of(book: Any) -> dict[str, list[str]]:
-    found = {}
+def rows_of(book: Any) -> list[tuple[str, str]]:
+    """Every row of the tenant, with its table."""
+    queries = [f"SELECT '{table}', entry::text FROM {table} entry WHERE tenant_id = %(tenant)s" for table in tables()]
     with connection.cursor() as cursor:
-        for table in tables():
-            cursor.execute(f"SELECT entry::text FROM {table} entry WHERE tenant_id = %s ORDER BY 1", [book.tenant_id])
-            found[table] = [row for (row,) in cursor.fetchall()]
-    return found
+        cursor.execute(" UNION ALL ".join(queries) + " ORDER BY 1, 2", {"tenant": book.tenant_id})
+        return cursor.fetchall()
 
 
 @pytest.mark.parametrize(("scene", "name"), [param for param in CALLS if param.values[1] not in FOR_ALL_TENANTS])
