@@ -52,9 +52,26 @@ class LedgerRow(TenantOwned):
         abstract = True
 
 
+class SameTenantKey(models.ForeignKey):
+    """A reference by `id` that joins, and reads, a row of the same tenant only. A migration sees Django's ForeignKey."""
+
+    def get_extra_restriction(self, alias: str, related_alias: str) -> Any:
+        """The condition added to a join: `alias` is the table that is referred to, `related_alias` the one that refers."""
+        theirs = self.related_model._meta.get_field("tenant")
+        return theirs.get_lookup("exact")(theirs.get_col(alias), self.model._meta.get_field("tenant").get_col(related_alias))
+
+    def get_extra_descriptor_filter(self, instance: Any) -> dict[str, Any]:
+        """The condition under which `row.reference` is read."""
+        return {"tenant_id": instance.tenant_id}
+
+    def deconstruct(self) -> Any:
+        name, _, args, kwargs = super().deconstruct()
+        return name, "django.db.models.ForeignKey", args, kwargs
+
+
 def tenant_foreign_key(to: str, *, null: bool = False, related_name: str = "+") -> models.ForeignKey:
     """A reference to a row of the same tenant. Its constraint is the composite one that TenantForeignKey creates, not Django's."""
-    return models.ForeignKey(to, models.PROTECT, null=null, blank=null, db_constraint=False, db_index=False, related_name=related_name)
+    return SameTenantKey(to, models.PROTECT, null=null, blank=null, db_constraint=False, db_index=False, related_name=related_name)
 
 
 def tenant_of_account() -> models.ForeignKey:

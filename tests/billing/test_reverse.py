@@ -139,3 +139,10 @@ def test_what_is_wrong_is_said_at_its_field(reverse, body, place):
 def test_what_another_tenant_recorded_does_not_exist(reverse, outsider):
     response = reverse(key=outsider)
     assert (response.status_code, response.json()) == (404, {"detail": "Not Found"})
+
+
+def test_a_strict_tenant_takes_back_what_it_recorded_before_it_was_strict(context, record, send):
+    recorded = record(type="own", amount=5)
+    services.set_policy(**context, strict_types=True)
+    response = send("POST", f"{TRANSACTIONS}/{recorded['id']}/reverse")
+    assert (response.status_code, response.json()["effect"]) == (200, -5)

@@ -11,9 +11,12 @@ import time_machine
 from django.apps import apps
 from django.db import connection
 
-from kernel.ledger.base_models import TenantOwned
+from kernel.ledger.base_models import SameTenantKey, TenantOwned
 from tests.factories import TenantFactory
+from tests.interleaving.billing_calls import BillingBook
+from tests.interleaving.credits_calls import period_over
 from tests.interleaving.harness import LAPSE, START, Scene, outcome, serial
+from tests.interleaving.metering_calls import repriced_one
 from tests.interleaving.test_interleavings import CALLS
 
 pytestmark = pytest.mark.django_db
@@ -21,8 +24,12 @@ pytestmark = pytest.mark.django_db
 FOR_ALL_TENANTS = {"undo"}
 
 
+def copied_models() -> list[type[TenantOwned]]:
+    return [model for model in apps.get_models() if issubclass(model, TenantOwned) and model._meta.app_label != "tenants"]
+
+
 def tables() -> list[str]:
-    return [model._meta.db_table for model in apps.get_models() if issubclass(model, TenantOwned) and model._meta.app_label != "tenants"]
+    return [model._meta.db_table for model in copied_models()]
 
 
 def neighbour_of(book: Any) -> Any:
@@ -70,3 +77,22 @@ def test_a_call_leaves_the_rows_of_a_tenant_with_the_same_ids_alone(scene: Scene
                 named = sorted((f"{name} {number}", reply) for number, reply in enumerate(replies[turn % 2]))
                 assert (named, scene.state(mine)) == expected
                 assert rows_of(theirs) == before
+
+
+@pytest.mark.parametrize("make", [BillingBook, period_over, repriced_one])
+def test_a_row_is_joined_and_read_with_rows_of_its_own_tenant_only(make: Any):
+    with time_machine.travel(START, tick=True):
+        book = make()
+        other = neighbour_of(book)
+    joined = 0
+    for model in copied_models():
+        references = [field.name for field in model._meta.concrete_fields if isinstance(field, SameTenantKey)]
+        for tenant_id in (book.tenant_id, other.tenant_id):
+            its = model._base_manager.filter(tenant_id=tenant_id)
+            together = list(its.select_related(*references)) if references else []
+            assert len(together) == (its.count() if references else 0)
+            for row in [*together, *its[:2]]:
+                found = [related.tenant_id for name in references if (related := getattr(row, name)) is not None]
+                assert set(found) <= {tenant_id}
+                joined += len(found)
+    assert joined

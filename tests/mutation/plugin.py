@@ -12,6 +12,12 @@ from typing import Any
 import pytest
 
 
+def is_of(item: pytest.Item, test: str) -> bool:
+    """Whether a test is named by an id, by what ids with parameters begin with (`file::name[part`), by its file or its folder."""
+    starts = (test,) if "[" in test else (f"{test}::", f"{test}[", f"{test}/")
+    return item.nodeid == test or item.nodeid.startswith(starts)
+
+
 class AskedTests:
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
@@ -40,15 +46,12 @@ class AskedTests:
         return {"failed": None, "ended": True, "ran": len(chosen)}
 
     def in_order(self, items: list[pytest.Item], tests: list[str], likely: list[str]) -> list[pytest.Item]:
-        """The likely ones first, then those of `tests`, the quicker ones first as far as they have run before.
-
-        `tests`: ids, what ids with parameters begin with (`file::name[part`), files, folders.
-        """
-        by_id = {item.nodeid: item for item in items}
-        first = [by_id[name] for name in likely if name in by_id]
-        starts = tuple(part for test in tests for part in ([test] if "[" in test else [f"{test}::", f"{test}[", f"{test}/"]))
-        rest = [item for item in items if item not in first and (item.nodeid in tests or item.nodeid.startswith(starts))]
-        return first + sorted(rest, key=lambda item: self.seconds.get(item.nodeid, 1.0))
+        """The likely ones first, then those of `tests`, the quicker ones first as far as they have run before."""
+        first: dict[str, pytest.Item] = {}
+        for test in likely:
+            first.update({item.nodeid: item for item in items if is_of(item, test)})
+        rest = [item for item in items if item.nodeid not in first and any(is_of(item, test) for test in tests)]
+        return [*first.values(), *sorted(rest, key=lambda item: self.seconds.get(item.nodeid, 1.0))]
 
     def fails(self, item: pytest.Item) -> bool:
         self.has_failed = False

@@ -83,8 +83,10 @@ class TestSession:
             "MUTATION_REPLIES": str(replies),
         }
         files = sorted({test.partition("::")[0] for test in tests})
-        command = [".venv/bin/python", "-m", "pytest", "-q", "-p", "no:randomly", "-p", "no:schemathesis", "-p", "tests.mutation.plugin"]
-        command += ["--reuse-db", *(["--create-db"] if fresh else []), *(file for file in files if (checkout.root / file).exists())]
+        # The order is bin/mutate's own; the other two cost time, and pytest-playwright renames every test by its browser.
+        off = [part for plugin in ("randomly", "schemathesis", "playwright") for part in ("-p", f"no:{plugin}")]
+        command = [".venv/bin/python", "-m", "pytest", "-q", *off, "-p", "tests.mutation.plugin", "--reuse-db"]
+        command += [*(["--create-db"] if fresh else []), *(file for file in files if (checkout.root / file).exists())]
         with self.log.open("w") as log:
             self._process = subprocess.Popen(
                 command, cwd=checkout.root, env=environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL, pass_fds=(requests, replies)
