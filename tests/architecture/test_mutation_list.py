@@ -3,7 +3,7 @@
 from collections import Counter
 
 from tests.mutation.changes import read_changes
-from tests.mutation.results import LEAST_SCORE, NOTICED, Result, likely_tests, read_results, score
+from tests.mutation.results import NOTICED, Result, likely_tests, score
 
 CHANGES = read_changes()
 
