@@ -40,6 +40,11 @@ def add_arguments(parser: ArgumentParser, adapter: Adapter) -> None:
         "--batch-size", type=_batch_size, default=BATCH_SIZE, metavar="ROWS", help="rows to a transaction (default: %(default)s)"
     )
     pace.add_argument("--max-rate", type=_rate, metavar="ROWS", help="at most so many rows a second")
+    pace.add_argument(
+        "--with-events",
+        action="store_true",
+        help="(with --plan) also send each row that is posted to the tenant's webhook endpoints; by default an import sends nothing",
+    )
     pace.add_argument("--wait", action="store_true", help="wait for another process that works on the same file, instead of giving up")
     output = parser.add_argument_group("output")
     output.add_argument("--rejects", metavar="FILE", help="where to write refused rows (default: var/backfills/<run>.rejects.<format>)")

@@ -131,6 +131,9 @@ class BackfillCommand(BaseCommand):
         summary = {**self.looks, **planner.summary()}
         planner.tables.close()
         facts: dict[str, Any] = {"file_digest": file_digest, "command": self.adapter.command, "options": options.as_json()}
+        if self.options["with_events"]:
+            # Posting functions look for it (kernel/events/sql/events_patterns.sql).
+            facts["options"]["with_events"] = True
         return services.create_run(
             tenant_id=tenant.id,
             actor=f"command:{self.adapter.command}",

@@ -17,7 +17,7 @@ from uuid import UUID
 
 import structlog
 from django.conf import settings
-from django.db import connection
+from django.db import InterfaceError, OperationalError, connection
 
 from kernel.events.errors import SigningKeyMissing
 from kernel.events.models import Endpoint
@@ -138,6 +138,24 @@ class DeliveryLoop:
             self._under_way -= 1
 
     def _record_results(self) -> None:
-        while self._unrecorded:
-            record(self._unrecorded[0])
-            self._unrecorded.pop(0)
+        if not self._unrecorded:
+            return
+        try:
+            record(*self._unrecorded)
+        except (OperationalError, InterfaceError):
+            # The database is away: recorded once it is back.
+            raise
+        except Exception:
+            log.exception("deliveries_not_recorded_together", deliveries=len(self._unrecorded))
+            self._record_one_by_one()
+        self._unrecorded = []
+
+    def _record_one_by_one(self) -> None:
+        """So that a result that can't be recorded holds up no other one. Its lease ends, and it is sent again."""
+        for sent in self._unrecorded:
+            try:
+                record(sent)
+            except (OperationalError, InterfaceError):
+                raise
+            except Exception:
+                log.exception("delivery_not_recorded", delivery=str(sent.delivery_id))

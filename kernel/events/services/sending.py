@@ -61,6 +61,7 @@ def send_claimed(claimed: Claimed) -> Sent:
         number=delivery.attempts,
         headers=shown,
         answer=send(request),
+        is_test=delivery.origin == Origin.TEST,
     )
 
 
@@ -78,7 +79,8 @@ def send_now(*, delivery_id: UUID) -> Attempt | None:
     if not leased:
         return None
     [claimed] = make_requests([delivery])
-    return record(send_claimed(claimed))
+    [attempt] = record(send_claimed(claimed))
+    return attempt
 
 
 def _request(delivery: Delivery, now: datetime) -> Request:

@@ -1,4 +1,5 @@
 import pytest
+from django.db import transaction
 
 from kernel.events.models import Endpoint, Event
 from kernel.events.services.listeners import refresh_listeners
@@ -21,9 +22,10 @@ def listen(tenant):
 
     def listen(*patterns, **columns):
         values = {"url": "https://hooks.example.com/in", "created_by": "command:test", **columns}
-        endpoint = Endpoint.objects.create(tenant_id=tenant.id, enabled_events=list(patterns) or ["*"], **values)
+        with transaction.atomic():
+            endpoint = Endpoint.objects.create(tenant_id=tenant.id, enabled_events=list(patterns) or ["*"], **values)
+            refresh_listeners(tenant_id=tenant.id)
         endpoint.refresh_from_db()
-        refresh_listeners(tenant_id=tenant.id)
         return endpoint
 
     return listen
