@@ -65,6 +65,7 @@ class TransactionsAdapter(Adapter):
     amount_column, key_column = "amount", "reference_id"
     reversals_have_the_original_type = True
     key_references = ("reverses",)
+    account_columns = ("currency",)
     skipped_columns = ("effect", "entry_number", "balance_after", "flags", "created_at", "actor", "request_id")
     columns = (
         Column("reference_id", key_text(at_most=REFERENCE_LENGTH), required=True, help="the file's own id; with the type it is the key"),

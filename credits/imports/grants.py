@@ -41,6 +41,7 @@ class GrantsAdapter(Adapter):
     noun = "credit grants"
     facts = GRANT_FACTS
     amount_column = "amount"
+    account_columns = ("customer_id",)
     skipped_columns = ("balance", "held", "status", "closed_at", "created_at", "actor", "request_id")
     columns = (
         *CREDIT_OF_A_CUSTOMER,

@@ -36,6 +36,7 @@ class SchedulesAdapter(Adapter):
     command = "backfill_credit_schedules"
     noun = "recurring grants"
     facts = SCHEDULE_FACTS
+    account_columns = ("customer_id",)
     skipped_columns = ("next_on", "created_at", "actor", "request_id")
     columns = (
         *CREDIT_OF_A_CUSTOMER,

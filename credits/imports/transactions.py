@@ -44,6 +44,7 @@ class TransactionsAdapter(Adapter):
     noun = "credit transactions"
     facts = TRANSACTION_FACTS
     amount_column = "amount"
+    account_columns = ("grant_id", "grant_key")
     skipped_columns = (
         *("customer_id", "entry_number", "balance_after", "cost_basis", "consumption_id", "hold_id"),
         *("created_at", "actor", "request_id"),

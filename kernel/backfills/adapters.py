@@ -95,6 +95,9 @@ class Adapter(ABC):
     amount_column: ClassVar[str] = ""
     key_column: ClassVar[str] = "idempotency_key"
     reversals_have_the_original_type: ClassVar[bool] = False
+    # Columns that name the account of a row, for --jobs: the rows of one account are posted in order, those of others beside them. Empty
+    # where rows don't depend on each other: they are then divided by their keys.
+    account_columns: ClassVar[tuple[str, ...]] = ()
     # Columns that hold the key of another row of the same file.
     key_references: ClassVar[tuple[str, ...]] = ()
 

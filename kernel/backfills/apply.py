@@ -14,7 +14,7 @@ from kernel.backfills.adapters import ALREADY_THERE, CONFLICT, POSTED, SKIPPED, 
 from kernel.backfills.again import choose_keys, taken_back, undone_runs
 from kernel.backfills.choices import RunState
 from kernel.backfills.errors import DatabaseLost, NotAllowed, RunMoved
-from kernel.backfills.models import BackfillReject, BackfillRun
+from kernel.backfills.models import BackfillReject, BackfillRun, BackfillShare
 from kernel.backfills.options import ReadingOptions
 from kernel.backfills.pacing import Pacer
 from kernel.backfills.prefetching import read_chunks
@@ -51,10 +51,10 @@ class Checkpoint:
     counts: dict[str, int]
     sums: dict[str, str]
 
-    def copy_to(self, run: BackfillRun) -> None:
+    def copy_to(self, mark: BackfillRun | BackfillShare) -> None:
         """Set the committed values on the object in memory."""
         for name, value in asdict(self).items():
-            setattr(run, name, value)
+            setattr(mark, name, value)
 
 
 @dataclass
@@ -68,19 +68,27 @@ class ApplyRun:
     progress: Progress
     stop: Stop
     new_types: NewTypes = field(default_factory=dict)
+    # The share that this process posts, of a run with several jobs.
+    share: BackfillShare | None = None
+
+    @property
+    def mark(self) -> BackfillRun | BackfillShare:
+        """Where the checkpoint is kept."""
+        return self.share or self.run
 
     def work(self) -> None:
         """Post every row after the checkpoint. Raises BackfillStopped; the run can be resumed afterwards."""
-        with Reading(self.source, offset=self.run.offset, line=self.run.line) as reading:
+        with Reading(self.source, offset=self.mark.offset, line=self.mark.line) as reading:
             options = ReadingOptions.from_json(self.run.options)
             audit = audit_fields(self.run)
-            reader = make_reader(self.adapter, tenant=self.run.tenant, source=self.source, options=options, audit=audit)
+            share = None if self.share is None else (self.share.number, self.run.jobs)
+            reader = make_reader(self.adapter, tenant=self.run.tenant, source=self.source, options=options, audit=audit, share=share)
             with contextlib.closing(read_chunks(reading, reader, size=self.pacer.batch_size)) as chunks:
                 for chunk in chunks:
                     reading.check_unchanged()
                     for batch in self._batches(chunk):
                         self._apply_batch(batch)
-        if self.run.position != self.run.rows:
+        if self.share is None and self.run.position != self.run.rows:
             raise NotAllowed(f"The file ended at row {self.run.position} where the plan counted {self.run.rows}. Plan again.")
 
     def _batches(self, chunk: list[Row]) -> Iterator[list[Row]]:
@@ -106,7 +114,7 @@ class ApplyRun:
         After a lost connection the checkpoint says whether the batch was committed, so it is never posted twice.
         """
         for delay in (*RETRY_DELAYS, None):
-            target = self.run.position + len(batch)
+            target = self.mark.position + len(batch)
             try:
                 return self._post(batch)
             except RunMoved:
@@ -133,11 +141,12 @@ class ApplyRun:
         connection.close()
         try:
             with contextlib.suppress(NotAllowed):
-                locks.acquire(locks.number_of(self.run), wait=False, stop=self.stop)
-            self.run.refresh_from_db()
+                number = locks.number_of(self.run, None if self.share is None else self.share.number)
+                locks.acquire(number, wait=False, stop=self.stop)
+            self.mark.refresh_from_db()
         except (DatabaseError, InterfaceError):
             return False
-        return self.run.position == target
+        return self.mark.position == target
 
     @translate_db_errors
     def _post(self, batch: list[Row]) -> int:
@@ -156,14 +165,14 @@ class ApplyRun:
             outcomes = self._outcomes(postings) if postings else []
             checkpoint = self._write_checkpoint(batch, outcomes)
             waiting = self.pacer.sample_waiting()
-        checkpoint.copy_to(self.run)
+        checkpoint.copy_to(self.mark)
         return waiting
 
     def _post_singly(self, batch: list[Row]) -> int:
         with transaction.atomic():
             outcomes = [self._post_one(row.posting) for row in batch if row.posting is not None]
             checkpoint = self._write_checkpoint(batch, outcomes)
-        checkpoint.copy_to(self.run)
+        checkpoint.copy_to(self.mark)
         return 0
 
     def _outcomes(self, postings: list[Posting]) -> Sequence[Outcome]:
@@ -194,17 +203,20 @@ class ApplyRun:
     def _write_checkpoint(self, batch: list[Row], outcomes: Sequence[Outcome]) -> Checkpoint:
         """Called inside the transaction that posts the rows."""
         result = self._count_outcomes(batch, outcomes)
-        sums = {unit: Decimal(amount) for unit, amount in self.run.sums.items()}
+        sums = {unit: Decimal(amount) for unit, amount in self.mark.sums.items()}
         for unit, amount in result.sums.items():
             sums[unit] = sums.get(unit, Decimal(0)) + amount
         checkpoint = Checkpoint(
-            position=self.run.position + len(batch),
+            position=self.mark.position + len(batch),
             line=batch[-1].end_line,
             offset=batch[-1].end,
-            counts=dict(Counter(self.run.counts) + result.counts),
+            counts=dict(Counter(self.mark.counts) + result.counts),
             sums={unit: f"{amount:f}" for unit, amount in sorted(sums.items())},
         )
-        services.save_checkpoint(run=self.run, rejects=result.rejects, **asdict(checkpoint))
+        if self.share is None:
+            services.save_checkpoint(run=self.run, rejects=result.rejects, **asdict(checkpoint))
+        else:
+            services.save_share(run=self.run, share=self.share, rejects=result.rejects, **asdict(checkpoint))
         return checkpoint
 
     def _count_outcomes(self, batch: list[Row], outcomes: Sequence[Outcome]) -> BatchResult:
@@ -235,10 +247,11 @@ class ApplyRun:
 
     def _wait_while_paused(self) -> None:
         """Wait until the paused run is resumed. Raises NotAllowed if another process advanced or ended it."""
-        position = self.run.position
+        position = self.mark.position
         while True:
             self.run.refresh_from_db()
-            if self.run.position != position:
+            self.mark.refresh_from_db()
+            if self.mark.position != position:
                 raise NotAllowed("Another process has continued this run.")
             if self.run.state == RunState.RUNNING:
                 return

@@ -13,6 +13,7 @@ from kernel.backfills.options import ABSOLUTE, EFFECT, MAGNITUDE
 BATCH_SIZE = 1000
 LARGEST_BATCH = 10_000
 MOST_SKIPPED_LINES = 10_000
+MOST_JOBS = 64
 THOUSANDS = {"comma": ",", "point": ".", "space": " ", "apostrophe": "'"}
 DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|", "space": " "}
 
@@ -38,6 +39,13 @@ def add_arguments(parser: ArgumentParser, adapter: Adapter) -> None:
     pace.add_argument("--source", nargs="+", metavar="FILE", help="where the planned file is now, if it was moved")
     pace.add_argument(
         "--batch-size", type=_batch_size, default=BATCH_SIZE, metavar="ROWS", help="rows to a transaction (default: %(default)s)"
+    )
+    pace.add_argument(
+        "--jobs",
+        type=_jobs,
+        default=1,
+        metavar="N",
+        help="post with N processes, each the rows of some accounts; a resumed run keeps its number (default: 1)",
     )
     pace.add_argument("--max-rate", type=_rate, metavar="ROWS", help="at most so many rows a second")
     pace.add_argument(
@@ -322,6 +330,12 @@ def _unescaped(written: str) -> str:
 def _batch_size(written: str) -> int:
     if not written.isdigit() or not 1 <= int(written) <= LARGEST_BATCH:
         raise ArgumentTypeError(f"must be a whole number from 1 to {LARGEST_BATCH}")
+    return int(written)
+
+
+def _jobs(written: str) -> int:
+    if not written.isdigit() or not 1 <= int(written) <= MOST_JOBS:
+        raise ArgumentTypeError(f"must be a whole number from 1 to {MOST_JOBS}")
     return int(written)
 
 

@@ -24,7 +24,8 @@ from kernel.backfills.errors import BackfillStopped, BadSource, Interrupted, Not
 from kernel.backfills.file_hints import form_hints, hints_for
 from kernel.backfills.files.records import JSON
 from kernel.backfills.first_rows import first_rows, left_out
-from kernel.backfills.models import BackfillRun
+from kernel.backfills.jobs import JobsRun
+from kernel.backfills.models import BackfillRun, BackfillShare
 from kernel.backfills.option_values import options_given
 from kernel.backfills.options import ReadingOptions
 from kernel.backfills.output import check_writable, discard_stdout
@@ -192,16 +193,21 @@ class BackfillCommand(BaseCommand):
             if run.state not in MAY_APPLY or (self.options["apply"] and run.state != RunState.PLANNED):
                 raise NotAllowed(f"Run {run.id} is {run.state}: {_advice(run)}")
             _check_digest(run, source)
+            if self.options["jobs"] > 1:
+                # Before anything is written: a file may name its accounts so that it can't be divided.
+                options = ReadingOptions.from_json(run.options)
+                make_reader(self.adapter, tenant=run.tenant, source=source, options=options, share=(0, self.options["jobs"]))
+            shares = services.begin_shares(run=run, jobs=self.options["jobs"])
             services.start(run=run, source=source.names)
-            self._post_all(run, source)
+            self._post_all(run, source, shares)
         count = self._write_rejects(run, source, rejects_path)
         lines = [f"Refused rows, with the reasons: {rejects_path}"] if count else []
         self._report([*reports.result_lines(run), *lines], run, rejects=str(rejects_path) if count else None)
         return not count
 
-    def _post_all(self, run: BackfillRun, source: Source) -> None:
+    def _post_all(self, run: BackfillRun, source: Source, shares: list[BackfillShare]) -> None:
         with Progress(label="posting", total=run.rows, unit="row", visible=self._is_visible(), done=run.position) as progress:
-            application = ApplyRun(adapter=self.adapter, run=run, source=source, pacer=self._pacer(), progress=progress, stop=self.stop)
+            application = self._application(run, source, shares, progress)
             try:
                 application.work()
             except (BackfillStopped, KeyboardInterrupt) as stopped:
@@ -210,6 +216,20 @@ class BackfillCommand(BaseCommand):
                     services.interrupt(run=run, because=str(stopped) or "Stopped at once.")
                 raise _with_resume_hint(stopped, run) from stopped
         services.finish(run=run)
+
+    def _application(self, run: BackfillRun, source: Source, shares: list[BackfillShare], progress: Progress) -> ApplyRun | JobsRun:
+        """What posts the run: this process, or one for each share."""
+
+        def make(share: BackfillShare | None, stop: Stop, progress: Progress = progress) -> ApplyRun:
+            pacer = self._pacer(len(shares) or 1)
+            return ApplyRun(adapter=self.adapter, run=run, source=source, pacer=pacer, progress=progress, stop=stop, share=share)
+
+        if not shares:
+            return make(None, self.stop)
+        silent = Progress(label="", total=None, unit="row", visible=False)
+        return JobsRun(
+            run=run, shares=shares, make_application=lambda share, stop: make(share, stop, silent), progress=progress, stop=self.stop
+        )
 
     def _write_rejects(self, run: BackfillRun, source: Source, path: Path) -> int:
         try:
@@ -234,8 +254,9 @@ class BackfillCommand(BaseCommand):
     def _rejects_path(self, run_id: object, source: Source) -> Path:
         return Path(self.options["rejects"]).resolve() if self.options["rejects"] else rejects.default_path(run_id, source)
 
-    def _pacer(self) -> Pacer:
-        return Pacer(batch_size=self.options["batch_size"], max_rate=self.options["max_rate"])
+    def _pacer(self, jobs: int = 1) -> Pacer:
+        rate = self.options["max_rate"]
+        return Pacer(batch_size=self.options["batch_size"], max_rate=rate / jobs if rate else None)
 
     def _is_visible(self) -> bool:
         return not self.options["no_progress"]

@@ -21,14 +21,16 @@ def lock_number(*, tenant_id: UUID, command: str, file_digest: str) -> int:
     return int.from_bytes(named, signed=True)
 
 
-def number_of(run: BackfillRun) -> int:
-    return lock_number(tenant_id=run.tenant_id, command=run.command, file_digest=run.file_digest)
+def number_of(run: BackfillRun, share: int | None = None) -> int:
+    """The lock of a run's file, or of one share of it."""
+    file_digest = run.file_digest if share is None else f"{run.file_digest}/{share}"
+    return lock_number(tenant_id=run.tenant_id, command=run.command, file_digest=file_digest)
 
 
 @contextmanager
-def exclusive_worker(run: BackfillRun, *, wait: bool, stop: Stop) -> Iterator[None]:
-    """Hold the lock of the run's file. If another session holds it: wait with `wait`, else raise NotAllowed."""
-    number = number_of(run)
+def exclusive_worker(run: BackfillRun, *, wait: bool, stop: Stop, share: int | None = None) -> Iterator[None]:
+    """Hold the lock of the run's file, or of a share. If another session holds it: wait with `wait`, else raise NotAllowed."""
+    number = number_of(run, share)
     acquire(number, wait=wait, stop=stop)
     try:
         yield

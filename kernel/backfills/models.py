@@ -11,6 +11,8 @@ from kernel.ledger.constraints import register_internal
 register_internal(
     "backfills_run_state_check",
     "backfills_run_position_check",
+    "backfills_share_number_key",
+    "backfills_share_run_fkey",
     "backfills_reject_line_key",
     "backfills_reject_run_fkey",
 )
@@ -38,6 +40,8 @@ class BackfillRun(TenantOwned):
     state = models.CharField(max_length=16, choices=RunState.choices, default=RunState.PLANNED)
     actor = models.CharField(max_length=128)
     started_by = models.CharField(max_length=128)
+    # How many processes post it, each a share of its accounts; fixed when it starts.
+    jobs = models.IntegerField(default=1)
     # Records done; the last line of the last of them in its file, and where the next one begins (kernel.backfills.sources).
     position = models.BigIntegerField(default=0)
     line = models.BigIntegerField(default=0)
@@ -78,6 +82,31 @@ class BackfillRun(TenantOwned):
     def undo_request_id(self) -> str:
         """The `request_id` of the rows that undo this run."""
         return f"undo:{self.id}"
+
+
+class BackfillShare(TenantOwned):
+    """One of the shares of a run that several processes post (--jobs): the rows of some of its accounts, with a checkpoint of its own.
+
+    The share's rows are posted in the file's order. While the shares work, the run's own position and counts follow theirs.
+    """
+
+    run = tenant_foreign_key("backfills.BackfillRun", related_name="shares")
+    # From 0 to the run's jobs.
+    number = models.IntegerField()
+    position = models.BigIntegerField(default=0)
+    line = models.BigIntegerField(default=0)
+    offset = models.BigIntegerField(default=0)
+    counts = models.JSONField(default=dict)
+    sums = models.JSONField(default=dict)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        db_table = "backfills_share"
+        ordering = ["run", "number"]
+        constraints = [models.UniqueConstraint(fields=["tenant", "run", "number"], name="backfills_share_number_key")]
+
+    def __str__(self) -> str:
+        return f"share {self.number}: {self.position} rows"
 
 
 class BackfillReject(TenantOwned):

@@ -84,12 +84,16 @@ class Pacer:
 
 
 def count_waiting() -> int:
-    """Sessions that wait for a lock of this session. CASE limits the slow pg_blocking_pids to sessions that wait for a lock."""
+    """Sessions that wait for a lock of this session, without the other shares of its run (jobs.py names their sessions).
+
+    CASE limits the slow pg_blocking_pids to sessions that wait for a lock.
+    """
     with connection.cursor() as cursor:
         # Inside a transaction pg_stat_activity is a snapshot of the first query.
         cursor.execute("SELECT pg_stat_clear_snapshot()")
         cursor.execute(
             "SELECT count(*) FROM pg_stat_activity WHERE CASE WHEN wait_event_type = 'Lock' AND datname = current_database()"
+            " AND (application_name NOT LIKE 'backfill share%' OR application_name <> current_setting('application_name'))"
             " THEN pg_backend_pid() = ANY (pg_blocking_pids(pid)) ELSE false END"
         )
         return int(cursor.fetchone()[0])

@@ -29,7 +29,7 @@ def read_chunks(reading: Reading, reader: RowReader, *, size: int) -> Generator[
 
     Raises ReaderLost if the child dies.
     """
-    rows = map(reader.read, reading)
+    rows = (row for row in map(reader.read, reading) if not row.is_others)
     chunks = iter(lambda: list(islice(rows, size)), [])
     receiver, sender = Pipe(duplex=False)
     # Objects that exist now are exempt from collection: scanning all of Django after each batch would take as long as the batch.

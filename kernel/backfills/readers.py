@@ -13,7 +13,7 @@ from kernel.backfills.errors import BadSource, RowRefused
 from kernel.backfills.number_formats import with_number_format
 from kernel.backfills.options import ABSOLUTE, EFFECT, MAGNITUDE, ReadingOptions
 from kernel.backfills.row_steps import Absolute, Checked, Effects, KeyFrom, Member, Negated, SignFrom, SkipRule, Step, TypeFromSign
-from kernel.backfills.rows import Posting, RowReader
+from kernel.backfills.rows import Posting, RowReader, ShareOfRows
 from kernel.backfills.sources import Source
 from kernel.backfills.time_formats import with_time_format
 from kernel.backfills.value_texts import with_value_map
@@ -21,9 +21,17 @@ from kernel.tenants.models import Tenant
 
 
 def make_reader(
-    adapter: Adapter, *, tenant: Tenant, source: Source, options: ReadingOptions, audit: Mapping[str, Any] | None = None
+    adapter: Adapter,
+    *,
+    tenant: Tenant,
+    source: Source,
+    options: ReadingOptions,
+    audit: Mapping[str, Any] | None = None,
+    share: tuple[int, int] | None = None,
 ) -> RowReader:
-    """The reader of a file's rows. With `audit`, its postings are packed for posting. Raises BadSource for wrong names and values."""
+    """The reader of a file's rows. With `audit`, its postings are packed for posting. `share`: a number and how many shares there are; rows
+    of others are passed over. Raises BadSource for wrong names and values.
+    """
     header = source.columns()
     names = resolve_names(adapter.columns, header=header, options=options, skipped=adapter.skipped_columns, complete=not source.has_objects)
     defaults = {**adapter.defaults(tenant), **read_defaults(adapter.columns, options.set)}
@@ -42,8 +50,22 @@ def make_reader(
         steps=_steps(adapter, tenant, options, names, {column.name: column for column in columns}),
         skips=[SkipRule(column, pattern) for column, pattern in options.skips if not _is_absent(column, header, options)],
         dotted=dotted if source.has_objects else (),
+        share=None if share is None else _share_of_rows(adapter, options, names, *share),
         prepare_again=partial(_prepare_again, adapter, options, audit) if options.again else None,
     )
+
+
+def _share_of_rows(adapter: Adapter, options: ReadingOptions, names: Names, number: int, of: int) -> ShareOfRows:
+    """By the columns of the account; where the ledger has none, by the key or what it is made of. Raises BadSource."""
+    theirs = {ours: name for name, ours in names.columns.items() if ours}
+    if adapter.account_columns:
+        columns = [theirs[name] for name in adapter.account_columns if name in theirs]
+        if len(columns) > 1:
+            raise BadSource(f"The file names its accounts in two ways ({', '.join(columns)}): post it with --jobs 1.")
+        return ShareOfRows(number, of, columns, is_account=True)
+    made = [part for part in options.key_from if not part.startswith("=")]
+    keys = made or [theirs[name] for name in (adapter.key_column, "id") if name in theirs]
+    return ShareOfRows(number, of, keys, is_account=False)
 
 
 def _is_absent(name: str, header: Sequence[str], options: ReadingOptions) -> bool:

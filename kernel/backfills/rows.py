@@ -1,6 +1,7 @@
 """From a record of the file to a posting that the ledger could take, or to every reason why not."""
 
 import contextlib
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -78,6 +79,8 @@ class Row(msgspec.Struct):
     earlier_keys: list[str] = msgspec.field(default_factory=list)
     # It stands in the ledger under such an earlier key.
     is_known: bool = False
+    # Another process posts it.
+    is_others: bool = False
 
 
 class RowReader:
@@ -99,8 +102,10 @@ class RowReader:
         steps: Sequence[Step] = (),
         skips: Sequence[SkipRule] = (),
         dotted: Sequence[str] = (),
+        share: "ShareOfRows | None" = None,
         prepare_again: Callable[[dict[str, Any]], tuple[Posting, list[str]]] | None = None,
     ) -> None:
+        self.share = share
         self.prepare, self.prepare_again = prepare, prepare_again
         self.defaults = dict(defaults)
         self.required = [column.name for column in columns if column.required and column.name not in defaults]
@@ -120,6 +125,9 @@ class RowReader:
 
     def read(self, record: Record) -> Row:
         row = Row(line=record.line, end_line=record.end_line, end=record.end, raw=record.raw, part=record.part)
+        if self.share is not None and not self.share.has(record, self):
+            row.is_others = True
+            return row
         if record.fault:
             row.problems.append(Problem("", "unreadable", record.fault))
             return row
@@ -242,6 +250,39 @@ class RowReader:
             return self.readers[theirs]
         problems.append(Problem(theirs, "unknown", "is no known column: name it with --map or leave it out with --ignore"))
         return None
+
+
+@dataclass(frozen=True)
+class ShareOfRows:
+    """The rows of some accounts: those whose account, by its hash, has this number of `of`. Rows that name none belong to the first share.
+
+    `columns`: the file's names of the columns that name the account; with `is_account` each is read as our column, so that two spellings
+    of one account are one.
+    """
+
+    number: int
+    of: int
+    columns: Sequence[str]
+    is_account: bool
+
+    def has(self, record: Record, reader: RowReader) -> bool:
+        if record.fault:
+            return self.number == 0
+        text_of = reader.texts_of(record)
+        texts = [self._account(reader, name, text_of(name)) for name in self.columns]
+        if not any(texts):
+            return self.number == 0
+        return zlib.crc32("\0".join(texts).encode("utf-8", "surrogatepass")) % self.of == self.number
+
+    def _account(self, reader: RowReader, name: str, text: str | None) -> str:
+        if not text:
+            return str(reader.defaults.get(reader.names.get(name, ""), ""))
+        if not self.is_account:
+            return text
+        try:
+            return str(reader.columns[reader.names[name]].read(text))
+        except Invalid:
+            return ""
 
 
 def columns_by_name(columns: Sequence[Column]) -> dict[str, Column]:

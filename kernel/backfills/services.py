@@ -1,6 +1,8 @@
 """The only code that writes backfill runs: create, checkpoint, pause, resume, finish, undo."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -10,9 +12,11 @@ from django.utils import timezone
 
 from kernel.backfills.choices import MAY_APPLY, MAY_UNDO, RunState
 from kernel.backfills.errors import RunMoved
-from kernel.backfills.models import BackfillReject, BackfillRun
+from kernel.backfills.models import BackfillReject, BackfillRun, BackfillShare
 from kernel.ledger.constraints import translate_db_errors
 from kernel.ledger.errors import NotFound, WrongState
+
+STATE_OF_RUN = "SELECT id, state FROM backfills_run WHERE tenant_id = %s AND id = %s FOR SHARE"
 
 
 @translate_db_errors
@@ -39,6 +43,51 @@ def save_checkpoint(*, run: BackfillRun, position: int, rejects: Sequence[Backfi
         raise RunMoved(id=str(run.id), position=run.position)
     if rejects:
         BackfillReject.objects.bulk_create(rejects)
+
+
+@translate_db_errors
+def begin_shares(*, run: BackfillRun, jobs: int) -> list[BackfillShare]:
+    """Divide a run among `jobs` processes, once: a run that has begun keeps its shares, or posts in one process. Returns the shares."""
+    with transaction.atomic():
+        kept = BackfillRun.objects.select_for_update().get(tenant_id=run.tenant_id, id=run.id)
+        if jobs > 1 and kept.jobs == 1 and kept.position == 0:
+            BackfillRun.objects.filter(tenant_id=run.tenant_id, id=run.id).update(jobs=jobs)
+            shares = [BackfillShare(tenant_id=run.tenant_id, run_id=run.id, number=number) for number in range(jobs)]
+            BackfillShare.objects.bulk_create(shares)
+    run.refresh_from_db()
+    return list(BackfillShare.objects.filter(tenant_id=run.tenant_id, run_id=run.id).order_by("number"))
+
+
+def save_share(*, run: BackfillRun, share: BackfillShare, position: int, rejects: Sequence[BackfillReject], **checkpoint: Any) -> None:
+    """Set a share's checkpoint, in the transaction that posts its rows. Raises RunMoved, as save_checkpoint does.
+
+    The run is locked for reading: a pause or an undo waits for the end of this transaction, and other shares don't.
+    """
+    state = BackfillRun.objects.raw(STATE_OF_RUN, [run.tenant_id, run.id])[0].state
+    unmoved = BackfillShare.objects.filter(tenant_id=run.tenant_id, id=share.id, position=share.position)
+    if state != RunState.RUNNING or not unmoved.update(position=position, **checkpoint):
+        raise RunMoved(id=str(run.id), position=share.position)
+    if rejects:
+        BackfillReject.objects.bulk_create(rejects)
+
+
+@translate_db_errors
+def add_up_shares(*, run: BackfillRun) -> None:
+    """Set the run's position, counts and sums to those of its shares."""
+    counts: Counter[str] = Counter()
+    sums: dict[str, Decimal] = {}
+    shares = list(BackfillShare.objects.filter(tenant_id=run.tenant_id, run_id=run.id))
+    for share in shares:
+        counts.update(share.counts)
+        for unit, amount in share.sums.items():
+            sums[unit] = sums.get(unit, Decimal(0)) + Decimal(amount)
+    BackfillRun.objects.filter(tenant_id=run.tenant_id, id=run.id).update(
+        position=sum(share.position for share in shares),
+        counts=dict(counts),
+        sums={unit: f"{amount:f}" for unit, amount in sorted(sums.items())},
+        moved_at=timezone.now(),
+    )
+    run.refresh_from_db()
 
 
 @translate_db_errors

@@ -391,6 +391,7 @@ FOR_THE_RECORD = {
     "corrections_threshold": "a setting of the back office",
     "backfills_run": "how the old ledger came about",
     "backfills_reject": "a part of its run",
+    "backfills_share": "a part of its run",
 }
 
 

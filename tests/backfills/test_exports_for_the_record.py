@@ -15,6 +15,7 @@ from backoffice.exports.registry import EXPORTS
 from billing import services as billing
 from credits import services as credits
 from credits.models import Hold, HoldEntry, HoldLine
+from kernel.backfills.models import BackfillShare
 from kernel.corrections import services as corrections
 from kernel.ledger.base_models import TenantOwned
 from metering.services.agents import create_agent
@@ -33,7 +34,8 @@ def book(context, bring, write):
     fill_holds(context)
     fill_corrections(context)
     rows = [{"reference_id": "a", "type": "usage", "amount": amount, "occurred_at": "2026-01-01"} for amount in ("1", "two")]
-    bring("backfill_billing_transactions", write(rows))
+    run = bring("backfill_billing_transactions", write(rows))
+    BackfillShare.objects.create(tenant_id=run.tenant_id, run=run, number=0)
 
 
 def fill_settings(context):

@@ -9,7 +9,7 @@ from backoffice.integrity_runs import remember_check
 from backoffice.models import ClosedDay, CreditDay, Export, SavedFilter, SignIn
 from billing import services as billing
 from credits import services as credits
-from kernel.backfills.models import BackfillReject, BackfillRun
+from kernel.backfills.models import BackfillReject, BackfillRun, BackfillShare
 from kernel.corrections import services as corrections
 from kernel.events.models import Attempt, Delivery
 from kernel.events.services import endpoints
@@ -134,6 +134,7 @@ def fill_backfills(tenant):
         actor="command:backfill_billing_transactions",
         started_by="root",
     )
+    BackfillShare.objects.create(tenant=tenant, run=run, number=0)
     BackfillReject.objects.create(tenant=tenant, run=run, line=1, code="invalid_value", why="no amount", record=b"x")
 
 

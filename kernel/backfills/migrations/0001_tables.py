@@ -46,6 +46,7 @@ class Migration(migrations.Migration):
                 ),
                 ("actor", models.CharField(max_length=128)),
                 ("started_by", models.CharField(max_length=128)),
+                ("jobs", models.IntegerField(default=1)),
                 ("position", models.BigIntegerField(default=0)),
                 ("line", models.BigIntegerField(default=0)),
                 ("offset", models.BigIntegerField(default=0)),
@@ -67,6 +68,37 @@ class Migration(migrations.Migration):
             options={
                 "db_table": "backfills_run",
                 "ordering": ["-id"],
+            },
+        ),
+        migrations.CreateModel(
+            name="BackfillShare",
+            fields=[
+                ("id", models.UUIDField(default=kernel.ledger.identifiers.new_id, editable=False, primary_key=True, serialize=False)),
+                ("number", models.IntegerField()),
+                ("position", models.BigIntegerField(default=0)),
+                ("line", models.BigIntegerField(default=0)),
+                ("offset", models.BigIntegerField(default=0)),
+                ("counts", models.JSONField(default=dict)),
+                ("sums", models.JSONField(default=dict)),
+                ("created_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
+                (
+                    "tenant",
+                    models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name="+", to="tenants.tenant"),
+                ),
+                (
+                    "run",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="shares",
+                        to="backfills.backfillrun",
+                    ),
+                ),
+            ],
+            options={
+                "db_table": "backfills_share",
+                "ordering": ["run", "number"],
             },
         ),
         migrations.CreateModel(
@@ -117,6 +149,10 @@ class Migration(migrations.Migration):
                 condition=models.Q(("line__gte", 0), ("offset__gte", 0), ("position__gte", 0), ("rows__gte", models.F("position"))),
                 name="backfills_run_position_check",
             ),
+        ),
+        migrations.AddConstraint(
+            model_name="backfillshare",
+            constraint=models.UniqueConstraint(fields=("tenant", "run", "number"), name="backfills_share_number_key"),
         ),
         migrations.AddConstraint(
             model_name="backfillreject",

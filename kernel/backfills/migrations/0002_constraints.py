@@ -4,7 +4,7 @@ from kernel.ledger.migration_operations import AppendOnly, TenantForeignKey, Ten
 
 CHECKPOINT = ("position", "line", "offset", "counts", "sums")
 CHANGING = (
-    *("state", "source", "stopped_because", "undone_rows", "undone_by"),
+    *("state", "source", "jobs", "stopped_because", "undone_rows", "undone_by"),
     *("started_at", "moved_at", "finished_at", "undone_at"),
     *CHECKPOINT,
 )
@@ -15,8 +15,11 @@ class Migration(migrations.Migration):
 
     operations = [
         TenantKey("BackfillRun"),
+        TenantKey("BackfillShare"),
         TenantKey("BackfillReject"),
+        TenantForeignKey("BackfillShare", "run"),
         TenantForeignKey("BackfillReject", "run"),
         AppendOnly("BackfillRun", may_change=CHANGING),
+        AppendOnly("BackfillShare", may_change=CHECKPOINT),
         AppendOnly("BackfillReject"),
     ]

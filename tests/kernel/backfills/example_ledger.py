@@ -45,6 +45,7 @@ class ShelfAdapter(Adapter):
     noun = "shelf moves"
     facts = FACTS
     amount_column, key_column = "pieces", "move_id"
+    account_columns = ("shelf",)
     skipped_columns = ("balance",)
     columns = (
         Column("move_id", text(at_most=20), required=True, help="the file's own id"),
