@@ -7,9 +7,13 @@ from django.db import connection, transaction
 from django.db.utils import IntegrityError
 
 from billing import services
+from billing.integrity.checks import find_violations
 from billing.models import Transaction
+from billing.services.postings import make_posting
 from kernel.ledger.errors import LedgerError
 from kernel.ledger.identifiers import new_id
+from kernel.ledger.posting import statements
+from tests.billing.test_posting_model import BILLING_POST
 from tests.factories import TenantFactory
 
 pytestmark = pytest.mark.django_db
@@ -110,3 +114,45 @@ def test_the_columns_of_an_answer_are_those_of_its_type(db):
         cursor.execute("SELECT prosrc FROM pg_proc WHERE proname = 'billing_outcome_of'")
         [source] = cursor.fetchone()
     assert [name for name in names if f"reply.{name} := " not in source] == []
+
+
+@pytest.mark.parametrize("is_array", [True, False])
+@pytest.mark.parametrize(
+    ("amounts", "expected"),
+    [
+        ([None, None], ["posted", "already_reversed"]),
+        ([None, 1], ["posted", "already_reversed"]),
+        ([30, 1], ["posted", "already_reversed"]),
+        ([10, None, None], ["posted", "posted", "already_reversed"]),
+        ([10, 20, 1], ["posted", "posted", "already_reversed"]),
+        ([10, 20 + STEP, 20], ["posted", "exceeds_original", "posted"]),
+        ([30 + STEP, None], ["exceeds_original", "posted"]),
+    ],
+)
+def test_reversals_of_one_transaction_are_the_same_in_an_array_and_alone(context, amounts, expected, is_array):
+    original = services.record_transaction(**context, amount=Decimal(30), type="topup", reference_id="1").row
+    postings = [
+        make_posting(
+            {"reverses": original.id, "amount": amount and Decimal(amount), "reference_id": f"part-{number}", "reason_code": "other"},
+            actor="command:test",
+            request_id="",
+        )
+        for number, amount in enumerate(amounts)
+    ]
+    calls = [postings] if is_array else [[posting] for posting in postings]
+    rows = [row for call in calls for row in statements.call_function(BILLING_POST, [(context["tenant_id"], posting) for posting in call])]
+    assert [row.outcome for row in rows] == expected
+    last = [row.id for row in rows if row.outcome == "posted"][-1]
+    assert [row.blocking_id for row in rows if row.outcome == "already_reversed"] == [last] * expected.count("already_reversed")
+    row = Transaction.objects.get(id=original.id)
+    assert (row.reversed_amount, row.reversed_by_id) == (30, last)
+    assert list(find_violations(tenant_id=context["tenant_id"])) == []
+
+
+def test_a_reversal_goes_to_the_wallet_of_its_original_whatever_currency_it_names(context):
+    original = services.record_transaction(**context, amount=Decimal(30), type="topup", reference_id="1", currency="EUR").row
+    facts = {"reverses": original.id, "currency": "USD", "reason_code": "other"}
+    posting = make_posting(facts, actor="command:test", request_id="")
+    [row] = statements.call_function(BILLING_POST, [(context["tenant_id"], posting)])
+    assert (row.outcome, row.currency, row.effect, row.balance_after) == ("posted", "EUR", -30, 0)
+    assert list(find_violations(tenant_id=context["tenant_id"])) == []

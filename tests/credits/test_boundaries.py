@@ -1,13 +1,13 @@
 """Postings at the boundaries of each rule, singly and in arrays of more than six: both forms must decide the same."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
 import time_machine
 
 from credits import services
-from credits.models import CreditTransaction, Grant
+from credits.models import CreditTransaction, Grant, HoldEntry
 from kernel.ledger import posting
 from tests.credits.book import Book
 from tests.factories import TenantFactory
@@ -124,3 +124,47 @@ def test_a_credit_that_the_balance_can_not_hold_is_refused_for_the_balance_not_f
     assert (detail["field"], detail["reason"]) == ("amount", "balance_too_large")
     assert "balance" in detail["message"]
     assert book.balance(grant) == 99_999_999_999_999_999_999
+
+
+@SIZES
+def test_where_the_clock_stepped_back_entries_of_a_grant_are_a_microsecond_apart(book, size):
+    with time_machine.travel(datetime(2026, 6, 5, tzinfo=UTC), tick=False) as clock:
+        grant_id = book.grant(100, effective_date=date(2026, 6, 1))
+        clock.move_to(datetime(2026, 6, 4, tzinfo=UTC))
+        assert outcomes(record(book, size, grant_id, "DEBIT")) == ["posted"] * size
+    rows = list(CreditTransaction.objects.filter(grant_id=grant_id).order_by("entry_number").values_list("created_at", flat=True))
+    assert [row - rows[0] for row in rows] == [timedelta(microseconds=number) for number in range(size + 1)]
+
+
+def test_where_the_clock_stepped_back_changes_of_holds_are_a_microsecond_apart(book):
+    hold = {"customer_id": "acme", "currency": "USD", "amount": Decimal(4), "expires_at": datetime(2026, 7, 1, tzinfo=UTC)}
+    with time_machine.travel(datetime(2026, 6, 5, tzinfo=UTC), tick=False) as clock:
+        grant_id = book.grant(10, effective_date=date(2026, 6, 1))
+        first = services.place_hold(**book.context, **hold)
+        clock.move_to(datetime(2026, 6, 4, tzinfo=UTC))
+        services.place_hold(**book.context, **hold)
+        services.release_hold(**book.context, customer_id="acme", hold_id=first.id)
+    rows = list(HoldEntry.objects.filter(grant_id=grant_id).order_by("created_at"))
+    # A release is dated after what is captured at the same moment.
+    assert [(row.kind, row.created_at - rows[0].created_at) for row in rows] == [
+        ("placed", timedelta(0)),
+        ("placed", timedelta(microseconds=1)),
+        ("released", timedelta(microseconds=3)),
+    ]
+    assert [row.held_after for row in rows] == [4, 8, 4]
+
+
+@pytest.mark.parametrize("count", [1, 6, 7])
+def test_what_an_invoice_took_of_voided_grants_is_given_back_and_debited_again(book, count):
+    grants = [book.grant(10) for _ in range(count)]
+    services.consume(**book.context, customer_id="acme", currency="USD", amount=Decimal(5 + 10 * (count - 1)), invoice_id="i")
+    for grant_id in grants:
+        services.void_grant(**book.context, grant_id=grant_id, reason="r")
+    rows = services.reinstate(**book.context, customer_id="acme", invoice_id="i")
+    assert len(rows.transactions) == count
+    assert [book.balance(grant_id) for grant_id in grants] == [0] * count
+    assert all(
+        book.entries(grant_id)[-2:] == [("reinstatement", "CREDIT", amount), ("void", "DEBIT", amount)]
+        for grant_id, amount in zip(grants, [10] * (count - 1) + [5], strict=True)
+    )
+    book.check()

@@ -1,5 +1,6 @@
 """Completing, cancelling, deciding; costs and facts on the way."""
 
+from datetime import UTC, datetime
 from itertools import product
 
 import pytest
@@ -12,6 +13,7 @@ from metering.models import Cost, Fact, StatusChange, Transaction
 from metering.services import lifecycle, policies
 
 URL = "/v1/transactions"
+AHEAD = datetime(2190, 1, 1, tzinfo=UTC)
 ESTIMATE = {"fiatAmount": "0.05", "fiatAssetSymbol": "USD", "isEstimate": True}
 
 
@@ -47,6 +49,16 @@ def test_a_second_complete_gets_the_status(caller):
     reply = caller.post(f"{URL}/{transaction_id}/complete", {"outcome": "success"})
     message = f"Transaction {transaction_id} must be in authorized status to complete. Current status: completed"
     assert (reply.status_code, reply.json()) == (400, error(message))
+
+
+def test_a_change_is_never_dated_before_the_one_before_it(caller):
+    """As after a step back of the database's clock."""
+    transaction_id = caller.create(costs=[ESTIMATE])["id"]
+    Transaction.objects.filter(id=transaction_id).update(updated_at=AHEAD)
+    body = caller.post(f"{URL}/{transaction_id}/cancel", {"reason": "r"}).json()
+    assert (body["status"], body["updatedAt"]) == ("cancelled", "2190-01-01T00:00:00.000Z")
+    assert StatusChange.objects.get(transaction_id=transaction_id, to_status="cancelled").created_at == AHEAD
+    assert {cost.superseded_at or cost.created_at for cost in Cost.objects.filter(transaction_id=transaction_id)} == {AHEAD}
 
 
 def test_a_repeated_complete_with_its_key_is_a_replay(caller):

@@ -9,6 +9,7 @@ import argparse
 import os
 import sys
 import time
+from collections.abc import Sequence
 
 import psycopg
 
@@ -49,20 +50,31 @@ def read_arguments() -> argparse.Namespace:
 
 
 def run(chosen: list[Change], changes: list[Change], tests: list[str]) -> None:
-    """Tries the changes, those in SQL first: they share a session. Writes each result at once."""
+    """Tries the changes, those in SQL first: they share a session.
+
+    First the tests that are likely to notice; all tests of a change only where those didn't.
+    """
     start_server()
     checkout = Checkout()
     workshop = Workshop(checkout, sorted({FIRST_TEST, *tests, *known_tests(), *(test for change in chosen for test in change.tests)}))
+    in_order = sorted(chosen, key=lambda change: not change.is_sql)
     try:
-        for change in sorted(chosen, key=lambda change: not change.is_sql):
-            started = time.monotonic()
-            result = workshop.try_change(change, tests or change.tests, likely_tests(change, changes, read_results()))
-            if not tests or result.outcome == NOTICED:
-                record(change, result)
-            say(f"{result.outcome:10} {time.monotonic() - started:5.0f} s  {change.name}  {result.by}")
+        waiting = [change for change in in_order if tests or not is_noticed(workshop, change, changes, (), is_final=False)]
+        for change in waiting:
+            is_noticed(workshop, change, changes, tests or change.tests, is_final=not tests)
     finally:
         workshop.close()
         checkout.remove()
+
+
+def is_noticed(workshop: "Workshop", change: Change, changes: list[Change], tests: Sequence[str], *, is_final: bool) -> bool:
+    """Tries a change and writes its result, another one than noticed only if it is final."""
+    started = time.monotonic()
+    result = workshop.try_change(change, tests, likely_tests(change, changes, read_results()))
+    if is_final or result.outcome == NOTICED:
+        record(change, result)
+        say(f"{result.outcome:10} {time.monotonic() - started:5.0f} s  {change.name}  {result.by}")
+    return result.outcome == NOTICED
 
 
 def known_tests() -> set[str]:
@@ -79,7 +91,7 @@ class Workshop:
         self.session: TestSession | None = None
         self.is_python_database_made = False
 
-    def try_change(self, change: Change, tests: tuple[str, ...] | list[str], likely: list[str]) -> Result:
+    def try_change(self, change: Change, tests: Sequence[str], likely: list[str]) -> Result:
         if problem := change.problem():
             return Result(problem)
         try:
@@ -98,13 +110,13 @@ class Workshop:
         except psycopg.Error as refusal:
             return Result(f"not valid SQL: {' '.join(str(refusal).split())}")
 
-    def try_sql(self, change: Change, tests: tuple[str, ...] | list[str], likely: list[str]) -> dict:
+    def try_sql(self, change: Change, tests: Sequence[str], likely: list[str]) -> dict:
         session = self.unchanged()
         original = (self.checkout.root / change.file).read_text()
         with self.database.changed(change.changed(original), original):
             return session.run(tests, likely=likely, seconds=SECONDS_FOR_A_CHANGE)
 
-    def try_python(self, change: Change, tests: tuple[str, ...] | list[str], likely: list[str]) -> dict:
+    def try_python(self, change: Change, tests: Sequence[str], likely: list[str]) -> dict:
         text = change.changed((self.checkout.root / change.file).read_text())
         with self.checkout.changed(change.file, text):
             name = f"{os.getpid()}_changed"
