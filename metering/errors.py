@@ -22,6 +22,18 @@ class NotOpen(LedgerError):
     code = "not_open"
 
 
+class NeedsPerson(LedgerError):
+    """A spending rule leaves the decision to a person, and nobody has made it. Facts: id."""
+
+    code = "needs_person"
+
+
+class MustBeAuthorized(LedgerError):
+    """Only an authorized transaction asks for authorization again. Facts: id, status."""
+
+    code = "must_be_authorized"
+
+
 class CostOfAnother(LedgerError):
     """The cost to supersede belongs to another transaction. Facts: id."""
 

@@ -27,6 +27,9 @@ OWN_FIELD_WORDS = {
 OWN_ERROR_TEXTS = {
     "wrong_status": "Transaction {id} must be in {needed} status to {verb}. Current status: {status}",
     "not_open": "Transaction {id} takes no costs or facts any more. Current status: {status}",
+    "must_be_authorized": "Transaction {id} must be in authorized status to reauthorize. Current status: {status}",
+    "no_payable_option": "No payment option can be paid: {reasons}",
+    "needs_person": "Transaction {id} waits for a person's decision, which a spending rule demands",
     "cost_of_another": "Cost {id} belongs to another transaction",
     "already_superseded": "Cost {id} has already been superseded",
     "agent_exists": "An agent with this name exists already",
@@ -61,6 +64,9 @@ class MeteringDialect(CamelCaseDialect):
         **Dialect.statuses,
         "wrong_status": 400,
         "not_open": 400,
+        "must_be_authorized": 400,
+        "no_payable_option": 400,
+        "needs_person": 409,
         "cost_of_another": 400,
         "already_superseded": 409,
         "agent_exists": 409,
@@ -71,6 +77,9 @@ class MeteringDialect(CamelCaseDialect):
         if problem.code == "wrong_status":
             verb, needed = MOVE_SENTENCES[problem.facts["wanted"]]
             return OWN_ERROR_TEXTS["wrong_status"].format(**problem.facts, verb=verb, needed=needed)
+        if problem.code == "no_payable_option":
+            reasons = "; ".join(f"accepts[{place}] {why}" for place, why in enumerate(problem.facts["reasons"]))
+            return OWN_ERROR_TEXTS["no_payable_option"].format(reasons=reasons)
         return super().sentence(problem)
 
     def batch_item(self, item: ItemOutcome, row: Any) -> dict[str, Any]:

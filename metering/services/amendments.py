@@ -10,7 +10,7 @@ from kernel.ledger.errors import LedgerError, NotFound
 from kernel.ledger.identifiers import new_id
 from kernel.ledger.outcomes import Posted, posted_or_error
 from metering.digests import AMENDMENT_FACTS, amendment_digest
-from metering.errors import AlreadySuperseded, CostOfAnother, NotOpen, NotStale, WrongStatus
+from metering.errors import AlreadySuperseded, CostOfAnother, NeedsPerson, NotOpen, NotStale, WrongStatus
 
 RACES = frozenset({"metering_statuschange_idempotency_key_key", "metering_fact_idempotency_key_key", "metering_cost_idempotency_key_key"})
 
@@ -79,6 +79,7 @@ def _errors(item: Mapping[str, Any]) -> dict[str, Callable[[Any], LedgerError]]:
         "not_found": lambda row: NotFound(kind="transaction", id=transaction_id),
         "wrong_status": lambda row: WrongStatus(id=transaction_id, status=row.status, wanted=item["move"]["to_status"]),
         "not_stale": lambda row: NotStale(id=transaction_id),
+        "needs_person": lambda row: NeedsPerson(id=transaction_id),
         "not_open": lambda row: NotOpen(id=transaction_id, status=row.status),
         "cost_not_found": lambda row: NotFound(kind="cost", id=superseded[0]),
         "cost_of_another": lambda row: CostOfAnother(id=superseded[0]),

@@ -83,7 +83,10 @@ def prepare_transaction(*, reason: str = "", **its: Any) -> Moved:
 
 
 def authorize_transaction(*, reason: str = "", **its: Any) -> Moved:
-    """Decide that a prepared transaction may go ahead. Raises NotFound, WrongStatus, Busy."""
+    """Decide that a prepared transaction may go ahead. The tenant's spending rules are asked and may deny it.
+
+    Raises NotFound, WrongStatus, NeedsPerson, Busy.
+    """
     return _move(Status.AUTHORIZED, reason=reason, **its)
 
 
@@ -100,7 +103,7 @@ def _move(
         request_id=request_id,
         transaction_id=transaction_id,
         facts={"call": status.value, "reason": reason or None},
-        move={"to_status": status.value, "reason": reason},
+        move={"to_status": status.value, "reason": reason, "asks_rules": status == Status.AUTHORIZED},
         idempotency_key=idempotency_key,
     )
     posted = amend_one(item, tenant_id=tenant_id)

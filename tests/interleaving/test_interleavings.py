@@ -7,9 +7,10 @@ from tests.interleaving.billing_calls import SCENES as BILLING
 from tests.interleaving.credits_calls import SCENES as CREDITS
 from tests.interleaving.harness import Scene, Sessions, anomalies
 from tests.interleaving.metering_calls import SCENES as METERING
+from tests.interleaving.rules_calls import SCENES as RULES
 
 # A ledger is tested by adding its scenes here.
-SCENES = (*CREDITS, *BILLING, *METERING)
+SCENES = (*CREDITS, *BILLING, *METERING, *RULES)
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

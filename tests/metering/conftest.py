@@ -31,6 +31,12 @@ class Caller:
     def get(self, path: str, **parameters: Any) -> Any:
         return self.client.get(path, parameters, headers=self.headers)
 
+    def read(self, transaction_id: str) -> dict[str, Any]:
+        """A transaction as other replies show it: without its rounds of authorization, which only the single GET has."""
+        body: dict[str, Any] = self.get(f"/v1/transactions/{transaction_id}").json()
+        del body["authorizationRequests"]
+        return body
+
     def create(self, **facts: Any) -> dict[str, Any]:
         reply = self.post("/v1/transactions", {"serviceName": "openai", "actionName": "chat", "resourceName": "gpt-4"} | facts)
         assert reply.status_code == 201, reply.content

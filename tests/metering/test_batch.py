@@ -23,7 +23,7 @@ def test_each_item_has_its_own_outcome(caller):
     assert [(item["index"], item["status"]) for item in body["data"]] == list(enumerate([201, 400, 201, 409, 400, 400, 201]))
     first = body["data"][0]["transaction"]
     assert body["data"][2] == {"index": 2, "status": 201, "replayed": True, "id": first["id"], "transaction": first}
-    assert caller.get(f"/v1/transactions/{first['id']}").json() == first
+    assert caller.read(first["id"]) == first
     assert body["data"][1]["error"] == {"message": ["serviceName should not be empty"], "error": "Bad Request", "statusCode": 400}
     assert "(actionName)" in body["data"][3]["error"]["message"]
     assert body["data"][4]["error"]["message"] == ["agentId must be a UUID"]

@@ -45,7 +45,7 @@ def test_a_denied_create_keeps_no_cost_as_spend_and_its_costs_stay_readable(call
         caller.post(f"{URL}/batch", [body, {"serviceName": "s"}])
         denied = caller.get(URL, **{"filter[status]": "denied"}).json()["data"][0]
     assert (denied["status"], denied["costs"]) == ("denied", [])
-    assert caller.get(f"{URL}/{denied['id']}").json() == denied
+    assert caller.read(denied["id"]) == denied
     assert total(caller, denied["id"]) == 0
     assert spend(caller) == {}
     [fact] = caller.get(f"{URL}/{denied['id']}/facts").json()["facts"]

@@ -8,10 +8,11 @@ from django.db import transaction
 
 from kernel.ledger.identifiers import new_id
 from metering.integrity import checks
-from metering.models import Transaction
+from metering.models import Policy, Transaction
+from metering.rules import integrity
 from metering.rules.models import AgentRule, RuleCondition, RuleCounter, RuleParameter, SpendingRule
 from metering.rules.services.counting import lock_rules, rules_changed
-from metering.services import transactions
+from metering.services import costs, lifecycle, transactions
 from tests.factories import TenantFactory
 
 NAMES = {"service_name": "openai", "action_name": "chat", "resource_name": "gpt-4"}
@@ -37,9 +38,12 @@ class RuleBook:
     """One tenant's. Rules are written as the services of their definitions write them."""
 
     def __init__(self) -> None:
-        self.tenant_id: UUID = TenantFactory().id
+        self.tenant = TenantFactory()
+        self.tenant_id: UUID = self.tenant.id
         self.who = {"tenant_id": self.tenant_id, "actor": "command:test", "request_id": "test"}
         self.rules = 0
+        # Whether a cost came after its decision: sums may then be above their limits.
+        self.late = False
 
     def add_rule(
         self, *limits: dict[str, Any], conditions: Any = (), agents: Any = (), rule_type: str = "usage_limit", **more: Any
@@ -76,8 +80,18 @@ class RuleBook:
             rules_changed(tenant_id=self.tenant_id, rule_id=rule.id, actor="test")
         rule.refresh_from_db()
 
-    def record(self, *costs: dict[str, Any], **more: Any) -> Any:
-        return transactions.record_transaction(**self.who, **NAMES | more, costs=list(costs)).row
+    def record(self, *stated: dict[str, Any], **more: Any) -> Any:
+        return transactions.record_transaction(**self.who, **NAMES | more, costs=list(stated)).row
+
+    def add_cost(self, row: Any, amount: Any, **more: Any) -> Any:
+        its = {"transaction_id": row["id"], "fiat_amount": Decimal(str(amount)), "fiat_asset_symbol": "USD", "is_estimate": False}
+        return costs.record_cost(**self.who, **its | more).row
+
+    def cancel(self, row: Any) -> Any:
+        return lifecycle.cancel_transaction(**self.who, transaction_id=row["id"]).row
+
+    def has_rules(self) -> bool:
+        return Policy.objects.get(tenant_id=self.tenant_id).has_rules
 
     def statuses(self, *rows: Any) -> list[str]:
         return [row["status"] for row in rows]
@@ -91,3 +105,4 @@ class RuleBook:
 
     def is_sound(self) -> None:
         assert list(checks.find_violations(tenant_id=self.tenant_id, at_most=5)) == []
+        assert list(integrity.find_violations(tenant_id=self.tenant_id, at_most=5)) == []

@@ -200,7 +200,14 @@ def metering_examples(recorder: Recorder) -> None:
         recorder.send("GET", f"{one}/{part}")
     cancelled = recorder.send("POST", path, create)
     recorder.refuse("cost_of_another", "POST", f"{path}/{cancelled['id']}/costs", cost)
+    option = {"scheme": "upto", "network": "sapiom:main", "asset": "USD", "amount": "0.002403", "payTo": "shop", "maxTimeoutSeconds": 300}
+    challenge = {"x402Version": 2, "resource": {"url": "https://api.shop.example/search"}, "accepts": [option]}
+    recorder.send("POST", f"{path}/{cancelled['id']}/reauthorize", {"x402": challenge})
+    unknown = {"x402": challenge | {"accepts": [option | {"network": "eip155:1"}]}}
+    recorder.refuse("no_payable_option", "POST", f"{path}/{cancelled['id']}/reauthorize", unknown)
     recorder.send("POST", f"{path}/{cancelled['id']}/cancel", {"reason": "No answer in time"})
+    other = {"x402": challenge | {"accepts": [option | {"amount": "0.01"}]}}
+    recorder.refuse("must_be_authorized", "POST", f"{path}/{cancelled['id']}/reauthorize", other)
     recorder.refuse("wrong_status", "POST", f"{path}/{cancelled['id']}/complete", {"outcome": "success"})
     recorder.refuse("not_open", "POST", f"{path}/{cancelled['id']}/costs", {key: cost[key] for key in list(cost)[:3]})
     recorder.send("POST", f"{path}/batch", [create | {"idempotencyKey": "run-3"}, {"serviceName": ""}])

@@ -12,6 +12,7 @@ from kernel.api.schema import operation
 from kernel.api.views import LONGEST_KEY
 from metering import selectors
 from metering.api.filters import BatchQuery, TransactionQuery, book_time_range
+from metering.api.serializers.authorization import ReauthorizeRequest, SingleTransactionReply
 from metering.api.serializers.replies import (
     BatchReply,
     CompletedReply,
@@ -24,7 +25,8 @@ from metering.api.serializers.replies import (
 )
 from metering.api.serializers.requests import BatchItem, CancelRequest, CompleteRequest, CostRequest, FactsRequest, TransactionRequest
 from metering.api.views.base import MeteringViewSet
-from metering.services import costs, facts, lifecycle, transactions
+from metering.rules.selectors import executions
+from metering.services import costs, facts, lifecycle, reauthorization, transactions
 
 USD = "USD"
 # An item without a key of its own takes the batch's with `:` and its index, up to :999.
@@ -68,10 +70,28 @@ class TransactionViewSet(MeteringViewSet):
         key = ("created_at", "id")
         return self.page(TransactionReply, rows, key=key, descending=is_descending, written=selectors.with_costs, **place)
 
-    @operation(summary="Read a transaction", reply=TransactionReply)
+    @operation(summary="Read a transaction", reply=SingleTransactionReply)
     def retrieve(self, request: HttpRequest, transaction_id: UUID) -> HttpResponse:
-        """One transaction with its costs, superseded ones included."""
-        return self.reply(TransactionReply, selectors.get_transaction(tenant_id=self.caller.tenant_id, transaction_id=transaction_id))
+        """One transaction with its costs, superseded ones included, and with the rounds in which it asked for authorization: what each
+        spending rule said, and for a denial how much was used and when the same call would pass."""
+        tenant_id = self.caller.tenant_id
+        row = selectors.get_transaction(tenant_id=tenant_id, transaction_id=transaction_id)
+        rounds = executions.list_requests(tenant_id=tenant_id, transaction=row)
+        return self.reply(SingleTransactionReply, row | {"authorization_requests": rounds})
+
+    @operation(
+        summary="Ask for authorization of a payment",
+        body=ReauthorizeRequest,
+        reply=TransactionReply,
+        refuses=("must_be_authorized", "no_payable_option", "idempotency_conflict"),
+        idempotent=True,
+        replays=True,
+    )
+    def reauthorize(self, request: HttpRequest, transaction_id: UUID) -> HttpResponse:
+        """A resource answered 402: the spending rules decide on the first option of its challenge that can be paid. A denial is a
+        transaction with the status `denied`, not an error. The same challenge again is answered as it was the first time."""
+        done = reauthorization.reauthorize_transaction(**self.change_arguments(transaction_id), **self.read(ReauthorizeRequest))
+        return self.reply(TransactionReply, done.row, replayed=done.replayed)
 
     @operation(summary="Record many transactions", body=BatchItem, many=True, query=BatchQuery, reply=BatchReply, idempotent=True)
     def batch(self, request: HttpRequest) -> HttpResponse:

@@ -1,0 +1,184 @@
+"""Reads of decisions: the rounds in which a transaction asked for authorization, and what each rule said in them.
+
+An execution is a dictionary with `decision` (ALLOWED or DENIED), `reason`, the limits that were compared (`limits`), and of these the ones
+that refused (`violations`). Amounts are Decimals, groups dictionaries by the words of the parameter's group_by.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import NAMESPACE_URL, UUID, uuid5
+
+from django.db.models import Exists, OuterRef, QuerySet
+
+from metering.rules.choices import RequestStatus
+from metering.rules.models import AuthorizationRequest, RuleExecution, RuleParameter, SpendingRule
+from metering.selectors import Row, rows_of
+
+ALLOWED, DENIED = "ALLOWED", "DENIED"
+WITHIN = "All limits within acceptable range"
+REQUEST = (
+    *("id", "tenant_id", "transaction_id", "round", "status", "decline_reason", "executions", "passes_at", "decided_at"),
+    *("created_at", "updated_at", "payment_amount", "payment_currency"),
+    *("transaction__action_name", "transaction__service__name", "transaction__resource_name"),
+)
+# An execution that allowed has no row and so no id; it always gets the same one.
+IDS = uuid5(NAMESPACE_URL, "urn:countinghouse:rule-execution")
+
+
+def list_requests(*, tenant_id: UUID, transaction: Row) -> list[Row]:
+    """The rounds of a transaction (its row), newest first. A round that no rule decided has no row: it is made of the transaction's."""
+    found = AuthorizationRequest.objects.filter(tenant_id=tenant_id, transaction_id=transaction["id"])
+    rows = with_executions(rows_of(found.order_by("-round").values(*REQUEST)), tenant_id=tenant_id)
+    return rows if any(row["round"] == 1 for row in rows) else [*rows, _first_round(transaction, has_more=bool(rows))]
+
+
+def _first_round(transaction: Row, *, has_more: bool) -> Row:
+    status = transaction["status"]
+    denied = status == RequestStatus.DENIED and not has_more
+    waits = status in ("pending", "preparing") and not has_more
+    decided_at = None if waits else (transaction["denied_at"] if denied else transaction["authorized_at"])
+    return {
+        **{name: transaction[name] for name in ("tenant_id", "created_at")},
+        "id": uuid5(IDS, f"{transaction['id']}:1"),
+        "transaction_id": transaction["id"],
+        "round": 1,
+        "status": RequestStatus.DENIED if denied else RequestStatus.PREPARING if waits else RequestStatus.AUTHORIZED,
+        "decline_reason": transaction["decline_reason"] if denied else None,
+        "passes_at": None,
+        "updated_at": decided_at or transaction["created_at"],
+        "processing_at": transaction["created_at"],
+        "completed_at": decided_at,
+        "authorized_at": None if denied or waits else decided_at,
+        "denied_at": decided_at if denied else None,
+        "rule_executions": [],
+    }
+
+
+def list_executions(*, tenant_id: UUID, rule_id: UUID, decision: str | None = None) -> QuerySet[Any, Any]:
+    """The rounds in which a rule took part, for pages by (created_at, id); `executions_of_rule` makes its executions of a page's rows."""
+    denials = RuleExecution.objects.filter(tenant_id=tenant_id, rule_id=rule_id)
+    found = AuthorizationRequest.objects.filter(tenant_id=tenant_id)
+    if decision == DENIED:
+        found = found.filter(id__in=denials.values("request_id"))
+    else:
+        found = found.filter(rule_ids__contains=[rule_id])
+        if decision == ALLOWED:
+            found = found.exclude(Exists(denials.filter(request_id=OuterRef("id"))))
+    rows: QuerySet[Any, Any] = found.values(*REQUEST)
+    return rows
+
+
+def executions_of_rule(rows: Iterable[Row], *, tenant_id: UUID, rule_id: UUID) -> list[Row]:
+    """The executions of one rule in rounds of list_executions, in their order."""
+    requests = with_executions(list(rows), tenant_id=tenant_id)
+    return [execution for request in requests for execution in request["rule_executions"] if execution["rule_id"] == rule_id]
+
+
+def list_waiting(*, tenant_id: UUID) -> QuerySet[Any, Any]:
+    """The rounds that wait for a person, for pages by (created_at, id); `with_executions` completes them."""
+    waiting = AuthorizationRequest.objects.filter(tenant_id=tenant_id, status=RequestStatus.PREPARING)
+    rows: QuerySet[Any, Any] = waiting.values(*REQUEST)
+    return rows
+
+
+def transactions_with_rule(*, tenant_id: UUID, rule_id: UUID) -> QuerySet[Any, Any]:
+    """A subquery for the ids of the transactions on which a rule decided."""
+    asked = AuthorizationRequest.objects.filter(tenant_id=tenant_id, rule_ids__contains=[rule_id])
+    ids: QuerySet[Any, Any] = asked.values("transaction_id")
+    return ids
+
+
+def with_executions(requests: Sequence[Row], *, tenant_id: UUID) -> list[Row]:
+    """Rounds with `rule_executions` in the order in which the rules decided, and the dates that replies show; two queries."""
+    stored = [json.loads(request["executions"], parse_float=Decimal, parse_int=Decimal) for request in requests]
+    rule_ids = {each["rule"] for executions in stored for each in executions}
+    rules: Mapping[str, Row] = {}
+    parameters: Mapping[str, Row] = {}
+    if rule_ids:
+        its = {"tenant_id": tenant_id}
+        named = SpendingRule.objects.filter(**its, id__in=rule_ids).values("id", "numeric_id", "name", "rule_type")
+        rules = {str(rule["id"]): rule for rule in rows_of(named)}
+        of_rules = RuleParameter.objects.filter(**its, rule_id__in=rule_ids)
+        names = ("id", "parameter_name", "measurement_type", "currency", "group_by")
+        parameters = {str(parameter["id"]): parameter for parameter in rows_of(of_rules.values(*names))}
+    return [
+        _complete(request, [_execution(each, request, rules[each["rule"]], parameters) for each in executions])
+        for request, executions in zip(requests, stored, strict=True)
+    ]
+
+
+def _complete(request: Row, executions: list[Row]) -> Row:
+    decided_at = request["decided_at"]
+    return {
+        **{name: request[name] for name in REQUEST if not name.startswith("transaction__") and name != "executions"},
+        "processing_at": request["created_at"],
+        "completed_at": decided_at,
+        "authorized_at": decided_at if request["status"] == RequestStatus.AUTHORIZED else None,
+        "denied_at": decided_at if request["status"] == RequestStatus.DENIED else None,
+        "rule_executions": executions,
+    }
+
+
+def _execution(stored: Row, request: Row, rule: Row, parameters: Mapping[str, Row]) -> Row:
+    limits = [_limit(each, parameters) for each in stored["limits"]]
+    denied = stored["decision"] == DENIED
+    return {
+        "id": UUID(stored["id"]) if "id" in stored else uuid5(IDS, f"{request['id']}:{stored['rule']}"),
+        "tenant_id": request["tenant_id"],
+        "rule_id": rule["id"],
+        "numeric_id": rule["numeric_id"],
+        "rule_name": rule["name"],
+        "rule_type": rule["rule_type"],
+        "rule_version": int(stored["version"]),
+        "transaction_id": request["transaction_id"],
+        "authorization_request_id": request["id"],
+        "action_name": request["transaction__action_name"],
+        "service_name": request["transaction__service__name"],
+        "resource_name": request["transaction__resource_name"],
+        "decision": stored["decision"],
+        "reason": stored.get("reason") or WITHIN,
+        "override": stored.get("override"),
+        "parameters_checked": len(limits),
+        "limits": limits,
+        "violations": [limit for limit in limits if not limit["is_allowed"]] if denied else [],
+        "created_at": request["created_at"],
+        "completed_at": request["decided_at"] or request["updated_at"],
+        "execution_time_ms": 0,
+    }
+
+
+def _limit(stored: Any, parameters: Mapping[str, Row]) -> Row:
+    """A limit that was compared. Of a round that was authorized only [parameter, used, amount, limit] is kept."""
+    if isinstance(stored, list):
+        stored = dict(zip(("parameter", "used", "amount", "limit"), stored, strict=True))
+    parameter = parameters[stored["parameter"]]
+    used, amount, value = stored["used"], stored["amount"], stored["limit"]
+    group = stored.get("group")
+    return {
+        "parameter_id": parameter["id"],
+        "parameter_name": parameter["parameter_name"],
+        "measurement_type": parameter["measurement_type"],
+        "currency": parameter["currency"],
+        "limit_value": value,
+        "used": used,
+        "current_value": None if amount is None else used + amount,
+        "remaining": max(value - used, Decimal(0)),
+        "group": named_group(parameter["group_by"], group),
+        "window_start": _moment(stored.get("tailAt")),
+        "window_end": _moment(stored.get("endsAt")),
+        "resets_at": _moment(stored.get("resetsAt")),
+        "passes_at": _moment(stored.get("passesAt")),
+        "is_allowed": stored.get("isAllowed", True),
+    }
+
+
+def named_group(group_by: Sequence[str], values: Sequence[Any] | None) -> Row | None:
+    """A group's values by what groups them; None where nothing does."""
+    return dict(zip(group_by, values, strict=False)) if group_by and values is not None else None
+
+
+def _moment(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
