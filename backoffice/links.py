@@ -4,7 +4,7 @@ from typing import Any
 
 from billing.models import Transaction as BillingTransaction
 from credits.models import CreditTransaction
-from kernel.events.admin.panels import sent_about, sent_about_object
+from kernel.events.admin.panels import sent_about, sent_panel
 from kernel.ledger.admin.formatting import effect, money, row_link
 from kernel.ledger.admin.links import Panel, register_panel
 from kernel.tenants.admin import local_time
@@ -59,7 +59,12 @@ def billed_agent(row: Any, user: Any, scope: VisibleTenants) -> Panel | None:
 
 def sent_about_wallet(row: Any, user: Any, scope: VisibleTenants) -> Panel | None:
     """Events name a wallet by its currency, as its own GET does."""
-    return sent_about_object(row.tenant_id, [row.currency], user)
+    return sent_panel(user, tenant_id=row.tenant_id, object_id=row.currency)
+
+
+def sent_about_metered(row: Any, user: Any, scope: VisibleTenants) -> Panel | None:
+    """Events about a metered transaction and its costs."""
+    return sent_panel(user, tenant_id=row.tenant_id, account=f"transaction:{row.pk}")
 
 
 def _title(row: MeteredTransaction) -> str:
@@ -76,6 +81,7 @@ register_panel("credits.credittransaction", billing_for_invoice)
 register_panel("credits.consumption", billing_for_invoice)
 register_panel("metering.transaction", billed_agent)
 register_panel("billing.wallet", sent_about_wallet)
+register_panel("metering.transaction", sent_about_metered)
 for _label in (
     "billing.transaction",
     "metering.transaction",

@@ -3,7 +3,7 @@
 import hashlib
 import re
 import secrets
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -34,6 +34,8 @@ KEY_PREFIX = "ch_"
 PREFIX_BYTES = 6
 SECRET_BYTES = 32
 _callers = KeyCache()
+# Called in the transaction in which a key was created or revoked, with the key and which of the two it was. Apps above this one register.
+_key_listeners: list[Callable[[ApiKey, str], None]] = []
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +132,7 @@ def create_api_key(
     try:
         with setting_author(actor=actor, request_id=request_id):
             key.save(force_insert=True)
+            _report(key, "created")
     except IntegrityError as error:
         if key_id is None:
             raise
@@ -146,8 +149,19 @@ def revoke_api_key(*, prefix: str, actor: str, request_id: str = "") -> ApiKey:
         key.revoked_at = timezone.now()
         with setting_author(actor=actor, request_id=request_id):
             key.save(update_fields=["revoked_at"])
+            _report(key, "revoked")
     _callers.clear()
     return key
+
+
+def register_key_listener(listener: Callable[[ApiKey, str], None]) -> None:
+    """Have a function called for each key that is `created` or `revoked`, in the same transaction."""
+    _key_listeners.append(listener)
+
+
+def _report(key: ApiKey, change: str) -> None:
+    for listener in _key_listeners:
+        listener(key, change)
 
 
 def authenticate(token: str) -> Caller:

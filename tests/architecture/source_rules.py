@@ -247,7 +247,7 @@ def apis_import_no_models(modules: Iterable[Module]) -> list[str]:
     return [
         f"{module.name}:{line} imports {name}: an api calls services and selectors, it doesn't see models."
         for module in modules
-        if module.parts[1:2] == ["api"] or is_within(module.name, "kernel.api")
+        if module.parts[1:2] == ["api"] or is_within(module.name, "kernel.api") or is_within(module.name, "kernel.events.api")
         for line, name in module.imports()
         if ("models" in name.split(".")[1:3] and name.split(".")[0] in PACKAGES)
         or is_within(name, "kernel.ledger.base_models")

@@ -1,6 +1,5 @@
 """Tables about deliveries on admin pages: an endpoint's newest ones, and what was sent about a row of a ledger."""
 
-from collections.abc import Iterable
 from typing import Any
 
 from kernel.events.admin.labels import delivery_state
@@ -26,14 +25,15 @@ def newest_deliveries(endpoint: Any) -> Panel:
 
 def sent_about(row: Any, user: Any, scope: VisibleTenants) -> Panel | None:
     """What was sent about a row of a ledger, for `register_panel`. An event names its object by the id that its own GET takes."""
-    return sent_about_object(row.tenant_id, [str(row.pk)], user)
+    return sent_panel(user, tenant_id=row.tenant_id, object_id=str(row.pk))
 
 
-def sent_about_object(tenant_id: Any, object_ids: Iterable[str], user: Any) -> Panel | None:
-    """The newest events about these objects with their deliveries; None where there are none, or the user may not see them."""
+def sent_panel(user: Any, **about: Any) -> Panel | None:
+    """The newest events about an object or of an account, with their deliveries; `about` as in events_about. None where there are none, or
+    the user may not see them."""
     if not user.has_perm("events.view_delivery"):
         return None
-    lines = [line for event in events_about(tenant_id=tenant_id, object_ids=list(object_ids), limit=MAX_ROWS) for line in _lines(event)]
+    lines = [line for event in events_about(limit=MAX_ROWS, **about) for line in _lines(event)]
     return Panel("Webhooks: what was sent about this", HEADERS, lines) if lines else None
 
 

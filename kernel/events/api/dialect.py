@@ -2,11 +2,15 @@
 
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from kernel.api.camel_case_dialect import ERROR_TEXTS, FIELD_WORDS, CamelCaseDialect
 from kernel.api.dialect import Dialect
+from kernel.api.fields import Text, text_of
 from kernel.api.json import milliseconds
-from kernel.api.problems import Problem
+from kernel.api.problems import Problem, Refused
+from kernel.events import registry
+from kernel.events.choices import TYPE_LENGTH
 
 OWN_FIELD_WORDS = {
     "unknown_event_type": "must be a type of event, or a pattern such as billing.*{hint}",
@@ -59,3 +63,17 @@ class WebhooksDialect(CamelCaseDialect):
 
 
 dialect = WebhooksDialect()
+
+
+class TypePattern(Text):
+    """The name of a type of event, or a pattern of names such as `billing.*`."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(min_length=1, max_length=TYPE_LENGTH, **kwargs)
+
+    def parse(self, value: Any, source: Any = None) -> str:
+        text = text_of(value)
+        if not registry.is_pattern(text):
+            nearest = registry.nearest_pattern(text)
+            raise Refused("unknown_event_type", hint=f"; did you mean {nearest}?" if nearest else "")
+        return text

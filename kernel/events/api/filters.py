@@ -2,29 +2,14 @@
 
 from typing import Any
 
-from kernel.api.fields import Choice, Text, Timestamp, Whole, text_of
-from kernel.api.problems import Refused
+from kernel.api.fields import Choice, Text, Timestamp, Whole
 from kernel.api.serializers import Query
 from kernel.api.spans import Until
 from kernel.events import registry
-from kernel.events.api.dialect import dialect
-from kernel.events.choices import ACCOUNT_LENGTH, OBJECT_ID_LENGTH, TYPE_LENGTH, DeliveryState, EndpointStatus
+from kernel.events.api.dialect import TypePattern, dialect
+from kernel.events.choices import ACCOUNT_LENGTH, OBJECT_ID_LENGTH, DeliveryState, EndpointStatus
 
 SORTS = ("createdAt", "-createdAt")
-
-
-class TypePattern(Text):
-    """The name of a type of event, or a pattern of names such as `billing.*`."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(min_length=1, max_length=TYPE_LENGTH, **kwargs)
-
-    def parse(self, value: Any, source: Any = None) -> str:
-        text = text_of(value)
-        if not registry.is_pattern(text):
-            nearest = registry.nearest_pattern(text)
-            raise Refused("unknown_event_type", hint=f"; did you mean {nearest}?" if nearest else "")
-        return text
 
 
 class WebhooksQuery(Query):

@@ -11,8 +11,7 @@ from kernel.api.nested import ListOf, Nested
 from kernel.api.problems import Refused
 from kernel.api.serializers import Body, Reply
 from kernel.events import ids, registry
-from kernel.events.api.dialect import dialect
-from kernel.events.api.filters import TypePattern
+from kernel.events.api.dialect import TypePattern, dialect
 from kernel.events.choices import URL_LENGTH, DeliveryState, DisabledReason, EndpointStatus, Ordering, Origin, Payload
 from kernel.events.rendering import body_of
 from kernel.events.services.endpoints import DEFAULT_GRACE_SECONDS, MAX_GRACE_SECONDS, MAX_PATTERNS

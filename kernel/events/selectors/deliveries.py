@@ -1,6 +1,5 @@
 """Reading the log of deliveries."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -47,11 +46,10 @@ def list_attempts(*, tenant_id: UUID, delivery_id: UUID) -> list[Attempt]:
     return list(rows.order_by("number")[:MAX_ATTEMPTS])
 
 
-def events_about(*, tenant_id: UUID, object_ids: Sequence[str], limit: int) -> list[Any]:
-    """The newest events about these objects, each with its deliveries in the attribute `sent`."""
-    events: list[Any] = list(
-        Event.objects.filter(tenant_id=tenant_id, object_id__in=object_ids).defer("body", "snapshot").order_by("-id")[:limit]
-    )
+def events_about(*, tenant_id: UUID, limit: int, **about: Any) -> list[Any]:
+    """The newest events about an object (`object_id`) or of an account (`account`), each with its deliveries in the attribute `sent`."""
+    rows = Event.objects.filter(tenant_id=tenant_id, **about).defer("body", "snapshot")
+    events: list[Any] = list(rows.order_by("-id")[:limit])
     sent: dict[UUID, list[Delivery]] = {event.id: [] for event in events}
     for delivery in Delivery.objects.filter(tenant_id=tenant_id, event_id__in=sent).select_related("endpoint").order_by("id"):
         sent[delivery.event_id].append(delivery)

@@ -1,7 +1,7 @@
 """Reading webhook endpoints."""
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -9,6 +9,7 @@ from django.db import connection
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from kernel.api.json import milliseconds
 from kernel.events import ids
 from kernel.events.choices import DeliveryState, EndpointStatus
 from kernel.events.models import Endpoint
@@ -54,7 +55,7 @@ def snapshot_of(endpoint: Endpoint) -> dict[str, Any]:
         "url": endpoint.url,
         "status": endpoint.status,
         "disabledReason": endpoint.disabled_reason or None,
-        "disabledAt": endpoint.disabled_at and _milliseconds(endpoint.disabled_at),
+        "disabledAt": endpoint.disabled_at and milliseconds(endpoint.disabled_at),
     }
 
 
@@ -80,7 +81,3 @@ def _stats(tenant_id: UUID, endpoint: Endpoint, name: str, length: timedelta) ->
         "p50_ms": p50,
         "p95_ms": p95,
     }
-
-
-def _milliseconds(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -59,15 +59,9 @@ def create_endpoint(
 
     Raises InvalidValue, UrlRefused, EndpointLimit, SigningKeyMissing, IdempotencyConflict.
     """
-    facts = {
-        "url": url,
-        "description": description,
-        "enabled_events": _checked_patterns(enabled_events),
-        "ordering": Ordering(ordering),
-        "payload": Payload(payload),
-        "headers": check_headers(headers or {}),
-        "metadata": metadata,
-    }
+    checked = {"enabled_events": _checked_patterns(enabled_events), "headers": check_headers(headers or {})}
+    chosen = {"ordering": Ordering(ordering), "payload": Payload(payload)}
+    facts = {"url": url, "description": description, "metadata": metadata, **checked, **chosen}
     if url:
         check_url(url)
     endpoint = Endpoint(id=new_id(), tenant_id=tenant_id, created_by=actor, **facts)

@@ -85,10 +85,7 @@ def recover_deliveries(
     there was no delivery, from before the endpoint existed or while it was disabled. Raises NotFound, EndpointDisabled, InvalidValue,
     IdempotencyConflict.
     """
-    if since < timezone.now() - KEPT:
-        raise InvalidValue(field="since", reason="too_long_ago", days=KEPT.days)
-    if until is not None and until <= since:
-        raise InvalidValue(field="until", reason="too_early")
+    _check_span(since, until)
     facts = {"endpoint_id": str(endpoint_id), "since": since, "until": until, "only_failed": only_failed}
     recovery_id = new_id()
     with transaction.atomic():
@@ -110,6 +107,13 @@ def recover_deliveries(
         set_result(tenant_id=tenant_id, key=idempotency_key, result={IDS: str(recovery_id), "count": count, "next_since": next_since})
     logger.info("webhook_recovered", tenant_id=tenant_id, endpoint_id=endpoint_id, count=count, actor=actor, request_id=request_id)
     return recovery
+
+
+def _check_span(since: datetime, until: datetime | None) -> None:
+    if since < timezone.now() - KEPT:
+        raise InvalidValue(field="since", reason="too_long_ago", days=KEPT.days)
+    if until is not None and until <= since:
+        raise InvalidValue(field="until", reason="too_early")
 
 
 def _recorded(result: dict) -> Recovery:

@@ -1,0 +1,136 @@
+"""The example of each type, as the catalogue shows it, has the shape of the bodies that are really sent."""
+
+import json
+from datetime import date, timedelta
+from decimal import Decimal
+
+import pytest
+import time_machine
+from django.utils import timezone
+
+from billing import services as billing
+from credits import services as credits
+from kernel.events import registry
+from kernel.events.models import Event
+from kernel.events.rendering import body_of
+from kernel.events.services import endpoints
+from kernel.ledger.errors import LedgerError
+from kernel.tenants import services as tenants
+from metering.services import costs, lifecycle, policies, transactions
+from tests.kernel.events.test_registry import MEMBERS
+
+pytestmark = pytest.mark.django_db
+# Members that credits leaves out where they are absent.
+OMITTED = {"billingRunId", "chosenBy", "closedAt", "consumptionId", "costBasis", "expiryDate", "holdId", "invoiceId", "metricId", "reason"}
+# Their bodies are made by kernel.events.services.testing, and tested there.
+ELSEWHERE = {"webhook.test"}
+AUDIT = {"actor": "command:test", "request_id": "r"}
+
+
+def shape(value):
+    """The members and the types of a value. Null may stand for anything, and an empty list for any list."""
+    if isinstance(value, dict):
+        return {name: shape(member) for name, member in value.items()}
+    if isinstance(value, list):
+        return [shape(value[0])] if value else []
+    return "number" if isinstance(value, int | float) and not isinstance(value, bool) else type(value).__name__
+
+
+def differences(example, sent, path=""):
+    """What an example has otherwise than a body that was sent."""
+    if isinstance(example, dict) and isinstance(sent, dict):
+        for name in sorted(set(example) | set(sent)):
+            if (name not in example or name not in sent) and name in OMITTED:
+                continue
+            if name not in example or name not in sent:
+                yield f"{path}.{name} is in the {'example' if name in example else 'body'} only"
+            else:
+                yield from differences(example[name], sent[name], f"{path}.{name}")
+    elif isinstance(example, list) and isinstance(sent, list):
+        if example and sent:
+            yield from differences(example[0], sent[0], f"{path}.0")
+    elif example != sent and "NoneType" not in (example, sent):
+        yield f"{path}: {example} in the example, {sent} in the body"
+
+
+def happen_in_billing(context):
+    billing.record_transaction(**context, amount=Decimal(10), type="topup", reference_id="1", metadata='{"a": 1}')
+    billing.set_floor(**context, currency="USD", floor=Decimal(0))
+    billing.set_alert(**context, currency="USD", alert_below=Decimal(5))
+    usage = billing.record_transaction(**context, amount=Decimal(7), type="usage", reference_id="2", agent_id="bot").row
+    with pytest.raises(LedgerError):
+        billing.record_transaction(**context, amount=Decimal(70), type="usage", reference_id="3")
+    billing.reverse_transaction(**context, transaction_id=usage.id, reason_code="duplicate", reason="Failed")
+
+
+def happen_in_metering(context):
+    names = {"service_name": "openai", "action_name": "chat", "resource_name": "gpt", "agent_name": "bot"}
+    cost = {"fiat_amount": Decimal(1), "fiat_asset_symbol": "USD", "is_estimate": True}
+
+    def create(**facts):
+        return transactions.record_transaction(**context, **names, costs=[cost], **facts).row
+
+    made = create()
+    its = {**context, "transaction_id": made["id"]}
+    costs.record_cost(**its, **cost | {"is_estimate": False}, supersedes_cost_id=made["costs"][0]["id"])
+    lifecycle.complete_transaction(**its, outcome="success")
+    lifecycle.cancel_transaction(**context, transaction_id=create()["id"], reason="No answer")
+    create()
+    policies.set_policy(**context, stale_after=timedelta(microseconds=1))
+    lifecycle.close_stale_transactions(**AUDIT, tenant_id=context["tenant_id"])
+    policies.set_policy(**context, stale_after=None, authorizes_at_once=False)
+    its = {**context, "transaction_id": create()["id"]}
+    lifecycle.prepare_transaction(**its)
+    lifecycle.deny_transaction(**its, reason="Too much")
+
+
+def happen_in_credits(context):
+    facts = {"customer_id": "c1", "unit_type": "CURRENCY", "currency": "USD", "name": "Prepaid", "cost_of_credit": Decimal(8)}
+    today = timezone.now().date()
+    credits.set_balance_alert(**context, customer_id="c1", currency="USD", alert_below=Decimal(50))
+    credits.create_grant(**context, **facts, amount=Decimal(100), effective_date=date(2020, 1, 1), expiry_date=today + timedelta(days=3))
+    draw = {"customer_id": "c1", "currency": "USD"}
+    credits.consume(**context, **draw, amount=Decimal(10), invoice_id="INV-1")
+    end = timezone.now() + timedelta(hours=1)
+    for close in (credits.capture_hold, credits.release_hold):
+        hold = credits.place_hold(**context, **draw, amount=Decimal(5), expires_at=end)
+        close(**context, customer_id="c1", hold_id=hold.id)
+    credits.place_hold(**context, **draw, amount=Decimal(5), expires_at=end)
+    list(credits.announce_expiring_grants())
+    with time_machine.travel(timezone.now() + timedelta(hours=2)):
+        list(credits.expire_holds(**AUDIT))
+    credits.consume(**context, **draw, amount=Decimal(60))
+    with time_machine.travel(timezone.now() + timedelta(days=5)):
+        list(credits.expire_grants(**AUDIT))
+    credits.create_grant(**context, **facts, amount=Decimal(1))
+    credits.consume(**context, **draw, amount=Decimal(1))
+    mistake = credits.create_grant(**context, **facts, amount=Decimal(1))
+    credits.void_grant(**context, grant_id=mistake.id, reason="Mistake")
+
+
+def happen_to_keys_and_endpoints(tenant, context):
+    issued = tenants.create_api_key(tenant=tenant, name="Checkout", actor="command:test", scopes=["billing:read"], expires_at=None)
+    tenants.revoke_api_key(prefix=issued.key.prefix, actor="command:test")
+    other = endpoints.create_endpoint(**context, url="https://example.com/other", enabled_events=["*"]).row
+    endpoints.disable_endpoint(**context, endpoint_id=other.id)
+
+
+def test_the_example_of_each_type_has_the_shape_of_what_is_sent(tenant):
+    context = {"tenant_id": tenant.id, **AUDIT}
+    endpoints.create_endpoint(**context, url="https://example.com/hooks", enabled_events=["*"])
+    happen_in_billing(context)
+    happen_in_metering(context)
+    happen_in_credits(context)
+    happen_to_keys_and_endpoints(tenant, context)
+    sent = {event.type: json.loads(body_of(event)) for event in Event.objects.order_by("id")}
+    assert {each.name for each in registry.list_types()} - set(sent) - ELSEWHERE == set()
+    wrong = {}
+    for name, body in sent.items():
+        example = registry.get_type(name).example
+        assert list(body) == MEMBERS
+        found = list(differences(shape(example["data"]), shape(body["data"])))
+        if (example["account"] or "").partition(":")[0] != (body["account"] or "").partition(":")[0]:
+            found.append(f"account: {example['account']} in the example, {body['account']} in the body")
+        if found:
+            wrong[name] = found
+    assert wrong == {}
