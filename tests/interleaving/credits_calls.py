@@ -6,9 +6,12 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import time_machine
+from django.db import transaction
 
 from credits import services
-from credits.models import Consumption, CreditTransaction, Grant, Hold, HoldLine, RecurringGrant
+from credits.models import BalanceAlert, Consumption, CreditTransaction, Grant, Hold, HoldLine, RecurringGrant
+from kernel.events.models import Endpoint, Event
+from kernel.events.services.listeners import refresh_listeners
 from kernel.ledger import posting
 from tests.credits.book import Book
 from tests.factories import TenantFactory
@@ -131,6 +134,31 @@ def imported_period() -> CreditsBook:
     return book
 
 
+def watched() -> CreditsBook:
+    """Two grants of 60 each, and an alert for a balance below 90, to which somebody listens."""
+    book = CreditsBook()
+    first, second = book.grant(60, name="first"), book.grant(60, name="second")
+    with transaction.atomic():
+        Endpoint.objects.create(tenant_id=book.tenant_id, enabled_events=["credits.*"], created_by="test")
+        refresh_listeners(tenant_id=book.tenant_id)
+    alert = services.set_balance_alert(tenant_id=book.tenant_id, actor="test", customer_id="acme", currency="USD", alert_below=Decimal(90))
+    book.name("credits_grant", first=first, second=second)
+    book.name("credits_balancealert", alert=alert.id)
+    return book
+
+
+def watched_state(book: CreditsBook) -> Any:
+    """The ledger, whether the balance counts as low, and the events by type and account."""
+    grants = {f"grant:{row.id}": row.name for row in Grant.objects.filter(tenant_id=book.tenant_id)}
+    events = Event.objects.filter(tenant_id=book.tenant_id)
+    return {
+        **state(book),
+        "is_low": BalanceAlert.objects.get(tenant_id=book.tenant_id).is_low,
+        "low": events.filter(type="credits.balance.low").count(),
+        "events": sorted((event.type, grants.get(event.account, event.account)) for event in events),
+    }
+
+
 def items(book: CreditsBook, type_: str, **facts: Any) -> list[dict[str, Any]]:
     grants = [book.named["first"], book.named["second"]]
     return [{"grant_id": grants[turn % 2], "type": type_, "amount": Decimal(1), "reason": "r"} | facts for turn in range(8)]
@@ -165,6 +193,20 @@ def issue(book: CreditsBook) -> Any:
 
 
 SCENES = (
+    Scene(
+        name="watched",
+        make=watched,
+        rows=rows,
+        state=watched_state,
+        calls={
+            "debit the first": lambda book: book.debit(book.named["first"], 20),
+            "debit the second": lambda book: book.debit(book.named["second"], 20),
+            "credit": lambda book: book.credit(book.named["first"], 25),
+            "consume": lambda book: services.consume(**book.context, **ACME, amount=Decimal(35)),
+            # Not "open": a new grant waits for nothing but the alert, so it may be counted there after a consumption looked for grants.
+            "void": lambda book: services.void_grant(**book.context, grant_id=book.named["second"], reason="r"),
+        },
+    ),
     Scene(
         name="drawn",
         make=drawn,
