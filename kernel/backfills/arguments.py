@@ -35,6 +35,15 @@ def add_arguments(parser: ArgumentParser, adapter: Adapter) -> None:
     what.add_argument("--undo", metavar="RUN", help="reverse everything that a run posted")
     parser.add_argument("--again", metavar="RUN", help="with --plan: bring in again what this run had posted before its undo, as <key>~2")
     _add_reading_arguments(parser, adapter)
+    _add_pace_arguments(parser)
+    output = parser.add_argument_group("output")
+    output.add_argument("--rejects", metavar="FILE", help="where to write refused rows (default: var/backfills/<run>.rejects.<format>)")
+    output.add_argument("--effects", metavar="FILE", help="write every account's balance before and after as CSV (with --plan)")
+    output.add_argument("--json", action="store_true", help="one JSON object on standard output instead of text")
+    output.add_argument("--no-progress", action="store_true", help="no progress: neither a bar nor, without a terminal, a line a minute")
+
+
+def _add_pace_arguments(parser: ArgumentParser) -> None:
     pace = parser.add_argument_group("how to work")
     pace.add_argument("--source", nargs="+", metavar="FILE", help="where the planned file is now, if it was moved")
     pace.add_argument(
@@ -54,11 +63,6 @@ def add_arguments(parser: ArgumentParser, adapter: Adapter) -> None:
         help="(with --plan) also send each row that is posted to the tenant's webhook endpoints; by default an import sends nothing",
     )
     pace.add_argument("--wait", action="store_true", help="wait for another process that works on the same file, instead of giving up")
-    output = parser.add_argument_group("output")
-    output.add_argument("--rejects", metavar="FILE", help="where to write refused rows (default: var/backfills/<run>.rejects.<format>)")
-    output.add_argument("--effects", metavar="FILE", help="write every account's balance before and after as CSV (with --plan)")
-    output.add_argument("--json", action="store_true", help="one JSON object on standard output instead of text")
-    output.add_argument("--no-progress", action="store_true", help="no progress: neither a bar nor, without a terminal, a line a minute")
 
 
 class ReadingParser(ArgumentParser):

@@ -115,7 +115,8 @@ def _repeated(repeated: Mapping[str, Any], *, has_made_keys: bool) -> list[str]:
     """Rows with the key of an earlier row. Where the key was made of columns, they may be rows of their own."""
     if not repeated["rows"]:
         return []
-    line = f"{repeated['rows']:,} rows are equal to an earlier row of the file and are posted once; the first is {repeated['first']}."
+    rows = "1 row is" if repeated["rows"] == 1 else f"{repeated['rows']:,} rows are"
+    line = f"{rows} equal to an earlier row of the file and posted once; the first is {repeated['first']}."
     hint = " If they are rows of their own, add a column that tells them apart to --key-from, or _line." if has_made_keys else ""
     return ["", line + hint]
 

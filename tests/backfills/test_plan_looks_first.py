@@ -137,6 +137,6 @@ def test_rows_with_the_key_of_an_earlier_one_are_pointed_out(call, tenant, csv_f
     text, code = call(BILLING, "acme", path, "--plan", *NAMES[2:], "--key-from", "when,amount")
     assert (code, BackfillRun.objects.get().plan["counts"]) == (0, {"posted": 1, "already_there": 2})
     assert (
-        "2 rows are equal to an earlier row of the file and are posted once; the first is line 3. If they are rows of their own, add a"
+        "2 rows are equal to an earlier row of the file and posted once; the first is line 3. If they are rows of their own, add a"
         " column that tells them apart to --key-from, or _line."
     ) in text
