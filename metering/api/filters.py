@@ -13,6 +13,8 @@ from metering.rules.choices import RuleStatus
 from metering.selectors.usage import DAY, HOUR, MONTH, MOST_POINTS, STEPS, count_points, end_of, start_of, start_of_month
 
 PERIODS = {"24h": timedelta(hours=24), "7d": timedelta(days=7), "30d": timedelta(days=30), "90d": timedelta(days=90), "all": None}
+# A rule's id, or its number as people write it.
+RULE_REFERENCE = "^(RL-[0-9]{3,9}|[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12})$"
 # What a reply about rules may include.
 INCLUDES = ("parameters", "conditions", "agents", "services", "transactions")
 
@@ -33,6 +35,12 @@ class TransactionQuery(PageQuery):
     service = Text(required=False, wire_name="filter[service]", description="The service's name.")
     agent = Identifier(required=False, wire_name="filter[agent]", description="The agent's id.")
     trace = Identifier(required=False, wire_name="filter[trace]", description="The trace's id.")
+    rule = Text(
+        required=False,
+        pattern=RULE_REFERENCE,
+        wire_name="filter[rule]",
+        description="A spending rule's id or its number, RL-001: transactions on which it decided.",
+    )
     customer = Text(required=False, wire_name="filter[customer]", description="What transactions name as customerId.")
     period = Choice(PERIODS, required=False, wire_name="filter[time_period]")
     since = Timestamp(days=True, required=False, wire_name="filter[from_date]")
@@ -87,12 +95,21 @@ class RuleQuery(Query):
         return values | {"include": values["include"] or frozenset()}
 
 
-class RuleListQuery(RuleQuery):
-    status = Choice(RuleStatus.values, required=False, wire_name="filter[status]")
-    agent = Identifier(required=False, wire_name="filter[agent]", description="The agent's id: rules that name it or apply to all agents.")
+class RulePageQuery(Query):
+    dialect = spending_rule_dialect
+
     limit = Whole(min_value=1, max_value=100, required=False, default=20, wire_name="page[limit]")
     after = Text(required=False, max_length=1000, wire_name="page[after]")
     before = Text(required=False, max_length=1000, wire_name="page[before]")
+
+
+class ExecutionQuery(RulePageQuery):
+    decision = Choice(("ALLOWED", "DENIED"), required=False, wire_name="filter[decision]")
+
+
+class RuleListQuery(RuleQuery, RulePageQuery):
+    status = Choice(RuleStatus.values, required=False, wire_name="filter[status]")
+    agent = Identifier(required=False, wire_name="filter[agent]", description="The agent's id: rules that name it or apply to all agents.")
 
 
 class UsageQuery(MeteringQuery):

@@ -23,6 +23,20 @@ class GroupWords(ListOf):
         return list(value) or None
 
 
+class Constant(Text):
+    """Always the same text."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(source="id")
+        self.text = text
+
+    def plain(self, value: Any) -> str:
+        return self.text
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string", "enum": [self.text]}
+
+
 class ParameterAttributes(RuleReply):
     parameter_name = Text(required=False)
     limit_value = AmountText(full=True)
@@ -175,7 +189,7 @@ PARTS: dict[str, tuple[str, str, type[Reply]]] = {
 class RuleResource(RuleReply):
     """A rule as a resource of JSON:API."""
 
-    type = Text()
+    type = Constant("rules")
     id = Identifier()
     attributes = Nested(RuleAttributes)
     relationships = Plain(RELATIONSHIPS, required=False, omitted=True)
@@ -196,7 +210,7 @@ def rule_document(row: Mapping[str, Any], *, include: Collection[str], agent_num
 
 def rule_resource(row: Mapping[str, Any], *, include: Collection[str]) -> dict[str, Any]:
     """The row of RuleResource. Without `include` it has no relationships; an empty relation is left out."""
-    resource = {"type": "rules", "id": row["id"], "attributes": row}
+    resource = {"id": row["id"], "attributes": row}
     if not include:
         return resource
     relations = {

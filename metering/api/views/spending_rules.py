@@ -4,11 +4,14 @@ from typing import Any
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 
 from kernel.api.schema import operation
 from kernel.api.serializers import encode
 from metering.api.dialect import spending_rule_dialect
-from metering.api.filters import RuleListQuery, RuleQuery
+from metering.api.filters import ExecutionQuery, RuleListQuery, RuleQuery
+from metering.api.serializers.authorization import RuleExecutionReply
+from metering.api.serializers.requests import TransactionRequest
 from metering.api.serializers.rule_replies import (
     ChangedRuleReply,
     ConditionReply,
@@ -21,14 +24,20 @@ from metering.api.serializers.rule_replies import (
     rule_resource,
 )
 from metering.api.serializers.rule_requests import NewParameterBody, RuleChangeRequest, RuleRequest, VersionRequest
+from metering.api.serializers.rule_usage import EvaluationReply, RuleUsageReply, SpendLimitSummaryReply
 from metering.api.views.base import MeteringViewSet
 from metering.rules.selectors import definitions as selectors
+from metering.rules.selectors.executions import executions_of_rule, list_executions
+from metering.rules.selectors.tightest import get_spend_limit
+from metering.rules.selectors.usage import list_usage
 from metering.rules.services import definitions as services
+from metering.services.decisions import evaluate_create
 
 
 class SpendingRuleViewSet(MeteringViewSet):
     dialect = spending_rule_dialect
     ledger = "rules"
+    rights = {"evaluate": "read"}
 
     def change_arguments(self, rule_id: str) -> dict[str, Any]:
         return self.audit_context() | {"reference": rule_id}
@@ -138,3 +147,32 @@ class SpendingRuleViewSet(MeteringViewSet):
         """One condition of a rule, one that was replaced too."""
         found = selectors.get_condition(tenant_id=self.caller.tenant_id, reference=rule_id, condition_id=condition_id)
         return self.reply(ConditionReply, found)
+
+    @operation(summary="Read what is used of a rule", reply=RuleUsageReply)
+    def usage(self, request: HttpRequest, rule_id: str) -> HttpResponse:
+        """How much of each limit is used now, by group, and when it comes back. Of each limit the groups that have used most, up to 100.
+        Limits of one call have no window and are left out."""
+        found = selectors.get_rule_id(tenant_id=self.caller.tenant_id, reference=rule_id)
+        return self.reply(RuleUsageReply, {"data": list_usage(tenant_id=self.caller.tenant_id, rule_id=found)})
+
+    @operation(summary="List a rule's decisions", query=ExecutionQuery, reply=RuleExecutionReply, paged=True)
+    def executions(self, request: HttpRequest, rule_id: str) -> HttpResponse:
+        """What the rule decided, newest first. Rounds in which it didn't apply are left out."""
+        query, tenant_id = self.query(ExecutionQuery), self.caller.tenant_id
+        its = {"tenant_id": tenant_id, "rule_id": selectors.get_rule_id(tenant_id=tenant_id, reference=rule_id)}
+        place = {name: query[name] for name in ("limit", "after", "before")}
+        page = self.page_of_rows(list_executions(**its, decision=query["decision"]), key=("created_at", "id"), **place)
+        return self.page_reply(RuleExecutionReply, page, rows=executions_of_rule(page.rows, **its))
+
+    @operation(summary="Try a transaction out", body=TransactionRequest, reply=EvaluationReply, refuses=("invalid_value",))
+    def evaluate(self, request: HttpRequest) -> HttpResponse:
+        """What the rules would decide on a transaction with this body, as the create call takes it. Nothing is stored, and no limit is
+        used. The scope `rules:read` is enough."""
+        return self.reply(EvaluationReply, evaluate_create(**self.audit_context(), **self.read(TransactionRequest)))
+
+    @operation(summary="Summarize the spend limit", reply=SpendLimitSummaryReply)
+    def spend_limit_summary(self, request: HttpRequest) -> HttpResponse:
+        """The limit in USD of what calls cost in a window of which most is used; all three attributes are null without one."""
+        tenant_id = self.caller.tenant_id
+        data = {"id": tenant_id, "attributes": get_spend_limit(tenant_id=tenant_id)}
+        return self.reply(SpendLimitSummaryReply, {"data": data, "meta": {"organization_id": tenant_id, "queried_at": timezone.now()}})

@@ -26,6 +26,7 @@ from metering.api.serializers.replies import (
 from metering.api.serializers.requests import BatchItem, CancelRequest, CompleteRequest, CostRequest, FactsRequest, TransactionRequest
 from metering.api.views.base import MeteringViewSet
 from metering.rules.selectors import executions
+from metering.rules.selectors.definitions import narrow_to_rule
 from metering.services import costs, facts, lifecycle, reauthorization, transactions
 
 USD = "USD"
@@ -65,6 +66,7 @@ class TransactionViewSet(MeteringViewSet):
         rows = selectors.list_transactions(
             tenant_id=tenant_id, **conditions, **book_time_range(query, now=timezone.now()), final_until=final_until
         )
+        rows = narrow_to_rule(rows, tenant_id=tenant_id, reference=query["rule"])
         place = {name: query[name] for name in ("limit", "after", "before")}
         is_descending = query["sort"].startswith("-")
         key = ("created_at", "id")

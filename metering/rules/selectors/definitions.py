@@ -23,6 +23,7 @@ from metering.rules.choices import (
     RuleType,
 )
 from metering.rules.models import AgentRule, RuleCondition, RuleParameter, RuleVersion, SpendingRule
+from metering.rules.selectors.executions import transactions_with_rule
 from metering.selectors import AGENT, Row, rows_of
 
 RULE = (
@@ -100,6 +101,17 @@ def get_rule_id(*, tenant_id: UUID, reference: str) -> UUID:
     if found is None:
         raise NotFound(kind="rule", id=reference)
     return found
+
+
+def narrow_to_rule(transactions: QuerySet[Any, Any], *, tenant_id: UUID, reference: str | None) -> QuerySet[Any, Any]:
+    """Those of the transactions on which a rule decided; all of them without a reference, none where there is no such rule."""
+    if reference is None:
+        return transactions
+    try:
+        rule_id = get_rule_id(tenant_id=tenant_id, reference=reference)
+    except NotFound:
+        return transactions.none()
+    return transactions.filter(id__in=transactions_with_rule(tenant_id=tenant_id, rule_id=rule_id))
 
 
 def _referred(reference: str) -> Q:
