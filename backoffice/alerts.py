@@ -23,6 +23,8 @@ from kernel.tenants.staff_scope import VisibleTenants
 from metering.choices import Grain, Status
 from metering.models import Rollup
 from metering.models import Transaction as MeteredTransaction
+from metering.rules.choices import RequestStatus
+from metering.rules.models import AuthorizationRequest
 
 # Larger numbers are shown as "many" and not counted.
 MAX_COUNT = 1000
@@ -117,6 +119,14 @@ def _jobs(request: HttpRequest, scope: VisibleTenants) -> Alert:
     return _alert("Jobs failed", rows, advice=advice, page="procrastinate_procrastinatejob", query="status__exact=failed")
 
 
+def _waiting_decisions(request: HttpRequest, scope: VisibleTenants) -> Alert:
+    rows = AuthorizationRequest.objects.filter(tenant__in=_tenants(scope), status=RequestStatus.PREPARING)
+    advice = "A spending rule left the decision to a person: allow or deny each, with a reason."
+    return _alert(
+        "Calls waiting for a decision", rows, advice=advice, page="rules_authorizationrequest", query="status__exact=preparing&window=all"
+    )
+
+
 def _tenants(scope: VisibleTenants) -> Any:
     return scope.limit(Tenant.objects.all()).order_by().values("id")
 
@@ -124,6 +134,7 @@ def _tenants(scope: VisibleTenants) -> Any:
 BUILDERS: list[tuple[str, Callable[[HttpRequest, VisibleTenants], Alert]]] = [
     ("corrections.view_correctionrequest", _corrections),
     ("billing.view_transaction", _near_duplicates),
+    ("rules.view_authorizationrequest", _waiting_decisions),
     ("metering.view_transaction", _stale),
     ("metering.view_rollup", _overdue_estimates),
     ("backfills.view_backfillrun", _runs),

@@ -20,11 +20,16 @@ from backoffice.models import CreditDay
 from billing.models import DailyTotal
 from credits.choices import GrantStatus, UnitType
 from credits.models import Grant
-from kernel.ledger.admin.formatting import money
+from kernel.ledger.admin.formatting import money, page_of
+from kernel.ledger.money import with_thousands
 from kernel.tenants.models import Tenant
 from kernel.tenants.staff_scope import VisibleTenants, scope_of
 from metering.choices import Grain
 from metering.models import Rollup
+from metering.rules.admin.panels import used_bar
+from metering.rules.choices import Measurement, RuleStatus
+from metering.rules.models import SpendingRule
+from metering.rules.selectors.tightest import get_tightest
 
 SPANS = {"Today": 1, "7 days": 7, "30 days": 30}
 # Currencies and metrics shown in one figure.
@@ -69,6 +74,7 @@ def _figures(scope: VisibleTenants, today: date) -> dict[str, Any]:
         "spans": list(SPANS),
         "figures": rows,
         "outstanding": _outstanding(tenants, today),
+        "rules": _rules(tenants, today),
         "charts": _charts(billed, costs, credit, tenants, since=since, today=today),
         "unsummed": unsummed,
         "is_empty": not (billed or costs or credit),
@@ -107,6 +113,22 @@ def _outstanding(tenants: Any, today: date) -> list[tuple[str, Any, str]]:
         ("Outstanding credit", _amounts({row["unit"]: row["total"] for row in rows}), "what customers can still draw on"),
         ("Expiring within 30 days", _amounts({row["unit"]: row["expiring"] for row in rows}), "part of the outstanding credit"),
     ]
+
+
+def _rules(tenants: Any, today: date) -> dict[str, Any] | None:
+    """Calls denied today, and the spending rule of which most is used; None without any rule in force."""
+    if not SpendingRule.objects.filter(tenant__in=tenants, status=RuleStatus.ACTIVE).exists():
+        return None
+    days = Rollup.objects.filter(tenant__in=tenants, grain=Grain.DAY, starts_at=_midnight(today))
+    tightest = get_tightest(tenant_ids=list(Tenant.objects.filter(id__in=tenants).values_list("id", flat=True)))
+    if tightest is not None:
+        unit = "" if tightest["measurement_type"] == Measurement.COUNT_TRANSACTIONS else tightest["currency"]
+        tightest |= {
+            "url": page_of("rules.spendingrule", tightest["rule_id"]),
+            "used_text": f"{with_thousands(tightest['used'], unit)} of {with_thousands(tightest['limit_value'], unit)} {unit}".strip(),
+            "bar": used_bar(tightest["used"], tightest["limit_value"]),
+        }
+    return {"denied": days.aggregate(total=Sum("denied"))["total"] or 0, "tightest": tightest}
 
 
 def _sum(rows: Iterable[Mapping[str, Any]], *, since: date, unit: str, amount: str) -> Sums:

@@ -38,6 +38,19 @@ def define_rules(recorder: Any) -> None:
     recorder.send("POST", f"{one}/parameters", {"limitValue": "0.50", "measurementType": "this_transaction_cost", "version": 2})
 
 
+def decide_by_rules(recorder: Any) -> None:
+    """A call that a rule lets through and one that it denies, and what the rule says of them."""
+    call = {"serviceName": "openai", "actionName": "completion", "resourceName": "gpt-4o", "agentName": "crawler"}
+    cost = {"fiatAssetSymbol": "USD", "isEstimate": True}
+    recorder._send("POST", "/v1/transactions", call | {"costs": [cost | {"fiatAmount": "0.40"}]}, {})
+    tried = call | {"costs": [cost | {"fiatAmount": "0.60"}]}
+    recorder.send("POST", f"{PATH}/evaluate", tried)
+    recorder._send("POST", "/v1/transactions", tried, {})
+    recorder.send("GET", f"{PATH}/RL-001/usage")
+    recorder.send("GET", f"{PATH}/RL-001/executions?filter[decision]=DENIED")
+    recorder.send("GET", f"{PATH}/spend-limit-summary")
+
+
 def archive_rules(recorder: Any) -> None:
     other = recorder._send("POST", PATH, RULE, {}).json()["id"]
     one = f"{PATH}/{other}"
@@ -52,4 +65,5 @@ def archive_rules(recorder: Any) -> None:
 
 def rule_examples(recorder: Any) -> None:
     define_rules(recorder)
+    decide_by_rules(recorder)
     archive_rules(recorder)

@@ -132,6 +132,10 @@ class LedgerAdmin(ReadOnly, ModelAdmin):
         """Whether the user may change the settings of this model (`setting_action`)."""
         return request.user.has_perm(f"{self.opts.app_label}.manage_{self.opts.model_name}")
 
+    def has_decide_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        """Whether the user may decide what waits for a person (`setting_action` with the right `decide`)."""
+        return request.user.has_perm(f"{self.opts.app_label}.decide_{self.opts.model_name}")
+
     def action_links(self, request: HttpRequest, row: Any) -> list[dict[str, str]]:
         """The buttons on a row's page, each with `title`, `icon` and `url`: those of `actions_detail` that the user may use."""
         return [

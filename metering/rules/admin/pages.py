@@ -24,7 +24,7 @@ from metering.rules.admin.forms import (
     RestoreForm,
     notify_text,
 )
-from metering.rules.admin.panels import dry_run_context, versions_panel
+from metering.rules.admin.panels import denials_panel, dry_run_context, usage_panel, versions_panel
 from metering.rules.choices import RuleStatus, RuleType
 from metering.rules.models import AgentRule, RuleCondition, RuleParameter, RuleVersion, SpendingRule
 from metering.rules.selectors.definitions import CONDITION, PARAMETER, get_rule
@@ -118,7 +118,8 @@ class SpendingRuleAdmin(LedgerAdmin):
         return [link for link in super().action_links(request, row) if link["title"] in titles]
 
     def panels(self, request: HttpRequest, row: SpendingRule) -> list[Panel]:
-        return [versions_panel(row)]
+        usage = [usage_panel(row)] if row.rule_type == RuleType.USAGE_LIMIT else []
+        return [*usage, denials_panel(row), versions_panel(row)]
 
 
 def row_of(rule: SpendingRule) -> dict[str, Any]:

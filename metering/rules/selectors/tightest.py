@@ -8,14 +8,17 @@ from metering.rules.choices import Measurement
 from metering.rules.selectors.definitions import format_rule_id
 from metering.selectors import Row
 
-# Of each limit the group that has used most; a limit of 0 is used up.
+# Of each limit the group that has used most; a limit of 0 is used up. As many rules as one tenant may have, of several tenants the newest.
 TIGHTEST = """
     SELECT rule.id AS rule_id, rule.numeric_id, rule.name, parameter.measurement_type, parameter.currency, parameter.limit_value, usage.used
-    FROM rules_spendingrule AS rule
+    FROM (
+        SELECT * FROM rules_spendingrule
+        WHERE tenant_id = ANY (%s) AND status = 'active' AND rule_type = 'usage_limit'
+        ORDER BY id DESC LIMIT 500
+    ) AS rule
     CROSS JOIN LATERAL rules_read_usage(rule.tenant_id, rule.id, 1) AS usage
     JOIN rules_ruleparameter AS parameter ON parameter.tenant_id = rule.tenant_id AND parameter.id = usage.parameter_id
-    WHERE rule.tenant_id = ANY (%s) AND rule.status = 'active' AND rule.rule_type = 'usage_limit'
-        AND (%s::text IS NULL OR parameter.measurement_type = %s) AND (%s::text IS NULL OR parameter.currency = %s)
+    WHERE (%s::text IS NULL OR parameter.measurement_type = %s) AND (%s::text IS NULL OR parameter.currency = %s)
     ORDER BY CASE WHEN parameter.limit_value = 0 THEN 1 ELSE usage.used / parameter.limit_value END DESC, rule.id
     LIMIT 1
 """

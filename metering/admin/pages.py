@@ -17,9 +17,9 @@ from kernel.ledger.admin.settings import MomentField, SettingForm, setting_actio
 from kernel.ledger.money import trimmed_digits
 from kernel.tenants.admin import local_time
 from kernel.tenants.messages import register_messages
+from metering.admin.decisions import rounds_of
 from metering.choices import ReportedCosts
 from metering.models import Agent, Cost, Fact, Policy, Price, Rollup, Service, StatusChange, Trace, Transaction, UnitPrice
-from metering.rules.models import AuthorizationRequest
 from metering.services import policies, prices
 from metering.services.policies import UNCHANGED
 
@@ -225,7 +225,7 @@ class TransactionAdmin(CorrectionOffers):
     icon = "bolt"
 
     def panels(self, request: HttpRequest, row: Transaction) -> list[Panel]:
-        return [cost_timeline(row), status_history(row), reported_facts(row), *same_trace(row)]
+        return [cost_timeline(row), status_history(row), reported_facts(row), *rounds_of(row), *same_trace(row)]
 
 
 @admin.register(Cost)
@@ -338,16 +338,3 @@ class RollupAdmin(LedgerAdmin):
     ordering = ("-starts_at",)
     search_fields = ("id",)
     icon = "bar_chart"
-
-
-@admin.register(AuthorizationRequest)
-class AuthorizationRequestAdmin(LedgerAdmin):
-    """Rounds of authorization: those that the rules of a tenant decided, or that wait for a person."""
-
-    list_display = ("created_at", "tenant", "transaction", "round", "status", "decline_reason", "decided_at")
-    list_select_related = ("tenant", "transaction")
-    list_filter = ("status",)
-    search_fields = ("id", "transaction")
-    currency_path = "payment_currency"
-    json_fields = ("executions",)
-    icon = "gavel"
