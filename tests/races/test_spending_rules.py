@@ -14,7 +14,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
-def who():
+def author():
     return {"tenant_id": TenantFactory().id, "actor": "command:test", "request_id": "test"}
 
 
@@ -22,9 +22,9 @@ def kinds(outcomes):
     return Counter(type(outcome).__name__ for outcome in outcomes)
 
 
-def test_of_changes_from_the_same_version_one_is_made(who):
-    rule = definitions.create_rule(**who, name="first", rule_type="usage_limit").row
-    its = who | {"reference": str(rule["id"]), "version": 1}
+def test_of_changes_from_the_same_version_one_is_made(author):
+    rule = definitions.create_rule(**author, name="first", rule_type="usage_limit").row
+    its = author | {"reference": str(rule["id"]), "version": 1}
     outcomes = at_once(8, lambda number: definitions.change_rule(**its, name=f"change {number}"))
     assert kinds(outcomes) == {"Written": 1, VersionConflict.__name__: 7}
     [made] = [outcome for outcome in outcomes if not isinstance(outcome, Exception)]
@@ -35,15 +35,15 @@ def test_of_changes_from_the_same_version_one_is_made(who):
     assert kinds(archived) == {"Written": 1, NotArchivable.__name__: 3}
 
 
-def test_rules_that_are_made_at_once_have_numbers_without_gap_or_repeat(who):
-    outcomes = at_once(8, lambda number: definitions.create_rule(**who, name=str(number), rule_type="blocklist", status="paused"))
+def test_rules_that_are_made_at_once_have_numbers_without_gap_or_repeat(author):
+    outcomes = at_once(8, lambda number: definitions.create_rule(**author, name=str(number), rule_type="blocklist", status="paused"))
     assert kinds(outcomes) == {"Written": 8}
     assert sorted(outcome.row["numeric_id"] for outcome in outcomes) == list(range(1, 9))
 
 
-def test_a_key_that_is_used_by_many_at_once_makes_one_rule(who):
+def test_a_key_that_is_used_by_many_at_once_makes_one_rule(author):
     facts = {"name": "once", "rule_type": "usage_limit", "idempotency_key": "k"}
-    outcomes = at_once(8, lambda number: definitions.create_rule(**who, **facts))
+    outcomes = at_once(8, lambda number: definitions.create_rule(**author, **facts))
     assert kinds(outcomes) == {"Written": 8}
     assert sum(outcome.replayed for outcome in outcomes) == 7
     assert len({outcome.row["id"] for outcome in outcomes}) == 1

@@ -9,7 +9,6 @@ from django.utils.safestring import SafeString
 
 from kernel.ledger.admin import Panel
 from kernel.ledger.admin.formatting import actor_names, id_link, json_block, money, page_of
-from kernel.ledger.money import trimmed_digits
 from kernel.tenants.admin import local_time
 from metering.models import Agent
 from metering.rules.choices import Measurement
@@ -69,9 +68,7 @@ def _group(group: dict[str, Any] | None, labels: dict[str, str]) -> str:
 
 
 def _amount(line: dict[str, Any], name: str) -> Any:
-    if line["measurement_type"] == Measurement.COUNT_TRANSACTIONS:
-        return trimmed_digits(line[name])
-    return money(line[name], line["currency"])
+    return money(line[name], "" if line["measurement_type"] == Measurement.COUNT_TRANSACTIONS else line["currency"])
 
 
 def used_bar(used: Decimal, limit: Decimal) -> SafeString:
