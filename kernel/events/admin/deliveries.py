@@ -1,10 +1,12 @@
 """The log: deliveries with their bodies and answers, and the events."""
 
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.utils.html import format_html
 
 from kernel.events.admin.labels import delivery_state
 from kernel.events.admin.panels import answer_of
@@ -38,7 +40,7 @@ class ReplayForm(SettingForm):
 @admin.register(Delivery)
 class DeliveryAdmin(LedgerAdmin):
     icon = "outgoing_mail"
-    list_display = ("created_at", "tenant", "type", "endpoint", "status", "attempts", "answer", "next_try", "origin")
+    list_display = ("created_at", "tenant", "type", "host", "status", "attempts", "answer", "next_try")
     list_select_related = ("tenant", "event", "endpoint")
     list_filter = ("state", "origin")
     search_fields = ("id", "event__id")
@@ -57,6 +59,10 @@ class DeliveryAdmin(LedgerAdmin):
     @admin.display(description="type")
     def type(self, row: Delivery) -> str:
         return row.event.type
+
+    @admin.display(description="sent to")
+    def host(self, row: Delivery) -> Any:
+        return format_html('<span title="{}">{}</span>', row.endpoint.url, urlsplit(row.endpoint.url).hostname or "-")
 
     @admin.display(description="state")
     def status(self, row: Delivery) -> Any:
@@ -80,7 +86,7 @@ class DeliveryAdmin(LedgerAdmin):
                 attempt.number,
                 local_time(attempt.at),
                 label(attempt.status_code or attempt.error, "bad" if attempt.error else "good"),
-                f"{attempt.duration_ms} ms",
+                f"{attempt.duration_ms}\u00a0ms",
                 attempt.ip or "-",
                 json_block(attempt.request_headers, "request headers"),
                 json_block(attempt.response_head, "answer"),

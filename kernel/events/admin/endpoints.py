@@ -7,6 +7,8 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 from unfold.decorators import action
 
 from kernel.events import registry
@@ -24,6 +26,7 @@ from kernel.ledger.admin.settings import SettingForm, setting_action
 from kernel.tenants.admin import local_time
 
 MAX_READINGS = 10
+GROUP_TITLES = {"own": "webhooks and keys"}
 
 
 class RevealForm(SettingForm):
@@ -63,7 +66,14 @@ class HealthFilter(admin.SimpleListFilter):
 @admin.register(Endpoint)
 class EndpointAdmin(LedgerAdmin):
     icon = "webhook"
-    list_display = ("address", "tenant", "health", "events", "ordering", "last_success_at", "created_at")
+    field_labels = {
+        "disabled_note": "why disabled",
+        "first_failure_at": "failing since",
+        "not_before": "paused until",
+        "previous_valid_until": "previous secret signs until",
+        "secret_generation": "secret number",
+    }
+    list_display = ("address", "tenant", "health", "events", "last_success_at")
     list_select_related = ("tenant",)
     list_filter = ("status", HealthFilter)
     search_fields = ("id", "url")
@@ -100,10 +110,11 @@ class EndpointAdmin(LedgerAdmin):
     @action(description="Types of events", icon="menu_book", url_path="types")  # type: ignore[untyped-decorator] # Unfold has no types
     def types(self, request: HttpRequest) -> HttpResponse:
         """Every type of event, with an example."""
-        groups: dict[str, list[tuple[registry.EventType, str]]] = {}
+        groups: dict[str, list[dict[str, Any]]] = {}
         for each in registry.list_types():
             example = json.dumps(each.example, indent=2, ensure_ascii=False)
-            groups.setdefault(each.group, []).append((each, example))
+            shown = {"name": each.name, "order": each.account.partition(":")[0], "about": with_code(each.description), "example": example}
+            groups.setdefault(GROUP_TITLES.get(each.group, each.group), []).append(shown)
         context = {**self.admin_site.each_context(request), "title": "Types of events", "opts": self.opts, "groups": groups}
         return TemplateResponse(request, "events/catalogue.html", context)
 
@@ -149,6 +160,12 @@ class EndpointAdmin(LedgerAdmin):
 
     def panels(self, request: HttpRequest, row: Endpoint) -> list[Panel]:
         return [_stats(row), newest_deliveries(row), *_readings(row)]
+
+
+def with_code(text: str) -> SafeString:
+    """The text with what stands between backticks as code."""
+    parts = ((format_html("<code>{}</code>", part) if place % 2 else part,) for place, part in enumerate(text.split("`")))
+    return format_html_join("", "{}", parts)
 
 
 def _stats(row: Endpoint) -> Panel:

@@ -8,7 +8,12 @@ from django.http import HttpResponse, HttpResponseRedirect
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.http import urlencode
-from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
+from unfold.widgets import (
+    UnfoldAdminCheckboxSelectMultipleWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextareaWidget,
+    UnfoldAdminTextInputWidget,
+)
 
 from kernel.events import registry
 from kernel.events.addresses import check_url
@@ -87,11 +92,8 @@ def parse_headers(text: str) -> dict[str, str | None]:
 class EndpointForm(SettingForm):
     """What a new endpoint and a change of one have in common."""
 
-    url = forms.CharField(
-        label="URL",
-        required=False,
-        max_length=URL_LENGTH,
-        help_text="https:// and a name. Empty: events are only listed, for callers that pull them.",
+    url = text_field(
+        "URL", required=False, max_length=URL_LENGTH, help="https:// and a name. Empty: events are only listed, for callers that pull them."
     )
     enabled_events = EventsField()
     description_text = text_field("Description", required=False, max_length=1000)
@@ -237,7 +239,7 @@ class RotateForm(EndpointAction):
     description = "A new secret signs from now on. The old one signs as well until the time is over."
     icon = "autorenew"
     grace_hours = forms.IntegerField(
-        label="Old secret signs for (hours)", min_value=0, max_value=MAX_GRACE_SECONDS // 3600, initial=DEFAULT_GRACE_SECONDS // 3600
+        label="Old secret signs for (hours)", min_value=0, max_value=MAX_GRACE_SECONDS // 3600, widget=UnfoldAdminTextInputWidget()
     )
     force = switch_field("Even if an older secret still signs", help="That one stops at once.")
 
