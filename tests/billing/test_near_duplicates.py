@@ -41,6 +41,52 @@ def test_what_counts_as_the_same(record, first, other, is_flagged):
     assert record(**FIRST | other, reference_id="click 2")["flags"] == (["near_duplicate"] if is_flagged else [])
 
 
+def post_many(send, *items):
+    results = send("POST", "/v1/billing/transactions/batch", {"transactions": list(items)}).json()["results"]
+    return [result["transaction"] for result in results]
+
+
+@pytest.mark.parametrize("form", ["alone", "in an array", "both in one array"])
+@pytest.mark.parametrize(
+    ("moment", "is_flagged"),
+    [
+        ("2026-01-31T12:01:00Z", True),
+        ("2026-01-31T12:01:00.000001Z", False),
+        ("2026-01-31T11:59:00Z", True),
+        ("2026-01-31T11:58:59.999999Z", False),
+    ],
+)
+def test_the_window_has_the_same_edges_alone_and_in_an_array(record, send, form, moment, is_flagged):
+    one, other = FIRST | {"reference_id": "click 1"}, FIRST | {"reference_id": "click 2", "occurred_at": moment}
+    if form == "both in one array":
+        # The later one is flagged.
+        first, second = sorted(post_many(send, one, other), key=lambda entry: entry["occurred_at"])
+    else:
+        first = record(**one)
+        second = record(**other) if form == "alone" else post_many(send, other, {"type": "fee", "amount": 1, "reference_id": "fee"})[0]
+    assert (first["flags"], first["near_duplicate_of"]) == ([], None)
+    assert (second["flags"], second["near_duplicate_of"]) == ((["near_duplicate"], first["id"]) if is_flagged else ([], None))
+
+
+@pytest.mark.parametrize("is_array", [False, True])
+def test_the_newest_of_several_is_named_though_another_hour_began(record, send, is_array):
+    record(**FIRST | {"occurred_at": "2026-01-31T12:59:50Z"}, reference_id="1")
+    newest = record(**FIRST | {"occurred_at": "2026-01-31T13:00:05Z"}, reference_id="2")
+    third = FIRST | {"occurred_at": "2026-01-31T13:00:10Z", "reference_id": "3"}
+    entry = post_many(send, third, {"type": "fee", "amount": 1, "reference_id": "fee"})[0] if is_array else record(**third)
+    assert entry["near_duplicate_of"] == newest["id"]
+
+
+@pytest.mark.parametrize("is_array", [False, True])
+def test_a_whole_reversal_repeats_nothing_and_nothing_repeats_it(record, first, send, is_array):
+    body = {"reference_id": "back", "occurred_at": "2026-01-31T12:00:50Z"}
+    reversal = send("POST", f"/v1/billing/transactions/{first['id']}/reverse", body).json()
+    assert (reversal["amount"], reversal["flags"]) == (first["amount"], [])
+    later = FIRST | {"occurred_at": "2026-01-31T12:01:40Z", "reference_id": "later"}
+    entry = post_many(send, later, {"type": "fee", "amount": 1, "reference_id": "fee"})[0] if is_array else record(**later)
+    assert entry["flags"] == []
+
+
 def test_a_replay_and_a_reversal_are_no_duplicates(record, first, send):
     assert record(**FIRST, reference_id="click 1")["flags"] == []
     for part in ("1", "2"):

@@ -7,11 +7,13 @@ import pytest
 import time_machine
 
 from credits import services
+from credits.errors import GrantDrawnOn, GrantHeld, InsufficientCredit
 from credits.models import CreditTransaction, Grant, HoldEntry
 from kernel.ledger import posting
 from tests.credits.book import Book
 from tests.factories import TenantFactory
 
+STEP = Decimal("0.000000000000000001")
 LAST_DAY = date(2026, 6, 1)
 # Below and above the number from which credits_post uses its array form.
 SIZES = pytest.mark.parametrize("size", [1, 6, 7, 20])
@@ -168,3 +170,68 @@ def test_what_an_invoice_took_of_voided_grants_is_given_back_and_debited_again(b
         for grant_id, amount in zip(grants, [10] * (count - 1) + [5], strict=True)
     )
     book.check()
+
+
+def test_exactly_what_there_is_can_be_drawn_and_held_and_no_more(book):
+    acme = {"customer_id": "acme", "currency": "USD"}
+    later = {"expires_at": datetime.now(UTC) + timedelta(days=1)}
+    grant_id = book.grant(10, effective_date=datetime.now(UTC).date())
+    for call, more in ((services.consume, {}), (services.place_hold, later)):
+        with pytest.raises(InsufficientCredit):
+            call(**book.context, **acme, **more, amount=10 + STEP)
+    services.consume(**book.context, **acme, amount=Decimal(4))
+    # The second hold adds to the first.
+    services.place_hold(**book.context, **acme, **later, amount=Decimal(1))
+    services.place_hold(**book.context, **acme, **later, amount=Decimal(2))
+    services.consume(**book.context, **acme, amount=Decimal(3))
+    for call, more in ((services.consume, {}), (services.place_hold, later)):
+        with pytest.raises(InsufficientCredit):
+            call(**book.context, **acme, **more, amount=STEP)
+    row = Grant.objects.get(id=grant_id)
+    assert (row.balance, row.held) == (3, 3)
+    book.check()
+
+
+def test_a_grant_that_is_held_and_was_never_drawn_on_can_be_neither_deleted_nor_voided(book):
+    grant_id = book.grant(10)
+    hold = {"customer_id": "acme", "currency": "USD", "expires_at": datetime.now(UTC) + timedelta(days=1)}
+    placed = services.place_hold(**book.context, **hold, amount=STEP)
+    with pytest.raises(GrantDrawnOn):
+        services.delete_grant(**book.context, grant_id=grant_id)
+    with pytest.raises(GrantHeld):
+        services.void_grant(**book.context, grant_id=grant_id, reason="r")
+    services.release_hold(**book.context, customer_id="acme", hold_id=placed.id)
+    services.delete_grant(**book.context, grant_id=grant_id)
+    assert Grant.objects.get(id=grant_id).status == "deleted"
+
+
+@pytest.mark.parametrize(("day", "left"), [(LAST_DAY, 10), (LAST_DAY + timedelta(days=1), 0)])
+def test_what_a_hold_releases_stays_on_the_last_day_and_expires_on_the_next(book, day, left):
+    with time_machine.travel(datetime(2026, 5, 1, tzinfo=UTC)) as clock:
+        grants = [book.grant(10, expiry_date=LAST_DAY), book.grant(10)]
+        hold = {"customer_id": "acme", "currency": "USD", "expires_at": datetime(2026, 7, 1, tzinfo=UTC)}
+        placed = services.place_hold(**book.context, **hold, amount=Decimal(15))
+        clock.move_to(datetime(day.year, day.month, day.day, 23, 59, 59, tzinfo=UTC))
+        services.release_hold(**book.context, customer_id="acme", hold_id=placed.id)
+    assert [book.balance(grant_id) for grant_id in grants] == [left, 10]
+    book.check()
+
+
+@SIZES
+def test_a_used_key_is_a_replay_though_the_same_posting_would_be_refused_now(book, size):
+    grant_id = book.grant(size)
+    items = [{"grant_id": grant_id, "type": "DEBIT", "amount": Decimal(1), "idempotency_key": f"k{number}"} for number in range(size)]
+    assert outcomes(services.record_transactions(**book.context, items=items)) == ["posted"] * size
+    assert outcomes(services.record_transactions(**book.context, items=items)) == ["replayed"] * size
+    assert book.balance(grant_id) == 0
+
+
+@pytest.mark.parametrize(("moment", "outcome"), [(-1, "InsufficientCredit"), (0, "posted")])
+def test_a_hold_is_overdue_from_its_very_moment(book, moment, outcome):
+    end = datetime(2026, 6, 6, tzinfo=UTC)
+    with time_machine.travel(datetime(2026, 6, 5, tzinfo=UTC), tick=False) as clock:
+        grant_id = book.grant(10)
+        services.place_hold(**book.context, customer_id="acme", currency="USD", amount=Decimal(4), expires_at=end)
+        # In a test the database's clock stands still for the first that asks.
+        clock.move_to(end + timedelta(microseconds=moment))
+        assert outcomes(record(book, 1, grant_id, "DEBIT", "10")) == [outcome]
