@@ -16,7 +16,8 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from config.wsgi import application
-from tests.scenarios.three_calls import CALLS, CREDITS, fresh_body
+from kernel.events.services.fan_out import fan_out
+from tests.scenarios.three_calls import BILLING, CALLS, CREDITS, fresh_body
 
 pytestmark = pytest.mark.django_db
 
@@ -42,7 +43,12 @@ def ids_by_name(send, grant_of, key):
     """Rows for the paths that want an id: the fuzzer can't guess one."""
     grant = grant_of()
     ids = {call.ledger: send("POST", call.path, fresh_body(call, grant_id=grant)).json()["id"] for call in CALLS}
-    return ids | {"grant": grant}
+    # Without a URL, so that no test is sent to anybody.
+    endpoint = send("POST", "/v1/webhook-endpoints", {"enabledEvents": ["*"]}).json()["id"]
+    send("POST", "/v1/billing/transactions", fresh_body(BILLING, grant_id=grant))
+    fan_out()
+    event = send("GET", "/v1/events").json()["data"][0]["id"]
+    return ids | {"grant": grant, "endpoint": endpoint, "event": event}
 
 
 @pytest.fixture
@@ -59,6 +65,10 @@ def fits(path, ids):
     """The id that a path's parameter may well be about."""
     if path.startswith("/v1/billing"):
         return ids["billing"]
+    if path.startswith("/v1/webhook-endpoints"):
+        return ids["endpoint"]
+    if path.startswith("/v1/events"):
+        return ids["event"]
     if path.startswith(CREDITS.path):
         return ids["credits"]
     return ids["grant"] if path.startswith("/credits") else ids["metering"]
