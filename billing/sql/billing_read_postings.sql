@@ -14,11 +14,14 @@ RETURNS TABLE (
     is_catalogued boolean, original_id uuid, original_reverses_id uuid, original_amount numeric, original_effect numeric,
     original_reversed_amount numeric, original_reversed_by_id uuid
 )
-LANGUAGE sql STABLE
+LANGUAGE plpgsql STABLE
 AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
     SELECT posting.ordinality::integer AS place, posting.id AS id, posting.amount AS amount, posting.reverses AS reverses,
-        posting.occurred_at AS occurred_at, posting.wallet_currency AS wallet_currency, posting.entry_type AS entry_type,
-        posting.entry_agent_id AS entry_agent_id,
+        posting.occurred_at AS occurred_at, posting.wallet_currency AS wallet_currency, posting.entry_type::text AS entry_type,
+        posting.entry_agent_id::text AS entry_agent_id,
         min(posting.ordinality) OVER (PARTITION BY posting.reference_id COLLATE "C", posting.entry_type COLLATE "C")::integer AS key_place,
         min(posting.ordinality) OVER (PARTITION BY posting.reverses)::integer AS original_place,
         existing.id AS existing_id, kind.code IS NULL AS is_new_type,
@@ -49,5 +52,6 @@ AS $$
         ORDER BY stored.code
         LIMIT 1
     ) AS kind ON true
-    ORDER BY posting.ordinality
+    ORDER BY posting.ordinality;
+END;
 $$;

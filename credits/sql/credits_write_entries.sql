@@ -19,12 +19,12 @@ BEGIN
         RETURN false;
     END;
     -- One newest entry for each grant: of two values with one name, a jsonb object keeps the later. An object is used because a join with
-    -- an array would compare every pair.
-    SELECT jsonb_object_agg(grant_id, jsonb_build_array(balance_after, entry_number, created_at) ORDER BY entry_number)
+    -- an array would compare every pair. The time is in it as a number: Citus refuses an UPDATE whose values are parsed by the session's settings.
+    SELECT jsonb_object_agg(grant_id, jsonb_build_array(balance_after, entry_number, extract(epoch FROM created_at)) ORDER BY entry_number)
     INTO newest FROM unnest(entries);
     UPDATE credits_grant account
     SET balance = (newest -> id::text ->> 0)::numeric, last_entry_number = (newest -> id::text ->> 1)::bigint,
-        last_entry_at = (newest -> id::text ->> 2)::timestamptz
+        last_entry_at = to_timestamp((newest -> id::text ->> 2)::double precision)
     WHERE tenant_id = tenant AND id = ANY (ARRAY(SELECT DISTINCT grant_id FROM unnest(entries)));
     RETURN true;
 END

@@ -12,6 +12,36 @@ from django.db.migrations.state import ProjectState
 
 from kernel.ledger.sql_files import files_of_version, names_created
 
+# Citus plans statements with the values of their parameters: it refuses most generic plans ("could not create distributed plan"), and
+# functions in SQL that return rows of a table distributed by tenant. There they become PL/pgSQL, which is slower elsewhere.
+ADAPT_TO_CITUS = """
+DO $$
+DECLARE
+    installed record;
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_extension WHERE extname = 'citus') THEN
+        RETURN;
+    END IF;
+    FOR installed IN
+        SELECT oid::regprocedure AS name FROM pg_proc
+        WHERE pronamespace = current_schema()::regnamespace AND 'plan_cache_mode=force_generic_plan' = ANY (proconfig)
+    LOOP
+        EXECUTE format('ALTER FUNCTION %s RESET plan_cache_mode', installed.name);
+    END LOOP;
+    FOR installed IN
+        SELECT replace(pg_get_functiondef(routine.oid), 'LANGUAGE sql', 'LANGUAGE plpgsql') AS definition, routine.prosrc AS body
+        FROM pg_proc routine JOIN pg_language lang ON lang.oid = routine.prolang
+        WHERE routine.pronamespace = current_schema()::regnamespace AND lang.lanname = 'sql' AND routine.proretset
+            AND routine.prosrc ~ 'tenant_id = tenant'
+    LOOP
+        EXECUTE replace(installed.definition, installed.body, format(
+            E'\\n#variable_conflict use_column\\nBEGIN RETURN QUERY %s; END\\n', installed.body
+        ));
+    END LOOP;
+END
+$$
+"""
+
 
 class InstallFunctions(migrations.operations.base.Operation):
     """Installs all database functions and types of an app from `<app>/sql/` (sql_files.py), in place of those that it had.
@@ -52,6 +82,7 @@ class InstallFunctions(migrations.operations.base.Operation):
         schema_editor.execute("SET LOCAL check_function_bodies = off")
         for file in files_of_version(self.app_label, version):
             schema_editor.execute(file.text, params=None)
+        schema_editor.execute(ADAPT_TO_CITUS, params=None)
 
     def _drop(self, schema_editor: BaseDatabaseSchemaEditor, version: int) -> None:
         """Drop what a version installed, except trigger functions."""

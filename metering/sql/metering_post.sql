@@ -38,7 +38,8 @@ BEGIN
         RETURN QUERY SELECT (single).* FROM generate_series(1, jsonb_array_length(postings));
         RETURN;
     END IF;
-    IF jsonb_array_length(postings) = 1 THEN
+    -- The single form writes the trace after the transaction that refers to it, in one statement. Citus makes two statements of it.
+    IF jsonb_array_length(postings) = 1 AND current_setting('citus.version', true) IS NULL THEN
         single := metering_post_single(tenant, jsonb_populate_record(NULL::metering_posting, postings -> 0), false);
         IF single.outcome IS NOT NULL THEN
             IF single.outcome = 'posted' AND EXISTS (SELECT FROM events_listener listener WHERE listener.tenant_id = tenant) THEN

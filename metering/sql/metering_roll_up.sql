@@ -28,6 +28,6 @@ BEGIN
         costs = kept.costs + excluded.costs,
         amount = kept.amount + excluded.amount,
         estimated = kept.estimated + excluded.estimated
-    WHERE kept.tenant_id = tenant;
+    WHERE kept.tenant_id = excluded.tenant_id;
 END
 $$;
