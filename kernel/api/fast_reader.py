@@ -75,11 +75,9 @@ class Fast:
         values = {}
         for name, default, read in self.steps:
             value = getattr(struct, name)
-            if value is UNSET:
-                if not self.body.is_partial:
-                    values[name] = default
+            if value is UNSET and self.body.is_partial:
                 continue
-            given = None if value is None else read(value)
+            given = None if value is UNSET or value is None else read(value)
             values[name] = default if given is None else given
         return self.body.check(values)
 
