@@ -1,6 +1,7 @@
 """The customer who is charged twice: accepted, for it may be right, and flagged, for it may be wrong."""
 
 import pytest
+from django.db import connection
 
 from billing import services
 from billing.models import Transaction
@@ -119,3 +120,15 @@ def test_staff_see_them_in_a_list_of_their_own(record, first, admin_client):
     assert page.status_code == 200
     assert [str(row.id) for row in page.context["cl"].result_list] == [second["id"]]
     assert Transaction.objects.count() == 2
+
+
+def test_two_agents_whose_entries_share_a_bucket_are_two(record, first):
+    """The bucket is 32 bits of a hash: among so many agents, two share it."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT min(agent), max(agent) FROM (SELECT 'agent-' || number AS agent FROM generate_series(1, 300000) number) agents"
+            " GROUP BY billing_duplicate_bucket(0, 'charge', 9.99, agent) HAVING count(*) > 1 LIMIT 1"
+        )
+        one, other = cursor.fetchone()
+    record(**FIRST | {"agent_id": one}, reference_id="one")
+    assert record(**FIRST | {"agent_id": other}, reference_id="other")["flags"] == []

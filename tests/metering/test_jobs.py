@@ -1,10 +1,14 @@
 """What is done by the clock does what its command does."""
 
+import json
 from datetime import timedelta
 
+import pytest
+from django.db import connection
 from django.utils import timezone
 from procrastinate.contrib.django import app
 
+from kernel.ledger.identifiers import new_id
 from metering import jobs
 from metering.models import Transaction
 from metering.services import policies
@@ -22,3 +26,16 @@ def test_the_job_closes_what_is_stale(caller):
 
 def test_the_job_is_known_to_the_worker():
     assert app.tasks[jobs.NAME].queueing_lock == jobs.NAME
+
+
+@pytest.mark.parametrize(("beyond", "outcome"), [("0", "not_stale"), ("1 microsecond", None)])
+def test_a_transaction_is_stale_only_beyond_the_limit(caller, beyond, outcome):
+    caller.create()
+    item = {"move": {"id": str(new_id()), "to_status": "cancelled", "stale_after": "1 hour"}}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT metering_refuse_amendment(kept, jsonb_populate_record(NULL::metering_amendment, %s),"
+            " kept.authorized_at + interval '1 hour' + %s::interval) FROM metering_transaction kept",
+            [json.dumps(item), beyond],
+        )
+        assert cursor.fetchone() == (outcome,)
