@@ -12,7 +12,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError
 
 from kernel.backfills import arguments, database_errors, locks, rejects, reports, selectors, services
@@ -56,6 +56,12 @@ class BackfillCommand(BaseCommand):
     adapter: ClassVar[Adapter]
     # Refuses to run while migrations are missing.
     requires_migrations_checks = True
+
+    def create_parser(self, *args: Any, **options: Any) -> CommandParser:
+        parser = super().create_parser(*args, **options)
+        # Files may stand between options: `acme --plan history.csv`.
+        parser.parse_args = parser.parse_intermixed_args  # type: ignore[method-assign]
+        return parser
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         arguments.add_arguments(parser, self.adapter)

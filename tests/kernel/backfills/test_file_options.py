@@ -183,3 +183,12 @@ def test_every_unknown_column_is_named_with_its_nearest(run_command, tmp_path):
 def test_a_value_that_no_option_has_is_wrong_usage(run_command, tmp_path, wrong):
     with pytest.raises(CommandError, match="argument"):
         run_command("acme", tmp_path / "x.csv", "--plan", *wrong)
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("book", "tenant")
+def test_files_may_stand_between_options(run_command, tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.csv").write_text(f"{HEADER}{name},left,in,1,2026-01-01\n")
+    text, code = run_command("acme", "--plan", tmp_path / "a.csv", "--no-progress", tmp_path / "b.csv")
+    assert (code, "2 rows" in text) == (0, True)
