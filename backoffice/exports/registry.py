@@ -5,6 +5,7 @@ import credits.exports
 import kernel.backfills.exports
 import kernel.corrections.exports
 import metering.exports
+import metering.rules.exports
 from kernel.ledger.exports.definitions import Export
 
 EXPORTS: dict[str, Export] = {
@@ -13,6 +14,7 @@ EXPORTS: dict[str, Export] = {
         billing.exports.EXPORTS,
         credits.exports.EXPORTS,
         metering.exports.EXPORTS,
+        metering.rules.exports.EXPORTS,
         kernel.corrections.exports.EXPORTS,
         kernel.backfills.exports.EXPORTS,
     )

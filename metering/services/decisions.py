@@ -25,7 +25,7 @@ def evaluate_create(*, tenant_id: UUID, actor: str, request_id: str, **facts: An
     Raises InvalidValue, Busy.
     """
     with transaction.atomic():
-        row = record_transaction(tenant_id=tenant_id, actor=actor, request_id=request_id, **facts).row
+        row: Row = record_transaction(tenant_id=tenant_id, actor=actor, request_id=request_id, **facts).row
         [request] = executions.list_requests(tenant_id=tenant_id, transaction=row)
         transaction.set_rollback(True)
     return {

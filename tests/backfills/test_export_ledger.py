@@ -372,8 +372,18 @@ def test_an_export_goes_to_standard_output_and_an_outsiders_holds_nothing(tmp_pa
 DERIVED = {
     "billing_dailytotal": "sums of entries: rebuild_balances",
     "metering_rollup": "sums of transactions and their costs: rebuild_rollups",
+    "rules_rulemeasure": "what the limits of rules measure",
+    "rules_rulecounter": "sums of transactions within a window",
+    "rules_rulecounterentry": "what a transaction adds to a counter",
 }
 FOR_THE_RECORD = {
+    "rules_spendingrule": "a setting: made over the API and in the back office",
+    "rules_ruleparameter": "a part of its rule",
+    "rules_rulecondition": "a part of its rule",
+    "rules_agentrule": "a part of its rule",
+    "rules_ruleversion": "a part of its rule",
+    "rules_authorizationrequest": "what the rules of then decided: an imported transaction is not decided again",
+    "rules_ruleexecution": "a part of its request",
     "billing_policy": "a setting: set_billing_policy",
     "metering_policy": "a setting: set_metering_policy",
     "metering_agent": "found or made by name; its label, description and status are set by people",

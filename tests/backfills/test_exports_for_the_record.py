@@ -18,11 +18,14 @@ from credits.models import Hold, HoldEntry, HoldLine
 from kernel.backfills.models import BackfillShare
 from kernel.corrections import services as corrections
 from kernel.ledger.base_models import TenantOwned
+from metering.rules.services.definitions import create_rule
 from metering.services.agents import create_agent
 from metering.services.policies import set_policy
 from metering.services.prices import set_price
+from metering.services.transactions import record_transaction
 from tests.backfills.test_export_ledger import FOR_THE_RECORD
 from tests.factories import TenantFactory
+from tests.rules.book import COUNT, condition, limit
 
 MOMENT = datetime(2026, 1, 5, 12, tzinfo=UTC)
 
@@ -33,6 +36,7 @@ def book(context, bring, write):
     fill_settings(context)
     fill_holds(context)
     fill_corrections(context)
+    fill_rules(context)
     rows = [{"reference_id": "a", "type": "usage", "amount": amount, "occurred_at": "2026-01-01"} for amount in ("1", "two")]
     run = bring("backfill_billing_transactions", write(rows))
     BackfillShare.objects.create(tenant_id=run.tenant_id, run=run, number=0)
@@ -60,6 +64,17 @@ def fill_holds(context):
     credits.release_hold(**context, customer_id="maria", hold_id=released.id)
     credits.place_hold(**context, **wanted, amount=Decimal(2))
     credits.consume(**context, customer_id="nobody", currency="USD", amount=Decimal(1), partial=True, reason="found nothing")
+
+
+def fill_rules(context):
+    """A rule that denies what its agent does."""
+    agent = create_agent(**context, name="spender", label="Spender")["id"]
+    count = limit("0.5", **COUNT, is_rolling=True, measurement_scope="all", include_estimates=True)
+    parts = {"parameters": [count], "conditions": [condition("service", "equals", "dear")], "agent_ids": [agent]}
+    create_rule(**context, name="r", rule_type="usage_limit", **parts)
+    set_policy(**context, authorizes_at_once=True)
+    record_transaction(**context, service_name="dear", action_name="a", resource_name="r", agent_name="spender")
+    set_policy(**context, authorizes_at_once=False)
 
 
 def fill_corrections(context):

@@ -99,7 +99,6 @@ def add_actual(book: RuleBook, amount: int) -> None:
 
 
 def change(book: RuleBook, **changes: Any) -> None:
-    book.rule.refresh_from_db()
     book.change_rule(book.rule, **changes)
 
 

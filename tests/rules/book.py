@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import F
 
 from kernel.ledger.identifiers import new_id
 from metering.integrity import checks
@@ -74,11 +75,10 @@ class RuleBook:
     def change_rule(self, rule: SpendingRule, *, limit_value: Any = None, **changes: Any) -> None:
         with transaction.atomic():
             lock_rules(tenant_id=self.tenant_id)
-            SpendingRule.objects.filter(id=rule.id).update(version=rule.version + 1, **changes)
+            SpendingRule.objects.filter(tenant_id=self.tenant_id, id=rule.id).update(version=F("version") + 1, **changes)
             if limit_value is not None:
-                RuleParameter.objects.filter(rule_id=rule.id).update(limit_value=limit_value)
+                RuleParameter.objects.filter(tenant_id=self.tenant_id, rule_id=rule.id).update(limit_value=limit_value)
             rules_changed(tenant_id=self.tenant_id, rule_id=rule.id, actor="test")
-        rule.refresh_from_db()
 
     def record(self, *stated: dict[str, Any], **more: Any) -> Any:
         return transactions.record_transaction(**self.who, **NAMES | more, costs=list(stated)).row

@@ -1,0 +1,54 @@
+"""Gathered postings: one tenant's rules never hold up another tenant's rows."""
+
+import time
+
+import pytest
+from django.db import connection, transaction
+
+from metering.rules.models import RuleCounter
+from metering.services import posts
+from tests.races.threads import at_once
+from tests.rules.book import RuleBook, cost, limit
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def test_others_are_recorded_while_a_counter_is_held(settings, monkeypatch):
+    settings.LEDGER_BATCHING = True
+    monkeypatch.setattr(posts, "_has_rules_until", {})
+    ruled, free = RuleBook(), RuleBook()
+    ruled.add_rule(limit(1000))
+    ruled.record(cost(1))
+    monkeypatch.setattr(posts, "_has_rules_until", {})
+    counter = RuleCounter.objects.get()
+    seconds = []
+
+    def run(number):
+        if number == 0:
+            with transaction.atomic(), connection.cursor() as cursor:
+                cursor.execute("SELECT FROM rules_rulecounter WHERE tenant_id = %s AND id = %s FOR UPDATE", [ruled.tenant_id, counter.id])
+                time.sleep(1.5)
+            return None
+        time.sleep(0.2)
+        book = ruled if number % 2 else free
+        begun = time.monotonic()
+        row = book.record(cost(1))
+        if book is free:
+            seconds.append(time.monotonic() - begun)
+        return row["status"]
+
+    found = at_once(21, run)
+    assert found[1:] == ["authorized"] * 20
+    # The counter is held for more than a second after these began.
+    assert max(seconds) < 1.0
+    assert ruled.used() == {"[]": 11}
+    ruled.is_sound()
+
+
+def test_one_tenants_postings_share_a_call_and_a_limit_holds(settings):
+    settings.LEDGER_BATCHING = True
+    book = RuleBook()
+    book.add_rule(limit(5))
+    rows = at_once(30, lambda number: book.record(cost(1)))
+    assert sorted(row["status"] for row in rows) == ["authorized"] * 5 + ["denied"] * 25
+    book.is_sound()

@@ -1,0 +1,32 @@
+"""A decision reads as many rows in a full ledger as in an empty one, whatever the planner knows of the tables."""
+
+from metering.services import transactions
+from tests.rows_read import rows_read
+from tests.rules.book import COUNT, NAMES, RuleBook, cost, limit
+
+TABLES = (
+    *("rules_rulecounter", "rules_rulecounterentry", "rules_rulemeasure", "rules_authorizationrequest", "rules_ruleexecution"),
+    *("rules_spendingrule", "rules_ruleparameter", "rules_rulecondition", "rules_agentrule", "metering_transaction", "metering_cost"),
+)
+
+
+def test_a_decision_reads_a_few_rows_however_many_there_are(planner_knows):
+    book = RuleBook()
+    book.add_rule(limit(1_000_000, interval_value=30), limit(1_000_000, **COUNT, group_by=["agent"]))
+
+    def post(batch, number):
+        items = [NAMES | {"agent_name": f"agent {place % 20}", "costs": [cost("0.01")]} for place in range(number)]
+        return transactions.record_transactions(**book.who, transactions=items)
+
+    planner_knows(*TABLES, first_rows=lambda: post("first", 50))
+    seen = []
+    for batch in range(4):
+        before = rows_read(*TABLES)
+        assert all(one.row["status"] == "authorized" for one in post(batch, 500))
+        seen.append((rows_read(*TABLES) - before) / 500)
+        before = rows_read(*TABLES)
+        for number in range(10):
+            book.record(cost("0.01"), agent_name=f"agent {number}")
+        seen.append((rows_read(*TABLES) - before) / 10)
+    assert max(seen) < 100, seen
+    assert max(seen[4:]) < 1.5 * max(seen[:4]), seen
