@@ -6,4 +6,4 @@ from kernel.ledger.migration_operations import InstallFunctions
 class Migration(migrations.Migration):
     dependencies = [("events", "0001_tables")]
 
-    operations = [InstallFunctions("events", version=1, digest="cd35ecc57c82ff14")]
+    operations = [InstallFunctions("events", version=1, digest="353faddddd9e6b05")]

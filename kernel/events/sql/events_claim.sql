@@ -27,8 +27,10 @@ BEGIN
             AND coalesce(endpoint.not_before, moment) <= moment
         FOR NO KEY UPDATE SKIP LOCKED;
         CONTINUE WHEN NOT FOUND;
+        -- A request takes 15 seconds at most (http_sending.py). An older lease belongs to a worker that was killed: it is no request.
         SELECT in_flight - count(*) INTO slots FROM events_delivery sent
-        WHERE sent.tenant_id = target.tenant_id AND sent.endpoint_id = target.id AND sent.state = 'leased' AND sent.next_at > moment;
+        WHERE sent.tenant_id = target.tenant_id AND sent.endpoint_id = target.id AND sent.state = 'leased'
+            AND sent.next_at > moment + lease - interval '20 seconds';
         slots := least(slots, greatest(1, remaining / (due.later + 1)));
         CONTINUE WHEN slots <= 0;
         IF target.ordering = 'account' THEN
