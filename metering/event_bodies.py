@@ -4,6 +4,8 @@ from typing import Any
 
 from kernel.events.rendering import register_body, typed, with_reply
 from metering.api.serializers.replies import CostReply, TransactionReply
+from metering.api.serializers.rule_replies import FlatRuleReply
+from metering.rules.choices import RuleChange
 
 
 def _superseded(snapshot: dict[str, Any]) -> dict[str, Any]:
@@ -15,3 +17,4 @@ STATUSES = ("authorized", "denied", "completed", "cancelled", "waiting", "stale"
 register_body(*(f"metering.transaction.{name}" for name in STATUSES), render=with_reply(TransactionReply))
 register_body("metering.cost.recorded", render=with_reply(CostReply))
 register_body("metering.cost.superseded", render=_superseded)
+register_body(*(f"spending_rule.{change}" for change in RuleChange.values), render=with_reply(FlatRuleReply))

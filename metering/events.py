@@ -9,6 +9,7 @@ from django.utils import timezone
 from kernel.events.registry import EventType, recorded_reply, register, register_volume
 from metering.selectors import usage
 
+RULE = "rule:01900000-0000-0000-0000-000000000018"
 TRANSACTION = "transaction:01900000-0000-0000-0000-000000000001"
 AT = "2026-01-31T12:00:00.000Z"
 
@@ -74,6 +75,25 @@ register(
         example_object=_cost,
         example_previous=_superseded_cost,
     ),
+)
+
+
+def _of_rule(name: str, description: str, operation: str) -> EventType:
+    return EventType(
+        name=f"spending_rule.{name}",
+        group="rules",
+        description=description,
+        account=RULE,
+        object_type="spending rule",
+        example_object=lambda: dict(recorded_reply("metering", f"rules_spending_rules_{operation}")),
+    )
+
+
+register(
+    _of_rule("created", "A spending rule was made. It is in force, unless it was made paused.", "create"),
+    _of_rule("updated", "A spending rule was changed, paused or put in force again. `version` says which change it was.", "create"),
+    _of_rule("archived", "A spending rule was taken out of force and out of the list.", "archive"),
+    _of_rule("restored", "An archived spending rule was brought back, paused.", "restore"),
 )
 
 

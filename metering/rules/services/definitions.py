@@ -11,6 +11,7 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.db.models import Max
 
+from kernel.events.services.writing import write_event
 from kernel.ledger.constraints import translate_db_errors
 from kernel.ledger.outcomes import EXISTS, read_outcome
 from metering.rules.choices import SYSTEM_RULE_ID, RuleChange, RuleStatus
@@ -236,7 +237,10 @@ def _finish(rule: SpendingRule, kind: RuleChange, *, moment: datetime, call: _Ca
         facts_digest=call.digest if call.idempotency_key else None,
     ).save(force_insert=True)
     rules_changed(tenant_id=call.tenant_id, rule_id=rule.pk, actor=call.actor)
-    return Written(get_rule(tenant_id=call.tenant_id, reference=str(rule.pk)), moment)
+    written = get_rule(tenant_id=call.tenant_id, reference=str(rule.pk))
+    about = {"account": f"rule:{rule.pk}", "sequence": rule.version, "object_id": str(rule.pk)}
+    write_event(tenant_id=call.tenant_id, type=f"spending_rule.{kind}", snapshot=written, occurred_at=moment, **about)
+    return Written(written, moment)
 
 
 def _set_status(rule: SpendingRule, status: str, *, moment: datetime) -> None:

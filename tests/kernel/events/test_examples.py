@@ -16,6 +16,7 @@ from kernel.events.rendering import body_of
 from kernel.events.services import endpoints
 from kernel.ledger.errors import LedgerError
 from kernel.tenants import services as tenants
+from metering.rules.services import definitions
 from metering.services import costs, lifecycle, policies, transactions
 from tests.kernel.events.test_registry import MEMBERS
 
@@ -84,6 +85,17 @@ def happen_in_metering(context):
     lifecycle.deny_transaction(**its, reason="Too much")
 
 
+def happen_to_rules(context):
+    parameter = {"limit_value": Decimal(10), "measurement_type": "sum_transaction_costs", "interval_value": 24, "interval_unit": "hours"}
+    shape_of_limit = {"group_by": [], "measurement_scope": "all", "include_estimates": True, "currency": "USD", "time_zone": "UTC"}
+    parameters = [parameter | shape_of_limit | {"is_rolling": True, "parameter_name": None, "description": None}]
+    made = definitions.create_rule(**context, name="Cap", rule_type="usage_limit", parameters=parameters, notify_at=[Decimal("0.8")]).row
+    its = {**context, "reference": str(made["id"])}
+    definitions.change_rule(**its, version=1, name="Daily cap")
+    definitions.archive_rule(**its, version=2)
+    definitions.restore_rule(**its, version=3)
+
+
 def happen_in_credits(context):
     facts = {"customer_id": "c1", "unit_type": "CURRENCY", "currency": "USD", "name": "Prepaid", "cost_of_credit": Decimal(8)}
     today = timezone.now().date()
@@ -120,6 +132,7 @@ def test_the_example_of_each_type_has_the_shape_of_what_is_sent(tenant):
     endpoints.create_endpoint(**context, url="https://example.com/hooks", enabled_events=["*"])
     happen_in_billing(context)
     happen_in_metering(context)
+    happen_to_rules(context)
     happen_in_credits(context)
     happen_to_keys_and_endpoints(tenant, context)
     sent = {event.type: json.loads(body_of(event)) for event in Event.objects.order_by("id")}
