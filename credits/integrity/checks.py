@@ -33,7 +33,7 @@ CHECKS = (
     ),
     Check(
         name="credits_grant",
-        rule="A grant opens with its original amount, and its balance is that of its newest transaction.",
+        rule="A grant opens with its original amount at its own moments, and its balance is that of its newest transaction.",
         statement="""
             SELECT account.tenant_id, account.id, account.balance, newest.balance_after, account.last_entry_number, newest.entry_number,
                 account.original_amount, first.amount AS opened_with
@@ -47,7 +47,8 @@ CHECKS = (
             WHERE (%(tenant)s::uuid IS NULL OR account.tenant_id = %(tenant)s) AND (
                 account.balance IS DISTINCT FROM newest.balance_after OR account.last_entry_number IS DISTINCT FROM newest.entry_number
                 OR account.last_entry_at IS DISTINCT FROM newest.created_at OR first.kind IS DISTINCT FROM 'opening'
-                OR first.amount IS DISTINCT FROM account.original_amount)
+                OR first.amount IS DISTINCT FROM account.original_amount OR first.created_at IS DISTINCT FROM account.created_at
+                OR first.occurred_at IS DISTINCT FROM account.occurred_at)
         """,
     ),
     Check(
@@ -171,11 +172,74 @@ CHECKS = (
     ),
     Check(
         name="credits_key_digest",
-        rule="A transaction that was posted with a key has a digest of its facts.",
+        rule="A debit, credit or reversal has a digest of its facts; a transaction that follows from another call has none.",
         statement="""
             SELECT tenant_id, id, kind, idempotency_key FROM credits_transaction
-            WHERE idempotency_key IS NOT NULL AND kind IN ('debit', 'credit', 'reversal') AND coalesce(length(facts_digest), 0) = 0
-                AND (%(tenant)s::uuid IS NULL OR tenant_id = %(tenant)s)
+            WHERE (%(tenant)s::uuid IS NULL OR tenant_id = %(tenant)s) AND CASE
+                WHEN kind IN ('debit', 'credit', 'reversal') THEN coalesce(length(facts_digest), 0) = 0
+                ELSE facts_digest IS NOT NULL AND request_id NOT LIKE 'run:%%'
+            END
+        """,
+    ),
+    Check(
+        name="credits_owner",
+        rule="The draw of a transaction exists, and the hold of a transaction, of a hold line and of a hold entry.",
+        statement="""
+            SELECT part.tenant_id, part.id, part.what, part.owner_id FROM (
+                SELECT tenant_id, id, 'draw' AS what, consumption_id AS owner_id FROM credits_transaction WHERE consumption_id IS NOT NULL
+                UNION ALL
+                SELECT tenant_id, id, 'hold', hold_id FROM credits_transaction WHERE hold_id IS NOT NULL
+                UNION ALL
+                SELECT tenant_id, id, 'hold', hold_id FROM credits_holdline
+                UNION ALL
+                SELECT tenant_id, id, 'hold', hold_id FROM credits_holdentry
+            ) AS part
+            WHERE (%(tenant)s::uuid IS NULL OR part.tenant_id = %(tenant)s) AND NOT CASE part.what
+                WHEN 'draw' THEN EXISTS (SELECT FROM credits_consumption WHERE tenant_id = part.tenant_id AND id = part.owner_id)
+                ELSE EXISTS (SELECT FROM credits_hold WHERE tenant_id = part.tenant_id AND id = part.owner_id)
+            END
+        """,
+    ),
+    Check(
+        name="credits_draw",
+        rule="The transactions of a draw repeat what the draw says, at the moment they were booked, in the ranks 1, 2, 3.",
+        statement="""
+            SELECT entry.tenant_id, entry.id, entry.consumption_id, entry.reason, entry.invoice_id, entry.billing_run_id, entry.rank
+            FROM (
+                SELECT *, (chosen_by ->> 'rank')::int AS rank, row_number() OVER of_draw AS place
+                FROM credits_transaction
+                WHERE kind = 'consumption' AND request_id NOT LIKE 'run:%%' AND (%(tenant)s::uuid IS NULL OR tenant_id = %(tenant)s)
+                WINDOW of_draw AS (PARTITION BY tenant_id, consumption_id ORDER BY (chosen_by ->> 'rank')::int)
+            ) AS entry
+            JOIN credits_consumption draw ON draw.tenant_id = entry.tenant_id AND draw.id = entry.consumption_id
+            WHERE entry.rank IS DISTINCT FROM entry.place OR entry.occurred_at <> entry.created_at
+                OR (entry.customer_id, entry.reason, entry.invoice_id, entry.billing_run_id)
+                    <> (draw.customer_id, draw.reason, draw.invoice_id, draw.billing_run_id)
+        """,
+    ),
+    Check(
+        name="credits_rollover",
+        rule="A rollover names the period before, counts from its own period's first day, and is no more than expired, or than the cap.",
+        statement="""
+            SELECT entry.tenant_id, entry.id, entry.grant_id, entry.amount, entry.reason, entry.occurred_at
+            FROM credits_transaction entry
+            JOIN credits_grant later ON later.tenant_id = entry.tenant_id AND later.id = entry.grant_id
+            LEFT JOIN credits_recurringgrant schedule ON schedule.tenant_id = entry.tenant_id AND schedule.id = later.schedule_id
+            LEFT JOIN credits_grant earlier
+                ON earlier.tenant_id = entry.tenant_id AND earlier.schedule_id = later.schedule_id AND earlier.period = later.period - 1
+            CROSS JOIN LATERAL (SELECT later.effective_date::timestamp AT TIME ZONE 'UTC' AS moment) first_day
+            WHERE entry.kind = 'rollover' AND entry.request_id NOT LIKE 'run:%%'
+                AND (%(tenant)s::uuid IS NULL OR entry.tenant_id = %(tenant)s) AND (
+                    entry.reason IS DISTINCT FROM 'left of grant ' || earlier.id
+                    OR (entry.occurred_at <> first_day.moment AND first_day.moment <= entry.created_at)
+                    OR (
+                        SELECT sum(amount) FROM credits_transaction
+                        WHERE tenant_id = entry.tenant_id AND grant_id = entry.grant_id AND kind = 'rollover'
+                    ) > coalesce(least(schedule.rollover_cap, (
+                        SELECT sum(amount) FROM credits_transaction
+                        WHERE tenant_id = entry.tenant_id AND grant_id = earlier.id AND kind = 'expiry'
+                    )), 0)
+                )
         """,
     ),
     Check(

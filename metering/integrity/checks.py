@@ -157,9 +157,9 @@ CHECKS = (
     ),
     Check(
         name="metering_status",
-        rule="A transaction has the status of the last step in its history.",
+        rule="A transaction has the status of the last step in its history, and a decline reason only if that is a denial.",
         statement="""
-            SELECT t.tenant_id, t.id, t.status, latest.to_status AS step
+            SELECT t.tenant_id, t.id, t.status, latest.to_status AS step, t.decline_reason
             FROM metering_transaction AS t
             LEFT JOIN LATERAL (
                 SELECT s.to_status FROM metering_statuschange AS s WHERE s.tenant_id = t.tenant_id AND s.transaction_id = t.id
@@ -170,7 +170,8 @@ CHECKS = (
                     )
                 ORDER BY s.round DESC, s.created_at DESC, s.id DESC LIMIT 1
             ) AS latest ON true
-            WHERE t.status IS DISTINCT FROM latest.to_status AND (%(tenant)s::uuid IS NULL OR t.tenant_id = %(tenant)s::uuid)
+            WHERE (t.status IS DISTINCT FROM latest.to_status OR (t.decline_reason IS NOT NULL AND t.status <> 'denied'))
+                AND (%(tenant)s::uuid IS NULL OR t.tenant_id = %(tenant)s::uuid)
             ORDER BY t.tenant_id, t.id
         """,
     ),

@@ -357,6 +357,13 @@ def sums(tenant):
     return {key: value for key, value in found.items() if value not in (0, (0, 0))}
 
 
+def test_a_hyphen_is_standard_output_and_no_file_of_that_name(copy, tenant, capfdbinary, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    call_command("export_ledger", "acme", "billing-transactions", "--format", "csv", "--output", "-", "--no-progress")
+    assert capfdbinary.readouterr().out.removeprefix(b"\xef\xbb\xbf").startswith(b"id,")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_an_export_goes_to_standard_output_and_an_outsiders_holds_nothing(tmp_path, other, context, capfdbinary):
     fill_wallets(context)
     call_command("export_ledger", "acme", "billing-transactions", "--format", "jsonl")

@@ -1,13 +1,16 @@
 """Every page of every model opens when its table has rows: the list, with any filter, and the page of a row."""
 
+import re
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
 from django.apps import apps
+from django.contrib import admin
 from django.db import connection
 from django.utils import timezone
 
+from kernel.ledger.admin.base import PEOPLE
 from kernel.ledger.base_models import LedgerRow
 from kernel.tenants.admin import local_time
 from kernel.tenants.models import ApiKey, StaffProfile
@@ -19,7 +22,11 @@ OURS = ("tenants", "backfills", "corrections", "events", "backoffice", "billing"
 # Their rows are of no use to a reader.
 WITHOUT_PAGES = {"events.Listener", "events.ManagementCall"}
 MODELS = [model for app in OURS for model in apps.get_app_config(app).get_models() if model._meta.label not in WITHOUT_PAGES]
+WITH_PAGES = [model for model in MODELS if admin.site.is_registered(model)]
 LEDGER_ROWS = [model for model in MODELS if issubclass(model, LedgerRow)]
+# Without JSON, which shows rows as they are.
+TAG = re.compile(r"<(script|style|details)\b.*?</\1>|<[^>]*>", re.DOTALL)
+DATE_IN_WORDS = re.compile(r"\b(?:Jan|Feb|March|April|May|June|July|Aug|Sept|Oct|Nov|Dec)[a-z]*\.? \d{1,2}, \d{4}")
 # The first and the last time zone that a day reaches.
 ZONES = ["Pacific/Kiritimati", "Pacific/Pago_Pago"]
 
@@ -41,6 +48,35 @@ def test_every_page_of_every_model_opens(office, boss):
         if statuses != [200, 200] or history not in {200, 403}:
             failed[model._meta.label] = (*statuses, history)
     assert failed == {}
+
+
+def test_every_page_writes_dates_in_one_form_and_people_by_name(office, boss):
+    """Not "Nov. 29, 2026" beside "2026-11-29", and not "staff:2" where the name is known."""
+    fill_every_table(TenantFactory(name="Acme"), boss)
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        for model in MODELS:
+            cursor.execute(f"ALTER TABLE {model._meta.db_table} DISABLE TRIGGER USER")
+            # `decided_by` stays: nobody decides a request of their own.
+            for column in (PEOPLE - {"decided_by"}) & {field.name for field in model._meta.concrete_fields}:
+                cursor.execute(f"UPDATE {model._meta.db_table} SET {column} = 'staff:{boss.pk}' WHERE {column} <> ''")
+    wrong = {}
+    for model in WITH_PAGES:
+        query = "?window=all" if issubclass(model, LedgerRow) else ""
+        for path in (query, f"{model._base_manager.first().pk}/change/"):
+            text = TAG.sub(" ", office.get(f"{list_of(model)}{path}").content.decode())
+            if found := DATE_IN_WORDS.findall(text) + re.findall(rf"staff:{boss.pk}\b", text):
+                wrong[f"{model._meta.label} {path}"] = found[:3]
+    assert wrong == {}
+
+
+def test_any_text_can_be_searched_for_in_every_list(office):
+    statuses = {
+        f"{model._meta.label} {term}": office.get(list_of(model), {"q": term}, follow=True).status_code
+        for model in WITH_PAGES
+        for term in ("127.0.0.1/8", "9" * 400, "٣", "\\")
+    }
+    assert {search: status for search, status in statuses.items() if status != 200} == {}
 
 
 @pytest.mark.parametrize("zone", ZONES)

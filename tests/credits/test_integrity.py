@@ -31,6 +31,8 @@ def full_book(book):
     services.reverse_transaction(**book.context, transaction_id=debit.id, amount=Decimal(2), reason="r", idempotency_key="part")
     facts = {"customer_id": "other", "name": "monthly", "unit_type": "CURRENCY", "currency": "USD", "amount": Decimal(10)}
     services.create_recurring_grant(**book.context, **facts)
+    last_month = (datetime.now(UTC).date().replace(day=1) - timedelta(days=1)).replace(day=1)
+    services.create_recurring_grant(**book.context, **facts | {"customer_id": "roll"}, starts_on=last_month, rollover_cap=Decimal(6))
     return book
 
 
@@ -40,7 +42,7 @@ def corrupt(statement):
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
         for table in TABLES:
             cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
-        query = "SELECT conrelid::regclass, conname FROM pg_constraint WHERE contype = 'c' AND conrelid::regclass::text = ANY (%s)"
+        query = "SELECT conrelid::regclass, conname FROM pg_constraint WHERE contype IN ('c', 'f') AND conrelid::regclass::text = ANY (%s)"
         cursor.execute(query, [TABLES])
         for table, name in cursor.fetchall():
             cursor.execute(f'ALTER TABLE {table} DROP CONSTRAINT "{name}"')
@@ -58,6 +60,19 @@ def test_a_book_without_corruption_passes_every_check(full_book):
         ("UPDATE credits_transaction SET cost_basis = cost_basis + 0.000000000000000001 WHERE kind = 'consumption'", "credits_cost"),
         ("UPDATE credits_transaction SET cost_basis = NULL WHERE kind = 'consumption'", "credits_cost"),
         ("UPDATE credits_consumption SET taken = 11", "credits_consumption"),
+        ("DELETE FROM credits_consumption", "credits_owner"),
+        ("DELETE FROM credits_hold WHERE status = 'active'", "credits_owner"),
+        ("UPDATE credits_transaction SET billing_run_id = 'r' WHERE kind = 'consumption'", "credits_draw"),
+        ("UPDATE credits_transaction SET chosen_by = jsonb_set(chosen_by, '{rank}', '7') WHERE kind = 'consumption'", "credits_draw"),
+        ("UPDATE credits_transaction SET occurred_at = occurred_at + interval '1 day' WHERE kind = 'consumption'", "credits_draw"),
+        ("UPDATE credits_transaction SET reason = 'r' WHERE kind = 'rollover'", "credits_rollover"),
+        ("UPDATE credits_transaction SET occurred_at = occurred_at - interval '1 day' WHERE kind = 'rollover'", "credits_rollover"),
+        ("UPDATE credits_recurringgrant SET rollover_cap = 5 WHERE rollover_cap = 6", "credits_rollover"),
+        ("UPDATE credits_transaction SET kind = 'credit' WHERE kind = 'rollover'", "credits_key_digest"),
+        ("UPDATE credits_transaction SET kind = 'reinstatement' WHERE kind = 'reversal'", "credits_key_digest"),
+        ("UPDATE credits_transaction SET facts_digest = NULL, idempotency_key = NULL WHERE idempotency_key = 'k'", "credits_key_digest"),
+        ("UPDATE credits_grant SET created_at = created_at - interval '1 day' WHERE name = 'open'", "credits_grant"),
+        ("UPDATE credits_transaction SET occurred_at = occurred_at - interval '1 day' WHERE kind = 'opening'", "credits_grant"),
         ("UPDATE credits_consumption SET invoice_id = 'i'", "credits_consumption_digest"),
         ("UPDATE credits_hold SET reason = 'r' WHERE status = 'active'", "credits_hold_digest"),
         ("UPDATE credits_hold SET closed_at = closed_at + interval '1 s' WHERE status = 'captured'", "credits_hold_moments"),

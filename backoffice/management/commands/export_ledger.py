@@ -39,12 +39,14 @@ class Command(BaseCommand):
             "--output",
             metavar="PATH",
             type=Path,
-            help="the file, compressed if .gz (default: standard output); for all, the folder",
+            help="the file, compressed if .gz (default, and -: standard output); for all, the folder",
         )
         parser.add_argument("--no-progress", action="store_true", help="no progress bar")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        book, output, visible = options["book"], options["output"], not options["no_progress"]
+        book, visible = options["book"], not options["no_progress"]
+        # As other commands take it, "-" is standard output and no file of that name.
+        output = None if options["output"] == Path("-") else options["output"]
         format = _format(options["format"], None if book == ALL else output)
         _check(book, format, output)
         try:

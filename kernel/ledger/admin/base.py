@@ -6,7 +6,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.contrib.admin.utils import unquote
+from django.contrib.admin.utils import get_fields_from_path, unquote
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import models
 from django.http import HttpRequest, HttpResponse
@@ -30,17 +30,20 @@ from kernel.tenants.staff_scope import scope_of
 ID_PLACEHOLDER = "the-id-of-the-row"
 # With more matches than this a search filters by the column itself instead of by the ids that it found.
 MAX_MATCHES = 1000
+# Columns that name an actor, such as "staff:2".
+PEOPLE = {"actor", "asked_by", "created_by", "decided_by", "started_by", "undone_by", "updated_by"}
 
 
 class NamedChangeList(PlainChangeList):
-    """Reads the names of the actors of all rows on the page in two queries, and sets each row's `actor_name`."""
+    """Reads the names of the people of all rows on the page in two queries, and sets each row's `people`."""
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
         rows = self.result_list
-        names = actor_names(row.actor for row in rows if hasattr(row, "actor"))
+        columns = PEOPLE & {field.name for field in self.model._meta.concrete_fields}
+        names = actor_names(getattr(row, column) for row in rows for column in columns)
         for row in rows:
-            row.actor_name = names.get(getattr(row, "actor", ""))
+            row.people = names
 
 
 class LedgerAdmin(ReadOnly, ModelAdmin):
@@ -115,8 +118,8 @@ class LedgerAdmin(ReadOnly, ModelAdmin):
     def formatter_for(self, field: models.Field) -> Callable[[Any], Any] | None:
         if isinstance(field, MoneyField):
             return lambda row: money(getattr(row, field.attname), self.currency_of(row))
-        if field.name == "actor":
-            return lambda row: getattr(row, "actor_name", None) or actor_names([row.actor])[row.actor]
+        if field.name in PEOPLE:
+            return lambda row: _name_of(row, getattr(row, field.name))
         if field.name == "request_id":
             return lambda row: origin(row.request_id)
         return super().formatter_for(field)
@@ -208,6 +211,12 @@ class LedgerAdmin(ReadOnly, ModelAdmin):
         return [*self.panels(request, row), *registered_panels(self.model._meta.label_lower, row, request.user, scope_of(request.user))]
 
 
+def _name_of(row: Any, actor: str) -> Any:
+    """The name that the list has read, or reads it for a row's own page."""
+    people = getattr(row, "people", {})
+    return people[actor] if actor in people else actor_names([actor])[actor]
+
+
 @functools.cache
 def _checkbox() -> str:
     """A row's checkbox with a placeholder for the id, because rendering the widget for each row takes a tenth of the page's time."""
@@ -239,9 +248,11 @@ def _plain(row: Any, field: models.Field, value: Any) -> Any:
 
 
 def _can_equal(queryset: models.QuerySet, name: str, term: str) -> bool:
-    """Whether a column of this type can hold the term at all: comparing a UUID column with other text raises an error."""
+    """Whether a column of this type can hold the term at all: comparing a UUID or an address with other text raises an error."""
+    field = get_fields_from_path(queryset.model, name)[-1]
     try:
         queryset.filter(**{name: term})
+        field.run_validators(field.to_python(term))
     except (ValidationError, ValueError, TypeError):
         return False
     return True

@@ -1,0 +1,1 @@
+"""How Django writes dates: the same everywhere in the back office."""
