@@ -260,4 +260,4 @@ class SecretReading(TenantOwned):
         indexes = [models.Index(fields=["tenant", "endpoint", "-id"], name="events_secretreading_page")]
 
     def __str__(self) -> str:
-        return f"Secret {self.generation} read by {self.actor}"
+        return f"Reading of secret {self.generation}"
