@@ -1,21 +1,25 @@
 -- Finds the grants that a rollover may reach from these: the next period's, and the one after it where that period is over as well.
 -- Takes: a tenant, ids of grants. Returns: ids, without the given ones unless one rolls over to another; empty where none is recurring.
 -- Locks: nothing. A caller locks them together with its own, by id: an imported period may have a lower id than the period before it.
-CREATE OR REPLACE FUNCTION credits_later_periods(tenant uuid, grants uuid[]) RETURNS uuid[] LANGUAGE sql
+CREATE OR REPLACE FUNCTION credits_later_periods(tenant uuid, grants uuid[]) RETURNS uuid[] LANGUAGE plpgsql STABLE
 AS $$
-    WITH RECURSIVE ended AS (
-        SELECT account.schedule_id, account.period
-        FROM credits_grant account
-        WHERE account.tenant_id = tenant AND account.id = ANY (grants) AND account.schedule_id IS NOT NULL
-          AND credits_is_over(account, credits_day(credits_now()))
-        UNION
-        SELECT later.schedule_id, later.period
+BEGIN
+    RETURN (
+        WITH RECURSIVE ended AS (
+            SELECT account.schedule_id, account.period
+            FROM credits_grant account
+            WHERE account.tenant_id = tenant AND account.id = ANY (grants) AND account.schedule_id IS NOT NULL
+              AND credits_is_over(account, credits_day(credits_now()))
+            UNION
+            SELECT later.schedule_id, later.period
+            FROM ended
+            JOIN credits_grant later
+                ON later.tenant_id = tenant AND later.schedule_id = ended.schedule_id AND later.period = ended.period + 1
+                AND credits_is_over(later, credits_day(credits_now()))
+        )
+        SELECT coalesce(array_agg(DISTINCT later.id), '{}')
         FROM ended
-        JOIN credits_grant later
-            ON later.tenant_id = tenant AND later.schedule_id = ended.schedule_id AND later.period = ended.period + 1
-            AND credits_is_over(later, credits_day(credits_now()))
-    )
-    SELECT coalesce(array_agg(DISTINCT later.id), '{}')
-    FROM ended
-    JOIN credits_grant later ON later.tenant_id = tenant AND later.schedule_id = ended.schedule_id AND later.period = ended.period + 1
+        JOIN credits_grant later ON later.tenant_id = tenant AND later.schedule_id = ended.schedule_id AND later.period = ended.period + 1
+    );
+END
 $$;
