@@ -242,3 +242,11 @@ def test_a_dry_run_names_the_limits_and_needs_no_rule(operator, caller):
     empty = Caller(IssuedKeyFactory())
     other = create_rule(empty)
     assert "No call was recorded" in operator.get(f"/admin/{RULE}/{other['id']}/dry-run/").content.decode()
+
+
+def test_a_rule_is_found_by_its_number_and_its_name(operator, caller):
+    create_rule(caller, name="Other")
+    rule = create_rule(caller)
+    for term in ("RL-002", "2", "Daily cap", rule["id"]):
+        found = operator.get(f"/admin/{RULE}/", {"q": term}).context["cl"].result_list
+        assert [str(row.pk) for row in found] == [rule["id"]]

@@ -46,7 +46,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         book, visible = options["book"], not options["no_progress"]
         # As other commands take it, "-" is standard output and no file of that name.
-        output = None if options["output"] == Path("-") else options["output"]
+        output: Any = None if options["output"] == Path("-") else options["output"]
         format = _format(options["format"], None if book == ALL else output)
         _check(book, format, output)
         try:

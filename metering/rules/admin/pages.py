@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Prefetch, prefetch_related_objects
+from django.db.models import Prefetch, QuerySet, prefetch_related_objects
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils.html import format_html
@@ -27,7 +27,7 @@ from metering.rules.admin.forms import (
 from metering.rules.admin.panels import denials_panel, dry_run_context, usage_panel, versions_panel
 from metering.rules.choices import RuleStatus, RuleType
 from metering.rules.models import AgentRule, RuleCondition, RuleParameter, RuleVersion, SpendingRule
-from metering.rules.selectors.definitions import CONDITION, PARAMETER, get_rule
+from metering.rules.selectors.definitions import CONDITION, FORMATTED_ID, PARAMETER, get_rule
 from metering.rules.selectors.sentences import rule_sentences, rule_warnings
 
 COLOURS = {RuleStatus.ACTIVE: "good", RuleStatus.PAUSED: "wait", RuleStatus.ARCHIVED: ""}
@@ -77,6 +77,11 @@ class SpendingRuleAdmin(LedgerAdmin):
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[RuleList]:
         return RuleList
+
+    def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str) -> tuple[QuerySet, bool]:
+        """Also by the number as people write it, RL-001."""
+        number = FORMATTED_ID.match(search_term.strip())
+        return super().get_search_results(request, queryset, str(int(number[1])) if number else search_term)
 
     @action(description="Dry run", icon="science", permissions=["view"], url_path="dry-run")  # type: ignore[untyped-decorator]
     def dry_run(self, request: HttpRequest, object_id: str) -> HttpResponse:
