@@ -8,7 +8,7 @@ import time_machine
 
 from credits import services
 from credits.errors import GrantDrawnOn, GrantHeld, InsufficientCredit
-from credits.models import CreditTransaction, Grant, HoldEntry
+from credits.models import CreditTransaction, Grant, HoldEntry, HoldLine
 from kernel.ledger import posting
 from tests.credits.book import Book
 from tests.factories import TenantFactory
@@ -226,12 +226,38 @@ def test_a_used_key_is_a_replay_though_the_same_posting_would_be_refused_now(boo
     assert book.balance(grant_id) == 0
 
 
-@pytest.mark.parametrize(("moment", "outcome"), [(-1, "InsufficientCredit"), (0, "posted")])
-def test_a_hold_is_overdue_from_its_very_moment(book, moment, outcome):
+@pytest.mark.parametrize("is_over", [False, True])
+@pytest.mark.parametrize("call", ["debit", "eight debits", "consume", "hold"])
+def test_a_hold_is_overdue_from_its_very_moment(book, call, is_over):
     end = datetime(2026, 6, 6, tzinfo=UTC)
+    acme = {"customer_id": "acme", "currency": "USD"}
     with time_machine.travel(datetime(2026, 6, 5, tzinfo=UTC), tick=False) as clock:
-        grant_id = book.grant(10)
-        services.place_hold(**book.context, customer_id="acme", currency="USD", amount=Decimal(4), expires_at=end)
-        # In a test the database's clock stands still for the first that asks.
-        clock.move_to(end + timedelta(microseconds=moment))
-        assert outcomes(record(book, 1, grant_id, "DEBIT", "10")) == [outcome]
+        grant_id = book.grant(16)
+        services.place_hold(**book.context, **acme, amount=Decimal(4), expires_at=end)
+        # In a test the database's clock goes on by a microsecond each time that it is asked, from here.
+        clock.move_to(end - timedelta(microseconds=0 if is_over else 100))
+        calls = {
+            "debit": lambda: record(book, 1, grant_id, "DEBIT", "16")[0],
+            "eight debits": lambda: record(book, 8, grant_id, "DEBIT", "2")[7],
+            "consume": lambda: services.consume(**book.context, **acme, amount=Decimal(16)),
+            "hold": lambda: services.place_hold(**book.context, **acme, amount=Decimal(16), expires_at=end + timedelta(days=1)),
+        }
+        try:
+            reply = calls[call]()
+        except InsufficientCredit as refusal:
+            reply = refusal
+    assert outcomes([reply]) == ["posted" if is_over else "InsufficientCredit"]
+    book.check()
+
+
+def test_a_grant_that_is_wholly_held_is_left_out_of_draws_and_holds(book):
+    acme = {"customer_id": "acme", "currency": "USD"}
+    later = {"expires_at": datetime.now(UTC) + timedelta(days=1)}
+    held, free = book.grant(10, priority=0), book.grant(10, priority=9)
+    services.place_hold(**book.context, **acme, **later, amount=Decimal(10))
+    drawn = services.consume(**book.context, **acme, amount=Decimal(3))
+    assert [row["grant_id"] for row in drawn.transactions] == [free]
+    placed = services.place_hold(**book.context, **acme, **later, amount=Decimal(7))
+    assert list(HoldLine.objects.filter(hold_id=placed.id).values_list("grant_id", flat=True)) == [free]
+    assert (book.balance(held), book.balance(free)) == (10, 7)
+    book.check()

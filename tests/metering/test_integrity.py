@@ -1,10 +1,16 @@
 """Each corruption that a table's owner can plant is found by the check that is there for it."""
 
+from datetime import UTC, datetime
+from decimal import Decimal
+
 import pytest
 from django.db import connection
 
 from kernel.ledger.integrity.digests import find_digest_violations
+from metering.errors import NotOpen
 from metering.integrity import checks, digests
+from metering.services import costs as cost_services
+from metering.services import lifecycle, policies, transactions
 from tests.metering.test_prices import add_facts, price
 from tests.metering.test_spend import ACTUAL, ESTIMATE, URL, inactive_agent
 
@@ -66,6 +72,28 @@ def violated():
 
 
 def test_a_book_of_every_fate_is_right(book):
+    assert violated() == set()
+
+
+def test_sums_of_every_fate_in_several_currencies_are_those_of_the_rows(book):
+    """Postings that name what is known already take the form for one; the check counts the rows anew."""
+    costs = [{"fiat_amount": Decimal(n), "fiat_asset_symbol": c, "is_estimate": n < 3} for n in (1, 2, 3, 4) for c in ("USD", "EUR")]
+    its = {"tenant_id": book.tenant.id, "actor": "command:test", "request_id": ""}
+    names = {"service_name": "openai", "action_name": "chat", "resource_name": "gpt-4", "occurred_at": datetime(2026, 6, 1, tzinfo=UTC)}
+    fates = [("completed", "success"), ("completed", "error"), ("cancelled", None), ("denied", None), (None, None)]
+    for status, outcome in fates * 2:
+        transactions.record_transaction(**its, **names, status=status, outcome=outcome, costs=costs)
+    assert violated() == set()
+    for outcome in ("success", "error"):
+        row = transactions.record_transaction(**its, **names, costs=costs).row
+        lifecycle.complete_transaction(**its, transaction_id=row["id"], outcome=outcome)
+    policies.set_policy(**its, authorizes_at_once=False)
+    for decide in (lifecycle.deny_transaction, lifecycle.cancel_transaction):
+        row = transactions.record_transaction(**its, **names, costs=costs).row
+        lifecycle.prepare_transaction(**its, transaction_id=row["id"])
+        decide(**its, transaction_id=row["id"], reason="no")
+        with pytest.raises(NotOpen):
+            cost_services.record_cost(**its, transaction_id=row["id"], **costs[0])
     assert violated() == set()
 
 

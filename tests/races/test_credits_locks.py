@@ -3,17 +3,19 @@
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from threading import Event
 from typing import Any
 
 import pytest
 import time_machine
+from django.db import transaction
 
 from credits import services
 from credits.errors import HoldClosed
 from credits.models import CreditTransaction, Grant
 from tests.credits.book import Book
 from tests.factories import TenantFactory
-from tests.interleaving.harness import Row, Sessions
+from tests.interleaving.harness import WAIT_SECONDS, Row, Sessions
 
 pytestmark = pytest.mark.django_db(transaction=True)
 ACME = {"customer_id": "acme", "currency": "USD"}
@@ -101,6 +103,29 @@ def test_a_draw_that_waited_sees_a_grant_that_was_made_meanwhile(book, sessions)
 
     drawn = while_held(sessions, book, full, draw, lambda: made.append(book.grant(10, priority=0)))
     assert [(row["grant_id"], row["amount"]) for row in drawn.transactions] == [(made[0], 10), (full, 10)]
+
+
+def test_a_draw_locks_a_grant_that_was_made_while_it_waited_before_it_decides(book, sessions):
+    full = book.grant(60, priority=50)
+    debited, may_commit = Event(), Event()
+
+    def debit(grant_id: Any) -> None:
+        with transaction.atomic():
+            book.debit(grant_id, 10)
+            debited.set()
+            assert may_commit.wait(WAIT_SECONDS)
+
+    with sessions.holding(Row("credits_grant", book.tenant_id, full)):
+        draw = sessions.begin(0, lambda: services.consume(**book.context, **ACME, amount=Decimal(20)))
+        assert sessions.waits(draw, sessions=1)
+        made = book.grant(10, priority=0)
+        debit_under_way = sessions.begin(1, lambda: debit(made))
+        assert debited.wait(WAIT_SECONDS)
+    assert sessions.waits(draw, sessions=1)
+    may_commit.set()
+    debit_under_way.result()
+    assert [(row["grant_id"], row["amount"]) for row in draw.result().transactions] == [(full, 20)]
+    book.check()
 
 
 def test_no_balance_of_the_past_is_below_zero_where_the_services_clock_steps_back(book):
