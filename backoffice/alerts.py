@@ -16,8 +16,8 @@ from billing.models import Transaction as BillingTransaction
 from kernel.backfills.choices import RunState
 from kernel.backfills.models import BackfillRun
 from kernel.corrections.selectors import list_waiting_requests
-from kernel.events.choices import DisabledReason, EndpointStatus
-from kernel.events.models import Endpoint
+from kernel.events.choices import DeliveryState, DisabledReason, EndpointStatus
+from kernel.events.models import Delivery, Endpoint
 from kernel.tenants.models import Tenant
 from kernel.tenants.staff_scope import VisibleTenants
 from metering.choices import Grain, Status
@@ -31,6 +31,7 @@ MAX_COUNT = 1000
 STALE_AFTER = timedelta(days=1)
 ESTIMATE_OVERDUE_AFTER = timedelta(days=7)
 FAILING_AFTER = timedelta(hours=1)
+UNDELIVERED_SINCE = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +108,14 @@ def _failing(request: HttpRequest, scope: VisibleTenants) -> Alert:
     return _alert("Webhook endpoints that fail", rows, advice=advice, page="events_endpoint", query="health=failing")
 
 
+def _undelivered(request: HttpRequest, scope: VisibleTenants) -> Alert:
+    endpoints = scope.limit(Endpoint.objects.exclude(status=EndpointStatus.DELETED)).order_by().values("id")
+    since = timezone.now() - UNDELIVERED_SINCE
+    rows = Delivery.objects.filter(tenant__in=_tenants(scope), endpoint__in=endpoints, state=DeliveryState.FAILED, created_at__gte=since)
+    advice = "Given up in the last 7 days. Replay them once the receiver is mended."
+    return _alert("Webhook deliveries that failed", rows, advice=advice, page="events_delivery", query="state__exact=failed")
+
+
 def _checks(request: HttpRequest, scope: VisibleTenants) -> Alert:
     failed = failed_checks(scope.tenant_ids)
     advice = f"The newest check of the ledgers found {failed[0].first}" if failed else ""
@@ -140,6 +149,7 @@ BUILDERS: list[tuple[str, Callable[[HttpRequest, VisibleTenants], Alert]]] = [
     ("backfills.view_backfillrun", _runs),
     ("events.view_endpoint", _endpoints),
     ("events.view_endpoint", _failing),
+    ("events.view_delivery", _undelivered),
     ("backoffice.view_bookcheck", _checks),
     # Jobs belong to no tenant: only superusers have this permission.
     ("procrastinate.view_procrastinatejob", _jobs),

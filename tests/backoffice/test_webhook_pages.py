@@ -214,6 +214,12 @@ def test_staff_sees_only_its_tenants_endpoints_and_viewers_change_nothing(endpoi
     assert Delivery.objects.count() == 1
 
 
+def test_the_dashboard_points_to_deliveries_that_failed(browser, delivery):
+    assert "Webhook deliveries that failed" not in page(browser, "")
+    finish(delivery, "failed", status_code=500, error="the receiver answered 500")
+    assert "Webhook deliveries that failed" in page(browser, "")
+
+
 def test_the_dashboard_points_to_endpoints_that_receive_nothing(browser, endpoint):
     assert "Webhook endpoints" not in page(browser, "").split("</nav>")[-1]
     Endpoint.objects.update(first_failure_at=timezone.now() - timedelta(hours=2), consecutive_failures=4)

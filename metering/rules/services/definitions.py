@@ -238,8 +238,15 @@ def _finish(rule: SpendingRule, kind: RuleChange, *, moment: datetime, call: _Ca
     ).save(force_insert=True)
     rules_changed(tenant_id=call.tenant_id, rule_id=rule.pk, actor=call.actor)
     written = get_rule(tenant_id=call.tenant_id, reference=str(rule.pk))
-    about = {"account": f"rule:{rule.pk}", "sequence": rule.version, "object_id": str(rule.pk)}
-    write_event(tenant_id=call.tenant_id, type=f"spending_rule.{kind}", snapshot=written, occurred_at=moment, **about)
+    write_event(
+        tenant_id=call.tenant_id,
+        type=f"spending_rule.{kind}",
+        account=f"rule:{rule.pk}",
+        sequence=rule.version,
+        object_id=str(rule.pk),
+        snapshot=written,
+        occurred_at=moment,
+    )
     return Written(written, moment)
 
 
