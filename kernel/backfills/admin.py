@@ -6,11 +6,13 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+from unfold.decorators import action
 
-from kernel.backfills import services
+from kernel.backfills import rejects, services
 from kernel.backfills.choices import RunState
-from kernel.backfills.models import BackfillReject, BackfillRun
+from kernel.backfills.models import BackfillReject, BackfillRun, BackfillShare
 from kernel.ledger.admin import LedgerAdmin, Panel
 from kernel.ledger.admin.formatting import label, register_origin
 from kernel.ledger.errors import LedgerError
@@ -31,10 +33,26 @@ class BackfillRunAdmin(LedgerAdmin):
     list_select_related = ("tenant",)
     list_filter = ("state", "command")
     actions = ("pause", "resume")
+    actions_detail = ("download_rejects",)
 
     def has_steer_permission(self, request: HttpRequest) -> bool:
         """Whether the user may pause and resume runs. Nobody may edit them."""
         return request.user.has_perm("backfills.change_backfillrun")
+
+    def has_view_rejects_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        return request.user.has_perm("backfills.view_backfillreject")
+
+    @action(  # type: ignore[untyped-decorator] # Unfold has no types
+        description="Rejected rows as a file", icon="download", url_path="rejects", permissions=["view_rejects"]
+    )
+    def download_rejects(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
+        """The rows as they were, with their lines and the reasons: to be corrected and planned again."""
+        run = self.get_object(request, object_id)
+        if run is None:
+            raise Http404
+        response = StreamingHttpResponse(rejects.stream_file(run), content_type="application/octet-stream")
+        response["Content-Disposition"] = f'attachment; filename="{rejects.file_name(run)}"'
+        return response
 
     @admin.action(description="Pause after the current batch", permissions=["steer"])
     def pause(self, request: HttpRequest, runs: QuerySet[BackfillRun]) -> None:
@@ -58,9 +76,16 @@ class BackfillRunAdmin(LedgerAdmin):
         return label(run.get_state_display(), COLOURS.get(RunState(run.state), ""))
 
     def panels(self, request: HttpRequest, row: BackfillRun) -> list[Panel]:
-        rejects = BackfillReject.objects.filter(tenant_id=row.tenant_id, run_id=row.id).order_by("part", "line")[:MOST_REJECTS]
-        rows = [(place_of(row, reject), reject.code, reject.column or "-", reject.why) for reject in rejects]
+        refused = BackfillReject.objects.filter(tenant_id=row.tenant_id, run_id=row.id).order_by("part", "line")[:MOST_REJECTS]
+        rows = [(place_of(row, reject), reject.code, reject.column or "-", reject.why) for reject in refused]
         return [Panel("Rejected rows", ("Line", "Code", "Column", "Why"), rows, empty="No row was rejected.")]
+
+
+@admin.register(BackfillShare)
+class BackfillShareAdmin(LedgerAdmin):
+    icon = "call_split"
+    list_display = ("run", "tenant", "number", "position", "created_at")
+    list_select_related = ("tenant", "run")
 
 
 @admin.register(BackfillReject)

@@ -187,7 +187,12 @@ class BackfillCommand(BaseCommand):
             raise BadSource("\n".join([str(refused), *hints])) from refused
         hints = hints_for(source, options) if source.has_objects and not options.mapped else []
         hints += form_hints(source, reader, self.adapter.columns, options)
-        return reader, {"hints": hints, "left_out": left_out(reader, source, options), "first_rows": first_rows(source, reader)}
+        return reader, {
+            "columns": source.columns(),
+            "hints": hints,
+            "left_out": left_out(reader, source, options),
+            "first_rows": first_rows(source, reader),
+        }
 
     def _apply(self) -> bool:
         run = selectors.get_run(run=self.options["apply"] or self.options["resume"], command=self.adapter.command)

@@ -3,7 +3,7 @@
 Every backfill ignores columns whose names begin with an underscore, so the file can be imported as it is.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -15,7 +15,7 @@ from kernel.backfills.files.records import CSV, JSON_LINES, csv_line
 from kernel.backfills.models import BackfillRun
 from kernel.backfills.rows import Row
 from kernel.backfills.selectors import stream_rejects
-from kernel.backfills.sources import Source
+from kernel.backfills.sources import Source, described_source
 
 LINE, WHY = "_line", "_why"
 INVALID = "invalid"
@@ -41,23 +41,47 @@ class RejectWriter:
     def add(self, *, line: int, raw: bytes, why: str, readable: bool, part: int = 0) -> None:
         if self.file is None:
             self.file = self._begin()
-        record = raw.rstrip(b"\r\n")
-        where = line if len(self.source.paths) == 1 else f"{self.source.paths[part].name}:{line}"
-        if readable and not self.source.has_objects:
-            record += self.source.delimiter.encode() + csv_line([str(where), why], self.source.delimiter)
-        elif readable:
-            record = _with_reasons(record, line=where, why=why)
-        self.file.write(record + b"\n")
+        self.file.write(reject_line(self.source, line=line, raw=raw, why=why, readable=readable, part=part))
         self.count += 1
 
     def _begin(self) -> BinaryIO:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         file = self.path.open("wb")
-        if not self.source.has_objects:
-            # The source may itself be a rejects file, which has these columns; a header may not name a column twice.
-            names = [f"_{name}" if name.startswith("_") else name for name in self.header]
-            file.write(csv_line([*names, LINE, WHY], self.source.delimiter) + b"\n")
+        file.write(header_line(self.source, self.header))
         return file
+
+
+def header_line(source: Source, header: Sequence[str]) -> bytes:
+    """The first line of a file of rejects; JSON Lines have none."""
+    if source.has_objects:
+        return b""
+    # The source may itself be a rejects file, which has these columns; a header may not name a column twice.
+    names = [f"_{name}" if name.startswith("_") else name for name in header]
+    return csv_line([*names, LINE, WHY], source.delimiter) + b"\n"
+
+
+def reject_line(source: Source, *, line: int, raw: bytes, why: str, readable: bool, part: int = 0) -> bytes:
+    """A refused row with its place and the reasons."""
+    record = raw.rstrip(b"\r\n")
+    where = line if len(source.paths) == 1 else f"{source.paths[part].name}:{line}"
+    if readable and not source.has_objects:
+        record += source.delimiter.encode() + csv_line([str(where), why], source.delimiter)
+    elif readable:
+        record = _with_reasons(record, line=where, why=why)
+    return record + b"\n"
+
+
+def stream_file(run: BackfillRun) -> Iterator[bytes]:
+    """The run's file of rejects, made of the database alone: the run's own file may be elsewhere, or gone."""
+    source = described_source(run)
+    yield header_line(source, run.plan["columns"])
+    for reject in stream_rejects(run=run):
+        readable = reject.code != "unreadable"
+        yield reject_line(source, part=reject.part, line=reject.line, raw=bytes(reject.record), why=reject.why, readable=readable)
+
+
+def file_name(run: BackfillRun) -> str:
+    return f"{run.id}.rejects.{_suffix(described_source(run))}"
 
 
 def write_rejects(*, run: BackfillRun, source: Source, path: Path) -> int:
@@ -78,7 +102,11 @@ def write_rejects(*, run: BackfillRun, source: Source, path: Path) -> int:
 
 
 def default_path(run_id: object, source: Source) -> Path:
-    return Path(settings.BASE_DIR) / "var" / "backfills" / f"{run_id}.rejects.{JSON_LINES if source.has_objects else CSV}"
+    return Path(settings.BASE_DIR) / "var" / "backfills" / f"{run_id}.rejects.{_suffix(source)}"
+
+
+def _suffix(source: Source) -> str:
+    return JSON_LINES if source.has_objects else CSV
 
 
 def join_problems(problems: Iterable[object]) -> str:

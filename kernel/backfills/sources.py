@@ -191,6 +191,12 @@ def find_source(paths: Sequence[str], *, format: str | None, layout: Layout | No
     return Source(paths=tuple(files), format=chosen, layout=layout)
 
 
+def described_source(run: BackfillRun) -> Source:
+    """The files of a planned run as it describes them, without a look at the disk."""
+    layout = ReadingOptions.from_json(run.options).layout
+    return Source(paths=tuple(map(Path, run.source.split("\n"))), format=run.format, layout=layout)
+
+
 def source_of(run: BackfillRun, *, paths: Sequence[str] | None = None) -> Source:
     """The files of a planned run; `paths` if they were moved. Raises BadSource."""
     layout = ReadingOptions.from_json(run.options).layout

@@ -54,3 +54,17 @@ def test_a_runs_page_shows_what_the_book_did_not_take(client, staff, bring, writ
     run = bring(COMMAND, write([ROW, ROW | {"amount": "x"}]))
     page = client.get(reverse("admin:backfills_backfillrun_change", args=[run.pk])).content.decode()
     assert "must be a plain decimal" in page
+
+
+def test_a_runs_rejects_are_downloaded_as_the_command_writes_them(client, staff, bring, write, tmp_path):
+    path = write([ROW, ROW | {"amount": "x"}, ROW | {"reference_id": "", "amount": "1"}])
+    run = bring(COMMAND, path)
+    path.unlink()
+    response = client.get(reverse("admin:backfills_backfillrun_download_rejects", args=[run.pk]))
+    assert response["Content-Disposition"] == f'attachment; filename="{run.pk}.rejects.csv"'
+    written = tmp_path / "var" / "backfills" / f"{run.pk}.rejects.csv"
+    assert b"".join(response.streaming_content) == written.read_bytes()
+    page = client.get(reverse("admin:backfills_backfillrun_change", args=[run.pk])).content.decode()
+    assert "Rejected rows as a file" in page
+    staff.user_permissions.remove(Permission.objects.get(codename="view_backfillreject"))
+    assert client.get(reverse("admin:backfills_backfillrun_download_rejects", args=[run.pk])).status_code == 403

@@ -10,6 +10,7 @@ from backoffice.models import ClosedDay, CreditDay, Export, SavedFilter, SignIn
 from billing import services as billing
 from credits import services as credits
 from kernel.backfills.models import BackfillReject, BackfillRun, BackfillShare
+from kernel.backfills.options import ReadingOptions
 from kernel.corrections import services as corrections
 from kernel.events.models import Attempt, Delivery
 from kernel.events.services import endpoints
@@ -129,7 +130,8 @@ def fill_backfills(tenant):
         file_digest="0" * 64,
         file_size=1,
         plan_digest="0" * 64,
-        plan={"rows": 1},
+        options=ReadingOptions().as_json(),
+        plan={"rows": 1, "columns": ["a"]},
         rows=1,
         actor="command:backfill_billing_transactions",
         started_by="root",
