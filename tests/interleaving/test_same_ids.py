@@ -13,7 +13,7 @@ from django.db import connection
 
 from kernel.ledger.base_models import SameTenantKey, TenantOwned
 from tests.factories import TenantFactory
-from tests.interleaving.billing_calls import BillingBook
+from tests.interleaving.billing_calls import BillingBook, record_many
 from tests.interleaving.credits_calls import period_over
 from tests.interleaving.harness import LAPSE, START, Scene, outcome, serial
 from tests.interleaving.metering_calls import repriced_one
@@ -96,3 +96,15 @@ def test_a_row_is_joined_and_read_with_rows_of_its_own_tenant_only(make: Any):
                 assert set(found) <= {tenant_id}
                 joined += len(found)
     assert joined
+
+
+def test_a_replay_in_an_array_is_answered_with_the_entry_of_its_own_tenant():
+    with time_machine.travel(START, tick=True):
+        book = BillingBook()
+        other = neighbour_of(book)
+        for mine in (book, other):
+            replies = record_many(mine, ("topup", 60, "first"), ("topup", 40, "second"))
+            assert [(reply.replayed, reply.row.tenant_id, reply.row.id) for reply in replies] == [
+                (True, mine.tenant_id, book.first),
+                (True, mine.tenant_id, book.second),
+            ]
