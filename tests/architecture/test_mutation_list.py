@@ -3,7 +3,7 @@
 from collections import Counter
 
 from tests.mutation.changes import read_changes
-from tests.mutation.results import NOTICED, Result, likely_tests, score
+from tests.mutation.results import LEAST_SCORE, NOTICED, Result, likely_tests, read_results, score
 
 CHANGES = read_changes()
 
@@ -16,6 +16,14 @@ def test_there_are_enough_changes_and_no_name_twice():
     names = Counter(change.name for change in CHANGES)
     assert [name for name, count in names.items() if count > 1] == []
     assert len(names) >= 120
+
+
+def test_nearly_all_recorded_changes_were_noticed_and_each_other_one_is_explained():
+    found = score(CHANGES, read_results())
+    assert len(found.noticed) + len(found.survived) >= 120
+    assert found.share >= LEAST_SCORE
+    assert [change.name for change in found.unexplained()] == []
+    assert [change.name for change in found.noticed if change.survives or change.unnoticed] == [], "noticed, so the explanation is wrong"
 
 
 def test_a_change_that_is_explained_as_harmless_does_not_count_and_an_unknown_one_is_not_noticed():
