@@ -145,4 +145,26 @@ EXPORTS = (
         ),
         source="credits_hold AS hold WHERE hold.tenant_id = %(tenant)s ORDER BY hold.created_at, hold.id",
     ),
+    Export(
+        name="credit-alerts",
+        description="the balances below which customers are low",
+        tables=("credits_balancealert",),
+        row="alert",
+        fields=(
+            *fields("id", "customer_id", "currency", "metric_id"),
+            Field("alert_below", kind=Kind.MONEY),
+            Field("is_low", kind=Kind.FLAG),
+            Field("updated_by"),
+            Field("updated_at", kind=Kind.MOMENT),
+        ),
+        source="credits_balancealert AS alert WHERE alert.tenant_id = %(tenant)s ORDER BY alert.id",
+    ),
+    Export(
+        name="credit-policy",
+        description="the tenant's settings for credits",
+        tables=("credits_policy",),
+        row="policy",
+        fields=(Field("id"), Field("expiring_days", kind=Kind.WHOLE), Field("updated_by"), Field("updated_at", kind=Kind.MOMENT)),
+        source="credits_policy AS policy WHERE policy.tenant_id = %(tenant)s",
+    ),
 )

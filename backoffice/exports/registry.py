@@ -4,6 +4,7 @@ import billing.exports
 import credits.exports
 import kernel.backfills.exports
 import kernel.corrections.exports
+import kernel.events.exports
 import metering.exports
 import metering.rules.exports
 from kernel.ledger.exports.definitions import Export
@@ -17,6 +18,7 @@ EXPORTS: dict[str, Export] = {
         metering.rules.exports.EXPORTS,
         kernel.corrections.exports.EXPORTS,
         kernel.backfills.exports.EXPORTS,
+        kernel.events.exports.EXPORTS,
     )
     for export in exports
 }

@@ -382,8 +382,17 @@ DERIVED = {
     "rules_rulemeasure": "what the limits of rules measure",
     "rules_rulecounter": "sums of transactions within a window",
     "rules_rulecounterentry": "what a transaction adds to a counter",
+    "events_listener": "the patterns of the endpoints",
+    "events_event": "kept for 90 days; what happened is in the entries",
+    "events_delivery": "as events",
+    "events_attempt": "kept for 30 days",
+    "events_managementcall": "idempotency keys of calls that change endpoints",
 }
 FOR_THE_RECORD = {
+    "events_endpoint": "a setting: its secret is derived from its id and can't be taken along",
+    "events_secretreading": "who read which secret",
+    "credits_policy": "a setting",
+    "credits_balancealert": "a setting",
     "rules_spendingrule": "a setting: made over the API and in the back office",
     "rules_ruleparameter": "a part of its rule",
     "rules_rulecondition": "a part of its rule",

@@ -17,6 +17,7 @@ from credits import services as credits
 from credits.models import Hold, HoldEntry, HoldLine
 from kernel.backfills.models import BackfillShare
 from kernel.corrections import services as corrections
+from kernel.events.models import Endpoint, SecretReading
 from kernel.ledger.base_models import TenantOwned
 from metering.rules.services.definitions import create_rule
 from metering.services.agents import create_agent
@@ -37,6 +38,7 @@ def book(context, bring, write):
     fill_holds(context)
     fill_corrections(context)
     fill_rules(context)
+    fill_webhooks(context)
     rows = [{"reference_id": "a", "type": "usage", "amount": amount, "occurred_at": "2026-01-01"} for amount in ("1", "two")]
     run = bring("backfill_billing_transactions", write(rows))
     BackfillShare.objects.create(tenant_id=run.tenant_id, run=run, number=0)
@@ -64,6 +66,14 @@ def fill_holds(context):
     credits.release_hold(**context, customer_id="maria", hold_id=released.id)
     credits.place_hold(**context, **wanted, amount=Decimal(2))
     credits.consume(**context, customer_id="nobody", currency="USD", amount=Decimal(1), partial=True, reason="found nothing")
+
+
+def fill_webhooks(context):
+    its = {"tenant_id": context["tenant_id"]}
+    endpoint = Endpoint.objects.create(**its, url="https://example.com/", enabled_events=["*"], headers={"x": "secret"}, created_by="test")
+    SecretReading.objects.create(**its, endpoint=endpoint, generation=1, actor="test")
+    credits.set_policy(**context, expiring_days=3)
+    credits.set_balance_alert(**context, customer_id="maria", currency="USD", alert_below=Decimal("0.5"))
 
 
 def fill_rules(context):
