@@ -59,7 +59,8 @@ class JobsRun:
             self._end_all()
             with suppress(DatabaseError):
                 services.add_up_shares(run=self.run)
-        for job in self.jobs:
+        # Those that were only asked to stop, because another one failed, come last.
+        for job in sorted(self.jobs, key=lambda job: _was_stopped(job.status or 0)):
             self._raise_reason(job)
         self.stop.check()
         if self.run.position != self.run.rows:
@@ -105,6 +106,10 @@ class JobsRun:
         code = os.WEXITSTATUS(status)
         if code:
             raise ENDINGS.get(code, DatabaseLost)(reason or "A process that posts a share failed.")
+
+
+def _was_stopped(status: int) -> bool:
+    return os.WIFEXITED(status) and os.WEXITSTATUS(status) == Interrupted.exit_code
 
 
 def _has_ended(job: Job) -> bool:

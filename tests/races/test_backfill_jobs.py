@@ -83,7 +83,7 @@ def test_killed_parents_and_shares_lose_and_repeat_nothing(run, tenant):
         if kills_parent:
             process.kill()
         else:
-            os.kill(psutil.Process(process.pid).children()[0].pid, signal.SIGKILL)
+            os.kill(psutil.Process(process.pid).children()[1].pid, signal.SIGKILL)
         _, err = process.communicate()
         assert process.returncode == (-signal.SIGKILL if kills_parent else 4), err
         assert kills_parent or "A process that posts a share was ended by signal 9." in err
