@@ -91,7 +91,7 @@ def _is_whole(row: Any) -> bool:
 register(
     Kind(
         code="billing.reverse",
-        label="billing.transaction",
+        model_label="billing.transaction",
         title="Reverse",
         description="Reverses what is left of each transaction, by an entry of the same type with the opposite effect.",
         post=reverse,
@@ -101,7 +101,7 @@ register(
 register(
     Kind(
         code="billing.reverse_part",
-        label="billing.transaction",
+        model_label="billing.transaction",
         title="Reverse a part",
         description="Reverses a part of the transaction; the rest stays.",
         post=reverse_part,
@@ -114,7 +114,7 @@ register(
 register(
     Kind(
         code="billing.adjust_beside",
-        label="billing.transaction",
+        model_label="billing.transaction",
         title="Adjust the wallet",
         description="Changes the wallet's balance by an entry of its own; the transaction stays.",
         post=adjust_wallet_of_entry,
@@ -126,7 +126,7 @@ register(
 register(
     Kind(
         code="billing.adjust",
-        label="billing.wallet",
+        model_label="billing.wallet",
         title="Adjust",
         description="Changes the wallet's balance by an entry of its own.",
         post=adjust_wallet,

@@ -40,8 +40,9 @@ class FloorAboveBalance(LedgerError):
     code = "floor_above_balance"
 
 
-# No posting breaks these two for good: it decides under the wallet's lock, and is made again where a type was defined meanwhile.
+# A posting meets this constraint only where billing_floor_allows is looser than it: change both. Its callers set floors.
 register_error("billing_wallet_floor_check", FloorAboveBalance)
+# A type was defined while a posting that uses it was under way: the posting is made again.
 register_error("billing_transaction_type_fkey", DirectionInUse)
 register_internal(
     "billing_policy_tenant_key",

@@ -47,7 +47,7 @@ register(
     EventType(
         name="billing.wallet.balance_low",
         group="billing",
-        description="The balance went below the wallet's `alertBelow`. Sent once; again only after it has recovered.",
+        description="The balance went below the wallet's `alert_below`. Sent once; again only after it has recovered.",
         account=WALLET,
         object_type="wallet",
         example_object=lambda: _wallet(balance=18.5),
@@ -55,7 +55,7 @@ register(
     EventType(
         name="billing.wallet.balance_recovered",
         group="billing",
-        description="The balance is at or above the wallet's `alertBelow` again.",
+        description="The balance is at or above the wallet's `alert_below` again.",
         account=WALLET,
         object_type="wallet",
         example_object=lambda: _wallet(balance=118.5),

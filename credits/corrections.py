@@ -100,7 +100,7 @@ def _is_open(row: Any) -> bool:
 register(
     Kind(
         code="credits.reverse",
-        label="credits.credittransaction",
+        model_label="credits.credittransaction",
         title="Reverse",
         description="Reverses each transaction, by one with the opposite effect on the same grant.",
         post=reverse,
@@ -110,7 +110,7 @@ register(
 register(
     Kind(
         code="credits.move",
-        label="credits.credittransaction",
+        model_label="credits.credittransaction",
         title="Move to another grant",
         description="Reverses the debit and posts it on another grant, for the same invoice.",
         post=move,
@@ -123,7 +123,7 @@ register(
 register(
     Kind(
         code="credits.adjust",
-        label="credits.grant",
+        model_label="credits.grant",
         title="Adjust",
         description="Changes the grant's balance by a transaction of its own.",
         post=adjust,
@@ -136,7 +136,7 @@ register(
 register(
     Kind(
         code="credits.void",
-        label="credits.grant",
+        model_label="credits.grant",
         title="Void",
         description="Closes each grant for good, debiting what is left of it. That can't be undone; a new grant can be made.",
         post=void,

@@ -101,7 +101,7 @@ def _is_active(row: Any) -> bool:
 register(
     Kind(
         code="metering.supersede",
-        label="metering.cost",
+        model_label="metering.cost",
         title="Supersede",
         description="Adds a cost with another amount, which supersedes this one; the old one stays visible.",
         post=supersede,
@@ -114,7 +114,7 @@ register(
 register(
     Kind(
         code="metering.waive",
-        label="metering.cost",
+        model_label="metering.cost",
         title="Waive",
         description="Supersedes each cost by zero.",
         post=waive,
@@ -125,7 +125,7 @@ register(
 register(
     Kind(
         code="metering.cancel",
-        label="metering.transaction",
+        model_label="metering.transaction",
         title="Cancel",
         description="Cancels each open transaction. Its costs stay active.",
         post=cancel,

@@ -18,7 +18,7 @@ FROM unnest(%s::text[], %s::text[]) AS wanted (type, reference_id)
 JOIN billing_transaction entry ON entry.tenant_id = %s AND entry.reference_id = wanted.reference_id AND entry.type = wanted.type
 """
 # The lowest balance of each wallet while a run's entries are reversed, newest first.
-LOWEST_WITHOUT = """
+LOWEST_BALANCE_AFTER_UNDO = """
 SELECT currency, balance - max(taken), floor FROM (
     SELECT wallet.currency, wallet.balance, wallet.floor,
         sum(entry.effect - sign(entry.effect) * entry.reversed_amount) OVER (PARTITION BY entry.wallet_id ORDER BY entry.id DESC) AS taken
@@ -84,8 +84,8 @@ def reversals_of_others(*, tenant_id: UUID, request_id: str, at_most: int) -> li
     return list(entries.exclude(reverses__request_id=request_id).order_by("id").values_list("type", "reference_id")[:at_most])
 
 
-def wallets_without(*, tenant_id: UUID, request_id: str) -> list[tuple[str, Decimal, Decimal]]:
+def wallets_below_floor_after_undo(*, tenant_id: UUID, request_id: str) -> list[tuple[str, Decimal, Decimal]]:
     """The wallets that an undo of the run would take below their floor: currency, lowest balance on the way, floor."""
     with connection.cursor() as cursor:
-        cursor.execute(LOWEST_WITHOUT, [tenant_id, request_id])
+        cursor.execute(LOWEST_BALANCE_AFTER_UNDO, [tenant_id, request_id])
         return list(cursor.fetchall())

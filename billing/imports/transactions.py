@@ -281,7 +281,7 @@ class TransactionsAdapter(Adapter):
     def blockers(self, tenant: Tenant, run: BackfillRun, *, at_most: int) -> Iterable[Blocker]:
         for kind, reference in lookups.reversals_of_others(tenant_id=tenant.id, request_id=run.request_id, at_most=at_most):
             yield Blocker(what=f"{kind} {reference}", why="is itself a reversal: record what it took back again")
-        for wallet, lowest, floor in lookups.wallets_without(tenant_id=tenant.id, request_id=run.request_id):
+        for wallet, lowest, floor in lookups.wallets_below_floor_after_undo(tenant_id=tenant.id, request_id=run.request_id):
             yield Blocker(what=f"wallet {wallet}", why=f"would fall to {lowest:f}, its floor is {floor:f}")
 
     def undo(self, tenant: Tenant, run: BackfillRun, *, at_most: int, actor: str, below: Any) -> UndoStep:

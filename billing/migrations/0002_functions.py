@@ -6,4 +6,4 @@ from kernel.ledger.migration_operations import InstallFunctions
 class Migration(migrations.Migration):
     dependencies = [("billing", "0001_tables")]
 
-    operations = [InstallFunctions("billing", version=1, digest="84b7c3ad44ec147c")]
+    operations = [InstallFunctions("billing", version=1, digest="71519854b08c84f2")]

@@ -4,6 +4,9 @@
 -- Returns: true where the balance is at or above the floor, or there is none; never NULL for a balance.
 -- Locks: nothing. Never: reads a table.
 --
+-- It knows no type: for a floor that depends on the type of an entry, hand the type to billing_refusal and to this function, and take the
+-- CHECK constraint away, for it can't know the type. billing_refusal compares the balance that a credit leaves too.
+--
 -- Every decision about a floor calls this function: billing_refusal (all postings), set_floor, the blockers of an undo, and the integrity
 -- check billing_wallet. Copies that can't call it, and that tests/billing/test_floor.py holds equal to it: the CHECK constraints
 -- billing_wallet_floor_check and billing_policy_default_floor_check, and billing.selectors.floors.plan_floor_allows, for the plan of a backfill.

@@ -74,10 +74,10 @@ class Post(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of correction. `label`: the model that it corrects, as "billing.transaction". `applies_to`: whether it fits a row."""
+    """A kind of correction. `model_label`: the model that it corrects, as "billing.transaction". `applies_to`: whether it fits a row."""
 
     code: str
-    label: str
+    model_label: str
     title: str
     description: str
     post: Post
@@ -104,6 +104,6 @@ def get_kind(code: str) -> Kind:
     return _KINDS[code]
 
 
-def list_kinds(label: str) -> list[Kind]:
+def list_kinds(model_label: str) -> list[Kind]:
     """The kinds that correct rows of this model, in the order of their registration."""
-    return [kind for kind in _KINDS.values() if kind.label == label]
+    return [kind for kind in _KINDS.values() if kind.model_label == model_label]

@@ -139,7 +139,7 @@ def _store(correction: CorrectionRequest, draft: CorrectionDraft, preview: Previ
     if not preview.needs_approval:
         correction.state, correction.decided_at = State.POSTED, timezone.now()
     correction.save(force_insert=True)
-    label = get_kind(draft.kind).label
+    label = get_kind(draft.kind).model_label
     CorrectionLine.objects.bulk_create(
         CorrectionLine(tenant_id=draft.tenant_id, request=correction, position=position, target_label=label, target_id=target_id)
         for position, target_id in enumerate(draft.target_ids, start=1)

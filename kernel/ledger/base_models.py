@@ -24,7 +24,7 @@ class TenantOwned(models.Model):
     class Meta:
         abstract = True
 
-    def _do_update(self, base_qs: Any, *args: Any, **kwargs: Any) -> bool:
+    def _do_update(self, base_qs: Any, *args: Any, **kwargs: Any) -> Any:
         """Called by save(). Django would update every row with this id."""
         return super()._do_update(base_qs.filter(tenant_id=self.tenant_id), *args, **kwargs)
 
@@ -57,8 +57,9 @@ class SameTenantKey(models.ForeignKey):
 
     def get_extra_restriction(self, alias: str, related_alias: str) -> Any:
         """The condition added to a join: `alias` is the table that is referred to, `related_alias` the one that refers."""
-        theirs = self.related_model._meta.get_field("tenant")
-        return theirs.get_lookup("exact")(theirs.get_col(alias), self.model._meta.get_field("tenant").get_col(related_alias))
+        theirs: Any = self.related_model._meta.get_field("tenant")
+        ours: Any = self.model._meta.get_field("tenant")
+        return theirs.get_lookup("exact")(theirs.get_col(alias), ours.get_col(related_alias))
 
     def get_extra_descriptor_filter(self, instance: Any) -> dict[str, Any]:
         """The condition under which `row.reference` is read."""

@@ -66,18 +66,18 @@ class InstallFunctions(migrations.operations.base.Operation):
         self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, from_state: ProjectState, to_state: ProjectState
     ) -> None:
         self._drop(schema_editor, self.version - 1)
-        self._lay(schema_editor, self.version)
+        self._install(schema_editor, self.version)
 
     def database_backwards(
         self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, from_state: ProjectState, to_state: ProjectState
     ) -> None:
         self._drop(schema_editor, self.version)
         if self.version > 1:
-            self._lay(schema_editor, self.version - 1)
+            self._install(schema_editor, self.version - 1)
         else:
             self._drop_trigger_functions(schema_editor)
 
-    def _lay(self, schema_editor: BaseDatabaseSchemaEditor, version: int) -> None:
+    def _install(self, schema_editor: BaseDatabaseSchemaEditor, version: int) -> None:
         # Bodies are checked when they run: functions may name each other in any order, and tables and constraints of later migrations.
         schema_editor.execute("SET LOCAL check_function_bodies = off")
         for file in files_of_version(self.app_label, version):
@@ -100,7 +100,7 @@ class InstallFunctions(migrations.operations.base.Operation):
                 schema_editor.execute(DROP_FUNCTIONS.format(name=name, only="true"), params=None)
 
     def describe(self) -> str:
-        return f"Lay the database functions of {self.app_label}, version {self.version}"
+        return f"Install the database functions of {self.app_label}, version {self.version}"
 
 
 # Every function of that name in the current schema, whatever it takes.
@@ -217,7 +217,7 @@ class FirstStatistics(_TableOperation):
 
 
 class TenantForeignKey(_TableOperation):
-    """Lays FOREIGN KEY (tenant_id, field_id), which refuses a row that refers to another tenant's.
+    """Adds FOREIGN KEY (tenant_id, field_id), which refuses a row that refers to another tenant's.
 
     `index=True` also creates an index on (tenant_id, field_id), for reads by that field.
     """
@@ -249,7 +249,7 @@ class TenantForeignKey(_TableOperation):
         return f"{table}_{self.field}_fkey"
 
     def describe(self) -> str:
-        return f"Lay the foreign key of {self.model_name}.{self.field} with its tenant"
+        return f"Add the foreign key of {self.model_name}.{self.field} with its tenant"
 
 
 class AppendOnly(_TableOperation):

@@ -12,7 +12,7 @@ from metering.imports.parts import NULL, STAMPS, Part, array_readers, optional_v
 
 LONGEST_REASON = 100_000
 MOST_ROUNDS = 32_767
-# Those columns.
+# The columns that only a file with a later life has.
 LIFE = frozenset({"status_changes", "reported_facts", "decline_reason"})
 
 

@@ -30,7 +30,7 @@ def post_one(item: Mapping[str, Any], *, tenant_id: UUID) -> Any:
             return row
         _remember(tenant_id)
     # One tenant's postings may wait for the same counters: those that come meanwhile are sent together in the next call.
-    return posting.post_one("metering_post_by_rules", item, tenant_id=tenant_id, account=tenant_id, races=RACES, apart=tenant_id)
+    return posting.post_one("metering_post_by_rules", item, tenant_id=tenant_id, account=tenant_id, races=RACES, batch_only_with=tenant_id)
 
 
 def post(items: Sequence[Mapping[str, Any] | msgspec.Raw], *, tenant_id: UUID, refused: Sequence[str] | None = None) -> list[Any]:

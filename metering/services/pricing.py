@@ -21,7 +21,7 @@ from metering.selectors import Row
 from metering.services.unit_costs import unit_cost
 from metering.services.usage_bodies import (
     NAMES,
-    NEEDED,
+    REQUIRED_COUNTERS,
     BadQuantity,
     UsageReading,
     is_self_hosted,
@@ -73,13 +73,13 @@ def price_facts(*, terms: Row, facts: str, book: Sequence[Row]) -> Priced:
     A cost that the provider reports itself stands in the details beside the computed one; where the policy says so, it is the actual cost,
     unless the tenant has a price of its own.
     """
-    reported = parsed(facts)
+    reported = parsed_json(facts)
     model = model_of(terms=terms, reported=reported)
     stated = reported_cost(reported)
     price = next(iter(fitting_prices(terms=terms, model=model, book=book)), None)
     try:
         if price is not None and price["markup"] is None:
-            computed = by_book(price, reported=reported, model=model)
+            computed = by_own_price(price, reported=reported, model=model)
         else:
             computed = by_public_prices(terms=terms, reported=reported, model=model)
             computed = computed if price is None else by_markup(price, computed=computed)
@@ -89,7 +89,7 @@ def price_facts(*, terms: Row, facts: str, book: Sequence[Row]) -> Priced:
         return computed
     if price is None and terms["reported_costs"] == ReportedCosts.ACTUAL:
         return by_report(stated, computed=computed, model=model)
-    return compared(stated, computed=computed)
+    return with_stated_cost(stated, computed=computed)
 
 
 def by_report(stated: tuple[str, Decimal], *, computed: Priced, model: str) -> Priced:
@@ -111,7 +111,7 @@ def by_report(stated: tuple[str, Decimal], *, computed: Priced, model: str) -> P
     )
 
 
-def compared(stated: tuple[str, Decimal], *, computed: Priced) -> Priced:
+def with_stated_cost(stated: tuple[str, Decimal], *, computed: Priced) -> Priced:
     """The computed cost, with the one that the reply states and the difference (computed less stated) in its details."""
     path, amount = stated[0], rounded(stated[1])
     if computed.details is None or computed.amount is None or computed.currency != "USD":
@@ -121,15 +121,15 @@ def compared(stated: tuple[str, Decimal], *, computed: Priced) -> Priced:
     return replace(computed, reported=stated, details=msgspec.json.encode(details).decode())
 
 
-def parsed(text: str | None) -> Any:
+def parsed_json(text: str | None) -> Any:
     """A customer's JSON with exact numbers."""
     return json.loads(text, parse_float=Decimal) if text else {}
 
 
 def model_of(*, terms: Row, reported: Any) -> str:
     """The model that was used: as the facts name it, else the request facts, else the qualifiers; else the transaction's resource."""
-    request = look_up(parsed(terms["request_facts"]), "request")
-    named = [look_up(values, key) for values in (reported, request, parsed(terms["qualifiers"])) for key in MODEL_KEYS]
+    request = look_up(parsed_json(terms["request_facts"]), "request")
+    named = [look_up(values, key) for values in (reported, request, parsed_json(terms["qualifiers"])) for key in MODEL_KEYS]
     return next((model for model in named if isinstance(model, str) and model), str(terms["resource_name"]))
 
 
@@ -144,7 +144,7 @@ def fitting_prices(*, terms: Row, model: str, book: Sequence[Row]) -> list[Row]:
     return sorted(fitting, key=lambda price: (*(bool(price[name]) for name, _ in wanted), price["valid_from"]), reverse=True)
 
 
-def by_book(price: Row, *, reported: Any, model: str) -> Priced:
+def by_own_price(price: Row, *, reported: Any, model: str) -> Priced:
     """The cost by one of the tenant's prices: what each call costs, and its units. What is a part of another quantity is billed once, as
     the part. Raises MissingQuantity."""
     quantities = {unit["fact_key"]: quantity_of(reported, unit["fact_key"], is_optional=unit["is_optional"]) for unit in price["units"]}
@@ -259,7 +259,7 @@ def _smaller_search(provider: Any, model_price: Any, *, reported: Any) -> list[s
 
 def _check_needed(reading: UsageReading, model_price: Any) -> None:
     """Check that the facts have every counter that the model has a price for, of input and output. Raises MissingQuantity."""
-    for counter, price in NEEDED.items():
+    for counter, price in REQUIRED_COUNTERS.items():
         if getattr(model_price, price, None) is not None and counter not in reading.counters:
             raise MissingQuantity(NAMES[counter][0])
 

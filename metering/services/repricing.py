@@ -14,7 +14,7 @@ from metering import selectors
 from metering.choices import FactPhase, Pricing
 from metering.selectors import Row, repricing
 from metering.services.amendments import amend, make_amendment
-from metering.services.pricing import Priced, model_of, parsed, price_facts
+from metering.services.pricing import Priced, model_of, parsed_json, price_facts
 
 BATCH = 500
 
@@ -89,7 +89,7 @@ def undo_repricing(*, undone: UUID, run: UUID, apply: bool) -> Report:
 
 def _change(cost: Row, report: Report, *, book: Sequence[Row], model: str | None) -> Row | None:
     """The change of one cost by the prices known now; None if the cost stays as it is."""
-    if model is not None and model_of(terms=cost, reported=parsed(cost["facts"])) != model:
+    if model is not None and model_of(terms=cost, reported=parsed_json(cost["facts"])) != model:
         return None
     report.seen += 1
     priced = price_facts(terms=cost, facts=cost["facts"], book=list(_valid(book, at=cost["occurred_at"])))

@@ -34,7 +34,7 @@ REPORTED_COSTS = (
     *("_hidden_params.response_cost", "total_cost", "cost"),
 )
 # Providers whose extractors are tried for a body whose own provider isn't known, or reports in another one's form.
-COMMON = ("openai", "anthropic", "google", "aws", "cohere", "mistral", "perplexity")
+FALLBACK_PROVIDERS = ("openai", "anthropic", "google", "aws", "cohere", "mistral", "perplexity")
 # The names that SDKs give to a counter. The first that is there counts; another one with the same value repeats it.
 NAMES: Mapping[str, Sequence[str]] = {
     "input_tokens": (
@@ -68,11 +68,11 @@ SELF_HOSTED = frozenset(
     | {"tgi", "text-generation-inference"}
 )
 # The counters without which no call of a model is complete, and what genai-prices calls their prices.
-NEEDED = {"input_tokens": "input_mtok", "output_tokens": "output_mtok"}
+REQUIRED_COUNTERS = {"input_tokens": "input_mtok", "output_tokens": "output_mtok"}
 # Counters by name: what is not understood of these, and isn't zero, may cost something.
 COUNTER = re.compile(r"cache|audio|thought|reason|token", re.IGNORECASE)
 # Sums of other counters, the rest of a counter beside its parts, and what isn't a quantity.
-IMPLIED = re.compile(
+NEVER_PRICED = re.compile(
     r"total_?token|totalUsage|(^|\.)text_?tokens$|noCacheTokens|cache_miss|(accepted|rejected)_prediction|promptTokensDetails|candidatesTokensDetails"
     r"|toolUsePromptTokensDetails|cost|price|per_sec|_time|duration|maxTokens|max_tokens|estimated|budget|limit",
     re.IGNORECASE,
@@ -172,7 +172,7 @@ def unpriced_counters(facts: Any, *, keys: Collection[str]) -> list[str]:
     return [
         leaf
         for leaf, value in _leaves(facts)
-        if value != 0 and leaf not in keys and COUNTER.search(leaf) and not IMPLIED.search(leaf) and not whole_of(leaf, keys)
+        if value != 0 and leaf not in keys and COUNTER.search(leaf) and not NEVER_PRICED.search(leaf) and not whole_of(leaf, keys)
     ]
 
 
@@ -232,7 +232,7 @@ def _readings(place: _Place, *, provider: Provider | None, bad: list[BadQuantity
 def _extractors(provider_id: str) -> tuple[UsageExtractor, ...]:
     """The provider's own first, so that of two equal readings its own is taken."""
     providers = {provider.id: provider for provider in data_snapshot.get_snapshot().providers}
-    ids = dict.fromkeys((provider_id, *COMMON))
+    ids = dict.fromkeys((provider_id, *FALLBACK_PROVIDERS))
     return tuple(extractor for each in ids if each in providers for extractor in providers[each].extractors or ())
 
 
@@ -276,7 +276,7 @@ def _by_names(place: _Place) -> UsageReading | None:
         quantity = _quantity(value, counter, path=place.path + name)
         if counters.setdefault(counter, quantity) == quantity:
             read[name] = value
-    if not any(name in counters for name in NEEDED):
+    if not any(name in counters for name in REQUIRED_COUNTERS):
         return None
     return _reading(counters, read, dict(_leaves(place.values)), place=place)
 
@@ -285,7 +285,7 @@ def _reading(counters: dict[str, Any], read: Mapping[str, Any], leaves: Mapping[
     cached = {counters.get("cache_read_tokens"), counters.get("cache_write_tokens")}
     ignored, unpriced = [], []
     for leaf, value in leaves.items():
-        if leaf in read or IMPLIED.search(leaf) or (place.is_bare and not COUNTER.search(leaf)):
+        if leaf in read or NEVER_PRICED.search(leaf) or (place.is_bare and not COUNTER.search(leaf)):
             continue
         # Some replies state a cached quantity a second time under another name.
         if "cache" in leaf.lower() and value in cached:

@@ -2,7 +2,7 @@
 -- Takes: the tenant, the posting, and whether the caller is metering_post_by_rules, which adds to the sums itself.
 -- Returns: the outcome `posted`; `has_rules` where another caller must take it; or a null outcome, with nothing written, where the posting
 -- names a service, agent or trace that doesn't exist yet, or its key was used before. The caller then takes metering_post_array.
--- Locks: as metering_post says; for a tenant with rules their counters (rules_decide, rules_enter) before anything is written.
+-- Locks: as metering_post says; for a tenant with rules their counters (rules_decide_new) before anything is written.
 -- Never: decides anything that metering_post_array doesn't decide by the same functions, but for what the tenant's rules decide.
 CREATE OR REPLACE FUNCTION metering_post_single(tenant uuid, item metering_posting, by_rules boolean)
 RETURNS metering_outcome

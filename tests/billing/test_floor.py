@@ -79,7 +79,7 @@ def test_the_blockers_of_an_undo_call_the_function(context, stricter_floor):
     run = {**context, "request_id": "run:1"}
     services.record_transaction(**run, amount=Decimal(5), type="topup", reference_id="start")
     services.set_floor(**context, currency="USD", floor=Decimal(0))
-    assert lookups.wallets_without(tenant_id=context["tenant_id"], request_id="run:1") == [("USD", 0, 0)]
+    assert lookups.wallets_below_floor_after_undo(tenant_id=context["tenant_id"], request_id="run:1") == [("USD", 0, 0)]
 
 
 @pytest.mark.parametrize(("balance", "floor"), PAIRS)

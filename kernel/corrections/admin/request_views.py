@@ -83,7 +83,7 @@ def _subject(request: HttpRequest, *, kind: Kind, ids: tuple[UUID, ...]) -> Subj
     """Raises SeveralTenants, TooManyLines; Http404 for rows of a tenant that this member of staff doesn't see."""
     if len(ids) > MAX_LINES or (len(ids) > 1 and not kind.takes_many):
         raise TooManyLines(max=MAX_LINES if kind.takes_many else 1)
-    tenant_id = get_common_tenant(label=kind.label, target_ids=ids)
+    tenant_id = get_common_tenant(label=kind.model_label, target_ids=ids)
     if not scope_of(request.user).covers(tenant_id):
         raise SeveralTenants
     return Subject(kind=kind, tenant=Tenant.objects.get(id=tenant_id), ids=ids)
@@ -91,7 +91,7 @@ def _subject(request: HttpRequest, *, kind: Kind, ids: tuple[UUID, ...]) -> Subj
 
 def _redirect_to_list(request: HttpRequest, *, kind: Kind, error: LedgerError) -> HttpResponse:
     messages.error(request, message_for(error))
-    return HttpResponseRedirect(reverse(f"admin:{kind.label.replace('.', '_')}_changelist"))
+    return HttpResponseRedirect(reverse(f"admin:{kind.model_label.replace('.', '_')}_changelist"))
 
 
 def _preview(request: HttpRequest, subject: Subject, form: ReasonForm, *, evidence: EvidenceForm | None = None) -> HttpResponse:
@@ -158,7 +158,7 @@ def _page(
         "kind": kind,
         "tenant": subject.tenant,
         "ids": subject.ids,
-        "rows": [row_link(row) for row in apps.get_model(kind.label)._base_manager.filter(pk__in=subject.ids[:MAX_LISTED])],
+        "rows": [row_link(row) for row in apps.get_model(kind.model_label)._base_manager.filter(pk__in=subject.ids[:MAX_LISTED])],
         "unlisted": max(count - MAX_LISTED, 0),
         "form": form,
         "values": form.described_values() if preview else [],
@@ -170,13 +170,15 @@ def _page(
         "refusal": message_for(refusal) if refusal else "",
         "refused_row": _refused_row(kind, refusal),
         "request_page": reverse(REQUEST_PAGE),
-        "back": page_of(kind.label, subject.ids[0]) if count == 1 else reverse(f"admin:{kind.label.replace('.', '_')}_changelist"),
+        "back": page_of(kind.model_label, subject.ids[0])
+        if count == 1
+        else reverse(f"admin:{kind.model_label.replace('.', '_')}_changelist"),
     }
     return TemplateResponse(request, "corrections/request_form.html", context)
 
 
 def _refused_row(kind: Kind, refusal: LedgerError | None) -> Any:
-    return id_link(kind.label, refusal.facts["target_id"]) if isinstance(refusal, CorrectionRefused) else ""
+    return id_link(kind.model_label, refusal.facts["target_id"]) if isinstance(refusal, CorrectionRefused) else ""
 
 
 def entry_row(entry: Any, *, is_posted: bool) -> dict[str, Any]:

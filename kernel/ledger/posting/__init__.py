@@ -51,16 +51,16 @@ def post_one(
     tenant_id: UUID,
     account: Hashable,
     races: frozenset[str] = frozenset(),
-    apart: Hashable = None,
+    batch_only_with: Hashable = None,
     using: str = DEFAULT_DB_ALIAS,
 ) -> Any:
     """The outcome row of one posting, which may be sent in one call with others that came at the same time (batching.py); else as `post`.
 
-    `account` names what the posting function will lock for it; if it is wrong, only time is lost. With `apart` only postings with the same
-    value share a call: where it may wait for long, others don't wait along. Inside a transaction nothing is
-    batched: another's posting would share its fate. Raises Busy, OutcomeUnknown and Django's database errors.
+    `account` names what the posting function will lock for it; if it is wrong, only time is lost. With `batch_only_with` only postings with
+    the same value share a call: where it may wait for long, others don't wait along. Inside a transaction nothing is batched: another's
+    posting would share its fate. Raises Busy, OutcomeUnknown and Django's database errors.
     """
-    called = Function(function, races, using, apart=apart)
+    called = Function(function, races, using, batch_only_with=batch_only_with)
     if not settings.LEDGER_BATCHING or connections[using].in_atomic_block:
         return call_function(called, [(tenant_id, posting)])[0]
     # Encoded here, so that a posting that can't be encoded harms no other.

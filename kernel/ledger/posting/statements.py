@@ -22,14 +22,14 @@ class Function(NamedTuple):
     """A posting function, and how it is called. Postings of equal functions can share a call.
 
     `races`: the unique constraints of idempotency keys, on which another call may have won. `columns`: what is selected of its rows.
-    `apart`: where it is set, only postings with the same value share a call.
+    `batch_only_with`: where it is set, only postings with the same value share a call.
     """
 
     name: str
     races: frozenset[str] = frozenset()
     using: str = DEFAULT_DB_ALIAS
     columns: str = "*"
-    apart: Hashable = None
+    batch_only_with: Hashable = None
 
 
 def _encode_text(value: Any) -> str:
@@ -75,7 +75,7 @@ def call_function(function: Function, postings: Sequence[tuple[UUID, Any]], lock
     if not postings:
         return []
     tenants = _places_by_tenant(postings)
-    statement = _statement(function._replace(apart=None), several_tenants=len(tenants) > 1)
+    statement = _statement(function._replace(batch_only_with=None), several_tenants=len(tenants) > 1)
     bodies = [_body([postings[place][1] for place in places], lock_timeout_ms) for places in tenants.values()]
     parameters = {"tenants": list(tenants), "bodies": bodies, "tenant": next(iter(tenants)), "body": bodies[0]}
     using = function.using
