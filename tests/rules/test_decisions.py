@@ -177,6 +177,14 @@ def test_conditions_compare_exactly(book, holds, stated):
     assert book.record(qualifiers=qualifiers, **more)["status"] == ("denied" if holds else "authorized")
 
 
+def test_all_conditions_of_a_group_must_hold_and_one_group_is_enough(book):
+    both = [condition("service", "equals", "s"), condition("action", "equals", "a")]
+    book.add_rule(rule_type="blocklist", conditions=[*both, condition("resource", "equals", "r", group="other")])
+    calls = [("s", "a", "x"), ("s", "x", "x"), ("x", "a", "x"), ("x", "x", "r")]
+    rows = [book.record(service_name=service, action_name=action, resource_name=resource) for service, action, resource in calls]
+    assert book.statuses(*rows) == ["denied", "authorized", "authorized", "denied"]
+
+
 def test_a_repeated_call_gets_the_same_answer_and_counts_once(book):
     book.add_rule(limit(2))
     first = book.record(cost(2), idempotency_key="k")

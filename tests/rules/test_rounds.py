@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from metering.errors import NeedsPerson
-from metering.rules.models import AuthorizationRequest, RuleExecution
+from metering.rules.models import AuthorizationRequest, RuleCounterEntry, RuleExecution
 from metering.services import decisions, lifecycle, policies
 from tests.factories import IssuedKeyFactory
 from tests.metering.conftest import Caller
@@ -70,11 +70,12 @@ def test_payments_are_limited_and_a_later_round_takes_the_place_of_an_earlier_on
     book.is_sound()
 
 
-def test_two_rounds_count_one_transaction(book, caller):
+def test_two_rounds_count_one_transaction_by_the_date_of_the_first(book, caller):
     book.add_rule(limit(1, **COUNT))
     created = caller.create()["id"]
+    first = RuleCounterEntry.objects.get().at
     assert ask(caller, created).json()["status"] == "authorized"
-    assert book.used() == {"[]": 1}
+    assert (book.used(), RuleCounterEntry.objects.get().at) == ({"[]": 1}, first)
     assert caller.create()["status"] == "denied"
 
 

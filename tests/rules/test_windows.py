@@ -136,6 +136,18 @@ def test_a_clock_that_steps_back_widens_no_window():
     assert RuleCounter.objects.get().used == 1
 
 
+def test_what_is_decided_after_a_clock_stepped_back_is_counted():
+    book = RuleBook()
+    book.add_rule(limit(2, interval_value=1, interval_unit="hours"))
+    noon = datetime(2026, 12, 1, 12, tzinfo=UTC)
+    for minutes in (0, 61):
+        with time_machine.travel(noon + timedelta(minutes=minutes), tick=False):
+            assert book.record(cost(1))["status"] == "authorized"
+    with time_machine.travel(noon - timedelta(minutes=30), tick=False):
+        assert [book.record(cost(1))["status"] for _ in range(2)] == ["authorized", "denied"]
+    assert book.used() == {"[]": 2}
+
+
 def test_cleaning_deletes_what_left_and_changes_no_sum():
     book = RuleBook()
     book.add_rule(limit(100, interval_value=1, interval_unit="hours", group_by=["service"]))
