@@ -30,6 +30,8 @@ T = TypeVar("T")
 log = structlog.get_logger("countinghouse.events")
 
 POLL_SECONDS = 0.2
+# How long results are gathered once the first is there.
+GATHER_SECONDS = 0.02
 # Where the installation has no endpoint at all.
 IDLE_SECONDS = 2.0
 # After an error of the database; what is under way is recorded once it is back.
@@ -126,6 +128,8 @@ class DeliveryLoop:
         """Wait for a result, at most so long, and take all that there are."""
         try:
             result = self._results.get(timeout=timeout) if timeout else self._results.get_nowait()
+            # Others are about to come in: recorded together, they cost one transaction and one look for work.
+            time.sleep(GATHER_SECONDS)
             while True:
                 self._take(result)
                 result = self._results.get_nowait()
