@@ -93,14 +93,14 @@ class EndpointAdmin(LedgerAdmin):
             "reveal_secret",
             "rotate_secret",
             "drop_previous_secret",
-            "delete",
+            "delete_endpoint",
         ),
     )
     new_endpoint = setting_action(forms.NewEndpointForm, name="new-endpoint")
     change_endpoint = setting_action(forms.ChangeEndpointForm, name="change-endpoint")
     disable = setting_action(forms.DisableForm, name="disable")
     enable = setting_action(forms.EnableForm, name="enable")
-    delete = setting_action(forms.DeleteForm, name="delete-endpoint")
+    delete_endpoint = setting_action(forms.DeleteForm, name="delete-endpoint")
     send_test = setting_action(forms.TestForm, name="send-test")
     recover = setting_action(forms.RecoverForm, name="recover")
     rotate_secret = setting_action(forms.RotateForm, name="rotate-secret")
