@@ -97,6 +97,49 @@ register(
 )
 
 
+def _report(**more: Any) -> Callable[[], dict[str, Any]]:
+    def example() -> dict[str, Any]:
+        rule = recorded_reply("metering", "rules_spending_rules_create")
+        [parameter, *_] = rule["parameters"]
+        named = {name: rule[name] for name in ("id", "numericId", "formattedId", "name", "ruleType", "status", "version")}
+        counted = {"parameterId": parameter["id"], "group": None, "limitValue": parameter["limitValue"], "used": parameter["limitValue"]}
+        return named | counted | {"windowEnd": None} | more
+
+    return example
+
+
+def _of_limit(name: str, description: str, **more: Any) -> EventType:
+    return EventType(
+        name=f"spending_rule.{name}",
+        group="rules",
+        description=description,
+        account=RULE,
+        object_type="spending rule",
+        example_object=_report(**more),
+    )
+
+
+register(
+    _of_limit(
+        "denied",
+        "A rule denied a transaction. For each rule and group at most one a minute; `denials` says how many there were since the last one. "
+        "The parameter, its group and its amounts are null for an allowlist or a blocklist.",
+        reason="Transaction count including this transaction (101) would exceed limit of 100 in 1 days",
+        denials=12,
+    ),
+    _of_limit(
+        "threshold_reached",
+        "What is used of a limit reached one of the rule's `notifyAt`: `threshold` is that share. Once in a window, on the way up.",
+        threshold="0.8",
+    ),
+    _of_limit(
+        "exceeded",
+        "A limit was passed, `exceededBy` so much, by costs that became known after their transactions were let through.",
+        exceededBy="0.500000000000000000",
+    ),
+)
+
+
 def _volume(tenant_id: UUID) -> str:
     """How many events the form of an endpoint warns of: those of the last day."""
     now = timezone.now()

@@ -6,4 +6,4 @@ from kernel.ledger.migration_operations import InstallFunctions
 class Migration(migrations.Migration):
     dependencies = [("metering", "0001_tables")]
 
-    operations = [InstallFunctions("metering", version=1, digest="67807e5791ababae")]
+    operations = [InstallFunctions("metering", version=1, digest="7ffd816afe967e21")]

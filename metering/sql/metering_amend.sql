@@ -58,7 +58,7 @@ BEGIN
     END LOOP;
 
     IF has_rules THEN
-        PERFORM rules_adjust(tenant, wanted);
+        PERFORM rules_adjust(tenant, wanted, items[1].request_id);
     END IF;
     IF cardinality(deltas) > 0 THEN
         PERFORM metering_roll_up(tenant, deltas);

@@ -85,7 +85,7 @@ BEGIN
             amended.deltas := amended.deltas || metering_void_estimates(tenant, step, owner, done.created_at);
         END IF;
         IF policy.has_rules THEN
-            PERFORM rules_adjust(tenant, ARRAY[owner.id]);
+            PERFORM rules_adjust(tenant, ARRAY[owner.id], item.request_id);
         END IF;
     END IF;
     done.outcome := 'posted';

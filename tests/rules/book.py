@@ -38,8 +38,8 @@ def condition(field_type: str, operator: str, value: str, *, name: str | None = 
 class RuleBook:
     """One tenant's. Rules are written as the services of their definitions write them."""
 
-    def __init__(self) -> None:
-        self.tenant = TenantFactory()
+    def __init__(self, tenant: Any = None) -> None:
+        self.tenant = tenant or TenantFactory()
         self.tenant_id: UUID = self.tenant.id
         self.who = {"tenant_id": self.tenant_id, "actor": "command:test", "request_id": "test"}
         self.rules = 0

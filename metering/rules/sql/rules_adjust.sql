@@ -1,8 +1,8 @@
 -- Brings the entries of transactions to what their costs and payments are now.
--- Takes: the tenant and the transactions, which the caller has locked. Returns: nothing.
+-- Takes: the tenant, the transactions, which the caller has locked, and the request id of the change. Returns: nothing.
 -- Locks: the counters that have an entry of them, by id. Never: touches an entry that has left its window, refuses anything, or makes an
 -- entry: what was never let through stays uncounted.
-CREATE OR REPLACE FUNCTION rules_adjust(tenant uuid, transactions uuid[])
+CREATE OR REPLACE FUNCTION rules_adjust(tenant uuid, transactions uuid[], request text)
 RETURNS void
 LANGUAGE plpgsql
 AS $$
@@ -10,6 +10,8 @@ DECLARE
     held record;
     subject rules_subject;
     new_amount numeric;
+    changed rules_rulecounter;
+    has_listener CONSTANT boolean := EXISTS (SELECT FROM events_listener AS listener WHERE listener.tenant_id = tenant);
 BEGIN
     PERFORM counter.id
     FROM rules_rulecounter AS counter
@@ -37,7 +39,14 @@ BEGIN
             UPDATE rules_rulecounterentry AS entry SET amount = new_amount
             WHERE entry.tenant_id = tenant AND entry.id = held.id;
             UPDATE rules_rulecounter AS counter SET used = counter.used + (new_amount - held.amount)
-            WHERE counter.tenant_id = tenant AND counter.id = held.counter_id;
+            WHERE counter.tenant_id = tenant AND counter.id = held.counter_id
+            RETURNING * INTO changed;
+            IF has_listener THEN
+                PERFORM rules_report_limits(
+                    tenant, request, changed.measure_id, changed.group_key, changed.used - (new_amount - held.amount), changed.used,
+                    changed.tail_at, changed.last_at, clock_timestamp()
+                );
+            END IF;
         END IF;
     END LOOP;
 END

@@ -26,7 +26,9 @@ BEGIN
     WHERE kept.tenant_id = tenant
     RETURNING kept.id INTO request_row;
     IF decision.status = 'authorized' THEN
-        PERFORM rules_count(tenant, request.transaction_id, decision.measured, decision.decided_at, decision.decided_at);
+        PERFORM rules_count(
+            tenant, request.transaction_id, decision.measured, decision.decided_at, decision.decided_at, request.request_id
+        );
         RETURN;
     END IF;
     PERFORM rules_move_tails(tenant, decision.measured, decision.decided_at);
@@ -37,5 +39,8 @@ BEGIN
         one ->> 'reason', request.created_at
     FROM jsonb_array_elements(decision.executions) AS one
     WHERE one ->> 'decision' = 'DENIED';
+    IF decision.status = 'denied' AND EXISTS (SELECT FROM events_listener AS listener WHERE listener.tenant_id = tenant) THEN
+        PERFORM rules_report_denials(tenant, request.request_id, decision.executions, request.created_at);
+    END IF;
 END
 $$;

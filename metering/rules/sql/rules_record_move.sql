@@ -24,7 +24,7 @@ BEGIN
         RETURN;
     END IF;
     IF decision.decided_at IS NOT NULL THEN
-        PERFORM rules_count(tenant, owner.id, decision.measured, owner.occurred_at, decision.decided_at);
+        PERFORM rules_count(tenant, owner.id, decision.measured, owner.occurred_at, decision.decided_at, request_id);
     END IF;
     UPDATE rules_authorizationrequest AS kept
     SET status = CASE to_status WHEN 'authorized' THEN 'authorized' ELSE 'denied' END, decided_at = moment, updated_at = moment,

@@ -22,7 +22,7 @@ BEGIN
         request.created_at := recorded_at;
         PERFORM rules_record(tenant, request, decision);
     ELSIF status IN ('authorized', 'completed', 'cancelled') THEN
-        PERFORM rules_count(tenant, transaction, decision.measured, happened_at, decision.decided_at);
+        PERFORM rules_count(tenant, transaction, decision.measured, happened_at, decision.decided_at, request_id);
     END IF;
 END
 $$;

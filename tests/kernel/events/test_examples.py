@@ -91,6 +91,13 @@ def happen_to_rules(context):
     parameters = [parameter | shape_of_limit | {"is_rolling": True, "parameter_name": None, "description": None}]
     made = definitions.create_rule(**context, name="Cap", rule_type="usage_limit", parameters=parameters, notify_at=[Decimal("0.8")]).row
     its = {**context, "reference": str(made["id"])}
+    policies.set_policy(**context, authorizes_at_once=True)
+    names = {"service_name": "openai", "action_name": "chat", "resource_name": "gpt"}
+    cost = {"fiat_amount": Decimal(7), "fiat_asset_symbol": "USD", "is_estimate": True}
+    let_through = transactions.record_transaction(**context, **names, costs=[cost]).row
+    more = cost | {"fiat_amount": Decimal(12), "supersedes_cost_id": let_through["costs"][0]["id"]}
+    costs.record_cost(**context, transaction_id=let_through["id"], **more)
+    transactions.record_transaction(**context, **names, costs=[cost])
     definitions.change_rule(**its, version=1, name="Daily cap")
     definitions.archive_rule(**its, version=2)
     definitions.restore_rule(**its, version=3)

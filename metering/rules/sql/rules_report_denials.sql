@@ -1,0 +1,39 @@
+-- Writes the events of denials: spending_rule.denied, for each rule and group at most one a minute, so that a loop of denied calls sends few.
+-- Takes: the tenant, the request id of the posting, the executions of a denied decision, and its moment. Returns: nothing.
+-- Locks: for each rule and group that is reported an advisory lock, without waiting: whom another call reports at this moment is passed over.
+-- Never: writes where nobody listens.
+CREATE OR REPLACE FUNCTION rules_report_denials(tenant uuid, request text, executions jsonb, moment timestamptz)
+RETURNS void
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    kind CONSTANT text := 'spending_rule.denied';
+    denial record;
+    latest timestamptz;
+BEGIN
+    IF events_wanted(events_patterns(tenant, request), kind) IS NOT TRUE THEN
+        RETURN;
+    END IF;
+    FOR denial IN
+        SELECT DISTINCT ON (execution ->> 'rule', checked -> 'group')
+            (execution ->> 'rule')::uuid AS rule_id, execution ->> 'reason' AS reason, checked AS checked, checked -> 'group' AS counted_group
+        FROM jsonb_array_elements(executions) AS execution
+        LEFT JOIN LATERAL jsonb_path_query(execution, '$.limits[*] ? (@.isAllowed == false)') AS checked ON true
+        WHERE execution ->> 'decision' = 'DENIED'
+    LOOP
+        CONTINUE WHEN NOT pg_try_advisory_xact_lock(hashtextextended(denial.rule_id::text || coalesce(denial.counted_group::text, ''), 7002));
+        latest := rules_reported_at(tenant, kind, denial.rule_id, denial.counted_group, NULL);
+        CONTINUE WHEN latest > moment - interval '1 minute';
+        PERFORM events_write(
+            tenant, kind, 'rule:' || denial.rule_id, events_moment_number(moment), moment, denial.rule_id::text,
+            (rules_report(tenant, denial.rule_id, denial.checked) || jsonb_build_object(
+                'reason', denial.reason, 'denials', (
+                    SELECT count(*) FROM rules_ruleexecution AS execution
+                    WHERE execution.tenant_id = tenant AND execution.rule_id = denial.rule_id
+                        AND execution.created_at > coalesce(latest, moment - interval '1 minute')
+                )
+            ))::json
+        );
+    END LOOP;
+END
+$$;
