@@ -11,6 +11,7 @@ from metering import selectors
 from metering.choices import Status
 from metering.rules.selectors import executions
 from metering.selectors import Row
+from metering.services import lifecycle
 from metering.services.amendments import amend_one, make_amendment
 from metering.services.transactions import record_transaction
 
@@ -21,11 +22,15 @@ DECISIONS = {Status.DENIED: executions.DENIED, Status.PREPARING: "PREPARING"}
 def evaluate_create(*, tenant_id: UUID, actor: str, request_id: str, **facts: Any) -> Row:
     """What would become of a new transaction: `decision` (ALLOWED, DENIED, PREPARING), `reason`, `passes_at` and `executions`.
 
-    The facts are those of record_transaction. The posting itself decides and is rolled back: nothing is stored and no counter moves.
-    Raises InvalidValue, Busy.
+    The facts are those of record_transaction. The posting itself decides and is rolled back: nothing is stored and no counter moves. Where
+    the tenant decides later, it says what the rules would decide then. Raises InvalidValue, Busy.
     """
+    who: dict[str, Any] = {"tenant_id": tenant_id, "actor": actor, "request_id": request_id}
     with transaction.atomic():
-        row: Row = record_transaction(tenant_id=tenant_id, actor=actor, request_id=request_id, **facts).row
+        row: Row = record_transaction(**who, **facts).row
+        if row["status"] == Status.PENDING:
+            lifecycle.prepare_transaction(**who, transaction_id=row["id"])
+            row = lifecycle.authorize_transaction(**who, transaction_id=row["id"]).row
         [request] = executions.list_requests(tenant_id=tenant_id, transaction=row)
         transaction.set_rollback(True)
     return {

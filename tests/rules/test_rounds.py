@@ -227,4 +227,8 @@ def test_trying_a_call_out_is_the_same_decision_and_leaves_nothing(book):
     assert (tried["decision"], len(tried["executions"][0]["violations"])) == ("DENIED", 1)
     assert decisions.evaluate_create(**book.who, **facts, costs=[cost(2)])["decision"] == "ALLOWED"
     assert (book.used(), AuthorizationRequest.objects.count()) == ({"[]": 3}, 1)
+    policies.set_policy(**book.who, authorizes_at_once=False)
+    later = decisions.evaluate_create(**book.who, **facts, costs=[cost(3)])
+    assert (later["decision"], later["reason"], book.used()) == ("DENIED", tried["reason"], {"[]": 3})
+    policies.set_policy(**book.who, authorizes_at_once=True)
     assert book.record(cost(3))["decline_reason"] == tried["reason"]
