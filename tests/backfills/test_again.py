@@ -122,6 +122,6 @@ def test_only_an_undone_run_of_the_tenant_is_brought_in_again(call, bring, write
     call(BILLING, "--undo", run.id)
     TenantFactory(slug="other")
     for slug, command in (("other", BILLING), ("acme", METERING)):
-        with pytest.raises(CommandError, match="not_found"):
+        with pytest.raises(CommandError, match=f"There is no run {run.id}"):
             call(command, slug, path, "--plan", "--again", run.id)
     assert BackfillRun.objects.count() == 1

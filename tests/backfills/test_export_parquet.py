@@ -15,7 +15,7 @@ from kernel.ledger.exports import writing
 from kernel.ledger.exports.definitions import Export, Field, Kind
 from kernel.ledger.exports.writing import PARQUET, write_export
 from tests.backfills.test_export_ledger import TRIPS
-from tests.backfills.test_exports_for_the_record import fill_corrections, fill_holds, fill_settings
+from tests.backfills.test_exports_for_the_record import fill_corrections, fill_holds, fill_rules, fill_settings, fill_webhooks
 
 pytestmark = pytest.mark.django_db
 TYPES = {
@@ -42,6 +42,8 @@ def full(context):
     fill_settings(context)
     fill_holds(context)
     fill_corrections(context)
+    fill_rules(context)
+    fill_webhooks(context)
 
 
 def written(path, book, format):

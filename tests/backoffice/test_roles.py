@@ -184,7 +184,7 @@ def test_clerks_withdraw_only_their_own(seat, book, role):
 
 
 # Actions that change no setting: those that only read, and the decisions of approvers.
-OTHER_ACTIONS = {"dry_run", "allow_call", "deny_call", "types"}
+OTHER_ACTIONS = {"dry_run", "allow_call", "deny_call", "types", "download_rejects"}
 LIST_SETTINGS = [(model, name) for model in MODELS for name in admin.site.get_model_admin(model).actions_list if name not in OTHER_ACTIONS]
 ROW_SETTINGS = [(model, name) for model in MODELS for name in admin.site.get_model_admin(model).actions_detail if name not in OTHER_ACTIONS]
 
