@@ -36,9 +36,9 @@ def test_every_currency_is_shown_and_one_stands_at_the_top(send, record, context
 def test_as_of_by_book_time_is_the_balance_after_the_last_entry_until_then(send, record):
     replies = [record(type="topup", amount=amount, reference_id=str(amount)) for amount in (1, 2, 4)]
     for reply, balance in zip(replies, (1, 3, 7), strict=True):
-        told = send("GET", f"{WALLET}?as_of={reply['created_at']}").json()
-        assert (told["balance"], told["as_of"]) == (balance, reply["created_at"])
-        [wallet] = told["wallets"]
+        answer = send("GET", f"{WALLET}?as_of={reply['created_at']}").json()
+        assert (answer["balance"], answer["as_of"]) == (balance, reply["created_at"])
+        [wallet] = answer["wallets"]
         assert (wallet["entry_number"], wallet["updated_at"]) == (reply["entry_number"], reply["created_at"])
     before = (datetime.fromisoformat(replies[0]["created_at"]) - timedelta(microseconds=1)).isoformat().replace("+00:00", "Z")
     assert send("GET", f"{WALLET}?as_of={before}").json()["balance"] == 0

@@ -1,4 +1,4 @@
-"""A limit holds, whoever asks at the same time."""
+"""A limit holds under calls that come at the same time."""
 
 import json
 import os

@@ -213,7 +213,7 @@ def posts(service, account):
 
 
 def test_a_role_that_may_not_log_in_makes_calls_unavailable_at_once(service, account):
-    """Nothing was sent to the database, so no caller waits for it or is told that the outcome is unknown."""
+    """Nothing was sent to the database, so no caller waits for it or reads that the outcome is unknown."""
     rows = service.rows("SELECT count(*) FROM billing_transaction")
     with role_settings(service, f"ALTER ROLE {SERVICE_ROLE} NOLOGIN", f"ALTER ROLE {SERVICE_ROLE} LOGIN"):
         replies = posts(service, account)

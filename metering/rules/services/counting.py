@@ -12,7 +12,7 @@ DROPPED_PER_PAGE = 10_000
 
 
 def lock_rules(*, tenant_id: UUID) -> None:
-    """Lock the tenant's rules until the transaction ends: whoever changes one calls this first, so that rules change one by one.
+    """Lock the tenant's rules until the transaction ends: every change of a rule calls this first, so that rules change one by one.
 
     Waits for the tenant's postings under way, and none begins meanwhile: what a change counts from before it is complete.
     """
