@@ -3,7 +3,7 @@
 import pytest
 from django.db import connection
 
-from kernel.backfills import command as engine
+from kernel.backfills import plans
 from kernel.backfills.models import BackfillRun
 from tests.rows_read import rows_read
 
@@ -51,7 +51,7 @@ def test_batches_read_no_more_of_a_full_book_than_they_name(bring, write, call, 
     bring(command, write([row(number) for number in range(BOOK)]))
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
-    monkeypatch.setattr(engine, "PLAN_CHUNK", BATCH)
+    monkeypatch.setattr(plans, "CHUNK", BATCH)
     before = rows_read(*ENTRIES)
     call(command, "acme", write([row(number) for number in range(BOOK, BOOK + ROWS)]), "--plan")
     run = BackfillRun.objects.order_by("-id").first()

@@ -1,4 +1,4 @@
-"""The only code that writes backfill runs: create, checkpoint, pause, resume, finish, undo."""
+"""Writes backfill runs: create, checkpoint, pause, resume, finish, undo."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
