@@ -53,7 +53,7 @@ django.setup()
 from kernel.tenants import services as tenants  # noqa: E402
 from tests.database_clock import DatabaseClock, follow_time_machine  # noqa: E402
 from tests.flush import Flush  # noqa: E402
-from tests.rows_read import analysed_when_empty, analysed_when_small, never_analysed  # noqa: E402
+from tests.rows_read import analysed_when_empty, analysed_when_small, analysed_with_small_tenants, never_analysed  # noqa: E402
 
 hypothesis.settings.register_profile("local", deadline=None)
 hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
@@ -83,7 +83,7 @@ def empty_key_cache():
     tenants.clear_key_cache()
 
 
-@pytest.fixture(params=[never_analysed, analysed_when_empty, analysed_when_small])
+@pytest.fixture(params=[never_analysed, analysed_when_empty, analysed_when_small, analysed_with_small_tenants])
 def planner_knows(request, transactional_db):
     """Sets the planner's statistics of some tables, on a new connection: the old one holds plans cached by earlier tests."""
     connection.close()

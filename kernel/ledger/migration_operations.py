@@ -200,17 +200,23 @@ $$
 
 
 class FirstStatistics(_TableOperation):
-    """Gives the planner statistics for a table that was never analysed: all its rows may be one tenant's.
+    """Gives the planner statistics for a table that was never analysed, and a fixed one for later: all its rows may be one tenant's.
 
     Without them the planner takes a condition on the tenant for a selective one, and each index of an empty table for as good as any
-    other. A plan that a connection keeps from that time reads all of a tenant's rows where it needs one.
+    other. The same happens later where ANALYZE finds many tenants with a row or two each, and then one of them grows. A plan that a
+    connection keeps from that time reads all of a tenant's rows where it needs one.
     """
 
     def forwards(self, model: Any, state: ProjectState) -> list[str]:
-        return [FIRST_STATISTICS.format(table=model._meta.db_table)]
+        table = model._meta.db_table
+        return [
+            FIRST_STATISTICS.format(table=table),
+            # Each ANALYZE then stores this instead of the number of tenants that it counts.
+            f'ALTER TABLE "{table}" ALTER COLUMN tenant_id SET (n_distinct = 1)',
+        ]
 
     def backwards(self, model: Any, state: ProjectState) -> list[str]:
-        return []
+        return [f'ALTER TABLE "{model._meta.db_table}" ALTER COLUMN tenant_id RESET (n_distinct)']
 
     def describe(self) -> str:
         return f"First statistics of {self.model_name}"
