@@ -9,6 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib import admin
 from django.contrib.admin.sites import AdminSite
+from django.core.exceptions import NON_FIELD_ERRORS
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
@@ -18,7 +19,7 @@ from unfold.sites import UnfoldAdminSite
 
 from backoffice.app_titles import APP_TITLES
 from backoffice.models import SavedFilter
-from backoffice.sign_in import SignInForm
+from backoffice.sign_in import WINDOW, SignInForm
 
 DEFAULT_ICON = "table_rows"
 SEARCH_RESULTS_PER_PAGE = 100
@@ -35,6 +36,15 @@ class OfficeSite(UnfoldAdminSite):
         from backoffice.dashboard import dashboard  # noqa: PLC0415
 
         return super().index(request, {**dashboard(request), **(extra_context or {})})
+
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """The sign-in page; with status 429 where the attempt was refused because too many failed before it."""
+        response = super().login(request, extra_context)
+        form = getattr(response, "context_data", {}).get("form") if isinstance(response, TemplateResponse) else None
+        if form is not None and form.has_error(NON_FIELD_ERRORS, code="blocked"):
+            response.status_code = 429
+            response.headers["Retry-After"] = str(int(WINDOW.total_seconds()))
+        return response
 
     def get_urls(self) -> list[Any]:
         from backoffice import views  # noqa: PLC0415
