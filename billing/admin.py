@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from django import forms
@@ -15,15 +15,17 @@ from django.utils import timezone
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from billing import services
-from billing.choices import NEAR_DUPLICATE_LIMIT_SECONDS, TYPE_LENGTH, Direction, Flag
-from billing.models import DailyTotal, Policy, Transaction, TransactionType, Wallet
+from billing.choices import NEAR_DUPLICATE_LIMIT_SECONDS, REASON_LENGTH, TYPE_LENGTH, Direction, Flag
+from billing.models import DailyTotal, Policy, Transaction, TransactionType, Wallet, WalletHold, WalletHoldEntry
 from billing.selectors import get_statement
+from billing.selectors.holds import OPEN
 from billing.selectors.statements import html_text
 from kernel.corrections.admin.offers import CorrectionOffers
 from kernel.ledger.admin import LedgerAdmin, Panel
 from kernel.ledger.admin.fields import AmountOrZeroField
 from kernel.ledger.admin.formatting import actor_names, effect, id_link, label, money, row_link
 from kernel.ledger.admin.settings import SettingForm, setting_action, switch_field, text_field
+from kernel.ledger.holds import LONGEST_HOLD_LIMIT_SECONDS
 from kernel.ledger.money import trimmed_digits
 from kernel.tenants.admin import local_time
 from kernel.tenants.messages import register_messages
@@ -37,7 +39,9 @@ register_messages(
         "amount_missing": "Enter the amount.",
         "direction_in_use": "Transactions of this type exist, so its direction stays {direction}.",
         "exceeds_original": "{requested} is more than the {remaining} that is left of it.",
-        "floor_above_balance": "The balance is {balance}, which is below the floor of {floor} already.",
+        "floor_above_balance": "The balance is {balance}, of which {held} are held: that is below the floor of {floor} already.",
+        "hold_closed": "The hold is {status} already.",
+        "hold_conflict": "It was released before, with another reason.",
         "insufficient": "The balance of {balance} is too small for {requested}.",
     }
 )
@@ -85,11 +89,20 @@ class PolicyForm(SettingForm):
     default_floor = AmountOrZeroField(
         label="Floor of new wallets", required=False, help_text="0 or below. Empty: new wallets have no floor."
     )
+    longest_hold_seconds = forms.IntegerField(
+        label="Longest hold (seconds)",
+        required=False,
+        min_value=1,
+        max_value=LONGEST_HOLD_LIMIT_SECONDS,
+        widget=UnfoldAdminTextInputWidget(),
+        help_text="How long a hold may last, with its extensions. Empty: as long as its caller says.",
+    )
 
     def current(self) -> dict[str, Any]:
         policy = Policy.objects.filter(tenant=self.tenant).first() or Policy(tenant=self.tenant)
         floor = "" if policy.default_floor is None else trimmed_digits(policy.default_floor)
-        return {"strict_types": policy.strict_types, "near_duplicate_seconds": policy.near_duplicate_seconds, "default_floor": floor}
+        names = ("strict_types", "near_duplicate_seconds", "longest_hold_seconds")
+        return {name: getattr(policy, name) for name in names} | {"default_floor": floor}
 
     def apply(self, *, actor: str, request_id: str, **values: Any) -> None:
         floor = values.pop("default_floor")
@@ -124,6 +137,39 @@ class AlertForm(SettingForm):
     def apply(self, *, actor: str, request_id: str, **values: Any) -> None:
         amount = Decimal(values["alert_below"]) if values["alert_below"] else None
         services.set_alert(tenant_id=self.row.tenant_id, actor=actor, request_id=request_id, currency=self.row.currency, alert_below=amount)
+
+
+class ReleaseForm(SettingForm):
+    title = "Release the hold"
+    description = "Frees what the hold still reserves. What it captured stays. Who placed it can't capture it any more."
+    icon = "lock_open"
+    is_destructive = True
+    reason = text_field("Reason", max_length=REASON_LENGTH, help="It is kept with the hold.")
+
+    def apply(self, *, actor: str, request_id: str, **values: Any) -> None:
+        services.release_hold(tenant_id=self.row.tenant_id, actor=actor, request_id=request_id, hold_id=self.row.pk, **values)
+
+
+class OpenHoldFilter(admin.SimpleListFilter):
+    """Holds that reserve something now, by how long ago they were placed. A partial index has the active ones."""
+
+    title = "open since"
+    parameter_name = "open"
+    ages: ClassVar[dict[str, tuple[str, timedelta]]] = {
+        "any": ("Open", timedelta(0)),
+        "hour": ("Open for an hour or more", timedelta(hours=1)),
+        "day": ("Open for a day or more", timedelta(days=1)),
+        "week": ("Open for a week or more", timedelta(days=7)),
+    }
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(code, title) for code, (title, _) in self.ages.items()]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        if self.value() not in self.ages:
+            return queryset
+        placed_by = timezone.now() - self.ages[self.value()][1]
+        return queryset.filter(OPEN, created_at__lte=placed_by)
 
 
 class FlagFilter(admin.SimpleListFilter):
@@ -242,7 +288,7 @@ class TransactionAdmin(CorrectionOffers):
 
 @admin.register(Wallet)
 class WalletAdmin(CorrectionOffers):
-    list_display = ("tenant", "currency", "balance", "floor", "last_entry_number", "last_entry_at", "created_at")
+    list_display = ("tenant", "currency", "balance", "held", "floor", "last_entry_number", "last_entry_at", "created_at")
     list_select_related = ("tenant",)
     icon = "account_balance_wallet"
     actions_detail = ("set_floor", "set_alert")
@@ -251,7 +297,7 @@ class WalletAdmin(CorrectionOffers):
 
     def panels(self, request: HttpRequest, row: Wallet) -> list[Panel]:
         entries = Transaction.objects.filter(tenant_id=row.tenant_id, wallet_id=row.id).order_by("-entry_number")
-        return [_entries(f"The newest {NEWEST} entries", entries[:NEWEST])]
+        return [*_open_holds(row), _entries(f"The newest {NEWEST} entries", entries[:NEWEST])]
 
     def action_links(self, request: HttpRequest, row: Wallet) -> list[dict[str, str]]:
         url = reverse("admin:billing_wallet_statement", args=(row.pk,))
@@ -272,6 +318,52 @@ class WalletAdmin(CorrectionOffers):
         until = (since + timedelta(days=32)).replace(day=1)
         statement = get_statement(tenant_id=wallet.tenant_id, currency=wallet.currency, since=since, until=until)
         return StreamingHttpResponse(html_text(statement), content_type="text/html; charset=utf-8")
+
+
+def _open_holds(row: Wallet) -> list[Panel]:
+    """The oldest holds that reserve a part of the wallet."""
+    oldest = WalletHold.objects.filter(OPEN, tenant_id=row.tenant_id, wallet_id=row.id).order_by("created_at", "id")[:NEWEST]
+    lines = [
+        (row_link(hold), money(hold.amount - hold.captured, row.currency), local_time(hold.created_at), local_time(hold.expires_at))
+        for hold in oldest
+    ]
+    return [Panel("Reserved by holds", ("Hold", "Reserved", "Since", "Until"), lines)] if lines else []
+
+
+@admin.register(WalletHold)
+class WalletHoldAdmin(LedgerAdmin):
+    list_display = ("created_at", "tenant", "reference_id", "amount", "captured", "currency", "status", "expires_at", "actor")
+    list_select_related = ("tenant",)
+    list_filter = (OpenHoldFilter, "status")
+    search_fields = ("id", "reference_id")
+    icon = "lock_clock"
+    actions_detail = ("release",)
+    release = setting_action(ReleaseForm, name="release")
+
+    def panels(self, request: HttpRequest, row: WalletHold) -> list[Panel]:
+        entries = list(WalletHoldEntry.objects.filter(tenant_id=row.tenant_id, hold_id=row.id).order_by("-created_at", "-id")[:NEWEST])
+        names = actor_names(entry.actor for entry in entries)
+        lines = [
+            (
+                entry.get_kind_display(),
+                money(entry.amount, row.currency),
+                id_link("billing.transaction", entry.transaction_id, "debit") if entry.transaction_id else "",
+                local_time(entry.created_at),
+                names[entry.actor],
+                entry.reason,
+            )
+            for entry in entries
+        ]
+        return [Panel(f"What changed it, the newest {NEWEST}", ("Change", "Amount", "Debit", "Booked", "By", "Reason"), lines)]
+
+
+@admin.register(WalletHoldEntry)
+class WalletHoldEntryAdmin(LedgerAdmin):
+    list_display = ("created_at", "tenant", "hold", "kind", "amount", "held_after", "reference_id", "actor")
+    list_select_related = ("tenant", "hold")
+    list_filter = ("kind",)
+    search_fields = ("id", "hold__id", "reference_id")
+    icon = "history"
 
 
 @admin.register(TransactionType)
@@ -296,7 +388,7 @@ class DailyTotalAdmin(LedgerAdmin):
 
 @admin.register(Policy)
 class PolicyAdmin(LedgerAdmin):
-    list_display = ("tenant", "strict_types", "near_duplicate_seconds", "default_floor", "updated_at", "updated_by")
+    list_display = ("tenant", "strict_types", "near_duplicate_seconds", "default_floor", "longest_hold_seconds", "updated_at", "updated_by")
     list_select_related = ("tenant",)
     icon = "tune"
     actions_list = ("set_policy",)

@@ -28,6 +28,16 @@ class ReversalReason(models.TextChoices):
     OTHER = "other", "Other"
 
 
+class HoldEntryKind(models.TextChoices):
+    """What changed a hold."""
+
+    PLACED = "placed", "Placed"
+    CAPTURED = "captured", "Captured"
+    EXTENDED = "extended", "Extended"
+    RELEASED = "released", "Released"
+    EXPIRED = "expired", "Expired"
+
+
 # The types of every tenant: code -> (label, direction). A tenant's own row of the same code replaces it.
 SHIPPED_TYPES: dict[str, tuple[str, Direction]] = {
     "topup": ("Top-up", Direction.CREDIT),

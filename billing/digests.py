@@ -1,4 +1,4 @@
-"""The facts of a transaction that its digest is made of: what two calls with the same key must agree in."""
+"""The facts of a transaction, or of a call on a hold, that its digest is made of: what two calls with the same key must agree in."""
 
 import json
 from collections.abc import Mapping
@@ -8,6 +8,11 @@ from kernel.ledger.idempotency import digest
 
 # Eight bytes of a digest for each, in this order. Digests in the database follow it: append new facts, never insert or remove one.
 FACTS = ("amount", "agent_id", "description", "currency", "occurred_at", "metadata", "reverses", "reason_code", "reason")
+HOLD_FACTS = ("currency", "amount", "expires_at", "reason", "allow_overdraft")
+# A capture posts a debit; its digest is the debit's, and what the capture says beside it.
+CAPTURE_FACTS = (*FACTS, "hold", "final")
+# A release, or an extension.
+HOLD_CALL_FACTS = ("hold", "expires_at", "reason")
 # One decoder for all calls: json.loads with parse_float would make one for each.
 _decode = json.JSONDecoder(parse_float=str).decode
 
@@ -24,6 +29,22 @@ def facts_digest(facts: Mapping[str, Any]) -> bytes:
         counted["reverses"] = str(counted["reverses"])
     counted["reason"] = counted.get("reason") or None
     return digest(counted, FACTS)
+
+
+def hold_digest(facts: Mapping[str, Any]) -> bytes:
+    """The digest of the facts that a hold is placed with. An empty reason and no overdraft are the defaults, so they count as not given."""
+    return digest({**facts, "reason": facts["reason"] or None, "allow_overdraft": facts["allow_overdraft"] or None}, HOLD_FACTS)
+
+
+def capture_digest(facts: Mapping[str, Any]) -> bytes:
+    """The digest of a capture's facts. A final one is the default."""
+    its = {"hold": str(facts["hold"]), "final": None if facts["final"] else False}
+    return facts_digest({**facts, "reason": None}) + digest(its, CAPTURE_FACTS[len(FACTS) :])
+
+
+def hold_call_digest(facts: Mapping[str, Any]) -> bytes:
+    """The digest of the facts of a release, or of an extension."""
+    return digest({**facts, "hold": str(facts["hold"]), "reason": facts.get("reason") or None}, HOLD_CALL_FACTS)
 
 
 def recorded_facts(row: Any) -> dict[str, Any]:

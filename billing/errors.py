@@ -1,7 +1,7 @@
 """The errors of the billing ledger, and the database constraints that raise them."""
 
 from kernel.ledger.constraints import register_error, register_internal
-from kernel.ledger.errors import LedgerError
+from kernel.ledger.errors import IdempotencyConflict, LedgerError
 
 
 class UnknownType(LedgerError):
@@ -35,9 +35,21 @@ class DirectionInUse(LedgerError):
 
 
 class FloorAboveBalance(LedgerError):
-    """The wallet is below the floor that it should get. Facts: balance, floor."""
+    """The wallet is below the floor that it should get. Facts: balance, held, floor."""
 
     code = "floor_above_balance"
+
+
+class HoldConflict(IdempotencyConflict):
+    """The key of a call on a hold was used before with other facts. Facts: first_id (of the hold, or of a capture's debit), fields."""
+
+    code = "hold_conflict"
+
+
+class UsageNotADebit(LedgerError):
+    """A capture posts a debit of the type `usage`, and the tenant has defined that type otherwise. Facts: type, direction."""
+
+    code = "usage_not_a_debit"
 
 
 # A posting meets this constraint only where billing_floor_allows is looser than it: change both. Its callers set floors.
@@ -77,6 +89,27 @@ register_internal(
     "billing_transaction_reverses_fkey",
     "billing_transaction_reversed_by_fkey",
     "billing_transaction_near_duplicate_of_fkey",
+    "billing_policy_longest_hold_check",
+    "billing_policy_longest_hold_seconds_check",
+    "billing_wallet_held_check",
+    "billing_wallet_held_finite",
+    "billing_wallethold_reference_key",
+    "billing_wallethold_reference_check",
+    "billing_wallethold_amount_check",
+    "billing_wallethold_captured_check",
+    "billing_wallethold_status_check",
+    "billing_wallethold_closed_check",
+    "billing_wallethold_amount_finite",
+    "billing_wallethold_wallet_fkey",
+    "billing_walletholdentry_reference_key",
+    "billing_walletholdentry_kind_check",
+    "billing_walletholdentry_amount_check",
+    "billing_walletholdentry_held_check",
+    "billing_walletholdentry_debit_check",
+    "billing_walletholdentry_amount_finite",
+    "billing_walletholdentry_wallet_fkey",
+    "billing_walletholdentry_hold_fkey",
+    "billing_walletholdentry_transaction_fkey",
     "billing_dailytotal_day_key",
     "billing_dailytotal_magnitude_check",
 )

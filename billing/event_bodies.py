@@ -1,6 +1,6 @@
 """How the objects of billing's events are written: as its API writes them."""
 
-from billing.api.serializers import TransactionReply, WalletReply
+from billing.api.serializers import HoldReply, TransactionReply, WalletReply
 from kernel.events.rendering import register_body, with_reply
 
 register_body("billing.transaction.recorded", "billing.transaction.reversed", render=with_reply(TransactionReply))
@@ -10,3 +10,5 @@ register_body(
     "billing.wallet.balance_recovered",
     render=with_reply(WalletReply),
 )
+HOLD_TYPES = [f"billing.hold.{name}" for name in ("placed", "captured", "extended", "released", "expired")]
+register_body(*HOLD_TYPES, render=with_reply(HoldReply))

@@ -1,5 +1,6 @@
 """Billing's types of events."""
 
+from collections.abc import Callable
 from typing import Any
 
 from kernel.events.registry import EventType, recorded_reply, register
@@ -17,6 +18,21 @@ def _reversal() -> dict[str, Any]:
 
 def _wallet(**changed: Any) -> dict[str, Any]:
     return recorded_reply("billing", "billing_wallet_balance")["wallets"][0] | changed
+
+
+def _of_hold(name: str, description: str, example: Callable[[], dict[str, Any]]) -> EventType:
+    return EventType(
+        name=f"billing.hold.{name}", group="billing", description=description, account=WALLET, object_type="hold", example_object=example
+    )
+
+
+def _hold(operation: str, **changed: Any) -> Callable[[], dict[str, Any]]:
+    def example() -> dict[str, Any]:
+        reply = dict(recorded_reply("billing", operation))
+        reply.pop("transaction_id", None)
+        return reply | changed
+
+    return example
 
 
 register(
@@ -60,4 +76,13 @@ register(
         object_type="wallet",
         example_object=lambda: _wallet(balance=118.5),
     ),
+    _of_hold("placed", "An amount of the wallet was reserved.", _hold("billing_wallet_holds_create")),
+    _of_hold(
+        "captured",
+        "A part of a hold was debited. `status` says whether it was the last one; then the rest is free again.",
+        _hold("billing_wallet_holds_capture"),
+    ),
+    _of_hold("extended", "A hold got a later end.", _hold("billing_wallet_holds_extend")),
+    _of_hold("released", "A hold was released.", _hold("billing_wallet_holds_release")),
+    _of_hold("expired", "A hold ended because its time was over.", _hold("billing_wallet_holds_release", status="expired")),
 )

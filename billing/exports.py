@@ -1,6 +1,17 @@
 """Exports of the billing ledger: entries that a backfill imports, and settings for the record."""
 
-from kernel.ledger.exports.definitions import Export, Field, Kind, fields
+from kernel.ledger.exports.definitions import BOOKED, Export, Field, Kind, amount, digest, fields, moment
+
+HOLD_ENTRIES = f"""(
+    SELECT json_agg(json_build_object(
+        'id', entry.id, 'kind', entry.kind, 'amount', {amount("entry.amount")}, 'heldAfter', {amount("entry.held_after")},
+        'capturedAfter', {amount("entry.captured_after")}, 'expiresAt', {moment("entry.expires_at")}, 'isFinal', entry.is_final,
+        'reason', entry.reason, 'referenceId', entry.reference_id, 'transactionId', entry.transaction_id,
+        'factsDigest', {digest("entry.facts_digest")}, 'occurredAt', {moment("entry.occurred_at")},
+        'createdAt', {moment("entry.created_at")}, 'actor', entry.actor, 'requestId', entry.request_id
+    ) ORDER BY entry.created_at, entry.id)
+    FROM billing_walletholdentry AS entry WHERE entry.tenant_id = hold.tenant_id AND entry.hold_id = hold.id
+)"""  # noqa: S608 - made of constants
 
 EXPORTS = (
     Export(
@@ -52,16 +63,35 @@ EXPORTS = (
     ),
     Export(
         name="billing-wallets",
-        description="the balance and the floor of each wallet",
+        description="the balance, the held amount and the floor of each wallet",
         tables=("billing_wallet",),
         row="wallet",
         fields=(
             *fields("id", "currency"),
-            *fields("balance", "floor", kind=Kind.MONEY),
+            *fields("balance", "held", "floor", kind=Kind.MONEY),
             Field("last_entry_number", kind=Kind.WHOLE),
             *fields("last_entry_at", "created_at", kind=Kind.MOMENT),
         ),
         source="billing_wallet AS wallet WHERE wallet.tenant_id = %(tenant)s ORDER BY wallet.currency",
+    ),
+    Export(
+        name="billing-holds",
+        description="every hold on a wallet with its entries, ended ones too",
+        tables=("billing_wallethold", "billing_walletholdentry"),
+        row="hold",
+        fields=(
+            *fields("id", "wallet_id", "currency"),
+            *fields("amount", "captured", kind=Kind.MONEY),
+            *fields("reference_id", "reason"),
+            Field("allow_overdraft", kind=Kind.FLAG),
+            Field("expires_at", kind=Kind.MOMENT),
+            Field("status"),
+            Field("closed_at", kind=Kind.MOMENT),
+            Field("entries", HOLD_ENTRIES, kind=Kind.JSON),
+            Field("facts_digest", kind=Kind.DIGEST),
+            *BOOKED,
+        ),
+        source="billing_wallethold AS hold WHERE hold.tenant_id = %(tenant)s ORDER BY hold.created_at, hold.id",
     ),
     Export(
         name="billing-policy",
@@ -72,6 +102,7 @@ EXPORTS = (
             Field("strict_types", kind=Kind.FLAG),
             Field("near_duplicate_seconds", kind=Kind.WHOLE),
             Field("default_floor", kind=Kind.MONEY),
+            Field("longest_hold_seconds", kind=Kind.WHOLE),
             Field("updated_at", kind=Kind.MOMENT),
             Field("updated_by"),
         ),

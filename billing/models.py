@@ -1,12 +1,22 @@
-"""The tables of the billing ledger: a wallet for each tenant and currency, its entries, and the tenant's settings."""
+"""The tables of the billing ledger: a wallet for each tenant and currency, its entries and holds, and the tenant's settings."""
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Case, F, Q, When
 from django.db.models.functions import Abs, Now
 
-from billing.choices import AGENT_LENGTH, REASON_LENGTH, REFERENCE_LENGTH, TYPE_LENGTH, Direction, Flag, ReversalReason
+from billing.choices import (
+    AGENT_LENGTH,
+    REASON_LENGTH,
+    REFERENCE_LENGTH,
+    TYPE_LENGTH,
+    Direction,
+    Flag,
+    HoldEntryKind,
+    ReversalReason,
+)
 from kernel.ledger.base_models import LedgerRow, TenantOwned, tenant_foreign_key, tenant_of_account
+from kernel.ledger.holds import HoldStatus
 from kernel.ledger.json_field import DocumentField
 from kernel.ledger.money import MoneyField, is_finite
 
@@ -25,6 +35,8 @@ class Policy(TenantOwned):
     # The floor of wallets opened from now on, never above the zero that they open at. Null: none. The constraint below is a copy of
     # billing_floor_allows (billing/sql/billing_floor_allows.sql) for a balance of zero.
     default_floor = MoneyField(null=True, blank=True)
+    # How long a hold may last at most, with all its extensions. Null: as long as its caller says.
+    longest_hold_seconds = models.PositiveIntegerField(null=True, blank=True)
     updated_at = models.DateTimeField(db_default=Now())
     updated_by = models.CharField(max_length=128)
 
@@ -36,6 +48,9 @@ class Policy(TenantOwned):
                 condition=Q(default_floor__isnull=True) | Q(default_floor__lte=0), name="billing_policy_default_floor_check"
             ),
             is_finite(table="billing_policy", field="default_floor"),
+            models.CheckConstraint(
+                condition=Q(longest_hold_seconds__isnull=True) | Q(longest_hold_seconds__gte=1), name="billing_policy_longest_hold_check"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -81,10 +96,13 @@ class Wallet(TenantOwned):
 
     currency = models.CharField(max_length=3)
     balance = MoneyField(default=0)
+    # What holds reserve of the balance. Overdue holds are in it until the next posting, or a job, ends them: readers ask billing_held_at.
+    held = MoneyField(default=0, db_default=0)
     last_entry_number = models.BigIntegerField(default=0)
     last_entry_at = models.DateTimeField(null=True, blank=True)
-    # A debit that would take the balance below it is refused. Null: no limit. billing_wallet_floor_check is a copy of billing_floor_allows
-    # (billing/sql/billing_floor_allows.sql): a constraint that called the function would keep migrations from replacing it.
+    # A debit that would take the balance less what is held below it is refused. Null: no limit. billing_wallet_floor_check is a copy of
+    # billing_floor_allows (billing/sql/billing_floor_allows.sql): a constraint that called the function would keep migrations from
+    # replacing it.
     floor = MoneyField(null=True, blank=True)
     # An entry that takes the balance below it, or back to it, is an event (billing/sql/billing_write_events.sql). Null: none is.
     alert_below = MoneyField(null=True, blank=True)
@@ -97,13 +115,17 @@ class Wallet(TenantOwned):
         constraints = [
             models.UniqueConstraint(fields=["tenant", "currency"], name="billing_wallet_currency_key"),
             models.CheckConstraint(condition=Q(currency__regex=r"^[A-Z]{3}$"), name="billing_wallet_currency_check"),
-            models.CheckConstraint(condition=Q(floor__isnull=True) | Q(balance__gte=F("floor")), name="billing_wallet_floor_check"),
+            models.CheckConstraint(
+                condition=Q(floor__isnull=True) | Q(balance__gte=F("floor") + F("held")), name="billing_wallet_floor_check"
+            ),
+            models.CheckConstraint(condition=Q(held__gte=0), name="billing_wallet_held_check"),
             models.CheckConstraint(
                 condition=Q(last_entry_number__gte=0)
                 & (Q(last_entry_number=0, last_entry_at__isnull=True) | Q(last_entry_at__isnull=False)),
                 name="billing_wallet_last_entry_check",
             ),
             is_finite(table="billing_wallet", field="balance"),
+            is_finite(table="billing_wallet", field="held"),
             is_finite(table="billing_wallet", field="floor"),
             is_finite(table="billing_wallet", field="alert_below"),
         ]
@@ -204,6 +226,100 @@ class Transaction(LedgerRow):
 
     def __str__(self) -> str:
         return f"{self.type} {self.reference_id}"
+
+
+class WalletHold(LedgerRow):
+    """An amount of a wallet that is reserved until `expires_at`. It changes no balance; `captured` is what debits took of it.
+
+    It changes under the lock of its wallet only. While it is active it reserves what isn't captured yet.
+    """
+
+    wallet = tenant_foreign_key("billing.Wallet", related_name="holds")
+    currency = models.CharField(max_length=3)
+    amount = MoneyField()
+    captured = MoneyField(default=0)
+    # The caller's key.
+    reference_id = models.CharField(max_length=REFERENCE_LENGTH)
+    reason = models.CharField(max_length=REASON_LENGTH, blank=True, default="")
+    # Placed on a wallet without a floor, it may reserve what isn't there.
+    allow_overdraft = models.BooleanField(default=False)
+    expires_at = models.DateTimeField()
+    status = models.CharField(max_length=8, choices=HoldStatus.choices, default=HoldStatus.ACTIVE)
+    closed_at = models.DateTimeField(null=True, blank=True)
+    facts_digest = models.BinaryField(max_length=128)
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "reference_id"], name="billing_wallethold_reference_key"),
+            models.CheckConstraint(condition=~Q(reference_id=""), name="billing_wallethold_reference_check"),
+            models.CheckConstraint(condition=Q(amount__gt=0), name="billing_wallethold_amount_check"),
+            models.CheckConstraint(condition=Q(captured__gte=0, captured__lte=F("amount")), name="billing_wallethold_captured_check"),
+            models.CheckConstraint(condition=Q(status__in=HoldStatus.values), name="billing_wallethold_status_check"),
+            models.CheckConstraint(
+                condition=Q(status="active", closed_at__isnull=True) | (~Q(status="active") & Q(closed_at__isnull=False)),
+                name="billing_wallethold_closed_check",
+            ),
+            is_finite(table="billing_wallethold", field="amount"),
+        ]
+        indexes = [
+            models.Index(fields=["tenant", "created_at", "id"], name="billing_wallethold_created"),
+            models.Index(fields=["tenant", "wallet", "expires_at"], name="billing_wallethold_open", condition=Q(status="active")),
+            # Read by billing_held_at: holds that became overdue after a hold entry.
+            models.Index(fields=["tenant", "wallet", "expires_at", "created_at"], name="billing_wallethold_end"),
+            models.Index(fields=["expires_at"], name="billing_wallethold_expiry", condition=Q(status="active")),
+        ]
+
+    def __str__(self) -> str:
+        return self.reference_id
+
+
+class WalletHoldEntry(LedgerRow):
+    """One change of a hold, and what holds reserve of its wallet after it; a wallet's `held` is that of its newest one.
+
+    `reference_id` is the key of a capture or an extension, `transaction` the debit of a capture.
+    """
+
+    wallet = tenant_foreign_key("billing.Wallet")
+    hold = tenant_foreign_key("billing.WalletHold", related_name="entries")
+    kind = models.CharField(max_length=8, choices=HoldEntryKind.choices)
+    # What was reserved, or is no longer; zero for an extension, and where nothing was left to capture or release.
+    amount = MoneyField()
+    held_after = MoneyField()
+    # Of the hold, after this change.
+    captured_after = MoneyField()
+    expires_at = models.DateTimeField()
+    is_final = models.BooleanField(default=False)
+    reason = models.CharField(max_length=REASON_LENGTH, blank=True, default="")
+    reference_id = models.CharField(max_length=REFERENCE_LENGTH, null=True, blank=True)  # noqa: DJ001 - unique where there is one
+    transaction = tenant_foreign_key("billing.Transaction", null=True)
+    # Of the call that captured, extended or released it.
+    facts_digest = models.BinaryField(max_length=128, null=True, blank=True)
+
+    class Meta:
+        verbose_name_plural = "wallet hold entries"
+        ordering = ["-created_at", "-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "reference_id", "kind"], name="billing_walletholdentry_reference_key"),
+            models.CheckConstraint(condition=Q(kind__in=HoldEntryKind.values), name="billing_walletholdentry_kind_check"),
+            models.CheckConstraint(condition=Q(amount__gte=0), name="billing_walletholdentry_amount_check"),
+            models.CheckConstraint(condition=Q(held_after__gte=0), name="billing_walletholdentry_held_check"),
+            models.CheckConstraint(
+                condition=Q(kind="captured", amount=0, transaction__isnull=True)
+                | Q(kind="captured", amount__gt=0, transaction__isnull=False)
+                | (~Q(kind="captured") & Q(transaction__isnull=True)),
+                name="billing_walletholdentry_debit_check",
+            ),
+            is_finite(table="billing_walletholdentry", field="amount"),
+        ]
+        indexes = [
+            models.Index(fields=["tenant", "wallet", "created_at", "id"], name="billing_holdentry_wallet"),
+            models.Index(fields=["tenant", "hold"], name="billing_holdentry_hold"),
+            models.Index(fields=["tenant", "transaction"], name="billing_holdentry_debit", condition=Q(transaction__isnull=False)),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.amount}"
 
 
 class DailyTotal(TenantOwned):

@@ -66,15 +66,6 @@ REVERSIBLE = (
 )
 
 
-class HoldStatus(models.TextChoices):
-    """A hold's status. An `active` hold may be past `expires_at` until a job closes it; it reserves nothing, and is shown as expired."""
-
-    ACTIVE = "active", "Active"
-    CAPTURED = "captured", "Captured"
-    RELEASED = "released", "Released"
-    EXPIRED = "expired", "Expired"
-
-
 class HoldEntryKind(models.TextChoices):
     """Why an entry changed what is reserved of a grant."""
 

@@ -76,18 +76,6 @@ class NothingToReinstate(LedgerError):
     code = "nothing_to_reinstate"
 
 
-class HoldClosed(LedgerError):
-    """A capture or release of a hold that ended another way. Facts: hold_id, status."""
-
-    code = "hold_closed"
-
-
-class HoldExceeded(LedgerError):
-    """A capture of more than the hold reserves. Facts: hold_id, held, requested."""
-
-    code = "hold_exceeded"
-
-
 class BatchAborted(LedgerError):
     """Another item of an all-or-nothing batch was refused, so this one wasn't posted. Facts: index (of the first refused)."""
 

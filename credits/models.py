@@ -8,13 +8,13 @@ from credits.choices import (
     Category,
     GrantStatus,
     HoldEntryKind,
-    HoldStatus,
     ScheduleStatus,
     TransactionKind,
     TransactionType,
     UnitType,
 )
 from kernel.ledger.base_models import LedgerRow, TenantOwned, tenant_foreign_key, tenant_of_account
+from kernel.ledger.holds import HoldStatus
 from kernel.ledger.money import MoneyField, is_finite, trimmed_digits
 
 

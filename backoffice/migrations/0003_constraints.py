@@ -21,7 +21,7 @@ TABLES = {
 COLUMNS = {
     "auth_user": ("password,last_login", "username, password, first_name, last_name, email, is_active, is_staff, is_superuser"),
     "tenants_apikey": ("secret_digest,last_used_at", "name, prefix, secret_digest, scopes, expires_at, revoked_at"),
-    "billing_wallet": ("balance,last_entry_number,last_entry_at,refusal_reported_at", "floor, alert_below"),
+    "billing_wallet": ("balance,held,last_entry_number,last_entry_at,refusal_reported_at", "floor, alert_below"),
     "credits_balancealert": ("is_low,updated_at,updated_by", "alert_below"),
     "metering_agent": ("", "name, label, description, status"),
     # The values of headers may be credentials of the receiver's.

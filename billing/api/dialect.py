@@ -61,6 +61,9 @@ FIELD_WORDS: dict[str, Words] = {
     ),
     "repeated_name": ("value_error", "Value error, Input should be given once", None),
     "before_start": ("value_error", "Value error, Input should be later than the start of the period", None),
+    "not_in_the_future": ("value_error", "Value error, Input should be in the future", None),
+    "hold_not_later": ("value_error", "Value error, Input should be later than {min}, when the hold ends", None),
+    "hold_too_long": ("value_error", "Value error, Input should be no later than {max}, by the account's longest time for a hold", None),
 }
 NOT_AN_OBJECT = "Input should be a valid dictionary or object to extract fields from"
 SENTENCES = {
@@ -84,16 +87,24 @@ SENTENCES = {
     "already_reversed": "Transaction {id} is reversed already, by {reversed_by}",
     "not_reversible": "Transaction {id} is itself a reversal: record the amount again instead",
     "exceeds_original": "Only {remaining} of transaction {id} are left to reverse",
+    "hold_closed": "Hold {hold_id} is {status} already",
+    "hold_exceeded": "Hold {hold_id} reserves {held}, less than {requested}",
+    "hold_conflict": "This reference_id was used before with other values of {fields}, by {first_id}",
+    "usage_not_a_debit": "The account has defined the type {type} other than as a debit, so nothing can be captured",
     "withdrawn": "Not recorded: another transaction of the batch was refused",
 }
 # Facts that an error has beside `detail`, so that no client has to parse the sentence.
 FACTS = {
-    "insufficient": ("balance", "requested", "floor", "currency"),
+    "insufficient": ("balance", "held", "available", "requested", "floor", "currency"),
     "out_of_range": ("balance", "requested", "currency"),
     "idempotency_conflict": ("first_id", "fields"),
     "already_reversed": ("id", "reversed_by"),
     "not_reversible": ("id",),
     "exceeds_original": ("id", "requested", "remaining"),
+    "hold_closed": ("hold_id", "status"),
+    "hold_exceeded": ("hold_id", "held", "requested"),
+    "hold_conflict": ("first_id", "fields"),
+    "usage_not_a_debit": ("type",),
 }
 _UUID = {"type": "string", "format": "uuid"}
 _MONEY = {"type": "number", "format": "decimal"}
@@ -103,6 +114,11 @@ FACT_SCHEMAS: dict[str, dict[str, Any]] = {
     "fields": {"type": "array", "items": {"type": "string"}},
     "reversed_by": _UUID,
     "balance": _MONEY,
+    "held": _MONEY,
+    "available": _MONEY,
+    "hold_id": _UUID,
+    "status": {"type": "string"},
+    "type": {"type": "string"},
     "requested": _MONEY,
     "floor": _MONEY | {"type": ["number", "null"]},
     "remaining": _MONEY,
@@ -130,6 +146,10 @@ class BillingDialect(Dialect):
         "floor_above_balance": 402,
         "not_reversible": 409,
         "exceeds_original": 409,
+        "hold_closed": 409,
+        "hold_exceeded": 409,
+        "hold_conflict": 409,
+        "usage_not_a_debit": 409,
         "withdrawn": 424,
     }
 

@@ -9,6 +9,7 @@ from kernel.api.fields import Choice, Currency, Text, Timestamp, Whole
 from kernel.api.problems import Refused
 from kernel.api.serializers import Query
 from kernel.ledger.clocks import Clock
+from kernel.ledger.holds import HoldStatus
 
 FROM = "This moment and later; a bare day means its first moment in UTC."
 TO = "Before this moment; a bare day means its first moment in UTC, so the day itself is left out."
@@ -80,6 +81,15 @@ class StatementQuery(Query):
         if values["since"] is not None and values["since"] > (values["until"] or datetime.now(UTC)):
             raise Refused("before_start", field="until")
         return values
+
+
+class HoldQuery(Query):
+    dialect = dialect
+    status = Choice(HoldStatus.values, required=False, description="An overdue hold counts as expired.")
+    currency = Currency(required=False)
+    reference_id = Text(required=False)
+    limit = Whole(min_value=1, max_value=100, required=False, default=20)
+    cursor = Text(required=False, description="The next_cursor of the page before.")
 
 
 class AgentQuery(Query):

@@ -11,6 +11,7 @@ from kernel.api.nested import Batch, ListOf, Nested
 from kernel.api.problems import Refused
 from kernel.api.serializers import Body, Reply
 from kernel.ledger.clocks import Clock
+from kernel.ledger.holds import HoldStatus
 
 
 class TransactionRequest(Body):
@@ -107,13 +108,102 @@ class TransactionReply(Reply):
     near_duplicate_of = Identifier(source="near_duplicate_of_id", allow_null=True)
 
 
+class HoldRequest(Body):
+    """An amount of the wallet to reserve, once for each reference_id."""
+
+    dialect = dialect
+    amount = AmountNumber(sign="positive", description="What to reserve. At most 18 digits and 18 decimals.")
+    expires_at = Timestamp(description="Until when; from this moment on the hold reserves nothing.")
+    reference_id = Text(
+        is_key=True, min_length=1, max_length=REFERENCE_LENGTH, description="The caller's key: repeated with the same facts, it replays."
+    )
+    currency = Currency(required=False, allow_null=True, description="ISO 4217; default: the account's own.")
+    reason = Text(max_length=REASON_LENGTH, required=False, default="")
+    allow_overdraft = Switch(
+        required=False,
+        default=False,
+        description="On a wallet without a floor, reserve also what isn't there; else its floor counts as 0.",
+    )
+
+
+class CaptureRequest(Body):
+    """What to debit of a hold. Without an amount: all that it still reserves."""
+
+    dialect = dialect
+    may_be_empty = True
+    amount = AmountNumber(sign="positive", required=False, allow_null=True)
+    final = Switch(required=False, default=True, description="False keeps the rest reserved, for further captures; else it is released.")
+    reference_id = Text(
+        is_key=True,
+        min_length=1,
+        max_length=REFERENCE_LENGTH,
+        required=False,
+        allow_null=True,
+        description="The key of this capture, and the debit's reference_id. Required where `final` is false; default: the hold's own.",
+    )
+    agent_id = Text(max_length=AGENT_LENGTH, is_key=True, required=False, allow_null=True, description="Of the debit.")
+    description = Text(required=False, allow_null=True, description="Of the debit.")
+    metadata = JsonObject(required=False, allow_null=True, description="Of the debit.")
+
+    @classmethod
+    def check(cls, values: dict[str, Any]) -> dict[str, Any]:
+        if not values["final"] and values["reference_id"] is None:
+            raise Refused("missing", field="reference_id")
+        return values
+
+
+class ReleaseRequest(Body):
+    """Why the hold is released."""
+
+    dialect = dialect
+    may_be_empty = True
+    reason = Text(max_length=REASON_LENGTH, required=False, default="")
+
+
+class ExtensionRequest(Body):
+    """A later end for a hold, once for each reference_id."""
+
+    dialect = dialect
+    expires_at = Timestamp(description="Later than the hold's present end.")
+    reference_id = Text(is_key=True, min_length=1, max_length=REFERENCE_LENGTH, description="The key of this extension.")
+
+
+class HoldReply(Reply):
+    """A hold: an amount of the wallet that only its captures can debit, until it expires."""
+
+    dialect = dialect
+    id = Identifier()
+    currency = Text()
+    amount = AmountNumber()
+    captured = AmountNumber(description="What its captures debited.")
+    held = AmountNumber(description="What is still reserved.")
+    reference_id = Text()
+    reason = TextOrNull(allow_null=True)
+    allow_overdraft = Switch()
+    status = Choice(HoldStatus.values)
+    expires_at = Timestamp(fine=True)
+    created_at = Timestamp(fine=True)
+    closed_at = Timestamp(fine=True, allow_null=True)
+
+
+class CaptureReply(HoldReply):
+    """A hold after a capture."""
+
+    dialect = dialect
+    transaction_id = Identifier(allow_null=True, description="The debit of this capture; null where nothing was left to capture.")
+
+
 class WalletReply(Reply):
     """What an account has in one currency. At a past moment, after its newest entry of that time."""
 
     dialect = dialect
     currency = Text()
     balance = AmountNumber()
-    floor = AmountNumber(allow_null=True, description="The balance below which no debit may go, today's at any moment; null for none.")
+    held = AmountNumber(source="reserved", description="How much of the balance holds reserve.")
+    available = AmountNumber(description="The balance less what is held; a floor is not taken off.")
+    floor = AmountNumber(
+        allow_null=True, description="The balance, less what is held, below which no debit may go, today's at any moment; null for none."
+    )
     alert_below = AmountNumber(
         allow_null=True, description="The balance below which it is low, today's too, which is an event; null for none."
     )
@@ -198,6 +288,7 @@ class StatementReply(Reply):
     omits_absent = True
     opening_balance = AmountNumber()
     closing_balance = AmountNumber()
+    held = AmountNumber(description="How much of the closing balance holds reserve.")
     entry_count = Whole()
     totals = ListOf(Nested(TypeTotalReply))
     # Written last, one by one.

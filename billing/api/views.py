@@ -9,12 +9,18 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHt
 
 from billing import selectors, services
 from billing.api.dialect import dialect
-from billing.api.filters import AgentQuery, StatementQuery, TransactionQuery, WalletQuery
+from billing.api.filters import AgentQuery, HoldQuery, StatementQuery, TransactionQuery, WalletQuery
 from billing.api.serializers import (
     AgentReply,
     BatchReply,
     BatchRequest,
+    CaptureReply,
+    CaptureRequest,
+    ExtensionRequest,
+    HoldReply,
+    HoldRequest,
     LineReply,
+    ReleaseRequest,
     ReversalRequest,
     StatementReply,
     TransactionReply,
@@ -22,6 +28,7 @@ from billing.api.serializers import (
     TypesReply,
     WalletsReply,
 )
+from billing.choices import HoldEntryKind
 from billing.selectors.statements import Statement, csv_text, html_text
 from kernel.api.batches import post_batch
 from kernel.api.schema import operation
@@ -139,6 +146,63 @@ class WalletViewSet(BillingViewSet):
         yield b"]}"
 
 
+class HoldViewSet(BillingViewSet):
+    """A repeated call gets the first reply: each call leaves an entry that says what the hold was after it."""
+
+    @operation(
+        summary="Place Hold", body=HoldRequest, reply=HoldReply, refuses=("insufficient", "hold_conflict", "out_of_range"), replays=True
+    )
+    def create(self, request: HttpRequest) -> HttpResponse:
+        """Reserve an amount of the wallet until a moment. Only captures of the hold can debit it, until it is released or expires."""
+        posted = services.place_hold(**self.audit_context(), **self.read(HoldRequest))
+        return self._after(HoldReply, posted.row.id, HoldEntryKind.PLACED, replayed=posted.replayed)
+
+    @operation(summary="List Holds", query=HoldQuery, reply=HoldReply, paged=True)
+    def list(self, request: HttpRequest) -> HttpResponse:
+        """Newest first."""
+        query = self.query(HoldQuery)
+        limit, cursor = query.pop("limit"), query.pop("cursor")
+        rows = selectors.list_holds(tenant_id=self.caller.tenant_id, **query)
+        page = self.page_of_rows(rows, limit=limit, after=cursor, key=("created_at", "id"))
+        return self.page_reply(HoldReply, page, rows=map(selectors.as_shown, page.rows))
+
+    @operation(summary="Get Hold", reply=HoldReply)
+    def retrieve(self, request: HttpRequest, hold_id: UUID) -> HttpResponse:
+        """One hold, as it is now."""
+        return self.reply(HoldReply, selectors.get_hold(tenant_id=self.caller.tenant_id, hold_id=hold_id))
+
+    @operation(
+        summary="Capture Hold",
+        body=CaptureRequest,
+        reply=CaptureReply,
+        refuses=("hold_closed", "hold_exceeded", "hold_conflict", "usage_not_a_debit", "out_of_range"),
+        replays=True,
+    )
+    def capture(self, request: HttpRequest, hold_id: UUID) -> HttpResponse:
+        """Debit what the hold reserves, or an amount of it, as a transaction of the type usage; the rest is released if this is final."""
+        body = self.read(CaptureRequest)
+        posted = services.capture_hold(**self.audit_context(), hold_id=hold_id, **body)
+        key = body["reference_id"] or selectors.get_hold(tenant_id=self.caller.tenant_id, hold_id=hold_id)["reference_id"]
+        return self._after(CaptureReply, hold_id, HoldEntryKind.CAPTURED, reference_id=key, replayed=posted.replayed)
+
+    @operation(summary="Extend Hold", body=ExtensionRequest, reply=HoldReply, refuses=("hold_closed", "hold_conflict"), replays=True)
+    def extend(self, request: HttpRequest, hold_id: UUID) -> HttpResponse:
+        """Give the hold a later end, within the account's longest time for a hold."""
+        body = self.read(ExtensionRequest)
+        posted = services.extend_hold(**self.audit_context(), hold_id=hold_id, **body)
+        return self._after(HoldReply, hold_id, HoldEntryKind.EXTENDED, reference_id=body["reference_id"], replayed=posted.replayed)
+
+    @operation(summary="Release Hold", body=ReleaseRequest, reply=HoldReply, refuses=("hold_closed", "hold_conflict"), replays=True)
+    def release(self, request: HttpRequest, hold_id: UUID) -> HttpResponse:
+        """Release what the hold still reserves."""
+        posted = services.release_hold(**self.audit_context(), hold_id=hold_id, **self.read(ReleaseRequest))
+        return self._after(HoldReply, hold_id, HoldEntryKind.RELEASED, replayed=posted.replayed)
+
+    def _after(self, reply: type[HoldReply], hold_id: UUID, kind: str, *, replayed: bool, reference_id: str | None = None) -> HttpResponse:
+        row = selectors.get_hold_after(tenant_id=self.caller.tenant_id, hold_id=hold_id, kind=kind, reference_id=reference_id)
+        return self.reply(reply, row, replayed=replayed)
+
+
 class TypeViewSet(BillingViewSet):
     @operation(summary="List Transaction Types", reply=TypesReply)
     def list(self, request: HttpRequest) -> HttpResponse:
@@ -176,5 +240,5 @@ def _accepted(request: HttpRequest) -> str:
 
 
 def _frame(statement: Statement) -> dict[str, Any]:
-    names = ("currency", "since", "until", "clock", "opening_balance", "closing_balance", "entry_count", "totals")
+    names = ("currency", "since", "until", "clock", "opening_balance", "closing_balance", "held", "entry_count", "totals")
     return {name: getattr(statement, name) for name in names}

@@ -17,18 +17,24 @@ SELECT entry.type, entry.reference_id, entry.id, entry.facts_digest, entry.reque
 FROM unnest(%s::text[], %s::text[]) AS wanted (type, reference_id)
 JOIN billing_transaction entry ON entry.tenant_id = %s AND entry.reference_id = wanted.reference_id AND entry.type = wanted.type
 """
-# The lowest balance of each wallet while a run's entries are reversed, newest first.
+# The lowest balance of each wallet while a run's entries are reversed, newest first, less what holds reserve of it.
 LOWEST_BALANCE_AFTER_UNDO = """
-SELECT currency, balance - max(taken), floor FROM (
-    SELECT wallet.currency, wallet.balance, wallet.floor,
-        sum(entry.effect - sign(entry.effect) * entry.reversed_amount) OVER (PARTITION BY entry.wallet_id ORDER BY entry.id DESC) AS taken
-    FROM billing_transaction entry
-    JOIN billing_wallet wallet ON wallet.tenant_id = entry.tenant_id AND wallet.id = entry.wallet_id
-    WHERE entry.tenant_id = %s AND entry.request_id = %s AND entry.request_id LIKE 'run:%%' AND entry.reversed_by_id IS NULL
-        AND wallet.floor IS NOT NULL
-) AS path
-GROUP BY currency, balance, floor
-HAVING NOT billing_floor_allows(balance - max(taken), floor)
+SELECT currency, balance - taken - held, floor FROM (
+    SELECT wallet.currency, wallet.balance, billing_held_now(wallet) AS held, wallet.floor, path.taken
+    FROM (
+        SELECT wallet_id, max(taken) AS taken FROM (
+            SELECT entry.wallet_id,
+                sum(entry.effect - sign(entry.effect) * entry.reversed_amount) OVER (PARTITION BY entry.wallet_id ORDER BY entry.id DESC)
+                    AS taken
+            FROM billing_transaction entry
+            WHERE entry.tenant_id = %(tenant)s AND entry.request_id = %(run)s AND entry.request_id LIKE 'run:%%'
+                AND entry.reversed_by_id IS NULL
+        ) AS step
+        GROUP BY wallet_id
+    ) AS path
+    JOIN billing_wallet wallet ON wallet.tenant_id = %(tenant)s AND wallet.id = path.wallet_id AND wallet.floor IS NOT NULL
+) AS lowest
+WHERE NOT billing_floor_allows(balance - taken, held, floor)
 ORDER BY currency
 """
 
@@ -85,7 +91,7 @@ def reversals_of_others(*, tenant_id: UUID, request_id: str, at_most: int) -> li
 
 
 def wallets_below_floor_after_undo(*, tenant_id: UUID, request_id: str) -> list[tuple[str, Decimal, Decimal]]:
-    """The wallets that an undo of the run would take below their floor: currency, lowest balance on the way, floor."""
+    """The wallets that an undo of the run would take below their floor: currency, lowest balance on the way less what is held, floor."""
     with connection.cursor() as cursor:
-        cursor.execute(LOWEST_BALANCE_AFTER_UNDO, [tenant_id, request_id])
+        cursor.execute(LOWEST_BALANCE_AFTER_UNDO, {"tenant": tenant_id, "run": request_id})
         return list(cursor.fetchall())

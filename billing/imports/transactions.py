@@ -234,7 +234,7 @@ class TransactionsAdapter(Adapter):
         for wallet in selectors.list_wallets(tenant_id=tenant.id):
             name = f"{WALLET}{wallet['currency']}"
             latest = lookups.newest_occurred_at(tenant_id=tenant.id, currency=wallet["currency"]) if name in names else None
-            accounts[name] = wallet_account(name, wallet["currency"], wallet["balance"], wallet["floor"], latest)
+            accounts[name] = wallet_account(name, wallet, latest)
         originals = {parts_of(name.removeprefix(REMAINING)): name for name in names if name.startswith(REMAINING)}
         for kind, reference, _, _, _, unit, size in lookups.entries_by_key(tenant_id=tenant.id, keys=list(originals)) if originals else ():
             name = originals[kind, reference]
@@ -246,7 +246,8 @@ class TransactionsAdapter(Adapter):
             # The original is in this file and not in the ledger.
             return original_account(name, parts_of(name.removeprefix(REMAINING))[1], posting.original or Reversible(size=None, unit=""))
         _, floor = lookups.policy_values(tenant_id=tenant.id)
-        return wallet_account(name, name.removeprefix(WALLET), Decimal(0), floor, None)
+        empty = {"currency": name.removeprefix(WALLET), "balance": Decimal(0), "reserved": Decimal(0), "floor": floor}
+        return wallet_account(name, empty, None)
 
     def refusal(self, account: Account, posting: Posting, effect: Decimal) -> Outcome | None:
         if (unfit := type_refusal(posting)) is not None:
@@ -320,8 +321,11 @@ def original_account(name: str, reference: str, reversible: Reversible) -> Accou
     return Account(name=name, label=reference, unit=reversible.unit, before=room, now=room, lowest=Decimal(0), is_listed=False, terms=terms)
 
 
-def wallet_account(name: str, unit: str, balance: Decimal, floor: Decimal | None, latest: Any) -> Account:
-    return Account(name=name, label=f"wallet {unit}", unit=unit, before=balance, now=balance, lowest=floor, latest=latest)
+def wallet_account(name: str, wallet: Mapping[str, Any], latest: Any) -> Account:
+    """A wallet of list_wallets; its balance may not go below its floor and what holds reserve."""
+    lowest = None if wallet["floor"] is None else wallet["floor"] + wallet["reserved"]
+    balance, unit = wallet["balance"], wallet["currency"]
+    return Account(name=name, label=f"wallet {unit}", unit=unit, before=balance, now=balance, lowest=lowest, latest=latest)
 
 
 def wallet_refusal(account: Account, effect: Decimal) -> Outcome | None:

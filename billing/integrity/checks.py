@@ -15,7 +15,8 @@ def find_violations(*, tenant_id: UUID | None = None, at_most: int = 1) -> Itera
 
 # For each fact of a digest: the row holds a value of it. A digest of zeros says that the caller gave none.
 HOLDS_FACT = {
-    "amount": "entry.reverses_id IS NULL",
+    # A capture takes what is left where it states no amount; its digest is longer than that of a plain entry.
+    "amount": "entry.reverses_id IS NULL AND octet_length(entry.facts_digest) = 72",
     "agent_id": "entry.reverses_id IS NULL AND entry.agent_id IS NOT NULL",
     "description": "entry.description IS NOT NULL",
     "metadata": "entry.metadata::text !~ '^[[:space:]]*[{][[:space:]]*[}][[:space:]]*$'",
@@ -46,7 +47,7 @@ CHECKS = (
     ),
     Check(
         name="billing_wallet",
-        rule="A wallet has the balance, number and currency of its newest entry, and isn't below its floor.",
+        rule="A wallet has the balance, number and currency of its newest entry, and less what is held it isn't below its floor.",
         statement="""
             SELECT wallet.tenant_id, wallet.id, wallet.currency, wallet.balance, entry.balance_after, wallet.last_entry_number,
                 entry.entry_number, wallet.floor
@@ -57,7 +58,8 @@ CHECKS = (
             ) AS entry ON true
             WHERE (%(tenant)s::uuid IS NULL OR wallet.tenant_id = %(tenant)s) AND (
                 wallet.balance <> coalesce(entry.balance_after, 0) OR wallet.last_entry_number <> coalesce(entry.entry_number, 0)
-                OR wallet.last_entry_at IS DISTINCT FROM entry.created_at OR NOT billing_floor_allows(wallet.balance, wallet.floor))
+                OR wallet.last_entry_at IS DISTINCT FROM entry.created_at
+                OR NOT billing_floor_allows(wallet.balance, wallet.held, wallet.floor))
         """,
     ),
     Check(
@@ -147,6 +149,104 @@ CHECKS = (
         """  # noqa: S608 - constants
         + HELD_BUT_ABSENT
         + ")",
+    ),
+    Check(
+        name="billing_held",
+        rule="A wallet's held amount is what its active holds reserve, and that of its newest hold entry.",
+        statement="""
+            SELECT wallet.tenant_id, wallet.id, wallet.currency, wallet.held, open.remaining, newest.held_after
+            FROM billing_wallet wallet
+            CROSS JOIN LATERAL (
+                SELECT coalesce(sum(amount - captured), 0) AS remaining FROM billing_wallethold
+                WHERE tenant_id = wallet.tenant_id AND wallet_id = wallet.id AND status = 'active'
+            ) AS open
+            LEFT JOIN LATERAL (
+                SELECT held_after FROM billing_walletholdentry
+                WHERE tenant_id = wallet.tenant_id AND wallet_id = wallet.id ORDER BY created_at DESC, id DESC LIMIT 1
+            ) AS newest ON true
+            WHERE (%(tenant)s::uuid IS NULL OR wallet.tenant_id = %(tenant)s)
+                AND (wallet.held <> open.remaining OR wallet.held <> coalesce(newest.held_after, 0))
+        """,
+    ),
+    Check(
+        name="billing_hold",
+        rule="A hold is placed once, in its wallet's currency; it captured what its entries say, and reserves nothing once it has ended.",
+        statement="""
+            SELECT hold.tenant_id, hold.id, hold.status, hold.amount, hold.captured, steps.placed, steps.captured AS captured_entries,
+                steps.freed
+            FROM billing_wallethold hold
+            LEFT JOIN billing_wallet wallet ON wallet.tenant_id = hold.tenant_id AND wallet.id = hold.wallet_id
+            CROSS JOIN LATERAL (
+                SELECT coalesce(sum(amount) FILTER (WHERE kind = 'placed'), 0) AS placed,
+                    coalesce(sum(amount) FILTER (WHERE kind = 'captured'), 0) AS captured,
+                    coalesce(sum(amount) FILTER (WHERE kind IN ('released', 'expired')), 0) AS freed,
+                    count(*) FILTER (WHERE kind = 'placed') AS starts, count(*) FILTER (WHERE is_final) AS finals,
+                    count(*) FILTER (WHERE kind = 'released' AND facts_digest IS NOT NULL) AS releases,
+                    count(*) FILTER (WHERE kind = 'expired') AS expiries, bool_and(wallet_id = hold.wallet_id) AS are_in_wallet
+                FROM billing_walletholdentry
+                WHERE tenant_id = hold.tenant_id AND hold_id = hold.id
+            ) AS steps
+            WHERE (%(tenant)s::uuid IS NULL OR hold.tenant_id = %(tenant)s) AND (
+                wallet.currency IS DISTINCT FROM hold.currency OR steps.are_in_wallet IS NOT TRUE
+                OR steps.starts <> 1 OR steps.placed <> hold.amount OR steps.captured <> hold.captured
+                OR steps.freed <> CASE hold.status WHEN 'active' THEN 0 ELSE hold.amount - hold.captured END
+                OR steps.finals <> (hold.status = 'captured')::int OR steps.releases <> (hold.status = 'released')::int
+                OR steps.expiries <> (hold.status = 'expired')::int)
+        """,
+    ),
+    Check(
+        name="billing_hold_chain",
+        rule="held_after of each hold entry is that of the wallet's entry before, plus what was placed, or less what was taken or freed; "
+        "captured_after is what the hold's captures took until then.",
+        statement="""
+            SELECT tenant_id, id, wallet_id, hold_id, kind, amount, held_before, held_after, captured_so_far, captured_after
+            FROM (
+                SELECT tenant_id, id, wallet_id, hold_id, kind, amount, held_after, captured_after,
+                    coalesce(lag(held_after) OVER (PARTITION BY tenant_id, wallet_id ORDER BY created_at, id), 0) AS held_before,
+                    sum(CASE kind WHEN 'captured' THEN amount ELSE 0 END)
+                        OVER (PARTITION BY tenant_id, hold_id ORDER BY created_at, id) AS captured_so_far
+                FROM billing_walletholdentry
+                WHERE %(tenant)s::uuid IS NULL OR tenant_id = %(tenant)s
+            ) AS entry
+            WHERE held_after <> held_before + CASE kind WHEN 'placed' THEN amount WHEN 'extended' THEN 0 ELSE -amount END
+                OR captured_after <> captured_so_far OR kind = 'extended' AND amount <> 0
+        """,
+    ),
+    Check(
+        name="billing_hold_debit",
+        rule="Each capture is one debit of its amount in the hold's wallet, under the capture's key.",
+        statement="""
+            SELECT entry.tenant_id, entry.id, entry.hold_id, entry.amount, entry.reference_id, debit.id AS transaction_id, debit.effect
+            FROM billing_walletholdentry entry
+            LEFT JOIN billing_transaction debit ON debit.tenant_id = entry.tenant_id AND debit.id = entry.transaction_id
+            WHERE (%(tenant)s::uuid IS NULL OR entry.tenant_id = %(tenant)s) AND entry.kind = 'captured' AND (
+                entry.reference_id IS NULL OR entry.facts_digest IS NULL OR (entry.amount > 0) <> (debit.id IS NOT NULL)
+                OR debit.id IS NOT NULL AND (
+                    debit.effect <> -entry.amount OR debit.type <> 'usage' OR debit.wallet_id <> entry.wallet_id
+                    OR debit.reference_id <> entry.reference_id OR debit.reverses_id IS NOT NULL
+                    OR debit.facts_digest <> entry.facts_digest))
+        """,
+    ),
+    Check(
+        name="billing_hold_moments",
+        rule="A hold has the end of its newest entry; it was placed and closed when its entries say.",
+        statement="""
+            SELECT hold.tenant_id, hold.id, hold.status, hold.expires_at, hold.closed_at, newest.expires_at AS entry_expires_at,
+                newest.occurred_at AS entry_occurred_at
+            FROM billing_wallethold hold
+            CROSS JOIN LATERAL (
+                SELECT expires_at, occurred_at, kind FROM billing_walletholdentry
+                WHERE tenant_id = hold.tenant_id AND hold_id = hold.id ORDER BY created_at DESC, id DESC LIMIT 1
+            ) AS newest
+            CROSS JOIN LATERAL (
+                SELECT occurred_at FROM billing_walletholdentry WHERE tenant_id = hold.tenant_id AND hold_id = hold.id AND kind = 'placed'
+                LIMIT 1
+            ) AS first
+            WHERE (%(tenant)s::uuid IS NULL OR hold.tenant_id = %(tenant)s) AND (
+                hold.expires_at <> newest.expires_at OR hold.occurred_at <> first.occurred_at
+                OR hold.status <> 'active' AND hold.closed_at IS DISTINCT FROM newest.occurred_at
+                OR hold.status = 'expired' AND hold.closed_at <> hold.expires_at)
+        """,
     ),
     Check(
         name="billing_daily_total",

@@ -6,4 +6,4 @@ from kernel.ledger.migration_operations import InstallFunctions
 class Migration(migrations.Migration):
     dependencies = [("billing", "0001_tables")]
 
-    operations = [InstallFunctions("billing", version=1, digest="71519854b08c84f2")]
+    operations = [InstallFunctions("billing", version=1, digest="b8eae2bd3536ac52")]

@@ -2,6 +2,7 @@
 
 from billing.selectors.catalogue import list_types
 from billing.selectors.floors import floor_allows, plan_floor_allows
+from billing.selectors.holds import as_shown, get_hold, get_hold_after, list_holds, overdue_holds
 from billing.selectors.statements import Statement, get_statement
 from billing.selectors.transactions import FILTERS, TRANSACTION_FIELDS, Rows, get_transaction, list_agent_totals, list_transactions
 from billing.selectors.wallets import list_daily_totals, list_wallets, list_wallets_at
@@ -11,14 +12,19 @@ __all__ = [
     "TRANSACTION_FIELDS",
     "Rows",
     "Statement",
+    "as_shown",
     "floor_allows",
+    "get_hold",
+    "get_hold_after",
     "get_statement",
     "get_transaction",
     "list_agent_totals",
     "list_daily_totals",
+    "list_holds",
     "list_transactions",
     "list_types",
     "list_wallets",
     "list_wallets_at",
+    "overdue_holds",
     "plan_floor_allows",
 ]

@@ -5,14 +5,15 @@ from decimal import Decimal
 from kernel.ledger import posting
 
 
-def floor_allows(*, balance: Decimal, floor: Decimal | None) -> bool:
+def floor_allows(*, balance: Decimal, floor: Decimal | None, held: Decimal = Decimal(0)) -> bool:
     """Calls billing_floor_allows (billing/sql/billing_floor_allows.sql), which every posting calls too."""
-    allowed: bool = posting.run("SELECT billing_floor_allows(%s::numeric, %s::numeric) AS allowed", (balance, floor))[0].allowed
+    statement = "SELECT billing_floor_allows(%s::numeric, %s::numeric, %s::numeric) AS allowed"
+    allowed: bool = posting.run(statement, (balance, held, floor))[0].allowed
     return allowed
 
 
 def plan_floor_allows(*, balance: Decimal, floor: Decimal | None) -> bool:
-    """A copy of billing_floor_allows for the plan of a backfill, which decides millions of rows without the database.
+    """A copy of billing_floor_allows for the plan of a backfill, which decides millions of rows without the database. Nothing is held.
 
     tests/billing/test_floor.py holds the two equal. Nothing that moves money may call this one.
     """

@@ -61,6 +61,8 @@ class Statement:
     final_until: datetime
     opening_balance: Decimal
     closing_balance: Decimal
+    # What holds reserve of the closing balance, by book time.
+    held: Decimal
     # By type: type, entries, credits, debits, net.
     totals: list[dict[str, Any]]
     queryset: "QuerySet[Any, Any]"
@@ -117,6 +119,7 @@ def get_statement(
         final_until=min(until, wallet.now),
         opening_balance=opening,
         closing_balance=opening + sum((total["net"] for total in totals), Decimal(0)),
+        held=posting.run(HELD, (until, min(until, wallet.now), tenant_id, wallet.id))[0].held,
         totals=list(totals),
         queryset=entries.order_by(time, "entry_number").values(*TRANSACTION_FIELDS),
     )
@@ -146,6 +149,12 @@ LOCK_WALLET = """
     SELECT id, last_entry_number, statement_timestamp() AS now FROM billing_wallet WHERE tenant_id = %s AND currency = %s FOR SHARE
 """
 NO_WALLET = "SELECT '00000000-0000-0000-0000-000000000000'::uuid AS id, 0::bigint AS last_entry_number, statement_timestamp() AS now"
+# Before the period's end, which is not part of it.
+HELD = """
+    SELECT coalesce((
+        SELECT billing_held_at(wallet, %s - interval '1 microsecond', %s) FROM billing_wallet wallet WHERE tenant_id = %s AND id = %s
+    ), 0) AS held
+"""
 BOOK_OPENING = """
     SELECT coalesce((
         SELECT balance_after FROM billing_transaction
@@ -185,7 +194,8 @@ def _opening_balance(*, tenant_id: UUID, wallet: Any, since: datetime, clock: st
 
 
 def csv_text(statement: Statement) -> Iterator[str]:
-    """The statement as CSV, a piece at a time: a line for the opening balance, one for each entry, one for the closing balance.
+    """The statement as CSV, a piece at a time: a line for the opening balance, one for each entry, one for the closing balance, and one
+    for what holds reserve of it, if they do.
 
     Begins with a byte order mark. Text that a spreadsheet would run as a formula gets an apostrophe in front.
     """
@@ -199,6 +209,8 @@ def csv_text(statement: Statement) -> Iterator[str]:
         if buffer.tell() > 65_536:
             yield _take(buffer)
     writer.writerow(_edge("closing_balance", statement.until, statement.closing_balance))
+    if statement.held:
+        writer.writerow(_edge("held", statement.until, statement.held))
     yield _take(buffer)
 
 
@@ -211,6 +223,7 @@ def html_text(statement: Statement) -> Iterator[str]:
     edges = {
         "opening": with_thousands(statement.opening_balance, statement.currency),
         "closing": with_thousands(statement.closing_balance, statement.currency),
+        "held": with_thousands(statement.held, statement.currency) if statement.held else "",
     }
     yield get_template("billing/statement_head.html").render({"statement": statement, "totals": totals, **edges})
     line = get_template("billing/statement_line.html")

@@ -1,21 +1,24 @@
 """Reads of wallets and daily totals: balances now and at a past moment."""
 
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 
 from billing.models import DailyTotal, Wallet
+from billing.selectors.holds import HELD_NOW
 from billing.selectors.transactions import Rows
 from kernel.ledger import posting
 from kernel.ledger.clocks import Clock
 
 
 def list_wallets(*, tenant_id: UUID) -> Rows:
-    """The tenant's wallets with their present balances, by currency."""
+    """The tenant's wallets with their present balances, by currency. `reserved`: what holds reserve, overdue ones left out."""
     fields = ("currency", "balance", "floor", "alert_below", "last_entry_number", "last_entry_at")
-    rows: Rows = Wallet.objects.filter(tenant_id=tenant_id).order_by("currency").values(*fields)
+    wallets = Wallet.objects.filter(tenant_id=tenant_id).order_by("currency").annotate(reserved=HELD_NOW)
+    rows: Rows = wallets.values(*fields, "reserved", available=F("balance") - F("reserved"))
     return rows
 
 
@@ -29,20 +32,23 @@ def list_wallets_at(*, tenant_id: UUID, moment: datetime, clock: str, final_unti
     `final_until` comes from past_reads.wait_for_postings_before: entries booked after it are left out, so that the answer doesn't
     change. By book time a wallet is as its newest entry of that time left it. By world time its balance is the sum of the whole days
     before, from the daily totals, and of the day's own entries; its number and time are None, because entries are numbered as they are
-    booked: what had happened by a moment may be numbers 1, 2 and 7. The floor is today's.
+    booked: what had happened by a moment may be numbers 1, 2 and 7. The floor is today's. Holds have no second time, so they are read by
+    book time.
     """
     if clock == Clock.BOOK:
-        rows = posting.run(BOOK_BALANCES, (min(moment, final_until), tenant_id))
+        rows = posting.run(BOOK_BALANCES, (min(moment, final_until), moment, min(moment, final_until), tenant_id))
     else:
         day = moment.astimezone(UTC).date()
-        rows = posting.run(WORLD_BALANCES, (day, day, moment, final_until, day, final_until, tenant_id))
+        reserved_by = (min(moment, final_until), moment)
+        rows = posting.run(WORLD_BALANCES, (*reserved_by, day, day, moment, final_until, day, final_until, tenant_id))
     then = {row.currency: row._asdict() for row in rows}
-    return [wallet | then.get(wallet["currency"], {}) for wallet in list_wallets(tenant_id=tenant_id)]
+    wallets = [wallet | then.get(wallet["currency"], {"reserved": Decimal(0)}) for wallet in list_wallets(tenant_id=tenant_id)]
+    return [wallet | {"available": wallet["balance"] - wallet["reserved"]} for wallet in wallets]
 
 
 BOOK_BALANCES = """
     SELECT wallet.currency, coalesce(entry.balance_after, 0) AS balance, coalesce(entry.entry_number, 0) AS last_entry_number,
-        entry.created_at AS last_entry_at
+        entry.created_at AS last_entry_at, billing_held_at(wallet, %s, %s) AS reserved
     FROM billing_wallet wallet
     LEFT JOIN LATERAL (
         SELECT balance_after, entry_number, created_at FROM billing_transaction
@@ -54,7 +60,7 @@ BOOK_BALANCES = """
 # The totals hold everything that was booked; what was booked after that moment is taken off again.
 WORLD_BALANCES = """
     SELECT wallet.currency, coalesce(past.net, 0) + coalesce(today.net, 0) - coalesce(later.net, 0) AS balance,
-        NULL AS last_entry_number, NULL AS last_entry_at
+        NULL AS last_entry_number, NULL AS last_entry_at, billing_held_at(wallet, %s, %s) AS reserved
     FROM billing_wallet wallet
     LEFT JOIN LATERAL (
         SELECT sum(credits - debits) AS net FROM billing_dailytotal

@@ -2,17 +2,24 @@
 
 from billing.services.bulk import encode_import, record_imported_many, reverse_run
 from billing.services.catalogue import UNCHANGED, define_type, set_alert, set_floor, set_policy
+from billing.services.holds import capture_hold, expire_hold, expire_holds, extend_hold, place_hold, release_hold
 from billing.services.rebuild import rebuild_wallets
 from billing.services.transactions import record_transaction, record_transactions, reverse_transaction
 
 __all__ = [
     "UNCHANGED",
+    "capture_hold",
     "define_type",
     "encode_import",
+    "expire_hold",
+    "expire_holds",
+    "extend_hold",
+    "place_hold",
     "rebuild_wallets",
     "record_imported_many",
     "record_transaction",
     "record_transactions",
+    "release_hold",
     "reverse_run",
     "reverse_transaction",
     "set_alert",

@@ -21,7 +21,7 @@ from kernel.ledger.outcomes import Posted
 
 # The columns of an outcome that are read where nothing was posted: the facts of errors, and those of the entry that has the key already.
 REFUSED = (
-    *("id", "first_digest", "balance", "requested", "floor", "currency", "wallet_currency", "blocking_id", "remaining"),
+    *("id", "first_digest", "balance", "held", "requested", "floor", "currency", "wallet_currency", "blocking_id", "remaining"),
     *("amount", "agent_id", "description", "occurred_at", "metadata", "reverses_id", "reason_code", "reason"),
 )
 COPIED_FACTS = (

@@ -10,9 +10,11 @@ from billing.choices import NEAR_DUPLICATE_LIMIT_SECONDS, TYPE_LENGTH, Direction
 from billing.errors import DirectionInUse, FloorAboveBalance
 from billing.models import Policy, Transaction, TransactionType, Wallet
 from billing.selectors.floors import floor_allows
+from billing.services.holds import end_overdue_holds
 from billing.services.postings import check_amount
 from kernel.ledger.constraints import translate_db_errors
 from kernel.ledger.errors import InvalidValue
+from kernel.ledger.holds import check_longest_hold
 from kernel.ledger.money import is_currency
 from kernel.tenants.setting_author import setting_author
 
@@ -55,8 +57,12 @@ def set_policy(
     strict_types: bool = UNCHANGED,
     near_duplicate_seconds: int = UNCHANGED,
     default_floor: Decimal | None = UNCHANGED,
+    longest_hold_seconds: int | None = UNCHANGED,
 ) -> Policy:
-    """Change the named settings of the tenant's policy. `default_floor` is for wallets opened from now on. Raises InvalidValue."""
+    """Change the named settings of the tenant's policy. `default_floor` is for wallets opened from now on. Raises InvalidValue.
+
+    `longest_hold_seconds`: how long a hold may last, with its extensions; None for no limit. Holds that are open keep their end.
+    """
     if default_floor is not UNCHANGED and default_floor is not None:
         check_amount("default_floor", default_floor)
         # A new wallet has a balance of zero.
@@ -64,10 +70,13 @@ def set_policy(
             raise InvalidValue(field="default_floor", reason="too_large", value=default_floor, max=0)
     if near_duplicate_seconds is not UNCHANGED:
         _check_near_duplicate_seconds(near_duplicate_seconds)
+    if longest_hold_seconds is not UNCHANGED:
+        check_longest_hold(longest_hold_seconds)
     requested: dict[str, Any] = {
         "strict_types": strict_types,
         "near_duplicate_seconds": near_duplicate_seconds,
         "default_floor": default_floor,
+        "longest_hold_seconds": longest_hold_seconds,
     }
     changes = {name: value for name, value in requested.items() if value is not UNCHANGED}
     changes |= {"updated_by": actor, "updated_at": timezone.now()}
@@ -88,7 +97,8 @@ def set_floor(*, tenant_id: UUID, actor: str, request_id: str = "", currency: st
     """Set the balance below which no debit may take the wallet; None for no limit.
 
     Opens the wallet if the tenant has none in this currency; the floor given here replaces the policy's default_floor.
-    Raises FloorAboveBalance where the wallet is below the floor already, InvalidValue for an unknown currency or a bad amount.
+    Raises FloorAboveBalance where the wallet, less what holds reserve, is below the floor already, InvalidValue for an unknown currency
+    or a bad amount.
     """
     if not is_currency(currency):
         raise InvalidValue(field="currency", reason="unknown_currency", value=currency)
@@ -97,9 +107,11 @@ def set_floor(*, tenant_id: UUID, actor: str, request_id: str = "", currency: st
     with setting_author(actor=actor, request_id=request_id):
         Wallet.objects.get_or_create(tenant_id=tenant_id, currency=currency)
         wallet = Wallet.objects.select_for_update(no_key=True).get(tenant_id=tenant_id, currency=currency)
-        # The balance is read under the lock, so no posting can move it before the floor is set.
-        if not floor_allows(balance=wallet.balance, floor=floor):
-            raise FloorAboveBalance(balance=wallet.balance, floor=floor)
+        # Balance and holds are read under the lock, so no posting can move them before the floor is set. Overdue holds reserve nothing,
+        # and the constraint on the row would count them.
+        held = end_overdue_holds(wallet, actor=actor, request_id=request_id) if wallet.held else Decimal(0)
+        if not floor_allows(balance=wallet.balance, held=held, floor=floor):
+            raise FloorAboveBalance(balance=wallet.balance, held=held, floor=floor)
         wallet.floor = floor
         wallet.save(update_fields=["floor"])
     return wallet

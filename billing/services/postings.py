@@ -110,7 +110,14 @@ def _errors(posting: Mapping[str, Any]) -> dict[str, Callable[[Any], LedgerError
     """The error of each outcome that moved nothing, made of this posting and its row."""
     original = posting.get("reverses")
     return {
-        "insufficient": lambda row: Insufficient(balance=row.balance, requested=row.requested, floor=row.floor, currency=row.currency),
+        "insufficient": lambda row: Insufficient(
+            balance=row.balance,
+            held=row.held,
+            available=row.balance - row.held,
+            requested=row.requested,
+            floor=row.floor,
+            currency=row.currency,
+        ),
         "out_of_range": lambda row: OutOfRange(balance=row.balance, requested=row.requested, currency=row.currency),
         "negative_amount": lambda row: InvalidValue(
             field="amount", reason="negative", value=Decimal(posting["amount"]), type=posting["type"]

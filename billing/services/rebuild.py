@@ -1,4 +1,4 @@
-"""Recomputes the balances of wallets and the daily totals from the entries: the repair after an integrity check found them wrong."""
+"""Recomputes wallets from their entries and holds, and the daily totals: the repair after an integrity check found them wrong."""
 
 from uuid import UUID
 
@@ -17,15 +17,20 @@ LOCK_TENANT = "SELECT id FROM tenants_tenant WHERE id = %s FOR NO KEY UPDATE"
 LOCK_WALLETS = "SELECT id FROM billing_wallet WHERE tenant_id = %s ORDER BY id FOR NO KEY UPDATE"
 SET_WALLETS = """
 UPDATE billing_wallet wallet
-SET balance = coalesce(newest.balance_after, 0), last_entry_number = coalesce(newest.entry_number, 0), last_entry_at = newest.created_at
+SET balance = coalesce(newest.balance_after, 0), last_entry_number = coalesce(newest.entry_number, 0), last_entry_at = newest.created_at,
+    held = open.remaining
 FROM billing_wallet stored
+CROSS JOIN LATERAL (
+    SELECT coalesce(sum(amount - captured), 0) AS remaining FROM billing_wallethold
+    WHERE tenant_id = stored.tenant_id AND wallet_id = stored.id AND status = 'active'
+) AS open
 LEFT JOIN LATERAL (
     SELECT entry_number, balance_after, created_at FROM billing_transaction
     WHERE tenant_id = stored.tenant_id AND wallet_id = stored.id ORDER BY entry_number DESC LIMIT 1
 ) AS newest ON true
 WHERE stored.tenant_id = %s AND wallet.tenant_id = stored.tenant_id AND wallet.id = stored.id
-    AND (wallet.balance, wallet.last_entry_number, wallet.last_entry_at)
-        IS DISTINCT FROM (coalesce(newest.balance_after, 0), coalesce(newest.entry_number, 0), newest.created_at)
+    AND (wallet.balance, wallet.last_entry_number, wallet.last_entry_at, wallet.held)
+        IS DISTINCT FROM (coalesce(newest.balance_after, 0), coalesce(newest.entry_number, 0), newest.created_at, open.remaining)
 """
 DELETE_TOTALS = "DELETE FROM billing_dailytotal WHERE tenant_id = %s"
 INSERT_TOTALS = """
@@ -40,7 +45,7 @@ REQUIRED_CHECKS = ("billing_chain", "billing_effect")
 
 @translate_db_errors
 def rebuild_wallets(*, tenant_id: UUID) -> int:
-    """Set a tenant's wallets to what their entries say and recount its daily totals; returns how many wallets were wrong.
+    """Set a tenant's wallets to what their entries and holds say and recount its daily totals; returns how many wallets were wrong.
 
     Everything is read after the locks. Raises LedgerBroken, Busy.
     """

@@ -1,7 +1,7 @@
 -- Decides each posting of an array, in memory, one after the other. Second step of billing_post_array.
 --
--- Takes: the tenant; its postings; for each the currency of its wallet; those wallets, which the caller has locked; and the time, read after
--- that.
+-- Takes: the tenant; its postings; for each the currency of its wallet; those wallets, which the caller has locked, without their overdue
+-- holds; and the time, read after that.
 -- Returns: a decision for each posting, in order. A posting sees the balances, keys and reversals of those before it, but can't reverse one
 -- of the same array.
 -- Locks: nothing: the wallets' locks cover balances, numbers and reversed amounts. Keys and types are not covered: the unique index and the
@@ -43,6 +43,7 @@ BEGIN
         decision.wallet_id := wallet.id;
         decision.wallet_currency := item.wallet_currency;
         decision.wallet_floor := wallet.floor;
+        decision.wallet_held := wallet.held;
         decision.entry_type := item.entry_type;
         decision.entry_direction := item.direction;
         decision.entry_agent_id := item.entry_agent_id;
@@ -71,7 +72,7 @@ BEGIN
             decision.requested := abs(decision.entry_effect);
             decision.outcome := billing_refusal(
                 is_strict AND NOT is_reversal, item.is_catalogued, item.direction, decision.entry_amount,
-                wallet.balance + decision.entry_effect, wallet.floor
+                wallet.balance + decision.entry_effect, wallet.held, wallet.floor
             );
         END IF;
 

@@ -1,16 +1,17 @@
--- The floor of a wallet: whether it may have a balance.
+-- The floor of a wallet: whether it may have a balance, of which holds reserve a part.
 --
--- Takes: a balance, and the wallet's floor, or NULL for none.
--- Returns: true where the balance is at or above the floor, or there is none; never NULL for a balance.
+-- Takes: a balance, what holds reserve of it, and the wallet's floor, or NULL for none.
+-- Returns: true where the balance less what is held is at or above the floor, or there is none; never NULL for a balance.
 -- Locks: nothing. Never: reads a table.
 --
 -- It knows no type: for a floor that depends on the type of an entry, hand the type to billing_refusal and to this function, and take the
 -- CHECK constraint away, for it can't know the type. billing_refusal compares the balance that a credit leaves too.
 --
--- Every decision about a floor calls this function: billing_refusal (all postings), set_floor, the blockers of an undo, and the integrity
--- check billing_wallet. Copies that can't call it, and that tests/billing/test_floor.py holds equal to it: the CHECK constraints
+-- Every decision about a floor calls this function: billing_refusal (all postings), billing_place_hold, set_floor, the blockers of an undo,
+-- and the integrity check billing_wallet. Copies that can't call it, and that tests/billing/test_floor.py holds equal to it: the CHECK constraints
 -- billing_wallet_floor_check and billing_policy_default_floor_check, and billing.selectors.floors.plan_floor_allows, for the plan of a backfill.
-CREATE OR REPLACE FUNCTION billing_floor_allows(balance numeric, floor numeric) RETURNS boolean LANGUAGE sql IMMUTABLE PARALLEL SAFE
+CREATE OR REPLACE FUNCTION billing_floor_allows(balance numeric, held numeric, floor numeric) RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
 AS $$
-    SELECT floor IS NULL OR balance >= floor
+    SELECT floor IS NULL OR balance - held >= floor
 $$;

@@ -1,11 +1,11 @@
 -- Builds the outcome row of a posting.
 --
--- Takes: the outcome; the entry that was posted or has the key already (NULL for none); the wallet's currency, balance and floor; the
+-- Takes: the outcome; the entry that was posted or has the key already (NULL for none); the wallet's currency, balance, held amount and floor; the
 -- magnitude asked for, what remains of an original, and the reversal after which nothing did.
 -- Returns: one row, built by name. Locks: nothing. Never: reads a table.
 CREATE OR REPLACE FUNCTION billing_outcome_of(
-    outcome text, entry billing_transaction, wallet_currency text, balance numeric, floor numeric, requested numeric, remaining numeric,
-    blocking_id uuid
+    outcome text, entry billing_transaction, wallet_currency text, balance numeric, held numeric, floor numeric, requested numeric,
+    remaining numeric, blocking_id uuid
 ) RETURNS billing_outcome LANGUAGE plpgsql IMMUTABLE
 AS $$
 DECLARE
@@ -39,6 +39,7 @@ BEGIN
     reply.first_digest := entry.facts_digest;
     reply.wallet_currency := wallet_currency;
     reply.balance := balance;
+    reply.held := held;
     reply.floor := floor;
     reply.requested := requested;
     reply.remaining := remaining;

@@ -4,8 +4,8 @@
 -- Returns: one row for each posting, in their order. Outcomes: posted; exists (the key was used before: the row is the first entry, and
 -- the caller compares digests); insufficient, out_of_range, negative_amount, unknown_type, not_found, not_reversible, already_reversed,
 -- exceeds_original. What is refused leaves nothing behind, not even a wallet. Each posting is decided for itself.
--- Locks: the wallets by id; under these the rows of new types by code, and daily totals by currency, day and type. Before them, where a
--- wallet is opened: the tenant, its policy, the new wallet's key. The clock is read once, when all wallets are locked.
+-- Locks: the wallets by id; under these their overdue holds, the rows of new types by code, and daily totals by currency, day and type.
+-- Before them, where a wallet is opened: the tenant, its policy, the new wallet's key. The clock is read when all wallets are locked.
 -- Never: changes an entry, except for how much of it is reversed; touches another tenant's rows; compares digests.
 --
 -- One posting that reverses nothing is decided and written here in short statements, at half the time that the steps for arrays
@@ -45,13 +45,16 @@ BEGIN
         WHERE tenant_id = tenant
             AND currency = coalesce(posting.currency, (SELECT owner.currency FROM tenants_tenant owner WHERE owner.id = tenant))
         FOR NO KEY UPDATE;
+        IF wallet.held > 0 THEN
+            wallet := billing_release_overdue(tenant, wallet, coalesce(posting.now, billing_now()), posting.actor, posting.request_id);
+        END IF;
         SELECT * INTO kind FROM billing_transactiontype WHERE tenant_id = tenant AND code = posting.type;
         SELECT * INTO policy FROM billing_policy WHERE tenant_id = tenant;
 
         change := billing_effect(kind.direction, posting.amount, false);
         new_balance := wallet.balance + change;
         IF wallet.id IS NOT NULL AND kind.id IS NOT NULL AND billing_refusal(
-            coalesce(policy.strict_types, false), kind.is_catalogued, kind.direction, posting.amount, new_balance, wallet.floor
+            coalesce(policy.strict_types, false), kind.is_catalogued, kind.direction, posting.amount, new_balance, wallet.held, wallet.floor
         ) IS NULL THEN
             entry.created_at := greatest(clock_timestamp(), wallet.last_entry_at);
             entry.occurred_at := coalesce(posting.occurred_at, entry.created_at);
@@ -94,7 +97,7 @@ BEGIN
         PERFORM billing_write_events(tenant, entry.request_id, ARRAY[entry.id]);
     END IF;
     RETURN NEXT billing_outcome_of(
-        'posted', entry, entry.currency, entry.balance_after, wallet.floor, abs(entry.effect), NULL, NULL
+        'posted', entry, entry.currency, entry.balance_after, wallet.held, wallet.floor, abs(entry.effect), NULL, NULL
     );
 END;
 $$;

@@ -1,7 +1,7 @@
 -- The steps of billing_post for an array of postings. Called by it alone, and under its settings.
 --
--- Takes, returns, locks, never: as billing_post. The steps: lock the wallets (opening those that are missing), decide each posting in
--- memory, write types, entries, wallets, totals and reversed amounts with one statement each, remove wallets that stayed empty, write the events
+-- Takes, returns, locks, never: as billing_post. The steps: lock the wallets (opening those that are missing), end their overdue holds, decide
+-- each posting in memory, write types, entries, wallets, totals and reversed amounts with one statement each, remove wallets that stayed empty, write the events
 -- where somebody listens, reply.
 CREATE OR REPLACE FUNCTION billing_post_array(tenant uuid, postings jsonb) RETURNS SETOF billing_outcome
 LANGUAGE plpgsql
@@ -17,6 +17,13 @@ BEGIN
     SELECT array_agg(posting) INTO items FROM jsonb_populate_recordset(NULL::billing_posting, postings) AS posting;
     SELECT locked.currencies, locked.wallets, locked.opened INTO currencies, wallets, opened
     FROM billing_lock_wallets(tenant, items) AS locked;
+    FOR place IN 1 .. cardinality(wallets) LOOP
+        IF wallets[place].held > 0 THEN
+            wallets[place] := billing_release_overdue(
+                tenant, wallets[place], coalesce(items[1].now, billing_now()), items[1].actor, items[1].request_id
+            );
+        END IF;
+    END LOOP;
     decisions := billing_decide(tenant, items, currencies, wallets, clock_timestamp());
     PERFORM billing_write_types(tenant, items, decisions);
     PERFORM billing_write_entries(tenant, items, decisions);

@@ -16,8 +16,8 @@ BEGIN
         ORDER BY decision.ordinality
     LOOP
         RETURN NEXT billing_outcome_of(
-            line.outcome, line.entry, line.wallet_currency, line.balance, line.wallet_floor, line.requested, line.remaining,
-            line.blocking_id
+            line.outcome, line.entry, line.wallet_currency, line.balance, line.wallet_held, line.wallet_floor, line.requested,
+            line.remaining, line.blocking_id
         );
     END LOOP;
 END;

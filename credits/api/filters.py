@@ -4,11 +4,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from credits.api.dialect import CreditsQuery
-from credits.choices import HoldStatus, TransactionType
+from credits.choices import TransactionType
 from kernel.api.amounts import AmountText
 from kernel.api.fields import Choice, Currency, Flag, Identifier, Text, Timestamp, Whole
 from kernel.api.problems import Refused
 from kernel.ledger.clocks import Clock
+from kernel.ledger.holds import HoldStatus
 
 
 class LastMoment(Timestamp):

@@ -1,11 +1,12 @@
 """Bodies of requests and replies of this API."""
 
 from credits.api.dialect import CreditsBody, CreditsReply
-from credits.choices import BalanceType, Category, GrantStatus, HoldStatus, ScheduleStatus, TransactionKind, TransactionType, UnitType
+from credits.choices import BalanceType, Category, GrantStatus, ScheduleStatus, TransactionKind, TransactionType, UnitType
 from kernel.api.amounts import AmountNumber, AmountText
 from kernel.api.fields import Choice, Currency, Day, Flag, Identifier, JsonObject, Text, Timestamp, Whole
 from kernel.api.nested import Batch, ListOf, Nested
 from kernel.api.problems import Refused
+from kernel.ledger.holds import HoldStatus
 
 # A customer's id is part of URLs, percent-encoded; some clients and proxies drop control characters there.
 NO_CONTROL_CHARACTERS = r"^[^\x00-\x1f\x7f-\x9f]+$"

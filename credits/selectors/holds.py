@@ -7,10 +7,10 @@ from uuid import UUID
 
 from django.db.models import BooleanField, ExpressionWrapper, Q, QuerySet
 
-from credits.choices import HoldStatus
 from credits.models import Hold, HoldLine
 from credits.selectors.clock import NOW
 from kernel.ledger.errors import NotFound
+from kernel.ledger.holds import HoldStatus
 
 HOLD_FIELDS = (
     "id",

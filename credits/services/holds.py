@@ -7,15 +7,14 @@ from typing import Any
 from uuid import UUID
 
 from credits import selectors
-from credits.choices import HoldStatus
 from credits.digests import HOLD_CLOSE_FACTS, HOLD_FACTS
-from credits.errors import HoldClosed, HoldExceeded
 from credits.services.consumption import insufficient_credit_error
 from credits.services.draws import make_draw
 from credits.services.posting_errors import digest_from_json, digest_to_json, row_or_error
 from kernel.ledger import posting
 from kernel.ledger.constraints import translate_db_errors
 from kernel.ledger.errors import InvalidValue, NotFound
+from kernel.ledger.holds import HoldClosed, HoldExceeded, HoldStatus
 from kernel.ledger.idempotency import digest
 from kernel.ledger.moments import check_moment
 from kernel.ledger.outcomes import read_outcome

@@ -223,15 +223,27 @@ def test_no_file_adds_to_a_strict_catalogue(bring, write, tenant, context):
     assert not TransactionType.objects.filter(tenant=tenant, code="minutes").exists()
 
 
-BALANCES = ["0", "-1", "1", "99999999999999999999.999999999999999999", "100000000000000000000", "-100000000000000000000"]
+BALANCES = [
+    "0",
+    "-1",
+    "1",
+    "3",
+    "2.999999999999999999",
+    "99999999999999999999.999999999999999999",
+    "100000000000000000000",
+    "-100000000000000000000",
+]
 
 
 @pytest.mark.parametrize("floor", [None, "0", "-1", "1"])
 @pytest.mark.parametrize("balance", BALANCES)
 def test_a_plan_refuses_a_balance_exactly_where_the_posting_function_does(balance, floor):
-    account = wallet_account("wallet USD", "USD", Decimal(0), None if floor is None else Decimal(floor), None)
+    held = Decimal(3)
+    wallet = {"currency": "USD", "balance": Decimal(0), "reserved": held, "floor": None if floor is None else Decimal(floor)}
+    account = wallet_account("wallet USD", wallet, None)
     with connection.cursor() as cursor:
-        cursor.execute("SELECT billing_refusal(false, true, 'signed', %s::numeric, %s::numeric, %s::numeric)", [balance, balance, floor])
+        sent = [balance, balance, held, floor]
+        cursor.execute("SELECT billing_refusal(false, true, 'signed', %s::numeric, %s::numeric, %s::numeric, %s::numeric)", sent)
         [decided] = cursor.fetchone()
     planned = wallet_refusal(account, Decimal(balance))
     assert (planned and planned.code) == decided

@@ -16,6 +16,7 @@ def test_there_is_nothing_to_do_in_a_right_book(call):
     ("statement", "check"),
     [
         ("UPDATE billing_wallet SET balance = balance + 1, last_entry_number = 7", "billing_wallet"),
+        ("UPDATE billing_wallet SET held = held + 1", "billing_held"),
         ("UPDATE billing_dailytotal SET debits = debits + 1", "billing_daily_total"),
         ("DELETE FROM billing_dailytotal WHERE type = 'topup'", "billing_daily_total"),
         ("UPDATE credits_grant SET balance = balance - 1 WHERE idempotency_key = 'g'", "credits_grant"),

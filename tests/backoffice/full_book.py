@@ -42,6 +42,8 @@ def fill_billing(context):
     billing.record_transaction(**context, amount=Decimal(100), type="topup", reference_id="first", metadata='{"a": 1.50}')
     usage = billing.record_transaction(**context, amount=Decimal(3), type="usage", reference_id="second", agent_id="bot").row
     billing.reverse_transaction(**context, transaction_id=usage.id, reason_code="duplicate")
+    hold = billing.place_hold(**context, amount=Decimal(5), expires_at=timezone.now() + timedelta(days=1), reference_id="hold").row
+    billing.capture_hold(**context, hold_id=hold.id, amount=Decimal(1), final=False, reference_id="part")
 
 
 def fill_metering(context):

@@ -1,5 +1,6 @@
 """The floor of a wallet is decided by one database function, billing_floor_allows. Its copies are equal to it."""
 
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
@@ -25,8 +26,8 @@ def stricter_floor(db):
     """Another rule: a wallet may not stand on its floor, only above it."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "CREATE OR REPLACE FUNCTION billing_floor_allows(balance numeric, floor numeric) RETURNS boolean LANGUAGE sql IMMUTABLE "
-            "AS 'SELECT floor IS NULL OR balance > floor'"
+            "CREATE OR REPLACE FUNCTION billing_floor_allows(balance numeric, held numeric, floor numeric) RETURNS boolean "
+            "LANGUAGE sql IMMUTABLE AS 'SELECT floor IS NULL OR balance - held > floor'"
         )
 
 
@@ -69,6 +70,14 @@ def test_setting_a_floor_calls_the_function(context, stricter_floor):
         services.set_policy(**context, default_floor=Decimal(0))
 
 
+def test_a_hold_calls_the_function(context, stricter_floor):
+    topup_and_floor(context)
+    hold = {"expires_at": datetime(2099, 1, 1, tzinfo=UTC), "reference_id": "h"}
+    with pytest.raises(Insufficient):
+        services.place_hold(**context, **hold, amount=Decimal(5))
+    assert services.place_hold(**context, **hold, amount=Decimal(4)).row.held == 4
+
+
 def test_the_integrity_check_calls_the_function(context, stricter_floor):
     services.record_transaction(**context, amount=Decimal(5), type="topup", reference_id="start")
     Wallet.objects.update(floor=Decimal(5))
@@ -100,8 +109,9 @@ def test_the_check_constraints_are_equal(tenant, floor):
             return False
         return True
 
-    for balance in [balance + change for balance in BALANCES for change in (-STEP, Decimal(0), STEP)]:
-        allowed = floor_allows(balance=balance, floor=floor)
-        assert takes(lambda balance=balance: Wallet.objects.create(tenant=tenant, currency="USD", balance=balance, floor=floor)) == allowed
+    for available in [balance + change for balance in BALANCES for change in (-STEP, Decimal(0), STEP)]:
+        for held in (Decimal(0), STEP, Decimal(7)):
+            wallet = {"balance": available + held, "held": held, "floor": floor}
+            assert takes(lambda wallet=wallet: Wallet.objects.create(tenant=tenant, currency="USD", **wallet)) == floor_allows(**wallet)
     opened = floor_allows(balance=Decimal(0), floor=floor)
     assert takes(lambda: Policy.objects.create(tenant=tenant, default_floor=floor, updated_by="x")) == opened

@@ -9,6 +9,7 @@ from billing.models import Transaction
 from tests.billing.conftest import TRANSACTIONS
 
 pytestmark = pytest.mark.django_db
+HOLDS = "/v1/billing/wallet/holds"
 LINES = [
     {"type": "topup", "amount": 100, "reference_id": "1"},
     {"type": "usage", "amount": 30.5, "reference_id": "2", "occurred_at": "2026-01-31T10:00:00Z"},
@@ -24,6 +25,15 @@ def book(record, send, outsider):
     ids.append(send("POST", f"{TRANSACTIONS}/{ids[1]}/reverse", {"amount": 10, "reference_id": "part"}).json()["id"])
     ids.append(send("POST", f"{TRANSACTIONS}/{ids[2]}/reverse").json()["id"])
     send("POST", TRANSACTIONS, LINES[0], key=outsider)
+    for number, (what, body) in enumerate(
+        (
+            ("capture", {"amount": 1, "final": False, "reference_id": "c"}),
+            ("extend", {"expires_at": "2099-01-02T00:00:00Z", "reference_id": "e"}),
+        )
+    ):
+        order = {"amount": 5 + number, "expires_at": "2099-01-01T00:00:00Z", "reference_id": f"h{number}"}
+        held = send("POST", HOLDS, order).json()["id"]
+        assert send("POST", f"{HOLDS}/{held}/{what}", body).status_code == 200
     return ids
 
 
@@ -31,7 +41,8 @@ def corrupt(statement, *parameters):
     """As a hand in the database would: with triggers and checks out of the way."""
     with connection.cursor() as cursor:
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-        cursor.execute("ALTER TABLE billing_transaction DISABLE TRIGGER USER")
+        for table in ("billing_transaction", "billing_wallethold", "billing_walletholdentry"):
+            cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
         cursor.execute(
             "SELECT conrelid::regclass::text, conname FROM pg_constraint "
             "WHERE conrelid::regclass::text LIKE 'billing%%' AND contype IN ('c', 'u', 'f')"
@@ -73,6 +84,26 @@ def test_a_sound_book_has_no_violations(book, tenant):
         ("DELETE FROM billing_dailytotal WHERE currency = 'EUR'", {"billing_daily_total"}),
         ("UPDATE billing_transaction SET occurred_at = '2026-02-01' WHERE reference_id = '2'", {"billing_daily_total"}),
         ("UPDATE billing_transaction SET reference_id = '2' WHERE reference_id = '3'", {"billing_key"}),
+        ("UPDATE billing_wallet SET held = held + 1 WHERE currency = 'USD'", {"billing_held"}),
+        ("UPDATE billing_wallethold SET amount = amount + 1 WHERE reference_id = 'h0'", {"billing_held", "billing_hold"}),
+        ("UPDATE billing_wallethold SET captured = 2 WHERE reference_id = 'h0'", {"billing_held", "billing_hold"}),
+        ("UPDATE billing_wallethold SET currency = 'EUR' WHERE reference_id = 'h0'", {"billing_hold"}),
+        (
+            "UPDATE billing_wallethold SET status = 'released', closed_at = now() WHERE reference_id = 'h0'",
+            {"billing_held", "billing_hold", "billing_hold_moments"},
+        ),
+        ("UPDATE billing_wallethold SET expires_at = '2100-01-01' WHERE reference_id = 'h1'", {"billing_hold_moments"}),
+        ("UPDATE billing_wallethold SET occurred_at = '2020-01-01' WHERE reference_id = 'h1'", {"billing_hold_moments"}),
+        ("UPDATE billing_walletholdentry SET held_after = held_after + 1 WHERE kind = 'captured'", {"billing_hold_chain"}),
+        ("UPDATE billing_walletholdentry SET captured_after = 0 WHERE kind = 'captured'", {"billing_hold_chain"}),
+        (
+            "UPDATE billing_walletholdentry SET amount = 2 WHERE kind = 'captured'",
+            {"billing_hold", "billing_hold_chain", "billing_hold_debit"},
+        ),
+        ("UPDATE billing_walletholdentry SET transaction_id = NULL WHERE kind = 'captured'", {"billing_hold_debit"}),
+        ("UPDATE billing_walletholdentry SET reference_id = 'other' WHERE kind = 'captured'", {"billing_hold_debit"}),
+        ("DELETE FROM billing_walletholdentry WHERE kind = 'extended'", {"billing_hold_moments"}),
+        ("DELETE FROM billing_walletholdentry WHERE kind = 'captured'", {"billing_hold", "billing_hold_chain"}),
         ("DELETE FROM billing_transaction WHERE reference_id = '4'", {"billing_wallet", "billing_daily_total"}),
     ],
 )

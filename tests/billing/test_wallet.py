@@ -25,8 +25,26 @@ def test_every_currency_is_shown_and_one_stands_at_the_top(send, record, context
     record(type="usage", amount=3)
     services.set_floor(**context, currency="USD", floor=Decimal("-5"))
     services.set_alert(**context, currency="USD", alert_below=Decimal(20))
-    dollars = {"currency": "USD", "balance": 7, "floor": -5, "alert_below": 20, "entry_number": 2, "updated_at": ANY}
-    euros = {"currency": "EUR", "balance": 7.25, "floor": None, "alert_below": None, "entry_number": 1, "updated_at": ANY}
+    dollars = {
+        "currency": "USD",
+        "balance": 7,
+        "held": 0,
+        "available": 7,
+        "floor": -5,
+        "alert_below": 20,
+        "entry_number": 2,
+        "updated_at": ANY,
+    }
+    euros = {
+        "currency": "EUR",
+        "balance": 7.25,
+        "held": 0,
+        "available": 7.25,
+        "floor": None,
+        "alert_below": None,
+        "entry_number": 1,
+        "updated_at": ANY,
+    }
     assert send("GET", WALLET).json() == {"currency": "USD", "balance": 7, "as_of": None, "wallets": [euros, dollars]}
     assert send("GET", f"{WALLET}?currency=EUR").json()["balance"] == 7.25
     assert send("GET", f"{WALLET}?currency=GBP").json()["balance"] == 0
@@ -65,7 +83,16 @@ def test_as_of_by_world_time_counts_what_had_happened(send, record):
     }.items():
         assert send("GET", f"{WALLET}?as_of={moment}&basis=world").json()["balance"] == balance, moment
         # Entries are numbered as they were booked: no number and no time of booking belongs to a moment of world time.
-        then = {"currency": "USD", "balance": balance, "floor": None, "alert_below": None, "entry_number": None, "updated_at": None}
+        then = {
+            "currency": "USD",
+            "balance": balance,
+            "held": 0,
+            "available": balance,
+            "floor": None,
+            "alert_below": None,
+            "entry_number": None,
+            "updated_at": None,
+        }
         assert send("GET", f"{WALLET}?as_of={moment}&basis=world").json()["wallets"] == [then]
     assert send("GET", f"{WALLET}?as_of=2026-01-11&basis=book").json()["balance"] == 0
 

@@ -9,9 +9,10 @@ import pytest
 import time_machine
 
 from credits import services
-from credits.errors import HoldClosed, InsufficientCredit
+from credits.errors import InsufficientCredit
 from credits.models import Consumption, CreditTransaction, Grant, Hold
 from kernel.ledger.errors import Busy
+from kernel.ledger.holds import HoldClosed
 from kernel.tenants.errors import DomainError
 from tests.credits.book import Book
 from tests.factories import TenantFactory

@@ -11,8 +11,8 @@ import time_machine
 from django.db import transaction
 
 from credits import services
-from credits.errors import HoldClosed
 from credits.models import CreditTransaction, Grant
+from kernel.ledger.holds import HoldClosed
 from tests.credits.book import Book
 from tests.factories import TenantFactory
 from tests.interleaving.harness import WAIT_SECONDS, Row, Sessions

@@ -165,9 +165,26 @@ def billing_examples(recorder: Recorder) -> None:
     actor = {"tenant_id": recorder.tenant_id, "actor": "command:test", "request_id": "test"}
     billing.set_floor(**actor, currency="USD", floor=Decimal(0))
     recorder.refuse("insufficient", "POST", path, {"amount": 1000, "type": "usage", "reference_id": "too-large"})
+    hold_examples(recorder)
     recorder.describe("withdrawn")
     # A hundred postings of the largest amount there is.
     recorder.describe("out_of_range", balance=Decimal(10**20 - 1), requested=Decimal(10**18 - 1), currency="USD")
+
+
+def hold_examples(recorder: Recorder) -> None:
+    path = "/v1/billing/wallet/holds"
+    order = {"amount": 20, "expires_at": "2099-12-31T00:00:00Z", "reference_id": "call-1", "reason": "Streamed call"}
+    hold = recorder.send("POST", path, order)["id"]
+    recorder.send("GET", f"{path}?status=active")
+    recorder.send("GET", f"{path}/{hold}")
+    part = {"amount": 7.5, "final": False, "reference_id": "call-1-part-1", "agent_id": "writer"}
+    recorder.send("POST", f"{path}/{hold}/capture", part)
+    recorder.send("POST", f"{path}/{hold}/extend", {"expires_at": "2099-12-31T01:00:00Z", "reference_id": "call-1-later"})
+    recorder.refuse("hold_exceeded", "POST", f"{path}/{hold}/capture", {"amount": 13})
+    recorder.refuse("hold_conflict", "POST", path, order | {"amount": 21})
+    recorder.send("POST", f"{path}/{hold}/release", {"reason": "Run cancelled"})
+    recorder.refuse("hold_closed", "POST", f"{path}/{hold}/capture", {})
+    recorder.describe("usage_not_a_debit", type="usage", direction="debit")
 
 
 def _reversed(recorder: Recorder, path: str, first: dict[str, Any]) -> str:

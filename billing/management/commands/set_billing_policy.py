@@ -24,6 +24,11 @@ def floor(text: str) -> Decimal | None:
         raise ValueError(text) from error
 
 
+def seconds(text: str) -> int | None:
+    """A number of seconds, or `none`. Raises ValueError."""
+    return None if text.lower() == "none" else int(text)
+
+
 class Command(BaseCommand):
     help = (
         "Set a tenant's billing policy; what isn't named stays as it is. "
@@ -40,6 +45,12 @@ class Command(BaseCommand):
             default=services.UNCHANGED,
             help="floor of wallets opened from now on: 0, a negative amount, or none",
         )
+        parser.add_argument(
+            "--longest-hold",
+            type=seconds,
+            default=services.UNCHANGED,
+            help="how many seconds a hold may last, with its extensions, or none for as long as its caller says",
+        )
         parser.add_argument("--floor", nargs=2, metavar=("CURRENCY", "AMOUNT"), help="floor of one wallet: an amount, or none")
         parser.add_argument(
             "--alert-below", nargs=2, metavar=("CURRENCY", "AMOUNT"), help="balance below which one wallet is low: an amount, or none"
@@ -47,7 +58,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         names = ("strict_types", "near_duplicate_seconds")
-        changes = {name: options[name] for name in names if options[name] is not None} | {"default_floor": options["default_floor"]}
+        changes = {name: options[name] for name in names if options[name] is not None}
+        changes |= {"default_floor": options["default_floor"], "longest_hold_seconds": options["longest_hold"]}
         try:
             tenant = get_tenant(tenant=options["tenant"])
             policy = services.set_policy(tenant_id=tenant.id, actor=ACTOR, **changes)
@@ -63,5 +75,5 @@ class Command(BaseCommand):
             raise CommandError(f"{error} is no amount: give a number, or none.") from error
         self.stdout.write(
             f"{tenant.slug}: strict types {'on' if policy.strict_types else 'off'}, near-duplicates within "
-            f"{policy.near_duplicate_seconds} s, new wallets' floor {policy.default_floor}"
+            f"{policy.near_duplicate_seconds} s, new wallets' floor {policy.default_floor}, longest hold {policy.longest_hold_seconds} s"
         )

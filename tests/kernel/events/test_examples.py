@@ -62,6 +62,14 @@ def happen_in_billing(context):
     with pytest.raises(LedgerError):
         billing.record_transaction(**context, amount=Decimal(70), type="usage", reference_id="3")
     billing.reverse_transaction(**context, transaction_id=usage.id, reason_code="duplicate", reason="Failed")
+    end = timezone.now() + timedelta(hours=1)
+    for number, close in enumerate((billing.capture_hold, billing.release_hold)):
+        hold = billing.place_hold(**context, amount=Decimal(1), expires_at=end, reference_id=f"hold {number}", reason="Call").row
+        billing.extend_hold(**context, hold_id=hold.id, expires_at=end + timedelta(hours=1), reference_id=f"later {number}")
+        close(**context, hold_id=hold.id)
+    billing.place_hold(**context, amount=Decimal(1), expires_at=end, reference_id="hold 2", reason="Call")
+    with time_machine.travel(timezone.now() + timedelta(hours=2)):
+        list(billing.expire_holds(**AUDIT))
 
 
 def happen_in_metering(context):

@@ -1,0 +1,223 @@
+"""Holds: reserve an amount of a wallet, then capture, extend, release or expire it."""
+
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from decimal import Decimal
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from billing import selectors
+from billing.choices import Direction
+from billing.digests import CAPTURE_FACTS, HOLD_CALL_FACTS, HOLD_FACTS, capture_digest, hold_call_digest, hold_digest
+from billing.errors import HoldConflict, OutOfRange, UsageNotADebit
+from billing.models import Wallet
+from billing.services.postings import RACES as POSTING_RACES
+from billing.services.postings import check_facts
+from kernel.ledger import posting
+from kernel.ledger.constraints import translate_db_errors
+from kernel.ledger.errors import Insufficient, InvalidValue, LedgerError, NotFound
+from kernel.ledger.holds import HoldClosed, HoldExceeded, HoldStatus
+from kernel.ledger.identifiers import new_id
+from kernel.ledger.moments import check_moment
+from kernel.ledger.money import trimmed_digits
+from kernel.ledger.outcomes import Posted, read_outcome
+
+# Broken where another call took the key of a hold, or of a capture or an extension, since this one looked.
+RACES = POSTING_RACES | {"billing_wallethold_reference_key", "billing_walletholdentry_reference_key"}
+
+
+@translate_db_errors
+def place_hold(
+    *,
+    tenant_id: UUID,
+    actor: str,
+    request_id: str = "",
+    amount: Decimal,
+    expires_at: datetime,
+    reference_id: str,
+    currency: str | None = None,
+    reason: str | None = None,
+    allow_overdraft: bool = False,
+) -> Posted:
+    """Reserve an amount of the tenant's wallet of `currency` (default: the tenant's own) until `expires_at`, once for each reference_id.
+
+    A wallet without a floor counts as one with a floor of zero, unless `allow_overdraft`. Returns the row of billing_place_hold. Raises
+    InvalidValue, Insufficient (nothing is reserved), OutOfRange, HoldConflict.
+    """
+    facts = {"currency": currency, "amount": amount, "expires_at": expires_at, "reason": reason, "allow_overdraft": allow_overdraft}
+    _check_amount_above_zero(amount)
+    check_facts({**facts, "reference_id": reference_id})
+    check_moment("expires_at", expires_at)
+    fingerprint = hold_digest(facts)
+    named = {"id": new_id(), "reference_id": reference_id, "actor": actor, "request_id": request_id}
+    start = {**facts, **named, "amount": trimmed_digits(amount), "facts_digest": fingerprint.hex()}
+    [row] = posting.post("billing_place_hold", [start], tenant_id=tenant_id, races=RACES)
+    return read_outcome(
+        row,
+        facts_digest=fingerprint,
+        names=HOLD_FACTS,
+        conflict=_conflict,
+        # A currency that is stated, and the same one by default, are no other fact.
+        is_recorded=lambda row, name: name == "currency" and row.wallet_currency == row.currency,
+        errors=_placing_errors(amount=amount, expires_at=expires_at),
+    )
+
+
+@translate_db_errors
+def capture_hold(
+    *,
+    tenant_id: UUID,
+    actor: str,
+    request_id: str = "",
+    hold_id: UUID,
+    amount: Decimal | None = None,
+    final: bool = True,
+    reference_id: str | None = None,
+    agent_id: str | None = None,
+    description: str | None = None,
+    metadata: str | None = None,
+) -> Posted:
+    """Debit what a hold reserves, or `amount` of it, as a transaction of the type usage. The rest is released, unless `final` is false.
+
+    `reference_id` is the key of this capture and of its debit: by default the hold's own, and required where `final` is false. Returns the
+    row of billing_end_hold. Raises NotFound, HoldClosed, HoldExceeded, UsageNotADebit, OutOfRange, HoldConflict, InvalidValue.
+    """
+    if amount is not None:
+        _check_amount_above_zero(amount)
+    if not final and reference_id is None:
+        raise InvalidValue(field="reference_id", reason="missing")
+    facts = {"amount": amount, "agent_id": agent_id, "description": description, "metadata": metadata, "hold": hold_id, "final": final}
+    check_facts({**facts, "reference_id": reference_id})
+    texts = {"reference_id": reference_id, "agent_id": agent_id, "description": description}
+    end = {
+        **texts,
+        "hold_id": hold_id,
+        "kind": str(HoldStatus.CAPTURED),
+        "id": new_id(),
+        "final": final,
+        "amount": None if amount is None else trimmed_digits(amount),
+        "metadata": None if metadata is None else str(metadata),
+        "actor": actor,
+        "request_id": request_id,
+    }
+    is_recorded = partial(_is_recorded, hold_id, amount)
+    return _end_hold(end, tenant_id=tenant_id, fingerprint=capture_digest(facts), names=CAPTURE_FACTS, is_recorded=is_recorded)
+
+
+def _is_recorded(hold_id: UUID, amount: Decimal | None, row: Any, name: str) -> bool:
+    """A capture without an amount, and one of all that the hold reserved then, are the same."""
+    if name != "amount" or row.id != hold_id:
+        return False
+    return bool(row.taken == (row.amount - row.captured + row.taken if amount is None else amount))
+
+
+@translate_db_errors
+def release_hold(*, tenant_id: UUID, actor: str, request_id: str = "", hold_id: UUID, reason: str | None = None) -> Posted:
+    """Release what a hold reserves. Repeating the call changes nothing. Raises NotFound, HoldClosed, HoldConflict, InvalidValue."""
+    facts = {"hold": hold_id, "reason": reason}
+    check_facts(facts)
+    end = {"hold_id": hold_id, "kind": str(HoldStatus.RELEASED), "reason": reason, "actor": actor, "request_id": request_id}
+    return _end_hold(end, tenant_id=tenant_id, fingerprint=hold_call_digest(facts), names=HOLD_CALL_FACTS)
+
+
+@translate_db_errors
+def extend_hold(*, tenant_id: UUID, actor: str, request_id: str = "", hold_id: UUID, expires_at: datetime, reference_id: str) -> Posted:
+    """Give a hold a later end, once for each `reference_id`. Returns the row of billing_extend_hold.
+
+    Raises NotFound, HoldClosed, HoldConflict, and InvalidValue where the moment isn't later, or later than the policy allows.
+    """
+    facts = {"hold": hold_id, "expires_at": expires_at}
+    check_facts({"reference_id": reference_id})
+    check_moment("expires_at", expires_at)
+    fingerprint = hold_call_digest(facts)
+    extension = {
+        "hold_id": hold_id,
+        "expires_at": expires_at,
+        "reference_id": reference_id,
+        "facts_digest": fingerprint.hex(),
+        "actor": actor,
+        "request_id": request_id,
+    }
+    [row] = posting.post("billing_extend_hold", [extension], tenant_id=tenant_id, races=RACES)
+    return read_outcome(
+        row,
+        facts_digest=fingerprint,
+        names=HOLD_CALL_FACTS,
+        conflict=_conflict,
+        errors={
+            "not_found": lambda row: NotFound(kind="hold", id=hold_id),
+            "closed": lambda row: HoldClosed(hold_id=row.id, status=row.status),
+            "not_later": lambda row: InvalidValue(field="expires_at", reason="hold_not_later", value=expires_at, min=row.expires_at),
+            "too_long": lambda row: InvalidValue(field="expires_at", reason="hold_too_long", value=expires_at, max=row.latest),
+        },
+    )
+
+
+@translate_db_errors
+def expire_hold(*, tenant_id: UUID, actor: str, request_id: str = "", hold_id: UUID) -> Any:
+    """End an overdue hold. Returns a row whose `outcome` is posted; not_due, exists or closed if nothing was changed."""
+    end = {"hold_id": hold_id, "kind": str(HoldStatus.EXPIRED), "actor": actor, "request_id": request_id}
+    [row] = posting.post("billing_end_hold", [end], tenant_id=tenant_id, races=RACES)
+    return row
+
+
+def expire_holds(*, actor: str, request_id: str, tenant_id: UUID | None = None) -> Iterator[Any]:
+    """End every overdue hold, each in a transaction of its own; yields their outcomes."""
+    for hold in selectors.overdue_holds(tenant_id=tenant_id):
+        yield expire_hold(tenant_id=hold["tenant_id"], actor=actor, request_id=request_id, hold_id=hold["id"])
+
+
+def end_overdue_holds(wallet: Wallet, *, actor: str, request_id: str) -> Decimal:
+    """End the overdue holds of a wallet that the caller has locked, in the caller's transaction; returns what the others reserve."""
+    statement = """
+        SELECT (billing_release_overdue(tenant_id, wallet, billing_now(), %s, %s)).held FROM billing_wallet wallet
+        WHERE tenant_id = %s AND id = %s
+    """
+    held: Decimal = posting.run(statement, (actor, request_id, wallet.tenant_id, wallet.id))[0].held
+    return held
+
+
+def _check_amount_above_zero(amount: Decimal) -> None:
+    # A NaN can't be compared; check_facts refuses it.
+    if amount.is_finite() and amount <= 0:
+        raise InvalidValue(field="amount", reason="not_positive", value=amount)
+
+
+def _placing_errors(*, amount: Decimal, expires_at: datetime) -> dict[str, Callable[[Any], LedgerError]]:
+    return {
+        "overdue": lambda row: InvalidValue(field="expires_at", reason="not_in_the_future", value=expires_at),
+        "too_long": lambda row: InvalidValue(field="expires_at", reason="hold_too_long", value=expires_at, max=row.latest),
+        "out_of_range": lambda row: OutOfRange(balance=row.balance, requested=amount, currency=row.currency),
+        "insufficient": lambda row: Insufficient(
+            balance=row.balance,
+            held=row.held,
+            available=row.balance - row.held,
+            requested=amount,
+            floor=row.floor,
+            currency=row.currency,
+        ),
+    }
+
+
+def _end_hold(end: dict[str, Any], *, tenant_id: UUID, fingerprint: bytes, names: tuple[str, ...], is_recorded: Any = None) -> Posted:
+    amount = end.get("amount")
+    [row] = posting.post("billing_end_hold", [{**end, "facts_digest": fingerprint.hex()}], tenant_id=tenant_id, races=RACES)
+    return read_outcome(
+        row,
+        facts_digest=fingerprint,
+        names=names,
+        conflict=_conflict,
+        is_recorded=is_recorded,
+        errors={
+            "not_found": lambda row: NotFound(kind="hold", id=end["hold_id"]),
+            "closed": lambda row: HoldClosed(hold_id=row.id, status=row.status),
+            "exceeded": lambda row: HoldExceeded(hold_id=row.id, held=row.held, requested=Decimal(amount or 0)),
+            "no_debit": lambda row: UsageNotADebit(type="usage", direction=str(Direction.DEBIT)),
+            "out_of_range": lambda row: OutOfRange(balance=row.balance, requested=row.held, currency=row.currency),
+        },
+    )
+
+
+def _conflict(row: Any, fields: list[str]) -> LedgerError:
+    return HoldConflict(first_id=getattr(row, "transaction_id", None) or row.id, fields=fields)

@@ -1,0 +1,80 @@
+-- Captures a part of a hold or all that is left of it, releases what is left, or ends it because it is overdue.
+--
+-- Takes: the tenant, an array of one billing_hold_end. Returns: one row: the hold after the call (`held` is what it still reserves,
+-- `captured` what all captures took), and of the capture how much it took and the debit that it posted. `outcome` is posted, exists (an
+-- earlier capture has the key, or the hold ended this way before: `first_digest`), closed, exceeded, no_debit (the tenant's type usage is
+-- none), out_of_range, not_due or not_found.
+-- Locks: the wallet of the hold; under it whatever billing_post locks. A hold changes only under the lock of its wallet. The time is taken
+-- under this lock, so a call that waited past the hold's end finds it expired.
+-- Never: captures more than the hold reserves; ends a hold by a capture that is not final.
+CREATE OR REPLACE FUNCTION billing_end_hold(tenant uuid, postings jsonb)
+RETURNS TABLE (
+    outcome text, id uuid, status text, amount numeric, held numeric, captured numeric, taken numeric, transaction_id uuid, currency text,
+    balance numeric, wallet_held numeric, first_digest bytea
+)
+LANGUAGE plpgsql
+SET search_path FROM CURRENT
+SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off
+SET enable_bitmapscan = off
+SET enable_hashjoin = off
+SET enable_mergejoin = off
+SET enable_sort = off
+SET jit = off
+AS $$
+#variable_conflict use_column
+DECLARE
+    item billing_hold_end := jsonb_populate_record(NULL::billing_hold_end, postings -> 0);
+    wallet billing_wallet;
+    hold billing_wallethold;
+    earlier record;
+    moment timestamptz;
+    reserved numeric;
+    is_overdue boolean;
+    decided text;
+BEGIN
+    -- The wallet of a hold never changes.
+    SELECT * INTO wallet FROM billing_wallet account
+    WHERE account.tenant_id = tenant
+        AND account.id = (SELECT found.wallet_id FROM billing_wallethold found WHERE found.tenant_id = tenant AND found.id = item.hold_id)
+    FOR NO KEY UPDATE;
+    moment := billing_now();
+    SELECT * INTO hold FROM billing_wallethold found WHERE found.tenant_id = tenant AND found.id = item.hold_id;
+    -- An overdue hold can only expire, whatever the call asks for.
+    is_overdue := coalesce(hold.status = 'active' AND hold.expires_at <= moment, false);
+    IF is_overdue OR wallet.held > 0 THEN
+        wallet := billing_release_overdue(tenant, wallet, moment, item.actor, item.request_id);
+        SELECT * INTO hold FROM billing_wallethold found WHERE found.tenant_id = tenant AND found.id = item.hold_id;
+    END IF;
+    reserved := CASE hold.status WHEN 'active' THEN hold.amount - hold.captured ELSE 0 END;
+    item.reference_id := coalesce(item.reference_id, hold.reference_id);
+    item.final := coalesce(item.final, true);
+    item.amount := coalesce(item.amount, reserved);
+    SELECT * INTO earlier FROM billing_hold_step_before(tenant, hold.id, item.kind, item.reference_id);
+    decided := CASE
+        WHEN hold.id IS NULL THEN 'not_found'
+        WHEN earlier.first_digest IS NOT NULL THEN 'exists'
+        WHEN item.kind = 'expired' AND is_overdue THEN 'posted'
+        WHEN item.kind = 'expired' AND hold.status = 'expired' THEN 'exists'
+        WHEN hold.status <> 'active' THEN 'closed'
+        WHEN item.kind = 'expired' THEN 'not_due'
+        WHEN item.kind = 'captured' AND item.amount > reserved THEN 'exceeded'
+        WHEN item.kind = 'captured' AND wallet.balance - item.amount <= -1e20 THEN 'out_of_range'
+        WHEN item.kind = 'captured' AND EXISTS (
+            SELECT FROM billing_transactiontype kind WHERE kind.tenant_id = tenant AND kind.code = 'usage' AND kind.direction <> 'debit'
+        ) THEN 'no_debit'
+        ELSE 'posted'
+    END;
+    IF decided = 'posted' AND item.kind <> 'expired' THEN
+        PERFORM billing_end_hold_part(tenant, item, wallet, hold.id, CASE item.kind WHEN 'captured' THEN item.amount ELSE 0 END, moment);
+        SELECT * INTO hold FROM billing_wallethold found WHERE found.tenant_id = tenant AND found.id = hold.id;
+        SELECT * INTO wallet FROM billing_wallet account WHERE account.tenant_id = tenant AND account.id = wallet.id;
+        SELECT * INTO earlier FROM billing_hold_step_before(tenant, hold.id, item.kind, item.reference_id);
+    END IF;
+    RETURN QUERY
+    SELECT decided AS outcome, hold.id AS id, hold.status::text AS status, hold.amount AS amount,
+        CASE hold.status WHEN 'active' THEN hold.amount - hold.captured ELSE 0 END AS held, hold.captured AS captured,
+        earlier.taken AS taken, earlier.transaction_id AS transaction_id, hold.currency::text AS currency, wallet.balance AS balance,
+        wallet.held AS wallet_held, earlier.first_digest AS first_digest;
+END;
+$$;

@@ -1,0 +1,70 @@
+-- Takes an amount of a hold as a debit, and releases the rest where the call is final. Second step of billing_end_hold.
+--
+-- Takes: the tenant, the call, the wallet that the caller has locked, the hold's id, the amount to take, which may be zero, and the moment.
+-- Returns: nothing. Locks: under the wallet's lock, whatever billing_post locks.
+-- Never: decides: the amount is within what the hold reserves, so the debit leaves the balance less what is held as it was, or higher.
+--
+-- The debit has the type usage of the shipped catalogue (billing/choices.py; tests/billing/test_holds.py holds the two equal). Where another
+-- call took its key since the caller looked, it raises unique_violation, as the index would, and the whole call is made again.
+CREATE OR REPLACE FUNCTION billing_end_hold_part(
+    tenant uuid, item billing_hold_end, wallet billing_wallet, of_hold uuid, taken numeric, moment timestamp with time zone
+) RETURNS void
+LANGUAGE plpgsql
+AS $$
+#variable_conflict use_column
+DECLARE
+    ends CONSTANT boolean := item.kind = 'released' OR item.final;
+    step billing_hold_step;
+    debit billing_outcome;
+    rest numeric;
+BEGIN
+    UPDATE billing_wallethold hold
+    SET captured = hold.captured + taken, status = CASE WHEN ends THEN item.kind ELSE hold.status END,
+        closed_at = CASE WHEN ends THEN moment END
+    WHERE hold.tenant_id = tenant AND hold.id = of_hold
+    RETURNING hold.amount - hold.captured INTO rest;
+    step.held_after := wallet.held - taken - CASE WHEN ends THEN rest ELSE 0 END;
+    UPDATE billing_wallet account SET held = step.held_after WHERE account.tenant_id = tenant AND account.id = wallet.id;
+    IF taken > 0 THEN
+        SELECT * INTO debit FROM billing_post(tenant, jsonb_build_array(jsonb_build_object(
+            'id', item.id, 'currency', wallet.currency, 'type', 'usage', 'shipped_label', 'Usage', 'shipped_direction', 'debit',
+            'amount', taken, 'reference_id', item.reference_id, 'agent_id', item.agent_id, 'description', item.description,
+            'metadata', item.metadata, 'facts_digest', item.facts_digest, 'now', moment, 'actor', item.actor,
+            'request_id', item.request_id
+        )));
+        IF debit.outcome <> 'posted' OR debit.effect <> -taken THEN
+            RAISE EXCEPTION 'the debit of a capture was not posted: %', debit.outcome
+                USING ERRCODE = 'unique_violation', CONSTRAINT = 'billing_transaction_reference_key';
+        END IF;
+    END IF;
+    step.happened := moment;
+    step.booked := billing_hold_moment(tenant, wallet.id, moment);
+    step.actor := item.actor;
+    step.request_id := item.request_id;
+    step.facts_digest := item.facts_digest;
+    IF item.kind = 'captured' THEN
+        step.kind := 'captured';
+        step.amount := taken;
+        step.held_after := wallet.held - taken;
+        step.reference_id := item.reference_id;
+        step.transaction_id := debit.id;
+        step.is_final := item.final;
+        PERFORM billing_write_hold_entry(tenant, of_hold, step);
+        step.facts_digest := NULL;
+        step.reference_id := NULL;
+        step.transaction_id := NULL;
+        step.is_final := false;
+        step.booked := step.booked + interval '1 microsecond';
+    END IF;
+    IF ends AND (rest > 0 OR item.kind = 'released') THEN
+        step.kind := 'released';
+        step.amount := rest;
+        step.held_after := wallet.held - taken - rest;
+        step.reason := item.reason;
+        PERFORM billing_write_hold_entry(tenant, of_hold, step);
+    END IF;
+    IF EXISTS (SELECT FROM events_listener listener WHERE listener.tenant_id = tenant) THEN
+        PERFORM billing_write_hold_events(tenant, item.request_id, ARRAY[of_hold], item.kind, moment);
+    END IF;
+END;
+$$;

@@ -1,0 +1,7 @@
+-- What holds reserve of a wallet now: its `held` less its overdue holds, which may not be ended yet.
+--
+-- Takes: a wallet. Returns: an amount. Locks: nothing. Never: writes; looks at holds of a wallet that has none.
+CREATE OR REPLACE FUNCTION billing_held_now(wallet billing_wallet) RETURNS numeric LANGUAGE sql STABLE
+AS $$
+    SELECT CASE WHEN wallet.held > 0 THEN billing_held_at(wallet, 'infinity', billing_now()) ELSE 0 END
+$$;

@@ -1,0 +1,37 @@
+"""What the holds of the ledgers have in common: their statuses, and the errors of the calls that change them."""
+
+from django.db import models
+
+from kernel.ledger.errors import InvalidValue, LedgerError
+
+# Ten years: the longest time that a policy may give a hold.
+LONGEST_HOLD_LIMIT_SECONDS = 315_360_000
+
+
+class HoldStatus(models.TextChoices):
+    """A hold's status. An `active` hold may be past `expires_at` until it is ended; it reserves nothing, and is shown as expired."""
+
+    ACTIVE = "active", "Active"
+    CAPTURED = "captured", "Captured"
+    RELEASED = "released", "Released"
+    EXPIRED = "expired", "Expired"
+
+
+class HoldClosed(LedgerError):
+    """A capture, release or extension of a hold that ended another way. Facts: hold_id, status."""
+
+    code = "hold_closed"
+
+
+class HoldExceeded(LedgerError):
+    """A capture of more than the hold reserves. Facts: hold_id, held, requested."""
+
+    code = "hold_exceeded"
+
+
+def check_longest_hold(seconds: int | None) -> None:
+    """Whether a policy may limit holds to so many seconds; None is no limit. Raises InvalidValue."""
+    if seconds is not None and seconds < 1:
+        raise InvalidValue(field="longest_hold_seconds", reason="too_small", value=seconds, min=1)
+    if seconds is not None and seconds > LONGEST_HOLD_LIMIT_SECONDS:
+        raise InvalidValue(field="longest_hold_seconds", reason="too_large", value=seconds, max=LONGEST_HOLD_LIMIT_SECONDS)
