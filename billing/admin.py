@@ -166,10 +166,10 @@ class OpenHoldFilter(admin.SimpleListFilter):
         return [(code, title) for code, (title, _) in self.ages.items()]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
-        if self.value() not in self.ages:
+        code = self.value() or ""
+        if code not in self.ages:
             return queryset
-        placed_by = timezone.now() - self.ages[self.value()][1]
-        return queryset.filter(OPEN, created_at__lte=placed_by)
+        return queryset.filter(OPEN, created_at__lte=timezone.now() - self.ages[code][1])
 
 
 class FlagFilter(admin.SimpleListFilter):

@@ -1,13 +1,14 @@
 """Books of wallets and the billing calls that may meet in them."""
 
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
 from billing import services
-from billing.models import DailyTotal, Policy, Transaction, TransactionType, Wallet
+from billing.models import DailyTotal, Policy, Transaction, TransactionType, Wallet, WalletHold
 from tests.factories import TenantFactory
-from tests.interleaving.harness import Key, Lock, Row, Scene, number
+from tests.interleaving.harness import START, Key, Lock, Row, Scene, number
 
 RUN = "run:imported"
 
@@ -24,6 +25,8 @@ class BillingBook:
         services.record_transaction(**self.who, **entry("topup", 50, "third", "EUR"))
         services.set_floor(**self.who, currency="USD", floor=Decimal(0))
         services.set_floor(**self.who, currency="EUR", floor=Decimal(0))
+        self.holds: dict[str, Any] = {}
+        self.ends: dict[str, Any] = {}
         self.wallets = dict(Wallet.objects.filter(tenant_id=self.tenant_id).values_list("currency", "id"))
 
 
@@ -36,6 +39,34 @@ def with_policy() -> BillingBook:
     book = BillingBook()
     services.set_policy(**book.who, default_floor=Decimal(0))
     return book
+
+
+def with_holds() -> BillingBook:
+    """Of the 100 USD one hold reserves 40 for half an hour, and another one 20 for days."""
+    book = BillingBook()
+    book.ends = {"short": START + timedelta(minutes=30), "long": START + timedelta(days=9)}
+    book.holds = {name: place(book, amount, name, end) for (name, end), amount in zip(book.ends.items(), (40, 20), strict=True)}
+    return book
+
+
+def place(book: BillingBook, amount: int, reference: str, end: Any = START + timedelta(days=9)) -> Any:
+    facts = {"amount": Decimal(amount), "currency": "USD", "expires_at": end, "reference_id": reference}
+    return services.place_hold(**book.who, **facts).row.id
+
+
+def placed(book: BillingBook, amount: int, reference: str) -> str:
+    place(book, amount, reference)
+    return "placed"
+
+
+def capture(book: BillingBook, name: str, **facts: Any) -> Any:
+    row = services.capture_hold(**book.who, hold_id=book.holds[name], **facts).row
+    return row.status, row.taken
+
+
+def expire(book: BillingBook) -> None:
+    """How many it ended isn't compared: another call may have ended some meanwhile."""
+    list(services.expire_holds(actor="job:test", request_id="", tenant_id=book.tenant_id))
 
 
 def wallet_rows(book: BillingBook) -> dict[str, Lock]:
@@ -60,7 +91,7 @@ def state(book: BillingBook) -> Any:
     policy = Policy.objects.filter(**its).first()
     return {
         "wallets": sorted(
-            (row.currency, number(row.balance), row.last_entry_number, str(row.floor and number(row.floor)))
+            (row.currency, number(row.balance), number(row.held), row.last_entry_number, str(row.floor and number(row.floor)))
             for row in Wallet.objects.filter(**its)
         ),
         "entries": [
@@ -73,6 +104,10 @@ def state(book: BillingBook) -> Any:
         ],
         "totals": sorted(
             (row.currency, row.type, row.entries, number(row.credits), number(row.debits)) for row in DailyTotal.objects.filter(**its)
+        ),
+        "holds": sorted(
+            (row.reference_id, row.status, number(row.amount), number(row.captured), row.entries.count(), row.expires_at)
+            for row in WalletHold.objects.filter(**its)
         ),
         "types": sorted((row.code, row.label, row.direction, row.is_catalogued) for row in TransactionType.objects.filter(**its)),
         "policy": policy and (policy.strict_types, policy.near_duplicate_seconds, str(policy.default_floor)),
@@ -141,6 +176,31 @@ SCENES = (
             "definition of a type": define_type,
             "floor of a new wallet": lambda book: set_floor(book, -50, "GBP"),
             "policy": set_policy,
+            "rebuild": lambda book: services.rebuild_wallets(tenant_id=book.tenant_id),
+        },
+    ),
+    Scene(
+        name="wallet holds",
+        make=with_holds,
+        rows=wallet_rows,
+        state=state,
+        lapses=True,
+        calls={
+            "hold": lambda book: placed(book, 35, "new"),
+            "capture": lambda book: capture(book, "short", amount=Decimal(10)),
+            "part of a capture": lambda book: capture(book, "short", amount=Decimal(25), final=False, reference_id="part"),
+            "capture of the other": lambda book: capture(book, "long"),
+            "release": lambda book: services.release_hold(**book.who, hold_id=book.holds["short"]).row.status,
+            "extend": lambda book: (
+                services.extend_hold(
+                    **book.who, hold_id=book.holds["short"], expires_at=START + timedelta(days=2), reference_id="later"
+                ).row.expires_at
+            ),
+            "debit": lambda book: record(book, "usage", 40, "debit"),
+            "debits": lambda book: record_many(book, ("usage", 30, "a"), ("usage", 30, "b", "EUR"), ("usage", 15, "c")),
+            "reversal": lambda book: reverse(book, amount=Decimal(35), reference_id="part"),
+            "floor": lambda book: set_floor(book, 50),
+            "expire": expire,
             "rebuild": lambda book: services.rebuild_wallets(tenant_id=book.tenant_id),
         },
     ),
