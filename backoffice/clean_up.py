@@ -1,18 +1,25 @@
-"""Deletes what the back office keeps for a limited time only: exports with their files, and sign-ins."""
+"""Deletes what the back office keeps for a limited time only: exports with their files, uploaded files, and sign-ins."""
 
+from datetime import timedelta
+
+from django.conf import settings
 from django.utils import timezone
 
 from backoffice.exports.jobs import MAX_AGE as EXPORT_MAX_AGE
 from backoffice.exports.jobs import file_of
 from backoffice.models import Export, SignIn
 from backoffice.sign_in import MAX_AGE as SIGN_IN_MAX_AGE
+from kernel.backfills.upload_files import delete_old_files
+
+NAME = "backoffice.clean_up"
 
 
 def delete_old_rows() -> int:
-    """The number of rows deleted."""
+    """The number of rows, and of uploaded files, deleted."""
     exports = list(Export.objects.filter(created_at__lt=timezone.now() - EXPORT_MAX_AGE))
     for export in exports:
         file_of(export).unlink(missing_ok=True)
         export.delete()
     sign_ins, _ = SignIn.objects.filter(at__lt=timezone.now() - SIGN_IN_MAX_AGE).delete()
-    return len(exports) + sign_ins
+    uploads = delete_old_files(before=timezone.now() - timedelta(days=settings.BACKFILL_FILE_DAYS), actor=f"job:{NAME}")
+    return len(exports) + sign_ins + uploads

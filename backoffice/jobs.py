@@ -6,7 +6,7 @@ from backoffice import clean_up, credit_days
 from kernel.ledger.job_retries import RETRY
 
 CLOSE_CREDIT_DAYS = "backoffice.close_credit_days"
-CLEAN_UP = "backoffice.clean_up"
+CLEAN_UP = clean_up.NAME
 
 
 @app.periodic(cron="12 * * * *")
@@ -19,5 +19,5 @@ def close_credit_days(timestamp: int) -> int:
 @app.periodic(cron="42 3 * * *")
 @app.task(name=CLEAN_UP, queueing_lock=CLEAN_UP, retry=RETRY)
 def clean_up_office(timestamp: int) -> int:
-    """Daily: delete old exports with their files, and old sign-ins. The number of rows deleted."""
+    """Daily: delete old exports with their files, old uploaded files, and old sign-ins. The number deleted."""
     return clean_up.delete_old_rows()

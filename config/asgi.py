@@ -29,6 +29,9 @@ from kernel.ledger.posting import greenlets
 
 # The three calls that record one transaction: each is one statement of the database, which may be sent together with others.
 ONE_POSTING = frozenset({"/v1/billing/transactions", "/v1/transactions", "/credit-transactions"})
+# The page that takes a file (kernel/backfills/admin). The form around the file takes a little more.
+UPLOAD_PAGE = "/admin/backfills/backfillupload/new-file"
+LARGEST_FORM = 1_048_576
 # A body that is larger (bytes), or compressed, is read in a thread: on the loop all other calls would wait for it.
 LARGEST_ON_LOOP = 65_536
 # A streamed reply that says it is no longer than this (bytes), such as a static file, is sent whole.
@@ -75,7 +78,8 @@ async def _lifespan(receive: Receive, send: Send) -> None:
 async def _respond(scope: Scope, receive: Receive, send: Send) -> None:
     environ = _environ(scope)
     is_one_posting = scope["path"] in ONE_POSTING and scope["method"] == "POST"
-    limit = body_limit(is_batch_or_page=not is_one_posting)
+    is_upload = scope["path"].rstrip("/") == UPLOAD_PAGE
+    limit = settings.BACKFILL_UPLOAD_LIMIT + LARGEST_FORM if is_upload else body_limit(is_batch_or_page=not is_one_posting)
     length = environ.get("CONTENT_LENGTH", "")
     is_too_large = length.isdecimal() and int(length[:20]) > limit
     if is_too_large and not dialect_of(scope["path"]):

@@ -201,6 +201,14 @@ SPECTACULAR_SETTINGS = {
 # Where long exports are written until they are fetched; of several machines, all must see it.
 EXPORT_FOLDER = env.path("EXPORT_FOLDER", default=str(BASE_DIR / "var" / "exports"))
 
+# Files of backfills: uploads of the back office, standard input, refused rows. The web servers and the workers must see the same folder.
+BACKFILL_FOLDER = env.path("BACKFILL_FOLDER", default=str(BASE_DIR / "var" / "backfills"))
+# How large an uploaded file may be (bytes), and how long it is kept after the last step (days).
+BACKFILL_UPLOAD_LIMIT = env.int("BACKFILL_UPLOAD_LIMIT", default=50_000_000)
+BACKFILL_FILE_DAYS = env.int("BACKFILL_FILE_DAYS", default=30)
+# Uploads are received on disk, whatever their size.
+FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.TemporaryFileUploadHandler"]
+
 # Webhooks (kernel/events). The keys that endpoints' secrets are derived from: 32 bytes each, in base64. While one key takes the place of
 # another, both stand here, separated by a comma, and both sign. Without a key no endpoint can be made.
 WEBHOOK_SIGNING_KEY = env.list("WEBHOOK_SIGNING_KEY", default=[])

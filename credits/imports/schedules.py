@@ -80,6 +80,10 @@ class SchedulesAdapter(Adapter):
             amounts=((values.get("metric_id") or values["currency"], Decimal(0)),),
         )
 
+    def sizes(self, posting: Posting) -> Sequence[tuple[str, Decimal]]:
+        # It moves nothing itself; each of its grants is as large as this.
+        return tuple((unit, posting.body["amount"]) for unit, _ in posting.amounts)
+
     def existing(self, tenant: Tenant, keys: Sequence[str]) -> Mapping[str, Existing]:
         return find_existing("credits_recurringgrant", tenant, keys)
 

@@ -149,6 +149,10 @@ class Adapter(ABC):
     def simulate(self, tenant: Tenant, postings: Sequence[Posting]) -> None:  # noqa: B027 - `prepare` may have set them
         """For a plan: set the `effects` of complete postings that aren't packed."""
 
+    def sizes(self, posting: Posting) -> Sequence[tuple[str, Decimal]]:
+        """How much a posting of a plan moves, by unit, with its sign: what one person may do alone depends on it."""
+        return posting.amounts
+
     @abstractmethod
     def existing(self, tenant: Tenant, keys: Sequence[str]) -> Mapping[str, Existing]:
         """The rows of the ledger that have these keys, in one query."""

@@ -1,4 +1,4 @@
-"""The states of a backfill run."""
+"""The states of a backfill run, and of a file that was uploaded in the back office."""
 
 from django.db import models
 
@@ -19,3 +19,49 @@ class RunState(models.TextChoices):
 MAY_APPLY = (RunState.PLANNED, RunState.RUNNING, RunState.PAUSED, RunState.INTERRUPTED)
 # The states in which posted rows may be undone. UNDOING is an undo that was interrupted.
 MAY_UNDO = (RunState.FINISHED, RunState.INTERRUPTED, RunState.PAUSED, RunState.RUNNING, RunState.UNDOING)
+
+
+class UploadState(models.TextChoices):
+    """planning -> planned or refused; planned -> (asked ->) applying <-> paused -> applied; applied -> (undo_asked ->) undoing -> undone.
+
+    stopped: the work ended before its end, and a person must look.
+    """
+
+    PLANNING = "planning", "Being planned"
+    REFUSED = "refused", "Can't be planned"
+    PLANNED = "planned", "Planned"
+    ASKED = "asked", "Waits for approval"
+    APPLYING = "applying", "Being posted"
+    PAUSED = "paused", "Paused"
+    STOPPED = "stopped", "Stopped"
+    APPLIED = "applied", "Posted"
+    UNDO_ASKED = "undo_asked", "Undo waits for approval"
+    UNDOING = "undoing", "Being taken back"
+    UNDONE = "undone", "Taken back"
+
+
+# The states in which a background job has work to do.
+WORKING = (UploadState.PLANNING, UploadState.APPLYING, UploadState.UNDOING)
+# Those in which a file may be planned (again): nothing of it stands in the ledger.
+MAY_PLAN = (UploadState.REFUSED, UploadState.PLANNED, UploadState.UNDONE)
+MAY_ASK_UNDO = (UploadState.APPLIED, UploadState.PAUSED, UploadState.STOPPED)
+WAITING_STATES = (UploadState.ASKED, UploadState.UNDO_ASKED)
+# The file is of no more use to the work.
+ENDED = (UploadState.REFUSED, UploadState.PLANNED, UploadState.APPLIED, UploadState.UNDONE)
+
+
+class StepName(models.TextChoices):
+    """What happened to an uploaded file, for the record."""
+
+    UPLOADED = "uploaded", "uploaded the file"
+    PLANNED = "planned", "asked for a plan"
+    APPLY = "apply", "posted it"
+    ASK_APPLY = "ask_apply", "asked for approval to post it"
+    UNDO = "undo", "took it back"
+    ASK_UNDO = "ask_undo", "asked for approval to take it back"
+    APPROVED = "approved", "approved"
+    REJECTED = "rejected", "rejected"
+    WITHDRAWN = "withdrawn", "withdrew the request"
+    PAUSED = "paused", "paused it"
+    CONTINUED = "continued", "let it go on"
+    FILE_DELETED = "file_deleted", "deleted the file, whose time was over"

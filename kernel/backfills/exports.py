@@ -1,4 +1,4 @@
-"""Backfill runs and their rejected rows as files, for the record."""
+"""Backfill runs, their rejected rows, and the files that staff uploaded, as files for the record."""
 
 from kernel.ledger.exports.definitions import Export, Field, Kind, digest, fields
 
@@ -45,5 +45,33 @@ EXPORTS = (
             Field("created_at", kind=Kind.MOMENT),
         ),
         source="backfills_reject AS reject WHERE reject.tenant_id = %(tenant)s ORDER BY reject.run_id, reject.part, reject.line",
+    ),
+    Export(
+        name="backfill-uploads",
+        description="the files that staff uploaded: how each is read, its newest plan, who asked for it to be posted, and who approved",
+        tables=("backfills_upload",),
+        row="upload",
+        fields=(
+            *fields("id", "command", "file_name", "file_digest"),
+            Field("file_size", kind=Kind.WHOLE),
+            *fields("arguments", "look", kind=Kind.JSON),
+            *fields("run_id", "state", "problem"),
+            *fields("done", "tries", kind=Kind.WHOLE),
+            Field("moves", kind=Kind.JSON),
+            *fields("actor", "asked_by", "decided_by"),
+            *fields("created_at", "moved_at", "file_deleted_at", kind=Kind.MOMENT),
+        ),
+        source="backfills_upload AS upload WHERE upload.tenant_id = %(tenant)s ORDER BY upload.id",
+    ),
+    Export(
+        name="backfill-upload-steps",
+        description="what staff did with the files that they uploaded",
+        tables=("backfills_uploadstep",),
+        row="step",
+        fields=(
+            *fields("id", "upload_id", "run_id", "what", "actor", "reason", "request_id"),
+            Field("created_at", kind=Kind.MOMENT),
+        ),
+        source="backfills_uploadstep AS step WHERE step.tenant_id = %(tenant)s ORDER BY step.id",
     ),
 )

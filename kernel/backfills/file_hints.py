@@ -45,16 +45,18 @@ def profile_hints(source: Source) -> list[str]:
     ]
 
 
-def _delimiter_hints(source: Source) -> list[str]:
-    """A header with one column, in which another delimiter would make several."""
+def other_delimiter(source: Source) -> str:
+    """The delimiter that makes several columns of a header that has one now; empty if none does."""
     try:
-        if len(source.columns()) > 1:
-            return []
-        [name] = source.columns()
+        names = source.columns()
     except BadSource:
-        return []
-    best = max(DELIMITER_NAMES, key=name.count)
-    if not name.count(best):
+        return ""
+    best = max(DELIMITER_NAMES, key=names[0].count) if len(names) == 1 else ""
+    return best if best and names[0].count(best) else ""
+
+
+def _delimiter_hints(source: Source) -> list[str]:
+    if not (best := other_delimiter(source)):
         return []
     hints = [f"Its first line looks as if {DELIMITER_NAMES[best]} divides the columns: --delimiter {DELIMITER_NAMES[best]}."]
     records = _first_records(replace(source, layout=replace(source.layout, delimiter=best)))

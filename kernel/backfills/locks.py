@@ -28,6 +28,18 @@ def number_of(run: BackfillRun, share: int | None = None) -> int:
 
 
 @contextmanager
+def holding(name: str) -> Iterator[bool]:
+    """Try to take the advisory lock of this name; whether it was free."""
+    number = int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), signed=True)
+    is_held = _execute("SELECT pg_try_advisory_lock(%s)", number)
+    try:
+        yield is_held
+    finally:
+        if is_held and connection.is_usable():
+            _execute("SELECT pg_advisory_unlock(%s)", number)
+
+
+@contextmanager
 def exclusive_worker(run: BackfillRun, *, wait: bool, stop: Stop, share: int | None = None) -> Iterator[None]:
     """Hold the lock of the run's file, or of a share. If another session holds it: wait with `wait`, else raise NotAllowed."""
     number = number_of(run, share)

@@ -3,11 +3,11 @@
 from django.db import models
 from django.db.models.functions import Now
 
-from kernel.backfills.choices import RunState
+from kernel.backfills.choices import RunState, StepName, UploadState
 from kernel.ledger.base_models import TenantOwned, tenant_foreign_key
 from kernel.ledger.constraints import register_internal
 
-# Only backfill commands write these tables, so no caller's input can break these constraints.
+# Only backfills write these tables, so no caller's input can break these constraints.
 register_internal(
     "backfills_run_state_check",
     "backfills_run_position_check",
@@ -15,6 +15,12 @@ register_internal(
     "backfills_share_run_fkey",
     "backfills_reject_line_key",
     "backfills_reject_run_fkey",
+    "backfills_upload_state_check",
+    "backfills_upload_other_decides",
+    "backfills_upload_run_fkey",
+    "backfills_uploadstep_what_check",
+    "backfills_uploadstep_upload_fkey",
+    "backfills_uploadstep_run_fkey",
 )
 
 
@@ -129,3 +135,77 @@ class BackfillReject(TenantOwned):
 
     def __str__(self) -> str:
         return f"line {self.line}: {self.why}"
+
+
+class BackfillUpload(TenantOwned):
+    """A file that a member of staff uploaded: how it is read, the newest plan of it, and what is to be done with it.
+
+    The file itself is in settings.BACKFILL_FOLDER (kernel.backfills.upload_files). `arguments`: how it is read, as options of the command
+    line. `look`: what the first records show: columns, recognised profiles, the first rows. `run`: the newest plan. `done`: bytes that
+    the plan under way has read; else the rows that were done when the job last began. `tries`: how often it began there. `moves`: how
+    much was asked to be moved, by unit, as decimal text; decided by `decided_by` where one person may not move so much.
+    """
+
+    command = models.CharField(max_length=64)
+    file_name = models.CharField(max_length=255)
+    file_size = models.BigIntegerField()
+    file_digest = models.CharField(max_length=64)
+    arguments = models.JSONField(default=list)
+    look = models.JSONField(default=dict)
+    run = tenant_foreign_key("backfills.BackfillRun", null=True)
+    state = models.CharField(max_length=16, choices=UploadState.choices, default=UploadState.PLANNING)
+    # Why it can't be planned, or why the work stopped.
+    problem = models.TextField(blank=True, default="")
+    done = models.BigIntegerField(default=0)
+    tries = models.IntegerField(default=0)
+    moves = models.JSONField(default=dict)
+    actor = models.CharField("uploaded by", max_length=128)
+    asked_by = models.CharField(max_length=128, blank=True, default="")
+    decided_by = models.CharField(max_length=128, blank=True, default="")
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    moved_at = models.DateTimeField(db_default=Now())
+    file_deleted_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        db_table = "backfills_upload"
+        verbose_name = "uploaded file"
+        ordering = ["-id"]
+        permissions = [
+            ("ask_backfillupload", "Can upload files, plan them and ask for them to be posted"),
+            ("decide_backfillupload", "Can approve and reject what others ask for"),
+        ]
+        constraints = [
+            models.CheckConstraint(condition=models.Q(state__in=UploadState.values), name="backfills_upload_state_check"),
+            # Nobody decides what they asked for, even if the application has a fault.
+            models.CheckConstraint(
+                condition=models.Q(decided_by="") | ~models.Q(decided_by=models.F("asked_by")), name="backfills_upload_other_decides"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["id"], name="backfills_upload_working", condition=models.Q(state__in=["planning", "applying", "undoing"]))
+        ]
+
+    def __str__(self) -> str:
+        return self.file_name
+
+
+class BackfillUploadStep(TenantOwned):
+    """What a person did with an uploaded file, and when. Its id is that of the form, so that a form submitted twice is one step."""
+
+    upload = tenant_foreign_key("backfills.BackfillUpload", related_name="steps")
+    run = tenant_foreign_key("backfills.BackfillRun", null=True)
+    what = models.CharField(max_length=16, choices=StepName.choices)
+    actor = models.CharField(max_length=128)
+    reason = models.TextField(blank=True, default="")
+    request_id = models.CharField(max_length=128, blank=True, default="")
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        db_table = "backfills_uploadstep"
+        verbose_name = "step of an uploaded file"
+        verbose_name_plural = "steps of uploaded files"
+        ordering = ["-id"]
+        constraints = [models.CheckConstraint(condition=models.Q(what__in=StepName.values), name="backfills_uploadstep_what_check")]
+
+    def __str__(self) -> str:
+        return f"{self.what} {self.upload_id}"

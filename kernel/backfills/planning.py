@@ -10,8 +10,8 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
-from kernel.backfills.adapters import ALREADY_THERE, POSTED, SKIPPED, UNKNOWN_TYPE, Account, Adapter, Existing, NewTypes, Outcome
-from kernel.backfills.again import choose_keys, taken_back, undone_runs
+from kernel.backfills.adapters import ALREADY_THERE, CONFLICT, POSTED, SKIPPED, UNKNOWN_TYPE, Account, Adapter, Existing, NewTypes, Outcome
+from kernel.backfills.again import TAKEN_BACK, choose_keys, taken_back, undone_runs
 from kernel.backfills.new_names import new_names
 from kernel.backfills.rejects import RejectWriter, outcome_without_posting
 from kernel.backfills.row_outcomes import outcome_of_known_key
@@ -27,6 +27,9 @@ DAYS_KEPT = 1000
 ACCOUNTS_KEPT = 200
 UNKNOWN_TYPES_KEPT = 200
 LONG_RECORDS_KEPT = 10
+# Units whose moves are added up each for itself; those of further ones are added up as one unit.
+MOST_UNITS = 1000
+OTHER_UNITS = "other units"
 # A file's number and a line in it, as one number.
 LINES = 1 << 40
 # A CSV record over more lines than this probably has a quote that isn't closed.
@@ -64,6 +67,8 @@ class Planner:
     long_records: list[dict[str, Any]] = field(default_factory=list)
     # Rows that are already there because an earlier row of the file has their key, and the first of them.
     repeated: dict[str, Any] = field(default_factory=lambda: {"rows": 0, "first": ""})
+    # By unit: how much is added at most, and how much is taken.
+    moves: dict[str, list[Decimal]] = field(default_factory=dict)
     rows: int = 0
     # Request ids of undone runs, of the chunk's rows that are in the ledger.
     undone: set[str] = field(default_factory=set)
@@ -86,6 +91,7 @@ class Planner:
             outcome = self._decide(row, found, seen, fresh, accounts)
             self.counts[outcome.code] += 1
             self._note_suspicious(row, outcome)
+            self._add_move(row, outcome)
             if outcome.code == POSTED and row.posting is not None:
                 _add(sums, row.posting)
                 names.update(self.adapter.names_of(row.posting))
@@ -192,6 +198,15 @@ class Planner:
         if lines > LONG_RECORD_LINES and len(self.long_records) < LONG_RECORDS_KEPT:
             self.long_records.append({"line": row.line, "place": self.source.place(row.part, row.line), "lines": lines})
 
+    def _add_move(self, row: Row, outcome: Outcome) -> None:
+        """Add up what the row may move. One that the ledger refuses now counts as well: it may take the row when the plan is applied."""
+        if row.posting is None or outcome.code in {ALREADY_THERE, CONFLICT, TAKEN_BACK}:
+            return
+        for unit, amount in self.adapter.sizes(row.posting):
+            known = unit if unit in self.moves or len(self.moves) < MOST_UNITS else OTHER_UNITS
+            sides = self.moves.setdefault(known, [Decimal(0), Decimal(0)])
+            sides[amount < 0] += abs(amount)
+
     def _reject(self, row: Row, outcome: Outcome) -> None:
         readable = not any(problem.code == "unreadable" for problem in row.problems)
         self.rejects.add(part=row.part, line=row.line, raw=row.raw, why=outcome.why, readable=readable)
@@ -216,6 +231,8 @@ class Planner:
         return {
             "counts": dict(self.counts),
             "sums": {unit: f"{amount:f}" for unit, amount in sorted(sums.items())},
+            # The sum added or the sum taken, whichever is larger, as of a correction.
+            "moves": {unit: f"{max(sides):f}" for unit, sides in sorted(self.moves.items())},
             "by_type": by_type,
             "by_type_and_day": self.tables.sums(at_most=DAYS_KEPT),
             "accounts_moved": self.tables.count_accounts(),

@@ -102,7 +102,7 @@ def write_rejects(*, run: BackfillRun, source: Source, path: Path) -> int:
 
 
 def default_path(run_id: object, source: Source) -> Path:
-    return Path(settings.BASE_DIR) / "var" / "backfills" / f"{run_id}.rejects.{_suffix(source)}"
+    return Path(settings.BACKFILL_FOLDER) / f"{run_id}.rejects.{_suffix(source)}"
 
 
 def _suffix(source: Source) -> str:

@@ -42,7 +42,7 @@ def plan_lines(run: BackfillRun) -> list[str]:
     lines += _new_names(plan["new_names"])
     lines += _unknown_types(plan["unknown_types"])
     lines += _long_records(plan["long_records"])
-    lines += _examples(plan["examples"], sum(plan["counts"].values()) - _taken(plan["counts"]))
+    lines += _examples(plan["examples"], refused_rows(plan["counts"]))
     lines += _table("By type", plan["by_type"], ("type", "unit", "rows", "amount", "first_day", "last_day"))
     days = plan["by_type_and_day"]
     if len(days) <= DAYS_SHOWN:
@@ -85,17 +85,25 @@ def summary(run: BackfillRun, **more: Any) -> dict[str, Any]:
 
 
 def has_refusals(counts: Mapping[str, int]) -> bool:
-    return sum(counts.values()) > _taken(counts)
+    return refused_rows(counts) > 0
+
+
+def refused_rows(counts: Mapping[str, int]) -> int:
+    return sum(counts.values()) - _taken(counts)
 
 
 def _taken(counts: Mapping[str, int]) -> int:
     return counts.get(POSTED, 0) + counts.get(ALREADY_THERE, 0) + counts.get(SKIPPED, 0)
 
 
-def _counted(counts: Mapping[str, int], labels: Mapping[str, str]) -> list[str]:
+def counts_by_label(counts: Mapping[str, int], labels: Mapping[str, str] = LABELS) -> dict[str, int]:
+    """The rows by their outcomes, in words, in the order of the report."""
     named = {label: counts[code] for code, label in labels.items() if counts.get(code)}
-    named.update({code: count for code, count in sorted(counts.items()) if code not in labels and count})
-    return [f"  {label:<14}{count:>14,}" for label, count in named.items()]
+    return {**named, **{code: count for code, count in sorted(counts.items()) if code not in labels and count}}
+
+
+def _counted(counts: Mapping[str, int], labels: Mapping[str, str]) -> list[str]:
+    return [f"  {label:<14}{count:>14,}" for label, count in counts_by_label(counts, labels).items()]
 
 
 def _unknown_types(types: Sequence[Mapping[str, Any]]) -> list[str]:

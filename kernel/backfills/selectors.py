@@ -1,13 +1,17 @@
-"""Reads of backfill runs."""
+"""Reads of backfill runs and uploaded files."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from datetime import datetime
+from decimal import Decimal
 from typing import Any, TypeVar
 from uuid import UUID
 
 from django.db.models import Q, QuerySet, TextField
 from django.db.models.functions import Cast
 
-from kernel.backfills.models import BackfillReject, BackfillRun
+from kernel.backfills.choices import ENDED, WAITING_STATES, WORKING, RunState
+from kernel.backfills.models import BackfillReject, BackfillRun, BackfillUpload, BackfillUploadStep
+from kernel.corrections.selectors import is_within_threshold
 from kernel.ledger.errors import NotFound
 
 T = TypeVar("T")
@@ -50,3 +54,44 @@ def newest_page(rows: QuerySet[Any, T], *, below: UUID | None, at_most: int) -> 
 
 def count_rejects(*, run: BackfillRun) -> int:
     return BackfillReject.objects.filter(tenant_id=run.tenant_id, run_id=run.id).count()
+
+
+def next_upload(*, without: Collection[UUID]) -> BackfillUpload | None:
+    """The oldest upload of any tenant that has work to do."""
+    working = BackfillUpload.objects.select_related("tenant", "run").filter(state__in=WORKING)
+    return working.exclude(id__in=without).order_by("id").first()
+
+
+def upload_state(*, upload: BackfillUpload) -> str:
+    """The upload's state now."""
+    return BackfillUpload.objects.values_list("state", flat=True).get(tenant_id=upload.tenant_id, id=upload.id)
+
+
+def moves_of(run: BackfillRun) -> dict[str, Decimal]:
+    """How much a planned run moves at most, by unit: the sum added or the sum taken, whichever is larger."""
+    return {unit: Decimal(amount) for unit, amount in run.plan.get("moves", {}).items()}
+
+
+def needs_approval(run: BackfillRun) -> bool:
+    """Whether the run moves more than one person may, by the tenant's threshold for corrections."""
+    return not is_within_threshold(tenant_id=run.tenant_id, size=moves_of(run))
+
+
+def list_waiting_uploads() -> QuerySet[BackfillUpload]:
+    """Uploads of all tenants that wait for another person's approval."""
+    return BackfillUpload.objects.filter(state__in=WAITING_STATES)
+
+
+def list_old_uploads(*, before: datetime) -> QuerySet[BackfillUpload]:
+    """Uploads of all tenants whose file is of no more use, and of which nothing was heard since."""
+    return BackfillUpload.objects.filter(state__in=ENDED, moved_at__lt=before, file_deleted_at=None).order_by("id")
+
+
+def list_steps(*, upload: BackfillUpload) -> QuerySet[BackfillUploadStep]:
+    """What people did with the upload, the first step first."""
+    return BackfillUploadStep.objects.filter(tenant_id=upload.tenant_id, upload_id=upload.id).order_by("created_at", "id")
+
+
+def list_undone_runs(*, tenant_id: UUID, command: str, at_most: int) -> list[BackfillRun]:
+    """Runs that were taken back, the newest first."""
+    return list(BackfillRun.objects.filter(tenant_id=tenant_id, command=command, state=RunState.UNDONE).order_by("-id")[:at_most])

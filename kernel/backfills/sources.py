@@ -24,14 +24,16 @@ from kernel.backfills.errors import BadSource, NotAllowed, NotWritable
 from kernel.backfills.files.json_items import ItemsFile
 from kernel.backfills.files.lines import LinesFile
 from kernel.backfills.files.parquet import ParquetFile
-from kernel.backfills.files.records import CSV, FORMATS, JSON, OBJECTS, PARQUET, SUFFIXES, XLSX, Layout, PartFile, Record
+from kernel.backfills.files.records import CSV, FORMATS, JSON, JSON_LINES, OBJECTS, PARQUET, SUFFIXES, XLSX, Layout, PartFile, Record
 from kernel.backfills.files.spreadsheets import SheetFile
-from kernel.backfills.files.unpacking import inner_name, open_packed
+from kernel.backfills.files.unpacking import GZIP_MARK, UTF16_MARKS, ZIP_MARK, inner_name, open_packed
 from kernel.backfills.models import BackfillRun
 from kernel.backfills.options import ReadingOptions
 
 # A run's offset is the number of its file and the place in that file, in one number that a bigint holds.
 PLACES = 1 << 48
+# Bytes at the beginning of a file that say what it is.
+CONTENT_MARK = 512
 Identity = tuple[int, int, int]
 
 
@@ -176,7 +178,7 @@ class Reading:
 
 def find_source(paths: Sequence[str], *, format: str | None, layout: Layout | None = None) -> Source:
     """The named files; a pattern such as `2024-*.csv` is all files that fit it, sorted. `-` is standard input, which is copied to
-    var/backfills first. Raises BadSource, NotWritable.
+    the folder of backfills first. Raises BadSource, NotWritable.
     """
     layout = layout or Layout()
     if list(paths) == ["-"]:
@@ -188,6 +190,8 @@ def find_source(paths: Sequence[str], *, format: str | None, layout: Layout | No
     if len(formats) != 1:
         raise BadSource(f"The files have different formats: {', '.join(sorted(formats))}. Plan each format as a run of its own.")
     [chosen] = formats
+    for file in files:
+        _check_content(file, chosen)
     return Source(paths=tuple(files), format=chosen, layout=layout)
 
 
@@ -223,11 +227,32 @@ def _format_of(path: Path) -> str:
     return found
 
 
+def _check_content(path: Path, format: str) -> None:
+    """Raises BadSource for a file whose first bytes say another format than its name. What is damaged, its reader says."""
+    if format not in {CSV, JSON, JSON_LINES}:
+        return
+    with open_packed(path) as packed:
+        mark = packed.read(CONTENT_MARK)
+        packed.seek(0)
+        is_book = mark.startswith(ZIP_MARK) and _is_workbook(packed)
+    for is_other, noun, end in ((mark.startswith(b"PAR1"), "Parquet", PARQUET), (is_book, "a workbook", XLSX)):
+        if is_other:
+            raise BadSource(f"{path} is {noun} by its content: name it .{end}, or add --format {end}.")
+    if b"\0" in mark and not mark.startswith((ZIP_MARK, GZIP_MARK, *UTF16_MARKS)) and b"\0\0" in mark:
+        raise BadSource(f"{path} is not a text file. It may be CSV, JSON, JSON Lines, Parquet or XLSX, also in .gz, or alone in a .zip.")
+
+
+def _is_workbook(packed: io.FileIO) -> bool:
+    with contextlib.suppress(zipfile.BadZipFile):
+        return "[Content_Types].xml" in zipfile.ZipFile(packed).namelist()
+    return False
+
+
 def spool(stream: BinaryIO, *, format: str | None) -> Path:
     """Copy standard input to a file named by its hash: plan and apply both read it. Raises BadSource, NotWritable."""
     if format is None:
         raise BadSource("Standard input needs --format csv or --format jsonl.")
-    folder = Path(settings.BASE_DIR) / "var" / "backfills"
+    folder = Path(settings.BACKFILL_FOLDER)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o700)

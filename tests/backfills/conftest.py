@@ -23,7 +23,7 @@ def context(tenant):
 @pytest.fixture
 def call(tmp_path, settings):
     """Call a command; what it printed, and its exit code."""
-    settings.BASE_DIR = tmp_path
+    settings.BACKFILL_FOLDER = tmp_path / "var" / "backfills"
 
     def call(*arguments):
         out = StringIO()
@@ -64,3 +64,8 @@ def write(tmp_path):
         return path
 
     return write
+
+
+@pytest.fixture
+def other_tenant(db):
+    return TenantFactory(slug="other")

@@ -9,7 +9,7 @@ from backoffice.integrity_runs import remember_check
 from backoffice.models import ClosedDay, CreditDay, Export, SavedFilter, SignIn
 from billing import services as billing
 from credits import services as credits
-from kernel.backfills.models import BackfillReject, BackfillRun, BackfillShare
+from kernel.backfills.models import BackfillReject, BackfillRun, BackfillShare, BackfillUpload, BackfillUploadStep
 from kernel.backfills.options import ReadingOptions
 from kernel.corrections import services as corrections
 from kernel.events.models import Attempt, Delivery
@@ -133,13 +133,26 @@ def fill_backfills(tenant):
         file_size=1,
         plan_digest="0" * 64,
         options=ReadingOptions().as_json(),
-        plan={"rows": 1, "columns": ["a"]},
+        plan={"rows": 1, "columns": ["a"], "counts": {}, "sums": {}},
         rows=1,
         actor="command:backfill_billing_transactions",
         started_by="root",
     )
     BackfillShare.objects.create(tenant=tenant, run=run, number=0)
     BackfillReject.objects.create(tenant=tenant, run=run, line=1, code="invalid_value", why="no amount", record=b"x")
+
+    upload = BackfillUpload.objects.create(
+        tenant=tenant,
+        command=run.command,
+        file_name="old.csv",
+        file_size=1,
+        file_digest="0" * 64,
+        run=run,
+        state="planned",
+        actor="staff:1",
+        problem="",
+    )
+    BackfillUploadStep.objects.create(tenant=tenant, upload=upload, what="uploaded", actor="staff:1")
 
 
 def fill_backoffice(tenant, user):

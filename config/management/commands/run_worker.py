@@ -9,6 +9,9 @@ from procrastinate.contrib.django import app
 
 from kernel.events.delivery_loop import DeliveryLoop
 
+# Jobs at the same time. At most two of them work on uploaded files, which may take long (kernel/backfills/upload_work.py).
+CONCURRENCY = 4
+
 
 class Command(BaseCommand):
     help = "Run periodic jobs and send webhooks until SIGTERM or Ctrl-C. What is under way is ended first."
@@ -28,4 +31,4 @@ class Command(BaseCommand):
         connector: Any = app.connector
         with app.replace_connector(connector.get_worker_connector()) as jobs:
             async with jobs.open_async():
-                await jobs.run_worker_async(install_signal_handlers=True)
+                await jobs.run_worker_async(install_signal_handlers=True, concurrency=CONCURRENCY)

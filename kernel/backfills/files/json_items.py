@@ -50,6 +50,9 @@ class Scanner:
         if not first:
             raise self.damage("a value was expected")
         end = self._end_of_nested(is_kept=is_kept) if first in b'{["' else self._end_of_scalar()
+        if end == self.place:
+            # A comma, colon or bracket that belongs to nothing. Taking nothing would go on for ever.
+            raise self.damage("a value was expected")
         taken = self.buffer[self.place : end] if is_kept else b""
         self._pass_to(end)
         return taken
@@ -142,6 +145,8 @@ class ItemsFile:
 
     def _objects(self) -> Iterator[tuple[int, bytes, Mapping[str, Any]]]:
         """The first line, the bytes, and the members of the page around it."""
+        if self.scanner.peek() not in (b"", b"[", b"{"):
+            raise self.scanner.damage("an array or an object was expected")
         while byte := self.scanner.peek():
             if byte == b"[":
                 yield from self._elements({}, is_pages=bool(self.items))

@@ -14,3 +14,15 @@ document.addEventListener("DOMContentLoaded", () => {
         show();
     }
 });
+
+// The form of an upload: a file that is too large is refused before it is sent.
+document.addEventListener("change", (event) => {
+    const field = event.target;
+    if (field.matches?.("input[type=file][data-limit]")) {
+        const limit = Number(field.dataset.limit);
+        const size = field.files[0]?.size ?? 0;
+        const words = `The file has ${size.toLocaleString("en")} bytes, and ${limit.toLocaleString("en")} are allowed. Compress or divide it.`;
+        field.setCustomValidity(size > limit ? words : "");
+        field.reportValidity();
+    }
+});

@@ -24,7 +24,7 @@ def book(tenant):
 @pytest.fixture
 def run_command(tmp_path, settings):
     """Call the shelf's command; its text, and whether it ended clean."""
-    settings.BASE_DIR = tmp_path
+    settings.BACKFILL_FOLDER = tmp_path / "var" / "backfills"
 
     def call(*arguments, **options):
         out = StringIO()

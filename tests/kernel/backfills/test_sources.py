@@ -120,7 +120,7 @@ def test_what_a_name_does_not_say_must_be_said(tmp_path):
 
 
 def test_standard_input_is_kept_under_its_own_hash(tmp_path, settings):
-    settings.BASE_DIR = tmp_path
+    settings.BACKFILL_FOLDER = tmp_path / "var" / "backfills"
     first = spool(io.BytesIO(b"a\n1\n"), format="csv")
     assert spool(io.BytesIO(b"a\n1\n"), format="csv") == first
     assert first.read_bytes() == b"a\n1\n"

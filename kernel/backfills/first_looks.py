@@ -1,0 +1,60 @@
+"""What the first records of a file show before anybody has said how it is read: its columns, the profiles that fit it, its first rows."""
+
+import json
+from collections.abc import Mapping
+from itertools import islice
+from typing import Any
+
+from kernel.backfills.columns import escaped
+from kernel.backfills.first_rows import ROWS_SHOWN
+from kernel.backfills.profiles import recognised
+from kernel.backfills.sources import Reading, Source
+
+MOST_COLUMNS = 500
+LONGEST_COLUMN = 200
+LONGEST_TEXT = 60
+
+
+def first_look(source: Source) -> dict[str, Any]:
+    """Columns, recognised profiles and first rows, as the row of an upload keeps them. Raises BadSource."""
+    with Reading(source) as reading:
+        header, records = reading.header, list(islice(reading, ROWS_SHOWN))
+    rows = [_texts(header, record.fields) for record in records if record.fields]
+    columns = list(dict.fromkeys(name for row in rows for name in row)) if source.has_objects else header
+    return {
+        "columns": [name[:LONGEST_COLUMN] for name in columns[:MOST_COLUMNS] if name],
+        "profiles": [{"name": one.name, "title": one.title, "command": one.command} for one in recognised(source)],
+        "first_rows": rows,
+    }
+
+
+def _texts(header: list[str], fields: Any) -> dict[str, str]:
+    pairs = _members(fields) if isinstance(fields, Mapping) else zip(header, fields, strict=False)
+    return {name[:LONGEST_COLUMN]: _cut(text) for name, text in islice(pairs, MOST_COLUMNS)}
+
+
+def _members(fields: Mapping[str, Any]) -> Any:
+    """The members of an object as texts; those of an object inside of it by their dotted names, as --map takes them."""
+    for name, raw in fields.items():
+        value = _decoded(bytes(raw))
+        if isinstance(value, dict):
+            yield from ((f"{name}.{inner}", _text(member)) for inner, member in value.items())
+        yield name, _text(value)
+
+
+def _decoded(raw: bytes) -> Any:
+    try:
+        return json.loads(raw)
+    except (ValueError, RecursionError):
+        return raw.decode("utf-8", "replace")
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _cut(text: str) -> str:
+    storable = escaped(text.encode("utf-8", "surrogateescape").decode("utf-8", "replace"))
+    return storable if len(storable) <= LONGEST_TEXT else f"{storable[: LONGEST_TEXT - 3]}..."
