@@ -5,6 +5,7 @@ APP_TITLES = {
     "billing": "Billing",
     "metering": "Metering",
     "rules": "Spending rules",
+    "paying": "Payments",
     "credits": "Credits",
     "events": "Webhooks",
     "backfills": "Backfills",

@@ -11,6 +11,7 @@ import credits.integrity.checks
 import credits.integrity.digests
 import metering.integrity.checks
 import metering.integrity.digests
+import metering.paying.integrity
 import metering.rules.integrity
 from kernel.ledger.integrity.checks import Check, Violation, find_violations
 from kernel.ledger.integrity.digests import DigestCheck, find_digest_violations
@@ -19,7 +20,7 @@ Search = Callable[[UUID | None, int], Iterator[Violation]]
 CHECKS: dict[str, tuple[Check, ...]] = {
     "billing": billing.integrity.checks.CHECKS,
     "credits": credits.integrity.checks.CHECKS,
-    "metering": (*metering.integrity.checks.CHECKS, *metering.rules.integrity.CHECKS),
+    "metering": (*metering.integrity.checks.CHECKS, *metering.rules.integrity.CHECKS, *metering.paying.integrity.CHECKS),
 }
 DIGESTS: dict[str, tuple[DigestCheck, ...]] = {
     "billing": billing.integrity.digests.CHECKS,

@@ -57,6 +57,7 @@ INSTALLED_APPS = [
     "billing",
     "metering",
     "metering.rules",
+    "metering.paying",
     "credits",
     "backoffice",
     "config.apps.ProjectConfig",

@@ -3,8 +3,10 @@
 from typing import Any
 
 from kernel.events.rendering import register_body, typed, with_reply
+from metering.api.serializers.payments import PaymentReply
 from metering.api.serializers.replies import CostReply, TransactionReply
 from metering.api.serializers.rule_replies import FlatRuleReply
+from metering.events import PAYMENT_EVENTS
 from metering.rules.choices import RuleChange
 
 
@@ -18,3 +20,4 @@ register_body(*(f"metering.transaction.{name}" for name in STATUSES), render=wit
 register_body("metering.cost.recorded", render=with_reply(CostReply))
 register_body("metering.cost.superseded", render=_superseded)
 register_body(*(f"spending_rule.{change}" for change in RuleChange.values), render=with_reply(FlatRuleReply))
+register_body(*(f"payment.{name}" for name in PAYMENT_EVENTS), render=with_reply(PaymentReply))

@@ -140,6 +140,40 @@ register(
 )
 
 
+PAYMENT_EVENTS = {
+    "authorized": "Money is held for a transaction: credits of a customer first, the wallet next.",
+    "captured": "What a transaction cost was taken, and the rest of what was held is free again.",
+    "released": "What was held for a transaction is free again, and nothing was taken.",
+    "expired": "What was held for a transaction is free again, because its time is over.",
+    "failed": "A transaction cost something, nothing was held for it any more, and neither credits nor the wallet cover it.",
+    "unpaid": "A transaction cost more than was held for it, and the rest isn't covered: `unpaidAmount` is still due.",
+}
+
+
+def _payment(name: str) -> Callable[[], dict[str, Any]]:
+    def example() -> dict[str, Any]:
+        [payment] = recorded_reply("metering", "metering_transactions_payments")["payments"]
+        status = "captured" if name == "unpaid" else name
+        return {field: value for field, value in payment.items() if field != "legs"} | {"status": status}
+
+    return example
+
+
+register(
+    *(
+        EventType(
+            name=f"payment.{name}",
+            group="paying",
+            description=description,
+            account=TRANSACTION,
+            object_type="payment",
+            example_object=_payment(name),
+        )
+        for name, description in PAYMENT_EVENTS.items()
+    )
+)
+
+
 def _volume(tenant_id: UUID) -> str:
     """How many events the form of an endpoint warns of: those of the last day."""
     now = timezone.now()

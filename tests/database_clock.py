@@ -14,7 +14,7 @@ import pytest
 import time_machine
 
 # Functions of no argument that return the present moment.
-CLOCKS = ("billing_now", "credits_now", "rules_now")
+CLOCKS = ("billing_now", "credits_now", "rules_now", "paying_now")
 # Microseconds since 1970, where the time stands still, and microseconds from now, where it goes on.
 CREATE_JOURNEY = """
 DROP SCHEMA IF EXISTS test_clock CASCADE;

@@ -6,6 +6,7 @@ import kernel.backfills.exports
 import kernel.corrections.exports
 import kernel.events.exports
 import metering.exports
+import metering.paying.exports
 import metering.rules.exports
 from kernel.ledger.exports.definitions import Export
 
@@ -16,6 +17,7 @@ EXPORTS: dict[str, Export] = {
         credits.exports.EXPORTS,
         metering.exports.EXPORTS,
         metering.rules.exports.EXPORTS,
+        metering.paying.exports.EXPORTS,
         kernel.corrections.exports.EXPORTS,
         kernel.backfills.exports.EXPORTS,
         kernel.events.exports.EXPORTS,

@@ -69,6 +69,16 @@ class PolicyForm(SettingForm):
     prices_self_hosted = switch_field(
         "Self-hosted models have list prices", help="Off: a model behind Ollama, vLLM or the like costs what your own prices say."
     )
+    is_prepaid = switch_field(
+        "Transactions are prepaid", help="Estimated costs are held, of credits first and the wallet next, and what a call cost is captured."
+    )
+    payer_customer_id = text_field(
+        "Customer who pays",
+        required=False,
+        help="Where neither a transaction nor its agent names one. Empty: the tenant.",
+        max_length=255,
+    )
+    allows_overdraft = switch_field("A wallet without a floor pays below zero", help="Off: it pays down to zero.")
 
     def current(self) -> dict[str, Any]:
         policy = Policy.objects.filter(tenant=self.tenant).first() or Policy(tenant=self.tenant)
@@ -79,6 +89,9 @@ class PolicyForm(SettingForm):
             "stale_hours": hours,
             "takes_reported_costs": policy.reported_costs == ReportedCosts.ACTUAL,
             "prices_self_hosted": policy.prices_self_hosted,
+            "is_prepaid": policy.is_prepaid,
+            "payer_customer_id": policy.payer_customer_id or "",
+            "allows_overdraft": policy.allows_overdraft,
         }
 
     def apply(self, *, actor: str, request_id: str, **values: Any) -> None:
@@ -93,6 +106,9 @@ class PolicyForm(SettingForm):
             stale_after=stale_after,
             reported_costs=ReportedCosts.ACTUAL if values["takes_reported_costs"] else ReportedCosts.COMPARE,
             prices_self_hosted=values["prices_self_hosted"],
+            is_prepaid=values["is_prepaid"],
+            payer_customer_id=values["payer_customer_id"] or None,
+            allows_overdraft=values["allows_overdraft"],
         )
 
 
@@ -309,7 +325,7 @@ class UnitPriceAdmin(LedgerAdmin):
 
 @admin.register(Policy)
 class PolicyAdmin(LedgerAdmin):
-    list_display = ("tenant", "authorizes_at_once", "stale_after", "updated_at", "actor")
+    list_display = ("tenant", "authorizes_at_once", "stale_after", "is_prepaid", "updated_at", "actor")
     list_select_related = ("tenant",)
     search_fields = ("id",)
     icon = "rule"

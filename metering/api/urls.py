@@ -18,6 +18,7 @@ urlpatterns = [
     path("v1/transactions/<uuid:transaction_id>/cancel", TransactionViewSet.as_view({"post": "cancel"})),
     path("v1/transactions/<uuid:transaction_id>/reauthorize", TransactionViewSet.as_view({"post": "reauthorize"})),
     path("v1/transactions/<uuid:transaction_id>/costs", TransactionViewSet.as_view({"get": "costs", "post": "add_cost"})),
+    path("v1/transactions/<uuid:transaction_id>/payments", TransactionViewSet.as_view({"get": "payments"})),
     path("v1/transactions/<uuid:transaction_id>/facts", TransactionViewSet.as_view({"get": "facts", "post": "add_facts"})),
     path("v1/transactions/<uuid:transaction_id>/history", TransactionViewSet.as_view({"get": "history"})),
     path("v1/agents", AgentViewSet.as_view({"get": "list", "post": "create"})),

@@ -67,6 +67,11 @@ COST = (
     "cost_details",
     "created_at",
 )
+# Of a transaction's newest payment (metering/paying).
+PAYMENT = (
+    *("id", "kind", "status", "customer_id", "currency", "amount", "captured", "unpaid", "hold_expires_at", "created_at", "updated_at"),
+    "closed_at",
+)
 CHANGED_AT = Coalesce("superseded_at", "created_at")
 
 
@@ -131,7 +136,26 @@ def with_costs(rows: Iterable[Row]) -> list[Row]:
         )
         for cost in found:
             costs[cost["transaction_id"]].append(cost)
-    return [_with_relations(row, costs=costs[row["id"]]) for row in rows]
+    payments = (
+        list_current_payments(tenant_id=rows[0]["tenant_id"], ids=[row["id"] for row in rows if row["requires_payment"]]) if rows else {}
+    )
+    return [_with_relations(row, costs=costs[row["id"]]) | current_payment(payments.get(row["id"])) for row in rows]
+
+
+def list_current_payments(*, tenant_id: UUID, ids: Iterable[UUID]) -> dict[UUID, Row]:
+    """The newest payment of each of these transactions that has one, by the transaction's id; no query without ids."""
+    wanted = list(ids)
+    if not wanted:
+        return {}
+    columns = {f"payment_{name}": F(f"payments__{name}") for name in PAYMENT}
+    found = Transaction.objects.filter(tenant_id=tenant_id, id__in=wanted, payments__isnull=False)
+    rows = rows_of(found.order_by("payments__created_at", "payments__id").values("id", **columns))
+    return {row["id"]: {name: row[f"payment_{name}"] for name in PAYMENT} | {"transaction_id": row["id"]} for row in rows}
+
+
+def current_payment(payment: Row | None) -> dict[str, Any]:
+    """What a transaction's row says of its newest payment; `payment` as list_current_payments has it."""
+    return {"payment": payment, "current_payment_transaction_id": payment and payment["id"]}
 
 
 def _with_relations(row: Row, *, costs: list[Row]) -> Row:

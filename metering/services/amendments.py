@@ -11,8 +11,13 @@ from kernel.ledger.identifiers import new_id
 from kernel.ledger.outcomes import Posted, posted_or_error
 from metering.digests import AMENDMENT_FACTS, amendment_digest
 from metering.errors import AlreadySuperseded, CostOfAnother, NeedsPerson, NotOpen, NotStale, WrongStatus
+from metering.paying.choices import MONEY_RACES
 
-RACES = frozenset({"metering_statuschange_idempotency_key_key", "metering_fact_idempotency_key_key", "metering_cost_idempotency_key_key"})
+RACES = MONEY_RACES | {
+    "metering_statuschange_idempotency_key_key",
+    "metering_fact_idempotency_key_key",
+    "metering_cost_idempotency_key_key",
+}
 
 
 def make_amendment(

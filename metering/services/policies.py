@@ -25,8 +25,13 @@ def set_policy(
     stale_after: timedelta | None = UNCHANGED,
     reported_costs: str = UNCHANGED,
     prices_self_hosted: bool = UNCHANGED,
+    is_prepaid: bool = UNCHANGED,
+    payer_customer_id: str | None = UNCHANGED,
+    allows_overdraft: bool = UNCHANGED,
 ) -> Policy:
     """Change the given parts of a tenant's policy; the others stay as they are. `stale_after` None: nothing is closed automatically.
+    `is_prepaid`: estimated costs are held, and what a transaction cost is captured. `payer_customer_id`: whose credits pay where neither
+    the transaction nor its agent names a customer; None: the tenant's slug. `allows_overdraft`: a wallet without a floor pays below zero.
     `reported_costs`: a value of ReportedCosts. `prices_self_hosted`: whether models that the tenant runs itself have their list price.
 
     Raises InvalidValue.
@@ -38,6 +43,9 @@ def set_policy(
         "stale_after": stale_after,
         "reported_costs": reported_costs,
         "prices_self_hosted": prices_self_hosted,
+        "is_prepaid": is_prepaid,
+        "payer_customer_id": payer_customer_id,
+        "allows_overdraft": allows_overdraft,
     }
     changes = {name: value for name, value in wanted.items() if value is not UNCHANGED} | {"actor": actor, "updated_at": Now()}
     with setting_author(actor=actor, request_id=request_id):

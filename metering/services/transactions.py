@@ -114,10 +114,14 @@ def _read_rows(posted: Sequence[tuple[Any, Row, Mapping[str, Any]]], *, tenant_i
     ids = {row.id for row, _, _ in posted if row.outcome == "exists"}
     # A key of the same array may name a row that is in this call's own transaction: it is in the ledger by now.
     earlier = selectors.get_transactions(tenant_id=tenant_id, ids=ids) if ids else {}
-    return [_read_row(row, item, facts, earlier=earlier.get(row.id), tenant_id=tenant_id) for row, item, facts in posted]
+    paid = [row.id for row, _, _ in posted if row.outcome == "posted" and row.requires_payment]
+    payments = selectors.list_current_payments(tenant_id=tenant_id, ids=paid)
+    return [_read_row(row, item, facts, earlier=earlier.get(row.id), tenant_id=tenant_id, payments=payments) for row, item, facts in posted]
 
 
-def _read_row(row: Any, item: Row, facts: Mapping[str, Any], *, earlier: Row | None, tenant_id: UUID) -> Recorded:
+def _read_row(
+    row: Any, item: Row, facts: Mapping[str, Any], *, earlier: Row | None, tenant_id: UUID, payments: Mapping[UUID, Row]
+) -> Recorded:
     outcome = posted_or_error(
         row,
         facts_digest=bytes.fromhex(item["digest"]),
@@ -129,7 +133,7 @@ def _read_row(row: Any, item: Row, facts: Mapping[str, Any], *, earlier: Row | N
         return Recorded(error=outcome)
     if outcome.replayed:
         return Recorded(row=earlier, replayed=True)
-    return Recorded(row=_make_row(item, row, tenant_id=tenant_id))
+    return Recorded(row=_make_row(item, row, tenant_id=tenant_id, payments=payments))
 
 
 def is_recorded(row: Row, name: str, facts: Mapping[str, Any]) -> bool:
@@ -140,8 +144,8 @@ def is_recorded(row: Row, name: str, facts: Mapping[str, Any]) -> bool:
     return str(recorded) == str(stated) if isinstance(recorded, UUID) else bool(recorded == stated)
 
 
-def _make_row(item: Row, row: Any, *, tenant_id: UUID) -> Row:
-    """The full row of a new transaction, without a query."""
+def _make_row(item: Row, row: Any, *, tenant_id: UUID, payments: Mapping[UUID, Row]) -> Row:
+    """The full row of a new transaction, without a query. `payments`: of each that must be paid, by its id."""
     happened_at = item["occurred_at"] or row.created_at
     trace = {"id": row.trace_reference, "external_id": row.trace_external_id}
     return {
@@ -151,7 +155,8 @@ def _make_row(item: Row, row: Any, *, tenant_id: UUID) -> Row:
         "status": row.status,
         "outcome": item["outcome"],
         "decline_reason": row.decline_reason,
-        "requires_payment": False,
+        "requires_payment": row.requires_payment,
+        **selectors.current_payment(payments.get(row.id)),
         "occurred_at": happened_at,
         "created_at": row.created_at,
         "updated_at": row.created_at,

@@ -12,7 +12,7 @@
 --   cost_not_found, cost_of_another, already_superseded  (metering_choose_superseded)
 --   needs_person        a spending rule leaves the move to a person, and nobody has decided
 -- Locks: the tenant's rules, shared; all transactions of the array by id, before anything is decided; then the counters of its spending
--- rules, by id; then the sums (metering_roll_up).
+-- rules, by id; what their payments take (paying_lock); then the sums (metering_roll_up).
 -- Never: leaves anything of an item that isn't `posted`.
 CREATE OR REPLACE FUNCTION metering_amend(tenant uuid, amendments jsonb)
 RETURNS SETOF metering_amend_outcome
@@ -31,20 +31,30 @@ DECLARE
     done metering_amend_outcome;
     deltas metering_delta[] := '{}';
     changes metering_change[] := '{}';
-    has_rules boolean;
+    policy metering_policy;
+    pays boolean;
 BEGIN
     PERFORM pg_advisory_xact_lock_shared(rules_lock_number(tenant));
-    has_rules := EXISTS (SELECT FROM metering_policy policy WHERE policy.tenant_id = tenant AND policy.has_rules);
-    PERFORM kept.id
-    FROM metering_transaction kept
-    WHERE kept.tenant_id = tenant AND kept.id = ANY (wanted)
-    ORDER BY kept.id
-    FOR NO KEY UPDATE;
+    SELECT * INTO policy FROM metering_policy seen WHERE seen.tenant_id = tenant;
+    -- What a file says to have happened was paid elsewhere.
+    policy.is_prepaid := coalesce(policy.is_prepaid, false) AND items[1].request_id NOT LIKE 'run:%';
+    policy.has_rules := coalesce(policy.has_rules, false);
+    SELECT policy.is_prepaid OR bool_or(locked.requires_payment) INTO pays
+    FROM (
+        SELECT kept.requires_payment
+        FROM metering_transaction kept
+        WHERE kept.tenant_id = tenant AND kept.id = ANY (wanted)
+        ORDER BY kept.id
+        FOR NO KEY UPDATE
+    ) AS locked;
+    IF pays THEN
+        PERFORM paying_lock(tenant, wanted, policy.has_rules);
+    END IF;
 
     FOREACH item IN ARRAY items LOOP
         done := metering_find_amendment(tenant, item.idempotency_key);
         IF done.outcome IS NULL THEN
-            amended := metering_amend_single(tenant, item, has_rules);
+            amended := metering_amend_single(tenant, item, policy);
             done := amended.done;
             deltas := deltas || amended.deltas;
         END IF;
@@ -57,7 +67,7 @@ BEGIN
         RETURN NEXT done;
     END LOOP;
 
-    IF has_rules THEN
+    IF policy.has_rules THEN
         PERFORM rules_adjust(tenant, wanted, items[1].request_id);
     END IF;
     IF cardinality(deltas) > 0 THEN

@@ -1,10 +1,10 @@
 -- Adds one item to its transaction, which the caller (metering_amend) has locked.
--- Takes: the tenant, the item, whose key is new, and whether the tenant has spending rules.
+-- Takes: the tenant, the item, whose key is new, and the tenant's policy: has_rules and is_prepaid are never null.
 -- Returns: the outcome, as metering_amend says, and the changes to the sums.
--- Locks: the counters of the tenant's rules, where it authorizes; the costs that it supersedes, which nobody else can hold, because their
+-- Locks: the counters of the tenant's rules, where it authorizes; the money of payments (paying_place, metering_follow_payments); the costs that it supersedes, which nobody else can hold, because their
 -- transaction is locked.
 -- Never: writes anything unless the outcome is `posted`.
-CREATE OR REPLACE FUNCTION metering_amend_single(tenant uuid, item metering_amendment, has_rules boolean)
+CREATE OR REPLACE FUNCTION metering_amend_single(tenant uuid, item metering_amendment, policy metering_policy)
 RETURNS metering_amended
 LANGUAGE plpgsql
 AS $$
@@ -14,6 +14,7 @@ DECLARE
     amended metering_amended;
     done metering_amend_outcome;
     decision rules_decision;
+    placed paying_placed;
 BEGIN
     amended.deltas := '{}';
     SELECT * INTO owner FROM metering_transaction kept WHERE kept.tenant_id = tenant AND kept.id = item.transaction_id;
@@ -25,13 +26,22 @@ BEGIN
         superseded := metering_choose_superseded(tenant, item);
         done.outcome := superseded.outcome;
     END IF;
-    IF done.outcome IS NULL AND has_rules AND (item.move).to_status = 'authorized' THEN
+    IF done.outcome IS NULL AND policy.has_rules AND (item.move).to_status = 'authorized' THEN
         decision := rules_decide_move(
             tenant, owner.id, coalesce((item.move).asks_rules, false), (item.move).overruled, (item.move).override::jsonb
         );
         item.move.to_status := CASE decision.status WHEN 'denied' THEN 'denied' ELSE 'authorized' END;
         item.move.reason := coalesce(decision.reason, (item.move).reason);
         done.outcome := CASE decision.status WHEN 'preparing' THEN 'needs_person' END;
+        done.created_at := GREATEST(clock_timestamp(), done.created_at);
+    END IF;
+    IF done.outcome IS NULL AND policy.is_prepaid AND (item.move).to_status = 'authorized' AND (item.move).asks_rules THEN
+        placed := paying_place_late(tenant, owner, item.actor, item.request_id);
+        IF placed.reason IS NOT NULL THEN
+            item.move.to_status := 'denied';
+            item.move.reason := placed.reason;
+            decision := rules_overrule(decision, placed.reason);
+        END IF;
         done.created_at := GREATEST(clock_timestamp(), done.created_at);
     END IF;
     IF done.outcome IS NOT NULL THEN
@@ -42,7 +52,7 @@ BEGIN
     IF (item.move).id IS NOT NULL THEN
         PERFORM metering_insert_move(tenant, item, owner, done.created_at);
         amended.deltas := amended.deltas || metering_move_delta(owner, item.move);
-        IF owner.status = 'preparing' AND (has_rules OR owner.round > 1) THEN
+        IF owner.status = 'preparing' AND (policy.has_rules OR owner.round > 1) THEN
             PERFORM rules_record_move(
                 tenant, owner, (item.move).to_status, (item.move).reason, decision, item.actor, item.request_id, done.created_at
             );
@@ -71,6 +81,11 @@ BEGIN
     IF (item.cost).id IS NOT NULL AND superseded.pricing IS NULL THEN
         done.cost_id := (item.cost).id;
         amended.deltas := amended.deltas || metering_insert_cost(tenant, item, owner, superseded.costs, done.created_at);
+    END IF;
+    IF cardinality(placed.payments) > 0 AND placed.reason IS NULL THEN
+        PERFORM paying_record(tenant, placed);
+    ELSIF policy.is_prepaid OR owner.requires_payment THEN
+        amended.deltas := amended.deltas || metering_follow_payments(tenant, owner, item, done.created_at, policy.is_prepaid);
     END IF;
     done.outcome := 'posted';
     amended.done := done;

@@ -102,6 +102,7 @@ BEGIN
         posted.agent_customer_id := (one.agent).customer_id;
         posted.trace_reference := one.known_reference;
         posted.trace_external_id := one.known_external_id;
+        posted.requires_payment := false;
         RETURN NEXT posted;
     END LOOP;
 

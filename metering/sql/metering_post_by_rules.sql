@@ -1,10 +1,10 @@
--- Records new transactions of a tenant that has spending rules, or whose rules are being changed: the form of metering_post that may wait
--- for them. Postings are decided one by one, in their order, so that each sees what those before it have spent.
+-- Records new transactions of a tenant that has spending rules, or whose rules are being changed, or that prepays: the form of metering_post
+-- that may wait for these. Postings are decided one by one, in their order, so that each sees what those before it have spent.
 -- Takes: the tenant, and a JSON array of metering_posting.
 -- Returns: as metering_post, but never `has_rules`.
--- Locks: the table of transactions in the mode of every writer; the tenant's rules, shared; then the counters of all postings, by id; then as
--- metering_post says. The sums come last.
--- Never: writes a part of a posting, or counts one that is denied.
+-- Locks: the table of transactions in the mode of every writer; the tenant's rules, shared; then the counters of all postings, by id; the
+-- grants and wallets that pay, by id; then as metering_post says. The sums come last.
+-- Never: writes a part of a posting, or counts or pays one that is denied.
 CREATE OR REPLACE FUNCTION metering_post_by_rules(tenant uuid, postings jsonb)
 RETURNS SETOF metering_outcome
 LANGUAGE plpgsql
@@ -20,6 +20,7 @@ DECLARE
     posted metering_outcome;
     deltas metering_delta[] := '{}';
     changes metering_change[] := '{}';
+    policy metering_policy;
 BEGIN
     -- Postings gathered from several callers bring a shorter wait for locks (kernel/ledger/posting/statements.py).
     IF postings -> 0 ? 'lock_timeout_ms' THEN
@@ -27,7 +28,8 @@ BEGIN
     END IF;
     LOCK TABLE metering_transaction IN ROW EXCLUSIVE MODE;
     PERFORM pg_advisory_xact_lock_shared(rules_lock_number(tenant));
-    IF NOT EXISTS (SELECT FROM metering_policy policy WHERE policy.tenant_id = tenant AND policy.has_rules) THEN
+    SELECT * INTO policy FROM metering_policy seen WHERE seen.tenant_id = tenant;
+    IF (policy.has_rules OR policy.is_prepaid) IS NOT TRUE THEN
         RETURN QUERY SELECT one.* FROM metering_post_array(tenant, items) one;
         RETURN;
     END IF;
@@ -38,6 +40,9 @@ BEGIN
     END IF;
     IF cardinality(items) > 1 THEN
         PERFORM metering_lock_counters(tenant, items, resolved);
+        IF policy.is_prepaid THEN
+            PERFORM metering_lock_money(tenant, items, resolved);
+        END IF;
     END IF;
     FOR place IN 1 .. cardinality(items) LOOP
         posted := NULL;

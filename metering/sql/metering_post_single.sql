@@ -12,6 +12,8 @@ DECLARE
     service uuid;
     at_once boolean;
     has_rules boolean;
+    is_prepaid boolean;
+    placed paying_placed;
     decision rules_decision;
     agent metering_agent;
     trace metering_trace;
@@ -19,11 +21,11 @@ DECLARE
     happened_at timestamptz;
     posted metering_outcome;
 BEGIN
-    SELECT seen.id, policy.authorizes_at_once, coalesce(policy.has_rules, false)
-    INTO service, at_once, has_rules
+    SELECT seen.id, policy.authorizes_at_once, coalesce(policy.has_rules, false), coalesce(policy.is_prepaid, false)
+    INTO service, at_once, has_rules, is_prepaid
     FROM metering_service seen LEFT JOIN metering_policy policy ON policy.tenant_id = tenant
     WHERE seen.tenant_id = tenant AND seen.name = item.service_name;
-    IF has_rules AND NOT by_rules THEN
+    IF (has_rules OR is_prepaid) AND NOT by_rules THEN
         posted.outcome := 'has_rules';
         RETURN posted;
     END IF;
@@ -42,7 +44,7 @@ BEGIN
         trace.reference := item.new_trace_id;
     END IF;
     IF service IS NULL OR trace.id IS NULL OR (agent.id IS NULL AND (item.agent_id IS NOT NULL OR item.agent_name IS NOT NULL))
-        OR (has_rules AND EXISTS (
+        OR ((has_rules OR is_prepaid) AND EXISTS (
             SELECT FROM metering_transaction seen WHERE seen.tenant_id = tenant AND seen.idempotency_key = item.idempotency_key
         ))
     THEN
@@ -59,6 +61,13 @@ BEGIN
         posted.status := coalesce(decision.status, posted.status);
         posted.decline_reason := CASE posted.status WHEN 'denied' THEN coalesce(decision.reason, posted.decline_reason) END;
     END IF;
+    IF is_prepaid AND item.status IS NULL AND posted.status = 'authorized' THEN
+        placed := paying_place_new(tenant, item.id, 1::smallint, item.customer_id, agent.customer_id, to_jsonb(item.costs), item.actor, item.request_id);
+        posted.status := CASE WHEN placed.reason IS NULL THEN 'authorized' ELSE 'denied' END;
+        posted.decline_reason := placed.reason;
+        decision := rules_overrule(decision, placed.reason);
+    END IF;
+    posted.requires_payment := coalesce(cardinality(placed.payments) > 0, false);
     posted.created_at := clock_timestamp();
     happened_at := coalesce(item.occurred_at, posted.created_at);
     -- The unique index tells whether the key was used before, which saves a look-up.
@@ -71,7 +80,7 @@ BEGIN
         VALUES (
             item.id, tenant, happened_at, posted.created_at, posted.created_at, item.actor, item.request_id,
             service, item.action_name, item.resource_name, agent.id, trace.id, posted.status, item.outcome,
-            posted.decline_reason, false, item.qualifiers::json, item.metadata::json, item.request_facts::json,
+            posted.decline_reason, posted.requires_payment, item.qualifiers::json, item.metadata::json, item.request_facts::json,
             item.payment_data::json, item.customer_id,
             CASE posted.status WHEN 'preparing' THEN happened_at END,
             CASE WHEN posted.status IN ('authorized', 'completed') THEN happened_at END,
@@ -88,7 +97,7 @@ BEGIN
     )
     SELECT inserted.id INTO posted.id FROM inserted;
     IF posted.id IS NULL THEN
-        RETURN NULL;
+        PERFORM paying_take_back(placed) WHERE posted.requires_payment; RETURN NULL;
     END IF;
 
     INSERT INTO metering_statuschange (id, tenant_id, occurred_at, created_at, actor, request_id, transaction_id, to_status, reason)
@@ -107,24 +116,14 @@ BEGIN
     IF posted.status IN ('denied', 'cancelled') THEN
         PERFORM metering_insert_offered_costs(tenant, item, posted.status, happened_at, posted.created_at);
     END IF;
+    IF posted.requires_payment THEN PERFORM paying_record(tenant, placed); END IF;
     IF has_rules THEN
         PERFORM rules_record_new(tenant, posted.id, posted.status, decision, item.actor, item.request_id, posted.created_at, happened_at);
-    ELSE
+    END IF;
+    IF NOT by_rules THEN
         PERFORM metering_roll_up(tenant, metering_deltas_of(happened_at, service, agent.id, posted.status, item.outcome, inserted_costs));
     END IF;
 
-    posted.outcome := 'posted';
-    posted.service_id := service;
-    posted.agent_id := agent.id;
-    posted.agent_label := agent.label;
-    posted.agent_name := agent.name;
-    posted.agent_description := agent.description;
-    posted.agent_status := agent.status;
-    posted.agent_created_at := agent.created_at;
-    posted.agent_updated_at := agent.updated_at;
-    posted.agent_customer_id := agent.customer_id;
-    posted.trace_reference := trace.reference;
-    posted.trace_external_id := trace.external_id;
-    RETURN posted;
+    RETURN metering_outcome_of_new(posted, service, agent, trace);
 END
 $$;

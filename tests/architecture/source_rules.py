@@ -10,7 +10,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent.parent
 LEDGERS = ("billing", "metering", "credits")
 # Apps within a ledger's app, laid out as the ledgers are.
-NESTED = ("metering.rules",)
+NESTED = ("metering.rules", "metering.paying")
 PACKAGES = (*LEDGERS, "kernel", "backoffice", "config")
 CATCH_ALL_NAMES = {"utils", "util", "helpers", "helper", "common", "core", "misc", "tools", "shared"}
 FUNCTION_LINES = 40

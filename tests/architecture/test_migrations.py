@@ -8,7 +8,7 @@ from django.db.migrations.recorder import MigrationRecorder
 pytestmark = pytest.mark.django_db(transaction=True)
 
 # Taking back the tenants takes back every migration that depends on them, which is nearly all, in one run.
-APPS = ["tenants", "ledger", "corrections", "backfills", "events", "billing", "metering", "rules", "credits", "backoffice"]
+APPS = ["tenants", "ledger", "corrections", "backfills", "events", "billing", "metering", "rules", "paying", "credits", "backoffice"]
 LEFT_BEHIND = """
 SELECT 'relation ' || relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relname ~ %(ours)s
 UNION ALL SELECT 'function ' || proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND proname ~ %(ours)s

@@ -29,6 +29,7 @@ def fill_every_table(tenant, user):
     IssuedKeyFactory(tenant=tenant)
     fill_billing(context)
     fill_metering(context)
+    fill_paying(context)
     fill_rules(context)
     fill_credits(context)
     fill_corrections(context)
@@ -56,6 +57,13 @@ def fill_metering(context):
     facts.record_fact(
         **context, transaction_id=row["id"], facts='{"tokens": 5}', source="sdk", version="1", fact_phase="response", idempotency_key="f"
     )
+
+
+def fill_paying(context):
+    policies.set_policy(**context, is_prepaid=True)
+    cost = {"fiat_amount": Decimal(2), "fiat_asset_symbol": "USD", "is_estimate": True}
+    record_transaction(**context, service_name="model", action_name="a", resource_name="r", costs=[cost])
+    policies.set_policy(**context, is_prepaid=False)
 
 
 def fill_rules(context):

@@ -18,7 +18,7 @@ from tests.backoffice.full_book import fill_every_table
 from tests.factories import IssuedKeyFactory, TenantFactory
 
 pytestmark = pytest.mark.django_db
-OURS = ("tenants", "backfills", "corrections", "events", "backoffice", "billing", "metering", "rules", "credits")
+OURS = ("tenants", "backfills", "corrections", "events", "backoffice", "billing", "metering", "rules", "paying", "credits")
 # Their rows are of no use to a reader, or stand on the page of another row.
 WITHOUT_PAGES = {"events.Listener", "events.ManagementCall", "backfills.BackfillShare"}
 MODELS = [model for app in OURS for model in apps.get_app_config(app).get_models() if model._meta.label not in WITHOUT_PAGES]

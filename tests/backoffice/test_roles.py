@@ -29,7 +29,7 @@ from tests.backoffice.staff_members import employ, log_in
 from tests.factories import IssuedKeyFactory, TenantFactory
 
 pytestmark = pytest.mark.django_db
-OURS = ("tenants", "backfills", "corrections", "events", "backoffice", "billing", "metering", "rules", "credits")
+OURS = ("tenants", "backfills", "corrections", "events", "backoffice", "billing", "metering", "rules", "paying", "credits")
 # Rows without a tenant that name members of staff.
 FOR_SUPERUSERS = {"backoffice.SignIn"}
 WITH_PAGES = [model for app in OURS for model in apps.get_app_config(app).get_models() if admin.site.is_registered(model)]

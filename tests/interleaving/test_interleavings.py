@@ -7,10 +7,11 @@ from tests.interleaving.billing_calls import SCENES as BILLING
 from tests.interleaving.credits_calls import SCENES as CREDITS
 from tests.interleaving.harness import Scene, Sessions, anomalies
 from tests.interleaving.metering_calls import SCENES as METERING
+from tests.interleaving.paying_calls import SCENES as PAYING
 from tests.interleaving.rules_calls import SCENES as RULES
 
 # A ledger is tested by adding its scenes here.
-SCENES = (*CREDITS, *BILLING, *METERING, *RULES)
+SCENES = (*CREDITS, *BILLING, *METERING, *PAYING, *RULES)
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

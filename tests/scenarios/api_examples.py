@@ -18,6 +18,7 @@ from billing import services as billing
 from config.api_routing import dialect_of
 from kernel.api import json as exact_json
 from kernel.api.problems import Problem
+from metering.services import policies
 from tests.factories import IssuedKeyFactory
 from tests.scenarios.rule_examples import rule_examples
 from tests.scenarios.webhook_examples import ENDPOINTS, manage_endpoints
@@ -248,6 +249,7 @@ def metering_examples(recorder: Recorder) -> None:
     recorder.send("POST", "/v1/prices/quote", {"serviceName": "scanner", "facts": {"pages": 1500}})
     recorder.send("POST", f"/v1/prices/{begun['id']}/end", {"validTo": "2099-12-31T00:00:00Z"})
     recorder.send("GET", f"/v1/traces/{made['traceId']}")
+    _prepaid_example(recorder, path, create)
     for report in ("summary", "chart", "leaderboards"):
         recorder.send("GET", f"/v1/analytics/{report}?filter[time_period]=7d")
     recorder.send("GET", "/v1/accounts/spend")
@@ -255,6 +257,17 @@ def metering_examples(recorder: Recorder) -> None:
     common(recorder, path, ledger="metering")
     recorder.refuse("invalid", "POST", path, {"serviceName": 7, "costs": [{"fiatAmount": 0.05}]})
     recorder.refuse("invalid_value", "POST", path, create | {"agentId": str(uuid.UUID(int=7)), "agentName": None})
+
+
+def _prepaid_example(recorder: Recorder, path: str, create: dict[str, Any]) -> None:
+    """A call of a tenant that prepays."""
+    who = {"tenant_id": recorder.tenant_id, "actor": "command:test", "request_id": "example"}
+    billing.record_transaction(**who, amount=Decimal(20), type="topup", reference_id="order-1")
+    policies.set_policy(**who, is_prepaid=True)
+    paid = recorder.send("POST", path, create)
+    recorder.send("POST", f"{path}/{paid['id']}/complete", {"outcome": "success"})
+    recorder.send("GET", f"{path}/{paid['id']}/payments")
+    policies.set_policy(**who, is_prepaid=False)
 
 
 def credits_examples(recorder: Recorder) -> None:

@@ -9,6 +9,7 @@ from kernel.api.fields import Choice, Currency, Field, Flag, Identifier, JsonObj
 from kernel.api.nested import ListOf, Nested
 from metering.api.dialect import dialect
 from metering.api.serializers.base import MeteringReply
+from metering.api.serializers.payments import PaymentReply
 from metering.choices import AgentStatus, FactPhase, Outcome, Pricing, Status
 
 # Every currency is an asset with an id of its own, the same in every installation.
@@ -107,7 +108,7 @@ class TransactionReply(MeteringReply):
     outcome = Choice(Outcome.values, required=False)
     decline_reason = Text(required=False)
     current_payment_transaction_id = Identifier(required=False)
-    payment = JsonObject(required=False)
+    payment = Nested(PaymentReply, required=False)
     trace = Nested(TraceReference)
     trace_id = Identifier()
     agent_id = Identifier(required=False)

@@ -13,6 +13,7 @@ from kernel.api.views import LONGEST_KEY
 from metering import selectors
 from metering.api.filters import BatchQuery, TransactionQuery, book_time_range
 from metering.api.serializers.authorization import ReauthorizeRequest, SingleTransactionReply
+from metering.api.serializers.payments import PaymentsReply
 from metering.api.serializers.replies import (
     BatchReply,
     CompletedReply,
@@ -25,6 +26,7 @@ from metering.api.serializers.replies import (
 )
 from metering.api.serializers.requests import BatchItem, CancelRequest, CompleteRequest, CostRequest, FactsRequest, TransactionRequest
 from metering.api.views.base import MeteringViewSet
+from metering.paying.selectors import list_payments
 from metering.rules.selectors import executions
 from metering.rules.selectors.definitions import narrow_to_rule
 from metering.services import costs, facts, lifecycle, reauthorization, transactions
@@ -156,6 +158,15 @@ class TransactionViewSet(MeteringViewSet):
         """Adds a cost, in place of an earlier one where `supersedesCostId` is given."""
         posted = costs.record_cost(**self.change_arguments(transaction_id), **self.read(CostRequest))
         return self.reply(CostReply, posted.row, status=201, replayed=posted.replayed)
+
+    @operation(summary="List a transaction's payments", reply=PaymentsReply)
+    def payments(self, request: HttpRequest, transaction_id: UUID) -> HttpResponse:
+        """What was held for a transaction and what was taken, with the parts in credits and in the wallet."""
+        its = {"tenant_id": self.caller.tenant_id, "transaction_id": transaction_id}
+        found = list_payments(**its)
+        if not found:
+            selectors.check_exists(**its)
+        return self.reply(PaymentsReply, {"payments": found})
 
     @operation(summary="List a transaction's facts", reply=FactListReply)
     def facts(self, request: HttpRequest, transaction_id: UUID) -> HttpResponse:

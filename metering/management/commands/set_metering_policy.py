@@ -34,6 +34,9 @@ class Command(BaseCommand):
             action=BooleanOptionalAction,
             help="models that the tenant runs itself (Ollama, vLLM) cost what their makers ask",
         )
+        parser.add_argument("--prepaid", action=BooleanOptionalAction, help="hold estimated costs, and capture what a transaction cost")
+        parser.add_argument("--payer-customer", help="whose credits pay for transactions of no customer; empty: the tenant's slug")
+        parser.add_argument("--overdraft", action=BooleanOptionalAction, help="a wallet without a floor pays below zero")
 
     def handle(self, *args: Any, **options: Any) -> str:
         hours, decide_later = options["stale_after_hours"], options["decide_later"]
@@ -48,6 +51,9 @@ class Command(BaseCommand):
                 stale_after=UNCHANGED if hours is None else timedelta(hours=hours) if hours else None,
                 reported_costs=UNCHANGED if reported is None else reported,
                 prices_self_hosted=UNCHANGED if self_hosted is None else self_hosted,
+                is_prepaid=UNCHANGED if options["prepaid"] is None else options["prepaid"],
+                payer_customer_id=UNCHANGED if options["payer_customer"] is None else options["payer_customer"] or None,
+                allows_overdraft=UNCHANGED if options["overdraft"] is None else options["overdraft"],
             )
         except DomainError as error:
             raise CommandError(message_for_operator(error)) from error
@@ -55,4 +61,9 @@ class Command(BaseCommand):
         closed = "never closed automatically" if policy.stale_after is None else f"cancelled when authorized for {policy.stale_after}"
         costs = "are the actual costs" if policy.reported_costs == ReportedCosts.ACTUAL else "are compared with the computed ones"
         own = "have their makers' prices" if policy.prices_self_hosted else "have no public price"
-        return f"{tenant.slug}: {decided}, {closed}; costs that providers report {costs}; self-hosted models {own}."
+        paid = (
+            f"; costs are paid at once by the credits of {policy.payer_customer_id or tenant.slug} and the wallet"
+            if policy.is_prepaid
+            else ""
+        )
+        return f"{tenant.slug}: {decided}, {closed}; costs that providers report {costs}; self-hosted models {own}{paid}."

@@ -13,14 +13,7 @@ DECLARE
     changed rules_rulecounter;
     has_listener CONSTANT boolean := EXISTS (SELECT FROM events_listener AS listener WHERE listener.tenant_id = tenant);
 BEGIN
-    PERFORM counter.id
-    FROM rules_rulecounter AS counter
-    WHERE counter.tenant_id = tenant AND counter.id = ANY (ARRAY(
-        SELECT entry.counter_id FROM rules_rulecounterentry AS entry
-        WHERE entry.tenant_id = tenant AND entry.transaction_id = ANY (transactions)
-    ))
-    ORDER BY counter.id
-    FOR NO KEY UPDATE;
+    PERFORM rules_lock_entries(tenant, transactions);
     FOR held IN
         SELECT entry.id, entry.counter_id, entry.transaction_id, entry.amount, measure.measurement_type, measure.currency,
             measure.include_estimates

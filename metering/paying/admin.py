@@ -1,0 +1,60 @@
+"""The pages of payments."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+
+from kernel.ledger.admin import LedgerAdmin, Panel
+from kernel.ledger.admin.formatting import money
+from kernel.ledger.admin.settings import SettingForm, setting_action, text_field
+from kernel.tenants.messages import register_messages
+from metering.paying import services
+from metering.paying.choices import OPEN_STATUSES
+from metering.paying.models import Payment, PaymentLeg
+
+register_messages({"payment_closed": "The payment holds no money any more: it is {status}."})
+
+
+class ReleaseForm(SettingForm):
+    title = "Release the payment"
+    description = "What it holds is free again. Its transaction stays open; what that costs in the end is debited when it is completed."
+    icon = "lock_open"
+    reason = text_field("Why", help="It is kept with the payment.", max_length=1000)
+
+    def apply(self, *, actor: str, request_id: str, **values: Any) -> None:
+        its = {"tenant_id": self.row.tenant_id, "payment_id": self.row.pk}
+        services.release_payment(**its, actor=actor, request_id=request_id, reason=values["reason"])
+
+
+@admin.register(Payment)
+class PaymentAdmin(LedgerAdmin):
+    list_display = ("id", "transaction", "customer_id", "amount", "captured", "unpaid", "status", "hold_expires_at", "created_at", "actor")
+    list_select_related = ("transaction",)
+    list_filter = ("status", "kind")
+    search_fields = ("id", "customer_id", "transaction")
+    icon = "payments"
+    actions_detail = ("release_payment",)
+    release_payment = setting_action(ReleaseForm, name="release-payment", right="decide")
+
+    def action_links(self, request: HttpRequest, row: Payment) -> list[dict[str, str]]:
+        """Nothing is left to release of a payment that is over."""
+        return super().action_links(request, row) if row.status in OPEN_STATUSES else []
+
+    def panels(self, request: HttpRequest, row: Any) -> list[Panel]:
+        legs = PaymentLeg.objects.filter(tenant_id=row.tenant_id, payment_id=row.id).order_by("place")
+        lines = [
+            (leg.get_kind_display(), str(leg.hold_id or leg.entry_id), money(leg.amount, row.currency), money(leg.captured, row.currency))
+            for leg in legs
+        ]
+        return [Panel("Parts", ("Money", "Hold or entry", "Held", "Captured"), lines)]
+
+
+@admin.register(PaymentLeg)
+class PaymentLegAdmin(LedgerAdmin):
+    list_display = ("id", "payment", "place", "kind", "amount", "captured", "created_at")
+    list_select_related = ("payment",)
+    search_fields = ("id", "payment")
+    currency_path = "payment.currency"
+    in_sidebar = False
+    icon = "splitscreen"

@@ -1,0 +1,44 @@
+"""The fixed values of payments, as callers read them."""
+
+from django.db.models import TextChoices
+
+
+class PaymentKind(TextChoices):
+    """What asks for a payment: the estimated costs of a call of a tenant that prepays."""
+
+    PREPAID = "prepaid"
+
+
+class PaymentStatus(TextChoices):
+    """`authorized` holds money. Of what is over, `failed` took nothing though something was due."""
+
+    AUTHORIZED = "authorized"
+    CAPTURED = "captured"
+    RELEASED = "released"
+    EXPIRED = "expired"
+    FAILED = "failed"
+
+
+# While a payment has one of these, it holds money.
+OPEN_STATUSES = (PaymentStatus.AUTHORIZED,)
+
+
+class LegKind(TextChoices):
+    """Which money a part of a payment is."""
+
+    CREDITS = "credits"
+    WALLET = "wallet"
+
+
+# The unique constraints by which two calls with the same money find out about each other: whoever lost makes the call again.
+MONEY_RACES = frozenset(
+    {
+        "billing_transaction_reference_key",
+        "billing_transaction_type_fkey",
+        "billing_transactiontype_direction_key",
+        "billing_wallethold_reference_key",
+        "billing_wallethold_entry_reference_key",
+        "credits_hold_idempotency",
+        "credits_consumption_idempotency",
+    }
+)

@@ -1,0 +1,32 @@
+"""What paying refuses, and what its constraints mean to a caller."""
+
+from kernel.ledger.constraints import register_error, register_internal
+from kernel.ledger.errors import Busy, LedgerError
+
+
+class PaymentClosed(LedgerError):
+    """The payment holds no money any more. Facts: id, status."""
+
+    code = "payment_closed"
+
+
+# Two calls paid for the same transaction at once: the other one won, and the same call finds it when it is repeated.
+for _constraint in ("paying_payment_prepaid_key", "paying_paymentleg_place_key"):
+    register_error(_constraint, Busy)
+# Only the functions of this app write these rows, after they have looked.
+register_internal(
+    "paying_payment_amount_finite",
+    "paying_payment_captured_finite",
+    "paying_payment_unpaid_finite",
+    "paying_payment_amount_check",
+    "paying_payment_currency_check",
+    "paying_payment_kind_check",
+    "paying_payment_status_check",
+    "paying_payment_closed_check",
+    "paying_payment_transaction_fkey",
+    "paying_paymentleg_amount_finite",
+    "paying_paymentleg_captured_finite",
+    "paying_paymentleg_amount_check",
+    "paying_paymentleg_kind_check",
+    "paying_paymentleg_payment_fkey",
+)

@@ -1,0 +1,117 @@
+"""What must hold of payments: their parts, the holds and debits in the other two ledgers, and what their transactions cost."""
+
+from kernel.ledger.integrity.checks import Check
+
+# The holds that payments place, in both ledgers. Their key names the payment.
+HOLDS = """(
+    SELECT hold.tenant_id, hold.id, 'credits' AS kind, hold.amount, hold.captured, hold.status, hold.idempotency_key AS key, hold.expires_at
+    FROM credits_hold AS hold WHERE hold.idempotency_key LIKE 'payment:%%'
+    UNION ALL
+    SELECT hold.tenant_id, hold.id, 'wallet', hold.amount, hold.captured, hold.status, hold.reference_id, hold.expires_at
+    FROM billing_wallethold AS hold WHERE hold.reference_id LIKE 'payment:%%'
+)"""
+
+CHECKS = (
+    Check(
+        name="paying_legs",
+        rule="A payment is the sum of its parts, and so is what was captured of it.",
+        statement="""
+            SELECT payment.tenant_id, payment.id, payment.amount, summed.amount AS held, payment.captured, summed.captured AS taken
+            FROM paying_payment AS payment
+            CROSS JOIN LATERAL (
+                SELECT coalesce(sum(leg.amount), 0) AS amount, coalesce(sum(leg.captured), 0) AS captured
+                FROM paying_paymentleg AS leg WHERE leg.tenant_id = payment.tenant_id AND leg.payment_id = payment.id
+            ) AS summed
+            WHERE (payment.amount <> summed.amount OR payment.captured <> summed.captured)
+                AND (%(tenant)s::uuid IS NULL OR payment.tenant_id = %(tenant)s::uuid)
+            ORDER BY payment.tenant_id, payment.id
+        """,
+    ),
+    Check(
+        name="paying_hold_without_payment",
+        rule="Every hold of a payment is a part of it.",
+        statement=f"""
+            SELECT hold.tenant_id, hold.id, hold.kind, hold.key
+            FROM {HOLDS} AS hold
+            WHERE NOT EXISTS (
+                SELECT FROM paying_paymentleg AS leg
+                WHERE leg.tenant_id = hold.tenant_id AND leg.hold_id = hold.id AND leg.kind = hold.kind
+                    AND hold.key = 'payment:' || leg.payment_id
+            ) AND (%(tenant)s::uuid IS NULL OR hold.tenant_id = %(tenant)s::uuid)
+            ORDER BY hold.tenant_id, hold.id
+        """,  # noqa: S608 - made of constants
+    ),
+    Check(
+        name="paying_holds",
+        rule="A payment's hold reserves its part while the payment is open, and is over afterwards, with the same captured.",
+        statement=f"""
+            SELECT payment.tenant_id, payment.id, leg.kind, leg.hold_id, leg.amount, leg.captured, hold.status, hold.amount AS held,
+                hold.captured AS taken
+            FROM paying_payment AS payment
+            JOIN paying_paymentleg AS leg
+                ON leg.tenant_id = payment.tenant_id AND leg.payment_id = payment.id AND leg.hold_id IS NOT NULL
+            LEFT JOIN {HOLDS} AS hold ON hold.tenant_id = leg.tenant_id AND hold.id = leg.hold_id AND hold.kind = leg.kind
+            WHERE (hold.amount = leg.amount AND hold.captured = leg.captured
+                -- Somebody may have released a hold by itself, and overdue ones are closed by jobs of their own.
+                AND (payment.status = 'authorized' OR hold.status <> 'active' OR hold.expires_at <= paying_now())) IS NOT TRUE
+                AND (%(tenant)s::uuid IS NULL OR payment.tenant_id = %(tenant)s::uuid)
+            ORDER BY payment.tenant_id, payment.id, leg.place
+        """,  # noqa: S608 - made of constants
+    ),
+    Check(
+        name="paying_debit_without_payment",
+        rule="Every debit of a wallet that no caller stated is a part of a payment.",
+        statement="""
+            SELECT entry.tenant_id, entry.id, entry.reference_id, entry.amount
+            FROM billing_transaction AS entry
+            WHERE entry.reference_id LIKE 'payment:%%' AND entry.facts_digest = decode(repeat('0', 144), 'hex') AND NOT EXISTS (
+                SELECT FROM paying_paymentleg AS leg
+                WHERE leg.tenant_id = entry.tenant_id AND leg.kind = 'wallet' AND leg.captured > 0 AND entry.reference_id
+                    = 'payment:' || leg.payment_id || CASE WHEN leg.entry_id IS NULL THEN '' ELSE ':' || leg.place END
+                    AND leg.payment_id::text = split_part(entry.reference_id, ':', 2)
+            ) AND (%(tenant)s::uuid IS NULL OR entry.tenant_id = %(tenant)s::uuid)
+            ORDER BY entry.tenant_id, entry.id
+        """,
+    ),
+    Check(
+        name="paying_debits",
+        rule="What was captured of a payment was debited: of credits in its name, and of the wallet under its reference.",
+        statement="""
+            SELECT leg.tenant_id, leg.payment_id AS id, leg.kind, leg.place, leg.captured, debited.amount
+            FROM paying_paymentleg AS leg
+            CROSS JOIN LATERAL (
+                SELECT coalesce(sum(part.amount), 0) AS amount FROM (
+                    SELECT entry.amount FROM credits_transaction AS entry
+                    WHERE leg.kind = 'credits' AND entry.tenant_id = leg.tenant_id AND entry.type = 'DEBIT'
+                        AND entry.invoice_id = leg.payment_id::text
+                        AND (entry.hold_id = leg.hold_id OR entry.consumption_id = leg.entry_id)
+                    UNION ALL
+                    SELECT -entry.effect FROM billing_transaction AS entry
+                    WHERE leg.kind = 'wallet' AND entry.tenant_id = leg.tenant_id AND entry.reverses_id IS NULL AND entry.type = 'usage'
+                        AND entry.reference_id = 'payment:' || leg.payment_id
+                            || CASE WHEN leg.entry_id IS NULL THEN '' ELSE ':' || leg.place END
+                ) AS part
+            ) AS debited
+            WHERE leg.captured <> debited.amount AND (%(tenant)s::uuid IS NULL OR leg.tenant_id = %(tenant)s::uuid)
+            ORDER BY leg.tenant_id, leg.payment_id, leg.place
+        """,
+    ),
+    Check(
+        name="paying_costs",
+        rule="What a completed transaction costs was captured, or is marked as unpaid.",
+        statement="""
+            SELECT payment.tenant_id, payment.id, payment.transaction_id, payment.captured, payment.unpaid, known.amount AS cost
+            FROM paying_payment AS payment
+            JOIN metering_transaction AS owner
+                ON owner.tenant_id = payment.tenant_id AND owner.id = payment.transaction_id AND owner.status = 'completed'
+            CROSS JOIN LATERAL (
+                SELECT coalesce(sum(cost.fiat_amount), 0) AS amount FROM metering_cost AS cost
+                WHERE cost.tenant_id = owner.tenant_id AND cost.transaction_id = owner.id AND cost.is_active
+                    AND cost.fiat_asset_symbol = payment.currency
+            ) AS known
+            WHERE known.amount > payment.captured + payment.unpaid
+                AND (%(tenant)s::uuid IS NULL OR payment.tenant_id = %(tenant)s::uuid)
+            ORDER BY payment.tenant_id, payment.id
+        """,
+    ),
+)

@@ -1,0 +1,23 @@
+from django.db import migrations
+
+from kernel.ledger.migration_operations import AppendOnly, FirstStatistics, TenantForeignKey, TenantKey
+
+PAYMENT_COLUMNS = ("status", "captured", "unpaid", "reason", "closed_at", "updated_at")
+SET_FILL_FACTORS = "ALTER TABLE paying_payment SET (fillfactor = 80); ALTER TABLE paying_paymentleg SET (fillfactor = 80);"
+RESET_FILL_FACTORS = "ALTER TABLE paying_payment RESET (fillfactor); ALTER TABLE paying_paymentleg RESET (fillfactor);"
+
+
+class Migration(migrations.Migration):
+    dependencies = [("paying", "0002_functions"), ("metering", "0003_constraints"), ("ledger", "0001_functions")]
+
+    operations = [
+        TenantKey("Payment", row_first=True),
+        TenantKey("PaymentLeg", row_first=True),
+        TenantForeignKey("Payment", "transaction", index=True),
+        TenantForeignKey("PaymentLeg", "payment"),
+        AppendOnly("Payment", may_change=PAYMENT_COLUMNS),
+        AppendOnly("PaymentLeg", may_change=("captured",)),
+        migrations.RunSQL(SET_FILL_FACTORS, RESET_FILL_FACTORS),
+        FirstStatistics("Payment"),
+        FirstStatistics("PaymentLeg"),
+    ]

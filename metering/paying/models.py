@@ -1,0 +1,99 @@
+"""The tables of paying: payments for metered transactions, and the parts of each in credits and in the wallet."""
+
+from django.db import models
+from django.db.models import F, Q
+
+from kernel.ledger.base_models import LedgerRow, TenantOwned, one_of, tenant_foreign_key, tenant_of_account
+from kernel.ledger.money import MoneyField, is_finite
+from metering.paying.choices import OPEN_STATUSES, LegKind, PaymentKind, PaymentStatus
+
+
+class Payment(LedgerRow):
+    """Money that is held for a transaction and then captured or released: credits of a customer first, the tenant's wallet next.
+
+    `amount` is what was held, `captured` what was taken. `unpaid` is what the transaction cost beyond that and nobody covered. From
+    `hold_expires_at` on an open payment holds nothing. Written by the functions of metering/paying/sql alone.
+    """
+
+    tenant = tenant_of_account()
+    transaction = tenant_foreign_key("metering.Transaction", related_name="payments")
+    # The round of authorization in which it was placed.
+    round = models.SmallIntegerField()
+    kind = models.CharField(max_length=16, choices=PaymentKind)
+    status = models.CharField(max_length=16, choices=PaymentStatus)
+    # Whose credits pay.
+    customer_id = models.CharField(max_length=255)
+    # ISO 4217.
+    currency = models.CharField(max_length=3)
+    amount = MoneyField()
+    captured = MoneyField(default=0)
+    unpaid = MoneyField(default=0)
+    hold_expires_at = models.DateTimeField()
+    # Why it was released by hand.
+    reason = models.TextField(blank=True, default="")
+    closed_at = models.DateTimeField(null=True, blank=True)
+    updated_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+        constraints = [
+            is_finite(table="paying_payment", field="amount"),
+            is_finite(table="paying_payment", field="captured"),
+            is_finite(table="paying_payment", field="unpaid"),
+            models.CheckConstraint(condition=Q(amount__gte=0, captured__gte=0, unpaid__gte=0), name="paying_payment_amount_check"),
+            models.CheckConstraint(condition=Q(currency__regex=r"^[A-Z]{3}$"), name="paying_payment_currency_check"),
+            models.CheckConstraint(condition=one_of("kind", PaymentKind.values), name="paying_payment_kind_check"),
+            models.CheckConstraint(condition=one_of("status", PaymentStatus.values), name="paying_payment_status_check"),
+            models.CheckConstraint(
+                condition=Q(closed_at__isnull=True, captured=0, unpaid=0) & Q(status__in=OPEN_STATUSES)
+                | Q(closed_at__isnull=False) & ~Q(status__in=OPEN_STATUSES),
+                name="paying_payment_closed_check",
+            ),
+            # One in each currency: no estimate is paid for twice.
+            models.UniqueConstraint(
+                fields=["tenant", "transaction", "currency"], name="paying_payment_prepaid_key", condition=Q(kind=PaymentKind.PREPAID)
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["tenant", "created_at", "id"], name="paying_payment_time"),
+            models.Index(fields=["hold_expires_at"], name="paying_payment_open", condition=Q(status__in=OPEN_STATUSES)),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
+class PaymentLeg(TenantOwned):
+    """A part of a payment. `amount` is what its hold reserved; a part that was debited beyond the holds has none and names its entry.
+
+    `hold_id` is a hold of credits or of billing, `entry_id` a consumption of credits or a transaction of billing. Those ledgers' rows may
+    be in another database one day, so no foreign key names them; the integrity checks compare both sides.
+    """
+
+    tenant = tenant_of_account()
+    payment = tenant_foreign_key("paying.Payment", related_name="legs")
+    # 1, 2, 3: the order in which the parts are taken.
+    place = models.SmallIntegerField()
+    kind = models.CharField(max_length=16, choices=LegKind)
+    hold_id = models.UUIDField(null=True, blank=True)
+    entry_id = models.UUIDField(null=True, blank=True)
+    amount = MoneyField()
+    captured = MoneyField(default=0)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["payment", "place"]
+        constraints = [
+            is_finite(table="paying_paymentleg", field="amount"),
+            is_finite(table="paying_paymentleg", field="captured"),
+            models.UniqueConstraint(fields=["tenant", "payment", "place"], name="paying_paymentleg_place_key"),
+            models.CheckConstraint(condition=one_of("kind", LegKind.values), name="paying_paymentleg_kind_check"),
+            models.CheckConstraint(
+                condition=Q(hold_id__isnull=False, entry_id__isnull=True, amount__gt=0, captured__lte=F("amount"), captured__gte=0)
+                | Q(hold_id__isnull=True, entry_id__isnull=False, amount=0, captured__gt=0),
+                name="paying_paymentleg_amount_check",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.place} of {self.payment_id}"

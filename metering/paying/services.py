@@ -1,0 +1,53 @@
+"""The end of payments that their transactions leave open. Payments are placed and captured by the calls of their transactions."""
+
+from typing import Any
+from uuid import UUID
+
+from kernel.ledger import posting
+from kernel.ledger.constraints import translate_db_errors
+from kernel.ledger.errors import NotFound
+from kernel.ledger.outcomes import read_outcome
+from metering.paying import selectors
+from metering.paying.choices import MONEY_RACES, PaymentStatus
+from metering.paying.errors import PaymentClosed
+
+PAGE = 500
+
+
+@translate_db_errors
+def release_payment(*, tenant_id: UUID, actor: str, request_id: str, payment_id: UUID, reason: str) -> Any:
+    """Release what a payment holds. Its transaction stays open, and what it costs in the end is debited when it is completed.
+
+    Repeating the call changes nothing. Raises NotFound, PaymentClosed, Busy.
+    """
+    [row] = _end([payment_id], tenant_id=tenant_id, actor=actor, request_id=request_id, kind=PaymentStatus.RELEASED, reason=reason)
+    return read_outcome(
+        row,
+        facts_digest=b"",
+        names=(),
+        errors={
+            "not_found": lambda row: NotFound(kind="payment", id=payment_id),
+            "closed": lambda row: PaymentClosed(id=payment_id, status=row.status),
+        },
+    )
+
+
+def expire_payments(*, actor: str, request_id: str, tenant_id: UUID | None = None) -> int:
+    """Close every overdue payment, each in a transaction of its own; how many. They hold nothing from their moment on, closed or not."""
+    closed = 0
+    while overdue := selectors.list_overdue_payments(tenant_id=tenant_id, limit=PAGE):
+        ended = sum(
+            row.outcome == "posted"
+            for payment in overdue
+            for row in _end([payment["id"]], tenant_id=payment["tenant_id"], actor=actor, request_id=request_id, kind=PaymentStatus.EXPIRED)
+        )
+        closed += ended
+        if not ended:
+            break
+    return closed
+
+
+def _end(payment_ids: list[UUID], *, tenant_id: UUID, actor: str, request_id: str, kind: str, reason: str = "") -> list[Any]:
+    asked = {"kind": str(kind), "reason": reason, "actor": actor, "request_id": request_id}
+    postings = [asked | {"payment_id": payment_id} for payment_id in payment_ids]
+    return posting.post("paying_end", postings, tenant_id=tenant_id, races=MONEY_RACES)

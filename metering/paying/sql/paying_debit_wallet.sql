@@ -1,0 +1,38 @@
+-- Debits the tenant's wallet for what a payment doesn't hold.
+-- Takes: the tenant, the payment, how much, the place of the part (it makes the reference), and who asks.
+-- Returns: the wallet's entry, or null where the wallet doesn't cover it. Locks: the wallet.
+-- Never: takes a wallet without a floor below zero, unless the policy says so; posts where the tenant's type `usage` is no debit.
+CREATE OR REPLACE FUNCTION paying_debit_wallet(
+    tenant uuid, payment paying_payment, part numeric, place integer, actor text, request text
+)
+RETURNS uuid
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    wallet billing_wallet;
+    done record;
+BEGIN
+    SELECT * INTO wallet FROM billing_wallet kept
+    WHERE kept.tenant_id = tenant AND kept.currency = payment.currency
+    FOR NO KEY UPDATE;
+    IF wallet.held > 0 THEN
+        wallet := billing_release_overdue(tenant, wallet, paying_now(), actor, request);
+    END IF;
+    IF EXISTS (
+        SELECT FROM billing_transactiontype kind WHERE kind.tenant_id = tenant AND kind.code = 'usage' AND kind.direction <> 'debit'
+    ) THEN
+        RETURN NULL;
+    END IF;
+    IF NOT EXISTS (SELECT FROM metering_policy policy WHERE policy.tenant_id = tenant AND policy.allows_overdraft) AND (
+        wallet.id IS NULL OR wallet.balance - wallet.held - coalesce(wallet.floor, 0) < part
+    ) THEN
+        RETURN NULL;
+    END IF;
+    SELECT * INTO done FROM billing_post(tenant, jsonb_build_array(jsonb_build_object(
+        'id', metering_new_id(), 'currency', payment.currency, 'type', 'usage', 'shipped_label', 'Usage', 'shipped_direction', 'debit',
+        'amount', part, 'reference_id', format('payment:%s:%s', payment.id, place), 'facts_digest', repeat('0', 144), 'actor', actor,
+        'request_id', request
+    )));
+    RETURN CASE WHEN done.outcome = 'posted' THEN done.id END;
+END
+$$;

@@ -1,0 +1,71 @@
+-- Holds the money of payments one after the other, until one of them can't be held. Part of paying_place.
+-- Takes, returns: as paying_place says. Locks: for each payment the customer's grants by id, then the wallet.
+-- Never: takes back what it held for the payments before the one that can't be held; paying_place does.
+CREATE OR REPLACE FUNCTION paying_hold(tenant uuid, payments paying_payment[], duration interval)
+RETURNS paying_placed
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    placed paying_placed;
+    payment paying_payment;
+    leg paying_paymentleg;
+    draw credits_draw;
+    payers record;
+    covered numeric;
+    done record;
+BEGIN
+    placed.payments := '{}';
+    placed.legs := '{}';
+    FOREACH payment IN ARRAY payments LOOP
+        draw.customer_id := payment.customer_id;
+        draw.currency := payment.currency;
+        draw.actor := payment.actor;
+        draw.request_id := payment.request_id;
+        SELECT * INTO payers FROM credits_lock_payers(tenant, draw);
+        SELECT coalesce(sum(credits_available(account)), 0) INTO covered FROM unnest(payers.accounts) AS account;
+        leg.tenant_id := tenant;
+        leg.payment_id := payment.id;
+        leg.captured := 0;
+        leg.place := 0;
+        -- The wallet decides before anything is held of the credits.
+        IF payment.amount > covered THEN
+            SELECT * INTO done FROM paying_hold_wallet(tenant, payment, payment.amount - covered, payers.moment + duration);
+            IF NOT done.is_held THEN
+                placed.reason := format(
+                    'Insufficient funds: %s needed, %s in credits and %s in the wallet available',
+                    rules_amount_text(payment.amount, payment.currency), rules_amount_text(covered, payment.currency),
+                    rules_amount_text(done.available, payment.currency)
+                );
+                RETURN placed;
+            END IF;
+        END IF;
+        payment.status := 'authorized';
+        payment.captured := 0;
+        payment.unpaid := 0;
+        payment.reason := '';
+        payment.hold_expires_at := payers.moment + duration;
+        payment.created_at := payers.moment;
+        payment.occurred_at := payers.moment;
+        payment.updated_at := payers.moment;
+        leg.created_at := payers.moment;
+        IF covered > 0 THEN
+            leg.id := metering_new_id();
+            leg.place := 1;
+            leg.kind := 'credits';
+            leg.amount := least(covered, payment.amount);
+            leg.hold_id := paying_hold_credits(tenant, payment, leg.amount);
+            placed.legs := placed.legs || leg;
+        END IF;
+        IF payment.amount > covered THEN
+            leg.id := metering_new_id();
+            leg.place := leg.place + 1;
+            leg.kind := 'wallet';
+            leg.amount := payment.amount - covered;
+            leg.hold_id := done.hold_id;
+            placed.legs := placed.legs || leg;
+        END IF;
+        placed.payments := placed.payments || payment;
+    END LOOP;
+    RETURN placed;
+END
+$$;

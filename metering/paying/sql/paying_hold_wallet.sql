@@ -1,0 +1,34 @@
+-- Holds a part of a payment on the tenant's wallet.
+-- Takes: the tenant, the payment, how much, and until when. Returns: whether it is held, the hold, and how much was available.
+-- Locks: as billing_place_hold: the wallet. Never: opens a wallet that stays empty.
+CREATE OR REPLACE FUNCTION paying_hold_wallet(
+    tenant uuid, payment paying_payment, part numeric, until timestamptz, OUT is_held boolean, OUT hold_id uuid, OUT available numeric
+)
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    overdraft CONSTANT boolean := EXISTS (
+        SELECT FROM metering_policy policy WHERE policy.tenant_id = tenant AND policy.allows_overdraft
+    );
+    done record;
+BEGIN
+    IF NOT overdraft AND NOT EXISTS (
+        SELECT FROM billing_wallet wallet WHERE wallet.tenant_id = tenant AND wallet.currency = payment.currency
+    ) THEN
+        is_held := false;
+        available := 0;
+        RETURN;
+    END IF;
+    SELECT * INTO done FROM billing_place_hold(tenant, jsonb_build_array(jsonb_build_object(
+        'id', metering_new_id(), 'currency', payment.currency, 'amount', part, 'expires_at', until,
+        'reference_id', 'payment:' || payment.id, 'allow_overdraft', overdraft, 'facts_digest', '', 'actor', payment.actor,
+        'request_id', payment.request_id
+    )));
+    IF done.outcome NOT IN ('posted', 'insufficient') THEN
+        RAISE EXCEPTION 'a hold of a payment was refused: %', done.outcome;
+    END IF;
+    is_held := done.outcome = 'posted';
+    hold_id := done.id;
+    available := greatest(done.balance - done.held - coalesce(done.floor, 0), 0);
+END
+$$;

@@ -1,0 +1,22 @@
+-- Holds the money for a transaction of a tenant that prepays, which waited for a decision and is about to be authorized.
+-- Takes: the tenant, the transaction's row, and who authorizes it. Returns: as paying_place.
+-- Locks: as paying_place; the caller has locked the transaction, and the counters of the tenant's rules.
+-- Never: writes the payments; paying_record does.
+CREATE OR REPLACE FUNCTION paying_place_late(tenant uuid, owner metering_transaction, actor text, request text)
+RETURNS paying_placed
+LANGUAGE plpgsql
+AS $$
+BEGIN
+    RETURN paying_place_new(
+        tenant, owner.id, owner.round, owner.customer_id,
+        (SELECT agent.customer_id FROM metering_agent agent WHERE agent.tenant_id = tenant AND agent.id = owner.agent_id),
+        (
+            SELECT jsonb_agg(jsonb_build_object(
+                'amount', cost.fiat_amount, 'currency', cost.fiat_asset_symbol, 'is_estimate', cost.is_estimate
+            ))
+            FROM metering_cost cost
+            WHERE cost.tenant_id = tenant AND cost.transaction_id = owner.id AND cost.is_active
+        ), actor, request
+    );
+END
+$$;

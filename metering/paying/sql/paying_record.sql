@@ -1,0 +1,22 @@
+-- Writes payments that paying_place holds the money of.
+-- Takes: the tenant, and what paying_place returned. Returns: nothing.
+-- Locks: their transaction, which exists and which nobody else can hold. Never: moves money.
+CREATE OR REPLACE FUNCTION paying_record(tenant uuid, placed paying_placed)
+RETURNS void
+LANGUAGE plpgsql
+AS $$
+BEGIN
+    INSERT INTO paying_payment (
+        id, tenant_id, occurred_at, created_at, actor, request_id, transaction_id, round, kind, status, customer_id, currency, amount,
+        captured, unpaid, hold_expires_at, reason, updated_at
+    )
+    SELECT payment.id, tenant, payment.occurred_at, payment.created_at, payment.actor, payment.request_id, payment.transaction_id,
+        payment.round, payment.kind, payment.status, payment.customer_id, payment.currency, payment.amount, 0, 0, payment.hold_expires_at,
+        '', payment.updated_at
+    FROM unnest(placed.payments) AS payment;
+    PERFORM paying_insert_legs(tenant, placed.legs);
+    UPDATE metering_transaction kept SET requires_payment = true
+    WHERE kept.tenant_id = tenant AND kept.id = placed.payments[1].transaction_id AND NOT kept.requires_payment;
+    PERFORM paying_write_events(tenant, placed.payments[1].request_id, ARRAY(SELECT payment.id FROM unnest(placed.payments) AS payment));
+END
+$$;

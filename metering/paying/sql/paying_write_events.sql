@@ -1,0 +1,28 @@
+-- Writes the events of payments that have a new status.
+-- Takes: the tenant, the request id of the call, and the payments. Returns: nothing. Locks: as events_insert.
+-- Never: writes where nobody listens.
+CREATE OR REPLACE FUNCTION paying_write_events(tenant uuid, request text, payments uuid[])
+RETURNS void
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    patterns CONSTANT text[] := events_patterns(tenant, request);
+    items events_item[];
+BEGIN
+    IF patterns IS NULL THEN
+        RETURN;
+    END IF;
+    SELECT array_agg((
+            event.type, 'transaction:' || payment.transaction_id, events_moment_number(payment.updated_at), payment.updated_at,
+            payment.id::text, paying_snapshot(payment)
+        )::events_item ORDER BY payment.id, event.place) INTO items
+    FROM paying_payment payment
+    CROSS JOIN LATERAL (VALUES
+        (1, 'payment.' || payment.status, true), (2, 'payment.unpaid', payment.unpaid > 0)
+    ) AS event (place, type, has_happened)
+    WHERE payment.tenant_id = tenant AND payment.id = ANY (payments) AND event.has_happened AND events_wanted(patterns, event.type);
+    IF items IS NOT NULL THEN
+        PERFORM events_insert(tenant, items);
+    END IF;
+END
+$$;

@@ -1,0 +1,47 @@
+-- Pays for what was just added to a transaction: what it cost is captured when it is completed, and costs that become known later are debited.
+-- What is cancelled or denied releases what it holds.
+-- Takes: the tenant, the transaction's row before the item, the item, whose rows are written, the moment, and whether the tenant prepays.
+-- Returns: the changes to the sums.
+-- Locks: the transaction's payments by id; then as paying_close. The caller has locked the transaction, and called paying_lock.
+-- Never: gives back what was captured.
+CREATE OR REPLACE FUNCTION metering_follow_payments(
+    tenant uuid, owner metering_transaction, item metering_amendment, moment timestamptz, is_prepaid boolean
+)
+RETURNS metering_delta[]
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    status CONSTANT text := coalesce((item.move).to_status, owner.status);
+    has_failed CONSTANT boolean := (item.move).outcome IS NOT DISTINCT FROM 'error';
+    is_over CONSTANT boolean := status = 'completed';
+    payment paying_payment;
+    cost numeric;
+    deltas metering_delta[] := '{}';
+BEGIN
+    IF is_over AND is_prepaid THEN
+        PERFORM paying_open_missing(tenant, owner, has_failed, moment, item.actor, item.request_id);
+    END IF;
+    FOR payment IN
+        SELECT * FROM paying_payment kept
+        WHERE kept.tenant_id = tenant AND kept.transaction_id = owner.id
+        ORDER BY kept.id
+        FOR NO KEY UPDATE
+    LOOP
+        IF status IN ('cancelled', 'denied') AND payment.status = 'authorized' THEN
+            PERFORM paying_close(tenant, payment, 0, 'released', moment, item.actor, item.request_id);
+        ELSIF is_over THEN
+            SELECT coalesce(sum(known.fiat_amount), 0) INTO cost
+            FROM metering_cost known
+            WHERE known.tenant_id = tenant AND known.transaction_id = owner.id AND known.is_active
+                AND known.fiat_asset_symbol = payment.currency
+                -- What failed cost nothing but what is known to be spent.
+                AND NOT (known.is_estimate AND has_failed);
+            IF payment.status = 'authorized' OR cost > payment.captured + payment.unpaid THEN
+                payment := paying_close(tenant, payment, cost, 'released', moment, item.actor, item.request_id);
+                deltas := deltas || metering_replace_estimates(tenant, owner, item, payment.id, has_failed, moment);
+            END IF;
+        END IF;
+    END LOOP;
+    RETURN deltas;
+END
+$$;

@@ -1,0 +1,60 @@
+"""The pages of payments, the job that closes overdue ones, and what is said of them in events."""
+
+import json
+
+import pytest
+from django.core.management import call_command
+
+from kernel.events.models import Event
+from kernel.events.services.endpoints import create_endpoint
+from metering.paying import jobs
+from metering.paying.models import Payment
+from tests.backoffice.test_settings import change
+from tests.factories import IssuedKeyFactory
+from tests.metering.conftest import Caller
+from tests.paying.book import PayingBook, cost
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_payment_is_released_on_its_page_with_a_reason(office):
+    book = PayingBook(credit=6)
+    payment = book.payment(book.record(cost(4)))
+    page = f"/admin/paying/payment/{payment.pk}/change/"
+    assert "release-payment" in office.get(page).content.decode()
+    change(office, f"paying/payment/{payment.pk}/release-payment", reason="customer left")
+    payment.refresh_from_db()
+    assert (payment.status, payment.reason) == ("released", "customer left")
+    assert "release-payment" not in office.get(page).content.decode()
+    book.is_sound()
+
+
+def test_the_job_and_the_command_close_overdue_payments():
+    book = PayingBook(credit=6)
+    rows = [book.record(cost(1)) for _ in range(2)]
+    book.move_clock(book.payment(rows[0]))
+    assert (jobs.expire_payments(0), jobs.expire_payments(0)) == (1, 0)
+    book.move_clock(book.payment(rows[1]))
+    call_command("expire_payments", tenant=book.tenant.slug)
+    assert set(Payment.objects.values_list("status", flat=True)) == {"expired"}
+    assert book.money()[1] == 0
+
+
+def test_what_becomes_of_a_payment_is_an_event_with_the_payment_as_it_was():
+    book = PayingBook(credit=6)
+    create_endpoint(**book.who, enabled_events=["payment.*"])
+    row = book.record(cost(4))
+    book.add_cost(row, 9)
+    book.complete(row)
+    events = list(Event.objects.order_by("id").values_list("type", "snapshot"))
+    assert [type for type, _ in events] == ["payment.authorized", "payment.captured", "payment.unpaid"]
+    held, taken = (json.loads(snapshot) if isinstance(snapshot, str) else snapshot for _, snapshot in events[:2])
+    assert (held["status"], held["captured"], taken["captured"], taken["unpaid"]) == ("authorized", 0, 4, 9)
+
+
+def test_another_tenants_payments_are_not_found():
+    book = PayingBook(credit=6)
+    row = book.record(cost(4))
+    path = f"/v1/transactions/{row['id']}/payments"
+    assert Caller(IssuedKeyFactory()).get(path).status_code == 404
+    assert len(Caller(IssuedKeyFactory(tenant=book.tenant)).get(path).json()["payments"]) == 1
