@@ -23,6 +23,8 @@ from kernel.tenants.staff_scope import VisibleTenants
 from metering.choices import Grain, Status
 from metering.models import Rollup
 from metering.models import Transaction as MeteredTransaction
+from metering.paying.choices import OPEN_STATUSES
+from metering.paying.models import Payment
 from metering.rules.choices import RequestStatus
 from metering.rules.models import AuthorizationRequest
 
@@ -32,6 +34,7 @@ STALE_AFTER = timedelta(days=1)
 ESTIMATE_OVERDUE_AFTER = timedelta(days=7)
 FAILING_AFTER = timedelta(hours=1)
 UNDELIVERED_SINCE = timedelta(days=7)
+PAYMENT_OLD_AFTER = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +139,19 @@ def _waiting_decisions(request: HttpRequest, scope: VisibleTenants) -> Alert:
     )
 
 
+def _unpaid(request: HttpRequest, scope: VisibleTenants) -> Alert:
+    rows = Payment.objects.filter(tenant__in=_tenants(scope), unpaid__gt=0)
+    advice = "Calls cost more than was held for them, and neither credits nor the wallet covered the rest. Top up, then add it as a debit."
+    return _alert("Calls with something unpaid", rows, advice=advice, page="paying_payment", query="due=unpaid&window=all")
+
+
+def _old_holds(request: HttpRequest, scope: VisibleTenants) -> Alert:
+    since = timezone.now() - PAYMENT_OLD_AFTER
+    rows = Payment.objects.filter(tenant__in=_tenants(scope), status__in=OPEN_STATUSES, created_at__lt=since)
+    advice = "Their calls were neither completed nor cancelled for an hour. Ask the caller, or release them with a reason."
+    return _alert("Payments that hold money for long", rows, advice=advice, page="paying_payment", query="due=old&window=all")
+
+
 def _tenants(scope: VisibleTenants) -> Any:
     return scope.limit(Tenant.objects.all()).order_by().values("id")
 
@@ -145,6 +161,8 @@ BUILDERS: list[tuple[str, Callable[[HttpRequest, VisibleTenants], Alert]]] = [
     ("billing.view_transaction", _near_duplicates),
     ("rules.view_authorizationrequest", _waiting_decisions),
     ("metering.view_transaction", _stale),
+    ("paying.view_payment", _unpaid),
+    ("paying.view_payment", _old_holds),
     ("metering.view_rollup", _overdue_estimates),
     ("backfills.view_backfillrun", _runs),
     ("events.view_endpoint", _endpoints),

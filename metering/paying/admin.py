@@ -1,9 +1,12 @@
 """The pages of payments."""
 
+from datetime import timedelta
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 
 from kernel.ledger.admin import LedgerAdmin, Panel
 from kernel.ledger.admin.formatting import money
@@ -27,11 +30,28 @@ class ReleaseForm(SettingForm):
         services.release_payment(**its, actor=actor, request_id=request_id, reason=values["reason"])
 
 
+class DueFilter(admin.SimpleListFilter):
+    """Payments that somebody should look at. Partial indexes have the open ones, and those with something unpaid."""
+
+    title = "due"
+    parameter_name = "due"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("unpaid", "Something is unpaid"), ("old", "Held for an hour or more")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        if self.value() == "unpaid":
+            return queryset.filter(unpaid__gt=0)
+        if self.value() == "old":
+            return queryset.filter(status__in=OPEN_STATUSES, created_at__lt=timezone.now() - timedelta(hours=1))
+        return queryset
+
+
 @admin.register(Payment)
 class PaymentAdmin(LedgerAdmin):
     list_display = ("id", "transaction", "customer_id", "amount", "captured", "unpaid", "status", "hold_expires_at", "created_at", "actor")
     list_select_related = ("transaction",)
-    list_filter = ("status", "kind")
+    list_filter = ("status", DueFilter)
     search_fields = ("id", "customer_id", "transaction")
     icon = "payments"
     actions_detail = ("release_payment",)

@@ -57,6 +57,7 @@ class Payment(LedgerRow):
         indexes = [
             models.Index(fields=["tenant", "created_at", "id"], name="paying_payment_time"),
             models.Index(fields=["hold_expires_at"], name="paying_payment_open", condition=Q(status__in=OPEN_STATUSES)),
+            models.Index(fields=["tenant"], name="paying_payment_unpaid", condition=Q(unpaid__gt=0)),
         ]
 
     def __str__(self) -> str:

@@ -21,6 +21,7 @@ DECLARE
     deltas metering_delta[] := '{}';
     changes metering_change[] := '{}';
     policy metering_policy;
+    finished uuid[] := '{}';
 BEGIN
     -- Postings gathered from several callers bring a shorter wait for locks (kernel/ledger/posting/statements.py).
     IF postings -> 0 ? 'lock_timeout_ms' THEN
@@ -56,10 +57,20 @@ BEGIN
                 coalesce(items[place].occurred_at, posted.created_at), posted.service_id, posted.agent_id, posted.status,
                 items[place].outcome, metering_costs_to_insert(posted.status, items[place].costs)
             );
+            IF policy.is_prepaid AND posted.status = 'completed' AND items[place].status IS NULL THEN
+                deltas := deltas || metering_pay_finished(tenant, items[place], posted.created_at);
+                posted.requires_payment := EXISTS (
+                    SELECT FROM metering_transaction kept WHERE kept.tenant_id = tenant AND kept.id = posted.id AND kept.requires_payment
+                );
+                finished := finished || posted.id;
+            END IF;
             changes := changes || (posted.id, posted.created_at, posted.status, false)::metering_change;
         END IF;
         RETURN NEXT posted;
     END LOOP;
+    IF policy.has_rules AND finished <> '{}' THEN
+        PERFORM rules_adjust(tenant, finished, items[1].request_id);
+    END IF;
     IF cardinality(deltas) > 0 THEN
         PERFORM metering_roll_up(tenant, deltas);
     END IF;

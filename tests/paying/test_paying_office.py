@@ -4,6 +4,7 @@ import json
 
 import pytest
 from django.core.management import call_command
+from django.db import connection
 
 from kernel.events.models import Event
 from kernel.events.services.endpoints import create_endpoint
@@ -27,6 +28,22 @@ def test_a_payment_is_released_on_its_page_with_a_reason(office):
     assert (payment.status, payment.reason) == ("released", "customer left")
     assert "release-payment" not in office.get(page).content.decode()
     book.is_sound()
+
+
+def test_the_dashboard_shows_what_is_unpaid_and_what_is_held_for_long(office):
+    book = PayingBook(credit=6)
+    row = book.record(cost(4))
+    book.record(cost(1))
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        cursor.execute("ALTER TABLE paying_payment DISABLE TRIGGER USER")
+        cursor.execute("UPDATE paying_payment SET created_at = created_at - interval '61 minutes'")
+    book.add_cost(row, 9)
+    book.complete(row)
+    alerts = {alert.title: alert for alert in office.get("/admin/").context["alerts"]}
+    for title in ("Calls with something unpaid", "Payments that hold money for long"):
+        assert alerts[title].count == 1
+        assert office.get(alerts[title].url).context["cl"].result_count == 1
 
 
 def test_the_job_and_the_command_close_overdue_payments():
