@@ -222,8 +222,8 @@ WEBHOOK_EGRESS_PROXY = env.str("WEBHOOK_EGRESS_PROXY", default="")
 # Certificates to trust instead of the system's, for receivers with a certificate of the operator's own.
 WEBHOOK_CA_FILE = env.str("WEBHOOK_CA_FILE", default="")
 # How many requests one worker has under way, and how many of them for one endpoint.
-WEBHOOK_THREADS = env.int("WEBHOOK_THREADS", default=32)
-WEBHOOK_IN_FLIGHT = env.int("WEBHOOK_IN_FLIGHT", default=8)
+WEBHOOK_THREADS = env.int("WEBHOOK_THREADS", default=64)
+WEBHOOK_IN_FLIGHT = env.int("WEBHOOK_IN_FLIGHT", default=16)
 
 UNFOLD = {
     "SITE_TITLE": "Countinghouse",

@@ -3,14 +3,17 @@
 One thread does all work with the database, over one connection; the others only send. Any number of workers may run: each leases its own
 deliveries. When a worker is killed, its leases end after a minute, and another worker sends those events again, with the same ids.
 
-The loop looks for work a few times a second instead of being woken by postings: a look costs three statements on small indexes, a posting
-pays nothing, and an event waits for a fraction of a second.
+The loop looks for work a few times a second instead of being woken by postings: a look costs a few statements on small indexes, a posting
+pays nothing, and an event waits for a fraction of a second. After results have come in it looks at once.
+
+What is leased comes in chains (services/sending.py): a thread sends those of one account one after another, without asking the database in
+between, so the order of an account costs one lease and one record for many deliveries.
 """
 
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 from uuid import UUID
@@ -20,18 +23,22 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 
 from kernel.events.errors import SigningKeyMissing
+from kernel.events.http_connections import idle_connections
 from kernel.events.models import Endpoint
 from kernel.events.services.fan_out import PAGE, fan_out
 from kernel.events.services.recording import Sent, record
-from kernel.events.services.sending import Claimed, claim, send_claimed
+from kernel.events.services.sending import Chain, Place, claim, send_leased, unsent
 from kernel.events.signing import master_keys
 
 T = TypeVar("T")
 log = structlog.get_logger("countinghouse.events")
 
 POLL_SECONDS = 0.2
-# How long results are gathered once the first is there.
+# How long results are gathered once the first is there, unless nothing more is under way.
 GATHER_SECONDS = 0.02
+# While results come in, new events are looked for so often.
+FAN_OUT_SECONDS = 0.05
+RECORDED_TOGETHER = 200
 # Where the installation has no endpoint at all.
 IDLE_SECONDS = 2.0
 # After an error of the database; what is under way is recorded once it is back.
@@ -47,12 +54,14 @@ class DeliveryLoop:
     def __init__(self, *, threads: int | None = None) -> None:
         self.threads = threads or settings.WEBHOOK_THREADS
         self._stopping = threading.Event()
-        # None wakes the loop.
-        self._results: queue.SimpleQueue[Sent | None] = queue.SimpleQueue()
+        # What was sent, and a chain when it is over; None wakes a stopping loop.
+        self._results: queue.SimpleQueue[Sent | Chain | None] = queue.SimpleQueue()
         # Sent, and not recorded yet.
         self._unrecorded: list[Sent] = []
-        self._under_way = 0
-        self._last_endpoint: UUID | None = None
+        # The chains that threads work on, by id().
+        self._chains: dict[int, Chain] = {}
+        self._place = Place()
+        self._fanned_out_at = float("-inf")
         self._key_warned_at = float("-inf")
 
     def stop(self) -> None:
@@ -65,25 +74,26 @@ class DeliveryLoop:
             while not self._stopping.is_set():
                 self._take_results(timeout=self._step(pool))
             ends_at = time.monotonic() + STOP_SECONDS
-            while (self._under_way or self._unrecorded) and time.monotonic() < ends_at:
+            while (self._chains or self._unrecorded) and time.monotonic() < ends_at:
                 self._take_results(timeout=POLL_SECONDS)
                 self._guarded(self._record_results)
+        idle_connections.close()
         connection.close()
 
     def run_until_idle(self) -> None:
         """Work until nothing is due now: for tests, and for a command that sends once."""
         with ThreadPoolExecutor(self.threads) as pool:
-            while self._work(pool) or self._under_way:
-                self._take_results(timeout=POLL_SECONDS if self._under_way else 0)
-                self._record_results()
+            while any(self._work(pool)) or self._chains or self._unrecorded:
+                self._fanned_out_at = float("-inf")
+                self._take_results(timeout=POLL_SECONDS if self._chains else 0)
 
     def _step(self, pool: ThreadPoolExecutor) -> float:
         """One look for work. Returns how long to wait for the next, unless a result comes in before."""
         outcome = self._guarded(lambda: self._work(pool))
         if outcome is None:
             return ERROR_SECONDS
-        if outcome or self._under_way:
-            return 0.0 if outcome and self._under_way < self.threads else POLL_SECONDS
+        if any(outcome) or self._chains:
+            return 0.0 if outcome[0] == PAGE else POLL_SECONDS
         has_endpoints = self._guarded(Endpoint.objects.exists)
         return POLL_SECONDS if has_endpoints else IDLE_SECONDS
 
@@ -96,18 +106,27 @@ class DeliveryLoop:
             connection.close()
             return None
 
-    def _work(self, pool: ThreadPoolExecutor) -> int:
-        """Record, fan out, lease and begin to send. Returns how much was done."""
+    def _work(self, pool: ThreadPoolExecutor) -> tuple[int, int]:
+        """Record, fan out, lease and begin to send. Returns how many events were fanned out, and how many chains begun."""
         self._record_results()
-        done = fan_out()
-        free = self.threads - self._under_way
+        done = self._fan_out()
+        free = self.threads - len(self._chains)
         if free <= 0 or not self._may_sign():
-            return done if done == PAGE else 0
-        claimed, self._last_endpoint = claim(at_most=free, after_endpoint=self._last_endpoint)
-        for each in claimed:
-            self._under_way += 1
-            pool.submit(self._send, each)
-        return done + len(claimed)
+            return done, 0
+        chains = claim(at_most=free, place=self._place)
+        for chain in chains:
+            self._chains[id(chain)] = chain
+            pool.submit(self._send, chain)
+        return done, len(chains)
+
+    def _fan_out(self) -> int:
+        """Fan out a page of events, unless that was done a moment ago."""
+        now = time.monotonic()
+        if now - self._fanned_out_at < FAN_OUT_SECONDS:
+            return 0
+        done = fan_out()
+        self._fanned_out_at = float("-inf") if done == PAGE else now
+        return done
 
     def _may_sign(self) -> bool:
         """Whether there is a key. Without one nothing is leased, so that no attempt is lost."""
@@ -120,46 +139,67 @@ class DeliveryLoop:
             return False
         return True
 
-    def _send(self, claimed: Claimed) -> None:
-        """In a thread of the pool."""
-        self._results.put(send_claimed(claimed))
+    def _send(self, chain: Chain) -> None:
+        """In a thread of the pool: send one after the other. After a failure the rest is given back, unsent."""
+        place = 0
+        try:
+            while place < len(chain.deliveries) and not (place and self._must_end(chain)):
+                sent = send_leased(chain.deliveries[place], chain.now())
+                place += 1
+                self._results.put(sent)
+                if not sent.is_success:
+                    break
+            for delivery in chain.deliveries[place:]:
+                self._results.put(unsent(delivery))
+        except Exception:
+            # Its lease ends, and it is sent again.
+            log.exception("webhook_chain_failed", endpoint_id=str(chain.endpoint_id))
+        finally:
+            self._results.put(chain)
+
+    def _must_end(self, chain: Chain) -> bool:
+        return chain.is_late or chain.is_closed or self._stopping.is_set()
 
     def _take_results(self, *, timeout: float) -> None:
-        """Wait for a result, at most so long, and take all that there are."""
+        """Wait for a result, at most so long, then for those that are about to come in: recorded together, they cost one transaction."""
         try:
-            result = self._results.get(timeout=timeout) if timeout else self._results.get_nowait()
-            # Others are about to come in: recorded together, they cost one transaction and one look for work.
-            time.sleep(GATHER_SECONDS)
+            self._take(self._results.get(timeout=timeout) if timeout else self._results.get_nowait())
+            gathered_at = time.monotonic() + GATHER_SECONDS
             while True:
-                self._take(result)
-                result = self._results.get_nowait()
+                remaining = gathered_at - time.monotonic() if self._chains else 0
+                self._take(self._results.get(timeout=remaining) if remaining > 0 else self._results.get_nowait())
         except queue.Empty:
             return
 
-    def _take(self, result: Sent | None) -> None:
-        if result is not None:
+    def _take(self, result: Sent | Chain | None) -> None:
+        if isinstance(result, Sent):
             self._unrecorded.append(result)
-            self._under_way -= 1
+        elif isinstance(result, Chain):
+            del self._chains[id(result)]
 
     def _record_results(self) -> None:
-        if not self._unrecorded:
-            return
-        try:
-            record(*self._unrecorded)
-        except (OperationalError, InterfaceError):
-            # The database is away: recorded once it is back.
-            raise
-        except Exception:
-            log.exception("deliveries_not_recorded_together", deliveries=len(self._unrecorded))
-            self._record_one_by_one()
-        self._unrecorded = []
-
-    def _record_one_by_one(self) -> None:
-        """So that a result that can't be recorded holds up no other one. Its lease ends, and it is sent again."""
-        for sent in self._unrecorded:
+        while self._unrecorded:
+            page = self._unrecorded[:RECORDED_TOGETHER]
             try:
-                record(sent)
+                closed = record(page)
+            except (OperationalError, InterfaceError):
+                # The database is away: recorded once it is back.
+                raise
+            except Exception:
+                log.exception("deliveries_not_recorded_together", deliveries=len(page))
+                closed = self._record_one_by_one(page)
+            del self._unrecorded[: len(page)]
+            for chain in self._chains.values():
+                chain.is_closed = chain.is_closed or chain.endpoint_id in closed
+
+    def _record_one_by_one(self, page: Sequence[Sent]) -> set[UUID]:
+        """So that a result that can't be recorded holds up no other one. Its lease ends, and it is sent again."""
+        closed: set[UUID] = set()
+        for sent in page:
+            try:
+                closed |= record([sent])
             except (OperationalError, InterfaceError):
                 raise
             except Exception:
                 log.exception("delivery_not_recorded", delivery=str(sent.delivery_id))
+        return closed

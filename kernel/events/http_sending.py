@@ -1,13 +1,15 @@
 """One HTTP request to a receiver: to a vetted address, within a total time, and with bounds on what is read.
 
-urllib3 connects to the address that was vetted, with the name for SNI, the certificate check and the Host header. It follows no redirect,
-reads no proxy from the environment, and keeps no cookie. Its own time limits are for each read; the total one is a timer that ends the
-connection, because a receiver could send one byte at a time for ever.
+The name is looked up and its addresses are vetted for each request. urllib3 connects to a vetted address, with the name for SNI, the
+certificate check and the Host header, or an open connection to a vetted address is used again (http_connections.py). It follows no
+redirect, reads no proxy from the environment, and keeps no cookie. Its own time limits are for each read; the total one is a timer that
+ends the connection, because a receiver could send one byte at a time for ever.
 """
 
 import contextlib
+import http.client
 import socket
-import threading
+import ssl
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -21,12 +23,15 @@ from urllib3.util import parse_url
 
 from kernel.events.addresses import AddressRefused, Target, check_url, vetted_addresses
 from kernel.events.errors import UrlRefused
+from kernel.events.http_connections import Route, idle_connections, timer, tls_context
 
 log = structlog.get_logger("countinghouse.events")
 
 TOTAL_SECONDS = 15.0
 MAX_RESPONSE_BYTES = 4096
 MAX_ADDRESSES = 3
+# What is seen where the other side has ended a connection.
+ENDED = (ConnectionError, ssl.SSLEOFError, ssl.SSLZeroReturnError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +63,15 @@ class _Deadline:
         self.is_over = False
         self._connection: Any = None
         self._sock: Any = None
-        self._timer = threading.Timer(seconds, self._end)
-        self._timer.daemon = True
 
     def __enter__(self) -> "_Deadline":
-        self._timer.start()
+        self._number = timer.call_at(self.ends_at, self._end)
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._timer.cancel()
+        timer.cancel(self._number)
+        # A call that has begun may end no connection that another request uses by now.
+        self._connection = self._sock = None
 
     @property
     def remaining(self) -> float:
@@ -76,8 +81,14 @@ class _Deadline:
         """Raises what connecting raises."""
         self._connection = connection
         connection.connect()
+        self.watch(connection)
+
+    def watch(self, connection: HTTPConnection) -> None:
+        """Of a connection that is open."""
+        self._connection = connection
         # A connection gives its socket away to a response that ends it.
         self._sock = connection.sock
+        connection.timeout = self.remaining
 
     def _end(self) -> None:
         self.is_over = True
@@ -97,7 +108,7 @@ def send(request: Request, *, seconds: float = TOTAL_SECONDS) -> Answer:
             _exchange(request, answer, deadline)
         except (UrlRefused, AddressRefused) as error:
             answer.error = str(error.facts["reason"]) if isinstance(error, UrlRefused) else str(error)
-        except (HTTPError, OSError, ValueError) as error:
+        except (HTTPError, http.client.HTTPException, OSError, ValueError) as error:
             answer.error = _reason(error)
         except Exception:
             # A fault of ours is an attempt like any other: it is tried again, and seen in the log of attempts.
@@ -112,7 +123,26 @@ def send(request: Request, *, seconds: float = TOTAL_SECONDS) -> Answer:
 
 def _exchange(request: Request, answer: Answer, deadline: _Deadline) -> None:
     target = check_url(request.url)
-    connection = _connected(target, answer, deadline)
+    addresses = _addresses(target)
+    for route in _routes(target, addresses):
+        if connection := idle_connections.take(route):
+            answer.ip = "" if settings.WEBHOOK_EGRESS_PROXY else route.address
+            try:
+                deadline.watch(connection)
+                _ask(connection, route, request, target, answer)
+            except ENDED:
+                if answer.status_code is not None or deadline.is_over:
+                    raise
+                # The receiver ended it when it was idle, before it saw the request: that is sent once more, on a new connection.
+                break
+            return
+    connection, route = _connected(target, addresses, answer, deadline)
+    _ask(connection, route, request, target, answer)
+
+
+def _ask(connection: HTTPConnection, route: Route, request: Request, target: Target, answer: Answer) -> None:
+    """Send the request, read the answer, and keep the connection if the receiver does."""
+    is_kept = False
     try:
         connection.request("POST", target.path, body=request.body, headers=_headers(request, target), preload_content=False)
         response = connection.getresponse()
@@ -125,8 +155,13 @@ def _exchange(request: Request, answer: Answer, deadline: _Deadline) -> None:
             answer.error = f"status {response.status}: redirects are not followed"
         elif not 200 <= response.status < 300:
             answer.error = f"status {response.status}"
+        # http.client gives the socket away where the receiver will end the connection.
+        is_kept = response.closed and connection.sock is not None
     finally:
-        connection.close()
+        if is_kept:
+            idle_connections.put(route, connection)
+        else:
+            connection.close()
 
 
 def _headers(request: Request, target: Target) -> dict[str, str]:
@@ -135,22 +170,38 @@ def _headers(request: Request, target: Target) -> dict[str, str]:
     return {**request.headers, "host": host if is_default else f"{host}:{target.port}", "accept-encoding": "identity"}
 
 
-def _connected(target: Target, answer: Answer, deadline: _Deadline) -> HTTPConnection:
-    """A connection to a vetted address of the target; to the next one where one can't be reached. Raises what the last one does."""
+def _addresses(target: Target) -> list[str]:
+    """The vetted addresses of the target, or the operator's proxy, which looks the name up and decides whether it may be reached."""
     if settings.WEBHOOK_EGRESS_PROXY:
-        return _connected_by_proxy(target, deadline)
+        return [settings.WEBHOOK_EGRESS_PROXY]
     addresses = vetted_addresses(target.host, target.port)[:MAX_ADDRESSES]
-    for place, address in enumerate(addresses, 1):
-        answer.ip = address
-        connection = _connection(target, address, target.port, timeout=deadline.remaining)
+    if not addresses:
+        raise AddressRefused(f"{target.host} has no address")
+    return addresses
+
+
+def _routes(target: Target, addresses: list[str]) -> list[Route]:
+    return [Route(target.scheme, target.host, target.port, address, settings.WEBHOOK_CA_FILE) for address in addresses]
+
+
+def _connected(target: Target, addresses: list[str], answer: Answer, deadline: _Deadline) -> tuple[HTTPConnection, Route]:
+    """A new connection to one of the addresses; to the next one where one can't be reached. Raises what the last one does."""
+    for route in _routes(target, addresses):
+        if settings.WEBHOOK_EGRESS_PROXY:
+            proxy = parse_url(settings.WEBHOOK_EGRESS_PROXY)
+            connection = _connection(target, str(proxy.host), proxy.port or 80, timeout=deadline.remaining)
+            connection.set_tunnel(target.host, target.port, scheme="http")
+        else:
+            answer.ip = route.address
+            connection = _connection(target, route.address, target.port, timeout=deadline.remaining)
         try:
             deadline.connect(connection)
         except (HTTPError, OSError):
             connection.close()
-            if place == len(addresses) or deadline.is_over:
+            if route.address == addresses[-1] or deadline.is_over:
                 raise
         else:
-            return connection
+            return connection, route
     raise AddressRefused(f"{target.host} has no address")
 
 
@@ -164,17 +215,8 @@ def _connection(target: Target, address: str, port: int, *, timeout: float) -> H
         server_hostname=target.host,
         assert_hostname=target.host,
         cert_reqs="CERT_REQUIRED",
-        ca_certs=settings.WEBHOOK_CA_FILE or None,
+        ssl_context=tls_context(settings.WEBHOOK_CA_FILE),
     )
-
-
-def _connected_by_proxy(target: Target, deadline: _Deadline) -> HTTPConnection:
-    """A tunnel through the operator's proxy, which looks the name up and decides whether it may be reached."""
-    proxy = parse_url(settings.WEBHOOK_EGRESS_PROXY)
-    connection = _connection(target, str(proxy.host), proxy.port or 80, timeout=deadline.remaining)
-    connection.set_tunnel(target.host, target.port, scheme="http")
-    deadline.connect(connection)
-    return connection
 
 
 def _reason(error: Exception) -> str:

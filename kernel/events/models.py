@@ -197,6 +197,12 @@ class Delivery(TenantOwned):
                 name="events_delivery_ordered",
                 condition=Q(state__in=OPEN_STATES, released_by_age=False) & ~Q(account=""),
             ),
+            # What an ordered endpoint gets without waiting for others.
+            models.Index(
+                fields=["endpoint", "next_at", "id"],
+                name="events_delivery_unordered",
+                condition=Q(state__in=OPEN_STATES) & (Q(account="") | Q(released_by_age=True)),
+            ),
             models.Index(fields=["tenant", "endpoint", "-id"], name="events_delivery_page"),
             models.Index(fields=["tenant", "endpoint", "state", "-id"], name="events_delivery_state"),
             models.Index(fields=["tenant", "event"], name="events_delivery_event"),

@@ -1,22 +1,24 @@
--- Leases deliveries that are due to one worker.
--- Takes: how many at most, how many an endpoint may have in flight, the endpoint after which to begin (null: the first), how long a lease
--- lasts, and after which time an ordered endpoint stops waiting for a failing delivery.
--- Returns: the ids of the leased deliveries with their endpoints, in the order of endpoints. Each endpoint gets an equal share, so that a
--- slow one can't take all of the worker. A worker begins its next call after the last endpoint of this one.
+-- Leases deliveries that are due to one worker, in chains: one delivery, or of an ordered endpoint several of one account, which the worker
+-- sends one after another.
+-- Takes: how many chains at most, how many an endpoint may have in flight, how many deliveries a chain may have, the endpoint after which to
+-- begin (null: the first), for each ordered endpoint the account after which to begin ({} for all: the first), how long a lease lasts, and
+-- after which time an ordered endpoint stops waiting for a failing delivery.
+-- Returns: for each endpoint that was looked at, in their order, the leased deliveries in the order of sending, the last account that was
+-- looked at, and the moment of the lease. Each endpoint gets an equal share, so that a slow one can't take all of the worker.
 -- Locks: each endpoint's row, without waiting: what another worker is claiming is passed over. Then its deliveries, the same way.
--- Never: leases a delivery of an ordered endpoint while an earlier event of its account is open.
+-- Never: leases a delivery of an ordered endpoint while an earlier event of its account is open elsewhere.
 CREATE OR REPLACE FUNCTION events_claim(
-    at_most integer, in_flight integer, after_endpoint uuid, lease interval, patience interval
-) RETURNS TABLE (delivery_id uuid, tenant_id uuid, endpoint_id uuid) LANGUAGE plpgsql
+    at_most integer, in_flight integer, length integer, after_endpoint uuid, after_accounts jsonb, lease interval, patience interval
+) RETURNS TABLE (tenant_id uuid, endpoint_id uuid, deliveries uuid[], last_account text, moment timestamp with time zone) LANGUAGE plpgsql
 AS $$
 #variable_conflict use_column
 DECLARE
-    moment timestamptz;
     due record;
     slots integer;
     endpoints uuid[];
     target events_endpoint;
-    claimed uuid[];
+    chosen record;
+    free uuid[];
     remaining integer := at_most;
 BEGIN
     moment := clock_timestamp();
@@ -27,22 +29,28 @@ BEGIN
             AND coalesce(endpoint.not_before, moment) <= moment
         FOR NO KEY UPDATE SKIP LOCKED;
         CONTINUE WHEN NOT FOUND;
-        -- A request takes 15 seconds at most (http_sending.py). An older lease belongs to a worker that was killed: it is no request.
-        SELECT in_flight - count(*) INTO slots FROM events_delivery sent
+        -- A chain is over after 20 seconds at most (services/sending.py). An older lease belongs to a worker that was killed: it is no request.
+        SELECT in_flight - count(DISTINCT CASE
+            WHEN target.ordering = 'account' AND sent.account <> '' AND NOT sent.released_by_age THEN sent.account ELSE sent.id::text
+        END) INTO slots
+        FROM events_delivery sent
         WHERE sent.tenant_id = target.tenant_id AND sent.endpoint_id = target.id AND sent.state = 'leased'
             AND sent.next_at > moment + lease - interval '20 seconds';
         slots := least(slots, greatest(1, remaining / (due.later + 1)));
         CONTINUE WHEN slots <= 0;
-        IF target.ordering = 'account' THEN
-            PERFORM events_release_by_age(target.tenant_id, target.id, moment - patience);
+        free := events_choose_deliveries(target, moment, slots);
+        SELECT '{}'::uuid[] AS deliveries, 0 AS chains, NULL::text AS last_account INTO chosen;
+        IF target.ordering = 'account' AND cardinality(free) < slots THEN
+            chosen := events_choose_chains(
+                target, moment, slots - cardinality(free), length, after_accounts ->> target.id::text, patience
+            );
         END IF;
-        claimed := events_choose_deliveries(target, moment, slots);
-        UPDATE events_delivery chosen
-        SET state = 'leased', attempts = chosen.attempts + 1, next_at = moment + lease,
-            first_attempt_at = coalesce(chosen.first_attempt_at, moment)
-        WHERE chosen.tenant_id = target.tenant_id AND chosen.id = ANY (claimed);
-        RETURN QUERY SELECT id, target.tenant_id, target.id FROM unnest(claimed) AS id;
-        remaining := remaining - cardinality(claimed);
+        UPDATE events_delivery leased
+        SET state = 'leased', attempts = leased.attempts + 1, next_at = moment + lease,
+            first_attempt_at = coalesce(leased.first_attempt_at, moment)
+        WHERE leased.tenant_id = target.tenant_id AND leased.id = ANY (free || chosen.deliveries);
+        RETURN QUERY SELECT target.tenant_id, target.id, free || chosen.deliveries, chosen.last_account, moment;
+        remaining := remaining - cardinality(free) - chosen.chains;
         EXIT WHEN remaining <= 0;
     END LOOP;
 END

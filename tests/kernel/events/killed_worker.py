@@ -19,7 +19,7 @@ def die_after(module: object, name: str) -> None:
 
     def call(*args: object, **kwargs: object) -> object:
         outcome = function(*args, **kwargs)
-        if outcome not in (0, ([], None)):
+        if outcome not in (0, []):
             die()
         return outcome
 
@@ -34,9 +34,9 @@ def main(point: str) -> None:
     if point == "fanning_out":
         fan_out._deliveries = die
     elif point == "recording":
-        recording._write_health = die
+        recording._result = die
     else:
-        die_after(delivery_loop, {"fanned_out": "fan_out", "leased": "claim", "sent": "send_claimed"}[point])
+        die_after(delivery_loop, {"fanned_out": "fan_out", "leased": "claim", "sent": "send_leased"}[point])
     delivery_loop.DeliveryLoop(threads=2).run()
 
 

@@ -50,6 +50,7 @@ class Receiver:
         self.secret = secret
         self.answer = answer
         self.names: list[str] = []
+        self.connections = 0
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
         self.port = self._server.server_port
@@ -71,6 +72,13 @@ class Receiver:
 
     def _handler(receiver) -> type[http.server.BaseHTTPRequestHandler]:  # noqa: N805 - `self` is the handler's
         class Handler(http.server.BaseHTTPRequestHandler):
+            # Keeps connections open, as receivers do.
+            protocol_version = "HTTP/1.1"
+
+            def setup(self) -> None:
+                super().setup()
+                receiver.connections += 1
+
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 got = Received(time.monotonic(), {name.lower(): value for name, value in self.headers.items()}, body)

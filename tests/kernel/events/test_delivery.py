@@ -15,6 +15,7 @@ from kernel.events.services import clean_up, sending
 from kernel.events.services.clean_up import delete_old_events
 from kernel.events.services.fan_out import fan_out
 from kernel.events.services.recording import Sent, record
+from kernel.events.services.sending import Place
 from kernel.events.services.writing import write_event
 from kernel.events.signing import secret_of
 from tests.kernel.events.receiver import CERTIFICATE, NAME, Answered, Receiver
@@ -252,7 +253,7 @@ def test_an_ordered_endpoint_waits_for_an_earlier_event_that_is_not_fanned_out(t
     fan_out()
     Event.objects.filter(id=late.id).update(account="wallet:USD", fanned_out_at=None)
     Delivery.objects.filter(event_id=late.id).delete()
-    assert sending.claim(at_most=9) == ([], None)
+    assert sending.claim(at_most=9, place=Place()) == []
     work()
     assert [received.event["sequence"] for received in receiver.received] == [1, 2]
 
@@ -271,17 +272,18 @@ def test_an_endpoint_that_fails_for_five_days_in_ten_attempts_is_disabled(tenant
     assert states(tenant) == ["skipped", "skipped", "skipped"]
 
 
-def test_endpoints_get_equal_shares_and_no_more_than_may_be_in_flight(tenant, listen, write):
+def test_endpoints_get_equal_shares_and_no_more_than_may_be_in_flight(tenant, listen, write, settings):
     first, second = listen(), listen()
     for _ in range(12):
         write()
     fan_out()
 
     def shares(at_most, after=None):
-        claimed, last = sending.claim(at_most=at_most, after_endpoint=after)
-        found = [each.delivery.endpoint_id for each in claimed]
-        return found.count(first.id), found.count(second.id), last
+        place = Place(after)
+        found = [chain.endpoint_id for chain in sending.claim(at_most=at_most, place=place)]
+        return found.count(first.id), found.count(second.id), place.endpoint
 
+    settings.WEBHOOK_IN_FLIGHT = 8
     assert shares(6) == (3, 3, second.id)
     assert shares(1, after=first.id) == (0, 1, second.id)
     assert shares(32) == (5, 4, second.id)
@@ -292,16 +294,124 @@ def test_a_lease_that_ended_is_given_again_and_costs_no_attempt_of_the_schedule(
     listen()
     write()
     fan_out()
-    [first] = sending.claim(at_most=9)[0]
-    assert sending.claim(at_most=9) == ([], None)
+
+    def leased():
+        return [delivery for chain in sending.claim(at_most=9, place=Place()) for delivery in chain.deliveries]
+
+    [first] = leased()
+    assert leased() == []
     make_due()
-    [second] = sending.claim(at_most=9)[0]
-    assert (second.delivery.attempts, second.delivery.failures) == (2, 0)
-    its = {"tenant_id": tenant.id, "delivery_id": first.delivery.id, "endpoint_id": first.delivery.endpoint_id, "headers": {}}
-    record(Sent(**its, number=1, answer=http_sending.Answer(error="late")))
+    [second] = leased()
+    assert (second.attempts, second.failures) == (2, 0)
+    its = {"tenant_id": tenant.id, "delivery_id": first.id, "endpoint_id": first.endpoint_id, "headers": {}}
+    record([Sent(**its, number=1, answer=http_sending.Answer(error="late"))])
+    record([Sent(**its, number=1)])
     assert states(tenant) == ["leased"]
-    record(Sent(**its, number=2, answer=http_sending.Answer(status_code=200)))
+    success = Sent(**its, number=2, answer=http_sending.Answer(status_code=200))
+    record([success])
+    # A worker that lost its connection meanwhile records once more what it has.
+    record([success])
     assert states(tenant) == ["delivered"]
+    assert Attempt.objects.count() == 2
+
+
+def test_results_recorded_together_say_of_the_endpoint_what_they_say_one_by_one(tenant, listen, write):
+    endpoint = listen()
+    for _ in range(5):
+        write()
+    fan_out()
+    leased = [delivery for chain in sending.claim(at_most=9, place=Place()) for delivery in chain.deliveries]
+    errors = ["", "status 500", "", "status 503", "status 500"]
+
+    def sent(number):
+        answer = http_sending.Answer(status_code=503 if "503" in errors[number] else 200, error=errors[number])
+        its = {"tenant_id": tenant.id, "delivery_id": leased[number].id, "endpoint_id": endpoint.id, "number": 1}
+        return Sent(**its, answer=answer, ended_at=timezone.now())
+
+    assert record([sent(number) for number in range(5)]) == {endpoint.id}
+    endpoint.refresh_from_db()
+    assert (endpoint.consecutive_failures, endpoint.first_failure_at) == (2, endpoint.last_success_at)
+    assert timedelta(seconds=50) < endpoint.not_before - endpoint.last_success_at <= timedelta(seconds=60)
+    assert states(tenant) == ["delivered", "delivered", "waiting", "waiting", "waiting"]
+    assert sorted(Attempt.objects.values_list("error", flat=True)) == sorted(errors)
+
+
+def test_results_are_recorded_by_one_statement_whatever_their_number(tenant, listen, write, django_assert_num_queries):
+    listen()
+    for _ in range(8):
+        write()
+    fan_out()
+    chains = sending.claim(at_most=9, place=Place())
+    with django_assert_num_queries(3):
+        # Begin of the transaction (a savepoint here), the statement, its end.
+        record([sending.unsent(delivery) for chain in chains for delivery in chain.deliveries])
+    assert set(Delivery.objects.values_list("state", "attempts", "first_attempt_at")) == {("pending", 0, None)}
+
+
+def test_events_of_an_account_are_leased_together_and_after_a_failure_the_rest_is_given_back(tenant, listen, write, receiver):
+    endpoint = listen(url=receiver.url, ordering="account")
+    for number in range(1, 31):
+        write("wallet:USD", number)
+    write("wallet:EUR", 1)
+    fan_out()
+    place = Place()
+    chains = sending.claim(at_most=9, place=place)
+    assert [[each.sequence for each in chain.deliveries] for chain in chains] == [[1], list(range(1, 21))]
+    assert place.accounts == {endpoint.id: "wallet:USD"}
+    # The account has a delivery under way, so no other one is leased.
+    assert sending.claim(at_most=9, place=Place()) == []
+    make_due()
+    receiver.answer = lambda received: Answered(500 if received.event["sequence"] == 3 else 204)
+    work()
+    assert [received.event["sequence"] for received in receiver.received if received.event["account"] == "wallet:USD"] == [1, 2, 3]
+    rows = endpoint.deliveries.filter(account="wallet:USD").order_by("sequence").values_list("state", "attempts")
+    assert list(rows)[:4] == [("delivered", 2), ("delivered", 2), ("waiting", 2), ("pending", 1)]
+    assert set(rows[20:]) == {("pending", 0)}
+    make_due()
+    receiver.answer = lambda received: Answered(204)
+    work()
+    numbers = [received.event["sequence"] for received in receiver.received if received.event["account"] == "wallet:USD"]
+    assert numbers == [1, 2, 3, *range(3, 31)]
+
+
+def test_accounts_have_their_turn_one_after_another(tenant, listen, write, settings):
+    settings.WEBHOOK_IN_FLIGHT = 2
+    listen(ordering="account")
+    for name in "abcde":
+        write(f"customer:{name}", 1)
+    fan_out()
+    place, turns = Place(), []
+    for _ in range(3):
+        chains = sending.claim(at_most=9, place=place)
+        turns.append([chain.deliveries[0].account[-1] for chain in chains])
+        record([sending.unsent(delivery) for chain in chains for delivery in chain.deliveries])
+    assert turns == [["a", "b"], ["c", "d"], ["a", "e"]] or turns == [["a", "b"], ["c", "d"], ["e", "a"]]
+
+
+@pytest.mark.parametrize("answered", [Answered(410), Answered(503)])
+def test_other_accounts_of_an_endpoint_that_wants_nothing_now_are_given_back(tenant, listen, write, receiver, answered):
+    listen(url=receiver.url, ordering="account")
+    for number in range(1, 21):
+        write("wallet:EUR", number)
+        write("wallet:USD", number)
+    receiver.answer = lambda received: answered if received.event["account"] == "wallet:EUR" else Answered(200, body=b"xx", drip=0.05)
+    work()
+    sent = [received.event["account"] for received in receiver.received]
+    assert sent.count("wallet:EUR") == 1
+    assert sent.count("wallet:USD") < 5
+    assert {"leased"}.isdisjoint(states(tenant))
+
+
+def test_a_chain_that_takes_long_begins_no_other_request(tenant, listen, write, receiver, monkeypatch):
+    monkeypatch.setattr(sending, "CHAIN_SECONDS", 0.2)
+    endpoint = listen(url=receiver.url, ordering="account")
+    for number in range(1, 6):
+        write("wallet:USD", number)
+    receiver.answer = lambda received: Answered(200, body=b"xxx", drip=0.05)
+    work()
+    assert [received.event["sequence"] for received in receiver.received] == [1, 2, 3, 4, 5]
+    # Two leases at least; what a lease gave back isn't counted as begun.
+    assert set(endpoint.deliveries.values_list("state", "attempts")) == {("delivered", 1)}
 
 
 def test_a_thin_endpoint_and_a_large_object_get_the_id_alone(tenant, listen, write, receiver):

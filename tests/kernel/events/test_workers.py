@@ -59,10 +59,11 @@ def test_a_worker_killed_at_any_point_loses_nothing(tenant, listen, receiver, po
     assert set(receiver.ids) == expected
     assert [state for (state,) in Delivery.objects.values_list("state")] == ["delivered"] * 3
     assert len({(received.id, received.body) for received in receiver.received}) == 3
-    numbers = [received.event["sequence"] for received in receiver.received]
-    assert numbers == sorted(numbers)
+    # What comes again begins with the earliest that wasn't recorded, and goes on in order.
+    assert list(dict.fromkeys(received.event["sequence"] for received in receiver.received)) == [1, 2, 3]
     repeated = {id: count for id, count in Counter(receiver.ids).items() if count > 1}
-    assert len(repeated) == (1 if point in {"sent", "recording"} else 0)
+    # The three are one chain: a worker that ends when it records may have sent them all.
+    assert len(repeated) in {"sent": {1}, "recording": {1, 2, 3}}.get(point, {0})
 
 
 def test_two_workers_send_a_thousand_events_once_each(tenant, listen, receiver):
