@@ -10,6 +10,7 @@ from kernel.events.registry import EventType, recorded_reply, register, register
 from metering.selectors import usage
 
 RULE = "rule:01900000-0000-0000-0000-000000000018"
+AGENT = "01900000-0000-0000-0000-000000000017"
 TRANSACTION = "transaction:01900000-0000-0000-0000-000000000001"
 AT = "2026-01-31T12:00:00.000Z"
 
@@ -102,7 +103,12 @@ def _report(**more: Any) -> Callable[[], dict[str, Any]]:
         rule = recorded_reply("metering", "rules_spending_rules_create")
         [parameter, *_] = rule["parameters"]
         named = {name: rule[name] for name in ("id", "numericId", "formattedId", "name", "ruleType", "status", "version")}
-        counted = {"parameterId": parameter["id"], "group": None, "limitValue": parameter["limitValue"], "used": parameter["limitValue"]}
+        counted = {
+            "parameterId": parameter["id"],
+            "group": dict.fromkeys(parameter["groupBy"] or (), AGENT),
+            "limitValue": parameter["limitValue"],
+            "used": parameter["limitValue"],
+        }
         return named | counted | {"windowEnd": None} | more
 
     return example

@@ -1,20 +1,20 @@
-"""Calls of the posting functions of new transactions: metering_post, or metering_post_by_rules for a tenant with rules or that prepays.
+"""Calls of the posting functions of new transactions: metering_post, or metering_post_by_rules for a tenant with spending rules.
 
-metering_post refuses such a tenant, so that a call for several tenants never waits for a counter or the wallet of one of them. A process
-remembers the refusal for a while and then asks metering_post_by_rules at once, apart from other tenants' postings.
+metering_post refuses a tenant with rules, so that a call for several tenants never waits for a counter of one of them. A process remembers
+the refusal for a while and then asks metering_post_by_rules at once, apart from other tenants' postings.
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
 import msgspec
 
 from kernel.ledger import posting
-from metering.paying.choices import MONEY_RACES
 
-RACES = MONEY_RACES | {"metering_transaction_idempotency_key_key", "metering_trace_external_id_key"}
+RACES = frozenset({"metering_transaction_idempotency_key_key", "metering_trace_external_id_key"})
+WITHOUT_RULES, BY_RULES = "metering_post", "metering_post_by_rules"
 HAS_RULES = "has_rules"
 REMEMBERED_SECONDS = 60.0
 MOST_REMEMBERED = 10_000
@@ -24,24 +24,31 @@ _has_rules_until: dict[UUID, float] = {}
 
 def post_one(item: Mapping[str, Any], *, tenant_id: UUID) -> Any:
     """The outcome row of one new transaction, as metering_post returns it. Raises Busy, OutcomeUnknown."""
-    if _has_rules_until.get(tenant_id, 0) < time.monotonic():
-        # Nothing is locked that another posting could wait for, so each is an account of its own.
-        row = posting.post_one("metering_post", item, tenant_id=tenant_id, account=item["id"], races=RACES)
-        if row.outcome != HAS_RULES:
-            return row
-        _remember(tenant_id)
-    # One tenant's postings may wait for the same counters: those that come meanwhile are sent together in the next call.
-    return posting.post_one("metering_post_by_rules", item, tenant_id=tenant_id, account=tenant_id, races=RACES, batch_only_with=tenant_id)
+
+    def call(function: str) -> list[Any]:
+        if function == WITHOUT_RULES:
+            # Nothing is locked that another posting could wait for, so each is an account of its own.
+            return [posting.post_one(function, item, tenant_id=tenant_id, account=item["id"], races=RACES)]
+        # One tenant's postings may wait for the same counters: those that come meanwhile are sent together in the next call.
+        return [posting.post_one(function, item, tenant_id=tenant_id, account=tenant_id, races=RACES, batch_only_with=tenant_id)]
+
+    [row] = _decided(call, tenant_id=tenant_id)
+    return row
 
 
 def post(items: Sequence[Mapping[str, Any] | msgspec.Raw], *, tenant_id: UUID, refused: Sequence[str] | None = None) -> list[Any]:
     """The outcome rows of many new transactions of one tenant, in order; `refused` as kernel.ledger.posting.post has it. Raises Busy."""
+    return _decided(lambda function: posting.post(function, items, tenant_id=tenant_id, races=RACES, refused=refused), tenant_id=tenant_id)
+
+
+def _decided(call: Callable[[str], list[Any]], *, tenant_id: UUID) -> list[Any]:
+    """The rows of a call of the function that may decide this tenant's transactions."""
     if _has_rules_until.get(tenant_id, 0) < time.monotonic():
-        rows = posting.post("metering_post", items, tenant_id=tenant_id, races=RACES, refused=refused)
+        rows = call(WITHOUT_RULES)
         if not rows or rows[0].outcome != HAS_RULES:
             return rows
         _remember(tenant_id)
-    return posting.post("metering_post_by_rules", items, tenant_id=tenant_id, races=RACES, refused=refused)
+    return call(BY_RULES)
 
 
 def _remember(tenant_id: UUID) -> None:

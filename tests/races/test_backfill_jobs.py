@@ -1,4 +1,4 @@
-"""A run that several processes post comes out row by row as with one, whoever of them is killed, stopped or paused."""
+"""A run that several processes post comes out row by row as with one, also where any of them is killed, stopped or paused."""
 
 import os
 import signal

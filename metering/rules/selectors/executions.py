@@ -176,8 +176,10 @@ def _limit(stored: Any, parameters: Mapping[str, Row]) -> Row:
 
 
 def named_group(group_by: Sequence[str], values: Sequence[Any] | None) -> Row | None:
-    """A group's values by what groups them; None where nothing does."""
-    return dict(zip(group_by, values, strict=False)) if group_by and values is not None else None
+    """A group's values by what groups them; empty where nothing does, None where there are no values. As rules_named_group.sql."""
+    if not group_by:
+        return {}
+    return None if values is None else dict(zip(group_by, values, strict=False))
 
 
 def _moment(text: str | None) -> datetime | None:

@@ -10,30 +10,35 @@ DECLARE
     kind CONSTANT text := 'spending_rule.denied';
     denial record;
     latest timestamptz;
+    items events_item[] := '{}';
 BEGIN
     IF events_wanted(events_patterns(tenant, request), kind) IS NOT TRUE THEN
         RETURN;
     END IF;
     FOR denial IN
         SELECT DISTINCT ON (execution ->> 'rule', checked -> 'group')
-            (execution ->> 'rule')::uuid AS rule_id, execution ->> 'reason' AS reason, checked AS checked, checked -> 'group' AS counted_group
+            (execution ->> 'rule')::uuid AS rule_id, execution ->> 'reason' AS reason, checked AS checked,
+            rules_named_group(tenant, (checked ->> 'parameter')::uuid, checked -> 'group') AS named_group
         FROM jsonb_array_elements(executions) AS execution
         LEFT JOIN LATERAL jsonb_path_query(execution, '$.limits[*] ? (@.isAllowed == false)') AS checked ON true
         WHERE execution ->> 'decision' = 'DENIED'
     LOOP
-        CONTINUE WHEN NOT pg_try_advisory_xact_lock(hashtextextended(denial.rule_id::text || coalesce(denial.counted_group::text, ''), 7002));
-        latest := rules_reported_at(tenant, kind, denial.rule_id, denial.counted_group, NULL);
+        CONTINUE WHEN NOT pg_try_advisory_xact_lock(hashtextextended(denial.rule_id::text || coalesce(denial.named_group::text, ''), 7002));
+        latest := rules_reported_at(tenant, kind, denial.rule_id, denial.named_group, NULL, NULL);
         CONTINUE WHEN latest > moment - interval '1 minute';
-        PERFORM events_write(
-            tenant, kind, 'rule:' || denial.rule_id, events_moment_number(moment), moment, denial.rule_id::text,
-            (rules_report(tenant, denial.rule_id, denial.checked) || jsonb_build_object(
+        items := items || ROW(
+            kind, 'rule:' || denial.rule_id, events_moment_number(moment), moment, denial.rule_id::text,
+            (rules_report(tenant, denial.rule_id, denial.checked, denial.named_group) || jsonb_build_object(
                 'reason', denial.reason, 'denials', (
                     SELECT count(*) FROM rules_ruleexecution AS execution
                     WHERE execution.tenant_id = tenant AND execution.rule_id = denial.rule_id
                         AND execution.created_at > coalesce(latest, moment - interval '1 minute')
                 )
             ))::json
-        );
+        )::events_item;
     END LOOP;
+    IF items <> '{}' THEN
+        PERFORM events_insert(tenant, items);
+    END IF;
 END
 $$;

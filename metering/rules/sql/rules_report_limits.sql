@@ -13,46 +13,47 @@ LANGUAGE plpgsql
 AS $$
 DECLARE
     patterns CONSTANT text[] := events_patterns(tenant, request);
-    parameter record;
-    share numeric;
+    crossed record;
+    named_group jsonb;
     checked jsonb;
     ends_at timestamptz;
+    items events_item[] := '{}';
 BEGIN
     IF used_now <= used_before OR patterns IS NULL THEN
         RETURN;
     END IF;
-    SELECT reached.ends_at INTO ends_at
-    FROM rules_rulemeasure AS seen CROSS JOIN LATERAL rules_window(seen, last_at) AS reached
-    WHERE seen.tenant_id = tenant AND seen.id = measure;
-    FOR parameter IN
-        SELECT counted.id, counted.rule_id, counted.limit_value, rule.notify_at
+    FOR crossed IN
+        SELECT counted.id, counted.rule_id, counted.limit_value, crossing.type, crossing.share
         FROM rules_ruleparameter AS counted
         JOIN rules_spendingrule AS rule ON rule.tenant_id = tenant AND rule.id = counted.rule_id AND rule.status = 'active'
+        CROSS JOIN LATERAL (
+            SELECT 'spending_rule.threshold_reached' AS type, notified.share, notified.place
+            FROM unnest(rule.notify_at) WITH ORDINALITY AS notified (share, place)
+            WHERE used_before < notified.share * counted.limit_value AND used_now >= notified.share * counted.limit_value
+            UNION ALL
+            SELECT 'spending_rule.exceeded', NULL, NULL WHERE used_before <= counted.limit_value AND used_now > counted.limit_value
+        ) AS crossing
         WHERE counted.tenant_id = tenant AND counted.measure_id = measure AND counted.removed_at IS NULL
-        ORDER BY counted.id
+            AND events_wanted(patterns, crossing.type)
+        ORDER BY counted.id, crossing.place
     LOOP
-        checked := jsonb_build_object(
-            'parameter', parameter.id, 'limit', parameter.limit_value, 'used', used_now, 'group', counted_group::jsonb, 'endsAt', ends_at
-        );
-        FOREACH share IN ARRAY coalesce(parameter.notify_at, '{}') LOOP
-            CONTINUE WHEN used_before >= share * parameter.limit_value OR used_now < share * parameter.limit_value;
-            CONTINUE WHEN NOT events_wanted(patterns, 'spending_rule.threshold_reached');
-            CONTINUE WHEN rules_reported_at(
-                tenant, 'spending_rule.threshold_reached', parameter.rule_id, counted_group::jsonb, share
-            ) > tail_at;
-            PERFORM events_write(
-                tenant, 'spending_rule.threshold_reached', 'rule:' || parameter.rule_id, events_moment_number(moment), moment,
-                parameter.rule_id::text,
-                (rules_report(tenant, parameter.rule_id, checked) || jsonb_build_object('threshold', trim_scale(share)::text))::json
-            );
-        END LOOP;
-        IF used_before <= parameter.limit_value AND used_now > parameter.limit_value THEN
-            PERFORM events_write(
-                tenant, 'spending_rule.exceeded', 'rule:' || parameter.rule_id, events_moment_number(moment), moment, parameter.rule_id::text,
-                (rules_report(tenant, parameter.rule_id, checked)
-                    || jsonb_build_object('exceededBy', ((used_now - parameter.limit_value)::numeric(60, 18))::text))::json
-            );
-        END IF;
+        named_group := rules_named_group(tenant, crossed.id, counted_group::jsonb);
+        CONTINUE WHEN crossed.share IS NOT NULL
+            AND rules_reported_at(tenant, crossed.type, crossed.rule_id, named_group, crossed.id, crossed.share) > tail_at;
+        SELECT reached.ends_at INTO ends_at
+        FROM rules_rulemeasure AS seen CROSS JOIN LATERAL rules_window(seen, last_at) AS reached
+        WHERE seen.tenant_id = tenant AND seen.id = measure;
+        checked := jsonb_build_object('parameter', crossed.id, 'limit', crossed.limit_value, 'used', used_now, 'endsAt', ends_at);
+        items := items || ROW(
+            crossed.type, 'rule:' || crossed.rule_id, events_moment_number(moment), moment, crossed.rule_id::text,
+            (rules_report(tenant, crossed.rule_id, checked, named_group) || CASE
+                WHEN crossed.share IS NOT NULL THEN jsonb_build_object('threshold', trim_scale(crossed.share)::text)
+                ELSE jsonb_build_object('exceededBy', ((used_now - crossed.limit_value)::numeric(60, 18))::text)
+            END)::json
+        )::events_item;
     END LOOP;
+    IF items <> '{}' THEN
+        PERFORM events_insert(tenant, items);
+    END IF;
 END
 $$;

@@ -8,6 +8,7 @@ import pytest
 
 from kernel.events.models import Event
 from kernel.events.rendering import body_of
+from metering.rules.selectors.usage import list_usage
 from tests.rules.book import COUNT, RuleBook, condition, cost, limit
 
 pytestmark = pytest.mark.django_db
@@ -40,6 +41,7 @@ def test_a_denial_is_reported_once_a_minute_for_each_rule_and_group_with_its_cou
         (str(rule.id), "RL-001", "1.000000000000000000", "1.000000000000000000", 4),
     ]
     assert [event.account for event in written()] == [f"rule:{rule.id}"] * 2
+    assert [list(one["group"]) for one in sent] == [["agent"], ["agent"]]
     assert sent[0]["group"] != sent[1]["group"]
     assert sent[0]["reason"] == "Transaction count including this transaction (2) would exceed limit of 1 in 1 days"
     for event in Event.objects.filter(tenant_id=tenant.id):
@@ -68,7 +70,19 @@ def test_each_share_of_a_limit_is_reported_once_in_a_window_on_the_way_up(book, 
     book.record(cost(6))
     assert len(objects(written, "threshold_reached")) == 1
     book.record(cost(4))
-    assert [one["threshold"] for one in objects(written, "threshold_reached")] == ["0.5", "1"]
+    sent = objects(written, "threshold_reached")
+    assert [one["threshold"] for one in sent] == ["0.5", "1"]
+    assert [one["group"] for one in sent] == [{}, {}]
+
+
+def test_two_limits_of_one_rule_are_reported_each_by_itself(book, listen, written):
+    listen("spending_rule.*")
+    rule = book.add_rule(limit(10), limit(6, group_by=["agent"]), notify_at=[Decimal("0.5")])
+    book.record(cost(6), agent_name="a")
+    assert [(one["threshold"], list(one["group"])) for one in objects(written, "threshold_reached")] == [("0.5", []), ("0.5", ["agent"])]
+    assert {one["group"].get("agent") for one in objects(written, "threshold_reached")} == {
+        line["group"].get("agent") for line in list_usage(tenant_id=rule.tenant_id, rule_id=rule.id)
+    }
 
 
 def test_a_late_cost_that_passes_the_limit_says_by_how_much(book, listen, written):
