@@ -42,7 +42,9 @@ register_messages(
 
 class AlertForm(SettingForm):
     title = "Set an alert"
-    description = "The balance below which a customer is low; going below it is an event credits.balance.low."
+    description = (
+        "The balance below which a customer is low; going below it is an event credits.balance.low, coming back credits.balance.recovered."
+    )
     icon = "notification_add"
     customer_id = text_field("Customer", max_length=255)
     currency = text_field("Currency", required=False, max_length=3, help="ISO 4217; or a metric, not both.")

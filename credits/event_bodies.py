@@ -11,7 +11,7 @@ from kernel.api.fields import Choice, Text
 from kernel.events.rendering import register_body, with_reply
 
 
-class LowBalanceReply(CreditsReply):
+class WatchedBalanceReply(CreditsReply):
     """A customer's balance in one currency or metric."""
 
     customer_id = Text()
@@ -34,4 +34,4 @@ HOLD_TYPES = [f"credits.hold.{name}" for name in ("placed", "captured", "release
 register_body(*GRANT_TYPES, render=with_reply(GrantReply, to_grant_reply))
 register_body("credits.transaction.posted", render=with_reply(TransactionReply, without_blanks))
 register_body(*HOLD_TYPES, render=with_reply(HoldReply, without_blanks))
-register_body("credits.balance.low", render=with_reply(LowBalanceReply, _named))
+register_body("credits.balance.low", "credits.balance.recovered", render=with_reply(WatchedBalanceReply, _named))

@@ -76,4 +76,12 @@ register(
         object_type="balance",
         example_object=_balance,
     ),
+    EventType(
+        name="credits.balance.recovered",
+        group="credits",
+        description="What a customer has in one currency or metric is at or above the threshold again.",
+        account=CUSTOMER,
+        object_type="balance",
+        example_object=lambda: _balance() | {"alertBelow": "50"},
+    ),
 )

@@ -33,6 +33,16 @@ class TransactionRequest(Body):
     metadata = JsonObject(required=False, allow_null=True)
 
 
+class AlertRequest(Body):
+    """The balance below which a wallet is low."""
+
+    dialect = dialect
+    alert_below = AmountNumber(allow_null=True, description="Going below it, and coming back to it, are events; null for none.")
+    currency = Currency(
+        required=False, allow_null=True, description="Of the wallet, which is opened if there is none; default: the account's own."
+    )
+
+
 class TransactionItem(TransactionRequest):
     """A transaction of a batch."""
 

@@ -11,6 +11,7 @@ urlpatterns = [
     path("v1/billing/transactions/<uuid:transaction_id>/reverse", TransactionViewSet.as_view({"post": "reverse"})),
     path("v1/billing/transaction-types", TypeViewSet.as_view({"get": "list"})),
     path("v1/billing/wallet", WalletViewSet.as_view({"get": "balance"})),
+    path("v1/billing/wallet/alert", WalletViewSet.as_view({"put": "set_alert"})),
     path("v1/billing/wallet/statement", WalletViewSet.as_view({"get": "statement"})),
     path("v1/billing/wallet/holds", HoldViewSet.as_view({"get": "list", "post": "create"})),
     path("v1/billing/wallet/holds/<uuid:hold_id>", HoldViewSet.as_view({"get": "retrieve"})),

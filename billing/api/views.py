@@ -12,6 +12,7 @@ from billing.api.dialect import dialect
 from billing.api.filters import AgentQuery, HoldQuery, StatementQuery, TransactionQuery, WalletQuery
 from billing.api.serializers import (
     AgentReply,
+    AlertRequest,
     BatchReply,
     BatchRequest,
     CaptureReply,
@@ -26,6 +27,7 @@ from billing.api.serializers import (
     TransactionReply,
     TransactionRequest,
     TypesReply,
+    WalletReply,
     WalletsReply,
 )
 from billing.choices import HoldEntryKind
@@ -117,6 +119,18 @@ class WalletViewSet(BillingViewSet):
         balance = next((wallet["balance"] for wallet in wallets if wallet["currency"] == currency), 0)
         row = {"currency": currency, "balance": balance, "as_of": query["as_of"], "wallets": wallets}
         return self.reply(WalletsReply, row)
+
+    @operation(summary="Set Wallet Alert", body=AlertRequest, reply=WalletReply)
+    def set_alert(self, request: HttpRequest) -> HttpResponse:
+        """Set the balance below which a wallet is low. A balance that is below it already isn't announced; the next crossing is.
+
+        The events are billing.wallet.balance_low and billing.wallet.balance_recovered.
+        """
+        body = self.read(AlertRequest)
+        currency = body["currency"] or self.caller.currency
+        services.set_alert(**self.audit_context(), currency=currency, alert_below=body["alert_below"])
+        wallets = selectors.list_wallets(tenant_id=self.caller.tenant_id)
+        return self.reply(WalletReply, next(wallet for wallet in wallets if wallet["currency"] == currency))
 
     @operation(summary="Get Statement", query=StatementQuery, reply=StatementReply, other_media=tuple(MEDIA.values()), reads_past=True)
     def statement(self, request: HttpRequest) -> HttpResponseBase:

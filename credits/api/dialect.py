@@ -119,6 +119,7 @@ FIELD_TEXTS: Mapping[str, str] = {
     "out_of_range": "is out of range",
     "other_account": "is not the account that On-Behalf-Of names",
     "unit_missing": "is required: currency, metricId or both",
+    "one_unit": "or metricId is required, and not both",
     "not_in_the_future": "must be in the future",
 }
 

@@ -85,5 +85,9 @@ class HoldQuery(PageQuery):
     status = Choice(HoldStatus.values, required=False)
 
 
+class AlertQuery(PageQuery):
+    """The alerts of a customer."""
+
+
 class ScheduleQuery(PageQuery):
     customer_id = Text(required=False, max_length=255)

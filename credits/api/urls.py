@@ -5,7 +5,15 @@ A customer's id is any text, percent-encoded; by the time an address comes here 
 
 from django.urls import path
 
-from credits.api.views import CustomerViewSet, ExplanationViewSet, GrantViewSet, HoldViewSet, ScheduleViewSet, TransactionViewSet
+from credits.api.views import (
+    AlertViewSet,
+    CustomerViewSet,
+    ExplanationViewSet,
+    GrantViewSet,
+    HoldViewSet,
+    ScheduleViewSet,
+    TransactionViewSet,
+)
 
 urlpatterns = [
     path("credit-transactions", TransactionViewSet.as_view({"get": "list", "post": "create"})),
@@ -21,6 +29,7 @@ urlpatterns = [
     path("credits/<path:owner>/explain", ExplanationViewSet.as_view({"get": "explain"})),
     path("credits/<path:customer_id>/grants", CustomerViewSet.as_view({"get": "grants"})),
     path("credits/<path:customer_id>/balances", CustomerViewSet.as_view({"get": "balances"})),
+    path("credits/<path:customer_id>/balance-alerts", AlertViewSet.as_view({"get": "list", "put": "set_alert"})),
     path("credits/<path:customer_id>/consume", CustomerViewSet.as_view({"post": "consume"})),
     path("credits/<path:customer_id>/consume/preview", CustomerViewSet.as_view({"get": "preview"})),
     path("credits/<path:customer_id>/reinstate", CustomerViewSet.as_view({"post": "reinstate"})),

@@ -1,5 +1,6 @@
 """Every read of this ledger. The tenant comes first; another tenant's row is not found."""
 
+from credits.selectors.alerts import list_balance_alerts
 from credits.selectors.balances import customer_balances, preview_consumption, usable_grants, with_live_holds, with_unit
 from credits.selectors.explanations import explain_customer, explain_grant
 from credits.selectors.grants import get_grant, list_grants
@@ -34,6 +35,7 @@ __all__ = [
     "grant_balance_at",
     "grant_of_period",
     "hold_as_placed",
+    "list_balance_alerts",
     "list_grants",
     "list_holds",
     "list_schedules",

@@ -15,6 +15,7 @@ from kernel.ledger.money import AMOUNT_LIMIT, PLACES, is_currency
 from kernel.tenants.setting_author import setting_author
 
 PAGE = 500
+CUSTOMER_LENGTH = 255
 MAX_EXPIRING_DAYS = 366
 DEFAULT_EXPIRING_DAYS = 7
 BALANCE = "SELECT balance FROM credits_unit_balance(%s, %s, %s, %s, credits_day(credits_now()))"
@@ -37,6 +38,8 @@ def set_balance_alert(
     A customer who is below it already is not announced; going below it again is.
     """
     _check_unit(currency, metric_id)
+    if len(customer_id) > CUSTOMER_LENGTH:
+        raise InvalidValue(field="customer_id", reason="too_long", max=CUSTOMER_LENGTH)
     if alert_below is not None and not (0 <= alert_below < AMOUNT_LIMIT and alert_below == round(alert_below, PLACES)):
         raise InvalidValue(field="alert_below", reason="negative" if alert_below < 0 else "too_many_digits", value=alert_below, max=PLACES)
     unit = {"customer_id": customer_id, "currency": currency or "", "metric_id": metric_id or ""}
@@ -53,7 +56,7 @@ def set_balance_alert(
 
 def _check_unit(currency: str | None, metric_id: str | None) -> None:
     if bool(currency) == bool(metric_id):
-        raise InvalidValue(field="currency", reason="unit_missing", value=currency)
+        raise InvalidValue(field="currency", reason="one_unit", value=currency)
     if currency and not is_currency(currency):
         raise InvalidValue(field="currency", reason="unknown_currency", value=currency)
 

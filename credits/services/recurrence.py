@@ -12,7 +12,7 @@ from django.utils import timezone
 from credits import selectors
 from credits.choices import Category, ScheduleStatus, TransactionKind, UnitType
 from credits.digests import SCHEDULE_FACTS
-from credits.models import RecurringGrant
+from credits.models import Grant, RecurringGrant
 from credits.services.grants import make_closing, make_opening, open_grants
 from kernel.ledger import posting
 from kernel.ledger.constraints import translate_db_errors
@@ -94,6 +94,8 @@ def issue_recurring_grant(*, tenant_id: UUID, actor: str, request_id: str, sched
     with transaction.atomic():
         schedule = _locked(tenant_id=tenant_id, schedule_id=schedule_id)
         today = _today()
+        if schedule.next_on <= today:
+            _lock_period_before(schedule)
         while schedule.status == ScheduleStatus.ACTIVE and schedule.next_on <= today:
             issued.append(_issue(audit, schedule))
             _advance(schedule)
@@ -251,6 +253,12 @@ def _locked(*, tenant_id: UUID, schedule_id: UUID) -> RecurringGrant:
     if schedule is None:
         raise NotFound(kind="schedule", id=schedule_id)
     return schedule
+
+
+def _lock_period_before(schedule: RecurringGrant) -> None:
+    """To issue a grant locks the alerts of the customer, and to roll over then locks the grant before: every posting locks grants first."""
+    its = {"tenant_id": schedule.tenant_id, "schedule_id": schedule.id, "period": schedule.next_period - 1}
+    Grant.objects.select_for_update(no_key=True).filter(**its).first()
 
 
 def _issue(audit: Mapping[str, Any], schedule: RecurringGrant) -> Any:

@@ -1,4 +1,4 @@
--- Decides whether the balances of the customers of some grants went below their alerts, or are back, and writes the event that one is low.
+-- Decides whether the balances of the customers of some grants went below their alerts, or are back, and writes the events of that.
 -- Takes: a tenant, the request id of the postings, the grants that they changed. Returns: nothing.
 -- Locks: after the grants, which the caller has locked, the alerts by id. The balance is summed under the alert's lock: of two postings on
 -- two grants of a customer at once, the later one sees both. Never: writes where nobody listens.
@@ -8,9 +8,11 @@ DECLARE
     alert credits_balancealert;
     now_in record;
     moment timestamptz;
+    patterns CONSTANT text[] := events_patterns(tenant, request);
     item events_item;
+    items events_item[] := '{}';
 BEGIN
-    IF events_wanted(events_patterns(tenant, request), 'credits.balance.low') IS NOT TRUE THEN
+    IF (events_wanted(patterns, 'credits.balance.low') OR events_wanted(patterns, 'credits.balance.recovered')) IS NOT TRUE THEN
         RETURN;
     END IF;
     FOR alert IN
@@ -27,8 +29,8 @@ BEGIN
         );
         CONTINUE WHEN (now_in.balance < alert.alert_below) = alert.is_low;
         UPDATE credits_balancealert watched SET is_low = NOT alert.is_low WHERE watched.tenant_id = tenant AND watched.id = alert.id;
-        IF NOT alert.is_low THEN
-            item.type := 'credits.balance.low';
+        item.type := CASE WHEN alert.is_low THEN 'credits.balance.recovered' ELSE 'credits.balance.low' END;
+        IF events_wanted(patterns, item.type) THEN
             item.account := 'customer:' || alert.customer_id;
             item.sequence := events_moment_number(moment);
             item.happened := moment;
@@ -38,8 +40,11 @@ BEGIN
                 'type', CASE alert.metric_id WHEN '' THEN 'CASH' ELSE 'USAGE' END, 'balance', now_in.balance, 'held', now_in.held,
                 'available', now_in.balance - now_in.held, 'alert_below', alert.alert_below
             );
-            PERFORM events_insert(tenant, ARRAY[item]);
+            items := items || item;
         END IF;
     END LOOP;
+    IF cardinality(items) > 0 THEN
+        PERFORM events_insert(tenant, items);
+    END IF;
 END
 $$;

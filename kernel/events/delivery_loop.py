@@ -143,7 +143,7 @@ class DeliveryLoop:
         """In a thread of the pool: send one after the other. After a failure the rest is given back, unsent."""
         place = 0
         try:
-            while place < len(chain.deliveries) and not (place and self._must_end(chain)):
+            while place < len(chain.deliveries) and chain.may_begin(place) and not self._stopping.is_set():
                 sent = send_leased(chain.deliveries[place], chain.now())
                 place += 1
                 self._results.put(sent)
@@ -156,9 +156,6 @@ class DeliveryLoop:
             log.exception("webhook_chain_failed", endpoint_id=str(chain.endpoint_id))
         finally:
             self._results.put(chain)
-
-    def _must_end(self, chain: Chain) -> bool:
-        return chain.is_late or chain.is_closed or self._stopping.is_set()
 
     def _take_results(self, *, timeout: float) -> None:
         """Wait for a result, at most so long, then for those that are about to come in: recorded together, they cost one transaction."""

@@ -124,24 +124,35 @@ def send(request: Request, *, seconds: float = TOTAL_SECONDS) -> Answer:
 def _exchange(request: Request, answer: Answer, deadline: _Deadline) -> None:
     target = check_url(request.url)
     addresses = _addresses(target)
-    for route in _routes(target, addresses):
-        if connection := idle_connections.take(route):
-            answer.ip = "" if settings.WEBHOOK_EGRESS_PROXY else route.address
-            try:
-                deadline.watch(connection)
-                _ask(connection, route, request, target, answer)
-            except ENDED:
-                if answer.status_code is not None or deadline.is_over:
-                    raise
-                # The receiver ended it when it was idle, before it saw the request: that is sent once more, on a new connection.
-                break
-            return
-    connection, route = _connected(target, addresses, answer, deadline)
-    _ask(connection, route, request, target, answer)
+    routes = [Route(target.scheme, target.host, target.port, address, settings.WEBHOOK_CA_FILE) for address in addresses]
+    connections = ((idle_connections.take(route), route) for route in routes)
+    kept, kept_route = next((found for found in connections if found[0] is not None), (None, routes[0]))
+    if kept is not None and _has_answered(kept, kept_route, request, answer, deadline):
+        return
+    connection, route = _connected(target, routes, answer, deadline)
+    _ask(connection, route, request, answer)
 
 
-def _ask(connection: HTTPConnection, route: Route, request: Request, target: Target, answer: Answer) -> None:
+def _has_answered(connection: HTTPConnection, route: Route, request: Request, answer: Answer, deadline: _Deadline) -> bool:
+    """Ask on a connection that was open. False where the receiver ended it when it was idle, before it saw the request."""
+    answer.ip = _shown_address(route)
+    deadline.watch(connection)
+    try:
+        _ask(connection, route, request, answer)
+    except ENDED:
+        if answer.status_code is not None or deadline.is_over:
+            raise
+        return False
+    return True
+
+
+def _shown_address(route: Route) -> str:
+    return "" if settings.WEBHOOK_EGRESS_PROXY else route.address
+
+
+def _ask(connection: HTTPConnection, route: Route, request: Request, answer: Answer) -> None:
     """Send the request, read the answer, and keep the connection if the receiver does."""
+    target = check_url(request.url)
     is_kept = False
     try:
         connection.request("POST", target.path, body=request.body, headers=_headers(request, target), preload_content=False)
@@ -180,29 +191,30 @@ def _addresses(target: Target) -> list[str]:
     return addresses
 
 
-def _routes(target: Target, addresses: list[str]) -> list[Route]:
-    return [Route(target.scheme, target.host, target.port, address, settings.WEBHOOK_CA_FILE) for address in addresses]
-
-
-def _connected(target: Target, addresses: list[str], answer: Answer, deadline: _Deadline) -> tuple[HTTPConnection, Route]:
+def _connected(target: Target, routes: list[Route], answer: Answer, deadline: _Deadline) -> tuple[HTTPConnection, Route]:
     """A new connection to one of the addresses; to the next one where one can't be reached. Raises what the last one does."""
-    for route in _routes(target, addresses):
-        if settings.WEBHOOK_EGRESS_PROXY:
-            proxy = parse_url(settings.WEBHOOK_EGRESS_PROXY)
-            connection = _connection(target, str(proxy.host), proxy.port or 80, timeout=deadline.remaining)
-            connection.set_tunnel(target.host, target.port, scheme="http")
-        else:
-            answer.ip = route.address
-            connection = _connection(target, route.address, target.port, timeout=deadline.remaining)
-        try:
-            deadline.connect(connection)
-        except (HTTPError, OSError):
-            connection.close()
-            if route.address == addresses[-1] or deadline.is_over:
-                raise
-        else:
-            return connection, route
-    raise AddressRefused(f"{target.host} has no address")
+    for route in routes[:-1]:
+        with contextlib.suppress(HTTPError, http.client.HTTPException, OSError):
+            return _connected_to(target, route, answer, deadline), route
+        if deadline.is_over:
+            break
+    return _connected_to(target, routes[-1], answer, deadline), routes[-1]
+
+
+def _connected_to(target: Target, route: Route, answer: Answer, deadline: _Deadline) -> HTTPConnection:
+    answer.ip = _shown_address(route)
+    if settings.WEBHOOK_EGRESS_PROXY:
+        proxy = parse_url(settings.WEBHOOK_EGRESS_PROXY)
+        connection = _connection(target, str(proxy.host), proxy.port or 80, timeout=deadline.remaining)
+        connection.set_tunnel(target.host, target.port, scheme="http")
+    else:
+        connection = _connection(target, route.address, target.port, timeout=deadline.remaining)
+    try:
+        deadline.connect(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 def _connection(target: Target, address: str, port: int, *, timeout: float) -> HTTPConnection:

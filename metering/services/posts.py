@@ -1,7 +1,7 @@
-"""Calls of the posting functions of new transactions: metering_post, or metering_post_by_rules for a tenant with spending rules.
+"""Calls of the posting functions of new transactions: metering_post, or metering_post_by_rules for a tenant with rules or that prepays.
 
-metering_post refuses a tenant with rules, so that a call for several tenants never waits for a counter of one of them. A process remembers
-the refusal for a while and then asks metering_post_by_rules at once, apart from other tenants' postings.
+metering_post refuses such a tenant, so that a call for several tenants never waits for a counter or the wallet of one of them. A process
+remembers the refusal for a while and then asks metering_post_by_rules at once, apart from other tenants' postings.
 """
 
 import time
@@ -12,8 +12,9 @@ from uuid import UUID
 import msgspec
 
 from kernel.ledger import posting
+from metering.paying.choices import MONEY_RACES
 
-RACES = frozenset({"metering_transaction_idempotency_key_key", "metering_trace_external_id_key"})
+RACES = MONEY_RACES | {"metering_transaction_idempotency_key_key", "metering_trace_external_id_key"}
 WITHOUT_RULES, BY_RULES = "metering_post", "metering_post_by_rules"
 HAS_RULES = "has_rules"
 REMEMBERED_SECONDS = 60.0

@@ -19,6 +19,26 @@ def test_an_account_without_transactions_has_nothing(send):
     assert send("GET", WALLET).json() == {"currency": "USD", "balance": 0, "as_of": None, "wallets": []}
 
 
+def test_an_alert_is_set_changed_and_taken_away(send, record, context, outsider):
+    record(type="topup", amount=10)
+    answer = send("PUT", f"{WALLET}/alert", {"alert_below": 4.5})
+    expected = {"currency": "USD", "balance": 10, "held": 0, "available": 10, "floor": None, "alert_below": 4.5}
+    expected |= {"entry_number": 1, "updated_at": ANY}
+    assert (answer.status_code, answer.json()) == (200, expected)
+    opened = send("PUT", f"{WALLET}/alert", {"alert_below": -5, "currency": "EUR"}).json()
+    assert (opened["currency"], opened["balance"], opened["alert_below"], opened["entry_number"]) == ("EUR", 0, -5, 0)
+    assert send("PUT", f"{WALLET}/alert", {"alert_below": None}).json()["alert_below"] is None
+    for wrong in (
+        {},
+        {"alert_below": "x"},
+        {"alert_below": 1, "currency": "XXXX"},
+        {"alert_below": "1e30"},
+        {"alert_below": 1, "floor": 2},
+    ):
+        assert send("PUT", f"{WALLET}/alert", wrong).status_code == 422, wrong
+    assert send("GET", WALLET, key=outsider).json()["wallets"] == []
+
+
 def test_every_currency_is_shown_and_one_stands_at_the_top(send, record, context, outsider):
     record(type="topup", amount=10)
     record(type="topup", amount="7.25", currency="EUR", reference_id="euros")

@@ -32,6 +32,9 @@ class Api:
         raw = body if isinstance(body, bytes) else b"" if body is None else msgspec.json.encode(body)
         return self.client.post(path, raw, content_type="application/json", headers=sent)
 
+    def put(self, path: str, body: Any) -> Any:
+        return self.client.put(path, msgspec.json.encode(body), content_type="application/json", headers=self.headers)
+
     def delete(self, path: str) -> Any:
         return self.client.delete(path, headers=self.headers)
 

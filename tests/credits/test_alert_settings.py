@@ -33,7 +33,7 @@ def test_an_alert_is_set_and_changed_on_its_pages(browser, tenant):
     alert.refresh_from_db()
     assert alert.alert_below is None
     refused = change(browser, ALERT, tenant=tenant, customer_id="c1", currency="USD", metric_id="m", alert_below="1")
-    assert "unit missing" in refused.content.decode()
+    assert "one unit" in refused.content.decode()
     assert log_in(employ("vera", "viewer")).get(f"/admin/{ALERT}/?tenant={tenant.id}").status_code == 403
 
 
@@ -55,3 +55,40 @@ def test_both_are_set_by_command(tenant):
     for wrong in (["--expiring-days", "400"], ["--alert-below", "c1", "USD", "-1"], ["--alert-below", "c1", "USD", "x"]):
         with pytest.raises(CommandError):
             call_command("set_credits_policy", "acme", *wrong)
+
+
+def test_alerts_are_set_and_listed_over_the_api(api, outsider, book):
+    path = "/credits/customer%201/balance-alerts"
+    book.grant(30, customer_id="customer 1")
+    made = api.put(path, {"currency": "USD", "alertBelow": "40"})
+    assert made.status_code == 200, made.content
+    expected = {"customerId": "customer 1", "id": "USD", "type": "CASH", "alertBelow": "40", "isLow": True}
+    assert {name: value for name, value in made.json().items() if name != "updatedAt"} == expected
+    assert api.put(path, {"metricId": "tokens", "alertBelow": "7"}).json()["type"] == "USAGE"
+    assert api.put(path, {"currency": "USD", "alertBelow": None}).json() | {"updatedAt": ""} == expected | {
+        "alertBelow": None,
+        "isLow": False,
+        "updatedAt": "",
+    }
+    assert [(row["id"], row["alertBelow"]) for row in api.get(path).json()["items"]] == [("tokens", "7"), ("USD", None)]
+    assert outsider.get(path).json()["items"] == []
+    assert BalanceAlert.objects.first().updated_by.startswith("api_key:")
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"alertBelow": "1"}, "currency"),
+        ({"alertBelow": "1", "currency": "USD", "metricId": "m"}, "currency"),
+        ({"currency": "USD"}, "alertBelow"),
+        ({"currency": "USD", "alertBelow": "-1"}, "alertBelow"),
+        ({"currency": "USD", "alertBelow": 1}, "alertBelow"),
+        ({"currency": "USD", "alertBelow": "1", "below": "1"}, "below"),
+    ],
+)
+def test_an_alert_that_cannot_be_set_says_why(api, body, field):
+    refused = api.put("/credits/c1/balance-alerts", body)
+    assert refused.status_code == 400
+    assert [detail["field"] for detail in refused.json()["error"]["details"]] == [field]
+    assert api.put(f"/credits/{'c' * 256}/balance-alerts", {"currency": "USD", "alertBelow": "1"}).status_code == 400
+    assert not BalanceAlert.objects.exists()

@@ -151,6 +151,7 @@ def billing_examples(recorder: Recorder) -> None:
     item = {"amount": 1, "type": "usage", "reference_id": "run-2"}
     recorder.send("POST", f"{path}/batch", {"transactions": [item, item | {"amount": "x"}]})
     recorder.send("GET", "/v1/billing/wallet")
+    recorder.send("PUT", "/v1/billing/wallet/alert", {"alert_below": 20})
     recorder.send("GET", "/v1/billing/transaction-types")
     recorder.send("GET", "/v1/billing/agents/writer/summary")
     # A statement is streamed, so that the client has no content at hand.
@@ -303,6 +304,8 @@ def credits_examples(recorder: Recorder) -> None:
     customer = "/credits/customer-1"
     recorder.send("GET", f"{customer}/grants")
     recorder.send("GET", f"{customer}/balances")
+    recorder.send("PUT", f"{customer}/balance-alerts", {"currency": "USD", "alertBelow": "20"})
+    recorder.send("GET", f"{customer}/balance-alerts")
     recorder.send("GET", f"{customer}/consume/preview?amount=5&currency=USD")
     drawn = recorder.send("POST", f"{customer}/consume", {"amount": "5", "currency": "USD", "invoiceId": "inv-8"})
     assert drawn["taken"] == "5"

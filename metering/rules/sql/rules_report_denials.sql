@@ -37,7 +37,7 @@ BEGIN
             ))::json
         )::events_item;
     END LOOP;
-    IF items <> '{}' THEN
+    IF cardinality(items) > 0 THEN
         PERFORM events_insert(tenant, items);
     END IF;
 END

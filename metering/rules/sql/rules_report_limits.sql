@@ -52,7 +52,7 @@ BEGIN
             END)::json
         )::events_item;
     END LOOP;
-    IF items <> '{}' THEN
+    IF cardinality(items) > 0 THEN
         PERFORM events_insert(tenant, items);
     END IF;
 END

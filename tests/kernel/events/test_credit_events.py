@@ -89,7 +89,7 @@ def test_the_parts_of_a_holds_life_are_events_of_the_customer(context, tenant, l
 
 
 def test_a_balance_gets_low_once_for_each_crossing_over_all_grants_of_the_unit(context, tenant, listen, written):
-    listen("credits.balance.low")
+    listen("credits.balance.*")
     first, second = grant(context, 10), grant(context, 10)
     settings = {"tenant_id": tenant.id, "actor": "command:test"}
     services.set_balance_alert(**settings, customer_id=CUSTOMER, currency="USD", alert_below=Decimal(12))
@@ -98,9 +98,10 @@ def test_a_balance_gets_low_once_for_each_crossing_over_all_grants_of_the_unit(c
     debit(context, second, 1)
     grant(context, 10)
     services.consume(**context, customer_id=CUSTOMER, amount=Decimal(15), currency="USD")
-    assert [(object_of(event)["balance"], event.account) for event in written()] == [
-        ("10", "customer:customer-1"),
-        ("4", "customer:customer-1"),
+    assert [(event.type, object_of(event)["balance"], event.account) for event in written()] == [
+        ("credits.balance.low", "10", "customer:customer-1"),
+        ("credits.balance.recovered", "19", "customer:customer-1"),
+        ("credits.balance.low", "4", "customer:customer-1"),
     ]
 
 

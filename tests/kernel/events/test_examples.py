@@ -95,12 +95,12 @@ def happen_in_metering(context):
 
 def happen_to_rules(context):
     parameter = {"limit_value": Decimal(10), "measurement_type": "sum_transaction_costs", "interval_value": 24, "interval_unit": "hours"}
-    shape_of_limit = {"group_by": [], "measurement_scope": "all", "include_estimates": True, "currency": "USD", "time_zone": "UTC"}
+    shape_of_limit = {"group_by": ["agent"], "measurement_scope": "all", "include_estimates": True, "currency": "USD", "time_zone": "UTC"}
     parameters = [parameter | shape_of_limit | {"is_rolling": True, "parameter_name": None, "description": None}]
     made = definitions.create_rule(**context, name="Cap", rule_type="usage_limit", parameters=parameters, notify_at=[Decimal("0.8")]).row
     its = {**context, "reference": str(made["id"])}
     policies.set_policy(**context, authorizes_at_once=True)
-    names = {"service_name": "openai", "action_name": "chat", "resource_name": "gpt"}
+    names = {"service_name": "openai", "action_name": "chat", "resource_name": "gpt", "agent_name": "writer"}
     cost = {"fiat_amount": Decimal(7), "fiat_asset_symbol": "USD", "is_estimate": True}
     let_through = transactions.record_transaction(**context, **names, costs=[cost]).row
     more = cost | {"fiat_amount": Decimal(12), "supersedes_cost_id": let_through["costs"][0]["id"]}

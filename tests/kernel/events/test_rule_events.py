@@ -75,14 +75,18 @@ def test_each_share_of_a_limit_is_reported_once_in_a_window_on_the_way_up(book, 
     assert [one["group"] for one in sent] == [{}, {}]
 
 
-def test_two_limits_of_one_rule_are_reported_each_by_itself(book, listen, written):
+def test_each_limit_of_a_rule_is_reported_by_itself_with_the_group_that_usage_shows(book, listen, written):
     listen("spending_rule.*")
-    rule = book.add_rule(limit(10), limit(6, group_by=["agent"]), notify_at=[Decimal("0.5")])
+    rule = book.add_rule(limit(10), limit(12, interval_unit="weeks"), limit(6, group_by=["agent"]), notify_at=[Decimal("0.5")])
     book.record(cost(6), agent_name="a")
-    assert [(one["threshold"], list(one["group"])) for one in objects(written, "threshold_reached")] == [("0.5", []), ("0.5", ["agent"])]
-    assert {one["group"].get("agent") for one in objects(written, "threshold_reached")} == {
-        line["group"].get("agent") for line in list_usage(tenant_id=rule.tenant_id, rule_id=rule.id)
-    }
+    sent = objects(written, "threshold_reached")
+    assert sorted((one["limitValue"][:2], one["threshold"], list(one["group"])) for one in sent) == [
+        ("10", "0.5", []),
+        ("12", "0.5", []),
+        ("6.", "0.5", ["agent"]),
+    ]
+    shown = {str(line["parameter_id"]): line["group"] for line in list_usage(tenant_id=rule.tenant_id, rule_id=rule.id)}
+    assert {one["parameterId"]: one["group"] for one in sent} == shown
 
 
 def test_a_late_cost_that_passes_the_limit_says_by_how_much(book, listen, written):
