@@ -83,3 +83,38 @@ class TierMode(TextChoices):
 class Grain(TextChoices):
     HOUR = "hour"
     DAY = "day"
+
+
+class Clock(TextChoices):
+    """The time of a transaction that a question about usage goes by."""
+
+    OCCURRED = "occurred"
+    RECORDED = "recorded"
+
+
+class SumGrain(TextChoices):
+    """The steps of time (UTC) that usage is summed by."""
+
+    HOUR = "hour"
+    DAY = "day"
+    MONTH = "month"
+
+
+class SumClock(TextChoices):
+    """Which clocks a sum of usage counts for."""
+
+    BOTH = "both"
+    OCCURRED = "occurred"
+    RECORDED = "recorded"
+
+
+class KeyPlace(TextChoices):
+    QUALIFIERS = "qualifiers"
+    METADATA = "metadata"
+
+
+# The dimensions that sums of usage are kept by, with their numbers. Declared keys follow from FIRST_KEY on. The currency and the outcome
+# are in every sum; traces are in none, because most transactions have one of their own.
+DIMENSIONS = {"service": 1, "action": 2, "resource": 3, "model": 4, "agent": 5, "customer": 6}
+FIRST_KEY = 7
+MOST_KEYS = 8

@@ -58,6 +58,24 @@ class PriceExists(LedgerError):
     code = "price_exists"
 
 
+class KeyNotCounted(LedgerError):
+    """The span begins before usage is counted by the key. Facts: key, since."""
+
+    code = "key_not_counted"
+
+
+class TooManyKeys(LedgerError):
+    """A tenant has at most so many declared keys. Facts: max."""
+
+    code = "too_many_keys"
+
+
+class KeyExists(LedgerError):
+    """The key is declared already. Facts: id."""
+
+    code = "key_exists"
+
+
 register_error("metering_agent_name_key", AgentExists)
 register_error("metering_price_valid_from_key", PriceExists)
 register_error("metering_price_valid_to_check", InvalidValue, field="valid_to", reason="too_early")
@@ -72,6 +90,8 @@ for _constraint in (
     "metering_statuschange_idempotency_key_key",
     "metering_trace_external_id_key",
     "metering_policy_tenant_key",
+    "metering_usagekey_name_key",
+    "metering_usagekey_number_key",
 ):
     register_error(_constraint, Busy)
 # Checked before by the fields of the API, or decided by the posting functions alone.
@@ -121,4 +141,9 @@ register_internal(
     "metering_rollup_shard_check",
     "metering_rollup_service_fkey",
     "metering_rollup_agent_fkey",
+    "metering_usage_transaction_key",
+    "metering_usagesum_key",
+    "metering_usageprogress_tenant_key",
+    "metering_usagekey_number_check",
+    "metering_usagekey_place_check",
 )

@@ -126,4 +126,16 @@ EXPORTS = (
         ),
         source="metering_policy AS policy WHERE policy.tenant_id = %(tenant)s",
     ),
+    Export(
+        name="metering-usage-keys",
+        description="the members of qualifiers and metadata that the tenant's usage is counted by, with those that were withdrawn",
+        tables=("metering_usagekey",),
+        row="key",
+        fields=(
+            *fields("id", "place", "name"),
+            *fields("declared_at", "withdrawn_at", kind=Kind.MOMENT),
+            Field("actor"),
+        ),
+        source="metering_usagekey AS key WHERE key.tenant_id = %(tenant)s ORDER BY key.number",
+    ),
 )

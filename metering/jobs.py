@@ -3,9 +3,11 @@
 from procrastinate.contrib.django import app
 
 from kernel.ledger.job_retries import RETRY
+from metering.services import usage_counting, usage_keys
 from metering.services.lifecycle import close_stale_transactions
 
 NAME = "metering.close_stale_transactions"
+COUNT = "metering.count_usage"
 
 
 @app.periodic(cron="*/10 * * * *")
@@ -14,3 +16,12 @@ def close_stale(timestamp: int) -> int:
     """Every ten minutes: cancel what stayed authorized beyond its tenant's limit. The number of transactions cancelled."""
     closed = close_stale_transactions(actor=f"job:{NAME}", request_id=f"{NAME}:{timestamp}")
     return sum(closed.values())
+
+
+@app.periodic(cron="* * * * *")
+@app.task(name=COUNT, queueing_lock=COUNT, retry=RETRY)
+def count_usage(timestamp: int) -> int:
+    """Every minute: count what was recorded or changed, and count by new keys what was counted without them. The number counted."""
+    counted = usage_counting.count_all_usage()
+    usage_keys.backfill_keys()
+    return counted

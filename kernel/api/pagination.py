@@ -13,6 +13,8 @@ from django.db.models.fields.tuple_lookups import Tuple, TupleGreaterThan, Tuple
 from kernel.api.problems import Refused
 
 LONGEST_CURSOR = 1000
+# Of a page of groups, whose cursors hold beginnings of their values.
+LONGEST_GROUP_CURSOR = 4000
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,19 @@ def page_of(
     )
 
 
+def page_of_groups(
+    fetch: Callable[[list[Any] | None, int], list[Any]], *, limit: int, scope: str, key: str, size: int, after: str | None = None
+) -> Page:
+    """The page behind `after` of rows that are no queryset's. `fetch` takes the place of the row before the page, or None, and how many
+    rows to return; a row has its own place, a list of `size` values, under `key`. `scope` as in page_of. Raises Refused (bad_cursor)."""
+    place = _place(cursor=after, scope=scope, name="after", size=size, longest=LONGEST_GROUP_CURSOR) if after else None
+    rows = fetch(place, limit + 1)
+    has_next = len(rows) > limit
+    del rows[limit:]
+    following = signing.Signer(salt=_salt(scope)).sign_object([_marked(value) for value in rows[-1][key]]) if has_next else None
+    return Page(rows=rows, limit=limit, next=following, previous=None, has_next=has_next)
+
+
 def _beyond(queryset: "QuerySet[Any, Any]", *, key: Sequence[str], place: list[Any], downward: bool) -> "QuerySet[Any, Any]":
     if len(key) == 1:
         return queryset.filter(**{f"{key[0]}__{'lt' if downward else 'gt'}": place[0]})
@@ -93,10 +108,10 @@ def _marked(value: Any) -> list[Any]:
     return ["v", value]
 
 
-def _place(*, cursor: str, scope: str, name: str, size: int) -> list[Any]:
+def _place(*, cursor: str, scope: str, name: str, size: int, longest: int = LONGEST_CURSOR) -> list[Any]:
     readers: dict[str, Callable[[Any], Any]] = {"u": UUID, "t": datetime.fromisoformat, "v": lambda value: value}
     try:
-        if len(cursor) > LONGEST_CURSOR or not cursor.isascii():
+        if len(cursor) > longest or not cursor.isascii():
             raise Refused("bad_cursor", name=name)
         place = [readers[mark](value) for mark, value in signing.Signer(salt=_salt(scope)).unsign_object(cursor)]
     except (signing.BadSignature, ValueError, KeyError, TypeError) as error:

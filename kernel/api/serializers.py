@@ -201,6 +201,9 @@ class Body(Declared):
 class Query(Declared):
     """Parameters of a query string, each optional unless declared required. LedgerViewSet refuses unknown and repeated ones."""
 
+    # The beginnings of further names that a call takes and checks itself, because the tenant has declared them.
+    open_names: ClassVar[tuple[str, ...]] = ()
+
     @classmethod
     def check(cls, values: dict[str, Any]) -> dict[str, Any]:
         """As in Body."""

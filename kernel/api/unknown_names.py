@@ -49,12 +49,13 @@ def unknown_name(path: Path, *, known: Iterable[str], value: Any) -> FieldProble
     return FieldProblem(path, "unknown_name", {"nearest": match, "hint": f"; did you mean {match}?" if match else ""}, value)
 
 
-def parameter_problems(plan: Iterable[Entry], parameters: QueryDict) -> list[FieldProblem]:
-    """The problems of all query parameters that a call doesn't declare, and of those that are sent twice."""
+def parameter_problems(plan: Iterable[Entry], parameters: QueryDict, *, open_names: tuple[str, ...] = ()) -> list[FieldProblem]:
+    """The problems of all query parameters that a call doesn't declare, and of those that are sent twice. `open_names`: the beginnings of
+    names that the call checks itself."""
     known = [entry.wire_name for entry in plan]
     problems = []
     for name, values in islice(parameters.lists(), MAX_REPORTED + len(known)):
-        if name not in known:
+        if name not in known and not name.startswith(open_names):
             problems.append(unknown_name((name,), known=known, value=values[-1]))
         elif len(values) > 1:
             problems.append(FieldProblem((name,), "repeated_name", {}, values[-1]))

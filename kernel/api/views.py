@@ -243,7 +243,7 @@ class LedgerViewSet(ViewSet):
     def _check_parameters(self, request: HttpRequest) -> None:
         """Raises Invalid with place `query` for parameters that the action's operation doesn't declare."""
         query = getattr(self, self.action).operation.query
-        if problems := parameter_problems(query.plan if query else (), request.GET):
+        if problems := parameter_problems(query.plan if query else (), request.GET, open_names=query.open_names if query else ()):
             raise Invalid(problems, place="query")
 
     def options(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:  # type: ignore[override]

@@ -1,5 +1,5 @@
 """The pages of the metering ledger."""
 
-from metering.admin import decisions, pages
+from metering.admin import decisions, pages, usage
 
-__all__ = ["decisions", "pages"]
+__all__ = ["decisions", "pages", "usage"]

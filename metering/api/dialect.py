@@ -22,6 +22,13 @@ OWN_FIELD_WORDS = {
     "tier_bounds": "must have ascending upTo values, and none in the last tier",
     "amount_with_tiers": "should not be set where there are tiers",
     "repeated": "must not be there twice",
+    "unknown_zone": "must be an IANA time zone, as Europe/Berlin{hint}",
+    "unknown_item": "has the unknown name {name}{hint}",
+    "too_many_names": "takes at most {max} names",
+    "absent_and_present": "has {name}, which another filter gives a value",
+    "span_too_long": "leads to more than {max} days: choose a shorter time",
+    "read_too_long": "leads to more than {max} days, which is the most for more than two dimensions and filters",
+    "traces_too_long": "leads to more than {max} days, which is the most by traces",
     "too_many_points": "leads to more than {max} points: choose a shorter time or a longer interval",
 }
 OWN_ERROR_TEXTS = {
@@ -33,6 +40,9 @@ OWN_ERROR_TEXTS = {
     "cost_of_another": "Cost {id} belongs to another transaction",
     "already_superseded": "Cost {id} has already been superseded",
     "agent_exists": "An agent with this name exists already",
+    "key_not_counted": "Usage is counted by {key} from {since} on: begin there or later, or ask again when the job has counted the rest",
+    "key_exists": "The key is declared already, as {id}",
+    "too_many_keys": "A tenant declares at most {max} keys: withdraw one first",
     "price_exists": "A price with these names begins at this moment already",
 }
 VERBS = {
@@ -59,7 +69,7 @@ class MeteringDialect(CamelCaseDialect):
     name = "Metering"
     field_words = FIELD_WORDS | OWN_FIELD_WORDS
     error_texts = ERROR_TEXTS | OWN_ERROR_TEXTS
-    kinds = {"transaction": "Transaction", "cost": "Cost", "trace": "Trace", "agent": "Agent", "price": "Price"}
+    kinds = {"transaction": "Transaction", "cost": "Cost", "trace": "Trace", "agent": "Agent", "price": "Price", "usage_key": "Key"}
     statuses = {
         **Dialect.statuses,
         "wrong_status": 400,
@@ -71,6 +81,9 @@ class MeteringDialect(CamelCaseDialect):
         "already_superseded": 409,
         "agent_exists": 409,
         "price_exists": 409,
+        "key_not_counted": 409,
+        "key_exists": 409,
+        "too_many_keys": 409,
     }
 
     def sentence(self, problem: Problem) -> str:

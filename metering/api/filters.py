@@ -1,22 +1,41 @@
 """The query parameters of the metering API."""
 
-from datetime import datetime, timedelta
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, time, timedelta
+from functools import cache
 from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo, available_timezones
 
 from kernel.api.fields import Choice, Currency, Identifier, Text, Timestamp, Whole
 from kernel.api.problems import FieldProblem, Invalid, Refused
 from kernel.api.serializers import Query
 from kernel.api.spans import Until
+from kernel.api.unknown_names import nearest, unknown_name
 from metering.api.dialect import dialect, spending_rule_dialect
-from metering.choices import AgentStatus, Grain, Status
+from metering.choices import DIMENSIONS, AgentStatus, Clock, Grain, KeyPlace, Outcome, Status
 from metering.rules.choices import RuleStatus
 from metering.selectors.usage import DAY, HOUR, MONTH, MOST_POINTS, STEPS, count_points, end_of, start_of, start_of_month
+from metering.selectors.usage_query import ALWAYS, INTERVALS, NEVER, UsageQuestion, get_first_usage
 
 PERIODS = {"24h": timedelta(hours=24), "7d": timedelta(days=7), "30d": timedelta(days=30), "90d": timedelta(days=90), "all": None}
 # A rule's id, or its number as people write it.
 RULE_REFERENCE = "^(RL-[0-9]{3,9}|[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12})$"
 # What a reply about rules may include.
 INCLUDES = ("parameters", "conditions", "agents", "services", "transactions")
+
+# Of questions about usage.
+MEASURES = (
+    *("count", "cost", "inputTokens", "outputTokens", "cacheReadTokens", "cacheWriteTokens"),
+    *("inputAudioTokens", "outputAudioTokens", "reasoningTokens"),
+)
+GROUPS = (*DIMENSIONS, NEVER, *ALWAYS)
+MOST_GROUPS = 2
+LONGEST_SPAN = timedelta(days=3660)
+# Without sums every transaction of the span is read; by traces there is a group for nearly each.
+LONGEST_READ = timedelta(days=31)
+LONGEST_BY_TRACE = timedelta(days=7)
+KEY_FILTERS = tuple(f"filter[{place}." for place in KeyPlace.values)
 
 
 class MeteringQuery(Query):
@@ -160,3 +179,168 @@ def book_time_range(query: dict[str, Any], *, now: datetime) -> dict[str, Any]:
     length = PERIODS[query["period"]] if query["period"] else None
     since = [moment for moment in (query["since"], now - length if length else None) if moment is not None]
     return {"since": max(since, default=None), "until": query["until"]}
+
+
+class Names(Text):
+    """Names separated by commas."""
+
+    def parse_text(self, text: str) -> tuple[str, ...]:
+        names = tuple(text.split(","))
+        if len(set(names)) < len(names):
+            raise Refused("repeated")
+        return names
+
+
+class Zone(Text):
+    """An IANA time zone."""
+
+    def parse_text(self, text: str) -> ZoneInfo:
+        if text not in zone_names():
+            match = nearest(text, zone_names())
+            raise Refused("unknown_zone", hint=f"; did you mean {match}?" if match else "")
+        return ZoneInfo(text)
+
+
+@cache
+def zone_names() -> frozenset[str]:
+    return frozenset(available_timezones())
+
+
+class DayOrMoment(Timestamp):
+    """A moment, or a bare day, which is one of the query's own time zone."""
+
+    def parse_text(self, text: str) -> Any:
+        moment = self.parse(text)
+        return moment.date() if len(text) == len("2024-01-31") else moment
+
+
+class CountedQuery(MeteringQuery):
+    """Which transactions are asked for."""
+
+    open_names = KEY_FILTERS
+
+    clock = Choice(Clock.values, required=False, default="occurred", description="The time that counts: of the call, or of its recording.")
+    timezone = Zone(required=False, default=ZoneInfo("UTC"), example="Asia/Kolkata", description="An IANA time zone; UTC, unless given.")
+    period = Choice(PERIODS, required=False, wire_name="filter[time_period]", description="30d, unless dates are given.")
+    since = DayOrMoment(days=True, required=False, wire_name="filter[from_date]", description="A bare day is one of the time zone.")
+    until = DayOrMoment(days=True, required=False, wire_name="filter[to_date]", description="Excluded; a bare day counts as a whole.")
+    service = Text(required=False, wire_name="filter[service]", description="The service's name.")
+    action = Text(required=False, wire_name="filter[action]")
+    resource = Text(required=False, wire_name="filter[resource]")
+    model = Text(required=False, wire_name="filter[model]")
+    agent = Identifier(required=False, wire_name="filter[agent]", description="The agent's id.")
+    customer = Text(required=False, wire_name="filter[customer]", description="What transactions name as customerId.")
+    trace = Identifier(required=False, wire_name="filter[trace]", description="The trace's id.")
+    currency = Currency(required=False, wire_name="filter[currency]")
+    outcome = Choice(Outcome.values, required=False, wire_name="filter[outcome]")
+    absent = Names(
+        required=False,
+        wire_name="filter[absent]",
+        description="Dimensions, separated by commas, that a transaction has no value of.",
+    )
+
+
+class UsageGroupsQuery(CountedQuery):
+    measures = Names(required=False, description=f"Some of {', '.join(MEASURES)}, separated by commas; all, unless given.")
+    group_by = Names(
+        required=False,
+        wire_name="group_by",
+        description=f"Up to two of {', '.join(GROUPS)} and declared keys (qualifiers.<key>, metadata.<key>), separated by commas. A "
+        "declared key is a filter as well: filter[qualifiers.<key>].",
+    )
+    interval = Choice(INTERVALS, required=False, description="Of the time zone; the whole span together, unless given.")
+    limit = Whole(min_value=1, max_value=1000, required=False, default=100, wire_name="page[limit]")
+    after = Text(required=False, max_length=4000, wire_name="page[after]")
+
+    @classmethod
+    def check(cls, values: dict[str, Any]) -> dict[str, Any]:
+        measures = values["measures"] or MEASURES
+        for name in measures:
+            if name not in MEASURES:
+                raise Refused("unknown_item", field="measures", **_unknown(name, MEASURES))
+        return values | {"measures": measures}
+
+
+class CountedTransactionsQuery(CountedQuery):
+    limit = Whole(min_value=1, max_value=100, required=False, default=20, wire_name="page[limit]")
+    after = Text(required=False, max_length=1000, wire_name="page[after]")
+    before = Text(required=False, max_length=1000, wire_name="page[before]")
+
+
+def _unknown(name: str, known: Any) -> dict[str, str]:
+    match = nearest(name, known)
+    return {"name": name[:60], "hint": f"; did you mean {match}?" if match else ""}
+
+
+def question_of(
+    query: dict[str, Any], *, tenant_id: UUID, parameters: Mapping[str, str], keys: Mapping[str, int], now: datetime
+) -> UsageQuestion:
+    """The question that a query asks. `parameters`: the whole query string; `keys`: the numbers of the tenant's declared keys by name
+    (`qualifiers.env`). Raises Invalid."""
+    group_by, absent = query.get("group_by") or (), query["absent"] or ()
+    problems = _unknown_dimensions("group_by", group_by, keys=keys) + _unknown_dimensions("filter[absent]", absent, keys=keys)
+    if len(group_by) > MOST_GROUPS:
+        problems.append(FieldProblem(("group_by",), "too_many_names", {"max": MOST_GROUPS}, ",".join(group_by)))
+    filters: dict[str, str | None] = {name: str(query[name]) for name in GROUPS if query[name] is not None}
+    named = {name: value for name, value in parameters.items() if name.startswith(KEY_FILTERS)}
+    known = {f"filter[{key}]": key for key in keys}
+    filters |= {known[name]: value for name, value in named.items() if name in known}
+    problems += [unknown_name((name,), known=known, value=value) for name, value in named.items() if name not in known]
+    problems += [FieldProblem(("filter[absent]",), "absent_and_present", {"name": name}, name) for name in absent if name in filters]
+    filters |= dict.fromkeys(absent)
+    if problems:
+        raise Invalid(problems, place="query")
+    question = UsageQuestion(
+        tenant_id=tenant_id,
+        clock=query["clock"],
+        interval=query.get("interval"),
+        zone=query["timezone"],
+        group_by=group_by,
+        filters=filters,
+        keys=keys,
+        **_span(query, tenant_id=tenant_id, now=now),
+    )
+    _check_size(question, query)
+    return question
+
+
+def _unknown_dimensions(wire_name: str, names: tuple[str, ...], *, keys: Mapping[str, int]) -> list[FieldProblem]:
+    known = (*GROUPS, *keys)
+    return [FieldProblem((wire_name,), "unknown_item", _unknown(name, known), name) for name in names[:20] if name not in known]
+
+
+def _span(query: dict[str, Any], *, tenant_id: UUID, now: datetime) -> dict[str, datetime]:
+    """The span in UTC: the period and the dates, whichever is narrower. It ends with the present hour, unless a date is given."""
+    zone = query["timezone"]
+    until = _first_moment(query["until"], zone, days_later=1) or end_of(now, HOUR)
+    since = _first_moment(query["since"], zone)
+    period = query["period"] or (None if since else "30d")
+    length = PERIODS[period] if period else None
+    if length is not None:
+        since = max(filter(None, (since, min(until, end_of(now, HOUR)) - length)))
+    since = since or get_first_usage(tenant_id=tenant_id, clock=query["clock"]) or until - HOUR
+    if since >= until:
+        raise Invalid([FieldProblem(("filter[to_date]",), "too_early", {}, query["until"])], place="query")
+    return {"since": since, "until": until}
+
+
+def _first_moment(given: Any, zone: ZoneInfo, *, days_later: int = 0) -> datetime | None:
+    if given is None or isinstance(given, datetime):
+        return given
+    day: date = given
+    return datetime.combine(day + timedelta(days=days_later), time(0), tzinfo=zone).astimezone(UTC)
+
+
+def _check_size(question: UsageQuestion, query: dict[str, Any]) -> None:
+    length = question.until - question.since
+    problem = None
+    if length > LONGEST_SPAN:
+        problem = FieldProblem(("filter[from_date]",), "span_too_long", {"max": LONGEST_SPAN.days}, query["since"])
+    elif NEVER in question.group_by and NEVER not in question.filters and length > LONGEST_BY_TRACE:
+        problem = FieldProblem(("filter[from_date]",), "traces_too_long", {"max": LONGEST_BY_TRACE.days}, query["since"])
+    elif not question.has_sums and NEVER not in question.filters and "group_by" in query and length > LONGEST_READ:
+        problem = FieldProblem(("filter[from_date]",), "read_too_long", {"max": LONGEST_READ.days}, query["since"])
+    elif (question.interval == "hour" and length > MOST_POINTS * HOUR) or (question.interval and len(question.starts()) > MOST_POINTS):
+        problem = FieldProblem(("interval",), "too_many_points", {"max": MOST_POINTS}, question.interval)
+    if problem is not None:
+        raise Invalid([problem], place="query")

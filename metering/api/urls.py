@@ -9,6 +9,7 @@ from metering.api.views.prices import PriceViewSet
 from metering.api.views.spending_rules import SpendingRuleViewSet
 from metering.api.views.traces import TraceViewSet
 from metering.api.views.transactions import TransactionViewSet
+from metering.api.views.usage_groups import UsageGroupsViewSet, UsageKeyViewSet
 
 urlpatterns = [
     path("v1/transactions", TransactionViewSet.as_view({"get": "list", "post": "create"})),
@@ -42,6 +43,10 @@ urlpatterns = [
     path("v1/spending-rules/<str:rule_id>/usage", SpendingRuleViewSet.as_view({"get": "usage"})),
     path("v1/spending-rules/<str:rule_id>/executions", SpendingRuleViewSet.as_view({"get": "executions"})),
     path("v1/spending-rules/<str:rule_id>/conditions/<uuid:condition_id>", SpendingRuleViewSet.as_view({"get": "condition"})),
+    path("v1/analytics/query", UsageGroupsViewSet.as_view({"get": "query_usage"})),
+    path("v1/analytics/transactions", UsageGroupsViewSet.as_view({"get": "transactions"})),
+    path("v1/analytics/keys", UsageKeyViewSet.as_view({"get": "list", "post": "create"})),
+    path("v1/analytics/keys/<uuid:key_id>/withdraw", UsageKeyViewSet.as_view({"post": "withdraw"})),
     path("v1/analytics/summary", AnalyticsViewSet.as_view({"get": "summary"})),
     path("v1/analytics/chart", AnalyticsViewSet.as_view({"get": "chart"})),
     path("v1/analytics/leaderboards", AnalyticsViewSet.as_view({"get": "leaderboards"})),

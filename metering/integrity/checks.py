@@ -5,6 +5,7 @@ from uuid import UUID
 
 from kernel.ledger.integrity import checks
 from kernel.ledger.integrity.checks import Check, Violation
+from metering.integrity import usage
 
 
 def find_violations(*, tenant_id: UUID | None = None, at_most: int = 1) -> Iterator[Violation]:
@@ -148,7 +149,6 @@ WHERE added.facts_digest IS NULL AND added.created_at <> owner.created_at
     AND (%(tenant)s::uuid IS NULL OR added.tenant_id = %(tenant)s::uuid)
 ORDER BY added.tenant_id, added.id
 """
-
 CHECKS = (
     Check(
         name="metering_rollup",
@@ -247,4 +247,5 @@ CHECKS = (
             ORDER BY c.tenant_id, c.id
         """,
     ),
+    *usage.CHECKS,
 )

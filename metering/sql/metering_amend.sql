@@ -73,6 +73,8 @@ BEGIN
     IF cardinality(deltas) > 0 THEN
         PERFORM metering_roll_up(tenant, deltas);
     END IF;
+    INSERT INTO metering_usagenote (id, tenant_id, transaction_id)
+    SELECT gen_random_uuid(), tenant, change.transaction_id FROM unnest(changes) change;
     IF EXISTS (SELECT FROM events_listener listener WHERE listener.tenant_id = tenant) THEN
         PERFORM metering_write_events(tenant, items[1].request_id, changes);
     END IF;

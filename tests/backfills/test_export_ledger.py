@@ -379,6 +379,10 @@ def test_an_export_goes_to_standard_output_and_an_outsiders_holds_nothing(tmp_pa
 DERIVED = {
     "billing_dailytotal": "sums of entries: rebuild_balances",
     "metering_rollup": "sums of transactions and their costs: rebuild_rollups",
+    "metering_usage": "what transactions count for: count_usage",
+    "metering_usagesum": "sums of metering_usage",
+    "metering_usagenote": "which transactions are to be counted again",
+    "metering_usageprogress": "how far they are counted",
     "rules_rulemeasure": "what the limits of rules measure",
     "rules_rulecounter": "sums of transactions within a window",
     "rules_rulecounterentry": "what a transaction adds to a counter",
@@ -389,6 +393,7 @@ DERIVED = {
     "events_managementcall": "idempotency keys of calls that change endpoints",
 }
 FOR_THE_RECORD = {
+    "metering_usagekey": "a setting: declared over the API and in the back office",
     "events_endpoint": "a setting: its secret is derived from its id and can't be taken along",
     "events_secretreading": "who read which secret",
     "credits_policy": "a setting",

@@ -24,6 +24,7 @@ from metering.services.agents import create_agent
 from metering.services.policies import set_policy
 from metering.services.prices import set_price
 from metering.services.transactions import record_transaction
+from metering.services.usage_keys import declare_key
 from tests.backfills.test_export_ledger import FOR_THE_RECORD
 from tests.factories import TenantFactory
 from tests.rules.book import COUNT, condition, limit
@@ -49,6 +50,7 @@ def fill_settings(context):
     billing.define_type(**context, code="unused", label="Never used", direction="credit")
     billing.record_transaction(**context, amount=Decimal(9), type="topup", reference_id="first")
     set_policy(**context, authorizes_at_once=False, stale_after=timedelta(minutes=90))
+    declare_key(**context, place="metadata", name="team")
     create_agent(**context, name="clerk", label="Clerk", description="does it", status="inactive")
     units = [{"fact_key": "tokens", "amount": Decimal("0.000000000000000001"), "per": 1000}]
     for day in (MOMENT, MOMENT + timedelta(days=1)):

@@ -253,6 +253,7 @@ def metering_examples(recorder: Recorder) -> None:
     _prepaid_example(recorder, path, create)
     for report in ("summary", "chart", "leaderboards"):
         recorder.send("GET", f"/v1/analytics/{report}?filter[time_period]=7d")
+    usage_examples(recorder)
     recorder.send("GET", "/v1/accounts/spend")
     rule_examples(recorder)
     common(recorder, path, ledger="metering")
@@ -269,6 +270,21 @@ def _prepaid_example(recorder: Recorder, path: str, create: dict[str, Any]) -> N
     recorder.send("POST", f"{path}/{paid['id']}/complete", {"outcome": "success"})
     recorder.send("GET", f"{path}/{paid['id']}/payments")
     policies.set_policy(**who, is_prepaid=False)
+
+
+def usage_examples(recorder: Recorder) -> None:
+    recorder.send("GET", "/v1/analytics/query?group_by=service,model&interval=day&timezone=Asia/Kolkata&measures=count,cost,inputTokens")
+    recorder.send("GET", "/v1/analytics/transactions?filter[model]=gpt-4o")
+    key = {"place": "qualifiers", "name": "env"}
+    declared = recorder.send("POST", "/v1/analytics/keys", key)
+    recorder.refuse("key_exists", "POST", "/v1/analytics/keys", key)
+    recorder.send("GET", "/v1/analytics/keys")
+    recorder.refuse("key_not_counted", "GET", "/v1/analytics/query?group_by=qualifiers.env")
+    recorder.send("POST", f"/v1/analytics/keys/{declared['id']}/withdraw")
+    recorder.refuse("not_found", "POST", f"/v1/analytics/keys/{declared['id']}/withdraw")
+    for number in range(8):
+        recorder._send("POST", "/v1/analytics/keys", {"place": "metadata", "name": f"key_{number}"}, {})
+    recorder.refuse("too_many_keys", "POST", "/v1/analytics/keys", key)
 
 
 def credits_examples(recorder: Recorder) -> None:

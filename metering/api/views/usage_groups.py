@@ -1,0 +1,139 @@
+"""The views of questions about usage, and of the keys that they may group by."""
+
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+
+from kernel.api.camel_case_dialect import link
+from kernel.api.pagination import Page, page_of_groups
+from kernel.api.problems import FieldProblem, Invalid, Refused
+from kernel.api.schema import operation
+from kernel.ledger.moments import END_OF_MOMENTS
+from metering import selectors
+from metering.api.filters import CountedTransactionsQuery, UsageGroupsQuery, question_of
+from metering.api.serializers.replies import TransactionReply
+from metering.api.serializers.usage_groups import UsageGroupsReply, UsageKeyReply, UsageKeyRequest
+from metering.api.views.base import MeteringViewSet
+from metering.selectors import Row, usage_keys, usage_query
+from metering.selectors.usage_query import UsageQuestion
+from metering.services import usage_counting
+from metering.services import usage_keys as declaring
+
+TRANSACTIONS = "/v1/analytics/transactions"
+# The columns of each measure.
+COLUMNS = {"count": "transactions", "cost": "costs"}
+REFUSES = ("key_not_counted",)
+
+
+class UsageGroupsViewSet(MeteringViewSet):
+    def counted_question(self, values: dict[str, Any]) -> UsageQuestion:
+        """The question, once everything is counted that was recorded before it. Raises Invalid, KeyNotCounted, Busy."""
+        tenant_id, now = self.caller.tenant_id, timezone.now()
+        keys = usage_keys.list_usage_keys(tenant_id=tenant_id)
+        numbers = {str(key): key.number for key in keys}
+        question = question_of(values, tenant_id=tenant_id, parameters=self.http.GET.dict(), keys=numbers, now=now)
+        usage_keys.check_counted(keys, names={*question.group_by, *question.filters}, since=question.since)
+        if question.until <= now:
+            self.wait_for_past(END_OF_MOMENTS)
+        usage_counting.count_usage(tenant_id=tenant_id, seconds=usage_counting.PATIENCE_SECONDS)
+        return question
+
+    @operation(summary="Ask about usage", query=UsageGroupsQuery, reply=UsageGroupsReply, reads_past=True, refuses=REFUSES)
+    def query_usage(self, request: HttpRequest) -> HttpResponse:
+        """Counts, active costs and tokens of a span, by intervals of a time zone and by up to two dimensions. Everything that was recorded
+        before the call is in the answer, and costs are as they stand now.
+
+        A transaction with active costs in several currencies counts in each of them, and once over all; its tokens stand under the first
+        of its currencies. Groups without a transaction are left out. `links.transactions` lists what a group is made of."""
+        values = self.query(UsageGroupsQuery)
+        question = self.counted_question(values)
+        page = self.page_of_groups(question, limit=values["limit"], after=values["after"])
+        shown = {COLUMNS.get(name) or _column_of(name) for name in values["measures"]} | {"starts_at", "group", "links"}
+        rows = [row | {"links": {"transactions": address_of(question, row)}} for row in page.rows]
+        links = {"self": request.get_full_path(), "next": link(request, "page[after]", page.next)}
+        meta = {name: getattr(question, name) for name in ("since", "until", "interval", "clock")} | {
+            "zone": str(question.zone),
+            "page": {"limit": page.limit, "has_next": page.has_next},
+        }
+        data = [{name: value for name, value in row.items() if name in shown} for row in rows]
+        return self.reply(UsageGroupsReply, {"data": data, "links": links, "meta": meta})
+
+    def page_of_groups(self, question: UsageQuestion, *, limit: int, after: str | None) -> Page:
+        """Raises Invalid for a cursor of another question."""
+        scope = f"{question.tenant_id}:{question.group_by}:{question.interval}:{question.since}:{question.zone}:{question.filters}"
+        size = 1 + 3 * len(question.group_by)
+        try:
+            return page_of_groups(
+                lambda place, count: usage_query.list_usage(question, limit=count, after=place),
+                limit=limit,
+                scope=scope,
+                key="place",
+                size=size,
+                after=after,
+            )
+        except Refused as refusal:
+            raise Invalid([FieldProblem(("page[after]",), refusal.code, {}, after)], place="query") from refusal
+
+    @operation(
+        summary="List what usage is made of",
+        query=CountedTransactionsQuery,
+        reply=TransactionReply,
+        paged=True,
+        reads_past=True,
+        refuses=REFUSES,
+    )
+    def transactions(self, request: HttpRequest) -> HttpResponse:
+        """The transactions that a question with the same filters counts, newest first by its clock."""
+        values = self.query(CountedTransactionsQuery)
+        question = self.counted_question(values)
+        place = {name: values[name] for name in ("limit", "after", "before")}
+        key = (usage_query.time_column(question), "transaction_id")
+        return self.page(TransactionReply, usage_query.query_transactions(question), key=key, written=self._transactions_of, **place)
+
+    def _transactions_of(self, rows: list[Row]) -> list[Row]:
+        found = selectors.get_transactions(tenant_id=self.caller.tenant_id, ids=[row["transaction_id"] for row in rows])
+        return [found[row["transaction_id"]] for row in rows]
+
+
+def _column_of(measure: str) -> str:
+    """`input_tokens` of `inputTokens`."""
+    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in measure)
+
+
+def address_of(question: UsageQuestion, row: Row) -> str:
+    """The address that lists the transactions of a group."""
+    filters = {**question.filters, **row["group"]}
+    absent = [name for name, value in filters.items() if value is None]
+    parameters = {"clock": str(question.clock), "filter[from_date]": _text(row["since"]), "filter[to_date]": _text(row["until"])}
+    parameters |= {f"filter[{name}]": value for name, value in filters.items() if value is not None}
+    if absent:
+        parameters["filter[absent]"] = ",".join(absent)
+    return f"{TRANSACTIONS}?{urlencode(parameters, safe=':[],')}"
+
+
+def _text(moment: datetime) -> str:
+    return moment.isoformat().replace("+00:00", "Z")
+
+
+class UsageKeyViewSet(MeteringViewSet):
+    @operation(summary="List declared keys", reply=UsageKeyReply, paged=True, query=None)
+    def list(self, request: HttpRequest) -> HttpResponse:
+        """The members of `qualifiers` and `metadata` that usage can be grouped and filtered by."""
+        rows = usage_keys.query_usage_keys(tenant_id=self.caller.tenant_id)
+        return self.page(UsageKeyReply, rows, limit=declaring.MOST_KEYS, written=lambda found: map(usage_keys.to_row, found))
+
+    @operation(summary="Declare a key", body=UsageKeyRequest, reply=UsageKeyReply, status=201, refuses=("key_exists", "too_many_keys"))
+    def create(self, request: HttpRequest) -> HttpResponse:
+        """Transactions are counted by the key from now on, and a job counts those that are there already. Until it is done, questions that
+        use the key begin with `countsFrom` or later. At most 8 keys."""
+        key = declaring.declare_key(**self.audit_context(), **self.read(UsageKeyRequest))
+        return self.reply(UsageKeyReply, usage_keys.to_row(key), status=201)
+
+    @operation(summary="Withdraw a key", reply=UsageKeyReply)
+    def withdraw(self, request: HttpRequest, key_id: UUID) -> HttpResponse:
+        """Usage is no longer counted by the key. Declared again, it is counted anew."""
+        return self.reply(UsageKeyReply, usage_keys.to_row(declaring.withdraw_key(**self.audit_context(), key_id=key_id)))

@@ -1,0 +1,37 @@
+"""Calls metering.services.usage_counting and usage_keys."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from kernel.tenants import selectors
+from kernel.tenants.errors import DomainError
+from kernel.tenants.messages import message_for_operator
+from metering.services import usage_counting, usage_keys
+
+
+class Command(BaseCommand):
+    help = (
+        "Count what transactions used since the last time, and count by new keys what was counted without them."
+        " Example: manage.py count_usage --tenant acme --again"
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--tenant", help="slug or id of one tenant (default: all)")
+        parser.add_argument("--again", action="store_true", help="delete the tenant's sums first and count everything anew")
+
+    def handle(self, *args: Any, **options: Any) -> str:
+        if options["again"] and not options["tenant"]:
+            raise CommandError("--again needs --tenant: questions about usage wait while everything is counted anew.")
+        try:
+            tenant_id = selectors.get_tenant(tenant=options["tenant"]).id if options["tenant"] else None
+            if tenant_id is None:
+                counted = usage_counting.count_all_usage()
+            else:
+                count = usage_counting.recount_usage if options["again"] else usage_counting.count_usage
+                counted = count(tenant_id=tenant_id)
+            usage_keys.backfill_keys(tenant_id=tenant_id)
+        except DomainError as error:
+            raise CommandError(message_for_operator(error)) from error
+        return f"{counted} transactions counted."

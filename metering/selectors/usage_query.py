@@ -1,0 +1,319 @@
+"""Questions about usage: measures grouped by up to two dimensions, over intervals of time in any zone, from the sums of metering_usagesum.
+
+A span is put together of the sums of its whole months and days (UTC), of those of its whole hours, and of the transactions at its edges,
+so it is exact to the microsecond. What the sums don't have (traces, three dimensions and more) is read from the transactions' own usage.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+from django.db.models import Min, Q, QuerySet
+
+from metering.choices import DIMENSIONS, Clock, SumGrain
+from metering.models import Usage
+from metering.selectors import Row
+from metering.selectors.usage import DAY, HOUR, end_of, start_of, start_of_month
+
+INTERVALS = ("hour", "day", "week", "month")
+TOKENS = (
+    *("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "input_audio_tokens", "output_audio_tokens"),
+    "reasoning_tokens",
+)
+MEASURES = ("transactions", "repeated", "amount", "estimated", *TOKENS)
+# Dimensions that every sum has, and one that none has.
+ALWAYS, NEVER = ("currency", "outcome"), "trace"
+# Pairs of these have sums by the hour (metering_usage_places).
+BY_HOUR = frozenset({"service", "action", "model", "agent"})
+PREFIX = 60
+TIMES = {Clock.OCCURRED: "occurred_at", Clock.RECORDED: "recorded_at"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class UsageQuestion:
+    """What is asked. `span`: from (included) to (excluded). `filters`: a dimension's value, None for transactions without one. `keys`: the
+    numbers of the declared keys, by their names as dimensions."""
+
+    tenant_id: UUID
+    since: datetime
+    until: datetime
+    clock: str = Clock.OCCURRED
+    interval: str | None = None
+    zone: tzinfo = UTC
+    group_by: tuple[str, ...] = ()
+    filters: Mapping[str, str | None] = field(default_factory=dict)
+    keys: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def dimensions(self) -> tuple[str, ...]:
+        """The dimensions that are needed beyond those of every sum, in the order of their numbers."""
+        needed = {*self.group_by, *self.filters} - {*ALWAYS}
+        return tuple(sorted(needed, key=self.number_of))
+
+    def number_of(self, name: str) -> int:
+        return DIMENSIONS.get(name) or self.keys.get(name, 0)
+
+    @property
+    def has_sums(self) -> bool:
+        """Whether sums can answer it; else every transaction of the span is read."""
+        return len(self.dimensions) <= 2 and NEVER not in self.dimensions
+
+    def starts(self) -> list[datetime]:
+        """The first moments of the intervals that the span touches, in order; of the span alone where there is no interval."""
+        if self.interval is None:
+            return [self.since]
+        return list(starts_of(self.interval, since=self.since, until=self.until, zone=self.zone))
+
+
+def starts_of(interval: str, *, since: datetime, until: datetime, zone: tzinfo) -> Iterator[datetime]:
+    """The first moments, in UTC, of the hours, days, weeks or months of a zone that a span touches."""
+    start = _floor(since.astimezone(zone), interval, zone)
+    while start < until:
+        following = _next(start.astimezone(zone), interval, zone)
+        # A zone that skips a whole day has a day without length.
+        if following > start and following > since:
+            yield start
+        start = following
+
+
+def _floor(local: datetime, interval: str, zone: tzinfo) -> datetime:
+    if interval == "hour":
+        return local.astimezone(UTC) - _passed(local)
+    midnight = local.replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None, fold=0)
+    back = {"day": 0, "week": midnight.weekday(), "month": midnight.day - 1}[interval]
+    return (midnight - timedelta(days=back)).replace(tzinfo=zone).astimezone(UTC)
+
+
+def _next(local: datetime, interval: str, zone: tzinfo) -> datetime:
+    if interval == "hour":
+        return local.astimezone(UTC) + HOUR - _passed(local)
+    # The first moment of a day may be one o'clock, where the clock is put forward at midnight: the days are counted without a zone.
+    there = local.replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None, fold=0)
+    there += timedelta(days={"day": 1, "week": 7, "month": 31}[interval])
+    if interval == "month":
+        there = there.replace(day=1)
+    return there.replace(tzinfo=zone).astimezone(UTC)
+
+
+def _passed(local: datetime) -> timedelta:
+    return timedelta(minutes=local.minute, seconds=local.second, microseconds=local.microsecond)
+
+
+@dataclass(frozen=True, slots=True)
+class _Span:
+    """A part of an interval (its number), and what is read for it: the sums of a grain, or the transactions' own usage (None)."""
+
+    place: int
+    grain: SumGrain | None
+    since: datetime
+    until: datetime
+
+
+def _spans(question: UsageQuestion, starts: Sequence[datetime]) -> Iterator[_Span]:
+    ends = [*starts[1:], question.until]
+    is_by_hour = len(question.dimensions) < 2 or set(question.dimensions) <= BY_HOUR
+    grains = [SumGrain.MONTH, SumGrain.DAY, *([SumGrain.HOUR] if is_by_hour else [])]
+    for place, (start, end) in enumerate(zip(starts, ends, strict=True)):
+        since = max(start, question.since)
+        yield from _parts(place, since, end, grains=grains if question.has_sums else [])
+
+
+def _parts(place: int, since: datetime, until: datetime, *, grains: Sequence[SumGrain]) -> Iterator[_Span]:
+    """The whole steps of the first grain, and what is left on either side by the others."""
+    if since >= until:
+        return
+    if not grains:
+        yield _Span(place, None, since, until)
+        return
+    first, last = _whole_steps(since, until, grains[0])
+    if first >= last:
+        yield from _parts(place, since, until, grains=grains[1:])
+        return
+    yield from _parts(place, since, first, grains=grains[1:])
+    yield _Span(place, grains[0], first, last)
+    yield from _parts(place, last, until, grains=grains[1:])
+
+
+def _whole_steps(since: datetime, until: datetime, grain: SumGrain) -> tuple[datetime, datetime]:
+    """The beginning of the first whole step of a span, and the end of the last; not in this order where there is none."""
+    if grain == SumGrain.MONTH:
+        first = start_of_month(since)
+        return first if first == since else start_of_month(first + 31 * DAY), start_of_month(until)
+    step = DAY if grain == SumGrain.DAY else HOUR
+    return end_of(since, step), start_of(until, step)
+
+
+def list_usage(question: UsageQuestion, *, limit: int, after: Sequence[Any] | None = None) -> list[Row]:
+    """The groups that have any usage, in the order of intervals and values; one query. `after`: the last group's `place`, as in the row.
+
+    A row: `starts_at` of its interval, `since` and `until` of what of it lies in the span, `group` (the value of each dimension),
+    `transactions`, TOKENS, and `costs`, a row for each currency. A transaction with active costs in several currencies counts in each of
+    them, and over all currencies once; its tokens stand under the first.
+    """
+    starts = question.starts()
+    statement, parameters = _statement(question, list(_spans(question, starts)), limit=limit, after=after)
+    with connection.cursor() as cursor:
+        cursor.execute(statement, parameters)
+        names = [column.name for column in cursor.description]
+        return [_to_row(question, starts, dict(zip(names, values, strict=True))) for values in cursor.fetchall()]
+
+
+def _to_row(question: UsageQuestion, starts: Sequence[datetime], found: Row) -> Row:
+    group = {name: found[f"group_{number}"] for number, name in enumerate(question.group_by)}
+    sums = zip(found["currencies"], found["amounts"], found["estimates"], strict=True)
+    costs = [{"currency": code, "amount": total, "estimated": part, "actual": total - part} for code, total, part in sums if code]
+    if "currency" in group:
+        group["currency"] = group["currency"] or None
+    return {
+        "starts_at": starts[found["place"]] if question.interval else None,
+        "since": max(starts[found["place"]], question.since),
+        "until": (*starts[1:], question.until)[found["place"]],
+        "place": [found["place"], *(value for number in range(len(question.group_by)) for value in json.loads(found[f"order_{number}"]))],
+        "group": group,
+        "costs": costs,
+        **{name: int(found[name]) for name in ("transactions", *TOKENS)},
+    }
+
+
+def _statement(question: UsageQuestion, spans: Sequence[_Span], *, limit: int, after: Sequence[Any] | None) -> tuple[str, dict[str, Any]]:
+    parameters: dict[str, Any] = {"tenant": question.tenant_id, "limit": limit}
+    groups = [f"group_{number}" for number in range(len(question.group_by))]
+    parts = []
+    if any(span.grain for span in spans):
+        parts.append(_from_sums(question, [span for span in spans if span.grain], parameters))
+    if any(span.grain is None for span in spans):
+        parts.append(_from_transactions(question, [span for span in spans if span.grain is None], parameters))
+    by_currency = ", ".join(["place", *groups, "currency"])
+    by_group = ", ".join(["place", *groups])
+    is_one_currency = "currency" in {*question.group_by, *question.filters}
+    count = "sum(transactions)" if is_one_currency else "sum(transactions) - sum(repeated)"
+    # Values may be long; a cursor holds the beginning and a hash of one.
+    orders = [f"({name} IS NULL), left(coalesce({name}, ''), {PREFIX}) COLLATE \"C\", md5(coalesce({name}, ''))" for name in groups]
+    order = ", ".join(["place", *orders])
+    beyond = ""
+    if after is not None:
+        parameters |= {f"after_{number}": value for number, value in enumerate(after)}
+        beyond = f"WHERE ({order}) > ({', '.join(f'%(after_{number})s' for number in range(len(after)))})"
+    shown = "".join(f", jsonb_build_array({each}) AS order_{number}" for number, each in enumerate(orders))
+    return (
+        f"""
+        WITH part AS ({" UNION ALL ".join(parts)}), summed AS (
+            SELECT {by_currency}, {", ".join(f"sum({name}) AS {name}" for name in MEASURES)} FROM part GROUP BY {by_currency}
+        )
+        SELECT {by_group}, array_agg(currency ORDER BY currency) AS currencies, array_agg(amount ORDER BY currency) AS amounts,
+            array_agg(estimated ORDER BY currency) AS estimates, {count} AS transactions,
+            {", ".join(f"sum({name}) AS {name}" for name in TOKENS)}{shown}
+        FROM summed {beyond}
+        GROUP BY {by_group} HAVING sum(transactions) > 0
+        ORDER BY {order} LIMIT %(limit)s
+        """,  # noqa: S608 - made of names of columns; values are parameters
+        parameters,
+    )
+
+
+def _from_sums(question: UsageQuestion, spans: Sequence[_Span], parameters: dict[str, Any]) -> str:
+    wanted = [*question.dimensions, None, None][:2]
+    columns = dict(zip((*question.dimensions, *ALWAYS), (*("first", "second")[: len(question.dimensions)], *ALWAYS), strict=True))
+    parameters |= _arrays(spans, "sum") | {
+        "grains": [str(span.grain) for span in spans],
+        "dimension_1": question.number_of(wanted[0]) if wanted[0] else 0,
+        "dimension_2": question.number_of(wanted[1]) if wanted[1] else 0,
+        "clocks": ["both", str(question.clock)],
+    }
+    return _part(
+        question,
+        columns=columns,
+        parameters=parameters,
+        source="""
+            unnest(%(sum_places)s::integer[], %(grains)s::text[], %(sum_since)s::timestamptz[], %(sum_until)s::timestamptz[])
+                AS span (place, grain, since, until)
+            JOIN metering_usagesum AS kept ON kept.tenant_id = %(tenant)s AND kept.first_dimension = %(dimension_1)s
+                AND kept.second_dimension = %(dimension_2)s AND kept.grain = span.grain AND kept.clock = ANY (%(clocks)s)
+                AND kept.starts_at >= span.since AND kept.starts_at < span.until
+        """,
+    )
+
+
+def _from_transactions(question: UsageQuestion, spans: Sequence[_Span], parameters: dict[str, Any]) -> str:
+    time = time_column(question)
+    columns = {name: column_of(name, keys=question.keys) for name in {*question.group_by, *question.filters}}
+    parameters |= _arrays(spans, "own")
+    return _part(
+        question,
+        columns=columns,
+        parameters=parameters,
+        source=f"""
+            unnest(%(own_places)s::integer[], %(own_since)s::timestamptz[], %(own_until)s::timestamptz[]) AS span (place, since, until)
+            JOIN metering_usage AS kept ON kept.tenant_id = %(tenant)s AND kept.{time} >= span.since AND kept.{time} < span.until
+        """,
+    )
+
+
+def column_of(name: str, *, keys: Mapping[str, int]) -> str:
+    """A dimension of a transaction's own usage as SQL, as text."""
+    if name in keys:
+        return f"keys ->> '{int(keys[name])}'"
+    return f"{name}::text" if name in {"agent", NEVER} else name
+
+
+def _part(question: UsageQuestion, *, columns: Mapping[str, str], parameters: dict[str, Any], source: str) -> str:
+    """One SELECT of the sums by interval, group and currency."""
+    conditions = []
+    for number, (name, value) in enumerate(sorted(question.filters.items())):
+        parameters[f"filter_{number}"] = value
+        # Transactions without a cost have the empty currency.
+        is_absent = f"kept.{columns[name]} IS NULL" if name != "currency" else "kept.currency = ''"
+        # An identifier's own column may have an index.
+        column, cast = (name, "::uuid") if columns[name].endswith("::text") else (columns[name], "")
+        conditions.append(is_absent if value is None else f"kept.{column} = %(filter_{number})s{cast}")
+    groups = [f"kept.{columns[name]} AS group_{number}" for number, name in enumerate(question.group_by)]
+    numbers = ", ".join(str(number) for number in range(1, 3 + len(groups)))
+    return f"""
+        SELECT {", ".join(["span.place", *groups, "kept.currency"])}, {", ".join(f"sum(kept.{name}) AS {name}" for name in MEASURES)}
+        FROM {source} {"WHERE " + " AND ".join(conditions) if conditions else ""}
+        GROUP BY {numbers}
+    """  # noqa: S608 - as above
+
+
+def _arrays(spans: Sequence[_Span], name: str) -> dict[str, Any]:
+    return {
+        f"{name}_places": [span.place for span in spans],
+        f"{name}_since": [span.since for span in spans],
+        f"{name}_until": [span.until for span in spans],
+    }
+
+
+def time_column(question: UsageQuestion) -> str:
+    """The column of a question's clock."""
+    return TIMES[Clock(question.clock)]
+
+
+def get_first_usage(*, tenant_id: UUID, clock: str) -> datetime | None:
+    """The first moment that anything was used."""
+    found: Row = Usage.objects.filter(tenant_id=tenant_id).aggregate(first=Min(TIMES[Clock(clock)]))
+    first: datetime | None = found["first"]
+    return first
+
+
+def query_transactions(question: UsageQuestion) -> "QuerySet[Usage, Row]":
+    """What a question counts, transaction by transaction: transaction_id, and the time of its clock as `at`."""
+    time = time_column(question)
+    conditions = Q(**{"tenant_id": question.tenant_id, f"{time}__gte": question.since, f"{time}__lt": question.until})
+    for name, value in question.filters.items():
+        conditions &= _condition(name, value, keys=question.keys)
+    if "currency" not in question.filters:
+        # One row for each transaction.
+        conditions &= Q(repeated=0)
+    return Usage.objects.filter(conditions).values("transaction_id", "occurred_at", "recorded_at")
+
+
+def _condition(name: str, value: str | None, *, keys: Mapping[str, int]) -> Q:
+    if name in keys:
+        return Q(keys__contains={str(keys[name]): value})
+    if name == "currency":
+        return Q(currency=value or "")
+    return Q(**{name: value}) if value is not None else Q(**{f"{name}__isnull": True})
