@@ -100,6 +100,8 @@ class Adapter(ABC):
     account_columns: ClassVar[tuple[str, ...]] = ()
     # Columns that hold the key of another row of the same file.
     key_references: ClassVar[tuple[str, ...]] = ()
+    # Columns that hold lists of parts, which in an export have ids and keys of their own.
+    part_columns: ClassVar[tuple[str, ...]] = ()
 
     def defaults(self, tenant: Tenant) -> dict[str, Any]:
         """Values for columns that neither the row nor --set gives."""

@@ -4,6 +4,7 @@ A key stays with its first row for ever, so that a repeated call of the API stil
 `<key>~2` (`~3` the time after), and its metadata says which key and which run it follows.
 """
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +25,9 @@ RUN_PREFIX = "run:"
 METADATA = "metadata"
 # What an export states of a row, and another row can't have as well.
 IDENTITIES = ("id", "facts_digest", "opening_id")
+# Of a row's parts: what names the part itself, or another part of the row.
+PART_IDS = ("id", "supersedes", "superseded_by", "inferred_from")
+LONGEST_PART_KEY = 255
 
 
 @dataclass(frozen=True)
@@ -69,11 +73,34 @@ def values_again(adapter: Adapter, values: Mapping[str, Any], again: Again, colu
         written = key if column == name else follows.get(column)
         if written is not None:
             follows[column] = _longer_key(columns[column], f"{written}{again.suffix}")
+    follows |= _parts_again(adapter, values, again)
     if METADATA in columns:
         held = msgspec.json.decode(follows.get(METADATA) or "{}", type=dict[str, msgspec.Raw])
         held["again"] = msgspec.Raw(msgspec.json.encode({"key": key, "run": again.run}))
         follows[METADATA] = msgspec.json.encode(held).decode()
     return follows
+
+
+def _parts_again(adapter: Adapter, values: Mapping[str, Any], again: Again) -> dict[str, Any]:
+    """The row's parts under new ids and keys; what named another part of the row names its new id. Raises RowRefused for a long key."""
+    lists: dict[str, list[dict[str, Any]]] = {name: values[name] for name in adapter.part_columns if values.get(name)}
+    ids = {part["id"]: _new_part_id(part["id"], again) for parts in lists.values() for part in parts if part.get("id")}
+    return {name: [_part_again(name, part, ids, again) for part in parts] for name, parts in lists.items()}
+
+
+def _part_again(column: str, part: Mapping[str, Any], ids: Mapping[UUID, UUID], again: Again) -> dict[str, Any]:
+    follows = {**part, **{name: ids[part[name]] for name in PART_IDS if part.get(name) in ids}}
+    if key := part.get("idempotency_key"):
+        follows["idempotency_key"] = f"{key}{again.suffix}"
+        if len(follows["idempotency_key"]) > LONGEST_PART_KEY:
+            raise RowRefused(column, f"holds a key that gets longer than {LONGEST_PART_KEY} characters with {again.suffix}")
+    return follows
+
+
+def _new_part_id(of: UUID, again: Again) -> UUID:
+    """The same in every reading of the file. Its first half is that of the old id, which sorts by time."""
+    rest = hashlib.blake2b(of.bytes + again.suffix.encode(), digest_size=8).digest()
+    return UUID(bytes=of.bytes[:8] + bytes([of.bytes[8] & 0xC0 | rest[0] & 0x3F]) + rest[1:])
 
 
 def _longer_key(column: Column, key: str) -> str:

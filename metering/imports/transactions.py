@@ -56,6 +56,7 @@ class TransactionsAdapter(Adapter):
     facts = TRANSACTION_FACTS
     amount_column = "fiat_amount"
     skipped_columns = ("created_at", "updated_at", "actor", "request_id", "service_id")
+    part_columns = ("costs", "status_changes", "reported_facts")
     columns = (
         *ID_COLUMNS,
         Column("occurred_at", moment, required=True, help="when it happened, with UTC offset; a date alone is its midnight UTC"),

@@ -8,8 +8,9 @@ from django.core.management import CommandError
 from billing.models import Transaction, Wallet
 from credits.models import CreditTransaction, Grant
 from kernel.backfills.models import BackfillReject, BackfillRun
-from metering.models import Cost
+from metering.models import Cost, Fact
 from metering.models import Transaction as MeteredTransaction
+from tests.factories import TenantFactory
 
 pytestmark = pytest.mark.django_db
 BILLING, METERING = "backfill_billing_transactions", "backfill_metered_transactions"
@@ -125,3 +126,39 @@ def test_only_an_undone_run_of_the_tenant_is_brought_in_again(call, bring, write
         with pytest.raises(CommandError, match=f"There is no run {run.id}"):
             call(command, slug, path, "--plan", "--again", run.id)
     assert BackfillRun.objects.count() == 1
+
+
+def test_our_own_export_comes_in_again_with_the_parts_of_its_rows(call, bring, tenant, context, tmp_path):
+    from metering.services.costs import record_cost
+    from metering.services.facts import record_fact
+    from metering.services.transactions import record_transaction
+
+    names = {"service_name": "model", "action_name": "a", "resource_name": "r"}
+    estimate = {"fiat_amount": Decimal(5), "fiat_asset_symbol": "USD", "is_estimate": True}
+    first = record_transaction(**context, **names, costs=[estimate], idempotency_key="call-1").row
+    record_fact(
+        **context, transaction_id=first["id"], facts='{"tokens":5}', source="s", version="1", fact_phase="response", idempotency_key="f"
+    )
+    [cost] = Cost.objects.all()
+    record_cost(
+        **context,
+        transaction_id=first["id"],
+        fiat_amount=Decimal(4),
+        fiat_asset_symbol="USD",
+        is_estimate=False,
+        supersedes_cost_id=cost.id,
+        idempotency_key="c",
+    )
+    path = tmp_path / "export.jsonl"
+    call("export_ledger", "acme", "metered-transactions", "--format", "jsonl", "--output", path)
+    TenantFactory(slug="other")
+    run = bring(METERING, path, slug="other")
+    call(METERING, "--undo", run.id)
+    again = bring(METERING, path, "--again", run.id, slug="other")
+    assert again.plan["counts"] == again.counts == {"posted": 1}, list(BackfillReject.objects.values_list("why", flat=True))
+    row = MeteredTransaction.objects.get(idempotency_key="call-1~2")
+    costs = Cost.objects.filter(transaction_id=row.id, tenant_id=row.tenant_id).order_by("created_at", "id")
+    # The actual cost supersedes the estimate beside it, not that of the row which was taken back.
+    assert [(one.fiat_amount, one.is_active, one.supersedes_id) for one in costs] == [(5, False, None), (4, True, costs[0].id)]
+    assert Fact.objects.get(transaction_id=row.id, tenant_id=row.tenant_id).idempotency_key == "f~2"
+    assert bring(METERING, path, "--again", run.id, slug="other").counts == {"already_there": 1}

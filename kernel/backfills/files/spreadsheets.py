@@ -14,6 +14,7 @@ from kernel.backfills.files.records import Layout, Record, TypedText, csv_line
 # Bytes, unpacked. A reader holds all texts of a workbook at once, so their size is bounded.
 LARGEST_TEXTS = 256 * 1024 * 1024
 TEXTS = "xl/sharedStrings.xml"
+ROWS_TAG = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}sheetData"
 # What openpyxl, and the XML and zip readers below it, raise for damaged files; it has no base class of its own.
 DAMAGE = (
     *(zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, SyntaxError),
@@ -60,16 +61,15 @@ class SheetFile:
     def _rows(self) -> Generator[tuple[int, tuple[Any, ...]]]:
         """Each row's number and cells, from the header onwards."""
         import openpyxl  # noqa: PLC0415 - slow to import
+        import openpyxl.worksheet._reader  # noqa: PLC0415
 
         book = _opened(openpyxl, self.path)
         try:
             sheet = self._sheet(book)
-            # Some programs write a wrong size, which would cut rows off.
-            sheet.reset_dimensions()
-            rows = enumerate(sheet.iter_rows(), start=1)
-            for number, cells in rows:
-                if number > self.layout.skip_lines:
-                    yield number, cells
+            with sheet._get_source() as source:
+                for number, cells in _parsed_rows(openpyxl, book, sheet, source):
+                    if number > self.layout.skip_lines:
+                        yield number, cells
         except DAMAGE as error:
             raise BadSource(f"{self.path}: the sheet is damaged or cut off: {error}.") from error
         finally:
@@ -81,6 +81,23 @@ class SheetFile:
         if self.layout.sheet not in book.sheetnames:
             raise BadSource(f"{self.path} has no sheet {self.layout.sheet!r}. It has: {', '.join(book.sheetnames)}.")
         return book[self.layout.sheet]
+
+
+def _parsed_rows(openpyxl: Any, book: Any, sheet: Any, source: Any) -> Iterator[tuple[int, tuple[Any, ...]]]:
+    """Each row's number and cells. As openpyxl's own loop, but rows that were read are dropped from the tree, which else grows with each;
+    and the size that a program wrote into the sheet, which may be wrong, isn't asked for.
+    """
+    reader = openpyxl.worksheet._reader
+    dates = {"date_formats": book._date_formats, "timedelta_formats": book._timedelta_formats}
+    parser = reader.WorkSheetParser(source, sheet._shared_strings, data_only=book.data_only, epoch=book.epoch, **dates)
+    rows = None
+    for event, element in reader.iterparse(source, events=("start", "end")):
+        if element.tag == ROWS_TAG:
+            rows = element
+        elif event == "end" and element.tag == reader.ROW_TAG and rows is not None:
+            number, cells = parser.parse_row(element)
+            yield number, sheet._get_row(cells, 1, None)
+            rows.clear()
 
 
 def _check_size(path: Path) -> None:
