@@ -62,11 +62,18 @@ def batch(database: Database, plan: Plan) -> Iterator[Comparison]:
 
 
 def backfill(database: Database, plan: Plan) -> Iterator[Comparison]:
-    """backfill    files of metered transactions with two costs and of debits, against \\copy into bare tables and into the ledger's own"""
+    """backfills   files of metered transactions with two costs and of debits, with one job and two, against \\copy of the same"""
     database.start()
     with backfills.standing(database, rows=plan.seconds * BACKFILLED_ROWS_FOR_A_SECOND) as stand:
         yield backfills.metered_transactions(stand)
         yield backfills.debits(stand)
+
+
+def backfill_size(database: Database, plan: Plan) -> Iterator[Comparison]:
+    """backfill_size    plan and apply of a file of --rows rows: memory and speed, against 10,000 rows"""
+    database.start()
+    with backfills.standing(database, rows=plan.rows) as stand:
+        yield from backfills.sizes(stand)
 
 
 def growth(database: Database, plan: Plan) -> Iterator[Comparison]:
@@ -86,7 +93,8 @@ PATHS: dict[str, Callable[[Database, Plan], Iterator[Comparison]]] = {
     "ledgers": ledgers,
     "slow_disk": slow_disk,
     "batch": batch,
-    "backfill": backfill,
+    "backfills": backfill,
+    "backfill_size": backfill_size,
     "in_process": in_process,
     "growth": growth,
 }

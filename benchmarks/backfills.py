@@ -16,7 +16,9 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import psycopg
 
@@ -40,6 +42,9 @@ WRITTEN = {
     "metered": ("metering_trace", "metering_transaction", "metering_statuschange", "metering_cost"),
     "debits": ("credits_transaction",),
 }
+JOBS = "backfill with two jobs"
+# The small file of `sizes`.
+SMALL_ROWS = 10_000
 BARE, OWN = r"psql \copy", r"psql \copy into the ledger's tables"
 SAYS_OWN = "rows that are ready with ids, times and balances; keys, indexes and constraints as they are; no parsing, no sums, no checkpoint"
 
@@ -71,19 +76,39 @@ class Stand:
         self.manage("create_tenant", slug)
         return slug
 
-    def apply(self, command: str, path: Path, slug: str) -> float:
+    def apply(self, command: str, path: Path, slug: str, *, jobs: int = 1) -> float:
         """Plan and apply a file; the seconds that the application took by its own clock, the start of Python left out."""
         planned = json.loads(self.manage(command, slug, str(path), "--plan", "--json"))
-        applied = json.loads(self.manage(command, "--apply", planned["run"], "--json"))
-        if applied["counts"] != {"posted": applied["rows"]}:
-            raise RuntimeError(f"{command} refused rows: {applied['counts']}")
-        return float(applied["seconds"])
+        applied = json.loads(self.manage(command, "--apply", planned["run"], "--json", "--jobs", str(jobs)))
+        return check_posted(applied)
+
+    def manage_and_weigh(self, *arguments: str) -> tuple[dict[str, Any], float]:
+        """A command's report (--json), and the memory of the largest of its processes (MB)."""
+        environment = os.environ | {"DATABASE_URL": self.url, "ENVIRONMENT": "local"}
+        with tempfile.TemporaryFile() as report:
+            process = subprocess.Popen(  # noqa: S603
+                [sys.executable, "manage.py", *arguments, "--json"], cwd=ROOT, env=environment, stdout=report, stderr=subprocess.DEVNULL
+            )
+            # Of the process and of those that it waited for: the reader is one.
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+            if process.returncode:
+                raise RuntimeError(f"manage.py {' '.join(arguments)} ended with {process.returncode}")
+            report.seek(0)
+            return json.load(report), usage.ru_maxrss / 1024
 
     def psql(self, *commands: str, url: str = "") -> None:
         options = [part for command in commands for part in ("-c", command)]
         program = self.database.program("psql")
         command = [program, "-q", "-v", "ON_ERROR_STOP=1", "-d", url or self.url, *options]
         subprocess.run(command, check=True, capture_output=True)  # noqa: S603
+
+
+def check_posted(applied: dict[str, Any]) -> float:
+    """The seconds that an application took, if it posted every row."""
+    if applied["counts"] != {"posted": applied["rows"]}:
+        raise RuntimeError(f"{applied['command']} refused rows: {applied['counts']}")
+    return float(applied["seconds"])
 
 
 @contextlib.contextmanager
@@ -105,6 +130,7 @@ def metered_transactions(stand: Stand) -> Comparison:
         unit="transactions/s",
         candidates=[
             Candidate(name="backfill", run=lambda: backfill_metered(stand, path)),
+            Candidate(name=JOBS, run=lambda: backfill_metered(stand, path, jobs=2), says="--jobs 2"),
             Candidate(name=BARE, run=lambda: copy(stand, "metered"), says="bare tables: no key, index, check or sum"),
             Candidate(name=OWN, run=lambda: copy_into_own(stand, "metered"), says=SAYS_OWN),
         ],
@@ -119,6 +145,7 @@ def debits(stand: Stand) -> Comparison:
         unit="transactions/s",
         candidates=[
             Candidate(name="backfill", run=lambda: backfill_debits(stand, grants, path)),
+            Candidate(name=JOBS, run=lambda: backfill_debits(stand, grants, path, jobs=2), says="--jobs 2"),
             Candidate(name=BARE, run=lambda: copy(stand, "debits"), says="a bare table: no key, index, check or balance"),
             Candidate(name=OWN, run=lambda: copy_into_own(stand, "debits"), says=SAYS_OWN),
         ],
@@ -126,15 +153,56 @@ def debits(stand: Stand) -> Comparison:
     )
 
 
-def backfill_metered(stand: Stand, path: Path) -> Sample:
-    slug = stand.new_tenant()
-    return Sample(rate=stand.rows / stand.apply("backfill_metered_transactions", path, slug))
+def sizes(stand: Stand) -> Iterator[Comparison]:
+    """The memory and the speed of a plan and an application of a large file, against those of a small one."""
+    grants = write_grants(stand.folder / "grants.csv")
+    files = {rows: write_debits(stand.folder / f"debits-{rows}.csv", rows) for rows in (stand.rows, SMALL_ROWS)}
+    # By rows: what each round took, for the comparisons after the first.
+    rounds: dict[int, list[dict[str, float]]] = {rows: [] for rows in files}
+
+    def run(rows: int) -> Sample:
+        rounds[rows].append(plan_and_apply(stand, grants, files[rows]))
+        return Sample(rate=rounds[rows][-1]["MB"])
+
+    yield Comparison(
+        path="plan and apply of debits: memory of the largest process",
+        unit="MB",
+        candidates=[Candidate(name=f"{rows:,} rows", run=partial(run, rows)) for rows in files],
+        targets={f"{SMALL_ROWS:,} rows": 1.2},
+        less_is_better=True,
+    )
+    for part in ("plan", "apply"):
+        kept = {rows: iter([taken[part] for taken in rounds[rows]]) for rows in files}
+        yield Comparison(
+            path=f"{part} of debits",
+            unit="transactions/s",
+            candidates=[Candidate(name=f"{rows:,} rows", run=partial(_next_sample, kept[rows])) for rows in files],
+        )
 
 
-def backfill_debits(stand: Stand, grants: Path, path: Path) -> Sample:
+def _next_sample(rates: Iterator[float]) -> Sample:
+    return Sample(rate=next(rates))
+
+
+def plan_and_apply(stand: Stand, grants: Path, path: Path) -> dict[str, float]:
+    """Rows a second of the plan and of the application, and the memory of the larger of the two (MB)."""
     slug = stand.new_tenant()
     stand.apply("backfill_credit_grants", grants, slug)
-    return Sample(rate=stand.rows / stand.apply("backfill_credit_transactions", path, slug))
+    planned, of_plan = stand.manage_and_weigh("backfill_credit_transactions", slug, str(path), "--plan")
+    applied, of_apply = stand.manage_and_weigh("backfill_credit_transactions", "--apply", planned["run"])
+    rows = planned["rows"]
+    return {"plan": rows / planned["seconds"], "apply": rows / check_posted(applied), "MB": max(of_plan, of_apply)}
+
+
+def backfill_metered(stand: Stand, path: Path, *, jobs: int = 1) -> Sample:
+    slug = stand.new_tenant()
+    return Sample(rate=stand.rows / stand.apply("backfill_metered_transactions", path, slug, jobs=jobs))
+
+
+def backfill_debits(stand: Stand, grants: Path, path: Path, *, jobs: int = 1) -> Sample:
+    slug = stand.new_tenant()
+    stand.apply("backfill_credit_grants", grants, slug)
+    return Sample(rate=stand.rows / stand.apply("backfill_credit_transactions", path, slug, jobs=jobs))
 
 
 def copy(stand: Stand, kind: str) -> Sample:

@@ -104,7 +104,7 @@ class BackfillCommand(BaseCommand):
         run = selectors.get_run(run=self.options["apply"] or self.options["resume"], command=self.adapter.command)
         source = source_of(run, paths=self.options["source"])
         rejects_path = self._named_path("rejects") or rejects.default_path(run.id, source)
-        check_writable(rejects_path, option="--rejects FILE", create_folder=True)
+        check_writable(rejects_path, option=rejects.option_of(self._named_path("rejects")), create_folder=True)
         self._work(run).apply(source, jobs=self.options["jobs"], is_first=bool(self.options["apply"]))
         count = self._write_rejects(run, source, rejects_path)
         lines = [f"Refused rows, with the reasons: {rejects_path}"] if count else []

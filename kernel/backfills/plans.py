@@ -65,7 +65,7 @@ class Plan:
         """
         run_id = new_id()
         rejects_path = self.rejects_path or rejects.default_path(run_id, self.source)
-        check_writable(rejects_path, option="--rejects FILE", create_folder=True)
+        check_writable(rejects_path, option=rejects.option_of(self.rejects_path), create_folder=True)
         if self.effects_path:
             check_writable(self.effects_path, option="--effects FILE")
         file_digest, size = self.source.digest(), self.source.size()

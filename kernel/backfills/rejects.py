@@ -105,6 +105,11 @@ def default_path(run_id: object, source: Source) -> Path:
     return Path(settings.BACKFILL_FOLDER) / f"{run_id}.rejects.{_suffix(source)}"
 
 
+def option_of(named: Path | None) -> str:
+    """What names another place for the refused rows, for a message; `named`: the file that the command line names."""
+    return "--rejects FILE" if named else "--rejects FILE, or another folder with BACKFILL_FOLDER"
+
+
 def _suffix(source: Source) -> str:
     return JSON_LINES if source.has_objects else CSV
 

@@ -297,6 +297,13 @@ def test_a_quote_that_is_not_closed_is_a_warning_that_names_its_line(run_command
     assert "Warning: the record at line 2 spans 50 lines. Perhaps a quote is not closed." in text
 
 
+@pytest.mark.parametrize("piece", ["file", "below a file"])
+def test_a_folder_that_can_not_be_written_is_named_before_the_walk(run_command, file, tmp_path, settings, piece):
+    settings.BACKFILL_FOLDER = file if piece == "file" else file / "var"
+    with pytest.raises(CommandError, match=r"can't be written: [A-Z].* --rejects FILE, or another folder with BACKFILL_FOLDER"):
+        run_command("acme", file, "--plan")
+
+
 def test_a_record_of_a_few_lines_is_no_warning(plan, tmp_path):
     path = tmp_path / "moves.csv"
     path.write_text("move_id,shelf,kind,pieces,occurred_at,note\n" + 'm1,left,in,1,2026-01-01,"{' + "\n" * 9 + '}"\n')
