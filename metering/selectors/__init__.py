@@ -173,8 +173,9 @@ def _with_relations(row: Row, *, costs: list[Row]) -> Row:
 
 
 def get_transaction(*, tenant_id: UUID, transaction_id: UUID) -> Row:
-    """One transaction with its costs, in two queries. Raises NotFound."""
-    rows = with_costs(list_transactions(tenant_id=tenant_id).filter(id=transaction_id))
+    """One transaction with its costs, request_facts and payment_data, in two queries. Raises NotFound."""
+    found = list_transactions(tenant_id=tenant_id).filter(id=transaction_id)
+    rows = with_costs(found.values(*TRANSACTION, "request_facts", "payment_data"))
     if not rows:
         raise NotFound(kind="transaction", id=transaction_id)
     return rows[0]

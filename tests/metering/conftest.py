@@ -32,9 +32,11 @@ class Caller:
         return self.client.get(path, parameters, headers=self.headers)
 
     def read(self, transaction_id: str) -> dict[str, Any]:
-        """A transaction as other replies show it: without its rounds of authorization, which only the single GET has."""
+        """A transaction as other replies show it: without its rounds of authorization and documents, which only the single GET has."""
         body: dict[str, Any] = self.get(f"/v1/transactions/{transaction_id}").json()
         del body["authorizationRequests"]
+        body.pop("requestFacts", None)
+        body.pop("paymentData", None)
         return body
 
     def create(self, **facts: Any) -> dict[str, Any]:

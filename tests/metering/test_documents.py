@@ -51,3 +51,16 @@ def test_documents_are_kept_as_their_text(caller, qualifiers, metadata, details,
     assert caller.post(path, f'{{"source": "s", "version": "1", "factPhase": "response", "facts": {facts}}}').status_code == 201
     shown = dict(exactly(caller.get(path).content.decode()))["facts"][0]
     assert dict(shown)["facts"] == exactly(facts)
+
+
+def test_request_facts_and_payment_data_are_read_back_as_they_were_sent(caller, outsider):
+    sent = '{"serviceName": "s", "requestFacts": {"source": "x", "version": "1", "request": {"n": 1.50}, "more": [1e2]}, "paymentData": %s}'
+    payment = '{"protocol": "x402", "n": 0.10}'
+    created = caller.post("/v1/transactions", sent % payment).json()
+    assert not {"requestFacts", "paymentData"} & created.keys()
+    raw = caller.get(f"/v1/transactions/{created['id']}").content.decode()
+    assert '"requestFacts":{"source": "x", "version": "1", "request": {"n": 1.50}, "more": [1e2]}' in raw
+    assert f'"paymentData":{payment}' in raw
+    plain = caller.create()
+    assert not {"requestFacts", "paymentData"} & caller.get(f"/v1/transactions/{plain['id']}").json().keys()
+    assert outsider.get(f"/v1/transactions/{created['id']}").status_code == 404

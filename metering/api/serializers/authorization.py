@@ -145,8 +145,10 @@ class AuthorizationRequestReply(MeteringReply):
 
 
 class SingleTransactionReply(TransactionReply):
-    """A transaction with the rounds in which it asked for authorization, newest first."""
+    """A transaction with the documents that it was recorded with, and the rounds in which it asked for authorization, newest first."""
 
+    request_facts = JsonObject(required=False, omitted=True)
+    payment_data = JsonObject(required=False, omitted=True)
     authorization_requests = ListOf(Nested(AuthorizationRequestReply))
 
 
