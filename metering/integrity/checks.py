@@ -51,6 +51,8 @@ LEFT JOIN metering_statuschange AS earlier ON earlier.tenant_id = step.tenant_id
         SELECT max(other.round) FROM metering_statuschange AS other
         WHERE other.tenant_id = step.tenant_id AND other.transaction_id = step.transaction_id AND other.to_status = step.from_status
             AND other.round <= step.round AND other.id <> step.id
+            -- A round that waited is entered from `authorized`, and leads to it again.
+            AND other.created_at <= step.created_at
     )
 WHERE (
         (step.from_status IS NULL AND EXISTS (

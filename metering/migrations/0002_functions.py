@@ -6,4 +6,4 @@ from kernel.ledger.migration_operations import InstallFunctions
 class Migration(migrations.Migration):
     dependencies = [("metering", "0001_tables")]
 
-    operations = [InstallFunctions("metering", version=1, digest="1fd35d3c6b216046")]
+    operations = [InstallFunctions("metering", version=1, digest="eef4ce5a8eee308d")]

@@ -38,8 +38,8 @@ BEGIN
                 AND NOT (known.is_estimate AND has_failed);
             IF payment.status = 'authorized' OR cost > payment.captured + payment.unpaid THEN
                 payment := paying_close(tenant, payment, cost, 'released', moment, item.actor, item.request_id);
-                deltas := deltas || metering_replace_estimates(tenant, owner, item, payment.id, has_failed, moment);
             END IF;
+            deltas := deltas || metering_replace_estimates(tenant, owner, item, payment.id, has_failed, moment);
         END IF;
     END LOOP;
     RETURN deltas;

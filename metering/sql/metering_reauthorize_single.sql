@@ -1,7 +1,7 @@
 -- Decides on one further round of authorization of a transaction that the caller (metering_reauthorize) has locked.
 -- Takes: the tenant and the item.
 -- Returns: the outcome, as metering_reauthorize says, and the changes to the sums.
--- Locks: the counters of the tenant's spending rules (rules_decide).
+-- Locks: the counters of the tenant's spending rules (rules_decide); where it is denied, what its payments hold (metering_follow_payments).
 -- Never: writes anything unless the outcome is `posted`. A round that is authorized at once changes no status, only its time.
 CREATE OR REPLACE FUNCTION metering_reauthorize_single(tenant uuid, item metering_reauthorization)
 RETURNS metering_amended
@@ -74,7 +74,8 @@ BEGIN
         step.transaction_id := owner.id;
         step.actor := item.actor;
         step.request_id := item.request_id;
-        step.digest := item.digest;
+        -- The round's row has the digest of what its caller stated; of the step and its costs nothing was.
+        step.digest := repeat('0', 224);
         step.move.id := item.change_id;
         step.move.to_status := decision.status;
         step.move.reason := decision.reason;
@@ -83,6 +84,9 @@ BEGIN
         amended.deltas := amended.deltas || metering_move_delta(owner, step.move);
         IF decision.status = 'denied' THEN
             amended.deltas := amended.deltas || metering_void_estimates(tenant, step, owner, done.created_at);
+            IF owner.requires_payment THEN
+                amended.deltas := amended.deltas || metering_follow_payments(tenant, owner, step, done.created_at, false);
+            END IF;
         END IF;
         IF policy.has_rules THEN
             PERFORM rules_adjust(tenant, ARRAY[owner.id], item.request_id);

@@ -1,5 +1,6 @@
 """A tenant that prepays: what is held when a call is recorded, and what is taken when it is over."""
 
+import json
 from decimal import Decimal
 
 import pytest
@@ -7,8 +8,10 @@ import pytest
 import billing.services
 from metering.models import Transaction
 from metering.paying import services
-from metering.services import lifecycle, policies, transactions
+from metering.services import decisions, lifecycle, policies, reauthorization, transactions
+from metering.services.agents import create_agent
 from tests.paying.book import NAMES, PayingBook, cost
+from tests.rules.book import RuleBook, limit
 
 pytestmark = pytest.mark.django_db
 
@@ -118,8 +121,6 @@ def test_the_customer_of_the_call_pays_or_the_agents_or_the_one_of_the_policy():
     book = PayingBook(payer_customer_id="house")
     for customer in ("house", "agents", "own"):
         book.grant(1, customer=customer)
-    from metering.services.agents import create_agent
-
     agent = create_agent(**book.who, label="a", name="a", customer_id="agents")
     row = book.record(cost(1), agent_name="a", customer_id="own")
     assert row["payment"]["customer_id"] == "own"
@@ -165,9 +166,7 @@ def test_a_batch_is_paid_in_one_call_and_each_item_for_itself():
     book.is_sound()
 
 
-def test_rules_decide_before_the_money_and_count_nothing_that_it_denies(django_user_model):
-    from tests.rules.book import RuleBook, limit
-
+def test_rules_decide_before_the_money_and_count_nothing_that_it_denies():
     book = PayingBook(credit=5)
     rules = RuleBook(book.tenant)
     rules.add_rule(limit(10))
@@ -191,6 +190,34 @@ def test_a_transaction_that_waits_is_paid_when_it_is_authorized():
     moved = [lifecycle.authorize_transaction(**book.who, transaction_id=row["id"]).row for row in rows]
     assert [row["status"] for row in moved] == ["authorized", "denied"]
     assert (moved[0]["payment"]["amount"], book.money()) == (3, money(5, 3, 0, 0))
+    book.is_sound()
+
+
+def ask(book, row, amount):
+    option = {"scheme": "upto", "network": "sapiom:main", "asset": "USD", "amount": amount, "payTo": "shop"}
+    challenge = json.dumps({"x402Version": 2, "accepts": [option]})
+    return reauthorization.reauthorize_transaction(**book.who, transaction_id=row["id"], x402=challenge).row
+
+
+def test_a_further_round_that_is_denied_releases_what_is_held():
+    book = PayingBook(credit=5)
+    RuleBook(book.tenant).add_rule(limit(4))
+    row = book.record(cost(3))
+    assert ask(book, row, "5")["payment"]["status"] == "released"
+    assert book.money() == money(5, 0, 0, 0)
+    book.is_sound()
+
+
+def test_a_further_round_that_waits_is_paid_once():
+    book = PayingBook(credit=5)
+    rules = RuleBook(book.tenant)
+    rules.add_rule(limit(4), resolution_strategy="manual")
+    row = book.record(cost(3))
+    assert ask(book, row, "5")["status"] == "preparing"
+    allowed = decisions.decide_waiting(**book.who, transaction_id=row["id"], allow=True, reason="fine")
+    assert (allowed["status"], book.payment(row).status, book.money()) == ("authorized", "authorized", money(5, 3, 0, 0))
+    book.complete(row)
+    assert book.money() == money(2, 0, 0, 0)
     book.is_sound()
 
 
@@ -220,6 +247,15 @@ def test_a_payment_is_released_by_hand_and_its_call_pays_when_it_is_completed():
     assert (book.money(), book.payment(row).reason) == (money(6, 0, 0, 0), "a test")
     book.complete(row)
     assert book.money() == money(2, 0, 0, 0)
+    book.is_sound()
+
+
+def test_a_call_that_fails_after_its_payment_was_released_costs_nothing():
+    book = PayingBook(credit=6)
+    row = book.record(cost(4))
+    services.release_payment(**book.who, payment_id=book.payment(row).id, reason="a test")
+    book.complete(row, "error")
+    assert (book.money(), book.active(row)[0][:2]) == (money(6, 0, 0, 0), (0, False))
     book.is_sound()
 
 

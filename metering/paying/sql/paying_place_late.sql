@@ -1,5 +1,5 @@
 -- Holds the money for a transaction of a tenant that prepays, which waited for a decision and is about to be authorized.
--- Takes: the tenant, the transaction's row, and who authorizes it. Returns: as paying_place.
+-- Takes: the tenant, the transaction's row, and who authorizes it. Returns: as paying_place; null where it has a payment already.
 -- Locks: as paying_place; the caller has locked the transaction, and the counters of the tenant's rules.
 -- Never: writes the payments; paying_record does.
 CREATE OR REPLACE FUNCTION paying_place_late(tenant uuid, owner metering_transaction, actor text, request text)
@@ -7,6 +7,10 @@ RETURNS paying_placed
 LANGUAGE plpgsql
 AS $$
 BEGIN
+    IF owner.requires_payment THEN
+        -- It was paid for in an earlier round.
+        RETURN NULL;
+    END IF;
     RETURN paying_place_new(
         tenant, owner.id, owner.round, owner.customer_id,
         (SELECT agent.customer_id FROM metering_agent agent WHERE agent.tenant_id = tenant AND agent.id = owner.agent_id),
