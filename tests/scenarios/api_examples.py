@@ -37,6 +37,8 @@ _REFERENCE = re.compile(r"\b(evt|we|whd|whr)_([0-9a-f]{32})\b")
 _SECRET = re.compile(r"whsec_[A-Za-z0-9+/=]+")
 FIXED_SECRET = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
+# A name that the tests' factory gave a tenant.
+_TENANT = re.compile(r"tenant-\d+\Z")
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 _CURSOR = re.compile(r"[\w-]{8,}:[\w-]{30,}|[\w-]{8,}%3A[\w-]{30,}")
 FIXED_DAYS = {"2020-01-01", "2099-12-31", "2020-01-31"}
@@ -111,6 +113,7 @@ class Recorder:
         text = _UUID.sub(lambda found: self._stable_id(found[0]), text)
         text = _REFERENCE.sub(lambda found: f"{found[1]}_{self._stable_id(str(uuid.UUID(found[2]))).replace('-', '')}", text)
         text = _SECRET.sub(FIXED_SECRET, text)
+        text = _TENANT.sub("tenant-1", text)
         text = _CURSOR.sub("W1siaWQiXQ:c2lnbmF0dXJl", text)
         text = _MOMENT.sub(lambda found: "2026-01-31T12:00:00" + ("." + "0" * (len(found[1]) - 1) if found[1] else "") + "Z", text)
         today = datetime.now(UTC).date().isoformat()
