@@ -13,8 +13,9 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 
 from backoffice.integrity_runs import failed_checks
 from billing.models import Transaction as BillingTransaction
-from kernel.backfills.choices import RunState
+from kernel.backfills.choices import WAITING_STATES, RunState
 from kernel.backfills.models import BackfillRun
+from kernel.backfills.selectors import list_waiting_uploads
 from kernel.corrections.selectors import list_waiting_requests
 from kernel.events.choices import DeliveryState, DisabledReason, EndpointStatus
 from kernel.events.models import Delivery, Endpoint
@@ -58,6 +59,13 @@ def _alert(title: str, rows: QuerySet[Any], *, advice: str, page: str, query: st
     return Alert(
         title=title, count=None if count > MAX_COUNT else count, advice=advice, url=f"{reverse(f'admin:{page}_changelist')}?{query}"
     )
+
+
+def _uploads(request: HttpRequest, scope: VisibleTenants) -> Alert:
+    rows = scope.limit(list_waiting_uploads()).exclude(asked_by=f"staff:{request.user.pk}")
+    advice = "Look at the plan, then approve or reject."
+    query = f"state__in={','.join(WAITING_STATES)}"
+    return _alert("Uploaded files waiting for approval", rows, advice=advice, page="backfills_backfillupload", query=query)
 
 
 def _corrections(request: HttpRequest, scope: VisibleTenants) -> Alert:
@@ -158,6 +166,7 @@ def _tenants(scope: VisibleTenants) -> Any:
 
 BUILDERS: list[tuple[str, Callable[[HttpRequest, VisibleTenants], Alert]]] = [
     ("corrections.view_correctionrequest", _corrections),
+    ("backfills.view_backfillupload", _uploads),
     ("billing.view_transaction", _near_duplicates),
     ("rules.view_authorizationrequest", _waiting_decisions),
     ("metering.view_transaction", _stale),

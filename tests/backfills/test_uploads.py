@@ -146,6 +146,11 @@ def test_above_the_threshold_another_person_approves(clerk, approver, tenant):
     take(clerk, found, "apply")
     assert (found.state, work(found).state, Transaction.objects.count()) == ("asked", "asked", 0)
     assert take(clerk, found, "approve").status_code == 403
+    # The approver finds it on the first page, by a list that holds it; who asked for it has nothing to decide there.
+    for colleague, is_listed in ((approver, True), (clerk, False)):
+        assert ("Uploaded files waiting for approval" in colleague.get("/admin/").content.decode()) == is_listed
+    waiting = approver.get("/admin/backfills/backfillupload/?state__in=asked,undo_asked")
+    assert (waiting.status_code, "history.csv" in waiting.content.decode()) == (200, True)
     both = log_in(employ("both", "clerk", "approver"))
     take(both, found, "withdraw")
     assert found.state == "asked"
