@@ -88,5 +88,5 @@ class UsageKeyReply(MeteringReply):
     place = Choice(KeyPlace.values)
     name = Text()
     declared_at = Timestamp()
-    counts_from = Timestamp(required=False)
+    counts_from = Timestamp(required=False, fine=True)
     is_complete = Flag()
