@@ -12,13 +12,14 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 
 from credits import services
 from credits.choices import UnitType
-from credits.models import BalanceAlert, Consumption, CreditTransaction, Grant, Hold, HoldEntry, HoldLine, Policy, RecurringGrant
+from credits.models import BalanceAlert, Consumption, CreditTransaction, Grant, Hold, HoldCall, HoldEntry, HoldLine, Policy, RecurringGrant
 from credits.services.alerts import MAX_EXPIRING_DAYS
 from kernel.corrections.admin.offers import CorrectionOffers
 from kernel.ledger.admin import LedgerAdmin, Panel
 from kernel.ledger.admin.fields import AmountOrZeroField
 from kernel.ledger.admin.formatting import actor_names, effect, id_link, json_block, money, row_link
 from kernel.ledger.admin.settings import SettingForm, setting_action, text_field
+from kernel.ledger.holds import LONGEST_HOLD_LIMIT_SECONDS
 from kernel.ledger.money import MoneyField, trimmed_digits
 from kernel.tenants.admin import local_time
 from kernel.tenants.messages import register_messages
@@ -73,15 +74,23 @@ class ChangeAlertForm(AlertForm):
 
 class PolicyForm(SettingForm):
     title = "Set the policy"
-    description = "How early a grant that expires with a balance is announced, by an event credits.grant.expiring."
+    description = "How early a grant that expires with a balance is announced, by an event credits.grant.expiring; how long holds last."
     icon = "tune"
     expiring_days = forms.IntegerField(
         label="Announce so many days before", min_value=0, max_value=MAX_EXPIRING_DAYS, widget=UnfoldAdminTextInputWidget()
     )
+    longest_hold_seconds = forms.IntegerField(
+        label="Longest hold (seconds)",
+        required=False,
+        min_value=1,
+        max_value=LONGEST_HOLD_LIMIT_SECONDS,
+        widget=UnfoldAdminTextInputWidget(),
+        help_text="How long a hold may last, with its extensions. Empty: as long as its caller says.",
+    )
 
     def current(self) -> dict[str, Any]:
         policy = Policy.objects.filter(tenant=self.tenant).first() or Policy(tenant=self.tenant)
-        return {"expiring_days": policy.expiring_days}
+        return {"expiring_days": policy.expiring_days, "longest_hold_seconds": policy.longest_hold_seconds}
 
     def apply(self, *, actor: str, request_id: str, **values: Any) -> None:
         services.set_policy(tenant_id=self.tenant.pk, actor=actor, request_id=request_id, **values)
@@ -226,6 +235,15 @@ class HoldEntryAdmin(UnitAdmin):
     icon = "history"
 
 
+@admin.register(HoldCall)
+class HoldCallAdmin(LedgerAdmin):
+    list_display = ("created_at", "hold", "kind", "amount", "captured_after", "is_final", "expires_at", "idempotency_key", "actor")
+    list_filter = ("kind",)
+    search_fields = ("id", "hold__id", "idempotency_key")
+    list_select_related = ("hold",)
+    icon = "history"
+
+
 @admin.register(RecurringGrant)
 class RecurringGrantAdmin(LedgerAdmin):
     list_display = ("id", "customer_id", "name", "amount", "currency", "metric_id", "every_months", "next_on", "rollover_cap", "status")
@@ -249,7 +267,7 @@ class BalanceAlertAdmin(LedgerAdmin):
 
 @admin.register(Policy)
 class PolicyAdmin(LedgerAdmin):
-    list_display = ("tenant", "expiring_days", "updated_at", "updated_by")
+    list_display = ("tenant", "expiring_days", "longest_hold_seconds", "updated_at", "updated_by")
     list_select_related = ("tenant",)
     icon = "tune"
     actions_list = ("set_policy",)

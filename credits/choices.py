@@ -66,6 +66,14 @@ REVERSIBLE = (
 )
 
 
+class HoldCallKind(models.TextChoices):
+    """A call that changed a hold."""
+
+    CAPTURED = "captured", "Captured"
+    EXTENDED = "extended", "Extended"
+    RELEASED = "released", "Released"
+
+
 class HoldEntryKind(models.TextChoices):
     """Why an entry changed what is reserved of a grant."""
 

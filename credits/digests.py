@@ -25,7 +25,9 @@ GRANT_FACTS = (
 TRANSACTION_FACTS = ("grant_id", "type", "amount", "reason", "invoice_id", "billing_run_id", "reverses", "occurred_at")
 CONSUMPTION_FACTS = ("customer_id", "currency", "metric_id", "amount", "partial", "reason", "invoice_id", "billing_run_id")
 HOLD_FACTS = ("customer_id", "currency", "metric_id", "amount", "expires_at", "reason")
-HOLD_CLOSE_FACTS = ("amount", "reason", "invoice_id", "billing_run_id")
+# `hold` only where the call has a key: without one it is compared with the calls on the same hold.
+HOLD_CLOSE_FACTS = ("amount", "reason", "invoice_id", "billing_run_id", "final", "hold")
+HOLD_EXTENSION_FACTS = ("hold", "expires_at")
 SCHEDULE_FACTS = (
     "customer_id",
     "name",

@@ -91,6 +91,7 @@ class AmountTooLarge(InvalidValue):
 register_error("credits_grant_idempotency", IdempotencyConflict)
 register_error("credits_consumption_idempotency", IdempotencyConflict)
 register_error("credits_hold_idempotency", IdempotencyConflict)
+register_error("credits_holdcall_idempotency", IdempotencyConflict)
 register_error("credits_transaction_idempotency", IdempotencyConflict)
 register_error("credits_recurringgrant_idempotency", IdempotencyConflict)
 register_error("credits_grant_dates_in_order", InvalidValue, field="expiry_date", reason="before_effective_date")
@@ -145,6 +146,13 @@ register_internal(
     "credits_transaction_hold_fkey",
     "credits_consumption_taken_whole_or_partial",
     "credits_hold_captured_within_amount",
+    "credits_policy_longest_hold_check",
+    "credits_policy_longest_hold_seconds_check",
+    "credits_holdcall_kind_known",
+    "credits_holdcall_amount_within",
+    "credits_holdcall_key_of_part",
+    "credits_holdcall_amount_finite",
+    "credits_holdcall_hold_fkey",
     "credits_holdline_once",
     "credits_holdline_amount_positive",
     "credits_holdline_remaining_within_amount",

@@ -29,7 +29,7 @@ def _named(row: dict[str, Any]) -> dict[str, Any]:
 
 
 GRANT_TYPES = [f"credits.grant.{name}" for name in ("created", "depleted", "expiring", "expired", "voided")]
-HOLD_TYPES = [f"credits.hold.{name}" for name in ("placed", "captured", "released", "expired")]
+HOLD_TYPES = [f"credits.hold.{name}" for name in ("placed", "captured", "extended", "released", "expired")]
 
 register_body(*GRANT_TYPES, render=with_reply(GrantReply, to_grant_reply))
 register_body("credits.transaction.posted", render=with_reply(TransactionReply, without_blanks))

@@ -64,7 +64,12 @@ register(
         example_object=_reply("credits_credit_transactions_retrieve"),
     ),
     _of_hold("placed", "Credit was reserved.", _reply("credits_holds_create")),
-    _of_hold("captured", "A hold was captured; the rest of it is free again.", _reply("credits_holds_capture")),
+    _of_hold(
+        "captured",
+        "A part of a hold was debited. `status` says whether it was the last one; then the rest is free again.",
+        _reply("credits_holds_capture"),
+    ),
+    _of_hold("extended", "A hold got a later end.", _reply("credits_holds_extend")),
     _of_hold("released", "A hold was released.", _reply("credits_holds_release")),
     _of_hold("expired", "A hold ended because its time was over.", _reply("credits_holds_release", status="expired")),
     EventType(

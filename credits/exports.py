@@ -26,6 +26,16 @@ HOLD_ENTRIES = f"""(
     ) ORDER BY entry.created_at, entry.id)
     FROM credits_holdentry AS entry WHERE entry.tenant_id = hold.tenant_id AND entry.hold_id = hold.id
 )"""  # noqa: S608 - made of constants
+HOLD_CALLS = f"""(
+    SELECT json_agg(json_build_object(
+        'id', call.id, 'kind', call.kind, 'amount', {amount("call.amount")}, 'capturedAfter', {amount("call.captured_after")},
+        'expiresAt', {moment("call.expires_at")}, 'isFinal', call.is_final, 'reason', call.reason, 'invoiceId', call.invoice_id,
+        'billingRunId', call.billing_run_id, 'idempotencyKey', call.idempotency_key, 'factsDigest', {digest("call.facts_digest")},
+        'occurredAt', {moment("call.occurred_at")}, 'createdAt', {moment("call.created_at")}, 'actor', call.actor,
+        'requestId', call.request_id
+    ) ORDER BY call.created_at, call.id)
+    FROM credits_holdcall AS call WHERE call.tenant_id = hold.tenant_id AND call.hold_id = hold.id
+)"""  # noqa: S608 - made of constants
 NAMED = (
     *fields("id", "idempotency_key", "customer_id", "name", "unit_type", "currency"),
     Field("metric_id", "nullif(account.metric_id, '')"),
@@ -129,8 +139,8 @@ EXPORTS = (
     ),
     Export(
         name="credit-holds",
-        description="every hold with its lines and entries, closed ones too",
-        tables=("credits_hold", "credits_holdline", "credits_holdentry"),
+        description="every hold with its lines, entries, captures and extensions, closed ones too",
+        tables=("credits_hold", "credits_holdline", "credits_holdentry", "credits_holdcall"),
         row="hold",
         fields=(
             *fields("id", "idempotency_key", "customer_id", "currency", "metric_id"),
@@ -140,6 +150,7 @@ EXPORTS = (
             *fields("expires_at", "closed_at", kind=Kind.MOMENT),
             Field("lines", HOLD_LINES, kind=Kind.JSON),
             Field("entries", HOLD_ENTRIES, kind=Kind.JSON),
+            Field("calls", HOLD_CALLS, kind=Kind.JSON),
             *fields("facts_digest", "close_digest", kind=Kind.DIGEST),
             *BOOKED,
         ),
@@ -164,7 +175,12 @@ EXPORTS = (
         description="the tenant's settings for credits",
         tables=("credits_policy",),
         row="policy",
-        fields=(Field("id"), Field("expiring_days", kind=Kind.WHOLE), Field("updated_by"), Field("updated_at", kind=Kind.MOMENT)),
+        fields=(
+            Field("id"),
+            *fields("expiring_days", "longest_hold_seconds", kind=Kind.WHOLE),
+            Field("updated_by"),
+            Field("updated_at", kind=Kind.MOMENT),
+        ),
         source="credits_policy AS policy WHERE policy.tenant_id = %(tenant)s",
     ),
 )

@@ -7,6 +7,7 @@ from django.db.models.functions import Now
 from credits.choices import (
     Category,
     GrantStatus,
+    HoldCallKind,
     HoldEntryKind,
     ScheduleStatus,
     TransactionKind,
@@ -23,6 +24,8 @@ class Policy(TenantOwned):
 
     # How many days before a grant expires it is an event.
     expiring_days = models.PositiveSmallIntegerField(default=7)
+    # How long a hold may last at most, with all its extensions. Null: as long as its caller says.
+    longest_hold_seconds = models.PositiveIntegerField(null=True, blank=True)
     updated_at = models.DateTimeField(db_default=Now())
     updated_by = models.CharField(max_length=128)
 
@@ -31,6 +34,9 @@ class Policy(TenantOwned):
         constraints = [
             models.UniqueConstraint(fields=["tenant"], name="credits_policy_tenant_key"),
             models.CheckConstraint(condition=Q(expiring_days__lte=366), name="credits_policy_days_check"),
+            models.CheckConstraint(
+                condition=Q(longest_hold_seconds__isnull=True) | Q(longest_hold_seconds__gte=1), name="credits_policy_longest_hold_check"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -366,6 +372,43 @@ class HoldEntry(LedgerRow):
             models.Index(fields=["tenant", "grant", "-created_at", "-id"], name="credits_holdentry_grant_index"),
             models.Index(fields=["tenant", "hold"], name="credits_holdentry_hold_index"),
         ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.amount}"
+
+
+class HoldCall(LedgerRow):
+    """One capture, extension or release of a hold: its key, its facts, and the hold after it. A repeated call is answered with it."""
+
+    hold = tenant_foreign_key("credits.Hold", related_name="calls")
+    kind = models.CharField(max_length=8, choices=HoldCallKind.choices)
+    # What a capture took; zero for an extension, and where nothing was left.
+    amount = MoneyField()
+    captured_after = MoneyField()
+    # The hold's end before and after this call.
+    expires_before = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    # It ended the hold.
+    is_final = models.BooleanField()
+    reason = models.CharField(max_length=1000, blank=True, default="")
+    invoice_id = models.CharField(max_length=255, blank=True, default="")
+    billing_run_id = models.CharField(max_length=255, blank=True, default="")
+    idempotency_key = models.CharField(max_length=255, null=True, blank=True)  # noqa: DJ001 - null is "no key", and unique by index
+    facts_digest = models.BinaryField()
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "idempotency_key", "kind"], name="credits_holdcall_idempotency"),
+            models.CheckConstraint(condition=Q(kind__in=HoldCallKind.values), name="credits_holdcall_kind_known"),
+            models.CheckConstraint(condition=Q(amount__gte=0, captured_after__gte=F("amount")), name="credits_holdcall_amount_within"),
+            models.CheckConstraint(
+                condition=Q(is_final=True) & ~Q(kind="extended") | Q(is_final=False, idempotency_key__isnull=False) & ~Q(kind="released"),
+                name="credits_holdcall_key_of_part",
+            ),
+            is_finite(table="credits_holdcall", field="amount"),
+        ]
+        indexes = [models.Index(fields=["tenant", "hold"], name="credits_holdcall_hold_index")]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.amount}"

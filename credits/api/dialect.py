@@ -121,6 +121,8 @@ FIELD_TEXTS: Mapping[str, str] = {
     "unit_missing": "is required: currency, metricId or both",
     "one_unit": "or metricId is required, and not both",
     "not_in_the_future": "must be in the future",
+    "hold_not_later": "must be later than {min}, when the hold ends",
+    "hold_too_long": "must be no later than {max}, by the account's longest time for a hold",
 }
 
 

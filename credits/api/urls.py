@@ -36,5 +36,6 @@ urlpatterns = [
     path("credits/<path:customer_id>/holds", HoldViewSet.as_view({"get": "list", "post": "create"})),
     path("credits/<path:customer_id>/holds/<uuid:hold_id>", HoldViewSet.as_view({"get": "retrieve"})),
     path("credits/<path:customer_id>/holds/<uuid:hold_id>/capture", HoldViewSet.as_view({"post": "capture"})),
+    path("credits/<path:customer_id>/holds/<uuid:hold_id>/extend", HoldViewSet.as_view({"post": "extend"})),
     path("credits/<path:customer_id>/holds/<uuid:hold_id>/release", HoldViewSet.as_view({"post": "release"})),
 ]

@@ -292,7 +292,7 @@ CHECKS = (
             JOIN credits_hold hold ON hold.tenant_id = line.tenant_id AND hold.id = line.hold_id
             CROSS JOIN LATERAL (
                 SELECT coalesce(sum(entry.amount) FILTER (WHERE entry.kind = 'captured'), 0) AS captured,
-                       coalesce(bool_or(entry.kind IN ('captured', 'released')), false) AS by_call,
+                       coalesce(bool_or(entry.kind = 'released'), false) AS by_release,
                        coalesce(bool_or(entry.kind = 'expired'), false) AS by_time
                 FROM credits_holdentry entry
                 WHERE entry.tenant_id = line.tenant_id AND entry.hold_id = line.hold_id AND entry.grant_id = line.grant_id
@@ -304,23 +304,60 @@ CHECKS = (
             ) AS debits
             WHERE (%(tenant)s::uuid IS NULL OR line.tenant_id = %(tenant)s) AND (
                 line.expires_at <> hold.expires_at OR ended.captured <> debits.amount
-                OR hold.status IN ('active', 'expired') AND ended.by_call OR hold.status IN ('captured', 'released') AND ended.by_time
-                OR hold.status = 'released' AND ended.captured > 0
+                OR hold.status IN ('active', 'expired') AND ended.by_release OR hold.status IN ('captured', 'released') AND ended.by_time
                 OR hold.status IN ('captured', 'released') AND coalesce(length(hold.close_digest), 0) = 0
                 OR (hold.status = 'active') <> (hold.closed_at IS NULL))
         """,
     ),
     Check(
         name="credits_hold_moments",
-        rule="The entries of a hold happened when it was placed and when it was closed.",
+        rule="The entries of a hold happened when it was placed, when a call captured it, and when it was closed.",
         statement="""
             SELECT entry.tenant_id, entry.id, entry.hold_id, entry.kind, entry.occurred_at, hold.occurred_at AS placed_at, hold.closed_at
             FROM credits_holdentry entry
             JOIN credits_hold hold ON hold.tenant_id = entry.tenant_id AND hold.id = entry.hold_id
             WHERE (%(tenant)s::uuid IS NULL OR entry.tenant_id = %(tenant)s) AND (
                 entry.kind = 'placed' AND entry.occurred_at <> hold.occurred_at
-                OR entry.kind IN ('captured', 'released') AND entry.occurred_at IS DISTINCT FROM hold.closed_at
+                OR entry.kind = 'released' AND entry.occurred_at IS DISTINCT FROM hold.closed_at
+                OR entry.kind = 'captured' AND NOT EXISTS (
+                    SELECT FROM credits_holdcall call
+                    WHERE call.tenant_id = entry.tenant_id AND call.hold_id = entry.hold_id AND call.kind = 'captured'
+                        AND call.occurred_at = entry.occurred_at)
                 OR entry.created_at < entry.occurred_at)
+        """,
+    ),
+    Check(
+        name="credits_hold_calls",
+        rule="The captures of a hold took what it captured, one after the other; one call ended it, unless it is active or expired; its "
+        "end is that of its newest call.",
+        statement="""
+            SELECT hold.tenant_id, hold.id, hold.status, hold.amount, hold.captured, hold.expires_at, calls.captured AS captures,
+                calls.finals, calls.out_of_turn, newest.expires_at AS call_expires_at
+            FROM credits_hold hold
+            CROSS JOIN LATERAL (
+                SELECT coalesce(sum(amount), 0) AS captured, count(*) FILTER (WHERE is_final) AS finals,
+                    count(*) FILTER (WHERE captured_after <> captured_so_far OR amount <> entries OR kind <> 'captured' AND amount <> 0)
+                        AS out_of_turn,
+                    max(occurred_at) FILTER (WHERE is_final) AS final_at
+                FROM (
+                    SELECT call.kind, call.amount, call.is_final, call.captured_after, call.occurred_at,
+                        sum(call.amount) OVER (ORDER BY call.created_at, call.captured_after, call.id) AS captured_so_far, (
+                            SELECT coalesce(sum(entry.amount), 0) FROM credits_holdentry entry
+                            WHERE entry.tenant_id = call.tenant_id AND entry.hold_id = call.hold_id AND entry.kind = 'captured'
+                                AND entry.occurred_at = call.occurred_at
+                        ) AS entries
+                    FROM credits_holdcall call
+                    WHERE call.tenant_id = hold.tenant_id AND call.hold_id = hold.id
+                ) AS call
+            ) AS calls
+            LEFT JOIN LATERAL (
+                SELECT call.expires_at FROM credits_holdcall call
+                WHERE call.tenant_id = hold.tenant_id AND call.hold_id = hold.id ORDER BY call.created_at DESC, call.id DESC LIMIT 1
+            ) AS newest ON true
+            WHERE (%(tenant)s::uuid IS NULL OR hold.tenant_id = %(tenant)s) AND (
+                calls.captured <> hold.captured OR calls.out_of_turn > 0 OR calls.finals <> (hold.status IN ('captured', 'released'))::int
+                OR calls.final_at IS DISTINCT FROM CASE WHEN hold.status IN ('captured', 'released') THEN hold.closed_at END
+                OR hold.expires_at <> newest.expires_at)
         """,
     ),
     Check(

@@ -7,6 +7,7 @@ from credits.digests import (
     CONSUMPTION_FACTS,
     GRANT_FACTS,
     HOLD_CLOSE_FACTS,
+    HOLD_EXTENSION_FACTS,
     HOLD_FACTS,
     SCHEDULE_FACTS,
     TRANSACTION_FACTS,
@@ -22,6 +23,14 @@ def _grant_digest(row: Mapping[str, Any]) -> bytes:
 
 def _transaction_digest(row: Mapping[str, Any]) -> bytes:
     return transaction_digest({name: row[name] for name in TRANSACTION_FACTS})
+
+
+def _close_digest(row: Mapping[str, Any]) -> bytes:
+    return digest({**row, "hold": str(row["hold"]), "final": False if row["is_final"] is False else None}, HOLD_CLOSE_FACTS)
+
+
+def _extension_digest(row: Mapping[str, Any]) -> bytes:
+    return digest({**row, "hold": str(row["hold"])}, HOLD_EXTENSION_FACTS)
 
 
 def _digest_of(facts: Sequence[str]) -> Callable[[Mapping[str, Any]], bytes]:
@@ -71,8 +80,12 @@ CHECKS = (
         name="credits_hold_digest",
         rule="A hold's columns match the digest of the facts that it was placed with.",
         statement="""
-            SELECT tenant_id, id, facts_digest, customer_id, currency, metric_id, amount, expires_at, reason
-            FROM credits_hold WHERE %(tenant)s::uuid IS NULL OR tenant_id = %(tenant)s
+            SELECT tenant_id, id, facts_digest, customer_id, currency, metric_id, amount, reason,
+                coalesce((
+                    SELECT call.expires_before FROM credits_holdcall call
+                    WHERE call.tenant_id = hold.tenant_id AND call.hold_id = hold.id ORDER BY call.created_at, call.expires_at LIMIT 1
+                ), expires_at) AS expires_at
+            FROM credits_hold hold WHERE %(tenant)s::uuid IS NULL OR tenant_id = %(tenant)s
         """,
         facts=HOLD_FACTS,
         digest_of=_digest_of(HOLD_FACTS),
@@ -80,25 +93,40 @@ CHECKS = (
     ),
     DigestCheck(
         name="credits_hold_close_digest",
-        rule="A hold's capture or release matches the digest of the facts that it was closed with.",
+        rule="A hold's release matches the digest of the facts that it was made with, and its final capture that of the capture.",
         statement="""
-            SELECT hold.tenant_id, hold.id, hold.close_digest AS facts_digest, hold.captured AS amount, ended.reason, debit.invoice_id,
-                debit.billing_run_id
+            SELECT hold.tenant_id, hold.id, hold.close_digest AS facts_digest, call.amount, call.reason, call.invoice_id,
+                call.billing_run_id, call.is_final, hold.id AS hold
             FROM credits_hold hold
-            LEFT JOIN LATERAL (
-                SELECT reason FROM credits_holdentry
-                WHERE tenant_id = hold.tenant_id AND hold_id = hold.id AND kind IN ('captured', 'released') LIMIT 1
-            ) ended ON true
-            LEFT JOIN LATERAL (
-                SELECT invoice_id, billing_run_id FROM credits_transaction
-                WHERE tenant_id = hold.tenant_id AND hold_id = hold.id AND kind = 'capture' LIMIT 1
-            ) debit ON true
+            LEFT JOIN credits_holdcall call ON call.tenant_id = hold.tenant_id AND call.hold_id = hold.id AND call.is_final
             WHERE hold.status IN ('captured', 'released') AND hold.close_digest IS NOT NULL
                 AND (%(tenant)s::uuid IS NULL OR hold.tenant_id = %(tenant)s)
         """,
         facts=HOLD_CLOSE_FACTS,
-        digest_of=_digest_of(HOLD_CLOSE_FACTS),
-        only_stated=frozenset({"reason", "invoice_id", "billing_run_id"}),
+        digest_of=_close_digest,
+        only_stated=frozenset({"reason", "invoice_id", "billing_run_id", "final"}),
+    ),
+    DigestCheck(
+        name="credits_hold_capture_digest",
+        rule="A capture's columns match the digest of the facts that it was made with.",
+        statement="""
+            SELECT tenant_id, id, facts_digest, amount, reason, invoice_id, billing_run_id, is_final, hold_id AS hold
+            FROM credits_holdcall WHERE kind = 'captured' AND (%(tenant)s::uuid IS NULL OR tenant_id = %(tenant)s)
+        """,
+        facts=HOLD_CLOSE_FACTS,
+        digest_of=_close_digest,
+        only_stated=frozenset({"reason", "invoice_id", "billing_run_id", "final"}),
+    ),
+    DigestCheck(
+        name="credits_hold_extension_digest",
+        rule="An extension's columns match the digest of the facts that it was made with.",
+        statement="""
+            SELECT tenant_id, id, facts_digest, hold_id AS hold, expires_at
+            FROM credits_holdcall WHERE kind = 'extended' AND (%(tenant)s::uuid IS NULL OR tenant_id = %(tenant)s)
+        """,
+        facts=HOLD_EXTENSION_FACTS,
+        digest_of=_extension_digest,
+        only_stated=frozenset(HOLD_EXTENSION_FACTS),
     ),
     DigestCheck(
         name="credits_schedule_digest",

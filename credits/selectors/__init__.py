@@ -4,7 +4,7 @@ from credits.selectors.alerts import list_balance_alerts
 from credits.selectors.balances import customer_balances, preview_consumption, usable_grants, with_live_holds, with_unit
 from credits.selectors.explanations import explain_customer, explain_grant
 from credits.selectors.grants import get_grant, list_grants
-from credits.selectors.holds import get_hold, hold_as_placed, list_holds, overdue_holds, with_lines
+from credits.selectors.holds import get_hold, hold_after_call, hold_as_placed, list_holds, overdue_holds, with_lines
 from credits.selectors.past_balances import customer_balance_at, grant_balance_at, tenant_balance_at
 from credits.selectors.schedules import (
     count_due_grants,
@@ -34,6 +34,7 @@ __all__ = [
     "get_transaction",
     "grant_balance_at",
     "grant_of_period",
+    "hold_after_call",
     "hold_as_placed",
     "list_balance_alerts",
     "list_grants",

@@ -1,13 +1,15 @@
 """Reading holds."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from django.db.models import BooleanField, ExpressionWrapper, Q, QuerySet
+from django.db.models import BooleanField, ExpressionWrapper, Q, QuerySet, Sum
 
-from credits.models import Hold, HoldLine
+from credits.choices import HoldEntryKind
+from credits.models import Hold, HoldCall, HoldEntry, HoldLine
 from credits.selectors.clock import NOW
 from kernel.ledger.errors import NotFound
 from kernel.ledger.holds import HoldStatus
@@ -62,11 +64,41 @@ def with_lines(holds: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [_with_reserved(hold, [line for line in rows if line["hold_id"] == hold["id"]]) for hold in holds]
 
 
-def hold_as_placed(hold: dict[str, Any]) -> dict[str, Any]:
-    """A hold of `with_lines` as it was when it was placed: only its end changes a hold."""
+def hold_as_placed(hold: dict[str, Any], *, expires_at: datetime) -> dict[str, Any]:
+    """A hold of `with_lines` as it was when it was placed, until `expires_at`."""
     lines = [{**line, "remaining": line["amount"]} for line in hold["lines"]]
-    first = {"status": HoldStatus.ACTIVE, "captured": Decimal(0), "closed_at": None, "held": hold["amount"], "lines": lines}
+    first = {
+        "status": HoldStatus.ACTIVE,
+        "captured": Decimal(0),
+        "closed_at": None,
+        "expires_at": expires_at,
+        "held": hold["amount"],
+        "lines": lines,
+    }
     return {**hold, **first}
+
+
+def hold_after_call(hold: dict[str, Any], *, tenant_id: UUID, kind: str, idempotency_key: str | None) -> dict[str, Any]:
+    """A hold of `with_lines` as it was after the capture or extension with this key; without one, after the final capture."""
+    its: dict[str, Any] = {"idempotency_key": idempotency_key} if idempotency_key is not None else {"is_final": True}
+    call = HoldCall.objects.filter(tenant_id=tenant_id, hold_id=hold["id"], kind=kind, **its).values().get()
+    by_grant = HoldEntry.objects.filter(
+        tenant_id=tenant_id, hold_id=hold["id"], kind=HoldEntryKind.CAPTURED, occurred_at__lte=call["occurred_at"]
+    ).values_list("grant_id")
+    taken = dict(by_grant.annotate(amount=Sum("amount")).order_by())
+    is_over = call["is_final"]
+    lines = [
+        {**line, "remaining": Decimal(0) if is_over else line["amount"] - taken.get(line["grant_id"], Decimal(0))} for line in hold["lines"]
+    ]
+    return {
+        **hold,
+        "lines": lines,
+        "held": sum(line["remaining"] for line in lines),
+        "captured": call["captured_after"],
+        "expires_at": call["expires_at"],
+        "status": HoldStatus.CAPTURED if is_over else HoldStatus.ACTIVE,
+        "closed_at": call["occurred_at"] if is_over else None,
+    }
 
 
 def overdue_holds(*, tenant_id: UUID | None = None) -> list[dict[str, Any]]:

@@ -16,7 +16,7 @@ from credits.services.bulk import (
 from credits.services.consumption import consume, reinstate
 from credits.services.expiry import expire_grants
 from credits.services.grants import create_grant, delete_grant, void_grant
-from credits.services.holds import capture_hold, expire_hold, expire_holds, place_hold, release_hold
+from credits.services.holds import capture_hold, expire_hold, expire_holds, extend_hold, place_hold, release_hold
 from credits.services.recurrence import (
     cancel_recurring_grant,
     cancel_run_schedules,
@@ -46,6 +46,7 @@ __all__ = [
     "expire_grants",
     "expire_hold",
     "expire_holds",
+    "extend_hold",
     "grant_line",
     "imported_digest",
     "issue_due_grants",

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from django.utils import timezone
@@ -11,6 +12,7 @@ from kernel.events.models import Listener
 from kernel.ledger import posting
 from kernel.ledger.constraints import translate_db_errors
 from kernel.ledger.errors import InvalidValue
+from kernel.ledger.holds import check_longest_hold
 from kernel.ledger.money import AMOUNT_LIMIT, PLACES, is_currency
 from kernel.tenants.setting_author import setting_author
 
@@ -18,6 +20,7 @@ PAGE = 500
 CUSTOMER_LENGTH = 255
 MAX_EXPIRING_DAYS = 366
 DEFAULT_EXPIRING_DAYS = 7
+UNCHANGED: Any = object()
 BALANCE = "SELECT balance FROM credits_unit_balance(%s, %s, %s, %s, credits_day(credits_now()))"
 WRITE_EXPIRING = "SELECT credits_write_expiring(%s, %s, %s) AS written"
 
@@ -62,12 +65,26 @@ def _check_unit(currency: str | None, metric_id: str | None) -> None:
 
 
 @translate_db_errors
-def set_policy(*, tenant_id: UUID, actor: str, request_id: str = "", expiring_days: int) -> Policy:
-    """Set how many days before its last day a grant with a balance is announced. Raises InvalidValue."""
-    if not 0 <= expiring_days <= MAX_EXPIRING_DAYS:
+def set_policy(
+    *,
+    tenant_id: UUID,
+    actor: str,
+    request_id: str = "",
+    expiring_days: int = UNCHANGED,
+    longest_hold_seconds: int | None = UNCHANGED,
+) -> Policy:
+    """Change the named settings: how many days before its last day a grant with a balance is announced; how long a hold may last.
+
+    A hold's time counts with its extensions, None is no limit, and holds that are open keep their end. Raises InvalidValue.
+    """
+    if expiring_days is not UNCHANGED and not 0 <= expiring_days <= MAX_EXPIRING_DAYS:
         reason = "too_small" if expiring_days < 0 else "too_large"
         raise InvalidValue(field="expiring_days", reason=reason, value=expiring_days, min=0, max=MAX_EXPIRING_DAYS)
-    changes = {"expiring_days": expiring_days, "updated_by": actor, "updated_at": timezone.now()}
+    if longest_hold_seconds is not UNCHANGED:
+        check_longest_hold(longest_hold_seconds)
+    requested: dict[str, Any] = {"expiring_days": expiring_days, "longest_hold_seconds": longest_hold_seconds}
+    changes = {name: value for name, value in requested.items() if value is not UNCHANGED}
+    changes |= {"updated_by": actor, "updated_at": timezone.now()}
     with setting_author(actor=actor, request_id=request_id):
         policy, _ = Policy.objects.update_or_create(tenant_id=tenant_id, defaults=changes)
     return policy

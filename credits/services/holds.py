@@ -1,13 +1,14 @@
-"""Holds: reserve an amount across a customer's grants, then capture, release or expire it."""
+"""Holds: reserve an amount across a customer's grants, then capture, extend, release or expire it."""
 
 from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 from credits import selectors
-from credits.digests import HOLD_CLOSE_FACTS, HOLD_FACTS
+from credits.digests import HOLD_CLOSE_FACTS, HOLD_EXTENSION_FACTS, HOLD_FACTS
 from credits.services.consumption import insufficient_credit_error
 from credits.services.draws import make_draw
 from credits.services.posting_errors import digest_from_json, digest_to_json, row_or_error
@@ -19,7 +20,7 @@ from kernel.ledger.idempotency import digest
 from kernel.ledger.moments import check_moment
 from kernel.ledger.outcomes import read_outcome
 
-RACES = frozenset({"credits_hold_idempotency"})
+RACES = frozenset({"credits_hold_idempotency", "credits_holdcall_idempotency"})
 
 
 @translate_db_errors
@@ -58,6 +59,7 @@ def place_hold(
             names=HOLD_FACTS,
             errors={
                 "overdue": lambda row: InvalidValue(field="expires_at", reason="not_in_the_future"),
+                "too_long": lambda row: InvalidValue(field="expires_at", reason="hold_too_long", max=row.latest),
                 "insufficient": lambda row: insufficient_credit_error(row, wanted),
             },
         )
@@ -73,23 +75,66 @@ def capture_hold(
     customer_id: str,
     hold_id: UUID,
     amount: Decimal | None = None,
+    final: bool = True,
     reason: str | None = None,
     invoice_id: str | None = None,
     billing_run_id: str | None = None,
+    idempotency_key: str | None = None,
 ) -> Any:
-    """Debit what was reserved, or `amount` of it; the rest is released. A hold is captured once: repeating the call changes nothing.
+    """Debit what is reserved, or `amount` of it, in burn-down order; the rest is released, unless `final` is false.
 
-    A hold can be captured even if one of its grants has expired since it was placed. Raises NotFound, HoldClosed, HoldExceeded,
-    IdempotencyConflict (captured with other facts).
+    The captures of a hold never take more than it reserved. One that isn't final needs an `idempotency_key`; a final one happens once, so
+    repeating it changes nothing. A hold can be captured even if one of its grants has expired since it was placed. Raises NotFound,
+    HoldClosed, HoldExceeded, IdempotencyConflict, InvalidValue.
     """
-    facts = {"amount": amount, "reason": reason, "invoice_id": invoice_id, "billing_run_id": billing_run_id}
+    if not final and idempotency_key is None:
+        raise InvalidValue(field="idempotency_key", reason="missing")
+    facts = {
+        "amount": amount,
+        "reason": reason,
+        "invoice_id": invoice_id,
+        "billing_run_id": billing_run_id,
+        "final": None if final else False,
+    }
     named = {"actor": actor, "request_id": request_id, "customer_id": customer_id, "hold_id": hold_id}
-    return _end_hold(named, tenant_id=tenant_id, kind=HoldStatus.CAPTURED, facts=facts)
+    call = {**named, "final": final, "idempotency_key": idempotency_key}
+    return _end_hold(call, tenant_id=tenant_id, kind=HoldStatus.CAPTURED, facts=facts)
+
+
+@translate_db_errors
+def extend_hold(
+    *, tenant_id: UUID, actor: str, request_id: str, customer_id: str, hold_id: UUID, expires_at: datetime, idempotency_key: str | None
+) -> Any:
+    """Give a hold a later end, once for each key. Returns a row with `outcome` (posted or replayed).
+
+    Raises NotFound, HoldClosed, IdempotencyConflict, and InvalidValue where there is no key, or the moment isn't later than the present
+    end, or later than the policy allows.
+    """
+    if idempotency_key is None:
+        raise InvalidValue(field="idempotency_key", reason="missing")
+    check_moment("expires_at", expires_at)
+    fingerprint = digest({"hold": str(hold_id), "expires_at": expires_at}, HOLD_EXTENSION_FACTS)
+    named = {"actor": actor, "request_id": request_id, "customer_id": customer_id, "hold_id": hold_id}
+    extension = {**named, "expires_at": expires_at, "idempotency_key": idempotency_key, "facts_digest": digest_to_json(fingerprint)}
+    [row] = posting.post("credits_extend_hold", [extension], tenant_id=tenant_id, races=RACES)
+    return row_or_error(
+        read_outcome(
+            row,
+            facts_digest=fingerprint,
+            names=HOLD_EXTENSION_FACTS,
+            errors={
+                "not_found": lambda row: NotFound(kind="hold", id=hold_id),
+                "closed": lambda row: HoldClosed(hold_id=row.id, status=row.status),
+                "not_later": lambda row: InvalidValue(field="expires_at", reason="hold_not_later", min=row.expires_at),
+                "too_long": lambda row: InvalidValue(field="expires_at", reason="hold_too_long", max=row.latest),
+            },
+        )
+    )
 
 
 @translate_db_errors
 def release_hold(*, tenant_id: UUID, actor: str, request_id: str, customer_id: str, hold_id: UUID, reason: str | None = None) -> Any:
-    """Release what is reserved; an overdue hold expires instead. Repeating the call changes nothing. Raises NotFound, HoldClosed."""
+    """Release what is still reserved; an overdue hold expires instead. Repeating the call changes nothing. Raises NotFound, HoldClosed."""
     named = {"actor": actor, "request_id": request_id, "customer_id": customer_id, "hold_id": hold_id}
     return _end_hold(named, tenant_id=tenant_id, kind=HoldStatus.RELEASED, facts={"reason": reason})
 
@@ -113,20 +158,27 @@ def _end_hold(named: dict[str, Any], *, tenant_id: UUID, kind: str, facts: dict[
     if amount is not None and amount <= 0:
         raise InvalidValue(field="amount", reason="not_positive")
     texts = {name: facts.get(name) or "" for name in ("reason", "invoice_id", "billing_run_id")}
-    fingerprint = digest(facts, HOLD_CLOSE_FACTS)
+    hold_id = named["hold_id"]
+    fingerprint = digest({**facts, "hold": str(hold_id) if named.get("idempotency_key") else None}, HOLD_CLOSE_FACTS)
     end = {"kind": str(kind), "amount": None if amount is None else f"{amount:f}", "facts_digest": digest_to_json(fingerprint)}
-    [row] = posting.post("credits_end_hold", [{**named, **texts, **end}], tenant_id=tenant_id)
+    [row] = posting.post("credits_end_hold", [{**named, **texts, **end}], tenant_id=tenant_id, races=RACES)
     return row_or_error(
         read_outcome(
             row,
             facts_digest=fingerprint,
             names=HOLD_CLOSE_FACTS,
-            # A capture without an amount and one of the whole amount are the same.
-            is_recorded=lambda row, name: name == "amount" and row.captured == (amount or row.amount),
+            is_recorded=partial(_is_recorded, hold_id, amount, named.get("idempotency_key")),
             errors={
-                "not_found": lambda row: NotFound(kind="hold", id=named["hold_id"]),
+                "not_found": lambda row: NotFound(kind="hold", id=hold_id),
                 "closed": lambda row: HoldClosed(hold_id=row.id, status=row.status),
                 "exceeded": lambda row: HoldExceeded(hold_id=row.id, held=row.held, requested=amount),
             },
         )
     )
+
+
+def _is_recorded(hold_id: UUID, amount: Decimal | None, key: str | None, row: Any, name: str) -> bool:
+    """A capture without an amount, and one of all that was reserved then, are the same; and so is one that states no key."""
+    if name == "hold":
+        return key is None
+    return name == "amount" and row.taken is not None and row.taken == (row.amount - row.captured + row.taken if amount is None else amount)

@@ -1,5 +1,5 @@
--- Ends the lines of a hold in burn-down order: captures `wanted` units of them and releases the rest. Posts the debits of what is captured,
--- and expires what is released of grants past their last day.
+-- Captures `wanted` units of the lines of a hold in burn-down order, and ends them: releases the rest, unless the call is a capture that isn't
+-- final. Posts the debits of what is captured, and expires what is released of grants past their last day.
 -- Takes: a tenant, the call's facts, the hold, how it ends, how much is captured, the moment taken under the locks. Returns: nothing.
 -- Locks: nothing new; the caller has locked the hold, its grants and those they may roll over to.
 -- Never: touches the lines of another hold.
@@ -11,6 +11,7 @@ LANGUAGE plpgsql
 AS $$
 DECLARE
     grants CONSTANT uuid[] := ARRAY(SELECT grant_id FROM credits_holdline WHERE tenant_id = tenant AND hold_id = hold.id ORDER BY grant_id);
+    ends CONSTANT boolean := ending <> 'captured' OR item.final;
     booked CONSTANT timestamptz := credits_hold_moment(tenant, grants, moment);
     parts jsonb;
 BEGIN
@@ -21,9 +22,9 @@ BEGIN
         WHERE line.tenant_id = tenant AND line.hold_id = hold.id AND line.remaining > 0
         WINDOW burn_down AS (ORDER BY (line.chosen_by ->> 'rank')::int)
     ), emptied AS (
-        UPDATE credits_holdline line SET remaining = 0 FROM lines WHERE line.tenant_id = tenant AND line.id = lines.id
+        UPDATE credits_holdline line SET remaining = CASE WHEN ends THEN 0 ELSE lines.remaining - lines.taken END FROM lines WHERE line.tenant_id = tenant AND line.id = lines.id
     ), freed AS (
-        UPDATE credits_grant account SET held = account.held - lines.remaining
+        UPDATE credits_grant account SET held = account.held - CASE WHEN ends THEN lines.remaining ELSE lines.taken END
         FROM lines WHERE account.tenant_id = tenant AND account.id = lines.grant_id
         RETURNING account.id, account.held
     ), entries AS (
@@ -33,8 +34,8 @@ BEGIN
                coalesce(item.reason, ''), moment, booked + part.place * interval '1 microsecond', item.actor, item.request_id
         FROM lines JOIN freed ON freed.id = lines.grant_id
         CROSS JOIN LATERAL (VALUES
-            (0, 'captured', lines.taken, lines.remaining - lines.taken),
-            (1, CASE ending WHEN 'expired' THEN 'expired' ELSE 'released' END, lines.remaining - lines.taken, 0)
+            (0, 'captured', lines.taken, CASE WHEN ends THEN lines.remaining - lines.taken ELSE 0 END),
+            (1, CASE ending WHEN 'expired' THEN 'expired' ELSE 'released' END, CASE WHEN ends THEN lines.remaining - lines.taken ELSE 0 END, 0)
         ) part (place, kind, amount, still_held)
         WHERE part.amount > 0
     )
@@ -52,6 +53,9 @@ BEGIN
         FROM jsonb_to_recordset(parts) part (rank int, grant_id uuid, taken numeric, chosen_by jsonb)
         WHERE part.taken > 0
     ));
+    IF NOT ends THEN
+        RETURN;
+    END IF;
     -- The outcome is not_due for grants that are not past their last day, and nothing is written for them.
     PERFORM FROM credits_post(tenant, (
         SELECT coalesce(jsonb_agg(jsonb_build_object(

@@ -1,9 +1,10 @@
 -- Reserves an amount across a customer's grants, in burn-down order, until a moment.
 -- Takes: a tenant, an array of one credits_draw. Returns: one row. `outcome` is posted, exists (the key was used before: `first_digest`),
--- insufficient, or overdue where the moment is past already. A repeated call may come that late, so `exists` is decided first.
+-- insufficient, too_long where the moment is after `latest`, the last one that the policy allows, or overdue where it is past already. A
+-- repeated call may come that late, so `exists` is decided first.
 -- Locks: the customer's grants that can pay, by id. Never: moves a balance.
 CREATE OR REPLACE FUNCTION credits_place_hold(tenant uuid, postings jsonb)
-RETURNS TABLE (outcome text, id uuid, balance numeric, available numeric, first_digest bytea)
+RETURNS TABLE (outcome text, id uuid, balance numeric, available numeric, latest timestamp with time zone, first_digest bytea)
 LANGUAGE plpgsql
 AS $$
 #variable_conflict use_column
@@ -13,15 +14,18 @@ DECLARE
     total numeric;
     payable numeric;
     placed credits_hold;
+    last_moment timestamptz;
     decided text;
 BEGIN
     SELECT * INTO payers FROM credits_lock_payers(tenant, draw);
     SELECT coalesce(sum(account.balance), 0), coalesce(sum(credits_available(account)), 0) INTO total, payable
     FROM unnest(payers.accounts) account;
     SELECT * INTO placed FROM credits_hold WHERE tenant_id = tenant AND idempotency_key = draw.idempotency_key;
+    last_moment := credits_longest_hold(tenant, payers.moment);
     decided := CASE
         WHEN placed.id IS NOT NULL THEN 'exists'
         WHEN draw.expires_at <= payers.moment THEN 'overdue'
+        WHEN draw.expires_at > last_moment THEN 'too_long'
         WHEN payable < draw.amount THEN 'insufficient'
         ELSE 'posted'
     END;
@@ -39,6 +43,7 @@ BEGIN
             PERFORM credits_write_hold_event(tenant, draw.request_id, placed.id, draw.customer_id, 'placed', payers.moment);
         END IF;
     END IF;
-    RETURN QUERY SELECT decided AS outcome, placed.id, total AS balance, payable AS available, placed.facts_digest AS first_digest;
+    RETURN QUERY
+    SELECT decided AS outcome, placed.id, total AS balance, payable AS available, last_moment AS latest, placed.facts_digest AS first_digest;
 END
 $$;

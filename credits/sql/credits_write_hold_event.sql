@@ -1,4 +1,4 @@
--- Writes the event that a hold was placed, captured, released or expired.
+-- Writes the event that a hold was placed, captured, extended, released or expired.
 -- Takes: a tenant, the request id of the call, the hold's id and customer, what happened, and the moment taken under the locks.
 -- Returns: nothing. Locks: as events_insert. Never: writes where nobody listens.
 CREATE OR REPLACE FUNCTION credits_write_hold_event(

@@ -30,10 +30,15 @@ CREATE TYPE credits_draw AS (
     invoice_id text, billing_run_id text, idempotency_key text, facts_digest bytea, actor text, request_id text
 );
 
--- The end of a hold: `kind` is captured, released or expired.
+-- A capture, release or expiry of a hold: `kind` is captured, released or expired. A capture that isn't `final` keeps the rest reserved.
 CREATE TYPE credits_hold_end AS (
-    customer_id text, hold_id uuid, kind text, amount numeric, reason text, invoice_id text, billing_run_id text, facts_digest bytea,
-    actor text, request_id text
+    customer_id text, hold_id uuid, kind text, amount numeric, final boolean, reason text, invoice_id text, billing_run_id text,
+    idempotency_key text, facts_digest bytea, actor text, request_id text
+);
+
+-- A later end for a hold.
+CREATE TYPE credits_hold_extension AS (
+    customer_id text, hold_id uuid, expires_at timestamptz, idempotency_key text, facts_digest bytea, actor text, request_id text
 );
 
 -- The values by which a burn-down orders grants, in the order in which they decide.

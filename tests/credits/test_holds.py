@@ -203,3 +203,107 @@ def test_another_accounts_or_customers_hold_is_not_found(api, book, outsider):
         refused(caller.post(f"{path}/{hold_id}/release", b""), 404, "NotFound")
         assert caller.get(path).json()["items"] == []
     assert services.expire_hold(**book.context, hold_id=hold_id).outcome == "not_due"
+
+
+def act(api, hold_id, what, body=None, key=None):
+    return api.post(f"{PATH}/{hold_id}/{what}", body or b"", **({"key": key} if key else {}))
+
+
+def test_several_captures_draw_in_burn_down_order_and_never_exceed_the_hold(api, book):
+    first, second = book.grant(10, expiry_date=date(2099, 1, 1)), book.grant(10)
+    hold_id = hold(api, "15").json()["id"]
+    part = act(api, hold_id, "capture", {"amount": "8", "final": False, "invoiceId": "i1", "reason": "part 1"}, "k1")
+    body = part.json()
+    assert (part.status_code, body["status"], body["captured"], body["held"]) == (200, "active", "8", "7")
+    assert [line["held"] for line in body["lines"]] == ["2", "5"]
+    assert (book.balance(first), held(first, second)) == (2, [2, 5])
+    [detail] = refused(act(api, hold_id, "capture", {"amount": "7.01", "final": False}, "k2"), 400, "HoldExceeded")
+    assert (detail["held"], detail["requested"]) == ("7", "7.01")
+    second_part = act(api, hold_id, "capture", {"amount": "4", "final": False, "invoiceId": "i2"}, "k2").json()
+    assert (second_part["captured"], second_part["held"], [line["held"] for line in second_part["lines"]]) == ("12", "3", ["0", "3"])
+    again = act(api, hold_id, "capture", {"amount": "8", "final": False, "invoiceId": "i1", "reason": "part 1"}, "k1")
+    assert (again.json(), again.headers["Idempotent-Replayed"]) == (body, "true")
+    [detail] = refused(act(api, hold_id, "capture", {"amount": "8", "final": False, "invoiceId": "i3"}, "k1"), 409, "IdempotencyConflict")
+    assert detail["fields"] == ["reason", "invoice_id"] or detail["fields"] == ["reason", "invoiceId"]
+    last = act(api, hold_id, "capture", {"amount": "1"}).json()
+    assert (last["status"], last["captured"], last["held"]) == ("captured", "13", "0")
+    assert act(api, hold_id, "capture", {"amount": "1"}).json() == last
+    assert (book.balance(first), book.balance(second), held(first, second)) == (0, 7, [0, 0])
+    refused(act(api, hold_id, "capture", {"amount": "1", "final": False}, "k9"), 400, "HoldClosed")
+    book.check()
+
+
+def test_a_part_needs_a_key_and_a_key_belongs_to_one_hold(api, book):
+    book.grant(20)
+    one, two = (hold(api, "5").json()["id"] for _ in range(2))
+    [detail] = refused(act(api, one, "capture", {"amount": "1", "final": False}), 400, "InvalidRequest")
+    assert detail["reason"] == "missing"
+    act(api, one, "capture", {"amount": "1", "final": False}, "k")
+    [detail] = refused(act(api, two, "capture", {"amount": "1", "final": False}, "k"), 409, "IdempotencyConflict")
+    assert detail["fields"] == ["hold"]
+    [detail] = refused(act(api, one, "capture", {"amount": "1"}, "k"), 409, "IdempotencyConflict")
+    assert detail["fields"] == ["final"]
+    book.check()
+
+
+def test_what_was_captured_of_a_hold_stays_when_it_is_released_or_expires(api, book, june):
+    grant_id = book.grant(20)
+    released, expired = (hold(api, "6", expiresAt="2026-06-01T13:00:00Z").json()["id"] for _ in range(2))
+    for number, hold_id in enumerate((released, expired)):
+        act(api, hold_id, "capture", {"amount": "2", "final": False}, f"k{number}")
+    reply = act(api, released, "release", {"reason": "stream broke"})
+    assert (reply.json()["status"], reply.json()["captured"], reply.json()["held"]) == ("released", "2", "0")
+    june.shift(timedelta(hours=1))
+    body = api.get(f"{PATH}/{expired}").json()
+    assert (body["status"], body["captured"], body["held"]) == ("expired", "2", "0")
+    call_command("expire_holds", verbosity=0)
+    assert (book.balance(grant_id), held(grant_id)) == (16, [0])
+    book.check()
+
+
+def test_a_hold_of_which_everything_is_captured_is_open_until_it_ends(api, book):
+    book.grant(10)
+    ends = []
+    for number, what in enumerate(("capture", "release")):
+        hold_id = hold(api, "4").json()["id"]
+        reply = act(api, hold_id, "capture", {"final": False}, f"k{number}").json()
+        assert (reply["status"], reply["captured"], reply["held"]) == ("active", "4", "0")
+        ends.append(act(api, hold_id, what, {"reason": "end"}).json()["status"])
+    assert ends == ["captured", "released"]
+    book.check()
+
+
+def test_an_extension_is_later_within_the_policys_longest_time_and_made_once(api, book, june):
+    grant_id = book.grant(10)
+    services.set_policy(tenant_id=book.tenant_id, actor="command:test", longest_hold_seconds=7200)
+    [detail] = refused(hold(api, "1", expiresAt="2026-06-01T14:00:01Z"), 400, "InvalidRequest")
+    assert (detail["field"], detail["reason"]) == ("expiresAt", "hold_too_long")
+    hold_id = hold(api, "4", expiresAt="2026-06-01T13:00:00Z").json()["id"]
+    june.shift(timedelta(minutes=30))
+    later = {"expiresAt": "2026-06-01T13:30:00Z"}
+    reply = act(api, hold_id, "extend", later, "e")
+    assert (reply.status_code, reply.json()["expiresAt"], reply.json()["status"]) == (200, "2026-06-01T13:30:00.000000Z", "active")
+    again = act(api, hold_id, "extend", later, "e")
+    assert (again.json(), again.headers["Idempotent-Replayed"]) == (reply.json(), "true")
+    refused(act(api, hold_id, "extend", {"expiresAt": "2026-06-01T13:40:00Z"}, "e"), 409, "IdempotencyConflict")
+    refused(act(api, hold_id, "extend", later), 400, "InvalidRequest")
+    for moment, reason in (("2026-06-01T13:30:00Z", "hold_not_later"), ("2026-06-01T14:00:01Z", "hold_too_long")):
+        [detail] = refused(act(api, hold_id, "extend", {"expiresAt": moment}, "f"), 400, "InvalidRequest")
+        assert detail["reason"] == reason
+    june.move_to(NOW + timedelta(hours=1, minutes=20))
+    assert (api.get("/credits/acme/balances").json()["items"][0]["available"], held(grant_id)) == ("6", [4])
+    june.move_to(NOW + timedelta(hours=1, minutes=30))
+    assert api.get("/credits/acme/balances").json()["items"][0]["available"] == "10"
+    [detail] = refused(act(api, hold_id, "extend", {"expiresAt": "2026-06-01T13:50:00Z"}, "g"), 400, "HoldClosed")
+    assert detail["status"] == "expired"
+    book.check()
+
+
+def test_a_hold_that_was_placed_with_a_key_is_replayed_as_it_was_placed(api, book, june):
+    book.grant(10)
+    order = {"amount": "4", "currency": "USD", "expiresAt": "2026-06-01T13:00:00Z"}
+    first = api.post(PATH, order, key="k")
+    act(api, first.json()["id"], "capture", {"amount": "1", "final": False}, "c")
+    act(api, first.json()["id"], "extend", {"expiresAt": "2026-06-01T14:00:00Z"}, "e")
+    assert api.post(PATH, order, key="k").json() == first.json()
+    book.check()

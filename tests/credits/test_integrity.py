@@ -9,7 +9,7 @@ from django.db import connection
 from backoffice.integrity import checks_of
 from credits import services
 
-NAMES = ("grant", "transaction", "consumption", "hold", "holdline", "holdentry", "recurringgrant")
+NAMES = ("grant", "transaction", "consumption", "hold", "holdline", "holdentry", "holdcall", "recurringgrant")
 TABLES = [f"credits_{name}" for name in NAMES]
 
 
@@ -23,7 +23,9 @@ def full_book(book):
     until = datetime.now(UTC) + timedelta(hours=1)
     hold = services.place_hold(**acme, amount=Decimal(4), expires_at=until)
     services.capture_hold(**book.context, customer_id="acme", hold_id=hold.id, amount=Decimal(3))
-    services.place_hold(**acme, amount=Decimal(2), expires_at=until)
+    open_hold = services.place_hold(**acme, amount=Decimal(2), expires_at=until)
+    its = {**book.context, "customer_id": "acme", "hold_id": open_hold.id}
+    services.extend_hold(**its, expires_at=until + timedelta(hours=1), idempotency_key="later")
     services.void_grant(**book.context, grant_id=book.grant(5, name="voided", customer_id="other"), reason="r")
     book.grant(5, customer_id="other", effective_date=date(2026, 1, 1), expiry_date=date(2026, 1, 31))
     list(services.expire_grants(actor="job:test", request_id="", tenant_id=book.tenant_id))
@@ -99,6 +101,14 @@ def test_a_book_without_corruption_passes_every_check(full_book):
         ("UPDATE credits_hold SET close_digest = NULL WHERE status = 'captured'", "credits_hold_entries"),
         ("UPDATE credits_hold SET status = 'active', closed_at = NULL WHERE status = 'captured'", "credits_hold_entries"),
         ("UPDATE credits_transaction SET hold_id = NULL WHERE kind = 'capture'", "credits_hold_entries"),
+        ("UPDATE credits_holdcall SET amount = 2 WHERE kind = 'captured'", "credits_hold_calls"),
+        ("UPDATE credits_holdcall SET captured_after = 9 WHERE kind = 'captured'", "credits_hold_calls"),
+        ("UPDATE credits_holdcall SET is_final = false WHERE kind = 'captured'", "credits_hold_calls"),
+        ("UPDATE credits_holdcall SET expires_at = expires_at + interval '1 s' WHERE kind = 'extended'", "credits_hold_calls"),
+        ("UPDATE credits_holdcall SET expires_before = expires_before + interval '1 s' WHERE kind = 'extended'", "credits_hold_digest"),
+        ("DELETE FROM credits_holdcall WHERE kind = 'captured'", "credits_hold_moments"),
+        ("UPDATE credits_holdcall SET invoice_id = 'i' WHERE kind = 'captured'", "credits_hold_capture_digest"),
+        ("UPDATE credits_holdcall SET expires_at = '2100-01-01' WHERE kind = 'extended'", "credits_hold_extension_digest"),
         ("UPDATE credits_holdentry SET held_after = held_after + 1 WHERE kind = 'captured'", "credits_hold_chain"),
         ("UPDATE credits_recurringgrant SET amount = amount + 1", "credits_schedule_digest"),
         ("UPDATE credits_transaction SET facts_digest = NULL WHERE idempotency_key = 'k'", "credits_key_digest"),

@@ -239,6 +239,12 @@ SCENES = (
         lapses=True,
         calls={
             "capture": lambda book: services.capture_hold(**hold_of(book), invoice_id="inv"),
+            "part of a capture": lambda book: (
+                services.capture_hold(**hold_of(book), amount=Decimal(5), final=False, idempotency_key="part").taken
+            ),
+            "extend": lambda book: (
+                services.extend_hold(**hold_of(book), expires_at=START + timedelta(days=20), idempotency_key="later").status
+            ),
             "capture all": lambda book: services.capture_hold(**hold_of(book), amount=Decimal(100)),
             "release": lambda book: services.release_hold(**hold_of(book)),
             "debit": lambda book: book.debit(book.named["second"], 1),

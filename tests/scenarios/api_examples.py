@@ -335,6 +335,7 @@ def credits_examples(recorder: Recorder) -> None:
     recorder.send("GET", f"{customer}/holds/{hold}")
     recorder.refuse("grant_held", "POST", f"/credits/{grant}/void", {"reason": "x"})
     recorder.refuse("hold_exceeded", "POST", f"{customer}/holds/{hold}/capture", {"amount": "21"})
+    recorder.send("POST", f"{customer}/holds/{hold}/extend", {"expiresAt": "2100-12-31T00:00:00Z"}, Idempotency_Key="hold-later")
     recorder.send("POST", f"{customer}/holds/{hold}/capture", {"amount": "12"})
     recorder.refuse("hold_closed", "POST", f"{customer}/holds/{hold}/release", {})
     second = recorder._send(

@@ -274,10 +274,15 @@ class HoldRequest(DrawRequest):
 
 class CaptureRequest(CreditsBody):
     may_be_empty = True
-    amount = AmountText(required=False, sign="positive", description="All of it by default; the rest is released.")
+    amount = AmountText(required=False, sign="positive", description="All of it by default.")
+    final = Flag(required=False, default=True, description="False keeps the rest reserved, for further captures; else it is released.")
     reason = Text(required=False, max_length=1000)
     invoice_id = Text(is_key=True, required=False, min_length=1, max_length=255)
     billing_run_id = Text(is_key=True, required=False, min_length=1, max_length=255)
+
+
+class ExtensionRequest(CreditsBody):
+    expires_at = Timestamp(description="Later than the hold's present end.")
 
 
 class ReleaseRequest(CreditsBody):

@@ -10,6 +10,7 @@ from credits import selectors, services
 from credits.api import serializers as shapes
 from credits.api.filters import HoldQuery
 from credits.api.views.base import CreditsViewSet, without_blanks
+from credits.choices import HoldCallKind
 from kernel.api.schema import operation
 
 
@@ -36,7 +37,8 @@ class HoldViewSet(CreditsViewSet):
         body = self.read(shapes.HoldRequest)
         row = services.place_hold(**self.audit_context(), customer_id=customer_id, idempotency_key=self.idempotency_key(), **body)
         if row.outcome == "replayed":
-            return self._reply(selectors.hold_as_placed(self._row(customer_id, row.id)), status=201, replayed=True)
+            first = selectors.hold_as_placed(self._row(customer_id, row.id), expires_at=body["expires_at"])
+            return self._reply(first, status=201, replayed=True)
         return self._hold(customer_id, row.id, status=201)
 
     @operation(summary="List a customer's holds", query=HoldQuery, reply=shapes.HoldReply, paged=True)
@@ -62,13 +64,31 @@ class HoldViewSet(CreditsViewSet):
         body=shapes.CaptureRequest,
         reply=shapes.HoldReply,
         refuses=("hold_closed", "hold_exceeded", "idempotency_conflict"),
+        idempotent=True,
         replays=True,
     )
     def capture(self, request: HttpRequest, customer_id: str, hold_id: UUID) -> HttpResponse:
-        """Debits what the hold reserves, or `amount` of it, and releases the rest. Repeating the call changes nothing."""
-        body = self.read(shapes.CaptureRequest)
-        row = services.capture_hold(**self.audit_context(), customer_id=customer_id, hold_id=hold_id, **body)
-        return self._hold(customer_id, hold_id, replayed=row.outcome == "replayed")
+        """Debits what the hold reserves, or `amount` of it, and releases the rest; with `final` false the rest stays reserved.
+
+        A final capture happens once, and repeating it changes nothing. One that isn't final needs an Idempotency-Key.
+        """
+        body, key = self.read(shapes.CaptureRequest), self.idempotency_key()
+        row = services.capture_hold(**self.audit_context(), customer_id=customer_id, hold_id=hold_id, idempotency_key=key, **body)
+        return self._after(customer_id, hold_id, HoldCallKind.CAPTURED, key, replayed=row.outcome == "replayed")
+
+    @operation(
+        summary="Extend a hold",
+        body=shapes.ExtensionRequest,
+        reply=shapes.HoldReply,
+        refuses=("hold_closed", "idempotency_conflict", "invalid_value"),
+        idempotent=True,
+        replays=True,
+    )
+    def extend(self, request: HttpRequest, customer_id: str, hold_id: UUID) -> HttpResponse:
+        """Gives the hold a later `expiresAt`, within the account's longest time for a hold. Needs an Idempotency-Key."""
+        body, key = self.read(shapes.ExtensionRequest), self.idempotency_key()
+        row = services.extend_hold(**self.audit_context(), customer_id=customer_id, hold_id=hold_id, idempotency_key=key, **body)
+        return self._after(customer_id, hold_id, HoldCallKind.EXTENDED, key, replayed=row.outcome == "replayed")
 
     @operation(
         summary="Release a hold",
@@ -85,6 +105,11 @@ class HoldViewSet(CreditsViewSet):
 
     def _hold(self, customer_id: str, hold_id: UUID, *, status: int = 200, replayed: bool = False) -> HttpResponse:
         return self._reply(self._row(customer_id, hold_id), status=status, replayed=replayed)
+
+    def _after(self, customer_id: str, hold_id: UUID, kind: str, key: str | None, *, replayed: bool) -> HttpResponse:
+        """A repeated call gets the first reply, whatever became of the hold since."""
+        row = selectors.hold_after_call(self._row(customer_id, hold_id), tenant_id=self.caller.tenant_id, kind=kind, idempotency_key=key)
+        return self._reply(row, status=200, replayed=replayed)
 
     def _row(self, customer_id: str, hold_id: UUID) -> dict[str, Any]:
         hold = selectors.get_hold(tenant_id=self.caller.tenant_id, customer_id=customer_id, hold_id=hold_id)

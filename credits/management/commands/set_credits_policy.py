@@ -23,6 +23,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("tenant", help="slug or id")
         parser.add_argument("--expiring-days", type=int, help="announce a grant so many days before it expires")
+        parser.add_argument("--longest-hold", help="how many seconds a hold may last, with its extensions, or none")
         parser.add_argument(
             "--alert-below",
             nargs=3,
@@ -36,9 +37,13 @@ class Command(BaseCommand):
             if options["expiring_days"] is not None:
                 services.set_policy(tenant_id=tenant.id, actor=ACTOR, expiring_days=options["expiring_days"])
                 self.stdout.write(f"{tenant.slug}: grants are announced {options['expiring_days']} days before they expire")
+            if options["longest_hold"] is not None:
+                longest = None if options["longest_hold"].lower() == "none" else int(options["longest_hold"])
+                services.set_policy(tenant_id=tenant.id, actor=ACTOR, longest_hold_seconds=longest)
+                self.stdout.write(f"{tenant.slug}: longest hold {options['longest_hold']} s")
             if options["alert_below"]:
                 self._set_alert(tenant.id, *options["alert_below"])
-        except (DomainError, InvalidOperation) as error:
+        except (DomainError, InvalidOperation, ValueError) as error:
             raise CommandError(str(error)) from error
 
     def _set_alert(self, tenant_id: Any, customer: str, unit: str, amount: str) -> None:

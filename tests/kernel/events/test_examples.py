@@ -121,6 +121,8 @@ def happen_in_credits(context):
     end = timezone.now() + timedelta(hours=1)
     for close in (credits.capture_hold, credits.release_hold):
         hold = credits.place_hold(**context, **draw, amount=Decimal(5), expires_at=end)
+        later = end + timedelta(hours=1)
+        credits.extend_hold(**context, customer_id="c1", hold_id=hold.id, expires_at=later, idempotency_key=f"{hold.id}")
         close(**context, customer_id="c1", hold_id=hold.id)
     credits.place_hold(**context, **draw, amount=Decimal(5), expires_at=end)
     list(credits.announce_expiring_grants())
