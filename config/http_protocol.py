@@ -40,9 +40,9 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         self._is_in_head = True
         self._is_in_body = False
-        self._head_bytes = 0
-        # Bytes received since the parser last finished a head or gave a piece of a body.
+        # Bytes received since the parser last finished a head or gave a piece of a body, and those that were received last.
         self._pending_bytes = 0
+        self._last_bytes = 0
         self._refusal: HTTPStatus | None = None
         self._head_timer: asyncio.TimerHandle | None = None
         self._body_timer: asyncio.TimerHandle | None = None
@@ -68,7 +68,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self._refusal is not None:
             return
-        self._pending_bytes += len(data)
+        self._last_bytes = len(data)
+        self._pending_bytes += self._last_bytes
         super().data_received(data)
         if self.transport.is_closing():
             return
@@ -80,37 +81,35 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self._body_began = self._body_moved = self.loop.time()
             self._body_timer = self.loop.call_later(BODY_IDLE_SECONDS, self._look_at_body)
 
-    def on_message_begin(self) -> None:
-        super().on_message_begin()
-        self._is_in_head, self._is_in_body, self._head_bytes = True, False, 0
-
-    def on_url(self, url: bytes) -> None:
-        super().on_url(url)
-        # A longer one never gets here whole: data_received counts its bytes.
-        self._head_bytes += len(url)
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self._head_bytes += len(name) + len(value)
-        if self._head_bytes > MAX_HEAD_BYTES or len(self.headers) >= MAX_HEADERS:
-            self._refusal = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
-            raise _HeadTooLarge
-        # The parser reports trailers of a chunked body in the same way. They are not headers: whatever checked the headers, a proxy for
-        # one, has not seen them.
-        if not self._is_in_body:
-            super().on_header(name, value)
+    # Each callback of the parser that is overridden costs every request: headers are looked at together, when all are there.
 
     def on_headers_complete(self) -> None:
-        self._is_in_head, self._is_in_body, self._head_bytes, self._pending_bytes = False, True, 0, 0
+        if self._is_too_large():
+            self._refusal = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
+            raise _HeadTooLarge
+        self._is_in_head, self._is_in_body, self._pending_bytes = False, True, 0
         self.waiting.pop(self, None)
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
         super().on_headers_complete()
+        # The parser reports trailers of a chunked body in the same way. They are not headers: whatever checked the headers, a proxy for
+        # one, has not seen them. They go to a list that nobody reads.
+        self.headers = []
+
+    def _is_too_large(self) -> bool:
+        """Whether the head that is complete has too many headers or bytes; they are counted only where so many were received."""
+        if len(self.headers) > MAX_HEADERS:
+            return True
+        if max(self._pending_bytes, self._last_bytes) <= MAX_HEAD_BYTES:
+            return False
+        return len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > MAX_HEAD_BYTES
 
     def on_body(self, body: bytes) -> None:
         self._pending_bytes = 0
         super().on_body(body)
-        self._body_moved = self.loop.time()
+        if self._body_timer is not None:
+            self._body_moved = self.loop.time()
 
     def on_message_complete(self) -> None:
         self._is_in_head, self._is_in_body, self._pending_bytes = True, False, 0

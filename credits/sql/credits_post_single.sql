@@ -13,6 +13,7 @@ DECLARE
     taken numeric;
     left_to_reverse numeric;
     reversed_by uuid;
+    has_listener boolean;
     is_closing CONSTANT boolean := item.kind IN ('expiry', 'void', 'deletion');
     is_imported CONSTANT boolean := item.as_of IS NOT NULL;
 BEGIN
@@ -75,10 +76,12 @@ BEGIN
         account.closed_at := CASE WHEN account.status <> 'open' THEN coalesce(account.closed_at, entry.created_at, item.now) END;
     END IF;
     IF decided IN ('posted', 'nothing_left') THEN
+        -- The listener is looked up here because a statement of its own costs three times as much.
         UPDATE credits_grant
         SET balance = account.balance, last_entry_number = account.last_entry_number, last_entry_at = account.last_entry_at,
             status = account.status, closed_at = account.closed_at
-        WHERE tenant_id = tenant AND id = item.grant_id;
+        WHERE tenant_id = tenant AND id = item.grant_id
+        RETURNING EXISTS (SELECT FROM events_listener listener WHERE listener.tenant_id = tenant) INTO has_listener;
     END IF;
 
     result := credits_outcome_of(decided, entry, account);
@@ -86,7 +89,7 @@ BEGIN
     result.taken := taken;
     result.left_to_reverse := left_to_reverse;
     result.reversed_by := reversed_by;
-    IF decided IN ('posted', 'nothing_left') AND EXISTS (SELECT FROM events_listener listener WHERE listener.tenant_id = tenant) THEN
+    IF has_listener THEN
         PERFORM credits_write_events(
             tenant, item.request_id, ARRAY[entry.id],
             CASE WHEN item.kind = 'void' AND decided = 'nothing_left' THEN ARRAY[account.id] END

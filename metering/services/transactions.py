@@ -86,7 +86,7 @@ def _make_posting(facts: Mapping[str, Any], *, actor: str, request_id: str) -> d
         "agent_id": facts.get("agent_id"),
         "agent_name": facts.get("agent_name"),
         "new_service_id": new_id(),
-        "new_agent_id": new_id(),
+        "new_agent_id": None if facts.get("agent_name") is None else new_id(),
         "new_trace_id": new_id(),
         "change_id": new_id(),
         "status": facts.get("status"),

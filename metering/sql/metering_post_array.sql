@@ -10,10 +10,10 @@ AS $$
 #variable_conflict use_column
 DECLARE
     resolved metering_resolution[] := metering_resolve(tenant, items);
-    one metering_resolution;
-    posted metering_outcome;
     posted_at timestamptz;
     deltas metering_delta[];
+    -- The places of postings whose costs perhaps don't all become rows.
+    offered bigint[];
 BEGIN
     IF EXISTS (SELECT FROM unnest(resolved) WHERE posting_outcome = 'unnamed') THEN
         PERFORM metering_insert_names(tenant, items, resolved);
@@ -24,7 +24,7 @@ BEGIN
 
     WITH fresh AS MATERIALIZED (
         SELECT *, coalesce(occurred_at, posted_at) AS happened_at, metering_costs_to_insert(begins_as, costs) AS inserted_costs
-        FROM unnest(items, resolved)
+        FROM unnest(items, resolved) WITH ORDINALITY
         WHERE posting_outcome = 'posted'
         -- Keys in one order everywhere: two arrays that share some always lock in the same order and can't deadlock.
         ORDER BY idempotency_key COLLATE "C"
@@ -49,62 +49,49 @@ BEGIN
         INSERT INTO metering_statuschange (id, tenant_id, occurred_at, created_at, actor, request_id, transaction_id, to_status, reason)
         SELECT change_id, tenant, happened_at, posted_at, actor, request_id, id, begins_as, coalesce(decline_reason, '') FROM fresh
     ), priced AS MATERIALIZED (
-        SELECT fresh.id, fresh.happened_at, fresh.actor, fresh.request_id, fresh.service_id, (fresh.agent).id AS agent_id,
-            cost.id AS cost_id, cost.amount, cost.currency, cost.is_estimate, cost.details
-        FROM fresh CROSS JOIN LATERAL unnest(fresh.inserted_costs) cost
+        -- A row for each cost, and one for a transaction without costs.
+        SELECT fresh.id, fresh.happened_at, fresh.actor, fresh.request_id, fresh.service_id, (fresh.agent).id AS agent_id, fresh.outcome,
+            fresh.begins_as, coalesce(cost.ordinality, 1) = 1 AS is_first, cost.id AS cost_id, cost.amount, cost.currency,
+            cost.is_estimate, cost.details
+        FROM fresh LEFT JOIN LATERAL unnest(fresh.inserted_costs) WITH ORDINALITY AS cost ON true
     ), costs AS (
         INSERT INTO metering_cost (
             id, tenant_id, occurred_at, created_at, actor, request_id, transaction_id, fiat_amount, fiat_asset_symbol, is_estimate,
             is_active, cost_details
         )
         SELECT cost_id, tenant, happened_at, posted_at, actor, request_id, id, amount, currency, is_estimate, true, details::json
-        FROM priced
+        FROM priced WHERE amount IS NOT NULL
     ), summed AS (
         -- As metering_deltas_of, for many: a transaction is counted under its first cost's currency, so that most need one row.
-        SELECT date_trunc('hour', happened_at, 'UTC') AS hour, service_id, (agent).id AS agent_id,
-            coalesce(inserted_costs[1].currency, '') AS currency, count(*) AS transactions,
-            count(*) FILTER (WHERE outcome = 'success') AS succeeded, count(*) FILTER (WHERE outcome = 'error') AS failed,
-            count(*) FILTER (WHERE begins_as = 'denied') AS denied, count(*) FILTER (WHERE begins_as = 'cancelled') AS cancelled,
-            0 AS costs, 0 AS amount, 0 AS estimated
-        FROM fresh GROUP BY 1, 2, 3, 4
-        UNION ALL
-        SELECT date_trunc('hour', happened_at, 'UTC'), service_id, agent_id, currency, 0, 0, 0, 0, 0,
-            count(*), sum(amount), coalesce(sum(amount) FILTER (WHERE is_estimate), 0)
+        SELECT date_trunc('hour', happened_at, 'UTC') AS hour, service_id, agent_id, coalesce(currency, '') AS currency,
+            count(*) FILTER (WHERE is_first) AS transactions,
+            count(*) FILTER (WHERE is_first AND outcome = 'success') AS succeeded,
+            count(*) FILTER (WHERE is_first AND outcome = 'error') AS failed,
+            count(*) FILTER (WHERE is_first AND begins_as = 'denied') AS denied,
+            count(*) FILTER (WHERE is_first AND begins_as = 'cancelled') AS cancelled,
+            count(amount) AS costs, coalesce(sum(amount), 0) AS amount, coalesce(sum(amount) FILTER (WHERE is_estimate), 0) AS estimated
         FROM priced GROUP BY 1, 2, 3, 4
     )
-    SELECT array_agg(summed::metering_delta) INTO deltas FROM summed;
+    SELECT (SELECT array_agg(summed::metering_delta) FROM summed),
+        (SELECT array_agg(fresh.ordinality) FROM fresh WHERE fresh.begins_as IN ('denied', 'cancelled'))
+    INTO deltas, offered;
 
+    FOR place IN 1 .. coalesce(cardinality(offered), 0) LOOP
+        PERFORM metering_insert_offered_costs(
+            tenant, items[offered[place]], (resolved[offered[place]]).begins_as,
+            coalesce((items[offered[place]]).occurred_at, posted_at), posted_at
+        );
+    END LOOP;
     IF deltas IS NOT NULL THEN
         PERFORM metering_roll_up(tenant, deltas);
     END IF;
 
-    FOR place IN 1 .. cardinality(items) LOOP
-        one := resolved[place];
-        IF one.posting_outcome = 'posted' AND one.begins_as IN ('denied', 'cancelled') THEN
-            PERFORM metering_insert_offered_costs(
-                tenant, items[place], one.begins_as, coalesce(items[place].occurred_at, posted_at), posted_at
-            );
-        END IF;
-        posted.outcome := one.posting_outcome;
-        posted.id := one.first_id;
-        posted.first_digest := one.first_digest;
-        posted.status := one.begins_as;
-        posted.decline_reason := one.decline_reason;
-        posted.created_at := posted_at;
-        posted.service_id := one.service_id;
-        posted.agent_id := (one.agent).id;
-        posted.agent_label := (one.agent).label;
-        posted.agent_name := (one.agent).name;
-        posted.agent_description := (one.agent).description;
-        posted.agent_status := (one.agent).status;
-        posted.agent_created_at := (one.agent).created_at;
-        posted.agent_updated_at := (one.agent).updated_at;
-        posted.agent_customer_id := (one.agent).customer_id;
-        posted.trace_reference := one.known_reference;
-        posted.trace_external_id := one.known_external_id;
-        posted.requires_payment := false;
-        RETURN NEXT posted;
-    END LOOP;
+    -- In the order of metering_outcome's attributes.
+    RETURN QUERY
+    SELECT posting_outcome, first_id, first_digest, begins_as, decline_reason, posted_at, service_id, (agent).id, (agent).label::text,
+        (agent).name::text, (agent).description, (agent).status::text, (agent).created_at, (agent).updated_at, (agent).customer_id::text,
+        known_reference, known_external_id, false
+    FROM unnest(resolved);
 
     IF EXISTS (SELECT FROM events_listener listener WHERE listener.tenant_id = tenant) THEN
         PERFORM metering_write_events(tenant, items[1].request_id, ARRAY(

@@ -57,6 +57,8 @@ class PendingPosting:
     execution: Execution = field(default_factory=current_execution)
     # Set once: by the leader when it has the outcome, or by the thread that makes this posting the leader.
     event: OneShotEvent = field(init=False)
+    # What one call at a time may post to.
+    locked_account: Hashable = field(init=False)
     # If this posting leads: the postings of its call, itself the first.
     batch: list["PendingPosting"] = field(default_factory=list)
     row: Any = None
@@ -64,11 +66,8 @@ class PendingPosting:
 
     def __post_init__(self) -> None:
         self.event = self.execution.new_event()
-
-    @property
-    def locked_account(self) -> tuple[Function, Hashable]:
-        """What one call at a time may post to."""
-        return self.function, self.account
+        # Hashed many times: no more of the function than tells ledgers apart.
+        self.locked_account = self.function.name, self.function.using, self.account
 
 
 class BatchQueue:

@@ -43,8 +43,11 @@ _encode = msgspec.json.Encoder(enc_hook=_encode_text).encode
 
 
 def encoded(posting: Mapping[str, Any]) -> bytes:
-    """A posting as it is sent. One that was encoded beforehand, perhaps by another process, goes to `post` as msgspec.Raw."""
-    return _encode(posting)
+    """A posting as it is sent. One that was encoded beforehand, perhaps by another process, goes to `post` as msgspec.Raw.
+
+    Members that are None are left out: the posting functions read a missing member as null, and half of a posting's members are.
+    """
+    return _encode({name: value for name, value in posting.items() if value is not None})
 
 
 def encoded_with(line: bytes, more: Mapping[str, Any]) -> bytes:
