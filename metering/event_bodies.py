@@ -3,7 +3,7 @@
 from typing import Any
 
 from kernel.events.rendering import register_body, typed, with_reply
-from metering.api.serializers.payments import PaymentReply
+from metering.api.serializers.payments import PaymentReply, ProtocolMetadataReply
 from metering.api.serializers.replies import CostReply, TransactionReply
 from metering.api.serializers.rule_replies import FlatRuleReply
 from metering.events import PAYMENT_EVENTS
@@ -14,10 +14,15 @@ def _superseded(snapshot: dict[str, Any]) -> dict[str, Any]:
     return {name: CostReply.plain(typed(CostReply, snapshot[name])) for name in ("object", "previous")}
 
 
+def _payment(snapshot: dict[str, Any]) -> dict[str, Any]:
+    """The row of a payment holds the members of `protocolMetadata` too, so it is typed for both."""
+    return {"object": PaymentReply.plain(typed(ProtocolMetadataReply, typed(PaymentReply, snapshot)))}
+
+
 STATUSES = ("authorized", "denied", "completed", "cancelled", "waiting", "stale")
 
 register_body(*(f"metering.transaction.{name}" for name in STATUSES), render=with_reply(TransactionReply))
 register_body("metering.cost.recorded", render=with_reply(CostReply))
 register_body("metering.cost.superseded", render=_superseded)
 register_body(*(f"spending_rule.{change}" for change in RuleChange.values), render=with_reply(FlatRuleReply))
-register_body(*(f"payment.{name}" for name in PAYMENT_EVENTS), render=with_reply(PaymentReply))
+register_body(*(f"payment.{name}" for name in PAYMENT_EVENTS), render=_payment)

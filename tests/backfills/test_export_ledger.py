@@ -413,6 +413,11 @@ FOR_THE_RECORD = {
     "credits_hold": "a promise with an end: what is still open is placed again",
     "credits_holdline": "a part of its hold",
     "credits_holdentry": "a part of its hold",
+    "credits_holdcall": "a part of its hold",
+    "billing_wallethold": "a promise with an end: what is still open is placed again",
+    "billing_walletholdentry": "a part of its hold",
+    "paying_payment": "how a call was paid: the money is in the entries of the other ledgers",
+    "paying_paymentleg": "a part of its payment",
     "corrections_request": "what was corrected is in the entries",
     "corrections_line": "a part of its request",
     "corrections_entry": "a part of its request",
@@ -422,6 +427,8 @@ FOR_THE_RECORD = {
     "corrections_threshold": "a setting of the back office",
     "backfills_run": "how the old ledger came about",
     "backfills_reject": "a part of its run",
+    "backfills_upload": "how the old ledger came about",
+    "backfills_uploadstep": "a part of its upload",
     "backfills_share": "a part of its run",
 }
 

@@ -16,9 +16,11 @@ from kernel.events.rendering import body_of
 from kernel.events.services import endpoints
 from kernel.ledger.errors import LedgerError
 from kernel.tenants import services as tenants
+from metering.paying import services as paying
 from metering.rules.services import definitions
 from metering.services import costs, lifecycle, policies, transactions
 from tests.kernel.events.test_registry import MEMBERS
+from tests.paying.book import PayingBook, cost
 
 pytestmark = pytest.mark.django_db
 # Members that credits leaves out where they are absent.
@@ -137,6 +139,19 @@ def happen_in_credits(context):
     credits.void_grant(**context, grant_id=mistake.id, reason="Mistake")
 
 
+def happen_to_payments():
+    """In a tenant of its own: one that prepays."""
+    book = PayingBook(credit=6)
+    endpoints.create_endpoint(**book.who, url="https://example.com/hooks", enabled_events=["payment.*"])
+    released, expired, captured, failed = book.record(cost(1)), book.record(cost(1)), book.record(cost(4)), book.record()
+    paying.release_payment(**book.who, payment_id=book.payment(released).id, reason="Mistake")
+    book.move_clock(book.payment(expired))
+    paying.expire_payments(**AUDIT)
+    for row in (captured, failed):
+        book.add_cost(row, 900)
+        book.complete(row)
+
+
 def happen_to_keys_and_endpoints(tenant, context):
     issued = tenants.create_api_key(tenant=tenant, name="Checkout", actor="command:test", scopes=["billing:read"], expires_at=None)
     tenants.revoke_api_key(prefix=issued.key.prefix, actor="command:test")
@@ -152,6 +167,7 @@ def test_the_example_of_each_type_has_the_shape_of_what_is_sent(tenant):
     happen_to_rules(context)
     happen_in_credits(context)
     happen_to_keys_and_endpoints(tenant, context)
+    happen_to_payments()
     sent = {event.type: json.loads(body_of(event)) for event in Event.objects.order_by("id")}
     assert {each.name for each in registry.list_types()} - set(sent) - ELSEWHERE == set()
     wrong = {}
