@@ -106,7 +106,7 @@ def state(book: BillingBook) -> Any:
             (row.currency, row.type, row.entries, number(row.credits), number(row.debits)) for row in DailyTotal.objects.filter(**its)
         ),
         "holds": sorted(
-            (row.reference_id, row.status, number(row.amount), number(row.captured), row.entries.count(), row.expires_at)
+            (row.reference_id, row.status, number(row.amount), number(row.captured), row.entries.filter(**its).count(), row.expires_at)
             for row in WalletHold.objects.filter(**its)
         ),
         "types": sorted((row.code, row.label, row.direction, row.is_catalogued) for row in TransactionType.objects.filter(**its)),
