@@ -30,6 +30,7 @@ TRANSACTION_FACTS = (
     "status",
     "outcome",
     "customer_id",
+    "response_facts",
 )
 # The same for what is added to a transaction: a call that moves, reports or adds a cost.
 AMENDMENT_FACTS = (
@@ -47,6 +48,8 @@ AMENDMENT_FACTS = (
     "is_estimate",
     "supersedes_id",
     "cost_details",
+    "call_id",
+    "occurred_at",
 )
 DOCUMENTS = ("qualifiers", "metadata", "request_facts", "payment_data", "facts", "integration", "cost_details")
 # Documents that are stored as {} where the caller sends none.
@@ -70,6 +73,9 @@ def _comparable(facts: Mapping[str, Any]) -> dict[str, Any]:
             comparable[name] = parse_document(comparable[name])
     for name in EMPTY_IS_ABSENT:
         comparable[name] = comparable.get(name) or None
+    if (report := facts.get("response_facts")) is not None:
+        documents = [parse_document(report.get(name)) for name in ("facts", "integration")]
+        comparable["response_facts"] = [report["source"], report["version"], report.get("call_id"), *documents]
     comparable["costs"] = [
         [
             f"{cost['fiat_amount'].normalize() + 0:f}",

@@ -81,6 +81,7 @@ register_error("metering_price_valid_from_key", PriceExists)
 register_error("metering_price_valid_to_check", InvalidValue, field="valid_to", reason="too_early")
 register_error("metering_unitprice_fact_key_key", InvalidValue, field="fact_key", reason="repeated")
 register_error("metering_policy_reported_costs_check", InvalidValue, field="reported_costs", reason="unknown_choice")
+register_error("metering_policy_time_limits_check", InvalidValue, field="backdating_limit", reason="not_between_0_and_3650_days")
 register_error("metering_policy_stale_after_check", InvalidValue, field="stale_after", reason="not_positive")
 # Two calls made the same row at once: the other one won, and the same call finds it when it is repeated.
 for _constraint in (

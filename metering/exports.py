@@ -30,7 +30,8 @@ STATUS_CHANGES = f"""(
 REPORTED_FACTS = f"""(
     SELECT json_agg(json_build_object(
         'id', fact.id, 'source', fact.source, 'version', fact.version, 'phase', fact.phase, 'facts', fact.facts,
-        'integration', fact.integration, 'pricing', fact.pricing, 'pricingNote', fact.pricing_note, 'pricingFields', fact.pricing_fields,
+        'integration', fact.integration, 'callId', fact.call_id, 'pricing', fact.pricing, 'pricingNote', fact.pricing_note,
+        'pricingFields', fact.pricing_fields,
         'idempotencyKey', fact.idempotency_key, 'factsDigest', {digest("fact.facts_digest")},
         'occurredAt', {moment("fact.occurred_at")}, 'createdAt', {moment("fact.created_at")}
     ) ORDER BY fact.created_at, fact.id)
@@ -121,6 +122,8 @@ EXPORTS = (
             Field("stale_after_seconds", "extract(epoch FROM policy.stale_after)"),
             Field("reported_costs"),
             Field("prices_self_hosted", kind=Kind.FLAG),
+            Field("backdating_limit_seconds", "extract(epoch FROM policy.backdating_limit)"),
+            Field("postdating_limit_seconds", "extract(epoch FROM policy.postdating_limit)"),
             Field("updated_at", kind=Kind.MOMENT),
             Field("actor"),
         ),

@@ -23,7 +23,7 @@ from rest_framework.viewsets import ViewSet
 from kernel.api import json, request_body, serializers
 from kernel.api.amounts import as_text
 from kernel.api.authentication import SAFE_METHODS, KeyAuthentication, authenticate, authorize, caller_for_account
-from kernel.api.batches import BatchOutcome
+from kernel.api.batches import BatchOutcome, ItemOutcome
 from kernel.api.dialect import Dialect
 from kernel.api.fields import storable
 from kernel.api.pagination import Page, page_of
@@ -40,6 +40,7 @@ LONGEST_KEY = 255
 LONGEST_HOST = 300
 # What Django takes where ALLOWED_HOSTS is empty.
 LOCAL_HOSTS = (".localhost", "127.0.0.1", "[::1]")
+MONEY_AS_TEXT, MINIMAL = "money=string", "return=minimal"
 KEY_HEADERS = {"Idempotency-Key": "HTTP_IDEMPOTENCY_KEY", "X-Idempotency-Key": "HTTP_X_IDEMPOTENCY_KEY"}
 logger = structlog.get_logger(__name__)
 
@@ -68,6 +69,8 @@ class LedgerViewSet(ViewSet):
     http: HttpRequest
     # The paths of the body's members that a published contract ignores.
     ignored_fields: list[str]
+    # What of the header Prefer the reply follows.
+    applied_preferences: list[str]
     # Up to which moment of book time, itself included, the reply is final. None: it is about the present.
     final_until: datetime | None = None
     # False while the request is authenticated and checked: by then nothing is written.
@@ -188,11 +191,26 @@ class LedgerViewSet(ViewSet):
         body = self.dialect.page_body(page=page, items=items, request=self.http)
         return HttpResponse(serializers.encode(body), content_type="application/json")
 
+    def prefers_minimal(self) -> bool:
+        """Whether the caller wants ids and outcomes only; the reply then says that it follows."""
+        if not prefers(self.http, MINIMAL):
+            return False
+        self.applied_preferences.append(MINIMAL)
+        return True
+
     def batch_reply(
-        self, reply: type[serializers.Reply], outcome: BatchOutcome, *, prepare: Callable[[Any], Any] | None = None, is_full: bool = True
+        self,
+        reply: type[serializers.Reply],
+        outcome: BatchOutcome,
+        *,
+        prepare: Callable[[Any], Any] | None = None,
+        is_full: bool = True,
+        write: Callable[[ItemOutcome, Any], Any] | None = None,
     ) -> HttpResponse:
-        """The outcome of a batch in this API's shape. `prepare`: makes of each row what is written. `is_full`: with the rows."""
+        """The outcome of a batch in this API's shape. `prepare`: makes of each row what is written. `is_full`: with the rows.
+        `write`: makes the reply's item of an outcome that is posted and its written row; else the dialect's `batch_item`."""
         items: list[Any] = []
+        write = write or self.dialect.batch_item
         form = self.reply_class_for_preference(reply)
         for item in outcome.items:
             if item.problem:
@@ -201,7 +219,7 @@ class LedgerViewSet(ViewSet):
                 items.append(msgspec.Raw(json.to_json(as_text(error) if prefers_text(self.http) else error)))
             else:
                 row = form.plain(prepare(item.row) if prepare else item.row) if is_full else None
-                items.append(self.dialect.batch_item(item, row))
+                items.append(write(item, row))
         body = serializers.encode(self.dialect.batch_body(outcome, items))
         return HttpResponse(body, content_type="application/json", status=self.dialect.batch_status(outcome))
 
@@ -215,6 +233,7 @@ class LedgerViewSet(ViewSet):
         """Django's own request: REST framework's wrapper costs time at each access of an attribute."""
         self.http = request
         self.ignored_fields = []
+        self.applied_preferences = []
         self.has_begun = False
         self.action = self.action_map.get((request.method or "").lower())  # type: ignore[assignment]
         return request
@@ -286,7 +305,9 @@ class LedgerViewSet(ViewSet):
         for name, value in self.dialect.reply_headers(request).items():
             response.headers[name] = value
         if prefers_text(request):
-            response.headers["Preference-Applied"] = "money=string"
+            self.applied_preferences.append(MONEY_AS_TEXT)
+        if self.applied_preferences:
+            response.headers["Preference-Applied"] = ", ".join(self.applied_preferences)
         if self.final_until is not None and response.status_code < 400:
             response.headers["Final-Until"] = self.final_until.astimezone(UTC).isoformat().replace("+00:00", "Z")
         if self.ignored_fields:
@@ -309,10 +330,15 @@ def error_response(*, dialect: Dialect, problem: Problem, request: HttpRequest) 
     return HttpResponse(json.to_json(body), content_type="application/json", status=status, headers=headers)
 
 
-def prefers_text(request: HttpRequest) -> bool:
-    """True where the header Prefer (RFC 7240) has `money=string`."""
+def prefers(request: HttpRequest, preference: str) -> bool:
+    """True where the header Prefer (RFC 7240) has this preference, e.g. `return=minimal`."""
     preferences: str = request.META.get("HTTP_PREFER", "")
-    return bool(preferences) and any(part.strip().replace('"', "").lower() == "money=string" for part in preferences.split(","))
+    return bool(preferences) and any(part.strip().replace('"', "").lower() == preference for part in preferences.split(","))
+
+
+def prefers_text(request: HttpRequest) -> bool:
+    """True where the caller wants money as strings."""
+    return prefers(request, MONEY_AS_TEXT)
 
 
 @lru_cache(maxsize=1000)

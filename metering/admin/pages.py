@@ -1,5 +1,6 @@
 """The read-only admin of the metering ledger."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -12,6 +13,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from kernel.corrections.admin.offers import CorrectionOffers
 from kernel.ledger.admin import LedgerAdmin, Panel
+from kernel.ledger.admin.filters import WorldTimeFilter
 from kernel.ledger.admin.formatting import actor_names, id_link, json_block, label, money, row_link
 from kernel.ledger.admin.settings import MomentField, SettingForm, setting_action, switch_field, text_field
 from kernel.ledger.money import trimmed_digits
@@ -23,6 +25,7 @@ from metering.models import Agent, Cost, Fact, Policy, Price, Rollup, Service, S
 from metering.services import policies, prices
 from metering.services.policies import UNCHANGED
 
+DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)
 # Rows shown in one panel.
 MAX_ROWS = 50
 
@@ -48,6 +51,21 @@ def amount_field(label: str, *, help: str = "") -> forms.DecimalField:
         widget=UnfoldAdminTextInputWidget(),
         help_text=f"{help} Empty: nothing.".strip(),
     )
+
+
+def limit_field(label: str, *, unit: str, at_most: int) -> forms.DecimalField:
+    return forms.DecimalField(
+        label=label,
+        min_value=Decimal(0),
+        max_value=Decimal(at_most),
+        decimal_places=2,
+        widget=UnfoldAdminTextInputWidget(),
+        help_text=f"In {unit}. For calls of the API; files may bring in what happened at any time.",
+    )
+
+
+def in_unit(limit: timedelta, unit: timedelta) -> Decimal:
+    return Decimal(trimmed_digits(Decimal(limit / unit).quantize(Decimal("0.01"))))
 
 
 class PolicyForm(SettingForm):
@@ -80,6 +98,9 @@ class PolicyForm(SettingForm):
     )
     allows_overdraft = switch_field("A wallet without a floor pays below zero", help="Off: it pays down to zero.")
 
+    backdating_days = limit_field("occurredAt at most so long ago", unit="days", at_most=3650)
+    postdating_minutes = limit_field("occurredAt at most so far ahead", unit="minutes", at_most=1_000_000)
+
     def current(self) -> dict[str, Any]:
         policy = Policy.objects.filter(tenant=self.tenant).first() or Policy(tenant=self.tenant)
         seconds = None if policy.stale_after is None else Decimal(round(policy.stale_after.total_seconds()))
@@ -92,6 +113,8 @@ class PolicyForm(SettingForm):
             "is_prepaid": policy.is_prepaid,
             "payer_customer_id": policy.payer_customer_id or "",
             "allows_overdraft": policy.allows_overdraft,
+            "backdating_days": in_unit(policy.backdating_limit, DAY),
+            "postdating_minutes": in_unit(policy.postdating_limit, MINUTE),
         }
 
     def apply(self, *, actor: str, request_id: str, **values: Any) -> None:
@@ -109,7 +132,13 @@ class PolicyForm(SettingForm):
             is_prepaid=values["is_prepaid"],
             payer_customer_id=values["payer_customer_id"] or None,
             allows_overdraft=values["allows_overdraft"],
+            backdating_limit=self.limit("backdating_days", values, DAY),
+            postdating_limit=self.limit("postdating_minutes", values, MINUTE),
         )
+
+    def limit(self, name: str, values: Mapping[str, Decimal], unit: timedelta) -> Any:
+        """The time of a field; like the hours above, one that the form shows rounded isn't written unless it was changed."""
+        return UNCHANGED if values[name] == self.standing[name] else float(values[name]) * unit
 
 
 class PriceForm(SettingForm):
@@ -234,9 +263,9 @@ def same_trace(transaction: Transaction) -> list[Panel]:
 
 @admin.register(Transaction)
 class TransactionAdmin(CorrectionOffers):
-    list_display = ("id", "tenant", "service", "action_name", "resource_name", "agent", "status", "outcome", "created_at")
+    list_display = ("id", "tenant", "service", "action_name", "resource_name", "agent", "status", "outcome", "occurred_at", "created_at")
     list_select_related = ("tenant", "service", "agent")
-    list_filter = ("status", "outcome")
+    list_filter = (("occurred_at", WorldTimeFilter), "status", "outcome")
     search_fields = ("id", "idempotency_key", "trace__reference", "trace__external_id", "agent__name")
     icon = "bolt"
 
@@ -325,7 +354,16 @@ class UnitPriceAdmin(LedgerAdmin):
 
 @admin.register(Policy)
 class PolicyAdmin(LedgerAdmin):
-    list_display = ("tenant", "authorizes_at_once", "stale_after", "is_prepaid", "updated_at", "actor")
+    list_display = (
+        "tenant",
+        "authorizes_at_once",
+        "stale_after",
+        "is_prepaid",
+        "backdating_limit",
+        "postdating_limit",
+        "updated_at",
+        "actor",
+    )
     list_select_related = ("tenant",)
     search_fields = ("id",)
     icon = "rule"

@@ -16,6 +16,8 @@ from metering.rules.choices import FieldType, Measurement, Operator, RuleType
 # Messages about one value; the field's path stands before them.
 OWN_FIELD_WORDS = {
     "unknown_agent": "must be an agent of yours, or come with agentName",
+    "without_outcome": "need an outcome: success or error",
+    "out_of_bounds": "must not be more than {earliest} before the present, nor more than {latest} after it",
     "too_early": "must be later than the beginning",
     "units_with_markup": "must be empty where markup is set: the public price has the units",
     "tiers_without_mode": "need tierMode, graduated or volume",
@@ -95,10 +97,11 @@ class MeteringDialect(CamelCaseDialect):
             return OWN_ERROR_TEXTS["no_payable_option"].format(reasons=reasons)
         return super().sentence(problem)
 
-    def batch_item(self, item: ItemOutcome, row: Any) -> dict[str, Any]:
+    def batch_item(self, item: ItemOutcome, row: Any, *, status: int = 201) -> dict[str, Any]:
+        """`status`: what a call that does the same to one transaction is answered with."""
         if item.problem is not None:
             return {"index": item.index, "status": self.status(item.problem), "error": self.error_body(item.problem)}
-        body = {"index": item.index, "status": 201, "id": item.row["id"]}
+        body = {"index": item.index, "status": status, "id": item.row["id"]}
         replayed = {"replayed": True} if item.status == "replayed" else {}
         return body | replayed | ({} if row is None else {"transaction": row})
 

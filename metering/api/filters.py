@@ -49,7 +49,7 @@ class PageQuery(MeteringQuery):
 
 
 class TransactionQuery(PageQuery):
-    sort = Choice(("created_at", "-created_at"), required=False, default="-created_at")
+    sort = Choice(("created_at", "-created_at", "occurred_at", "-occurred_at"), required=False, default="-created_at")
     status = Choice(Status.values, required=False, wire_name="filter[status]")
     service = Text(required=False, wire_name="filter[service]", description="The service's name.")
     agent = Identifier(required=False, wire_name="filter[agent]", description="The agent's id.")
@@ -61,9 +61,15 @@ class TransactionQuery(PageQuery):
         description="A spending rule's id or its number, RL-001: transactions on which it decided.",
     )
     customer = Text(required=False, wire_name="filter[customer]", description="What transactions name as customerId.")
-    period = Choice(PERIODS, required=False, wire_name="filter[time_period]")
-    since = Timestamp(days=True, required=False, wire_name="filter[from_date]")
-    until = Until(days=True, required=False, wire_name="filter[to_date]", description="Excluded; a bare day counts as a whole.")
+    period = Choice(PERIODS, required=False, wire_name="filter[time_period]", description="By createdAt.")
+    since = Timestamp(days=True, required=False, wire_name="filter[from_date]", description="By createdAt.")
+    until = Until(
+        days=True, required=False, wire_name="filter[to_date]", description="By createdAt; excluded; a bare day counts as a whole."
+    )
+    occurred_since = Timestamp(days=True, required=False, wire_name="filter[occurred_from]", description="By occurredAt.")
+    occurred_until = Until(
+        days=True, required=False, wire_name="filter[occurred_to]", description="By occurredAt; excluded; a bare day counts as a whole."
+    )
 
 
 class ServiceQuery(PageQuery):

@@ -33,6 +33,7 @@ class Report(Part, rename="camel", forbid_unknown_fields=True, kw_only=True):
     phase: str
     facts: msgspec.Raw
     integration: msgspec.Raw = NULL
+    call_id: str | None = None
     pricing: str = Pricing.NOT_ASKED.value
     pricing_note: str = ""
     pricing_fields: msgspec.Raw = NULL
@@ -60,7 +61,7 @@ def _read_report(report: Report) -> dict[str, Any]:
     if facts is None:
         raise Invalid("facts is required")
     return {
-        **optional_values(report, STAMPS),
+        **optional_values(report, {**STAMPS, "call_id": text(at_most=255)}),
         "source": text(at_most=255)(report.source),
         "version": text(at_most=64)(report.version),
         "phase": one_of(*FactPhase.values)(report.phase),

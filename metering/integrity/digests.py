@@ -9,8 +9,8 @@ from kernel.ledger.integrity.digests import DigestCheck
 from metering.digests import AMENDMENT_FACTS, TRANSACTION_FACTS, amendment_digest, transaction_digest
 
 # Status and outcome change later; an external id may belong to an earlier trace; where a caller sent an agent's id and name, the
-# row may hold another agent's than one of the two.
-UNPROVEN = frozenset({"status", "outcome", "trace_external_id", "agent_id", "agent_name"})
+# row may hold another agent's than one of the two. What was reported of a call that was recorded finished has a digest of its own.
+UNPROVEN = frozenset({"status", "outcome", "trace_external_id", "agent_id", "agent_name", "response_facts"})
 # What the ledger never fills in.
 DOCUMENTS = frozenset({"qualifiers", "metadata", "request_facts", "payment_data", "customer_id"})
 # The costs sent with a transaction: those rows that have no digest of their own, or what is kept of them as a fact of a denied or
@@ -57,14 +57,14 @@ def _of_added_rows(name: str, rule: str, *, table: str, columns: str, proven: fr
         name=name,
         rule=rule,
         statement=f"""
-            SELECT added.tenant_id, added.id, added.facts_digest, added.transaction_id, {columns}
+            SELECT added.tenant_id, added.id, added.facts_digest, added.transaction_id, added.occurred_at, {columns}
             FROM {table} AS added
             WHERE added.facts_digest IS NOT NULL AND (%(tenant)s::uuid IS NULL OR added.tenant_id = %(tenant)s)
         """,  # noqa: S608 - made of constants
         facts=AMENDMENT_FACTS,
         digest_of=amendment_digest,
-        unproven=frozenset(AMENDMENT_FACTS) - proven - {"transaction_id"},
-        only_stated=frozenset({"integration"}),
+        unproven=frozenset(AMENDMENT_FACTS) - proven - {"transaction_id", "occurred_at"},
+        only_stated=frozenset({"integration", "call_id"}),
     )
 
 
@@ -92,8 +92,8 @@ CHECKS = (
         "metering_fact_digest",
         "A fact is what its call reported.",
         table="metering_fact",
-        columns="added.source, added.version, added.phase, added.facts::text AS facts, added.integration::text AS integration",
-        proven=frozenset({"source", "version", "phase", "facts", "integration"}),
+        columns="added.source, added.version, added.phase, added.facts::text facts, added.integration::text integration, added.call_id",
+        proven=frozenset({"source", "version", "phase", "facts", "integration", "call_id"}),
     ),
     _of_added_rows(
         "metering_cost_digest",

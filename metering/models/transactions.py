@@ -15,6 +15,9 @@ from kernel.ledger.json_field import DocumentField
 from kernel.ledger.money import MoneyField, is_finite
 from metering.choices import AgentStatus, FactPhase, Grain, Outcome, Pricing, ReportedCosts, Status
 
+# The least and the largest limit of a policy for `occurredAt`.
+TIME_LIMITS = (timedelta(0), timedelta(days=3650))
+
 
 def _dated(field: str, status: Status) -> Q:
     """The date is set exactly while the transaction has the status; short for the same reason as one_of."""
@@ -32,6 +35,9 @@ class Policy(TenantOwned):
     reported_costs = models.CharField(max_length=16, choices=ReportedCosts, default="compare", db_default="compare")
     # True: models that the tenant runs itself (Ollama, vLLM and the like) cost what their makers ask for them.
     prices_self_hosted = models.BooleanField(default=False, db_default=False)
+    # How far before and after the present an `occurredAt` of the API may lie.
+    backdating_limit = models.DurationField(default=timedelta(days=35), db_default=timedelta(days=35))
+    postdating_limit = models.DurationField(default=timedelta(minutes=5), db_default=timedelta(minutes=5))
     # True: the tenant has spending rules, or sums that one of them may need again. Set by the SQL function rules_apply_change alone.
     has_rules = models.BooleanField(default=False, db_default=False, editable=False)
     # True: a new transaction's estimated costs are held, and what it cost is captured when it is completed (metering/paying).
@@ -52,6 +58,10 @@ class Policy(TenantOwned):
                 condition=Q(stale_after__isnull=True) | Q(stale_after__gt=timedelta(0)), name="metering_policy_stale_after_check"
             ),
             models.CheckConstraint(condition=one_of("reported_costs", ReportedCosts.values), name="metering_policy_reported_costs_check"),
+            models.CheckConstraint(
+                condition=Q(backdating_limit__range=TIME_LIMITS, postdating_limit__range=TIME_LIMITS),
+                name="metering_policy_time_limits_check",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -173,6 +183,7 @@ class Transaction(LedgerRow):
         ]
         indexes = [
             models.Index(fields=["tenant", "created_at", "id"], name="metering_transaction_time"),
+            models.Index(fields=["tenant", "occurred_at", "id"], name="metering_transaction_occurred"),
             models.Index(fields=["tenant", "service", "created_at", "id"], name="metering_transaction_service"),
             models.Index(
                 fields=["tenant", "agent", "created_at", "id"], name="metering_transaction_agent", condition=Q(agent__isnull=False)
@@ -204,6 +215,8 @@ class Fact(LedgerRow):
     phase = models.CharField(max_length=16, choices=FactPhase)
     facts = DocumentField()
     integration = DocumentField(null=True)
+    # Which of several model calls of the transaction the report is about. Reports with different ids add up.
+    call_id = models.CharField(max_length=255, null=True, blank=True)  # noqa: DJ001 - null on the wire is not the empty text
     pricing = models.CharField(max_length=32, choices=Pricing)
     # Which model is unknown, or which quantity is missing or was not understood.
     pricing_note = models.CharField(max_length=512, blank=True, default="")

@@ -65,6 +65,7 @@ COST = (
     "superseded_by_id",
     "inferred_from_id",
     "cost_details",
+    "occurred_at",
     "created_at",
 )
 # Of a transaction's newest payment (metering/paying).
@@ -72,6 +73,7 @@ PAYMENT = (
     *("id", "kind", "status", "customer_id", "currency", "amount", "captured", "unpaid", "hold_expires_at", "created_at", "updated_at"),
     "closed_at",
 )
+PRICING = ("pricing", "pricing_note", "pricing_fields")
 CHANGED_AT = Coalesce("superseded_at", "created_at")
 
 
@@ -96,29 +98,30 @@ def list_transactions(
     customer: str | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
+    occurred_since: datetime | None = None,
+    occurred_until: datetime | None = None,
     final_until: datetime | None = None,
 ) -> QuerySet[Any, Any]:
-    """The tenant's transactions by book time, from `since` (included) to `until` (excluded); `with_costs` completes a page of them.
+    """The tenant's transactions by book time, from `since` (included) to `until` (excluded), and by world time, from `occurred_since` to
+    `occurred_until`; `with_costs` completes a page of them.
 
     `final_until`: from past_reads.wait_for_postings_before; what was recorded after it is left out, so that the answer never changes.
     """
-    conditions = Q(tenant_id=tenant_id)
-    if status is not None:
-        conditions &= Q(status=status)
+    asked: dict[str, Any] = {
+        "status": status,
+        "agent_id": agent_id,
+        "customer_id": customer,
+        "created_at__gte": since,
+        "created_at__lt": until,
+        "occurred_at__gte": occurred_since,
+        "occurred_at__lt": occurred_until,
+        "created_at__lte": final_until,
+    }
+    conditions = Q(tenant_id=tenant_id, **{name: value for name, value in asked.items() if value is not None})
     if service is not None:
         conditions &= Q(service=service_id_of(tenant_id=tenant_id, name=service))
-    if agent_id is not None:
-        conditions &= Q(agent_id=agent_id)
     if trace is not None:
         conditions &= Q(trace=Trace.objects.filter(tenant_id=tenant_id, reference=trace).values("id")[:1])
-    if customer is not None:
-        conditions &= Q(customer_id=customer)
-    if since is not None:
-        conditions &= Q(created_at__gte=since)
-    if until is not None:
-        conditions &= Q(created_at__lt=until)
-    if final_until is not None:
-        conditions &= Q(created_at__lte=final_until)
     found: QuerySet[Any, Any] = Transaction.objects.filter(conditions).values(*TRANSACTION)
     return found
 
@@ -204,18 +207,28 @@ def list_costs(*, tenant_id: UUID, transaction_id: UUID) -> list[Row]:
     return found
 
 
+def get_costs(*, tenant_id: UUID, ids: Iterable[UUID]) -> dict[UUID, Row]:
+    """The costs of these ids that there are, by id, with the columns of COST, and `updated_at`: when a cost was superseded, else made."""
+    found = Cost.objects.filter(tenant_id=tenant_id, id__in=list(ids)).values(*COST, updated_at=CHANGED_AT)
+    return {cost["id"]: cost for cost in rows_of(found)}
+
+
 def get_cost(*, tenant_id: UUID, cost_id: UUID) -> Row:
-    """One cost with the columns of COST, and `updated_at`: when it was superseded, else when it was made. Raises NotFound."""
-    found: Any = Cost.objects.filter(tenant_id=tenant_id, id=cost_id).values(*COST, updated_at=CHANGED_AT).first()
-    if found is None:
+    """One cost, as get_costs has it. Raises NotFound."""
+    found = list(get_costs(tenant_id=tenant_id, ids=[cost_id]).values())
+    if not found:
         raise NotFound(kind="cost", id=cost_id)
-    return found
+    return found[0]
 
 
-def list_superseded(*, tenant_id: UUID, transaction_id: UUID, cost_id: UUID) -> list[Row]:
-    """The costs that a cost took the place of: id and fiat_amount."""
-    superseded = Cost.objects.filter(tenant_id=tenant_id, transaction_id=transaction_id, superseded_by_id=cost_id)
-    return rows_of(superseded.order_by("created_at", "id").values("id", "fiat_amount"))
+def list_superseded(*, tenant_id: UUID, cost_ids: Iterable[UUID]) -> dict[UUID, list[Row]]:
+    """The costs that each of these took the place of, by the newer cost: id and fiat_amount; one query."""
+    newer = Cost.objects.filter(tenant_id=tenant_id, id__in=list(cost_ids)).values("transaction_id")
+    found = Cost.objects.filter(tenant_id=tenant_id, transaction_id__in=newer, superseded_by_id__in=list(cost_ids))
+    superseded: dict[UUID, list[Row]] = {}
+    for cost in rows_of(found.order_by("created_at", "id").values("id", "fiat_amount", "superseded_by_id")):
+        superseded.setdefault(cost["superseded_by_id"], []).append(cost)
+    return superseded
 
 
 def total_active(costs: Iterable[Mapping[str, Any]], *, currency: str) -> Decimal:
@@ -228,11 +241,19 @@ def list_facts(*, tenant_id: UUID, transaction_id: UUID) -> list[Row]:
     found = rows_of(
         Fact.objects.filter(tenant_id=tenant_id, transaction_id=transaction_id)
         .order_by("created_at", "id")
-        .values("id", "source", "version", "phase", "facts", "integration", "pricing", "pricing_note", "pricing_fields", "created_at")
+        .values("id", "source", "version", "phase", "facts", "integration", "call_id", *PRICING, "occurred_at", "created_at")
     )
     if not found:
         check_exists(tenant_id=tenant_id, transaction_id=transaction_id)
     return found
+
+
+def list_first_facts(*, tenant_id: UUID, transaction_ids: Iterable[UUID]) -> dict[UUID, Row]:
+    """What was reported together with transactions that were recorded finished, by transaction; one query."""
+    found = Fact.objects.filter(
+        tenant_id=tenant_id, transaction_id__in=list(transaction_ids), created_at=F("transaction__created_at"), facts_digest__isnull=False
+    )
+    return {fact["transaction_id"]: fact for fact in rows_of(found.values("id", "transaction_id", *PRICING))}
 
 
 def list_status_changes(*, tenant_id: UUID, transaction_id: UUID) -> list[Row]:
@@ -240,7 +261,7 @@ def list_status_changes(*, tenant_id: UUID, transaction_id: UUID) -> list[Row]:
     found = rows_of(
         StatusChange.objects.filter(tenant_id=tenant_id, transaction_id=transaction_id)
         .order_by("created_at", "id")
-        .values("id", "from_status", "to_status", "reason", "actor", "created_at")
+        .values("id", "from_status", "to_status", "reason", "actor", "occurred_at", "created_at")
     )
     if not found:
         check_exists(tenant_id=tenant_id, transaction_id=transaction_id)
@@ -334,23 +355,14 @@ def with_units(prices: list[Row], *, tenant_id: UUID) -> list[Row]:
     return [price | {"units": units[price["id"]]} for price in prices]
 
 
-def get_price_terms(*, tenant_id: UUID, transaction_id: UUID) -> Row:
-    """The columns of a transaction by which its price is chosen, and of its tenant's policy (null without one). Raises NotFound."""
+def list_price_terms(*, tenant_id: UUID, transaction_ids: Iterable[UUID]) -> dict[UUID, Row]:
+    """The columns of transactions by which their prices are chosen, and of the tenant's policy (null without one), by id; one query."""
     policy = Policy.objects.filter(tenant_id=tenant_id)
-    found: Any = (
-        Transaction.objects.filter(tenant_id=tenant_id, id=transaction_id)
-        .annotate(
-            reported_costs=Subquery(policy.values("reported_costs")), prices_self_hosted=Subquery(policy.values("prices_self_hosted"))
-        )
-        .values(
-            *("id", "service__name", "action_name", "resource_name", "qualifiers", "request_facts", "occurred_at"),
-            *("reported_costs", "prices_self_hosted"),
-        )
-        .first()
+    found = Transaction.objects.filter(tenant_id=tenant_id, id__in=list(transaction_ids)).annotate(
+        reported_costs=Subquery(policy.values("reported_costs")), prices_self_hosted=Subquery(policy.values("prices_self_hosted"))
     )
-    if found is None:
-        raise NotFound(kind="transaction", id=transaction_id)
-    return found
+    columns = ("id", "service__name", "action_name", "resource_name", "qualifiers", "request_facts", "occurred_at")
+    return {row["id"]: row for row in rows_of(found.values(*columns, "reported_costs", "prices_self_hosted"))}
 
 
 def get_pricing_policy(*, tenant_id: UUID) -> Row:

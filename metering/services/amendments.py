@@ -1,6 +1,7 @@
 """Additions to transactions that exist. Every move, fact and later cost is one call of the SQL function metering_amend."""
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +13,7 @@ from kernel.ledger.outcomes import Posted, posted_or_error
 from metering.digests import AMENDMENT_FACTS, amendment_digest
 from metering.errors import AlreadySuperseded, CostOfAnother, NeedsPerson, NotOpen, NotStale, WrongStatus
 from metering.paying.choices import MONEY_RACES
+from metering.services.policies import out_of_bounds
 
 RACES = MONEY_RACES | {
     "metering_statuschange_idempotency_key_key",
@@ -30,18 +32,21 @@ def make_amendment(
     fact: Mapping[str, Any] | None = None,
     cost: Mapping[str, Any] | None = None,
     idempotency_key: str | None = None,
+    occurred_at: datetime | None = None,
 ) -> dict[str, Any]:
     """One item of `amend`. `facts`: what the caller sent, for the digest (metering.digests.AMENDMENT_FACTS).
 
     `move`, `fact` and `cost` have the members of the SQL types metering_new_move, metering_new_fact and metering_new_cost; an id is made
-    where none is given.
+    where none is given. `occurred_at`: when it happened, as the API's caller says, within the bounds of the tenant's policy.
     """
     return {
         "actor": actor,
         "request_id": request_id,
         "transaction_id": transaction_id,
         "idempotency_key": idempotency_key,
-        "digest": amendment_digest({**facts, "transaction_id": transaction_id}).hex(),
+        "occurred_at": occurred_at,
+        "is_bounded": occurred_at is not None,
+        "digest": amendment_digest({"occurred_at": occurred_at, **facts, "transaction_id": transaction_id}).hex(),
         "move": move and {"id": new_id(), **move},
         "fact": fact and {"id": new_id(), **fact},
         "cost": cost and {"id": new_id(), **cost, "amount": f"{cost['amount']:f}"},
@@ -52,7 +57,7 @@ def make_amendment(
 def amend(amendments: Sequence[Mapping[str, Any]], *, tenant_id: UUID) -> list[Posted | LedgerError]:
     """Write items of one tenant in one database transaction. For each, in order, its row or the error that refused it. Raises Busy."""
     rows = posting.post("metering_amend", amendments, tenant_id=tenant_id, races=RACES)
-    return [_read_row(row, item) for row, item in zip(rows, amendments, strict=True)]
+    return [_read_row(row, item, tenant_id=tenant_id) for row, item in zip(rows, amendments, strict=True)]
 
 
 def amend_one(item: Mapping[str, Any], *, tenant_id: UUID) -> Posted:
@@ -73,15 +78,17 @@ def amend_all(amendments: Sequence[Mapping[str, Any]], *, tenant_id: UUID) -> li
     return posted
 
 
-def _read_row(row: Any, item: Mapping[str, Any]) -> Posted | LedgerError:
-    return posted_or_error(row, facts_digest=bytes.fromhex(item["digest"]), names=AMENDMENT_FACTS, errors=_errors(item))
+def _read_row(row: Any, item: Mapping[str, Any], *, tenant_id: UUID) -> Posted | LedgerError:
+    errors = _errors(item, tenant_id=tenant_id)
+    return posted_or_error(row, facts_digest=bytes.fromhex(item["digest"]), names=AMENDMENT_FACTS, errors=errors)
 
 
-def _errors(item: Mapping[str, Any]) -> dict[str, Callable[[Any], LedgerError]]:
+def _errors(item: Mapping[str, Any], *, tenant_id: UUID) -> dict[str, Callable[[Any], LedgerError]]:
     transaction_id = item["transaction_id"]
     superseded = (item["cost"] or {}).get("supersedes_ids") or [None]
     return {
         "not_found": lambda row: NotFound(kind="transaction", id=transaction_id),
+        "out_of_bounds": lambda row: out_of_bounds(tenant_id=tenant_id),
         "wrong_status": lambda row: WrongStatus(id=transaction_id, status=row.status, wanted=item["move"]["to_status"]),
         "not_stale": lambda row: NotStale(id=transaction_id),
         "needs_person": lambda row: NeedsPerson(id=transaction_id),

@@ -127,7 +127,7 @@ def _make_later_amendment(line: Mapping[str, Any], call: Mapping[str, Any]) -> d
     """A later call, on the transaction of `line`. An exported row keeps its digest and its time."""
     stamps = {name: value for name, value in call["stamps"].items() if value is not None}
     item = make_amendment(actor=line["actor"], request_id=line["request_id"], transaction_id=UUID(line["id"]), **call["parts"])
-    return {**item, "occurred_at": None, **stamps}
+    return {**item, **stamps}
 
 
 def _read_refused(row: Any, line: Mapping[str, Any]) -> Posted | LedgerError:

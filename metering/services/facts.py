@@ -1,5 +1,6 @@
 """Facts: what integrations report. Where a price is known, a fact becomes a cost that supersedes the estimates."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -7,11 +8,16 @@ from uuid import UUID
 
 import msgspec
 
+from kernel.ledger.errors import LedgerError
+from kernel.ledger.outcomes import Posted
 from metering import selectors
 from metering.choices import FactPhase, Pricing
-from metering.selectors import Row
-from metering.services.amendments import amend_one, make_amendment
-from metering.services.pricing import Priced, price_facts
+from metering.selectors import Row, price_books
+from metering.services.amendments import amend, make_amendment
+from metering.services.pricing import Priced, price_facts, valid_prices
+
+# Of a report that isn't priced.
+NOT_ASKED = {"pricing": Pricing.NOT_ASKED.value, "pricing_note": ""}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,47 +32,98 @@ class RecordedFact:
 
 
 def record_fact(
-    *,
-    tenant_id: UUID,
-    actor: str,
-    request_id: str,
-    transaction_id: UUID,
-    source: str,
-    version: str,
-    fact_phase: str,
-    facts: str,
-    integration: str | None = None,
-    idempotency_key: str | None = None,
+    *, tenant_id: UUID, actor: str, request_id: str, transaction_id: UUID, idempotency_key: str | None = None, **reported: Any
 ) -> RecordedFact:
-    """Record what was reported. `facts`, `integration`: JSON texts. Raises NotFound, NotOpen, IdempotencyConflict, Busy."""
-    reported = {"source": source, "version": version, "phase": fact_phase, "facts": facts, "integration": integration}
-    fact, cost = make_fact(tenant_id=tenant_id, transaction_id=transaction_id, reported=reported)
-    item = make_amendment(
-        actor=actor,
-        request_id=request_id,
-        transaction_id=transaction_id,
-        facts=reported | {"call": "facts"},
-        fact=fact,
-        cost=cost,
-        idempotency_key=idempotency_key,
-    )
-    posted = amend_one(item, tenant_id=tenant_id)
-    row = posted.row
-    superseded = selectors.list_superseded(tenant_id=tenant_id, transaction_id=transaction_id, cost_id=row.cost_id) if row.cost_id else None
-    return RecordedFact(row.fact_id, row.cost_id, pricing_of(row), superseded or None, posted.replayed)
+    """Record what was reported, as record_facts does it. Raises NotFound, InvalidValue, NotOpen, IdempotencyConflict, Busy."""
+    report = {**reported, "transaction_id": transaction_id, "idempotency_key": idempotency_key}
+    [outcome] = record_facts(tenant_id=tenant_id, actor=actor, request_id=request_id, reports=[report])
+    if isinstance(outcome, LedgerError):
+        raise outcome
+    row = outcome.row
+    return RecordedFact(row["fact_id"], row["cost_id"], row["pricing"], row["superseded"], outcome.replayed)
 
 
-def make_fact(*, tenant_id: UUID, transaction_id: UUID, reported: Row) -> tuple[Row, Row | None]:
-    """The fact and the cost computed from it, as `make_amendment` takes them. Raises NotFound.
+def record_facts(
+    *, tenant_id: UUID, actor: str, request_id: str, reports: Sequence[Mapping[str, Any]], with_rows: bool = True
+) -> list[Posted | LedgerError]:
+    """Record many reports in one call; each is recorded or refused independently, in order. Raises Busy.
 
-    The price is the one that the price book has for the transaction's own time; a price set meanwhile is applied by re-pricing.
+    Needed of each: transaction_id, source, version, fact_phase, facts (a JSON text). Optional: integration (a JSON text), call_id (about
+    which of several model calls it is), occurred_at, idempotency_key. A row has id and status of the transaction, fact_id, cost_id,
+    pricing, and, `with_rows`, the costs that were superseded.
     """
+    stated = [
+        {name: report[name] for name in ("source", "version", "facts")}
+        | {"phase": report["fact_phase"], "integration": report.get("integration"), "call_id": report.get("call_id")}
+        for report in reports
+    ]
+    priced = make_facts([(report["transaction_id"], one) for report, one in zip(reports, stated, strict=True)], tenant_id=tenant_id)
+    items = [
+        make_amendment(
+            actor=actor,
+            request_id=request_id,
+            transaction_id=report["transaction_id"],
+            facts=one | {"call": "facts"},
+            fact=fact,
+            cost=cost,
+            idempotency_key=report.get("idempotency_key"),
+            occurred_at=report.get("occurred_at"),
+        )
+        for report, one, (fact, cost) in zip(reports, stated, priced, strict=True)
+    ]
+    return additions(amend(items, tenant_id=tenant_id), items, tenant_id=tenant_id, with_rows=with_rows)
+
+
+def additions(
+    outcomes: Sequence[Posted | LedgerError], items: Sequence[Mapping[str, Any]], *, tenant_id: UUID, with_rows: bool
+) -> list[Posted | LedgerError]:
+    """Outcomes of `amend` with what a reply says of each: id and status of the transaction, fact_id, cost_id, pricing, superseded.
+
+    `superseded` is null unless `with_rows`, which takes one query for all.
+    """
+    rows = [outcome.row for outcome in outcomes if isinstance(outcome, Posted)]
+    cost_ids = [row.cost_id for row in rows if row.cost_id] if with_rows else []
+    superseded = selectors.list_superseded(tenant_id=tenant_id, cost_ids=cost_ids) if cost_ids else {}
+    return [
+        outcome if isinstance(outcome, LedgerError) else Posted(_addition(outcome.row, item, superseded=superseded), outcome.replayed)
+        for outcome, item in zip(outcomes, items, strict=True)
+    ]
+
+
+def _addition(row: Any, item: Mapping[str, Any], *, superseded: Mapping[UUID, list[Row]]) -> Row:
+    return {
+        "id": UUID(str(item["transaction_id"])),
+        "status": row.status,
+        "fact_id": row.fact_id,
+        "cost_id": row.cost_id,
+        "pricing": None if row.pricing is None else pricing_of({name: getattr(row, name) for name in selectors.PRICING}),
+        "superseded": superseded.get(row.cost_id),
+    }
+
+
+def make_facts(reports: Sequence[tuple[UUID, Row]], *, tenant_id: UUID) -> list[tuple[Row, Row | None]]:
+    """Each reported fact and the cost computed from it, as `make_amendment` takes them; two queries, however many they are.
+
+    The price is the one that the price book has for the transaction's own time; a price set meanwhile is applied by re-pricing. A fact
+    about a transaction that the tenant doesn't have isn't priced: metering_amend refuses it.
+    """
+    reports = [(UUID(str(transaction_id)), reported) for transaction_id, reported in reports]
+    asked = {transaction_id for transaction_id, reported in reports if reported["phase"] != FactPhase.REQUEST}
+    terms = selectors.list_price_terms(tenant_id=tenant_id, transaction_ids=asked) if asked else {}
+    moments = [row["occurred_at"] for row in terms.values()]
+    book = price_books.get_price_book(tenant_id=tenant_id, since=min(moments), until=max(moments))["prices"] if terms else []
+    return [
+        price_report(reported, terms=terms[transaction_id], book=book) if transaction_id in terms else (reported | NOT_ASKED, None)
+        for transaction_id, reported in reports
+    ]
+
+
+def price_report(reported: Row, *, terms: Row, book: Sequence[Row]) -> tuple[Row, Row | None]:
+    """A reported fact with how its pricing went, and its cost; `terms` as price_facts takes them, `book`: prices of any time."""
     if reported["phase"] == FactPhase.REQUEST:
         # What a request expects isn't yet what it used.
-        return reported | {"pricing": Pricing.NOT_ASKED.value, "pricing_note": ""}, None
-    terms = selectors.get_price_terms(tenant_id=tenant_id, transaction_id=transaction_id)
-    book = selectors.list_prices(tenant_id=tenant_id, at=terms["occurred_at"])
-    priced = price_facts(terms=terms, facts=reported["facts"], book=book)
+        return reported | NOT_ASKED, None
+    priced = price_facts(terms=terms, facts=reported["facts"], book=valid_prices(book, at=terms["occurred_at"]))
     fields = pricing_fields(priced)
     if priced.reported is not None:
         fields["reported"] = {"path": priced.reported[0], "amount": f"{priced.reported[1]:f}"}
@@ -97,11 +154,9 @@ def _make_cost(priced: Priced, *, is_estimate: bool) -> Row | None:
     }
 
 
-def pricing_of(row: Any) -> Row | None:
-    """How the pricing of a recorded fact went, from a row of metering_amend; None where the call reported no fact."""
-    if row.pricing is None:
-        return None
-    fields = msgspec.json.decode(row.pricing_fields) if row.pricing_fields else {"read": [], "ignored": []}
+def pricing_of(fact: Mapping[str, Any]) -> Row:
+    """How the pricing of a recorded fact went, from its columns."""
+    fields = msgspec.json.decode(fact["pricing_fields"]) if fact["pricing_fields"] else {"read": [], "ignored": []}
     if "reported" in fields:
         fields["reported"] = {**fields["reported"], "amount": Decimal(fields["reported"]["amount"])}
-    return {"status": row.pricing, "note": row.pricing_note or None, **fields}
+    return {"status": fact["pricing"], "note": fact["pricing_note"] or None, **fields}

@@ -43,7 +43,11 @@ def first_status(facts: Mapping[str, Any]) -> dict[str, Any]:
     steps = facts.get("status_changes")
     if not steps:
         return {}
-    first = {"status": steps[0]["to"], **({"change_id": steps[0]["id"]} if "id" in steps[0] else {})}
+    first = {
+        "status": steps[0]["to"],
+        "decided_at": steps[0].get("occurred_at"),
+        **({"change_id": steps[0]["id"]} if "id" in steps[0] else {}),
+    }
     return first if steps[0]["to"] == Status.COMPLETED else {**first, "outcome": None, "completed_at": None}
 
 
@@ -125,7 +129,7 @@ def _make_later_cost(cost: Mapping[str, Any], *, among: Iterable[Mapping[str, An
 
 
 def _make_fact(fact: Mapping[str, Any]) -> dict[str, Any]:
-    names = ("source", "version", "phase", "facts", "integration", "pricing", "pricing_note", "pricing_fields")
+    names = ("source", "version", "phase", "facts", "integration", "call_id", "pricing", "pricing_note", "pricing_fields")
     return {"id": fact.get("id") or new_id_text(), **{name: fact.get(name) for name in names}}
 
 

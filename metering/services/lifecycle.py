@@ -1,17 +1,18 @@
 """Moves between statuses. The SQL function metering_may_move says which are allowed."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+from kernel.ledger.errors import LedgerError
 from kernel.ledger.outcomes import Posted
 from metering import selectors
 from metering.choices import FactPhase, Outcome, Status
 from metering.selectors import Row
 from metering.services.amendments import amend, amend_one, make_amendment
-from metering.services.facts import make_fact, pricing_of
+from metering.services.facts import additions, make_facts
 
 BATCH = 500
 
@@ -29,44 +30,68 @@ class Moved:
 
 
 def complete_transaction(
-    *,
-    tenant_id: UUID,
-    actor: str,
-    request_id: str,
-    transaction_id: UUID,
-    outcome: str,
-    response_facts: Row | None = None,
-    idempotency_key: str | None = None,
+    *, tenant_id: UUID, actor: str, request_id: str, transaction_id: UUID, idempotency_key: str | None = None, **ending: Any
 ) -> Moved:
-    """Complete an authorized transaction.
+    """Complete an authorized transaction, as complete_transactions does it.
 
-    `response_facts`: source, version, facts and perhaps integration (JSON texts); where a price is known they become a cost, which
-    supersedes the estimates. Raises NotFound, WrongStatus, IdempotencyConflict, Busy.
+    Raises NotFound, InvalidValue, WrongStatus, IdempotencyConflict, Busy.
     """
-    phase = FactPhase.RESPONSE if outcome == Outcome.SUCCESS else FactPhase.ERROR
-    reported: dict[str, Any] | None = response_facts and {"phase": phase.value, "integration": None} | response_facts
-    its: dict[str, Any] = {"tenant_id": tenant_id, "transaction_id": transaction_id}
-    fact, cost = make_fact(**its, reported=reported) if reported else (None, None)
-    item = make_amendment(
-        actor=actor,
-        request_id=request_id,
-        transaction_id=transaction_id,
-        facts={"call": "complete", "outcome": outcome, **(reported or {})},
-        move={"to_status": Status.COMPLETED.value, "outcome": outcome},
-        fact=fact,
-        cost=cost,
-        idempotency_key=idempotency_key,
-    )
-    posted = amend_one(item, tenant_id=tenant_id)
-    row = selectors.get_transaction(**its)
-    return Moved(
-        row=row,
-        fact_id=posted.row.fact_id,
-        cost_id=posted.row.cost_id,
-        pricing=pricing_of(posted.row),
-        superseded=[cost for cost in row["costs"] if cost["superseded_by_id"] and cost["superseded_by_id"] == posted.row.cost_id],
-        replayed=posted.replayed,
-    )
+    completion = {**ending, "transaction_id": transaction_id, "idempotency_key": idempotency_key}
+    [outcome] = complete_transactions(tenant_id=tenant_id, actor=actor, request_id=request_id, completions=[completion])
+    if isinstance(outcome, LedgerError):
+        raise outcome
+    row = outcome.row
+    return Moved(row["transaction"], row["fact_id"], row["cost_id"], row["pricing"], row["superseded"] or [], outcome.replayed)
+
+
+def complete_transactions(
+    *, tenant_id: UUID, actor: str, request_id: str, completions: Sequence[Mapping[str, Any]], with_rows: bool = True
+) -> list[Posted | LedgerError]:
+    """Complete many authorized transactions in one call; each is completed or refused independently, in order. Raises Busy.
+
+    Needed of each: transaction_id, outcome. Optional: occurred_at, idempotency_key, response_facts (source, version, facts, and perhaps
+    integration, JSON texts, and call_id); where a price is known they become a cost, which supersedes the estimates. A row has id and
+    status of the transaction, fact_id, cost_id, pricing, and, `with_rows`, superseded and the whole `transaction` as it is now.
+    """
+    reports = [_report_of(completion) for completion in completions]
+    reported = [(completion["transaction_id"], report) for completion, report in zip(completions, reports, strict=True) if report]
+    made = iter(make_facts(reported, tenant_id=tenant_id))
+    items = []
+    for completion, report in zip(completions, reports, strict=True):
+        fact, cost = next(made) if report else (None, None)
+        items.append(
+            make_amendment(
+                actor=actor,
+                request_id=request_id,
+                transaction_id=completion["transaction_id"],
+                facts={"call": "complete", "outcome": completion["outcome"], **(report or {})},
+                move={"to_status": Status.COMPLETED.value, "outcome": completion["outcome"]},
+                fact=fact,
+                cost=cost,
+                idempotency_key=completion.get("idempotency_key"),
+                occurred_at=completion.get("occurred_at"),
+            )
+        )
+    outcomes = additions(amend(items, tenant_id=tenant_id), items, tenant_id=tenant_id, with_rows=with_rows)
+    return _with_transactions(outcomes, tenant_id=tenant_id) if with_rows else outcomes
+
+
+def _report_of(completion: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The response facts of a completion as a report."""
+    if not completion.get("response_facts"):
+        return None
+    phase = FactPhase.RESPONSE if completion["outcome"] == Outcome.SUCCESS else FactPhase.ERROR
+    return {"phase": phase.value, "integration": None, **completion["response_facts"]}
+
+
+def _with_transactions(outcomes: Sequence[Posted | LedgerError], *, tenant_id: UUID) -> list[Posted | LedgerError]:
+    """Outcomes with the whole `transaction` in their rows; two queries for all."""
+    ids = {outcome.row["id"] for outcome in outcomes if isinstance(outcome, Posted)}
+    rows = selectors.get_transactions(tenant_id=tenant_id, ids=ids) if ids else {}
+    return [
+        outcome if isinstance(outcome, LedgerError) else Posted(outcome.row | {"transaction": rows[outcome.row["id"]]}, outcome.replayed)
+        for outcome in outcomes
+    ]
 
 
 def cancel_transaction(*, reason: str = "", idempotency_key: str | None = None, **its: Any) -> Moved:

@@ -37,9 +37,15 @@ def post_one(item: Mapping[str, Any], *, tenant_id: UUID) -> Any:
     return row
 
 
-def post(items: Sequence[Mapping[str, Any] | msgspec.Raw], *, tenant_id: UUID, refused: Sequence[str] | None = None) -> list[Any]:
-    """The outcome rows of many new transactions of one tenant, in order; `refused` as kernel.ledger.posting.post has it. Raises Busy."""
-    return _decided(lambda function: posting.post(function, items, tenant_id=tenant_id, races=RACES, refused=refused), tenant_id=tenant_id)
+def post(
+    items: Sequence[Mapping[str, Any] | msgspec.Raw], *, tenant_id: UUID, refused: Sequence[str] | None = None, always: Sequence[str] = ()
+) -> list[Any]:
+    """The outcome rows of many new transactions of one tenant, in order; `refused` and `always` as kernel.ledger.posting.post has them.
+
+    Raises Busy.
+    """
+    columns: dict[str, Any] = {"refused": refused, "always": always}
+    return _decided(lambda function: posting.post(function, items, tenant_id=tenant_id, races=RACES, **columns), tenant_id=tenant_id)
 
 
 def _decided(call: Callable[[str], list[Any]], *, tenant_id: UUID) -> list[Any]:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 from importlib.metadata import version
 from typing import Any
 
@@ -44,6 +45,9 @@ TIERS = {"flex": "flex", "priority": "priority", "fast": "fast", "batch": "batch
 # How much a search of Perplexity reads decides the fee for the request; the public prices know the fee of the largest alone.
 SEARCH_SIZE = "search_context_size"
 LARGEST_SEARCH = "high"
+# Public prices in words, by the id of their object, which is kept so that the id stays its own.
+_texts: dict[int, tuple[Any, str]] = {}
+MOST_TEXTS = 1_000
 PUBLIC = f"genai-prices {version('genai-prices')}"
 
 
@@ -75,7 +79,8 @@ def price_facts(*, terms: Row, facts: str, book: Sequence[Row]) -> Priced:
     """
     reported = parsed_json(facts)
     model = model_of(terms=terms, reported=reported)
-    stated = reported_cost(reported)
+    # Nearly no reply states its cost, and to look in all places where it may stand takes a while.
+    stated = reported_cost(reported) if "cost" in facts or "\\" in facts else None
     price = next(iter(fitting_prices(terms=terms, model=model, book=book)), None)
     try:
         if price is not None and price["markup"] is None:
@@ -129,8 +134,13 @@ def parsed_json(text: str | None) -> Any:
 def model_of(*, terms: Row, reported: Any) -> str:
     """The model that was used: as the facts name it, else the request facts, else the qualifiers; else the transaction's resource."""
     request = look_up(parsed_json(terms["request_facts"]), "request")
-    named = [look_up(values, key) for values in (reported, request, parsed_json(terms["qualifiers"])) for key in MODEL_KEYS]
+    named = (look_up(values, key) for values in (reported, request, parsed_json(terms["qualifiers"])) for key in MODEL_KEYS)
     return next((model for model in named if isinstance(model, str) and model), str(terms["resource_name"]))
+
+
+def valid_prices(book: Sequence[Row], *, at: datetime) -> list[Row]:
+    """The prices that are valid at a moment."""
+    return [price for price in book if price["valid_from"] <= at and (price["valid_to"] is None or price["valid_to"] > at)]
 
 
 def fitting_prices(*, terms: Row, model: str, book: Sequence[Row]) -> list[Row]:
@@ -224,7 +234,7 @@ def by_public_prices(*, terms: Row, reported: Any, model: str) -> Priced:
         raise MissingQuantity(str(error)) from error
     amount = rounded(calculated.total_price)
     details = {
-        "price": {"source": PUBLIC, "provider": provider.id, "model": public.id, "unitPrices": str(calculated.model_price)}
+        "price": {"source": PUBLIC, "provider": provider.id, "model": public.id, "unitPrices": unit_prices_text(calculated.model_price)}
         | ({"context": context} if context else {}),
         "model": model,
         "quantities": {name: trimmed_digits(Decimal(quantity)) for name, quantity in reading.counters.items() if quantity},
@@ -240,6 +250,16 @@ def by_public_prices(*, terms: Row, reported: Any, model: str) -> Priced:
         read=reading.read,
         ignored=[*reading.ignored, *(path for path in unpriced if path not in reading.ignored)],
     )
+
+
+def unit_prices_text(model_price: Any) -> str:
+    """A public price in words. Remembered, because nearly all calls have one of a few prices."""
+    known = _texts.get(id(model_price))
+    if known is None or known[0] is not model_price:
+        if len(_texts) >= MOST_TEXTS:
+            _texts.clear()
+        known = _texts[id(model_price)] = (model_price, str(model_price))
+    return known[1]
 
 
 def _without_price(reading: UsageReading, model_price: Any) -> list[str]:
@@ -286,6 +306,7 @@ def price_context(public: Any, *, reported: Any, at: datetime) -> tuple[dict[str
     return {}, []
 
 
+@lru_cache(maxsize=4096)
 def find_public_model(*, service: str, model: str) -> tuple[Any, Any] | None:
     """The provider and the model that a public price is known for: of the service if that is a known provider, else by the model's name.
 

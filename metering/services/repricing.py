@@ -1,6 +1,6 @@
 """Computes costs from facts again by the prices known now. Changes are posted as superseding rows; an undo supersedes them back."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -14,7 +14,7 @@ from metering import selectors
 from metering.choices import FactPhase, Pricing
 from metering.selectors import Row, repricing
 from metering.services.amendments import amend, make_amendment
-from metering.services.pricing import Priced, model_of, parsed_json, price_facts
+from metering.services.pricing import Priced, model_of, parsed_json, price_facts, valid_prices
 
 BATCH = 500
 
@@ -92,17 +92,13 @@ def _change(cost: Row, report: Report, *, book: Sequence[Row], model: str | None
     if model is not None and model_of(terms=cost, reported=parsed_json(cost["facts"])) != model:
         return None
     report.seen += 1
-    priced = price_facts(terms=cost, facts=cost["facts"], book=list(_valid(book, at=cost["occurred_at"])))
+    priced = price_facts(terms=cost, facts=cost["facts"], book=valid_prices(book, at=cost["occurred_at"]))
     if priced.amount is None:
         report.unpriced += 1
         return None
     if (priced.amount, priced.currency) == (cost["fiat_amount"], cost["fiat_asset_symbol"]):
         return None
     return _changed(cost, priced)
-
-
-def _valid(book: Sequence[Row], *, at: datetime) -> Iterator[Row]:
-    return (price for price in book if price["valid_from"] <= at and (price["valid_to"] is None or price["valid_to"] > at))
 
 
 def _changed(cost: Row, priced: Priced) -> Row:

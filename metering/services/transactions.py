@@ -2,23 +2,28 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from kernel.ledger.constraints import translate_db_errors
 from kernel.ledger.errors import InvalidValue, LedgerError
-from kernel.ledger.identifiers import new_id
-from kernel.ledger.outcomes import posted_or_error
+from kernel.ledger.identifiers import new_id, new_id_text
+from kernel.ledger.outcomes import POSTED, posted_or_error
 from kernel.ledger.posting import greenlets
 from metering import selectors
-from metering.choices import Status
+from metering.choices import Pricing, Status
 from metering.digests import TRANSACTION_FACTS, transaction_digest
 from metering.selectors import Row
-from metering.services import posts
+from metering.services import finished_calls, posts
+from metering.services.facts import pricing_of
 from metering.services.naming import with_names
+from metering.services.policies import out_of_bounds
 
 NO_OBJECT = "{}"
+# The columns that are read of each outcome where a short reply is wanted: not those of its service, agent and trace.
+SHORT: dict[str, Any] = {"refused": ("id", "first_digest"), "always": ("status",)}
 # Of a new transaction's row, what the posting has under the same names.
 NAMES_OF_ROW = ("id", "service_name", "action_name", "resource_name", "qualifiers", "metadata", "customer_id", "actor")
 # Facts of a digest, by where the recorded transaction has them.
@@ -33,7 +38,10 @@ RECORDED_AS: dict[str, Callable[[Row], Any]] = {
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """The outcome of one new transaction: its full row (`replayed` if an earlier call with the key made it), or why it is refused."""
+    """The outcome of one new transaction: its full row (`replayed` if an earlier call with the key made it), or why it is refused.
+
+    The row of a finished call also has `fact_id`, `pricing`, `cost_id` and `superseded` of what was reported, where it has them.
+    """
 
     row: Row | None = None
     error: LedgerError | None = None
@@ -41,10 +49,14 @@ class Recorded:
 
 
 @translate_db_errors
-def record_transaction(*, tenant_id: UUID, actor: str, request_id: str, idempotency_key: str | None = None, **facts: Any) -> Recorded:
+def record_transaction(
+    *, tenant_id: UUID, actor: str, request_id: str, idempotency_key: str | None = None, is_bounded: bool = False, **facts: Any
+) -> Recorded:
     """Record one transaction; the facts are those of `record_transactions`. Raises IdempotencyConflict, InvalidValue, Busy."""
     named = with_names(facts | {"idempotency_key": idempotency_key})
-    item = _make_posting(named, actor=actor, request_id=request_id)
+    item = _make_posting(named, actor=actor, request_id=request_id, is_bounded=is_bounded)
+    if finished_calls.is_finished(named):
+        greenlets.run_in_thread(lambda: finished_calls.add_reports([item], [named], tenant_id=tenant_id))
     row = posts.post_one(item, tenant_id=tenant_id)
     [recorded] = greenlets.run_in_thread(lambda: _read_rows([(row, item, named)], tenant_id=tenant_id))
     if recorded.error is not None:
@@ -53,21 +65,33 @@ def record_transaction(*, tenant_id: UUID, actor: str, request_id: str, idempote
 
 
 @translate_db_errors
-def record_transactions(*, tenant_id: UUID, actor: str, request_id: str, transactions: Sequence[Mapping[str, Any]]) -> list[Recorded]:
+def record_transactions(
+    *,
+    tenant_id: UUID,
+    actor: str,
+    request_id: str,
+    transactions: Sequence[Mapping[str, Any]],
+    is_bounded: bool = False,
+    with_rows: bool = True,
+) -> list[Recorded]:
     """Record many in one call; each is recorded or refused independently, in order.
 
     Needed of each: service_name or request_facts. Optional: action_name, resource_name (else derived from request_facts), qualifiers,
     metadata, payment_data (JSON texts, as is request_facts), trace_id, trace_external_id, agent_id, agent_name, customer_id,
-    idempotency_key, occurred_at, costs (fiat_amount, fiat_asset_symbol, is_estimate, cost_details), and for what is over already status
-    and outcome. Raises Busy.
+    idempotency_key, occurred_at, costs (fiat_amount, fiat_asset_symbol, is_estimate, cost_details); of a call that is over outcome and
+    response_facts (source, version, facts, and perhaps integration, call_id); of what a file brings in status.
+
+    `is_bounded`: occurred_at must lie within the bounds of the tenant's policy, as in calls of the API. Without `with_rows` a new row has
+    id, status, fact_id and cost_id only. Raises Busy.
     """
     named = [with_names(facts) for facts in transactions]
-    items = [_make_posting(facts, actor=actor, request_id=request_id) for facts in named]
-    rows = posts.post(items, tenant_id=tenant_id)
-    return _read_rows(list(zip(rows, items, named, strict=True)), tenant_id=tenant_id)
+    items = [_make_posting(facts, actor=actor, request_id=request_id, is_bounded=is_bounded) for facts in named]
+    finished_calls.add_reports(items, named, tenant_id=tenant_id)
+    rows = posts.post(items, tenant_id=tenant_id, **({} if with_rows else SHORT))
+    return _read_rows(list(zip(rows, items, named, strict=True)), tenant_id=tenant_id, with_rows=with_rows)
 
 
-def _make_posting(facts: Mapping[str, Any], *, actor: str, request_id: str) -> dict[str, Any]:
+def _make_posting(facts: Mapping[str, Any], *, actor: str, request_id: str, is_bounded: bool) -> dict[str, Any]:
     """A new transaction as the SQL type metering_posting has it."""
     return {
         "id": new_id(),
@@ -85,16 +109,17 @@ def _make_posting(facts: Mapping[str, Any], *, actor: str, request_id: str) -> d
         "trace_external_id": facts.get("trace_external_id"),
         "agent_id": facts.get("agent_id"),
         "agent_name": facts.get("agent_name"),
-        "new_service_id": new_id(),
-        "new_agent_id": None if facts.get("agent_name") is None else new_id(),
-        "new_trace_id": new_id(),
-        "change_id": new_id(),
+        "new_service_id": new_id_text(),
+        "new_agent_id": None if facts.get("agent_name") is None else new_id_text(),
+        "new_trace_id": new_id_text(),
+        "change_id": new_id_text(),
         "status": facts.get("status"),
         "outcome": facts.get("outcome"),
         "occurred_at": facts.get("occurred_at"),
+        "is_bounded": is_bounded and facts.get("occurred_at") is not None,
         "completed_at": facts.get("completed_at"),
         "idempotency_key": facts.get("idempotency_key"),
-        "digest": transaction_digest(facts).hex(),
+        "digest": transaction_digest(finished_calls.with_status(facts)).hex(),
         "costs": [_make_cost(cost) for cost in facts.get("costs") or ()],
     }
 
@@ -109,31 +134,75 @@ def _make_cost(cost: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _read_rows(posted: Sequence[tuple[Any, Row, Mapping[str, Any]]], *, tenant_id: UUID) -> list[Recorded]:
+def _read_rows(posted: Sequence[tuple[Any, Row, Mapping[str, Any]]], *, tenant_id: UUID, with_rows: bool = True) -> list[Recorded]:
     """The outcome of each posting, from its row. Transactions of an earlier call are fetched as they are now, all in two queries."""
     ids = {row.id for row, _, _ in posted if row.outcome == "exists"}
     # A key of the same array may name a row that is in this call's own transaction: it is in the ledger by now.
     earlier = selectors.get_transactions(tenant_id=tenant_id, ids=ids) if ids else {}
-    paid = [row.id for row, _, _ in posted if row.outcome == "posted" and row.requires_payment]
-    payments = selectors.list_current_payments(tenant_id=tenant_id, ids=paid)
-    return [_read_row(row, item, facts, earlier=earlier.get(row.id), tenant_id=tenant_id, payments=payments) for row, item, facts in posted]
+    if any(facts.get("response_facts") for row, _, facts in posted if row.outcome == "exists"):
+        earlier = _with_first_facts(earlier, tenant_id=tenant_id)
+    make_row = _row_maker(posted, tenant_id=tenant_id) if with_rows else _make_short_row
+    return [_read_row(row, item, facts, earlier=earlier.get(row.id), tenant_id=tenant_id, make_row=make_row) for row, item, facts in posted]
+
+
+def _row_maker(posted: Sequence[tuple[Any, Row, Mapping[str, Any]]], *, tenant_id: UUID) -> Callable[[Row, Any], Row]:
+    """Makes the full rows of new transactions. Only what must be paid is read: its payment, and of a finished call what that made of it."""
+    paid = [row for row, _, _ in posted if row.outcome == POSTED and row.requires_payment]
+    over = [row.id for row in paid if row.status == Status.COMPLETED]
+    payments = selectors.list_current_payments(tenant_id=tenant_id, ids=[row.id for row in paid])
+    finished = _with_first_facts(selectors.get_transactions(tenant_id=tenant_id, ids=over), tenant_id=tenant_id) if over else {}
+
+    def make_row(item: Row, row: Any) -> Row:
+        return finished[row.id] if row.id in finished else _make_row(item, row, tenant_id=tenant_id, payments=payments)
+
+    return make_row
+
+
+def _with_first_facts(rows: Mapping[UUID, Row], *, tenant_id: UUID) -> dict[UUID, Row]:
+    """Transactions with what was reported together with them; one query."""
+    facts = selectors.list_first_facts(tenant_id=tenant_id, transaction_ids=list(rows))
+    return {key: row | (_report_of(fact, row["costs"]) if (fact := facts.get(key)) else {}) for key, row in rows.items()}
+
+
+def _report_of(fact: Mapping[str, Any], costs: Iterable[Row]) -> Row:
+    """What the reply says of a report: its fact, how the pricing went, its cost, and the costs which that superseded."""
+    cost_id = next((cost["id"] for cost in costs if cost["inferred_from_id"] == fact["id"]), None)
+    superseded = [cost for cost in costs if cost_id is not None and cost["superseded_by_id"] == cost_id]
+    return {"fact_id": fact["id"], "cost_id": cost_id, "pricing": pricing_of(fact), "superseded": superseded or None}
 
 
 def _read_row(
-    row: Any, item: Row, facts: Mapping[str, Any], *, earlier: Row | None, tenant_id: UUID, payments: Mapping[UUID, Row]
+    row: Any,
+    item: Row,
+    facts: Mapping[str, Any],
+    *,
+    earlier: Row | None,
+    tenant_id: UUID,
+    make_row: Callable[[Row, Any], Row],
 ) -> Recorded:
+    if row.outcome == POSTED:
+        return Recorded(row=make_row(item, row))
     outcome = posted_or_error(
         row,
         facts_digest=bytes.fromhex(item["digest"]),
         names=TRANSACTION_FACTS,
-        errors={"unknown_agent": lambda _: InvalidValue(field="agent_id", reason="unknown_agent", value=str(facts["agent_id"]))},
+        errors={
+            "unknown_agent": lambda _: InvalidValue(field="agent_id", reason="unknown_agent", value=str(facts["agent_id"])),
+            "out_of_bounds": lambda _: out_of_bounds(tenant_id=tenant_id),
+        },
         is_recorded=lambda _, name: earlier is not None and is_recorded(earlier, name, facts),
     )
     if isinstance(outcome, LedgerError):
         return Recorded(error=outcome)
-    if outcome.replayed:
-        return Recorded(row=earlier, replayed=True)
-    return Recorded(row=_make_row(item, row, tenant_id=tenant_id, payments=payments))
+    return Recorded(row=earlier, replayed=True)
+
+
+def _make_short_row(item: Row, row: Any) -> Row:
+    """What a short reply says of a new transaction."""
+    costs = item["costs"] if row.status != Status.DENIED else ()
+    fact_id = item["fact"]["id"] if "fact" in item else None
+    cost_id = costs[-1]["id"] if costs and costs[-1].get("inferred_from_id") else None
+    return {"id": item["id"], "status": row.status, "fact_id": fact_id, "cost_id": cost_id}
 
 
 def is_recorded(row: Row, name: str, facts: Mapping[str, Any]) -> bool:
@@ -141,36 +210,48 @@ def is_recorded(row: Row, name: str, facts: Mapping[str, Any]) -> bool:
     if name not in RECORDED_AS or facts.get(name) is None:
         return False
     recorded, stated = RECORDED_AS[name](row), facts[name]
+    if isinstance(recorded, datetime):
+        # Replies have milliseconds.
+        return stated in {recorded, recorded.replace(microsecond=recorded.microsecond // 1000 * 1000)}
     return str(recorded) == str(stated) if isinstance(recorded, UUID) else bool(recorded == stated)
 
 
 def _make_row(item: Row, row: Any, *, tenant_id: UUID, payments: Mapping[UUID, Row]) -> Row:
     """The full row of a new transaction, without a query. `payments`: of each that must be paid, by its id."""
     happened_at = item["occurred_at"] or row.created_at
+    # As metering_post_single has it.
+    decided_at = row.created_at if item["is_bounded"] and row.status != Status.COMPLETED else happened_at
     trace = {"id": row.trace_reference, "external_id": row.trace_external_id}
+    costs = [_make_cost_row(item, cost, row, tenant_id=tenant_id) for cost in _inserted_costs(item["costs"], status=row.status)]
     return {
         **{name: item[name] for name in NAMES_OF_ROW},
         "tenant_id": tenant_id,
         "service_id": row.service_id,
         "status": row.status,
-        "outcome": item["outcome"],
+        "outcome": item["outcome"] if row.status == Status.COMPLETED else None,
         "decline_reason": row.decline_reason,
         "requires_payment": row.requires_payment,
         **selectors.current_payment(payments.get(row.id)),
         "occurred_at": happened_at,
         "created_at": row.created_at,
         "updated_at": row.created_at,
-        "preparing_at": happened_at if row.status == Status.PREPARING else None,
-        "authorized_at": happened_at if row.status in {Status.AUTHORIZED, Status.COMPLETED} else None,
-        "denied_at": happened_at if row.status == Status.DENIED else None,
-        "cancelled_at": happened_at if row.status == Status.CANCELLED else None,
+        "preparing_at": decided_at if row.status == Status.PREPARING else None,
+        "authorized_at": decided_at if row.status in {Status.AUTHORIZED, Status.COMPLETED} else None,
+        "denied_at": decided_at if row.status == Status.DENIED else None,
+        "cancelled_at": decided_at if row.status == Status.CANCELLED else None,
         "completed_at": (item["completed_at"] or happened_at) if row.status == Status.COMPLETED else None,
         "trace": trace,
         "trace_id": trace["id"],
         "agent_id": row.agent_id,
         "agent": _make_agent(row, tenant_id=tenant_id),
-        "costs": [_make_cost_row(item, cost, row, tenant_id=tenant_id) for cost in _inserted_costs(item["costs"], status=row.status)],
+        "costs": costs,
+        **(_report_of(_first_fact(item["fact"], status=row.status), costs) if "fact" in item else {}),
     }
+
+
+def _first_fact(fact: Row, *, status: str) -> Row:
+    """The fact as metering_insert_parts has written it."""
+    return {**fact, "pricing": Pricing.NOT_ASKED.value, "pricing_note": "", "pricing_fields": None} if status == Status.DENIED else fact
 
 
 def _inserted_costs(costs: Iterable[Row], *, status: str) -> list[Row]:
@@ -194,12 +275,13 @@ def _make_cost_row(item: Row, cost: Row, row: Any, *, tenant_id: UUID) -> Row:
         "fiat_amount": Decimal(cost["amount"]),
         "fiat_asset_symbol": cost["currency"],
         "is_estimate": cost["is_estimate"],
-        "is_active": True,
-        "supersedes_id": None,
-        "superseded_at": None,
-        "superseded_by_id": None,
-        "inferred_from_id": None,
+        "is_active": "superseded_by_id" not in cost,
+        "supersedes_id": next(iter(cost.get("supersedes_ids", ())), None),
+        "superseded_at": row.created_at if "superseded_by_id" in cost else None,
+        "superseded_by_id": cost.get("superseded_by_id"),
+        "inferred_from_id": cost.get("inferred_from_id"),
         "cost_details": cost["details"],
+        "occurred_at": item["occurred_at"] or row.created_at,
         "created_at": row.created_at,
         "updated_at": row.created_at,
     }

@@ -6,10 +6,10 @@ counters unread is taken. Counters come out as genai-prices counts them: cached,
 """
 
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from functools import cache, partial
+from functools import cache
 from itertools import product
 from typing import Any
 
@@ -112,11 +112,12 @@ def read_usage(facts: Any, *, provider: Provider | None) -> UsageReading | None:
     """
     best: UsageReading | None = None
     bad: list[BadQuantity] = []
-    for place in _usages(facts):
-        readings = _readings(place, provider=provider, bad=bad)
-        best = min([reading for reading in (best, *readings) if reading is not None], key=lambda one: len(one.unpriced), default=None)
-        if best is not None and not best.unpriced:
-            return best
+    # Made one after the other: nearly always the first one understands everything.
+    for reading in (reading for place in _usages(facts) for reading in _readings(place, provider=provider, bad=bad)):
+        if not reading.unpriced:
+            return reading
+        if best is None or len(reading.unpriced) < len(best.unpriced):
+            best = reading
     if best is None and bad:
         raise bad[0]
     return best
@@ -167,7 +168,7 @@ def whole_of(key: str, keys: Iterable[str]) -> str:
 def unpriced_counters(facts: Any, *, keys: Collection[str]) -> list[str]:
     """Counters in the facts that aren't zero, have no price among `keys` and are no part of a priced one. Nothing where no key counts
     tokens: a price by the page says nothing about them."""
-    if not any(COUNTER.search(key) for key in keys) or not isinstance(facts, Mapping):
+    if not any(COUNTER.search(key) for key in keys) or not isinstance(facts, dict):
         return []
     return [
         leaf
@@ -178,7 +179,7 @@ def unpriced_counters(facts: Any, *, keys: Collection[str]) -> list[str]:
 
 def look_up(values: Any, path: str) -> Any:
     """The value under a dotted path, or None. A key that is the rest of the path, dots and all, comes first."""
-    while isinstance(values, Mapping):
+    while isinstance(values, dict):
         if path in values:
             return values[path]
         step, _, path = path.partition(".")
@@ -202,7 +203,7 @@ def _usages(facts: Any) -> Iterator[_Place]:
     for body_path, usage_path in product(BODIES, USAGES):
         body = look_up(facts, body_path) if body_path else facts
         usage = look_up(body, usage_path) if usage_path else body
-        if isinstance(usage, Mapping) and usage:
+        if isinstance(usage, dict) and usage:
             path = "".join(f"{part}." for part in (body_path, usage_path) if part)
             yield _Place(path, usage, is_bare=not usage_path)
 
@@ -210,22 +211,21 @@ def _usages(facts: Any) -> Iterator[_Place]:
 def _telemetry(facts: Any) -> dict[str, Any]:
     """OpenTelemetry's attributes, which some exporters send as texts."""
     places = [look_up(facts, path) if path else facts for path in ATTRIBUTES]
-    items = [item for place in places if isinstance(place, Mapping) for item in place.items()]
+    items = [item for place in places if isinstance(place, dict) for item in place.items()]
     found = {name.removeprefix(TELEMETRY): value for name, value in items if name.startswith(TELEMETRY)}
     return {name: int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else value for name, value in found.items()}
 
 
-def _readings(place: _Place, *, provider: Provider | None, bad: list[BadQuantity]) -> list[UsageReading]:
-    """The readings of a place in each way that fits; the problems of ways that fail are added to `bad`."""
-    extractors = _extractors(provider.id if provider else "")
-    ways: list[Callable[[_Place], UsageReading | None]] = [*(partial(_by_extractor, each) for each in extractors), _by_names]
-    readings = []
-    for read in ways:
+def _readings(place: _Place, *, provider: Provider | None, bad: list[BadQuantity]) -> Iterator[UsageReading]:
+    """The readings of a place in each way that fits, made when they are asked for; the problems of ways that fail are added to `bad`."""
+    for extractor in (*_extractors(provider.id if provider else ""), None):
         try:
-            readings.append(read(place))
+            reading = _by_names(place) if extractor is None else _by_extractor(extractor, place)
         except BadQuantity as problem:
             bad.append(problem)
-    return [reading for reading in readings if reading is not None]
+        else:
+            if reading is not None:
+                yield reading
 
 
 @cache
@@ -242,8 +242,8 @@ def _by_extractor(extractor: UsageExtractor, place: _Place) -> UsageReading | No
     inner: Any = _in_camel_case(usage) if root[0] == "usageMetadata" else usage
     below = _below_usage(root)
     for step in below:
-        inner = inner.get(step) if isinstance(inner, Mapping) and isinstance(step, str) else None
-    if not isinstance(inner, Mapping):
+        inner = inner.get(step) if isinstance(inner, dict) and isinstance(step, str) else None
+    if not isinstance(inner, dict):
         return None
     counters: dict[str, Any] = {}
     read: dict[str, Any] = {}
@@ -271,7 +271,7 @@ def _by_names(place: _Place) -> UsageReading | None:
     read: dict[str, Any] = {}
     for counter, name in ((counter, name) for counter, names in NAMES.items() for name in names):
         value = look_up(place.values, name)
-        if value is None or isinstance(value, Mapping):
+        if value is None or isinstance(value, dict):
             continue
         quantity = _quantity(value, counter, path=place.path + name)
         if counters.setdefault(counter, quantity) == quantity:
@@ -317,7 +317,7 @@ def _leaf(values: Any, path: Any) -> tuple[str, Any]:
 def _step(values: Any, step: Any) -> tuple[str, Any]:
     """The name and value one step down a path. `step`: a name in an object, or an ArrayMatch, which picks the first matching item."""
     if not isinstance(step, ArrayMatch):
-        return step, values.get(step) if isinstance(values, Mapping) else None
+        return step, values.get(step) if isinstance(values, dict) else None
     found = step.extract(values) if isinstance(values, list) else None
     if found is None:
         return "", None
@@ -326,9 +326,9 @@ def _step(values: Any, step: Any) -> tuple[str, Any]:
 
 def _leaves(values: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
     """The numbers in an object, with their dotted paths."""
-    items = values.items() if isinstance(values, Mapping) else ((str(place), item) for place, item in enumerate(values))
+    items = values.items() if isinstance(values, dict) else ((str(place), item) for place, item in enumerate(values))
     for name, value in items:
-        if isinstance(value, Mapping | list):
+        if isinstance(value, dict | list):
             yield from _leaves(value, f"{prefix}{name}.")
         elif isinstance(value, int | Decimal) and not isinstance(value, bool):
             yield f"{prefix}{name}", value
@@ -347,6 +347,6 @@ def _quantity(value: Any, counter: str, *, path: str) -> Any:
 
 def _in_camel_case(values: Any) -> Any:
     """A body of Google's Python SDK as the API itself spells it."""
-    if isinstance(values, Mapping):
+    if isinstance(values, dict):
         return {SNAKE.sub(lambda match: match[1].upper(), name): _in_camel_case(value) for name, value in values.items()}
     return [_in_camel_case(value) for value in values] if isinstance(values, list) else values

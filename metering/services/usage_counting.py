@@ -47,7 +47,7 @@ TOKENS = {
 }
 # What makes up cache_write_tokens, where a report has the parts only.
 CACHE_WRITES = ("cache_write_5m_tokens", "cache_write_1h_tokens")
-FACT = ("transaction_id", "phase", "facts")
+FACT = ("transaction_id", "phase", "facts", "call_id")
 
 
 @translate_db_errors

@@ -7,6 +7,7 @@
 --                       `id` is the first of them
 --   not_found           the tenant has no such transaction
 --   wrong_status        the status doesn't allow the move; `status` is the transaction's
+--   out_of_bounds       `occurred_at` is further from the present than the tenant's policy allows
 --   not_stale           the transaction hasn't been authorized for so long
 --   not_open            denied and cancelled transactions take no facts and no costs
 --   cost_not_found, cost_of_another, already_superseded  (metering_choose_superseded)

@@ -21,7 +21,7 @@ BEGIN
     -- Read under the lock. A clock that was set back doesn't put a change before the transaction's last one.
     done.created_at := GREATEST(clock_timestamp(), owner.updated_at);
     done.status := owner.status;
-    done.outcome := metering_refuse_amendment(owner, item, done.created_at);
+    done.outcome := metering_refuse_amendment(owner, item, done.created_at, policy);
     IF done.outcome IS NULL AND (item.cost).id IS NOT NULL THEN
         superseded := metering_choose_superseded(tenant, item);
         done.outcome := superseded.outcome;
@@ -66,15 +66,15 @@ BEGIN
     IF (item.fact).id IS NOT NULL THEN
         done.fact_id := (item.fact).id;
         done.pricing := coalesce(superseded.pricing, (item.fact).pricing);
-        done.pricing_note := (item.fact).pricing_note;
+        done.pricing_note := left(concat_ws('; ', nullif((item.fact).pricing_note, ''), superseded.note), 512);
         done.pricing_fields := (item.fact).pricing_fields;
         INSERT INTO metering_fact (
-            id, tenant_id, occurred_at, created_at, actor, request_id, transaction_id, source, version, phase, facts, integration,
+            id, tenant_id, occurred_at, created_at, actor, request_id, transaction_id, source, version, phase, facts, integration, call_id,
             pricing, pricing_note, pricing_fields, idempotency_key, facts_digest
         ) VALUES (
             done.fact_id, tenant, coalesce(item.occurred_at, done.created_at), done.created_at, item.actor, item.request_id,
             owner.id, (item.fact).source, (item.fact).version, (item.fact).phase, (item.fact).facts::json,
-            (item.fact).integration::json, done.pricing, done.pricing_note, done.pricing_fields::json,
+            (item.fact).integration::json, (item.fact).call_id, done.pricing, done.pricing_note, done.pricing_fields::json,
             item.idempotency_key, decode(item.digest, 'hex')
         );
     END IF;

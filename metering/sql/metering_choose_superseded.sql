@@ -7,8 +7,10 @@
 -- or, for a cost computed from facts, the `pricing` that says why it isn't written:
 --   late           a partial or error report after the response
 --   already_known  an actual cost is known that the facts don't replace
--- A cost named by its caller replaces exactly that one. A cost from facts replaces the costs computed from earlier facts, and every
--- estimate in its own currency; an estimate never replaces an actual cost.
+-- and a `note` for the reply, where it takes the place of an earlier response's cost.
+-- A cost named by its caller replaces exactly that one. A cost from facts replaces what earlier facts about the same model call came to, what
+-- partial and error reports about no named call came to, and every estimate in its own currency but those of another named call. Facts about
+-- no named call concern the whole transaction: their cost replaces the estimates of all calls. An estimate never replaces an actual cost.
 -- Locks nothing: costs change only under their transaction's lock. Never writes.
 CREATE OR REPLACE FUNCTION metering_choose_superseded(tenant uuid, item metering_amendment)
 RETURNS metering_supersession
@@ -16,6 +18,7 @@ LANGUAGE plpgsql STABLE
 AS $$
 DECLARE
     cost CONSTANT metering_new_cost := item.cost;
+    fact CONSTANT metering_new_fact := item.fact;
     chosen metering_supersession;
     knows_actual boolean;
 BEGIN
@@ -34,22 +37,38 @@ BEGIN
         RETURN chosen;
     END IF;
 
-    IF (item.fact).phase IN ('partial', 'error') AND EXISTS (
-        SELECT FROM metering_fact fact
-        WHERE fact.tenant_id = tenant AND fact.transaction_id = item.transaction_id AND fact.phase = 'response'
+    IF fact.phase IN ('partial', 'error') AND EXISTS (
+        SELECT FROM metering_fact response
+        WHERE response.tenant_id = tenant AND response.transaction_id = item.transaction_id AND response.phase = 'response'
+            AND (response.call_id = fact.call_id OR fact.call_id IS NULL)
     ) THEN
         chosen.pricing := 'late';
         RETURN chosen;
     END IF;
-    SELECT coalesce(bool_or(NOT earlier.is_estimate), false),
-        array_agg(earlier ORDER BY earlier.inferred_from_id IS NULL, earlier.id DESC)
-            FILTER (WHERE earlier.inferred_from_id IS NOT NULL OR (earlier.is_estimate AND earlier.fiat_asset_symbol = cost.currency))
-    INTO knows_actual, chosen.costs
-    FROM metering_cost earlier
-    WHERE earlier.tenant_id = tenant AND earlier.transaction_id = item.transaction_id AND earlier.is_active;
+    SELECT bool_or(NOT active.is_estimate AND (
+            active.is_stated OR active.is_of_call OR (cost.is_estimate AND (active.is_of_all OR fact.call_id IS NULL))
+        )),
+        array_agg(active.earlier ORDER BY active.is_stated, (active.earlier).id DESC) FILTER (WHERE
+            active.is_of_call
+            OR (active.is_of_all AND active.phase IN ('partial', 'error') AND fact.phase = 'response')
+            OR (active.is_estimate AND active.is_same_currency AND (active.is_stated OR active.is_of_all OR fact.call_id IS NULL))
+        ),
+        CASE WHEN bool_or(active.is_of_call AND active.is_of_all AND active.phase = 'response') THEN
+            'without callId the last response counts'
+        END
+    INTO knows_actual, chosen.costs, chosen.note
+    FROM (
+        SELECT earlier, earlier.is_estimate, report.id IS NULL AS is_stated, earlier.fiat_asset_symbol = cost.currency AS is_same_currency,
+            report.id IS NOT NULL AND report.call_id IS NOT DISTINCT FROM fact.call_id AS is_of_call,
+            report.id IS NOT NULL AND report.call_id IS NULL AS is_of_all, report.phase
+        FROM metering_cost earlier
+        LEFT JOIN metering_fact report ON report.tenant_id = tenant AND report.id = earlier.inferred_from_id
+        WHERE earlier.tenant_id = tenant AND earlier.transaction_id = item.transaction_id AND earlier.is_active
+    ) active;
     IF knows_actual AND (cost.is_estimate OR chosen.costs IS NULL) THEN
         chosen.pricing := 'already_known';
         chosen.costs := NULL;
+        chosen.note := NULL;
     END IF;
     RETURN chosen;
 END

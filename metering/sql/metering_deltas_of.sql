@@ -18,14 +18,15 @@ BEGIN
     first.agent_id := agent;
     first.currency := coalesce(costs[1].currency, '');
     first.transactions := 1;
-    first.succeeded := (outcome IS NOT DISTINCT FROM 'success')::integer;
-    first.failed := (outcome IS NOT DISTINCT FROM 'error')::integer;
+    first.succeeded := (status = 'completed' AND outcome IS NOT DISTINCT FROM 'success')::integer;
+    first.failed := (status = 'completed' AND outcome IS NOT DISTINCT FROM 'error')::integer;
     first.denied := (status = 'denied')::integer;
     first.cancelled := (status = 'cancelled')::integer;
     first.costs := 0;
     first.amount := 0;
     first.estimated := 0;
     FOREACH cost IN ARRAY coalesce(costs, '{}') LOOP
+        CONTINUE WHEN cost.superseded_by_id IS NOT NULL;
         IF cost.currency = first.currency THEN
             first.costs := first.costs + 1;
             first.amount := first.amount + cost.amount;

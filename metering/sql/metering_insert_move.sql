@@ -1,4 +1,4 @@
--- Moves a locked transaction to another status and records the step in its history.
+-- Moves a locked transaction to another status and records the step in its history. The date of the status is when the step happened.
 -- Takes: the tenant, the item with the move, the transaction's row, and the moment. Returns: nothing.
 -- Locks: the transaction, which the caller has locked. Never: moves it where metering_may_move or metering_begins_round doesn't allow it (a trigger checks again).
 CREATE OR REPLACE FUNCTION metering_insert_move(tenant uuid, item metering_amendment, owner metering_transaction, moment timestamptz)
@@ -7,6 +7,7 @@ LANGUAGE plpgsql
 AS $$
 DECLARE
     move CONSTANT metering_new_move := item.move;
+    happened_at CONSTANT timestamptz := coalesce(item.occurred_at, moment);
 BEGIN
     UPDATE metering_transaction AS kept SET
         status = move.to_status,
@@ -14,17 +15,17 @@ BEGIN
         outcome = move.outcome,
         decline_reason = CASE WHEN move.to_status = 'denied' THEN move.reason END,
         updated_at = moment,
-        preparing_at = CASE WHEN move.to_status = 'preparing' THEN moment ELSE kept.preparing_at END,
-        authorized_at = CASE WHEN move.to_status = 'authorized' THEN moment ELSE kept.authorized_at END,
-        denied_at = CASE WHEN move.to_status = 'denied' THEN moment ELSE kept.denied_at END,
-        cancelled_at = CASE WHEN move.to_status = 'cancelled' THEN moment ELSE kept.cancelled_at END,
-        completed_at = CASE WHEN move.to_status = 'completed' THEN moment ELSE kept.completed_at END
+        preparing_at = CASE WHEN move.to_status = 'preparing' THEN happened_at ELSE kept.preparing_at END,
+        authorized_at = CASE WHEN move.to_status = 'authorized' THEN happened_at ELSE kept.authorized_at END,
+        denied_at = CASE WHEN move.to_status = 'denied' THEN happened_at ELSE kept.denied_at END,
+        cancelled_at = CASE WHEN move.to_status = 'cancelled' THEN happened_at ELSE kept.cancelled_at END,
+        completed_at = CASE WHEN move.to_status = 'completed' THEN happened_at ELSE kept.completed_at END
     WHERE kept.tenant_id = tenant AND kept.id = owner.id;
     INSERT INTO metering_statuschange (
         id, tenant_id, occurred_at, created_at, actor, request_id, transaction_id, from_status, to_status, round, reason,
         idempotency_key, facts_digest
     ) VALUES (
-        move.id, tenant, coalesce(item.occurred_at, moment), moment, item.actor, item.request_id, owner.id, owner.status, move.to_status,
+        move.id, tenant, happened_at, moment, item.actor, item.request_id, owner.id, owner.status, move.to_status,
         coalesce(move.round, owner.round), coalesce(move.reason, ''), item.idempotency_key, decode(item.digest, 'hex')
     );
 END

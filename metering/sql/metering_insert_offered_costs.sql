@@ -9,8 +9,10 @@ CREATE OR REPLACE FUNCTION metering_insert_offered_costs(
 RETURNS void
 LANGUAGE plpgsql
 AS $$
+DECLARE
+    offered CONSTANT metering_new_cost[] := metering_offered_costs(item.costs);
 BEGIN
-    IF cardinality(metering_costs_to_insert(begins_as, item.costs)) = cardinality(item.costs) THEN
+    IF cardinality(metering_costs_to_insert(begins_as, offered)) = cardinality(offered) THEN
         RETURN;
     END IF;
     INSERT INTO metering_fact (
@@ -23,6 +25,6 @@ BEGIN
             'costDetails', cost.details::json
         ) ORDER BY cost.ordinality)),
         'not_asked', ''
-    FROM unnest(item.costs) WITH ORDINALITY cost;
+    FROM unnest(offered) WITH ORDINALITY cost;
 END
 $$;

@@ -17,8 +17,7 @@ BEGIN
     ended.transaction_id := owner.id;
     ended.actor := item.actor;
     ended.request_id := item.request_id;
-    -- No caller stated anything of the costs that this writes.
-    ended.digest := repeat('0', 224);
+    ended.digest := item.ending_digest;
     ended.occurred_at := owner.occurred_at;
     ended.move := move;
     RETURN metering_follow_payments(tenant, owner, ended, moment, true);

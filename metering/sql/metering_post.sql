@@ -3,6 +3,7 @@
 -- Returns: for each posting, in order, a metering_outcome whose `outcome` is
 --   posted         a new row; what the caller can't know is in the other columns
 --   exists         the idempotency key was used before, in the ledger or earlier in the array: `id` and `first_digest` are the first row's
+--   out_of_bounds  `occurred_at` is further from the present than the tenant's policy allows
 --   unknown_agent  the agent named by id isn't the tenant's, and no name was sent instead
 --   has_rules      the tenant has spending rules, or somebody is changing them, or it prepays: nothing was written, and
 --                  metering_post_by_rules takes it. So a call for several tenants never waits for a counter or a wallet of one of them.

@@ -2,7 +2,8 @@
 -- out of the array once.
 -- Takes: the tenant and the postings.
 -- Returns: one outcome for each, in order. Locks: as metering_post says.
--- Never: writes anything for a posting that is refused or whose key was used before.
+-- Never: writes anything for a posting that is refused or whose key was used before. The report of a denied call is kept as
+-- metering_insert_parts does it.
 CREATE OR REPLACE FUNCTION metering_post_array(tenant uuid, items metering_posting[])
 RETURNS SETOF metering_outcome
 LANGUAGE plpgsql
@@ -23,7 +24,8 @@ BEGIN
     posted_at := clock_timestamp();
 
     WITH fresh AS MATERIALIZED (
-        SELECT *, coalesce(occurred_at, posted_at) AS happened_at, metering_costs_to_insert(begins_as, costs) AS inserted_costs
+        SELECT *, coalesce(occurred_at, posted_at) AS happened_at, metering_costs_to_insert(begins_as, costs) AS inserted_costs,
+            CASE WHEN is_bounded AND begins_as <> 'completed' THEN posted_at ELSE coalesce(decided_at, occurred_at, posted_at) END AS dated_at
         FROM unnest(items, resolved) WITH ORDINALITY
         WHERE posting_outcome = 'posted'
         -- Keys in one order everywhere: two arrays that share some always lock in the same order and can't deadlock.
@@ -38,38 +40,52 @@ BEGIN
             customer_id, preparing_at, authorized_at, denied_at, cancelled_at, completed_at, idempotency_key, facts_digest
         )
         SELECT id, tenant, happened_at, posted_at, posted_at, actor, request_id, service_id, action_name, resource_name, (agent).id,
-            trace_id, begins_as, outcome, decline_reason, false, qualifiers::json, metadata::json, request_facts::json, payment_data::json,
-            customer_id, CASE begins_as WHEN 'preparing' THEN happened_at END,
-            CASE WHEN begins_as IN ('authorized', 'completed') THEN happened_at END,
-            CASE begins_as WHEN 'denied' THEN happened_at END, CASE begins_as WHEN 'cancelled' THEN happened_at END,
+            trace_id, begins_as, CASE begins_as WHEN 'completed' THEN outcome END, decline_reason, false, qualifiers::json, metadata::json,
+            request_facts::json, payment_data::json, customer_id,
+            CASE begins_as WHEN 'preparing' THEN dated_at END, CASE WHEN begins_as IN ('authorized', 'completed') THEN dated_at END,
+            CASE begins_as WHEN 'denied' THEN dated_at END, CASE begins_as WHEN 'cancelled' THEN dated_at END,
             CASE begins_as WHEN 'completed' THEN coalesce(completed_at, happened_at) END,
             idempotency_key, decode(digest, 'hex')
         FROM fresh
     ), first_steps AS (
         INSERT INTO metering_statuschange (id, tenant_id, occurred_at, created_at, actor, request_id, transaction_id, to_status, reason)
-        SELECT change_id, tenant, happened_at, posted_at, actor, request_id, id, begins_as, coalesce(decline_reason, '') FROM fresh
+        SELECT change_id, tenant, dated_at, posted_at, actor, request_id, id, begins_as, coalesce(decline_reason, '') FROM fresh
+    ), reports AS (
+        INSERT INTO metering_fact (
+            id, tenant_id, occurred_at, created_at, actor, request_id, transaction_id, source, version, phase, facts, integration, call_id,
+            pricing, pricing_note, pricing_fields, facts_digest
+        )
+        SELECT (fact).id, tenant, happened_at, posted_at, actor, request_id, id, (fact).source, (fact).version, (fact).phase,
+            (fact).facts::json, (fact).integration::json, (fact).call_id, CASE begins_as WHEN 'denied' THEN 'not_asked' ELSE (fact).pricing END,
+            CASE begins_as WHEN 'denied' THEN '' ELSE (fact).pricing_note END,
+            CASE WHEN begins_as <> 'denied' THEN (fact).pricing_fields::json END, decode((fact).digest, 'hex')
+        FROM fresh WHERE (fact).id IS NOT NULL
     ), priced AS MATERIALIZED (
         -- A row for each cost, and one for a transaction without costs.
         SELECT fresh.id, fresh.happened_at, fresh.actor, fresh.request_id, fresh.service_id, (fresh.agent).id AS agent_id, fresh.outcome,
-            fresh.begins_as, coalesce(cost.ordinality, 1) = 1 AS is_first, cost.id AS cost_id, cost.amount, cost.currency,
-            cost.is_estimate, cost.details
+            fresh.begins_as, (fresh.fact).digest AS fact_digest, coalesce(cost.ordinality, 1) = 1 AS is_first, cost.id AS cost_id,
+            cost.amount, cost.currency, cost.is_estimate, cost.details, cost.superseded_by_id, cost.supersedes_ids, cost.inferred_from_id
         FROM fresh LEFT JOIN LATERAL unnest(fresh.inserted_costs) WITH ORDINALITY AS cost ON true
     ), costs AS (
         INSERT INTO metering_cost (
             id, tenant_id, occurred_at, created_at, actor, request_id, transaction_id, fiat_amount, fiat_asset_symbol, is_estimate,
-            is_active, cost_details
+            is_active, superseded_at, superseded_by_id, supersedes_id, inferred_from_id, cost_details, facts_digest
         )
-        SELECT cost_id, tenant, happened_at, posted_at, actor, request_id, id, amount, currency, is_estimate, true, details::json
+        SELECT cost_id, tenant, happened_at, posted_at, actor, request_id, id, amount, currency, is_estimate, superseded_by_id IS NULL,
+            CASE WHEN superseded_by_id IS NOT NULL THEN posted_at END, superseded_by_id, supersedes_ids[1], inferred_from_id, details::json,
+            CASE WHEN inferred_from_id IS NOT NULL THEN decode(fact_digest, 'hex') END
         FROM priced WHERE amount IS NOT NULL
     ), summed AS (
         -- As metering_deltas_of, for many: a transaction is counted under its first cost's currency, so that most need one row.
         SELECT date_trunc('hour', happened_at, 'UTC') AS hour, service_id, agent_id, coalesce(currency, '') AS currency,
             count(*) FILTER (WHERE is_first) AS transactions,
-            count(*) FILTER (WHERE is_first AND outcome = 'success') AS succeeded,
-            count(*) FILTER (WHERE is_first AND outcome = 'error') AS failed,
+            count(*) FILTER (WHERE is_first AND begins_as = 'completed' AND outcome = 'success') AS succeeded,
+            count(*) FILTER (WHERE is_first AND begins_as = 'completed' AND outcome = 'error') AS failed,
             count(*) FILTER (WHERE is_first AND begins_as = 'denied') AS denied,
             count(*) FILTER (WHERE is_first AND begins_as = 'cancelled') AS cancelled,
-            count(amount) AS costs, coalesce(sum(amount), 0) AS amount, coalesce(sum(amount) FILTER (WHERE is_estimate), 0) AS estimated
+            count(amount) FILTER (WHERE superseded_by_id IS NULL) AS costs,
+            coalesce(sum(amount) FILTER (WHERE superseded_by_id IS NULL), 0) AS amount,
+            coalesce(sum(amount) FILTER (WHERE superseded_by_id IS NULL AND is_estimate), 0) AS estimated
         FROM priced GROUP BY 1, 2, 3, 4
     )
     SELECT (SELECT array_agg(summed::metering_delta) FROM summed),

@@ -1,7 +1,8 @@
 -- Records one new transaction in short statements, without the arrays of metering_post_array.
 -- Takes: the tenant, the posting, and whether the caller is metering_post_by_rules, which adds to the sums itself.
 -- Returns: the outcome `posted`; `has_rules` where another caller must take it; or a null outcome, with nothing written, where the posting
--- names a service, agent or trace that doesn't exist yet, or its key was used before. The caller then takes metering_post_array.
+-- names a service, agent or trace that doesn't exist yet, its time is out of bounds, or its key was used before. The caller then takes
+-- metering_post_array.
 -- Locks: as metering_post says; for a tenant with rules their counters (rules_decide_new) before anything is written.
 -- Never: decides anything that metering_post_array doesn't decide by the same functions, but for what the tenant's rules decide.
 CREATE OR REPLACE FUNCTION metering_post_single(tenant uuid, item metering_posting, by_rules boolean)
@@ -10,7 +11,7 @@ LANGUAGE plpgsql
 AS $$
 DECLARE
     service uuid;
-    at_once boolean;
+    policy metering_policy;
     has_rules boolean;
     is_prepaid boolean;
     placed paying_placed;
@@ -19,11 +20,13 @@ DECLARE
     trace metering_trace;
     inserted_costs metering_new_cost[];
     happened_at timestamptz;
+    decided_at timestamptz;
     posted metering_outcome;
 BEGIN
-    SELECT seen.id, policy.authorizes_at_once, coalesce(policy.has_rules, false), coalesce(policy.is_prepaid, false)
-    INTO service, at_once, has_rules, is_prepaid
-    FROM metering_service seen LEFT JOIN metering_policy policy ON policy.tenant_id = tenant
+    SELECT seen.id, decided.authorizes_at_once, decided.backdating_limit, decided.postdating_limit, coalesce(decided.has_rules, false),
+        coalesce(decided.is_prepaid, false)
+    INTO service, policy.authorizes_at_once, policy.backdating_limit, policy.postdating_limit, has_rules, is_prepaid
+    FROM metering_service seen LEFT JOIN metering_policy decided ON decided.tenant_id = tenant
     WHERE seen.tenant_id = tenant AND seen.name = item.service_name;
     IF (has_rules OR is_prepaid) AND NOT by_rules THEN
         posted.outcome := 'has_rules';
@@ -44,6 +47,9 @@ BEGIN
         trace.reference := item.new_trace_id;
     END IF;
     IF service IS NULL OR trace.id IS NULL OR (agent.id IS NULL AND (item.agent_id IS NOT NULL OR item.agent_name IS NOT NULL))
+        OR (item.is_bounded AND metering_is_out_of_bounds(
+            item.occurred_at, clock_timestamp(), policy.backdating_limit, policy.postdating_limit
+        ))
         OR ((has_rules OR is_prepaid) AND EXISTS (
             SELECT FROM metering_transaction seen WHERE seen.tenant_id = tenant AND seen.idempotency_key = item.idempotency_key
         ))
@@ -51,14 +57,14 @@ BEGIN
         RETURN NULL;
     END IF;
 
-    posted.status := metering_decide_status(item.status, agent, at_once);
+    posted.status := metering_decide_status(item.status, item.outcome, agent, policy.authorizes_at_once);
     posted.decline_reason := metering_decline_reason(item.status, agent);
     IF has_rules THEN
         decision := rules_decide_new(tenant, rules_subject_of_new(
             item.id, item.service_name, item.action_name, item.resource_name, agent, trace, item.customer_id, item.qualifiers::json,
             item.metadata::json, to_jsonb(item.costs)
-        ), item.status IS NULL AND posted.status = 'authorized');
-        posted.status := coalesce(decision.status, posted.status);
+        ), item.status IS NULL AND posted.status IN ('authorized', 'completed'));
+        posted.status := CASE WHEN decision.status IN ('denied', 'preparing') THEN decision.status ELSE posted.status END;
         posted.decline_reason := CASE posted.status WHEN 'denied' THEN coalesce(decision.reason, posted.decline_reason) END;
     END IF;
     IF is_prepaid AND item.status IS NULL AND posted.status = 'authorized' THEN
@@ -70,6 +76,8 @@ BEGIN
     posted.requires_payment := coalesce(cardinality(placed.payments) > 0, false);
     posted.created_at := clock_timestamp();
     happened_at := coalesce(item.occurred_at, posted.created_at);
+    -- A call of the API that happened earlier is decided now, unless it is over; what a file brings in was decided then.
+    decided_at := CASE WHEN item.is_bounded AND posted.status <> 'completed' THEN posted.created_at ELSE coalesce(item.decided_at, happened_at) END;
     -- The unique index tells whether the key was used before, which saves a look-up.
     WITH inserted AS (
         INSERT INTO metering_transaction (
@@ -78,14 +86,12 @@ BEGIN
             customer_id, preparing_at, authorized_at, denied_at, cancelled_at, completed_at, idempotency_key, facts_digest
         )
         VALUES (
-            item.id, tenant, happened_at, posted.created_at, posted.created_at, item.actor, item.request_id,
-            service, item.action_name, item.resource_name, agent.id, trace.id, posted.status, item.outcome,
+            item.id, tenant, happened_at, posted.created_at, posted.created_at, item.actor, item.request_id, service, item.action_name,
+            item.resource_name, agent.id, trace.id, posted.status, CASE posted.status WHEN 'completed' THEN item.outcome END,
             posted.decline_reason, posted.requires_payment, item.qualifiers::json, item.metadata::json, item.request_facts::json,
-            item.payment_data::json, item.customer_id,
-            CASE posted.status WHEN 'preparing' THEN happened_at END,
-            CASE WHEN posted.status IN ('authorized', 'completed') THEN happened_at END,
-            CASE posted.status WHEN 'denied' THEN happened_at END,
-            CASE posted.status WHEN 'cancelled' THEN happened_at END,
+            item.payment_data::json, item.customer_id, CASE posted.status WHEN 'preparing' THEN decided_at END,
+            CASE WHEN posted.status IN ('authorized', 'completed') THEN decided_at END,
+            CASE posted.status WHEN 'denied' THEN decided_at END, CASE posted.status WHEN 'cancelled' THEN decided_at END,
             CASE posted.status WHEN 'completed' THEN coalesce(item.completed_at, happened_at) END,
             item.idempotency_key, decode(item.digest, 'hex')
         )
@@ -100,22 +106,8 @@ BEGIN
         PERFORM paying_take_back(placed) WHERE posted.requires_payment; RETURN NULL;
     END IF;
 
-    INSERT INTO metering_statuschange (id, tenant_id, occurred_at, created_at, actor, request_id, transaction_id, to_status, reason)
-    VALUES (
-        item.change_id, tenant, happened_at, posted.created_at, item.actor, item.request_id, posted.id, posted.status,
-        coalesce(posted.decline_reason, '')
-    );
     inserted_costs := metering_costs_to_insert(posted.status, item.costs);
-    INSERT INTO metering_cost (
-        id, tenant_id, occurred_at, created_at, actor, request_id, transaction_id, fiat_amount, fiat_asset_symbol, is_estimate, is_active,
-        cost_details
-    )
-    SELECT cost.id, tenant, happened_at, posted.created_at, item.actor, item.request_id, posted.id, cost.amount,
-        cost.currency, cost.is_estimate, true, cost.details::json
-    FROM unnest(inserted_costs) cost;
-    IF posted.status IN ('denied', 'cancelled') THEN
-        PERFORM metering_insert_offered_costs(tenant, item, posted.status, happened_at, posted.created_at);
-    END IF;
+    PERFORM metering_insert_parts(tenant, item, posted, inserted_costs, happened_at, decided_at);
     IF posted.requires_payment THEN PERFORM paying_record(tenant, placed); END IF;
     IF has_rules THEN
         PERFORM rules_record_new(tenant, posted.id, posted.status, decision, item.actor, item.request_id, posted.created_at, happened_at);

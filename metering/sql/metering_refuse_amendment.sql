@@ -1,13 +1,16 @@
 -- Whether a transaction's status allows what is to be added to it.
--- Takes: the locked transaction's row (all null: there is none), the item, and the present moment.
+-- Takes: the locked transaction's row (all null: there is none), the item, the present moment, and the tenant's policy (all null: there is
+-- none).
 -- Returns: the outcome that refuses it, as metering_amend says, or null. Locks nothing.
-CREATE OR REPLACE FUNCTION metering_refuse_amendment(owner metering_transaction, item metering_amendment, moment timestamptz)
+CREATE OR REPLACE FUNCTION metering_refuse_amendment(owner metering_transaction, item metering_amendment, moment timestamptz, policy metering_policy)
 RETURNS text
-LANGUAGE plpgsql IMMUTABLE
+LANGUAGE plpgsql STABLE
 AS $$
 BEGIN
     RETURN CASE
         WHEN owner.id IS NULL THEN 'not_found'
+        WHEN item.is_bounded AND metering_is_out_of_bounds(item.occurred_at, moment, policy.backdating_limit, policy.postdating_limit)
+            THEN 'out_of_bounds'
         WHEN (item.move).id IS NOT NULL AND NOT CASE (item.move).round - owner.round
             WHEN 1 THEN metering_begins_round(owner.status, (item.move).to_status)
             ELSE metering_may_move(owner.status, (item.move).to_status)

@@ -17,13 +17,14 @@ BEGIN
         CASE
             WHEN prior.id IS NOT NULL THEN 'exists'
             WHEN item.agent_id IS NOT NULL AND item.agent_name IS NULL AND agent.whole IS NULL THEN 'unknown_agent'
+            WHEN item.is_bounded AND metering_is_out_of_bounds(
+                item.occurred_at, clock_timestamp(), policy.backdating_limit, policy.postdating_limit
+            ) THEN 'out_of_bounds'
             WHEN service.id IS NULL OR trace.id IS NULL OR (item.agent_name IS NOT NULL AND agent.whole IS NULL) THEN 'unnamed'
             ELSE 'posted'
         END,
         prior.id, prior.facts_digest, service.id, agent.whole, trace.id, trace.reference, trace.external_id,
-        metering_decide_status(item.status, agent.whole, (
-            SELECT policy.authorizes_at_once FROM metering_policy policy WHERE policy.tenant_id = tenant
-        )),
+        metering_decide_status(item.status, item.outcome, agent.whole, policy.authorizes_at_once),
         metering_decline_reason(item.status, agent.whole)
     )::metering_resolution ORDER BY item.ordinality) INTO resolved
     FROM unnest(items) WITH ORDINALITY item
@@ -65,7 +66,12 @@ BEGIN
     CROSS JOIN LATERAL (
         SELECT coalesce(own.id, referred.id, external.id) AS id, coalesce(own.id, referred.reference, external.reference) AS reference,
             coalesce(referred.external_id, external.external_id) AS external_id
-    ) trace;
+    ) trace
+    LEFT JOIN LATERAL (
+        SELECT seen.authorizes_at_once, seen.backdating_limit, seen.postdating_limit FROM metering_policy seen
+        WHERE seen.tenant_id = tenant
+        OFFSET 0
+    ) policy ON true;
     RETURN metering_resolve_repeated_keys(items, resolved);
 END
 $$;

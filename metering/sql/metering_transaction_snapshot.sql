@@ -8,7 +8,7 @@ AS $$
         'id', kept.id, 'tenant_id', kept.tenant_id, 'service_name', service.name, 'action_name', kept.action_name,
         'resource_name', kept.resource_name, 'service_id', kept.service_id, 'status', kept.status,
         'requires_payment', kept.requires_payment, 'qualifiers', kept.qualifiers::text, 'metadata', kept.metadata::text,
-        'created_at', kept.created_at, 'updated_at', kept.updated_at, 'preparing_at', kept.preparing_at,
+        'occurred_at', kept.occurred_at, 'created_at', kept.created_at, 'updated_at', kept.updated_at, 'preparing_at', kept.preparing_at,
         'authorized_at', kept.authorized_at, 'denied_at', kept.denied_at, 'cancelled_at', kept.cancelled_at,
         'completed_at', kept.completed_at, 'outcome', kept.outcome, 'decline_reason', kept.decline_reason,
         'trace', json_build_object('id', trace.reference, 'external_id', trace.external_id), 'trace_id', trace.reference,

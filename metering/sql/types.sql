@@ -8,10 +8,11 @@ CREATE TYPE metering_delta AS (
 );
 
 -- A cost to write. `supersedes_ids`: the costs it replaces, the one to name in its row first. `replaces_inferred`: true for a cost computed
--- from reported facts, which replaces what metering_choose_superseded finds.
+-- from reported facts, which replaces what metering_choose_superseded finds. `superseded_by_id`: of a call that is recorded finished, the
+-- cost of the same posting that takes this one's place.
 CREATE TYPE metering_new_cost AS (
     id uuid, amount numeric, currency text, is_estimate boolean, details text, supersedes_ids uuid[], replaces_inferred boolean,
-    inferred_from_id uuid, repricing uuid
+    inferred_from_id uuid, repricing uuid, superseded_by_id uuid
 );
 
 -- A move to another status. With `stale_after` it happens only if the transaction has been authorized for longer than that. `round`: the
@@ -23,13 +24,17 @@ CREATE TYPE metering_new_move AS (
     override text
 );
 
+-- What was reported about a transaction. `call_id`: about which of its model calls. `digest`, hexadecimal: only of a report that is recorded
+-- together with its transaction; one that is added later has that of its amendment.
 CREATE TYPE metering_new_fact AS (
-    id uuid, source text, version text, phase text, facts text, integration text, pricing text, pricing_note text, pricing_fields text
+    id uuid, source text, version text, phase text, facts text, integration text, pricing text, pricing_note text, pricing_fields text,
+    call_id text, digest text
 );
 
--- What is added to a transaction by one call: a move, a fact, a cost, or several of these. `digest` is hexadecimal.
+-- What is added to a transaction by one call: a move, a fact, a cost, or several of these. `digest` is hexadecimal. `is_bounded`: the
+-- tenant's policy says how far `occurred_at` may be from the present.
 CREATE TYPE metering_amendment AS (
-    transaction_id uuid, actor text, request_id text, occurred_at timestamptz, idempotency_key text, digest text,
+    transaction_id uuid, actor text, request_id text, occurred_at timestamptz, is_bounded boolean, idempotency_key text, digest text,
     move metering_new_move, fact metering_new_fact, cost metering_new_cost
 );
 
@@ -56,17 +61,22 @@ CREATE TYPE metering_change AS (
     transaction_id uuid, moment timestamptz, status text, is_stale boolean
 );
 
--- Which active costs a new cost supersedes. `outcome`: why it can't be written, or null. `pricing`: why facts make no cost, or null.
+-- Which active costs a new cost supersedes. `outcome`: why it can't be written, or null. `pricing`: why facts make no cost, or null. `note`:
+-- what the reply says of it, or null.
 CREATE TYPE metering_supersession AS (
-    outcome text, pricing text, costs metering_cost[]
+    outcome text, pricing text, costs metering_cost[], note text
 );
 
--- A new transaction. `digest` is hexadecimal; the new_*_id are used where a service, agent or trace doesn't exist yet.
+-- A new transaction. `digest` is hexadecimal; the new_*_id are used where a service, agent or trace doesn't exist yet. `is_bounded`: the
+-- tenant's policy says how far `occurred_at` may be from the present. A posting with an `outcome` and no `status` is a call that is over:
+-- it begins as completed where it would be authorized. `fact` is what was reported of it. `ending_digest`: that of the facts with which
+-- a call of its own would have completed it. `decided_at`: when an imported transaction reached its first status, if not when it happened.
 CREATE TYPE metering_posting AS (
-    id uuid, actor text, request_id text, occurred_at timestamptz, completed_at timestamptz, idempotency_key text,
+    id uuid, actor text, request_id text, occurred_at timestamptz, is_bounded boolean, decided_at timestamptz, completed_at timestamptz, idempotency_key text,
     digest text, service_name text, new_service_id uuid, agent_id uuid, agent_name text, new_agent_id uuid, trace_reference uuid,
     trace_external_id text, new_trace_id uuid, action_name text, resource_name text, status text, outcome text, qualifiers text,
-    metadata text, request_facts text, payment_data text, customer_id text, change_id uuid, costs metering_new_cost[]
+    metadata text, request_facts text, payment_data text, customer_id text, change_id uuid, costs metering_new_cost[],
+    fact metering_new_fact, ending_digest text
 );
 
 -- What metering_resolve finds out about a posting. `posting_outcome` is one of metering_post's, or `unnamed` where a service, agent or trace

@@ -19,6 +19,9 @@ from metering.services.policies import set_policy as set_metering_policy
 from tests.backoffice.staff_members import employ, log_in
 from tests.factories import IssuedKeyFactory, TenantFactory
 
+# What the form of metering's policy shows where the tenant has none.
+TIME_LIMITS = {"backdating_days": "35", "postdating_minutes": "5"}
+
 pytestmark = pytest.mark.django_db
 
 
@@ -106,7 +109,7 @@ def test_types_policies_floors_prices_and_thresholds_are_set(browser, tenant):
     assert TransactionType.objects.get().label == "Fine"
     change(browser, "billing/policy/set-policy", tenant=tenant, strict_types="on", near_duplicate_seconds="5")
     assert (Policy.objects.get().strict_types, Policy.objects.get().near_duplicate_seconds) == (True, 5)
-    change(browser, "metering/policy/set-policy", tenant=tenant, authorizes_at_once="on", stale_hours="24")
+    change(browser, "metering/policy/set-policy", tenant=tenant, authorizes_at_once="on", stale_hours="24", **TIME_LIMITS)
     assert MeteringPolicy.objects.get().stale_after == timedelta(hours=24)
     change(browser, "corrections/correctionthreshold/set-threshold", tenant=tenant, unit="USD", amount="250")
     assert CorrectionThreshold.objects.get().amount == Decimal(250)
@@ -196,23 +199,32 @@ def test_a_form_is_filled_with_the_current_values_and_resets_nothing(browser, te
 def test_setting_stale_hours_leaves_authorizing_at_once(browser, tenant):
     set_metering_policy(tenant_id=tenant.id, actor="x", request_id="", authorizes_at_once=True, stale_after=timedelta(seconds=100))
     form = browser.get(f"/admin/metering/policy/set-policy/?tenant={tenant.id}").context["form"]
-    switches = {"takes_reported_costs": False, "prices_self_hosted": False}
-    assert form.initial == {"authorizes_at_once": True, "stale_hours": Decimal("0.03"), **switches}
-    change(browser, "metering/policy/set-policy", tenant=tenant, authorizes_at_once="", stale_hours="0.03", takes_reported_costs="on")
+    switches = {
+        "takes_reported_costs": False,
+        "prices_self_hosted": False,
+        "is_prepaid": False,
+        "payer_customer_id": "",
+        "allows_overdraft": False,
+    }
+    limits = {name: Decimal(value) for name, value in TIME_LIMITS.items()}
+    assert form.initial == {"authorizes_at_once": True, "stale_hours": Decimal("0.03"), **switches, **limits}
+    values = {"authorizes_at_once": "", "stale_hours": "0.03", "takes_reported_costs": "on", **TIME_LIMITS, "backdating_days": "1.5"}
+    change(browser, "metering/policy/set-policy", tenant=tenant, **values)
     policy = MeteringPolicy.objects.get()
     assert (policy.authorizes_at_once, policy.stale_after) == (False, timedelta(seconds=100))
     assert (policy.reported_costs, policy.prices_self_hosted) == ("actual", False)
+    assert (policy.backdating_limit, policy.postdating_limit) == (timedelta(hours=36), timedelta(minutes=5))
 
 
 def test_the_confirmation_says_what_will_change_and_changes_nothing_yet(browser, tenant):
     path = f"/admin/metering/policy/set-policy/?tenant={tenant.id}"
-    page = browser.post(path, {"authorizes_at_once": "", "stale_hours": "24", "step": "preview"})
+    page = browser.post(path, {"authorizes_at_once": "", "stale_hours": "24", "step": "preview", **TIME_LIMITS})
     assert page.context["changes"] == [
         ("Authorize at once", "on", "off"),
         ("Cancel what stays authorized longer than (hours)", "–", "24"),
     ]
     assert not MeteringPolicy.objects.exists()
-    unchanged = browser.post(path, {"authorizes_at_once": "on", "stale_hours": "", "step": "preview"})
+    unchanged = browser.post(path, {"authorizes_at_once": "on", "stale_hours": "", "step": "preview", **TIME_LIMITS})
     assert "Nothing would change." in unchanged.content.decode()
 
 

@@ -41,6 +41,7 @@ def test_the_published_example_is_recorded_as_it_stands(caller, example):
         "requiresPayment": False,
         "qualifiers": {"model": "gpt-4", "tokens": 1000},
         "metadata": None,
+        "occurredAt": moment,
         "createdAt": moment,
         "updatedAt": moment,
         "preparingAt": None,
@@ -84,6 +85,7 @@ def test_the_published_example_is_recorded_as_it_stands(caller, example):
                 "supersededAt": None,
                 "inferredFromFactId": None,
                 "costDetails": {"provider": "anthropic", "model": "claude-3-5-sonnet-20241022", "inputTokens": 1000},
+                "occurredAt": moment,
                 "createdAt": moment,
                 "updatedAt": moment,
             }

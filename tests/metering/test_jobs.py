@@ -35,7 +35,7 @@ def test_a_transaction_is_stale_only_beyond_the_limit(caller, beyond, outcome):
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT metering_refuse_amendment(kept, jsonb_populate_record(NULL::metering_amendment, %s),"
-            " kept.authorized_at + interval '1 hour' + %s::interval) FROM metering_transaction kept",
+            " kept.authorized_at + interval '1 hour' + %s::interval, NULL) FROM metering_transaction kept",
             [json.dumps(item), beyond],
         )
         assert cursor.fetchone() == (outcome,)

@@ -193,6 +193,7 @@ def test_a_cost_supersedes_and_nothing_is_lost(caller):
         "isEstimate": False,
         "supersedesCostId": first["id"],
         "costDetails": {"outputTokens": 5000},
+        "occurredAt": moment,
         "createdAt": moment,
         "updatedAt": moment,
     }

@@ -84,7 +84,7 @@ def test_filters_choose(caller, outsider):
         ({"page[limit]": "ten"}, "page[limit] must be an integer number"),
         ({"page[after]": "nonsense"}, "page[after] must be a cursor of this list"),
         ({"page[before]": "\x00"}, "page[before] must not contain NUL or unpaired surrogates"),
-        ({"sort": "amount"}, "sort must be one of the following values: created_at, -created_at"),
+        ({"sort": "amount"}, "sort must be one of the following values: created_at, -created_at, occurred_at, -occurred_at"),
         ({"filter[agent]": "bob"}, "filter[agent] must be a UUID"),
         ({"filter[from_date]": "yesterday"}, "filter[from_date] must be a valid ISO 8601 date string"),
         ({"filter[to_date]": "9999-12-31"}, "filter[to_date] must be in the range 1900-01-01 to 2199-12-31"),

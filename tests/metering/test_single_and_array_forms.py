@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from metering.integrity import checks
 from metering.models import Cost, Fact, Rollup, StatusChange, Trace, Transaction
-from metering.services import agents, policies, transactions
+from metering.services import agents, policies, prices, transactions
 from tests.factories import TenantFactory
 
 LARGEST = "999999999999999999.999999999999999999"
@@ -36,7 +36,12 @@ costs = st.lists(
     ),
     max_size=3,
 )
-endings = st.sampled_from([(None, None)] * 3 + [("completed", "success"), ("completed", "error"), ("cancelled", None), ("denied", None)])
+# With an outcome and no status it is a finished call, whose report costs a dollar a token.
+endings = st.sampled_from(
+    [(None, None)] * 3
+    + [("completed", "success"), ("completed", "error"), ("cancelled", None), ("denied", None), (None, "success"), (None, "error")]
+)
+REPORT = {"source": "s", "version": "1", "facts": '{"tokens": 3}', "call_id": "a"}
 # An agent by its place among those that are there beforehand, or by a name that may be new.
 whose = st.sampled_from([(None, None)] * 2 + [(None, "active"), (None, "new"), (0, None), (1, None), (2, None), (2, "active"), (2, "b")])
 traces = st.sampled_from(
@@ -53,6 +58,8 @@ class Book:
     def __init__(self, *, authorizes_at_once: bool) -> None:
         self.context: dict[str, Any] = {"tenant_id": TenantFactory().id, "actor": "command:test", "request_id": ""}
         policies.set_policy(**self.context, authorizes_at_once=authorizes_at_once)
+        units = [prices.parse_unit("tokens=1")]
+        prices.set_price(**self.context, service_name="s", currency="USD", units=units, valid_from=datetime(2020, 1, 1, tzinfo=UTC))
         created = [agents.create_agent(**self.context, label=status, status=status) for status in ("active", "inactive")]
         self.agents = [*(agent["id"] for agent in created), NOBODY]
 
@@ -64,6 +71,7 @@ class Book:
         facts = {"service_name": service, "action_name": "a", "resource_name": "r", "costs": costs, "occurred_at": moment}
         facts |= {"agent_id": None if agent is None else self.agents[agent], "agent_name": agent_name}
         facts |= {"trace_id": trace_id, "trace_external_id": trace_external_id, "status": ending[0], "outcome": ending[1]}
+        facts["response_facts"] = REPORT if ending[1] and not ending[0] else None
         return facts | {"idempotency_key": None if key is None else f"key-{key}"}
 
     def places(self) -> dict[Any, int]:
@@ -90,11 +98,12 @@ class Book:
         firsts: dict[Any, int] = {}
         whole = [(firsts.setdefault(row[0], place), *row[1:]) for place, row in enumerate(rows)]
         steps = StatusChange.objects.filter(**mine).order_by("id").values_list("transaction_id", "to_status", "reason", "occurred_at")
-        priced = Cost.objects.filter(**mine).order_by("id").values_list("transaction_id", "fiat_amount", "fiat_asset_symbol", "is_estimate")
+        columns = ("fiat_amount", "fiat_asset_symbol", "is_estimate", "is_active", "supersedes__fiat_amount", "superseded_by__fiat_amount")
+        priced = Cost.objects.filter(**mine).order_by("id").values_list("transaction_id", *columns, "inferred_from__facts")
         summed = Rollup.objects.filter(**mine).values_list("grain", "starts_at", "service__name", "agent__name", "currency")
         sums = sorted(summed.annotate(*(Sum(name) for name in SUMMED)), key=str)
-        offered = Fact.objects.filter(**mine).order_by("id").values_list("transaction_id", "source", "phase", "facts")
-        parts = [sorted((places[row[0]], *row[1:]) for row in rows) for rows in (steps, priced, offered)]
+        offered = Fact.objects.filter(**mine).order_by("id").values_list("transaction_id", "source", "phase", "facts", "call_id", "pricing")
+        parts = [sorted(((places[row[0]], *row[1:]) for row in rows), key=str) for rows in (steps, priced, offered)]
         return [whole, *parts, sums, Trace.objects.filter(**mine).count()]
 
 

@@ -71,7 +71,7 @@ def test_a_summary_adds_up_hours_and_days_exactly(caller, outsider):
     asked = {"filter[from_date]": "2026-03-10T06:30:00Z", "filter[to_date]": "2026-03-13T07:01:00Z"}
     assert caller.get("/v1/analytics/summary", **asked).json() == {
         "data": counts(3) | {"spend": [spend("4", currency="EUR"), spend("3", costs=2, estimated="2")]},
-        "meta": {"fromDate": "2026-03-10T06:00:00.000Z", "toDate": "2026-03-13T08:00:00.000Z", "interval": None},
+        "meta": {"fromDate": "2026-03-10T06:00:00.000Z", "toDate": "2026-03-13T08:00:00.000Z", "interval": None, "clock": "occurredAt"},
     }
     everything = caller.get("/v1/analytics/summary", **{"filter[time_period]": "all"}).json()
     assert everything["data"]["transactions"] == 6
@@ -112,7 +112,7 @@ def test_a_chart_has_every_day_or_hour(caller):
             counts(0) | {"spend": [], "startsAt": days[1]},
             counts(1) | {"spend": [spend("1")], "startsAt": days[2]},
         ],
-        "meta": {"fromDate": days[0], "toDate": "2026-03-13T00:00:00.000Z", "interval": "day"},
+        "meta": {"fromDate": days[0], "toDate": "2026-03-13T00:00:00.000Z", "interval": "day", "clock": "occurredAt"},
     }
     hours = caller.get("/v1/analytics/chart", interval="hour", **dates).json()["data"]
     assert len(hours) == 72
@@ -196,7 +196,7 @@ def test_a_sum_that_was_tampered_with_is_found_and_made_anew(caller):
 
 def test_an_account_shows_its_balance_and_what_it_spends_of_it(caller, outsider):
     empty = {"24h": NONE, "7d": NONE, "30d": NONE}
-    nothing = {"availableBalanceUsd": None, "spend": empty, "burnPerDayUsd": NONE, "runwayDays": None}
+    nothing = {"availableBalanceUsd": None, "spend": empty, "burnPerDayUsd": NONE, "runwayDays": None, "clock": "occurredAt"}
     assert caller.get("/v1/accounts/spend").json() == {"data": nothing}
     topup = {"amount": 100, "type": "topup", "reference_id": "order-1"}
     assert caller.post("/v1/billing/transactions", topup).status_code == 200
@@ -206,4 +206,5 @@ def test_an_account_shows_its_balance_and_what_it_spends_of_it(caller, outsider)
     record(outsider, timezone.now(), amount="100")
     full = {name: f"{Decimal(amount):.18f}" for name, amount in (("24h", 7), ("7d", 21), ("30d", 22))}
     account = {"availableBalanceUsd": f"{Decimal(100):.18f}", "spend": full, "burnPerDayUsd": f"{Decimal(3):.18f}", "runwayDays": 33.3}
+    account |= {"clock": "occurredAt"}
     assert caller.get("/v1/accounts/spend").json() == {"data": account}

@@ -439,3 +439,12 @@ def test_a_transaction_with_two_currencies_counts_in_each_and_once_over_all(call
     rows = caller.get(QUERY, group_by="currency").json()["data"]
     assert [(row["group"]["currency"], row["count"], row["inputTokens"]) for row in rows] == [("EUR", 1, 1200), ("USD", 1, 0)]
     assert [row["count"] for row in caller.get(QUERY, **{"filter[currency]": "USD"}).json()["data"]] == [1]
+
+
+def test_the_last_response_of_each_model_call_counts(caller):
+    created = caller.create()
+    for call, tokens in (("a", 7), ("a", 20), ("b", 5)):
+        report = RESPONSE | {"factPhase": "response", "callId": call, "facts": {"inputTokens": tokens}}
+        assert caller.post(f"/v1/transactions/{created['id']}/facts", report).status_code == 201
+    [row] = caller.get(QUERY).json()["data"]
+    assert (row["count"], row["inputTokens"]) == (1, 25)

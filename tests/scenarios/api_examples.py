@@ -232,7 +232,15 @@ def metering_examples(recorder: Recorder) -> None:
     recorder.refuse("must_be_authorized", "POST", f"{path}/{cancelled['id']}/reauthorize", other)
     recorder.refuse("wrong_status", "POST", f"{path}/{cancelled['id']}/complete", {"outcome": "success"})
     recorder.refuse("not_open", "POST", f"{path}/{cancelled['id']}/costs", {key: cost[key] for key in list(cost)[:3]})
-    recorder.send("POST", f"{path}/batch", [create | {"idempotencyKey": "run-3"}, {"serviceName": ""}])
+    whole = create | {"outcome": "success", "responseFacts": facts, "idempotencyKey": "run-3"}
+    recorder.send("POST", f"{path}/batch", [whole, {"serviceName": ""}])
+    opened = recorder.send("POST", path, create)["id"]
+    unknown_id = str(uuid.UUID(int=7))
+    report = facts | {"factPhase": "response", "callId": "call-1"}
+    recorder.send("POST", f"{path}/facts/batch", [{"transactionId": opened} | report, {"transactionId": unknown_id} | report])
+    spent = {"fiatAmount": "0.002", "fiatAssetSymbol": "USD", "isEstimate": False}
+    recorder.send("POST", f"{path}/costs/batch", [{"transactionId": opened} | spent, {"transactionId": unknown_id} | spent])
+    recorder.send("POST", f"{path}/complete/batch", [{"transactionId": one, "outcome": "success"} for one in (opened, unknown_id)])
     recorder.send("POST", "/v1/agents", {"label": "Invoice reader", "name": "invoice-reader-2"})
     recorder.refuse("agent_exists", "POST", "/v1/agents", {"label": "Invoice reader", "name": "invoice-reader-2"})
     recorder.send("GET", "/v1/agents")

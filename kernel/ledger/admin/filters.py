@@ -61,7 +61,10 @@ class WindowFilter(admin.SimpleListFilter):
 
 
 class MomentRangeFilter(RangeDateTimeFilter):
-    """A range of moments in the reader's time zone. A day without a time counts from its beginning, or up to its end."""
+    """A range of moments of book time in the reader's time zone. A day without a time counts from its beginning, or up to its end."""
+
+    # Whether ids sort by this time, so that a condition on them narrows the rows.
+    has_order_of_ids = True
 
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
         try:
@@ -72,9 +75,11 @@ class MomentRangeFilter(RangeDateTimeFilter):
             raise IncorrectLookupParameters from None
         # Also a condition on the id: see WindowFilter.
         if since is not None:
-            queryset = queryset.filter(**{f"{self.parameter_name}__gte": since}, id__gte=first_id(since))
+            ids = {"id__gte": first_id(since)} if self.has_order_of_ids else {}
+            queryset = queryset.filter(**{f"{self.parameter_name}__gte": since}, **ids)
         if until is not None:
-            queryset = queryset.filter(**{f"{self.parameter_name}__lte": until}, id__lt=first_id(until + 2 * CLOCK_SLACK))
+            ids = {"id__lt": first_id(until + 2 * CLOCK_SLACK)} if self.has_order_of_ids else {}
+            queryset = queryset.filter(**{f"{self.parameter_name}__lte": until}, **ids)
         return queryset
 
     def _moment(self, end: str, default: str) -> datetime | None:
@@ -85,6 +90,12 @@ class MomentRangeFilter(RangeDateTimeFilter):
         moment = timezone.make_aware(datetime.fromisoformat(f"{day}T{time or default}"))
         check_moment(self.parameter_name, moment.astimezone(UTC))
         return moment
+
+
+class WorldTimeFilter(MomentRangeFilter):
+    """The same for a time that the caller states, which may be long before the row was recorded."""
+
+    has_order_of_ids = False
 
 
 def _is_narrowed(request: HttpRequest) -> bool:

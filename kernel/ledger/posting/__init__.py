@@ -28,18 +28,19 @@ def post(
     tenant_id: UUID,
     races: frozenset[str] = frozenset(),
     refused: Sequence[str] | None = None,
+    always: Sequence[str] = (),
     using: str = DEFAULT_DB_ALIAS,
 ) -> list[Any]:
     """Calls a ledger's posting function with an array of postings of one tenant; one outcome row for each posting, in their order.
 
     Amounts travel as decimal strings. `races` names the unique constraints of idempotency keys: where another call inserts the key between
     our look and our insert, nothing of ours was written, and the whole call is made again, now to find that row. With `refused` a row has
-    its `outcome` and these columns only, and they are null where the outcome is `posted`: who posts many reads little of each. Raises Busy
-    and Django's database errors.
+    its `outcome`, the columns `always`, and these, which are null where the outcome is `posted`: who posts many reads little of each.
+    Raises Busy and Django's database errors.
     """
     columns = "*"
     if refused is not None:
-        columns = ", ".join(("outcome", *(f"CASE WHEN outcome <> 'posted' THEN {name} END AS {name}" for name in refused)))
+        columns = ", ".join(("outcome", *always, *(f"CASE WHEN outcome <> 'posted' THEN {name} END AS {name}" for name in refused)))
     called = Function(function, races, using, columns)
     return call_function(called, [(tenant_id, posting) for posting in postings])
 

@@ -74,6 +74,7 @@ class CostReply(MeteringReply):
     superseded_at = Timestamp(required=False)
     inferred_from_fact_id = Identifier(source="inferred_from_id", required=False)
     cost_details = JsonObject(required=False)
+    occurred_at = Timestamp()
     created_at = Timestamp()
     updated_at = Timestamp()
 
@@ -98,6 +99,7 @@ class TransactionReply(MeteringReply):
     requires_payment = Flag()
     qualifiers = JsonObject()
     metadata = JsonObject(required=False)
+    occurred_at = Timestamp()
     created_at = Timestamp()
     updated_at = Timestamp()
     preparing_at = Timestamp(required=False)
@@ -143,14 +145,19 @@ class SupersededReply(MeteringReply):
     fiat_amount = AmountText(full=True)
 
 
-class CompletedReply(TransactionReply):
-    """The completed transaction, flat and under `transaction`: two published forms in one."""
+class CreatedReply(TransactionReply):
+    """A new transaction; of a call that is over also what was reported of it, and what that came to."""
 
-    transaction = Nested(TransactionReply)
     fact_id = Identifier(required=False, omitted=True)
     cost_id = Identifier(required=False, omitted=True)
     pricing = Nested(PricingReply, required=False, omitted=True)
     superseded = ListOf(Nested(SupersededReply), required=False, omitted=True)
+
+
+class CompletedReply(CreatedReply):
+    """The completed transaction, flat and under `transaction`: two published forms in one."""
+
+    transaction = Nested(TransactionReply)
 
     @classmethod
     def plain(cls, row: Any) -> dict[str, Any]:
@@ -191,6 +198,8 @@ class FactReply(MeteringReply):
     integration = JsonObject(required=False)
     pricing = Text()
     pricing_note = Text(required=False)
+    call_id = Text(required=False)
+    occurred_at = Timestamp()
     created_at = Timestamp()
 
 
@@ -205,6 +214,7 @@ class StepReply(MeteringReply):
     to_status = Choice(Status.values)
     reason = Text(required=False)
     actor = Text()
+    occurred_at = Timestamp()
     created_at = Timestamp()
 
 
@@ -227,9 +237,27 @@ class BatchOutcome(MeteringReply):
     index = Whole(min_value=0)
     status = Whole(min_value=0)
     replayed = Flag(required=False)
-    id = Identifier(required=False)
+    id = Identifier(required=False, description="The transaction's.")
+    transaction_status = Choice(Status.values, required=False)
     transaction = Nested(TransactionReply, required=False)
+    cost = Nested(CostReply, required=False)
+    fact_id = Identifier(required=False)
+    cost_id = Identifier(required=False)
+    pricing = Nested(PricingReply, required=False)
+    superseded = ListOf(Nested(SupersededReply), required=False)
     error = ErrorBody(required=False)
+
+
+class AdditionReply(MeteringReply):
+    """What one item of a batch wrote beside its transaction, and what came of it."""
+
+    omits_absent = True
+
+    fact_id = Identifier(required=False)
+    cost_id = Identifier(required=False)
+    pricing = Nested(PricingReply, required=False)
+    superseded = ListOf(Nested(SupersededReply), required=False)
+    cost = Nested(CostReply, required=False)
 
 
 class BatchCounts(MeteringReply):

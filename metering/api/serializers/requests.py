@@ -5,13 +5,24 @@ from uuid import UUID
 
 from kernel.api.amounts import AmountText
 from kernel.api.camel_case_dialect import envelope
-from kernel.api.fields import Choice, Currency, Flag, Identifier, JsonObject, Text
+from kernel.api.fields import Choice, Currency, Flag, Identifier, JsonObject, Text, Timestamp
 from kernel.api.nested import ListOf, Nested, with_path_prefix
 from kernel.api.problems import Invalid, Refused
 from metering.api.serializers.base import MeteringBody
 from metering.choices import AgentStatus, FactPhase, Outcome
 
 ABSENT: dict[str, Any] = {"required": False, "allow_null": True}
+CALL_ID = "Which of several model calls of the transaction it is about: reports with different ids add up."
+
+
+def occurred_at() -> Timestamp:
+    """When something happened, by the caller's clock."""
+    return Timestamp(description="When it happened, if not now; by default at most 35 days ago and 5 minutes ahead.", **ABSENT)
+
+
+def batch_key() -> Text:
+    """The Idempotency-Key of one item of a batch."""
+    return Text(is_key=True, min_length=1, max_length=255, pattern="^[ -~]+$", **ABSENT)
 
 
 class IntegrationBody(MeteringBody):
@@ -58,10 +69,23 @@ class CostRequest(CostBody):
     """A cost of a transaction, in place of an earlier one where `supersedesCostId` is given."""
 
     supersedes_cost_id = Identifier(**ABSENT)
+    occurred_at = occurred_at()
+
+
+class ResponseFactsBody(MeteringBody):
+    ignores_unknown = True
+
+    source = Text(min_length=1, max_length=255)
+    version = Text(min_length=1, max_length=64)
+    integration = JsonObject(**ABSENT)
+    call_id = Text(is_key=True, min_length=1, max_length=255, description=CALL_ID, **ABSENT)
+    facts = JsonObject()
 
 
 class TransactionRequest(MeteringBody):
-    """A use of a service. At least `serviceName` or `requestFacts` is needed; names left out are derived from the request facts."""
+    """A use of a service. At least `serviceName` or `requestFacts` is needed; names left out are derived from the request facts.
+
+    With an `outcome` it is a call that is over, and is recorded as completed; `responseFacts` are what was reported of it."""
 
     ignores_unknown = True
 
@@ -80,11 +104,16 @@ class TransactionRequest(MeteringBody):
         is_key=True, min_length=1, max_length=255, description="For which of your customers; where left out, the agent's.", **ABSENT
     )
     costs = ListOf(Nested(CostBody), max_items=100, **ABSENT)
+    occurred_at = occurred_at()
+    outcome = Choice(Outcome.values, description="Of a call that is over.", **ABSENT)
+    response_facts = Nested(ResponseFactsBody, description="What was reported of a call that is over.", **ABSENT)
 
     @classmethod
     def check(cls, values: dict[str, Any]) -> dict[str, Any]:
         if values["service_name"] is None and values["request_facts"] is None:
             raise Refused("missing", field="service_name")
+        if values["response_facts"] is not None and values["outcome"] is None:
+            raise Refused("without_outcome", field="response_facts")
         if values["request_facts"] is not None:
             cls._check_request_facts(values["request_facts"])
         if values["agent_id"] is not None:
@@ -114,16 +143,7 @@ class BatchItem(TransactionRequest):
 
     ignores_unknown = False
 
-    idempotency_key = Text(is_key=True, min_length=1, max_length=255, pattern="^[ -~]+$", **ABSENT)
-
-
-class ResponseFactsBody(MeteringBody):
-    ignores_unknown = True
-
-    source = Text(min_length=1, max_length=255)
-    version = Text(min_length=1, max_length=64)
-    integration = JsonObject(**ABSENT)
-    facts = JsonObject()
+    idempotency_key = batch_key()
 
 
 class CompleteRequest(MeteringBody):
@@ -131,6 +151,25 @@ class CompleteRequest(MeteringBody):
 
     outcome = Choice(Outcome.values)
     response_facts = Nested(ResponseFactsBody, **ABSENT)
+    occurred_at = occurred_at()
+
+
+class CompleteItem(CompleteRequest):
+    """The completion of one transaction of a batch."""
+
+    ignores_unknown = False
+
+    transaction_id = Identifier()
+    idempotency_key = batch_key()
+
+
+class CostItem(CostRequest):
+    """A cost of one transaction of a batch."""
+
+    ignores_unknown = False
+
+    transaction_id = Identifier()
+    idempotency_key = batch_key()
 
 
 class FactsRequest(MeteringBody):
@@ -141,7 +180,18 @@ class FactsRequest(MeteringBody):
     source = Text(min_length=1, max_length=255)
     version = Text(min_length=1, max_length=64)
     fact_phase = Choice(FactPhase.values)
+    call_id = Text(is_key=True, min_length=1, max_length=255, description=CALL_ID, **ABSENT)
     facts = JsonObject()
+    occurred_at = occurred_at()
+
+
+class FactsItem(FactsRequest):
+    """Facts about one transaction of a batch."""
+
+    ignores_unknown = False
+
+    transaction_id = Identifier()
+    idempotency_key = batch_key()
 
 
 class CancelRequest(MeteringBody):

@@ -1,10 +1,19 @@
 """Replies about traces, usage and spend."""
 
+from typing import Any
+
 from kernel.api.amounts import AmountNumber, AmountText
 from kernel.api.fields import Currency, Identifier, Text, Timestamp, Whole
 from kernel.api.nested import ListOf, Nested
 from metering.api.serializers.base import MeteringReply
 from metering.api.serializers.replies import TransactionReply
+
+
+class Clock(Text):
+    """By which of a transaction's two times it is counted: always `occurredAt`."""
+
+    def plain(self, value: Any) -> str:
+        return "occurredAt"
 
 
 class SpendReply(MeteringReply):
@@ -29,6 +38,7 @@ class SpanReply(MeteringReply):
     from_date = Timestamp(source="since", required=False)
     to_date = Timestamp(source="until")
     interval = Text(source="grain", required=False)
+    clock = Clock(source="until", description="The time by which transactions are counted: occurredAt.")
 
 
 class SumReply(CountsReply):
@@ -96,6 +106,7 @@ class AccountReply(MeteringReply):
     spend = Nested(SpanSpendReply)
     burn_per_day_usd = AmountText(full=True, source="burn_per_day")
     runway_days = AmountNumber(required=False)
+    clock = Clock(source="spend", description="The time by which transactions are counted: occurredAt.")
 
 
 class AccountSpendReply(MeteringReply):

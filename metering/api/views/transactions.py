@@ -1,30 +1,28 @@
 """The views of transactions, their costs, facts and history: each reads its request, calls a service or selector, and replies."""
 
-from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
-from kernel.api.batches import post_batch, with_keys
 from kernel.api.schema import operation
-from kernel.api.views import LONGEST_KEY
+from kernel.ledger.moments import END_OF_MOMENTS
 from metering import selectors
-from metering.api.filters import BatchQuery, TransactionQuery, book_time_range
+from metering.api.filters import TransactionQuery, book_time_range
 from metering.api.serializers.authorization import ReauthorizeRequest, SingleTransactionReply
 from metering.api.serializers.payments import PaymentsReply
 from metering.api.serializers.replies import (
-    BatchReply,
     CompletedReply,
     CostReply,
     CostsReply,
+    CreatedReply,
     FactListReply,
     FactsReply,
     HistoryReply,
     TransactionReply,
 )
-from metering.api.serializers.requests import BatchItem, CancelRequest, CompleteRequest, CostRequest, FactsRequest, TransactionRequest
+from metering.api.serializers.requests import CancelRequest, CompleteRequest, CostRequest, FactsRequest, TransactionRequest
 from metering.api.views.base import MeteringViewSet
 from metering.paying.selectors import list_payments
 from metering.rules.selectors import executions
@@ -32,8 +30,6 @@ from metering.rules.selectors.definitions import narrow_to_rule
 from metering.services import costs, facts, lifecycle, reauthorization, transactions
 
 USD = "USD"
-# An item without a key of its own takes the batch's with `:` and its index, up to :999.
-LONGEST_BATCH_KEY = LONGEST_KEY - 4
 
 
 class TransactionViewSet(MeteringViewSet):
@@ -44,7 +40,7 @@ class TransactionViewSet(MeteringViewSet):
     @operation(
         summary="Record a transaction",
         body=TransactionRequest,
-        reply=TransactionReply,
+        reply=CreatedReply,
         status=201,
         refuses=("idempotency_conflict", "invalid_value"),
         idempotent=True,
@@ -52,26 +48,30 @@ class TransactionViewSet(MeteringViewSet):
     )
     def create(self, request: HttpRequest) -> HttpResponse:
         """Records the use of a service with its estimated costs, and decides in the same call whether it may go ahead: a denial is a
-        transaction with the status `denied`, not an error."""
+        transaction with the status `denied`, not an error.
+
+        With an `outcome` the call is over: it is recorded whole, as completed, with what its `responseFacts` cost."""
         body = self.read(TransactionRequest)
-        recorded = transactions.record_transaction(**self.audit_context(), idempotency_key=self.idempotency_key(), **body)
-        return self.reply(TransactionReply, recorded.row, status=201, replayed=recorded.replayed)
+        recorded = transactions.record_transaction(**self.audit_context(), idempotency_key=self.idempotency_key(), is_bounded=True, **body)
+        return self.reply(CreatedReply, recorded.row, status=201, replayed=recorded.replayed)
 
     @operation(summary="List transactions", query=TransactionQuery, reply=TransactionReply, paged=True, reads_past=True)
     def list(self, request: HttpRequest) -> HttpResponse:
-        """Newest first, by the time of recording. With `filter[to_date]` the answer waits for postings in flight and never changes; the
-        header `Final-Until` says up to which moment it is complete."""
+        """Newest first, by the time of recording, or by `occurredAt`: `sort=-occurred_at`. With `filter[to_date]` the answer waits for
+        postings in flight and never changes; the header `Final-Until` says up to which moment it is complete. With
+        `filter[occurred_to]` it waits for all of them: what is recorded later may have happened earlier."""
         query = self.query(TransactionQuery)
-        conditions = {name: query[name] for name in ("status", "service", "trace", "customer")} | {"agent_id": query["agent"]}
+        names = ("status", "service", "trace", "customer", "occurred_since", "occurred_until")
+        conditions = {name: query[name] for name in names} | {"agent_id": query["agent"]}
         tenant_id, until = self.caller.tenant_id, query["until"]
-        final_until = self.wait_for_past(until)
+        final_until = self.wait_for_past(until or (END_OF_MOMENTS if query["occurred_until"] else None))
         rows = selectors.list_transactions(
             tenant_id=tenant_id, **conditions, **book_time_range(query, now=timezone.now()), final_until=final_until
         )
         rows = narrow_to_rule(rows, tenant_id=tenant_id, reference=query["rule"])
         place = {name: query[name] for name in ("limit", "after", "before")}
         is_descending = query["sort"].startswith("-")
-        key = ("created_at", "id")
+        key = (query["sort"].removeprefix("-"), "id")
         return self.page(TransactionReply, rows, key=key, descending=is_descending, written=selectors.with_costs, **place)
 
     @operation(summary="Read a transaction", reply=SingleTransactionReply)
@@ -96,21 +96,6 @@ class TransactionViewSet(MeteringViewSet):
         transaction with the status `denied`, not an error. The same challenge again is answered as it was the first time."""
         done = reauthorization.reauthorize_transaction(**self.change_arguments(transaction_id), **self.read(ReauthorizeRequest))
         return self.reply(TransactionReply, done.row, replayed=done.replayed)
-
-    @operation(summary="Record many transactions", body=BatchItem, many=True, query=BatchQuery, reply=BatchReply, idempotent=True)
-    def batch(self, request: HttpRequest) -> HttpResponse:
-        """Up to 1,000 transactions as a JSON array or newline-delimited JSON, gzip accepted. Each stands for itself: `data` has for each
-        item, in order, its `index`, its `status` (201 or an error's), and its `id` and `transaction` or an `error`.
-
-        An item without an `idempotencyKey` takes the header's, of at most 251 characters, and its index: `K:0`, `K:1`."""
-        is_full = self.query(BatchQuery)["reply"] == "full"
-        items = with_keys(self.read_list(BatchItem), self.idempotency_key(at_most=LONGEST_BATCH_KEY))
-        outcome = post_batch(items, post=self._record, aborted="invalid")
-        return self.batch_reply(TransactionReply, outcome, is_full=is_full)
-
-    def _record(self, items: Sequence[dict[str, Any]]) -> Iterable[Any]:
-        for recorded in transactions.record_transactions(**self.audit_context(), transactions=items):
-            yield recorded.error or recorded
 
     @operation(
         summary="Complete a transaction",

@@ -38,9 +38,13 @@ class Command(BaseCommand):
         parser.add_argument("--payer-customer", help="whose credits pay for transactions of no customer; empty: the tenant's slug")
         parser.add_argument("--overdraft", action=BooleanOptionalAction, help="a wallet without a floor pays below zero")
 
+        parser.add_argument("--backdating-days", type=float, help="how long ago a call of the API may have happened (default: 35)")
+        parser.add_argument("--postdating-minutes", type=float, help="how far ahead its time may be (default: 5)")
+
     def handle(self, *args: Any, **options: Any) -> str:
         hours, decide_later = options["stale_after_hours"], options["decide_later"]
         reported, self_hosted = options["reported_costs"], options["price_self_hosted"]
+        days, minutes = options["backdating_days"], options["postdating_minutes"]
         try:
             tenant = selectors.get_tenant(tenant=options["tenant"])
             policy = set_policy(
@@ -54,6 +58,8 @@ class Command(BaseCommand):
                 is_prepaid=UNCHANGED if options["prepaid"] is None else options["prepaid"],
                 payer_customer_id=UNCHANGED if options["payer_customer"] is None else options["payer_customer"] or None,
                 allows_overdraft=UNCHANGED if options["overdraft"] is None else options["overdraft"],
+                backdating_limit=UNCHANGED if days is None else _span(days=days),
+                postdating_limit=UNCHANGED if minutes is None else _span(minutes=minutes),
             )
         except DomainError as error:
             raise CommandError(message_for_operator(error)) from error
@@ -66,4 +72,12 @@ class Command(BaseCommand):
             if policy.is_prepaid
             else ""
         )
-        return f"{tenant.slug}: {decided}, {closed}; costs that providers report {costs}; self-hosted models {own}{paid}."
+        bounds = f"times at most {policy.backdating_limit} ago and {policy.postdating_limit} ahead"
+        return f"{tenant.slug}: {decided}, {closed}; costs that providers report {costs}; self-hosted models {own}{paid}; {bounds}."
+
+
+def _span(**parts: float) -> timedelta:
+    try:
+        return timedelta(**parts)
+    except (OverflowError, ValueError) as error:
+        raise CommandError(f"There is no such time: {parts}.") from error

@@ -1,5 +1,6 @@
 -- A transaction that is being recorded, as rules see it.
--- Takes: what it will be, its agent and trace, and its costs, a JSON array of {amount, currency, is_estimate}.
+-- Takes: what it will be, its agent and trace, and its costs, a JSON array of {amount, currency, is_estimate,
+-- superseded_by_id}; one that is superseded already doesn't count.
 -- Returns: the subject. Locks nothing.
 CREATE OR REPLACE FUNCTION rules_subject_of_new(
     id uuid, service_name text, action_name text, resource_name text, agent metering_agent, trace metering_trace, customer_id text,
@@ -23,7 +24,10 @@ BEGIN
     subject.customer_id := coalesce(customer_id, agent.customer_id);
     subject.qualifiers := qualifiers;
     subject.metadata := metadata;
-    subject.costs := ARRAY(SELECT cost FROM jsonb_populate_recordset(NULL::rules_amount, coalesce(costs, '[]')) AS cost);
+    subject.costs := ARRAY(
+        SELECT jsonb_populate_record(NULL::rules_amount, cost)
+        FROM jsonb_array_elements(coalesce(costs, '[]')) AS cost WHERE cost ->> 'superseded_by_id' IS NULL
+    );
     RETURN subject;
 END
 $$;

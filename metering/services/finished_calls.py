@@ -1,0 +1,78 @@
+"""Calls that are recorded when they are over: their outcome, and what was reported of them, come with the transaction itself.
+
+The result is that of a create followed by a complete; tests/metering/test_finished_calls.py holds the two equal.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from kernel.ledger.identifiers import new_id
+from metering.choices import FactPhase, Outcome, Pricing, Status
+from metering.digests import amendment_digest
+from metering.selectors import Row, price_books
+from metering.services.facts import price_report
+
+
+def is_finished(facts: Mapping[str, Any]) -> bool:
+    """Whether a new transaction is a call that is over already. What a file brings in states its status too."""
+    return facts.get("outcome") is not None and facts.get("status") is None
+
+
+def with_status(facts: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The facts as their digest has them: a finished call is the same fact as an imported row that says `completed`."""
+    return {**facts, "status": Status.COMPLETED.value} if is_finished(facts) else facts
+
+
+def add_reports(items: Sequence[dict[str, Any]], transactions: Sequence[Mapping[str, Any]], *, tenant_id: UUID) -> None:
+    """Add to postings of metering_post, where their calls are over, the digest of their ending, what was reported, and what that came to.
+
+    `transactions`: the facts of each posting, with all three names. One query reads the tenant's prices, if anything was reported.
+    """
+    for item, facts in zip(items, transactions, strict=True):
+        if is_finished(facts):
+            stated = {"call": "complete", "outcome": facts["outcome"], "transaction_id": item["id"], **(_report_of(facts) or {})}
+            item["ending_digest"] = amendment_digest(stated).hex()
+    reported = [(item, facts) for item, facts in zip(items, transactions, strict=True) if facts.get("response_facts")]
+    if not reported:
+        return
+    moments = [facts["occurred_at"] for _, facts in reported if facts.get("occurred_at")]
+    book = price_books.get_price_book(tenant_id=tenant_id, since=min(moments, default=None), until=max(moments, default=None))
+    for item, facts in reported:
+        _add_report(item, facts, book=book)
+
+
+def _report_of(facts: Mapping[str, Any]) -> dict[str, Any] | None:
+    if not facts.get("response_facts"):
+        return None
+    phase = FactPhase.RESPONSE if facts["outcome"] == Outcome.SUCCESS else FactPhase.ERROR
+    return {"integration": None, "call_id": None, **facts["response_facts"], "phase": phase.value}
+
+
+def _add_report(item: dict[str, Any], facts: Mapping[str, Any], *, book: Row) -> None:
+    terms = {
+        "service__name": facts["service_name"],
+        "action_name": facts["action_name"],
+        "resource_name": facts["resource_name"],
+        "qualifiers": facts.get("qualifiers"),
+        "request_facts": facts.get("request_facts"),
+        "occurred_at": facts.get("occurred_at") or book["now"],
+        "reported_costs": book["reported_costs"],
+        "prices_self_hosted": book["prices_self_hosted"],
+    }
+    fact, cost = price_report(_report_of(facts) or {}, terms=terms, book=book["prices"])
+    item["fact"] = {"id": new_id(), **fact, "digest": item["ending_digest"]}
+    if cost is not None:
+        _add_cost(item, {"id": new_id(), **cost, "amount": f"{cost['amount']:f}", "inferred_from_id": item["fact"]["id"]})
+
+
+def _add_cost(item: dict[str, Any], cost: dict[str, Any]) -> None:
+    """Add the cost of the report, and mark the estimates that it supersedes: as metering_choose_superseded decides for a later one."""
+    replaced = [offered for offered in item["costs"] if offered["is_estimate"] and offered["currency"] == cost["currency"]]
+    if any(not offered["is_estimate"] for offered in item["costs"]) and (cost["is_estimate"] or not replaced):
+        item["fact"]["pricing"] = Pricing.ALREADY_KNOWN.value
+        return
+    for offered in replaced:
+        offered["superseded_by_id"] = cost["id"]
+    cost["supersedes_ids"] = [offered["id"] for offered in reversed(replaced)]
+    item["costs"].append(cost)
