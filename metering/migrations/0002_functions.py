@@ -6,4 +6,4 @@ from kernel.ledger.migration_operations import InstallFunctions
 class Migration(migrations.Migration):
     dependencies = [("metering", "0001_tables")]
 
-    operations = [InstallFunctions("metering", version=1, digest="9d53f2427ad7a9c3")]
+    operations = [InstallFunctions("metering", version=1, digest="96309c234452e633")]

@@ -12,7 +12,8 @@ LANGUAGE plpgsql
 AS $$
 DECLARE
     status CONSTANT text := coalesce((item.move).to_status, owner.status);
-    has_failed CONSTANT boolean := (item.move).outcome IS NOT DISTINCT FROM 'error';
+    -- What is added to a call that failed earlier finds its outcome in the row.
+    has_failed CONSTANT boolean := coalesce((item.move).outcome, owner.outcome) IS NOT DISTINCT FROM 'error';
     is_over CONSTANT boolean := status = 'completed';
     payment paying_payment;
     cost numeric;

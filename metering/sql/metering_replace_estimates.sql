@@ -36,6 +36,10 @@ BEGIN
     )::text;
     -- A key is on one cost at most.
     written.idempotency_key := NULL;
+    IF (item.cost).id IS NOT NULL AND (item.fact).id IS NULL THEN
+        -- The digest of a cost that the caller states isn't that of this one. Zero bytes say that the caller gave nothing.
+        written.digest := repeat('0', length(item.digest));
+    END IF;
     written.fact := NULL;
     written.cost := actual;
     RETURN metering_insert_cost(tenant, written, owner, estimates, moment);

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from billing.models import Wallet
 from metering.services import prices, transactions
 from tests.paying.book import NAMES, PayingBook, cost
 
@@ -53,6 +54,7 @@ def test_it_is_paid_as_if_it_had_been_completed_later(size, outcome, estimates, 
     if outcome == "error" and (facts is None or "rest_tokens" in facts):
         # Nothing was held, so nothing is released: what was only estimated stays an estimate.
         results = [[(left, status) for left, status, *_ in result] for result in results]
+        assert at_once.money() == (6 * size, 0, 20 * size, 0)
     assert results[0] == results[1]
     for row in done:
         assert row["costs"] == sorted(row["costs"], key=lambda one: one["id"])
@@ -60,3 +62,24 @@ def test_it_is_paid_as_if_it_had_been_completed_later(size, outcome, estimates, 
         assert sum(shown, Decimal(0)) == sum(one[0] for one in at_once.active(row))
     apart.is_sound()
     at_once.is_sound()
+
+
+@pytest.mark.parametrize("currency", ["USD", "EUR"])
+def test_what_a_failed_call_was_expected_to_cost_is_never_debited(currency):
+    book = a_book(wallet=20)
+    book.top_up(20, currency="EUR")
+    row = book.record(cost(10), outcome="error")
+    assert row["requires_payment"] is False
+    book.add_cost(row, 2, fiat_asset_symbol=currency)
+    assert book.payment(row).captured == 2
+    left = {wallet.currency: wallet.balance for wallet in Wallet.objects.filter(tenant_id=book.tenant_id)}
+    assert left == {"USD": 20, "EUR": 20} | {currency: 18}
+    book.is_sound()
+
+
+def test_the_cost_that_an_added_estimate_is_captured_for_isnt_held_against_what_its_caller_stated():
+    book = a_book(wallet=50)
+    row = book.complete(book.record(cost(10)))
+    book.add_cost(row, 30, is_estimate=True)
+    assert (sum(one[0] for one in book.active(row)), book.payment(row).captured) == (40, 40)
+    book.is_sound()
