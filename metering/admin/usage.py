@@ -1,4 +1,4 @@
-"""The declared keys of usage."""
+"""The declared keys of usage, and what was counted."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from kernel.ledger.admin import LedgerAdmin
 from kernel.ledger.admin.settings import SettingForm, setting_action, text_field
 from kernel.tenants.messages import register_messages
 from metering.choices import MOST_KEYS, KeyPlace
-from metering.models import UsageKey
+from metering.models import Usage, UsageKey, UsageNote, UsageProgress, UsageSum
 from metering.services import usage_keys
 
 register_messages(
@@ -56,3 +56,47 @@ class UsageKeyAdmin(LedgerAdmin):
     actions_detail = ("withdraw_key",)
     declare_key = setting_action(DeclareKeyForm, name="declare-key")
     withdraw_key = setting_action(WithdrawKeyForm, name="withdraw-key")
+
+
+@admin.register(Usage)
+class UsageAdmin(LedgerAdmin):
+    list_display = ("transaction_id", "tenant", "occurred_at", "service", "model", "customer", "outcome", "amount", "estimated", "currency")
+    list_select_related = ("tenant",)
+    search_fields = ("id", "transaction_id")
+    icon = "data_usage"
+
+
+@admin.register(UsageSum)
+class UsageSumAdmin(LedgerAdmin):
+    list_display = (
+        "starts_at",
+        "grain",
+        "clock",
+        "tenant",
+        "first",
+        "second",
+        "outcome",
+        "transactions",
+        "amount",
+        "estimated",
+        "currency",
+    )
+    list_select_related = ("tenant",)
+    search_fields = ("id",)
+    icon = "functions"
+
+
+@admin.register(UsageNote)
+class UsageNoteAdmin(LedgerAdmin):
+    list_display = ("transaction_id", "tenant")
+    list_select_related = ("tenant",)
+    search_fields = ("id", "transaction_id")
+    icon = "pending_actions"
+
+
+@admin.register(UsageProgress)
+class UsageProgressAdmin(LedgerAdmin):
+    list_display = ("tenant", "counted_until")
+    list_select_related = ("tenant",)
+    search_fields = ("id",)
+    icon = "update"

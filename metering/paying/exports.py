@@ -4,8 +4,8 @@ from kernel.ledger.exports.definitions import Export, Field, Kind, amount, field
 
 LEGS = f"""(
     SELECT json_agg(json_build_object(
-        'place', leg.place, 'kind', leg.kind, 'holdId', leg.hold_id, 'entryId', leg.entry_id, 'amount', {amount("leg.amount")},
-        'captured', {amount("leg.captured")}, 'createdAt', {moment("leg.created_at")}
+        'id', leg.id, 'place', leg.place, 'kind', leg.kind, 'holdId', leg.hold_id, 'entryId', leg.entry_id,
+        'amount', {amount("leg.amount")}, 'captured', {amount("leg.captured")}, 'createdAt', {moment("leg.created_at")}
     ) ORDER BY leg.place)
     FROM paying_paymentleg AS leg WHERE leg.tenant_id = payment.tenant_id AND leg.payment_id = payment.id
 )"""  # noqa: S608 - made of constants

@@ -15,7 +15,7 @@ from backoffice.exports.registry import EXPORTS
 from billing import services as billing
 from credits import services as credits
 from credits.models import Hold, HoldEntry, HoldLine
-from kernel.backfills.models import BackfillShare
+from kernel.backfills.models import BackfillShare, BackfillUpload, BackfillUploadStep
 from kernel.corrections import services as corrections
 from kernel.events.models import Endpoint, SecretReading
 from kernel.ledger.base_models import TenantOwned
@@ -43,6 +43,9 @@ def book(context, bring, write):
     rows = [{"reference_id": "a", "type": "usage", "amount": amount, "occurred_at": "2026-01-01"} for amount in ("1", "two")]
     run = bring("backfill_billing_transactions", write(rows))
     BackfillShare.objects.create(tenant_id=run.tenant_id, run=run, number=0)
+    its = {"command": run.command, "file_name": "old.csv", "file_size": 1, "file_digest": "0" * 64, "state": "planned", "problem": ""}
+    upload = BackfillUpload.objects.create(tenant_id=run.tenant_id, run=run, actor="staff:1", **its)
+    BackfillUploadStep.objects.create(tenant_id=run.tenant_id, upload=upload, what="uploaded", actor="staff:1")
 
 
 def fill_settings(context):
@@ -67,6 +70,13 @@ def fill_holds(context):
     released = credits.place_hold(**context, **wanted, amount=Decimal(1))
     credits.release_hold(**context, customer_id="maria", hold_id=released.id)
     credits.place_hold(**context, **wanted, amount=Decimal(2))
+    part = credits.place_hold(**context, **wanted, amount=Decimal(1))
+    credits.capture_hold(**context, customer_id="maria", hold_id=part.id, amount=Decimal("0.5"), final=False, idempotency_key="part")
+    billing.place_hold(**context, amount=Decimal(1), expires_at=wanted["expires_at"], reference_id="hold")
+    set_policy(**context, is_prepaid=True, authorizes_at_once=True)
+    cost = {"fiat_amount": Decimal(1), "fiat_asset_symbol": "USD", "is_estimate": True}
+    record_transaction(**context, service_name="paid", action_name="a", resource_name="r", costs=[cost])
+    set_policy(**context, is_prepaid=False, authorizes_at_once=False)
     credits.consume(**context, customer_id="nobody", currency="USD", amount=Decimal(1), partial=True, reason="found nothing")
 
 
@@ -137,8 +147,8 @@ def test_every_row_of_every_table_is_in_a_file(taken_out, tenant):
 
 @pytest.mark.django_db(transaction=True)
 def test_a_hold_is_exported_with_the_outcome_of_each_part(taken_out, tenant):
-    first, released, active = taken_out["credit-holds"]
-    assert [hold["status"] for hold in (first, released, active)] == ["captured", "released", "active"]
+    first, released, active, part = taken_out["credit-holds"]
+    assert [hold["status"] for hold in (first, released, active, part)] == ["captured", "released", "active", "active"]
     kept = Hold.objects.get(tenant=tenant, idempotency_key="h")
     assert (first["amount"], first["captured"], first["reason"]) == ("12.5", "11", "a cup of tea")
     assert first["facts_digest"] == bytes(kept.facts_digest).hex()
@@ -152,7 +162,7 @@ def test_a_hold_is_exported_with_the_outcome_of_each_part(taken_out, tenant):
         HoldEntry.objects.filter(tenant=tenant, hold_id=kept.id).order_by("created_at", "id").values_list("kind", "amount", "held_after")
     )
     captures = [row for row in taken_out["credit-transactions"] if row["kind"] == "capture"]
-    assert {row["hold_id"] for row in captures} == {first["id"]}
+    assert {row["hold_id"] for row in captures} == {first["id"], part["id"]}
 
 
 @pytest.mark.django_db(transaction=True)

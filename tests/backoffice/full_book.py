@@ -18,7 +18,7 @@ from kernel.events.services.fan_out import fan_out
 from kernel.tenants.models import StaffProfile, StaffTenant
 from metering.rules.services import definitions as rules
 from metering.selectors import list_agents
-from metering.services import facts, policies, prices
+from metering.services import facts, policies, prices, usage_counting, usage_keys
 from metering.services.transactions import record_transaction
 from tests.factories import IssuedKeyFactory
 
@@ -31,6 +31,7 @@ def fill_every_table(tenant, user):
     fill_metering(context)
     fill_paying(context)
     fill_rules(context)
+    fill_usage(context)
     fill_credits(context)
     fill_corrections(context)
     fill_events(context)
@@ -86,12 +87,23 @@ def fill_rules(context):
         record_transaction(**context, **names, costs=[cost])
 
 
+def fill_usage(context):
+    """One transaction is counted, and then changes."""
+    usage_keys.declare_key(**context, place="metadata", name="region")
+    row = record_transaction(**context, service_name="model", action_name="a", resource_name="r", costs=[]).row
+    usage_counting.count_usage(tenant_id=context["tenant_id"])
+    facts.record_fact(
+        **context, transaction_id=row["id"], facts='{"tokens": 5}', source="sdk", version="1", fact_phase="response", idempotency_key="u"
+    )
+
+
 def fill_credits(context):
     facts = {"customer_id": "maria", "unit_type": "CURRENCY", "currency": "USD", "amount": Decimal(10)}
     credits.create_grant(**context, **facts, name="Prepaid")
     credits.create_recurring_grant(**context, **facts, name="Monthly")
     hold = {"customer_id": "maria", "currency": "USD", "expires_at": timezone.now() + timedelta(hours=1)}
-    credits.place_hold(**context, **hold, amount=Decimal(2))
+    placed = credits.place_hold(**context, **hold, amount=Decimal(2))
+    credits.capture_hold(**context, customer_id="maria", hold_id=placed.id, amount=Decimal(1), final=False, idempotency_key="part")
     credits.consume(**context, customer_id="maria", currency="USD", amount=Decimal(1), invoice_id="INV-1")
     credits.set_policy(**context, expiring_days=14)
     credits.set_balance_alert(**context, customer_id="maria", currency="USD", alert_below=Decimal(5))

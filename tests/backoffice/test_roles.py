@@ -1,5 +1,6 @@
 """Who may do what: every role at every page and every action, by GET and by POST; and nobody beyond the tenants they are given."""
 
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -23,7 +24,7 @@ from kernel.ledger.base_models import LedgerRow
 from kernel.tenants.models import StaffProfile, StaffTenant
 from kernel.tenants.staff_roles import ROLES
 from metering.rules.services import definitions as rules
-from metering.services import policies, prices
+from metering.services import policies, prices, usage_keys
 from metering.services.transactions import record_transaction
 from tests.backoffice.staff_members import employ, log_in
 from tests.factories import IssuedKeyFactory, TenantFactory
@@ -60,7 +61,11 @@ class Book:
         self.metered = record_transaction(**context, **names, costs=[cost]).row
         self.request = self.ask()
         billing.set_policy(**context, strict_types=False)
-        policies.set_policy(**context)
+        billing.place_hold(**context, amount=Decimal(1), expires_at=timezone.now() + timedelta(days=1), reference_id=f"hold of {name}")
+        policies.set_policy(**context, is_prepaid=True)
+        record_transaction(**context, **names, costs=[cost])
+        policies.set_policy(**context, is_prepaid=False)
+        usage_keys.declare_key(**context, place="metadata", name="region")
         prices.set_price(**context, units=[{"fact_key": "n", "amount": Decimal(1)}], valid_from=timezone.now())
         corrections.set_threshold(tenant_id=self.tenant.id, actor="x", unit="EUR", amount=Decimal(1))
         credits.set_policy(**context, expiring_days=14)
@@ -183,8 +188,8 @@ def test_clerks_withdraw_only_their_own(seat, book, role):
     assert book.request.state == "waiting"
 
 
-# Actions that change no setting: those that only read, and the decisions of approvers.
-OTHER_ACTIONS = {"dry_run", "allow_call", "deny_call", "types", "download_rejects"}
+# Actions that change no setting: those that only read, the decisions of approvers, and the files of clerks.
+OTHER_ACTIONS = {"dry_run", "allow_call", "deny_call", "types", "download_rejects", "new_file", "release_payment"}
 LIST_SETTINGS = [(model, name) for model in MODELS for name in admin.site.get_model_admin(model).actions_list if name not in OTHER_ACTIONS]
 ROW_SETTINGS = [(model, name) for model in MODELS for name in admin.site.get_model_admin(model).actions_detail if name not in OTHER_ACTIONS]
 
@@ -200,8 +205,8 @@ def setting_paths(book):
     return paths
 
 
-def test_the_settings_are_those_of_thirteen_tables():
-    assert len({model for model, _ in LIST_SETTINGS + ROW_SETTINGS}) == 13
+def test_the_settings_are_those_of_fifteen_tables():
+    assert len({model for model, _ in LIST_SETTINGS + ROW_SETTINGS}) == 15
 
 
 @pytest.mark.parametrize("role", EVERYBODY)

@@ -187,13 +187,15 @@ def test_an_address_that_makes_no_sense_is_not_found(browser, address):
 
 
 def test_a_form_is_filled_with_the_current_values_and_resets_nothing(browser, tenant):
-    billing.set_policy(tenant_id=tenant.id, actor="x", strict_types=True, near_duplicate_seconds=5, default_floor=Decimal("-1.5"))
+    stated = {"strict_types": True, "near_duplicate_seconds": 5, "default_floor": Decimal("-1.5"), "longest_hold_seconds": 3600}
+    billing.set_policy(tenant_id=tenant.id, actor="x", **stated)
     page = browser.get(f"/admin/billing/policy/set-policy/?tenant={tenant.id}")
     form = page.context["form"]
-    assert form.initial == {"strict_types": True, "near_duplicate_seconds": 5, "default_floor": "-1.5"}
+    assert form.initial == {"strict_types": True, "near_duplicate_seconds": 5, "default_floor": "-1.5", "longest_hold_seconds": 3600}
     change(browser, "billing/policy/set-policy", tenant=tenant, **{**form.initial, "near_duplicate_seconds": "10"})
     policy = Policy.objects.get()
     assert (policy.strict_types, policy.near_duplicate_seconds, policy.default_floor) == (True, 10, Decimal("-1.5"))
+    assert policy.longest_hold_seconds == 3600
 
 
 def test_setting_stale_hours_leaves_authorizing_at_once(browser, tenant):

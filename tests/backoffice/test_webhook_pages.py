@@ -64,7 +64,7 @@ def follow(browser, response):
 def test_an_endpoint_is_offered_everything_but_metering_and_made(browser, tenant):
     shown = browser.get(f"/admin/{ENDPOINTS}/new-endpoint/?tenant={tenant.id}")
     chosen = shown.context["form"].fields["enabled_events"].initial
-    assert chosen == ["billing.*", "credits.*", "spending_rule.*", "webhook_endpoint.*", "api_key.*"]
+    assert chosen == ["billing.*", "credits.*", "payment.*", "spending_rule.*", "webhook_endpoint.*", "api_key.*"]
     assert "this tenant had 0 metered transactions in the last day" in shown.content.decode()
     form = FORM | {"enabled_events": ["billing.*", "billing.transaction.recorded", "api_key.created"], "headers": "Authorization: Bearer x"}
     made = follow(browser, change(browser, f"{ENDPOINTS}/new-endpoint", tenant=tenant, **form))

@@ -34,12 +34,12 @@ def test_a_direction_in_use_is_refused_in_one_line(tenant, record):
 def test_a_policy_is_set_and_what_is_not_named_stays(tenant, record):
     record(type="topup", amount=1)
     run_command("set_billing_policy", tenant.slug, "--strict-types", "--default-floor", "-5", "--floor", "USD", "0.5")
-    run_command("set_billing_policy", str(tenant.id), "--near-duplicate-seconds", "10")
+    run_command("set_billing_policy", str(tenant.id), "--near-duplicate-seconds", "10", "--longest-hold", "3600")
     policy = Policy.objects.get()
     assert (policy.strict_types, policy.near_duplicate_seconds, policy.default_floor) == (True, 10, Decimal(-5))
     assert Wallet.objects.get().floor == Decimal("0.5")
     answer = run_command("set_billing_policy", tenant.slug, "--no-strict-types", "--default-floor", "none", "--floor", "USD", "none")
-    assert answer == f"{tenant.slug}: strict types off, near-duplicates within 10 s, new wallets' floor None"
+    assert answer == f"{tenant.slug}: strict types off, near-duplicates within 10 s, new wallets' floor None, longest hold 3600 s"
     assert Wallet.objects.get().floor is None
 
 
