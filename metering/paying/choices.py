@@ -30,7 +30,7 @@ class LegKind(TextChoices):
     WALLET = "wallet"
 
 
-# The unique constraints by which two calls with the same money find out about each other: whoever lost makes the call again.
+# The unique constraints by which two calls with the same money find out about each other: the one that lost makes the call again.
 MONEY_RACES = frozenset(
     {
         "billing_transaction_reference_key",

@@ -1,7 +1,7 @@
 """Counts what transactions used into sums by any two dimensions.
 
 A posting writes no such sum: there are dozens for each transaction, and the busiest of them would be rows that every call waits for.
-What was posted is counted afterwards, by a job each minute and by whoever asks (`count_usage`), so every answer has what was recorded
+What was posted is counted afterwards, by a job each minute and by each question (`count_usage`), so every answer has what was recorded
 before it. What changes a transaction leaves a note (metering_amend, metering_reauthorize), and the transaction is counted again.
 """
 

@@ -204,7 +204,7 @@ def test_an_overdue_hold_counts_for_nothing_for_every_reader_and_poster(send, ho
 
 
 @pytest.mark.parametrize("poster", ["single", "array", "hold", "floor", "job", "command"])
-def test_whoever_comes_first_after_the_end_of_a_hold_ends_it(send, hold, record, funded, tenant, june, context, poster):
+def test_the_first_call_after_the_end_of_a_hold_ends_it(send, hold, record, funded, tenant, june, context, poster):
     record(type="usage", amount=0, reference_id="type")
     hold(60, expires_at=SOON)
     hold(30, "second", expires_at=SOON)
