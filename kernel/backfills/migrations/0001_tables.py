@@ -68,6 +68,19 @@ class Migration(migrations.Migration):
             options={
                 "db_table": "backfills_run",
                 "ordering": ["-id"],
+                "indexes": [
+                    models.Index(fields=["tenant", "file_digest"], name="backfills_run_file"),
+                ],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("state__in", ["planned", "running", "paused", "interrupted", "finished", "undoing", "undone"])),
+                        name="backfills_run_state_check",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("line__gte", 0), ("offset__gte", 0), ("position__gte", 0), ("rows__gte", models.F("position"))),
+                        name="backfills_run_position_check",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -99,6 +112,9 @@ class Migration(migrations.Migration):
             options={
                 "db_table": "backfills_share",
                 "ordering": ["run", "number"],
+                "constraints": [
+                    models.UniqueConstraint(fields=("tenant", "run", "number"), name="backfills_share_number_key"),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -130,32 +146,9 @@ class Migration(migrations.Migration):
             options={
                 "db_table": "backfills_reject",
                 "ordering": ["run", "part", "line"],
+                "constraints": [
+                    models.UniqueConstraint(fields=("tenant", "run", "part", "line"), name="backfills_reject_line_key"),
+                ],
             },
-        ),
-        migrations.AddIndex(
-            model_name="backfillrun",
-            index=models.Index(fields=["tenant", "file_digest"], name="backfills_run_file"),
-        ),
-        migrations.AddConstraint(
-            model_name="backfillrun",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("state__in", ["planned", "running", "paused", "interrupted", "finished", "undoing", "undone"])),
-                name="backfills_run_state_check",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="backfillrun",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("line__gte", 0), ("offset__gte", 0), ("position__gte", 0), ("rows__gte", models.F("position"))),
-                name="backfills_run_position_check",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="backfillshare",
-            constraint=models.UniqueConstraint(fields=("tenant", "run", "number"), name="backfills_share_number_key"),
-        ),
-        migrations.AddConstraint(
-            model_name="backfillreject",
-            constraint=models.UniqueConstraint(fields=("tenant", "run", "part", "line"), name="backfills_reject_line_key"),
         ),
     ]

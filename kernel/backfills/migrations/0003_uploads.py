@@ -85,6 +85,42 @@ class Migration(migrations.Migration):
                     ("ask_backfillupload", "Can upload files, plan them and ask for them to be posted"),
                     ("decide_backfillupload", "Can approve and reject what others ask for"),
                 ],
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("state__in", ["planning", "applying", "undoing"])),
+                        fields=["id"],
+                        name="backfills_upload_working",
+                    ),
+                ],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            (
+                                "state__in",
+                                [
+                                    "planning",
+                                    "refused",
+                                    "planned",
+                                    "asked",
+                                    "applying",
+                                    "paused",
+                                    "stopped",
+                                    "applied",
+                                    "undo_asked",
+                                    "undoing",
+                                    "undone",
+                                ],
+                            )
+                        ),
+                        name="backfills_upload_state_check",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("decided_by", ""), models.Q(("decided_by", models.F("asked_by")), _negated=True), _connector="OR"
+                        ),
+                        name="backfills_upload_other_decides",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -147,69 +183,31 @@ class Migration(migrations.Migration):
                 "verbose_name_plural": "steps of uploaded files",
                 "db_table": "backfills_uploadstep",
                 "ordering": ["-id"],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            (
+                                "what__in",
+                                [
+                                    "uploaded",
+                                    "planned",
+                                    "apply",
+                                    "ask_apply",
+                                    "undo",
+                                    "ask_undo",
+                                    "approved",
+                                    "rejected",
+                                    "withdrawn",
+                                    "paused",
+                                    "continued",
+                                    "file_deleted",
+                                ],
+                            )
+                        ),
+                        name="backfills_uploadstep_what_check",
+                    ),
+                ],
             },
-        ),
-        migrations.AddIndex(
-            model_name="backfillupload",
-            index=models.Index(
-                condition=models.Q(("state__in", ["planning", "applying", "undoing"])), fields=["id"], name="backfills_upload_working"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="backfillupload",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    (
-                        "state__in",
-                        [
-                            "planning",
-                            "refused",
-                            "planned",
-                            "asked",
-                            "applying",
-                            "paused",
-                            "stopped",
-                            "applied",
-                            "undo_asked",
-                            "undoing",
-                            "undone",
-                        ],
-                    )
-                ),
-                name="backfills_upload_state_check",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="backfillupload",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("decided_by", ""), models.Q(("decided_by", models.F("asked_by")), _negated=True), _connector="OR"),
-                name="backfills_upload_other_decides",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="backfilluploadstep",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    (
-                        "what__in",
-                        [
-                            "uploaded",
-                            "planned",
-                            "apply",
-                            "ask_apply",
-                            "undo",
-                            "ask_undo",
-                            "approved",
-                            "rejected",
-                            "withdrawn",
-                            "paused",
-                            "continued",
-                            "file_deleted",
-                        ],
-                    )
-                ),
-                name="backfills_uploadstep_what_check",
-            ),
         ),
         TenantKey("BackfillUpload"),
         TenantKey("BackfillUploadStep"),

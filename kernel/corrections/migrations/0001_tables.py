@@ -76,6 +76,38 @@ class Migration(migrations.Migration):
                     ("decide_correctionrequest", "Can approve and reject corrections"),
                     ("comment_correctionrequest", "Can comment on corrections"),
                 ],
+                "indexes": [
+                    models.Index(condition=models.Q(("state", "waiting")), fields=["id"], name="corrections_request_waiting"),
+                    models.Index(fields=["asked_by", "id"], name="corrections_request_asked_by"),
+                ],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("state__in", ["waiting", "posted", "rejected", "withdrawn"])),
+                        name="corrections_request_state_check",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("decided_by", models.F("asked_by")), _negated=True), name="corrections_request_other_decides"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("decided_at__isnull", True), ("state", "waiting")),
+                            models.Q(models.Q(("state", "waiting"), _negated=True), ("decided_at__isnull", False)),
+                            _connector="OR",
+                        ),
+                        name="corrections_request_decided_check",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(
+                                ("needs_approval", True), ("state__in", ["posted", "rejected"]), models.Q(("decided_by", ""), _negated=True)
+                            ),
+                            models.Q(("decided_by", ""), ("needs_approval", True), ("state__in", ["waiting", "withdrawn"])),
+                            models.Q(("decided_by", ""), ("needs_approval", False), ("state", "posted")),
+                            _connector="OR",
+                        ),
+                        name="corrections_request_approved_check",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -103,6 +135,12 @@ class Migration(migrations.Migration):
             options={
                 "db_table": "corrections_line",
                 "ordering": ["request", "position"],
+                "indexes": [
+                    models.Index(fields=["tenant", "target_id"], name="corrections_line_target"),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(fields=("tenant", "request", "position"), name="corrections_line_position_key"),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -171,6 +209,12 @@ class Migration(migrations.Migration):
                 "verbose_name_plural": "correction entries",
                 "db_table": "corrections_entry",
                 "ordering": ["request", "version", "position"],
+                "constraints": [
+                    models.UniqueConstraint(fields=("tenant", "request", "version", "position"), name="corrections_entry_position_key"),
+                    models.CheckConstraint(
+                        condition=models.Q(("effect__lt", Decimal("100000000000000000000"))), name="corrections_entry_effect_finite"
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -256,81 +300,13 @@ class Migration(migrations.Migration):
             options={
                 "db_table": "corrections_threshold",
                 "ordering": ["-id"],
+                "constraints": [
+                    models.UniqueConstraint(fields=("tenant", "unit"), name="corrections_threshold_unit_key"),
+                    models.CheckConstraint(condition=models.Q(("amount__gte", 0)), name="corrections_threshold_amount_check"),
+                    models.CheckConstraint(
+                        condition=models.Q(("amount__lt", Decimal("100000000000000000000"))), name="corrections_threshold_amount_finite"
+                    ),
+                ],
             },
-        ),
-        migrations.AddIndex(
-            model_name="correctionrequest",
-            index=models.Index(condition=models.Q(("state", "waiting")), fields=["id"], name="corrections_request_waiting"),
-        ),
-        migrations.AddIndex(
-            model_name="correctionrequest",
-            index=models.Index(fields=["asked_by", "id"], name="corrections_request_asked_by"),
-        ),
-        migrations.AddConstraint(
-            model_name="correctionrequest",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("state__in", ["waiting", "posted", "rejected", "withdrawn"])), name="corrections_request_state_check"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="correctionrequest",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("decided_by", models.F("asked_by")), _negated=True), name="corrections_request_other_decides"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="correctionrequest",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("decided_at__isnull", True), ("state", "waiting")),
-                    models.Q(models.Q(("state", "waiting"), _negated=True), ("decided_at__isnull", False)),
-                    _connector="OR",
-                ),
-                name="corrections_request_decided_check",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="correctionrequest",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("needs_approval", True), ("state__in", ["posted", "rejected"]), models.Q(("decided_by", ""), _negated=True)),
-                    models.Q(("decided_by", ""), ("needs_approval", True), ("state__in", ["waiting", "withdrawn"])),
-                    models.Q(("decided_by", ""), ("needs_approval", False), ("state", "posted")),
-                    _connector="OR",
-                ),
-                name="corrections_request_approved_check",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="correctionline",
-            index=models.Index(fields=["tenant", "target_id"], name="corrections_line_target"),
-        ),
-        migrations.AddConstraint(
-            model_name="correctionline",
-            constraint=models.UniqueConstraint(fields=("tenant", "request", "position"), name="corrections_line_position_key"),
-        ),
-        migrations.AddConstraint(
-            model_name="correctionentry",
-            constraint=models.UniqueConstraint(fields=("tenant", "request", "version", "position"), name="corrections_entry_position_key"),
-        ),
-        migrations.AddConstraint(
-            model_name="correctionentry",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("effect__lt", Decimal("100000000000000000000"))), name="corrections_entry_effect_finite"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="correctionthreshold",
-            constraint=models.UniqueConstraint(fields=("tenant", "unit"), name="corrections_threshold_unit_key"),
-        ),
-        migrations.AddConstraint(
-            model_name="correctionthreshold",
-            constraint=models.CheckConstraint(condition=models.Q(("amount__gte", 0)), name="corrections_threshold_amount_check"),
-        ),
-        migrations.AddConstraint(
-            model_name="correctionthreshold",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("amount__lt", Decimal("100000000000000000000"))), name="corrections_threshold_amount_finite"
-            ),
         ),
     ]

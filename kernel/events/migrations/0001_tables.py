@@ -59,6 +59,20 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["-id"],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("status__in", ["enabled", "disabled", "deleted"]),
+                            models.Q(
+                                models.Q(("disabled_reason", ""), ("status", "enabled")),
+                                models.Q(("status", "enabled"), _negated=True),
+                                _connector="OR",
+                            ),
+                        ),
+                        name="events_endpoint_state_check",
+                    ),
+                    models.CheckConstraint(condition=models.Q(("secret_generation__gte", 1)), name="events_endpoint_secret_check"),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -82,6 +96,32 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["-id"],
+                "indexes": [
+                    models.Index(condition=models.Q(("fanned_out_at__isnull", True)), fields=["id"], name="events_event_waiting"),
+                    models.Index(
+                        condition=models.Q(("fanned_out_at__isnull", True)),
+                        fields=["tenant", "account", "sequence"],
+                        name="events_event_ordered",
+                    ),
+                    models.Index(fields=["tenant", "type", "position"], name="events_event_type"),
+                    models.Index(
+                        condition=models.Q(("account", ""), _negated=True), fields=["tenant", "account", "-id"], name="events_event_account"
+                    ),
+                    models.Index(
+                        condition=models.Q(("object_id", ""), _negated=True), fields=["tenant", "object_id"], name="events_event_object"
+                    ),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("position__isnull", False)), fields=("tenant", "position"), name="events_event_position_key"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("fanned_out_at__isnull", True), models.Q(("body__isnull", False), ("snapshot__isnull", True)), _connector="OR"
+                        ),
+                        name="events_event_fanned_out_check",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -156,6 +196,42 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name_plural": "deliveries",
                 "ordering": ["-id"],
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("state__in", ("pending", "leased", "waiting"))),
+                        fields=["endpoint", "next_at", "id"],
+                        name="events_delivery_due",
+                    ),
+                    models.Index(
+                        condition=models.Q(
+                            ("released_by_age", False),
+                            ("state__in", ("pending", "leased", "waiting")),
+                            models.Q(("account", ""), _negated=True),
+                        ),
+                        fields=["endpoint", "account", "sequence", "event"],
+                        name="events_delivery_ordered",
+                    ),
+                    models.Index(fields=["tenant", "endpoint", "-id"], name="events_delivery_page"),
+                    models.Index(fields=["tenant", "endpoint", "state", "-id"], name="events_delivery_state"),
+                    models.Index(fields=["tenant", "event"], name="events_delivery_event"),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("origin", "live")), fields=("tenant", "event", "endpoint"), name="events_delivery_live_key"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("finished_at__isnull", True), ("state__in", ("pending", "leased", "waiting"))),
+                            models.Q(
+                                ("finished_at__isnull", False),
+                                ("state__in", ["pending", "leased", "waiting", "delivered", "failed", "skipped"]),
+                                models.Q(("state__in", ("pending", "leased", "waiting")), _negated=True),
+                            ),
+                            _connector="OR",
+                        ),
+                        name="events_delivery_state_check",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -168,6 +244,11 @@ class Migration(migrations.Migration):
                     models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name="+", to="tenants.tenant"),
                 ),
             ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(fields=("tenant",), name="events_listener_tenant_key"),
+                ],
+            },
         ),
         migrations.CreateModel(
             name="Attempt",
@@ -206,120 +287,6 @@ class Migration(migrations.Migration):
                 "ordering": ["-id"],
                 "constraints": [models.UniqueConstraint(fields=("tenant", "delivery", "number"), name="events_attempt_number_key")],
             },
-        ),
-        migrations.AddConstraint(
-            model_name="endpoint",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("status__in", ["enabled", "disabled", "deleted"]),
-                    models.Q(
-                        models.Q(("disabled_reason", ""), ("status", "enabled")),
-                        models.Q(("status", "enabled"), _negated=True),
-                        _connector="OR",
-                    ),
-                ),
-                name="events_endpoint_state_check",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="endpoint",
-            constraint=models.CheckConstraint(condition=models.Q(("secret_generation__gte", 1)), name="events_endpoint_secret_check"),
-        ),
-        migrations.AddIndex(
-            model_name="event",
-            index=models.Index(condition=models.Q(("fanned_out_at__isnull", True)), fields=["id"], name="events_event_waiting"),
-        ),
-        migrations.AddIndex(
-            model_name="event",
-            index=models.Index(
-                condition=models.Q(("fanned_out_at__isnull", True)), fields=["tenant", "account", "sequence"], name="events_event_ordered"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="event",
-            index=models.Index(fields=["tenant", "type", "position"], name="events_event_type"),
-        ),
-        migrations.AddIndex(
-            model_name="event",
-            index=models.Index(
-                condition=models.Q(("account", ""), _negated=True), fields=["tenant", "account", "-id"], name="events_event_account"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="event",
-            index=models.Index(
-                condition=models.Q(("object_id", ""), _negated=True), fields=["tenant", "object_id"], name="events_event_object"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="event",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("position__isnull", False)), fields=("tenant", "position"), name="events_event_position_key"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="event",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("fanned_out_at__isnull", True), models.Q(("body__isnull", False), ("snapshot__isnull", True)), _connector="OR"
-                ),
-                name="events_event_fanned_out_check",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="delivery",
-            index=models.Index(
-                condition=models.Q(("state__in", ("pending", "leased", "waiting"))),
-                fields=["endpoint", "next_at", "id"],
-                name="events_delivery_due",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="delivery",
-            index=models.Index(
-                condition=models.Q(
-                    ("released_by_age", False), ("state__in", ("pending", "leased", "waiting")), models.Q(("account", ""), _negated=True)
-                ),
-                fields=["endpoint", "account", "sequence", "event"],
-                name="events_delivery_ordered",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="delivery",
-            index=models.Index(fields=["tenant", "endpoint", "-id"], name="events_delivery_page"),
-        ),
-        migrations.AddIndex(
-            model_name="delivery",
-            index=models.Index(fields=["tenant", "endpoint", "state", "-id"], name="events_delivery_state"),
-        ),
-        migrations.AddIndex(
-            model_name="delivery",
-            index=models.Index(fields=["tenant", "event"], name="events_delivery_event"),
-        ),
-        migrations.AddConstraint(
-            model_name="delivery",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("origin", "live")), fields=("tenant", "event", "endpoint"), name="events_delivery_live_key"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="delivery",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("finished_at__isnull", True), ("state__in", ("pending", "leased", "waiting"))),
-                    models.Q(
-                        ("finished_at__isnull", False),
-                        ("state__in", ["pending", "leased", "waiting", "delivered", "failed", "skipped"]),
-                        models.Q(("state__in", ("pending", "leased", "waiting")), _negated=True),
-                    ),
-                    _connector="OR",
-                ),
-                name="events_delivery_state_check",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="listener",
-            constraint=models.UniqueConstraint(fields=("tenant",), name="events_listener_tenant_key"),
         ),
         migrations.CreateModel(
             name="ManagementCall",

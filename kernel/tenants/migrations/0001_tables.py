@@ -51,6 +51,13 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["name", "id"],
+                "constraints": [
+                    models.UniqueConstraint(fields=("slug",), name="tenants_tenant_slug_key"),
+                    models.CheckConstraint(condition=models.Q(("currency__regex", "^[A-Z]{3}$")), name="tenants_tenant_currency_check"),
+                    models.CheckConstraint(
+                        condition=models.Q(("parent", models.F("id")), _negated=True), name="tenants_tenant_parent_check"
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -63,6 +70,11 @@ class Migration(migrations.Migration):
                 ),
                 ("tenant", models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name="+", to="tenants.tenant")),
             ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(fields=("profile", "tenant"), name="tenants_stafftenant_key"),
+                ],
+            },
         ),
         migrations.CreateModel(
             name="ApiKey",
@@ -83,28 +95,9 @@ class Migration(migrations.Migration):
                 "verbose_name": "API key",
                 "verbose_name_plural": "API keys",
                 "ordering": ["-id"],
+                "constraints": [
+                    models.UniqueConstraint(fields=("prefix",), name="tenants_apikey_prefix_key"),
+                ],
             },
-        ),
-        migrations.AddConstraint(
-            model_name="tenant",
-            constraint=models.UniqueConstraint(fields=("slug",), name="tenants_tenant_slug_key"),
-        ),
-        migrations.AddConstraint(
-            model_name="tenant",
-            constraint=models.CheckConstraint(condition=models.Q(("currency__regex", "^[A-Z]{3}$")), name="tenants_tenant_currency_check"),
-        ),
-        migrations.AddConstraint(
-            model_name="tenant",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("parent", models.F("id")), _negated=True), name="tenants_tenant_parent_check"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="stafftenant",
-            constraint=models.UniqueConstraint(fields=("profile", "tenant"), name="tenants_stafftenant_key"),
-        ),
-        migrations.AddConstraint(
-            model_name="apikey",
-            constraint=models.UniqueConstraint(fields=("prefix",), name="tenants_apikey_prefix_key"),
         ),
     ]

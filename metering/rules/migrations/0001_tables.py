@@ -69,6 +69,29 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["-created_at", "-id"],
+                "indexes": [
+                    django.contrib.postgres.indexes.GinIndex(fields=["rule_ids"], name="rules_request_rules"),
+                    models.Index(
+                        condition=models.Q(("status", "preparing")), fields=["tenant", "created_at", "id"], name="rules_request_waiting"
+                    ),
+                    models.Index(fields=["tenant", "created_at", "id"], name="rules_request_time"),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(fields=("tenant", "transaction", "round"), name="rules_authorizationrequest_round_key"),
+                    models.UniqueConstraint(
+                        condition=models.Q(("idempotency_key__isnull", False)),
+                        fields=("tenant", "idempotency_key"),
+                        name="rules_authorizationrequest_idempotency_key_key",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("payment_amount__lt", Decimal("100000000000000000000"))),
+                        name="rules_authorizationrequest_payment_amount_finite",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("status__in", ["preparing", "authorized", "denied"])),
+                        name="rules_authorizationrequest_status_check",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -122,6 +145,12 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["-id"],
+                "indexes": [
+                    models.Index(fields=["tenant", "counter", "at", "id"], name="rules_rulecounterentry_time"),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(fields=("tenant", "transaction", "counter"), name="rules_rulecounterentry_key"),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -186,6 +215,9 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["-id"],
+                "constraints": [
+                    models.UniqueConstraint(fields=("tenant", "key_digest"), name="rules_rulemeasure_key"),
+                ],
             },
         ),
         migrations.AddField(
@@ -244,6 +276,27 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["-id"],
+                "constraints": [
+                    models.UniqueConstraint(fields=("tenant", "numeric_id"), name="rules_spendingrule_numeric_id_key"),
+                    models.CheckConstraint(condition=models.Q(("name", ""), _negated=True), name="rules_spendingrule_name_check"),
+                    models.CheckConstraint(
+                        condition=models.Q(("rule_type__in", ["usage_limit", "payment_authorization", "allowlist", "blocklist"])),
+                        name="rules_spendingrule_rule_type_check",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("resolution_strategy__in", ["automatic", "manual"])),
+                        name="rules_spendingrule_resolution_strategy_check",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("deleted_at__isnull", True), ("paused_at__isnull", True), ("status", "active")),
+                            models.Q(("deleted_at__isnull", True), ("paused_at__isnull", False), ("status", "paused")),
+                            models.Q(("deleted_at__isnull", False), ("paused_at__isnull", False), ("status", "archived")),
+                            _connector="OR",
+                        ),
+                        name="rules_spendingrule_status_check",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -288,6 +341,18 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["-id"],
+                "constraints": [
+                    models.UniqueConstraint(fields=("tenant", "rule", "version"), name="rules_ruleversion_version_key"),
+                    models.UniqueConstraint(
+                        condition=models.Q(("idempotency_key__isnull", False)),
+                        fields=("tenant", "idempotency_key"),
+                        name="rules_ruleversion_idempotency_key_key",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("change__in", ["created", "updated", "archived", "restored"])),
+                        name="rules_ruleversion_change_check",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -370,6 +435,55 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["-id"],
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("removed_at__isnull", True)), fields=["tenant", "rule"], name="rules_ruleparameter_current"
+                    ),
+                ],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("limit_value__lt", Decimal("100000000000000000000"))),
+                        name="rules_ruleparameter_limit_value_finite",
+                    ),
+                    models.CheckConstraint(condition=models.Q(("limit_value__gte", 0)), name="rules_ruleparameter_limit_value_check"),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            (
+                                "measurement_type__in",
+                                [
+                                    "count_transactions",
+                                    "sum_payment_amount",
+                                    "this_payment_amount",
+                                    "sum_transaction_costs",
+                                    "this_transaction_cost",
+                                ],
+                            )
+                        ),
+                        name="rules_ruleparameter_measurement_type_check",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(
+                                ("interval_unit__isnull", True),
+                                ("interval_value__isnull", True),
+                                ("measurement_type__in", ["this_payment_amount", "this_transaction_cost"]),
+                            ),
+                            models.Q(
+                                ("interval_unit__in", ["seconds", "minutes", "hours", "days", "weeks", "months"]),
+                                ("interval_value__gte", 1),
+                                ("measurement_type__in", ["count_transactions", "sum_payment_amount", "sum_transaction_costs"]),
+                            ),
+                            _connector="OR",
+                        ),
+                        name="rules_ruleparameter_interval_check",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("measurement_scope__in", ["all", "rule"])), name="rules_ruleparameter_measurement_scope_check"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("currency__regex", "^[A-Z]{3}$")), name="rules_ruleparameter_currency_check"
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -422,6 +536,9 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["-created_at", "-id"],
+                "indexes": [
+                    models.Index(fields=["tenant", "rule", "created_at", "id"], name="rules_ruleexecution_time"),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -479,6 +596,29 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["-id"],
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("removed_at__isnull", True)), fields=["tenant", "rule"], name="rules_rulecondition_current"
+                    ),
+                ],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("field_name__isnull", True), ("field_type__in", ["service", "action", "resource"])),
+                            models.Q(
+                                ("field_name__isnull", False), ("field_type__in", ["qualifier", "transaction_property", "payment_property"])
+                            ),
+                            _connector="OR",
+                        ),
+                        name="rules_rulecondition_field_check",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("operator__in", ["equals", "not_equals", "contains", "not_contains", "greater_than", "less_than"])
+                        ),
+                        name="rules_rulecondition_operator_check",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -515,216 +655,22 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["-id"],
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("removed_at__isnull", True)), fields=["tenant", "agent"], name="rules_agentrule_agent"
+                    ),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("removed_at__isnull", True)),
+                        fields=("tenant", "rule", "agent"),
+                        name="rules_agentrule_agent_key",
+                    ),
+                ],
             },
-        ),
-        migrations.AddIndex(
-            model_name="authorizationrequest",
-            index=django.contrib.postgres.indexes.GinIndex(fields=["rule_ids"], name="rules_request_rules"),
-        ),
-        migrations.AddIndex(
-            model_name="authorizationrequest",
-            index=models.Index(
-                condition=models.Q(("status", "preparing")), fields=["tenant", "created_at", "id"], name="rules_request_waiting"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="authorizationrequest",
-            index=models.Index(fields=["tenant", "created_at", "id"], name="rules_request_time"),
-        ),
-        migrations.AddConstraint(
-            model_name="authorizationrequest",
-            constraint=models.UniqueConstraint(fields=("tenant", "transaction", "round"), name="rules_authorizationrequest_round_key"),
-        ),
-        migrations.AddConstraint(
-            model_name="authorizationrequest",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("idempotency_key__isnull", False)),
-                fields=("tenant", "idempotency_key"),
-                name="rules_authorizationrequest_idempotency_key_key",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="authorizationrequest",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("payment_amount__lt", Decimal("100000000000000000000"))),
-                name="rules_authorizationrequest_payment_amount_finite",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="authorizationrequest",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("status__in", ["preparing", "authorized", "denied"])), name="rules_authorizationrequest_status_check"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="rulecounterentry",
-            index=models.Index(fields=["tenant", "counter", "at", "id"], name="rules_rulecounterentry_time"),
-        ),
-        migrations.AddConstraint(
-            model_name="rulecounterentry",
-            constraint=models.UniqueConstraint(fields=("tenant", "transaction", "counter"), name="rules_rulecounterentry_key"),
-        ),
-        migrations.AddConstraint(
-            model_name="rulemeasure",
-            constraint=models.UniqueConstraint(fields=("tenant", "key_digest"), name="rules_rulemeasure_key"),
         ),
         migrations.AddConstraint(
             model_name="rulecounter",
             constraint=models.UniqueConstraint(fields=("tenant", "measure", "group_digest"), name="rules_rulecounter_group_key"),
-        ),
-        migrations.AddConstraint(
-            model_name="spendingrule",
-            constraint=models.UniqueConstraint(fields=("tenant", "numeric_id"), name="rules_spendingrule_numeric_id_key"),
-        ),
-        migrations.AddConstraint(
-            model_name="spendingrule",
-            constraint=models.CheckConstraint(condition=models.Q(("name", ""), _negated=True), name="rules_spendingrule_name_check"),
-        ),
-        migrations.AddConstraint(
-            model_name="spendingrule",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("rule_type__in", ["usage_limit", "payment_authorization", "allowlist", "blocklist"])),
-                name="rules_spendingrule_rule_type_check",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="spendingrule",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("resolution_strategy__in", ["automatic", "manual"])),
-                name="rules_spendingrule_resolution_strategy_check",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="spendingrule",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("deleted_at__isnull", True), ("paused_at__isnull", True), ("status", "active")),
-                    models.Q(("deleted_at__isnull", True), ("paused_at__isnull", False), ("status", "paused")),
-                    models.Q(("deleted_at__isnull", False), ("paused_at__isnull", False), ("status", "archived")),
-                    _connector="OR",
-                ),
-                name="rules_spendingrule_status_check",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="ruleversion",
-            constraint=models.UniqueConstraint(fields=("tenant", "rule", "version"), name="rules_ruleversion_version_key"),
-        ),
-        migrations.AddConstraint(
-            model_name="ruleversion",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("idempotency_key__isnull", False)),
-                fields=("tenant", "idempotency_key"),
-                name="rules_ruleversion_idempotency_key_key",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="ruleversion",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("change__in", ["created", "updated", "archived", "restored"])), name="rules_ruleversion_change_check"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="ruleparameter",
-            index=models.Index(
-                condition=models.Q(("removed_at__isnull", True)), fields=["tenant", "rule"], name="rules_ruleparameter_current"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="ruleparameter",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("limit_value__lt", Decimal("100000000000000000000"))), name="rules_ruleparameter_limit_value_finite"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="ruleparameter",
-            constraint=models.CheckConstraint(condition=models.Q(("limit_value__gte", 0)), name="rules_ruleparameter_limit_value_check"),
-        ),
-        migrations.AddConstraint(
-            model_name="ruleparameter",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    (
-                        "measurement_type__in",
-                        [
-                            "count_transactions",
-                            "sum_payment_amount",
-                            "this_payment_amount",
-                            "sum_transaction_costs",
-                            "this_transaction_cost",
-                        ],
-                    )
-                ),
-                name="rules_ruleparameter_measurement_type_check",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="ruleparameter",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(
-                        ("interval_unit__isnull", True),
-                        ("interval_value__isnull", True),
-                        ("measurement_type__in", ["this_payment_amount", "this_transaction_cost"]),
-                    ),
-                    models.Q(
-                        ("interval_unit__in", ["seconds", "minutes", "hours", "days", "weeks", "months"]),
-                        ("interval_value__gte", 1),
-                        ("measurement_type__in", ["count_transactions", "sum_payment_amount", "sum_transaction_costs"]),
-                    ),
-                    _connector="OR",
-                ),
-                name="rules_ruleparameter_interval_check",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="ruleparameter",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("measurement_scope__in", ["all", "rule"])), name="rules_ruleparameter_measurement_scope_check"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="ruleparameter",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("currency__regex", "^[A-Z]{3}$")), name="rules_ruleparameter_currency_check"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="ruleexecution",
-            index=models.Index(fields=["tenant", "rule", "created_at", "id"], name="rules_ruleexecution_time"),
-        ),
-        migrations.AddIndex(
-            model_name="rulecondition",
-            index=models.Index(
-                condition=models.Q(("removed_at__isnull", True)), fields=["tenant", "rule"], name="rules_rulecondition_current"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="rulecondition",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("field_name__isnull", True), ("field_type__in", ["service", "action", "resource"])),
-                    models.Q(("field_name__isnull", False), ("field_type__in", ["qualifier", "transaction_property", "payment_property"])),
-                    _connector="OR",
-                ),
-                name="rules_rulecondition_field_check",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="rulecondition",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("operator__in", ["equals", "not_equals", "contains", "not_contains", "greater_than", "less_than"])),
-                name="rules_rulecondition_operator_check",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="agentrule",
-            index=models.Index(condition=models.Q(("removed_at__isnull", True)), fields=["tenant", "agent"], name="rules_agentrule_agent"),
-        ),
-        migrations.AddConstraint(
-            model_name="agentrule",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("removed_at__isnull", True)), fields=("tenant", "rule", "agent"), name="rules_agentrule_agent_key"
-            ),
         ),
     ]
