@@ -9,13 +9,17 @@ from unfold.admin import ModelAdmin
 
 # The first four register admin classes and panels.
 from backoffice import history, links, tenant_admin, user_admin  # noqa: F401
-from backoffice.models import BookCheck, Change, ClosedDay, CreditDay, Export, SavedFilter, SignIn
+from backoffice.models import BookCheck, Change, ClosedDay, DaySum, Export, SavedFilter, SignIn
 from kernel.ledger.admin import LedgerAdmin
 from kernel.ledger.admin.formatting import label
 from kernel.tenants.admin import ReadOnly
 from kernel.tenants.staff_scope import scope_of
 
 STATE_COLOURS = {Export.State.READY: "good", Export.State.FAILED: "bad", Export.State.WRITING: "wait"}
+
+
+# Changes of staff accounts and of what they see: for superusers only, as the accounts are.
+STAFF_TABLES = ("auth_user", "auth_user_groups", "tenants_staffprofile", "tenants_stafftenant")
 
 
 class OwnRows(ReadOnly):
@@ -41,10 +45,11 @@ class SavedFilterAdmin(OwnRows, ModelAdmin):
     list_display = ("name", "path", "query", "created_at")
 
 
-@admin.register(CreditDay)
-class CreditDayAdmin(LedgerAdmin):
+@admin.register(DaySum)
+class DaySumAdmin(LedgerAdmin):
     in_sidebar = False
-    list_display = ("day", "tenant", "measure", "unit", "customer_id", "entries", "amount")
+    list_display = ("day", "occurred_on", "tenant", "measure", "unit", "customer_id", "entries", "amount")
+    list_filter = ("measure",)
     list_select_related = ("tenant",)
     ordering = ("-day", "-id")
     currency_path = "unit"
@@ -68,6 +73,8 @@ class ChangeAdmin(LedgerAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         scope = scope_of(request.user)
         rows = super().get_queryset(request)
+        if not request.user.is_superuser:
+            rows = rows.exclude(table__in=STAFF_TABLES)
         return rows if scope.tenant_ids is None else rows.filter(tenant_id__in=scope.tenant_ids)
 
 

@@ -1,4 +1,4 @@
-"""The dashboard: figures of today, a week and a month, and alerts.
+"""The dashboard: figures of today, a week and a month by either clock, and alerts.
 
 The figures come from sums that the ledgers update with each posting, and from sums of past days, so that the page costs the same however
 many entries there are. Days are UTC days.
@@ -12,20 +12,22 @@ from typing import Any
 
 from django.core.cache import cache
 from django.db.models import Case, F, Q, Sum, When
+from django.db.models.functions import Abs, TruncDate
 from django.http import HttpRequest
 from django.utils import timezone
 
-from backoffice import alerts, credit_days
-from backoffice.models import CreditDay
-from billing.models import DailyTotal
+from backoffice import alerts, day_sums
+from backoffice.day_sums import Measure
+from billing.models import DailyTotal, Transaction
 from credits.choices import GrantStatus, UnitType
 from credits.models import Grant
 from kernel.ledger.admin.formatting import money, page_of
+from kernel.ledger.clocks import Clock
 from kernel.ledger.money import with_thousands
 from kernel.tenants.models import Tenant
 from kernel.tenants.staff_scope import VisibleTenants, scope_of
-from metering.choices import Grain
-from metering.models import Rollup
+from metering.choices import Grain, SumClock, SumGrain
+from metering.models import Rollup, UsageSum
 from metering.rules.admin.panels import used_bar
 from metering.rules.choices import Measurement, RuleStatus
 from metering.rules.models import SpendingRule
@@ -38,47 +40,109 @@ MAX_LEADERS = 8
 # Seconds for which figures are cached. Alerts are always read anew.
 CACHE_SECONDS = 30
 
+CLOCK_TITLES = {Clock.WORLD: "By the time it happened", Clock.BOOK: "By the time it was booked"}
+# What somebody must be allowed to read for the figures of each ledger.
+PERMISSIONS = {
+    "billing": "billing.view_dailytotal",
+    "metering": "metering.view_rollup",
+    "credits": "credits.view_credittransaction",
+    "rules": "rules.view_spendingrule",
+}
+
 Sums = dict[str, Decimal]
 
 
 def dashboard(request: HttpRequest) -> dict[str, Any]:
-    """The template context, for the tenants that the user may see."""
+    """The template context, for the tenants and the ledgers that the user may see."""
     scope = scope_of(request.user)
     today = timezone.now().astimezone(UTC).date()
-    key = f"dashboard:{today}:{'all' if scope.tenant_ids is None else sorted(map(str, scope.tenant_ids))}"
+    clock = Clock.BOOK if request.GET.get("clock") == Clock.BOOK else Clock.WORLD
+    key = f"dashboard:{today}:{clock}:{'all' if scope.tenant_ids is None else sorted(map(str, scope.tenant_ids))}"
     figures = cache.get(key)
     if figures is None:
-        figures = _figures(scope, today)
+        figures = _figures(scope, today, clock)
         if not figures["unsummed"]:
             cache.set(key, figures, CACHE_SECONDS)
-    return {**figures, "alerts": alerts.list_alerts(request, scope)}
+    may = {ledger: request.user.has_perm(permission) for ledger, permission in PERMISSIONS.items()}
+    return {
+        **figures,
+        "figures": [(name, cells) for ledger, name, cells in figures["figures"] if may[ledger]],
+        "outstanding": figures["outstanding"] if may["credits"] else [],
+        "rules": figures["rules"] if may["rules"] else None,
+        "charts": [chart for ledger, chart in figures["charts"] if may[ledger]],
+        "clock": str(clock),
+        "clocks": [(each.value, CLOCK_TITLES[each]) for each in (Clock.WORLD, Clock.BOOK)],
+        "clock_title": CLOCK_TITLES[clock].lower(),
+        "lacks": _what_is_missing(may, scope),
+        "alerts": alerts.list_alerts(request, scope),
+    }
 
 
-def _figures(scope: VisibleTenants, today: date) -> dict[str, Any]:
-    since = today - timedelta(days=credit_days.DAYS - 1)
+def _what_is_missing(may: Mapping[str, bool], scope: VisibleTenants) -> str:
+    """Why the page is empty for somebody who is new here; empty for everybody else."""
+    if not any(may.values()):
+        return "You have no role yet. A superuser gives you one, under Staff."
+    return "You see no tenant yet. A superuser sets which ones you see, under Staff." if scope.tenant_ids == frozenset() else ""
+
+
+def _figures(scope: VisibleTenants, today: date, clock: Clock) -> dict[str, Any]:
+    since = today - timedelta(days=day_sums.DAYS - 1)
     tenants = _tenants(scope)
-    billed = list(
-        DailyTotal.objects.filter(tenant__in=tenants, day__gte=since).values("day", "currency").order_by().annotate(total=Sum("debits"))
-    )
-    costs = _costs(tenants, since=since)
-    credit, unsummed = credit_days.by_day(since=since, today=today, tenant_ids=scope.tenant_ids)
-    spans = {name: today - timedelta(days=days - 1) for name, days in SPANS.items()}
-    rows = [
-        ("Billed", [_amounts(_sum(billed, since=first, unit="currency", amount="total")) for first in spans.values()]),
-        ("Metered cost, actual", [_amounts(_sum(costs, since=first, unit="currency", amount="actual")) for first in spans.values()]),
-        ("Metered cost, estimated", [_amounts(_sum(costs, since=first, unit="currency", amount="estimated")) for first in spans.values()]),
-        ("Credit granted", [_amounts(credit_days.total(credit, measure="granted", since=first)) for first in spans.values()]),
-        ("Credit consumed", [_amounts(credit_days.total(credit, measure="consumed", since=first)) for first in spans.values()]),
-    ]
+    sums, unsummed = day_sums.by_day(since=since, today=today, tenant_ids=scope.tenant_ids)
+    costs = _costs(tenants, since=since) if clock == Clock.WORLD else _recorded_costs(tenants, since=since)
+    if clock == Clock.WORLD:
+        billed, adjusted = _billed(tenants, since=since), _adjusted(tenants, since=since)
+    else:
+        billed, adjusted = (_of_measure(sums, measure) for measure in (Measure.BILLED, Measure.WALLET_ADJUSTED))
+    spans = [today - timedelta(days=days - 1) for days in SPANS.values()]
+
+    def line(rows: Sequence[Any], amount: str) -> list[Any]:
+        return [_amounts(_sum(rows, since=first, unit="currency", amount=amount)) for first in spans]
+
+    def credit(measure: str) -> list[Any]:
+        return [_amounts(day_sums.total(sums, measure=measure, since=first, clock=clock)) for first in spans]
+
     return {
         "spans": list(SPANS),
-        "figures": rows,
+        "figures": [
+            ("billing", "Billed", line(billed, "total")),
+            ("billing", "Wallets adjusted", line(adjusted, "total")),
+            ("metering", "Metered cost, actual", line(costs, "actual")),
+            ("metering", "Metered cost, estimated", line(costs, "estimated")),
+            ("credits", "Credit granted", credit(Measure.GRANTED)),
+            ("credits", "Credit consumed", credit(Measure.CONSUMED)),
+            ("credits", "Credit adjusted", credit(Measure.CREDIT_ADJUSTED)),
+        ],
         "outstanding": _outstanding(tenants, today),
         "rules": _rules(tenants, today),
-        "charts": _charts(billed, costs, credit, tenants, since=since, today=today),
+        "charts": _charts(billed, costs, sums, tenants, since=since, today=today, clock=clock),
         "unsummed": unsummed,
-        "is_empty": not (billed or costs or credit),
+        "is_empty": not (billed or costs or sums),
     }
+
+
+def _billed(tenants: Any, *, since: date) -> list[dict[str, Any]]:
+    """By day of world time: all debits, less the reversals among the entries. A reversal of a credit is a debit that nobody was billed."""
+    days = DailyTotal.objects.filter(tenant__in=tenants, day__gte=since).exclude(type=day_sums.ADJUSTMENT)
+    debits = days.values("day", "currency").order_by().annotate(total=Sum("debits"))
+    reversals = (
+        Transaction.objects.filter(tenant__in=tenants, reverses__isnull=False, occurred_at__gte=_midnight(since))
+        .exclude(type=day_sums.ADJUSTMENT)
+        .values("currency", day=TruncDate("occurred_at", tzinfo=UTC))
+        .order_by()
+        .annotate(total=-Sum(Abs("effect")))
+    )
+    return [*debits, *reversals]
+
+
+def _adjusted(tenants: Any, *, since: date) -> list[dict[str, Any]]:
+    """By day of world time: what corrections added to wallets, less what they took."""
+    days = DailyTotal.objects.filter(tenant__in=tenants, day__gte=since, type=day_sums.ADJUSTMENT)
+    return list(days.values("day", "currency").order_by().annotate(total=Sum(F("credits") - F("debits"))))
+
+
+def _of_measure(sums: Iterable[Mapping[str, Any]], measure: str) -> list[dict[str, Any]]:
+    return [{"day": row["day"], "currency": row["unit"], "total": row["amount"]} for row in sums if row["measure"] == measure]
 
 
 def _tenants(scope: VisibleTenants) -> Any:
@@ -90,6 +154,24 @@ def _costs(tenants: Any, *, since: date) -> list[dict[str, Any]]:
     sums = (
         Rollup.objects.filter(tenant__in=tenants, grain=Grain.DAY, starts_at__gte=_midnight(since))
         .values("starts_at", "currency", "service__name")
+        .order_by()
+        .annotate(amount=Sum("amount"), estimated=Sum("estimated"))
+    )
+    return [{**row, "day": row["starts_at"].astimezone(UTC).date(), "actual": row["amount"] - row["estimated"]} for row in sums]
+
+
+def _recorded_costs(tenants: Any, *, since: date) -> list[dict[str, Any]]:
+    """By day of book time, from the sums of usage, which a job counts some minutes later."""
+    sums = (
+        UsageSum.objects.filter(
+            tenant__in=tenants,
+            first_dimension=0,
+            second_dimension=0,
+            grain=SumGrain.DAY,
+            clock__in=[SumClock.BOTH, SumClock.RECORDED],
+            starts_at__gte=_midnight(since),
+        )
+        .values("starts_at", "currency")
         .order_by()
         .annotate(amount=Sum("amount"), estimated=Sum("estimated"))
     )
@@ -148,24 +230,31 @@ def _amounts(sums: Sums) -> list[Any]:
 def _charts(
     billed: Sequence[Any],
     costs: Sequence[Any],
-    credit: Iterable[Mapping[str, Any]],
+    sums: Iterable[Mapping[str, Any]],
     tenants: Any,
     *,
     since: date,
     today: date,
-) -> list[dict[str, Any]]:
-    """Each chart is in the unit with the largest sum. Amounts in a chart may be rounded."""
+    clock: Clock,
+) -> list[tuple[str, dict[str, Any]]]:
+    """Each chart with the ledger that it is about, in the unit with the largest sum. Amounts in a chart may be rounded.
+
+    Services and agents are summed by world time only, customers by book time only: their charts say so.
+    """
     days = [since + timedelta(days=number) for number in range((today - since).days + 1)]
-    consumed = [row for row in credit if row["measure"] == CreditDay.Measure.CONSUMED]
+    consumed = [row | {"day": row[day_sums.DAY_OF[clock]]} for row in map(dict, sums) if row["measure"] == Measure.CONSUMED]
     totals = [row for row in consumed if not row["customer_id"]]
     customers = [row for row in consumed if row["customer_id"]]
+    happened = _costs(tenants, since=since) if clock == Clock.BOOK else costs
+    agents = _agents(tenants, since=since)
+    chosen, world, book = (CLOCK_TITLES[each].lower() for each in (clock, Clock.WORLD, Clock.BOOK))
     return [
-        _by_day("Billed by day", billed, days, unit="currency", amount="total"),
-        _by_day("Credit consumed by day", totals, days, unit="unit", amount="amount"),
-        _by_day("Metered cost by day", costs, days, unit="currency", amount="amount"),
-        _leaders("Metered cost by service", costs, name="service__name", unit="currency", amount="amount"),
-        _leaders("Top agents by metered cost", _agents(tenants, since=since), name="agent__name", unit="currency", amount="amount"),
-        _leaders("Top customers by credit consumed", customers, name="customer_id", unit="unit", amount="amount"),
+        ("billing", _by_day("Billed by day", billed, days, unit="currency", amount="total", clock=chosen)),
+        ("credits", _by_day("Credit consumed by day", totals, days, unit="unit", amount="amount", clock=chosen)),
+        ("metering", _by_day("Metered cost by day", costs, days, unit="currency", amount="amount", clock=chosen)),
+        ("metering", _leaders("Metered cost by service", happened, name="service__name", unit="currency", amount="amount", clock=world)),
+        ("metering", _leaders("Top agents by metered cost", agents, name="agent__name", unit="currency", amount="amount", clock=world)),
+        ("credits", _leaders("Top customers by credit consumed", customers, name="customer_id", unit="unit", amount="amount", clock=book)),
     ]
 
 
@@ -179,24 +268,24 @@ def _agents(tenants: Any, *, since: date) -> list[dict[str, Any]]:
     return [dict(row) for row in sums]
 
 
-def _by_day(title: str, rows: Sequence[Any], days: list[date], *, unit: str, amount: str) -> dict[str, Any]:
+def _by_day(title: str, rows: Sequence[Any], days: list[date], *, unit: str, amount: str, clock: str) -> dict[str, Any]:
     chosen = _main_unit(rows, unit=unit, amount=amount)
     sums: dict[date, Decimal] = {}
     for row in rows:
         if row[unit] == chosen:
             sums[row["day"]] = sums.get(row["day"], Decimal(0)) + row[amount]
     labels = [f"{day:%d %b}" for day in days]
-    return _chart(title, chosen, labels, [sums.get(day, Decimal(0)) for day in days], kind="bar")
+    return _chart(title, chosen, labels, [sums.get(day, Decimal(0)) for day in days], kind="bar", clock=clock)
 
 
-def _leaders(title: str, rows: Sequence[Any], *, name: str, unit: str, amount: str) -> dict[str, Any]:
+def _leaders(title: str, rows: Sequence[Any], *, name: str, unit: str, amount: str, clock: str) -> dict[str, Any]:
     chosen = _main_unit(rows, unit=unit, amount=amount)
     sums: Sums = {}
     for row in rows:
         if row[unit] == chosen:
             sums[row[name]] = sums.get(row[name], Decimal(0)) + row[amount]
     first = sorted(((label, total) for label, total in sums.items() if total > 0), key=lambda pair: -pair[1])[:MAX_LEADERS]
-    return _chart(title, chosen, [label for label, _ in first], [total for _, total in first], kind="leaders")
+    return _chart(title, chosen, [label for label, _ in first], [total for _, total in first], kind="leaders", clock=clock)
 
 
 def _main_unit(rows: Sequence[Any], *, unit: str, amount: str) -> str:
@@ -206,7 +295,7 @@ def _main_unit(rows: Sequence[Any], *, unit: str, amount: str) -> str:
     return max(sums, key=lambda name: sums[name]) if any(sums.values()) else ""
 
 
-def _chart(title: str, unit: str, labels: list[str], values: list[Decimal], *, kind: str) -> dict[str, Any]:
+def _chart(title: str, unit: str, labels: list[str], values: list[Decimal], *, kind: str, clock: str) -> dict[str, Any]:
     most = max(values, default=Decimal(0))
     data = {"labels": labels, "datasets": [{"label": unit, "data": [float(value) for value in values], "backgroundColor": "#0f766e"}]}
     # Bars without a script: widths in whole per cent.
@@ -214,7 +303,7 @@ def _chart(title: str, unit: str, labels: list[str], values: list[Decimal], *, k
         {"label": label, "amount": money(value, unit), "width": int(value * 100 / most) if most else 0}
         for label, value in zip(labels, values, strict=True)
     ]
-    return {"title": title, "unit": unit, "kind": kind, "data": json.dumps(data), "bars": bars, "is_empty": not unit}
+    return {"title": title, "unit": unit, "kind": kind, "data": json.dumps(data), "bars": bars, "clock": clock, "is_empty": not unit}
 
 
 def _midnight(day: date) -> datetime:

@@ -2,18 +2,18 @@
 
 from procrastinate.contrib.django import app
 
-from backoffice import clean_up, credit_days
+from backoffice import clean_up, day_sums
 from kernel.ledger.job_retries import RETRY
 
-CLOSE_CREDIT_DAYS = "backoffice.close_credit_days"
+CLOSE_DAYS = "backoffice.close_days"
 CLEAN_UP = clean_up.NAME
 
 
 @app.periodic(cron="12 * * * *")
-@app.task(name=CLOSE_CREDIT_DAYS, queueing_lock=CLOSE_CREDIT_DAYS, retry=RETRY)
-def close_credit_days(timestamp: int) -> int:
-    """Every hour: sum the credit of the days that are over. The number of days summed."""
-    return credit_days.close_days()
+@app.task(name=CLOSE_DAYS, queueing_lock=CLOSE_DAYS, retry=RETRY)
+def close_days(timestamp: int) -> int:
+    """Every hour: sum what was billed, granted and consumed on the days that are over. The number of days summed."""
+    return day_sums.close_days()
 
 
 @app.periodic(cron="42 3 * * *")

@@ -9,35 +9,41 @@ from kernel.ledger.money import MoneyField
 from kernel.tenants.models import Tenant
 
 
-class CreditDay(models.Model):
-    """How much credit a tenant granted and its customers consumed on one UTC day of book time, in one currency or metric.
+class DaySum(models.Model):
+    """What a tenant billed, granted, or its customers consumed on one UTC day of book time, in one currency or metric, net of reversals.
 
-    A day of book time that is over never changes, so a job sums it once. `customer_id` empty: all customers; else one of those who consumed
-    most.
+    A day of book time that is over never changes, so a job sums it once. `occurred_on`: the UTC day of world time. `customer_id` empty: all
+    customers; else one of those who consumed most on the day, and `occurred_on` is the day itself.
     """
 
     class Measure(models.TextChoices):
+        BILLED = "billed", "Billed"
+        WALLET_ADJUSTED = "wallet_adjusted", "Wallets adjusted"
         GRANTED = "granted", "Granted"
         CONSUMED = "consumed", "Consumed"
+        CREDIT_ADJUSTED = "credit_adjusted", "Credit adjusted"
 
     tenant = models.ForeignKey(Tenant, models.PROTECT, related_name="+")
     day = models.DateField()
+    occurred_on = models.DateField()
     unit = models.CharField(max_length=255)
-    measure = models.CharField(max_length=8, choices=Measure.choices)
+    measure = models.CharField(max_length=16, choices=Measure.choices)
     customer_id = models.CharField(max_length=255, blank=True, default="")
     entries = models.BigIntegerField()
     amount = MoneyField()
 
     class Meta:
         ordering = ["-day", "-id"]
-        constraints = [models.UniqueConstraint(fields=["day", "tenant", "unit", "measure", "customer_id"], name="backoffice_creditday_key")]
+        constraints = [
+            models.UniqueConstraint(fields=["day", "tenant", "unit", "measure", "customer_id", "occurred_on"], name="backoffice_daysum_key")
+        ]
 
     def __str__(self) -> str:
         return f"{self.day} {self.measure}"
 
 
 class ClosedDay(models.Model):
-    """A day whose CreditDay rows are complete."""
+    """A day whose DaySum rows are complete."""
 
     day = models.DateField(primary_key=True)
 

@@ -1,28 +1,68 @@
 """The admin of staff accounts and groups."""
 
 from typing import Any
+from uuid import UUID
 
-from django.contrib import admin
+from django import forms
+from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group, User
 from django.http import HttpRequest, HttpResponse
 from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from kernel.ledger.admin.formatting import actor_of
+from kernel.ledger.admin.settings import SettingForm, setting_action, switch_field
+from kernel.tenants.models import StaffProfile, StaffTenant, Tenant
+from kernel.tenants.services import set_staff_tenants
 from kernel.tenants.setting_author import setting_author
 
 admin.site.unregister([User, Group])
 
 
+class StaffTenantsForm(SettingForm):
+    title = "Set tenants"
+    description = "Which tenants this person sees, on every page, search and export. A superuser sees all."
+    icon = "domain_verification"
+    sees_all = switch_field("All tenants", help="Also those that are made later.")
+    tenant_ids = forms.MultipleChoiceField(
+        label="Tenants",
+        required=False,
+        choices=lambda: [(str(tenant.pk), tenant.name) for tenant in Tenant.objects.order_by("name")],
+        widget=UnfoldAdminCheckboxSelectMultipleWidget(),
+        help_text="The only ones, unless all are on.",
+    )
+
+    def current(self) -> dict[str, Any]:
+        profile = StaffProfile.objects.filter(user=self.row).first()
+        limits = StaffTenant.objects.filter(profile=profile).order_by("tenant__name").values_list("tenant_id", flat=True)
+        return {"sees_all": profile is not None and profile.sees_all_tenants, "tenant_ids": [str(tenant_id) for tenant_id in limits]}
+
+    def apply(self, *, actor: str, request_id: str, **values: Any) -> None:
+        ids = [UUID(tenant_id) for tenant_id in values["tenant_ids"]]
+        set_staff_tenants(user_id=self.row.pk, actor=actor, request_id=request_id, sees_all=values["sees_all"], tenant_ids=ids)
+
+
 @admin.register(User)
 class StaffAdmin(DjangoUserAdmin, ModelAdmin):
+    """Staff accounts. They are switched off and never deleted: the ledgers' rows name them."""
+
     icon = "person"
+    actions_detail = ("set_tenants",)
+    set_tenants = setting_action(StaffTenantsForm, name="set-tenants", right="change")
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
     list_display = ("username", "first_name", "last_name", "is_active", "is_superuser", "last_login")
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def response_add(self, request: HttpRequest, obj: Any, post_url_continue: str | None = None) -> HttpResponse:
+        messages.info(request, f"{obj} has no role and sees no tenant yet: choose groups below, and the tenants under “Set tenants”.")
+        return super().response_add(request, obj, post_url_continue)
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         with setting_author(actor=actor_of(request), request_id=getattr(request, "request_id", "")):

@@ -1,5 +1,6 @@
 """Credits' kinds of correction: reverse a transaction, move a debit to another grant, adjust or void a grant."""
 
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -13,6 +14,8 @@ CHANGE = FormField(
 )
 OTHER_GRANT = FormField("grant_id", "Grant to take it from instead", type="id", help="The id from that grant's page.")
 MAX_REASON = 1000
+# The idempotency keys of debits that adjust a grant. Those that a move posts end otherwise: they are consumption, as before the move.
+ADJUSTED = r"^correction:[0-9a-f-]{36}:[0-9a-f-]{36}$"
 
 
 def reverse(correction: CorrectionInput) -> list[PostedEntry]:
@@ -45,6 +48,13 @@ def move(correction: CorrectionInput) -> list[PostedEntry]:
         idempotency_key=f"{correction.key}:moved",
     )
     return [_posted(correction, reversal, "Reverses the debit"), _posted(correction, debit, "Debits this grant instead")]
+
+
+def move_cautions(tenant_id: UUID, target_ids: Sequence[UUID], facts: Mapping[str, str]) -> list[str]:
+    """Says so where the other grant belongs to another customer, who pays from then on."""
+    other = selectors.get_grant(tenant_id=tenant_id, grant_id=UUID(facts["grant_id"]), deleted=True)["customer_id"]
+    owners = {selectors.get_transaction(tenant_id=tenant_id, transaction_id=target_id)["customer_id"] for target_id in target_ids}
+    return [f"The grant belongs to another customer: {other} pays instead of {owner}." for owner in sorted(owners - {other})]
 
 
 def adjust(correction: CorrectionInput) -> list[PostedEntry]:
@@ -116,6 +126,7 @@ register(
         post=move,
         fields=(OTHER_GRANT,),
         applies_to=_is_debit,
+        cautions=move_cautions,
         takes_many=False,
         icon="move_down",
     )

@@ -40,6 +40,12 @@ class NothingToCorrect(LedgerError):
     code = "nothing_to_correct"
 
 
+class SameRequestWaits(LedgerError):
+    """The same correction of the same rows waits for approval already. Facts: request (its short name)."""
+
+    code = "same_request_waits"
+
+
 class SeveralTenants(LedgerError):
     """The rows belong to several tenants, or to one that this member of staff may not see."""
 
@@ -71,5 +77,7 @@ register_internal(
     "corrections_threshold_unit_key",
     "corrections_threshold_amount_check",
     "corrections_threshold_amount_finite",
+    "corrections_threshold_daily_amount_check",
+    "corrections_threshold_daily_amount_finite",
     "corrections_entry_effect_finite",
 )

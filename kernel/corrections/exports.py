@@ -39,7 +39,12 @@ EXPORTS = (
         description="the amount for each unit up to which a correction needs no approval",
         tables=("corrections_threshold",),
         row="threshold",
-        fields=(Field("unit"), Field("amount", kind=Kind.MONEY), Field("updated_by"), Field("updated_at", kind=Kind.MOMENT)),
+        fields=(
+            Field("unit"),
+            *fields("amount", "daily_amount", kind=Kind.MONEY),
+            Field("updated_by"),
+            Field("updated_at", kind=Kind.MOMENT),
+        ),
         source="corrections_threshold AS threshold WHERE threshold.tenant_id = %(tenant)s ORDER BY threshold.unit",
     ),
 )

@@ -4,7 +4,7 @@ A kind posts through its own app's services and returns the entries that it post
 second calculation that could disagree with it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Protocol
@@ -74,7 +74,10 @@ class Post(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of correction. `model_label`: the model that it corrects, as "billing.transaction". `applies_to`: whether it fits a row."""
+    """A kind of correction. `model_label`: the model that it corrects, as "billing.transaction". `applies_to`: whether it fits a row.
+
+    `cautions`: what the requester and the approver may not expect of it, as sentences, from the tenant, the rows and the facts.
+    """
 
     code: str
     model_label: str
@@ -83,6 +86,7 @@ class Kind:
     post: Post
     fields: tuple[FormField, ...] = ()
     applies_to: Callable[[Any], bool] = field(default=lambda row: True)
+    cautions: Callable[[UUID, Sequence[UUID], Mapping[str, str]], list[str]] = field(default=lambda tenant_id, target_ids, facts: [])
     takes_many: bool = True
     icon: str = "undo"
 

@@ -1,5 +1,7 @@
 """Correction requests: who requested what and why, the previewed entries, the decision, and the posted entries."""
 
+from decimal import Decimal
+
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
@@ -176,10 +178,15 @@ class CorrectionStateChange(TenantOwned):
 
 
 class CorrectionThreshold(TenantOwned):
-    """The largest amount, in one currency or metric, that one person may correct alone. Without a row every correction needs approval."""
+    """The largest amount, in one currency or metric, that one person may correct alone. Without a row every correction needs approval.
+
+    `daily_amount`: the largest sum of such corrections within 24 hours, by one person, and of one account; empty: `amount`. Without it a
+    person could correct any sum in small parts.
+    """
 
     unit = models.CharField(max_length=255)
     amount = MoneyField()
+    daily_amount = MoneyField(null=True, blank=True)
     updated_by = models.CharField(max_length=128)
     updated_at = models.DateTimeField(db_default=Now())
 
@@ -190,7 +197,13 @@ class CorrectionThreshold(TenantOwned):
             models.UniqueConstraint(fields=["tenant", "unit"], name="corrections_threshold_unit_key"),
             models.CheckConstraint(condition=Q(amount__gte=0), name="corrections_threshold_amount_check"),
             is_finite(table="corrections_threshold", field="amount"),
+            models.CheckConstraint(condition=Q(daily_amount__gte=0), name="corrections_threshold_daily_amount_check"),
+            is_finite(table="corrections_threshold", field="daily_amount"),
         ]
 
     def __str__(self) -> str:
         return f"{self.unit} threshold"
+
+    @property
+    def of_a_day(self) -> Decimal:
+        return self.amount if self.daily_amount is None else self.daily_amount

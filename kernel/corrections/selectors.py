@@ -1,17 +1,25 @@
 """Reading correction requests."""
 
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from django.apps import apps
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models.functions import Now
+from django.utils import timezone
 
 from kernel.corrections.choices import State
 from kernel.corrections.errors import SeveralTenants
 from kernel.corrections.models import CorrectionEntry, CorrectionLine, CorrectionRequest, CorrectionThreshold
 from kernel.ledger.errors import NotFound
+from kernel.ledger.identifiers import first_id
+
+DAY = timedelta(days=1)
+# Other requests of this age are named beside a new one, and those that wait.
+RECENT = timedelta(days=7)
 
 
 def get_request(*, tenant_id: UUID, correction_id: UUID) -> CorrectionRequest:
@@ -44,6 +52,56 @@ def is_within_threshold(*, tenant_id: UUID, size: Mapping[str, Decimal]) -> bool
         CorrectionThreshold.objects.filter(tenant_id=tenant_id, unit__in=list(size)).values_list("unit", "amount")
     )
     return all(amount == 0 or (unit in thresholds and amount <= thresholds[unit]) for unit, amount in size.items())
+
+
+def is_within_day(*, tenant_id: UUID, actor: str, size: Mapping[str, Decimal], effects: Iterable[tuple[UUID, str, Decimal]]) -> bool:
+    """Whether this much is left of what one person, and what one account, may have corrected without approval within a day.
+
+    `effects`: the account, unit and signed amount of each entry. The caller holds the lock of the tenant's corrections, so that two of them
+    can't both take what is left.
+    """
+    limits = {threshold.unit: threshold.of_a_day for threshold in CorrectionThreshold.objects.filter(tenant_id=tenant_id)}
+    alone = CorrectionRequest.objects.filter(
+        tenant_id=tenant_id, needs_approval=False, id__gte=first_id(timezone.now() - DAY), created_at__gt=Now() - DAY
+    )
+    by_person = dict(size)
+    for earlier in alone.filter(asked_by=actor).values_list("size", flat=True):
+        by_person |= {unit: by_person.get(unit, Decimal(0)) + Decimal(amount) for unit, amount in earlier.items()}
+    now = list(effects)
+    entries = CorrectionEntry.objects.filter(
+        tenant_id=tenant_id, request__in=alone, account_id__in={account_id for account_id, _, _ in now}
+    )
+    # What was added to an account is counted by itself, and what was taken, as in the size of one correction.
+    by_account: dict[tuple[UUID, str, bool], Decimal] = {}
+    for account_id, unit, effect in [*now, *entries.values_list("account_id", "unit", "effect")]:
+        side = account_id, unit, effect > 0
+        by_account[side] = by_account.get(side, Decimal(0)) + abs(effect)
+    sums = [*by_person.items(), *((unit, total) for (_, unit, _), total in by_account.items())]
+    return all(total <= limits.get(unit, 0) for unit, total in sums if size.get(unit))
+
+
+def list_related_requests(*, tenant_id: UUID, target_ids: Iterable[UUID], account_ids: Iterable[UUID]) -> QuerySet[CorrectionRequest]:
+    """The requests for one of these rows, or with an entry on one of these accounts, that wait or were made recently; newest first.
+
+    `same_row` says which of the two.
+    """
+    own = {"tenant_id": tenant_id, "request_id": OuterRef("pk")}
+    same_row = Exists(CorrectionLine.objects.filter(**own, target_id__in=list(target_ids)))
+    same_account = Exists(CorrectionEntry.objects.filter(**own, account_id__in=list(account_ids)))
+    recent = Q(state=State.WAITING) | Q(id__gte=first_id(timezone.now() - RECENT))
+    return (
+        CorrectionRequest.objects.filter(recent, same_row | same_account, tenant_id=tenant_id).annotate(same_row=same_row).order_by("-id")
+    )
+
+
+def get_same_waiting(*, tenant_id: UUID, kind: str, facts: Mapping[str, str], target_ids: Iterable[UUID]) -> CorrectionRequest | None:
+    """The waiting request for the same correction of exactly these rows."""
+    wanted = sorted(target_ids)
+    alike = CorrectionRequest.objects.filter(tenant_id=tenant_id, state=State.WAITING, kind=kind, facts=dict(facts))
+    for request in alike.filter(id__in=CorrectionLine.objects.filter(tenant_id=tenant_id, target_id=wanted[0]).values("request_id")):
+        if sorted(request.lines.values_list("target_id", flat=True)) == wanted:
+            return request
+    return None
 
 
 def get_common_tenant(*, label: str, target_ids: Iterable[UUID]) -> UUID:

@@ -22,6 +22,7 @@ from kernel.corrections.errors import (
     NotWaiting,
     OwnRequest,
     PreviewMoved,
+    SameRequestWaits,
     TooManyLines,
 )
 from kernel.corrections.kinds import CorrectionInput, PostedEntry, get_kind
@@ -34,7 +35,7 @@ from kernel.corrections.models import (
     CorrectionStateChange,
     CorrectionThreshold,
 )
-from kernel.corrections.selectors import get_request, is_within_threshold, list_entries
+from kernel.corrections.selectors import get_request, get_same_waiting, is_within_day, is_within_threshold, list_entries
 from kernel.ledger.constraints import translate_db_errors
 from kernel.ledger.errors import InvalidValue, LedgerError
 from kernel.ledger.identifiers import new_id
@@ -100,7 +101,7 @@ def request_correction(
     """Make a request for what the preview with this digest showed. It is posted at once where the tenant's threshold allows it.
 
     `correction_id`: the id of the new request, chosen when its form was shown. A second submit of the same form returns the first request
-    instead of making another. Raises PreviewMoved (with the new preview) and what `preview_correction` raises.
+    instead of making another. Raises SameRequestWaits, PreviewMoved (with the new preview) and what `preview_correction` raises.
     """
     _check(draft)
     correction = CorrectionRequest(
@@ -115,8 +116,12 @@ def request_correction(
         request_id=request_id,
     )
     with transaction.atomic():
-        if correction_id is not None and (earlier := _submitted_before(correction)) is not None:
+        _lock_corrections(draft.tenant_id)
+        if (earlier := _submitted_before(correction)) is not None:
             return earlier
+        same = get_same_waiting(tenant_id=draft.tenant_id, kind=draft.kind, facts=draft.facts, target_ids=draft.target_ids)
+        if same is not None:
+            raise SameRequestWaits(request=same)
         with transaction.atomic():
             preview = _post_all(draft, correction_id=correction.id, actor=actor)
             transaction.set_rollback(preview.needs_approval or preview.digest != preview_digest)
@@ -125,10 +130,14 @@ def request_correction(
     raise PreviewMoved(preview=preview)
 
 
-def _submitted_before(correction: CorrectionRequest) -> CorrectionRequest | None:
-    """The request that an earlier submit of the same form made. Waits for a submit that is still running."""
+def _lock_corrections(tenant_id: UUID) -> None:
+    """One new request of a tenant at a time: a second submit of a form finds the first, and a day's sum counts every correction before."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"correction:{correction.id}"])
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"corrections:{tenant_id}"])
+
+
+def _submitted_before(correction: CorrectionRequest) -> CorrectionRequest | None:
+    """The request that an earlier submit of the same form made."""
     return CorrectionRequest.objects.filter(tenant_id=correction.tenant_id, id=correction.id, asked_by=correction.asked_by).first()
 
 
@@ -208,11 +217,18 @@ def add_comment(*, tenant_id: UUID, actor: str, correction_id: UUID, text: str) 
 
 
 @translate_db_errors
-def set_threshold(*, tenant_id: UUID, actor: str, request_id: str = "", unit: str, amount: Decimal) -> CorrectionThreshold:
-    """Up to `amount` of this currency or metric, a correction needs no second person; 0: every correction does. Raises InvalidValue."""
-    if not amount.is_finite() or amount < 0:
-        raise InvalidValue(field="amount", reason="negative", value=amount)
-    changes = {"amount": amount, "updated_by": actor, "updated_at": timezone.now()}
+def set_threshold(
+    *, tenant_id: UUID, actor: str, request_id: str = "", unit: str, amount: Decimal, daily_amount: Decimal | None = None
+) -> CorrectionThreshold:
+    """Up to `amount` of this currency or metric, a correction needs no second person; 0: every correction does.
+
+    `daily_amount`: what all such corrections by one person, and of one account, may come to within 24 hours; None: `amount`. Raises
+    InvalidValue.
+    """
+    for field, value in (("amount", amount), ("daily_amount", daily_amount)):
+        if value is not None and (not value.is_finite() or value < 0):
+            raise InvalidValue(field=field, reason="negative", value=value)
+    changes = {"amount": amount, "daily_amount": daily_amount, "updated_by": actor, "updated_at": timezone.now()}
     with setting_author(actor=actor, request_id=request_id):
         threshold, _ = CorrectionThreshold.objects.update_or_create(tenant_id=tenant_id, unit=unit, defaults=changes)
     return threshold
@@ -240,9 +256,12 @@ def _post_all(draft: CorrectionDraft, *, correction_id: UUID, actor: str) -> Pre
     if not entries:
         raise NothingToCorrect
     size = _size(posted for _, posted in entries)
-    needs_approval = not is_within_threshold(tenant_id=draft.tenant_id, size=size)
+    effects = [(posted.account_id, posted.unit, posted.effect) for _, posted in entries]
+    may_alone = is_within_threshold(tenant_id=draft.tenant_id, size=size) and is_within_day(
+        tenant_id=draft.tenant_id, actor=actor, size=size, effects=effects
+    )
     compared = [{name: getattr(posted, name) for name in COMPARED_FIELDS} for _, posted in entries]
-    return Preview(entries=entries, digest=_digest(compared), size=size, needs_approval=needs_approval)
+    return Preview(entries=entries, digest=_digest(compared), size=size, needs_approval=not may_alone)
 
 
 def _post(draft: CorrectionDraft, *, correction_id: UUID, actor: str) -> Iterable[tuple[UUID, PostedEntry]]:

@@ -76,11 +76,14 @@ def check_time_zone(name: str) -> None:
 
 
 class StaffProfile(models.Model):
-    """The time zone of a member of staff, and whether they see all tenants or those of StaffTenant. Without a row: UTC and all."""
+    """The time zone of a member of staff, and whether they see all tenants or those of StaffTenant. Without a row: UTC and none.
+
+    A superuser sees all tenants.
+    """
 
     user = models.OneToOneField(settings.AUTH_USER_MODEL, models.CASCADE, related_name="profile")
     time_zone = models.CharField(max_length=64, default="UTC", validators=[check_time_zone])
-    sees_all_tenants = models.BooleanField(default=True, help_text="Off: only the tenants listed below, on every page, search and export.")
+    sees_all_tenants = models.BooleanField(default=False, help_text="Off: only the tenants listed below, on every page, search and export.")
 
     def __str__(self) -> str:
         return f"Profile {self.pk}"

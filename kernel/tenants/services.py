@@ -26,7 +26,7 @@ from kernel.tenants.errors import (
     UnknownScope,
 )
 from kernel.tenants.key_cache import KeyCache
-from kernel.tenants.models import ApiKey, Tenant
+from kernel.tenants.models import ApiKey, StaffProfile, StaffTenant, Tenant
 from kernel.tenants.scopes import all_scopes
 from kernel.tenants.setting_author import setting_author
 
@@ -223,3 +223,15 @@ def _load_child(*, caller: Caller, account: str) -> Tenant:
     if child is None:
         raise NotAuthorized(account=account)
     return child
+
+
+def set_staff_tenants(*, user_id: int, actor: str, request_id: str = "", sees_all: bool, tenant_ids: Iterable[UUID] = ()) -> StaffProfile:
+    """Which tenants a member of staff sees: all, or these alone."""
+    with setting_author(actor=actor, request_id=request_id):
+        profile, _ = StaffProfile.objects.update_or_create(user_id=user_id, defaults={"sees_all_tenants": sees_all})
+        wanted = set() if sees_all else set(tenant_ids)
+        limits = StaffTenant.objects.filter(profile=profile)
+        limits.exclude(tenant_id__in=wanted).delete()
+        known = set(limits.values_list("tenant_id", flat=True))
+        StaffTenant.objects.bulk_create(StaffTenant(profile=profile, tenant_id=tenant_id) for tenant_id in wanted - known)
+    return profile

@@ -10,6 +10,8 @@ from django.contrib.auth.backends import BaseBackend
 VIEWER, CLERK, APPROVER, OPERATOR = ROLES = ("viewer", "clerk", "approver", "operator")
 # Apps that only superusers see: accounts and rights of staff, and tables that belong to no tenant.
 SUPERUSER_APPS = {"auth", "admin", "contenttypes", "sessions", "procrastinate"}
+# Models of other apps that only superusers see: which tenants each member of staff sees.
+SUPERUSER_MODELS = {"tenants.staffprofile", "tenants.stafftenant"}
 # The first word of a permission's codename, and the roles that have it for every model of the other apps.
 RIGHTS = {
     "view": {VIEWER, CLERK, APPROVER, OPERATOR},
@@ -27,8 +29,10 @@ class RoleBackend(BaseBackend):
 
     def has_perm(self, user_obj: Any, perm: str, obj: Any = None) -> bool:
         app_label, _, codename = perm.partition(".")
-        roles = RIGHTS.get(codename.partition("_")[0], set())
-        return app_label not in SUPERUSER_APPS and bool(roles & roles_of(user_obj))
+        right, _, model_name = codename.partition("_")
+        if app_label in SUPERUSER_APPS or f"{app_label}.{model_name}" in SUPERUSER_MODELS:
+            return False
+        return bool(RIGHTS.get(right, set()) & roles_of(user_obj))
 
     def has_module_perms(self, user_obj: Any, app_label: str) -> bool:
         return app_label not in SUPERUSER_APPS and bool(roles_of(user_obj))

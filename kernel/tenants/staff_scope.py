@@ -51,9 +51,10 @@ def scope_of(user: Any) -> VisibleTenants:
 
 def _load(user: Any) -> VisibleTenants:
     profile = StaffProfile.objects.filter(user_id=user.pk).first()
-    if profile is None:
-        return VisibleTenants()
-    zone = ZoneInfo(profile.time_zone)
-    if profile.sees_all_tenants:
+    zone = UTC_ZONE if profile is None else ZoneInfo(profile.time_zone)
+    if user.is_superuser or (profile is not None and profile.sees_all_tenants):
         return VisibleTenants(zone=zone)
+    if profile is None:
+        # Nobody has said yet what this person may see.
+        return VisibleTenants(tenant_ids=frozenset(), zone=zone)
     return VisibleTenants(tenant_ids=frozenset(StaffTenant.objects.filter(profile=profile).values_list("tenant_id", flat=True)), zone=zone)

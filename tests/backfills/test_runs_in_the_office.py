@@ -6,6 +6,7 @@ from django.contrib.auth.models import Permission
 from django.urls import reverse
 
 from kernel.backfills.models import BackfillRun
+from kernel.tenants.models import StaffProfile
 
 pytestmark = pytest.mark.django_db
 COMMAND = "backfill_billing_transactions"
@@ -17,6 +18,7 @@ LIST = "admin:backfills_backfillrun_changelist"
 def staff(client):
     user = get_user_model().objects.create_user("eva", password="a-long-passphrase", is_staff=True)
     user.user_permissions.set(Permission.objects.filter(codename__in=["view_backfillrun", "view_backfillreject"]))
+    StaffProfile.objects.create(user=user, sees_all_tenants=True)
     client.force_login(user)
     return user
 

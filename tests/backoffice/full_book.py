@@ -6,7 +6,7 @@ from decimal import Decimal
 from django.utils import timezone
 
 from backoffice.integrity_runs import remember_check
-from backoffice.models import ClosedDay, CreditDay, Export, SavedFilter, SignIn
+from backoffice.models import ClosedDay, DaySum, Export, SavedFilter, SignIn
 from billing import services as billing
 from credits import services as credits
 from kernel.backfills.models import BackfillReject, BackfillRun, BackfillShare, BackfillUpload, BackfillUploadStep
@@ -176,11 +176,11 @@ def fill_backfills(tenant):
 
 
 def fill_backoffice(tenant, user):
-    StaffTenant.objects.create(profile=StaffProfile.objects.create(user=user), tenant=tenant)
+    StaffTenant.objects.create(profile=StaffProfile.objects.create(user=user, sees_all_tenants=True), tenant=tenant)
     Export.objects.create(user=user, title="transactions", source="/admin/billing/transaction/", format="xlsx")
     SignIn.objects.create(user=user, name_digest="0" * 64, outcome="ok")
     SavedFilter.objects.create(user=user, name="Mine", path="/admin/billing/transaction/")
     yesterday = timezone.now().date() - timedelta(days=1)
     ClosedDay.objects.create(day=yesterday)
-    CreditDay.objects.create(tenant=tenant, day=yesterday, unit="USD", measure="granted", entries=1, amount=Decimal(1))
+    DaySum.objects.create(tenant=tenant, day=yesterday, occurred_on=yesterday, unit="USD", measure="granted", entries=1, amount=Decimal(1))
     remember_check(tenant_id=tenant.id, ledgers=["billing"], checks=[{"check": "balances", "seconds": 0.1, "violations": []}])

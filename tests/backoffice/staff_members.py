@@ -9,12 +9,11 @@ PASSWORD = "a-long-password"
 
 
 def employ(name, *roles, tenants=None, **more):
-    """A member of staff in these roles; `tenants`: the only ones they see."""
+    """A member of staff in these roles; `tenants`: the only ones they see, by default all."""
     user = User.objects.create_user(name, password=PASSWORD, is_staff=True, **more)
     user.groups.set(Group.objects.filter(name__in=roles))
-    if tenants is not None:
-        profile = StaffProfile.objects.create(user=user, sees_all_tenants=False)
-        StaffTenant.objects.bulk_create(StaffTenant(profile=profile, tenant=tenant) for tenant in tenants)
+    profile = StaffProfile.objects.create(user=user, sees_all_tenants=tenants is None)
+    StaffTenant.objects.bulk_create(StaffTenant(profile=profile, tenant=tenant) for tenant in tenants or [])
     return user
 
 

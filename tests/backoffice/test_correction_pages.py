@@ -3,14 +3,13 @@
 from decimal import Decimal
 
 import pytest
-from django.contrib.auth.models import Group
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.test import Client
 
 from billing import services as billing
 from billing.models import Transaction, Wallet
 from kernel.corrections import services
 from kernel.corrections.models import CorrectionEvidence, CorrectionRequest
+from tests.backoffice import staff_members
 from tests.factories import TenantFactory
 
 ASK = "/admin/corrections/correctionrequest/new/"
@@ -20,17 +19,9 @@ REASON = {"reason_code": "duplicate", "reason": "Charged twice by our own retry.
 
 
 @pytest.fixture
-def log_in(django_user_model):
+def log_in(db):
     """A browser of somebody with these roles."""
-
-    def log_in(name, *roles):
-        user = django_user_model.objects.create_user(name, password="a-long-password", is_staff=True)
-        user.groups.set(Group.objects.filter(name__in=roles))
-        client = Client()
-        client.force_login(user)
-        return client
-
-    return log_in
+    return lambda name, *roles: staff_members.log_in(staff_members.employ(name, *roles))
 
 
 @pytest.fixture
@@ -239,6 +230,15 @@ def test_a_form_that_is_submitted_twice_makes_one_request(clerk, rows, tenant):
         assert (first.status_code, second["Location"]) == (302, first["Location"])
     assert CorrectionRequest.objects.count() == 2
     assert Wallet.objects.get().balance == Decimal("65")
+
+
+def test_both_pages_name_other_requests_for_the_same_row_or_account(clerk, log_in, rows):
+    earlier = ask(clerk, rows[1])
+    asked = page(clerk.post(ASK, {"kind": "billing.adjust_beside", "row": rows[1].id, **REASON, "amount": "1", "step": "preview"}))
+    assert (str(earlier) in asked, "the same row" in asked) == (True, True)
+    later = ask(clerk, rows[2])
+    decided = page(log_in("anna", "approver").get(f"{INBOX}{later.id}/change/"))
+    assert (str(earlier) in decided, "the same account" in decided) == (True, True)
 
 
 def test_the_id_of_a_form_can_not_be_chosen_by_its_sender(clerk, rows):

@@ -5,15 +5,14 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
-from django.contrib.auth.models import Group
 from django.core.cache import cache
 from django.core.management import call_command
 from django.db import connection
 from django.test import Client
 
-from backoffice import credit_days
+from backoffice import day_sums
 from backoffice.integrity_runs import remember_check
-from backoffice.models import ClosedDay, CreditDay
+from backoffice.models import ClosedDay, DaySum
 from billing import services as billing
 from credits import services as credits
 from kernel.corrections import services as corrections
@@ -21,6 +20,7 @@ from kernel.corrections.services import CorrectionDraft
 from kernel.tenants.models import StaffProfile, StaffTenant
 from metering.services.costs import record_cost
 from metering.services.transactions import record_transaction
+from tests.backoffice.staff_members import employ, log_in
 from tests.factories import TenantFactory
 
 WHO = {"actor": "command:test", "request_id": "test"}
@@ -34,10 +34,8 @@ def no_cached_figures():
 
 
 @pytest.fixture
-def viewer(django_user_model):
-    user = django_user_model.objects.create_user("victor", password="a-long-password", is_staff=True)
-    user.groups.add(Group.objects.get(name="viewer"))
-    return user
+def viewer(db):
+    return employ("victor", "viewer")
 
 
 @pytest.fixture
@@ -45,8 +43,8 @@ def look(viewer):
     client = Client()
     client.force_login(viewer)
 
-    def look():
-        response = client.get("/admin/")
+    def look(**query):
+        response = client.get("/admin/", query)
         assert response.status_code == 200
         return response
 
@@ -90,6 +88,45 @@ def test_billed_money_counts_in_the_spans_it_falls_in(look, tenant):
     charge(tenant, "100", days_ago=20, reference_id="c")
     charge(tenant, "1000", days_ago=45, reference_id="d")
     assert figures(look())["Billed"] == ["1.50 USD", "11.50 USD", "111.50 USD"]
+
+
+def test_figures_are_net_of_reversals_and_corrections_have_their_own(look, tenant):
+    """By either clock: what was billed yesterday and booked today is of today by book time."""
+    context = {"tenant_id": tenant.id, **WHO}
+    topup = charge(tenant, "500", type="topup", reference_id="top")
+    charge(tenant, "7.50", reference_id="a", days_ago=1)
+    wrong, partly = charge(tenant, "7350.25", reference_id="b"), charge(tenant, "10", reference_id="c")
+    billing.reverse_transaction(**context, transaction_id=wrong.id, reason_code="duplicate")
+    billing.reverse_transaction(**context, transaction_id=partly.id, reason_code="other", amount=Decimal(4), reference_id="part")
+    billing.reverse_transaction(**context, transaction_id=topup.id, reason_code="other")
+    charge(tenant, "-3", type="adjustment", reference_id="d")
+    grant = credits.create_grant(**context, customer_id="c", name="g", unit_type="CURRENCY", currency="USD", amount=Decimal(100))
+    its = {**context, "grant_id": grant.id}
+    credits.record_transaction(**its, type="DEBIT", amount=Decimal(30))
+    taken = credits.record_transaction(**its, type="DEBIT", amount=Decimal(20))
+    credits.reverse_transaction(**context, transaction_id=taken.id, reason="no", idempotency_key="r")
+    credits.record_transaction(**its, type="CREDIT", amount=Decimal(7))
+    key = f"correction:{grant.id}:{grant.id}"
+    for suffix, amount in (("", 2), (":moved", 1)):
+        credits.record_transaction(**its, type="DEBIT", amount=Decimal(amount), idempotency_key=f"{key}{suffix}")
+    credit = {"Credit granted": "100.00 USD", "Credit consumed": "31.00 USD", "Credit adjusted": "5.00 USD"}
+    for clock, today in (("world", "6.00 USD"), ("book", "13.50 USD")):
+        response = look(clock=clock)
+        found = figures(response)
+        assert found["Billed"] == [today, "13.50 USD", "13.50 USD"]
+        assert found["Wallets adjusted"][0] == "-3.00 USD"
+        assert {name: found[name][0] for name in credit} == credit
+        assert ("the time it was booked" if clock == "book" else "the time it happened") in response.content.decode()
+
+
+def test_who_has_no_role_or_no_tenant_sees_no_money_and_is_told_why(tenant):
+    charge(tenant, "5")
+    for name, roles, said in (("norah", [], "You have no role yet"), ("newt", ["viewer"], "You see no tenant yet")):
+        response = log_in(employ(name, *roles, tenants=[])).get("/admin/")
+        assert said in response.content.decode()
+        assert all(not any(cells) for cells in figures(response).values())
+    nobody = log_in(employ("olaf")).get("/admin/")
+    assert (nobody.context["figures"], nobody.context["outstanding"], nobody.context["charts"]) == ([], [], [])
 
 
 def test_metered_cost_is_split_into_actual_and_estimated(look, tenant):
@@ -137,44 +174,44 @@ def test_credit_granted_consumed_standing_and_expiring(look, tenant, grant):
 def test_a_day_that_is_over_is_summed_once_and_equals_the_book(tenant, grant, monkeypatch):
     today = datetime.now(UTC).date()
     tomorrow = today + timedelta(days=1)
-    monkeypatch.setattr(credit_days.timezone, "now", lambda: datetime.now(UTC) + timedelta(days=1, minutes=30))
-    live = credit_days.total(credit_days.day_rows(today), measure="granted", since=today)
-    assert credit_days.close_days(today=tomorrow) == credit_days.DAYS - 1
-    assert credit_days.close_days(today=tomorrow) == 0
+    monkeypatch.setattr(day_sums.timezone, "now", lambda: datetime.now(UTC) + timedelta(days=1, minutes=30))
+    live = day_sums.total(day_sums.day_rows(today), measure="granted", since=today)
+    assert day_sums.close_days(today=tomorrow) == day_sums.DAYS - 1
+    assert day_sums.close_days(today=tomorrow) == 0
     assert ClosedDay.objects.latest("day").day == today
-    closed, missing = credit_days.by_day(since=today, today=tomorrow, tenant_ids=None)
-    assert credit_days.total(closed, measure="granted", since=today) == live == {"USD": Decimal(100)}
+    closed, missing = day_sums.by_day(since=today, today=tomorrow, tenant_ids=None)
+    assert day_sums.total(closed, measure="granted", since=today) == live == {"USD": Decimal(100)}
     assert missing == 0
 
 
 def test_a_day_is_not_closed_before_the_last_posting_of_it_can_have_landed(db, monkeypatch):
     midnight = datetime(2026, 3, 2, tzinfo=UTC)
-    monkeypatch.setattr(credit_days.timezone, "now", lambda: midnight + timedelta(minutes=5))
-    credit_days.close_days(today=date(2026, 3, 2))
+    monkeypatch.setattr(day_sums.timezone, "now", lambda: midnight + timedelta(minutes=5))
+    day_sums.close_days(today=date(2026, 3, 2))
     assert not ClosedDay.objects.filter(day=date(2026, 3, 1)).exists()
-    assert not CreditDay.objects.filter(day=date(2026, 3, 1)).exists()
+    assert not DaySum.objects.filter(day=date(2026, 3, 1)).exists()
 
 
 def test_the_page_sums_no_past_days_and_says_how_many_are_missing(look, tenant, grant):
-    assert "Credit of 28 days is not summed yet" in look().content.decode()
+    assert "28 days of what was booked before are not summed yet" in look().content.decode()
     assert not ClosedDay.objects.exists()
-    call_command("close_credit_days")
+    call_command("close_days")
     cache.clear()
     assert "not summed yet" not in look().content.decode()
 
 
 def test_yesterday_is_on_the_page_before_the_job_has_summed_it(tenant, grant, monkeypatch):
     today = datetime.now(UTC).date()
-    rows, _ = credit_days.by_day(since=today, today=today + timedelta(days=1), tenant_ids=None)
-    assert credit_days.total(rows, measure="granted", since=today) == {"USD": Decimal(100)}
+    rows, _ = day_sums.by_day(since=today, today=today + timedelta(days=1), tenant_ids=None)
+    assert day_sums.total(rows, measure="granted", since=today) == {"USD": Decimal(100)}
 
 
 def test_who_is_limited_to_some_tenants_sees_the_sums_of_those(look, viewer, tenant):
     charge(tenant, "5")
     charge(TenantFactory(), "1000")
-    profile = StaffProfile.objects.create(user=viewer, sees_all_tenants=False)
+    StaffProfile.objects.filter(user=viewer).update(sees_all_tenants=False)
     assert figures(look())["Billed"] == ["", "", ""]
-    StaffTenant.objects.create(profile=profile, tenant=tenant)
+    StaffTenant.objects.create(profile=viewer.profile, tenant=tenant)
     assert figures(look())["Billed"][0] == "5.00 USD"
 
 
@@ -216,7 +253,7 @@ def test_the_page_costs_the_same_with_few_rows_and_with_many(look, tenant, djang
         charge(tenant, "5", reference_id=str(number), type=f"type-{number}")
     look()
     cache.clear()
-    with django_assert_max_num_queries(30):
+    with django_assert_max_num_queries(33):
         look()
 
 

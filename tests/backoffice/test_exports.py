@@ -8,7 +8,6 @@ from decimal import Decimal
 from zipfile import ZipFile
 
 import pytest
-from django.contrib.auth.models import Group
 from django.test import Client
 from django.utils import timezone
 
@@ -18,6 +17,7 @@ from backoffice.models import Export, SavedFilter
 from billing import services as billing
 from kernel.ledger.exports.formulas import escape_formula
 from kernel.tenants.models import StaffProfile, StaffTenant
+from tests.backoffice.staff_members import employ
 from tests.factories import TenantFactory
 
 LIST = "/admin/billing/transaction/"
@@ -30,10 +30,8 @@ def tenant(db):
 
 
 @pytest.fixture
-def viewer(django_user_model):
-    user = django_user_model.objects.create_user("victor", password="a-long-password", is_staff=True)
-    user.groups.add(Group.objects.get(name="viewer"))
-    return user
+def viewer(db):
+    return employ("victor", "viewer")
 
 
 @pytest.fixture
@@ -79,8 +77,8 @@ def test_the_window_of_the_list_is_the_window_of_the_file(reader, tenant):
 def test_who_sees_some_tenants_exports_those(reader, viewer, tenant):
     charge(tenant, "1", "mine")
     charge(TenantFactory(), "1", "foreign")
-    profile = StaffProfile.objects.create(user=viewer, sees_all_tenants=False)
-    StaffTenant.objects.create(profile=profile, tenant=tenant)
+    StaffProfile.objects.filter(user=viewer).update(sees_all_tenants=False)
+    StaffTenant.objects.create(profile=viewer.profile, tenant=tenant)
     assert [row["reference_id"] for row in rows_of(take(reader))] == ["mine"]
 
 

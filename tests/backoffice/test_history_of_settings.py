@@ -14,7 +14,7 @@ from kernel.corrections import services as corrections
 from kernel.tenants import services as tenants
 from metering.models import Policy, Price
 from metering.services import agents, policies, prices
-from tests.backoffice.staff_members import PASSWORD, employ
+from tests.backoffice.staff_members import PASSWORD, employ, log_in
 from tests.factories import IssuedKeyFactory, TenantFactory
 
 pytestmark = pytest.mark.django_db
@@ -127,3 +127,19 @@ def test_ones_own_time_zone_is_changed_under_ones_own_name():
     client.force_login(user)
     client.post("/admin/backoffice/profile/", {"time_zone": "Europe/Berlin"})
     assert Change.objects.filter(table="tenants_staffprofile").latest("id").actor == f"staff:{user.pk}"
+
+
+def test_changes_of_staff_accounts_are_read_by_superusers_alone(office):
+    viewer = employ("victor", "viewer")
+    staff_tables = {"auth_user", "auth_user_groups", "tenants_staffprofile"}
+    page = "/admin/backoffice/change/"
+    assert staff_tables <= {change.table for change in office.get(page).context["cl"].result_list}
+    assert not staff_tables & {change.table for change in log_in(viewer).get(page).context["cl"].result_list}
+
+
+def test_a_name_stays_in_the_trail_when_its_account_is_gone(office, tenant):
+    user = employ("clara", "clerk", first_name="Clara", last_name="Klein")
+    assert office.post(f"/admin/auth/user/{user.pk}/delete/", {"post": "yes"}).status_code == 403
+    billing.set_policy(tenant_id=tenant.id, actor=f"staff:{user.pk}", strict_types=True)
+    user.delete()
+    assert "Clara Klein (deleted)" in office.get("/admin/backoffice/change/").content.decode()

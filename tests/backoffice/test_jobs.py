@@ -18,9 +18,9 @@ pytestmark = pytest.mark.django_db
 
 
 def test_the_job_and_the_command_sum_the_days_that_are_over():
-    assert jobs.close_credit_days(timestamp=0) == ClosedDay.objects.count() > 0
+    assert jobs.close_days(timestamp=0) == ClosedDay.objects.count() > 0
     out = StringIO()
-    call_command("close_credit_days", stdout=out)
+    call_command("close_days", stdout=out)
     assert out.getvalue().strip() == "0 days summed."
 
 
@@ -39,7 +39,7 @@ def test_old_exports_are_deleted_with_their_files_and_new_ones_stay(settings, tm
 
 
 def test_every_job_is_scheduled_and_tried_again_when_it_fails():
-    names = {"backoffice.close_credit_days", "backoffice.clean_up"}
+    names = {"backoffice.close_days", "backoffice.clean_up"}
     assert names <= {task.task.name for task in app.periodic_registry.periodic_tasks.values()}
     assert [
         name for name, task in app.tasks.items() if not name.startswith(("builtin:", "procrastinate.")) and task.retry_strategy is None

@@ -32,7 +32,7 @@ from tests.factories import IssuedKeyFactory, TenantFactory
 pytestmark = pytest.mark.django_db
 OURS = ("tenants", "backfills", "corrections", "events", "backoffice", "billing", "metering", "rules", "paying", "credits")
 # Rows without a tenant that name members of staff.
-FOR_SUPERUSERS = {"backoffice.SignIn"}
+FOR_SUPERUSERS = {"backoffice.SignIn", "tenants.StaffProfile", "tenants.StaffTenant"}
 WITH_PAGES = [model for app in OURS for model in apps.get_app_config(app).get_models() if admin.site.is_registered(model)]
 MODELS = [model for model in WITH_PAGES if model._meta.label not in FOR_SUPERUSERS]
 EVERYBODY = [*ROLES, "nobody"]
@@ -132,7 +132,10 @@ def test_every_row_can_be_read_by_every_role_and_sent_by_none(seat, book, role):
 @pytest.mark.parametrize("role", EVERYBODY)
 def test_staff_accounts_are_for_superusers(seat, role):
     client = seat(role)
-    assert {client.get(f"/admin/{page}/").status_code for page in ("auth/user", "auth/group", "backoffice/signin")} == {403}
+    assert {
+        client.get(f"/admin/{page}/").status_code
+        for page in ("auth/user", "auth/group", "backoffice/signin", "tenants/staffprofile", "tenants/stafftenant")
+    } == {403}
     assert client.post("/admin/auth/user/add/", {"username": "x"}).status_code == 403
 
 
@@ -141,10 +144,10 @@ def test_only_clerks_make_requests(seat, book, role):
     client = seat(role)
     allowed = role == "clerk"
     before = CorrectionRequest.objects.count()
-    body = {"kind": "billing.reverse", "row": str(book.usage.id), **REASON}
-    assert client.get(ASK, {"kind": "billing.reverse", "row": str(book.usage.id)}).status_code == (200 if allowed else 403)
+    body = {"kind": "billing.reverse", "row": str(book.topup.id), **REASON}
+    assert client.get(ASK, {"kind": "billing.reverse", "row": str(book.topup.id)}).status_code == (200 if allowed else 403)
     seen = corrections.preview_correction(
-        actor="x", draft=CorrectionDraft(book.tenant.id, "billing.reverse", (book.usage.id,), {}, "other", "Wrong.")
+        actor="x", draft=CorrectionDraft(book.tenant.id, "billing.reverse", (book.topup.id,), {}, "other", "Wrong.")
     ).digest
     assert client.post(ASK, {**body, "step": "preview"}).status_code == (200 if allowed else 403)
     assert client.post(ASK, {**body, "step": "confirm", "preview_digest": seen}).status_code == (302 if allowed else 403)
@@ -346,7 +349,7 @@ def test_limits_are_counted_anew_for_each_request(book):
     client = log_in(user)
     page = book.pages[2]
     assert client.get(page).status_code == 200
-    profile = StaffProfile.objects.create(user=user, sees_all_tenants=False)
+    StaffProfile.objects.filter(user=user).update(sees_all_tenants=False)
     assert client.get(page).status_code == 302
-    StaffTenant.objects.create(profile=profile, tenant=book.tenant)
+    StaffTenant.objects.create(profile=user.profile, tenant=book.tenant)
     assert client.get(page).status_code == 200

@@ -4,6 +4,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from django.contrib.auth.models import Group, User
 from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
@@ -293,3 +294,26 @@ def test_a_child_tenant_can_be_made(browser, tenant):
 def test_a_moment_outside_the_range_of_the_ledgers_is_refused(browser, tenant, moment):
     page = change(browser, "tenants/apikey/new-key", tenant=tenant, name="x", scopes=["billing:read"], expires_at=moment)
     assert "Enter a moment from 1900 to 2199." in page.content.decode()
+
+
+def test_a_child_tenant_is_made(browser, tenant):
+    change(browser, "tenants/tenant/new-tenant", name="Child", slug="child", currency="EUR", parent=tenant.id)
+    assert Tenant.objects.get(slug="child").parent == tenant
+
+
+def test_a_superuser_sets_which_tenants_somebody_sees_who_saw_none_before(office, tenant):
+    TenantFactory(name="Globex")
+    user = User.objects.create_user("nina", is_staff=True)
+    user.groups.add(Group.objects.get(name="viewer"))
+    reader = log_in(user)
+
+    def seen():
+        return {row.name for row in reader.get("/admin/tenants/tenant/").context["cl"].result_list}
+
+    assert seen() == set()
+    change(office, f"auth/user/{user.pk}/set-tenants", tenant_ids=[str(tenant.id)])
+    assert seen() == {"Acme Robotics"}
+    change(office, f"auth/user/{user.pk}/set-tenants", sees_all="on")
+    assert seen() == {"Acme Robotics", "Globex"}
+    assert {row.operation for row in changes("tenants_stafftenant")} == {"INSERT", "DELETE"}
+    assert reader.get(f"/admin/auth/user/{user.pk}/set-tenants/").status_code == 403

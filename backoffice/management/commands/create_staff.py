@@ -13,7 +13,7 @@ from django.db import transaction
 from kernel.tenants import selectors
 from kernel.tenants.errors import DomainError
 from kernel.tenants.messages import message_for_operator
-from kernel.tenants.models import StaffProfile, StaffTenant
+from kernel.tenants.services import set_staff_tenants
 from kernel.tenants.setting_author import setting_author
 from kernel.tenants.staff_roles import ROLES
 
@@ -24,7 +24,7 @@ PASSWORD_BYTES = 15
 class Command(BaseCommand):
     help = (
         "Create a staff account for the back office and print its password once."
-        " Example: manage.py create_staff olga --role operator --role viewer; the first account: --superuser"
+        " Example: manage.py create_staff olga --role operator --role viewer --tenant acme; the first account: --superuser"
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -34,11 +34,14 @@ class Command(BaseCommand):
         rights.add_argument("--superuser", action="store_true", help="may do everything, also make staff accounts")
         parser.add_argument("--first-name", default="", help="shown beside what the person does")
         parser.add_argument("--last-name", default="")
-        parser.add_argument("--tenant", action="append", default=[], help="slug or id of a tenant that the person may see (default: all)")
+        parser.add_argument("--tenant", action="append", default=[], help="slug or id of a tenant that the person may see, repeatable")
+        parser.add_argument("--all-tenants", action="store_true", help="the person may see every tenant, also later ones")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        if options["superuser"] and options["tenant"]:
-            raise CommandError("A superuser sees all tenants: leave out --tenant.")
+        if options["superuser"] and (options["tenant"] or options["all_tenants"]):
+            raise CommandError("A superuser sees all tenants: leave out --tenant and --all-tenants.")
+        if options["tenant"] and options["all_tenants"]:
+            raise CommandError("Give --tenant or --all-tenants, not both.")
         password = secrets.token_urlsafe(PASSWORD_BYTES)
         user = get_user_model()(
             username=options["username"],
@@ -58,9 +61,11 @@ class Command(BaseCommand):
         with transaction.atomic(), setting_author(actor=ACTOR):
             user.save()
             user.groups.set(Group.objects.filter(name__in=options["role"] or []))
-            if tenants:
-                profile = StaffProfile.objects.create(user=user, sees_all_tenants=False)
-                StaffTenant.objects.bulk_create(StaffTenant(profile=profile, tenant=tenant) for tenant in tenants)
+            if not user.is_superuser:
+                ids = [tenant.pk for tenant in tenants]
+                set_staff_tenants(user_id=user.pk, actor=ACTOR, sees_all=options["all_tenants"], tenant_ids=ids)
         self.stdout.write(self.style.SUCCESS(f"Created {user.username}: {', '.join(options['role'] or ['superuser'])}."))
+        if not (user.is_superuser or tenants or options["all_tenants"]):
+            self.stdout.write("Sees no tenant yet: a superuser sets which ones, on the account's page under Staff.")
         self.stdout.write(f"Password, shown only now: {password}")
         self.stdout.write("It can be changed at /admin/password_change/.")

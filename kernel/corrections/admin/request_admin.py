@@ -12,10 +12,10 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 
 from kernel.corrections import services
+from kernel.corrections.admin.related import kind_cautions, kind_title, related_panel
 from kernel.corrections.admin.request_views import entry_row, request_page
 from kernel.corrections.choices import REQUEST_PERMISSION, STATE_COLOURS, State
 from kernel.corrections.errors import PreviewMoved
-from kernel.corrections.kinds import get_kind
 from kernel.corrections.models import (
     CorrectionEvidence,
     CorrectionLine,
@@ -49,6 +49,7 @@ register_messages(
         "not_the_requester": "Only the person who made the request can withdraw it.",
         "not_waiting": "It was already {state}.",
         "nothing_to_correct": "This would post no entry.",
+        "same_request_waits": "{request} waits for approval already, for the same correction of the same rows.",
         "own_request": "Nobody decides their own request. Ask a colleague with the approver's role.",
         "preview_moved": "The ledger changed since the preview was made. Nothing was posted; these are the new numbers.",
         "several_tenants": "One request corrects one tenant's ledger. Choose rows of a single tenant.",
@@ -102,7 +103,7 @@ class CorrectionRequestAdmin(LedgerAdmin):
 
     @admin.display(description="what")
     def what(self, row: CorrectionRequest) -> str:
-        return _kind_title(row.kind)
+        return kind_title(row.kind)
 
     @admin.display(description="moves")
     def moves(self, row: CorrectionRequest) -> Any:
@@ -149,15 +150,19 @@ class CorrectionRequestAdmin(LedgerAdmin):
         names = actor_names(_people(correction))
         version = correction.preview + (correction.state == State.POSTED and correction.needs_approval)
         entries = list(list_entries(correction, version=version))
+        lines = list(correction.lines.order_by("position"))
+        its: dict[str, Any] = {"tenant_id": correction.tenant_id, "target_ids": [line.target_id for line in lines]}
         context = {
             **self.admin_site.each_context(request),
-            "title": f"{_kind_title(correction.kind)} · {correction}",
+            "title": f"{kind_title(correction.kind)} · {correction}",
             "opts": self.opts,
             "correction": correction,
-            "kind_title": _kind_title(correction.kind),
+            "kind_title": kind_title(correction.kind),
             "status": label(correction.get_state_display(), STATE_COLOURS[State(correction.state)]),
             "facts": _facts(correction, names),
-            "targets": [_target(line) for line in correction.lines.order_by("position")],
+            "cautions": kind_cautions(correction.kind, **its, facts=correction.facts) if correction.state == State.WAITING else [],
+            "related": related_panel(**its, account_ids={entry.account_id for entry in entries}, but=correction),
+            "targets": [_target(line) for line in lines],
             "entries": [entry_row(entry, is_posted=bool(entry.entry_id)) for entry in entries],
             "evidence": list(correction.evidence.defer("content")),
             "steps": _steps(correction, names),
@@ -254,14 +259,6 @@ def _may(request: HttpRequest, correction: CorrectionRequest) -> dict[str, bool]
         "comment": request.user.has_perm(COMMENT),
         "is_own": is_waiting and is_own,
     }
-
-
-def _kind_title(code: str) -> str:
-    try:
-        return get_kind(code).title
-    except KeyError:
-        # The app that registered the kind is no longer installed; its requests must stay readable.
-        return code
 
 
 def _people(correction: CorrectionRequest) -> set[str]:

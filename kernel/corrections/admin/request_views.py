@@ -14,6 +14,7 @@ from django.urls import reverse
 
 from kernel.corrections import services
 from kernel.corrections.admin.forms import EvidenceForm, ReasonForm
+from kernel.corrections.admin.related import kind_cautions, related_panel
 from kernel.corrections.choices import MAX_LINES, REQUEST_PAGE, REQUEST_PERMISSION
 from kernel.corrections.errors import CorrectionRefused, PreviewMoved, SeveralTenants, TooManyLines
 from kernel.corrections.kinds import Kind, get_kind
@@ -152,6 +153,8 @@ def _page(
     refusal: LedgerError | None = None,
 ) -> HttpResponse:
     kind, count = subject.kind, len(subject.ids)
+    its: dict[str, Any] = {"tenant_id": subject.tenant.id, "target_ids": subject.ids}
+    accounts = {entry.account_id for _, entry in preview.entries} if preview else set()
     context = {
         **admin.site.each_context(request),
         "title": f"{kind.title} {count} rows" if count > 1 else kind.title,
@@ -161,6 +164,8 @@ def _page(
         "rows": [row_link(row) for row in apps.get_model(kind.model_label)._base_manager.filter(pk__in=subject.ids[:MAX_LISTED])],
         "unlisted": max(count - MAX_LISTED, 0),
         "form": form,
+        "cautions": kind_cautions(kind.code, **its, facts=form.facts) if preview else [],
+        "related": related_panel(**its, account_ids=accounts),
         "values": form.described_values() if preview else [],
         "evidence": evidence,
         "preview": preview,

@@ -18,13 +18,19 @@ class ThresholdForm(SettingForm):
     description = "The largest amount that one person may correct without approval."
     unit = text_field("Currency or metric", max_length=255)
     amount = AmountOrZeroField(label="Up to", help_text="0: every correction needs approval.")
+    daily_amount = AmountOrZeroField(
+        label="Within a day up to",
+        required=False,
+        help_text="What one person may correct alone within 24 hours, and how much of one account. Empty: the amount above.",
+    )
 
     def notes(self) -> list[str]:
         threshold = CorrectionThreshold.objects.filter(tenant=self.tenant, unit=self.cleaned_data["unit"]).first()
         return [] if threshold is None else [f"The current threshold is {trimmed_digits(threshold.amount)} {threshold.unit}."]
 
     def apply(self, *, actor: str, request_id: str, **values: Any) -> None:
-        values["amount"] = Decimal(values["amount"])
+        daily = values.pop("daily_amount")
+        values |= {"amount": Decimal(values["amount"]), "daily_amount": Decimal(daily) if daily else None}
         services.set_threshold(tenant_id=self.tenant.pk, actor=actor, request_id=request_id, **values)
 
 
@@ -33,7 +39,8 @@ class ChangeThresholdForm(ThresholdForm):
     unit = None  # type: ignore[assignment] # Django removes a field that a subclass sets to None
 
     def current(self) -> dict[str, Any]:
-        return {"amount": trimmed_digits(self.row.amount)}
+        daily = self.row.daily_amount
+        return {"amount": trimmed_digits(self.row.amount), "daily_amount": "" if daily is None else trimmed_digits(daily)}
 
     def notes(self) -> list[str]:
         return []
@@ -48,7 +55,7 @@ class CorrectionThresholdAdmin(LedgerAdmin):
     actions_detail = ("change_threshold",)
     set_threshold = setting_action(ThresholdForm, name="set-threshold")
     change_threshold = setting_action(ChangeThresholdForm, name="change-threshold")
-    list_display = ("tenant", "unit", "amount", "updated_by", "updated_at")
+    list_display = ("tenant", "unit", "amount", "daily_amount", "updated_by", "updated_at")
     list_select_related = ("tenant",)
     currency_path = "unit"
     icon = "speed"

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 from django.contrib import admin, messages
 from django.contrib.admin.options import IncorrectLookupParameters
@@ -13,13 +12,12 @@ from django.utils import timezone
 from unfold.contrib.filters.admin import RangeDateTimeFilter
 
 from kernel.ledger.errors import InvalidValue
+from kernel.ledger.identifiers import CLOCK_SLACK, first_id
 from kernel.ledger.moments import FIRST_DAY, LAST_DAY, check_moment
 
 PARAMETER = "window"
 DEFAULT = "30"
 WINDOWS = {"today": "Today", "7": "Last 7 days", "30": "Last 30 days", "90": "Last 90 days", "365": "Last year", "all": "All time"}
-# How far the clock of an application server may be behind the database's.
-CLOCK_SLACK = timedelta(minutes=5)
 
 
 def window_start(window: str) -> datetime | None:
@@ -28,12 +26,6 @@ def window_start(window: str) -> datetime | None:
         return None
     midnight = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
     return midnight if window == "today" else midnight - timedelta(days=int(window) - 1)
-
-
-def first_id(moment: datetime) -> UUID:
-    """The lowest id that a row created at this moment can have: a UUIDv7 begins with its milliseconds."""
-    milliseconds = max(int((moment - CLOCK_SLACK).timestamp() * 1000), 0)
-    return UUID(int=milliseconds << 80)
 
 
 class WindowFilter(admin.SimpleListFilter):

@@ -1,7 +1,7 @@
 """HTML for amounts, people, links and JSON on admin pages. Every function returns escaped, safe HTML or plain text."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -19,6 +19,7 @@ from kernel.tenants.models import ApiKey
 
 # The prefixes of request ids such as "correction:<id>": the model whose page they link to, and the link's text.
 _ORIGINS: dict[str, tuple[str, str]] = {}
+_FORMER_NAMES: list[Callable[[set[str]], dict[str, str]]] = []
 
 
 def register_origin(prefix: str, label: str, title: str) -> None:
@@ -115,14 +116,28 @@ def _is_uuid(text: str) -> bool:
     return True
 
 
+def register_former_names(source: Callable[[set[str]], dict[str, str]]) -> None:
+    """Ask this for the names of accounts that were deleted: from the ids to the names. What they did still names them."""
+    _FORMER_NAMES.append(source)
+
+
 def actor_names(actors: Iterable[str]) -> dict[str, SafeString | str]:
     """Display names of actors such as "staff:1" or "api_key:<id>", read in at most two queries."""
     wanted = set(actors)
     staff = {rest for actor in wanted for word, _, rest in [actor.partition(":")] if word == "staff" and rest.isdecimal()}
     keys = {rest for actor in wanted for word, _, rest in [actor.partition(":")] if word == "api_key" and _is_uuid(rest)}
     users = {f"staff:{user.pk}": user for user in get_user_model().objects.filter(pk__in=staff)} if staff else {}
+    if gone := {identifier for identifier in staff if f"staff:{identifier}" not in users}:
+        former = {f"staff:{identifier}": name for source in _FORMER_NAMES for identifier, name in source(gone).items()}
+    else:
+        former = {}
     issued = {f"api_key:{key.pk}": key for key in ApiKey.objects.filter(pk__in=keys)} if keys else {}
-    return {actor: _actor_name(actor, users, issued) for actor in wanted}
+    return {
+        actor: format_html('<span title="{}">{} (deleted)</span>', actor, former[actor])
+        if actor in former
+        else _actor_name(actor, users, issued)
+        for actor in wanted
+    }
 
 
 def _actor_name(actor: str, users: dict[str, Any], issued: dict[str, ApiKey]) -> SafeString | str:

@@ -15,6 +15,7 @@ from kernel.corrections.errors import (
     NotWaiting,
     OwnRequest,
     PreviewMoved,
+    SameRequestWaits,
     SeveralTenants,
     TooManyLines,
 )
@@ -259,3 +260,39 @@ def test_the_preview_of_an_entry_is_what_the_ledger_would_do_with_it_and_leaves_
     approve(ask(draft(usage)))
     assert [number for number, *_ in book()] == [1, 2, 3]
     assert CorrectionEntry.objects.count() == 2
+
+
+def test_small_corrections_of_one_person_or_one_account_add_up_within_a_day(topup, tenant, record, draft, ask, threshold):
+    threshold("100")
+    wallet = Wallet.objects.get()
+
+    def adjust(actor, amount="100", unit="USD"):
+        return ask(draft(Wallet.objects.get(currency=unit), kind="billing.adjust", facts={"amount": amount}), actor=actor).state
+
+    assert adjust(REQUESTER) == "posted"
+    assert [adjust(REQUESTER, "1"), adjust(OTHER, "2")] == ["waiting", "waiting"]
+    # An account of its own, and enough for the account: the person's sum counts, whatever the account.
+    services.set_threshold(tenant_id=tenant.id, actor="staff:9", unit="USD", amount=Decimal(100), daily_amount=Decimal(150))
+    assert [adjust(REQUESTER, "50"), adjust(REQUESTER, "0.01"), adjust(OTHER, "0.02"), adjust(OTHER, "-100")] == [
+        "posted",
+        "waiting",
+        "waiting",
+        "posted",
+    ]
+    wallet.refresh_from_db()
+    assert wallet.balance == 150
+
+
+def test_what_was_decided_stays_decided_whoever_writes_to_the_table(usage, draft, ask):
+    correction = approve(ask(draft(usage)))
+    for change in ("state = 'waiting', decided_at = NULL, decided_by = ''", "decided_by = 'staff:77'", "preview = 9"):
+        with pytest.raises(DatabaseError, match="append-only"), transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(f"UPDATE corrections_request SET {change} WHERE id = %s", [correction.id])
+
+
+def test_a_second_request_for_the_same_correction_is_refused_while_the_first_waits(usage, draft, ask):
+    first = ask(draft(usage))
+    with pytest.raises(SameRequestWaits):
+        ask(draft(usage, reason="The same again."), actor="staff:3")
+    services.reject_request(tenant_id=first.tenant_id, actor=OTHER, correction_id=first.id, reason="Not like this.")
+    assert ask(draft(usage)).state == "waiting"

@@ -8,6 +8,7 @@ from credits import services as credits
 from credits.models import CreditTransaction, Grant
 from kernel.corrections import services
 from kernel.corrections.errors import CorrectionRefused, NothingToCorrect
+from kernel.corrections.kinds import get_kind
 from tests.kernel.corrections.conftest import REQUESTER
 
 WHO = {"actor": "command:test", "request_id": "test"}
@@ -16,8 +17,8 @@ WHO = {"actor": "command:test", "request_id": "test"}
 @pytest.fixture
 def grant(tenant):
     def grant(name, amount="100", **more):
-        facts = {"unit_type": "CURRENCY", "currency": "USD"} | more
-        return credits.create_grant(tenant_id=tenant.id, **WHO, customer_id="cust-1", name=name, amount=Decimal(amount), **facts)
+        facts = {"customer_id": "cust-1", "unit_type": "CURRENCY", "currency": "USD"} | more
+        return credits.create_grant(tenant_id=tenant.id, **WHO, name=name, amount=Decimal(amount), **facts)
 
     return grant
 
@@ -51,6 +52,15 @@ def test_a_debit_moves_to_another_grant_for_the_same_invoice_and_counts_once(gra
     assert (balance(wrong), balance(right)) == (Decimal(100), Decimal(70))
     moved = CreditTransaction.objects.get(grant_id=right.id, type="DEBIT")
     assert (moved.invoice_id, moved.request_id) == ("INV-1", f"correction:{correction.id}")
+
+
+def test_a_move_to_another_customers_grant_is_remarked_on(tenant, grant, debit):
+    cautions = get_kind("credits.move").cautions
+    wrong, right, foreign = grant("Welcome"), grant("Prepaid"), grant("Other", customer_id="cust-2")
+    row = debit(wrong)
+    assert cautions(tenant.id, [row.id], {"grant_id": str(right.id)}) == []
+    [sentence] = cautions(tenant.id, [row.id], {"grant_id": str(foreign.id)})
+    assert "cust-2 pays instead of cust-1" in sentence
 
 
 def test_a_move_to_a_grant_that_can_not_bear_it_moves_nothing(grant, debit, draft):

@@ -1,0 +1,174 @@
+"""What was billed, granted and consumed by day, for the dashboard. Days that are over are summed once, by a job; today when it is shown.
+
+A sum has the day of book time and the day of world time, so it can be shown by either clock. Every figure is net of reversals; corrections
+of balances are a figure of their own, neither billed nor granted nor consumed.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Case, Count, F, Q, QuerySet, Sum, Value, When
+from django.db.models.functions import TruncDate
+from django.utils import timezone
+
+from backoffice.models import ClosedDay, DaySum
+from billing.models import Transaction as BillingTransaction
+from credits.choices import TransactionKind, UnitType
+from credits.corrections import ADJUSTED
+from credits.models import CreditTransaction
+from kernel.ledger.clocks import Clock
+from kernel.ledger.money import MoneyField
+from kernel.tenants.models import Tenant
+
+Measure = DaySum.Measure
+GRANTED = [TransactionKind.OPENING, TransactionKind.ROLLOVER]
+DEBITS = [TransactionKind.DEBIT, TransactionKind.CONSUMPTION, TransactionKind.CAPTURE]
+# The type of a wallet's corrections.
+ADJUSTMENT = "adjustment"
+# The days that the dashboard shows, with today.
+DAYS = 30
+# Customers of a day that are stored by name: those who consumed most.
+MAX_CUSTOMERS = 50
+# A row's created_at is set before its transaction commits. A day is summed only this long after its end, when no such row is missing.
+COMMIT_DELAY = timedelta(minutes=10)
+DAY_OF = {Clock.BOOK: "day", Clock.WORLD: "occurred_on"}
+
+
+def close_days(*, today: date | None = None) -> int:
+    """Sum the last DAYS days that are over and not summed yet, the newest first. The number of days summed."""
+    today = today or timezone.now().astimezone(UTC).date()
+    wanted = [today - timedelta(days=number) for number in range(1, DAYS)]
+    closed = set(ClosedDay.objects.filter(day__in=wanted).values_list("day", flat=True))
+    due = [day for day in wanted if day not in closed and _midnight(day) + timedelta(days=1) + COMMIT_DELAY <= timezone.now()]
+    for day in due:
+        with transaction.atomic():
+            if ClosedDay.objects.bulk_create([ClosedDay(day=day)], ignore_conflicts=True):
+                DaySum.objects.bulk_create([DaySum(**row) for row in day_rows(day)], ignore_conflicts=True, batch_size=1000)
+    return len(due)
+
+
+def day_rows(day: date) -> list[dict[str, Any]]:
+    """The DaySum rows of one day of book time: totals by tenant, unit, measure and day of world time, and who consumed most."""
+    return [*_billed(day), *_credit(day)]
+
+
+def _rows(model: Any, day: date) -> QuerySet[Any]:
+    """The day's rows. Names every tenant, because the indexes begin with the tenant."""
+    since = _midnight(day)
+    rows = model.objects.filter(tenant__in=Tenant.objects.all(), created_at__gte=since, created_at__lt=since + timedelta(days=1))
+    occurred_on = TruncDate("occurred_at", tzinfo=UTC)
+    return rows.order_by().annotate(occurred_on=occurred_on)  # type: ignore[no-any-return]
+
+
+# What an entry adds to what was billed: a debit its amount. A reversal of a debit takes it away again, one of a credit adds nothing.
+BILLED_AMOUNT = Case(
+    When(Q(reverses__isnull=True, effect__lt=0) | Q(reverses__isnull=False, effect__gt=0), then=-F("effect")),
+    default=Value(Decimal(0)),
+    output_field=MoneyField(),
+)
+
+
+def _billed(day: date) -> list[dict[str, Any]]:
+    """What was taken from wallets, less what was reversed of it; and what corrections changed."""
+    rows = _rows(BillingTransaction, day).filter(Q(effect__lt=0) | Q(reverses__isnull=False) | Q(type=ADJUSTMENT))
+    measured = rows.annotate(
+        measure=Case(When(type=ADJUSTMENT, then=Value(Measure.WALLET_ADJUSTED)), default=Value(Measure.BILLED)),
+        change=Case(When(type=ADJUSTMENT, then=F("effect")), default=BILLED_AMOUNT, output_field=MoneyField()),
+    )
+    sums = measured.values("tenant_id", "currency", "measure", "occurred_on").annotate(total=Sum("change"), entries=Count("id"))
+    return [
+        {
+            "day": day,
+            "unit": row["currency"],
+            "amount": row["total"],
+            "customer_id": "",
+            **{name: row[name] for name in ("tenant_id", "measure", "occurred_on", "entries")},
+        }
+        for row in sums
+    ]
+
+
+def _credit(day: date) -> list[dict[str, Any]]:
+    corrected = Q(kind=TransactionKind.CREDIT) | Q(kind=TransactionKind.DEBIT, idempotency_key__regex=ADJUSTED)
+    # A reversal counts where the transaction that it reverses counts.
+    corrected |= Q(reverses__kind=TransactionKind.CREDIT) | Q(
+        reverses__kind=TransactionKind.DEBIT, reverses__idempotency_key__regex=ADJUSTED
+    )
+    consumed = Q(kind__in=[*DEBITS, TransactionKind.REINSTATEMENT]) | Q(reverses__kind__in=[*DEBITS, TransactionKind.REINSTATEMENT])
+    effect = Case(When(type="CREDIT", then=F("amount")), default=-F("amount"), output_field=MoneyField())
+    sums = (
+        _rows(CreditTransaction, day)
+        .annotate(
+            unit=Case(When(grant__unit_type=UnitType.METRIC, then=F("grant__metric_id")), default=F("grant__currency")),
+            measure=Case(
+                When(Q(kind__in=GRANTED), then=Value(Measure.GRANTED)),
+                When(corrected, then=Value(Measure.CREDIT_ADJUSTED)),
+                When(consumed, then=Value(Measure.CONSUMED)),
+                default=Value(""),
+            ),
+        )
+        .exclude(measure="")
+        .values("tenant_id", "unit", "measure", "customer_id", "occurred_on")
+        .annotate(total=Sum(effect), entries=Count("id"))
+    )
+    by_customer = [_row(day, row) for row in sums]
+    return [*_added_up(by_customer, without="customer_id", default=""), *_leaders(by_customer)]
+
+
+def _row(day: date, sums: Mapping[str, Any]) -> dict[str, Any]:
+    sign = -1 if sums["measure"] == Measure.CONSUMED else 1
+    names = ("tenant_id", "unit", "measure", "customer_id", "occurred_on", "entries")
+    return {"day": day, "amount": sign * sums["total"], **{name: sums[name] for name in names}}
+
+
+def _added_up(rows: Iterable[dict[str, Any]], *, without: str, default: Any) -> list[dict[str, Any]]:
+    """The rows that differ only in the column `without`, as one; its value there is `default`."""
+    totals: dict[Any, dict[str, Any]] = {}
+    for row in rows:
+        merged = {**row, without: default}
+        key = tuple(value for name, value in merged.items() if name not in {"entries", "amount"})
+        own = totals.setdefault(key, {**merged, "entries": 0, "amount": Decimal(0)})
+        own["entries"] += row["entries"]
+        own["amount"] += row["amount"]
+    return list(totals.values())
+
+
+def _leaders(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Who consumed most on the day of book time."""
+    consumed = [row for row in rows if row["measure"] == Measure.CONSUMED and row["customer_id"]]
+    days = {row["day"] for row in rows}
+    by_day = _added_up(consumed, without="occurred_on", default=min(days)) if days else []
+    return sorted(by_day, key=lambda row: row["amount"], reverse=True)[:MAX_CUSTOMERS]
+
+
+def by_day(*, since: date, today: date, tenant_ids: Iterable[Any] | None) -> tuple[list[Mapping[str, Any]], int]:
+    """Rows of day, occurred_on, unit, measure, customer_id and amount booked from `since` to today, of these tenants (None: all).
+
+    Also the number of days that are missing because the job that sums them hasn't run yet. Yesterday is summed here until it has.
+    """
+    stored = DaySum.objects.filter(day__gte=since, day__lt=today)
+    if tenant_ids is not None:
+        stored = stored.filter(tenant_id__in=tenant_ids)
+    closed = set(ClosedDay.objects.filter(day__gte=since, day__lt=today).values_list("day", flat=True))
+    rows: list[Mapping[str, Any]] = list(stored.values("tenant_id", "day", "occurred_on", "unit", "measure", "customer_id", "amount"))
+    yesterday = today - timedelta(days=1)
+    live = [day for day in (yesterday, today) if day >= since and day not in closed]
+    for day in live:
+        rows += [row for row in day_rows(day) if tenant_ids is None or row["tenant_id"] in tenant_ids]
+    return rows, (today - since).days + 1 - len(closed) - len(live)
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), tzinfo=UTC)
+
+
+def total(rows: Iterable[Mapping[str, Any]], *, measure: str, since: date, clock: str = Clock.BOOK) -> dict[str, Decimal]:
+    """The sum of a measure from a day on, by unit."""
+    sums: dict[str, Decimal] = {}
+    for row in rows:
+        if row["measure"] == measure and not row["customer_id"] and row[DAY_OF[Clock(clock)]] >= since:
+            sums[row["unit"]] = sums.get(row["unit"], Decimal(0)) + row["amount"]
+    return sums
