@@ -10,7 +10,7 @@ from kernel.tenants.staff_scope import VisibleTenants
 
 # Changes shown on a row's page; the list of changes has all of them.
 MAX_CHANGES = 20
-# The models whose changes are recorded (backoffice/migrations/0003_constraints.py).
+# The models whose changes are recorded (backoffice/migrations).
 RECORDED = (
     "tenants.tenant",
     "tenants.apikey",
@@ -22,6 +22,7 @@ RECORDED = (
     "metering.price",
     "metering.unitprice",
     "metering.agent",
+    "metering.usagekey",
     "corrections.correctionthreshold",
     "events.endpoint",
     "credits.policy",

@@ -13,6 +13,7 @@ import metering.integrity.checks
 import metering.integrity.digests
 import metering.paying.integrity
 import metering.rules.integrity
+import metering.services.usage_checks
 from kernel.ledger.integrity.checks import Check, Violation, find_violations
 from kernel.ledger.integrity.digests import DigestCheck, find_digest_violations
 
@@ -26,6 +27,16 @@ DIGESTS: dict[str, tuple[DigestCheck, ...]] = {
     "billing": billing.integrity.digests.CHECKS,
     "credits": credits.integrity.digests.CHECKS,
     "metering": metering.integrity.digests.CHECKS,
+}
+# Checks that read documents as the services do: name, rule and search.
+READINGS: dict[str, tuple[tuple[str, str, Search], ...]] = {
+    "metering": (
+        (
+            metering.services.usage_checks.NAME,
+            metering.services.usage_checks.RULE,
+            metering.services.usage_checks.find_misread_usage,
+        ),
+    ),
 }
 LEDGERS = tuple(CHECKS)
 # The table whose rows the report counts: a passed check of an empty table proves nothing.
@@ -46,6 +57,7 @@ def checks_of(ledger: str) -> Iterator[tuple[str, str, Search]]:
         yield check.name, check.rule, _search(check)
     for digest_check in DIGESTS[ledger]:
         yield digest_check.name, digest_check.rule, _digest_search(digest_check)
+    yield from READINGS.get(ledger, ())
 
 
 def _search(check: Check) -> Search:

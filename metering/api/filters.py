@@ -15,10 +15,13 @@ from kernel.api.unknown_names import nearest, unknown_name
 from metering.api.dialect import dialect, spending_rule_dialect
 from metering.choices import DIMENSIONS, AgentStatus, Clock, Grain, KeyPlace, Outcome, Status
 from metering.rules.choices import RuleStatus
+from metering.selectors.near_duplicates import NearDuplicateQuestion
 from metering.selectors.usage import DAY, HOUR, MONTH, MOST_POINTS, STEPS, count_points, end_of, start_of, start_of_month
 from metering.selectors.usage_query import ALWAYS, INTERVALS, NEVER, UsageQuestion, get_first_usage
 
 PERIODS = {"24h": timedelta(hours=24), "7d": timedelta(days=7), "30d": timedelta(days=30), "90d": timedelta(days=90), "all": None}
+# Of a question that reads every transaction.
+NEAR_PERIODS = {"24h": timedelta(hours=24), "7d": timedelta(days=7), "30d": timedelta(days=30)}
 # A rule's id, or its number as people write it.
 RULE_REFERENCE = "^(RL-[0-9]{3,9}|[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12})$"
 # What a reply about rules may include.
@@ -271,6 +274,35 @@ class CountedTransactionsQuery(CountedQuery):
     limit = Whole(min_value=1, max_value=100, required=False, default=20, wire_name="page[limit]")
     after = Text(required=False, max_length=1000, wire_name="page[after]")
     before = Text(required=False, max_length=1000, wire_name="page[before]")
+
+
+class NearDuplicateQuery(MeteringQuery):
+    period = Choice(NEAR_PERIODS, required=False, wire_name="filter[time_period]", description="24h, unless dates are given.")
+    since = Timestamp(days=True, required=False, wire_name="filter[from_date]", description="By occurredAt of the later one.")
+    until = Until(days=True, required=False, wire_name="filter[to_date]", description="Excluded; a bare day counts as a whole.")
+    service = Text(required=False, wire_name="filter[service]", description="The service's name.")
+    agent = Identifier(required=False, wire_name="filter[agent]", description="The agent's id.")
+    customer = Text(required=False, wire_name="filter[customer]", description="What transactions name as customerId.")
+    within = Whole(
+        min_value=1, max_value=86_400, required=False, default=60, wire_name="within_seconds", description="How far apart at most."
+    )
+    limit = Whole(min_value=1, max_value=100, required=False, default=20, wire_name="page[limit]")
+    after = Text(required=False, max_length=1000, wire_name="page[after]")
+
+
+def near_duplicate_question(query: dict[str, Any], *, tenant_id: UUID, now: datetime) -> NearDuplicateQuestion:
+    """The question that a query asks. Raises Invalid."""
+    # What may be recorded lies a little ahead.
+    until = query["until"] or now + DAY
+    period = query["period"] or (None if query["since"] else "24h")
+    moments = [moment for moment in (query["since"], min(until, now) - NEAR_PERIODS[period] if period else None) if moment is not None]
+    since = max(moments)
+    if since >= until:
+        raise Invalid([FieldProblem(("filter[to_date]",), "too_early", {}, query["until"])], place="query")
+    if min(until, now) - since > LONGEST_READ:
+        raise Invalid([FieldProblem(("filter[from_date]",), "span_too_long", {"max": LONGEST_READ.days}, query["since"])], place="query")
+    filters = {name: query[name] for name in ("service", "agent", "customer") if query[name] is not None}
+    return NearDuplicateQuestion(tenant_id=tenant_id, since=since, until=until, within=timedelta(seconds=query["within"]), filters=filters)
 
 
 def _unknown(name: str, known: Any) -> dict[str, str]:

@@ -6,6 +6,7 @@ from metering.api.views.accounts import AccountViewSet
 from metering.api.views.agents import AgentViewSet, ServiceViewSet
 from metering.api.views.analytics import AnalyticsViewSet
 from metering.api.views.batches import BatchViewSet
+from metering.api.views.near_duplicates import NearDuplicateViewSet
 from metering.api.views.prices import PriceViewSet
 from metering.api.views.spending_rules import SpendingRuleViewSet
 from metering.api.views.traces import TraceViewSet
@@ -18,6 +19,7 @@ urlpatterns = [
     path("v1/transactions/complete/batch", BatchViewSet.as_view({"post": "complete"})),
     path("v1/transactions/costs/batch", BatchViewSet.as_view({"post": "costs"})),
     path("v1/transactions/facts/batch", BatchViewSet.as_view({"post": "facts"})),
+    path("v1/transactions/near-duplicates", NearDuplicateViewSet.as_view({"get": "list"})),
     path("v1/transactions/<uuid:transaction_id>", TransactionViewSet.as_view({"get": "retrieve"})),
     path("v1/transactions/<uuid:transaction_id>/complete", TransactionViewSet.as_view({"post": "complete"})),
     path("v1/transactions/<uuid:transaction_id>/cancel", TransactionViewSet.as_view({"post": "cancel"})),

@@ -79,8 +79,7 @@ class UsageSum(Measured):
     """The usage of one hour, day or month (UTC) by two dimensions, by one, or by none, and always by currency and outcome.
 
     Dimensions are numbers (metering.choices.DIMENSIONS; declared keys have those from 7 on; 0 is none), the first lower than the second.
-    By the hour there are sums of single dimensions and of pairs with few values only. What occurred and was recorded within the same hour
-    is summed once, under the clock `both`; anything else once for each clock.
+    What occurred and was recorded within the same hour is summed once, under the clock `both`; anything else once for each clock.
     """
 
     first_dimension = models.SmallIntegerField()

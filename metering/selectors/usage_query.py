@@ -27,9 +27,8 @@ TOKENS = (
 MEASURES = ("transactions", "repeated", "amount", "estimated", *TOKENS)
 # Dimensions that every sum has, and one that none has.
 ALWAYS, NEVER = ("currency", "outcome"), "trace"
-# Pairs of these have sums by the hour (metering_usage_places).
-BY_HOUR = frozenset({"service", "action", "model", "agent"})
 PREFIX = 60
+GRAINS = (SumGrain.MONTH, SumGrain.DAY, SumGrain.HOUR)
 TIMES = {Clock.OCCURRED: "occurred_at", Clock.RECORDED: "recorded_at"}
 
 
@@ -115,11 +114,9 @@ class _Span:
 
 def _spans(question: UsageQuestion, starts: Sequence[datetime]) -> Iterator[_Span]:
     ends = [*starts[1:], question.until]
-    is_by_hour = len(question.dimensions) < 2 or set(question.dimensions) <= BY_HOUR
-    grains = [SumGrain.MONTH, SumGrain.DAY, *([SumGrain.HOUR] if is_by_hour else [])]
     for place, (start, end) in enumerate(zip(starts, ends, strict=True)):
         since = max(start, question.since)
-        yield from _parts(place, since, end, grains=grains if question.has_sums else [])
+        yield from _parts(place, since, end, grains=GRAINS if question.has_sums else [])
 
 
 def _parts(place: int, since: datetime, until: datetime, *, grains: Sequence[SumGrain]) -> Iterator[_Span]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -28,6 +29,7 @@ class RecordedFact:
     cost_id: UUID | None
     pricing: Row | None
     superseded: list[Row] | None
+    occurred_at: datetime
     replayed: bool
 
 
@@ -40,7 +42,7 @@ def record_fact(
     if isinstance(outcome, LedgerError):
         raise outcome
     row = outcome.row
-    return RecordedFact(row["fact_id"], row["cost_id"], row["pricing"], row["superseded"], outcome.replayed)
+    return RecordedFact(row["fact_id"], row["cost_id"], row["pricing"], row["superseded"], row["reported_at"], outcome.replayed)
 
 
 def record_facts(
@@ -50,7 +52,7 @@ def record_facts(
 
     Needed of each: transaction_id, source, version, fact_phase, facts (a JSON text). Optional: integration (a JSON text), call_id (about
     which of several model calls it is), occurred_at, idempotency_key. A row has id and status of the transaction, fact_id, cost_id,
-    pricing, and, `with_rows`, the costs that were superseded.
+    pricing, reported_at (when the facts occurred), and, `with_rows`, the costs that were superseded.
     """
     stated = [
         {name: report[name] for name in ("source", "version", "facts")}
@@ -77,7 +79,8 @@ def record_facts(
 def additions(
     outcomes: Sequence[Posted | LedgerError], items: Sequence[Mapping[str, Any]], *, tenant_id: UUID, with_rows: bool
 ) -> list[Posted | LedgerError]:
-    """Outcomes of `amend` with what a reply says of each: id and status of the transaction, fact_id, cost_id, pricing, superseded.
+    """Outcomes of `amend` with what a reply says of each: id and status of the transaction, fact_id, cost_id, pricing, superseded,
+    and reported_at, when its fact occurred.
 
     `superseded` is null unless `with_rows`, which takes one query for all.
     """
@@ -98,6 +101,7 @@ def _addition(row: Any, item: Mapping[str, Any], *, superseded: Mapping[UUID, li
         "cost_id": row.cost_id,
         "pricing": None if row.pricing is None else pricing_of({name: getattr(row, name) for name in selectors.PRICING}),
         "superseded": superseded.get(row.cost_id),
+        "reported_at": row.occurred_at if row.fact_id else None,
     }
 
 

@@ -50,13 +50,15 @@ def _report_of(facts: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def _add_report(item: dict[str, Any], facts: Mapping[str, Any], *, book: Row) -> None:
+    # Unless it says otherwise, the call happened when its prices were read: the writing may wait, and a price may be set meanwhile.
+    item["occurred_at"] = facts.get("occurred_at") or book["now"]
     terms = {
         "service__name": facts["service_name"],
         "action_name": facts["action_name"],
         "resource_name": facts["resource_name"],
         "qualifiers": facts.get("qualifiers"),
         "request_facts": facts.get("request_facts"),
-        "occurred_at": facts.get("occurred_at") or book["now"],
+        "occurred_at": item["occurred_at"],
         "reported_costs": book["reported_costs"],
         "prices_self_hosted": book["prices_self_hosted"],
     }

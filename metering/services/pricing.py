@@ -19,6 +19,7 @@ from genai_prices import data_snapshot
 from kernel.ledger.money import AMOUNT_LIMIT, PLACES, trimmed_digits
 from metering.choices import Pricing, ReportedCosts
 from metering.selectors import Row
+from metering.services.public_prices import calculate
 from metering.services.unit_costs import unit_cost
 from metering.services.usage_bodies import (
     NAMES,
@@ -37,11 +38,22 @@ STEP = Decimal(1).scaleb(-PLACES)
 MODEL_KEYS = (
     *("model", "modelId", "model_id", "modelName", "modelVersion", "response.model", "response.modelVersion", "body.model"),
     *("response.body.model", "message.model", "gen_ai.response.model", "gen_ai.request.model", "response_metadata.model_name"),
-    *("attributes.gen_ai.response.model", "attributes.gen_ai.request.model"),
+    *("attributes.gen_ai.response.model", "attributes.gen_ai.request.model", "model_version", "response.model_version", "response.modelId"),
+    *("response_metadata.model", "llm_output.model_name", "result.model", "data.model"),
 )
-TIER_KEYS = ("service_tier", "usage.service_tier", "response.service_tier", "response.usage.service_tier", "serviceTier")
-# Tiers with a price of their own; every other word means the standard one.
+# Where a reply says at which tier, speed or place the call was served.
+TIER_KEYS = (
+    *("service_tier", "usage.service_tier", "response.service_tier", "response.usage.service_tier", "serviceTier", "serviceTier.type"),
+    *("usage.speed", "response.usage.speed", "message.usage.speed", "usage.inference_geo", "response.usage.inference_geo"),
+    *("performanceConfig.latency", "usageMetadata.trafficType", "response.usageMetadata.trafficType", "usage_metadata.traffic_type"),
+)
+# Tiers with a price of their own, and the words for the standard one. Any other word isn't understood.
 TIERS = {"flex": "flex", "priority": "priority", "fast": "fast", "batch": "batch"}
+STANDARD_TIERS = frozenset(
+    {"", "default", "auto", "standard", "standard_only", "on_demand", "traffic_type_unspecified", "global", "not_available"}
+)
+# A proxy that answers from its own cache says so: the provider was not asked.
+CACHE_HITS = ("cache_hit", "response.cache_hit")
 # How much a search of Perplexity reads decides the fee for the request; the public prices know the fee of the largest alone.
 SEARCH_SIZE = "search_context_size"
 LARGEST_SEARCH = "high"
@@ -126,9 +138,18 @@ def with_stated_cost(stated: tuple[str, Decimal], *, computed: Priced) -> Priced
     return replace(computed, reported=stated, details=msgspec.json.encode(details).decode())
 
 
+_decode = msgspec.json.Decoder(float_hook=Decimal).decode
+
+
 def parsed_json(text: str | None) -> Any:
     """A customer's JSON with exact numbers."""
-    return json.loads(text, parse_float=Decimal) if text else {}
+    if not text:
+        return {}
+    try:
+        return _decode(str(text))
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
+        # What PostgreSQL takes and msgspec doesn't: half of a surrogate pair.
+        return json.loads(text, parse_float=Decimal)
 
 
 def model_of(*, terms: Row, reported: Any) -> str:
@@ -226,10 +247,12 @@ def by_public_prices(*, terms: Row, reported: Any, model: str) -> Priced:
         return Priced(pricing=Pricing.UNKNOWN_MODEL, note=model[:512])
     provider, public = found
     reading = read_usage(reported, provider=provider) or UsageReading({}, [], [], [])
-    _check_needed(reading, public.get_prices(terms["occurred_at"]))
-    context, unpriced_tier = price_context(public, reported=reported, at=terms["occurred_at"])
+    at = terms["occurred_at"]
+    model_price = public.get_prices(at)
+    _check_needed(reading, model_price)
+    context, unpriced_tier = price_context(public, reported=reported, at=at)
     try:
-        calculated = public.calc_price(reading.usage, provider, genai_request_timestamp=terms["occurred_at"], price_context=context)
+        calculated = calculate(reading, provider=provider, public=public, model_price=model_price, at=at, context=context)
     except ValueError as error:
         raise MissingQuantity(str(error)) from error
     amount = rounded(calculated.total_price)
@@ -242,6 +265,7 @@ def by_public_prices(*, terms: Row, reported: Any, model: str) -> Priced:
     }
     rates = calculated.model_price
     unpriced = [*reading.unpriced, *unpriced_tier, *_without_price(reading, rates), *_smaller_search(provider, rates, reported=reported)]
+    unpriced += [path for path in CACHE_HITS if look_up(reported, path) is True]
     return Priced(
         pricing=Pricing.PARTLY_READ if unpriced else Pricing.PRICED,
         note=", ".join(unpriced)[:512],
@@ -263,8 +287,9 @@ def unit_prices_text(model_price: Any) -> str:
 
 
 def _without_price(reading: UsageReading, model_price: Any) -> list[str]:
-    """Audio counters without a rate in the public price. The rate of text would be wrong: audio costs many times more."""
-    counters = ((name, name.replace("_tokens", "_mtok")) for name in ("input_audio_tokens", "output_audio_tokens"))
+    """Counters without a rate in the public price whose whole has another one: audio costs many times more than text, and what is kept in
+    a cache for an hour more than what is kept for minutes."""
+    counters = ((name, name.replace("_tokens", "_mtok")) for name in ("input_audio_tokens", "output_audio_tokens", "cache_write_1h_tokens"))
     return [name for name, price in counters if reading.counters.get(name) and getattr(model_price, price, None) is None]
 
 
@@ -297,8 +322,11 @@ def price_context(public: Any, *, reported: Any, at: datetime) -> tuple[dict[str
     """The service tier that the facts state, as genai-prices knows it; or the tier's path, where the model has no price for it."""
     for key in TIER_KEYS:
         tier = look_up(reported, key)
-        if not isinstance(tier, str) or (name := TIERS.get(tier.lower())) is None:
+        if not isinstance(tier, str) or tier.lower() in STANDARD_TIERS:
             continue
+        name = TIERS.get(tier.lower())
+        if name is None:
+            return {}, [key]
         context = {"processing": "batch"} if name == "batch" else {"service_tier": name}
         if public.get_prices(at, context) == public.get_prices(at):
             return {}, [key]

@@ -20,11 +20,15 @@ from genai_prices.types import ArrayMatch, Provider, UsageExtractor
 from kernel.ledger.money import AMOUNT_LIMIT
 
 # Where the body of a reply may be in the facts, and where the usage may be in that body. A dotted path leads into objects.
-BODIES = ("", "response", "body", "response.body", "result", "data", "message")
+BODIES = ("", "response", "body", "response.body", "result", "data", "message", "metadata", "delta")
 USAGES = (
+    # Of all steps of a call; the usage beside it is that of the last step.
+    "totalUsage",
     *("usage", "usageMetadata", "usage_metadata", "response_metadata.token_usage", "response_metadata.usage", "token_usage", "tokenUsage"),
-    *("usage_info", "meta", "llm_output.token_usage", "totalUsage", ""),
+    *("usage_info", "meta", "llm_output.token_usage", "llmOutput.tokenUsage", "usage_object", "amazon-bedrock-invocationMetrics", ""),
 )
+# Each with its first step: most bodies have one of them.
+FIRST_STEPS = tuple((path, path.partition(".")[0]) for path in USAGES)
 TELEMETRY = "gen_ai.usage."
 # Where OpenTelemetry's attributes are: the facts themselves, or a span's object of them.
 ATTRIBUTES = ("", "attributes")
@@ -39,11 +43,11 @@ FALLBACK_PROVIDERS = ("openai", "anthropic", "google", "aws", "cohere", "mistral
 NAMES: Mapping[str, Sequence[str]] = {
     "input_tokens": (
         *("actualInputTokens", "inputTokens", "input_tokens", "promptTokens", "prompt_tokens", "prompt_eval_count"),
-        *("promptTokenCount", "prompt_token_count"),
+        *("promptTokenCount", "prompt_token_count", "inputTokenCount"),
     ),
     "output_tokens": (
         *("actualOutputTokens", "outputTokens", "output_tokens", "completionTokens", "completion_tokens", "eval_count"),
-        *("candidatesTokenCount", "candidates_token_count"),
+        *("candidatesTokenCount", "candidates_token_count", "outputTokenCount"),
     ),
     "cache_read_tokens": (
         *("cacheReadTokens", "cachedInputTokens", "cachedTokens", "inputTokenDetails.cacheReadTokens", "input_token_details.cache_read"),
@@ -69,12 +73,13 @@ SELF_HOSTED = frozenset(
 )
 # The counters without which no call of a model is complete, and what genai-prices calls their prices.
 REQUIRED_COUNTERS = {"input_tokens": "input_mtok", "output_tokens": "output_mtok"}
-# Counters by name: what is not understood of these, and isn't zero, may cost something.
+# Counters by name, among other numbers: what is not understood of these, and isn't zero, may cost something. In an object that holds
+# nothing but usage, any number may: searches, seconds, executions of code.
 COUNTER = re.compile(r"cache|audio|thought|reason|token", re.IGNORECASE)
-# Sums of other counters, the rest of a counter beside its parts, and what isn't a quantity.
+# Sums of other counters, the rest of a counter beside its parts, what is free, and what isn't a quantity.
 NEVER_PRICED = re.compile(
     r"total_?token|totalUsage|(^|\.)text_?tokens$|noCacheTokens|cache_miss|(accepted|rejected)_prediction|promptTokensDetails|candidatesTokensDetails"
-    r"|toolUsePromptTokensDetails|cost|price|per_sec|_time|duration|maxTokens|max_tokens|estimated|budget|limit",
+    r"|toolUsePromptTokensDetails|web_fetch|cost|price|per_sec|_time|duration|latency|bytes|max_?\w*tokens|estimated|budget|limit",
     re.IGNORECASE,
 )
 # Counters that are a part of another one, by the names that say so, and the names of the whole. What Anthropic and Bedrock call
@@ -110,17 +115,41 @@ def read_usage(facts: Any, *, provider: Provider | None) -> UsageReading | None:
 
     `provider`: whose model it is; its own forms come first. Raises BadQuantity.
     """
+    places = list(_usages(facts))
     best: UsageReading | None = None
     bad: list[BadQuantity] = []
     # Made one after the other: nearly always the first one understands everything.
-    for reading in (reading for place in _usages(facts) for reading in _readings(place, provider=provider, bad=bad)):
-        if not reading.unpriced:
-            return reading
+    for where, reading in ((place, reading) for place in places for reading in _readings(place, provider=provider, bad=bad)):
         if best is None or len(reading.unpriced) < len(best.unpriced):
-            best = reading
-    if best is None and bad:
-        raise bad[0]
-    return best
+            best, chosen = reading, where
+        if not best.unpriced:
+            break
+    if best is None:
+        if bad:
+            raise bad[0]
+        return None
+    beside = [path for place in places if place is not chosen for path in _more_than(best, place, provider=provider)]
+    return replace(best, ignored=[*best.ignored, *beside], unpriced=[*best.unpriced, *beside]) if beside else best
+
+
+def _more_than(chosen: UsageReading, place: "_Place", *, provider: Provider | None) -> list[str]:
+    """What another place of the same facts counts beyond the chosen reading. Less is no contradiction: the beginning of a stream, or one of
+    several steps."""
+    if place.is_bare:
+        known = {*chosen.read, *chosen.ignored}
+        return [
+            place.path + name
+            for name, value in place.values.items()
+            if isinstance(value, int | Decimal)
+            and value not in (0, *chosen.counters.values())
+            and COUNTER.search(name)
+            and not NEVER_PRICED.search(name)
+            and place.path + name not in known
+        ]
+    other = next(_readings(place, provider=provider, bad=[]), None)
+    if other is None or all(other.counters.get(name, 0) <= chosen.counters.get(name, 0) for name in REQUIRED_COUNTERS):
+        return []
+    return [place.path.rstrip(".")]
 
 
 def reported_cost(facts: Any) -> tuple[str, Decimal] | None:
@@ -200,8 +229,16 @@ def _usages(facts: Any) -> Iterator[_Place]:
     telemetry = _telemetry(facts)
     if telemetry:
         yield _Place(TELEMETRY, telemetry)
-    for body_path, usage_path in product(BODIES, USAGES):
+    for body_path in BODIES:
         body = look_up(facts, body_path) if body_path else facts
+        if isinstance(body, dict):
+            yield from _usages_in(body, body_path)
+
+
+def _usages_in(body: dict[str, Any], body_path: str) -> Iterator[_Place]:
+    for usage_path, first_step in FIRST_STEPS:
+        if usage_path and first_step not in body and usage_path not in body:
+            continue
         usage = look_up(body, usage_path) if usage_path else body
         if isinstance(usage, dict) and usage:
             path = "".join(f"{part}." for part in (body_path, usage_path) if part)
@@ -213,6 +250,10 @@ def _telemetry(facts: Any) -> dict[str, Any]:
     places = [look_up(facts, path) if path else facts for path in ATTRIBUTES]
     items = [item for place in places if isinstance(place, dict) for item in place.items()]
     found = {name.removeprefix(TELEMETRY): value for name, value in items if name.startswith(TELEMETRY)}
+    for place in places:
+        nested = look_up(place, TELEMETRY.rstrip("."))
+        if isinstance(nested, dict):
+            found |= nested
     return {name: int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else value for name, value in found.items()}
 
 
@@ -291,7 +332,7 @@ def _reading(counters: dict[str, Any], read: Mapping[str, Any], leaves: Mapping[
         if "cache" in leaf.lower() and value in cached:
             continue
         ignored.append(place.path + leaf)
-        if value != 0 and COUNTER.search(leaf):
+        if value != 0:
             unpriced.append(place.path + leaf)
     return UsageReading(counters, [place.path + leaf for leaf in read], ignored, unpriced)
 

@@ -7,7 +7,7 @@ before it. What changes a transaction leaves a note (metering_amend, metering_re
 
 import json
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -22,9 +22,10 @@ from kernel.ledger.constraints import translate_db_errors
 from kernel.ledger.errors import Busy
 from kernel.ledger.past_reads import final_until
 from metering.choices import DIMENSIONS, FactPhase
-from metering.models import Fact, Transaction, Usage, UsageKey, UsageNote, UsageProgress, UsageSum
-from metering.selectors import Row, rows_of
+from metering.models import Usage, UsageKey, UsageNote, UsageProgress, UsageSum
+from metering.selectors import Row
 from metering.selectors.usage_keys import list_tenants_to_count, list_usage_keys
+from metering.selectors.usage_readings import list_readable
 from metering.services.pricing import MODEL_KEYS, find_public_model, parsed_json
 from metering.services.usage_bodies import BadQuantity, look_up, read_usage
 
@@ -47,7 +48,6 @@ TOKENS = {
 }
 # What makes up cache_write_tokens, where a report has the parts only.
 CACHE_WRITES = ("cache_write_5m_tokens", "cache_write_1h_tokens")
-FACT = ("transaction_id", "phase", "facts", "call_id")
 
 
 @translate_db_errors
@@ -103,42 +103,31 @@ def count_transactions(*, tenant_id: UUID, ids: list[UUID], notes: list[UUID], u
     """Count these transactions as they are now. The caller holds the tenant's lock of counting. `until`: when all that was recorded
     before is counted by it; None: that doesn't change."""
     keys = list_usage_keys(tenant_id=tenant_id)
-    readings = [read_transaction(row, keys=keys) for row in _read_rows(tenant_id, ids)]
+    readings = [read_transaction(row, keys=keys) for row in list_readable(tenant_id=tenant_id, ids=ids)]
     numbers = [*DIMENSIONS.values(), *(key.number for key in keys)]
     posting.run(
-        "SELECT metering_count_usage(%s, %s::jsonb, %s::uuid[], %s::smallint[], %s)",
-        [tenant_id, msgspec.json.encode(readings).decode(), notes, numbers, until or FIRST_MOMENT],
+        "SELECT metering_count_usage(%s, %s::uuid[], %s::json, %s::uuid[], %s::smallint[], %s)",
+        [tenant_id, ids, msgspec.json.encode(readings).decode(), notes, numbers, until or FIRST_MOMENT],
     )
 
 
-def _read_rows(tenant_id: UUID, ids: list[UUID]) -> list[Row]:
-    """The transactions with what the reading needs, each with its facts in the order in which they were recorded: two queries."""
-    columns = ("id", "service__name", "resource_name", "qualifiers", "metadata", "request_facts")
-    found = rows_of(Transaction.objects.filter(tenant_id=tenant_id, id__in=ids).values(*columns))
-    facts: dict[UUID, list[Row]] = {row["id"]: [] for row in found}
-    reported = Fact.objects.filter(tenant_id=tenant_id, transaction_id__in=ids).exclude(phase=FactPhase.REQUEST)
-    for fact in rows_of(reported.order_by("created_at", "id").values(*FACT)):
-        facts[fact["transaction_id"]].append(fact)
-    return [row | {"facts": facts[row["id"]]} for row in found]
-
-
-def read_transaction(row: Row, *, keys: Iterable[UsageKey]) -> Row:
-    """What a transaction's documents and facts say: its model, the values of declared keys by their number, its tokens."""
-    reported = [parsed_json(fact["facts"]) for fact in facts_that_count(row["facts"])]
+def read_transaction(row: Any, *, keys: Iterable[UsageKey]) -> Row:
+    """What a transaction's documents and facts say: its model, the values of declared keys by their number, its tokens; what it has none
+    of is left out. `row`: of selectors.usage_readings."""
+    reported = [report["facts"] for report in facts_that_count(parsed_json(row.reports) or ())]
     model = _model(row, reported)
-    tokens = dict.fromkeys(TOKENS, Decimal(0))
+    tokens: dict[str, int] = {}
     for facts in reported:
-        for column, quantity in _tokens(facts, service=row["service__name"], model=model or row["resource_name"]).items():
-            tokens[column] += quantity
-    documents = {place: parsed_json(row[place]) for place in {key.place for key in keys}}
-    # A key without a value is there too: it tells that the transaction was counted by the key.
-    values = {str(key.number): value_of(documents[key.place], key.name) for key in keys}
-    return {
-        "transaction_id": row["id"],
-        "model": model,
-        "keys": values or None,
-        **{column: f"{quantity:f}" for column, quantity in tokens.items()},
-    }
+        for column, quantity in _tokens(facts, service=row.service, model=model or row.resource).items():
+            tokens[column] = tokens.get(column, 0) + quantity
+    reading: Row = {"transaction_id": row.id, **{column: str(quantity) for column, quantity in tokens.items()}}
+    if model is not None:
+        reading["model"] = model
+    if keys:
+        documents = {place: parsed_json(getattr(row, place)) for place in {key.place for key in keys}}
+        # A key without a value is there too: it tells that the transaction was counted by the key.
+        reading["keys"] = {str(key.number): value_of(documents[key.place], key.name) for key in keys}
+    return reading
 
 
 def facts_that_count(facts: Iterable[Row]) -> list[Row]:
@@ -148,26 +137,33 @@ def facts_that_count(facts: Iterable[Row]) -> list[Row]:
     return list({fact.get("call_id"): fact for fact in responses or facts}.values())
 
 
-def _model(row: Row, reported: list[Any]) -> str | None:
+def _model(row: Any, reported: list[Any]) -> str | None:
     """As the facts name it, else the request facts, else the qualifiers; else the resource, if it is a model with a public price."""
-    documents = [*reversed(reported), look_up(parsed_json(row["request_facts"]), "request"), parsed_json(row["qualifiers"])]
-    named = (look_up(values, key) for values in documents if values for key in MODEL_KEYS)
+    named = (look_up(values, key) for values in _documents(row, reported) if values for key in MODEL_KEYS)
     model = next((name for name in named if isinstance(name, str) and name), None)
-    if model is None and _public_model(row["service__name"], row["resource_name"]) is not None:
-        model = row["resource_name"]
+    if model is None and _public_model(row.service, row.resource) is not None:
+        model = row.resource
     return model and storable(model)
 
 
-def _tokens(facts: Any, *, service: str, model: str) -> dict[str, Decimal]:
+def _documents(row: Any, reported: list[Any]) -> Iterator[Any]:
+    """Where a model may be named; parsed when they are asked for: nearly always the facts name it."""
+    yield from reversed(reported)
+    yield look_up(parsed_json(row.request_facts), "request")
+    yield parsed_json(row.qualifiers)
+
+
+def _tokens(facts: Any, *, service: str, model: str) -> dict[str, int]:
+    """The tokens by their columns, without zeros."""
     public = _public_model(service, model)
     try:
         reading = read_usage(facts, provider=public[0] if public else None)
     except BadQuantity:
         reading = None
     counters = reading.counters if reading else {}
-    tokens = {column: Decimal(counters.get(name) or 0) for column, name in TOKENS.items()}
-    if not tokens["cache_write_tokens"]:
-        tokens["cache_write_tokens"] = sum((Decimal(counters.get(name) or 0) for name in CACHE_WRITES), Decimal(0))
+    tokens = {column: int(counters[name]) for column, name in TOKENS.items() if counters.get(name)}
+    if "cache_write_tokens" not in tokens and (written := sum(int(counters.get(name) or 0) for name in CACHE_WRITES)):
+        tokens["cache_write_tokens"] = written
     return tokens
 
 

@@ -1,58 +1,84 @@
 -- Adds changes of usage to the sums by any two dimensions.
--- Takes: the tenant, the numbers of its dimensions in ascending order, the usage that counted until now and the usage that counts instead, both
--- as arrays of metering_usage's rows in JSON.
+-- Takes: the tenant, the numbers of its dimensions in ascending order, the usage that counted until now and the usage that counts instead.
 -- Returns: nothing.
 -- Locks: the sums it changes. Callers hold the tenant's lock of counting (metering_count_usage), so that nobody else changes them.
--- Never: called by a posting.
-CREATE OR REPLACE FUNCTION metering_add_usage(tenant uuid, numbers smallint[], gone jsonb, counted jsonb)
+-- Never: called by a posting. Its sums are those that metering_usage_places names for each transaction, which the integrity check compares.
+CREATE OR REPLACE FUNCTION metering_add_usage(tenant uuid, numbers smallint[], gone metering_counted[], counted metering_counted[])
 RETURNS void
 LANGUAGE plpgsql
 SET jit = off
 SET work_mem = '64MB'
 AS $$
 BEGIN
-    -- Signed once, before each is taken apart into dozens of sums.
+    -- What is alike in every dimension becomes one row, before it is taken apart into dozens of sums; the sums of days are made of those
+    -- of hours, and the sums of months of those of days.
     WITH change AS MATERIALIZED (
-        SELECT one.occurred_at, one.recorded_at, one.currency, one.outcome, jsonb_build_object(
-                '1', one.service, '2', one.action, '3', one.resource, '4', one.model, '5', one.agent, '6', one.customer
-            ) || coalesce(one.keys, '{}') AS vals,
-            place.sign * one.transactions AS transactions, place.sign * one.repeated AS repeated, place.sign * one.amount AS amount,
-            place.sign * one.estimated AS estimated, place.sign * one.input_tokens AS input_tokens,
-            place.sign * one.output_tokens AS output_tokens, place.sign * one.cache_read_tokens AS cache_read_tokens,
-            place.sign * one.cache_write_tokens AS cache_write_tokens, place.sign * one.input_audio_tokens AS input_audio_tokens,
-            place.sign * one.output_audio_tokens AS output_audio_tokens, place.sign * one.reasoning_tokens AS reasoning_tokens,
+        SELECT moment.clock, date_trunc('hour', moment.at, 'UTC') AS starts_at, one.currency, one.outcome,
+            -- The values in the order of `numbers`.
+            ARRAY[one.service, one.action, one.resource, one.model, one.agent::text, one.customer] || ARRAY(
+                SELECT one.keys ->> number::text FROM unnest(numbers[7:]) WITH ORDINALITY key (number, place) ORDER BY place
+            ) AS vals,
             -- What was counted before a key was declared isn't in the key's sums.
-            CASE WHEN one.keys IS NULL THEN numbers[1:6] ELSE ARRAY(
-                SELECT number FROM unnest(numbers) number WHERE number < 7 OR one.keys ? number::text
-            ) END AS numbers
+            ARRAY(SELECT number FROM unnest(numbers[7:]) number WHERE one.keys ? number::text) AS keys,
+            sum(place.sign * one.transactions) AS transactions, sum(place.sign * one.repeated) AS repeated,
+            sum(place.sign * one.amount) AS amount, sum(place.sign * one.estimated) AS estimated,
+            sum(place.sign * one.input_tokens) AS input_tokens, sum(place.sign * one.output_tokens) AS output_tokens,
+            sum(place.sign * one.cache_read_tokens) AS cache_read_tokens, sum(place.sign * one.cache_write_tokens) AS cache_write_tokens,
+            sum(place.sign * one.input_audio_tokens) AS input_audio_tokens,
+            sum(place.sign * one.output_audio_tokens) AS output_audio_tokens, sum(place.sign * one.reasoning_tokens) AS reasoning_tokens
         FROM (VALUES (-1, gone), (1, counted)) place (sign, rows)
-        CROSS JOIN LATERAL jsonb_populate_recordset(NULL::metering_usage, place.rows) one
+        CROSS JOIN LATERAL unnest(place.rows) one
+        CROSS JOIN LATERAL (
+            VALUES ('both', one.occurred_at, true), ('occurred', one.occurred_at, false), ('recorded', one.recorded_at, false)
+        ) moment (clock, at, is_both)
+        WHERE moment.is_both = (date_trunc('hour', one.occurred_at, 'UTC') = date_trunc('hour', one.recorded_at, 'UTC'))
+        GROUP BY 1, 2, 3, 4, 5, 6
+    ), dimension AS (
+        SELECT 0::smallint AS number, 0::bigint AS place
+        UNION ALL SELECT one.number, one.place FROM unnest(numbers) WITH ORDINALITY one (number, place)
+    ), pair AS MATERIALIZED (
+        SELECT a.number AS a, b.number AS b, a.place AS first_place, b.place AS second_place,
+            ARRAY(SELECT number FROM unnest(ARRAY[a.number, b.number]) number WHERE number >= 7) AS keys
+        FROM dimension a JOIN dimension b ON b.number = 0 OR (a.number > 0 AND a.number < b.number)
+    ), hourly AS MATERIALIZED (
+        SELECT pair.a, pair.b, 'hour' AS grain, change.clock, change.starts_at, change.vals[pair.first_place] AS first,
+            change.vals[pair.second_place] AS second, change.currency, change.outcome, sum(change.transactions) AS transactions,
+            sum(change.repeated) AS repeated, sum(change.amount) AS amount, sum(change.estimated) AS estimated,
+            sum(change.input_tokens) AS input_tokens, sum(change.output_tokens) AS output_tokens,
+            sum(change.cache_read_tokens) AS cache_read_tokens, sum(change.cache_write_tokens) AS cache_write_tokens,
+            sum(change.input_audio_tokens) AS input_audio_tokens, sum(change.output_audio_tokens) AS output_audio_tokens,
+            sum(change.reasoning_tokens) AS reasoning_tokens
+        FROM change JOIN pair ON pair.keys = '{}' OR pair.keys <@ change.keys
+        GROUP BY 1, 2, 4, 5, 6, 7, 8, 9
+    ), daily AS MATERIALIZED (
+        SELECT a, b, 'day' AS grain, clock, date_trunc('day', starts_at, 'UTC') AS starts_at, first, second, currency, outcome,
+            sum(transactions) AS transactions, sum(repeated) AS repeated, sum(amount) AS amount, sum(estimated) AS estimated,
+            sum(input_tokens) AS input_tokens, sum(output_tokens) AS output_tokens, sum(cache_read_tokens) AS cache_read_tokens,
+            sum(cache_write_tokens) AS cache_write_tokens, sum(input_audio_tokens) AS input_audio_tokens,
+            sum(output_audio_tokens) AS output_audio_tokens, sum(reasoning_tokens) AS reasoning_tokens
+        FROM hourly GROUP BY 1, 2, 4, 5, 6, 7, 8, 9
+    ), summed AS (
+        SELECT * FROM hourly
+        UNION ALL SELECT * FROM daily
+        UNION ALL
+        SELECT a, b, 'month', clock, date_trunc('month', starts_at, 'UTC'), first, second, currency, outcome, sum(transactions),
+            sum(repeated), sum(amount), sum(estimated), sum(input_tokens), sum(output_tokens), sum(cache_read_tokens),
+            sum(cache_write_tokens), sum(input_audio_tokens), sum(output_audio_tokens), sum(reasoning_tokens)
+        FROM daily GROUP BY 1, 2, 4, 5, 6, 7, 8, 9
     )
     INSERT INTO metering_usagesum AS kept (
         id, tenant_id, first_dimension, second_dimension, grain, clock, starts_at, digest, first, second, currency, outcome,
         transactions, repeated, amount, estimated, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, input_audio_tokens,
         output_audio_tokens, reasoning_tokens
     )
-    SELECT gen_random_uuid(), tenant, summed.first_dimension, summed.second_dimension, summed.grain, summed.clock, summed.starts_at,
-        md5(jsonb_build_array(summed.first, summed.second, summed.currency, summed.outcome)::text)::uuid, summed.first, summed.second,
-        summed.currency, summed.outcome, summed.transactions, summed.repeated, summed.amount, summed.estimated, summed.input_tokens,
-        summed.output_tokens, summed.cache_read_tokens, summed.cache_write_tokens, summed.input_audio_tokens,
-        summed.output_audio_tokens, summed.reasoning_tokens
-    FROM (
-        SELECT part.first_dimension, part.second_dimension, part.grain, part.clock, part.starts_at, part.first, part.second,
-            change.currency, change.outcome, sum(change.transactions) AS transactions, sum(change.repeated) AS repeated,
-            sum(change.amount) AS amount, sum(change.estimated) AS estimated, sum(change.input_tokens) AS input_tokens,
-            sum(change.output_tokens) AS output_tokens, sum(change.cache_read_tokens) AS cache_read_tokens,
-            sum(change.cache_write_tokens) AS cache_write_tokens, sum(change.input_audio_tokens) AS input_audio_tokens,
-            sum(change.output_audio_tokens) AS output_audio_tokens, sum(change.reasoning_tokens) AS reasoning_tokens
-        FROM change
-        CROSS JOIN LATERAL metering_usage_places(change.numbers, change.vals, change.occurred_at, change.recorded_at) part
-        GROUP BY part.first_dimension, part.second_dimension, part.grain, part.clock, part.starts_at, part.first, part.second,
-            change.currency, change.outcome
-    ) summed
+    SELECT gen_random_uuid(), tenant, a, b, grain, clock, starts_at,
+        md5(jsonb_build_array(first, second, currency, outcome)::text)::uuid, first, second, currency, outcome, transactions, repeated,
+        amount, estimated, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, input_audio_tokens, output_audio_tokens,
+        reasoning_tokens
+    FROM summed
     WHERE (
-        summed.transactions, summed.repeated, summed.amount, summed.estimated, summed.input_tokens, summed.output_tokens,
-        summed.cache_read_tokens, summed.cache_write_tokens, summed.input_audio_tokens, summed.output_audio_tokens, summed.reasoning_tokens
+        transactions, repeated, amount, estimated, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens,
+        input_audio_tokens, output_audio_tokens, reasoning_tokens
     ) <> (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
     ON CONFLICT (tenant_id, first_dimension, second_dimension, grain, clock, starts_at, digest) DO UPDATE SET
         transactions = kept.transactions + excluded.transactions,

@@ -88,6 +88,7 @@ BEGIN
         amended.deltas := amended.deltas || metering_follow_payments(tenant, owner, item, done.created_at, policy.is_prepaid);
     END IF;
     done.outcome := 'posted';
+    done.occurred_at := coalesce(item.occurred_at, done.created_at);
     amended.done := done;
     RETURN amended;
 END

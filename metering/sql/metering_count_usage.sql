@@ -1,60 +1,75 @@
 -- Counts the usage of transactions: writes what each counts for now, and changes the sums by the difference.
--- Takes: the tenant, what was read of each transaction (an array of objects: transaction_id, model, keys by their number, tokens), the notes
--- that are dealt with by it, the numbers of the tenant's dimensions in ascending order, and until when all transactions are counted then.
+-- Takes: the tenant, the transactions, what was read of each (an array of objects: transaction_id, and what it has of model, keys by their
+-- number, and tokens), the notes that are dealt with by it, the numbers of the tenant's dimensions in ascending order, and until when all
+-- transactions are counted then.
 -- Returns: nothing.
 -- Locks: the tenant's lock of counting, which the caller holds already (metering_lock_usage); the rows of usage and the sums.
 -- Never: changes a row of the ledger. The state that it counts is read after the notes, so that no change is missed: whatever changes a
 -- transaction later leaves another note.
 CREATE OR REPLACE FUNCTION metering_count_usage(
-    tenant uuid, readings jsonb, notes uuid[], numbers smallint[], counted_until timestamptz
+    tenant uuid, wanted uuid[], readings json, notes uuid[], numbers smallint[], counted_until timestamptz
 )
 RETURNS void
 LANGUAGE plpgsql
+SET jit = off
 AS $$
 DECLARE
-    gone jsonb;
-    counted jsonb;
+    gone metering_counted[];
+    counted metering_counted[];
 BEGIN
     WITH deleted AS (
-        DELETE FROM metering_usage kept
-        WHERE kept.tenant_id = tenant
-            AND kept.transaction_id = ANY (ARRAY(SELECT (one ->> 'transaction_id')::uuid FROM jsonb_array_elements(readings) one))
-        RETURNING kept.*
+        DELETE FROM metering_usage kept WHERE kept.tenant_id = tenant AND kept.transaction_id = ANY (wanted)
+        RETURNING ROW(
+            kept.occurred_at, kept.recorded_at, kept.service, kept.action, kept.resource, kept.model, kept.agent, kept.customer,
+            kept.currency, kept.outcome, kept.keys, kept.transactions, kept.repeated, kept.amount, kept.estimated, kept.input_tokens,
+            kept.output_tokens, kept.cache_read_tokens, kept.cache_write_tokens, kept.input_audio_tokens, kept.output_audio_tokens,
+            kept.reasoning_tokens
+        )::metering_counted AS whole
     )
-    SELECT jsonb_agg(to_jsonb(deleted)) INTO gone FROM deleted;
+    SELECT array_agg(whole) INTO gone FROM deleted;
 
-    WITH inserted AS (
-        INSERT INTO metering_usage (
+    WITH reading AS MATERIALIZED (
+        SELECT *
+        FROM json_to_recordset(readings) AS one (
+            transaction_id uuid, model text, keys jsonb, input_tokens numeric, output_tokens numeric, cache_read_tokens numeric,
+            cache_write_tokens numeric, input_audio_tokens numeric, output_audio_tokens numeric, reasoning_tokens numeric
+        )
+    ), spent AS MATERIALIZED (
+        SELECT cost.transaction_id, cost.fiat_asset_symbol AS currency, sum(cost.fiat_amount) AS amount,
+            coalesce(sum(cost.fiat_amount) FILTER (WHERE cost.is_estimate), 0) AS estimated,
+            row_number() OVER (PARTITION BY cost.transaction_id ORDER BY cost.fiat_asset_symbol) = 1 AS is_first
+        FROM metering_cost cost
+        WHERE cost.tenant_id = tenant AND cost.transaction_id = ANY (wanted) AND cost.is_active
+        GROUP BY cost.transaction_id, cost.fiat_asset_symbol
+    ), inserted AS (
+        INSERT INTO metering_usage AS kept (
             id, tenant_id, transaction_id, currency, occurred_at, recorded_at, service, action, resource, model, agent, customer, trace,
             outcome, keys, transactions, repeated, amount, estimated, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens,
             input_audio_tokens, output_audio_tokens, reasoning_tokens
         )
-        SELECT gen_random_uuid(), tenant, owner.id, spent.currency, owner.occurred_at, owner.created_at, service.name, owner.action_name,
-            owner.resource_name, reading.model, owner.agent_id, owner.customer_id, trace.reference, owner.outcome, reading.keys, 1,
-            1 - spent.is_first, spent.amount, spent.estimated, spent.is_first * reading.input_tokens,
-            spent.is_first * reading.output_tokens, spent.is_first * reading.cache_read_tokens,
-            spent.is_first * reading.cache_write_tokens, spent.is_first * reading.input_audio_tokens,
-            spent.is_first * reading.output_audio_tokens, spent.is_first * reading.reasoning_tokens
-        FROM jsonb_to_recordset(readings) AS reading (
-            transaction_id uuid, model text, keys jsonb, input_tokens numeric, output_tokens numeric, cache_read_tokens numeric,
-            cache_write_tokens numeric, input_audio_tokens numeric, output_audio_tokens numeric, reasoning_tokens numeric
-        )
+        SELECT gen_random_uuid(), tenant, owner.id, coalesce(spent.currency, ''), owner.occurred_at, owner.created_at, service.name,
+            owner.action_name, owner.resource_name, reading.model, owner.agent_id, owner.customer_id, trace.reference, owner.outcome,
+            reading.keys, 1, 1 - first.is_one, coalesce(spent.amount, 0), coalesce(spent.estimated, 0),
+            first.is_one * coalesce(reading.input_tokens, 0), first.is_one * coalesce(reading.output_tokens, 0),
+            first.is_one * coalesce(reading.cache_read_tokens, 0), first.is_one * coalesce(reading.cache_write_tokens, 0),
+            first.is_one * coalesce(reading.input_audio_tokens, 0), first.is_one * coalesce(reading.output_audio_tokens, 0),
+            first.is_one * coalesce(reading.reasoning_tokens, 0)
+        FROM reading
         JOIN metering_transaction owner ON owner.tenant_id = tenant AND owner.id = reading.transaction_id
         JOIN metering_service service ON service.tenant_id = tenant AND service.id = owner.service_id
         JOIN metering_trace trace ON trace.tenant_id = tenant AND trace.id = owner.trace_id
-        CROSS JOIN LATERAL (
-            SELECT coalesce(cost.fiat_asset_symbol, '') AS currency, coalesce(sum(cost.fiat_amount), 0) AS amount,
-                coalesce(sum(cost.fiat_amount) FILTER (WHERE cost.is_estimate), 0) AS estimated,
-                (row_number() OVER (ORDER BY cost.fiat_asset_symbol) = 1)::integer AS is_first
-            FROM (VALUES (1)) one
-            LEFT JOIN metering_cost cost ON cost.tenant_id = tenant AND cost.transaction_id = owner.id AND cost.is_active
-            GROUP BY cost.fiat_asset_symbol
-        ) spent
-        RETURNING *
+        LEFT JOIN spent ON spent.transaction_id = owner.id
+        CROSS JOIN LATERAL (SELECT (spent.is_first IS NOT FALSE)::integer AS is_one) first
+        RETURNING ROW(
+            kept.occurred_at, kept.recorded_at, kept.service, kept.action, kept.resource, kept.model, kept.agent, kept.customer,
+            kept.currency, kept.outcome, kept.keys, kept.transactions, kept.repeated, kept.amount, kept.estimated, kept.input_tokens,
+            kept.output_tokens, kept.cache_read_tokens, kept.cache_write_tokens, kept.input_audio_tokens, kept.output_audio_tokens,
+            kept.reasoning_tokens
+        )::metering_counted AS whole
     )
-    SELECT jsonb_agg(to_jsonb(inserted)) INTO counted FROM inserted;
+    SELECT array_agg(whole) INTO counted FROM inserted;
 
-    PERFORM metering_add_usage(tenant, numbers, coalesce(gone, '[]'), coalesce(counted, '[]'));
+    PERFORM metering_add_usage(tenant, numbers, gone, counted);
     DELETE FROM metering_usagenote note WHERE note.tenant_id = tenant AND note.id = ANY (notes);
     INSERT INTO metering_usageprogress AS kept (id, tenant_id, counted_until)
     VALUES (gen_random_uuid(), tenant, metering_count_usage.counted_until)

@@ -14,8 +14,9 @@ BEGIN
     END IF;
     SELECT change.id, change.facts_digest INTO earlier.change_id, earlier.first_digest
     FROM metering_statuschange change WHERE change.tenant_id = tenant AND change.idempotency_key = key;
-    SELECT fact.id, fact.pricing, fact.pricing_note, fact.pricing_fields::text, coalesce(earlier.first_digest, fact.facts_digest)
-    INTO earlier.fact_id, earlier.pricing, earlier.pricing_note, earlier.pricing_fields, earlier.first_digest
+    SELECT fact.id, fact.pricing, fact.pricing_note, fact.pricing_fields::text, fact.occurred_at,
+        coalesce(earlier.first_digest, fact.facts_digest)
+    INTO earlier.fact_id, earlier.pricing, earlier.pricing_note, earlier.pricing_fields, earlier.occurred_at, earlier.first_digest
     FROM (SELECT) AS always LEFT JOIN metering_fact fact ON fact.tenant_id = tenant AND fact.idempotency_key = key;
     SELECT cost.id, coalesce(earlier.first_digest, cost.facts_digest) INTO earlier.cost_id, earlier.first_digest
     FROM (SELECT) AS always LEFT JOIN metering_cost cost ON cost.tenant_id = tenant AND cost.idempotency_key = key;

@@ -40,7 +40,7 @@ CREATE TYPE metering_amendment AS (
 
 CREATE TYPE metering_amend_outcome AS (
     outcome text, id uuid, first_digest bytea, status text, created_at timestamptz, change_id uuid, fact_id uuid, cost_id uuid,
-    pricing text, pricing_note text, pricing_fields text
+    pricing text, pricing_note text, pricing_fields text, occurred_at timestamptz
 );
 
 -- Another round of authorization for a transaction, with the payment it asks for: the chosen option as JSON, its amount and currency.
@@ -90,4 +90,12 @@ CREATE TYPE metering_outcome AS (
     outcome text, id uuid, first_digest bytea, status text, decline_reason text, created_at timestamptz, service_id uuid, agent_id uuid,
     agent_label text, agent_name text, agent_description text, agent_status text, agent_created_at timestamptz,
     agent_updated_at timestamptz, agent_customer_id text, trace_reference uuid, trace_external_id text, requires_payment boolean
+);
+
+-- What a transaction counts for in questions about usage, in one currency: the columns of metering_usage that its sums are made of.
+CREATE TYPE metering_counted AS (
+    occurred_at timestamptz, recorded_at timestamptz, service text, action text, resource text, model text, agent uuid, customer text,
+    currency text, outcome text, keys jsonb, transactions bigint, repeated bigint, amount numeric, estimated numeric, input_tokens numeric,
+    output_tokens numeric, cache_read_tokens numeric, cache_write_tokens numeric, input_audio_tokens numeric, output_audio_tokens numeric,
+    reasoning_tokens numeric
 );

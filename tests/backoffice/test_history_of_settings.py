@@ -13,7 +13,7 @@ from billing import services as billing
 from kernel.corrections import services as corrections
 from kernel.tenants import services as tenants
 from metering.models import Policy, Price
-from metering.services import agents, policies, prices
+from metering.services import agents, policies, prices, usage_keys
 from tests.backoffice.staff_members import PASSWORD, employ, log_in
 from tests.factories import IssuedKeyFactory, TenantFactory
 
@@ -35,6 +35,10 @@ def make_agent(tenant, **author):
     return agents.create_agent(tenant_id=tenant.id, **author, label="bot")["id"]
 
 
+def declare_key(tenant, **author):
+    return usage_keys.declare_key(tenant_id=tenant.id, **author, place="metadata", name="team")
+
+
 CHANGES = {
     "tenants_tenant": lambda tenant: tenants.change_tenant(tenant=tenant, **AUTHOR, name="New name", is_active=True),
     "tenants_apikey": lambda tenant: tenants.revoke_api_key(prefix=IssuedKeyFactory(tenant=tenant).key.prefix, **AUTHOR),
@@ -49,6 +53,9 @@ CHANGES = {
     "metering_agent": lambda tenant: agents.update_agent(
         tenant_id=tenant.id, **AUTHOR, agent_id=make_agent(tenant, actor="x", request_id=""), status="inactive"
     ),
+    "metering_usagekey": lambda tenant: usage_keys.withdraw_key(
+        tenant_id=tenant.id, **AUTHOR, key_id=declare_key(tenant, actor="x", request_id="").id
+    ),
     "corrections_threshold": lambda tenant: corrections.set_threshold(tenant_id=tenant.id, **AUTHOR, unit="USD", amount=Decimal(5)),
 }
 
@@ -58,6 +65,16 @@ def test_a_change_by_a_service_is_recorded_under_its_author_and_request(tenant, 
     CHANGES[table](tenant)
     change = Change.objects.filter(table=table).latest("id")
     assert (change.actor, change.request_id) == ("staff:7", "req-7")
+
+
+def test_declaring_and_withdrawing_a_key_are_changes_and_counting_by_it_is_none(tenant):
+    key = declare_key(tenant, **AUTHOR)
+    usage_keys.backfill_keys()
+    usage_keys.withdraw_key(tenant_id=tenant.id, **AUTHOR, key_id=key.id)
+    usage_keys.backfill_keys()
+    changes = Change.objects.filter(table="metering_usagekey").order_by("id")
+    assert [(change.operation, change.after["withdrawn_at"] is None) for change in changes] == [("INSERT", True), ("UPDATE", False)]
+    assert {"backfilled_at", "counts_from", "has_sums"} & changes[0].after.keys() == set()
 
 
 def test_the_author_of_one_change_is_not_the_author_of_the_next(tenant):

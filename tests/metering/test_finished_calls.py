@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from metering.integrity import checks
 from metering.models import Cost, Fact, StatusChange, Transaction
+from metering.selectors import list_prices, price_books
 from metering.services import policies, prices
 from tests.metering.conftest import Caller
 from tests.metering.rule_bodies import create_rule
@@ -128,6 +129,31 @@ def test_a_thousand_finished_calls_are_one_statement_that_writes_and_one_that_re
     again = caller.post(f"{URL}/batch", items, Prefer="return=minimal").json()
     assert ([item["id"] for item in again["data"]], again["meta"]["replayed"]) == (ids, 1000)
     assert list(checks.find_violations()) == []
+
+
+@pytest.mark.parametrize("path", [URL, f"{URL}/batch"])
+def test_a_price_that_begins_while_a_finished_call_is_written_is_not_the_one_of_its_time(caller, monkeypatch, path):
+    read = price_books.get_price_book
+
+    def read_and_let_another_begin(**asked: Any) -> Any:
+        book = read(**asked)
+        its: dict[str, Any] = {"tenant_id": caller.tenant.id, "actor": "a", "request_id": "", "service_name": "s", "currency": "USD"}
+        prices.set_price(**its, units=[prices.parse_unit("tokens=5")], valid_from=timezone.now())
+        return book
+
+    monkeypatch.setattr(price_books, "get_price_book", read_and_let_another_begin)
+    call = NAMES | {"outcome": "success", "responseFacts": report()}
+    body = caller.post(path, call if path == URL else [call]).json()
+    body = body if path == URL else body["data"][0]["transaction"]
+    assert total(caller, body["id"]) == 3
+    at = Transaction.objects.get().occurred_at
+    [valid] = [
+        price
+        for price in list_prices(tenant_id=caller.tenant.id)
+        if price["valid_from"] <= at and (price["valid_to"] is None or at < price["valid_to"])
+    ]
+    assert valid["units"][0]["amount"] == 1
+    assert caller.read(body["id"])["occurredAt"] == body["occurredAt"]
 
 
 @pytest.mark.parametrize("path", [URL, f"{URL}/batch"])

@@ -92,11 +92,15 @@ def test_every_reply_has_both_times(caller):
     path = f"{URL}/{created['id']}"
     later = [wire(moment + timedelta(minutes=number)) for number in range(4)]
     cost = caller.post(f"{path}/costs", COST | {"occurredAt": later[0]}).json()
-    fact_id = caller.post(f"{path}/facts", {**FACTS, "factPhase": "partial", "occurredAt": later[1]}).json()["factId"]
+    report = {**FACTS, "factPhase": "partial", "occurredAt": later[1]}
+    reported = caller.post(f"{path}/facts", report, **{"Idempotency-Key": "k"}).json()
+    assert caller.post(f"{path}/facts", report, **{"Idempotency-Key": "k"}).json() == reported
+    [item] = caller.post(f"{URL}/facts/batch", [report | {"transactionId": created["id"]}]).json()["data"]
     completed = caller.post(f"{path}/complete", {"outcome": "success", "occurredAt": later[2]}).json()
     assert cost["occurredAt"] == later[0]
-    [fact] = caller.get(f"{path}/facts").json()["facts"]
-    assert (fact["id"], fact["occurredAt"]) == (fact_id, later[1])
+    assert reported["occurredAt"] == item["occurredAt"] == later[1]
+    listed = caller.get(f"{path}/facts").json()["facts"]
+    assert [(fact["id"], fact["occurredAt"]) for fact in listed] == [(one["factId"], later[1]) for one in (reported, item)]
     assert (completed["occurredAt"], completed["completedAt"]) == (wire(moment), later[2])
     steps = caller.get(f"{path}/history").json()["history"]
     assert [step["occurredAt"] for step in steps] == [created["createdAt"], later[2]]

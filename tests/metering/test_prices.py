@@ -50,6 +50,7 @@ def test_a_known_model_has_its_public_price(caller):
         "costId": str(cost.id),
         "pricing": {"status": "priced", "note": None, "read": ["inputTokens", "outputTokens"], "ignored": []},
         "superseded": [{"costId": created["costs"][0]["id"], "fiatAmount": "0.050000000000000000"}],
+        "occurredAt": body["occurredAt"],
     }
     assert costs_of(caller, created["id"]) == [("0.05", True, False), ("0.025", False, True)]
     assert str(cost.supersedes_id) == created["costs"][0]["id"]

@@ -1,14 +1,17 @@
 """Bodies as providers and SDKs send them, with their costs worked out by hand from the unit prices."""
 
 import json
+import random
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from genai_prices import data_snapshot
 
+from metering.services import public_prices
 from metering.services.pricing import price_facts
-from metering.services.usage_bodies import whole_of
+from metering.services.usage_bodies import UsageReading, whole_of
 
 # What the tokens of a call cost: how many at how many dollars a million.
 Parts = list[tuple[int, str]]
@@ -568,6 +571,135 @@ BODIES: list[tuple[str, str, dict[str, Any], str, Parts]] = [
         [(10, "2.5"), (5, "10")],
     ),
     (
+        "openai responses, the last event of a stream",
+        "openai",
+        {
+            "type": "response.completed",
+            "response": {
+                "model": "gpt-4.1",
+                "service_tier": "default",
+                "usage": {"input_tokens": 1000, "input_tokens_details": {"cached_tokens": 400}, "output_tokens": 100, "total_tokens": 1100},
+            },
+        },
+        "",
+        [(600, "2"), (400, "0.5"), (100, "8")],
+    ),
+    (
+        "gemini's Python SDK under response, with the model there",
+        "google",
+        {
+            "response": {
+                "usage_metadata": {"prompt_token_count": 100, "candidates_token_count": 50, "thoughts_token_count": 10},
+                "model_version": "gemini-2.5-pro",
+            }
+        },
+        "",
+        [(100, "1.25"), (60, "10")],
+    ),
+    (
+        "bedrock converse, the last event of a stream",
+        "aws",
+        {"metadata": {"usage": {"inputTokens": 100, "outputTokens": 50, "totalTokens": 150}, "metrics": {"latencyMs": 3}}},
+        "anthropic.claude-sonnet-4-20250514-v1:0",
+        [(100, "3"), (50, "15")],
+    ),
+    (
+        "bedrock's metrics of an invocation",
+        "aws",
+        {"amazon-bedrock-invocationMetrics": {"inputTokenCount": 100, "outputTokenCount": 50, "invocationLatency": 10}},
+        "anthropic.claude-3-haiku-20240307-v1:0",
+        [(100, "0.25"), (50, "1.25")],
+    ),
+    (
+        "cohere, the end of a stream",
+        "cohere",
+        {"type": "message-end", "delta": {"usage": {"billed_units": {"input_tokens": 100, "output_tokens": 50}}}},
+        "command-r-plus",
+        [(100, "2.5"), (50, "10")],
+    ),
+    (
+        "vercel ai sdk, all steps of a call beside the last one",
+        "app",
+        {
+            "usage": {"inputTokens": 100, "outputTokens": 10, "totalTokens": 110},
+            "totalUsage": {"inputTokens": 1000, "outputTokens": 100, "totalTokens": 1100},
+            "response": {"modelId": "gpt-4o"},
+        },
+        "",
+        [(1000, "2.5"), (100, "10")],
+    ),
+    (
+        "langchain of anthropic, which says the usage twice",
+        "app",
+        {
+            "usage_metadata": {
+                "input_tokens": 12010,
+                "output_tokens": 100,
+                "input_token_details": {"cache_read": 10000, "cache_creation": 2000, "ephemeral_5m_input_tokens": 2000},
+            },
+            "response_metadata": {
+                "model": "claude-sonnet-4-20250514",
+                "usage": {
+                    "input_tokens": 10,
+                    "cache_creation_input_tokens": 2000,
+                    "cache_read_input_tokens": 10000,
+                    "output_tokens": 100,
+                },
+            },
+        },
+        "",
+        [(10, "3"), (2000, "3.75"), (10000, "0.3"), (100, "15")],
+    ),
+    (
+        "langchain's chain result",
+        "app",
+        {"llm_output": {"token_usage": {"prompt_tokens": 100, "completion_tokens": 50}, "model_name": "gpt-4o"}},
+        "",
+        [(100, "2.5"), (50, "10")],
+    ),
+    (
+        "langchain in JavaScript",
+        "app",
+        {"llmOutput": {"tokenUsage": {"promptTokens": 100, "completionTokens": 50, "totalTokens": 150}}},
+        "gpt-4o",
+        [(100, "2.5"), (50, "10")],
+    ),
+    (
+        "litellm's log object says the usage twice",
+        "litellm",
+        {
+            "model": "gpt-4o",
+            "usage_object": {"prompt_tokens": 100, "completion_tokens": 50, "total_tokens": 150},
+            "prompt_tokens": 100,
+            "completion_tokens": 50,
+            "total_tokens": 150,
+            "cache_hit": False,
+        },
+        "",
+        [(100, "2.5"), (50, "10")],
+    ),
+    (
+        "opentelemetry as objects",
+        "app",
+        {"gen_ai": {"request": {"model": "gpt-4o"}, "usage": {"input_tokens": "10", "output_tokens": 5}}},
+        "",
+        [(10, "2.5"), (5, "10")],
+    ),
+    (
+        "anthropic, fetches from the web are free",
+        "anthropic",
+        anthropic(input_tokens=10, output_tokens=10, server_tool_use={"web_search_requests": 0, "web_fetch_requests": 3}),
+        "",
+        [(10, "3"), (10, "15")],
+    ),
+    (
+        "anthropic, a long context that is read from the cache",
+        "anthropic",
+        {"model": "claude-sonnet-4-5", "usage": {"input_tokens": 100, "cache_read_input_tokens": 250_000, "output_tokens": 1000}},
+        "",
+        [(100, "6"), (250_000, "0.6"), (1000, "22.5")],
+    ),
+    (
         "litellm's log line",
         "litellm",
         {"model": "gpt-4o", "response_cost": 0.00075, "prompt_tokens": 100, "completion_tokens": 50, "total_tokens": 150},
@@ -616,6 +748,31 @@ UNREAD = [
         "anthropic",
         {"model": "claude-3-5-haiku-20241022", "usage": {"input_tokens": 10, "output_tokens": 5, "service_tier": "batch"}},
         "service_tier",
+    ),
+    ("openai", chat(100, 50, model="gpt-4o") | {"service_tier": "scale"}, "service_tier"),
+    ("openai", chat(100, 50, model="gpt-4o", num_web_searches=2), "usage.num_web_searches"),
+    ("openai", chat(100, 50, model="gpt-4o") | {"audio_tokens": 500}, "audio_tokens"),
+    ("app", chat(100, 50, model="gpt-4o") | {"response": {"usage": {"prompt_tokens": 900, "completion_tokens": 500}}}, "response.usage"),
+    ("litellm", chat(100, 50, model="gpt-4o") | {"cache_hit": True}, "cache_hit"),
+    ("xai", chat(100, 50, model="grok-4-0709", num_sources_used=5), "usage.num_sources_used"),
+    ("anthropic", anthropic(input_tokens=10, output_tokens=5, server_tool_use={"code_execution_requests": 3}), "code_execution_requests"),
+    ("anthropic", anthropic(input_tokens=10, output_tokens=5, speed="fast"), "usage.speed"),
+    ("anthropic", anthropic(input_tokens=10, output_tokens=5, inference_geo="us"), "usage.inference_geo"),
+    ("google", gemini(promptTokenCount=10, candidatesTokenCount=5, trafficType="PROVISIONED_THROUGHPUT"), "usageMetadata.trafficType"),
+    ("aws", chat(100, 50, model="amazon.nova-pro-v1:0") | {"serviceTier": {"type": "flex"}}, "serviceTier.type"),
+    ("aws", chat(100, 50, model="amazon.nova-pro-v1:0") | {"performanceConfig": {"latency": "optimized"}}, "performanceConfig.latency"),
+    (
+        "aws",
+        {
+            "model": "us.anthropic.claude-sonnet-4-20250514-v1:0",
+            "usage": {
+                "inputTokens": 100,
+                "outputTokens": 50,
+                "cacheWriteInputTokens": 1000,
+                "cacheDetails": [{"ttl": "1h", "inputTokens": 1000}],
+            },
+        },
+        "cache_write_1h_tokens",
     ),
     (
         "openai",
@@ -720,3 +877,29 @@ def test_a_model_without_its_output_is_missing_a_quantity():
 )
 def test_what_a_counter_is_a_part_of(key, keys, whole):
     assert whole_of(key, keys) == whole
+
+
+def test_a_remembered_plan_of_a_price_gives_what_the_library_computes():
+    at, choose = datetime(2026, 1, 15, tzinfo=UTC), random.Random(1)
+    more = ("cache_read_tokens", "cache_write_tokens", "cache_write_1h_tokens", "input_audio_tokens", "output_reasoning_tokens")
+    models = [(provider, model) for provider in data_snapshot.get_snapshot().providers for model in provider.models]
+    compared = set()
+    for provider, model in choose.sample(models, 60):
+        for _ in range(6):
+            counters = {name: choose.choice((0, 5, 50)) for name in choose.sample(more, choose.randrange(3))}
+            counters |= {"input_tokens": choose.choice((0, 50, 300_000, 10**6)), "output_tokens": choose.choice((0, 1000))}
+            reading = UsageReading(counters, [], [], [])
+            its = {"provider": provider, "public": model, "at": at, "context": {}}
+            by_library = outcome_of(public_prices.by_library, reading, **its)
+            # The first call makes the plan, the second follows it.
+            for _ in range(2):
+                assert outcome_of(public_prices.calculate, reading, **its, model_price=model.get_prices(at)) == by_library
+            compared.add(type(by_library))
+    assert compared == {str, public_prices.Calculated}
+
+
+def outcome_of(function, reading, **its):
+    try:
+        return function(reading, **its)
+    except ValueError as error:
+        return str(error)

@@ -14,10 +14,12 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from backoffice.integrity import checks_of
 from kernel.ledger.errors import LedgerError
 from metering.integrity import checks
 from metering.models import Usage, UsageNote, UsageProgress, UsageSum
 from metering.services import costs, facts, lifecycle, transactions, usage_counting, usage_keys
+from metering.services.usage_checks import find_misread_usage
 
 QUERY = "/v1/analytics/query"
 ESTIMATE = {"fiatAmount": "0.05", "fiatAssetSymbol": "USD", "isEstimate": True}
@@ -247,6 +249,7 @@ def test_every_question_is_answered_as_an_export_adds_up(caller, outsider, tmp_p
 
 USAGE_CORRUPTIONS = [
     ("UPDATE metering_usagesum SET amount = amount + 1 WHERE first_dimension = 1 AND second_dimension = 4", "metering_usage_sum"),
+    ("UPDATE metering_usagesum SET input_tokens = input_tokens + 1 WHERE grain = 'hour' AND second_dimension = 6", "metering_usage_sum"),
     ("DELETE FROM metering_usagesum WHERE grain = 'hour'", "metering_usage_sum"),
     ("UPDATE metering_usagesum SET clock = 'occurred'", "metering_usage_sum"),
     ("UPDATE metering_usage SET model = 'other'", "metering_usage_sum"),
@@ -272,6 +275,38 @@ def test_each_corruption_of_what_is_counted_is_found_and_repaired(caller, statem
     assert check in violated()
     call_command("count_usage", "--tenant", str(caller.tenant.id), "--again")
     assert violated() & {"metering_usage", "metering_usage_sum"} == set()
+
+
+MISREADINGS = [
+    "UPDATE metering_usage SET input_tokens = input_tokens + 1",
+    "UPDATE metering_usage SET model = 'other'",
+    'UPDATE metering_usage SET keys = \'{"7": "blue"}\'',
+]
+
+
+@pytest.mark.parametrize("statement", MISREADINGS)
+def test_what_is_counted_and_summed_alike_but_is_not_what_the_facts_say_is_found(caller, statement):
+    """A change of what transactions count for, with all its sums: nothing but the facts and documents says that it is wrong."""
+    usage_keys.declare_key(tenant_id=caller.tenant.id, actor="a", request_id="", place="metadata", name="team")
+    caller.create(outcome="success", responseFacts=RESPONSE, metadata={"team": "red"})
+    usage_counting.count_usage(tenant_id=caller.tenant.id)
+    assert list(find_misread_usage(None, 10)) == []
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+        cursor.execute("DELETE FROM metering_usagesum")
+        cursor.execute(
+            "SELECT metering_add_usage(%s, ARRAY[1, 2, 3, 4, 5, 6, 7]::smallint[], NULL, (SELECT array_agg(ROW("
+            "occurred_at, recorded_at, service, action, resource, model, agent, customer, currency, outcome, keys, transactions, repeated, "
+            "amount, estimated, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, input_audio_tokens, "
+            "output_audio_tokens, reasoning_tokens)::metering_counted) FROM metering_usage))",
+            [caller.tenant.id],
+        )
+    assert violated() == set()
+    [violation] = find_misread_usage(caller.tenant.id, 10)
+    assert len(violation.facts) == 3
+    assert "metering_usage_reading" in {name for name, _, search in checks_of("metering") if list(search(None, 1))}
+    call_command("count_usage", "--tenant", str(caller.tenant.id), "--again")
+    assert list(find_misread_usage(None, 10)) == []
 
 
 def violated() -> set[str]:

@@ -286,6 +286,10 @@ def _prepaid_example(recorder: Recorder, path: str, create: dict[str, Any]) -> N
 def usage_examples(recorder: Recorder) -> None:
     recorder.send("GET", "/v1/analytics/query?group_by=service,model&interval=day&timezone=Asia/Kolkata&measures=count,cost,inputTokens")
     recorder.send("GET", "/v1/analytics/transactions?filter[model]=gpt-4o")
+    call = {"serviceName": "openai", "actionName": "chat", "resourceName": "gpt-4o", "outcome": "success", "customerId": "ada"}
+    for key in ("attempt-1", "attempt-2"):
+        recorder._send("POST", "/v1/transactions", call, {"Idempotency-Key": key})
+    recorder.send("GET", "/v1/transactions/near-duplicates?filter[customer]=ada&within_seconds=60&page[limit]=1")
     key = {"place": "qualifiers", "name": "env"}
     declared = recorder.send("POST", "/v1/analytics/keys", key)
     recorder.refuse("key_exists", "POST", "/v1/analytics/keys", key)

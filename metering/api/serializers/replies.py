@@ -187,6 +187,7 @@ class FactsReply(MeteringReply):
     cost_id = Identifier(required=False)
     pricing = Nested(PricingReply, required=False)
     superseded = ListOf(Nested(SupersededReply), required=False)
+    occurred_at = Timestamp()
 
 
 class FactReply(MeteringReply):
@@ -245,6 +246,7 @@ class BatchOutcome(MeteringReply):
     cost_id = Identifier(required=False)
     pricing = Nested(PricingReply, required=False)
     superseded = ListOf(Nested(SupersededReply), required=False)
+    occurred_at = Timestamp(required=False, description="Of the facts.")
     error = ErrorBody(required=False)
 
 
@@ -258,6 +260,7 @@ class AdditionReply(MeteringReply):
     pricing = Nested(PricingReply, required=False)
     superseded = ListOf(Nested(SupersededReply), required=False)
     cost = Nested(CostReply, required=False)
+    occurred_at = Timestamp(source="reported_at", required=False)
 
 
 class BatchCounts(MeteringReply):

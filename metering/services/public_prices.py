@@ -1,0 +1,128 @@
+"""What a usage costs by a public price, as genai-prices computes it, without computing again how the price is put together.
+
+genai-prices finds out for each usage which counters are parts of which others. That depends on the names of the counters alone, so it is
+remembered here for each price and set of names, and a thousand calls of a batch need it once. tests/metering/test_usage_bodies.py holds
+the results equal to those of genai-prices.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from genai_prices.data_units import unit_data
+from genai_prices.types import TieredPrices, calc_unit_price
+
+from metering.services.usage_bodies import UsageReading
+
+MOST_PLANS = 1_000
+ZERO = Decimal(0)
+# One for each call; no counter.
+REQUESTS = "requests"
+UNITS_BY_PRICE = {unit["price_key"]: name for name, unit in unit_data.items()}
+# By the price's id and the names of the counters; the price is kept, so that its id stays its own.
+_plans: dict[tuple[Any, ...], tuple[Any, "_Plan | None"]] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Calculated:
+    """What a usage costs: for input, for output, and all together with what each request costs."""
+
+    input_price: Decimal
+    output_price: Decimal
+    total_price: Decimal
+    model_price: Any
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A counter that has a price. `parts`: the other priced counters that count parts of it."""
+
+    counter: str
+    price: Any
+    per: int
+    direction: str | None
+    parts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """The priced counters in the price's own order, in which they are added up, and ordered so that parts come before wholes."""
+
+    summed: tuple[_Part, ...]
+    parts_first: tuple[_Part, ...]
+
+
+def calculate(
+    reading: UsageReading, *, provider: Any, public: Any, model_price: Any, at: datetime, context: Mapping[str, str]
+) -> Calculated:
+    """`model_price`: the public model's price of this time, without the context. Raises ValueError where counters contradict each other."""
+    counters = reading.counters
+    # Prices in a context are made for each call; seconds may be rounded.
+    if context or any(name.endswith("seconds") or type(quantity) is not int for name, quantity in counters.items()):
+        return by_library(reading, provider=provider, public=public, at=at, context=context)
+    key = (id(model_price), *((name, quantity > 0) for name, quantity in counters.items()))
+    known = _plans.get(key)
+    if known is None or known[0] is not model_price:
+        calculated = by_library(reading, provider=provider, public=public, at=at, context=context)
+        plan = _plan(model_price, counters)
+        if plan is not None and _by_plan(plan, counters, model_price=model_price) != calculated:
+            plan = None
+        if len(_plans) >= MOST_PLANS:
+            _plans.clear()
+        _plans[key] = (model_price, plan)
+        return calculated
+    calculated_by_plan = None if known[1] is None else _by_plan(known[1], counters, model_price=model_price)
+    return calculated_by_plan or by_library(reading, provider=provider, public=public, at=at, context=context)
+
+
+def by_library(reading: UsageReading, *, provider: Any, public: Any, at: datetime, context: Mapping[str, str]) -> Calculated:
+    """What genai-prices computes. Raises ValueError as calculate."""
+    price = public.calc_price(reading.usage, provider, genai_request_timestamp=at, price_context=context)
+    return Calculated(price.input_price, price.output_price, price.total_price, price.model_price)
+
+
+def _plan(model_price: Any, counters: Mapping[str, int]) -> _Plan | None:
+    """None where genai-prices alone can say what a missing counter means."""
+    prices = {name: price for name, price in vars(model_price).items() if price is not None}
+    if not prices.keys() <= UNITS_BY_PRICE.keys() or not counters.keys() <= unit_data.keys():
+        return None
+    if any(isinstance(price, TieredPrices) for price in prices.values()) and "input_tokens" not in counters:
+        return None
+    names = [UNITS_BY_PRICE[name] for name in prices]
+    dimensions = {counter: unit_data[counter]["dimensions"].items() for counter in names if counter != REQUESTS}
+    used = [unit_data[name]["dimensions"].items() for name, quantity in counters.items() if quantity > 0]
+    if any(counter not in counters and _is_told_of(own, used) for counter, own in dimensions.items()):
+        return None
+    summed = []
+    for counter, price in zip(names, prices.values(), strict=True):
+        unit = unit_data[counter]
+        own = unit["dimensions"].items()
+        parts = tuple(other for other, others in dimensions.items() if other != counter and own <= others) if counter != REQUESTS else ()
+        summed.append(_Part(counter, price, unit["per"], unit["dimensions"].get("direction"), parts))
+    return _Plan(tuple(summed), tuple(sorted(summed, key=lambda part: len(part.parts))))
+
+
+def _is_told_of(own: Any, used: Sequence[Any]) -> bool:
+    """Whether a counter of the usage counts a part of a missing one, or two of them together make it. Else the missing one is zero."""
+    return any(own <= one for one in used) or any(own == one | other for one in used for other in used)
+
+
+def _by_plan(plan: _Plan, counters: Mapping[str, int], *, model_price: Any) -> Calculated | None:
+    """None where a counter is less than its parts: the library says so in its words."""
+    rest: dict[str, int] = {}
+    for part in plan.parts_first:
+        quantity = 1 if part.counter == REQUESTS else counters.get(part.counter, 0)
+        if part.parts:
+            quantity -= sum(rest[name] for name in part.parts)
+        if quantity < 0:
+            return None
+        rest[part.counter] = quantity
+    total, by_direction = ZERO, {"input": ZERO, "output": ZERO}
+    for part in plan.summed:
+        price = calc_unit_price(part.price, rest[part.counter], counters.get("input_tokens", 0), part.per)
+        total += price
+        if part.direction in by_direction:
+            by_direction[part.direction] += price
+    return Calculated(by_direction["input"], by_direction["output"], total, model_price)

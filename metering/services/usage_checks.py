@@ -1,0 +1,47 @@
+"""Whether what is counted of transactions is what their documents and reports say: the integrity check of models, tokens and keys."""
+
+from collections.abc import Iterator
+from itertools import islice
+from types import SimpleNamespace
+from typing import Any
+from uuid import UUID
+
+from kernel.ledger.integrity.checks import Check, Violation
+from metering.models import UsageKey
+from metering.selectors import Row
+from metering.selectors.usage_keys import query_usage_keys
+from metering.selectors.usage_query import TOKENS
+from metering.selectors.usage_readings import iterate_counted
+from metering.services.pricing import parsed_json
+from metering.services.usage_counting import read_transaction
+
+NAME = "metering_usage_reading"
+RULE = "The model, the tokens and the values of declared keys that a transaction counts for are those that its facts and documents say."
+
+
+def find_misread_usage(tenant_id: UUID | None, at_most: int) -> Iterator[Violation]:
+    """The first transactions that count for something else than they say. A violation's `facts` name what differs: the kept value first."""
+    check = Check(name=NAME, rule=RULE, statement="")
+    keys: dict[UUID, list[UsageKey]] = {}
+    return islice(
+        (Violation(check=check, facts=facts) for row in iterate_counted(tenant_id=tenant_id) if (facts := _differing(row, keys))), at_most
+    )
+
+
+def _differing(row: Row, known: dict[UUID, list[UsageKey]]) -> Row | None:
+    """What is kept of a transaction beside what is read now; None where they agree. `known`: the declared keys of tenants met before."""
+    tenant_id = row["tenant_id"]
+    if tenant_id not in known:
+        known[tenant_id] = list(query_usage_keys(tenant_id=tenant_id))
+    kept_values = parsed_json(row["keys"])
+    # A transaction that was counted before a key was declared doesn't have it.
+    keys = [key for key in known[tenant_id] if str(key.number) in kept_values]
+    reading = read_transaction(SimpleNamespace(**row), keys=keys)
+    kept: dict[str, Any] = {"model": row["model"], **{name: int(row[name]) for name in TOKENS}}
+    said: dict[str, Any] = {"model": reading.get("model"), **{name: int(reading.get(name, 0)) for name in TOKENS}}
+    kept |= {str(key): kept_values[str(key.number)] for key in keys}
+    said |= {str(key): reading["keys"][str(key.number)] for key in keys}
+    wrong = [name for name in kept if kept[name] != said[name]]
+    if not wrong:
+        return None
+    return {"tenant_id": tenant_id, "id": row["id"]} | {name: [kept[name], said[name]] for name in wrong}
