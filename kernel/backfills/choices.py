@@ -28,7 +28,7 @@ class UploadState(models.TextChoices):
     """
 
     PLANNING = "planning", "Being planned"
-    REFUSED = "refused", "Can't be planned"
+    REFUSED = "refused", "Not planned"
     PLANNED = "planned", "Planned"
     ASKED = "asked", "Waits for approval"
     APPLYING = "applying", "Being posted"
@@ -62,6 +62,7 @@ class StepName(models.TextChoices):
     APPROVED = "approved", "approved"
     REJECTED = "rejected", "rejected"
     WITHDRAWN = "withdrawn", "withdrew the request"
+    CANCELLED = "cancelled", "cancelled the plan"
     PAUSED = "paused", "paused it"
     CONTINUED = "continued", "let it go on"
     FILE_DELETED = "file_deleted", "deleted the file, whose time was over"

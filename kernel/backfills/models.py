@@ -154,7 +154,7 @@ class BackfillUpload(TenantOwned):
     look = models.JSONField(default=dict)
     run = tenant_foreign_key("backfills.BackfillRun", null=True)
     state = models.CharField(max_length=16, choices=UploadState.choices, default=UploadState.PLANNING)
-    # Why it can't be planned, or why the work stopped.
+    # Why it is not planned, or why the work stopped.
     problem = models.TextField(blank=True, default="")
     done = models.BigIntegerField(default=0)
     tries = models.IntegerField(default=0)

@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db.models import Q, QuerySet, TextField
 from django.db.models.functions import Cast
 
-from kernel.backfills.choices import ENDED, WAITING_STATES, WORKING, RunState
+from kernel.backfills.choices import ENDED, WAITING_STATES, WORKING, RunState, UploadState
 from kernel.backfills.models import BackfillReject, BackfillRun, BackfillUpload, BackfillUploadStep
 from kernel.corrections.selectors import is_within_threshold
 from kernel.ledger.errors import NotFound
@@ -62,9 +62,10 @@ def next_upload(*, without: Collection[UUID]) -> BackfillUpload | None:
     return working.exclude(id__in=without).order_by("id").first()
 
 
-def upload_state(*, upload: BackfillUpload) -> str:
-    """The upload's state now."""
-    return BackfillUpload.objects.values_list("state", flat=True).get(tenant_id=upload.tenant_id, id=upload.id)
+def is_work_wanted(*, upload: BackfillUpload) -> bool:
+    """Whether a person still wants the work that a process does on an upload. A plan is replaced by one that has not been tried yet."""
+    state, tries = BackfillUpload.objects.values_list("state", "tries").get(tenant_id=upload.tenant_id, id=upload.id)
+    return state == upload.state and (state != UploadState.PLANNING or tries == upload.tries)
 
 
 def moves_of(run: BackfillRun) -> dict[str, Decimal]:

@@ -51,7 +51,7 @@ PASSING = (DatabaseLost, ReaderLost, Busy, LedgerUnavailable, OutcomeUnknown, Da
 
 
 class UploadStop(Stop):
-    """Stops when a person paused the work, when a signal asks for it, or when the worker that started this process is gone."""
+    """Stops when a person paused or cancelled the work, when a signal asks for it, or when the worker that started this process is gone."""
 
     def __init__(self, upload: BackfillUpload, *, process: Stop) -> None:
         super().__init__()
@@ -65,8 +65,8 @@ class UploadStop(Stop):
         super().check()
         if time.monotonic() - self.looked_at >= LOOK_EVERY_SECONDS:
             self.looked_at = time.monotonic()
-            if selectors.upload_state(upload=self.upload) != self.upload.state:
-                raise Interrupted("Paused.")
+            if not selectors.is_work_wanted(upload=self.upload):
+                raise Interrupted("Paused or cancelled.")
 
 
 class PlanProgress(Progress):

@@ -330,6 +330,32 @@ def test_posting_is_paused_goes_on_and_survives_its_process(clerk, tenant, monke
     assert (work(found).state, Transaction.objects.count()) == ("applied", 250)
 
 
+def test_a_plan_is_cancelled_and_a_newer_plan_is_not_replaced_by_it(clerk, tenant, monkeypatch):
+    found = upload(clerk, tenant, b"reference_id,type,amount,occurred_at\n1,topup,1,2025-01-01\n")
+    monkeypatch.setattr(upload_work, "LOOK_EVERY_SECONDS", 0)
+    check = upload_work.UploadStop.check
+
+    def cancel(self, *steps):
+        monkeypatch.setattr(upload_work.UploadStop, "check", check)
+        for step, sent in steps:
+            take(clerk, BackfillUpload.objects.get(), step, **sent)
+
+    def cancel_and_look(self):
+        cancel(self, ("cancel", {}))
+        check(self)
+
+    monkeypatch.setattr(upload_work.UploadStop, "check", cancel_and_look)
+    assert (work(found).state, found.run) == ("refused", None)
+    page = page_of(clerk, found).content.decode()
+    assert all(text in page for text in ("The plan was cancelled", "cancelled the plan", "Plan again"))
+
+    # The process of an older plan doesn't look again before its end.
+    monkeypatch.setattr(upload_work.UploadStop, "check", lambda self: cancel(self, ("cancel", {}), ("plan", {"delimiter": "semicolon"})))
+    take(clerk, found, "plan", delimiter="comma")
+    assert (work(found).state, found.run, found.arguments) == ("planning", None, ["--delimiter=semicolon"])
+    assert (work(found).state, found.run) == ("refused", None)
+
+
 def test_files_are_deleted_when_their_time_is_over_and_the_record_stays(clerk, tenant, folder):
     found = planned(clerk, tenant)
     assert len([path for path in folder.rglob("*") if path.name == "history.csv"]) == 1

@@ -67,6 +67,7 @@ def test_a_file_is_mapped_planned_posted_by_two_people_and_taken_back(enter, tra
     # It can't know which column is which, and says so; the delimiter it has seen.
     work(page)
     assert "5 columns of the file are not known here" in text_of(page)
+    page.click("summary:has-text('more columns')")
     for column, theirs in CHOSEN.items():
         page.select_option(f"#id_from_{column}", theirs)
     page.select_option("#id_decimal", "comma")

@@ -79,6 +79,8 @@ class TestSession:
             # The parent process keeps the server running, and drops the databases of runs that have ended.
             "COUNTINGHOUSE_TEST_SERVER": "mutate",
             "HYPOTHESIS_PROFILE": "mutate",
+            # All of them, not the share that a run of the suite takes.
+            "INTERLEAVINGS": "all",
             "MUTATION_REQUESTS": str(requests),
             "MUTATION_REPLIES": str(replies),
         }

@@ -180,6 +180,7 @@ STEPS: dict[str, tuple[tuple[str, ...], TakeStep]] = {
     "approve": ((DECIDE,), lambda request, upload, step: services.decide_upload(**_named(request, upload, step), is_approved=True)),
     "reject": ((DECIDE,), lambda request, upload, step: services.decide_upload(**_named(request, upload, step), is_approved=False)),
     "withdraw": ((ASK,), lambda request, upload, step: services.withdraw_upload(**_of(upload, step))),
+    "cancel": ((ASK,), lambda request, upload, step: services.cancel_plan(**_of(upload, step))),
     "pause": ((ASK, DECIDE), lambda request, upload, step: services.pause_upload(**_of(upload, step))),
     "continue": ((ASK,), lambda request, upload, step: services.continue_upload(**_of(upload, step))),
 }

@@ -129,12 +129,15 @@ class ReadingForm(forms.Form):
         super().__init__(data, initial=initial)
         self.fields |= {**self._column_fields(), **self._layout_fields(), **self._value_fields(), **self._other_fields()}
 
-    def columns(self) -> list[dict[str, Any]]:
-        """For the table: each column of the ledger with its two fields."""
-        return [
-            {"column": column, "source": self[f"from_{column.name}"], "constant": self[f"set_{column.name}"]}
-            for column in self.adapter.columns
-        ]
+    def columns(self) -> list[list[dict[str, Any]]]:
+        """For two tables: each column of the ledger with its two fields. First those that are required or used, then the others."""
+        first: list[dict[str, Any]] = []
+        others: list[dict[str, Any]] = []
+        for column in self.adapter.columns:
+            source, constant = self[f"from_{column.name}"], self[f"set_{column.name}"]
+            is_used = any(field.value() or field.errors for field in (source, constant))
+            (first if column.required or is_used else others).append({"column": column, "source": source, "constant": constant})
+        return [first, others]
 
     def groups(self) -> list[tuple[str, list[forms.BoundField]]]:
         """The other fields, by what they are about."""

@@ -81,6 +81,7 @@ def _may(request: HttpRequest, upload: BackfillUpload) -> dict[str, bool]:
         "undo": asks and upload.state in MAY_ASK_UNDO and upload.run is not None and bool(upload.run.counts.get(POSTED)),
         "decide": decides and is_waiting and not is_own,
         "withdraw": is_waiting and is_own,
+        "cancel": asks and upload.state == UploadState.PLANNING,
         "pause": (asks or decides) and upload.state == UploadState.APPLYING,
         "continue": asks and upload.state in {UploadState.PAUSED, UploadState.STOPPED},
     }

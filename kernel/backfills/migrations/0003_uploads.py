@@ -35,7 +35,7 @@ class Migration(migrations.Migration):
                     models.CharField(
                         choices=[
                             ("planning", "Being planned"),
-                            ("refused", "Can't be planned"),
+                            ("refused", "Not planned"),
                             ("planned", "Planned"),
                             ("asked", "Waits for approval"),
                             ("applying", "Being posted"),
@@ -140,6 +140,7 @@ class Migration(migrations.Migration):
                             ("approved", "approved"),
                             ("rejected", "rejected"),
                             ("withdrawn", "withdrew the request"),
+                            ("cancelled", "cancelled the plan"),
                             ("paused", "paused it"),
                             ("continued", "let it go on"),
                             ("file_deleted", "deleted the file, whose time was over"),
@@ -198,6 +199,7 @@ class Migration(migrations.Migration):
                                     "approved",
                                     "rejected",
                                     "withdrawn",
+                                    "cancelled",
                                     "paused",
                                     "continued",
                                     "file_deleted",

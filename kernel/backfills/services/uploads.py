@@ -87,6 +87,18 @@ def plan_upload(*, tenant_id: UUID, upload_id: UUID, command: str, arguments: Se
 
 
 @translate_db_errors
+def cancel_plan(*, tenant_id: UUID, upload_id: UUID, step: Step) -> BackfillUpload:
+    """End a plan that is being made; its process stops after the rows in hand. Raises NotFound, WrongState."""
+    with transaction.atomic():
+        upload, is_new = _lock(tenant_id, upload_id, step)
+        if is_new:
+            _require(upload, (UploadState.PLANNING,))
+            _record(upload, StepName.CANCELLED, step)
+            _change(upload, state=UploadState.REFUSED, problem="The plan was cancelled before the whole file was read.")
+    return upload
+
+
+@translate_db_errors
 def ask_to_apply(*, tenant_id: UUID, upload_id: UUID, run_id: UUID, step: Step) -> BackfillUpload:
     """Have the plan posted, or ask for approval where it moves more than one person may. Raises NotFound, WrongState."""
     with transaction.atomic():
@@ -182,19 +194,16 @@ def begin_try(*, upload: BackfillUpload, done: int) -> None:
 
 
 def save_look(*, upload: BackfillUpload, look: Mapping[str, Any], arguments: Sequence[str]) -> None:
-    _change(upload, look=dict(look), arguments=list(arguments))
+    _note(upload, look=dict(look), arguments=list(arguments))
 
 
 def save_bytes_read(*, upload: BackfillUpload, done: int) -> None:
-    _change(upload, done=done)
+    _note(upload, done=done)
 
 
 def end_work(*, upload: BackfillUpload, state: UploadState, run: BackfillRun | None = None, problem: str = "") -> None:
-    """The work's outcome. A step that a person took meanwhile (a pause) stands."""
-    changes: dict[str, Any] = {"state": state, "problem": problem[:20_000], "tries": 0, "moved_at": timezone.now()}
-    if run is not None:
-        changes["run_id"] = run.id
-    BackfillUpload.objects.filter(tenant_id=upload.tenant_id, id=upload.id, state=upload.state).update(**changes)
+    """The work's outcome. A step that a person took meanwhile stands: a pause, or another plan, which has not been tried yet."""
+    _note(upload, state=state, problem=problem[:20_000], tries=0, **({} if run is None else {"run_id": run.id}))
     upload.refresh_from_db()
 
 
@@ -263,6 +272,17 @@ def _state_before(upload: BackfillUpload) -> UploadState:
 def _change(upload: BackfillUpload, **changes: Any) -> None:
     BackfillUpload.objects.filter(tenant_id=upload.tenant_id, id=upload.id).update(**changes, moved_at=timezone.now())
     upload.refresh_from_db()
+
+
+def _note(upload: BackfillUpload, **changes: Any) -> None:
+    """Save what a process found, unless a person has changed their mind since. `upload` keeps the state in which its work began."""
+    begun = BackfillUpload.objects.filter(tenant_id=upload.tenant_id, id=upload.id, state=upload.state)
+    if upload.state == UploadState.PLANNING:
+        # A plan that was asked for since has not been tried yet.
+        begun = begun.filter(tries=upload.tries)
+    if begun.update(**changes, moved_at=timezone.now()):
+        for name, value in changes.items():
+            setattr(upload, name, value)
 
 
 def _record(upload: BackfillUpload, what: StepName, step: Step) -> None:
