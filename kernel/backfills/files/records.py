@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
@@ -17,6 +18,7 @@ OBJECTS = (JSON_LINES, JSON)
 # Bytes. Bounds the memory for one line, or one object of a JSON array; a longer one is refused.
 LONGEST_LINE = 4 * 1024 * 1024
 _decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_NAME_ENDS = re.compile(rb'"\s*:').findall
 
 
 class TypedText(str):
@@ -110,10 +112,10 @@ def repeated_names(raw: bytes, fields: dict[str, Any] | None = None) -> list[str
     Decoders keep the last value of such a name and drop the others without an error.
     """
     fields = _decoder.decode(raw) if fields is None else fields
-    # Quotes, colon and comma of each member make four bytes, the braces two, and one comma is not there. Exports are written compactly,
-    # so most records end here without being decoded a second time.
-    compact = sum(len(name.encode("utf-8", "surrogatepass")) + len(value) + 4 for name, value in fields.items()) + 1
-    if len(raw.strip()) == compact:
+    # Each name is followed by a colon, and so is each name inside of a value. What remains beyond the names that were kept is a name that was
+    # dropped, or a quote and a colon within a name. Nearly every record ends here without being decoded a second time.
+    inside = sum(len(_NAME_ENDS(value)) for value in fields.values())
+    if len(_NAME_ENDS(raw)) - inside == len(fields):
         return []
     names = [name for name, _ in json.loads(raw, object_pairs_hook=list)]
     return sorted({name for name in names if names.count(name) > 1})
