@@ -112,7 +112,7 @@ def repeated_names(raw: bytes, fields: dict[str, Any] | None = None) -> list[str
     Decoders keep the last value of such a name and drop the others without an error.
     """
     fields = _decoder.decode(raw) if fields is None else fields
-    # Each name is followed by a colon, and so is each name inside of a value. What remains beyond the names that were kept is a name that was
+    # Each name is followed by a colon, and so is each name inside of a value. What remains beyond the names that were kept is one that was
     # dropped, or a quote and a colon within a name. Nearly every record ends here without being decoded a second time.
     inside = sum(len(_NAME_ENDS(value)) for value in fields.values())
     if len(_NAME_ENDS(raw)) - inside == len(fields):
