@@ -14,6 +14,7 @@ from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import connections
 
 from kernel.events.signing import MAX_KEYS, parse_key
+from metering.paying.tokens import parse_keys
 
 # numeric(38,18) holds 38 digits; a sum of many, and a product of two, need more.
 LEAST_PRECISION = 60
@@ -173,6 +174,16 @@ def check_caches(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
             "Use LocMemCache, or remove the line in config/wsgi.py that disconnects close_caches.",
         )
     ]
+
+
+@register()
+def check_payments(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """What payments are signed with."""
+    try:
+        parse_keys(settings.PAYMENT_TOKEN_KEYS)
+    except ValueError as error:
+        return [_error(19, f"A key in PAYMENT_TOKEN_KEYS can't be used: {error}.", "Each is name:key, the key 32 random bytes in base64.")]
+    return []
 
 
 @register()

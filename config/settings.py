@@ -225,6 +225,17 @@ WEBHOOK_CA_FILE = env.str("WEBHOOK_CA_FILE", default="")
 WEBHOOK_THREADS = env.int("WEBHOOK_THREADS", default=64)
 WEBHOOK_IN_FLIGHT = env.int("WEBHOOK_IN_FLIGHT", default=16)
 
+# Payments of resources that answer 402 (metering/paying). `name:key`, the key being 32 random bytes in base64: the first signs the tokens
+# of payments, the others are still known until their last payment is over. Without a key nothing can be paid.
+PAYMENT_TOKEN_KEYS = env.list("PAYMENT_TOKEN_KEYS", default=["local:bG9jYWwtb25seS1ub3QtYS1zZWNyZXQtb2YtMzItYnk="] if LOCAL else [])
+# This installation's own network, and names of other networks that it takes for its own, such as sapiom:main.
+PAYMENT_NETWORK = env.str("PAYMENT_NETWORK", default="countinghouse:main")
+PAYMENT_NETWORK_ALIASES = env.list("PAYMENT_NETWORK_ALIASES", default=[])
+# Who signs, in the claim `iss`.
+PAYMENT_ISSUER = env.str("PAYMENT_ISSUER", default=PAYMENT_NETWORK)
+# What pays the options of a challenge, by dotted name (metering.paying.payers.Payer); an option is offered to each in this order.
+PAYERS = env.list("PAYERS", default=["metering.paying.payers.LedgerPayer"])
+
 UNFOLD = {
     "SITE_TITLE": "Countinghouse",
     "SITE_HEADER": "Countinghouse",

@@ -34,6 +34,24 @@ class MustBeAuthorized(LedgerError):
     code = "must_be_authorized"
 
 
+class PaymentInProgress(LedgerError):
+    """An earlier payment of the transaction was presented to whom it pays, or collected. Facts: id, payment_id."""
+
+    code = "payment_in_progress"
+
+
+class PaymentPresented(LedgerError):
+    """A payment of the transaction was presented: whom it pays may still collect it. Facts: payment_id."""
+
+    code = "payment_presented"
+
+
+class CostOfPayment(LedgerError):
+    """The cost to supersede is what a payment holds or took. Facts: id."""
+
+    code = "cost_of_payment"
+
+
 class CostOfAnother(LedgerError):
     """The cost to supersede belongs to another transaction. Facts: id."""
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from kernel.events.rendering import register_body, typed, with_reply
-from metering.api.serializers.payments import PaymentReply, ProtocolMetadataReply
+from metering.api.serializers.payments import PaymentReply, ProtocolMetadataReply, SettlementReply
 from metering.api.serializers.replies import CostReply, TransactionReply
 from metering.api.serializers.rule_replies import FlatRuleReply
 from metering.events import PAYMENT_EVENTS
@@ -16,7 +16,10 @@ def _superseded(snapshot: dict[str, Any]) -> dict[str, Any]:
 
 def _payment(snapshot: dict[str, Any]) -> dict[str, Any]:
     """The row of a payment holds the members of `protocolMetadata` too, so it is typed for both."""
-    return {"object": PaymentReply.plain(typed(ProtocolMetadataReply, typed(PaymentReply, snapshot)))}
+    row = typed(ProtocolMetadataReply, typed(PaymentReply, snapshot))
+    if (token := row.get("token")) is not None:
+        row["token"] = typed(SettlementReply, typed(ProtocolMetadataReply, token))
+    return {"object": PaymentReply.plain(row)}
 
 
 STATUSES = ("authorized", "denied", "completed", "cancelled", "waiting", "stale")

@@ -148,9 +148,11 @@ register(
 
 PAYMENT_EVENTS = {
     "authorized": "Money is held for a transaction: credits of a customer first, the wallet next.",
+    "presented": "Whom a payment of a 402 pays has seen it, and may collect it until `holdExpiresAt`.",
     "captured": "What a transaction cost was taken, and the rest of what was held is free again.",
     "released": "What was held for a transaction is free again, and nothing was taken.",
     "expired": "What was held for a transaction is free again, because its time is over.",
+    "cancelled": "The payment of another challenge took the place of this one, and what it held is free again.",
     "failed": "A transaction cost something, nothing was held for it any more, and neither credits nor the wallet cover it.",
     "unpaid": "A transaction cost more than was held for it, and the rest isn't covered: `unpaidAmount` is still due.",
 }
@@ -158,9 +160,12 @@ PAYMENT_EVENTS = {
 
 def _payment(name: str) -> Callable[[], dict[str, Any]]:
     def example() -> dict[str, Any]:
-        [payment] = recorded_reply("metering", "metering_transactions_payments")["payments"]
+        if name in {"presented", "cancelled"}:
+            payment = dict(recorded_reply("metering", "metering_transactions_reauthorize")["payment"])
+        else:
+            [payment] = recorded_reply("metering", "metering_transactions_payments")["payments"]
         status = "captured" if name == "unpaid" else name
-        return {field: value for field, value in payment.items() if field != "legs"} | {"status": status}
+        return {field: value for field, value in payment.items() if field not in {"legs", "authorizationPayload"}} | {"status": status}
 
     return example
 

@@ -22,6 +22,7 @@ def _start_server() -> None:
     os.environ["ENVIRONMENT"] = "local"
     os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
     os.environ["WEBHOOK_SIGNING_KEY"] = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
+    os.environ["PAYMENT_NETWORK_ALIASES"] = "sapiom:main"
     try:
         postgres.ensure_running(postgres.TESTS)
     except postgres.LocalPostgresError as error:

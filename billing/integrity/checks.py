@@ -144,9 +144,7 @@ CHECKS = (
                 SELECT array_agg(substring(entry.facts_digest FROM place * 8 + 1 FOR 8) = decode('0000000000000000', 'hex') ORDER BY place)
                 FROM generate_series(0, 8) AS place
             ) AS digest (is_absent)
-            WHERE (%(tenant)s::uuid IS NULL OR entry.tenant_id = %(tenant)s)
-                -- No caller stated what a payment of a metered transaction debits; its own checks compare it with the payment.
-                AND NOT (entry.reference_id LIKE 'payment:%%' AND entry.facts_digest = decode(repeat('0', 144), 'hex')) AND (
+            WHERE (%(tenant)s::uuid IS NULL OR entry.tenant_id = %(tenant)s) AND (
                 octet_length(entry.facts_digest) < 72 OR octet_length(entry.facts_digest) %% 8 <> 0 OR
         """  # noqa: S608 - constants
         + HELD_BUT_ABSENT

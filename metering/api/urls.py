@@ -6,6 +6,7 @@ from metering.api.views.accounts import AccountViewSet
 from metering.api.views.agents import AgentViewSet, ServiceViewSet
 from metering.api.views.analytics import AnalyticsViewSet
 from metering.api.views.batches import BatchViewSet
+from metering.api.views.collecting import FacilitatorViewSet
 from metering.api.views.near_duplicates import NearDuplicateViewSet
 from metering.api.views.prices import PriceViewSet
 from metering.api.views.spending_rules import SpendingRuleViewSet
@@ -49,6 +50,10 @@ urlpatterns = [
     path("v1/spending-rules/<str:rule_id>/usage", SpendingRuleViewSet.as_view({"get": "usage"})),
     path("v1/spending-rules/<str:rule_id>/executions", SpendingRuleViewSet.as_view({"get": "executions"})),
     path("v1/spending-rules/<str:rule_id>/conditions/<uuid:condition_id>", SpendingRuleViewSet.as_view({"get": "condition"})),
+    path("v1/x402/supported", FacilitatorViewSet.as_view({"get": "supported"})),
+    path("v1/x402/verify", FacilitatorViewSet.as_view({"post": "verify"})),
+    path("v1/x402/settle", FacilitatorViewSet.as_view({"post": "settle"})),
+    path("v1/x402/collections", FacilitatorViewSet.as_view({"get": "collections"})),
     path("v1/analytics/query", UsageGroupsViewSet.as_view({"get": "query_usage"})),
     path("v1/analytics/transactions", UsageGroupsViewSet.as_view({"get": "transactions"})),
     path("v1/analytics/keys", UsageKeyViewSet.as_view({"get": "list", "post": "create"})),

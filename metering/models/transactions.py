@@ -258,6 +258,8 @@ class Cost(LedgerRow):
     supersedes = tenant_foreign_key("metering.Cost", null=True)
     inferred_from = tenant_foreign_key("metering.Fact", null=True)
     cost_details = DocumentField(null=True)
+    # The payment of a 402 that this row is what is held for, or what was taken: paying for the transaction's other costs leaves it out.
+    payment_id = models.UUIDField(null=True, blank=True)
     # The run that re-priced the transaction with this row.
     repricing = models.UUIDField(null=True, blank=True)
     idempotency_key = models.CharField(max_length=255, null=True, blank=True)  # noqa: DJ001 - unique where given

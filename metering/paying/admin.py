@@ -14,9 +14,15 @@ from kernel.ledger.admin.settings import SettingForm, setting_action, text_field
 from kernel.tenants.messages import register_messages
 from metering.paying import services
 from metering.paying.choices import OPEN_STATUSES
-from metering.paying.models import Payment, PaymentLeg
+from metering.paying.models import Collection, Payee, Payment, PaymentLeg, PaymentToken
 
-register_messages({"payment_closed": "The payment holds no money any more: it is {status}."})
+register_messages(
+    {
+        "payment_closed": "The payment holds no money any more: it is {status}.",
+        "payment_presented": "The payment was presented: whom it pays may still collect it.",
+        "pay_to_taken": "Another tenant is paid under the name {pay_to}.",
+    }
+)
 
 
 class ReleaseForm(SettingForm):
@@ -78,3 +84,30 @@ class PaymentLegAdmin(LedgerAdmin):
     currency_path = "payment.currency"
     in_sidebar = False
     icon = "splitscreen"
+
+
+@admin.register(PaymentToken)
+class PaymentTokenAdmin(LedgerAdmin):
+    list_display = ("id", "payment", "network", "scheme", "pay_to", "expires_at", "presented_at", "settled_amount", "settled_at")
+    list_select_related = ("payment",)
+    # What a token is made of.
+    exclude = ("nonce_digest",)
+    search_fields = ("id", "payment", "pay_to")
+    currency_path = "payment.currency"
+    in_sidebar = False
+    icon = "token"
+
+
+@admin.register(Collection)
+class CollectionAdmin(LedgerAdmin):
+    list_display = ("id", "payment", "pay_to", "payee_tenant_id", "amount", "created_at", "posted_at")
+    list_select_related = ("payment",)
+    search_fields = ("id", "payment", "pay_to")
+    icon = "move_to_inbox"
+
+
+@admin.register(Payee)
+class PayeeAdmin(LedgerAdmin):
+    list_display = ("id", "pay_to", "created_at", "actor")
+    search_fields = ("id", "pay_to")
+    icon = "storefront"

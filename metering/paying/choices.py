@@ -4,23 +4,29 @@ from django.db.models import TextChoices
 
 
 class PaymentKind(TextChoices):
-    """What asks for a payment: the estimated costs of a call of a tenant that prepays."""
+    """What asks for a payment: the estimated costs of a call of a tenant that prepays, or the challenge of a resource that answered 402."""
 
     PREPAID = "prepaid"
+    X402 = "x402"
 
 
 class PaymentStatus(TextChoices):
-    """`authorized` holds money. Of what is over, `failed` took nothing though something was due."""
+    """`authorized` holds money, and so does `presented`: whom it pays has seen it and may still collect it.
+
+    Of what is over, `cancelled` gave way to the payment of another challenge, and `failed` took nothing though something was due.
+    """
 
     AUTHORIZED = "authorized"
+    PRESENTED = "presented"
     CAPTURED = "captured"
     RELEASED = "released"
     EXPIRED = "expired"
+    CANCELLED = "cancelled"
     FAILED = "failed"
 
 
 # While a payment has one of these, it holds money.
-OPEN_STATUSES = (PaymentStatus.AUTHORIZED,)
+OPEN_STATUSES = (PaymentStatus.AUTHORIZED, PaymentStatus.PRESENTED)
 
 
 class LegKind(TextChoices):

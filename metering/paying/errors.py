@@ -10,6 +10,12 @@ class PaymentClosed(LedgerError):
     code = "payment_closed"
 
 
+class PayToTaken(LedgerError):
+    """Another tenant is paid under this name. Facts: pay_to."""
+
+    code = "pay_to_taken"
+
+
 # Two calls paid for the same transaction at once: the other one won, and the same call finds it when it is repeated.
 for _constraint in ("paying_payment_prepaid_key", "paying_paymentleg_place_key"):
     register_error(_constraint, Busy)
@@ -24,6 +30,15 @@ register_internal(
     "paying_payment_status_check",
     "paying_payment_closed_check",
     "paying_payment_transaction_fkey",
+    "paying_paymenttoken_settled_amount_finite",
+    "paying_paymenttoken_payment_key",
+    "paying_paymenttoken_settled_check",
+    "paying_paymenttoken_payment_fkey",
+    "paying_payee_pay_to_key",
+    "paying_collection_amount_finite",
+    "paying_collection_amount_check",
+    "paying_collection_payment_key",
+    "paying_collection_payment_fkey",
     "paying_paymentleg_amount_finite",
     "paying_paymentleg_captured_finite",
     "paying_paymentleg_amount_check",

@@ -10,11 +10,40 @@ LEGS = f"""(
     FROM paying_paymentleg AS leg WHERE leg.tenant_id = payment.tenant_id AND leg.payment_id = payment.id
 )"""  # noqa: S608 - made of constants
 
+TOKEN = f"""(
+    SELECT json_build_object(
+        'network', token.network, 'scheme', token.scheme, 'payTo', token.pay_to, 'challenge', token.challenge, 'keyId', token.key_id,
+        'expiresAt', {moment("token.expires_at")}, 'presentedAt', {moment("token.presented_at")},
+        'settlementId', token.settlement_id, 'settledAmount', {amount("token.settled_amount")}, 'settledAt', {moment("token.settled_at")}
+    )
+    FROM paying_paymenttoken AS token WHERE token.tenant_id = payment.tenant_id AND token.payment_id = payment.id
+)"""  # noqa: S608 - made of constants
+
 EXPORTS = (
+    Export(
+        name="payees",
+        description="the names under which the tenant is paid",
+        tables=("paying_payee",),
+        row="payee",
+        fields=(*fields("id", "pay_to", "actor"), *fields("created_at", kind=Kind.MOMENT)),
+        source="paying_payee AS payee WHERE payee.tenant_id = %(tenant)s ORDER BY payee.created_at, payee.id",
+    ),
+    Export(
+        name="collections",
+        description="what was collected of the tenant's payments, and whose wallet it was posted to",
+        tables=("paying_collection",),
+        row="collection",
+        fields=(
+            *fields("id", "payment_id", "payee_tenant_id", "pay_to", "currency"),
+            Field("amount", kind=Kind.MONEY),
+            *fields("created_at", "posted_at", kind=Kind.MOMENT),
+        ),
+        source="paying_collection AS collection WHERE collection.tenant_id = %(tenant)s ORDER BY collection.created_at, collection.id",
+    ),
     Export(
         name="payments",
         description="every payment for a metered transaction, with its parts in credits and in the wallet",
-        tables=("paying_payment", "paying_paymentleg"),
+        tables=("paying_payment", "paying_paymentleg", "paying_paymenttoken"),
         row="payment",
         fields=(
             *fields("id", "transaction_id"),
@@ -22,6 +51,7 @@ EXPORTS = (
             *fields("kind", "status", "customer_id", "currency"),
             *fields("amount", "captured", "unpaid", kind=Kind.MONEY),
             Field("legs", LEGS, kind=Kind.JSON),
+            Field("token", TOKEN, kind=Kind.JSON),
             Field("reason"),
             *fields("hold_expires_at", "closed_at", "occurred_at", "created_at", "updated_at", kind=Kind.MOMENT),
             *fields("actor", "request_id"),

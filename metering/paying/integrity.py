@@ -53,7 +53,7 @@ CHECKS = (
             LEFT JOIN {HOLDS} AS hold ON hold.tenant_id = leg.tenant_id AND hold.id = leg.hold_id AND hold.kind = leg.kind
             WHERE (hold.amount = leg.amount AND hold.captured = leg.captured
                 -- Somebody may have released a hold by itself, and overdue ones are closed by jobs of their own.
-                AND (payment.status = 'authorized' OR hold.status <> 'active' OR hold.expires_at <= paying_now())) IS NOT TRUE
+                AND (payment.closed_at IS NULL OR hold.status <> 'active' OR hold.expires_at <= paying_now())) IS NOT TRUE
                 AND (%(tenant)s::uuid IS NULL OR payment.tenant_id = %(tenant)s::uuid)
             ORDER BY payment.tenant_id, payment.id, leg.place
         """,  # noqa: S608 - made of constants
@@ -64,7 +64,7 @@ CHECKS = (
         statement="""
             SELECT entry.tenant_id, entry.id, entry.reference_id, entry.amount
             FROM billing_transaction AS entry
-            WHERE entry.reference_id LIKE 'payment:%%' AND entry.facts_digest = decode(repeat('0', 144), 'hex') AND NOT EXISTS (
+            WHERE entry.reference_id LIKE 'payment:%%' AND entry.facts_digest = decode(repeat('0', 176), 'hex') AND NOT EXISTS (
                 SELECT FROM paying_paymentleg AS leg
                 WHERE leg.tenant_id = entry.tenant_id AND leg.kind = 'wallet' AND leg.captured > 0 AND entry.reference_id
                     = 'payment:' || leg.payment_id || CASE WHEN leg.entry_id IS NULL THEN '' ELSE ':' || leg.place END
@@ -107,11 +107,57 @@ CHECKS = (
             CROSS JOIN LATERAL (
                 SELECT coalesce(sum(cost.fiat_amount), 0) AS amount FROM metering_cost AS cost
                 WHERE cost.tenant_id = owner.tenant_id AND cost.transaction_id = owner.id AND cost.is_active
-                    AND cost.fiat_asset_symbol = payment.currency
+                    AND cost.fiat_asset_symbol = payment.currency AND cost.payment_id IS NULL
             ) AS known
-            WHERE known.amount > payment.captured + payment.unpaid
+            WHERE payment.kind = 'prepaid' AND known.amount > payment.captured + payment.unpaid
                 AND (%(tenant)s::uuid IS NULL OR payment.tenant_id = %(tenant)s::uuid)
             ORDER BY payment.tenant_id, payment.id
+        """,
+    ),
+    Check(
+        name="paying_challenge_costs",
+        rule="A transaction's cost by the payment of a 402 is what that holds, or what was captured of it.",
+        statement="""
+            SELECT payment.tenant_id, payment.id, payment.transaction_id, payment.status, payment.amount, payment.captured,
+                known.amount AS cost
+            FROM paying_payment AS payment
+            CROSS JOIN LATERAL (
+                SELECT sum(cost.fiat_amount) AS amount, count(*) AS rows FROM metering_cost AS cost
+                WHERE cost.tenant_id = payment.tenant_id AND cost.transaction_id = payment.transaction_id AND cost.is_active
+                    AND cost.payment_id = payment.id AND cost.fiat_asset_symbol = payment.currency
+            ) AS known
+            WHERE payment.kind = 'x402' AND (known.rows = 1 AND payment.unpaid = 0
+                    AND known.amount = CASE WHEN payment.closed_at IS NULL THEN payment.amount ELSE payment.captured END) IS NOT TRUE
+                AND (%(tenant)s::uuid IS NULL OR payment.tenant_id = %(tenant)s::uuid)
+            ORDER BY payment.tenant_id, payment.id
+        """,
+    ),
+    Check(
+        name="paying_tokens",
+        rule="A payment of a 402 has a token, and what was collected with it was captured and is owed to whom it pays.",
+        statement="""
+            SELECT payment.tenant_id, payment.id, payment.status, payment.captured, token.settled_amount, due.amount AS due
+            FROM paying_payment AS payment
+            LEFT JOIN paying_paymenttoken AS token ON token.tenant_id = payment.tenant_id AND token.payment_id = payment.id
+            LEFT JOIN paying_collection AS due ON due.tenant_id = payment.tenant_id AND due.payment_id = payment.id
+            WHERE (payment.kind = 'x402' AND (token.id IS NOT NULL AND payment.captured = coalesce(token.settled_amount, 0)
+                    AND payment.captured = coalesce(due.amount, 0) AND (due.id IS NULL OR due.currency = payment.currency)) IS NOT TRUE
+                OR payment.kind <> 'x402' AND (token.id IS NOT NULL OR due.id IS NOT NULL))
+                AND (%(tenant)s::uuid IS NULL OR payment.tenant_id = %(tenant)s::uuid)
+            ORDER BY payment.tenant_id, payment.id
+        """,
+    ),
+    Check(
+        name="paying_revenue",
+        rule="What is marked as posted to whom a payment pays is in their wallet, once, as revenue.",
+        statement="""
+            SELECT due.tenant_id, due.id, due.payment_id, due.amount, entry.amount AS posted
+            FROM paying_collection AS due
+            LEFT JOIN billing_transaction AS entry
+                ON entry.tenant_id = due.payee_tenant_id AND entry.type = 'revenue' AND entry.reference_id = 'payment:' || due.payment_id
+            WHERE due.posted_at IS NOT NULL AND (entry.amount = due.amount AND entry.currency = due.currency) IS NOT TRUE
+                AND (%(tenant)s::uuid IS NULL OR due.tenant_id = %(tenant)s::uuid)
+            ORDER BY due.tenant_id, due.id
         """,
     ),
 )

@@ -6,6 +6,7 @@ from kernel.ledger.job_retries import RETRY
 from metering.paying import services
 
 EXPIRE = "paying.expire_payments"
+POST = "paying.post_collections"
 
 
 @app.periodic(cron="* * * * *")
@@ -13,3 +14,10 @@ EXPIRE = "paying.expire_payments"
 def expire_payments(timestamp: int) -> int:
     """Every minute: close payments whose money is held no longer. The number of payments closed."""
     return services.expire_payments(actor=f"job:{EXPIRE}", request_id=f"{EXPIRE}:{timestamp}")
+
+
+@app.periodic(cron="* * * * *")
+@app.task(name=POST, queueing_lock=POST, retry=RETRY)
+def post_collections(timestamp: int) -> int:
+    """Every minute: post what was collected to the wallets of those whom it pays. The number of revenues posted."""
+    return services.post_collections(actor=f"job:{POST}", request_id=f"{POST}:{timestamp}")

@@ -1,9 +1,11 @@
-"""The tables of paying: payments for metered transactions, and the parts of each in credits and in the wallet."""
+"""The tables of paying: payments for metered transactions, the parts of each in credits and in the wallet, and who collects them."""
 
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Now
 
 from kernel.ledger.base_models import LedgerRow, TenantOwned, one_of, tenant_foreign_key, tenant_of_account
+from kernel.ledger.json_field import DocumentField
 from kernel.ledger.money import MoneyField, is_finite
 from metering.paying.choices import OPEN_STATUSES, LegKind, PaymentKind, PaymentStatus
 
@@ -98,3 +100,94 @@ class PaymentLeg(TenantOwned):
 
     def __str__(self) -> str:
         return f"{self.place} of {self.payment_id}"
+
+
+class PaymentToken(TenantOwned):
+    """What whom a 402 pays presents to collect the payment: every fact of its token, from which the token is made again for a replay.
+
+    The token itself isn't stored, only the SHA-256 of its nonce: who reads the database can't collect. `challenge` is the chosen option of
+    the challenge, and what is echoed with it. From `expires_at` on it can't be presented for the first time.
+    """
+
+    tenant = tenant_of_account()
+    payment = tenant_foreign_key("paying.Payment", related_name="tokens")
+    # The round of authorization, of whose id and the signing key the nonce is made.
+    authorization_id = models.UUIDField()
+    network = models.CharField(max_length=255)
+    scheme = models.CharField(max_length=16)
+    pay_to = models.CharField(max_length=255)
+    challenge = DocumentField()
+    # Which signing key.
+    key_id = models.CharField(max_length=64)
+    nonce_digest = models.BinaryField()
+    expires_at = models.DateTimeField()
+    created_at = models.DateTimeField()
+    presented_at = models.DateTimeField(null=True, blank=True)
+    # What whom it pays collected, which may be nothing, and the id that it was answered with.
+    settlement_id = models.UUIDField(null=True, blank=True)
+    settled_amount = MoneyField(null=True, blank=True)
+    settled_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+        constraints = [
+            is_finite(table="paying_paymenttoken", field="settled_amount"),
+            models.UniqueConstraint(fields=["tenant", "payment"], name="paying_paymenttoken_payment_key"),
+            models.CheckConstraint(
+                condition=Q(settled_at__isnull=True, settled_amount__isnull=True, settlement_id__isnull=True)
+                | Q(settled_at__isnull=False, settled_amount__gte=0, settlement_id__isnull=False),
+                name="paying_paymenttoken_settled_check",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"Token of {self.payment_id}"
+
+
+class Payee(TenantOwned):
+    """A tenant that is paid under a name, `payTo` in the challenges of its resources. It alone may collect what is paid to that name:
+    services.set_payee gives a name to one tenant.
+    """
+
+    pay_to = models.CharField(max_length=255)
+    created_at = models.DateTimeField(db_default=Now())
+    actor = models.CharField(max_length=128)
+
+    class Meta:
+        ordering = ["pay_to"]
+        constraints = [models.UniqueConstraint(fields=["tenant", "pay_to"], name="paying_payee_pay_to_key")]
+
+    def __str__(self) -> str:
+        return self.pay_to
+
+
+class Collection(TenantOwned):
+    """What a payment owes to the tenant that collected it. The row is the payer's: no posting spans two tenants.
+
+    A job posts it to the payee's wallet as revenue, under a reference with the payment's id, so that it is posted once, at `posted_at`.
+    """
+
+    tenant = tenant_of_account()
+    payment = tenant_foreign_key("paying.Payment", related_name="collections")
+    payee_tenant_id = models.UUIDField()
+    pay_to = models.CharField(max_length=255)
+    # ISO 4217.
+    currency = models.CharField(max_length=3)
+    amount = MoneyField()
+    created_at = models.DateTimeField()
+    posted_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+        constraints = [
+            is_finite(table="paying_collection", field="amount"),
+            models.UniqueConstraint(fields=["tenant", "payment"], name="paying_collection_payment_key"),
+            models.CheckConstraint(condition=Q(amount__gt=0), name="paying_collection_amount_check"),
+        ]
+        indexes = [
+            models.Index(fields=["payee_tenant_id", "created_at", "id"], name="paying_collection_payee"),
+            models.Index(fields=["created_at"], name="paying_collection_due", condition=Q(posted_at__isnull=True)),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.id)

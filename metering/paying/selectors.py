@@ -3,16 +3,24 @@
 from typing import Any
 from uuid import UUID
 
-from django.db.models import DateTimeField, Func, Q
+from django.db.models import DateTimeField, F, Func, Q, QuerySet
 
-from metering.paying.choices import OPEN_STATUSES
-from metering.paying.models import Payment, PaymentLeg
+from metering.paying import tokens
+from metering.paying.choices import OPEN_STATUSES, PaymentKind
+from metering.paying.models import Collection, Payee, Payment, PaymentLeg
+from metering.selectors.payments import TOKEN
 
 # A dictionary, as a queryset's `values()` has it.
 Row = Any
 
 LEG = ("kind", "hold_id", "entry_id", "amount", "captured")
-PAYMENT = ("id", "transaction_id", "kind", "status", "customer_id", "currency", "amount", "captured", "unpaid", "hold_expires_at")
+PAYMENT = (
+    *("id", "tenant_id", "transaction_id", "kind", "status", "customer_id", "currency", "amount", "captured", "unpaid", "hold_expires_at"),
+    *("created_at", "updated_at", "closed_at"),
+)
+# By the names that they have beside those of the payment.
+TOKEN_COLUMNS: dict[str, Any] = {f"token_{name}": F(f"tokens__{name}") for name in TOKEN}
+COLLECTION = ("id", "tenant_id", "payment_id", "pay_to", "currency", "amount", "created_at", "posted_at")
 
 
 def list_payments(*, tenant_id: UUID, transaction_id: UUID) -> list[Row]:
@@ -20,14 +28,59 @@ def list_payments(*, tenant_id: UUID, transaction_id: UUID) -> list[Row]:
     found: list[Row] = list(
         Payment.objects.filter(tenant_id=tenant_id, transaction_id=transaction_id)
         .order_by("created_at", "id")
-        .values(*PAYMENT, "created_at", "updated_at", "closed_at")
+        .values(*PAYMENT, **TOKEN_COLUMNS)
     )
     legs: dict[UUID, list[Row]] = {payment["id"]: [] for payment in found}
     if legs:
         parts = PaymentLeg.objects.filter(tenant_id=tenant_id, payment_id__in=list(legs)).order_by("payment_id", "place")
         for part in parts.values("payment_id", *LEG):
             legs[part["payment_id"]].append(part)
-    return [payment | {"legs": legs[payment["id"]]} for payment in found]
+    return [_with_token(payment) | {"legs": legs[payment["id"]]} for payment in found]
+
+
+def _with_token(row: Row) -> Row:
+    """A payment's row with the columns of its token as a row of their own, `token`: None where it has none."""
+    token = {name: row[f"token_{name}"] for name in TOKEN} if row["token_network"] is not None else None
+    return {name: row[name] for name in PAYMENT} | {"token": token}
+
+
+def find_payment(*, tenant_id: UUID, payment_id: UUID) -> Row | None:
+    """The payment of a 402 with its token."""
+    found = Payment.objects.filter(tenant_id=tenant_id, id=payment_id, kind=PaymentKind.X402).values(*PAYMENT, **TOKEN_COLUMNS)
+    row = found.first()
+    return None if row is None or row["token_network"] is None else _with_token(row)
+
+
+def with_payload(transaction: Row) -> Row:
+    """A transaction whose payment, while it can be collected, says what to send to the resource: `authorization_payload`, a JSON text.
+
+    For replies about this one transaction to its own tenant only: who has the payload can collect the payment.
+    """
+    payment = transaction["payment"]
+    if payment is None or payment["token"] is None or payment["status"] not in OPEN_STATUSES:
+        return transaction
+    payload = tokens.authorization_payload(payment)
+    text = None if payload is None else tokens.payload_text(payload)
+    return transaction | {"payment": payment | {"authorization_payload": text}}
+
+
+def is_payee(*, tenant_id: UUID, pay_to: str) -> bool:
+    """Whether the tenant is paid under this name."""
+    return Payee.objects.filter(tenant_id=tenant_id, pay_to=pay_to).exists()
+
+
+def list_collections(*, payee_tenant_id: UUID) -> "QuerySet[Any, Any]":
+    """What a tenant has collected, for pages by (created_at, id)."""
+    found: QuerySet[Any, Any] = Collection.objects.filter(payee_tenant_id=payee_tenant_id).values(*COLLECTION)
+    return found
+
+
+def list_due_collections(*, after: Row | None, limit: int) -> list[Row]:
+    """What isn't in the wallet of its payee yet, the oldest first, beyond `after`."""
+    found = Collection.objects.filter(posted_at__isnull=True)
+    if after is not None:
+        found = found.filter(Q(created_at__gt=after["created_at"]) | Q(created_at=after["created_at"], id__gt=after["id"]))
+    return list(found.order_by("created_at", "id").values(*COLLECTION, "payee_tenant_id")[:limit])
 
 
 def list_overdue_payments(*, tenant_id: UUID | None = None, limit: int) -> list[Row]:

@@ -13,6 +13,7 @@ from kernel.ledger.errors import NotFound
 from kernel.tenants.models import Tenant
 from metering.choices import Status
 from metering.models import Agent, Cost, Fact, Policy, Price, Service, StatusChange, Trace, Transaction, UnitPrice
+from metering.selectors.payments import current_payment, list_current_payments
 
 # A dictionary, as a queryset's `values()` has it.
 Row = Any
@@ -67,11 +68,7 @@ COST = (
     "cost_details",
     "occurred_at",
     "created_at",
-)
-# Of a transaction's newest payment (metering/paying).
-PAYMENT = (
-    *("id", "kind", "status", "customer_id", "currency", "amount", "captured", "unpaid", "hold_expires_at", "created_at", "updated_at"),
-    "closed_at",
+    "payment_id",
 )
 PRICING = ("pricing", "pricing_note", "pricing_fields")
 CHANGED_AT = Coalesce("superseded_at", "created_at")
@@ -143,22 +140,6 @@ def with_costs(rows: Iterable[Row]) -> list[Row]:
         list_current_payments(tenant_id=rows[0]["tenant_id"], ids=[row["id"] for row in rows if row["requires_payment"]]) if rows else {}
     )
     return [_with_relations(row, costs=costs[row["id"]]) | current_payment(payments.get(row["id"])) for row in rows]
-
-
-def list_current_payments(*, tenant_id: UUID, ids: Iterable[UUID]) -> dict[UUID, Row]:
-    """The newest payment of each of these transactions that has one, by the transaction's id; no query without ids."""
-    wanted = list(ids)
-    if not wanted:
-        return {}
-    columns = {f"payment_{name}": F(f"payments__{name}") for name in PAYMENT}
-    found = Transaction.objects.filter(tenant_id=tenant_id, id__in=wanted, payments__isnull=False)
-    rows = rows_of(found.order_by("payments__created_at", "payments__id").values("id", **columns))
-    return {row["id"]: {name: row[f"payment_{name}"] for name in PAYMENT} | {"transaction_id": row["id"]} for row in rows}
-
-
-def current_payment(payment: Row | None) -> dict[str, Any]:
-    """What a transaction's row says of its newest payment; `payment` as list_current_payments has it."""
-    return {"payment": payment, "current_payment_transaction_id": payment and payment["id"]}
 
 
 def _with_relations(row: Row, *, costs: list[Row]) -> Row:

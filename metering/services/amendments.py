@@ -11,7 +11,7 @@ from kernel.ledger.errors import LedgerError, NotFound
 from kernel.ledger.identifiers import new_id
 from kernel.ledger.outcomes import Posted, posted_or_error
 from metering.digests import AMENDMENT_FACTS, amendment_digest
-from metering.errors import AlreadySuperseded, CostOfAnother, NeedsPerson, NotOpen, NotStale, WrongStatus
+from metering.errors import AlreadySuperseded, CostOfAnother, CostOfPayment, NeedsPerson, NotOpen, NotStale, PaymentPresented, WrongStatus
 from metering.paying.choices import MONEY_RACES
 from metering.services.policies import out_of_bounds
 
@@ -96,4 +96,6 @@ def _errors(item: Mapping[str, Any], *, tenant_id: UUID) -> dict[str, Callable[[
         "cost_not_found": lambda row: NotFound(kind="cost", id=superseded[0]),
         "cost_of_another": lambda row: CostOfAnother(id=superseded[0]),
         "already_superseded": lambda row: AlreadySuperseded(id=superseded[0]),
+        "cost_of_payment": lambda row: CostOfPayment(id=superseded[0]),
+        "presented": lambda row: PaymentPresented(payment_id=row.id),
     }

@@ -1,26 +1,20 @@
-"""Payment challenges of the x402 protocol: which of their options could be paid, and how much that is in a currency of the ledger."""
+"""Payment challenges of the x402 protocol: which of their options can be paid, and what a payment of it is made of."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
+from urllib.parse import quote
+
+import msgspec
 
 from kernel.ledger.errors import LedgerError
-from kernel.ledger.money import AMOUNT_LIMIT, PLACES, is_currency, is_plain_decimal
+from metering.paying.payers import LONGEST_PRESENTATION, NotPayable, Option, Quote, quote_option
 
-SCHEMES = ("exact", "upto")
-# Networks whose amounts are decimals in a currency of ISO 4217.
-LEDGER_NETWORKS = ("countinghouse:", "sapiom:")
-EXACT = "exact"
-# Tokens at par with a currency, by network: symbol and contract, with the token's decimals. Names of version 1 beside those of version 2.
-BASE, BASE_SEPOLIA = "0x833589fcd6edb6e08f4c7c32d4f71b54bda02913", "0x036cbd53842c5426634e7929541ec2318f3dcf7e"
-USDC = ("USD", 6)
-TOKENS: Mapping[str, Mapping[str, tuple[str, int]]] = {
-    "eip155:8453": {"usdc": USDC, BASE: USDC},
-    "base": {"usdc": USDC, BASE: USDC},
-    "eip155:84532": {"usdc": USDC, BASE_SEPOLIA: USDC},
-    "base-sepolia": {"usdc": USDC, BASE_SEPOLIA: USDC},
-}
+NAMES = {"scheme": "scheme", "network": "network", "asset": "asset", "pay_to": "payTo"}
+# What of an address is no blank or control character stays; the rest is percent-encoded.
+URL_CHARACTERS = "!#$%&'()*+,-./:;=?@[]_~"
+LONGEST_NAME = 255
 
 
 class NoPayableOption(LedgerError):
@@ -30,79 +24,117 @@ class NoPayableOption(LedgerError):
 
 
 @dataclass(frozen=True, slots=True)
-class Option:
-    """The first option that can be paid: its place in the challenge, and its amount in a currency."""
+class Chosen:
+    """The first option that can be paid, and what of its challenge is sent back with the payment."""
 
-    index: int
-    amount: Decimal
-    currency: str
-    scheme: str
-    network: str
-    asset: str
-    pay_to: str
+    option: Option
+    quote: Quote
+    presentation_seconds: int
+    # The resource's address.
     resource: str | None
+    # JSON texts.
+    resource_info: str | None
+    extensions: str | None
 
 
-class _NotPayable(Exception):
-    """Why an option can't be paid."""
-
-
-def choose_option(challenge: Mapping[str, Any]) -> Option:
-    """The first option that can be paid. `challenge`: x402Version, accepts, perhaps resource. Raises NoPayableOption."""
+def choose_option(text: str) -> Chosen:
+    """The first option that can be paid. `text`: the challenge, with x402Version and accepts. Raises NoPayableOption."""
+    text = str(text)
+    challenge = json.loads(text)
+    members = msgspec.json.decode(text, type=dict[str, msgspec.Raw])
+    raw: Sequence[bytes] = [bytes(option) for option in msgspec.json.decode(members["accepts"], type=list[msgspec.Raw])]
+    extensions = bytes(members["extensions"]).decode() if challenge.get("extensions") else None
     reasons = []
-    options: Sequence[Any] = challenge["accepts"]
-    for index, entry in enumerate(options):
+    for index, entry in enumerate(challenge["accepts"]):
         try:
-            return _option(index, entry, challenge)
-        except _NotPayable as why:
+            return _chosen(index, entry, raw[index].decode(), challenge, extensions)
+        except NotPayable as why:
             reasons.append(str(why))
     raise NoPayableOption(reasons=reasons)
 
 
-def _option(index: int, entry: Any, challenge: Mapping[str, Any]) -> Option:
+def _chosen(index: int, entry: Any, text: str, challenge: Mapping[str, Any], extensions: str | None) -> Chosen:
     if not isinstance(entry, Mapping):
-        raise _NotPayable("is not an object")
-    names = {"scheme": "scheme", "network": "network", "asset": "asset", "pay_to": "payTo"}
-    values = {name: _text(entry, wire_name) for name, wire_name in names.items()}
-    is_first_version = challenge["x402Version"] == 1
-    amount, currency = _amount(_text(entry, "maxAmountRequired" if is_first_version else "amount"), **values)
-    holder = entry.get("resource") if is_first_version else challenge.get("resource")
-    resource = holder.get("url") if isinstance(holder, Mapping) else holder
-    return Option(index=index, amount=amount, currency=currency, resource=resource if isinstance(resource, str) else None, **values)
+        raise NotPayable("is not an object")
+    is_first = challenge["x402Version"] == 1
+    values = {name: _text(entry, wire_name) for name, wire_name in NAMES.items()}
+    digits = _text(entry, "maxAmountRequired" if is_first else "amount")
+    extra = entry.get("extra") or {}
+    if not isinstance(extra, Mapping):
+        raise NotPayable("has an extra that is no object")
+    option = Option(version=1 if is_first else 2, index=index, digits=digits, accepted=text, extra=extra, **values)
+    quoted = quote_option(option)
+    # What is sent back must arrive as it was sent: clients write it into a header, which takes ASCII only.
+    for name, echoed in () if is_first else (("option", entry), ("extensions", challenge.get("extensions"))):
+        if not _is_ascii(echoed):
+            raise NotPayable("is not ASCII" if name == "option" else "comes with extensions that are not ASCII")
+    timeout = entry.get("maxTimeoutSeconds")
+    if timeout is not None and (type(timeout) is not int or timeout <= 0):
+        raise NotPayable("has a maxTimeoutSeconds that is no whole number above 0")
+    holder = entry.get("resource") if is_first else challenge.get("resource")
+    info = holder if isinstance(holder, Mapping) else {"url": holder}
+    address = _address(info.get("url"))
+    return Chosen(
+        option=option,
+        quote=quoted,
+        presentation_seconds=min(timeout or LONGEST_PRESENTATION, LONGEST_PRESENTATION),
+        resource=address,
+        resource_info=None if address is None else _compact({"url": address, **_ascii_members(info)}),
+        extensions=extensions,
+    )
 
 
 def _text(entry: Mapping[str, Any], name: str) -> str:
     value = entry.get(name)
     if not isinstance(value, str) or not value:
-        raise _NotPayable(f"has no {name}")
+        raise NotPayable(f"has no {name}")
     if not value.isascii():
-        raise _NotPayable(f"has a {name} that is not ASCII")
+        raise NotPayable(f"has a {name} that is not ASCII")
+    if len(value) > LONGEST_NAME:
+        raise NotPayable(f"has a {name} of more than {LONGEST_NAME} characters")
     return value
 
 
-def _amount(digits: str, *, scheme: str, network: str, asset: str, pay_to: str) -> tuple[Decimal, str]:
-    if scheme not in SCHEMES:
-        raise _NotPayable(f"has the unknown scheme {scheme}")
-    if not is_plain_decimal(digits) or len(digits) > 2 * PLACES + 2 or Decimal(digits) <= 0:
-        raise _NotPayable("has an amount that is no decimal above 0")
-    if network.startswith(LEDGER_NETWORKS):
-        if not is_currency(asset):
-            raise _NotPayable(f"has the unknown asset {asset}")
-        amount, currency = Decimal(digits), asset
-    else:
-        if network not in TOKENS:
-            raise _NotPayable(f"has the unknown network {network}")
-        if scheme != EXACT:
-            raise _NotPayable(f"has the scheme {scheme}, which {network} doesn't know")
-        if asset.lower() not in TOKENS[network]:
-            raise _NotPayable(f"has the unknown asset {asset}")
-        currency, places = TOKENS[network][asset.lower()]
-        if "." in digits:
-            raise _NotPayable("has an amount that is no whole number of token units")
-        amount = Decimal(digits).scaleb(-places)
-    exponent = amount.normalize().as_tuple().exponent
-    if isinstance(exponent, int) and -exponent > PLACES:
-        raise _NotPayable(f"has an amount of more than {PLACES} decimals")
-    if amount >= AMOUNT_LIMIT:
-        raise _NotPayable("has an amount that is too large")
-    return amount, currency
+def _is_ascii(value: Any) -> bool:
+    return json.dumps(value, ensure_ascii=False).isascii()
+
+
+def _address(url: Any) -> str | None:
+    return quote(url, safe=URL_CHARACTERS) if isinstance(url, str) and url else None
+
+
+def _ascii_members(info: Mapping[str, Any]) -> dict[str, str]:
+    return {name: value for name in ("description", "mimeType") if isinstance(value := info.get(name), str) and value.isascii()}
+
+
+def _compact(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"))
+
+
+def payment_of(chosen: Chosen, *, key_id: str, nonce_digest: bytes) -> str:
+    """What a round of authorization keeps of the payment that it asks for, as JSON.
+
+    The first members are what the rules' conditions on a payment compare; the SQL function paying_place_challenge reads the others.
+    """
+    option = chosen.option
+    payment = {
+        "amount": f"{chosen.quote.amount:f}",
+        "network": option.network,
+        "asset": option.asset,
+        "scheme": option.scheme,
+        "payTo": option.pay_to,
+        "resource": chosen.resource,
+        "presentationSeconds": chosen.presentation_seconds,
+        "holdSeconds": chosen.quote.hold_seconds,
+        "keyId": key_id,
+        "nonceDigest": nonce_digest.hex(),
+        "challenge": {
+            "version": option.version,
+            "index": option.index,
+            "resource": chosen.resource,
+            "accepted": option.accepted,
+            "resourceInfo": chosen.resource_info,
+            "extensions": chosen.extensions,
+        },
+    }
+    return _compact(payment)

@@ -1,16 +1,13 @@
-"""A further round of authorization: what a transaction was authorized for must be paid. The rules decide on the payment.
-
-The payment itself is not placed yet: a round that is authorized has no payment.
-"""
+"""A further round of authorization: a resource answered 402. The rules decide on the payment, its money is held, and its token is made."""
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 import msgspec
+from django.db import transaction
 
 from kernel.ledger import posting
 from kernel.ledger.constraints import translate_db_errors
@@ -18,20 +15,26 @@ from kernel.ledger.errors import NotFound
 from kernel.ledger.idempotency import digest
 from kernel.ledger.identifiers import new_id
 from kernel.ledger.outcomes import Posted, read_outcome
+from kernel.ledger.posting import greenlets
 from metering import selectors
+from metering.choices import Status
 from metering.digests import parse_document
-from metering.errors import MustBeAuthorized
+from metering.errors import MustBeAuthorized, PaymentInProgress
+from metering.paying import tokens
+from metering.paying.choices import MONEY_RACES
+from metering.paying.selectors import with_payload
 from metering.selectors import Row
-from metering.services.challenges import Option, choose_option
+from metering.services.challenges import NoPayableOption, choose_option, payment_of
+from metering.services.transactions import Recorded, record_transaction
 
-RACES = frozenset({"rules_authorizationrequest_idempotency_key_key", "rules_authorizationrequest_round_key"})
+RACES = MONEY_RACES | frozenset({"rules_authorizationrequest_idempotency_key_key", "rules_authorizationrequest_round_key"})
 # The facts of the digest, in its order.
 FACTS = ("transaction_id", "x402", "metadata", "additional_protocols")
 
 
 @dataclass(frozen=True, slots=True)
 class Reauthorized:
-    """The transaction after the round."""
+    """The transaction after the round, with the payload of its payment."""
 
     row: Row
     replayed: bool = False
@@ -49,18 +52,18 @@ def reauthorize_transaction(
     additional_protocols: str | None = None,
     idempotency_key: str | None = None,
 ) -> Reauthorized:
-    """Ask for authorization of a payment. `x402`: the challenge as its JSON text; the first option that can be paid is decided on.
+    """Pay a challenge. `x402`: the challenge as its JSON text; the first option that can be paid is taken.
 
-    The same challenge again, or the same key with the same facts, is a replay. A completed transaction is returned as it stands. Raises
-    NotFound, MustBeAuthorized, NoPayableOption, IdempotencyConflict, Busy.
+    The same challenge again, or the same key with the same facts, is a replay. Another one takes the place of a payment that was not
+    presented yet. A completed transaction is returned as it stands. Raises NotFound, MustBeAuthorized, NoPayableOption, PaymentInProgress,
+    IdempotencyConflict, Busy.
     """
     parsed = parse_document(x402)
     facts = {"transaction_id": str(transaction_id), "x402": parsed, "metadata": parse_document(metadata)}
     facts["additional_protocols"] = parse_document(additional_protocols)
     facts_digest = digest(facts, FACTS)
-    option = choose_option(json.loads(x402))
     item: dict[str, Any] = {
-        "id": new_id(),
+        **asked_payment(x402),
         "change_id": new_id(),
         "transaction_id": transaction_id,
         "actor": actor,
@@ -68,12 +71,30 @@ def reauthorize_transaction(
         "idempotency_key": idempotency_key,
         "digest": facts_digest.hex(),
         "challenge_digest": hashlib.sha256(msgspec.json.encode(parsed, order="deterministic")).hexdigest(),
-        "payment": _payment(option),
-        "amount": f"{option.amount:f}",
-        "currency": option.currency,
     }
     outcome = _post(item, tenant_id=tenant_id, facts_digest=facts_digest)
-    return Reauthorized(selectors.get_transaction(tenant_id=tenant_id, transaction_id=transaction_id), outcome.replayed)
+    row = selectors.get_transaction(tenant_id=tenant_id, transaction_id=transaction_id)
+    return Reauthorized(with_payload(row), outcome.replayed)
+
+
+@translate_db_errors
+def record_and_pay(*, tenant_id: UUID, actor: str, request_id: str, challenge: Mapping[str, Any], **facts: Any) -> Recorded:
+    """Record a transaction and pay the challenge of its resource, both or neither. `challenge`: x402, metadata and additional_protocols of
+    reauthorize_transaction; the other facts are those of record_transaction.
+
+    A transaction that is not authorized at once is recorded without a payment. Raises what the two raise.
+    """
+    who: dict[str, Any] = {"tenant_id": tenant_id, "actor": actor, "request_id": request_id}
+
+    def call() -> Recorded:
+        with transaction.atomic():
+            recorded = record_transaction(**who, **facts)
+            row: Row = recorded.row
+            if recorded.replayed or row["status"] != Status.AUTHORIZED:
+                return Recorded(row=with_payload(row), replayed=recorded.replayed)
+            return Recorded(row=reauthorize_transaction(**who, transaction_id=row["id"], **challenge).row)
+
+    return greenlets.run_in_thread(call)
 
 
 def _post(item: Mapping[str, Any], *, tenant_id: UUID, facts_digest: bytes) -> Posted:
@@ -86,19 +107,24 @@ def _post(item: Mapping[str, Any], *, tenant_id: UUID, facts_digest: bytes) -> P
         errors={
             "not_found": lambda _: NotFound(kind="transaction", id=transaction_id),
             "wrong_status": lambda refused: MustBeAuthorized(id=transaction_id, status=refused.status),
+            "in_progress": lambda refused: PaymentInProgress(id=transaction_id, payment_id=refused.id),
         },
         also_posted=("completed",),
     )
 
 
-def _payment(option: Option) -> str:
-    """What the rules' conditions on a payment compare, as JSON."""
-    payment = {
-        "amount": f"{option.amount:f}",
-        "network": option.network,
-        "asset": option.asset,
-        "scheme": option.scheme,
-        "payTo": option.pay_to,
-        "resource": option.resource,
+def asked_payment(x402: str) -> dict[str, Any]:
+    """The new id of a round that asks for the payment of a challenge, and what it asks for. Raises NoPayableOption."""
+    chosen = choose_option(x402)
+    try:
+        key_id = tokens.signing_key_id()
+    except tokens.NoTokenKey as missing:
+        raise NoPayableOption(reasons=["can't be paid here: this service has no key that signs payments"]) from missing
+    identifier = new_id()
+    digest = tokens.nonce_digest(tokens.nonce_of(identifier, key_id))
+    return {
+        "id": identifier,
+        "payment": payment_of(chosen, key_id=key_id, nonce_digest=digest),
+        "amount": f"{chosen.quote.amount:f}",
+        "currency": chosen.quote.currency,
     }
-    return msgspec.json.encode(payment).decode()

@@ -16,6 +16,7 @@ from metering import selectors
 from metering.choices import Pricing, Status
 from metering.digests import TRANSACTION_FACTS, transaction_digest
 from metering.selectors import Row
+from metering.selectors.payments import current_payment, list_current_payments
 from metering.services import finished_calls, posts
 from metering.services.facts import pricing_of
 from metering.services.naming import with_names
@@ -149,7 +150,7 @@ def _row_maker(posted: Sequence[tuple[Any, Row, Mapping[str, Any]]], *, tenant_i
     """Makes the full rows of new transactions. Only what must be paid is read: its payment, and of a finished call what that made of it."""
     paid = [row for row, _, _ in posted if row.outcome == POSTED and row.requires_payment]
     over = [row.id for row in paid if row.status == Status.COMPLETED]
-    payments = selectors.list_current_payments(tenant_id=tenant_id, ids=[row.id for row in paid])
+    payments = list_current_payments(tenant_id=tenant_id, ids=[row.id for row in paid])
     finished = _with_first_facts(selectors.get_transactions(tenant_id=tenant_id, ids=over), tenant_id=tenant_id) if over else {}
 
     def make_row(item: Row, row: Any) -> Row:
@@ -231,7 +232,7 @@ def _make_row(item: Row, row: Any, *, tenant_id: UUID, payments: Mapping[UUID, R
         "outcome": item["outcome"] if row.status == Status.COMPLETED else None,
         "decline_reason": row.decline_reason,
         "requires_payment": row.requires_payment,
-        **selectors.current_payment(payments.get(row.id)),
+        **current_payment(payments.get(row.id)),
         "occurred_at": happened_at,
         "created_at": row.created_at,
         "updated_at": row.created_at,
@@ -280,6 +281,7 @@ def _make_cost_row(item: Row, cost: Row, row: Any, *, tenant_id: UUID) -> Row:
         "superseded_at": row.created_at if "superseded_by_id" in cost else None,
         "superseded_by_id": cost.get("superseded_by_id"),
         "inferred_from_id": cost.get("inferred_from_id"),
+        "payment_id": None,
         "cost_details": cost["details"],
         "occurred_at": item["occurred_at"] or row.created_at,
         "created_at": row.created_at,

@@ -10,7 +10,8 @@
 --   out_of_bounds       `occurred_at` is further from the present than the tenant's policy allows
 --   not_stale           the transaction hasn't been authorized for so long
 --   not_open            denied and cancelled transactions take no facts and no costs
---   cost_not_found, cost_of_another, already_superseded  (metering_choose_superseded)
+--   cost_not_found, cost_of_another, already_superseded, cost_of_payment  (metering_choose_superseded)
+--   presented           whom a payment of a 402 pays has seen it and may still collect it; `id` is the payment
 --   needs_person        a spending rule leaves the move to a person, and nobody has decided
 -- Locks: the tenant's rules, shared; all transactions of the array by id, before anything is decided; then the counters of its spending
 -- rules, by id; what their payments take (paying_lock); then the sums (metering_roll_up).
@@ -68,16 +69,6 @@ BEGIN
         RETURN NEXT done;
     END LOOP;
 
-    IF policy.has_rules THEN
-        PERFORM rules_adjust(tenant, wanted, items[1].request_id);
-    END IF;
-    IF cardinality(deltas) > 0 THEN
-        PERFORM metering_roll_up(tenant, deltas);
-    END IF;
-    INSERT INTO metering_usagenote (id, tenant_id, transaction_id)
-    SELECT gen_random_uuid(), tenant, change.transaction_id FROM unnest(changes) change;
-    IF EXISTS (SELECT FROM events_listener listener WHERE listener.tenant_id = tenant) THEN
-        PERFORM metering_write_events(tenant, items[1].request_id, changes);
-    END IF;
+    PERFORM metering_finish_changes(tenant, policy.has_rules, wanted, changes, deltas, items[1].request_id);
 END
 $$;

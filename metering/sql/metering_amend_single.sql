@@ -22,6 +22,10 @@ BEGIN
     done.created_at := GREATEST(clock_timestamp(), owner.updated_at);
     done.status := owner.status;
     done.outcome := metering_refuse_amendment(owner, item, done.created_at, policy);
+    IF done.outcome IS NULL AND owner.requires_payment AND (item.move).to_status = 'cancelled' THEN
+        done.id := paying_find_presented(tenant, owner.id, false);
+        done.outcome := CASE WHEN done.id IS NULL THEN NULL WHEN (item.move).stale_after IS NULL THEN 'presented' ELSE 'not_stale' END;
+    END IF;
     IF done.outcome IS NULL AND (item.cost).id IS NOT NULL THEN
         superseded := metering_choose_superseded(tenant, item);
         done.outcome := superseded.outcome;
@@ -35,8 +39,9 @@ BEGIN
         done.outcome := CASE decision.status WHEN 'preparing' THEN 'needs_person' END;
         done.created_at := GREATEST(clock_timestamp(), done.created_at);
     END IF;
-    IF done.outcome IS NULL AND policy.is_prepaid AND (item.move).to_status = 'authorized' AND (item.move).asks_rules THEN
-        placed := paying_place_late(tenant, owner, item.actor, item.request_id);
+    IF done.outcome IS NULL AND (policy.is_prepaid OR owner.round > 1) AND (item.move).to_status = 'authorized' AND (item.move).asks_rules
+    THEN
+        placed := paying_place_late(tenant, policy.is_prepaid, owner, item.actor, item.request_id);
         IF placed.reason IS NOT NULL THEN
             item.move.to_status := 'denied';
             item.move.reason := placed.reason;
@@ -84,6 +89,11 @@ BEGIN
     END IF;
     IF cardinality(placed.payments) > 0 AND placed.reason IS NULL THEN
         PERFORM paying_record(tenant, placed);
+        IF (placed.payments[1]).kind = 'x402' THEN
+            amended.deltas := amended.deltas || metering_write_payment_cost(
+                tenant, owner, (placed.payments[1]).id, item.actor, item.request_id, done.created_at
+            );
+        END IF;
     ELSIF policy.is_prepaid OR owner.requires_payment THEN
         amended.deltas := amended.deltas || metering_follow_payments(tenant, owner, item, done.created_at, policy.is_prepaid);
     END IF;

@@ -4,6 +4,7 @@
 --   cost_not_found      the tenant has no such cost
 --   cost_of_another     it belongs to another transaction
 --   already_superseded  it isn't active any more
+--   cost_of_payment     it is what a payment of a 402 holds or took, which that payment alone changes
 -- or, for a cost computed from facts, the `pricing` that says why it isn't written:
 --   late           a partial or error report after the response
 --   already_known  an actual cost is known that the facts don't replace
@@ -30,6 +31,7 @@ BEGIN
             WHEN coalesce(cardinality(chosen.costs), 0) < cardinality(cost.supersedes_ids) THEN 'cost_not_found'
             WHEN EXISTS (SELECT FROM unnest(chosen.costs) one WHERE one.transaction_id <> item.transaction_id) THEN 'cost_of_another'
             WHEN EXISTS (SELECT FROM unnest(chosen.costs) one WHERE NOT one.is_active) THEN 'already_superseded'
+            WHEN EXISTS (SELECT FROM unnest(chosen.costs) one WHERE one.payment_id IS NOT NULL) THEN 'cost_of_payment'
         END;
         RETURN chosen;
     END IF;

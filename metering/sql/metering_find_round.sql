@@ -1,4 +1,5 @@
--- The round of authorization that a repeated call means: the one with its key, or the transaction's newest if that asked for the same.
+-- The round of authorization that a repeated call means: the one with its key, or the transaction's newest if that asked for the same and its payment
+-- can still be presented.
 -- Takes: the tenant, the item, and the transaction's newest round.
 -- Returns: the outcome `exists` with the round's id and digest, or a null outcome. Locks nothing. Never writes.
 CREATE OR REPLACE FUNCTION metering_find_round(tenant uuid, item metering_reauthorization, newest smallint)
@@ -15,7 +16,8 @@ BEGIN
         SELECT request.id, decode(item.digest, 'hex') INTO earlier.id, earlier.first_digest
         FROM rules_authorizationrequest request
         WHERE request.tenant_id = tenant AND request.transaction_id = item.transaction_id AND request.round = newest
-            AND request.challenge_digest = decode(item.challenge_digest, 'hex');
+            AND request.challenge_digest = decode(item.challenge_digest, 'hex')
+            AND NOT paying_is_over(tenant, item.transaction_id, newest);
     END IF;
     earlier.outcome := CASE WHEN earlier.id IS NOT NULL THEN 'exists' END;
     RETURN earlier;

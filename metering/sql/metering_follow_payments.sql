@@ -28,13 +28,24 @@ BEGIN
         ORDER BY kept.id
         FOR NO KEY UPDATE
     LOOP
-        IF status IN ('cancelled', 'denied') AND payment.status = 'authorized' THEN
+        IF payment.kind = 'x402' THEN
+            -- Whom it pays may still collect what it was shown.
+            IF status IN ('cancelled', 'denied', 'completed') AND payment.closed_at IS NULL
+                AND (payment.status = 'authorized' OR payment.hold_expires_at <= paying_now())
+            THEN
+                PERFORM paying_close(
+                    tenant, payment, 0, CASE WHEN payment.hold_expires_at <= paying_now() THEN 'expired' ELSE 'released' END, moment,
+                    item.actor, item.request_id
+                );
+                deltas := deltas || metering_write_payment_cost(tenant, owner, payment.id, item.actor, item.request_id, moment);
+            END IF;
+        ELSIF status IN ('cancelled', 'denied') AND payment.status = 'authorized' THEN
             PERFORM paying_close(tenant, payment, 0, 'released', moment, item.actor, item.request_id);
         ELSIF is_over THEN
             SELECT coalesce(sum(known.fiat_amount), 0) INTO cost
             FROM metering_cost known
             WHERE known.tenant_id = tenant AND known.transaction_id = owner.id AND known.is_active
-                AND known.fiat_asset_symbol = payment.currency
+                AND known.fiat_asset_symbol = payment.currency AND known.payment_id IS NULL
                 -- What failed cost nothing but what is known to be spent.
                 AND NOT (known.is_estimate AND has_failed);
             IF payment.status = 'authorized' OR cost > payment.captured + payment.unpaid THEN

@@ -16,11 +16,12 @@ DECLARE
 BEGIN
     INSERT INTO metering_cost (
         id, tenant_id, occurred_at, created_at, actor, request_id, transaction_id, fiat_amount, fiat_asset_symbol, is_estimate,
-        is_active, supersedes_id, inferred_from_id, cost_details, repricing, idempotency_key, facts_digest
+        is_active, supersedes_id, inferred_from_id, cost_details, repricing, payment_id, idempotency_key,
+        facts_digest
     ) VALUES (
         cost.id, tenant, coalesce(item.occurred_at, moment), moment, item.actor, item.request_id,
         owner.id, cost.amount, cost.currency, cost.is_estimate, true, superseded[1].id,
-        coalesce(cost.inferred_from_id, (item.fact).id), cost.details::json, cost.repricing, item.idempotency_key, decode(item.digest, 'hex')
+        coalesce(cost.inferred_from_id, (item.fact).id), cost.details::json, cost.repricing, cost.payment_id, item.idempotency_key, decode(item.digest, 'hex')
     );
     deltas := deltas || metering_cost_delta(
         owner.occurred_at, owner.service_id, owner.agent_id, cost.currency, cost.amount, cost.is_estimate, 1

@@ -7,8 +7,9 @@
 --   not_found     the tenant has no such transaction
 --   completed     the transaction is over; nothing was written
 --   wrong_status  it isn't authorized; `status` is the transaction's
--- Locks: the tenant's rules, shared; the transactions by id; the counters of its spending rules; the sums (metering_roll_up).
--- Never: writes anything of an item that isn't `posted`; places a payment.
+--   in_progress   an earlier payment was presented to whom it pays, or collected; `id` is that payment's
+-- Locks: the tenant's rules, shared; the transactions by id; the counters of its spending rules; the money that pays; the sums (metering_roll_up).
+-- Never: writes anything of an item that isn't `posted`; holds money for a round that isn't authorized.
 CREATE OR REPLACE FUNCTION metering_reauthorize(tenant uuid, requests jsonb)
 RETURNS SETOF metering_amend_outcome
 LANGUAGE plpgsql
@@ -41,13 +42,9 @@ BEGIN
         END IF;
         RETURN NEXT amended.done;
     END LOOP;
-    IF cardinality(deltas) > 0 THEN
-        PERFORM metering_roll_up(tenant, deltas);
-    END IF;
-    INSERT INTO metering_usagenote (id, tenant_id, transaction_id)
-    SELECT gen_random_uuid(), tenant, change.transaction_id FROM unnest(changes) change;
-    IF EXISTS (SELECT FROM events_listener listener WHERE listener.tenant_id = tenant) THEN
-        PERFORM metering_write_events(tenant, items[1].request_id, changes);
-    END IF;
+    PERFORM metering_finish_changes(
+        tenant, EXISTS (SELECT FROM metering_policy policy WHERE policy.tenant_id = tenant AND policy.has_rules),
+        ARRAY(SELECT change.transaction_id FROM unnest(changes) change), changes, deltas, items[1].request_id
+    );
 END
 $$;

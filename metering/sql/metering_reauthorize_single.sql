@@ -1,7 +1,8 @@
 -- Decides on one further round of authorization of a transaction that the caller (metering_reauthorize) has locked.
 -- Takes: the tenant and the item.
 -- Returns: the outcome, as metering_reauthorize says, and the changes to the sums.
--- Locks: the counters of the tenant's spending rules (rules_decide); where it is denied, what its payments hold (metering_follow_payments).
+-- Locks: the counters of the tenant's spending rules (rules_decide); what its earlier payments hold, and the money of the new one
+-- (metering_replace_payments, paying_place_challenge).
 -- Never: writes anything unless the outcome is `posted`. A round that is authorized at once changes no status, only its time.
 CREATE OR REPLACE FUNCTION metering_reauthorize_single(tenant uuid, item metering_reauthorization)
 RETURNS metering_amended
@@ -15,6 +16,7 @@ DECLARE
     decision rules_decision;
     request rules_authorizationrequest;
     step metering_amendment;
+    placed paying_placed;
     done metering_amend_outcome;
     amended metering_amended;
 BEGIN
@@ -28,6 +30,10 @@ BEGIN
             WHEN owner.status = 'completed' THEN 'completed'
             WHEN owner.status <> 'authorized' THEN 'wrong_status'
         END;
+        IF done.outcome IS NULL AND owner.requires_payment THEN
+            done.id := paying_find_presented(tenant, owner.id, true);
+            done.outcome := CASE WHEN done.id IS NOT NULL THEN 'in_progress' END;
+        END IF;
     END IF;
     IF done.outcome IS NOT NULL THEN
         amended.done := done;
@@ -51,25 +57,38 @@ BEGIN
     ELSE
         decision.status := 'authorized';
     END IF;
-    done.created_at := GREATEST(clock_timestamp(), owner.updated_at);
-    decision.decided_at := coalesce(decision.decided_at, done.created_at);
-
     request.id := item.id;
     request.transaction_id := owner.id;
     request.round := owner.round + 1;
     request.actor := item.actor;
     request.request_id := item.request_id;
-    request.created_at := done.created_at;
     request.payment := item.payment::json;
     request.payment_amount := item.amount;
     request.payment_currency := item.currency;
     request.challenge_digest := decode(item.challenge_digest, 'hex');
     request.idempotency_key := item.idempotency_key;
     request.facts_digest := decode(item.digest, 'hex');
+    done.created_at := GREATEST(clock_timestamp(), owner.updated_at);
+    IF owner.requires_payment THEN
+        PERFORM paying_lock(tenant, ARRAY[owner.id], coalesce(policy.has_rules, false));
+        amended.deltas := amended.deltas || metering_replace_payments(
+            tenant, owner, item.currency, item.actor, item.request_id, done.created_at
+        );
+    END IF;
+    IF decision.status = 'authorized' THEN
+        placed := paying_place_challenge(tenant, owner, request, item.actor, item.request_id);
+        decision := rules_overrule(decision, placed.reason);
+    END IF;
+    decision.decided_at := coalesce(decision.decided_at, done.created_at);
+    request.created_at := done.created_at;
     PERFORM rules_record(tenant, request, decision);
     IF decision.status = 'authorized' THEN
         UPDATE metering_transaction kept SET round = owner.round + 1, authorized_at = done.created_at, updated_at = done.created_at
         WHERE kept.tenant_id = tenant AND kept.id = owner.id;
+        PERFORM paying_record(tenant, placed);
+        amended.deltas := amended.deltas || metering_write_payment_cost(
+            tenant, owner, (placed.payments[1]).id, item.actor, item.request_id, done.created_at
+        );
     ELSE
         step.transaction_id := owner.id;
         step.actor := item.actor;
@@ -87,9 +106,6 @@ BEGIN
             IF owner.requires_payment THEN
                 amended.deltas := amended.deltas || metering_follow_payments(tenant, owner, step, done.created_at, false);
             END IF;
-        END IF;
-        IF policy.has_rules THEN
-            PERFORM rules_adjust(tenant, ARRAY[owner.id], item.request_id);
         END IF;
     END IF;
     done.outcome := 'posted';

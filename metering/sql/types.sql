@@ -9,10 +9,10 @@ CREATE TYPE metering_delta AS (
 
 -- A cost to write. `supersedes_ids`: the costs it replaces, the one to name in its row first. `replaces_inferred`: true for a cost computed
 -- from reported facts, which replaces what metering_choose_superseded finds. `superseded_by_id`: of a call that is recorded finished, the
--- cost of the same posting that takes this one's place.
+-- cost of the same posting that takes this one's place. `payment_id`: the payment of a 402 that it is held or taken for.
 CREATE TYPE metering_new_cost AS (
     id uuid, amount numeric, currency text, is_estimate boolean, details text, supersedes_ids uuid[], replaces_inferred boolean,
-    inferred_from_id uuid, repricing uuid, superseded_by_id uuid
+    inferred_from_id uuid, repricing uuid, superseded_by_id uuid, payment_id uuid
 );
 
 -- A move to another status. With `stale_after` it happens only if the transaction has been authorized for longer than that. `round`: the
@@ -43,7 +43,8 @@ CREATE TYPE metering_amend_outcome AS (
     pricing text, pricing_note text, pricing_fields text, occurred_at timestamptz
 );
 
--- Another round of authorization for a transaction, with the payment it asks for: the chosen option as JSON, its amount and currency.
+-- Another round of authorization for a transaction, with the payment it asks for: the chosen option as JSON (paying_place_challenge reads it),
+-- its amount and currency.
 -- `change_id` is the id of the step, if its status changes; both digests are hexadecimal.
 CREATE TYPE metering_reauthorization AS (
     id uuid, change_id uuid, transaction_id uuid, actor text, request_id text, idempotency_key text, digest text, challenge_digest text,

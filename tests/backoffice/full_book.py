@@ -1,5 +1,6 @@
 """A tenant with at least one row in every table that has an admin page."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -16,9 +17,11 @@ from kernel.events.models import Attempt, Delivery
 from kernel.events.services import endpoints
 from kernel.events.services.fan_out import fan_out
 from kernel.tenants.models import StaffProfile, StaffTenant
+from metering.paying import services as paying
 from metering.rules.services import definitions as rules
 from metering.selectors import list_agents
 from metering.services import facts, policies, prices, usage_counting, usage_keys
+from metering.services.reauthorization import reauthorize_transaction
 from metering.services.transactions import record_transaction
 from tests.factories import IssuedKeyFactory
 
@@ -65,6 +68,12 @@ def fill_paying(context):
     cost = {"fiat_amount": Decimal(2), "fiat_asset_symbol": "USD", "is_estimate": True}
     record_transaction(**context, service_name="model", action_name="a", resource_name="r", costs=[cost])
     policies.set_policy(**context, is_prepaid=False)
+    paying.set_payee(**context, pay_to=f"shop-{context['tenant_id']}")
+    row = record_transaction(**context, service_name="model", action_name="a", resource_name="r").row
+    option = {"scheme": "exact", "network": "countinghouse:main", "asset": "USD", "amount": "1", "payTo": f"shop-{context['tenant_id']}"}
+    x402 = json.dumps({"x402Version": 2, "accepts": [option]})
+    paid = reauthorize_transaction(**context, transaction_id=row["id"], x402=x402).row["payment"]
+    paying.settle_payment(**context, payload=paid["authorization_payload"], requirements=json.dumps(option))
 
 
 def fill_rules(context):

@@ -217,10 +217,12 @@ def test_a_sound_server_passes_in_production(production, monkeypatch):
         ("WEBHOOK_SIGNING_KEY", ["c2hvcnQ="], "countinghouse.E016"),
         ("WEBHOOK_SIGNING_KEY", ["AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="] * 3, "countinghouse.E016"),
         ("WEBHOOK_ALLOW_NETS", ["10.0.0.1/8"], "countinghouse.E017"),
+        ("PAYMENT_TOKEN_KEYS", ["AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="], "countinghouse.E019"),
+        ("PAYMENT_TOKEN_KEYS", ["k:c2hvcnQ="], "countinghouse.E019"),
         ("WEBHOOK_EGRESS_PROXY", "proxy:3128", "countinghouse.E018"),
     ],
 )
-def test_settings_of_webhooks_that_can_not_be_used_are_refused(settings, name, value, expected):
+def test_settings_of_webhooks_and_payments_that_can_not_be_used_are_refused(settings, name, value, expected):
     setattr(settings, name, value)
     assert ids() == {expected}
 

@@ -18,7 +18,7 @@ OPTION = {"scheme": "upto", "network": "sapiom:main", "asset": "USD", "payTo": "
 
 def limited() -> RuleBook:
     """At most 10 in a day and 3 a service; a transaction of 7 is open."""
-    book = RuleBook()
+    book = RuleBook().fund()
     book.rule = book.add_rule(limit(10), limit(3, **COUNT, group_by=["service"]))
     row = book.record(cost(7))
     book.transaction, book.estimate = row["id"], row["costs"][0]["id"]

@@ -5,8 +5,12 @@ from decimal import Decimal
 
 import pytest
 
+from billing.models import Transaction as WalletTransaction
+from metering.paying import services
+from metering.paying.models import Payment
 from metering.services import transactions
 from tests.paying.book import NAMES, PayingBook, cost
+from tests.paying.shop import URL, Market, challenge
 from tests.races.threads import at_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -54,3 +58,29 @@ def test_a_call_that_is_completed_by_many_at_once_pays_once():
     assert len({row["id"] for row in rows}) == 1
     assert book.money() == (6, 4, 0, 0)
     book.is_sound()
+
+
+def test_challenges_presentations_and_collections_at_once_hold_and_take_once():
+    market = Market(credit=6, wallet=20)
+    created = market.create("4")
+    # The same challenge and others: one payment is open in the end, and the others gave way.
+    replies = at_once(8, lambda number: market.ask(created, challenge(str(7 + number // 2))))
+    assert {reply.status_code for reply in replies} == {200}
+    payment = market.caller.get(f"{URL}/{created}").json()["payment"]
+    open_ones = Payment.objects.filter(tenant_id=market.tenant_id, closed_at=None)
+    assert [str(one.id) for one in open_ones] == [payment["id"]]
+    assert sum(market.money()[1::2]) == Decimal(payment["amount"])
+    # Presented wins, or cancelled does: never both.
+    outcomes = at_once(2, lambda number: market.verify(payment) if number else market.caller.post(f"{URL}/{created}/cancel").status_code)
+    assert (outcomes[0], outcomes[1]["isValid"]) in {(200, False), (409, True)}
+    market.is_sound()
+    payment = market.pay(challenge("8"))
+    settled = at_once(8, lambda number: market.settle(payment, "7.5" if number % 2 else "3"))
+    reasons = Counter(outcome.get("errorReason") for outcome in settled)
+    assert reasons == {None: 4, "settle_conflict": 4}
+    [taken] = {outcome["amount"] for outcome in settled if outcome["success"]}
+    assert sum(market.money()[::2]) == 26 - Decimal(taken)
+    at_once(4, lambda number: services.post_collections(actor="job:test", request_id=str(number)))
+    [entry] = WalletTransaction.objects.filter(tenant=market.shop.tenant)
+    assert entry.amount == Decimal(taken)
+    market.is_sound()

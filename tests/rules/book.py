@@ -7,6 +7,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import F
 
+import billing.services
 from kernel.ledger.identifiers import new_id
 from metering.integrity import checks
 from metering.models import Policy, Transaction
@@ -37,6 +38,12 @@ def condition(field_type: str, operator: str, value: str, *, name: str | None = 
 
 class RuleBook:
     """One tenant's. Rules are written as the services of their definitions write them."""
+
+    def fund(self, amount: Any = 1000) -> "RuleBook":
+        """Put money into the wallet, so that payments can be held."""
+        named = {"type": "topup", "reference_id": "fund", "currency": "USD"}
+        billing.services.record_transaction(**self.who, amount=Decimal(amount), **named)
+        return self
 
     def __init__(self, tenant: Any = None) -> None:
         self.tenant = tenant or TenantFactory()

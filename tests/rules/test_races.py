@@ -42,7 +42,7 @@ def test_fifty_callers_on_a_limit_for_twenty_get_exactly_twenty():
 
 
 def test_fifty_payments_on_a_limit_for_twenty_are_exactly_twenty():
-    book = RuleBook()
+    book = RuleBook().fund()
     book.add_rule(limit(2, measurement_type="sum_payment_amount"))
     made = [book.record()["id"] for _ in range(50)]
     option = {"scheme": "upto", "network": "sapiom:main", "asset": "USD", "amount": "0.1", "payTo": "shop"}

@@ -19,7 +19,7 @@ PAYMENT = {"measurement_type": "sum_payment_amount"}
 
 @pytest.fixture
 def book():
-    return RuleBook()
+    return RuleBook().fund()
 
 
 @pytest.fixture
@@ -39,11 +39,11 @@ def ask(caller, transaction_id, body=None, **headers):
 def test_a_tenant_without_rules_is_authorized_again_and_the_same_challenge_is_a_replay(caller):
     created = caller.create()
     reply = ask(caller, created["id"])
-    assert (reply.status_code, reply.json()["status"], reply.json()["payment"]) == (200, "authorized", None)
+    assert (reply.status_code, reply.json()["status"], reply.json()["payment"]["status"]) == (200, "authorized", "authorized")
     again = ask(caller, created["id"])
     assert (again["Idempotent-Replayed"], again.json()) == ("true", reply.json())
     rounds = caller.get(f"{URL}/{created['id']}").json()["authorizationRequests"]
-    assert [(one["round"], one["status"], one["ruleExecutions"]) for one in rounds] == [(2, "authorized", []), (1, "authorized", [])]
+    assert [(one["round"], one["status"], len(one["ruleExecutions"])) for one in rounds] == [(2, "authorized", 1), (1, "authorized", 0)]
     ask(caller, created["id"], {"amount": "0.02"}, **{"Idempotency-Key": "k"})
     other = ask(caller, created["id"], {"amount": "0.03"}, **{"Idempotency-Key": "k"})
     assert (other.status_code, "x402" in other.json()["message"]) == (409, True)
@@ -88,8 +88,9 @@ def test_a_payment_stands_in_place_of_the_estimate_until_the_transaction_is_over
     created = caller.create(costs=[estimate])["id"]
     assert ask(caller, created, {"amount": "9"}).json()["status"] == "authorized"
     assert book.used() == {"[]": 9}
+    # Nobody collected the payment, and it had taken the place of the estimate.
     caller.post(f"{URL}/{created}/complete", {"outcome": "success"})
-    assert book.used() == {"[]": 4}
+    assert book.used() == {"[]": 0}
     assert caller.post(f"{URL}/{created}/reauthorize", {"x402": challenge()}).json()["status"] == "completed"
     book.is_sound()
 
@@ -120,13 +121,6 @@ def test_a_challenge_that_cannot_be_paid_changes_nothing(caller, body, message):
     reply = caller.post(f"{URL}/{created['id']}/reauthorize", body)
     assert (reply.status_code, reply.json()["message"]) == (400, message)
     assert caller.get(f"{URL}/{created['id']}").json()["status"] == "authorized"
-
-
-def test_amounts_of_tokens_are_counted_in_their_currency(book, caller):
-    book.add_rule(limit("0.01", **PAYMENT))
-    usdc = {"scheme": "exact", "network": "eip155:84532", "asset": "0x036CbD53842c5426634e7929541eC2318f3dCF7e"}
-    assert ask(caller, caller.create()["id"], usdc | {"amount": "10000"}).json()["status"] == "authorized"
-    assert ask(caller, caller.create()["id"], usdc | {"amount": "1"}).json()["status"] == "denied"
 
 
 def test_a_denial_carries_every_limit_and_when_the_same_call_would_pass(book, caller):

@@ -18,6 +18,7 @@ from billing import services as billing
 from config.api_routing import dialect_of
 from kernel.api import json as exact_json
 from kernel.api.problems import Problem
+from metering.paying import services as paying
 from metering.services import policies
 from tests.factories import IssuedKeyFactory
 from tests.scenarios.rule_examples import rule_examples
@@ -36,6 +37,9 @@ _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12
 _REFERENCE = re.compile(r"\b(evt|we|whd|whr)_([0-9a-f]{32})\b")
 _SECRET = re.compile(r"whsec_[A-Za-z0-9+/=]+")
 FIXED_SECRET = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
+# Of a payment: header, claims and signature.
+_TOKEN = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]+")
+FIXED_TOKEN = "eyJhbGciOiJIUzI1NiIsImtpZCI6ImxvY2FsIn0.e30.c2lnbmF0dXJl"
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 # A name that the tests' factory gave a tenant.
 _TENANT = re.compile(r"tenant-\d+\Z")
@@ -113,6 +117,7 @@ class Recorder:
         text = _UUID.sub(lambda found: self._stable_id(found[0]), text)
         text = _REFERENCE.sub(lambda found: f"{found[1]}_{self._stable_id(str(uuid.UUID(found[2]))).replace('-', '')}", text)
         text = _SECRET.sub(FIXED_SECRET, text)
+        text = _TOKEN.sub(FIXED_TOKEN, text)
         text = _TENANT.sub("tenant-1", text)
         text = _CURSOR.sub("W1siaWQiXQ:c2lnbmF0dXJl", text)
         text = _MOMENT.sub(lambda found: "2026-01-31T12:00:00" + ("." + "0" * (len(found[1]) - 1) if found[1] else "") + "Z", text)
@@ -222,14 +227,8 @@ def metering_examples(recorder: Recorder) -> None:
         recorder.send("GET", f"{one}/{part}")
     cancelled = recorder.send("POST", path, create)
     recorder.refuse("cost_of_another", "POST", f"{path}/{cancelled['id']}/costs", cost)
-    option = {"scheme": "upto", "network": "sapiom:main", "asset": "USD", "amount": "0.002403", "payTo": "shop", "maxTimeoutSeconds": 300}
-    challenge = {"x402Version": 2, "resource": {"url": "https://api.shop.example/search"}, "accepts": [option]}
-    recorder.send("POST", f"{path}/{cancelled['id']}/reauthorize", {"x402": challenge})
-    unknown = {"x402": challenge | {"accepts": [option | {"network": "eip155:1"}]}}
-    recorder.refuse("no_payable_option", "POST", f"{path}/{cancelled['id']}/reauthorize", unknown)
     recorder.send("POST", f"{path}/{cancelled['id']}/cancel", {"reason": "No answer in time"})
-    other = {"x402": challenge | {"accepts": [option | {"amount": "0.01"}]}}
-    recorder.refuse("must_be_authorized", "POST", f"{path}/{cancelled['id']}/reauthorize", other)
+    recorder.refuse("must_be_authorized", "POST", f"{path}/{cancelled['id']}/reauthorize", {"x402": _challenge("0.01")})
     recorder.refuse("wrong_status", "POST", f"{path}/{cancelled['id']}/complete", {"outcome": "success"})
     recorder.refuse("not_open", "POST", f"{path}/{cancelled['id']}/costs", {key: cost[key] for key in list(cost)[:3]})
     whole = create | {"outcome": "success", "responseFacts": facts, "idempotencyKey": "run-3"}
@@ -262,6 +261,7 @@ def metering_examples(recorder: Recorder) -> None:
     recorder.send("POST", f"/v1/prices/{begun['id']}/end", {"validTo": "2099-12-31T00:00:00Z"})
     recorder.send("GET", f"/v1/traces/{made['traceId']}")
     _prepaid_example(recorder, path, create)
+    _challenge_examples(recorder, path, create)
     for report in ("summary", "chart", "leaderboards"):
         recorder.send("GET", f"/v1/analytics/{report}?filter[time_period]=7d")
     usage_examples(recorder)
@@ -281,6 +281,33 @@ def _prepaid_example(recorder: Recorder, path: str, create: dict[str, Any]) -> N
     recorder.send("POST", f"{path}/{paid['id']}/complete", {"outcome": "success"})
     recorder.send("GET", f"{path}/{paid['id']}/payments")
     policies.set_policy(**who, is_prepaid=False)
+
+
+def _challenge(amount: str, **more: str) -> dict[str, Any]:
+    option = {"scheme": "upto", "network": "countinghouse:main", "asset": "USD", "amount": amount, "payTo": "shop.example"}
+    resource = {"url": "https://api.shop.example/search", "mimeType": "application/json"}
+    return {"x402Version": 2, "resource": resource, "accepts": [option | {"maxTimeoutSeconds": 300} | more]}
+
+
+def _challenge_examples(recorder: Recorder, path: str, create: dict[str, Any]) -> None:
+    """A resource answers 402, and collects what was used. The shop is the tenant itself."""
+    paying.set_payee(tenant_id=recorder.tenant_id, actor="command:test", request_id="example", pay_to="shop.example")
+    made = recorder.send("POST", path, create)
+    one, x402 = f"{path}/{made['id']}", _challenge("0.002403")
+    recorder.refuse("no_payable_option", "POST", f"{one}/reauthorize", {"x402": _challenge("0.002403", network="eip155:1")})
+    headers = {"originalRequest": {"url": "https://api.shop.example/search", "method": "GET"}, "responseHeaders": {}, "httpStatusCode": 402}
+    payment = recorder.send("POST", f"{one}/reauthorize", {"x402": x402, "metadata": headers})["payment"]
+    [hold] = [cost for cost in recorder.send("GET", f"{one}/costs")["costs"] if cost["isActive"]]
+    stated = {"fiatAmount": "0", "fiatAssetSymbol": "USD", "isEstimate": False, "supersedesCostId": hold["id"]}
+    recorder.refuse("cost_of_payment", "POST", f"{one}/costs", stated)
+    [option] = x402["accepts"]
+    body = {"x402Version": 2, "paymentPayload": payment["authorizationPayload"], "paymentRequirements": option}
+    recorder.send("GET", "/v1/x402/supported")
+    recorder.send("POST", "/v1/x402/verify", body)
+    recorder.refuse("payment_presented", "POST", f"{one}/cancel")
+    recorder.refuse("payment_in_progress", "POST", f"{one}/reauthorize", {"x402": _challenge("0.01")})
+    recorder.send("POST", "/v1/x402/settle", body | {"paymentRequirements": option | {"amount": "0.0001"}})
+    recorder.send("GET", "/v1/x402/collections")
 
 
 def usage_examples(recorder: Recorder) -> None:

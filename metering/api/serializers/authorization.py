@@ -1,5 +1,6 @@
 """The rounds in which a transaction asked for authorization, what the rules said in them, and the body that asks for another round."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,6 +10,7 @@ from kernel.api.fields import Choice, Currency, Field, Identifier, JsonObject, T
 from kernel.api.nested import ListOf, Nested, with_path_prefix
 from kernel.api.problems import Invalid
 from metering.api.serializers.base import MeteringBody, MeteringReply
+from metering.api.serializers.payments import PayablePaymentReply
 from metering.api.serializers.replies import TransactionReply
 from metering.rules.choices import Measurement, RequestStatus, RuleType
 
@@ -70,6 +72,8 @@ class ExecutionMetadataReply(MeteringReply):
     rule_type = Choice(RuleType.values)
     rule_version = Whole(min_value=1)
     parameters_checked = Whole(min_value=0)
+    network_id = Text(required=False, omitted=True)
+    payment_transaction_id = Identifier(required=False, omitted=True)
     violations = ListOf(Nested(LimitReply))
     override = Nested(OverrideReply, required=False)
 
@@ -144,7 +148,13 @@ class AuthorizationRequestReply(MeteringReply):
     rule_executions = ListOf(Nested(RuleExecutionReply))
 
 
-class SingleTransactionReply(TransactionReply):
+class ReauthorizedReply(TransactionReply):
+    """A transaction with the payment that its resource asked for; `payment.authorizationPayload` goes to the resource."""
+
+    payment = Nested(PayablePaymentReply, required=False)
+
+
+class SingleTransactionReply(ReauthorizedReply):
     """A transaction with the documents that it was recorded with, and the rounds in which it asked for authorization, newest first."""
 
     request_facts = JsonObject(required=False, omitted=True)
@@ -177,6 +187,18 @@ class ReauthorizeRequest(MeteringBody):
     x402 = Challenge()
     metadata = JsonObject(**ABSENT)
     additional_protocols = JsonObject(**ABSENT)
+
+    @classmethod
+    def within_create(cls, body: Mapping[str, Any]) -> dict[str, Any] | None:
+        """The values of a create's `paymentData` where that is such a body, of a call that isn't over; else None: it is kept as it is.
+        Raises Invalid."""
+        text = body["payment_data"]
+        if text is None or body["outcome"] is not None or not isinstance(json.loads(text).get("x402"), dict):
+            return None
+        try:
+            return cls.read(text.encode())
+        except Invalid as invalid:
+            raise Invalid(with_path_prefix("paymentData", invalid)) from invalid
 
     @classmethod
     def check(cls, values: dict[str, Any]) -> dict[str, Any]:

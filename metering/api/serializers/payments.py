@@ -1,17 +1,33 @@
 """Replies about payments."""
 
+import json
 from typing import Any
 
 from kernel.api.amounts import AmountText
-from kernel.api.fields import Choice, Currency, Identifier, Text, Timestamp
+from kernel.api.fields import Choice, Identifier, JsonObject, Text, Timestamp, Whole
 from kernel.api.nested import ListOf, Nested
 from metering.api.serializers.base import MeteringReply
 from metering.paying.choices import LegKind, PaymentKind, PaymentStatus
 
 
-class ProtocolMetadataReply(MeteringReply):
-    """`payer`: the customer whose credits pay first. `unpaidAmount`: what the transaction cost beyond its holds and nobody covered."""
+class SettlementReply(MeteringReply):
+    """What the resource was answered when it collected the payment."""
 
+    transaction = Identifier(source="settlement_id")
+    settled_at = Timestamp()
+
+
+class ProtocolMetadataReply(MeteringReply):
+    """`payer`: the customer whose credits pay first. `unpaidAmount`: what the transaction cost beyond its holds and nobody covered.
+
+    Of the payment of a 402 also `expiresAt`, until when the resource must have seen it, and `holdExpiresAt`, until when it may collect.
+    """
+
+    x402_version = Whole(wire_name="x402Version", required=False, omitted=True)
+    resource = Text(required=False, omitted=True)
+    accepts_index = Whole(required=False, omitted=True)
+    expires_at = Timestamp(required=False, omitted=True)
+    settlement = Nested(SettlementReply, required=False, omitted=True)
     payer = Text(source="customer_id")
     hold_expires_at = Timestamp()
     captured_amount = AmountText(full=True, source="captured")
@@ -21,11 +37,17 @@ class ProtocolMetadataReply(MeteringReply):
 class PaymentReply(MeteringReply):
     """Money held for a transaction, and what became of it. `amount` is what was held, in `token`."""
 
+    # Of the payment of a 402 also what of its challenge it pays.
+
     id = Identifier()
     transaction_id = Identifier()
     protocol = Choice(PaymentKind.values, source="kind")
-    token = Currency(source="currency")
+    network = Text(required=False, omitted=True)
+    scheme = Text(required=False, omitted=True)
+    token = Text(source="currency")
     amount = AmountText(full=True)
+    pay_to = Text(required=False, omitted=True)
+    pay_to_type = Choice(("account", "address"), required=False, omitted=True)
     status = Choice(PaymentStatus.values)
     protocol_metadata = Nested(ProtocolMetadataReply)
     created_at = Timestamp()
@@ -35,7 +57,27 @@ class PaymentReply(MeteringReply):
 
     @classmethod
     def plain(cls, row: Any) -> dict[str, Any]:
-        return super().plain(row | {"protocol_metadata": row})
+        token = row.get("token")
+        if token is None:
+            return super().plain({**row, "protocol_metadata": row})
+        challenge = json.loads(token["challenge"])
+        metadata = {
+            **row,
+            "x402_version": challenge["version"],
+            "resource": challenge["resource"],
+            "accepts_index": challenge["index"],
+            "expires_at": token["expires_at"],
+            "settlement": None if token["settled_at"] is None else token,
+        }
+        named = {name: token[name] for name in ("network", "scheme", "pay_to")}
+        return super().plain({**row, **named, "pay_to_type": "account", "protocol_metadata": metadata})
+
+
+class PayablePaymentReply(PaymentReply):
+    """A payment with what is sent to the resource, as the header `PAYMENT-SIGNATURE` or for version 1 `X-PAYMENT`. The payee can collect
+    with it, so only replies about this one transaction have it, and only until the payment is over."""
+
+    authorization_payload = JsonObject(required=False, omitted=True)
 
 
 class LegReply(MeteringReply):

@@ -9,7 +9,7 @@ from kernel.api.fields import Choice, Currency, Field, Flag, Identifier, JsonObj
 from kernel.api.nested import ListOf, Nested
 from metering.api.dialect import dialect
 from metering.api.serializers.base import MeteringReply
-from metering.api.serializers.payments import PaymentReply
+from metering.api.serializers.payments import PayablePaymentReply, PaymentReply
 from metering.choices import AgentStatus, FactPhase, Outcome, Pricing, Status
 
 # Every currency is an asset with an id of its own, the same in every installation.
@@ -64,7 +64,7 @@ class CostReply(MeteringReply):
     transaction_id = Identifier()
     tenant_id = Identifier()
     organization_id = Identifier(source="tenant_id")
-    payment_transaction_id = Identifier(required=False)
+    payment_transaction_id = Identifier(source="payment_id", required=False)
     fiat_amount = AmountText(full=True)
     fiat_asset_id = AssetId(source="fiat_asset_symbol")
     fiat_asset_symbol = Currency()
@@ -148,6 +148,7 @@ class SupersededReply(MeteringReply):
 class CreatedReply(TransactionReply):
     """A new transaction; of a call that is over also what was reported of it, and what that came to."""
 
+    payment = Nested(PayablePaymentReply, required=False)
     fact_id = Identifier(required=False, omitted=True)
     cost_id = Identifier(required=False, omitted=True)
     pricing = Nested(PricingReply, required=False, omitted=True)
@@ -157,6 +158,7 @@ class CreatedReply(TransactionReply):
 class CompletedReply(CreatedReply):
     """The completed transaction, flat and under `transaction`: two published forms in one."""
 
+    payment = Nested(PaymentReply, required=False)
     transaction = Nested(TransactionReply)
 
     @classmethod

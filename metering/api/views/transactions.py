@@ -10,7 +10,7 @@ from kernel.api.schema import operation
 from kernel.ledger.moments import END_OF_MOMENTS
 from metering import selectors
 from metering.api.filters import TransactionQuery, book_time_range
-from metering.api.serializers.authorization import ReauthorizeRequest, SingleTransactionReply
+from metering.api.serializers.authorization import ReauthorizedReply, ReauthorizeRequest, SingleTransactionReply
 from metering.api.serializers.payments import PaymentsReply
 from metering.api.serializers.replies import (
     CompletedReply,
@@ -24,7 +24,7 @@ from metering.api.serializers.replies import (
 )
 from metering.api.serializers.requests import CancelRequest, CompleteRequest, CostRequest, FactsRequest, TransactionRequest
 from metering.api.views.base import MeteringViewSet
-from metering.paying.selectors import list_payments
+from metering.paying.selectors import list_payments, with_payload
 from metering.rules.selectors import executions
 from metering.rules.selectors.definitions import narrow_to_rule
 from metering.services import costs, facts, lifecycle, reauthorization, transactions
@@ -42,7 +42,7 @@ class TransactionViewSet(MeteringViewSet):
         body=TransactionRequest,
         reply=CreatedReply,
         status=201,
-        refuses=("idempotency_conflict", "invalid_value"),
+        refuses=("idempotency_conflict", "invalid_value", "no_payable_option"),
         idempotent=True,
         replays=True,
     )
@@ -50,9 +50,14 @@ class TransactionViewSet(MeteringViewSet):
         """Records the use of a service with its estimated costs, and decides in the same call whether it may go ahead: a denial is a
         transaction with the status `denied`, not an error.
 
-        With an `outcome` the call is over: it is recorded whole, as completed, with what its `responseFacts` cost."""
+        With an `outcome` the call is over: it is recorded whole, as completed, with what its `responseFacts` cost. With `paymentData` that
+        is the body of a `reauthorize` call, `{"x402": ...}`, it is also paid; where it can't be, nothing is recorded."""
         body = self.read(TransactionRequest)
-        recorded = transactions.record_transaction(**self.audit_context(), idempotency_key=self.idempotency_key(), is_bounded=True, **body)
+        facts = {**self.audit_context(), "idempotency_key": self.idempotency_key(), "is_bounded": True, **body}
+        if (challenge := ReauthorizeRequest.within_create(body)) is not None:
+            recorded = reauthorization.record_and_pay(**facts, challenge=challenge)
+        else:
+            recorded = transactions.record_transaction(**facts)
         return self.reply(CreatedReply, recorded.row, status=201, replayed=recorded.replayed)
 
     @operation(summary="List transactions", query=TransactionQuery, reply=TransactionReply, paged=True, reads_past=True)
@@ -81,21 +86,24 @@ class TransactionViewSet(MeteringViewSet):
         tenant_id = self.caller.tenant_id
         row = selectors.get_transaction(tenant_id=tenant_id, transaction_id=transaction_id)
         rounds = executions.list_requests(tenant_id=tenant_id, transaction=row)
-        return self.reply(SingleTransactionReply, row | {"authorization_requests": rounds})
+        return self.reply(SingleTransactionReply, with_payload(row) | {"authorization_requests": rounds})
 
     @operation(
-        summary="Ask for authorization of a payment",
+        summary="Pay what a resource asks for",
         body=ReauthorizeRequest,
-        reply=TransactionReply,
-        refuses=("must_be_authorized", "no_payable_option", "idempotency_conflict"),
+        reply=ReauthorizedReply,
+        refuses=("must_be_authorized", "no_payable_option", "payment_in_progress", "idempotency_conflict"),
         idempotent=True,
         replays=True,
     )
     def reauthorize(self, request: HttpRequest, transaction_id: UUID) -> HttpResponse:
-        """A resource answered 402: the spending rules decide on the first option of its challenge that can be paid. A denial is a
-        transaction with the status `denied`, not an error. The same challenge again is answered as it was the first time."""
+        """A resource answered 402: the spending rules decide on the first option of its challenge that can be paid, and its amount is held,
+        of credits first and the wallet next. `payment.authorizationPayload` is what to send to the resource.
+
+        A denial, by a rule or because the money isn't there, is a transaction with the status `denied`, not an error. The same challenge
+        again is answered with the same payment; another one takes its place, until the resource has seen it."""
         done = reauthorization.reauthorize_transaction(**self.change_arguments(transaction_id), **self.read(ReauthorizeRequest))
-        return self.reply(TransactionReply, done.row, replayed=done.replayed)
+        return self.reply(ReauthorizedReply, done.row, replayed=done.replayed)
 
     @operation(
         summary="Complete a transaction",
@@ -115,7 +123,7 @@ class TransactionViewSet(MeteringViewSet):
         summary="Cancel a transaction",
         body=CancelRequest,
         reply=TransactionReply,
-        refuses=("wrong_status", "idempotency_conflict"),
+        refuses=("wrong_status", "payment_presented", "idempotency_conflict"),
         idempotent=True,
         replays=True,
     )
@@ -135,7 +143,7 @@ class TransactionViewSet(MeteringViewSet):
         body=CostRequest,
         reply=CostReply,
         status=201,
-        refuses=("not_open", "cost_of_another", "already_superseded", "idempotency_conflict"),
+        refuses=("not_open", "cost_of_another", "cost_of_payment", "already_superseded", "idempotency_conflict"),
         idempotent=True,
         replays=True,
     )

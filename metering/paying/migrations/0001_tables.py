@@ -7,6 +7,7 @@ import django.db.models.functions.datetime
 from django.db import migrations, models
 
 import kernel.ledger.identifiers
+import kernel.ledger.json_field
 import kernel.ledger.money
 
 
@@ -15,6 +16,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ("metering", "0005_paying"),
+        ("rules", "0001_tables"),
         ("tenants", "0001_tables"),
     ]
 
@@ -28,15 +30,17 @@ class Migration(migrations.Migration):
                 ("actor", models.CharField(max_length=128)),
                 ("request_id", models.CharField(blank=True, default="", max_length=128)),
                 ("round", models.SmallIntegerField()),
-                ("kind", models.CharField(choices=[("prepaid", "Prepaid")], max_length=16)),
+                ("kind", models.CharField(choices=[("prepaid", "Prepaid"), ("x402", "X402")], max_length=16)),
                 (
                     "status",
                     models.CharField(
                         choices=[
                             ("authorized", "Authorized"),
+                            ("presented", "Presented"),
                             ("captured", "Captured"),
                             ("released", "Released"),
                             ("expired", "Expired"),
+                            ("cancelled", "Cancelled"),
                             ("failed", "Failed"),
                         ],
                         max_length=16,
@@ -118,7 +122,9 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="payment",
-            index=models.Index(condition=models.Q(("status__in", ("authorized",))), fields=["hold_expires_at"], name="paying_payment_open"),
+            index=models.Index(
+                condition=models.Q(("status__in", ("authorized", "presented"))), fields=["hold_expires_at"], name="paying_payment_open"
+            ),
         ),
         migrations.AddConstraint(
             model_name="payment",
@@ -153,7 +159,7 @@ class Migration(migrations.Migration):
             constraint=models.CheckConstraint(
                 condition=models.Q(
                     models.Func(
-                        models.F("kind"), output_field=models.BooleanField(), template="%(expressions)s = ANY ('{prepaid}'::text[])"
+                        models.F("kind"), output_field=models.BooleanField(), template="%(expressions)s = ANY ('{prepaid,x402}'::text[])"
                     )
                 ),
                 name="paying_payment_kind_check",
@@ -166,7 +172,7 @@ class Migration(migrations.Migration):
                     models.Func(
                         models.F("status"),
                         output_field=models.BooleanField(),
-                        template="%(expressions)s = ANY ('{authorized,captured,released,expired,failed}'::text[])",
+                        template="%(expressions)s = ANY ('{authorized,presented,captured,released,expired,cancelled,failed}'::text[])",
                     )
                 ),
                 name="paying_payment_status_check",
@@ -176,8 +182,8 @@ class Migration(migrations.Migration):
             model_name="payment",
             constraint=models.CheckConstraint(
                 condition=models.Q(
-                    models.Q(("captured", 0), ("closed_at__isnull", True), ("unpaid", 0), ("status__in", ("authorized",))),
-                    models.Q(("closed_at__isnull", False), models.Q(("status__in", ("authorized",)), _negated=True)),
+                    models.Q(("captured", 0), ("closed_at__isnull", True), ("unpaid", 0), ("status__in", ("authorized", "presented"))),
+                    models.Q(("closed_at__isnull", False), models.Q(("status__in", ("authorized", "presented")), _negated=True)),
                     _connector="OR",
                 ),
                 name="paying_payment_closed_check",
@@ -232,5 +238,125 @@ class Migration(migrations.Migration):
                 ),
                 name="paying_paymentleg_amount_check",
             ),
+        ),
+        migrations.CreateModel(
+            name="Collection",
+            fields=[
+                ("id", models.UUIDField(default=kernel.ledger.identifiers.new_id, editable=False, primary_key=True, serialize=False)),
+                ("payee_tenant_id", models.UUIDField()),
+                ("pay_to", models.CharField(max_length=255)),
+                ("currency", models.CharField(max_length=3)),
+                ("amount", kernel.ledger.money.MoneyField()),
+                ("created_at", models.DateTimeField()),
+                ("posted_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "payment",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="collections",
+                        to="paying.payment",
+                    ),
+                ),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="tenants.tenant",
+                    ),
+                ),
+            ],
+            options={
+                "ordering": ["-created_at", "-id"],
+                "indexes": [
+                    models.Index(fields=["payee_tenant_id", "created_at", "id"], name="paying_collection_payee"),
+                    models.Index(condition=models.Q(("posted_at__isnull", True)), fields=["created_at"], name="paying_collection_due"),
+                ],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("amount__lt", Decimal("100000000000000000000"))), name="paying_collection_amount_finite"
+                    ),
+                    models.UniqueConstraint(fields=("tenant", "payment"), name="paying_collection_payment_key"),
+                    models.CheckConstraint(condition=models.Q(("amount__gt", 0)), name="paying_collection_amount_check"),
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="Payee",
+            fields=[
+                ("id", models.UUIDField(default=kernel.ledger.identifiers.new_id, editable=False, primary_key=True, serialize=False)),
+                ("pay_to", models.CharField(max_length=255)),
+                ("created_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ("actor", models.CharField(max_length=128)),
+                (
+                    "tenant",
+                    models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name="+", to="tenants.tenant"),
+                ),
+            ],
+            options={
+                "ordering": ["pay_to"],
+                "constraints": [models.UniqueConstraint(fields=("tenant", "pay_to"), name="paying_payee_pay_to_key")],
+            },
+        ),
+        migrations.CreateModel(
+            name="PaymentToken",
+            fields=[
+                ("id", models.UUIDField(default=kernel.ledger.identifiers.new_id, editable=False, primary_key=True, serialize=False)),
+                ("authorization_id", models.UUIDField()),
+                ("network", models.CharField(max_length=255)),
+                ("scheme", models.CharField(max_length=16)),
+                ("pay_to", models.CharField(max_length=255)),
+                ("challenge", kernel.ledger.json_field.DocumentField()),
+                ("key_id", models.CharField(max_length=64)),
+                ("nonce_digest", models.BinaryField()),
+                ("expires_at", models.DateTimeField()),
+                ("created_at", models.DateTimeField()),
+                ("presented_at", models.DateTimeField(blank=True, null=True)),
+                ("settlement_id", models.UUIDField(blank=True, null=True)),
+                ("settled_amount", kernel.ledger.money.MoneyField(blank=True, null=True)),
+                ("settled_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "payment",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="tokens",
+                        to="paying.payment",
+                    ),
+                ),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="tenants.tenant",
+                    ),
+                ),
+            ],
+            options={
+                "ordering": ["-created_at", "-id"],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("settled_amount__lt", Decimal("100000000000000000000"))),
+                        name="paying_paymenttoken_settled_amount_finite",
+                    ),
+                    models.UniqueConstraint(fields=("tenant", "payment"), name="paying_paymenttoken_payment_key"),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("settled_amount__isnull", True), ("settled_at__isnull", True), ("settlement_id__isnull", True)),
+                            models.Q(("settled_amount__gte", 0), ("settled_at__isnull", False), ("settlement_id__isnull", False)),
+                            _connector="OR",
+                        ),
+                        name="paying_paymenttoken_settled_check",
+                    ),
+                ],
+            },
         ),
     ]

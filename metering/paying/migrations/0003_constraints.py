@@ -2,6 +2,7 @@ from django.db import migrations
 
 from kernel.ledger.migration_operations import AppendOnly, FirstStatistics, TenantForeignKey, TenantKey
 
+TOKEN_COLUMNS = ("presented_at", "settlement_id", "settled_amount", "settled_at")
 PAYMENT_COLUMNS = ("status", "captured", "unpaid", "reason", "closed_at", "updated_at")
 SET_FILL_FACTORS = "ALTER TABLE paying_payment SET (fillfactor = 80); ALTER TABLE paying_paymentleg SET (fillfactor = 80);"
 RESET_FILL_FACTORS = "ALTER TABLE paying_payment RESET (fillfactor); ALTER TABLE paying_paymentleg RESET (fillfactor);"
@@ -15,9 +16,19 @@ class Migration(migrations.Migration):
         TenantKey("PaymentLeg", row_first=True),
         TenantForeignKey("Payment", "transaction", index=True),
         TenantForeignKey("PaymentLeg", "payment"),
+        TenantKey("PaymentToken", row_first=True),
+        TenantKey("Collection", row_first=True),
+        TenantKey("Payee"),
+        TenantForeignKey("PaymentToken", "payment"),
+        TenantForeignKey("Collection", "payment"),
+        AppendOnly("PaymentToken", may_change=TOKEN_COLUMNS),
+        AppendOnly("Collection", may_change=("posted_at",)),
         AppendOnly("Payment", may_change=PAYMENT_COLUMNS),
         AppendOnly("PaymentLeg", may_change=("captured",)),
         migrations.RunSQL(SET_FILL_FACTORS, RESET_FILL_FACTORS),
         FirstStatistics("Payment"),
         FirstStatistics("PaymentLeg"),
+        FirstStatistics("PaymentToken"),
+        FirstStatistics("Collection"),
+        FirstStatistics("Payee"),
     ]

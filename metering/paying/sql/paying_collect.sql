@@ -17,7 +17,7 @@ DECLARE
     taken numeric;
     collected paying_collected;
     draw credits_draw;
-    is_open CONSTANT boolean := payment.status = 'authorized';
+    is_open CONSTANT boolean := payment.closed_at IS NULL;
 BEGIN
     collected.captured := 0;
     collected.legs := '{}';

@@ -7,7 +7,7 @@ AS $$
 DECLARE
     longest CONSTANT integer := least(
         (SELECT policy.longest_hold_seconds FROM billing_policy policy WHERE policy.tenant_id = tenant),
-        (SELECT (to_jsonb(policy) ->> 'longest_hold_seconds')::integer FROM credits_policy policy WHERE policy.tenant_id = tenant)
+        (SELECT policy.longest_hold_seconds FROM credits_policy policy WHERE policy.tenant_id = tenant)
     );
 BEGIN
     RETURN least(interval '24 hours', make_interval(secs => longest));

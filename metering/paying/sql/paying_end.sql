@@ -1,8 +1,10 @@
--- Ends payments that their transactions leave open: expires those whose money is held no longer, or releases one by hand.
+-- Ends payments that their transactions leave open: expires those whose money is held no longer, or releases one by hand. What a payment of a
+-- 402 holds is then no cost of its transaction any more.
 -- Takes: the tenant, and a JSON array of {payment_id, kind ('expired' or 'released'), reason, actor, request_id}.
 -- Returns: for each, in order, the payment and an `outcome`: posted; not_found; exists (it ended the same way before); closed (it ended
--- otherwise: `status`); not_due (it is to expire, and its time hasn't come).
--- Locks: the transactions by id, the payments by id, then as paying_close. Never: takes money.
+-- otherwise: `status`); not_due (it is to expire, and its time hasn't come); presented (whom it pays may still collect it).
+-- Locks: the tenant's rules, shared; the transactions by id; as paying_lock; the payments; then as paying_close and
+-- metering_finish_changes. Never: takes money.
 CREATE OR REPLACE FUNCTION paying_end(tenant uuid, postings jsonb)
 RETURNS TABLE (outcome text, id uuid, status text, first_digest bytea)
 LANGUAGE plpgsql
@@ -13,17 +15,14 @@ DECLARE
     payment paying_payment;
     moment timestamptz;
     ending text;
+    owner metering_transaction;
+    transactions CONSTANT uuid[] := paying_lock_transactions(tenant, ARRAY(
+        SELECT asked.payment_id FROM jsonb_to_recordset(postings) AS asked (payment_id uuid)
+    ));
+    has_rules CONSTANT boolean := EXISTS (SELECT FROM metering_policy policy WHERE policy.tenant_id = tenant AND policy.has_rules);
+    deltas metering_delta[] := '{}';
+    changes metering_change[] := '{}';
 BEGIN
-    PERFORM kept.id
-    FROM metering_transaction kept
-    WHERE kept.tenant_id = tenant AND kept.id IN (
-        SELECT open.transaction_id FROM paying_payment open
-        WHERE open.tenant_id = tenant AND open.id IN (
-            SELECT asked.payment_id FROM jsonb_to_recordset(postings) AS asked (payment_id uuid)
-        )
-    )
-    ORDER BY kept.id
-    FOR NO KEY UPDATE;
     FOR item IN
         SELECT * FROM jsonb_to_recordset(postings) AS asked (payment_id uuid, kind text, reason text, actor text, request_id text)
     LOOP
@@ -35,18 +34,27 @@ BEGIN
         outcome := CASE
             WHEN payment.id IS NULL THEN 'not_found'
             WHEN payment.status = item.kind THEN 'exists'
-            WHEN payment.status <> 'authorized' THEN 'closed'
+            WHEN payment.closed_at IS NOT NULL THEN 'closed'
             WHEN item.kind = 'expired' AND payment.hold_expires_at > moment THEN 'not_due'
+            WHEN payment.status = 'presented' AND payment.hold_expires_at > moment THEN 'presented'
             ELSE 'posted'
         END;
         IF outcome = 'posted' THEN
             UPDATE paying_payment kept SET reason = coalesce(item.reason, '')
             WHERE kept.tenant_id = tenant AND kept.id = payment.id AND item.reason <> '';
             payment := paying_close(tenant, payment, 0, ending, moment, item.actor, item.request_id);
+            IF payment.kind = 'x402' THEN
+                SELECT * INTO owner FROM metering_transaction kept WHERE kept.tenant_id = tenant AND kept.id = payment.transaction_id;
+                deltas := deltas || metering_write_payment_cost(tenant, owner, payment.id, item.actor, item.request_id, moment);
+                changes := changes || (owner.id, moment, NULL, false)::metering_change;
+            END IF;
         END IF;
         id := payment.id;
         status := payment.status;
         RETURN NEXT;
     END LOOP;
+    IF changes <> '{}' THEN
+        PERFORM metering_finish_changes(tenant, has_rules, transactions, changes, deltas, postings -> 0 ->> 'request_id');
+    END IF;
 END
 $$;

@@ -24,7 +24,8 @@ BEGIN
         ));
     ELSE
         SELECT * INTO done FROM billing_end_hold(tenant, jsonb_build_array(
-            what || jsonb_build_object('id', metering_new_id(), 'reference_id', 'payment:' || payment.id, 'facts_digest', CASE WHEN wanted > 0 THEN repeat('0', 144) ELSE '' END)
+            what || jsonb_build_object('id', metering_new_id(), 'reference_id', 'payment:' || payment.id,
+                'facts_digest', CASE WHEN wanted > 0 THEN repeat('0', 176) ELSE '' END)
         ));
     END IF;
     IF wanted > 0 AND done.outcome IN ('no_debit', 'out_of_range') THEN

@@ -19,6 +19,7 @@ BEGIN
         )), known.fiat_asset_symbol, 0, 0, 0, moment, '', moment
     FROM metering_cost known
     WHERE known.tenant_id = tenant AND known.transaction_id = owner.id AND known.is_active AND known.fiat_amount > 0
+        AND known.payment_id IS NULL
         AND NOT (known.is_estimate AND has_failed)
     GROUP BY known.fiat_asset_symbol
     ON CONFLICT (tenant_id, transaction_id, currency) WHERE kind = 'prepaid' DO NOTHING;

@@ -15,6 +15,14 @@ BEGIN
         '', payment.updated_at
     FROM unnest(placed.payments) AS payment;
     PERFORM paying_insert_legs(tenant, placed.legs);
+    IF placed.tokens IS NOT NULL THEN
+        INSERT INTO paying_paymenttoken (
+            id, tenant_id, payment_id, authorization_id, network, scheme, pay_to, challenge, key_id, nonce_digest, expires_at, created_at
+        )
+        SELECT token.id, tenant, token.payment_id, token.authorization_id, token.network, token.scheme, token.pay_to, token.challenge,
+            token.key_id, token.nonce_digest, token.expires_at, token.created_at
+        FROM unnest(placed.tokens) AS token;
+    END IF;
     UPDATE metering_transaction kept SET requires_payment = true
     WHERE kept.tenant_id = tenant AND kept.id = placed.payments[1].transaction_id AND NOT kept.requires_payment;
     PERFORM paying_write_events(tenant, placed.payments[1].request_id, ARRAY(SELECT payment.id FROM unnest(placed.payments) AS payment));

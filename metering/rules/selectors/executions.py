@@ -13,7 +13,8 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 
 from django.db.models import Exists, OuterRef, QuerySet
 
-from metering.rules.choices import RequestStatus
+from metering.models import Transaction
+from metering.rules.choices import SYSTEM_RULE_ID, SYSTEM_RULE_NAME, RequestStatus, RuleType
 from metering.rules.models import AuthorizationRequest, RuleExecution, RuleParameter, SpendingRule
 from metering.selectors import Row, rows_of
 
@@ -21,7 +22,7 @@ ALLOWED, DENIED = "ALLOWED", "DENIED"
 WITHIN = "All limits within acceptable range"
 REQUEST = (
     *("id", "tenant_id", "transaction_id", "round", "status", "decline_reason", "executions", "passes_at", "decided_at"),
-    *("created_at", "updated_at", "payment_amount", "payment_currency"),
+    *("created_at", "updated_at", "payment_amount", "payment_currency", "payment"),
     *("transaction__action_name", "transaction__service__name", "transaction__resource_name"),
 )
 # An execution that allowed has no row and so no id; it always gets the same one.
@@ -32,7 +33,53 @@ def list_requests(*, tenant_id: UUID, transaction: Row) -> list[Row]:
     """The rounds of a transaction (its row), newest first. A round that no rule decided has no row: it is made of the transaction's."""
     found = AuthorizationRequest.objects.filter(tenant_id=tenant_id, transaction_id=transaction["id"])
     rows = with_executions(rows_of(found.order_by("-round").values(*REQUEST)), tenant_id=tenant_id)
+    _add_payments(rows, tenant_id=tenant_id, transaction_id=transaction["id"])
     return rows if any(row["round"] == 1 for row in rows) else [*rows, _first_round(transaction, has_more=bool(rows))]
+
+
+def _add_payments(requests: Sequence[Row], *, tenant_id: UUID, transaction_id: UUID) -> None:
+    """Put before the executions of rounds that asked for a payment that of the system's rule; at most one query.
+
+    A denial by a rule comes before the money is asked, so the system's rule took no part in it.
+    """
+    asking = [request for request in requests if request["payment"] is not None and request["completed_at"] is not None]
+    if not asking:
+        return
+    placed = Transaction.objects.filter(tenant_id=tenant_id, id=transaction_id, payments__kind="x402")
+    paid = {row["payments__round"]: row["payments__id"] for row in rows_of(placed.values("payments__round", "payments__id"))}
+    for request in asking:
+        denied = request["status"] == RequestStatus.DENIED
+        if denied and any(execution["decision"] == DENIED for execution in request["rule_executions"]):
+            continue
+        execution = _payment_execution(request, payment_id=paid.get(request["round"]))
+        request["rule_executions"] = [execution, *request["rule_executions"]]
+
+
+def _payment_execution(request: Row, *, payment_id: UUID | None) -> Row:
+    denied = request["status"] == RequestStatus.DENIED
+    return {
+        "id": uuid5(IDS, f"{request['id']}:{SYSTEM_RULE_ID}"),
+        "tenant_id": request["tenant_id"],
+        "rule_id": SYSTEM_RULE_ID,
+        "numeric_id": 1,
+        "rule_name": SYSTEM_RULE_NAME,
+        "rule_type": RuleType.PAYMENT_AUTHORIZATION,
+        "rule_version": 1,
+        "transaction_id": request["transaction_id"],
+        "authorization_request_id": request["id"],
+        **{name: request[name] for name in ("action_name", "service_name", "resource_name")},
+        "decision": DENIED if denied else ALLOWED,
+        "reason": request["decline_reason"] if denied else "Payment successfully authorized",
+        "override": None,
+        "network_id": json.loads(request["payment"])["network"],
+        "payment_transaction_id": payment_id,
+        "parameters_checked": 0,
+        "limits": [],
+        "violations": [],
+        "created_at": request["created_at"],
+        "completed_at": request["completed_at"],
+        "execution_time_ms": 0,
+    }
 
 
 def _first_round(transaction: Row, *, has_more: bool) -> Row:
@@ -114,6 +161,9 @@ def _complete(request: Row, executions: list[Row]) -> Row:
     decided_at = request["decided_at"]
     return {
         **{name: request[name] for name in REQUEST if not name.startswith("transaction__") and name != "executions"},
+        "action_name": request["transaction__action_name"],
+        "service_name": request["transaction__service__name"],
+        "resource_name": request["transaction__resource_name"],
         "processing_at": request["created_at"],
         "completed_at": decided_at,
         "authorized_at": decided_at if request["status"] == RequestStatus.AUTHORIZED else None,

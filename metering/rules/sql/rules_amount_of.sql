@@ -1,7 +1,8 @@
 -- What a transaction adds to a measure.
 -- Takes: the transaction, the measurement, the currency, and whether estimates count.
 -- Returns: the number or amount; null where the cost isn't known: no cost was stated, or only estimates that don't count. Locks nothing.
--- The payment that an open transaction asks for stands in place of its estimates; what was cancelled or denied pays nothing.
+-- The payment that a round asks for stands in place of the estimates; once it is held, they are superseded. What was cancelled or denied pays
+-- nothing.
 CREATE OR REPLACE FUNCTION rules_amount_of(subject rules_subject, measurement text, currency text, include_estimates boolean)
 RETURNS numeric
 LANGUAGE plpgsql IMMUTABLE
@@ -23,8 +24,8 @@ BEGIN
     INTO actual, estimated
     FROM unnest(subject.costs) AS cost
     WHERE cost.currency = rules_amount_of.currency;
-    IF payment IS NOT NULL AND coalesce(subject.status, 'pending') IN ('pending', 'preparing', 'authorized') THEN
-        RETURN coalesce(actual, 0) + payment;
+    IF payment IS NOT NULL THEN
+        RETURN coalesce(actual, 0) + payment + CASE WHEN include_estimates AND subject.status = 'completed' THEN coalesce(estimated, 0) ELSE 0 END;
     END IF;
     IF include_estimates THEN
         RETURN CASE WHEN cardinality(subject.costs) > 0 THEN coalesce(actual, 0) + coalesce(estimated, 0) END;

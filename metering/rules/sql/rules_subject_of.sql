@@ -12,22 +12,30 @@ BEGIN
         ARRAY(
             SELECT ROW(cost.fiat_amount, cost.fiat_asset_symbol, cost.is_estimate)::rules_amount
             FROM metering_cost AS cost
-            WHERE cost.tenant_id = tenant AND cost.transaction_id = owner.id AND cost.is_active
+            WHERE cost.tenant_id = tenant AND cost.transaction_id = owner.id AND cost.is_active AND cost.payment_id IS NULL
         ),
-        asked.payment, asked.payment_amount, asked.payment_currency
+        asked.payment, paid.fiat_amount, paid.fiat_asset_symbol
     INTO subject
     FROM metering_transaction AS owner
     JOIN metering_service AS service ON service.tenant_id = tenant AND service.id = owner.service_id
     JOIN metering_trace AS trace ON trace.tenant_id = tenant AND trace.id = owner.trace_id
     LEFT JOIN metering_agent AS agent ON agent.tenant_id = tenant AND agent.id = owner.agent_id
     LEFT JOIN LATERAL (
-        SELECT request.payment, request.payment_amount, request.payment_currency
+        SELECT request.payment
         FROM rules_authorizationrequest AS request
         WHERE request.tenant_id = tenant AND request.transaction_id = owner.id AND request.status = 'authorized'
             AND request.payment_amount IS NOT NULL
         ORDER BY request.round DESC
         LIMIT 1
-    ) AS asked ON owner.round > 1
+    ) AS asked ON owner.requires_payment
+    -- What the newest payment of a 402 holds or took; what those before it held is zero.
+    LEFT JOIN LATERAL (
+        SELECT cost.fiat_amount, cost.fiat_asset_symbol
+        FROM metering_cost AS cost
+        WHERE cost.tenant_id = tenant AND cost.transaction_id = owner.id AND cost.is_active AND cost.payment_id IS NOT NULL
+        ORDER BY cost.id DESC
+        LIMIT 1
+    ) AS paid ON owner.requires_payment
     WHERE owner.tenant_id = tenant AND owner.id = transaction;
     RETURN subject;
 END

@@ -21,6 +21,7 @@ from metering.rules.services import definitions
 from metering.services import costs, lifecycle, policies, transactions
 from tests.kernel.events.test_registry import MEMBERS
 from tests.paying.book import PayingBook, cost
+from tests.paying.shop import Market, challenge
 
 pytestmark = pytest.mark.django_db
 # Members that credits leaves out where they are absent.
@@ -152,6 +153,15 @@ def happen_to_payments():
         book.complete(row)
 
 
+def happen_to_challenges():
+    """A resource answers 402, twice, and verifies the second payment."""
+    market = Market()
+    endpoints.create_endpoint(**market.who, url="https://example.com/hooks", enabled_events=["payment.presented", "payment.cancelled"])
+    created = market.create()
+    market.ask(created)
+    market.verify(market.ask(created, challenge("8")).json()["payment"])
+
+
 def happen_to_keys_and_endpoints(tenant, context):
     issued = tenants.create_api_key(tenant=tenant, name="Checkout", actor="command:test", scopes=["billing:read"], expires_at=None)
     tenants.revoke_api_key(prefix=issued.key.prefix, actor="command:test")
@@ -168,6 +178,7 @@ def test_the_example_of_each_type_has_the_shape_of_what_is_sent(tenant):
     happen_in_credits(context)
     happen_to_keys_and_endpoints(tenant, context)
     happen_to_payments()
+    happen_to_challenges()
     sent = {event.type: json.loads(body_of(event)) for event in Event.objects.order_by("id")}
     assert {each.name for each in registry.list_types()} - set(sent) - ELSEWHERE == set()
     wrong = {}

@@ -1,4 +1,4 @@
-"""The end of payments that their transactions leave open. Payments are placed and captured by the calls of their transactions."""
+"""The end of payments that their transactions leave open."""
 
 from typing import Any
 from uuid import UUID
@@ -7,6 +7,7 @@ from kernel.ledger import posting
 from kernel.ledger.constraints import translate_db_errors
 from kernel.ledger.errors import NotFound
 from kernel.ledger.outcomes import read_outcome
+from metering.errors import PaymentPresented
 from metering.paying import selectors
 from metering.paying.choices import MONEY_RACES, PaymentStatus
 from metering.paying.errors import PaymentClosed
@@ -18,7 +19,7 @@ PAGE = 500
 def release_payment(*, tenant_id: UUID, actor: str, request_id: str, payment_id: UUID, reason: str) -> Any:
     """Release what a payment holds. Its transaction stays open, and what it costs in the end is debited when it is completed.
 
-    Repeating the call changes nothing. Raises NotFound, PaymentClosed, Busy.
+    Repeating the call changes nothing. Raises NotFound, PaymentClosed, PaymentPresented, Busy.
     """
     [row] = _end([payment_id], tenant_id=tenant_id, actor=actor, request_id=request_id, kind=PaymentStatus.RELEASED, reason=reason)
     return read_outcome(
@@ -28,6 +29,7 @@ def release_payment(*, tenant_id: UUID, actor: str, request_id: str, payment_id:
         errors={
             "not_found": lambda row: NotFound(kind="payment", id=payment_id),
             "closed": lambda row: PaymentClosed(id=payment_id, status=row.status),
+            "presented": lambda row: PaymentPresented(payment_id=payment_id),
         },
     )
 

@@ -1,0 +1,112 @@
+"""What pays the options of a payment challenge: each payer knows some networks. Further payers are named in the setting PAYERS."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cache
+from typing import Any, Protocol
+
+from django.conf import settings
+from django.utils.module_loading import import_string
+
+from kernel.ledger.money import AMOUNT_LIMIT, PLACES, is_currency, is_plain_decimal
+
+SCHEMES = ("exact", "upto")
+# Nobody is asked to wait longer for a payment to be presented, whatever the challenge says.
+LONGEST_PRESENTATION = 300
+# For how long money is held for a payment that is presented, unless the challenge's `extra.holdSeconds` says otherwise.
+USUAL_HOLD = 900
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """An option of a challenge. `accepted` is the text of its JSON object, as the challenge has it."""
+
+    version: int
+    index: int
+    scheme: str
+    network: str
+    asset: str
+    # As the challenge writes it.
+    digits: str
+    pay_to: str
+    accepted: str
+    extra: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """How much an option is in a currency of the ledger, and for how long its money is held at most (seconds)."""
+
+    amount: Decimal
+    currency: str
+    hold_seconds: int
+
+
+class NotPayable(Exception):
+    """Why an option can't be paid, as the end of a sentence that begins with the option."""
+
+
+class Payer(Protocol):
+    """Pays options on its networks. It decides by the option alone: no database, no network."""
+
+    name: str
+
+    def knows(self, network: str) -> bool:
+        """Whether options on this network are its own."""
+        ...
+
+    def quote(self, option: Option) -> Quote:
+        """What paying the option takes. Raises NotPayable."""
+        ...
+
+
+class LedgerPayer:
+    """Pays on this installation's own network, from the ledgers: credits first, the wallet next. Amounts are decimals in a currency."""
+
+    name = "ledger"
+
+    def knows(self, network: str) -> bool:
+        return network in own_networks()
+
+    def quote(self, option: Option) -> Quote:
+        if not is_currency(option.asset):
+            raise NotPayable(f"has the unknown asset {option.asset}")
+        hold = option.extra.get("holdSeconds", USUAL_HOLD)
+        if type(hold) is not int or hold <= 0:
+            raise NotPayable("has an extra.holdSeconds that is no whole number above 0")
+        return Quote(amount=decimal_of(option.digits), currency=option.asset, hold_seconds=max(hold, LONGEST_PRESENTATION))
+
+
+def own_networks() -> tuple[str, ...]:
+    """This installation's network, and the names of others that it takes for its own."""
+    return (settings.PAYMENT_NETWORK, *settings.PAYMENT_NETWORK_ALIASES)
+
+
+def decimal_of(digits: str) -> Decimal:
+    """An amount above zero that the ledger can hold to the last digit. Raises NotPayable."""
+    if not is_plain_decimal(digits) or len(digits) > 2 * PLACES + 2 or Decimal(digits) <= 0:
+        raise NotPayable("has an amount that is no decimal above 0")
+    amount = Decimal(digits)
+    exponent = amount.normalize().as_tuple().exponent
+    if isinstance(exponent, int) and -exponent > PLACES:
+        raise NotPayable(f"has an amount of more than {PLACES} decimals")
+    if amount >= AMOUNT_LIMIT:
+        raise NotPayable("has an amount that is too large")
+    return amount
+
+
+@cache
+def _payers(names: tuple[str, ...]) -> tuple[Payer, ...]:
+    return tuple(import_string(name)() for name in names)
+
+
+def quote_option(option: Option) -> Quote:
+    """What the first payer that knows the option's network asks. Raises NotPayable."""
+    if option.scheme not in SCHEMES:
+        raise NotPayable(f"has the unknown scheme {option.scheme}")
+    decimal_of(option.digits)
+    for payer in _payers(tuple(settings.PAYERS)):
+        if payer.knows(option.network):
+            return payer.quote(option)
+    raise NotPayable(f"has the unknown network {option.network}")

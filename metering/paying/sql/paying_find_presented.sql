@@ -1,0 +1,16 @@
+-- The payment of a transaction's 402 that nothing may take the place of: whom it pays has seen it and may still collect it.
+-- Takes: the tenant, the transaction, and whether one that was collected counts too. Returns: the payment's id, or null. Locks nothing: a
+-- payment is presented and collected under the lock of its transaction, which the caller holds.
+CREATE OR REPLACE FUNCTION paying_find_presented(tenant uuid, transaction uuid, or_captured boolean)
+RETURNS uuid
+LANGUAGE plpgsql VOLATILE
+AS $$
+BEGIN
+    RETURN (
+        SELECT kept.id FROM paying_payment kept
+        WHERE kept.tenant_id = tenant AND kept.transaction_id = paying_find_presented.transaction AND kept.kind = 'x402'
+            AND (kept.status = 'presented' AND kept.hold_expires_at > paying_now() OR or_captured AND kept.status = 'captured')
+        ORDER BY kept.id DESC LIMIT 1
+    );
+END
+$$;

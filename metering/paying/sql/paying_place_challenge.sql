@@ -1,0 +1,53 @@
+-- Holds the money for the payment that a round of authorization asks for, and makes its token.
+-- Takes: the tenant, the transaction's row, the round (its `payment` says what a token is made of: metering/services/reauthorization.py), and
+-- who asks.
+-- Returns: as paying_place, with the token.
+-- Locks: as paying_place; the caller has locked the transaction and the counters of the tenant's rules.
+-- Never: writes the payment; paying_record does.
+CREATE OR REPLACE FUNCTION paying_place_challenge(
+    tenant uuid, owner metering_transaction, asked rules_authorizationrequest, actor text, request text
+)
+RETURNS paying_placed
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    payment paying_payment;
+    placed paying_placed;
+    token paying_paymenttoken;
+BEGIN
+    payment.id := metering_new_id();
+    payment.tenant_id := tenant;
+    payment.transaction_id := owner.id;
+    payment.round := asked.round;
+    payment.kind := 'x402';
+    payment.customer_id := paying_payer_of(tenant, owner.customer_id, (
+        SELECT agent.customer_id FROM metering_agent agent WHERE agent.tenant_id = tenant AND agent.id = owner.agent_id
+    ));
+    payment.currency := asked.payment_currency;
+    payment.amount := asked.payment_amount;
+    payment.actor := actor;
+    payment.request_id := request;
+    placed := paying_place(tenant, ARRAY[payment], least(
+        paying_duration(tenant), make_interval(secs => (asked.payment ->> 'holdSeconds')::integer)
+    ));
+    IF placed.reason IS NULL THEN
+        payment := placed.payments[1];
+        token.id := metering_new_id();
+        token.tenant_id := tenant;
+        token.payment_id := payment.id;
+        token.authorization_id := asked.id;
+        token.network := asked.payment ->> 'network';
+        token.scheme := asked.payment ->> 'scheme';
+        token.pay_to := asked.payment ->> 'payTo';
+        token.challenge := asked.payment -> 'challenge';
+        token.key_id := asked.payment ->> 'keyId';
+        token.nonce_digest := decode(asked.payment ->> 'nonceDigest', 'hex');
+        token.expires_at := least(
+            payment.created_at + make_interval(secs => (asked.payment ->> 'presentationSeconds')::integer), payment.hold_expires_at
+        );
+        token.created_at := payment.created_at;
+        placed.tokens := ARRAY[token];
+    END IF;
+    RETURN placed;
+END
+$$;

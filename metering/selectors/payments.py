@@ -1,0 +1,51 @@
+"""The newest payments of transactions, as replies about these show them. Another tenant's payment is not found."""
+
+from collections.abc import Iterable
+from typing import Any
+from uuid import UUID
+
+from django.db.models import BooleanField, DateTimeField, ExpressionWrapper, F, Func, Q
+
+from metering.models import Transaction
+
+# A dictionary, as a queryset's `values()` has it.
+Row = Any
+
+# Of a transaction's newest payment (metering/paying).
+PAYMENT = (
+    *("id", "kind", "status", "customer_id", "currency", "amount", "captured", "unpaid", "hold_expires_at", "created_at", "updated_at"),
+    "closed_at",
+)
+# Of the token of a payment of a 402.
+TOKEN = (
+    *("authorization_id", "network", "scheme", "pay_to", "challenge", "key_id", "nonce_digest", "expires_at", "created_at"),
+    *("presented_at", "settlement_id", "settled_amount", "settled_at"),
+)
+
+
+def list_current_payments(*, tenant_id: UUID, ids: Iterable[UUID]) -> dict[UUID, Row]:
+    """The newest payment of each of these transactions that has one, by the transaction's id; no query without ids.
+
+    One whose time is over is `expired`, whether or not the job has closed it. `token`: that of the payment of a 402, else None.
+    """
+    wanted = list(ids)
+    if not wanted:
+        return {}
+    columns: dict[str, Any] = {f"payment_{name}": F(f"payments__{name}") for name in PAYMENT}
+    columns |= {f"token_{name}": F(f"payments__tokens__{name}") for name in TOKEN}
+    is_over = Q(payments__closed_at__isnull=True, payments__hold_expires_at__lte=Func(function="paying_now", output_field=DateTimeField()))
+    columns["is_over"] = ExpressionWrapper(is_over, output_field=BooleanField())
+    found = Transaction.objects.filter(tenant_id=tenant_id, id__in=wanted, payments__isnull=False)
+    rows: Any = found.order_by("payments__created_at", "payments__id").values("id", **columns)
+    return {row["id"]: _payment(row) | {"tenant_id": tenant_id} for row in rows}
+
+
+def _payment(row: Row) -> Row:
+    token = {name: row[f"token_{name}"] for name in TOKEN} if row["token_network"] is not None else None
+    status = {"status": "expired"} if row["is_over"] else {}
+    return {name: row[f"payment_{name}"] for name in PAYMENT} | {"transaction_id": row["id"], "token": token} | status
+
+
+def current_payment(payment: Row | None) -> dict[str, Any]:
+    """What a transaction's row says of its newest payment; `payment` as list_current_payments has it."""
+    return {"payment": payment, "current_payment_transaction_id": payment and payment["id"]}
