@@ -2,8 +2,9 @@
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models import Case, F, Q, When
+from django.db.models import Case, F, Func, Q, Value, When
 from django.db.models.functions import Abs, Now
+from django.db.models.lookups import Exact, IsNull
 
 from billing.choices import (
     AGENT_LENGTH,
@@ -15,10 +16,16 @@ from billing.choices import (
     HoldEntryKind,
     ReversalReason,
 )
-from kernel.ledger.base_models import LedgerRow, TenantOwned, tenant_foreign_key, tenant_of_account
+from kernel.ledger.base_models import LedgerRow, TenantOwned, differs, one_of_by, tenant_foreign_key, tenant_of_account
 from kernel.ledger.holds import HoldStatus
 from kernel.ledger.json_field import DocumentField
-from kernel.ledger.money import MoneyField, is_finite
+from kernel.ledger.money import ZERO, MoneyField, are_finite, is_finite
+
+
+def _has_flag(flag: Flag) -> Q:
+    """The same as `flags__contains`, shorter (kernel/ledger/base_models.py)."""
+    return Q(Func(Value(flag.value), F("flags"), arg_joiner=" = ANY (", template="%(expressions)s)", output_field=models.BooleanField()))
+
 
 # Totals add up magnitudes without end, so they get ten digits more than an amount.
 TOTAL_DIGITS = 48
@@ -116,18 +123,16 @@ class Wallet(TenantOwned):
             models.UniqueConstraint(fields=["tenant", "currency"], name="billing_wallet_currency_key"),
             models.CheckConstraint(condition=Q(currency__regex=r"^[A-Z]{3}$"), name="billing_wallet_currency_check"),
             models.CheckConstraint(
-                condition=Q(floor__isnull=True) | Q(balance__gte=F("floor") + F("held")), name="billing_wallet_floor_check"
+                # Null, and so not broken, where there is no floor.
+                condition=Q(balance__gte=F("floor") + F("held")),
+                name="billing_wallet_floor_check",
             ),
-            models.CheckConstraint(condition=Q(held__gte=0), name="billing_wallet_held_check"),
+            models.CheckConstraint(condition=Q(held__gte=ZERO), name="billing_wallet_held_check"),
             models.CheckConstraint(
-                condition=Q(last_entry_number__gte=0)
-                & (Q(last_entry_number=0, last_entry_at__isnull=True) | Q(last_entry_at__isnull=False)),
+                condition=Q(last_entry_number__gte=0) & (Q(last_entry_at__isnull=False) | Q(last_entry_number=0)),
                 name="billing_wallet_last_entry_check",
             ),
-            is_finite(table="billing_wallet", field="balance"),
-            is_finite(table="billing_wallet", field="held"),
-            is_finite(table="billing_wallet", field="floor"),
-            is_finite(table="billing_wallet", field="alert_below"),
+            are_finite(table="billing_wallet", fields=("balance", "held", "floor", "alert_below")),
         ]
 
     def __str__(self) -> str:
@@ -173,13 +178,13 @@ class Transaction(LedgerRow):
             models.UniqueConstraint(fields=["tenant", "reference_id", "type"], name="billing_transaction_reference_key"),
             models.UniqueConstraint(fields=["tenant", "wallet", "entry_number"], name="billing_transaction_entry_key"),
             models.CheckConstraint(condition=Q(entry_number__gte=1), name="billing_transaction_entry_number_check"),
-            models.CheckConstraint(condition=~Q(reference_id=""), name="billing_transaction_reference_check"),
-            models.CheckConstraint(condition=Q(direction=Direction.SIGNED) | Q(amount__gte=0), name="billing_transaction_amount_check"),
+            models.CheckConstraint(condition=differs("reference_id", Value("")), name="billing_transaction_reference_check"),
+            models.CheckConstraint(condition=Q(direction=Direction.SIGNED) | Q(amount__gte=ZERO), name="billing_transaction_amount_check"),
             models.CheckConstraint(
+                # The opposite of the amount for a debit that reverses nothing, and for what isn't a debit and reverses something.
                 condition=Q(
                     effect=Case(
-                        When(Q(direction=Direction.DEBIT, reverses__isnull=True), then=-F("amount")),
-                        When(~Q(direction=Direction.DEBIT) & Q(reverses__isnull=False), then=-F("amount")),
+                        When(Exact(Exact(F("direction"), Direction.DEBIT.value), IsNull(F("reverses"), rhs=True)), then=ZERO - F("amount")),
                         default=F("amount"),
                         output_field=MoneyField(),
                     )
@@ -187,22 +192,21 @@ class Transaction(LedgerRow):
                 name="billing_transaction_effect_check",
             ),
             models.CheckConstraint(
-                condition=Q(reversed_amount__gte=0, reversed_amount__lte=Abs("effect")), name="billing_transaction_reversed_check"
+                condition=Q(reversed_amount__gte=ZERO, reversed_amount__lte=Abs("effect")), name="billing_transaction_reversed_check"
             ),
             models.CheckConstraint(
                 condition=Q(reversed_by__isnull=True) | Q(reversed_amount=Abs("effect")), name="billing_transaction_reversed_by_check"
             ),
             models.CheckConstraint(
-                condition=Q(near_duplicate_of__isnull=True) | Q(flags__contains=[Flag.NEAR_DUPLICATE]),
+                condition=Q(near_duplicate_of__isnull=True) | _has_flag(Flag.NEAR_DUPLICATE),
                 name="billing_transaction_flags_check",
             ),
             models.CheckConstraint(
-                condition=Q(reverses__isnull=True, reason_code="") | Q(reverses__isnull=False, reason_code__in=ReversalReason.values),
+                condition=one_of_by("reason_code", null="reverses", values=[""], others=ReversalReason.values),
                 name="billing_transaction_reason_check",
             ),
-            is_finite(table="billing_transaction", field="amount"),
-            is_finite(table="billing_transaction", field="effect"),
-            is_finite(table="billing_transaction", field="balance_after"),
+            # The effect is as finite as the amount.
+            are_finite(table="billing_transaction", fields=("amount", "balance_after")),
         ]
         indexes = [
             models.Index(fields=["tenant", "created_at", "id"], name="billing_transaction_created"),
@@ -337,7 +341,9 @@ class DailyTotal(TenantOwned):
         ordering = ["-day", "currency", "type"]
         constraints = [
             models.UniqueConstraint(fields=["tenant", "currency", "day", "type"], name="billing_dailytotal_day_key"),
-            models.CheckConstraint(condition=Q(entries__gte=1, credits__gte=0, debits__gte=0), name="billing_dailytotal_magnitude_check"),
+            models.CheckConstraint(
+                condition=Q(entries__gte=1, credits__gte=ZERO, debits__gte=ZERO), name="billing_dailytotal_magnitude_check"
+            ),
         ]
 
     def __str__(self) -> str:

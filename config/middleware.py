@@ -4,7 +4,6 @@ import re
 import time
 from collections.abc import Callable
 from typing import Any
-from uuid import uuid4
 
 import structlog
 from django.contrib.auth.middleware import AuthenticationMiddleware
@@ -13,6 +12,7 @@ from django.contrib.sessions.middleware import SessionMiddleware
 from django.http import HttpRequest, HttpResponse
 from django.middleware.csrf import CsrfViewMiddleware
 from django.utils import timezone
+from uuid_utils import uuid4
 
 from kernel.tenants.services import Caller
 from kernel.tenants.staff_scope import scope_of
@@ -86,7 +86,8 @@ def _facts(request: HttpRequest) -> dict[str, Any]:
     # Not isinstance: that would make the admin's lazy user load itself.
     if type(caller) is Caller:
         ignored = getattr(request, "ignored_fields", None)
-        return {"tenant": str(caller.tenant_id), "key": str(caller.key_id)} | ({"ignored_fields": ignored} if ignored else {})
+        facts = {"tenant": caller.tenant_text, "key": caller.key_text}
+        return facts | {"ignored_fields": ignored} if ignored else facts
     staff = getattr(request, "_cached_user", None)
     return {"staff": staff.pk} if staff is not None and staff.pk else {}
 

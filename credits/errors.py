@@ -102,10 +102,10 @@ register_error("credits_recurringgrant_every_months_check", InvalidValue, field=
 register_error("credits_grant_metric_named", InvalidValue, field="metric_id", reason="missing")
 register_error("credits_grant_currency_code", InvalidValue, field="currency", reason="unknown_currency")
 register_error("credits_grant_amount_positive", InvalidValue, field="amount", reason="not_positive")
-register_error("credits_grant_original_amount_finite", InvalidValue, field="amount", reason="too_many_digits", max=18)
+register_error("credits_grant_amounts_finite", InvalidValue, field="amount", reason="too_many_digits", max=18)
 register_error("credits_grant_cost_not_negative", InvalidValue, field="cost_of_credit", reason="negative")
 register_error("credits_transaction_amount_positive", InvalidValue, field="amount", reason="not_positive")
-register_error("credits_transaction_amount_finite", InvalidValue, field="amount", reason="too_many_digits", max=18)
+register_error("credits_transaction_amounts_finite", InvalidValue, field="amount", reason="too_many_digits", max=18)
 register_error("credits_consumption_amount_positive", InvalidValue, field="amount", reason="not_positive")
 register_error("credits_consumption_amount_finite", InvalidValue, field="amount", reason="too_many_digits", max=18)
 register_error("credits_hold_amount_positive", InvalidValue, field="amount", reason="not_positive")
@@ -131,12 +131,9 @@ register_internal(
     "credits_grant_period_check",
     "credits_recurringgrant_next_period_check",
     "credits_grant_schedule_with_period",
-    "credits_grant_balance_not_negative",
-    "credits_grant_balance_finite",
     "credits_grant_held_within_balance",
     "credits_transaction_numbered",
     "credits_transaction_balance_not_negative",
-    "credits_transaction_balance_after_finite",
     "credits_transaction_type_known",
     "credits_transaction_opening_first",
     "credits_transaction_reversal_names_its_own",

@@ -239,7 +239,7 @@ async def record_use(
     idempotency_key: Annotated[str | None, Header(max_length=255)] = None,
 ) -> UseOut:
     posting = {
-        **{name: str(uuid.uuid4()) for name in ("id", "new_service_id", "new_agent_id", "new_trace_id", "change_id")},
+        **{name: str(uuid.uuid4()) for name in ("id", "new_trace_id", "change_id")},
         "actor": "api_key:peer",
         "request_id": request.headers.get("x-request-id", ""),
         "service_name": body.serviceName,

@@ -5,8 +5,10 @@ from decimal import Decimal
 import django.contrib.postgres.fields
 import django.db.models.deletion
 import django.db.models.expressions
+import django.db.models.functions.comparison
 import django.db.models.functions.datetime
 import django.db.models.functions.math
+import django.db.models.lookups
 from django.db import migrations, models
 
 import kernel.ledger.identifiers
@@ -172,7 +174,7 @@ class Migration(migrations.Migration):
                 "constraints": [
                     models.UniqueConstraint(fields=("tenant", "currency", "day", "type"), name="billing_dailytotal_day_key"),
                     models.CheckConstraint(
-                        condition=models.Q(("credits__gte", 0), ("debits__gte", 0), ("entries__gte", 1)),
+                        condition=models.Q(("credits__gte", Decimal("0.0")), ("debits__gte", Decimal("0.0")), ("entries__gte", 1)),
                         name="billing_dailytotal_magnitude_check",
                     ),
                 ],
@@ -249,7 +251,7 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="wallet",
             constraint=models.CheckConstraint(
-                condition=models.Q(("floor__isnull", True), ("balance__gte", models.F("floor")), _connector="OR"),
+                condition=models.Q(("balance__gte", models.F("floor"))),
                 name="billing_wallet_floor_check",
             ),
         ),
@@ -257,26 +259,9 @@ class Migration(migrations.Migration):
             model_name="wallet",
             constraint=models.CheckConstraint(
                 condition=models.Q(
-                    ("last_entry_number__gte", 0),
-                    models.Q(
-                        models.Q(("last_entry_at__isnull", True), ("last_entry_number", 0)),
-                        ("last_entry_at__isnull", False),
-                        _connector="OR",
-                    ),
+                    ("last_entry_number__gte", 0), models.Q(("last_entry_at__isnull", False), ("last_entry_number", 0), _connector="OR")
                 ),
                 name="billing_wallet_last_entry_check",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="wallet",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("balance__lt", Decimal("100000000000000000000"))), name="billing_wallet_balance_finite"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="wallet",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("floor__lt", Decimal("100000000000000000000"))), name="billing_wallet_floor_finite"
             ),
         ),
         migrations.AddIndex(
@@ -334,12 +319,6 @@ class Migration(migrations.Migration):
             ),
         ),
         migrations.AddConstraint(
-            model_name="wallet",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("alert_below__lt", Decimal("100000000000000000000"))), name="billing_wallet_alert_below_finite"
-            ),
-        ),
-        migrations.AddConstraint(
             model_name="transaction",
             constraint=models.UniqueConstraint(fields=("tenant", "reference_id", "type"), name="billing_transaction_reference_key"),
         ),
@@ -354,13 +333,23 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="transaction",
             constraint=models.CheckConstraint(
-                condition=models.Q(("reference_id", ""), _negated=True), name="billing_transaction_reference_check"
+                condition=models.Q(
+                    models.Func(
+                        models.F("reference_id"),
+                        models.Value(""),
+                        arg_joiner=" <> ",
+                        output_field=models.BooleanField(),
+                        template="%(expressions)s",
+                    )
+                ),
+                name="billing_transaction_reference_check",
             ),
         ),
         migrations.AddConstraint(
             model_name="transaction",
             constraint=models.CheckConstraint(
-                condition=models.Q(("direction", "signed"), ("amount__gte", 0), _connector="OR"), name="billing_transaction_amount_check"
+                condition=models.Q(("direction", "signed"), ("amount__gte", Decimal("0.0")), _connector="OR"),
+                name="billing_transaction_amount_check",
             ),
         ),
         migrations.AddConstraint(
@@ -371,12 +360,11 @@ class Migration(migrations.Migration):
                         "effect",
                         models.Case(
                             models.When(
-                                models.Q(("direction", "debit"), ("reverses__isnull", True)),
-                                then=django.db.models.expressions.CombinedExpression(models.F("amount"), "*", models.Value(-1)),
-                            ),
-                            models.When(
-                                models.Q(models.Q(("direction", "debit"), _negated=True), ("reverses__isnull", False)),
-                                then=django.db.models.expressions.CombinedExpression(models.F("amount"), "*", models.Value(-1)),
+                                django.db.models.lookups.Exact(
+                                    django.db.models.lookups.Exact(models.F("direction"), "debit"),
+                                    django.db.models.lookups.IsNull(models.F("reverses"), rhs=True),
+                                ),
+                                then=django.db.models.expressions.CombinedExpression(models.Value(Decimal("0.0")), "-", models.F("amount")),
                             ),
                             default=models.F("amount"),
                             output_field=kernel.ledger.money.MoneyField(),
@@ -389,7 +377,9 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="transaction",
             constraint=models.CheckConstraint(
-                condition=models.Q(("reversed_amount__gte", 0), ("reversed_amount__lte", django.db.models.functions.math.Abs("effect"))),
+                condition=models.Q(
+                    ("reversed_amount__gte", Decimal("0.0")), ("reversed_amount__lte", django.db.models.functions.math.Abs("effect"))
+                ),
                 name="billing_transaction_reversed_check",
             ),
         ),
@@ -405,7 +395,17 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="transaction",
             constraint=models.CheckConstraint(
-                condition=models.Q(("near_duplicate_of__isnull", True), ("flags__contains", ["near_duplicate"]), _connector="OR"),
+                condition=models.Q(
+                    ("near_duplicate_of__isnull", True),
+                    models.Func(
+                        models.Value("near_duplicate"),
+                        models.F("flags"),
+                        arg_joiner=" = ANY (",
+                        output_field=models.BooleanField(),
+                        template="%(expressions)s)",
+                    ),
+                    _connector="OR",
+                ),
                 name="billing_transaction_flags_check",
             ),
         ),
@@ -413,12 +413,16 @@ class Migration(migrations.Migration):
             model_name="transaction",
             constraint=models.CheckConstraint(
                 condition=models.Q(
-                    models.Q(("reason_code", ""), ("reverses__isnull", True)),
-                    models.Q(
-                        ("reason_code__in", ["duplicate", "customer_request", "service_failure", "wrong_amount", "fraud", "other"]),
-                        ("reverses__isnull", False),
-                    ),
-                    _connector="OR",
+                    models.Func(
+                        models.F("reason_code"),
+                        django.db.models.lookups.IsNull(models.F("reverses"), rhs=True),
+                        arg_joiner=" = ANY (CASE WHEN ",
+                        output_field=models.BooleanField(),
+                        template=(
+                            "%(expressions)s THEN '{\"\"}'::text[] "
+                            "ELSE '{duplicate,customer_request,service_failure,wrong_amount,fraud,other}'::text[] END)"
+                        ),
+                    )
                 ),
                 name="billing_transaction_reason_check",
             ),
@@ -426,19 +430,12 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="transaction",
             constraint=models.CheckConstraint(
-                condition=models.Q(("amount__lt", Decimal("100000000000000000000"))), name="billing_transaction_amount_finite"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="transaction",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("effect__lt", Decimal("100000000000000000000"))), name="billing_transaction_effect_finite"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="transaction",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("balance_after__lt", Decimal("100000000000000000000"))), name="billing_transaction_balance_after_finite"
+                condition=models.Q(
+                    django.db.models.lookups.LessThan(
+                        django.db.models.functions.comparison.Greatest("amount", "balance_after"), Decimal("100000000000000000000")
+                    )
+                ),
+                name="billing_transaction_amounts_finite",
             ),
         ),
     ]

@@ -6,4 +6,4 @@ from kernel.ledger.migration_operations import InstallFunctions
 class Migration(migrations.Migration):
     dependencies = [("billing", "0001_tables")]
 
-    operations = [InstallFunctions("billing", version=1, digest="8b1e438a71142ce7")]
+    operations = [InstallFunctions("billing", version=1, digest="3ff2712050d8d4d0")]

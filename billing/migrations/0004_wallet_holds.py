@@ -4,7 +4,9 @@ from decimal import Decimal
 
 import django.db.models.deletion
 import django.db.models.expressions
+import django.db.models.functions.comparison
 import django.db.models.functions.datetime
+import django.db.models.lookups
 from django.db import migrations, models
 
 import kernel.ledger.identifiers
@@ -109,21 +111,25 @@ class Migration(migrations.Migration):
             model_name="wallet",
             constraint=models.CheckConstraint(
                 condition=models.Q(
-                    ("floor__isnull", True),
-                    ("balance__gte", django.db.models.expressions.CombinedExpression(models.F("floor"), "+", models.F("held"))),
-                    _connector="OR",
+                    ("balance__gte", django.db.models.expressions.CombinedExpression(models.F("floor"), "+", models.F("held")))
                 ),
                 name="billing_wallet_floor_check",
             ),
         ),
         migrations.AddConstraint(
             model_name="wallet",
-            constraint=models.CheckConstraint(condition=models.Q(("held__gte", 0)), name="billing_wallet_held_check"),
+            constraint=models.CheckConstraint(condition=models.Q(("held__gte", Decimal("0.0"))), name="billing_wallet_held_check"),
         ),
         migrations.AddConstraint(
             model_name="wallet",
             constraint=models.CheckConstraint(
-                condition=models.Q(("held__lt", Decimal("100000000000000000000"))), name="billing_wallet_held_finite"
+                condition=models.Q(
+                    django.db.models.lookups.LessThan(
+                        django.db.models.functions.comparison.Greatest("balance", "held", "floor", "alert_below"),
+                        Decimal("100000000000000000000"),
+                    )
+                ),
+                name="billing_wallet_amounts_finite",
             ),
         ),
         migrations.AddField(

@@ -28,8 +28,10 @@ AS $$
 DECLARE
     posting billing_posting;
     wallet billing_wallet;
-    kind billing_transactiontype;
-    policy billing_policy;
+    direction text;
+    is_catalogued boolean;
+    is_strict boolean;
+    near_duplicate_seconds integer;
     entry billing_transaction;
     -- Without the column's limit of digits: a balance that has too many is refused, not an error.
     change numeric;
@@ -49,20 +51,22 @@ BEGIN
         IF wallet.held > 0 THEN
             wallet := billing_release_overdue(tenant, wallet, coalesce(posting.now, billing_now()), posting.actor, posting.request_id);
         END IF;
-        SELECT * INTO kind FROM billing_transactiontype WHERE tenant_id = tenant AND code = posting.type;
-        SELECT * INTO policy FROM billing_policy WHERE tenant_id = tenant;
+        SELECT kind.direction, kind.is_catalogued, coalesce(policy.strict_types, false), coalesce(policy.near_duplicate_seconds, 60)
+        INTO direction, is_catalogued, is_strict, near_duplicate_seconds
+        FROM billing_transactiontype kind LEFT JOIN billing_policy policy ON policy.tenant_id = tenant
+        WHERE kind.tenant_id = tenant AND kind.code = posting.type;
 
-        change := billing_effect(kind.direction, posting.amount, false);
+        change := billing_effect(direction, posting.amount, false);
         new_balance := wallet.balance + change;
-        IF wallet.id IS NOT NULL AND kind.id IS NOT NULL AND billing_refusal(
-            coalesce(policy.strict_types, false), kind.is_catalogued, kind.direction, posting.amount, new_balance, wallet.held, wallet.floor
+        IF wallet.id IS NOT NULL AND direction IS NOT NULL AND billing_refusal(
+            is_strict, is_catalogued, direction, posting.amount, new_balance, wallet.held, wallet.floor
         ) IS NULL THEN
             entry.created_at := greatest(clock_timestamp(), wallet.last_entry_at);
             entry.occurred_at := coalesce(posting.occurred_at, entry.created_at);
             SELECT earlier.id INTO entry.near_duplicate_of_id
             FROM billing_duplicate_of(
                 tenant, wallet.id, posting.type, posting.amount, posting.agent_id, entry.occurred_at,
-                make_interval(secs => coalesce(policy.near_duplicate_seconds, 60))
+                make_interval(secs => near_duplicate_seconds)
             ) AS earlier;
             -- The unique index says whether the key was used before: no look-up by key, which a plan for an empty table could get wrong.
             INSERT INTO billing_transaction (
@@ -70,7 +74,7 @@ BEGIN
                 description, metadata, occurred_at, created_at, reason_code, reason, reversed_amount, flags, near_duplicate_of_id,
                 duplicate_bucket, facts_digest, actor, request_id)
             VALUES (
-                posting.id, tenant, wallet.id, wallet.currency, wallet.last_entry_number + 1, posting.type, kind.direction, posting.amount,
+                posting.id, tenant, wallet.id, wallet.currency, wallet.last_entry_number + 1, posting.type, direction, posting.amount,
                 change, new_balance, posting.reference_id, posting.agent_id, posting.description, posting.metadata::json,
                 entry.occurred_at, entry.created_at, coalesce(posting.reason_code, ''), coalesce(posting.reason, ''), 0,
                 CASE WHEN entry.near_duplicate_of_id IS NULL THEN '{}'::text[] ELSE '{near_duplicate}'::text[] END,

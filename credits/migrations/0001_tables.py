@@ -3,7 +3,9 @@
 from decimal import Decimal
 
 import django.db.models.deletion
+import django.db.models.functions.comparison
 import django.db.models.functions.datetime
+import django.db.models.lookups
 from django.db import migrations, models
 
 import kernel.ledger.identifiers
@@ -501,25 +503,36 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name="credittransaction",
-            constraint=models.CheckConstraint(condition=models.Q(("amount__gt", 0)), name="credits_transaction_amount_positive"),
-        ),
-        migrations.AddConstraint(
-            model_name="credittransaction",
             constraint=models.CheckConstraint(
-                condition=models.Q(("balance_after__gte", 0)), name="credits_transaction_balance_not_negative"
+                condition=models.Q(("amount__gt", Decimal("0.0"))), name="credits_transaction_amount_positive"
             ),
         ),
         migrations.AddConstraint(
             model_name="credittransaction",
-            constraint=models.CheckConstraint(condition=models.Q(("type__in", ["DEBIT", "CREDIT"])), name="credits_transaction_type_known"),
+            constraint=models.CheckConstraint(
+                condition=models.Q(("balance_after__gte", Decimal("0.0"))), name="credits_transaction_balance_not_negative"
+            ),
         ),
         migrations.AddConstraint(
             model_name="credittransaction",
             constraint=models.CheckConstraint(
                 condition=models.Q(
-                    models.Q(("entry_number", 1), ("kind", "opening"), ("type", "CREDIT")),
-                    models.Q(models.Q(("kind", "opening"), _negated=True), ("entry_number__gt", 1)),
-                    _connector="OR",
+                    models.Func(
+                        models.F("type"), output_field=models.BooleanField(), template="%(expressions)s = ANY ('{DEBIT,CREDIT}'::text[])"
+                    )
+                ),
+                name="credits_transaction_type_known",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="credittransaction",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Case(
+                        models.When(kind="opening", then=models.Q(("entry_number", 1), ("type", "CREDIT"))),
+                        default=models.Q(("entry_number__gt", 1)),
+                        output_field=models.BooleanField(),
+                    )
                 ),
                 name="credits_transaction_opening_first",
             ),
@@ -528,9 +541,10 @@ class Migration(migrations.Migration):
             model_name="credittransaction",
             constraint=models.CheckConstraint(
                 condition=models.Q(
-                    models.Q(("kind", "reversal"), ("reverses__isnull", False)),
-                    models.Q(models.Q(("kind", "reversal"), _negated=True), ("reverses__isnull", True)),
-                    _connector="OR",
+                    django.db.models.lookups.Exact(
+                        django.db.models.lookups.Exact(models.F("kind"), "reversal"),
+                        django.db.models.lookups.IsNull(models.F("reverses"), rhs=False),
+                    )
                 ),
                 name="credits_transaction_reversal_names_its_own",
             ),
@@ -538,13 +552,12 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="credittransaction",
             constraint=models.CheckConstraint(
-                condition=models.Q(("amount__lt", Decimal("100000000000000000000"))), name="credits_transaction_amount_finite"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="credittransaction",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("balance_after__lt", Decimal("100000000000000000000"))), name="credits_transaction_balance_after_finite"
+                condition=models.Q(
+                    django.db.models.lookups.LessThan(
+                        django.db.models.functions.comparison.Greatest("amount", "balance_after"), Decimal("100000000000000000000")
+                    )
+                ),
+                name="credits_transaction_amounts_finite",
             ),
         ),
         migrations.AddIndex(
@@ -674,16 +687,15 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name="grant",
-            constraint=models.CheckConstraint(condition=models.Q(("original_amount__gt", 0)), name="credits_grant_amount_positive"),
-        ),
-        migrations.AddConstraint(
-            model_name="grant",
-            constraint=models.CheckConstraint(condition=models.Q(("balance__gte", 0)), name="credits_grant_balance_not_negative"),
+            constraint=models.CheckConstraint(
+                condition=models.Q(("original_amount__gt", Decimal("0.0"))), name="credits_grant_amount_positive"
+            ),
         ),
         migrations.AddConstraint(
             model_name="grant",
             constraint=models.CheckConstraint(
-                condition=models.Q(("held__gte", 0), ("held__lte", models.F("balance"))), name="credits_grant_held_within_balance"
+                condition=models.Q(("held__gte", Decimal("0.0")), ("held__lte", models.F("balance"))),
+                name="credits_grant_held_within_balance",
             ),
         ),
         migrations.AddConstraint(
@@ -692,7 +704,9 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name="grant",
-            constraint=models.CheckConstraint(condition=models.Q(("cost_of_credit__gte", 0)), name="credits_grant_cost_not_negative"),
+            constraint=models.CheckConstraint(
+                condition=models.Q(("cost_of_credit__gte", Decimal("0.0"))), name="credits_grant_cost_not_negative"
+            ),
         ),
         migrations.AddConstraint(
             model_name="grant",
@@ -708,9 +722,7 @@ class Migration(migrations.Migration):
             model_name="grant",
             constraint=models.CheckConstraint(
                 condition=models.Q(
-                    models.Q(("metric_id", ""), ("unit_type", "CURRENCY")),
-                    models.Q(("unit_type", "METRIC"), models.Q(("metric_id", ""), _negated=True)),
-                    _connector="OR",
+                    ("unit_type", models.Case(models.When(metric_id="", then=models.Value("CURRENCY")), default=models.Value("METRIC")))
                 ),
                 name="credits_grant_metric_named",
             ),
@@ -719,9 +731,10 @@ class Migration(migrations.Migration):
             model_name="grant",
             constraint=models.CheckConstraint(
                 condition=models.Q(
-                    models.Q(("period__isnull", True), ("schedule__isnull", True)),
-                    models.Q(("period__isnull", False), ("schedule__isnull", False)),
-                    _connector="OR",
+                    django.db.models.lookups.Exact(
+                        django.db.models.lookups.IsNull(models.F("schedule"), rhs=True),
+                        django.db.models.lookups.IsNull(models.F("period"), rhs=True),
+                    )
                 ),
                 name="credits_grant_schedule_with_period",
             ),
@@ -729,13 +742,12 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="grant",
             constraint=models.CheckConstraint(
-                condition=models.Q(("original_amount__lt", Decimal("100000000000000000000"))), name="credits_grant_original_amount_finite"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="grant",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("balance__lt", Decimal("100000000000000000000"))), name="credits_grant_balance_finite"
+                condition=models.Q(
+                    django.db.models.lookups.LessThan(
+                        django.db.models.functions.comparison.Greatest("original_amount", "balance"), Decimal("100000000000000000000")
+                    )
+                ),
+                name="credits_grant_amounts_finite",
             ),
         ),
         migrations.CreateModel(

@@ -1,11 +1,12 @@
 """Schedules that issue grants of prepaid credit, the grants, draws on them, and their transactions."""
 
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Case, F, Q, Value, When
+from django.db.models.lookups import Exact, IsNull
 
 from credits.choices import Category, GrantStatus, ScheduleStatus, TransactionKind, TransactionType, UnitType
-from kernel.ledger.base_models import LedgerRow, tenant_foreign_key, tenant_of_account
-from kernel.ledger.money import MoneyField, is_finite, trimmed_digits
+from kernel.ledger.base_models import LedgerRow, one_of, tenant_foreign_key, tenant_of_account
+from kernel.ledger.money import ZERO, MoneyField, are_finite, is_finite, trimmed_digits
 
 
 class RecurringGrant(LedgerRow):
@@ -91,23 +92,22 @@ class Grant(LedgerRow):
         constraints = [
             models.UniqueConstraint(fields=["tenant", "idempotency_key"], name="credits_grant_idempotency"),
             models.UniqueConstraint(fields=["tenant", "schedule", "period"], name="credits_grant_period"),
-            models.CheckConstraint(condition=Q(original_amount__gt=0), name="credits_grant_amount_positive"),
-            models.CheckConstraint(condition=Q(balance__gte=0), name="credits_grant_balance_not_negative"),
-            models.CheckConstraint(condition=Q(held__gte=0, held__lte=F("balance")), name="credits_grant_held_within_balance"),
+            models.CheckConstraint(condition=Q(original_amount__gt=ZERO), name="credits_grant_amount_positive"),
+            # So the balance isn't negative either.
+            models.CheckConstraint(condition=Q(held__gte=ZERO, held__lte=F("balance")), name="credits_grant_held_within_balance"),
             models.CheckConstraint(condition=Q(priority__lte=100), name="credits_grant_priority_range"),
-            models.CheckConstraint(condition=Q(cost_of_credit__gte=0), name="credits_grant_cost_not_negative"),
+            models.CheckConstraint(condition=Q(cost_of_credit__gte=ZERO), name="credits_grant_cost_not_negative"),
             models.CheckConstraint(condition=Q(expiry_date__gte=F("effective_date")), name="credits_grant_dates_in_order"),
             models.CheckConstraint(condition=Q(currency__regex=r"^[A-Z]{3}$"), name="credits_grant_currency_code"),
             models.CheckConstraint(
-                condition=Q(unit_type="CURRENCY", metric_id="") | (Q(unit_type="METRIC") & ~Q(metric_id="")),
+                condition=Q(unit_type=Case(When(metric_id="", then=Value("CURRENCY")), default=Value("METRIC"))),
                 name="credits_grant_metric_named",
             ),
             models.CheckConstraint(
-                condition=Q(schedule__isnull=True, period__isnull=True) | Q(schedule__isnull=False, period__isnull=False),
+                condition=Q(Exact(IsNull(F("schedule"), rhs=True), IsNull(F("period"), rhs=True))),
                 name="credits_grant_schedule_with_period",
             ),
-            is_finite(table="credits_grant", field="original_amount"),
-            is_finite(table="credits_grant", field="balance"),
+            are_finite(table="credits_grant", fields=("original_amount", "balance")),
         ]
         indexes = [
             models.Index(fields=["tenant", "-created_at", "-id"], name="credits_grant_page_index"),
@@ -188,19 +188,24 @@ class CreditTransaction(LedgerRow):
             models.UniqueConstraint(
                 fields=["tenant", "idempotency_key"], name="credits_transaction_idempotency", condition=Q(idempotency_key__isnull=False)
             ),
-            models.CheckConstraint(condition=Q(amount__gt=0), name="credits_transaction_amount_positive"),
-            models.CheckConstraint(condition=Q(balance_after__gte=0), name="credits_transaction_balance_not_negative"),
-            models.CheckConstraint(condition=Q(type__in=TransactionType.values), name="credits_transaction_type_known"),
+            models.CheckConstraint(condition=Q(amount__gt=ZERO), name="credits_transaction_amount_positive"),
+            models.CheckConstraint(condition=Q(balance_after__gte=ZERO), name="credits_transaction_balance_not_negative"),
+            models.CheckConstraint(condition=one_of("type", TransactionType.values), name="credits_transaction_type_known"),
             models.CheckConstraint(
-                condition=Q(kind="opening", entry_number=1, type="CREDIT") | (~Q(kind="opening") & Q(entry_number__gt=1)),
+                condition=Q(
+                    Case(
+                        When(kind="opening", then=Q(entry_number=1, type="CREDIT")),
+                        default=Q(entry_number__gt=1),
+                        output_field=models.BooleanField(),
+                    )
+                ),
                 name="credits_transaction_opening_first",
             ),
             models.CheckConstraint(
-                condition=Q(kind="reversal", reverses__isnull=False) | (~Q(kind="reversal") & Q(reverses__isnull=True)),
+                condition=Q(Exact(Exact(F("kind"), "reversal"), IsNull(F("reverses"), rhs=False))),
                 name="credits_transaction_reversal_names_its_own",
             ),
-            is_finite(table="credits_transaction", field="amount"),
-            is_finite(table="credits_transaction", field="balance_after"),
+            are_finite(table="credits_transaction", fields=("amount", "balance_after")),
         ]
         indexes = [
             models.Index(fields=["tenant", "-created_at", "-id"], name="credits_txn_page_index"),

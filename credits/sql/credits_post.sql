@@ -30,17 +30,30 @@ AS $$
 DECLARE
     -- Up to this many, posting them one by one is as fast.
     ARRAY_FORM_ABOVE CONSTANT int := 6;
-    items CONSTANT credits_posting[] := ARRAY(SELECT item FROM jsonb_populate_recordset(NULL::credits_posting, postings) item);
+    items credits_posting[];
     item credits_posting;
+    single record;
     is_posted boolean := false;
+    may_roll_over boolean;
+    has_listener boolean;
 BEGIN
     -- Postings gathered from several callers bring a shorter wait for locks (kernel/ledger/posting/statements.py).
     IF postings -> 0 ? 'lock_timeout_ms' THEN
         PERFORM set_config('lock_timeout', postings -> 0 ->> 'lock_timeout_ms', true);
     END IF;
-    IF cardinality(items) > 1 OR items[1].kind = 'expiry' OR (items[1].type = 'CREDIT' AND EXISTS (
-        SELECT FROM credits_grant WHERE tenant_id = tenant AND id = items[1].grant_id AND schedule_id IS NOT NULL
-    )) THEN
+    -- Queries stand by themselves: PL/pgSQL starts an executor for each expression that has one.
+    IF jsonb_array_length(postings) = 1 THEN
+        items := ARRAY[jsonb_populate_record(NULL::credits_posting, postings -> 0)];
+        may_roll_over := items[1].kind = 'expiry';
+        IF items[1].type = 'CREDIT' THEN
+            may_roll_over := EXISTS (
+                SELECT FROM credits_grant WHERE tenant_id = tenant AND id = items[1].grant_id AND schedule_id IS NOT NULL
+            );
+        END IF;
+    ELSE
+        items := ARRAY(SELECT sent FROM jsonb_populate_recordset(NULL::credits_posting, postings) sent);
+    END IF;
+    IF cardinality(items) > 1 OR may_roll_over THEN
         PERFORM credits_lock_grants(tenant, items);
     END IF;
     IF cardinality(items) > ARRAY_FORM_ABOVE THEN
@@ -49,10 +62,15 @@ BEGIN
     END IF;
     IF NOT is_posted THEN
         FOREACH item IN ARRAY items LOOP
-            RETURN NEXT credits_post_single(tenant, item);
+            single := credits_post_single(tenant, item);
+            has_listener := coalesce(single.has_listener, has_listener);
+            RETURN NEXT single.result;
         END LOOP;
     END IF;
-    IF EXISTS (SELECT FROM events_listener listener WHERE listener.tenant_id = tenant) THEN
+    IF has_listener IS NULL THEN
+        has_listener := EXISTS (SELECT FROM events_listener listener WHERE listener.tenant_id = tenant);
+    END IF;
+    IF has_listener THEN
         PERFORM credits_check_balances(tenant, items[1].request_id, ARRAY(SELECT DISTINCT grant_id FROM unnest(items)));
     END IF;
 END

@@ -1,19 +1,20 @@
 -- Posts one transaction on one grant, and what follows from it.
 -- Takes: a tenant, a posting. A closing (expiry, void, deletion) debits all that is available, whatever amount it names; a reversal without
--- an amount reverses what is left of its original. Returns: its outcome.
+-- an amount reverses what is left of its original. Returns: its outcome; and whether the tenant has a listener, null where nothing was posted.
 -- Locks: the grant, then its overdue hold lines; the time is taken under the grant's lock. Where it may roll over, the caller has locked
 -- the next period's grant. Never: decides by anything that was read before the lock.
-CREATE OR REPLACE FUNCTION credits_post_single(tenant uuid, item credits_posting) RETURNS credits_outcome LANGUAGE plpgsql
+CREATE OR REPLACE FUNCTION credits_post_single(
+    tenant uuid, item credits_posting, OUT result credits_outcome, OUT has_listener boolean
+)
+LANGUAGE plpgsql
 AS $$
 DECLARE
     account credits_grant;
     entry credits_transaction;
-    result credits_outcome;
     decided text;
     taken numeric;
     left_to_reverse numeric;
     reversed_by uuid;
-    has_listener boolean;
     is_closing CONSTANT boolean := item.kind IN ('expiry', 'void', 'deletion');
     is_imported CONSTANT boolean := item.as_of IS NOT NULL;
 BEGIN
@@ -84,20 +85,16 @@ BEGIN
         RETURNING EXISTS (SELECT FROM events_listener listener WHERE listener.tenant_id = tenant) INTO has_listener;
     END IF;
 
-    result := credits_outcome_of(decided, entry, account);
-    result.grant_id := coalesce(entry.grant_id, item.grant_id);
-    result.taken := taken;
-    result.left_to_reverse := left_to_reverse;
-    result.reversed_by := reversed_by;
+    result := credits_outcome_of(decided, entry, item.grant_id, account, taken, left_to_reverse, reversed_by);
     IF has_listener THEN
         PERFORM credits_write_events(
             tenant, item.request_id, ARRAY[entry.id],
             CASE WHEN item.kind = 'void' AND decided = 'nothing_left' THEN ARRAY[account.id] END
         );
     END IF;
-    IF decided = 'posted' THEN
+    -- Nothing follows from a debit but an expiry.
+    IF decided = 'posted' AND (entry.type = 'CREDIT' OR entry.kind = 'expiry') THEN
         PERFORM credits_follow_up(tenant, item, account, entry, is_imported);
     END IF;
-    RETURN result;
 END
 $$;

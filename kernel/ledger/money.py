@@ -2,10 +2,13 @@
 
 import functools
 import re
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
 from django.db import models
+from django.db.models.functions import Greatest
+from django.db.models.lookups import LessThan
 from iso4217 import Currency
 
 PLACES = 18
@@ -14,6 +17,8 @@ DIGITS = 38
 AMOUNT_LIMIT = Decimal(10) ** 18
 _PLAIN = re.compile(r"-?[0-9]+(\.[0-9]+)?\Z")
 _STEP = Decimal(1).scaleb(-PLACES)
+# For checks of amounts: a 0 without a point is an integer to PostgreSQL, and its cast makes the check's text longer by a third.
+ZERO = Decimal("0.0")
 
 
 class MoneyField(models.DecimalField):
@@ -33,6 +38,11 @@ class MoneyField(models.DecimalField):
 def is_finite(*, table: str, field: str) -> models.CheckConstraint:
     """Refuses NaN, which PostgreSQL sorts above every number. numeric(38,18) itself refuses the infinities."""
     return models.CheckConstraint(condition=models.Q(**{f"{field}__lt": Decimal(10) ** 20}), name=f"{table}_{field}_finite")
+
+
+def are_finite(*, table: str, fields: Sequence[str]) -> models.CheckConstraint:
+    """The same for several amounts of a row, of which some may be null: one short check instead of one for each."""
+    return models.CheckConstraint(condition=models.Q(LessThan(Greatest(*fields), Decimal(10) ** 20)), name=f"{table}_amounts_finite")
 
 
 def is_plain_decimal(text: str) -> bool:

@@ -4,7 +4,7 @@ import hashlib
 import re
 import secrets
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -48,6 +48,13 @@ class Caller:
     actor: str
     currency: str
     expires_at: datetime | None = None
+    # The ids as text, for each request's line in the log: a UUID makes its text anew each time.
+    tenant_text: str = field(init=False)
+    key_text: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "tenant_text", str(self.tenant_id))
+        object.__setattr__(self, "key_text", str(self.key_id))
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +193,7 @@ def authenticate_pair(client_id: str, secret: str) -> Caller:
 
 def act_for(caller: Caller, account: str) -> Caller:
     """The same caller, acting for `account`: its own tenant or a child of it. Raises NotAuthorized."""
-    if account == str(caller.tenant_id):
+    if account == caller.tenant_text:
         return caller
     child: Tenant = _callers.get(
         (caller.tenant_id, account), seconds=settings.API_KEY_CACHE_SECONDS, load=lambda: _load_child(caller=caller, account=account)

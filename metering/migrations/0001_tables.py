@@ -785,14 +785,28 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="fact",
             constraint=models.CheckConstraint(
-                condition=models.Q(("phase__in", ["request", "response", "partial", "error"])), name="metering_fact_phase_check"
+                condition=models.Q(
+                    models.Func(
+                        models.F("phase"),
+                        output_field=models.BooleanField(),
+                        template="%(expressions)s = ANY ('{request,response,partial,error}'::text[])",
+                    )
+                ),
+                name="metering_fact_phase_check",
             ),
         ),
         migrations.AddConstraint(
             model_name="fact",
             constraint=models.CheckConstraint(
                 condition=models.Q(
-                    ("pricing__in", ["priced", "partly_read", "not_asked", "unknown_model", "missing_quantity", "already_known", "late"])
+                    models.Func(
+                        models.F("pricing"),
+                        output_field=models.BooleanField(),
+                        template=(
+                            "%(expressions)s = ANY "
+                            "('{priced,partly_read,not_asked,unknown_model,missing_quantity,already_known,late}'::text[])"
+                        ),
+                    )
                 ),
                 name="metering_fact_pricing_check",
             ),
@@ -809,7 +823,9 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name="cost",
-            constraint=models.CheckConstraint(condition=models.Q(("fiat_amount__gte", 0)), name="metering_cost_fiat_amount_check"),
+            constraint=models.CheckConstraint(
+                condition=models.Q(("fiat_amount__gte", Decimal("0.0"))), name="metering_cost_fiat_amount_check"
+            ),
         ),
         migrations.AddConstraint(
             model_name="cost",
@@ -834,7 +850,16 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="cost",
             constraint=models.CheckConstraint(
-                condition=models.Q(("supersedes", models.F("id")), _negated=True), name="metering_cost_supersedes_check"
+                condition=models.Q(
+                    models.Func(
+                        models.F("supersedes"),
+                        models.F("id"),
+                        arg_joiner=" <> ",
+                        output_field=models.BooleanField(),
+                        template="%(expressions)s",
+                    )
+                ),
+                name="metering_cost_supersedes_check",
             ),
         ),
         migrations.AddConstraint(

@@ -10,9 +10,9 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.db.models.lookups import Exact, IsNull
 
-from kernel.ledger.base_models import LedgerRow, TenantOwned, one_of, tenant_foreign_key, tenant_of_account
+from kernel.ledger.base_models import LedgerRow, TenantOwned, differs, one_of, tenant_foreign_key, tenant_of_account
 from kernel.ledger.json_field import DocumentField
-from kernel.ledger.money import MoneyField, is_finite
+from kernel.ledger.money import ZERO, MoneyField, is_finite
 from metering.choices import AgentStatus, FactPhase, Grain, Outcome, Pricing, ReportedCosts, Status
 
 # The least and the largest limit of a policy for `occurredAt`.
@@ -231,8 +231,8 @@ class Fact(LedgerRow):
             models.UniqueConstraint(
                 fields=["tenant", "idempotency_key"], name="metering_fact_idempotency_key_key", condition=Q(idempotency_key__isnull=False)
             ),
-            models.CheckConstraint(condition=Q(phase__in=FactPhase.values), name="metering_fact_phase_check"),
-            models.CheckConstraint(condition=Q(pricing__in=Pricing.values), name="metering_fact_pricing_check"),
+            models.CheckConstraint(condition=one_of("phase", FactPhase.values), name="metering_fact_phase_check"),
+            models.CheckConstraint(condition=one_of("pricing", Pricing.values), name="metering_fact_pricing_check"),
         ]
 
     def __str__(self) -> str:
@@ -269,14 +269,14 @@ class Cost(LedgerRow):
         ordering = ["-id"]
         constraints = [
             is_finite(table="metering_cost", field="fiat_amount"),
-            models.CheckConstraint(condition=Q(fiat_amount__gte=0), name="metering_cost_fiat_amount_check"),
+            models.CheckConstraint(condition=Q(fiat_amount__gte=ZERO), name="metering_cost_fiat_amount_check"),
             models.CheckConstraint(condition=Q(fiat_asset_symbol__regex=r"^[A-Z]{3}$"), name="metering_cost_fiat_asset_symbol_check"),
             models.CheckConstraint(
                 condition=Q(Exact(F("is_active"), IsNull(F("superseded_at"), rhs=True)))
                 & Q(Exact(F("is_active"), IsNull(F("superseded_by"), rhs=True))),
                 name="metering_cost_is_active_check",
             ),
-            models.CheckConstraint(condition=~Q(supersedes=F("id")), name="metering_cost_supersedes_check"),
+            models.CheckConstraint(condition=differs("supersedes", F("id")), name="metering_cost_supersedes_check"),
             models.UniqueConstraint(
                 fields=["tenant", "supersedes"], name="metering_cost_supersedes_key", condition=Q(supersedes__isnull=False)
             ),

@@ -27,7 +27,7 @@ SAME_NAMES = (
     *("service_name", "action_name", "resource_name", "metadata", "request_facts", "payment_data", "customer_id", "trace_external_id"),
     *("agent_id", "agent_name", "status", "outcome", "idempotency_key", "occurred_at", "completed_at"),
 )
-NEW_IDS = ("new_service_id", "new_agent_id", "new_trace_id", "change_id")
+NEW_IDS = ("new_trace_id", "change_id")
 OPEN = MOVES[Status.CANCELLED]
 
 

@@ -4,23 +4,10 @@ CREATE OR REPLACE FUNCTION metering_cost_delta(
     happened_at timestamptz, service uuid, agent uuid, currency text, amount numeric, is_estimate boolean, sign integer
 )
 RETURNS metering_delta
-LANGUAGE plpgsql IMMUTABLE
+LANGUAGE sql IMMUTABLE
 AS $$
-DECLARE
-    change metering_delta;
-BEGIN
-    change.occurred_at := happened_at;
-    change.service_id := service;
-    change.agent_id := agent;
-    change.currency := currency;
-    change.transactions := 0;
-    change.succeeded := 0;
-    change.failed := 0;
-    change.denied := 0;
-    change.cancelled := 0;
-    change.costs := sign;
-    change.amount := sign * amount;
-    change.estimated := CASE WHEN is_estimate THEN sign * amount ELSE 0 END;
-    RETURN change;
-END
+    -- In the order of metering_delta's attributes.
+    SELECT ROW(
+        happened_at, service, agent, currency, 0, 0, 0, 0, 0, sign, sign * amount, CASE WHEN is_estimate THEN sign * amount ELSE 0 END
+    )::metering_delta
 $$;

@@ -9,22 +9,16 @@ RETURNS metering_delta[]
 LANGUAGE plpgsql IMMUTABLE
 AS $$
 DECLARE
-    first metering_delta;
+    -- In the order of metering_delta's attributes; the last three are the costs, added up below.
+    first metering_delta := ROW(
+        happened_at, service, agent, coalesce(costs[1].currency, ''), 1,
+        (status = 'completed' AND outcome IS NOT DISTINCT FROM 'success')::integer,
+        (status = 'completed' AND outcome IS NOT DISTINCT FROM 'error')::integer,
+        (status = 'denied')::integer, (status = 'cancelled')::integer, 0, 0, 0
+    );
     cost metering_new_cost;
     changes metering_delta[] := '{}';
 BEGIN
-    first.occurred_at := happened_at;
-    first.service_id := service;
-    first.agent_id := agent;
-    first.currency := coalesce(costs[1].currency, '');
-    first.transactions := 1;
-    first.succeeded := (status = 'completed' AND outcome IS NOT DISTINCT FROM 'success')::integer;
-    first.failed := (status = 'completed' AND outcome IS NOT DISTINCT FROM 'error')::integer;
-    first.denied := (status = 'denied')::integer;
-    first.cancelled := (status = 'cancelled')::integer;
-    first.costs := 0;
-    first.amount := 0;
-    first.estimated := 0;
     FOREACH cost IN ARRAY coalesce(costs, '{}') LOOP
         CONTINUE WHEN cost.superseded_by_id IS NOT NULL;
         IF cost.currency = first.currency THEN

@@ -2,12 +2,12 @@
 -- no cost. metering_post_array writes the same for many.
 -- Takes: the tenant, the posting, what is known of its transaction, which must have been inserted, the costs to write, when it happened, and
 -- when it reached its status.
--- Returns: nothing. Locks nothing.
+-- Returns: true. Locks nothing.
 -- Never: decides which costs are superseded (metering.services.finished_calls does). What was reported of a denied call is kept and is no cost.
 CREATE OR REPLACE FUNCTION metering_insert_parts(
     tenant uuid, item metering_posting, posted metering_outcome, costs metering_new_cost[], happened_at timestamptz, decided_at timestamptz
 )
-RETURNS void
+RETURNS boolean
 LANGUAGE plpgsql
 AS $$
 DECLARE
@@ -42,5 +42,6 @@ BEGIN
     IF posted.status IN ('denied', 'cancelled') THEN
         PERFORM metering_insert_offered_costs(tenant, item, posted.status, happened_at, posted.created_at);
     END IF;
+    RETURN true;
 END
 $$;

@@ -3,21 +3,13 @@
 -- Returns: the outcome `posted`. Locks nothing.
 CREATE OR REPLACE FUNCTION metering_outcome_of_new(posted metering_outcome, service uuid, agent metering_agent, trace metering_trace)
 RETURNS metering_outcome
-LANGUAGE plpgsql IMMUTABLE
+LANGUAGE sql IMMUTABLE
 AS $$
-BEGIN
-    posted.outcome := 'posted';
-    posted.service_id := service;
-    posted.agent_id := agent.id;
-    posted.agent_label := agent.label;
-    posted.agent_name := agent.name;
-    posted.agent_description := agent.description;
-    posted.agent_status := agent.status;
-    posted.agent_created_at := agent.created_at;
-    posted.agent_updated_at := agent.updated_at;
-    posted.agent_customer_id := agent.customer_id;
-    posted.trace_reference := trace.reference;
-    posted.trace_external_id := trace.external_id;
-    RETURN posted;
-END
+    -- In the order of metering_outcome's attributes. One expression, which PostgreSQL inlines: in PL/pgSQL each assignment is set up anew for
+    -- each call.
+    SELECT ROW(
+        'posted', posted.id, NULL, posted.status, posted.decline_reason, posted.created_at, service, agent.id, agent.label, agent.name,
+        agent.description, agent.status, agent.created_at, agent.updated_at, agent.customer_id, trace.reference, trace.external_id,
+        posted.requires_payment
+    )::metering_outcome
 $$;

@@ -43,11 +43,6 @@ BEGIN
     IF jsonb_array_length(postings) = 1 AND current_setting('citus.version', true) IS NULL THEN
         single := metering_post_single(tenant, jsonb_populate_record(NULL::metering_posting, postings -> 0), false);
         IF single.outcome IS NOT NULL THEN
-            IF single.outcome = 'posted' AND EXISTS (SELECT FROM events_listener listener WHERE listener.tenant_id = tenant) THEN
-                PERFORM metering_write_events(
-                    tenant, postings -> 0 ->> 'request_id', ARRAY[(single.id, single.created_at, single.status, false)::metering_change]
-                );
-            END IF;
             RETURN NEXT single;
             RETURN;
         END IF;

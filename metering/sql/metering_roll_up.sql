@@ -1,10 +1,10 @@
 -- Adds changes to the hourly and daily sums.
--- Takes: the tenant, and changes. Returns: nothing.
+-- Takes: the tenant, and changes. Returns: true.
 -- Locks: the sums it changes, in the order of their unique key, so two calls always lock in the same order and can't deadlock. Callers call
 -- it last: a hot sum is then held for the shortest time. `shard` spreads a sum over eight rows by connection.
 -- Never sums amounts of two currencies. In PL/pgSQL because it keeps its plan, which an SQL function makes anew for each call.
 CREATE OR REPLACE FUNCTION metering_roll_up(tenant uuid, deltas metering_delta[])
-RETURNS void
+RETURNS boolean
 LANGUAGE plpgsql
 AS $$
 DECLARE
@@ -30,7 +30,7 @@ BEGIN
             amount = kept.amount + excluded.amount,
             estimated = kept.estimated + excluded.estimated
         WHERE kept.tenant_id = excluded.tenant_id;
-        RETURN;
+        RETURN true;
     END IF;
     INSERT INTO metering_rollup AS kept (
         id, tenant_id, grain, starts_at, service_id, agent_id, currency, shard,
@@ -53,5 +53,6 @@ BEGIN
         amount = kept.amount + excluded.amount,
         estimated = kept.estimated + excluded.estimated
     WHERE kept.tenant_id = excluded.tenant_id;
+    RETURN true;
 END
 $$;

@@ -1,5 +1,6 @@
 """Decisions that stand once in SQL: their copies are equal, and the two roads of billing_post call them with the same results."""
 
+import json
 from decimal import Decimal
 
 import pytest
@@ -106,14 +107,54 @@ def test_a_posting_alone_and_in_an_array_has_the_same_outcome(db, balance, floor
     assert isinstance(last, LedgerError)
 
 
-def test_the_columns_of_an_answer_are_those_of_its_type(db):
-    """billing_outcome_of sets every attribute by name; one that the type gains must be set there."""
+@pytest.mark.parametrize(
+    ("call", "entry", "apart"),
+    [
+        (
+            "billing_outcome_of('outcome', entry, 'wallet_currency', 1, 2, 3, 4, 5, NULL)",
+            "billing_transaction",
+            {"balance": "1", "held": "2", "floor": "3", "requested": "4", "remaining": "5", "wallet_currency": "wallet_currency"},
+        ),
+        (
+            "credits_outcome_of('outcome', entry, NULL, grant_row, 1, 2, NULL)",
+            "credits_transaction",
+            {"balance": "31.0", "held": "32.0", "status": "voided", "taken": "1", "left_to_reverse": "2"},
+        ),
+    ],
+)
+def test_the_columns_of_an_answer_have_the_values_of_their_names(db, call, entry, apart):
+    """The functions write the attributes in the order of their type: two of the same kind could be exchanged."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT attname FROM pg_attribute WHERE attrelid = 'billing_outcome'::regclass AND attnum > 0 ORDER BY attnum")
-        names = [name for (name,) in cursor.fetchall()]
-        cursor.execute("SELECT prosrc FROM pg_proc WHERE proname = 'billing_outcome_of'")
-        [source] = cursor.fetchone()
-    assert [name for name in names if f"reply.{name} := " not in source] == []
+        cursor.execute(
+            "SELECT attname, format_type(atttypid, NULL) FROM pg_attribute "
+            "WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped",
+            [entry],
+        )
+        columns = {name: _some_value(kind, number) for number, (name, kind) in enumerate(cursor.fetchall(), 1)}
+        row = json.dumps(columns)
+        cursor.execute(
+            f"SELECT to_jsonb({call}) FROM jsonb_populate_record(NULL::{entry}, %s) entry, "
+            "jsonb_populate_record(NULL::credits_grant, %s) grant_row",
+            [row, json.dumps({"balance": 31, "held": 32, "status": "voided"})],
+        )
+        answer = json.loads(cursor.fetchone()[0])
+        cursor.execute(f"SELECT to_jsonb(entry) FROM jsonb_populate_record(NULL::{entry}, %s) entry", [row])
+        recorded = json.loads(cursor.fetchone()[0])
+    recorded |= {"first_digest": recorded["facts_digest"], "outcome": "outcome"}
+    shared = [name for name in answer if name in recorded and name not in apart and name != "metadata"]
+    assert len(shared) > 20
+    assert {name: answer[name] for name in shared} == {name: recorded[name] for name in shared}
+    assert {name: str(answer[name]) for name in apart} == apart
+
+
+def _some_value(kind, number):
+    """A value that no other column has."""
+    # Short enough for a currency.
+    text = str(number)
+    texts = {"uuid": f"00000000-0000-0000-0000-{number:012}", "timestamp with time zone": f"2026-01-{number:02}T00:00:00+00:00"}
+    if kind in {"numeric", "bigint", "smallint", "integer"}:
+        return number
+    return [text] if kind.endswith("[]") else texts.get(kind, f"\\x{number:02}" if kind == "bytea" else text)
 
 
 @pytest.mark.parametrize("is_array", [True, False])

@@ -57,8 +57,9 @@ class PendingPosting:
     execution: Execution = field(default_factory=current_execution)
     # Set once: by the leader when it has the outcome, or by the thread that makes this posting the leader.
     event: OneShotEvent = field(init=False)
-    # What one call at a time may post to.
-    locked_account: Hashable = field(init=False)
+    # What one call at a time may post to. A hash, because a UUID computes its own anew for each look-up. Two accounts with the same one
+    # only wait for each other.
+    locked_account: int = field(init=False)
     # If this posting leads: the postings of its call, itself the first.
     batch: list["PendingPosting"] = field(default_factory=list)
     row: Any = None
@@ -66,8 +67,7 @@ class PendingPosting:
 
     def __post_init__(self) -> None:
         self.event = self.execution.new_event()
-        # Hashed many times: no more of the function than tells ledgers apart.
-        self.locked_account = self.function.name, self.function.using, self.account
+        self.locked_account = hash((self.function.name, self.function.using, self.account))
 
 
 class BatchQueue:
@@ -91,7 +91,7 @@ class BatchQueue:
         self.wait_timeout = wait_timeout
         self._lock = threading.Lock()
         self._queue: list[PendingPosting] = []
-        self._locked_accounts: set[Hashable] = set()
+        self._locked_accounts: set[int] = set()
         self._calls = 0
         self._is_busy = False
         self._load_sample = (time.monotonic(), time.process_time())

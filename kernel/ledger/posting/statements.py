@@ -101,9 +101,10 @@ def _body(postings: list[Any], lock_timeout_ms: int | None) -> str:
     Not a SET of the session: a pooler gives the next transaction another session. Nor an argument that calls set_config: a database that is
     distributed by tenant then runs the function on its coordinator, and a setting made there doesn't reach the tenant's node.
     """
+    bodies = [posting if isinstance(posting, msgspec.Raw) else encoded(posting) for posting in postings]
     if lock_timeout_ms is not None:
-        postings[0] = msgspec.Raw(encoded_with(_encode(postings[0]), {"lock_timeout_ms": lock_timeout_ms}))
-    return _encode(postings).decode()
+        bodies[0] = encoded_with(bytes(bodies[0]), {"lock_timeout_ms": lock_timeout_ms})
+    return (b"[%b]" % b",".join(bodies)).decode()
 
 
 def _places_by_tenant(postings: Sequence[tuple[UUID, Any]]) -> dict[UUID, list[int]]:
