@@ -10,8 +10,10 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.utils import timezone
 
+import credits.services
 from billing.models import Transaction as WalletTransaction
 from credits.models import CreditTransaction
+from kernel.ledger.errors import LedgerError
 from metering.paying import services
 from metering.paying.models import Collection, Payee
 from metering.paying.tokens import token_keys
@@ -190,3 +192,14 @@ def test_a_name_is_one_tenants_and_the_office_can_not_release_what_was_presented
     services.release_payment(**market.who, payment_id=other["id"], reason="Mistake")
     assert (market.status(other), market.total(other["transactionId"]), Collection.objects.count()) == ("released", 0, 0)
     market.is_sound()
+
+
+def test_a_grant_that_expires_while_it_is_held_still_pays_and_can_not_be_voided():
+    market = Market(credit=0, wallet=0)
+    grant = market.grant(6, expiry_date=timezone.now().date())
+    payment = market.pay(challenge("6", extra={"holdSeconds": 86_400}))
+    with pytest.raises(LedgerError):
+        credits.services.void_grant(**market.who, grant_id=grant.id, reason="Mistake")
+    with time_machine.travel(timezone.now() + timedelta(hours=23, minutes=59)):
+        assert market.settle(payment, "5")["success"]
+    assert market.status(payment) == "captured"
