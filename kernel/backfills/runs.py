@@ -1,7 +1,6 @@
 """Carries a planned run out, or takes it back. The commands and the back office both call it."""
 
 import contextlib
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from django.db import DatabaseError
@@ -22,8 +21,6 @@ from kernel.backfills.signals import Stop
 from kernel.backfills.sources import Source
 from kernel.backfills.undoing import Undo
 from kernel.tenants.errors import DomainError
-
-MakeApplication = Callable[[BackfillShare, Stop], ApplyRun]
 
 
 @dataclass

@@ -77,9 +77,3 @@ def all_decimals(amount: Decimal) -> str:
 def is_currency(code: str) -> bool:
     """True for an ISO 4217 code in upper case."""
     return len(code) == 3 and code.isascii() and code.isupper() and code.lower() in Currency.__members__
-
-
-def round_to_currency(amount: Decimal, currency: str) -> Decimal:
-    """`amount` rounded half-even to the currency's ISO 4217 minor unit; unchanged where it has none (gold, test codes)."""
-    exponent = Currency(currency).exponent
-    return amount if exponent is None else amount.quantize(Decimal(1).scaleb(-exponent))

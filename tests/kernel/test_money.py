@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernel.ledger.money import all_decimals, is_currency, is_plain_decimal, round_to_currency, trimmed_digits
+from kernel.ledger.money import all_decimals, is_currency, is_plain_decimal, trimmed_digits
 
 amounts = st.decimals(min_value=Decimal(-(10**18)), max_value=Decimal(10**18), places=18, allow_nan=False)
 
@@ -41,14 +41,6 @@ def test_currencies_are_those_of_iso_4217_in_upper_case():
     assert is_currency("USD")
     assert is_currency("JPY")
     assert not any(is_currency(code) for code in ("usd", "ZZZ", "US", "", "USDT", "ＵＳＤ"))
-
-
-@pytest.mark.parametrize(
-    ("amount", "currency", "expected"),
-    [("1.005", "USD", "1.00"), ("1.015", "USD", "1.02"), ("1.5", "JPY", "2"), ("1.0005", "BHD", "1.000")],
-)
-def test_rounding_is_half_even_to_the_minor_unit(amount, currency, expected):
-    assert str(round_to_currency(Decimal(amount), currency)) == expected
 
 
 def test_sums_of_38_digits_are_exact_in_every_thread():

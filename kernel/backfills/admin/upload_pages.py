@@ -34,7 +34,6 @@ COLOURS = {
     **dict.fromkeys([*WORKING, *WAITING_STATES, UploadState.PAUSED], "wait"),
 }
 ROWS_SHOWN = 20
-POSTED_LABELS = {**reports.LABELS, POSTED: "posted"}
 
 
 def status_of(upload: BackfillUpload) -> Any:

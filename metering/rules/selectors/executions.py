@@ -124,13 +124,6 @@ def executions_of_rule(rows: Iterable[Row], *, tenant_id: UUID, rule_id: UUID) -
     return [execution for request in requests for execution in request["rule_executions"] if execution["rule_id"] == rule_id]
 
 
-def list_waiting(*, tenant_id: UUID) -> QuerySet[Any, Any]:
-    """The rounds that wait for a person, for pages by (created_at, id); `with_executions` completes them."""
-    waiting = AuthorizationRequest.objects.filter(tenant_id=tenant_id, status=RequestStatus.PREPARING)
-    rows: QuerySet[Any, Any] = waiting.values(*REQUEST)
-    return rows
-
-
 def transactions_with_rule(*, tenant_id: UUID, rule_id: UUID) -> QuerySet[Any, Any]:
     """A subquery for the ids of the transactions on which a rule decided."""
     asked = AuthorizationRequest.objects.filter(tenant_id=tenant_id, rule_ids__contains=[rule_id])
