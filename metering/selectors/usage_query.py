@@ -152,7 +152,9 @@ def list_usage(question: UsageQuestion, *, limit: int, after: Sequence[Any] | No
     them, and over all currencies once; its tokens stand under the first.
     """
     starts = question.starts()
-    statement, parameters = _statement(question, list(_spans(question, starts)), limit=limit, after=after)
+    # What lies before the last group's interval isn't read again.
+    spans = [span for span in _spans(question, starts) if after is None or span.place >= after[0]]
+    statement, parameters = _statement(question, spans, limit=limit, after=after)
     with connection.cursor() as cursor:
         cursor.execute(statement, parameters)
         names = [column.name for column in cursor.description]
@@ -225,10 +227,12 @@ def _from_sums(question: UsageQuestion, spans: Sequence[_Span], parameters: dict
         question,
         columns=columns,
         parameters=parameters,
-        source="""
+        spans="""
             unnest(%(sum_places)s::integer[], %(grains)s::text[], %(sum_since)s::timestamptz[], %(sum_until)s::timestamptz[])
                 AS span (place, grain, since, until)
-            JOIN metering_usagesum AS kept ON kept.tenant_id = %(tenant)s AND kept.first_dimension = %(dimension_1)s
+        """,
+        source="""
+            metering_usagesum AS kept WHERE kept.tenant_id = %(tenant)s AND kept.first_dimension = %(dimension_1)s
                 AND kept.second_dimension = %(dimension_2)s AND kept.grain = span.grain AND kept.clock = ANY (%(clocks)s)
                 AND kept.starts_at >= span.since AND kept.starts_at < span.until
         """,
@@ -243,10 +247,8 @@ def _from_transactions(question: UsageQuestion, spans: Sequence[_Span], paramete
         question,
         columns=columns,
         parameters=parameters,
-        source=f"""
-            unnest(%(own_places)s::integer[], %(own_since)s::timestamptz[], %(own_until)s::timestamptz[]) AS span (place, since, until)
-            JOIN metering_usage AS kept ON kept.tenant_id = %(tenant)s AND kept.{time} >= span.since AND kept.{time} < span.until
-        """,
+        spans="unnest(%(own_places)s::integer[], %(own_since)s::timestamptz[], %(own_until)s::timestamptz[]) AS span (place, since, until)",
+        source=f"metering_usage AS kept WHERE kept.tenant_id = %(tenant)s AND kept.{time} >= span.since AND kept.{time} < span.until",
     )
 
 
@@ -257,8 +259,8 @@ def column_of(name: str, *, keys: Mapping[str, int]) -> str:
     return f"{name}::text" if name in {"agent", NEVER} else name
 
 
-def _part(question: UsageQuestion, *, columns: Mapping[str, str], parameters: dict[str, Any], source: str) -> str:
-    """One SELECT of the sums by interval, group and currency."""
+def _part(question: UsageQuestion, *, columns: Mapping[str, str], parameters: dict[str, Any], spans: str, source: str) -> str:
+    """One SELECT of the sums by span, group and currency. Each span is read by itself: a join would compare every row with each span."""
     conditions = []
     for number, (name, value) in enumerate(sorted(question.filters.items())):
         parameters[f"filter_{number}"] = value
@@ -268,11 +270,15 @@ def _part(question: UsageQuestion, *, columns: Mapping[str, str], parameters: di
         column, cast = (name, "::uuid") if columns[name].endswith("::text") else (columns[name], "")
         conditions.append(is_absent if value is None else f"kept.{column} = %(filter_{number})s{cast}")
     groups = [f"kept.{columns[name]} AS group_{number}" for number, name in enumerate(question.group_by)]
-    numbers = ", ".join(str(number) for number in range(1, 3 + len(groups)))
+    numbers = ", ".join(str(number) for number in range(1, 2 + len(groups)))
     return f"""
-        SELECT {", ".join(["span.place", *groups, "kept.currency"])}, {", ".join(f"sum(kept.{name}) AS {name}" for name in MEASURES)}
-        FROM {source} {"WHERE " + " AND ".join(conditions) if conditions else ""}
-        GROUP BY {numbers}
+        SELECT span.place, read.*
+        FROM {spans}
+        CROSS JOIN LATERAL (
+            SELECT {", ".join([*groups, "kept.currency"])}, {", ".join(f"sum(kept.{name}) AS {name}" for name in MEASURES)}
+            FROM {" AND ".join([source, *conditions])}
+            GROUP BY {numbers}
+        ) AS read
     """  # noqa: S608 - as above
 
 

@@ -47,6 +47,7 @@ TIER_KEYS = (
     *("usage.speed", "response.usage.speed", "message.usage.speed", "usage.inference_geo", "response.usage.inference_geo"),
     *("performanceConfig.latency", "usageMetadata.trafficType", "response.usageMetadata.trafficType", "usage_metadata.traffic_type"),
 )
+TIER_PLACES = tuple((key.partition(".")[0], key) for key in TIER_KEYS)
 # Tiers with a price of their own, and the words for the standard one. Any other word isn't understood.
 TIERS = {"flex": "flex", "priority": "priority", "fast": "fast", "batch": "batch"}
 STANDARD_TIERS = frozenset(
@@ -154,9 +155,15 @@ def parsed_json(text: str | None) -> Any:
 
 def model_of(*, terms: Row, reported: Any) -> str:
     """The model that was used: as the facts name it, else the request facts, else the qualifiers; else the transaction's resource."""
-    request = look_up(parsed_json(terms["request_facts"]), "request")
-    named = (look_up(values, key) for values in (reported, request, parsed_json(terms["qualifiers"])) for key in MODEL_KEYS)
+    named = (look_up(values, key) for values in _where_models_are_named(terms, reported) for key in MODEL_KEYS)
     return next((model for model in named if isinstance(model, str) and model), str(terms["resource_name"]))
+
+
+def _where_models_are_named(terms: Row, reported: Any) -> Iterator[Any]:
+    """Parsed when they are asked for: nearly always the facts name it."""
+    yield reported
+    yield look_up(parsed_json(terms["request_facts"]), "request")
+    yield parsed_json(terms["qualifiers"])
 
 
 def valid_prices(book: Sequence[Row], *, at: datetime) -> list[Row]:
@@ -320,8 +327,8 @@ def _arithmetic(calculated: Any, amount: Decimal) -> str:
 
 def price_context(public: Any, *, reported: Any, at: datetime) -> tuple[dict[str, str], list[str]]:
     """The service tier that the facts state, as genai-prices knows it; or the tier's path, where the model has no price for it."""
-    for key in TIER_KEYS:
-        tier = look_up(reported, key)
+    for first_step, key in TIER_PLACES if isinstance(reported, dict) else ():
+        tier = look_up(reported, key) if first_step in reported or key in reported else None
         if not isinstance(tier, str) or tier.lower() in STANDARD_TIERS:
             continue
         name = TIERS.get(tier.lower())

@@ -229,7 +229,9 @@ def _usages(facts: Any) -> Iterator[_Place]:
     telemetry = _telemetry(facts)
     if telemetry:
         yield _Place(TELEMETRY, telemetry)
-    for body_path in BODIES:
+    for body_path in BODIES if isinstance(facts, dict) else ():
+        if body_path.partition(".")[0] not in facts and body_path and body_path not in facts:
+            continue
         body = look_up(facts, body_path) if body_path else facts
         if isinstance(body, dict):
             yield from _usages_in(body, body_path)
@@ -347,9 +349,10 @@ def _below_usage(root: Sequence[Any]) -> list[Any]:
 
 def _leaf(values: Any, path: Any) -> tuple[str, Any]:
     """The dotted path that a mapping of an extractor names, and the value there, or None."""
-    steps = [path] if isinstance(path, str) else path
+    if isinstance(path, str):
+        return path, values.get(path)
     leaf = []
-    for step in steps:
+    for step in path:
         name, values = _step(values, step)
         leaf.append(name)
     return ".".join(leaf), values

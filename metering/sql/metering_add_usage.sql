@@ -40,8 +40,8 @@ BEGIN
         SELECT a.number AS a, b.number AS b, a.place AS first_place, b.place AS second_place,
             ARRAY(SELECT number FROM unnest(ARRAY[a.number, b.number]) number WHERE number >= 7) AS keys
         FROM dimension a JOIN dimension b ON b.number = 0 OR (a.number > 0 AND a.number < b.number)
-    ), hourly AS MATERIALIZED (
-        SELECT pair.a, pair.b, 'hour' AS grain, change.clock, change.starts_at, change.vals[pair.first_place] AS first,
+    ), grouped AS (
+        SELECT pair.a, pair.b, change.clock, change.starts_at, change.vals[pair.first_place] AS first,
             change.vals[pair.second_place] AS second, change.currency, change.outcome, sum(change.transactions) AS transactions,
             sum(change.repeated) AS repeated, sum(change.amount) AS amount, sum(change.estimated) AS estimated,
             sum(change.input_tokens) AS input_tokens, sum(change.output_tokens) AS output_tokens,
@@ -49,31 +49,34 @@ BEGIN
             sum(change.input_audio_tokens) AS input_audio_tokens, sum(change.output_audio_tokens) AS output_audio_tokens,
             sum(change.reasoning_tokens) AS reasoning_tokens
         FROM change JOIN pair ON pair.keys = '{}' OR pair.keys <@ change.keys
-        GROUP BY 1, 2, 4, 5, 6, 7, 8, 9
+        GROUP BY 1, 2, 3, 4, 5, 6, 7, 8
+    ), hourly AS MATERIALIZED (
+        SELECT grouped.*, 'hour' AS grain, md5(jsonb_build_array(first, second, currency, outcome)::text)::uuid AS digest FROM grouped
     ), daily AS MATERIALIZED (
-        SELECT a, b, 'day' AS grain, clock, date_trunc('day', starts_at, 'UTC') AS starts_at, first, second, currency, outcome,
-            sum(transactions) AS transactions, sum(repeated) AS repeated, sum(amount) AS amount, sum(estimated) AS estimated,
-            sum(input_tokens) AS input_tokens, sum(output_tokens) AS output_tokens, sum(cache_read_tokens) AS cache_read_tokens,
-            sum(cache_write_tokens) AS cache_write_tokens, sum(input_audio_tokens) AS input_audio_tokens,
-            sum(output_audio_tokens) AS output_audio_tokens, sum(reasoning_tokens) AS reasoning_tokens
-        FROM hourly GROUP BY 1, 2, 4, 5, 6, 7, 8, 9
+        -- A digest stands for the values that it was made of.
+        SELECT a, b, clock, date_trunc('day', starts_at, 'UTC') AS starts_at, min(first) AS first, min(second) AS second,
+            min(currency) AS currency, min(outcome) AS outcome, sum(transactions) AS transactions, sum(repeated) AS repeated,
+            sum(amount) AS amount, sum(estimated) AS estimated, sum(input_tokens) AS input_tokens, sum(output_tokens) AS output_tokens,
+            sum(cache_read_tokens) AS cache_read_tokens, sum(cache_write_tokens) AS cache_write_tokens,
+            sum(input_audio_tokens) AS input_audio_tokens, sum(output_audio_tokens) AS output_audio_tokens,
+            sum(reasoning_tokens) AS reasoning_tokens, 'day' AS grain, digest
+        FROM hourly GROUP BY a, b, clock, date_trunc('day', starts_at, 'UTC'), digest
     ), summed AS (
         SELECT * FROM hourly
         UNION ALL SELECT * FROM daily
         UNION ALL
-        SELECT a, b, 'month', clock, date_trunc('month', starts_at, 'UTC'), first, second, currency, outcome, sum(transactions),
-            sum(repeated), sum(amount), sum(estimated), sum(input_tokens), sum(output_tokens), sum(cache_read_tokens),
-            sum(cache_write_tokens), sum(input_audio_tokens), sum(output_audio_tokens), sum(reasoning_tokens)
-        FROM daily GROUP BY 1, 2, 4, 5, 6, 7, 8, 9
+        SELECT a, b, clock, date_trunc('month', starts_at, 'UTC'), min(first), min(second), min(currency), min(outcome),
+            sum(transactions), sum(repeated), sum(amount), sum(estimated), sum(input_tokens), sum(output_tokens), sum(cache_read_tokens),
+            sum(cache_write_tokens), sum(input_audio_tokens), sum(output_audio_tokens), sum(reasoning_tokens), 'month', digest
+        FROM daily GROUP BY a, b, clock, date_trunc('month', starts_at, 'UTC'), digest
     )
     INSERT INTO metering_usagesum AS kept (
         id, tenant_id, first_dimension, second_dimension, grain, clock, starts_at, digest, first, second, currency, outcome,
         transactions, repeated, amount, estimated, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, input_audio_tokens,
         output_audio_tokens, reasoning_tokens
     )
-    SELECT gen_random_uuid(), tenant, a, b, grain, clock, starts_at,
-        md5(jsonb_build_array(first, second, currency, outcome)::text)::uuid, first, second, currency, outcome, transactions, repeated,
-        amount, estimated, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, input_audio_tokens, output_audio_tokens,
+    SELECT gen_random_uuid(), tenant, a, b, grain, clock, starts_at, digest, first, second, currency, outcome, transactions, repeated, amount,
+        estimated, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, input_audio_tokens, output_audio_tokens,
         reasoning_tokens
     FROM summed
     WHERE (

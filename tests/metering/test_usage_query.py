@@ -374,6 +374,23 @@ def test_intervals_begin_as_clocks_of_their_zone_do(caller, zone, interval, sinc
     ]
 
 
+def test_days_of_a_zone_of_whole_hours_are_made_of_sums_also_where_the_clock_changes(caller):
+    moments = [datetime(2026, 10, 24, 22, 30, tzinfo=UTC) + timedelta(hours=hours) for hours in (-1, 0, 24, 25, 30)]
+    record(caller, *moments, customer_id="ada")
+    asked = {"timezone": "Europe/Berlin", "interval": "day", "group_by": "customer,resource"}
+    asked |= {"filter[from_date]": "2026-10-01", "filter[to_date]": "2026-10-31"}
+    caller.get(QUERY, **asked)
+    with CaptureQueriesContext(connection) as queries:
+        rows = caller.get(QUERY, **asked).json()["data"]
+    assert [(row["startsAt"], row["count"]) for row in rows] == [
+        ("2026-10-23T22:00:00.000Z", 1),
+        ("2026-10-24T22:00:00.000Z", 2),
+        ("2026-10-25T23:00:00.000Z", 2),
+    ]
+    [sql] = [query["sql"] for query in queries if "metering_usagesum AS kept" in query["sql"]]
+    assert "metering_usage AS kept" not in sql
+
+
 @pytest.mark.parametrize(
     ("asked", "message"),
     [
