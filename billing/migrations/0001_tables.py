@@ -43,6 +43,21 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["tenant", "currency"],
+                "constraints": [
+                    models.UniqueConstraint(fields=("tenant", "currency"), name="billing_wallet_currency_key"),
+                    models.CheckConstraint(condition=models.Q(("currency__regex", "^[A-Z]{3}$")), name="billing_wallet_currency_check"),
+                    models.CheckConstraint(
+                        condition=models.Q(("balance__gte", models.F("floor"))),
+                        name="billing_wallet_floor_check",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("last_entry_number__gte", 0),
+                            models.Q(("last_entry_at__isnull", False), ("last_entry_number", 0), _connector="OR"),
+                        ),
+                        name="billing_wallet_last_entry_check",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -152,6 +167,123 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["-id"],
+                "indexes": [
+                    models.Index(fields=["tenant", "created_at", "id"], name="billing_transaction_created"),
+                    models.Index(fields=["tenant", "type", "created_at", "id"], name="billing_transaction_type"),
+                    models.Index(
+                        condition=models.Q(("agent_id__isnull", False)),
+                        fields=["tenant", "agent_id", "created_at", "id"],
+                        name="billing_transaction_agent",
+                    ),
+                    models.Index(fields=["tenant", "wallet", "created_at"], name="billing_transaction_booked"),
+                    models.Index(fields=["tenant", "occurred_at", "id"], name="billing_transaction_happened"),
+                    models.Index(fields=["tenant", "amount"], name="billing_transaction_amount"),
+                    models.Index(fields=["wallet", "duplicate_bucket", "occurred_at"], name="billing_transaction_like"),
+                    models.Index(condition=models.Q(("flags", []), _negated=True), fields=["id"], name="billing_transaction_flagged"),
+                    models.Index(
+                        condition=models.Q(("direction", "debit"), _negated=True), fields=["id"], name="billing_transaction_no_debit"
+                    ),
+                    models.Index(condition=models.Q(("reversed_amount__gt", 0)), fields=["id"], name="billing_transaction_reversed"),
+                    models.Index(
+                        condition=models.Q(("request_id__startswith", "run:")),
+                        fields=["tenant", "request_id", "id"],
+                        name="billing_transaction_run",
+                    ),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(fields=("tenant", "reference_id", "type"), name="billing_transaction_reference_key"),
+                    models.UniqueConstraint(fields=("tenant", "wallet", "entry_number"), name="billing_transaction_entry_key"),
+                    models.CheckConstraint(condition=models.Q(("entry_number__gte", 1)), name="billing_transaction_entry_number_check"),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Func(
+                                models.F("reference_id"),
+                                models.Value(""),
+                                arg_joiner=" <> ",
+                                output_field=models.BooleanField(),
+                                template="%(expressions)s",
+                            )
+                        ),
+                        name="billing_transaction_reference_check",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("direction", "signed"), ("amount__gte", Decimal("0.0")), _connector="OR"),
+                        name="billing_transaction_amount_check",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            (
+                                "effect",
+                                models.Case(
+                                    models.When(
+                                        django.db.models.lookups.Exact(
+                                            django.db.models.lookups.Exact(models.F("direction"), "debit"),
+                                            django.db.models.lookups.IsNull(models.F("reverses"), rhs=True),
+                                        ),
+                                        then=django.db.models.expressions.CombinedExpression(
+                                            models.Value(Decimal("0.0")), "-", models.F("amount")
+                                        ),
+                                    ),
+                                    default=models.F("amount"),
+                                    output_field=kernel.ledger.money.MoneyField(),
+                                ),
+                            )
+                        ),
+                        name="billing_transaction_effect_check",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("reversed_amount__gte", Decimal("0.0")),
+                            ("reversed_amount__lte", django.db.models.functions.math.Abs("effect")),
+                        ),
+                        name="billing_transaction_reversed_check",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("reversed_by__isnull", True),
+                            ("reversed_amount", django.db.models.functions.math.Abs("effect")),
+                            _connector="OR",
+                        ),
+                        name="billing_transaction_reversed_by_check",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("near_duplicate_of__isnull", True),
+                            models.Func(
+                                models.Value("near_duplicate"),
+                                models.F("flags"),
+                                arg_joiner=" = ANY (",
+                                output_field=models.BooleanField(),
+                                template="%(expressions)s)",
+                            ),
+                            _connector="OR",
+                        ),
+                        name="billing_transaction_flags_check",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Func(
+                                models.F("reason_code"),
+                                django.db.models.lookups.IsNull(models.F("reverses"), rhs=True),
+                                arg_joiner=" = ANY (CASE WHEN ",
+                                output_field=models.BooleanField(),
+                                template=(
+                                    "%(expressions)s THEN '{\"\"}'::text[] "
+                                    "ELSE '{duplicate,customer_request,service_failure,wrong_amount,fraud,other}'::text[] END)"
+                                ),
+                            )
+                        ),
+                        name="billing_transaction_reason_check",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            django.db.models.lookups.LessThan(
+                                django.db.models.functions.comparison.Greatest("amount", "balance_after"), Decimal("100000000000000000000")
+                            )
+                        ),
+                        name="billing_transaction_amounts_finite",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -239,203 +371,5 @@ class Migration(migrations.Migration):
                     ),
                 ],
             },
-        ),
-        migrations.AddConstraint(
-            model_name="wallet",
-            constraint=models.UniqueConstraint(fields=("tenant", "currency"), name="billing_wallet_currency_key"),
-        ),
-        migrations.AddConstraint(
-            model_name="wallet",
-            constraint=models.CheckConstraint(condition=models.Q(("currency__regex", "^[A-Z]{3}$")), name="billing_wallet_currency_check"),
-        ),
-        migrations.AddConstraint(
-            model_name="wallet",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("balance__gte", models.F("floor"))),
-                name="billing_wallet_floor_check",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="wallet",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("last_entry_number__gte", 0), models.Q(("last_entry_at__isnull", False), ("last_entry_number", 0), _connector="OR")
-                ),
-                name="billing_wallet_last_entry_check",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="transaction",
-            index=models.Index(fields=["tenant", "created_at", "id"], name="billing_transaction_created"),
-        ),
-        migrations.AddIndex(
-            model_name="transaction",
-            index=models.Index(fields=["tenant", "type", "created_at", "id"], name="billing_transaction_type"),
-        ),
-        migrations.AddIndex(
-            model_name="transaction",
-            index=models.Index(
-                condition=models.Q(("agent_id__isnull", False)),
-                fields=["tenant", "agent_id", "created_at", "id"],
-                name="billing_transaction_agent",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="transaction",
-            index=models.Index(fields=["tenant", "wallet", "created_at"], name="billing_transaction_booked"),
-        ),
-        migrations.AddIndex(
-            model_name="transaction",
-            index=models.Index(fields=["tenant", "occurred_at", "id"], name="billing_transaction_happened"),
-        ),
-        migrations.AddIndex(
-            model_name="transaction",
-            index=models.Index(fields=["tenant", "amount"], name="billing_transaction_amount"),
-        ),
-        migrations.AddIndex(
-            model_name="transaction",
-            index=models.Index(fields=["wallet", "duplicate_bucket", "occurred_at"], name="billing_transaction_like"),
-        ),
-        migrations.AddIndex(
-            model_name="transaction",
-            index=models.Index(condition=models.Q(("flags", []), _negated=True), fields=["id"], name="billing_transaction_flagged"),
-        ),
-        migrations.AddIndex(
-            model_name="transaction",
-            index=models.Index(
-                condition=models.Q(("direction", "debit"), _negated=True), fields=["id"], name="billing_transaction_no_debit"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="transaction",
-            index=models.Index(condition=models.Q(("reversed_amount__gt", 0)), fields=["id"], name="billing_transaction_reversed"),
-        ),
-        migrations.AddIndex(
-            model_name="transaction",
-            index=models.Index(
-                condition=models.Q(("request_id__startswith", "run:")),
-                fields=["tenant", "request_id", "id"],
-                name="billing_transaction_run",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="transaction",
-            constraint=models.UniqueConstraint(fields=("tenant", "reference_id", "type"), name="billing_transaction_reference_key"),
-        ),
-        migrations.AddConstraint(
-            model_name="transaction",
-            constraint=models.UniqueConstraint(fields=("tenant", "wallet", "entry_number"), name="billing_transaction_entry_key"),
-        ),
-        migrations.AddConstraint(
-            model_name="transaction",
-            constraint=models.CheckConstraint(condition=models.Q(("entry_number__gte", 1)), name="billing_transaction_entry_number_check"),
-        ),
-        migrations.AddConstraint(
-            model_name="transaction",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Func(
-                        models.F("reference_id"),
-                        models.Value(""),
-                        arg_joiner=" <> ",
-                        output_field=models.BooleanField(),
-                        template="%(expressions)s",
-                    )
-                ),
-                name="billing_transaction_reference_check",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="transaction",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("direction", "signed"), ("amount__gte", Decimal("0.0")), _connector="OR"),
-                name="billing_transaction_amount_check",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="transaction",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    (
-                        "effect",
-                        models.Case(
-                            models.When(
-                                django.db.models.lookups.Exact(
-                                    django.db.models.lookups.Exact(models.F("direction"), "debit"),
-                                    django.db.models.lookups.IsNull(models.F("reverses"), rhs=True),
-                                ),
-                                then=django.db.models.expressions.CombinedExpression(models.Value(Decimal("0.0")), "-", models.F("amount")),
-                            ),
-                            default=models.F("amount"),
-                            output_field=kernel.ledger.money.MoneyField(),
-                        ),
-                    )
-                ),
-                name="billing_transaction_effect_check",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="transaction",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("reversed_amount__gte", Decimal("0.0")), ("reversed_amount__lte", django.db.models.functions.math.Abs("effect"))
-                ),
-                name="billing_transaction_reversed_check",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="transaction",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("reversed_by__isnull", True), ("reversed_amount", django.db.models.functions.math.Abs("effect")), _connector="OR"
-                ),
-                name="billing_transaction_reversed_by_check",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="transaction",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("near_duplicate_of__isnull", True),
-                    models.Func(
-                        models.Value("near_duplicate"),
-                        models.F("flags"),
-                        arg_joiner=" = ANY (",
-                        output_field=models.BooleanField(),
-                        template="%(expressions)s)",
-                    ),
-                    _connector="OR",
-                ),
-                name="billing_transaction_flags_check",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="transaction",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Func(
-                        models.F("reason_code"),
-                        django.db.models.lookups.IsNull(models.F("reverses"), rhs=True),
-                        arg_joiner=" = ANY (CASE WHEN ",
-                        output_field=models.BooleanField(),
-                        template=(
-                            "%(expressions)s THEN '{\"\"}'::text[] "
-                            "ELSE '{duplicate,customer_request,service_failure,wrong_amount,fraud,other}'::text[] END)"
-                        ),
-                    )
-                ),
-                name="billing_transaction_reason_check",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="transaction",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    django.db.models.lookups.LessThan(
-                        django.db.models.functions.comparison.Greatest("amount", "balance_after"), Decimal("100000000000000000000")
-                    )
-                ),
-                name="billing_transaction_amounts_finite",
-            ),
         ),
     ]

@@ -49,6 +49,34 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["-created_at", "-id"],
+                "indexes": [
+                    models.Index(condition=models.Q(("status", "active")), fields=["expires_at"], name="billing_wallethold_expiry"),
+                ],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("reference_id", ""), _negated=True), name="billing_wallethold_reference_check"
+                    ),
+                    models.CheckConstraint(condition=models.Q(("amount__gt", 0)), name="billing_wallethold_amount_check"),
+                    models.CheckConstraint(
+                        condition=models.Q(("captured__gte", 0), ("captured__lte", models.F("amount"))),
+                        name="billing_wallethold_captured_check",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("status__in", ["active", "captured", "released", "expired"])),
+                        name="billing_wallethold_status_check",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("closed_at__isnull", True), ("status", "active")),
+                            models.Q(models.Q(("status", "active"), _negated=True), ("closed_at__isnull", False)),
+                            _connector="OR",
+                        ),
+                        name="billing_wallethold_closed_check",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("amount__lt", Decimal("100000000000000000000"))), name="billing_wallethold_amount_finite"
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -84,6 +112,17 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name_plural": "wallet hold entries",
                 "ordering": ["-created_at", "-id"],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("kind__in", ["placed", "captured", "extended", "released", "expired"])),
+                        name="billing_walletholdentry_kind_check",
+                    ),
+                    models.CheckConstraint(condition=models.Q(("amount__gte", 0)), name="billing_walletholdentry_amount_check"),
+                    models.CheckConstraint(condition=models.Q(("held_after__gte", 0)), name="billing_walletholdentry_held_check"),
+                    models.CheckConstraint(
+                        condition=models.Q(("amount__lt", Decimal("100000000000000000000"))), name="billing_walletholdentry_amount_finite"
+                    ),
+                ],
             },
         ),
         migrations.RemoveConstraint(
@@ -194,52 +233,9 @@ class Migration(migrations.Migration):
             model_name="wallethold",
             index=models.Index(fields=["tenant", "wallet", "expires_at", "created_at"], name="billing_wallethold_end"),
         ),
-        migrations.AddIndex(
-            model_name="wallethold",
-            index=models.Index(condition=models.Q(("status", "active")), fields=["expires_at"], name="billing_wallethold_expiry"),
-        ),
         migrations.AddConstraint(
             model_name="wallethold",
             constraint=models.UniqueConstraint(fields=("tenant", "reference_id"), name="billing_wallethold_reference_key"),
-        ),
-        migrations.AddConstraint(
-            model_name="wallethold",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("reference_id", ""), _negated=True), name="billing_wallethold_reference_check"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="wallethold",
-            constraint=models.CheckConstraint(condition=models.Q(("amount__gt", 0)), name="billing_wallethold_amount_check"),
-        ),
-        migrations.AddConstraint(
-            model_name="wallethold",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("captured__gte", 0), ("captured__lte", models.F("amount"))), name="billing_wallethold_captured_check"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="wallethold",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("status__in", ["active", "captured", "released", "expired"])), name="billing_wallethold_status_check"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="wallethold",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("closed_at__isnull", True), ("status", "active")),
-                    models.Q(models.Q(("status", "active"), _negated=True), ("closed_at__isnull", False)),
-                    _connector="OR",
-                ),
-                name="billing_wallethold_closed_check",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="wallethold",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("amount__lt", Decimal("100000000000000000000"))), name="billing_wallethold_amount_finite"
-            ),
         ),
         migrations.AddIndex(
             model_name="walletholdentry",
@@ -262,21 +258,6 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="walletholdentry",
             constraint=models.CheckConstraint(
-                condition=models.Q(("kind__in", ["placed", "captured", "extended", "released", "expired"])),
-                name="billing_walletholdentry_kind_check",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="walletholdentry",
-            constraint=models.CheckConstraint(condition=models.Q(("amount__gte", 0)), name="billing_walletholdentry_amount_check"),
-        ),
-        migrations.AddConstraint(
-            model_name="walletholdentry",
-            constraint=models.CheckConstraint(condition=models.Q(("held_after__gte", 0)), name="billing_walletholdentry_held_check"),
-        ),
-        migrations.AddConstraint(
-            model_name="walletholdentry",
-            constraint=models.CheckConstraint(
                 condition=models.Q(
                     models.Q(("amount", 0), ("kind", "captured"), ("transaction__isnull", True)),
                     models.Q(("amount__gt", 0), ("kind", "captured"), ("transaction__isnull", False)),
@@ -284,12 +265,6 @@ class Migration(migrations.Migration):
                     _connector="OR",
                 ),
                 name="billing_walletholdentry_debit_check",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="walletholdentry",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("amount__lt", Decimal("100000000000000000000"))), name="billing_walletholdentry_amount_finite"
             ),
         ),
         TenantKey("WalletHold"),

@@ -46,6 +46,27 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["-created_at", "-id"],
+                "indexes": [
+                    models.Index(fields=["tenant", "customer_id", "-created_at", "-id"], name="credits_consumption_page_index"),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(fields=("tenant", "idempotency_key"), name="credits_consumption_idempotency"),
+                    models.CheckConstraint(condition=models.Q(("amount__gt", 0)), name="credits_consumption_amount_positive"),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("taken__gte", 0),
+                            models.Q(
+                                ("taken", models.F("amount")),
+                                models.Q(("partial", True), ("taken__lt", models.F("amount"))),
+                                _connector="OR",
+                            ),
+                        ),
+                        name="credits_consumption_taken_whole_or_partial",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("amount__lt", Decimal("100000000000000000000"))), name="credits_consumption_amount_finite"
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -90,6 +111,56 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["-created_at", "-id"],
+                "indexes": [
+                    models.Index(fields=["tenant", "-created_at", "-id"], name="credits_grant_page_index"),
+                    models.Index(fields=["tenant", "customer_id", "-created_at", "-id"], name="credits_grant_customer_index"),
+                    models.Index(
+                        condition=models.Q(("request_id__startswith", "run:")),
+                        fields=["tenant", "request_id", "id"],
+                        name="credits_grant_run",
+                    ),
+                    models.Index(
+                        condition=models.Q(("expiry_date__isnull", False), ("status", "open")),
+                        fields=["expiry_date"],
+                        name="credits_grant_expiry_index",
+                    ),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(fields=("tenant", "idempotency_key"), name="credits_grant_idempotency"),
+                    models.CheckConstraint(
+                        condition=models.Q(("original_amount__gt", Decimal("0.0"))), name="credits_grant_amount_positive"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("held__gte", Decimal("0.0")), ("held__lte", models.F("balance"))),
+                        name="credits_grant_held_within_balance",
+                    ),
+                    models.CheckConstraint(condition=models.Q(("priority__lte", 100)), name="credits_grant_priority_range"),
+                    models.CheckConstraint(
+                        condition=models.Q(("cost_of_credit__gte", Decimal("0.0"))), name="credits_grant_cost_not_negative"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("expiry_date__gte", models.F("effective_date"))), name="credits_grant_dates_in_order"
+                    ),
+                    models.CheckConstraint(condition=models.Q(("currency__regex", "^[A-Z]{3}$")), name="credits_grant_currency_code"),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            (
+                                "unit_type",
+                                models.Case(models.When(metric_id="", then=models.Value("CURRENCY")), default=models.Value("METRIC")),
+                            )
+                        ),
+                        name="credits_grant_metric_named",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            django.db.models.lookups.LessThan(
+                                django.db.models.functions.comparison.Greatest("original_amount", "balance"),
+                                Decimal("100000000000000000000"),
+                            )
+                        ),
+                        name="credits_grant_amounts_finite",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -126,6 +197,21 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["-created_at", "-id"],
+                "indexes": [
+                    models.Index(fields=["tenant", "customer_id", "-created_at", "-id"], name="credits_hold_page_index"),
+                    models.Index(condition=models.Q(("status", "active")), fields=["expires_at"], name="credits_hold_expiry_index"),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(fields=("tenant", "idempotency_key"), name="credits_hold_idempotency"),
+                    models.CheckConstraint(condition=models.Q(("amount__gt", 0)), name="credits_hold_amount_positive"),
+                    models.CheckConstraint(
+                        condition=models.Q(("captured__gte", 0), ("captured__lte", models.F("amount"))),
+                        name="credits_hold_captured_within_amount",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("amount__lt", Decimal("100000000000000000000"))), name="credits_hold_amount_finite"
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -227,6 +313,89 @@ class Migration(migrations.Migration):
             options={
                 "db_table": "credits_transaction",
                 "ordering": ["-created_at", "-id"],
+                "indexes": [
+                    models.Index(fields=["tenant", "-created_at", "-id"], name="credits_txn_page_index"),
+                    models.Index(
+                        condition=models.Q(("request_id__startswith", "run:")),
+                        fields=["tenant", "request_id", "id"],
+                        name="credits_transaction_run",
+                    ),
+                    models.Index(fields=["tenant", "grant", "-created_at", "-id"], name="credits_txn_grant_index"),
+                    models.Index(fields=["tenant", "customer_id", "-created_at", "-id"], name="credits_txn_customer_index"),
+                    models.Index(
+                        condition=models.Q(("invoice_id", ""), _negated=True),
+                        fields=["tenant", "invoice_id", "grant"],
+                        name="credits_txn_invoice_index",
+                    ),
+                    models.Index(
+                        condition=models.Q(("billing_run_id", ""), _negated=True),
+                        fields=["tenant", "billing_run_id", "-created_at", "-id"],
+                        name="credits_txn_run_index",
+                    ),
+                    models.Index(
+                        condition=models.Q(("reverses__isnull", False)), fields=["tenant", "reverses"], name="credits_txn_reverses_index"
+                    ),
+                    models.Index(
+                        condition=models.Q(("consumption__isnull", False)),
+                        fields=["tenant", "consumption"],
+                        name="credits_txn_consumption_index",
+                    ),
+                    models.Index(condition=models.Q(("hold__isnull", False)), fields=["tenant", "hold"], name="credits_txn_hold_index"),
+                    models.Index(
+                        condition=models.Q(("occurred_at", models.F("created_at")), _negated=True),
+                        fields=["tenant", "grant"],
+                        name="credits_txn_two_times_index",
+                    ),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(fields=("tenant", "grant", "entry_number"), name="credits_transaction_numbered"),
+                    models.UniqueConstraint(
+                        condition=models.Q(("idempotency_key__isnull", False)),
+                        fields=("tenant", "idempotency_key"),
+                        name="credits_transaction_idempotency",
+                    ),
+                    models.CheckConstraint(condition=models.Q(("amount__gt", Decimal("0.0"))), name="credits_transaction_amount_positive"),
+                    models.CheckConstraint(
+                        condition=models.Q(("balance_after__gte", Decimal("0.0"))), name="credits_transaction_balance_not_negative"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Func(
+                                models.F("type"),
+                                output_field=models.BooleanField(),
+                                template="%(expressions)s = ANY ('{DEBIT,CREDIT}'::text[])",
+                            )
+                        ),
+                        name="credits_transaction_type_known",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Case(
+                                models.When(kind="opening", then=models.Q(("entry_number", 1), ("type", "CREDIT"))),
+                                default=models.Q(("entry_number__gt", 1)),
+                                output_field=models.BooleanField(),
+                            )
+                        ),
+                        name="credits_transaction_opening_first",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            django.db.models.lookups.Exact(
+                                django.db.models.lookups.Exact(models.F("kind"), "reversal"),
+                                django.db.models.lookups.IsNull(models.F("reverses"), rhs=False),
+                            )
+                        ),
+                        name="credits_transaction_reversal_names_its_own",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            django.db.models.lookups.LessThan(
+                                django.db.models.functions.comparison.Greatest("amount", "balance_after"), Decimal("100000000000000000000")
+                            )
+                        ),
+                        name="credits_transaction_amounts_finite",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -275,6 +444,17 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name_plural": "hold entries",
                 "ordering": ["-created_at", "-id"],
+                "indexes": [
+                    models.Index(fields=["tenant", "grant", "-created_at", "-id"], name="credits_holdentry_grant_index"),
+                    models.Index(fields=["tenant", "hold"], name="credits_holdentry_hold_index"),
+                ],
+                "constraints": [
+                    models.CheckConstraint(condition=models.Q(("amount__gt", 0)), name="credits_holdentry_amount_positive"),
+                    models.CheckConstraint(condition=models.Q(("held_after__gte", 0)), name="credits_holdentry_held_not_negative"),
+                    models.CheckConstraint(
+                        condition=models.Q(("amount__lt", Decimal("100000000000000000000"))), name="credits_holdentry_amount_finite"
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -316,6 +496,25 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["-created_at", "-id"],
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("remaining__gt", 0)),
+                        fields=["tenant", "grant", "expires_at"],
+                        name="credits_holdline_open_index",
+                    ),
+                    models.Index(fields=["tenant", "grant", "expires_at", "created_at"], name="credits_holdline_end_index"),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(fields=("tenant", "hold", "grant"), name="credits_holdline_once"),
+                    models.CheckConstraint(condition=models.Q(("amount__gt", 0)), name="credits_holdline_amount_positive"),
+                    models.CheckConstraint(
+                        condition=models.Q(("remaining__gte", 0), ("remaining__lte", models.F("amount"))),
+                        name="credits_holdline_remaining_within_amount",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("amount__lt", Decimal("100000000000000000000"))), name="credits_holdline_amount_finite"
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -356,6 +555,23 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["-created_at", "-id"],
+                "indexes": [
+                    models.Index(condition=models.Q(("status", "active")), fields=["next_on"], name="credits_recurring_due_index"),
+                    models.Index(fields=["tenant", "-created_at", "-id"], name="credits_recurring_page_index"),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(fields=("tenant", "idempotency_key"), name="credits_recurringgrant_idempotency"),
+                    models.CheckConstraint(condition=models.Q(("amount__gt", 0)), name="credits_recurringgrant_amount_positive"),
+                    models.CheckConstraint(condition=models.Q(("priority__lte", 100)), name="credits_recurringgrant_priority_range"),
+                    models.CheckConstraint(
+                        condition=models.Q(("every_months__gte", 1), ("every_months__lte", 120)), name="credits_recurringgrant_months_range"
+                    ),
+                    models.CheckConstraint(condition=models.Q(("rollover_cap__gte", 0)), name="credits_recurringgrant_cap_not_negative"),
+                    models.CheckConstraint(condition=models.Q(("cost_of_credit__gte", 0)), name="credits_recurringgrant_cost_not_negative"),
+                    models.CheckConstraint(
+                        condition=models.Q(("amount__lt", Decimal("100000000000000000000"))), name="credits_recurringgrant_amount_finite"
+                    ),
+                ],
             },
         ),
         migrations.AddField(
@@ -371,361 +587,9 @@ class Migration(migrations.Migration):
                 to="credits.recurringgrant",
             ),
         ),
-        migrations.AddIndex(
-            model_name="consumption",
-            index=models.Index(fields=["tenant", "customer_id", "-created_at", "-id"], name="credits_consumption_page_index"),
-        ),
-        migrations.AddConstraint(
-            model_name="consumption",
-            constraint=models.UniqueConstraint(fields=("tenant", "idempotency_key"), name="credits_consumption_idempotency"),
-        ),
-        migrations.AddConstraint(
-            model_name="consumption",
-            constraint=models.CheckConstraint(condition=models.Q(("amount__gt", 0)), name="credits_consumption_amount_positive"),
-        ),
-        migrations.AddConstraint(
-            model_name="consumption",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("taken__gte", 0),
-                    models.Q(
-                        ("taken", models.F("amount")), models.Q(("partial", True), ("taken__lt", models.F("amount"))), _connector="OR"
-                    ),
-                ),
-                name="credits_consumption_taken_whole_or_partial",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="consumption",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("amount__lt", Decimal("100000000000000000000"))), name="credits_consumption_amount_finite"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="hold",
-            index=models.Index(fields=["tenant", "customer_id", "-created_at", "-id"], name="credits_hold_page_index"),
-        ),
-        migrations.AddIndex(
-            model_name="hold",
-            index=models.Index(condition=models.Q(("status", "active")), fields=["expires_at"], name="credits_hold_expiry_index"),
-        ),
-        migrations.AddConstraint(
-            model_name="hold",
-            constraint=models.UniqueConstraint(fields=("tenant", "idempotency_key"), name="credits_hold_idempotency"),
-        ),
-        migrations.AddConstraint(
-            model_name="hold",
-            constraint=models.CheckConstraint(condition=models.Q(("amount__gt", 0)), name="credits_hold_amount_positive"),
-        ),
-        migrations.AddConstraint(
-            model_name="hold",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("captured__gte", 0), ("captured__lte", models.F("amount"))), name="credits_hold_captured_within_amount"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="hold",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("amount__lt", Decimal("100000000000000000000"))), name="credits_hold_amount_finite"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="credittransaction",
-            index=models.Index(fields=["tenant", "-created_at", "-id"], name="credits_txn_page_index"),
-        ),
-        migrations.AddIndex(
-            model_name="credittransaction",
-            index=models.Index(
-                condition=models.Q(("request_id__startswith", "run:")),
-                fields=["tenant", "request_id", "id"],
-                name="credits_transaction_run",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="credittransaction",
-            index=models.Index(fields=["tenant", "grant", "-created_at", "-id"], name="credits_txn_grant_index"),
-        ),
-        migrations.AddIndex(
-            model_name="credittransaction",
-            index=models.Index(fields=["tenant", "customer_id", "-created_at", "-id"], name="credits_txn_customer_index"),
-        ),
-        migrations.AddIndex(
-            model_name="credittransaction",
-            index=models.Index(
-                condition=models.Q(("invoice_id", ""), _negated=True),
-                fields=["tenant", "invoice_id", "grant"],
-                name="credits_txn_invoice_index",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="credittransaction",
-            index=models.Index(
-                condition=models.Q(("billing_run_id", ""), _negated=True),
-                fields=["tenant", "billing_run_id", "-created_at", "-id"],
-                name="credits_txn_run_index",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="credittransaction",
-            index=models.Index(
-                condition=models.Q(("reverses__isnull", False)), fields=["tenant", "reverses"], name="credits_txn_reverses_index"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="credittransaction",
-            index=models.Index(
-                condition=models.Q(("consumption__isnull", False)), fields=["tenant", "consumption"], name="credits_txn_consumption_index"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="credittransaction",
-            index=models.Index(condition=models.Q(("hold__isnull", False)), fields=["tenant", "hold"], name="credits_txn_hold_index"),
-        ),
-        migrations.AddIndex(
-            model_name="credittransaction",
-            index=models.Index(
-                condition=models.Q(("occurred_at", models.F("created_at")), _negated=True),
-                fields=["tenant", "grant"],
-                name="credits_txn_two_times_index",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="credittransaction",
-            constraint=models.UniqueConstraint(fields=("tenant", "grant", "entry_number"), name="credits_transaction_numbered"),
-        ),
-        migrations.AddConstraint(
-            model_name="credittransaction",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("idempotency_key__isnull", False)),
-                fields=("tenant", "idempotency_key"),
-                name="credits_transaction_idempotency",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="credittransaction",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("amount__gt", Decimal("0.0"))), name="credits_transaction_amount_positive"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="credittransaction",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("balance_after__gte", Decimal("0.0"))), name="credits_transaction_balance_not_negative"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="credittransaction",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Func(
-                        models.F("type"), output_field=models.BooleanField(), template="%(expressions)s = ANY ('{DEBIT,CREDIT}'::text[])"
-                    )
-                ),
-                name="credits_transaction_type_known",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="credittransaction",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Case(
-                        models.When(kind="opening", then=models.Q(("entry_number", 1), ("type", "CREDIT"))),
-                        default=models.Q(("entry_number__gt", 1)),
-                        output_field=models.BooleanField(),
-                    )
-                ),
-                name="credits_transaction_opening_first",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="credittransaction",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    django.db.models.lookups.Exact(
-                        django.db.models.lookups.Exact(models.F("kind"), "reversal"),
-                        django.db.models.lookups.IsNull(models.F("reverses"), rhs=False),
-                    )
-                ),
-                name="credits_transaction_reversal_names_its_own",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="credittransaction",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    django.db.models.lookups.LessThan(
-                        django.db.models.functions.comparison.Greatest("amount", "balance_after"), Decimal("100000000000000000000")
-                    )
-                ),
-                name="credits_transaction_amounts_finite",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="holdentry",
-            index=models.Index(fields=["tenant", "grant", "-created_at", "-id"], name="credits_holdentry_grant_index"),
-        ),
-        migrations.AddIndex(
-            model_name="holdentry",
-            index=models.Index(fields=["tenant", "hold"], name="credits_holdentry_hold_index"),
-        ),
-        migrations.AddConstraint(
-            model_name="holdentry",
-            constraint=models.CheckConstraint(condition=models.Q(("amount__gt", 0)), name="credits_holdentry_amount_positive"),
-        ),
-        migrations.AddConstraint(
-            model_name="holdentry",
-            constraint=models.CheckConstraint(condition=models.Q(("held_after__gte", 0)), name="credits_holdentry_held_not_negative"),
-        ),
-        migrations.AddConstraint(
-            model_name="holdentry",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("amount__lt", Decimal("100000000000000000000"))), name="credits_holdentry_amount_finite"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="holdline",
-            index=models.Index(
-                condition=models.Q(("remaining__gt", 0)), fields=["tenant", "grant", "expires_at"], name="credits_holdline_open_index"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="holdline",
-            index=models.Index(fields=["tenant", "grant", "expires_at", "created_at"], name="credits_holdline_end_index"),
-        ),
-        migrations.AddConstraint(
-            model_name="holdline",
-            constraint=models.UniqueConstraint(fields=("tenant", "hold", "grant"), name="credits_holdline_once"),
-        ),
-        migrations.AddConstraint(
-            model_name="holdline",
-            constraint=models.CheckConstraint(condition=models.Q(("amount__gt", 0)), name="credits_holdline_amount_positive"),
-        ),
-        migrations.AddConstraint(
-            model_name="holdline",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("remaining__gte", 0), ("remaining__lte", models.F("amount"))),
-                name="credits_holdline_remaining_within_amount",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="holdline",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("amount__lt", Decimal("100000000000000000000"))), name="credits_holdline_amount_finite"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="recurringgrant",
-            index=models.Index(condition=models.Q(("status", "active")), fields=["next_on"], name="credits_recurring_due_index"),
-        ),
-        migrations.AddIndex(
-            model_name="recurringgrant",
-            index=models.Index(fields=["tenant", "-created_at", "-id"], name="credits_recurring_page_index"),
-        ),
-        migrations.AddConstraint(
-            model_name="recurringgrant",
-            constraint=models.UniqueConstraint(fields=("tenant", "idempotency_key"), name="credits_recurringgrant_idempotency"),
-        ),
-        migrations.AddConstraint(
-            model_name="recurringgrant",
-            constraint=models.CheckConstraint(condition=models.Q(("amount__gt", 0)), name="credits_recurringgrant_amount_positive"),
-        ),
-        migrations.AddConstraint(
-            model_name="recurringgrant",
-            constraint=models.CheckConstraint(condition=models.Q(("priority__lte", 100)), name="credits_recurringgrant_priority_range"),
-        ),
-        migrations.AddConstraint(
-            model_name="recurringgrant",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("every_months__gte", 1), ("every_months__lte", 120)), name="credits_recurringgrant_months_range"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="recurringgrant",
-            constraint=models.CheckConstraint(condition=models.Q(("rollover_cap__gte", 0)), name="credits_recurringgrant_cap_not_negative"),
-        ),
-        migrations.AddConstraint(
-            model_name="recurringgrant",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("cost_of_credit__gte", 0)), name="credits_recurringgrant_cost_not_negative"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="recurringgrant",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("amount__lt", Decimal("100000000000000000000"))), name="credits_recurringgrant_amount_finite"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="grant",
-            index=models.Index(fields=["tenant", "-created_at", "-id"], name="credits_grant_page_index"),
-        ),
-        migrations.AddIndex(
-            model_name="grant",
-            index=models.Index(fields=["tenant", "customer_id", "-created_at", "-id"], name="credits_grant_customer_index"),
-        ),
-        migrations.AddIndex(
-            model_name="grant",
-            index=models.Index(
-                condition=models.Q(("request_id__startswith", "run:")), fields=["tenant", "request_id", "id"], name="credits_grant_run"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="grant",
-            index=models.Index(
-                condition=models.Q(("expiry_date__isnull", False), ("status", "open")),
-                fields=["expiry_date"],
-                name="credits_grant_expiry_index",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="grant",
-            constraint=models.UniqueConstraint(fields=("tenant", "idempotency_key"), name="credits_grant_idempotency"),
-        ),
         migrations.AddConstraint(
             model_name="grant",
             constraint=models.UniqueConstraint(fields=("tenant", "schedule", "period"), name="credits_grant_period"),
-        ),
-        migrations.AddConstraint(
-            model_name="grant",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("original_amount__gt", Decimal("0.0"))), name="credits_grant_amount_positive"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="grant",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("held__gte", Decimal("0.0")), ("held__lte", models.F("balance"))),
-                name="credits_grant_held_within_balance",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="grant",
-            constraint=models.CheckConstraint(condition=models.Q(("priority__lte", 100)), name="credits_grant_priority_range"),
-        ),
-        migrations.AddConstraint(
-            model_name="grant",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("cost_of_credit__gte", Decimal("0.0"))), name="credits_grant_cost_not_negative"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="grant",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("expiry_date__gte", models.F("effective_date"))), name="credits_grant_dates_in_order"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="grant",
-            constraint=models.CheckConstraint(condition=models.Q(("currency__regex", "^[A-Z]{3}$")), name="credits_grant_currency_code"),
-        ),
-        migrations.AddConstraint(
-            model_name="grant",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("unit_type", models.Case(models.When(metric_id="", then=models.Value("CURRENCY")), default=models.Value("METRIC")))
-                ),
-                name="credits_grant_metric_named",
-            ),
         ),
         migrations.AddConstraint(
             model_name="grant",
@@ -737,17 +601,6 @@ class Migration(migrations.Migration):
                     )
                 ),
                 name="credits_grant_schedule_with_period",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="grant",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    django.db.models.lookups.LessThan(
-                        django.db.models.functions.comparison.Greatest("original_amount", "balance"), Decimal("100000000000000000000")
-                    )
-                ),
-                name="credits_grant_amounts_finite",
             ),
         ),
         migrations.CreateModel(

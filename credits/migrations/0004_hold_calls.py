@@ -43,6 +43,28 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["-created_at", "-id"],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("kind__in", ["captured", "extended", "released"])), name="credits_holdcall_kind_known"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("amount__gte", 0), ("captured_after__gte", models.F("amount"))),
+                        name="credits_holdcall_amount_within",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("is_final", True), models.Q(("kind", "extended"), _negated=True)),
+                            models.Q(
+                                ("idempotency_key__isnull", False), ("is_final", False), models.Q(("kind", "released"), _negated=True)
+                            ),
+                            _connector="OR",
+                        ),
+                        name="credits_holdcall_key_of_part",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("amount__lt", Decimal("100000000000000000000"))), name="credits_holdcall_amount_finite"
+                    ),
+                ],
             },
         ),
         migrations.AddField(
@@ -76,35 +98,6 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="holdcall",
             constraint=models.UniqueConstraint(fields=("tenant", "idempotency_key", "kind"), name="credits_holdcall_idempotency"),
-        ),
-        migrations.AddConstraint(
-            model_name="holdcall",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("kind__in", ["captured", "extended", "released"])), name="credits_holdcall_kind_known"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="holdcall",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("amount__gte", 0), ("captured_after__gte", models.F("amount"))), name="credits_holdcall_amount_within"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="holdcall",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("is_final", True), models.Q(("kind", "extended"), _negated=True)),
-                    models.Q(("idempotency_key__isnull", False), ("is_final", False), models.Q(("kind", "released"), _negated=True)),
-                    _connector="OR",
-                ),
-                name="credits_holdcall_key_of_part",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="holdcall",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("amount__lt", Decimal("100000000000000000000"))), name="credits_holdcall_amount_finite"
-            ),
         ),
         TenantKey("HoldCall"),
         TenantForeignKey("HoldCall", "hold"),

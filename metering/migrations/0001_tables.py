@@ -39,6 +39,10 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["-id"],
+                "constraints": [
+                    models.UniqueConstraint(fields=("tenant", "name"), name="metering_agent_name_key"),
+                    models.CheckConstraint(condition=models.Q(("status__in", ["active", "inactive"])), name="metering_agent_status_check"),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -65,6 +69,23 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name_plural": "policies",
                 "ordering": ["-id"],
+                "constraints": [
+                    models.UniqueConstraint(fields=("tenant",), name="metering_policy_tenant_key"),
+                    models.CheckConstraint(
+                        condition=models.Q(("stale_after__isnull", True), ("stale_after__gt", datetime.timedelta(0)), _connector="OR"),
+                        name="metering_policy_stale_after_check",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Func(
+                                models.F("reported_costs"),
+                                output_field=models.BooleanField(),
+                                template="%(expressions)s = ANY ('{compare,actual}'::text[])",
+                            )
+                        ),
+                        name="metering_policy_reported_costs_check",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -89,6 +110,30 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["-id"],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("tenant", "service_name", "action_name", "resource_name", "valid_from"),
+                        name="metering_price_valid_from_key",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("valid_to__isnull", True), ("valid_to__gt", models.F("valid_from")), _connector="OR"),
+                        name="metering_price_valid_to_check",
+                    ),
+                    models.CheckConstraint(condition=models.Q(("currency__regex", "^[A-Z]{3}$")), name="metering_price_currency_check"),
+                    models.CheckConstraint(
+                        condition=models.Q(("flat_amount__lt", Decimal("100000000000000000000"))), name="metering_price_flat_amount_finite"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("minimum__lt", Decimal("100000000000000000000"))), name="metering_price_minimum_finite"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("flat_amount__gte", 0), ("minimum__gte", 0)), name="metering_price_amounts_check"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("markup__isnull", True), models.Q(("markup__gte", -1), ("markup__lte", 1000)), _connector="OR"),
+                        name="metering_price_markup_check",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -104,6 +149,9 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["-id"],
+                "constraints": [
+                    models.UniqueConstraint(fields=("tenant", "name"), name="metering_service_name_key"),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -151,6 +199,26 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["-starts_at"],
+                "indexes": [
+                    models.Index(fields=["starts_at"], name="metering_rollup_time"),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("tenant", "grain", "starts_at", "service", "agent", "currency", "shard"),
+                        name="metering_rollup_key",
+                        nulls_distinct=False,
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Func(
+                                models.F("grain"),
+                                output_field=models.BooleanField(),
+                                template="%(expressions)s = ANY ('{hour,day}'::text[])",
+                            )
+                        ),
+                        name="metering_rollup_grain_check",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -167,6 +235,14 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["-id"],
+                "constraints": [
+                    models.UniqueConstraint(fields=("tenant", "reference"), name="metering_trace_reference_key"),
+                    models.UniqueConstraint(
+                        condition=models.Q(("external_id__isnull", False)),
+                        fields=("tenant", "external_id"),
+                        name="metering_trace_external_id_key",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -255,6 +331,100 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["-created_at", "-id"],
+                "indexes": [
+                    models.Index(fields=["tenant", "created_at", "id"], name="metering_transaction_time"),
+                    models.Index(fields=["tenant", "service", "created_at", "id"], name="metering_transaction_service"),
+                    models.Index(
+                        condition=models.Q(("agent__isnull", False)),
+                        fields=["tenant", "agent", "created_at", "id"],
+                        name="metering_transaction_agent",
+                    ),
+                    models.Index(fields=["tenant", "trace", "created_at", "id"], name="metering_transaction_trace"),
+                    models.Index(
+                        condition=models.Q(("customer_id", None), _negated=True),
+                        fields=["tenant", "customer_id", "created_at", "id"],
+                        name="metering_transaction_customer",
+                    ),
+                    models.Index(
+                        condition=models.Q(("status", "completed"), _negated=True),
+                        fields=["tenant", "status", "created_at", "id"],
+                        name="metering_transaction_open",
+                    ),
+                    models.Index(
+                        condition=models.Q(("request_id__startswith", "run:")),
+                        fields=["tenant", "request_id", "id"],
+                        name="metering_transaction_run",
+                    ),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("idempotency_key__isnull", False)),
+                        fields=("tenant", "idempotency_key"),
+                        name="metering_transaction_idempotency_key_key",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Func(
+                                models.F("status"),
+                                output_field=models.BooleanField(),
+                                template="%(expressions)s = ANY ('{pending,preparing,authorized,completed,denied,cancelled}'::text[])",
+                            )
+                        ),
+                        name="metering_transaction_status_check",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            django.db.models.lookups.Exact(
+                                django.db.models.lookups.IsNull(models.F("completed_at"), rhs=False),
+                                django.db.models.lookups.Exact(models.F("status"), "completed"),
+                            ),
+                            django.db.models.lookups.Exact(
+                                django.db.models.lookups.IsNull(models.F("outcome"), rhs=True),
+                                django.db.models.lookups.IsNull(models.F("completed_at"), rhs=True),
+                            ),
+                            models.Func(
+                                models.F("outcome"),
+                                output_field=models.BooleanField(),
+                                template="%(expressions)s = ANY ('{success,error}'::text[])",
+                            ),
+                        ),
+                        name="metering_transaction_completed_check",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            django.db.models.lookups.Exact(
+                                django.db.models.lookups.IsNull(models.F("denied_at"), rhs=False),
+                                django.db.models.lookups.Exact(models.F("status"), "denied"),
+                            ),
+                            models.Q(("decline_reason__isnull", True), ("denied_at__isnull", False), _connector="OR"),
+                        ),
+                        name="metering_transaction_denied_check",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            django.db.models.lookups.Exact(
+                                django.db.models.lookups.IsNull(models.F("cancelled_at"), rhs=False),
+                                django.db.models.lookups.Exact(models.F("status"), "cancelled"),
+                            )
+                        ),
+                        name="metering_transaction_cancelled_check",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("authorized_at__isnull", False),
+                            models.Q(
+                                models.Func(
+                                    models.F("status"),
+                                    output_field=models.BooleanField(),
+                                    template="%(expressions)s = ANY ('{authorized,completed}'::text[])",
+                                ),
+                                _negated=True,
+                            ),
+                            _connector="OR",
+                        ),
+                        name="metering_transaction_authorized_check",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -322,6 +492,24 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["-id"],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("idempotency_key__isnull", False)),
+                        fields=("tenant", "idempotency_key"),
+                        name="metering_statuschange_idempotency_key_key",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Func(
+                                models.F("to_status"),
+                                output_field=models.BooleanField(),
+                                template="%(expressions)s = ANY ('{pending,preparing,authorized,completed,denied,cancelled}'::text[])",
+                            )
+                        ),
+                        name="metering_statuschange_to_status_check",
+                    ),
+                    models.UniqueConstraint(fields=("tenant", "transaction", "to_status", "round"), name="metering_statuschange_step_key"),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -385,6 +573,36 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["-id"],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("idempotency_key__isnull", False)),
+                        fields=("tenant", "idempotency_key"),
+                        name="metering_fact_idempotency_key_key",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Func(
+                                models.F("phase"),
+                                output_field=models.BooleanField(),
+                                template="%(expressions)s = ANY ('{request,response,partial,error}'::text[])",
+                            )
+                        ),
+                        name="metering_fact_phase_check",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Func(
+                                models.F("pricing"),
+                                output_field=models.BooleanField(),
+                                template=(
+                                    "%(expressions)s = ANY "
+                                    "('{priced,partly_read,not_asked,unknown_model,missing_quantity,already_known,late}'::text[])"
+                                ),
+                            )
+                        ),
+                        name="metering_fact_pricing_check",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -463,6 +681,54 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["-id"],
+                "indexes": [
+                    models.Index(condition=models.Q(("repricing__isnull", False)), fields=["repricing"], name="metering_cost_repricing"),
+                ],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("fiat_amount__lt", Decimal("100000000000000000000"))), name="metering_cost_fiat_amount_finite"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("fiat_amount__gte", Decimal("0.0"))), name="metering_cost_fiat_amount_check"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("fiat_asset_symbol__regex", "^[A-Z]{3}$")), name="metering_cost_fiat_asset_symbol_check"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            django.db.models.lookups.Exact(
+                                models.F("is_active"), django.db.models.lookups.IsNull(models.F("superseded_at"), rhs=True)
+                            ),
+                            django.db.models.lookups.Exact(
+                                models.F("is_active"), django.db.models.lookups.IsNull(models.F("superseded_by"), rhs=True)
+                            ),
+                        ),
+                        name="metering_cost_is_active_check",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Func(
+                                models.F("supersedes"),
+                                models.F("id"),
+                                arg_joiner=" <> ",
+                                output_field=models.BooleanField(),
+                                template="%(expressions)s",
+                            )
+                        ),
+                        name="metering_cost_supersedes_check",
+                    ),
+                    models.UniqueConstraint(
+                        condition=models.Q(("supersedes__isnull", False)),
+                        fields=("tenant", "supersedes"),
+                        name="metering_cost_supersedes_key",
+                    ),
+                    models.UniqueConstraint(fields=("tenant", "transaction", "id"), name="metering_cost_transaction_key"),
+                    models.UniqueConstraint(
+                        condition=models.Q(("idempotency_key__isnull", False)),
+                        fields=("tenant", "idempotency_key"),
+                        name="metering_cost_idempotency_key_key",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -503,416 +769,25 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["-id"],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("amount__lt", Decimal("100000000000000000000"))), name="metering_unitprice_amount_finite"
+                    ),
+                    models.CheckConstraint(condition=models.Q(("amount__gte", 0)), name="metering_unitprice_amount_check"),
+                    models.CheckConstraint(condition=models.Q(("per__gt", 0)), name="metering_unitprice_per_above_zero"),
+                    models.CheckConstraint(
+                        condition=models.Q(("tier_mode__in", ["", "graduated", "volume"])), name="metering_unitprice_tier_mode_check"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("tier_mode", ""), ("tiers__isnull", True)),
+                            models.Q(models.Q(("tier_mode", ""), _negated=True), ("tiers__isnull", False)),
+                            _connector="OR",
+                        ),
+                        name="metering_unitprice_tiers_check",
+                    ),
+                    models.UniqueConstraint(fields=("tenant", "price", "fact_key"), name="metering_unitprice_fact_key_key"),
+                ],
             },
-        ),
-        migrations.AddConstraint(
-            model_name="agent",
-            constraint=models.UniqueConstraint(fields=("tenant", "name"), name="metering_agent_name_key"),
-        ),
-        migrations.AddConstraint(
-            model_name="agent",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("status__in", ["active", "inactive"])), name="metering_agent_status_check"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="policy",
-            constraint=models.UniqueConstraint(fields=("tenant",), name="metering_policy_tenant_key"),
-        ),
-        migrations.AddConstraint(
-            model_name="policy",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("stale_after__isnull", True), ("stale_after__gt", datetime.timedelta(0)), _connector="OR"),
-                name="metering_policy_stale_after_check",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="policy",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Func(
-                        models.F("reported_costs"),
-                        output_field=models.BooleanField(),
-                        template="%(expressions)s = ANY ('{compare,actual}'::text[])",
-                    )
-                ),
-                name="metering_policy_reported_costs_check",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="price",
-            constraint=models.UniqueConstraint(
-                fields=("tenant", "service_name", "action_name", "resource_name", "valid_from"), name="metering_price_valid_from_key"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="price",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("valid_to__isnull", True), ("valid_to__gt", models.F("valid_from")), _connector="OR"),
-                name="metering_price_valid_to_check",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="price",
-            constraint=models.CheckConstraint(condition=models.Q(("currency__regex", "^[A-Z]{3}$")), name="metering_price_currency_check"),
-        ),
-        migrations.AddConstraint(
-            model_name="price",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("flat_amount__lt", Decimal("100000000000000000000"))), name="metering_price_flat_amount_finite"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="price",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("minimum__lt", Decimal("100000000000000000000"))), name="metering_price_minimum_finite"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="price",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("flat_amount__gte", 0), ("minimum__gte", 0)), name="metering_price_amounts_check"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="price",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("markup__isnull", True), models.Q(("markup__gte", -1), ("markup__lte", 1000)), _connector="OR"),
-                name="metering_price_markup_check",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="service",
-            constraint=models.UniqueConstraint(fields=("tenant", "name"), name="metering_service_name_key"),
-        ),
-        migrations.AddIndex(
-            model_name="rollup",
-            index=models.Index(fields=["starts_at"], name="metering_rollup_time"),
-        ),
-        migrations.AddConstraint(
-            model_name="rollup",
-            constraint=models.UniqueConstraint(
-                fields=("tenant", "grain", "starts_at", "service", "agent", "currency", "shard"),
-                name="metering_rollup_key",
-                nulls_distinct=False,
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="rollup",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Func(
-                        models.F("grain"), output_field=models.BooleanField(), template="%(expressions)s = ANY ('{hour,day}'::text[])"
-                    )
-                ),
-                name="metering_rollup_grain_check",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="trace",
-            constraint=models.UniqueConstraint(fields=("tenant", "reference"), name="metering_trace_reference_key"),
-        ),
-        migrations.AddConstraint(
-            model_name="trace",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("external_id__isnull", False)), fields=("tenant", "external_id"), name="metering_trace_external_id_key"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="transaction",
-            index=models.Index(fields=["tenant", "created_at", "id"], name="metering_transaction_time"),
-        ),
-        migrations.AddIndex(
-            model_name="transaction",
-            index=models.Index(fields=["tenant", "service", "created_at", "id"], name="metering_transaction_service"),
-        ),
-        migrations.AddIndex(
-            model_name="transaction",
-            index=models.Index(
-                condition=models.Q(("agent__isnull", False)),
-                fields=["tenant", "agent", "created_at", "id"],
-                name="metering_transaction_agent",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="transaction",
-            index=models.Index(fields=["tenant", "trace", "created_at", "id"], name="metering_transaction_trace"),
-        ),
-        migrations.AddIndex(
-            model_name="transaction",
-            index=models.Index(
-                condition=models.Q(("customer_id", None), _negated=True),
-                fields=["tenant", "customer_id", "created_at", "id"],
-                name="metering_transaction_customer",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="transaction",
-            index=models.Index(
-                condition=models.Q(("status", "completed"), _negated=True),
-                fields=["tenant", "status", "created_at", "id"],
-                name="metering_transaction_open",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="transaction",
-            index=models.Index(
-                condition=models.Q(("request_id__startswith", "run:")),
-                fields=["tenant", "request_id", "id"],
-                name="metering_transaction_run",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="transaction",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("idempotency_key__isnull", False)),
-                fields=("tenant", "idempotency_key"),
-                name="metering_transaction_idempotency_key_key",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="transaction",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Func(
-                        models.F("status"),
-                        output_field=models.BooleanField(),
-                        template="%(expressions)s = ANY ('{pending,preparing,authorized,completed,denied,cancelled}'::text[])",
-                    )
-                ),
-                name="metering_transaction_status_check",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="transaction",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    django.db.models.lookups.Exact(
-                        django.db.models.lookups.IsNull(models.F("completed_at"), rhs=False),
-                        django.db.models.lookups.Exact(models.F("status"), "completed"),
-                    ),
-                    django.db.models.lookups.Exact(
-                        django.db.models.lookups.IsNull(models.F("outcome"), rhs=True),
-                        django.db.models.lookups.IsNull(models.F("completed_at"), rhs=True),
-                    ),
-                    models.Func(
-                        models.F("outcome"),
-                        output_field=models.BooleanField(),
-                        template="%(expressions)s = ANY ('{success,error}'::text[])",
-                    ),
-                ),
-                name="metering_transaction_completed_check",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="transaction",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    django.db.models.lookups.Exact(
-                        django.db.models.lookups.IsNull(models.F("denied_at"), rhs=False),
-                        django.db.models.lookups.Exact(models.F("status"), "denied"),
-                    ),
-                    models.Q(("decline_reason__isnull", True), ("denied_at__isnull", False), _connector="OR"),
-                ),
-                name="metering_transaction_denied_check",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="transaction",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    django.db.models.lookups.Exact(
-                        django.db.models.lookups.IsNull(models.F("cancelled_at"), rhs=False),
-                        django.db.models.lookups.Exact(models.F("status"), "cancelled"),
-                    )
-                ),
-                name="metering_transaction_cancelled_check",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="transaction",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("authorized_at__isnull", False),
-                    models.Q(
-                        models.Func(
-                            models.F("status"),
-                            output_field=models.BooleanField(),
-                            template="%(expressions)s = ANY ('{authorized,completed}'::text[])",
-                        ),
-                        _negated=True,
-                    ),
-                    _connector="OR",
-                ),
-                name="metering_transaction_authorized_check",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="statuschange",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("idempotency_key__isnull", False)),
-                fields=("tenant", "idempotency_key"),
-                name="metering_statuschange_idempotency_key_key",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="statuschange",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Func(
-                        models.F("to_status"),
-                        output_field=models.BooleanField(),
-                        template="%(expressions)s = ANY ('{pending,preparing,authorized,completed,denied,cancelled}'::text[])",
-                    )
-                ),
-                name="metering_statuschange_to_status_check",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="statuschange",
-            constraint=models.UniqueConstraint(
-                fields=("tenant", "transaction", "to_status", "round"), name="metering_statuschange_step_key"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="fact",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("idempotency_key__isnull", False)),
-                fields=("tenant", "idempotency_key"),
-                name="metering_fact_idempotency_key_key",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="fact",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Func(
-                        models.F("phase"),
-                        output_field=models.BooleanField(),
-                        template="%(expressions)s = ANY ('{request,response,partial,error}'::text[])",
-                    )
-                ),
-                name="metering_fact_phase_check",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="fact",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Func(
-                        models.F("pricing"),
-                        output_field=models.BooleanField(),
-                        template=(
-                            "%(expressions)s = ANY "
-                            "('{priced,partly_read,not_asked,unknown_model,missing_quantity,already_known,late}'::text[])"
-                        ),
-                    )
-                ),
-                name="metering_fact_pricing_check",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="cost",
-            index=models.Index(condition=models.Q(("repricing__isnull", False)), fields=["repricing"], name="metering_cost_repricing"),
-        ),
-        migrations.AddConstraint(
-            model_name="cost",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("fiat_amount__lt", Decimal("100000000000000000000"))), name="metering_cost_fiat_amount_finite"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="cost",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("fiat_amount__gte", Decimal("0.0"))), name="metering_cost_fiat_amount_check"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="cost",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("fiat_asset_symbol__regex", "^[A-Z]{3}$")), name="metering_cost_fiat_asset_symbol_check"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="cost",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    django.db.models.lookups.Exact(
-                        models.F("is_active"), django.db.models.lookups.IsNull(models.F("superseded_at"), rhs=True)
-                    ),
-                    django.db.models.lookups.Exact(
-                        models.F("is_active"), django.db.models.lookups.IsNull(models.F("superseded_by"), rhs=True)
-                    ),
-                ),
-                name="metering_cost_is_active_check",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="cost",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Func(
-                        models.F("supersedes"),
-                        models.F("id"),
-                        arg_joiner=" <> ",
-                        output_field=models.BooleanField(),
-                        template="%(expressions)s",
-                    )
-                ),
-                name="metering_cost_supersedes_check",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="cost",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("supersedes__isnull", False)), fields=("tenant", "supersedes"), name="metering_cost_supersedes_key"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="cost",
-            constraint=models.UniqueConstraint(fields=("tenant", "transaction", "id"), name="metering_cost_transaction_key"),
-        ),
-        migrations.AddConstraint(
-            model_name="cost",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("idempotency_key__isnull", False)),
-                fields=("tenant", "idempotency_key"),
-                name="metering_cost_idempotency_key_key",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="unitprice",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("amount__lt", Decimal("100000000000000000000"))), name="metering_unitprice_amount_finite"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="unitprice",
-            constraint=models.CheckConstraint(condition=models.Q(("amount__gte", 0)), name="metering_unitprice_amount_check"),
-        ),
-        migrations.AddConstraint(
-            model_name="unitprice",
-            constraint=models.CheckConstraint(condition=models.Q(("per__gt", 0)), name="metering_unitprice_per_above_zero"),
-        ),
-        migrations.AddConstraint(
-            model_name="unitprice",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("tier_mode__in", ["", "graduated", "volume"])), name="metering_unitprice_tier_mode_check"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="unitprice",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("tier_mode", ""), ("tiers__isnull", True)),
-                    models.Q(models.Q(("tier_mode", ""), _negated=True), ("tiers__isnull", False)),
-                    _connector="OR",
-                ),
-                name="metering_unitprice_tiers_check",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="unitprice",
-            constraint=models.UniqueConstraint(fields=("tenant", "price", "fact_key"), name="metering_unitprice_fact_key_key"),
         ),
     ]

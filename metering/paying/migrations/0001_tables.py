@@ -78,6 +78,64 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["-created_at", "-id"],
+                "indexes": [
+                    models.Index(fields=["tenant", "created_at", "id"], name="paying_payment_time"),
+                    models.Index(
+                        condition=models.Q(("status__in", ("authorized", "presented"))),
+                        fields=["hold_expires_at"],
+                        name="paying_payment_open",
+                    ),
+                ],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("amount__lt", Decimal("100000000000000000000"))), name="paying_payment_amount_finite"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("captured__lt", Decimal("100000000000000000000"))), name="paying_payment_captured_finite"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("unpaid__lt", Decimal("100000000000000000000"))), name="paying_payment_unpaid_finite"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("amount__gte", 0), ("captured__gte", 0), ("unpaid__gte", 0)), name="paying_payment_amount_check"
+                    ),
+                    models.CheckConstraint(condition=models.Q(("currency__regex", "^[A-Z]{3}$")), name="paying_payment_currency_check"),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Func(
+                                models.F("kind"),
+                                output_field=models.BooleanField(),
+                                template="%(expressions)s = ANY ('{prepaid,x402}'::text[])",
+                            )
+                        ),
+                        name="paying_payment_kind_check",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Func(
+                                models.F("status"),
+                                output_field=models.BooleanField(),
+                                template="%(expressions)s = ANY ('{authorized,presented,captured,released,expired,cancelled,failed}'::text[])",  # noqa: E501
+                            )
+                        ),
+                        name="paying_payment_status_check",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(
+                                ("captured", 0), ("closed_at__isnull", True), ("unpaid", 0), ("status__in", ("authorized", "presented"))
+                            ),
+                            models.Q(("closed_at__isnull", False), models.Q(("status__in", ("authorized", "presented")), _negated=True)),
+                            _connector="OR",
+                        ),
+                        name="paying_payment_closed_check",
+                    ),
+                    models.UniqueConstraint(
+                        condition=models.Q(("kind", "prepaid")),
+                        fields=("tenant", "transaction", "currency"),
+                        name="paying_payment_prepaid_key",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -114,130 +172,40 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["payment", "place"],
-            },
-        ),
-        migrations.AddIndex(
-            model_name="payment",
-            index=models.Index(fields=["tenant", "created_at", "id"], name="paying_payment_time"),
-        ),
-        migrations.AddIndex(
-            model_name="payment",
-            index=models.Index(
-                condition=models.Q(("status__in", ("authorized", "presented"))), fields=["hold_expires_at"], name="paying_payment_open"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="payment",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("amount__lt", Decimal("100000000000000000000"))), name="paying_payment_amount_finite"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="payment",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("captured__lt", Decimal("100000000000000000000"))), name="paying_payment_captured_finite"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="payment",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("unpaid__lt", Decimal("100000000000000000000"))), name="paying_payment_unpaid_finite"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="payment",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("amount__gte", 0), ("captured__gte", 0), ("unpaid__gte", 0)), name="paying_payment_amount_check"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="payment",
-            constraint=models.CheckConstraint(condition=models.Q(("currency__regex", "^[A-Z]{3}$")), name="paying_payment_currency_check"),
-        ),
-        migrations.AddConstraint(
-            model_name="payment",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Func(
-                        models.F("kind"), output_field=models.BooleanField(), template="%(expressions)s = ANY ('{prepaid,x402}'::text[])"
-                    )
-                ),
-                name="paying_payment_kind_check",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="payment",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Func(
-                        models.F("status"),
-                        output_field=models.BooleanField(),
-                        template="%(expressions)s = ANY ('{authorized,presented,captured,released,expired,cancelled,failed}'::text[])",
-                    )
-                ),
-                name="paying_payment_status_check",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="payment",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("captured", 0), ("closed_at__isnull", True), ("unpaid", 0), ("status__in", ("authorized", "presented"))),
-                    models.Q(("closed_at__isnull", False), models.Q(("status__in", ("authorized", "presented")), _negated=True)),
-                    _connector="OR",
-                ),
-                name="paying_payment_closed_check",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="payment",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("kind", "prepaid")), fields=("tenant", "transaction", "currency"), name="paying_payment_prepaid_key"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="paymentleg",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("amount__lt", Decimal("100000000000000000000"))), name="paying_paymentleg_amount_finite"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="paymentleg",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("captured__lt", Decimal("100000000000000000000"))), name="paying_paymentleg_captured_finite"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="paymentleg",
-            constraint=models.UniqueConstraint(fields=("tenant", "payment", "place"), name="paying_paymentleg_place_key"),
-        ),
-        migrations.AddConstraint(
-            model_name="paymentleg",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Func(
-                        models.F("kind"), output_field=models.BooleanField(), template="%(expressions)s = ANY ('{credits,wallet}'::text[])"
-                    )
-                ),
-                name="paying_paymentleg_kind_check",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="paymentleg",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(
-                        ("amount__gt", 0),
-                        ("captured__gte", 0),
-                        ("captured__lte", models.F("amount")),
-                        ("entry_id__isnull", True),
-                        ("hold_id__isnull", False),
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("amount__lt", Decimal("100000000000000000000"))), name="paying_paymentleg_amount_finite"
                     ),
-                    models.Q(("amount", 0), ("captured__gt", 0), ("entry_id__isnull", False), ("hold_id__isnull", True)),
-                    _connector="OR",
-                ),
-                name="paying_paymentleg_amount_check",
-            ),
+                    models.CheckConstraint(
+                        condition=models.Q(("captured__lt", Decimal("100000000000000000000"))), name="paying_paymentleg_captured_finite"
+                    ),
+                    models.UniqueConstraint(fields=("tenant", "payment", "place"), name="paying_paymentleg_place_key"),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Func(
+                                models.F("kind"),
+                                output_field=models.BooleanField(),
+                                template="%(expressions)s = ANY ('{credits,wallet}'::text[])",
+                            )
+                        ),
+                        name="paying_paymentleg_kind_check",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(
+                                ("amount__gt", 0),
+                                ("captured__gte", 0),
+                                ("captured__lte", models.F("amount")),
+                                ("entry_id__isnull", True),
+                                ("hold_id__isnull", False),
+                            ),
+                            models.Q(("amount", 0), ("captured__gt", 0), ("entry_id__isnull", False), ("hold_id__isnull", True)),
+                            _connector="OR",
+                        ),
+                        name="paying_paymentleg_amount_check",
+                    ),
+                ],
+            },
         ),
         migrations.CreateModel(
             name="Collection",
