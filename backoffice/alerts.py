@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
+from backoffice.duplicate_admin import undecided
 from backoffice.integrity_runs import failed_checks
 from billing.models import Transaction as BillingTransaction
 from kernel.backfills.choices import WAITING_STATES, RunState
@@ -75,9 +76,8 @@ def _corrections(request: HttpRequest, scope: VisibleTenants) -> Alert:
 
 
 def _near_duplicates(request: HttpRequest, scope: VisibleTenants) -> Alert:
-    # A partial index holds only flagged transactions. Those that were reversed since need no attention.
-    rows = scope.limit(BillingTransaction.objects.exclude(flags=[]).filter(reversed_by__isnull=True))
-    advice = "Compare each with the transaction that it resembles; reverse the one that is wrong."
+    rows = undecided(scope.limit(BillingTransaction.objects.all()))
+    advice = "Compare each with the transaction that it resembles: reverse the one that is wrong, or keep it, with a reason."
     return _alert("Near-duplicate charges", rows, advice=advice, page="billing_transaction", query="flag=near_duplicate&window=all")
 
 

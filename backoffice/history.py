@@ -27,6 +27,7 @@ RECORDED = (
     "events.endpoint",
     "credits.policy",
     "credits.balancealert",
+    "backoffice.customer",
 )
 
 

@@ -54,6 +54,41 @@ class ClosedDay(models.Model):
         return str(self.day)
 
 
+class Customer(models.Model):
+    """What staff call a customer, and what they note about it. The ledgers know customers by the ids that callers give."""
+
+    tenant = models.ForeignKey(Tenant, models.PROTECT, related_name="+")
+    customer_id = models.CharField(max_length=255)
+    name = models.CharField(max_length=200, blank=True, default="")
+    metadata = models.JSONField(blank=True, default=dict)
+    updated_by = models.CharField(max_length=128)
+    updated_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [models.UniqueConstraint(fields=["tenant", "customer_id"], name="backoffice_customer_key")]
+
+    def __str__(self) -> str:
+        return self.name or self.customer_id
+
+
+class KeptDuplicate(models.Model):
+    """A near-duplicate that somebody looked at and kept, with the reason: it needs no attention any more."""
+
+    tenant = models.ForeignKey(Tenant, models.PROTECT, related_name="+")
+    transaction_id = models.UUIDField()
+    reason = models.CharField(max_length=1000)
+    decided_by = models.CharField(max_length=128)
+    decided_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [models.UniqueConstraint(fields=["tenant", "transaction_id"], name="backoffice_keptduplicate_key")]
+
+    def __str__(self) -> str:
+        return f"Kept {str(self.transaction_id)[-8:]}"
+
+
 class Export(models.Model):
     """A workbook that is written in the background. `moved_at` is updated while it is written."""
 

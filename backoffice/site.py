@@ -8,13 +8,13 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import admin
-from django.contrib.admin.sites import AdminSite
 from django.core.exceptions import NON_FIELD_ERRORS
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.functional import SimpleLazyObject
+from django.utils.text import capfirst
 from unfold.sites import UnfoldAdminSite
 
 from backoffice.app_titles import APP_TITLES
@@ -28,7 +28,7 @@ SEARCH_RESULTS_PER_PAGE = 100
 class OfficeSite(UnfoldAdminSite):
     """The admin site of staff. It has the dashboard, the exports, the saved filters, and the search of the command palette."""
 
-    index_title = "Overview"
+    index_title = "Home"
     login_form = SignInForm
     index_template = "backoffice/dashboard.html"
 
@@ -47,7 +47,7 @@ class OfficeSite(UnfoldAdminSite):
         return response
 
     def get_urls(self) -> list[Any]:
-        from backoffice import views  # noqa: PLC0415
+        from backoffice import customers, views  # noqa: PLC0415
 
         page = self.admin_view
         return [
@@ -56,6 +56,9 @@ class OfficeSite(UnfoldAdminSite):
             path("backoffice/export/<uuid:export_id>/file/", page(views.download), name="backoffice_export_download"),
             path("backoffice/savedfilter/save/", page(views.save_filter), name="backoffice_savedfilter_save"),
             path("backoffice/savedfilter/<int:filter_id>/remove/", page(views.delete_filter), name="backoffice_savedfilter_remove"),
+            path("customers/", page(customers.customer_list), name="backoffice_customers"),
+            path("customers/customer/", page(customers.customer_page), name="backoffice_customer_page"),
+            path("customers/statement/", page(customers.customer_statement), name="backoffice_customer_statement"),
             path("backoffice/profile/", page(views.profile), name="backoffice_profile"),
             *super().get_urls(),
         ]
@@ -112,16 +115,74 @@ def environment_badge(request: HttpRequest) -> list[str]:
     return ["Local", "info"] if settings.LOCAL else ["Production", "danger"]
 
 
+# The sidebar by task: each section with the models whose lists it has, in this order. Parts of other rows, and sums, are reached from the
+# pages of those rows and by the search; tests/backoffice/test_site.py finds a model that is missing.
+NAVIGATION: dict[str, tuple[str, ...]] = {
+    "Transactions": ("billing.transaction", "billing.wallet", "billing.wallethold"),
+    "Usage": (
+        "metering.transaction",
+        "metering.cost",
+        "metering.agent",
+        "metering.service",
+        "paying.payment",
+        "rules.authorizationrequest",
+    ),
+    "Credits": ("credits.grant", "credits.credittransaction", "credits.consumption", "credits.hold", "credits.recurringgrant"),
+    "Corrections": ("corrections.correctionrequest", "backfills.backfillupload", "backfills.backfillrun"),
+    "Reports": ("billing.dailytotal", "metering.rollup", "backoffice.export", "backoffice.savedfilter"),
+    "Settings": (
+        "tenants.tenant",
+        "tenants.apikey",
+        "rules.spendingrule",
+        "corrections.correctionthreshold",
+        "billing.policy",
+        "billing.transactiontype",
+        "metering.policy",
+        "metering.price",
+        "metering.usagekey",
+        "credits.policy",
+        "credits.balancealert",
+        "events.endpoint",
+    ),
+    "Audit": (
+        "backoffice.change",
+        "backoffice.bookcheck",
+        "events.event",
+        "events.delivery",
+        "backoffice.signin",
+        "procrastinate.procrastinatejob",
+        "auth.user",
+        "auth.group",
+    ),
+}
+# Titles in the sidebar that say more than the model's name.
+TITLES = {
+    "billing.policy": "Billing policies",
+    "billing.transaction": "Entries",
+    "credits.credittransaction": "Entries",
+    "credits.policy": "Credit policies",
+    "metering.policy": "Metering policies",
+    "metering.rollup": "Usage by day and hour",
+    "metering.transaction": "Calls",
+    "tenants.apikey": "API keys",
+}
+
+
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:
-    """The sidebar. A new ModelAdmin appears in its app's section, with its `icon` if it names one."""
-    overview = {"items": [{"title": "Overview", "icon": "home", "link": reverse("admin:index")}]}
-    return [overview, *(_section(admin.site, app) for app in admin.site.get_app_list(request))]
-
-
-def _section(site: AdminSite, app: dict[str, Any]) -> dict[str, Any]:
-    items = [
-        {"title": model["name"], "icon": getattr(site.get_model_admin(model["model"]), "icon", DEFAULT_ICON), "link": model["admin_url"]}
+    """The sidebar: what the user may see, by task."""
+    models = {
+        model["model"]._meta.label_lower: model
+        for app in admin.site.get_app_list(request)
         for model in app["models"]
-        if model["admin_url"] and getattr(site.get_model_admin(model["model"]), "in_sidebar", True)
-    ]
-    return {"title": app["name"], "separator": True, "items": items}
+        if model["admin_url"] and model["perms"].get("view")
+    }
+    first = [{"title": "Home", "icon": "home", "link": reverse("admin:index")}]
+    if "credits.grant" in models:
+        first.append({"title": "Customers", "icon": "group", "link": reverse("admin:backoffice_customers")})
+    sections = [(title, [_item(models[name], name) for name in names if name in models]) for title, names in NAVIGATION.items()]
+    return [{"items": first}, *({"title": title, "collapsible": True, "items": items} for title, items in sections if items)]
+
+
+def _item(model: dict[str, Any], name: str) -> dict[str, Any]:
+    icon = getattr(admin.site.get_model_admin(model["model"]), "icon", DEFAULT_ICON)
+    return {"title": TITLES.get(name) or capfirst(model["name"]), "icon": icon, "link": model["admin_url"]}

@@ -1,8 +1,8 @@
 """The read-only admin of the credits ledger."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
@@ -142,6 +142,13 @@ def _why(row: CreditTransaction) -> Any:
 class UnitAdmin(LedgerAdmin):
     """Base class of tables whose amounts are in the unit of their grant."""
 
+    # A column of the list's file.
+    export_columns: ClassVar[Mapping[str, Any]] = {
+        "unit": models.Case(
+            models.When(grant__unit_type=UnitType.METRIC, then=models.F("grant__metric_id")), default=models.F("grant__currency")
+        )
+    }
+
     def currency_of(self, row: Any) -> str:
         grant = row if isinstance(row, Grant) else row.grant
         return unit_of(grant)
@@ -157,6 +164,8 @@ class UnitAdmin(LedgerAdmin):
 
 @admin.register(Grant)
 class GrantAdmin(CorrectionOffers, UnitAdmin):
+    # Its own columns say the unit.
+    export_columns: ClassVar[Mapping[str, Any]] = {}
     list_display = ("id", "customer_id", "name", "unit_type", "metric_id", "balance", "held", "original_amount", "expiry_date", "status")
     list_filter = ("status", "unit_type", "category")
     search_fields = ("id", "customer_id")
@@ -175,6 +184,10 @@ class GrantAdmin(CorrectionOffers, UnitAdmin):
 
 @admin.register(CreditTransaction)
 class CreditTransactionAdmin(CorrectionOffers, UnitAdmin):
+    export_columns: ClassVar[Mapping[str, Any]] = {
+        "effect": models.Case(models.When(type="CREDIT", then=models.F("amount")), default=-models.F("amount"), output_field=MoneyField()),
+        **UnitAdmin.export_columns,
+    }
     list_display = ("id", "customer_id", "grant", "type", "kind", "amount", "balance_after", "entry_number", "created_at", "actor")
     list_filter = ("type", "kind")
     search_fields = ("id", "grant__id", "customer_id", "invoice_id", "billing_run_id")

@@ -14,6 +14,7 @@ from django.contrib import admin
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.core.exceptions import PermissionDenied
 from django.db import DataError, connections, models, transaction
+from django.db.models import F
 from django.http import Http404, HttpRequest, QueryDict
 from django.test.client import RequestFactory
 from django.urls import Resolver404, resolve
@@ -26,6 +27,8 @@ log = structlog.get_logger(__name__)
 
 # A workbook with more rows is written in the background, with a progress page.
 MAX_DIRECT_ROWS = 20_000
+# The columns that name a row which another row refers to.
+NAMES = ("name", "username")
 # How long files are kept.
 MAX_AGE = timedelta(days=7)
 # A file that hasn't grown for this long is no longer being written: its process was stopped.
@@ -67,12 +70,27 @@ def extract(request: HttpRequest, address: str) -> Extract:
     # The changelist itself selects the rows, with its own filters, search and tenant limits.
     list_request = RequestFactory().get(parts.path)
     list_request.GET, list_request.user = QueryDict(parts.query), request.user
-    fields = [field for field in page.model._meta.concrete_fields if not isinstance(field, models.BinaryField)]
+    columns = _columns(page)
     try:
-        rows = page.get_changelist_instance(list_request).queryset.values_list(*(field.attname for field in fields))
+        rows = page.get_changelist_instance(list_request).queryset.values_list(*columns.values())
     except (IncorrectLookupParameters, OverflowError, DataError):
         raise Http404 from None
-    return Extract(title=str(label.verbose_name_plural), headers=[field.attname for field in fields], rows=rows)
+    return Extract(title=str(label.verbose_name_plural), headers=list(columns), rows=rows)
+
+
+def _columns(page: Any) -> dict[str, Any]:
+    """The columns of a list's file, each with where its value comes from: the fields, the names of rows that they refer to, and what the
+    page adds (`export_columns`)."""
+    columns: dict[str, Any] = {}
+    for field in page.model._meta.concrete_fields:
+        if isinstance(field, models.BinaryField):
+            continue
+        columns[field.attname] = F(field.attname)
+        related = field.related_model
+        name = next((name for name in NAMES if related and name in {each.name for each in related._meta.concrete_fields}), None)
+        if name is not None:
+            columns[f"{field.name}_{name}"] = F(f"{field.name}__{name}")
+    return columns | dict(getattr(page, "export_columns", {}))
 
 
 def _list_name(page: Any) -> str:

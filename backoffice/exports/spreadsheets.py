@@ -17,6 +17,8 @@ from kernel.ledger.money import trimmed_digits
 EXCEL_DIGITS = 15
 EXCEL_ROWS = 1_048_576
 EXCEL_TEXT = 32_767
+# Excel knows no earlier dates; they are text.
+FIRST_EXCEL_YEAR = 1901
 # Rows that are written together.
 CHUNK = 1000
 
@@ -74,12 +76,12 @@ def write_excel(path: Path, headers: Sequence[str], rows: Iterable[Sequence[Any]
     options = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
     count = 0
     with xlsxwriter.Workbook(str(path), options) as book:
-        bold = book.add_format({"bold": True})
+        bold, moments = book.add_format({"bold": True}), book.add_format({"num_format": "yyyy-mm-dd hh:mm:ss"})
         sheet, line = None, EXCEL_ROWS
         for row in rows:
             if sheet is None or line >= EXCEL_ROWS:
                 sheet, line = _new_sheet(book, headers, bold), 1
-            _write_row(sheet, line, row)
+            _write_row(sheet, line, row, moments)
             line, count = line + 1, count + 1
             if count % CHUNK == 0:
                 moved(count)
@@ -95,13 +97,17 @@ def _new_sheet(book: Any, headers: Sequence[str], bold: Any) -> Any:
     return sheet
 
 
-def _write_row(sheet: Any, line: int, row: Sequence[Any]) -> None:
+def _write_row(sheet: Any, line: int, row: Sequence[Any], moments: Any) -> None:
     for column, value in enumerate(row):
+        if isinstance(value, datetime) and value.year >= FIRST_EXCEL_YEAR:
+            sheet.write_datetime(line, column, value.astimezone(UTC).replace(tzinfo=None), moments)
+            continue
         shown = cell(value)
         if isinstance(shown, bool):
             sheet.write_boolean(line, column, shown)
         elif isinstance(shown, str):
-            sheet.write_string(line, column, escape_formula(shown)[:EXCEL_TEXT])
+            # A cell of text is never run as a formula, whatever it begins with: it needs no apostrophe.
+            sheet.write_string(line, column, shown[:EXCEL_TEXT])
         elif is_exact_in_excel(Decimal(shown)):
             sheet.write_number(line, column, float(shown))
         else:

@@ -7,15 +7,17 @@ entry changes past periods.
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import islice
 from typing import Any
 from uuid import UUID
 
 from django.db.models import Count, Q, QuerySet, Sum
 from django.template.loader import get_template
+from django.utils.html import escape
 
 from billing.models import Transaction
 from billing.selectors.transactions import TRANSACTION_FIELDS
@@ -76,12 +78,21 @@ class Statement:
     def entry_count(self) -> int:
         return sum(total["entries"] for total in self.totals)
 
-    def entries(self) -> Iterator[dict[str, Any]]:
-        """Every entry in the order of its time, with `balance`: what the wallet held after it, in this order."""
-        balance = self.opening_balance
-        for row in self.queryset.iterator(chunk_size=CHUNK):
+    def entries(self, *, first: int = 0, count: int | None = None) -> Iterator[dict[str, Any]]:
+        """The entries in the order of their time, each with `balance`: what the wallet held after it, in this order.
+
+        `first`: how many entries to pass over; `count`: how many to read at most.
+        """
+        balance = self.balance_before(first)
+        rows = self.queryset[first : None if count is None else first + count]
+        for row in rows.iterator(chunk_size=CHUNK):
             balance += row["effect"]
             yield row | {"balance": balance}
+
+    def balance_before(self, first: int) -> Decimal:
+        """What the wallet held before the entry that `first` entries of the period precede."""
+        passed = self.queryset[:first].aggregate(total=Sum("effect"))["total"] if first else None
+        return self.opening_balance + (passed or Decimal(0))
 
 
 def get_statement(
@@ -214,23 +225,41 @@ def csv_text(statement: Statement) -> Iterator[str]:
     yield _take(buffer)
 
 
-def html_text(statement: Statement) -> Iterator[str]:
-    """The statement as a page to print, a piece at a time."""
-    totals = [
-        total | {name: with_thousands(total[name], statement.currency) for name in ("credits", "debits", "net")}
-        for total in statement.totals
-    ]
+def html_text(statement: Statement, *, first: int = 0, count: int | None = None, links: Mapping[str, Any] | None = None) -> Iterator[str]:
+    """The statement as a page to print, a piece at a time. `first` and `count`: only these entries (see `Statement.entries`).
+
+    `links`: for the page's head: `months`, `clocks` and `pages`, each a list of titles with addresses.
+    """
+    currency = statement.currency
+    totals = [total | {name: with_thousands(total[name], currency) for name in ("credits", "debits", "net")} for total in statement.totals]
+    is_whole = count is None or first + count >= statement.entry_count
     edges = {
-        "opening": with_thousands(statement.opening_balance, statement.currency),
-        "closing": with_thousands(statement.closing_balance, statement.currency),
-        "held": with_thousands(statement.held, statement.currency) if statement.held else "",
+        "opening": with_thousands(statement.opening_balance, currency),
+        "closing": with_thousands(statement.closing_balance, currency),
+        "held": with_thousands(statement.held, currency) if statement.held else "",
+        "carried": with_thousands(statement.balance_before(first), currency) if first else "",
+        "is_whole": is_whole,
     }
-    yield get_template("billing/statement_head.html").render({"statement": statement, "totals": totals, **edges})
-    line = get_template("billing/statement_line.html")
-    for row in statement.entries():
-        amounts = {name: with_thousands(row[name], statement.currency) for name in ("effect", "balance")}
-        yield line.render({"entry": row | amounts | {"shown_at": row[statement.time]}})
+    yield get_template("billing/statement_head.html").render({"statement": statement, "totals": totals, "links": links or {}, **edges})
+    entries = statement.entries(first=first, count=count)
+    while rows := list(islice(entries, CHUNK)):
+        yield "".join(_html_line(row, statement) for row in rows)
     yield get_template("billing/statement_foot.html").render({"statement": statement, **edges})
+
+
+def _html_line(row: Mapping[str, Any], statement: Statement) -> str:
+    """An entry as a row of the page's table. A template for each of many thousand entries would take most of the page's time."""
+    notes = " ".join(filter(None, (row["description"], row["reason"])))
+    texts = (
+        f"{row[statement.time].astimezone(UTC):%Y-%m-%d %H:%M:%S}",
+        f"{row['type']} (reversal)" if row["reverses_id"] else row["type"],
+        row["reference_id"],
+        row["agent_id"] or "",
+        notes,
+    )
+    cells = "".join(f"<td>{escape(text)}</td>" for text in texts)
+    amounts = "".join(f'<td class="amount">{with_thousands(row[name], statement.currency)}</td>' for name in ("effect", "balance"))
+    return f'<tr><td class="amount">{row["entry_number"]}</td>{cells}{amounts}</tr>\n'
 
 
 def _edge(name: str, moment: datetime, balance: Decimal) -> dict[str, str]:

@@ -7,7 +7,7 @@ from decimal import Decimal
 from django.utils import timezone
 
 from backoffice.integrity_runs import remember_check
-from backoffice.models import ClosedDay, DaySum, Export, SavedFilter, SignIn
+from backoffice.models import ClosedDay, Customer, DaySum, Export, KeptDuplicate, SavedFilter, SignIn
 from billing import services as billing
 from credits import services as credits
 from kernel.backfills.models import BackfillReject, BackfillRun, BackfillShare, BackfillUpload, BackfillUploadStep
@@ -16,6 +16,7 @@ from kernel.corrections import services as corrections
 from kernel.events.models import Attempt, Delivery
 from kernel.events.services import endpoints
 from kernel.events.services.fan_out import fan_out
+from kernel.ledger.identifiers import new_id
 from kernel.tenants.models import StaffProfile, StaffTenant
 from metering.paying import services as paying
 from metering.rules.services import definitions as rules
@@ -186,6 +187,8 @@ def fill_backfills(tenant):
 
 def fill_backoffice(tenant, user):
     StaffTenant.objects.create(profile=StaffProfile.objects.create(user=user, sees_all_tenants=True), tenant=tenant)
+    KeptDuplicate.objects.create(tenant=tenant, transaction_id=new_id(), reason="Two orders.", decided_by="staff:1")
+    Customer.objects.create(tenant=tenant, customer_id="maria", name="Maria", updated_by="staff:1")
     Export.objects.create(user=user, title="transactions", source="/admin/billing/transaction/", format="xlsx")
     SignIn.objects.create(user=user, name_digest="0" * 64, outcome="ok")
     SavedFilter.objects.create(user=user, name="Mine", path="/admin/billing/transaction/")

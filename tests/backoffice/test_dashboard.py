@@ -21,6 +21,7 @@ from kernel.tenants.models import StaffProfile, StaffTenant
 from metering.services.costs import record_cost
 from metering.services.transactions import record_transaction
 from tests.backoffice.staff_members import employ, log_in
+from tests.backoffice.test_settings import change
 from tests.factories import TenantFactory
 
 WHO = {"actor": "command:test", "request_id": "test"}
@@ -231,6 +232,21 @@ def test_what_waits_is_named_with_its_list(look, tenant):
     client = response.client
     for alert in alerts.values():
         assert len(client.get(alert.url).context["cl"].result_list) == alert.count
+
+
+def test_a_near_duplicate_is_kept_with_a_reason_and_leaves_the_list(look, tenant):
+    charge(tenant, "5", reference_id="a")
+    row = charge(tenant, "5", reference_id="b")
+    clerk = log_in(employ("clara", "clerk"))
+    page = f"/admin/billing/transaction/{row.id}"
+    assert "Keep: no duplicate" not in look().client.get(f"{page}/change/").content.decode()
+    assert "Keep: no duplicate" in clerk.get(f"{page}/change/").content.decode()
+    change(clerk, f"billing/transaction/{row.id}/keep-duplicate", reason="Two orders of the same size.")
+    html = clerk.get(f"{page}/change/").content.decode()
+    assert ("Two orders of the same size." in html, "keep-duplicate" in html) == (True, False)
+    assert look().context["alerts"] == []
+    lists = [clerk.get(f"/admin/billing/transaction/?flag={flag}&window=all") for flag in ("near_duplicate", "kept", "any")]
+    assert [len(each.context["cl"].result_list) for each in lists] == [0, 1, 1]
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import csv
 import io
 import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from zipfile import ZipFile
 
@@ -15,6 +15,7 @@ from backoffice.exports import jobs
 from backoffice.exports.spreadsheets import cell, csv_lines, is_exact_in_excel, write_excel
 from backoffice.models import Export, SavedFilter
 from billing import services as billing
+from credits import services as credits
 from kernel.ledger.exports.formulas import escape_formula
 from kernel.tenants.models import StaffProfile, StaffTenant
 from tests.backoffice.staff_members import employ
@@ -67,6 +68,16 @@ def test_a_file_holds_exactly_what_is_filtered_and_adds_up(reader, tenant):
     assert len(rows_of(take(reader))) == 3
 
 
+def test_a_file_of_credit_has_signs_and_units_and_every_file_has_names(reader, tenant):
+    context = {"tenant_id": tenant.id, "actor": "command:test", "request_id": ""}
+    grant = {"customer_id": "c", "name": "Prepaid", "unit_type": "METRIC", "metric_id": "tokens", "currency": "USD"}
+    made = credits.create_grant(**context, **grant, amount=Decimal(9))
+    credits.record_transaction(**context, grant_id=made.id, type="DEBIT", amount=Decimal(2))
+    file = rows_of(reader.get(START, {"format": "csv", "from": "/admin/credits/credittransaction/"}))
+    found = [(row["effect"], row["unit"], row["grant_name"], row["tenant_name"]) for row in file]
+    assert sorted(found) == [("-2", "tokens", "Prepaid", tenant.name), ("9", "tokens", "Prepaid", tenant.name)]
+
+
 def test_the_window_of_the_list_is_the_window_of_the_file(reader, tenant):
     charge(tenant, "1", "a")
     tomorrow = (timezone.now() + timedelta(days=1)).date()
@@ -109,13 +120,15 @@ def test_a_number_goes_to_excel_as_a_number_only_if_none_of_its_digits_is_lost(a
 
 def test_a_workbook_keeps_every_digit(tmp_path):
     path = tmp_path / "book.xlsx"
-    rows = [(Decimal("1.000000000000000001"), Decimal("-0.5"), "=HYPERLINK(1)", True, None)]
-    assert write_excel(path, ["a", "b", "c", "d", "e"], rows, moved=lambda count: None) == 1
+    rows = [(Decimal("1.000000000000000001"), Decimal("-0.5"), "=HYPERLINK(1)", True, None, datetime(2026, 11, 29, 12, tzinfo=UTC))]
+    assert write_excel(path, ["a", "b", "c", "d", "e", "f"], rows, moved=lambda count: None) == 1
     with ZipFile(path) as archive:
         sheet = archive.read("xl/worksheets/sheet1.xml").decode()
     assert "1.000000000000000001" in sheet
     assert "<v>-0.5</v>" in sheet
-    assert "'=HYPERLINK(1)" in sheet
+    assert ("<t>=HYPERLINK(1)</t>" in sheet, "'=HYPERLINK" in sheet) == (True, False)
+    # A date and time of Excel, not text.
+    assert "<v>46355.5</v>" in sheet
     assert "<f>" not in sheet
 
 

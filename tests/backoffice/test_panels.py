@@ -1,6 +1,7 @@
 """The panels of a row's page: its account, its reversals, why a grant was charged, and rows of other ledgers."""
 
 import re
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
@@ -84,6 +85,28 @@ def test_a_metered_transaction_shows_its_cost_from_estimate_to_actual(read, cont
     assert shown.index("Estimate 2.00 USD superseded") < shown.index("Actual 1.50 USD active the previous cost")
     assert "Billed for the same agent" in shown
     assert "Costs, from estimate to actual" in read("metering.cost", superseded)
+
+
+def test_a_long_statement_is_read_by_pages_and_by_either_clock(context, monkeypatch):
+    monkeypatch.setattr("billing.admin.STATEMENT_PAGE", 2)
+    for number in range(3):
+        row = billing.record_transaction(**context, amount=Decimal(5), type="topup", reference_id=f"<{number}>").row
+    past = datetime(2026, 1, 5, tzinfo=UTC)
+    billing.record_transaction(**context, amount=Decimal(7), type="topup", reference_id="old", occurred_at=past)
+    client = log_in(employ("vera", "viewer"))
+
+    def read(**query):
+        response = client.get(f"/admin/billing/wallet/{row.wallet_id}/statement/", query)
+        return b"".join(response.streaming_content).decode()
+
+    first, second = read(), read(page=2)
+    assert ("&lt;0&gt;" in first, "&lt;2&gt;" in first, "Closing balance</td>" in first) == (True, False, False)
+    assert ("&lt;2&gt;" in second, "old" in second, "Balance carried over" in second, "Closing balance</td>" in second) == (True,) * 4
+    entries = second.split("Balance carried over")[1]
+    assert entries.index("10.00") < entries.index("15.00") < entries.index("22.00")
+    january = {"month": "2026-01"}
+    assert ("old" in read(**january), "old" in read(**january, clock="world")) == (False, True)
+    assert ",7," in read(**january, clock="world", format="csv")
 
 
 def test_a_wallets_statement_is_for_the_month_that_is_asked(read, context):

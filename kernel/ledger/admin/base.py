@@ -22,7 +22,7 @@ from kernel.ledger.admin.links import Panel, registered_panels
 from kernel.ledger.admin.paging import EstimatingPaginator
 from kernel.ledger.base_models import LedgerRow, TenantOwned
 from kernel.ledger.json_field import DocumentField
-from kernel.ledger.money import MoneyField
+from kernel.ledger.money import PLACES, MoneyField
 from kernel.tenants.admin import PlainChangeList, ReadOnly
 from kernel.tenants.models import Tenant
 from kernel.tenants.staff_scope import scope_of
@@ -116,7 +116,8 @@ class LedgerAdmin(ReadOnly, ModelAdmin):
         return models.Q(**{name: term}) if len(matches) > MAX_MATCHES else models.Q(pk__in=matches)
 
     def formatter_for(self, field: models.Field) -> Callable[[Any], Any] | None:
-        if isinstance(field, MoneyField):
+        # Sums of money are wider than MoneyField.
+        if isinstance(field, MoneyField) or (isinstance(field, models.DecimalField) and field.decimal_places == PLACES):
             return lambda row: money(getattr(row, field.attname), self.currency_of(row))
         if field.name in PEOPLE:
             return lambda row: _name_of(row, getattr(row, field.name))

@@ -1,0 +1,375 @@
+"""The pages of customers: what a customer has, every grant, one timeline over the three ledgers, and a statement by either clock.
+
+A customer is a name that callers give; the ledgers have no table of them. `Customer` holds what staff call one.
+"""
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.db import connection
+from django.db.models import Case, Count, F, Q, QuerySet, Sum, When
+from django.http import Http404, HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from backoffice.models import Customer
+from billing.models import Transaction as BillingTransaction
+from credits import selectors as credits
+from credits.admin import unit_of
+from credits.choices import GrantStatus, UnitType
+from credits.models import CreditTransaction, Grant, Hold, RecurringGrant
+from kernel.corrections.choices import REQUEST_PAGE, REQUEST_PERMISSION
+from kernel.corrections.kinds import list_kinds
+from kernel.corrections.models import CorrectionEntry, CorrectionRequest
+from kernel.ledger.admin import Panel
+from kernel.ledger.admin.formatting import actor_names, effect, label, link, money, row_link
+from kernel.ledger.clocks import Clock
+from kernel.ledger.holds import HoldStatus
+from kernel.ledger.money import MoneyField
+from kernel.tenants.admin import local_time
+from kernel.tenants.models import Tenant
+from kernel.tenants.staff_scope import scope_of
+from metering.models import Agent
+from metering.models import Transaction as MeteredTransaction
+
+PERMISSION = "credits.view_grant"
+# Customers on a page of the list, and rows of each part of a customer's page.
+LISTED, SHOWN, MAX_STATEMENT = 50, 50, 1000
+TIMES = {Clock.BOOK: "created_at", Clock.WORLD: "occurred_at"}
+STATE_COLOURS = {GrantStatus.OPEN: "good", GrantStatus.EXPIRED: "wait"}
+UNIT = Case(When(grant__unit_type=UnitType.METRIC, then=F("grant__metric_id")), default=F("grant__currency"))
+EFFECT = Case(When(type="CREDIT", then=F("amount")), default=-F("amount"), output_field=MoneyField())
+# One look-up in the index for each customer, however many grants a customer has.
+NEXT_CUSTOMERS = """
+    WITH RECURSIVE listed AS (
+        (SELECT customer_id, 1 AS place FROM credits_grant WHERE tenant_id = %(tenant)s AND customer_id > %(after)s
+            ORDER BY customer_id LIMIT 1)
+        UNION ALL
+        SELECT next.customer_id, listed.place + 1 FROM listed CROSS JOIN LATERAL (
+            SELECT customer_id FROM credits_grant WHERE tenant_id = %(tenant)s AND customer_id > listed.customer_id
+            ORDER BY customer_id LIMIT 1
+        ) AS next WHERE listed.place < %(count)s
+    )
+    SELECT customer_id FROM listed
+"""
+
+
+def customer_url(tenant_id: UUID, customer_id: str) -> str:
+    return f"{reverse('admin:backoffice_customer_page')}?{urlencode({'tenant': tenant_id, 'id': customer_id})}"
+
+
+# ---- the list
+
+
+@require_safe
+def customer_list(request: HttpRequest) -> HttpResponse:
+    """The customers of a tenant who have grants, by id; or those whose id or name has the searched text in it."""
+    tenants = list(_tenants(request))
+    chosen = next((tenant for tenant in tenants if str(tenant.pk) == request.GET.get("tenant")), tenants[0] if tenants else None)
+    term, after = (request.GET.get(name, "").replace("\0", "").strip() for name in ("q", "after"))
+    ids: list[str] = []
+    if chosen is not None:
+        ids = _found(chosen, term) if term else _next_customers(chosen, after)
+    context = {
+        **admin.site.each_context(request),
+        "title": "Customers",
+        "tenants": tenants,
+        "tenant": chosen,
+        "term": term,
+        "customers": _with_balances(chosen, ids[:LISTED]) if chosen is not None else [],
+        "next": f"?{urlencode({'tenant': chosen.pk, 'after': ids[LISTED - 1]})}" if chosen is not None and len(ids) > LISTED else "",
+    }
+    return TemplateResponse(request, "backoffice/customers.html", context)
+
+
+def _tenants(request: HttpRequest) -> QuerySet[Tenant]:
+    if not request.user.has_perm(PERMISSION):
+        raise PermissionDenied
+    return scope_of(request.user).limit(Tenant.objects.order_by("name", "id"))
+
+
+def _next_customers(tenant: Tenant, after: str) -> list[str]:
+    with connection.cursor() as cursor:
+        cursor.execute(NEXT_CUSTOMERS, {"tenant": tenant.pk, "after": after, "count": LISTED + 1})
+        return [customer_id for (customer_id,) in cursor.fetchall()]
+
+
+def _found(tenant: Tenant, term: str) -> list[str]:
+    """Customers with exactly this id, or whose name has the text in it, upper or lower case."""
+    named = Customer.objects.filter(Q(name__icontains=term) | Q(customer_id__icontains=term), tenant=tenant)
+    exact = Grant.objects.filter(tenant=tenant, customer_id=term)
+    found = [*([term] if exact.exists() else []), *named.order_by("name").values_list("customer_id", flat=True)[:LISTED]]
+    return list(dict.fromkeys(found))
+
+
+def _with_balances(tenant: Tenant, ids: list[str]) -> list[dict[str, Any]]:
+    names = dict(Customer.objects.filter(tenant=tenant, customer_id__in=ids).values_list("customer_id", "name"))
+    today = timezone.now().astimezone(UTC).date()
+    sums = (
+        Grant.objects.filter(tenant=tenant, customer_id__in=ids, status=GrantStatus.OPEN)
+        .exclude(expiry_date__lt=today)
+        .annotate(unit=Case(When(unit_type=UnitType.METRIC, then=F("metric_id")), default=F("currency")))
+        .values("customer_id", "unit")
+        .order_by()
+        .annotate(total=Sum("balance"), held_total=Sum("held"), grants=Count("id"))
+    )
+    by_customer: dict[str, list[Any]] = {}
+    for row in sums:
+        by_customer.setdefault(row["customer_id"], []).append(row)
+    return [
+        {
+            "id": customer_id,
+            "name": names.get(customer_id, ""),
+            "url": customer_url(tenant.pk, customer_id),
+            "balances": [money(row["total"], row["unit"]) for row in by_customer.get(customer_id, [])],
+            "held": [money(row["held_total"], row["unit"]) for row in by_customer.get(customer_id, []) if row["held_total"]],
+            "grants": sum(row["grants"] for row in by_customer.get(customer_id, [])),
+        }
+        for customer_id in ids
+    ]
+
+
+# ---- the page of a customer
+
+
+@require_safe
+def customer_page(request: HttpRequest) -> HttpResponse:
+    """`tenant` and `id`: the customer; `clock`: the time that orders the timeline."""
+    tenant, customer_id = _customer(request)
+    its: dict[str, Any] = {"tenant_id": tenant.pk, "customer_id": customer_id}
+    known = Customer.objects.filter(**its).first()
+    grants = list(Grant.objects.filter(**its).order_by(Case(When(status=GrantStatus.OPEN, then=0), default=1), "-created_at")[:SHOWN])
+    if not grants and known is None and not MeteredTransaction.objects.filter(**its).exists():
+        raise Http404
+    clock = _clock(request)
+    own = {"tenant": tenant.pk, "id": customer_id}
+    context = {
+        **admin.site.each_context(request),
+        "title": known.name if known and known.name else customer_id,
+        "tenant": tenant,
+        "customer_id": customer_id,
+        "metadata": (known.metadata if known else {}).items(),
+        "balances": _balances(**its),
+        "grants": [_grant(request, grant) for grant in grants],
+        "panels": [panel for panel in (_timeline(request, clock, **its), *_open(**its), _corrections(tenant, grants)) if panel],
+        "clock": str(clock),
+        "clocks": [(title, f"?{urlencode(own | {'clock': str(each)})}", each == clock) for each, title in CLOCKS],
+        "statement_url": f"{reverse('admin:backoffice_customer_statement')}?{urlencode(own)}",
+        "name_url": _name_url(request, tenant, customer_id, known),
+    }
+    return TemplateResponse(request, "backoffice/customer.html", context)
+
+
+CLOCKS = ((Clock.BOOK, "When it was booked"), (Clock.WORLD, "When it happened"))
+
+
+def _clock(request: HttpRequest) -> Clock:
+    return Clock.WORLD if request.GET.get("clock") == Clock.WORLD else Clock.BOOK
+
+
+def _customer(request: HttpRequest) -> tuple[Tenant, str]:
+    """Raises PermissionDenied; Http404 for a tenant that this member of staff doesn't see."""
+    tenants = _tenants(request)
+    try:
+        tenant = tenants.filter(pk=UUID(request.GET.get("tenant", ""))).first()
+    except ValueError:
+        tenant = None
+    customer_id = request.GET.get("id", "")
+    if tenant is None or not customer_id or "\0" in customer_id:
+        raise Http404
+    return tenant, customer_id
+
+
+def _name_url(request: HttpRequest, tenant: Tenant, customer_id: str, known: Customer | None) -> str:
+    if not request.user.has_perm("backoffice.manage_customer"):
+        return ""
+    if known is not None:
+        return reverse("admin:backoffice_customer_change_customer", args=(known.pk,))
+    return f"{reverse('admin:backoffice_customer_name_customer')}?{urlencode({'tenant': tenant.pk, 'customer': customer_id})}"
+
+
+def _balances(*, tenant_id: UUID, customer_id: str) -> list[dict[str, Any]]:
+    """Of each currency and metric: what is available, held, and expires within 30 days."""
+    soon = timezone.now().astimezone(UTC).date() + timedelta(days=30)
+    found = []
+    for balance in credits.customer_balances(tenant_id=tenant_id, customer_id=customer_id):
+        expiring = sum((row["balance"] for row in balance["grants"] if row["expiry_date"] and row["expiry_date"] <= soon), Decimal(0))
+        unit = balance["id"]
+        found.append(
+            {
+                "unit": unit,
+                "available": money(balance["available"], unit),
+                "held": money(balance["held"], unit),
+                "expiring": money(expiring, unit),
+            }
+        )
+    return found
+
+
+def _grant(request: HttpRequest, grant: Grant) -> dict[str, Any]:
+    actions = [
+        (kind.title, f"{reverse(REQUEST_PAGE)}?{urlencode({'kind': kind.code, 'row': grant.pk})}")
+        for kind in list_kinds("credits.grant")
+        if request.user.has_perm(REQUEST_PERMISSION) and kind.applies_to(grant)
+    ]
+    unit = unit_of(grant)
+    return {
+        "link": row_link(grant, grant.name),
+        "state": label(grant.get_status_display(), STATE_COLOURS.get(GrantStatus(grant.status), "")),
+        "width": int(min(grant.balance / grant.original_amount, Decimal(1)) * 100),
+        "balance": money(grant.balance, unit),
+        "original": money(grant.original_amount, unit),
+        "held": money(grant.held, unit) if grant.held else "",
+        "expires": grant.expiry_date,
+        "actions": actions,
+    }
+
+
+def _timeline(request: HttpRequest, clock: Clock, *, tenant_id: UUID, customer_id: str) -> Panel:
+    """The newest rows of the three ledgers, as far as the reader may see them."""
+    time = TIMES[clock]
+    rows: list[tuple[Any, ...]] = []
+    own: dict[str, Any] = {"tenant_id": tenant_id, "customer_id": customer_id}
+    credit = list(CreditTransaction.objects.filter(**own).select_related("grant").order_by(f"-{time}", "-id")[:SHOWN])
+    rows += [
+        ("Credits", row, row.get_kind_display(), f"{row.grant.name} {row.invoice_id}", effect(_signed(row), unit_of(row.grant)))
+        for row in credit
+    ]
+    if request.user.has_perm("metering.view_transaction"):
+        metered = MeteredTransaction.objects.filter(**own).select_related("service").order_by(f"-{time}", "-id")[:SHOWN]
+        rows += [("Usage", row, f"{row.service} {row.action_name}", row.resource_name, row.status) for row in metered]
+    if request.user.has_perm("billing.view_transaction"):
+        # Entries that name one of the customer's newest invoices, or one of its agents.
+        agents = Agent.objects.filter(**own).values_list("name", flat=True)[:SHOWN]
+        invoices = {row.invoice_id for row in credit if row.invoice_id}
+        entries = BillingTransaction.objects.filter(Q(reference_id__in=invoices) | Q(agent_id__in=list(agents)), tenant_id=tenant_id)
+        rows += [
+            ("Billing", row, row.type, f"{row.reference_id} {row.agent_id or ''}", effect(row.effect, row.currency))
+            for row in entries.order_by(f"-{time}", "-id")[:SHOWN]
+        ]
+    newest = sorted(rows, key=lambda row: getattr(row[1], time), reverse=True)[:SHOWN]
+    names = actor_names(row.actor for _, row, *_ in newest)
+    lines = [
+        (local_time(getattr(row, time)), ledger, row_link(row, title or "row"), text, change, names[row.actor])
+        for ledger, row, title, text, change in newest
+    ]
+    headers = ("Booked" if clock == Clock.BOOK else "Happened", "Ledger", "What", "Of", "Change", "By")
+    return Panel(f"The newest {SHOWN} of the three ledgers", headers, lines, empty="Nothing has happened yet.")
+
+
+def _open(*, tenant_id: UUID, customer_id: str) -> Iterator[Panel]:
+    """Open holds, and schedules."""
+    own: dict[str, Any] = {"tenant_id": tenant_id, "customer_id": customer_id}
+    holds = Hold.objects.filter(**own, status=HoldStatus.ACTIVE).order_by("-created_at", "-id")[:SHOWN]
+    lines = [
+        (row_link(row), money(row.amount - row.captured, row.metric_id or row.currency), row.reason or "-", local_time(row.expires_at))
+        for row in holds
+    ]
+    if lines:
+        yield Panel("Open holds", ("Hold", "Reserved", "Reason", "Until"), lines)
+    schedules = RecurringGrant.objects.filter(**own).order_by("-created_at", "-id")[:SHOWN]
+    plans = [
+        (
+            row_link(row, row.name),
+            money(row.amount, row.metric_id or row.currency),
+            f"every {row.every_months} months",
+            row.next_on,
+            row.status,
+        )
+        for row in schedules
+    ]
+    if plans:
+        yield Panel("Recurring grants", ("Name", "Amount", "Period", "Next on", "State"), plans)
+
+
+def _corrections(tenant: Tenant, grants: list[Grant]) -> Panel | None:
+    entries = CorrectionEntry.objects.filter(tenant=tenant, account_id__in=[grant.pk for grant in grants])
+    requests = list(CorrectionRequest.objects.filter(tenant=tenant, id__in=entries.values("request_id")).order_by("-id")[:SHOWN])
+    names = actor_names(row.asked_by for row in requests)
+    lines = [(row_link(row), row.get_state_display(), row.reason, names[row.asked_by], local_time(row.created_at)) for row in requests]
+    return Panel("Corrections of its grants", ("Request", "State", "Reason", "Requested by", "Requested"), lines) if lines else None
+
+
+def _signed(row: CreditTransaction) -> Decimal:
+    return row.amount if row.type == "CREDIT" else -row.amount
+
+
+# ---- the statement
+
+
+@require_safe
+def customer_statement(request: HttpRequest) -> HttpResponse:
+    """All grants together: opening + entries = closing, for each unit. `from` and `to`: days in UTC, by default this month."""
+    tenant, customer_id = _customer(request)
+    clock = _clock(request)
+    today = timezone.now().astimezone(UTC).date()
+    try:
+        since, last = (
+            datetime.strptime(request.GET.get(name) or f"{default:%Y-%m-%d}", "%Y-%m-%d").replace(tzinfo=UTC)
+            for name, default in (("from", today.replace(day=1)), ("to", today))
+        )
+        until = last + timedelta(days=1)
+    except (ValueError, OverflowError):
+        raise Http404 from None
+    time = TIMES[clock]
+    rows = CreditTransaction.objects.filter(tenant=tenant, customer_id=customer_id).annotate(unit=UNIT, effect=EFFECT)
+    opening = _sums(rows.filter(**{f"{time}__lt": since}))
+    period = rows.filter(**{f"{time}__gte": since, f"{time}__lt": until})
+    moved = _sums(period)
+    units = sorted({*opening, *moved})
+    entries = list(period.select_related("grant").order_by(time, "id")[: MAX_STATEMENT + 1])
+    lines = [
+        (
+            local_time(getattr(row, time)),
+            row_link(row, row.get_kind_display()),
+            row_link(row.grant, row.grant.name),
+            row.invoice_id or "-",
+            effect(row.effect, row.unit),
+        )
+        for row in entries[:MAX_STATEMENT]
+    ]
+    sums = [
+        (
+            unit,
+            *(
+                money(amount, unit)
+                for amount in (opening.get(unit, ZERO), moved.get(unit, ZERO), opening.get(unit, ZERO) + moved.get(unit, ZERO))
+            ),
+        )
+        for unit in units
+    ]
+    context = {
+        **admin.site.each_context(request),
+        "title": f"Statement of {customer_id}",
+        "tenant": tenant,
+        "customer_id": customer_id,
+        "back": link(customer_url(tenant.pk, customer_id), "The customer's page"),
+        "clock": str(clock),
+        "clocks": CLOCKS,
+        "since": f"{since:%Y-%m-%d}",
+        "last": f"{last:%Y-%m-%d}",
+        "panels": [
+            Panel("Balances", ("Unit", "Opening", "Moved", "Closing"), sums, empty="Nothing in any unit."),
+            Panel("Entries", ("When", "Entry", "Grant", "Invoice", "Change"), lines, empty="None in this period.", note=_note(entries)),
+        ],
+    }
+    return TemplateResponse(request, "backoffice/customer_statement.html", context)
+
+
+ZERO = Decimal(0)
+
+
+def _note(entries: list[Any]) -> str:
+    return f"The first {MAX_STATEMENT}; choose a shorter period for the rest." if len(entries) > MAX_STATEMENT else ""
+
+
+def _sums(rows: QuerySet[Any]) -> Mapping[str, Decimal]:
+    return dict(rows.order_by().values_list("unit").annotate(total=Sum("effect")))
