@@ -32,7 +32,9 @@ from kernel.corrections.models import CorrectionEntry, CorrectionRequest
 from kernel.ledger.admin import Panel
 from kernel.ledger.admin.formatting import actor_names, effect, label, link, money, row_link
 from kernel.ledger.clocks import Clock
+from kernel.ledger.errors import InvalidValue
 from kernel.ledger.holds import HoldStatus
+from kernel.ledger.moments import check_moment
 from kernel.ledger.money import MoneyField
 from kernel.tenants.admin import local_time
 from kernel.tenants.models import Tenant
@@ -77,7 +79,7 @@ def customer_list(request: HttpRequest) -> HttpResponse:
     term, after = (request.GET.get(name, "").replace("\0", "").strip() for name in ("q", "after"))
     ids: list[str] = []
     if chosen is not None:
-        ids = _found(chosen, term) if term else _next_customers(chosen, after)
+        ids = _search(chosen, term) if term else _next_customers(chosen, after)
     context = {
         **admin.site.each_context(request),
         "title": "Customers",
@@ -102,7 +104,7 @@ def _next_customers(tenant: Tenant, after: str) -> list[str]:
         return [customer_id for (customer_id,) in cursor.fetchall()]
 
 
-def _found(tenant: Tenant, term: str) -> list[str]:
+def _search(tenant: Tenant, term: str) -> list[str]:
     """Customers with exactly this id, or whose name has the text in it, upper or lower case."""
     named = Customer.objects.filter(Q(name__icontains=term) | Q(customer_id__icontains=term), tenant=tenant)
     exact = Grant.objects.filter(tenant=tenant, customer_id=term)
@@ -310,21 +312,44 @@ def customer_statement(request: HttpRequest) -> HttpResponse:
     """All grants together: opening + entries = closing, for each unit. `from` and `to`: days in UTC, by default this month."""
     tenant, customer_id = _customer(request)
     clock = _clock(request)
-    today = timezone.now().astimezone(UTC).date()
-    try:
-        since, last = (
-            datetime.strptime(request.GET.get(name) or f"{default:%Y-%m-%d}", "%Y-%m-%d").replace(tzinfo=UTC)
-            for name, default in (("from", today.replace(day=1)), ("to", today))
-        )
-        until = last + timedelta(days=1)
-    except (ValueError, OverflowError):
-        raise Http404 from None
-    time = TIMES[clock]
+    since, last = _period(request)
     rows = CreditTransaction.objects.filter(tenant=tenant, customer_id=customer_id).annotate(unit=UNIT, effect=EFFECT)
-    opening = _sums(rows.filter(**{f"{time}__lt": since}))
+    context = {
+        **admin.site.each_context(request),
+        "title": f"Statement of {customer_id}",
+        "tenant": tenant,
+        "customer_id": customer_id,
+        "back": link(customer_url(tenant.pk, customer_id), "The customer's page"),
+        "clock": str(clock),
+        "clocks": CLOCKS,
+        "since": f"{since:%Y-%m-%d}",
+        "last": f"{last:%Y-%m-%d}",
+        "panels": _statement(rows, time=TIMES[clock], since=since, until=last + timedelta(days=1)),
+    }
+    return TemplateResponse(request, "backoffice/customer_statement.html", context)
+
+
+def _period(request: HttpRequest) -> tuple[datetime, datetime]:
+    """The first and the last day. Raises Http404 for what is no day."""
+    today = timezone.now().astimezone(UTC).date()
+    given = (request.GET.get("from") or f"{today.replace(day=1)}", request.GET.get("to") or f"{today}")
+    try:
+        since, last = (datetime.strptime(day, "%Y-%m-%d").replace(tzinfo=UTC) for day in given)
+        check_moment("from", since)
+        check_moment("to", last)
+    except (ValueError, InvalidValue):
+        raise Http404 from None
+    return since, last
+
+
+def _statement(rows: QuerySet[Any], *, time: str, since: datetime, until: datetime) -> list[Panel]:
+    """Opening, change and closing of each unit, and the entries between."""
     period = rows.filter(**{f"{time}__gte": since, f"{time}__lt": until})
-    moved = _sums(period)
-    units = sorted({*opening, *moved})
+    opening, moved = _sums(rows.filter(**{f"{time}__lt": since})), _sums(period)
+    sums = []
+    for unit in sorted({*opening, *moved}):
+        before, change = opening.get(unit, Decimal(0)), moved.get(unit, Decimal(0))
+        sums.append((unit, money(before, unit), money(change, unit), money(before + change, unit)))
     entries = list(period.select_related("grant").order_by(time, "id")[: MAX_STATEMENT + 1])
     lines = [
         (
@@ -336,35 +361,10 @@ def customer_statement(request: HttpRequest) -> HttpResponse:
         )
         for row in entries[:MAX_STATEMENT]
     ]
-    sums = [
-        (
-            unit,
-            *(
-                money(amount, unit)
-                for amount in (opening.get(unit, ZERO), moved.get(unit, ZERO), opening.get(unit, ZERO) + moved.get(unit, ZERO))
-            ),
-        )
-        for unit in units
+    return [
+        Panel("Balances", ("Unit", "Opening", "Moved", "Closing"), sums, empty="Nothing in any unit."),
+        Panel("Entries", ("When", "Entry", "Grant", "Invoice", "Change"), lines, empty="None in this period.", note=_note(entries)),
     ]
-    context = {
-        **admin.site.each_context(request),
-        "title": f"Statement of {customer_id}",
-        "tenant": tenant,
-        "customer_id": customer_id,
-        "back": link(customer_url(tenant.pk, customer_id), "The customer's page"),
-        "clock": str(clock),
-        "clocks": CLOCKS,
-        "since": f"{since:%Y-%m-%d}",
-        "last": f"{last:%Y-%m-%d}",
-        "panels": [
-            Panel("Balances", ("Unit", "Opening", "Moved", "Closing"), sums, empty="Nothing in any unit."),
-            Panel("Entries", ("When", "Entry", "Grant", "Invoice", "Change"), lines, empty="None in this period.", note=_note(entries)),
-        ],
-    }
-    return TemplateResponse(request, "backoffice/customer_statement.html", context)
-
-
-ZERO = Decimal(0)
 
 
 def _note(entries: list[Any]) -> str:

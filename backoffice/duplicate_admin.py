@@ -7,7 +7,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
 
 from backoffice.models import KeptDuplicate
-from billing.admin import FlagFilter, TransactionAdmin
+from billing.admin.pages import FlagFilter, TransactionAdmin
 from billing.choices import Flag
 from billing.models import Transaction
 from kernel.ledger.admin import LedgerAdmin, Panel

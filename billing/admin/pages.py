@@ -1,6 +1,6 @@
 """The read-only admin of the billing ledger."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any, ClassVar
 from uuid import UUID
@@ -9,24 +9,21 @@ from django import forms
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponseBase, StreamingHttpResponse
+from django.http import Http404, HttpRequest, HttpResponseBase
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
-from django.utils.http import urlencode
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from billing import services
+from billing.admin.statements import statement_page
 from billing.choices import NEAR_DUPLICATE_LIMIT_SECONDS, REASON_LENGTH, TYPE_LENGTH, Direction, Flag
 from billing.models import DailyTotal, Policy, Transaction, TransactionType, Wallet, WalletHold, WalletHoldEntry
-from billing.selectors import get_statement
 from billing.selectors.holds import OPEN
-from billing.selectors.statements import csv_text, html_text
 from kernel.corrections.admin.offers import CorrectionOffers
 from kernel.ledger.admin import LedgerAdmin, Panel
 from kernel.ledger.admin.fields import AmountOrZeroField
 from kernel.ledger.admin.formatting import actor_names, effect, id_link, label, money, row_link
 from kernel.ledger.admin.settings import SettingForm, setting_action, switch_field, text_field
-from kernel.ledger.clocks import Clock
 from kernel.ledger.holds import LONGEST_HOLD_LIMIT_SECONDS
 from kernel.ledger.money import trimmed_digits
 from kernel.tenants.admin import local_time
@@ -34,9 +31,6 @@ from kernel.tenants.messages import register_messages
 
 # Entries of the wallet shown before and after the page's entry, and entries shown on the wallet's page.
 AROUND, NEWEST = 5, 50
-# Entries on one page of a statement, and months that it offers.
-STATEMENT_PAGE, STATEMENT_MONTHS = 1000, 12
-FIRST_MONTH = datetime(1900, 1, 1, tzinfo=UTC)
 
 register_messages(
     {
@@ -253,14 +247,6 @@ def _duplicate(row: Transaction) -> list[Panel]:
     return [_entries("Possible duplicate of", Transaction.objects.filter(tenant_id=row.tenant_id, id=row.near_duplicate_of_id))]
 
 
-def _month(text: str) -> datetime | None:
-    """The start of a month written as 2026-11, in UTC; of the current month if the text is empty; None if it is no month."""
-    try:
-        return datetime.strptime(text or f"{timezone.now():%Y-%m}", "%Y-%m").replace(tzinfo=UTC)
-    except ValueError:
-        return None
-
-
 @admin.register(Transaction)
 class TransactionAdmin(CorrectionOffers):
     json_fields = ("metadata",)
@@ -313,54 +299,13 @@ class WalletAdmin(CorrectionOffers):
         return [path("<uuid:wallet_id>/statement/", page, name="billing_wallet_statement"), *super().get_urls()]
 
     def statement(self, request: HttpRequest, wallet_id: UUID) -> HttpResponseBase:
-        """A printable statement of the wallet for one month, a page of entries at a time, or whole as CSV.
-
-        `month` as 2026-11, in UTC, by default the current one; `clock`: book or world; `page`; `format=csv`.
-        """
+        """The wallet's statement: see billing.admin.statements."""
         wallet = self.get_queryset(request).filter(pk=wallet_id).first()
         if not self.has_view_permission(request, wallet):
             raise PermissionDenied
-        since = _month(request.GET.get("month", ""))
-        if wallet is None or since is None:
+        if wallet is None:
             raise Http404
-        clock = Clock.WORLD if request.GET.get("clock") == Clock.WORLD else Clock.BOOK
-        until = _next_month(since)
-        statement = get_statement(tenant_id=wallet.tenant_id, currency=wallet.currency, since=since, until=until, clock=clock)
-        if request.GET.get("format") == "csv":
-            response = StreamingHttpResponse(csv_text(statement), content_type="text/csv; charset=utf-8")
-            response["Content-Disposition"] = f'attachment; filename="statement-{wallet.currency}-{since:%Y-%m}-{clock}.csv"'
-            return response
-        pages = max(-(-statement.entry_count // STATEMENT_PAGE), 1)
-        wanted = request.GET.get("page", "1")
-        page = min(max(int(wanted), 1), pages) if wanted.isdecimal() and len(wanted) < 9 else 1
-        links = _statement_links(since, clock=clock, page=page, pages=pages)
-        text = html_text(statement, first=(page - 1) * STATEMENT_PAGE, count=STATEMENT_PAGE, links=links)
-        return StreamingHttpResponse(text, content_type="text/html; charset=utf-8")
-
-
-def _next_month(month: datetime) -> datetime:
-    return (month + timedelta(days=32)).replace(day=1)
-
-
-def _statement_links(since: datetime, *, clock: str, page: int, pages: int) -> dict[str, list[tuple[str, str, bool]]]:
-    """The choices above a statement: the months around it, the two clocks, its pages."""
-
-    def address(**changed: Any) -> str:
-        return f"?{urlencode({'month': f'{since:%Y-%m}', 'clock': clock} | changed)}"
-
-    months = [since]
-    while len(months) < STATEMENT_MONTHS and months[-1] > FIRST_MONTH:
-        months.append((months[-1] - timedelta(days=1)).replace(day=1))
-    later = _next_month(since)
-    months = [*([later] if later <= timezone.now() else []), *months]
-    numbers = sorted({1, pages, *range(max(page - 3, 1), min(page + 3, pages) + 1)})
-    clocks = ((Clock.BOOK, "when it was booked"), (Clock.WORLD, "when it happened"))
-    return {
-        "Month": [(f"{month:%b %Y}", address(month=f"{month:%Y-%m}"), month == since) for month in months],
-        "Time": [(title, address(clock=str(each)), each == clock) for each, title in clocks],
-        "Page": [(str(number), address(page=number), number == page) for number in numbers],
-        "File": [("CSV", address(format="csv"), False)],
-    }
+        return statement_page(request, wallet)
 
 
 def _open_holds(row: Wallet) -> list[Panel]:
