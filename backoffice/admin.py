@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 
 # These register admin classes and panels.
-from backoffice import customer_admin, duplicate_admin, history, links, tenant_admin, user_admin  # noqa: F401
+from backoffice import customer_admin, customer_links, duplicate_admin, history, links, tenant_admin, user_admin  # noqa: F401
 from backoffice.models import BookCheck, Change, ClosedDay, DaySum, Export, SavedFilter, SignIn
 from kernel.ledger.admin import LedgerAdmin
 from kernel.ledger.admin.formatting import label

@@ -1,13 +1,13 @@
 """What staff call customers: the form, and the list of names. A customer's own page is in backoffice/customers.py."""
 
 from typing import Any
+from urllib.parse import urlencode
 
 from django import forms
 from django.contrib import admin
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.http import urlencode
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from backoffice.models import Customer

@@ -20,6 +20,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
+from backoffice.customer_links import customer_url
 from backoffice.models import Customer
 from billing.models import Transaction as BillingTransaction
 from credits import selectors as credits
@@ -62,10 +63,6 @@ NEXT_CUSTOMERS = """
     )
     SELECT customer_id FROM listed
 """
-
-
-def customer_url(tenant_id: UUID, customer_id: str) -> str:
-    return f"{reverse('admin:backoffice_customer_page')}?{urlencode({'tenant': tenant_id, 'id': customer_id})}"
 
 
 # ---- the list

@@ -17,6 +17,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from backoffice import alerts, day_sums
+from backoffice.customer_links import customer_url
 from backoffice.day_sums import Measure
 from billing.models import DailyTotal, Transaction
 from credits.choices import GrantStatus, UnitType
@@ -124,8 +125,8 @@ def _figures(scope: VisibleTenants, today: date, clock: Clock) -> dict[str, Any]
 def _billed(tenants: Any, *, since: date) -> list[dict[str, Any]]:
     """By day of world time: all debits, less the reversals among the entries. A reversal of a credit is a debit that nobody was billed."""
     days = DailyTotal.objects.filter(tenant__in=tenants, day__gte=since).exclude(type=day_sums.ADJUSTMENT)
-    debits = days.values("day", "currency").order_by().annotate(total=Sum("debits"))
-    reversals = (
+    debits: Any = days.values("day", "currency").order_by().annotate(total=Sum("debits"))
+    reversals: Any = (
         Transaction.objects.filter(tenant__in=tenants, reverses__isnull=False, occurred_at__gte=_midnight(since))
         .exclude(type=day_sums.ADJUSTMENT)
         .values("currency", day=TruncDate("occurred_at", tzinfo=UTC))
@@ -138,7 +139,8 @@ def _billed(tenants: Any, *, since: date) -> list[dict[str, Any]]:
 def _adjusted(tenants: Any, *, since: date) -> list[dict[str, Any]]:
     """By day of world time: what corrections added to wallets, less what they took."""
     days = DailyTotal.objects.filter(tenant__in=tenants, day__gte=since, type=day_sums.ADJUSTMENT)
-    return list(days.values("day", "currency").order_by().annotate(total=Sum(F("credits") - F("debits"))))
+    rows: Any = days.values("day", "currency").order_by().annotate(total=Sum(F("credits") - F("debits")))
+    return list(rows)
 
 
 def _of_measure(sums: Iterable[Mapping[str, Any]], measure: str) -> list[dict[str, Any]]:
@@ -247,6 +249,7 @@ def _charts(
     customers = [row for row in consumed if row["customer_id"]]
     happened = _costs(tenants, since=since) if clock == Clock.BOOK else costs
     agents = _agents(tenants, since=since)
+    measured = {"unit": "unit", "amount": "amount"}
     chosen, world, book = (CLOCK_TITLES[each].lower() for each in (clock, Clock.WORLD, Clock.BOOK))
     return [
         ("billing", _by_day("Billed by day", billed, days, unit="currency", amount="total", clock=chosen)),
@@ -254,8 +257,23 @@ def _charts(
         ("metering", _by_day("Metered cost by day", costs, days, unit="currency", amount="amount", clock=chosen)),
         ("metering", _leaders("Metered cost by service", happened, name="service__name", unit="currency", amount="amount", clock=world)),
         ("metering", _leaders("Top agents by metered cost", agents, name="agent__name", unit="currency", amount="amount", clock=world)),
-        ("credits", _leaders("Top customers by credit consumed", customers, name="customer_id", unit="unit", amount="amount", clock=book)),
+        (
+            "credits",
+            _linked(_leaders("Top customers by credit consumed", customers, name="customer_id", **measured, clock=book), customers),
+        ),
     ]
+
+
+def _linked(chart: dict[str, Any], customers: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """The chart, each bar of which leads to the customer's page, where the id is one tenant's alone."""
+    owners: dict[str, set[Any]] = {}
+    for row in customers:
+        owners.setdefault(row["customer_id"], set()).add(row["tenant_id"])
+    for bar in chart["bars"]:
+        tenant_id, *others = owners[bar["label"]]
+        if not others:
+            bar["url"] = customer_url(tenant_id, bar["label"])
+    return chart
 
 
 def _agents(tenants: Any, *, since: date) -> list[dict[str, Any]]:

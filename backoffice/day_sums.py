@@ -60,7 +60,7 @@ def _rows(model: Any, day: date) -> QuerySet[Any]:
     since = _midnight(day)
     rows = model.objects.filter(tenant__in=Tenant.objects.all(), created_at__gte=since, created_at__lt=since + timedelta(days=1))
     occurred_on = TruncDate("occurred_at", tzinfo=UTC)
-    return rows.order_by().annotate(occurred_on=occurred_on)  # type: ignore[no-any-return]
+    return rows.order_by().annotate(occurred_on=occurred_on)
 
 
 # What an entry adds to what was billed: a debit its amount. A reversal of a debit takes it away again, one of a credit adds nothing.

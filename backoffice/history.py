@@ -52,6 +52,7 @@ def former_names(identifiers: set[str]) -> dict[str, str]:
     return {
         row: " ".join(filter(None, (before["first_name"], before["last_name"]))) or before["username"]
         for row, before in gone.values_list("row", "before")
+        if before is not None
     }
 
 

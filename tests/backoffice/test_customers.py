@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from billing import services as billing
 from credits import services as credits
+from credits.models import Grant
 from metering.services.transactions import record_transaction
 from tests.backoffice.staff_members import employ, log_in
 from tests.backoffice.test_settings import change
@@ -36,6 +37,9 @@ def test_a_customer_is_found_named_and_read_over_the_three_ledgers(django_assert
     record_transaction(**context, service_name="model", action_name="chat", resource_name="r", customer_id="cust/1 & co", costs=[])
     operator, clerk = log_in(employ("olga", "operator")), log_in(employ("clara", "clerk"))
     change(operator, "backoffice/customer/name-customer", tenant=tenant, customer_id="cust/1 & co", name="Müller AG", notes_text="tax=19 %")
+    found = clerk.get("/admin/search/", {"s": "müller", "extended": "1"}).content.decode()
+    grant = clerk.get(f"/admin/credits/grant/{Grant.objects.first().id}/change/").content.decode()
+    assert all("customers/customer/?tenant=" in html and "Müller AG" in html for html in (found, grant))
     listed = operator.get("/admin/customers/", {"tenant": tenant.id, "q": "müller"})
     [row] = listed.context["customers"]
     with django_assert_max_num_queries(30):

@@ -30,6 +30,8 @@ from kernel.tenants.staff_scope import scope_of
 ID_PLACEHOLDER = "the-id-of-the-row"
 # With more matches than this a search filters by the column itself instead of by the ids that it found.
 MAX_MATCHES = 1000
+# Fields that a row's page folds, with those that are empty.
+TECHNICAL = {"id", "request_id", "idempotency_key", "duplicate_bucket", "shard"}
 # Columns that name an actor, such as "staff:2".
 PEOPLE = {"actor", "asked_by", "created_by", "decided_by", "started_by", "undone_by", "updated_by"}
 
@@ -167,12 +169,20 @@ class LedgerAdmin(ReadOnly, ModelAdmin):
             "original": row,
             "lead": self.lead(row),
             "cautions": self.cautions(row),
-            "fields": self.field_values(row),
+            **self._fields_of_page(row),
             "action_links": self.action_links(request, row),
             "panels": self.all_panels(request, row),
             **(extra_context or {}),
         }
         return TemplateResponse(request, "ledger/row.html", context)
+
+    def _fields_of_page(self, row: Any) -> dict[str, list[tuple[str, Any, bool]]]:
+        """`fields`: what people read; `technical`: ids, keys and what is empty, which the page folds."""
+        names = list(self.fields or _field_names(self.model))
+        values = dict(zip(names, self.field_values(row), strict=True))
+        is_entry = issubclass(self.model, LedgerRow)
+        folded = [name for name in names if name in TECHNICAL or (is_entry and values[name][1] in (None, "-"))]
+        return {"fields": [values[name] for name in names if name not in folded], "technical": [values[name] for name in folded]}
 
     def field_values(self, row: Any) -> list[tuple[str, Any, bool]]:
         """Every field: its name, its formatted value, and whether it takes the full width of the page."""
