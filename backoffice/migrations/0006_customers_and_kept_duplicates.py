@@ -11,7 +11,7 @@ TRIGGER = (
 
 
 class Migration(migrations.Migration):
-    dependencies = [("backoffice", "0004_day_sums"), ("tenants", "0002_roles")]
+    dependencies = [("backoffice", "0005_usage_keys"), ("tenants", "0002_roles")]
 
     operations = [
         migrations.CreateModel(
