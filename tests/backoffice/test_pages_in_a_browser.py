@@ -62,7 +62,8 @@ def test_staff_log_in_and_read_a_key_but_find_nothing_to_save_or_delete(visit, b
     IssuedKeyFactory(tenant=TenantFactory(name="Acme Robotics"), name="production")
     page = visit("/admin/", scheme=scheme)
     log_in(page)
-    page.get_by_role("link", name="API keys").first.click()
+    page.locator("h2").filter(has_text="Settings").first.wait_for()
+    page.goto("/admin/tenants/apikey/", wait_until="networkidle")
     page.get_by_role("link", name="production").click()
     page.wait_for_load_state("networkidle")
     assert page.get_by_text("Acme Robotics").count() == 1

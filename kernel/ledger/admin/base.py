@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html
-from django.utils.safestring import mark_safe
+from django.utils.safestring import SafeString, mark_safe
 from unfold.admin import ModelAdmin, checkbox
 
 from kernel.ledger.admin.filters import MomentRangeFilter, WindowFilter
@@ -181,7 +181,9 @@ class LedgerAdmin(ReadOnly, ModelAdmin):
         names = list(self.fields or _field_names(self.model))
         values = dict(zip(names, self.field_values(row), strict=True))
         is_entry = issubclass(self.model, LedgerRow)
-        folded = [name for name in names if name in TECHNICAL or (is_entry and values[name][1] in (None, "-"))]
+        # A request id that leads to the correction or the run that made the row is more than technical.
+        technical = {name for name in names if name in TECHNICAL and not isinstance(values[name][1], SafeString)}
+        folded = [name for name in names if name in technical or (is_entry and values[name][1] in (None, "-"))]
         return {"fields": [values[name] for name in names if name not in folded], "technical": [values[name] for name in folded]}
 
     def field_values(self, row: Any) -> list[tuple[str, Any, bool]]:
