@@ -19,6 +19,8 @@ from kernel.backfills.models import BackfillShare, BackfillUpload, BackfillUploa
 from kernel.corrections import services as corrections
 from kernel.events.models import Endpoint, SecretReading
 from kernel.ledger.base_models import TenantOwned
+from metering.paying import services as paying
+from metering.paying.models import Collection, Payment
 from metering.rules.services.definitions import create_rule
 from metering.services.agents import create_agent
 from metering.services.policies import set_policy
@@ -77,6 +79,10 @@ def fill_holds(context):
     cost = {"fiat_amount": Decimal(1), "fiat_asset_symbol": "USD", "is_estimate": True}
     record_transaction(**context, service_name="paid", action_name="a", resource_name="r", costs=[cost])
     set_policy(**context, is_prepaid=False, authorizes_at_once=False)
+    paying.set_payee(**context, pay_to="shop.example")
+    paid = Payment.objects.get(tenant_id=context["tenant_id"])
+    its = {"tenant_id": context["tenant_id"], "payment_id": paid.id, "payee_tenant_id": context["tenant_id"], "currency": "USD"}
+    Collection.objects.create(**its, pay_to="shop.example", amount=Decimal("0.5"), created_at=timezone.now())
     credits.consume(**context, customer_id="nobody", currency="USD", amount=Decimal(1), partial=True, reason="found nothing")
 
 

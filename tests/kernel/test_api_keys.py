@@ -40,7 +40,7 @@ def test_a_key_authenticates_its_tenant_in_both_forms():
     assert by_token.tenant_id == issued.key.tenant_id
     assert by_token.actor == f"api_key:{issued.key.id}"
     ledgers = {f"{ledger}:{right}" for ledger in ("billing", "metering", "credits", "rules") for right in ("read", "write")}
-    assert by_token.scopes == {*ledgers, "webhooks:read", "webhooks:write", "webhooks:secrets"}
+    assert by_token.scopes == {*ledgers, "payments:collect", "webhooks:read", "webhooks:write", "webhooks:secrets"}
 
 
 def test_the_secret_is_not_in_the_database():

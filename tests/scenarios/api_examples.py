@@ -45,6 +45,8 @@ _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 _TENANT = re.compile(r"tenant-\d+\Z")
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 _CURSOR = re.compile(r"[\w-]{8,}:[\w-]{30,}|[\w-]{8,}%3A[\w-]{30,}")
+# By member: what a reply measures, which is another number in every run.
+FIXED_MEASURES = {"millisecondsApart": 11}
 FIXED_DAYS = {"2020-01-01", "2099-12-31", "2020-01-31"}
 
 
@@ -108,7 +110,7 @@ class Recorder:
 
     def _stable(self, value: Any) -> Any:
         if isinstance(value, dict):
-            return {name: self._stable(item) for name, item in value.items()}
+            return {name: FIXED_MEASURES.get(name, self._stable(item)) for name, item in value.items()}
         if isinstance(value, list):
             return [self._stable(item) for item in value[:2]]
         return self._stable_text(value) if isinstance(value, str) else value
