@@ -237,7 +237,7 @@ def test_the_palette_shows_nothing_of_a_tenant_that_was_taken_away_meanwhile(rea
     charge(tenant, "5", "INV-Secret")
     search = {"s": "INV-Secret", "extended": "1"}
     assert "INV-Secret" in reader.get("/admin/search/", search).content.decode()
-    StaffProfile.objects.create(user=viewer, sees_all_tenants=False)
+    StaffProfile.objects.filter(user=viewer).update(sees_all_tenants=False)
     assert "usage INV-Secret" not in reader.get("/admin/search/", search).content.decode()
 
 
