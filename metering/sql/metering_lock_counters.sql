@@ -19,6 +19,6 @@ BEGIN
             items[place].customer_id, items[place].qualifiers::json, items[place].metadata::json, to_jsonb(items[place].costs)
         ));
     END LOOP;
-    PERFORM rules_lock_counters(tenant, measured);
+    PERFORM rules_lock_counters(tenant, measured, NULL);
 END
 $$;

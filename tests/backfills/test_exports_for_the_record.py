@@ -20,7 +20,7 @@ from kernel.corrections import services as corrections
 from kernel.events.models import Endpoint, SecretReading
 from kernel.ledger.base_models import TenantOwned
 from metering.paying import services as paying
-from metering.paying.models import Collection, Payment
+from metering.paying.models import Collection, Payment, PaymentToken
 from metering.rules.services.definitions import create_rule
 from metering.services.agents import create_agent
 from metering.services.policies import set_policy
@@ -81,8 +81,10 @@ def fill_holds(context):
     set_policy(**context, is_prepaid=False, authorizes_at_once=False)
     paying.set_payee(**context, pay_to="shop.example")
     paid = Payment.objects.get(tenant_id=context["tenant_id"])
-    its = {"tenant_id": context["tenant_id"], "payment_id": paid.id, "payee_tenant_id": context["tenant_id"], "currency": "USD"}
-    Collection.objects.create(**its, pay_to="shop.example", amount=Decimal("0.5"), created_at=timezone.now())
+    its = {"tenant_id": context["tenant_id"], "payment_id": paid.id, "pay_to": "shop.example", "created_at": timezone.now()}
+    Collection.objects.create(**its, payee_tenant_id=context["tenant_id"], currency="USD", amount=Decimal("0.5"))
+    token = {"network": "countinghouse:main", "scheme": "upto", "key_id": "1", "nonce_digest": b"0" * 32, "challenge": "{}"}
+    PaymentToken.objects.create(**its, **token, authorization_id=paid.id, expires_at=paid.hold_expires_at)
     credits.consume(**context, customer_id="nobody", currency="USD", amount=Decimal(1), partial=True, reason="found nothing")
 
 

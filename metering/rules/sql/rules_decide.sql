@@ -12,7 +12,9 @@ LANGUAGE plpgsql
 AS $$
 DECLARE
     decision rules_decision;
-    measured rules_measured[] := rules_lock_counters(tenant, rules_measure(tenant, subject));
+    measured rules_measured[] := rules_lock_counters(
+        tenant, rules_measure(tenant, subject), CASE WHEN subject.round > 1 THEN subject.transaction_id END
+    );
     denials jsonb;
 BEGIN
     decision.decided_at := rules_moment(tenant, measured);

@@ -25,7 +25,7 @@ BEGIN
     IF ids IS NULL THEN
         RETURN 0;
     END IF;
-    measured := rules_lock_counters(tenant, measured);
+    measured := rules_lock_counters(tenant, measured, NULL);
     WITH entries AS (
         INSERT INTO rules_rulecounterentry (id, tenant_id, counter_id, transaction_id, at, amount)
         SELECT metering_new_id(), tenant, one.counter_id, one.transaction, one.dated, coalesce(one.amount, 0)

@@ -29,12 +29,12 @@ BEGIN
         LIMIT 1
     ) AS asked ON owner.requires_payment
     -- What the newest payment of a 402 holds or took; what those before it held is zero.
+    -- Not ORDER BY ... LIMIT 1: a plan would read the whole table backwards in the primary key.
     LEFT JOIN LATERAL (
-        SELECT cost.fiat_amount, cost.fiat_asset_symbol
+        SELECT (array_agg(cost.fiat_amount ORDER BY cost.id DESC))[1] AS fiat_amount,
+            (array_agg(cost.fiat_asset_symbol ORDER BY cost.id DESC))[1] AS fiat_asset_symbol
         FROM metering_cost AS cost
         WHERE cost.tenant_id = tenant AND cost.transaction_id = owner.id AND cost.is_active AND cost.payment_id IS NOT NULL
-        ORDER BY cost.id DESC
-        LIMIT 1
     ) AS paid ON owner.requires_payment
     WHERE owner.tenant_id = tenant AND owner.id = transaction;
     RETURN subject;
