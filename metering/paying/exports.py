@@ -12,7 +12,8 @@ LEGS = f"""(
 
 TOKEN = f"""(
     SELECT json_build_object(
-        'network', token.network, 'scheme', token.scheme, 'payTo', token.pay_to, 'challenge', token.challenge, 'keyId', token.key_id,
+        'id', token.id, 'network', token.network, 'scheme', token.scheme, 'payTo', token.pay_to, 'challenge', token.challenge,
+        'keyId', token.key_id,
         'expiresAt', {moment("token.expires_at")}, 'presentedAt', {moment("token.presented_at")},
         'settlementId', token.settlement_id, 'settledAmount', {amount("token.settled_amount")}, 'settledAt', {moment("token.settled_at")}
     )

@@ -77,7 +77,7 @@ def test_the_published_clients_work_unchanged(seen):
     # 1250 tokens at 10 and 543 at 30 dollars a million.
     late, inferred = seen["lateFacts"], Cost.objects.get(id=seen["facts"]["costId"])
     fields = {"note": None, "read": ["actualInputTokens", "actualOutputTokens"], "ignored": []}
-    assert late.pop("occurredAt") == f"{Fact.objects.get(id=late['factId']).occurred_at:%Y-%m-%dT%H:%M:%S.%fZ}"
+    assert late.pop("occurredAt")[:-1] == f"{Fact.objects.get(id=late['factId']).occurred_at:%Y-%m-%dT%H:%M:%S.%f}"[:-3]
     assert seen["facts"].pop("occurredAt")
     assert late == {"success": True, "factId": late["factId"], "pricing": {"status": "already_known", **fields}}
     assert seen["facts"] == {

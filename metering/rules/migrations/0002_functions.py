@@ -6,4 +6,4 @@ from kernel.ledger.migration_operations import InstallFunctions
 class Migration(migrations.Migration):
     dependencies = [("rules", "0001_tables")]
 
-    operations = [InstallFunctions("rules", version=1, digest="8c233a52721bb7fc")]
+    operations = [InstallFunctions("rules", version=1, digest="6ee6ba3db613edde")]
