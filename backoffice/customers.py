@@ -152,7 +152,7 @@ def customer_page(request: HttpRequest) -> HttpResponse:
     own = {"tenant": tenant.pk, "id": customer_id}
     context = {
         **admin.site.each_context(request),
-        "title": known.name if known and known.name else customer_id,
+        "title": known.name if known and known.name else f"Customer {customer_id}",
         "tenant": tenant,
         "customer_id": customer_id,
         "metadata": (known.metadata if known else {}).items(),
