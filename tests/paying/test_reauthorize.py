@@ -82,7 +82,7 @@ def test_the_same_challenge_again_is_the_same_payment_and_the_get_shows_it(marke
         "Payment successfully authorized",
         read["payment"]["id"],
     )
-    # Whoever reads the database or a list can't collect.
+    # A reader of the database or of a list can't collect.
     token = PaymentToken.objects.get()
     nonce = read["payment"]["authorizationPayload"]["payload"]["nonce"]
     assert bytes(token.nonce_digest) == hashlib.sha256(nonce.encode()).digest()

@@ -1,4 +1,4 @@
-"""What the requester and the approver of a correction are told beside it: other requests for the same rows or accounts, and cautions."""
+"""What the requester and the approver of a correction see beside it: other requests for the same rows or accounts, and cautions."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
