@@ -1,10 +1,10 @@
-"""The pages of customers: what a customer has, every grant, one timeline over the three ledgers, and a statement by either clock.
+"""The pages of customers: what a customer has, every grant, one timeline over the three ledgers, and what can be done about it.
 
 A customer is a name that callers give; the ledgers have no table of them. `Customer` holds what staff call one.
 """
 
-from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator
+from datetime import UTC, timedelta
 from decimal import Decimal
 from typing import Any
 from urllib.parse import urlencode
@@ -14,7 +14,7 @@ from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db import connection
 from django.db.models import Case, Count, F, Q, QuerySet, Sum, When
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
@@ -25,31 +25,27 @@ from backoffice.models import Customer
 from billing.models import Transaction as BillingTransaction
 from credits import selectors as credits
 from credits.admin import unit_of
-from credits.choices import GrantStatus, UnitType
+from credits.choices import GrantStatus, ScheduleStatus, UnitType
 from credits.models import CreditTransaction, Grant, Hold, RecurringGrant
 from kernel.corrections.choices import REQUEST_PAGE, REQUEST_PERMISSION
 from kernel.corrections.kinds import list_kinds
 from kernel.corrections.models import CorrectionEntry, CorrectionRequest
 from kernel.ledger.admin import Panel
-from kernel.ledger.admin.formatting import actor_names, effect, label, link, money, row_link
+from kernel.ledger.admin.formatting import action_link, actor_names, actor_of, effect, label, money, row_link
 from kernel.ledger.clocks import Clock
-from kernel.ledger.errors import InvalidValue
 from kernel.ledger.holds import HoldStatus
-from kernel.ledger.moments import check_moment
-from kernel.ledger.money import MoneyField
 from kernel.tenants.admin import local_time
 from kernel.tenants.models import Tenant
+from kernel.tenants.setting_author import setting_author
 from kernel.tenants.staff_scope import scope_of
 from metering.models import Agent
 from metering.models import Transaction as MeteredTransaction
 
 PERMISSION = "credits.view_grant"
 # Customers on a page of the list, and rows of each part of a customer's page.
-LISTED, SHOWN, MAX_STATEMENT = 50, 50, 1000
+LISTED, SHOWN, MAX_ID = 50, 50, 255
 TIMES = {Clock.BOOK: "created_at", Clock.WORLD: "occurred_at"}
 STATE_COLOURS = {GrantStatus.OPEN: "good", GrantStatus.EXPIRED: "wait"}
-UNIT = Case(When(grant__unit_type=UnitType.METRIC, then=F("grant__metric_id")), default=F("grant__currency"))
-EFFECT = Case(When(type="CREDIT", then=F("amount")), default=-F("amount"), output_field=MoneyField())
 # One look-up in the index for each customer, however many grants a customer has.
 NEXT_CUSTOMERS = """
     WITH RECURSIVE listed AS (
@@ -83,6 +79,7 @@ def customer_list(request: HttpRequest) -> HttpResponse:
         "tenants": tenants,
         "tenant": chosen,
         "term": term,
+        "may_ask": request.user.has_perm(REQUEST_PERMISSION),
         "customers": _with_balances(chosen, ids[:LISTED]) if chosen is not None else [],
         "next": f"?{urlencode({'tenant': chosen.pk, 'after': ids[LISTED - 1]})}" if chosen is not None and len(ids) > LISTED else "",
     }
@@ -136,20 +133,41 @@ def _with_balances(tenant: Tenant, ids: list[str]) -> list[dict[str, Any]]:
     ]
 
 
+# ---- a new grant
+
+
+def new_grant(request: HttpRequest) -> HttpResponse:
+    """POST only: leads to the form of a new grant for the customer with this `tenant` and `id`, who need not have one yet."""
+    if request.method != "POST":
+        # After a sign-in in between, the browser comes back with a GET.
+        return HttpResponseRedirect(reverse("admin:backoffice_customers"))
+    if not request.user.has_perm(REQUEST_PERMISSION):
+        raise PermissionDenied
+    tenant, customer_id = find_customer(request)
+    actor = actor_of(request)
+    with setting_author(actor=actor, request_id=getattr(request, "request_id", "")):
+        customer, _ = Customer.objects.get_or_create(tenant=tenant, customer_id=customer_id, defaults={"updated_by": actor})
+    newest = Grant.objects.filter(tenant=tenant, customer_id=customer_id).order_by("-created_at", "-id").first()
+    wanted = {"kind": "backoffice.grant", "row": customer.pk, "back": customer_url(tenant.pk, customer_id)}
+    wanted["currency"] = newest.currency if newest else tenant.currency
+    return HttpResponseRedirect(f"{reverse(REQUEST_PAGE)}?{urlencode(wanted)}")
+
+
 # ---- the page of a customer
 
 
 @require_safe
 def customer_page(request: HttpRequest) -> HttpResponse:
     """`tenant` and `id`: the customer; `clock`: the time that orders the timeline."""
-    tenant, customer_id = _customer(request)
+    tenant, customer_id = find_customer(request)
     its: dict[str, Any] = {"tenant_id": tenant.pk, "customer_id": customer_id}
     known = Customer.objects.filter(**its).first()
     grants = list(Grant.objects.filter(**its).order_by(Case(When(status=GrantStatus.OPEN, then=0), default=1), "-created_at")[:SHOWN])
     if not grants and known is None and not MeteredTransaction.objects.filter(**its).exists():
         raise Http404
-    clock = _clock(request)
+    clock = chosen_clock(request)
     own = {"tenant": tenant.pk, "id": customer_id}
+    here = customer_url(tenant.pk, customer_id)
     context = {
         **admin.site.each_context(request),
         "title": known.name if known and known.name else f"Customer {customer_id}",
@@ -157,8 +175,13 @@ def customer_page(request: HttpRequest) -> HttpResponse:
         "customer_id": customer_id,
         "metadata": (known.metadata if known else {}).items(),
         "balances": _balances(**its),
-        "grants": [_grant(request, grant) for grant in grants],
-        "panels": [panel for panel in (_timeline(request, clock, **its), *_open(**its), _corrections(tenant, grants)) if panel],
+        "grants": [_grant(request, grant, back=here) for grant in grants],
+        "panels": [
+            panel
+            for panel in (_timeline(request, clock, **its), *_open(request, back=here, **its), _corrections(tenant, grants, known))
+            if panel
+        ],
+        "may_ask": request.user.has_perm(REQUEST_PERMISSION),
         "clock": str(clock),
         "clocks": [(title, f"?{urlencode(own | {'clock': str(each)})}", each == clock) for each, title in CLOCKS],
         "statement_url": f"{reverse('admin:backoffice_customer_statement')}?{urlencode(own)}",
@@ -170,19 +193,20 @@ def customer_page(request: HttpRequest) -> HttpResponse:
 CLOCKS = ((Clock.BOOK, "When it was booked"), (Clock.WORLD, "When it happened"))
 
 
-def _clock(request: HttpRequest) -> Clock:
+def chosen_clock(request: HttpRequest) -> Clock:
     return Clock.WORLD if request.GET.get("clock") == Clock.WORLD else Clock.BOOK
 
 
-def _customer(request: HttpRequest) -> tuple[Tenant, str]:
-    """Raises PermissionDenied; Http404 for a tenant that this member of staff doesn't see."""
+def find_customer(request: HttpRequest) -> tuple[Tenant, str]:
+    """`tenant` and `id` of the address or the form. Raises PermissionDenied; Http404 for a tenant that the reader doesn't see."""
+    parameters = request.POST if request.method == "POST" else request.GET
     tenants = _tenants(request)
     try:
-        tenant = tenants.filter(pk=UUID(request.GET.get("tenant", ""))).first()
+        tenant = tenants.filter(pk=UUID(parameters.get("tenant", ""))).first()
     except ValueError:
         tenant = None
-    customer_id = request.GET.get("id", "")
-    if tenant is None or not customer_id or "\0" in customer_id:
+    customer_id = parameters.get("id", "")
+    if tenant is None or not customer_id or "\0" in customer_id or len(customer_id) > MAX_ID:
         raise Http404
     return tenant, customer_id
 
@@ -213,9 +237,9 @@ def _balances(*, tenant_id: UUID, customer_id: str) -> list[dict[str, Any]]:
     return found
 
 
-def _grant(request: HttpRequest, grant: Grant) -> dict[str, Any]:
+def _grant(request: HttpRequest, grant: Grant, *, back: str) -> dict[str, Any]:
     actions = [
-        (kind.title, f"{reverse(REQUEST_PAGE)}?{urlencode({'kind': kind.code, 'row': grant.pk})}")
+        (kind.title, f"{reverse(REQUEST_PAGE)}?{urlencode({'kind': kind.code, 'row': grant.pk, 'back': back})}")
         for kind in list_kinds("credits.grant")
         if request.user.has_perm(REQUEST_PERMISSION) and kind.applies_to(grant)
     ]
@@ -264,16 +288,23 @@ def _timeline(request: HttpRequest, clock: Clock, *, tenant_id: UUID, customer_i
     return Panel(f"The newest {SHOWN} of the three ledgers", headers, lines, empty="Nothing has happened yet.")
 
 
-def _open(*, tenant_id: UUID, customer_id: str) -> Iterator[Panel]:
-    """Open holds, and schedules."""
+def _open(request: HttpRequest, *, back: str, tenant_id: UUID, customer_id: str) -> Iterator[Panel]:
+    """Open holds, and schedules, each with what the reader may do."""
     own: dict[str, Any] = {"tenant_id": tenant_id, "customer_id": customer_id}
     holds = Hold.objects.filter(**own, status=HoldStatus.ACTIVE).order_by("-created_at", "-id")[:SHOWN]
+    may_release, may_cancel = (request.user.has_perm(f"credits.manage_{name}") for name in ("hold", "recurringgrant"))
     lines = [
-        (row_link(row), money(row.amount - row.captured, row.metric_id or row.currency), row.reason or "-", local_time(row.expires_at))
+        (
+            row_link(row),
+            money(row.amount - row.captured, row.metric_id or row.currency),
+            row.reason or "-",
+            local_time(row.expires_at),
+            action_link("credits_hold_release", row.pk, "Release", back=back) if may_release else "",
+        )
         for row in holds
     ]
     if lines:
-        yield Panel("Open holds", ("Hold", "Reserved", "Reason", "Until"), lines)
+        yield Panel("Open holds", ("Hold", "Reserved", "Reason", "Until", "Actions"), lines)
     schedules = RecurringGrant.objects.filter(**own).order_by("-created_at", "-id")[:SHOWN]
     plans = [
         (
@@ -282,91 +313,25 @@ def _open(*, tenant_id: UUID, customer_id: str) -> Iterator[Panel]:
             f"every {row.every_months} months",
             row.next_on,
             row.status,
+            action_link("credits_recurringgrant_cancel", row.pk, "Cancel", back=back)
+            if may_cancel and row.status == ScheduleStatus.ACTIVE
+            else "",
         )
         for row in schedules
     ]
     if plans:
-        yield Panel("Recurring grants", ("Name", "Amount", "Period", "Next on", "State"), plans)
+        yield Panel("Recurring grants", ("Name", "Amount", "Period", "Next on", "State", "Actions"), plans)
 
 
-def _corrections(tenant: Tenant, grants: list[Grant]) -> Panel | None:
-    entries = CorrectionEntry.objects.filter(tenant=tenant, account_id__in=[grant.pk for grant in grants])
+def _corrections(tenant: Tenant, grants: list[Grant], known: Customer | None) -> Panel | None:
+    """Of the grants that the page lists, and of the customer, whose new grants are requests for its own row."""
+    accounts = [*(grant.pk for grant in grants), *([known.pk] if known else [])]
+    entries = CorrectionEntry.objects.filter(tenant=tenant, account_id__in=accounts)
     requests = list(CorrectionRequest.objects.filter(tenant=tenant, id__in=entries.values("request_id")).order_by("-id")[:SHOWN])
     names = actor_names(row.asked_by for row in requests)
     lines = [(row_link(row), row.get_state_display(), row.reason, names[row.asked_by], local_time(row.created_at)) for row in requests]
-    return Panel("Corrections of its grants", ("Request", "State", "Reason", "Requested by", "Requested"), lines) if lines else None
+    return Panel("Corrections and new grants", ("Request", "State", "Reason", "Requested by", "Requested"), lines) if lines else None
 
 
 def _signed(row: CreditTransaction) -> Decimal:
     return row.amount if row.type == "CREDIT" else -row.amount
-
-
-# ---- the statement
-
-
-@require_safe
-def customer_statement(request: HttpRequest) -> HttpResponse:
-    """All grants together: opening + entries = closing, for each unit. `from` and `to`: days in UTC, by default this month."""
-    tenant, customer_id = _customer(request)
-    clock = _clock(request)
-    since, last = _period(request)
-    rows = CreditTransaction.objects.filter(tenant=tenant, customer_id=customer_id).annotate(unit=UNIT, effect=EFFECT)
-    context = {
-        **admin.site.each_context(request),
-        "title": f"Statement of {customer_id}",
-        "tenant": tenant,
-        "customer_id": customer_id,
-        "back": link(customer_url(tenant.pk, customer_id), "The customer's page"),
-        "clock": str(clock),
-        "clocks": CLOCKS,
-        "since": f"{since:%Y-%m-%d}",
-        "last": f"{last:%Y-%m-%d}",
-        "panels": _statement(rows, time=TIMES[clock], since=since, until=last + timedelta(days=1)),
-    }
-    return TemplateResponse(request, "backoffice/customer_statement.html", context)
-
-
-def _period(request: HttpRequest) -> tuple[datetime, datetime]:
-    """The first and the last day. Raises Http404 for what is no day."""
-    today = timezone.now().astimezone(UTC).date()
-    given = (request.GET.get("from") or f"{today.replace(day=1)}", request.GET.get("to") or f"{today}")
-    try:
-        since, last = (datetime.strptime(day, "%Y-%m-%d").replace(tzinfo=UTC) for day in given)
-        check_moment("from", since)
-        check_moment("to", last)
-    except (ValueError, InvalidValue):
-        raise Http404 from None
-    return since, last
-
-
-def _statement(rows: QuerySet[Any], *, time: str, since: datetime, until: datetime) -> list[Panel]:
-    """Opening, change and closing of each unit, and the entries between."""
-    period = rows.filter(**{f"{time}__gte": since, f"{time}__lt": until})
-    opening, moved = _sums(rows.filter(**{f"{time}__lt": since})), _sums(period)
-    sums = []
-    for unit in sorted({*opening, *moved}):
-        before, change = opening.get(unit, Decimal(0)), moved.get(unit, Decimal(0))
-        sums.append((unit, money(before, unit), money(change, unit), money(before + change, unit)))
-    entries = list(period.select_related("grant").order_by(time, "id")[: MAX_STATEMENT + 1])
-    lines = [
-        (
-            local_time(getattr(row, time)),
-            row_link(row, row.get_kind_display()),
-            row_link(row.grant, row.grant.name),
-            row.invoice_id or "-",
-            effect(row.effect, row.unit),
-        )
-        for row in entries[:MAX_STATEMENT]
-    ]
-    return [
-        Panel("Balances", ("Unit", "Opening", "Moved", "Closing"), sums, empty="Nothing in any unit."),
-        Panel("Entries", ("When", "Entry", "Grant", "Invoice", "Change"), lines, empty="None in this period.", note=_note(entries)),
-    ]
-
-
-def _note(entries: list[Any]) -> str:
-    return f"The first {MAX_STATEMENT}; choose a shorter period for the rest." if len(entries) > MAX_STATEMENT else ""
-
-
-def _sums(rows: QuerySet[Any]) -> Mapping[str, Decimal]:
-    return dict(rows.order_by().values_list("unit").annotate(total=Sum("effect")))

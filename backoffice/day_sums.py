@@ -17,7 +17,7 @@ from django.utils import timezone
 from backoffice.models import ClosedDay, DaySum
 from billing.models import Transaction as BillingTransaction
 from credits.choices import TransactionKind, UnitType
-from credits.corrections import ADJUSTED
+from credits.corrections import ADJUSTED, EXTENDED
 from credits.models import CreditTransaction
 from kernel.ledger.clocks import Clock
 from kernel.ledger.money import MoneyField
@@ -104,6 +104,7 @@ def _credit(day: date) -> list[dict[str, Any]]:
         .annotate(
             unit=Case(When(grant__unit_type=UnitType.METRIC, then=F("grant__metric_id")), default=F("grant__currency")),
             measure=Case(
+                When(Q(kind=TransactionKind.OPENING, grant__idempotency_key__endswith=EXTENDED), then=Value("")),
                 When(Q(kind__in=GRANTED), then=Value(Measure.GRANTED)),
                 When(corrected, then=Value(Measure.CREDIT_ADJUSTED)),
                 When(consumed, then=Value(Measure.CONSUMED)),

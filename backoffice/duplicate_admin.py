@@ -10,10 +10,12 @@ from backoffice.models import KeptDuplicate
 from billing.admin.pages import FlagFilter, TransactionAdmin
 from billing.choices import Flag
 from billing.models import Transaction
+from kernel.corrections.admin.summary import register_comparison
 from kernel.ledger.admin import LedgerAdmin, Panel
-from kernel.ledger.admin.formatting import actor_names
+from kernel.ledger.admin.formatting import actor_names, effect, label, money, row_link
 from kernel.ledger.admin.settings import SettingForm, setting_action, text_field
 from kernel.tenants.admin import local_time
+from kernel.tenants.staff_scope import VisibleTenants, scope_of
 
 KEPT = Exists(KeptDuplicate.objects.filter(tenant_id=OuterRef("tenant_id"), transaction_id=OuterRef("pk")))
 
@@ -21,6 +23,42 @@ KEPT = Exists(KeptDuplicate.objects.filter(tenant_id=OuterRef("tenant_id"), tran
 def undecided(rows: QuerySet[Any]) -> QuerySet[Any]:
     """The flagged entries that nobody has reversed or kept. A partial index holds only flagged ones."""
     return rows.exclude(flags=[]).filter(~KEPT, reversed_by__isnull=True)
+
+
+# What is compared of an entry and the one that it resembles.
+COMPARED = ("type", "reference_id", "agent_id", "description", "metadata", "currency")
+
+
+def pair_panel(row: Transaction, user: Any, scope: VisibleTenants) -> Panel | None:
+    """A near-duplicate and the entry that it resembles, side by side; None for an entry without a pair."""
+    flagged = Transaction.objects.filter(tenant_id=row.tenant_id)
+    if row.near_duplicate_of_id is not None:
+        pair = [flagged.filter(id=row.near_duplicate_of_id).first(), row]
+    else:
+        pair = [row, flagged.exclude(flags=[]).filter(near_duplicate_of_id=row.pk).order_by("-id").first()]
+    first, second = pair
+    if first is None or second is None:
+        return None
+    names = actor_names([first.actor, second.actor])
+    lines: list[tuple[Any, ...]] = [("Entry", row_link(first), row_link(second), "")]
+    lines += [_compared("Change", *(effect(each.effect, each.currency) for each in (first, second)))]
+    lines += [_compared("Balance after", *(money(each.balance_after, each.currency) for each in (first, second)))]
+    lines += [_compared(name.replace("_", " ").capitalize(), getattr(first, name), getattr(second, name)) for name in COMPARED]
+    lines += [_compared(title, *(local_time(getattr(each, name)) for each in (first, second))) for title, name in TIMES]
+    lines += [_compared("By", names[first.actor], names[second.actor])]
+    apart = (second.occurred_at - first.occurred_at).total_seconds()
+    note = f"They happened {abs(apart):,.0f} seconds apart. The later one is flagged." if apart else "They happened at the same moment."
+    return Panel("Side by side with the entry that it resembles", ("", "The earlier", "The later", "Differs"), lines, note=note)
+
+
+TIMES = (("Occurred", "occurred_at"), ("Booked", "created_at"))
+
+
+def _compared(title: str, first: Any, second: Any) -> tuple[Any, ...]:
+    return title, first or "-", second or "-", "" if first == second else label("differs", "wait")
+
+
+register_comparison("billing.transaction", pair_panel)
 
 
 class KeepForm(SettingForm):
@@ -65,12 +103,14 @@ class TransactionPages(TransactionAdmin):
         return links if is_open else [each for each in links if each["title"] != KeepForm.title]
 
     def panels(self, request: HttpRequest, row: Transaction) -> list[Panel]:
+        pair = pair_panel(row, request.user, scope_of(request.user)) if row.flags else None
+        panels = [*([pair] if pair else []), *super().panels(request, row)]
         kept = KeptDuplicate.objects.filter(tenant_id=row.tenant_id, transaction_id=row.pk).first() if row.flags else None
         if kept is None:
-            return super().panels(request, row)
+            return panels
         who = actor_names([kept.decided_by])[kept.decided_by]
         decision = Panel("Kept: no duplicate", ("By", "When", "Why"), [(who, local_time(kept.decided_at), kept.reason)])
-        return [decision, *super().panels(request, row)]
+        return [decision, *panels]
 
 
 @admin.register(KeptDuplicate)

@@ -55,8 +55,12 @@ class ClosedDay(models.Model):
 
 
 class Customer(models.Model):
-    """What staff call a customer, and what they note about it. The ledgers know customers by the ids that callers give."""
+    """What staff call a customer, and what they note about it. The ledgers know customers by the ids that callers give.
 
+    A request for a new grant names this row, so that it exists for a customer without a grant too.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     tenant = models.ForeignKey(Tenant, models.PROTECT, related_name="+")
     customer_id = models.CharField(max_length=255)
     name = models.CharField(max_length=200, blank=True, default="")

@@ -47,7 +47,7 @@ class OfficeSite(UnfoldAdminSite):
         return response
 
     def get_urls(self) -> list[Any]:
-        from backoffice import customers, views  # noqa: PLC0415
+        from backoffice import customer_statements, customers, views  # noqa: PLC0415
 
         page = self.admin_view
         return [
@@ -57,8 +57,9 @@ class OfficeSite(UnfoldAdminSite):
             path("backoffice/savedfilter/save/", page(views.save_filter), name="backoffice_savedfilter_save"),
             path("backoffice/savedfilter/<int:filter_id>/remove/", page(views.delete_filter), name="backoffice_savedfilter_remove"),
             path("customers/", page(customers.customer_list), name="backoffice_customers"),
+            path("customers/new-grant/", page(customers.new_grant), name="backoffice_new_grant"),
             path("customers/customer/", page(customers.customer_page), name="backoffice_customer_page"),
-            path("customers/statement/", page(customers.customer_statement), name="backoffice_customer_statement"),
+            path("customers/statement/", page(customer_statements.customer_statement), name="backoffice_customer_statement"),
             path("backoffice/profile/", page(views.profile), name="backoffice_profile"),
             *super().get_urls(),
         ]

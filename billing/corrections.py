@@ -109,6 +109,7 @@ register(
         applies_to=_is_whole,
         takes_many=False,
         icon="content_cut",
+        phrase="reverse a part of {rows}",
     )
 )
 register(
@@ -116,6 +117,7 @@ register(
         code="billing.adjust_beside",
         model_label="billing.transaction",
         title="Adjust the wallet",
+        phrase="adjust the wallet of {rows}",
         description="Changes the wallet's balance by an entry of its own; the transaction stays.",
         post=adjust_wallet_of_entry,
         fields=(CHANGE,),

@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from credits import services
-from credits.choices import UnitType
+from credits.choices import ScheduleStatus, UnitType
 from credits.models import BalanceAlert, Consumption, CreditTransaction, Grant, Hold, HoldCall, HoldEntry, HoldLine, Policy, RecurringGrant
 from credits.services.alerts import MAX_EXPIRING_DAYS
 from kernel.corrections.admin.offers import CorrectionOffers
@@ -19,7 +19,7 @@ from kernel.ledger.admin import LedgerAdmin, Panel
 from kernel.ledger.admin.fields import AmountOrZeroField
 from kernel.ledger.admin.formatting import actor_names, effect, id_link, json_block, money, row_link
 from kernel.ledger.admin.settings import SettingForm, setting_action, text_field
-from kernel.ledger.holds import LONGEST_HOLD_LIMIT_SECONDS
+from kernel.ledger.holds import LONGEST_HOLD_LIMIT_SECONDS, HoldStatus
 from kernel.ledger.money import MoneyField, trimmed_digits
 from kernel.tenants.admin import local_time
 from kernel.tenants.messages import register_messages
@@ -94,6 +94,28 @@ class PolicyForm(SettingForm):
 
     def apply(self, *, actor: str, request_id: str, **values: Any) -> None:
         services.set_policy(tenant_id=self.tenant.pk, actor=actor, request_id=request_id, **values)
+
+
+class ReleaseForm(SettingForm):
+    title = "Release the hold"
+    description = "Frees what the hold still reserves. What it captured stays. Who placed it can't capture it any more."
+    icon = "lock_open"
+    is_destructive = True
+    reason = text_field("Reason", max_length=1000, help="It is kept with the hold.")
+
+    def apply(self, *, actor: str, request_id: str, **values: Any) -> None:
+        its = {"tenant_id": self.row.tenant_id, "customer_id": self.row.customer_id, "hold_id": self.row.pk}
+        services.release_hold(**its, actor=actor, request_id=request_id, **values)
+
+
+class CancelScheduleForm(SettingForm):
+    title = "Cancel the recurring grant"
+    description = "No further grant is issued. Those that were issued stay. It can't be taken up again: make a new one instead."
+    icon = "event_busy"
+    is_destructive = True
+
+    def apply(self, *, actor: str, request_id: str, **values: Any) -> None:
+        services.cancel_recurring_grant(tenant_id=self.row.tenant_id, actor=actor, request_id=request_id, schedule_id=self.row.pk)
 
 
 def unit_of(grant: Grant) -> str:
@@ -229,6 +251,11 @@ class HoldAdmin(LedgerAdmin):
     list_filter = ("status",)
     search_fields = ("id", "customer_id")
     icon = "lock_clock"
+    actions_detail = ("release",)
+    release = setting_action(ReleaseForm, name="release")
+
+    def action_links(self, request: HttpRequest, row: Hold) -> list[dict[str, str]]:
+        return super().action_links(request, row) if row.status == HoldStatus.ACTIVE else []
 
 
 @admin.register(HoldLine)
@@ -263,6 +290,11 @@ class RecurringGrantAdmin(LedgerAdmin):
     list_filter = ("status", "unit_type")
     search_fields = ("id", "customer_id")
     icon = "event_repeat"
+    actions_detail = ("cancel",)
+    cancel = setting_action(CancelScheduleForm, name="cancel")
+
+    def action_links(self, request: HttpRequest, row: RecurringGrant) -> list[dict[str, str]]:
+        return super().action_links(request, row) if row.status == ScheduleStatus.ACTIVE else []
 
 
 @admin.register(BalanceAlert)

@@ -1,21 +1,30 @@
-"""Credits' kinds of correction: reverse a transaction, move a debit to another grant, adjust or void a grant."""
+"""Credits' kinds of correction: reverse a transaction, move a debit to another grant, adjust, extend or void a grant."""
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, date
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from django.utils import timezone
+
 from credits import selectors, services
 from credits.choices import REVERSIBLE, GrantStatus, TransactionType, UnitType
 from kernel.corrections.kinds import CorrectionInput, FormField, Kind, PostedEntry, register
+from kernel.ledger.errors import InvalidValue
 
 CHANGE = FormField(
     "amount", "Change of the grant", type="amount", help="Signed, in the grant's own units: 12.5 adds to it, -12.5 takes from it."
 )
-OTHER_GRANT = FormField("grant_id", "Grant to take it from instead", type="id", help="The id from that grant's page.")
+OTHER_GRANT = FormField(
+    "grant_id", "Grant to take it from instead", type="id", help="The id from that grant's page.", model_label="credits.grant"
+)
+EXPIRY = FormField("expiry_date", "Last day, in UTC", type="date", is_required=False, help="Later than now. Empty: it never expires.")
 MAX_REASON = 1000
 # The idempotency keys of debits that adjust a grant. Those that a move posts end otherwise: they are consumption, as before the move.
 ADJUSTED = r"^correction:[0-9a-f-]{36}:[0-9a-f-]{36}$"
+# How the idempotency keys of grants end that take another's place: they grant nothing anew.
+EXTENDED = ":extended"
 
 
 def reverse(correction: CorrectionInput) -> list[PostedEntry]:
@@ -77,6 +86,53 @@ def void(correction: CorrectionInput) -> list[PostedEntry]:
     return [_posted(correction, row, "Voids the grant")] if row.outcome == "posted" else []
 
 
+def extend(correction: CorrectionInput) -> list[PostedEntry]:
+    """Void a grant and open one with what was left of it, its cost and its priority, that expires later.
+
+    A grant's own days never change: what was booked by them stays explained. Raises InvalidValue, GrantHeld.
+    """
+    old = selectors.get_grant(tenant_id=correction.tenant_id, grant_id=correction.target_id)
+    expiry = date.fromisoformat(correction.facts["expiry_date"]) if "expiry_date" in correction.facts else None
+    if old["expiry_date"] is None or (expiry is not None and expiry <= old["expiry_date"]):
+        raise InvalidValue(field="expiry_date", reason="not_later", value=expiry)
+    reason = correction.reason[:MAX_REASON]
+    voided = services.void_grant(**correction.audit_context, grant_id=correction.target_id, reason=reason)
+    if voided.outcome != "posted" or not voided.amount:
+        return []
+    today = timezone.now().astimezone(UTC).date()
+    opened = services.create_grant(
+        **correction.audit_context,
+        **{name: old[name] for name in ("customer_id", "name", "unit_type", "currency", "metric_id", "category", "priority")},
+        amount=voided.amount,
+        cost_of_credit=voided.cost_basis,
+        effective_date=old["effective_date"] if old["effective_date"] > today else None,
+        expiry_date=expiry,
+        idempotency_key=f"{correction.key}{EXTENDED}",
+    )
+    name = f"{old['name']} of {old['customer_id']}, extended"
+    until = f"up to {expiry}" if expiry else "without an end"
+    entry = opened_entry(correction, opened, what=f"Opens one {until}", label="credits.grant", name=name)
+    return [_posted(correction, voided, "Voids the grant"), entry]
+
+
+def opened_entry(correction: CorrectionInput, grant: Any, *, what: str, label: str, name: str) -> PostedEntry:
+    """The opening of a grant, under the row that is corrected: the new grant has another id in every preview."""
+    opening = selectors.list_transactions(tenant_id=correction.tenant_id, grant_id=grant.id).get(entry_number=1)
+    return PostedEntry(
+        account_label=label,
+        account_id=correction.target_id,
+        account_name=name,
+        entry_number=1,
+        what=what,
+        unit=grant.metric_id or grant.currency,
+        effect=opening["amount"],
+        balance_before=Decimal(0),
+        balance_after=opening["amount"],
+        entry_label="credits.credittransaction",
+        entry_id=opening["id"],
+    )
+
+
 def _posted(correction: CorrectionInput, row: Any, what: str) -> PostedEntry:
     grant = selectors.get_grant(tenant_id=correction.tenant_id, grant_id=row.grant_id, deleted=True)
     effect = row.amount if row.type == TransactionType.CREDIT else -row.amount
@@ -107,6 +163,10 @@ def _is_open(row: Any) -> bool:
     return row.status not in {GrantStatus.VOIDED, GrantStatus.DELETED}
 
 
+def _is_extendable(row: Any) -> bool:
+    return row.status == GrantStatus.OPEN and row.expiry_date is not None and row.balance > 0
+
+
 register(
     Kind(
         code="credits.reverse",
@@ -127,6 +187,7 @@ register(
         fields=(OTHER_GRANT,),
         applies_to=_is_debit,
         cautions=move_cautions,
+        phrase="move {rows} to another grant",
         takes_many=False,
         icon="move_down",
     )
@@ -142,6 +203,19 @@ register(
         applies_to=_is_open,
         takes_many=False,
         icon="balance",
+    )
+)
+register(
+    Kind(
+        code="credits.extend",
+        model_label="credits.grant",
+        title="Extend",
+        description="Closes the grant and opens one with what is left of it, its cost and its priority, that expires later.",
+        post=extend,
+        fields=(EXPIRY,),
+        applies_to=_is_extendable,
+        takes_many=False,
+        icon="event_available",
     )
 )
 register(

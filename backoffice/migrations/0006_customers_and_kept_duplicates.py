@@ -2,6 +2,7 @@ import django.db.models.deletion
 import django.db.models.functions.datetime
 from django.db import migrations, models
 
+import kernel.ledger.identifiers
 from kernel.ledger.migration_operations import AppendOnly
 
 TRIGGER = (
@@ -17,7 +18,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="Customer",
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("id", models.UUIDField(default=kernel.ledger.identifiers.new_id, editable=False, primary_key=True, serialize=False)),
                 ("customer_id", models.CharField(max_length=255)),
                 ("name", models.CharField(blank=True, default="", max_length=200)),
                 ("metadata", models.JSONField(blank=True, default=dict)),

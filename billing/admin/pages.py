@@ -22,9 +22,9 @@ from billing.selectors.holds import OPEN
 from kernel.corrections.admin.offers import CorrectionOffers
 from kernel.ledger.admin import LedgerAdmin, Panel
 from kernel.ledger.admin.fields import AmountOrZeroField
-from kernel.ledger.admin.formatting import actor_names, effect, id_link, label, money, row_link
+from kernel.ledger.admin.formatting import action_link, actor_names, effect, id_link, label, money, page_of, row_link
 from kernel.ledger.admin.settings import SettingForm, setting_action, switch_field, text_field
-from kernel.ledger.holds import LONGEST_HOLD_LIMIT_SECONDS
+from kernel.ledger.holds import LONGEST_HOLD_LIMIT_SECONDS, HoldStatus
 from kernel.ledger.money import trimmed_digits
 from kernel.tenants.admin import local_time
 from kernel.tenants.messages import register_messages
@@ -288,7 +288,7 @@ class WalletAdmin(CorrectionOffers):
 
     def panels(self, request: HttpRequest, row: Wallet) -> list[Panel]:
         entries = Transaction.objects.filter(tenant_id=row.tenant_id, wallet_id=row.id).order_by("-entry_number")
-        return [*_open_holds(row), _entries(f"The newest {NEWEST} entries", entries[:NEWEST])]
+        return [*_open_holds(request, row), _entries(f"The newest {NEWEST} entries", entries[:NEWEST])]
 
     def action_links(self, request: HttpRequest, row: Wallet) -> list[dict[str, str]]:
         url = reverse("admin:billing_wallet_statement", args=(row.pk,))
@@ -308,14 +308,22 @@ class WalletAdmin(CorrectionOffers):
         return statement_page(request, wallet)
 
 
-def _open_holds(row: Wallet) -> list[Panel]:
-    """The oldest holds that reserve a part of the wallet."""
+def _open_holds(request: HttpRequest, row: Wallet) -> list[Panel]:
+    """The oldest holds that reserve a part of the wallet, each to be released by those who may."""
+    may_release = request.user.has_perm("billing.manage_wallethold")
+    back = page_of("billing.wallet", row.pk)
     oldest = WalletHold.objects.filter(OPEN, tenant_id=row.tenant_id, wallet_id=row.id).order_by("created_at", "id")[:NEWEST]
     lines = [
-        (row_link(hold), money(hold.amount - hold.captured, row.currency), local_time(hold.created_at), local_time(hold.expires_at))
+        (
+            row_link(hold),
+            money(hold.amount - hold.captured, row.currency),
+            local_time(hold.created_at),
+            local_time(hold.expires_at),
+            action_link("billing_wallethold_release", hold.pk, "Release", back=back) if may_release else "",
+        )
         for hold in oldest
     ]
-    return [Panel("Reserved by holds", ("Hold", "Reserved", "Since", "Until"), lines)] if lines else []
+    return [Panel("Reserved by holds", ("Hold", "Reserved", "Since", "Until", "Actions"), lines)] if lines else []
 
 
 @admin.register(WalletHold)
@@ -327,6 +335,9 @@ class WalletHoldAdmin(LedgerAdmin):
     icon = "lock_clock"
     actions_detail = ("release",)
     release = setting_action(ReleaseForm, name="release")
+
+    def action_links(self, request: HttpRequest, row: WalletHold) -> list[dict[str, str]]:
+        return super().action_links(request, row) if row.status == HoldStatus.ACTIVE else []
 
     def panels(self, request: HttpRequest, row: WalletHold) -> list[Panel]:
         entries = list(WalletHoldEntry.objects.filter(tenant_id=row.tenant_id, hold_id=row.id).order_by("-created_at", "-id")[:NEWEST])

@@ -27,8 +27,9 @@ class ReasonCode(models.TextChoices):
 
 # Rows that one request may correct. All are posted in one transaction, which locks their accounts until it commits.
 MAX_LINES = 500
-# Bytes of an evidence file. Files are stored in the database.
+# Bytes of an evidence file, and files of one request. They are stored in the database.
 MAX_EVIDENCE_BYTES = 5_000_000
+MAX_EVIDENCE_FILES = 20
 
 # The permission to request corrections, and the page where it is done.
 REQUEST_PERMISSION = "corrections.ask_correctionrequest"

@@ -52,6 +52,12 @@ class SeveralTenants(LedgerError):
     code = "several_tenants"
 
 
+class TooManyFiles(LedgerError):
+    """More evidence files than one request may have. Facts: max."""
+
+    code = "too_many_files"
+
+
 class TooManyLines(LedgerError):
     """More rows than one request may correct. Facts: max."""
 

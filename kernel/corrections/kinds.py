@@ -34,7 +34,10 @@ class PostedEntry:
 
 @dataclass(frozen=True, slots=True)
 class FormField:
-    """A value that a kind needs besides the rows. `type`: amount, amount_or_zero, text, choice or id."""
+    """A value that a kind needs besides the rows. `type`: amount, amount_or_zero, date, text, choice or id.
+
+    `model_label`: of an id, the model whose row it names.
+    """
 
     name: str
     label: str
@@ -42,6 +45,7 @@ class FormField:
     help: str = ""
     is_required: bool = True
     choices: tuple[tuple[str, str], ...] = ()
+    model_label: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +80,7 @@ class Post(Protocol):
 class Kind:
     """A kind of correction. `model_label`: the model that it corrects, as "billing.transaction". `applies_to`: whether it fits a row.
 
+    `phrase`: what is asked, as it ends a sentence, with {rows} for what is corrected; by default the title and the rows.
     `cautions`: what the requester and the approver may not expect of it, as sentences, from the tenant, the rows and the facts.
     """
 
@@ -89,6 +94,7 @@ class Kind:
     cautions: Callable[[UUID, Sequence[UUID], Mapping[str, str]], list[str]] = field(default=lambda tenant_id, target_ids, facts: [])
     takes_many: bool = True
     icon: str = "undo"
+    phrase: str = ""
 
 
 _KINDS: dict[str, Kind] = {}

@@ -126,9 +126,10 @@ class CorrectionEntry(TenantOwned):
 
 
 class CorrectionEvidence(TenantOwned):
-    """An evidence file. It is stored in the database, so that it is backed up with the ledger."""
+    """An evidence file, of the requester or of somebody who decides. Stored in the database, so that it is backed up with the ledger."""
 
     request = tenant_foreign_key("corrections.CorrectionRequest", related_name="evidence")
+    actor = models.CharField(max_length=128)
     name = models.CharField(max_length=255)
     content_type = models.CharField(max_length=100)
     content = models.BinaryField()

@@ -94,6 +94,14 @@ def list_related_requests(*, tenant_id: UUID, target_ids: Iterable[UUID], accoun
     )
 
 
+def list_requests_of_day(*, tenant_id: UUID, actor: str) -> QuerySet[CorrectionRequest]:
+    """What one person asked for within the last 24 hours, and wasn't rejected or withdrawn; newest first."""
+    since = {"id__gte": first_id(timezone.now() - DAY), "created_at__gt": Now() - DAY}
+    return CorrectionRequest.objects.filter(tenant_id=tenant_id, asked_by=actor, state__in=[State.POSTED, State.WAITING], **since).order_by(
+        "-id"
+    )
+
+
 def get_same_waiting(*, tenant_id: UUID, kind: str, facts: Mapping[str, str], target_ids: Iterable[UUID]) -> CorrectionRequest | None:
     """The waiting request for the same correction of exactly these rows."""
     wanted = sorted(target_ids)

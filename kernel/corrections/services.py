@@ -14,7 +14,7 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.utils import timezone
 
-from kernel.corrections.choices import MAX_LINES, ReasonCode, State
+from kernel.corrections.choices import MAX_EVIDENCE_FILES, MAX_LINES, ReasonCode, State
 from kernel.corrections.errors import (
     CorrectionRefused,
     NothingToCorrect,
@@ -23,6 +23,7 @@ from kernel.corrections.errors import (
     OwnRequest,
     PreviewMoved,
     SameRequestWaits,
+    TooManyFiles,
     TooManyLines,
 )
 from kernel.corrections.kinds import CorrectionInput, PostedEntry, get_kind
@@ -96,14 +97,14 @@ def request_correction(
     preview_digest: str,
     correction_id: UUID | None = None,
     evidence_link: str = "",
-    evidence: EvidenceFile | None = None,
+    evidence: Sequence[EvidenceFile] = (),
 ) -> CorrectionRequest:
     """Make a request for what the preview with this digest showed. It is posted at once where the tenant's threshold allows it.
 
-    `correction_id`: the id of the new request, chosen when its form was shown. A second submit of the same form returns the first request
-    instead of making another. Raises SameRequestWaits, PreviewMoved (with the new preview) and what `preview_correction` raises.
+    `correction_id`: the id of the new request, chosen when its form was shown. A second submit of the form returns the first request.
+    Raises SameRequestWaits, TooManyFiles, PreviewMoved (with the new preview) and what `preview_correction` raises.
     """
-    _check(draft)
+    _check(draft, evidence)
     correction = CorrectionRequest(
         id=correction_id or new_id(),
         tenant_id=draft.tenant_id,
@@ -141,7 +142,7 @@ def _submitted_before(correction: CorrectionRequest) -> CorrectionRequest | None
     return CorrectionRequest.objects.filter(tenant_id=correction.tenant_id, id=correction.id, asked_by=correction.asked_by).first()
 
 
-def _store(correction: CorrectionRequest, draft: CorrectionDraft, preview: Preview, evidence: EvidenceFile | None) -> CorrectionRequest:
+def _store(correction: CorrectionRequest, draft: CorrectionDraft, preview: Preview, evidence: Sequence[EvidenceFile]) -> CorrectionRequest:
     """Insert the request with its lines, its entries and its evidence."""
     correction.size = {unit: trimmed_digits(amount) for unit, amount in preview.size.items()}
     correction.needs_approval = preview.needs_approval
@@ -154,14 +155,7 @@ def _store(correction: CorrectionRequest, draft: CorrectionDraft, preview: Previ
         for position, target_id in enumerate(draft.target_ids, start=1)
     )
     _write_entries(correction, preview.entries, version=1, are_posted=not preview.needs_approval)
-    if evidence is not None:
-        CorrectionEvidence.objects.create(
-            tenant_id=draft.tenant_id,
-            request=correction,
-            name=evidence.name[:255],
-            content_type=evidence.content_type[:100],
-            content=evidence.content,
-        )
+    _write_evidence(correction, evidence, actor=correction.asked_by)
     _write_change(correction, from_state="", actor=correction.asked_by, reason=draft.reason)
     return correction
 
@@ -217,6 +211,18 @@ def add_comment(*, tenant_id: UUID, actor: str, correction_id: UUID, text: str) 
 
 
 @translate_db_errors
+def add_evidence(*, tenant_id: UUID, actor: str, correction_id: UUID, files: Sequence[EvidenceFile]) -> None:
+    """Keep further evidence with the request, before or after the decision. Raises NotFound, TooManyFiles."""
+    with transaction.atomic():
+        get_request(tenant_id=tenant_id, correction_id=correction_id)
+        # Locked, so that two calls don't both find room for their files.
+        correction = CorrectionRequest.objects.select_for_update().get(tenant_id=tenant_id, id=correction_id)
+        if correction.evidence.count() + len(files) > MAX_EVIDENCE_FILES:
+            raise TooManyFiles(max=MAX_EVIDENCE_FILES)
+        _write_evidence(correction, files, actor=actor)
+
+
+@translate_db_errors
 def set_threshold(
     *, tenant_id: UUID, actor: str, request_id: str = "", unit: str, amount: Decimal, daily_amount: Decimal | None = None
 ) -> CorrectionThreshold:
@@ -234,7 +240,7 @@ def set_threshold(
     return threshold
 
 
-def _check(draft: CorrectionDraft) -> None:
+def _check(draft: CorrectionDraft, evidence: Sequence[EvidenceFile] = ()) -> None:
     """Raises InvalidValue, TooManyLines, NothingToCorrect."""
     if draft.reason_code not in ReasonCode.values:
         raise InvalidValue(field="reason_code", reason="unknown_choice", value=draft.reason_code, choices=list(ReasonCode.values))
@@ -243,6 +249,8 @@ def _check(draft: CorrectionDraft) -> None:
         raise NothingToCorrect
     if len(draft.target_ids) > MAX_LINES:
         raise TooManyLines(max=MAX_LINES)
+    if len(evidence) > MAX_EVIDENCE_FILES:
+        raise TooManyFiles(max=MAX_EVIDENCE_FILES)
 
 
 def _require_text(text: str) -> None:
@@ -339,6 +347,20 @@ def _decide(correction: CorrectionRequest, *, state: State, actor: str, reason: 
 def _write_change(correction: CorrectionRequest, *, from_state: str, actor: str, reason: str) -> None:
     CorrectionStateChange.objects.create(
         tenant_id=correction.tenant_id, request=correction, from_state=from_state, to_state=correction.state, actor=actor, reason=reason
+    )
+
+
+def _write_evidence(correction: CorrectionRequest, files: Sequence[EvidenceFile], *, actor: str) -> None:
+    CorrectionEvidence.objects.bulk_create(
+        CorrectionEvidence(
+            tenant_id=correction.tenant_id,
+            request=correction,
+            actor=actor,
+            name=file.name[:255],
+            content_type=file.content_type[:100],
+            content=file.content,
+        )
+        for file in files
     )
 
 

@@ -120,7 +120,7 @@ def fill_corrections(context):
     )
     evidence = corrections.EvidenceFile(name="log.txt", content_type="text/plain", content=b"\x00\xff")
     seen = corrections.preview_correction(actor="staff:1", draft=draft).digest
-    asked = corrections.request_correction(actor="staff:1", request_id="r", draft=draft, preview_digest=seen, evidence=evidence)
+    asked = corrections.request_correction(actor="staff:1", request_id="r", draft=draft, preview_digest=seen, evidence=[evidence])
     corrections.add_comment(tenant_id=context["tenant_id"], actor="staff:2", correction_id=asked.id, text="Why?")
 
 

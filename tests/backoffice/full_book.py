@@ -128,7 +128,7 @@ def fill_corrections(context):
         request_id="r",
         draft=draft,
         preview_digest=corrections.preview_correction(actor="staff:1", draft=draft).digest,
-        evidence=corrections.EvidenceFile("log.txt", "text/plain", b"\x00\xff"),
+        evidence=[corrections.EvidenceFile("log.txt", "text/plain", b"\x00\xff")],
     )
     corrections.add_comment(tenant_id=context["tenant_id"], actor="staff:2", correction_id=request.id, text="Why?")
 

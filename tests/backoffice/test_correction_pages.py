@@ -250,3 +250,37 @@ def test_a_decision_after_a_sign_in_in_between_leads_to_the_request_and_not_to_a
     correction = ask(clerk, rows[1])
     response = clerk.get(f"{INBOX}{correction.id}/decide/", follow=True)
     assert str(correction) in page(response)
+
+
+def test_the_approver_reads_what_is_asked_in_words_with_the_pair_the_clerks_day_and_evidence_of_both_sides(clerk, log_in, rows, tenant):
+    services.set_threshold(tenant_id=tenant.id, actor="staff:0", unit="USD", amount=Decimal("10"))
+    billing.set_policy(tenant_id=tenant.id, actor="x", near_duplicate_seconds=60)
+    again = billing.record_transaction(tenant_id=tenant.id, actor="x", amount=Decimal("30.5"), type="usage", reference_id="INV-1b").row
+    ask(clerk, rows[2])
+    files = [SimpleUploadedFile(f"{number}.txt", b"seen", content_type="text/plain") for number in (1, 2)]
+    correction = ask(clerk, again, evidence=files)
+    approver = log_in("anna", "approver")
+    address = f"{INBOX}{correction.id}/"
+    note = SimpleUploadedFile("answer.txt", b"from the bank", content_type="text/plain")
+    approver.post(f"{address}decide/", {"decision": "comment", "text": "", "evidence": note})
+    words = page(approver.get(f"{address}change/"))
+    for shown in (
+        "asks to reverse the transaction",
+        "USD wallet gets",
+        "Side by side with the entry that it resembles",
+        "INV-1b",
+        "differs",
+        "9.50 <span>USD</span></span> posted alone",
+        "30.50 <span>USD</span></span> waiting",
+        "1.txt",
+        "2.txt",
+        "added answer.txt",
+    ):
+        assert shown in words, shown
+    assert [file.actor for file in CorrectionEvidence.objects.order_by("id")][:2] == [correction.asked_by] * 2
+    assert CorrectionEvidence.objects.latest("id").actor != correction.asked_by
+    too_large = SimpleUploadedFile("large.bin", b"x" * 5_000_001)
+    refused = approver.post(f"{address}decide/", {"decision": "approve", "version": "1", "evidence": too_large}, follow=True)
+    assert "larger than 5 MB" in page(refused)
+    correction.refresh_from_db()
+    assert (correction.state, correction.evidence.count()) == ("waiting", 3)

@@ -3,13 +3,18 @@
 import re
 from datetime import timedelta
 from decimal import Decimal
+from html import unescape
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
 from django.utils import timezone
 
 from billing import services as billing
+from billing.models import Wallet, WalletHold
 from credits import services as credits
-from credits.models import Grant
+from credits.models import Grant, Hold, RecurringGrant
+from kernel.corrections import services as corrections
+from kernel.corrections.models import CorrectionRequest
 from metering.services.transactions import record_transaction
 from tests.backoffice.staff_members import employ, log_in
 from tests.backoffice.test_settings import change
@@ -17,6 +22,16 @@ from tests.factories import TenantFactory
 
 pytestmark = pytest.mark.django_db
 WHO = {"actor": "command:test", "request_id": "test"}
+REQUEST_FORM = "/admin/corrections/correctionrequest/new/"
+REASON = {"reason_code": "goodwill", "reason": "Promised.", "evidence_link": ""}
+
+
+def parsed(address):
+    return dict(parse_qsl(urlsplit(address).query))
+
+
+def links(html):
+    return [unescape(address) for address in re.findall(r'href="([^"]*)"', html)]
 
 
 def text_of(response):
@@ -73,3 +88,84 @@ def test_the_list_goes_on_after_a_page_and_shows_no_tenant_that_the_reader_does_
     assert reader.get("/admin/customers/customer/", {"tenant": foreign.id, "id": "d"}).status_code == 404
     assert reader.get("/admin/customers/customer/", {"tenant": tenant.id, "id": "nobody"}).status_code == 404
     assert log_in(employ("norah")).get("/admin/customers/").status_code == 403
+
+
+def asked(client, address, **values):
+    """Follows a link to the form of a correction to its end; the id of the request."""
+    shown = client.get(address)
+    assert shown.status_code == 200, address
+    fields = parsed(address) | REASON | values
+    preview = client.post(REQUEST_FORM, {**fields, "step": "preview"}).content.decode()
+    hidden = {name: preview.split(f'name="{name}" value="')[1].split('"')[0] for name in ("preview_digest", "form_id")}
+    confirmed = [client.post(REQUEST_FORM, {**fields, **hidden, "step": "confirm"}) for _ in range(2)]
+    assert [each.status_code for each in confirmed] == [302, 302]
+    assert confirmed[0]["Location"] == confirmed[1]["Location"]
+    return CorrectionRequest.objects.get(pk=confirmed[0]["Location"].split("/")[-3])
+
+
+def test_a_grant_is_given_extended_and_voided_from_the_customers_page_each_once_and_above_the_threshold_by_two_people():
+    tenant, foreign = TenantFactory(name="Acme", currency="EUR"), TenantFactory()
+    corrections.set_threshold(tenant_id=tenant.id, actor="staff:0", unit="EUR", amount=Decimal(50), daily_amount=Decimal(1000))
+    clerk, approver = employ("clara", "clerk", tenants=[tenant]), employ("anna", "approver")
+    browser = log_in(clerk)
+    new = {"tenant": tenant.id, "id": "fresh & new"}
+    assert log_in(employ("vera", "viewer")).post("/admin/customers/new-grant/", new).status_code == 403
+    assert browser.post("/admin/customers/new-grant/", {**new, "tenant": foreign.id}).status_code == 404
+    form = browser.post("/admin/customers/new-grant/", new)["Location"]
+    assert "currency=EUR" in form
+    facts = {"name": "Goodwill", "currency": "eur", "category": "promotional", "expiry_date": f"{timezone.now():%Y}-12-31"}
+    assert (
+        "not positive"
+        in browser.post(REQUEST_FORM, {**parsed(form), **REASON, **facts, "amount": "-5", "step": "preview"}).content.decode()
+    )
+    small = asked(browser, form, **facts, amount="40")
+    large = asked(browser, form, **facts, amount="60.5")
+    assert (small.state, large.state, Grant.objects.get().original_amount) == ("posted", "waiting", Decimal(40))
+    seen = text_of(log_in(approver).get(f"/admin/corrections/correctionrequest/{large.pk}/change/"))
+    assert "asks to give a new grant to the customer fresh &amp; new" in seen
+    assert "40.00 EUR posted alone" in seen
+    corrections.approve_request(tenant_id=tenant.id, actor=f"staff:{approver.pk}", correction_id=large.pk, version=1)
+    page = browser.get(f"/admin/customers/customer/?{urlencode(new)}").content.decode()
+    assert page.count("Goodwill") >= 4
+    grant = Grant.objects.get(original_amount=Decimal(40))
+    credits.record_transaction(tenant_id=tenant.id, **WHO, grant_id=grant.pk, type="DEBIT", amount=Decimal(10))
+    extend, void = (
+        next(href for href in links(page) if f"row={grant.pk}" in href and f"kind=credits.{verb}" in href) for verb in ("extend", "void")
+    )
+    asked(browser, extend, expiry_date="2199-12-31")
+    grant.refresh_from_db()
+    later = Grant.objects.get(expiry_date="2199-12-31")
+    assert (grant.status, grant.balance, later.balance, later.original_amount) == ("voided", 0, 30, 30)
+    assert (later.category, later.customer_id, later.name) == ("promotional", "fresh & new", "Goodwill")
+    refused = browser.post(REQUEST_FORM, {**parsed(extend), **REASON, "row": later.pk, "expiry_date": "2030-01-01", "step": "preview"})
+    assert "not later" in refused.content.decode()
+    asked(browser, void.replace(str(grant.pk), str(later.pk)))
+    assert Grant.objects.get(pk=later.pk).status == "voided"
+
+
+def test_a_hold_is_released_with_a_reason_and_a_schedule_cancelled_from_the_page_that_shows_them():
+    tenant = TenantFactory(name="Acme")
+    context = {"tenant_id": tenant.id, **WHO}
+    its = {"customer_id": "maria", "currency": "USD"}
+    credits.create_grant(**context, **its, unit_type="CURRENCY", name="Prepaid", amount=Decimal(100))
+    hold = credits.place_hold(**context, **its, amount=Decimal(5), expires_at=timezone.now() + timedelta(hours=1))
+    credits.create_recurring_grant(**context, **its, unit_type="CURRENCY", name="Monthly", amount=Decimal(7))
+    billing.record_transaction(**context, amount=Decimal(100), type="topup", reference_id="first")
+    kept = billing.place_hold(**context, amount=Decimal(9), expires_at=timezone.now() + timedelta(days=1), reference_id="hold").row
+    pages = (
+        f"/admin/customers/customer/?{urlencode({'tenant': tenant.id, 'id': 'maria'})}",
+        f"/admin/billing/wallet/{kept.wallet_id}/change/",
+    )
+    clerk, operator = log_in(employ("clara", "clerk")), log_in(employ("olga", "operator"))
+    for page in pages:
+        assert not [href for href in links(clerk.get(page).content.decode()) if "/release/" in href or "/cancel/" in href]
+        for address in [href for href in links(operator.get(page).content.decode()) if "/release/" in href or "/cancel/" in href]:
+            shown = operator.post(address, {"step": "preview", "reason": "Asked for."}).content.decode()
+            standing = shown.split('name="standing" value="')[1].split('"')[0]
+            for _ in range(2):
+                done = operator.post(address, {"step": "confirm", "reason": "Asked for.", "standing": standing})
+                assert (done.status_code, done["Location"]) == (302, page)
+    plan_row, hold_row, kept_row = RecurringGrant.objects.get(), Hold.objects.get(pk=hold.id), WalletHold.objects.get(pk=kept.id)
+    assert (plan_row.status, hold_row.status, kept_row.status) == ("cancelled", "released", "released")
+    assert Wallet.objects.get().held == Grant.objects.get(name="Prepaid").held == 0
+    assert "/release/" not in operator.get(f"/admin/credits/hold/{hold.id}/change/").content.decode()

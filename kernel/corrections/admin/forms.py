@@ -6,9 +6,12 @@ from uuid import UUID
 from django import forms
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
-from kernel.corrections.choices import MAX_EVIDENCE_BYTES, ReasonCode
+from kernel.corrections.choices import MAX_EVIDENCE_BYTES, MAX_EVIDENCE_FILES, ReasonCode
 from kernel.corrections.kinds import FormField, Kind
+from kernel.corrections.services import EvidenceFile
 from kernel.ledger.admin.fields import AmountField, AmountOrZeroField
+from kernel.ledger.errors import LedgerError
+from kernel.ledger.moments import FIRST_DAY, LAST_DAY, check_moment
 
 
 class IdField(forms.CharField):
@@ -18,6 +21,18 @@ class IdField(forms.CharField):
             return str(UUID(text)) if text else ""
         except ValueError:
             raise forms.ValidationError("This is no id. Copy it from the row's page.") from None
+
+
+class DayField(forms.DateField):
+    """A day within the range of the ledgers, as text like 2026-11-30."""
+
+    def clean(self, value: Any) -> Any:
+        day = super().clean(value)
+        try:
+            check_moment("day", day)
+        except LedgerError:
+            raise forms.ValidationError(f"Enter a day from {FIRST_DAY} to {LAST_DAY}.") from None
+        return "" if day is None else day.isoformat()
 
 
 class ReasonForm(forms.Form):
@@ -38,7 +53,7 @@ class ReasonForm(forms.Form):
         assume_scheme="https",
         max_length=2000,
         widget=UnfoldAdminTextInputWidget(),
-        help_text="A ticket, a mail, an invoice. A file can be added on the next page.",
+        help_text="A ticket, a mail, an invoice. Files can be added on the next page.",
     )
 
     def __init__(self, kind: Kind, *args: Any, **kwargs: Any) -> None:
@@ -71,6 +86,8 @@ def build_field(field: FormField) -> forms.Field:
             return AmountField(**options)
         case "amount_or_zero":
             return AmountOrZeroField(**options)
+        case "date":
+            return DayField(widget=UnfoldAdminTextInputWidget(attrs={"type": "date"}), **options)
         case "id":
             return IdField(widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off"}), **options)
         case "choice":
@@ -78,13 +95,30 @@ def build_field(field: FormField) -> forms.Field:
     return forms.CharField(max_length=1000, widget=UnfoldAdminTextInputWidget(), **options)
 
 
+class SeveralFiles(forms.FileInput):
+    allow_multiple_selected = True
+
+
+class FilesField(forms.FileField):
+    """Any number of files, as a list."""
+
+    def clean(self, data: Any, initial: Any = None) -> Any:
+        return [super(FilesField, self).clean(file, initial) for file in data or []]
+
+
 class EvidenceForm(forms.Form):
-    evidence = forms.FileField(label="Evidence (a file)", required=False)
+    evidence = FilesField(label="Evidence (files)", required=False, widget=SeveralFiles(attrs={"multiple": True, "class": "ch-file"}))
 
     def clean_evidence(self) -> Any:
-        file = self.cleaned_data["evidence"]
-        if file is not None and file.size > MAX_EVIDENCE_BYTES:
+        files = self.cleaned_data["evidence"]
+        if any(file.size > MAX_EVIDENCE_BYTES for file in files):
             raise forms.ValidationError(
-                f"The file is larger than {MAX_EVIDENCE_BYTES // 1_000_000} MB. Store it elsewhere and give the link."
+                f"A file is larger than {MAX_EVIDENCE_BYTES // 1_000_000} MB. Store it elsewhere and give the link."
             )
-        return file
+        if len(files) > MAX_EVIDENCE_FILES:
+            raise forms.ValidationError(f"A request has at most {MAX_EVIDENCE_FILES} files.")
+        return files
+
+    @property
+    def files_sent(self) -> list[EvidenceFile]:
+        return [EvidenceFile(file.name, file.content_type or "", file.read()) for file in self.cleaned_data["evidence"]]

@@ -1,6 +1,7 @@
 """The list of correction requests, and the page of one: what it would post, what happened so far, and the form to decide it."""
 
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from typing import Any
 
 from django.contrib import admin, messages
@@ -12,6 +13,8 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 
 from kernel.corrections import services
+from kernel.corrections.admin import summary
+from kernel.corrections.admin.forms import EvidenceForm
 from kernel.corrections.admin.related import kind_cautions, kind_title, related_panel
 from kernel.corrections.admin.request_views import entry_row, request_page
 from kernel.corrections.choices import REQUEST_PERMISSION, STATE_COLOURS, State
@@ -30,6 +33,7 @@ from kernel.ledger.admin.formatting import (
     joined,
     label,
     model_name,
+    money,
     page_of,
     register_origin,
 )
@@ -52,6 +56,7 @@ register_messages(
         "same_request_waits": "{request} waits for approval already, for the same correction of the same rows.",
         "own_request": "Nobody decides their own request. Ask a colleague with the approver's role.",
         "preview_moved": "The ledger changed since the preview was made. Nothing was posted; these are the new numbers.",
+        "too_many_files": "A request has at most {max} files of evidence.",
         "several_tenants": "One request corrects one tenant's ledger. Choose rows of a single tenant.",
         "too_many_lines": "One request corrects at most {max} rows. Choose fewer.",
     }
@@ -151,6 +156,7 @@ class CorrectionRequestAdmin(LedgerAdmin):
         version = correction.preview + (correction.state == State.POSTED and correction.needs_approval)
         entries = list(list_entries(correction, version=version))
         lines = list(correction.lines.order_by("position"))
+        rows, asked_by = summary.rows_of(lines), names[correction.asked_by]
         its: dict[str, Any] = {"tenant_id": correction.tenant_id, "target_ids": [line.target_id for line in lines]}
         context = {
             **self.admin_site.each_context(request),
@@ -159,12 +165,17 @@ class CorrectionRequestAdmin(LedgerAdmin):
             "correction": correction,
             "kind_title": kind_title(correction.kind),
             "status": label(correction.get_state_display(), STATE_COLOURS[State(correction.state)]),
+            "sentences": summary.sentences(correction, asked_by=asked_by, lines=lines, rows=rows, entries=entries),
+            "cards": summary.fact_cards(request, lines, rows),
+            "comparisons": summary.comparisons(request, lines, rows),
+            "day": summary.day_panel(correction, asked_by=asked_by),
             "facts": _facts(correction, names),
             "cautions": kind_cautions(correction.kind, **its, facts=correction.facts) if correction.state == State.WAITING else [],
             "related": related_panel(**its, account_ids={entry.account_id for entry in entries}, but=correction),
-            "targets": [_target(line) for line in lines],
+            "targets": [_target(line) for line in lines[len(rows) :]],
             "entries": [entry_row(entry, is_posted=bool(entry.entry_id)) for entry in entries],
-            "evidence": list(correction.evidence.defer("content")),
+            "evidence": [(file, names[file.actor]) for file in correction.evidence.defer("content").order_by("id")],
+            "evidence_form": EvidenceForm(),
             "steps": _steps(correction, names),
             "may": _may(request, correction),
         }
@@ -182,7 +193,12 @@ class CorrectionRequestAdmin(LedgerAdmin):
         permission, done, call = DECISIONS[verb]
         if not request.user.has_perm(permission):
             raise PermissionDenied
+        files = EvidenceForm(request.POST, request.FILES)
+        if not files.is_valid():
+            messages.error(request, " ".join(map(str, files.errors["evidence"])))
+            return HttpResponseRedirect(page_of("corrections.correctionrequest", correction.pk))
         try:
+            _keep_evidence(request, correction, files)
             call(request, correction, request.POST.get("text", "").strip())
         except PreviewMoved as moved:
             messages.warning(request, message_for(moved))
@@ -211,6 +227,13 @@ class CorrectionRequestAdmin(LedgerAdmin):
         return correction
 
 
+def _keep_evidence(request: HttpRequest, correction: CorrectionRequest, form: EvidenceForm) -> None:
+    """Before the decision that it is for, whatever becomes of that."""
+    its = {"tenant_id": correction.tenant_id, "correction_id": correction.pk}
+    if files := form.files_sent:
+        services.add_evidence(**its, actor=actor_of(request), files=files)
+
+
 def _approve(request: HttpRequest, correction: CorrectionRequest, text: str) -> None:
     version = request.POST.get("version", "")
     services.approve_request(
@@ -231,6 +254,8 @@ def _withdraw(request: HttpRequest, correction: CorrectionRequest, text: str) ->
 
 
 def _comment(request: HttpRequest, correction: CorrectionRequest, text: str) -> None:
+    if not text and request.FILES:
+        return
     services.add_comment(tenant_id=correction.tenant_id, actor=actor_of(request), correction_id=correction.pk, text=text)
 
 
@@ -238,7 +263,7 @@ DECISIONS: dict[str, tuple[str, str, Callable[[HttpRequest, CorrectionRequest, s
     "approve": (DECIDE, "Approved: the entries below are posted.", _approve),
     "reject": (DECIDE, "Rejected. Nothing was posted.", _reject),
     "withdraw": (REQUEST_PERMISSION, "Withdrawn. Nothing was posted.", _withdraw),
-    "comment": (COMMENT, "Your comment is saved.", _comment),
+    "comment": (COMMENT, "It is kept with the request.", _comment),
 }
 
 
@@ -265,6 +290,7 @@ def _people(correction: CorrectionRequest) -> set[str]:
     people = {correction.asked_by, correction.decided_by}
     people.update(correction.changes.values_list("actor", flat=True))
     people.update(correction.comments.values_list("actor", flat=True))
+    people.update(correction.evidence.values_list("actor", flat=True))
     return people - {""}
 
 
@@ -273,8 +299,8 @@ def _facts(correction: CorrectionRequest, names: dict[str, Any]) -> list[tuple[s
         ("Tenant", id_link("tenants.tenant", correction.tenant_id, str(correction.tenant))),
         ("Reason", correction.get_reason_code_display()),
         ("What happened", correction.reason),
-        *((name.replace("_", " ").capitalize(), value) for name, value in correction.facts.items()),
-        ("Moves", joined(f"{amount} {unit}" for unit, amount in correction.size.items())),
+        *summary.described_facts(correction),
+        ("Moves", joined(money(Decimal(amount), unit) for unit, amount in correction.size.items())),
         ("Requested by", names[correction.asked_by]),
         ("Requested", local_time(correction.created_at)),
         ("Request id of its entries", correction.posted_as),
@@ -306,5 +332,9 @@ def _steps(correction: CorrectionRequest, names: dict[str, Any]) -> list[dict[st
         {"who": names[row.actor], "when": row.created_at, "what": "commented", "text": row.text, "is_step": False}
         for row in correction.comments.all()
     ]
-    steps = sorted([*changes, *comments], key=lambda step: step["when"])
+    files = [
+        {"who": names[row.actor], "when": row.created_at, "what": f"added {row.name}", "text": "", "is_step": False}
+        for row in correction.evidence.defer("content")
+    ]
+    steps = sorted([*changes, *comments, *files], key=lambda step: step["when"])
     return [{**step, "when": local_time(step["when"])} for step in steps]

@@ -19,9 +19,10 @@ from kernel.corrections.choices import MAX_LINES, REQUEST_PAGE, REQUEST_PERMISSI
 from kernel.corrections.errors import CorrectionRefused, PreviewMoved, SeveralTenants, TooManyLines
 from kernel.corrections.kinds import Kind, get_kind
 from kernel.corrections.selectors import get_common_tenant
-from kernel.corrections.services import CorrectionDraft, EvidenceFile, Preview
+from kernel.corrections.services import CorrectionDraft, Preview
 from kernel.ledger.admin.form_ids import new_form_id, read_form_id
 from kernel.ledger.admin.formatting import actor_of, effect, id_link, money, page_of, row_link
+from kernel.ledger.admin.links import own_path
 from kernel.ledger.errors import LedgerError
 from kernel.tenants.messages import message_for
 from kernel.tenants.models import Tenant
@@ -75,7 +76,8 @@ def _first_page(request: HttpRequest, *, kind: Kind, ids: tuple[UUID, ...]) -> H
         subject = _subject(request, kind=kind, ids=ids)
     except LedgerError as error:
         return _redirect_to_list(request, kind=kind, error=error)
-    entered = request.POST if request.POST.get("step") == "edit" else {}
+    # A link to the form may fill it in.
+    entered = request.POST if request.POST.get("step") == "edit" else request.GET
     names = ReasonForm(kind).fields
     return _page(request, subject, ReasonForm(kind, initial={name: entered.get(name, "") for name in names}))
 
@@ -115,7 +117,7 @@ def _confirm(request: HttpRequest, subject: Subject, form: ReasonForm) -> HttpRe
             preview_digest=request.POST.get("preview_digest", ""),
             correction_id=read_form_id(request),
             evidence_link=form.cleaned_data["evidence_link"],
-            evidence=_file(evidence),
+            evidence=evidence.files_sent,
         )
     except PreviewMoved as moved:
         messages.warning(request, message_for(moved))
@@ -125,11 +127,6 @@ def _confirm(request: HttpRequest, subject: Subject, form: ReasonForm) -> HttpRe
     outcome = "It waits for a colleague's approval." if correction.needs_approval else "Posted."
     messages.success(request, f"{subject.kind.title}: {outcome}")
     return HttpResponseRedirect(page_of("corrections.correctionrequest", correction.pk))
-
-
-def _file(form: EvidenceForm) -> EvidenceFile | None:
-    file = form.cleaned_data["evidence"]
-    return None if file is None else EvidenceFile(name=file.name, content_type=file.content_type or "", content=file.read())
 
 
 def _draft(subject: Subject, form: ReasonForm) -> CorrectionDraft:
@@ -175,11 +172,17 @@ def _page(
         "refusal": message_for(refusal) if refusal else "",
         "refused_row": _refused_row(kind, refusal),
         "request_page": reverse(REQUEST_PAGE),
-        "back": page_of(kind.model_label, subject.ids[0])
-        if count == 1
-        else reverse(f"admin:{kind.model_label.replace('.', '_')}_changelist"),
+        **_ways_back(request, subject),
     }
     return TemplateResponse(request, "corrections/request_form.html", context)
+
+
+def _ways_back(request: HttpRequest, subject: Subject) -> dict[str, str]:
+    """`back`: where Cancel leads to; `asked_back`: the page that the reader came from, for the next step of the form."""
+    asked = own_path(request.POST.get("back") or request.GET.get("back"))
+    label = subject.kind.model_label
+    own = page_of(label, subject.ids[0]) if len(subject.ids) == 1 else reverse(f"admin:{label.replace('.', '_')}_changelist")
+    return {"back": asked or own, "asked_back": asked}
 
 
 def _refused_row(kind: Kind, refusal: LedgerError | None) -> Any:

@@ -147,6 +147,7 @@ class Migration(migrations.Migration):
             name="CorrectionEvidence",
             fields=[
                 ("id", models.UUIDField(default=kernel.ledger.identifiers.new_id, editable=False, primary_key=True, serialize=False)),
+                ("actor", models.CharField(max_length=128)),
                 ("name", models.CharField(max_length=255)),
                 ("content_type", models.CharField(max_length=100)),
                 ("content", models.BinaryField()),

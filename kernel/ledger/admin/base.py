@@ -169,15 +169,15 @@ class LedgerAdmin(ReadOnly, ModelAdmin):
             "original": row,
             "lead": self.lead(row),
             "cautions": self.cautions(row),
-            **self._fields_of_page(row),
+            **self.page_fields(row),
             "action_links": self.action_links(request, row),
             "panels": self.all_panels(request, row),
             **(extra_context or {}),
         }
         return TemplateResponse(request, "ledger/row.html", context)
 
-    def _fields_of_page(self, row: Any) -> dict[str, list[tuple[str, Any, bool]]]:
-        """`fields`: what people read; `technical`: ids, keys and what is empty, which the page folds."""
+    def page_fields(self, row: Any) -> dict[str, list[tuple[str, Any, bool]]]:
+        """Name, value and width of each field. `fields`: what people read; `technical`: ids, keys and what is empty, which pages fold."""
         names = list(self.fields or _field_names(self.model))
         values = dict(zip(names, self.field_values(row), strict=True))
         is_entry = issubclass(self.model, LedgerRow)

@@ -12,6 +12,7 @@ from django.db import models
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html, format_html_join
+from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
 from kernel.ledger.money import with_thousands
@@ -83,6 +84,11 @@ def id_link(label: str, identifier: Any, text: str = "") -> SafeString | str:
 
 def link(url: str, text: Any) -> SafeString | str:
     return format_html('<a class="ch-link" href="{}">{}</a>', url, text) if url else str(text)
+
+
+def action_link(name: str, identifier: Any, text: str, *, back: str) -> SafeString | str:
+    """A link to an action of a row (its URL's name without "admin:"), which leads `back` when it is done."""
+    return link(f"{reverse(f'admin:{name}', args=(identifier,))}?{urlencode({'back': back})}", text)
 
 
 def short(identifier: Any) -> str:

@@ -21,6 +21,7 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget, 
 
 from kernel.ledger.admin.form_ids import new_form_id, read_form_id
 from kernel.ledger.admin.formatting import actor_of, page_of
+from kernel.ledger.admin.links import own_path
 from kernel.ledger.moments import check_moment
 from kernel.tenants.errors import DomainError
 from kernel.tenants.messages import message_for
@@ -155,20 +156,19 @@ def setting_action(form_class: type[SettingForm], *, name: str, right: str = "ma
 
 
 def setting_page(request: HttpRequest, page: Any, form_class: type[SettingForm], object_id: str | None) -> HttpResponse:
-    """GET: the form. POST `step=preview`: what would change. POST `step=confirm`: change it."""
+    """GET: the form. POST `step=preview`: what would change. POST `step=confirm`: change it. `back` in the address: where it leads to."""
     row = _get_row(request, page, object_id)
+    back = own_path(request.GET.get("back")) or _back(page, row)
     if row is None and form_class.has_tenant:
         choice = TenantChoiceForm(request.GET or None, request=request)
         if not choice.is_valid():
-            return _render(
-                request, page, "ledger/setting_tenant.html", {"title": form_class.title, "form": choice, "back": _back(page, row)}
-            )
+            return _render(request, page, "ledger/setting_tenant.html", {"title": form_class.title, "form": choice, "back": back})
         tenant = choice.cleaned_data["tenant"]
     else:
         tenant = getattr(row, "tenant", None)
     is_sent = request.method == "POST"
     form = form_class(request.POST if is_sent else None, request=request, row=row, tenant=tenant)
-    context: dict[str, Any] = {"title": form.title, "form": form, "row": row, "tenant": tenant, "back": _back(page, row)}
+    context: dict[str, Any] = {"title": form.title, "form": form, "row": row, "tenant": tenant, "back": back}
     if is_sent and (form.is_valid() or not form.fields):
         if request.POST.get("step") == "confirm" and request.POST.get("standing") == form.digest():
             return _apply(request, page, form, context)
@@ -212,7 +212,7 @@ def _apply(request: HttpRequest, page: Any, form: SettingForm, context: Mapping[
     if response is not None:
         return response
     messages.success(request, f"{form.title}: done.")
-    return HttpResponseRedirect(_back(page, form.row))
+    return HttpResponseRedirect(context["back"])
 
 
 def form_id_of(form: SettingForm) -> Any:

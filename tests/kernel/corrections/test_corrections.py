@@ -229,7 +229,7 @@ def test_a_request_must_correct_something_but_not_everything(draft, usage, monke
 
 
 def test_evidence_is_kept_with_the_book(usage, draft, ask):
-    ask(draft(usage), evidence_link="https://tickets.example.com/1", evidence=EvidenceFile("mail.txt", "text/plain", b"hello"))
+    ask(draft(usage), evidence_link="https://tickets.example.com/1", evidence=[EvidenceFile("mail.txt", "text/plain", b"hello")])
     evidence = CorrectionEvidence.objects.get()
     assert (evidence.name, bytes(evidence.content), evidence.request.evidence_link) == (
         "mail.txt",

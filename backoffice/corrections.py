@@ -1,0 +1,66 @@
+"""The back office's kind of correction: a new grant for a customer, which needs a second person as other changes of money do."""
+
+from datetime import date
+from decimal import Decimal
+
+from backoffice.models import Customer
+from credits import services
+from credits.choices import Category, UnitType
+from credits.corrections import opened_entry
+from kernel.corrections.kinds import CorrectionInput, FormField, Kind, PostedEntry, register
+from kernel.ledger.errors import InvalidValue
+
+FIELDS = (
+    FormField("name", "Name of the grant", help="The customer's statement shows it."),
+    FormField("amount", "Amount", type="amount", help="In the currency, or in units of the metric."),
+    FormField("currency", "Currency", help="ISO 4217, like USD. Of a metric: what its units cost is in this currency."),
+    FormField("metric_id", "Metric", is_required=False, help="For units instead of money. Empty: money."),
+    FormField("category", "Category", type="choice", choices=tuple(Category.choices)),
+    FormField("cost_of_credit", "What the customer paid for it", type="amount_or_zero", is_required=False, help="Empty: not said."),
+    FormField("effective_date", "First day, in UTC", type="date", is_required=False, help="Empty: today."),
+    FormField("expiry_date", "Last day, in UTC", type="date", is_required=False, help="Empty: it never expires."),
+)
+
+
+def grant(correction: CorrectionInput) -> list[PostedEntry]:
+    """Make a grant for the customer. Raises InvalidValue."""
+    facts = correction.facts
+    amount = Decimal(facts["amount"])
+    if amount <= 0:
+        raise InvalidValue(field="amount", reason="not_positive", value=amount)
+    customer = Customer.objects.get(tenant_id=correction.tenant_id, pk=correction.target_id)
+    opened = services.create_grant(
+        **correction.audit_context,
+        customer_id=customer.customer_id,
+        name=facts["name"],
+        unit_type=UnitType.METRIC if "metric_id" in facts else UnitType.CURRENCY,
+        currency=facts["currency"].upper(),
+        metric_id=facts.get("metric_id"),
+        amount=amount,
+        cost_of_credit=Decimal(facts["cost_of_credit"]) if "cost_of_credit" in facts else None,
+        category=facts["category"],
+        effective_date=_day(facts.get("effective_date")),
+        expiry_date=_day(facts.get("expiry_date")),
+        idempotency_key=correction.key,
+    )
+    name = f"New grant of {customer.customer_id}"
+    return [opened_entry(correction, opened, what=f"Opens {opened.name}", label="backoffice.customer", name=name)]
+
+
+def _day(text: str | None) -> date | None:
+    return date.fromisoformat(text) if text else None
+
+
+register(
+    Kind(
+        code="backoffice.grant",
+        model_label="backoffice.customer",
+        title="New grant",
+        description="Gives the customer credit, as a grant of its own.",
+        post=grant,
+        fields=FIELDS,
+        takes_many=False,
+        icon="add_card",
+        phrase="give a new grant to {rows}",
+    )
+)

@@ -1,0 +1,161 @@
+"""What an approver reads before the numbers: what is asked in words, the rows' own facts, and what else the requester did that day."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from django.apps import apps
+from django.contrib import admin
+from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from kernel.corrections.admin.related import kind_title
+from kernel.corrections.choices import STATE_COLOURS, State
+from kernel.corrections.kinds import FormField, Kind, get_kind
+from kernel.corrections.models import CorrectionEntry, CorrectionLine, CorrectionRequest
+from kernel.corrections.selectors import list_requests_of_day
+from kernel.ledger.admin import LedgerAdmin, Panel
+from kernel.ledger.admin.formatting import id_link, joined, label, model_name, money, row_link
+from kernel.ledger.admin.links import PanelSource
+from kernel.tenants.admin import local_time
+from kernel.tenants.staff_scope import scope_of
+
+# Rows whose facts the page shows, accounts that its sentence names, and requests of the day that it lists.
+MAX_FACTS, MAX_ACCOUNTS, MAX_OF_DAY = 3, 3, 50
+_COMPARISONS: dict[str, PanelSource] = {}
+
+
+def register_comparison(model_label: str, source: PanelSource) -> None:
+    """Show a row that is corrected beside another one that it may be a duplicate of."""
+    _COMPARISONS[model_label] = source
+
+
+def kind_of(correction: CorrectionRequest) -> Kind | None:
+    """None where the app that registered the kind is no longer installed; its requests must stay readable."""
+    try:
+        return get_kind(correction.kind)
+    except KeyError:
+        return None
+
+
+def rows_of(lines: Sequence[CorrectionLine]) -> list[Any]:
+    """The first rows that are corrected, in the order of the request."""
+    if not lines:
+        return []
+    ids = [line.target_id for line in lines[:MAX_FACTS]]
+    found = {row.pk: row for row in apps.get_model(lines[0].target_label)._base_manager.filter(pk__in=ids)}
+    return [found[identifier] for identifier in ids if identifier in found]
+
+
+def sentences(
+    correction: CorrectionRequest,
+    *,
+    asked_by: Any,
+    lines: Sequence[CorrectionLine],
+    rows: Sequence[Any],
+    entries: Sequence[CorrectionEntry],
+) -> list[SafeString]:
+    """What is asked, and what becomes of each account."""
+    kind = kind_of(correction)
+    title = kind_title(correction.kind)
+    phrase = (kind.phrase if kind else "") or f"{title[:1].lower()}{title[1:]} {{rows}}"
+    before, _, after = phrase.partition("{rows}")
+    verb = "asks to" if correction.needs_approval else "has posted this:"
+    return [
+        format_html("{} {} {}{}{}.", asked_by, verb, before, _named(lines, rows), after),
+        *(_outcome(steps) for steps in list(_by_account(entries).values())[:MAX_ACCOUNTS]),
+    ]
+
+
+def _named(lines: Sequence[CorrectionLine], rows: Sequence[Any]) -> SafeString:
+    if len(lines) == 1 and rows:
+        return format_html("the {} {}", model_name(lines[0].target_label), row_link(rows[0]))
+    plural = apps.get_model(lines[0].target_label)._meta.verbose_name_plural if lines else "rows"
+    return format_html("{} {}", len(lines), plural)
+
+
+def _by_account(entries: Iterable[CorrectionEntry]) -> Mapping[Any, list[CorrectionEntry]]:
+    accounts: dict[Any, list[CorrectionEntry]] = {}
+    for entry in entries:
+        accounts.setdefault((entry.account_id, entry.account_name, entry.unit), []).append(entry)
+    return accounts
+
+
+def _outcome(entries: Sequence[CorrectionEntry]) -> SafeString:
+    first, last = entries[0], entries[-1]
+    change = sum((entry.effect for entry in entries), Decimal(0))
+    if not change:
+        return format_html("{}: {}; no balance changes.", first.account_name, first.what)
+    verb = "gets" if change > 0 else "loses"
+    amounts = (money(amount, first.unit) for amount in (abs(change), first.balance_before, last.balance_after))
+    return format_html("{} {} {}: from {} to {}.", first.account_name, verb, *amounts)
+
+
+def fact_cards(request: HttpRequest, lines: Sequence[CorrectionLine], rows: Sequence[Any]) -> list[dict[str, Any]]:
+    """Each of the first rows with its own facts, as its page has them."""
+    cards = []
+    for line, row in zip(lines, rows, strict=False):
+        page: Any = admin.site._registry.get(type(row))
+        fields = page.page_fields(row)["fields"] if isinstance(page, LedgerAdmin) else []
+        text = f"{model_name(line.target_label).capitalize()} {row}"
+        cards.append({"title": id_link(line.target_label, line.target_id, text), "fields": fields})
+    return cards
+
+
+def comparisons(request: HttpRequest, lines: Sequence[CorrectionLine], rows: Sequence[Any]) -> list[Panel]:
+    if not lines or (source := _COMPARISONS.get(lines[0].target_label)) is None:
+        return []
+    found = (source(row, request.user, scope_of(request.user)) for row in rows)
+    return [panel for panel in found if panel is not None]
+
+
+def day_panel(correction: CorrectionRequest, *, asked_by: Any) -> Panel:
+    """What the requester posted, or asks for, within 24 hours, and its sum: many small corrections are one large one."""
+    requests = list(list_requests_of_day(tenant_id=correction.tenant_id, actor=correction.asked_by)[: MAX_OF_DAY + 1])
+    sums: dict[tuple[str, str], Decimal] = {}
+    for each in requests:
+        for unit, amount in each.size.items():
+            key = (_how(each), unit)
+            sums[key] = sums.get(key, Decimal(0)) + Decimal(amount)
+    rows = [
+        (
+            row_link(each),
+            label(each.get_state_display(), STATE_COLOURS[State(each.state)]),
+            kind_title(each.kind),
+            joined(money(Decimal(amount), unit) for unit, amount in each.size.items()),
+            each.reason,
+            local_time(each.created_at),
+        )
+        for each in requests[:MAX_OF_DAY]
+    ]
+    parts = [format_html("{} {}", money(amount, unit), how) for (how, unit), amount in sums.items() if amount]
+    more = f" Only the newest {MAX_OF_DAY} are counted and listed." if len(requests) > MAX_OF_DAY else ""
+    note = format_html("{}{}", joined(parts) if parts else "Nothing that moves money.", more)
+    title = format_html("{} within 24 hours", asked_by)
+    return Panel(title, ("Request", "State", "What", "Moves", "Reason", "Requested"), rows, empty="Nothing.", note=note)
+
+
+def _how(correction: CorrectionRequest) -> str:
+    if correction.state == State.WAITING:
+        return "waiting"
+    return "approved by others" if correction.needs_approval else "posted alone"
+
+
+def described_facts(correction: CorrectionRequest) -> list[tuple[str, Any]]:
+    """The kind's own values under the labels of its form, choices by their labels, and rows as links."""
+    kind = kind_of(correction)
+    fields = {field.name: field for field in kind.fields} if kind else {}
+    return [
+        (fields[name].label if name in fields else name.replace("_", " ").capitalize(), _described(fields.get(name), value))
+        for name, value in correction.facts.items()
+    ]
+
+
+def _described(field: FormField | None, value: str) -> Any:
+    if field is None:
+        return value
+    if field.model_label:
+        row = apps.get_model(field.model_label)._base_manager.filter(pk=value).first()
+        return row_link(row) if row is not None else value
+    return dict(field.choices).get(value, value)
