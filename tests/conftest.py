@@ -54,6 +54,7 @@ django.setup()
 from kernel.tenants import services as tenants  # noqa: E402
 from tests.database_clock import DatabaseClock, follow_time_machine  # noqa: E402
 from tests.flush import Flush  # noqa: E402
+from tests.migrated import migrated_database  # noqa: E402
 from tests.rows_read import analysed_when_empty, analysed_when_small, analysed_with_small_tenants, never_analysed  # noqa: E402
 
 hypothesis.settings.register_profile("local", deadline=None)
@@ -61,6 +62,13 @@ hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, prin
 # bin/mutate wants to know whether a test fails, not the smallest example of how.
 hypothesis.settings.register_profile("mutate", deadline=None, phases=(hypothesis.Phase.explicit, hypothesis.Phase.generate))
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "local"))
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings):
+    """Each process's database is a copy of the one that the first of them migrates."""
+    if OWN_SERVER and "PYTEST_XDIST_WORKER" in os.environ:
+        settings.DATABASES["default"]["TEST"]["TEMPLATE"] = migrated_database()
 
 
 @pytest.fixture(scope="session")

@@ -104,44 +104,67 @@ def _passed(local: datetime) -> timedelta:
 
 @dataclass(frozen=True, slots=True)
 class _Span:
-    """A part of an interval (its number), and what is read for it: the sums of a grain, or the transactions' own usage (None)."""
+    """What is read: the sums of a grain, or the transactions' own usage (None)."""
 
-    place: int
     grain: SumGrain | None
     since: datetime
     until: datetime
 
 
-def _spans(question: UsageQuestion, starts: Sequence[datetime]) -> Iterator[_Span]:
+@dataclass(frozen=True, slots=True)
+class _Use:
+    """A span that is added to an interval (its number), or taken off it (sign -1)."""
+
+    place: int
+    sign: int
+    span: _Span
+
+
+def _uses(question: UsageQuestion, starts: Sequence[datetime], *, first: int) -> Iterator[_Use]:
+    """What the intervals from number `first` on are put together of."""
     ends = [*starts[1:], question.until]
-    for place, (start, end) in enumerate(zip(starts, ends, strict=True)):
-        since = max(start, question.since)
-        yield from _parts(place, since, end, grains=GRAINS if question.has_sums else [])
+    for place in range(first, len(starts)):
+        since = max(starts[place], question.since)
+        for sign, span in _parts(since, ends[place], grains=GRAINS if question.has_sums else []):
+            yield _Use(place, sign, span)
 
 
-def _parts(place: int, since: datetime, until: datetime, *, grains: Sequence[SumGrain]) -> Iterator[_Span]:
-    """The whole steps of the first grain, and what is left on either side by the others."""
+def _parts(since: datetime, until: datetime, *, grains: Sequence[SumGrain]) -> Iterator[tuple[int, _Span]]:
+    """The steps of the first grain that the span is nearest to, and, by the other grains, what they have too little or too much.
+
+    A day of New York is a day of UTC without its first five hours and with those of the next one: 2 × 5 sums of hours, the same for the
+    next day, instead of 24.
+    """
     if since >= until:
         return
     if not grains:
-        yield _Span(place, None, since, until)
+        yield 1, _Span(None, since, until)
         return
-    first, last = _whole_steps(since, until, grains[0])
+    first, last = _nearest(since, grains[0]), _nearest(until, grains[0])
     if first >= last:
-        yield from _parts(place, since, until, grains=grains[1:])
+        yield from _parts(since, until, grains=grains[1:])
         return
-    yield from _parts(place, since, first, grains=grains[1:])
-    yield _Span(place, grains[0], first, last)
-    yield from _parts(place, last, until, grains=grains[1:])
+    yield from _edge(since, first, grains=grains[1:], sign=1)
+    yield 1, _Span(grains[0], first, last)
+    yield from _edge(until, last, grains=grains[1:], sign=-1)
 
 
-def _whole_steps(since: datetime, until: datetime, grain: SumGrain) -> tuple[datetime, datetime]:
-    """The beginning of the first whole step of a span, and the end of the last; not in this order where there is none."""
+def _edge(moment: datetime, step: datetime, *, grains: Sequence[SumGrain], sign: int) -> Iterator[tuple[int, _Span]]:
+    """What lies between the edge of a span and that of the steps. `sign`: how it counts where the step is later."""
+    sign = sign if moment < step else -sign
+    for part_sign, span in _parts(min(moment, step), max(moment, step), grains=grains):
+        yield sign * part_sign, span
+
+
+def _nearest(moment: datetime, grain: SumGrain) -> datetime:
+    """The beginning of a step that is nearest to a moment."""
     if grain == SumGrain.MONTH:
-        first = start_of_month(since)
-        return first if first == since else start_of_month(first + 31 * DAY), start_of_month(until)
-    step = DAY if grain == SumGrain.DAY else HOUR
-    return end_of(since, step), start_of(until, step)
+        before = start_of_month(moment)
+        after = before if before == moment else start_of_month(before + 31 * DAY)
+    else:
+        step = DAY if grain == SumGrain.DAY else HOUR
+        before, after = start_of(moment, step), end_of(moment, step)
+    return before if moment - before <= after - moment else after
 
 
 def list_usage(question: UsageQuestion, *, limit: int, after: Sequence[Any] | None = None) -> list[Row]:
@@ -153,8 +176,8 @@ def list_usage(question: UsageQuestion, *, limit: int, after: Sequence[Any] | No
     """
     starts = question.starts()
     # What lies before the last group's interval isn't read again.
-    spans = [span for span in _spans(question, starts) if after is None or span.place >= after[0]]
-    statement, parameters = _statement(question, spans, limit=limit, after=after)
+    uses = list(_uses(question, starts, first=after[0] if after else 0))
+    statement, parameters = _statement(question, uses, limit=limit, after=after)
     with connection.cursor() as cursor:
         cursor.execute(statement, parameters)
         names = [column.name for column in cursor.description]
@@ -178,14 +201,14 @@ def _to_row(question: UsageQuestion, starts: Sequence[datetime], found: Row) -> 
     }
 
 
-def _statement(question: UsageQuestion, spans: Sequence[_Span], *, limit: int, after: Sequence[Any] | None) -> tuple[str, dict[str, Any]]:
-    parameters: dict[str, Any] = {"tenant": question.tenant_id, "limit": limit}
+def _statement(question: UsageQuestion, uses: Sequence[_Use], *, limit: int, after: Sequence[Any] | None) -> tuple[str, dict[str, Any]]:
+    # Each span is read once, however many intervals use it.
+    spans = {span: number for number, span in enumerate(dict.fromkeys(use.span for use in uses))}
+    parameters = {"tenant": question.tenant_id, "limit": limit} | _columns_of(uses, spans)
     groups = [f"group_{number}" for number in range(len(question.group_by))]
-    parts = []
-    if any(span.grain for span in spans):
-        parts.append(_from_sums(question, [span for span in spans if span.grain], parameters))
-    if any(span.grain is None for span in spans):
-        parts.append(_from_transactions(question, [span for span in spans if span.grain is None], parameters))
+    by_sums, by_transactions = ({span: spans[span] for span in spans if bool(span.grain) is is_kept} for is_kept in (True, False))
+    parts = [_from_sums(question, by_sums, parameters)] if by_sums else []
+    parts += [_from_transactions(question, by_transactions, parameters)] if by_transactions else []
     by_currency = ", ".join(["place", *groups, "currency"])
     by_group = ", ".join(["place", *groups])
     is_one_currency = "currency" in {*question.group_by, *question.filters}
@@ -201,20 +224,32 @@ def _statement(question: UsageQuestion, spans: Sequence[_Span], *, limit: int, a
     return (
         f"""
         WITH part AS ({" UNION ALL ".join(parts)}), summed AS (
-            SELECT {by_currency}, {", ".join(f"sum({name}) AS {name}" for name in MEASURES)} FROM part GROUP BY {by_currency}
+            SELECT {by_currency}, {", ".join(f"sum(use.sign * {name}) AS {name}" for name in MEASURES)}
+            FROM part JOIN unnest(%(places)s::integer[], %(signs)s::integer[], %(used)s::integer[]) AS use (place, sign, span) USING (span)
+            GROUP BY {by_currency}
+            -- What was counted and taken off again is no row, nor a currency of one.
+            HAVING sum(use.sign * transactions) > 0
         )
         SELECT {by_group}, array_agg(currency ORDER BY currency) AS currencies, array_agg(amount ORDER BY currency) AS amounts,
             array_agg(estimated ORDER BY currency) AS estimates, {count} AS transactions,
             {", ".join(f"sum({name}) AS {name}" for name in TOKENS)}{shown}
         FROM summed {beyond}
-        GROUP BY {by_group} HAVING sum(transactions) > 0
+        GROUP BY {by_group}
         ORDER BY {order} LIMIT %(limit)s
         """,  # noqa: S608 - made of names of columns; values are parameters
         parameters,
     )
 
 
-def _from_sums(question: UsageQuestion, spans: Sequence[_Span], parameters: dict[str, Any]) -> str:
+def _columns_of(uses: Sequence[_Use], spans: Mapping[_Span, int]) -> dict[str, Any]:
+    return {
+        "places": [use.place for use in uses],
+        "signs": [use.sign for use in uses],
+        "used": [spans[use.span] for use in uses],
+    }
+
+
+def _from_sums(question: UsageQuestion, spans: Mapping[_Span, int], parameters: dict[str, Any]) -> str:
     wanted = [*question.dimensions, None, None][:2]
     columns = dict(zip((*question.dimensions, *ALWAYS), (*("first", "second")[: len(question.dimensions)], *ALWAYS), strict=True))
     parameters |= _arrays(spans, "sum") | {
@@ -228,8 +263,8 @@ def _from_sums(question: UsageQuestion, spans: Sequence[_Span], parameters: dict
         columns=columns,
         parameters=parameters,
         spans="""
-            unnest(%(sum_places)s::integer[], %(grains)s::text[], %(sum_since)s::timestamptz[], %(sum_until)s::timestamptz[])
-                AS span (place, grain, since, until)
+            unnest(%(sum_spans)s::integer[], %(grains)s::text[], %(sum_since)s::timestamptz[], %(sum_until)s::timestamptz[])
+                AS span (number, grain, since, until)
         """,
         source="""
             metering_usagesum AS kept WHERE kept.tenant_id = %(tenant)s AND kept.first_dimension = %(dimension_1)s
@@ -239,7 +274,7 @@ def _from_sums(question: UsageQuestion, spans: Sequence[_Span], parameters: dict
     )
 
 
-def _from_transactions(question: UsageQuestion, spans: Sequence[_Span], parameters: dict[str, Any]) -> str:
+def _from_transactions(question: UsageQuestion, spans: Mapping[_Span, int], parameters: dict[str, Any]) -> str:
     time = time_column(question)
     columns = {name: column_of(name, keys=question.keys) for name in {*question.group_by, *question.filters}}
     parameters |= _arrays(spans, "own")
@@ -247,7 +282,7 @@ def _from_transactions(question: UsageQuestion, spans: Sequence[_Span], paramete
         question,
         columns=columns,
         parameters=parameters,
-        spans="unnest(%(own_places)s::integer[], %(own_since)s::timestamptz[], %(own_until)s::timestamptz[]) AS span (place, since, until)",
+        spans="unnest(%(own_spans)s::integer[], %(own_since)s::timestamptz[], %(own_until)s::timestamptz[]) AS span (number, since, until)",
         source=f"metering_usage AS kept WHERE kept.tenant_id = %(tenant)s AND kept.{time} >= span.since AND kept.{time} < span.until",
     )
 
@@ -272,7 +307,7 @@ def _part(question: UsageQuestion, *, columns: Mapping[str, str], parameters: di
     groups = [f"kept.{columns[name]} AS group_{number}" for number, name in enumerate(question.group_by)]
     numbers = ", ".join(str(number) for number in range(1, 2 + len(groups)))
     return f"""
-        SELECT span.place, read.*
+        SELECT span.number AS span, read.*
         FROM {spans}
         CROSS JOIN LATERAL (
             SELECT {", ".join([*groups, "kept.currency"])}, {", ".join(f"sum(kept.{name}) AS {name}" for name in MEASURES)}
@@ -282,9 +317,9 @@ def _part(question: UsageQuestion, *, columns: Mapping[str, str], parameters: di
     """  # noqa: S608 - as above
 
 
-def _arrays(spans: Sequence[_Span], name: str) -> dict[str, Any]:
+def _arrays(spans: Mapping[_Span, int], name: str) -> dict[str, Any]:
     return {
-        f"{name}_places": [span.place for span in spans],
+        f"{name}_spans": list(spans.values()),
         f"{name}_since": [span.since for span in spans],
         f"{name}_until": [span.until for span in spans],
     }

@@ -5,6 +5,7 @@ the installation, which need no network. Quantities are exact; the amount is rou
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -19,18 +20,20 @@ from genai_prices import data_snapshot
 from kernel.ledger.money import AMOUNT_LIMIT, PLACES, trimmed_digits
 from metering.choices import Pricing, ReportedCosts
 from metering.selectors import Row
-from metering.services.public_prices import calculate
+from metering.services.counter_parts import unpriced_counters
+from metering.services.public_prices import calculate, uncharged
+from metering.services.self_hosted import is_self_hosted
+from metering.services.service_tiers import price_context
+from metering.services.stated_costs import reported_cost
+from metering.services.tool_uses import with_tool_uses
 from metering.services.unit_costs import unit_cost
 from metering.services.usage_bodies import (
     NAMES,
     REQUIRED_COUNTERS,
     BadQuantity,
     UsageReading,
-    is_self_hosted,
     look_up,
     read_usage,
-    reported_cost,
-    unpriced_counters,
 )
 
 STEP = Decimal(1).scaleb(-PLACES)
@@ -39,20 +42,11 @@ MODEL_KEYS = (
     *("model", "modelId", "model_id", "modelName", "modelVersion", "response.model", "response.modelVersion", "body.model"),
     *("response.body.model", "message.model", "gen_ai.response.model", "gen_ai.request.model", "response_metadata.model_name"),
     *("attributes.gen_ai.response.model", "attributes.gen_ai.request.model", "model_version", "response.model_version", "response.modelId"),
-    *("response_metadata.model", "llm_output.model_name", "result.model", "data.model"),
+    *("response_metadata.model", "llm_output.model_name", "result.model", "data.model", "result.message.model", "raw.model", "model_name"),
+    "response_metadata.model_id",
 )
-# Where a reply says at which tier, speed or place the call was served.
-TIER_KEYS = (
-    *("service_tier", "usage.service_tier", "response.service_tier", "response.usage.service_tier", "serviceTier", "serviceTier.type"),
-    *("usage.speed", "response.usage.speed", "message.usage.speed", "usage.inference_geo", "response.usage.inference_geo"),
-    *("performanceConfig.latency", "usageMetadata.trafficType", "response.usageMetadata.trafficType", "usage_metadata.traffic_type"),
-)
-TIER_PLACES = tuple((key.partition(".")[0], key) for key in TIER_KEYS)
-# Tiers with a price of their own, and the words for the standard one. Any other word isn't understood.
-TIERS = {"flex": "flex", "priority": "priority", "fast": "fast", "batch": "batch"}
-STANDARD_TIERS = frozenset(
-    {"", "default", "auto", "standard", "standard_only", "on_demand", "traffic_type_unspecified", "global", "not_available"}
-)
+# Bedrock's ids of models have their maker before the name, and perhaps a region before that.
+BEDROCK_MODEL = re.compile(r"([a-z-]{2,6}\.)?(anthropic|amazon|meta|mistral|cohere|ai21|deepseek|qwen|openai)\.")
 # A proxy that answers from its own cache says so: the provider was not asked.
 CACHE_HITS = ("cache_hit", "response.cache_hit")
 # How much a search of Perplexity reads decides the fee for the request; the public prices know the fee of the largest alone.
@@ -99,7 +93,7 @@ def price_facts(*, terms: Row, facts: str, book: Sequence[Row]) -> Priced:
         if price is not None and price["markup"] is None:
             computed = by_own_price(price, reported=reported, model=model)
         else:
-            computed = by_public_prices(terms=terms, reported=reported, model=model)
+            computed = by_public_prices(terms=terms, reported=reported, facts=facts, model=model)
             computed = computed if price is None else by_markup(price, computed=computed)
     except (MissingQuantity, BadQuantity) as missing:
         computed = Priced(pricing=Pricing.MISSING_QUANTITY, note=str(missing)[:512])
@@ -245,18 +239,20 @@ def with_minimum(price: Row, total: Decimal, steps: str) -> tuple[Decimal, str]:
     return amount, f"{steps}{least} = {trimmed_digits(amount)}"
 
 
-def by_public_prices(*, terms: Row, reported: Any, model: str) -> Priced:
-    """The cost by the public price of a known model, at the time of the transaction. Raises MissingQuantity, BadQuantity."""
+def by_public_prices(*, terms: Row, reported: Any, facts: str, model: str) -> Priced:
+    """The cost by the public price of a known model, at the time of the transaction. `facts`: the text of `reported`. Raises
+    MissingQuantity, BadQuantity."""
     service = terms["service__name"]
     is_asked = terms["prices_self_hosted"] or not is_self_hosted(reported, service=service, model=model)
     found = find_public_model(service=service, model=model) if is_asked else None
     if found is None:
         return Priced(pricing=Pricing.UNKNOWN_MODEL, note=model[:512])
     provider, public = found
-    reading = read_usage(reported, provider=provider) or UsageReading({}, [], [], [])
     at = terms["occurred_at"]
     model_price = public.get_prices(at)
-    _check_needed(reading, model_price)
+    reading = _complete_reading(reported, provider=provider, model_price=model_price)
+    has_request_fee = getattr(model_price, "requests_kcount", None) is not None
+    reading = with_tool_uses(reading, reported=reported, facts=facts, model=model, public_model=public.id, has_request_fee=has_request_fee)
     context, unpriced_tier = price_context(public, reported=reported, at=at)
     try:
         calculated = calculate(reading, provider=provider, public=public, model_price=model_price, at=at, context=context)
@@ -268,7 +264,7 @@ def by_public_prices(*, terms: Row, reported: Any, model: str) -> Priced:
         | ({"context": context} if context else {}),
         "model": model,
         "quantities": {name: trimmed_digits(Decimal(quantity)) for name, quantity in reading.counters.items() if quantity},
-        "arithmetic": _arithmetic(calculated, amount),
+        "arithmetic": _arithmetic(calculated, amount, has_request_fee=has_request_fee),
     }
     rates = calculated.model_price
     unpriced = [*reading.unpriced, *unpriced_tier, *_without_price(reading, rates), *_smaller_search(provider, rates, reported=reported)]
@@ -294,10 +290,11 @@ def unit_prices_text(model_price: Any) -> str:
 
 
 def _without_price(reading: UsageReading, model_price: Any) -> list[str]:
-    """Counters without a rate in the public price whose whole has another one: audio costs many times more than text, and what is kept in
-    a cache for an hour more than what is kept for minutes."""
+    """Counters that no rate of the public price counts, and those whose whole has another rate: audio costs many times more than text, and
+    what is kept in a cache for an hour more than what is kept for minutes."""
     counters = ((name, name.replace("_tokens", "_mtok")) for name in ("input_audio_tokens", "output_audio_tokens", "cache_write_1h_tokens"))
-    return [name for name, price in counters if reading.counters.get(name) and getattr(model_price, price, None) is None]
+    of_parts = [name for name, price in counters if reading.counters.get(name) and getattr(model_price, price, None) is None]
+    return list(dict.fromkeys([*of_parts, *uncharged(reading, model_price)]))
 
 
 def _smaller_search(provider: Any, model_price: Any, *, reported: Any) -> list[str]:
@@ -309,36 +306,25 @@ def _smaller_search(provider: Any, model_price: Any, *, reported: Any) -> list[s
     return [path for path, size in stated.items() if size != LARGEST_SEARCH] if stated else [SEARCH_SIZE]
 
 
-def _check_needed(reading: UsageReading, model_price: Any) -> None:
-    """Check that the facts have every counter that the model has a price for, of input and output. Raises MissingQuantity."""
+def _complete_reading(reported: Any, *, provider: Any, model_price: Any) -> UsageReading:
+    """What the facts report: at least every counter of input and output that the model has a price for. Raises MissingQuantity,
+    BadQuantity."""
+    reading = read_usage(reported, provider=provider) or UsageReading({}, [], [], [])
     for counter, price in REQUIRED_COUNTERS.items():
         if getattr(model_price, price, None) is not None and counter not in reading.counters:
             raise MissingQuantity(NAMES[counter][0])
+    if not reading.counters:
+        raise MissingQuantity("usage")
+    return reading
 
 
-def _arithmetic(calculated: Any, amount: Decimal) -> str:
+def _arithmetic(calculated: Any, amount: Decimal, *, has_request_fee: bool) -> str:
     """The parts of a public price; they add up to the amount."""
     other = calculated.total_price - calculated.input_price - calculated.output_price
     steps = [f"{trimmed_digits(calculated.input_price)} input", f"{trimmed_digits(calculated.output_price)} output"]
     if other:
-        steps.append(f"{trimmed_digits(other)} per request")
+        steps.append(f"{trimmed_digits(other)} {'per request' if has_request_fee else 'for tools'}")
     return f"{' + '.join(steps)} = {trimmed_digits(amount)}"
-
-
-def price_context(public: Any, *, reported: Any, at: datetime) -> tuple[dict[str, str], list[str]]:
-    """The service tier that the facts state, as genai-prices knows it; or the tier's path, where the model has no price for it."""
-    for first_step, key in TIER_PLACES if isinstance(reported, dict) else ():
-        tier = look_up(reported, key) if first_step in reported or key in reported else None
-        if not isinstance(tier, str) or tier.lower() in STANDARD_TIERS:
-            continue
-        name = TIERS.get(tier.lower())
-        if name is None:
-            return {}, [key]
-        context = {"processing": "batch"} if name == "batch" else {"service_tier": name}
-        if public.get_prices(at, context) == public.get_prices(at):
-            return {}, [key]
-        return context, []
-    return {}, []
 
 
 @lru_cache(maxsize=4096)
@@ -365,6 +351,8 @@ def _ways_to_find(*, service: str, model: str) -> Iterator[tuple[str, Mapping[st
     if rest:
         yield last, {"id": service}
         yield rest, {"id": prefix}
+    if BEDROCK_MODEL.match(last):
+        yield last, {"id": "aws"}
     yield model, {}
     if rest:
         yield last, {}

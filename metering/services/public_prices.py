@@ -20,6 +20,7 @@ MOST_PLANS = 1_000
 ZERO = Decimal(0)
 # One for each call; no counter.
 REQUESTS = "requests"
+WEB_SEARCHES = "web_searches"
 UNITS_BY_PRICE = {unit["price_key"]: name for name, unit in unit_data.items()}
 # By the price's id and the names of the counters; the price is kept, so that its id stays its own.
 _plans: dict[tuple[Any, ...], tuple[Any, "_Plan | None"]] = {}
@@ -75,6 +76,23 @@ def calculate(
         return calculated
     calculated_by_plan = None if known[1] is None else _by_plan(known[1], counters, model_price=model_price)
     return calculated_by_plan or by_library(reading, provider=provider, public=public, at=at, context=context)
+
+
+def uncharged(reading: UsageReading, model_price: Any) -> list[str]:
+    """The counters that aren't zero and that no rate of the price counts. None of a price without any rate (the model is free), no searches
+    that a fee for each request includes. A price for tokens of one direction means that those of the other are free."""
+    names = {UNITS_BY_PRICE.get(name) for name, price in vars(model_price).items() if price is not None}
+    rated = [unit_data[name]["dimensions"] for name in names if name is not None and name != REQUESTS]
+    return [
+        name
+        for name, quantity in (reading.counters.items() if names else ())
+        if quantity and name not in names and not (name == WEB_SEARCHES and REQUESTS in names) and not _is_rated(name, rated)
+    ]
+
+
+def _is_rated(counter: str, rated: Sequence[Mapping[str, str]]) -> bool:
+    own = unit_data[counter]["dimensions"]
+    return any(whole.items() <= own.items() or whole["family"] == own["family"] == "tokens" for whole in rated)
 
 
 def by_library(reading: UsageReading, *, provider: Any, public: Any, at: datetime, context: Mapping[str, str]) -> Calculated:

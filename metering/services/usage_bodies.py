@@ -6,11 +6,10 @@ counters unread is taken. Counters come out as genai-prices counts them: cached,
 """
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cache
-from itertools import product
 from typing import Any
 
 import genai_prices
@@ -18,44 +17,58 @@ from genai_prices import data_snapshot
 from genai_prices.types import ArrayMatch, Provider, UsageExtractor
 
 from kernel.ledger.money import AMOUNT_LIMIT
+from metering.services.google_usage import as_generate_content
 
 # Where the body of a reply may be in the facts, and where the usage may be in that body. A dotted path leads into objects.
-BODIES = ("", "response", "body", "response.body", "result", "data", "message", "metadata", "delta")
+BODIES = ("", "response", "body", "response.body", "result", "result.message", "data", "message", "metadata", "delta", "raw")
 USAGES = (
     # Of all steps of a call; the usage beside it is that of the last step.
     "totalUsage",
+    # The provider's own, which SDKs show beside their form of it; Anthropic's caches and Gemini's thoughts are missing in some.
+    *("usage.raw", "providerMetadata.anthropic.usage", "providerMetadata.google.usageMetadata"),
     *("usage", "usageMetadata", "usage_metadata", "response_metadata.token_usage", "response_metadata.usage", "token_usage", "tokenUsage"),
-    *("usage_info", "meta", "llm_output.token_usage", "llmOutput.tokenUsage", "usage_object", "amazon-bedrock-invocationMetrics", ""),
+    *(
+        "usage_info",
+        "meta",
+        "llm_output.token_usage",
+        "llmOutput.tokenUsage",
+        "usage_object",
+        "amazon-bedrock-invocationMetrics",
+        "x_groq.usage",
+    ),
+    *("additional_kwargs", ""),
 )
+# Of these, the places where other numbers stand as well.
+BARE = ("additional_kwargs", "")
+# Where the Vercel AI SDK shows what only one provider reports.
+METADATA = ("providerMetadata", "experimental_providerMetadata")
+# The sum of input and output, as most replies state it.
+TOTALS = ("total_tokens", "totalTokens", "totalTokenCount", "total_token_count")
 # Each with its first step: most bodies have one of them.
 FIRST_STEPS = tuple((path, path.partition(".")[0]) for path in USAGES)
 TELEMETRY = "gen_ai.usage."
 # Where OpenTelemetry's attributes are: the facts themselves, or a span's object of them.
 ATTRIBUTES = ("", "attributes")
-# Where a reply states what the call cost, in dollars; under each of BODIES. Perplexity's `usage.cost` is an object.
-REPORTED_COSTS = (
-    *("usage.cost.total_cost", "usage.cost", "usage.total_cost", "response_cost", "hidden_params.response_cost"),
-    *("_hidden_params.response_cost", "total_cost", "cost"),
-)
 # Providers whose extractors are tried for a body whose own provider isn't known, or reports in another one's form.
 FALLBACK_PROVIDERS = ("openai", "anthropic", "google", "aws", "cohere", "mistral", "perplexity")
 # The names that SDKs give to a counter. The first that is there counts; another one with the same value repeats it.
 NAMES: Mapping[str, Sequence[str]] = {
     "input_tokens": (
         *("actualInputTokens", "inputTokens", "input_tokens", "promptTokens", "prompt_tokens", "prompt_eval_count"),
-        *("promptTokenCount", "prompt_token_count", "inputTokenCount"),
+        *("promptTokenCount", "prompt_token_count", "inputTokenCount", "inputTextTokenCount"),
     ),
     "output_tokens": (
         *("actualOutputTokens", "outputTokens", "output_tokens", "completionTokens", "completion_tokens", "eval_count"),
-        *("candidatesTokenCount", "candidates_token_count", "outputTokenCount"),
+        *("candidatesTokenCount", "candidates_token_count", "outputTokenCount", "generation_token_count"),
     ),
     "cache_read_tokens": (
         *("cacheReadTokens", "cachedInputTokens", "cachedTokens", "inputTokenDetails.cacheReadTokens", "input_token_details.cache_read"),
         *("cache_read_input_tokens", "prompt_tokens_details.cached_tokens", "prompt_cache_hit_tokens", "cache_read.input_tokens"),
+        "cache_read_tokens",
     ),
     "cache_write_tokens": (
         *("cacheWriteTokens", "inputTokenDetails.cacheWriteTokens", "input_token_details.cache_creation", "cache_creation_input_tokens"),
-        *("prompt_tokens_details.cache_creation_tokens", "cache_creation.input_tokens"),
+        *("prompt_tokens_details.cache_creation_tokens", "cache_creation.input_tokens", "cache_write_tokens"),
     ),
     "cache_write_5m_tokens": ("input_token_details.ephemeral_5m_input_tokens",),
     "cache_write_1h_tokens": ("input_token_details.ephemeral_1h_input_tokens",),
@@ -66,11 +79,8 @@ NAMES: Mapping[str, Sequence[str]] = {
         *("completion_tokens_details.reasoning_tokens",),
     ),
 }
-# Services that run a model themselves: its maker's list price says nothing about their cost.
-SELF_HOSTED = frozenset(
-    {"ollama", "ollama_chat", "vllm", "hosted_vllm", "llama.cpp", "llamacpp", "llamafile", "lmstudio", "lm-studio", "lm_studio", "localai"}
-    | {"tgi", "text-generation-inference"}
-)
+# What makes up cache_write_tokens.
+CACHE_WRITES = ("cache_write_5m_tokens", "cache_write_1h_tokens")
 # The counters without which no call of a model is complete, and what genai-prices calls their prices.
 REQUIRED_COUNTERS = {"input_tokens": "input_mtok", "output_tokens": "output_mtok"}
 # Counters by name, among other numbers: what is not understood of these, and isn't zero, may cost something. In an object that holds
@@ -78,18 +88,11 @@ REQUIRED_COUNTERS = {"input_tokens": "input_mtok", "output_tokens": "output_mtok
 COUNTER = re.compile(r"cache|audio|thought|reason|token", re.IGNORECASE)
 # Sums of other counters, the rest of a counter beside its parts, what is free, and what isn't a quantity.
 NEVER_PRICED = re.compile(
-    r"total_?token|totalUsage|(^|\.)text_?tokens$|noCacheTokens|cache_miss|(accepted|rejected)_prediction|promptTokensDetails|candidatesTokensDetails"
+    r"total_?token|totalUsage|(^|\.)requests$|(^|\.)text_?tokens$|noCacheTokens|cache_miss|(accepted|rejected)_?prediction|promptTokens?Details|candidatesTokensDetails"
     r"|toolUsePromptTokensDetails|web_fetch|cost|price|per_sec|_time|duration|latency|bytes|max_?\w*tokens|estimated|budget|limit",
     re.IGNORECASE,
 )
-# Counters that are a part of another one, by the names that say so, and the names of the whole. What Anthropic and Bedrock call
-# cache_read_input_tokens or cacheReadInputTokens comes on top of their input and isn't among them.
-INPUT_PART = re.compile(
-    r"(cached(Input)?Tokens|cached_(input_)?tokens|cache(Read|Write)Tokens|cache_(read|write)_tokens|prompt_cache_hit_tokens)\Z"
-)
-OUTPUT_PART = re.compile(r"(reasoningTokens|reasoning_tokens)\Z")
-DETAILS = re.compile(r"(?P<side>prompt|input|completion|output)_?tokens?_?details\Z", re.IGNORECASE)
-SNAKE = re.compile(r"_([a-z])")
+OUTPUT_PART = re.compile(r"(^|\.)(reasoningTokens|reasoning_tokens)\Z")
 
 
 class BadQuantity(Exception):
@@ -115,7 +118,7 @@ def read_usage(facts: Any, *, provider: Provider | None) -> UsageReading | None:
 
     `provider`: whose model it is; its own forms come first. Raises BadQuantity.
     """
-    places = list(_usages(facts))
+    places = [*_usages(facts), *_metadata(facts)]
     best: UsageReading | None = None
     bad: list[BadQuantity] = []
     # Made one after the other: nearly always the first one understands everything.
@@ -144,66 +147,13 @@ def _more_than(chosen: UsageReading, place: "_Place", *, provider: Provider | No
             and value not in (0, *chosen.counters.values())
             and COUNTER.search(name)
             and not NEVER_PRICED.search(name)
+            and not OUTPUT_PART.search(name)
             and place.path + name not in known
         ]
     other = next(_readings(place, provider=provider, bad=[]), None)
     if other is None or all(other.counters.get(name, 0) <= chosen.counters.get(name, 0) for name in REQUIRED_COUNTERS):
         return []
     return [place.path.rstrip(".")]
-
-
-def reported_cost(facts: Any) -> tuple[str, Decimal] | None:
-    """The path and the amount in dollars of the cost that the reply itself states; None where it states none.
-
-    Not taken: one of OpenRouter's for a caller who brings a key of his own (`is_byok`), because it is the fee alone.
-    """
-    for body_path, cost_path in product(BODIES, REPORTED_COSTS):
-        path = f"{body_path}.{cost_path}" if body_path else cost_path
-        amount = look_up(facts, path)
-        if isinstance(amount, bool) or not isinstance(amount, int | Decimal) or not 0 <= amount < AMOUNT_LIMIT:
-            continue
-        if look_up(facts, f"{path.rpartition('.')[0]}.is_byok") is True:
-            continue
-        return path, Decimal(amount)
-    return None
-
-
-def is_self_hosted(facts: Any, *, service: str, model: str) -> bool:
-    """Whether the caller runs the model: by the service's name, by the model's prefix (`ollama/llama3.2`), or by Ollama's own counters."""
-    names = {service.lower(), model.partition("/")[0].lower() if "/" in model else ""}
-    return bool(names & SELF_HOSTED) or any(
-        look_up(look_up(facts, path) if path else facts, "prompt_eval_count") is not None for path in BODIES
-    )
-
-
-def whole_of(key: str, keys: Iterable[str]) -> str:
-    """Which of `keys` counts what `key` is a part of, by their names; empty where none does. `usage.prompt_tokens` of
-    `usage.prompt_tokens_details.cached_tokens`, `inputTokens` of `cachedTokens`."""
-    container, _, name = key.rpartition(".")
-    details = DETAILS.search(container.rpartition(".")[2])
-    if details is not None:
-        container = container.rpartition(".")[0]
-        side = "input_tokens" if details["side"].lower() in {"prompt", "input"} else "output_tokens"
-    elif INPUT_PART.match(name):
-        side = "input_tokens"
-    elif OUTPUT_PART.match(name):
-        side = "output_tokens"
-    else:
-        return ""
-    prefix = f"{container}." if container else ""
-    return next((other for other in keys if other != key and other in {prefix + name for name in NAMES[side]}), "")
-
-
-def unpriced_counters(facts: Any, *, keys: Collection[str]) -> list[str]:
-    """Counters in the facts that aren't zero, have no price among `keys` and are no part of a priced one. Nothing where no key counts
-    tokens: a price by the page says nothing about them."""
-    if not any(COUNTER.search(key) for key in keys) or not isinstance(facts, dict):
-        return []
-    return [
-        leaf
-        for leaf, value in _leaves(facts)
-        if value != 0 and leaf not in keys and COUNTER.search(leaf) and not NEVER_PRICED.search(leaf) and not whole_of(leaf, keys)
-    ]
 
 
 def look_up(values: Any, path: str) -> Any:
@@ -229,12 +179,25 @@ def _usages(facts: Any) -> Iterator[_Place]:
     telemetry = _telemetry(facts)
     if telemetry:
         yield _Place(TELEMETRY, telemetry)
-    for body_path in BODIES if isinstance(facts, dict) else ():
-        if body_path.partition(".")[0] not in facts and body_path and body_path not in facts:
+    for body_path, body in bodies(facts):
+        yield from _usages_in(body, body_path)
+
+
+def _metadata(facts: Any) -> Iterator[_Place]:
+    """Places that are looked at last, beside the one that is read."""
+    for name in METADATA if isinstance(facts, dict) else ():
+        if isinstance(facts.get(name), dict):
+            yield _Place(f"{name}.", dict(leaves(facts[name])), is_bare=True)
+
+
+def bodies(facts: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The objects in the facts that may be the body of a reply, with their paths."""
+    for path in BODIES if isinstance(facts, dict) else ():
+        if path.partition(".")[0] not in facts and path and path not in facts:
             continue
-        body = look_up(facts, body_path) if body_path else facts
+        body = look_up(facts, path) if path else facts
         if isinstance(body, dict):
-            yield from _usages_in(body, body_path)
+            yield path, body
 
 
 def _usages_in(body: dict[str, Any], body_path: str) -> Iterator[_Place]:
@@ -244,7 +207,7 @@ def _usages_in(body: dict[str, Any], body_path: str) -> Iterator[_Place]:
         usage = look_up(body, usage_path) if usage_path else body
         if isinstance(usage, dict) and usage:
             path = "".join(f"{part}." for part in (body_path, usage_path) if part)
-            yield _Place(path, usage, is_bare=not usage_path)
+            yield _Place(path, usage, is_bare=usage_path in BARE)
 
 
 def _telemetry(facts: Any) -> dict[str, Any]:
@@ -282,7 +245,7 @@ def _extractors(provider_id: str) -> tuple[UsageExtractor, ...]:
 def _by_extractor(extractor: UsageExtractor, place: _Place) -> UsageReading | None:
     usage = place.values
     root = [extractor.root] if isinstance(extractor.root, str) else list(extractor.root)
-    inner: Any = _in_camel_case(usage) if root[0] == "usageMetadata" else usage
+    inner: Any = as_generate_content(usage) if root[0] == "usageMetadata" else usage
     below = _below_usage(root)
     for step in below:
         inner = inner.get(step) if isinstance(inner, dict) and isinstance(step, str) else None
@@ -299,14 +262,15 @@ def _by_extractor(extractor: UsageExtractor, place: _Place) -> UsageReading | No
             read[leaf] = value
     if not read:
         return None
+    _add_up_cache(counters, mappings=extractor.mappings)
     beside = (
         {}
         if inner is usage or root[0] == "usageMetadata"
-        else {leaf: value for leaf, value in _leaves(usage) if "token" not in leaf.lower()}
+        else {leaf: value for leaf, value in leaves(usage) if "token" not in leaf.lower()}
     )
     if below:
         place = replace(place, path=f"{place.path}{'.'.join(below)}.")
-    return _reading(counters, read, dict(_leaves(inner)) | beside, place=place)
+    return _reading(counters, read, dict(leaves(inner)) | beside, place=place)
 
 
 def _by_names(place: _Place) -> UsageReading | None:
@@ -321,7 +285,33 @@ def _by_names(place: _Place) -> UsageReading | None:
             read[name] = value
     if not any(name in counters for name in REQUIRED_COUNTERS):
         return None
-    return _reading(counters, read, dict(_leaves(place.values)), place=place)
+    _add_up_cache(counters, mappings=())
+    # The Vercel AI SDK counts Gemini's thoughts beside the output; the total tells.
+    thoughts = counters.get("output_reasoning_tokens", 0)
+    if thoughts and _total(place, counters) == (thoughts, TOTALS[1]):
+        counters["output_tokens"] += thoughts
+    return _reading(counters, read, dict(leaves(place.values)), place=place)
+
+
+def _add_up_cache(counters: dict[str, Any], *, mappings: Sequence[Any]) -> None:
+    """Some replies state what was written to a cache for five minutes and for an hour, and no sum of them, or 0 for it. It comes on top of
+    the input where an extractor's mappings add the sum to the input."""
+    parts = sum(counters.get(name, 0) for name in CACHE_WRITES)
+    if not parts or counters.get("cache_write_tokens"):
+        return
+    counters["cache_write_tokens"] = parts
+    sums = [mapping.path for mapping in mappings if mapping.dest == "cache_write_tokens"]
+    if any(mapping.dest == "input_tokens" and mapping.path in sums for mapping in mappings):
+        counters["input_tokens"] += parts
+
+
+def _total(place: _Place, counters: Mapping[str, Any]) -> tuple[int, str]:
+    """By how much the stated total is more than input and output together, and its name."""
+    for name in TOTALS:
+        total = place.values.get(name)
+        if isinstance(total, int) and not isinstance(total, bool):
+            return total - sum(counters.get(counter, 0) for counter in REQUIRED_COUNTERS), name
+    return 0, ""
 
 
 def _reading(counters: dict[str, Any], read: Mapping[str, Any], leaves: Mapping[str, Any], *, place: _Place) -> UsageReading:
@@ -336,6 +326,11 @@ def _reading(counters: dict[str, Any], read: Mapping[str, Any], leaves: Mapping[
         ignored.append(place.path + leaf)
         if value != 0:
             unpriced.append(place.path + leaf)
+    more, total = _total(place, counters)
+    if more > 0:
+        # Gemini counts thoughts in the total alone, where it answers in OpenAI's form.
+        ignored.append(place.path + total)
+        unpriced.append(place.path + total)
     return UsageReading(counters, [place.path + leaf for leaf in read], ignored, unpriced)
 
 
@@ -368,12 +363,12 @@ def _step(values: Any, step: Any) -> tuple[str, Any]:
     return str(next(place for place, item in enumerate(values) if item is found)), found
 
 
-def _leaves(values: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+def leaves(values: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
     """The numbers in an object, with their dotted paths."""
     items = values.items() if isinstance(values, dict) else ((str(place), item) for place, item in enumerate(values))
     for name, value in items:
         if isinstance(value, dict | list):
-            yield from _leaves(value, f"{prefix}{name}.")
+            yield from leaves(value, f"{prefix}{name}.")
         elif isinstance(value, int | Decimal) and not isinstance(value, bool):
             yield f"{prefix}{name}", value
 
@@ -387,10 +382,3 @@ def _quantity(value: Any, counter: str, *, path: str) -> Any:
     if not counter.endswith("seconds"):
         raise BadQuantity(path)
     return value
-
-
-def _in_camel_case(values: Any) -> Any:
-    """A body of Google's Python SDK as the API itself spells it."""
-    if isinstance(values, dict):
-        return {SNAKE.sub(lambda match: match[1].upper(), name): _in_camel_case(value) for name, value in values.items()}
-    return [_in_camel_case(value) for value in values] if isinstance(values, list) else values

@@ -47,8 +47,6 @@ TOKENS = {
     "output_audio_tokens": "output_audio_tokens",
     "reasoning_tokens": "output_reasoning_tokens",
 }
-# What makes up cache_write_tokens, where a report has the parts only.
-CACHE_WRITES = ("cache_write_5m_tokens", "cache_write_1h_tokens")
 
 
 @translate_db_errors
@@ -162,10 +160,7 @@ def _tokens(facts: Any, *, service: str, model: str) -> dict[str, int]:
     except BadQuantity:
         reading = None
     counters = reading.counters if reading else {}
-    tokens = {column: int(counters[name]) for column, name in TOKENS.items() if counters.get(name)}
-    if "cache_write_tokens" not in tokens and (written := sum(int(counters.get(name) or 0) for name in CACHE_WRITES)):
-        tokens["cache_write_tokens"] = written
-    return tokens
+    return {column: int(counters[name]) for column, name in TOKENS.items() if counters.get(name)}
 
 
 @lru_cache(maxsize=10_000)

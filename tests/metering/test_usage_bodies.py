@@ -10,8 +10,9 @@ import pytest
 from genai_prices import data_snapshot
 
 from metering.services import public_prices
+from metering.services.counter_parts import whole_of
 from metering.services.pricing import price_facts
-from metering.services.usage_bodies import UsageReading, whole_of
+from metering.services.usage_bodies import UsageReading
 
 # What the tokens of a call cost: how many at how many dollars a million.
 Parts = list[tuple[int, str]]
@@ -33,6 +34,21 @@ def gemini(model: str = "gemini-2.5-flash", **usage: Any) -> dict[str, Any]:
     return {"candidates": [], "usageMetadata": usage, "modelVersion": model}
 
 
+def responses(model: str, *output: dict[str, Any], **more: Any) -> dict[str, Any]:
+    usage = {"input_tokens": 1000, "output_tokens": 200, "total_tokens": 1200, "input_tokens_details": {"cached_tokens": 0}}
+    return {"object": "response", "model": model, "output": list(output), "usage": usage} | more
+
+
+def web_search(number: int, *, action: str = "search") -> dict[str, Any]:
+    return {"id": f"ws_{number}", "type": "web_search_call", "status": "completed", "action": {"type": action, "query": "weather"}}
+
+
+def grounded(model: str, **metadata: Any) -> dict[str, Any]:
+    usage = {"promptTokenCount": 100, "candidatesTokenCount": 50, "totalTokenCount": 150}
+    return gemini(model, **usage) | {"candidates": [{"groundingMetadata": metadata}]}
+
+
+CITING = {"type": "message", "content": [{"type": "output_text", "text": "x", "annotations": [{"type": "url_citation", "url": "u"}]}]}
 CACHED = {"cached_tokens": 1024, "audio_tokens": 0}
 SONNET_3_5 = "anthropic.claude-3-5-sonnet-20241022-v2:0"
 BODIES: list[tuple[str, str, dict[str, Any], str, Parts]] = [
@@ -706,22 +722,268 @@ BODIES: list[tuple[str, str, dict[str, Any], str, Parts]] = [
         "",
         [(100, "2.5"), (50, "10")],
     ),
+    (
+        "anthropic, the parts of what was written to the cache without their sum",
+        "anthropic",
+        anthropic(input_tokens=10, cache_creation={"ephemeral_5m_input_tokens": 1500, "ephemeral_1h_input_tokens": 500}, output_tokens=100),
+        "",
+        [(10, "3"), (1500, "3.75"), (500, "6"), (100, "15")],
+    ),
+    (
+        "bedrock converse, the parts of what was written to the cache without their sum",
+        "bedrock",
+        {"usage": {"inputTokens": 10, "outputTokens": 20, "cacheDetails": [{"ttl": "5m", "inputTokens": 100}]}},
+        "anthropic.claude-sonnet-4-20250514-v1:0",
+        [(10, "3"), (100, "3.75"), (20, "15")],
+    ),
+    (
+        "langchain of anthropic, where the sum is 0 beside its parts",
+        "app",
+        {
+            "usage_metadata": {
+                "input_tokens": 2110,
+                "output_tokens": 100,
+                "total_tokens": 2210,
+                "input_token_details": {
+                    "cache_read": 100,
+                    "cache_creation": 0,
+                    "ephemeral_5m_input_tokens": 1500,
+                    "ephemeral_1h_input_tokens": 500,
+                },
+            },
+            "response_metadata": {"model_name": "claude-sonnet-4-20250514"},
+        },
+        "",
+        [(10, "3"), (100, "0.3"), (1500, "3.75"), (500, "6"), (100, "15")],
+    ),
+    (
+        "openai responses, two web searches and a page that was opened",
+        "openai",
+        responses("gpt-5", web_search(1), web_search(2), web_search(3, action="open_page"), CITING),
+        "",
+        [(1000, "1.25"), (200, "10"), (2, "10000")],
+    ),
+    (
+        "openai responses, searches counted beside the usage",
+        "openai",
+        responses("gpt-5", web_search(1), tool_usage={"web_search": {"num_requests": 3}, "image_gen": {"input_tokens": 0}}),
+        "",
+        [(1000, "1.25"), (200, "10"), (3, "10000")],
+    ),
+    (
+        "openai responses, a search of files",
+        "openai",
+        responses("gpt-4.1", {"id": "fs_1", "type": "file_search_call", "queries": ["x"]}, {"type": "function_call", "arguments": "{}"}),
+        "",
+        [(1000, "2"), (200, "8"), (1, "2500")],
+    ),
+    (
+        "gemini 2 bills a grounded prompt once",
+        "google",
+        grounded("gemini-2.5-flash", webSearchQueries=["a", "b"], groundingChunks=[{"web": {"uri": "u"}}]),
+        "",
+        [(100, "0.3"), (50, "2.5"), (1, "35000")],
+    ),
+    (
+        "gemini 3 bills each query",
+        "google",
+        grounded("gemini-3-pro-preview", webSearchQueries=["a", "b"]),
+        "",
+        [(100, "2"), (50, "12"), (2, "14000")],
+    ),
+    (
+        "vercel ai sdk, a search that the provider ran, shown twice",
+        "app",
+        {
+            "usage": {"inputTokens": 100, "outputTokens": 50, "totalTokens": 150},
+            "content": [{"type": "tool-call", "toolCallId": "a", "toolName": "web_search", "providerExecuted": True}],
+            "toolCalls": [{"type": "tool-call", "toolCallId": "a", "toolName": "web_search", "providerExecuted": True}],
+            "response": {"modelId": "gpt-5-mini"},
+        },
+        "",
+        [(100, "0.25"), (50, "2"), (1, "10000")],
+    ),
+    (
+        "langchain, a search among the outputs of tools",
+        "app",
+        {
+            "usage_metadata": {"input_tokens": 100, "output_tokens": 50, "total_tokens": 150},
+            "additional_kwargs": {"tool_outputs": [web_search(1)]},
+            "response_metadata": {"model_name": "gpt-4o"},
+        },
+        "",
+        [(100, "2.5"), (50, "10"), (1, "10000")],
+    ),
+    (
+        "anthropic, a search of its content that its usage counts",
+        "anthropic",
+        anthropic(input_tokens=10, output_tokens=10, server_tool_use={"web_search_requests": 1})
+        | {"model": "claude-sonnet-4-5", "content": [{"type": "server_tool_use", "id": "s", "name": "web_search"}]},
+        "",
+        [(10, "3"), (10, "15"), (1, "10000")],
+    ),
+    (
+        "anthropic, a line of a batch",
+        "anthropic",
+        {
+            "custom_id": "a",
+            "result": {
+                "type": "succeeded",
+                "message": {"model": "claude-haiku-4-5", "usage": {"input_tokens": 100, "output_tokens": 50}},
+            },
+        },
+        "",
+        [(100, "1"), (50, "5")],
+    ),
+    (
+        "vercel ai sdk 5 of anthropic, whose caches stand in the provider's own usage",
+        "app",
+        {
+            "usage": {"inputTokens": 10, "outputTokens": 12, "totalTokens": 22, "cachedInputTokens": 500},
+            "providerMetadata": {
+                "anthropic": {
+                    "usage": {"input_tokens": 10, "cache_creation_input_tokens": 2000, "cache_read_input_tokens": 500, "output_tokens": 12},
+                    "cacheCreationInputTokens": 2000,
+                }
+            },
+            "response": {"modelId": "claude-haiku-4-5"},
+        },
+        "",
+        [(10, "1"), (500, "0.1"), (2000, "1.25"), (12, "5")],
+    ),
+    (
+        "vercel ai sdk 5 of gemini, whose thoughts the total alone has in it",
+        "app",
+        {
+            "usage": {"inputTokens": 100, "outputTokens": 50, "reasoningTokens": 30, "totalTokens": 180},
+            "response": {"modelId": "gemini-2.5-flash"},
+        },
+        "",
+        [(100, "0.3"), (80, "2.5")],
+    ),
+    (
+        "vercel ai sdk 6 of anthropic",
+        "app",
+        {
+            "usage": {
+                "inputTokens": 2510,
+                "inputTokenDetails": {"noCacheTokens": 10, "cacheReadTokens": 500, "cacheWriteTokens": 2000},
+                "outputTokens": 12,
+                "totalTokens": 2522,
+                "raw": {"input_tokens": 10, "cache_creation_input_tokens": 2000, "cache_read_input_tokens": 500, "output_tokens": 12},
+            },
+            "response": {"modelId": "claude-haiku-4-5"},
+        },
+        "",
+        [(10, "1"), (500, "0.1"), (2000, "1.25"), (12, "5")],
+    ),
+    (
+        "gemini's live API",
+        "google",
+        {
+            "usageMetadata": {
+                "promptTokenCount": 300,
+                "responseTokenCount": 40,
+                "totalTokenCount": 340,
+                "promptTokensDetails": [{"modality": "TEXT", "tokenCount": 100}, {"modality": "AUDIO", "tokenCount": 200}],
+                "responseTokensDetails": [{"modality": "TEXT", "tokenCount": 40}],
+            }
+        },
+        "gemini-2.5-flash",
+        [(100, "0.3"), (200, "1"), (40, "2.5")],
+    ),
+    (
+        "gemini's interactions",
+        "google",
+        {
+            "object": "interaction",
+            "model": "gemini-2.5-flash",
+            "usage": {
+                "total_input_tokens": 7,
+                "total_output_tokens": 20,
+                "total_thought_tokens": 22,
+                "total_cached_tokens": 0,
+                "total_tool_use_tokens": 0,
+                "total_tokens": 49,
+                "input_tokens_by_modality": [{"modality": "text", "tokens": 7}],
+            },
+        },
+        "",
+        [(7, "0.3"), (42, "2.5")],
+    ),
+    (
+        "gemini embeddings",
+        "google",
+        {"usageMetadata": {"promptTokenCount": 12, "promptTokenDetails": [{"modality": "TEXT", "tokenCount": 12}]}},
+        "gemini-embedding-001",
+        [(12, "0.15")],
+    ),
+    (
+        "bedrock invokes llama",
+        "bedrock",
+        {"generation": "x", "prompt_token_count": 25, "generation_token_count": 262},
+        "meta.llama3-1-70b-instruct-v1:0",
+        [(25, "0.72"), (262, "0.72")],
+    ),
+    ("bedrock invokes titan", "bedrock", {"embedding": [], "inputTextTokenCount": 8}, "amazon.titan-embed-text-v2:0", [(8, "0.02")]),
+    (
+        "groq, the last chunk of a stream",
+        "groq",
+        {
+            "model": "llama-3.1-8b-instant",
+            "choices": [],
+            "x_groq": {"usage": {"prompt_tokens": 10, "completion_tokens": 5, "queue_time": 1}},
+        },
+        "",
+        [(10, "0.05"), (5, "0.08")],
+    ),
+    (
+        "langchain of bedrock",
+        "app",
+        {
+            "response_metadata": {
+                "usage": {"prompt_tokens": 30, "completion_tokens": 6},
+                "model_id": "anthropic.claude-3-haiku-20240307-v1:0",
+            }
+        },
+        "",
+        [(30, "0.25"), (6, "1.25")],
+    ),
+    (
+        "llamaindex, the raw reply",
+        "app",
+        {"raw": chat(30, 6, model="gpt-4o"), "additional_kwargs": {"prompt_tokens": 30, "completion_tokens": 6, "total_tokens": 36}},
+        "",
+        [(30, "2.5"), (6, "10")],
+    ),
+    (
+        "llamaindex, its own form",
+        "app",
+        {"additional_kwargs": {"prompt_tokens": 30, "completion_tokens": 6}},
+        "gpt-4o",
+        [(30, "2.5"), (6, "10")],
+    ),
+    (
+        "agents that count their requests",
+        "app",
+        {"model_name": "gpt-4o", "usage": {"requests": 2, "input_tokens": 100, "cache_read_tokens": 40, "output_tokens": 20}},
+        "",
+        [(60, "2.5"), (40, "1.25"), (20, "10")],
+    ),
 ]
 
 
 def priced(service: str, body: dict[str, Any], resource: str, **policy: Any) -> Any:
-    terms = (
-        {"reported_costs": None, "prices_self_hosted": None}
-        | policy
-        | {
-            "service__name": service,
-            "action_name": "chat",
-            "resource_name": resource or "unspecified",
-            "qualifiers": "{}",
-            "request_facts": None,
-            "occurred_at": datetime(2026, 1, 15, tzinfo=UTC),
-        }
-    )
+    terms = {
+        "reported_costs": None,
+        "prices_self_hosted": None,
+        "service__name": service,
+        "action_name": "chat",
+        "resource_name": resource or "unspecified",
+        "qualifiers": "{}",
+        "request_facts": None,
+        "occurred_at": datetime(2026, 1, 15, tzinfo=UTC),
+    } | policy
     return price_facts(terms=terms, facts=json.dumps(body), book=[])
 
 
@@ -736,6 +998,36 @@ def test_a_body_costs_what_its_tokens_cost(service, body, resource, parts):
 
 
 UNREAD = [
+    ("openai", responses("gpt-5", {"id": "ci", "type": "code_interpreter_call", "container_id": "c"}), "output.0.type"),
+    ("openai", responses("gpt-5", {"id": "ig", "type": "image_generation_call", "result": "…"}), "output.0.type"),
+    ("openai", responses("gpt-5", tool_usage={"image_gen": {"output_tokens": 5}}), "tool_usage.image_gen.output_tokens"),
+    ("openai", responses("gpt-4.1", web_search(1), tools=[{"type": "web_search_preview"}]), "tools"),
+    ("openai", chat(10, 5, model="gpt-4o-search-preview"), "web search of each request"),
+    ("xai", responses("grok-4", web_search(1)), "web_searches"),
+    ("openrouter", chat(10, 5, model="openai/gpt-4o") | {"choices": [{"message": CITING}]}, "annotations.0.type"),
+    ("groq", chat(10, 5, model="llama-3.1-8b-instant") | {"choices": [{"message": {"executed_tools": [{}]}}]}, "message.executed_tools"),
+    (
+        "anthropic",
+        anthropic(input_tokens=1, output_tokens=1) | {"content": [{"type": "server_tool_use", "name": "bash_code_execution"}]},
+        "content.0",
+    ),
+    ("google", grounded("gemini-2.5-flash", groundingChunks=[{"maps": {"uri": "u"}}]), "groundingMetadata.groundingChunks"),
+    ("mistral", chat(10, 5, model="mistral-large-latest", connectors={"web_search": 1}), "usage.connectors.web_search"),
+    (
+        "google",
+        chat(10, 5, model="gemini-2.5-flash") | {"usage": {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 40}},
+        "total_tokens",
+    ),
+    (
+        "app",
+        {
+            "usage": {"promptTokens": 3, "completionTokens": 12, "totalTokens": 15},
+            "response": {"modelId": "claude-haiku-4-5"},
+            "providerMetadata": {"anthropic": {"cacheCreationInputTokens": 2000}},
+        },
+        "providerMetadata.anthropic.cacheCreationInputTokens",
+    ),
+    ("anthropic", anthropic(input_tokens=10, output_tokens=5, inference_geo="us") | {"service_tier": "batch"}, "usage.inference_geo"),
     ("openai", chat(10, 5, model="gpt-4o", mystery_cache_tokens=4), "usage.mystery_cache_tokens"),
     ("openai", chat(10, 5, model="gpt-4o", prompt_tokens_details={"cached_tokens": 0, "image_tokens": 3}), "image_tokens"),
     ("cerebras", chat(10, 5, model="llama3.1-8b", prompt_tokens_details={"some_cached_tokens": 4}), "some_cached_tokens"),
@@ -853,6 +1145,30 @@ def test_a_stated_cost_prices_a_model_that_is_unknown_only_where_the_policy_take
 @pytest.mark.parametrize("usage", [{"cost": 0.001, "is_byok": True}, {"cost": -1}, {"cost": "0.02"}, {"cost": True}])
 def test_a_fee_for_a_key_of_ones_own_and_what_is_no_amount_are_no_stated_cost(usage):
     assert priced("openrouter", chat(10, 5, model="openai/gpt-4o", **usage), "", reported_costs="actual").reported is None
+
+
+def test_a_line_of_a_batch_of_openai_has_the_price_of_batches():
+    line = {"id": "batch_req_1", "custom_id": "a", "response": {"status_code": 200, "body": chat(100, 50, model="gpt-4o-mini")}}
+    assert (
+        priced("openai", line, "", occurred_at=datetime(2026, 11, 15, tzinfo=UTC)).amount
+        == (100 * Decimal("0.075") + 50 * Decimal("0.3")) / 1_000_000
+    )
+
+
+def test_a_reply_without_usage_has_no_cost():
+    result = priced("groq", {"text": "hello", "x_groq": {"id": "req_1"}}, "whisper-large-v3")
+    assert (result.pricing, result.note, result.amount) == ("missing_quantity", "usage", None)
+
+
+def test_what_a_search_costs_stands_in_the_arithmetic():
+    details = json.loads(priced("openai", responses("gpt-5", web_search(1)), "").details)
+    assert details["arithmetic"] == "0.00125 input + 0.002 output + 0.01 for tools = 0.01325"
+    assert details["quantities"]["web_searches"] == "1"
+
+
+def test_what_was_asked_is_no_search_of_the_reply():
+    asked = {"request": {"input": [web_search(1)]}, "input": [web_search(2)]}
+    assert priced("openai", responses("gpt-5") | asked, "").amount == Decimal("0.00325")
 
 
 def test_a_model_without_its_output_is_missing_a_quantity():

@@ -443,6 +443,7 @@ def test_a_cursor_is_good_for_its_own_question_only(caller, outsider):
         if address:
             assert outsider.client.get(address, headers=outsider.headers).status_code == 400
             assert caller.client.get(f"{address}&clock=occurred", headers=caller.headers).status_code == 200
+            assert caller.client.get(f"{address}&clock=recorded", headers=caller.headers).status_code == 400
             assert caller.client.get(f"{address}&filter%5Bcustomer%5D=y", headers=caller.headers).status_code == 400
     assert sorted(found) == sorted([("r", 2), ("α" * 2048, 1), ("α" * 2047, 1)])
 
@@ -491,6 +492,14 @@ def test_a_transaction_with_two_currencies_counts_in_each_and_once_over_all(call
     rows = caller.get(QUERY, group_by="currency").json()["data"]
     assert [(row["group"]["currency"], row["count"], row["inputTokens"]) for row in rows] == [("EUR", 1, 1200), ("USD", 1, 0)]
     assert [row["count"] for row in caller.get(QUERY, **{"filter[currency]": "USD"}).json()["data"]] == [1]
+
+
+def test_a_currency_of_which_nothing_is_left_is_none_of_the_spend(caller):
+    created = caller.create(costs=[ESTIMATE | {"fiatAssetSymbol": "EUR"}])
+    assert [one["fiatAssetSymbol"] for one in caller.get(QUERY).json()["data"][0]["spend"]] == ["EUR"]
+    actual = {"fiatAmount": "1", "fiatAssetSymbol": "USD", "isEstimate": False, "supersedesCostId": created["costs"][0]["id"]}
+    assert caller.post(f"/v1/transactions/{created['id']}/costs", actual).status_code == 201
+    assert [one["fiatAssetSymbol"] for one in caller.get(QUERY).json()["data"][0]["spend"]] == ["USD"]
 
 
 def test_the_last_response_of_each_model_call_counts(caller):

@@ -20,6 +20,7 @@ from config.local import postgres
 from config.local.demo.server import session_members
 from config.local.postgres import OWNER_ROLE, SERVICE_ROLE
 from config.server_command import server_command
+from tests.migrated import restore_into
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
 SECONDS = 60
@@ -45,7 +46,10 @@ class Service:
         cluster = postgres.Cluster(name=name, settings=("max_connections=100", "shared_buffers=64MB"), throw_away=True)
         service = cls(cluster=cluster, port=port)
         service.start_postgres()
-        service.manage("migrate", "--verbosity=0", role=OWNER_ROLE)
+        if "COUNTINGHOUSE_TEST_SERVER" in os.environ:
+            restore_into(service.postgres, "countinghouse")
+        else:
+            service.manage("migrate", "--verbosity=0", role=OWNER_ROLE)
         service.grant_roles()
         return service
 

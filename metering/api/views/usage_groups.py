@@ -64,7 +64,9 @@ class UsageGroupsViewSet(MeteringViewSet):
 
     def page_of_groups(self, question: UsageQuestion, *, limit: int, after: str | None) -> Page:
         """Raises Invalid for a cursor of another question."""
-        scope = f"{question.tenant_id}:{question.group_by}:{question.interval}:{question.since}:{question.zone}:{question.filters}"
+        scope = ":".join(
+            str(getattr(question, name)) for name in ("tenant_id", "group_by", "interval", "since", "zone", "clock", "filters")
+        )
         size = 1 + 3 * len(question.group_by)
         try:
             return page_of_groups(

@@ -1,0 +1,31 @@
+"""One spelling for the usage that Google's APIs and SDKs report."""
+
+import re
+from typing import Any
+
+# What Google's Live API and its Interactions call the counters of its other API.
+OTHER_NAMES = {
+    "responseTokenCount": "candidatesTokenCount",
+    "responseTokensDetails": "candidatesTokensDetails",
+    "tokens": "tokenCount",
+    "totalInputTokens": "promptTokenCount",
+    "totalOutputTokens": "candidatesTokenCount",
+    "totalThoughtTokens": "thoughtsTokenCount",
+    "totalCachedTokens": "cachedContentTokenCount",
+    "totalToolUseTokens": "toolUsePromptTokenCount",
+    "inputTokensByModality": "promptTokensDetails",
+    "outputTokensByModality": "candidatesTokensDetails",
+    "cachedTokensByModality": "cacheTokensDetails",
+}
+MODALITIES = {name: name.upper() for name in ("text", "audio", "image", "video", "document")}
+SNAKE = re.compile(r"_([a-z])")
+
+
+def as_generate_content(values: Any) -> Any:
+    """A body of Google's Python SDK, or of another of its APIs, as the API generateContent spells it."""
+    if isinstance(values, dict):
+        names = ((name, SNAKE.sub(lambda match: match[1].upper(), name)) for name in values)
+        return {OTHER_NAMES.get(camel, camel): as_generate_content(values[name]) for name, camel in names}
+    if isinstance(values, list):
+        return [as_generate_content(value) for value in values]
+    return MODALITIES.get(values, values) if isinstance(values, str) else values

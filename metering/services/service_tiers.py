@@ -1,0 +1,49 @@
+"""At which tier, speed or place a call was served, as its reply says, and whether the public price knows it."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from metering.services.usage_bodies import bodies, look_up
+
+# Where a body says at which tier, speed or place the call was served; under each of BODIES.
+TIER_KEYS = (
+    *("service_tier", "usage.service_tier", "serviceTier", "serviceTier.type", "usage.speed", "usage.inference_geo"),
+    *("performanceConfig.latency", "usageMetadata.trafficType", "usage_metadata.traffic_type"),
+)
+TIER_PLACES = tuple((key.partition(".")[0], key) for key in TIER_KEYS)
+# Tiers with a price of their own, and the words for the standard one. Any other word isn't understood.
+TIERS = {"flex": "flex", "priority": "priority", "fast": "fast", "batch": "batch"}
+STANDARD_TIERS = frozenset(
+    {"", "default", "auto", "standard", "standard_only", "on_demand", "traffic_type_unspecified", "global", "not_available"}
+)
+# The id of a line in the output of one of OpenAI's batches; the reply in it doesn't say that it was a batch.
+BATCH_LINE = "batch_req_"
+
+
+def price_context(public: Any, *, reported: Any, at: datetime) -> tuple[dict[str, str], list[str]]:
+    """The service tier that the facts state, as genai-prices knows it; and the paths of those that the model has no price for."""
+    context: dict[str, str] = {}
+    unknown = []
+    for key, tier in _stated_tiers(reported):
+        name = TIERS.get(tier)
+        of_tier = {"processing": "batch"} if name == "batch" else {"service_tier": name or ""}
+        if name is None or public.get_prices(at, of_tier) == public.get_prices(at):
+            unknown.append(key)
+        else:
+            context |= of_tier
+    return context, unknown
+
+
+def _stated_tiers(reported: Any) -> Iterator[tuple[str, str]]:
+    """The paths and names of tiers that aren't the standard one."""
+    identifier = look_up(reported, "id")
+    if isinstance(identifier, str) and identifier.startswith(BATCH_LINE):
+        yield "id", "batch"
+    for path, body in bodies(reported):
+        tiers = ((key, look_up(body, key)) for first_step, key in TIER_PLACES if first_step in body or key in body)
+        yield from (
+            (f"{path}.{key}" if path else key, tier.lower())
+            for key, tier in tiers
+            if isinstance(tier, str) and tier.lower() not in STANDARD_TIERS
+        )
