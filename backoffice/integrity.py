@@ -26,7 +26,7 @@ CHECKS: dict[str, tuple[Check, ...]] = {
 DIGESTS: dict[str, tuple[DigestCheck, ...]] = {
     "billing": billing.integrity.digests.CHECKS,
     "credits": credits.integrity.digests.CHECKS,
-    "metering": metering.integrity.digests.CHECKS,
+    "metering": (*metering.integrity.digests.CHECKS, *metering.paying.integrity.DIGEST_CHECKS),
 }
 # Checks that read documents as the services do: name, rule and search.
 READINGS: dict[str, tuple[tuple[str, str, Search], ...]] = {

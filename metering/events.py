@@ -149,7 +149,9 @@ register(
 PAYMENT_EVENTS = {
     "authorized": "Money is held for a transaction: credits of a customer first, the wallet next.",
     "presented": "Whom a payment of a 402 pays has seen it, and may collect it until `holdExpiresAt`.",
-    "captured": "What a transaction cost was taken, and the rest of what was held is free again.",
+    "captured": "What a transaction cost was taken, and the rest of what was held is free again. After a capture that isn't final the "
+    "status is still `authorized`, and the rest stays held.",
+    "extended": "What is held for a transaction is held for longer: `holdExpiresAt`.",
     "released": "What was held for a transaction is free again, and nothing was taken.",
     "expired": "What was held for a transaction is free again, because its time is over.",
     "cancelled": "The payment of another challenge took the place of this one, and what it held is free again.",
@@ -164,7 +166,7 @@ def _payment(name: str) -> Callable[[], dict[str, Any]]:
             payment = dict(recorded_reply("metering", "metering_transactions_reauthorize")["payment"])
         else:
             [payment] = recorded_reply("metering", "metering_transactions_payments")["payments"]
-        status = "captured" if name == "unpaid" else name
+        status = {"unpaid": "captured", "extended": "authorized"}.get(name, name)
         return {field: value for field, value in payment.items() if field not in {"legs", "authorizationPayload"}} | {"status": status}
 
     return example

@@ -1,12 +1,14 @@
 """The dialect of the APIs in camelCase: errors as `{"message", "error", "statusCode"}`, pages as `{"data", "links", "meta"}`."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from http import HTTPStatus
 from typing import Any, ClassVar
 
 from django.http import HttpRequest
 
 from kernel.api.dialect import Dialect, camel_case
+from kernel.api.json import microseconds
 from kernel.api.pagination import Page
 from kernel.api.problems import FieldProblem, Problem
 
@@ -102,7 +104,7 @@ class CamelCaseDialect(Dialect):
         }
 
     def field_message(self, field: FieldProblem) -> str:
-        facts = dict(field.facts)
+        facts = {name: microseconds(fact) if isinstance(fact, datetime) else fact for name, fact in field.facts.items()}
         if "choices" in facts:
             facts["choices"] = ", ".join(facts["choices"])
         place = ".".join(str(step) for step in field.path) or "the body"

@@ -27,6 +27,8 @@ OWN_FIELD_WORDS = {
     "unknown_zone": "must be an IANA time zone, as Europe/Berlin{hint}",
     "unknown_item": "has the unknown name {name}{hint}",
     "too_many_names": "takes at most {max} names",
+    "hold_not_later": "must be later than {min}, when the payment ends",
+    "hold_too_long": "must be no later than {max}, by the account's longest time for a hold",
     "absent_and_present": "has {name}, which another filter gives a value",
     "span_too_long": "leads to more than {max} days: choose a shorter time",
     "read_too_long": "leads to more than {max} days, which is the most for more than two dimensions and filters",
@@ -41,6 +43,10 @@ OWN_ERROR_TEXTS = {
     "needs_person": "Transaction {id} waits for a person's decision, which a spending rule demands",
     "payment_in_progress": "Transaction {id} already has a payment in progress: {payment_id}",
     "payment_presented": "A payment of this transaction has been presented: {payment_id}",
+    "payment_closed": "Payment {id} is {status} already",
+    "payment_collected": "Payment {id} is collected by whom it pays, and by nobody else",
+    "payment_exceeded": "Payment {id} holds {held}, less than {requested}",
+    "payment_hold_ended": "A hold of payment {id} was ended by itself, and nothing else covers it",
     "cost_of_payment": "Cost {id} is what a payment holds or took, which that payment alone changes",
     "cost_of_another": "Cost {id} belongs to another transaction",
     "already_superseded": "Cost {id} has already been superseded",
@@ -74,7 +80,15 @@ class MeteringDialect(CamelCaseDialect):
     name = "Metering"
     field_words = FIELD_WORDS | OWN_FIELD_WORDS
     error_texts = ERROR_TEXTS | OWN_ERROR_TEXTS
-    kinds = {"transaction": "Transaction", "cost": "Cost", "trace": "Trace", "agent": "Agent", "price": "Price", "usage_key": "Key"}
+    kinds = {
+        "transaction": "Transaction",
+        "cost": "Cost",
+        "trace": "Trace",
+        "agent": "Agent",
+        "price": "Price",
+        "usage_key": "Key",
+        "payment": "Payment",
+    }
     statuses = {
         **Dialect.statuses,
         "wrong_status": 400,
@@ -84,6 +98,10 @@ class MeteringDialect(CamelCaseDialect):
         "needs_person": 409,
         "payment_in_progress": 409,
         "payment_presented": 409,
+        "payment_closed": 409,
+        "payment_collected": 409,
+        "payment_exceeded": 409,
+        "payment_hold_ended": 409,
         "cost_of_payment": 409,
         "cost_of_another": 400,
         "already_superseded": 409,

@@ -8,11 +8,14 @@ from metering.api.views.analytics import AnalyticsViewSet
 from metering.api.views.batches import BatchViewSet
 from metering.api.views.collecting import FacilitatorViewSet
 from metering.api.views.near_duplicates import NearDuplicateViewSet
+from metering.api.views.payments import PaymentViewSet
 from metering.api.views.prices import PriceViewSet
 from metering.api.views.spending_rules import SpendingRuleViewSet
 from metering.api.views.traces import TraceViewSet
 from metering.api.views.transactions import TransactionViewSet
 from metering.api.views.usage_groups import UsageGroupsViewSet, UsageKeyViewSet
+
+PAYMENT = "v1/transactions/<uuid:transaction_id>/payments/<uuid:payment_id>"
 
 urlpatterns = [
     path("v1/transactions", TransactionViewSet.as_view({"get": "list", "post": "create"})),
@@ -27,6 +30,9 @@ urlpatterns = [
     path("v1/transactions/<uuid:transaction_id>/reauthorize", TransactionViewSet.as_view({"post": "reauthorize"})),
     path("v1/transactions/<uuid:transaction_id>/costs", TransactionViewSet.as_view({"get": "costs", "post": "add_cost"})),
     path("v1/transactions/<uuid:transaction_id>/payments", TransactionViewSet.as_view({"get": "payments"})),
+    path(f"{PAYMENT}/capture", PaymentViewSet.as_view({"post": "capture"})),
+    path(f"{PAYMENT}/extend", PaymentViewSet.as_view({"post": "extend"})),
+    path(f"{PAYMENT}/release", PaymentViewSet.as_view({"post": "release"})),
     path("v1/transactions/<uuid:transaction_id>/facts", TransactionViewSet.as_view({"get": "facts", "post": "add_facts"})),
     path("v1/transactions/<uuid:transaction_id>/history", TransactionViewSet.as_view({"get": "history"})),
     path("v1/agents", AgentViewSet.as_view({"get": "list", "post": "create"})),

@@ -14,7 +14,7 @@ from kernel.ledger.admin.settings import SettingForm, setting_action, text_field
 from kernel.tenants.messages import register_messages
 from metering.paying import services
 from metering.paying.choices import OPEN_STATUSES
-from metering.paying.models import Collection, Payee, Payment, PaymentLeg, PaymentToken
+from metering.paying.models import Collection, Payee, Payment, PaymentCall, PaymentLeg, PaymentToken
 
 register_messages(
     {
@@ -84,6 +84,17 @@ class PaymentLegAdmin(LedgerAdmin):
     currency_path = "payment.currency"
     in_sidebar = False
     icon = "splitscreen"
+
+
+@admin.register(PaymentCall)
+class PaymentCallAdmin(LedgerAdmin):
+    list_display = ("id", "payment", "kind", "amount", "captured_after", "expires_at", "is_final", "created_at", "actor")
+    list_select_related = ("payment",)
+    exclude = ("facts_digest",)
+    search_fields = ("id", "payment", "idempotency_key")
+    currency_path = "payment.currency"
+    in_sidebar = False
+    icon = "price_check"
 
 
 @admin.register(PaymentToken)

@@ -36,6 +36,14 @@ class LegKind(TextChoices):
     WALLET = "wallet"
 
 
+class CallKind(TextChoices):
+    """What a call that is about one payment does to it."""
+
+    CAPTURED = "captured"
+    EXTENDED = "extended"
+    RELEASED = "released"
+
+
 # The unique constraints by which two calls with the same money find out about each other: the one that lost makes the call again.
 MONEY_RACES = frozenset(
     {
@@ -46,5 +54,7 @@ MONEY_RACES = frozenset(
         "billing_wallethold_entry_reference_key",
         "credits_hold_idempotency",
         "credits_consumption_idempotency",
+        "credits_holdcall_idempotency",
+        "paying_paymentcall_idempotency_key_key",
     }
 )

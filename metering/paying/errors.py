@@ -10,6 +10,24 @@ class PaymentClosed(LedgerError):
     code = "payment_closed"
 
 
+class PaymentCollected(LedgerError):
+    """Whom the payment of a 402 pays collects it, once; its payer captures nothing of it. Facts: id."""
+
+    code = "payment_collected"
+
+
+class PaymentExceeded(LedgerError):
+    """A capture of more than the payment holds. Facts: id, held, requested."""
+
+    code = "payment_exceeded"
+
+
+class HoldOfPaymentEnded(LedgerError):
+    """Somebody ended a hold of the payment by itself, and nothing else covers it. Facts: id."""
+
+    code = "payment_hold_ended"
+
+
 class PayToTaken(LedgerError):
     """Another tenant is paid under this name. Facts: pay_to."""
 
@@ -17,7 +35,7 @@ class PayToTaken(LedgerError):
 
 
 # Two calls paid for the same transaction at once: the other one won, and the same call finds it when it is repeated.
-for _constraint in ("paying_payment_prepaid_key", "paying_paymentleg_place_key"):
+for _constraint in ("paying_payment_prepaid_key", "paying_paymentleg_place_key", "paying_paymentcall_idempotency_key_key"):
     register_error(_constraint, Busy)
 # Only the functions of this app write these rows, after they have looked.
 register_internal(
@@ -39,6 +57,11 @@ register_internal(
     "paying_collection_amount_check",
     "paying_collection_payment_key",
     "paying_collection_payment_fkey",
+    "paying_paymentcall_amount_finite",
+    "paying_paymentcall_amount_check",
+    "paying_paymentcall_kind_check",
+    "paying_paymentcall_key_check",
+    "paying_paymentcall_payment_fkey",
     "paying_paymentleg_amount_finite",
     "paying_paymentleg_captured_finite",
     "paying_paymentleg_amount_check",

@@ -10,6 +10,15 @@ LEGS = f"""(
     FROM paying_paymentleg AS leg WHERE leg.tenant_id = payment.tenant_id AND leg.payment_id = payment.id
 )"""  # noqa: S608 - made of constants
 
+CALLS = f"""(
+    SELECT json_agg(json_build_object(
+        'id', call.id, 'kind', call.kind, 'amount', {amount("call.amount")}, 'capturedAfter', {amount("call.captured_after")},
+        'expiresBefore', {moment("call.expires_before")}, 'expiresAt', {moment("call.expires_at")}, 'isFinal', call.is_final,
+        'idempotencyKey', call.idempotency_key, 'createdAt', {moment("call.created_at")}, 'actor', call.actor, 'requestId', call.request_id
+    ) ORDER BY call.created_at, call.captured_after, call.id)
+    FROM paying_paymentcall AS call WHERE call.tenant_id = payment.tenant_id AND call.payment_id = payment.id
+)"""  # noqa: S608 - made of constants
+
 TOKEN = f"""(
     SELECT json_build_object(
         'id', token.id, 'network', token.network, 'scheme', token.scheme, 'payTo', token.pay_to, 'challenge', token.challenge,
@@ -43,8 +52,8 @@ EXPORTS = (
     ),
     Export(
         name="payments",
-        description="every payment for a metered transaction, with its parts in credits and in the wallet",
-        tables=("paying_payment", "paying_paymentleg", "paying_paymenttoken"),
+        description="every payment for a metered transaction, with its parts in credits and in the wallet, and the calls about it",
+        tables=("paying_payment", "paying_paymentleg", "paying_paymentcall", "paying_paymenttoken"),
         row="payment",
         fields=(
             *fields("id", "transaction_id"),
@@ -52,6 +61,7 @@ EXPORTS = (
             *fields("kind", "status", "customer_id", "currency"),
             *fields("amount", "captured", "unpaid", kind=Kind.MONEY),
             Field("legs", LEGS, kind=Kind.JSON),
+            Field("calls", CALLS, kind=Kind.JSON),
             Field("token", TOKEN, kind=Kind.JSON),
             Field("reason"),
             *fields("hold_expires_at", "closed_at", "occurred_at", "created_at", "updated_at", kind=Kind.MOMENT),

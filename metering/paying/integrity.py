@@ -1,6 +1,8 @@
 """What must hold of payments: their parts, the holds and debits in the other two ledgers, and what their transactions cost."""
 
 from kernel.ledger.integrity.checks import Check
+from kernel.ledger.integrity.digests import DigestCheck
+from metering.paying.digests import CAPTURE_FACTS, EXTENSION_FACTS, capture_digest, extension_digest
 
 # The holds that payments place, in both ledgers. Their key names the payment.
 HOLDS = """(
@@ -66,8 +68,13 @@ CHECKS = (
             FROM billing_transaction AS entry
             WHERE entry.reference_id LIKE 'payment:%%' AND entry.facts_digest = decode(repeat('0', 176), 'hex') AND NOT EXISTS (
                 SELECT FROM paying_paymentleg AS leg
-                WHERE leg.tenant_id = entry.tenant_id AND leg.kind = 'wallet' AND leg.captured > 0 AND entry.reference_id
-                    = 'payment:' || leg.payment_id || CASE WHEN leg.entry_id IS NULL THEN '' ELSE ':' || leg.place END
+                WHERE leg.tenant_id = entry.tenant_id AND leg.kind = 'wallet' AND leg.captured > 0
+                    AND entry.reference_id LIKE 'payment:' || leg.payment_id
+                        || CASE
+                            WHEN leg.entry_id IS NOT NULL THEN ':' || leg.place
+                            WHEN entry.reference_id LIKE '%%:capture:%%' THEN ':capture:%%'
+                            ELSE ''
+                        END
                     AND leg.payment_id::text = split_part(entry.reference_id, ':', 2)
             ) AND (%(tenant)s::uuid IS NULL OR entry.tenant_id = %(tenant)s::uuid)
             ORDER BY entry.tenant_id, entry.id
@@ -87,9 +94,15 @@ CHECKS = (
                         AND (entry.hold_id = leg.hold_id OR entry.consumption_id = leg.entry_id)
                     UNION ALL
                     SELECT -entry.effect FROM billing_transaction AS entry
-                    WHERE leg.kind = 'wallet' AND entry.tenant_id = leg.tenant_id AND entry.reverses_id IS NULL AND entry.type = 'usage'
-                        AND entry.reference_id = 'payment:' || leg.payment_id
-                            || CASE WHEN leg.entry_id IS NULL THEN '' ELSE ':' || leg.place END
+                    WHERE leg.kind = 'wallet' AND leg.entry_id IS NOT NULL AND entry.tenant_id = leg.tenant_id
+                        AND entry.reverses_id IS NULL AND entry.type = 'usage'
+                        AND entry.reference_id = 'payment:' || leg.payment_id || ':' || leg.place
+                    UNION ALL
+                    SELECT taken.amount FROM billing_walletholdentry AS taken
+                    JOIN billing_transaction AS entry ON entry.tenant_id = taken.tenant_id AND entry.id = taken.transaction_id
+                    WHERE leg.kind = 'wallet' AND taken.tenant_id = leg.tenant_id AND taken.hold_id = leg.hold_id
+                        AND taken.kind = 'captured' AND entry.type = 'usage' AND taken.amount = -entry.effect
+                        AND entry.reference_id LIKE 'payment:' || leg.payment_id || '%%'
                 ) AS part
             ) AS debited
             WHERE leg.captured <> debited.amount AND (%(tenant)s::uuid IS NULL OR leg.tenant_id = %(tenant)s::uuid)
@@ -148,6 +161,41 @@ CHECKS = (
         """,
     ),
     Check(
+        name="paying_calls",
+        rule="Captures of a payment in parts took what was captured of it, one after the other, before what was debited when it ended; its "
+        "end, and that of its holds, is that of its newest call.",
+        statement=f"""
+            SELECT payment.tenant_id, payment.id, payment.status, payment.captured, payment.hold_expires_at, calls.taken, calls.finals,
+                calls.out_of_turn, newest.expires_at AS call_expires_at
+            FROM paying_payment AS payment
+            CROSS JOIN LATERAL (
+                SELECT coalesce(sum(call.amount), 0) AS taken, count(*) FILTER (WHERE call.is_final) AS finals, count(*) FILTER (
+                    WHERE call.captured_after <> call.so_far OR call.kind <> 'captured' AND call.amount <> 0
+                ) AS out_of_turn, max(call.created_at) FILTER (WHERE call.is_final) AS final_at
+                FROM (
+                    SELECT known.*, sum(known.amount) OVER (ORDER BY known.created_at, known.captured_after, known.id) AS so_far
+                    FROM paying_paymentcall AS known
+                    WHERE known.tenant_id = payment.tenant_id AND known.payment_id = payment.id
+                ) AS call
+            ) AS calls
+            LEFT JOIN LATERAL (
+                SELECT call.expires_at FROM paying_paymentcall AS call
+                WHERE call.tenant_id = payment.tenant_id AND call.payment_id = payment.id
+                ORDER BY call.created_at DESC, call.expires_at DESC LIMIT 1
+            ) AS newest ON true
+            WHERE (calls.out_of_turn > 0 OR calls.finals > 1 OR calls.taken > payment.captured
+                OR payment.closed_at IS NULL AND (calls.taken <> payment.captured OR calls.finals > 0)
+                OR calls.final_at <> payment.closed_at OR newest.expires_at <> payment.hold_expires_at
+                OR EXISTS (
+                    SELECT FROM paying_paymentleg AS leg
+                    JOIN {HOLDS} AS hold ON hold.tenant_id = leg.tenant_id AND hold.id = leg.hold_id AND hold.kind = leg.kind
+                    WHERE leg.tenant_id = payment.tenant_id AND leg.payment_id = payment.id AND hold.status = 'active'
+                        AND hold.expires_at <> payment.hold_expires_at
+                )) AND (%(tenant)s::uuid IS NULL OR payment.tenant_id = %(tenant)s::uuid)
+            ORDER BY payment.tenant_id, payment.id
+        """,  # noqa: S608 - made of constants
+    ),
+    Check(
         name="paying_revenue",
         rule="What is marked as posted to whom a payment pays is in their wallet, once, as revenue.",
         statement="""
@@ -159,5 +207,32 @@ CHECKS = (
                 AND (%(tenant)s::uuid IS NULL OR due.tenant_id = %(tenant)s::uuid)
             ORDER BY due.tenant_id, due.id
         """,
+    ),
+)
+
+DIGEST_CHECKS = (
+    DigestCheck(
+        name="paying_capture_digest",
+        rule="A capture's columns match the digest of the facts that it was made with.",
+        statement="""
+            SELECT call.tenant_id, call.id, call.facts_digest, call.payment_id AS payment, call.amount, call.is_final AS final
+            FROM paying_paymentcall AS call
+            WHERE call.kind = 'captured' AND (%(tenant)s::uuid IS NULL OR call.tenant_id = %(tenant)s)
+        """,
+        facts=CAPTURE_FACTS,
+        digest_of=capture_digest,
+        only_stated=frozenset({"payment"}),
+    ),
+    DigestCheck(
+        name="paying_extension_digest",
+        rule="An extension's columns match the digest of the facts that it was made with.",
+        statement="""
+            SELECT call.tenant_id, call.id, call.facts_digest, call.payment_id AS payment, call.expires_at
+            FROM paying_paymentcall AS call
+            WHERE call.kind = 'extended' AND (%(tenant)s::uuid IS NULL OR call.tenant_id = %(tenant)s)
+        """,
+        facts=EXTENSION_FACTS,
+        digest_of=extension_digest,
+        only_stated=frozenset(EXTENSION_FACTS),
     ),
 )

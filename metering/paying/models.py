@@ -7,14 +7,15 @@ from django.db.models.functions import Now
 from kernel.ledger.base_models import LedgerRow, TenantOwned, one_of, tenant_foreign_key, tenant_of_account
 from kernel.ledger.json_field import DocumentField
 from kernel.ledger.money import MoneyField, is_finite
-from metering.paying.choices import OPEN_STATUSES, LegKind, PaymentKind, PaymentStatus
+from metering.paying.choices import OPEN_STATUSES, CallKind, LegKind, PaymentKind, PaymentStatus
 
 
 class Payment(LedgerRow):
     """Money that is held for a transaction and then captured or released: credits of a customer first, the tenant's wallet next.
 
-    `amount` is what was held, `captured` what was taken. `unpaid` is what the transaction cost beyond that and nobody covered. From
-    `hold_expires_at` on an open payment holds nothing. Written by the functions of metering/paying/sql alone.
+    `amount` is what was held, `captured` what was taken, perhaps in parts while the rest stays held. `unpaid` is what the transaction cost
+    beyond that and nobody covered. From `hold_expires_at` on an open payment holds nothing. Written by the functions of metering/paying/sql
+    alone.
     """
 
     tenant = tenant_of_account()
@@ -47,7 +48,7 @@ class Payment(LedgerRow):
             models.CheckConstraint(condition=one_of("kind", PaymentKind.values), name="paying_payment_kind_check"),
             models.CheckConstraint(condition=one_of("status", PaymentStatus.values), name="paying_payment_status_check"),
             models.CheckConstraint(
-                condition=Q(closed_at__isnull=True, captured=0, unpaid=0) & Q(status__in=OPEN_STATUSES)
+                condition=Q(closed_at__isnull=True, unpaid=0) & Q(status__in=OPEN_STATUSES)
                 | Q(closed_at__isnull=False) & ~Q(status__in=OPEN_STATUSES),
                 name="paying_payment_closed_check",
             ),
@@ -100,6 +101,42 @@ class PaymentLeg(TenantOwned):
 
     def __str__(self) -> str:
         return f"{self.place} of {self.payment_id}"
+
+
+class PaymentCall(LedgerRow):
+    """One capture, extension or release of a payment by its own call: its key, its facts, and the payment after it. A repeated call is
+    answered with it.
+    """
+
+    tenant = tenant_of_account()
+    payment = tenant_foreign_key("paying.Payment", related_name="calls")
+    kind = models.CharField(max_length=16, choices=CallKind)
+    # What a capture took; zero for an extension and a release.
+    amount = MoneyField()
+    captured_after = MoneyField()
+    # Until when the money was held before and after this call.
+    expires_before = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    # It ended the payment.
+    is_final = models.BooleanField()
+    idempotency_key = models.CharField(max_length=255, null=True, blank=True)  # noqa: DJ001 - unique where given
+    facts_digest = models.BinaryField()
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+        constraints = [
+            is_finite(table="paying_paymentcall", field="amount"),
+            models.CheckConstraint(condition=Q(amount__gte=0, captured_after__gte=F("amount")), name="paying_paymentcall_amount_check"),
+            models.CheckConstraint(condition=one_of("kind", CallKind.values), name="paying_paymentcall_kind_check"),
+            models.CheckConstraint(
+                condition=Q(is_final=True) & ~Q(kind="extended") | Q(is_final=False, idempotency_key__isnull=False) & ~Q(kind="released"),
+                name="paying_paymentcall_key_check",
+            ),
+            models.UniqueConstraint(fields=["tenant", "idempotency_key", "kind"], name="paying_paymentcall_idempotency_key_key"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.amount}"
 
 
 class PaymentToken(TenantOwned):

@@ -1,13 +1,15 @@
 """Reads of payments. Functions take `tenant_id` by keyword; another tenant's payment is not found."""
 
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from django.db.models import DateTimeField, F, Func, Q, QuerySet
 
+from kernel.ledger.errors import NotFound
 from metering.paying import tokens
-from metering.paying.choices import OPEN_STATUSES, PaymentKind
-from metering.paying.models import Collection, Payee, Payment, PaymentLeg
+from metering.paying.choices import OPEN_STATUSES, PaymentKind, PaymentStatus
+from metering.paying.models import Collection, Payee, Payment, PaymentCall, PaymentLeg
 from metering.selectors.payments import TOKEN
 
 # A dictionary, as a queryset's `values()` has it.
@@ -49,6 +51,41 @@ def find_payment(*, tenant_id: UUID, payment_id: UUID) -> Row | None:
     found = Payment.objects.filter(tenant_id=tenant_id, id=payment_id, kind=PaymentKind.X402).values(*PAYMENT, **TOKEN_COLUMNS)
     row = found.first()
     return None if row is None or row["token_network"] is None else _with_token(row)
+
+
+def get_payment(*, tenant_id: UUID, transaction_id: UUID, payment_id: UUID) -> Row:
+    """A payment of this transaction. Raises NotFound."""
+    its = {"tenant_id": tenant_id, "transaction_id": transaction_id, "id": payment_id}
+    found = Payment.objects.filter(**its).values(*PAYMENT, **TOKEN_COLUMNS).first()
+    if found is None:
+        raise NotFound(kind="payment", id=payment_id)
+    return _with_token(found)
+
+
+def payment_after_call(payment: Row, *, kind: str, idempotency_key: str | None) -> Row:
+    """A payment as it was after a call that captured, extended or released it, whatever became of it since. Without a key: after the one
+    that ended it."""
+    its = {"tenant_id": payment["tenant_id"], "payment_id": payment["id"], "kind": kind}
+    which = {"is_final": True} if idempotency_key is None else {"idempotency_key": idempotency_key}
+    call = PaymentCall.objects.filter(**its, **which).first()
+    if call is None:
+        # It ended with its transaction, before a call to the same effect.
+        return payment
+    return payment | {
+        "status": _status_after(payment, call),
+        "captured": call.captured_after,
+        "unpaid": Decimal(0),
+        "hold_expires_at": call.expires_at,
+        "updated_at": call.created_at,
+        "closed_at": call.created_at if call.is_final else None,
+    }
+
+
+def _status_after(payment: Row, call: PaymentCall) -> str:
+    if call.is_final:
+        return PaymentStatus.CAPTURED if call.captured_after else PaymentStatus.RELEASED
+    presented_at = payment["token"] and payment["token"]["presented_at"]
+    return PaymentStatus.PRESENTED if presented_at and presented_at <= call.created_at else PaymentStatus.AUTHORIZED
 
 
 def with_payload(transaction: Row) -> Row:

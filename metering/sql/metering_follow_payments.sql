@@ -40,18 +40,20 @@ BEGIN
                 deltas := deltas || metering_write_payment_cost(tenant, owner, payment.id, item.actor, item.request_id, moment);
             END IF;
         ELSIF status IN ('cancelled', 'denied') AND payment.status = 'authorized' THEN
-            PERFORM paying_close(tenant, payment, 0, 'released', moment, item.actor, item.request_id);
+            payment := paying_close(tenant, payment, 0, 'released', moment, item.actor, item.request_id);
+            deltas := deltas || paying_write_cost(tenant, owner, payment, item.actor, item.request_id, moment);
         ELSIF is_over THEN
             SELECT coalesce(sum(known.fiat_amount), 0) INTO cost
             FROM metering_cost known
             WHERE known.tenant_id = tenant AND known.transaction_id = owner.id AND known.is_active
                 AND known.fiat_asset_symbol = payment.currency AND known.payment_id IS NULL
-                -- What failed cost nothing but what is known to be spent.
-                AND NOT (known.is_estimate AND has_failed);
+                -- What failed cost nothing but what is known to be spent; and captures in parts are known better than what was expected.
+                AND NOT (known.is_estimate AND (has_failed OR payment.closed_at IS NULL AND payment.captured > 0));
+            cost := CASE WHEN payment.closed_at IS NULL THEN greatest(cost, payment.captured) ELSE cost END;
             IF payment.status = 'authorized' OR cost > payment.captured + payment.unpaid THEN
                 payment := paying_close(tenant, payment, cost, 'released', moment, item.actor, item.request_id);
             END IF;
-            deltas := deltas || metering_replace_estimates(tenant, owner, item, payment.id, has_failed, moment);
+            deltas := deltas || metering_replace_estimates(tenant, owner, item, payment.id, cost, has_failed, moment);
         END IF;
     END LOOP;
     RETURN deltas;

@@ -1,37 +1,38 @@
--- Supersedes the estimates that a payment was captured for by one actual cost, or by zero where the call failed.
--- Takes: the tenant, the transaction's row before the item, the item, the payment, which is closed, whether the call failed, and the moment.
--- Returns: the changes to the sums; none where an actual cost was known. Locks: the costs, whose transaction is locked.
+-- Supersedes the estimates that a payment was captured for by one actual cost: what the transaction cost in its currency beyond the actual
+-- costs that are known.
+-- Takes: the tenant, the transaction's row before the item, the item, the payment, which is closed, what the transaction cost, whether the
+-- call failed, and the moment.
+-- Returns: the changes to the sums; none where nothing was estimated and nothing is missing. Locks: the costs, whose transaction is locked.
 -- Never: touches an actual cost.
 CREATE OR REPLACE FUNCTION metering_replace_estimates(
-    tenant uuid, owner metering_transaction, item metering_amendment, payment uuid, has_failed boolean, moment timestamptz
+    tenant uuid, owner metering_transaction, item metering_amendment, payment uuid, cost numeric, has_failed boolean,
+    moment timestamptz
 )
 RETURNS metering_delta[]
 LANGUAGE plpgsql
 AS $$
 DECLARE
     paid paying_payment;
-    estimates CONSTANT metering_cost[] := ARRAY(
-        SELECT known FROM metering_cost known
-        WHERE known.tenant_id = tenant AND known.transaction_id = owner.id AND known.is_active AND known.is_estimate
-            AND known.fiat_asset_symbol = (
-                SELECT kept.currency FROM paying_payment kept WHERE kept.tenant_id = tenant AND kept.id = payment
-            )
-        ORDER BY known.id DESC
-    );
+    estimates metering_cost[];
     actual metering_new_cost;
     written metering_amendment := item;
 BEGIN
-    IF cardinality(estimates) = 0 THEN
+    SELECT * INTO paid FROM paying_payment kept WHERE kept.tenant_id = tenant AND kept.id = payment;
+    SELECT
+        coalesce(array_agg(known ORDER BY known.id DESC) FILTER (WHERE known.is_estimate), '{}'),
+        greatest(cost - coalesce(sum(known.fiat_amount) FILTER (WHERE NOT known.is_estimate), 0), 0)
+    INTO estimates, actual.amount
+    FROM metering_cost known
+    WHERE known.tenant_id = tenant AND known.transaction_id = owner.id AND known.is_active AND known.fiat_asset_symbol = paid.currency
+        AND known.payment_id IS NULL;
+    IF cardinality(estimates) = 0 AND actual.amount = 0 THEN
         RETURN '{}';
     END IF;
-    SELECT * INTO paid FROM paying_payment kept WHERE kept.tenant_id = tenant AND kept.id = payment;
     actual.id := metering_new_id();
-    actual.amount := (SELECT sum(known.fiat_amount) FROM unnest(estimates) AS known WHERE NOT has_failed);
-    actual.amount := coalesce(actual.amount, 0);
     actual.currency := paid.currency;
     actual.is_estimate := false;
     actual.details := json_build_object(
-        'source', CASE WHEN has_failed THEN 'payment_release' ELSE 'payment_capture' END, 'protocol', paid.kind,
+        'source', CASE WHEN has_failed AND actual.amount = 0 THEN 'payment_release' ELSE 'payment_capture' END, 'protocol', paid.kind,
         'paymentTransactionId', paid.id, 'capturedAmount', trim_scale(paid.captured)::text, 'originalAmount', paid.amount::text
     )::text;
     -- A key is on one cost at most.

@@ -19,12 +19,10 @@ BEGIN
         ORDER BY kept.id
         FOR NO KEY UPDATE
     LOOP
-        PERFORM paying_close(tenant, payment, 0, CASE
+        payment := paying_close(tenant, payment, 0, CASE
             WHEN payment.hold_expires_at <= paying_now() THEN 'expired' WHEN payment.kind = 'x402' THEN 'cancelled' ELSE 'released'
         END, moment, actor, request);
-        IF payment.kind = 'x402' THEN
-            deltas := deltas || metering_write_payment_cost(tenant, owner, payment.id, actor, request, moment);
-        END IF;
+        deltas := deltas || paying_write_cost(tenant, owner, payment, actor, request, moment);
     END LOOP;
     RETURN deltas;
 END

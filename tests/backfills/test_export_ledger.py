@@ -418,6 +418,7 @@ FOR_THE_RECORD = {
     "billing_walletholdentry": "a part of its hold",
     "paying_payment": "how a call was paid: the money is in the entries of the other ledgers",
     "paying_paymentleg": "a part of its payment",
+    "paying_paymentcall": "a part of its payment",
     "paying_paymenttoken": "a part of its payment",
     "paying_collection": "what was posted is in the payee's wallet",
     "paying_payee": "a setting: set_payee",

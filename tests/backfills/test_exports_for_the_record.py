@@ -77,9 +77,11 @@ def fill_holds(context):
     billing.place_hold(**context, amount=Decimal(1), expires_at=wanted["expires_at"], reference_id="hold")
     set_policy(**context, is_prepaid=True, authorizes_at_once=True)
     cost = {"fiat_amount": Decimal(1), "fiat_asset_symbol": "USD", "is_estimate": True}
-    record_transaction(**context, service_name="paid", action_name="a", resource_name="r", costs=[cost])
+    row = record_transaction(**context, service_name="paid", action_name="a", resource_name="r", costs=[cost]).row
     set_policy(**context, is_prepaid=False, authorizes_at_once=False)
     paying.set_payee(**context, pay_to="shop.example")
+    part = {"transaction_id": row["id"], "payment_id": row["payment"]["id"], "idempotency_key": "part"}
+    paying.capture_payment(**context, **part, amount=Decimal("0.5"), final=False)
     paid = Payment.objects.get(tenant_id=context["tenant_id"])
     its = {"tenant_id": context["tenant_id"], "payment_id": paid.id, "pay_to": "shop.example", "created_at": timezone.now()}
     Collection.objects.create(**its, payee_tenant_id=context["tenant_id"], currency="USD", amount=Decimal("0.5"))

@@ -67,7 +67,9 @@ def fill_metering(context):
 def fill_paying(context):
     policies.set_policy(**context, is_prepaid=True)
     cost = {"fiat_amount": Decimal(2), "fiat_asset_symbol": "USD", "is_estimate": True}
-    record_transaction(**context, service_name="model", action_name="a", resource_name="r", costs=[cost])
+    held = record_transaction(**context, service_name="model", action_name="a", resource_name="r", costs=[cost]).row
+    its = {"transaction_id": held["id"], "payment_id": held["payment"]["id"]}
+    paying.capture_payment(**context, **its, amount=Decimal(1), final=False, idempotency_key="part")
     policies.set_policy(**context, is_prepaid=False)
     paying.set_payee(**context, pay_to=f"shop-{context['tenant_id']}")
     row = record_transaction(**context, service_name="model", action_name="a", resource_name="r").row

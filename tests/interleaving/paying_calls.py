@@ -1,5 +1,7 @@
 """A tenant that prepays and the calls that may meet at its money."""
 
+from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 from billing.models import Wallet
@@ -10,6 +12,8 @@ from metering.paying.models import Payment, PaymentLeg
 from metering.services import lifecycle, transactions
 from tests.interleaving.harness import Lock, Row, Scene, number
 from tests.paying.book import NAMES, PayingBook, cost
+
+LATER = datetime(2190, 1, 1, tzinfo=UTC)
 
 
 def paying() -> PayingBook:
@@ -57,6 +61,16 @@ def record_several(book: PayingBook, *amounts: int) -> list[str]:
     return [one.row["status"] for one in transactions.record_transactions(**book.who, transactions=items)]
 
 
+def capture_part(book: PayingBook, amount: int) -> bool:
+    its = its_transaction(book) | {"payment_id": book.paid, "final": False, "idempotency_key": "part"}
+    return services.capture_payment(**its, amount=Decimal(amount)).replayed
+
+
+def extend(book: PayingBook) -> bool:
+    its = its_transaction(book) | {"payment_id": book.paid, "idempotency_key": "later"}
+    return services.extend_payment(**its, expires_at=LATER).replayed
+
+
 SCENES = (
     Scene(
         name="paying",
@@ -70,6 +84,8 @@ SCENES = (
             "fail": lambda book: lifecycle.complete_transaction(**its_transaction(book), outcome="error").replayed,
             "cancel": lambda book: lifecycle.cancel_transaction(**its_transaction(book)).replayed,
             "release": lambda book: services.release_payment(**book.who, payment_id=book.paid, reason="r").replayed,
+            "part of 2": lambda book: capture_part(book, 2),
+            "extend": extend,
             "cost of 10": lambda book: book.add_cost({"id": book.transaction}, 10)["is_active"],
             "top up": lambda book: book.top_up(2),
         },

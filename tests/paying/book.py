@@ -86,6 +86,9 @@ class PayingBook:
                 ("paying_payment", "id = %(id)s"),
                 ("credits_hold", "idempotency_key = 'payment:' || %(id)s"),
                 ("credits_holdline", "hold_id IN (SELECT id FROM credits_hold WHERE idempotency_key = 'payment:' || %(id)s)"),
+                ("credits_holdcall", "hold_id IN (SELECT id FROM credits_hold WHERE idempotency_key = 'payment:' || %(id)s)"),
+                ("paying_paymentcall", "payment_id = %(id)s"),
+                ("billing_walletholdentry", "hold_id IN (SELECT id FROM billing_wallethold WHERE reference_id = 'payment:' || %(id)s)"),
                 ("billing_wallethold", "reference_id = 'payment:' || %(id)s"),
             ):
                 column = "hold_expires_at" if table == "paying_payment" else "expires_at"

@@ -1,6 +1,7 @@
 """Many buyers at once on one customer's money: what is sold is what there was money for."""
 
 from collections import Counter
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -84,3 +85,43 @@ def test_challenges_presentations_and_collections_at_once_hold_and_take_once():
     [entry] = WalletTransaction.objects.filter(tenant=market.shop.tenant)
     assert entry.amount == Decimal(taken)
     market.is_sound()
+
+
+def test_parts_of_one_payment_at_once_take_no_more_than_it_holds_and_each_key_once():
+    book = PayingBook(credit=6, wallet=20)
+    row = book.record(cost(10))
+    its = {**book.who, "transaction_id": row["id"], "payment_id": book.payment(row).id}
+
+    def capture(number):
+        # Two calls with each key.
+        return services.capture_payment(**its, amount=Decimal(1), final=False, idempotency_key=f"part-{number // 2}")
+
+    outcomes = at_once(32, capture)
+    assert Counter(getattr(one, "replayed", type(one).__name__) for one in outcomes) == {False: 10, True: 10, "PaymentExceeded": 12}
+    assert (book.money(), book.payment(row).captured) == ((0, 0, 16, 0), 10)
+    book.is_sound()
+
+
+def test_parts_extensions_and_ends_at_once_keep_the_books_together():
+    book = PayingBook(credit=20, wallet=40)
+    rows = [book.record(cost(10)) for _ in range(4)]
+    ends = [book.complete, book.cancel, lambda row: services.release_payment(**its(row), reason="r"), lambda row: None]
+
+    def its(row):
+        return {**book.who, "payment_id": book.payment(row).id}
+
+    def call(number):
+        row, later = rows[number % 4], book.payment(rows[number % 4]).hold_expires_at + timedelta(minutes=1 + number)
+        asked = its(row) | {"transaction_id": row["id"], "idempotency_key": f"{number}"}
+        if number // 4 == 2:
+            return ends[number % 4](row)
+        if number // 4 % 3 == 1:
+            return services.extend_payment(**asked, expires_at=later)
+        return services.capture_payment(**asked, amount=Decimal(3), final=False)
+
+    outcomes = at_once(24, call)
+    refused = {type(one).__name__ for one in outcomes if isinstance(one, Exception)}
+    assert refused <= {"PaymentClosed", "PaymentExceeded", "InvalidValue"}, refused
+    taken = sum(book.payment(row).captured for row in rows)
+    assert sum(book.money()[::2]) == 60 - taken
+    book.is_sound()

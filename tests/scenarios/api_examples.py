@@ -282,7 +282,27 @@ def _prepaid_example(recorder: Recorder, path: str, create: dict[str, Any]) -> N
     paid = recorder.send("POST", path, create)
     recorder.send("POST", f"{path}/{paid['id']}/complete", {"outcome": "success"})
     recorder.send("GET", f"{path}/{paid['id']}/payments")
+    _parts_example(recorder, path, create)
     policies.set_policy(**who, is_prepaid=False)
+
+
+def _parts_example(recorder: Recorder, path: str, create: dict[str, Any]) -> None:
+    """A payment is captured in parts, held for longer, and released."""
+    streamed = recorder._send("POST", path, create, {}).json()
+    one = f"{path}/{streamed['id']}/payments/{streamed['payment']['id']}"
+    recorder.send("POST", f"{one}/capture", {"amount": "0.02", "final": False}, Idempotency_Key="part-1")
+    recorder.refuse("payment_exceeded", "POST", f"{one}/capture", {"amount": "0.04"})
+    refused = {"expiresAt": streamed["createdAt"]}
+    recorder.refuse("invalid_value", "POST", f"{one}/extend", refused, Idempotency_Key="later-1")
+    recorder.send("POST", f"{one}/extend", {"expiresAt": "2199-01-01T00:00:00Z"}, Idempotency_Key="later-2")
+    recorder.send("POST", f"{one}/release", {"reason": "The stream ended early"})
+    recorder.refuse("payment_closed", "POST", f"{one}/capture", {})
+    recorder.refuse("payment_closed", "POST", f"{one}/extend", {"expiresAt": "2199-01-02T00:00:00Z"}, Idempotency_Key="later-3")
+    ended = recorder._send("POST", path, create, {}).json()
+    other = f"{path}/{ended['id']}/payments/{ended['payment']['id']}"
+    recorder._send("POST", f"{other}/capture", {}, {})
+    recorder.refuse("payment_closed", "POST", f"{other}/release", {})
+    recorder.describe("payment_hold_ended", id=str(uuid.UUID(int=9)))
 
 
 def _challenge(amount: str, **more: str) -> dict[str, Any]:
@@ -307,6 +327,9 @@ def _challenge_examples(recorder: Recorder, path: str, create: dict[str, Any]) -
     recorder.send("GET", "/v1/x402/supported")
     recorder.send("POST", "/v1/x402/verify", body)
     recorder.refuse("payment_presented", "POST", f"{one}/cancel")
+    its = f"{one}/payments/{payment['id']}"
+    recorder.refuse("payment_presented", "POST", f"{its}/release", {})
+    recorder.refuse("payment_collected", "POST", f"{its}/capture", {})
     recorder.refuse("payment_in_progress", "POST", f"{one}/reauthorize", {"x402": _challenge("0.01")})
     recorder.send("POST", "/v1/x402/settle", body | {"paymentRequirements": option | {"amount": "0.0001"}})
     recorder.send("GET", "/v1/x402/collections")

@@ -1,13 +1,31 @@
 """Replies about payments."""
 
 import json
+from decimal import Decimal
 from typing import Any
 
 from kernel.api.amounts import AmountText
-from kernel.api.fields import Choice, Identifier, JsonObject, Text, Timestamp, Whole
+from kernel.api.fields import Choice, Flag, Identifier, JsonObject, Text, Timestamp, Whole
 from kernel.api.nested import ListOf, Nested
-from metering.api.serializers.base import MeteringReply
-from metering.paying.choices import LegKind, PaymentKind, PaymentStatus
+from metering.api.serializers.base import MeteringBody, MeteringReply
+from metering.paying.choices import OPEN_STATUSES, LegKind, PaymentKind, PaymentStatus
+
+
+class CaptureRequest(MeteringBody):
+    """What to take of a payment. Without an amount: all that it still holds."""
+
+    may_be_empty = True
+    amount = AmountText(required=False, sign="positive", description="All of it by default.")
+    final = Flag(required=False, default=True, description="False keeps the rest held, for further captures; else it is released.")
+
+
+class ExtensionRequest(MeteringBody):
+    expires_at = Timestamp(description="Later than the payment's present `holdExpiresAt`.")
+
+
+class ReleaseRequest(MeteringBody):
+    may_be_empty = True
+    reason = Text(required=False, max_length=1000)
 
 
 class SettlementReply(MeteringReply):
@@ -18,7 +36,8 @@ class SettlementReply(MeteringReply):
 
 
 class ProtocolMetadataReply(MeteringReply):
-    """`payer`: the customer whose credits pay first. `unpaidAmount`: what the transaction cost beyond its holds and nobody covered.
+    """`payer`: the customer whose credits pay first. `heldAmount`: what is still held. `unpaidAmount`: what the transaction cost beyond
+    its holds and nobody covered.
 
     Of the payment of a 402 also `expiresAt`, until when the resource must have seen it, and `holdExpiresAt`, until when it may collect.
     """
@@ -30,6 +49,7 @@ class ProtocolMetadataReply(MeteringReply):
     settlement = Nested(SettlementReply, required=False, omitted=True)
     payer = Text(source="customer_id")
     hold_expires_at = Timestamp()
+    held_amount = AmountText(full=True, source="held")
     captured_amount = AmountText(full=True, source="captured")
     unpaid_amount = AmountText(full=True, source="unpaid")
 
@@ -57,6 +77,8 @@ class PaymentReply(MeteringReply):
 
     @classmethod
     def plain(cls, row: Any) -> dict[str, Any]:
+        held = row["amount"] - row["captured"] if row["status"] in OPEN_STATUSES else Decimal(0)
+        row = {**row, "held": held}
         token = row.get("token")
         if token is None:
             return super().plain({**row, "protocol_metadata": row})

@@ -122,9 +122,7 @@ class Migration(migrations.Migration):
                     ),
                     models.CheckConstraint(
                         condition=models.Q(
-                            models.Q(
-                                ("captured", 0), ("closed_at__isnull", True), ("unpaid", 0), ("status__in", ("authorized", "presented"))
-                            ),
+                            models.Q(("closed_at__isnull", True), ("unpaid", 0), ("status__in", ("authorized", "presented"))),
                             models.Q(("closed_at__isnull", False), models.Q(("status__in", ("authorized", "presented")), _negated=True)),
                             _connector="OR",
                         ),
@@ -204,6 +202,80 @@ class Migration(migrations.Migration):
                         ),
                         name="paying_paymentleg_amount_check",
                     ),
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="PaymentCall",
+            fields=[
+                ("id", models.UUIDField(default=kernel.ledger.identifiers.new_id, editable=False, primary_key=True, serialize=False)),
+                ("occurred_at", models.DateTimeField()),
+                ("created_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ("actor", models.CharField(max_length=128)),
+                ("request_id", models.CharField(blank=True, default="", max_length=128)),
+                (
+                    "kind",
+                    models.CharField(choices=[("captured", "Captured"), ("extended", "Extended"), ("released", "Released")], max_length=16),
+                ),
+                ("amount", kernel.ledger.money.MoneyField()),
+                ("captured_after", kernel.ledger.money.MoneyField()),
+                ("expires_before", models.DateTimeField()),
+                ("expires_at", models.DateTimeField()),
+                ("is_final", models.BooleanField()),
+                ("idempotency_key", models.CharField(blank=True, max_length=255, null=True)),
+                ("facts_digest", models.BinaryField()),
+                (
+                    "payment",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="calls",
+                        to="paying.payment",
+                    ),
+                ),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="tenants.tenant",
+                    ),
+                ),
+            ],
+            options={
+                "ordering": ["-created_at", "-id"],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("amount__lt", Decimal("100000000000000000000"))), name="paying_paymentcall_amount_finite"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("amount__gte", 0), ("captured_after__gte", models.F("amount"))),
+                        name="paying_paymentcall_amount_check",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Func(
+                                models.F("kind"),
+                                output_field=models.BooleanField(),
+                                template="%(expressions)s = ANY ('{captured,extended,released}'::text[])",
+                            )
+                        ),
+                        name="paying_paymentcall_kind_check",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("is_final", True), models.Q(("kind", "extended"), _negated=True)),
+                            models.Q(
+                                ("idempotency_key__isnull", False), ("is_final", False), models.Q(("kind", "released"), _negated=True)
+                            ),
+                            _connector="OR",
+                        ),
+                        name="paying_paymentcall_key_check",
+                    ),
+                    models.UniqueConstraint(fields=("tenant", "idempotency_key", "kind"), name="paying_paymentcall_idempotency_key_key"),
                 ],
             },
         ),

@@ -3,7 +3,7 @@ from django.db import migrations
 from kernel.ledger.migration_operations import AppendOnly, FirstStatistics, TenantForeignKey, TenantKey
 
 TOKEN_COLUMNS = ("presented_at", "settlement_id", "settled_amount", "settled_at")
-PAYMENT_COLUMNS = ("status", "captured", "unpaid", "reason", "closed_at", "updated_at")
+PAYMENT_COLUMNS = ("status", "captured", "unpaid", "hold_expires_at", "reason", "closed_at", "updated_at")
 SET_FILL_FACTORS = "ALTER TABLE paying_payment SET (fillfactor = 80); ALTER TABLE paying_paymentleg SET (fillfactor = 80);"
 RESET_FILL_FACTORS = "ALTER TABLE paying_payment RESET (fillfactor); ALTER TABLE paying_paymentleg RESET (fillfactor);"
 
@@ -18,9 +18,12 @@ class Migration(migrations.Migration):
         TenantForeignKey("PaymentLeg", "payment"),
         TenantKey("PaymentToken", row_first=True),
         TenantKey("Collection", row_first=True),
+        TenantKey("PaymentCall", row_first=True),
         TenantKey("Payee"),
         TenantForeignKey("PaymentToken", "payment"),
         TenantForeignKey("Collection", "payment"),
+        TenantForeignKey("PaymentCall", "payment", index=True),
+        AppendOnly("PaymentCall"),
         AppendOnly("PaymentToken", may_change=TOKEN_COLUMNS),
         AppendOnly("Collection", may_change=("posted_at",)),
         AppendOnly("Payment", may_change=PAYMENT_COLUMNS),
@@ -30,5 +33,6 @@ class Migration(migrations.Migration):
         FirstStatistics("PaymentLeg"),
         FirstStatistics("PaymentToken"),
         FirstStatistics("Collection"),
+        FirstStatistics("PaymentCall"),
         FirstStatistics("Payee"),
     ]

@@ -6,7 +6,7 @@ from uuid import UUID
 from kernel.ledger import posting
 from kernel.ledger.constraints import translate_db_errors
 from kernel.ledger.errors import NotFound
-from kernel.ledger.outcomes import read_outcome
+from kernel.ledger.outcomes import Posted, read_outcome
 from metering.errors import PaymentPresented
 from metering.paying import selectors
 from metering.paying.choices import MONEY_RACES, PaymentStatus
@@ -16,8 +16,8 @@ PAGE = 500
 
 
 @translate_db_errors
-def release_payment(*, tenant_id: UUID, actor: str, request_id: str, payment_id: UUID, reason: str) -> Any:
-    """Release what a payment holds. Its transaction stays open, and what it costs in the end is debited when it is completed.
+def release_payment(*, tenant_id: UUID, actor: str, request_id: str, payment_id: UUID, reason: str) -> Posted:
+    """Release what a payment still holds. Its transaction stays open, and what it costs in the end is debited when it is completed.
 
     Repeating the call changes nothing. Raises NotFound, PaymentClosed, PaymentPresented, Busy.
     """

@@ -12,7 +12,7 @@ AS $$
 DECLARE
     collected CONSTANT paying_collected := paying_collect(
         tenant, payment, greatest(cost - payment.captured, 0),
-        CASE WHEN payment.hold_expires_at <= paying_now() THEN 'expired' ELSE 'released' END, actor, request
+        CASE WHEN payment.hold_expires_at <= paying_now() THEN 'expired' ELSE 'released' END, NULL, actor, request
     );
     closed paying_payment := payment;
 BEGIN
@@ -26,7 +26,7 @@ BEGIN
         updated_at = closed.updated_at
     WHERE kept.tenant_id = tenant AND kept.id = payment.id;
     PERFORM paying_insert_legs(tenant, collected.legs);
-    PERFORM paying_write_events(tenant, request, ARRAY[payment.id]);
+    PERFORM paying_write_events(tenant, request, ARRAY[payment.id], closed.status);
     RETURN closed;
 END
 $$;

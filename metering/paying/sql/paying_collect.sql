@@ -1,12 +1,12 @@
 -- Takes what a transaction cost: of a payment's holds, credits first, and what they don't cover at once from the same money. What is held
--- and not needed is released.
--- Takes: the tenant, the payment's row, how much, how the rest of the holds ends (released, or expired: then they cover nothing), and who
--- asks.
+-- and not needed is released, or stays held.
+-- Takes: the tenant, the payment's row, how much, how the rest of the holds ends (released, or expired: then they cover nothing), the number
+-- of the capture if the rest stays held (else null), and who asks.
 -- Returns: what was taken by this call, and the parts that were debited beyond the holds. The holds' parts are written already.
 -- Locks: holds of credits and their grants, the customer's grants, the wallet, in this order. The caller has locked the payment.
 -- Never: takes a part of what isn't held: that is covered, or stays unpaid.
 CREATE OR REPLACE FUNCTION paying_collect(
-    tenant uuid, payment paying_payment, wanted numeric, ending text, actor text, request text
+    tenant uuid, payment paying_payment, wanted numeric, ending text, number integer, actor text, request text
 )
 RETURNS paying_collected
 LANGUAGE plpgsql
@@ -26,7 +26,8 @@ BEGIN
         WHERE part.tenant_id = tenant AND part.payment_id = payment.id AND part.hold_id IS NOT NULL AND is_open
         ORDER BY part.place
     LOOP
-        IF leg.kind = 'wallet' AND left_over > leg.amount THEN
+        CONTINUE WHEN number IS NOT NULL AND (left_over = 0 OR leg.captured = leg.amount);
+        IF leg.kind = 'wallet' AND left_over > leg.amount - leg.captured THEN
             -- More may be debited than is held: the customer's grants are locked before the wallet.
             draw.customer_id := payment.customer_id;
             draw.currency := payment.currency;
@@ -35,7 +36,8 @@ BEGIN
             PERFORM credits_lock_payers(tenant, draw);
         END IF;
         taken := paying_end_leg(
-            tenant, payment, leg, CASE ending WHEN 'expired' THEN 0 ELSE least(left_over, leg.amount) END, ending, actor, request
+            tenant, payment, leg, CASE ending WHEN 'expired' THEN 0 ELSE least(left_over, leg.amount - leg.captured) END, ending, number,
+            actor, request
         );
         left_over := left_over - taken;
         collected.captured := collected.captured + taken;

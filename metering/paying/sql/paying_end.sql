@@ -1,7 +1,7 @@
--- Ends payments that their transactions leave open: expires those whose money is held no longer, or releases one by hand. What a payment of a
--- 402 holds is then no cost of its transaction any more.
+-- Ends payments that their transactions leave open: expires those whose money is held no longer, or releases one. What a payment of a 402
+-- holds is then no cost of its transaction any more; what was captured of a prepaid one is its cost.
 -- Takes: the tenant, and a JSON array of {payment_id, kind ('expired' or 'released'), reason, actor, request_id}.
--- Returns: for each, in order, the payment and an `outcome`: posted; not_found; exists (it ended the same way before); closed (it ended
+-- Returns: for each, in order, the payment and an `outcome`: posted; not_found; exists (it ended the same way before, or an earlier call released it); closed (it ended
 -- otherwise: `status`); not_due (it is to expire, and its time hasn't come); presented (whom it pays may still collect it).
 -- Locks: the tenant's rules, shared; the transactions by id; as paying_lock; the payments; then as paying_close and
 -- metering_finish_changes. Never: takes money.
@@ -34,6 +34,7 @@ BEGIN
         outcome := CASE
             WHEN payment.id IS NULL THEN 'not_found'
             WHEN payment.status = item.kind THEN 'exists'
+            WHEN (paying_find_call(tenant, payment.id, item.kind, NULL)).id IS NOT NULL THEN 'exists'
             WHEN payment.closed_at IS NOT NULL THEN 'closed'
             WHEN item.kind = 'expired' AND payment.hold_expires_at > moment THEN 'not_due'
             WHEN payment.status = 'presented' AND payment.hold_expires_at > moment THEN 'presented'
@@ -43,9 +44,14 @@ BEGIN
             UPDATE paying_payment kept SET reason = coalesce(item.reason, '')
             WHERE kept.tenant_id = tenant AND kept.id = payment.id AND item.reason <> '';
             payment := paying_close(tenant, payment, 0, ending, moment, item.actor, item.request_id);
-            IF payment.kind = 'x402' THEN
+            IF ending = 'released' THEN
+                PERFORM paying_write_call(
+                    tenant, payment, 'released', 0, payment.hold_expires_at, true, NULL, '', moment, item.actor, item.request_id
+                );
+            END IF;
+            IF payment.kind = 'x402' OR payment.captured > 0 THEN
                 SELECT * INTO owner FROM metering_transaction kept WHERE kept.tenant_id = tenant AND kept.id = payment.transaction_id;
-                deltas := deltas || metering_write_payment_cost(tenant, owner, payment.id, item.actor, item.request_id, moment);
+                deltas := deltas || paying_write_cost(tenant, owner, payment, item.actor, item.request_id, moment);
                 changes := changes || (owner.id, moment, NULL, false)::metering_change;
             END IF;
         END IF;

@@ -33,7 +33,7 @@ BEGIN
         UPDATE paying_payment kept SET status = 'presented', updated_at = greatest(moment, kept.updated_at)
         WHERE kept.tenant_id = tenant AND kept.id = asked;
         UPDATE paying_paymenttoken kept SET presented_at = moment WHERE kept.tenant_id = tenant AND kept.id = token.id;
-        PERFORM paying_write_events(tenant, postings -> 0 ->> 'request_id', ARRAY[asked]);
+        PERFORM paying_write_events(tenant, postings -> 0 ->> 'request_id', ARRAY[asked], 'presented');
     END IF;
     id := payment.id;
     status := payment.status;

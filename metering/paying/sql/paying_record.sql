@@ -25,6 +25,8 @@ BEGIN
     END IF;
     UPDATE metering_transaction kept SET requires_payment = true
     WHERE kept.tenant_id = tenant AND kept.id = placed.payments[1].transaction_id AND NOT kept.requires_payment;
-    PERFORM paying_write_events(tenant, placed.payments[1].request_id, ARRAY(SELECT payment.id FROM unnest(placed.payments) AS payment));
+    PERFORM paying_write_events(
+        tenant, placed.payments[1].request_id, ARRAY(SELECT payment.id FROM unnest(placed.payments) AS payment), 'authorized'
+    );
 END
 $$;

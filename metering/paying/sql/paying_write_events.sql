@@ -1,7 +1,7 @@
--- Writes the events of payments that have a new status.
--- Takes: the tenant, the request id of the call, and the payments. Returns: nothing. Locks: as events_insert.
+-- Writes the events of payments: what happened to them, and that something of them is unpaid.
+-- Takes: the tenant, the request id of the call, the payments, and what happened: their new status, captured or extended. Returns: nothing. Locks: as events_insert.
 -- Never: writes where nobody listens.
-CREATE OR REPLACE FUNCTION paying_write_events(tenant uuid, request text, payments uuid[])
+CREATE OR REPLACE FUNCTION paying_write_events(tenant uuid, request text, payments uuid[], what text)
 RETURNS void
 LANGUAGE plpgsql
 AS $$
@@ -18,7 +18,7 @@ BEGIN
         )::events_item ORDER BY payment.id, event.place) INTO items
     FROM paying_payment payment
     CROSS JOIN LATERAL (VALUES
-        (1, 'payment.' || payment.status, true), (2, 'payment.unpaid', payment.unpaid > 0)
+        (1, 'payment.' || what, true), (2, 'payment.unpaid', payment.unpaid > 0)
     ) AS event (place, type, has_happened)
     WHERE payment.tenant_id = tenant AND payment.id = ANY (payments) AND event.has_happened AND events_wanted(patterns, event.type);
     IF items IS NOT NULL THEN

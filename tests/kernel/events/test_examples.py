@@ -145,6 +145,9 @@ def happen_to_payments():
     book = PayingBook(credit=6)
     endpoints.create_endpoint(**book.who, url="https://example.com/hooks", enabled_events=["payment.*"])
     released, expired, captured, failed = book.record(cost(1)), book.record(cost(1)), book.record(cost(4)), book.record()
+    its = {**book.who, "transaction_id": captured["id"], "payment_id": book.payment(captured).id, "idempotency_key": "a"}
+    paying.capture_payment(**its, amount=Decimal(1), final=False)
+    paying.extend_payment(**its, expires_at=book.payment(captured).hold_expires_at + timedelta(hours=1))
     paying.release_payment(**book.who, payment_id=book.payment(released).id, reason="Mistake")
     book.move_clock(book.payment(expired))
     paying.expire_payments(**AUDIT)

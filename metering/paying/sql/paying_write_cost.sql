@@ -1,0 +1,28 @@
+-- Writes what a payment that has ended cost, in place of what it was expected to: for a payment of a 402 as metering_write_payment_cost; for a
+-- prepaid one of which something was captured by calls of its own, that instead of the estimates.
+-- Takes: the tenant, the transaction's row, the payment, who asks, and the moment. Returns: the changes to the sums.
+-- Locks: the costs, whose transaction is locked. Never: touches another actual cost.
+CREATE OR REPLACE FUNCTION paying_write_cost(
+    tenant uuid, owner metering_transaction, payment paying_payment, who text, request text, moment timestamptz
+)
+RETURNS metering_delta[]
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    item metering_amendment;
+BEGIN
+    IF payment.kind = 'x402' THEN
+        RETURN metering_write_payment_cost(tenant, owner, payment.id, who, request, moment);
+    END IF;
+    IF NOT EXISTS (
+        SELECT FROM paying_paymentcall call WHERE call.tenant_id = tenant AND call.payment_id = payment.id AND call.kind = 'captured'
+    ) THEN
+        RETURN '{}';
+    END IF;
+    item.actor := who;
+    item.request_id := request;
+    -- Its caller stated nothing of the cost.
+    item.digest := repeat('0', 224);
+    RETURN metering_replace_estimates(tenant, owner, item, payment.id, payment.captured, false, moment);
+END
+$$;
