@@ -13,6 +13,8 @@ STATUS_COLUMNS = (
     "denied_at",
     "cancelled_at",
     "completed_at",
+    # A transaction that waited for a decision is paid when it is authorized.
+    "requires_payment",
 )
 ADD_TRIGGERS = """
 CREATE TRIGGER metering_transaction_move BEFORE UPDATE ON metering_transaction
@@ -42,11 +44,13 @@ SET_FILL_FACTORS = """
 ALTER TABLE metering_transaction SET (fillfactor = 80);
 ALTER TABLE metering_cost SET (fillfactor = 90);
 ALTER TABLE metering_rollup SET (fillfactor = 60);
+ALTER TABLE metering_usagesum SET (fillfactor = 70);
 """
 RESET_FILL_FACTORS = """
 ALTER TABLE metering_transaction RESET (fillfactor);
 ALTER TABLE metering_cost RESET (fillfactor);
 ALTER TABLE metering_rollup RESET (fillfactor);
+ALTER TABLE metering_usagesum RESET (fillfactor);
 """
 
 
@@ -65,6 +69,11 @@ class Migration(migrations.Migration):
         TenantKey("Price"),
         TenantKey("UnitPrice"),
         TenantKey("Rollup"),
+        TenantKey("Usage", row_first=True),
+        TenantKey("UsageSum", row_first=True),
+        TenantKey("UsageNote", row_first=True),
+        TenantKey("UsageProgress"),
+        TenantKey("UsageKey"),
         TenantForeignKey("Transaction", "service"),
         TenantForeignKey("Transaction", "agent"),
         TenantForeignKey("Transaction", "trace"),
@@ -98,4 +107,9 @@ class Migration(migrations.Migration):
         FirstStatistics("Price"),
         FirstStatistics("UnitPrice"),
         FirstStatistics("Rollup"),
+        FirstStatistics("Usage"),
+        FirstStatistics("UsageSum"),
+        FirstStatistics("UsageNote"),
+        FirstStatistics("UsageProgress"),
+        FirstStatistics("UsageKey"),
     ]
