@@ -9,7 +9,7 @@ from unfold.admin import ModelAdmin
 
 # These register admin classes and panels.
 from backoffice import customer_admin, customer_links, duplicate_admin, history, links, tenant_admin, user_admin  # noqa: F401
-from backoffice.models import BookCheck, Change, ClosedDay, DaySum, Export, SavedFilter, SignIn
+from backoffice.models import Change, ClosedDay, DaySum, Export, IntegrityRun, SavedFilter, SignIn
 from kernel.ledger.admin import LedgerAdmin
 from kernel.ledger.admin.formatting import label
 from kernel.tenants.admin import ReadOnly
@@ -78,8 +78,8 @@ class ChangeAdmin(LedgerAdmin):
         return rows if scope.tenant_ids is None else rows.filter(tenant_id__in=scope.tenant_ids)
 
 
-@admin.register(BookCheck)
-class BookCheckAdmin(LedgerAdmin):
+@admin.register(IntegrityRun)
+class IntegrityRunAdmin(LedgerAdmin):
     icon = "verified"
     list_display = ("at", "ledgers", "tenant", "violations", "first", "seconds")
     list_select_related = ("tenant",)

@@ -12,7 +12,7 @@ from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from backoffice.duplicate_admin import undecided
-from backoffice.integrity_runs import failed_checks
+from backoffice.integrity_runs import failed_integrity_runs
 from billing.models import Transaction as BillingTransaction
 from kernel.backfills.choices import WAITING_STATES, RunState
 from kernel.backfills.models import BackfillRun
@@ -128,9 +128,9 @@ def _undelivered(request: HttpRequest, scope: VisibleTenants) -> Alert:
 
 
 def _checks(request: HttpRequest, scope: VisibleTenants) -> Alert:
-    failed = failed_checks(scope.tenant_ids)
+    failed = failed_integrity_runs(scope.tenant_ids)
     advice = f"The newest check of the ledgers found {failed[0].first}" if failed else ""
-    return Alert("A ledger check failed", len(failed), advice[:300], reverse("admin:backoffice_bookcheck_changelist"))
+    return Alert("A ledger check failed", len(failed), advice[:300], reverse("admin:backoffice_integrityrun_changelist"))
 
 
 def _jobs(request: HttpRequest, scope: VisibleTenants) -> Alert:
@@ -177,7 +177,7 @@ BUILDERS: list[tuple[str, Callable[[HttpRequest, VisibleTenants], Alert]]] = [
     ("events.view_endpoint", _endpoints),
     ("events.view_endpoint", _failing),
     ("events.view_delivery", _undelivered),
-    ("backoffice.view_bookcheck", _checks),
+    ("backoffice.view_integrityrun", _checks),
     # Jobs belong to no tenant: only superusers have this permission.
     ("procrastinate.view_procrastinatejob", _jobs),
 ]

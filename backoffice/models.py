@@ -165,7 +165,7 @@ class Change(models.Model):
         return f"{self.operation.lower()} {self.table}"
 
 
-class BookCheck(models.Model):
+class IntegrityRun(models.Model):
     """One run of verify_ledgers: how many violations it found, and the first. Only the newest run of a scope counts."""
 
     at = models.DateTimeField(db_default=Now())

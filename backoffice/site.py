@@ -149,7 +149,7 @@ NAVIGATION: dict[str, tuple[str, ...]] = {
     ),
     "Audit": (
         "backoffice.change",
-        "backoffice.bookcheck",
+        "backoffice.integrityrun",
         "events.event",
         "events.delivery",
         "backoffice.signin",

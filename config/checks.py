@@ -12,8 +12,10 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import connections
+from django.db.migrations.executor import MigrationExecutor
 
 from kernel.events.signing import MAX_KEYS, parse_key
+from kernel.ledger.function_versions import outdated_functions
 from metering.paying.tokens import parse_keys
 
 # numeric(38,18) holds 38 digits; a sum of many, and a product of two, need more.
@@ -280,6 +282,31 @@ def check_server(app_configs: Any, databases: Sequence[str] | None = None, **kwa
     if not settings.LOCAL:
         found += _check_durability(server) + _check_role(server)
     return found
+
+
+@register(Tags.database)
+def check_functions(app_configs: Any, databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
+    """The ledgers' functions in the database are those of the files. A database that has migrations to run is not looked at."""
+    connection = connections["default"]
+    if "default" not in (databases or ()) or connection.vendor != "postgresql":
+        return []
+    executor = MigrationExecutor(connection)
+    if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT EXISTS (SELECT FROM pg_extension WHERE extname = 'citus')")
+        # On Citus some functions are installed in another form.
+        outdated = [] if cursor.fetchone()[0] else outdated_functions(cursor)
+    if not outdated:
+        return []
+    names = ", ".join(outdated[:5]) + (f" and {len(outdated) - 5} more" if len(outdated) > 5 else "")
+    return [
+        Warning(
+            f"The database has other functions than the files in <app>/sql/: {names}. Postings are decided by the database's.",
+            hint="A development database: bin/demo --fresh. Any other: make_functions_migration writes a version that migrate installs.",
+            id="countinghouse.W003",
+        )
+    ]
 
 
 def _ask_server() -> dict[str, Any]:

@@ -142,14 +142,14 @@ class TransactionsAdapter(Adapter):
             if not posting.payload:
                 posting.meant = self._meant(tenant, posting)
 
-    def _set_type(self, posting: Posting, in_book: tuple[str, bool] | None, new_types: NewTypes, *, is_strict: bool) -> None:
+    def _set_type(self, posting: Posting, in_ledger: tuple[str, bool] | None, new_types: NewTypes, *, is_strict: bool) -> None:
         """Decide the direction of the row's type, or why the type is refused.
 
         A type of the catalogue has its direction there. A shipped type that the ledger hasn't used yet may get another one from the file,
         unless the tenant is strict. Any other type needs a direction from the file or from --new-type: a misspelt `Usage` would otherwise
         become a new signed type, and its debits would count as credits. The first row of a new type decides for the rows after it.
         """
-        known = in_book or new_types.get(posting.kind)
+        known = in_ledger or new_types.get(posting.kind)
         stated = posting.body["values"].get("direction")
         direction, is_catalogued = known or (None, False)
         shipped = None if known else SHIPPED_TYPES.get(posting.kind, (None, None))[1]
@@ -162,9 +162,9 @@ class TransactionsAdapter(Adapter):
             posting.body["type_refusal"] = unknown_type(posting.kind, is_strict=is_strict)
         elif stated not in {None, direction}:
             # Its amount would count with the wrong sign.
-            place = "ledger" if in_book else "file"
+            place = "ledger" if in_ledger else "file"
             posting.body["type_refusal"] = Outcome("invalid_value", f"direction: type {posting.kind} is {direction} in this {place}")
-        elif in_book is None and not is_strict:
+        elif in_ledger is None and not is_strict:
             self._add_new_type(posting, direction, new_types)
 
     def _add_new_type(self, posting: Posting, direction: str, new_types: NewTypes) -> None:
@@ -289,7 +289,7 @@ class TransactionsAdapter(Adapter):
         count, lowest = services.reverse_run(
             tenant_id=tenant.id, actor=actor, request_id=run.undo_request_id, run_request_id=run.request_id, at_most=at_most, below=below
         )
-        return UndoStep(reversed=count, lowest=lowest)
+        return UndoStep(reversed=count, lowest_id=lowest)
 
 
 def type_refusal(posting: Posting) -> Outcome | None:
@@ -318,21 +318,21 @@ def original_account(name: str, reference: str, reversible: Reversible) -> Accou
     """How much of an entry can still be reversed, as an account that reversals draw on."""
     room = abs(reversible.size or Decimal(0))
     terms = {"is_reversal": reversible.size is None, "size": f"{reversible.size or 0:f}"}
-    return Account(name=name, label=reference, unit=reversible.unit, before=room, now=room, lowest=Decimal(0), is_listed=False, terms=terms)
+    return Account(name=name, label=reference, unit=reversible.unit, before=room, now=room, floor=Decimal(0), is_listed=False, terms=terms)
 
 
 def wallet_account(name: str, wallet: Mapping[str, Any], latest: Any) -> Account:
     """A wallet of list_wallets; its balance may not go below its floor and what holds reserve."""
-    lowest = None if wallet["floor"] is None else wallet["floor"] + wallet["reserved"]
+    floor = None if wallet["floor"] is None else wallet["floor"] + wallet["reserved"]
     balance, unit = wallet["balance"], wallet["currency"]
-    return Account(name=name, label=f"wallet {unit}", unit=unit, before=balance, now=balance, lowest=lowest, latest=latest)
+    return Account(name=name, label=f"wallet {unit}", unit=unit, before=balance, now=balance, floor=floor, latest=latest)
 
 
 def wallet_refusal(account: Account, effect: Decimal) -> Outcome | None:
     """A copy of the last two conditions of billing/sql/billing_refusal.sql, because a plan's balances aren't in the database."""
     balance = account.now + effect
-    if not selectors.plan_floor_allows(balance=balance, floor=account.lowest):
-        return Outcome("insufficient", f"{account.label} would fall to {balance:f}, its lowest is {account.lowest:f}")
+    if not selectors.plan_floor_allows(balance=balance, floor=account.floor):
+        return Outcome("insufficient", f"{account.label} would fall to {balance:f}, its floor is {account.floor:f}")
     if abs(balance) >= LARGEST_BALANCE:
         return Outcome("out_of_range", f"{account.label} would reach {balance:f}, which has too many digits")
     return None

@@ -136,7 +136,7 @@ class GrantsAdapter(Adapter):
         count, lowest = services.delete_run_grants(
             tenant_id=tenant.id, actor=actor, request_id=run.undo_request_id, of=run.request_id, at_most=at_most, below=below
         )
-        return UndoStep(reversed=count, lowest=lowest)
+        return UndoStep(reversed=count, lowest_id=lowest)
 
 
 def is_schedule(name: str) -> bool:

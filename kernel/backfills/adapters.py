@@ -38,7 +38,7 @@ class Existing:
 class Account:
     """A balance that postings move: `before` in the ledger, `now` as the plan leaves it.
 
-    `lowest`: the balance may not fall below it (None: no limit). `latest`: occurred_at of the newest entry. `terms`: facts that only the
+    `floor`: the balance may not fall below it (None: no limit). `latest`: occurred_at of the newest entry. `terms`: facts that only the
     ledger's own `refusal` reads. An account with `is_listed=False` is a limit of another account and isn't shown in the plan.
     """
 
@@ -47,7 +47,7 @@ class Account:
     unit: str
     before: Decimal = Decimal(0)
     now: Decimal = Decimal(0)
-    lowest: Decimal | None = None
+    floor: Decimal | None = None
     latest: datetime | None = None
     is_listed: bool = True
     rows: int = 0
@@ -76,7 +76,7 @@ class UndoStep:
     """One batch of an undo: how many rows were reversed, and the lowest id that it looked at, below which the next batch looks."""
 
     reversed: int
-    lowest: Any = None
+    lowest_id: Any = None
 
 
 class Adapter(ABC):
@@ -169,9 +169,9 @@ class Adapter(ABC):
 
     def refusal(self, account: Account, posting: Posting, effect: Decimal) -> Outcome | None:
         """Why the ledger would refuse this effect on this account. Must decide exactly as its posting function does."""
-        if account.lowest is None or effect >= 0 or account.now + effect >= account.lowest:
+        if account.floor is None or effect >= 0 or account.now + effect >= account.floor:
             return None
-        return Outcome("insufficient", f"{account.label} would fall to {account.now + effect:f}, its lowest is {account.lowest:f}")
+        return Outcome("insufficient", f"{account.label} would fall to {account.now + effect:f}, its floor is {account.floor:f}")
 
     def apply(self, account: Account, posting: Posting, effect: Decimal) -> None:
         """Add an effect that isn't refused to the simulated balance."""
@@ -193,7 +193,7 @@ class Adapter(ABC):
     def undo(self, tenant: Tenant, run: BackfillRun, *, at_most: int, actor: str, below: Any) -> UndoStep:
         """Reverse up to `at_most` rows of the run that aren't reversed yet, newest first, inside the caller's transaction.
 
-        `below`: the `lowest` of the previous batch; None starts at the newest row.
+        `below`: the `lowest_id` of the previous batch; None starts at the newest row.
         """
 
 

@@ -80,7 +80,7 @@ def outcome_of_known_key(
 
 
 def post_new(adapter: Adapter, tenant: Tenant, postings: Sequence[Posting], post: Callable[[list[Posting]], list[Any]]) -> list[Outcome]:
-    """Post those postings whose id isn't in the book. The ledgers themselves look up idempotency keys, but not ids."""
+    """Post those postings whose id isn't in the ledger. The ledgers themselves look up idempotency keys, but not ids."""
     ids = [posting.key for posting in postings if posting.key.startswith(ID)]
     if not ids:
         return [to_outcome(answer) for answer in post(list(postings))]

@@ -54,11 +54,11 @@ class Undo:
             began = time.monotonic()
             step, waiting = self._step(below)
             # A batch that found rows and reversed none isn't the last: another call may have reversed them all meanwhile.
-            if not step.reversed and step.lowest is None and below is None:
+            if not step.reversed and step.lowest_id is None and below is None:
                 break
             # Each batch begins below the previous one instead of scanning the reversed rows again. An empty batch sets `below` to None:
             # one more pass from the newest row finds what was posted meanwhile.
-            below = step.lowest
+            below = step.lowest_id
             pause = self.pacer.after_batch(rows=step.reversed, seconds=time.monotonic() - began, waiting=waiting)
             self.progress.advance(step.reversed, note=self.pacer.note)
             self.stop.sleep(pause)

@@ -15,7 +15,7 @@ from kernel.tenants.models import Tenant
 class TenantOwned(models.Model):
     """A row that belongs to one tenant. Django's primary key is `id`; the database's is `id` and the tenant, which TenantKey creates.
 
-    A book that was brought along from another tenant keeps its ids, so two tenants may have rows with the same id: a row is saved and read
+    A ledger that was imported from another tenant keeps its ids, so two tenants may have rows with the same id: a row is saved and read
     again by its id and its tenant.
     """
 

@@ -76,4 +76,4 @@ class WrongState(LedgerError):
 class LedgerBroken(LedgerError):
     """The entries themselves contradict each other, so nothing can be rebuilt from them. Facts: check, and the row that breaks it."""
 
-    code = "book_broken"
+    code = "ledger_broken"

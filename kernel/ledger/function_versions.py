@@ -4,13 +4,13 @@ import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.apps import apps
 from django.db.migrations.loader import MigrationLoader
 
 from kernel.ledger.migration_operations import InstallFunctions
-from kernel.ledger.sql_files import current_files, files_of_version, fingerprint, folder_of, frozen_folder
+from kernel.ledger.sql_files import TYPES, body_of, current_files, files_of_version, fingerprint, folder_of, frozen_folder
 
 
 class VersionError(Exception):
@@ -44,6 +44,19 @@ class Migration(migrations.Migration):
 
 def apps_with_functions() -> list[str]:
     return sorted(config.label for config in apps.get_app_configs() if folder_of(config.label).is_dir())
+
+
+def outdated_functions(cursor: Any) -> list[str]:
+    """The functions whose body in the database isn't that of their current file; those that the database lacks aren't listed.
+
+    Migrations install a version of the files once. A file that is edited before its version is released changes no database that has run
+    the migration already.
+    """
+    expected = {file.name: body_of(file) for label in apps_with_functions() for file in current_files(label) if file.name != TYPES}
+    cursor.execute(
+        "SELECT proname, prosrc FROM pg_proc WHERE pronamespace = current_schema()::regnamespace AND proname = ANY (%s)", [list(expected)]
+    )
+    return sorted({name for name, body in cursor.fetchall() if body != expected[name]})
 
 
 def problems(app_label: str) -> list[str]:

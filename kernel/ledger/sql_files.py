@@ -16,6 +16,7 @@ from django.apps import apps
 TYPES = "types"
 # At the beginning of a line: a function's body is indented.
 CREATED = re.compile(r"^CREATE (?:OR REPLACE )?(FUNCTION|TYPE) (\w+)", re.MULTILINE)
+BODY = re.compile(r"\$\$(.*)\$\$", re.DOTALL)
 
 
 class SqlFile(NamedTuple):
@@ -59,3 +60,8 @@ def fingerprint(files: list[SqlFile]) -> str:
     """A short hash of the files' contents; comments and layout count, so that the database's copy equals the file byte for byte."""
     content = "".join(f"{file.name}\n{file.text}\n" for file in files)
     return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+
+def body_of(file: SqlFile) -> str:
+    """The body of the function that a file creates, as pg_proc.prosrc has it."""
+    return BODY.findall(file.text)[0]

@@ -12,7 +12,7 @@ from kernel.tenants.errors import DomainError
 
 _SENTENCES: dict[str, str] = {
     "api_key_not_found": "There is no key with the prefix {prefix}.",
-    "book_broken": "The entries contradict each other (check {check}), so nothing can be rebuilt from them: run verify_ledgers.",
+    "ledger_broken": "The entries contradict each other (check {check}), so nothing can be rebuilt from them: run verify_ledgers.",
     "busy": "The account is busy just now. Nothing was posted: try again.",
     "invalid_slug": "The short name may hold lower-case letters, digits and hyphens only.",
     "not_found": "There is no {kind} {id}.",

@@ -43,7 +43,7 @@ from metering.services.bulk import encode_import, import_digest, record_imported
 from metering.services.imported_lifecycle import later_of
 from metering.services.naming import with_names
 
-BOOK, AGENT = "book", "agent "
+LEDGER, AGENT = "ledger", "agent "
 # The unit under which the sums count transactions without a cost.
 NO_CURRENCY = "none"
 
@@ -131,7 +131,7 @@ class TransactionsAdapter(Adapter):
 
     def simulate(self, tenant: Tenant, postings: Sequence[Posting]) -> None:
         for posting in postings:
-            posting.effects = [(BOOK, Decimal(0))]
+            posting.effects = [(LEDGER, Decimal(0))]
             if "agent_id" in posting.body and "agent_name" not in posting.body:
                 posting.effects.append((f"{AGENT}{posting.body['agent_id']}", Decimal(0)))
 
@@ -140,7 +140,7 @@ class TransactionsAdapter(Adapter):
 
     def accounts(self, tenant: Tenant, names: Sequence[str]) -> Mapping[str, Account]:
         """Metering has no balances: one account for the whole ledger, with its newest hour, and one for each agent that exists."""
-        found = {BOOK: hidden_account(BOOK, lookups.latest_hour(tenant_id=tenant.id))}
+        found = {LEDGER: hidden_account(LEDGER, lookups.latest_hour(tenant_id=tenant.id))}
         agents = [name.removeprefix(AGENT) for name in names if name.startswith(AGENT)]
         for agent in lookups.known_agents(tenant_id=tenant.id, ids=agents) if agents else ():
             found[f"{AGENT}{agent}"] = hidden_account(f"{AGENT}{agent}", None)
@@ -167,7 +167,7 @@ class TransactionsAdapter(Adapter):
         count, lowest = reverse_run(
             tenant_id=tenant.id, actor=actor, request_id=run.undo_request_id, run_request_id=run.request_id, at_most=at_most, below=below
         )
-        return UndoStep(reversed=count, lowest=lowest)
+        return UndoStep(reversed=count, lowest_id=lowest)
 
 
 def hidden_account(name: str, latest: Any) -> Account:

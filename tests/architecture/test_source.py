@@ -95,7 +95,7 @@ def test_a_write_outside_services_is_found(line):
 
 
 def test_a_write_from_another_app_is_found():
-    assert source_rules.writes_only_in_services([Module(name="config.local.demo.book", text="Entry.objects.create()")], {"Entry"})
+    assert source_rules.writes_only_in_services([Module(name="config.local.demo.sample_rows", text="Entry.objects.create()")], {"Entry"})
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_a_write_from_another_app_is_found():
         ("kernel.backfills.services", "Entry.objects.create(amount=1)"),
         ("kernel.backfills.temp_tables", "cursor.execute('INSERT INTO pg_temp.seen VALUES (1)')"),
         ("credits.admin", "context.update(title='Grants')"),
-        ("config.local.demo.book", "user.save()"),
+        ("config.local.demo.sample_rows", "user.save()"),
     ],
 )
 def test_a_write_in_a_service_is_allowed(name, line):

@@ -6,6 +6,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 
+from config.checks import check_functions
 from kernel.ledger import function_versions, sql_files
 from kernel.ledger.function_versions import apps_with_functions
 from kernel.ledger.sql_files import current_files
@@ -69,6 +70,16 @@ def test_the_database_has_every_function_as_its_file_and_no_other():
     assert sorted(functions) == sorted(expected_functions)
     assert {name: text for name, text in functions.items() if text != expected_functions[name]} == {}
     assert types == expected_types
+
+
+def test_a_function_that_was_edited_after_the_migration_ran_is_reported_by_a_system_check():
+    restore_clocks()
+    assert check_functions(None, databases=["default"]) == []
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE OR REPLACE FUNCTION billing_hour(moment timestamptz) RETURNS bigint LANGUAGE sql AS 'SELECT 1'")
+    [message] = check_functions(None, databases=["default"])
+    assert "billing_hour" in message.msg
+    assert message.id == "countinghouse.W003"
 
 
 @pytest.mark.parametrize(

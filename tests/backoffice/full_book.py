@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from django.utils import timezone
 
-from backoffice.integrity_runs import remember_check
+from backoffice.integrity_runs import save_integrity_run
 from backoffice.models import ClosedDay, Customer, DaySum, Export, KeptDuplicate, SavedFilter, SignIn
 from billing import services as billing
 from credits import services as credits
@@ -197,4 +197,4 @@ def fill_backoffice(tenant, user):
     yesterday = timezone.now().date() - timedelta(days=1)
     ClosedDay.objects.create(day=yesterday)
     DaySum.objects.create(tenant=tenant, day=yesterday, occurred_on=yesterday, unit="USD", measure="granted", entries=1, amount=Decimal(1))
-    remember_check(tenant_id=tenant.id, ledgers=["billing"], checks=[{"check": "balances", "seconds": 0.1, "violations": []}])
+    save_integrity_run(tenant_id=tenant.id, ledgers=["billing"], checks=[{"check": "balances", "seconds": 0.1, "violations": []}])

@@ -11,7 +11,7 @@ from django.db import connection
 from django.test import Client
 
 from backoffice import day_sums
-from backoffice.integrity_runs import remember_check
+from backoffice.integrity_runs import save_integrity_run
 from backoffice.models import ClosedDay, DaySum
 from billing import services as billing
 from credits import services as credits
@@ -275,11 +275,11 @@ def test_the_page_costs_the_same_with_few_rows_and_with_many(look, tenant, djang
 
 def test_a_ledger_check_that_failed_waits_until_the_next_one_finds_nothing(look, db):
     check = {"check": "billing balances", "seconds": 0.1, "violations": [{"wallet": "x"}]}
-    remember_check(tenant_id=None, ledgers=["billing"], checks=[check])
+    save_integrity_run(tenant_id=None, ledgers=["billing"], checks=[check])
     [alert] = look().context["alerts"]
     assert (alert.title, alert.count) == ("A ledger check failed", 1)
     assert "billing balances" in alert.advice
-    remember_check(tenant_id=None, ledgers=["billing"], checks=[{**check, "violations": []}])
+    save_integrity_run(tenant_id=None, ledgers=["billing"], checks=[{**check, "violations": []}])
     assert look().context["alerts"] == []
 
 

@@ -21,7 +21,7 @@ from kernel.tenants.services import create_tenant
 pytestmark = pytest.mark.django_db
 NUMBERS = itertools.count()
 # As the posting layer calls it for a batch of several tenants.
-BILLING_POST = statements.Function("billing_post", RACES)
+BILLING_POST = statements.PostingFunction("billing_post", RACES)
 DAWN = datetime(2026, 1, 31, 23, 59, tzinfo=UTC)
 WINDOW = timedelta(seconds=60)
 # An id that no transaction has.

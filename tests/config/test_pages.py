@@ -10,7 +10,7 @@ from django.contrib.staticfiles import finders
 from drf_spectacular.generators import SchemaGenerator
 
 from config import readiness
-from config.local.demo.book import create_rows
+from config.local.demo.sample_rows import create_rows
 
 STRICT = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; "

@@ -33,7 +33,7 @@ class Command(BaseCommand):
         parser.formatter_class = RawDescriptionHelpFormatter
         parser.epilog = manual()
         parser.add_argument("tenant", help="slug or id of the tenant")
-        parser.add_argument("book", choices=[*EXPORTS, ALL], metavar="book", help="one of the names below, or all")
+        parser.add_argument("name", choices=[*EXPORTS, ALL], metavar="name", help="one of the names below, or all")
         parser.add_argument("--format", choices=FORMATS, help="default: from the file's name, else csv")
         parser.add_argument(
             "--output",
@@ -44,17 +44,17 @@ class Command(BaseCommand):
         parser.add_argument("--no-progress", action="store_true", help="no progress bar")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        book, visible = options["book"], not options["no_progress"]
+        name, visible = options["name"], not options["no_progress"]
         # As other commands take it, "-" is standard output and no file of that name.
         output: Any = None if options["output"] == Path("-") else options["output"]
-        format = _format(options["format"], None if book == ALL else output)
-        _check(book, format, output)
+        format = _format(options["format"], None if name == ALL else output)
+        _check(name, format, output)
         try:
             tenant = selectors.get_tenant(tenant=options["tenant"])
-            if book == ALL:
+            if name == ALL:
                 self._write_all(tenant, format, output, visible=visible)
             else:
-                self._write(EXPORTS[book], tenant, format, output, visible=visible)
+                self._write(EXPORTS[name], tenant, format, output, visible=visible)
         except DomainError as error:
             raise CommandError(message_for_operator(error), returncode=3) from error
         except BrokenPipeError as error:
@@ -123,9 +123,9 @@ def _format(requested: str | None, output: Path | None) -> str:
     return requested or (named if named in FORMATS else CSV)
 
 
-def _check(book: str, format: str, output: Path | None) -> None:
+def _check(name: str, format: str, output: Path | None) -> None:
     """Raises CommandError for a combination that can't be written."""
-    if book == ALL and output is None:
+    if name == ALL and output is None:
         raise CommandError("All ledgers need a folder: add --output FOLDER.", returncode=2)
     if format != PARQUET:
         return

@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 
 from backoffice.integrity import LEDGERS, Search, checks_of, count_rows
-from backoffice.integrity_runs import remember_check
+from backoffice.integrity_runs import save_integrity_run
 from kernel.backfills.database_errors import reason
 from kernel.backfills.output import discard_stdout
 from kernel.ledger.integrity.checks import Violation
@@ -63,7 +63,7 @@ class Command(BaseCommand):
             checks.append(check)
             if not as_json:
                 self._print_check(check)
-        remember_check(tenant_id=tenant_id, ledgers=ledgers, checks=checks)
+        save_integrity_run(tenant_id=tenant_id, ledgers=ledgers, checks=checks)
         violations = sum(len(check["violations"]) for check in checks)
         seconds = round(time.monotonic() - began, 3)
         if as_json:

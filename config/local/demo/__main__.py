@@ -118,11 +118,11 @@ def prepare(*, base_url: str, is_foreign: bool) -> dict[str, str]:
     try:
         django.setup()
         call_command("migrate", verbosity=0, interactive=False)
-        from config.local.demo import book
+        from config.local.demo import sample_rows
 
         if not is_foreign:
             call_command("grant_roles", owner=postgres.OWNER_ROLE, service=postgres.SERVICE_ROLE, stdout=io.StringIO())
-        environment = {"BASE_URL": base_url, **book.create_rows(book.read_environment(ENV_FILE))}
+        environment = {"BASE_URL": base_url, **sample_rows.create_rows(sample_rows.read_environment(ENV_FILE))}
         connections.close_all()
     except ImproperlyConfigured as error:
         raise DemoError(str(error)) from error
@@ -130,7 +130,7 @@ def prepare(*, base_url: str, is_foreign: bool) -> dict[str, str]:
         reason = " ".join(str(error).split())
         hint = "look at DATABASE_URL" if is_foreign else "`bin/demo --fresh` starts over with an empty one"
         raise DemoError(f"the database refused: {reason} ({hint})") from error
-    book.write_environment(ENV_FILE, environment)
+    sample_rows.write_environment(ENV_FILE, environment)
     return environment
 
 

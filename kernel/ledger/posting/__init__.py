@@ -16,7 +16,7 @@ from django.db import DEFAULT_DB_ALIAS, connections
 
 from kernel.ledger.posting.batching import BatchQueue
 from kernel.ledger.posting.execution import close_on_loop
-from kernel.ledger.posting.statements import Function, call_function, encoded, encoded_with, run
+from kernel.ledger.posting.statements import PostingFunction, call_function, encoded, encoded_with, run
 
 __all__ = ["close_on_loop", "encoded", "encoded_with", "post", "post_one", "run"]
 
@@ -41,7 +41,7 @@ def post(
     columns = "*"
     if refused is not None:
         columns = ", ".join(("outcome", *always, *(f"CASE WHEN outcome <> 'posted' THEN {name} END AS {name}" for name in refused)))
-    called = Function(function, races, using, columns)
+    called = PostingFunction(function, races, using, columns)
     return call_function(called, [(tenant_id, posting) for posting in postings])
 
 
@@ -61,7 +61,7 @@ def post_one(
     the same value share a call: where it may wait for long, others don't wait along. Inside a transaction nothing is batched: another's
     posting would share its fate. Raises Busy, OutcomeUnknown and Django's database errors.
     """
-    called = Function(function, races, using, batch_only_with=batch_only_with)
+    called = PostingFunction(function, races, using, batch_only_with=batch_only_with)
     if not settings.LEDGER_BATCHING or connections[using].in_atomic_block:
         return call_function(called, [(tenant_id, posting)])[0]
     # Encoded here, so that a posting that can't be encoded harms no other.

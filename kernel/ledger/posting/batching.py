@@ -29,7 +29,7 @@ from django.db import DatabaseError, InterfaceError
 from kernel.ledger.constraints import moved_nothing
 from kernel.ledger.errors import Busy, OutcomeUnknown
 from kernel.ledger.posting.execution import Execution, OneShotEvent, current_execution
-from kernel.ledger.posting.statements import Function, call_function, release_connection
+from kernel.ledger.posting.statements import PostingFunction, call_function, release_connection
 
 # A batch that waits for a lock gives up early, so that its other postings, which don't need that lock, are not delayed.
 BATCH_LOCK_TIMEOUT_MS = 250
@@ -44,14 +44,14 @@ MAX_CALLS_WHEN_BUSY = 1
 RECHECK_AFTER_SECONDS = 0.1
 
 # Calls a posting function with encoded postings, each with its tenant; the lock timeout is in milliseconds, None for the connection's own.
-Call = Callable[[Function, Sequence[Any], int | None], list[Any]]
+Call = Callable[[PostingFunction, Sequence[Any], int | None], list[Any]]
 
 
 @dataclass(eq=False, slots=True)
 class PendingPosting:
     """A posting that has no outcome yet. It stays unknown until a leader sets `row` or `must_be_sent_alone`."""
 
-    function: Function
+    function: PostingFunction
     account: Hashable
     posting: Any
     execution: Execution = field(default_factory=current_execution)
@@ -81,7 +81,7 @@ class BatchQueue:
         *,
         max_calls: int,
         call: Call = call_function,
-        on_wait: Callable[[Function], None] = release_connection,
+        on_wait: Callable[[PostingFunction], None] = release_connection,
         wait_timeout: float = WAIT_TIMEOUT_SECONDS,
     ) -> None:
         """`on_wait` is called before a caller blocks. It releases the caller's connection, or waiting callers could use up the pool."""
@@ -96,7 +96,7 @@ class BatchQueue:
         self._is_busy = False
         self._load_sample = (time.monotonic(), time.process_time())
 
-    def post(self, function: Function, posting: Any, *, account: Hashable) -> Any:
+    def post(self, function: PostingFunction, posting: Any, *, account: Hashable) -> Any:
         """The outcome row of one posting. Raises Busy, OutcomeUnknown, and what the call itself raises."""
         pending = PendingPosting(function=function, account=account, posting=posting)
         if not self._starts_or_queues(pending):

@@ -18,7 +18,7 @@ MAX_RACES = 5
 DEADLOCK = "40P01"
 
 
-class Function(NamedTuple):
+class PostingFunction(NamedTuple):
     """A posting function, and how it is called. Postings of equal functions can share a call.
 
     `races`: the unique constraints of idempotency keys, on which another call may have won. `columns`: what is selected of its rows.
@@ -64,12 +64,12 @@ def run(statement: str, parameters: Sequence[Any] = (), *, using: str = DEFAULT_
     return current_execution().run(statement, parameters, using=using)
 
 
-def release_connection(function: Function) -> None:
+def release_connection(function: PostingFunction) -> None:
     """Gives the caller's pooled connection back before the caller waits for others."""
     current_execution().release_connection(function.using)
 
 
-def call_function(function: Function, postings: Sequence[tuple[UUID, Any]], lock_timeout_ms: int | None = None) -> list[Any]:
+def call_function(function: PostingFunction, postings: Sequence[tuple[UUID, Any]], lock_timeout_ms: int | None = None) -> list[Any]:
     """The rows of one call, in the order of the postings, each given with its tenant.
 
     Where the call lost a race that left nothing behind, it is made again. `lock_timeout_ms`: None for the session's own. Raises Busy
@@ -116,7 +116,7 @@ def _places_by_tenant(postings: Sequence[tuple[UUID, Any]]) -> dict[UUID, list[i
 
 
 @functools.cache
-def _statement(function: Function, *, several_tenants: bool) -> str:
+def _statement(function: PostingFunction, *, several_tenants: bool) -> str:
     """The statement of a call. Name and columns are constants of the ledgers' own services.
 
     The postings of one tenant are a plain call, which a database distributed by tenant can run on the tenant's node. Those of several

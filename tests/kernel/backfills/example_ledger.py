@@ -88,12 +88,12 @@ class ShelfAdapter(Adapter):
                 [tenant.id, list(names)],
             )
             return {
-                name: Account(name=name, label=name, unit="pieces", before=total, now=total, lowest=Decimal(0), latest=latest)
+                name: Account(name=name, label=name, unit="pieces", before=total, now=total, floor=Decimal(0), latest=latest)
                 for name, total, latest in cursor.fetchall()
             }
 
     def new_account(self, tenant, name, posting):
-        return Account(name=name, label=name, unit="pieces", lowest=Decimal(0)) if posting.kind == "in" else None
+        return Account(name=name, label=name, unit="pieces", floor=Decimal(0)) if posting.kind == "in" else None
 
     def post(self, tenant, postings, run):
         if self.before_post is not None:
@@ -148,7 +148,7 @@ class ShelfAdapter(Adapter):
         for number, shelf, kind, pieces, occurred_at in rows:
             values = {"shelf": shelf, "kind": kind, "occurred_at": occurred_at}
             self._insert(tenant, f"undo:{number}", values, -pieces, b"", run.undo_request_id, number)
-        return UndoStep(reversed=len(rows), lowest=rows[-1][0] if rows else None)
+        return UndoStep(reversed=len(rows), lowest_id=rows[-1][0] if rows else None)
 
 
 class ShelfCommand(BackfillCommand):

@@ -185,7 +185,7 @@ def test_an_undo_goes_on_below_a_batch_that_another_call_reversed_meanwhile(plan
     def reverse_nothing_at_first(self, tenant, run, **asked):
         step = undo(self, tenant, run, **asked)
         batches.append(step)
-        return UndoStep(reversed=0, lowest=step.lowest) if len(batches) == 1 else step
+        return UndoStep(reversed=0, lowest_id=step.lowest_id) if len(batches) == 1 else step
 
     monkeypatch.setattr(ShelfAdapter, "undo", reverse_nothing_at_first)
     run_command("--undo", run.id, "--batch-size", 2)

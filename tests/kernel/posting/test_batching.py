@@ -54,7 +54,7 @@ END $$;
 INSERT INTO toy_account (id) SELECT 'account ' || n FROM generate_series(1, 9) n;
 """
 TENANT = UUID(int=1)
-FUNCTION = statements.Function("toy_post")
+FUNCTION = statements.PostingFunction("toy_post")
 FIRST, SECOND, THIRD = "account 1", "account 2", "account 3"
 
 

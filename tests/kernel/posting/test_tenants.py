@@ -36,7 +36,7 @@ BEGIN
     END LOOP;
 END $$;
 """
-FUNCTION = statements.Function("tenanted_post")
+FUNCTION = statements.PostingFunction("tenanted_post")
 
 
 @pytest.fixture(autouse=True)
