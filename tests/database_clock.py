@@ -12,6 +12,10 @@ from typing import Any
 import psycopg
 import pytest
 import time_machine
+from django.db import connection
+
+from kernel.ledger.function_versions import apps_with_functions
+from kernel.ledger.sql_files import current_files
 
 # Functions of no argument that return the present moment.
 CLOCKS = ("billing_now", "credits_now", "rules_now", "paying_now")
@@ -96,3 +100,12 @@ def _then(move: Callable[..., Any], follow: Callable[[], None]) -> Callable[...,
         return result
 
     return moved
+
+
+def restore_clocks() -> None:
+    """The clocks that tests travel with stand in for functions of ours; within this test's transaction they give way."""
+    files = [file for app_label in apps_with_functions() for file in current_files(app_label)]
+    with connection.cursor() as cursor:
+        for file in files:
+            if file.name in CLOCKS:
+                cursor.execute(f"SET LOCAL search_path = public; {file.text}")

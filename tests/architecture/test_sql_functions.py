@@ -10,7 +10,7 @@ from config.checks import check_functions
 from kernel.ledger import function_versions, sql_files
 from kernel.ledger.function_versions import apps_with_functions
 from kernel.ledger.sql_files import current_files
-from tests.database_clock import CLOCKS
+from tests.database_clock import restore_clocks
 
 pytestmark = pytest.mark.django_db
 
@@ -52,15 +52,6 @@ def living_definitions():
             for file in current_files(app_label):
                 cursor.execute(file.text)
     return definitions(FUNCTIONS, "living"), definitions(TYPES, "living")
-
-
-def restore_clocks():
-    """The clocks that tests travel with stand in for functions of ours; within this test's transaction they give way."""
-    files = [file for app_label in apps_with_functions() for file in current_files(app_label)]
-    with connection.cursor() as cursor:
-        for file in files:
-            if file.name in CLOCKS:
-                cursor.execute(f"SET LOCAL search_path = public; {file.text}")
 
 
 def test_the_database_has_every_function_as_its_file_and_no_other():

@@ -40,6 +40,8 @@ MAX_BATCH_SIZE = 250
 BUSY_SHARE = 0.4
 LOAD_SAMPLE_SECONDS = 0.05
 MAX_CALLS_WHEN_BUSY = 1
+# How often a leader of a busy process lets its loop read requests before it makes the call.
+MAX_TURNS_FOR_LATE_JOINERS = 4
 # A posting that was queued for so long (seconds) checks whether the process is still busy, or whether it waits behind a call that is stuck.
 RECHECK_AFTER_SECONDS = 0.1
 
@@ -152,8 +154,7 @@ class BatchQueue:
         try:
             if self._is_busy:
                 # On a loop all callers share this thread: requests that have arrived already would otherwise just miss the call.
-                batch[0].execution.yield_to_loop()
-                self._add_late_joiners(batch)
+                self._wait_for_late_joiners(batch)
             rows = self.call(batch[0].function, [pending.posting for pending in batch], BATCH_LOCK_TIMEOUT_MS if batch[1:] else None)
             for pending, row in zip(batch, rows, strict=True):
                 pending.row = row
@@ -165,8 +166,15 @@ class BatchQueue:
         finally:
             self._complete(batch)
 
-    def _add_late_joiners(self, batch: list[PendingPosting]) -> None:
-        """Adds the postings that were queued since the batch was formed and would have been part of it."""
+    def _wait_for_late_joiners(self, batch: list[PendingPosting]) -> None:
+        """Lets the loop read requests for as long as some of them join, so that more postings share the costs of one call."""
+        for turn in range(MAX_TURNS_FOR_LATE_JOINERS):
+            batch[0].execution.yield_to_loop()
+            if not self._add_late_joiners(batch) and turn:
+                return
+
+    def _add_late_joiners(self, batch: list[PendingPosting]) -> int:
+        """Adds the postings that were queued since the batch was formed and would have been part of it; how many."""
         with self._lock:
             accounts = {pending.locked_account for pending in batch}
             free = [
@@ -178,6 +186,7 @@ class BatchQueue:
             self._remove_from_queue(late_joiners)
             self._locked_accounts.update(pending.locked_account for pending in late_joiners)
             batch += late_joiners
+        return len(late_joiners)
 
     def _complete(self, batch: list[PendingPosting]) -> None:
         """Frees the accounts for queued postings, then wakes those of the batch."""
