@@ -4,7 +4,6 @@ from django.conf import settings
 from django.db import migrations, models
 
 import kernel.ledger.identifiers
-import kernel.ledger.identifiers
 import kernel.ledger.money
 
 
