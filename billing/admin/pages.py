@@ -265,6 +265,10 @@ class TransactionAdmin(CorrectionOffers):
     list_select_related = ("tenant",)
     list_filter = (FlagFilter, "direction", ReversalFilter)
     search_fields = ("id", "reference_id", "agent_id")
+    search_parts = ("reference_id",)
+    sum_of = "effect"
+    has_signed_amounts = True
+    sortable_in_a_tenant = ("occurred_at", "amount")
     icon = "receipt_long"
 
     def panels(self, request: HttpRequest, row: Transaction) -> list[Panel]:
@@ -280,6 +284,7 @@ class TransactionAdmin(CorrectionOffers):
 @admin.register(Wallet)
 class WalletAdmin(CorrectionOffers):
     list_display = ("tenant", "currency", "balance", "held", "floor", "last_entry_number", "last_entry_at", "created_at")
+    sum_of = "balance"
     list_select_related = ("tenant",)
     icon = "account_balance_wallet"
     actions_detail = ("set_floor", "set_alert")
@@ -332,6 +337,7 @@ class WalletHoldAdmin(LedgerAdmin):
     list_select_related = ("tenant",)
     list_filter = (OpenHoldFilter, "status")
     search_fields = ("id", "reference_id")
+    search_parts = ("reference_id",)
     icon = "lock_clock"
     actions_detail = ("release",)
     release = setting_action(ReleaseForm, name="release")

@@ -20,6 +20,8 @@ from kernel.tenants.models import ApiKey, StaffProfile, StaffTenant, Tenant
 from kernel.tenants.staff_scope import scope_of
 
 Column = str | Callable[[Any], Any]
+# Ids sort by the time that a row was recorded, and every table has an index of them.
+ORDER_OF = {"created_at": "id"}
 
 
 def local_time(moment: datetime | None) -> SafeString | str:
@@ -73,6 +75,7 @@ class ReadOnly:
                 # The name becomes the CSS class of the column's cells: `column-moneyfield-amount`.
                 formatter.__name__ = f"{type(field).__name__.lower()}-{field.name}"
                 formatter.short_description = self.field_labels.get(field.name, field.verbose_name)
+                formatter.admin_order_field = ORDER_OF.get(field.name, field.name)
                 self._columns[field.name] = formatter
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:

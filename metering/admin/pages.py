@@ -266,7 +266,9 @@ class TransactionAdmin(CorrectionOffers):
     list_display = ("id", "tenant", "service", "action_name", "resource_name", "agent", "status", "outcome", "occurred_at", "created_at")
     list_select_related = ("tenant", "service", "agent")
     list_filter = (("occurred_at", WorldTimeFilter), "status", "outcome")
-    search_fields = ("id", "idempotency_key", "trace__reference", "trace__external_id", "agent__name")
+    search_fields = ("id", "idempotency_key", "trace__reference", "trace__external_id", "agent__name", "customer_id")
+    search_parts = ("customer_id", "action_name", "resource_name")
+    sortable_in_a_tenant = ("occurred_at",)
     icon = "bolt"
 
     def panels(self, request: HttpRequest, row: Transaction) -> list[Panel]:
@@ -277,7 +279,8 @@ class TransactionAdmin(CorrectionOffers):
 class CostAdmin(CorrectionOffers):
     list_display = ("id", "tenant", "transaction", "fiat_amount", "is_estimate", "is_active", "superseded_at", "created_at")
     list_select_related = ("tenant", "transaction")
-    list_filter = ("is_active", "is_estimate", "fiat_asset_symbol")
+    # No choice of currencies: to list them, every cost would be read. The filter by currency takes one.
+    list_filter = ("is_active", "is_estimate")
     search_fields = ("id", "transaction", "repricing")
     currency_path = "fiat_asset_symbol"
     icon = "payments"
@@ -312,6 +315,7 @@ class AgentAdmin(LedgerAdmin):
     list_select_related = ("tenant",)
     list_filter = ("status",)
     search_fields = ("id", "name")
+    search_parts = ("name", "label")
     icon = "smart_toy"
 
 
@@ -320,6 +324,7 @@ class ServiceAdmin(LedgerAdmin):
     list_display = ("name", "tenant", "created_at")
     list_select_related = ("tenant",)
     search_fields = ("id", "name")
+    search_parts = ("name",)
     icon = "dns"
 
 
@@ -328,6 +333,7 @@ class TraceAdmin(LedgerAdmin):
     list_display = ("reference", "tenant", "external_id", "created_at")
     list_select_related = ("tenant",)
     search_fields = ("id", "reference", "external_id")
+    search_parts = ("external_id",)
     icon = "account_tree"
 
 
@@ -348,6 +354,7 @@ class UnitPriceAdmin(LedgerAdmin):
     list_display = ("fact_key", "tenant", "price", "amount", "per", "is_optional")
     list_select_related = ("tenant", "price")
     search_fields = ("id", "fact_key")
+    sum_of = ""
     currency_path = "price.currency"
     icon = "price_change"
 
@@ -389,6 +396,8 @@ class RollupAdmin(LedgerAdmin):
     list_display = ("starts_at", "grain", "tenant", "service", "agent", "transactions", "succeeded", "failed", "amount", "estimated")
     list_select_related = ("tenant", "service", "agent")
     list_filter = ("grain", EstimateFilter)
+    # Days and hours have the same costs.
+    sum_of = ""
     ordering = ("-starts_at",)
     search_fields = ("id",)
     icon = "bar_chart"
