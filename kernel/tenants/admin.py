@@ -59,6 +59,8 @@ class ReadOnly:
     list_display: Any
     list_select_related: Any
     show_full_result_count = False
+    # "Show counts" would count the rows of every choice of every filter.
+    show_facets = admin.ShowFacets.NEVER
     sortable_by = ()
     # The list has buttons for exports and for saved filters.
     can_export = True

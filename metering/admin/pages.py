@@ -13,7 +13,6 @@ from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from kernel.corrections.admin.offers import CorrectionOffers
 from kernel.ledger.admin import LedgerAdmin, Panel
-from kernel.ledger.admin.filters import WorldTimeFilter
 from kernel.ledger.admin.formatting import actor_names, id_link, json_block, label, money, row_link
 from kernel.ledger.admin.settings import MomentField, SettingForm, setting_action, switch_field, text_field
 from kernel.ledger.money import trimmed_digits
@@ -265,7 +264,7 @@ def same_trace(transaction: Transaction) -> list[Panel]:
 class TransactionAdmin(CorrectionOffers):
     list_display = ("id", "tenant", "service", "action_name", "resource_name", "agent", "status", "outcome", "occurred_at", "created_at")
     list_select_related = ("tenant", "service", "agent")
-    list_filter = (("occurred_at", WorldTimeFilter), "status", "outcome")
+    list_filter = ("status", "outcome")
     search_fields = ("id", "idempotency_key", "trace__reference", "trace__external_id", "agent__name", "customer_id")
     search_parts = ("customer_id", "action_name", "resource_name")
     sortable_in_a_tenant = ("occurred_at",)

@@ -35,13 +35,13 @@ def test_a_full_page_of_every_list_is_small(office, boss):
 
 
 def fill_a_page(cursor, page):
-    """Copies of the table's first row with keys of their own, in a table of the same columns without any constraint."""
+    """Copies of a row with keys of their own, in a table of the same columns without any constraint."""
     meta = page.model._meta
     key = meta.pk.column
     columns = [field.column for field in meta.concrete_fields]
     others = ", ".join(f'"{column}"' for column in columns if column != key)
-    cursor.execute(f'CREATE TEMPORARY TABLE "{meta.db_table}" ON COMMIT DROP AS SELECT * FROM "{meta.db_table}" LIMIT 1')
-    for number in range(page.list_per_page - 1):
+    cursor.execute(f'CREATE TEMPORARY TABLE "{meta.db_table}" ON COMMIT DROP AS SELECT * FROM "{meta.db_table}"')
+    for number in range(page.list_per_page):
         value = (
             new_id()
             if isinstance(meta.pk, models.UUIDField)

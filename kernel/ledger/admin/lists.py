@@ -114,8 +114,11 @@ class SummingPaginator(EstimatingPaginator):
         if not self.amount:
             return None
         if self._estimate or self._counted > MAX_COUNTED:
-            return {"note": f"More than {MAX_COUNTED:,} rows: narrow the list down to see their sums."}
-        return {"note": "Sum of all that is listed:", "sums": [money(total, unit or "") for unit, _, total in self._by_unit]}
+            return {"note": f"More than {MAX_COUNTED:,} rows: narrow down to see their sums."}
+        return {
+            "note": "Sum:" if len(self._by_unit) == 1 else "Sums:",
+            "sums": [money(total, unit or "") for unit, _, total in self._by_unit],
+        }
 
 
 class LedgerList:
@@ -191,13 +194,12 @@ class LedgerList:
     # ---- filters
 
     def get_list_filter(self, request: HttpRequest) -> list[Any]:
-        """Time by both clocks, tenant, amount, currency, agent, customer and type, as far as the table has them; then the list's own."""
+        """Tenant, amount, currency, agent, customer and type, as far as the table has them; then the list's own; then both clocks."""
         own = list(super().get_list_filter(request))  # type: ignore[misc] # of ModelAdmin
         named = {name if isinstance(name, str) else name[0] if isinstance(name, tuple) else "" for name in own}
         filters: list[Any] = []
         if issubclass(self.model, LedgerRow):
-            filters += [WindowFilter, ("created_at", MomentRangeFilter)]
-            filters += [] if "occurred_at" in named else [("occurred_at", WorldTimeFilter)]
+            filters.append(WindowFilter)
         if issubclass(self.model, TenantOwned) and scope_of(request.user).has_several():
             filters.append(TenantFilter)
         if self.search_amounts:
@@ -210,7 +212,8 @@ class LedgerList:
         for column, (name, title) in VALUES.items():
             if column not in named and self._has(column) and self._is_relation(column.partition("__")[0]) == ("__" in column):
                 filters.append(value_filter(name, column, title))
-        return [*filters, *own, ColumnsFilter]
+        clocks = [("created_at", MomentRangeFilter), ("occurred_at", WorldTimeFilter)] if issubclass(self.model, LedgerRow) else []
+        return [*filters, *own, *clocks, ColumnsFilter]
 
     def _unit_title(self, name: str) -> str:
         return "metric" if name.endswith("metric_id") else "currency"

@@ -21,7 +21,7 @@ CROSS = mark_safe('<span class="material-symbols-outlined ch-cross" title="No">c
 
 @register.inclusion_tag("ledger/results.html", takes_context=True)
 def ledger_results(context: Any, cl: Any) -> dict[str, Any]:
-    """The table of a change list, with the sums of what is filtered, if the list has them."""
+    """The table of a change list."""
     headers = list(result_headers(cl))
     for header in headers:
         header["is_checkbox"] = "action-toggle" in str(header["text"])
@@ -31,7 +31,6 @@ def ledger_results(context: Any, cl: Any) -> dict[str, Any]:
         "cl": cl,
         "headers": headers,
         "rows": [(row.pk, mark_safe("".join(_cells(cl, row, labels, preserved)))) for row in cl.result_list],  # noqa: S308 - of safe cells
-        "foot": getattr(cl, "foot", None),
         "has_add_permission": cl.model_admin.has_add_permission(context["request"]),
     }
 
