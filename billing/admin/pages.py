@@ -266,8 +266,7 @@ class TransactionAdmin(CorrectionOffers):
     list_filter = (FlagFilter, "direction", ReversalFilter)
     search_fields = ("id", "reference_id", "agent_id")
     search_parts = ("reference_id",)
-    sum_of = "effect"
-    has_signed_amounts = True
+    sum_of, has_signed_amounts = "effect", True
     sortable_in_a_tenant = ("occurred_at", "amount")
     icon = "receipt_long"
 
@@ -336,8 +335,7 @@ class WalletHoldAdmin(LedgerAdmin):
     list_display = ("created_at", "tenant", "reference_id", "amount", "captured", "currency", "status", "expires_at", "actor")
     list_select_related = ("tenant",)
     list_filter = (OpenHoldFilter, "status")
-    search_fields = ("id", "reference_id")
-    search_parts = ("reference_id",)
+    search_fields, search_parts = ("id", "reference_id"), ("reference_id",)
     icon = "lock_clock"
     actions_detail = ("release",)
     release = setting_action(ReleaseForm, name="release")

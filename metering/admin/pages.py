@@ -313,8 +313,7 @@ class AgentAdmin(LedgerAdmin):
     list_display = ("name", "tenant", "label", "status", "created_at")
     list_select_related = ("tenant",)
     list_filter = ("status",)
-    search_fields = ("id", "name")
-    search_parts = ("name", "label")
+    search_fields, search_parts = ("id", "name"), ("name", "label")
     icon = "smart_toy"
 
 
@@ -322,8 +321,7 @@ class AgentAdmin(LedgerAdmin):
 class ServiceAdmin(LedgerAdmin):
     list_display = ("name", "tenant", "created_at")
     list_select_related = ("tenant",)
-    search_fields = ("id", "name")
-    search_parts = ("name",)
+    search_fields, search_parts = ("id", "name"), ("name",)
     icon = "dns"
 
 

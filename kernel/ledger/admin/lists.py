@@ -43,6 +43,7 @@ class LedgerChangeList(PlainChangeList):
     """Reads the names of the people of all rows on the page in two queries, and sets each row's `people`. `foot`: what stands below."""
 
     foot: Mapping[str, Any] | None = None
+    queryset: Any
 
     def get_results(self, request: HttpRequest) -> None:
         if self._is_narrowed(request):
@@ -189,7 +190,8 @@ class LedgerList:
         return text[:1].upper() + text[1:]
 
     def _title(self, name: str) -> str:
-        return str(self.model._meta.get_field(name.partition("__")[0]).verbose_name)
+        field: Any = self.model._meta.get_field(name.partition("__")[0])
+        return str(field.verbose_name)
 
     # ---- filters
 

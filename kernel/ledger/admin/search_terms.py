@@ -122,11 +122,11 @@ def _ranges(text: str) -> list[tuple[Decimal, Decimal]]:
 
 def _take_period(words: list[str], now: datetime) -> tuple[Period | None, list[str]]:
     """The first words that are a date, and the other words."""
-    for count in range(_MOST_WORDS, 0, -1):
-        for start in range(len(words) - count + 1):
-            period = read_period(" ".join(words[start : start + count]), now)
-            if period is not None:
-                return period, words[:start] + words[start + count :]
+    spans = [(start, start + count) for count in range(_MOST_WORDS, 0, -1) for start in range(len(words) - count + 1)]
+    for start, end in spans:
+        period = read_period(" ".join(words[start:end]), now)
+        if period is not None:
+            return period, words[:start] + words[end:]
     return None, words
 
 

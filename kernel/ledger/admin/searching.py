@@ -207,7 +207,7 @@ class _Folded(Func):
 
     output_field = models.TextField()
 
-    def as_sql(self, compiler: Any, connection: Any, **extra: Any) -> Any:
+    def as_sql(self, compiler: Any, connection: Any, *args: Any, **extra: Any) -> Any:
         (text, none), *accents = (compiler.compile(each) for each in self.get_source_expressions())
         plain = ", ".join(sql for sql, _ in accents)
         sql = f"CASE WHEN octet_length({text}) = char_length({text}) THEN lower({text}) ELSE lower(translate({text}, {plain})) END"
