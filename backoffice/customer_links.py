@@ -30,6 +30,7 @@ for _label in (
     "credits.consumption",
     "credits.hold",
     "credits.recurringgrant",
+    "metering.agent",
     "metering.transaction",
 ):
     register_panel(_label, customer_panel)

@@ -31,7 +31,8 @@ from kernel.corrections.choices import REQUEST_PAGE, REQUEST_PERMISSION
 from kernel.corrections.kinds import list_kinds
 from kernel.corrections.models import CorrectionEntry, CorrectionRequest
 from kernel.ledger.admin import Panel
-from kernel.ledger.admin.formatting import action_link, actor_names, actor_of, effect, label, money, row_link
+from kernel.ledger.admin.figures import figure_url
+from kernel.ledger.admin.formatting import action_link, actor_names, actor_of, effect, label, link, money, row_link
 from kernel.ledger.clocks import Clock
 from kernel.ledger.holds import HoldStatus
 from kernel.tenants.admin import local_time
@@ -226,12 +227,14 @@ def _balances(*, tenant_id: UUID, customer_id: str) -> list[dict[str, Any]]:
     for balance in credits.customer_balances(tenant_id=tenant_id, customer_id=customer_id):
         expiring = sum((row["balance"] for row in balance["grants"] if row["expiry_date"] and row["expiry_date"] <= soon), Decimal(0))
         unit = balance["id"]
+        its: Any = {"tenant_id": tenant_id, "customer_id": customer_id, "unit": unit}
         found.append(
             {
                 "unit": unit,
                 "available": money(balance["available"], unit),
-                "held": money(balance["held"], unit),
-                "expiring": money(expiring, unit),
+                "balance": link(figure_url("credits.grant", "usable", **its), money(balance["balance"], unit)),
+                "held": link(figure_url("credits.hold", "held", **its), money(balance["held"], unit)),
+                "expiring": link(figure_url("credits.grant", "usable_expiring", **its), money(expiring, unit)),
             }
         )
     return found

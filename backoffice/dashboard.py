@@ -4,7 +4,6 @@ The figures come from sums that the ledgers update with each posting, and from s
 many entries there are. Days are UTC days.
 """
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -22,7 +21,9 @@ from backoffice.day_sums import Measure
 from billing.models import DailyTotal, Transaction
 from credits.choices import GrantStatus, UnitType
 from credits.models import Grant
-from kernel.ledger.admin.formatting import money, page_of
+from kernel.ledger.admin.charts import chart
+from kernel.ledger.admin.figures import figure_url
+from kernel.ledger.admin.formatting import link, money, page_of
 from kernel.ledger.clocks import Clock
 from kernel.ledger.money import with_thousands
 from kernel.tenants.models import Tenant
@@ -70,7 +71,7 @@ def dashboard(request: HttpRequest) -> dict[str, Any]:
         "figures": [(name, cells) for ledger, name, cells in figures["figures"] if may[ledger]],
         "outstanding": figures["outstanding"] if may["credits"] else [],
         "rules": figures["rules"] if may["rules"] else None,
-        "charts": [chart for ledger, chart in figures["charts"] if may[ledger]],
+        "charts": [each for ledger, each in figures["charts"] if may[ledger]],
         "clock": str(clock),
         "clocks": [(each.value, CLOCK_TITLES[each]) for each in (Clock.WORLD, Clock.BOOK)],
         "clock_title": CLOCK_TITLES[clock].lower(),
@@ -97,19 +98,20 @@ def _figures(scope: VisibleTenants, today: date, clock: Clock) -> dict[str, Any]
         billed, adjusted = (_of_measure(sums, measure) for measure in (Measure.BILLED, Measure.WALLET_ADJUSTED))
     spans = [today - timedelta(days=days - 1) for days in SPANS.values()]
 
-    def line(rows: Sequence[Any], amount: str) -> list[Any]:
-        return [_amounts(_sum(rows, since=first, unit="currency", amount=amount)) for first in spans]
+    def line(rows: Sequence[Any], amount: str, *figure: str) -> list[Any]:
+        return [_amounts(_sum(rows, since=first, unit="currency", amount=amount), *figure, clock=clock, since=first) for first in spans]
 
     def credit(measure: str) -> list[Any]:
-        return [_amounts(day_sums.total(sums, measure=measure, since=first, clock=clock)) for first in spans]
+        totals = ((first, day_sums.total(sums, measure=measure, since=first, clock=clock)) for first in spans)
+        return [_amounts(total, "credits.credittransaction", measure, clock=clock, since=first) for first, total in totals]
 
     return {
         "spans": list(SPANS),
         "figures": [
-            ("billing", "Billed", line(billed, "total")),
-            ("billing", "Wallets adjusted", line(adjusted, "total")),
-            ("metering", "Metered cost, actual", line(costs, "actual")),
-            ("metering", "Metered cost, estimated", line(costs, "estimated")),
+            ("billing", "Billed", line(billed, "total", "billing.transaction", "billed")),
+            ("billing", "Wallets adjusted", line(adjusted, "total", "billing.transaction", "adjusted")),
+            ("metering", "Metered cost, actual", line(costs, "actual", "metering.cost", "actual")),
+            ("metering", "Metered cost, estimated", line(costs, "estimated", "metering.cost", "estimated")),
             ("credits", "Credit granted", credit(Measure.GRANTED)),
             ("credits", "Credit consumed", credit(Measure.CONSUMED)),
             ("credits", "Credit adjusted", credit(Measure.CREDIT_ADJUSTED)),
@@ -155,7 +157,7 @@ def _tenants(scope: VisibleTenants) -> Any:
 def _costs(tenants: Any, *, since: date) -> list[dict[str, Any]]:
     sums = (
         Rollup.objects.filter(tenant__in=tenants, grain=Grain.DAY, starts_at__gte=_midnight(since))
-        .values("starts_at", "currency", "service__name")
+        .values("starts_at", "currency", "service__name", "service_id")
         .order_by()
         .annotate(amount=Sum("amount"), estimated=Sum("estimated"))
     )
@@ -194,8 +196,16 @@ def _outstanding(tenants: Any, today: date) -> list[tuple[str, Any, str]]:
     )
     rows = list(sums)
     return [
-        ("Outstanding credit", _amounts({row["unit"]: row["total"] for row in rows}), "what customers can still draw on"),
-        ("Expiring within 30 days", _amounts({row["unit"]: row["expiring"] for row in rows}), "part of the outstanding credit"),
+        (
+            "Outstanding credit",
+            _amounts({row["unit"]: row["total"] for row in rows}, "credits.grant", "outstanding"),
+            "what customers can still draw on",
+        ),
+        (
+            "Expiring within 30 days",
+            _amounts({row["unit"]: row["expiring"] for row in rows}, "credits.grant", "expiring"),
+            "part of the outstanding credit",
+        ),
     ]
 
 
@@ -212,7 +222,9 @@ def _rules(tenants: Any, today: date) -> dict[str, Any] | None:
             "used_text": f"{with_thousands(tightest['used'], unit)} of {with_thousands(tightest['limit_value'], unit)} {unit}".strip(),
             "bar": used_bar(tightest["used"], tightest["limit_value"]),
         }
-    return {"denied": days.aggregate(total=Sum("denied"))["total"] or 0, "tightest": tightest}
+    denied = days.aggregate(total=Sum("denied"))["total"] or 0
+    rows = figure_url("metering.transaction", "denied", clock=Clock.WORLD, since=today, until=today)
+    return {"denied": link(rows, denied), "tightest": tightest}
 
 
 def _sum(rows: Iterable[Mapping[str, Any]], *, since: date, unit: str, amount: str) -> Sums:
@@ -223,10 +235,10 @@ def _sum(rows: Iterable[Mapping[str, Any]], *, since: date, unit: str, amount: s
     return sums
 
 
-def _amounts(sums: Sums) -> list[Any]:
-    """The largest sums as formatted amounts."""
+def _amounts(sums: Sums, label: str, figure: str, **days: Any) -> list[Any]:
+    """The largest sums as formatted amounts, each of which leads to the rows that it adds up."""
     largest = sorted(((unit, amount) for unit, amount in sums.items() if amount), key=lambda pair: -abs(pair[1]))
-    return [money(amount, unit) for unit, amount in largest[:MAX_UNITS]]
+    return [link(figure_url(label, figure, unit=unit, **days), money(amount, unit)) for unit, amount in largest[:MAX_UNITS]]
 
 
 def _charts(
@@ -251,49 +263,72 @@ def _charts(
     agents = _agents(tenants, since=since)
     measured = {"unit": "unit", "amount": "amount"}
     chosen, world, book = (CLOCK_TITLES[each].lower() for each in (clock, Clock.WORLD, Clock.BOOK))
+    cost, consumer = {"unit": "currency", "amount": "amount", "clock": world}, {**measured, "clock": book}
     return [
-        ("billing", _by_day("Billed by day", billed, days, unit="currency", amount="total", clock=chosen)),
-        ("credits", _by_day("Credit consumed by day", totals, days, unit="unit", amount="amount", clock=chosen)),
-        ("metering", _by_day("Metered cost by day", costs, days, unit="currency", amount="amount", clock=chosen)),
-        ("metering", _leaders("Metered cost by service", happened, name="service__name", unit="currency", amount="amount", clock=world)),
-        ("metering", _leaders("Top agents by metered cost", agents, name="agent__name", unit="currency", amount="amount", clock=world)),
-        (
-            "credits",
-            _linked(_leaders("Top customers by credit consumed", customers, name="customer_id", **measured, clock=book), customers),
-        ),
+        ("billing", _by_day("Billed by day", billed, days, unit="currency", amount="total", clock=chosen, figure=(*BILLED, clock))),
+        ("credits", _by_day("Credit consumed by day", totals, days, **measured, clock=chosen, figure=(*CONSUMED, clock))),
+        ("metering", _by_day("Metered cost by day", costs, days, unit="currency", amount="amount", clock=chosen, figure=(*COST, clock))),
+        ("metering", _linked(_leaders("Metered cost by service", happened, name="service__name", **cost), happened, "service", since)),
+        ("metering", _linked(_leaders("Top agents by metered cost", agents, name="agent__name", **cost), agents, "agent", since)),
+        ("credits", _customers_linked(_leaders("Top customers by credit consumed", customers, name="customer_id", **consumer), customers)),
     ]
 
 
-def _linked(chart: dict[str, Any], customers: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+# The lists and figures that the charts by day lead to.
+BILLED = ("billing.transaction", "billed")
+CONSUMED = ("credits.credittransaction", Measure.CONSUMED.value)
+COST = ("metering.cost", "cost")
+
+
+def _linked(bars: dict[str, Any], rows: Iterable[Mapping[str, Any]], kind: str, since: date) -> dict[str, Any]:
+    """The chart of services or agents: a name that is one row's alone leads to its page, and its amount to the costs."""
+    owners: dict[str, set[Any]] = {}
+    for row in rows:
+        owners.setdefault(row[f"{kind}__name"], set()).add(row[f"{kind}_id"])
+    for bar in bars["bars"]:
+        identifier, *others = owners[bar["label"]]
+        if not others:
+            bar["url"] = page_of(f"metering.{kind}", identifier)
+            bar["rows"] = figure_url(*COST, unit=bars["unit"], clock=Clock.WORLD, since=since, **{f"{kind}_id": identifier})
+    return bars
+
+
+def _customers_linked(bars: dict[str, Any], customers: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """The chart, each bar of which leads to the customer's page, where the id is one tenant's alone."""
     owners: dict[str, set[Any]] = {}
     for row in customers:
         owners.setdefault(row["customer_id"], set()).add(row["tenant_id"])
-    for bar in chart["bars"]:
+    for bar in bars["bars"]:
         tenant_id, *others = owners[bar["label"]]
         if not others:
             bar["url"] = customer_url(tenant_id, bar["label"])
-    return chart
+    return bars
 
 
 def _agents(tenants: Any, *, since: date) -> list[dict[str, Any]]:
     sums = (
         Rollup.objects.filter(tenant__in=tenants, grain=Grain.DAY, starts_at__gte=_midnight(since), agent__isnull=False)
-        .values("agent__name", "currency")
+        .values("agent__name", "agent_id", "currency")
         .order_by()
         .annotate(amount=Sum("amount"))
     )
     return [dict(row) for row in sums]
 
 
-def _by_day(title: str, rows: Sequence[Any], days: list[date], *, unit: str, amount: str, clock: str) -> dict[str, Any]:
+def _by_day(
+    title: str, rows: Sequence[Any], days: list[date], *, unit: str, amount: str, clock: str, figure: tuple[str, str, str]
+) -> dict[str, Any]:
     chosen = _main_unit(rows, unit=unit, amount=amount)
     sums: dict[date, Decimal] = {}
     for row in rows:
         if row[unit] == chosen:
             sums[row["day"]] = sums.get(row["day"], Decimal(0)) + row[amount]
     labels = [f"{day:%d %b}" for day in days]
-    return _chart(title, chosen, labels, [sums.get(day, Decimal(0)) for day in days], kind="bar", clock=clock)
+    made = chart(title, chosen, labels, [sums.get(day, Decimal(0)) for day in days], kind="bar", clock=clock)
+    label, name, its_clock = figure
+    for bar, day in zip(made["bars"], days, strict=True):
+        bar["url"] = figure_url(label, name, unit=chosen, clock=its_clock, since=day, until=day) if sums.get(day) else ""
+    return made
 
 
 def _leaders(title: str, rows: Sequence[Any], *, name: str, unit: str, amount: str, clock: str) -> dict[str, Any]:
@@ -303,7 +338,7 @@ def _leaders(title: str, rows: Sequence[Any], *, name: str, unit: str, amount: s
         if row[unit] == chosen:
             sums[row[name]] = sums.get(row[name], Decimal(0)) + row[amount]
     first = sorted(((label, total) for label, total in sums.items() if total > 0), key=lambda pair: -pair[1])[:MAX_LEADERS]
-    return _chart(title, chosen, [label for label, _ in first], [total for _, total in first], kind="leaders", clock=clock)
+    return chart(title, chosen, [label for label, _ in first], [total for _, total in first], kind="leaders", clock=clock)
 
 
 def _main_unit(rows: Sequence[Any], *, unit: str, amount: str) -> str:
@@ -311,17 +346,6 @@ def _main_unit(rows: Sequence[Any], *, unit: str, amount: str) -> str:
     for row in rows:
         sums[row[unit]] = sums.get(row[unit], Decimal(0)) + abs(row[amount])
     return max(sums, key=lambda name: sums[name]) if any(sums.values()) else ""
-
-
-def _chart(title: str, unit: str, labels: list[str], values: list[Decimal], *, kind: str, clock: str) -> dict[str, Any]:
-    most = max(values, default=Decimal(0))
-    data = {"labels": labels, "datasets": [{"label": unit, "data": [float(value) for value in values], "backgroundColor": "#0f766e"}]}
-    # Bars without a script: widths in whole per cent.
-    bars = [
-        {"label": label, "amount": money(value, unit), "width": int(value * 100 / most) if most else 0}
-        for label, value in zip(labels, values, strict=True)
-    ]
-    return {"title": title, "unit": unit, "kind": kind, "data": json.dumps(data), "bars": bars, "clock": clock, "is_empty": not unit}
 
 
 def _midnight(day: date) -> datetime:

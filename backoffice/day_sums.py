@@ -91,25 +91,32 @@ def _billed(day: date) -> list[dict[str, Any]]:
     ]
 
 
+# A reversal counts where the transaction that it reverses counts.
+CORRECTED = (
+    Q(kind=TransactionKind.CREDIT)
+    | Q(kind=TransactionKind.DEBIT, idempotency_key__regex=ADJUSTED)
+    | Q(reverses__kind=TransactionKind.CREDIT)
+    | Q(reverses__kind=TransactionKind.DEBIT, reverses__idempotency_key__regex=ADJUSTED)
+)
+CONSUMED = Q(kind__in=[*DEBITS, TransactionKind.REINSTATEMENT]) | Q(reverses__kind__in=[*DEBITS, TransactionKind.REINSTATEMENT])
+# Which figure a credit transaction counts in; empty: in none.
+MEASURE = Case(
+    # A grant that takes another's place grants nothing anew.
+    When(Q(kind=TransactionKind.OPENING, grant__idempotency_key__endswith=EXTENDED), then=Value("")),
+    When(Q(kind__in=GRANTED), then=Value(Measure.GRANTED)),
+    When(CORRECTED, then=Value(Measure.CREDIT_ADJUSTED)),
+    When(CONSUMED, then=Value(Measure.CONSUMED)),
+    default=Value(""),
+)
+
+
 def _credit(day: date) -> list[dict[str, Any]]:
-    corrected = Q(kind=TransactionKind.CREDIT) | Q(kind=TransactionKind.DEBIT, idempotency_key__regex=ADJUSTED)
-    # A reversal counts where the transaction that it reverses counts.
-    corrected |= Q(reverses__kind=TransactionKind.CREDIT) | Q(
-        reverses__kind=TransactionKind.DEBIT, reverses__idempotency_key__regex=ADJUSTED
-    )
-    consumed = Q(kind__in=[*DEBITS, TransactionKind.REINSTATEMENT]) | Q(reverses__kind__in=[*DEBITS, TransactionKind.REINSTATEMENT])
     effect = Case(When(type="CREDIT", then=F("amount")), default=-F("amount"), output_field=MoneyField())
     sums = (
         _rows(CreditTransaction, day)
         .annotate(
             unit=Case(When(grant__unit_type=UnitType.METRIC, then=F("grant__metric_id")), default=F("grant__currency")),
-            measure=Case(
-                When(Q(kind=TransactionKind.OPENING, grant__idempotency_key__endswith=EXTENDED), then=Value("")),
-                When(Q(kind__in=GRANTED), then=Value(Measure.GRANTED)),
-                When(corrected, then=Value(Measure.CREDIT_ADJUSTED)),
-                When(consumed, then=Value(Measure.CONSUMED)),
-                default=Value(""),
-            ),
+            measure=MEASURE,
         )
         .exclude(measure="")
         .values("tenant_id", "unit", "measure", "customer_id", "occurred_on")

@@ -57,6 +57,15 @@ def billed_agent(row: Any, user: Any, scope: VisibleTenants) -> Panel | None:
     return Panel("Billed for the same agent, newest first", ("Entry", "Change", "Occurred"), rows) if rows else None
 
 
+def billed_to_agent(row: Any, user: Any, scope: VisibleTenants) -> Panel | None:
+    """The newest billing entries that name an agent, on the agent's own page."""
+    if not user.has_perm("billing.view_transaction"):
+        return None
+    found = BillingTransaction.objects.filter(tenant_id=row.tenant_id, agent_id=row.name).order_by("-created_at", "-id")[:MAX_ROWS]
+    rows = [(row_link(each), effect(each.effect, each.currency), local_time(each.occurred_at)) for each in found]
+    return Panel("Billed for the agent, newest first", ("Entry", "Change", "Occurred"), rows) if rows else None
+
+
 def sent_about_wallet(row: Any, user: Any, scope: VisibleTenants) -> Panel | None:
     """Events name a wallet by its currency, as its own GET does."""
     return sent_panel(user, tenant_id=row.tenant_id, object_id=row.currency)
@@ -80,6 +89,7 @@ register_panel("billing.transaction", metered_agent)
 register_panel("credits.credittransaction", billing_for_invoice)
 register_panel("credits.consumption", billing_for_invoice)
 register_panel("metering.transaction", billed_agent)
+register_panel("metering.agent", billed_to_agent)
 register_panel("billing.wallet", sent_about_wallet)
 register_panel("metering.transaction", sent_about_metered)
 for _label in (

@@ -248,7 +248,7 @@ UNFOLD = {
     "SHOW_BACK_BUTTON": True,
     "BORDER_RADIUS": "6px",
     "STYLES": ["/static/countinghouse/backoffice.css"],
-    "SCRIPTS": ["/static/countinghouse/backoffice.js"],
+    "SCRIPTS": ["/static/countinghouse/backoffice.js", "/static/countinghouse/keys.js"],
     "COLORS": {
         "primary": {
             "50": "#f0fdfa",

@@ -17,6 +17,7 @@ from credits.services.alerts import MAX_EXPIRING_DAYS
 from kernel.corrections.admin.offers import CorrectionOffers
 from kernel.ledger.admin import LedgerAdmin, Panel
 from kernel.ledger.admin.fields import AmountOrZeroField
+from kernel.ledger.admin.figures import FigureFilter
 from kernel.ledger.admin.formatting import actor_names, effect, id_link, json_block, money, row_link
 from kernel.ledger.admin.settings import SettingForm, setting_action, text_field
 from kernel.ledger.holds import LONGEST_HOLD_LIMIT_SECONDS, HoldStatus
@@ -171,9 +172,6 @@ class UnitAdmin(LedgerAdmin):
         )
     }
 
-    def unit_columns(self) -> list[str]:
-        return ["currency", "metric_id"] if self.model is Grant else ["grant__currency", "grant__metric_id"]
-
     def currency_of(self, row: Any) -> str:
         grant = row if isinstance(row, Grant) else row.grant
         return unit_of(grant)
@@ -192,10 +190,8 @@ class GrantAdmin(CorrectionOffers, UnitAdmin):
     # Its own columns say the unit.
     export_columns: ClassVar[Mapping[str, Any]] = {}
     list_display = ("id", "customer_id", "name", "unit_type", "metric_id", "balance", "held", "original_amount", "expiry_date", "status")
-    list_filter = ("status", "unit_type", "category")
+    list_filter = (FigureFilter, "status", "unit_type", "category")
     search_fields = ("id", "customer_id")
-    search_parts = ("customer_id", "name")
-    sum_of = "balance"
     list_select_related = ("tenant",)
     icon = "redeem"
 
@@ -216,10 +212,8 @@ class CreditTransactionAdmin(CorrectionOffers, UnitAdmin):
         **UnitAdmin.export_columns,
     }
     list_display = ("id", "customer_id", "grant", "type", "kind", "amount", "balance_after", "entry_number", "created_at", "actor")
-    list_filter = ("type", "kind")
+    list_filter = (FigureFilter, "type", "kind")
     search_fields = ("id", "grant__id", "customer_id", "invoice_id", "billing_run_id")
-    search_parts = ("invoice_id", "customer_id")
-    sum_of = models.Case(models.When(type="CREDIT", then=models.F("amount")), default=-models.F("amount"), output_field=MoneyField())
     list_select_related = ("grant",)
     icon = "swap_vert"
 
@@ -245,8 +239,6 @@ class ConsumptionAdmin(LedgerAdmin):
     list_display = ("id", "customer_id", "amount", "taken", "currency", "metric_id", "invoice_id", "created_at", "actor")
     list_filter = ("partial",)
     search_fields = ("id", "customer_id")
-    search_parts = ("customer_id",)
-    sum_of = "taken"
     icon = "trending_down"
 
     def panels(self, request: HttpRequest, row: Consumption) -> list[Panel]:
@@ -257,9 +249,8 @@ class ConsumptionAdmin(LedgerAdmin):
 @admin.register(Hold)
 class HoldAdmin(LedgerAdmin):
     list_display = ("id", "customer_id", "amount", "captured", "currency", "metric_id", "status", "expires_at", "created_at", "actor")
-    list_filter = ("status",)
+    list_filter = (FigureFilter, "status")
     search_fields = ("id", "customer_id")
-    search_parts = ("customer_id",)
     icon = "lock_clock"
     actions_detail = ("release",)
     release = setting_action(ReleaseForm, name="release")
@@ -299,7 +290,6 @@ class RecurringGrantAdmin(LedgerAdmin):
     list_display = ("id", "customer_id", "name", "amount", "currency", "metric_id", "every_months", "next_on", "rollover_cap", "status")
     list_filter = ("status", "unit_type")
     search_fields = ("id", "customer_id")
-    search_parts = ("customer_id", "name")
     icon = "event_repeat"
     actions_detail = ("cancel",)
     cancel = setting_action(CancelScheduleForm, name="cancel")

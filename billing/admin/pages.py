@@ -22,6 +22,7 @@ from billing.selectors.holds import OPEN
 from kernel.corrections.admin.offers import CorrectionOffers
 from kernel.ledger.admin import LedgerAdmin, Panel
 from kernel.ledger.admin.fields import AmountOrZeroField
+from kernel.ledger.admin.figures import FigureFilter
 from kernel.ledger.admin.formatting import action_link, actor_names, effect, id_link, label, money, page_of, row_link
 from kernel.ledger.admin.settings import SettingForm, setting_action, switch_field, text_field
 from kernel.ledger.holds import LONGEST_HOLD_LIMIT_SECONDS, HoldStatus
@@ -263,11 +264,8 @@ class TransactionAdmin(CorrectionOffers):
         "occurred_at",
     )
     list_select_related = ("tenant",)
-    list_filter = (FlagFilter, "direction", ReversalFilter)
+    list_filter = (FlagFilter, "direction", ReversalFilter, FigureFilter)
     search_fields = ("id", "reference_id", "agent_id")
-    search_parts = ("reference_id",)
-    sum_of, has_signed_amounts = "effect", True
-    sortable_in_a_tenant = ("occurred_at", "amount")
     icon = "receipt_long"
 
     def panels(self, request: HttpRequest, row: Transaction) -> list[Panel]:
@@ -283,7 +281,6 @@ class TransactionAdmin(CorrectionOffers):
 @admin.register(Wallet)
 class WalletAdmin(CorrectionOffers):
     list_display = ("tenant", "currency", "balance", "held", "floor", "last_entry_number", "last_entry_at", "created_at")
-    sum_of = "balance"
     list_select_related = ("tenant",)
     icon = "account_balance_wallet"
     actions_detail = ("set_floor", "set_alert")
@@ -335,7 +332,7 @@ class WalletHoldAdmin(LedgerAdmin):
     list_display = ("created_at", "tenant", "reference_id", "amount", "captured", "currency", "status", "expires_at", "actor")
     list_select_related = ("tenant",)
     list_filter = (OpenHoldFilter, "status")
-    search_fields, search_parts = ("id", "reference_id"), ("reference_id",)
+    search_fields = ("id", "reference_id")
     icon = "lock_clock"
     actions_detail = ("release",)
     release = setting_action(ReleaseForm, name="release")

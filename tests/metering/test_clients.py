@@ -1,54 +1,23 @@
 """The published npm clients, unchanged, against a running server: given only a base URL and a key."""
 
 import json
-import re
-import shutil
 import subprocess
-import warnings
 from pathlib import Path
 
 import pytest
 
 from metering.models import Cost, Fact, StatusChange, Transaction
+from tests import npm_packages
 from tests.factories import IssuedKeyFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
-FOLDER = Path(__file__).resolve().parent.parent.parent / "var" / "clients"
 CLIENTS = {"@sapiom/core": "0.3.0", "@sapiom/fetch": "0.3.0"}
-# What npm says when it is the network that fails, and not the package.
-UNREACHABLE = re.compile("ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|EHOSTUNREACH|network")
-
-
-def not_tried(reason: str) -> None:
-    warnings.warn(f"THE PUBLISHED CLIENTS WERE NOT TRIED: {reason}", stacklevel=2)
-    pytest.skip(f"THE PUBLISHED CLIENTS WERE NOT TRIED: {reason}")
-
-
-def are_installed() -> bool:
-    manifests = {name: FOLDER / "node_modules" / name / "package.json" for name in CLIENTS}
-    return all(path.exists() and json.loads(path.read_text())["version"] == CLIENTS[name] for name, path in manifests.items())
 
 
 @pytest.fixture(scope="session")
 def clients() -> Path:
     """The folder with the installed packages; they are fetched once and kept."""
-    npm = shutil.which("npm")
-    if npm is None or shutil.which("node") is None:
-        not_tried("node and npm are not installed")
-    if not are_installed():
-        FOLDER.mkdir(parents=True, exist_ok=True)
-        (FOLDER / "package.json").write_text('{"private": true}')
-        wanted = [f"{name}@{version}" for name, version in CLIENTS.items()]
-        quietly = ["--ignore-scripts", "--no-audit", "--no-fund", "--no-package-lock", "--fetch-retries=1", "--fetch-timeout=30000"]
-        try:
-            command = [npm, "install", *quietly, *wanted]
-            done = subprocess.run(command, cwd=FOLDER, capture_output=True, text=True, timeout=180, check=False)
-        except subprocess.TimeoutExpired:
-            not_tried("npm got no answer within three minutes")
-        if done.returncode and UNREACHABLE.search(done.stderr):
-            not_tried("npm can't reach its registry")
-        assert done.returncode == 0, done.stderr
-    return FOLDER
+    return npm_packages.install("clients", CLIENTS, not_tried="THE PUBLISHED CLIENTS WERE NOT TRIED")
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from django.utils.html import format_html
 from unfold.decorators import action
 
 from kernel.ledger.admin import LedgerAdmin, Panel
+from kernel.ledger.admin.base import NamedChangeList
 from kernel.ledger.admin.formatting import label
-from kernel.ledger.admin.lists import LedgerChangeList
 from kernel.ledger.admin.settings import setting_action
 from metering.rules.admin.forms import (
     ActivateForm,
@@ -24,10 +24,10 @@ from metering.rules.admin.forms import (
     RestoreForm,
     notify_text,
 )
-from metering.rules.admin.panels import denials_panel, dry_run_context, usage_panel, versions_panel
+from metering.rules.admin.panels import PARTS, denials_panel, dry_run_context, parts_of, usage_panel, versions_panel
 from metering.rules.choices import RuleStatus, RuleType
 from metering.rules.models import AgentRule, RuleCondition, RuleParameter, RuleVersion, SpendingRule
-from metering.rules.selectors.definitions import CONDITION, FORMATTED_ID, PARAMETER, get_rule
+from metering.rules.selectors.definitions import FORMATTED_ID, get_rule
 from metering.rules.selectors.sentences import rule_sentences, rule_warnings
 
 COLOURS = {RuleStatus.ACTIVE: "good", RuleStatus.PAUSED: "wait", RuleStatus.ARCHIVED: ""}
@@ -39,17 +39,12 @@ ACTIONS_BY_STATUS = {
 }
 
 
-class RuleList(LedgerChangeList):
+class RuleList(NamedChangeList):
     """Reads the parts that the sentences of a list need, in three queries for the page."""
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
-        parts = {
-            "parameter_rows": RuleParameter.objects.filter(removed_at__isnull=True).order_by("id"),
-            "condition_rows": RuleCondition.objects.filter(removed_at__isnull=True).order_by("id"),
-            "agent_rows": AgentRule.objects.filter(removed_at__isnull=True).select_related("agent").order_by("id"),
-        }
-        prefetch_related_objects(self.result_list, *(Prefetch(name, queryset) for name, queryset in parts.items()))
+        prefetch_related_objects(self.result_list, *(Prefetch(name, queryset) for name, queryset in PARTS.items()))
 
 
 @admin.register(SpendingRule)
@@ -58,7 +53,6 @@ class SpendingRuleAdmin(LedgerAdmin):
     list_select_related = ("tenant",)
     list_filter = ("status", "rule_type")
     search_fields = ("id", "numeric_id", "name")
-    search_parts = ("name",)
     fields = (
         *("number", "tenant", "name", "rule_type", "resolution_strategy", "state", "version", "events_at", "is_seeding"),
         *("created_at", "updated_at", "paused_at", "deleted_at", "actor", "metadata", "id"),
@@ -102,7 +96,7 @@ class SpendingRuleAdmin(LedgerAdmin):
 
     @admin.display(description="says")
     def sentence(self, rule: SpendingRule) -> str:
-        first, *others = rule_sentences(row_of(rule))
+        first, *others = rule_sentences(parts_of(rule))
         return f"{first} (and {len(others)} more)" if others else first
 
     @admin.display(description="status")
@@ -126,19 +120,6 @@ class SpendingRuleAdmin(LedgerAdmin):
     def panels(self, request: HttpRequest, row: SpendingRule) -> list[Panel]:
         usage = [usage_panel(row)] if row.rule_type == RuleType.USAGE_LIMIT else []
         return [*usage, denials_panel(row), versions_panel(row)]
-
-
-def row_of(rule: SpendingRule) -> dict[str, Any]:
-    """A rule whose parts were prefetched, as a row of selectors.definitions."""
-    its: Any = rule
-    return {
-        "rule_type": rule.rule_type,
-        "resolution_strategy": rule.resolution_strategy,
-        "status": rule.status,
-        "parameters": [{name: getattr(part, name) for name in PARAMETER} for part in its.parameter_rows.all()],
-        "conditions": [{name: getattr(part, name) for name in CONDITION} for part in its.condition_rows.all()],
-        "agent_rules": [{"agent_id": part.agent_id, "agent": {"label": part.agent.label}} for part in its.agent_rows.all()],
-    }
 
 
 @admin.register(RuleVersion)

@@ -3,17 +3,20 @@
 from decimal import Decimal
 from typing import Any
 
+from django.db.models import Exists, OuterRef, Prefetch, prefetch_related_objects
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from kernel.ledger.admin import Panel
-from kernel.ledger.admin.formatting import actor_names, id_link, json_block, money, page_of
+from kernel.ledger.admin.formatting import actor_names, id_link, json_block, money, page_of, row_link
+from kernel.ledger.admin.links import register_panel
 from kernel.tenants.admin import local_time
+from kernel.tenants.staff_scope import VisibleTenants
 from metering.models import Agent
-from metering.rules.choices import Measurement
-from metering.rules.models import RuleExecution, SpendingRule
-from metering.rules.selectors.definitions import get_rule, list_versions
+from metering.rules.choices import FieldType, Measurement, Operator, RuleStatus
+from metering.rules.models import AgentRule, RuleCondition, RuleExecution, RuleParameter, SpendingRule
+from metering.rules.selectors.definitions import CONDITION, PARAMETER, get_rule, list_versions
 from metering.rules.selectors.dry_runs import describe_run, replay_rule
 from metering.rules.selectors.sentences import parameter_limit, rule_sentences
 from metering.rules.selectors.usage import list_usage
@@ -23,6 +26,27 @@ MAX_VERSIONS = 20
 # Of each limit the groups that have used most.
 MAX_GROUPS = 20
 MAX_DENIALS = 20
+# Rules on the page of an agent or a service.
+MAX_RULES = 50
+# The parts of rules that their sentences need.
+PARTS = {
+    "parameter_rows": RuleParameter.objects.filter(removed_at__isnull=True).order_by("id"),
+    "condition_rows": RuleCondition.objects.filter(removed_at__isnull=True).order_by("id"),
+    "agent_rows": AgentRule.objects.filter(removed_at__isnull=True).select_related("agent").order_by("id"),
+}
+
+
+def parts_of(rule: SpendingRule) -> dict[str, Any]:
+    """A rule whose parts were prefetched, as a row of selectors.definitions."""
+    its: Any = rule
+    return {
+        "rule_type": rule.rule_type,
+        "resolution_strategy": rule.resolution_strategy,
+        "status": rule.status,
+        "parameters": [{name: getattr(part, name) for name in PARAMETER} for part in its.parameter_rows.all()],
+        "conditions": [{name: getattr(part, name) for name in CONDITION} for part in its.condition_rows.all()],
+        "agent_rules": [{"agent_id": part.agent_id, "agent": {"label": part.agent.label}} for part in its.agent_rows.all()],
+    }
 
 
 def versions_panel(rule: SpendingRule) -> Panel:
@@ -101,3 +125,32 @@ def dry_run_context(row: SpendingRule, opts: Any) -> dict[str, Any]:
         "examples": [id_link("metering.transaction", identifier) for identifier in run.examples],
         "back": page_of("rules.spendingrule", row.pk),
     }
+
+
+def rules_for_agent(row: Any, user: Any, scope: VisibleTenants) -> Panel | None:
+    """The rules in force that decide on an agent's calls: those that name it, and those that name no agent."""
+    named = AgentRule.objects.filter(tenant_id=row.tenant_id, rule=OuterRef("pk"), removed_at__isnull=True)
+    return _rules_that_apply(row, user, Exists(named.filter(agent=row.pk)) | ~Exists(named))
+
+
+def rules_for_service(row: Any, user: Any, scope: VisibleTenants) -> Panel | None:
+    """The rules in force that may decide on a service's calls: those with a condition on its name, and those with none on a service."""
+    named = RuleCondition.objects.filter(
+        tenant_id=row.tenant_id, rule=OuterRef("pk"), removed_at__isnull=True, field_type=FieldType.SERVICE
+    )
+    others = Exists(named.exclude(operator=Operator.EQUALS))
+    return _rules_that_apply(row, user, Exists(named.filter(value=row.name)) | others | ~Exists(named))
+
+
+def _rules_that_apply(row: Any, user: Any, condition: Any) -> Panel | None:
+    if not user.has_perm("rules.view_spendingrule"):
+        return None
+    rules = SpendingRule.objects.filter(condition, tenant_id=row.tenant_id).exclude(status=RuleStatus.ARCHIVED).order_by("status", "-id")
+    found = list(rules[:MAX_RULES])
+    prefetch_related_objects(found, *(Prefetch(name, rows) for name, rows in PARTS.items()))
+    lines = [(row_link(rule), rule.status, " ".join(rule_sentences(parts_of(rule)))) for rule in found]
+    return Panel("Spending rules that apply", ("Rule", "Status", "Says"), lines, empty="None: no rule limits it.")
+
+
+register_panel("metering.agent", rules_for_agent)
+register_panel("metering.service", rules_for_service)

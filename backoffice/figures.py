@@ -1,0 +1,143 @@
+"""What the figures of the back office are made of: the rows that each adds up, for the lists that they lead to."""
+
+from collections.abc import Mapping
+from datetime import UTC, timedelta
+from typing import Any
+
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+
+from backoffice.day_sums import ADJUSTMENT, MEASURE, Measure
+from credits.choices import GrantStatus, UnitType
+from kernel.ledger.admin.figures import Figure, figure_url, register_figure
+from kernel.ledger.admin.formatting import link, money
+from kernel.ledger.admin.links import Panel, register_panel
+from kernel.ledger.clocks import Clock
+from kernel.tenants.staff_scope import VisibleTenants
+from metering.choices import Grain, Status
+
+OWN_TIMES = {Clock.BOOK.value: "created_at", Clock.WORLD.value: "occurred_at"}
+# A cost counts at the time of its transaction.
+COST_TIMES = {Clock.BOOK.value: "transaction__created_at", Clock.WORLD.value: "transaction__occurred_at"}
+COST_OF = {"tenant_id": "tenant_id", "agent_id": "transaction__agent_id", "service_id": "transaction__service_id"}
+# Of an entry, whether it takes what was billed, or gives it back. A reversal of a credit takes, and bills nothing.
+TAKES_OR_GIVES_BACK = Q(reverses__isnull=True, effect__lt=0) | Q(reverses__isnull=False, effect__gt=0)
+# How many days before its end a grant is said to expire.
+SOON = timedelta(days=30)
+
+
+def _billed(rows: QuerySet[Any]) -> QuerySet[Any]:
+    return rows.filter(TAKES_OR_GIVES_BACK).exclude(type=ADJUSTMENT)
+
+
+def _outstanding(rows: QuerySet[Any]) -> QuerySet[Any]:
+    today = timezone.now().astimezone(UTC).date()
+    return rows.filter(status=GrantStatus.OPEN, balance__gt=0).exclude(expiry_date__lt=today)
+
+
+def _expiring(rows: QuerySet[Any]) -> QuerySet[Any]:
+    today = timezone.now().astimezone(UTC).date()
+    return rows.filter(status=GrantStatus.OPEN, balance__gt=0, expiry_date__gte=today, expiry_date__lte=today + SOON)
+
+
+def _usable(figure: Any) -> Any:
+    """Of grants, those that count from today or before."""
+    return lambda rows: figure(rows).filter(effective_date__lte=timezone.now().astimezone(UTC).date())
+
+
+def _unit_of_grant(prefix: str) -> Any:
+    def unit(unit: str) -> Q:
+        is_metric = Q(**{f"{prefix}unit_type": UnitType.METRIC})
+        return (is_metric & Q(**{f"{prefix}metric_id": unit})) | (~is_metric & Q(**{f"{prefix}currency": unit}))
+
+    return unit
+
+
+def _measure(measure: str) -> Any:
+    return lambda rows: rows.alias(measure=MEASURE).filter(measure=measure)
+
+
+def _costs(**condition: Any) -> Any:
+    return lambda rows: rows.filter(is_active=True, **condition)
+
+
+ENTRY = {"times": OWN_TIMES, "of": {"tenant_id": "tenant_id", "type": "type"}}
+for _name, _figure in {
+    "billed": Figure("Billed: debits, less what was reversed of them", _billed, **ENTRY),  # type: ignore[arg-type]
+    "adjusted": Figure("Adjusted by corrections", lambda rows: rows.filter(type=ADJUSTMENT), **ENTRY),  # type: ignore[arg-type]
+    "debits": Figure("Debits", lambda rows: rows.filter(effect__lt=0), **ENTRY),  # type: ignore[arg-type]
+    "credits": Figure("Credits", lambda rows: rows.filter(effect__gt=0), **ENTRY),  # type: ignore[arg-type]
+}.items():
+    register_figure("billing.transaction", _name, _figure)
+
+for _name, _title, _condition in (
+    ("actual", "Actual cost", {"is_estimate": False}),
+    ("estimated", "Estimated cost", {"is_estimate": True}),
+    ("cost", "Cost, actual and estimated", {}),
+    ("cost_without_agent", "Cost of calls without an agent", {"transaction__agent__isnull": True}),
+):
+    register_figure(
+        "metering.cost", _name, Figure(_title, _costs(**_condition), lambda unit: Q(fiat_asset_symbol=unit), COST_TIMES, COST_OF)
+    )
+register_figure(
+    "metering.transaction",
+    "denied",
+    Figure("Denied calls", lambda rows: rows.filter(status=Status.DENIED), times=OWN_TIMES, of={"agent_id": "agent_id"}),
+)
+register_figure(
+    "metering.transaction",
+    "calls",
+    Figure("Calls", lambda rows: rows, times=OWN_TIMES, of={"tenant_id": "tenant_id", "agent_id": "agent_id", "service_id": "service_id"}),
+)
+
+for _measured in (Measure.GRANTED, Measure.CONSUMED, Measure.CREDIT_ADJUSTED):
+    _figure = Figure(f"Credit {_measured.label.lower()}".replace("Credit credit", "Credit"), _measure(_measured), _unit_of_grant("grant__"))
+    register_figure(
+        "credits.credittransaction",
+        _measured,
+        Figure(_figure.title, _figure.rows, _figure.unit, OWN_TIMES, {"customer_id": "customer_id", "tenant_id": "tenant_id"}),
+    )
+GRANT_OF = {"customer_id": "customer_id", "tenant_id": "tenant_id"}
+register_figure("credits.grant", "usable", Figure("Credit that can be drawn on", _usable(_outstanding), _unit_of_grant(""), of=GRANT_OF))
+register_figure("credits.grant", "usable_expiring", Figure("Expiring within 30 days", _usable(_expiring), _unit_of_grant(""), of=GRANT_OF))
+register_figure("credits.grant", "outstanding", Figure("Outstanding credit", _outstanding, _unit_of_grant(""), of=GRANT_OF))
+register_figure("credits.grant", "expiring", Figure("Expiring within 30 days", _expiring, _unit_of_grant(""), of=GRANT_OF))
+register_figure(
+    "credits.hold",
+    "held",
+    Figure(
+        "Open holds",
+        lambda rows: rows.filter(status="active", expires_at__gt=timezone.now()),
+        lambda unit: Q(currency=unit) | Q(metric_id=unit),
+        of=GRANT_OF,
+    ),
+)
+
+
+def entries_of_total(row: Any, user: Any, scope: VisibleTenants) -> Panel | None:
+    """The entries that a daily total of billing adds up."""
+    if not user.has_perm("billing.view_transaction"):
+        return None
+    its = {"unit": row.currency, "clock": Clock.WORLD, "since": row.day, "until": row.day, "tenant_id": row.tenant_id, "type": row.type}
+    lines = [
+        (title, link(figure_url("billing.transaction", name, **its), money(getattr(row, name), row.currency)))
+        for title, name in (("Credits", "credits"), ("Debits", "debits"))
+    ]
+    return Panel("Its entries", ("Sum", "Entries"), lines, note="Each amount leads to the entries that it adds up.")
+
+
+def costs_of_rollup(row: Any, user: Any, scope: VisibleTenants) -> Panel | None:
+    """The active costs, and the calls, that a sum of a day adds up. Sums of an hour are parts of these."""
+    if row.grain != Grain.DAY or not user.has_perm("metering.view_cost"):
+        return None
+    day = row.starts_at.astimezone(UTC).date()
+    its: Mapping[str, Any] = {"clock": Clock.WORLD, "since": day, "until": day, "tenant_id": row.tenant_id, "service_id": row.service_id}
+    agent = {"agent_id": row.agent_id} if row.agent_id else {}
+    costs = figure_url("metering.cost", "cost" if agent else "cost_without_agent", unit=row.currency, **its, **agent)
+    lines = [("Cost", link(costs, money(row.amount, row.currency)))]
+    note = "All of that day, service, agent and currency. A hot sum is stored in several rows: add them up."
+    return Panel("Its costs", ("Sum", "Costs"), lines, note=note)
+
+
+register_panel("billing.dailytotal", entries_of_total)
+register_panel("metering.rollup", costs_of_rollup)
