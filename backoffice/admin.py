@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 
 # These register admin classes and panels.
-from backoffice import customer_admin, customer_links, duplicate_admin, figures, history, links, tenant_admin, user_admin  # noqa: F401
+from backoffice import customer_admin, customer_links, duplicate_admin, figures, history, links, search_names, tenant_admin, user_admin  # noqa: F401
 from backoffice.models import Change, ClosedDay, DaySum, Export, IntegrityRun, SavedFilter, SignIn
 from kernel.ledger.admin import LedgerAdmin
 from kernel.ledger.admin.formatting import label
@@ -53,6 +53,8 @@ class DaySumAdmin(LedgerAdmin):
     list_select_related = ("tenant",)
     ordering = ("-day", "-id")
     currency_path = "unit"
+    # Each customer's amounts are also in those of all customers.
+    sum_of = ""
 
 
 @admin.register(ClosedDay)

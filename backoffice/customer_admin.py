@@ -60,6 +60,7 @@ class CustomerAdmin(LedgerAdmin):
     list_display = ("customer_id", "name", "tenant", "updated_by", "updated_at")
     list_select_related = ("tenant",)
     search_fields = ("customer_id", "name")
+    search_parts = ("customer_id", "name")
     icon = "group"
     actions_list = ("name_customer",)
     actions_detail = ("change_customer",)

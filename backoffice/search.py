@@ -1,72 +1,192 @@
-"""The rows that the command palette finds: a reference, an invoice, a customer or an agent, in any ledger."""
+"""What the command palette finds: customers, agents, entries, calls, credits and every other row, in groups, the best of each first.
 
+Nothing is cached, and every query is limited to the tenants and the tables that the reader may see. All queries of one search together
+take SECONDS at most; what is left unread then is said.
+"""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import admin
 from django.db.models import Q
 from django.http import HttpRequest
 from django.urls import reverse
-from unfold.dataclasses import SearchResult
+from django.utils.text import capfirst
 
 from backoffice.customer_links import customer_url
 from backoffice.models import Customer
+from backoffice.search_names import with_grants
 from credits.models import Grant
 from kernel.ledger.admin import LedgerAdmin
+from kernel.ledger.admin.search_terms import SearchTerms, folded, read_terms
+from kernel.ledger.admin.searching import NEWEST, find_rows, has
+from kernel.ledger.admin.time_limits import TookTooLong, time_limit
 from kernel.tenants.admin import ReadOnly
 from kernel.tenants.models import Tenant
 from kernel.tenants.staff_scope import scope_of
 
-# Rows of one model; its list has the rest.
-MAX_PER_MODEL = 5
+# Rows of a group; its list has the rest.
+SHOWN = 5
+SECONDS = 0.3
+# How long the search for a part of a customer's id may take, in milliseconds.
+PART_MS = 80
+# The tables that people search, in the order of their groups; all others come after them.
+FIRST = (
+    "tenants.tenant",
+    "metering.agent",
+    "billing.transaction",
+    "credits.credittransaction",
+    "credits.grant",
+    "metering.transaction",
+    "metering.cost",
+    "billing.wallet",
+    "billing.wallethold",
+    "credits.hold",
+    "metering.service",
+)
+# Lists that a date alone leads to.
+BY_TIME = ("billing.transaction", "metering.transaction", "credits.credittransaction", "credits.grant")
 
 
-def find_rows(request: HttpRequest, term: str) -> list[SearchResult]:
-    """Rows that have exactly this value in one of the columns that their list searches. Case matters."""
-    if "\0" in term:
-        return []
-    pages = [page for page in admin.site._registry.values() if isinstance(page, ReadOnly) and getattr(page, "in_sidebar", True)]
-    results = find_customers(request, term)
-    for page in pages:
-        if page.has_view_permission(request) and page.get_search_fields(request):
-            results += _rows_of(request, page, term)
+@dataclass(frozen=True)
+class Hit:
+    title: str
+    line: Any
+    link: str
+    icon: str
+
+
+@dataclass
+class Group:
+    """`more`: the list with all that was found, if there is more than the hits."""
+
+    title: str
+    hits: list[Hit] = field(default_factory=list)
+    more: str = ""
+
+    def all_hits(self) -> list[Hit]:
+        """The hits, and what leads to the list of all of them."""
+        return [*self.hits, Hit("All that was found", "", self.more, "arrow_forward")] if self.more else self.hits
+
+
+@dataclass
+class Results:
+    groups: list[Group] = field(default_factory=list)
+    note: str = ""
+
+
+def search(request: HttpRequest, typed: str) -> Results:
+    """All groups with something in them."""
+    if "\0" in typed:
+        return Results()
+    terms = read_terms(typed)
+    results = Results()
+    if customers := find_customers(request, terms):
+        results.groups.append(Group("Customers", customers))
+    if terms.period is not None and not (terms.text or terms.named or terms.amounts):
+        results.groups.append(Group(f"Everything of {terms.period.title}", list(_lists_of(request, typed))))
+        return results
+    deadline = time.monotonic() + SECONDS
+    is_complete = True
+    for page in _pages(request):
+        group, is_whole = _group(request, page, typed, terms, deadline)
+        is_complete &= is_whole
+        if group is not None:
+            results.groups.append(group)
+    if not is_complete:
+        results.note = (
+            f"Parts were looked for in the newest {NEWEST:,} rows of each ledger; add a date or more of the beginning for older ones."
+        )
     return results
 
 
-def find_customers(request: HttpRequest, term: str) -> list[SearchResult]:
-    """Customers whose id or name has the text in it, upper or lower case, and the customers with exactly this id."""
-    if not request.user.has_perm("credits.view_grant"):
+def _pages(request: HttpRequest) -> list[Any]:
+    """The lists that the reader may see, those that people search most first."""
+    order = {label: place for place, label in enumerate(FIRST)}
+    pages: list[Any] = [page for page in admin.site._registry.values() if isinstance(page, ReadOnly) and getattr(page, "in_sidebar", True)]
+    seen = [page for page in pages if page.has_view_permission(request) and page.get_search_fields(request)]
+    return sorted(seen, key=lambda page: order.get(page.model._meta.label_lower, len(order)))
+
+
+def _group(request: HttpRequest, page: Any, typed: str, terms: SearchTerms, deadline: float) -> tuple[Group | None, bool]:
+    if not isinstance(page, LedgerAdmin):
+        if not terms.is_plain:
+            return None, True
+        rows, _ = page.get_search_results(request, page.get_queryset(request).order_by(), typed)
+        ids, is_complete = list(rows.values_list("pk", flat=True)[: SHOWN + 1]), True
+    else:
+        found = find_rows(page, request, terms, most=SHOWN + 1, deadline=deadline)
+        if found is None:
+            return None, True
+        ids, is_complete = found.ids, found.is_complete
+    if not ids:
+        return None, is_complete
+    rows = page.get_queryset(request).filter(pk__in=ids[:SHOWN])
+    related = [name for name in page.get_list_select_related(request) if name]
+    by_id = {row.pk: row for row in (rows.select_related(*related) if related else rows)}
+    hits = [_hit(page, by_id[each]) for each in ids[:SHOWN] if each in by_id]
+    more = f"{_list_of(page)}?{urlencode({'q': typed})}" if len(ids) > SHOWN else ""
+    return Group(capfirst(f"{page.opts.app_config.verbose_name}: {page.opts.verbose_name_plural}"), hits, more), is_complete
+
+
+def _hit(page: Any, row: Any) -> Hit:
+    line = page.search_line(row) if isinstance(page, LedgerAdmin) else ""
+    url = reverse(f"admin:{page.opts.app_label}_{page.opts.model_name}_change", args=(row.pk,))
+    return Hit(str(row), line, url, getattr(page, "icon", "table_rows"))
+
+
+def _list_of(page: Any) -> str:
+    return reverse(f"admin:{page.opts.app_label}_{page.opts.model_name}_changelist")
+
+
+def _lists_of(request: HttpRequest, typed: str) -> Iterator[Hit]:
+    """The lists of a period."""
+    for page in _pages(request):
+        if page.model._meta.label_lower in BY_TIME:
+            title = capfirst(f"{page.opts.app_config.verbose_name}: {page.opts.verbose_name_plural}")
+            yield Hit(title, "", f"{_list_of(page)}?{urlencode({'q': typed})}", getattr(page, "icon", "table_rows"))
+
+
+def find_customers(request: HttpRequest, terms: SearchTerms) -> list[Hit]:
+    """Customers whose id or name has the text in it: those that have exactly it first, then those that begin with it."""
+    text = terms.named.get("customer", "") or terms.text
+    if not text or terms.amounts or terms.named.keys() - {"customer", "tenant"} or not request.user.has_perm("credits.view_grant"):
         return []
     scope = scope_of(request.user)
-    named = scope.limit(Customer.objects.filter(Q(name__icontains=term) | Q(customer_id__icontains=term)))
-    found = {(row.tenant_id, row.customer_id): row.name for row in named[:MAX_PER_MODEL]}
-    for tenant_id in (
-        scope.limit(Grant.objects.filter(tenant__in=Tenant.objects.all(), customer_id=term))
-        .order_by()
-        .values_list("tenant_id", flat=True)
-        .distinct()[:MAX_PER_MODEL]
-    ):
-        found.setdefault((tenant_id, term), "")
-    return [
-        SearchResult(
-            title=name or customer_id, description=f"Customer {customer_id}", link=customer_url(tenant_id, customer_id), icon="group"
-        )
-        for (tenant_id, customer_id), name in found.items()
-    ]
+    tenants = Q()
+    if "tenant" in terms.named:
+        tenants = Q(tenant__in=Tenant.objects.filter(has(("name", "slug"), terms.named["tenant"])))
+    named = scope.limit(Customer.objects.filter(tenants, has(("name", "customer_id"), text)))
+    found = {(row.tenant_id, row.customer_id): row.name for row in named[: 4 * SHOWN]}
+    for key in with_grants(text, scope, tenants):
+        found.setdefault(key, "")
+    if len(found) < SHOWN:
+        _add_parts(found, scope.limit(Grant.objects.filter(tenants, has(("customer_id",), text))))
+    names = dict(Tenant.objects.filter(pk__in={tenant_id for tenant_id, _ in found}).values_list("pk", "name"))
+    ranked = sorted(found.items(), key=lambda each: (_rank(text, each[0][1], each[1]), each[0][1]))[:SHOWN]
+    known = scope.limit(Customer.objects.filter(customer_id__in=[customer_id for (_, customer_id), _ in ranked]))
+    called = {(row.tenant_id, row.customer_id): row.name for row in known}
+    return [Hit(called.get(key) or key[1], f"{key[1]} · {names[key[0]]}", customer_url(key[0], key[1]), "group") for key, _ in ranked]
 
 
-def _rows_of(request: HttpRequest, page: Any, term: str) -> list[SearchResult]:
-    rows = page.get_queryset(request)
-    if isinstance(page, LedgerAdmin):
-        rows, _ = page.get_search_results(request, rows, term)
-    else:
-        rows, _ = page.get_search_results(request, rows.order_by(), term)
-    name = f"{page.opts.app_label}_{page.opts.model_name}"
-    return [
-        SearchResult(
-            title=str(row),
-            description=f"{page.opts.app_config.verbose_name} · {page.opts.verbose_name}",
-            link=reverse(f"admin:{name}_change", args=(row.pk,)),
-            icon=getattr(page, "icon", "table_rows"),
-        )
-        for row in rows[:MAX_PER_MODEL]
-    ]
+def _add_parts(found: dict[Any, str], grants: Any) -> None:
+    """Customers who have grants and no name, by a part of their id; as far as time allows."""
+    try:
+        with time_limit(PART_MS):
+            for key in grants.order_by().values_list("tenant_id", "customer_id").distinct()[: 4 * SHOWN]:
+                found.setdefault(key, "")
+    except TookTooLong:
+        return
+
+
+def _rank(text: str, *values: str) -> int:
+    """0: exactly the text, 1: begins with it, 2: a word of it does, 3: it is in the middle."""
+    wanted, given = folded(text), [folded(value) for value in values if value]
+    if wanted in given:
+        return 0
+    if any(value.startswith(wanted) for value in given):
+        return 1
+    return 2 if any(f" {wanted}" in value for value in given) else 3

@@ -4,12 +4,13 @@ Modules that register admin classes need the site to exist. So this one imports 
 while the site is still being made, and fail.
 """
 
+import itertools
+from dataclasses import asdict
 from typing import Any
 
 from django.conf import settings
 from django.contrib import admin
 from django.core.exceptions import NON_FIELD_ERRORS
-from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
@@ -22,7 +23,8 @@ from backoffice.models import SavedFilter
 from backoffice.sign_in import WINDOW, SignInForm
 
 DEFAULT_ICON = "table_rows"
-SEARCH_RESULTS_PER_PAGE = 100
+# Characters of a search that are read, and pages of the office that it finds.
+MAX_SEARCH, MAX_PAGES = 200, 5
 
 
 class OfficeSite(UnfoldAdminSite):
@@ -67,29 +69,27 @@ class OfficeSite(UnfoldAdminSite):
     def search(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """The results of the command palette. Unlike Unfold's own search it caches nothing.
 
-        Unfold keeps results for five minutes: long enough to show titles of a tenant that the user may no longer see, and it keys them by
-        the lower-cased term, while references that differ in case are different.
+        Unfold keeps results for five minutes: long enough to show titles of a tenant that the user may no longer see.
         """
-        from backoffice.search import find_rows  # noqa: PLC0415
+        from backoffice.search import Group, Hit, search  # noqa: PLC0415
 
-        term = request.GET.get("s", "").strip()
+        term = request.GET.get("s", "").strip()[:MAX_SEARCH]
         if not term:
-            return HttpResponse()
-        is_palette = "extended" in request.GET
-        results = self._search_apps(super().get_app_list(request), term.lower())
-        if is_palette:
-            results += find_rows(request, term)
-        number = request.GET.get("page", "1")
-        page = Paginator(results, SEARCH_RESULTS_PER_PAGE).get_page(number)
-        context = {
-            "page_obj": page.paginator,
-            "results": page,
-            "page_counter": (page.number - 1) * SEARCH_RESULTS_PER_PAGE,
-            "execution_time": 0,
-            "command_show_history": False,
-        }
-        template = f"unfold/helpers/{'command' if is_palette else 'search'}_results.html"
-        return TemplateResponse(request, template, context, headers={"HX-Trigger": "search"})
+            return TemplateResponse(request, "backoffice/found.html", {"groups": []})
+        results = search(request, term)
+        pages = [Hit(found.title, found.description, found.link, found.icon or "") for found in self._search_pages(request, term)]
+        if pages:
+            results.groups.append(Group("Pages", pages))
+        number = itertools.count(1)
+        groups = [
+            {"title": group.title, "hits": [{"number": next(number), **asdict(hit)} for hit in group.all_hits()]}
+            for group in results.groups
+        ]
+        context = {"groups": groups, "note": results.note, "term": term}
+        return TemplateResponse(request, "backoffice/found.html", context, headers={"HX-Trigger": "search"})
+
+    def _search_pages(self, request: HttpRequest, term: str) -> list[Any]:
+        return self._search_apps(super().get_app_list(request), term.lower())[:MAX_PAGES]
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
         return {**super().each_context(request), "saved_filters": SimpleLazyObject(lambda: saved_filters(request))}

@@ -119,6 +119,7 @@ admin.site.unregister([Tenant, ApiKey, StaffProfile])
 class TenantPages(TenantAdmin, LedgerAdmin):
     ordering = ("name", "id")
     search_fields = ("id", "name", "slug")
+    search_parts = ("name", "slug")
     actions_list = ("new_tenant",)
     actions_detail = ("change_tenant",)
     new_tenant = setting_action(NewTenantForm, name="new-tenant")
@@ -129,6 +130,7 @@ class TenantPages(TenantAdmin, LedgerAdmin):
 class ApiKeyPages(ApiKeyAdmin, LedgerAdmin):
     list_select_related = ("tenant",)
     search_fields = ("id", "name", "prefix")
+    search_parts = ("name",)
     actions_list = ("new_key",)
     actions_detail = ("revoke_key",)
     new_key = setting_action(NewKeyForm, name="new-key")

@@ -12,6 +12,7 @@ from benchmarks import backfills, results, single_posts
 from benchmarks import batches as batches_path
 from benchmarks import growth as growth_path
 from benchmarks import in_process as in_process_path
+from benchmarks import office as office_path
 from benchmarks.database import Database, NotHere
 from benchmarks.measure import Comparison
 
@@ -82,6 +83,12 @@ def growth(database: Database, plan: Plan) -> Iterator[Comparison]:
     yield from growth_path.growth(database, plan.rows, plan.seconds)
 
 
+def office(database: Database, plan: Plan) -> Iterator[Comparison]:
+    """office      every kind of page of the back office at --rows rows, against half a second"""
+    database.start()
+    yield from office_path.office(database, plan.rows)
+
+
 def in_process(database: Database, plan: Plan) -> Iterator[Comparison]:
     """in_process  a debit by a call in Python, against dj-wallet and django-hordak"""
     database.start()
@@ -97,6 +104,7 @@ PATHS: dict[str, Callable[[Database, Plan], Iterator[Comparison]]] = {
     "backfill_size": backfill_size,
     "in_process": in_process,
     "growth": growth,
+    "office": office,
 }
 
 
@@ -155,7 +163,7 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="shorter and fewer rounds: five minutes, less certain")
     parser.add_argument("--seconds", type=int, default=5, help="how long a round of one candidate takes (default: 5)")
     parser.add_argument("--rounds", type=int, default=4, help="how many rounds count (default: 4)")
-    parser.add_argument("--rows", type=count, default=1_000_000, help="how far the growth path goes: 5m, 500k (default: 1m)")
+    parser.add_argument("--rows", type=count, default=1_000_000, help="how far the growth and office paths go: 5m, 500k (default: 1m)")
     parser.add_argument("--before", type=checkout, help="for posts and ledgers: a checkout of an older commit, the only peer of that run")
     parser.add_argument("--name", default="latest", help="the name of the results file (default: latest)")
     parser.add_argument("--note", default="", help="what else ran on this machine, to be kept with the results")

@@ -172,6 +172,9 @@ class UnitAdmin(LedgerAdmin):
         )
     }
 
+    def unit_columns(self) -> list[str]:
+        return ["currency", "metric_id"] if self.model is Grant else ["grant__currency", "grant__metric_id"]
+
     def currency_of(self, row: Any) -> str:
         grant = row if isinstance(row, Grant) else row.grant
         return unit_of(grant)
@@ -192,6 +195,8 @@ class GrantAdmin(CorrectionOffers, UnitAdmin):
     list_display = ("id", "customer_id", "name", "unit_type", "metric_id", "balance", "held", "original_amount", "expiry_date", "status")
     list_filter = (FigureFilter, "status", "unit_type", "category")
     search_fields = ("id", "customer_id")
+    search_parts = ("customer_id", "name")
+    sum_of = "balance"
     list_select_related = ("tenant",)
     icon = "redeem"
 
@@ -214,6 +219,8 @@ class CreditTransactionAdmin(CorrectionOffers, UnitAdmin):
     list_display = ("id", "customer_id", "grant", "type", "kind", "amount", "balance_after", "entry_number", "created_at", "actor")
     list_filter = (FigureFilter, "type", "kind")
     search_fields = ("id", "grant__id", "customer_id", "invoice_id", "billing_run_id")
+    search_parts = ("invoice_id", "customer_id")
+    sum_of = models.Case(models.When(type="CREDIT", then=models.F("amount")), default=-models.F("amount"), output_field=MoneyField())
     list_select_related = ("grant",)
     icon = "swap_vert"
 
@@ -239,6 +246,8 @@ class ConsumptionAdmin(LedgerAdmin):
     list_display = ("id", "customer_id", "amount", "taken", "currency", "metric_id", "invoice_id", "created_at", "actor")
     list_filter = ("partial",)
     search_fields = ("id", "customer_id")
+    search_parts = ("customer_id",)
+    sum_of = "taken"
     icon = "trending_down"
 
     def panels(self, request: HttpRequest, row: Consumption) -> list[Panel]:
@@ -251,6 +260,7 @@ class HoldAdmin(LedgerAdmin):
     list_display = ("id", "customer_id", "amount", "captured", "currency", "metric_id", "status", "expires_at", "created_at", "actor")
     list_filter = (FigureFilter, "status")
     search_fields = ("id", "customer_id")
+    search_parts = ("customer_id",)
     icon = "lock_clock"
     actions_detail = ("release",)
     release = setting_action(ReleaseForm, name="release")
@@ -290,6 +300,7 @@ class RecurringGrantAdmin(LedgerAdmin):
     list_display = ("id", "customer_id", "name", "amount", "currency", "metric_id", "every_months", "next_on", "rollover_cap", "status")
     list_filter = ("status", "unit_type")
     search_fields = ("id", "customer_id")
+    search_parts = ("customer_id", "name")
     icon = "event_repeat"
     actions_detail = ("cancel",)
     cancel = setting_action(CancelScheduleForm, name="cancel")

@@ -266,6 +266,9 @@ class TransactionAdmin(CorrectionOffers):
     list_select_related = ("tenant",)
     list_filter = (FlagFilter, "direction", ReversalFilter, FigureFilter)
     search_fields = ("id", "reference_id", "agent_id")
+    search_parts = ("reference_id",)
+    sum_of, has_signed_amounts = "effect", True
+    sortable_in_a_tenant = ("occurred_at", "amount")
     icon = "receipt_long"
 
     def panels(self, request: HttpRequest, row: Transaction) -> list[Panel]:
@@ -281,6 +284,7 @@ class TransactionAdmin(CorrectionOffers):
 @admin.register(Wallet)
 class WalletAdmin(CorrectionOffers):
     list_display = ("tenant", "currency", "balance", "held", "floor", "last_entry_number", "last_entry_at", "created_at")
+    sum_of = "balance"
     list_select_related = ("tenant",)
     icon = "account_balance_wallet"
     actions_detail = ("set_floor", "set_alert")
@@ -332,7 +336,7 @@ class WalletHoldAdmin(LedgerAdmin):
     list_display = ("created_at", "tenant", "reference_id", "amount", "captured", "currency", "status", "expires_at", "actor")
     list_select_related = ("tenant",)
     list_filter = (OpenHoldFilter, "status")
-    search_fields = ("id", "reference_id")
+    search_fields, search_parts = ("id", "reference_id"), ("reference_id",)
     icon = "lock_clock"
     actions_detail = ("release",)
     release = setting_action(ReleaseForm, name="release")

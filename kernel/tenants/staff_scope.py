@@ -23,6 +23,10 @@ class VisibleTenants:
     def covers(self, tenant_id: UUID) -> bool:
         return self.tenant_ids is None or tenant_id in self.tenant_ids
 
+    def has_several(self) -> bool:
+        """Whether there may be more than one tenant to choose from."""
+        return self.tenant_ids is None or len(self.tenant_ids) > 1
+
     def limit(self, rows: QuerySet[Any]) -> QuerySet[Any]:
         """The rows of these tenants. Rows of tables that belong to no tenant are not filtered."""
         path = tenant_path(rows.model)

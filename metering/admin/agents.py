@@ -45,7 +45,7 @@ class AgentAdmin(SpendAdmin):
     list_display = ("name", "tenant", "label", "status", "created_at")
     list_select_related = ("tenant",)
     list_filter = ("status",)
-    search_fields = ("id", "name")
+    search_fields, search_parts = ("id", "name"), ("name", "label")
     icon = "smart_toy"
 
     def action_links(self, request: HttpRequest, row: Agent) -> list[dict[str, str]]:
@@ -65,5 +65,5 @@ class ServiceAdmin(SpendAdmin):
     spender = "service"
     list_display = ("name", "tenant", "created_at")
     list_select_related = ("tenant",)
-    search_fields = ("id", "name")
+    search_fields, search_parts = ("id", "name"), ("name",)
     icon = "dns"

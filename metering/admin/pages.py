@@ -14,7 +14,6 @@ from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 from kernel.corrections.admin.offers import CorrectionOffers
 from kernel.ledger.admin import LedgerAdmin, Panel
 from kernel.ledger.admin.figures import FigureFilter
-from kernel.ledger.admin.filters import WorldTimeFilter
 from kernel.ledger.admin.formatting import actor_names, id_link, json_block, label, money, row_link
 from kernel.ledger.admin.settings import MomentField, SettingForm, setting_action, switch_field, text_field
 from kernel.ledger.money import trimmed_digits
@@ -34,7 +33,9 @@ register_messages(
     {
         "already_superseded": "A newer cost supersedes it already.",
         "not_open": "Its transaction is {status}: nothing can be added to it.",
+        "part_of_no_unit": "What a quantity is a part of must be another quantity of the price, which is a part of none itself.",
         "price_exists": "A price for the same names begins at the same moment.",
+        "prices_nothing": "A price needs quantities, an amount for each call, or a markup.",
         "tier_bounds": "The bounds of tiers must ascend, and the last tier has none.",
         "units_with_markup": "A price has quantities or a markup, not both.",
         "wrong_status": "A transaction that is {status} can't be {wanted}.",
@@ -266,8 +267,10 @@ def same_trace(transaction: Transaction) -> list[Panel]:
 class TransactionAdmin(CorrectionOffers):
     list_display = ("id", "tenant", "service", "action_name", "resource_name", "agent", "status", "outcome", "occurred_at", "created_at")
     list_select_related = ("tenant", "service", "agent")
-    list_filter = (FigureFilter, ("occurred_at", WorldTimeFilter), "status", "outcome")
-    search_fields = ("id", "idempotency_key", "trace__reference", "trace__external_id", "agent__name")
+    list_filter = (FigureFilter, "status", "outcome")
+    search_fields = ("id", "idempotency_key", "trace__reference", "trace__external_id", "agent__name", "customer_id")
+    search_parts = ("customer_id", "action_name", "resource_name")
+    sortable_in_a_tenant = ("occurred_at",)
     icon = "bolt"
 
     def panels(self, request: HttpRequest, row: Transaction) -> list[Panel]:
@@ -278,7 +281,8 @@ class TransactionAdmin(CorrectionOffers):
 class CostAdmin(CorrectionOffers):
     list_display = ("id", "tenant", "transaction", "fiat_amount", "is_estimate", "is_active", "superseded_at", "created_at")
     list_select_related = ("tenant", "transaction")
-    list_filter = (FigureFilter, "is_active", "is_estimate", "fiat_asset_symbol")
+    # No choice of currencies: to list them, every cost would be read. The filter by currency takes one.
+    list_filter = (FigureFilter, "is_active", "is_estimate")
     search_fields = ("id", "transaction", "repricing")
     currency_path = "fiat_asset_symbol"
     icon = "payments"
@@ -312,6 +316,7 @@ class TraceAdmin(LedgerAdmin):
     list_display = ("reference", "tenant", "external_id", "created_at")
     list_select_related = ("tenant",)
     search_fields = ("id", "reference", "external_id")
+    search_parts = ("external_id",)
     icon = "account_tree"
 
 
@@ -332,6 +337,7 @@ class UnitPriceAdmin(LedgerAdmin):
     list_display = ("fact_key", "tenant", "price", "amount", "per", "is_optional")
     list_select_related = ("tenant", "price")
     search_fields = ("id", "fact_key")
+    sum_of = ""
     currency_path = "price.currency"
     icon = "price_change"
 
@@ -373,6 +379,8 @@ class RollupAdmin(LedgerAdmin):
     list_display = ("starts_at", "grain", "tenant", "service", "agent", "transactions", "succeeded", "failed", "amount", "estimated")
     list_select_related = ("tenant", "service", "agent")
     list_filter = ("grain", EstimateFilter)
+    # Days and hours have the same costs.
+    sum_of = ""
     ordering = ("-starts_at",)
     search_fields = ("id",)
     icon = "bar_chart"

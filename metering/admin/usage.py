@@ -68,6 +68,8 @@ class UsageAdmin(LedgerAdmin):
 
 @admin.register(UsageSum)
 class UsageSumAdmin(LedgerAdmin):
+    # Each cost is in many sums.
+    sum_of = ""
     list_display = (
         "starts_at",
         "grain",

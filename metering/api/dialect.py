@@ -20,6 +20,8 @@ OWN_FIELD_WORDS = {
     "out_of_bounds": "must not be more than {earliest} before the present, nor more than {latest} after it",
     "too_early": "must be later than the beginning",
     "units_with_markup": "must be empty where markup is set: the public price has the units",
+    "prices_nothing": "should not be empty, unless flatAmount or markup is set",
+    "part_of_no_unit": "must be the factKey of another unit of the price, which is a part of none itself",
     "tiers_without_mode": "need tierMode, graduated or volume",
     "tier_bounds": "must have ascending upTo values, and none in the last tier",
     "amount_with_tiers": "should not be set where there are tiers",

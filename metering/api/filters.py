@@ -17,7 +17,7 @@ from metering.choices import DIMENSIONS, AgentStatus, Clock, Grain, KeyPlace, Ou
 from metering.rules.choices import RuleStatus
 from metering.selectors.near_duplicates import NearDuplicateQuestion
 from metering.selectors.usage import DAY, HOUR, MONTH, MOST_POINTS, STEPS, count_points, end_of, start_of, start_of_month
-from metering.selectors.usage_query import ALWAYS, INTERVALS, NEVER, UsageQuestion, get_first_usage
+from metering.selectors.usage_query import ALWAYS, INTERVALS, NEVER, TOKENS, UsageQuestion, get_first_usage
 
 PERIODS = {"24h": timedelta(hours=24), "7d": timedelta(days=7), "30d": timedelta(days=30), "90d": timedelta(days=90), "all": None}
 # Of a question that reads every transaction.
@@ -336,6 +336,7 @@ def question_of(
         group_by=group_by,
         filters=filters,
         keys=keys,
+        tokens=[column for name, column in zip(MEASURES[2:], TOKENS, strict=True) if name in query.get("measures", MEASURES)],
         **_span(query, tenant_id=tenant_id, now=now),
     )
     _check_size(question, query)

@@ -59,6 +59,7 @@ class PaymentAdmin(LedgerAdmin):
     list_select_related = ("transaction",)
     list_filter = ("status", DueFilter)
     search_fields = ("id", "customer_id", "transaction")
+    search_parts = ("customer_id",)
     icon = "payments"
     actions_detail = ("release_payment",)
     release_payment = setting_action(ReleaseForm, name="release-payment", right="decide")

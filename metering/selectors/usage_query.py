@@ -24,7 +24,9 @@ TOKENS = (
     *("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "input_audio_tokens", "output_audio_tokens"),
     "reasoning_tokens",
 )
-MEASURES = ("transactions", "repeated", "amount", "estimated", *TOKENS)
+MEASURES = ("transactions", "repeated", "amount", "estimated")
+# How many intervals are read first: a page of days by two dimensions often needs no more.
+FIRST_INTERVALS = 4
 # Dimensions that every sum has, and one that none has.
 ALWAYS, NEVER = ("currency", "outcome"), "trace"
 PREFIX = 60
@@ -35,7 +37,7 @@ TIMES = {Clock.OCCURRED: "occurred_at", Clock.RECORDED: "recorded_at"}
 @dataclass(frozen=True, kw_only=True)
 class UsageQuestion:
     """What is asked. `span`: from (included) to (excluded). `filters`: a dimension's value, None for transactions without one. `keys`: the
-    numbers of the declared keys, by their names as dimensions."""
+    numbers of the declared keys, by their names as dimensions. `tokens`: which of TOKENS are wanted."""
 
     tenant_id: UUID
     since: datetime
@@ -46,6 +48,12 @@ class UsageQuestion:
     group_by: tuple[str, ...] = ()
     filters: Mapping[str, str | None] = field(default_factory=dict)
     keys: Mapping[str, int] = field(default_factory=dict)
+    tokens: Sequence[str] = TOKENS
+
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """The columns that are summed."""
+        return (*MEASURES, *self.tokens)
 
     @property
     def dimensions(self) -> tuple[str, ...]:
@@ -120,17 +128,17 @@ class _Use:
     span: _Span
 
 
-def _uses(question: UsageQuestion, starts: Sequence[datetime], *, first: int) -> Iterator[_Use]:
-    """What the intervals from number `first` on are put together of."""
+def _uses(question: UsageQuestion, starts: Sequence[datetime], places: range) -> Iterator[_Use]:
+    """What intervals are put together of."""
     ends = [*starts[1:], question.until]
-    for place in range(first, len(starts)):
+    for place in places:
         since = max(starts[place], question.since)
         for sign, span in _parts(since, ends[place], grains=GRAINS if question.has_sums else []):
             yield _Use(place, sign, span)
 
 
 def _parts(since: datetime, until: datetime, *, grains: Sequence[SumGrain]) -> Iterator[tuple[int, _Span]]:
-    """The steps of the first grain that the span is nearest to, and, by the other grains, what they have too little or too much.
+    """The steps of the first grain that are nearest to the span, and, by the other grains, what they have too little or too much.
 
     A day of New York is a day of UTC without its first five hours and with those of the next one: 2 × 5 sums of hours, the same for the
     next day, instead of 24.
@@ -141,7 +149,8 @@ def _parts(since: datetime, until: datetime, *, grains: Sequence[SumGrain]) -> I
         yield 1, _Span(None, since, until)
         return
     first, last = _nearest(since, grains[0]), _nearest(until, grains[0])
-    if first >= last:
+    # The edges of a step may be longer than the span itself.
+    if abs(first - since) + abs(last - until) >= until - since:
         yield from _parts(since, until, grains=grains[1:])
         return
     yield from _edge(since, first, grains=grains[1:], sign=1)
@@ -168,16 +177,32 @@ def _nearest(moment: datetime, grain: SumGrain) -> datetime:
 
 
 def list_usage(question: UsageQuestion, *, limit: int, after: Sequence[Any] | None = None) -> list[Row]:
-    """The groups that have any usage, in the order of intervals and values; one query. `after`: the last group's `place`, as in the row.
+    """The groups that have any usage, in the order of intervals and values. `after`: the last group's `place`, as in the row.
 
     A row: `starts_at` of its interval, `since` and `until` of what of it lies in the span, `group` (the value of each dimension),
-    `transactions`, TOKENS, and `costs`, a row for each currency. A transaction with active costs in several currencies counts in each of
-    them, and over all currencies once; its tokens stand under the first.
+    `transactions`, its `tokens`, and `costs`, a row for each currency. A transaction with active costs in several currencies counts in each
+    of them, and over all currencies once; its tokens stand under the first.
+
+    A page of many groups has few intervals, so some are read at a time, as many as those before lead to expect: one query or a few.
     """
     starts = question.starts()
     # What lies before the last group's interval isn't read again.
-    uses = list(_uses(question, starts, first=after[0] if after else 0))
-    statement, parameters = _statement(question, uses, limit=limit, after=after)
+    begun = place = after[0] if after else 0
+    size = FIRST_INTERVALS
+    found: list[Row] = []
+    while place < len(starts) and len(found) < limit:
+        places = range(place, min(place + size, len(starts)))
+        found += _list_intervals(question, starts, places, limit=limit - len(found), after=after if place == begun else None)
+        place = places.stop
+        size = max(4 * size if not found else 1, (limit - len(found)) * (place - begun) // max(1, len(found)) + 1)
+    return found
+
+
+def _list_intervals(
+    question: UsageQuestion, starts: Sequence[datetime], places: range, *, limit: int, after: Sequence[Any] | None
+) -> list[Row]:
+    """The groups of some intervals; one query."""
+    statement, parameters = _statement(question, list(_uses(question, starts, places)), limit=limit, after=after)
     with connection.cursor() as cursor:
         cursor.execute(statement, parameters)
         names = [column.name for column in cursor.description]
@@ -197,7 +222,7 @@ def _to_row(question: UsageQuestion, starts: Sequence[datetime], found: Row) -> 
         "place": [found["place"], *(value for number in range(len(question.group_by)) for value in json.loads(found[f"order_{number}"]))],
         "group": group,
         "costs": costs,
-        **{name: int(found[name]) for name in ("transactions", *TOKENS)},
+        **{name: int(found[name]) for name in ("transactions", *question.tokens)},
     }
 
 
@@ -209,6 +234,9 @@ def _statement(question: UsageQuestion, uses: Sequence[_Use], *, limit: int, aft
     by_sums, by_transactions = ({span: spans[span] for span in spans if bool(span.grain) is is_kept} for is_kept in (True, False))
     parts = [_from_sums(question, by_sums, parameters)] if by_sums else []
     parts += [_from_transactions(question, by_transactions, parameters)] if by_transactions else []
+    # A part may be used several times; most questions take nothing off.
+    has_taken_off = any(use.sign < 0 for use in uses)
+    signed = "CASE WHEN use.sign < 0 THEN -{0} ELSE {0} END" if has_taken_off else "{0}"
     by_currency = ", ".join(["place", *groups, "currency"])
     by_group = ", ".join(["place", *groups])
     is_one_currency = "currency" in {*question.group_by, *question.filters}
@@ -216,29 +244,33 @@ def _statement(question: UsageQuestion, uses: Sequence[_Use], *, limit: int, aft
     # Values may be long; a cursor holds the beginning and a hash of one.
     orders = [f"({name} IS NULL), left(coalesce({name}, ''), {PREFIX}) COLLATE \"C\", md5(coalesce({name}, ''))" for name in groups]
     order = ", ".join(["place", *orders])
-    beyond = ""
-    if after is not None:
-        parameters |= {f"after_{number}": value for number, value in enumerate(after)}
-        beyond = f"WHERE ({order}) > ({', '.join(f'%(after_{number})s' for number in range(len(after)))})"
+    beyond = _beyond(order, after, parameters)
     shown = "".join(f", jsonb_build_array({each}) AS order_{number}" for number, each in enumerate(orders))
     return (
         f"""
-        WITH part AS ({" UNION ALL ".join(parts)}), summed AS (
-            SELECT {by_currency}, {", ".join(f"sum(use.sign * {name}) AS {name}" for name in MEASURES)}
+        WITH part AS {"MATERIALIZED" if has_taken_off else ""} ({" UNION ALL ".join(parts)}), summed AS (
+            SELECT {by_currency}, {", ".join(f"sum({signed.format(name)}) AS {name}" for name in question.measures)}
             FROM part JOIN unnest(%(places)s::integer[], %(signs)s::integer[], %(used)s::integer[]) AS use (place, sign, span) USING (span)
             GROUP BY {by_currency}
             -- What was counted and taken off again is no row, nor a currency of one.
-            HAVING sum(use.sign * transactions) > 0
+            HAVING sum({signed.format("transactions")}) > 0
         )
         SELECT {by_group}, array_agg(currency ORDER BY currency) AS currencies, array_agg(amount ORDER BY currency) AS amounts,
-            array_agg(estimated ORDER BY currency) AS estimates, {count} AS transactions,
-            {", ".join(f"sum({name}) AS {name}" for name in TOKENS)}{shown}
+            array_agg(estimated ORDER BY currency) AS estimates, {count} AS transactions
+            {"".join(f", sum({name}) AS {name}" for name in question.tokens)}{shown}
         FROM summed {beyond}
         GROUP BY {by_group}
         ORDER BY {order} LIMIT %(limit)s
         """,  # noqa: S608 - made of names of columns; values are parameters
         parameters,
     )
+
+
+def _beyond(order: str, after: Sequence[Any] | None, parameters: dict[str, Any]) -> str:
+    if after is None:
+        return ""
+    parameters |= {f"after_{number}": value for number, value in enumerate(after)}
+    return f"WHERE ({order}) > ({', '.join(f'%(after_{number})s' for number in range(len(after)))})"
 
 
 def _columns_of(uses: Sequence[_Use], spans: Mapping[_Span, int]) -> dict[str, Any]:
@@ -310,7 +342,7 @@ def _part(question: UsageQuestion, *, columns: Mapping[str, str], parameters: di
         SELECT span.number AS span, read.*
         FROM {spans}
         CROSS JOIN LATERAL (
-            SELECT {", ".join([*groups, "kept.currency"])}, {", ".join(f"sum(kept.{name}) AS {name}" for name in MEASURES)}
+            SELECT {", ".join([*groups, "kept.currency"])}, {", ".join(f"sum(kept.{name}) AS {name}" for name in question.measures)}
             FROM {" AND ".join([source, *conditions])}
             GROUP BY {numbers}
         ) AS read

@@ -115,7 +115,7 @@ def _check_amounts(*, currency: str, flat_amount: Decimal, minimum: Decimal) -> 
 def _check_form(units: Sequence[Mapping[str, Any]], *, markup: Decimal | None, currency: str, is_flat: bool) -> None:
     """A price is made of units and of what each call costs, or of a markup on the public price, which is in USD. Raises InvalidValue."""
     if markup is None and not units and not is_flat:
-        raise InvalidValue(field="units", reason="too_short", min=1)
+        raise InvalidValue(field="units", reason="prices_nothing")
     if len(units) > MOST_UNITS:
         raise InvalidValue(field="units", reason="too_long", max=MOST_UNITS)
     if markup is None:
@@ -154,7 +154,7 @@ def _with_parts(units: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     wholes = {unit["fact_key"]: unit["part_of"] if unit.get("part_of") is not None else whole_of(unit["fact_key"], keys) for unit in units}
     for key, whole in wholes.items():
         if whole and (whole == key or whole not in wholes or wholes[whole]):
-            raise InvalidValue(field="part_of", reason="unknown_choice", value=whole, choices=[other for other in keys if other != key])
+            raise InvalidValue(field="part_of", reason="part_of_no_unit", value=whole)
     return [{**unit, "part_of": wholes[unit["fact_key"]]} for unit in units]
 
 

@@ -114,7 +114,7 @@ def _add_item(found: _Found, item: Mapping[str, Any], *, kind: str, path: str) -
         if look_up(item, "action.type") not in {"open_page", "find_in_page", "find"}:
             (found.unpriced if item.get("status") == "failed" else found.uses[WEB]).append(place)
     elif kind == "google_search_call":
-        found.queries[place] = len(look_up(item, "arguments.queries") or [None])
+        found.queries[place] = len(_items(look_up(item, "arguments.queries"))) or 1
     elif kind == "file_search_call":
         found.uses[STORAGE].append(place)
     elif kind.endswith("_call") and kind not in FREE_CALLS:
@@ -137,7 +137,7 @@ def _add_grounding(found: _Found, grounding: Any, path: str, seen: set[Any]) -> 
     if not isinstance(grounding, dict):
         return
     for key in ("webSearchQueries", "web_search_queries"):
-        queries = [query for query in grounding.get(key) or () if query]
+        queries = [query for query in _items(grounding.get(key)) if query]
         if queries and ("grounding", *map(str, queries)) not in seen:
             seen.add(("grounding", *map(str, queries)))
             found.queries[f"{path}.{key}"] = len(queries)
@@ -145,8 +145,13 @@ def _add_grounding(found: _Found, grounding: Any, path: str, seen: set[Any]) -> 
         if grounding.get(key):
             found.unpriced.append(f"{path}.{key}")
     for key in ("groundingChunks", "grounding_chunks"):
-        if any(isinstance(chunk, dict) and chunk.get("maps") for chunk in grounding.get(key) or ()):
+        if any(isinstance(chunk, dict) and chunk.get("maps") for chunk in _items(grounding.get(key))):
             found.unpriced.append(f"{path}.{key}")
+
+
+def _items(value: Any) -> list[Any]:
+    """A list; what is no list is one item of it."""
+    return value if isinstance(value, list) else [] if value is None else [value]
 
 
 def _add_executed(found: _Found, tools: Any, path: str, _seen: set[Any]) -> None:

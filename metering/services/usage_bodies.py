@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import genai_prices
@@ -83,6 +83,7 @@ NAMES: Mapping[str, Sequence[str]] = {
 CACHE_WRITES = ("cache_write_5m_tokens", "cache_write_1h_tokens")
 # The counters without which no call of a model is complete, and what genai-prices calls their prices.
 REQUIRED_COUNTERS = {"input_tokens": "input_mtok", "output_tokens": "output_mtok"}
+DIGITS = re.compile(r"[0-9]{1,30}\Z")
 # Counters by name, among other numbers: what is not understood of these, and isn't zero, may cost something. In an object that holds
 # nothing but usage, any number may: searches, seconds, executions of code.
 COUNTER = re.compile(r"cache|audio|thought|reason|token", re.IGNORECASE)
@@ -253,10 +254,10 @@ def _by_extractor(extractor: UsageExtractor, place: _Place) -> UsageReading | No
         return None
     counters: dict[str, Any] = {}
     read: dict[str, Any] = {}
-    found = [(mapping, *_leaf(inner, mapping.path)) for mapping in extractor.mappings]
-    if any(value is None and mapping.required for mapping, _, value in found):
+    if any(mapping.required and _leaf(inner, mapping.path)[1] is None for mapping in extractor.mappings):
         return None
-    for mapping, leaf, value in found:
+    for mapping in extractor.mappings:
+        leaf, value = _leaf(inner, mapping.path)
         if value is not None:
             counters[mapping.dest] = counters.get(mapping.dest, 0) + _quantity(value, mapping.dest, path=place.path + leaf)
             read[leaf] = value
@@ -270,7 +271,7 @@ def _by_extractor(extractor: UsageExtractor, place: _Place) -> UsageReading | No
     )
     if below:
         place = replace(place, path=f"{place.path}{'.'.join(below)}.")
-    return _reading(counters, read, dict(leaves(inner)) | beside, place=place)
+    return _reading(counters, read, dict(leaves(inner, texts=True)) | beside, place=place)
 
 
 def _by_names(place: _Place) -> UsageReading | None:
@@ -290,14 +291,16 @@ def _by_names(place: _Place) -> UsageReading | None:
     thoughts = counters.get("output_reasoning_tokens", 0)
     if thoughts and _total(place, counters) == (thoughts, TOTALS[1]):
         counters["output_tokens"] += thoughts
-    return _reading(counters, read, dict(leaves(place.values)), place=place)
+    return _reading(counters, read, dict(leaves(place.values, texts=not place.is_bare)), place=place)
 
 
 def _add_up_cache(counters: dict[str, Any], *, mappings: Sequence[Any]) -> None:
     """Some replies state what was written to a cache for five minutes and for an hour, and no sum of them, or 0 for it. It comes on top of
-    the input where an extractor's mappings add the sum to the input."""
-    parts = sum(counters.get(name, 0) for name in CACHE_WRITES)
-    if not parts or counters.get("cache_write_tokens"):
+    the input where an extractor's mappings add the sum to the input. Raises BadQuantity for parts that are more than their sum."""
+    parts, written = sum(counters.get(name, 0) for name in CACHE_WRITES), counters.get("cache_write_tokens")
+    if written and parts > written:
+        raise BadQuantity("cache_write_tokens")
+    if written or not parts:
         return
     counters["cache_write_tokens"] = parts
     sums = [mapping.path for mapping in mappings if mapping.dest == "cache_write_tokens"]
@@ -318,7 +321,7 @@ def _reading(counters: dict[str, Any], read: Mapping[str, Any], leaves: Mapping[
     cached = {counters.get("cache_read_tokens"), counters.get("cache_write_tokens")}
     ignored, unpriced = [], []
     for leaf, value in leaves.items():
-        if leaf in read or NEVER_PRICED.search(leaf) or (place.is_bare and not COUNTER.search(leaf)):
+        if leaf in read or not _may_be_priced(leaf, is_bare=place.is_bare):
             continue
         # Some replies state a cached quantity a second time under another name.
         if "cache" in leaf.lower() and value in cached:
@@ -332,6 +335,11 @@ def _reading(counters: dict[str, Any], read: Mapping[str, Any], leaves: Mapping[
         ignored.append(place.path + total)
         unpriced.append(place.path + total)
     return UsageReading(counters, [place.path + leaf for leaf in read], ignored, unpriced)
+
+
+@lru_cache(maxsize=10_000)
+def _may_be_priced(leaf: str, *, is_bare: bool) -> bool:
+    return not NEVER_PRICED.search(leaf) and not (is_bare and not COUNTER.search(leaf))
 
 
 def _below_usage(root: Sequence[Any]) -> list[Any]:
@@ -357,20 +365,25 @@ def _step(values: Any, step: Any) -> tuple[str, Any]:
     """The name and value one step down a path. `step`: a name in an object, or an ArrayMatch, which picks the first matching item."""
     if not isinstance(step, ArrayMatch):
         return step, values.get(step) if isinstance(values, dict) else None
-    found = step.extract(values) if isinstance(values, list) else None
+    items = (
+        [item for item in values if isinstance(item, dict) and isinstance(item.get(step.field), str)] if isinstance(values, list) else []
+    )
+    found = step.extract(items)
     if found is None:
         return "", None
     return str(next(place for place, item in enumerate(values) if item is found)), found
 
 
-def leaves(values: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """The numbers in an object, with their dotted paths."""
+def leaves(values: Any, prefix: str = "", *, texts: bool = False) -> Iterator[tuple[str, Any]]:
+    """The numbers in an object, with their dotted paths; with `texts` also those that are written as a text."""
     items = values.items() if isinstance(values, dict) else ((str(place), item) for place, item in enumerate(values))
     for name, value in items:
         if isinstance(value, dict | list):
-            yield from leaves(value, f"{prefix}{name}.")
+            yield from leaves(value, f"{prefix}{name}.", texts=texts)
         elif isinstance(value, int | Decimal) and not isinstance(value, bool):
             yield f"{prefix}{name}", value
+        elif texts and isinstance(value, str) and DIGITS.match(value):
+            yield f"{prefix}{name}", int(value)
 
 
 def _quantity(value: Any, counter: str, *, path: str) -> Any:

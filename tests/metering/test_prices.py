@@ -369,11 +369,11 @@ def test_prices_are_begun_listed_and_ended_over_the_api(caller, outsider):
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        ({}, "units must not be shorter than 1"),
+        ({}, "units should not be empty, unless flatAmount or markup is set"),
         ({"units": [{"factKey": "a"}]}, "amount should not be empty"),
         ({"units": [{"factKey": "a", "amount": 1}]}, "units.0.amount must be a decimal string, not a number"),
         ({"units": [{"factKey": "a", "amount": "1"}, {"factKey": "a", "amount": "2"}]}, "factKey must not be there twice"),
-        ({"units": [{"factKey": "a", "amount": "1", "partOf": "b"}]}, "partOf must be one of the following values: "),
+        ({"units": [{"factKey": "a", "amount": "1", "partOf": "b"}]}, "partOf must be the factKey of another unit of the price"),
         (
             {"units": [{"factKey": "a", "amount": "1", "tiers": TIERS, "tierMode": "volume"}]},
             "amount should not be set where there are tiers",

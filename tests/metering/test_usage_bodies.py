@@ -998,6 +998,7 @@ def test_a_body_costs_what_its_tokens_cost(service, body, resource, parts):
 
 
 UNREAD = [
+    ("anthropic", anthropic(input_tokens=1, output_tokens=1, cache_creation={"ephemeral_5m_input_tokens": "1500"}), "ephemeral_5m"),
     ("openai", responses("gpt-5", {"id": "ci", "type": "code_interpreter_call", "container_id": "c"}), "output.0.type"),
     ("openai", responses("gpt-5", {"id": "ig", "type": "image_generation_call", "result": "…"}), "output.0.type"),
     ("openai", responses("gpt-5", tool_usage={"image_gen": {"output_tokens": 5}}), "tool_usage.image_gen.output_tokens"),
@@ -1153,6 +1154,32 @@ def test_a_line_of_a_batch_of_openai_has_the_price_of_batches():
         priced("openai", line, "", occurred_at=datetime(2026, 11, 15, tzinfo=UTC)).amount
         == (100 * Decimal("0.075") + 50 * Decimal("0.3")) / 1_000_000
     )
+
+
+def test_parts_that_are_more_than_their_sum_have_no_cost():
+    usage = {"cache_creation_input_tokens": 5, "cache_creation": {"ephemeral_5m_input_tokens": 50}}
+    assert priced("anthropic", anthropic(input_tokens=1, output_tokens=1, **usage), "").pricing == "missing_quantity"
+
+
+def damaged(body: Any, choose: random.Random) -> Any:
+    """The body with something else somewhere in it."""
+    if isinstance(body, dict | list) and body and choose.random() < 0.85:
+        keys = list(body) if isinstance(body, dict) else range(len(body))
+        chosen = choose.choice(keys)
+        changed = dict(body) if isinstance(body, dict) else list(body)
+        changed[chosen] = damaged(body[chosen], choose)
+        return changed
+    return choose.choice([None, [], {}, [None], {"type": None}, "x", "7", 7, -7, 0, True, 1.5, 10**40, [[1]], {"a": [1, {"b": 2}]}])
+
+
+def test_no_body_is_too_odd():
+    odd = gemini(promptTokenCount=1, candidatesTokenCount=1, promptTokensDetails=[{"modality": 7, "tokenCount": 1}])
+    assert priced("google", odd, "").pricing == "priced"
+    choose = random.Random(7)
+    for _ in range(3):
+        for _, service, body, resource, _ in BODIES:
+            result = priced(service, damaged(damaged(body, choose), choose), resource)
+            assert result.amount is None or result.amount >= 0
 
 
 def test_a_reply_without_usage_has_no_cost():

@@ -9,6 +9,7 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import pytest
+import time_machine
 from django.core.management import call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -387,8 +388,9 @@ def test_days_of_a_zone_of_whole_hours_are_made_of_sums_also_where_the_clock_cha
         ("2026-10-24T22:00:00.000Z", 2),
         ("2026-10-25T23:00:00.000Z", 2),
     ]
-    [sql] = [query["sql"] for query in queries if "metering_usagesum AS kept" in query["sql"]]
-    assert "metering_usage AS kept" not in sql
+    asked_sums = [query["sql"] for query in queries if "metering_usagesum AS kept" in query["sql"]]
+    assert 1 <= len(asked_sums) <= 3
+    assert not any("metering_usage AS kept" in sql for sql in asked_sums)
 
 
 @pytest.mark.parametrize(
@@ -446,6 +448,18 @@ def test_a_cursor_is_good_for_its_own_question_only(caller, outsider):
             assert caller.client.get(f"{address}&clock=recorded", headers=caller.headers).status_code == 400
             assert caller.client.get(f"{address}&filter%5Bcustomer%5D=y", headers=caller.headers).status_code == 400
     assert sorted(found) == sorted([("r", 2), ("α" * 2048, 1), ("α" * 2047, 1)])
+
+
+def test_the_next_page_is_of_the_same_span_when_the_next_hour_has_begun(caller):
+    record(caller, timezone.now(), customer_id="ada")
+    record(caller, timezone.now(), customer_id="bob")
+    full_hour = timezone.now().replace(minute=0, second=0, microsecond=0) + timedelta(hours=3)
+    with time_machine.travel(full_hour - timedelta(seconds=10), tick=False):
+        first = caller.get(QUERY, group_by="customer", **{"page[limit]": 1, "filter[time_period]": "30d"}).json()
+    with time_machine.travel(full_hour + timedelta(seconds=10), tick=False):
+        last = caller.client.get(first["links"]["next"], headers=caller.headers).json()
+    assert [row["group"]["customer"] for row in (*first["data"], *last["data"])] == ["ada", "bob"]
+    assert (last["meta"]["fromDate"], last["meta"]["toDate"]) == (first["meta"]["fromDate"], first["meta"]["toDate"])
 
 
 def test_a_key_counts_from_its_declaration_until_the_job_has_counted_what_is_older(caller, outsider):

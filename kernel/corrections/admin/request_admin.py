@@ -124,7 +124,7 @@ class CorrectionRequestAdmin(LedgerAdmin):
 
     @admin.display(description="requested by")
     def asked(self, row: CorrectionRequest) -> Any:
-        return row.people[row.asked_by]  # type: ignore[attr-defined] # NamedChangeList has read the names.
+        return row.people[row.asked_by]  # type: ignore[attr-defined] # LedgerChangeList has read the names.
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         actor, chosen = actor_of(request), request.GET.get("box", "all")

@@ -57,6 +57,11 @@ class MomentRangeFilter(RangeDateTimeFilter):
 
     # Whether ids sort by this time, so that a condition on them narrows the rows.
     has_order_of_ids = True
+    title_of_clock = "time it was booked"
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.title = self.title_of_clock
 
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
         try:
@@ -88,6 +93,7 @@ class WorldTimeFilter(MomentRangeFilter):
     """The same for a time that the caller states, which may be long before the row was recorded."""
 
     has_order_of_ids = False
+    title_of_clock = "time it happened"
 
 
 def _is_narrowed(request: HttpRequest) -> bool:

@@ -8,7 +8,6 @@ from uuid import UUID
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
-from kernel.api.camel_case_dialect import link
 from kernel.api.pagination import Page, page_of_groups
 from kernel.api.problems import FieldProblem, Invalid, Refused
 from kernel.api.schema import operation
@@ -54,7 +53,7 @@ class UsageGroupsViewSet(MeteringViewSet):
         page = self.page_of_groups(question, limit=values["limit"], after=values["after"])
         shown = {COLUMNS.get(name) or _column_of(name) for name in values["measures"]} | {"starts_at", "group", "links"}
         rows = [row | {"links": {"transactions": address_of(question, row)}} for row in page.rows]
-        links = {"self": request.get_full_path(), "next": link(request, "page[after]", page.next)}
+        links = {"self": request.get_full_path(), "next": page.next and following(request, question, page.next)}
         meta = {name: getattr(question, name) for name in ("since", "until", "interval", "clock")} | {
             "zone": str(question.zone),
             "page": {"limit": page.limit, "has_next": page.has_next},
@@ -115,6 +114,15 @@ def address_of(question: UsageQuestion, row: Row) -> str:
     if absent:
         parameters["filter[absent]"] = ",".join(absent)
     return f"{TRANSACTIONS}?{urlencode(parameters, safe=':[],')}"
+
+
+def following(request: HttpRequest, question: UsageQuestion, cursor: str) -> str:
+    """The address of the next page: of the same span, also where that is counted from the present and the next hour has begun."""
+    parameters = request.GET.copy()
+    parameters.pop("filter[time_period]", None)
+    parameters["filter[from_date]"], parameters["filter[to_date]"] = _text(question.since), _text(question.until)
+    parameters["page[after]"] = cursor
+    return f"{request.path}?{parameters.urlencode()}"
 
 
 def _text(moment: datetime) -> str:

@@ -10,8 +10,8 @@ from django.utils.html import format_html
 from unfold.decorators import action
 
 from kernel.ledger.admin import LedgerAdmin, Panel
-from kernel.ledger.admin.base import NamedChangeList
 from kernel.ledger.admin.formatting import label
+from kernel.ledger.admin.lists import LedgerChangeList
 from kernel.ledger.admin.settings import setting_action
 from metering.rules.admin.forms import (
     ActivateForm,
@@ -39,7 +39,7 @@ ACTIONS_BY_STATUS = {
 }
 
 
-class RuleList(NamedChangeList):
+class RuleList(LedgerChangeList):
     """Reads the parts that the sentences of a list need, in three queries for the page."""
 
     def get_results(self, request: HttpRequest) -> None:
@@ -53,6 +53,7 @@ class SpendingRuleAdmin(LedgerAdmin):
     list_select_related = ("tenant",)
     list_filter = ("status", "rule_type")
     search_fields = ("id", "numeric_id", "name")
+    search_parts = ("name",)
     fields = (
         *("number", "tenant", "name", "rule_type", "resolution_strategy", "state", "version", "events_at", "is_seeding"),
         *("created_at", "updated_at", "paused_at", "deleted_at", "actor", "metadata", "id"),

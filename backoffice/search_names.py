@@ -1,0 +1,36 @@
+"""What a part of a name means in a search: `agent:writ` is every agent with it in its name, `customer:lovel` every such customer."""
+
+from django.db.models import Q
+
+from backoffice.models import Customer
+from credits.models import Grant
+from kernel.ledger.admin.searching import begins, has, register_name
+from kernel.tenants.models import Tenant
+from kernel.tenants.staff_scope import VisibleTenants
+from metering.models import Agent
+
+# Names that a part may mean.
+MAX_NAMES = 20
+
+
+def agents(text: str, scope: VisibleTenants) -> list[str]:
+    """Names of agents that have the text in their name or label."""
+    return list(scope.limit(Agent.objects.filter(has(("name", "label"), text))).values_list("name", flat=True)[:MAX_NAMES])
+
+
+def customers(text: str, scope: VisibleTenants) -> list[str]:
+    """Ids of customers whose name has the text in it, or whose id does or begins with it."""
+    named = scope.limit(Customer.objects.filter(has(("name", "customer_id"), text)))
+    return list(dict.fromkeys([*named.values_list("customer_id", flat=True)[:MAX_NAMES], *(row[1] for row in with_grants(text, scope))]))
+
+
+def with_grants(text: str, scope: VisibleTenants, tenants: Q | None = None) -> list[tuple[object, str]]:
+    """Tenant and id of customers who have grants and whose id begins with the text."""
+    found = scope.limit(Grant.objects.filter(begins("customer_id", text), tenant__in=Tenant.objects.all()))
+    if tenants is not None:
+        found = found.filter(tenants)
+    return list(found.order_by("tenant_id", "customer_id").values_list("tenant_id", "customer_id").distinct()[:MAX_NAMES])
+
+
+register_name("agent", agents)
+register_name("customer", customers)

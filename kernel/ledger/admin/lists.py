@@ -1,0 +1,318 @@
+"""The list of a ledger table: its filters, its search, its columns, and the sums of what is filtered."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from django.contrib import messages
+from django.core.exceptions import EmptyResultSet
+from django.db import connection, models
+from django.db.models.functions import Coalesce, NullIf
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.functional import cached_property
+from django.utils.html import format_html_join
+
+from kernel.ledger.admin.field_filters import ColumnsFilter, TenantFilter, amount_filter, chosen_columns, value_filter
+from kernel.ledger.admin.filters import MomentRangeFilter, WindowFilter, WorldTimeFilter
+from kernel.ledger.admin.formatting import actor_names, money
+from kernel.ledger.admin.paging import MAX_COUNTED, EstimatingPaginator
+from kernel.ledger.admin.search_terms import read_terms
+from kernel.ledger.admin.searching import MAX_MATCHES, NEWEST, Found, equal_to, find_rows, newest_of
+from kernel.ledger.admin.time_limits import TookTooLong, time_limit
+from kernel.ledger.base_models import LedgerRow, TenantOwned
+from kernel.ledger.json_field import DocumentField
+from kernel.tenants.admin import PlainChangeList
+from kernel.tenants.models import Tenant
+from kernel.tenants.staff_scope import scope_of
+
+# Columns that name an actor, such as "staff:2".
+PEOPLE = {"actor", "asked_by", "created_by", "decided_by", "started_by", "undone_by", "updated_by"}
+# How long the count, and the rows, of a filtered list may take before only the newest rows are looked at.
+LIMIT_MS = 350
+# Columns for which a filter takes an exact value: the name in the address, and the title.
+VALUES = {
+    "agent_id": ("agent", "agent"),
+    "agent__name": ("agent", "agent"),
+    "customer_id": ("customer", "customer"),
+    "type": ("type_is", "type"),
+}
+
+
+class LedgerChangeList(PlainChangeList):
+    """Reads the names of the people of all rows on the page in two queries, and sets each row's `people`. `foot`: what stands below."""
+
+    foot: Mapping[str, Any] | None = None
+    queryset: Any
+
+    def get_results(self, request: HttpRequest) -> None:
+        if self._is_narrowed(request):
+            try:
+                with time_limit(LIMIT_MS):
+                    self._read(request)
+            except TookTooLong:
+                # Rare values without an index: the newest rows are looked at, and nobody waits for the whole table.
+                text = f"Only the newest {NEWEST:,} rows were looked at. Choose a tenant or a shorter time to see others."
+                messages.info(request, text, fail_silently=True)
+                self.queryset = self.queryset & self._newest(request)
+                self._read(request)
+        else:
+            self._read(request)
+        rows = self.result_list
+        columns = PEOPLE & {field.name for field in self.model._meta.concrete_fields}
+        names = actor_names(getattr(row, column) for row in rows for column in columns)
+        for row in rows:
+            row.people = names
+
+    def get_ordering_field(self, field_name: Any) -> Any:
+        """None for what can't be sorted, whatever the address says: without an index, every row would be read and sorted."""
+        return super().get_ordering_field(field_name) if field_name in self.sortable_by else None
+
+    def _read(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        self.foot = self.paginator.foot()
+
+    def _is_narrowed(self, request: HttpRequest) -> bool:
+        return bool(self.query or self.has_active_filters or scope_of(request.user).tenant_ids is not None)
+
+    def _newest(self, request: HttpRequest) -> Any:
+        """The newest rows of the period and the tenant that were chosen."""
+        rows = self.root_queryset
+        for spec in self.filter_specs:
+            if isinstance(spec, WindowFilter | TenantFilter) or type(spec) is MomentRangeFilter:
+                rows = spec.queryset(request, rows)
+        return newest_of(rows.order_by(), self.model_admin.ordering)
+
+
+class SummingPaginator(EstimatingPaginator):
+    """Counts what is filtered and sums it up in one query, over MAX_COUNTED rows at most. `amount` and `unit`: the columns."""
+
+    amount: Any = ""
+    unit: Any = None
+
+    @cached_property
+    def _counted(self) -> int:
+        return sum(count for _, count, _ in self._by_unit) if self.amount else super()._counted
+
+    @cached_property
+    def _by_unit(self) -> list[tuple[str, int, Decimal]]:
+        rows = self._rows.order_by().values_list(self.unit, models.F(self.amount) if isinstance(self.amount, str) else self.amount)[
+            : MAX_COUNTED + 1
+        ]
+        try:
+            inner, parameters = rows.query.sql_with_params()
+        except EmptyResultSet:
+            return []
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"SELECT unit, count(*), sum(amount) FROM ({inner}) AS filtered (unit, amount) GROUP BY unit ORDER BY unit",  # noqa: S608
+                parameters,
+            )
+            return cursor.fetchall()
+
+    def foot(self) -> dict[str, Any] | None:
+        """What stands below the list: the sum in each unit, or why there is none."""
+        if not self.amount:
+            return None
+        if self._estimate or self._counted > MAX_COUNTED:
+            return {"note": f"More than {MAX_COUNTED:,} rows: narrow down to see their sums."}
+        return {
+            "note": "Sum:" if len(self._by_unit) == 1 else "Sums:",
+            "sums": [money(total, unit or "") for unit, _, total in self._by_unit],
+        }
+
+
+class LedgerList:
+    """Mixin for LedgerAdmin. What a subclass may name:
+
+    `search_fields`: columns that are compared with exactly the searched text, each with an index. `search_parts`: columns of which a part
+    is enough.
+    """
+
+    model: type[models.Model]
+    ordering: Any
+    list_display: Any
+    search_fields: Any
+    currency_path: str
+    search_parts: tuple[str, ...] = ()
+    # The column, or expression, that is summed up below the list; None: the amount, if the table has one; empty: nothing.
+    sum_of: Any = None
+    has_signed_amounts = False
+    # Columns with an index that begins with the tenant.
+    sortable_in_a_tenant: tuple[str, ...] = ()
+
+    @property
+    def search_amounts(self) -> tuple[str, ...]:
+        return tuple(name for name in ("amount", "fiat_amount", "original_amount") if self._has(name))
+
+    @property
+    def search_time(self) -> str:
+        """The column of dates in a search: when it happened, because that is what people remember."""
+        return next((name for name in ("occurred_at", "created_at", "starts_at", "day") if self._has(name)), "")
+
+    def search_names(self) -> Mapping[str, tuple[str, ...]]:
+        """The columns of names in a search, such as `agent:`."""
+        known: dict[str, tuple[str, ...]] = {
+            "agent": ("agent__name",) if self._is_relation("agent") else ("agent_id",),
+            "currency": tuple(self.unit_columns()),
+            "customer": ("customer_id",),
+            "invoice": ("invoice_id",) if self._has("invoice_id") else ("reference_id",),
+            "reference": ("reference_id",),
+            "type": ("type",),
+        }
+        return {name: found for name, columns in known.items() if (found := tuple(column for column in columns if self._has(column)))}
+
+    def unit_columns(self) -> list[str]:
+        """The columns that hold the unit of an amount."""
+        path = self.currency_path.replace(".", "__")
+        return [name for name in (path, "metric_id") if self._has(name)]
+
+    def _has(self, name: str) -> bool:
+        first = name.partition("__")[0]
+        # `agent_id` is a column of billing's own, and the name of a reference's column elsewhere.
+        return any(field.name == first for field in self.model._meta.concrete_fields)
+
+    def _is_relation(self, name: str) -> bool:
+        return any(field.name == name and field.is_relation for field in self.model._meta.concrete_fields)
+
+    @property
+    def search_help_text(self) -> str:
+        parts = [self._title(name) for name in self.search_parts]
+        whole = [self._title(name) for name in self.search_fields if name not in self.search_parts]
+        names = [f"{name}:" for name in self.search_names()] + (["amount:"] if self.search_amounts else [])
+        texts = [
+            f"part of {_listed(parts, 'or')}" if parts else "",
+            f"exact {_listed(whole, 'or')}" if whole else "",
+            " ".join(sorted(names)),
+            "march 2026" if self.search_time else "",
+        ]
+        text = ", ".join(text for text in texts if text)
+        return text[:1].upper() + text[1:]
+
+    def _title(self, name: str) -> str:
+        field: Any = self.model._meta.get_field(name.partition("__")[0])
+        return str(field.verbose_name)
+
+    # ---- filters
+
+    def get_list_filter(self, request: HttpRequest) -> list[Any]:
+        """Tenant, amount, currency, agent, customer and type, as far as the table has them; then the list's own; then both clocks."""
+        own = list(super().get_list_filter(request))  # type: ignore[misc] # of ModelAdmin
+        named = {name if isinstance(name, str) else name[0] if isinstance(name, tuple) else "" for name in own}
+        filters: list[Any] = []
+        if issubclass(self.model, LedgerRow):
+            filters.append(WindowFilter)
+        if issubclass(self.model, TenantOwned) and scope_of(request.user).has_several():
+            filters.append(TenantFilter)
+        if self.search_amounts:
+            filters.append(amount_filter(self.search_amounts[0], is_signed=self.has_signed_amounts))
+        filters += [
+            value_filter("unit" if name.endswith("metric_id") else "currency", name, self._unit_title(name), is_upper=True)
+            for name in self.unit_columns()
+            if name not in named
+        ]
+        for column, (name, title) in VALUES.items():
+            if column not in named and self._has(column) and self._is_relation(column.partition("__")[0]) == ("__" in column):
+                filters.append(value_filter(name, column, title))
+        clocks = [("created_at", MomentRangeFilter), ("occurred_at", WorldTimeFilter)] if issubclass(self.model, LedgerRow) else []
+        return [*filters, *own, *clocks, ColumnsFilter]
+
+    def _unit_title(self, name: str) -> str:
+        return "metric" if name.endswith("metric_id") else "currency"
+
+    def equal_to(self, rows: models.QuerySet, name: str, term: str) -> models.Q:
+        """Rows with this value in a column, by their ids.
+
+        A value that is in more than MAX_MATCHES rows is filtered by the column: reading from the newest row on soon finds a page of them.
+        """
+        condition = equal_to(rows, name, term)
+        if issubclass(self.model, TenantOwned):
+            rows = rows.filter(tenant__in=Tenant.objects.all())
+        if "__" in name:
+            return condition
+        matches = list(rows.filter(condition).values_list("pk", flat=True)[: MAX_MATCHES + 1])
+        return condition if len(matches) > MAX_MATCHES else models.Q(pk__in=matches)
+
+    # ---- columns and order
+
+    def columns_to_choose(self) -> dict[str, str]:
+        """The columns that the list can show, and their titles: those of the list first."""
+        hidden = models.BinaryField | models.JSONField | DocumentField
+        names = [name for name in self.list_display if isinstance(name, str)]
+        names += [field.name for field in self.model._meta.concrete_fields if not isinstance(field, hidden) and field.name not in names]
+        labels: Any = getattr(self, "field_labels", {})
+        found = {}
+        for name in names:
+            column = self.column(name)  # type: ignore[attr-defined] # of ReadOnly
+            title = getattr(column, "short_description", None) or getattr(getattr(self, name, None), "short_description", None)
+            field = next((field for field in self.model._meta.concrete_fields if field.name == name), None)
+            found[name] = str(labels.get(name) or title or (field.verbose_name if field else name))
+        return found
+
+    def get_list_select_related(self, request: HttpRequest) -> list[str]:
+        """Also the relations among the columns that were chosen."""
+        relations = {field.name for field in self.model._meta.concrete_fields if field.is_relation}
+        chosen = [name for name in chosen_columns(request, self) if name in relations]
+        return list(dict.fromkeys([*super().get_list_select_related(request), *chosen]))  # type: ignore[misc] # of ReadOnly
+
+    def get_sortable_by(self, request: HttpRequest) -> list[Any]:
+        """Where an index has the order: book time, because ids sort by it; within one tenant, also when it happened."""
+        if not issubclass(self.model, LedgerRow) or self.ordering != ("-id",):
+            return []
+        names = {"id", "created_at"}
+        scope = scope_of(request.user)
+        if request.GET.get("tenant") or (scope.tenant_ids is not None and len(scope.tenant_ids) == 1):
+            names |= set(self.sortable_in_a_tenant)
+        return [column for column in self.get_list_display(request) if getattr(column, "admin_order_field", None) in names]  # type: ignore[attr-defined]
+
+    # ---- search
+
+    def get_search_results(self, request: HttpRequest, queryset: models.QuerySet, search_term: str) -> tuple[models.QuerySet, bool]:
+        """Rows that the search finds: see kernel.ledger.admin.searching."""
+        if not search_term.strip():
+            return queryset, False
+        found = find_rows(self, request, read_terms(search_term))
+        if found is None:
+            text = f"This list has nothing of what the search names. It takes: {self.search_help_text}."
+            messages.info(request, text, fail_silently=True)
+            found = Found()
+        elif not found.is_complete:
+            text = f"Parts were looked for in the newest {NEWEST:,} rows. The beginning of a value, or all of it, is found at any age."
+            messages.info(request, text, fail_silently=True)
+        return queryset.filter(found.rows), False
+
+    def search_line(self, row: Any) -> Any:
+        """What the search says of a row that it found, below its title."""
+        parts: list[Any] = []
+        for name in ("effect", *self.search_amounts):
+            if self._has(name):
+                parts.append(money(getattr(row, name), self.currency_of(row)))  # type: ignore[attr-defined] # of LedgerAdmin
+                break
+        if self.search_time:
+            moment = getattr(row, self.search_time)
+            parts.append(f"{timezone.localtime(moment):%Y-%m-%d %H:%M}" if hasattr(moment, "hour") else str(moment))
+        if issubclass(self.model, TenantOwned):
+            parts.append(str(row.tenant))
+        return format_html_join(" · ", "{}", ((part,) for part in parts))
+
+    # ---- the page
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[LedgerChangeList]:
+        return LedgerChangeList
+
+    def get_paginator(self, request: HttpRequest, queryset: models.QuerySet, per_page: int, *args: Any, **kwargs: Any) -> SummingPaginator:
+        found = SummingPaginator(queryset, per_page, *args, **kwargs)
+        found.amount = self.sum_of if self.sum_of is not None else next(iter(self.search_amounts), "")
+        if queryset.model is not self.model:
+            # The entries of a row's history.
+            found.amount = ""
+            return found
+        units = self.unit_columns()
+        found.unit = Coalesce(*(NullIf(models.F(name), models.Value("")) for name in reversed(units)), models.Value("")) if units else None
+        if not units:
+            found.amount = ""
+        return found
+
+
+def _listed(words: list[str], last: str) -> str:
+    return f" {last} ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else "".join(words)

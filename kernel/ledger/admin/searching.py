@@ -1,0 +1,220 @@
+"""Which rows of a list a search finds: those with exactly the text first, then those that begin with it, then those that have it in them.
+
+An index leads to exact values and to beginnings, over all time. Text in the middle of a value has no index: the whole table is read if that
+takes no longer than LIMIT_MS, else its newest rows (NEWEST).
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from django.contrib.admin.utils import get_fields_from_path
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.db.models import F, Func, Q, QuerySet, Value
+
+from kernel.ledger.admin.field_filters import in_range
+from kernel.ledger.admin.search_terms import SearchTerms, accents, folded
+from kernel.ledger.admin.time_limits import TookTooLong, time_limit
+from kernel.ledger.base_models import TenantOwned
+from kernel.tenants.models import Tenant
+from kernel.tenants.staff_scope import VisibleTenants, scope_of
+
+LIMIT_MS = 200
+NEWEST = 50_000
+# With more matches than this a search filters by the condition itself instead of by the ids that it found.
+MAX_MATCHES = 1000
+# The highest character: a range of an index from a text up to the text with it holds everything that begins with the text.
+LAST = "\U0010ffff"
+# Values that a name such as `agent:` may mean, from a part of it: (text, tenants) -> exact values.
+_NAMED: dict[str, Callable[[str, VisibleTenants], list[str]]] = {}
+
+
+@dataclass
+class Found:
+    """`ids`, the best first; `condition`: the rows, where there are more than MAX_MATCHES; `is_complete`: the whole table was read."""
+
+    ids: list[UUID] = field(default_factory=list)
+    condition: Q | None = None
+    is_complete: bool = True
+
+    @property
+    def rows(self) -> Q:
+        found = Q(pk__in=self.ids)
+        return found if self.condition is None else found | self.condition
+
+    def add(self, ids: list[UUID]) -> None:
+        known = set(self.ids)
+        self.ids += [each for each in ids if each not in known]
+
+
+def register_name(name: str, source: Callable[[str, VisibleTenants], list[str]]) -> None:
+    """Ask this for the exact values that a part of a name means: `agent:writ` is `writer`."""
+    _NAMED[name] = source
+
+
+def find_rows(page: Any, request: Any, terms: SearchTerms, *, most: int = MAX_MATCHES, deadline: float | None = None) -> Found | None:
+    """The rows of a list; None if its table has nothing that the search asks for. `deadline`: of time.monotonic(), for all its queries."""
+    rows = page.get_queryset(request).order_by()
+    narrow = _narrowed(page, request, rows, terms)
+    if narrow is None:
+        return None
+    finder = _Finder(page, rows, most=most, deadline=deadline)
+    found = Found()
+    if not terms.text:
+        finder.look(found, narrow)
+        return found
+    for name in page.search_fields:
+        finder.look_up(found, narrow & equal_to(rows, name, terms.text), by_tenant=name != "id")
+    for name in page.search_parts:
+        if name in page.search_fields:
+            finder.look_up(found, narrow & begins(name, terms.text))
+    if terms.text_amounts and page.search_amounts:
+        finder.look(found, narrow & _with_amounts(page, terms.text_amounts))
+    if page.search_parts and len(found.ids) < most:
+        finder.look(found, narrow & has(page.search_parts, terms.text))
+    return found
+
+
+class _Finder:
+    def __init__(self, page: Any, rows: QuerySet[Any], *, most: int, deadline: float | None) -> None:
+        self.rows, self.most, self.deadline = rows, most, deadline
+        # The rows as they are before a search: what an index of the list's order finds.
+        self.order = page.ordering
+        self.has_tenant = issubclass(page.model, TenantOwned)
+
+    def look_up(self, found: Found, condition: Q, *, by_tenant: bool = True) -> None:
+        """By an index. All begin with the tenant, so each tenant is searched by itself."""
+        rows = self.rows.filter(tenant__in=Tenant.objects.all()) if by_tenant and self.has_tenant else self.rows
+        self._add(found, condition, list(rows.filter(condition).values_list("pk", flat=True)[: self.most + 1]))
+
+    def look(self, found: Found, condition: Q) -> None:
+        """In the whole table, or in its newest rows if that takes too long."""
+        wanted = self.rows.filter(condition).order_by(*self.order).values_list("pk", flat=True)[: self.most + 1]
+        try:
+            with time_limit(self._left_ms()):
+                self._add(found, condition, list(wanted))
+        except TookTooLong:
+            found.is_complete = False
+            rows = newest_of(self.rows, self.order).filter(condition).order_by(*self.order)
+            found.add(list(rows.values_list("pk", flat=True)[: self.most]))
+
+    def _add(self, found: Found, condition: Q, ids: list[UUID]) -> None:
+        if len(ids) > self.most:
+            found.condition = condition if found.condition is None else found.condition | condition
+        found.add(ids[: self.most])
+
+    def _left_ms(self) -> int:
+        if self.deadline is None:
+            return LIMIT_MS
+        return min(LIMIT_MS, max(int((self.deadline - time.monotonic()) * 1000), 20))
+
+
+def newest_of(rows: QuerySet[Any], order: Any) -> QuerySet[Any]:
+    """The newest rows only. The index of the order finds where they begin, so that the table is read from there on, in one piece."""
+    column = order[0].lstrip("-")
+    first = rows.order_by(*order).values_list(column, flat=True)[NEWEST - 1 : NEWEST].first()
+    return rows if first is None else rows.filter(**{f"{column}__gte": first})
+
+
+# ---- conditions
+
+
+def _narrowed(page: Any, request: Any, rows: QuerySet[Any], terms: SearchTerms) -> Q | None:
+    """What names, amounts and dates ask for; None if the table has no such column."""
+    condition = Q()
+    for name, value in terms.named.items():
+        one = _named(page, request, rows, name, value)
+        if one is None:
+            return None
+        condition &= one
+    if terms.amounts:
+        if not page.search_amounts:
+            return None
+        condition &= _with_amounts(page, terms.amounts)
+    if terms.period is not None:
+        column = page.search_time
+        if not column:
+            return None
+        condition &= Q(**{f"{column}__gte": terms.period.since, f"{column}__lt": terms.period.until})
+    return condition
+
+
+def _named(page: Any, request: Any, rows: QuerySet[Any], name: str, value: str) -> Q | None:
+    scope = scope_of(request.user)
+    if name == "tenant":
+        if not issubclass(page.model, TenantOwned):
+            return None
+        tenants = scope.limit(Tenant.objects.all())
+        return Q(tenant_id__in=list(tenants.filter(has(("name", "slug"), value)).values_list("pk", flat=True)[:MAX_MATCHES]))
+    columns = page.search_names().get(name, ())
+    if not columns:
+        return None
+    condition = Q(pk__in=[])
+    for column in columns:
+        if name in _NAMED:
+            values = list(dict.fromkeys([value, *_NAMED[name](value, scope)]))
+            condition |= Q(**{f"{column}__in": values})
+        elif name == "currency":
+            condition |= Q(**{column: value.upper() if len(value) == 3 else value})
+        elif name == "type":
+            condition |= Q(**{f"{column}__iexact": value})
+        else:
+            condition |= begins(column, value) | has((column,), value)
+    return condition
+
+
+def _with_amounts(page: Any, amounts: Any) -> Q:
+    condition = Q(pk__in=[])
+    for column in page.search_amounts:
+        for least, most in amounts:
+            condition |= in_range(column, least, most, is_signed=page.has_signed_amounts)
+    return condition
+
+
+def equal_to(rows: QuerySet[Any], name: str, term: str) -> Q:
+    """Rows with this value; none if a column of this type can't hold it, because comparing a UUID with other text raises an error."""
+    column = get_fields_from_path(rows.model, name)[-1]
+    try:
+        rows.filter(**{name: term})
+        column.run_validators(column.to_python(term))
+    except (ValidationError, ValueError, TypeError):
+        return Q(pk__in=[])
+    return Q(**{name: term})
+
+
+def begins(name: str, text: str) -> Q:
+    """Values that begin with the text as typed, in small or large letters, or with a large first one: an index has ranges of these."""
+    condition = Q(pk__in=[])
+    for each in dict.fromkeys([text, text.lower(), text.upper(), text.capitalize()]):
+        condition |= Q(**{f"{name}__gte": each, f"{name}__lt": each + LAST, f"{name}__startswith": each})
+    return condition
+
+
+def has(names: Any, text: str) -> Q:
+    """Values that have the text in them, whatever the case and accents of either."""
+    pattern = Value("%" + folded(text).replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_") + "%")
+    condition = Q(pk__in=[])
+    for name in names:
+        condition |= Q(_Like(_Folded(F(name), *map(Value, accents())), pattern))
+    return condition
+
+
+class _Folded(Func):
+    """A column's text as `folded` makes it. Most text is ASCII, and translate() looks for each character in the whole list of accents."""
+
+    output_field = models.TextField()
+
+    def as_sql(self, compiler: Any, connection: Any, *args: Any, **extra: Any) -> Any:
+        (text, none), *accents = (compiler.compile(each) for each in self.get_source_expressions())
+        plain = ", ".join(sql for sql, _ in accents)
+        sql = f"CASE WHEN octet_length({text}) = char_length({text}) THEN lower({text}) ELSE lower(translate({text}, {plain})) END"
+        return sql, [*none * 4, *(value for _, values in accents for value in values)]
+
+
+class _Like(Func):
+    template = "%(expressions)s"
+    arg_joiner = " LIKE "
+    output_field = models.BooleanField()
