@@ -55,7 +55,13 @@ from kernel.tenants import services as tenants  # noqa: E402
 from tests.database_clock import DatabaseClock, follow_time_machine  # noqa: E402
 from tests.flush import Flush  # noqa: E402
 from tests.migrated import migrated_database  # noqa: E402
-from tests.rows_read import analysed_when_empty, analysed_when_small, analysed_with_small_tenants, never_analysed  # noqa: E402
+from tests.rows_read import (  # noqa: E402
+    analysed_when_empty,
+    analysed_when_small,
+    analysed_with_small_tenants,
+    never_analysed,
+    wait_for_closed_sessions,
+)
 
 hypothesis.settings.register_profile("local", deadline=None)
 hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
@@ -97,6 +103,7 @@ def planner_knows(request, transactional_db):
     """Sets the planner's statistics of some tables, on a new connection: the old one holds plans cached by earlier tests."""
     connection.close()
     with connection.cursor() as cursor:
+        wait_for_closed_sessions(cursor)
         # Plans small tables as large ones are planned: by index.
         cursor.execute("SET enable_seqscan = off")
     yield request.param

@@ -17,6 +17,7 @@ from django.db import connection
 from kernel.ledger.function_versions import apps_with_functions
 from kernel.ledger.sql_files import current_files
 
+APPLICATION_NAME = "test clock"
 # Functions of no argument that return the present moment.
 CLOCKS = ("billing_now", "credits_now", "rules_now", "paying_now")
 # Microseconds since 1970, where the time stands still, and microseconds from now, where it goes on.
@@ -49,8 +50,8 @@ class DatabaseClock:
     """Moves the clocks of one database."""
 
     def __init__(self, parameters: dict[str, Any]) -> None:
-        self._parameters = parameters
-        self._connection = psycopg.connect(**parameters, autocommit=True)
+        self._parameters = {**parameters, "application_name": APPLICATION_NAME, "autocommit": True}
+        self._connection = psycopg.connect(**self._parameters)
         self._connection.execute(CREATE_JOURNEY)
         for name in CLOCKS:
             self._connection.execute(REPLACEMENT.format(name=name))
@@ -69,7 +70,7 @@ class DatabaseClock:
             self._move(stands_at, is_ahead_by)
         except psycopg.OperationalError:
             # A test before this one ended every session of the database.
-            self._connection = psycopg.connect(**self._parameters, autocommit=True)
+            self._connection = psycopg.connect(**self._parameters)
             self._move(stands_at, is_ahead_by)
 
     def _move(self, stands_at: int, is_ahead_by: int) -> None:

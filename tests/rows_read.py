@@ -1,6 +1,7 @@
 """How many rows the database has read: what a plan costs, without a clock."""
 
 import itertools
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -9,6 +10,7 @@ from typing import Any
 from django.db import connection
 
 from kernel.ledger.migration_operations import FIRST_STATISTICS
+from tests.database_clock import APPLICATION_NAME
 
 # Statistics can be cleared since PostgreSQL 18; before it the tests run with what is there.
 FORGET = "SELECT pg_clear_attribute_stats(schemaname, tablename, attname, inherited) FROM pg_stats WHERE tablename = ANY (%s)"
@@ -104,6 +106,20 @@ def never_analysed(*tables: str, first_rows: Callable[[], object], small_tenant:
     """What it knows right after the migrations."""
     _forget(tables)
     first_rows()
+
+
+def wait_for_closed_sessions(cursor: Any, seconds: float = 10) -> None:
+    """Until no session that was closed is left in this database: its server process adds what it has read when it ends, a moment later."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            " AND backend_type = 'client backend' AND application_name <> %s",
+            [APPLICATION_NAME],
+        )
+        if not cursor.fetchone()[0]:
+            return
+        time.sleep(0.05)
 
 
 def _forget(tables: tuple[str, ...]) -> None:
