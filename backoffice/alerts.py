@@ -153,6 +153,12 @@ def _unpaid(request: HttpRequest, scope: VisibleTenants) -> Alert:
     return _alert("Calls with something unpaid", rows, advice=advice, page="paying_payment", query="due=unpaid&window=all")
 
 
+def _unconfirmed(request: HttpRequest, scope: VisibleTenants) -> Alert:
+    rows = Payment.objects.filter(tenant__in=_tenants(scope), is_unconfirmed=True)
+    advice = "Paid outside of the ledgers, and no receipt says whether and how much. Compare them with the statement from there."
+    return _alert("Payments that nobody confirmed", rows, advice=advice, page="paying_payment", query="due=unconfirmed&window=all")
+
+
 def _old_holds(request: HttpRequest, scope: VisibleTenants) -> Alert:
     since = timezone.now() - PAYMENT_OLD_AFTER
     rows = Payment.objects.filter(tenant__in=_tenants(scope), status__in=OPEN_STATUSES, created_at__lt=since)
@@ -172,6 +178,7 @@ BUILDERS: list[tuple[str, Callable[[HttpRequest, VisibleTenants], Alert]]] = [
     ("metering.view_transaction", _stale),
     ("paying.view_payment", _unpaid),
     ("paying.view_payment", _old_holds),
+    ("paying.view_payment", _unconfirmed),
     ("metering.view_rollup", _overdue_estimates),
     ("backfills.view_backfillrun", _runs),
     ("events.view_endpoint", _endpoints),

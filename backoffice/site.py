@@ -141,6 +141,7 @@ NAVIGATION: dict[str, tuple[str, ...]] = {
         "billing.transactiontype",
         "metering.policy",
         "metering.price",
+        "paying.payersetting",
         "paying.payee",
         "metering.usagekey",
         "credits.policy",

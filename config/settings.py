@@ -234,7 +234,11 @@ PAYMENT_NETWORK_ALIASES = env.list("PAYMENT_NETWORK_ALIASES", default=[])
 # Who signs, in the claim `iss`.
 PAYMENT_ISSUER = env.str("PAYMENT_ISSUER", default=PAYMENT_NETWORK)
 # What pays the options of a challenge, by dotted name (metering.paying.payers.Payer); an option is offered to each in this order.
+# The payer of tokens on EVM chains (extra x402) is metering.paying.payers.EvmPayer.
 PAYERS = env.list("PAYERS", default=["metering.paying.payers.LedgerPayer"])
+
+# The private keys of EvmPayer, `tenant:key`: the tenant's id, and 32 bytes in hexadecimal or the path of a file that holds them.
+X402_EVM_KEYS = env.list("X402_EVM_KEYS", default=[])
 
 UNFOLD = {
     "SITE_TITLE": "Countinghouse",

@@ -16,6 +16,7 @@ TABLES = {
     "metering_unitprice": "",
     "corrections_threshold": "",
     "backoffice_customer": "",
+    "paying_payersetting": "",
 }
 # Tables in which some columns change all the time without a person's doing: a balance, the time of the last use or sign-in. For these, the
 # hidden columns, and the columns whose changes are recorded.
@@ -58,6 +59,7 @@ class Migration(migrations.Migration):
         ("billing", "0001_tables"),
         ("credits", "0001_tables"),
         ("metering", "0001_tables"),
+        ("paying", "0001_tables"),
         ("corrections", "0001_tables"),
         ("events", "0001_tables"),
     ]

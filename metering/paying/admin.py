@@ -1,28 +1,39 @@
 """The pages of payments."""
 
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from kernel.ledger.admin import LedgerAdmin, Panel
 from kernel.ledger.admin.formatting import money
-from kernel.ledger.admin.settings import SettingForm, setting_action, text_field
+from kernel.ledger.admin.settings import SettingForm, setting_action, switch_field, text_field
+from kernel.ledger.money import trimmed_digits
 from kernel.tenants.messages import register_messages
-from metering.paying import services
+from metering.paying import selectors, services
 from metering.paying.choices import OPEN_STATUSES
-from metering.paying.models import Collection, Payee, Payment, PaymentCall, PaymentLeg, PaymentToken
+from metering.paying.models import Collection, Payee, PayerSetting, Payment, PaymentCall, PaymentLeg, PaymentToken
+from metering.paying.payers import payer_names
 
 register_messages(
     {
         "payment_closed": "The payment holds no money any more: it is {status}.",
         "payment_presented": "The payment was presented: whom it pays may still collect it.",
+        "payer_unavailable": "The payer {payer} can't pay here: {reason}",
         "pay_to_taken": "Another tenant is paid under the name {pay_to}.",
     }
 )
+
+
+def names_field(label: str, *, help: str) -> forms.CharField:
+    widget = UnfoldAdminTextareaWidget(attrs={"rows": 3})
+    return forms.CharField(label=label, help_text=help, required=False, max_length=20_000, widget=widget)
 
 
 class ReleaseForm(SettingForm):
@@ -43,11 +54,13 @@ class DueFilter(admin.SimpleListFilter):
     parameter_name = "due"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("unpaid", "Something is unpaid"), ("old", "Held for an hour or more")]
+        return [("unpaid", "Something is unpaid"), ("old", "Held for an hour or more"), ("unconfirmed", "Paid elsewhere, and unconfirmed")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
         if self.value() == "unpaid":
             return queryset.filter(unpaid__gt=0)
+        if self.value() == "unconfirmed":
+            return queryset.filter(is_unconfirmed=True)
         if self.value() == "old":
             return queryset.filter(status__in=OPEN_STATUSES, created_at__lt=timezone.now() - timedelta(hours=1))
         return queryset
@@ -116,6 +129,63 @@ class CollectionAdmin(LedgerAdmin):
     list_select_related = ("payment",)
     search_fields = ("id", "payment", "pay_to")
     icon = "move_to_inbox"
+
+
+class PayerForm(SettingForm):
+    title = "Set the payer"
+    description = "Which challenges of resources that answer 402 are paid for the tenant. What is placed already stays as it is."
+    icon = "tune"
+    payer = forms.ChoiceField(label="Payer", widget=UnfoldAdminSelectWidget())
+    is_enabled = switch_field("Pays", help="Off: its options can't be paid.")
+    max_amount = forms.DecimalField(
+        label="The most for one payment",
+        required=False,
+        min_value=Decimal("1e-18"),
+        max_digits=36,
+        decimal_places=18,
+        widget=UnfoldAdminTextInputWidget(),
+        help_text="Empty: none.",
+    )
+    max_currency = text_field("Currency of the most", required=False, help="Payments in another currency are refused then.", max_length=3)
+    networks = names_field("Networks", help="One on each line. Empty: all that the payer knows.")
+    pay_to = names_field("May be paid (payTo)", help="One on each line. Empty: everybody.")
+
+    def __init__(self, *args: Any, **named: Any) -> None:
+        super().__init__(*args, **named)
+        choices = [(name, name) for name in payer_names()]
+        self.fields["payer"].choices = choices if self.row is None else [(self.row.payer, self.row.payer)]  # type: ignore[attr-defined]
+
+    def current(self) -> dict[str, Any]:
+        setting = self.row
+        if setting is None:
+            return {}
+        most = None if setting.max_amount is None else Decimal(trimmed_digits(setting.max_amount))
+        listed = {name: "\n".join(getattr(setting, name)) for name in ("networks", "pay_to")}
+        return {"payer": setting.payer, "is_enabled": setting.is_enabled, "max_amount": most, "max_currency": setting.max_currency} | listed
+
+    def cautions(self) -> list[str]:
+        if self.row is None and selectors.get_payer_setting(tenant_id=self.tenant.pk, payer=self.cleaned_data["payer"]):
+            return ["This replaces what is set for this payer of the tenant."]
+        return []
+
+    def apply(self, *, actor: str, request_id: str, **values: Any) -> None:
+        listed: dict[str, Any] = {
+            name: [line.strip() for line in values.pop(name).splitlines() if line.strip()] for name in ("networks", "pay_to")
+        }
+        services.set_payer(tenant_id=self.tenant.pk, actor=actor, request_id=request_id, **values, **listed)
+
+
+@admin.register(PayerSetting)
+class PayerSettingAdmin(LedgerAdmin):
+    list_display = ("payer", "tenant", "is_enabled", "max_amount", "max_currency", "networks", "pay_to", "updated_at", "actor")
+    list_select_related = ("tenant",)
+    search_fields = ("id", "payer")
+    currency_path = "max_currency"
+    icon = "tune"
+    actions_list = ("set_payer",)
+    actions_detail = ("change_payer",)
+    set_payer = setting_action(PayerForm, name="set-payer")
+    change_payer = setting_action(PayerForm, name="change-payer")
 
 
 @admin.register(Payee)

@@ -10,6 +10,10 @@ class PaymentKind(TextChoices):
     X402 = "x402"
 
 
+# The payer that pays from the ledgers.
+LEDGER = "ledger"
+
+
 class PaymentStatus(TextChoices):
     """`authorized` holds money, and so does `presented`: whom it pays has seen it and may still collect it.
 

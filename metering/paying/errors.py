@@ -1,7 +1,7 @@
 """What paying refuses, and what its constraints mean to a caller."""
 
 from kernel.ledger.constraints import register_error, register_internal
-from kernel.ledger.errors import Busy, LedgerError
+from kernel.ledger.errors import Busy, InvalidValue, LedgerError
 
 
 class PaymentClosed(LedgerError):
@@ -28,12 +28,21 @@ class HoldOfPaymentEnded(LedgerError):
     code = "payment_hold_ended"
 
 
+class PayerUnavailable(LedgerError):
+    """The payer can't be enabled: this installation lacks what it needs to pay for the tenant. Facts: payer, reason."""
+
+    code = "payer_unavailable"
+
+
 class PayToTaken(LedgerError):
     """Another tenant is paid under this name. Facts: pay_to."""
 
     code = "pay_to_taken"
 
 
+register_error("paying_payersetting_payer_key", Busy)
+register_error("paying_payersetting_limited_check", InvalidValue, field="max_amount", reason="payer_without_limit")
+register_error("paying_payersetting_max_check", InvalidValue, field="max_amount", reason="amount_without_currency")
 # Two calls paid for the same transaction at once: the other one won, and the same call finds it when it is repeated.
 for _constraint in ("paying_payment_prepaid_key", "paying_paymentleg_place_key", "paying_paymentcall_idempotency_key_key"):
     register_error(_constraint, Busy)
@@ -57,6 +66,7 @@ register_internal(
     "paying_collection_amount_check",
     "paying_collection_payment_key",
     "paying_collection_payment_fkey",
+    "paying_payersetting_max_amount_finite",
     "paying_paymentcall_amount_finite",
     "paying_paymentcall_amount_check",
     "paying_paymentcall_kind_check",

@@ -24,7 +24,8 @@ TOKEN = f"""(
         'id', token.id, 'network', token.network, 'scheme', token.scheme, 'payTo', token.pay_to, 'challenge', token.challenge,
         'keyId', token.key_id,
         'expiresAt', {moment("token.expires_at")}, 'presentedAt', {moment("token.presented_at")},
-        'settlementId', token.settlement_id, 'settledAmount', {amount("token.settled_amount")}, 'settledAt', {moment("token.settled_at")}
+        'settlementId', token.settlement_id, 'settledAmount', {amount("token.settled_amount")}, 'settledAt', {moment("token.settled_at")},
+        'receipt', token.receipt
     )
     FROM paying_paymenttoken AS token WHERE token.tenant_id = payment.tenant_id AND token.payment_id = payment.id
 )"""  # noqa: S608 - made of constants
@@ -37,6 +38,23 @@ EXPORTS = (
         row="payee",
         fields=(*fields("id", "pay_to", "actor"), *fields("created_at", kind=Kind.MOMENT)),
         source="paying_payee AS payee WHERE payee.tenant_id = %(tenant)s ORDER BY payee.created_at, payee.id",
+    ),
+    Export(
+        name="payers",
+        description="which payers pay the tenant's challenges, and within which limits",
+        tables=("paying_payersetting",),
+        row="payer",
+        fields=(
+            *fields("id", "payer"),
+            Field("is_enabled", kind=Kind.FLAG),
+            Field("max_amount", kind=Kind.MONEY),
+            Field("max_currency"),
+            Field("networks", "to_json(payer.networks)", kind=Kind.JSON),
+            Field("pay_to", "to_json(payer.pay_to)", kind=Kind.JSON),
+            Field("actor"),
+            Field("updated_at", kind=Kind.MOMENT),
+        ),
+        source="paying_payersetting AS payer WHERE payer.tenant_id = %(tenant)s ORDER BY payer.payer",
     ),
     Export(
         name="collections",
@@ -60,6 +78,8 @@ EXPORTS = (
             Field("round", kind=Kind.WHOLE),
             *fields("kind", "status", "customer_id", "currency"),
             *fields("amount", "captured", "unpaid", kind=Kind.MONEY),
+            Field("payer"),
+            Field("is_unconfirmed", kind=Kind.FLAG),
             Field("legs", LEGS, kind=Kind.JSON),
             Field("calls", CALLS, kind=Kind.JSON),
             Field("token", TOKEN, kind=Kind.JSON),

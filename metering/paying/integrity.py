@@ -139,7 +139,7 @@ CHECKS = (
                 WHERE cost.tenant_id = payment.tenant_id AND cost.transaction_id = payment.transaction_id AND cost.is_active
                     AND cost.payment_id = payment.id AND cost.fiat_asset_symbol = payment.currency
             ) AS known
-            WHERE payment.kind = 'x402' AND (known.rows = 1 AND payment.unpaid = 0
+            WHERE payment.kind = 'x402' AND (known.rows = 1 AND (payment.unpaid = 0 OR payment.payer <> 'ledger')
                     AND known.amount = CASE WHEN payment.closed_at IS NULL THEN payment.amount ELSE payment.captured END) IS NOT TRUE
                 AND (%(tenant)s::uuid IS NULL OR payment.tenant_id = %(tenant)s::uuid)
             ORDER BY payment.tenant_id, payment.id
@@ -154,7 +154,8 @@ CHECKS = (
             LEFT JOIN paying_paymenttoken AS token ON token.tenant_id = payment.tenant_id AND token.payment_id = payment.id
             LEFT JOIN paying_collection AS due ON due.tenant_id = payment.tenant_id AND due.payment_id = payment.id
             WHERE (payment.kind = 'x402' AND (token.id IS NOT NULL AND payment.captured = coalesce(token.settled_amount, 0)
-                    AND payment.captured = coalesce(due.amount, 0) AND (due.id IS NULL OR due.currency = payment.currency)) IS NOT TRUE
+                    AND CASE payment.payer WHEN 'ledger' THEN payment.captured = coalesce(due.amount, 0) ELSE due.id IS NULL END
+                    AND (due.id IS NULL OR due.currency = payment.currency)) IS NOT TRUE
                 OR payment.kind <> 'x402' AND (token.id IS NOT NULL OR due.id IS NOT NULL))
                 AND (%(tenant)s::uuid IS NULL OR payment.tenant_id = %(tenant)s::uuid)
             ORDER BY payment.tenant_id, payment.id

@@ -1,5 +1,6 @@
 """The tables of paying: payments for metered transactions, the parts of each in credits and in the wallet, and who collects them."""
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
@@ -31,6 +32,10 @@ class Payment(LedgerRow):
     amount = MoneyField()
     captured = MoneyField(default=0)
     unpaid = MoneyField(default=0)
+    # What pays it; all but `ledger` pay with other money, for which the wallet is held.
+    payer = models.CharField(max_length=64, default="ledger", db_default="ledger")
+    # Paid outside of the ledgers, and nobody has confirmed whether and how much: to be compared with the statement from there.
+    is_unconfirmed = models.BooleanField(default=False, db_default=False)
     hold_expires_at = models.DateTimeField()
     # Why it was released by hand.
     reason = models.TextField(blank=True, default="")
@@ -61,6 +66,7 @@ class Payment(LedgerRow):
             models.Index(fields=["tenant", "created_at", "id"], name="paying_payment_time"),
             models.Index(fields=["hold_expires_at"], name="paying_payment_open", condition=Q(status__in=OPEN_STATUSES)),
             models.Index(fields=["tenant"], name="paying_payment_unpaid", condition=Q(unpaid__gt=0)),
+            models.Index(fields=["tenant"], name="paying_payment_unconfirmed", condition=Q(is_unconfirmed=True)),
         ]
 
     def __str__(self) -> str:
@@ -164,6 +170,8 @@ class PaymentToken(TenantOwned):
     settlement_id = models.UUIDField(null=True, blank=True)
     settled_amount = MoneyField(null=True, blank=True)
     settled_at = models.DateTimeField(null=True, blank=True)
+    # The id of a transfer outside of the ledgers, as the resource's receipt states it.
+    receipt = models.CharField(max_length=255, blank=True, default="", db_default="")
 
     class Meta:
         ordering = ["-created_at", "-id"]
@@ -179,6 +187,41 @@ class PaymentToken(TenantOwned):
 
     def __str__(self) -> str:
         return f"Token of {self.payment_id}"
+
+
+class PayerSetting(TenantOwned):
+    """Whether a payer pays a tenant's challenges, and within which limits. Without a row the ledgers pay without limits, and no other payer
+    pays: they pay with money outside of the ledgers, so that they need a row with a most or with names to pay to.
+    """
+
+    payer = models.CharField(max_length=64)
+    is_enabled = models.BooleanField()
+    # The most for one payment. Payments in another currency are refused then. Null: none.
+    max_amount = MoneyField(null=True, blank=True)
+    max_currency = models.CharField(max_length=3, blank=True, default="")
+    # The networks, and the names in `payTo`, that may be paid. Empty: all that the payer knows.
+    networks = ArrayField(models.CharField(max_length=255))
+    pay_to = ArrayField(models.CharField(max_length=255))
+    updated_at = models.DateTimeField(db_default=Now())
+    actor = models.CharField(max_length=128)
+
+    class Meta:
+        ordering = ["payer"]
+        constraints = [
+            is_finite(table="paying_payersetting", field="max_amount"),
+            models.UniqueConstraint(fields=["tenant", "payer"], name="paying_payersetting_payer_key"),
+            models.CheckConstraint(
+                condition=Q(max_amount__isnull=True, max_currency="") | Q(max_amount__gt=0, max_currency__regex=r"^[A-Z]{3}$"),
+                name="paying_payersetting_max_check",
+            ),
+            models.CheckConstraint(
+                condition=Q(payer="ledger") | Q(is_enabled=False) | Q(max_amount__isnull=False) | ~Q(pay_to=[]),
+                name="paying_payersetting_limited_check",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.payer} of {self.tenant_id}"
 
 
 class Payee(TenantOwned):

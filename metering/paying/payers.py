@@ -5,11 +5,14 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
 from typing import Any, Protocol
+from uuid import UUID
 
 from django.conf import settings
 from django.utils.module_loading import import_string
 
 from kernel.ledger.money import AMOUNT_LIMIT, PLACES, is_currency, is_plain_decimal
+from metering.paying import evm
+from metering.paying.choices import LEDGER
 
 SCHEMES = ("exact", "upto")
 # Nobody is asked to wait longer for a payment to be presented, whatever the challenge says.
@@ -32,15 +35,21 @@ class Option:
     pay_to: str
     accepted: str
     extra: Mapping[str, Any]
+    # What the resource says of how long a payment takes (seconds).
+    timeout: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """How much an option is in a currency of the ledger, and for how long its money is held at most (seconds)."""
+    """How much an option is in a currency of the ledger, and for how long its money is held at most (seconds). `presentation_seconds`:
+    how long it may be presented, if not as usual. `token`: what the payer's own token is made of.
+    """
 
     amount: Decimal
     currency: str
     hold_seconds: int
+    presentation_seconds: int | None = None
+    token: Mapping[str, Any] | None = None
 
 
 class NotPayable(Exception):
@@ -60,11 +69,15 @@ class Payer(Protocol):
         """What paying the option takes. Raises NotPayable."""
         ...
 
+    def missing_for(self, tenant_id: UUID) -> str | None:
+        """What this installation lacks to pay for the tenant, as a sentence; None: nothing."""
+        ...
+
 
 class LedgerPayer:
     """Pays on this installation's own network, from the ledgers: credits first, the wallet next. Amounts are decimals in a currency."""
 
-    name = "ledger"
+    name = LEDGER
 
     def knows(self, network: str) -> bool:
         return network in own_networks()
@@ -76,6 +89,50 @@ class LedgerPayer:
         if type(hold) is not int or hold <= 0:
             raise NotPayable("has an extra.holdSeconds that is no whole number above 0")
         return Quote(amount=decimal_of(option.digits), currency=option.asset, hold_seconds=max(hold, LONGEST_PRESENTATION))
+
+    def missing_for(self, tenant_id: UUID) -> str | None:
+        return None
+
+
+class EvmPayer:
+    """Pays in tokens on EVM chains, with a key of the tenant's, by authorizations that the resource collects (x402 scheme exact, EIP-3009).
+    What may be collected is held on the wallet: customers' credits are other money.
+    """
+
+    name = "x402-evm"
+    # The longest time for which something is signed, and how long after it a transfer may still become known.
+    longest_seconds = 3600
+    grace_seconds = 300
+
+    def knows(self, network: str) -> bool:
+        return any(network in chains for chains in evm.CHAINS.values())
+
+    def quote(self, option: Option) -> Quote:
+        token = evm.find_token(option.version, option.network, option.asset)
+        if token is None:
+            raise NotPayable(f"has the unknown asset {option.asset}")
+        if option.scheme != "exact":
+            raise NotPayable(f"has the scheme {option.scheme}, and this network has exact")
+        if not option.digits.isdigit():
+            raise NotPayable("has an amount that is no whole number of the token's units")
+        if option.extra.get("assetTransferMethod", "eip3009") != "eip3009":
+            raise NotPayable("has an extra.assetTransferMethod other than eip3009")
+        if not evm.ADDRESS.match(option.pay_to):
+            raise NotPayable("has a payTo that is no address")
+        seconds = option.timeout or LONGEST_PRESENTATION
+        if seconds > self.longest_seconds:
+            raise NotPayable(f"has a maxTimeoutSeconds above {self.longest_seconds}: what is signed can't be taken back")
+        facts = {"chainId": token.chain_id, "contract": token.contract, "name": token.name, "version": token.version}
+        return Quote(
+            amount=decimal_of(option.digits).scaleb(-token.decimals),
+            currency=token.currency,
+            hold_seconds=seconds + self.grace_seconds,
+            presentation_seconds=seconds,
+            token=facts | {"decimals": token.decimals, "value": option.digits},
+        )
+
+    def missing_for(self, tenant_id: UUID) -> str | None:
+        return evm.missing_for(tenant_id)
 
 
 def own_networks() -> tuple[str, ...]:
@@ -101,12 +158,23 @@ def _payers(names: tuple[str, ...]) -> tuple[Payer, ...]:
     return tuple(import_string(name)() for name in names)
 
 
-def quote_option(option: Option) -> Quote:
-    """What the first payer that knows the option's network asks. Raises NotPayable."""
+def payer_names() -> tuple[str, ...]:
+    """The names of the installation's payers."""
+    return tuple(payer.name for payer in _payers(tuple(settings.PAYERS)))
+
+
+def missing_for(name: str, *, tenant_id: UUID) -> str | None:
+    """What this installation lacks for the payer of this name to pay for the tenant, as a sentence; None: nothing."""
+    [payer] = (one for one in _payers(tuple(settings.PAYERS)) if one.name == name)
+    return payer.missing_for(tenant_id)
+
+
+def quote_option(option: Option) -> tuple[str, Quote]:
+    """The first payer that knows the option's network, by its name, and what it asks. Raises NotPayable."""
     if option.scheme not in SCHEMES:
         raise NotPayable(f"has the unknown scheme {option.scheme}")
     decimal_of(option.digits)
     for payer in _payers(tuple(settings.PAYERS)):
         if payer.knows(option.network):
-            return payer.quote(option)
+            return payer.name, payer.quote(option)
     raise NotPayable(f"has the unknown network {option.network}")

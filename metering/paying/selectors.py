@@ -1,15 +1,18 @@
 """Reads of payments. Functions take `tenant_id` by keyword; another tenant's payment is not found."""
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from django.db.models import DateTimeField, F, Func, Q, QuerySet
 
+from kernel.ledger import posting
 from kernel.ledger.errors import NotFound
 from metering.paying import tokens
 from metering.paying.choices import OPEN_STATUSES, PaymentKind, PaymentStatus
-from metering.paying.models import Collection, Payee, Payment, PaymentCall, PaymentLeg
+from metering.paying.evm import CantSign
+from metering.paying.models import Collection, Payee, PayerSetting, Payment, PaymentCall, PaymentLeg
 from metering.selectors.payments import TOKEN
 
 # A dictionary, as a queryset's `values()` has it.
@@ -18,7 +21,7 @@ Row = Any
 LEG = ("kind", "hold_id", "entry_id", "amount", "captured")
 PAYMENT = (
     *("id", "tenant_id", "transaction_id", "kind", "status", "customer_id", "currency", "amount", "captured", "unpaid", "hold_expires_at"),
-    *("created_at", "updated_at", "closed_at"),
+    *("created_at", "updated_at", "closed_at", "payer", "is_unconfirmed"),
 )
 # By the names that they have beside those of the payment.
 TOKEN_COLUMNS: dict[str, Any] = {f"token_{name}": F(f"tokens__{name}") for name in TOKEN}
@@ -96,9 +99,30 @@ def with_payload(transaction: Row) -> Row:
     payment = transaction["payment"]
     if payment is None or payment["token"] is None or payment["status"] not in OPEN_STATUSES:
         return transaction
-    payload = tokens.authorization_payload(payment)
+    try:
+        payload = tokens.authorization_payload(payment)
+    except CantSign:
+        payload = None
     text = None if payload is None else tokens.payload_text(payload)
     return transaction | {"payment": payment | {"authorization_payload": text}}
+
+
+def list_refusals(*, tenant_id: UUID, payments: Sequence[tuple[str, str, str, str, str]]) -> list[str | None]:
+    """Why the tenant's settings refuse each of these payments, or None; one query. A payment: payer, network, payTo, amount, currency."""
+    if not payments:
+        return []
+    statement = """
+        SELECT paying_refuse_payer(%s, asked.payer, asked.network, asked.pay_to, asked.amount, asked.currency) AS why
+        FROM unnest(%s::text[], %s::text[], %s::text[], %s::numeric[], %s::text[])
+            WITH ORDINALITY AS asked (payer, network, pay_to, amount, currency, place)
+        ORDER BY asked.place
+    """
+    return [row.why for row in posting.run(statement, (tenant_id, *map(list, zip(*payments, strict=True))))]
+
+
+def get_payer_setting(*, tenant_id: UUID, payer: str) -> PayerSetting | None:
+    """What is set for a payer of the tenant's; None: nothing, so that the defaults hold."""
+    return PayerSetting.objects.filter(tenant_id=tenant_id, payer=payer).first()
 
 
 def is_payee(*, tenant_id: UUID, pay_to: str) -> bool:

@@ -17,6 +17,9 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 import jwt
 from django.conf import settings
 
+from metering.paying import evm
+from metering.paying.choices import LEDGER
+
 KEY_BYTES = 32
 ALGORITHM = "HS256"
 ACCOUNTS = uuid5(NAMESPACE_URL, "urn:countinghouse:payment-account")
@@ -81,20 +84,24 @@ def account_id(tenant_id: UUID, customer_id: str) -> str:
 def authorization_payload(payment: Mapping[str, Any]) -> dict[str, Any] | None:
     """What the payer sends to the resource in the header PAYMENT-SIGNATURE, or X-PAYMENT: ASCII only, so that a browser's `btoa` takes it.
 
-    `payment`: a row of selectors.get_token. None where the key that signed it was taken away.
+    `payment`: a row of selectors.get_token. None where the key that signed it was taken away. Raises CantSign where another payer's was.
     """
     token = payment["token"]
     if token["key_id"] not in token_keys():
         return None
     challenge = json.loads(token["challenge"])
     nonce = nonce_of(token["authorization_id"], token["key_id"])
-    payload = {
-        "nonce": nonce,
-        "token": _sign(payment, nonce=nonce, resource=challenge["resource"]),
-        "amount": f"{payment['amount']:.18f}",
-        "accountId": account_id(payment["tenant_id"], payment["customer_id"]),
-        "authorizationId": str(token["authorization_id"]),
-    }
+    payload = (
+        _signed_transfer(payment, challenge)
+        if payment["payer"] != LEDGER
+        else {
+            "nonce": nonce,
+            "token": _sign(payment, nonce=nonce, resource=challenge["resource"]),
+            "amount": f"{payment['amount']:.18f}",
+            "accountId": account_id(payment["tenant_id"], payment["customer_id"]),
+            "authorizationId": str(token["authorization_id"]),
+        }
+    )
     if challenge["version"] == 1:
         return {"x402Version": 1, "scheme": token["scheme"], "network": token["network"], "payload": payload}
     whole: dict[str, Any] = {"x402Version": 2, "accepted": RawMember(challenge["accepted"]), "payload": payload}
@@ -102,6 +109,21 @@ def authorization_payload(payment: Mapping[str, Any]) -> dict[str, Any] | None:
         if challenge[name] is not None:
             whole["resource" if name == "resourceInfo" else name] = RawMember(challenge[name])
     return whole
+
+
+def _signed_transfer(payment: Mapping[str, Any], challenge: Mapping[str, Any]) -> dict[str, Any]:
+    """Raises CantSign."""
+    token = payment["token"]
+    return evm.sign_transfer(
+        tenant_id=payment["tenant_id"],
+        version=challenge["version"],
+        token=challenge["token"],
+        pay_to=token["pay_to"],
+        value=challenge["token"]["value"],
+        begins=_seconds(token["created_at"]),
+        ends=_seconds(token["expires_at"]),
+        nonce=evm.nonce_of(token_keys()[token["key_id"]], token["authorization_id"]),
+    )
 
 
 class RawMember(str):

@@ -14,12 +14,12 @@ Row = Any
 # Of a transaction's newest payment (metering/paying).
 PAYMENT = (
     *("id", "kind", "status", "customer_id", "currency", "amount", "captured", "unpaid", "hold_expires_at", "created_at", "updated_at"),
-    "closed_at",
+    *("closed_at", "payer", "is_unconfirmed"),
 )
 # Of the token of a payment of a 402.
 TOKEN = (
     *("authorization_id", "network", "scheme", "pay_to", "challenge", "key_id", "nonce_digest", "expires_at", "created_at"),
-    *("presented_at", "settlement_id", "settled_amount", "settled_at"),
+    *("presented_at", "settlement_id", "settled_amount", "settled_at", "receipt"),
 )
 
 

@@ -5,11 +5,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
+from uuid import UUID
 
 import msgspec
 
 from kernel.ledger.errors import LedgerError
-from metering.paying.payers import LONGEST_PRESENTATION, NotPayable, Option, Quote, quote_option
+from metering.paying.payers import LONGEST_PRESENTATION, NotPayable, Option, Quote, missing_for, quote_option
+from metering.paying.selectors import list_refusals
 
 NAMES = {"scheme": "scheme", "network": "network", "asset": "asset", "pay_to": "payTo"}
 # What of an address is no blank or control character stays; the rest is percent-encoded.
@@ -28,6 +30,8 @@ class Chosen:
     """The first option that can be paid, and what of its challenge is sent back with the payment."""
 
     option: Option
+    # Its name.
+    payer: str
     quote: Quote
     presentation_seconds: int
     # The resource's address.
@@ -37,20 +41,40 @@ class Chosen:
     extensions: str | None
 
 
-def choose_option(text: str) -> Chosen:
-    """The first option that can be paid. `text`: the challenge, with x402Version and accepts. Raises NoPayableOption."""
+def choose_option(text: str, *, tenant_id: UUID) -> Chosen:
+    """The first option that this tenant's payers can and may pay. `text`: the challenge, with x402Version and accepts. Raises
+    NoPayableOption.
+    """
+    options = list_options(text)
+    payable = [option for option in options if isinstance(option, Chosen)]
+    refusals = dict(zip(map(id, payable), list_refusals(tenant_id=tenant_id, payments=[_facts(one) for one in payable]), strict=True))
+    for option in payable:
+        if refusals[id(option)] is None and (missing := missing_for(option.payer, tenant_id=tenant_id)) is not None:
+            refusals[id(option)] = f"needs the payer {option.payer}, which can't pay here: {missing}"
+        if refusals[id(option)] is None:
+            return option
+    raise NoPayableOption(reasons=[refusals[id(one)] if isinstance(one, Chosen) else one for one in options])
+
+
+def _facts(chosen: Chosen) -> tuple[str, str, str, str, str]:
+    option, quoted = chosen.option, chosen.quote
+    return chosen.payer, option.network, option.pay_to, f"{quoted.amount:f}", quoted.currency
+
+
+def list_options(text: str) -> list[Chosen | str]:
+    """The options of a challenge, in their order; for one that no payer can pay, why not."""
     text = str(text)
     challenge = json.loads(text)
     members = msgspec.json.decode(text, type=dict[str, msgspec.Raw])
     raw: Sequence[bytes] = [bytes(option) for option in msgspec.json.decode(members["accepts"], type=list[msgspec.Raw])]
     extensions = bytes(members["extensions"]).decode() if challenge.get("extensions") else None
-    reasons = []
+    options: list[Chosen | str] = []
     for index, entry in enumerate(challenge["accepts"]):
         try:
-            return _chosen(index, entry, raw[index].decode(), challenge, extensions)
+            options.append(_chosen(index, entry, raw[index].decode(), challenge, extensions))
         except NotPayable as why:
-            reasons.append(str(why))
-    raise NoPayableOption(reasons=reasons)
+            options.append(str(why))
+    return options
 
 
 def _chosen(index: int, entry: Any, text: str, challenge: Mapping[str, Any], extensions: str | None) -> Chosen:
@@ -62,22 +86,23 @@ def _chosen(index: int, entry: Any, text: str, challenge: Mapping[str, Any], ext
     extra = entry.get("extra") or {}
     if not isinstance(extra, Mapping):
         raise NotPayable("has an extra that is no object")
-    option = Option(version=1 if is_first else 2, index=index, digits=digits, accepted=text, extra=extra, **values)
-    quoted = quote_option(option)
+    timeout = entry.get("maxTimeoutSeconds")
+    if timeout is not None and (type(timeout) is not int or timeout <= 0):
+        raise NotPayable("has a maxTimeoutSeconds that is no whole number above 0")
+    option = Option(version=1 if is_first else 2, index=index, digits=digits, accepted=text, extra=extra, timeout=timeout, **values)
+    payer, quoted = quote_option(option)
     # What is sent back must arrive as it was sent: clients write it into a header, which takes ASCII only.
     for name, echoed in () if is_first else (("option", entry), ("extensions", challenge.get("extensions"))):
         if not _is_ascii(echoed):
             raise NotPayable("is not ASCII" if name == "option" else "comes with extensions that are not ASCII")
-    timeout = entry.get("maxTimeoutSeconds")
-    if timeout is not None and (type(timeout) is not int or timeout <= 0):
-        raise NotPayable("has a maxTimeoutSeconds that is no whole number above 0")
     holder = entry.get("resource") if is_first else challenge.get("resource")
     info = holder if isinstance(holder, Mapping) else {"url": holder}
     address = _address(info.get("url"))
     return Chosen(
         option=option,
+        payer=payer,
         quote=quoted,
-        presentation_seconds=min(timeout or LONGEST_PRESENTATION, LONGEST_PRESENTATION),
+        presentation_seconds=quoted.presentation_seconds or min(timeout or LONGEST_PRESENTATION, LONGEST_PRESENTATION),
         resource=address,
         resource_info=None if address is None else _compact({"url": address, **_ascii_members(info)}),
         extensions=extensions,
@@ -119,6 +144,7 @@ def payment_of(chosen: Chosen, *, key_id: str, nonce_digest: bytes) -> str:
     option = chosen.option
     payment = {
         "amount": f"{chosen.quote.amount:f}",
+        "payer": chosen.payer,
         "network": option.network,
         "asset": option.asset,
         "scheme": option.scheme,
@@ -135,6 +161,7 @@ def payment_of(chosen: Chosen, *, key_id: str, nonce_digest: bytes) -> str:
             "accepted": option.accepted,
             "resourceInfo": chosen.resource_info,
             "extensions": chosen.extensions,
+            **({} if chosen.quote.token is None else {"token": chosen.quote.token}),
         },
     }
     return _compact(payment)

@@ -1,7 +1,7 @@
 """A further round of authorization: a resource answered 402. The rules decide on the payment, its money is held, and its token is made."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -21,7 +21,7 @@ from metering.choices import Status
 from metering.digests import parse_document
 from metering.errors import MustBeAuthorized, PaymentInProgress
 from metering.paying import tokens
-from metering.paying.choices import MONEY_RACES
+from metering.paying.choices import LEDGER, MONEY_RACES, OPEN_STATUSES
 from metering.paying.selectors import with_payload
 from metering.selectors import Row
 from metering.services.challenges import NoPayableOption, choose_option, payment_of
@@ -63,7 +63,7 @@ def reauthorize_transaction(
     facts["additional_protocols"] = parse_document(additional_protocols)
     facts_digest = digest(facts, FACTS)
     item: dict[str, Any] = {
-        **asked_payment(x402),
+        **asked_payment(x402, tenant_id=tenant_id),
         "change_id": new_id(),
         "transaction_id": transaction_id,
         "actor": actor,
@@ -72,9 +72,24 @@ def reauthorize_transaction(
         "digest": facts_digest.hex(),
         "challenge_digest": hashlib.sha256(msgspec.json.encode(parsed, order="deterministic")).hexdigest(),
     }
-    outcome = _post(item, tenant_id=tenant_id, facts_digest=facts_digest)
-    row = selectors.get_transaction(tenant_id=tenant_id, transaction_id=transaction_id)
-    return Reauthorized(with_payload(row), outcome.replayed)
+
+    def call() -> Reauthorized:
+        outcome = _post(item, tenant_id=tenant_id, facts_digest=facts_digest)
+        row = with_payload(selectors.get_transaction(tenant_id=tenant_id, transaction_id=transaction_id))
+        return Reauthorized(row, outcome.replayed)
+
+    return call() if item["payer"] == LEDGER else greenlets.run_in_thread(lambda: _signed(call))
+
+
+def _signed(call: Callable[[], Reauthorized]) -> Reauthorized:
+    """A call whose payment is signed, which takes a while, in one database transaction: what can't be signed isn't held either. Raises
+    NoPayableOption."""
+    with transaction.atomic():
+        done = call()
+        payment = done.row["payment"]
+        if not done.replayed and payment and payment["status"] in OPEN_STATUSES and payment.get("authorization_payload") is None:
+            raise NoPayableOption(reasons=["could not be signed here"])
+    return done
 
 
 @translate_db_errors
@@ -113,9 +128,9 @@ def _post(item: Mapping[str, Any], *, tenant_id: UUID, facts_digest: bytes) -> P
     )
 
 
-def asked_payment(x402: str) -> dict[str, Any]:
+def asked_payment(x402: str, *, tenant_id: UUID) -> dict[str, Any]:
     """The new id of a round that asks for the payment of a challenge, and what it asks for. Raises NoPayableOption."""
-    chosen = choose_option(x402)
+    chosen = choose_option(x402, tenant_id=tenant_id)
     try:
         key_id = tokens.signing_key_id()
     except tokens.NoTokenKey as missing:
@@ -124,6 +139,7 @@ def asked_payment(x402: str) -> dict[str, Any]:
     digest = tokens.nonce_digest(tokens.nonce_of(identifier, key_id))
     return {
         "id": identifier,
+        "payer": chosen.payer,
         "payment": payment_of(chosen, key_id=key_id, nonce_digest=digest),
         "amount": f"{chosen.quote.amount:f}",
         "currency": chosen.quote.currency,

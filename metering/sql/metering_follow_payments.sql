@@ -28,7 +28,11 @@ BEGIN
         ORDER BY kept.id
         FOR NO KEY UPDATE
     LOOP
-        IF payment.kind = 'x402' THEN
+        IF payment.payer <> 'ledger' AND is_over AND payment.closed_at IS NULL THEN
+            deltas := deltas || paying_take_receipt(
+                tenant, owner, payment, (item.fact).facts, has_failed, moment, item.actor, item.request_id
+            );
+        ELSIF payment.kind = 'x402' THEN
             -- Whom it pays may still collect what it was shown.
             IF status IN ('cancelled', 'denied', 'completed') AND payment.closed_at IS NULL
                 AND (payment.status = 'authorized' OR payment.hold_expires_at <= paying_now())

@@ -422,6 +422,7 @@ FOR_THE_RECORD = {
     "paying_paymenttoken": "a part of its payment",
     "paying_collection": "what was posted is in the payee's wallet",
     "paying_payee": "a setting: set_payee",
+    "paying_payersetting": "a setting: set_payer",
     "corrections_request": "what was corrected is in the entries",
     "corrections_line": "a part of its request",
     "corrections_entry": "a part of its request",

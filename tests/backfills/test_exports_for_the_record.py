@@ -80,6 +80,7 @@ def fill_holds(context):
     row = record_transaction(**context, service_name="paid", action_name="a", resource_name="r", costs=[cost]).row
     set_policy(**context, is_prepaid=False, authorizes_at_once=False)
     paying.set_payee(**context, pay_to="shop.example")
+    paying.set_payer(**context, payer="ledger", is_enabled=True, max_amount=Decimal("0.5"), max_currency="USD", pay_to=["shop.example"])
     part = {"transaction_id": row["id"], "payment_id": row["payment"]["id"], "idempotency_key": "part"}
     paying.capture_payment(**context, **part, amount=Decimal("0.5"), final=False)
     paid = Payment.objects.get(tenant_id=context["tenant_id"])

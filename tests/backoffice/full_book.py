@@ -71,6 +71,7 @@ def fill_paying(context):
     its = {"transaction_id": held["id"], "payment_id": held["payment"]["id"]}
     paying.capture_payment(**context, **its, amount=Decimal(1), final=False, idempotency_key="part")
     policies.set_policy(**context, is_prepaid=False)
+    paying.set_payer(**context, payer="ledger", is_enabled=True, max_amount=Decimal(50), max_currency="USD")
     paying.set_payee(**context, pay_to=f"shop-{context['tenant_id']}")
     row = record_transaction(**context, service_name="model", action_name="a", resource_name="r").row
     option = {"scheme": "exact", "network": "countinghouse:main", "asset": "USD", "amount": "1", "payTo": f"shop-{context['tenant_id']}"}

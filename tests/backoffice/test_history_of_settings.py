@@ -13,6 +13,7 @@ from billing import services as billing
 from kernel.corrections import services as corrections
 from kernel.tenants import services as tenants
 from metering.models import Policy, Price
+from metering.paying import services as paying
 from metering.services import agents, policies, prices, usage_keys
 from tests.backoffice.staff_members import PASSWORD, employ, log_in
 from tests.factories import IssuedKeyFactory, TenantFactory
@@ -56,6 +57,7 @@ CHANGES = {
     "metering_usagekey": lambda tenant: usage_keys.withdraw_key(
         tenant_id=tenant.id, **AUTHOR, key_id=declare_key(tenant, actor="x", request_id="").id
     ),
+    "paying_payersetting": lambda tenant: paying.set_payer(tenant_id=tenant.id, **AUTHOR, payer="ledger", is_enabled=False),
     "corrections_threshold": lambda tenant: corrections.set_threshold(tenant_id=tenant.id, **AUTHOR, unit="USD", amount=Decimal(5)),
 }
 

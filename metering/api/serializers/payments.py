@@ -8,7 +8,7 @@ from kernel.api.amounts import AmountText
 from kernel.api.fields import Choice, Flag, Identifier, JsonObject, Text, Timestamp, Whole
 from kernel.api.nested import ListOf, Nested
 from metering.api.serializers.base import MeteringBody, MeteringReply
-from metering.paying.choices import OPEN_STATUSES, LegKind, PaymentKind, PaymentStatus
+from metering.paying.choices import LEDGER, OPEN_STATUSES, LegKind, PaymentKind, PaymentStatus
 
 
 class CaptureRequest(MeteringBody):
@@ -29,9 +29,10 @@ class ReleaseRequest(MeteringBody):
 
 
 class SettlementReply(MeteringReply):
-    """What the resource was answered when it collected the payment."""
+    """What the resource was answered when it collected the payment. `receipt`: of a transfer outside of the ledgers, its id there."""
 
     transaction = Identifier(source="settlement_id")
+    receipt = Text(required=False, omitted=True)
     settled_at = Timestamp()
 
 
@@ -39,7 +40,8 @@ class ProtocolMetadataReply(MeteringReply):
     """`payer`: the customer whose credits pay first. `heldAmount`: what is still held. `unpaidAmount`: what the transaction cost beyond
     its holds and nobody covered.
 
-    Of the payment of a 402 also `expiresAt`, until when the resource must have seen it, and `holdExpiresAt`, until when it may collect.
+    `unconfirmed`: paid outside of the ledgers, and nobody has said whether and how much. Of the payment of a 402 also `expiresAt`, until
+    when the resource must have seen it, and `holdExpiresAt`, until when it may collect.
     """
 
     x402_version = Whole(wire_name="x402Version", required=False, omitted=True)
@@ -52,6 +54,7 @@ class ProtocolMetadataReply(MeteringReply):
     held_amount = AmountText(full=True, source="held")
     captured_amount = AmountText(full=True, source="captured")
     unpaid_amount = AmountText(full=True, source="unpaid")
+    unconfirmed = Flag(required=False, omitted=True)
 
 
 class PaymentReply(MeteringReply):
@@ -78,7 +81,8 @@ class PaymentReply(MeteringReply):
     @classmethod
     def plain(cls, row: Any) -> dict[str, Any]:
         held = row["amount"] - row["captured"] if row["status"] in OPEN_STATUSES else Decimal(0)
-        row = {**row, "held": held}
+        is_outside = row["payer"] != LEDGER
+        row = {**row, "held": held, "unconfirmed": True if row["is_unconfirmed"] else None}
         token = row.get("token")
         if token is None:
             return super().plain({**row, "protocol_metadata": row})
@@ -89,10 +93,10 @@ class PaymentReply(MeteringReply):
             "resource": challenge["resource"],
             "accepts_index": challenge["index"],
             "expires_at": token["expires_at"],
-            "settlement": None if token["settled_at"] is None else token,
+            "settlement": None if token["settled_at"] is None else token | {"receipt": token["receipt"] or None},
         }
         named = {name: token[name] for name in ("network", "scheme", "pay_to")}
-        return super().plain({**row, **named, "pay_to_type": "account", "protocol_metadata": metadata})
+        return super().plain({**row, **named, "pay_to_type": "address" if is_outside else "account", "protocol_metadata": metadata})
 
 
 class PayablePaymentReply(PaymentReply):

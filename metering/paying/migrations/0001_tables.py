@@ -1,5 +1,6 @@
 from decimal import Decimal
 
+import django.contrib.postgres.fields
 import django.db.models.deletion
 import django.db.models.functions.datetime
 from django.db import migrations, models
@@ -50,6 +51,8 @@ class Migration(migrations.Migration):
                 ("amount", kernel.ledger.money.MoneyField()),
                 ("captured", kernel.ledger.money.MoneyField(default=0)),
                 ("unpaid", kernel.ledger.money.MoneyField(default=0)),
+                ("payer", models.CharField(db_default="ledger", default="ledger", max_length=64)),
+                ("is_unconfirmed", models.BooleanField(db_default=False, default=False)),
                 ("hold_expires_at", models.DateTimeField()),
                 ("reason", models.TextField(blank=True, default="")),
                 ("closed_at", models.DateTimeField(blank=True, null=True)),
@@ -85,6 +88,7 @@ class Migration(migrations.Migration):
                         name="paying_payment_open",
                     ),
                     models.Index(fields=["tenant"], name="paying_payment_unpaid", condition=Q(unpaid__gt=0)),
+                    models.Index(condition=models.Q(("is_unconfirmed", True)), fields=["tenant"], name="paying_payment_unconfirmed"),
                 ],
                 "constraints": [
                     models.CheckConstraint(
@@ -345,6 +349,52 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name="PayerSetting",
+            fields=[
+                ("id", models.UUIDField(default=kernel.ledger.identifiers.new_id, editable=False, primary_key=True, serialize=False)),
+                ("payer", models.CharField(max_length=64)),
+                ("is_enabled", models.BooleanField()),
+                ("max_amount", kernel.ledger.money.MoneyField(blank=True, null=True)),
+                ("max_currency", models.CharField(blank=True, default="", max_length=3)),
+                ("networks", django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=255), size=None)),
+                ("pay_to", django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=255), size=None)),
+                ("updated_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ("actor", models.CharField(max_length=128)),
+                (
+                    "tenant",
+                    models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name="+", to="tenants.tenant"),
+                ),
+            ],
+            options={
+                "ordering": ["payer"],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("max_amount__lt", Decimal("100000000000000000000"))),
+                        name="paying_payersetting_max_amount_finite",
+                    ),
+                    models.UniqueConstraint(fields=("tenant", "payer"), name="paying_payersetting_payer_key"),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("max_amount__isnull", True), ("max_currency", "")),
+                            models.Q(("max_amount__gt", 0), ("max_currency__regex", "^[A-Z]{3}$")),
+                            _connector="OR",
+                        ),
+                        name="paying_payersetting_max_check",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("payer", "ledger"),
+                            ("is_enabled", False),
+                            ("max_amount__isnull", False),
+                            models.Q(("pay_to", []), _negated=True),
+                            _connector="OR",
+                        ),
+                        name="paying_payersetting_limited_check",
+                    ),
+                ],
+            },
+        ),
+        migrations.CreateModel(
             name="PaymentToken",
             fields=[
                 ("id", models.UUIDField(default=kernel.ledger.identifiers.new_id, editable=False, primary_key=True, serialize=False)),
@@ -361,6 +411,7 @@ class Migration(migrations.Migration):
                 ("settlement_id", models.UUIDField(blank=True, null=True)),
                 ("settled_amount", kernel.ledger.money.MoneyField(blank=True, null=True)),
                 ("settled_at", models.DateTimeField(blank=True, null=True)),
+                ("receipt", models.CharField(blank=True, db_default="", default="", max_length=255)),
                 (
                     "payment",
                     models.ForeignKey(

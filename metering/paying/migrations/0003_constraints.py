@@ -2,8 +2,8 @@ from django.db import migrations
 
 from kernel.ledger.migration_operations import AppendOnly, FirstStatistics, TenantForeignKey, TenantKey
 
-TOKEN_COLUMNS = ("presented_at", "settlement_id", "settled_amount", "settled_at")
-PAYMENT_COLUMNS = ("status", "captured", "unpaid", "hold_expires_at", "reason", "closed_at", "updated_at")
+TOKEN_COLUMNS = ("presented_at", "settlement_id", "settled_amount", "settled_at", "receipt")
+PAYMENT_COLUMNS = ("status", "captured", "unpaid", "is_unconfirmed", "hold_expires_at", "reason", "closed_at", "updated_at")
 SET_FILL_FACTORS = "ALTER TABLE paying_payment SET (fillfactor = 80); ALTER TABLE paying_paymentleg SET (fillfactor = 80);"
 RESET_FILL_FACTORS = "ALTER TABLE paying_payment RESET (fillfactor); ALTER TABLE paying_paymentleg RESET (fillfactor);"
 
@@ -20,6 +20,7 @@ class Migration(migrations.Migration):
         TenantKey("Collection", row_first=True),
         TenantKey("PaymentCall", row_first=True),
         TenantKey("Payee"),
+        TenantKey("PayerSetting"),
         TenantForeignKey("PaymentToken", "payment"),
         TenantForeignKey("Collection", "payment"),
         TenantForeignKey("PaymentCall", "payment", index=True),
@@ -35,4 +36,5 @@ class Migration(migrations.Migration):
         FirstStatistics("Collection"),
         FirstStatistics("PaymentCall"),
         FirstStatistics("Payee"),
+        FirstStatistics("PayerSetting"),
     ]

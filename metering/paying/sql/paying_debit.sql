@@ -20,7 +20,8 @@ BEGIN
     draw.actor := actor;
     draw.request_id := request;
     SELECT * INTO payers FROM credits_lock_payers(tenant, draw);
-    SELECT least(coalesce(sum(credits_available(account)), 0), wanted) INTO covered FROM unnest(payers.accounts) AS account;
+    SELECT least(coalesce(sum(credits_available(account)), 0), wanted) INTO covered FROM unnest(payers.accounts) AS account
+    WHERE payment.payer = 'ledger';
     SELECT count(*) INTO earlier FROM paying_paymentleg part WHERE part.tenant_id = tenant AND part.payment_id = payment.id;
     leg.tenant_id := tenant;
     leg.payment_id := payment.id;

@@ -22,7 +22,10 @@ BEGIN
         draw.actor := payment.actor;
         draw.request_id := payment.request_id;
         SELECT * INTO payers FROM credits_lock_payers(tenant, draw);
-        SELECT coalesce(sum(credits_available(account)), 0) INTO covered FROM unnest(payers.accounts) AS account;
+        -- Credits of a customer are no money that pays outside of the ledgers.
+        payment.payer := coalesce(payment.payer, 'ledger');
+        SELECT coalesce(sum(credits_available(account)), 0) INTO covered FROM unnest(payers.accounts) AS account
+        WHERE payment.payer = 'ledger';
         leg.tenant_id := tenant;
         leg.payment_id := payment.id;
         leg.captured := 0;

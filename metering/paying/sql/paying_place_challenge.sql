@@ -1,7 +1,7 @@
 -- Holds the money for the payment that a round of authorization asks for, and makes its token.
 -- Takes: the tenant, the transaction's row, the round (its `payment` says what a token is made of: metering/services/reauthorization.py), and
 -- who asks.
--- Returns: as paying_place, with the token.
+-- Returns: as paying_place, with the token; a reason also where the tenant's settings refuse the payment now.
 -- Locks: as paying_place; the caller has locked the transaction and the counters of the tenant's rules.
 -- Never: writes the payment; paying_record does.
 CREATE OR REPLACE FUNCTION paying_place_challenge(
@@ -20,6 +20,7 @@ BEGIN
     payment.transaction_id := owner.id;
     payment.round := asked.round;
     payment.kind := 'x402';
+    payment.payer := coalesce(asked.payment ->> 'payer', 'ledger');
     payment.customer_id := paying_payer_of(tenant, owner.customer_id, (
         SELECT agent.customer_id FROM metering_agent agent WHERE agent.tenant_id = tenant AND agent.id = owner.agent_id
     ));
@@ -27,6 +28,19 @@ BEGIN
     payment.amount := asked.payment_amount;
     payment.actor := actor;
     payment.request_id := request;
+    placed.reason := paying_refuse_payer(
+        tenant, payment.payer, asked.payment ->> 'network', asked.payment ->> 'payTo', payment.amount,
+        payment.currency
+    );
+    IF placed.reason IS NOT NULL THEN
+        -- The settings were changed since the option was chosen.
+        placed.reason := 'The payment ' || placed.reason;
+        RETURN placed;
+    END IF;
+    IF payment.payer <> 'ledger' AND paying_duration(tenant) < make_interval(secs => (asked.payment ->> 'holdSeconds')::integer) THEN
+        placed.reason := format('The payment must be held for %s seconds, longer than the ledgers hold', asked.payment ->> 'holdSeconds');
+        RETURN placed;
+    END IF;
     placed := paying_place(tenant, ARRAY[payment], least(
         paying_duration(tenant), make_interval(secs => (asked.payment ->> 'holdSeconds')::integer)
     ));
@@ -46,6 +60,12 @@ BEGIN
             payment.created_at + make_interval(secs => (asked.payment ->> 'presentationSeconds')::integer), payment.hold_expires_at
         );
         token.created_at := payment.created_at;
+        IF payment.payer <> 'ledger' THEN
+            -- What is signed can't be taken back, so that it counts as presented from the beginning.
+            payment.status := 'presented';
+            token.presented_at := payment.created_at;
+            placed.payments := ARRAY[payment];
+        END IF;
         placed.tokens := ARRAY[token];
     END IF;
     RETURN placed;
