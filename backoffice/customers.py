@@ -22,6 +22,7 @@ from django.views.decorators.http import require_safe
 
 from backoffice.customer_links import customer_url
 from backoffice.models import Customer
+from backoffice.search_names import with_grants
 from billing.models import Transaction as BillingTransaction
 from credits import selectors as credits
 from credits.admin import unit_of
@@ -33,12 +34,13 @@ from kernel.corrections.models import CorrectionEntry, CorrectionRequest
 from kernel.ledger.admin import Panel
 from kernel.ledger.admin.figures import figure_url
 from kernel.ledger.admin.formatting import action_link, actor_names, actor_of, effect, label, link, money, row_link
+from kernel.ledger.admin.searching import has
 from kernel.ledger.clocks import Clock
 from kernel.ledger.holds import HoldStatus
 from kernel.tenants.admin import local_time
 from kernel.tenants.models import Tenant
 from kernel.tenants.setting_author import setting_author
-from kernel.tenants.staff_scope import scope_of
+from kernel.tenants.staff_scope import VisibleTenants, scope_of
 from metering.models import Agent
 from metering.models import Transaction as MeteredTransaction
 
@@ -100,11 +102,12 @@ def _next_customers(tenant: Tenant, after: str) -> list[str]:
 
 
 def _search(tenant: Tenant, term: str) -> list[str]:
-    """Customers with exactly this id, or whose name has the text in it, upper or lower case."""
-    named = Customer.objects.filter(Q(name__icontains=term) | Q(customer_id__icontains=term), tenant=tenant)
+    """Customers with exactly this id, or whose name or id has the text in it, whatever its case and accents."""
+    named = Customer.objects.filter(has(("name", "customer_id"), term), tenant=tenant)
     exact = Grant.objects.filter(tenant=tenant, customer_id=term)
+    begun = with_grants(term, VisibleTenants(frozenset({tenant.pk})))
     found = [*([term] if exact.exists() else []), *named.order_by("name").values_list("customer_id", flat=True)[:LISTED]]
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys([*found, *(customer_id for _, customer_id in begun)]))
 
 
 def _with_balances(tenant: Tenant, ids: list[str]) -> list[dict[str, Any]]:

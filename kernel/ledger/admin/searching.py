@@ -68,6 +68,8 @@ def find_rows(page: Any, request: Any, terms: SearchTerms, *, most: int = MAX_MA
         return found
     for name in page.search_fields:
         finder.look_up(found, narrow & equal_to(rows, name, terms.text), by_tenant=name != "id")
+    if found.ids and _is_id(terms.text):
+        return found
     for name in page.search_parts:
         if name in page.search_fields:
             finder.look_up(found, narrow & begins(name, terms.text))
@@ -117,6 +119,14 @@ def newest_of(rows: QuerySet[Any], order: Any) -> QuerySet[Any]:
     column = order[0].lstrip("-")
     first = rows.order_by(*order).values_list(column, flat=True)[NEWEST - 1 : NEWEST].first()
     return rows if first is None else rows.filter(**{f"{column}__gte": first})
+
+
+def _is_id(text: str) -> bool:
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True
 
 
 # ---- conditions
@@ -186,11 +196,16 @@ def equal_to(rows: QuerySet[Any], name: str, term: str) -> Q:
 
 
 def begins(name: str, text: str) -> Q:
-    """Values that begin with the text as typed, in small or large letters, or with a large first one: an index has ranges of these."""
+    """Values that begin with the text as typed, in small or large letters, or with a large first one."""
     condition = Q(pk__in=[])
     for each in dict.fromkeys([text, text.lower(), text.upper(), text.capitalize()]):
-        condition |= Q(**{f"{name}__gte": each, f"{name}__lt": each + LAST, f"{name}__startswith": each})
+        condition |= range_of(name, each)
     return condition
+
+
+def range_of(name: str, beginning: str) -> Q:
+    """Values that begin with exactly this: a range of an index, whatever its collation, and then only those that really do."""
+    return Q(**{f"{name}__gte": beginning, f"{name}__lt": beginning + LAST, f"{name}__startswith": beginning})
 
 
 def has(names: Any, text: str) -> Q:

@@ -1,0 +1,229 @@
+"""One search: what it takes apart, what it finds in the three ledgers, in which order, and what it never shows."""
+
+import re
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+from django.db import connection
+
+from backoffice.models import Customer
+from billing import services as billing
+from billing.models import Transaction as BillingTransaction
+from credits import services as credits
+from credits.models import CreditTransaction, Grant
+from kernel.ledger.admin import searching
+from kernel.ledger.admin.search_terms import folded, read_amounts, read_terms
+from kernel.tenants.models import Tenant
+from metering.models import Transaction as MeteredTransaction
+from metering.services.transactions import record_transaction
+from tests.backoffice.staff_members import employ, log_in
+from tests.factories import TenantFactory
+
+NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
+WHO = {"actor": "command:test", "request_id": "test"}
+
+
+@pytest.mark.parametrize(
+    ("typed", "amounts"),
+    [
+        ("7350.25", ["7350.25"]),
+        ("7,350.25", ["7350.25"]),
+        ("7.350,25", ["7350.25"]),
+        ("7 350,25", ["7350.25"]),
+        ("7'350.25", ["7350.25"]),
+        ("-$7,350.25", []),
+        ("$7,350.25", ["7350.25"]),
+        ("-5", ["5"]),
+        # Seven thousand, or seven and a bit: both are looked for.
+        ("7,350", ["7350", "7.350"]),
+        ("7.350", ["7.350", "7350"]),
+        ("1,234,567", ["1234567"]),
+        ("1.2.3", []),
+        ("12a", []),
+        ("9" * 30, []),
+        ("", []),
+    ],
+)
+def test_amounts_are_read_as_people_write_them(typed, amounts):
+    assert read_amounts(typed) == [Decimal(amount) for amount in amounts]
+
+
+@pytest.mark.parametrize(
+    ("typed", "since", "until"),
+    [
+        ("march 2026", "2026-03-01", "2026-04-01"),
+        ("2026-03", "2026-03-01", "2026-04-01"),
+        ("2026-03-14", "2026-03-14", "2026-03-15"),
+        ("14 Mar 2026", "2026-03-14", "2026-03-15"),
+        ("march 14", "2026-03-14", "2026-03-15"),
+        # Without a year, the newest that isn't in the future.
+        ("december", "2025-12-01", "2026-01-01"),
+        ("q1 2026", "2026-01-01", "2026-04-01"),
+        ("yesterday", "2026-11-28", "2026-11-29"),
+        ("last week", "2026-11-16", "2026-11-23"),
+        ("last month", "2026-10-01", "2026-11-01"),
+        ("last 7 days", "2026-11-23", "2026-11-30"),
+    ],
+)
+def test_rough_dates_are_days(typed, since, until):
+    period = read_terms(typed, now=NOW).period
+    assert (f"{period.since:%Y-%m-%d}", f"{period.until:%Y-%m-%d}") == (since, until)
+
+
+@pytest.mark.parametrize(
+    "typed", ["may", "INV-2026-03", "2026-13", "1700-01", "mar", "last straw", "9" * 500]
+)
+def test_what_is_no_date_stays_text(typed):
+    terms = read_terms(typed, now=NOW)
+    assert (terms.period, terms.text) == (None, typed)
+
+
+def test_a_search_is_taken_apart():
+    terms = read_terms('acme invoice:"A 7" agent: writer amount:100..200', now=NOW)
+    assert (terms.text, terms.named, terms.amounts) == ("acme", {"invoice": "A 7", "agent": "writer"}, [(Decimal(100), Decimal(200))])
+    assert read_terms('"half a quote', now=NOW).text == '"half a quote'
+    whole = read_terms("Acme amount:7,350.25 tenant:nova march 2026 refund", now=NOW)
+    assert (whole.text, whole.named, whole.amounts) == ("Acme refund", {"tenant": "nova"}, [(Decimal("7350.25"), Decimal("7350.25"))])
+    assert f"{whole.period.since:%Y-%m}" == "2026-03"
+    assert folded("ÁNGSTRÖM Łódź ß") == "angstrom lodz s"
+
+
+# ---- the palette
+
+
+@pytest.fixture
+def acme():
+    tenant = TenantFactory(name="Acme", slug="acme")
+    fill(tenant, "Björn Ångström", "INV-2026-0007")
+    return tenant
+
+
+@pytest.fixture
+def viewer(acme):
+    return log_in(employ("vera", "viewer", tenants=[acme]))
+
+
+def fill(tenant, name, reference):
+    context = {"tenant_id": tenant.id, **WHO}
+    when = datetime(2026, 3, 14, 10, tzinfo=UTC)
+    billing.record_transaction(
+        **context, amount=Decimal("7350.25"), type="usage", reference_id=reference, agent_id="Répondeur", occurred_at=when
+    )
+    customer = f"cust-{tenant.slug}"
+    credits.create_grant(**context, customer_id=customer, unit_type="CURRENCY", currency="EUR", name="Prepaid", amount=Decimal(100))
+    credits.consume(**context, customer_id=customer, currency="EUR", amount=Decimal("12.5"), invoice_id=reference)
+    Customer.objects.create(tenant=tenant, customer_id=customer, name=name, updated_by="staff:1")
+    names = {"service_name": "model", "action_name": "chat", "resource_name": "r", "agent_name": "Répondeur", "customer_id": customer}
+    cost = {"fiat_amount": Decimal("0.75"), "fiat_asset_symbol": "USD", "is_estimate": True}
+    record_transaction(**context, **names, costs=[cost])
+
+
+def found(client, typed):
+    """The titles of the groups, and those of what is in them."""
+    response = client.get("/admin/search/", {"s": typed, "extended": "1"})
+    assert response.status_code == 200
+    html = response.content.decode()
+    return re.findall("<h3>(.*?)</h3>", html), re.findall('data-title="(.*?)"', html), html
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("typed", "group", "title"),
+    [
+        ("angstrom", "Customers", "Björn Ångström"),
+        ("ÅNGS", "Customers", "Björn Ångström"),
+        ("ust-acm", "Customers", "Björn Ångström"),
+        ("customer:bjorn", "Customers", "Björn Ångström"),
+        ("0007", "Billing: transactions", "usage INV-2026-0007"),
+        ("inv-2026", "Billing: transactions", "usage INV-2026-0007"),
+        ("amount:7.350,25", "Billing: transactions", "usage INV-2026-0007"),
+        ("7,350.25", "Billing: transactions", "usage INV-2026-0007"),
+        ("agent:repon march 2026", "Billing: transactions", "usage INV-2026-0007"),
+        ("invoice:2026-0007 tenant:acm type:usage", "Billing: transactions", "usage INV-2026-0007"),
+        ("currency:eur amount:12.50", "Credits: credit transactions", None),
+        ("customer:bjorn amount:1..20", "Credits: credit transactions", None),
+        ("repondeur", "Metering: agents", "Répondeur"),
+        ("customer:bjorn", "Metering: transactions", None),
+        ("amount:0.75", "Metering: costs", None),
+        ("march 2026", "Everything of 2026-03-01 to 2026-03-31", "Billing: transactions"),
+    ],
+)
+def test_the_palette_finds_by_partial_memory(viewer, typed, group, title):
+    groups, titles, _ = found(viewer, typed)
+    assert group in groups
+    assert title is None or title in titles
+
+
+@pytest.mark.django_db
+def test_the_palette_says_what_can_be_searched_and_leads_to_the_customers_page(viewer):
+    for typed in ("", "nothing like it"):
+        assert "amount:7,350.25" in found(viewer, typed)[2]
+    assert "Nothing found for “nothing like it”" in found(viewer, "nothing like it")[2]
+    assert "customers/customer/?tenant=" in found(viewer, "angstrom")[2]
+
+
+@pytest.mark.django_db
+def test_the_best_match_comes_first(viewer, acme):
+    for name in ("Xangstrom", "Angstrom", "Angstrom und Söhne"):
+        Customer.objects.create(tenant=acme, customer_id=f"c-{name}", name=name, updated_by="staff:1")
+    assert found(viewer, "angstrom")[1] == ["Angstrom", "Angstrom und Söhne", "Björn Ångström", "Xangstrom"]
+
+
+@pytest.mark.django_db
+def test_no_search_shows_what_the_reader_may_not_see(viewer):
+    fill(TenantFactory(name="Hidden", slug="hidden"), "Hidden customer", "SECRET-1")
+    searches = (
+        "SECRET",
+        "hidden",
+        "amount:7350.25",
+        "agent:repon",
+        "customer:hidden",
+        "tenant:hidden",
+        "march 2026",
+        "amount:12.5 invoice:secret",
+    )
+    for typed in searches:
+        _, titles, html = found(viewer, typed)
+        assert not any("SECRET" in title or "Hidden" in title for title in titles), typed
+        assert "Hidden" not in html.replace(typed, "")
+        response = viewer.get("/admin/billing/transaction/", {"q": typed})
+        assert "SECRET-1" not in response.content.decode(), typed
+    nobody = log_in(employ("nemo"))
+    assert found(nobody, "amount:7350.25")[1] == []
+    # What was found before a tenant was taken away isn't kept.
+    assert "no-store" in viewer.get("/admin/search/", {"s": "x", "extended": "1"})["Cache-Control"]
+
+
+INDEXES = [
+    (BillingTransaction, "reference_id", "billing_transaction_reference_key"),
+    (BillingTransaction, "agent_id", "billing_transaction_agent"),
+    (CreditTransaction, "invoice_id", "credits_txn_invoice_index"),
+    (CreditTransaction, "customer_id", "credits_txn_customer_index"),
+    (Grant, "customer_id", "credits_grant_customer_index"),
+    (MeteredTransaction, "customer_id", "metering_transaction_customer"),
+]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("model", "column", "index"), INDEXES, ids=str)
+def test_exact_values_and_beginnings_are_found_by_an_index(model, column, index):
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute("SET LOCAL enable_bitmapscan = off")
+    rows = model.objects.order_by().filter(tenant__in=Tenant.objects.all())
+    for condition in (searching.equal_to(rows, column, "abc"), searching.range_of(column, "abc")):
+        plan = rows.filter(condition).explain()
+        assert re.search(rf"Index Cond: .*{column}", plan), plan
+        assert index in plan
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("model", [BillingTransaction, CreditTransaction, MeteredTransaction])
+def test_the_newest_rows_of_a_table_are_found_by_its_key(model):
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute("SET LOCAL enable_bitmapscan = off")
+    plan = model.objects.order_by("-id").values_list("id", flat=True)[:50_000].explain()
+    assert "Backward" in plan
+    assert "Sort" not in plan
