@@ -265,8 +265,7 @@ class TransactionAdmin(CorrectionOffers):
     )
     list_select_related = ("tenant",)
     list_filter = (FlagFilter, "direction", ReversalFilter, FigureFilter)
-    search_fields = ("id", "reference_id", "agent_id")
-    search_parts = ("reference_id",)
+    search_fields, search_parts = ("id", "reference_id", "agent_id"), ("reference_id",)
     sum_of, has_signed_amounts = "effect", True
     sortable_in_a_tenant = ("occurred_at", "amount")
     icon = "receipt_long"

@@ -62,7 +62,7 @@ def test_a_customer_is_found_named_and_read_over_the_three_ledgers(django_assert
     for shown in (
         "Müller AG",
         "tax 19 %",
-        "USD 72.00 USD held 5.00 USD",
+        "USD 72.00 USD of a balance of 77.00 USD held 5.00 USD",
         "70.00 USD",
         "Consumption",
         "model chat",

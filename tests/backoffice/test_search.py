@@ -71,9 +71,7 @@ def test_rough_dates_are_days(typed, since, until):
     assert (f"{period.since:%Y-%m-%d}", f"{period.until:%Y-%m-%d}") == (since, until)
 
 
-@pytest.mark.parametrize(
-    "typed", ["may", "INV-2026-03", "2026-13", "1700-01", "mar", "last straw", "9" * 500]
-)
+@pytest.mark.parametrize("typed", ["may", "INV-2026-03", "2026-13", "1700-01", "mar", "last straw", "9" * 500])
 def test_what_is_no_date_stays_text(typed):
     terms = read_terms(typed, now=NOW)
     assert (terms.period, terms.text) == (None, typed)
@@ -119,7 +117,7 @@ def fill(tenant, name, reference):
     record_transaction(**context, **names, costs=[cost])
 
 
-def found(client, typed):
+def search_for(client, typed):
     """The titles of the groups, and those of what is in them."""
     response = client.get("/admin/search/", {"s": typed, "extended": "1"})
     assert response.status_code == 200
@@ -150,7 +148,7 @@ def found(client, typed):
     ],
 )
 def test_the_palette_finds_by_partial_memory(viewer, typed, group, title):
-    groups, titles, _ = found(viewer, typed)
+    groups, titles, _ = search_for(viewer, typed)
     assert group in groups
     assert title is None or title in titles
 
@@ -158,16 +156,16 @@ def test_the_palette_finds_by_partial_memory(viewer, typed, group, title):
 @pytest.mark.django_db
 def test_the_palette_says_what_can_be_searched_and_leads_to_the_customers_page(viewer):
     for typed in ("", "nothing like it"):
-        assert "amount:7,350.25" in found(viewer, typed)[2]
-    assert "Nothing found for “nothing like it”" in found(viewer, "nothing like it")[2]
-    assert "customers/customer/?tenant=" in found(viewer, "angstrom")[2]
+        assert "amount:7,350.25" in search_for(viewer, typed)[2]
+    assert "Nothing found for “nothing like it”" in search_for(viewer, "nothing like it")[2]
+    assert "customers/customer/?tenant=" in search_for(viewer, "angstrom")[2]
 
 
 @pytest.mark.django_db
 def test_the_best_match_comes_first(viewer, acme):
     for name in ("Xangstrom", "Angstrom", "Angstrom und Söhne"):
         Customer.objects.create(tenant=acme, customer_id=f"c-{name}", name=name, updated_by="staff:1")
-    assert found(viewer, "angstrom")[1] == ["Angstrom", "Angstrom und Söhne", "Björn Ångström", "Xangstrom"]
+    assert search_for(viewer, "angstrom")[1] == ["Angstrom", "Angstrom und Söhne", "Björn Ångström", "Xangstrom"]
 
 
 @pytest.mark.django_db
@@ -184,13 +182,13 @@ def test_no_search_shows_what_the_reader_may_not_see(viewer):
         "amount:12.5 invoice:secret",
     )
     for typed in searches:
-        _, titles, html = found(viewer, typed)
+        _, titles, html = search_for(viewer, typed)
         assert not any("SECRET" in title or "Hidden" in title for title in titles), typed
         assert "Hidden" not in html.replace(typed, "")
         response = viewer.get("/admin/billing/transaction/", {"q": typed})
         assert "SECRET-1" not in response.content.decode(), typed
     nobody = log_in(employ("nemo"))
-    assert found(nobody, "amount:7350.25")[1] == []
+    assert search_for(nobody, "amount:7350.25")[1] == []
     # What was found before a tenant was taken away isn't kept.
     assert "no-store" in viewer.get("/admin/search/", {"s": "x", "extended": "1"})["Cache-Control"]
 
