@@ -242,12 +242,6 @@ def _reversals(row: Transaction) -> list[Panel]:
     return [_entries("Reversed by", Transaction.objects.filter(tenant_id=row.tenant_id, reverses_id=row.id).order_by("-entry_number"))]
 
 
-def _duplicate(row: Transaction) -> list[Panel]:
-    if row.near_duplicate_of_id is None:
-        return []
-    return [_entries("Possible duplicate of", Transaction.objects.filter(tenant_id=row.tenant_id, id=row.near_duplicate_of_id))]
-
-
 @admin.register(Transaction)
 class TransactionAdmin(CorrectionOffers):
     json_fields = ("metadata",)
@@ -275,7 +269,6 @@ class TransactionAdmin(CorrectionOffers):
         around = wallet.filter(entry_number__gte=row.entry_number - AROUND, entry_number__lte=row.entry_number + AROUND)
         return [
             *_reversals(row),
-            *_duplicate(row),
             _entries("The wallet around this entry", around.order_by("-entry_number"), here=row),
         ]
 

@@ -58,7 +58,8 @@ def test_rows_are_found_by_exactly_what_names_them(admin_client, caller):
         ("trace", "t1", 1),
         ("trace", created["traceId"], 1),
         ("service", "s0", 1),
-        ("service", "s", 0),
+        ("service", "s", 2),
+        ("service", "x", 0),
     ):
         found = admin_client.get(f"/admin/metering/{page}/", {"q": term})
         assert len(found.context["cl"].result_list) == count, (page, term)
