@@ -44,7 +44,8 @@ BARE = ("additional_kwargs", "")
 METADATA = ("providerMetadata", "experimental_providerMetadata")
 # The sum of input and output, as most replies state it.
 TOTALS = ("total_tokens", "totalTokens", "totalTokenCount", "total_token_count")
-# Each with its first step: most bodies have one of them.
+# Each with its first step: most facts have one body, and most bodies one usage.
+BODY_STEPS = tuple((path, path.partition(".")[0]) for path in BODIES)
 FIRST_STEPS = tuple((path, path.partition(".")[0]) for path in USAGES)
 TELEMETRY = "gen_ai.usage."
 # Where OpenTelemetry's attributes are: the facts themselves, or a span's object of them.
@@ -193,8 +194,10 @@ def _metadata(facts: Any) -> Iterator[_Place]:
 
 def bodies(facts: Any) -> Iterator[tuple[str, dict[str, Any]]]:
     """The objects in the facts that may be the body of a reply, with their paths."""
-    for path in BODIES if isinstance(facts, dict) else ():
-        if path.partition(".")[0] not in facts and path and path not in facts:
+    if not isinstance(facts, dict):
+        return
+    for path, first_step in BODY_STEPS:
+        if path and first_step not in facts and path not in facts:
             continue
         body = look_up(facts, path) if path else facts
         if isinstance(body, dict):
