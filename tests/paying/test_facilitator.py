@@ -203,3 +203,33 @@ def test_a_grant_that_expires_while_it_is_held_still_pays_and_can_not_be_voided(
     with time_machine.travel(timezone.now() + timedelta(hours=23, minutes=59)):
         assert market.settle(payment, "5")["success"]
     assert market.status(payment) == "captured"
+
+
+@pytest.mark.parametrize("days", [-400, 400])
+def test_every_moment_is_the_databases_however_wrong_the_servers_clock_is(market, days):
+    with time_machine.travel(timezone.now() + timedelta(days=days)):
+        with connection.cursor() as cursor:
+            # The database stays in the present.
+            cursor.execute(
+                "SELECT setval('test_clock.is_ahead_by', 0), setval('test_clock.stands_at', 0), extract(epoch FROM clock_timestamp())"
+            )
+            present = int(cursor.fetchone()[2])
+        payment = market.pay()
+        claims = claims_of(payment)
+        assert (0 <= claims["iat"] - present <= 60, claims["exp"] - claims["iat"], claims["holdExp"] - claims["iat"]) == (True, 300, 900)
+        assert market.verify(payment)["isValid"]
+        assert services.expire_payments(**AUDIT) == 0
+        assert market.settle(payment, "7.5")["success"]
+    market.is_sound()
+
+
+def test_what_is_never_presented_can_be_collected_to_the_end_of_its_hold_and_is_then_released(market):
+    payment = market.pay()
+    with time_machine.travel(timezone.now() + timedelta(minutes=14, seconds=59)):
+        assert market.verify(payment)["invalidReason"] == "attestation_expired"
+        assert services.expire_payments(**AUDIT) == 0
+        assert market.money() == money(6, 6, 20, 4)
+    with time_machine.travel(timezone.now() + timedelta(minutes=15, seconds=1)):
+        assert services.expire_payments(**AUDIT) == 1
+        assert (market.status(payment), market.money(), market.total(payment["transactionId"])) == ("expired", money(6, 0, 20, 0), 0)
+        assert market.settle(payment)["errorReason"] == "hold_expired"

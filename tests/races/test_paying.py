@@ -75,14 +75,24 @@ def test_challenges_presentations_and_collections_at_once_hold_and_take_once():
     outcomes = at_once(2, lambda number: market.verify(payment) if number else market.caller.post(f"{URL}/{created}/cancel").status_code)
     assert (outcomes[0], outcomes[1]["isValid"]) in {(200, False), (409, True)}
     market.is_sound()
+    # A collection without a presentation, and a cancellation: one of them wins.
+    raced = market.pay(challenge("2"))
+    path = f"{URL}/{raced['transactionId']}/cancel"
+    outcomes = at_once(2, lambda number: market.settle(raced, "1") if number else market.caller.post(path).status_code)
+    assert outcomes[1]["success"] or (outcomes[0], outcomes[1]["errorReason"]) == (200, "attestation_revoked")
+    # Cancelled after it was collected, the call keeps what it cost.
+    taken = Decimal(1) if outcomes[1]["success"] else Decimal(0)
+    assert (sum(market.money()[::2]), market.total(raced["transactionId"])) == (26 - taken, taken)
+    market.is_sound()
+    before = sum(market.money()[::2])
     payment = market.pay(challenge("8"))
     settled = at_once(8, lambda number: market.settle(payment, "7.5" if number % 2 else "3"))
     reasons = Counter(outcome.get("errorReason") for outcome in settled)
     assert reasons == {None: 4, "settle_conflict": 4}
     [taken] = {outcome["amount"] for outcome in settled if outcome["success"]}
-    assert sum(market.money()[::2]) == 26 - Decimal(taken)
+    assert sum(market.money()[::2]) == before - Decimal(taken)
     at_once(4, lambda number: services.post_collections(actor="job:test", request_id=str(number)))
-    [entry] = WalletTransaction.objects.filter(tenant=market.shop.tenant)
+    entry = WalletTransaction.objects.get(tenant=market.shop.tenant, reference_id=f"payment:{payment['id']}")
     assert entry.amount == Decimal(taken)
     market.is_sound()
 

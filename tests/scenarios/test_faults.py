@@ -5,6 +5,7 @@ import os
 import threading
 import time
 import uuid
+from types import SimpleNamespace
 
 import pytest
 
@@ -133,3 +134,22 @@ def test_every_acknowledged_and_every_repeated_posting_is_recorded_once(service,
     drawn = service.rows(f"SELECT 1000000 - count(*) FROM credits_transaction WHERE grant_id = '{grant_id}' AND type = 'DEBIT'")
     assert service.rows(f"SELECT balance FROM credits_grant WHERE id = '{grant_id}'") == drawn
     assert service.rows("SELECT balance FROM billing_wallet") == service.rows("SELECT sum(effect) FROM billing_transaction")
+
+
+def test_a_challenge_whose_reply_was_lost_with_the_server_is_paid_once(service, account):
+    """The server dies between the hold and its reply; each caller asks again and gets its one payment."""
+    headers, _ = account
+    topup = {"amount": 1000, "type": "topup", "reference_id": "faults-topup", "currency": "USD"}
+    assert service.call("POST", BILLING.path, topup, headers)[0] == BILLING.status
+    option = {"scheme": "upto", "network": "countinghouse:main", "asset": "USD", "amount": "1", "payTo": "shop.example"}
+    body = {"x402": {"x402Version": 2, "resource": {"url": "https://shop.example/"}, "accepts": [option]}}
+    made = [service.call("POST", METERING.path, METERING.body(), headers)[2]["id"] for _ in range(CALLS_EACH)]
+    work = [(SimpleNamespace(path=f"{METERING.path}/{one}/reauthorize", status=200, ledger="metering"), body, {}) for one in made]
+    senders = Senders(service, headers, work)
+    senders.run(break_it=lambda: break_server(service))
+    assert (senders.wrong, senders.repeated > 0, sorted(senders.acknowledged)) == ([], True, sorted(made))
+    payments = service.rows("SELECT count(*), count(DISTINCT transaction_id), sum(amount) FROM paying_payment WHERE status = 'authorized'")
+    assert payments == [(CALLS_EACH, CALLS_EACH, CALLS_EACH)]
+    holds = service.rows("SELECT count(*), sum(amount) FROM billing_wallethold WHERE status = 'active'")
+    assert (holds, service.rows("SELECT held FROM billing_wallet WHERE currency = 'USD'")) == ([(CALLS_EACH, CALLS_EACH)], [(CALLS_EACH,)])
+    service.manage("verify_ledgers")
