@@ -351,6 +351,8 @@ def _ways_to_find(*, service: str, model: str) -> Iterator[tuple[str, Mapping[st
     if rest:
         yield last, {"id": service}
         yield rest, {"id": prefix}
+        # LiteLLM's prefixes: fireworks_ai, azure_ai.
+        yield rest, {"id": prefix.removesuffix("_ai")}
     if BEDROCK_MODEL.match(last):
         yield last, {"id": "aws"}
     yield model, {}

@@ -13,7 +13,14 @@ TIER_KEYS = (
 )
 TIER_PLACES = tuple((key.partition(".")[0], key) for key in TIER_KEYS)
 # Tiers with a price of their own, and the words for the standard one. Any other word isn't understood.
-TIERS = {"flex": "flex", "priority": "priority", "fast": "fast", "batch": "batch"}
+TIERS = {
+    "flex": "flex",
+    "priority": "priority",
+    "fast": "fast",
+    "batch": "batch",
+    "on_demand_flex": "flex",
+    "on_demand_priority": "priority",
+}
 STANDARD_TIERS = frozenset(
     {"", "default", "auto", "standard", "standard_only", "on_demand", "traffic_type_unspecified", "global", "not_available"}
 )

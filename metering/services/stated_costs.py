@@ -10,7 +10,7 @@ from metering.services.usage_bodies import BODIES, look_up
 # Where a reply states what the call cost, in dollars; under each of BODIES. Perplexity's `usage.cost` is an object.
 REPORTED_COSTS = (
     *("usage.cost.total_cost", "usage.cost", "usage.total_cost", "response_cost", "hidden_params.response_cost"),
-    *("_hidden_params.response_cost", "total_cost", "cost"),
+    *("_hidden_params.response_cost", "total_cost", "total_cost_usd", "cost"),
 )
 
 

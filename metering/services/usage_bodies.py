@@ -75,6 +75,8 @@ NAMES: Mapping[str, Sequence[str]] = {
     "cache_write_1h_tokens": ("input_token_details.ephemeral_1h_input_tokens",),
     "input_audio_tokens": ("input_token_details.audio", "prompt_tokens_details.audio_tokens"),
     "output_audio_tokens": ("output_token_details.audio", "completion_tokens_details.audio_tokens"),
+    # As LiteLLM and OpenRouter count them.
+    "web_searches": ("server_tool_use.web_search_requests", "prompt_tokens_details.web_search_requests"),
     "output_reasoning_tokens": (
         *("reasoningTokens", "outputTokenDetails.reasoningTokens", "output_token_details.reasoning", "reasoning.output_tokens"),
         *("completion_tokens_details.reasoning_tokens",),

@@ -823,6 +823,20 @@ BODIES: list[tuple[str, str, dict[str, Any], str, Parts]] = [
         [(10, "3"), (10, "15"), (1, "10000")],
     ),
     (
+        "litellm of anthropic, a web search",
+        "litellm",
+        chat(100, 50, model="anthropic/claude-sonnet-4-5", server_tool_use={"web_search_requests": 1}),
+        "",
+        [(100, "3"), (50, "15"), (1, "10000")],
+    ),
+    (
+        "litellm, fireworks by its prefix",
+        "litellm",
+        chat(100, 50, model="fireworks_ai/accounts/fireworks/models/deepseek-v3p2"),
+        "",
+        [(100, "0.56"), (50, "1.68")],
+    ),
+    (
         "anthropic, a line of a batch",
         "anthropic",
         {
@@ -1134,6 +1148,11 @@ def test_a_cost_that_the_reply_states_is_compared_with_the_computed_one_or_is_th
     taken = priced(service, body, "", reported_costs="actual")
     assert (taken.pricing, taken.amount, taken.read) == ("priced", Decimal(stated), [path])
     assert json.loads(taken.details)["computed"] == computed
+
+
+def test_what_a_run_of_an_agent_states_is_taken_whatever_its_models_were():
+    run = {"type": "result", "total_cost_usd": 0.1234, "usage": {"input_tokens": 10, "output_tokens": 5}, "modelUsage": {"a": {}, "b": {}}}
+    assert priced("agent-sdk", run, "", reported_costs="actual").amount == Decimal("0.1234")
 
 
 def test_a_stated_cost_prices_a_model_that_is_unknown_only_where_the_policy_takes_it():
