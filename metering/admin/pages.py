@@ -18,7 +18,6 @@ from kernel.ledger.admin.formatting import actor_names, id_link, json_block, lab
 from kernel.ledger.admin.settings import MomentField, SettingForm, setting_action, switch_field, text_field
 from kernel.ledger.money import trimmed_digits
 from kernel.tenants.admin import local_time
-from kernel.tenants.messages import register_messages
 from metering.admin.decisions import rounds_of
 from metering.choices import ReportedCosts
 from metering.models import Cost, Fact, Policy, Price, Rollup, StatusChange, Trace, Transaction, UnitPrice
@@ -28,19 +27,6 @@ from metering.services.policies import UNCHANGED
 DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)
 # Rows shown in one panel.
 MAX_ROWS = 50
-
-register_messages(
-    {
-        "already_superseded": "A newer cost supersedes it already.",
-        "not_open": "Its transaction is {status}: nothing can be added to it.",
-        "part_of_no_unit": "What a quantity is a part of must be another quantity of the price, which is a part of none itself.",
-        "price_exists": "A price for the same names begins at the same moment.",
-        "prices_nothing": "A price needs quantities, an amount for each call, or a markup.",
-        "tier_bounds": "The bounds of tiers must ascend, and the last tier has none.",
-        "units_with_markup": "A price has quantities or a markup, not both.",
-        "wrong_status": "A transaction that is {status} can't be {wanted}.",
-    }
-)
 
 
 def amount_field(label: str, *, help: str = "") -> forms.DecimalField:

@@ -14,7 +14,7 @@ from typing import Any
 from genai_prices.data_units import unit_data
 from genai_prices.types import TieredPrices, calc_unit_price
 
-from metering.services.usage_bodies import UsageReading
+from metering.services.usage_bodies import REQUIRED_COUNTERS, UsageReading
 
 MOST_PLANS = 1_000
 ZERO = Decimal(0)
@@ -81,13 +81,14 @@ def calculate(
 def uncharged(reading: UsageReading, model_price: Any) -> list[str]:
     """The counters that aren't zero and that no rate of the price counts. None of a price without any rate (the model is free), no searches
     that a fee for each request includes. A price for tokens of one direction means that those of the other are free."""
+    has_tokens = any(getattr(model_price, price, None) is not None for price in REQUIRED_COUNTERS.values())
+    others = [name for name, quantity in reading.counters.items() if quantity and not (has_tokens and name.endswith("_tokens"))]
+    if not others:
+        return []
     names = {UNITS_BY_PRICE.get(name) for name, price in vars(model_price).items() if price is not None}
     rated = [unit_data[name]["dimensions"] for name in names if name is not None and name != REQUESTS]
-    return [
-        name
-        for name, quantity in (reading.counters.items() if names else ())
-        if quantity and name not in names and not (name == WEB_SEARCHES and REQUESTS in names) and not _is_rated(name, rated)
-    ]
+    included = {WEB_SEARCHES} if REQUESTS in names else set()
+    return [name for name in others if names and name not in included and not _is_rated(name, rated)]
 
 
 def _is_rated(counter: str, rated: Sequence[Mapping[str, str]]) -> bool:
