@@ -196,9 +196,7 @@ def _metadata(facts: Any) -> Iterator[_Place]:
 
 def bodies(facts: Any) -> Iterator[tuple[str, dict[str, Any]]]:
     """The objects in the facts that may be the body of a reply, with their paths."""
-    if not isinstance(facts, dict):
-        return
-    for path, first_step in BODY_STEPS:
+    for path, first_step in BODY_STEPS if isinstance(facts, dict) else ():
         if path and first_step not in facts and path not in facts:
             continue
         body = look_up(facts, path) if path else facts
