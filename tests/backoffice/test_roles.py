@@ -24,6 +24,7 @@ from kernel.events.services.writing import write_event
 from kernel.ledger.base_models import LedgerRow
 from kernel.tenants.models import StaffProfile, StaffTenant
 from kernel.tenants.staff_roles import ROLES
+from metering.paying import services as paying
 from metering.rules.services import definitions as rules
 from metering.services import policies, prices, usage_keys
 from metering.services.transactions import record_transaction
@@ -69,6 +70,7 @@ class Book:
         policies.set_policy(**context, is_prepaid=True)
         record_transaction(**context, **names, costs=[cost])
         policies.set_policy(**context, is_prepaid=False)
+        paying.set_payer(**context, payer="ledger", is_enabled=True)
         usage_keys.declare_key(**context, place="metadata", name="region")
         prices.set_price(**context, units=[{"fact_key": "n", "amount": Decimal(1)}], valid_from=timezone.now())
         corrections.set_threshold(tenant_id=self.tenant.id, actor="x", unit="EUR", amount=Decimal(1))
@@ -215,8 +217,8 @@ def setting_paths(book):
     return paths
 
 
-def test_the_settings_are_those_of_nineteen_tables():
-    assert len({model for model, _ in LIST_SETTINGS + ROW_SETTINGS}) == 19
+def test_the_settings_are_those_of_twenty_tables():
+    assert len({model for model, _ in LIST_SETTINGS + ROW_SETTINGS}) == 20
 
 
 @pytest.mark.parametrize("role", EVERYBODY)
