@@ -316,7 +316,7 @@ def _open(request: HttpRequest, *, back: str, tenant_id: UUID, customer_id: str)
         (
             row_link(row, row.name),
             money(row.amount, row.metric_id or row.currency),
-            f"every {row.every_months} months",
+            "every month" if row.every_months == 1 else f"every {row.every_months} months",
             row.next_on,
             row.status,
             action_link("credits_recurringgrant_cancel", row.pk, "Cancel", back=back)

@@ -39,12 +39,15 @@ class SignInForm(AuthenticationForm):
         with transaction.atomic():
             # One attempt per name at a time, until it is recorded: otherwise many at once would all be let through before one has failed.
             _lock(attempt.name_digest)
+            # What it does to the account's row is no change of a setting: see backoffice_record_change.sql.
+            _mark_sign_in("on")
             try:
                 if _is_blocked(attempt):
                     raise ValidationError(self.error_messages["blocked"], code="blocked")
                 cleaned = super().clean()
             except ValidationError as error:
                 refusal = error
+            _mark_sign_in("off")
             attempt.outcome = _outcome(refusal)
             _record(attempt, name)
         if refusal is not None:
@@ -61,6 +64,12 @@ def _outcome(refusal: ValidationError | None) -> str:
 def _lock(name_digest: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"sign-in:{name_digest}"])
+
+
+def _mark_sign_in(state: str) -> None:
+    """For the rest of the transaction, or until it is marked otherwise."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('countinghouse.sign_in', %s, true)", [state])
 
 
 def _is_blocked(attempt: SignIn) -> bool:

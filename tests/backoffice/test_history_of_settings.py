@@ -4,6 +4,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.core.management import call_command
 from django.test import Client
 from django.utils import timezone
@@ -129,11 +130,14 @@ def test_a_staff_account_is_changed_under_the_name_of_the_superuser(office, boss
 
 def test_a_sign_in_is_no_change_of_the_account_but_a_new_password_is():
     user = employ("victor", "viewer")
+    # A digest with few rounds, as an older version stored it: the sign-in stores it anew.
+    user.password = PBKDF2PasswordHasher().encode(PASSWORD, "a-salt-of-22-characters", iterations=1000)
+    user.save()
     before = Change.objects.filter(table="auth_user").count()
     client = Client()
     client.post("/admin/login/", {"username": "victor", "password": PASSWORD})
-    user.refresh_from_db()
-    assert user.last_login is not None
+    old, _ = user.password, user.refresh_from_db()
+    assert (user.last_login is not None, user.password != old) == (True, True)
     assert Change.objects.filter(table="auth_user").count() == before
     user.set_password("another-long-password")
     user.save(update_fields=["password"])
