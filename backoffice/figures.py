@@ -118,9 +118,9 @@ def entries_of_total(row: Any, user: Any, scope: VisibleTenants) -> Panel | None
     """The entries that a daily total of billing adds up."""
     if not user.has_perm("billing.view_transaction"):
         return None
-    its = {"unit": row.currency, "clock": Clock.WORLD, "since": row.day, "until": row.day, "tenant_id": row.tenant_id, "type": row.type}
+    keys = {"unit": row.currency, "clock": Clock.WORLD, "since": row.day, "until": row.day, "tenant_id": row.tenant_id, "type": row.type}
     lines = [
-        (title, link(figure_url("billing.transaction", name, **its), money(getattr(row, name), row.currency)))
+        (title, link(figure_url("billing.transaction", name, **keys), money(getattr(row, name), row.currency)))
         for title, name in (("Credits", "credits"), ("Debits", "debits"))
     ]
     return Panel("Its entries", ("Sum", "Entries"), lines, note="Each amount leads to the entries that it adds up.")
@@ -131,9 +131,9 @@ def costs_of_rollup(row: Any, user: Any, scope: VisibleTenants) -> Panel | None:
     if row.grain != Grain.DAY or not user.has_perm("metering.view_cost"):
         return None
     day = row.starts_at.astimezone(UTC).date()
-    its: Mapping[str, Any] = {"clock": Clock.WORLD, "since": day, "until": day, "tenant_id": row.tenant_id, "service_id": row.service_id}
+    keys: Mapping[str, Any] = {"clock": Clock.WORLD, "since": day, "until": day, "tenant_id": row.tenant_id, "service_id": row.service_id}
     agent = {"agent_id": row.agent_id} if row.agent_id else {}
-    costs = figure_url("metering.cost", "cost" if agent else "cost_without_agent", unit=row.currency, **its, **agent)
+    costs = figure_url("metering.cost", "cost" if agent else "cost_without_agent", unit=row.currency, **keys, **agent)
     lines = [("Cost", link(costs, money(row.amount, row.currency)))]
     note = "All of that day, service, agent and currency. A hot sum is stored in several rows: add them up."
     return Panel("Its costs", ("Sum", "Costs"), lines, note=note)

@@ -38,8 +38,8 @@ def hold_digest(facts: Mapping[str, Any]) -> bytes:
 
 def capture_digest(facts: Mapping[str, Any]) -> bytes:
     """The digest of a capture's facts. A final one is the default."""
-    its = {"hold": str(facts["hold"]), "final": None if facts["final"] else False}
-    return facts_digest({**facts, "reason": None}) + digest(its, CAPTURE_FACTS[len(FACTS) :])
+    keys = {"hold": str(facts["hold"]), "final": None if facts["final"] else False}
+    return facts_digest({**facts, "reason": None}) + digest(keys, CAPTURE_FACTS[len(FACTS) :])
 
 
 def hold_call_digest(facts: Mapping[str, Any]) -> bytes:

@@ -105,8 +105,8 @@ class ReleaseForm(SettingForm):
     reason = text_field("Reason", max_length=1000, help="It is kept with the hold.")
 
     def apply(self, *, actor: str, request_id: str, **values: Any) -> None:
-        its = {"tenant_id": self.row.tenant_id, "customer_id": self.row.customer_id, "hold_id": self.row.pk}
-        services.release_hold(**its, actor=actor, request_id=request_id, **values)
+        keys = {"tenant_id": self.row.tenant_id, "customer_id": self.row.customer_id, "hold_id": self.row.pk}
+        services.release_hold(**keys, actor=actor, request_id=request_id, **values)
 
 
 class CancelScheduleForm(SettingForm):

@@ -26,10 +26,10 @@ def waive(correction: CorrectionInput) -> list[PostedEntry]:
 
 def _superseded(correction: CorrectionInput, *, amount: Decimal) -> list[PostedEntry]:
     old = selectors.get_cost(tenant_id=correction.tenant_id, cost_id=correction.target_id)
-    its = {"tenant_id": correction.tenant_id, "transaction_id": old["transaction_id"]}
-    before = selectors.total_active(selectors.list_costs(**its), currency=old["fiat_asset_symbol"])
+    keys = {"tenant_id": correction.tenant_id, "transaction_id": old["transaction_id"]}
+    before = selectors.total_active(selectors.list_costs(**keys), currency=old["fiat_asset_symbol"])
     recorded = record_cost(
-        **its,
+        **keys,
         actor=correction.actor,
         request_id=correction.request_id,
         fiat_amount=amount,
@@ -60,10 +60,10 @@ def _superseded(correction: CorrectionInput, *, amount: Decimal) -> list[PostedE
 
 def cancel(correction: CorrectionInput) -> list[PostedEntry]:
     """Cancel an open transaction. Its estimates are superseded by zero; its actual costs stay active and can be waived one by one."""
-    its = {"tenant_id": correction.tenant_id, "transaction_id": correction.target_id}
-    before = selectors.get_transaction(**its)["status"]
+    keys = {"tenant_id": correction.tenant_id, "transaction_id": correction.target_id}
+    before = selectors.get_transaction(**keys)["status"]
     cancelled = cancel_transaction(
-        **its,
+        **keys,
         actor=correction.actor,
         request_id=correction.request_id,
         reason=correction.reason,

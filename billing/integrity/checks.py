@@ -25,7 +25,7 @@ HOLDS_FACT = {
     "reason": "entry.reason <> ''",
 }
 # Currency and time are left out: where the caller gives none, the row holds the default.
-HELD_BUT_ABSENT = " OR ".join(f"is_absent[{FACTS.index(fact) + 1}] AND {holds}" for fact, holds in HOLDS_FACT.items())
+STORED_BUT_ABSENT = " OR ".join(f"is_absent[{FACTS.index(fact) + 1}] AND {holds}" for fact, holds in HOLDS_FACT.items())
 
 CHECKS = (
     Check(
@@ -147,7 +147,7 @@ CHECKS = (
             WHERE (%(tenant)s::uuid IS NULL OR entry.tenant_id = %(tenant)s) AND (
                 octet_length(entry.facts_digest) < 72 OR octet_length(entry.facts_digest) %% 8 <> 0 OR
         """  # noqa: S608 - constants
-        + HELD_BUT_ABSENT
+        + STORED_BUT_ABSENT
         + ")",
     ),
     Check(

@@ -94,7 +94,7 @@ def read_posting(row: Any, posting: Mapping[str, Any]) -> Posted | LedgerError:
 
 
 def _is_recorded(posting: Mapping[str, Any], row: Any, name: str) -> bool:
-    """Whether the row records what this call says of a fact: a default that is stated, or left out, is no other fact.
+    """Whether the row records what this call says of a fact: a default counts as the same fact, stated or left out.
 
     The row was recorded with a digest of what the first call stated; here this call's facts are compared with what became of them.
     """

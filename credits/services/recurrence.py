@@ -257,8 +257,8 @@ def _locked(*, tenant_id: UUID, schedule_id: UUID) -> RecurringGrant:
 
 def _lock_period_before(schedule: RecurringGrant) -> None:
     """To issue a grant locks the alerts of the customer, and to roll over then locks the grant before: every posting locks grants first."""
-    its = {"tenant_id": schedule.tenant_id, "schedule_id": schedule.id, "period": schedule.next_period - 1}
-    Grant.objects.select_for_update(no_key=True).filter(**its).first()
+    keys = {"tenant_id": schedule.tenant_id, "schedule_id": schedule.id, "period": schedule.next_period - 1}
+    Grant.objects.select_for_update(no_key=True).filter(**keys).first()
 
 
 def _issue(audit: Mapping[str, Any], schedule: RecurringGrant) -> Any:

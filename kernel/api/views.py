@@ -71,7 +71,7 @@ class LedgerViewSet(ViewSet):
     ignored_fields: list[str]
     # What of the header Prefer the reply follows.
     applied_preferences: list[str]
-    # Up to which moment of book time, itself included, the reply is final. None: it is about the present.
+    # The reply is final up to this moment of book time, itself included. None: it is about the present.
     final_until: datetime | None = None
     # False while the request is authenticated and checked: by then nothing is written.
     has_begun: bool

@@ -180,7 +180,7 @@ class ApplyRun:
         return self._with_taken_back(postings, self.adapter.post(self.run.tenant, postings, self.run))
 
     def _with_taken_back(self, postings: list[Posting], outcomes: Sequence[Outcome]) -> Sequence[Outcome]:
-        """The same outcomes; a row that is there, but whose run was undone, is said to be taken back."""
+        """The same outcomes, but `taken_back` for an existing row whose run was undone."""
         there = [posting.key for posting, outcome in zip(postings, outcomes, strict=True) if outcome.code in {ALREADY_THERE, CONFLICT}]
         found = self.adapter.existing(self.run.tenant, there) if there else {}
         undone = undone_runs(self.run.tenant, found.values())

@@ -17,7 +17,7 @@ DELAYS = (
     timedelta(hours=20),
     timedelta(hours=24),
 )
-# Each delay is spread by so much to either side, so that a receiver that comes back isn't met by all at once.
+# Each delay is spread by so much to either side, so that a receiver that comes back doesn't get all of them at once.
 JITTER = 0.2
 LONGEST_PAUSE = timedelta(hours=24)
 SHORTEST_PAUSE = timedelta(seconds=1)
@@ -25,7 +25,9 @@ SHORTEST_PAUSE = timedelta(seconds=1)
 PAUSE = timedelta(minutes=1)
 PAUSING_CODES = {429, 502, 503, 504}
 GONE = 410
-ABORT_HEADER, ABORT = "webhook-delivery", "abort-message"
+# A receiver that answers with this header and value wants no further attempt of the message.
+ABORT_HEADER = "webhook-delivery"
+ABORT = "abort-message"
 # An endpoint that answered nothing with 2xx for so long, in at least so many attempts, is disabled.
 FAILING_FOR = timedelta(days=5)
 FAILING_ATTEMPTS = 10

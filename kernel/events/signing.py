@@ -19,7 +19,7 @@ from kernel.events.models import Endpoint
 
 PREFIX = "whsec_"
 KEY_BYTES = 32
-# One that signs, and one that is on its way out or in.
+# One that signs, and one that is being introduced or retired.
 MAX_KEYS = 2
 
 

@@ -33,8 +33,8 @@ class TenantOwned(models.Model):
         """Django would raise MultipleObjectsReturned where another tenant has a row with this id."""
         rows = type(self)._base_manager if from_queryset is None else from_queryset
         # A tenant that was not read yet (`only`) is read by this function itself.
-        its = {} if "tenant_id" in self.get_deferred_fields() else {"tenant_id": self.tenant_id}
-        super().refresh_from_db(using=using, fields=fields, from_queryset=rows.filter(**its))
+        keys = {} if "tenant_id" in self.get_deferred_fields() else {"tenant_id": self.tenant_id}
+        super().refresh_from_db(using=using, fields=fields, from_queryset=rows.filter(**keys))
 
 
 class LedgerRow(TenantOwned):

@@ -2,7 +2,7 @@
 
 The only place that decides between replay and conflict when posting; the plan of a backfill (kernel/backfills/row_outcomes.py) and the
 integrity checks also compare digests. Posting functions report a key that was used before as `exists`, with the first
-row's `first_digest`; whether that is a replay or a conflict is decided here, because a digest from before the ledger learned a fact is
+row's `first_digest`; whether that is a replay or a conflict is decided here, because a digest that was made before the ledger got a fact is
 shorter and still equal. Only credits_reinstate reports
 `replayed` itself. It compares no digests: earlier calls gave back all that the invoice took.
 """

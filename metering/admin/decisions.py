@@ -37,8 +37,8 @@ class DecisionForm(SettingForm):
     reason = text_field("Why", help="It is kept with the decision.", max_length=1000)
 
     def apply(self, *, actor: str, request_id: str, **values: Any) -> None:
-        its = {"tenant_id": self.row.tenant_id, "transaction_id": self.row.transaction_id}
-        decisions.decide_waiting(**its, actor=actor, request_id=request_id, allow=self.allows, reason=values["reason"])
+        keys = {"tenant_id": self.row.tenant_id, "transaction_id": self.row.transaction_id}
+        decisions.decide_waiting(**keys, actor=actor, request_id=request_id, allow=self.allows, reason=values["reason"])
 
 
 class AllowForm(DecisionForm):

@@ -42,10 +42,10 @@ class SpendAdmin(LedgerAdmin):
         """The headline, and the chart in the currency of which most was spent."""
         today = timezone.now().astimezone(UTC).date()
         since = today - timedelta(days=DAYS - 1)
-        its = {f"{self.spender}_id": row.pk}
-        days = _days(since, tenant_id=row.tenant_id, **its)
+        keys = {f"{self.spender}_id": row.pk}
+        days = _days(since, tenant_id=row.tenant_id, **keys)
         lines = [
-            (title, [self._cell(days, column, first=today - timedelta(days=span - 1), its=its) for span in SPANS.values()])
+            (title, [self._cell(days, column, first=today - timedelta(days=span - 1), keys=keys) for span in SPANS.values()])
             for title, column in (
                 ("Actual cost", "actual"),
                 ("Estimated cost", "estimated"),
@@ -53,9 +53,9 @@ class SpendAdmin(LedgerAdmin):
                 ("Denied", "denied"),
             )
         ]
-        return {"spans": list(SPANS), "lines": lines, "clock": CLOCK, "chart": _by_day(days, since, its)}
+        return {"spans": list(SPANS), "lines": lines, "clock": CLOCK, "chart": _by_day(days, since, keys)}
 
-    def _cell(self, days: Sequence[Mapping[str, Any]], column: str, *, first: date, its: Mapping[str, Any]) -> list[Any]:
+    def _cell(self, days: Sequence[Mapping[str, Any]], column: str, *, first: date, keys: Mapping[str, Any]) -> list[Any]:
         """The sums of a column from a day on; each leads to the rows that it adds up."""
         sums: dict[str, Decimal] = {}
         for day in days:
@@ -64,7 +64,7 @@ class SpendAdmin(LedgerAdmin):
                 sums[unit] = sums.get(unit, Decimal(0)) + day[column]
         model, name = ("metering.cost", column) if column in {"actual", "estimated"} else ("metering.transaction", COUNTED[column])
         return [
-            link(figure_url(model, name, unit=unit, clock=Clock.WORLD, since=first, **its), money(total, unit) if unit else _count(total))
+            link(figure_url(model, name, unit=unit, clock=Clock.WORLD, since=first, **keys), money(total, unit) if unit else _count(total))
             for unit, total in sorted(sums.items())
             if total
         ]
@@ -80,11 +80,11 @@ def _count(number: Any) -> Any:
     return joined([f"{int(number):,}"])
 
 
-def _days(since: date, **its: Any) -> list[dict[str, Any]]:
+def _days(since: date, **keys: Any) -> list[dict[str, Any]]:
     """One row for each day and currency. Currencies and shards are added up by the database."""
     names = ("amount", "estimated", "transactions", "denied")
     moment = datetime.combine(since, time(), tzinfo=UTC)
-    rows = Rollup.objects.filter(**its, grain=Grain.DAY, starts_at__gte=moment)
+    rows = Rollup.objects.filter(**keys, grain=Grain.DAY, starts_at__gte=moment)
     sums: Any = rows.values("starts_at", "currency").order_by("starts_at").annotate(**{f"{name}_sum": Sum(name) for name in names})
     days = [
         {"day": row["starts_at"].astimezone(UTC).date(), "currency": row["currency"], **{n: row[f"{n}_sum"] for n in names}} for row in sums
@@ -92,7 +92,7 @@ def _days(since: date, **its: Any) -> list[dict[str, Any]]:
     return [{**day, "actual": day["amount"] - day["estimated"]} for day in days]
 
 
-def _by_day(rows: Sequence[Mapping[str, Any]], since: date, its: Mapping[str, Any]) -> dict[str, Any]:
+def _by_day(rows: Sequence[Mapping[str, Any]], since: date, keys: Mapping[str, Any]) -> dict[str, Any]:
     totals: dict[str, Decimal] = {}
     for row in rows:
         totals[row["currency"]] = totals.get(row["currency"], Decimal(0)) + row["amount"]
@@ -103,7 +103,9 @@ def _by_day(rows: Sequence[Mapping[str, Any]], since: date, its: Mapping[str, An
         "Cost by day", unit, [f"{day:%d %b}" for day in days], [sums.get(day, Decimal(0)) for day in days], kind="bar", clock=CLOCK
     )
     for bar, day in zip(made["bars"], days, strict=True):
-        bar["url"] = figure_url("metering.cost", "cost", unit=unit, clock=Clock.WORLD, since=day, until=day, **its) if sums.get(day) else ""
+        bar["url"] = (
+            figure_url("metering.cost", "cost", unit=unit, clock=Clock.WORLD, since=day, until=day, **keys) if sums.get(day) else ""
+        )
     return made
 
 

@@ -43,8 +43,8 @@ class ReleaseForm(SettingForm):
     reason = text_field("Why", help="It is kept with the payment.", max_length=1000)
 
     def apply(self, *, actor: str, request_id: str, **values: Any) -> None:
-        its = {"tenant_id": self.row.tenant_id, "payment_id": self.row.pk}
-        services.release_payment(**its, actor=actor, request_id=request_id, reason=values["reason"])
+        keys = {"tenant_id": self.row.tenant_id, "payment_id": self.row.pk}
+        services.release_payment(**keys, actor=actor, request_id=request_id, reason=values["reason"])
 
 
 class DueFilter(admin.SimpleListFilter):

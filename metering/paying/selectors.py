@@ -58,8 +58,8 @@ def find_payment(*, tenant_id: UUID, payment_id: UUID) -> Row | None:
 
 def get_payment(*, tenant_id: UUID, transaction_id: UUID, payment_id: UUID) -> Row:
     """A payment of this transaction. Raises NotFound."""
-    its = {"tenant_id": tenant_id, "transaction_id": transaction_id, "id": payment_id}
-    found = Payment.objects.filter(**its).values(*PAYMENT, **TOKEN_COLUMNS).first()
+    keys = {"tenant_id": tenant_id, "transaction_id": transaction_id, "id": payment_id}
+    found = Payment.objects.filter(**keys).values(*PAYMENT, **TOKEN_COLUMNS).first()
     if found is None:
         raise NotFound(kind="payment", id=payment_id)
     return _with_token(found)
@@ -68,9 +68,9 @@ def get_payment(*, tenant_id: UUID, transaction_id: UUID, payment_id: UUID) -> R
 def payment_after_call(payment: Row, *, kind: str, idempotency_key: str | None) -> Row:
     """A payment as it was after a call that captured, extended or released it, whatever became of it since. Without a key: after the one
     that ended it."""
-    its = {"tenant_id": payment["tenant_id"], "payment_id": payment["id"], "kind": kind}
+    keys = {"tenant_id": payment["tenant_id"], "payment_id": payment["id"], "kind": kind}
     which = {"is_final": True} if idempotency_key is None else {"idempotency_key": idempotency_key}
-    call = PaymentCall.objects.filter(**its, **which).first()
+    call = PaymentCall.objects.filter(**keys, **which).first()
     if call is None:
         # It ended with its transaction, before a call to the same effect.
         return payment

@@ -36,11 +36,11 @@ def get_usage_key(*, tenant_id: UUID, key_id: UUID) -> UsageKey:
 
 def list_tenants_to_count() -> list[UUID]:
     """The tenants with transactions whose usage is to be counted."""
-    its = {"tenant_id": OuterRef("id")}
-    until = Subquery(UsageProgress.objects.filter(**its).values("counted_until")[:1], output_field=DateTimeField())
+    keys = {"tenant_id": OuterRef("id")}
+    until = Subquery(UsageProgress.objects.filter(**keys).values("counted_until")[:1], output_field=DateTimeField())
     counted = Usage.objects.filter(tenant_id=OuterRef("tenant_id"), transaction_id=OuterRef("id"))
-    fresh = Transaction.objects.filter(~Exists(counted), created_at__gte=OuterRef("until"), **its)
-    tenants = Tenant.objects.annotate(until=Coalesce(until, BEFORE_ALL)).filter(Exists(UsageNote.objects.filter(**its)) | Exists(fresh))
+    fresh = Transaction.objects.filter(~Exists(counted), created_at__gte=OuterRef("until"), **keys)
+    tenants = Tenant.objects.annotate(until=Coalesce(until, BEFORE_ALL)).filter(Exists(UsageNote.objects.filter(**keys)) | Exists(fresh))
     return list(tenants.order_by("id").values_list("id", flat=True))
 
 

@@ -12,8 +12,8 @@ from typing import Any
 
 from metering.services.usage_bodies import UsageReading, look_up
 
-# What a text of facts with such a tool in it has somewhere: nearly none has, and then nothing is searched.
-MARKS = (
+# Facts whose text has none of these mention no such tool: nearly none does, so that the search costs nothing.
+TOOL_HINTS = (
     *('_call"', "tool.execution", "server_tool", "server_side_tool", "providerExecuted", "groundingMetadata", "grounding_metadata"),
     *("executed_tools", "tool_usage", "url_citation", "\\u"),
 )
@@ -56,7 +56,7 @@ def with_tool_uses(
     """The reading with the tools that the reply shows. `facts`: the text of `reported`; `model`: as the reply names it, `public_model`: as
     the public prices do; `has_request_fee`: the price of each request includes its searches."""
     searches_always = SEARCHING_MODEL.search(model) is not None
-    if not searches_always and not any(mark in facts for mark in MARKS):
+    if not searches_always and not any(hint in facts for hint in TOOL_HINTS):
         return reading
     found = _find(reported)
     counters, read, unpriced = dict(reading.counters), list(reading.read), list(found.unpriced)

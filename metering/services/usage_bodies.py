@@ -39,7 +39,7 @@ USAGES = (
     *("additional_kwargs", ""),
 )
 # Of these, the places where other numbers stand as well.
-BARE = ("additional_kwargs", "")
+MIXED_OBJECTS = ("additional_kwargs", "")
 # Where the Vercel AI SDK shows what only one provider reports.
 METADATA = ("providerMetadata", "experimental_providerMetadata")
 # The sum of input and output, as most replies state it.
@@ -135,11 +135,11 @@ def read_usage(facts: Any, *, provider: Provider | None) -> UsageReading | None:
         if bad:
             raise bad[0]
         return None
-    beside = [path for place in places if place is not chosen for path in _more_than(best, place, provider=provider)]
+    beside = [path for place in places if place is not chosen for path in _counters_beyond(best, place, provider=provider)]
     return replace(best, ignored=[*best.ignored, *beside], unpriced=[*best.unpriced, *beside]) if beside else best
 
 
-def _more_than(chosen: UsageReading, place: "_Place", *, provider: Provider | None) -> list[str]:
+def _counters_beyond(chosen: UsageReading, place: "_Place", *, provider: Provider | None) -> list[str]:
     """What another place of the same facts counts beyond the chosen reading. Less is no contradiction: the beginning of a stream, or one of
     several steps."""
     if place.is_bare:
@@ -211,7 +211,7 @@ def _usages_in(body: dict[str, Any], body_path: str) -> Iterator[_Place]:
         usage = look_up(body, usage_path) if usage_path else body
         if isinstance(usage, dict) and usage:
             path = "".join(f"{part}." for part in (body_path, usage_path) if part)
-            yield _Place(path, usage, is_bare=usage_path in BARE)
+            yield _Place(path, usage, is_bare=usage_path in MIXED_OBJECTS)
 
 
 def _telemetry(facts: Any) -> dict[str, Any]:

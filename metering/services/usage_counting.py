@@ -33,7 +33,7 @@ from metering.services.usage_bodies import BadQuantity, look_up, read_usage
 # count in the same sums, so a larger page writes each sum less often.
 PER_PAGE = 10_000
 # How long a question about usage counts before it is answered that there is too much.
-PATIENCE_SECONDS = 10.0
+COUNT_TIMEOUT_SECONDS = 10.0
 LONGEST_VALUE = 255
 # Earlier than anything was recorded.
 FIRST_MOMENT = datetime(1900, 1, 1, tzinfo=UTC)

@@ -12,7 +12,7 @@ LANGUAGE plpgsql
 AS $$
 BEGIN
     IF has_rules THEN
-        PERFORM rules_adjust(tenant, transactions, request);
+        PERFORM rules_recount(tenant, transactions, request);
     END IF;
     IF cardinality(deltas) > 0 THEN
         PERFORM metering_roll_up(tenant, deltas);

@@ -70,7 +70,7 @@ BEGIN
         RETURN NEXT posted;
     END LOOP;
     IF policy.has_rules AND finished <> '{}' THEN
-        PERFORM rules_adjust(tenant, finished, items[1].request_id);
+        PERFORM rules_recount(tenant, finished, items[1].request_id);
     END IF;
     IF cardinality(deltas) > 0 THEN
         PERFORM metering_roll_up(tenant, deltas);

@@ -13,6 +13,7 @@ from billing.integrity.checks import find_violations
 from billing.models import Policy, Wallet
 from billing.selectors import floor_allows, plan_floor_allows
 from kernel.ledger.errors import Insufficient, InvalidValue
+from tests.paying.book import PayingBook, cost
 
 pytestmark = pytest.mark.django_db
 STEP = Decimal("0.000000000000000001")
@@ -115,3 +116,11 @@ def test_the_check_constraints_are_equal(tenant, floor):
             assert takes(lambda wallet=wallet: Wallet.objects.create(tenant=tenant, currency="USD", **wallet)) == floor_allows(**wallet)
     opened = floor_allows(balance=Decimal(0), floor=floor)
     assert takes(lambda: Policy.objects.create(tenant=tenant, default_floor=floor, updated_by="x")) == opened
+
+
+def test_a_debit_beyond_what_a_payment_holds_calls_the_function(stricter_floor):
+    book = PayingBook(wallet=5)
+    row = book.record(cost(3))
+    book.add_cost(row, 2)
+    book.complete(row)
+    assert book.payment(row).unpaid == 2

@@ -107,7 +107,7 @@ def test_each_currency_is_paid_for_itself():
     book.is_sound()
 
 
-def test_a_wallet_pays_down_to_its_floor_or_to_zero_unless_the_policy_lets_it_go_below():
+def test_a_wallet_without_a_floor_pays_down_to_zero_unless_the_policy_lets_it_go_below():
     book = PayingBook(wallet=5)
     assert book.record(cost(6))["status"] == "denied"
     policies.set_policy(**book.who, allows_overdraft=True)

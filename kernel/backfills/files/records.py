@@ -95,7 +95,7 @@ def csv_line(texts: Iterable[str], delimiter: str = ",") -> bytes:
 
 
 def read_object(raw: bytes) -> tuple[dict[str, Any] | None, str]:
-    """The members of a JSON object as raw JSON, or why it is none."""
+    """The members of a JSON object as raw JSON, or why it isn't one."""
     try:
         fields = _decoder.decode(raw)
         repeated = repeated_names(raw, fields)

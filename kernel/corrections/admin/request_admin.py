@@ -157,7 +157,7 @@ class CorrectionRequestAdmin(LedgerAdmin):
         entries = list(list_entries(correction, version=version))
         lines = list(correction.lines.order_by("position"))
         rows, asked_by = summary.rows_of(lines), names[correction.asked_by]
-        its: dict[str, Any] = {"tenant_id": correction.tenant_id, "target_ids": [line.target_id for line in lines]}
+        keys: dict[str, Any] = {"tenant_id": correction.tenant_id, "target_ids": [line.target_id for line in lines]}
         context = {
             **self.admin_site.each_context(request),
             "title": f"{kind_title(correction.kind)} · {correction}",
@@ -170,8 +170,8 @@ class CorrectionRequestAdmin(LedgerAdmin):
             "comparisons": summary.comparisons(request, lines, rows),
             "day": summary.day_panel(correction, asked_by=asked_by),
             "facts": _facts(correction, names),
-            "cautions": kind_cautions(correction.kind, **its, facts=correction.facts) if correction.state == State.WAITING else [],
-            "related": related_panel(**its, account_ids={entry.account_id for entry in entries}, but=correction),
+            "cautions": kind_cautions(correction.kind, **keys, facts=correction.facts) if correction.state == State.WAITING else [],
+            "related": related_panel(**keys, account_ids={entry.account_id for entry in entries}, but=correction),
             "targets": [_target(line) for line in lines[len(rows) :]],
             "entries": [entry_row(entry, is_posted=bool(entry.entry_id)) for entry in entries],
             "evidence": [(file, names[file.actor]) for file in correction.evidence.defer("content").order_by("id")],
@@ -229,9 +229,9 @@ class CorrectionRequestAdmin(LedgerAdmin):
 
 def _keep_evidence(request: HttpRequest, correction: CorrectionRequest, form: EvidenceForm) -> None:
     """Before the decision that it is for, whatever becomes of that."""
-    its = {"tenant_id": correction.tenant_id, "correction_id": correction.pk}
+    keys = {"tenant_id": correction.tenant_id, "correction_id": correction.pk}
     if files := form.files_sent:
-        services.add_evidence(**its, actor=actor_of(request), files=files)
+        services.add_evidence(**keys, actor=actor_of(request), files=files)
 
 
 def _approve(request: HttpRequest, correction: CorrectionRequest, text: str) -> None:

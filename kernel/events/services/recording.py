@@ -56,15 +56,17 @@ def record(sent: Sequence[Sent]) -> set[UUID]:
 
     Returns the endpoints that nothing is to be sent to now. See events_record.sql for what a late result still changes.
     """
-    gone = {each.endpoint_id for each in sent if each.answer is not None and each.answer.status_code == retries.GONE and not each.is_test}
+    gone_ids = {
+        each.endpoint_id for each in sent if each.answer is not None and each.answer.status_code == retries.GONE and not each.is_test
+    }
     with transaction.atomic():
         rows = posting.run(RECORD, [json.dumps([_result(each, place) for place, each in enumerate(sent)])])
         for row in rows:
-            reason = DisabledReason.GONE if row.endpoint_id in gone else DisabledReason.FAILING
+            reason = DisabledReason.GONE if row.endpoint_id in gone_ids else DisabledReason.FAILING
             is_failing = retries.is_failing(failures=row.consecutive_failures, since=row.first_failure_at, now=row.moment)
-            if row.status == EndpointStatus.ENABLED and (row.endpoint_id in gone or is_failing):
+            if row.status == EndpointStatus.ENABLED and (row.endpoint_id in gone_ids or is_failing):
                 _disable(Endpoint.objects.get(tenant_id=row.tenant_id, id=row.endpoint_id), reason, row.moment)
-    return {row.endpoint_id for row in rows if not row.is_open} | gone
+    return {row.endpoint_id for row in rows if not row.is_open} | gone_ids
 
 
 def _result(sent: Sent, place: int) -> dict[str, Any]:

@@ -59,7 +59,7 @@ def post_one(
 
     `account` names what the posting function will lock for it; if it is wrong, only time is lost. With `batch_only_with` only postings with
     the same value share a call: where it may wait for long, others don't wait along. Inside a transaction nothing is batched: another's
-    posting would share its fate. Raises Busy, OutcomeUnknown and Django's database errors.
+    posting would be rolled back with it. Raises Busy, OutcomeUnknown and Django's database errors.
     """
     called = PostingFunction(function, races, using, batch_only_with=batch_only_with)
     if not settings.LEDGER_BATCHING or connections[using].in_atomic_block:

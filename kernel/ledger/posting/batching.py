@@ -150,7 +150,10 @@ class BatchQueue:
             return True
 
     def _lead(self, batch: list[PendingPosting]) -> None:
-        """Makes the call of a batch. Each posting then has its row, must be sent alone, or stays unknown. Raises what the call raises."""
+        """Makes the call of a batch, and sets the row of each posting, or that it must be sent alone; else it stays unknown.
+
+        Raises what the call raises.
+        """
         try:
             if self._is_busy:
                 # On a loop all callers share this thread: requests that have arrived already would otherwise just miss the call.

@@ -32,7 +32,7 @@ class NearDuplicateViewSet(MeteringViewSet):
         question = near_duplicate_question(values, tenant_id=self.caller.tenant_id, now=now)
         if question.until <= now:
             self.wait_for_past(END_OF_MOMENTS)
-        usage_counting.count_usage(tenant_id=self.caller.tenant_id, seconds=usage_counting.PATIENCE_SECONDS)
+        usage_counting.count_usage(tenant_id=self.caller.tenant_id, seconds=usage_counting.COUNT_TIMEOUT_SECONDS)
         # What was asked, not the span, which ends with the present: the next page's goes on with that of this one.
         asked = [str(values[name]) for name in ("period", "since", "until", "within")]
         scope = f"{question.tenant_id}:near-duplicates:{asked}:{question.filters}"

@@ -133,8 +133,8 @@ class SpendingRuleViewSet(MeteringViewSet):
         """Adds a limit to a rule, and raises the rule's version."""
         arguments = self.change_arguments(rule_id) | {"idempotency_key": self.idempotency_key()}
         written = services.add_parameter(**arguments, **self.read(NewParameterBody))
-        its = {"tenant_id": self.caller.tenant_id, "rule_id": written.row["id"], "moment": written.moment}
-        return self.reply(ParameterReply, selectors.get_added_parameter(**its), status=201, replayed=written.replayed)
+        keys = {"tenant_id": self.caller.tenant_id, "rule_id": written.row["id"], "moment": written.moment}
+        return self.reply(ParameterReply, selectors.get_added_parameter(**keys), status=201, replayed=written.replayed)
 
     @operation(summary="Read a parameter", reply=ParameterReply)
     def parameter(self, request: HttpRequest, rule_id: str, parameter_id: UUID) -> HttpResponse:
@@ -159,10 +159,10 @@ class SpendingRuleViewSet(MeteringViewSet):
     def executions(self, request: HttpRequest, rule_id: str) -> HttpResponse:
         """What the rule decided, newest first. Rounds in which it didn't apply are left out."""
         query, tenant_id = self.query(ExecutionQuery), self.caller.tenant_id
-        its = {"tenant_id": tenant_id, "rule_id": selectors.get_rule_id(tenant_id=tenant_id, reference=rule_id)}
+        keys = {"tenant_id": tenant_id, "rule_id": selectors.get_rule_id(tenant_id=tenant_id, reference=rule_id)}
         place = {name: query[name] for name in ("limit", "after", "before")}
-        page = self.page_of_rows(list_executions(**its, decision=query["decision"]), key=("created_at", "id"), **place)
-        return self.page_reply(RuleExecutionReply, page, rows=executions_of_rule(page.rows, **its))
+        page = self.page_of_rows(list_executions(**keys, decision=query["decision"]), key=("created_at", "id"), **place)
+        return self.page_reply(RuleExecutionReply, page, rows=executions_of_rule(page.rows, **keys))
 
     @operation(summary="Try a transaction out", body=TransactionRequest, reply=EvaluationReply, refuses=("invalid_value",))
     def evaluate(self, request: HttpRequest) -> HttpResponse:

@@ -28,11 +28,11 @@ class TraceViewSet(MeteringViewSet):
         """What belongs together, and what it cost: the first 100 transactions in the order they happened, and the totals of all."""
         tenant_id = self.caller.tenant_id
         trace = selectors.get_trace(tenant_id=tenant_id, reference=trace_id)
-        its = {"tenant_id": tenant_id, "trace_id": trace["id"]}
+        keys = {"tenant_id": tenant_id, "trace_id": trace["id"]}
         shown = (
             selectors.list_transactions(tenant_id=tenant_id).filter(trace_id=trace["id"]).order_by("created_at", "id")[:MAX_TRANSACTIONS]
         )
-        spend = selectors.list_trace_totals(**its)
+        spend = selectors.list_trace_totals(**keys)
         total = sum((row["amount"] for row in spend if row["currency"] == "USD"), Decimal(0))
-        facts = {"transaction_count": selectors.count_trace_transactions(**its), "total_active_cost_usd": total, "spend": spend}
+        facts = {"transaction_count": selectors.count_trace_transactions(**keys), "total_active_cost_usd": total, "spend": spend}
         return self.reply(TraceReply, trace | facts | {"transactions": selectors.with_costs(shown)})

@@ -155,10 +155,10 @@ class TransactionViewSet(MeteringViewSet):
     @operation(summary="List a transaction's payments", reply=PaymentsReply)
     def payments(self, request: HttpRequest, transaction_id: UUID) -> HttpResponse:
         """What was held for a transaction and what was taken, with the parts in credits and in the wallet."""
-        its = {"tenant_id": self.caller.tenant_id, "transaction_id": transaction_id}
-        found = list_payments(**its)
+        keys = {"tenant_id": self.caller.tenant_id, "transaction_id": transaction_id}
+        found = list_payments(**keys)
         if not found:
-            selectors.check_exists(**its)
+            selectors.check_exists(**keys)
         return self.reply(PaymentsReply, {"payments": found})
 
     @operation(summary="List a transaction's facts", reply=FactListReply)

@@ -38,7 +38,7 @@ class UsageGroupsViewSet(MeteringViewSet):
         usage_keys.check_counted(keys, names={*question.group_by, *question.filters}, since=question.since)
         if question.until <= now:
             self.wait_for_past(END_OF_MOMENTS)
-        usage_counting.count_usage(tenant_id=tenant_id, seconds=usage_counting.PATIENCE_SECONDS)
+        usage_counting.count_usage(tenant_id=tenant_id, seconds=usage_counting.COUNT_TIMEOUT_SECONDS)
         return question
 
     @operation(summary="Ask about usage", query=UsageGroupsQuery, reply=UsageGroupsReply, reads_past=True, refuses=REFUSES)

@@ -53,6 +53,6 @@ def post_collections(*, actor: str, request_id: str) -> int:
                 amount=collection["amount"],
                 currency=collection["currency"],
             )
-            its = {"tenant_id": collection["tenant_id"], "id": collection["id"], "posted_at": None}
-            posted += Collection.objects.filter(**its).update(posted_at=Now())
+            keys = {"tenant_id": collection["tenant_id"], "id": collection["id"], "posted_at": None}
+            posted += Collection.objects.filter(**keys).update(posted_at=Now())
     return posted

@@ -9,6 +9,9 @@ RETURNS uuid
 LANGUAGE plpgsql
 AS $$
 DECLARE
+    overdraft CONSTANT boolean := EXISTS (
+        SELECT FROM metering_policy policy WHERE policy.tenant_id = tenant AND policy.allows_overdraft
+    );
     wallet billing_wallet;
     done record;
 BEGIN
@@ -23,9 +26,9 @@ BEGIN
     ) THEN
         RETURN NULL;
     END IF;
-    IF NOT EXISTS (SELECT FROM metering_policy policy WHERE policy.tenant_id = tenant AND policy.allows_overdraft) AND (
-        wallet.id IS NULL OR wallet.balance - wallet.held - coalesce(wallet.floor, 0) < part
-    ) THEN
+    IF wallet.id IS NULL AND NOT overdraft
+        OR NOT billing_floor_allows(wallet.balance - part, wallet.held, billing_hold_floor(wallet.floor, overdraft))
+    THEN
         RETURN NULL;
     END IF;
     SELECT * INTO done FROM billing_post(tenant, jsonb_build_array(jsonb_build_object(

@@ -29,6 +29,6 @@ BEGIN
     END IF;
     is_held := done.outcome = 'posted';
     hold_id := done.id;
-    available := greatest(done.balance - done.held - coalesce(done.floor, 0), 0);
+    available := greatest(billing_above_floor(done.balance, done.held, done.floor), 0);
 END
 $$;

@@ -188,8 +188,8 @@ class ExistingRuleForm(RuleForm):
         definitions.change_rule(**self.target(actor, request_id), **self.stated())
 
     def target(self, actor: str, request_id: str) -> dict[str, Any]:
-        its = {"tenant_id": self.row.tenant_id, "reference": str(self.row.pk), "version": self.rule["version"]}
-        return its | {"actor": actor, "request_id": request_id}
+        keys = {"tenant_id": self.row.tenant_id, "reference": str(self.row.pk), "version": self.rule["version"]}
+        return keys | {"actor": actor, "request_id": request_id}
 
 
 class EditRuleForm(ExistingRuleForm):

@@ -153,18 +153,18 @@ def with_parts(rows: Iterable[Row]) -> list[Row]:
     parts: dict[str, dict[UUID, list[Row]]] = {
         name: {row["id"]: [] for row in rows} for name in ("parameters", "conditions", "agent_rules")
     }
-    its = {"tenant_id": rows[0]["tenant_id"], "rule_id__in": [row["id"] for row in rows]} if rows else {}
-    for name, found in _current_parts(its) if rows else ():
+    keys = {"tenant_id": rows[0]["tenant_id"], "rule_id__in": [row["id"] for row in rows]} if rows else {}
+    for name, found in _current_parts(keys) if rows else ():
         for part in found:
             parts[name][part["rule_id"]].append(part)
     return [row | {name: found[row["id"]] for name, found in parts.items()} for row in rows]
 
 
-def _current_parts(its: Row) -> Iterable[tuple[str, list[Row]]]:
-    yield "parameters", rows_of(RuleParameter.objects.filter(CURRENT, **its).order_by("id").values(*OF_RULE, *PARAMETER))
-    yield "conditions", rows_of(RuleCondition.objects.filter(CURRENT, **its).order_by("id").values(*OF_RULE, *CONDITION))
+def _current_parts(keys: Row) -> Iterable[tuple[str, list[Row]]]:
+    yield "parameters", rows_of(RuleParameter.objects.filter(CURRENT, **keys).order_by("id").values(*OF_RULE, *PARAMETER))
+    yield "conditions", rows_of(RuleCondition.objects.filter(CURRENT, **keys).order_by("id").values(*OF_RULE, *CONDITION))
     agents = rows_of(
-        AgentRule.objects.filter(CURRENT, **its).order_by("id").values(*OF_RULE, "agent_id", *(f"agent__{name}" for name in AGENT))
+        AgentRule.objects.filter(CURRENT, **keys).order_by("id").values(*OF_RULE, "agent_id", *(f"agent__{name}" for name in AGENT))
     )
     yield "agent_rules", [row | {"agent": {name: row[f"agent__{name}"] for name in AGENT}} for row in agents]
 

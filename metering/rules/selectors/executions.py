@@ -30,7 +30,7 @@ IDS = uuid5(NAMESPACE_URL, "urn:countinghouse:rule-execution")
 
 
 def list_requests(*, tenant_id: UUID, transaction: Row) -> list[Row]:
-    """The rounds of a transaction (its row), newest first. A round that no rule decided has no row: it is made of the transaction's."""
+    """The rounds of a transaction (keys row), newest first. A round that no rule decided has no row: it is made of the transaction's."""
     found = AuthorizationRequest.objects.filter(tenant_id=tenant_id, transaction_id=transaction["id"])
     rows = with_executions(rows_of(found.order_by("-round").values(*REQUEST)), tenant_id=tenant_id)
     _add_payments(rows, tenant_id=tenant_id, transaction_id=transaction["id"])
@@ -138,10 +138,10 @@ def with_executions(requests: Sequence[Row], *, tenant_id: UUID) -> list[Row]:
     rules: Mapping[str, Row] = {}
     parameters: Mapping[str, Row] = {}
     if rule_ids:
-        its = {"tenant_id": tenant_id}
-        named = SpendingRule.objects.filter(**its, id__in=rule_ids).values("id", "numeric_id", "name", "rule_type")
+        keys = {"tenant_id": tenant_id}
+        named = SpendingRule.objects.filter(**keys, id__in=rule_ids).values("id", "numeric_id", "name", "rule_type")
         rules = {str(rule["id"]): rule for rule in rows_of(named)}
-        of_rules = RuleParameter.objects.filter(**its, rule_id__in=rule_ids)
+        of_rules = RuleParameter.objects.filter(**keys, rule_id__in=rule_ids)
         names = ("id", "parameter_name", "measurement_type", "currency", "group_by")
         parameters = {str(parameter["id"]): parameter for parameter in rows_of(of_rules.values(*names))}
     return [

@@ -98,8 +98,8 @@ def _replace_agents(rule: SpendingRule, stated: Sequence[UUID], *, moment: datet
     _remove(AgentRule, rule, [row for row in present if row.agent_id not in stated], moment=moment)
     for agent_id in stated:
         if agent_id not in known:
-            its = {"tenant_id": rule.tenant_id, "rule_id": rule.pk, "agent_id": agent_id}
-            AgentRule(created_at=moment, updated_at=moment, **its).save(force_insert=True)
+            keys = {"tenant_id": rule.tenant_id, "rule_id": rule.pk, "agent_id": agent_id}
+            AgentRule(created_at=moment, updated_at=moment, **keys).save(force_insert=True)
 
 
 def _remove(model: Any, rule: SpendingRule, rows: Sequence[Any], *, moment: datetime) -> None:

@@ -1,8 +1,8 @@
--- Brings the entries of transactions to what their costs and payments are now.
+-- Updates the counter entries of transactions to what their costs and payments are now.
 -- Takes: the tenant, the transactions, which the caller has locked, and the request id of the change. Returns: nothing.
 -- Locks: the counters that have an entry of them, by id. Never: touches an entry that has left its window, refuses anything, or makes an
--- entry: what was never let through stays uncounted.
-CREATE OR REPLACE FUNCTION rules_adjust(tenant uuid, transactions uuid[], request text)
+-- entry: a transaction that was never authorized stays uncounted.
+CREATE OR REPLACE FUNCTION rules_recount(tenant uuid, transactions uuid[], request text)
 RETURNS void
 LANGUAGE plpgsql
 AS $$
