@@ -139,6 +139,8 @@ def search_for(client, typed):
         ("7,350.25", "Billing: transactions", "usage INV-2026-0007"),
         ("agent:repon march 2026", "Billing: transactions", "usage INV-2026-0007"),
         ("invoice:2026-0007 tenant:acm type:usage", "Billing: transactions", "usage INV-2026-0007"),
+        ("acm 0007", "Billing: transactions", "usage INV-2026-0007"),
+        ("0007 inv", "Billing: transactions", "usage INV-2026-0007"),
         ("currency:eur amount:12.50", "Credits: credit transactions", None),
         ("customer:bjorn amount:1..20", "Credits: credit transactions", None),
         ("repondeur", "Metering: agents", "Répondeur"),

@@ -288,6 +288,8 @@ class LedgerList:
             if self._has(name):
                 parts.append(money(getattr(row, name), self.currency_of(row)))  # type: ignore[attr-defined] # of LedgerAdmin
                 break
+        title = str(row)
+        parts += [value for name in self.search_parts if (value := getattr(row, name)) and value not in title]
         if self.search_time:
             moment = getattr(row, self.search_time)
             parts.append(f"{timezone.localtime(moment):%Y-%m-%d %H:%M}" if hasattr(moment, "hour") else str(moment))

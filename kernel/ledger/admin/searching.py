@@ -76,7 +76,7 @@ def find_rows(page: Any, request: Any, terms: SearchTerms, *, most: int = MAX_MA
     if terms.text_amounts and page.search_amounts:
         finder.look(found, narrow & _with_amounts(page, terms.text_amounts))
     if page.search_parts and len(found.ids) < most:
-        finder.look(found, narrow & has(page.search_parts, terms.text))
+        finder.look(found, narrow & _has_words(page, request, terms.text))
     return found
 
 
@@ -155,10 +155,7 @@ def _narrowed(page: Any, request: Any, rows: QuerySet[Any], terms: SearchTerms) 
 def _named(page: Any, request: Any, rows: QuerySet[Any], name: str, value: str) -> Q | None:
     scope = scope_of(request.user)
     if name == "tenant":
-        if not issubclass(page.model, TenantOwned):
-            return None
-        tenants = scope.limit(Tenant.objects.all())
-        return Q(tenant_id__in=list(tenants.filter(has(("name", "slug"), value)).values_list("pk", flat=True)[:MAX_MATCHES]))
+        return _of_tenant(request, value) if issubclass(page.model, TenantOwned) else None
     columns = page.search_names().get(name, ())
     if not columns:
         return None
@@ -174,6 +171,11 @@ def _named(page: Any, request: Any, rows: QuerySet[Any], name: str, value: str) 
         else:
             condition |= begins(column, value) | has((column,), value)
     return condition
+
+
+def _of_tenant(request: Any, text: str) -> Q:
+    tenants = scope_of(request.user).limit(Tenant.objects.filter(has(("name", "slug"), text)))
+    return Q(tenant_id__in=list(tenants.values_list("pk", flat=True)[:MAX_MATCHES]))
 
 
 def _with_amounts(page: Any, amounts: Any) -> Q:
@@ -215,6 +217,19 @@ def has(names: Any, text: str) -> Q:
     for name in names:
         condition |= Q(_Like(_Folded(F(name), *map(Value, accents())), pattern))
     return condition
+
+
+def _has_words(page: Any, request: Any, text: str) -> Q:
+    """Rows that have every word in one of the columns that are searched for parts. All words but one may also be of the tenant's name."""
+    words = text.split()
+    any_word, every_word = Q(pk__in=[]), Q()
+    for word in words:
+        one = has(page.search_parts, word)
+        any_word |= one
+        if len(words) > 1 and issubclass(page.model, TenantOwned):
+            one |= _of_tenant(request, word)
+        every_word &= one
+    return any_word & every_word if len(words) > 1 else any_word
 
 
 class _Folded(Func):
