@@ -18,6 +18,8 @@ def test_a_full_page_of_every_list_is_small(office, boss):
     """Each table's first row is repeated without its constraints: what a cell holds is what people see."""
     fill_every_table(TenantFactory(name="Acme"), boss)
     pages = [page for page in admin.site._registry.values() if isinstance(page, LedgerAdmin) and not page.model._meta.proxy]
+    # Which table has no row yet is what tests/backoffice/test_every_page.py says.
+    pages = [page for page in pages if page.model._base_manager.exists()]
     with connection.cursor() as cursor:
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
         for page in pages:
