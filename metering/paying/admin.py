@@ -1,6 +1,6 @@
 """The pages of payments."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -12,14 +12,19 @@ from django.utils import timezone
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from kernel.ledger.admin import LedgerAdmin, Panel
-from kernel.ledger.admin.formatting import money
+from kernel.ledger.admin.formatting import actor_names, money
 from kernel.ledger.admin.settings import SettingForm, setting_action, switch_field, text_field
 from kernel.ledger.money import trimmed_digits
+from kernel.tenants.admin import local_time
 from kernel.tenants.messages import register_messages
+from metering.models import Cost
 from metering.paying import selectors, services
-from metering.paying.choices import OPEN_STATUSES
+from metering.paying.choices import OPEN_STATUSES, CallKind
 from metering.paying.models import Collection, Payee, PayerSetting, Payment, PaymentCall, PaymentLeg, PaymentToken
 from metering.paying.payers import payer_names
+
+# Rows of one kind in a timeline.
+MAX_ROWS = 50
 
 register_messages(
     {
@@ -66,6 +71,35 @@ class DueFilter(admin.SimpleListFilter):
         return queryset
 
 
+def timeline(payment: Payment) -> Panel:
+    """What happened to a payment, in all three ledgers, the oldest first: a fixed number of queries."""
+    its = {"tenant_id": payment.tenant_id, "payment_id": payment.pk}
+    costs = Cost.objects.filter(tenant_id=payment.tenant_id, transaction_id=payment.transaction_id, fiat_asset_symbol=payment.currency)
+    steps: list[tuple[datetime | None, str, str, Decimal | None, str]] = [
+        (leg.created_at, leg.get_kind_display(), "Held" if leg.hold_id else "Debited beyond what was held", leg.amount or leg.captured, "")
+        for leg in PaymentLeg.objects.filter(**its)[:MAX_ROWS]
+    ]
+    for call in PaymentCall.objects.filter(**its)[:MAX_ROWS]:
+        until = f" until {local_time(call.expires_at)}" if call.kind == CallKind.EXTENDED else ""
+        amount = call.amount if call.kind == CallKind.CAPTURED else None
+        steps.append((call.created_at, "Payment", f"{call.get_kind_display()}{until}", amount, call.actor))
+    for token in PaymentToken.objects.filter(**its):
+        steps.append((token.presented_at, "Payment", f"Presented to {token.pay_to}", None, ""))
+        steps.append((token.settled_at, "Payment", f"Collected by {token.pay_to}", token.settled_amount, ""))
+    for due in Collection.objects.filter(**its):
+        steps.append((due.posted_at, "Billing", f"Posted to the wallet of {due.pay_to}", due.amount, ""))
+    for cost in costs.order_by("created_at", "id")[:MAX_ROWS]:
+        steps.append((cost.created_at, "Metering", "Estimated cost" if cost.is_estimate else "Cost", cost.fiat_amount, cost.actor))
+    steps.append((payment.closed_at, "Payment", f"Over: {payment.status}", payment.captured, ""))
+    happened = sorted((step for step in steps if step[0] is not None), key=lambda step: step[0])  # type: ignore[arg-type, return-value]
+    names = actor_names(step[4] for step in happened if step[4])
+    lines = [
+        (local_time(at), ledger, what, "–" if amount is None else money(amount, payment.currency), names.get(actor, "–"))
+        for at, ledger, what, amount, actor in happened
+    ]
+    return Panel("Timeline", ("When", "Where", "What", "Amount", "By"), lines)
+
+
 @admin.register(Payment)
 class PaymentAdmin(LedgerAdmin):
     list_display = ("id", "transaction", "customer_id", "amount", "captured", "unpaid", "status", "hold_expires_at", "created_at", "actor")
@@ -87,7 +121,7 @@ class PaymentAdmin(LedgerAdmin):
             (leg.get_kind_display(), str(leg.hold_id or leg.entry_id), money(leg.amount, row.currency), money(leg.captured, row.currency))
             for leg in legs
         ]
-        return [Panel("Parts", ("Money", "Hold or entry", "Held", "Captured"), lines)]
+        return [Panel("Parts", ("Money", "Hold or entry", "Held", "Captured"), lines), timeline(row)]
 
 
 @admin.register(PaymentLeg)

@@ -1,6 +1,8 @@
 """The pages of payments, the job that closes overdue ones, and what is said of them in events."""
 
 import json
+from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 from django.core.management import call_command
@@ -8,7 +10,7 @@ from django.db import connection
 
 from kernel.events.models import Event
 from kernel.events.services.endpoints import create_endpoint
-from metering.paying import jobs
+from metering.paying import jobs, services
 from metering.paying.models import Payment
 from tests.backoffice.test_settings import change
 from tests.factories import IssuedKeyFactory
@@ -28,6 +30,22 @@ def test_a_payment_is_released_on_its_page_with_a_reason(office):
     assert (payment.status, payment.reason) == ("released", "customer left")
     assert "release-payment" not in office.get(page).content.decode()
     book.is_sound()
+
+
+def test_a_payments_page_is_a_timeline_of_all_three_ledgers(office):
+    book = PayingBook(credit=6, wallet=20)
+    row = book.record(cost(10))
+    payment = book.payment(row)
+    its = {**book.who, "transaction_id": row["id"], "payment_id": payment.pk}
+    services.capture_payment(**its, amount=Decimal(7), final=False, idempotency_key="a")
+    services.extend_payment(**its, expires_at=payment.hold_expires_at + timedelta(hours=1), idempotency_key="b")
+    book.complete(row)
+    panels = {panel.title: panel for panel in office.get(f"/admin/paying/payment/{payment.pk}/change/").context["panels"]}
+    steps = [(where, what.partition(" until")[0]) for _, where, what, _, _ in panels["Timeline"].rows]
+    held, later = steps[:3], steps[3:]
+    assert sorted(held) == [("Credits", "Held"), ("Metering", "Estimated cost"), ("Wallet", "Held")]
+    assert later[:2] == [("Payment", "Captured"), ("Payment", "Extended")]
+    assert sorted(later[2:]) == [("Metering", "Cost"), ("Payment", "Over: captured")]
 
 
 def test_the_dashboard_shows_what_is_unpaid_and_what_is_held_for_long(office):
