@@ -13,6 +13,7 @@ from benchmarks import batches as batches_path
 from benchmarks import growth as growth_path
 from benchmarks import in_process as in_process_path
 from benchmarks import office as office_path
+from benchmarks import paying as paying_path
 from benchmarks.database import Database, NotHere
 from benchmarks.measure import Comparison
 
@@ -89,6 +90,12 @@ def office(database: Database, plan: Plan) -> Iterator[Comparison]:
     yield from office_path.office(database, plan.rows)
 
 
+def paying(database: Database, plan: Plan) -> Iterator[Comparison]:
+    """paying      a metered call that is paid: reauthorize, settle and complete, against a hold, its capture and complete by hand"""
+    database.start()
+    yield from paying_path.payments(database, plan.seconds)
+
+
 def in_process(database: Database, plan: Plan) -> Iterator[Comparison]:
     """in_process  a debit by a call in Python, against dj-wallet and django-hordak"""
     database.start()
@@ -105,6 +112,7 @@ PATHS: dict[str, Callable[[Database, Plan], Iterator[Comparison]]] = {
     "in_process": in_process,
     "growth": growth,
     "office": office,
+    "paying": paying,
 }
 
 

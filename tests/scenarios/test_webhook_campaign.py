@@ -10,8 +10,6 @@ import http.client
 import os
 import random
 import secrets
-import subprocess
-import sys
 import threading
 import time
 import uuid
@@ -20,9 +18,9 @@ from collections import Counter, defaultdict
 import psycopg
 import pytest
 
-from config.local import postgres
 from tests.kernel.events.receiver import Receiver
-from tests.scenarios.service import CHECKOUT, Service
+from tests.scenarios.killing import Worker, kill
+from tests.scenarios.service import Service
 from tests.scenarios.three_calls import GRANT
 
 SECONDS = float(os.environ.get("WEBHOOK_CAMPAIGN") or 0)
@@ -44,34 +42,6 @@ EXPECTED = {
     "SELECT id FROM metering_transaction WHERE status = 'cancelled'": ("metering.transaction.cancelled",),
     "SELECT id FROM metering_cost": ("metering.cost.recorded",),
 }
-
-
-class Worker:
-    """`manage.py run_worker`, started again whenever it has ended, as a supervisor does."""
-
-    def __init__(self, service):
-        self.service, self.stopping, self.process = service, False, None
-        self.thread = threading.Thread(target=self.watch, daemon=True)
-        self.thread.start()
-
-    def watch(self):
-        while not self.stopping:
-            if self.process is None or self.process.poll() is not None:
-                environment = self.service.environment() | self.service.web_settings
-                command = [sys.executable, "manage.py", "run_worker"]
-                self.process = subprocess.Popen(
-                    command, cwd=CHECKOUT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-                )
-            time.sleep(0.2)
-
-    def kill(self):
-        if self.process is not None:
-            self.process.kill()
-
-    def stop(self):
-        self.stopping = True
-        self.thread.join(5)
-        self.kill()
 
 
 class Caller(threading.Thread):
@@ -190,29 +160,6 @@ def receiver(service, account):
     receiver.secret = reply["secret"]
     yield receiver
     receiver.stop()
-
-
-def kill(what, service, worker):
-    if what == "worker":
-        worker.kill()
-    elif what == "server":
-        service.kill_server()
-        start_server(service)
-    else:
-        service.kill_postgres()
-        service.start_postgres()
-
-
-def start_server(service):
-    """On a busy machine the first start may take longer than a start is waited for."""
-    for _ in range(4):
-        with contextlib.suppress(TimeoutError):
-            service.start_server()
-            return
-        service.kill_server()
-        if not postgres.is_running(service.postgres):
-            service.start_postgres()
-    raise TimeoutError("the server did not get ready")
 
 
 def open_work(service):
