@@ -18,6 +18,7 @@ from kernel.corrections.admin.offers import CorrectionOffers
 from kernel.ledger.admin import LedgerAdmin, Panel
 from kernel.ledger.admin.fields import AmountOrZeroField
 from kernel.ledger.admin.figures import FigureFilter
+from kernel.ledger.admin.filters import OpenHoldFilter
 from kernel.ledger.admin.formatting import actor_names, effect, id_link, json_block, money, row_link
 from kernel.ledger.admin.settings import SettingForm, setting_action, text_field
 from kernel.ledger.holds import LONGEST_HOLD_LIMIT_SECONDS, HoldStatus
@@ -258,7 +259,7 @@ class ConsumptionAdmin(LedgerAdmin):
 @admin.register(Hold)
 class HoldAdmin(LedgerAdmin):
     list_display = ("id", "customer_id", "amount", "captured", "currency", "metric_id", "status", "expires_at", "created_at", "actor")
-    list_filter = (FigureFilter, "status")
+    list_filter = (FigureFilter, OpenHoldFilter, "status")
     search_fields = ("id", "customer_id")
     search_parts = ("customer_id",)
     icon = "lock_clock"

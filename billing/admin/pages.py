@@ -1,8 +1,7 @@
 """The read-only admin of the billing ledger."""
 
-from datetime import timedelta
 from decimal import Decimal
-from typing import Any, ClassVar
+from typing import Any
 from uuid import UUID
 
 from django import forms
@@ -11,7 +10,6 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponseBase
 from django.urls import URLPattern, path, reverse
-from django.utils import timezone
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from billing import services
@@ -23,6 +21,7 @@ from kernel.corrections.admin.offers import CorrectionOffers
 from kernel.ledger.admin import LedgerAdmin, Panel
 from kernel.ledger.admin.fields import AmountOrZeroField
 from kernel.ledger.admin.figures import FigureFilter
+from kernel.ledger.admin.filters import OpenHoldFilter
 from kernel.ledger.admin.formatting import action_link, actor_names, effect, id_link, label, money, page_of, row_link
 from kernel.ledger.admin.settings import SettingForm, setting_action, switch_field, text_field
 from kernel.ledger.holds import LONGEST_HOLD_LIMIT_SECONDS, HoldStatus
@@ -148,28 +147,6 @@ class ReleaseForm(SettingForm):
 
     def apply(self, *, actor: str, request_id: str, **values: Any) -> None:
         services.release_hold(tenant_id=self.row.tenant_id, actor=actor, request_id=request_id, hold_id=self.row.pk, **values)
-
-
-class OpenHoldFilter(admin.SimpleListFilter):
-    """Holds that reserve something now, by how long ago they were placed. A partial index has the active ones."""
-
-    title = "open since"
-    parameter_name = "open"
-    ages: ClassVar[dict[str, tuple[str, timedelta]]] = {
-        "any": ("Open", timedelta(0)),
-        "hour": ("Open for an hour or more", timedelta(hours=1)),
-        "day": ("Open for a day or more", timedelta(days=1)),
-        "week": ("Open for a week or more", timedelta(days=7)),
-    }
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(code, title) for code, (title, _) in self.ages.items()]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
-        code = self.value() or ""
-        if code not in self.ages:
-            return queryset
-        return queryset.filter(OPEN, created_at__lte=timezone.now() - self.ages[code][1])
 
 
 class FlagFilter(admin.SimpleListFilter):

@@ -157,6 +157,9 @@ def test_a_hold_is_released_with_a_reason_and_a_schedule_cancelled_from_the_page
         f"/admin/billing/wallet/{kept.wallet_id}/change/",
     )
     clerk, operator = log_in(employ("clara", "clerk")), log_in(employ("olga", "operator"))
+    for holds in ("credits/hold", "billing/wallethold"):
+        listed = [len(operator.get(f"/admin/{holds}/?open={age}").context["cl"].result_list) for age in ("any", "hour")]
+        assert listed == [1, 0]
     for page in pages:
         assert not [href for href in links(clerk.get(page).content.decode()) if "/release/" in href or "/cancel/" in href]
         for address in [href for href in links(operator.get(page).content.decode()) if "/release/" in href or "/cancel/" in href]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin, messages
 from django.contrib.admin.options import IncorrectLookupParameters
@@ -12,6 +12,7 @@ from django.utils import timezone
 from unfold.contrib.filters.admin import RangeDateTimeFilter
 
 from kernel.ledger.errors import InvalidValue
+from kernel.ledger.holds import HoldStatus
 from kernel.ledger.identifiers import CLOCK_SLACK, first_id
 from kernel.ledger.moments import FIRST_DAY, LAST_DAY, check_moment
 
@@ -98,3 +99,26 @@ class WorldTimeFilter(MomentRangeFilter):
 
 def _is_narrowed(request: HttpRequest) -> bool:
     return bool(request.GET.get("q")) or any(name.startswith(("created_at_", "occurred_at_")) for name in request.GET)
+
+
+class OpenHoldFilter(admin.SimpleListFilter):
+    """Holds that reserve something now, by how long ago they were placed. A partial index has the active ones."""
+
+    title = "open since"
+    parameter_name = "open"
+    ages: ClassVar[dict[str, tuple[str, timedelta]]] = {
+        "any": ("Open", timedelta(0)),
+        "hour": ("Open for an hour or more", timedelta(hours=1)),
+        "day": ("Open for a day or more", timedelta(days=1)),
+        "week": ("Open for a week or more", timedelta(days=7)),
+    }
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(code, title) for code, (title, _) in self.ages.items()]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        code = self.value() or ""
+        if code not in self.ages:
+            return queryset
+        now = timezone.now()
+        return queryset.filter(status=HoldStatus.ACTIVE, expires_at__gt=now, created_at__lte=now - self.ages[code][1])
