@@ -48,7 +48,7 @@ class ChangeCustomerForm(SettingForm):
 
 class CustomerForm(ChangeCustomerForm):
     field_order = ("customer_id", "name", "notes_text")
-    customer_id = text_field("Id", max_length=255, help="The `customer_id` that callers give.")
+    customer_id = text_field("ID", max_length=255, help="The `customer_id` that callers give.")
 
     def current(self) -> dict[str, Any]:
         return {"customer_id": self.request.GET.get("customer", "")}

@@ -21,7 +21,7 @@ def customer_panel(row: Any, user: Any, scope: VisibleTenants) -> Panel | None:
         return None
     known = Customer.objects.filter(tenant_id=row.tenant_id, customer_id=row.customer_id).first()
     text = link(customer_url(row.tenant_id, row.customer_id), known or row.customer_id)
-    return Panel("Customer", ("Customer", "Id"), [(text, row.customer_id)])
+    return Panel("Customer", ("Customer", "ID"), [(text, row.customer_id)])
 
 
 for _label in (

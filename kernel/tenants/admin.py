@@ -16,6 +16,7 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import display
 from unfold.views import ChangeList
 
+from kernel.tenants.field_labels import label_of
 from kernel.tenants.models import ApiKey, StaffProfile, StaffTenant, Tenant
 from kernel.tenants.staff_scope import scope_of
 
@@ -39,6 +40,14 @@ def local_time(moment: datetime | None) -> SafeString | str:
 
 class PlainChangeList(ChangeList):
     """Counts the results once, and reads the rows here, so that an error in a filter is raised before the page is rendered."""
+
+    def get_filters(self, request: HttpRequest) -> Any:
+        """Filters of a field have its label."""
+        found = super().get_filters(request)
+        for spec in found[0]:
+            if isinstance(spec, admin.FieldListFilter) and spec.title == str(spec.field.verbose_name):
+                spec.title = self.model_admin.label_of(spec.field)
+        return found
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
@@ -64,8 +73,8 @@ class ReadOnly:
     sortable_by = ()
     # The list has buttons for exports and for saved filters.
     can_export = True
-    # Column headings that differ from the field's verbose name.
-    field_labels: Mapping[str, str] = {"effect": "change"}
+    # Labels of fields that differ from those of kernel.tenants.field_labels.
+    field_labels: Mapping[str, str] = {}
 
     def __init__(self, model: type[models.Model], admin_site: admin.AdminSite) -> None:
         super().__init__(model, admin_site)  # type: ignore[call-arg]
@@ -76,9 +85,24 @@ class ReadOnly:
             if formatter is not None:
                 # The name becomes the CSS class of the column's cells: `column-moneyfield-amount`.
                 formatter.__name__ = f"{type(field).__name__.lower()}-{field.name}"
-                formatter.short_description = self.field_labels.get(field.name, field.verbose_name)
+                formatter.short_description = self.label_of(field)
                 formatter.admin_order_field = ORDER_OF.get(field.name, field.name)
                 self._columns[field.name] = formatter
+
+    def label_of(self, field: models.Field) -> str:
+        """What the list and a row's page call a field."""
+        return self.field_labels.get(field.name) or label_of(field)
+
+    def label_of_column(self, name: str) -> str:
+        """The same for a column of the list, which may be a method of the admin."""
+        field = next((field for field in self.model._meta.concrete_fields if field.name == name), None)
+        if field is not None:
+            return self.label_of(field)
+        return str(getattr(getattr(self, name, None), "short_description", name.replace("_", " ")))
+
+    def title_of(self, row: Any) -> str:
+        """The title of a row's page."""
+        return str(row)
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return PlainChangeList

@@ -27,6 +27,9 @@ LEDGER_ROWS = [model for model in MODELS if issubclass(model, LedgerRow)]
 # Without JSON, which shows rows as they are.
 TAG = re.compile(r"<(script|style|details)\b.*?</\1>|<[^>]*>", re.DOTALL)
 DATE_IN_WORDS = re.compile(r"\b(?:Jan|Feb|March|April|May|June|July|Aug|Sept|Oct|Nov|Dec)[a-z]*\.? \d{1,2}, \d{4}")
+LABEL = re.compile(r"<dt>(.*?)</dt>|<th scope=\"col\"[^>]*>(.*?)</th>", re.DOTALL)
+# Words of tables, not of people: Created at, Customer id, Is final, Actor. A row's own ID is called so.
+COLUMN_WORD = re.compile(r"_|\b(at|id|ids|ms)$|^(is|has) |fiat|^actor$|digest|\bseconds$", re.IGNORECASE)
 # The first and the last time zone that a day reaches.
 ZONES = ["Pacific/Kiritimati", "Pacific/Pago_Pago"]
 
@@ -50,8 +53,14 @@ def test_every_page_of_every_model_opens(office, boss):
     assert failed == {}
 
 
-def test_every_page_writes_dates_in_one_form_and_people_by_name(office, boss):
-    """Not "Nov. 29, 2026" beside "2026-11-29", and not "staff:2" where the name is known."""
+def labels_of(html):
+    """The labels of a row's page and the headings of its tables, or of a list, without the arrow of the order."""
+    texts = (TAG.sub(" ", "".join(found)).replace("↓", "").replace("Select all rows", "").strip() for found in LABEL.findall(html))
+    return {text for text in texts if text not in {"", "ID"}}
+
+
+def test_every_page_writes_dates_in_one_form_people_by_name_and_labels_in_words(office, boss):
+    """Not "Nov. 29, 2026" beside "2026-11-29", not "staff:2" where the name is known, and "Booked", not "Created at"."""
     fill_every_table(TenantFactory(name="Acme"), boss)
     with connection.cursor() as cursor:
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
@@ -64,8 +73,10 @@ def test_every_page_writes_dates_in_one_form_and_people_by_name(office, boss):
     for model in WITH_PAGES:
         query = "?window=all" if issubclass(model, LedgerRow) else ""
         for path in (query, f"{model._base_manager.first().pk}/change/"):
-            text = TAG.sub(" ", office.get(f"{list_of(model)}{path}").content.decode())
-            if found := DATE_IN_WORDS.findall(text) + re.findall(rf"staff:{boss.pk}\b", text):
+            html = office.get(f"{list_of(model)}{path}").content.decode()
+            text = TAG.sub(" ", html)
+            raw = [label for label in labels_of(html) if COLUMN_WORD.search(label)]
+            if found := DATE_IN_WORDS.findall(text) + re.findall(rf"staff:{boss.pk}\b", text) + raw:
                 wrong[f"{model._meta.label} {path}"] = found[:3]
     assert wrong == {}
 

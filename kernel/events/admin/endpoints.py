@@ -142,7 +142,7 @@ class EndpointAdmin(LedgerAdmin):
     def address(self, row: Endpoint) -> str:
         return str(row)
 
-    @admin.display(description="id")
+    @admin.display(description="ID")
     def reference(self, row: Endpoint) -> str:
         return endpoint_ref(row.pk)
 

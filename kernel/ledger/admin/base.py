@@ -113,7 +113,7 @@ class LedgerAdmin(LedgerList, ReadOnly, ModelAdmin):
             return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
         context = {
             **self.admin_site.each_context(request),
-            "title": str(row),
+            "title": self.title_of(row),
             "opts": self.opts,
             "original": row,
             "lead": self.lead(row),
@@ -142,13 +142,12 @@ class LedgerAdmin(LedgerList, ReadOnly, ModelAdmin):
     def _field_value(self, row: Any, name: str) -> tuple[str, Any, bool]:
         column = self.column(name)
         if callable(column):
-            return _title(column, name), column(row), False
+            return self.label_of_column(name), column(row), False
         field = {field.name: field for field in self.model._meta.concrete_fields}.get(name)
         if field is None:
             # A method of this class. Fields come first: some have the name of an attribute of ModelAdmin.
-            method = getattr(self, name)
-            return _title(method, name), method(row), False
-        title = self.field_labels.get(name, str(field.verbose_name))
+            return self.label_of_column(name), getattr(self, name)(row), False
+        title = self.label_of(field)
         if field.is_relation:
             return title, row_link(getattr(row, name)), False
         value = getattr(row, name)
@@ -179,7 +178,7 @@ def _name_of(row: Any, actor: str) -> Any:
     return people[actor] if actor in people else actor_names([actor])[actor]
 
 
-@admin.display(description="id", ordering="id")
+@admin.display(description="ID", ordering="id")
 def short_id(row: Any) -> Any:
     return format_html('<span title="{}">{}</span>', row.pk, short(row.pk))
 
@@ -187,10 +186,6 @@ def short_id(row: Any) -> Any:
 def _field_names(model: type[models.Model]) -> list[str]:
     """The fields of a model in its own order, without binary ones: those are digests, which must not be shown."""
     return [field.name for field in model._meta.concrete_fields if not isinstance(field, models.BinaryField)]
-
-
-def _title(column: Any, name: str) -> str:
-    return str(getattr(column, "short_description", name.replace("_", " ")))
 
 
 def _plain(row: Any, field: models.Field, value: Any) -> Any:

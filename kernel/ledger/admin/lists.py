@@ -130,6 +130,8 @@ class LedgerList:
     """
 
     model: type[models.Model]
+    # Of ReadOnly.
+    label_of_column: Any
     ordering: Any
     list_display: Any
     search_fields: Any
@@ -177,8 +179,8 @@ class LedgerList:
 
     @property
     def search_help_text(self) -> str:
-        parts = [self._title(name) for name in self.search_parts]
-        whole = [self._title(name) for name in self.search_fields if name not in self.search_parts]
+        parts = [self.label_of_column(name.partition("__")[0]) for name in self.search_parts]
+        whole = [self.label_of_column(name.partition("__")[0]) for name in self.search_fields if name not in self.search_parts]
         names = [f"{name}:" for name in self.search_names()] + (["amount:"] if self.search_amounts else [])
         texts = [
             f"part of {_listed(parts, 'or')}" if parts else "",
@@ -188,10 +190,6 @@ class LedgerList:
         ]
         text = ", ".join(text for text in texts if text)
         return text[:1].upper() + text[1:]
-
-    def _title(self, name: str) -> str:
-        field: Any = self.model._meta.get_field(name.partition("__")[0])
-        return str(field.verbose_name)
 
     # ---- filters
 
@@ -240,14 +238,7 @@ class LedgerList:
         hidden = models.BinaryField | models.JSONField | DocumentField
         names = [name for name in self.list_display if isinstance(name, str)]
         names += [field.name for field in self.model._meta.concrete_fields if not isinstance(field, hidden) and field.name not in names]
-        labels: Any = getattr(self, "field_labels", {})
-        found = {}
-        for name in names:
-            column = self.column(name)  # type: ignore[attr-defined] # of ReadOnly
-            title = getattr(column, "short_description", None) or getattr(getattr(self, name, None), "short_description", None)
-            field = next((field for field in self.model._meta.concrete_fields if field.name == name), None)
-            found[name] = str(labels.get(name) or title or (field.verbose_name if field else name))
-        return found
+        return {name: self.label_of_column(name) for name in names}
 
     def get_list_select_related(self, request: HttpRequest) -> list[str]:
         """Also the relations among the columns that were chosen."""

@@ -23,8 +23,10 @@ CROSS = mark_safe('<span class="material-symbols-outlined ch-cross" title="No">c
 def ledger_results(context: Any, cl: Any) -> dict[str, Any]:
     """The table of a change list."""
     headers = list(result_headers(cl))
-    for header in headers:
+    for name, header in zip(cl.list_display, headers, strict=True):
         header["is_checkbox"] = "action-toggle" in str(header["text"])
+        if isinstance(name, str) and hasattr(cl.model_admin, "label_of_column") and not header["is_checkbox"]:
+            header["text"] = cl.model_admin.label_of_column(name)
     labels = ["" if header["is_checkbox"] else capfirst(header["text"]) for header in headers]
     preserved = {"preserved_filters": cl.preserved_filters, "opts": cl.opts}
     return {

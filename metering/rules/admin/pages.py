@@ -58,7 +58,7 @@ class SpendingRuleAdmin(LedgerAdmin):
         *("number", "tenant", "name", "rule_type", "resolution_strategy", "state", "version", "events_at", "is_seeding"),
         *("created_at", "updated_at", "paused_at", "deleted_at", "actor", "metadata", "id"),
     )
-    field_labels = {"deleted_at": "archived at", "is_seeding": "still counting history", "resolution_strategy": "where it refuses"}
+    field_labels = {"deleted_at": "archived", "resolution_strategy": "where it refuses"}
     icon = "shield"
     actions_list = ("new_rule",)
     actions_detail = ("dry_run", "change_limits", "add_limit", "change_rule", "pause_rule", "activate_rule", "archive_rule", "restore_rule")
@@ -91,7 +91,7 @@ class SpendingRuleAdmin(LedgerAdmin):
     def number(self, rule: SpendingRule) -> Any:
         return format_html('<span class="utc">{}</span>', rule.formatted_id)
 
-    @admin.display(description="events at")
+    @admin.display(description="announced from")
     def events_at(self, rule: SpendingRule) -> str:
         return f"{notify_text(rule.notify_at)} % of the limit" if rule.notify_at else "-"
 
