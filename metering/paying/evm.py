@@ -7,9 +7,11 @@ signed authorization can't be taken back before its end. The same facts and key 
 import hashlib
 import hmac
 import re
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -100,6 +102,22 @@ def nonce_of(secret: bytes, authorization_id: UUID) -> str:
     return "0x" + hmac.new(secret, f"countinghouse/x402-evm/v1|{authorization_id}".encode(), hashlib.sha256).hexdigest()
 
 
+@cache
+def _signing_functions() -> tuple[Callable[[str], Any], Callable[..., Any]]:
+    """Makes an account of a key, and a message of typed data. Loading them takes seconds, so only who signs does.
+
+    One of eth-account's own packages, py_ecc, lets Python recurse 100,000 deep when it is loaded, in the whole process: deeply nested JSON
+    would then end the process instead of raising RecursionError. So it is loaded first, and the limit is set back.
+    """
+    limit = sys.getrecursionlimit()
+    if find_spec("py_ecc") is not None:
+        import_module("py_ecc")
+        sys.setrecursionlimit(limit)
+    account, messages = import_module("eth_account"), import_module("eth_account.messages")
+    sys.setrecursionlimit(limit)
+    return account.Account.from_key, messages.encode_typed_data
+
+
 def sign_transfer(
     *, tenant_id: UUID, version: int, token: Mapping[str, Any], pay_to: str, value: str, begins: int, ends: int, nonce: str
 ) -> dict[str, Any]:
@@ -108,11 +126,8 @@ def sign_transfer(
     """
     if (missing := missing_for(tenant_id)) is not None:
         raise CantSign(missing)
-    # Loading it takes seconds, so only who signs does.
-    from eth_account import Account  # noqa: PLC0415
-    from eth_account.messages import encode_typed_data  # noqa: PLC0415
-
-    account = Account.from_key(_key_of(tenant_id))
+    account_of, encode_typed_data = _signing_functions()
+    account = account_of(_key_of(tenant_id))
     stated = {
         "from": account.address,
         "to": pay_to,

@@ -2,15 +2,12 @@
 
 import base64
 import json
+import subprocess
+import sys
 from decimal import Decimal
 from types import SimpleNamespace
 
 import pytest
-from x402 import x402ClientSync
-from x402.mechanisms.evm import EthAccountSigner
-from x402.mechanisms.evm.exact import client as second
-from x402.mechanisms.evm.exact import register_exact_evm_client
-from x402.mechanisms.evm.exact.v1 import client as first
 from x402.schemas import PaymentRequired
 from x402.schemas.v1 import PaymentRequiredV1
 
@@ -20,8 +17,10 @@ from metering.paying import evm, services
 from metering.paying.errors import PayerUnavailable
 from metering.paying.models import Payment
 from metering.paying.payers import EvmPayer, LedgerPayer
+from tests.paying import published_evm
 from tests.paying.shop import RESOURCE, URL, Market
 from tests.paying.test_prepaid import money
+from tests.scenarios.service import CHECKOUT
 
 pytestmark = pytest.mark.django_db
 KEY = "0x" + "11" * 32
@@ -77,20 +76,27 @@ def market(settings):
 def published(version, body, signed, monkeypatch):
     """What the published client sends for a challenge, with the nonce and at the moment of ours."""
     stated = signed["payload"]["authorization"]
-    module, schema = (second, PaymentRequired) if version == 2 else (first, PaymentRequiredV1)
+    module, schema = (published_evm.second_version, PaymentRequired) if version == 2 else (published_evm.first_version, PaymentRequiredV1)
     monkeypatch.setattr(module, "create_nonce", lambda: stated["nonce"])
     monkeypatch.setattr(module, "time", SimpleNamespace(time=lambda: int(stated["validBefore"]) - 60))
-    client = x402ClientSync()
+    client = published_evm.x402ClientSync()
     client.set_spend_controls(False)
-    register_exact_evm_client(client, EthAccountSigner(evm_account()))
+    published_evm.register_exact_evm_client(client, published_evm.EthAccountSigner(published_evm.make_account(KEY)))
     payload = client.create_payment_payload(schema.model_validate(body))
     return json.loads(payload.model_dump_json(by_alias=True, exclude_none=True))
 
 
-def evm_account():
-    from eth_account import Account
-
-    return Account.from_key(KEY)
+def test_signing_leaves_pythons_limit_of_recursion_as_it_was():
+    program = """
+import sys
+before = sys.getrecursionlimit()
+from metering.paying import evm
+evm._signing_functions()
+assert "eth_account" in sys.modules and sys.getrecursionlimit() == before, sys.getrecursionlimit()
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=CHECKOUT)
+    # Nor does anything else that the tests load: a deeply nested body must raise RecursionError in them as in production.
+    assert sys.getrecursionlimit() < 10_000
 
 
 @pytest.mark.parametrize("version", [2, 1])
