@@ -1,17 +1,22 @@
 """The admin of the back office's own tables."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from django.contrib import admin
+from django.db import models
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.text import capfirst
 from unfold.admin import ModelAdmin
 
 # These register admin classes and panels.
 from backoffice import customer_admin, customer_links, duplicate_admin, figures, history, links, search_names, tenant_admin, user_admin  # noqa: F401
+from backoffice.history import difference_of, model_of, operation_of
 from backoffice.models import Change, ClosedDay, DaySum, Export, IntegrityRun, SavedFilter, SignIn
 from kernel.ledger.admin import LedgerAdmin
-from kernel.ledger.admin.formatting import label
+from kernel.ledger.admin.formatting import id_link, label
 from kernel.tenants.admin import ReadOnly
 from kernel.tenants.staff_scope import scope_of
 
@@ -63,6 +68,21 @@ class ClosedDayAdmin(ReadOnly, ModelAdmin):
     list_display = ("day",)
 
 
+def _setting(row: Change) -> str:
+    model = model_of(row.table)
+    return capfirst(str(model._meta.verbose_name)) if model else row.table
+
+
+def _row_of(row: Change) -> Any:
+    model = model_of(row.table)
+    text = row.row if len(row.row) < 12 else ""
+    return id_link(model._meta.label_lower, row.row, text) if model and row.operation != "DELETE" else row.row
+
+
+def _tenant_of(row: Change) -> Any:
+    return id_link("tenants.tenant", row.tenant_id)
+
+
 @admin.register(Change)
 class ChangeAdmin(LedgerAdmin):
     """The history of settings: who changed what."""
@@ -71,6 +91,20 @@ class ChangeAdmin(LedgerAdmin):
     list_display = ("at", "table", "operation", "row", "actor", "database_user", "request_id")
     list_filter = ("table", "operation")
     search_fields = ("row",)
+    fields = ("at", "actor", "table", "row", "operation", "difference", "before", "after", "tenant_id", "database_user", "request_id", "id")
+    field_labels = {"table": "setting", "operation": "what"}
+
+    def title_of(self, row: Change) -> str:
+        return f"{_setting(row)}: {operation_of(row)}"
+
+    def formatter_for(self, field: models.Field) -> Callable[[Any], Any] | None:
+        words = {"table": _setting, "operation": operation_of, "row": _row_of, "tenant_id": _tenant_of}.get(field.name)
+        # A partial, because the base class notes the column's name at what formats it.
+        return partial(words) if words is not None else super().formatter_for(field)
+
+    @admin.display(description="difference")
+    def difference(self, row: Change) -> Any:
+        return difference_of(row)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         scope = scope_of(request.user)

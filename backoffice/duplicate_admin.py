@@ -118,4 +118,5 @@ class KeptDuplicateAdmin(LedgerAdmin):
     in_sidebar = False
     list_display = ("decided_at", "tenant", "transaction_id", "reason", "decided_by")
     list_select_related = ("tenant",)
+    links = {"transaction_id": "billing.transaction"}
     search_fields = ("id", "transaction_id")

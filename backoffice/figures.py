@@ -3,12 +3,15 @@
 from collections.abc import Mapping
 from datetime import UTC, timedelta
 from typing import Any
+from uuid import UUID
 
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from backoffice.day_sums import ADJUSTMENT, MEASURE, Measure
+from billing.selectors.holds import OPEN
 from credits.choices import GrantStatus, UnitType
+from kernel.corrections.models import CorrectionEntry
 from kernel.ledger.admin.figures import Figure, figure_url, register_figure
 from kernel.ledger.admin.formatting import link, money
 from kernel.ledger.admin.links import Panel, register_panel
@@ -69,6 +72,21 @@ for _name, _figure in {
     "credits": Figure("Credits", lambda rows: rows.filter(effect__gt=0), **ENTRY),  # type: ignore[arg-type]
 }.items():
     register_figure("billing.transaction", _name, _figure)
+
+OF_WALLET = {"tenant_id": "tenant_id", "wallet_id": "wallet_id"}
+register_figure("billing.transaction", "wallet", Figure("Every entry of a wallet", lambda rows: rows, of=OF_WALLET))
+register_figure("billing.wallethold", "held", Figure("Open holds of a wallet", lambda rows: rows.filter(OPEN), of=OF_WALLET))
+
+
+def _of_correction(correction_id: str) -> Q:
+    """The entries that a correction posted."""
+    posted = CorrectionEntry.objects.filter(request_id=UUID(correction_id), entry_id__isnull=False)
+    return Q(pk__in=posted.values("entry_id"))
+
+
+for _label, _account in (("billing.transaction", "wallet_id"), ("credits.credittransaction", "grant_id")):
+    _of: Mapping[str, Any] = {"correction_id": _of_correction, "account_id": _account}
+    register_figure(_label, "correction", Figure("Posted by a correction", lambda rows: rows, of=_of))
 
 for _name, _title, _condition in (
     ("actual", "Actual cost", {"is_estimate": False}),

@@ -18,8 +18,9 @@ from billing.choices import (
 )
 from kernel.ledger.base_models import LedgerRow, TenantOwned, differs, one_of_by, tenant_foreign_key, tenant_of_account
 from kernel.ledger.holds import HoldStatus
+from kernel.ledger.identifiers import with_short_ids
 from kernel.ledger.json_field import DocumentField
-from kernel.ledger.money import ZERO, MoneyField, are_finite, is_finite
+from kernel.ledger.money import ZERO, MoneyField, are_finite, in_words, is_finite
 
 
 def _has_flag(flag: Flag) -> Q:
@@ -61,7 +62,7 @@ class Policy(TenantOwned):
         ]
 
     def __str__(self) -> str:
-        return f"Policy of {self.tenant_id}"
+        return f"Policy of {self.tenant}"
 
 
 class TransactionType(TenantOwned):
@@ -136,7 +137,7 @@ class Wallet(TenantOwned):
         ]
 
     def __str__(self) -> str:
-        return f"{self.currency} wallet {self.id}"
+        return f"{self.currency} wallet"
 
 
 class Transaction(LedgerRow):
@@ -229,7 +230,7 @@ class Transaction(LedgerRow):
         ]
 
     def __str__(self) -> str:
-        return f"{self.type} {self.reference_id}"
+        return f"{self.type} {with_short_ids(self.reference_id)}"
 
 
 class WalletHold(LedgerRow):
@@ -275,7 +276,7 @@ class WalletHold(LedgerRow):
         ]
 
     def __str__(self) -> str:
-        return self.reference_id
+        return with_short_ids(self.reference_id)
 
 
 class WalletHoldEntry(LedgerRow):
@@ -323,7 +324,7 @@ class WalletHoldEntry(LedgerRow):
         ]
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.amount}"
+        return f"{self.get_kind_display()}: {in_words(self.amount)}"
 
 
 class DailyTotal(TenantOwned):

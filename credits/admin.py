@@ -22,7 +22,7 @@ from kernel.ledger.admin.filters import OpenHoldFilter
 from kernel.ledger.admin.formatting import actor_names, effect, id_link, json_block, money, row_link
 from kernel.ledger.admin.settings import SettingForm, setting_action, text_field
 from kernel.ledger.holds import LONGEST_HOLD_LIMIT_SECONDS, HoldStatus
-from kernel.ledger.money import MoneyField, trimmed_digits
+from kernel.ledger.money import MoneyField, in_words, trimmed_digits
 from kernel.tenants.admin import local_time
 from kernel.tenants.messages import register_messages
 
@@ -120,7 +120,7 @@ class CancelScheduleForm(SettingForm):
         services.cancel_recurring_grant(tenant_id=self.row.tenant_id, actor=actor, request_id=request_id, schedule_id=self.row.pk)
 
 
-def unit_of(grant: Grant) -> str:
+def unit_of(grant: Grant | RecurringGrant) -> str:
     """The unit of a grant's amounts: its currency or its metric."""
     return grant.metric_id if grant.unit_type == UnitType.METRIC else grant.currency
 
@@ -225,6 +225,9 @@ class CreditTransactionAdmin(CorrectionOffers, UnitAdmin):
     list_select_related = ("grant",)
     icon = "swap_vert"
 
+    def title_of(self, row: CreditTransaction) -> str:
+        return f"{row.get_type_display()} of {in_words(row.amount, unit_of(row.grant))} for {row.customer_id}"
+
     def panels(self, request: HttpRequest, row: CreditTransaction) -> list[Panel]:
         own = CreditTransaction.objects.filter(tenant_id=row.tenant_id)
         panels = []
@@ -269,6 +272,31 @@ class HoldAdmin(LedgerAdmin):
     def action_links(self, request: HttpRequest, row: Hold) -> list[dict[str, str]]:
         return super().action_links(request, row) if row.status == HoldStatus.ACTIVE else []
 
+    def panels(self, request: HttpRequest, row: Hold) -> list[Panel]:
+        its: dict[str, Any] = {"tenant_id": row.tenant_id, "hold_id": row.id}
+        unit = self.currency_of(row)
+        parts = [
+            (row_link(line.grant), money(line.amount, unit), money(line.remaining, unit))
+            for line in HoldLine.objects.filter(**its).select_related("grant").order_by("created_at", "id")[:NEWEST]
+        ]
+        calls = list(HoldCall.objects.filter(**its).order_by("-created_at", "-id")[:NEWEST])
+        names = actor_names(call.actor for call in calls)
+        changes = [
+            (
+                call.get_kind_display(),
+                money(call.amount, unit),
+                local_time(call.expires_at),
+                local_time(call.created_at),
+                names[call.actor],
+                call.reason,
+            )
+            for call in calls
+        ]
+        return [
+            Panel("Reserved of", ("Grant", "Reserved", "Still reserved"), parts),
+            *([Panel("What changed it", ("Change", "Amount", "Until", "Booked", "By", "Reason"), changes)] if changes else []),
+        ]
+
 
 @admin.register(HoldLine)
 class HoldLineAdmin(UnitAdmin):
@@ -293,7 +321,13 @@ class HoldCallAdmin(LedgerAdmin):
     list_filter = ("kind",)
     search_fields = ("id", "hold__id", "idempotency_key")
     list_select_related = ("hold",)
+    currency_path = "hold.currency"
+    # Amounts of several kinds of calls.
+    sum_of = ""
     icon = "history"
+
+    def currency_of(self, row: Any) -> str:
+        return row.hold.currency or row.hold.metric_id
 
 
 @admin.register(RecurringGrant)
@@ -305,6 +339,23 @@ class RecurringGrantAdmin(LedgerAdmin):
     icon = "event_repeat"
     actions_detail = ("cancel",)
     cancel = setting_action(CancelScheduleForm, name="cancel")
+
+    def currency_of(self, row: Any) -> str:
+        return unit_of(row)
+
+    def formatter_for(self, field: models.Field) -> Callable[[Any], Any] | None:
+        if field.name == "cost_of_credit":
+            # Always money, also for a grant of a metric.
+            return lambda row: money(row.cost_of_credit, row.currency)
+        return super().formatter_for(field)
+
+    def panels(self, request: HttpRequest, row: RecurringGrant) -> list[Panel]:
+        issued = Grant.objects.filter(tenant_id=row.tenant_id, schedule_id=row.id).order_by("-period")[:NEWEST]
+        lines = [
+            (row_link(grant), money(grant.original_amount, unit_of(grant)), money(grant.balance, unit_of(grant)), grant.expiry_date or "-")
+            for grant in issued
+        ]
+        return [Panel(f"The newest {NEWEST} grants", ("Grant", "Granted", "Balance", "Last day"), lines, empty="None is issued yet.")]
 
     def action_links(self, request: HttpRequest, row: RecurringGrant) -> list[dict[str, str]]:
         return super().action_links(request, row) if row.status == ScheduleStatus.ACTIVE else []

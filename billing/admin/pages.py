@@ -7,7 +7,7 @@ from uuid import UUID
 from django import forms
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet, Sum
 from django.http import Http404, HttpRequest, HttpResponseBase
 from django.urls import URLPattern, path, reverse
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
@@ -20,12 +20,12 @@ from billing.selectors.holds import OPEN
 from kernel.corrections.admin.offers import CorrectionOffers
 from kernel.ledger.admin import LedgerAdmin, Panel
 from kernel.ledger.admin.fields import AmountOrZeroField
-from kernel.ledger.admin.figures import FigureFilter
+from kernel.ledger.admin.figures import FigureFilter, figure_url
 from kernel.ledger.admin.filters import OpenHoldFilter
-from kernel.ledger.admin.formatting import action_link, actor_names, effect, id_link, label, money, page_of, row_link
+from kernel.ledger.admin.formatting import action_link, actor_names, effect, id_link, label, link, money, page_of, row_link
 from kernel.ledger.admin.settings import SettingForm, setting_action, switch_field, text_field
 from kernel.ledger.holds import LONGEST_HOLD_LIMIT_SECONDS, HoldStatus
-from kernel.ledger.money import trimmed_digits
+from kernel.ledger.money import in_words, trimmed_digits
 from kernel.tenants.admin import local_time
 from kernel.tenants.messages import register_messages
 
@@ -241,6 +241,9 @@ class TransactionAdmin(CorrectionOffers):
     sortable_in_a_tenant = ("occurred_at", "amount")
     icon = "receipt_long"
 
+    def title_of(self, row: Transaction) -> str:
+        return f"{row.get_direction_display()} of {in_words(row.amount, row.currency)}: {row}"
+
     def panels(self, request: HttpRequest, row: Transaction) -> list[Panel]:
         wallet = Transaction.objects.filter(tenant_id=row.tenant_id, wallet_id=row.wallet_id)
         around = wallet.filter(entry_number__gte=row.entry_number - AROUND, entry_number__lte=row.entry_number + AROUND)
@@ -253,12 +256,27 @@ class TransactionAdmin(CorrectionOffers):
 @admin.register(Wallet)
 class WalletAdmin(CorrectionOffers):
     list_display = ("tenant", "currency", "balance", "held", "floor", "last_entry_number", "last_entry_at", "created_at")
+    field_labels = {"created_at": "opened"}
     sum_of = "balance"
     list_select_related = ("tenant",)
     icon = "account_balance_wallet"
     actions_detail = ("set_floor", "set_alert")
     set_floor = setting_action(FloorForm, name="set-floor")
     set_alert = setting_action(AlertForm, name="set-alert")
+
+    def title_of(self, row: Wallet) -> str:
+        return f"{row} of {row.tenant}"
+
+    def _field_value(self, row: Wallet, name: str) -> tuple[str, Any, bool]:
+        """The balance and what is held lead to the entries and the holds that they add up."""
+        title, value, wide = super()._field_value(row, name)
+        keys: dict[str, Any] = {"tenant_id": row.tenant_id, "wallet_id": row.pk}
+        if name == "balance":
+            value = link(figure_url("billing.transaction", "wallet", **keys), value)
+        elif name == "held":
+            held = WalletHold.objects.filter(OPEN, **keys).aggregate(held=Sum(F("amount") - F("captured")))["held"]
+            value = link(figure_url("billing.wallethold", "held", **keys), money(held or Decimal(0), row.currency))
+        return title, value, wide
 
     def panels(self, request: HttpRequest, row: Wallet) -> list[Panel]:
         entries = Transaction.objects.filter(tenant_id=row.tenant_id, wallet_id=row.id).order_by("-entry_number")
@@ -304,7 +322,7 @@ def _open_holds(request: HttpRequest, row: Wallet) -> list[Panel]:
 class WalletHoldAdmin(LedgerAdmin):
     list_display = ("created_at", "tenant", "reference_id", "amount", "captured", "currency", "status", "expires_at", "actor")
     list_select_related = ("tenant",)
-    list_filter = (OpenHoldFilter, "status")
+    list_filter = (FigureFilter, OpenHoldFilter, "status")
     search_fields, search_parts = ("id", "reference_id"), ("reference_id",)
     icon = "lock_clock"
     actions_detail = ("release",)
@@ -334,6 +352,9 @@ class WalletHoldAdmin(LedgerAdmin):
 class WalletHoldEntryAdmin(LedgerAdmin):
     list_display = ("created_at", "tenant", "hold", "kind", "amount", "held_after", "reference_id", "actor")
     list_select_related = ("tenant", "hold")
+    currency_path = "hold.currency"
+    # Amounts of several kinds of changes.
+    sum_of = ""
     list_filter = ("kind",)
     search_fields = ("id", "hold__id", "reference_id")
     icon = "history"

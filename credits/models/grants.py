@@ -6,7 +6,7 @@ from django.db.models.lookups import Exact, IsNull
 
 from credits.choices import Category, GrantStatus, ScheduleStatus, TransactionKind, TransactionType, UnitType
 from kernel.ledger.base_models import LedgerRow, one_of, tenant_foreign_key, tenant_of_account
-from kernel.ledger.money import ZERO, MoneyField, are_finite, is_finite, trimmed_digits
+from kernel.ledger.money import ZERO, MoneyField, are_finite, in_words, is_finite
 
 
 class RecurringGrant(LedgerRow):
@@ -150,7 +150,7 @@ class Consumption(LedgerRow):
         indexes = [models.Index(fields=["tenant", "customer_id", "-created_at", "-id"], name="credits_consumption_page_index")]
 
     def __str__(self) -> str:
-        return str(self.id)
+        return f"Draw of {in_words(self.amount, self.currency or self.metric_id)} for {self.customer_id}"
 
 
 class CreditTransaction(LedgerRow):
@@ -226,4 +226,7 @@ class CreditTransaction(LedgerRow):
         ]
 
     def __str__(self) -> str:
-        return f"{self.type} {trimmed_digits(self.amount)}"
+        # The grant has the unit. It isn't read for the name alone: a list of names would be as many queries.
+        grant = self.grant if "grant" in self._state.fields_cache else None
+        unit = (grant.metric_id or grant.currency) if grant else ""
+        return f"{self.get_type_display()} of {in_words(self.amount, unit)}"

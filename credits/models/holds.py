@@ -6,7 +6,7 @@ from django.db.models import F, Q
 from credits.choices import HoldCallKind, HoldEntryKind
 from kernel.ledger.base_models import LedgerRow, tenant_foreign_key
 from kernel.ledger.holds import HoldStatus
-from kernel.ledger.money import MoneyField, is_finite
+from kernel.ledger.money import MoneyField, in_words, is_finite
 
 
 class Hold(LedgerRow):
@@ -39,7 +39,7 @@ class Hold(LedgerRow):
         ]
 
     def __str__(self) -> str:
-        return str(self.id)
+        return f"Hold of {in_words(self.amount, self.currency or self.metric_id)} for {self.customer_id}"
 
 
 class HoldLine(LedgerRow):
@@ -69,7 +69,7 @@ class HoldLine(LedgerRow):
         ]
 
     def __str__(self) -> str:
-        return str(self.id)
+        return f"Part of a hold: {in_words(self.amount)}"
 
 
 class HoldEntry(LedgerRow):
@@ -96,7 +96,7 @@ class HoldEntry(LedgerRow):
         ]
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.amount}"
+        return f"{self.get_kind_display()}: {in_words(self.amount)}"
 
 
 class HoldCall(LedgerRow):
@@ -133,4 +133,4 @@ class HoldCall(LedgerRow):
         indexes = [models.Index(fields=["tenant", "hold"], name="credits_holdcall_hold_index")]
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.amount}"
+        return f"{self.get_kind_display()}: {in_words(self.amount)}"

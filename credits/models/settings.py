@@ -29,7 +29,7 @@ class Policy(TenantOwned):
         ]
 
     def __str__(self) -> str:
-        return f"Policy of {self.tenant_id}"
+        return f"Policy of {self.tenant}"
 
 
 class BalanceAlert(TenantOwned):

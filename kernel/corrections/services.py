@@ -203,20 +203,33 @@ def withdraw_request(*, tenant_id: UUID, actor: str, correction_id: UUID, reason
 
 
 @translate_db_errors
-def add_comment(*, tenant_id: UUID, actor: str, correction_id: UUID, text: str) -> CorrectionComment:
-    """Raises NotFound, InvalidValue (no text)."""
+def add_comment(*, tenant_id: UUID, actor: str, correction_id: UUID, text: str, comment_id: UUID | None = None) -> CorrectionComment:
+    """Raises NotFound, InvalidValue (no text).
+
+    `comment_id`: the id of the comment, chosen when its form was shown. A second submit of the form returns the first comment.
+    """
     _require_text(text)
     correction = get_request(tenant_id=tenant_id, correction_id=correction_id)
-    return CorrectionComment.objects.create(tenant_id=tenant_id, request=correction, actor=actor, text=text)
+    facts = {"request": correction, "actor": actor, "text": text}
+    comment, _ = CorrectionComment.objects.get_or_create(tenant_id=tenant_id, id=comment_id or new_id(), defaults=facts)
+    if (comment.request_id, comment.text) != (correction.pk, text):
+        # The browser went back to the form, and its text was changed: that is another comment.
+        comment = CorrectionComment.objects.create(tenant_id=tenant_id, **facts)
+    return comment
 
 
 @translate_db_errors
 def add_evidence(*, tenant_id: UUID, actor: str, correction_id: UUID, files: Sequence[EvidenceFile]) -> None:
-    """Keep further evidence with the request, before or after the decision. Raises NotFound, TooManyFiles."""
+    """Keep further evidence with the request, before or after the decision. Raises NotFound, TooManyFiles.
+
+    A file that the same person has added before, under the same name, is kept once: a form may be submitted twice.
+    """
     with transaction.atomic():
         get_request(tenant_id=tenant_id, correction_id=correction_id)
         # Locked, so that two calls don't both find room for their files.
         correction = CorrectionRequest.objects.select_for_update().get(tenant_id=tenant_id, id=correction_id)
+        kept = correction.evidence.filter(actor=actor)
+        files = [file for file in files if not kept.filter(name=file.name[:255], content=file.content).exists()]
         if correction.evidence.count() + len(files) > MAX_EVIDENCE_FILES:
             raise TooManyFiles(max=MAX_EVIDENCE_FILES)
         _write_evidence(correction, files, actor=actor)

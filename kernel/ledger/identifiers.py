@@ -4,6 +4,7 @@ The application makes the ids of postings. SQL makes those of rows that only the
 (UUIDv7), gen_random_uuid for totals and types.
 """
 
+import re
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -12,6 +13,7 @@ from uuid_utils.compat import uuid7
 
 # How far the clock of an application server may be behind the database's.
 CLOCK_SLACK = timedelta(minutes=5)
+_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{4}([0-9a-f]{8})")
 
 
 def new_id() -> UUID:
@@ -21,6 +23,11 @@ def new_id() -> UUID:
 def new_id_text() -> str:
     """As text, for a posting that is only sent to the database: making it takes an eighth of the time of a UUID object."""
     return str(native())
+
+
+def with_short_ids(text: str) -> str:
+    """The text for people, with the last characters of each id alone: `payment:…7a9915f0` of a reference that names a payment."""
+    return _ID.sub(r"…\1", text)
 
 
 def first_id(moment: datetime) -> UUID:

@@ -68,6 +68,11 @@ def with_thousands(amount: Decimal, currency: str = "") -> str:
     return f"{sign}{int(whole):,}" + (f".{fraction}" if fraction else "")
 
 
+def in_words(amount: Decimal, unit: str = "") -> str:
+    """An amount as text for people: `7.42 USD`, `1,200 tokens`."""
+    return f"{with_thousands(amount, unit)} {unit}".rstrip()
+
+
 def all_decimals(amount: Decimal) -> str:
     """The digits with all 18 decimals: `0.050000000000000000`."""
     return f"{amount.quantize(_STEP):f}"

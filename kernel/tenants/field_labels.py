@@ -53,7 +53,6 @@ LABELS = {
     "file_size": "size in bytes",
     "first_dimension": "dimension of the first",
     "flat_amount": "each call costs",
-    "formatted_id": "rule",
     "from_state": "from",
     "from_status": "from",
     "generation": "secret no.",

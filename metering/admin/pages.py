@@ -9,12 +9,13 @@ from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.html import format_html
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from kernel.corrections.admin.offers import CorrectionOffers
 from kernel.ledger.admin import LedgerAdmin, Panel
 from kernel.ledger.admin.figures import FigureFilter
-from kernel.ledger.admin.formatting import actor_names, id_link, json_block, label, money, row_link
+from kernel.ledger.admin.formatting import actor_names, id_link, joined, json_block, label, money, row_link
 from kernel.ledger.admin.settings import MomentField, SettingForm, setting_action, switch_field, text_field
 from kernel.ledger.money import trimmed_digits
 from kernel.tenants.admin import local_time
@@ -259,6 +260,16 @@ class TransactionAdmin(CorrectionOffers):
     sortable_in_a_tenant = ("occurred_at",)
     icon = "bolt"
 
+    def page_fields(self, row: Transaction) -> dict[str, list[tuple[str, Any, bool]]]:
+        """Its page begins with what it costs now."""
+        costs = Cost.objects.filter(tenant_id=row.tenant_id, transaction_id=row.pk, is_active=True).order_by("created_at", "id")[:MAX_ROWS]
+        parts = [
+            format_html("{} {}", money(cost.fiat_amount, cost.fiat_asset_symbol), "estimated" if cost.is_estimate else "") for cost in costs
+        ]
+        found = super().page_fields(row)
+        found["fields"].insert(0, ("cost now", joined(parts) if parts else "none yet", False))
+        return found
+
     def panels(self, request: HttpRequest, row: Transaction) -> list[Panel]:
         return [cost_timeline(row), status_history(row), reported_facts(row), *rounds_of(row), *same_trace(row)]
 
@@ -270,6 +281,7 @@ class CostAdmin(CorrectionOffers):
     # No choice of currencies: to list them, every cost would be read. The filter by currency takes one.
     list_filter = (FigureFilter, "is_active", "is_estimate")
     search_fields = ("id", "transaction", "repricing")
+    links = {"payment_id": "paying.payment"}
     currency_path = "fiat_asset_symbol"
     icon = "payments"
 

@@ -63,6 +63,7 @@ class UsageAdmin(LedgerAdmin):
     list_display = ("transaction_id", "tenant", "occurred_at", "service", "model", "customer", "outcome", "amount", "estimated", "currency")
     list_select_related = ("tenant",)
     search_fields = ("id", "transaction_id")
+    links = {"transaction_id": "metering.transaction", "agent": "metering.agent"}
     icon = "data_usage"
 
 
@@ -93,6 +94,7 @@ class UsageNoteAdmin(LedgerAdmin):
     list_display = ("transaction_id", "tenant")
     list_select_related = ("tenant",)
     search_fields = ("id", "transaction_id")
+    links = {"transaction_id": "metering.transaction"}
     icon = "pending_actions"
 
 

@@ -12,7 +12,7 @@ from django.db.models.lookups import Exact, IsNull
 
 from kernel.ledger.base_models import LedgerRow, TenantOwned, differs, one_of, tenant_foreign_key, tenant_of_account
 from kernel.ledger.json_field import DocumentField
-from kernel.ledger.money import ZERO, MoneyField, is_finite
+from kernel.ledger.money import ZERO, MoneyField, in_words, is_finite
 from metering.choices import AgentStatus, FactPhase, Grain, Outcome, Pricing, ReportedCosts, Status
 
 # The least and the largest limit of a policy for `occurredAt`.
@@ -65,7 +65,7 @@ class Policy(TenantOwned):
         ]
 
     def __str__(self) -> str:
-        return f"Policy of {self.tenant_id}"
+        return f"Policy of {self.tenant}"
 
 
 class Service(TenantOwned):
@@ -124,7 +124,7 @@ class Trace(TenantOwned):
         ]
 
     def __str__(self) -> str:
-        return str(self.reference)
+        return self.external_id or f"Trace …{str(self.reference)[-8:]}"
 
 
 class Transaction(LedgerRow):
@@ -202,7 +202,7 @@ class Transaction(LedgerRow):
         ]
 
     def __str__(self) -> str:
-        return str(self.id)
+        return f"{self.action_name} {self.resource_name} …{str(self.id)[-8:]}"
 
 
 class Fact(LedgerRow):
@@ -236,7 +236,7 @@ class Fact(LedgerRow):
         ]
 
     def __str__(self) -> str:
-        return str(self.id)
+        return f"{self.get_phase_display()} of {self.source}"
 
 
 class Cost(LedgerRow):
@@ -290,7 +290,7 @@ class Cost(LedgerRow):
         ]
 
     def __str__(self) -> str:
-        return str(self.id)
+        return f"{'Estimate' if self.is_estimate else 'Cost'} of {in_words(self.fiat_amount, self.fiat_asset_symbol)}"
 
 
 class StatusChange(LedgerRow):
@@ -359,4 +359,4 @@ class Rollup(TenantOwned):
         indexes = [models.Index(fields=["starts_at"], name="metering_rollup_time")]
 
     def __str__(self) -> str:
-        return f"{self.grain} of {self.starts_at}"
+        return f"{self.get_grain_display()} from {self.starts_at:%Y-%m-%d %H:%M} UTC"

@@ -72,7 +72,7 @@ class Usage(Measured):
         ]
 
     def __str__(self) -> str:
-        return f"Usage of {self.transaction_id}"
+        return f"Usage of call …{str(self.transaction_id)[-8:]}"
 
 
 class UsageSum(Measured):
@@ -104,7 +104,7 @@ class UsageSum(Measured):
         ]
 
     def __str__(self) -> str:
-        return f"{self.grain} of {self.starts_at}"
+        return f"{self.get_grain_display()} from {self.starts_at:%Y-%m-%d %H:%M} UTC"
 
 
 class UsageNote(TenantOwned):
@@ -119,7 +119,7 @@ class UsageNote(TenantOwned):
         indexes = [models.Index(fields=["tenant", "transaction_id"], name="metering_usagenote_transaction")]
 
     def __str__(self) -> str:
-        return f"{self.transaction_id} changed"
+        return f"Call …{str(self.transaction_id)[-8:]} changed"
 
 
 class UsageProgress(TenantOwned):
@@ -133,7 +133,7 @@ class UsageProgress(TenantOwned):
         constraints = [models.UniqueConstraint(fields=["tenant"], name="metering_usageprogress_tenant_key")]
 
     def __str__(self) -> str:
-        return f"Usage of {self.tenant_id} until {self.counted_until}"
+        return f"Usage of {self.tenant}"
 
 
 class UsageKey(TenantOwned):

@@ -1,28 +1,33 @@
 """The pages of payments."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest
 from django.utils import timezone
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from kernel.ledger.admin import LedgerAdmin, Panel
-from kernel.ledger.admin.formatting import actor_names, money
+from kernel.ledger.admin.formatting import actor_names, id_link, money, register_origin
 from kernel.ledger.admin.settings import SettingForm, setting_action, switch_field, text_field
-from kernel.ledger.money import trimmed_digits
+from kernel.ledger.money import in_words, trimmed_digits
 from kernel.tenants.admin import local_time
 from kernel.tenants.messages import register_messages
+from kernel.tenants.models import Tenant
+from kernel.tenants.staff_scope import scope_of
 from metering.models import Cost
 from metering.paying import selectors, services
-from metering.paying.choices import OPEN_STATUSES, CallKind
+from metering.paying.choices import OPEN_STATUSES, CallKind, LegKind
 from metering.paying.models import Collection, Payee, PayerSetting, Payment, PaymentCall, PaymentLeg, PaymentToken
 from metering.paying.payers import payer_names
 
+# Holds and entries that a payment made name it in their reference.
+register_origin("payment", "paying.payment", "Payment")
 # Rows of one kind in a timeline.
 MAX_ROWS = 50
 
@@ -69,6 +74,18 @@ class DueFilter(admin.SimpleListFilter):
         if self.value() == "old":
             return queryset.filter(status__in=OPEN_STATUSES, created_at__lt=timezone.now() - timedelta(hours=1))
         return queryset
+
+
+# The rows that a part of a payment names: its hold, or what was debited beyond the holds.
+MONEY_ROWS = {
+    LegKind.CREDITS: ("credits.hold", "credits.consumption"),
+    LegKind.WALLET: ("billing.wallethold", "billing.transaction"),
+}
+
+
+def money_row(leg: PaymentLeg) -> Any:
+    hold, entry = MONEY_ROWS[LegKind(leg.kind)]
+    return id_link(hold, leg.hold_id, "Hold") if leg.hold_id else id_link(entry, leg.entry_id, "Debit")
 
 
 def timeline(payment: Payment) -> Panel:
@@ -118,8 +135,7 @@ class PaymentAdmin(LedgerAdmin):
     def panels(self, request: HttpRequest, row: Any) -> list[Panel]:
         legs = PaymentLeg.objects.filter(tenant_id=row.tenant_id, payment_id=row.id).order_by("place")
         lines = [
-            (leg.get_kind_display(), str(leg.hold_id or leg.entry_id), money(leg.amount, row.currency), money(leg.captured, row.currency))
-            for leg in legs
+            (leg.get_kind_display(), money_row(leg), money(leg.amount, row.currency), money(leg.captured, row.currency)) for leg in legs
         ]
         return [Panel("Parts", ("Money", "Hold or entry", "Held", "Captured"), lines), timeline(row)]
 
@@ -132,6 +148,11 @@ class PaymentLegAdmin(LedgerAdmin):
     currency_path = "payment.currency"
     in_sidebar = False
     icon = "splitscreen"
+
+    def formatter_for(self, field: Any) -> Callable[[Any], Any] | None:
+        if field.name in {"hold_id", "entry_id"}:
+            return lambda row: money_row(row) if getattr(row, field.attname) else "-"
+        return super().formatter_for(field)
 
 
 @admin.register(PaymentCall)
@@ -159,10 +180,25 @@ class PaymentTokenAdmin(LedgerAdmin):
 
 @admin.register(Collection)
 class CollectionAdmin(LedgerAdmin):
-    list_display = ("id", "payment", "pay_to", "payee_tenant_id", "amount", "created_at", "posted_at")
-    list_select_related = ("payment",)
+    list_display = ("created_at", "amount", "pay_to", "paid_tenant", "tenant", "posted_at")
+    fields = ("amount", "pay_to", "paid_tenant", "tenant", "created_at", "posted_at", "payment", "currency", "id")
+    field_labels = {"created_at": "collected", "tenant": "paid by"}
+    list_select_related = ("tenant",)
     search_fields = ("id", "payment", "pay_to")
     icon = "move_to_inbox"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        """With the name of the tenant that is paid, where the reader may see that tenant."""
+        payee = scope_of(request.user).limit(Tenant.objects.filter(pk=OuterRef("payee_tenant_id")))
+        return super().get_queryset(request).annotate(payee_name=Subquery(payee.values("name")[:1]))
+
+    @admin.display(description="paid tenant")
+    def paid_tenant(self, row: Any) -> Any:
+        return id_link("tenants.tenant", row.payee_tenant_id, row.payee_name) if row.payee_name else "another tenant"
+
+    def lead(self, row: Any) -> list[str]:
+        posted = "It is posted to the wallet of whom it pays." if row.posted_at else "It is not posted to the wallet of whom it pays yet."
+        return [f"{row.tenant} pays {in_words(row.amount, row.currency)} to {row.pay_to}. {posted}"]
 
 
 class PayerForm(SettingForm):
@@ -215,6 +251,7 @@ class PayerSettingAdmin(LedgerAdmin):
     list_select_related = ("tenant",)
     search_fields = ("id", "payer")
     currency_path = "max_currency"
+    field_labels = {"pay_to": "may be paid"}
     icon = "tune"
     actions_list = ("set_payer",)
     actions_detail = ("change_payer",)
@@ -224,6 +261,8 @@ class PayerSettingAdmin(LedgerAdmin):
 
 @admin.register(Payee)
 class PayeeAdmin(LedgerAdmin):
-    list_display = ("id", "pay_to", "created_at", "actor")
+    list_display = ("pay_to", "tenant", "created_at", "actor")
+    list_select_related = ("tenant",)
     search_fields = ("id", "pay_to")
+    search_parts = ("pay_to",)
     icon = "storefront"

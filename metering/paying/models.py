@@ -7,7 +7,7 @@ from django.db.models.functions import Now
 
 from kernel.ledger.base_models import LedgerRow, TenantOwned, one_of, tenant_foreign_key, tenant_of_account
 from kernel.ledger.json_field import DocumentField
-from kernel.ledger.money import MoneyField, is_finite
+from kernel.ledger.money import MoneyField, in_words, is_finite
 from metering.paying.choices import OPEN_STATUSES, CallKind, LegKind, PaymentKind, PaymentStatus
 
 
@@ -70,7 +70,7 @@ class Payment(LedgerRow):
         ]
 
     def __str__(self) -> str:
-        return str(self.id)
+        return f"Payment of {in_words(self.amount, self.currency)}"
 
 
 class PaymentLeg(TenantOwned):
@@ -106,7 +106,7 @@ class PaymentLeg(TenantOwned):
         ]
 
     def __str__(self) -> str:
-        return f"{self.place} of {self.payment_id}"
+        return f"Part {self.place}: {self.get_kind_display()}"
 
 
 class PaymentCall(LedgerRow):
@@ -142,7 +142,7 @@ class PaymentCall(LedgerRow):
         ]
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.amount}"
+        return f"{self.get_kind_display()}: {in_words(self.amount)}"
 
 
 class PaymentToken(TenantOwned):
@@ -186,7 +186,7 @@ class PaymentToken(TenantOwned):
         ]
 
     def __str__(self) -> str:
-        return f"Token of {self.payment_id}"
+        return f"Token for {self.pay_to}"
 
 
 class PayerSetting(TenantOwned):
@@ -221,7 +221,7 @@ class PayerSetting(TenantOwned):
         ]
 
     def __str__(self) -> str:
-        return f"{self.payer} of {self.tenant_id}"
+        return f"Payer {self.payer} of {self.tenant}"
 
 
 class Payee(TenantOwned):
@@ -270,4 +270,4 @@ class Collection(TenantOwned):
         ]
 
     def __str__(self) -> str:
-        return str(self.id)
+        return f"{in_words(self.amount, self.currency)} to {self.pay_to}"

@@ -232,6 +232,18 @@ def test_a_form_that_is_submitted_twice_makes_one_request(clerk, rows, tenant):
     assert Wallet.objects.get().balance == Decimal("65")
 
 
+def test_a_comment_that_is_submitted_twice_is_kept_once_with_its_file(clerk, log_in, rows):
+    correction = ask(clerk, rows[1])
+    approver, address = log_in("anna", "approver"), f"{INBOX}{correction.id}/"
+    token = page(approver.get(f"{address}change/")).split('name="form_id" value="')[1].split('"')[0]
+    for text in ("Which run?", "Which run?", "Which run, and when?"):
+        note = SimpleUploadedFile("log.txt", b"seen", content_type="text/plain")
+        approver.post(f"{address}decide/", {"decision": "comment", "text": text, "form_id": token, "evidence": note})
+    # The form that was gone back to, with another text, is another comment.
+    assert sorted(correction.comments.values_list("text", flat=True)) == ["Which run, and when?", "Which run?"]
+    assert correction.evidence.count() == 1
+
+
 def test_both_pages_name_other_requests_for_the_same_row_or_account(clerk, log_in, rows):
     earlier = ask(clerk, rows[1])
     asked = page(clerk.post(ASK, {"kind": "billing.adjust_beside", "row": rows[1].id, **REASON, "amount": "1", "step": "preview"}))

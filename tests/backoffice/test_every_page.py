@@ -30,6 +30,10 @@ DATE_IN_WORDS = re.compile(r"\b(?:Jan|Feb|March|April|May|June|July|Aug|Sept|Oct
 LABEL = re.compile(r"<dt>(.*?)</dt>|<th scope=\"col\"[^>]*>(.*?)</th>", re.DOTALL)
 # Words of tables, not of people: Created at, Customer id, Is final, Actor. A row's own ID is called so.
 COLUMN_WORD = re.compile(r"_|\b(at|id|ids|ms)$|^(is|has) |fiat|^actor$|digest|\bseconds$", re.IGNORECASE)
+TITLE = re.compile(r"<title>(.*?)</title>", re.DOTALL)
+FIRST_FACT = re.compile(r'<dl class="ch-facts">\s*<div[^>]*><dt>.*?</dt><dd>(.*?)</dd>', re.DOTALL)
+AMOUNTS = {"amount", "fiat_amount", "original_amount"}
+WHOLE_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 # The first and the last time zone that a day reaches.
 ZONES = ["Pacific/Kiritimati", "Pacific/Pago_Pago"]
 
@@ -60,7 +64,8 @@ def labels_of(html):
 
 
 def test_every_page_writes_dates_in_one_form_people_by_name_and_labels_in_words(office, boss):
-    """Not "Nov. 29, 2026" beside "2026-11-29", not "staff:2" where the name is known, and "Booked", not "Created at"."""
+    """No "Nov. 29, 2026" beside "2026-11-29", no "staff:2" where the name is known, no "Created at" for "Booked", and no id as a title. The
+    page of a ledger's row begins with its amount."""
     fill_every_table(TenantFactory(name="Acme"), boss)
     with connection.cursor() as cursor:
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
@@ -75,7 +80,9 @@ def test_every_page_writes_dates_in_one_form_people_by_name_and_labels_in_words(
         for path in (query, f"{model._base_manager.first().pk}/change/"):
             html = office.get(f"{list_of(model)}{path}").content.decode()
             text = TAG.sub(" ", html)
-            raw = [label for label in labels_of(html) if COLUMN_WORD.search(label)]
+            raw = [label for label in labels_of(html) if COLUMN_WORD.search(label)] + WHOLE_ID.findall(TITLE.findall(html)[0])
+            if path != query and issubclass(model, LedgerRow) and AMOUNTS & {field.name for field in model._meta.concrete_fields}:
+                raw += [] if "money" in FIRST_FACT.findall(html)[0] else ["the amount is not first"]
             if found := DATE_IN_WORDS.findall(text) + re.findall(rf"staff:{boss.pk}\b", text) + raw:
                 wrong[f"{model._meta.label} {path}"] = found[:3]
     assert wrong == {}

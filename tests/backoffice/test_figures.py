@@ -9,10 +9,11 @@ import pytest
 from django.utils import timezone
 
 from billing import services as billing
-from billing.models import DailyTotal
+from billing.models import DailyTotal, Wallet
 from credits import services as credits
 from credits.models import Grant
 from kernel.corrections import services as corrections
+from kernel.corrections.models import CorrectionRequest
 from kernel.corrections.services import CorrectionDraft
 from metering.models import Agent, Rollup, Service
 from metering.services import costs
@@ -42,6 +43,7 @@ def tenant():
     billing.reverse_transaction(**context, transaction_id=rows[0].id, reason_code="duplicate", amount=Decimal(11), reference_id="part")
     billing.reverse_transaction(**context, transaction_id=topup.id, reason_code="duplicate", amount=Decimal(3), reference_id="back")
     billing.record_transaction(**context, amount=Decimal(2), type="adjustment", reference_id="adjusted")
+    billing.place_hold(**context, amount=Decimal(7), expires_at=timezone.now() + timedelta(hours=1), reference_id="open")
     its = {"customer_id": "maria", "currency": "USD"}
     facts = {**its, "unit_type": "CURRENCY", "category": "paid"}
     soon = timezone.now().date() + timedelta(days=9)
@@ -83,7 +85,7 @@ def sum_of(response, address):
     rows = response.context["cl"].queryset
     if "metering/transaction" in address:
         return Decimal(rows.count())
-    if "credits/hold" in address:
+    if "credits/hold" in address or "billing/wallethold" in address:
         return sum((row.amount - row.captured for row in rows), Decimal(0))
     if "credittransaction" in address:
         return sum((row.amount if row.type == "CREDIT" else -row.amount for row in rows), Decimal(0))
@@ -105,6 +107,8 @@ def test_every_figure_leads_to_rows_that_add_up_to_it(tenant):
         f"/admin/metering/service/{service.pk}/change/": 10,
         f"/admin/metering/rollup/{rollup.pk}/change/": 1,
         f"/admin/billing/dailytotal/{total.pk}/change/": 1,
+        f"/admin/billing/wallet/{Wallet.objects.get(tenant=tenant).pk}/change/": 2,
+        **{f"/admin/corrections/correctionrequest/{request.pk}/change/": 1 for request in CorrectionRequest.objects.all()},
     }
     wrong = {}
     for page, at_least in pages.items():

@@ -128,7 +128,7 @@ def test_a_staff_account_is_changed_under_the_name_of_the_superuser(office, boss
     assert (change.after["first_name"], change.actor) == ("Victor", f"staff:{boss.pk}")
 
 
-def test_a_sign_in_is_no_change_of_the_account_but_a_new_password_is():
+def test_a_sign_in_is_no_change_of_the_account_but_a_new_password_is(office):
     user = employ("victor", "viewer")
     # A digest with few rounds, as an older version stored it: the sign-in stores it anew.
     user.password = PBKDF2PasswordHasher().encode(PASSWORD, "a-salt-of-22-characters", iterations=1000)
@@ -142,6 +142,17 @@ def test_a_sign_in_is_no_change_of_the_account_but_a_new_password_is():
     user.set_password("another-long-password")
     user.save(update_fields=["password"])
     assert Change.objects.filter(table="auth_user").count() == before + 1
+    # Its value isn't recorded, and the history says so instead of showing no difference.
+    for page in ("", f"{Change.objects.latest('id').pk}/change/"):
+        assert "password changed" in office.get(f"/admin/backoffice/change/{page}").content.decode()
+
+
+def test_a_settings_page_says_what_changed_in_words(office, tenant):
+    billing.set_policy(tenant_id=tenant.id, **AUTHOR, strict_types=False, default_floor=None)
+    policy = billing.set_policy(tenant_id=tenant.id, **AUTHOR, strict_types=True, default_floor=Decimal(-5))
+    html = office.get(f"/admin/billing/policy/{policy.pk}/change/").content.decode()
+    assert "Only types of the catalogue: off → on" in html
+    assert "Floor of new wallets: – → -5" in html
 
 
 def test_ones_own_time_zone_is_changed_under_ones_own_name():

@@ -71,6 +71,11 @@ class BackfillRunAdmin(LedgerAdmin):
             else:
                 messages.success(request, f"{run} is {done}.")
 
+    def title_of(self, row: BackfillRun) -> str:
+        # A run of several files has a line for each.
+        first, _, _ = row.source.partition("\n")
+        return f"Backfill of {first}"
+
     @admin.display(description="state")
     def status(self, run: BackfillRun) -> Any:
         return label(run.get_state_display(), COLOURS.get(RunState(run.state), ""))

@@ -26,6 +26,7 @@ from kernel.corrections.models import (
 )
 from kernel.corrections.selectors import list_entries, list_waiting_requests
 from kernel.ledger.admin import LedgerAdmin
+from kernel.ledger.admin.form_ids import new_form_id, read_form_id
 from kernel.ledger.admin.formatting import (
     actor_names,
     actor_of,
@@ -178,6 +179,7 @@ class CorrectionRequestAdmin(LedgerAdmin):
             "evidence_form": EvidenceForm(),
             "steps": _steps(correction, names),
             "may": _may(request, correction),
+            "form_id": new_form_id(request),
         }
         return TemplateResponse(request, "corrections/request.html", context)
 
@@ -256,7 +258,8 @@ def _withdraw(request: HttpRequest, correction: CorrectionRequest, text: str) ->
 def _comment(request: HttpRequest, correction: CorrectionRequest, text: str) -> None:
     if not text and request.FILES:
         return
-    services.add_comment(tenant_id=correction.tenant_id, actor=actor_of(request), correction_id=correction.pk, text=text)
+    keys = {"tenant_id": correction.tenant_id, "correction_id": correction.pk}
+    services.add_comment(**keys, actor=actor_of(request), text=text, comment_id=read_form_id(request))
 
 
 DECISIONS: dict[str, tuple[str, str, Callable[[HttpRequest, CorrectionRequest, str], None]]] = {

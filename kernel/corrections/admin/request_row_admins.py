@@ -4,11 +4,11 @@ from collections.abc import Callable
 from typing import Any
 
 from django.contrib import admin
+from django.utils.text import capfirst
 
 from kernel.corrections.models import CorrectionComment, CorrectionEntry, CorrectionEvidence, CorrectionLine, CorrectionStateChange
 from kernel.ledger.admin import LedgerAdmin
-from kernel.ledger.admin.formatting import effect
-from kernel.ledger.money import MoneyField
+from kernel.ledger.admin.formatting import id_link, model_name
 
 
 @admin.register(CorrectionLine)
@@ -18,6 +18,17 @@ class CorrectionLineAdmin(LedgerAdmin):
     list_select_related = ("tenant",)
     search_fields = ("id", "target_id")
     icon = "list_alt"
+
+    def title_of(self, row: CorrectionLine) -> str:
+        return f"Row {row.position} of {row.request}"
+
+    def formatter_for(self, field: Any) -> Callable[[Any], Any] | None:
+        match field.name:
+            case "target_label":
+                return lambda row: capfirst(model_name(row.target_label))
+            case "target_id":
+                return lambda row: id_link(row.target_label, row.target_id)
+        return super().formatter_for(field)
 
 
 @admin.register(CorrectionEntry)
@@ -29,8 +40,13 @@ class CorrectionEntryAdmin(LedgerAdmin):
     icon = "preview"
 
     def formatter_for(self, field: Any) -> Callable[[Any], Any] | None:
-        if isinstance(field, MoneyField) and field.name == "effect":
-            return lambda row: effect(row.effect, row.unit)
+        match field.name:
+            case "account_label" | "entry_label":
+                return lambda row: capfirst(model_name(getattr(row, field.name)))
+            case "account_id":
+                return lambda row: id_link(row.account_label, row.account_id, row.account_name)
+            case "entry_id":
+                return lambda row: id_link(row.entry_label, row.entry_id)
         return super().formatter_for(field)
 
 

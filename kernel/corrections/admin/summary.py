@@ -16,7 +16,8 @@ from kernel.corrections.kinds import FormField, Kind, get_kind
 from kernel.corrections.models import CorrectionEntry, CorrectionLine, CorrectionRequest
 from kernel.corrections.selectors import list_requests_of_day
 from kernel.ledger.admin import LedgerAdmin, Panel
-from kernel.ledger.admin.formatting import id_link, joined, label, model_name, money, row_link
+from kernel.ledger.admin.figures import figure_url, has_figure
+from kernel.ledger.admin.formatting import id_link, joined, label, link, model_name, money, row_link
 from kernel.ledger.admin.links import PanelSource
 from kernel.tenants.admin import local_time
 from kernel.tenants.staff_scope import scope_of
@@ -88,8 +89,11 @@ def _outcome(entries: Sequence[CorrectionEntry]) -> SafeString:
     if not change:
         return format_html("{}: {}; no balance changes.", first.account_name, first.what)
     verb = "gets" if change > 0 else "loses"
-    amounts = (money(amount, first.unit) for amount in (abs(change), first.balance_before, last.balance_after))
-    return format_html("{} {} {}: from {} to {}.", first.account_name, verb, *amounts)
+    moved, before, after = (money(amount, first.unit) for amount in (abs(change), first.balance_before, last.balance_after))
+    if first.entry_id and has_figure(first.entry_label, "correction"):
+        # Once it is posted, the amount leads to the entries that it adds up.
+        moved = link(figure_url(first.entry_label, "correction", correction_id=first.request_id, account_id=first.account_id), moved)
+    return format_html("{} {} {}: from {} to {}.", first.account_name, verb, moved, before, after)
 
 
 def fact_cards(request: HttpRequest, lines: Sequence[CorrectionLine], rows: Sequence[Any]) -> list[dict[str, Any]]:

@@ -1,6 +1,6 @@
 """The base class of every ledger table's admin: a read-only list that is fast at any size, and a page for each row."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.contrib import admin
@@ -16,17 +16,30 @@ from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
 
 from kernel.ledger.admin.field_filters import chosen_columns
-from kernel.ledger.admin.formatting import actor_names, json_block, money, origin, row_link, short
+from kernel.ledger.admin.formatting import actor_names, effect, id_link, in_plain_words, json_block, money, origin, row_link, short
 from kernel.ledger.admin.links import Panel, registered_panels
 from kernel.ledger.admin.lists import PEOPLE, LedgerList
 from kernel.ledger.base_models import LedgerRow
+from kernel.ledger.identifiers import with_short_ids
 from kernel.ledger.json_field import DocumentField
 from kernel.ledger.money import PLACES, MoneyField
 from kernel.tenants.admin import ReadOnly
 from kernel.tenants.staff_scope import scope_of
 
 # Fields that a row's page folds, with those that are empty.
-TECHNICAL = {"id", "request_id", "idempotency_key", "duplicate_bucket", "shard"}
+TECHNICAL = {
+    *("id", "request_id", "idempotency_key", "duplicate_bucket", "shard", "digest", "file_digest", "plan_digest", "key_id", "chosen_by"),
+    *("authorization_id", "settlement_id", "tail_at", "seeded_down_to"),
+}
+# What a row's page begins with: how much, whose, when, why, in which state, and what is left.
+ANSWER = (
+    *("effect", "amount", "fiat_amount", "original_amount", "balance", "taken", "captured", "unpaid", "settled_amount"),
+    *("customer_id", "agent_id", "agent", "pay_to", "tenant", "actor", "occurred_at", "created_at"),
+    *("type", "kind", "service", "action_name", "resource_name", "reference_id", "invoice_id", "reason_code", "reason", "decline_reason"),
+    *("status", "state", "outcome", "is_active", "reversed_amount", "balance_after", "held", "held_after", "captured_after"),
+)
+# Said by another field of the same page: the signed change says the amount and its direction, and each amount its unit.
+SAID_BY = {"amount": "effect", "direction": "effect", "currency": "amount", "fiat_asset_symbol": "fiat_amount", "unit_type": "balance"}
 
 
 class LedgerAdmin(LedgerList, ReadOnly, ModelAdmin):
@@ -47,6 +60,8 @@ class LedgerAdmin(LedgerList, ReadOnly, ModelAdmin):
     search_fields: tuple[str, ...] = ("id",)
     currency_path = "currency"
     icon = "receipt_long"
+    # Columns that hold ids of another table's rows without being references, and that table's model.
+    links: Mapping[str, str] = {}
     # Text fields that hold JSON.
     json_fields: tuple[str, ...] = ()
     # The page of a row: ledger/row.html, or one that extends it.
@@ -64,9 +79,12 @@ class LedgerAdmin(LedgerList, ReadOnly, ModelAdmin):
     def get_list_display(self, request: HttpRequest) -> list[Any]:
         """A list shows the last characters of an id, which differ between rows; the tooltip and the row's page show all of it."""
         names = chosen_columns(request, self) or super().get_list_display(request)
-        return [short_id if name == "id" else self.column(name) for name in names]
+        short_columns = {"id": short_id, "reference_id": short_reference}
+        return [short_columns[name] if name in short_columns else self.column(name) for name in names]
 
     def formatter_for(self, field: models.Field) -> Callable[[Any], Any] | None:
+        if field.name == "effect":
+            return lambda row: effect(row.effect, self.currency_of(row))
         # Sums of money are wider than MoneyField.
         if isinstance(field, MoneyField) or (isinstance(field, models.DecimalField) and field.decimal_places == PLACES):
             return lambda row: money(getattr(row, field.attname), self.currency_of(row))
@@ -74,14 +92,16 @@ class LedgerAdmin(LedgerList, ReadOnly, ModelAdmin):
             return lambda row: _name_of(row, getattr(row, field.name))
         if field.name == "request_id":
             return lambda row: origin(row.request_id)
-        return super().formatter_for(field)
+        if field.name in self.links:
+            return lambda row: id_link(self.links[field.name], getattr(row, field.attname))
+        return in_plain_words(field) or super().formatter_for(field)
 
     def currency_of(self, row: models.Model) -> str:
-        """The row's currency code, empty where it has none."""
+        """The row's currency code or metric, empty where it has none."""
         value: Any = row
         for name in self.currency_path.split("."):
             value = getattr(value, name, "")
-        return value or ""
+        return value or getattr(row, "metric_id", "") or ""
 
     def has_manage_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         """Whether the user may change the settings of this model (`setting_action`)."""
@@ -113,7 +133,7 @@ class LedgerAdmin(LedgerList, ReadOnly, ModelAdmin):
             return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
         context = {
             **self.admin_site.each_context(request),
-            "title": self.title_of(row),
+            "title": with_short_ids(self.title_of(row)),
             "opts": self.opts,
             "original": row,
             "lead": self.lead(row),
@@ -126,14 +146,21 @@ class LedgerAdmin(LedgerList, ReadOnly, ModelAdmin):
         return TemplateResponse(request, self.row_template, context)
 
     def page_fields(self, row: Any) -> dict[str, list[tuple[str, Any, bool]]]:
-        """Name, value and width of each field. `fields`: what people read; `technical`: ids, keys and what is empty, which pages fold."""
+        """Name, value and width of each field. `fields`: what people read, of a ledger's row the answer first; `technical`: ids, keys, what
+        is empty and what another field says, which pages fold."""
         names = list(self.fields or _field_names(self.model))
         values = dict(zip(names, self.field_values(row), strict=True))
         is_entry = issubclass(self.model, LedgerRow)
         # A request id that leads to the correction or the run that made the row is more than technical.
-        technical = {name for name in names if name in TECHNICAL and not isinstance(values[name][1], SafeString)}
-        folded = [name for name in names if name in technical or (is_entry and values[name][1] in (None, "-"))]
-        return {"fields": [values[name] for name in names if name not in folded], "technical": [values[name] for name in folded]}
+        technical = {name for name in names if name in TECHNICAL and (name == "chosen_by" or not isinstance(values[name][1], SafeString))}
+        if is_entry:
+            technical |= {name for name in names if values[name][1] in (None, "-") or SAID_BY.get(name) in names}
+        if not self.fields and (is_entry or {"amount", "balance"} & set(names)):
+            names.sort(key=lambda name: ANSWER.index(name) if name in ANSWER else len(ANSWER))
+        return {
+            "fields": [values[name] for name in names if name not in technical],
+            "technical": [values[name] for name in names if name in technical],
+        }
 
     def field_values(self, row: Any) -> list[tuple[str, Any, bool]]:
         """Every field: its name, its formatted value, and whether it takes the full width of the page."""
@@ -181,6 +208,13 @@ def _name_of(row: Any, actor: str) -> Any:
 @admin.display(description="ID", ordering="id")
 def short_id(row: Any) -> Any:
     return format_html('<span title="{}">{}</span>', row.pk, short(row.pk))
+
+
+@admin.display(description="reference")
+def short_reference(row: Any) -> Any:
+    whole = row.reference_id or "-"
+    text = with_short_ids(whole)
+    return text if text == whole else format_html('<span title="{}">{}</span>', whole, text)
 
 
 def _field_names(model: type[models.Model]) -> list[str]:

@@ -28,14 +28,14 @@ CLOCKS = {Clock.WORLD: "by the time it happened", Clock.BOOK: "by the time it wa
 class Figure:
     """`rows`: those that it adds up, of all days and units. `unit`: the rows in one unit. `times`: the column of each clock's time.
 
-    `of`: what else may narrow it, by name: the column that must have that value.
+    `of`: what else may narrow it, by name: the column that must have that value, or a condition made of the value.
     """
 
     title: str
     rows: Callable[[QuerySet[Any]], QuerySet[Any]]
     unit: Callable[[str], Q] = lambda unit: Q(currency=unit)
     times: Mapping[str, str] = field(default_factory=dict)
-    of: Mapping[str, str] = field(default_factory=dict)
+    of: Mapping[str, str | Callable[[str], Q]] = field(default_factory=dict)
 
 
 _FIGURES: dict[tuple[str, str], Figure] = {}
@@ -44,6 +44,10 @@ _FIGURES: dict[tuple[str, str], Figure] = {}
 def register_figure(label: str, name: str, figure: Figure) -> None:
     """`label`: the model whose rows it adds up, as "billing.transaction"."""
     _FIGURES[label, name] = figure
+
+
+def has_figure(label: str, name: str) -> bool:
+    return (label, name) in _FIGURES
 
 
 def figure_url(
@@ -89,7 +93,10 @@ def rows_of_figure(label: str, value: str, queryset: QuerySet) -> QuerySet:
         for end, lookup, days in (("since", "gte", 0), ("until", "lt", 1)):
             if end in wanted:
                 rows = rows.filter(**{f"{figure.times[wanted['clock']]}__{lookup}": _midnight(wanted[end]) + timedelta(days=days)})
-        return rows.filter(**{column: wanted[name] for name, column in figure.of.items() if name in wanted})
+        for name, of in figure.of.items():
+            if name in wanted:
+                rows = rows.filter(of(wanted[name]) if callable(of) else Q(**{of: wanted[name]}))
+        return rows
     except (AttributeError, KeyError, TypeError, ValueError, ValidationError):
         raise IncorrectLookupParameters from None
 

@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Callable, Iterable
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from django.apps import apps
 from django.contrib.auth import get_user_model
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
@@ -15,6 +17,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
+from kernel.ledger.identifiers import with_short_ids
 from kernel.ledger.money import with_thousands
 from kernel.tenants.models import ApiKey
 
@@ -74,7 +77,7 @@ def page_of(label: str, identifier: Any) -> str:
 def row_link(row: models.Model | None, text: str = "") -> SafeString | str:
     if row is None:
         return "-"
-    return link(page_of(row._meta.label_lower, row.pk), text or str(row))
+    return link(page_of(row._meta.label_lower, row.pk), text or with_short_ids(str(row)))
 
 
 def id_link(label: str, identifier: Any, text: str = "") -> SafeString | str:
@@ -155,6 +158,26 @@ def _actor_name(actor: str, users: dict[str, Any], issued: dict[str, ApiKey]) ->
         )
     word, _, rest = actor.partition(":")
     return {"command": f"Command {rest}", "job": f"Job {rest}"}.get(word, actor)
+
+
+def duration(length: timedelta | None) -> str:
+    """`35 days`, `5 minutes`: in the largest unit of which it is a whole number."""
+    if length is None:
+        return "-"
+    for unit, size in (("day", timedelta(days=1)), ("hour", timedelta(hours=1)), ("minute", timedelta(minutes=1))):
+        if length and not length % size:
+            return f"{length // size} {unit}{'' if length == size else 's'}"
+    return f"{length.total_seconds():g} seconds"
+
+
+def in_plain_words(field: Any) -> Callable[[Any], Any] | None:
+    """What formats a column of durations, or of arrays, whose values are shown by the labels of their choices; None for other columns."""
+    if isinstance(field, models.DurationField):
+        return lambda row: duration(getattr(row, field.attname))
+    if isinstance(field, ArrayField):
+        names = dict(field.base_field.flatchoices)
+        return lambda row: ", ".join(str(names.get(value, value)) for value in getattr(row, field.attname) or ()) or "-"
+    return None
 
 
 def model_name(label: str) -> str:

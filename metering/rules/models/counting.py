@@ -8,7 +8,7 @@ from django.db.models.functions import Now
 
 from kernel.ledger.base_models import LedgerRow, TenantOwned, tenant_foreign_key, tenant_of_account
 from kernel.ledger.json_field import DocumentField
-from kernel.ledger.money import MoneyField, is_finite
+from kernel.ledger.money import MoneyField, in_words, is_finite
 from metering.rules.choices import IntervalUnit, Measurement, RequestStatus, Scope
 
 
@@ -46,7 +46,7 @@ class RuleMeasure(TenantOwned):
         constraints = [models.UniqueConstraint(fields=["tenant", "key_digest"], name="rules_rulemeasure_key")]
 
     def __str__(self) -> str:
-        return f"{self.measurement_type} in {self.interval_value} {self.interval_unit}"
+        return f"{self.get_measurement_type_display()} in {self.interval_value} {self.get_interval_unit_display().lower()}"
 
 
 class RuleCounter(TenantOwned):
@@ -72,7 +72,7 @@ class RuleCounter(TenantOwned):
         constraints = [models.UniqueConstraint(fields=["tenant", "measure", "group_digest"], name="rules_rulecounter_group_key")]
 
     def __str__(self) -> str:
-        return self.group_key
+        return "all calls" if self.group_key == "[]" else self.group_key
 
 
 class RuleCounterEntry(TenantOwned):
@@ -91,7 +91,7 @@ class RuleCounterEntry(TenantOwned):
         indexes = [models.Index(fields=["tenant", "counter", "at", "id"], name="rules_rulecounterentry_time")]
 
     def __str__(self) -> str:
-        return str(self.id)
+        return f"{in_words(self.amount)} counted"
 
 
 class AuthorizationRequest(LedgerRow):
@@ -139,7 +139,7 @@ class AuthorizationRequest(LedgerRow):
         ]
 
     def __str__(self) -> str:
-        return f"round {self.round} of {self.transaction_id}"
+        return f"Round {self.round} of call …{str(self.transaction_id)[-8:]}"
 
 
 class RuleExecution(TenantOwned):

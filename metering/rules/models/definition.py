@@ -185,7 +185,7 @@ class AgentRule(TenantOwned):
         constraints = [models.UniqueConstraint(fields=["tenant", "rule", "agent"], name="rules_agentrule_agent_key", condition=CURRENT)]
 
     def __str__(self) -> str:
-        return str(self.agent_id)
+        return f"Agent …{str(self.agent_id)[-8:]}"
 
 
 class RuleVersion(LedgerRow):
