@@ -6,4 +6,4 @@ from kernel.ledger.migration_operations import InstallFunctions
 class Migration(migrations.Migration):
     dependencies = [("backoffice", "0001_tables")]
 
-    operations = [InstallFunctions("backoffice", version=1, digest="b1044814db623a91")]
+    operations = [InstallFunctions("backoffice", version=1, digest="26d14612cb9e140a")]

@@ -1,6 +1,7 @@
 -- Builds the outcome row of a posting.
 --
--- Takes: the outcome; the entry that was posted or has the key already (NULL for none); the wallet's currency, balance, held amount and floor; the
+-- Takes: the outcome; the entry that was posted or has the key already (NULL for none); the wallet's currency, balance, held amount and
+-- floor; the
 -- magnitude asked for, what remains of an original, and the reversal after which nothing did.
 -- Returns: one row. Locks: nothing. Never: reads a table.
 CREATE OR REPLACE FUNCTION billing_outcome_of(
@@ -8,7 +9,8 @@ CREATE OR REPLACE FUNCTION billing_outcome_of(
     remaining numeric, blocking_id uuid
 ) RETURNS billing_outcome LANGUAGE sql IMMUTABLE
 AS $$
-    -- In the order of billing_outcome's attributes. One expression, which PostgreSQL inlines: in PL/pgSQL each assignment is set up anew for
+    -- In the order of billing_outcome's attributes. One expression, which PostgreSQL inlines: in PL/pgSQL each assignment is set up anew
+    -- for
     -- each call.
     SELECT ROW(
         outcome, entry.id, entry.tenant_id, entry.wallet_id, coalesce(entry.currency, wallet_currency), entry.entry_number, entry.type,

@@ -1,4 +1,5 @@
--- Writes the events of posted entries: that each was recorded, that one reverses another, and that its wallet's balance crossed alert_below.
+-- Writes the events of posted entries: that each was recorded, that one reverses another, and that its wallet's balance crossed
+-- alert_below.
 --
 -- Takes: the tenant, the request id of the postings, and the ids of their entries. Returns: nothing.
 -- Locks: as events_insert; the caller has locked the wallets. Never: writes where nobody listens.

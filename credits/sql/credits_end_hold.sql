@@ -1,5 +1,6 @@
 -- Captures a part of a hold or all that is left of it, releases what is left, or expires it.
--- Takes: a tenant, an array of one credits_hold_end. Returns: one row: the hold after the call (`held` is what it still reserves, `captured`
+-- Takes: a tenant, an array of one credits_hold_end. Returns: one row: the hold after the call (`held` is what it still reserves,
+-- `captured`
 -- what all captures took), and how much this capture took. `outcome` is posted, exists (an earlier capture has the key, or an earlier call
 -- ended the hold the same way: `first_digest`), closed, exceeded, not_due or not_found.
 -- Locks: the hold, then by id the grants of its lines and those that they may roll over to, because what is released of a grant past its

@@ -8,7 +8,8 @@ CREATE OR REPLACE FUNCTION credits_outcome_of(
 RETURNS credits_outcome
 LANGUAGE sql IMMUTABLE
 AS $$
-    -- In the order of credits_outcome's attributes. One expression, which PostgreSQL inlines: in PL/pgSQL each assignment is set up anew for
+    -- In the order of credits_outcome's attributes. One expression, which PostgreSQL inlines: in PL/pgSQL each assignment is set up anew
+    -- for
     -- each call.
     SELECT ROW(
         decided, entry.id, coalesce(entry.grant_id, of_grant), entry.customer_id, entry.type, entry.kind, entry.amount, entry.reason,

@@ -1,6 +1,7 @@
 -- Posts one transaction on one grant, and what follows from it.
 -- Takes: a tenant, a posting. A closing (expiry, void, deletion) debits all that is available, whatever amount it names; a reversal without
--- an amount reverses what is left of its original. Returns: its outcome; and whether the tenant has a listener, null where nothing was posted.
+-- an amount reverses what is left of its original. Returns: its outcome; and whether the tenant has a listener, null where nothing was
+-- posted.
 -- Locks: the grant, then its overdue hold lines; the time is taken under the grant's lock. Where it may roll over, the caller has locked
 -- the next period's grant. Never: decides by anything that was read before the lock.
 CREATE OR REPLACE FUNCTION credits_post_single(

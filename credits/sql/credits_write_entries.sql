@@ -19,7 +19,8 @@ BEGIN
         RETURN false;
     END;
     -- One newest entry for each grant: of two values with one name, a jsonb object keeps the later. An object is used because a join with
-    -- an array would compare every pair. The time is in it as a number: Citus refuses an UPDATE whose values are parsed by the session's settings.
+    -- an array would compare every pair. The time is in it as a number: Citus refuses an UPDATE whose values are parsed by the session's
+    -- settings.
     SELECT jsonb_object_agg(grant_id, jsonb_build_array(balance_after, entry_number, extract(epoch FROM created_at)) ORDER BY entry_number)
     INTO newest FROM unnest(entries);
     UPDATE credits_grant account

@@ -6,4 +6,4 @@ from kernel.ledger.migration_operations import InstallFunctions
 class Migration(migrations.Migration):
     dependencies = [("metering", "0001_tables")]
 
-    operations = [InstallFunctions("metering", version=1, digest="8d7e0b57475f990c")]
+    operations = [InstallFunctions("metering", version=1, digest="df87150c1d65501f")]

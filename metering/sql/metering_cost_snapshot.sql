@@ -1,4 +1,5 @@
--- Takes: a cost. Returns: what a reply about it is made of (CostReply), as JSON. Its details are a string, so that they stay as they were sent.
+-- Takes: a cost. Returns: what a reply about it is made of (CostReply), as JSON. Its details are a string, so that they stay as they were
+-- sent.
 -- Locks: nothing.
 CREATE OR REPLACE FUNCTION metering_cost_snapshot(cost metering_cost)
 RETURNS json

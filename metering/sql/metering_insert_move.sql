@@ -1,6 +1,7 @@
 -- Moves a locked transaction to another status and records the step in its history. The date of the status is when the step happened.
 -- Takes: the tenant, the item with the move, the transaction's row, and the moment. Returns: nothing.
--- Locks: the transaction, which the caller has locked. Never: moves it where metering_may_move or metering_begins_round doesn't allow it (a trigger checks again).
+-- Locks: the transaction, which the caller has locked. Never: moves it where metering_may_move or metering_begins_round doesn't allow it (a
+-- trigger checks again).
 CREATE OR REPLACE FUNCTION metering_insert_move(tenant uuid, item metering_amendment, owner metering_transaction, moment timestamptz)
 RETURNS void
 LANGUAGE plpgsql

@@ -1,6 +1,7 @@
 -- Inserts the services, agents and shared traces that postings name and that don't exist yet.
 -- Takes: the tenant, the postings and their resolutions. Returns: nothing; what exists now is found by resolving again.
--- Locks: waits where another call is inserting the same name. Sorted by name, so two calls always lock in the same order and can't deadlock.
+-- Locks: waits where another call is inserting the same name. Sorted by name, so two calls always lock in the same order and can't
+-- deadlock.
 -- Never: changes a row that exists, or acts on a posting that isn't `unnamed`.
 CREATE OR REPLACE FUNCTION metering_insert_names(tenant uuid, items metering_posting[], resolved metering_resolution[])
 RETURNS void

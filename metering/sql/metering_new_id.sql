@@ -1,4 +1,5 @@
--- A UUID of version 7 for a row that only the database knows about, so that ids stay in the order of time. PostgreSQL has its own from 18 on.
+-- A UUID of version 7 for a row that only the database knows about, so that ids stay in the order of time. PostgreSQL has its own from 18
+-- on.
 -- Takes: nothing. Returns: the id. Locks nothing.
 CREATE OR REPLACE FUNCTION metering_new_id()
 RETURNS uuid

@@ -5,7 +5,8 @@ CREATE OR REPLACE FUNCTION metering_outcome_of_new(posted metering_outcome, serv
 RETURNS metering_outcome
 LANGUAGE sql IMMUTABLE
 AS $$
-    -- In the order of metering_outcome's attributes. One expression, which PostgreSQL inlines: in PL/pgSQL each assignment is set up anew for
+    -- In the order of metering_outcome's attributes. One expression, which PostgreSQL inlines: in PL/pgSQL each assignment is set up anew
+    -- for
     -- each call.
     SELECT ROW(
         'posted', posted.id, NULL, posted.status, posted.decline_reason, posted.created_at, service, agent.id, agent.label, agent.name,

@@ -1,4 +1,5 @@
--- Trigger: a transaction's status changes only as metering_may_move allows, or metering_begins_round with the next round. Fires before an update that changes the status.
+-- Trigger: a transaction's status changes only as metering_may_move allows, or metering_begins_round with the next round. Fires before an
+-- update that changes the status.
 -- Returns: the new row, or raises. Locks nothing.
 CREATE OR REPLACE FUNCTION metering_transaction_move()
 RETURNS trigger

@@ -1,7 +1,8 @@
 -- Writes the events of transactions that were recorded or amended: their new status, costs that were recorded, costs that were superseded.
 -- Takes: the tenant, the request id of the call, and what changed.
 -- Returns: nothing. Locks: as events_insert; the caller has inserted or locked the transactions.
--- Never: writes where nobody listens. Callers ask first whether the tenant has a listener at all, so that a tenant without one pays one look
+-- Never: writes where nobody listens. Callers ask first whether the tenant has a listener at all, so that a tenant without one pays one
+-- look
 -- into an index.
 CREATE OR REPLACE FUNCTION metering_write_events(tenant uuid, request text, changes metering_change[])
 RETURNS void

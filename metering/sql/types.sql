@@ -24,7 +24,8 @@ CREATE TYPE metering_new_move AS (
     override text
 );
 
--- What was reported about a transaction. `call_id`: about which of its model calls. `digest`, hexadecimal: only of a report that is recorded
+-- What was reported about a transaction. `call_id`: about which of its model calls. `digest`, hexadecimal: only of a report that is
+-- recorded
 -- together with its transaction; one that is added later has that of its amendment.
 CREATE TYPE metering_new_fact AS (
     id uuid, source text, version text, phase text, facts text, integration text, pricing text, pricing_note text, pricing_fields text,
@@ -43,7 +44,8 @@ CREATE TYPE metering_amend_outcome AS (
     pricing text, pricing_note text, pricing_fields text, occurred_at timestamptz
 );
 
--- Another round of authorization for a transaction, with the payment it asks for: the chosen option as JSON (paying_place_challenge reads it),
+-- Another round of authorization for a transaction, with the payment it asks for: the chosen option as JSON (paying_place_challenge reads
+-- it),
 -- its amount and currency.
 -- `change_id` is the id of the step, if its status changes; both digests are hexadecimal.
 CREATE TYPE metering_reauthorization AS (
@@ -62,7 +64,8 @@ CREATE TYPE metering_change AS (
     transaction_id uuid, moment timestamptz, status text, is_stale boolean
 );
 
--- Which active costs a new cost supersedes. `outcome`: why it can't be written, or null. `pricing`: why facts make no cost, or null. `note`:
+-- Which active costs a new cost supersedes. `outcome`: why it can't be written, or null. `pricing`: why facts make no cost, or null.
+-- `note`:
 -- what the reply says of it, or null.
 CREATE TYPE metering_supersession AS (
     outcome text, pricing text, costs metering_cost[], note text
@@ -80,7 +83,8 @@ CREATE TYPE metering_posting AS (
     fact metering_new_fact, ending_digest text
 );
 
--- What metering_resolve finds out about a posting. `posting_outcome` is one of metering_post's, or `unnamed` where a service, agent or trace
+-- What metering_resolve finds out about a posting. `posting_outcome` is one of metering_post's, or `unnamed` where a service, agent or
+-- trace
 -- must be inserted first; `begins_as` is the status it will have. No name is one of metering_posting's: the two are unnested side by side.
 CREATE TYPE metering_resolution AS (
     posting_outcome text, first_id uuid, first_digest bytea, service_id uuid, agent metering_agent, trace_id uuid, known_reference uuid,

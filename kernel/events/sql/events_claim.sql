@@ -1,6 +1,7 @@
 -- Leases deliveries that are due to one worker, in chains: one delivery, or of an ordered endpoint several of one account, which the worker
 -- sends one after another.
--- Takes: how many chains at most, how many an endpoint may have in flight, how many deliveries a chain may have, the endpoint after which to
+-- Takes: how many chains at most, how many an endpoint may have in flight, how many deliveries a chain may have, the endpoint after which
+-- to
 -- begin (null: the first), for each ordered endpoint the account after which to begin ({} for all: the first), how long a lease lasts, and
 -- after which time an ordered endpoint stops waiting for a failing delivery.
 -- Returns: for each endpoint that was looked at, in their order, the leased deliveries in the order of sending, the last account that was
@@ -29,7 +30,8 @@ BEGIN
             AND coalesce(endpoint.not_before, moment) <= moment
         FOR NO KEY UPDATE SKIP LOCKED;
         CONTINUE WHEN NOT FOUND;
-        -- A chain is over after 20 seconds at most (services/sending.py). An older lease belongs to a worker that was killed: it is no request.
+        -- A chain is over after 20 seconds at most (services/sending.py). An older lease belongs to a worker that was killed: it is no
+        -- request.
         SELECT in_flight - count(DISTINCT CASE
             WHEN target.ordering = 'account' AND sent.account <> '' AND NOT sent.released_by_age THEN sent.account ELSE sent.id::text
         END) INTO slots

@@ -1,5 +1,6 @@
 -- Writes the events of payments: what happened to them, and that something of them is unpaid.
--- Takes: the tenant, the request id of the call, the payments, and what happened: their new status, captured or extended. Returns: nothing. Locks: as events_insert.
+-- Takes: the tenant, the request id of the call, the payments, and what happened: their new status, captured or extended. Returns: nothing.
+-- Locks: as events_insert.
 -- Never: writes where nobody listens.
 CREATE OR REPLACE FUNCTION paying_write_events(tenant uuid, request text, payments uuid[], what text)
 RETURNS void

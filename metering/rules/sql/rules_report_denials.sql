@@ -1,6 +1,8 @@
--- Writes the events of denials: spending_rule.denied, for each rule and group at most one a minute, so that a loop of denied calls sends few.
+-- Writes the events of denials: spending_rule.denied, for each rule and group at most one a minute, so that a loop of denied calls sends
+-- few.
 -- Takes: the tenant, the request id of the posting, the executions of a denied decision, and its moment. Returns: nothing.
--- Locks: for each rule and group that is reported an advisory lock, without waiting: whom another call reports at this moment is passed over.
+-- Locks: for each rule and group that is reported an advisory lock, without waiting: whom another call reports at this moment is passed
+-- over.
 -- Never: writes where nobody listens.
 CREATE OR REPLACE FUNCTION rules_report_denials(tenant uuid, request text, executions jsonb, moment timestamptz)
 RETURNS void
