@@ -1,6 +1,5 @@
 -- Records who changed which setting: one row for each change, also for changes by raw SQL. The trigger's argument lists columns, separated
--- by
--- commas, that the record leaves out, such as password hashes.
+-- by commas, that the record leaves out, such as password hashes.
 CREATE OR REPLACE FUNCTION backoffice_record_change() RETURNS trigger LANGUAGE plpgsql
 AS $$
 DECLARE

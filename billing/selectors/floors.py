@@ -13,7 +13,8 @@ def floor_allows(*, balance: Decimal, floor: Decimal | None, held: Decimal = Dec
 
 
 def plan_floor_allows(*, balance: Decimal, floor: Decimal | None) -> bool:
-    """A copy of billing_floor_allows for the plan of a backfill, which decides millions of rows without the database. Nothing is held.
+    """A copy of billing_floor_allows for the plan of a backfill, which decides millions of rows without the database. What is
+    held is part of `floor` (`wallet_account` adds it).
 
     tests/billing/test_floor.py holds the two equal. Nothing that moves money may call this one.
     """

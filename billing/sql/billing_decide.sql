@@ -1,4 +1,5 @@
 -- Decides each posting of an array, in memory, one after the other. Second step of billing_post_array.
+-- Why an entry is refused, billing_refusal says; billing_post asks it directly for a single posting.
 --
 -- Takes: the tenant; its postings; for each the currency of its wallet; those wallets, which the caller has locked, without their overdue
 -- holds; and the time, read after that.

@@ -5,8 +5,7 @@
 -- Never: decides: the amount is within what the hold reserves, so the debit leaves the balance less what is held as it was, or higher.
 --
 -- The debit has the type usage of the shipped catalogue (billing/choices.py; tests/billing/test_holds.py holds the two equal). Where
--- another
--- call took its key since the caller looked, it raises unique_violation, as the index would, and the whole call is made again.
+-- another call took its key since the caller looked, it raises unique_violation, as the index would, and the whole call is made again.
 CREATE OR REPLACE FUNCTION billing_end_hold_part(
     tenant uuid, item billing_hold_end, wallet billing_wallet, of_hold uuid, taken numeric, moment timestamp with time zone
 ) RETURNS void

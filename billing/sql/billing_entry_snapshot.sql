@@ -1,6 +1,5 @@
 -- Takes: an entry. Returns: what a reply about it is made of (TransactionReply), as JSON. Its metadata is a string, so that it stays as it
--- was
--- sent. Locks: nothing. Never: reads a table.
+-- was sent. Locks: nothing. Never: reads a table.
 CREATE OR REPLACE FUNCTION billing_entry_snapshot(entry billing_transaction) RETURNS json LANGUAGE sql STABLE
 AS $$
     SELECT json_build_object(

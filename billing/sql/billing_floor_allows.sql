@@ -9,9 +9,8 @@
 --
 -- Every decision about a floor calls this function: billing_refusal (all postings), billing_place_hold, paying_debit_wallet, set_floor, the
 -- blockers of an undo, and the integrity check billing_wallet. billing_above_floor says how much is left. Copies that can't call it, and
--- that tests/billing/test_floor.py holds equal to it: the CHECK constraints
--- billing_wallet_floor_check and billing_policy_default_floor_check, and billing.selectors.floors.plan_floor_allows, for the plan of a
--- backfill.
+-- that tests/billing/test_floor.py holds equal to it: the CHECK constraints billing_wallet_floor_check and
+-- billing_policy_default_floor_check, and billing.selectors.floors.plan_floor_allows, for the plan of a backfill.
 CREATE OR REPLACE FUNCTION billing_floor_allows(balance numeric, held numeric, floor numeric) RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 AS $$

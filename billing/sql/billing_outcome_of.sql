@@ -1,8 +1,7 @@
 -- Builds the outcome row of a posting.
 --
 -- Takes: the outcome; the entry that was posted or has the key already (NULL for none); the wallet's currency, balance, held amount and
--- floor; the
--- magnitude asked for, what remains of an original, and the reversal after which nothing did.
+-- floor; the magnitude asked for, what remains of an original, and the reversal after which nothing did.
 -- Returns: one row. Locks: nothing. Never: reads a table.
 CREATE OR REPLACE FUNCTION billing_outcome_of(
     outcome text, entry billing_transaction, wallet_currency text, balance numeric, held numeric, floor numeric, requested numeric,
@@ -10,8 +9,7 @@ CREATE OR REPLACE FUNCTION billing_outcome_of(
 ) RETURNS billing_outcome LANGUAGE sql IMMUTABLE
 AS $$
     -- In the order of billing_outcome's attributes. One expression, which PostgreSQL inlines: in PL/pgSQL each assignment is set up anew
-    -- for
-    -- each call.
+    -- for each call.
     SELECT ROW(
         outcome, entry.id, entry.tenant_id, entry.wallet_id, coalesce(entry.currency, wallet_currency), entry.entry_number, entry.type,
         entry.direction, entry.amount, entry.effect, entry.balance_after, entry.reference_id, entry.agent_id, entry.description,

@@ -2,8 +2,8 @@
 --
 -- Takes: the tenant, an array of one billing_hold_start. Returns: one row; `currency` is the hold's; `balance`, `held`, `floor` and
 -- `wallet_currency` are of the wallet that decided; `latest` is the last moment that the policy allows. `outcome` is posted, exists (the
--- key was used before: `first_digest`), insufficient,
--- out_of_range, too_long, or overdue where the moment is past already. A repeated call may come that late, so `exists` is decided first.
+-- key was used before: `first_digest`), insufficient, out_of_range, too_long, or overdue where the moment is past already. A repeated call
+-- may come that late, so `exists` is decided first.
 -- Locks: as billing_post, the wallet; before it, where the wallet is opened, the tenant, its policy and the new wallet's key.
 -- Never: moves a balance; leaves a wallet behind that was opened for a refused hold.
 CREATE OR REPLACE FUNCTION billing_place_hold(tenant uuid, postings jsonb)

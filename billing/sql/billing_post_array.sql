@@ -1,10 +1,8 @@
 -- The steps of billing_post for an array of postings. Called by it alone, and under its settings.
 --
 -- Takes, returns, locks, never: as billing_post. The steps: lock the wallets (opening those that are missing), end their overdue holds,
--- decide
--- each posting in memory, write types, entries, wallets, totals and reversed amounts with one statement each, remove wallets that stayed
--- empty, write the events
--- where somebody listens, reply.
+-- decide each posting in memory, write types, entries, wallets, totals and reversed amounts with one statement each, remove wallets that
+-- stayed empty, write the events where somebody listens, reply.
 CREATE OR REPLACE FUNCTION billing_post_array(tenant uuid, postings jsonb) RETURNS SETOF billing_outcome
 LANGUAGE plpgsql
 AS $$

@@ -2,8 +2,7 @@
 -- billing_outcome_of builds one by position, from parameters in the order of its attributes.
 
 -- What a service posts. `amount` and the texts are as the caller gave them; `facts_digest` is hexadecimal. `now` is the moment that a
--- calling
--- function took under the wallet's lock, by which holds are overdue (null: billing_post takes it).
+-- calling function took under the wallet's lock, by which holds are overdue (null: billing_post takes it).
 CREATE TYPE billing_posting AS (
     id uuid, currency text, type text, shipped_label text, shipped_direction text, amount numeric, reference_id text,
     agent_id text, description text, metadata text, occurred_at timestamptz, reverses uuid, reason_code text, reason text,
@@ -34,8 +33,7 @@ CREATE TYPE billing_hold_start AS (
 );
 
 -- A capture, release or expiry of a hold: `kind` is captured, released or expired. `id` is that of the debit of a capture; `reference_id`
--- is
--- the key of the capture, and of its debit.
+-- is the key of the capture, and of its debit.
 CREATE TYPE billing_hold_end AS (
     hold_id uuid, kind text, id uuid, final boolean, amount numeric, reference_id text, agent_id text, description text, metadata text,
     reason text, facts_digest text, actor text, request_id text

@@ -9,7 +9,7 @@ from credits import services
 from credits.choices import TransactionKind, TransactionType
 from credits.digests import TRANSACTION_FACTS
 from credits.imports import lookups
-from credits.imports.draws import draw_from_json, draw_from_text
+from credits.imports.consumptions import draw_from_json, draw_from_text
 from kernel.backfills.adapters import ALREADY_THERE, Account, Adapter, Blocker, Existing, NewTypes, Outcome, UndoStep
 from kernel.backfills.columns import (
     Column,

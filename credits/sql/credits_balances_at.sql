@@ -1,8 +1,7 @@
 -- Decides a grant's balance and how much of it holds reserve at a past instant, by one of two clocks.
 -- book: what was booked by then. One index probe each, however old the grant is.
 -- world: what had happened by then. Takes the balance by book time and corrects it by the few transactions whose two times differ
--- (occurred_at
--- and created_at; they have an index). Holds have no second time, so they are read by book time.
+-- (occurred_at and created_at; they have an index). Holds have no second time, so they are read by book time.
 -- Takes: a grant; `booked_by`, up to which moment entries count ('infinity': all); `instant`, by which holds are overdue; book or world.
 -- Returns: one row. Locks: nothing.
 CREATE OR REPLACE FUNCTION credits_balances_at(

@@ -1,8 +1,7 @@
 -- Captures a part of a hold or all that is left of it, releases what is left, or expires it.
 -- Takes: a tenant, an array of one credits_hold_end. Returns: one row: the hold after the call (`held` is what it still reserves,
--- `captured`
--- what all captures took), and how much this capture took. `outcome` is posted, exists (an earlier capture has the key, or an earlier call
--- ended the hold the same way: `first_digest`), closed, exceeded, not_due or not_found.
+-- `captured` what all captures took), and how much this capture took. `outcome` is posted, exists (an earlier capture has the key, or an
+-- earlier call ended the hold the same way: `first_digest`), closed, exceeded, not_due or not_found.
 -- Locks: the hold, then by id the grants of its lines and those that they may roll over to, because what is released of a grant past its
 -- last day expires. The time is taken under these locks, so a call that waited past the hold's end finds all of it expired.
 -- Never: captures a part of a hold of which another part has expired; ends a hold by a capture that is not final.

@@ -9,8 +9,7 @@ RETURNS credits_outcome
 LANGUAGE sql IMMUTABLE
 AS $$
     -- In the order of credits_outcome's attributes. One expression, which PostgreSQL inlines: in PL/pgSQL each assignment is set up anew
-    -- for
-    -- each call.
+    -- for each call.
     SELECT ROW(
         decided, entry.id, coalesce(entry.grant_id, of_grant), entry.customer_id, entry.type, entry.kind, entry.amount, entry.reason,
         entry.invoice_id, entry.billing_run_id, entry.occurred_at, entry.created_at, entry.entry_number, entry.balance_after,

@@ -1,4 +1,5 @@
--- Inserts one transaction that was decided. The unique index on the key shows whether the key was used before, so no query is needed first.
+-- Inserts one decided entry of a grant, a row of credits_transaction (arrays: credits_write_entries; openings: credits_open_grants).
+-- The unique index on the key shows whether the key was used before, so no query is needed first.
 -- Takes: a tenant, a posting, its grant before it, its two times. Returns: the row; nulls where the key was used before.
 -- Locks: nothing; the caller has locked the grant. Never: changes the grant.
 CREATE OR REPLACE FUNCTION credits_write_entry(

@@ -1,4 +1,7 @@
-"""Keyset pages: page one and page one million cost the same. Cursors are signed for one list of one tenant."""
+"""Keyset pages: page one and page one million cost the same. Cursors are signed for one list of one tenant.
+
+The most rows of a page are the `limit` of each list in `<app>/api/filters.py`.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -2,8 +2,7 @@
 -- Takes: the tenant, the item, whose key is new, and the tenant's policy: has_rules and is_prepaid are never null.
 -- Returns: the outcome, as metering_amend says, and the changes to the sums.
 -- Locks: the counters of the tenant's rules, where it authorizes; the money of payments (paying_place, metering_follow_payments); the costs
--- that it supersedes, which nobody else can hold, because their
--- transaction is locked.
+-- that it supersedes, which nobody else can hold, because their transaction is locked.
 -- Never: writes anything unless the outcome is `posted`.
 CREATE OR REPLACE FUNCTION metering_amend_single(tenant uuid, item metering_amendment, policy metering_policy)
 RETURNS metering_amended

@@ -10,10 +10,9 @@
 --   already_known  an actual cost is known that the facts don't replace
 -- and a `note` for the reply, where it takes the place of an earlier response's cost.
 -- A cost named by its caller replaces exactly that one. A cost from facts replaces what earlier facts about the same model call came to,
--- what
--- partial and error reports about no named call came to, and every estimate in its own currency but those of another named call. Facts
--- about
--- no named call concern the whole transaction: their cost replaces the estimates of all calls. An estimate never replaces an actual cost.
+-- what partial and error reports about no named call came to, and every estimate in its own currency but those of another named call. Facts
+-- about no named call concern the whole transaction: their cost replaces the estimates of all calls. An estimate never replaces an actual
+-- cost.
 -- Locks nothing: costs change only under their transaction's lock. Never writes.
 CREATE OR REPLACE FUNCTION metering_choose_superseded(tenant uuid, item metering_amendment)
 RETURNS metering_supersession

@@ -1,9 +1,7 @@
 -- Writes what belongs to one new transaction: the first step of its status, what was reported of it, its costs, and what was offered and
--- became
--- no cost. metering_post_array writes the same for many.
+-- became no cost. metering_post_array writes the same for many.
 -- Takes: the tenant, the posting, what is known of its transaction, which must have been inserted, the costs to write, when it happened,
--- and
--- when it reached its status.
+-- and when it reached its status.
 -- Returns: true. Locks nothing.
 -- Never: decides which costs are superseded (metering.services.finished_calls does). What was reported of a denied call is kept and is no
 -- cost.

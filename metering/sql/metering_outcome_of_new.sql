@@ -6,8 +6,7 @@ RETURNS metering_outcome
 LANGUAGE sql IMMUTABLE
 AS $$
     -- In the order of metering_outcome's attributes. One expression, which PostgreSQL inlines: in PL/pgSQL each assignment is set up anew
-    -- for
-    -- each call.
+    -- for each call.
     SELECT ROW(
         'posted', posted.id, NULL, posted.status, posted.decline_reason, posted.created_at, service, agent.id, agent.label, agent.name,
         agent.description, agent.status, agent.created_at, agent.updated_at, agent.customer_id, trace.reference, trace.external_id,

@@ -1,6 +1,6 @@
 -- Records new transactions of a tenant that has spending rules, or whose rules are being changed, or that prepays: the form of
--- metering_post
--- that may wait for these. Postings are decided one by one, in their order, so that each sees what those before it have spent.
+-- metering_post that may wait for these. Postings are decided one by one, in their order, so that each sees what those before it have
+-- spent.
 -- Takes: the tenant, and a JSON array of metering_posting.
 -- Returns: as metering_post, but never `has_rules`.
 -- Locks: the table of transactions in the mode of every writer; the tenant's rules, shared; then the counters of all postings, by id; the

@@ -2,8 +2,7 @@
 -- Takes: the tenant, the request id of the call, and what changed.
 -- Returns: nothing. Locks: as events_insert; the caller has inserted or locked the transactions.
 -- Never: writes where nobody listens. Callers ask first whether the tenant has a listener at all, so that a tenant without one pays one
--- look
--- into an index.
+-- look into an index.
 CREATE OR REPLACE FUNCTION metering_write_events(tenant uuid, request text, changes metering_change[])
 RETURNS void
 LANGUAGE plpgsql

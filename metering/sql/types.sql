@@ -25,8 +25,7 @@ CREATE TYPE metering_new_move AS (
 );
 
 -- What was reported about a transaction. `call_id`: about which of its model calls. `digest`, hexadecimal: only of a report that is
--- recorded
--- together with its transaction; one that is added later has that of its amendment.
+-- recorded together with its transaction; one that is added later has that of its amendment.
 CREATE TYPE metering_new_fact AS (
     id uuid, source text, version text, phase text, facts text, integration text, pricing text, pricing_note text, pricing_fields text,
     call_id text, digest text
@@ -45,9 +44,7 @@ CREATE TYPE metering_amend_outcome AS (
 );
 
 -- Another round of authorization for a transaction, with the payment it asks for: the chosen option as JSON (paying_place_challenge reads
--- it),
--- its amount and currency.
--- `change_id` is the id of the step, if its status changes; both digests are hexadecimal.
+-- it), its amount and currency. `change_id` is the id of the step, if its status changes; both digests are hexadecimal.
 CREATE TYPE metering_reauthorization AS (
     id uuid, change_id uuid, transaction_id uuid, actor text, request_id text, idempotency_key text, digest text, challenge_digest text,
     payment text, amount numeric, currency text
@@ -65,8 +62,7 @@ CREATE TYPE metering_change AS (
 );
 
 -- Which active costs a new cost supersedes. `outcome`: why it can't be written, or null. `pricing`: why facts make no cost, or null.
--- `note`:
--- what the reply says of it, or null.
+-- `note`: what the reply says of it, or null.
 CREATE TYPE metering_supersession AS (
     outcome text, pricing text, costs metering_cost[], note text
 );
@@ -84,8 +80,8 @@ CREATE TYPE metering_posting AS (
 );
 
 -- What metering_resolve finds out about a posting. `posting_outcome` is one of metering_post's, or `unnamed` where a service, agent or
--- trace
--- must be inserted first; `begins_as` is the status it will have. No name is one of metering_posting's: the two are unnested side by side.
+-- trace must be inserted first; `begins_as` is the status it will have. No name is one of metering_posting's: the two are unnested side by
+-- side.
 CREATE TYPE metering_resolution AS (
     posting_outcome text, first_id uuid, first_digest bytea, service_id uuid, agent metering_agent, trace_id uuid, known_reference uuid,
     known_external_id text, begins_as text, decline_reason text

@@ -6,4 +6,4 @@ from kernel.ledger.migration_operations import InstallFunctions
 class Migration(migrations.Migration):
     dependencies = [("events", "0001_tables")]
 
-    operations = [InstallFunctions("events", version=1, digest="cf1585614a9a15a5")]
+    operations = [InstallFunctions("events", version=1, digest="8874dd80011a825b")]

@@ -4,9 +4,8 @@
 -- Returns: the ids, in the order of accounts and in each in the order of sending; of how many accounts; the last account that was looked
 -- at.
 -- Locks: the deliveries, without waiting. Never: chooses a delivery whose account has an earlier event that is open and not chosen before
--- it,
--- or that isn't fanned out yet. Marks what an account has waited for too long (released_by_age); it is tried further, on its own.
--- Goes from account to account through the index of ordered deliveries, so its time doesn't depend on how many wait in each.
+-- it, or that isn't fanned out yet. Marks what an account has waited for too long (released_by_age); it is tried further, on its own. Goes
+-- from account to account through the index of ordered deliveries, so its time doesn't depend on how many wait in each.
 CREATE OR REPLACE FUNCTION events_choose_chains(
     target events_endpoint, moment timestamp with time zone, slots integer, length integer, after_account text, patience interval,
     OUT deliveries uuid[], OUT chains integer, OUT last_account text

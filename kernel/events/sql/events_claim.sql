@@ -1,9 +1,8 @@
 -- Leases deliveries that are due to one worker, in chains: one delivery, or of an ordered endpoint several of one account, which the worker
 -- sends one after another.
 -- Takes: how many chains at most, how many an endpoint may have in flight, how many deliveries a chain may have, the endpoint after which
--- to
--- begin (null: the first), for each ordered endpoint the account after which to begin ({} for all: the first), how long a lease lasts, and
--- after which time an ordered endpoint stops waiting for a failing delivery.
+-- to begin (null: the first), for each ordered endpoint the account after which to begin ({} for all: the first), how long a lease lasts,
+-- and after which time an ordered endpoint stops waiting for a failing delivery.
 -- Returns: for each endpoint that was looked at, in their order, the leased deliveries in the order of sending, the last account that was
 -- looked at, and the moment of the lease. Each endpoint gets an equal share, so that a slow one can't take all of the worker.
 -- Locks: each endpoint's row, without waiting: what another worker is claiming is passed over. Then its deliveries, the same way.

@@ -1,8 +1,7 @@
 -- Deletes a page of old events with their deliveries and attempts.
 -- Takes: the moment before which they were written, how many at most. Returns: how many events were deleted. Locks: the rows that it
--- deletes.
--- Runs with the rights of its owner, because the service's role may delete no row of a tenant. It never deletes an event that isn't
--- fanned out. A delivery that is still open after that time belongs to an endpoint that is disabled or deleted.
+-- deletes. Runs with the rights of its owner, because the service's role may delete no row of a tenant. It never deletes an event that
+-- isn't fanned out. A delivery that is still open after that time belongs to an endpoint that is disabled or deleted.
 CREATE OR REPLACE FUNCTION events_delete_old_events(before timestamp with time zone, at_most integer) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp
 AS $$

@@ -1,8 +1,7 @@
 -- Records what came of leased deliveries: the attempts, the state of each delivery, and what they say about their endpoints.
 -- Takes: results as JSON, each with its place in the order in which they came in, tenant_id, delivery_id, endpoint_id, number (the
--- delivery's
--- attempts at its lease), is_test, outcome: delivered; waiting, with the seconds to the next attempt (delay); failed, for good; or unsent,
--- where it was not begun. All but unsent ones have the attempt: attempt_id, duration_ms, status_code, error, request_headers,
+-- delivery's attempts at its lease), is_test, outcome: delivered; waiting, with the seconds to the next attempt (delay); failed, for good;
+-- or unsent, where it was not begun. All but unsent ones have the attempt: attempt_id, duration_ms, status_code, error, request_headers,
 -- response_head, ip, and the pause in seconds that the receiver asked for.
 -- Returns: each endpoint with its status, failures, whether it may be sent to now, and the moment.
 -- Locks: endpoints by id, as events_claim before deliveries; then the deliveries.

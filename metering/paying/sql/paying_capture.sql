@@ -1,11 +1,9 @@
 -- Captures a part of what a prepaid payment holds, or all that is left of it; the rest is released, unless the call isn't final.
 -- Takes: the tenant, and an array of one {payment_id, transaction_id, amount (null: all that is left), final, idempotency_key,
--- facts_digest,
--- actor, request_id}.
+-- facts_digest, actor, request_id}.
 -- Returns: one row: the payment after the call, what it still holds, what the call took (of a replay: the first call), and an `outcome`:
--- posted; exists (the key was used before, or the payment was captured finally: `first_digest`); not_found; collected (whom the payment of
--- a
--- 402 pays collects it, nobody else); closed; exceeded; hold_ended (somebody ended a hold by itself, and nothing else covers it).
+-- posted; exists (the key was used before, or the payment was captured finally: `first_digest`); not_found; collected (only the payee
+-- of a 402 collects its payment); closed; exceeded; hold_ended (somebody ended a hold by itself, and nothing else covers it).
 -- Locks: the tenant's rules, shared; the transaction; as paying_lock; the payment; then as paying_collect and metering_finish_changes.
 -- Never: captures more than is held, or a part of the amount.
 CREATE OR REPLACE FUNCTION paying_capture(tenant uuid, postings jsonb)

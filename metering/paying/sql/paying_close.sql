@@ -1,7 +1,6 @@
 -- Ends a payment, or takes more for one that has ended: what its transaction cost is collected, and the rest of its holds released.
 -- Takes: the tenant, the payment's row, what its transaction cost so far, the status that it gets where nothing was taken and nothing is
--- due
--- (released or expired), the moment, and who asks.
+-- due (released or expired), the moment, and who asks.
 -- Returns: the payment after it.
 -- Locks: as paying_collect; the caller has locked the payment. Never: gives back what was captured.
 CREATE OR REPLACE FUNCTION paying_close(

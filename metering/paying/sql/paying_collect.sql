@@ -1,11 +1,10 @@
--- Takes what a transaction cost: of a payment's holds, credits first, and what they don't cover at once from the same money. What is held
--- and not needed is released, or stays held.
+-- Collects what a transaction cost: first from the payment's holds, credits before the wallet; a shortfall is debited at once from the same
+-- accounts. What is held and not needed is released, or stays held.
 -- Takes: the tenant, the payment's row, how much, how the rest of the holds ends (released, or expired: then they cover nothing), the
--- number
--- of the capture if the rest stays held (else null), and who asks.
+-- number of the capture if the rest stays held (else null), and who asks.
 -- Returns: what was taken by this call, and the parts that were debited beyond the holds. The holds' parts are written already.
 -- Locks: holds of credits and their grants, the customer's grants, the wallet, in this order. The caller has locked the payment.
--- Never: takes a part of what isn't held: that is covered, or stays unpaid.
+-- Never: debits a part of a shortfall: all of it, or it stays unpaid.
 CREATE OR REPLACE FUNCTION paying_collect(
     tenant uuid, payment paying_payment, wanted numeric, ending text, number integer, actor text, request text
 )

@@ -2,8 +2,8 @@
 -- holds is then no cost of its transaction any more; what was captured of a prepaid one is its cost.
 -- Takes: the tenant, and a JSON array of {payment_id, kind ('expired' or 'released'), reason, actor, request_id}.
 -- Returns: for each, in order, the payment and an `outcome`: posted; not_found; exists (it ended the same way before, or an earlier call
--- released it); closed (it ended
--- otherwise: `status`); not_due (it is to expire, and its time hasn't come); presented (whom it pays may still collect it).
+-- released it); closed (it ended otherwise: `status`); not_due (it is to expire, and its time hasn't come); presented (whom it pays may
+-- still collect it).
 -- Locks: the tenant's rules, shared; the transactions by id; as paying_lock; the payments; then as paying_close and
 -- metering_finish_changes. Never: takes money.
 CREATE OR REPLACE FUNCTION paying_end(tenant uuid, postings jsonb)

@@ -1,8 +1,7 @@
 -- Holds a part of a payment on its customer's credits, which the caller has locked and found to be enough.
 -- Takes: the tenant, the payment with its moments, and how much. Returns: the hold.
 -- Locks: as credits_place_hold: the grants, which are locked. Never: returns without a hold. Where a grant ended between two looks at the
--- clock it
--- raises deadlock_detected, and the call is repeated.
+-- clock it raises deadlock_detected, and the call is repeated.
 CREATE OR REPLACE FUNCTION paying_hold_credits(tenant uuid, payment paying_payment, part numeric)
 RETURNS uuid
 LANGUAGE plpgsql

@@ -1,6 +1,5 @@
 -- Whether the payment of a round can't be presented any more, though nobody collected it and nothing took its place: then the same
--- challenge is
--- paid again. Never true of a transaction that isn't authorized.
+-- challenge is paid again. Never true of a transaction that isn't authorized.
 -- Takes: the tenant, the transaction, and the round. Returns: true or false. Locks nothing.
 CREATE OR REPLACE FUNCTION paying_is_over(tenant uuid, transaction uuid, round smallint)
 RETURNS boolean

@@ -1,8 +1,7 @@
 -- Locks what the payments of transactions are counted by and may take, in the order of all calls.
 -- Takes: the tenant, its transactions, which the caller has locked, and whether it has spending rules. Returns: nothing.
 -- Locks: the counters of the transactions' entries, by id; of several transactions also their holds of credits by id, these holds' grants
--- and
--- the customers' by id, and the wallets by id. One transaction locks these as its payments are ended. Never: decides anything.
+-- and the customers' by id, and the wallets by id. One transaction locks these as its payments are ended. Never: decides anything.
 CREATE OR REPLACE FUNCTION paying_lock(tenant uuid, transactions uuid[], has_rules boolean)
 RETURNS void
 LANGUAGE plpgsql

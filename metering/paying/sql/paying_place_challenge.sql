@@ -1,7 +1,6 @@
 -- Holds the money for the payment that a round of authorization asks for, and makes its token.
 -- Takes: the tenant, the transaction's row, the round (its `payment` says what a token is made of: metering/services/reauthorization.py),
--- and
--- who asks.
+-- and who asks.
 -- Returns: as paying_place, with the token; a reason also where the tenant's settings refuse the payment now.
 -- Locks: as paying_place; the caller has locked the transaction and the counters of the tenant's rules.
 -- Never: writes the payment; paying_record does.

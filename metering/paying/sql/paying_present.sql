@@ -1,6 +1,5 @@
--- Marks a payment of a 402 as presented: whom it pays has seen its token, and may collect it until its money is held no longer. From then
--- on
--- neither a cancellation nor another challenge takes it back.
+-- Marks a payment of a 402 as presented: its payee has seen its token, and may collect it until its money is held no longer. From then
+-- on neither a cancellation nor another challenge takes it back.
 -- Takes: the tenant that pays, and an array of one {payment_id, request_id}.
 -- Returns: one row: the payment's status, and an `outcome`: posted; exists (it was presented before); too_late (the time to present it is
 -- over); hold_expired (its money is held no longer); settled (it was collected); revoked (it ended otherwise); not_found.

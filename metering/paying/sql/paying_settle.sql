@@ -1,4 +1,4 @@
--- Collects a payment of a 402: captures what whom it pays asks for, credits first and the wallet next, and releases the rest.
+-- Collects a payment of a 402: captures what the payee asks for, credits first and the wallet next, and releases the rest.
 -- Takes: the tenant that pays, and an array of one {payment_id, amount (at most the payment's), payee_tenant_id, settlement_id,
 -- collection_id, actor, request_id}.
 -- Returns: one row: the settlement's id, the payment's status, what was collected, and an `outcome`: posted; exists (the same amount was

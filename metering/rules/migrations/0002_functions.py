@@ -6,4 +6,4 @@ from kernel.ledger.migration_operations import InstallFunctions
 class Migration(migrations.Migration):
     dependencies = [("rules", "0001_tables")]
 
-    operations = [InstallFunctions("rules", version=1, digest="70d546cfeda31098")]
+    operations = [InstallFunctions("rules", version=1, digest="ff51d7428f290faa")]

@@ -2,8 +2,7 @@
 -- Takes: the transaction, the measurement, the currency, and whether estimates count.
 -- Returns: the number or amount; null where the cost isn't known: no cost was stated, or only estimates that don't count. Locks nothing.
 -- The payment that a round asks for stands in place of the estimates; once it is held, they are superseded. What was cancelled or denied
--- pays
--- nothing.
+-- pays nothing.
 CREATE OR REPLACE FUNCTION rules_amount_of(subject rules_subject, measurement text, currency text, include_estimates boolean)
 RETURNS numeric
 LANGUAGE plpgsql IMMUTABLE

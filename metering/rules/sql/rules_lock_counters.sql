@@ -1,10 +1,9 @@
--- Locks the counters that measures need, and makes those that don't exist yet.
+-- Locks the counters that measures need, and makes those that don't exist yet. A counter (rules_rulecounter) is the sum of one measure for
+-- one group; rules_count changes it.
 -- Takes: the tenant, what is measured, and the transaction that has entries already, which its further round changes (or null).
 -- Returns: what is measured with the counters' ids; without one where the measure has too many groups.
 -- Locks: as rules_insert_counters says, then the counters by id, with those of the transaction's entries: locked after the others, they
--- would be
--- out of order. Looks again afterwards: the job that deletes unused counters may have come
--- in between. Never: changes a counter.
+-- would be out of order. Looks again afterwards: the job that deletes unused counters may have come in between. Never: changes a counter.
 CREATE OR REPLACE FUNCTION rules_lock_counters(tenant uuid, measured rules_measured[], counted uuid)
 RETURNS rules_measured[]
 LANGUAGE plpgsql
