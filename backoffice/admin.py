@@ -70,7 +70,8 @@ class ClosedDayAdmin(ReadOnly, ModelAdmin):
 
 def _setting(row: Change) -> str:
     model = model_of(row.table)
-    return capfirst(str(model._meta.verbose_name)) if model else row.table
+    # Three apps have a policy.
+    return capfirst(f"{model._meta.app_config.verbose_name}: {model._meta.verbose_name}") if model else row.table
 
 
 def _row_of(row: Change) -> Any:

@@ -51,7 +51,7 @@ def pair_panel(row: Transaction, user: Any, scope: VisibleTenants) -> Panel | No
     return Panel("Side by side with the entry that it resembles", ("", "The earlier", "The later", "Differs"), lines, note=note)
 
 
-TIMES = (("Occurred", "occurred_at"), ("Booked", "created_at"))
+TIMES = (("Happened", "occurred_at"), ("Booked", "created_at"))
 
 
 def _compared(title: str, first: Any, second: Any) -> tuple[Any, ...]:

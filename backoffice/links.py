@@ -33,7 +33,7 @@ def billing_for_invoice(row: Any, user: Any, scope: VisibleTenants) -> Panel | N
         return None
     found = BillingTransaction.objects.filter(tenant_id=row.tenant_id, reference_id=row.invoice_id)[:MAX_ROWS]
     rows = [(row_link(each), effect(each.effect, each.currency), local_time(each.occurred_at)) for each in found]
-    return Panel("Billed under the same reference", ("Entry", "Change", "Occurred"), rows) if rows else None
+    return Panel("Billed under the same reference", ("Entry", "Change", "Happened"), rows) if rows else None
 
 
 def metered_agent(row: Any, user: Any, scope: VisibleTenants) -> Panel | None:
@@ -54,7 +54,7 @@ def billed_agent(row: Any, user: Any, scope: VisibleTenants) -> Panel | None:
         return None
     found = BillingTransaction.objects.filter(tenant_id=row.tenant_id, agent_id=row.agent.name).order_by("-created_at", "-id")[:5]
     rows = [(row_link(each), money(each.effect, each.currency), local_time(each.occurred_at)) for each in found]
-    return Panel("Billed for the same agent, newest first", ("Entry", "Change", "Occurred"), rows) if rows else None
+    return Panel("Billed for the same agent, newest first", ("Entry", "Change", "Happened"), rows) if rows else None
 
 
 def billed_to_agent(row: Any, user: Any, scope: VisibleTenants) -> Panel | None:
@@ -63,7 +63,7 @@ def billed_to_agent(row: Any, user: Any, scope: VisibleTenants) -> Panel | None:
         return None
     found = BillingTransaction.objects.filter(tenant_id=row.tenant_id, agent_id=row.name).order_by("-created_at", "-id")[:MAX_ROWS]
     rows = [(row_link(each), effect(each.effect, each.currency), local_time(each.occurred_at)) for each in found]
-    return Panel("Billed for the agent, newest first", ("Entry", "Change", "Occurred"), rows) if rows else None
+    return Panel("Billed for the agent, newest first", ("Entry", "Change", "Happened"), rows) if rows else None
 
 
 def sent_about_wallet(row: Any, user: Any, scope: VisibleTenants) -> Panel | None:

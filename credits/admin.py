@@ -139,7 +139,7 @@ def lines_of(title: str, rows: Any, *, note: str = "") -> Panel:
     """Transactions, each with the balance of its grant after it and the reason why that grant was chosen."""
     entries = list(rows.select_related("grant"))
     names = actor_names(row.actor for row in entries)
-    headers = ("No.", "Grant", "Entry", "Change", "Balance after", "Invoice", "Why this grant", "Occurred", "By")
+    headers = ("No.", "Grant", "Entry", "Change", "Balance after", "Invoice", "Why this grant", "Happened", "By")
     lines = [
         (
             row.entry_number,

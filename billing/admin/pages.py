@@ -184,7 +184,7 @@ class ReversalFilter(admin.SimpleListFilter):
 
 def _entries(title: str, rows: Any, *, here: Transaction | None = None) -> Panel:
     """Entries of a wallet, each with the balance after it."""
-    headers = ("No.", "Entry", "Change", "Balance after", "Occurred", "By", "Note")
+    headers = ("No.", "Entry", "Change", "Balance after", "Happened", "By", "Note")
     entries = list(rows)
     names = actor_names(row.actor for row in entries)
     lines = [

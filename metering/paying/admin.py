@@ -181,7 +181,7 @@ class PaymentTokenAdmin(LedgerAdmin):
 @admin.register(Collection)
 class CollectionAdmin(LedgerAdmin):
     list_display = ("created_at", "amount", "pay_to", "paid_tenant", "tenant", "posted_at")
-    fields = ("amount", "pay_to", "paid_tenant", "tenant", "created_at", "posted_at", "payment", "currency", "id")
+    fields = ("amount", "pay_to", "paid_tenant", "tenant", "created_at", "posted_at", "payment", "id")
     field_labels = {"created_at": "collected", "tenant": "paid by"}
     list_select_related = ("tenant",)
     search_fields = ("id", "payment", "pay_to")
@@ -247,7 +247,7 @@ class PayerForm(SettingForm):
 
 @admin.register(PayerSetting)
 class PayerSettingAdmin(LedgerAdmin):
-    list_display = ("payer", "tenant", "is_enabled", "max_amount", "max_currency", "networks", "pay_to", "updated_at", "actor")
+    list_display = ("payer", "tenant", "is_enabled", "max_amount", "networks", "pay_to", "updated_at", "actor")
     list_select_related = ("tenant",)
     search_fields = ("id", "payer")
     currency_path = "max_currency"

@@ -131,11 +131,12 @@ class LedgerAdmin(LedgerList, ReadOnly, ModelAdmin):
             raise PermissionDenied
         if row is None:
             return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
+        title = with_short_ids(self.title_of(row))
         context = {
             **self.admin_site.each_context(request),
-            "title": with_short_ids(self.title_of(row)),
+            "title": title,
             "opts": self.opts,
-            "original": row,
+            "original": TitledRow(row, title),
             "lead": self.lead(row),
             "cautions": self.cautions(row),
             **self.page_fields(row),
@@ -197,6 +198,19 @@ class LedgerAdmin(LedgerList, ReadOnly, ModelAdmin):
     def all_panels(self, request: HttpRequest, row: Any) -> list[Panel]:
         """The subclass's panels, then those that other apps registered for this model."""
         return [*self.panels(request, row), *registered_panels(self.model._meta.label_lower, row, request.user, scope_of(request.user))]
+
+
+class TitledRow:
+    """A row whose text is the title of its page: the path above the page ends with the text of the row."""
+
+    def __init__(self, row: Any, title: str) -> None:
+        self._row, self._title = row, title
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._row, name)
+
+    def __str__(self) -> str:
+        return self._title
 
 
 def _name_of(row: Any, actor: str) -> Any:
