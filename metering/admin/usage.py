@@ -60,7 +60,7 @@ class UsageKeyAdmin(LedgerAdmin):
 
 @admin.register(Usage)
 class UsageAdmin(LedgerAdmin):
-    list_display = ("transaction_id", "tenant", "occurred_at", "service", "model", "customer", "outcome", "amount", "estimated", "currency")
+    list_display = ("occurred_at", "tenant", "transaction_id", "service", "model", "customer", "outcome", "amount", "estimated", "currency")
     list_select_related = ("tenant",)
     search_fields = ("id", "transaction_id")
     links = {"transaction_id": "metering.transaction", "agent": "metering.agent"}
@@ -91,7 +91,7 @@ class UsageSumAdmin(LedgerAdmin):
 
 @admin.register(UsageNote)
 class UsageNoteAdmin(LedgerAdmin):
-    list_display = ("transaction_id", "tenant")
+    list_display = ("id", "transaction_id", "tenant")
     list_select_related = ("tenant",)
     search_fields = ("id", "transaction_id")
     links = {"transaction_id": "metering.transaction"}
