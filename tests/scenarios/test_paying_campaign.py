@@ -26,6 +26,8 @@ BUYERS = 6
 # The job that posts collections runs each minute.
 DRAIN_SECONDS = 240
 PAY_TO = "shop.example"
+# Each customer's credits run out on the way, the wallet never does.
+CREDIT, WALLET = 1_000, 10_000_000
 OPTION = {"scheme": "upto", "network": "countinghouse:main", "asset": "USD", "payTo": PAY_TO, "maxTimeoutSeconds": 300}
 RESOURCE = {"url": "https://shop.example/search"}
 NAMES = {"serviceName": "shop", "actionName": "search", "resourceName": "page"}
@@ -118,9 +120,9 @@ def keys(service):
     service.manage("set_payee", "shop", PAY_TO)
     service.start_server()
     for customer in ("ann", "bob"):
-        grant = GRANT | {"sequenceAccountId": found[0]["On-Behalf-Of"], "amount": 200, "customerId": customer}
+        grant = GRANT | {"sequenceAccountId": found[0]["On-Behalf-Of"], "amount": CREDIT, "customerId": customer}
         assert service.call("POST", "/credits", grant, found[0])[0] == 201
-    topup = {"amount": 2000, "type": "topup", "reference_id": "start", "currency": "USD"}
+    topup = {"amount": WALLET, "type": "topup", "reference_id": "start", "currency": "USD"}
     assert service.call("POST", "/v1/billing/transactions", topup, found[0])[0] == 200
     return found
 
@@ -147,7 +149,7 @@ def test_a_shop_and_its_buyers_are_paid_once_through_thirty_kills(service, keys)
     assert captured == {payment: amount for payment, amount in settled.items() if amount}
     assert {name: found for name, query in CONTRADICTIONS.items() if (found := service.rows(query))} == {}
     [(taken,)] = service.rows(
-        "SELECT (SELECT 400 - sum(balance) FROM credits_grant) + (SELECT 2000 - sum(balance) FROM billing_wallet wallet "
+        f"SELECT (SELECT {2 * CREDIT} - sum(balance) FROM credits_grant) + (SELECT {WALLET} - sum(balance) FROM billing_wallet wallet "
         "JOIN tenants_tenant tenant ON tenant.id = wallet.tenant_id AND tenant.slug = 'buyer')"
     )
     [(revenue,)] = service.rows(
