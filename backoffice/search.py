@@ -129,13 +129,17 @@ def _group(request: HttpRequest, page: Any, typed: str, terms: SearchTerms, dead
     by_id = {row.pk: row for row in (rows.select_related(*related) if related else rows)}
     hits = [_hit(page, by_id[each]) for each in ids[:SHOWN] if each in by_id]
     more = f"{_list_of(page)}?{urlencode({'q': typed})}" if len(ids) > SHOWN else ""
-    return Group(capfirst(f"{page.opts.app_config.verbose_name}: {page.opts.verbose_name_plural}"), hits, more), is_complete
+    return Group(_title_of(page), hits, more), is_complete
 
 
 def _hit(page: Any, row: Any) -> Hit:
     line = page.search_line(row) if isinstance(page, LedgerAdmin) else ""
     url = reverse(f"admin:{page.opts.app_label}_{page.opts.model_name}_change", args=(row.pk,))
     return Hit(str(row), line, url, getattr(page, "icon", "table_rows"))
+
+
+def _title_of(page: Any) -> str:
+    return capfirst(f"{page.opts.app_config.verbose_name}: {page.opts.verbose_name_plural}")
 
 
 def _list_of(page: Any) -> str:
@@ -146,8 +150,7 @@ def _lists_of(request: HttpRequest, typed: str) -> Iterator[Hit]:
     """The lists of a period."""
     for page in _pages(request):
         if page.model._meta.label_lower in BY_TIME:
-            title = capfirst(f"{page.opts.app_config.verbose_name}: {page.opts.verbose_name_plural}")
-            yield Hit(title, "", f"{_list_of(page)}?{urlencode({'q': typed})}", getattr(page, "icon", "table_rows"))
+            yield Hit(_title_of(page), "", f"{_list_of(page)}?{urlencode({'q': typed})}", getattr(page, "icon", "table_rows"))
 
 
 def find_customers(request: HttpRequest, terms: SearchTerms) -> list[Hit]:

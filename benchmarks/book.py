@@ -139,6 +139,14 @@ def lay_textbook(database: Database, name: str, like: Book) -> dict[str, str]:
     return environment | {"TOKEN": done.stdout.strip()}
 
 
+def figures_of(book: Book, program: str, *arguments: str) -> dict[str, float]:
+    """What a program prints as JSON on its last line: it runs in this checkout, over the book's database."""
+    environment = os.environ | {"DATABASE_URL": book.url, "ENVIRONMENT": "local", "LOG_LEVEL": "ERROR"}
+    command = [sys.executable, "-c", program, *arguments]
+    done = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=True)  # noqa: S603
+    return dict(json.loads(done.stdout.splitlines()[-1]))
+
+
 def prove(book: Book) -> dict[str, int]:
     """Recompute every balance from the entries; returns how many entries were proved. Raises WrongBook."""
     with psycopg.connect(book.url, autocommit=True) as connection:

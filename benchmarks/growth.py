@@ -2,18 +2,14 @@
 
 import itertools
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 
 import psycopg
 
-from benchmarks.book import GRANTS, Book, lay, prove
+from benchmarks.book import GRANTS, Book, figures_of, lay, prove
 from benchmarks.database import Database
 from benchmarks.measure import Candidate, Comparison, Sample
 from benchmarks.single_posts import pgbench
-from config.local.folders import ROOT
 
 SMALL = 10_000
 # Debits of a cent, spread over the grants in turns and over the last 90 days, each with its number and balance, ids in the order of time.
@@ -142,12 +138,4 @@ def _posting(database: Database, book: Book, seconds: int, written: list[tuple[f
 def _read(book: Book, times: int = 15) -> dict[str, float]:
     account = book.accounts.read_text().split()[7]
     names = json.dumps({"key": book.key, "tenant": book.tenant})
-    done = subprocess.run(  # noqa: S603
-        [sys.executable, "-c", READ, names, account, str(times)],
-        cwd=ROOT,
-        env=os.environ | {"DATABASE_URL": book.url, "ENVIRONMENT": "local", "LOG_LEVEL": "ERROR"},
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    )
-    return dict(json.loads(done.stdout.splitlines()[-1]))
+    return figures_of(book, READ, names, account, str(times))

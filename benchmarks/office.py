@@ -1,20 +1,17 @@
 """The back office with millions of rows in its largest table: the server's time for each page, the web server left out."""
 
 import itertools
-import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 
-from benchmarks.book import Book, prove
+from benchmarks.book import figures_of, prove
 from benchmarks.database import Database
 from benchmarks.growth import grown
 from benchmarks.measure import Candidate, Comparison, Sample
-from config.local.folders import ROOT
 
 PAGE_MS, DASHBOARD_MS = 500.0, 1000.0
 ROUNDS = 3
+# Of each page in a round; one more before them doesn't count.
+REQUESTS = 3
 # In process, each page a few times; the caches of Django and the figures of the dashboard are emptied before every request.
 OPEN = """
 import json, os, statistics, sys, time
@@ -65,7 +62,7 @@ print(json.dumps(answers))
 
 def office(database: Database, rows: int) -> Iterator[Comparison]:
     book = grown(database, "bench_office", rows)
-    answers = [_open(book) for _ in range(ROUNDS)]
+    answers = [figures_of(book, OPEN, str(REQUESTS)) for _ in range(ROUNDS)]
     for page in answers[0]:
         limit = DASHBOARD_MS if page == "dashboard, cold" else PAGE_MS
         rounds = itertools.cycle([each[page] for each in answers])
@@ -80,15 +77,3 @@ def office(database: Database, rows: int) -> Iterator[Comparison]:
             less_is_better=True,
         )
     prove(book)
-
-
-def _open(book: Book, times: int = 3) -> dict[str, float]:
-    done = subprocess.run(  # noqa: S603
-        [sys.executable, "-c", OPEN, str(times)],
-        cwd=ROOT,
-        env=os.environ | {"DATABASE_URL": book.url, "ENVIRONMENT": "local", "LOG_LEVEL": "ERROR"},
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    )
-    return dict(json.loads(done.stdout.splitlines()[-1]))

@@ -124,6 +124,15 @@ class Service:
         finally:
             connection.close()
 
+    def post_until_answered(self, path: str, body: Any, headers: dict[str, str]) -> tuple[int, Any]:
+        """Status and reply of a call that is repeated until the service answers with anything but 503, as a client with keys should."""
+        while True:
+            with contextlib.suppress(OSError, http.client.HTTPException, ValueError):
+                status, _, reply = self.call("POST", path, body, headers)
+                if status != 503:
+                    return status, reply
+            time.sleep(0.1)
+
     def rows(self, statement: str) -> list[tuple[Any, ...]]:
         with psycopg.connect(self.postgres.url("countinghouse")) as connection:
             return connection.execute(statement).fetchall()

@@ -4,7 +4,6 @@ Takes minutes, so it runs on demand only: PAYING_CAMPAIGN=<seconds> .venv/bin/py
 """
 
 import contextlib
-import http.client
 import os
 import random
 import threading
@@ -55,7 +54,7 @@ class Buyer(threading.Thread):
         self.service, self.buyer, self.shop, self.until = service, buyer, shop, until
         self.random = random.Random(seed)
         self.statuses = Counter()
-        # What the shop was told that it got, by payment.
+        # The amounts that the shop's settlements were answered with, by payment.
         self.settled = {}
 
     def run(self):
@@ -63,23 +62,17 @@ class Buyer(threading.Thread):
             self.buy()
 
     def call(self, path, body, headers):
-        while True:
-            try:
-                status, _, reply = self.service.call("POST", path, body, headers)
-            except (OSError, http.client.HTTPException, ValueError):
-                status, reply = 503, None
-            if status != 503:
-                self.statuses[f"{path.rpartition('/')[2]} {status}"] += 1
-                return status, reply
-            time.sleep(0.1)
+        status, reply = self.service.post_until_answered(path, body, headers)
+        self.statuses[f"{path.rpartition('/')[2]} {status}"] += 1
+        return reply
 
     def buy(self):
         headers = self.buyer | {"Idempotency-Key": str(uuid.uuid4())}
-        _, transaction = self.call("/v1/transactions", NAMES | {"customerId": self.random.choice(("ann", "bob"))}, headers)
+        transaction = self.call("/v1/transactions", NAMES | {"customerId": self.random.choice(("ann", "bob"))}, headers)
         path = f"/v1/transactions/{transaction['id']}"
         option = OPTION | {"amount": str(self.random.randint(1, 9))}
         challenge = {"x402Version": 2, "resource": RESOURCE, "accepts": [option]}
-        _, reply = self.call(f"{path}/reauthorize", {"x402": challenge}, self.buyer)
+        reply = self.call(f"{path}/reauthorize", {"x402": challenge}, self.buyer)
         payment = reply.get("payment")
         if payment and self.random.random() < 0.8:
             self.sell(payment, option)
@@ -88,12 +81,12 @@ class Buyer(threading.Thread):
 
     def sell(self, payment, option):
         body = {"x402Version": 2, "paymentPayload": payment["authorizationPayload"], "paymentRequirements": option}
-        _, verified = self.call("/v1/x402/verify", body, self.shop)
+        verified = self.call("/v1/x402/verify", body, self.shop)
         if not verified["isValid"]:
             self.statuses[verified["invalidReason"]] += 1
             return
         used = str(self.random.randint(0, int(option["amount"])))
-        _, settled = self.call("/v1/x402/settle", body | {"paymentRequirements": option | {"amount": used}}, self.shop)
+        settled = self.call("/v1/x402/settle", body | {"paymentRequirements": option | {"amount": used}}, self.shop)
         assert settled["success"], settled
         self.settled[payment["id"]] = Decimal(used)
 

@@ -6,7 +6,6 @@ Takes minutes, so it runs on demand only: WEBHOOK_CAMPAIGN=<seconds> .venv/bin/p
 
 import base64
 import contextlib
-import http.client
 import os
 import random
 import secrets
@@ -64,15 +63,9 @@ class Caller(threading.Thread):
 
     def call(self, path, body, expected=(200, 201)):
         headers = self.headers | {"Idempotency-Key": str(uuid.uuid4())}
-        while True:
-            try:
-                status, _, reply = self.service.call("POST", path, body, headers)
-            except (OSError, http.client.HTTPException, ValueError):
-                status, reply = 503, None
-            if status != 503:
-                self.statuses[f"{path.split('/')[1]} {status}"] += 1
-                return reply if status in expected else None
-            time.sleep(0.1)
+        status, reply = self.service.post_until_answered(path, body, headers)
+        self.statuses[f"{path.split('/')[1]} {status}"] += 1
+        return reply if status in expected else None
 
     def entry(self):
         kind, amount = self.random.choice((("topup", 30), ("usage", 10), ("usage", 15)))

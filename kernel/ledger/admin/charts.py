@@ -1,4 +1,4 @@
-"""The data of a chart by day and of a ranking: drawn as bars, and told as a table."""
+"""The data of a chart by day and of a ranking: drawn as bars, with the same figures in a table."""
 
 import json
 from collections.abc import Sequence
