@@ -7,8 +7,9 @@ uses this class.
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any
+from typing import Any, ClassVar
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -35,6 +36,9 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     # Those that have not sent a whole head yet, oldest first.
     waiting: "OrderedDict[BoundedHttpProtocol, None]" = OrderedDict()
+    # Connections of this process, and what to call when one of them ends.
+    open_connections = 0
+    on_close: ClassVar[Callable[[], None] | None] = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -52,6 +56,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        BoundedHttpProtocol.open_connections += 1
         self.waiting[self] = None
         if len(self.waiting) > MAX_WAITING:
             oldest, _ = self.waiting.popitem(last=False)
@@ -59,6 +64,9 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._head_timer = self.loop.call_later(HEAD_SECONDS, self._refuse, HTTPStatus.REQUEST_TIMEOUT)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        BoundedHttpProtocol.open_connections -= 1
+        if BoundedHttpProtocol.on_close is not None:
+            BoundedHttpProtocol.on_close()
         self.waiting.pop(self, None)
         for timer in (self._head_timer, self._body_timer, self._send_timer):
             if timer is not None:

@@ -1,7 +1,8 @@
 """Serves the application: `python -m config.serve --host 127.0.0.1 --port 8000 --workers 2`.
 
-uvicorn with what is the same everywhere: its event loop, HTTP with bounds (http_protocol.py), no access log (ours has more), and nothing
-taken from a proxy's headers, which Django does (BEHIND_TLS_PROXY). SIGTERM lets the requests under way end, for 30 seconds.
+uvicorn with what is the same everywhere: connections spread over the processes (event_loop.py), HTTP with bounds (http_protocol.py), no
+access log (ours has more), and nothing taken from a proxy's headers, which Django does (BEHIND_TLS_PROXY). SIGTERM lets the requests under
+way end, for 30 seconds.
 """
 
 import argparse
@@ -9,6 +10,7 @@ from collections.abc import Sequence
 
 import uvicorn
 
+from config.connection_counts import shared_counts
 from config.http_protocol import BoundedHttpProtocol
 
 
@@ -18,23 +20,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--port", type=int, default=8000)
     parser.add_argument("--workers", type=int, default=2, help="processes; one for each core left to the application")
     parsed = parser.parse_args(arguments)
-    uvicorn.run(
-        "config.asgi:application",
-        host=parsed.host,
-        port=parsed.port,
-        workers=parsed.workers,
-        loop="uvloop",
-        http=BoundedHttpProtocol,
-        ws="none",
-        lifespan="on",
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        # Longer than the proxies in front keep idle connections, so that none sends a request into a connection that is closing.
-        timeout_keep_alive=75,
-        timeout_graceful_shutdown=30,
-    )
+    with shared_counts(parsed.workers):
+        uvicorn.run(
+            "config.asgi:application",
+            host=parsed.host,
+            port=parsed.port,
+            workers=parsed.workers,
+            loop="config.event_loop:BalancedLoop",
+            http=BoundedHttpProtocol,
+            ws="none",
+            lifespan="on",
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            # Longer than the proxies in front keep idle connections, so that none sends a request into a connection that is closing.
+            timeout_keep_alive=75,
+            timeout_graceful_shutdown=30,
+        )
 
 
 if __name__ == "__main__":
