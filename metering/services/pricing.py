@@ -27,14 +27,8 @@ from metering.services.service_tiers import price_context
 from metering.services.stated_costs import reported_cost
 from metering.services.tool_uses import with_tool_uses
 from metering.services.unit_costs import unit_cost
-from metering.services.usage_bodies import (
-    NAMES,
-    REQUIRED_COUNTERS,
-    BadQuantity,
-    UsageReading,
-    look_up,
-    read_usage,
-)
+from metering.services.usage_bodies import BadQuantity, UsageReading, look_up, read_usage
+from metering.services.usage_names import NAMES, REQUIRED_COUNTERS
 
 STEP = Decimal(1).scaleb(-PLACES)
 # Where integrations say which model they used; the first that is there counts. Dots lead into objects.

@@ -14,7 +14,8 @@ from typing import Any
 from genai_prices.data_units import unit_data
 from genai_prices.types import TieredPrices, calc_unit_price
 
-from metering.services.usage_bodies import REQUIRED_COUNTERS, UsageReading
+from metering.services.usage_bodies import UsageReading
+from metering.services.usage_names import REQUIRED_COUNTERS
 
 MOST_PLANS = 1_000
 ZERO = Decimal(0)

@@ -1,0 +1,83 @@
+"""Where a reply's usage may be, and what providers and SDKs call its counters."""
+
+import re
+from collections.abc import Mapping, Sequence
+
+# Where the body of a reply may be in the facts, and where the usage may be in that body. A dotted path leads into objects.
+BODIES = ("", "response", "body", "response.body", "result", "result.message", "data", "message", "metadata", "delta", "raw")
+USAGES = (
+    # Of all steps of a call; the usage beside it is that of the last step.
+    "totalUsage",
+    # The provider's own, which SDKs show beside their form of it; Anthropic's caches and Gemini's thoughts are missing in some.
+    *("usage.raw", "providerMetadata.anthropic.usage", "providerMetadata.google.usageMetadata"),
+    *("usage", "usageMetadata", "usage_metadata", "response_metadata.token_usage", "response_metadata.usage", "token_usage", "tokenUsage"),
+    *(
+        "usage_info",
+        "meta",
+        "llm_output.token_usage",
+        "llmOutput.tokenUsage",
+        "usage_object",
+        "amazon-bedrock-invocationMetrics",
+        "x_groq.usage",
+    ),
+    *("additional_kwargs", ""),
+)
+# Of these, the places where other numbers stand as well.
+MIXED_OBJECTS = ("additional_kwargs", "")
+# Where the Vercel AI SDK shows what only one provider reports.
+METADATA = ("providerMetadata", "experimental_providerMetadata")
+# The sum of input and output, as most replies state it.
+TOTALS = ("total_tokens", "totalTokens", "totalTokenCount", "total_token_count")
+# Each with its first step: most facts have one body, and most bodies one usage.
+BODY_STEPS = tuple((path, path.partition(".")[0]) for path in BODIES)
+FIRST_STEPS = tuple((path, path.partition(".")[0]) for path in USAGES)
+TELEMETRY = "gen_ai.usage."
+# Where OpenTelemetry's attributes are: the facts themselves, or a span's object of them.
+ATTRIBUTES = ("", "attributes")
+# Providers whose extractors are tried for a body whose own provider isn't known, or reports in another one's form.
+FALLBACK_PROVIDERS = ("openai", "anthropic", "google", "aws", "cohere", "mistral", "perplexity")
+# The names that SDKs give to a counter. The first that is there counts; another one with the same value repeats it.
+NAMES: Mapping[str, Sequence[str]] = {
+    "input_tokens": (
+        *("actualInputTokens", "inputTokens", "input_tokens", "promptTokens", "prompt_tokens", "prompt_eval_count"),
+        *("promptTokenCount", "prompt_token_count", "inputTokenCount", "inputTextTokenCount"),
+    ),
+    "output_tokens": (
+        *("actualOutputTokens", "outputTokens", "output_tokens", "completionTokens", "completion_tokens", "eval_count"),
+        *("candidatesTokenCount", "candidates_token_count", "outputTokenCount", "generation_token_count"),
+    ),
+    "cache_read_tokens": (
+        *("cacheReadTokens", "cachedInputTokens", "cachedTokens", "inputTokenDetails.cacheReadTokens", "input_token_details.cache_read"),
+        *("cache_read_input_tokens", "prompt_tokens_details.cached_tokens", "prompt_cache_hit_tokens", "cache_read.input_tokens"),
+        "cache_read_tokens",
+    ),
+    "cache_write_tokens": (
+        *("cacheWriteTokens", "inputTokenDetails.cacheWriteTokens", "input_token_details.cache_creation", "cache_creation_input_tokens"),
+        *("prompt_tokens_details.cache_creation_tokens", "cache_creation.input_tokens", "cache_write_tokens"),
+    ),
+    "cache_write_5m_tokens": ("input_token_details.ephemeral_5m_input_tokens",),
+    "cache_write_1h_tokens": ("input_token_details.ephemeral_1h_input_tokens",),
+    "input_audio_tokens": ("input_token_details.audio", "prompt_tokens_details.audio_tokens"),
+    "output_audio_tokens": ("output_token_details.audio", "completion_tokens_details.audio_tokens"),
+    # As LiteLLM and OpenRouter count them.
+    "web_searches": ("server_tool_use.web_search_requests", "prompt_tokens_details.web_search_requests"),
+    "output_reasoning_tokens": (
+        *("reasoningTokens", "outputTokenDetails.reasoningTokens", "output_token_details.reasoning", "reasoning.output_tokens"),
+        *("completion_tokens_details.reasoning_tokens",),
+    ),
+}
+# What makes up cache_write_tokens.
+CACHE_WRITES = ("cache_write_5m_tokens", "cache_write_1h_tokens")
+# The counters without which no call of a model is complete, and what genai-prices calls their prices.
+REQUIRED_COUNTERS = {"input_tokens": "input_mtok", "output_tokens": "output_mtok"}
+DIGITS = re.compile(r"[0-9]{1,30}\Z")
+# Counters by name, among other numbers: what is not understood of these, and isn't zero, may cost something. In an object that holds
+# nothing but usage, any number may: searches, seconds, executions of code.
+COUNTER = re.compile(r"cache|audio|thought|reason|token", re.IGNORECASE)
+# Sums of other counters, the rest of a counter beside its parts, what is free, and what isn't a quantity.
+NEVER_PRICED = re.compile(
+    r"total_?token|totalUsage|(^|\.)requests$|(^|\.)text_?tokens$|noCacheTokens|cache_miss|(accepted|rejected)_?prediction|promptTokens?Details|candidatesTokensDetails"
+    r"|toolUsePromptTokensDetails|web_fetch|cost|price|per_sec|_time|duration|latency|bytes|max_?\w*tokens|estimated|budget|limit",
+    re.IGNORECASE,
+)
+OUTPUT_PART = re.compile(r"(^|\.)(reasoningTokens|reasoning_tokens)\Z")
