@@ -106,5 +106,5 @@ class Server:
         self.runner.run(all_of_them())
 
     def close(self) -> None:
-        self.runner.run(posting.close_on_loop())
+        self.runner.run(posting.close_loop_pools())
         self.runner.close()

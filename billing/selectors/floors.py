@@ -2,13 +2,13 @@
 
 from decimal import Decimal
 
-from kernel.ledger import posting
+from kernel.ledger import queries
 
 
 def floor_allows(*, balance: Decimal, floor: Decimal | None, held: Decimal = Decimal(0)) -> bool:
     """Calls billing_floor_allows (billing/sql/billing_floor_allows.sql), which every posting calls too."""
     statement = "SELECT billing_floor_allows(%s::numeric, %s::numeric, %s::numeric) AS allowed"
-    allowed: bool = posting.run(statement, (balance, held, floor))[0].allowed
+    allowed: bool = queries.fetch_rows(statement, (balance, held, floor))[0].allowed
     return allowed
 
 

@@ -21,7 +21,7 @@ from django.utils.html import escape
 
 from billing.models import Transaction
 from billing.selectors.transactions import TRANSACTION_FIELDS
-from kernel.ledger import posting
+from kernel.ledger import queries
 from kernel.ledger.clocks import Clock
 from kernel.ledger.exports.formulas import escape_formula
 from kernel.ledger.moments import END_OF_MOMENTS
@@ -130,7 +130,7 @@ def get_statement(
         final_until=min(until, wallet.now),
         opening_balance=opening,
         closing_balance=opening + sum((total["net"] for total in totals), Decimal(0)),
-        held=posting.run(HELD, (until, min(until, wallet.now), tenant_id, wallet.id))[0].held,
+        held=queries.fetch_rows(HELD, (until, min(until, wallet.now), tenant_id, wallet.id))[0].held,
         totals=list(totals),
         queryset=entries.order_by(time, "entry_number").values(*TRANSACTION_FIELDS),
     )
@@ -148,11 +148,11 @@ def _wallet_without_postings_in_flight(*, tenant_id: UUID, currency: str) -> Any
     Locks the wallet FOR SHARE for the time of the look: a posting that gets the lock later reads a later clock. A wallet that isn't there
     may be in the middle of being opened: then all postings in flight are waited for. A row of zeros where there is none after that.
     """
-    wallet = posting.run(LOCK_WALLET, (tenant_id, currency))
+    wallet = queries.fetch_rows(LOCK_WALLET, (tenant_id, currency))
     if not wallet:
         wait_for_postings_before(tenant_id=tenant_id, instant=END_OF_MOMENTS)
-        wallet = posting.run(LOCK_WALLET, (tenant_id, currency))
-    return (wallet or posting.run(NO_WALLET))[0]
+        wallet = queries.fetch_rows(LOCK_WALLET, (tenant_id, currency))
+    return (wallet or queries.fetch_rows(NO_WALLET))[0]
 
 
 # statement_timestamp() is read before the lock.
@@ -196,10 +196,10 @@ def _opening_balance(*, tenant_id: UUID, wallet: Any, since: datetime, clock: st
     if not wallet.last_entry_number:
         return Decimal(0)
     if clock == Clock.BOOK:
-        rows = posting.run(BOOK_OPENING, (tenant_id, wallet.id, since))
+        rows = queries.fetch_rows(BOOK_OPENING, (tenant_id, wallet.id, since))
     else:
         day = since.astimezone(UTC).date()
-        rows = posting.run(WORLD_OPENING, (since, day, day, wallet.last_entry_number, tenant_id, wallet.id))
+        rows = queries.fetch_rows(WORLD_OPENING, (since, day, day, wallet.last_entry_number, tenant_id, wallet.id))
     balance: Decimal = rows[0].balance
     return balance
 

@@ -10,7 +10,7 @@ from django.db.models import F, QuerySet
 from billing.models import DailyTotal, Wallet
 from billing.selectors.holds import HELD_NOW
 from billing.selectors.transactions import Rows
-from kernel.ledger import posting
+from kernel.ledger import queries
 from kernel.ledger.clocks import Clock
 
 
@@ -36,11 +36,11 @@ def list_wallets_at(*, tenant_id: UUID, moment: datetime, clock: str, final_unti
     book time.
     """
     if clock == Clock.BOOK:
-        rows = posting.run(BOOK_BALANCES, (min(moment, final_until), moment, min(moment, final_until), tenant_id))
+        rows = queries.fetch_rows(BOOK_BALANCES, (min(moment, final_until), moment, min(moment, final_until), tenant_id))
     else:
         day = moment.astimezone(UTC).date()
         reserved_by = (min(moment, final_until), moment)
-        rows = posting.run(WORLD_BALANCES, (*reserved_by, day, day, moment, final_until, day, final_until, tenant_id))
+        rows = queries.fetch_rows(WORLD_BALANCES, (*reserved_by, day, day, moment, final_until, day, final_until, tenant_id))
     then = {row.currency: row._asdict() for row in rows}
     wallets = [wallet | then.get(wallet["currency"], {"reserved": Decimal(0)}) for wallet in list_wallets(tenant_id=tenant_id)]
     return [wallet | {"available": wallet["balance"] - wallet["reserved"]} for wallet in wallets]

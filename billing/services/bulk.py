@@ -10,7 +10,7 @@ import msgspec
 from billing.choices import SHIPPED_TYPES, ReversalReason
 from billing.digests import facts_digest
 from billing.models import Transaction
-from billing.services.postings import RACES, read_posting
+from billing.services.postings import RETRYABLE_CONSTRAINTS, read_posting
 from kernel.backfills.selectors import newest_page
 from kernel.ledger import posting
 from kernel.ledger.constraints import translate_db_errors
@@ -59,7 +59,9 @@ def encode_import(facts: Mapping[str, Any]) -> dict[str, Any]:
 def record_imported_many(*, tenant_id: UUID, lines: Sequence[bytes]) -> list[Posted | LedgerError]:
     """Post encoded lines of `encode_import`, in order; for each its row, or the LedgerError that refused it."""
     encoded = [msgspec.Raw(line) for line in lines]
-    rows = posting.post("billing_post", encoded, tenant_id=tenant_id, races=RACES, refused=REFUSED)
+    rows = posting.post(
+        "billing_post", encoded, tenant_id=tenant_id, retryable_constraints=RETRYABLE_CONSTRAINTS, columns_if_refused=REFUSED
+    )
     return [
         Posted(row, replayed=False) if row.outcome == "posted" else read_posting(row, _decode(line))
         for row, line in zip(rows, lines, strict=True)

@@ -12,9 +12,9 @@ from billing.choices import Direction
 from billing.digests import CAPTURE_FACTS, HOLD_CALL_FACTS, HOLD_FACTS, capture_digest, hold_call_digest, hold_digest
 from billing.errors import HoldConflict, OutOfRange, UsageNotADebit
 from billing.models import Wallet
-from billing.services.postings import RACES as POSTING_RACES
+from billing.services.postings import RETRYABLE_CONSTRAINTS as RETRYABLE_POSTING_CONSTRAINTS
 from billing.services.postings import check_facts
-from kernel.ledger import posting
+from kernel.ledger import posting, queries
 from kernel.ledger.constraints import translate_db_errors
 from kernel.ledger.errors import Insufficient, InvalidValue, LedgerError, NotFound
 from kernel.ledger.holds import HoldClosed, HoldExceeded, HoldStatus
@@ -24,7 +24,7 @@ from kernel.ledger.money import trimmed_digits
 from kernel.ledger.outcomes import Posted, read_outcome
 
 # Broken where another call took the key of a hold, or of a capture or an extension, since this one looked.
-RACES = POSTING_RACES | {"billing_wallethold_reference_key", "billing_walletholdentry_reference_key"}
+RETRYABLE_CONSTRAINTS = RETRYABLE_POSTING_CONSTRAINTS | {"billing_wallethold_reference_key", "billing_walletholdentry_reference_key"}
 
 
 @translate_db_errors
@@ -52,7 +52,7 @@ def place_hold(
     fingerprint = hold_digest(facts)
     named = {"id": new_id(), "reference_id": reference_id, "actor": actor, "request_id": request_id}
     start = {**facts, **named, "amount": trimmed_digits(amount), "facts_digest": fingerprint.hex()}
-    [row] = posting.post("billing_place_hold", [start], tenant_id=tenant_id, races=RACES)
+    [row] = posting.post("billing_place_hold", [start], tenant_id=tenant_id, retryable_constraints=RETRYABLE_CONSTRAINTS)
     return read_outcome(
         row,
         facts_digest=fingerprint,
@@ -139,7 +139,7 @@ def extend_hold(*, tenant_id: UUID, actor: str, request_id: str = "", hold_id: U
         "actor": actor,
         "request_id": request_id,
     }
-    [row] = posting.post("billing_extend_hold", [extension], tenant_id=tenant_id, races=RACES)
+    [row] = posting.post("billing_extend_hold", [extension], tenant_id=tenant_id, retryable_constraints=RETRYABLE_CONSTRAINTS)
     return read_outcome(
         row,
         facts_digest=fingerprint,
@@ -158,7 +158,7 @@ def extend_hold(*, tenant_id: UUID, actor: str, request_id: str = "", hold_id: U
 def expire_hold(*, tenant_id: UUID, actor: str, request_id: str = "", hold_id: UUID) -> Any:
     """End an overdue hold. Returns a row whose `outcome` is posted; not_due, exists or closed if nothing was changed."""
     end = {"hold_id": hold_id, "kind": str(HoldStatus.EXPIRED), "actor": actor, "request_id": request_id}
-    [row] = posting.post("billing_end_hold", [end], tenant_id=tenant_id, races=RACES)
+    [row] = posting.post("billing_end_hold", [end], tenant_id=tenant_id, retryable_constraints=RETRYABLE_CONSTRAINTS)
     return row
 
 
@@ -174,7 +174,7 @@ def end_overdue_holds(wallet: Wallet, *, actor: str, request_id: str) -> Decimal
         SELECT (billing_release_overdue(tenant_id, wallet, billing_now(), %s, %s)).held FROM billing_wallet wallet
         WHERE tenant_id = %s AND id = %s
     """
-    held: Decimal = posting.run(statement, (actor, request_id, wallet.tenant_id, wallet.id))[0].held
+    held: Decimal = queries.fetch_rows(statement, (actor, request_id, wallet.tenant_id, wallet.id))[0].held
     return held
 
 
@@ -202,7 +202,9 @@ def _placing_errors(*, amount: Decimal, expires_at: datetime) -> dict[str, Calla
 
 def _end_hold(end: dict[str, Any], *, tenant_id: UUID, fingerprint: bytes, names: tuple[str, ...], is_recorded: Any = None) -> Posted:
     amount = end.get("amount")
-    [row] = posting.post("billing_end_hold", [{**end, "facts_digest": fingerprint.hex()}], tenant_id=tenant_id, races=RACES)
+    [row] = posting.post(
+        "billing_end_hold", [{**end, "facts_digest": fingerprint.hex()}], tenant_id=tenant_id, retryable_constraints=RETRYABLE_CONSTRAINTS
+    )
     return read_outcome(
         row,
         facts_digest=fingerprint,

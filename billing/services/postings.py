@@ -16,7 +16,9 @@ from kernel.ledger.outcomes import Posted, posted_or_error
 
 # Broken by a posting when another call took the key or opened the type, perhaps in another direction, since this one looked: nothing was
 # written, and the call is made again. A type has two unique keys; ON CONFLICT watches one, and two calls at once may meet at the other.
-RACES = frozenset({"billing_transaction_reference_key", "billing_transaction_type_fkey", "billing_transactiontype_direction_key"})
+RETRYABLE_CONSTRAINTS = frozenset(
+    {"billing_transaction_reference_key", "billing_transaction_type_fkey", "billing_transactiontype_direction_key"}
+)
 LENGTHS = {"type": TYPE_LENGTH, "reference_id": REFERENCE_LENGTH, "agent_id": AGENT_LENGTH, "reason": REASON_LENGTH}
 TEXTS = ("type", "reference_id", "agent_id", "description", "metadata", "reason")
 

@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db import transaction
 
 from billing.choices import ReversalReason
-from billing.services.postings import RACES, make_posting, read_posting
+from billing.services.postings import RETRYABLE_CONSTRAINTS, make_posting, read_posting
 from kernel.ledger import posting as ledger
 from kernel.ledger.constraints import translate_db_errors
 from kernel.ledger.errors import InvalidValue, LedgerError
@@ -113,7 +113,9 @@ def _post_one(facts: Mapping[str, Any], *, tenant_id: UUID, actor: str, request_
     """Post one transaction. Raises the LedgerError that refused it."""
     posting = make_posting(facts, actor=actor, request_id=request_id)
     account = ("billing", tenant_id, posting["currency"])
-    row = ledger.post_one("billing_post", posting, tenant_id=tenant_id, account=account, races=RACES)
+    row = ledger.post_one(
+        "billing_post", posting, tenant_id=tenant_id, serialization_key=account, retryable_constraints=RETRYABLE_CONSTRAINTS
+    )
     outcome = _as_first_posted(read_posting(row, posting))
     if isinstance(outcome, LedgerError):
         raise outcome
@@ -136,7 +138,7 @@ def _posting_or_error(item: Mapping[str, Any], *, actor: str, request_id: str) -
 
 def _post(tenant_id: UUID, postings: Sequence[Mapping[str, Any]]) -> list[Posted | LedgerError]:
     """For each posting its row, or the LedgerError that refused it."""
-    rows = ledger.post("billing_post", postings, tenant_id=tenant_id, races=RACES)
+    rows = ledger.post("billing_post", postings, tenant_id=tenant_id, retryable_constraints=RETRYABLE_CONSTRAINTS)
     return [_as_first_posted(read_posting(row, posting)) for row, posting in zip(rows, postings, strict=True)]
 
 

@@ -14,7 +14,7 @@ from credits.choices import BalanceType, UnitType
 from credits.models import CreditTransaction
 from credits.selectors.grants import GRANT_FIELDS
 from credits.selectors.transactions import TRANSACTION_FIELDS
-from kernel.ledger import posting
+from kernel.ledger import queries
 
 # How many transactions a balance is returned with; list_transactions has them all.
 NEWEST_TRANSACTIONS = 100
@@ -46,13 +46,13 @@ def with_unit(grant: dict[str, Any]) -> dict[str, Any]:
 
 def usable_grants(*, tenant_id: UUID, customer_id: str) -> list[dict[str, Any]]:
     """The customer's grants that can be drawn on today, in burn-down order; `held` is what live holds reserve."""
-    return [with_unit(row._asdict()) for row in posting.run(USABLE, [tenant_id, customer_id])]
+    return [with_unit(row._asdict()) for row in queries.fetch_rows(USABLE, [tenant_id, customer_id])]
 
 
 def with_live_holds(grants: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """One tenant's grants, each with `held` counted without overdue holds. Queries only if something is held."""
     held = [grant["id"] for grant in grants if grant["held"]]
-    live = {row.id: row.held for row in posting.run(HELD_NOW, [grants[0]["tenant_id"], held])} if held else {}
+    live = {row.id: row.held for row in queries.fetch_rows(HELD_NOW, [grants[0]["tenant_id"], held])} if held else {}
     return [{**grant, "held": live.get(grant["id"], grant["held"])} for grant in grants]
 
 
@@ -101,7 +101,7 @@ def preview_consumption(
     *, tenant_id: UUID, customer_id: str, amount: Decimal, currency: str | None = None, metric_id: str | None = None
 ) -> dict[str, Any]:
     """What a draw would take now, without taking it: `lines` in burn-down order, the sum `taken`, and what would be `missing`."""
-    lines = posting.run("SELECT * FROM credits_preview(%s, %s, %s, %s, %s)", [tenant_id, customer_id, currency, metric_id, amount])
+    lines = queries.fetch_rows("SELECT * FROM credits_preview(%s, %s, %s, %s, %s)", [tenant_id, customer_id, currency, metric_id, amount])
     taken = sum((line.taken for line in lines), Decimal(0))
     return {
         "amount": amount,

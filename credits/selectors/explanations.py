@@ -10,7 +10,7 @@ from credits.models import CreditTransaction, Grant
 from credits.selectors.balances import with_unit
 from credits.selectors.grants import GRANT_FIELDS, get_grant
 from credits.selectors.transactions import TRANSACTION_FIELDS
-from kernel.ledger import posting
+from kernel.ledger import queries
 from kernel.ledger.errors import NotFound
 
 ENTRY_FIELDS = (*TRANSACTION_FIELDS, "actor", "request_id")
@@ -85,4 +85,4 @@ def _sum(grant: dict[str, Any], total: dict[str, Any], kinds: dict[UUID, dict[st
 
 def _held(*, tenant_id: UUID, grant_ids: list[UUID], at: datetime | None) -> dict[UUID, Any]:
     """How much of each grant was reserved at that moment by holds that were not overdue."""
-    return {row.id: row.held for row in posting.run(HELD_AT, [at or "infinity", at, tenant_id, grant_ids])}
+    return {row.id: row.held for row in queries.fetch_rows(HELD_AT, [at or "infinity", at, tenant_id, grant_ids])}

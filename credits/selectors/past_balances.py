@@ -9,7 +9,7 @@ from uuid import UUID
 
 from credits.selectors.balances import TYPES, balance_of, with_unit
 from credits.selectors.grants import GRANT_FIELDS
-from kernel.ledger import posting
+from kernel.ledger import queries
 from kernel.ledger.clocks import Clock
 from kernel.ledger.errors import NotFound
 
@@ -39,7 +39,7 @@ TOTALS = f"""
 
 def grant_balance_at(*, tenant_id: UUID, grant_id: UUID, at: datetime | None = None, clock: str = Clock.BOOK) -> dict[str, Any]:
     """A grant with its balance at an instant. Raises NotFound, also where the grant did not exist yet."""
-    rows = posting.run(f"{BALANCES} AND account.id = %s", [*_parameters(tenant_id, at, clock), grant_id])
+    rows = queries.fetch_rows(f"{BALANCES} AND account.id = %s", [*_parameters(tenant_id, at, clock), grant_id])
     if not rows:
         raise NotFound(kind="grant", id=grant_id)
     grant: dict[str, Any] = rows[0]._asdict()
@@ -48,7 +48,7 @@ def grant_balance_at(*, tenant_id: UUID, grant_id: UUID, at: datetime | None = N
 
 def customer_balance_at(*, tenant_id: UUID, customer_id: str, at: datetime | None = None, clock: str = Clock.BOOK) -> list[dict[str, Any]]:
     """One balance for each currency and metric that the customer could draw on at an instant, with its grants."""
-    rows = posting.run(f"{BALANCES} AND account.customer_id = %s", [*_parameters(tenant_id, at, clock), customer_id])
+    rows = queries.fetch_rows(f"{BALANCES} AND account.customer_id = %s", [*_parameters(tenant_id, at, clock), customer_id])
     grants = [with_unit(row._asdict()) for row in rows if row.usable > 0]
     units = sorted({(grant["type"], grant["unit"]) for grant in grants})
     return [balance_of(unit, [grant for grant in grants if (grant["type"], grant["unit"]) == unit], counted="usable") for unit in units]
@@ -56,7 +56,7 @@ def customer_balance_at(*, tenant_id: UUID, customer_id: str, at: datetime | Non
 
 def tenant_balance_at(*, tenant_id: UUID, at: datetime | None = None, clock: str = Clock.BOOK) -> list[dict[str, Any]]:
     """What a tenant owed its customers at an instant: for each currency and metric how many grants, their balance and the usable part."""
-    return [{**row._asdict(), "type": TYPES[row.unit_type]} for row in posting.run(TOTALS, _parameters(tenant_id, at, clock))]
+    return [{**row._asdict(), "type": TYPES[row.unit_type]} for row in queries.fetch_rows(TOTALS, _parameters(tenant_id, at, clock))]
 
 
 def _parameters(tenant_id: UUID, at: datetime | None, clock: str) -> list[Any]:

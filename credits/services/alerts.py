@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from credits.models import BalanceAlert, Policy
 from kernel.events.models import Listener
-from kernel.ledger import posting
+from kernel.ledger import queries
 from kernel.ledger.constraints import translate_db_errors
 from kernel.ledger.errors import InvalidValue
 from kernel.ledger.holds import check_longest_hold
@@ -50,7 +50,7 @@ def set_balance_alert(
         BalanceAlert.objects.get_or_create(tenant_id=tenant_id, **unit, defaults={"updated_by": actor})
         # The balance is read under the alert's lock, as postings read it.
         alert = BalanceAlert.objects.select_for_update(no_key=True).get(tenant_id=tenant_id, **unit)
-        [now] = posting.run(BALANCE, [tenant_id, customer_id, currency, metric_id])
+        [now] = queries.fetch_rows(BALANCE, [tenant_id, customer_id, currency, metric_id])
         alert.alert_below, alert.is_low = alert_below, alert_below is not None and now.balance < alert_below
         alert.updated_at, alert.updated_by = timezone.now(), actor
         alert.save(update_fields=["alert_below", "is_low", "updated_at", "updated_by"])
@@ -96,6 +96,6 @@ def announce_expiring_grants() -> Iterator[int]:
     for tenant_id in Listener.objects.order_by("tenant_id").values_list("tenant_id", flat=True):
         written = PAGE
         while written == PAGE:
-            [row] = posting.run(WRITE_EXPIRING, [tenant_id, days.get(tenant_id, DEFAULT_EXPIRING_DAYS), PAGE])
+            [row] = queries.fetch_rows(WRITE_EXPIRING, [tenant_id, days.get(tenant_id, DEFAULT_EXPIRING_DAYS), PAGE])
             written = row.written
             yield written

@@ -101,7 +101,11 @@ def name_grant(line: bytes, *, grant_id: str, digest: bytes | None) -> bytes:
 @translate_db_errors
 def create_imported_grants(lines: Sequence[bytes], *, tenant_id: UUID) -> list[Any]:
     """Create grants from encoded lines of `grant_line`; returns a row or a LedgerError for each, in order."""
-    called: dict[str, Any] = {"tenant_id": tenant_id, "races": grants.RACES, "refused": ("id", "first_digest", "effective_date")}
+    called: dict[str, Any] = {
+        "tenant_id": tenant_id,
+        "retryable_constraints": grants.RETRYABLE_CONSTRAINTS,
+        "columns_if_refused": ("id", "first_digest", "effective_date"),
+    }
     rows = posting.post("credits_open_grants", [msgspec.Raw(line) for line in lines], **called)
     return [_grant_or_error(row, line) for row, line in zip(rows, lines, strict=True)]
 
@@ -114,7 +118,11 @@ def record_imported_many(lines: Sequence[bytes], draws: Sequence[Mapping[str, An
     """
     if draws:
         _create_consumptions({draw["id"]: draw for draw in draws})
-    called: dict[str, Any] = {"tenant_id": tenant_id, "races": transactions.RACES, "refused": REFUSED}
+    called: dict[str, Any] = {
+        "tenant_id": tenant_id,
+        "retryable_constraints": transactions.RETRYABLE_CONSTRAINTS,
+        "columns_if_refused": REFUSED,
+    }
     rows = posting.post("credits_post", [msgspec.Raw(line) for line in lines], **called)
     return [_transaction_or_error(row, line) for row, line in zip(rows, lines, strict=True)]
 

@@ -17,7 +17,7 @@ from kernel.ledger import posting
 from kernel.ledger.constraints import translate_db_errors
 from kernel.ledger.outcomes import read_outcome
 
-RACES = frozenset({"credits_consumption_idempotency"})
+RETRYABLE_CONSTRAINTS = frozenset({"credits_consumption_idempotency"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ def consume(
         "billing_run_id": billing_run_id,
     }
     wanted = make_draw(audit, facts=facts, names=CONSUMPTION_FACTS, key=idempotency_key)
-    rows = posting.post("credits_consume", [wanted], tenant_id=tenant_id, races=RACES)
+    rows = posting.post("credits_consume", [wanted], tenant_id=tenant_id, retryable_constraints=RETRYABLE_CONSTRAINTS)
     return _consumed(rows, wanted)
 
 

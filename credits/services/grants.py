@@ -20,7 +20,7 @@ from kernel.ledger.moments import check_moment
 from kernel.ledger.money import is_currency
 from kernel.ledger.outcomes import posted_or_error, read_outcome
 
-RACES = frozenset({"credits_grant_idempotency", "credits_grant_pkey"})
+RETRYABLE_CONSTRAINTS = frozenset({"credits_grant_idempotency", "credits_grant_pkey"})
 
 
 @translate_db_errors
@@ -88,7 +88,7 @@ def make_opening(
 
 def open_grants(openings: list[dict[str, Any]], *, tenant_id: UUID) -> list[Any]:
     """Create grants; returns their rows as they were when they were created, by this call or an earlier one. Raises IdempotencyConflict."""
-    rows = posting.post("credits_open_grants", openings, tenant_id=tenant_id, races=RACES)
+    rows = posting.post("credits_open_grants", openings, tenant_id=tenant_id, retryable_constraints=RETRYABLE_CONSTRAINTS)
     outcomes = [opening_outcome(row, wanted) for row, wanted in zip(rows, openings, strict=True)]
     for outcome in outcomes:
         if isinstance(outcome, LedgerError):

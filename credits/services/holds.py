@@ -20,7 +20,7 @@ from kernel.ledger.idempotency import digest
 from kernel.ledger.moments import check_moment
 from kernel.ledger.outcomes import read_outcome
 
-RACES = frozenset({"credits_hold_idempotency", "credits_holdcall_idempotency"})
+RETRYABLE_CONSTRAINTS = frozenset({"credits_hold_idempotency", "credits_holdcall_idempotency"})
 
 
 @translate_db_errors
@@ -51,7 +51,7 @@ def place_hold(
         "reason": reason,
     }
     wanted = make_draw({"actor": actor, "request_id": request_id}, facts=facts, names=HOLD_FACTS, key=idempotency_key)
-    [row] = posting.post("credits_place_hold", [wanted], tenant_id=tenant_id, races=RACES)
+    [row] = posting.post("credits_place_hold", [wanted], tenant_id=tenant_id, retryable_constraints=RETRYABLE_CONSTRAINTS)
     return row_or_error(
         read_outcome(
             row,
@@ -116,7 +116,7 @@ def extend_hold(
     fingerprint = digest({"hold": str(hold_id), "expires_at": expires_at}, HOLD_EXTENSION_FACTS)
     named = {"actor": actor, "request_id": request_id, "customer_id": customer_id, "hold_id": hold_id}
     extension = {**named, "expires_at": expires_at, "idempotency_key": idempotency_key, "facts_digest": digest_to_json(fingerprint)}
-    [row] = posting.post("credits_extend_hold", [extension], tenant_id=tenant_id, races=RACES)
+    [row] = posting.post("credits_extend_hold", [extension], tenant_id=tenant_id, retryable_constraints=RETRYABLE_CONSTRAINTS)
     return row_or_error(
         read_outcome(
             row,
@@ -161,7 +161,7 @@ def _end_hold(named: dict[str, Any], *, tenant_id: UUID, kind: str, facts: dict[
     hold_id = named["hold_id"]
     fingerprint = digest({**facts, "hold": str(hold_id) if named.get("idempotency_key") else None}, HOLD_CLOSE_FACTS)
     end = {"kind": str(kind), "amount": None if amount is None else f"{amount:f}", "facts_digest": digest_to_json(fingerprint)}
-    [row] = posting.post("credits_end_hold", [{**named, **texts, **end}], tenant_id=tenant_id, races=RACES)
+    [row] = posting.post("credits_end_hold", [{**named, **texts, **end}], tenant_id=tenant_id, retryable_constraints=RETRYABLE_CONSTRAINTS)
     return row_or_error(
         read_outcome(
             row,

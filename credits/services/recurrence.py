@@ -14,7 +14,7 @@ from credits.choices import Category, ScheduleStatus, TransactionKind, UnitType
 from credits.digests import SCHEDULE_FACTS
 from credits.models import Grant, RecurringGrant
 from credits.services.grants import make_closing, make_opening, open_grants
-from kernel.ledger import posting
+from kernel.ledger import posting, queries
 from kernel.ledger.constraints import translate_db_errors
 from kernel.ledger.errors import InvalidValue, LedgerError, NotFound
 from kernel.ledger.idempotency import digest
@@ -244,7 +244,7 @@ def _raised(outcome: UUID | LedgerError) -> UUID:
 
 def _today() -> date:
     """Today in UTC by the database's clock. Where it decides what is due, it is read after the schedule's row was locked."""
-    today: date = posting.run("SELECT credits_day(credits_now()) AS today")[0].today
+    today: date = queries.fetch_rows("SELECT credits_day(credits_now()) AS today")[0].today
     return today
 
 
@@ -274,7 +274,7 @@ def _issue(audit: Mapping[str, Any], schedule: RecurringGrant) -> Any:
     if schedule.rollover_cap and before is not None:
         # The expiry rolls over to the new grant. If a job expired the old grant before, the second statement rolls over.
         posting.post("credits_post", [make_closing(audit, grant_id=before, kind=TransactionKind.EXPIRY)], tenant_id=schedule.tenant_id)
-        posting.run(ROLL_OVER, [audit["actor"], audit["request_id"], schedule.tenant_id, before])
+        queries.fetch_rows(ROLL_OVER, [audit["actor"], audit["request_id"], schedule.tenant_id, before])
     return grant
 
 

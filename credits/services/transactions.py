@@ -21,7 +21,7 @@ from kernel.ledger.identifiers import new_id
 from kernel.ledger.moments import check_moment
 from kernel.ledger.outcomes import posted_or_error
 
-RACES = frozenset({"credits_transaction_idempotency"})
+RETRYABLE_CONSTRAINTS = frozenset({"credits_transaction_idempotency"})
 OPPOSITE = {TransactionType.DEBIT: TransactionType.CREDIT, TransactionType.CREDIT: TransactionType.DEBIT}
 
 
@@ -33,7 +33,13 @@ def record_transaction(*, tenant_id: UUID, actor: str, request_id: str, idempote
     Raises GrantNotFound, GrantVoided, GrantNotYetEffective, GrantExpired, InsufficientCredit, MoreThanTaken, IdempotencyConflict.
     """
     item = _item({"actor": actor, "request_id": request_id}, key=idempotency_key, facts=facts)
-    row = posting.post_one("credits_post", item, tenant_id=tenant_id, account=(tenant_id, item["grant_id"]), races=RACES)
+    row = posting.post_one(
+        "credits_post",
+        item,
+        tenant_id=tenant_id,
+        serialization_key=(tenant_id, item["grant_id"]),
+        retryable_constraints=RETRYABLE_CONSTRAINTS,
+    )
     return _raised(_outcome(row, item))
 
 
@@ -85,7 +91,7 @@ def reverse_transaction(
     facts |= {"type": OPPOSITE[original["type"]], "amount": amount, "reason": reason, "reverses": transaction_id}
     item = _item({"actor": actor, "request_id": request_id}, key=idempotency_key, facts=facts, kind=TransactionKind.REVERSAL)
     meant = amount or original["amount"]
-    [row] = posting.post("credits_post", [item], tenant_id=tenant_id, races=RACES)
+    [row] = posting.post("credits_post", [item], tenant_id=tenant_id, retryable_constraints=RETRYABLE_CONSTRAINTS)
     return _raised(_outcome(row, item, is_recorded=lambda first, name: name == "amount" and first.amount == meant))
 
 
@@ -125,7 +131,7 @@ def _item(audit: Mapping[str, Any], *, key: str | None, facts: Mapping[str, Any]
 def _post(items: Sequence[Mapping[str, Any]], *, tenant_id: UUID) -> list[Any | LedgerError]:
     if not items:
         return []
-    rows = posting.post("credits_post", items, tenant_id=tenant_id, races=RACES)
+    rows = posting.post("credits_post", items, tenant_id=tenant_id, retryable_constraints=RETRYABLE_CONSTRAINTS)
     return [_outcome(row, item) for row, item in zip(rows, items, strict=True)]
 
 

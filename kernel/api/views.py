@@ -250,11 +250,11 @@ class LedgerViewSet(ViewSet):
         for value in kwargs.values():
             _check_path(value)
         # RequestLogMiddleware reads the caller from here.
-        request.user = caller = greenlets.run_in_thread(authenticate, request)  # type: ignore[assignment]
+        request.user = caller = greenlets.run_or_retry_in_thread(authenticate, request)  # type: ignore[assignment]
         authorize(caller=caller, ledger=self.ledger, method=request.method or "", right=self.rights.get(self.action))
         account = request.META.get("HTTP_ON_BEHALF_OF")
         is_required = self.action in self.requires_on_behalf_of
-        self.caller = greenlets.run_in_thread(lambda: caller_for_account(caller=caller, account=account, is_required=is_required))
+        self.caller = greenlets.run_or_retry_in_thread(lambda: caller_for_account(caller=caller, account=account, is_required=is_required))
         if request.META.get("QUERY_STRING"):
             self._check_parameters(request)
         self.has_begun = True

@@ -29,7 +29,7 @@ from uuid import UUID
 from django.apps import apps
 from django.db import connection
 
-from kernel.ledger import posting
+from kernel.ledger import queries
 from kernel.ledger.base_models import TenantOwned
 from kernel.ledger.errors import Busy
 
@@ -83,8 +83,8 @@ def _postings_in_flight() -> tuple[datetime, datetime | None]:
     """The database's time before it reads pg_locks, and when the oldest transaction began that may hold a posting; None without one."""
     if connection.in_atomic_block:
         # Within a transaction pg_stat_activity returns a cached snapshot until it is cleared.
-        posting.run("SELECT pg_stat_clear_snapshot()")
-    [row] = posting.run(IN_FLIGHT, [_tables()])
+        queries.fetch_rows("SELECT pg_stat_clear_snapshot()")
+    [row] = queries.fetch_rows(IN_FLIGHT, [_tables()])
     return row.now, row.earliest_start
 
 

@@ -49,7 +49,7 @@ class CallKind(TextChoices):
 
 
 # The unique constraints by which two calls with the same money find out about each other: the one that lost makes the call again.
-MONEY_RACES = frozenset(
+RETRYABLE_MONEY_CONSTRAINTS = frozenset(
     {
         "billing_transaction_reference_key",
         "billing_transaction_type_fkey",

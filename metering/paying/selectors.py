@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.db.models import DateTimeField, F, Func, Q, QuerySet
 
-from kernel.ledger import posting
+from kernel.ledger import queries
 from kernel.ledger.errors import NotFound
 from metering.paying import tokens
 from metering.paying.choices import OPEN_STATUSES, PaymentKind, PaymentStatus
@@ -117,7 +117,7 @@ def list_refusals(*, tenant_id: UUID, payments: Sequence[tuple[str, str, str, st
             WITH ORDINALITY AS asked (payer, network, pay_to, amount, currency, place)
         ORDER BY asked.place
     """
-    return [row.why for row in posting.run(statement, (tenant_id, *map(list, zip(*payments, strict=True))))]
+    return [row.why for row in queries.fetch_rows(statement, (tenant_id, *map(list, zip(*payments, strict=True))))]
 
 
 def get_payer_setting(*, tenant_id: UUID, payer: str) -> PayerSetting | None:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
-from kernel.ledger import posting
+from kernel.ledger import queries
 from metering.selectors.usage_query import TOKENS
 
 # Rows that a check fetches at a time.
@@ -43,7 +43,7 @@ WHERE used.repeated = 0 AND (%(tenant)s::uuid IS NULL OR used.tenant_id = %(tena
 
 def list_readable(*, tenant_id: UUID, ids: Sequence[UUID]) -> list[Any]:
     """Transactions with what their reading needs; one query."""
-    return posting.run(READABLE, [list(ids), tenant_id])
+    return queries.fetch_rows(READABLE, [list(ids), tenant_id])
 
 
 def iterate_counted(*, tenant_id: UUID | None) -> Iterator[dict[str, Any]]:

@@ -12,10 +12,10 @@ from kernel.ledger.identifiers import new_id
 from kernel.ledger.outcomes import Posted, posted_or_error
 from metering.digests import AMENDMENT_FACTS, amendment_digest
 from metering.errors import AlreadySuperseded, CostOfAnother, CostOfPayment, NeedsPerson, NotOpen, NotStale, PaymentPresented, WrongStatus
-from metering.paying.choices import MONEY_RACES
+from metering.paying.choices import RETRYABLE_MONEY_CONSTRAINTS
 from metering.services.policies import out_of_bounds
 
-RACES = MONEY_RACES | {
+RETRYABLE_CONSTRAINTS = RETRYABLE_MONEY_CONSTRAINTS | {
     "metering_statuschange_idempotency_key_key",
     "metering_fact_idempotency_key_key",
     "metering_cost_idempotency_key_key",
@@ -56,7 +56,7 @@ def make_amendment(
 @translate_db_errors
 def amend(amendments: Sequence[Mapping[str, Any]], *, tenant_id: UUID) -> list[Posted | LedgerError]:
     """Write items of one tenant in one database transaction. For each, in order, its row or the error that refused it. Raises Busy."""
-    rows = posting.post("metering_amend", amendments, tenant_id=tenant_id, races=RACES)
+    rows = posting.post("metering_amend", amendments, tenant_id=tenant_id, retryable_constraints=RETRYABLE_CONSTRAINTS)
     return [_read_row(row, item, tenant_id=tenant_id) for row, item in zip(rows, amendments, strict=True)]
 
 

@@ -63,7 +63,7 @@ def record_imported_many(*, tenant_id: UUID, lines: Sequence[bytes], later: Sequ
     refuses one of those.
     """
     encoded = [msgspec.Raw(line) for line in lines]
-    rows = posts.post(encoded, tenant_id=tenant_id, refused=("id", "first_digest"))
+    rows = posts.post(encoded, tenant_id=tenant_id, columns_if_refused=("id", "first_digest"))
     posted = [
         (msgspec.json.decode(line), more)
         for row, line, more in zip(rows, lines, later, strict=True)

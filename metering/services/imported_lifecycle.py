@@ -8,7 +8,7 @@ from typing import Any, TypedDict
 
 import msgspec
 
-from kernel.ledger import posting
+from kernel.ledger import queries
 from kernel.ledger.identifiers import new_id_text
 from metering.choices import Status
 from metering.digests import AMENDMENT_FACTS
@@ -104,7 +104,7 @@ def _status_dates(facts: Mapping[str, Any]) -> dict[str, Any]:
 def set_status_dates(dates: Iterable[Mapping[str, Any]]) -> None:
     """Set on imported transactions when they reached their statuses, and why they were declined."""
     if rows := list(dates):
-        posting.run(SET_STATUS_DATES, [msgspec.json.encode(rows).decode()])
+        queries.fetch_rows(SET_STATUS_DATES, [msgspec.json.encode(rows).decode()])
 
 
 def make_first_cost(cost: Mapping[str, Any]) -> dict[str, Any]:

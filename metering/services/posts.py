@@ -12,9 +12,9 @@ from uuid import UUID
 import msgspec
 
 from kernel.ledger import posting
-from metering.paying.choices import MONEY_RACES
+from metering.paying.choices import RETRYABLE_MONEY_CONSTRAINTS
 
-RACES = MONEY_RACES | {"metering_transaction_idempotency_key_key", "metering_trace_external_id_key"}
+RETRYABLE_CONSTRAINTS = RETRYABLE_MONEY_CONSTRAINTS | {"metering_transaction_idempotency_key_key", "metering_trace_external_id_key"}
 WITHOUT_RULES, BY_RULES = "metering_post", "metering_post_by_rules"
 HAS_RULES = "has_rules"
 REMEMBERED_SECONDS = 60.0
@@ -28,24 +28,44 @@ def post_one(item: Mapping[str, Any], *, tenant_id: UUID) -> Any:
 
     def call(function: str) -> list[Any]:
         if function == WITHOUT_RULES:
-            # Nothing is locked that another posting could wait for, so each is an account of its own.
-            return [posting.post_one(function, item, tenant_id=tenant_id, account=item["id"], races=RACES)]
+            # Nothing is locked that another posting could wait for, so each has a key of its own.
+            return [
+                posting.post_one(
+                    function, item, tenant_id=tenant_id, serialization_key=item["id"], retryable_constraints=RETRYABLE_CONSTRAINTS
+                )
+            ]
         # One tenant's postings may wait for the same counters: those that come meanwhile are sent together in the next call.
-        return [posting.post_one(function, item, tenant_id=tenant_id, account=tenant_id, races=RACES, batch_only_with=tenant_id)]
+        return [
+            posting.post_one(
+                function,
+                item,
+                tenant_id=tenant_id,
+                serialization_key=tenant_id,
+                retryable_constraints=RETRYABLE_CONSTRAINTS,
+                batch_only_with=tenant_id,
+            )
+        ]
 
     [row] = _decided(call, tenant_id=tenant_id)
     return row
 
 
 def post(
-    items: Sequence[Mapping[str, Any] | msgspec.Raw], *, tenant_id: UUID, refused: Sequence[str] | None = None, always: Sequence[str] = ()
+    items: Sequence[Mapping[str, Any] | msgspec.Raw],
+    *,
+    tenant_id: UUID,
+    columns_if_refused: Sequence[str] | None = None,
+    columns_always: Sequence[str] = (),
 ) -> list[Any]:
-    """The outcome rows of many new transactions of one tenant, in order; `refused` and `always` as kernel.ledger.posting.post has them.
+    """The outcome rows of many new transactions of one tenant, in order; for the columns see kernel.ledger.posting.post.
 
     Raises Busy.
     """
-    columns: dict[str, Any] = {"refused": refused, "always": always}
-    return _decided(lambda function: posting.post(function, items, tenant_id=tenant_id, races=RACES, **columns), tenant_id=tenant_id)
+    columns: dict[str, Any] = {"columns_if_refused": columns_if_refused, "columns_always": columns_always}
+    return _decided(
+        lambda function: posting.post(function, items, tenant_id=tenant_id, retryable_constraints=RETRYABLE_CONSTRAINTS, **columns),
+        tenant_id=tenant_id,
+    )
 
 
 def _decided(call: Callable[[str], list[Any]], *, tenant_id: UUID) -> list[Any]:

@@ -21,13 +21,15 @@ from metering.choices import Status
 from metering.digests import parse_document
 from metering.errors import MustBeAuthorized, PaymentInProgress
 from metering.paying import tokens
-from metering.paying.choices import LEDGER, MONEY_RACES, OPEN_STATUSES
+from metering.paying.choices import LEDGER, OPEN_STATUSES, RETRYABLE_MONEY_CONSTRAINTS
 from metering.paying.selectors import with_payload
 from metering.selectors import Row
 from metering.services.challenges import NoPayableOption, choose_option, payment_of
 from metering.services.transactions import Recorded, record_transaction
 
-RACES = MONEY_RACES | frozenset({"rules_authorizationrequest_idempotency_key_key", "rules_authorizationrequest_round_key"})
+RETRYABLE_CONSTRAINTS = RETRYABLE_MONEY_CONSTRAINTS | frozenset(
+    {"rules_authorizationrequest_idempotency_key_key", "rules_authorizationrequest_round_key"}
+)
 # The facts of the digest, in its order.
 FACTS = ("transaction_id", "x402", "metadata", "additional_protocols")
 
@@ -78,7 +80,7 @@ def reauthorize_transaction(
         row = with_payload(selectors.get_transaction(tenant_id=tenant_id, transaction_id=transaction_id))
         return Reauthorized(row, outcome.replayed)
 
-    return call() if item["payer"] == LEDGER else greenlets.run_in_thread(lambda: _signed(call))
+    return call() if item["payer"] == LEDGER else greenlets.run_or_retry_in_thread(lambda: _signed(call))
 
 
 def _signed(call: Callable[[], Reauthorized]) -> Reauthorized:
@@ -109,12 +111,12 @@ def record_and_pay(*, tenant_id: UUID, actor: str, request_id: str, challenge: M
                 return Recorded(row=with_payload(row), replayed=recorded.replayed)
             return Recorded(row=reauthorize_transaction(**who, transaction_id=row["id"], **challenge).row)
 
-    return greenlets.run_in_thread(call)
+    return greenlets.run_or_retry_in_thread(call)
 
 
 def _post(item: Mapping[str, Any], *, tenant_id: UUID, facts_digest: bytes) -> Posted:
     transaction_id = item["transaction_id"]
-    [row] = posting.post("metering_reauthorize", [item], tenant_id=tenant_id, races=RACES)
+    [row] = posting.post("metering_reauthorize", [item], tenant_id=tenant_id, retryable_constraints=RETRYABLE_CONSTRAINTS)
     return read_outcome(
         row,
         facts_digest=facts_digest,

@@ -2,11 +2,11 @@
 
 from uuid import UUID
 
-from kernel.ledger import posting
+from kernel.ledger import queries
 from kernel.ledger.constraints import translate_db_errors
 
 
 @translate_db_errors
 def rebuild_rollups(*, tenant_id: UUID) -> None:
     """Recompute a tenant's rollups. Every call that records waits meanwhile. Raises Busy."""
-    posting.run("SELECT metering_rebuild_rollups(%s)", [tenant_id])
+    queries.fetch_rows("SELECT metering_rebuild_rollups(%s)", [tenant_id])

@@ -24,7 +24,7 @@ from metering.services.policies import out_of_bounds
 
 NO_OBJECT = "{}"
 # The columns that are read of each outcome where a short reply is wanted: not those of its service, agent and trace.
-SHORT: dict[str, Any] = {"refused": ("id", "first_digest"), "always": ("status",)}
+SHORT: dict[str, Any] = {"columns_if_refused": ("id", "first_digest"), "columns_always": ("status",)}
 # Of a new transaction's row, what the posting has under the same names.
 NAMES_OF_ROW = ("id", "service_name", "action_name", "resource_name", "qualifiers", "metadata", "customer_id", "actor")
 # Facts of a digest, by where the recorded transaction has them.
@@ -57,9 +57,9 @@ def record_transaction(
     named = with_names(facts | {"idempotency_key": idempotency_key})
     item = _make_posting(named, actor=actor, request_id=request_id, is_bounded=is_bounded)
     if finished_calls.is_finished(named):
-        greenlets.run_in_thread(lambda: finished_calls.add_reports([item], [named], tenant_id=tenant_id))
+        greenlets.run_or_retry_in_thread(lambda: finished_calls.add_reports([item], [named], tenant_id=tenant_id))
     row = posts.post_one(item, tenant_id=tenant_id)
-    [recorded] = greenlets.run_in_thread(lambda: _read_rows([(row, item, named)], tenant_id=tenant_id))
+    [recorded] = greenlets.run_or_retry_in_thread(lambda: _read_rows([(row, item, named)], tenant_id=tenant_id))
     if recorded.error is not None:
         raise recorded.error
     return recorded

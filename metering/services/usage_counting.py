@@ -17,7 +17,7 @@ from uuid import UUID
 import msgspec
 from django.db import transaction
 
-from kernel.ledger import posting
+from kernel.ledger import queries
 from kernel.ledger.constraints import translate_db_errors
 from kernel.ledger.errors import Busy
 from kernel.ledger.past_reads import final_until
@@ -74,7 +74,7 @@ def recount_usage(*, tenant_id: UUID) -> int:
     """Delete a tenant's usage and its sums and count them anew: the repair after an integrity check. The number of transactions. Raises
     Busy."""
     with transaction.atomic():
-        posting.run("SELECT metering_lock_usage(%s)", [tenant_id])
+        queries.fetch_rows("SELECT metering_lock_usage(%s)", [tenant_id])
         for model in (UsageSum, Usage, UsageNote):
             model.objects.filter(tenant_id=tenant_id).delete()
         UsageProgress.objects.filter(tenant_id=tenant_id).update(counted_until=FIRST_MOMENT)
@@ -87,8 +87,8 @@ def _count_page(tenant_id: UUID) -> int:
     # Before the look at what is there: whatever becomes visible later was recorded after this moment.
     final = final_until()
     with transaction.atomic():
-        posting.run("SELECT metering_lock_usage(%s)", [tenant_id])
-        found = posting.run("SELECT * FROM metering_list_uncounted_usage(%s, %s)", [tenant_id, PER_PAGE])
+        queries.fetch_rows("SELECT metering_lock_usage(%s)", [tenant_id])
+        found = queries.fetch_rows("SELECT * FROM metering_list_uncounted_usage(%s, %s)", [tenant_id, PER_PAGE])
         notes = [row for row in found if row.note_id is not None]
         fresh = [row for row in found if row.note_id is None]
         until = final if len(fresh) < PER_PAGE else min(final, fresh[-1].recorded_at)
@@ -104,7 +104,7 @@ def count_transactions(*, tenant_id: UUID, ids: list[UUID], notes: list[UUID], u
     keys = list_usage_keys(tenant_id=tenant_id)
     readings = [read_transaction(row, keys=keys) for row in list_readable(tenant_id=tenant_id, ids=ids)]
     numbers = [*DIMENSIONS.values(), *(key.number for key in keys)]
-    posting.run(
+    queries.fetch_rows(
         "SELECT metering_count_usage(%s, %s::uuid[], %s::json, %s::uuid[], %s::smallint[], %s)",
         [tenant_id, ids, msgspec.json.encode(readings).decode(), notes, numbers, until or FIRST_MOMENT],
     )

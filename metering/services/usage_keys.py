@@ -7,7 +7,7 @@ from django.db import transaction
 from django.db.models import Max, Q
 from django.db.models.functions import Now
 
-from kernel.ledger import posting
+from kernel.ledger import queries
 from kernel.ledger.constraints import translate_db_errors
 from kernel.ledger.identifiers import new_id
 from kernel.tenants.setting_author import setting_author
@@ -27,7 +27,7 @@ def declare_key(*, tenant_id: UUID, actor: str, request_id: str, place: str, nam
     """Count usage by a member of qualifiers or metadata from now on; `backfill_keys` counts what is there already. Raises KeyExists,
     TooManyKeys, Busy."""
     with transaction.atomic(), setting_author(actor=actor, request_id=request_id):
-        posting.run("SELECT metering_lock_usage(%s)", [tenant_id])
+        queries.fetch_rows("SELECT metering_lock_usage(%s)", [tenant_id])
         declared = query_usage_keys(tenant_id=tenant_id)
         existing = declared.filter(place=place, name=name).first()
         if existing is not None:
@@ -49,7 +49,7 @@ def declare_key(*, tenant_id: UUID, actor: str, request_id: str, place: str, nam
 def withdraw_key(*, tenant_id: UUID, actor: str, request_id: str, key_id: UUID) -> UsageKey:
     """Count usage by the key no longer; its sums are deleted by `backfill_keys`. Raises NotFound, Busy."""
     with transaction.atomic(), setting_author(actor=actor, request_id=request_id):
-        posting.run("SELECT metering_lock_usage(%s)", [tenant_id])
+        queries.fetch_rows("SELECT metering_lock_usage(%s)", [tenant_id])
         key = get_usage_key(tenant_id=tenant_id, key_id=key_id)
         query_usage_keys(tenant_id=tenant_id).filter(id=key_id).update(withdrawn_at=Now())
     key.refresh_from_db()
@@ -77,7 +77,7 @@ def _backfill_page(key: UsageKey) -> bool:
     """Count the next page of transactions again, by the time of recording. False where there are no more, and the key counts throughout."""
     tenant_id = key.tenant_id
     with transaction.atomic():
-        posting.run("SELECT metering_lock_usage(%s)", [tenant_id])
+        queries.fetch_rows("SELECT metering_lock_usage(%s)", [tenant_id])
         # Another run may have counted a page meanwhile, or somebody withdrawn the key.
         key.refresh_from_db()
         if key.withdrawn_at or key.counts_from is None:

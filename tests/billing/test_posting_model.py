@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from billing import services
 from billing.choices import SHIPPED_TYPES
 from billing.models import DailyTotal, Transaction, TransactionType, Wallet
-from billing.services.postings import RACES, make_posting, read_posting
+from billing.services.postings import RETRYABLE_CONSTRAINTS, make_posting, read_posting
 from kernel.ledger.errors import LedgerError
 from kernel.ledger.posting import statements
 from kernel.tenants.services import create_tenant
@@ -21,7 +21,7 @@ from kernel.tenants.services import create_tenant
 pytestmark = pytest.mark.django_db
 NUMBERS = itertools.count()
 # As the posting layer calls it for a batch of several tenants.
-BILLING_POST = statements.PostingFunction("billing_post", RACES)
+BILLING_POST = statements.PostingFunction("billing_post", RETRYABLE_CONSTRAINTS)
 DAWN = datetime(2026, 1, 31, 23, 59, tzinfo=UTC)
 WINDOW = timedelta(seconds=60)
 # An id that no transaction has.

@@ -9,7 +9,7 @@ import time_machine
 from credits import services
 from credits.errors import GrantDrawnOn, GrantHeld, InsufficientCredit
 from credits.models import CreditTransaction, Grant, HoldEntry, HoldLine
-from kernel.ledger import posting
+from kernel.ledger import queries
 from tests.credits.book import Book
 from tests.factories import TenantFactory
 
@@ -108,10 +108,10 @@ def test_posting_and_plan_agree_on_what_is_available(book):
         hold = {"customer_id": "acme", "currency": "USD", "amount": Decimal(4)}
         services.place_hold(**book.context, **hold, expires_at=datetime(2026, 6, 6, tzinfo=UTC))
         asked = "SELECT sum(available) AS available FROM credits_preview(%s, 'acme', 'USD', NULL, 100)"
-        assert posting.run(asked, [book.tenant_id])[0].available == 6
+        assert queries.fetch_rows(asked, [book.tenant_id])[0].available == 6
         assert outcomes(record(book, 1, grant_id, "DEBIT", "6.1")) == ["InsufficientCredit"]
         clock.move_to(datetime(2026, 6, 6, tzinfo=UTC))
-        assert posting.run(asked, [book.tenant_id])[0].available == 10
+        assert queries.fetch_rows(asked, [book.tenant_id])[0].available == 10
         assert outcomes(record(book, 1, grant_id, "DEBIT", "10")) == ["posted"]
 
 

@@ -22,9 +22,9 @@ def sessions(settings, monkeypatch):
     settings.LEDGER_BATCHING = False
     is_lost_race = statements._is_lost_race
 
-    def is_no_deadlock(error, races):
+    def is_no_deadlock(error, retryable_constraints):
         """A deadlock that PostgreSQL itself found is an anomaly: some call locks out of order. Repeating the call would hide it."""
-        return is_lost_race(error, races) and error.__cause__.diag.message_primary != "deadlock detected"
+        return is_lost_race(error, retryable_constraints) and error.__cause__.diag.message_primary != "deadlock detected"
 
     monkeypatch.setattr(statements, "_is_lost_race", is_no_deadlock)
     opened = Sessions()

@@ -5,7 +5,7 @@ import pytest
 from django.db import IntegrityError, OperationalError, ProgrammingError, connection, transaction
 from structlog.testing import capture_logs
 
-from kernel.ledger import posting
+from kernel.ledger import queries
 from kernel.ledger.constraints import moved_nothing, register_error, translate_db_errors
 from kernel.ledger.errors import Busy, Insufficient, LedgerUnavailable, OutcomeUnknown
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db
 @translate_db_errors
 def run_sql(statement):
     with transaction.atomic():
-        return posting.run(statement)
+        return queries.fetch_rows(statement)
 
 
 def raising(state, *, constraint=""):
@@ -120,5 +120,5 @@ def test_a_wrong_statement_stays_a_fault():
 
 def test_a_statement_runs_prepared_and_counts_as_one_query(django_assert_num_queries):
     with django_assert_num_queries(1):
-        rows = posting.run("SELECT %s::int AS number, 'x' AS letter", [7])
+        rows = queries.fetch_rows("SELECT %s::int AS number, 'x' AS letter", [7])
     assert [(row.number, row.letter) for row in rows] == [(7, "x")]

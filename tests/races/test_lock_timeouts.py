@@ -32,8 +32,8 @@ def post_to_credits(context):
 
 @pytest.mark.parametrize("post", [post_to_billing, post_to_metering, post_to_credits])
 def test_a_posting_function_takes_the_lock_timeout_of_its_call(monkeypatch, post):
-    def as_in_a_batch(function, item, *, tenant_id, account, races=frozenset(), using="default"):
-        return statements.call_function(statements.PostingFunction(function, races, using), [(tenant_id, item)], 250)[0]
+    def as_in_a_batch(function, item, *, tenant_id, serialization_key, retryable_constraints=frozenset(), using="default"):
+        return statements.call_function(statements.PostingFunction(function, retryable_constraints, using), [(tenant_id, item)], 250)[0]
 
     monkeypatch.setattr(posting, "post_one", as_in_a_batch)
     post({"tenant_id": TenantFactory().id, "actor": "command:test", "request_id": "test"})

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import timedelta
 
-from kernel.ledger import posting
+from kernel.ledger import queries
 
 EVENTS_KEPT = timedelta(days=90)
 ATTEMPTS_KEPT = timedelta(days=30)
@@ -20,6 +20,6 @@ def delete_old_events() -> Iterator[int]:
     for statement, kept in STEPS:
         deleted = PAGE
         while deleted == PAGE:
-            [row] = posting.run(statement, [kept, PAGE])
+            [row] = queries.fetch_rows(statement, [kept, PAGE])
             deleted = row.deleted
             yield deleted

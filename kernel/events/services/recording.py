@@ -16,7 +16,7 @@ from kernel.events.http_sending import Answer
 from kernel.events.ids import endpoint_ref
 from kernel.events.models import Delivery, Endpoint
 from kernel.events.services.writing import write_event
-from kernel.ledger import posting
+from kernel.ledger import queries
 from kernel.ledger.identifiers import new_id
 from kernel.tenants.setting_author import setting_author
 
@@ -60,7 +60,7 @@ def record(sent: Sequence[Sent]) -> set[UUID]:
         each.endpoint_id for each in sent if each.answer is not None and each.answer.status_code == retries.GONE and not each.is_test
     }
     with transaction.atomic():
-        rows = posting.run(RECORD, [json.dumps([_result(each, place) for place, each in enumerate(sent)])])
+        rows = queries.fetch_rows(RECORD, [json.dumps([_result(each, place) for place, each in enumerate(sent)])])
         for row in rows:
             reason = DisabledReason.GONE if row.endpoint_id in gone_ids else DisabledReason.FAILING
             is_failing = retries.is_failing(failures=row.consecutive_failures, since=row.first_failure_at, now=row.moment)

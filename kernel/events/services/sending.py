@@ -19,7 +19,7 @@ from kernel.events.models import Attempt, Delivery
 from kernel.events.rendering import body_of, thin_body_of
 from kernel.events.services.recording import Sent, record
 from kernel.events.signing import signatures
-from kernel.ledger import posting
+from kernel.ledger import queries
 from kernel.ledger.errors import NotFound
 
 USER_AGENT = "Countinghouse-Webhooks/1"
@@ -77,7 +77,7 @@ def claim(*, at_most: int, place: Place) -> list[Chain]:
     """Lease what is due, at most so many chains, and move the place on."""
     leased_at = time.monotonic()
     accounts = json.dumps({str(endpoint): account for endpoint, account in place.accounts.items()})
-    rows = posting.run(CLAIM, [at_most, settings.WEBHOOK_IN_FLIGHT, CHAIN_LENGTH, place.endpoint, accounts, LEASE, PATIENCE])
+    rows = queries.fetch_rows(CLAIM, [at_most, settings.WEBHOOK_IN_FLIGHT, CHAIN_LENGTH, place.endpoint, accounts, LEASE, PATIENCE])
     if len(place.accounts) > MAX_PLACES:
         place.accounts.clear()
     place.accounts.update({row.endpoint_id: row.last_account for row in rows if row.last_account is not None})
@@ -135,7 +135,7 @@ def send_now(*, delivery_id: UUID) -> Attempt | None:
 
     None where the delivery is over, or a worker sends it now. Raises NotFound, SigningKeyMissing.
     """
-    [clock] = posting.run("SELECT clock_timestamp() AS now")
+    [clock] = queries.fetch_rows("SELECT clock_timestamp() AS now")
     due = Delivery.objects.filter(id=delivery_id, state__in=OPEN_STATES).exclude(state=DeliveryState.LEASED, next_at__gt=clock.now)
     leased = due.update(state=DeliveryState.LEASED, attempts=F("attempts") + 1, next_at=clock.now + LEASE)
     delivery = Delivery.objects.select_related("event", "endpoint").filter(id=delivery_id).first()

@@ -1,7 +1,9 @@
 """Natural batching: postings that arrive while a call is on its way to the database wait together and are sent as one call.
 
-A posting whose account is free is sent at once and alone, as long as the process may make one more call.
-Otherwise it waits in the queue. When a call completes, all queued postings whose accounts are free now are sent together in the next call.
+A posting has a serialization key: what the posting function locks for it, such as its wallet. One call at a time may post under a key.
+
+A posting whose key is free is sent at once and alone, as long as the process may make one more call.
+Otherwise it waits in the queue. When a call completes, all queued postings whose keys are free now are sent together in the next call.
 The first of them leads: its thread or greenlet makes the call and hands the rows to the others. There is no timer and no thread of its own:
 batches form only under load. On an event loop, where all callers share a thread, a leader of a busy process first lets those join whose
 requests have arrived already.
@@ -12,7 +14,7 @@ calls wait at the same time; a posting that has been queued for long checks the 
 
 What happens to a batch when something goes wrong:
 - The database refuses the call as a whole (one posting that breaks it, a lock held elsewhere): nothing moved, and each caller makes its own
-  call, as without batching. A batch waits only BATCH_LOCK_TIMEOUT_MS for a lock, so that one stuck account delays few.
+  call, as without batching. A batch waits only BATCH_LOCK_TIMEOUT_MS for a lock, so that one row that stays locked delays few.
 - The connection is lost, or the leader's thread ends: the other callers get OutcomeUnknown and must repeat their calls.
 - No call completes: after WAIT_TIMEOUT_SECONDS a posting that is still queued leaves with Busy (nothing moved); one that is part of a batch
   gets OutcomeUnknown.
@@ -28,13 +30,13 @@ from django.db import DatabaseError, InterfaceError
 
 from kernel.ledger.constraints import moved_nothing
 from kernel.ledger.errors import Busy, OutcomeUnknown
-from kernel.ledger.posting.execution import Execution, OneShotEvent, current_execution
+from kernel.ledger.posting.execution import Execution, WakeEvent, current_execution
 from kernel.ledger.posting.statements import PostingFunction, call_function, release_connection
 
 # A batch that waits for a lock gives up early, so that its other postings, which don't need that lock, are not delayed.
 BATCH_LOCK_TIMEOUT_MS = 250
 WAIT_TIMEOUT_SECONDS = 15.0
-# A larger batch gains nothing and holds the accounts' locks longer.
+# A larger batch gains nothing and holds its rows' locks longer.
 MAX_BATCH_SIZE = 250
 # A process is busy if it used at least this share of a processor since the last sample, which is taken so often (seconds).
 BUSY_SHARE = 0.4
@@ -54,14 +56,13 @@ class PendingPosting:
     """A posting that has no outcome yet. It stays unknown until a leader sets `row` or `must_be_sent_alone`."""
 
     function: PostingFunction
-    account: Hashable
+    serialization_key: Hashable
     posting: Any
     execution: Execution = field(default_factory=current_execution)
     # Set once: by the leader when it has the outcome, or by the thread that makes this posting the leader.
-    event: OneShotEvent = field(init=False)
-    # What one call at a time may post to. A hash, because a UUID computes its own anew for each look-up. Two accounts with the same one
-    # only wait for each other.
-    locked_account: int = field(init=False)
+    event: WakeEvent = field(init=False)
+    # Of the serialization key: a UUID computes its hash anew for each look-up. Two keys with the same hash only wait for each other.
+    key_hash: int = field(init=False)
     # If this posting leads: the postings of its call, itself the first.
     batch: list["PendingPosting"] = field(default_factory=list)
     row: Any = None
@@ -69,13 +70,13 @@ class PendingPosting:
 
     def __post_init__(self) -> None:
         self.event = self.execution.new_event()
-        self.locked_account = hash((self.function.name, self.function.using, self.account))
+        self.key_hash = hash((self.function.name, self.function.using, self.serialization_key))
 
 
 class BatchQueue:
-    """The pending postings of one process: at most `max_calls` calls to the database at a time, and one for each account.
+    """The pending postings of one process: at most `max_calls` calls to the database at a time, and one for each serialization key.
 
-    All state is guarded by self._lock: checking for a free account and joining the queue must be one atomic step, or a wake-up is lost.
+    All state is guarded by self._lock: checking for a free key and joining the queue must be one atomic step, or a wake-up is lost.
     """
 
     def __init__(
@@ -93,15 +94,15 @@ class BatchQueue:
         self.wait_timeout = wait_timeout
         self._lock = threading.Lock()
         self._queue: list[PendingPosting] = []
-        self._locked_accounts: set[int] = set()
+        self._locked_keys: set[int] = set()
         self._calls = 0
         self._is_busy = False
         self._load_sample = (time.monotonic(), time.process_time())
 
-    def post(self, function: PostingFunction, posting: Any, *, account: Hashable) -> Any:
+    def post(self, function: PostingFunction, posting: Any, *, serialization_key: Hashable) -> Any:
         """The outcome row of one posting. Raises Busy, OutcomeUnknown, and what the call itself raises."""
-        pending = PendingPosting(function=function, account=account, posting=posting)
-        if not self._starts_or_queues(pending):
+        pending = PendingPosting(function=function, serialization_key=serialization_key, posting=posting)
+        if not self._try_start(pending):
             self._wait(pending)
         if pending.batch:
             self._lead(pending.batch)
@@ -111,10 +112,10 @@ class BatchQueue:
             raise OutcomeUnknown
         return pending.row
 
-    def _starts_or_queues(self, pending: PendingPosting) -> bool:
+    def _try_start(self, pending: PendingPosting) -> bool:
         """True where the posting may be sent at once; else it is in the queue."""
         with self._lock:
-            is_free = pending.locked_account not in self._locked_accounts and self._calls < self._max_calls_now
+            is_free = pending.key_hash not in self._locked_keys and self._calls < self._max_calls_now
             if is_free:
                 self._start([pending])
             else:
@@ -125,16 +126,16 @@ class BatchQueue:
         """Until there is an outcome, or the posting has become a leader. Raises Busy."""
         try:
             self.on_wait(pending.function)
-            has_left = not self._is_woken(pending) and self._leaves_queue(pending)
+            has_left = not self._wait_for_event(pending) and self._remove_if_queued(pending)
         except BaseException:
             # This thread is being ended. If it was made the leader a moment ago, the others must not wait for it.
-            if not self._leaves_queue(pending) and pending.batch:
+            if not self._remove_if_queued(pending) and pending.batch:
                 self._complete(pending.batch)
             raise
         if has_left:
             raise Busy
 
-    def _is_woken(self, pending: PendingPosting) -> bool:
+    def _wait_for_event(self, pending: PendingPosting) -> bool:
         if pending.event.wait(timeout=min(RECHECK_AFTER_SECONDS, self.wait_timeout)):
             return True
         with self._lock:
@@ -142,7 +143,7 @@ class BatchQueue:
             self._dispatch()
         return pending.event.wait(timeout=self.wait_timeout)
 
-    def _leaves_queue(self, pending: PendingPosting) -> bool:
+    def _remove_if_queued(self, pending: PendingPosting) -> bool:
         with self._lock:
             if pending not in self._queue:
                 return False
@@ -179,22 +180,18 @@ class BatchQueue:
     def _add_late_joiners(self, batch: list[PendingPosting]) -> int:
         """Adds the postings that were queued since the batch was formed and would have been part of it; how many."""
         with self._lock:
-            accounts = {pending.locked_account for pending in batch}
-            free = [
-                pending
-                for pending in self._queue
-                if pending.locked_account in accounts or pending.locked_account not in self._locked_accounts
-            ]
+            keys = {pending.key_hash for pending in batch}
+            free = [pending for pending in self._queue if pending.key_hash in keys or pending.key_hash not in self._locked_keys]
             late_joiners = [pending for pending in free if pending.function == batch[0].function][: MAX_BATCH_SIZE - len(batch)]
             self._remove_from_queue(late_joiners)
-            self._locked_accounts.update(pending.locked_account for pending in late_joiners)
+            self._locked_keys.update(pending.key_hash for pending in late_joiners)
             batch += late_joiners
         return len(late_joiners)
 
     def _complete(self, batch: list[PendingPosting]) -> None:
-        """Frees the accounts for queued postings, then wakes those of the batch."""
+        """Frees the keys for queued postings, then wakes those of the batch."""
         with self._lock:
-            self._locked_accounts.difference_update(pending.locked_account for pending in batch)
+            self._locked_keys.difference_update(pending.key_hash for pending in batch)
             self._calls -= 1
             self._sample_load()
             self._dispatch()
@@ -216,15 +213,15 @@ class BatchQueue:
             self._load_sample = (now, used)
 
     def _dispatch(self) -> None:
-        """Starts every batch that can start now. Afterwards no posting is queued for a free account while a call is allowed."""
+        """Starts every batch that can start now. Afterwards no posting is queued for a free key while a call is allowed."""
         while self._calls < self._max_calls_now and (batch := self._next_batch()):
             self._remove_from_queue(batch)
             self._start(batch)
             batch[0].event.set()
 
     def _next_batch(self) -> list[PendingPosting]:
-        """The first queued posting whose account is free, and all after it that can go in the same call."""
-        free = [pending for pending in self._queue if pending.locked_account not in self._locked_accounts]
+        """The first queued posting whose key is free, and all after it that can go in the same call."""
+        free = [pending for pending in self._queue if pending.key_hash not in self._locked_keys]
         return [pending for pending in free if pending.function == free[0].function][:MAX_BATCH_SIZE]
 
     def _remove_from_queue(self, batch: list[PendingPosting]) -> None:
@@ -232,7 +229,7 @@ class BatchQueue:
         self._queue = [pending for pending in self._queue if pending not in removed]
 
     def _start(self, batch: list[PendingPosting]) -> None:
-        """Locks the batch's accounts, and makes its first posting the leader."""
-        self._locked_accounts.update(pending.locked_account for pending in batch)
+        """Locks the batch's keys, and makes its first posting the leader."""
+        self._locked_keys.update(pending.key_hash for pending in batch)
         self._calls += 1
         batch[0].batch = batch

@@ -20,13 +20,13 @@ from psycopg.rows import no_result
 
 from kernel.ledger.postgresql.base import is_closed_by_server
 from kernel.ledger.postgresql.connecting import AsyncPool
-from kernel.ledger.posting import greenlets, plan_cache
+from kernel.ledger.posting import greenlets, plan_discards
 
 Parameters = Sequence[Any] | Mapping[str, Any]
 _pools: "WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, AsyncPool]]" = WeakKeyDictionary()
 
 
-class OneShotEvent(Protocol):
+class WakeEvent(Protocol):
     """An event that one caller waits for and that is set once, from any thread."""
 
     def wait(self, timeout: float) -> bool:
@@ -44,15 +44,15 @@ class InThread:
             return _run(connection, statement, parameters, using=using)
 
     def call_function(self, statement: str, parameters: Parameters, *, function: str, postings: int, using: str) -> list[Any]:
-        """As `run`, for a call of a posting function, which plan_cache counts."""
+        """As `run`, for a call of a posting function, which plan_discards counts."""
         with _borrowed_connection(using) as connection:
             rows = _run(connection, statement, parameters, using=using)
-            if plan_cache.are_outgrown(connection, function, postings=postings):
-                connection.execute(plan_cache.FORGET)
+            if plan_discards.count_and_check(connection, function, postings=postings):
+                connection.execute(plan_discards.DISCARD_PLANS)
             return rows
 
-    def new_event(self) -> OneShotEvent:
-        return _ThreadEvent()
+    def new_event(self) -> WakeEvent:
+        return ThreadWakeEvent()
 
     def yield_to_loop(self) -> None:
         """Does nothing: other callers run in threads of their own, which this one doesn't block."""
@@ -68,16 +68,16 @@ class OnLoop:
     """Statements of a greenlet, over the loop's own pool."""
 
     def run(self, statement: str, parameters: Parameters, *, using: str) -> list[Any]:
-        raise SynchronousOnlyOperation("On the event loop, wrap what reads the database in greenlets.run_in_thread.")
+        raise SynchronousOnlyOperation("On the event loop, wrap what reads the database in greenlets.run_or_retry_in_thread.")
 
     def call_function(self, statement: str, parameters: Parameters, *, function: str, postings: int, using: str) -> list[Any]:
         with connections[using].wrap_database_errors:
             return greenlets.await_only(_run_on_loop(statement, parameters, function=function, postings=postings, using=using))
 
-    def new_event(self) -> OneShotEvent:
+    def new_event(self) -> WakeEvent:
         task = greenlets.current_task()
         assert task is not None
-        return greenlets.OneShotEvent(task.loop)
+        return greenlets.LoopWakeEvent(task.loop)
 
     def yield_to_loop(self) -> None:
         greenlets.yield_to_loop()
@@ -95,7 +95,7 @@ def current_execution() -> Execution:
     return IN_THREAD if greenlets.current_task() is None else ON_LOOP
 
 
-class _ThreadEvent:
+class ThreadWakeEvent:
     """A lock does what threading.Event does for one waiter, at a fraction of its time."""
 
     def __init__(self) -> None:
@@ -160,8 +160,8 @@ async def _run_on_loop(statement: str, parameters: Parameters, *, function: str,
         async with AsyncCursor(connection, row_factory=_named_rows) as cursor:
             await cursor.execute(statement, parameters, prepare=True)
             rows = await cursor.fetchall()
-        if plan_cache.are_outgrown(connection, function, postings=postings):
-            await connection.execute(plan_cache.FORGET)
+        if plan_discards.count_and_check(connection, function, postings=postings):
+            await connection.execute(plan_discards.DISCARD_PLANS)
         return rows
     finally:
         await pool.putconn(connection)
@@ -188,7 +188,7 @@ async def _open_loop_connection(pool: AsyncPool) -> Any:
     return connection
 
 
-async def close_on_loop() -> None:
+async def close_loop_pools() -> None:
     """Closes the running loop's connections: at its end."""
     for pool in _pools.pop(asyncio.get_running_loop(), {}).values():
         await pool.close()

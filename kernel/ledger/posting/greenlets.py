@@ -5,7 +5,8 @@ The names are SQLAlchemy's: `greenlet_spawn` starts a function in a greenlet, an
 waking it, and its waiting for the interpreter's lock, took half of the web server's time (docs/performance.md).
 
 In a greenlet nothing may block the loop. The posting layer (execution.py) awaits the database by itself. All other code that needs the
-database is wrapped in `run_in_thread`; without it, Django raises SynchronousOnlyOperation before anything was sent to the database.
+database is wrapped in `run_or_retry_in_thread`; without it, Django raises SynchronousOnlyOperation before anything was sent to the
+database.
 """
 
 import asyncio
@@ -77,11 +78,11 @@ def yield_to_loop() -> None:
     await_only(asyncio.sleep(0))
 
 
-def run_in_thread(function: Callable[..., T], *arguments: Any) -> T:
-    """What the function returns; on a loop it moves to a thread as soon as it needs the database, for reading or writing.
+def run_or_retry_in_thread(function: Callable[..., T], *arguments: Any) -> T:
+    """What the function returns. On a loop it may run twice: first here, then, if it needs the database, again from its start in a thread.
 
-    On a loop the function begins here, and begins again in a thread where Django refuses it the database (SynchronousOnlyOperation): what
-    needs no database, because it is cached, costs no thread. So whatever it does before its first query must be safe to do twice.
+    Here Django refuses it the database (SynchronousOnlyOperation). What needs no database, because it is cached, so costs no thread; and
+    whatever the function does before its first query must be safe to do twice.
     """
     task = current_task()
     if task is None:
@@ -103,7 +104,7 @@ def _with_connection_returned(function: Callable[..., T], *arguments: Any) -> T:
         close_old_connections()
 
 
-class OneShotEvent:
+class LoopWakeEvent:
     """An event that one greenlet waits for and that is set once, from any thread."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:

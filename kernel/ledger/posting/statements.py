@@ -14,19 +14,19 @@ from kernel.ledger.errors import Busy
 from kernel.ledger.posting.execution import current_execution, row_maker
 
 # Each lost race means that another call won; more than a few in a row mean that something else is wrong.
-MAX_RACES = 5
+MAX_CALLS_AFTER_LOST_RACES = 5
 DEADLOCK = "40P01"
 
 
 class PostingFunction(NamedTuple):
     """A posting function, and how it is called. Postings of equal functions can share a call.
 
-    `races`: the unique constraints of idempotency keys, on which another call may have won. `columns`: what is selected of its rows.
-    `batch_only_with`: where it is set, only postings with the same value share a call.
+    `retryable_constraints`: the unique constraints of idempotency keys, on which another call may have won. `columns`: what is selected of
+    its rows. `batch_only_with`: where it is set, only postings with the same value share a call.
     """
 
     name: str
-    races: frozenset[str] = frozenset()
+    retryable_constraints: frozenset[str] = frozenset()
     using: str = DEFAULT_DB_ALIAS
     columns: str = "*"
     batch_only_with: Hashable = None
@@ -55,15 +55,6 @@ def encoded_with(line: bytes, more: Mapping[str, Any]) -> bytes:
     return line[:-1] + b"," + _encode(more)[1:]
 
 
-def run(statement: str, parameters: Sequence[Any] = (), *, using: str = DEFAULT_DB_ALIAS) -> list[Any]:
-    """The rows of one prepared statement, as named tuples.
-
-    Django's own cursor prepares nothing (it binds on the client); psycopg's on the same connection does, at less than half the time.
-    Raises Django's database errors.
-    """
-    return current_execution().run(statement, parameters, using=using)
-
-
 def release_connection(function: PostingFunction) -> None:
     """Gives the caller's pooled connection back before the caller waits for others."""
     current_execution().release_connection(function.using)
@@ -78,17 +69,18 @@ def call_function(function: PostingFunction, postings: Sequence[tuple[UUID, Any]
     if not postings:
         return []
     tenants = _places_by_tenant(postings)
+    # Of functions that differ only in batch_only_with (a tenant) one statement is kept, not one for each tenant.
     statement = _statement(function._replace(batch_only_with=None), several_tenants=len(tenants) > 1)
     bodies = [_body([postings[place][1] for place in places], lock_timeout_ms) for places in tenants.values()]
     parameters = {"tenants": list(tenants), "bodies": bodies, "tenant": next(iter(tenants)), "body": bodies[0]}
     using = function.using
-    for _ in range(MAX_RACES):
+    for _ in range(MAX_CALLS_AFTER_LOST_RACES):
         try:
             # Alone, the statement is its own transaction; inside one, a savepoint keeps the outer one usable.
             with transaction.atomic(using=using) if connections[using].in_atomic_block else nullcontext():
                 rows = current_execution().call_function(statement, parameters, function=function.name, postings=len(postings), using=using)
         except (IntegrityError, OperationalError) as error:
-            if not _is_lost_race(error, function.races):
+            if not _is_lost_race(error, function.retryable_constraints):
                 raise
         else:
             return rows if len(tenants) == 1 else _rows_in_order(rows, tenants)
@@ -142,9 +134,9 @@ def _rows_in_order(rows: Sequence[Any], tenants: Mapping[UUID, Sequence[int]]) -
     return [placed[place] for place in range(len(placed))]
 
 
-def _is_lost_race(error: Exception, races: frozenset[str]) -> bool:
+def _is_lost_race(error: Exception, retryable_constraints: frozenset[str]) -> bool:
     """Another call won the key, or the two waited for each other and the database ended ours: nothing of it was written."""
     cause = error.__cause__
     if not isinstance(cause, PsycopgError):
         return False
-    return cause.sqlstate == DEADLOCK or cause.diag.constraint_name in races
+    return cause.sqlstate == DEADLOCK or cause.diag.constraint_name in retryable_constraints

@@ -13,7 +13,7 @@ from kernel.ledger.errors import InvalidValue, LedgerError, NotFound
 from kernel.ledger.moments import check_moment
 from kernel.ledger.money import trimmed_digits
 from kernel.ledger.outcomes import Posted, read_outcome
-from metering.paying.choices import MONEY_RACES
+from metering.paying.choices import RETRYABLE_MONEY_CONSTRAINTS
 from metering.paying.digests import CAPTURE_FACTS, EXTENSION_FACTS, capture_digest, extension_digest
 from metering.paying.errors import HoldOfPaymentEnded, PaymentClosed, PaymentCollected, PaymentExceeded
 
@@ -45,7 +45,7 @@ def capture_payment(
     call = {"transaction_id": transaction_id, "payment_id": payment_id, "idempotency_key": idempotency_key}
     facts = {"amount": None if amount is None else f"{amount:f}", "final": final}
     who = {"facts_digest": fingerprint.hex(), "actor": actor, "request_id": request_id}
-    [row] = posting.post("paying_capture", [call | facts | who], tenant_id=tenant_id, races=MONEY_RACES)
+    [row] = posting.post("paying_capture", [call | facts | who], tenant_id=tenant_id, retryable_constraints=RETRYABLE_MONEY_CONSTRAINTS)
     errors = _errors(payment_id, amount)
     return read_outcome(row, facts_digest=fingerprint, names=CAPTURE_FACTS, is_recorded=partial(_is_recorded, amount), errors=errors)
 
@@ -78,7 +78,9 @@ def extend_payment(
     fingerprint = extension_digest({"payment": payment_id, "expires_at": expires_at})
     call = {"transaction_id": transaction_id, "payment_id": payment_id, "idempotency_key": idempotency_key}
     who = {"facts_digest": fingerprint.hex(), "actor": actor, "request_id": request_id}
-    [row] = posting.post("paying_extend", [call | who | {"expires_at": expires_at}], tenant_id=tenant_id, races=MONEY_RACES)
+    [row] = posting.post(
+        "paying_extend", [call | who | {"expires_at": expires_at}], tenant_id=tenant_id, retryable_constraints=RETRYABLE_MONEY_CONSTRAINTS
+    )
     return read_outcome(row, facts_digest=fingerprint, names=EXTENSION_FACTS, errors=_errors(payment_id))
 
 

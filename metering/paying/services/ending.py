@@ -9,7 +9,7 @@ from kernel.ledger.errors import NotFound
 from kernel.ledger.outcomes import Posted, read_outcome
 from metering.errors import PaymentPresented
 from metering.paying import selectors
-from metering.paying.choices import MONEY_RACES, PaymentStatus
+from metering.paying.choices import RETRYABLE_MONEY_CONSTRAINTS, PaymentStatus
 from metering.paying.errors import PaymentClosed
 
 PAGE = 500
@@ -52,4 +52,4 @@ def expire_payments(*, actor: str, request_id: str, tenant_id: UUID | None = Non
 def _end(payment_ids: list[UUID], *, tenant_id: UUID, actor: str, request_id: str, kind: str, reason: str = "") -> list[Any]:
     asked = {"kind": str(kind), "reason": reason, "actor": actor, "request_id": request_id}
     postings = [asked | {"payment_id": payment_id} for payment_id in payment_ids]
-    return posting.post("paying_end", postings, tenant_id=tenant_id, races=MONEY_RACES)
+    return posting.post("paying_end", postings, tenant_id=tenant_id, retryable_constraints=RETRYABLE_MONEY_CONSTRAINTS)

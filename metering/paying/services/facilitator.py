@@ -15,7 +15,7 @@ from kernel.ledger.constraints import translate_db_errors
 from kernel.ledger.identifiers import new_id
 from kernel.ledger.money import PLACES, is_plain_decimal, trimmed_digits
 from metering.paying import selectors, tokens
-from metering.paying.choices import MONEY_RACES
+from metering.paying.choices import RETRYABLE_MONEY_CONSTRAINTS
 from metering.paying.payers import own_networks
 from metering.paying.tokens import BadToken
 
@@ -99,7 +99,9 @@ def settle_payment(*, tenant_id: UUID, actor: str, request_id: str, payload: str
             "actor": actor,
             "request_id": request_id,
         }
-        [row] = posting.post("paying_settle", [collected], tenant_id=payment["tenant_id"], races=MONEY_RACES)
+        [row] = posting.post(
+            "paying_settle", [collected], tenant_id=payment["tenant_id"], retryable_constraints=RETRYABLE_MONEY_CONSTRAINTS
+        )
         if row.outcome not in {"posted", "exists"}:
             raise _Refused(*REASONS[row.outcome])
     except _Refused as refused:

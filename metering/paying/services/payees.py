@@ -6,7 +6,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 import billing.services
-from kernel.ledger import posting
+from kernel.ledger import queries
 from kernel.ledger.constraints import translate_db_errors
 from kernel.ledger.errors import InvalidValue
 from kernel.ledger.identifiers import new_id
@@ -27,7 +27,7 @@ def set_payee(*, tenant_id: UUID, actor: str, request_id: str, pay_to: str) -> P
         raise InvalidValue(field="pay_to", reason="text_syntax", value=pay_to)
     with transaction.atomic(), setting_author(actor=actor, request_id=request_id):
         # One at a time, so that no two tenants get one name.
-        posting.run("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", ["countinghouse/payees"])
+        queries.fetch_rows("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", ["countinghouse/payees"])
         payee = Payee.objects.filter(pay_to=pay_to).first()
         if payee is not None and payee.tenant_id != tenant_id:
             raise PayToTaken(pay_to=pay_to)

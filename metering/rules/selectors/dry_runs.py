@@ -13,7 +13,7 @@ from itertools import groupby
 from typing import Any
 from uuid import UUID
 
-from kernel.ledger import posting
+from kernel.ledger import queries
 from metering.rules.choices import UNIT_SECONDS, IntervalUnit, RuleType
 from metering.selectors import Row
 
@@ -60,7 +60,7 @@ def replay_rule(rule: Row, *, tenant_id: UUID, now: datetime) -> DryRun:
     begins = now - timedelta(days=DAYS)
     parameters = rule["parameters"] if rule["rule_type"] == RuleType.USAGE_LIMIT else []
     longest = max((_length(parameter) for parameter in parameters), default=timedelta(0))
-    rows = posting.run(
+    rows = queries.fetch_rows(
         REPLAY,
         [
             tenant_id,

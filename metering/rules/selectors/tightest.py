@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from kernel.ledger import posting
+from kernel.ledger import queries
 from metering.rules.choices import Measurement
 from metering.rules.selectors.definitions import format_rule_id
 from metering.selectors import Row
@@ -30,7 +30,7 @@ def get_tightest(*, tenant_ids: list[UUID], measurement: str | None = None, curr
 
     Columns: rule_id, formatted_id, name, measurement_type, currency, limit_value, used. `measurement`, `currency`: only such limits.
     """
-    rows: list[Any] = posting.run(TIGHTEST, [tenant_ids, measurement, measurement, currency, currency])
+    rows: list[Any] = queries.fetch_rows(TIGHTEST, [tenant_ids, measurement, measurement, currency, currency])
     return rows[0]._asdict() | {"formatted_id": format_rule_id(rows[0].numeric_id)} if rows else None
 
 

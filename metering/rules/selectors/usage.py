@@ -4,7 +4,7 @@ import json
 from decimal import Decimal
 from uuid import UUID
 
-from kernel.ledger import posting
+from kernel.ledger import queries
 from metering.rules.models import RuleParameter
 from metering.rules.selectors.executions import named_group
 from metering.selectors import Row, rows_of
@@ -22,7 +22,7 @@ def list_usage(*, tenant_id: UUID, rule_id: UUID, at_most: int = 100) -> list[Ro
     names = ("id", "parameter_name", "measurement_type", "currency", "group_by", "limit_value", "interval_value", "interval_unit")
     current = RuleParameter.objects.filter(tenant_id=tenant_id, rule_id=rule_id, removed_at=None)
     parameters = {parameter["id"]: parameter for parameter in rows_of(current.values(*names))}
-    rows = posting.run(USAGE, [tenant_id, rule_id, at_most])
+    rows = queries.fetch_rows(USAGE, [tenant_id, rule_id, at_most])
     return [_usage(parameters[row.parameter_id], row) for row in rows]
 
 

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from kernel.ledger import posting
+from kernel.ledger import queries
 from kernel.ledger.errors import InvalidValue
 from kernel.ledger.money import is_plain_decimal
 from metering.models import Agent
@@ -94,7 +94,7 @@ def check_zone(name: str, *, place: str = "time_zone") -> None:
 @functools.lru_cache(maxsize=1024)
 def _is_known_zone(name: str) -> bool:
     """Cached: to answer it the database reads all its time zones."""
-    [row] = posting.run(KNOWN_ZONE, [name])
+    [row] = queries.fetch_rows(KNOWN_ZONE, [name])
     return bool(row.is_known)
 
 

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from django.db.models import Q
 
-from kernel.ledger import posting
+from kernel.ledger import queries
 from kernel.ledger.constraints import translate_db_errors
 from metering.rules.models import RuleMeasure
 from metering.rules.services.counting import CLEANED_PER_PAGE, DROPPED_PER_PAGE, SEEDED_PER_PAGE
@@ -24,7 +24,7 @@ def seed_measures(*, tenant_id: UUID | None = None, per_page: int = SEEDED_PER_P
 
 def _seed(tenant_id: UUID, measure_id: UUID, per_page: int) -> bool:
     for _ in range(MOST_PAGES):
-        [row] = posting.run("SELECT rules_seed_more(%s, %s, %s) AS is_done", [tenant_id, measure_id, per_page])
+        [row] = queries.fetch_rows("SELECT rules_seed_more(%s, %s, %s) AS is_done", [tenant_id, measure_id, per_page])
         if row.is_done:
             return True
     return False
@@ -43,7 +43,7 @@ def clean_counters(*, actor: str, tenant_id: UUID | None = None, per_page: int =
 def _clean(tenant_id: UUID, actor: str, per_page: int) -> int:
     pages, behind = 0, None
     for _ in range(MOST_PAGES):
-        [row] = posting.run("SELECT rules_clean_counters(%s, %s, %s) AS last", [tenant_id, behind, per_page])
+        [row] = queries.fetch_rows("SELECT rules_clean_counters(%s, %s, %s) AS last", [tenant_id, behind, per_page])
         pages, behind = pages + 1, row.last
         if behind is None:
             break
@@ -54,6 +54,6 @@ def _drop(tenant_id: UUID, actor: str) -> int:
     retired = RuleMeasure.objects.filter(tenant_id=tenant_id, retire_at__isnull=False)
     pages, deleted = 0, DROPPED_PER_PAGE
     while deleted >= DROPPED_PER_PAGE and pages < MOST_PAGES and retired.filter(Q(groups__gt=0) | Q(is_counting=True)).exists():
-        [row] = posting.run("SELECT rules_drop_measures(%s, %s, %s) AS deleted", [tenant_id, actor, DROPPED_PER_PAGE])
+        [row] = queries.fetch_rows("SELECT rules_drop_measures(%s, %s, %s) AS deleted", [tenant_id, actor, DROPPED_PER_PAGE])
         pages, deleted = pages + 1, row.deleted
     return pages

@@ -54,7 +54,7 @@ class Greenlets:
         return figures["pool_size"], figures["pool_available"]
 
     def close(self) -> None:
-        self.do(posting.close_on_loop()).result()
+        self.do(posting.close_loop_pools()).result()
         self.do(self.loop.shutdown_default_executor()).result()
         self.loop.call_soon_threadsafe(self.loop.stop)
         self.thread.join()

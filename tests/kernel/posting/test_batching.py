@@ -90,7 +90,7 @@ class ToyLedger:
     @translate_db_errors
     def post(self, key, account, amount="1", function=FUNCTION):
         raw = msgspec.Raw(msgspec.json.encode({"account": account, "key": key, "amount": amount}))
-        return self.queue.post(function, (TENANT, raw), account=account)
+        return self.queue.post(function, (TENANT, raw), serialization_key=account)
 
     def until_waiting(self, count):
         self.until(lambda: len(self.queue._queue) == count)
@@ -102,7 +102,7 @@ class ToyLedger:
             time.sleep(0.002)
 
     def is_idle(self):
-        return not self.queue._queue and not self.queue._locked_accounts and self.queue._calls == 0
+        return not self.queue._queue and not self.queue._locked_keys and self.queue._calls == 0
 
 
 @pytest.fixture(params=CROWDS)
@@ -240,7 +240,7 @@ def test_a_process_at_work_makes_fewer_calls_at_a_time(monkeypatch, share, to_sp
     then, used = queue._load_sample
     monkeypatch.setattr(batching.time, "monotonic", lambda: then + 1)
     monkeypatch.setattr(batching.time, "process_time", lambda: used + share)
-    queue.post(FUNCTION, "posting", account=FIRST)
+    queue.post(FUNCTION, "posting", serialization_key=FIRST)
     assert queue._max_calls_now == to_spare
 
 
@@ -257,7 +257,7 @@ def test_a_stuck_call_delays_others_only_briefly_in_a_process_that_was_at_work(l
 
 def test_two_functions_never_share_a_call(open_ledger):
     ledger = open_ledger(max_calls=1)
-    other = FUNCTION._replace(races=frozenset({"another"}))
+    other = FUNCTION._replace(retryable_constraints=frozenset({"another"}))
     with locked(FIRST):
         first = ledger.send("first")
         ledger.until(blocked_backend)
@@ -423,9 +423,9 @@ def test_a_thread_that_is_ended_while_queued_leaves_the_queue(ledger, monkeypatc
     with locked(FIRST):
         first = ledger.send("first")
         ledger.until(blocked_backend)
-        doomed = batching.PendingPosting(function=FUNCTION, account=FIRST, posting=None)
+        doomed = batching.PendingPosting(function=FUNCTION, serialization_key=FIRST, posting=None)
         doomed.event = EndedEvent()
-        assert not ledger.queue._starts_or_queues(doomed)
+        assert not ledger.queue._try_start(doomed)
         with pytest.raises(ThreadEnds):
             ledger.queue._wait(doomed)
     assert first.result().outcome == "posted"
@@ -434,8 +434,8 @@ def test_a_thread_that_is_ended_while_queued_leaves_the_queue(ledger, monkeypatc
 @only("threads")
 def test_a_new_leader_whose_thread_ends_completes_its_batch(ledger):
     """The posting becomes the leader at the moment in which its thread is ended: the followers are woken, and the account is free again."""
-    doomed = batching.PendingPosting(function=FUNCTION, account=FIRST, posting=None)
-    follower = batching.PendingPosting(function=FUNCTION, account=FIRST, posting=None)
+    doomed = batching.PendingPosting(function=FUNCTION, serialization_key=FIRST, posting=None)
+    follower = batching.PendingPosting(function=FUNCTION, serialization_key=FIRST, posting=None)
 
     class HandedOver:
         def wait(self, timeout):
@@ -496,7 +496,7 @@ def test_on_a_loop_postings_that_have_arrived_join_the_next_call(open_ledger, bu
 @only("greenlets")
 def test_late_joiners_have_the_same_function_and_a_free_account(open_ledger, busy):
     ledger = open_ledger(max_calls=2)
-    other = FUNCTION._replace(races=frozenset({"another"}))
+    other = FUNCTION._replace(retryable_constraints=frozenset({"another"}))
     with locked(THIRD):
         stuck = ledger.send("stuck", account=THIRD)
         ledger.until(blocked_backend)
@@ -721,7 +721,7 @@ def test_inside_a_transaction_nothing_is_batched(monkeypatch):
 
     monkeypatch.setattr(posting, "_batch_queue", refuse)
     with transaction.atomic():
-        row = posting.post_one("toy_post", {"account": FIRST, "key": "a", "amount": "1"}, account=FIRST, tenant_id=TENANT)
+        row = posting.post_one("toy_post", {"account": FIRST, "key": "a", "amount": "1"}, serialization_key=FIRST, tenant_id=TENANT)
         assert row.outcome == "posted"
         transaction.set_rollback(True)
     assert book() == []
@@ -730,12 +730,15 @@ def test_inside_a_transaction_nothing_is_batched(monkeypatch):
 def test_a_setting_switches_batching_off(monkeypatch, settings):
     settings.LEDGER_BATCHING = False
     monkeypatch.setattr(posting, "_batch_queue", lambda: 1 / 0)
-    assert posting.post_one("toy_post", {"account": FIRST, "key": "a", "amount": "1"}, account=FIRST, tenant_id=TENANT).outcome == "posted"
+    assert (
+        posting.post_one("toy_post", {"account": FIRST, "key": "a", "amount": "1"}, serialization_key=FIRST, tenant_id=TENANT).outcome
+        == "posted"
+    )
 
 
 def test_a_posting_that_can_not_be_encoded_is_never_queued():
     with pytest.raises(TypeError):
-        posting.post_one("toy_post", {"account": FIRST, "key": object()}, account=FIRST, tenant_id=TENANT)
+        posting.post_one("toy_post", {"account": FIRST, "key": object()}, serialization_key=FIRST, tenant_id=TENANT)
     assert posting._batch_queue()._queue == []
 
 

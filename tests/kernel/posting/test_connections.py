@@ -7,7 +7,7 @@ import psycopg_pool
 import pytest
 from django.db import OperationalError, ProgrammingError, connection, connections, transaction
 
-from kernel.ledger import posting
+from kernel.ledger import queries
 from kernel.ledger.constraints import ledger_error_of, moved_nothing
 from kernel.ledger.errors import Busy, LedgerUnavailable
 from kernel.ledger.postgresql import connecting
@@ -33,7 +33,7 @@ def idle(road):
 
 
 def test_a_pooled_connection_is_returned_as_soon_as_its_rows_are_read(pooled):
-    first, second = (posting.run(ONE)[0].backend for _ in range(2))
+    first, second = (queries.fetch_rows(ONE)[0].backend for _ in range(2))
     assert first == second
     assert pooled.connection is None
     assert idle(pooled) == 1
@@ -41,33 +41,33 @@ def test_a_pooled_connection_is_returned_as_soon_as_its_rows_are_read(pooled):
 
 def test_a_pooled_connection_is_returned_after_a_database_error(pooled):
     with pytest.raises(ProgrammingError):
-        posting.run("SELECT nothing_of_this_name")
+        queries.fetch_rows("SELECT nothing_of_this_name")
     assert idle(pooled) == 1
-    assert posting.run(ONE)
+    assert queries.fetch_rows(ONE)
 
 
 def test_a_thread_with_an_open_connection_uses_that_one(pooled):
     with pooled.cursor() as cursor:
         cursor.execute("SET application_name = 'mine'")
-    assert posting.run(ONE)[0].name == "mine"
+    assert queries.fetch_rows(ONE)[0].name == "mine"
     assert pooled.connection is not None
 
 
 def test_a_statement_on_a_connection_that_was_returned_within_a_transaction_is_committed(pooled):
-    posting.run(ONE)
+    queries.fetch_rows(ONE)
     left = pooled.pool.getconn()
     left.autocommit = False
     pooled.pool.putconn(left)
-    posting.run("SELECT set_config('application_name', 'kept', false) AS name")
-    assert posting.run(ONE)[0].name == "kept"
+    queries.fetch_rows("SELECT set_config('application_name', 'kept', false) AS name")
+    assert queries.fetch_rows(ONE)[0].name == "kept"
 
 
 def test_an_exhausted_pool_raises_a_database_error(pooled):
-    posting.run(ONE)
+    queries.fetch_rows(ONE)
     taken = pooled.pool.getconn()
     try:
         with pytest.raises(OperationalError) as refused:
-            posting.run(ONE)
+            queries.fetch_rows(ONE)
         assert isinstance(refused.value.__cause__, psycopg_pool.PoolTimeout)
     finally:
         pooled.pool.putconn(taken)
@@ -79,7 +79,7 @@ def test_a_role_that_the_database_refuses_is_an_error_at_once_with_the_databases
     road = type(connections["default"])(connection.settings_dict | {"USER": "nobody_there", "CONN_MAX_AGE": 0, "OPTIONS": options})
     monkeypatch.setattr(execution, "connections", {"default": road})
     began = time.monotonic()
-    for call in (lambda: posting.run(ONE), road.cursor):
+    for call in (lambda: queries.fetch_rows(ONE), road.cursor):
         with pytest.raises(OperationalError) as refused:
             call()
         assert str(refused.value) == 'role "nobody_there" does not exist'
@@ -97,7 +97,7 @@ def test_where_no_server_answers_the_call_is_busy_and_nothing_was_sent(monkeypat
     )
     monkeypatch.setattr(execution, "connections", {"default": road})
     with pytest.raises(OperationalError) as refused:
-        posting.run(ONE)
+        queries.fetch_rows(ONE)
     assert "Connection refused" in str(refused.value)
     assert isinstance(ledger_error_of(refused.value), Busy)
     assert moved_nothing(refused.value)
@@ -131,9 +131,9 @@ def kill(road, *backends):
 def test_a_pooled_connection_that_the_server_has_closed_is_replaced_before_use(pooled):
     """As after a restart of the database: nothing was sent, so no caller gets OutcomeUnknown."""
     for _ in range(2):
-        backend = posting.run(ONE)[0].backend
+        backend = queries.fetch_rows(ONE)[0].backend
         kill(pooled, backend)
-        assert posting.run(ONE)[0].backend != backend
+        assert queries.fetch_rows(ONE)[0].backend != backend
 
 
 def test_a_threads_own_connection_that_the_server_has_closed_is_replaced_before_use(pooled):
@@ -141,15 +141,15 @@ def test_a_threads_own_connection_that_the_server_has_closed_is_replaced_before_
         cursor.execute("SELECT pg_backend_pid()")
         backend = cursor.fetchone()[0]
     kill(pooled, backend)
-    assert posting.run(ONE)[0].backend != backend
+    assert queries.fetch_rows(ONE)[0].backend != backend
 
 
 def test_inside_a_transaction_a_closed_connection_is_an_error(monkeypatch, pooled):
     """What the transaction did before is lost, so its caller must hear of it."""
     monkeypatch.setattr(transaction, "get_connection", lambda using=None: pooled)
     with pytest.raises(OperationalError), transaction.atomic():
-        kill(pooled, posting.run(ONE)[0].backend)
-        posting.run(ONE)
+        kill(pooled, queries.fetch_rows(ONE)[0].backend)
+        queries.fetch_rows(ONE)
 
 
 def test_a_notice_to_an_idle_connection_does_not_close_it(pooled):
@@ -159,7 +159,7 @@ def test_a_notice_to_an_idle_connection_does_not_close_it(pooled):
         cursor.execute("LISTEN something")
     with connection.cursor() as cursor:
         cursor.execute("NOTIFY something")
-    assert posting.run(ONE)[0].backend == backend
+    assert queries.fetch_rows(ONE)[0].backend == backend
 
 
 def test_djangos_own_queries_find_an_open_pooled_connection_after_a_restart(pooled):

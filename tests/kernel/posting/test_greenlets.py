@@ -9,7 +9,7 @@ import structlog
 from django.core.exceptions import SynchronousOnlyOperation
 from django.db import connection, connections, transaction
 
-from kernel.ledger import posting
+from kernel.ledger import queries
 from kernel.ledger.posting import greenlets
 from kernel.tenants import services as tenants
 from kernel.tenants.models import Tenant
@@ -170,8 +170,8 @@ def test_all_greenlets_of_a_loop_find_the_same_wrapper_of_a_connection():
 
 
 def test_a_function_without_queries_runs_on_the_loop():
-    assert greenlets.run_in_thread(threading.get_ident) == threading.get_ident()
-    assert running(lambda: greenlets.run_in_thread(threading.get_ident)) == [threading.get_ident()]
+    assert greenlets.run_or_retry_in_thread(threading.get_ident) == threading.get_ident()
+    assert running(lambda: greenlets.run_or_retry_in_thread(threading.get_ident)) == [threading.get_ident()]
 
 
 def test_errors_of_what_is_read_pass_through():
@@ -179,7 +179,7 @@ def test_errors_of_what_is_read_pass_through():
         raise ExpectedError
 
     with pytest.raises(ExpectedError):
-        running(lambda: greenlets.run_in_thread(fails))
+        running(lambda: greenlets.run_or_retry_in_thread(fails))
 
 
 @pytest.fixture
@@ -198,7 +198,7 @@ def test_a_function_that_queries_is_restarted_in_a_thread_with_its_arguments_and
 
     def call():
         structlog.contextvars.bind_contextvars(request_id="mine")
-        return greenlets.run_in_thread(reads, "acme")
+        return greenlets.run_or_retry_in_thread(reads, "acme")
 
     assert running(call) == ["Acme"]
     [(here, _), (there, _)] = begun
@@ -219,7 +219,7 @@ def test_while_one_greenlet_reads_in_a_thread_the_others_run():
         steps.append("other")
         go_on.set()
 
-    running(lambda: greenlets.run_in_thread(reads), others)
+    running(lambda: greenlets.run_or_retry_in_thread(reads), others)
     assert steps == ["other", "read"]
 
 
@@ -229,7 +229,7 @@ def test_errors_in_the_thread_pass_through():
         Tenant.objects.get(slug="nobody")
 
     with pytest.raises(Tenant.DoesNotExist):
-        running(lambda: greenlets.run_in_thread(reads))
+        running(lambda: greenlets.run_or_retry_in_thread(reads))
 
 
 @pytest.mark.django_db(transaction=True)
@@ -241,13 +241,13 @@ def test_a_thread_whose_connection_the_server_has_closed_reads_over_a_new_one():
         return connection.connection.info.backend_pid
 
     def call():
-        first = greenlets.run_in_thread(backend)
+        first = greenlets.run_or_retry_in_thread(backend)
         with psycopg.connect(**connection.get_connection_params()) as other:
             other.execute("SELECT pg_terminate_backend(%s, 5000)", [first])
         try:
-            return first, greenlets.run_in_thread(backend)
+            return first, greenlets.run_or_retry_in_thread(backend)
         finally:
-            greenlets.run_in_thread(lambda: (Tenant.objects.count(), connection.close()))
+            greenlets.run_or_retry_in_thread(lambda: (Tenant.objects.count(), connection.close()))
 
     [(first, second)] = running(call)
     assert first != second
@@ -270,9 +270,9 @@ def test_a_thread_returns_its_pooled_connection(pooled):
     def fails():
         Tenant.objects.get(slug="nobody")
 
-    assert running(*[lambda: greenlets.run_in_thread(reads)] * 3) == [0, 0, 0]
+    assert running(*[lambda: greenlets.run_or_retry_in_thread(reads)] * 3) == [0, 0, 0]
     with pytest.raises(Tenant.DoesNotExist):
-        running(lambda: greenlets.run_in_thread(fails))
+        running(lambda: greenlets.run_or_retry_in_thread(fails))
     assert pooled.get_stats()["pool_available"] == 1
 
 
@@ -283,7 +283,7 @@ def test_a_thread_returns_its_pooled_connection(pooled):
         lambda: tenants.create_tenant(actor="command:test", name="Acme", slug="acme"),
         lambda: Tenant.objects.create(name="Acme", slug="acme"),
         Tenant.objects.count,
-        lambda: posting.run("INSERT INTO tenants_tenant SELECT"),
+        lambda: queries.fetch_rows("INSERT INTO tenants_tenant SELECT"),
         lambda: transaction.atomic().__enter__(),
     ],
     ids=["a service", "a row", "a query", "a statement", "a transaction"],
@@ -299,7 +299,7 @@ def test_on_the_loop_a_query_is_refused_before_anything_was_sent(asks):
 
 def test_waiting_for_an_event_that_is_set_returns_at_once():
     def call():
-        event = greenlets.OneShotEvent(asyncio.get_running_loop())
+        event = greenlets.LoopWakeEvent(asyncio.get_running_loop())
         event.set()
         return event.wait(timeout=0)
 
@@ -311,7 +311,7 @@ def at_an_event(opens):
     events, steps = [], []
 
     def waits():
-        event = greenlets.OneShotEvent(asyncio.get_running_loop())
+        event = greenlets.LoopWakeEvent(asyncio.get_running_loop())
         events.append(event)
         is_open = event.wait(timeout=10)
         steps.append("through")
@@ -326,7 +326,7 @@ def at_an_event(opens):
 
 
 def test_an_event_is_set_by_another_greenlet():
-    assert at_an_event(greenlets.OneShotEvent.set) == (True, ["opened", "through"])
+    assert at_an_event(greenlets.LoopWakeEvent.set) == (True, ["opened", "through"])
 
 
 def test_an_event_is_set_by_a_thread():
@@ -340,7 +340,7 @@ def test_an_event_is_set_by_a_thread():
 
 def test_waiting_for_an_event_too_long_returns_false_and_may_be_repeated():
     def call():
-        event = greenlets.OneShotEvent(asyncio.get_running_loop())
+        event = greenlets.LoopWakeEvent(asyncio.get_running_loop())
         results = [event.wait(timeout=0.01), event.wait(timeout=0.01)]
         event.set()
         return [*results, event.wait(timeout=0)]
@@ -350,7 +350,7 @@ def test_waiting_for_an_event_too_long_returns_false_and_may_be_repeated():
 
 def test_an_event_that_is_set_after_a_wait_timed_out_ends_the_next_wait():
     def call():
-        event = greenlets.OneShotEvent(asyncio.get_running_loop())
+        event = greenlets.LoopWakeEvent(asyncio.get_running_loop())
         results = [event.wait(timeout=0.01)]
         greenlets.await_only(asyncio.get_running_loop().run_in_executor(None, event.set))
         return [*results, event.wait(timeout=10)]
@@ -362,7 +362,7 @@ def test_an_event_may_be_set_after_its_waiter_was_cancelled(caplog):
     events = []
 
     def waits():
-        events.append(greenlets.OneShotEvent(asyncio.get_running_loop()))
+        events.append(greenlets.LoopWakeEvent(asyncio.get_running_loop()))
         events[0].wait(timeout=10)
 
     async def cancel():
@@ -380,6 +380,6 @@ def test_an_event_may_be_set_after_its_waiter_was_cancelled(caplog):
 
 def test_setting_an_event_of_a_closed_loop_does_nothing():
     """A leader in a thread sets the events of its whole batch; a loop that has closed must not cost the others their rows."""
-    [event] = running(lambda: greenlets.OneShotEvent(asyncio.get_running_loop()))
+    [event] = running(lambda: greenlets.LoopWakeEvent(asyncio.get_running_loop()))
     event.set()
     assert event.is_set

@@ -37,7 +37,7 @@ def test_after_some_deadlocks_the_ledger_is_busy(monkeypatch):
     calls = failing(monkeypatch, psycopg.errors.DeadlockDetected(), times=100)
     with pytest.raises(Busy):
         posting.post("any_post", [{}], tenant_id=UUID(int=1))
-    assert len(calls) == statements.MAX_RACES
+    assert len(calls) == statements.MAX_CALLS_AFTER_LOST_RACES
 
 
 @pytest.mark.parametrize("cause", [psycopg.OperationalError(), psycopg.errors.LockNotAvailable(), None])

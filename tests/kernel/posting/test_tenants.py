@@ -51,7 +51,7 @@ def ledger(transactional_db):
 
 def test_a_single_posting_is_a_plain_call_with_its_tenant(django_assert_num_queries):
     with django_assert_num_queries(1) as queries:
-        row = posting.post_one("tenanted_post", {"key": "a"}, tenant_id=TENANTS[0], account="a")
+        row = posting.post_one("tenanted_post", {"key": "a"}, tenant_id=TENANTS[0], serialization_key="a")
     assert row[:4] == ("posted", "a", TENANTS[0], 1)
     assert queries.captured_queries[0]["sql"] == "SELECT * FROM tenanted_post(%(tenant)s::uuid, %(body)s::jsonb)"
 
@@ -72,7 +72,7 @@ def test_a_batch_of_one_tenant_with_a_lock_timeout_is_the_same_statement(django_
 
 
 def test_the_columns_asked_for_are_read_where_nothing_was_posted():
-    rows = posting.post("tenanted_post", [{"key": "a"}], tenant_id=TENANTS[0], refused=("key",))
+    rows = posting.post("tenanted_post", [{"key": "a"}], tenant_id=TENANTS[0], columns_if_refused=("key",))
     assert [row._asdict() for row in rows] == [{"outcome": "posted", "key": None}]
 
 
@@ -106,7 +106,11 @@ def test_batches_of_the_same_tenants_in_opposite_orders_do_not_deadlock(monkeypa
     """Each call locks one account after the other, with a pause between them; a deadlock would be tried again, and is counted here."""
     deadlocks = []
     is_lost_race = statements._is_lost_race
-    monkeypatch.setattr(statements, "_is_lost_race", lambda error, races: deadlocks.append(error) or is_lost_race(error, races))
+    monkeypatch.setattr(
+        statements,
+        "_is_lost_race",
+        lambda error, retryable_constraints: deadlocks.append(error) or is_lost_race(error, retryable_constraints),
+    )
     begun = threading.Barrier(4)
 
     def call(tenants):

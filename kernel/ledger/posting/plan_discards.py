@@ -1,4 +1,4 @@
-"""Plans made while a table was small, discarded as it grows.
+"""Says when a connection must discard its prepared plans: those made while a table was small are bad once it has grown.
 
 PostgreSQL keeps the plan of a prepared statement, and those inside a posting function, for as long as the connection lives. On a table of
 a few rows every index that begins with the tenant looks equally good, and the plan may settle on one that reads the tenant's whole ledger
@@ -11,15 +11,16 @@ from weakref import WeakKeyDictionary
 
 from psycopg import BaseConnection
 
-FORGET = "DISCARD PLANS"
+DISCARD_PLANS = "DISCARD PLANS"
 FIRST, FACTOR = 10, 8
 _counted: "WeakKeyDictionary[BaseConnection[Any], dict[str, tuple[int, int]]]" = WeakKeyDictionary()
 
 
-def are_outgrown(connection: "BaseConnection[Any]", function: str, *, postings: int) -> bool:
-    """Count what a function posted over a connection; True where that has grown by FACTOR since its plans were last forgotten.
+def count_and_check(connection: "BaseConnection[Any]", function: str, *, postings: int) -> bool:
+    """Adds what a function posted over a connection to its count; True where its plans must be discarded now.
 
-    Each ledger is counted by itself: its tables may be empty when those of another have long been full.
+    That is where the count has grown by FACTOR since the last time. Each ledger is counted by itself: its tables may be
+    empty when those of another have long been full.
     """
     counts = _counted.setdefault(connection, {})
     posted, limit = counts.get(function, (0, FIRST))

@@ -5,30 +5,30 @@ from unittest.mock import Mock
 import pytest
 from django.db import connection
 
-from kernel.ledger.posting import execution, plan_cache
+from kernel.ledger.posting import execution, plan_discards
 
 
 def test_plans_are_outgrown_at_growing_distances():
     over = Mock()
-    assert [posted for posted in range(1, 1001) if plan_cache.are_outgrown(over, "toy_post", postings=1)] == [10, 80, 640]
+    assert [posted for posted in range(1, 1001) if plan_discards.count_and_check(over, "toy_post", postings=1)] == [10, 80, 640]
 
 
 def test_a_large_array_counts_as_what_it_holds():
     over = Mock()
-    assert [plan_cache.are_outgrown(over, "toy_post", postings=count) for count in (1000, 1000, 5000)] == [True, False, True]
+    assert [plan_discards.count_and_check(over, "toy_post", postings=count) for count in (1000, 1000, 5000)] == [True, False, True]
 
 
 def test_each_ledger_is_counted_by_itself():
     over = Mock()
-    assert plan_cache.are_outgrown(over, "toy_post", postings=1000)
-    assert [plan_cache.are_outgrown(over, "other_post", postings=5) for _ in range(3)] == [False, True, False]
-    assert not plan_cache.are_outgrown(over, "toy_post", postings=1000)
+    assert plan_discards.count_and_check(over, "toy_post", postings=1000)
+    assert [plan_discards.count_and_check(over, "other_post", postings=5) for _ in range(3)] == [False, True, False]
+    assert not plan_discards.count_and_check(over, "toy_post", postings=1000)
 
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("is_outgrown", [True, False])
 def test_outgrown_plans_are_discarded_after_the_postings(monkeypatch, is_outgrown):
-    monkeypatch.setattr(plan_cache, "are_outgrown", lambda over, function, *, postings: is_outgrown)
+    monkeypatch.setattr(plan_discards, "count_and_check", lambda over, function, *, postings: is_outgrown)
     connection.ensure_connection()
     said = []
     monkeypatch.setattr(connection.connection, "execute", said.append)
