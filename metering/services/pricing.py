@@ -24,6 +24,7 @@ from metering.services.counter_parts import unpriced_counters
 from metering.services.public_prices import calculate, uncharged
 from metering.services.self_hosted import is_self_hosted
 from metering.services.service_tiers import price_context
+from metering.services.serving_providers import foreign_prices
 from metering.services.stated_costs import reported_cost
 from metering.services.tool_uses import with_tool_uses
 from metering.services.unit_costs import unit_cost
@@ -143,8 +144,11 @@ def parsed_json(text: str | None) -> Any:
 
 def model_of(*, terms: Row, reported: Any) -> str:
     """The model that was used: as the facts name it, else the request facts, else the qualifiers; else the transaction's resource."""
+    resource = str(terms["resource_name"])
     named = (look_up(values, key) for values in _where_models_are_named(terms, reported) for key in MODEL_KEYS)
-    return next((model for model in named if isinstance(model, str) and model), str(terms["resource_name"]))
+    model = next((model for model in named if isinstance(model, str) and model), resource)
+    # A model that Bedrock runs names itself as its maker does; the region, in Bedrock's name of it, decides the price.
+    return resource if model in resource and BEDROCK_MODEL.match(resource) else model
 
 
 def _where_models_are_named(terms: Row, reported: Any) -> Iterator[Any]:
@@ -262,6 +266,7 @@ def by_public_prices(*, terms: Row, reported: Any, facts: str, model: str) -> Pr
     }
     rates = calculated.model_price
     unpriced = [*reading.unpriced, *unpriced_tier, *_without_price(reading, rates), *_smaller_search(provider, rates, reported=reported)]
+    unpriced += foreign_prices(reading.counters, service=service, model=model, provider=provider, public=public)
     unpriced += [path for path in CACHE_HITS if look_up(reported, path) is True]
     return Priced(
         pricing=Pricing.PARTLY_READ if unpriced else Pricing.PRICED,

@@ -2,16 +2,18 @@
 
 from typing import Any
 
-from metering.services.usage_bodies import bodies
+from metering.services.usage_bodies import bodies, look_up
 
 # Services that run a model themselves: its maker's list price says nothing about their cost.
 SELF_HOSTED = frozenset(
     {"ollama", "ollama_chat", "vllm", "hosted_vllm", "llama.cpp", "llamacpp", "llamafile", "lmstudio", "lm-studio", "lm_studio", "localai"}
     | {"tgi", "text-generation-inference"}
 )
+# What Ollama and the server of llama.cpp count in every reply.
+OWN_COUNTERS = ("prompt_eval_count", "timings.predicted_n")
 
 
 def is_self_hosted(facts: Any, *, service: str, model: str) -> bool:
-    """Whether the caller runs the model: by the service's name, by the model's prefix (`ollama/llama3.2`), or by Ollama's own counters."""
+    """Whether the caller runs the model: by the service, by the model's prefix (`ollama/llama3.2`), or by the servers' own counters."""
     names = {service.lower(), model.partition("/")[0].lower() if "/" in model else ""}
-    return bool(names & SELF_HOSTED) or any(body.get("prompt_eval_count") is not None for _, body in bodies(facts))
+    return bool(names & SELF_HOSTED) or any(look_up(body, name) is not None for _, body in bodies(facts) for name in OWN_COUNTERS)

@@ -10,6 +10,7 @@ from metering.services.usage_bodies import bodies, look_up
 TIER_KEYS = (
     *("service_tier", "usage.service_tier", "serviceTier", "serviceTier.type", "usage.speed", "usage.inference_geo"),
     *("performanceConfig.latency", "usageMetadata.trafficType", "usage_metadata.traffic_type"),
+    *("usageMetadata.serviceTier", "usage_metadata.service_tier"),
 )
 TIER_PLACES = tuple((key.partition(".")[0], key) for key in TIER_KEYS)
 # Tiers with a price of their own, and the words for the standard one. Any other word isn't understood.

@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from metering.services.usage_bodies import UsageReading, look_up
+from metering.services.usage_bodies import UsageReading, bodies, look_up
 
 # Facts whose text has none of these mention no such tool: nearly none does, so that the search costs nothing.
 TOOL_HINTS = (
     *('_call"', "tool.execution", "server_tool", "server_side_tool", "providerExecuted", "groundingMetadata", "grounding_metadata"),
-    *("executed_tools", "tool_usage", "url_citation", "\\u"),
+    *("executed_tools", "tool_usage", "url_citation", '"web_search"', '_results"', "modelUsage", "PolicyUnits", "\\u"),
 )
 # What was asked, and what a tool was given or answered, is no part of what the reply did.
 ASKED = frozenset({"request", "input", "messages", "prompt", "contents", "history", "arguments", "tools", "text"})
@@ -37,6 +37,7 @@ PREVIEW_COSTS_MORE = re.compile(r"gpt-4")
 BILLED_BY_PROMPT = re.compile(r"gemini-[12]\b")
 IDENTIFIERS = ("id", "toolCallId", "call_id")
 WEB, STORAGE = "web_searches", "storage_searches"
+PAGES, ANNOTATED = "input_document_pages", "input_annotated_document_pages"
 
 
 @dataclass(slots=True)
@@ -55,6 +56,8 @@ def with_tool_uses(
 ) -> UsageReading:
     """The reading with the tools that the reply shows. `facts`: the text of `reported`; `model`: as the reply names it, `public_model`: as
     the public prices do; `has_request_fee`: the price of each request includes its searches."""
+    if PAGES in reading.counters and ANNOTATED not in reading.counters and _is_annotated(reported):
+        reading = replace(reading, counters=reading.counters | {ANNOTATED: reading.counters[PAGES]})
     searches_always = SEARCHING_MODEL.search(model) is not None
     if not searches_always and not any(hint in facts for hint in TOOL_HINTS):
         return reading
@@ -73,6 +76,14 @@ def with_tool_uses(
     if counters.get(WEB) and PREVIEW_COSTS_MORE.match(public_model):
         unpriced += [path for path in GIVEN_TOOLS if "web_search_preview" in str(look_up(reported, path) or "")]
     return replace(reading, counters=counters, read=read, ignored=[*reading.ignored, *unpriced], unpriced=[*reading.unpriced, *unpriced])
+
+
+def _is_annotated(reported: Any) -> bool:
+    """Whether Mistral's OCR also wrote what a document or its images show, as it was asked to; its pages have another price then."""
+    pages = [body.get("pages") for _, body in bodies(reported)]
+    images = [image for page in _items(next(filter(None, pages), None)) for image in _items(look_up(page, "images"))]
+    documents = (look_up(body, "document_annotation") for _, body in bodies(reported))
+    return any(documents) or any(look_up(image, "image_annotation") for image in images)
 
 
 def _web_searches(found: _Found, *, public_model: str) -> tuple[int, list[str]]:
@@ -103,7 +114,8 @@ def _find(reported: Any) -> _Found:
 
 def _add_item(found: _Found, item: Mapping[str, Any], *, kind: str, path: str) -> None:
     place = f"{path}.type" if path else "type"
-    if kind == "url_citation":
+    # Perplexity lists what its tools found, and counts the tools in the usage.
+    if kind == "url_citation" or kind.endswith("_results"):
         found.citations.append(place)
     elif kind in {"server_tool_use", "server_tool_call", "tool.execution"} or (
         kind == "tool-call" and item.get("providerExecuted") is True
@@ -172,12 +184,34 @@ def _add_tool_usage(found: _Found, usage: Any, path: str, _seen: set[Any]) -> No
         ]
 
 
+def _add_results(found: _Found, results: Any, path: str, _seen: set[Any]) -> None:
+    """What GLM's web search found; an object of this name says that a search was asked for."""
+    if isinstance(results, list) and results:
+        found.unpriced.append(path)
+
+
+def _add_models(found: _Found, models: Any, path: str, _seen: set[Any]) -> None:
+    """The usage of an agent's run by model: that of several has no one price."""
+    if isinstance(models, dict) and len(models) > 1:
+        found.unpriced.append(path)
+
+
+def _add_guardrail(found: _Found, metrics: Any, path: str, _seen: set[Any]) -> None:
+    """What Bedrock's guardrails assessed; they are billed by the unit."""
+    units = look_up(metrics, "usage")
+    if isinstance(units, dict) and any(units.values()):
+        found.unpriced.append(f"{path}.usage")
+
+
 KEYS: Mapping[str, Callable[[_Found, Any, str, set[Any]], None]] = {
     "groundingMetadata": _add_grounding,
     "grounding_metadata": _add_grounding,
     "executed_tools": _add_executed,
     "server_side_tool_usage": _add_executed,
     "tool_usage": _add_tool_usage,
+    "web_search": _add_results,
+    "modelUsage": _add_models,
+    "invocationMetrics": _add_guardrail,
 }
 
 

@@ -29,7 +29,9 @@ from metering.services.usage_names import (
     MIXED_OBJECTS,
     NAMES,
     NEVER_PRICED,
+    NUMBER_TEXT,
     OUTPUT_PART,
+    PRICED_PARTS,
     REQUIRED_COUNTERS,
     TELEMETRY,
     TOTALS,
@@ -63,38 +65,59 @@ def read_usage(facts: Any, *, provider: Provider | None) -> UsageReading | None:
     best: UsageReading | None = None
     bad: list[BadQuantity] = []
     # Made one after the other: nearly always the first one understands everything.
-    for where, reading in ((place, reading) for place in places for reading in _readings(place, provider=provider, bad=bad)):
-        if best is None or len(reading.unpriced) < len(best.unpriced):
-            best, chosen = reading, where
-        if not best.unpriced:
+    for place in places:
+        reading = _best_reading(place, provider=provider, bad=bad)
+        if reading is not None and (best is None or len(reading.unpriced) < len(best.unpriced)):
+            best, chosen = reading, place
+        if best is not None and not best.unpriced:
             break
     if best is None:
         if bad:
             raise bad[0]
         return None
-    beside = [path for place in places if place is not chosen for path in _counters_beyond(best, place, provider=provider)]
+    others = [(place, _best_reading(place, provider=provider, bad=[])) for place in places if place is not chosen and not place.is_bare]
+    best = next((other for _, other in others if other is not None and _is_fuller(other, best)), best)
+    beside = [place.path.rstrip(".") for place, other in others if other is not None and _tells_more(other, best)]
+    beside += [path for place in places if place is not chosen and place.is_bare for path in _counters_beyond(best, place)]
     return replace(best, ignored=[*best.ignored, *beside], unpriced=[*best.unpriced, *beside]) if beside else best
 
 
-def _counters_beyond(chosen: UsageReading, place: "_Place", *, provider: Provider | None) -> list[str]:
-    """What another place of the same facts counts beyond the chosen reading. Less is no contradiction: the beginning of a stream, or one of
+def _best_reading(place: "_Place", *, provider: Provider | None, bad: list[BadQuantity]) -> UsageReading | None:
+    """The reading of a place that leaves the fewest counters unread, the first of equal ones."""
+    best: UsageReading | None = None
+    for reading in _readings(place, provider=provider, bad=bad):
+        if best is None or len(reading.unpriced) < len(best.unpriced):
+            best = reading
+        if not best.unpriced:
+            break
+    return best
+
+
+def _is_fuller(other: UsageReading, chosen: UsageReading) -> bool:
+    """Whether another place says the same of input and output, and more of what is a part of them."""
+    is_same = all(other.counters.get(name, 0) == chosen.counters.get(name, 0) for name in REQUIRED_COUNTERS)
+    return is_same and not other.unpriced and _tells_more(other, chosen) and not _tells_more(chosen, other)
+
+
+def _tells_more(other: UsageReading, chosen: UsageReading) -> bool:
+    """Whether another place counts something beyond the chosen reading. Less is no contradiction: the beginning of a stream, or one of
     several steps."""
-    if place.is_bare:
-        known = {*chosen.read, *chosen.ignored}
-        return [
-            place.path + name
-            for name, value in place.values.items()
-            if isinstance(value, int | Decimal)
-            and value not in (0, *chosen.counters.values())
-            and COUNTER.search(name)
-            and not NEVER_PRICED.search(name)
-            and not OUTPUT_PART.search(name)
-            and place.path + name not in known
-        ]
-    other = next(_readings(place, provider=provider, bad=[]), None)
-    if other is None or all(other.counters.get(name, 0) <= chosen.counters.get(name, 0) for name in REQUIRED_COUNTERS):
-        return []
-    return [place.path.rstrip(".")]
+    return any(other.counters.get(name, 0) > chosen.counters.get(name, 0) for name in (*REQUIRED_COUNTERS, *PRICED_PARTS))
+
+
+def _counters_beyond(chosen: UsageReading, place: "_Place") -> list[str]:
+    """The counters among other numbers whose values the chosen reading doesn't have."""
+    known = {*chosen.read, *chosen.ignored}
+    return [
+        place.path + name
+        for name, value in place.values.items()
+        if isinstance(value, int | Decimal)
+        and value not in (0, *chosen.counters.values())
+        and COUNTER.search(name)
+        and not NEVER_PRICED.search(name)
+        and not OUTPUT_PART.search(name)
+        and place.path + name not in known
+    ]
 
 
 def look_up(values: Any, path: str) -> Any:
@@ -152,7 +175,7 @@ def _usages_in(body: dict[str, Any], body_path: str) -> Iterator[_Place]:
 
 
 def _telemetry(facts: Any) -> dict[str, Any]:
-    """OpenTelemetry's attributes, which some exporters send as texts."""
+    """OpenTelemetry's attributes."""
     places = [look_up(facts, path) if path else facts for path in ATTRIBUTES]
     items = [item for place in places if isinstance(place, dict) for item in place.items()]
     found = {name.removeprefix(TELEMETRY): value for name, value in items if name.startswith(TELEMETRY)}
@@ -160,12 +183,13 @@ def _telemetry(facts: Any) -> dict[str, Any]:
         nested = look_up(place, TELEMETRY.rstrip("."))
         if isinstance(nested, dict):
             found |= nested
-    return {name: int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else value for name, value in found.items()}
+    return found
 
 
 def _readings(place: _Place, *, provider: Provider | None, bad: list[BadQuantity]) -> Iterator[UsageReading]:
     """The readings of a place in each way that fits, made when they are asked for; the problems of ways that fail are added to `bad`."""
-    for extractor in (*_extractors(provider.id if provider else ""), None):
+    # OpenTelemetry's attributes may be named as a provider's counters and count otherwise: caches are a part of the input.
+    for extractor in (None,) if place.path == TELEMETRY else (*_extractors(provider.id if provider else ""), None):
         try:
             reading = _by_names(place) if extractor is None else _by_extractor(extractor, place)
         except BadQuantity as problem:
@@ -204,6 +228,10 @@ def _by_extractor(extractor: UsageExtractor, place: _Place) -> UsageReading | No
     if not read:
         return None
     _add_up_cache(counters, mappings=extractor.mappings)
+    # xAI counts reasoning beside the completion, and who passes its replies on within it; the total tells.
+    reasoning = counters.get("output_reasoning_tokens", 0)
+    if reasoning and counters["output_tokens"] > reasoning and _total(place, counters)[0] == -reasoning and _adds_details(extractor):
+        counters["output_tokens"] -= reasoning
     beside = (
         {}
         if inner is usage or root[0] == "usageMetadata"
@@ -212,6 +240,11 @@ def _by_extractor(extractor: UsageExtractor, place: _Place) -> UsageReading | No
     if below:
         place = replace(place, path=f"{place.path}{'.'.join(below)}.")
     return _reading(counters, read, dict(leaves(inner, texts=True)) | beside, place=place)
+
+
+def _adds_details(extractor: UsageExtractor) -> bool:
+    """Whether the output is what the usage calls so and one of its details."""
+    return any(mapping.dest == "output_tokens" and not isinstance(mapping.path, str) for mapping in extractor.mappings)
 
 
 def _by_names(place: _Place) -> UsageReading | None:
@@ -315,19 +348,24 @@ def _step(values: Any, step: Any) -> tuple[str, Any]:
 
 
 def leaves(values: Any, prefix: str = "", *, texts: bool = False) -> Iterator[tuple[str, Any]]:
-    """The numbers in an object, with their dotted paths; with `texts` also those that are written as a text."""
+    """The numbers in an object, with their dotted paths. With `texts` also what is written as a text and looks like a number, and what a
+    counter has instead of a number."""
     items = values.items() if isinstance(values, dict) else ((str(place), item) for place, item in enumerate(values))
     for name, value in items:
         if isinstance(value, dict | list):
             yield from leaves(value, f"{prefix}{name}.", texts=texts)
         elif isinstance(value, int | Decimal) and not isinstance(value, bool):
             yield f"{prefix}{name}", value
-        elif texts and isinstance(value, str) and DIGITS.match(value):
-            yield f"{prefix}{name}", int(value)
+        elif texts and isinstance(value, str) and NUMBER_TEXT.match(value):
+            yield f"{prefix}{name}", int(value) if DIGITS.match(value) else value
+        elif texts and value is True and COUNTER.search(name):
+            yield f"{prefix}{name}", value
 
 
 def _quantity(value: Any, counter: str, *, path: str) -> Any:
-    """A counter's value. Tokens and the like are whole numbers, seconds may have a fraction. Raises BadQuantity."""
+    """A counter's value. All but seconds are whole numbers, perhaps written as texts. Raises BadQuantity."""
+    if isinstance(value, str) and DIGITS.match(value):
+        value = int(value)
     if isinstance(value, bool) or not isinstance(value, int | Decimal) or not 0 <= value < AMOUNT_LIMIT:
         raise BadQuantity(path)
     if value == int(value):

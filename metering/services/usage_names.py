@@ -68,9 +68,20 @@ NAMES: Mapping[str, Sequence[str]] = {
 }
 # What makes up cache_write_tokens.
 CACHE_WRITES = ("cache_write_5m_tokens", "cache_write_1h_tokens")
+# Parts of input and output that have prices of their own, and searches.
+PRICED_PARTS = (
+    "cache_read_tokens",
+    "cache_write_tokens",
+    "cache_write_1h_tokens",
+    "input_audio_tokens",
+    "output_audio_tokens",
+    "web_searches",
+)
 # The counters without which no call of a model is complete, and what genai-prices calls their prices.
 REQUIRED_COUNTERS = {"input_tokens": "input_mtok", "output_tokens": "output_mtok"}
+# Whole numbers that are written as texts. What only looks like a number isn't read as one.
 DIGITS = re.compile(r"[0-9]{1,30}\Z")
+NUMBER_TEXT = re.compile(r"\s*[-+]?\.?\d[\d.,_']*(e[-+]?\d+)?\s*\Z", re.IGNORECASE)
 # Counters by name, among other numbers: what is not understood of these, and isn't zero, may cost something. In an object that holds
 # nothing but usage, any number may: searches, seconds, executions of code.
 COUNTER = re.compile(r"cache|audio|thought|reason|token", re.IGNORECASE)

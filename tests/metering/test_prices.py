@@ -89,7 +89,7 @@ def test_without_a_price_the_reply_and_the_book_say_what_is_wanting(caller):
         "read": [],
         "ignored": [],
     }
-    assert add_facts(caller, known["id"], TOKENS | {"inputTokens": "5"})["pricing"]["note"] == "inputTokens"
+    assert add_facts(caller, known["id"], TOKENS | {"inputTokens": "5.0"})["pricing"]["note"] == "inputTokens"
     assert add_facts(caller, known["id"], TOKENS | {"inputTokens": -5})["pricing"]["status"] == "missing_quantity"
     assert add_facts(caller, known["id"], TOKENS | {"inputTokens": 1.5})["pricing"]["status"] == "missing_quantity"
     assert add_facts(caller, known["id"], TOKENS | {"inputTokens": 10**18})["pricing"]["status"] == "missing_quantity"

@@ -48,6 +48,11 @@ def grounded(model: str, **metadata: Any) -> dict[str, Any]:
     return gemini(model, **usage) | {"candidates": [{"groundingMetadata": metadata}]}
 
 
+def perplexity_agent(**more: Any) -> dict[str, Any]:
+    usage = {"input_tokens": 1000, "output_tokens": 100, "total_tokens": 1100} | more
+    return {"object": "response", "model": "openai/gpt-5.2", "output": [], "usage": usage}
+
+
 CITING = {"type": "message", "content": [{"type": "output_text", "text": "x", "annotations": [{"type": "url_citation", "url": "u"}]}]}
 CACHED = {"cached_tokens": 1024, "audio_tokens": 0}
 SONNET_3_5 = "anthropic.claude-3-5-sonnet-20241022-v2:0"
@@ -130,6 +135,31 @@ BODIES: list[tuple[str, str, dict[str, Any], str, Parts]] = [
     ),
     ("openai by its address", "api.openai.com", chat(100, 50, model="gpt-4o"), "", [(100, "2.5"), (50, "10")]),
     ("openai, standard tier", "openai", chat(100, 50, model="gpt-4o") | {"service_tier": "default"}, "", [(100, "2.5"), (50, "10")]),
+    (
+        "openai, numbers as texts",
+        "openai",
+        {
+            "model": "gpt-4o",
+            "usage": {"prompt_tokens": "1200", "completion_tokens": "300", "prompt_tokens_details": {"cached_tokens": "200"}},
+        },
+        "",
+        [(1000, "2.5"), (200, "1.25"), (300, "10")],
+    ),
+    (
+        "perplexity's agent passes on at the maker's price",
+        "perplexity",
+        perplexity_agent(),
+        "",
+        [(1000, "1.75"), (100, "14")],
+    ),
+    (
+        "perplexity's agent counts the searches of its own model",
+        "perplexity",
+        perplexity_agent(tool_calls_details={"search_web": {"invocation": 2}}, input_tokens_details={"cache_read_input_tokens": 200})
+        | {"model": "perplexity/sonar", "output": [{"type": "search_results", "results": []}]},
+        "",
+        [(800, "0.25"), (200, "0.0625"), (100, "2.5"), (2, "2500")],
+    ),
     ("openai, usage alone", "openai", {"prompt_tokens": 100, "completion_tokens": 50}, "gpt-4o", [(100, "2.5"), (50, "10")]),
     ("anthropic", "anthropic", anthropic(input_tokens=2095, output_tokens=503), "", [(2095, "3"), (503, "15")]),
     (
@@ -258,6 +288,7 @@ BODIES: list[tuple[str, str, dict[str, Any], str, Parts]] = [
             prompt_tokens_details={"text_tokens": 100, "audio_tokens": 0, "image_tokens": 0, "cached_tokens": 0},
             completion_tokens_details={"reasoning_tokens": 30, "audio_tokens": 0},
             num_sources_used=0,
+            total_tokens=180,
         ),
         "",
         [(100, "3"), (80, "15")],
@@ -365,6 +396,18 @@ BODIES: list[tuple[str, str, dict[str, Any], str, Parts]] = [
         {"gen_ai.response.model": "gpt-4o", "gen_ai.usage.input_tokens": "1000", "gen_ai.usage.output_tokens": "100"},
         "",
         [(1000, "2.5"), (100, "10")],
+    ),
+    (
+        "opentelemetry, a cache by the name that Anthropic has for one beside the input",
+        "app",
+        {
+            "gen_ai.response.model": "gpt-4o",
+            "gen_ai.usage.input_tokens": 1000,
+            "gen_ai.usage.cache_read_input_tokens": 400,
+            "gen_ai.usage.output_tokens": 100,
+        },
+        "",
+        [(600, "2.5"), (400, "1.25"), (100, "10")],
     ),
     (
         "opentelemetry with a cache",
@@ -522,9 +565,17 @@ BODIES: list[tuple[str, str, dict[str, Any], str, Parts]] = [
             model="grok-4-0709",
             prompt_tokens_details={"text_tokens": 100, "audio_tokens": 0, "image_tokens": 0, "cached_tokens": 60},
             completion_tokens_details={"reasoning_tokens": 30, "audio_tokens": 0},
+            total_tokens=180,
         ),
         "",
         [(40, "3"), (60, "0.75"), (80, "15")],
+    ),
+    (
+        "xai through a proxy that counts reasoning within the completion, as its total says",
+        "openrouter",
+        chat(100, 80, model="x-ai/grok-4", completion_tokens_details={"reasoning_tokens": 30}),
+        "",
+        [(100, "3"), (80, "15")],
     ),
     (
         "groq with a cache",
@@ -978,6 +1029,49 @@ BODIES: list[tuple[str, str, dict[str, Any], str, Parts]] = [
         [(30, "2.5"), (6, "10")],
     ),
     (
+        "mistral's ocr with annotations",
+        "mistral",
+        {"pages": [{}], "model": "mistral-ocr-2512", "document_annotation": '{"a":1}', "usage_info": {"pages_processed": 29}},
+        "",
+        [(29, "3000")],
+    ),
+    (
+        "mistral's ocr with annotations of images",
+        "mistral",
+        {
+            "pages": [{"images": [{"image_annotation": None}, {"image_annotation": "x"}]}],
+            "model": "mistral-ocr-2512",
+            "document_annotation": None,
+            "usage_info": {"pages_processed": 29, "doc_size_bytes": 3000},
+        },
+        "",
+        [(29, "3000")],
+    ),
+    (
+        "mistral's ocr",
+        "mistral",
+        {"pages": [{"images": []}], "model": "mistral-ocr-2512", "document_annotation": None, "usage_info": {"pages_processed": 29}},
+        "",
+        [(29, "2000")],
+    ),
+    (
+        "bedrock invokes anthropic, which names itself without the region",
+        "bedrock",
+        {"model": "claude-haiku-4-5-20251001", "usage": {"input_tokens": 100, "output_tokens": 50}},
+        "us.anthropic.claude-haiku-4-5-20251001-v1:0",
+        [(100, "1.1"), (50, "5.5")],
+    ),
+    (
+        "two places, of which the second knows of the cache",
+        "app",
+        {
+            "usage": {"prompt_tokens": 1000, "completion_tokens": 50, "total_tokens": 1050},
+            "usage_metadata": {"input_tokens": 1000, "output_tokens": 50, "input_token_details": {"cache_read": 800}},
+        },
+        "gpt-4o",
+        [(200, "2.5"), (800, "1.25"), (50, "10")],
+    ),
+    (
         "agents that count their requests",
         "app",
         {"model_name": "gpt-4o", "usage": {"requests": 2, "input_tokens": 100, "cache_read_tokens": 40, "output_tokens": 20}},
@@ -1012,7 +1106,28 @@ def test_a_body_costs_what_its_tokens_cost(service, body, resource, parts):
 
 
 UNREAD = [
-    ("anthropic", anthropic(input_tokens=1, output_tokens=1, cache_creation={"ephemeral_5m_input_tokens": "1500"}), "ephemeral_5m"),
+    ("anthropic", anthropic(input_tokens=1, output_tokens=1, cache_creation={"ephemeral_5m_input_tokens": "1.5e3"}), "ephemeral_5m"),
+    ("openai", chat(1000, 50, model="gpt-4o", prompt_tokens_details={"cached_tokens": "4e2"}), "cached_tokens"),
+    ("openai", chat(1000, 50, model="gpt-4o", prompt_tokens_details={"cached_tokens": True}), "cached_tokens"),
+    ("openai", chat(1000, 50, model="gpt-4o", search_units="7.5"), "search_units"),
+    ("google", gemini(promptTokenCount=10, candidatesTokenCount=5, serviceTier="flex"), "usageMetadata.serviceTier"),
+    ("zhipuai", chat(10, 5, model="glm-4.7") | {"web_search": [{"link": "u"}]}, "web_search"),
+    (
+        "aws",
+        chat(10, 5, model="amazon.nova-pro-v1:0")
+        | {"trace": {"guardrail": {"inputAssessment": {"g": {"invocationMetrics": {"usage": {"topicPolicyUnits": 1}}}}}}},
+        "g.invocationMetrics.usage",
+    ),
+    ("agent-sdk", anthropic(input_tokens=10, output_tokens=5) | {"modelUsage": {"a": {}, "b": {}}}, "modelUsage"),
+    # Perplexity passes calls on at the makers' prices, and has prices of its own for searches.
+    ("perplexity", perplexity_agent(tool_calls_details={"search_web": {"invocation": 1}}), "web_searches"),
+    ("api.perplexity.ai", perplexity_agent(tool_calls_details={"search_web": {"invocation": 1}}), "web_searches"),
+    ("perplexity", perplexity_agent() | {"output": [{"type": "search_results", "results": [{"url": "u"}]}]}, "output.0.type"),
+    ("azure", responses("gpt-4.1", web_search(1)), "web_searches"),
+    # Models that others run at prices of their own.
+    ("sambanova", chat(10, 5, model="deepseek-v3.2"), "price of deepseek"),
+    ("together", chat(10, 5, model="deepseek-ai/deepseek-v3.2-exp"), "price of deepseek"),
+    ("litellm", chat(10, 5, model="deepinfra/deepseek-v3.2"), "price of deepseek"),
     ("openai", responses("gpt-5", {"id": "ci", "type": "code_interpreter_call", "container_id": "c"}), "output.0.type"),
     ("openai", responses("gpt-5", {"id": "ig", "type": "image_generation_call", "result": "…"}), "output.0.type"),
     ("openai", responses("gpt-5", tool_usage={"image_gen": {"output_tokens": 5}}), "tool_usage.image_gen.output_tokens"),
@@ -1103,6 +1218,7 @@ def test_an_unknown_counter_of_zero_is_ignored_and_says_so():
     assert (result.pricing, result.ignored) == ("priced", ["usage.new_cache_tokens"])
 
 
+LLAMA_CPP = chat(10, 5, model="gpt-4o") | {"timings": {"prompt_n": 10, "predicted_n": 5, "predicted_ms": 100.2}}
 OLLAMA = {"model": "deepseek-chat", "prompt_eval_count": 26, "eval_count": 298, "total_duration": 5_191_566_416}
 
 
@@ -1113,6 +1229,7 @@ OLLAMA = {"model": "deepseek-chat", "prompt_eval_count": 26, "eval_count": 298, 
         ("litellm", chat(10, 5, model="ollama/deepseek-chat")),
         ("app", OLLAMA),
         ("app", {"response": OLLAMA}),
+        ("app", LLAMA_CPP),
     ],
 )
 def test_a_model_that_the_tenant_runs_has_its_makers_price_only_where_the_policy_says_so(service, body):
