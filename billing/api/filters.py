@@ -5,7 +5,7 @@ from typing import Any
 
 from billing.api.dialect import dialect
 from kernel.api.amounts import AmountNumber
-from kernel.api.fields import Choice, Currency, Text, Timestamp, Whole
+from kernel.api.fields import Choice, Currency, Integer, Text, Timestamp
 from kernel.api.problems import Refused
 from kernel.api.serializers import Query
 from kernel.ledger.clocks import Clock
@@ -29,7 +29,7 @@ class TransactionQuery(Query):
     created_to = Timestamp(days=True, required=False, description=TO)
     occurred_from = Timestamp(days=True, required=False, description=FROM)
     occurred_to = Timestamp(days=True, required=False, description=TO)
-    limit = Whole(min_value=1, max_value=100, required=False, default=20)
+    limit = Integer(min_value=1, max_value=100, required=False, default=20)
     cursor = Text(required=False, description="The next_cursor of the page before.")
 
 
@@ -88,7 +88,7 @@ class HoldQuery(Query):
     status = Choice(HoldStatus.values, required=False, description="An overdue hold counts as expired.")
     currency = Currency(required=False)
     reference_id = Text(required=False)
-    limit = Whole(min_value=1, max_value=100, required=False, default=20)
+    limit = Integer(min_value=1, max_value=100, required=False, default=20)
     cursor = Text(required=False, description="The next_cursor of the page before.")
 
 

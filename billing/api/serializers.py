@@ -5,8 +5,7 @@ from typing import Any
 from billing.api.dialect import dialect
 from billing.choices import AGENT_LENGTH, BATCH_LIMIT, REASON_LENGTH, REFERENCE_LENGTH, TYPE_LENGTH, Direction, Flag, ReversalReason
 from kernel.api.amounts import AmountNumber
-from kernel.api.fields import Choice, Currency, Field, Identifier, JsonObject, Text, Timestamp, Whole
-from kernel.api.fields import Flag as Switch
+from kernel.api.fields import Boolean, Choice, Currency, Field, Identifier, Integer, JsonObject, Text, Timestamp
 from kernel.api.nested import Batch, ListOf, Nested
 from kernel.api.problems import Refused
 from kernel.api.serializers import Body, Reply
@@ -54,7 +53,7 @@ class BatchRequest(Body):
 
     dialect = dialect
     transactions = Batch(TransactionItem, max_items=BATCH_LIMIT)
-    atomic = Switch(required=False, default=False)
+    atomic = Boolean(required=False, default=False)
 
 
 class ReversalRequest(Body):
@@ -113,7 +112,7 @@ class TransactionReply(Reply):
     reason = TextOrNull(allow_null=True, description="Of a reversal.")
     direction = Choice(Direction.values)
     effect = AmountNumber(description="What it did to the balance.")
-    entry_number = Whole(min_value=1)
+    entry_number = Integer(min_value=1)
     flags = ListOf(Choice(Flag.values))
     near_duplicate_of = Identifier(source="near_duplicate_of_id", allow_null=True)
 
@@ -129,7 +128,7 @@ class HoldRequest(Body):
     )
     currency = Currency(required=False, allow_null=True, description="ISO 4217; default: the account's own.")
     reason = Text(max_length=REASON_LENGTH, required=False, default="")
-    allow_overdraft = Switch(
+    allow_overdraft = Boolean(
         required=False,
         default=False,
         description="On a wallet without a floor, reserve also what isn't there; else its floor counts as 0.",
@@ -142,7 +141,7 @@ class CaptureRequest(Body):
     dialect = dialect
     may_be_empty = True
     amount = AmountNumber(sign="positive", required=False, allow_null=True)
-    final = Switch(required=False, default=True, description="False keeps the rest reserved, for further captures; else it is released.")
+    final = Boolean(required=False, default=True, description="False keeps the rest reserved, for further captures; else it is released.")
     reference_id = Text(
         is_key=True,
         min_length=1,
@@ -189,7 +188,7 @@ class HoldReply(Reply):
     held = AmountNumber(description="What is still reserved.")
     reference_id = Text()
     reason = TextOrNull(allow_null=True)
-    allow_overdraft = Switch()
+    allow_overdraft = Boolean()
     status = Choice(HoldStatus.values)
     expires_at = Timestamp(fine=True)
     created_at = Timestamp(fine=True)
@@ -217,7 +216,7 @@ class WalletReply(Reply):
     alert_below = AmountNumber(
         allow_null=True, description="The balance below which it is low, today's too, which is an event; null for none."
     )
-    entry_number = Whole(
+    entry_number = Integer(
         source="last_entry_number",
         allow_null=True,
         description="The number of the newest entry; null at a moment of world time, because entries are numbered as they are booked.",
@@ -247,7 +246,7 @@ class TypeReply(Reply):
     code = Text()
     label = Text()
     direction = Choice(Direction.values)
-    is_catalogued = Switch(description="False for one that came in with a transaction; its amounts count with their own sign.")
+    is_catalogued = Boolean(description="False for one that came in with a transaction; its amounts count with their own sign.")
 
 
 class TypesReply(Reply):
@@ -262,7 +261,7 @@ class TypeTotalReply(Reply):
 
     dialect = dialect
     type = Text()
-    entries = Whole()
+    entries = Integer()
     credits = AmountNumber()
     debits = AmountNumber()
     net = AmountNumber()
@@ -272,7 +271,7 @@ class LineReply(Reply):
     """An entry in a statement."""
 
     dialect = dialect
-    entry_number = Whole()
+    entry_number = Integer()
     id = Identifier()
     created_at = Timestamp(fine=True)
     occurred_at = Timestamp(fine=True)
@@ -299,7 +298,7 @@ class StatementReply(Reply):
     opening_balance = AmountNumber()
     closing_balance = AmountNumber()
     held = AmountNumber(description="How much of the closing balance holds reserve.")
-    entry_count = Whole()
+    entry_count = Integer()
     totals = ListOf(Nested(TypeTotalReply))
     # Written last, one by one.
     entries = ListOf(Nested(LineReply), required=False)
@@ -319,7 +318,7 @@ class NetReply(Reply):
 
     dialect = dialect
     currency = Text()
-    entries = Whole()
+    entries = Integer()
     net = AmountNumber()
 
 
@@ -344,8 +343,8 @@ class BatchOutcomeReply(Reply):
 
     dialect = dialect
     omits_absent = True
-    status = Whole()
-    replayed = Switch(required=False)
+    status = Integer()
+    replayed = Boolean(required=False)
     transaction = Nested(TransactionReply, required=False)
     detail = Detail(required=False, description="As in the error body of this status: a string, or for 422 the list of errors.")
 
@@ -355,6 +354,6 @@ class BatchReply(Reply):
 
     dialect = dialect
     results = ListOf(Nested(BatchOutcomeReply))
-    recorded = Whole(description="How many are new in the ledger.")
-    replayed = Whole()
-    refused = Whole()
+    recorded = Integer(description="How many are new in the ledger.")
+    replayed = Integer()
+    refused = Integer()

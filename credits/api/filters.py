@@ -6,7 +6,7 @@ from typing import Any
 from credits.api.dialect import CreditsQuery
 from credits.choices import TransactionType
 from kernel.api.amounts import AmountText
-from kernel.api.fields import Choice, Currency, Flag, Identifier, Text, Timestamp, Whole
+from kernel.api.fields import Boolean, Choice, Currency, Identifier, Integer, Text, Timestamp
 from kernel.api.problems import Refused
 from kernel.ledger.clocks import Clock
 from kernel.ledger.holds import HoldStatus
@@ -21,7 +21,7 @@ class LastMoment(Timestamp):
 
 
 class PageQuery(CreditsQuery):
-    limit = Whole(min_value=1, max_value=100, required=False, default=20, description="How many to return at most.")
+    limit = Integer(min_value=1, max_value=100, required=False, default=20, description="How many to return at most.")
     after = Text(required=False, description="The cursor `pagination.after` of the preceding page.")
     before = Text(required=False, description="The cursor `pagination.before` of the following page.")
 
@@ -45,7 +45,7 @@ class TransactionQuery(PageQuery):
 
 
 class BatchQuery(CreditsQuery):
-    atomic = Flag(required=False, default=False, description="The same as in the body.")
+    atomic = Boolean(required=False, default=False, description="The same as in the body.")
 
 
 class PastQuery(CreditsQuery):
@@ -59,7 +59,7 @@ class PastQuery(CreditsQuery):
 
 
 class PartialQuery(CreditsQuery):
-    partial = Flag(required=False, default=False, description="The same as in the body.")
+    partial = Boolean(required=False, default=False, description="The same as in the body.")
 
 
 class PreviewQuery(CreditsQuery):
@@ -76,7 +76,7 @@ class PreviewQuery(CreditsQuery):
 
 class ExplainQuery(CreditsQuery):
     at = LastMoment(required=False, days=True, description="Booked at this moment or earlier; a day means its end in UTC. Now by default.")
-    limit = Whole(min_value=1, max_value=1000, required=False, default=1000, description="How many entries to return at most.")
+    limit = Integer(min_value=1, max_value=1000, required=False, default=1000, description="How many entries to return at most.")
     after = Text(required=False, description="The cursor `pagination.after` of the preceding page.")
     before = Text(required=False, description="The cursor `pagination.before` of the following page.")
 

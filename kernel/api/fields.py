@@ -189,7 +189,7 @@ class Identifier(Field):
         return {"type": "string", "format": "uuid"}
 
 
-class Flag(Field):
+class Boolean(Field):
     """true or false; in a query string also 1 and 0."""
 
     fast_type = bool
@@ -210,7 +210,7 @@ class Flag(Field):
         return {"type": "boolean"}
 
 
-class Whole(Field):
+class Integer(Field):
     """A whole number: JSON digits without fraction or exponent."""
 
     fast_type = int

@@ -11,7 +11,6 @@ from django.db import DatabaseError, DataError, IntegrityError, InterfaceError, 
 
 from kernel.backfills import database_errors, locks, services
 from kernel.backfills.adapters import ALREADY_THERE, CONFLICT, POSTED, SKIPPED, Adapter, NewTypes, Outcome, audit_fields
-from kernel.backfills.again import choose_keys, taken_back, undone_runs
 from kernel.backfills.choices import RunState
 from kernel.backfills.errors import DatabaseLost, NotAllowed, RunMoved
 from kernel.backfills.models import BackfillReject, BackfillRun, BackfillShare
@@ -20,10 +19,11 @@ from kernel.backfills.pacing import Pacer
 from kernel.backfills.prefetching import read_chunks
 from kernel.backfills.progress_bar import Progress
 from kernel.backfills.readers import make_reader
+from kernel.backfills.reimport_after_undo import choose_keys, taken_back, undone_runs
 from kernel.backfills.rejects import outcome_without_posting
 from kernel.backfills.rows import Posting, Row
-from kernel.backfills.signals import Stop
 from kernel.backfills.sources import Reading, Source
+from kernel.backfills.stop_requests import Stop
 from kernel.ledger.constraints import translate_db_errors
 from kernel.ledger.errors import Busy, LedgerError, LedgerUnavailable, OutcomeUnknown
 
@@ -141,7 +141,7 @@ class ApplyRun:
         connection.close()
         try:
             with contextlib.suppress(NotAllowed):
-                number = locks.number_of(self.run, None if self.share is None else self.share.number)
+                number = locks.run_lock_number(self.run, None if self.share is None else self.share.number)
                 locks.acquire(number, wait=False, stop=self.stop)
             self.mark.refresh_from_db()
         except (DatabaseError, InterfaceError):

@@ -20,8 +20,8 @@ from kernel.backfills.models import BackfillRun
 from kernel.backfills.output import check_writable, discard_stdout
 from kernel.backfills.progress_bar import Progress
 from kernel.backfills.runs import RunWork
-from kernel.backfills.signals import Stop
 from kernel.backfills.sources import Source, source_of
+from kernel.backfills.stop_requests import Stop
 from kernel.ledger.errors import Busy, LedgerUnavailable, OutcomeUnknown
 from kernel.tenants.errors import DomainError
 from kernel.tenants.messages import message_for_operator

@@ -10,27 +10,31 @@ from django.db import connection
 
 from kernel.backfills.errors import NotAllowed
 from kernel.backfills.models import BackfillRun
-from kernel.backfills.signals import Stop
+from kernel.backfills.stop_requests import Stop
 
 RETRY_SECONDS = 1.0
 
 
-def lock_number(*, tenant_id: UUID, command: str, file_digest: str) -> int:
-    """The lock's key: PostgreSQL takes a signed 64-bit number."""
-    named = hashlib.blake2b(f"backfill/{tenant_id}/{command}/{file_digest}".encode(), digest_size=8).digest()
-    return int.from_bytes(named, signed=True)
+def _lock_number(name: str) -> int:
+    """PostgreSQL names an advisory lock by a signed 64-bit number."""
+    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), signed=True)
 
 
-def number_of(run: BackfillRun, share: int | None = None) -> int:
-    """The lock of a run's file, or of one share of it."""
+def file_lock_number(*, tenant_id: UUID, command: str, file_digest: str) -> int:
+    """The number of the lock of a file, for one tenant and one command."""
+    return _lock_number(f"backfill/{tenant_id}/{command}/{file_digest}")
+
+
+def run_lock_number(run: BackfillRun, share: int | None = None) -> int:
+    """The number of the lock of a run's file, or of one share of it."""
     file_digest = run.file_digest if share is None else f"{run.file_digest}/{share}"
-    return lock_number(tenant_id=run.tenant_id, command=run.command, file_digest=file_digest)
+    return file_lock_number(tenant_id=run.tenant_id, command=run.command, file_digest=file_digest)
 
 
 @contextmanager
-def holding(name: str) -> Iterator[bool]:
-    """Try to take the advisory lock of this name; whether it was free."""
-    number = int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), signed=True)
+def try_lock(name: str) -> Iterator[bool]:
+    """Takes the advisory lock of this name if it is free, for as long as the context is open; gives whether it was."""
+    number = _lock_number(name)
     is_held = _execute("SELECT pg_try_advisory_lock(%s)", number)
     try:
         yield is_held
@@ -40,9 +44,9 @@ def holding(name: str) -> Iterator[bool]:
 
 
 @contextmanager
-def exclusive_worker(run: BackfillRun, *, wait: bool, stop: Stop, share: int | None = None) -> Iterator[None]:
+def hold_run_lock(run: BackfillRun, *, wait: bool, stop: Stop, share: int | None = None) -> Iterator[None]:
     """Hold the lock of the run's file, or of a share. If another session holds it: wait with `wait`, else raise NotAllowed."""
-    number = number_of(run, share)
+    number = run_lock_number(run, share)
     acquire(number, wait=wait, stop=stop)
     try:
         yield
@@ -66,7 +70,7 @@ def acquire(number: int, *, wait: bool, stop: Stop) -> None:
 
 def is_worked_on(run: BackfillRun) -> bool:
     """Whether a process holds the lock of the run's file. If not, a run in the state "running" was killed."""
-    number = number_of(run) & 0xFFFFFFFFFFFFFFFF
+    number = run_lock_number(run) & 0xFFFFFFFFFFFFFFFF
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT EXISTS (SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1 AND classid = %s AND objid = %s"

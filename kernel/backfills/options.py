@@ -60,7 +60,7 @@ class ReadingOptions:
     key_from: Sequence[str] = ()
     optional: Sequence[str] = ()
     profile: str = ""
-    # --again: the undone run and the number of the new keys (kernel.backfills.again.Again).
+    # --again: the undone run and the number of the new keys (kernel.backfills.reimport_after_undo.Again).
     again: Mapping[str, Any] = field(default_factory=dict)
     numbers: NumberFormat = field(default_factory=NumberFormat)
     times: TimeFormat = field(default_factory=TimeFormat)

@@ -11,8 +11,8 @@ from decimal import Decimal
 from typing import Any
 
 from kernel.backfills.adapters import ALREADY_THERE, CONFLICT, POSTED, SKIPPED, UNKNOWN_TYPE, Account, Adapter, Existing, NewTypes, Outcome
-from kernel.backfills.again import TAKEN_BACK, choose_keys, taken_back, undone_runs
 from kernel.backfills.new_names import new_names
+from kernel.backfills.reimport_after_undo import TAKEN_BACK, choose_keys, taken_back, undone_runs
 from kernel.backfills.rejects import RejectWriter, outcome_without_posting
 from kernel.backfills.row_outcomes import outcome_of_known_key
 from kernel.backfills.rows import Posting, Row

@@ -9,7 +9,6 @@ from typing import Any
 
 from kernel.backfills import rejects, selectors, services
 from kernel.backfills.adapters import Adapter
-from kernel.backfills.again import after_undo
 from kernel.backfills.errors import BadSource
 from kernel.backfills.file_hints import form_hints, hints_for
 from kernel.backfills.files.records import JSON
@@ -23,9 +22,10 @@ from kernel.backfills.prefetching import read_chunks
 from kernel.backfills.profiles import find_profile
 from kernel.backfills.progress_bar import Progress
 from kernel.backfills.readers import make_reader
+from kernel.backfills.reimport_after_undo import after_undo
 from kernel.backfills.rows import RowReader
-from kernel.backfills.signals import Stop
 from kernel.backfills.sources import Reading, Source, find_source
+from kernel.backfills.stop_requests import Stop
 from kernel.backfills.temp_tables import PlanTables
 from kernel.ledger.errors import NotFound
 from kernel.ledger.identifiers import new_id

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from kernel.backfills.adapters import ALREADY_THERE, POSTED, SKIPPED
-from kernel.backfills.again import TAKEN_BACK
 from kernel.backfills.columns import escaped, quoted
 from kernel.backfills.models import BackfillRun
+from kernel.backfills.reimport_after_undo import TAKEN_BACK
 from kernel.backfills.rejects import INVALID
 
 EXAMPLES_SHOWN = 10

@@ -13,12 +13,12 @@ from kernel.backfills.errors import BackfillStopped, Interrupted, NotAllowed
 from kernel.backfills.models import BackfillRun, BackfillShare
 from kernel.backfills.options import ReadingOptions
 from kernel.backfills.pacing import Pacer
+from kernel.backfills.parallel_runs import JobsRun
 from kernel.backfills.plans import MakeProgress
 from kernel.backfills.progress_bar import Progress
 from kernel.backfills.readers import make_reader
-from kernel.backfills.shares import JobsRun
-from kernel.backfills.signals import Stop
 from kernel.backfills.sources import Source
+from kernel.backfills.stop_requests import Stop
 from kernel.backfills.undoing import Undo
 from kernel.tenants.errors import DomainError
 
@@ -38,7 +38,7 @@ class RunWork:
     def apply(self, source: Source, *, jobs: int = 1, is_first: bool) -> None:
         """Post all rows that aren't posted yet, with `jobs` processes. `is_first`: refuse a run that has begun. Raises BackfillStopped."""
         run = self.run
-        with locks.exclusive_worker(run, wait=self.wait, stop=self.stop):
+        with locks.hold_run_lock(run, wait=self.wait, stop=self.stop):
             run.refresh_from_db()
             if run.state not in MAY_APPLY or (is_first and run.state != RunState.PLANNED):
                 raise NotAllowed(f"Run {run.id} is {run.state}: {_advice(run)}")
@@ -55,7 +55,7 @@ class RunWork:
         """Reverse everything that the run posted. Raises BackfillStopped."""
         run = self.run
         with (
-            locks.exclusive_worker(run, wait=self.wait, stop=self.stop),
+            locks.hold_run_lock(run, wait=self.wait, stop=self.stop),
             self.make_progress("taking back", run.counts.get("posted", 0), "row", run.undone_rows) as progress,
         ):
             Undo(adapter=self.adapter, run=run, actor=actor_of(run), pacer=self._pacer(), progress=progress, stop=self.stop).work()

@@ -21,8 +21,8 @@ from kernel.backfills.arguments import BATCH_SIZE, ReadingParser
 from kernel.backfills.choices import WORKING, UploadState
 from kernel.backfills.errors import BackfillStopped, BadSource, DatabaseLost, Interrupted, ReaderLost
 from kernel.backfills.file_hints import DELIMITER_NAMES, other_delimiter
+from kernel.backfills.file_preview import preview_file
 from kernel.backfills.files.records import CSV
-from kernel.backfills.first_looks import first_look
 from kernel.backfills.known_commands import adapter_of
 from kernel.backfills.models import BackfillRun, BackfillUpload
 from kernel.backfills.option_values import options_given
@@ -30,8 +30,8 @@ from kernel.backfills.options import ReadingOptions
 from kernel.backfills.profiles import find_profile
 from kernel.backfills.progress_bar import Progress
 from kernel.backfills.runs import RunWork
-from kernel.backfills.signals import Stop
 from kernel.backfills.sources import Source, find_source
+from kernel.backfills.stop_requests import Stop
 from kernel.backfills.upload_files import path_of
 from kernel.ledger.errors import Busy, LedgerUnavailable, OutcomeUnknown
 from kernel.tenants.errors import DomainError
@@ -86,7 +86,7 @@ class PlanProgress(Progress):
 def work_on_uploads() -> int:
     """Work on each upload that has work, the oldest first. Returns how many pieces of work came to an end."""
     ended = 0
-    with Stop() as stop, _place() as is_free:
+    with Stop() as stop, _free_slot() as is_free:
         seen: set[Any] = set()
         while is_free and not stop.requested and (upload := selectors.next_upload(without=seen)) is not None:
             seen.add(upload.id)
@@ -95,15 +95,15 @@ def work_on_uploads() -> int:
 
 
 @contextmanager
-def _place() -> Iterator[bool]:
-    """One of the MOST_AT_ONCE places, if one is free."""
+def _free_slot() -> Iterator[bool]:
+    """Takes one of the MOST_AT_ONCE slots; gives whether one was free."""
     with ExitStack() as held:
-        yield any(held.enter_context(locks.holding(f"backfill uploads/{number}")) for number in range(MOST_AT_ONCE))
+        yield any(held.enter_context(locks.try_lock(f"backfill uploads/{number}")) for number in range(MOST_AT_ONCE))
 
 
 def _take(upload: BackfillUpload, stop: Stop) -> bool:
     """Work on an upload, unless another process does. Whether its work came to an end."""
-    with locks.holding(f"backfill upload/{upload.tenant_id}/{upload.id}") as is_free:
+    with locks.try_lock(f"backfill upload/{upload.tenant_id}/{upload.id}") as is_free:
         upload.refresh_from_db()
         if not is_free or upload.state not in WORKING:
             return False
@@ -142,11 +142,11 @@ def _plan(upload: BackfillUpload, stop: UploadStop) -> None:
         format=_parsed_options(adapter, upload.arguments)["format"],
         layout=_options(adapter, upload.arguments).layout,
     )
-    look = first_look(source)
+    look = preview_file(source)
     if not upload.arguments:
         arguments = _proposed(adapter, source, look)
         source = replace(source, layout=_options(adapter, arguments).layout)
-        services.save_look(upload=upload, look=first_look(source), arguments=arguments)
+        services.save_look(upload=upload, look=preview_file(source), arguments=arguments)
     else:
         services.save_look(upload=upload, look=look, arguments=upload.arguments)
     given = _parsed_options(adapter, upload.arguments)

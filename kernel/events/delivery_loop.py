@@ -25,8 +25,8 @@ from django.db import InterfaceError, OperationalError, connection
 from kernel.events.errors import SigningKeyMissing
 from kernel.events.http_connections import idle_connections
 from kernel.events.models import Endpoint
+from kernel.events.services.delivery_results import Sent, record
 from kernel.events.services.fan_out import PAGE, fan_out
-from kernel.events.services.recording import Sent, record
 from kernel.events.services.sending import Chain, Place, claim, send_leased, unsent
 from kernel.events.signing import master_keys
 

@@ -21,9 +21,9 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
 from urllib3.util import parse_url
 
-from kernel.events.addresses import AddressRefused, Target, check_url, vetted_addresses
 from kernel.events.errors import UrlRefused
 from kernel.events.http_connections import Route, idle_connections, timer, tls_context
+from kernel.events.url_safety import AddressRefused, Target, check_url, vetted_addresses
 
 log = structlog.get_logger("countinghouse.events")
 

@@ -1,4 +1,4 @@
-"""When a failed delivery is tried again. Decides from values alone: no database, no clock of its own."""
+"""When a failed delivery is tried again: values only, no database, no clock. services/delivery_results.py applies it."""
 
 import random
 from collections.abc import Mapping

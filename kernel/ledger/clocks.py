@@ -1,4 +1,7 @@
-"""The two times of every row, as a choice for reads of the past."""
+"""The two times of every row, as a choice for reads of the past (bitemporal: transaction time and valid time).
+
+Others call them "recorded at" and "effective at".
+"""
 
 from django.db.models import TextChoices
 

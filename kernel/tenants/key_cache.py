@@ -1,4 +1,4 @@
-"""The API key cache: what this process has read about a key is trusted for a few seconds (API_KEY_CACHE_SECONDS)."""
+"""The cache of authentication: keys, and child tenants, are trusted for a few seconds after they were read (API_KEY_CACHE_SECONDS)."""
 
 import threading
 import time

@@ -33,14 +33,15 @@ from kernel.tenants.setting_author import setting_author
 KEY_PREFIX = "ch_"
 PREFIX_BYTES = 6
 SECRET_BYTES = 32
-_callers = KeyCache()
+# Callers by key, and the child tenants that a caller acts for.
+_authentication_cache = KeyCache()
 # Called in the transaction in which a key was created or revoked, with the key and which of the two it was. Apps above this one register.
 _key_listeners: list[Callable[[ApiKey, str], None]] = []
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """An authenticated request: its tenant, its key and what the key allows. `currency` is the tenant's own (ISO 4217)."""
+    """An authenticated caller: its tenant, its key and what the key allows. `currency` is the tenant's own (ISO 4217)."""
 
     tenant_id: UUID
     key_id: UUID
@@ -103,7 +104,7 @@ def change_tenant(*, tenant: Tenant, actor: str, request_id: str = "", name: str
     tenant.name, tenant.is_active = name, is_active
     with setting_author(actor=actor, request_id=request_id):
         tenant.save(update_fields=["name", "is_active"])
-    _callers.clear()
+    _authentication_cache.clear()
     return tenant
 
 
@@ -157,7 +158,7 @@ def revoke_api_key(*, prefix: str, actor: str, request_id: str = "") -> ApiKey:
         with setting_author(actor=actor, request_id=request_id):
             key.save(update_fields=["revoked_at"])
             _report(key, "revoked")
-    _callers.clear()
+    _authentication_cache.clear()
     return key
 
 
@@ -183,7 +184,7 @@ def authenticate_pair(client_id: str, secret: str) -> Caller:
     """The caller with this clientId and clientSecret. A cached key costs no query. Raises NotAuthenticated."""
     if not (client_id.isascii() and client_id.isalnum() and secret.isascii() and secret.isalnum()):
         raise NotAuthenticated
-    caller: Caller = _callers.get(
+    caller: Caller = _authentication_cache.get(
         (client_id, secret), seconds=settings.API_KEY_CACHE_SECONDS, load=lambda: _load_caller(prefix=client_id, secret=secret)
     )
     if caller.expires_at is not None and caller.expires_at <= timezone.now():
@@ -195,7 +196,7 @@ def act_for(caller: Caller, account: str) -> Caller:
     """The same caller, acting for `account`: its own tenant or a child of it. Raises NotAuthorized."""
     if account == caller.tenant_text:
         return caller
-    child: Tenant = _callers.get(
+    child: Tenant = _authentication_cache.get(
         (caller.tenant_id, account), seconds=settings.API_KEY_CACHE_SECONDS, load=lambda: _load_child(caller=caller, account=account)
     )
     return replace(caller, tenant_id=child.id, currency=child.currency)
@@ -203,7 +204,7 @@ def act_for(caller: Caller, account: str) -> Caller:
 
 def clear_key_cache() -> None:
     """Empties this process's cache: for tests."""
-    _callers.clear()
+    _authentication_cache.clear()
 
 
 def _load_caller(*, prefix: str, secret: str) -> Caller:

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo, available_timezones
 
-from kernel.api.fields import Choice, Currency, Identifier, Text, Timestamp, Whole
+from kernel.api.fields import Choice, Currency, Identifier, Integer, Text, Timestamp
 from kernel.api.problems import FieldProblem, Invalid, Refused
 from kernel.api.serializers import Query
 from kernel.api.spans import Until
@@ -46,7 +46,7 @@ class MeteringQuery(Query):
 
 
 class PageQuery(MeteringQuery):
-    limit = Whole(min_value=1, max_value=100, required=False, default=20, wire_name="page[limit]")
+    limit = Integer(min_value=1, max_value=100, required=False, default=20, wire_name="page[limit]")
     after = Text(required=False, max_length=1000, wire_name="page[after]")
     before = Text(required=False, max_length=1000, wire_name="page[before]")
 
@@ -126,7 +126,7 @@ class RuleQuery(Query):
 class RulePageQuery(Query):
     dialect = spending_rule_dialect
 
-    limit = Whole(min_value=1, max_value=100, required=False, default=20, wire_name="page[limit]")
+    limit = Integer(min_value=1, max_value=100, required=False, default=20, wire_name="page[limit]")
     after = Text(required=False, max_length=1000, wire_name="page[after]")
     before = Text(required=False, max_length=1000, wire_name="page[before]")
 
@@ -154,7 +154,7 @@ class ChartQuery(UsageQuery):
 
 class LeaderQuery(UsageQuery):
     currency = Currency(required=False, default="USD", wire_name="filter[currency]", description="What is ranked by.")
-    limit = Whole(min_value=1, max_value=100, required=False, default=10, wire_name="page[limit]")
+    limit = Integer(min_value=1, max_value=100, required=False, default=10, wire_name="page[limit]")
 
 
 def hour_range(query: dict[str, Any], *, now: datetime) -> dict[str, Any]:
@@ -258,7 +258,7 @@ class UsageGroupsQuery(CountedQuery):
         "declared key is a filter as well: filter[qualifiers.<key>].",
     )
     interval = Choice(INTERVALS, required=False, description="Of the time zone; the whole span together, unless given.")
-    limit = Whole(min_value=1, max_value=1000, required=False, default=100, wire_name="page[limit]")
+    limit = Integer(min_value=1, max_value=1000, required=False, default=100, wire_name="page[limit]")
     after = Text(required=False, max_length=4000, wire_name="page[after]")
 
     @classmethod
@@ -271,7 +271,7 @@ class UsageGroupsQuery(CountedQuery):
 
 
 class CountedTransactionsQuery(CountedQuery):
-    limit = Whole(min_value=1, max_value=100, required=False, default=20, wire_name="page[limit]")
+    limit = Integer(min_value=1, max_value=100, required=False, default=20, wire_name="page[limit]")
     after = Text(required=False, max_length=1000, wire_name="page[after]")
     before = Text(required=False, max_length=1000, wire_name="page[before]")
 
@@ -283,10 +283,10 @@ class NearDuplicateQuery(MeteringQuery):
     service = Text(required=False, wire_name="filter[service]", description="The service's name.")
     agent = Identifier(required=False, wire_name="filter[agent]", description="The agent's id.")
     customer = Text(required=False, wire_name="filter[customer]", description="What transactions name as customerId.")
-    within = Whole(
+    within = Integer(
         min_value=1, max_value=86_400, required=False, default=60, wire_name="within_seconds", description="How far apart at most."
     )
-    limit = Whole(min_value=1, max_value=100, required=False, default=20, wire_name="page[limit]")
+    limit = Integer(min_value=1, max_value=100, required=False, default=20, wire_name="page[limit]")
     after = Text(required=False, max_length=1000, wire_name="page[after]")
 
 

@@ -19,8 +19,8 @@ from kernel.corrections.kinds import list_kinds
 from kernel.corrections.models import CorrectionComment, CorrectionRequest
 from kernel.corrections.services import CorrectionDraft
 from kernel.events.services import endpoints
+from kernel.events.services.event_writer import write_event
 from kernel.events.services.fan_out import fan_out
-from kernel.events.services.writing import write_event
 from kernel.ledger.base_models import LedgerRow
 from kernel.tenants.models import StaffProfile, StaffTenant
 from kernel.tenants.staff_roles import ROLES

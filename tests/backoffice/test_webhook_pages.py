@@ -12,8 +12,8 @@ from backoffice.models import Change
 from billing import services as billing
 from kernel.events.models import Delivery, Endpoint, Event, SecretReading
 from kernel.events.services import endpoints as services
+from kernel.events.services.event_writer import write_event
 from kernel.events.services.fan_out import fan_out
-from kernel.events.services.writing import write_event
 from tests.backoffice.staff_members import employ, log_in
 from tests.backoffice.test_settings import change
 from tests.factories import TenantFactory

@@ -169,7 +169,7 @@ def test_a_full_cache_is_emptied_and_answers_as_before(monkeypatch):
     keys = [IssuedKeyFactory() for _ in range(5)]
     for issued in keys * 2:
         assert services.authenticate(issued.token).key_id == issued.key.id
-        assert len(services._callers._entries) <= 2
+        assert len(services._authentication_cache._entries) <= 2
 
 
 def test_last_used_is_written_once_a_minute_and_not_by_every_request():

@@ -3,7 +3,7 @@
 from credits.api.dialect import CreditsBody, CreditsReply
 from credits.choices import BalanceType, Category, GrantStatus, ScheduleStatus, TransactionKind, TransactionType, UnitType
 from kernel.api.amounts import AmountNumber, AmountText
-from kernel.api.fields import Choice, Currency, Day, Flag, Identifier, JsonObject, Text, Timestamp, Whole
+from kernel.api.fields import Boolean, Choice, Currency, Day, Identifier, Integer, JsonObject, Text, Timestamp
 from kernel.api.nested import Batch, ListOf, Nested
 from kernel.api.problems import Refused
 from kernel.ledger.holds import HoldStatus
@@ -35,7 +35,7 @@ class TransactionItem(TransactionRequest):
 
 class BatchRequest(CreditsBody):
     items = Batch(TransactionItem, max_items=1000)
-    atomic = Flag(required=False, default=False, description="If one item is refused, none is posted.")
+    atomic = Boolean(required=False, default=False, description="If one item is refused, none is posted.")
 
 
 class ReversalRequest(CreditsBody):
@@ -48,8 +48,8 @@ class ReversalRequest(CreditsBody):
 class ChosenByReply(CreditsReply):
     """The values by which a burn-down chose this grant. All but `rank` and `available` are compared in this order."""
 
-    rank = Whole(description="1 for the grant drawn on first.")
-    priority = Whole()
+    rank = Integer(description="1 for the grant drawn on first.")
+    priority = Integer()
     credit_unit_type = Choice(UnitType.values, source="unit_type")
     expiry_date = Text(required=False)
     category = Choice(Category.values)
@@ -69,7 +69,7 @@ class TransactionReply(CreditsReply):
     date = Day(source="occurred_at", description="The day in UTC for which it counts.")
     created_at = Timestamp(fine=True, description="When it was booked.")
     kind = Choice(TransactionKind.values, required=False, description="Why it was posted.")
-    entry_number = Whole(required=False, description="The number of this transaction on its grant: 1, 2, 3, without gaps.")
+    entry_number = Integer(required=False, description="The number of this transaction on its grant: 1, 2, 3, without gaps.")
     balance_after = AmountText(required=False, description="The grant's balance after it.")
     cost_basis = AmountText(required=False, description="How much of the grant's cost the amount stands for.")
     reverses = Identifier(required=False, source="reverses_id", description="The transaction that this one reverses.")
@@ -79,7 +79,7 @@ class TransactionReply(CreditsReply):
 
 
 class BatchOutcomeReply(CreditsReply):
-    index = Whole()
+    index = Integer()
     status = Choice(("posted", "replayed", "refused"))
     transaction = Nested(TransactionReply, required=False)
     error = JsonObject(required=False, description="Type, message and details, as in the error envelope.")
@@ -87,9 +87,9 @@ class BatchOutcomeReply(CreditsReply):
 
 class BatchReply(CreditsReply):
     items = ListOf(Nested(BatchOutcomeReply))
-    posted = Whole()
-    replayed = Whole()
-    refused = Whole()
+    posted = Integer()
+    replayed = Integer()
+    refused = Integer()
 
 
 class GrantRequest(CreditsBody):
@@ -108,7 +108,7 @@ class GrantRequest(CreditsBody):
     effective_date = Day(required=False, description="The first day on which it can be drawn on; today by default.")
     expiry_date = Day(required=False, is_expiry=True, description="The last day on which it can be drawn on.")
     category = Choice(Category.values, required=False, default=Category.PAID)
-    priority = Whole(required=False, default=50, min_value=0, max_value=100, description="Lower is drawn on first.")
+    priority = Integer(required=False, default=50, min_value=0, max_value=100, description="Lower is drawn on first.")
 
     @classmethod
     def check(cls, values: dict) -> dict:
@@ -139,7 +139,7 @@ class GrantReply(CreditsReply):
     created_at = Timestamp(fine=True)
     integration_ids = ListOf(JsonObject())
     category = Choice(Category.values)
-    priority = Whole()
+    priority = Integer()
     type = Choice(BalanceType.values, description="CASH or USAGE.")
     original_amount = AmountText()
     current_balance = AmountText(source="balance", description="The sum of its transactions.")
@@ -196,7 +196,7 @@ class BalancesReply(CreditsReply):
 class TenantBalanceReply(CreditsReply):
     id = Text(source="unit", description="The currency, or the metric's id.")
     type = Choice(BalanceType.values)
-    grants = Whole(description="Grants with a balance.")
+    grants = Integer(description="Grants with a balance.")
     balance = AmountText()
     held = AmountText()
     usable = AmountText(description="The part in force on that day.")
@@ -229,7 +229,7 @@ class DrawRequest(CreditsBody):
 class ConsumeRequest(DrawRequest):
     invoice_id = Text(is_key=True, required=False, min_length=1, max_length=255)
     billing_run_id = Text(is_key=True, required=False, min_length=1, max_length=255)
-    partial = Flag(required=False, default=False, description="Take what is available if it is less than the amount.")
+    partial = Boolean(required=False, default=False, description="Take what is available if it is less than the amount.")
 
 
 class ConsumeReply(CreditsReply):
@@ -275,7 +275,7 @@ class HoldRequest(DrawRequest):
 class CaptureRequest(CreditsBody):
     may_be_empty = True
     amount = AmountText(required=False, sign="positive", description="All of it by default.")
-    final = Flag(required=False, default=True, description="False keeps the rest reserved, for further captures; else it is released.")
+    final = Boolean(required=False, default=True, description="False keeps the rest reserved, for further captures; else it is released.")
     reason = Text(required=False, max_length=1000)
     invoice_id = Text(is_key=True, required=False, min_length=1, max_length=255)
     billing_run_id = Text(is_key=True, required=False, min_length=1, max_length=255)
@@ -331,8 +331,8 @@ class GrantSumReply(CreditsReply):
     name = Text()
     type = Choice(BalanceType.values)
     unit = Text()
-    entries = Whole()
-    last_entry_number = Whole()
+    entries = Integer()
+    last_entry_number = Integer()
     credits = AmountText()
     debits = AmountText()
     balance = AmountText(description="Credits less debits, computed from the entries.")
@@ -360,8 +360,8 @@ class ScheduleRequest(CreditsBody):
     )
     cost_of_credit = AmountNumber(required=False, sign="not_negative", strings=False)
     category = Choice(Category.values, required=False, default=Category.PAID)
-    priority = Whole(required=False, default=50, min_value=0, max_value=100)
-    every_months = Whole(required=False, default=1, min_value=1, max_value=120)
+    priority = Integer(required=False, default=50, min_value=0, max_value=100)
+    every_months = Integer(required=False, default=1, min_value=1, max_value=120)
     starts_on = Day(required=False, description="The first day of the first period; today by default.")
     ends_on = Day(required=False, is_expiry=True, description="The last day on which a period may begin.")
     rollover_cap = AmountNumber(
@@ -388,8 +388,8 @@ class ScheduleReply(CreditsReply):
     amount = AmountNumber()
     cost_of_credit = AmountNumber(required=False)
     category = Choice(Category.values)
-    priority = Whole()
-    every_months = Whole()
+    priority = Integer()
+    every_months = Integer()
     starts_on = Day()
     ends_on = Day(required=False)
     rollover_cap = AmountNumber(required=False)

@@ -3,7 +3,7 @@
 from credits.api.dialect import CreditsBody, CreditsReply
 from credits.choices import BalanceType
 from kernel.api.amounts import AmountText
-from kernel.api.fields import Choice, Currency, Flag, Text, Timestamp
+from kernel.api.fields import Boolean, Choice, Currency, Text, Timestamp
 
 
 class AlertRequest(CreditsBody):
@@ -19,5 +19,5 @@ class AlertReply(CreditsReply):
     id = Text(source="unit", description="The currency, or the metric's id.")
     type = Choice(BalanceType.values)
     alert_below = AmountText(allow_null=True)
-    is_low = Flag(description="Whether the newest posting left the balance below it.")
+    is_low = Boolean(description="Whether the newest posting left the balance below it.")
     updated_at = Timestamp(fine=True)

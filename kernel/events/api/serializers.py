@@ -5,7 +5,7 @@ from uuid import UUID
 
 import msgspec
 
-from kernel.api.fields import Choice, Field, Flag, JsonObject, Text, Timestamp, Whole, storable
+from kernel.api.fields import Boolean, Choice, Field, Integer, JsonObject, Text, Timestamp, storable
 from kernel.api.json import Source
 from kernel.api.nested import ListOf, Nested
 from kernel.api.problems import Refused
@@ -122,7 +122,7 @@ class EndpointChange(WebhooksBody):
     metadata = JsonObject(required=False, max_size=METADATA_SIZE)
     status = Choice((EndpointStatus.ENABLED, EndpointStatus.DISABLED), required=False)
     note = Text(required=False, max_length=NOTE_LENGTH, description="Why it is disabled, for people.")
-    version = Whole(required=False, min_value=1, description="Refuse the change if the endpoint has another version by now.")
+    version = Integer(required=False, min_value=1, description="Refuse the change if the endpoint has another version by now.")
 
     @classmethod
     def check(cls, values: dict[str, Any]) -> dict[str, Any]:
@@ -133,10 +133,10 @@ class EndpointChange(WebhooksBody):
 
 class RotationRequest(WebhooksBody):
     may_be_empty = True
-    grace_period_seconds = Whole(
+    grace_period_seconds = Integer(
         required=False, default=DEFAULT_GRACE_SECONDS, min_value=0, max_value=MAX_GRACE_SECONDS, description="How long both secrets sign."
     )
-    force = Flag(required=False, default=False, description="Also while an earlier secret still signs; that one stops at once.")
+    force = Boolean(required=False, default=False, description="Also while an earlier secret still signs; that one stops at once.")
 
 
 class TestRequest(WebhooksBody):
@@ -149,7 +149,7 @@ class RecoveryRequest(WebhooksBody):
 
     since = Timestamp()
     until = Timestamp(required=False, description="Excluded.")
-    only_failed = Flag(required=False, default=True, description="false: also events for which there was no delivery.")
+    only_failed = Boolean(required=False, default=True, description="false: also events for which there was no delivery.")
 
 
 class EndpointReply(WebhooksReply):
@@ -165,13 +165,13 @@ class EndpointReply(WebhooksReply):
     disabled_reason = TextOrNull(required=False, description=f"{', '.join(DisabledReason.values)}; null while it is enabled.")
     disabled_note = TextOrNull(required=False)
     disabled_at = Timestamp(required=False)
-    secret_generation = Whole(description="How many secrets it has had.")
+    secret_generation = Integer(description="How many secrets it has had.")
     previous_secret_valid_until = Timestamp(source="previous_valid_until", required=False, description="Until then two secrets sign.")
-    consecutive_failures = Whole(description="Attempts that failed since the last success.")
+    consecutive_failures = Integer(description="Attempts that failed since the last success.")
     failing_since = Timestamp(source="first_failure_at", required=False)
     last_success_at = Timestamp(required=False)
     paused_until = Timestamp(source="not_before", required=False, description="The receiver asked to wait (Retry-After).")
-    version = Whole()
+    version = Integer()
     created_at = Timestamp()
     updated_at = Timestamp()
 
@@ -188,7 +188,7 @@ class CreatedReply(EndpointReply):
 
 class SecretReply(WebhooksReply):
     secret = Text(example="whsec_…")
-    secret_generation = Whole()
+    secret_generation = Integer()
     previous_secret_valid_until = Timestamp(required=False)
 
     @classmethod
@@ -200,10 +200,10 @@ class SecretReply(WebhooksReply):
 class AttemptReply(WebhooksReply):
     """A request that was sent, and what came back. `error` is null for an answer of 2xx."""
 
-    number = Whole()
+    number = Integer()
     at = Timestamp()
-    duration_ms = Whole()
-    status_code = Whole(required=False)
+    duration_ms = Integer()
+    status_code = Integer(required=False)
     error = TextOrNull(required=False)
     request_headers = StoredObject(description="Without the values of the endpoint's own headers.")
     response_head = Text(description="The first 4 KB of the answer.")
@@ -216,14 +216,14 @@ class DeliveryReply(WebhooksReply):
     endpoint_id = Reference(ids.ENDPOINT)
     type = TypeOfEvent(source="event")
     account = TextOrNull(required=False)
-    sequence = Whole(required=False)
+    sequence = Integer(required=False)
     state = Choice(DeliveryState.values)
     origin = Choice(Origin.values)
-    attempts = Whole()
-    last_status_code = Whole(required=False)
+    attempts = Integer()
+    last_status_code = Integer(required=False)
     last_error = TextOrNull(required=False)
     next_at = Timestamp(required=False, description="When it is tried next; null once that is over.")
-    released_by_age = Flag(description="An ordered endpoint didn't wait for it any longer.")
+    released_by_age = Boolean(description="An ordered endpoint didn't wait for it any longer.")
     created_at = Timestamp()
     finished_at = Timestamp(required=False)
 
@@ -264,7 +264,7 @@ class TestReply(WebhooksReply):
 
 class RecoveryReply(WebhooksReply):
     id = Reference("whr", description="Names the recovery in the service's log.")
-    count = Whole(description="How many deliveries were made.")
+    count = Integer(description="How many deliveries were made.")
     next_since = Timestamp(fine=True, required=False, description="There is more: recover from this moment on next.")
 
 
@@ -273,8 +273,8 @@ class PeriodReply(WebhooksReply):
     since = Timestamp()
     counts = StoredObject(description="Deliveries by state, tests left out.")
     success_share = Share(required=False, description="Of those that are over.")
-    p50_ms = Whole(required=False, description="Half of the attempts took no longer, in milliseconds.")
-    p95_ms = Whole(required=False)
+    p50_ms = Integer(required=False, description="Half of the attempts took no longer, in milliseconds.")
+    p95_ms = Integer(required=False)
 
 
 class StatsReply(WebhooksReply):
@@ -305,7 +305,7 @@ class EventReply(WebhooksReply):
     timestamp = Timestamp(description="When it happened.")
     id = Reference(ids.EVENT)
     account = Text(required=False)
-    sequence = Whole(required=False, description="Orders the events of an account.")
+    sequence = Integer(required=False, description="Orders the events of an account.")
     api_version = Text()
     data = JsonObject(description="`object` as the API of its ledger writes it, sometimes `previous`.")
 

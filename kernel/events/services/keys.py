@@ -1,7 +1,7 @@
 """Writes the events about API keys."""
 
 from kernel.api.json import milliseconds
-from kernel.events.services.writing import write_event
+from kernel.events.services.event_writer import write_event
 from kernel.tenants.models import ApiKey
 
 

@@ -1,4 +1,4 @@
-"""Who listens: kept in one row for each tenant, which posting functions look for."""
+"""Which types of events a tenant's endpoints want: kept in one row for each tenant, which posting functions look up."""
 
 from uuid import UUID
 

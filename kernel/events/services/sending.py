@@ -17,7 +17,7 @@ from kernel.events.http_sending import Request, send
 from kernel.events.ids import endpoint_ref, event_ref
 from kernel.events.models import Attempt, Delivery
 from kernel.events.rendering import body_of, thin_body_of
-from kernel.events.services.recording import Sent, record
+from kernel.events.services.delivery_results import Sent, record
 from kernel.events.signing import signatures
 from kernel.ledger import queries
 from kernel.ledger.errors import NotFound

@@ -6,7 +6,7 @@ from typing import Any
 
 from kernel.api.amounts import AmountNumber
 from kernel.api.camel_case_dialect import envelope
-from kernel.api.fields import Choice, Currency, Field, Identifier, JsonObject, Text, Timestamp, Whole
+from kernel.api.fields import Choice, Currency, Field, Identifier, Integer, JsonObject, Text, Timestamp
 from kernel.api.nested import ListOf, Nested, with_path_prefix
 from kernel.api.problems import Invalid
 from metering.api.serializers.base import MeteringBody, MeteringReply
@@ -48,7 +48,7 @@ class LimitReply(MeteringReply):
 
 class RuleReference(MeteringReply):
     id = Identifier(source="rule_id")
-    numeric_id = Whole(min_value=1)
+    numeric_id = Integer(min_value=1)
     name = Text(source="rule_name")
 
 
@@ -70,8 +70,8 @@ class OverrideReply(MeteringReply):
 
 class ExecutionMetadataReply(MeteringReply):
     rule_type = Choice(RuleType.values)
-    rule_version = Whole(min_value=1)
-    parameters_checked = Whole(min_value=0)
+    rule_version = Integer(min_value=1)
+    parameters_checked = Integer(min_value=0)
     network_id = Text(required=False, omitted=True)
     payment_transaction_id = Identifier(required=False, omitted=True)
     violations = ListOf(Nested(LimitReply))
@@ -84,7 +84,7 @@ class ExecutionOutputReply(MeteringReply):
     metadata = Nested(ExecutionMetadataReply)
 
 
-class NoRetries(Whole):
+class NoRetries(Integer):
     """Always 0: a rule decides once."""
 
     def plain(self, value: Any) -> int:
@@ -117,7 +117,7 @@ class RuleExecutionReply(MeteringReply):
     error_details = Text(required=False)
     started_at = Timestamp(source="created_at")
     completed_at = Timestamp()
-    execution_time_ms = Whole(min_value=0)
+    execution_time_ms = Integer(min_value=0)
     retry_count = NoRetries(source="execution_time_ms", min_value=0)
     parent_execution_id = Identifier(required=False)
     created_at = Timestamp()
@@ -135,7 +135,7 @@ class AuthorizationRequestReply(MeteringReply):
     id = Identifier()
     tenant_id = Identifier()
     transaction_id = Identifier()
-    round = Whole(min_value=1)
+    round = Integer(min_value=1)
     status = Choice(RequestStatus.values)
     created_at = Timestamp()
     updated_at = Timestamp()
@@ -167,7 +167,7 @@ class ChallengeBody(MeteringBody):
 
     ignores_unknown = True
 
-    x402_version = Whole(min_value=1, max_value=2, wire_name="x402Version")
+    x402_version = Integer(min_value=1, max_value=2, wire_name="x402Version")
     accepts = ListOf(JsonObject(), min_items=1, max_items=MOST_OPTIONS)
 
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from kernel.api.amounts import AmountText
-from kernel.api.fields import Choice, Currency, Flag, Identifier, JsonObject, Text, Timestamp, Whole
+from kernel.api.fields import Boolean, Choice, Currency, Identifier, Integer, JsonObject, Text, Timestamp
 from kernel.api.nested import ListOf, Nested
 from metering.api.serializers.base import MeteringBody, MeteringReply
 from metering.paying.payers import SCHEMES
@@ -14,13 +14,13 @@ class FacilitatorRequest(MeteringBody):
 
     ignores_unknown = True
 
-    x402_version = Whole(wire_name="x402Version", required=False, allow_null=True)
+    x402_version = Integer(wire_name="x402Version", required=False, allow_null=True)
     payment_payload = JsonObject()
     payment_requirements = JsonObject()
 
 
 class KindReply(MeteringReply):
-    x402_version = Whole(wire_name="x402Version")
+    x402_version = Integer(wire_name="x402Version")
     scheme = Choice(SCHEMES)
     network = Text()
 
@@ -36,7 +36,7 @@ class SupportedReply(MeteringReply):
 class VerifyReply(MeteringReply):
     """Whether a payment is good. `payer`: the account that pays."""
 
-    is_valid = Flag()
+    is_valid = Boolean()
     payer = Text(required=False, omitted=True)
     invalid_reason = Text(source="reason", required=False, omitted=True)
     invalid_message = Text(source="message", required=False, omitted=True)
@@ -45,7 +45,7 @@ class VerifyReply(MeteringReply):
 class SettleReply(MeteringReply):
     """What was collected. `transaction`: the id of that; the empty text where nothing was."""
 
-    success = Flag()
+    success = Boolean()
     transaction = Text()
     network = Text()
     payer = Text(required=False, omitted=True)

@@ -3,14 +3,14 @@
 from datetime import timedelta
 
 from kernel.api.amounts import AmountText
-from kernel.api.fields import Choice, Currency, Identifier, Text, Whole
+from kernel.api.fields import Choice, Currency, Identifier, Integer, Text
 from kernel.api.nested import ListOf, Nested
 from metering.api.serializers.base import MeteringReply
 from metering.api.serializers.replies import TransactionReply
 from metering.choices import Outcome
 
 
-class Milliseconds(Whole):
+class Milliseconds(Integer):
     """A length of time."""
 
     def plain(self, value: timedelta) -> int:
@@ -36,13 +36,13 @@ class AlikeReply(MeteringReply):
     customer_id = Text(source="customer", required=False)
     outcome = Choice(Outcome.values, required=False)
     costs = ListOf(Nested(AlikeCostReply))
-    input_tokens = Whole(min_value=0)
-    output_tokens = Whole(min_value=0)
-    cache_read_tokens = Whole(min_value=0)
-    cache_write_tokens = Whole(min_value=0)
-    input_audio_tokens = Whole(min_value=0)
-    output_audio_tokens = Whole(min_value=0)
-    reasoning_tokens = Whole(min_value=0)
+    input_tokens = Integer(min_value=0)
+    output_tokens = Integer(min_value=0)
+    cache_read_tokens = Integer(min_value=0)
+    cache_write_tokens = Integer(min_value=0)
+    input_audio_tokens = Integer(min_value=0)
+    output_audio_tokens = Integer(min_value=0)
+    reasoning_tokens = Integer(min_value=0)
 
 
 class NearDuplicateReply(MeteringReply):

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from kernel.api.amounts import AmountText
-from kernel.api.fields import Choice, Flag, Identifier, JsonObject, Text, Timestamp, Whole
+from kernel.api.fields import Boolean, Choice, Identifier, Integer, JsonObject, Text, Timestamp
 from kernel.api.nested import ListOf, Nested
 from metering.api.serializers.base import MeteringBody, MeteringReply
 from metering.paying.choices import LEDGER, OPEN_STATUSES, LegKind, PaymentKind, PaymentStatus
@@ -16,7 +16,7 @@ class CaptureRequest(MeteringBody):
 
     may_be_empty = True
     amount = AmountText(required=False, sign="positive", description="All of it by default.")
-    final = Flag(required=False, default=True, description="False keeps the rest held, for further captures; else it is released.")
+    final = Boolean(required=False, default=True, description="False keeps the rest held, for further captures; else it is released.")
 
 
 class ExtensionRequest(MeteringBody):
@@ -44,9 +44,9 @@ class ProtocolMetadataReply(MeteringReply):
     when the resource must have seen it, and `holdExpiresAt`, until when it may collect.
     """
 
-    x402_version = Whole(wire_name="x402Version", required=False, omitted=True)
+    x402_version = Integer(wire_name="x402Version", required=False, omitted=True)
     resource = Text(required=False, omitted=True)
-    accepts_index = Whole(required=False, omitted=True)
+    accepts_index = Integer(required=False, omitted=True)
     expires_at = Timestamp(required=False, omitted=True)
     settlement = Nested(SettlementReply, required=False, omitted=True)
     payer = Text(source="customer_id")
@@ -54,7 +54,7 @@ class ProtocolMetadataReply(MeteringReply):
     held_amount = AmountText(full=True, source="held")
     captured_amount = AmountText(full=True, source="captured")
     unpaid_amount = AmountText(full=True, source="unpaid")
-    unconfirmed = Flag(required=False, omitted=True)
+    unconfirmed = Boolean(required=False, omitted=True)
 
 
 class PaymentReply(MeteringReply):

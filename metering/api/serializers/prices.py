@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from kernel.api.amounts import AmountText
-from kernel.api.fields import Choice, Currency, Flag, Identifier, JsonObject, Text, Timestamp, Whole
+from kernel.api.fields import Boolean, Choice, Currency, Identifier, Integer, JsonObject, Text, Timestamp
 from kernel.api.nested import ListOf, Nested
 from metering.api.serializers.base import MeteringBody, MeteringReply
 from metering.api.serializers.replies import PricingReply
@@ -25,9 +25,9 @@ class UnitBody(MeteringBody):
 
     fact_key = Text(is_key=True, min_length=1, max_length=255, example="usage.input_tokens", description="Dots lead into objects.")
     amount = AmountText(required=False, description="Absent where there are tiers.", allow_null=True, example="2.50")
-    per = Whole(min_value=1, required=False, default=1, example=1_000_000)
-    is_optional = Flag(required=False, default=False, description="A quantity that the facts don't have counts as zero.")
-    is_package = Flag(required=False, default=False, description="Every begun package of `per` units costs `amount`.")
+    per = Integer(min_value=1, required=False, default=1, example=1_000_000)
+    is_optional = Boolean(required=False, default=False, description="A quantity that the facts don't have counts as zero.")
+    is_package = Boolean(required=False, default=False, description="Every begun package of `per` units costs `amount`.")
     part_of = Text(
         max_length=255,
         description="The factKey that counts this quantity as well: it is billed here and taken out there. Known names are recognised "
@@ -83,9 +83,9 @@ class TierReply(MeteringReply):
 class UnitReply(MeteringReply):
     fact_key = Text()
     amount = AmountText()
-    per = Whole(min_value=1)
-    is_optional = Flag()
-    is_package = Flag()
+    per = Integer(min_value=1)
+    is_optional = Boolean()
+    is_package = Boolean()
     part_of = Text()
     tier_mode = Text(required=False)
     tiers = ListOf(Nested(TierReply))

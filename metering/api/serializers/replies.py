@@ -5,7 +5,7 @@ from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 from kernel.api.amounts import AmountText
-from kernel.api.fields import Choice, Currency, Field, Flag, Identifier, JsonObject, Text, Timestamp, Whole
+from kernel.api.fields import Boolean, Choice, Currency, Field, Identifier, Integer, JsonObject, Text, Timestamp
 from kernel.api.nested import ListOf, Nested
 from metering.api.dialect import dialect
 from metering.api.serializers.base import MeteringReply
@@ -68,8 +68,8 @@ class CostReply(MeteringReply):
     fiat_amount = AmountText(full=True)
     fiat_asset_id = AssetId(source="fiat_asset_symbol")
     fiat_asset_symbol = Currency()
-    is_estimate = Flag()
-    is_active = Flag()
+    is_estimate = Boolean()
+    is_active = Boolean()
     supersedes_cost_id = Identifier(source="supersedes_id", required=False)
     superseded_at = Timestamp(required=False)
     inferred_from_fact_id = Identifier(source="inferred_from_id", required=False)
@@ -96,7 +96,7 @@ class TransactionReply(MeteringReply):
     service_id = Identifier()
     service = Text(source="service_name")
     status = Choice(Status.values)
-    requires_payment = Flag()
+    requires_payment = Boolean()
     qualifiers = JsonObject()
     metadata = JsonObject(required=False)
     occurred_at = Timestamp()
@@ -174,7 +174,7 @@ class CompletedReply(CreatedReply):
         return flat | {"transaction": flat} | added
 
 
-class Yes(Flag):
+class Yes(Boolean):
     """Always true."""
 
     def plain(self, value: Any) -> bool:
@@ -237,9 +237,9 @@ class BatchOutcome(MeteringReply):
 
     omits_absent = True
 
-    index = Whole(min_value=0)
-    status = Whole(min_value=0)
-    replayed = Flag(required=False)
+    index = Integer(min_value=0)
+    status = Integer(min_value=0)
+    replayed = Boolean(required=False)
     id = Identifier(required=False, description="The transaction's.")
     transaction_status = Choice(Status.values, required=False)
     transaction = Nested(TransactionReply, required=False)
@@ -266,9 +266,9 @@ class AdditionReply(MeteringReply):
 
 
 class BatchCounts(MeteringReply):
-    posted = Whole(min_value=0)
-    replayed = Whole(min_value=0)
-    refused = Whole(min_value=0)
+    posted = Integer(min_value=0)
+    replayed = Integer(min_value=0)
+    refused = Integer(min_value=0)
 
 
 class BatchReply(MeteringReply):

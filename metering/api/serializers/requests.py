@@ -5,7 +5,7 @@ from uuid import UUID
 
 from kernel.api.amounts import AmountText
 from kernel.api.camel_case_dialect import envelope
-from kernel.api.fields import Choice, Currency, Flag, Identifier, JsonObject, Text, Timestamp
+from kernel.api.fields import Boolean, Choice, Currency, Identifier, JsonObject, Text, Timestamp
 from kernel.api.nested import ListOf, Nested, with_path_prefix
 from kernel.api.problems import Invalid, Refused
 from metering.api.serializers.base import MeteringBody
@@ -61,7 +61,7 @@ class CostBody(MeteringBody):
 
     fiat_amount = AmountText(example="0.05", description="At most 18 digits before the point and 18 after; a string, never a number.")
     fiat_asset_symbol = Currency(example="USD")
-    is_estimate = Flag()
+    is_estimate = Boolean()
     cost_details = JsonObject(**ABSENT)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from kernel.api.amounts import AmountText
-from kernel.api.fields import Choice, Currency, Field, Flag, Identifier, JsonObject, Text, Timestamp, Whole
+from kernel.api.fields import Boolean, Choice, Currency, Field, Identifier, Integer, JsonObject, Text, Timestamp
 from kernel.api.nested import ListOf, Nested
 from kernel.api.serializers import Reply
 from metering.api.dialect import spending_rule_dialect
@@ -41,12 +41,12 @@ class ParameterAttributes(RuleReply):
     parameter_name = Text(required=False)
     limit_value = AmountText(full=True)
     measurement_type = Choice(Measurement.values)
-    interval_value = Whole(required=False)
+    interval_value = Integer(required=False)
     interval_unit = Choice(IntervalUnit.values, required=False)
-    is_rolling = Flag()
+    is_rolling = Boolean()
     group_by = GroupWords(Text(), required=False)
     measurement_scope = Choice(Scope.values)
-    include_estimates = Flag()
+    include_estimates = Boolean()
     currency = Currency()
     time_zone = Text()
     description = Text(required=False)
@@ -100,16 +100,16 @@ class FlatRuleReply(RuleReply):
 
     id = Identifier()
     tenant_id = Identifier()
-    numeric_id = Whole(min_value=1)
+    numeric_id = Integer(min_value=1)
     formatted_id = Text()
     name = Text()
     rule_type = Choice(RuleType.values)
     resolution_strategy = Choice(ResolutionStrategy.values)
     status = Choice(RuleStatus.values)
-    version = Whole(min_value=1)
+    version = Integer(min_value=1)
     metadata = JsonObject(required=False)
     notify_at = ListOf(AmountText(), required=False)
-    seeding = Flag(source="is_seeding", description="true while the transactions from before the rule are still being counted.")
+    seeding = Boolean(source="is_seeding", description="true while the transactions from before the rule are still being counted.")
     created_at = Timestamp()
     updated_at = Timestamp()
     deleted_at = Timestamp(required=False)
@@ -130,22 +130,22 @@ class ChangedRuleReply(FlatRuleReply):
 
 
 class RuleAttributes(RuleReply):
-    numeric_id = Whole(min_value=1)
+    numeric_id = Integer(min_value=1)
     formatted_id = Text()
     name = Text()
     rule_type = Choice(RuleType.values)
     resolution_strategy = Choice(ResolutionStrategy.values)
     status = Choice(RuleStatus.values)
-    version = Whole(min_value=1)
+    version = Integer(min_value=1)
     metadata = JsonObject(required=False)
     notify_at = ListOf(AmountText(), required=False)
-    seeding = Flag(source="is_seeding")
+    seeding = Boolean(source="is_seeding")
     created_at = Timestamp()
     updated_at = Timestamp()
 
 
 class AgentAttributes(RuleReply):
-    numeric_id = Whole(min_value=1)
+    numeric_id = Integer(min_value=1)
     formatted_id = Text()
     name = Text()
     label = Text()

@@ -3,7 +3,7 @@
 from typing import Any
 
 from kernel.api.amounts import AmountText
-from kernel.api.fields import Choice, Currency, Flag, Identifier, JsonObject, Text, Whole
+from kernel.api.fields import Boolean, Choice, Currency, Identifier, Integer, JsonObject, Text
 from kernel.api.json import Source
 from kernel.api.nested import ListOf, Nested
 from kernel.api.serializers import Body
@@ -50,9 +50,9 @@ class ParameterBody(RuleBody):
     parameter_name = Text(max_length=255, **ABSENT)
     limit_value = AmountText(example="10.00", description="An amount in `currency`, or a number of transactions; a string, never a number.")
     measurement_type = Choice(Measurement.values)
-    interval_value = Whole(description="1 to 1000; no window is longer than 366 days.", **ABSENT)
+    interval_value = Integer(description="1 to 1000; no window is longer than 366 days.", **ABSENT)
     interval_unit = Choice(IntervalUnit.values, **ABSENT)
-    is_rolling = Flag(required=False, allow_null=True, default=True, description="false: calendar windows in `timeZone`.")
+    is_rolling = Boolean(required=False, allow_null=True, default=True, description="false: calendar windows in `timeZone`.")
     group_by = ListOf(
         Text(min_length=1, max_length=255),
         max_items=MAX_GROUP_WORDS,
@@ -66,7 +66,7 @@ class ParameterBody(RuleBody):
         default=Scope.ALL.value,
         description="all: every transaction of the tenant is summed; rule: only those that the rule applies to.",
     )
-    include_estimates = Flag(
+    include_estimates = Boolean(
         required=False, allow_null=True, default=True, description="false: estimates of calls in flight aren't seen: a brake, not a cap."
     )
     currency = Currency(required=False, allow_null=True, default="USD")
@@ -77,7 +77,7 @@ class ParameterBody(RuleBody):
 class NewParameterBody(ParameterBody):
     """A parameter to add to a rule."""
 
-    version = Whole(min_value=1, description="The rule's version; another one is a conflict.", **ABSENT)
+    version = Integer(min_value=1, description="The rule's version; another one is a conflict.", **ABSENT)
 
 
 class ConditionBody(RuleBody):
@@ -118,10 +118,10 @@ class RuleChangeRequest(RuleRequest):
 
     name = Text(min_length=1, max_length=255, **ABSENT)
     rule_type = RuleTypeField(description="spending_limit is read as usage_limit.", **ABSENT)
-    version = Whole(min_value=1, description="The version that was read; another one is a conflict.")
+    version = Integer(min_value=1, description="The version that was read; another one is a conflict.")
 
 
 class VersionRequest(RuleBody):
     """The version of the rule that the caller knows."""
 
-    version = Whole(min_value=1)
+    version = Integer(min_value=1)

@@ -1,7 +1,7 @@
 """Replies about what is used of a rule, and what rules decided or would decide."""
 
 from kernel.api.amounts import AmountText
-from kernel.api.fields import Choice, Currency, Identifier, Text, Timestamp, Whole
+from kernel.api.fields import Choice, Currency, Identifier, Integer, Text, Timestamp
 from kernel.api.nested import ListOf, Nested
 from metering.api.serializers.authorization import Group, RuleExecutionReply
 from metering.api.serializers.rule_replies import Constant, RuleReply
@@ -15,7 +15,7 @@ class UsageReply(RuleReply):
     parameter_id = Identifier()
     parameter_name = Text(required=False)
     measurement_type = Choice(Measurement.values)
-    interval_value = Whole(required=False)
+    interval_value = Integer(required=False)
     interval_unit = Choice(IntervalUnit.values, required=False)
     currency = Currency()
     group = Group(required=False)

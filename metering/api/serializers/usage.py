@@ -3,7 +3,7 @@
 from typing import Any
 
 from kernel.api.amounts import AmountNumber, AmountText
-from kernel.api.fields import Currency, Identifier, Text, Timestamp, Whole
+from kernel.api.fields import Currency, Identifier, Integer, Text, Timestamp
 from kernel.api.nested import ListOf, Nested
 from metering.api.serializers.base import MeteringReply
 from metering.api.serializers.replies import TransactionReply
@@ -20,18 +20,18 @@ class SpendReply(MeteringReply):
     """What was spent in one currency: all active costs, and of them what is estimated and what is actual."""
 
     fiat_asset_symbol = Currency(source="currency")
-    costs = Whole(min_value=0)
+    costs = Integer(min_value=0)
     total = AmountText(full=True, source="amount")
     estimated = AmountText(full=True)
     actual = AmountText(full=True)
 
 
 class CountsReply(MeteringReply):
-    transactions = Whole(min_value=0)
-    succeeded = Whole(min_value=0)
-    failed = Whole(min_value=0)
-    denied = Whole(min_value=0)
-    cancelled = Whole(min_value=0)
+    transactions = Integer(min_value=0)
+    succeeded = Integer(min_value=0)
+    failed = Integer(min_value=0)
+    denied = Integer(min_value=0)
+    cancelled = Integer(min_value=0)
 
 
 class SpanReply(MeteringReply):
@@ -87,7 +87,7 @@ class TraceReply(MeteringReply):
     id = Identifier(source="reference")
     external_id = Text(required=False)
     created_at = Timestamp()
-    transaction_count = Whole(min_value=0)
+    transaction_count = Integer(min_value=0)
     total_active_cost_usd = AmountText(full=True)
     spend = ListOf(Nested(SpendReply))
     transactions = ListOf(Nested(TransactionReply))

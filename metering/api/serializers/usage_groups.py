@@ -3,7 +3,7 @@
 from typing import Any
 
 from kernel.api.amounts import AmountText
-from kernel.api.fields import Choice, Currency, Field, Flag, Identifier, Text, Timestamp, Whole
+from kernel.api.fields import Boolean, Choice, Currency, Field, Identifier, Integer, Text, Timestamp
 from kernel.api.nested import ListOf, Nested
 from metering.api.serializers.base import MeteringBody, MeteringReply
 from metering.choices import Clock, KeyPlace
@@ -36,15 +36,15 @@ class GroupLinksReply(MeteringReply):
 class UsageGroupReply(MeteringReply):
     starts_at = Timestamp(required=False)
     group = Group()
-    count = Whole(source="transactions", **COUNT)
+    count = Integer(source="transactions", **COUNT)
     spend = ListOf(Nested(GroupSpendReply), source="costs", required=False, omitted=True)
-    input_tokens = Whole(**COUNT)
-    output_tokens = Whole(**COUNT)
-    cache_read_tokens = Whole(**COUNT)
-    cache_write_tokens = Whole(**COUNT)
-    input_audio_tokens = Whole(**COUNT)
-    output_audio_tokens = Whole(**COUNT)
-    reasoning_tokens = Whole(**COUNT)
+    input_tokens = Integer(**COUNT)
+    output_tokens = Integer(**COUNT)
+    cache_read_tokens = Integer(**COUNT)
+    cache_write_tokens = Integer(**COUNT)
+    input_audio_tokens = Integer(**COUNT)
+    output_audio_tokens = Integer(**COUNT)
+    reasoning_tokens = Integer(**COUNT)
     links = Nested(GroupLinksReply)
 
 
@@ -54,8 +54,8 @@ class GroupsLinksReply(MeteringReply):
 
 
 class GroupsPageReply(MeteringReply):
-    limit = Whole(min_value=1)
-    has_next = Flag()
+    limit = Integer(min_value=1)
+    has_next = Boolean()
 
 
 class QuestionReply(MeteringReply):
@@ -89,4 +89,4 @@ class UsageKeyReply(MeteringReply):
     name = Text()
     declared_at = Timestamp()
     counts_from = Timestamp(required=False, fine=True)
-    is_complete = Flag()
+    is_complete = Boolean()

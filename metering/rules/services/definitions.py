@@ -11,7 +11,7 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.db.models import Max
 
-from kernel.events.services.writing import write_event
+from kernel.events.services.event_writer import write_event
 from kernel.ledger.constraints import translate_db_errors
 from kernel.ledger.outcomes import EXISTS, read_outcome
 from metering.rules.choices import SYSTEM_RULE_ID, RuleChange, RuleStatus

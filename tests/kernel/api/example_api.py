@@ -9,7 +9,7 @@ from rest_framework.routers import SimpleRouter
 
 from kernel.api.amounts import AmountNumber, AmountText
 from kernel.api.dialect import Dialect, camel_case
-from kernel.api.fields import Choice, Currency, Day, Flag, Identifier, JsonObject, Text, Timestamp, Whole
+from kernel.api.fields import Boolean, Choice, Currency, Day, Identifier, Integer, JsonObject, Text, Timestamp
 from kernel.api.nested import Batch, ListOf, Nested
 from kernel.api.problems import Refused, RequestRefused
 from kernel.api.schema import operation
@@ -67,7 +67,7 @@ class ShopQuery(Query):
 
 class LineRequest(ShopBody):
     unit_price = AmountText(sign="positive")
-    is_estimate = Flag()
+    is_estimate = Boolean()
     line_details = JsonObject(required=False, allow_null=True)
 
 
@@ -80,7 +80,7 @@ class SaleRequest(ShopBody):
     state = Choice(["open", "closed"], required=False, allow_null=True)
     occurred_at = Timestamp(required=False, allow_null=True)
     due_day = Day(required=False, allow_null=True)
-    quantity = Whole(min_value=1, max_value=1000, required=False)
+    quantity = Integer(min_value=1, max_value=1000, required=False)
     details = JsonObject(required=False, allow_null=True, max_size=2000, max_depth=8)
     lines = ListOf(Nested(LineRequest), required=False, allow_null=True, max_items=3)
     tags = ListOf(Text(max_length=5), required=False)
@@ -98,7 +98,7 @@ class SaleItem(SaleRequest):
 
 class SalesRequest(ShopBody):
     items = Batch(SaleItem, max_items=5)
-    atomic = Flag(required=False, default=False)
+    atomic = Boolean(required=False, default=False)
 
 
 class NudgeRequest(ShopBody):
@@ -118,11 +118,11 @@ class BuyerReply(ShopReply):
 
 
 class BuyerQuery(ShopQuery):
-    limit = Whole(min_value=1, max_value=100, required=False, default=20, wire_name="page[limit]")
+    limit = Integer(min_value=1, max_value=100, required=False, default=20, wire_name="page[limit]")
     after = Text(required=False, wire_name="page[after]")
     before = Text(required=False, wire_name="page[before]")
     from_day = Timestamp(required=False, days=True)
-    is_open = Flag(required=False)
+    is_open = Boolean(required=False)
     least_amount = AmountNumber(required=False)
 
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from kernel.api.amounts import AmountNumber, AmountText
-from kernel.api.fields import Day, Flag, JsonObject, Text, Timestamp
+from kernel.api.fields import Boolean, Day, JsonObject, Text, Timestamp
 from kernel.api.json import JsonNumber, RawJson, is_too_deep, parse_exact, to_json
 from kernel.api.nested import ListOf, Nested
 from kernel.api.serializers import Reply
@@ -30,7 +30,7 @@ class WholeReply(ShopReply):
     on_day = Day()
     details = JsonObject()
     parts = ListOf(Nested(PartReply))
-    is_open = Flag(source="open")
+    is_open = Boolean(source="open")
     note = Text(required=False)
 
 

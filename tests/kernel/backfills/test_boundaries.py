@@ -12,8 +12,8 @@ from kernel.backfills.errors import BadSource, RunMoved
 from kernel.backfills.files import lines
 from kernel.backfills.models import BackfillReject, BackfillRun
 from kernel.backfills.pacing import LONGEST_PAUSE_SECONDS, SMALLEST_BATCH, Pacer
-from kernel.backfills.signals import Stop
 from kernel.backfills.sources import Reading, Source
+from kernel.backfills.stop_requests import Stop
 from kernel.ledger.errors import Busy, OutcomeUnknown
 from tests.factories import TenantFactory
 from tests.kernel.backfills.example_ledger import ShelfAdapter, moves, write_csv
@@ -254,13 +254,13 @@ def test_a_file_is_locked_for_one_tenant_and_one_command(plan, run_command, tmp_
     run_command("outsider", path, "--plan")
     theirs = BackfillRun.objects.get(tenant=outsider)
     numbers = {
-        locks.lock_number(tenant_id=tenant_id, command=command, file_digest=digest)
+        locks.file_lock_number(tenant_id=tenant_id, command=command, file_digest=digest)
         for tenant_id in (run.tenant_id, outsider.id)
         for command in (run.command, "backfill_something_else")
         for digest in (run.file_digest, "0" * 64)
     }
     assert len(numbers) == 8
-    with locks.exclusive_worker(run, wait=False, stop=Stop()):
+    with locks.hold_run_lock(run, wait=False, stop=Stop()):
         assert not locks.is_worked_on(theirs)
 
 

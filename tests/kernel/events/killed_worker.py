@@ -29,12 +29,12 @@ def die_after(module: object, name: str) -> None:
 def main(point: str) -> None:
     django.setup()
     from kernel.events import delivery_loop
-    from kernel.events.services import fan_out, recording
+    from kernel.events.services import delivery_results, fan_out
 
     if point == "fanning_out":
         fan_out._deliveries = die
     elif point == "recording":
-        recording._result = die
+        delivery_results._result = die
     else:
         die_after(delivery_loop, {"fanned_out": "fan_out", "leased": "claim", "sent": "send_leased"}[point])
     delivery_loop.DeliveryLoop(threads=2).run()

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from kernel.events import addresses, http_connections
+from kernel.events import http_connections, url_safety
 from kernel.events.http_connections import IdleConnections, Route, Timer
 from kernel.events.http_sending import Request, send
 from tests.kernel.events.receiver import CERTIFICATE, NAME, Answered, Receiver
@@ -21,7 +21,7 @@ LOCAL = ipaddress.ip_address("127.0.0.1")
 @pytest.fixture(autouse=True)
 def local_settings(settings, monkeypatch):
     settings.WEBHOOK_ALLOW_NETS, settings.WEBHOOK_CA_FILE = ["127.0.0.0/8"], str(CERTIFICATE)
-    monkeypatch.setattr(addresses, "_looked_up", lambda host, port: [LOCAL])
+    monkeypatch.setattr(url_safety, "_looked_up", lambda host, port: [LOCAL])
     http_connections.idle_connections.close()
 
 
@@ -54,13 +54,13 @@ def test_a_connection_that_cannot_be_used_again_is_closed(receiver, answered):
 
 def test_every_request_is_vetted_also_where_a_connection_is_open(receiver, settings, monkeypatch):
     assert post(receiver).status_code == 204
-    monkeypatch.setattr(addresses, "_looked_up", lambda host, port: [LOCAL, ipaddress.ip_address("10.0.0.1")])
+    monkeypatch.setattr(url_safety, "_looked_up", lambda host, port: [LOCAL, ipaddress.ip_address("10.0.0.1")])
     assert "not public" in post(receiver).error
     # Another address of the same name needs a connection of its own.
-    monkeypatch.setattr(addresses, "_looked_up", lambda host, port: [ipaddress.ip_address("127.0.0.2")])
+    monkeypatch.setattr(url_safety, "_looked_up", lambda host, port: [ipaddress.ip_address("127.0.0.2")])
     assert post(receiver).status_code is None
     settings.WEBHOOK_ALLOW_NETS = []
-    monkeypatch.setattr(addresses, "_looked_up", lambda host, port: [LOCAL])
+    monkeypatch.setattr(url_safety, "_looked_up", lambda host, port: [LOCAL])
     assert "not public" in post(receiver).error
     assert (len(receiver.received), receiver.connections) == (1, 1)
 
@@ -161,7 +161,7 @@ def proxied(receiver, settings, monkeypatch):
     def proxied(address=("127.0.0.1", receiver.port)):
         made.append(Proxy(address))
         settings.WEBHOOK_EGRESS_PROXY, settings.WEBHOOK_ALLOW_NETS = made[-1].url, []
-        monkeypatch.setattr(addresses, "_looked_up", lambda host, port: pytest.fail("the proxy looks names up"))
+        monkeypatch.setattr(url_safety, "_looked_up", lambda host, port: pytest.fail("the proxy looks names up"))
         return made[-1]
 
     yield proxied

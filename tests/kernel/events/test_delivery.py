@@ -7,16 +7,16 @@ from functools import partial
 import pytest
 from django.utils import timezone
 
-from kernel.events import addresses, http_sending
+from kernel.events import http_sending, url_safety
 from kernel.events.delivery_loop import DeliveryLoop
 from kernel.events.ids import endpoint_ref, event_ref
 from kernel.events.models import Attempt, Delivery, Endpoint, Event
 from kernel.events.services import clean_up, sending
 from kernel.events.services.clean_up import delete_old_events
+from kernel.events.services.delivery_results import Sent, record
+from kernel.events.services.event_writer import write_event
 from kernel.events.services.fan_out import fan_out
-from kernel.events.services.recording import Sent, record
 from kernel.events.services.sending import Place
-from kernel.events.services.writing import write_event
 from kernel.events.signing import secret_of
 from tests.kernel.events.receiver import CERTIFICATE, NAME, Answered, Receiver
 
@@ -30,7 +30,7 @@ def local_settings(settings, monkeypatch):
     settings.WEBHOOK_SIGNING_KEY = ["AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="]
     settings.WEBHOOK_ALLOW_NETS = ["127.0.0.0/8"]
     settings.WEBHOOK_CA_FILE = str(CERTIFICATE)
-    monkeypatch.setattr(addresses, "_looked_up", lambda host, port: [ipaddress.ip_address("127.0.0.1")])
+    monkeypatch.setattr(url_safety, "_looked_up", lambda host, port: [ipaddress.ip_address("127.0.0.1")])
 
 
 @pytest.fixture

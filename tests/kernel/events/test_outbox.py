@@ -10,8 +10,8 @@ from billing import services as billing
 from credits import services as credits
 from kernel.events.models import Event
 from kernel.events.selectors.events import list_events
+from kernel.events.services.event_writer import write_event
 from kernel.events.services.fan_out import fan_out
-from kernel.events.services.writing import write_event
 from metering.services.transactions import record_transaction
 from tests.rows_read import rows_read
 

@@ -13,7 +13,7 @@ from django.utils import timezone
 from kernel.events.delivery_loop import DeliveryLoop
 from kernel.events.ids import event_ref
 from kernel.events.models import Delivery, Event
-from kernel.events.services.writing import write_event
+from kernel.events.services.event_writer import write_event
 from kernel.events.signing import secret_of
 from tests.kernel.events.killed_worker import POINTS
 from tests.kernel.events.receiver import Receiver

@@ -12,8 +12,8 @@ from django.utils import timezone
 from kernel.events import ids
 from kernel.events.choices import DeliveryState
 from kernel.events.models import Attempt, Delivery
+from kernel.events.services.event_writer import write_event
 from kernel.events.services.fan_out import fan_out
-from kernel.events.services.writing import write_event
 from tests.factories import IssuedKeyFactory
 
 ENDPOINTS = "/v1/webhook-endpoints"

@@ -8,8 +8,8 @@ from django.db import connection, connections, transaction
 
 from kernel.events import ids, registry
 from kernel.events.models import Delivery, Event
+from kernel.events.services.event_writer import write_event
 from kernel.events.services.fan_out import fan_out
-from kernel.events.services.writing import write_event
 from tests.factories import IssuedKeyFactory
 from tests.kernel.events.api.conftest import SNAPSHOTS, Caller, finish, hours_ago
 from tests.kernel.events.api.test_endpoints import refused

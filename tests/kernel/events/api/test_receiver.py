@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from billing import services as billing
-from kernel.events import addresses
+from kernel.events import url_safety
 from kernel.events.delivery_loop import DeliveryLoop
 from tests.kernel.events.api.conftest import ENDPOINTS
 from tests.kernel.events.receiver import CERTIFICATE, NAME, Receiver
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db
 def real_receiver(settings, monkeypatch):
     settings.WEBHOOK_ALLOW_NETS = ["127.0.0.0/8"]
     settings.WEBHOOK_CA_FILE = str(CERTIFICATE)
-    monkeypatch.setattr(addresses, "_looked_up", lambda host, port: [ipaddress.ip_address("127.0.0.1")])
+    monkeypatch.setattr(url_safety, "_looked_up", lambda host, port: [ipaddress.ip_address("127.0.0.1")])
     receiver = Receiver()
     yield receiver
     receiver.stop()

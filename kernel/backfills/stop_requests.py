@@ -1,4 +1,7 @@
-"""Ctrl-C and SIGTERM end a run after its current batch. A second Ctrl-C ends it at once; its open transaction is rolled back."""
+"""Requests to stop a run: Ctrl-C and SIGTERM (POSIX signals) end it after its current batch.
+
+A second Ctrl-C ends it at once; its open transaction is rolled back.
+"""
 
 import signal
 import threading

@@ -6,9 +6,9 @@ import time
 
 import pytest
 
-from kernel.events import addresses
-from kernel.events.addresses import AddressRefused, check_url, vetted_addresses
+from kernel.events import url_safety
 from kernel.events.errors import UrlRefused
+from kernel.events.url_safety import AddressRefused, check_url, vetted_addresses
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_an_address_in_an_allowed_network_may_be_written(settings):
 
 
 def resolve_to(monkeypatch, *found):
-    monkeypatch.setattr(addresses.socket, "getaddrinfo", lambda *args, **kwargs: [(0, 0, 0, "", (address, 443)) for address in found])
+    monkeypatch.setattr(url_safety.socket, "getaddrinfo", lambda *args, **kwargs: [(0, 0, 0, "", (address, 443)) for address in found])
 
 
 @pytest.mark.parametrize(
@@ -94,8 +94,8 @@ def test_public_addresses_and_allowed_ones_are_returned(monkeypatch, settings):
 
 def test_a_name_that_can_not_be_looked_up_is_refused_within_a_time(monkeypatch):
     ended = threading.Event()
-    monkeypatch.setattr(addresses, "LOOKUP_SECONDS", 0.05)
-    monkeypatch.setattr(addresses.socket, "getaddrinfo", lambda *args, **kwargs: ended.wait(5))
+    monkeypatch.setattr(url_safety, "LOOKUP_SECONDS", 0.05)
+    monkeypatch.setattr(url_safety.socket, "getaddrinfo", lambda *args, **kwargs: ended.wait(5))
     began = time.monotonic()
     with pytest.raises(AddressRefused, match="could not be looked up"):
         vetted_addresses("hooks.example.test", 443)
@@ -105,6 +105,6 @@ def test_a_name_that_can_not_be_looked_up_is_refused_within_a_time(monkeypatch):
     def fails(*args, **kwargs):
         raise socket.gaierror
 
-    monkeypatch.setattr(addresses.socket, "getaddrinfo", fails)
+    monkeypatch.setattr(url_safety.socket, "getaddrinfo", fails)
     with pytest.raises(AddressRefused, match="could not be looked up"):
         vetted_addresses("hooks.example.test", 443)

@@ -1,4 +1,4 @@
-"""What the first records of a file show before anybody has said how it is read: its columns, the profiles that fit it, its first rows."""
+"""The preview of an uploaded file, before anybody has said how it is read: its columns, the profiles that fit it, its first rows."""
 
 import json
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ LONGEST_COLUMN = 200
 LONGEST_TEXT = 60
 
 
-def first_look(source: Source) -> dict[str, Any]:
+def preview_file(source: Source) -> dict[str, Any]:
     """Columns, recognised profiles and first rows, as the row of an upload keeps them. Raises BadSource."""
     with Reading(source) as reading:
         header, records = reading.header, list(islice(reading, ROWS_SHOWN))

@@ -15,7 +15,7 @@ from kernel.events.choices import OPEN_STATES, DeliveryState, DisabledReason, En
 from kernel.events.http_sending import Answer
 from kernel.events.ids import endpoint_ref
 from kernel.events.models import Delivery, Endpoint
-from kernel.events.services.writing import write_event
+from kernel.events.services.event_writer import write_event
 from kernel.ledger import queries
 from kernel.ledger.identifiers import new_id
 from kernel.tenants.setting_author import setting_author

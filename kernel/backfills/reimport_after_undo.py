@@ -1,4 +1,4 @@
-"""Rows that an undone run had posted: recognised, and brought in again under keys of their own.
+"""Imports rows again that an undone run had posted (--again): recognises them, and gives them keys of their own.
 
 A key stays with its first row for ever, so that a repeated call of the API still finds that row. With --again the row gets the key
 `<key>~2` (`~3` the time after), and its metadata says which key and which run it follows.

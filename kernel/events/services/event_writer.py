@@ -1,4 +1,4 @@
-"""Writes events from Python, for what no posting function records."""
+"""Writes one event from Python, for what no posting function records. Posting functions call events_insert in SQL."""
 
 from collections.abc import Mapping
 from datetime import datetime

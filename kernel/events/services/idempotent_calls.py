@@ -1,4 +1,4 @@
-"""Calls of the management API that named an idempotency key: a repeated call is answered with what the first one did."""
+"""Calls of the webhooks API with an idempotency key: a repeated call is answered with what the first one did."""
 
 import json
 from collections.abc import Mapping

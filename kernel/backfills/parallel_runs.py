@@ -17,7 +17,7 @@ from kernel.backfills.apply import ApplyRun
 from kernel.backfills.errors import BackfillStopped, DatabaseLost, Interrupted, NotAllowed, ReaderLost
 from kernel.backfills.models import BackfillRun, BackfillShare
 from kernel.backfills.progress_bar import Progress
-from kernel.backfills.signals import Stop
+from kernel.backfills.stop_requests import Stop
 
 ADD_UP_EVERY_SECONDS = 2.0
 LOOK_EVERY_SECONDS = 0.1
@@ -132,7 +132,7 @@ def _work(share: BackfillShare, make_application: Callable[[BackfillShare, Stop]
         inherited = _detach(keep=pipe)
         with _StopWithParent(parent) as stop:
             application = make_application(share, stop)
-            with locks.exclusive_worker(application.run, wait=True, stop=stop, share=share.number):
+            with locks.hold_run_lock(application.run, wait=True, stop=stop, share=share.number):
                 share.refresh_from_db()
                 application.work()
         code = 0

@@ -1,4 +1,4 @@
-"""Where events may be sent: no address inside the operator's own network, whatever a URL or a name server says.
+"""Where events may be sent (protection from SSRF): no address inside the operator's own network, whatever a URL or a name server says.
 
 A URL is checked when an endpoint is made (no look-up of the name), and its name is looked up at each attempt. All addresses of the name
 must be public; the connection then goes to one of them, with no second look-up in between (DNS rebinding).
