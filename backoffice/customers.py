@@ -24,6 +24,8 @@ from backoffice.customer_links import customer_url
 from backoffice.models import Customer
 from backoffice.search_names import with_grants
 from billing.models import Transaction as BillingTransaction
+from billing.models import type_label
+from billing.selectors import read_type_labels
 from credits import selectors as credits
 from credits.admin import unit_of
 from credits.choices import GrantStatus, ScheduleStatus, UnitType
@@ -37,6 +39,7 @@ from kernel.ledger.admin.formatting import action_link, actor_names, actor_of, e
 from kernel.ledger.admin.searching import has
 from kernel.ledger.clocks import Clock
 from kernel.ledger.holds import HoldStatus
+from kernel.ledger.identifiers import with_short_ids
 from kernel.tenants.admin import local_time
 from kernel.tenants.models import Tenant
 from kernel.tenants.setting_author import setting_author
@@ -274,15 +277,17 @@ def _timeline(request: HttpRequest, clock: Clock, *, tenant_id: UUID, customer_i
     ]
     if request.user.has_perm("metering.view_transaction"):
         metered = MeteredTransaction.objects.filter(**own).select_related("service").order_by(f"-{time}", "-id")[:SHOWN]
-        rows += [("Usage", row, f"{row.service} {row.action_name}", row.resource_name, row.status) for row in metered]
+        rows += [("Usage", row, f"{row.service} {row.action_name}", row.resource_name, row.get_status_display()) for row in metered]
     if request.user.has_perm("billing.view_transaction"):
         # Entries that name one of the customer's newest invoices, or one of its agents.
         agents = Agent.objects.filter(**own).values_list("name", flat=True)[:SHOWN]
         invoices = {row.invoice_id for row in credit if row.invoice_id}
         entries = BillingTransaction.objects.filter(Q(reference_id__in=invoices) | Q(agent_id__in=list(agents)), tenant_id=tenant_id)
+        billed = list(entries.order_by(f"-{time}", "-id")[:SHOWN])
+        read_type_labels(billed)
         rows += [
-            ("Billing", row, row.type, f"{row.reference_id} {row.agent_id or ''}", effect(row.effect, row.currency))
-            for row in entries.order_by(f"-{time}", "-id")[:SHOWN]
+            ("Billing", row, type_label(row), f"{with_short_ids(row.reference_id)} {row.agent_id or ''}", effect(row.effect, row.currency))
+            for row in billed
         ]
     newest = sorted(rows, key=lambda row: getattr(row[1], time), reverse=True)[:SHOWN]
     names = actor_names(row.actor for _, row, *_ in newest)
@@ -318,7 +323,7 @@ def _open(request: HttpRequest, *, back: str, tenant_id: UUID, customer_id: str)
             money(row.amount, row.metric_id or row.currency),
             "every month" if row.every_months == 1 else f"every {row.every_months} months",
             row.next_on,
-            row.status,
+            row.get_status_display(),
             action_link("credits_recurringgrant_cancel", row.pk, "Cancel", back=back)
             if may_cancel and row.status == ScheduleStatus.ACTIVE
             else "",

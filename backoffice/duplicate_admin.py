@@ -7,7 +7,8 @@ from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
 
 from backoffice.models import KeptDuplicate
-from billing.admin.pages import FlagFilter, TransactionAdmin
+from billing.admin.filters import FlagFilter
+from billing.admin.pages import TransactionAdmin
 from billing.choices import Flag
 from billing.models import Transaction
 from kernel.corrections.admin.summary import register_comparison

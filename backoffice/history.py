@@ -1,16 +1,20 @@
 """The history of settings in words, and the panel on a row's page that lists who changed it."""
 
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
 from django.apps import apps
 from django.db import models
+from django.utils.dateparse import parse_datetime, parse_duration
+from django.utils.html import format_html, format_html_join
 from django.utils.text import capfirst
 
 from backoffice.models import Change
-from kernel.ledger.admin.formatting import actor_names, joined, json_block, register_former_names
+from kernel.ledger.admin.formatting import actor_names, duration, id_link, joined, register_former_names, shortened
 from kernel.ledger.admin.links import Panel, register_panel
-from kernel.ledger.money import trimmed_digits
+from kernel.ledger.identifiers import code_in_words
+from kernel.ledger.money import PLACES, in_words, trimmed_digits
 from kernel.tenants.admin import local_time
 from kernel.tenants.field_labels import label_of
 from kernel.tenants.staff_scope import VisibleTenants
@@ -79,28 +83,61 @@ def operation_of(change: Change) -> str:
 
 
 def difference_of(change: Change) -> Any:
-    """Each value before and after. Of a row that was made or deleted: all of them, folded."""
-    if change.operation != "UPDATE":
-        return json_block(change.after or change.before, "its values")
+    """Each value before and after. Of a row that was made or deleted: what it has, folded."""
     old, new = change.before or {}, change.after or {}
-    model = model_of(change.table)
-    labels = {field.column: label_of(field) for field in model._meta.concrete_fields} if model else {}
-    names = [name for name in {**old, **new} if old.get(name) != new.get(name)]
-    return joined(
-        f"{capfirst(labels.get(name, name))}: {_value(old.get(name))} → {_value(new.get(name))}" for name in names if name not in UNSAID
-    )
+    names = [name for name in {**old, **new} if old.get(name) != new.get(name) and name not in UNSAID]
+    fields = _fields(change.table)
+    if change.operation != "UPDATE":
+        either = old or new
+        lines = ((_column(fields, name), _value(fields.get(name), either, name)) for name in names if name != "id")
+        values = format_html_join("", "<div><dt>{}</dt><dd>{}</dd></div>", ((label, value) for label, value in lines if value != NOTHING))
+        return format_html('<details class="ch-json"><summary>its values</summary><dl class="ch-values">{}</dl></details>', values)
+    parts = ((_column(fields, name), _value(fields.get(name), old, name), _value(fields.get(name), new, name)) for name in names)
+    return joined(format_html("{}: {} → {}", *part) for part in parts)
 
 
 # When and by whom stands beside it.
 UNSAID = {"updated_at", "updated_by", "actor"}
+NOTHING = "–"
+# Where a row has the currency or metric of its amounts.
+UNITS = ("currency", "unit", "max_currency", "metric_id")
 
 
-def _value(value: Any) -> str:
+def _fields(table: str) -> dict[str, models.Field]:
+    model = model_of(table)
+    return {str(field.column): field for field in model._meta.concrete_fields} if model else {}
+
+
+def _column(fields: dict[str, models.Field], name: str) -> str:
+    return capfirst(label_of(fields[name])) if name in fields else code_in_words(name)
+
+
+def _value(field: models.Field | None, row: Mapping[str, Any], name: str) -> Any:
+    """The value of a column as other pages show it: amounts as money, times in the reader's zone, choices by their labels."""
+    value = row.get(name)
     if value in (None, "", [], {}):
-        return "–"
+        return NOTHING
     if isinstance(value, bool):
         return "on" if value else "off"
-    return trimmed_digits(Decimal(str(value))) if isinstance(value, float) else str(value)
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    if field is not None and field.choices:
+        return dict(field.flatchoices).get(value, value)
+    return _of_kind(field, value, row) or shortened(str(value))
+
+
+def _of_kind(field: models.Field | None, value: Any, row: Mapping[str, Any]) -> Any:
+    """The value by the kind of its column; None for text and whole numbers."""
+    match field:
+        case models.DecimalField() if field.decimal_places == PLACES:
+            return in_words(Decimal(str(value)), next((row[unit] for unit in UNITS if row.get(unit)), ""))
+        case models.DateTimeField():
+            return local_time(parse_datetime(str(value)))
+        case models.DurationField():
+            return duration(parse_duration(str(value)))
+        case models.ForeignKey():
+            return id_link(field.related_model._meta.label_lower, value)
+    return trimmed_digits(value) if isinstance(value, Decimal) else None
 
 
 register_former_names(former_names)

@@ -3,6 +3,7 @@
 from typing import Any
 
 from billing.models import Transaction as BillingTransaction
+from billing.selectors import read_type_labels
 from credits.models import CreditTransaction
 from kernel.events.admin.panels import sent_about, sent_panel
 from kernel.ledger.admin.formatting import effect, money, row_link
@@ -31,7 +32,8 @@ def billing_for_invoice(row: Any, user: Any, scope: VisibleTenants) -> Panel | N
     """The billing entries of the invoice that a credit transaction paid for."""
     if not row.invoice_id or not user.has_perm("billing.view_transaction"):
         return None
-    found = BillingTransaction.objects.filter(tenant_id=row.tenant_id, reference_id=row.invoice_id)[:MAX_ROWS]
+    found = list(BillingTransaction.objects.filter(tenant_id=row.tenant_id, reference_id=row.invoice_id)[:MAX_ROWS])
+    read_type_labels(found)
     rows = [(row_link(each), effect(each.effect, each.currency), local_time(each.occurred_at)) for each in found]
     return Panel("Billed under the same reference", ("Entry", "Change", "Happened"), rows) if rows else None
 
@@ -44,7 +46,7 @@ def metered_agent(row: Any, user: Any, scope: VisibleTenants) -> Panel | None:
     if agent is None:
         return None
     found = MeteredTransaction.objects.filter(tenant_id=row.tenant_id, agent_id=agent.pk).select_related("service").order_by("-created_at")
-    rows = [(row_link(agent), row_link(each, _title(each)), each.status, local_time(each.created_at)) for each in found[:5]]
+    rows = [(row_link(agent), row_link(each, _title(each)), each.get_status_display(), local_time(each.created_at)) for each in found[:5]]
     return Panel("Metered of the same agent, newest first", ("Agent", "Transaction", "Status", "Booked"), rows)
 
 
@@ -52,7 +54,8 @@ def billed_agent(row: Any, user: Any, scope: VisibleTenants) -> Panel | None:
     """The newest billing entries for the agent of a metered transaction."""
     if row.agent_id is None or not user.has_perm("billing.view_transaction"):
         return None
-    found = BillingTransaction.objects.filter(tenant_id=row.tenant_id, agent_id=row.agent.name).order_by("-created_at", "-id")[:5]
+    found = list(BillingTransaction.objects.filter(tenant_id=row.tenant_id, agent_id=row.agent.name).order_by("-created_at", "-id")[:5])
+    read_type_labels(found)
     rows = [(row_link(each), money(each.effect, each.currency), local_time(each.occurred_at)) for each in found]
     return Panel("Billed for the same agent, newest first", ("Entry", "Change", "Happened"), rows) if rows else None
 
@@ -61,7 +64,8 @@ def billed_to_agent(row: Any, user: Any, scope: VisibleTenants) -> Panel | None:
     """The newest billing entries that name an agent, on the agent's own page."""
     if not user.has_perm("billing.view_transaction"):
         return None
-    found = BillingTransaction.objects.filter(tenant_id=row.tenant_id, agent_id=row.name).order_by("-created_at", "-id")[:MAX_ROWS]
+    found = list(BillingTransaction.objects.filter(tenant_id=row.tenant_id, agent_id=row.name).order_by("-created_at", "-id")[:MAX_ROWS])
+    read_type_labels(found)
     rows = [(row_link(each), effect(each.effect, each.currency), local_time(each.occurred_at)) for each in found]
     return Panel("Billed for the agent, newest first", ("Entry", "Change", "Happened"), rows) if rows else None
 

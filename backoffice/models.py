@@ -5,6 +5,7 @@ from django.db import models
 from django.db.models.functions import Now
 
 from kernel.ledger.identifiers import new_id
+from kernel.ledger.json_field import ExactDecoder
 from kernel.ledger.money import MoneyField
 from kernel.tenants.models import Tenant
 
@@ -39,7 +40,7 @@ class DaySum(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.day} {self.measure}"
+        return f"{self.day} {self.get_measure_display()}"
 
 
 class ClosedDay(models.Model):
@@ -151,8 +152,8 @@ class Change(models.Model):
     row = models.CharField(max_length=64)
     tenant_id = models.UUIDField(null=True, blank=True)
     operation = models.CharField(max_length=6)
-    before = models.JSONField(null=True)
-    after = models.JSONField(null=True)
+    before = models.JSONField(null=True, decoder=ExactDecoder)
+    after = models.JSONField(null=True, decoder=ExactDecoder)
     actor = models.CharField(max_length=128, blank=True, default="")
     request_id = models.CharField(max_length=128, blank=True, default="")
     database_user = models.CharField(max_length=64)

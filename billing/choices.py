@@ -2,6 +2,8 @@
 
 from django.db import models
 
+from kernel.ledger.identifiers import code_in_words
+
 
 class Direction(models.TextChoices):
     """What a type's amount does to the wallet: adds to it, takes from it, or counts with its own sign."""
@@ -56,6 +58,12 @@ SHIPPED_TYPES: dict[str, tuple[str, Direction]] = {
     "chargeback": ("Chargeback", Direction.DEBIT),
     "adjustment": ("Adjustment", Direction.SIGNED),
 }
+
+
+def type_in_words(code: str) -> str:
+    """`Top-up` of `topup`: the label of a shipped type, and the words of any other code."""
+    return SHIPPED_TYPES[code][0] if code in SHIPPED_TYPES else code_in_words(code)
+
 
 # Longest texts, in characters: an index entry holds them even if every character takes four bytes.
 TYPE_LENGTH = 128

@@ -4,7 +4,7 @@ from decimal import Decimal
 from typing import Any
 
 from billing import selectors, services
-from billing.choices import ReversalReason
+from billing.choices import ReversalReason, type_in_words
 from kernel.corrections.kinds import CorrectionInput, FormField, Kind, PostedEntry, register
 
 AMOUNT = FormField("amount", "Amount to reverse", type="amount", help="In the transaction's currency; less than what is left of it.")
@@ -41,7 +41,7 @@ def reverse(correction: CorrectionInput) -> list[PostedEntry]:
         reason_code=_reason_code(correction),
         reason=correction.reason[:500],
     ).row
-    return _posted(row, f"Reverses {row.type} of entry {_entry_number(correction)}")
+    return _posted(row, f"Reverses {type_in_words(row.type)} of entry {_entry_number(correction)}")
 
 
 def reverse_part(correction: CorrectionInput) -> list[PostedEntry]:
@@ -54,7 +54,7 @@ def reverse_part(correction: CorrectionInput) -> list[PostedEntry]:
         amount=Decimal(correction.facts["amount"]),
         reference_id=correction.key,
     ).row
-    return _posted(row, f"Reverses a part of {row.type} of entry {_entry_number(correction)}")
+    return _posted(row, f"Reverses a part of {type_in_words(row.type)} of entry {_entry_number(correction)}")
 
 
 def _entry_number(correction: CorrectionInput) -> int:

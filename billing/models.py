@@ -15,6 +15,7 @@ from billing.choices import (
     Flag,
     HoldEntryKind,
     ReversalReason,
+    type_in_words,
 )
 from kernel.ledger.base_models import LedgerRow, TenantOwned, differs, one_of_by, tenant_foreign_key, tenant_of_account
 from kernel.ledger.holds import HoldStatus
@@ -31,6 +32,11 @@ def _has_flag(flag: Flag) -> Q:
 # Totals add up magnitudes without end, so they get ten digits more than an amount.
 TOTAL_DIGITS = 48
 TOTAL_PLACES = 18
+
+
+def type_label(row: "Transaction | DailyTotal") -> str:
+    """What people call the row's type. The tenant's own label where `billing.selectors.read_type_labels` has read it."""
+    return row.__dict__.get("type_label") or type_in_words(row.type)
 
 
 class Policy(TenantOwned):
@@ -93,7 +99,7 @@ class TransactionType(TenantOwned):
         ]
 
     def __str__(self) -> str:
-        return self.code
+        return self.label or self.code
 
 
 class Wallet(TenantOwned):
@@ -230,7 +236,7 @@ class Transaction(LedgerRow):
         ]
 
     def __str__(self) -> str:
-        return f"{self.type} {with_short_ids(self.reference_id)}"
+        return f"{type_label(self)} {with_short_ids(self.reference_id)}"
 
 
 class WalletHold(LedgerRow):
@@ -348,4 +354,4 @@ class DailyTotal(TenantOwned):
         ]
 
     def __str__(self) -> str:
-        return f"{self.day} {self.currency} {self.type}"
+        return f"{self.day} {self.currency} {type_label(self)}"

@@ -4,6 +4,7 @@ from django.conf import settings
 from django.db import migrations, models
 
 import kernel.ledger.identifiers
+import kernel.ledger.json_field
 import kernel.ledger.money
 
 
@@ -54,8 +55,8 @@ class Migration(migrations.Migration):
                 ("row", models.CharField(max_length=64)),
                 ("tenant_id", models.UUIDField(blank=True, null=True)),
                 ("operation", models.CharField(max_length=6)),
-                ("before", models.JSONField(null=True)),
-                ("after", models.JSONField(null=True)),
+                ("before", models.JSONField(decoder=kernel.ledger.json_field.ExactDecoder, null=True)),
+                ("after", models.JSONField(decoder=kernel.ledger.json_field.ExactDecoder, null=True)),
                 ("actor", models.CharField(blank=True, default="", max_length=128)),
                 ("request_id", models.CharField(blank=True, default="", max_length=128)),
                 ("database_user", models.CharField(max_length=64)),

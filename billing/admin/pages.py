@@ -1,5 +1,6 @@
 """The read-only admin of the billing ledger."""
 
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -7,15 +8,17 @@ from uuid import UUID
 from django import forms
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.db.models import F, QuerySet, Sum
+from django.db.models import F, Field, Sum
 from django.http import Http404, HttpRequest, HttpResponseBase
 from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
-from billing import services
+from billing import selectors, services
+from billing.admin.filters import FlagFilter, ReversalFilter
 from billing.admin.statements import statement_page
-from billing.choices import NEAR_DUPLICATE_LIMIT_SECONDS, REASON_LENGTH, TYPE_LENGTH, Direction, Flag
-from billing.models import DailyTotal, Policy, Transaction, TransactionType, Wallet, WalletHold, WalletHoldEntry
+from billing.choices import NEAR_DUPLICATE_LIMIT_SECONDS, REASON_LENGTH, TYPE_LENGTH, Direction
+from billing.models import DailyTotal, Policy, Transaction, TransactionType, Wallet, WalletHold, WalletHoldEntry, type_label
 from billing.selectors.holds import OPEN
 from kernel.corrections.admin.offers import CorrectionOffers
 from kernel.ledger.admin import LedgerAdmin, Panel
@@ -149,43 +152,11 @@ class ReleaseForm(SettingForm):
         services.release_hold(tenant_id=self.row.tenant_id, actor=actor, request_id=request_id, hold_id=self.row.pk, **values)
 
 
-class FlagFilter(admin.SimpleListFilter):
-    """Transactions with a flag. A partial index holds only these."""
-
-    title = "flag"
-    parameter_name = "flag"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("any", "Any flag"), *Flag.choices]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
-        if self.value() == "any":
-            return queryset.exclude(flags=[])
-        return queryset.exclude(flags=[]).filter(flags__contains=[self.value()]) if self.value() in Flag.values else queryset
-
-
-class ReversalFilter(admin.SimpleListFilter):
-    title = "reversal"
-    parameter_name = "reversal"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("reversal", "Is a reversal"), ("reversed", "Was reversed in full"), ("partly", "Was reversed in part")]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
-        match self.value():
-            case "reversal":
-                return queryset.filter(reverses__isnull=False)
-            case "reversed":
-                return queryset.filter(reversed_by__isnull=False, reversed_amount__gt=0)
-            case "partly":
-                return queryset.filter(reversed_by__isnull=True, reversed_amount__gt=0)
-        return queryset
-
-
 def _entries(title: str, rows: Any, *, here: Transaction | None = None) -> Panel:
     """Entries of a wallet, each with the balance after it."""
     headers = ("No.", "Entry", "Change", "Balance after", "Happened", "By", "Note")
     entries = list(rows)
+    selectors.read_type_labels(entries)
     names = actor_names(row.actor for row in entries)
     lines = [
         (
@@ -219,8 +190,20 @@ def _reversals(row: Transaction) -> list[Panel]:
     return [_entries("Reversed by", Transaction.objects.filter(tenant_id=row.tenant_id, reverses_id=row.id).order_by("-entry_number"))]
 
 
+class WithTypes(LedgerAdmin):
+    """Base class of lists with a type: it is shown by its label, which the tenant may have chosen."""
+
+    def read_related(self, rows: list[Any]) -> None:
+        selectors.read_type_labels(rows)
+
+    def formatter_for(self, field: Field) -> Callable[[Any], Any] | None:
+        if field.name == "type":
+            return lambda row: format_html('<span title="{}">{}</span>', row.type, type_label(row))
+        return super().formatter_for(field)
+
+
 @admin.register(Transaction)
-class TransactionAdmin(CorrectionOffers):
+class TransactionAdmin(WithTypes, CorrectionOffers):
     json_fields = ("metadata",)
     list_display = (
         "created_at",
@@ -373,7 +356,7 @@ class TransactionTypeAdmin(LedgerAdmin):
 
 
 @admin.register(DailyTotal)
-class DailyTotalAdmin(LedgerAdmin):
+class DailyTotalAdmin(WithTypes):
     list_display = ("day", "tenant", "currency", "type", "entries", "credits", "debits")
     list_select_related = ("tenant",)
     ordering = ("-day", "-id")

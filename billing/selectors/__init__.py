@@ -1,6 +1,6 @@
 """Every read of the billing ledger. Functions take `tenant_id` by keyword and return that tenant's rows only. Nothing here writes."""
 
-from billing.selectors.catalogue import list_types
+from billing.selectors.catalogue import list_types, read_type_labels, type_labels
 from billing.selectors.floors import floor_allows, plan_floor_allows
 from billing.selectors.holds import as_shown, get_hold, get_hold_after, list_holds, overdue_holds
 from billing.selectors.statements import Statement, get_statement
@@ -27,4 +27,6 @@ __all__ = [
     "list_wallets_at",
     "overdue_holds",
     "plan_floor_allows",
+    "read_type_labels",
+    "type_labels",
 ]

@@ -1,10 +1,11 @@
 """Reads of a tenant's transaction types."""
 
+from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
-from billing.choices import SHIPPED_TYPES
-from billing.models import TransactionType
+from billing.choices import SHIPPED_TYPES, type_in_words
+from billing.models import DailyTotal, Transaction, TransactionType
 
 
 def list_types(*, tenant_id: UUID) -> list[dict[str, Any]]:
@@ -19,3 +20,18 @@ def list_types(*, tenant_id: UUID) -> list[dict[str, Any]]:
     own = TransactionType.objects.filter(tenant_id=tenant_id).values("code", "label", "direction", "is_catalogued")
     types = shipped | {row["code"]: dict(row) for row in own}
     return [types[code] for code in sorted(types)]
+
+
+def read_type_labels(rows: Iterable[Transaction | DailyTotal]) -> None:
+    """Read what the tenants call the types of these rows, in one query: `billing.models.type_label` says it from then on."""
+    found = list(rows)
+    tenants, codes = {row.tenant_id for row in found}, {row.type for row in found}
+    own = TransactionType.objects.filter(tenant_id__in=tenants, code__in=codes, is_catalogued=True) if found else ()
+    labels = {(kind.tenant_id, kind.code): kind.label for kind in own}
+    for row in found:
+        row.__dict__["type_label"] = labels.get((row.tenant_id, row.type)) or type_in_words(row.type)
+
+
+def type_labels(*, tenant_id: UUID) -> dict[str, str]:
+    """What the tenant calls each type of its catalogue, by code."""
+    return {row["code"]: row["label"] if row["is_catalogued"] else type_in_words(row["code"]) for row in list_types(tenant_id=tenant_id)}

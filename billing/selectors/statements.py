@@ -19,11 +19,14 @@ from django.db.models import Count, Q, QuerySet, Sum
 from django.template.loader import get_template
 from django.utils.html import escape
 
+from billing.choices import type_in_words
 from billing.models import Transaction
+from billing.selectors.catalogue import type_labels
 from billing.selectors.transactions import TRANSACTION_FIELDS
 from kernel.ledger import queries
 from kernel.ledger.clocks import Clock
 from kernel.ledger.exports.formulas import escape_formula
+from kernel.ledger.identifiers import with_short_ids
 from kernel.ledger.moments import END_OF_MOMENTS
 from kernel.ledger.money import trimmed_digits, with_thousands
 from kernel.ledger.past_reads import wait_for_postings_before
@@ -231,7 +234,13 @@ def html_text(statement: Statement, *, first: int = 0, count: int | None = None,
     `links`: for the page's head: `months`, `clocks` and `pages`, each a list of titles with addresses.
     """
     currency = statement.currency
-    totals = [total | {name: with_thousands(total[name], currency) for name in ("credits", "debits", "net")} for total in statement.totals]
+    labels = type_labels(tenant_id=statement.tenant_id)
+    totals = [
+        total
+        | {"type": labels.get(total["type"]) or type_in_words(total["type"])}
+        | {name: with_thousands(total[name], currency) for name in ("credits", "debits", "net")}
+        for total in statement.totals
+    ]
     is_whole = count is None or first + count >= statement.entry_count
     edges = {
         "opening": with_thousands(statement.opening_balance, currency),
@@ -243,17 +252,18 @@ def html_text(statement: Statement, *, first: int = 0, count: int | None = None,
     yield get_template("billing/statement_head.html").render({"statement": statement, "totals": totals, "links": links or {}, **edges})
     entries = statement.entries(first=first, count=count)
     while rows := list(islice(entries, CHUNK)):
-        yield "".join(_html_line(row, statement) for row in rows)
+        yield "".join(_html_line(row, statement, labels) for row in rows)
     yield get_template("billing/statement_foot.html").render({"statement": statement, **edges})
 
 
-def _html_line(row: Mapping[str, Any], statement: Statement) -> str:
+def _html_line(row: Mapping[str, Any], statement: Statement, labels: Mapping[str, str]) -> str:
     """An entry as a row of the page's table. A template for each of many thousand entries would take most of the page's time."""
     notes = " ".join(filter(None, (row["description"], row["reason"])))
+    title = labels.get(row["type"]) or type_in_words(row["type"])
     texts = (
         f"{row[statement.time].astimezone(UTC):%Y-%m-%d %H:%M:%S}",
-        f"{row['type']} (reversal)" if row["reverses_id"] else row["type"],
-        row["reference_id"],
+        f"{title} (reversal)" if row["reverses_id"] else title,
+        with_short_ids(row["reference_id"]),
         row["agent_id"] or "",
         notes,
     )

@@ -77,7 +77,7 @@ class BackfillRun(TenantOwned):
         indexes = [models.Index(fields=["tenant", "file_digest"], name="backfills_run_file")]
 
     def __str__(self) -> str:
-        return f"{self.command} {self.id}"
+        return f"Backfill …{str(self.id)[-8:]}"
 
     @property
     def request_id(self) -> str:

@@ -13,6 +13,7 @@ from uuid_utils.compat import uuid7
 
 # How far the clock of an application server may be behind the database's.
 CLOCK_SLACK = timedelta(minutes=5)
+_CODE = re.compile(r"[a-z0-9]+(?:[_.:/-][a-z0-9]+)*\Z")
 _ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{4}([0-9a-f]{8})")
 
 
@@ -28,6 +29,12 @@ def new_id_text() -> str:
 def with_short_ids(text: str) -> str:
     """The text for people, with the last characters of each id alone: `payment:…7a9915f0` of a reference that names a payment."""
     return _ID.sub(r"…\1", text)
+
+
+def code_in_words(code: str) -> str:
+    """`Near duplicate` of `near_duplicate`. Text that is written in another way than codes are stays as it is."""
+    words = re.sub("[_.:/-]+", " ", code) if _CODE.match(code) else code
+    return words[:1].upper() + words[1:]
 
 
 def first_id(moment: datetime) -> UUID:

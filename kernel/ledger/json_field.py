@@ -1,8 +1,17 @@
-"""A model field for a customer's own JSON, which is stored and returned key for key and digit for digit."""
+"""A model field for a customer's own JSON, which is stored and returned key for key and digit for digit; and a decoder of exact numbers."""
 
+import json
+from decimal import Decimal
 from typing import Any
 
 from django.db import models
+
+
+class ExactDecoder(json.JSONDecoder):
+    """Numbers with decimals become Decimals: a float would lose digits of an amount. For `models.JSONField(decoder=...)`."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options | {"parse_float": Decimal})
 
 
 class DocumentField(models.TextField):

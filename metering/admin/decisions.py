@@ -23,7 +23,13 @@ def rounds_of(transaction: Transaction) -> list[Panel]:
     """The rounds in which it asked for authorization, where rules decided."""
     rows = AuthorizationRequest.objects.filter(tenant_id=transaction.tenant_id, transaction_id=transaction.pk).order_by("-round")[:MAX_ROWS]
     lines = [
-        (row_link(row, f"Round {row.round}"), row.status, row.decline_reason or "-", local_time(row.decided_at), local_time(row.passes_at))
+        (
+            row_link(row, f"Round {row.round}"),
+            row.get_status_display(),
+            row.decline_reason or "-",
+            local_time(row.decided_at),
+            local_time(row.passes_at),
+        )
         for row in rows
     ]
     headers = ("Round", "Status", "Reason", "Decided", "Passes from")

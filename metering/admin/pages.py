@@ -49,7 +49,7 @@ def limit_field(label: str, *, unit: str, at_most: int) -> forms.DecimalField:
         max_value=Decimal(at_most),
         decimal_places=2,
         widget=UnfoldAdminTextInputWidget(),
-        help_text=f"In {unit}. For calls of the API; files may bring in what happened at any time.",
+        help_text=f"In {unit}; callers send it as occurredAt. Files may bring in what happened at any time.",
     )
 
 
@@ -87,8 +87,8 @@ class PolicyForm(SettingForm):
     )
     allows_overdraft = switch_field("A wallet without a floor pays below zero", help="Off: it pays down to zero.")
 
-    backdating_days = limit_field("occurredAt at most so long ago", unit="days", at_most=3650)
-    postdating_minutes = limit_field("occurredAt at most so far ahead", unit="minutes", at_most=1_000_000)
+    backdating_days = limit_field("Happened at most so long ago", unit="days", at_most=3650)
+    postdating_minutes = limit_field("Happens at most so far ahead", unit="minutes", at_most=1_000_000)
 
     def current(self) -> dict[str, Any]:
         policy = Policy.objects.filter(tenant=self.tenant).first() or Policy(tenant=self.tenant)
@@ -206,7 +206,7 @@ def cost_timeline(transaction: Transaction) -> Panel:
             local_time(row.created_at),
             row_link(row, "Estimate" if row.is_estimate else "Actual"),
             money(row.fiat_amount, row.fiat_asset_symbol),
-            label("active", "good") if row.is_active else label("superseded"),
+            label("Active", "good") if row.is_active else label("Superseded"),
             id_link("metering.cost", row.supersedes_id, "the previous cost") if row.supersedes_id else "-",
             names[row.actor],
             json_block(row.cost_details, "details"),
@@ -222,7 +222,16 @@ def status_history(transaction: Transaction) -> Panel:
         StatusChange.objects.filter(tenant_id=transaction.tenant_id, transaction_id=transaction.pk).order_by("created_at", "id")[:MAX_ROWS]
     )
     names = actor_names(row.actor for row in rows)
-    lines = [(local_time(row.created_at), row.from_status or "new", row.to_status, row.reason or "-", names[row.actor]) for row in rows]
+    lines = [
+        (
+            local_time(row.created_at),
+            row.get_from_status_display() or "New",
+            row.get_to_status_display(),
+            row.reason or "-",
+            names[row.actor],
+        )
+        for row in rows
+    ]
     return Panel("Status changes", ("When", "From", "To", "Reason", "By"), lines)
 
 
@@ -233,7 +242,7 @@ def reported_facts(transaction: Transaction) -> Panel:
             local_time(row.created_at),
             row_link(row, row.get_phase_display()),
             row.source,
-            row.pricing,
+            row.get_pricing_display(),
             row.pricing_note or "-",
             json_block(row.facts, "facts"),
         )
@@ -245,7 +254,8 @@ def reported_facts(transaction: Transaction) -> Panel:
 def same_trace(transaction: Transaction) -> list[Panel]:
     rows = Transaction.objects.filter(tenant_id=transaction.tenant_id, trace_id=transaction.trace_id).exclude(pk=transaction.pk)
     lines = [
-        (row_link(row), row.action_name, row.status, local_time(row.created_at)) for row in rows.order_by("created_at", "id")[:MAX_ROWS]
+        (row_link(row), row.action_name, row.get_status_display(), local_time(row.created_at))
+        for row in rows.order_by("created_at", "id")[:MAX_ROWS]
     ]
     return [Panel("In the same trace", ("Transaction", "Action", "Status", "Booked"), lines)] if lines else []
 

@@ -126,7 +126,7 @@ def newest_calls(calls: Any) -> Panel:
             row_link(row, f"{row.service} {row.action_name}"),
             row.resource_name,
             row_link(row.agent),
-            label(row.status, COLOURS.get(row.status, "")),
+            label(row.get_status_display(), COLOURS.get(row.status, "")),
             joined(money(cost.fiat_amount, cost.fiat_asset_symbol) for cost in costs.get(row.pk, [])) or "-",
             "estimate" if any(cost.is_estimate for cost in costs.get(row.pk, [])) else "",
         )

@@ -49,6 +49,7 @@ class WithdrawKeyForm(SettingForm):
 @admin.register(UsageKey)
 class UsageKeyAdmin(LedgerAdmin):
     list_display = ("name", "place", "tenant", "declared_at", "counts_from", "withdrawn_at", "actor")
+    field_labels = {"place": "in"}
     list_select_related = ("tenant",)
     search_fields = ("id", "name")
     icon = "key"

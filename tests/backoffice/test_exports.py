@@ -229,9 +229,9 @@ def test_cells_of_every_kind():
 def test_the_palette_finds_a_row_by_its_reference_in_whatever_case_it_has(reader, tenant):
     charge(tenant, "1", "INV-Case-7")
     html = reader.get("/admin/search/", {"s": "INV-Case-7", "extended": "1"}).content.decode()
-    assert "usage INV-Case-7" in html
+    assert "Usage INV-Case-7" in html
     for part in ("INV-Case", "inv-case", "case-7", "amount:1", "invoice:case"):
-        assert "usage INV-Case-7" in reader.get("/admin/search/", {"s": part, "extended": "1"}).content.decode(), part
+        assert "Usage INV-Case-7" in reader.get("/admin/search/", {"s": part, "extended": "1"}).content.decode(), part
 
 
 def test_the_palette_shows_nothing_of_a_tenant_that_was_taken_away_meanwhile(reader, viewer, tenant):
@@ -239,7 +239,7 @@ def test_the_palette_shows_nothing_of_a_tenant_that_was_taken_away_meanwhile(rea
     search = {"s": "INV-Secret", "extended": "1"}
     assert "INV-Secret" in reader.get("/admin/search/", search).content.decode()
     StaffProfile.objects.filter(user=viewer).update(sees_all_tenants=False)
-    assert "usage INV-Secret" not in reader.get("/admin/search/", search).content.decode()
+    assert "Usage INV-Secret" not in reader.get("/admin/search/", search).content.decode()
 
 
 def test_the_command_palette_shows_the_same_case_first(reader, tenant):
@@ -247,4 +247,4 @@ def test_the_command_palette_shows_the_same_case_first(reader, tenant):
     charge(tenant, "5", "ABC")
     for term, other in (("abc", "ABC"), ("ABC", "abc")):
         html = reader.get("/admin/search/", {"s": term, "extended": "1"}).content.decode()
-        assert html.index(f"usage {term}") < html.index(f"usage {other}")
+        assert html.index(f"Usage {term}") < html.index(f"Usage {other}")

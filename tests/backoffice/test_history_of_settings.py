@@ -177,3 +177,16 @@ def test_a_name_stays_in_the_trail_when_its_account_is_gone(office, tenant):
     billing.set_policy(tenant_id=tenant.id, actor=f"staff:{user.pk}", strict_types=True)
     user.delete()
     assert "Clara Klein (deleted)" in office.get("/admin/backoffice/change/").content.decode()
+
+
+def test_amounts_of_the_history_are_exact_and_shown_as_money(office, tenant):
+    """A float has 15 digits: it would show another amount than the one that was set."""
+    exact = Decimal("12345678901234567.123456789012345678")
+    corrections.set_threshold(tenant_id=tenant.id, **AUTHOR, unit="USD", amount=exact)
+    corrections.set_threshold(tenant_id=tenant.id, **AUTHOR, unit="USD", amount=Decimal("0.10"))
+    change = Change.objects.filter(table="corrections_threshold").latest("id")
+    assert (change.before["amount"], change.after["amount"]) == (exact, Decimal("0.10"))
+    html = office.get(f"/admin/backoffice/change/{change.pk}/change/").content.decode()
+    assert "Amount: 12,345,678,901,234,567.123456789012345678 USD → 0.10 USD" in html
+    made = office.get(f"/admin/backoffice/change/{Change.objects.filter(table='corrections_threshold').earliest('id').pk}/change/")
+    assert "<dt>Amount</dt><dd>12,345,678,901,234,567.123456789012345678 USD</dd>" in made.content.decode()

@@ -82,7 +82,7 @@ def test_a_metered_transaction_shows_its_cost_from_estimate_to_actual(read, cont
         supersedes_cost_id=superseded,
     )
     shown = read("metering.transaction", row["id"])
-    assert shown.index("Estimate 2.00 USD superseded") < shown.index("Actual 1.50 USD active the previous cost")
+    assert shown.index("Estimate 2.00 USD Superseded") < shown.index("Actual 1.50 USD Active the previous cost")
     assert "Billed for the same agent" in shown
     assert "Costs, from estimate to actual" in read("metering.cost", superseded)
 

@@ -54,3 +54,14 @@ def test_filters(admin_client, book, query, count):
 def test_a_row_shows_all_it_holds(admin_client, book):
     page = admin_client.get(f"/admin/billing/transaction/{book['id']}/change/").content.decode()
     assert book["reference_id"] in page
+
+
+def test_types_are_shown_by_the_label_of_the_tenant_of_the_office_or_in_the_words_of_the_code(admin_client, context, record):
+    services.define_type(**context, code="gpu_hours", label="GPU hours", direction="debit")
+    rows = {code: record(type=code, amount=1, reference_id=f"of {code}") for code in ("topup", "gpu_hours", "late_fee")}
+    lists = [admin_client.get(f"/admin/billing/{page}/").content.decode() for page in ("transaction", "dailytotal")]
+    for code, words in {"topup": "Top-up", "gpu_hours": "GPU hours", "late_fee": "Late fee"}.items():
+        page = admin_client.get(f"/admin/billing/transaction/{rows[code]['id']}/change/").content.decode()
+        assert f'<span title="{code}">{words}</span>' in page
+        assert f"{words} of {code}" in page
+        assert all(f'<span title="{code}">{words}</span>' in shown for shown in lists)

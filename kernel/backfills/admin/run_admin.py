@@ -5,16 +5,17 @@ from pathlib import PurePath
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.db.models import Field, QuerySet
 from django.http import Http404, HttpRequest, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from unfold.decorators import action
 
 from kernel.backfills import rejects, services
 from kernel.backfills.choices import RunState
+from kernel.backfills.known_commands import title_of
 from kernel.backfills.models import BackfillReject, BackfillRun, BackfillShare
 from kernel.ledger.admin import LedgerAdmin, Panel
-from kernel.ledger.admin.formatting import label, register_origin
+from kernel.ledger.admin.formatting import coded, label, register_origin
 from kernel.ledger.errors import LedgerError
 
 COLOURS = {RunState.FINISHED: "good", RunState.INTERRUPTED: "bad", RunState.RUNNING: "wait", RunState.PAUSED: "wait"}
@@ -34,6 +35,14 @@ class BackfillRunAdmin(LedgerAdmin):
     list_filter = ("state", "command")
     actions = ("pause", "resume")
     actions_detail = ("download_rejects",)
+    field_labels = {"command": "its rows are"}
+
+    def formatter_for(self, field: Field) -> Callable[[Any], Any] | None:
+        if field.name == "command":
+            return lambda run: coded(run.command, title_of(run.command))
+        if field.name == "format":
+            return lambda run: run.format.upper()
+        return super().formatter_for(field)
 
     def has_steer_permission(self, request: HttpRequest) -> bool:
         """Whether the user may pause and resume runs. Nobody may edit them."""
@@ -82,8 +91,8 @@ class BackfillRunAdmin(LedgerAdmin):
 
     def panels(self, request: HttpRequest, row: BackfillRun) -> list[Panel]:
         refused = BackfillReject.objects.filter(tenant_id=row.tenant_id, run_id=row.id).order_by("part", "line")[:MOST_REJECTS]
-        rows = [(place_of(row, reject), reject.code, reject.column or "-", reject.why) for reject in refused]
-        return [Panel("Rejected rows", ("Line", "Code", "Column", "Why"), rows, empty="No row was rejected.")]
+        rows = [(place_of(row, reject), coded(reject.code), reject.column or "-", reject.why) for reject in refused]
+        return [Panel("Rejected rows", ("Line", "Refused as", "Column", "Why"), rows, empty="No row was rejected.")]
 
 
 @admin.register(BackfillShare)
@@ -97,6 +106,8 @@ class BackfillShareAdmin(LedgerAdmin):
 class BackfillRejectAdmin(LedgerAdmin):
     icon = "block"
     list_display = ("run", "tenant", "line", "code", "column", "why", "created_at")
+    codes = ("code",)
+    field_labels = {"code": "refused as"}
     list_select_related = ("tenant", "run")
 
 

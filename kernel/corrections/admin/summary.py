@@ -99,8 +99,10 @@ def _outcome(entries: Sequence[CorrectionEntry]) -> SafeString:
 def fact_cards(request: HttpRequest, lines: Sequence[CorrectionLine], rows: Sequence[Any]) -> list[dict[str, Any]]:
     """Each of the first rows with its own facts, as its page has them."""
     cards = []
+    page: Any = admin.site._registry.get(type(rows[0])) if rows else None
+    if isinstance(page, LedgerAdmin):
+        page.read_related(list(rows))
     for line, row in zip(lines, rows, strict=False):
-        page: Any = admin.site._registry.get(type(row))
         fields = page.page_fields(row)["fields"] if isinstance(page, LedgerAdmin) else []
         text = f"{model_name(line.target_label).capitalize()} {row}"
         cards.append({"title": id_link(line.target_label, line.target_id, text), "fields": fields})

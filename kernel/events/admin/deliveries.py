@@ -1,22 +1,24 @@
 """The log: deliveries with their bodies and answers, and the events."""
 
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
 from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.db.models import Field, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.html import format_html
 
-from kernel.events.admin.labels import delivery_state
+from kernel.events.admin.labels import account_in_words, delivery_state, event_link
 from kernel.events.admin.panels import answer_of
 from kernel.events.models import Attempt, Delivery, Event
 from kernel.events.rendering import body_of
 from kernel.events.selectors.deliveries import list_attempts
 from kernel.events.services.replays import replay_delivery
 from kernel.ledger.admin import LedgerAdmin, Panel
-from kernel.ledger.admin.formatting import actor_of, id_link, json_block, label, page_of, row_link
+from kernel.ledger.admin.formatting import actor_of, coded, id_link, json_block, label, page_of, row_link
 from kernel.ledger.admin.settings import SettingForm, form_id_of, setting_action
+from kernel.ledger.identifiers import code_in_words
 from kernel.tenants.admin import local_time
 from kernel.tenants.errors import DomainError
 from kernel.tenants.messages import message_for
@@ -35,6 +37,10 @@ class ReplayForm(SettingForm):
         replayed = replay_delivery(**audit, delivery_id=self.row.pk, idempotency_key=f"form:{form_id_of(self)}")
         messages.success(self.request, "The event is sent again: this is the new delivery.")
         return HttpResponseRedirect(page_of("events.delivery", replayed.row.pk))
+
+
+def _of_account(row: Any) -> Any:
+    return account_in_words(row.account)
 
 
 @admin.register(Delivery)
@@ -57,8 +63,8 @@ class DeliveryAdmin(LedgerAdmin):
         return super().get_queryset(request).defer("event__body", "event__snapshot")
 
     @admin.display(description="type")
-    def type(self, row: Delivery) -> str:
-        return row.event.type
+    def type(self, row: Delivery) -> Any:
+        return coded(row.event.type)
 
     @admin.display(description="sent to")
     def host(self, row: Delivery) -> Any:
@@ -78,7 +84,10 @@ class DeliveryAdmin(LedgerAdmin):
 
     @admin.display(description="event")
     def event_page(self, row: Delivery) -> Any:
-        return id_link("events.event", row.event_id, row.event.type)
+        return event_link(row.event)
+
+    def formatter_for(self, field: Field) -> Callable[[Any], Any] | None:
+        return _of_account if field.name == "account" else super().formatter_for(field)
 
     def panels(self, request: HttpRequest, row: Delivery) -> list[Panel]:
         attempts = [
@@ -125,6 +134,13 @@ class EventAdmin(LedgerAdmin):
     list_select_related = ("tenant",)
     search_fields = ("id", "object_id")
     fields = ("tenant", "type", "account", "sequence", "object_id", "occurred_at", "created_at", "position", "id")
+    codes = ("type",)
+
+    def title_of(self, row: Event) -> str:
+        return code_in_words(row.type)
+
+    def formatter_for(self, field: Field) -> Callable[[Any], Any] | None:
+        return _of_account if field.name == "account" else super().formatter_for(field)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         return super().get_queryset(request).defer("body", "snapshot")

@@ -1,12 +1,13 @@
-"""Coloured labels for the state of endpoints and deliveries."""
+"""Coloured labels for the state of endpoints and deliveries, and words for the codes of events."""
 
 from typing import Any
 
 from django.utils.html import format_html
 
 from kernel.events.choices import DeliveryState, EndpointStatus
-from kernel.events.models import Delivery, Endpoint
-from kernel.ledger.admin.formatting import label
+from kernel.events.models import Delivery, Endpoint, Event
+from kernel.ledger.admin.formatting import coded, id_link, label
+from kernel.ledger.identifiers import with_short_ids
 from kernel.tenants.admin import local_time
 
 STATE_COLOURS = {
@@ -16,6 +17,16 @@ STATE_COLOURS = {
     DeliveryState.PENDING: "wait",
     DeliveryState.LEASED: "wait",
 }
+
+
+def event_link(event: Event) -> Any:
+    return id_link("events.event", event.pk, coded(event.type))
+
+
+def account_in_words(account: str) -> Any:
+    """`Grant …8db77b99` of `grant:` and the id of a grant."""
+    kind, _, identifier = account.partition(":")
+    return coded(account, f"{kind.capitalize()} {with_short_ids(identifier)}")
 
 
 def delivery_state(delivery: Delivery) -> Any:

@@ -6,7 +6,7 @@ from kernel.events.admin.labels import delivery_state
 from kernel.events.models import Delivery
 from kernel.events.selectors.deliveries import events_about, list_deliveries
 from kernel.ledger.admin import Panel
-from kernel.ledger.admin.formatting import id_link, joined, label, row_link
+from kernel.ledger.admin.formatting import coded, id_link, joined, label, row_link
 from kernel.tenants.admin import local_time
 from kernel.tenants.staff_scope import VisibleTenants
 
@@ -17,7 +17,13 @@ HEADERS = ("When", "Event", "Sent to", "State", "Attempts", "Last answer")
 def newest_deliveries(endpoint: Any) -> Panel:
     rows = list_deliveries(tenant_id=endpoint.tenant_id, endpoint_id=endpoint.pk).order_by("-id")[:MAX_ROWS]
     lines = [
-        (local_time(row.created_at), id_link("events.delivery", row.pk, row.event.type), delivery_state(row), row.attempts, answer_of(row))
+        (
+            local_time(row.created_at),
+            id_link("events.delivery", row.pk, coded(row.event.type)),
+            delivery_state(row),
+            row.attempts,
+            answer_of(row),
+        )
         for row in rows
     ]
     return Panel(f"The newest {MAX_ROWS} deliveries", ("When", "Event", "State", "Attempts", "Last answer"), lines, empty="Nothing yet.")
@@ -39,7 +45,7 @@ def sent_panel(user: Any, **about: Any) -> Panel | None:
 
 def _lines(event: Any) -> list[tuple[Any, ...]]:
     """A line for each delivery of the event, or one that says there is none."""
-    when, name = local_time(event.occurred_at), id_link("events.event", event.pk, event.type)
+    when, name = local_time(event.occurred_at), id_link("events.event", event.pk, coded(event.type))
     if not event.sent:
         return [(when, name, "-", label("not sent"), 0, "-")]
     return [

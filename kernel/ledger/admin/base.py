@@ -16,7 +16,19 @@ from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
 
 from kernel.ledger.admin.field_filters import chosen_columns
-from kernel.ledger.admin.formatting import actor_names, effect, id_link, in_plain_words, json_block, money, origin, row_link, short
+from kernel.ledger.admin.formatting import (
+    actor_names,
+    coded,
+    effect,
+    id_link,
+    in_plain_words,
+    json_block,
+    money,
+    origin,
+    row_link,
+    short,
+    shortened,
+)
 from kernel.ledger.admin.links import Panel, registered_panels
 from kernel.ledger.admin.lists import PEOPLE, LedgerList
 from kernel.ledger.base_models import LedgerRow
@@ -62,6 +74,8 @@ class LedgerAdmin(LedgerList, ReadOnly, ModelAdmin):
     icon = "receipt_long"
     # Columns that hold ids of another table's rows without being references, and that table's model.
     links: Mapping[str, str] = {}
+    # Text columns that hold codes of our own, which are shown in words.
+    codes: tuple[str, ...] = ()
     # Text fields that hold JSON.
     json_fields: tuple[str, ...] = ()
     # The page of a row: ledger/row.html, or one that extends it.
@@ -88,13 +102,19 @@ class LedgerAdmin(LedgerList, ReadOnly, ModelAdmin):
         # Sums of money are wider than MoneyField.
         if isinstance(field, MoneyField) or (isinstance(field, models.DecimalField) and field.decimal_places == PLACES):
             return lambda row: money(getattr(row, field.attname), self.currency_of(row))
+        return self._formatter_by_name(field) or in_plain_words(field) or super().formatter_for(field)
+
+    def _formatter_by_name(self, field: models.Field) -> Callable[[Any], Any] | None:
+        """Of people, requests, codes and ids of other tables' rows."""
         if field.name in PEOPLE:
             return lambda row: _name_of(row, getattr(row, field.name))
         if field.name == "request_id":
             return lambda row: origin(row.request_id)
+        if field.name in self.codes:
+            return lambda row: coded(getattr(row, field.attname))
         if field.name in self.links:
             return lambda row: id_link(self.links[field.name], getattr(row, field.attname))
-        return in_plain_words(field) or super().formatter_for(field)
+        return None
 
     def currency_of(self, row: models.Model) -> str:
         """The row's currency code or metric, empty where it has none."""
@@ -131,6 +151,7 @@ class LedgerAdmin(LedgerList, ReadOnly, ModelAdmin):
             raise PermissionDenied
         if row is None:
             return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
+        self.read_related([row])
         title = with_short_ids(self.title_of(row))
         context = {
             **self.admin_site.each_context(request),
@@ -227,8 +248,7 @@ def short_id(row: Any) -> Any:
 @admin.display(description="reference")
 def short_reference(row: Any) -> Any:
     whole = row.reference_id or "-"
-    text = with_short_ids(whole)
-    return text if text == whole else format_html('<span title="{}">{}</span>', whole, text)
+    return shortened(whole)
 
 
 def _field_names(model: type[models.Model]) -> list[str]:
@@ -243,4 +263,6 @@ def _plain(row: Any, field: models.Field, value: Any) -> Any:
         return getattr(row, f"get_{field.name}_display")()
     if isinstance(value, bool):
         return "Yes" if value else "No"
-    return ", ".join(str(part) for part in value) if isinstance(value, list) else value
+    if isinstance(value, list):
+        return ", ".join(str(part) for part in value)
+    return shortened(value) if isinstance(value, str) and field.name not in TECHNICAL else value

@@ -17,7 +17,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
-from kernel.ledger.identifiers import with_short_ids
+from kernel.ledger.identifiers import code_in_words, with_short_ids
 from kernel.ledger.money import with_thousands
 from kernel.tenants.models import ApiKey
 
@@ -92,6 +92,17 @@ def link(url: str, text: Any) -> SafeString | str:
 def action_link(name: str, identifier: Any, text: str, *, back: str) -> SafeString | str:
     """A link to an action of a row (its URL's name without "admin:"), which leads `back` when it is done."""
     return link(f"{reverse(f'admin:{name}', args=(identifier,))}?{urlencode({'back': back})}", text)
+
+
+def coded(code: Any, words: str = "") -> SafeString | str:
+    """A code as people say it, by default in its own words; the tooltip has the code."""
+    return format_html('<span title="{}">{}</span>', code, words or code_in_words(str(code))) if code else "-"
+
+
+def shortened(text: str) -> SafeString | str:
+    """A reference with the last characters of each id that is in it alone; the tooltip has all of it. What somebody wrote stays whole."""
+    short_text = text if " " in text else with_short_ids(text)
+    return text if short_text == text else format_html('<span title="{}">{}</span>', text, short_text)
 
 
 def short(identifier: Any) -> str:
@@ -171,7 +182,9 @@ def duration(length: timedelta | None) -> str:
 
 
 def in_plain_words(field: Any) -> Callable[[Any], Any] | None:
-    """What formats a column of durations, or of arrays, whose values are shown by the labels of their choices; None for other columns."""
+    """What formats a column of durations, of ids, or of arrays, whose values are shown by the labels of their choices; None for others."""
+    if isinstance(field, models.UUIDField) and not field.primary_key and not field.is_relation:
+        return lambda row: shortened(str(getattr(row, field.attname) or "-"))
     if isinstance(field, models.DurationField):
         return lambda row: duration(getattr(row, field.attname))
     if isinstance(field, ArrayField):

@@ -63,6 +63,7 @@ class LedgerChangeList(PlainChangeList):
         names = actor_names(getattr(row, column) for row in rows for column in columns)
         for row in rows:
             row.people = names
+        self.model_admin.read_related(rows)
 
     def get_ordering_field(self, field_name: Any) -> Any:
         """None for what can't be sorted, whatever the address says: without an index, every row would be read and sorted."""
@@ -289,6 +290,9 @@ class LedgerList:
         return format_html_join(" · ", "{}", ((part,) for part in parts))
 
     # ---- the page
+
+    def read_related(self, rows: list[Any]) -> None:
+        """Read what the columns of these rows need beside them, in as many queries for all rows as for one. Subclasses override this."""
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[LedgerChangeList]:
         return LedgerChangeList

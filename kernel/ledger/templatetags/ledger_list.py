@@ -14,6 +14,8 @@ from django.utils.text import capfirst
 from unfold.templatetags.unfold_list import result_headers
 from unfold.utils import display_for_field, display_for_label, display_for_value
 
+from kernel.ledger.identifiers import with_short_ids
+
 register = Library()
 TICK = mark_safe('<span class="material-symbols-outlined ch-tick" title="Yes">check_small</span>')
 CROSS = mark_safe('<span class="material-symbols-outlined ch-cross" title="No">close_small</span>')
@@ -64,9 +66,13 @@ def _text(cl: Any, row: Any, name: Any) -> Any:
     except ObjectDoesNotExist:
         return empty
     if field is not None and field.is_relation:
-        value, field = getattr(row, field.name), None
+        related = getattr(row, field.name)
+        value, field = related and with_short_ids(str(related)), None
     if isinstance(value, bool):
         return TICK if value else CROSS
+    # What somebody wrote stays whole; a reference is one word.
+    if isinstance(value, str) and not isinstance(value, SafeString) and " " not in value and (short := with_short_ids(value)) != value:
+        return format_html('<span title="{}">{}</span>', value, short)
     if field is not None and not field.auto_created:
         return display_for_field(value, field, empty)
     if label := getattr(attribute, "label", None):
