@@ -6,11 +6,25 @@ from typing import Any
 
 from kernel.ledger.idempotency import digest
 
-# Eight bytes of a digest for each, in this order. Digests in the database follow it: append new facts, never insert or remove one.
+# Eight bytes of a digest for each, in this order. Digests in the database follow it: append new facts, never insert or remove one. No tuple
+# is made of another: a fact appended to one would move those of the other.
 FACTS = ("amount", "agent_id", "description", "currency", "occurred_at", "metadata", "reverses", "reason_code", "reason")
 HOLD_FACTS = ("currency", "amount", "expires_at", "reason", "allow_overdraft")
-# A capture posts a debit; its digest is the debit's, and what the capture says beside it.
-CAPTURE_FACTS = (*FACTS, "hold", "final")
+# A capture has this digest, and the debit that it posts has one of FACTS. The first nine names are those of FACTS as it was first, because a
+# capture is compared with a debit that has its key; a capture gives amount, agent_id, description and metadata of them.
+CAPTURE_FACTS = (
+    "amount",
+    "agent_id",
+    "description",
+    "currency",
+    "occurred_at",
+    "metadata",
+    "reverses",
+    "reason_code",
+    "reason",
+    "hold",
+    "final",
+)
 # A release, or an extension.
 HOLD_CALL_FACTS = ("hold", "expires_at", "reason")
 # One decoder for all calls: json.loads with parse_float would make one for each.
@@ -22,9 +36,7 @@ def facts_digest(facts: Mapping[str, Any]) -> bytes:
 
     Spacing and key order of metadata don't count. An empty object and an empty reason are the defaults, so they count as not given.
     """
-    counted = dict(facts)
-    if counted.get("metadata") is not None:
-        counted["metadata"] = _decode(counted["metadata"]) or None
+    counted = {**facts, "metadata": _comparable_metadata(facts)}
     if counted.get("reverses") is not None:
         counted["reverses"] = str(counted["reverses"])
     counted["reason"] = counted.get("reason") or None
@@ -37,9 +49,15 @@ def hold_digest(facts: Mapping[str, Any]) -> bytes:
 
 
 def capture_digest(facts: Mapping[str, Any]) -> bytes:
-    """The digest of a capture's facts. A final one is the default."""
-    keys = {"hold": str(facts["hold"]), "final": None if facts["final"] else False}
-    return facts_digest({**facts, "reason": None}) + digest(keys, CAPTURE_FACTS[len(FACTS) :])
+    """The digest of a capture's facts. A final one is the default, so it counts as not given."""
+    counted = {name: facts.get(name) for name in ("amount", "agent_id", "description")}
+    counted |= {"metadata": _comparable_metadata(facts), "hold": str(facts["hold"]), "final": None if facts["final"] else False}
+    return digest(counted, CAPTURE_FACTS)
+
+
+def _comparable_metadata(facts: Mapping[str, Any]) -> Any:
+    metadata = facts.get("metadata")
+    return None if metadata is None else _decode(metadata) or None
 
 
 def hold_call_digest(facts: Mapping[str, Any]) -> bytes:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from uuid import UUID
 
 from billing.digests import FACTS
+from kernel.ledger.idempotency import ABSENT, SIZE
 from kernel.ledger.integrity import checks
 from kernel.ledger.integrity.checks import Check, Violation
 
@@ -13,10 +14,16 @@ def find_violations(*, tenant_id: UUID | None = None, at_most: int = 1) -> Itera
     return checks.find_violations(CHECKS, tenant_id=tenant_id, at_most=at_most)
 
 
+# What no caller stated has this digest, and none is shorter, however many facts are appended.
+NO_FACTS = "decode(billing_no_facts_digest(), 'hex')"
 # For each fact of a digest: the row holds a value of it. A digest of zeros says that the caller gave none.
 HOLDS_FACT = {
-    # A capture takes what is left where it states no amount; its digest is longer than that of a plain entry.
-    "amount": "entry.reverses_id IS NULL AND octet_length(entry.facts_digest) = 72",
+    # A capture takes what is left where it states no amount, and nobody stated the parts of a payment.
+    "amount": f"""entry.reverses_id IS NULL
+        AND NOT (entry.reference_id LIKE 'payment:%%' AND entry.facts_digest = {NO_FACTS})
+        AND NOT EXISTS (
+            SELECT FROM billing_walletholdentry capture WHERE capture.tenant_id = entry.tenant_id AND capture.transaction_id = entry.id
+        )""",
     "agent_id": "entry.reverses_id IS NULL AND entry.agent_id IS NOT NULL",
     "description": "entry.description IS NOT NULL",
     "metadata": "entry.metadata::text !~ '^[[:space:]]*[{][[:space:]]*[}][[:space:]]*$'",
@@ -138,14 +145,14 @@ CHECKS = (
     Check(
         name="billing_digest_facts",
         rule="Every entry has a whole digest, and holds no fact that its digest says was not given.",
-        statement="""
+        statement=f"""
             SELECT entry.tenant_id, entry.id, encode(entry.facts_digest, 'hex') AS facts_digest
             FROM billing_transaction entry, LATERAL (
-                SELECT array_agg(substring(entry.facts_digest FROM place * 8 + 1 FOR 8) = decode('0000000000000000', 'hex') ORDER BY place)
-                FROM generate_series(0, 8) AS place
+                SELECT array_agg(substring(entry.facts_digest FROM start FOR {SIZE}) = '\\x{ABSENT.hex()}'::bytea ORDER BY start)
+                FROM generate_series(1, {len(FACTS) * SIZE}, {SIZE}) AS start
             ) AS digest (is_absent)
             WHERE (%(tenant)s::uuid IS NULL OR entry.tenant_id = %(tenant)s) AND (
-                octet_length(entry.facts_digest) < 72 OR octet_length(entry.facts_digest) %% 8 <> 0 OR
+                octet_length(entry.facts_digest) < octet_length({NO_FACTS}) OR octet_length(entry.facts_digest) %% {SIZE} <> 0 OR
         """  # noqa: S608 - constants
         + STORED_BUT_ABSENT
         + ")",
@@ -214,8 +221,8 @@ CHECKS = (
     ),
     Check(
         name="billing_hold_debit",
-        rule="Each capture is one debit of its amount in the hold's wallet, under the capture's key.",
-        statement="""
+        rule="Each capture is one debit of its amount in the hold's wallet, under the capture's key; both say the same of its amount.",
+        statement=f"""
             SELECT entry.tenant_id, entry.id, entry.hold_id, entry.amount, entry.reference_id, debit.id AS transaction_id, debit.effect
             FROM billing_walletholdentry entry
             LEFT JOIN billing_transaction debit ON debit.tenant_id = entry.tenant_id AND debit.id = entry.transaction_id
@@ -224,8 +231,8 @@ CHECKS = (
                 OR debit.id IS NOT NULL AND (
                     debit.effect <> -entry.amount OR debit.type <> 'usage' OR debit.wallet_id <> entry.wallet_id
                     OR debit.reference_id <> entry.reference_id OR debit.reverses_id IS NOT NULL
-                    OR debit.facts_digest <> entry.facts_digest))
-        """,
+                    OR substring(debit.facts_digest FOR {SIZE}) <> substring(entry.facts_digest FOR {SIZE})))
+        """,  # noqa: S608 - constants
     ),
     Check(
         name="billing_hold_moments",

@@ -60,7 +60,7 @@ CHECKS = (
             JOIN billing_transaction debit ON debit.tenant_id = entry.tenant_id AND debit.id = entry.transaction_id
             WHERE entry.kind = 'captured' AND (%(tenant)s::uuid IS NULL OR entry.tenant_id = %(tenant)s)
                 -- No caller stated what the hold of a payment for a metered transaction captures; paying compares it with the payment.
-                AND NOT (debit.reference_id LIKE 'payment:%%' AND entry.facts_digest = decode(repeat('0', 176), 'hex'))
+                AND NOT (debit.reference_id LIKE 'payment:%%' AND entry.facts_digest = decode(billing_no_facts_digest(), 'hex'))
         """,
         facts=CAPTURE_FACTS,
         digest_of=capture_digest,

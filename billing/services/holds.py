@@ -9,7 +9,7 @@ from uuid import UUID
 
 from billing import selectors
 from billing.choices import Direction
-from billing.digests import CAPTURE_FACTS, HOLD_CALL_FACTS, HOLD_FACTS, capture_digest, hold_call_digest, hold_digest
+from billing.digests import CAPTURE_FACTS, HOLD_CALL_FACTS, HOLD_FACTS, capture_digest, facts_digest, hold_call_digest, hold_digest
 from billing.errors import HoldConflict, OutOfRange, UsageNotADebit
 from billing.models import Wallet
 from billing.services.postings import RETRYABLE_CONSTRAINTS as RETRYABLE_POSTING_CONSTRAINTS
@@ -98,6 +98,7 @@ def capture_hold(
         "final": final,
         "amount": None if amount is None else trimmed_digits(amount),
         "metadata": None if metadata is None else str(metadata),
+        "debit_digest": facts_digest(facts).hex(),
         "actor": actor,
         "request_id": request_id,
     }

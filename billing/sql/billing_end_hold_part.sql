@@ -29,7 +29,7 @@ BEGIN
         SELECT * INTO debit FROM billing_post(tenant, jsonb_build_array(jsonb_build_object(
             'id', item.id, 'currency', wallet.currency, 'type', 'usage', 'shipped_label', 'Usage', 'shipped_direction', 'debit',
             'amount', taken, 'reference_id', item.reference_id, 'agent_id', item.agent_id, 'description', item.description,
-            'metadata', item.metadata, 'facts_digest', item.facts_digest, 'now', moment, 'actor', item.actor,
+            'metadata', item.metadata, 'facts_digest', item.debit_digest, 'now', moment, 'actor', item.actor,
             'request_id', item.request_id
         )));
         IF debit.outcome <> 'posted' OR debit.effect <> -taken THEN

@@ -32,11 +32,11 @@ CREATE TYPE billing_hold_start AS (
     facts_digest text, actor text, request_id text
 );
 
--- A capture, release or expiry of a hold: `kind` is captured, released or expired. `id` is that of the debit of a capture; `reference_id`
--- is the key of the capture, and of its debit.
+-- A capture, release or expiry of a hold: `kind` is captured, released or expired. `id` and `debit_digest` are those of the debit of a
+-- capture; `reference_id` is the key of the capture, and of its debit.
 CREATE TYPE billing_hold_end AS (
     hold_id uuid, kind text, id uuid, final boolean, amount numeric, reference_id text, agent_id text, description text, metadata text,
-    reason text, facts_digest text, actor text, request_id text
+    reason text, facts_digest text, debit_digest text, actor text, request_id text
 );
 
 -- A later end for a hold; `reference_id` is the key of this call.

@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 from uuid import UUID
 
+from kernel.ledger.idempotency import ABSENT, SIZE
 from kernel.ledger.integrity import checks
 from kernel.ledger.integrity.checks import Check, Violation
+from metering.digests import TRANSACTION_FACTS
 from metering.integrity import usage
 
 
@@ -125,19 +127,20 @@ WHERE computed.arithmetic ~ ' = [0-9]+([.][0-9]+)?$' AND (
     AND (%(tenant)s::uuid IS NULL OR cost.tenant_id = %(tenant)s::uuid)
 ORDER BY cost.tenant_id, cost.id
 """
-# Bytes 57 to 72 of a transaction's digest are its traceId and traceExternalId: zeros where the caller stated neither.
-OWN_TRACE = r"""
+# The part of a transaction's digest that covers its traceId and traceExternalId: zeros where the caller stated neither.
+TRACE_PART = f"FROM {TRANSACTION_FACTS.index('trace_id') * SIZE + 1} FOR {2 * SIZE}"
+OWN_TRACE = rf"""
 SELECT own.tenant_id, own.id, own.trace_id
 FROM metering_transaction AS own
-WHERE substring(own.facts_digest FROM 57 FOR 16) = '\x00000000000000000000000000000000'::bytea
+WHERE substring(own.facts_digest {TRACE_PART}) = '\x{(2 * ABSENT).hex()}'::bytea
     AND (%(tenant)s::uuid IS NULL OR own.tenant_id = %(tenant)s::uuid)
     AND EXISTS (
         SELECT FROM metering_transaction AS other
         WHERE other.tenant_id = own.tenant_id AND other.trace_id = own.trace_id AND other.id <> own.id
-            AND substring(other.facts_digest FROM 57 FOR 16) = '\x00000000000000000000000000000000'::bytea
+            AND substring(other.facts_digest {TRACE_PART}) = '\x{(2 * ABSENT).hex()}'::bytea
     )
 ORDER BY own.tenant_id, own.id
-"""
+"""  # noqa: S608 - made of constants
 # Rows that are written along with their transaction are covered by its digest; every later one has its own.
 MISSING_DIGESTS = """
 SELECT added.tenant_id, added.id, added.row_of

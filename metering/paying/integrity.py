@@ -66,7 +66,7 @@ CHECKS = (
         statement="""
             SELECT entry.tenant_id, entry.id, entry.reference_id, entry.amount
             FROM billing_transaction AS entry
-            WHERE entry.reference_id LIKE 'payment:%%' AND entry.facts_digest = decode(repeat('0', 176), 'hex') AND NOT EXISTS (
+            WHERE entry.reference_id LIKE 'payment:%%' AND entry.facts_digest = decode(billing_no_facts_digest(), 'hex') AND NOT EXISTS (
                 SELECT FROM paying_paymentleg AS leg
                 WHERE leg.tenant_id = entry.tenant_id AND leg.kind = 'wallet' AND leg.captured > 0
                     AND entry.reference_id LIKE 'payment:' || leg.payment_id

@@ -94,7 +94,7 @@ BEGIN
         step.actor := item.actor;
         step.request_id := item.request_id;
         -- The round's row has the digest of what its caller stated; of the step and its costs nothing was.
-        step.digest := repeat('0', 224);
+        step.digest := metering_no_facts_digest();
         step.move.id := item.change_id;
         step.move.to_status := decision.status;
         step.move.reason := decision.reason;

@@ -46,7 +46,7 @@ BEGIN
     item.actor := actor;
     item.request_id := request;
     -- Its caller stated nothing of it.
-    item.digest := repeat('0', 224);
+    item.digest := metering_no_facts_digest();
     item.cost := cost;
     RETURN metering_insert_cost(tenant, item, owner, superseded, moment);
 END

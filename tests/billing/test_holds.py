@@ -1,5 +1,6 @@
 """/v1/billing/wallet/holds: placing, capturing, extending, releasing and expiring."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
@@ -8,13 +9,14 @@ import pytest
 import time_machine
 from django.core.management import call_command
 
-from billing import jobs, services
+from billing import digests, jobs, services
 from billing.choices import SHIPPED_TYPES
 from billing.errors import FloorAboveBalance
 from billing.integrity.checks import CHECKS
 from billing.integrity.digests import CHECKS as DIGEST_CHECKS
 from billing.models import Transaction, TransactionType, Wallet, WalletHold, WalletHoldEntry
 from billing.selectors import list_wallets
+from billing.services import holds, postings
 from kernel.ledger.errors import InvalidValue
 from kernel.ledger.integrity.checks import find_violations
 from kernel.ledger.integrity.digests import find_digest_violations
@@ -51,8 +53,8 @@ def hold(send):
 
 def check(tenant):
     assert list(find_violations(CHECKS, tenant_id=tenant.id)) == []
-    for digests in DIGEST_CHECKS:
-        assert list(find_digest_violations(digests, tenant_id=tenant.id)) == []
+    for one in DIGEST_CHECKS:
+        assert list(find_digest_violations(one, tenant_id=tenant.id)) == []
 
 
 def wallet(send, query=""):
@@ -168,6 +170,25 @@ def test_a_key_is_used_once_and_a_plain_transaction_with_it_is_another_call(send
     conflict = act(send, second, "capture", {"amount": 1, "reference_id": "plain"})
     assert (conflict.status_code, conflict.json()["fields"]) == (409, ["hold"])
     assert wallet(send) == (98, 19, 79)
+    check(tenant)
+
+
+@pytest.mark.parametrize("grown", ["FACTS", "CAPTURE_FACTS"])
+def test_calls_recorded_before_a_fact_was_appended_are_replayed(send, hold, record, funded, tenant, monkeypatch, grown):
+    """Of entries, of captures, and of the debits of captures."""
+    plain = {"type": "usage", "amount": 1, "reference_id": "plain"}
+    taken = {"type": "usage", "amount": 2, "reference_id": "taken", "agent_id": "a"}
+    hold_id = hold(40).json()["id"]
+    capture = {key: value for key, value in taken.items() if key != "type"} | {"final": False}
+    record(**plain)
+    act(send, hold_id, "capture", capture)
+    monkeypatch.setattr(digests, grown, (*getattr(digests, grown), "colour"))
+    monkeypatch.setattr(postings if grown == "FACTS" else holds, grown, getattr(digests, grown))
+    for reply in (send("POST", TRANSACTIONS, plain), send("POST", TRANSACTIONS, taken), act(send, hold_id, "capture", capture)):
+        assert reply.get("Idempotent-Replayed") == "true", reply.json()
+    name, names = ("billing_digest", digests.FACTS) if grown == "FACTS" else ("billing_hold_capture_digest", digests.CAPTURE_FACTS)
+    [digest_check] = [replace(one, facts=names) for one in DIGEST_CHECKS if one.name == name]
+    assert list(find_digest_violations(digest_check, tenant_id=tenant.id)) == []
     check(tenant)
 
 

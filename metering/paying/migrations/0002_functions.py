@@ -6,4 +6,4 @@ from kernel.ledger.migration_operations import InstallFunctions
 class Migration(migrations.Migration):
     dependencies = [("paying", "0001_tables")]
 
-    operations = [InstallFunctions("paying", version=1, digest="506406807b58f74d")]
+    operations = [InstallFunctions("paying", version=1, digest="9d408a80daee9741")]

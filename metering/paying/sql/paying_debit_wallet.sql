@@ -33,7 +33,7 @@ BEGIN
     END IF;
     SELECT * INTO done FROM billing_post(tenant, jsonb_build_array(jsonb_build_object(
         'id', metering_new_id(), 'currency', payment.currency, 'type', 'usage', 'shipped_label', 'Usage', 'shipped_direction', 'debit',
-        'amount', part, 'reference_id', format('payment:%s:%s', payment.id, place), 'facts_digest', repeat('0', 176), 'actor', actor,
+        'amount', part, 'reference_id', format('payment:%s:%s', payment.id, place), 'facts_digest', billing_no_facts_digest(), 'actor', actor,
         'request_id', request
     )));
     RETURN CASE WHEN done.outcome = 'posted' THEN done.id END;

@@ -22,7 +22,7 @@ BEGIN
     item.actor := who;
     item.request_id := request;
     -- Its caller stated nothing of the cost.
-    item.digest := repeat('0', 224);
+    item.digest := metering_no_facts_digest();
     RETURN metering_replace_estimates(tenant, owner, item, payment.id, payment.captured, false, moment);
 END
 $$;
