@@ -10,7 +10,7 @@ from kernel.ledger.idempotency import digest
 # is made of another: a fact appended to one would move those of the other.
 FACTS = ("amount", "agent_id", "description", "currency", "occurred_at", "metadata", "reverses", "reason_code", "reason")
 HOLD_FACTS = ("currency", "amount", "expires_at", "reason", "allow_overdraft")
-# A capture has this digest, and the debit that it posts has one of FACTS. The first nine names are those of FACTS as it was first, because a
+# A capture has this digest, and the debit that it posts has one of FACTS. The first nine names are those of FACTS as it was first, as a
 # capture is compared with a debit that has its key; a capture gives amount, agent_id, description and metadata of them.
 CAPTURE_FACTS = (
     "amount",

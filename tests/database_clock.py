@@ -1,6 +1,6 @@
 """The database's clock in tests that travel in time.
 
-SQL functions take the time from the database, under their locks. In a test's database the functions named here answer with the real time
+SQL functions take the time from the database, under their locks. In a test's database the function named here answers with the real time
 until a test travels with time_machine, and then with the travelled time. With `tick=False` it stands still but for a microsecond each
 time that it is asked; otherwise it goes on from there. The journey is in sequences, because what is written to one is seen by all sessions
 at once, in transactions too.
@@ -14,12 +14,11 @@ import pytest
 import time_machine
 from django.db import connection
 
-from kernel.ledger.function_versions import apps_with_functions
 from kernel.ledger.sql_files import current_files
 
 APPLICATION_NAME = "test clock"
-# Functions of no argument that return the present moment.
-CLOCKS = ("billing_now", "credits_now", "rules_now", "paying_now")
+# The function of no argument that returns the present moment.
+CLOCK = "ledger_now"
 # Microseconds since 1970, where the time stands still, and microseconds from now, where it goes on.
 CREATE_JOURNEY = """
 DROP SCHEMA IF EXISTS test_clock CASCADE;
@@ -30,8 +29,8 @@ CREATE SEQUENCE test_clock.is_ahead_by MINVALUE -9000000000000000000 START 0;
 GRANT USAGE ON SCHEMA test_clock TO PUBLIC;
 GRANT ALL ON ALL SEQUENCES IN SCHEMA test_clock TO PUBLIC;
 """
-REPLACEMENT = """
-CREATE OR REPLACE FUNCTION {name}() RETURNS timestamp with time zone LANGUAGE plpgsql
+REPLACEMENT = f"""
+CREATE OR REPLACE FUNCTION {CLOCK}() RETURNS timestamp with time zone LANGUAGE plpgsql
 AS $$
 DECLARE
     stands_at CONSTANT bigint := (SELECT last_value FROM test_clock.stands_at);
@@ -53,8 +52,7 @@ class DatabaseClock:
         self._parameters = {**parameters, "application_name": APPLICATION_NAME, "autocommit": True}
         self._connection = psycopg.connect(**self._parameters)
         self._connection.execute(CREATE_JOURNEY)
-        for name in CLOCKS:
-            self._connection.execute(REPLACEMENT.format(name=name))
+        self._connection.execute(REPLACEMENT)
 
     def follow(self) -> None:
         """Move to where time_machine is, or back to the present."""
@@ -103,10 +101,8 @@ def _then(move: Callable[..., Any], follow: Callable[[], None]) -> Callable[...,
     return moved
 
 
-def restore_clocks() -> None:
-    """The clocks that tests travel with stand in for functions of ours; within this test's transaction they give way."""
-    files = [file for app_label in apps_with_functions() for file in current_files(app_label)]
+def restore_clock() -> None:
+    """The clock that tests travel with stands in for a function of ours; within this test's transaction it gives way."""
+    [file] = [file for file in current_files("ledger") if file.name == CLOCK]
     with connection.cursor() as cursor:
-        for file in files:
-            if file.name in CLOCKS:
-                cursor.execute(f"SET LOCAL search_path = public; {file.text}")
+        cursor.execute(f"SET LOCAL search_path = public; {file.text}")

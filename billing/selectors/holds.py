@@ -29,7 +29,7 @@ HOLD_FIELDS = (
     "created_at",
 )
 # The database's clock: what a list shows as overdue is decided as by a posting. A subquery, so that it is asked once for all rows.
-NOW = RawSQL("(SELECT billing_now())", (), output_field=DateTimeField())
+NOW = RawSQL("(SELECT ledger_now())", (), output_field=DateTimeField())
 OPEN = Q(status=HoldStatus.ACTIVE, expires_at__gt=NOW)
 OVERDUE = Q(status=HoldStatus.ACTIVE, expires_at__lte=NOW)
 IS_OVERDUE = ExpressionWrapper(OVERDUE, output_field=BooleanField())

@@ -38,7 +38,7 @@ BEGIN
     WHERE account.tenant_id = tenant
         AND account.id = (SELECT found.wallet_id FROM billing_wallethold found WHERE found.tenant_id = tenant AND found.id = item.hold_id)
     FOR NO KEY UPDATE;
-    moment := billing_now();
+    moment := ledger_now();
     SELECT * INTO hold FROM billing_wallethold found WHERE found.tenant_id = tenant AND found.id = item.hold_id;
     -- An overdue hold can only expire, whatever the call asks for.
     is_overdue := coalesce(hold.status = 'active' AND hold.expires_at <= moment, false);

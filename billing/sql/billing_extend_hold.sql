@@ -34,7 +34,7 @@ BEGIN
     WHERE account.tenant_id = tenant
         AND account.id = (SELECT found.wallet_id FROM billing_wallethold found WHERE found.tenant_id = tenant AND found.id = item.hold_id)
     FOR NO KEY UPDATE;
-    moment := billing_now();
+    moment := ledger_now();
     IF wallet.held > 0 THEN
         wallet := billing_release_overdue(tenant, wallet, moment, item.actor, item.request_id);
     END IF;

@@ -3,5 +3,5 @@
 -- Takes: a wallet. Returns: an amount. Locks: nothing. Never: writes; looks at holds of a wallet that has none.
 CREATE OR REPLACE FUNCTION billing_held_now(wallet billing_wallet) RETURNS numeric LANGUAGE sql STABLE
 AS $$
-    SELECT CASE WHEN wallet.held > 0 THEN billing_held_at(wallet, 'infinity', billing_now()) ELSE 0 END
+    SELECT CASE WHEN wallet.held > 0 THEN billing_held_at(wallet, 'infinity', ledger_now()) ELSE 0 END
 $$;

@@ -38,7 +38,7 @@ BEGIN
     opening.currency := wanted.currency;
     SELECT * INTO locked FROM billing_lock_wallets(tenant, ARRAY[opening]);
     wallet := locked.wallets[1];
-    moment := billing_now();
+    moment := ledger_now();
     IF wallet.held > 0 THEN
         wallet := billing_release_overdue(tenant, wallet, moment, wanted.actor, wanted.request_id);
     END IF;

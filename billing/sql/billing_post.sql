@@ -49,7 +49,7 @@ BEGIN
             AND currency = coalesce(posting.currency, (SELECT owner.currency FROM tenants_tenant owner WHERE owner.id = tenant))
         FOR NO KEY UPDATE;
         IF wallet.held > 0 THEN
-            wallet := billing_release_overdue(tenant, wallet, coalesce(posting.now, billing_now()), posting.actor, posting.request_id);
+            wallet := billing_release_overdue(tenant, wallet, coalesce(posting.now, ledger_now()), posting.actor, posting.request_id);
         END IF;
         SELECT kind.direction, kind.is_catalogued, coalesce(policy.strict_types, false), coalesce(policy.near_duplicate_seconds, 60)
         INTO direction, is_catalogued, is_strict, near_duplicate_seconds

@@ -20,7 +20,7 @@ BEGIN
     FOR place IN 1 .. cardinality(wallets) LOOP
         IF wallets[place].held > 0 THEN
             wallets[place] := billing_release_overdue(
-                tenant, wallets[place], coalesce(items[1].now, billing_now()), items[1].actor, items[1].request_id
+                tenant, wallets[place], coalesce(items[1].now, ledger_now()), items[1].actor, items[1].request_id
             );
         END IF;
     END LOOP;

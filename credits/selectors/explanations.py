@@ -17,7 +17,7 @@ ENTRY_FIELDS = (*TRANSACTION_FIELDS, "actor", "request_id")
 CREDITS = Q(type="CREDIT")
 DEBITS = Q(type="DEBIT")
 HELD_AT = """
-    SELECT account.id, credits_held_at(account, %s::timestamptz, coalesce(%s::timestamptz, credits_now())) AS held
+    SELECT account.id, credits_held_at(account, %s::timestamptz, coalesce(%s::timestamptz, ledger_now())) AS held
     FROM credits_grant account
     WHERE account.tenant_id = %s AND account.id = ANY (%s)
 """

@@ -21,7 +21,7 @@ CUSTOMER_LENGTH = 255
 MAX_EXPIRING_DAYS = 366
 DEFAULT_EXPIRING_DAYS = 7
 UNCHANGED: Any = object()
-BALANCE = "SELECT balance FROM credits_unit_balance(%s, %s, %s, %s, credits_day(credits_now()))"
+BALANCE = "SELECT balance FROM credits_unit_balance(%s, %s, %s, %s, credits_day(ledger_now()))"
 WRITE_EXPIRING = "SELECT credits_write_expiring(%s, %s, %s) AS written"
 
 

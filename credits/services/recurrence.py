@@ -30,7 +30,7 @@ YEARS_AHEAD = 100
 SHARED = ("customer_id", "name", "unit_type", "currency", "metric_id", "amount", "cost_of_credit", "category", "priority")
 
 ROLL_OVER = """
-SELECT credits_roll_over(account.tenant_id, account, credits_now(), %s, %s)
+SELECT credits_roll_over(account.tenant_id, account, ledger_now(), %s, %s)
 FROM credits_grant account WHERE account.tenant_id = %s AND account.id = %s
 """
 
@@ -244,7 +244,7 @@ def _raised(outcome: UUID | LedgerError) -> UUID:
 
 def _today() -> date:
     """Today in UTC by the database's clock. Where it decides what is due, it is read after the schedule's row was locked."""
-    today: date = queries.fetch_rows("SELECT credits_day(credits_now()) AS today")[0].today
+    today: date = queries.fetch_rows("SELECT credits_day(ledger_now()) AS today")[0].today
     return today
 
 

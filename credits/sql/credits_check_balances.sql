@@ -23,7 +23,7 @@ BEGIN
         ORDER BY watched.id
         FOR NO KEY UPDATE
     LOOP
-        moment := credits_now();
+        moment := ledger_now();
         SELECT * INTO now_in FROM credits_unit_balance(
             tenant, alert.customer_id, nullif(alert.currency, ''), nullif(alert.metric_id, ''), credits_day(moment)
         );

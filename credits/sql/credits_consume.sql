@@ -40,7 +40,7 @@ BEGIN
         RETURNING * INTO consumption;
         PERFORM credits_post_planned(tenant, (
             SELECT jsonb_agg(jsonb_build_object(
-                'id', credits_new_id(), 'grant_id', plan.grant_id, 'kind', 'consumption', 'type', 'DEBIT', 'amount', plan.taken,
+                'id', ledger_new_id(), 'grant_id', plan.grant_id, 'kind', 'consumption', 'type', 'DEBIT', 'amount', plan.taken,
                 'reason', draw.reason, 'invoice_id', draw.invoice_id, 'billing_run_id', draw.billing_run_id,
                 -- A microsecond apart, so that lists show them in burn-down order.
                 'now', payers.moment + (plan.rank - 1) * interval '1 microsecond',

@@ -65,7 +65,7 @@ BEGIN
                 tenant_id, id, hold_id, kind, amount, captured_after, expires_before, expires_at, is_final, reason, invoice_id, billing_run_id,
                 idempotency_key, facts_digest, occurred_at, created_at, actor, request_id)
             VALUES (
-                tenant, credits_new_id(), hold.id, ending, wanted, hold.captured, hold.expires_at, hold.expires_at, item.final,
+                tenant, ledger_new_id(), hold.id, ending, wanted, hold.captured, hold.expires_at, hold.expires_at, item.final,
                 coalesce(item.reason, ''), coalesce(item.invoice_id, ''), coalesce(item.billing_run_id, ''), item.idempotency_key,
                 item.facts_digest, moment, moment, item.actor, item.request_id)
             RETURNING * INTO earlier;

@@ -30,7 +30,7 @@ BEGIN
     ), entries AS (
         INSERT INTO credits_holdentry
             (tenant_id, id, hold_id, grant_id, kind, amount, held_after, reason, occurred_at, created_at, actor, request_id)
-        SELECT tenant, credits_new_id(), hold.id, lines.grant_id, part.kind, part.amount, freed.held + part.still_held,
+        SELECT tenant, ledger_new_id(), hold.id, lines.grant_id, part.kind, part.amount, freed.held + part.still_held,
                coalesce(item.reason, ''), moment, booked + part.place * interval '1 microsecond', item.actor, item.request_id
         FROM lines JOIN freed ON freed.id = lines.grant_id
         CROSS JOIN LATERAL (VALUES
@@ -44,7 +44,7 @@ BEGIN
 
     PERFORM credits_post_planned(tenant, (
         SELECT jsonb_agg(jsonb_build_object(
-            'id', credits_new_id(), 'grant_id', part.grant_id, 'kind', 'capture', 'type', 'DEBIT', 'amount', part.taken,
+            'id', ledger_new_id(), 'grant_id', part.grant_id, 'kind', 'capture', 'type', 'DEBIT', 'amount', part.taken,
             'reason', item.reason, 'invoice_id', item.invoice_id, 'billing_run_id', item.billing_run_id,
             -- A microsecond apart, so that lists show them in burn-down order.
             'now', moment + (part.rank - 1) * interval '1 microsecond',
@@ -59,7 +59,7 @@ BEGIN
     -- The outcome is not_due for grants that are not past their last day, and nothing is written for them.
     PERFORM FROM credits_post(tenant, (
         SELECT coalesce(jsonb_agg(jsonb_build_object(
-            'id', credits_new_id(), 'grant_id', of_grant.id, 'kind', 'expiry', 'type', 'DEBIT', 'now', moment, 'actor', item.actor,
+            'id', ledger_new_id(), 'grant_id', of_grant.id, 'kind', 'expiry', 'type', 'DEBIT', 'now', moment, 'actor', item.actor,
             'request_id', item.request_id
         )), '[]')
         FROM unnest(grants) of_grant (id)

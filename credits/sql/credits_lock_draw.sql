@@ -11,7 +11,7 @@ CREATE OR REPLACE FUNCTION credits_lock_draw(
 LANGUAGE plpgsql
 AS $$
 DECLARE
-    today date := credits_day(credits_now());
+    today date := credits_day(ledger_now());
     locked uuid[];
     missing uuid[];
 BEGIN
@@ -23,7 +23,7 @@ BEGIN
         FOR NO KEY UPDATE
     );
     LOOP
-        moment := credits_now();
+        moment := ledger_now();
         today := credits_day(moment);
         SELECT coalesce(array_agg(account ORDER BY account.id), '{}'),
                array_agg(account.id ORDER BY account.id) FILTER (WHERE account.id <> ALL (locked))

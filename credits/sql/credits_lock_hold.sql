@@ -25,7 +25,7 @@ BEGIN
     bearers := ARRAY(
         SELECT account FROM credits_grant account WHERE account.tenant_id = tenant AND account.id = ANY (reserved_on) ORDER BY account.id
     );
-    moment := credits_now();
+    moment := ledger_now();
     -- A line that expired already decides it, even if the clock has since stepped back before the hold's end.
     is_overdue := coalesce(hold.status = 'active' AND (hold.expires_at <= moment OR EXISTS (
         SELECT FROM credits_holdentry entry WHERE entry.tenant_id = tenant AND entry.hold_id = hold.id AND entry.kind = 'expired'

@@ -17,7 +17,7 @@ DECLARE
 BEGIN
     -- The clock is read inside the INSERT, after it locked the tables: a read of the past waits for calls that have
     -- (kernel/ledger/past_reads.py).
-    WITH present AS MATERIALIZED (SELECT credits_now() AS moment), fresh_items AS (
+    WITH present AS MATERIALIZED (SELECT ledger_now() AS moment), fresh_items AS (
         SELECT item.*, present.moment, dated.first_day, CASE
                    -- A grant that took effect before it was booked counts by the world's clock from that day.
                    WHEN dated.first_day < credits_day(dated.happened) THEN dated.first_day::timestamp AT TIME ZONE 'UTC'

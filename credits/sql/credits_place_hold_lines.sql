@@ -16,13 +16,13 @@ BEGIN
     ), lines AS (
         INSERT INTO credits_holdline
             (tenant_id, id, hold_id, grant_id, amount, expires_at, chosen_by, remaining, occurred_at, created_at, actor, request_id)
-        SELECT tenant, credits_new_id(), draw.id, grant_id, taken, draw.expires_at, chosen_by, taken, moment, booked, draw.actor,
+        SELECT tenant, ledger_new_id(), draw.id, grant_id, taken, draw.expires_at, chosen_by, taken, moment, booked, draw.actor,
                draw.request_id
         FROM planned
     ), entries AS (
         INSERT INTO credits_holdentry
             (tenant_id, id, hold_id, grant_id, kind, amount, held_after, reason, occurred_at, created_at, actor, request_id)
-        SELECT tenant, credits_new_id(), draw.id, grant_id, 'placed', taken, held_after, draw.reason, moment, booked, draw.actor,
+        SELECT tenant, ledger_new_id(), draw.id, grant_id, 'placed', taken, held_after, draw.reason, moment, booked, draw.actor,
                draw.request_id
         FROM planned
     )

@@ -6,7 +6,7 @@
 CREATE OR REPLACE FUNCTION credits_post_array(tenant uuid, items credits_posting[]) RETURNS SETOF credits_outcome LANGUAGE plpgsql
 AS $$
 DECLARE
-    moment CONSTANT timestamptz := credits_now();
+    moment CONSTANT timestamptz := ledger_now();
     turn record;
     entry credits_transaction;
     account credits_grant;

@@ -20,7 +20,7 @@ DECLARE
     is_imported CONSTANT boolean := item.as_of IS NOT NULL;
 BEGIN
     SELECT * INTO account FROM credits_grant WHERE tenant_id = tenant AND id = item.grant_id FOR NO KEY UPDATE;
-    item.now := coalesce(item.now, credits_now());
+    item.now := coalesce(item.now, ledger_now());
     item.as_of := coalesce(item.as_of, item.now);
     IF account.held > 0 THEN
         account := credits_release_overdue(tenant, account, item.now, item.actor, item.request_id);

@@ -6,7 +6,7 @@ RETURNS TABLE (
 )
 LANGUAGE sql VOLATILE
 AS $$
-    WITH present AS MATERIALIZED (SELECT credits_now() AS moment), payers AS (
+    WITH present AS MATERIALIZED (SELECT ledger_now() AS moment), payers AS (
         SELECT array_agg(jsonb_populate_record(
             account, jsonb_build_object('held', credits_held_at(account, 'infinity', present.moment))
         )) AS accounts

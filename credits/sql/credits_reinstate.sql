@@ -40,10 +40,10 @@ BEGIN
         ORDER BY account.id FOR NO KEY UPDATE;
         locked := locked || missing;
     END LOOP;
-    moment := credits_now();
+    moment := ledger_now();
 
     SELECT jsonb_agg(jsonb_build_object(
-        'id', credits_new_id(), 'grant_id', owed.grant_id, 'kind', 'reinstatement', 'type', 'CREDIT', 'amount', owed.amount,
+        'id', ledger_new_id(), 'grant_id', owed.grant_id, 'kind', 'reinstatement', 'type', 'CREDIT', 'amount', owed.amount,
         'reason', draw.reason, 'invoice_id', draw.invoice_id, 'now', moment + owed.turn * interval '1 microsecond',
         'actor', draw.actor, 'request_id', draw.request_id
     ) ORDER BY owed.grant_id) INTO planned

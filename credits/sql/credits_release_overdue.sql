@@ -30,7 +30,7 @@ BEGIN
     ), entries AS (
         INSERT INTO credits_holdentry
             (tenant_id, id, hold_id, grant_id, kind, amount, held_after, reason, occurred_at, created_at, actor, request_id)
-        SELECT tenant, credits_new_id(), overdue.hold_id, account.id, 'expired', overdue.remaining,
+        SELECT tenant, ledger_new_id(), overdue.hold_id, account.id, 'expired', overdue.remaining,
                account.held - overdue.released_so_far, '', overdue.expires_at, booked + overdue.number * interval '1 microsecond',
                for_actor, for_request
         FROM overdue

@@ -30,7 +30,7 @@ BEGIN
     IF later.id IS NULL OR least(cap, expired) <= rolled THEN
         RETURN;
     END IF;
-    item.id := credits_new_id();
+    item.id := ledger_new_id();
     item.grant_id := later.id;
     item.kind := 'rollover';
     item.type := 'CREDIT';

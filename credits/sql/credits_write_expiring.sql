@@ -13,7 +13,7 @@ BEGIN
     IF events_wanted(events_patterns(tenant, ''), 'credits.grant.expiring') IS NOT TRUE THEN
         RETURN 0;
     END IF;
-    today := credits_day(credits_now());
+    today := credits_day(ledger_now());
     due := ARRAY(
         SELECT account.id FROM credits_grant account
         WHERE account.tenant_id = tenant AND account.id IN (
@@ -28,7 +28,7 @@ BEGIN
         ORDER BY account.id
         FOR NO KEY UPDATE
     );
-    moment := credits_now();
+    moment := ledger_now();
     SELECT array_agg((
         'credits.grant.expiring', 'grant:' || account.id, account.last_entry_number, moment, account.id::text,
         credits_grant_snapshot(account, account.balance)

@@ -1,7 +1,7 @@
 """Ids of ledger rows: UUIDv7, so that they sort by the time they were made.
 
-The application makes the ids of postings. SQL makes those of rows that only the database knows about: credits_new_id and metering_new_id
-(UUIDv7), gen_random_uuid for totals and types.
+The application makes the ids of postings. SQL makes those of rows that only the database knows about: ledger_new_id (UUIDv7),
+gen_random_uuid for totals and types.
 """
 
 import re

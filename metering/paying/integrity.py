@@ -55,7 +55,7 @@ CHECKS = (
             LEFT JOIN {HOLDS} AS hold ON hold.tenant_id = leg.tenant_id AND hold.id = leg.hold_id AND hold.kind = leg.kind
             WHERE (hold.amount = leg.amount AND hold.captured = leg.captured
                 -- Somebody may have released a hold by itself, and overdue ones are closed by jobs of their own.
-                AND (payment.closed_at IS NULL OR hold.status <> 'active' OR hold.expires_at <= paying_now())) IS NOT TRUE
+                AND (payment.closed_at IS NULL OR hold.status <> 'active' OR hold.expires_at <= ledger_now())) IS NOT TRUE
                 AND (%(tenant)s::uuid IS NULL OR payment.tenant_id = %(tenant)s::uuid)
             ORDER BY payment.tenant_id, payment.id, leg.place
         """,  # noqa: S608 - made of constants

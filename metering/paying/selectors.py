@@ -146,7 +146,7 @@ def list_due_collections(*, after: Row | None, limit: int) -> list[Row]:
 
 def list_overdue_payments(*, tenant_id: UUID | None = None, limit: int) -> list[Row]:
     """Open payments whose money is held no longer, by the database's clock: id and tenant_id, the longest overdue first."""
-    conditions = Q(status__in=OPEN_STATUSES, hold_expires_at__lte=Func(function="paying_now", output_field=DateTimeField()))
+    conditions = Q(status__in=OPEN_STATUSES, hold_expires_at__lte=Func(function="ledger_now", output_field=DateTimeField()))
     if tenant_id is not None:
         conditions &= Q(tenant_id=tenant_id)
     return list(Payment.objects.filter(conditions).order_by("hold_expires_at").values("id", "tenant_id")[:limit])

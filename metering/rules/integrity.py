@@ -23,7 +23,7 @@ WHERE measure.is_counting AND NOT measure.is_seeding AND measure.groups < 100000
     AND (%(tenant)s::uuid IS NULL OR measure.tenant_id = %(tenant)s::uuid)
     AND NOT (owner.round > 1 AND measure.measurement_type = 'count_transactions')
     AND CASE WHEN owner.request_id LIKE 'run:%%' THEN least(past.dated, owner.occurred_at) ELSE past.dated END
-        > (rules_window(measure, rules_now())).tail_at + interval '1 second'
+        > (rules_window(measure, ledger_now())).tail_at + interval '1 second'
     AND NOT EXISTS (
         SELECT FROM rules_rulecounterentry AS entry
         JOIN rules_rulecounter AS counter ON counter.tenant_id = entry.tenant_id AND counter.id = entry.counter_id

@@ -33,7 +33,7 @@ def list_current_payments(*, tenant_id: UUID, ids: Iterable[UUID]) -> dict[UUID,
         return {}
     columns: dict[str, Any] = {f"payment_{name}": F(f"payments__{name}") for name in PAYMENT}
     columns |= {f"token_{name}": F(f"payments__tokens__{name}") for name in TOKEN}
-    is_over = Q(payments__closed_at__isnull=True, payments__hold_expires_at__lte=Func(function="paying_now", output_field=DateTimeField()))
+    is_over = Q(payments__closed_at__isnull=True, payments__hold_expires_at__lte=Func(function="ledger_now", output_field=DateTimeField()))
     columns["is_over"] = ExpressionWrapper(is_over, output_field=BooleanField())
     found = Transaction.objects.filter(tenant_id=tenant_id, id__in=wanted, payments__isnull=False)
     rows: Any = found.order_by("payments__created_at", "payments__id").values("id", **columns)

@@ -35,10 +35,10 @@ BEGIN
         ELSIF payment.kind = 'x402' THEN
             -- Whom it pays may still collect what it was shown.
             IF status IN ('cancelled', 'denied', 'completed') AND payment.closed_at IS NULL
-                AND (payment.status = 'authorized' OR payment.hold_expires_at <= paying_now())
+                AND (payment.status = 'authorized' OR payment.hold_expires_at <= ledger_now())
             THEN
                 PERFORM paying_close(
-                    tenant, payment, 0, CASE WHEN payment.hold_expires_at <= paying_now() THEN 'expired' ELSE 'released' END, moment,
+                    tenant, payment, 0, CASE WHEN payment.hold_expires_at <= ledger_now() THEN 'expired' ELSE 'released' END, moment,
                     item.actor, item.request_id
                 );
                 deltas := deltas || metering_write_payment_cost(tenant, owner, payment.id, item.actor, item.request_id, moment);

@@ -10,12 +10,12 @@ AS $$
 #variable_conflict use_column
 BEGIN
     INSERT INTO metering_service (id, tenant_id, name)
-    SELECT DISTINCT ON (service_name) metering_new_id(), tenant, service_name
+    SELECT DISTINCT ON (service_name) ledger_new_id(), tenant, service_name
     FROM unnest(items, resolved) WHERE posting_outcome = 'unnamed' AND service_id IS NULL ORDER BY service_name
     ON CONFLICT (tenant_id, name) DO NOTHING;
 
     INSERT INTO metering_agent (id, tenant_id, label, name, status)
-    SELECT DISTINCT ON (agent_name) metering_new_id(), tenant, agent_name, agent_name, 'active'
+    SELECT DISTINCT ON (agent_name) ledger_new_id(), tenant, agent_name, agent_name, 'active'
     FROM unnest(items, resolved) WHERE posting_outcome = 'unnamed' AND agent IS NULL AND agent_name IS NOT NULL ORDER BY agent_name
     ON CONFLICT (tenant_id, name) DO NOTHING;
 

@@ -28,7 +28,7 @@ BEGIN
     IF cardinality(estimates) = 0 AND actual.amount = 0 THEN
         RETURN '{}';
     END IF;
-    actual.id := metering_new_id();
+    actual.id := ledger_new_id();
     actual.currency := paid.currency;
     actual.is_estimate := false;
     actual.details := json_build_object(

@@ -20,7 +20,7 @@ BEGIN
         FOR NO KEY UPDATE
     LOOP
         payment := paying_close(tenant, payment, 0, CASE
-            WHEN payment.hold_expires_at <= paying_now() THEN 'expired' WHEN payment.kind = 'x402' THEN 'cancelled' ELSE 'released'
+            WHEN payment.hold_expires_at <= ledger_now() THEN 'expired' WHEN payment.kind = 'x402' THEN 'cancelled' ELSE 'released'
         END, moment, actor, request);
         deltas := deltas || paying_write_cost(tenant, owner, payment, actor, request, moment);
     END LOOP;

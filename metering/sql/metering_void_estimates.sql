@@ -24,7 +24,7 @@ BEGIN
         GROUP BY earlier.fiat_asset_symbol
         ORDER BY earlier.fiat_asset_symbol
     LOOP
-        zero.id := metering_new_id();
+        zero.id := ledger_new_id();
         zero.amount := 0;
         zero.currency := estimates.currency;
         zero.is_estimate := false;

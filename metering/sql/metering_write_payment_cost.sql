@@ -29,7 +29,7 @@ BEGIN
     IF NOT is_open AND superseded[1].fiat_amount = paid.captured THEN
         RETURN '{}';
     END IF;
-    cost.id := metering_new_id();
+    cost.id := ledger_new_id();
     cost.amount := CASE WHEN is_open THEN paid.amount ELSE paid.captured END;
     cost.currency := paid.currency;
     cost.is_estimate := false;

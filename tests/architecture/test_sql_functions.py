@@ -10,7 +10,7 @@ from config.checks import check_functions
 from kernel.ledger import function_versions, sql_files
 from kernel.ledger.function_versions import apps_with_functions
 from kernel.ledger.sql_files import current_files
-from tests.database_clock import restore_clocks
+from tests.database_clock import restore_clock
 
 pytestmark = pytest.mark.django_db
 
@@ -55,7 +55,7 @@ def living_definitions():
 
 
 def test_the_database_has_every_function_as_its_file_and_no_other():
-    restore_clocks()
+    restore_clock()
     expected_functions, expected_types = living_definitions()
     functions, types = definitions(FUNCTIONS, "public"), definitions(TYPES, "public")
     assert sorted(functions) == sorted(expected_functions)
@@ -64,7 +64,7 @@ def test_the_database_has_every_function_as_its_file_and_no_other():
 
 
 def test_a_function_that_was_edited_after_the_migration_ran_is_reported_by_a_system_check():
-    restore_clocks()
+    restore_clock()
     assert check_functions(None, databases=["default"]) == []
     with connection.cursor() as cursor:
         cursor.execute("CREATE OR REPLACE FUNCTION billing_hour(moment timestamptz) RETURNS bigint LANGUAGE sql AS 'SELECT 1'")

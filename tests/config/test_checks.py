@@ -7,7 +7,7 @@ import pytest
 from django.core.checks import run_checks
 
 from config import checks
-from tests.database_clock import restore_clocks
+from tests.database_clock import restore_clock
 
 # The checks read the settings and connect nowhere.
 pytestmark = pytest.mark.filterwarnings("ignore:Overriding setting DATABASES")
@@ -171,7 +171,7 @@ def test_the_local_server_is_refused_in_production(production, form):
 
 @pytest.mark.django_db
 def test_the_server_that_the_tests_run_on_passes():
-    restore_clocks()
+    restore_clock()
     assert ids(databases=["default"]) == set()
 
 

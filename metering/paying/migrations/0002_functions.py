@@ -6,4 +6,4 @@ from kernel.ledger.migration_operations import InstallFunctions
 class Migration(migrations.Migration):
     dependencies = [("paying", "0001_tables")]
 
-    operations = [InstallFunctions("paying", version=1, digest="9d408a80daee9741")]
+    operations = [InstallFunctions("paying", version=1, digest="2ea693e39515b68c")]

@@ -30,7 +30,7 @@ BEGIN
     SELECT * INTO payment FROM paying_payment kept
     WHERE kept.tenant_id = tenant AND kept.id = item.payment_id AND kept.transaction_id = item.transaction_id
     FOR NO KEY UPDATE;
-    moment := greatest(paying_now(), payment.updated_at);
+    moment := greatest(ledger_now(), payment.updated_at);
     earlier := paying_find_call(tenant, payment.id, 'captured', item.idempotency_key);
     wanted := coalesce(item.amount, payment.amount - payment.captured);
     outcome := CASE

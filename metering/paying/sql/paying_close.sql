@@ -12,7 +12,7 @@ AS $$
 DECLARE
     collected CONSTANT paying_collected := paying_collect(
         tenant, payment, greatest(cost - payment.captured, 0),
-        CASE WHEN payment.hold_expires_at <= paying_now() THEN 'expired' ELSE 'released' END, NULL, actor, request
+        CASE WHEN payment.hold_expires_at <= ledger_now() THEN 'expired' ELSE 'released' END, NULL, actor, request
     );
     closed paying_payment := payment;
 BEGIN

@@ -34,18 +34,18 @@ BEGIN
         IF leg.entry_id IS NULL THEN
             RETURN '{}';
         END IF;
-        leg.id := metering_new_id();
+        leg.id := ledger_new_id();
         leg.place := leg.place + 1;
         leg.kind := 'wallet';
         leg.captured := wanted - covered;
         legs := legs || leg;
     END IF;
     IF covered > 0 THEN
-        leg.id := metering_new_id();
+        leg.id := ledger_new_id();
         leg.place := leg.place + 1;
         leg.kind := 'credits';
         leg.captured := covered;
-        leg.entry_id := metering_new_id();
+        leg.entry_id := ledger_new_id();
         SELECT * INTO done FROM credits_consume(tenant, jsonb_build_array(jsonb_build_object(
             'id', leg.entry_id, 'customer_id', payment.customer_id, 'currency', payment.currency, 'amount', covered, 'partial', false,
             'reason', '', 'invoice_id', payment.id, 'billing_run_id', '', 'idempotency_key', format('payment:%s:%s', payment.id, leg.place),

@@ -19,7 +19,7 @@ BEGIN
     WHERE kept.tenant_id = tenant AND kept.currency = payment.currency
     FOR NO KEY UPDATE;
     IF wallet.held > 0 THEN
-        wallet := billing_release_overdue(tenant, wallet, paying_now(), actor, request);
+        wallet := billing_release_overdue(tenant, wallet, ledger_now(), actor, request);
     END IF;
     IF EXISTS (
         SELECT FROM billing_transactiontype kind WHERE kind.tenant_id = tenant AND kind.code = 'usage' AND kind.direction <> 'debit'
@@ -32,7 +32,7 @@ BEGIN
         RETURN NULL;
     END IF;
     SELECT * INTO done FROM billing_post(tenant, jsonb_build_array(jsonb_build_object(
-        'id', metering_new_id(), 'currency', payment.currency, 'type', 'usage', 'shipped_label', 'Usage', 'shipped_direction', 'debit',
+        'id', ledger_new_id(), 'currency', payment.currency, 'type', 'usage', 'shipped_label', 'Usage', 'shipped_direction', 'debit',
         'amount', part, 'reference_id', format('payment:%s:%s', payment.id, place), 'facts_digest', billing_no_facts_digest(), 'actor', actor,
         'request_id', request
     )));

@@ -30,7 +30,7 @@ BEGIN
         SELECT * INTO payment FROM paying_payment kept
         WHERE kept.tenant_id = tenant AND kept.id = item.payment_id
         FOR NO KEY UPDATE;
-        moment := paying_now();
+        moment := ledger_now();
         ending := CASE WHEN payment.hold_expires_at <= moment THEN 'expired' ELSE item.kind END;
         outcome := CASE
             WHEN payment.id IS NULL THEN 'not_found'

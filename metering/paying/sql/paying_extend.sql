@@ -25,7 +25,7 @@ BEGIN
     SELECT * INTO payment FROM paying_payment kept
     WHERE kept.tenant_id = tenant AND kept.id = item.payment_id AND kept.transaction_id = item.transaction_id
     FOR NO KEY UPDATE;
-    moment := greatest(paying_now(), payment.updated_at);
+    moment := greatest(ledger_now(), payment.updated_at);
     earlier := paying_find_call(tenant, payment.id, 'extended', item.idempotency_key);
     latest := least(credits_longest_hold(tenant, payment.created_at), billing_longest_hold(tenant, payment.created_at));
     outcome := CASE

@@ -52,7 +52,7 @@ BEGIN
         payment.updated_at := payers.moment;
         leg.created_at := payers.moment;
         IF covered > 0 THEN
-            leg.id := metering_new_id();
+            leg.id := ledger_new_id();
             leg.place := 1;
             leg.kind := 'credits';
             leg.amount := least(covered, payment.amount);
@@ -60,7 +60,7 @@ BEGIN
             placed.legs := placed.legs || leg;
         END IF;
         IF payment.amount > covered THEN
-            leg.id := metering_new_id();
+            leg.id := ledger_new_id();
             leg.place := leg.place + 1;
             leg.kind := 'wallet';
             leg.amount := payment.amount - covered;

@@ -10,7 +10,7 @@ DECLARE
     done record;
 BEGIN
     SELECT * INTO done FROM credits_place_hold(tenant, jsonb_build_array(jsonb_build_object(
-        'id', metering_new_id(), 'customer_id', payment.customer_id, 'currency', payment.currency, 'amount', part,
+        'id', ledger_new_id(), 'customer_id', payment.customer_id, 'currency', payment.currency, 'amount', part,
         'expires_at', payment.hold_expires_at, 'reason', '', 'idempotency_key', 'payment:' || payment.id, 'facts_digest', '\x',
         'actor', payment.actor, 'request_id', payment.request_id
     )));

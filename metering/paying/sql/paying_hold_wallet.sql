@@ -20,7 +20,7 @@ BEGIN
         RETURN;
     END IF;
     SELECT * INTO done FROM billing_place_hold(tenant, jsonb_build_array(jsonb_build_object(
-        'id', metering_new_id(), 'currency', payment.currency, 'amount', part, 'expires_at', until,
+        'id', ledger_new_id(), 'currency', payment.currency, 'amount', part, 'expires_at', until,
         'reference_id', 'payment:' || payment.id, 'allow_overdraft', overdraft, 'facts_digest', '', 'actor', payment.actor,
         'request_id', payment.request_id
     )));

@@ -12,8 +12,8 @@ BEGIN
         JOIN metering_transaction owner ON owner.tenant_id = tenant AND owner.id = payment.transaction_id AND owner.status = 'authorized'
         WHERE payment.tenant_id = tenant AND payment.transaction_id = paying_is_over.transaction AND payment.round = paying_is_over.round
             AND token.settled_at IS NULL AND (
-                payment.closed_at IS NOT NULL OR payment.hold_expires_at <= paying_now()
-                OR payment.status = 'authorized' AND token.expires_at <= paying_now()
+                payment.closed_at IS NOT NULL OR payment.hold_expires_at <= ledger_now()
+                OR payment.status = 'authorized' AND token.expires_at <= ledger_now()
             )
     );
 END

@@ -21,7 +21,7 @@ BEGIN
         HAVING sum(cost.amount) > 0
         ORDER BY cost.currency
     LOOP
-        payment.id := metering_new_id();
+        payment.id := ledger_new_id();
         payment.tenant_id := tenant;
         payment.transaction_id := transaction;
         payment.round := round;

@@ -13,7 +13,7 @@ BEGIN
         id, tenant_id, occurred_at, created_at, actor, request_id, transaction_id, round, kind, status, customer_id, currency, amount,
         captured, unpaid, hold_expires_at, reason, updated_at
     )
-    SELECT metering_new_id(), tenant, moment, moment, who, request, owner.id, owner.round, 'prepaid', 'authorized',
+    SELECT ledger_new_id(), tenant, moment, moment, who, request, owner.id, owner.round, 'prepaid', 'authorized',
         paying_payer_of(tenant, owner.customer_id, (
             SELECT agent.customer_id FROM metering_agent agent WHERE agent.tenant_id = tenant AND agent.id = owner.agent_id
         )), known.fiat_asset_symbol, 0, 0, 0, moment, '', moment

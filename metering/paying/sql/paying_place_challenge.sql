@@ -15,7 +15,7 @@ DECLARE
     placed paying_placed;
     token paying_paymenttoken;
 BEGIN
-    payment.id := metering_new_id();
+    payment.id := ledger_new_id();
     payment.tenant_id := tenant;
     payment.transaction_id := owner.id;
     payment.round := asked.round;
@@ -46,7 +46,7 @@ BEGIN
     ));
     IF placed.reason IS NULL THEN
         payment := placed.payments[1];
-        token.id := metering_new_id();
+        token.id := ledger_new_id();
         token.tenant_id := tenant;
         token.payment_id := payment.id;
         token.authorization_id := asked.id;

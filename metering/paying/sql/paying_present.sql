@@ -21,7 +21,7 @@ BEGIN
     FOR NO KEY UPDATE;
     SELECT * INTO payment FROM paying_payment kept WHERE kept.tenant_id = tenant AND kept.id = asked FOR NO KEY UPDATE;
     SELECT * INTO token FROM paying_paymenttoken kept WHERE kept.tenant_id = tenant AND kept.payment_id = asked;
-    moment := paying_now();
+    moment := ledger_now();
     outcome := paying_refuse_token(payment, token, moment);
     IF outcome IS NULL AND token.expires_at <= moment THEN
         outcome := 'too_late';

@@ -25,7 +25,7 @@ BEGIN
     transactions := paying_lock_transactions(tenant, ARRAY[item.payment_id]);
     SELECT * INTO payment FROM paying_payment kept WHERE kept.tenant_id = tenant AND kept.id = item.payment_id FOR NO KEY UPDATE;
     SELECT * INTO token FROM paying_paymenttoken kept WHERE kept.tenant_id = tenant AND kept.payment_id = item.payment_id;
-    moment := greatest(paying_now(), payment.updated_at);
+    moment := greatest(ledger_now(), payment.updated_at);
     outcome := coalesce(paying_refuse_token(payment, token, moment), 'posted');
     IF outcome = 'settled' THEN
         outcome := CASE WHEN token.settled_amount = item.amount THEN 'exists' ELSE 'conflict' END;

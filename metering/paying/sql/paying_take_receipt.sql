@@ -33,7 +33,7 @@ BEGIN
         tenant, payment, least(coalesce(stated, payment.amount), payment.amount), 'released', moment, who, request
     );
     UPDATE paying_paymenttoken kept
-    SET settlement_id = metering_new_id(), settled_amount = ended.captured, settled_at = moment,
+    SET settlement_id = ledger_new_id(), settled_amount = ended.captured, settled_at = moment,
         receipt = CASE WHEN is_confirmed THEN left(coalesce(said ->> 'transaction', ''), 255) ELSE '' END
     WHERE kept.tenant_id = tenant AND kept.id = token.id;
     RETURN metering_write_payment_cost(tenant, owner, payment.id, who, request, moment);

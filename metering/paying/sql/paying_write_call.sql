@@ -17,7 +17,7 @@ BEGIN
         is_final, idempotency_key, facts_digest
     )
     VALUES (
-        metering_new_id(), tenant, moment, moment, actor, coalesce(request, ''), payment.id, kind, taken, payment.captured,
+        ledger_new_id(), tenant, moment, moment, actor, coalesce(request, ''), payment.id, kind, taken, payment.captured,
         payment.hold_expires_at, ending, final, key, decode(digest, 'hex')
     )
     RETURNING * INTO written;

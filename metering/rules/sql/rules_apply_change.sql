@@ -34,7 +34,7 @@ BEGIN
             WHERE kept.tenant_id = tenant AND kept.id = parameter.id AND kept.measure_id IS DISTINCT FROM linked;
         END LOOP;
     END IF;
-    UPDATE rules_rulemeasure AS measure SET retire_at = rules_now() + interval '24 hours'
+    UPDATE rules_rulemeasure AS measure SET retire_at = ledger_now() + interval '24 hours'
     WHERE measure.tenant_id = tenant AND measure.is_counting AND measure.retire_at IS NULL AND NOT rules_is_needed(tenant, measure.id);
     PERFORM rules_mark_seeding(tenant);
     PERFORM rules_mark_policy(tenant, actor);

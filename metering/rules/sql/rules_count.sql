@@ -11,7 +11,7 @@ LANGUAGE plpgsql
 AS $$
 BEGIN
     INSERT INTO rules_rulecounterentry AS kept (id, tenant_id, counter_id, transaction_id, at, amount)
-    SELECT metering_new_id(), tenant, one.counter_id, transaction, dated, coalesce(one.amount, 0)
+    SELECT ledger_new_id(), tenant, one.counter_id, transaction, dated, coalesce(one.amount, 0)
     FROM unnest(measured) AS one
     WHERE one.counter_id IS NOT NULL AND dated > one.tail_at
     ON CONFLICT (tenant_id, transaction_id, counter_id) DO UPDATE SET at = excluded.at, amount = excluded.amount

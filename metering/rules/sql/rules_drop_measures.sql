@@ -13,7 +13,7 @@ DECLARE
 BEGIN
     PERFORM pg_advisory_xact_lock(rules_lock_number(tenant));
     UPDATE rules_rulemeasure AS measure SET is_counting = false, is_seeding = false
-    WHERE measure.tenant_id = tenant AND measure.is_counting AND measure.retire_at <= rules_now();
+    WHERE measure.tenant_id = tenant AND measure.is_counting AND measure.retire_at <= ledger_now();
     retired := ARRAY(SELECT measure.id FROM rules_rulemeasure AS measure WHERE measure.tenant_id = tenant AND NOT measure.is_counting);
     DELETE FROM rules_rulecounterentry AS entry
     WHERE entry.tenant_id = tenant AND entry.id IN (

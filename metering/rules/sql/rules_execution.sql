@@ -18,7 +18,7 @@ BEGIN
         );
     END IF;
     RETURN jsonb_build_object(
-        'id', metering_new_id(), 'rule', rule, 'version', version, 'decision', 'DENIED', 'limits', limits, 'reason', denial,
+        'id', ledger_new_id(), 'rule', rule, 'version', version, 'decision', 'DENIED', 'limits', limits, 'reason', denial,
         'waits', is_manual
     );
 END

@@ -12,7 +12,7 @@ DECLARE
 BEGIN
     WITH inserted AS (
         INSERT INTO rules_rulecounter (id, tenant_id, measure_id, group_key, group_digest, used, tail_at, last_at)
-        SELECT DISTINCT ON (wanted.measure_id, wanted.group_digest) metering_new_id(), tenant, wanted.measure_id, wanted.group_key,
+        SELECT DISTINCT ON (wanted.measure_id, wanted.group_digest) ledger_new_id(), tenant, wanted.measure_id, wanted.group_key,
             wanted.group_digest, 0, timestamptz '1900-01-01 00:00:00Z', timestamptz '1900-01-01 00:00:00Z'
         FROM unnest(measured) AS wanted
         JOIN rules_rulemeasure AS measure ON measure.tenant_id = tenant AND measure.id = wanted.measure_id

@@ -40,7 +40,7 @@ BEGIN
             id, tenant_id, key_digest, measurement_type, interval_value, interval_unit, is_rolling, time_zone, currency, group_by, scope,
             include_estimates, conditions, agent_ids, is_counting, is_seeding, groups
         ) VALUES (
-            metering_new_id(), tenant, measure.key_digest, measure.measurement_type, measure.interval_value, measure.interval_unit,
+            ledger_new_id(), tenant, measure.key_digest, measure.measurement_type, measure.interval_value, measure.interval_unit,
             measure.is_rolling, measure.time_zone, measure.currency, measure.group_by, measure.scope, measure.include_estimates,
             measure.conditions, measure.agent_ids, true, false, 0
         )

@@ -7,7 +7,7 @@ RETURNS TABLE (id uuid, dated timestamptz, subject rules_subject)
 LANGUAGE plpgsql STABLE
 AS $$
 DECLARE
-    tail CONSTANT timestamptz := (rules_window(measure, rules_now())).tail_at;
+    tail CONSTANT timestamptz := (rules_window(measure, ledger_now())).tail_at;
 BEGIN
     RETURN QUERY
     SELECT past.id, past.dated, past.subject

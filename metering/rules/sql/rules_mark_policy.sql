@@ -13,7 +13,7 @@ DECLARE
     );
 BEGIN
     INSERT INTO metering_policy AS kept (id, tenant_id, authorizes_at_once, has_rules, actor)
-    VALUES (metering_new_id(), tenant, true, needed, actor)
+    VALUES (ledger_new_id(), tenant, true, needed, actor)
     ON CONFLICT (tenant_id) DO UPDATE SET has_rules = excluded.has_rules
     WHERE kept.tenant_id = tenant AND kept.has_rules <> excluded.has_rules;
 END

@@ -6,7 +6,7 @@ RETURNS timestamptz
 LANGUAGE plpgsql VOLATILE
 AS $$
 BEGIN
-    RETURN greatest(rules_now(), (
+    RETURN greatest(ledger_now(), (
         SELECT max(counter.last_at) FROM rules_rulecounter AS counter
         WHERE counter.tenant_id = tenant AND counter.id = ANY (ARRAY(SELECT one.counter_id FROM unnest(measured) AS one))
     ));

@@ -22,7 +22,7 @@ BEGIN
     ) AS counter ON true
     CROSS JOIN LATERAL (
         SELECT greatest(counter.tail_at, reached.tail_at) AS tail_at, reached.ends_at
-        FROM rules_window(measure, greatest(rules_now(), counter.last_at)) AS reached
+        FROM rules_window(measure, greatest(ledger_now(), counter.last_at)) AS reached
     ) AS span
     CROSS JOIN LATERAL (
         SELECT max(entry.at) AS newest, min(entry.at) AS oldest FROM rules_rulecounterentry AS entry

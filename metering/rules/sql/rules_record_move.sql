@@ -14,7 +14,7 @@ DECLARE
     request rules_authorizationrequest;
 BEGIN
     IF decision.status IS NOT NULL THEN
-        request.id := metering_new_id();
+        request.id := ledger_new_id();
         request.transaction_id := owner.id;
         request.round := owner.round;
         request.actor := actor;

@@ -11,12 +11,12 @@ DECLARE
     recent uuid[];
 BEGIN
     SELECT * INTO measure FROM rules_rulemeasure AS seen WHERE seen.tenant_id = tenant AND seen.id = begun;
-    recent := rules_list_recent(tenant, (rules_window(measure, rules_now())).tail_at, most_rows + 1);
+    recent := rules_list_recent(tenant, (rules_window(measure, ledger_now())).tail_at, most_rows + 1);
     IF cardinality(recent) <= most_rows THEN
         PERFORM rules_seed_page(tenant, measure, recent);
         RETURN;
     END IF;
-    UPDATE rules_rulemeasure AS kept SET is_seeding = true, seeded_down_to = rules_now()
+    UPDATE rules_rulemeasure AS kept SET is_seeding = true, seeded_down_to = ledger_now()
     WHERE kept.tenant_id = tenant AND kept.id = begun;
 END
 $$;

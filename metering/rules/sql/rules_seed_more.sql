@@ -18,7 +18,7 @@ BEGIN
     IF NOT measure.is_seeding THEN
         RETURN true;
     END IF;
-    tail := (rules_window(measure, rules_now())).tail_at - interval '10 minutes';
+    tail := (rules_window(measure, ledger_now())).tail_at - interval '10 minutes';
     -- All that have the edge's moment belong to the page: an array is recorded at one moment.
     SELECT owner.created_at INTO edge FROM metering_transaction AS owner
     WHERE owner.tenant_id = tenant AND owner.created_at < measure.seeded_down_to AND owner.created_at > tail

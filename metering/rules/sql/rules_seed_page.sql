@@ -28,7 +28,7 @@ BEGIN
     measured := rules_lock_counters(tenant, measured, NULL);
     WITH entries AS (
         INSERT INTO rules_rulecounterentry (id, tenant_id, counter_id, transaction_id, at, amount)
-        SELECT metering_new_id(), tenant, one.counter_id, one.transaction, one.dated, coalesce(one.amount, 0)
+        SELECT ledger_new_id(), tenant, one.counter_id, one.transaction, one.dated, coalesce(one.amount, 0)
         FROM unnest(measured, ids, dates) AS one (
             measure_id, group_key, group_digest, amount, counter_id, used, tail_at, ends_at, transaction, dated
         )
