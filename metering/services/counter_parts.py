@@ -4,7 +4,7 @@ import re
 from collections.abc import Collection, Iterable
 from typing import Any
 
-from metering.services.usage_bodies import leaves
+from metering.services.usage_forms import leaves
 from metering.services.usage_names import COUNTER, NAMES, NEVER_PRICED, OUTPUT_PART
 
 # Counters that are a part of another one, by the names that say so, and the names of the whole. What Anthropic and Bedrock call

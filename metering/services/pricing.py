@@ -5,22 +5,20 @@ the installation, which need no network. Quantities are exact; the amount is rou
 """
 
 import json
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
-from functools import lru_cache
 from importlib.metadata import version
 from typing import Any
 
 import msgspec
-from genai_prices import data_snapshot
 
 from kernel.ledger.money import AMOUNT_LIMIT, PLACES, trimmed_digits
 from metering.choices import Pricing, ReportedCosts
 from metering.selectors import Row
 from metering.services.counter_parts import unpriced_counters
+from metering.services.public_models import BEDROCK_MODEL, find_public_model
 from metering.services.public_prices import calculate, uncharged
 from metering.services.self_hosted import is_self_hosted
 from metering.services.service_tiers import price_context
@@ -28,7 +26,8 @@ from metering.services.serving_providers import foreign_prices
 from metering.services.stated_costs import reported_cost
 from metering.services.tool_uses import with_tool_uses
 from metering.services.unit_costs import unit_cost
-from metering.services.usage_bodies import BadQuantity, UsageReading, look_up, read_usage
+from metering.services.usage_bodies import read_usage
+from metering.services.usage_forms import BadQuantity, UsageReading, look_up
 from metering.services.usage_names import NAMES, REQUIRED_COUNTERS
 
 STEP = Decimal(1).scaleb(-PLACES)
@@ -38,10 +37,14 @@ MODEL_KEYS = (
     *("response.body.model", "message.model", "gen_ai.response.model", "gen_ai.request.model", "response_metadata.model_name"),
     *("attributes.gen_ai.response.model", "attributes.gen_ai.request.model", "model_version", "response.model_version", "response.modelId"),
     *("response_metadata.model", "llm_output.model_name", "result.model", "data.model", "result.message.model", "raw.model", "model_name"),
-    "response_metadata.model_id",
+    *(
+        "response_metadata.model_id",
+        "llm.model_name",
+        "attributes.llm.model_name",
+        "embedding.model_name",
+        "attributes.embedding.model_name",
+    ),
 )
-# Bedrock's ids of models have their maker before the name, and perhaps a region before that.
-BEDROCK_MODEL = re.compile(r"([a-z-]{2,6}\.)?(anthropic|amazon|meta|mistral|cohere|ai21|deepseek|qwen|openai)\.")
 # A proxy that answers from its own cache says so: the provider was not asked.
 CACHE_HITS = ("cache_hit", "response.cache_hit")
 # How much a search of Perplexity reads decides the fee for the request; the public prices know the fee of the largest alone.
@@ -265,7 +268,12 @@ def by_public_prices(*, terms: Row, reported: Any, facts: str, model: str) -> Pr
         "arithmetic": _arithmetic(calculated, amount, has_request_fee=has_request_fee),
     }
     rates = calculated.model_price
-    unpriced = [*reading.unpriced, *unpriced_tier, *_without_price(reading, rates), *_smaller_search(provider, rates, reported=reported)]
+    unpriced = [
+        *reading.unpriced,
+        *unpriced_tier,
+        *_without_price(reading, rates, public_model=public.id),
+        *_smaller_search(provider, rates, reported=reported),
+    ]
     unpriced += foreign_prices(reading.counters, service=service, model=model, provider=provider, public=public)
     unpriced += [path for path in CACHE_HITS if look_up(reported, path) is True]
     return Priced(
@@ -288,11 +296,14 @@ def unit_prices_text(model_price: Any) -> str:
     return known[1]
 
 
-def _without_price(reading: UsageReading, model_price: Any) -> list[str]:
+def _without_price(reading: UsageReading, model_price: Any, *, public_model: str) -> list[str]:
     """Counters that no rate of the public price counts, and those whose whole has another rate: audio costs many times more than text, and
     what is kept in a cache for an hour more than what is kept for minutes."""
     counters = ((name, name.replace("_tokens", "_mtok")) for name in ("input_audio_tokens", "output_audio_tokens", "cache_write_1h_tokens"))
     of_parts = [name for name, price in counters if reading.counters.get(name) and getattr(model_price, price, None) is None]
+    # All that these models put out is sound.
+    if public_model.endswith("-tts") or "-tts-" in public_model:
+        of_parts = [name for name in of_parts if name != "output_audio_tokens"]
     return list(dict.fromkeys([*of_parts, *uncharged(reading, model_price)]))
 
 
@@ -308,13 +319,18 @@ def _smaller_search(provider: Any, model_price: Any, *, reported: Any) -> list[s
 def _complete_reading(reported: Any, *, provider: Any, model_price: Any) -> UsageReading:
     """What the facts report: at least every counter of input and output that the model has a price for. Raises MissingQuantity,
     BadQuantity."""
-    reading = read_usage(reported, provider=provider) or UsageReading({}, [], [], [])
+    reading = read_usage(reported, provider=provider, has_input_only=has_input_only(model_price)) or UsageReading({}, [], [], [])
     for counter, price in REQUIRED_COUNTERS.items():
         if getattr(model_price, price, None) is not None and counter not in reading.counters:
             raise MissingQuantity(NAMES[counter][0])
     if not reading.counters:
         raise MissingQuantity("usage")
     return reading
+
+
+def has_input_only(model_price: Any) -> bool:
+    """Whether a model is billed by the tokens that it reads alone: those of embeddings."""
+    return getattr(model_price, "input_mtok", None) is not None and getattr(model_price, "output_mtok", None) is None
 
 
 def _arithmetic(calculated: Any, amount: Decimal, *, has_request_fee: bool) -> str:
@@ -324,39 +340,6 @@ def _arithmetic(calculated: Any, amount: Decimal, *, has_request_fee: bool) -> s
     if other:
         steps.append(f"{trimmed_digits(other)} {'per request' if has_request_fee else 'for tools'}")
     return f"{' + '.join(steps)} = {trimmed_digits(amount)}"
-
-
-@lru_cache(maxsize=4096)
-def find_public_model(*, service: str, model: str) -> tuple[Any, Any] | None:
-    """The provider and the model that a public price is known for: of the service if that is a known provider, else by the model's name.
-
-    Names may have a provider's prefix or a path before them: `openai/gpt-4o`, `models/gemini-2.5-pro`.
-    """
-    snapshot = data_snapshot.get_snapshot()
-    for name, where in _ways_to_find(service=service, model=model):
-        try:
-            return snapshot.find_provider_model(name, None, where.get("id"), where.get("url"))
-        except LookupError:
-            continue
-    return None
-
-
-def _ways_to_find(*, service: str, model: str) -> Iterator[tuple[str, Mapping[str, str]]]:
-    prefix, _, rest = model.partition("/")
-    last = model.rpartition("/")[2]
-    yield model, {"id": service}
-    if "." in service:
-        yield model, {"url": f"https://{service.lower()}"}
-    if rest:
-        yield last, {"id": service}
-        yield rest, {"id": prefix}
-        # LiteLLM's prefixes: fireworks_ai, azure_ai.
-        yield rest, {"id": prefix.removesuffix("_ai")}
-    if BEDROCK_MODEL.match(last):
-        yield last, {"id": "aws"}
-    yield model, {}
-    if rest:
-        yield last, {}
 
 
 def quantity_of(reported: Any, key: str, *, is_optional: bool) -> Decimal:

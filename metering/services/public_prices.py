@@ -14,7 +14,7 @@ from typing import Any
 from genai_prices.data_units import unit_data
 from genai_prices.types import TieredPrices, calc_unit_price
 
-from metering.services.usage_bodies import UsageReading
+from metering.services.usage_forms import UsageReading
 from metering.services.usage_names import REQUIRED_COUNTERS
 
 MOST_PLANS = 1_000
@@ -83,6 +83,8 @@ def uncharged(reading: UsageReading, model_price: Any) -> list[str]:
     """The counters that aren't zero and that no rate of the price counts. None of a price without any rate (the model is free), no searches
     that a fee for each request includes. A price for tokens of one direction means that those of the other are free."""
     has_tokens = any(getattr(model_price, price, None) is not None for price in REQUIRED_COUNTERS.values())
+    # The tokens of sound that is billed by the second are included.
+    has_tokens = has_tokens or bool(reading.counters.get("audio_seconds"))
     others = [name for name, quantity in reading.counters.items() if quantity and not (has_tokens and name.endswith("_tokens"))]
     if not others:
         return []

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from metering.services.usage_bodies import bodies, look_up
+from metering.services.usage_bodies import bodies
+from metering.services.usage_forms import look_up
 
 # Where a body says at which tier, speed or place the call was served; under each of BODIES.
 TIER_KEYS = (

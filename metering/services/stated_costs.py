@@ -5,14 +5,16 @@ from itertools import product
 from typing import Any
 
 from kernel.ledger.money import AMOUNT_LIMIT
-from metering.services.usage_bodies import look_up
+from metering.services.usage_forms import look_up
 from metering.services.usage_names import BODIES
 
 # Where a reply states what the call cost, in dollars; under each of BODIES. Perplexity's `usage.cost` is an object.
 REPORTED_COSTS = (
     *("usage.cost.total_cost", "usage.cost", "usage.total_cost", "response_cost", "hidden_params.response_cost"),
-    *("_hidden_params.response_cost", "total_cost", "total_cost_usd", "cost"),
+    *("_hidden_params.response_cost", "total_cost", "total_cost_usd", "cost", "usage.cost_in_usd_ticks"),
 )
+# xAI states its costs in these.
+TICKS_PER_DOLLAR = 10**10
 
 
 def reported_cost(facts: Any) -> tuple[str, Decimal] | None:
@@ -27,5 +29,5 @@ def reported_cost(facts: Any) -> tuple[str, Decimal] | None:
             continue
         if look_up(facts, f"{path.rpartition('.')[0]}.is_byok") is True:
             continue
-        return path, Decimal(amount)
+        return path, Decimal(amount) / TICKS_PER_DOLLAR if path.endswith("_ticks") else Decimal(amount)
     return None

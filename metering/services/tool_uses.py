@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from metering.services.usage_bodies import UsageReading, bodies, look_up
+from metering.services.usage_bodies import bodies
+from metering.services.usage_forms import UsageReading, look_up
 
 # Facts whose text has none of these mention no such tool: nearly none does, so that the search costs nothing.
 TOOL_HINTS = (

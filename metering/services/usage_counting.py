@@ -26,8 +26,10 @@ from metering.models import Usage, UsageKey, UsageNote, UsageProgress, UsageSum
 from metering.selectors import Row
 from metering.selectors.usage_keys import list_tenants_to_count, list_usage_keys
 from metering.selectors.usage_readings import list_readable
-from metering.services.pricing import MODEL_KEYS, find_public_model, parsed_json
-from metering.services.usage_bodies import BadQuantity, look_up, read_usage
+from metering.services.pricing import MODEL_KEYS, has_input_only, parsed_json
+from metering.services.public_models import find_public_model
+from metering.services.usage_bodies import read_usage
+from metering.services.usage_forms import BadQuantity, look_up
 
 # Transactions counted in one database transaction: one or two seconds, because reads of the past wait for it. Many transactions of a page
 # count in the same sums, so a larger page writes each sum less often.
@@ -156,7 +158,7 @@ def _tokens(facts: Any, *, service: str, model: str) -> dict[str, int]:
     """The tokens by their columns, without zeros."""
     public = _public_model(service, model)
     try:
-        reading = read_usage(facts, provider=public[0] if public else None)
+        reading = read_usage(facts, provider=public[0] if public else None, has_input_only=_has_input_only(service, model))
     except BadQuantity:
         reading = None
     counters = reading.counters if reading else {}
@@ -166,6 +168,13 @@ def _tokens(facts: Any, *, service: str, model: str) -> dict[str, int]:
 @lru_cache(maxsize=10_000)
 def _public_model(service: str, model: str) -> tuple[Any, Any] | None:
     return find_public_model(service=service, model=model)
+
+
+@lru_cache(maxsize=10_000)
+def _has_input_only(service: str, model: str) -> bool:
+    """By the price of now: models don't begin to write."""
+    public = _public_model(service, model)
+    return public is not None and has_input_only(public[1].get_prices(datetime.now(UTC)))
 
 
 def value_of(document: Any, name: str) -> str | None:

@@ -12,7 +12,7 @@ from genai_prices import data_snapshot
 from metering.services import public_prices
 from metering.services.counter_parts import whole_of
 from metering.services.pricing import price_facts
-from metering.services.usage_bodies import UsageReading
+from metering.services.usage_forms import UsageReading
 
 # What the tokens of a call cost: how many at how many dollars a million.
 Parts = list[tuple[int, str]]
@@ -1072,6 +1072,260 @@ BODIES: list[tuple[str, str, dict[str, Any], str, Parts]] = [
         [(200, "2.5"), (800, "1.25"), (50, "10")],
     ),
     (
+        "openinference, flat",
+        "app",
+        {
+            "openinference.span.kind": "LLM",
+            "llm.model_name": "gpt-4.1",
+            "llm.token_count.prompt": 1000,
+            "llm.token_count.completion": 100,
+            "llm.token_count.total": 1100,
+            "llm.token_count.prompt_details.cache_read": 400,
+            "llm.token_count.completion_details.reasoning": 20,
+        },
+        "",
+        [(600, "2"), (400, "0.5"), (100, "8")],
+    ),
+    (
+        "openinference, a span's attributes as texts",
+        "app",
+        {
+            "attributes": {
+                "llm.model_name": "claude-haiku-4-5",
+                "llm.token_count.prompt": "12010",
+                "llm.token_count.completion": "100",
+                "llm.token_count.prompt_details.cache_read": "10000",
+                "llm.token_count.prompt_details.cache_write": "2000",
+            }
+        },
+        "",
+        [(10, "1"), (2000, "1.25"), (10000, "0.1"), (100, "5")],
+    ),
+    (
+        "openinference as objects",
+        "app",
+        {
+            "attributes": {
+                "llm": {
+                    "model_name": "gpt-audio",
+                    "token_count": {"prompt": 100, "completion": 150, "total": 250, "prompt_details": {"audio": 80}}
+                    | {"completion_details": {"audio": 120}},
+                }
+            }
+        },
+        "",
+        [(20, "2.5"), (80, "32"), (30, "10"), (120, "64")],
+    ),
+    (
+        "openinference, an embedding",
+        "app",
+        {"embedding.model_name": "text-embedding-3-small", "llm.token_count.prompt": 1000, "llm.token_count.total": 1000},
+        "",
+        [(1000, "0.02")],
+    ),
+    ("voyage states the total alone", "voyageai", {"model": "voyage-3-large", "usage": {"total_tokens": 1000}}, "", [(1000, "0.18")]),
+    ("vercel ai sdk, an embedding", "app", {"usage": {"tokens": 8}}, "text-embedding-3-small", [(8, "0.02")]),
+    ("speech by the character", "openai", {"characters": 1000}, "tts-1", [(1000, "15")]),
+    (
+        "gemini's speech",
+        "google",
+        gemini(
+            "gemini-2.5-flash-preview-tts",
+            promptTokenCount=20,
+            candidatesTokenCount=500,
+            totalTokenCount=520,
+            candidatesTokensDetails=[{"modality": "AUDIO", "tokenCount": 500}],
+        ),
+        "",
+        [(20, "0.5"), (500, "10")],
+    ),
+    (
+        "mistral's transcription",
+        "mistral",
+        {
+            "model": "voxtral-mini-2602",
+            "usage": {"prompt_audio_seconds": 203, "prompt_tokens": 4, "completion_tokens": 635, "total_tokens": 3264},
+        },
+        "",
+        [(203, "50")],
+    ),
+    (
+        "bedrock's headers, whose caches are no part of the input",
+        "bedrock",
+        {
+            "ResponseMetadata": {
+                "HTTPHeaders": {
+                    "x-amzn-bedrock-input-token-count": "100",
+                    "x-amzn-bedrock-output-token-count": "50",
+                    "x-amzn-bedrock-cache-read-input-token-count": "1000",
+                    "x-amzn-bedrock-invocation-latency": "800",
+                }
+            }
+        },
+        SONNET_3_5,
+        [(100, "3"), (1000, "0.3"), (50, "15")],
+    ),
+    (
+        "bedrock's metrics at the end of a stream, with a cache",
+        "bedrock",
+        {"amazon-bedrock-invocationMetrics": {"inputTokenCount": 100, "outputTokenCount": 50, "cacheReadInputTokenCount": 1000}},
+        SONNET_3_5,
+        [(100, "3"), (1000, "0.3"), (50, "15")],
+    ),
+    (
+        "xai responses with their context and tools",
+        "x-ai",
+        {
+            "object": "response",
+            "model": "grok-4-1-fast-reasoning",
+            "usage": {
+                "input_tokens": 1000,
+                "input_tokens_details": {"cached_tokens": 400},
+                "output_tokens": 200,
+                "output_tokens_details": {"reasoning_tokens": 150},
+                "total_tokens": 1200,
+                "num_server_side_tools_used": 0,
+                "context_details": {"input_tokens": 900, "output_tokens": 150},
+            },
+        },
+        "",
+        [(600, "0.2"), (400, "0.05"), (200, "0.5")],
+    ),
+    (
+        "litellm, caches of five minutes and an hour",
+        "litellm",
+        chat(
+            12010,
+            100,
+            model="claude-sonnet-4-20250514",
+            prompt_tokens_details={
+                "cached_tokens": 10000,
+                "cache_creation_tokens": 2000,
+                "cache_creation_token_details": {"ephemeral_5m_input_tokens": 500, "ephemeral_1h_input_tokens": 1500},
+            },
+        ),
+        "",
+        [(10, "3"), (500, "3.75"), (1500, "6"), (10000, "0.3"), (100, "15")],
+    ),
+    (
+        "vercel ai sdk 6, a model's own usage",
+        "app",
+        {
+            "usage": {
+                "inputTokens": {"total": 1000, "noCache": 600, "cacheRead": 400, "cacheWrite": 0},
+                "outputTokens": {"total": 100, "text": 80, "reasoning": 20},
+            }
+        },
+        "gpt-4.1-mini",
+        [(600, "0.4"), (400, "0.1"), (100, "1.6")],
+    ),
+    (
+        "pydantic ai",
+        "app",
+        {
+            "model_name": "claude-haiku-4-5",
+            "usage": {
+                "requests": 1,
+                "tool_calls": 1,
+                "input_tokens": 12010,
+                "cache_write_tokens": 2000,
+                "cache_read_tokens": 10000,
+                "output_tokens": 100,
+                "input_audio_tokens": 0,
+                "details": {"input_tokens": 10, "output_tokens": 100, "cache_read_input_tokens": 10000, "reasoning_tokens": 7},
+            },
+        },
+        "",
+        [(10, "1"), (2000, "1.25"), (10000, "0.1"), (100, "5")],
+    ),
+    (
+        "openai's agents list their requests",
+        "app",
+        {
+            "usage": {
+                "requests": 2,
+                "input_tokens": 1000,
+                "input_tokens_details": {"cached_tokens": 400},
+                "output_tokens": 100,
+                "request_usage_entries": [
+                    {"input_tokens": 500, "output_tokens": 50, "input_tokens_details": {"cached_tokens": 200}},
+                    {"input_tokens": 500, "output_tokens": 50, "input_tokens_details": {"cached_tokens": 200}},
+                ],
+            }
+        },
+        "gpt-4.1",
+        [(600, "2"), (400, "0.5"), (100, "8")],
+    ),
+    (
+        "anthropic, the parts of one request",
+        "anthropic",
+        anthropic(
+            input_tokens=30,
+            output_tokens=15,
+            iterations=[{"type": "message", "input_tokens": part, "output_tokens": 5} for part in (5, 10, 15)],
+        ),
+        "",
+        [(30, "3"), (15, "15")],
+    ),
+    (
+        "openrouter's account of a call",
+        "openrouter",
+        {
+            "data": {
+                "model": "openai/gpt-4.1",
+                "total_cost": 0.0006,
+                "usage": 0.0006,
+                "tokens_prompt": 90,
+                "tokens_completion": 45,
+                "native_tokens_prompt": 100,
+                "native_tokens_completion": 50,
+                "native_tokens_cached": 40,
+            }
+        },
+        "",
+        [(60, "2"), (40, "0.5"), (50, "8")],
+    ),
+    (
+        "langfuse",
+        "app",
+        {"model": "gpt-4.1", "usage": {"input": 100, "output": 50, "total": 150, "unit": "TOKENS"}, "input": "hi", "output": "ho"},
+        "",
+        [(100, "2"), (50, "8")],
+    ),
+    (
+        "microsoft's extensions of .NET",
+        "app",
+        {
+            "modelId": "gpt-4.1",
+            "usage": {"inputTokenCount": 100, "outputTokenCount": 50, "totalTokenCount": 150, "cachedInputTokenCount": 40},
+        },
+        "",
+        [(60, "2"), (40, "0.5"), (50, "8")],
+    ),
+    (
+        "spring ai, which shows the provider's own",
+        "app",
+        {
+            "metadata": {
+                "model": "gpt-4.1",
+                "usage": {
+                    "promptTokens": 100,
+                    "completionTokens": 50,
+                    "nativeUsage": {"prompt_tokens": 100, "completion_tokens": 50, "prompt_tokens_details": {"cached_tokens": 40}},
+                },
+            }
+        },
+        "gpt-4.1",
+        [(60, "2"), (40, "0.5"), (50, "8")],
+    ),
+    (
+        "an assistant's run",
+        "openai",
+        chat(123, 456, model="gpt-4o", prompt_token_details={"cached_tokens": 100}),
+        "",
+        [(23, "2.5"), (100, "1.25"), (456, "10")],
+    ),
+    (
         "agents that count their requests",
         "app",
         {"model_name": "gpt-4o", "usage": {"requests": 2, "input_tokens": 100, "cache_read_tokens": 40, "output_tokens": 20}},
@@ -1119,6 +1373,14 @@ UNREAD = [
         "g.invocationMetrics.usage",
     ),
     ("agent-sdk", anthropic(input_tokens=10, output_tokens=5) | {"modelUsage": {"a": {}, "b": {}}}, "modelUsage"),
+    ("app", {"llm.model_name": "gpt-4o", "llm.token_count.prompt": 9, "llm.token_count.completion": 3, "llm.token_count.x": 4}, "count.x"),
+    (
+        "anthropic",
+        anthropic(input_tokens=20, output_tokens=5, iterations=[{"type": "compaction", "input_tokens": 1000}, {"input_tokens": 20}]),
+        "usage.iterations.0.input_tokens",
+    ),
+    ("app", {"model": "gpt-4o", "usageDetails": {"input": 60, "input_cached_tokens": 40, "output": 50}}, "input_cached_tokens"),
+    ("openrouter", {"data": chat(10, 5, model="openai/gpt-4.1")["usage"] | {"model": "gpt-4.1", "num_search_results": 5}}, "num_search"),
     # Perplexity passes calls on at the makers' prices, and has prices of its own for searches.
     ("perplexity", perplexity_agent(tool_calls_details={"search_web": {"invocation": 1}}), "web_searches"),
     ("api.perplexity.ai", perplexity_agent(tool_calls_details={"search_web": {"invocation": 1}}), "web_searches"),
@@ -1246,6 +1508,7 @@ REPORTED = [
         "0.0000345",
         "0.000025",
     ),
+    ("xai", chat(100, 50, model="grok-3", cost_in_usd_ticks=37_756_000), "usage.cost_in_usd_ticks", "0.0037756", "0.00105"),
     (
         "perplexity",
         chat(100, 50, model="sonar-pro", search_context_size="low", cost={"request_cost": 0.006, "total_cost": 0.00705}),

@@ -1,0 +1,287 @@
+"""The ways to read an object of counters: by the extractors of genai-prices, which know providers' own bodies, and by the names that SDKs
+give to counters. Counters come out as genai-prices counts them: cached, audio and reasoning tokens are parts of input or output.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from functools import cache, lru_cache
+from typing import Any
+
+import genai_prices
+from genai_prices import data_snapshot
+from genai_prices.types import ArrayMatch, Provider, UsageExtractor
+
+from kernel.ledger.money import AMOUNT_LIMIT
+from metering.services.google_usage import as_generate_content
+from metering.services.usage_names import (
+    BESIDE_INPUT,
+    BREAKDOWNS,
+    CACHE_WRITES,
+    CHARACTERS,
+    COUNTER,
+    DIGITS,
+    FALLBACK_PROVIDERS,
+    NAMES,
+    NEVER_PRICED,
+    NUMBER_TEXT,
+    REQUIRED_COUNTERS,
+    SHORT_NAMES,
+    TELEMETRY,
+    TOTALS,
+)
+
+
+class BadQuantity(Exception):
+    """A counter isn't a quantity. Its text is the counter's path."""
+
+
+@dataclass(frozen=True, slots=True)
+class UsageReading:
+    """`read` and `ignored`: paths of counters in the facts. `unpriced`: those of `ignored` that may cost something."""
+
+    counters: dict[str, Any]
+    read: list[str]
+    ignored: list[str]
+    unpriced: list[str]
+
+    @property
+    def usage(self) -> Any:
+        return genai_prices.Usage(**self.counters)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """An object that may hold counters. `path` is put before the names in it; `is_bare`: it holds other numbers as well."""
+
+    path: str
+    values: Mapping[str, Any]
+    is_bare: bool = False
+
+
+def look_up(values: Any, path: str) -> Any:
+    """The value under a dotted path, or None. A key that is the rest of the path, dots and all, comes first."""
+    while isinstance(values, dict):
+        if path in values:
+            return values[path]
+        step, _, path = path.partition(".")
+        values = values.get(step) if path else None
+    return None
+
+
+def readings(place: Place, *, provider: Provider | None, bad: list[BadQuantity]) -> Iterator[UsageReading]:
+    """The readings of a place in each way that fits, made when they are asked for; the problems of ways that fail are added to `bad`."""
+    # OpenTelemetry's attributes may be named as a provider's counters and count otherwise: caches are a part of the input.
+    for extractor in (None,) if place.path == TELEMETRY else (*_extractors(provider.id if provider else ""), None):
+        try:
+            reading = _by_names(place) if extractor is None else _by_extractor(extractor, place)
+        except BadQuantity as problem:
+            bad.append(problem)
+        else:
+            if reading is not None:
+                yield reading
+
+
+@cache
+def _extractors(provider_id: str) -> tuple[UsageExtractor, ...]:
+    """The provider's own first, so that of two equal readings its own is taken."""
+    providers = {provider.id: provider for provider in data_snapshot.get_snapshot().providers}
+    ids = dict.fromkeys((provider_id, *FALLBACK_PROVIDERS))
+    return tuple(extractor for each in ids if each in providers for extractor in providers[each].extractors or ())
+
+
+def _by_extractor(extractor: UsageExtractor, place: Place) -> UsageReading | None:
+    usage = place.values
+    root = [extractor.root] if isinstance(extractor.root, str) else list(extractor.root)
+    inner: Any = as_generate_content(usage) if root[0] == "usageMetadata" else usage
+    below = _below_usage(root)
+    for step in below:
+        inner = inner.get(step) if isinstance(inner, dict) and isinstance(step, str) else None
+    if not isinstance(inner, dict):
+        return None
+    counters: dict[str, Any] = {}
+    read: dict[str, Any] = {}
+    if any(mapping.required and _leaf(inner, mapping.path)[1] is None for mapping in extractor.mappings):
+        return None
+    for mapping in extractor.mappings:
+        leaf, value = _leaf(inner, mapping.path)
+        if value is not None:
+            counters[mapping.dest] = counters.get(mapping.dest, 0) + as_quantity(value, mapping.dest, path=place.path + leaf)
+            read[leaf] = value
+    if not read:
+        return None
+    _add_up_cache(counters, mappings=extractor.mappings)
+    # xAI counts reasoning beside the completion, and who passes its replies on within it; the total tells.
+    reasoning = counters.get("output_reasoning_tokens", 0)
+    if reasoning and counters["output_tokens"] > reasoning and _total(place, counters)[0] == -reasoning and _adds_details(extractor):
+        counters["output_tokens"] -= reasoning
+    beside = (
+        {}
+        if inner is usage or root[0] == "usageMetadata"
+        else {leaf: value for leaf, value in leaves(usage) if "token" not in leaf.lower()}
+    )
+    if below:
+        place = replace(place, path=f"{place.path}{'.'.join(below)}.")
+    return as_reading(counters, read, dict(leaves(inner, texts=True)) | beside, place=place)
+
+
+def _adds_details(extractor: UsageExtractor) -> bool:
+    """Whether the output is what the usage calls so and one of its details."""
+    return any(mapping.dest == "output_tokens" and not isinstance(mapping.path, str) for mapping in extractor.mappings)
+
+
+def _by_names(place: Place) -> UsageReading | None:
+    counters: dict[str, Any] = {}
+    read: dict[str, Any] = {}
+    for counter, name in _names(place):
+        value = look_up(place.values, name)
+        if value is None or isinstance(value, dict):
+            continue
+        quantity = as_quantity(value, counter, path=place.path + name)
+        is_first = counter not in counters
+        if counters.setdefault(counter, quantity) == quantity:
+            read[name] = value
+        if is_first and BESIDE_INPUT.search(name):
+            counters["input_tokens"] = counters.get("input_tokens", 0) + quantity
+    if not any(name in counters for name in REQUIRED_COUNTERS):
+        spoken = next((name for name in CHARACTERS if place.values.get(name) is not None), None)
+        if spoken is None:
+            return None
+        read = {spoken: place.values[spoken]}
+        counters = {"input_characters": as_quantity(place.values[spoken], "input_characters", path=place.path + spoken)}
+    _add_up_cache(counters, mappings=())
+    # The Vercel AI SDK counts Gemini's thoughts beside the output; the total tells.
+    thoughts = counters.get("output_reasoning_tokens", 0)
+    if thoughts and _total(place, counters) == (thoughts, TOTALS[1]):
+        counters["output_tokens"] += thoughts
+    return as_reading(counters, read, dict(leaves(place.values, texts=not place.is_bare)), place=place)
+
+
+def _names(place: Place) -> Iterator[tuple[str, str]]:
+    """What a counter may be called in a place, with the counter."""
+    yield from ((counter, name) for counter, names in NAMES.items() for name in names)
+    if not place.is_bare and place.values.get("unit", "TOKENS") == "TOKENS":
+        yield from SHORT_NAMES.items()
+
+
+def _add_up_cache(counters: dict[str, Any], *, mappings: Sequence[Any]) -> None:
+    """Some replies state what was written to a cache for five minutes and for an hour, and no sum of them, or 0 for it. It comes on top of
+    the input where an extractor's mappings add the sum to the input. Raises BadQuantity for parts that are more than their sum."""
+    parts, written = sum(counters.get(name, 0) for name in CACHE_WRITES), counters.get("cache_write_tokens")
+    if written and parts > written:
+        raise BadQuantity("cache_write_tokens")
+    if written or not parts:
+        return
+    counters["cache_write_tokens"] = parts
+    sums = [mapping.path for mapping in mappings if mapping.dest == "cache_write_tokens"]
+    if any(mapping.dest == "input_tokens" and mapping.path in sums for mapping in mappings):
+        counters["input_tokens"] += parts
+
+
+def _total(place: Place, counters: Mapping[str, Any]) -> tuple[int, str]:
+    """By how much the stated total is more than input and output together, and its name. Of sound that is billed by the second the total
+    alone has the tokens."""
+    if counters.get("audio_seconds"):
+        return 0, ""
+    for name in TOTALS:
+        total = look_up(place.values, name)
+        if isinstance(total, str) and DIGITS.match(total):
+            total = int(total)
+        if isinstance(total, int) and not isinstance(total, bool):
+            return total - sum(counters.get(counter, 0) for counter in REQUIRED_COUNTERS), name
+    return 0, ""
+
+
+def as_reading(counters: dict[str, Any], read: Mapping[str, Any], leaves: Mapping[str, Any], *, place: Place) -> UsageReading:
+    cached = {counters.get("cache_read_tokens"), counters.get("cache_write_tokens")}
+    ignored, unpriced = [], []
+    repeated = tuple(f"{name}." for name in BREAKDOWNS if name in place.values and _adds_up(place.values, name))
+    for leaf, value in leaves.items():
+        if leaf in read or (repeated and leaf.startswith(repeated)) or not _may_be_priced(leaf, is_bare=place.is_bare):
+            continue
+        # Some replies state a cached quantity a second time under another name.
+        if "cache" in leaf.lower() and value in cached:
+            continue
+        ignored.append(place.path + leaf)
+        if value != 0:
+            unpriced.append(place.path + leaf)
+    more, total = _total(place, counters)
+    if more > 0:
+        # Gemini counts thoughts in the total alone, where it answers in OpenAI's form.
+        ignored.append(place.path + total)
+        unpriced.append(place.path + total)
+    return UsageReading(counters, [place.path + leaf for leaf in read], ignored, unpriced)
+
+
+def _adds_up(usage: Mapping[str, Any], name: str) -> bool:
+    """Whether the usage is the sum of the parts that it lists under this name."""
+    parts = usage[name]
+    if not isinstance(parts, list) or not all(isinstance(part, dict) for part in parts):
+        return False
+    counters = {counter for part in parts for counter, value in part.items() if isinstance(value, int) and value}
+    return all(sum(part.get(counter) or 0 for part in parts) == usage.get(counter) for counter in counters)
+
+
+@lru_cache(maxsize=10_000)
+def _may_be_priced(leaf: str, *, is_bare: bool) -> bool:
+    return not NEVER_PRICED.search(leaf) and not (is_bare and not COUNTER.search(leaf))
+
+
+def _below_usage(root: Sequence[Any]) -> list[Any]:
+    """The steps of an extractor's root below the usage object: ["billed_units"] for ["usage", "billed_units"]."""
+    steps = list(root)
+    while steps and steps[0] in {"result", "response"}:
+        steps.pop(0)
+    return steps[1:]
+
+
+def _leaf(values: Any, path: Any) -> tuple[str, Any]:
+    """The dotted path that a mapping of an extractor names, and the value there, or None."""
+    if isinstance(path, str):
+        return path, values.get(path)
+    leaf = []
+    for step in path:
+        name, values = _step(values, step)
+        leaf.append(name)
+    return ".".join(leaf), values
+
+
+def _step(values: Any, step: Any) -> tuple[str, Any]:
+    """The name and value one step down a path. `step`: a name in an object, or an ArrayMatch, which picks the first matching item."""
+    if not isinstance(step, ArrayMatch):
+        return step, values.get(step) if isinstance(values, dict) else None
+    items = (
+        [item for item in values if isinstance(item, dict) and isinstance(item.get(step.field), str)] if isinstance(values, list) else []
+    )
+    found = step.extract(items)
+    if found is None:
+        return "", None
+    return str(next(place for place, item in enumerate(values) if item is found)), found
+
+
+def leaves(values: Any, prefix: str = "", *, texts: bool = False) -> Iterator[tuple[str, Any]]:
+    """The numbers in an object, with their dotted paths. With `texts` also what is written as a text and looks like a number, and what a
+    counter has instead of a number."""
+    items = values.items() if isinstance(values, dict) else ((str(place), item) for place, item in enumerate(values))
+    for name, value in items:
+        if isinstance(value, dict | list):
+            yield from leaves(value, f"{prefix}{name}.", texts=texts)
+        elif isinstance(value, int | Decimal) and not isinstance(value, bool):
+            yield f"{prefix}{name}", value
+        elif texts and isinstance(value, str) and NUMBER_TEXT.match(value):
+            yield f"{prefix}{name}", int(value) if DIGITS.match(value) else value
+        elif texts and value is True and COUNTER.search(name):
+            yield f"{prefix}{name}", value
+
+
+def as_quantity(value: Any, counter: str, *, path: str) -> Any:
+    """A counter's value. All but seconds are whole numbers, perhaps written as texts. Raises BadQuantity."""
+    if isinstance(value, str) and DIGITS.match(value):
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int | Decimal) or not 0 <= value < AMOUNT_LIMIT:
+        raise BadQuantity(path)
+    if value == int(value):
+        return int(value)
+    if not counter.endswith("seconds"):
+        raise BadQuantity(path)
+    return value
