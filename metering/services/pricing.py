@@ -25,6 +25,7 @@ from metering.services.service_tiers import price_context
 from metering.services.serving_providers import foreign_prices
 from metering.services.stated_costs import reported_cost
 from metering.services.tool_uses import with_tool_uses
+from metering.services.unclear_counters import unclear_counters
 from metering.services.unit_costs import unit_cost
 from metering.services.usage_bodies import read_usage
 from metering.services.usage_forms import BadQuantity, UsageReading, look_up
@@ -254,7 +255,7 @@ def by_public_prices(*, terms: Row, reported: Any, facts: str, model: str) -> Pr
     reading = _complete_reading(reported, provider=provider, model_price=model_price)
     has_request_fee = getattr(model_price, "requests_kcount", None) is not None
     reading = with_tool_uses(reading, reported=reported, facts=facts, model=model, public_model=public.id, has_request_fee=has_request_fee)
-    context, unpriced_tier = price_context(public, reported=reported, at=at)
+    context, unpriced_tier = price_context(public, provider=provider, reported=reported, at=at)
     try:
         calculated = calculate(reading, provider=provider, public=public, model_price=model_price, at=at, context=context)
     except ValueError as error:
@@ -267,15 +268,9 @@ def by_public_prices(*, terms: Row, reported: Any, facts: str, model: str) -> Pr
         "quantities": {name: trimmed_digits(Decimal(quantity)) for name, quantity in reading.counters.items() if quantity},
         "arithmetic": _arithmetic(calculated, amount, has_request_fee=has_request_fee),
     }
-    rates = calculated.model_price
-    unpriced = [
-        *reading.unpriced,
-        *unpriced_tier,
-        *_without_price(reading, rates, public_model=public.id),
-        *_smaller_search(provider, rates, reported=reported),
-    ]
-    unpriced += foreign_prices(reading.counters, service=service, model=model, provider=provider, public=public)
-    unpriced += [path for path in CACHE_HITS if look_up(reported, path) is True]
+    doubts = _doubts(reading, calculated.model_price, reported=reported, found=found)
+    foreign = foreign_prices(reading.counters, service=service, model=model, provider=provider, public=public)
+    unpriced = [*reading.unpriced, *unpriced_tier, *doubts, *foreign]
     return Priced(
         pricing=Pricing.PARTLY_READ if unpriced else Pricing.PRICED,
         note=", ".join(unpriced)[:512],
@@ -284,6 +279,17 @@ def by_public_prices(*, terms: Row, reported: Any, facts: str, model: str) -> Pr
         read=reading.read,
         ignored=[*reading.ignored, *(path for path in unpriced if path not in reading.ignored)],
     )
+
+
+def _doubts(reading: UsageReading, rates: Any, *, reported: Any, found: tuple[Any, Any]) -> list[str]:
+    """What was understood of a usage and has no price, or from which the cost doesn't follow. `rates`: the public price."""
+    provider, public = found
+    return [
+        *_without_price(reading, rates, public_model=public.id),
+        *_smaller_search(provider, rates, reported=reported),
+        *unclear_counters(reading, reported=reported, public=public, model_price=rates),
+        *(path for path in CACHE_HITS if look_up(reported, path) is True),
+    ]
 
 
 def unit_prices_text(model_price: Any) -> str:

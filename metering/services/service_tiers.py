@@ -26,18 +26,25 @@ TIERS = {
 STANDARD_TIERS = frozenset(
     {"", "default", "auto", "standard", "standard_only", "on_demand", "traffic_type_unspecified", "global", "not_available"}
 )
-# The id of a line in the output of one of OpenAI's batches; the reply in it doesn't say that it was a batch.
+# The id of a line in the output of one of OpenAI's batches. The replies in lines of batches don't say that they were batches.
 BATCH_LINE = "batch_req_"
+# The caller's own name of a line, beside the reply: OpenAI's and Azure's lines, Mistral's and Anthropic's.
+LINE_NAME, LINE_REPLIES = "custom_id", ("response.body", "result.message")
+# What a line of a batch on Vertex AI has beside the reply. Those of Gemini's own API have a key, which anybody may have put there.
+VERTEX_LINE, GEMINI_LINE = "processed_time", {"key", "response"}
+GEMINI_REPLY = "response.usageMetadata"
 
 
-def price_context(public: Any, *, reported: Any, at: datetime) -> tuple[dict[str, str], list[str]]:
-    """The service tier that the facts state, as genai-prices knows it; and the paths of those that the model has no price for."""
+def price_context(public: Any, *, provider: Any, reported: Any, at: datetime) -> tuple[dict[str, str], list[str]]:
+    """The service tier that the facts state, as genai-prices knows it; and the paths of those that the model has no price for, or none with
+    this provider."""
     context: dict[str, str] = {}
     unknown = []
     for key, tier in _stated_tiers(reported):
         name = TIERS.get(tier)
         of_tier = {"processing": "batch"} if name == "batch" else {"service_tier": name or ""}
-        if name is None or public.get_prices(at, of_tier) == public.get_prices(at):
+        is_own = any(model is public for model in provider.models)
+        if name is None or not is_own or public.get_prices(at, of_tier) == public.get_prices(at):
             unknown.append(key)
         else:
             context |= of_tier
@@ -46,9 +53,7 @@ def price_context(public: Any, *, reported: Any, at: datetime) -> tuple[dict[str
 
 def _stated_tiers(reported: Any) -> Iterator[tuple[str, str]]:
     """The paths and names of tiers that aren't the standard one."""
-    identifier = look_up(reported, "id")
-    if isinstance(identifier, str) and identifier.startswith(BATCH_LINE):
-        yield "id", "batch"
+    yield from _lines_of_batches(reported)
     for path, body in bodies(reported):
         tiers = ((key, look_up(body, key)) for first_step, key in TIER_PLACES if first_step in body or key in body)
         yield from (
@@ -56,3 +61,18 @@ def _stated_tiers(reported: Any) -> Iterator[tuple[str, str]]:
             for key, tier in tiers
             if isinstance(tier, str) and tier.lower() not in STANDARD_TIERS
         )
+
+
+def _lines_of_batches(reported: Any) -> Iterator[tuple[str, str]]:
+    """Where facts are a line in the output of a batch: what says so."""
+    if not isinstance(reported, dict):
+        return
+    identifier = reported.get("id")
+    if isinstance(identifier, str) and identifier.startswith(BATCH_LINE):
+        yield "id", "batch"
+    elif isinstance(reported.get(LINE_NAME), str) and any(isinstance(look_up(reported, path), dict) for path in LINE_REPLIES):
+        yield LINE_NAME, "batch"
+    elif VERTEX_LINE in reported and look_up(reported, GEMINI_REPLY) is not None:
+        yield VERTEX_LINE, "batch"
+    elif reported.keys() == GEMINI_LINE and look_up(reported, GEMINI_REPLY) is not None:
+        yield "key", "perhaps a batch"

@@ -888,19 +888,6 @@ BODIES: list[tuple[str, str, dict[str, Any], str, Parts]] = [
         [(100, "0.56"), (50, "1.68")],
     ),
     (
-        "anthropic, a line of a batch",
-        "anthropic",
-        {
-            "custom_id": "a",
-            "result": {
-                "type": "succeeded",
-                "message": {"model": "claude-haiku-4-5", "usage": {"input_tokens": 100, "output_tokens": 50}},
-            },
-        },
-        "",
-        [(100, "1"), (50, "5")],
-    ),
-    (
         "vercel ai sdk 5 of anthropic, whose caches stand in the provider's own usage",
         "app",
         {
@@ -1381,6 +1368,26 @@ UNREAD = [
     ),
     ("app", {"model": "gpt-4o", "usageDetails": {"input": 60, "input_cached_tokens": 40, "output": 50}}, "input_cached_tokens"),
     ("openrouter", {"data": chat(10, 5, model="openai/gpt-4.1")["usage"] | {"model": "gpt-4.1", "num_search_results": 5}}, "num_search"),
+    ("google", {"key": "a", "response": gemini(promptTokenCount=100, candidatesTokenCount=50, totalTokenCount=150)}, "key"),
+    # Of tiers genai-prices knows only what the model's own provider asks.
+    ("azure", chat(10, 5, model="gpt-5-mini") | {"service_tier": "priority"}, "service_tier"),
+    ("azure", {"custom_id": "a", "response": {"status_code": 200, "body": chat(10, 5, model="gpt-4o-mini")}}, "custom_id"),
+    # Requests of less than a long context, whose sum is more.
+    ("app", {"model": "gpt-5.4", "usage": {"requests": 3, "input_tokens": 300_000, "output_tokens": 9}}, "usage.requests"),
+    (
+        "app",
+        {
+            "usage": {"inputTokens": 90_000, "outputTokens": 9},
+            "totalUsage": {"inputTokens": 300_000, "outputTokens": 99},
+            "response": {"modelId": "gemini-2.5-pro"},
+        },
+        "totalUsage",
+    ),
+    (
+        "app",
+        {"usage": {"inputTokens": 1000, "outputTokens": 9, "cachedInputTokens": 500}, "response": {"modelId": "claude-haiku-4-5"}},
+        "usage.cachedInputTokens",
+    ),
     # Perplexity passes calls on at the makers' prices, and has prices of its own for searches.
     ("perplexity", perplexity_agent(tool_calls_details={"search_web": {"invocation": 1}}), "web_searches"),
     ("api.perplexity.ai", perplexity_agent(tool_calls_details={"search_web": {"invocation": 1}}), "web_searches"),
@@ -1547,12 +1554,29 @@ def test_a_fee_for_a_key_of_ones_own_and_what_is_no_amount_are_no_stated_cost(us
     assert priced("openrouter", chat(10, 5, model="openai/gpt-4o", **usage), "", reported_costs="actual").reported is None
 
 
-def test_a_line_of_a_batch_of_openai_has_the_price_of_batches():
-    line = {"id": "batch_req_1", "custom_id": "a", "response": {"status_code": 200, "body": chat(100, 50, model="gpt-4o-mini")}}
-    assert (
-        priced("openai", line, "", occurred_at=datetime(2026, 11, 15, tzinfo=UTC)).amount
-        == (100 * Decimal("0.075") + 50 * Decimal("0.3")) / 1_000_000
-    )
+BATCHES = [
+    (
+        "openai",
+        {"id": "batch_req_1", "custom_id": "a", "response": {"status_code": 200, "body": chat(100, 50, model="gpt-4o-mini")}},
+        [(100, "0.075"), (50, "0.3")],
+    ),
+    (
+        "anthropic",
+        {"custom_id": "a", "result": {"message": anthropic(input_tokens=100, output_tokens=50) | {"model": "claude-haiku-4-5"}}},
+        [(100, "0.5"), (50, "2.5")],
+    ),
+    (
+        "google",
+        {"processed_time": "2026-01-01", "request": {}, "response": gemini(promptTokenCount=100, candidatesTokenCount=50)},
+        [(100, "0.15"), (50, "1.25")],
+    ),
+]
+
+
+@pytest.mark.parametrize(("service", "line", "parts"), BATCHES)
+def test_a_line_of_a_batch_has_the_price_of_batches(service, line, parts):
+    result = priced(service, line, "", occurred_at=datetime(2026, 11, 15, tzinfo=UTC))
+    assert (result.pricing, result.amount) == ("priced", sum(quantity * Decimal(price) for quantity, price in parts) / 1_000_000)
 
 
 def test_parts_that_are_more_than_their_sum_have_no_cost():

@@ -1,0 +1,39 @@
+"""Counters that are understood and from which a cost doesn't follow: sums of several requests, and caches beside or within the input."""
+
+from typing import Any
+
+from genai_prices.types import TieredPrices
+
+from metering.services.usage_bodies import bodies
+from metering.services.usage_forms import UsageReading, look_up
+
+# How many requests of a model a usage is the sum of.
+REQUESTS = ("usage.requests", "requests", "num_turns")
+ALL_STEPS, LAST_STEP = "totalUsage", "usage"
+# Version 5 of the Vercel AI SDK reports Anthropic's caches beside the input, version 6 as a part of it.
+UNCLEAR_CACHE, CLEAR_CACHE = "cachedInputTokens", "inputTokenDetails"
+
+
+def unclear_counters(reading: UsageReading, *, reported: Any, public: Any, model_price: Any) -> list[str]:
+    """The paths of counters from which the cost doesn't follow."""
+    return [*_several_requests(reading, reported, model_price), *_unclear_cache(reading, reported, public)]
+
+
+def _several_requests(reading: UsageReading, reported: Any, model_price: Any) -> list[str]:
+    """What says that there were several requests, where each one's size decides its price and the sum is of the larger ones."""
+    tiers = [price.tiers for price in vars(model_price).values() if isinstance(price, TieredPrices)]
+    if not any(reading.counters.get("input_tokens", 0) > tier.start for of_price in tiers for tier in of_price):
+        return []
+    return [f"{path}.{name}" if path else name for path, body in bodies(reported) for name in (*REQUESTS, ALL_STEPS) if _is_sum(body, name)]
+
+
+def _is_sum(body: Any, name: str) -> bool:
+    value = look_up(body, name)
+    return value not in (None, body.get(LAST_STEP)) if name == ALL_STEPS else isinstance(value, int) and value > 1
+
+
+def _unclear_cache(reading: UsageReading, reported: Any, public: Any) -> list[str]:
+    if not reading.counters.get("cache_read_tokens") or "claude" not in public.id:
+        return []
+    paths = [path for path in reading.read if path.rpartition(".")[2] == UNCLEAR_CACHE]
+    return [path for path in paths if look_up(reported, f"{path.rpartition('.')[0]}.{CLEAR_CACHE}".lstrip(".")) is None]
