@@ -45,7 +45,7 @@ def make_amendment(
         "transaction_id": transaction_id,
         "idempotency_key": idempotency_key,
         "occurred_at": occurred_at,
-        "is_bounded": occurred_at is not None,
+        "checks_occurred_at": occurred_at is not None,
         "digest": amendment_digest({"occurred_at": occurred_at, **facts, "transaction_id": transaction_id}).hex(),
         "move": move and {"id": new_id(), **move},
         "fact": fact and {"id": new_id(), **fact},

@@ -1,7 +1,8 @@
-"""Calls of the posting functions of new transactions: metering_post, or metering_post_by_rules for a tenant with rules or that prepays.
+"""Calls of the posting functions of new transactions: metering_post, or metering_post_in_order where they must be decided one by one.
 
-metering_post refuses such a tenant, so that a call for several tenants never waits for a counter or the wallet of one of them. A process
-remembers the refusal for a while and then asks metering_post_by_rules at once, apart from other tenants' postings.
+They must where the tenant has spending rules, where these are being changed, or where the tenant prepays. metering_post then answers
+`needs_serial_decision` and writes nothing, so that a call for several tenants never waits for a counter or the wallet of one of them. A
+process remembers the answer for a while and calls metering_post_in_order at once, apart from other tenants' postings.
 """
 
 import time
@@ -15,19 +16,19 @@ from kernel.ledger import posting
 from metering.paying.choices import RETRYABLE_MONEY_CONSTRAINTS
 
 RETRYABLE_CONSTRAINTS = RETRYABLE_MONEY_CONSTRAINTS | {"metering_transaction_idempotency_key_key", "metering_trace_external_id_key"}
-WITHOUT_RULES, BY_RULES = "metering_post", "metering_post_by_rules"
-HAS_RULES = "has_rules"
-REMEMBERED_SECONDS = 60.0
-MOST_REMEMBERED = 10_000
-# Until when (time.monotonic) a tenant is taken to have rules. If it has none any more, only a little time is lost.
-_has_rules_until: dict[UUID, float] = {}
+POST, POST_IN_ORDER = "metering_post", "metering_post_in_order"
+NEEDS_SERIAL_DECISION = "needs_serial_decision"
+IN_ORDER_SECONDS = 60.0
+MOST_TENANTS = 10_000
+# Until when (time.monotonic) a tenant's postings are sent to POST_IN_ORDER at once. If that isn't needed any more, little time is lost.
+_in_order_until: dict[UUID, float] = {}
 
 
 def post_one(item: Mapping[str, Any], *, tenant_id: UUID) -> Any:
     """The outcome row of one new transaction, as metering_post returns it. Raises Busy, OutcomeUnknown."""
 
     def call(function: str) -> list[Any]:
-        if function == WITHOUT_RULES:
+        if function == POST:
             # Nothing is locked that another posting could wait for, so each has a key of its own.
             return [
                 posting.post_one(
@@ -46,7 +47,7 @@ def post_one(item: Mapping[str, Any], *, tenant_id: UUID) -> Any:
             )
         ]
 
-    [row] = _decided(call, tenant_id=tenant_id)
+    [row] = _call_posting_function(call, tenant_id=tenant_id)
     return row
 
 
@@ -62,23 +63,23 @@ def post(
     Raises Busy.
     """
     columns: dict[str, Any] = {"columns_if_refused": columns_if_refused, "columns_always": columns_always}
-    return _decided(
+    return _call_posting_function(
         lambda function: posting.post(function, items, tenant_id=tenant_id, retryable_constraints=RETRYABLE_CONSTRAINTS, **columns),
         tenant_id=tenant_id,
     )
 
 
-def _decided(call: Callable[[str], list[Any]], *, tenant_id: UUID) -> list[Any]:
+def _call_posting_function(call: Callable[[str], list[Any]], *, tenant_id: UUID) -> list[Any]:
     """The rows of a call of the function that may decide this tenant's transactions."""
-    if _has_rules_until.get(tenant_id, 0) < time.monotonic():
-        rows = call(WITHOUT_RULES)
-        if not rows or rows[0].outcome != HAS_RULES:
+    if _in_order_until.get(tenant_id, 0) < time.monotonic():
+        rows = call(POST)
+        if not rows or rows[0].outcome != NEEDS_SERIAL_DECISION:
             return rows
         _remember(tenant_id)
-    return call(BY_RULES)
+    return call(POST_IN_ORDER)
 
 
 def _remember(tenant_id: UUID) -> None:
-    if len(_has_rules_until) >= MOST_REMEMBERED:
-        _has_rules_until.clear()
-    _has_rules_until[tenant_id] = time.monotonic() + REMEMBERED_SECONDS
+    if len(_in_order_until) >= MOST_TENANTS:
+        _in_order_until.clear()
+    _in_order_until[tenant_id] = time.monotonic() + IN_ORDER_SECONDS

@@ -51,11 +51,11 @@ class Recorded:
 
 @translate_db_errors
 def record_transaction(
-    *, tenant_id: UUID, actor: str, request_id: str, idempotency_key: str | None = None, is_bounded: bool = False, **facts: Any
+    *, tenant_id: UUID, actor: str, request_id: str, idempotency_key: str | None = None, checks_occurred_at: bool = False, **facts: Any
 ) -> Recorded:
     """Record one transaction; the facts are those of `record_transactions`. Raises IdempotencyConflict, InvalidValue, Busy."""
     named = with_names(facts | {"idempotency_key": idempotency_key})
-    item = _make_posting(named, actor=actor, request_id=request_id, is_bounded=is_bounded)
+    item = _make_posting(named, actor=actor, request_id=request_id, checks_occurred_at=checks_occurred_at)
     if finished_calls.is_finished(named):
         greenlets.run_or_retry_in_thread(lambda: finished_calls.add_reports([item], [named], tenant_id=tenant_id))
     row = posts.post_one(item, tenant_id=tenant_id)
@@ -72,7 +72,7 @@ def record_transactions(
     actor: str,
     request_id: str,
     transactions: Sequence[Mapping[str, Any]],
-    is_bounded: bool = False,
+    checks_occurred_at: bool = False,
     with_rows: bool = True,
 ) -> list[Recorded]:
     """Record many in one call; each is recorded or refused independently, in order.
@@ -82,17 +82,17 @@ def record_transactions(
     idempotency_key, occurred_at, costs (fiat_amount, fiat_asset_symbol, is_estimate, cost_details); of a call that is over outcome and
     response_facts (source, version, facts, and perhaps integration, call_id); of what a file brings in status.
 
-    `is_bounded`: occurred_at must lie within the bounds of the tenant's policy, as in calls of the API. Without `with_rows` a new row has
-    id, status, fact_id and cost_id only. Raises Busy.
+    `checks_occurred_at`: occurred_at must lie within the bounds of the tenant's policy, as in calls of the API. Without `with_rows` a new
+    row has id, status, fact_id and cost_id only. Raises Busy.
     """
     named = [with_names(facts) for facts in transactions]
-    items = [_make_posting(facts, actor=actor, request_id=request_id, is_bounded=is_bounded) for facts in named]
+    items = [_make_posting(facts, actor=actor, request_id=request_id, checks_occurred_at=checks_occurred_at) for facts in named]
     finished_calls.add_reports(items, named, tenant_id=tenant_id)
     rows = posts.post(items, tenant_id=tenant_id, **({} if with_rows else SHORT))
     return _read_rows(list(zip(rows, items, named, strict=True)), tenant_id=tenant_id, with_rows=with_rows)
 
 
-def _make_posting(facts: Mapping[str, Any], *, actor: str, request_id: str, is_bounded: bool) -> dict[str, Any]:
+def _make_posting(facts: Mapping[str, Any], *, actor: str, request_id: str, checks_occurred_at: bool) -> dict[str, Any]:
     """A new transaction as the SQL type metering_posting has it."""
     return {
         "id": new_id(),
@@ -115,7 +115,7 @@ def _make_posting(facts: Mapping[str, Any], *, actor: str, request_id: str, is_b
         "status": facts.get("status"),
         "outcome": facts.get("outcome"),
         "occurred_at": facts.get("occurred_at"),
-        "is_bounded": (is_bounded and facts.get("occurred_at") is not None) or None,
+        "checks_occurred_at": (checks_occurred_at and facts.get("occurred_at") is not None) or None,
         "completed_at": facts.get("completed_at"),
         "idempotency_key": facts.get("idempotency_key"),
         "digest": transaction_digest(finished_calls.with_status(facts)).hex(),
@@ -217,9 +217,9 @@ def is_recorded(row: Row, name: str, facts: Mapping[str, Any]) -> bool:
 
 def _make_row(item: Row, row: Any, *, tenant_id: UUID, payments: Mapping[UUID, Row]) -> Row:
     """The full row of a new transaction, without a query. `payments`: of each that must be paid, by its id."""
-    happened_at = item["occurred_at"] or row.created_at
+    occurred_at = item["occurred_at"] or row.created_at
     # As metering_post_single has it.
-    decided_at = row.created_at if item["is_bounded"] and row.status != Status.COMPLETED else happened_at
+    status_occurred_at = row.created_at if item["checks_occurred_at"] and row.status != Status.COMPLETED else occurred_at
     trace = {"id": row.trace_reference, "external_id": row.trace_external_id}
     costs = [_make_cost_row(item, cost, row, tenant_id=tenant_id) for cost in _inserted_costs(item["costs"], status=row.status)]
     return {
@@ -231,14 +231,14 @@ def _make_row(item: Row, row: Any, *, tenant_id: UUID, payments: Mapping[UUID, R
         "decline_reason": row.decline_reason,
         "requires_payment": row.requires_payment,
         **current_payment(payments.get(row.id)),
-        "occurred_at": happened_at,
+        "occurred_at": occurred_at,
         "created_at": row.created_at,
         "updated_at": row.created_at,
-        "preparing_at": decided_at if row.status == Status.PREPARING else None,
-        "authorized_at": decided_at if row.status in {Status.AUTHORIZED, Status.COMPLETED} else None,
-        "denied_at": decided_at if row.status == Status.DENIED else None,
-        "cancelled_at": decided_at if row.status == Status.CANCELLED else None,
-        "completed_at": (item["completed_at"] or happened_at) if row.status == Status.COMPLETED else None,
+        "preparing_at": status_occurred_at if row.status == Status.PREPARING else None,
+        "authorized_at": status_occurred_at if row.status in {Status.AUTHORIZED, Status.COMPLETED} else None,
+        "denied_at": status_occurred_at if row.status == Status.DENIED else None,
+        "cancelled_at": status_occurred_at if row.status == Status.CANCELLED else None,
+        "completed_at": (item["completed_at"] or occurred_at) if row.status == Status.COMPLETED else None,
         "trace": trace,
         "trace_id": trace["id"],
         "agent_id": row.agent_id,

@@ -3,7 +3,7 @@
 -- Returns: one change, and one more for each cost in another currency than the first. The transaction is counted under its first cost's
 -- currency, so that most need one row of sums and not two. Locks nothing.
 CREATE OR REPLACE FUNCTION metering_deltas_of(
-    happened_at timestamptz, service uuid, agent uuid, status text, outcome text, costs metering_new_cost[]
+    occurred_at timestamptz, service uuid, agent uuid, status text, outcome text, costs metering_new_cost[]
 )
 RETURNS metering_delta[]
 LANGUAGE plpgsql IMMUTABLE
@@ -11,7 +11,7 @@ AS $$
 DECLARE
     -- In the order of metering_delta's attributes; the last three are the costs, added up below.
     first metering_delta := ROW(
-        happened_at, service, agent, coalesce(costs[1].currency, ''), 1,
+        occurred_at, service, agent, coalesce(costs[1].currency, ''), 1,
         (status = 'completed' AND outcome IS NOT DISTINCT FROM 'success')::integer,
         (status = 'completed' AND outcome IS NOT DISTINCT FROM 'error')::integer,
         (status = 'denied')::integer, (status = 'cancelled')::integer, 0, 0, 0
@@ -26,7 +26,7 @@ BEGIN
             first.amount := first.amount + cost.amount;
             first.estimated := first.estimated + CASE WHEN cost.is_estimate THEN cost.amount ELSE 0 END;
         ELSE
-            changes := changes || metering_cost_delta(happened_at, service, agent, cost.currency, cost.amount, cost.is_estimate, 1);
+            changes := changes || metering_cost_delta(occurred_at, service, agent, cost.currency, cost.amount, cost.is_estimate, 1);
         END IF;
     END LOOP;
     RETURN first || changes;

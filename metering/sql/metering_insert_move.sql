@@ -8,7 +8,7 @@ LANGUAGE plpgsql
 AS $$
 DECLARE
     move CONSTANT metering_new_move := item.move;
-    happened_at CONSTANT timestamptz := coalesce(item.occurred_at, moment);
+    status_occurred_at CONSTANT timestamptz := coalesce(item.occurred_at, moment);
 BEGIN
     UPDATE metering_transaction AS kept SET
         status = move.to_status,
@@ -16,17 +16,17 @@ BEGIN
         outcome = move.outcome,
         decline_reason = CASE WHEN move.to_status = 'denied' THEN move.reason END,
         updated_at = moment,
-        preparing_at = CASE WHEN move.to_status = 'preparing' THEN happened_at ELSE kept.preparing_at END,
-        authorized_at = CASE WHEN move.to_status = 'authorized' THEN happened_at ELSE kept.authorized_at END,
-        denied_at = CASE WHEN move.to_status = 'denied' THEN happened_at ELSE kept.denied_at END,
-        cancelled_at = CASE WHEN move.to_status = 'cancelled' THEN happened_at ELSE kept.cancelled_at END,
-        completed_at = CASE WHEN move.to_status = 'completed' THEN happened_at ELSE kept.completed_at END
+        preparing_at = CASE WHEN move.to_status = 'preparing' THEN status_occurred_at ELSE kept.preparing_at END,
+        authorized_at = CASE WHEN move.to_status = 'authorized' THEN status_occurred_at ELSE kept.authorized_at END,
+        denied_at = CASE WHEN move.to_status = 'denied' THEN status_occurred_at ELSE kept.denied_at END,
+        cancelled_at = CASE WHEN move.to_status = 'cancelled' THEN status_occurred_at ELSE kept.cancelled_at END,
+        completed_at = CASE WHEN move.to_status = 'completed' THEN status_occurred_at ELSE kept.completed_at END
     WHERE kept.tenant_id = tenant AND kept.id = owner.id;
     INSERT INTO metering_statuschange (
         id, tenant_id, occurred_at, created_at, actor, request_id, transaction_id, from_status, to_status, round, reason,
         idempotency_key, facts_digest
     ) VALUES (
-        move.id, tenant, happened_at, moment, item.actor, item.request_id, owner.id, owner.status, move.to_status,
+        move.id, tenant, status_occurred_at, moment, item.actor, item.request_id, owner.id, owner.status, move.to_status,
         coalesce(move.round, owner.round), coalesce(move.reason, ''), item.idempotency_key, decode(item.digest, 'hex')
     );
 END

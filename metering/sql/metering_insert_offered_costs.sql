@@ -4,7 +4,7 @@
 -- Returns: nothing. Locks nothing. Never writes where every cost became a row. The fact's id is that of the transaction's first step, so
 -- that an exported ledger comes back with the same ids.
 CREATE OR REPLACE FUNCTION metering_insert_offered_costs(
-    tenant uuid, item metering_posting, begins_as text, happened_at timestamptz, posted_at timestamptz
+    tenant uuid, item metering_posting, begins_as text, occurred_at timestamptz, created_at timestamptz
 )
 RETURNS void
 LANGUAGE plpgsql
@@ -19,7 +19,7 @@ BEGIN
         id, tenant_id, occurred_at, created_at, actor, request_id, transaction_id, source, version, phase, facts, pricing, pricing_note
     )
     SELECT
-        item.change_id, tenant, happened_at, posted_at, item.actor, item.request_id, item.id, 'countinghouse', '1', 'request',
+        item.change_id, tenant, occurred_at, created_at, item.actor, item.request_id, item.id, 'countinghouse', '1', 'request',
         json_build_object('costs', json_agg(json_build_object(
             'fiatAmount', cost.amount::text, 'fiatAssetSymbol', cost.currency, 'isEstimate', cost.is_estimate,
             'costDetails', cost.details::json

@@ -5,8 +5,9 @@
 --   exists         the idempotency key was used before, in the ledger or earlier in the array: `id` and `first_digest` are the first row's
 --   out_of_bounds  `occurred_at` is further from the present than the tenant's policy allows
 --   unknown_agent  the agent named by id isn't the tenant's, and no name was sent instead
---   has_rules      the tenant has spending rules, or somebody is changing them, or it prepays: nothing was written, and
---                  metering_post_by_rules takes it. So a call for several tenants never waits for a counter or a wallet of one of them.
+--   needs_serial_decision
+--                  the tenant has spending rules, or somebody is changing them, or it prepays: nothing was written, and
+--                  metering_post_in_order takes it. So a call for several tenants never waits for a counter or a wallet of one of them.
 -- Locks: the table of transactions in the mode of every writer, before the clock is read, so that a read of the past knows of this
 -- call (kernel/ledger/past_reads.py); the tenant's rules, shared, if nobody changes them. Waits only for another call that is inserting
 -- the same key, service, agent or trace; new names and keys are inserted in sorted order; the sums (metering_roll_up) come last. Where
@@ -35,7 +36,7 @@ BEGIN
     LOCK TABLE metering_transaction IN ROW EXCLUSIVE MODE;
     -- The lock that rules_lock_number numbers; written out, because it is taken for each posting.
     IF NOT pg_try_advisory_xact_lock_shared(uuid_hash_extended(tenant, 7001)) THEN
-        single.outcome := 'has_rules';
+        single.outcome := 'needs_serial_decision';
         RETURN QUERY SELECT (single).* FROM generate_series(1, jsonb_array_length(postings));
         RETURN;
     END IF;
@@ -48,7 +49,7 @@ BEGIN
         END IF;
     END IF;
     IF EXISTS (SELECT FROM metering_policy policy WHERE policy.tenant_id = tenant AND (policy.has_rules OR policy.is_prepaid)) THEN
-        single.outcome := 'has_rules';
+        single.outcome := 'needs_serial_decision';
         RETURN QUERY SELECT (single).* FROM generate_series(1, jsonb_array_length(postings));
         RETURN;
     END IF;

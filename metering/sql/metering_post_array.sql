@@ -11,9 +11,9 @@ AS $$
 #variable_conflict use_column
 DECLARE
     resolved metering_resolution[] := metering_resolve(tenant, items);
-    posted_at timestamptz;
+    created_at timestamptz;
     deltas metering_delta[];
-    -- The places of postings whose costs perhaps don't all become rows.
+    -- The indexes of postings whose costs perhaps don't all become rows.
     offered bigint[];
 BEGIN
     IF EXISTS (SELECT FROM unnest(resolved) WHERE posting_outcome = 'unnamed') THEN
@@ -21,11 +21,13 @@ BEGIN
         -- Inserting may have waited for another call, so everything is decided again.
         resolved := metering_resolve(tenant, items);
     END IF;
-    posted_at := clock_timestamp();
+    created_at := clock_timestamp();
 
     WITH fresh AS MATERIALIZED (
-        SELECT *, coalesce(occurred_at, posted_at) AS happened_at, metering_costs_to_insert(begins_as, costs) AS inserted_costs,
-            CASE WHEN is_bounded AND begins_as <> 'completed' THEN posted_at ELSE coalesce(decided_at, occurred_at, posted_at) END AS dated_at
+        SELECT *, coalesce(occurred_at, created_at) AS transaction_occurred_at, metering_costs_to_insert(begins_as, costs) AS inserted_costs,
+            CASE
+                WHEN checks_occurred_at AND begins_as <> 'completed' THEN created_at ELSE coalesce(decided_at, occurred_at, created_at)
+            END AS status_occurred_at
         FROM unnest(items, resolved) WITH ORDINALITY
         WHERE posting_outcome = 'posted'
         -- Keys in one order everywhere: two arrays that share some always lock in the same order and can't deadlock.
@@ -39,30 +41,30 @@ BEGIN
             trace_id, status, outcome, decline_reason, requires_payment, qualifiers, metadata, request_facts, payment_data,
             customer_id, preparing_at, authorized_at, denied_at, cancelled_at, completed_at, idempotency_key, facts_digest
         )
-        SELECT id, tenant, happened_at, posted_at, posted_at, actor, request_id, service_id, action_name, resource_name, (agent).id,
+        SELECT id, tenant, transaction_occurred_at, created_at, created_at, actor, request_id, service_id, action_name, resource_name, (agent).id,
             trace_id, begins_as, CASE begins_as WHEN 'completed' THEN outcome END, decline_reason, false, qualifiers::json, metadata::json,
             request_facts::json, payment_data::json, customer_id,
-            CASE begins_as WHEN 'preparing' THEN dated_at END, CASE WHEN begins_as IN ('authorized', 'completed') THEN dated_at END,
-            CASE begins_as WHEN 'denied' THEN dated_at END, CASE begins_as WHEN 'cancelled' THEN dated_at END,
-            CASE begins_as WHEN 'completed' THEN coalesce(completed_at, happened_at) END,
+            CASE begins_as WHEN 'preparing' THEN status_occurred_at END, CASE WHEN begins_as IN ('authorized', 'completed') THEN status_occurred_at END,
+            CASE begins_as WHEN 'denied' THEN status_occurred_at END, CASE begins_as WHEN 'cancelled' THEN status_occurred_at END,
+            CASE begins_as WHEN 'completed' THEN coalesce(completed_at, transaction_occurred_at) END,
             idempotency_key, decode(digest, 'hex')
         FROM fresh
     ), first_steps AS (
         INSERT INTO metering_statuschange (id, tenant_id, occurred_at, created_at, actor, request_id, transaction_id, to_status, reason)
-        SELECT change_id, tenant, dated_at, posted_at, actor, request_id, id, begins_as, coalesce(decline_reason, '') FROM fresh
+        SELECT change_id, tenant, status_occurred_at, created_at, actor, request_id, id, begins_as, coalesce(decline_reason, '') FROM fresh
     ), reports AS (
         INSERT INTO metering_fact (
             id, tenant_id, occurred_at, created_at, actor, request_id, transaction_id, source, version, phase, facts, integration, call_id,
             pricing, pricing_note, pricing_fields, facts_digest
         )
-        SELECT (fact).id, tenant, happened_at, posted_at, actor, request_id, id, (fact).source, (fact).version, (fact).phase,
+        SELECT (fact).id, tenant, transaction_occurred_at, created_at, actor, request_id, id, (fact).source, (fact).version, (fact).phase,
             (fact).facts::json, (fact).integration::json, (fact).call_id, CASE begins_as WHEN 'denied' THEN 'not_asked' ELSE (fact).pricing END,
             CASE begins_as WHEN 'denied' THEN '' ELSE (fact).pricing_note END,
             CASE WHEN begins_as <> 'denied' THEN (fact).pricing_fields::json END, decode((fact).digest, 'hex')
         FROM fresh WHERE (fact).id IS NOT NULL
     ), priced AS MATERIALIZED (
         -- A row for each cost, and one for a transaction without costs.
-        SELECT fresh.id, fresh.happened_at, fresh.actor, fresh.request_id, fresh.service_id, (fresh.agent).id AS agent_id, fresh.outcome,
+        SELECT fresh.id, fresh.transaction_occurred_at, fresh.actor, fresh.request_id, fresh.service_id, (fresh.agent).id AS agent_id, fresh.outcome,
             fresh.begins_as, (fresh.fact).digest AS fact_digest, coalesce(cost.ordinality, 1) = 1 AS is_first, cost.id AS cost_id,
             cost.amount, cost.currency, cost.is_estimate, cost.details, cost.superseded_by_id, cost.supersedes_ids, cost.inferred_from_id
         FROM fresh LEFT JOIN LATERAL unnest(fresh.inserted_costs) WITH ORDINALITY AS cost ON true
@@ -71,13 +73,13 @@ BEGIN
             id, tenant_id, occurred_at, created_at, actor, request_id, transaction_id, fiat_amount, fiat_asset_symbol, is_estimate,
             is_active, superseded_at, superseded_by_id, supersedes_id, inferred_from_id, cost_details, facts_digest
         )
-        SELECT cost_id, tenant, happened_at, posted_at, actor, request_id, id, amount, currency, is_estimate, superseded_by_id IS NULL,
-            CASE WHEN superseded_by_id IS NOT NULL THEN posted_at END, superseded_by_id, supersedes_ids[1], inferred_from_id, details::json,
+        SELECT cost_id, tenant, transaction_occurred_at, created_at, actor, request_id, id, amount, currency, is_estimate, superseded_by_id IS NULL,
+            CASE WHEN superseded_by_id IS NOT NULL THEN created_at END, superseded_by_id, supersedes_ids[1], inferred_from_id, details::json,
             CASE WHEN inferred_from_id IS NOT NULL THEN decode(fact_digest, 'hex') END
         FROM priced WHERE amount IS NOT NULL
     ), summed AS (
         -- As metering_deltas_of, for many: a transaction is counted under its first cost's currency, so that most need one row.
-        SELECT date_trunc('hour', happened_at, 'UTC') AS hour, service_id, agent_id, coalesce(currency, '') AS currency,
+        SELECT date_trunc('hour', transaction_occurred_at, 'UTC') AS hour, service_id, agent_id, coalesce(currency, '') AS currency,
             count(*) FILTER (WHERE is_first) AS transactions,
             count(*) FILTER (WHERE is_first AND begins_as = 'completed' AND outcome = 'success') AS succeeded,
             count(*) FILTER (WHERE is_first AND begins_as = 'completed' AND outcome = 'error') AS failed,
@@ -95,7 +97,7 @@ BEGIN
     FOR place IN 1 .. coalesce(cardinality(offered), 0) LOOP
         PERFORM metering_insert_offered_costs(
             tenant, items[offered[place]], (resolved[offered[place]]).begins_as,
-            coalesce((items[offered[place]]).occurred_at, posted_at), posted_at
+            coalesce((items[offered[place]]).occurred_at, created_at), created_at
         );
     END LOOP;
     IF deltas IS NOT NULL THEN
@@ -104,14 +106,14 @@ BEGIN
 
     -- In the order of metering_outcome's attributes.
     RETURN QUERY
-    SELECT posting_outcome, first_id, first_digest, begins_as, decline_reason, posted_at, service_id, (agent).id, (agent).label::text,
+    SELECT posting_outcome, first_id, first_digest, begins_as, decline_reason, created_at, service_id, (agent).id, (agent).label::text,
         (agent).name::text, (agent).description, (agent).status::text, (agent).created_at, (agent).updated_at, (agent).customer_id::text,
         known_reference, known_external_id, false
     FROM unnest(resolved);
 
     IF EXISTS (SELECT FROM events_listener listener WHERE listener.tenant_id = tenant) THEN
         PERFORM metering_write_events(tenant, items[1].request_id, ARRAY(
-            SELECT (id, posted_at, begins_as, false)::metering_change FROM unnest(items, resolved) WHERE posting_outcome = 'posted'
+            SELECT (id, created_at, begins_as, false)::metering_change FROM unnest(items, resolved) WHERE posting_outcome = 'posted'
         ));
     END IF;
 END

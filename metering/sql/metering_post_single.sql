@@ -1,11 +1,11 @@
 -- Records one new transaction in short statements, without the arrays of metering_post_array.
--- Takes: the tenant, the posting, and whether the caller is metering_post_by_rules, which adds to the sums and writes events itself.
--- Returns: the outcome `posted`; `has_rules` where another caller must take it; or a null outcome, with nothing written, where the posting
--- names a service, agent or trace that doesn't exist yet, its time is out of bounds, or its key was used before. The caller then takes
--- metering_post_array.
+-- Takes: the tenant, the posting, and whether the caller is metering_post_in_order, which adds to the sums and writes events itself.
+-- Returns: the outcome `posted`; `needs_serial_decision` where metering_post_in_order must take it; or a null outcome, with nothing
+-- written, where the posting names a service, agent or trace that doesn't exist yet, its time is out of bounds, or its key was used before.
+-- The caller then takes metering_post_array.
 -- Locks: as metering_post says; for a tenant with rules their counters (rules_decide_new) before anything is written.
 -- Never: decides anything that metering_post_array doesn't decide by the same functions, but for what the tenant's rules decide.
-CREATE OR REPLACE FUNCTION metering_post_single(tenant uuid, item metering_posting, by_rules boolean)
+CREATE OR REPLACE FUNCTION metering_post_single(tenant uuid, item metering_posting, is_in_order boolean)
 RETURNS metering_outcome
 LANGUAGE plpgsql
 AS $$
@@ -22,8 +22,8 @@ DECLARE
     is_used boolean;
     has_listener boolean;
     is_written boolean;
-    happened_at timestamptz;
-    decided_at timestamptz;
+    occurred_at timestamptz;
+    status_occurred_at timestamptz;
     posted metering_outcome;
 BEGIN
     SELECT seen.id, decided.authorizes_at_once, decided.backdating_limit, decided.postdating_limit, coalesce(decided.has_rules, false),
@@ -31,8 +31,8 @@ BEGIN
     INTO service, policy.authorizes_at_once, policy.backdating_limit, policy.postdating_limit, has_rules, is_prepaid
     FROM metering_service seen LEFT JOIN metering_policy decided ON decided.tenant_id = tenant
     WHERE seen.tenant_id = tenant AND seen.name = item.service_name;
-    IF (has_rules OR is_prepaid) AND NOT by_rules THEN
-        posted.outcome := 'has_rules';
+    IF (has_rules OR is_prepaid) AND NOT is_in_order THEN
+        posted.outcome := 'needs_serial_decision';
         RETURN posted;
     END IF;
     IF item.agent_id IS NOT NULL THEN
@@ -54,7 +54,7 @@ BEGIN
         is_used := EXISTS (SELECT FROM metering_transaction seen WHERE seen.tenant_id = tenant AND seen.idempotency_key = item.idempotency_key);
     END IF;
     IF is_used OR service IS NULL OR trace.id IS NULL OR (agent.id IS NULL AND (item.agent_id IS NOT NULL OR item.agent_name IS NOT NULL))
-        OR (item.is_bounded AND metering_is_out_of_bounds(
+        OR (item.checks_occurred_at AND metering_is_out_of_bounds(
             item.occurred_at, clock_timestamp(), policy.backdating_limit, policy.postdating_limit
         ))
     THEN
@@ -79,9 +79,10 @@ BEGIN
     END IF;
     posted.requires_payment := coalesce(cardinality(placed.payments) > 0, false);
     posted.created_at := clock_timestamp();
-    happened_at := coalesce(item.occurred_at, posted.created_at);
+    occurred_at := coalesce(item.occurred_at, posted.created_at);
     -- A call of the API that happened earlier is decided now, unless it is over; what a file brings in was decided then.
-    decided_at := CASE WHEN item.is_bounded AND posted.status <> 'completed' THEN posted.created_at ELSE coalesce(item.decided_at, happened_at) END;
+    status_occurred_at := CASE WHEN item.checks_occurred_at AND posted.status <> 'completed' THEN posted.created_at
+        ELSE coalesce(item.decided_at, occurred_at) END;
     -- The unique index tells whether the key was used before, which saves a look-up.
     WITH inserted AS (
         INSERT INTO metering_transaction (
@@ -90,13 +91,13 @@ BEGIN
             customer_id, preparing_at, authorized_at, denied_at, cancelled_at, completed_at, idempotency_key, facts_digest
         )
         VALUES (
-            item.id, tenant, happened_at, posted.created_at, posted.created_at, item.actor, item.request_id, service, item.action_name,
+            item.id, tenant, occurred_at, posted.created_at, posted.created_at, item.actor, item.request_id, service, item.action_name,
             item.resource_name, agent.id, trace.id, posted.status, CASE posted.status WHEN 'completed' THEN item.outcome END,
             posted.decline_reason, posted.requires_payment, item.qualifiers::json, item.metadata::json, item.request_facts::json,
-            item.payment_data::json, item.customer_id, CASE posted.status WHEN 'preparing' THEN decided_at END,
-            CASE WHEN posted.status IN ('authorized', 'completed') THEN decided_at END,
-            CASE posted.status WHEN 'denied' THEN decided_at END, CASE posted.status WHEN 'cancelled' THEN decided_at END,
-            CASE posted.status WHEN 'completed' THEN coalesce(item.completed_at, happened_at) END,
+            item.payment_data::json, item.customer_id, CASE posted.status WHEN 'preparing' THEN status_occurred_at END,
+            CASE WHEN posted.status IN ('authorized', 'completed') THEN status_occurred_at END,
+            CASE posted.status WHEN 'denied' THEN status_occurred_at END, CASE posted.status WHEN 'cancelled' THEN status_occurred_at END,
+            CASE posted.status WHEN 'completed' THEN coalesce(item.completed_at, occurred_at) END,
             item.idempotency_key, decode(item.digest, 'hex')
         )
         ON CONFLICT (tenant_id, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
@@ -109,18 +110,21 @@ BEGIN
     SELECT inserted.id, EXISTS (SELECT FROM events_listener listener WHERE listener.tenant_id = tenant) INTO posted.id, has_listener
     FROM inserted;
     IF posted.id IS NULL THEN
-        PERFORM paying_take_back(placed) WHERE posted.requires_payment; RETURN NULL;
+        PERFORM paying_take_back(placed) WHERE posted.requires_payment;
+        RETURN NULL;
     END IF;
 
     inserted_costs := metering_costs_to_insert(posted.status, item.costs);
     -- An assignment, because PERFORM starts an executor.
-    is_written := metering_insert_parts(tenant, item, posted, inserted_costs, happened_at, decided_at);
-    IF posted.requires_payment THEN PERFORM paying_record(tenant, placed); END IF;
-    IF has_rules THEN
-        PERFORM rules_record_new(tenant, posted.id, posted.status, decision, item.actor, item.request_id, posted.created_at, happened_at);
+    is_written := metering_insert_parts(tenant, item, posted, inserted_costs, occurred_at, status_occurred_at);
+    IF posted.requires_payment THEN
+        PERFORM paying_record(tenant, placed);
     END IF;
-    IF NOT by_rules THEN
-        is_written := metering_roll_up(tenant, metering_deltas_of(happened_at, service, agent.id, posted.status, item.outcome, inserted_costs));
+    IF has_rules THEN
+        PERFORM rules_record_new(tenant, posted.id, posted.status, decision, item.actor, item.request_id, posted.created_at, occurred_at);
+    END IF;
+    IF NOT is_in_order THEN
+        is_written := metering_roll_up(tenant, metering_deltas_of(occurred_at, service, agent.id, posted.status, item.outcome, inserted_costs));
         IF has_listener THEN
             PERFORM metering_write_events(tenant, item.request_id, ARRAY[(posted.id, posted.created_at, posted.status, false)::metering_change]);
         END IF;

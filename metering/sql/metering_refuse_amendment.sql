@@ -9,7 +9,7 @@ AS $$
 BEGIN
     RETURN CASE
         WHEN owner.id IS NULL THEN 'not_found'
-        WHEN item.is_bounded AND metering_is_out_of_bounds(item.occurred_at, moment, policy.backdating_limit, policy.postdating_limit)
+        WHEN item.checks_occurred_at AND metering_is_out_of_bounds(item.occurred_at, moment, policy.backdating_limit, policy.postdating_limit)
             THEN 'out_of_bounds'
         WHEN (item.move).id IS NOT NULL AND NOT CASE (item.move).round - owner.round
             WHEN 1 THEN metering_begins_round(owner.status, (item.move).to_status)

@@ -17,7 +17,7 @@ BEGIN
         CASE
             WHEN prior.id IS NOT NULL THEN 'exists'
             WHEN item.agent_id IS NOT NULL AND item.agent_name IS NULL AND agent.whole IS NULL THEN 'unknown_agent'
-            WHEN item.is_bounded AND metering_is_out_of_bounds(
+            WHEN item.checks_occurred_at AND metering_is_out_of_bounds(
                 item.occurred_at, clock_timestamp(), policy.backdating_limit, policy.postdating_limit
             ) THEN 'out_of_bounds'
             WHEN service.id IS NULL OR trace.id IS NULL OR (item.agent_name IS NOT NULL AND agent.whole IS NULL) THEN 'unnamed'

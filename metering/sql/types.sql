@@ -31,10 +31,10 @@ CREATE TYPE metering_new_fact AS (
     call_id text, digest text
 );
 
--- What is added to a transaction by one call: a move, a fact, a cost, or several of these. `digest` is hexadecimal. `is_bounded`: the
--- tenant's policy says how far `occurred_at` may be from the present.
+-- What is added to a transaction by one call: a move, a fact, a cost, or several of these. `digest` is hexadecimal. `checks_occurred_at`:
+-- the tenant's policy says how far `occurred_at` may be from the present.
 CREATE TYPE metering_amendment AS (
-    transaction_id uuid, actor text, request_id text, occurred_at timestamptz, is_bounded boolean, idempotency_key text, digest text,
+    transaction_id uuid, actor text, request_id text, occurred_at timestamptz, checks_occurred_at boolean, idempotency_key text, digest text,
     move metering_new_move, fact metering_new_fact, cost metering_new_cost
 );
 
@@ -67,13 +67,13 @@ CREATE TYPE metering_supersession AS (
     outcome text, pricing text, costs metering_cost[], note text
 );
 
--- A new transaction. `digest` is hexadecimal; `new_trace_id` is used where the trace doesn't exist yet. `is_bounded`: the
--- tenant's policy says how far `occurred_at` may be from the present. A posting with an `outcome` and no `status` is a call that is over:
+-- A new transaction. `digest` is hexadecimal; `new_trace_id` is used where the trace doesn't exist yet. `checks_occurred_at`:
+-- the tenant's policy says how far `occurred_at` may be from the present. A posting with an `outcome` and no `status` is a call that is over:
 -- it begins as completed where it would be authorized. `fact` is what was reported of it. `ending_digest`: that of the facts with which
 -- a call of its own would have completed it. `decided_at`: when an imported transaction reached its first status, if not when it happened.
 CREATE TYPE metering_posting AS (
-    id uuid, actor text, request_id text, occurred_at timestamptz, is_bounded boolean, decided_at timestamptz, completed_at timestamptz, idempotency_key text,
-    digest text, service_name text, agent_id uuid, agent_name text, trace_reference uuid,
+    id uuid, actor text, request_id text, occurred_at timestamptz, checks_occurred_at boolean, decided_at timestamptz,
+    completed_at timestamptz, idempotency_key text, digest text, service_name text, agent_id uuid, agent_name text, trace_reference uuid,
     trace_external_id text, new_trace_id uuid, action_name text, resource_name text, status text, outcome text, qualifiers text,
     metadata text, request_facts text, payment_data text, customer_id text, change_id uuid, costs metering_new_cost[],
     fact metering_new_fact, ending_digest text

@@ -15,11 +15,11 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 def test_others_are_recorded_while_a_counter_is_held(settings, monkeypatch):
     settings.LEDGER_BATCHING = True
-    monkeypatch.setattr(posts, "_has_rules_until", {})
+    monkeypatch.setattr(posts, "_in_order_until", {})
     ruled, free = RuleBook(), RuleBook()
     ruled.add_rule(limit(1000))
     ruled.record(cost(1))
-    monkeypatch.setattr(posts, "_has_rules_until", {})
+    monkeypatch.setattr(posts, "_in_order_until", {})
     counter = RuleCounter.objects.get()
     seconds = []
 

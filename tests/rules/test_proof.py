@@ -61,7 +61,7 @@ def test_a_rule_with_too_many_groups_denies_new_ones(book):
 
 def test_an_array_of_one_tenant_is_posted_again_by_the_rules_and_remembered(monkeypatch, book):
     calls = []
-    monkeypatch.setattr("metering.services.posts._has_rules_until", {})
+    monkeypatch.setattr("metering.services.posts._in_order_until", {})
     real = transactions.posts.posting.post
     monkeypatch.setattr(
         "metering.services.posts.posting.post", lambda function, *more, **given: calls.append(function) or real(function, *more, **given)
@@ -69,7 +69,7 @@ def test_an_array_of_one_tenant_is_posted_again_by_the_rules_and_remembered(monk
     for _ in range(2):
         recorded = transactions.record_transactions(**book.who, transactions=[NAMES | {"costs": [cost(1)]}] * 2)
         assert all(one.row["status"] == "authorized" for one in recorded)
-    assert calls == ["metering_post", "metering_post_by_rules", "metering_post_by_rules"]
+    assert calls == ["metering_post", "metering_post_in_order", "metering_post_in_order"]
 
 
 def test_the_services_role_may_delete_sums_and_nothing_else_of_rules(db):

@@ -58,7 +58,7 @@ class BatchViewSet(MeteringViewSet):
         return self._post(FactsItem, facts.record_facts, argument="reports", status=201)
 
     def _record(self, *, with_rows: bool, **arguments: Any) -> Iterable[Any]:
-        for recorded in transactions.record_transactions(**arguments, is_bounded=True, with_rows=with_rows):
+        for recorded in transactions.record_transactions(**arguments, checks_occurred_at=True, with_rows=with_rows):
             yield recorded.error or recorded
 
     def _post(

@@ -53,7 +53,7 @@ class TransactionViewSet(MeteringViewSet):
         With an `outcome` the call is over: it is recorded whole, as completed, with what its `responseFacts` cost. With `paymentData` that
         is the body of a `reauthorize` call, `{"x402": ...}`, it is also paid; where it can't be, nothing is recorded."""
         body = self.read(TransactionRequest)
-        facts = {**self.audit_context(), "idempotency_key": self.idempotency_key(), "is_bounded": True, **body}
+        facts = {**self.audit_context(), "idempotency_key": self.idempotency_key(), "checks_occurred_at": True, **body}
         if (challenge := ReauthorizeRequest.within_create(body)) is not None:
             recorded = reauthorization.record_and_pay(**facts, challenge=challenge)
         else:

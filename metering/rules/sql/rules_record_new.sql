@@ -5,7 +5,7 @@
 -- Returns: nothing. Locks: the counters, which rules_decide_new has locked. Never: counts what isn't authorized.
 CREATE OR REPLACE FUNCTION rules_record_new(
     tenant uuid, transaction uuid, status text, decision rules_decision, actor text, request_id text, recorded_at timestamptz,
-    happened_at timestamptz
+    occurred_at timestamptz
 )
 RETURNS void
 LANGUAGE plpgsql
@@ -22,7 +22,7 @@ BEGIN
         request.created_at := recorded_at;
         PERFORM rules_record(tenant, request, decision);
     ELSIF status IN ('authorized', 'completed', 'cancelled') THEN
-        PERFORM rules_count(tenant, transaction, decision.measured, happened_at, decision.decided_at, request_id);
+        PERFORM rules_count(tenant, transaction, decision.measured, occurred_at, decision.decided_at, request_id);
     END IF;
 END
 $$;

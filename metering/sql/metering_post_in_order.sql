@@ -1,12 +1,11 @@
--- Records new transactions of a tenant that has spending rules, or whose rules are being changed, or that prepays: the form of
--- metering_post that may wait for these. Postings are decided one by one, in their order, so that each sees what those before it have
--- spent.
+-- Records new transactions one by one, in their order, so that each is decided on what those before it have spent: the form of
+-- metering_post for a tenant that has spending rules, or whose rules are being changed, or that prepays. It may wait for these.
 -- Takes: the tenant, and a JSON array of metering_posting.
--- Returns: as metering_post, but never `has_rules`.
+-- Returns: as metering_post, but never `needs_serial_decision`.
 -- Locks: the table of transactions in the mode of every writer; the tenant's rules, shared; then the counters of all postings, by id; the
 -- grants and wallets that pay, by id; then as metering_post says. The sums come last.
 -- Never: writes a part of a posting, or counts or pays one that is denied.
-CREATE OR REPLACE FUNCTION metering_post_by_rules(tenant uuid, postings jsonb)
+CREATE OR REPLACE FUNCTION metering_post_in_order(tenant uuid, postings jsonb)
 RETURNS SETOF metering_outcome
 LANGUAGE plpgsql
 SET enable_seqscan = off
