@@ -69,7 +69,10 @@ def adjust_wallet_of_entry(correction: CorrectionInput) -> list[PostedEntry]:
 
 
 def adjust_wallet(correction: CorrectionInput) -> list[PostedEntry]:
-    return _adjust(correction, selectors.list_wallets(tenant_id=correction.tenant_id).get(id=correction.target_id)["currency"])
+    [currency] = [
+        wallet["currency"] for wallet in selectors.list_wallets(tenant_id=correction.tenant_id) if wallet["id"] == correction.target_id
+    ]
+    return _adjust(correction, currency)
 
 
 def _adjust(correction: CorrectionInput, currency: str) -> list[PostedEntry]:

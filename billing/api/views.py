@@ -112,7 +112,7 @@ class WalletViewSet(BillingViewSet):
         final_until = self.wait_for_past(query["as_of"] and (query["as_of"] if query["clock"] == Clock.BOOK else END_OF_MOMENTS))
         tenant_id = self.caller.tenant_id
         if final_until is None:
-            wallets = list(selectors.list_wallets(tenant_id=tenant_id))
+            wallets = selectors.list_wallets(tenant_id=tenant_id)
         else:
             wallets = selectors.list_wallets_at(tenant_id=tenant_id, moment=query["as_of"], clock=query["clock"], final_until=final_until)
         currency = query["currency"] or self.caller.currency
@@ -196,8 +196,7 @@ class HoldViewSet(BillingViewSet):
         """Debit what the hold reserves, or an amount of it, as a transaction of the type usage; the rest is released if this is final."""
         body = self.read(CaptureRequest)
         posted = services.capture_hold(**self.audit_context(), hold_id=hold_id, **body)
-        key = body["reference_id"] or selectors.get_hold(tenant_id=self.caller.tenant_id, hold_id=hold_id)["reference_id"]
-        return self._after(CaptureReply, hold_id, HoldEntryKind.CAPTURED, reference_id=key, replayed=posted.replayed)
+        return self._after(CaptureReply, hold_id, HoldEntryKind.CAPTURED, reference_id=body["reference_id"], replayed=posted.replayed)
 
     @operation(summary="Extend Hold", body=ExtensionRequest, reply=HoldReply, refuses=("hold_closed", "hold_conflict"), replays=True)
     def extend(self, request: HttpRequest, hold_id: UUID) -> HttpResponse:

@@ -14,6 +14,7 @@ from billing.selectors.transactions import Rows
 from kernel.ledger.errors import NotFound
 from kernel.ledger.holds import HoldStatus
 from kernel.ledger.money import MoneyField
+from kernel.ledger.prepared_queries import prepared
 
 HOLD_FIELDS = (
     "id",
@@ -28,6 +29,7 @@ HOLD_FIELDS = (
     "closed_at",
     "created_at",
 )
+ENTRY_FIELDS = ("captured_after", "expires_at", "is_final", "transaction_id", "occurred_at")
 # The database's clock: what a list shows as overdue is decided as by a posting. A subquery, so that it is asked once for all rows.
 NOW = RawSQL("(SELECT ledger_now())", (), output_field=DateTimeField())
 OPEN = Q(status=HoldStatus.ACTIVE, expires_at__gt=NOW)
@@ -60,35 +62,52 @@ def as_shown(hold: dict[str, Any]) -> dict[str, Any]:
 
 def get_hold(*, tenant_id: UUID, hold_id: UUID) -> dict[str, Any]:
     """One hold as it is shown. Raises NotFound."""
-    row = list_holds(tenant_id=tenant_id).filter(id=hold_id).first()
-    if row is None:
+    found = _hold(tenant_id=tenant_id, hold_id=hold_id)
+    if not found:
         raise NotFound(kind="hold", id=hold_id)
-    return as_shown(row)
+    return as_shown(found[0])
+
+
+@prepared
+def _hold(*, tenant_id: Any, hold_id: Any) -> Rows:
+    return list_holds(tenant_id=tenant_id).filter(id=hold_id).order_by()
 
 
 def get_hold_after(*, tenant_id: UUID, hold_id: UUID, kind: str, reference_id: str | None = None) -> dict[str, Any]:
-    """One hold as it was after it was placed, released, or captured or extended by the call with this key.
+    """One hold as it was after it was placed, released, or captured or extended by the call with this key, by default the hold's own.
 
     `transaction_id` is the debit of a capture. Only these calls and its end change a hold, and each leaves an entry.
     """
     hold = get_hold(tenant_id=tenant_id, hold_id=hold_id)
+    if kind == HoldEntryKind.RELEASED:
+        [entry] = _releases(tenant_id=tenant_id, hold_id=hold_id)
+    else:
+        key = hold["reference_id"] if kind == HoldEntryKind.CAPTURED and reference_id is None else reference_id
+        [entry] = _entries(tenant_id=tenant_id, hold_id=hold_id, kind=kind, reference_id=key)
+    status = kind if entry["is_final"] or kind == HoldEntryKind.RELEASED else HoldStatus.ACTIVE
+    return hold | {
+        "status": str(status),
+        "captured": entry["captured_after"],
+        "held": hold["amount"] - entry["captured_after"] if status == HoldStatus.ACTIVE else Decimal(0),
+        "expires_at": entry["expires_at"],
+        "closed_at": None if status == HoldStatus.ACTIVE else entry["occurred_at"],
+        "transaction_id": entry["transaction_id"],
+    }
+
+
+@prepared
+def _releases(*, tenant_id: Any, hold_id: Any) -> Rows:
+    # The rest that a final capture releases has no digest of its own.
+    its: dict[str, Any] = {"kind": HoldEntryKind.RELEASED, "facts_digest__isnull": False}
+    return WalletHoldEntry.objects.filter(tenant_id=tenant_id, hold_id=hold_id, **its).order_by().values(*ENTRY_FIELDS)
+
+
+@prepared
+def _entries(*, tenant_id: Any, hold_id: Any, kind: Any, reference_id: Any) -> Rows:
     entries = WalletHoldEntry.objects.filter(tenant_id=tenant_id, hold_id=hold_id, kind=kind)
     if reference_id is not None:
         entries = entries.filter(reference_id=reference_id)
-    elif kind == HoldEntryKind.RELEASED:
-        # The rest that a final capture releases has no digest of its own.
-        entries = entries.filter(facts_digest__isnull=False)
-    fields = ("captured_after", "expires_at", "is_final", "transaction_id", "occurred_at")
-    [captured, expires_at, is_final, transaction_id, moment] = entries.values_list(*fields).get()
-    status = kind if is_final or kind == HoldEntryKind.RELEASED else HoldStatus.ACTIVE
-    return hold | {
-        "status": str(status),
-        "captured": captured,
-        "held": hold["amount"] - captured if status == HoldStatus.ACTIVE else Decimal(0),
-        "expires_at": expires_at,
-        "closed_at": None if status == HoldStatus.ACTIVE else moment,
-        "transaction_id": transaction_id,
-    }
+    return entries.order_by().values(*ENTRY_FIELDS)
 
 
 def overdue_holds(*, tenant_id: UUID | None = None) -> list[dict[str, Any]]:

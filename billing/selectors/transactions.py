@@ -9,6 +9,7 @@ from django.db.models import Count, Max, Min, Q, QuerySet, Sum
 
 from billing.models import Transaction
 from kernel.ledger.errors import NotFound
+from kernel.ledger.prepared_queries import prepared
 
 # A queryset of mappings, made by values().
 Rows: TypeAlias = "QuerySet[Any, dict[str, Any]]"
@@ -66,10 +67,16 @@ def list_transactions(*, tenant_id: UUID, filters: Mapping[str, Any] | None = No
 
 def get_transaction(*, tenant_id: UUID, transaction_id: UUID) -> dict[str, Any]:
     """One entry as a row of TRANSACTION_FIELDS. Raises NotFound."""
-    row = list_transactions(tenant_id=tenant_id).filter(id=transaction_id).first()
-    if row is None:
+    found = _transaction(tenant_id=tenant_id, transaction_id=transaction_id)
+    if not found:
         raise NotFound(kind="transaction", id=transaction_id)
+    row: dict[str, Any] = found[0]
     return row
+
+
+@prepared
+def _transaction(*, tenant_id: Any, transaction_id: Any) -> Rows:
+    return list_transactions(tenant_id=tenant_id).filter(id=transaction_id).order_by()
 
 
 def list_agent_totals(

@@ -12,14 +12,19 @@ from billing.selectors.holds import HELD_NOW
 from billing.selectors.transactions import Rows
 from kernel.ledger import queries
 from kernel.ledger.clocks import Clock
+from kernel.ledger.prepared_queries import prepared
 
 
-def list_wallets(*, tenant_id: UUID) -> Rows:
+def list_wallets(*, tenant_id: UUID) -> list[dict[str, Any]]:
     """The tenant's wallets with their present balances, by currency. `reserved`: what holds reserve, overdue ones left out."""
-    fields = ("currency", "balance", "floor", "alert_below", "last_entry_number", "last_entry_at")
+    return _wallets(tenant_id=tenant_id)
+
+
+@prepared
+def _wallets(*, tenant_id: Any) -> Rows:
+    fields = ("id", "currency", "balance", "floor", "alert_below", "last_entry_number", "last_entry_at")
     wallets = Wallet.objects.filter(tenant_id=tenant_id).order_by("currency").annotate(reserved=HELD_NOW)
-    rows: Rows = wallets.values(*fields, "reserved", available=F("balance") - F("reserved"))
-    return rows
+    return wallets.values(*fields, "reserved", available=F("balance") - F("reserved"))
 
 
 def list_daily_totals(*, tenant_id: UUID) -> QuerySet:

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from django.db.models import F, Window
+from django.db.models import F, QuerySet, Window
 from django.db.models.functions import RowNumber
 
 from credits.choices import BalanceType, UnitType
@@ -15,6 +15,7 @@ from credits.models import CreditTransaction
 from credits.selectors.grants import GRANT_FIELDS
 from credits.selectors.transactions import TRANSACTION_FIELDS
 from kernel.ledger import queries
+from kernel.ledger.prepared_queries import is_one_of, prepared
 
 # How many transactions a balance is returned with; list_transactions has them all.
 NEWEST_TRANSACTIONS = 100
@@ -91,10 +92,15 @@ def _on(grants: list[dict[str, Any]], transactions: Iterable[dict[str, Any]]) ->
 
 def _newest(*, tenant_id: UUID, grants: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The newest transactions of each grant, newest first, in one query."""
-    numbered = CreditTransaction.objects.filter(tenant_id=tenant_id, grant_id__in=[grant["id"] for grant in grants]).annotate(
+    return _newest_of(tenant_id=tenant_id, grant_ids=[grant["id"] for grant in grants])
+
+
+@prepared
+def _newest_of(*, tenant_id: Any, grant_ids: Any) -> "QuerySet[Any, Any]":
+    numbered = CreditTransaction.objects.filter(is_one_of("grant_id", grant_ids), tenant_id=tenant_id).annotate(
         place=Window(RowNumber(), partition_by="grant_id", order_by=F("entry_number").desc())
     )
-    return list(numbered.filter(place__lte=NEWEST_TRANSACTIONS).order_by("-created_at", "-id").values(*TRANSACTION_FIELDS))
+    return numbered.filter(place__lte=NEWEST_TRANSACTIONS).order_by("-created_at", "-id").values(*TRANSACTION_FIELDS)
 
 
 def preview_consumption(

@@ -8,6 +8,7 @@ from django.db.models import QuerySet
 from credits.choices import GrantStatus
 from credits.models import Grant
 from kernel.ledger.errors import NotFound
+from kernel.ledger.prepared_queries import prepared
 
 GRANT_FIELDS = (
     "id",
@@ -41,8 +42,13 @@ def list_grants(*, tenant_id: UUID, customer_id: str | None = None) -> "QuerySet
 
 def get_grant(*, tenant_id: UUID, grant_id: UUID, deleted: bool = False) -> dict[str, Any]:
     """One grant. Raises NotFound, for a deleted one too unless `deleted`."""
-    grant: dict[str, Any] | None
-    grant = Grant.objects.filter(tenant_id=tenant_id, id=grant_id).values(*GRANT_FIELDS).first()
-    if grant is None or (grant["status"] == GrantStatus.DELETED and not deleted):
+    found = _grant(tenant_id=tenant_id, grant_id=grant_id)
+    if not found or (found[0]["status"] == GrantStatus.DELETED and not deleted):
         raise NotFound(kind="grant", id=grant_id)
+    grant: dict[str, Any] = found[0]
     return grant
+
+
+@prepared
+def _grant(*, tenant_id: Any, grant_id: Any) -> "QuerySet[Any, Any]":
+    return Grant.objects.filter(tenant_id=tenant_id, id=grant_id).order_by().values(*GRANT_FIELDS)

@@ -13,6 +13,7 @@ from credits.models import Hold, HoldCall, HoldEntry, HoldLine
 from credits.selectors.clock import NOW
 from kernel.ledger.errors import NotFound
 from kernel.ledger.holds import HoldStatus
+from kernel.ledger.prepared_queries import is_one_of, prepared
 
 HOLD_FIELDS = (
     "id",
@@ -47,21 +48,31 @@ def list_holds(*, tenant_id: UUID, customer_id: str, status: str | None = None) 
 
 def get_hold(*, tenant_id: UUID, customer_id: str, hold_id: UUID) -> dict[str, Any]:
     """One hold, for `with_lines`. Raises NotFound."""
-    row = list_holds(tenant_id=tenant_id, customer_id=customer_id).filter(id=hold_id).first()
-    if row is None:
+    found = _hold(tenant_id=tenant_id, customer_id=customer_id, hold_id=hold_id)
+    if not found:
         raise NotFound(kind="hold", id=hold_id)
+    row: dict[str, Any] = found[0]
     return row
+
+
+@prepared
+def _hold(*, tenant_id: Any, customer_id: Any, hold_id: Any) -> "QuerySet[Any, Any]":
+    return list_holds(tenant_id=tenant_id, customer_id=customer_id).filter(id=hold_id).order_by()
 
 
 def with_lines(holds: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Holds of `list_holds` with the status, the sum and the lines (in burn-down order) of what each still reserves."""
     if not holds:
         return []
-    lines = HoldLine.objects.filter(tenant_id=holds[0]["tenant_id"], hold_id__in=[hold["id"] for hold in holds])
-    rows: list[Any] = sorted(
-        lines.values("hold_id", "grant_id", "amount", "remaining", "chosen_by"), key=lambda line: line["chosen_by"]["rank"]
-    )
+    lines = _lines(tenant_id=holds[0]["tenant_id"], hold_ids=[hold["id"] for hold in holds])
+    rows = sorted(lines, key=lambda line: line["chosen_by"]["rank"])
     return [_with_reserved(hold, [line for line in rows if line["hold_id"] == hold["id"]]) for hold in holds]
+
+
+@prepared
+def _lines(*, tenant_id: Any, hold_ids: Any) -> "QuerySet[Any, Any]":
+    lines = HoldLine.objects.filter(is_one_of("hold_id", hold_ids), tenant_id=tenant_id)
+    return lines.values("hold_id", "grant_id", "amount", "remaining", "chosen_by")
 
 
 def hold_as_placed(hold: dict[str, Any], *, expires_at: datetime) -> dict[str, Any]:
@@ -80,12 +91,9 @@ def hold_as_placed(hold: dict[str, Any], *, expires_at: datetime) -> dict[str, A
 
 def hold_after_call(hold: dict[str, Any], *, tenant_id: UUID, kind: str, idempotency_key: str | None) -> dict[str, Any]:
     """A hold of `with_lines` as it was after the capture or extension with this key; without one, after the final capture."""
-    its: dict[str, Any] = {"idempotency_key": idempotency_key} if idempotency_key is not None else {"is_final": True}
-    call = HoldCall.objects.filter(tenant_id=tenant_id, hold_id=hold["id"], kind=kind, **its).values().get()
-    by_grant = HoldEntry.objects.filter(
-        tenant_id=tenant_id, hold_id=hold["id"], kind=HoldEntryKind.CAPTURED, occurred_at__lte=call["occurred_at"]
-    ).values_list("grant_id")
-    taken = dict(by_grant.annotate(amount=Sum("amount")).order_by())
+    [call] = _calls(tenant_id=tenant_id, hold_id=hold["id"], kind=kind, idempotency_key=idempotency_key)
+    captured = _captured(tenant_id=tenant_id, hold_id=hold["id"], until=call["occurred_at"])
+    taken = {row["grant_id"]: row["taken"] for row in captured}
     is_over = call["is_final"]
     lines = [
         {**line, "remaining": Decimal(0) if is_over else line["amount"] - taken.get(line["grant_id"], Decimal(0))} for line in hold["lines"]
@@ -99,6 +107,19 @@ def hold_after_call(hold: dict[str, Any], *, tenant_id: UUID, kind: str, idempot
         "status": HoldStatus.CAPTURED if is_over else HoldStatus.ACTIVE,
         "closed_at": call["occurred_at"] if is_over else None,
     }
+
+
+@prepared
+def _calls(*, tenant_id: Any, hold_id: Any, kind: Any, idempotency_key: Any) -> "QuerySet[Any, Any]":
+    which: dict[str, Any] = {"is_final": True} if idempotency_key is None else {"idempotency_key": idempotency_key}
+    calls = HoldCall.objects.filter(tenant_id=tenant_id, hold_id=hold_id, kind=kind, **which)
+    return calls.order_by().values("occurred_at", "captured_after", "expires_at", "is_final")
+
+
+@prepared
+def _captured(*, tenant_id: Any, hold_id: Any, until: Any) -> "QuerySet[Any, Any]":
+    entries = HoldEntry.objects.filter(tenant_id=tenant_id, hold_id=hold_id, kind=HoldEntryKind.CAPTURED, occurred_at__lte=until)
+    return entries.order_by().values("grant_id").annotate(taken=Sum("amount"))
 
 
 def overdue_holds(*, tenant_id: UUID | None = None) -> list[dict[str, Any]]:

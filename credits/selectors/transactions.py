@@ -8,6 +8,7 @@ from django.db.models import QuerySet
 
 from credits.models import CreditTransaction
 from kernel.ledger.errors import NotFound
+from kernel.ledger.prepared_queries import prepared
 
 TRANSACTION_FIELDS = (
     "id",
@@ -52,8 +53,13 @@ def list_transactions(
 
 def get_transaction(*, tenant_id: UUID, transaction_id: UUID) -> dict[str, Any]:
     """One transaction. Raises NotFound."""
-    row: dict[str, Any] | None
-    row = CreditTransaction.objects.filter(tenant_id=tenant_id, id=transaction_id).values(*TRANSACTION_FIELDS).first()
-    if row is None:
+    found = _transaction(tenant_id=tenant_id, transaction_id=transaction_id)
+    if not found:
         raise NotFound(kind="transaction", id=transaction_id)
+    row: dict[str, Any] = found[0]
     return row
+
+
+@prepared
+def _transaction(*, tenant_id: Any, transaction_id: Any) -> "QuerySet[Any, Any]":
+    return CreditTransaction.objects.filter(tenant_id=tenant_id, id=transaction_id).order_by().values(*TRANSACTION_FIELDS)

@@ -1,14 +1,13 @@
 """Runs one SQL statement and fetches its rows: for statements that are no postings, from selectors and services alike."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS
 
-from kernel.ledger.posting.execution import current_execution
+from kernel.ledger.posting.execution import Parameters, current_execution
 
 
-def fetch_rows(statement: str, parameters: Sequence[Any] = (), *, using: str = DEFAULT_DB_ALIAS) -> list[Any]:
+def fetch_rows(statement: str, parameters: Parameters = (), *, using: str = DEFAULT_DB_ALIAS) -> list[Any]:
     """The rows of one prepared statement, as named tuples.
 
     Django's own cursor prepares nothing (it binds on the client); psycopg's on the same connection does, at less than half the time.

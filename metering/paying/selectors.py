@@ -9,6 +9,7 @@ from django.db.models import DateTimeField, F, Func, Q, QuerySet
 
 from kernel.ledger import queries
 from kernel.ledger.errors import NotFound
+from kernel.ledger.prepared_queries import is_one_of, prepared
 from metering.paying import tokens
 from metering.paying.choices import OPEN_STATUSES, PaymentKind, PaymentStatus
 from metering.paying.evm import CantSign
@@ -30,17 +31,23 @@ COLLECTION = ("id", "tenant_id", "payment_id", "pay_to", "currency", "amount", "
 
 def list_payments(*, tenant_id: UUID, transaction_id: UUID) -> list[Row]:
     """Every payment of a transaction with its parts, oldest first; two queries."""
-    found: list[Row] = list(
-        Payment.objects.filter(tenant_id=tenant_id, transaction_id=transaction_id)
-        .order_by("created_at", "id")
-        .values(*PAYMENT, **TOKEN_COLUMNS)
-    )
+    found = _payments(tenant_id=tenant_id, transaction_id=transaction_id)
     legs: dict[UUID, list[Row]] = {payment["id"]: [] for payment in found}
-    if legs:
-        parts = PaymentLeg.objects.filter(tenant_id=tenant_id, payment_id__in=list(legs)).order_by("payment_id", "place")
-        for part in parts.values("payment_id", *LEG):
-            legs[part["payment_id"]].append(part)
+    for part in _legs(tenant_id=tenant_id, payment_ids=list(legs)) if legs else ():
+        legs[part["payment_id"]].append(part)
     return [_with_token(payment) | {"legs": legs[payment["id"]]} for payment in found]
+
+
+@prepared
+def _payments(*, tenant_id: Any, transaction_id: Any) -> "QuerySet[Any, Any]":
+    found = Payment.objects.filter(tenant_id=tenant_id, transaction_id=transaction_id).order_by("created_at", "id")
+    return found.values(*PAYMENT, **TOKEN_COLUMNS)
+
+
+@prepared
+def _legs(*, tenant_id: Any, payment_ids: Any) -> "QuerySet[Any, Any]":
+    parts = PaymentLeg.objects.filter(is_one_of("payment_id", payment_ids), tenant_id=tenant_id).order_by("payment_id", "place")
+    return parts.values("payment_id", *LEG)
 
 
 def _with_token(row: Row) -> Row:
@@ -51,44 +58,61 @@ def _with_token(row: Row) -> Row:
 
 def find_payment(*, tenant_id: UUID, payment_id: UUID) -> Row | None:
     """The payment of a 402 with its token."""
-    found = Payment.objects.filter(tenant_id=tenant_id, id=payment_id, kind=PaymentKind.X402).values(*PAYMENT, **TOKEN_COLUMNS)
-    row = found.first()
-    return None if row is None or row["token_network"] is None else _with_token(row)
+    found = _payment_of_challenge(tenant_id=tenant_id, payment_id=payment_id)
+    return _with_token(found[0]) if found and found[0]["token_network"] is not None else None
+
+
+@prepared
+def _payment_of_challenge(*, tenant_id: Any, payment_id: Any) -> "QuerySet[Any, Any]":
+    found = Payment.objects.filter(tenant_id=tenant_id, id=payment_id, kind=PaymentKind.X402)
+    return found.order_by().values(*PAYMENT, **TOKEN_COLUMNS)
 
 
 def get_payment(*, tenant_id: UUID, transaction_id: UUID, payment_id: UUID) -> Row:
     """A payment of this transaction. Raises NotFound."""
-    keys = {"tenant_id": tenant_id, "transaction_id": transaction_id, "id": payment_id}
-    found = Payment.objects.filter(**keys).values(*PAYMENT, **TOKEN_COLUMNS).first()
-    if found is None:
+    found = _payment_of(tenant_id=tenant_id, transaction_id=transaction_id, payment_id=payment_id)
+    if not found:
         raise NotFound(kind="payment", id=payment_id)
-    return _with_token(found)
+    return _with_token(found[0])
+
+
+@prepared
+def _payment_of(*, tenant_id: Any, transaction_id: Any, payment_id: Any) -> "QuerySet[Any, Any]":
+    found = Payment.objects.filter(tenant_id=tenant_id, transaction_id=transaction_id, id=payment_id)
+    return found.order_by().values(*PAYMENT, **TOKEN_COLUMNS)
 
 
 def payment_after_call(payment: Row, *, kind: str, idempotency_key: str | None) -> Row:
     """A payment as it was after a call that captured, extended or released it, whatever became of it since. Without a key: after the one
     that ended it."""
     keys = {"tenant_id": payment["tenant_id"], "payment_id": payment["id"], "kind": kind}
-    which = {"is_final": True} if idempotency_key is None else {"idempotency_key": idempotency_key}
-    call = PaymentCall.objects.filter(**keys, **which).first()
-    if call is None:
+    found = _calls(**keys, idempotency_key=idempotency_key)
+    if not found:
         # It ended with its transaction, before a call to the same effect.
         return payment
+    call = found[0]
     return payment | {
         "status": _status_after(payment, call),
-        "captured": call.captured_after,
+        "captured": call["captured_after"],
         "unpaid": Decimal(0),
-        "hold_expires_at": call.expires_at,
-        "updated_at": call.created_at,
-        "closed_at": call.created_at if call.is_final else None,
+        "hold_expires_at": call["expires_at"],
+        "updated_at": call["created_at"],
+        "closed_at": call["created_at"] if call["is_final"] else None,
     }
 
 
-def _status_after(payment: Row, call: PaymentCall) -> str:
-    if call.is_final:
-        return PaymentStatus.CAPTURED if call.captured_after else PaymentStatus.RELEASED
+@prepared
+def _calls(*, tenant_id: Any, payment_id: Any, kind: Any, idempotency_key: Any) -> "QuerySet[Any, Any]":
+    which: dict[str, Any] = {"is_final": True} if idempotency_key is None else {"idempotency_key": idempotency_key}
+    found = PaymentCall.objects.filter(tenant_id=tenant_id, payment_id=payment_id, kind=kind, **which)
+    return found.values("captured_after", "expires_at", "created_at", "is_final")
+
+
+def _status_after(payment: Row, call: Row) -> str:
+    if call["is_final"]:
+        return PaymentStatus.CAPTURED if call["captured_after"] else PaymentStatus.RELEASED
     presented_at = payment["token"] and payment["token"]["presented_at"]
-    return PaymentStatus.PRESENTED if presented_at and presented_at <= call.created_at else PaymentStatus.AUTHORIZED
+    return PaymentStatus.PRESENTED if presented_at and presented_at <= call["created_at"] else PaymentStatus.AUTHORIZED
 
 
 def with_payload(transaction: Row) -> Row:
@@ -127,7 +151,12 @@ def get_payer_setting(*, tenant_id: UUID, payer: str) -> PayerSetting | None:
 
 def is_payee(*, tenant_id: UUID, pay_to: str) -> bool:
     """Whether the tenant is paid under this name."""
-    return Payee.objects.filter(tenant_id=tenant_id, pay_to=pay_to).exists()
+    return bool(_payees(tenant_id=tenant_id, pay_to=pay_to))
+
+
+@prepared
+def _payees(*, tenant_id: Any, pay_to: Any) -> "QuerySet[Any, Any]":
+    return Payee.objects.filter(tenant_id=tenant_id, pay_to=pay_to).order_by().values("id")
 
 
 def list_collections(*, payee_tenant_id: UUID) -> "QuerySet[Any, Any]":

@@ -10,6 +10,7 @@ from django.db.models import Count, F, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce, Now
 
 from kernel.ledger.errors import NotFound
+from kernel.ledger.prepared_queries import is_one_of, prepared
 from kernel.tenants.models import Tenant
 from metering.choices import Status
 from metering.models import Agent, Cost, Fact, Policy, Price, Service, StatusChange, Trace, Transaction, UnitPrice
@@ -126,20 +127,20 @@ def list_transactions(
 def with_costs(rows: Iterable[Row]) -> list[Row]:
     """Full transactions with agent, trace and all their costs: one query, however many they are."""
     rows = list(rows)
+    if not rows:
+        return []
+    tenant_id = rows[0]["tenant_id"]
     costs: dict[UUID, list[Row]] = {row["id"]: [] for row in rows}
-    if rows:
-        ids = list(costs)
-        found = (
-            Cost.objects.filter(tenant_id=rows[0]["tenant_id"], transaction_id__in=ids)
-            .order_by("created_at", "id")
-            .values(*COST, updated_at=CHANGED_AT)
-        )
-        for cost in found:
-            costs[cost["transaction_id"]].append(cost)
-    payments = (
-        list_current_payments(tenant_id=rows[0]["tenant_id"], ids=[row["id"] for row in rows if row["requires_payment"]]) if rows else {}
-    )
+    for cost in _costs_of(tenant_id=tenant_id, transaction_ids=list(costs)):
+        costs[cost["transaction_id"]].append(cost)
+    payments = list_current_payments(tenant_id=tenant_id, ids=[row["id"] for row in rows if row["requires_payment"]])
     return [_with_relations(row, costs=costs[row["id"]]) | current_payment(payments.get(row["id"])) for row in rows]
+
+
+@prepared
+def _costs_of(*, tenant_id: Any, transaction_ids: Any) -> QuerySet[Any, Any]:
+    found = Cost.objects.filter(is_one_of("transaction_id", transaction_ids), tenant_id=tenant_id)
+    return found.order_by("created_at", "id").values(*COST, updated_at=CHANGED_AT)
 
 
 def _with_relations(row: Row, *, costs: list[Row]) -> Row:
@@ -158,16 +159,27 @@ def _with_relations(row: Row, *, costs: list[Row]) -> Row:
 
 def get_transaction(*, tenant_id: UUID, transaction_id: UUID) -> Row:
     """One transaction with its costs, request_facts and payment_data, in two queries. Raises NotFound."""
-    found = list_transactions(tenant_id=tenant_id).filter(id=transaction_id)
-    rows = with_costs(found.values(*TRANSACTION, "request_facts", "payment_data"))
+    rows = with_costs(_transaction_with_documents(tenant_id=tenant_id, transaction_id=transaction_id))
     if not rows:
         raise NotFound(kind="transaction", id=transaction_id)
     return rows[0]
 
 
+@prepared
+def _transaction_with_documents(*, tenant_id: Any, transaction_id: Any) -> QuerySet[Any, Any]:
+    return (
+        Transaction.objects.filter(tenant_id=tenant_id, id=transaction_id).order_by().values(*TRANSACTION, "request_facts", "payment_data")
+    )
+
+
 def get_transactions(*, tenant_id: UUID, ids: Iterable[UUID]) -> dict[UUID, Row]:
     """The transactions of these ids that there are, by id, in two queries."""
-    return {row["id"]: row for row in with_costs(list_transactions(tenant_id=tenant_id).filter(id__in=list(ids)))}
+    return {row["id"]: row for row in with_costs(_transactions(tenant_id=tenant_id, ids=list(ids)))}
+
+
+@prepared
+def _transactions(*, tenant_id: Any, ids: Any) -> QuerySet[Any, Any]:
+    return Transaction.objects.filter(is_one_of("id", ids), tenant_id=tenant_id).order_by().values(*TRANSACTION)
 
 
 def check_exists(*, tenant_id: UUID, transaction_id: UUID) -> None:
@@ -178,11 +190,7 @@ def check_exists(*, tenant_id: UUID, transaction_id: UUID) -> None:
 
 def list_costs(*, tenant_id: UUID, transaction_id: UUID) -> list[Row]:
     """All costs of a transaction, superseded ones too, oldest first. Raises NotFound."""
-    found = rows_of(
-        Cost.objects.filter(tenant_id=tenant_id, transaction_id=transaction_id)
-        .order_by("created_at", "id")
-        .values(*COST, updated_at=CHANGED_AT)
-    )
+    found = _costs_of(tenant_id=tenant_id, transaction_ids=[transaction_id])
     if not found:
         check_exists(tenant_id=tenant_id, transaction_id=transaction_id)
     return found
@@ -190,8 +198,12 @@ def list_costs(*, tenant_id: UUID, transaction_id: UUID) -> list[Row]:
 
 def get_costs(*, tenant_id: UUID, ids: Iterable[UUID]) -> dict[UUID, Row]:
     """The costs of these ids that there are, by id, with the columns of COST, and `updated_at`: when a cost was superseded, else made."""
-    found = Cost.objects.filter(tenant_id=tenant_id, id__in=list(ids)).values(*COST, updated_at=CHANGED_AT)
-    return {cost["id"]: cost for cost in rows_of(found)}
+    return {cost["id"]: cost for cost in _costs(tenant_id=tenant_id, ids=list(ids))}
+
+
+@prepared
+def _costs(*, tenant_id: Any, ids: Any) -> QuerySet[Any, Any]:
+    return Cost.objects.filter(is_one_of("id", ids), tenant_id=tenant_id).order_by().values(*COST, updated_at=CHANGED_AT)
 
 
 def get_cost(*, tenant_id: UUID, cost_id: UUID) -> Row:
@@ -204,12 +216,17 @@ def get_cost(*, tenant_id: UUID, cost_id: UUID) -> Row:
 
 def list_superseded(*, tenant_id: UUID, cost_ids: Iterable[UUID]) -> dict[UUID, list[Row]]:
     """The costs that each of these took the place of, by the newer cost: id and fiat_amount; one query."""
-    newer = Cost.objects.filter(tenant_id=tenant_id, id__in=list(cost_ids)).values("transaction_id")
-    found = Cost.objects.filter(tenant_id=tenant_id, transaction_id__in=newer, superseded_by_id__in=list(cost_ids))
     superseded: dict[UUID, list[Row]] = {}
-    for cost in rows_of(found.order_by("created_at", "id").values("id", "fiat_amount", "superseded_by_id")):
+    for cost in _superseded(tenant_id=tenant_id, cost_ids=list(cost_ids)):
         superseded.setdefault(cost["superseded_by_id"], []).append(cost)
     return superseded
+
+
+@prepared
+def _superseded(*, tenant_id: Any, cost_ids: Any) -> QuerySet[Any, Any]:
+    newer = Cost.objects.filter(is_one_of("id", cost_ids), tenant_id=tenant_id).values("transaction_id")
+    found = Cost.objects.filter(is_one_of("superseded_by_id", cost_ids), tenant_id=tenant_id, transaction_id__in=newer)
+    return found.order_by("created_at", "id").values("id", "fiat_amount", "superseded_by_id")
 
 
 def total_active(costs: Iterable[Mapping[str, Any]], *, currency: str) -> Decimal:
@@ -219,34 +236,42 @@ def total_active(costs: Iterable[Mapping[str, Any]], *, currency: str) -> Decima
 
 def list_facts(*, tenant_id: UUID, transaction_id: UUID) -> list[Row]:
     """What was reported about a transaction, oldest first. Raises NotFound."""
-    found = rows_of(
-        Fact.objects.filter(tenant_id=tenant_id, transaction_id=transaction_id)
-        .order_by("created_at", "id")
-        .values("id", "source", "version", "phase", "facts", "integration", "call_id", *PRICING, "occurred_at", "created_at")
-    )
+    found = _facts(tenant_id=tenant_id, transaction_id=transaction_id)
     if not found:
         check_exists(tenant_id=tenant_id, transaction_id=transaction_id)
     return found
+
+
+@prepared
+def _facts(*, tenant_id: Any, transaction_id: Any) -> QuerySet[Any, Any]:
+    found = Fact.objects.filter(tenant_id=tenant_id, transaction_id=transaction_id).order_by("created_at", "id")
+    return found.values("id", "source", "version", "phase", "facts", "integration", "call_id", *PRICING, "occurred_at", "created_at")
 
 
 def list_first_facts(*, tenant_id: UUID, transaction_ids: Iterable[UUID]) -> dict[UUID, Row]:
     """What was reported together with transactions that were recorded finished, by transaction; one query."""
-    found = Fact.objects.filter(
-        tenant_id=tenant_id, transaction_id__in=list(transaction_ids), created_at=F("transaction__created_at"), facts_digest__isnull=False
-    )
-    return {fact["transaction_id"]: fact for fact in rows_of(found.values("id", "transaction_id", *PRICING))}
+    return {fact["transaction_id"]: fact for fact in _first_facts(tenant_id=tenant_id, transaction_ids=list(transaction_ids))}
+
+
+@prepared
+def _first_facts(*, tenant_id: Any, transaction_ids: Any) -> QuerySet[Any, Any]:
+    together = {"created_at": F("transaction__created_at"), "facts_digest__isnull": False}
+    found = Fact.objects.filter(is_one_of("transaction_id", transaction_ids), tenant_id=tenant_id, **together)
+    return found.order_by().values("id", "transaction_id", *PRICING)
 
 
 def list_status_changes(*, tenant_id: UUID, transaction_id: UUID) -> list[Row]:
     """The steps of a transaction's status, oldest first. Raises NotFound."""
-    found = rows_of(
-        StatusChange.objects.filter(tenant_id=tenant_id, transaction_id=transaction_id)
-        .order_by("created_at", "id")
-        .values("id", "from_status", "to_status", "reason", "actor", "occurred_at", "created_at")
-    )
+    found = _status_changes(tenant_id=tenant_id, transaction_id=transaction_id)
     if not found:
         check_exists(tenant_id=tenant_id, transaction_id=transaction_id)
     return found
+
+
+@prepared
+def _status_changes(*, tenant_id: Any, transaction_id: Any) -> QuerySet[Any, Any]:
+    found = StatusChange.objects.filter(tenant_id=tenant_id, transaction_id=transaction_id).order_by("created_at", "id")
+    return found.values("id", "from_status", "to_status", "reason", "actor", "occurred_at", "created_at")
 
 
 def get_trace(*, tenant_id: UUID, reference: UUID) -> Row:
@@ -338,12 +363,15 @@ def with_units(prices: list[Row], *, tenant_id: UUID) -> list[Row]:
 
 def list_price_terms(*, tenant_id: UUID, transaction_ids: Iterable[UUID]) -> dict[UUID, Row]:
     """The columns of transactions by which their prices are chosen, and of the tenant's policy (null without one), by id; one query."""
+    return {row["id"]: row for row in _price_terms(tenant_id=tenant_id, transaction_ids=list(transaction_ids))}
+
+
+@prepared
+def _price_terms(*, tenant_id: Any, transaction_ids: Any) -> QuerySet[Any, Any]:
     policy = Policy.objects.filter(tenant_id=tenant_id)
-    found = Transaction.objects.filter(tenant_id=tenant_id, id__in=list(transaction_ids)).annotate(
-        reported_costs=Subquery(policy.values("reported_costs")), prices_self_hosted=Subquery(policy.values("prices_self_hosted"))
-    )
+    found = Transaction.objects.filter(is_one_of("id", transaction_ids), tenant_id=tenant_id).order_by()
     columns = ("id", "service__name", "action_name", "resource_name", "qualifiers", "request_facts", "occurred_at")
-    return {row["id"]: row for row in rows_of(found.values(*columns, "reported_costs", "prices_self_hosted"))}
+    return found.values(*columns, **{name: Subquery(policy.values(name)) for name in ("reported_costs", "prices_self_hosted")})
 
 
 def get_pricing_policy(*, tenant_id: UUID) -> Row:

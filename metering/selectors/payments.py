@@ -4,8 +4,9 @@ from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
-from django.db.models import BooleanField, DateTimeField, ExpressionWrapper, F, Func, Q
+from django.db.models import BooleanField, DateTimeField, ExpressionWrapper, F, Func, Q, QuerySet
 
+from kernel.ledger.prepared_queries import is_one_of, prepared
 from metering.models import Transaction
 
 # A dictionary, as a queryset's `values()` has it.
@@ -29,15 +30,18 @@ def list_current_payments(*, tenant_id: UUID, ids: Iterable[UUID]) -> dict[UUID,
     One whose time is over is `expired`, whether or not the job has closed it. `token`: that of the payment of a 402, else None.
     """
     wanted = list(ids)
-    if not wanted:
-        return {}
+    rows = _newest_payments(tenant_id=tenant_id, transaction_ids=wanted) if wanted else []
+    return {row["id"]: _payment(row) | {"tenant_id": tenant_id} for row in rows}
+
+
+@prepared
+def _newest_payments(*, tenant_id: Any, transaction_ids: Any) -> QuerySet[Any, Any]:
     columns: dict[str, Any] = {f"payment_{name}": F(f"payments__{name}") for name in PAYMENT}
     columns |= {f"token_{name}": F(f"payments__tokens__{name}") for name in TOKEN}
     is_over = Q(payments__closed_at__isnull=True, payments__hold_expires_at__lte=Func(function="ledger_now", output_field=DateTimeField()))
     columns["is_over"] = ExpressionWrapper(is_over, output_field=BooleanField())
-    found = Transaction.objects.filter(tenant_id=tenant_id, id__in=wanted, payments__isnull=False)
-    rows: Any = found.order_by("payments__created_at", "payments__id").values("id", **columns)
-    return {row["id"]: _payment(row) | {"tenant_id": tenant_id} for row in rows}
+    found = Transaction.objects.filter(is_one_of("id", transaction_ids), tenant_id=tenant_id, payments__isnull=False)
+    return found.order_by("payments__created_at", "payments__id").values("id", **columns)
 
 
 def _payment(row: Row) -> Row:

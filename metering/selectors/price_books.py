@@ -4,8 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
-
+from kernel.ledger import queries
 from metering.selectors import PRICE, UNIT_PRICE, Row
 
 # JSON as its text, as the ORM has it here.
@@ -28,9 +27,7 @@ BEFORE = 3
 def get_price_book(*, tenant_id: UUID, since: datetime | None, until: datetime | None) -> Row:
     """`prices`: those that are valid now, or at any moment from `since` to `until`, each as selectors.list_prices has it; `now`: the
     database's time; `reported_costs` and `prices_self_hosted` of the policy, null without one."""
-    with connection.cursor() as cursor:
-        cursor.execute(BOOK, {"tenant": tenant_id, "since": since, "until": until})
-        rows = cursor.fetchall()
+    rows = queries.fetch_rows(BOOK, {"tenant": tenant_id, "since": since, "until": until})
     prices: dict[UUID, dict[str, Any]] = {}
     for row in rows:
         price = dict(zip(PRICE, row[BEFORE:], strict=False))

@@ -1,8 +1,10 @@
-"""A posting reads as many rows in a full ledger as in an empty one, whatever the planner knows of the tables."""
+"""Postings, and reads for replies, read as many rows in a full ledger as in an empty one, whatever the planner knows of the tables."""
 
 from decimal import Decimal
 
-from metering.services import transactions
+from metering import selectors
+from metering.choices import Status
+from metering.services import costs, transactions
 from tests.factories import TenantFactory
 from tests.rows_read import arrays_of_each_size, index_blocks_read, rows_read, several_connections
 
@@ -56,3 +58,42 @@ def test_arrays_of_any_size_read_a_few_rows_over_each_connection(planner_knows):
                 continue  # Each connection discards its first plans only after some postings.
             assert (rows_read(*TABLES) - rows) / 1000 < 10, f"batch {batch}"
             assert (index_blocks_read(*TABLES) - blocks) / 1000 < 40, f"batch {batch}"
+
+
+def read_reply(tenant_id, transaction_id):
+    keys = {"tenant_id": tenant_id, "transaction_id": transaction_id}
+    whole = selectors.get_transaction(**keys)
+    assert selectors.get_transactions(tenant_id=tenant_id, ids=[transaction_id])[transaction_id]["costs"] == whole["costs"]
+    assert selectors.list_costs(**keys) == whole["costs"]
+    [estimate, actual] = whole["costs"]
+    assert selectors.list_superseded(tenant_id=tenant_id, cost_ids=[actual["id"]])[actual["id"]][0]["id"] == estimate["id"]
+    assert selectors.get_cost(tenant_id=tenant_id, cost_id=actual["id"]) == actual
+    assert selectors.list_price_terms(tenant_id=tenant_id, transaction_ids=[transaction_id])[transaction_id]["action_name"] == "go"
+    assert [change["to_status"] for change in selectors.list_status_changes(**keys)] == [Status.AUTHORIZED]
+    return whole
+
+
+def test_a_reply_reads_a_few_rows_however_many_there_are(planner_knows):
+    context = {"tenant_id": TenantFactory().id, "actor": "command:test", "request_id": "test"}
+    tables = (*TABLES, "metering_cost", "metering_statuschange")
+
+    def some_of(recorded):
+        """The ids of transactions that have a second cost, which superseded the first."""
+        ids = [one.row["id"] for one in recorded[:: len(recorded) // 20]]
+        for one in recorded[:: len(recorded) // 20]:
+            newer = {"fiat_amount": Decimal("0.02"), "fiat_asset_symbol": "USD", "is_estimate": False}
+            costs.record_cost(**context, transaction_id=one.row["id"], supersedes_cost_id=one.row["costs"][0]["id"], **newer)
+        return ids
+
+    def first_rows():
+        for one in some_of(transactions.record_transactions(**context, transactions=uses("first")[:100])):
+            read_reply(context["tenant_id"], one)
+
+    planner_knows(*tables, first_rows=first_rows, small_tenant=small_tenant)
+    for batch in range(4):
+        ids = some_of(transactions.record_transactions(**context, transactions=uses(batch)))
+        before = rows_read(*tables)
+        for one in ids:
+            read_reply(context["tenant_id"], one)
+        # Four times the transaction with its names, five times its costs, and its change.
+        assert (rows_read(*tables) - before) / len(ids) < 40, f"batch {batch}"

@@ -40,11 +40,10 @@ class InThread:
 
     def run(self, statement: str, parameters: Parameters, *, using: str) -> list[Any]:
         """The rows of one prepared statement, as named tuples. Raises Django's database errors."""
-        with _borrowed_connection(using) as connection:
-            return _run(connection, statement, parameters, using=using)
+        return self.call_function(statement, parameters, function=statement, postings=1, using=using)
 
     def call_function(self, statement: str, parameters: Parameters, *, function: str, postings: int, using: str) -> list[Any]:
-        """As `run`, for a call of a posting function, which plan_discards counts."""
+        """As `run`, for a call of a posting function, whose postings plan_discards counts."""
         with _borrowed_connection(using) as connection:
             rows = _run(connection, statement, parameters, using=using)
             if plan_discards.count_and_check(connection, function, postings=postings):

@@ -4,6 +4,7 @@ PostgreSQL keeps the plan of a prepared statement, and those inside a posting fu
 a few rows every index that begins with the tenant looks equally good, and the plan may settle on one that reads the tenant's whole ledger
 for each look-up: quadratic, until autovacuum's next ANALYZE, a minute and a million rows later. So each connection forgets its plans
 after a ledger's first ten, eighty, 640 ... postings: seldom enough to cost nothing, early enough to never be far behind the table's size.
+So it does after a statement's first ten, eighty, 640 ... runs, which often are reads for the replies of as many postings.
 """
 
 from typing import Any
@@ -20,7 +21,7 @@ def count_and_check(connection: "BaseConnection[Any]", function: str, *, posting
     """Adds what a function posted over a connection to its count; True where its plans must be discarded now.
 
     That is where the count has grown by FACTOR since the last time. Each ledger is counted by itself: its tables may be
-    empty when those of another have long been full.
+    empty when those of another have long been full. A statement that calls no posting function counts as a function that posts one.
     """
     counts = _counted.setdefault(connection, {})
     posted, limit = counts.get(function, (0, FIRST))

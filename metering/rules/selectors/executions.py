@@ -13,10 +13,11 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 
 from django.db.models import Exists, OuterRef, QuerySet
 
+from kernel.ledger.prepared_queries import is_one_of, prepared
 from metering.models import Transaction
 from metering.rules.choices import SYSTEM_RULE_ID, SYSTEM_RULE_NAME, RequestStatus, RuleType
 from metering.rules.models import AuthorizationRequest, RuleExecution, RuleParameter, SpendingRule
-from metering.selectors import Row, rows_of
+from metering.selectors import Row
 
 ALLOWED, DENIED = "ALLOWED", "DENIED"
 WITHIN = "All limits within acceptable range"
@@ -31,10 +32,14 @@ IDS = uuid5(NAMESPACE_URL, "urn:countinghouse:rule-execution")
 
 def list_requests(*, tenant_id: UUID, transaction: Row) -> list[Row]:
     """The rounds of a transaction (keys row), newest first. A round that no rule decided has no row: it is made of the transaction's."""
-    found = AuthorizationRequest.objects.filter(tenant_id=tenant_id, transaction_id=transaction["id"])
-    rows = with_executions(rows_of(found.order_by("-round").values(*REQUEST)), tenant_id=tenant_id)
+    rows = with_executions(_requests_of(tenant_id=tenant_id, transaction_id=transaction["id"]), tenant_id=tenant_id)
     _add_payments(rows, tenant_id=tenant_id, transaction_id=transaction["id"])
     return rows if any(row["round"] == 1 for row in rows) else [*rows, _first_round(transaction, has_more=bool(rows))]
+
+
+@prepared
+def _requests_of(*, tenant_id: Any, transaction_id: Any) -> QuerySet[Any, Any]:
+    return AuthorizationRequest.objects.filter(tenant_id=tenant_id, transaction_id=transaction_id).order_by("-round").values(*REQUEST)
 
 
 def _add_payments(requests: Sequence[Row], *, tenant_id: UUID, transaction_id: UUID) -> None:
@@ -45,14 +50,20 @@ def _add_payments(requests: Sequence[Row], *, tenant_id: UUID, transaction_id: U
     asking = [request for request in requests if request["payment"] is not None and request["completed_at"] is not None]
     if not asking:
         return
-    placed = Transaction.objects.filter(tenant_id=tenant_id, id=transaction_id, payments__kind="x402")
-    paid = {row["payments__round"]: row["payments__id"] for row in rows_of(placed.values("payments__round", "payments__id"))}
+    placed = _placed_payments(tenant_id=tenant_id, transaction_id=transaction_id)
+    paid = {row["payments__round"]: row["payments__id"] for row in placed}
     for request in asking:
         denied = request["status"] == RequestStatus.DENIED
         if denied and any(execution["decision"] == DENIED for execution in request["rule_executions"]):
             continue
         execution = _payment_execution(request, payment_id=paid.get(request["round"]))
         request["rule_executions"] = [execution, *request["rule_executions"]]
+
+
+@prepared
+def _placed_payments(*, tenant_id: Any, transaction_id: Any) -> QuerySet[Any, Any]:
+    placed = Transaction.objects.filter(tenant_id=tenant_id, id=transaction_id, payments__kind="x402")
+    return placed.order_by().values("payments__round", "payments__id")
 
 
 def _payment_execution(request: Row, *, payment_id: UUID | None) -> Row:
@@ -138,16 +149,25 @@ def with_executions(requests: Sequence[Row], *, tenant_id: UUID) -> list[Row]:
     rules: Mapping[str, Row] = {}
     parameters: Mapping[str, Row] = {}
     if rule_ids:
-        keys = {"tenant_id": tenant_id}
-        named = SpendingRule.objects.filter(**keys, id__in=rule_ids).values("id", "numeric_id", "name", "rule_type")
-        rules = {str(rule["id"]): rule for rule in rows_of(named)}
-        of_rules = RuleParameter.objects.filter(**keys, rule_id__in=rule_ids)
-        names = ("id", "parameter_name", "measurement_type", "currency", "group_by")
-        parameters = {str(parameter["id"]): parameter for parameter in rows_of(of_rules.values(*names))}
+        keys = {"tenant_id": tenant_id, "rule_ids": list(map(UUID, rule_ids))}
+        rules = {str(rule["id"]): rule for rule in _rules(**keys)}
+        parameters = {str(parameter["id"]): parameter for parameter in _parameters(**keys)}
     return [
         _complete(request, [_execution(each, request, rules[each["rule"]], parameters) for each in executions])
         for request, executions in zip(requests, stored, strict=True)
     ]
+
+
+@prepared
+def _rules(*, tenant_id: Any, rule_ids: Any) -> QuerySet[Any, Any]:
+    found = SpendingRule.objects.filter(is_one_of("id", rule_ids), tenant_id=tenant_id)
+    return found.order_by().values("id", "numeric_id", "name", "rule_type")
+
+
+@prepared
+def _parameters(*, tenant_id: Any, rule_ids: Any) -> QuerySet[Any, Any]:
+    found = RuleParameter.objects.filter(is_one_of("rule_id", rule_ids), tenant_id=tenant_id)
+    return found.order_by().values("id", "parameter_name", "measurement_type", "currency", "group_by")
 
 
 def _complete(request: Row, executions: list[Row]) -> Row:

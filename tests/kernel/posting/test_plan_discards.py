@@ -5,6 +5,7 @@ from unittest.mock import Mock
 import pytest
 from django.db import connection
 
+from kernel.ledger import queries
 from kernel.ledger.posting import execution, plan_discards
 
 
@@ -34,3 +35,13 @@ def test_outgrown_plans_are_discarded_after_the_postings(monkeypatch, is_outgrow
     monkeypatch.setattr(connection.connection, "execute", said.append)
     assert execution.IN_THREAD.call_function("SELECT 1 AS one", [], function="toy_post", postings=1, using="default")[0].one == 1
     assert said == ["DISCARD PLANS"] * is_outgrown
+
+
+@pytest.mark.django_db
+def test_a_statement_that_is_run_often_is_planned_anew_too(monkeypatch):
+    connection.ensure_connection()
+    said = []
+    monkeypatch.setattr(connection.connection, "execute", said.append)
+    for _ in range(80):
+        queries.fetch_rows("SELECT 1 AS one, 'planned anew' AS name")
+    assert said == ["DISCARD PLANS"] * 2
