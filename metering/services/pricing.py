@@ -44,6 +44,7 @@ MODEL_KEYS = (
         "attributes.llm.model_name",
         "embedding.model_name",
         "attributes.embedding.model_name",
+        "kwargs.response_metadata.model_name",
     ),
 )
 # A proxy that answers from its own cache says so: the provider was not asked.

@@ -31,6 +31,8 @@ def find_public_model(*, service: str, model: str) -> tuple[Any, Any] | None:
 def _ways_to_find(*, service: str, model: str) -> Iterator[tuple[str, Mapping[str, str]]]:
     prefix, _, rest = model.partition("/")
     last = model.rpartition("/")[2]
+    if "azure" in service.lower():
+        yield model, {"id": "azure"}
     yield model, {"id": service}
     if "." in service:
         yield model, {"url": f"https://{service.lower()}"}

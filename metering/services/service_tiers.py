@@ -7,11 +7,17 @@ from typing import Any
 from metering.services.usage_bodies import bodies
 from metering.services.usage_forms import look_up
 
+# Bedrock's headers, as HTTP sends them and as libraries spell them.
+HEADERS = (
+    *(("x-amzn-bedrock", name) for name in ("service-tier", "performanceconfig-latency")),
+    *(("X-Amzn-Bedrock", name) for name in ("Service-Tier", "Performanceconfig-Latency")),
+)
 # Where a body says at which tier, speed or place the call was served; under each of BODIES.
 TIER_KEYS = (
     *("service_tier", "usage.service_tier", "serviceTier", "serviceTier.type", "usage.speed", "usage.inference_geo"),
     *("performanceConfig.latency", "usageMetadata.trafficType", "usage_metadata.traffic_type"),
     *("usageMetadata.serviceTier", "usage_metadata.service_tier"),
+    *(f"{place}{header}-{name}" for place in ("headers.", "ResponseMetadata.HTTPHeaders.", "") for header, name in HEADERS),
 )
 TIER_PLACES = tuple((key.partition(".")[0], key) for key in TIER_KEYS)
 # Tiers with a price of their own, and the words for the standard one. Any other word isn't understood.
@@ -32,7 +38,7 @@ BATCH_LINE = "batch_req_"
 LINE_NAME, LINE_REPLIES = "custom_id", ("response.body", "result.message")
 # What a line of a batch on Vertex AI has beside the reply. Those of Gemini's own API have a key, which anybody may have put there.
 VERTEX_LINE, GEMINI_LINE = "processed_time", {"key", "response"}
-GEMINI_REPLY = "response.usageMetadata"
+GEMINI_REPLY, GEMINI_TIER = "response.usageMetadata", "response.usageMetadata.serviceTier"
 
 
 def price_context(public: Any, *, provider: Any, reported: Any, at: datetime) -> tuple[dict[str, str], list[str]]:
@@ -57,9 +63,9 @@ def _stated_tiers(reported: Any) -> Iterator[tuple[str, str]]:
     for path, body in bodies(reported):
         tiers = ((key, look_up(body, key)) for first_step, key in TIER_PLACES if first_step in body or key in body)
         yield from (
-            (f"{path}.{key}" if path else key, tier.lower())
+            (f"{path}.{key}" if path else key, str(tier).lower())
             for key, tier in tiers
-            if isinstance(tier, str) and tier.lower() not in STANDARD_TIERS
+            if tier is not None and not isinstance(tier, dict) and str(tier).lower() not in STANDARD_TIERS
         )
 
 
@@ -74,5 +80,5 @@ def _lines_of_batches(reported: Any) -> Iterator[tuple[str, str]]:
         yield LINE_NAME, "batch"
     elif VERTEX_LINE in reported and look_up(reported, GEMINI_REPLY) is not None:
         yield VERTEX_LINE, "batch"
-    elif reported.keys() == GEMINI_LINE and look_up(reported, GEMINI_REPLY) is not None:
+    elif reported.keys() == GEMINI_LINE and look_up(reported, GEMINI_REPLY) and not look_up(reported, GEMINI_TIER):
         yield "key", "perhaps a batch"

@@ -59,6 +59,8 @@ def with_tool_uses(
     the public prices do; `has_request_fee`: the price of each request includes its searches."""
     if PAGES in reading.counters and ANNOTATED not in reading.counters and _is_annotated(reported):
         reading = replace(reading, counters=reading.counters | {ANNOTATED: reading.counters[PAGES]})
+    if reading.counters.get(WEB, 0) > 1 and BILLED_BY_PROMPT.match(public_model):
+        reading = replace(reading, counters=reading.counters | {WEB: 1})
     searches_always = SEARCHING_MODEL.search(model) is not None
     if not searches_always and not any(hint in facts for hint in TOOL_HINTS):
         return reading

@@ -20,6 +20,7 @@ from metering.services.usage_names import (
     CACHE_WRITES,
     CHARACTERS,
     COUNTER,
+    COUNTER_NAME,
     DIGITS,
     FALLBACK_PROVIDERS,
     NAMES,
@@ -28,6 +29,7 @@ from metering.services.usage_names import (
     REQUIRED_COUNTERS,
     SHORT_NAMES,
     TELEMETRY,
+    TOKEN_NAME,
     TOTALS,
 )
 
@@ -154,7 +156,17 @@ def _by_names(place: Place) -> UsageReading | None:
     thoughts = counters.get("output_reasoning_tokens", 0)
     if thoughts and _total(place, counters) == (thoughts, TOTALS[1]):
         counters["output_tokens"] += thoughts
-    return as_reading(counters, read, dict(leaves(place.values, texts=not place.is_bare)), place=place)
+    numbers = dict(leaves(place.values, texts=not place.is_bare))
+    if place.is_bare:
+        numbers |= _texts_of_counters(place.values)
+    return as_reading(counters, read, numbers, place=place)
+
+
+def _texts_of_counters(values: Mapping[str, Any]) -> dict[str, Any]:
+    """What is written as a text and by its name a counter, among other values. Not what these hold: a model's output has tokens too."""
+    texts = {name: value for name, value in values.items() if isinstance(value, str) and COUNTER.search(name)}
+    found = dict(leaves(texts, texts=True))
+    return {name: value for name, value in found.items() if not TOKEN_NAME.search(name)}
 
 
 def _names(place: Place) -> Iterator[tuple[str, str]]:
@@ -270,7 +282,7 @@ def leaves(values: Any, prefix: str = "", *, texts: bool = False) -> Iterator[tu
             yield f"{prefix}{name}", value
         elif texts and isinstance(value, str) and NUMBER_TEXT.match(value):
             yield f"{prefix}{name}", int(value) if DIGITS.match(value) else value
-        elif texts and value is True and COUNTER.search(name):
+        elif texts and ((value is True and COUNTER.search(name)) or (isinstance(value, str) and COUNTER_NAME.search(name))):
             yield f"{prefix}{name}", value
 
 

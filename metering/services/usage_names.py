@@ -4,7 +4,21 @@ import re
 from collections.abc import Mapping, Sequence
 
 # Where the body of a reply may be in the facts, and where the usage may be in that body. A dotted path leads into objects.
-BODIES = ("", "response", "body", "response.body", "result", "result.message", "data", "message", "metadata", "delta", "raw", "attributes")
+BODIES = (
+    "",
+    "response",
+    "body",
+    "response.body",
+    "result",
+    "result.message",
+    "data",
+    "message",
+    "metadata",
+    "delta",
+    "raw",
+    "attributes",
+    "kwargs",
+)
 USAGES = (
     # Of all steps of a call; the usage beside it is that of the last step.
     "totalUsage",
@@ -117,6 +131,9 @@ NUMBER_TEXT = re.compile(r"\s*[-+]?\.?\d[\d.,_']*(e[-+]?\d+)?\s*\Z", re.IGNORECA
 # Counters by name, among other numbers: what is not understood of these, and isn't zero, may cost something. In an object that holds
 # nothing but usage, any number may: searches, seconds, executions of code.
 COUNTER = re.compile(r"cache|audio|thought|reason|token|num_search", re.IGNORECASE)
+# What is named as a counter is one, whatever it has for a value; what is named as a token may be a password.
+COUNTER_NAME = re.compile(r"(tokens|token_?count)\Z", re.IGNORECASE)
+TOKEN_NAME = re.compile(r"token\Z", re.IGNORECASE)
 # Sums of other counters, the rest of a counter beside its parts, what is free, and what isn't a quantity.
 NEVER_PRICED = re.compile(
     r"total_?token|totalUsage|(^|\.)requests$|(^|\.)text_?tokens$|noCacheTokens|cache_miss|(accepted|rejected)_?prediction|promptTokens?Details|candidatesTokensDetails"

@@ -1313,6 +1313,28 @@ BODIES: list[tuple[str, str, dict[str, Any], str, Parts]] = [
         [(23, "2.5"), (100, "1.25"), (456, "10")],
     ),
     (
+        "litellm of gemini 2, which bills a prompt once for its searches",
+        "litellm",
+        chat(100, 50, model="gemini/gemini-2.5-flash", prompt_tokens_details={"web_search_requests": 2}),
+        "",
+        [(100, "0.3"), (50, "2.5"), (1, "35000")],
+    ),
+    (
+        "a log's access token and a model's output are no counters",
+        "app",
+        {"model": "gpt-4.1", "prompt_tokens": 10, "completion_tokens": 5, "access_token": "123"}
+        | {"choices": [{"logprobs": {"content": [{"token": "7"}]}, "finish_reason": "stop"}]},
+        "",
+        [(10, "2"), (5, "8")],
+    ),
+    (
+        "langchain, a message as it is stored",
+        "app",
+        {"lc": 1, "kwargs": {"usage_metadata": {"input_tokens": 10, "output_tokens": 5}, "response_metadata": {"model_name": "gpt-4.1"}}},
+        "",
+        [(10, "2"), (5, "8")],
+    ),
+    (
         "agents that count their requests",
         "app",
         {"model_name": "gpt-4o", "usage": {"requests": 2, "input_tokens": 100, "cache_read_tokens": 40, "output_tokens": 20}},
@@ -1372,6 +1394,25 @@ UNREAD = [
     # Of tiers genai-prices knows only what the model's own provider asks.
     ("azure", chat(10, 5, model="gpt-5-mini") | {"service_tier": "priority"}, "service_tier"),
     ("azure", {"custom_id": "a", "response": {"status_code": 200, "body": chat(10, 5, model="gpt-4o-mini")}}, "custom_id"),
+    ("bedrock", anthropic(input_tokens=10, output_tokens=5) | {"model": "claude-haiku-4-5-20251001"}, "region"),
+    (
+        "bedrock",
+        {"model": "amazon.nova-lite-v1:0"}
+        | {
+            "headers": {
+                "X-Amzn-Bedrock-Input-Token-Count": "10",
+                "X-Amzn-Bedrock-Output-Token-Count": "5",
+                "X-Amzn-Bedrock-Service-Tier": "flex",
+            }
+        },
+        "headers.X-Amzn-Bedrock-Service-Tier",
+    ),
+    ("openai", chat(10, 5, model="gpt-5-mini") | {"service_tier": ["flex"]}, "service_tier"),
+    ("azure-openai", responses("gpt-4.1", web_search(1)), "web_searches"),
+    ("app", chat(10, 5, model="gpt-oss-120b"), "price of openai"),
+    ("app", chat(10, 5, model="glm-4.7"), "price of zhipuai"),
+    ("app", {"model": "gpt-4.1", "inputTokens": 10, "outputTokens": 5, "audioTokens": "500"}, "audioTokens"),
+    ("app", {"model": "gpt-4.1", "inputTokens": 10, "outputTokens": 5, "cacheWriteTokens": "many"}, "cacheWriteTokens"),
     # Requests of less than a long context, whose sum is more.
     ("app", {"model": "gpt-5.4", "usage": {"requests": 3, "input_tokens": 300_000, "output_tokens": 9}}, "usage.requests"),
     (
