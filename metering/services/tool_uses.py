@@ -12,6 +12,7 @@ from typing import Any
 
 from metering.services.usage_bodies import bodies
 from metering.services.usage_forms import UsageReading, look_up
+from metering.services.usage_names import DIGITS
 
 # Facts whose text has none of these mention no such tool: nearly none does, so that the search costs nothing.
 TOOL_HINTS = (
@@ -178,8 +179,12 @@ def _add_executed(found: _Found, tools: Any, path: str, _seen: set[Any]) -> None
 def _add_tool_usage(found: _Found, usage: Any, path: str, _seen: set[Any]) -> None:
     """OpenAI's count of tools beside the usage: searches, and the tokens of images, which another model has made."""
     number = look_up(usage, "web_search.num_requests")
-    if isinstance(number, int) and not isinstance(number, bool):
+    if isinstance(number, str) and DIGITS.match(number):
+        number = int(number)
+    if isinstance(number, int) and not isinstance(number, bool) and number >= 0:
         found.stated_searches = (f"{path}.web_search.num_requests", number)
+    elif number is not None:
+        found.unpriced.append(f"{path}.web_search.num_requests")
     images = look_up(usage, "image_gen")
     if isinstance(images, dict):
         found.unpriced += [

@@ -50,11 +50,19 @@ def read_usage(facts: Any, *, provider: Provider | None, has_input_only: bool = 
         if bad:
             raise bad[0]
         return _by_total(places) if has_input_only else None
-    others = [(place, _best_reading(place, provider=provider, bad=[])) for place in places if place is not chosen and not place.is_bare]
+    others = [(place, _best_reading(place, provider=provider, bad=bad)) for place in places if place is not chosen and not place.is_bare]
     best = next((other for _, other in others if other is not None and _is_fuller(other, best)), best)
     beside = [place.path.rstrip(".") for place, other in others if other is not None and _tells_more(other, best)]
     beside += [path for place in places if place is not chosen and place.is_bare for path in _counters_beyond(best, place)]
+    beside += [path for _, other in others if other is not None for path in _unread(other, best)]
+    beside += [path for path in dict.fromkeys(map(str, bad)) if path not in {*best.read, *best.ignored}]
     return replace(best, ignored=[*best.ignored, *beside], unpriced=[*best.unpriced, *beside]) if beside else best
+
+
+def _unread(other: UsageReading, chosen: UsageReading) -> list[str]:
+    """What another place counts that isn't understood, unless it is the chosen reading or repeats one of its numbers."""
+    read = {*chosen.read, *chosen.ignored}
+    return [path for path in other.unpriced if path not in read and other.numbers.get(path) not in chosen.counters.values()]
 
 
 def _by_total(places: Sequence[Place]) -> UsageReading | None:
@@ -68,13 +76,17 @@ def _by_total(places: Sequence[Place]) -> UsageReading | None:
 
 
 def _best_reading(place: Place, *, provider: Provider | None, bad: list[BadQuantity]) -> UsageReading | None:
-    """The reading of a place that leaves the fewest counters unread, the first of equal ones."""
+    """The reading of a place that leaves the fewest counters unread, the first of equal ones. The counters that are no quantities, and that
+    it doesn't read in another way, are added to `bad`."""
     best: UsageReading | None = None
-    for reading in readings(place, provider=provider, bad=bad):
+    problems: list[BadQuantity] = []
+    for reading in readings(place, provider=provider, bad=problems):
         if best is None or len(reading.unpriced) < len(best.unpriced):
             best = reading
         if not best.unpriced:
             break
+    read = best.read if best is not None else []
+    bad += [problem for problem in problems if not any(path == str(problem) or path.startswith(f"{problem}.") for path in read)]
     return best
 
 

@@ -3,7 +3,7 @@ give to counters. Counters come out as genai-prices counts them: cached, audio a
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import cache, lru_cache
 from typing import Any
@@ -21,6 +21,7 @@ from metering.services.usage_names import (
     CHARACTERS,
     COUNTER,
     COUNTER_NAME,
+    COUNTER_NAMES,
     DIGITS,
     FALLBACK_PROVIDERS,
     NAMES,
@@ -40,12 +41,14 @@ class BadQuantity(Exception):
 
 @dataclass(frozen=True, slots=True)
 class UsageReading:
-    """`read` and `ignored`: paths of counters in the facts. `unpriced`: those of `ignored` that may cost something."""
+    """`read` and `ignored`: paths of counters in the facts. `unpriced`: those of `ignored` that may cost something; `numbers`: what is at
+    their paths."""
 
     counters: dict[str, Any]
     read: list[str]
     ignored: list[str]
     unpriced: list[str]
+    numbers: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def usage(self) -> Any:
@@ -222,7 +225,8 @@ def as_reading(counters: dict[str, Any], read: Mapping[str, Any], leaves: Mappin
         # Gemini counts thoughts in the total alone, where it answers in OpenAI's form.
         ignored.append(place.path + total)
         unpriced.append(place.path + total)
-    return UsageReading(counters, [place.path + leaf for leaf in read], ignored, unpriced)
+    numbers = {place.path + leaf: value for leaf, value in leaves.items()} if unpriced else {}
+    return UsageReading(counters, [place.path + leaf for leaf in read], ignored, unpriced, numbers)
 
 
 def _adds_up(usage: Mapping[str, Any], name: str) -> bool:
@@ -282,7 +286,7 @@ def leaves(values: Any, prefix: str = "", *, texts: bool = False) -> Iterator[tu
             yield f"{prefix}{name}", value
         elif texts and isinstance(value, str) and NUMBER_TEXT.match(value):
             yield f"{prefix}{name}", int(value) if DIGITS.match(value) else value
-        elif texts and ((value is True and COUNTER.search(name)) or (isinstance(value, str) and COUNTER_NAME.search(name))):
+        elif texts and (value is True or isinstance(value, str)) and (name in COUNTER_NAMES or COUNTER_NAME.search(name)):
             yield f"{prefix}{name}", value
 
 

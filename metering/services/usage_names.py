@@ -132,6 +132,7 @@ NUMBER_TEXT = re.compile(r"\s*[-+]?\.?\d[\d.,_']*(e[-+]?\d+)?\s*\Z", re.IGNORECA
 # nothing but usage, any number may: searches, seconds, executions of code.
 COUNTER = re.compile(r"cache|audio|thought|reason|token|num_search", re.IGNORECASE)
 # What is named as a counter is one, whatever it has for a value; what is named as a token may be a password.
+COUNTER_NAMES = frozenset(name.rpartition(".")[2] for names in NAMES.values() for name in names)
 COUNTER_NAME = re.compile(r"(tokens|token_?count)\Z", re.IGNORECASE)
 TOKEN_NAME = re.compile(r"token\Z", re.IGNORECASE)
 # Sums of other counters, the rest of a counter beside its parts, what is free, and what isn't a quantity.

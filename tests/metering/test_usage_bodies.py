@@ -2,6 +2,7 @@
 
 import json
 import random
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -1623,6 +1624,36 @@ def test_a_line_of_a_batch_has_the_price_of_batches(service, line, parts):
 def test_parts_that_are_more_than_their_sum_have_no_cost():
     usage = {"cache_creation_input_tokens": 5, "cache_creation": {"ephemeral_5m_input_tokens": 50}}
     assert priced("anthropic", anthropic(input_tokens=1, output_tokens=1, **usage), "").pricing == "missing_quantity"
+
+
+def numbers_in(body: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], Any]]:
+    items = body.items() if isinstance(body, dict) else enumerate(body) if isinstance(body, list) else ()
+    for name, value in items:
+        if isinstance(value, int | float) and not isinstance(value, bool) and value:
+            yield (*path, name), value
+        yield from numbers_in(value, (*path, name))
+
+
+def changed(body: Any, path: tuple[str | int, ...], value: Any) -> Any:
+    if not path:
+        return value
+    copy = dict(body) if isinstance(body, dict) else list(body)
+    copy[path[0]] = changed(body[path[0]], path[1:], value)
+    return copy
+
+
+def test_a_counter_that_is_read_and_becomes_no_number_never_leaves_another_cost_exact():
+    choose = random.Random(11)
+    for name, service, body, resource, _ in BODIES:
+        exact = priced(service, body, resource)
+        counters = [(path, value) for path, value in numbers_in(body) if ".".join(map(str, path)) in exact.read]
+        for path, value in counters:
+            assert priced(service, changed(body, path, str(value)), resource).amount in (exact.amount, None), (name, path)
+            odd = choose.choice([True, "many", [value], -value, f"-{value}", f"{value}.5", {"of": value}])
+            result = priced(service, changed(body, path, odd), resource)
+            # Whole seconds may become a fraction.
+            is_exact = result.pricing == "priced" and not str(path[-1]).endswith("seconds")
+            assert not is_exact or result.amount == exact.amount, (name, path, odd)
 
 
 def damaged(body: Any, choose: random.Random) -> Any:
