@@ -13,7 +13,7 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 from credits import services
 from credits.choices import ScheduleStatus, UnitType
 from credits.models import BalanceAlert, Consumption, CreditTransaction, Grant, Hold, HoldCall, HoldEntry, HoldLine, Policy, RecurringGrant
-from credits.services.alerts import MAX_EXPIRING_DAYS
+from credits.services.settings import MAX_EXPIRING_DAYS
 from kernel.corrections.admin.offers import CorrectionOffers
 from kernel.ledger.admin import LedgerAdmin, Panel
 from kernel.ledger.admin.fields import AmountOrZeroField

@@ -76,12 +76,6 @@ class NothingToReinstate(LedgerError):
     code = "nothing_to_reinstate"
 
 
-class BatchAborted(LedgerError):
-    """Another item of an all-or-nothing batch was refused, so this one wasn't posted. Facts: index (of the first refused)."""
-
-    code = "batch_aborted"
-
-
 class AmountTooLarge(InvalidValue):
     """The balance would have more digits than its column. Facts: field, reason, max."""
 

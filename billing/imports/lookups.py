@@ -17,6 +17,7 @@ SELECT entry.type, entry.reference_id, entry.id, entry.facts_digest, entry.reque
 FROM unnest(%s::text[], %s::text[]) AS wanted (type, reference_id)
 JOIN billing_transaction entry ON entry.tenant_id = %s AND entry.reference_id = wanted.reference_id AND entry.type = wanted.type
 """
+# `LIKE 'run:%%'`, here and below, repeats the condition of the partial index billing_transaction_run, so that the planner can use it.
 # The lowest balance of each wallet while a run's entries are reversed, newest first, less what holds reserve of it.
 LOWEST_BALANCE_AFTER_UNDO = """
 SELECT currency, balance - taken - held, floor FROM (

@@ -331,7 +331,7 @@ def wallet_account(name: str, wallet: Mapping[str, Any], latest: Any) -> Account
 def wallet_refusal(account: Account, effect: Decimal) -> Outcome | None:
     """A copy of the last two conditions of billing/sql/billing_refusal.sql, because a plan's balances aren't in the database."""
     balance = account.now + effect
-    if not selectors.plan_floor_allows(balance=balance, floor=account.floor):
+    if not selectors.plan_floor_allows(balance=balance, floor_plus_held=account.floor):
         return Outcome("insufficient", f"{account.label} would fall to {balance:f}, its floor is {account.floor:f}")
     if abs(balance) >= LARGEST_BALANCE:
         return Outcome("out_of_range", f"{account.label} would reach {balance:f}, which has too many digits")

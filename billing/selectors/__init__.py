@@ -1,9 +1,9 @@
 """Every read of the billing ledger. Functions take `tenant_id` by keyword and return that tenant's rows only. Nothing here writes."""
 
-from billing.selectors.catalogue import list_types, read_type_labels, type_labels
 from billing.selectors.floors import floor_allows, plan_floor_allows
 from billing.selectors.holds import as_shown, get_hold, get_hold_after, list_holds, overdue_holds
 from billing.selectors.statements import Statement, get_statement
+from billing.selectors.transaction_types import list_types, read_type_labels, type_labels
 from billing.selectors.transactions import FILTERS, TRANSACTION_FIELDS, Rows, get_transaction, list_agent_totals, list_transactions
 from billing.selectors.wallets import list_daily_totals, list_wallets, list_wallets_at
 

@@ -12,10 +12,10 @@ def floor_allows(*, balance: Decimal, floor: Decimal | None, held: Decimal = Dec
     return allowed
 
 
-def plan_floor_allows(*, balance: Decimal, floor: Decimal | None) -> bool:
-    """A copy of billing_floor_allows for the plan of a backfill, which decides millions of rows without the database. What is
-    held is part of `floor` (`wallet_account` adds it).
+def plan_floor_allows(*, balance: Decimal, floor_plus_held: Decimal | None) -> bool:
+    """A copy of billing_floor_allows for the plan of a backfill, which decides millions of rows without the database.
 
+    `floor_plus_held`: the floor and what holds reserve, added up once for each wallet (`wallet_account`); None for no floor.
     tests/billing/test_floor.py holds the two equal. Nothing that moves money may call this one.
     """
-    return floor is None or balance >= floor
+    return floor_plus_held is None or balance >= floor_plus_held

@@ -21,7 +21,7 @@ from django.utils.html import escape
 
 from billing.choices import type_in_words
 from billing.models import Transaction
-from billing.selectors.catalogue import type_labels
+from billing.selectors.transaction_types import type_labels
 from billing.selectors.transactions import TRANSACTION_FIELDS
 from kernel.ledger import queries
 from kernel.ledger.clocks import Clock

@@ -1,9 +1,10 @@
 """The only code that writes the billing ledger. Each service returns what it did, or raises a LedgerError and changed nothing."""
 
 from billing.services.bulk import encode_import, record_imported_many, reverse_run
-from billing.services.catalogue import UNCHANGED, define_type, set_alert, set_floor, set_policy
 from billing.services.holds import capture_hold, expire_hold, expire_holds, extend_hold, place_hold, release_hold
 from billing.services.rebuild import rebuild_wallets
+from billing.services.settings import UNCHANGED, set_alert, set_floor, set_policy
+from billing.services.transaction_types import define_type
 from billing.services.transactions import record_transaction, record_transactions, reverse_transaction
 
 __all__ = [

@@ -49,13 +49,13 @@ def place_hold(
     _check_amount_above_zero(amount)
     check_facts({**facts, "reference_id": reference_id})
     check_moment("expires_at", expires_at)
-    fingerprint = hold_digest(facts)
+    digest_of_facts = hold_digest(facts)
     named = {"id": new_id(), "reference_id": reference_id, "actor": actor, "request_id": request_id}
-    start = {**facts, **named, "amount": trimmed_digits(amount), "facts_digest": fingerprint.hex()}
+    start = {**facts, **named, "amount": trimmed_digits(amount), "facts_digest": digest_of_facts.hex()}
     [row] = posting.post("billing_place_hold", [start], tenant_id=tenant_id, retryable_constraints=RETRYABLE_CONSTRAINTS)
     return read_outcome(
         row,
-        facts_digest=fingerprint,
+        facts_digest=digest_of_facts,
         names=HOLD_FACTS,
         conflict=_conflict,
         # A currency that is stated, and the same one by default, are no other fact.
@@ -103,7 +103,7 @@ def capture_hold(
         "request_id": request_id,
     }
     is_recorded = partial(_is_recorded, hold_id, amount)
-    return _end_hold(end, tenant_id=tenant_id, fingerprint=capture_digest(facts), names=CAPTURE_FACTS, is_recorded=is_recorded)
+    return _end_hold(end, tenant_id=tenant_id, digest_of_facts=capture_digest(facts), names=CAPTURE_FACTS, is_recorded=is_recorded)
 
 
 def _is_recorded(hold_id: UUID, amount: Decimal | None, row: Any, name: str) -> bool:
@@ -119,7 +119,7 @@ def release_hold(*, tenant_id: UUID, actor: str, request_id: str = "", hold_id: 
     facts = {"hold": hold_id, "reason": reason}
     check_facts(facts)
     end = {"hold_id": hold_id, "kind": str(HoldStatus.RELEASED), "reason": reason, "actor": actor, "request_id": request_id}
-    return _end_hold(end, tenant_id=tenant_id, fingerprint=hold_call_digest(facts), names=HOLD_CALL_FACTS)
+    return _end_hold(end, tenant_id=tenant_id, digest_of_facts=hold_call_digest(facts), names=HOLD_CALL_FACTS)
 
 
 @translate_db_errors
@@ -131,19 +131,19 @@ def extend_hold(*, tenant_id: UUID, actor: str, request_id: str = "", hold_id: U
     facts = {"hold": hold_id, "expires_at": expires_at}
     check_facts({"reference_id": reference_id})
     check_moment("expires_at", expires_at)
-    fingerprint = hold_call_digest(facts)
+    digest_of_facts = hold_call_digest(facts)
     extension = {
         "hold_id": hold_id,
         "expires_at": expires_at,
         "reference_id": reference_id,
-        "facts_digest": fingerprint.hex(),
+        "facts_digest": digest_of_facts.hex(),
         "actor": actor,
         "request_id": request_id,
     }
     [row] = posting.post("billing_extend_hold", [extension], tenant_id=tenant_id, retryable_constraints=RETRYABLE_CONSTRAINTS)
     return read_outcome(
         row,
-        facts_digest=fingerprint,
+        facts_digest=digest_of_facts,
         names=HOLD_CALL_FACTS,
         conflict=_conflict,
         errors={
@@ -201,14 +201,17 @@ def _placing_errors(*, amount: Decimal, expires_at: datetime) -> dict[str, Calla
     }
 
 
-def _end_hold(end: dict[str, Any], *, tenant_id: UUID, fingerprint: bytes, names: tuple[str, ...], is_recorded: Any = None) -> Posted:
+def _end_hold(end: dict[str, Any], *, tenant_id: UUID, digest_of_facts: bytes, names: tuple[str, ...], is_recorded: Any = None) -> Posted:
     amount = end.get("amount")
     [row] = posting.post(
-        "billing_end_hold", [{**end, "facts_digest": fingerprint.hex()}], tenant_id=tenant_id, retryable_constraints=RETRYABLE_CONSTRAINTS
+        "billing_end_hold",
+        [{**end, "facts_digest": digest_of_facts.hex()}],
+        tenant_id=tenant_id,
+        retryable_constraints=RETRYABLE_CONSTRAINTS,
     )
     return read_outcome(
         row,
-        facts_digest=fingerprint,
+        facts_digest=digest_of_facts,
         names=names,
         conflict=_conflict,
         is_recorded=is_recorded,

@@ -10,7 +10,7 @@ from django.db import transaction
 
 from billing.choices import ReversalReason
 from billing.services.postings import RETRYABLE_CONSTRAINTS, make_posting, read_posting
-from kernel.ledger import posting as ledger
+from kernel.ledger import posting
 from kernel.ledger.constraints import translate_db_errors
 from kernel.ledger.errors import InvalidValue, LedgerError
 from kernel.ledger.outcomes import Posted
@@ -59,13 +59,13 @@ def record_transactions(
     `atomic`: all or nothing. If one is refused nothing is recorded, and the outcome of each that would have been is None.
     """
     outcomes: list[Any] = [_posting_or_error(item, actor=actor, request_id=request_id) for item in transactions]
-    places = [place for place, outcome in enumerate(outcomes) if not isinstance(outcome, LedgerError)]
-    if not places or (atomic and len(places) < len(outcomes)):
+    indexes = [index for index, outcome in enumerate(outcomes) if not isinstance(outcome, LedgerError)]
+    if not indexes or (atomic and len(indexes) < len(outcomes)):
         return [outcome if isinstance(outcome, LedgerError) else None for outcome in outcomes]
-    postings = [outcomes[place] for place in places]
-    posted = _post_atomically(tenant_id, postings) if atomic else _post(tenant_id, postings)
-    for place, outcome in zip(places, posted, strict=True):
-        outcomes[place] = outcome
+    items = [outcomes[index] for index in indexes]
+    posted = _post_atomically(tenant_id, items) if atomic else _post(tenant_id, items)
+    for index, outcome in zip(indexes, posted, strict=True):
+        outcomes[index] = outcome
     return outcomes
 
 
@@ -111,12 +111,10 @@ def reverse_transaction(
 
 def _post_one(facts: Mapping[str, Any], *, tenant_id: UUID, actor: str, request_id: str) -> Posted:
     """Post one transaction. Raises the LedgerError that refused it."""
-    posting = make_posting(facts, actor=actor, request_id=request_id)
-    account = ("billing", tenant_id, posting["currency"])
-    row = ledger.post_one(
-        "billing_post", posting, tenant_id=tenant_id, serialization_key=account, retryable_constraints=RETRYABLE_CONSTRAINTS
-    )
-    outcome = _as_first_posted(read_posting(row, posting))
+    item = make_posting(facts, actor=actor, request_id=request_id)
+    wallet = ("billing", tenant_id, item["currency"])
+    row = posting.post_one("billing_post", item, tenant_id=tenant_id, serialization_key=wallet, retryable_constraints=RETRYABLE_CONSTRAINTS)
+    outcome = _as_first_posted(read_posting(row, item))
     if isinstance(outcome, LedgerError):
         raise outcome
     return outcome
@@ -136,19 +134,19 @@ def _posting_or_error(item: Mapping[str, Any], *, actor: str, request_id: str) -
         return error
 
 
-def _post(tenant_id: UUID, postings: Sequence[Mapping[str, Any]]) -> list[Posted | LedgerError]:
+def _post(tenant_id: UUID, items: Sequence[Mapping[str, Any]]) -> list[Posted | LedgerError]:
     """For each posting its row, or the LedgerError that refused it."""
-    rows = ledger.post("billing_post", postings, tenant_id=tenant_id, retryable_constraints=RETRYABLE_CONSTRAINTS)
-    return [_as_first_posted(read_posting(row, posting)) for row, posting in zip(rows, postings, strict=True)]
+    rows = posting.post("billing_post", items, tenant_id=tenant_id, retryable_constraints=RETRYABLE_CONSTRAINTS)
+    return [_as_first_posted(read_posting(row, item)) for row, item in zip(rows, items, strict=True)]
 
 
-def _post_atomically(tenant_id: UUID, postings: Sequence[Mapping[str, Any]]) -> list[Posted | LedgerError | None]:
+def _post_atomically(tenant_id: UUID, items: Sequence[Mapping[str, Any]]) -> list[Posted | LedgerError | None]:
     with transaction.atomic():
-        outcomes = _post(tenant_id, postings)
+        outcomes = _post(tenant_id, items)
         if not any(isinstance(outcome, LedgerError) for outcome in outcomes):
             return list(outcomes)
         transaction.set_rollback(True)
-    sent = {posting["id"] for posting in postings}
+    sent = {item["id"] for item in items}
     return [_after_rollback(outcome, sent) for outcome in outcomes]
 
 

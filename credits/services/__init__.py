@@ -1,6 +1,5 @@
 """The only writers of this ledger: one function for each change."""
 
-from credits.services.alerts import announce_expiring_grants, set_balance_alert, set_policy
 from credits.services.bulk import (
     POSTED,
     create_imported_grants,
@@ -15,6 +14,7 @@ from credits.services.bulk import (
 )
 from credits.services.consumption import consume, reinstate
 from credits.services.expiry import expire_grants
+from credits.services.expiry_announcements import announce_expiring_grants
 from credits.services.grants import create_grant, delete_grant, void_grant
 from credits.services.holds import capture_hold, expire_hold, expire_holds, extend_hold, place_hold, release_hold
 from credits.services.recurrence import (
@@ -27,6 +27,7 @@ from credits.services.recurrence import (
     schedule_as_made,
     schedule_line,
 )
+from credits.services.settings import set_balance_alert, set_policy
 from credits.services.transactions import record_transaction, record_transactions, reverse_transaction
 
 __all__ = [

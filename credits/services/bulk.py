@@ -205,5 +205,5 @@ def _transaction_or_error(row: Any, encoded: bytes) -> Any:
         return row
     line = msgspec.json.decode(encoded)
     errors = posting_errors(requested=line.get("amount"), invoice_id=line["invoice_id"], reverses=line.get("reverses_id"))
-    fingerprint = digest_from_json(line.get("facts_digest"))
-    return row_or_error(posted_or_error(row, facts_digest=fingerprint, names=TRANSACTION_FACTS, errors=errors, also_posted=NOTHING_TO_DO))
+    facts_digest = digest_from_json(line.get("facts_digest"))
+    return row_or_error(posted_or_error(row, facts_digest=facts_digest, names=TRANSACTION_FACTS, errors=errors, also_posted=NOTHING_TO_DO))

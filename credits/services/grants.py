@@ -106,8 +106,8 @@ def opening_outcome(row: Any, wanted: Mapping[str, Any]) -> Any | LedgerError:
     def is_recorded(first: Any, name: str) -> bool:
         return name == "effective_date" and str(first.effective_date) == str(meant)
 
-    fingerprint = digest_from_json(wanted["facts_digest"])
-    return row_or_error(posted_or_error(row, facts_digest=fingerprint, names=GRANT_FACTS, errors={}, is_recorded=is_recorded))
+    facts_digest = digest_from_json(wanted["facts_digest"])
+    return row_or_error(posted_or_error(row, facts_digest=facts_digest, names=GRANT_FACTS, errors={}, is_recorded=is_recorded))
 
 
 @translate_db_errors

@@ -113,14 +113,14 @@ def extend_hold(
     if idempotency_key is None:
         raise InvalidValue(field="idempotency_key", reason="missing")
     check_moment("expires_at", expires_at)
-    fingerprint = digest({"hold": str(hold_id), "expires_at": expires_at}, HOLD_EXTENSION_FACTS)
+    facts_digest = digest({"hold": str(hold_id), "expires_at": expires_at}, HOLD_EXTENSION_FACTS)
     named = {"actor": actor, "request_id": request_id, "customer_id": customer_id, "hold_id": hold_id}
-    extension = {**named, "expires_at": expires_at, "idempotency_key": idempotency_key, "facts_digest": digest_to_json(fingerprint)}
+    extension = {**named, "expires_at": expires_at, "idempotency_key": idempotency_key, "facts_digest": digest_to_json(facts_digest)}
     [row] = posting.post("credits_extend_hold", [extension], tenant_id=tenant_id, retryable_constraints=RETRYABLE_CONSTRAINTS)
     return row_or_error(
         read_outcome(
             row,
-            facts_digest=fingerprint,
+            facts_digest=facts_digest,
             names=HOLD_EXTENSION_FACTS,
             errors={
                 "not_found": lambda row: NotFound(kind="hold", id=hold_id),
@@ -159,13 +159,13 @@ def _end_hold(named: dict[str, Any], *, tenant_id: UUID, kind: str, facts: dict[
         raise InvalidValue(field="amount", reason="not_positive")
     texts = {name: facts.get(name) or "" for name in ("reason", "invoice_id", "billing_run_id")}
     hold_id = named["hold_id"]
-    fingerprint = digest({**facts, "hold": str(hold_id) if named.get("idempotency_key") else None}, HOLD_CLOSE_FACTS)
-    end = {"kind": str(kind), "amount": None if amount is None else f"{amount:f}", "facts_digest": digest_to_json(fingerprint)}
+    facts_digest = digest({**facts, "hold": str(hold_id) if named.get("idempotency_key") else None}, HOLD_CLOSE_FACTS)
+    end = {"kind": str(kind), "amount": None if amount is None else f"{amount:f}", "facts_digest": digest_to_json(facts_digest)}
     [row] = posting.post("credits_end_hold", [{**named, **texts, **end}], tenant_id=tenant_id, retryable_constraints=RETRYABLE_CONSTRAINTS)
     return row_or_error(
         read_outcome(
             row,
-            facts_digest=fingerprint,
+            facts_digest=facts_digest,
             names=HOLD_CLOSE_FACTS,
             is_recorded=partial(_is_recorded, hold_id, amount, named.get("idempotency_key")),
             errors={

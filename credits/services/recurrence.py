@@ -54,14 +54,14 @@ def create_recurring_grant(
     """
     if facts["unit_type"] == UnitType.CURRENCY:
         facts["metric_id"] = None
-    fingerprint = digest(facts, SCHEDULE_FACTS)
-    wanted: dict[str, Any] = {"tenant_id": tenant_id, "key": idempotency_key, "fingerprint": fingerprint}
+    facts_digest = digest(facts, SCHEDULE_FACTS)
+    wanted: dict[str, Any] = {"tenant_id": tenant_id, "key": idempotency_key, "facts_digest": facts_digest}
     wanted["starts_on"] = facts.get("starts_on")
     if (earlier := _schedule_with_key(**wanted)) is not None:
         return _raised(earlier), True
     schedule = _new(facts, tenant_id=tenant_id, actor=actor, request_id=request_id)
     schedule.idempotency_key = idempotency_key
-    schedule.facts_digest = fingerprint
+    schedule.facts_digest = facts_digest
     try:
         with transaction.atomic():
             schedule.save(force_insert=True)
@@ -126,8 +126,8 @@ def schedule_line(facts: Mapping[str, Any]) -> dict[str, Any]:
     else:
         _check({**values, "ends_on": None}, today, today)
     kept = facts.get("facts_digest")
-    fingerprint = digest(values, SCHEDULE_FACTS) if kept is None else bytes.fromhex(kept)
-    more = {"next_on": schedule.next_on, "facts_digest": fingerprint, "occurred_at": facts["occurred_at"]}
+    facts_digest = digest(values, SCHEDULE_FACTS) if kept is None else bytes.fromhex(kept)
+    more = {"next_on": schedule.next_on, "facts_digest": facts_digest, "occurred_at": facts["occurred_at"]}
     return {**values, **more, "id": facts.get("id") or new_id()}
 
 
@@ -209,7 +209,7 @@ class _KeyUsed(NamedTuple):
     outcome: str = "exists"
 
 
-def _schedule_with_key(*, tenant_id: UUID, key: str | None, fingerprint: bytes, starts_on: date | None) -> UUID | LedgerError | None:
+def _schedule_with_key(*, tenant_id: UUID, key: str | None, facts_digest: bytes, starts_on: date | None) -> UUID | LedgerError | None:
     """The id of the schedule created with this key, IdempotencyConflict if it was created from other facts, or None."""
     schedule = RecurringGrant.objects.filter(tenant_id=tenant_id, idempotency_key=key).first() if key else None
     if schedule is None:
@@ -220,13 +220,13 @@ def _schedule_with_key(*, tenant_id: UUID, key: str | None, fingerprint: bytes, 
     def is_recorded(first: _KeyUsed, name: str) -> bool:
         return name == "starts_on" and first.starts_on == meant
 
-    outcome = posted_or_error(row, facts_digest=fingerprint, names=SCHEDULE_FACTS, errors={}, is_recorded=is_recorded)
+    outcome = posted_or_error(row, facts_digest=facts_digest, names=SCHEDULE_FACTS, errors={}, is_recorded=is_recorded)
     return outcome if isinstance(outcome, LedgerError) else schedule.id
 
 
 def _create_imported_schedule(tenant_id: UUID, audit: Mapping[str, Any], line: Mapping[str, Any]) -> ScheduleOutcome | LedgerError:
     earlier = _schedule_with_key(
-        tenant_id=tenant_id, key=line.get("idempotency_key"), fingerprint=line["facts_digest"], starts_on=line.get("starts_on")
+        tenant_id=tenant_id, key=line.get("idempotency_key"), facts_digest=line["facts_digest"], starts_on=line.get("starts_on")
     )
     if isinstance(earlier, LedgerError):
         return earlier

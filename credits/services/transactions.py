@@ -12,7 +12,7 @@ from django.db import transaction
 from credits import selectors
 from credits.choices import REVERSIBLE, TransactionKind, TransactionType
 from credits.digests import TRANSACTION_FACTS, transaction_digest
-from credits.errors import BatchAborted, GrantNotFound, NotReversible
+from credits.errors import GrantNotFound, NotReversible
 from credits.services.posting_errors import NOTHING_TO_DO, digest_from_json, digest_to_json, grant_uuid, posting_errors, row_or_error
 from kernel.ledger import posting
 from kernel.ledger.constraints import translate_db_errors
@@ -45,22 +45,19 @@ def record_transaction(*, tenant_id: UUID, actor: str, request_id: str, idempote
 
 @translate_db_errors
 def record_transactions(
-    *, tenant_id: UUID, actor: str, request_id: str, items: Sequence[Mapping[str, Any] | Exception], atomic: bool = False
-) -> list[Any]:
-    """Post many; each item holds the facts of `record_transaction` and maybe an idempotency_key.
+    *, tenant_id: UUID, actor: str, request_id: str, items: Sequence[Mapping[str, Any]], atomic: bool = False
+) -> list[Any | LedgerError | None]:
+    """Post many; each item holds the facts of `record_transaction` and maybe an idempotency_key. A row or its error for each, in order.
 
-    Returns a row or a LedgerError for each item, in order. An item that the API couldn't parse is passed as its error, and returned in its
-    place. `atomic`: all or nothing; if one is refused, nothing is written and the others are BatchAborted.
+    `atomic`: all or nothing. If one is refused nothing is written, and the outcome of each that would have been is None.
     """
-    prepared = [_prepared({"actor": actor, "request_id": request_id}, item) for item in items]
+    prepared = [_item_or_error({"actor": actor, "request_id": request_id}, item) for item in items]
     with transaction.atomic() if atomic else nullcontext():
-        outcomes = _merged(prepared, _post([item for item in prepared if not isinstance(item, Exception)], tenant_id=tenant_id))
-        refused = [index for index, outcome in enumerate(outcomes) if isinstance(outcome, Exception)]
-        if not (atomic and refused):
+        outcomes = _merged(prepared, _post([item for item in prepared if not isinstance(item, LedgerError)], tenant_id=tenant_id))
+        if not atomic or not any(isinstance(outcome, LedgerError) for outcome in outcomes):
             return outcomes
         transaction.set_rollback(True)
-    aborted = BatchAborted(index=refused[0])
-    return [outcome if isinstance(outcome, Exception) or outcome.outcome == "replayed" else aborted for outcome in outcomes]
+    return [outcome if isinstance(outcome, LedgerError) or outcome.outcome == "replayed" else None for outcome in outcomes]
 
 
 @translate_db_errors
@@ -95,9 +92,7 @@ def reverse_transaction(
     return _raised(_outcome(row, item, is_recorded=lambda first, name: name == "amount" and first.amount == meant))
 
 
-def _prepared(audit: Mapping[str, Any], item: Mapping[str, Any] | Exception) -> dict[str, Any] | Exception:
-    if isinstance(item, Exception):
-        return item
+def _item_or_error(audit: Mapping[str, Any], item: Mapping[str, Any]) -> dict[str, Any] | LedgerError:
     facts = {name: value for name, value in item.items() if name != "idempotency_key"}
     try:
         return _item(audit, key=item.get("idempotency_key"), facts=facts)
@@ -160,4 +155,4 @@ def _raised(outcome: Any | LedgerError) -> Any:
 def _merged(prepared: Sequence[Any], outcomes: Sequence[Any]) -> list[Any]:
     """The outcomes in the order of the caller's items, with the errors of items that were not posted in their places."""
     posted = iter(outcomes)
-    return [item if isinstance(item, Exception) else next(posted) for item in prepared]
+    return [item if isinstance(item, LedgerError) else next(posted) for item in prepared]

@@ -22,8 +22,8 @@ from kernel.tenants.admin import local_time
 from metering.admin.decisions import rounds_of
 from metering.choices import ReportedCosts
 from metering.models import Cost, Fact, Policy, Price, Rollup, StatusChange, Trace, Transaction, UnitPrice
-from metering.services import policies, prices
-from metering.services.policies import UNCHANGED
+from metering.services import prices, settings
+from metering.services.settings import UNCHANGED
 
 DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)
 # Rows shown in one panel.
@@ -110,7 +110,7 @@ class PolicyForm(SettingForm):
         hours = values["stale_hours"]
         # An unchanged time isn't written: the form shows hundredths of an hour, and the time may be finer.
         stale_after = UNCHANGED if hours == self.standing["stale_hours"] else None if hours is None else timedelta(hours=float(hours))
-        policies.set_policy(
+        settings.set_policy(
             tenant_id=self.tenant.pk,
             actor=actor,
             request_id=request_id,

@@ -1,5 +1,7 @@
 """Authorizations of transfers on EVM chains (EIP-3009), signed with `eth-account`, which the extra `x402` installs.
 
+Payments on this installation's own network have the tokens of tokens.py instead.
+
 Chain, contract, name, version and decimals of a token come from the table here, never from a challenge: a wrong one signs something else. A
 signed authorization can't be taken back before its end. The same facts and key make the same signature, so none is stored.
 """

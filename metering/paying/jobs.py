@@ -19,5 +19,5 @@ def expire_payments(timestamp: int) -> int:
 @app.periodic(cron="* * * * *")
 @app.task(name=POST, queueing_lock=POST, retry=RETRY)
 def post_collections(timestamp: int) -> int:
-    """Every minute: post what was collected to the wallets of those whom it pays. The number of revenues posted."""
+    """Every minute: post what payees have collected to their wallets. The number of revenues posted."""
     return services.post_collections(actor=f"job:{POST}", request_id=f"{POST}:{timestamp}")

@@ -1,4 +1,6 @@
-"""The token with which whom a 402 pays collects the payment: a JSON Web Signature of the payment's facts.
+"""The token that a payee presents to collect a 402 payment on this installation's own network: a JSON Web Signature of its facts.
+
+Payments on EVM chains are signed by evm.py.
 
 It is stored nowhere. The same facts and the same key make the same token, so that a repeated call gets what the first one got; the
 database has only the SHA-256 of its nonce, which is made of the key and the round of authorization.
@@ -26,7 +28,7 @@ ACCOUNTS = uuid5(NAMESPACE_URL, "urn:countinghouse:payment-account")
 # The time is compared with the database's, under the payment's lock.
 UNCHECKED = {"verify_exp": False, "verify_iat": False, "verify_nbf": False, "verify_aud": False}
 REQUIRED = ("iss", "aud", "sub", "jti", "iat", "exp", "holdExp", "amount", "asset", "transferId", "identity")
-# Of an unsigned header, before the key is known.
+# The longest token that is parsed: its header names the key, so it is read before any signature is checked.
 MOST_CHARACTERS = 8192
 
 
@@ -77,7 +79,7 @@ def nonce_digest(nonce: str) -> bytes:
 
 
 def account_id(tenant_id: UUID, customer_id: str) -> str:
-    """The id under which whom it pays sees the customer that pays: it tells neither the tenant nor its customer."""
+    """The id under which the payee sees the paying customer. It reveals neither the tenant nor the customer."""
     return str(uuid5(ACCOUNTS, f"{tenant_id}:{customer_id}"))
 
 
@@ -183,7 +185,7 @@ def read_token(token: Any) -> dict[str, Any]:
     return claims
 
 
-def is_of(payment: Mapping[str, Any], claims: Mapping[str, Any]) -> bool:
+def is_token_of(payment: Mapping[str, Any], claims: Mapping[str, Any]) -> bool:
     """Whether claims that were signed here are those of the payment's own token."""
     digest = nonce_digest(str(claims["jti"]))
     return hmac.compare_digest(digest, bytes(payment["token"]["nonce_digest"])) and claims["aud"] == payment["token"]["pay_to"]

@@ -13,7 +13,7 @@ from kernel.ledger.outcomes import Posted, posted_or_error
 from metering.digests import AMENDMENT_FACTS, amendment_digest
 from metering.errors import AlreadySuperseded, CostOfAnother, CostOfPayment, NeedsPerson, NotOpen, NotStale, PaymentPresented, WrongStatus
 from metering.paying.choices import RETRYABLE_MONEY_CONSTRAINTS
-from metering.services.policies import out_of_bounds
+from metering.services.settings import out_of_bounds
 
 RETRYABLE_CONSTRAINTS = RETRYABLE_MONEY_CONSTRAINTS | {
     "metering_statuschange_idempotency_key_key",

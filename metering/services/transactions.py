@@ -20,7 +20,7 @@ from metering.selectors.payments import current_payment, list_current_payments
 from metering.services import finished_calls, posts
 from metering.services.facts import pricing_of
 from metering.services.naming import with_names
-from metering.services.policies import out_of_bounds
+from metering.services.settings import out_of_bounds
 
 NO_OBJECT = "{}"
 # The columns that are read of each outcome where a short reply is wanted: not those of its service, agent and trace.

@@ -34,8 +34,8 @@ from metering.services.lifecycle import (
     deny_transaction,
     prepare_transaction,
 )
-from metering.services.policies import set_policy
 from metering.services.prices import set_price
+from metering.services.settings import set_policy
 from metering.services.transactions import record_transaction
 from tests.factories import TenantFactory
 

@@ -23,8 +23,8 @@ from metering.paying import services as paying
 from metering.paying.models import Collection, Payment, PaymentToken
 from metering.rules.services.definitions import create_rule
 from metering.services.agents import create_agent
-from metering.services.policies import set_policy
 from metering.services.prices import set_price
+from metering.services.settings import set_policy
 from metering.services.transactions import record_transaction
 from metering.services.usage_keys import declare_key
 from tests.backfills.test_export_ledger import FOR_THE_RECORD

@@ -21,7 +21,8 @@ from kernel.tenants.models import StaffProfile, StaffTenant
 from metering.paying import services as paying
 from metering.rules.services import definitions as rules
 from metering.selectors import list_agents
-from metering.services import facts, policies, prices, usage_counting, usage_keys
+from metering.services import facts, prices, usage_counting, usage_keys
+from metering.services import settings as metering_settings
 from metering.services.reauthorization import reauthorize_transaction
 from metering.services.transactions import record_transaction
 from tests.factories import IssuedKeyFactory
@@ -53,7 +54,7 @@ def fill_billing(context):
 
 
 def fill_metering(context):
-    policies.set_policy(**context, stale_after=timedelta(hours=1))
+    metering_settings.set_policy(**context, stale_after=timedelta(hours=1))
     units = [{"fact_key": "tokens", "amount": Decimal("0.01")}]
     prices.set_price(**context, service_name="model", units=units, valid_from=datetime(2026, 1, 1, tzinfo=UTC))
     cost = {"fiat_amount": Decimal(1), "fiat_asset_symbol": "USD", "is_estimate": True, "cost_details": '{"model": "m"}'}
@@ -65,12 +66,12 @@ def fill_metering(context):
 
 
 def fill_paying(context):
-    policies.set_policy(**context, is_prepaid=True)
+    metering_settings.set_policy(**context, is_prepaid=True)
     cost = {"fiat_amount": Decimal(2), "fiat_asset_symbol": "USD", "is_estimate": True}
     held = record_transaction(**context, service_name="model", action_name="a", resource_name="r", costs=[cost]).row
     its = {"transaction_id": held["id"], "payment_id": held["payment"]["id"]}
     paying.capture_payment(**context, **its, amount=Decimal(1), final=False, idempotency_key="part")
-    policies.set_policy(**context, is_prepaid=False)
+    metering_settings.set_policy(**context, is_prepaid=False)
     paying.set_payer(**context, payer="ledger", is_enabled=True, max_amount=Decimal(50), max_currency="USD")
     paying.set_payee(**context, pay_to=f"shop-{context['tenant_id']}")
     row = record_transaction(**context, service_name="model", action_name="a", resource_name="r").row

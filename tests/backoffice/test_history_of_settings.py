@@ -15,7 +15,8 @@ from kernel.corrections import services as corrections
 from kernel.tenants import services as tenants
 from metering.models import Policy, Price
 from metering.paying import services as paying
-from metering.services import agents, policies, prices, usage_keys
+from metering.services import agents, prices, usage_keys
+from metering.services import settings as metering_settings
 from tests.backoffice.staff_members import PASSWORD, employ, log_in
 from tests.factories import IssuedKeyFactory, TenantFactory
 
@@ -47,7 +48,7 @@ CHANGES = {
     "billing_transactiontype": lambda tenant: billing.define_type(tenant_id=tenant.id, **AUTHOR, code="fine", label="", direction="debit"),
     "billing_policy": lambda tenant: billing.set_policy(tenant_id=tenant.id, **AUTHOR, strict_types=True),
     "billing_wallet": lambda tenant: billing.set_floor(tenant_id=tenant.id, **AUTHOR, currency="USD", floor=Decimal(-1)),
-    "metering_policy": lambda tenant: policies.set_policy(tenant_id=tenant.id, **AUTHOR, authorizes_at_once=False),
+    "metering_policy": lambda tenant: metering_settings.set_policy(tenant_id=tenant.id, **AUTHOR, authorizes_at_once=False),
     "metering_price": lambda tenant: prices.end_price(
         tenant_id=tenant.id, **AUTHOR, price_id=make_price(tenant, actor="x", request_id=""), valid_to=timezone.now() + timedelta(days=1)
     ),

@@ -26,7 +26,7 @@ from kernel.tenants.models import StaffProfile, StaffTenant
 from kernel.tenants.staff_roles import ROLES
 from metering.paying import services as paying
 from metering.rules.services import definitions as rules
-from metering.services import policies, prices, usage_keys
+from metering.services import prices, settings, usage_keys
 from metering.services.transactions import record_transaction
 from tests.backoffice.staff_members import employ, log_in
 from tests.factories import IssuedKeyFactory, TenantFactory
@@ -67,9 +67,9 @@ class Book:
         billing.place_hold(**context, amount=Decimal(1), expires_at=timezone.now() + timedelta(days=1), reference_id=f"hold of {name}")
         hold = {"customer_id": grant["customer_id"], "currency": "USD", "expires_at": timezone.now() + timedelta(days=1)}
         credits.place_hold(**context, **hold, amount=Decimal(1))
-        policies.set_policy(**context, is_prepaid=True)
+        settings.set_policy(**context, is_prepaid=True)
         record_transaction(**context, **names, costs=[cost])
-        policies.set_policy(**context, is_prepaid=False)
+        settings.set_policy(**context, is_prepaid=False)
         paying.set_payer(**context, payer="ledger", is_enabled=True)
         usage_keys.declare_key(**context, place="metadata", name="region")
         prices.set_price(**context, units=[{"fact_key": "n", "amount": Decimal(1)}], valid_from=timezone.now())

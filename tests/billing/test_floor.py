@@ -94,7 +94,7 @@ def test_the_blockers_of_an_undo_call_the_function(context, stricter_floor):
 
 @pytest.mark.parametrize(("balance", "floor"), PAIRS)
 def test_the_plans_copy_is_equal(db, balance, floor):
-    assert plan_floor_allows(balance=balance, floor=floor) == floor_allows(balance=balance, floor=floor)
+    assert plan_floor_allows(balance=balance, floor_plus_held=floor) == floor_allows(balance=balance, floor=floor)
 
 
 @pytest.mark.parametrize("floor", FLOORS)

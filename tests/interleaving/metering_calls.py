@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from metering.models import Agent, Cost, Fact, Policy, Price, Rollup, Service, StatusChange, Trace, Transaction
-from metering.services import agents, bulk, costs, facts, lifecycle, policies, prices, rebuild, repricing, transactions
+from metering.services import agents, bulk, costs, facts, lifecycle, prices, rebuild, repricing, settings, transactions
 from tests.factories import TenantFactory
 from tests.interleaving.harness import Key, Lock, Row, Scene, Table, number
 
@@ -27,7 +27,7 @@ class MeteringBook:
         self.who = {"tenant_id": self.tenant_id, "actor": "command:test", "request_id": "test"}
         self.repricing = uuid4()
         self.price = self.set_price(1, LONG_AGO)
-        policies.set_policy(**self.who, stale_after=timedelta(hours=1))
+        settings.set_policy(**self.who, stale_after=timedelta(hours=1))
 
     def set_price(self, amount: int, valid_from: datetime) -> UUID:
         return prices.set_price(**self.who, units=[{"fact_key": "tokens", "amount": Decimal(amount)}], valid_from=valid_from)
@@ -66,7 +66,7 @@ def repriced_one() -> MeteringBook:
 def pending_one() -> MeteringBook:
     """A transaction that somebody is deciding on, with an estimate."""
     book = MeteringBook()
-    policies.set_policy(**book.who, authorizes_at_once=False)
+    settings.set_policy(**book.who, authorizes_at_once=False)
     row = book.record(costs=[ESTIMATE], agent_name="agent").row
     book.transaction, book.agent, book.estimate = row["id"], row["agent_id"], row["costs"][0]["id"]
     lifecycle.prepare_transaction(**book.its())

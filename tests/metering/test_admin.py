@@ -11,7 +11,7 @@ from kernel.corrections.kinds import CorrectionInput, get_kind
 from kernel.ledger.errors import LedgerError
 from metering.integrity import checks
 from metering.models import Cost
-from metering.services import policies, prices
+from metering.services import prices, settings
 
 URL = "/v1/transactions"
 COST = {"fiatAmount": "0.05", "fiatAssetSymbol": "USD", "isEstimate": True}
@@ -31,7 +31,7 @@ def fill(caller, number):
     caller.post(f"{URL}/{created['id']}/facts", facts)
     context = {"tenant_id": caller.tenant.id, "actor": "staff:1", "request_id": ""}
     prices.set_price(**context, units=[{"fact_key": "n", "amount": Decimal(1)}], valid_from=timezone.now(), service_name=f"s{number}")
-    policies.set_policy(**context)
+    settings.set_policy(**context)
     return created
 
 

@@ -13,7 +13,7 @@ from django.utils import timezone
 from metering.integrity import checks
 from metering.models import Cost, Fact, StatusChange, Transaction
 from metering.selectors import list_prices, price_books
-from metering.services import policies, prices
+from metering.services import prices, settings
 from tests.metering.conftest import Caller
 from tests.metering.rule_bodies import create_rule
 
@@ -209,7 +209,7 @@ def test_a_finished_call_of_an_inactive_agent_is_denied_and_keeps_its_report(cal
 
 
 def test_a_finished_call_waits_for_nobody(caller):
-    policies.set_policy(tenant_id=caller.tenant.id, actor="staff:1", request_id="", authorizes_at_once=False)
+    settings.set_policy(tenant_id=caller.tenant.id, actor="staff:1", request_id="", authorizes_at_once=False)
     assert caller.post(URL, NAMES).json()["status"] == "pending"
     assert caller.post(URL, NAMES | {"outcome": "success"}).json()["status"] == "completed"
 

@@ -10,7 +10,7 @@ from kernel.ledger.integrity.digests import find_digest_violations
 from metering.errors import NotOpen
 from metering.integrity import checks, digests
 from metering.services import costs as cost_services
-from metering.services import lifecycle, policies, transactions
+from metering.services import lifecycle, settings, transactions
 from tests.metering.test_prices import add_facts, price
 from tests.metering.test_spend import ACTUAL, ESTIMATE, URL, inactive_agent
 
@@ -87,7 +87,7 @@ def test_sums_of_every_fate_in_several_currencies_are_those_of_the_rows(book):
     for outcome in ("success", "error"):
         row = transactions.record_transaction(**its, **names, costs=costs).row
         lifecycle.complete_transaction(**its, transaction_id=row["id"], outcome=outcome)
-    policies.set_policy(**its, authorizes_at_once=False)
+    settings.set_policy(**its, authorizes_at_once=False)
     for decide in (lifecycle.deny_transaction, lifecycle.cancel_transaction):
         row = transactions.record_transaction(**its, **names, costs=costs).row
         lifecycle.prepare_transaction(**its, transaction_id=row["id"])

@@ -11,21 +11,23 @@ from procrastinate.contrib.django import app
 from kernel.ledger.identifiers import new_id
 from metering import jobs
 from metering.models import Transaction
-from metering.services import policies
+from metering.services import settings
 
 
 def test_the_job_closes_what_is_stale(caller):
     caller.create()
-    policies.set_policy(tenant_id=caller.tenant.id, actor="staff:1", request_id="", stale_after=timedelta(hours=1))
+    settings.set_policy(tenant_id=caller.tenant.id, actor="staff:1", request_id="", stale_after=timedelta(hours=1))
     assert jobs.close_stale(timestamp=0) == 0
     Transaction.objects.update(authorized_at=timezone.now() - timedelta(hours=2))
     assert jobs.close_stale(timestamp=0) == 1
     assert Transaction.objects.get().status == "cancelled"
-    assert caller.get(f"/v1/transactions/{Transaction.objects.get().id}/history").json()["history"][-1]["actor"] == f"job:{jobs.NAME}"
+    assert (
+        caller.get(f"/v1/transactions/{Transaction.objects.get().id}/history").json()["history"][-1]["actor"] == f"job:{jobs.CLOSE_STALE}"
+    )
 
 
 def test_the_job_is_known_to_the_worker():
-    assert app.tasks[jobs.NAME].queueing_lock == jobs.NAME
+    assert app.tasks[jobs.CLOSE_STALE].queueing_lock == jobs.CLOSE_STALE
 
 
 @pytest.mark.parametrize(("beyond", "outcome"), [("0", "not_stale"), ("1 microsecond", None)])

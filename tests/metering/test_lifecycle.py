@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from metering.choices import MOVES, Status
 from metering.errors import WrongStatus
 from metering.models import Cost, Fact, StatusChange, Transaction
-from metering.services import lifecycle, policies
+from metering.services import lifecycle, settings
 
 URL = "/v1/transactions"
 AHEAD = datetime(2190, 1, 1, tzinfo=UTC)
@@ -104,7 +104,7 @@ def test_cancel_ends_what_is_not_over(caller):
 
 def test_a_tenant_that_decides_later_walks_the_whole_way(caller):
     context = {"tenant_id": caller.tenant.id, "actor": "staff:1", "request_id": ""}
-    policies.set_policy(**context, authorizes_at_once=False)
+    settings.set_policy(**context, authorizes_at_once=False)
     body = caller.create()
     assert (body["status"], body["authorizedAt"]) == ("pending", None)
     target = context | {"transaction_id": body["id"]}

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from metering.integrity import checks
 from metering.models import Cost, Fact, Policy, StatusChange, Transaction
-from metering.services import policies, prices
+from metering.services import prices, settings
 from tests.metering.conftest import Caller
 
 URL = "/v1/transactions"
@@ -67,14 +67,14 @@ def test_what_is_no_moment_is_refused(caller, call, bad):
 
 def test_the_bounds_are_the_tenants_policy(caller, outsider):
     context: dict[str, Any] = {"tenant_id": caller.tenant.id, "actor": "staff:1", "request_id": ""}
-    policies.set_policy(**context, backdating_limit=timedelta(hours=36), postdating_limit=timedelta(0))
+    settings.set_policy(**context, backdating_limit=timedelta(hours=36), postdating_limit=timedelta(0))
     refused = send(caller, "create", wire(ago(days=2)))
     bounds = "occurredAt must not be more than 1 day 12 hours before the present, nor more than 0 seconds after it"
     assert refused.json()["message"] == [bounds]
     assert send(caller, "create", wire(ago(minutes=-1))).status_code == 400
     assert send(caller, "create", wire(ago(hours=35))).status_code == 201
     assert send(outsider, "create", wire(ago(days=2))).status_code == 201
-    policies.set_policy(**context, authorizes_at_once=True)
+    settings.set_policy(**context, authorizes_at_once=True)
     assert Policy.objects.get().backdating_limit == timedelta(hours=36)
 
 
@@ -133,7 +133,7 @@ def test_a_replay_may_state_the_time_that_the_first_reply_said_and_comes_after_i
     assert (again.status_code, again.json()["id"]) == (201, first["id"])
     old = {"serviceName": "s", "occurredAt": wire(ago(days=20))}
     made = caller.post(URL, old, **{"Idempotency-Key": "old"}).json()
-    policies.set_policy(tenant_id=caller.tenant.id, actor="staff:1", request_id="", backdating_limit=timedelta(days=1))
+    settings.set_policy(tenant_id=caller.tenant.id, actor="staff:1", request_id="", backdating_limit=timedelta(days=1))
     late = caller.post(URL, old, **{"Idempotency-Key": "old"})
     assert (late.status_code, late.json()["id"], late.headers["Idempotent-Replayed"]) == (201, made["id"], "true")
 

@@ -13,7 +13,7 @@ from django.utils import timezone
 from metering.errors import PriceExists
 from metering.integrity import checks
 from metering.models import Cost, Fact, Price, Transaction
-from metering.services import policies, prices, pricing
+from metering.services import prices, pricing, settings
 from tests.metering.conftest import Caller
 
 URL = "/v1/transactions"
@@ -235,7 +235,7 @@ def test_stale_transactions_are_closed_where_the_tenant_wants_it(caller, outside
     caller.post(f"{URL}/{done}/complete", {"outcome": "success"})
     call_command("close_stale_transactions", stdout=StringIO())
     assert set(Transaction.objects.values_list("status", flat=True)) == {"authorized", "completed"}
-    policies.set_policy(tenant_id=caller.tenant.id, actor="staff:1", request_id="", stale_after=timedelta(microseconds=1))
+    settings.set_policy(tenant_id=caller.tenant.id, actor="staff:1", request_id="", stale_after=timedelta(microseconds=1))
     call_command("close_stale_transactions", stdout=(shown := StringIO()))
     assert "1 transactions cancelled." in shown.getvalue()
     assert Transaction.objects.get(id=old).status == "cancelled"

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from metering.integrity import checks
 from metering.models import Cost, Fact, Rollup, StatusChange, Trace, Transaction
-from metering.services import agents, policies, prices, transactions
+from metering.services import agents, prices, transactions
+from metering.services import settings as metering_settings
 from tests.factories import TenantFactory
 
 LARGEST = "999999999999999999.999999999999999999"
@@ -57,7 +58,7 @@ class Book:
 
     def __init__(self, *, authorizes_at_once: bool) -> None:
         self.context: dict[str, Any] = {"tenant_id": TenantFactory().id, "actor": "command:test", "request_id": ""}
-        policies.set_policy(**self.context, authorizes_at_once=authorizes_at_once)
+        metering_settings.set_policy(**self.context, authorizes_at_once=authorizes_at_once)
         units = [prices.parse_unit("tokens=1")]
         prices.set_price(**self.context, service_name="s", currency="USD", units=units, valid_from=datetime(2020, 1, 1, tzinfo=UTC))
         created = [agents.create_agent(**self.context, label=status, status=status) for status in ("active", "inactive")]

@@ -13,7 +13,7 @@ from kernel.ledger.identifiers import new_id
 from metering.errors import NotStale
 from metering.integrity import checks
 from metering.models import Cost, Price, Transaction
-from metering.services import agents, amendments, lifecycle, policies, transactions
+from metering.services import agents, amendments, lifecycle, settings, transactions
 from tests.metering.test_prices import LONG_AGO, add_facts, costs_of, price
 
 URL = "/v1/transactions"
@@ -71,7 +71,7 @@ def test_cancelling_supersedes_estimates_by_zero_and_leaves_actual_costs(caller)
 
 def test_closing_what_is_stale_supersedes_its_estimates_too(caller):
     created = caller.create(costs=[ESTIMATE])
-    policies.set_policy(tenant_id=caller.tenant.id, actor="staff:1", request_id="", stale_after=timedelta(microseconds=1))
+    settings.set_policy(tenant_id=caller.tenant.id, actor="staff:1", request_id="", stale_after=timedelta(microseconds=1))
     call_command("close_stale_transactions", stdout=StringIO())
     assert total(caller, created["id"]) == 0
     assert spend(caller) == {"USD": 0}
@@ -79,7 +79,7 @@ def test_closing_what_is_stale_supersedes_its_estimates_too(caller):
 
 def test_a_denial_after_a_wait_supersedes_estimates_by_zero(caller):
     context = {"tenant_id": caller.tenant.id, "actor": "staff:1", "request_id": ""}
-    policies.set_policy(**context, authorizes_at_once=False)
+    settings.set_policy(**context, authorizes_at_once=False)
     its = context | {"transaction_id": caller.create(costs=[ESTIMATE])["id"]}
     lifecycle.prepare_transaction(**its)
     row = lifecycle.deny_transaction(**its, reason="over budget").row

@@ -13,7 +13,7 @@ from billing.models import Wallet
 from credits.models import Grant
 from metering.models import Cost
 from metering.paying.models import Payment
-from metering.services import costs, lifecycle, policies, transactions
+from metering.services import costs, lifecycle, settings, transactions
 from tests.factories import TenantFactory
 
 NAMES = {"service_name": "openai", "action_name": "chat", "resource_name": "gpt-4"}
@@ -30,7 +30,7 @@ class PayingBook:
         self.tenant = TenantFactory(**({"slug": slug} if slug else {}))
         self.tenant_id: UUID = self.tenant.id
         self.who = {"tenant_id": self.tenant_id, "actor": "command:test", "request_id": "test"}
-        policies.set_policy(**self.who, **{"is_prepaid": True} | policy)
+        settings.set_policy(**self.who, **{"is_prepaid": True} | policy)
         if credit:
             self.grant(credit)
         if wallet:

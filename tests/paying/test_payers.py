@@ -59,10 +59,10 @@ def test_without_an_option_that_may_be_paid_a_create_records_nothing(market):
 
 
 def test_a_payment_that_waits_is_denied_where_the_limits_no_longer_allow_it(market):
-    from metering.services import policies
+    from metering.services import settings
 
     created = market.create()
-    policies.set_policy(**market.who, authorizes_at_once=False)
+    settings.set_policy(**market.who, authorizes_at_once=False)
     assert market.ask(created).json()["status"] == "preparing"
     limit(market, is_enabled=False)
     row = lifecycle.authorize_transaction(**market.who, transaction_id=created).row

@@ -8,7 +8,7 @@ import pytest
 import billing.services
 from metering.models import Transaction
 from metering.paying import services
-from metering.services import decisions, lifecycle, policies, reauthorization, transactions
+from metering.services import decisions, lifecycle, reauthorization, settings, transactions
 from metering.services.agents import create_agent
 from tests.paying.book import NAMES, PayingBook, cost
 from tests.rules.book import RuleBook, limit
@@ -110,7 +110,7 @@ def test_each_currency_is_paid_for_itself():
 def test_a_wallet_without_a_floor_pays_down_to_zero_unless_the_policy_lets_it_go_below():
     book = PayingBook(wallet=5)
     assert book.record(cost(6))["status"] == "denied"
-    policies.set_policy(**book.who, allows_overdraft=True)
+    settings.set_policy(**book.who, allows_overdraft=True)
     row = book.record(cost(6))
     book.complete(row)
     assert book.money() == money(0, 0, -1, 0)
@@ -262,7 +262,7 @@ def test_a_call_that_fails_after_its_payment_was_released_costs_nothing():
 
 def test_a_tenant_that_does_not_prepay_pays_nothing():
     book = PayingBook(credit=6)
-    policies.set_policy(**book.who, is_prepaid=False)
+    settings.set_policy(**book.who, is_prepaid=False)
     row = book.record(cost(4))
     book.complete(row)
     assert (book.money(), Transaction.objects.get().requires_payment) == (money(6, 0, 0, 0), False)

@@ -10,7 +10,8 @@ from django.utils import timezone
 
 from metering.paying import services
 from metering.paying.models import Payment, PaymentToken
-from metering.services import lifecycle, policies
+from metering.services import lifecycle
+from metering.services import settings as metering_settings
 from tests.paying.shop import PAY_TO, RESOURCE, URL, Market, challenge, claims_of, first_version, is_ascii, option
 from tests.paying.test_prepaid import money
 from tests.rules.book import RuleBook, limit
@@ -165,7 +166,7 @@ def test_a_denied_further_round_releases_what_the_earlier_one_held(market):
 
 
 def test_a_transaction_that_waits_is_paid_when_it_is_decided(market):
-    policies.set_policy(**market.who, authorizes_at_once=False)
+    metering_settings.set_policy(**market.who, authorizes_at_once=False)
     created = market.create("4")
     its = {**market.who, "transaction_id": created}
     lifecycle.prepare_transaction(**its)

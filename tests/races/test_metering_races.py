@@ -21,7 +21,7 @@ from metering.choices import Status
 from metering.errors import AlreadySuperseded, NotOpen, WrongStatus
 from metering.integrity import checks
 from metering.models import Agent, Cost, Service, StatusChange, Trace, Transaction
-from metering.services import costs, facts, lifecycle, policies, transactions
+from metering.services import costs, facts, lifecycle, settings, transactions
 from tests.factories import IssuedKeyFactory, TenantFactory
 from tests.metering.conftest import EXAMPLE, Caller
 
@@ -230,7 +230,7 @@ class Held:
 def test_whether_a_transaction_is_stale_is_decided_after_the_wait_for_its_lock(context):
     row = transactions.record_transaction(**context, **NAMES).row
     Transaction.objects.filter(id=row["id"]).update(authorized_at=timezone.now() - timedelta(hours=2))
-    policies.set_policy(**context, stale_after=timedelta(hours=1))
+    settings.set_policy(**context, stale_after=timedelta(hours=1))
     closed = Held(row["id"]).run(lambda: lifecycle.close_stale_transactions(actor="job:x", request_id=""))
     assert closed == {context["tenant_id"]: 0}
     assert Transaction.objects.get().status == Status.AUTHORIZED

@@ -7,7 +7,7 @@ import pytest
 
 from metering.errors import NeedsPerson
 from metering.rules.models import AuthorizationRequest, RuleCounterEntry, RuleExecution
-from metering.services import decisions, lifecycle, policies
+from metering.services import decisions, lifecycle, settings
 from tests.factories import IssuedKeyFactory
 from tests.metering.conftest import Caller
 from tests.rules.book import COUNT, RuleBook, condition, cost, limit
@@ -201,7 +201,7 @@ def test_an_overruled_rule_does_not_overrule_the_others(book):
 
 
 def test_the_rules_decide_when_a_tenant_authorizes_what_waited(book):
-    policies.set_policy(**book.who, authorizes_at_once=False)
+    settings.set_policy(**book.who, authorizes_at_once=False)
     book.add_rule(limit(10))
     rows = [book.record(cost(6)) for _ in range(2)]
     assert book.statuses(*rows) == ["pending", "pending"]
@@ -221,8 +221,8 @@ def test_trying_a_call_out_is_the_same_decision_and_leaves_nothing(book):
     assert (tried["decision"], len(tried["executions"][0]["violations"])) == ("DENIED", 1)
     assert decisions.evaluate_create(**book.who, **facts, costs=[cost(2)])["decision"] == "ALLOWED"
     assert (book.used(), AuthorizationRequest.objects.count()) == ({"[]": 3}, 1)
-    policies.set_policy(**book.who, authorizes_at_once=False)
+    settings.set_policy(**book.who, authorizes_at_once=False)
     later = decisions.evaluate_create(**book.who, **facts, costs=[cost(3)])
     assert (later["decision"], later["reason"], book.used()) == ("DENIED", tried["reason"], {"[]": 3})
-    policies.set_policy(**book.who, authorizes_at_once=True)
+    settings.set_policy(**book.who, authorizes_at_once=True)
     assert book.record(cost(3))["decline_reason"] == tried["reason"]

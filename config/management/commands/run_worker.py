@@ -1,4 +1,7 @@
-"""Runs what isn't done by a request: the periodic jobs of every app, and the sending of webhooks. Any number of workers may run."""
+"""Runs what isn't done by a request: the periodic jobs of every app, and the sending of webhooks. Any number of workers may run.
+
+The jobs are in every app's jobs.py, which procrastinate finds by PROCRASTINATE_AUTODISCOVER_MODULE_NAME (config/settings.py).
+"""
 
 import asyncio
 import threading

@@ -1,4 +1,4 @@
-"""Calls metering.services.policies.set_policy."""
+"""Calls metering.services.settings.set_policy."""
 
 from argparse import ArgumentParser, BooleanOptionalAction
 from datetime import timedelta
@@ -10,7 +10,7 @@ from kernel.tenants import selectors
 from kernel.tenants.errors import DomainError
 from kernel.tenants.messages import message_for_operator
 from metering.choices import ReportedCosts
-from metering.services.policies import UNCHANGED, set_policy
+from metering.services.settings import UNCHANGED, set_policy
 
 
 class Command(BaseCommand):

@@ -41,13 +41,13 @@ def capture_payment(
         raise InvalidValue(field="amount", reason="not_positive")
     if not final and idempotency_key is None:
         raise InvalidValue(field="idempotency_key", reason="missing")
-    fingerprint = capture_digest({"payment": payment_id, "amount": amount, "final": final})
+    facts_digest = capture_digest({"payment": payment_id, "amount": amount, "final": final})
     call = {"transaction_id": transaction_id, "payment_id": payment_id, "idempotency_key": idempotency_key}
     facts = {"amount": None if amount is None else f"{amount:f}", "final": final}
-    who = {"facts_digest": fingerprint.hex(), "actor": actor, "request_id": request_id}
+    who = {"facts_digest": facts_digest.hex(), "actor": actor, "request_id": request_id}
     [row] = posting.post("paying_capture", [call | facts | who], tenant_id=tenant_id, retryable_constraints=RETRYABLE_MONEY_CONSTRAINTS)
     errors = _errors(payment_id, amount)
-    return read_outcome(row, facts_digest=fingerprint, names=CAPTURE_FACTS, is_recorded=partial(_is_recorded, amount), errors=errors)
+    return read_outcome(row, facts_digest=facts_digest, names=CAPTURE_FACTS, is_recorded=partial(_is_recorded, amount), errors=errors)
 
 
 def _is_recorded(amount: Decimal | None, row: Any, name: str) -> bool:
@@ -75,13 +75,13 @@ def extend_payment(
     if idempotency_key is None:
         raise InvalidValue(field="idempotency_key", reason="missing")
     check_moment("expires_at", expires_at)
-    fingerprint = extension_digest({"payment": payment_id, "expires_at": expires_at})
+    facts_digest = extension_digest({"payment": payment_id, "expires_at": expires_at})
     call = {"transaction_id": transaction_id, "payment_id": payment_id, "idempotency_key": idempotency_key}
-    who = {"facts_digest": fingerprint.hex(), "actor": actor, "request_id": request_id}
+    who = {"facts_digest": facts_digest.hex(), "actor": actor, "request_id": request_id}
     [row] = posting.post(
         "paying_extend", [call | who | {"expires_at": expires_at}], tenant_id=tenant_id, retryable_constraints=RETRYABLE_MONEY_CONSTRAINTS
     )
-    return read_outcome(row, facts_digest=fingerprint, names=EXTENSION_FACTS, errors=_errors(payment_id))
+    return read_outcome(row, facts_digest=facts_digest, names=EXTENSION_FACTS, errors=_errors(payment_id))
 
 
 def _errors(payment_id: UUID, amount: Decimal | None = None) -> dict[str, Callable[[Any], LedgerError]]:

@@ -66,7 +66,7 @@ def verify_payment(*, tenant_id: UUID, actor: str, request_id: str, payload: str
     try:
         payment, asked = _check(tenant_id=tenant_id, payload=payload, requirements=requirements)
         payer = tokens.account_id(payment["tenant_id"], payment["customer_id"])
-        if _digits(asked) != payment["amount"]:
+        if _parse_amount(asked) != payment["amount"]:
             raise _Refused("price_not_acceptable", f"The payment is about {trimmed_digits(payment['amount'])} {payment['currency']}")
         posted = {"payment_id": payment["id"], "actor": actor, "request_id": request_id}
         [row] = posting.post("paying_present", [posted], tenant_id=payment["tenant_id"])
@@ -85,11 +85,11 @@ def settle_payment(*, tenant_id: UUID, actor: str, request_id: str, payload: str
     The same amount again gets the same answer and moves nothing; another one is refused. It may come after the time to present the payment,
     and after its transaction was completed, as long as the money is held. Raises Busy, OutcomeUnknown.
     """
-    payer, network = None, str(_members(requirements).get("network") or "")
+    payer, network = None, str(_parse_json_object(requirements).get("network") or "")
     try:
         payment, asked = _check(tenant_id=tenant_id, payload=payload, requirements=requirements)
         payer = tokens.account_id(payment["tenant_id"], payment["customer_id"])
-        amount = _collectable(_digits(asked), payment)
+        amount = _collectable(_parse_amount(asked), payment)
         collected = {
             "payment_id": payment["id"],
             "amount": f"{amount:f}",
@@ -121,7 +121,7 @@ def _collectable(amount: Decimal, payment: Mapping[str, Any]) -> Decimal:
 
 def _check(*, tenant_id: UUID, payload: str, requirements: str) -> tuple[Mapping[str, Any], Any]:
     """The payment that a payload is about, and the amount that the requirements state. What is compared never changes. Raises _Refused."""
-    sent, wanted = _members(payload), _members(requirements)
+    sent, wanted = _parse_json_object(payload), _parse_json_object(requirements)
     inner = sent.get("payload")
     if sent.get("x402Version") not in {1, 2} or not isinstance(inner, Mapping):
         raise _Refused("invalid_payload", "The payload has no x402Version of 1 or 2, or no payload")
@@ -130,7 +130,7 @@ def _check(*, tenant_id: UUID, payload: str, requirements: str) -> tuple[Mapping
     except BadToken as bad:
         raise _Refused("attestation_invalid", "The token was not signed here") from bad
     payment = selectors.find_payment(tenant_id=claims["tenantId"], payment_id=claims["paymentId"])
-    if payment is None or not tokens.is_of(payment, claims):
+    if payment is None or not tokens.is_token_of(payment, claims):
         raise _Refused("attestation_invalid", "The token is not that of a payment here")
     token = payment["token"]
     if not selectors.is_payee(tenant_id=tenant_id, pay_to=token["pay_to"]):
@@ -155,7 +155,7 @@ def _compare(sent: Mapping[str, Any], wanted: Mapping[str, Any], payment: Mappin
         raise _Refused("invalid_payment_requirements", "The payment is about another asset, payTo or resource")
 
 
-def _digits(amount: Any) -> Decimal:
+def _parse_amount(amount: Any) -> Decimal:
     """Raises _Refused for what is no amount that the ledger can hold."""
     if not isinstance(amount, str) or not is_plain_decimal(amount) or len(amount) > 2 * PLACES + 2 or Decimal(amount) < 0:
         raise _Refused("invalid_payment_requirements", "The amount is no decimal")
@@ -165,6 +165,6 @@ def _digits(amount: Any) -> Decimal:
     return value
 
 
-def _members(text: str) -> Mapping[str, Any]:
+def _parse_json_object(text: str) -> Mapping[str, Any]:
     members: dict[str, Any] = json.loads(text)
     return members

@@ -18,7 +18,7 @@ from kernel.ledger.errors import LedgerError
 from kernel.tenants import services as tenants
 from metering.paying import services as paying
 from metering.rules.services import definitions
-from metering.services import costs, lifecycle, policies, transactions
+from metering.services import costs, lifecycle, settings, transactions
 from tests.kernel.events.test_registry import MEMBERS
 from tests.paying.book import PayingBook, cost
 from tests.paying.shop import Market, challenge
@@ -88,9 +88,9 @@ def happen_in_metering(context):
     lifecycle.complete_transaction(**its, outcome="success")
     lifecycle.cancel_transaction(**context, transaction_id=create()["id"], reason="No answer")
     create()
-    policies.set_policy(**context, stale_after=timedelta(microseconds=1))
+    settings.set_policy(**context, stale_after=timedelta(microseconds=1))
     lifecycle.close_stale_transactions(**AUDIT, tenant_id=context["tenant_id"])
-    policies.set_policy(**context, stale_after=None, authorizes_at_once=False)
+    settings.set_policy(**context, stale_after=None, authorizes_at_once=False)
     its = {**context, "transaction_id": create()["id"]}
     lifecycle.prepare_transaction(**its)
     lifecycle.deny_transaction(**its, reason="Too much")
@@ -102,7 +102,7 @@ def happen_to_rules(context):
     parameters = [parameter | shape_of_limit | {"is_rolling": True, "parameter_name": None, "description": None}]
     made = definitions.create_rule(**context, name="Cap", rule_type="usage_limit", parameters=parameters, notify_at=[Decimal("0.8")]).row
     its = {**context, "reference": str(made["id"])}
-    policies.set_policy(**context, authorizes_at_once=True)
+    settings.set_policy(**context, authorizes_at_once=True)
     names = {"service_name": "openai", "action_name": "chat", "resource_name": "gpt", "agent_name": "writer"}
     cost = {"fiat_amount": Decimal(7), "fiat_asset_symbol": "USD", "is_estimate": True}
     let_through = transactions.record_transaction(**context, **names, costs=[cost]).row

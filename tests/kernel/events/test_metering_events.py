@@ -9,7 +9,7 @@ import pytest
 from kernel.events.rendering import body_of
 from metering import selectors
 from metering.api.serializers.replies import CostReply, TransactionReply
-from metering.services import costs, lifecycle, policies, transactions
+from metering.services import costs, lifecycle, settings, transactions
 
 pytestmark = pytest.mark.django_db
 COST = {"fiat_amount": Decimal("0.5"), "fiat_asset_symbol": "USD", "is_estimate": True, "cost_details": '{"b": 1.50, "a": 2}'}
@@ -72,9 +72,9 @@ def test_completion_and_a_better_cost_are_events_in_the_order_of_the_changes(cre
 def test_waiting_denied_cancelled_and_stale_are_events(create, context, tenant, listen, written):
     listen("metering.transaction.*")
     stale = create()
-    policies.set_policy(**context, stale_after=timedelta(microseconds=1))
+    settings.set_policy(**context, stale_after=timedelta(microseconds=1))
     lifecycle.close_stale_transactions(actor="job:test", request_id="r-2", tenant_id=tenant.id)
-    policies.set_policy(**context, stale_after=None, authorizes_at_once=False)
+    settings.set_policy(**context, stale_after=None, authorizes_at_once=False)
     waiting = create()
     its = {**context, "transaction_id": waiting["id"]}
     lifecycle.prepare_transaction(**its)

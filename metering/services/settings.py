@@ -1,4 +1,4 @@
-"""How a tenant's transactions are decided and closed."""
+"""A tenant's metering settings (its policy): how its transactions are decided and closed."""
 
 from datetime import timedelta
 from typing import Any

@@ -1,6 +1,5 @@
-"""When a tenant is warned about credit: the balances below which customers are low, and how soon an expiry is announced."""
+"""A tenant's credit settings: its policy, and the balances below which its customers are low. The history of settings records changes."""
 
-from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -8,7 +7,6 @@ from uuid import UUID
 from django.utils import timezone
 
 from credits.models import BalanceAlert, Policy
-from kernel.events.models import Listener
 from kernel.ledger import queries
 from kernel.ledger.constraints import translate_db_errors
 from kernel.ledger.errors import InvalidValue
@@ -16,13 +14,10 @@ from kernel.ledger.holds import check_longest_hold
 from kernel.ledger.money import AMOUNT_LIMIT, PLACES, is_currency
 from kernel.tenants.setting_author import setting_author
 
-PAGE = 500
 CUSTOMER_LENGTH = 255
 MAX_EXPIRING_DAYS = 366
-DEFAULT_EXPIRING_DAYS = 7
 UNCHANGED: Any = object()
 BALANCE = "SELECT balance FROM credits_unit_balance(%s, %s, %s, %s, credits_day(ledger_now()))"
-WRITE_EXPIRING = "SELECT credits_write_expiring(%s, %s, %s) AS written"
 
 
 @translate_db_errors
@@ -88,14 +83,3 @@ def set_policy(
     with setting_author(actor=actor, request_id=request_id):
         policy, _ = Policy.objects.update_or_create(tenant_id=tenant_id, defaults=changes)
     return policy
-
-
-def announce_expiring_grants() -> Iterator[int]:
-    """Write the events of grants that expire soon, for every tenant with listeners, page by page. Yields how many each page wrote."""
-    days = dict(Policy.objects.values_list("tenant_id", "expiring_days"))
-    for tenant_id in Listener.objects.order_by("tenant_id").values_list("tenant_id", flat=True):
-        written = PAGE
-        while written == PAGE:
-            [row] = queries.fetch_rows(WRITE_EXPIRING, [tenant_id, days.get(tenant_id, DEFAULT_EXPIRING_DAYS), PAGE])
-            written = row.written
-            yield written

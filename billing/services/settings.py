@@ -1,4 +1,4 @@
-"""A tenant's billing settings: its types, its policy, the floors of its wallets. The history of settings records who changed them."""
+"""A tenant's billing settings: its policy, and the floors and alerts of its wallets. The history of settings records who changed them."""
 
 from decimal import Decimal
 from typing import Any
@@ -6,9 +6,9 @@ from uuid import UUID
 
 from django.utils import timezone
 
-from billing.choices import NEAR_DUPLICATE_LIMIT_SECONDS, TYPE_LENGTH, Direction
-from billing.errors import DirectionInUse, FloorAboveBalance
-from billing.models import Policy, Transaction, TransactionType, Wallet
+from billing.choices import NEAR_DUPLICATE_LIMIT_SECONDS
+from billing.errors import FloorAboveBalance
+from billing.models import Policy, Wallet
 from billing.selectors.floors import floor_allows
 from billing.services.holds import end_overdue_holds
 from billing.services.postings import check_amount
@@ -19,33 +19,6 @@ from kernel.ledger.money import is_currency
 from kernel.tenants.setting_author import setting_author
 
 UNCHANGED: Any = object()
-
-
-@translate_db_errors
-def define_type(*, tenant_id: UUID, actor: str, request_id: str = "", code: str, label: str, direction: str) -> TransactionType:
-    """Put a type in the tenant's catalogue, or change its label; its direction only as long as no transaction uses it.
-
-    Raises DirectionInUse, InvalidValue.
-    """
-    if not code or len(code) > TYPE_LENGTH or "\x00" in code:
-        raise InvalidValue(field="code", reason="too_long" if code else "too_short", value=code, max=TYPE_LENGTH, min=1)
-    if direction not in Direction.values:
-        raise InvalidValue(field="direction", reason="unknown_choice", value=direction, choices=Direction.values)
-    with setting_author(actor=actor, request_id=request_id):
-        # The insertion waits for a posting that adds the same type, so what comes after it sees that one too.
-        defined, is_new = TransactionType.objects.get_or_create(
-            tenant_id=tenant_id, code=code, defaults={"label": label or code, "direction": direction, "created_by": actor}
-        )
-        if is_new:
-            return defined
-        # The row's lock waits for postings that use the type and aren't committed: their foreign key locks it. So the look at the
-        # transactions after it sees them all, and the foreign key refuses any that come later.
-        defined = TransactionType.objects.select_for_update().get(id=defined.id, tenant_id=tenant_id)
-        if defined.direction != direction and Transaction.objects.filter(tenant_id=tenant_id, type=code).exists():
-            raise DirectionInUse(type=code, direction=defined.direction)
-        defined.label, defined.direction, defined.is_catalogued = label or code, direction, True
-        defined.save(update_fields=["label", "direction", "is_catalogued"])
-    return defined
 
 
 @translate_db_errors
