@@ -45,6 +45,7 @@ MODEL_KEYS = (
         "embedding.model_name",
         "attributes.embedding.model_name",
         "kwargs.response_metadata.model_name",
+        "meta.model",
     ),
 )
 # A proxy that answers from its own cache says so: the provider was not asked.
@@ -256,7 +257,7 @@ def by_public_prices(*, terms: Row, reported: Any, facts: str, model: str) -> Pr
     reading = _complete_reading(reported, provider=provider, model_price=model_price)
     has_request_fee = getattr(model_price, "requests_kcount", None) is not None
     reading = with_tool_uses(reading, reported=reported, facts=facts, model=model, public_model=public.id, has_request_fee=has_request_fee)
-    context, unpriced_tier = price_context(public, provider=provider, reported=reported, at=at)
+    context, unpriced_tier = price_context(public, provider=provider, reported=reported, facts=facts, at=at)
     try:
         calculated = calculate(reading, provider=provider, public=public, model_price=model_price, at=at, context=context)
     except ValueError as error:

@@ -1,25 +1,13 @@
 """At which tier, speed or place a call was served, as its reply says, and whether the public price knows it."""
 
+import re
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from metering.services.usage_bodies import bodies
+from metering.services.tool_uses import walk_objects
 from metering.services.usage_forms import look_up
 
-# Bedrock's headers, as HTTP sends them and as libraries spell them.
-HEADERS = (
-    *(("x-amzn-bedrock", name) for name in ("service-tier", "performanceconfig-latency")),
-    *(("X-Amzn-Bedrock", name) for name in ("Service-Tier", "Performanceconfig-Latency")),
-)
-# Where a body says at which tier, speed or place the call was served; under each of BODIES.
-TIER_KEYS = (
-    *("service_tier", "usage.service_tier", "serviceTier", "serviceTier.type", "usage.speed", "usage.inference_geo"),
-    *("performanceConfig.latency", "usageMetadata.trafficType", "usage_metadata.traffic_type"),
-    *("usageMetadata.serviceTier", "usage_metadata.service_tier"),
-    *(f"{place}{header}-{name}" for place in ("headers.", "ResponseMetadata.HTTPHeaders.", "") for header, name in HEADERS),
-)
-TIER_PLACES = tuple((key.partition(".")[0], key) for key in TIER_KEYS)
 # Tiers with a price of their own, and the words for the standard one. Any other word isn't understood.
 TIERS = {
     "flex": "flex",
@@ -32,6 +20,17 @@ TIERS = {
 STANDARD_TIERS = frozenset(
     {"", "default", "auto", "standard", "standard_only", "on_demand", "traffic_type_unspecified", "global", "not_available"}
 )
+# What the members are called that say so: OpenAI's and Anthropic's, Gemini's, those of SDKs and attributes, Bedrock's and its headers.
+TIER_NAME = re.compile(r"(^|[._-])(service_?-?tier|traffic_?type|inference_geo|performanceconfig-latency)\Z", re.IGNORECASE)
+# Of these other members have the names too.
+TIERS_WITHIN = {"usage": ("speed",), "performanceConfig": ("latency",)}
+# Facts whose text has no such member with another word than a standard one needn't be searched: nearly none does.
+TIER_HINT = re.compile(
+    r'(service_?-?tier|traffic_?type|inference_geo|performanceconfig-latency|"speed|"latency)"\s*+:\s*+(?!null|[0-9]|"('
+    + "|".join(sorted(STANDARD_TIERS))
+    + r')")',
+    re.IGNORECASE,
+)
 # The id of a line in the output of one of OpenAI's batches. The replies in lines of batches don't say that they were batches.
 BATCH_LINE = "batch_req_"
 # The caller's own name of a line, beside the reply: OpenAI's and Azure's lines, Mistral's and Anthropic's.
@@ -41,12 +40,12 @@ VERTEX_LINE, GEMINI_LINE = "processed_time", {"key", "response"}
 GEMINI_REPLY, GEMINI_TIER = "response.usageMetadata", "response.usageMetadata.serviceTier"
 
 
-def price_context(public: Any, *, provider: Any, reported: Any, at: datetime) -> tuple[dict[str, str], list[str]]:
+def price_context(public: Any, *, provider: Any, reported: Any, facts: str, at: datetime) -> tuple[dict[str, str], list[str]]:
     """The service tier that the facts state, as genai-prices knows it; and the paths of those that the model has no price for, or none with
-    this provider."""
+    this provider. `facts`: the text of `reported`."""
     context: dict[str, str] = {}
     unknown = []
-    for key, tier in _stated_tiers(reported):
+    for key, tier in (*_lines_of_batches(reported), *_stated_tiers(reported, facts)):
         name = TIERS.get(tier)
         of_tier = {"processing": "batch"} if name == "batch" else {"service_tier": name or ""}
         is_own = any(model is public for model in provider.models)
@@ -57,16 +56,19 @@ def price_context(public: Any, *, provider: Any, reported: Any, at: datetime) ->
     return context, unknown
 
 
-def _stated_tiers(reported: Any) -> Iterator[tuple[str, str]]:
+def _stated_tiers(reported: Any, facts: str) -> Iterator[tuple[str, str]]:
     """The paths and names of tiers that aren't the standard one."""
-    yield from _lines_of_batches(reported)
-    for path, body in bodies(reported):
-        tiers = ((key, look_up(body, key)) for first_step, key in TIER_PLACES if first_step in body or key in body)
-        yield from (
-            (f"{path}.{key}" if path else key, str(tier).lower())
-            for key, tier in tiers
-            if tier is not None and not isinstance(tier, dict) and str(tier).lower() not in STANDARD_TIERS
-        )
+    if "\\u" not in facts and TIER_HINT.search(facts) is None:
+        return
+    for path, holder in walk_objects(reported):
+        within = TIERS_WITHIN.get(path.rpartition(".")[2], ())
+        for name, value in holder.items():
+            if "request" in name or not (name in within or TIER_NAME.search(name)):
+                continue
+            # Bedrock's is an object of its type.
+            place, tier = (f"{name}.type", value.get("type")) if isinstance(value, dict) else (name, value)
+            if tier is not None and str(tier).lower() not in STANDARD_TIERS:
+                yield f"{path}.{place}" if path else place, str(tier).lower()
 
 
 def _lines_of_batches(reported: Any) -> Iterator[tuple[str, str]]:

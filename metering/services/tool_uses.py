@@ -20,7 +20,7 @@ TOOL_HINTS = (
     *("executed_tools", "tool_usage", "url_citation", '"web_search"', '_results"', "modelUsage", "PolicyUnits", "\\u"),
 )
 # What was asked, and what a tool was given or answered, is no part of what the reply did.
-ASKED = frozenset({"request", "input", "messages", "prompt", "contents", "history", "arguments", "tools", "text"})
+ASKED = frozenset({"request", "input", "messages", "prompt", "contents", "history", "arguments", "args", "tools", "text"})
 # Items of an output that cost nothing but their tokens: the caller runs them himself, or they are included.
 FREE_CALLS = frozenset(
     {"function_call", "custom_tool_call", "computer_call", "mcp_call", "local_shell_call", "apply_patch_call", "tool_search_call"}
@@ -105,7 +105,7 @@ def _find(reported: Any) -> _Found:
     found = _Found()
     # SDKs show the same use in several places: by its id it is counted once.
     seen: set[Any] = set()
-    for path, item in _objects(reported):
+    for path, item in walk_objects(reported):
         kind = item.get("type")
         use = (kind, next((item[key] for key in IDENTIFIERS if isinstance(item.get(key), str)), path))
         if isinstance(kind, str) and use not in seen:
@@ -223,8 +223,8 @@ KEYS: Mapping[str, Callable[[_Found, Any, str, set[Any]], None]] = {
 }
 
 
-def _objects(reported: Any) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every object of a reply with its dotted path, in order."""
+def walk_objects(reported: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every object of a reply with its dotted path, in order; not those of what was asked."""
     waiting: list[tuple[str, Any]] = [("", reported)]
     while waiting:
         path, value = waiting.pop()

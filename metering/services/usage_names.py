@@ -18,6 +18,7 @@ BODIES = (
     "raw",
     "attributes",
     "kwargs",
+    "meta",
 )
 USAGES = (
     # Of all steps of a call; the usage beside it is that of the last step.
@@ -139,7 +140,7 @@ TOKEN_NAME = re.compile(r"token\Z", re.IGNORECASE)
 NEVER_PRICED = re.compile(
     r"total_?token|totalUsage|(^|\.)requests$|(^|\.)text_?tokens$|noCacheTokens|cache_miss|(accepted|rejected)_?prediction|promptTokens?Details|candidatesTokensDetails"
     r"|toolUsePromptTokensDetails|web_fetch|context_details|(^|\.)tool_calls$|(^|\.)details\.(input|output)_tokens$|token_count\.total|(^|\.)total$"
-    r"|inputTokens\.noCache$|outputTokens\.text$|(^|\.)tokens_(prompt|completion)$|time_to_|cost|price|per_sec|_time|duration|latency|bytes|max_?\w*tokens|estimated|budget|limit",
+    r"|inputTokens\.noCache$|outputTokens\.text$|(^|\.)tokens_(prompt|completion)$|time_to_|(^|\.)(input|output)Characters$|cost|price|per_sec|_time|duration|latency|bytes|max_?\w*tokens|estimated|budget|limit",
     re.IGNORECASE,
 )
 OUTPUT_PART = re.compile(r"(^|\.)(reasoningTokens|reasoning_tokens)\Z")

@@ -1336,6 +1336,13 @@ BODIES: list[tuple[str, str, dict[str, Any], str, Parts]] = [
         [(10, "2"), (5, "8")],
     ),
     (
+        "haystack",
+        "app",
+        {"meta": {"model": "gpt-4.1", "usage": {"prompt_tokens": 100, "completion_tokens": 50}}},
+        "",
+        [(100, "2"), (50, "8")],
+    ),
+    (
         "agents that count their requests",
         "app",
         {"model_name": "gpt-4o", "usage": {"requests": 2, "input_tokens": 100, "cache_read_tokens": 40, "output_tokens": 20}},
@@ -1392,6 +1399,11 @@ UNREAD = [
     ("app", {"model": "gpt-4o", "usageDetails": {"input": 60, "input_cached_tokens": 40, "output": 50}}, "input_cached_tokens"),
     ("openrouter", {"data": chat(10, 5, model="openai/gpt-4.1")["usage"] | {"model": "gpt-4.1", "num_search_results": 5}}, "num_search"),
     ("google", {"key": "a", "response": gemini(promptTokenCount=100, candidatesTokenCount=50, totalTokenCount=150)}, "key"),
+    (
+        "google",
+        chat(10, 5, model="gemini-2.5-pro", extra_properties={"google": {"traffic_type": "PROVISIONED_THROUGHPUT"}}),
+        "usage.extra_properties.google.traffic_type",
+    ),
     # Of tiers genai-prices knows only what the model's own provider asks.
     ("azure", chat(10, 5, model="gpt-5-mini") | {"service_tier": "priority"}, "service_tier"),
     ("azure", {"custom_id": "a", "response": {"status_code": 200, "body": chat(10, 5, model="gpt-4o-mini")}}, "custom_id"),
@@ -1594,6 +1606,33 @@ def test_a_stated_cost_prices_a_model_that_is_unknown_only_where_the_policy_take
 @pytest.mark.parametrize("usage", [{"cost": 0.001, "is_byok": True}, {"cost": -1}, {"cost": "0.02"}, {"cost": True}])
 def test_a_fee_for_a_key_of_ones_own_and_what_is_no_amount_are_no_stated_cost(usage):
     assert priced("openrouter", chat(10, 5, model="openai/gpt-4o", **usage), "", reported_costs="actual").reported is None
+
+
+# A tier stands where SDKs put it.
+FLEX = [
+    {"usage": {"inputTokens": 100, "outputTokens": 50}, "providerMetadata": {"openai": {"serviceTier": "flex"}}},
+    {
+        "usage_metadata": {"input_tokens": 100, "output_tokens": 50},
+        "response_metadata": {"service_tier": "flex", "model_name": "gpt-5-mini"},
+    },
+    {"gen_ai.usage.input_tokens": 100, "gen_ai.usage.output_tokens": 50, "openai.response.service_tier": "flex"},
+    {
+        "attributes": {"gen_ai.usage.input_tokens": 100, "gen_ai.usage.output_tokens": 50, "openai.response.service_tier": "flex"}
+        | {"openai.request.service_tier": "priority"}
+    },
+]
+
+
+@pytest.mark.parametrize("body", FLEX)
+def test_a_tier_is_found_wherever_the_reply_says_it(body):
+    result = priced("openai", body, "gpt-5-mini", occurred_at=datetime(2026, 11, 15, tzinfo=UTC))
+    assert (result.pricing, result.amount) == ("priced", (100 * Decimal("0.125") + 50) / 1_000_000)
+
+
+def test_a_tier_that_was_asked_for_or_is_an_argument_of_a_tool_is_none_of_the_reply():
+    asked = {"request": {"service_tier": "flex"}, "output": [{"type": "tool", "args": {"serviceTier": "priority"}}], "service_tier": None}
+    result = priced("openai", chat(100, 50, model="gpt-5-mini") | asked, "")
+    assert (result.pricing, result.amount) == ("priced", (100 * Decimal("0.25") + 100) / 1_000_000)
 
 
 BATCHES = [
