@@ -61,14 +61,19 @@ def _stated_tiers(reported: Any, facts: str) -> Iterator[tuple[str, str]]:
     if "\\u" not in facts and TIER_HINT.search(facts) is None:
         return
     for path, holder in walk_objects(reported):
-        within = TIERS_WITHIN.get(path.rpartition(".")[2], ())
-        for name, value in holder.items():
-            if "request" in name or not (name in within or TIER_NAME.search(name)):
-                continue
-            # Bedrock's is an object of its type.
-            place, tier = (f"{name}.type", value.get("type")) if isinstance(value, dict) else (name, value)
-            if tier is not None and str(tier).lower() not in STANDARD_TIERS:
-                yield f"{path}.{place}" if path else place, str(tier).lower()
+        prefix = f"{path}." if path else ""
+        yield from ((prefix + name, tier) for name, tier in _tiers_in(holder, path) if tier not in STANDARD_TIERS)
+
+
+def _tiers_in(holder: dict[str, Any], path: str) -> Iterator[tuple[str, str]]:
+    """The members of an object that name a tier. What was asked for is none of the reply."""
+    within = TIERS_WITHIN.get(path.rpartition(".")[2], ())
+    for name, value in holder.items():
+        if "request" in name or value is None or not (name in within or TIER_NAME.search(name)):
+            continue
+        # Bedrock's is an object of its type.
+        place, tier = (f"{name}.type", value.get("type", "")) if isinstance(value, dict) else (name, value)
+        yield place, str(tier).lower()
 
 
 def _lines_of_batches(reported: Any) -> Iterator[tuple[str, str]]:
