@@ -6,4 +6,4 @@ from kernel.ledger.migration_operations import InstallFunctions
 class Migration(migrations.Migration):
     dependencies = [("metering", "0001_tables")]
 
-    operations = [InstallFunctions("metering", version=1, digest="c54599fe92e05f8f")]
+    operations = [InstallFunctions("metering", version=1, digest="d492ac4f53614111")]

@@ -15,8 +15,9 @@ BEGIN
         trace.reference := resolved[place].known_reference;
         trace.external_id := resolved[place].known_external_id;
         measured := measured || rules_measure(tenant, rules_subject_of_new(
-            items[place].id, items[place].service_name, items[place].action_name, items[place].resource_name, resolved[place].agent, trace,
-            items[place].customer_id, items[place].qualifiers::json, items[place].metadata::json, to_jsonb(items[place].costs)
+            items[place].id, items[place].service_name, items[place].action_name, items[place].resource_name,
+            (resolved[place].agent).id, (resolved[place].agent).name, (resolved[place].agent).customer_id, trace, items[place].customer_id,
+            items[place].qualifiers::json, items[place].metadata::json, to_jsonb(items[place].costs)
         ));
     END LOOP;
     PERFORM rules_lock_counters(tenant, measured, NULL);

@@ -16,7 +16,7 @@ DECLARE
     is_prepaid boolean;
     placed paying_placed;
     decision rules_decision;
-    agent metering_agent;
+    agent metering_found_agent;
     trace metering_trace;
     inserted_costs metering_new_cost[];
     is_used boolean;
@@ -36,10 +36,12 @@ BEGIN
         RETURN posted;
     END IF;
     IF item.agent_id IS NOT NULL THEN
-        SELECT * INTO agent FROM metering_agent seen WHERE seen.tenant_id = tenant AND seen.id = item.agent_id;
+        SELECT seen.id, seen.label, seen.name, seen.description, seen.status, seen.created_at, seen.updated_at, seen.customer_id
+        INTO agent FROM metering_agent seen WHERE seen.tenant_id = tenant AND seen.id = item.agent_id;
     END IF;
     IF item.agent_name IS NOT NULL AND agent.id IS NULL THEN
-        SELECT * INTO agent FROM metering_agent seen WHERE seen.tenant_id = tenant AND seen.name = item.agent_name;
+        SELECT seen.id, seen.label, seen.name, seen.description, seen.status, seen.created_at, seen.updated_at, seen.customer_id
+        INTO agent FROM metering_agent seen WHERE seen.tenant_id = tenant AND seen.name = item.agent_name;
     END IF;
     IF item.trace_reference IS NOT NULL THEN
         SELECT * INTO trace FROM metering_trace seen WHERE seen.tenant_id = tenant AND seen.reference = item.trace_reference;
@@ -61,12 +63,12 @@ BEGIN
         RETURN NULL;
     END IF;
 
-    posted.status := metering_decide_status(item.status, item.outcome, agent, policy.authorizes_at_once);
-    posted.decline_reason := metering_decline_reason(item.status, agent);
+    posted.status := metering_decide_status(item.status, item.outcome, agent.status, policy.authorizes_at_once);
+    posted.decline_reason := metering_decline_reason(item.status, agent.status, agent.name);
     IF has_rules THEN
         decision := rules_decide_new(tenant, rules_subject_of_new(
-            item.id, item.service_name, item.action_name, item.resource_name, agent, trace, item.customer_id, item.qualifiers::json,
-            item.metadata::json, to_jsonb(item.costs)
+            item.id, item.service_name, item.action_name, item.resource_name, agent.id, agent.name, agent.customer_id, trace,
+            item.customer_id, item.qualifiers::json, item.metadata::json, to_jsonb(item.costs)
         ), item.status IS NULL AND posted.status IN ('authorized', 'completed'));
         posted.status := CASE WHEN decision.status IN ('denied', 'preparing') THEN decision.status ELSE posted.status END;
         posted.decline_reason := CASE posted.status WHEN 'denied' THEN coalesce(decision.reason, posted.decline_reason) END;

@@ -11,7 +11,7 @@ AS $$
 DECLARE
     owner metering_transaction;
     policy metering_policy;
-    agent metering_agent;
+    agent metering_found_agent;
     subject rules_subject;
     decision rules_decision;
     request rules_authorizationrequest;
@@ -41,10 +41,11 @@ BEGIN
     END IF;
 
     SELECT * INTO policy FROM metering_policy seen WHERE seen.tenant_id = tenant;
-    SELECT * INTO agent FROM metering_agent seen WHERE seen.tenant_id = tenant AND seen.id = owner.agent_id;
+    SELECT seen.id, seen.label, seen.name, seen.description, seen.status, seen.created_at, seen.updated_at, seen.customer_id
+    INTO agent FROM metering_agent seen WHERE seen.tenant_id = tenant AND seen.id = owner.agent_id;
     IF agent.status = 'inactive' THEN
         decision.status := 'denied';
-        decision.reason := metering_decline_reason(NULL, agent);
+        decision.reason := metering_decline_reason(NULL, agent.status, agent.name);
     ELSIF policy.authorizes_at_once IS FALSE THEN
         decision.status := 'preparing';
     ELSIF policy.has_rules THEN

@@ -12,20 +12,20 @@ AS $$
 DECLARE
     resolved metering_resolution[];
 BEGIN
-    -- The values stand in the order of metering_resolution's attributes.
+    -- The values stand in the order of metering_resolution's attributes, and those of agents in that of metering_found_agent's.
     SELECT array_agg(ROW(
         CASE
             WHEN prior.id IS NOT NULL THEN 'exists'
-            WHEN item.agent_id IS NOT NULL AND item.agent_name IS NULL AND agent.whole IS NULL THEN 'unknown_agent'
+            WHEN item.agent_id IS NOT NULL AND item.agent_name IS NULL AND (agent.found).id IS NULL THEN 'unknown_agent'
             WHEN item.checks_occurred_at AND metering_is_out_of_bounds(
                 item.occurred_at, clock_timestamp(), policy.backdating_limit, policy.postdating_limit
             ) THEN 'out_of_bounds'
-            WHEN service.id IS NULL OR trace.id IS NULL OR (item.agent_name IS NOT NULL AND agent.whole IS NULL) THEN 'unnamed'
+            WHEN service.id IS NULL OR trace.id IS NULL OR (item.agent_name IS NOT NULL AND (agent.found).id IS NULL) THEN 'unnamed'
             ELSE 'posted'
         END,
-        prior.id, prior.facts_digest, service.id, agent.whole, trace.id, trace.reference, trace.external_id,
-        metering_decide_status(item.status, item.outcome, agent.whole, policy.authorizes_at_once),
-        metering_decline_reason(item.status, agent.whole)
+        prior.id, prior.facts_digest, service.id, agent.found, trace.id, trace.reference, trace.external_id,
+        metering_decide_status(item.status, item.outcome, (agent.found).status, policy.authorizes_at_once),
+        metering_decline_reason(item.status, (agent.found).status, (agent.found).name)
     )::metering_resolution ORDER BY item.ordinality) INTO resolved
     FROM unnest(items) WITH ORDINALITY item
     -- OFFSET 0 keeps the planner from merging a look-up into a join that reads the whole table: each is one index probe.
@@ -40,16 +40,22 @@ BEGIN
         OFFSET 0
     ) service ON true
     LEFT JOIN LATERAL (
-        SELECT seen.id, seen AS whole FROM metering_agent seen
+        SELECT seen.id, (
+            seen.id, seen.label, seen.name, seen.description, seen.status, seen.created_at, seen.updated_at, seen.customer_id
+        )::metering_found_agent AS found
+        FROM metering_agent seen
         WHERE seen.tenant_id = tenant AND seen.id = item.agent_id
         OFFSET 0
     ) named ON item.agent_id IS NOT NULL
     LEFT JOIN LATERAL (
-        SELECT seen.id, seen AS whole FROM metering_agent seen
+        SELECT seen.id, (
+            seen.id, seen.label, seen.name, seen.description, seen.status, seen.created_at, seen.updated_at, seen.customer_id
+        )::metering_found_agent AS found
+        FROM metering_agent seen
         WHERE seen.tenant_id = tenant AND seen.name = item.agent_name
         OFFSET 0
     ) called ON item.agent_name IS NOT NULL AND named.id IS NULL
-    CROSS JOIN LATERAL (SELECT coalesce(named.whole, called.whole) AS whole) agent
+    CROSS JOIN LATERAL (SELECT coalesce(named.found, called.found) AS found) agent
     LEFT JOIN LATERAL (
         SELECT seen.id, seen.reference, seen.external_id FROM metering_trace seen
         WHERE seen.tenant_id = tenant AND seen.reference = item.trace_reference

@@ -79,11 +79,17 @@ CREATE TYPE metering_posting AS (
     fact metering_new_fact, ending_digest text
 );
 
+-- An agent as postings read it. Not the type of the table's rows: on Citus a row read from a shard has the shard's own type, which no
+-- function takes.
+CREATE TYPE metering_found_agent AS (
+    id uuid, label text, name text, description text, status text, created_at timestamptz, updated_at timestamptz, customer_id text
+);
+
 -- What metering_resolve finds out about a posting. `posting_outcome` is one of metering_post's, or `unnamed` where a service, agent or
 -- trace must be inserted first; `begins_as` is the status it will have. No name is one of metering_posting's: the two are unnested side by
 -- side.
 CREATE TYPE metering_resolution AS (
-    posting_outcome text, first_id uuid, first_digest bytea, service_id uuid, agent metering_agent, trace_id uuid, known_reference uuid,
+    posting_outcome text, first_id uuid, first_digest bytea, service_id uuid, agent metering_found_agent, trace_id uuid, known_reference uuid,
     known_external_id text, begins_as text, decline_reason text
 );
 

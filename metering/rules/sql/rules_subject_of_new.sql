@@ -3,8 +3,8 @@
 -- superseded_by_id}; one that is superseded already doesn't count.
 -- Returns: the subject. Locks nothing.
 CREATE OR REPLACE FUNCTION rules_subject_of_new(
-    id uuid, service_name text, action_name text, resource_name text, agent metering_agent, trace metering_trace, customer_id text,
-    qualifiers json, metadata json, costs jsonb
+    id uuid, service_name text, action_name text, resource_name text, agent_id uuid, agent_name text, agent_customer_id text,
+    trace metering_trace, customer_id text, qualifiers json, metadata json, costs jsonb
 )
 RETURNS rules_subject
 LANGUAGE plpgsql IMMUTABLE
@@ -17,11 +17,11 @@ BEGIN
     subject.service_name := service_name;
     subject.action_name := action_name;
     subject.resource_name := resource_name;
-    subject.agent_id := agent.id;
-    subject.agent_name := agent.name;
+    subject.agent_id := agent_id;
+    subject.agent_name := agent_name;
     subject.trace_reference := trace.reference;
     subject.trace_external_id := trace.external_id;
-    subject.customer_id := coalesce(customer_id, agent.customer_id);
+    subject.customer_id := coalesce(customer_id, agent_customer_id);
     subject.qualifiers := qualifiers;
     subject.metadata := metadata;
     subject.costs := ARRAY(
