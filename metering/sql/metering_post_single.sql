@@ -12,8 +12,6 @@ AS $$
 DECLARE
     service uuid;
     policy metering_policy;
-    has_rules boolean;
-    is_prepaid boolean;
     placed paying_placed;
     decision rules_decision;
     agent metering_found_agent;
@@ -28,10 +26,10 @@ DECLARE
 BEGIN
     SELECT seen.id, decided.authorizes_at_once, decided.backdating_limit, decided.postdating_limit, coalesce(decided.has_rules, false),
         coalesce(decided.is_prepaid, false)
-    INTO service, policy.authorizes_at_once, policy.backdating_limit, policy.postdating_limit, has_rules, is_prepaid
+    INTO service, policy.authorizes_at_once, policy.backdating_limit, policy.postdating_limit, policy.has_rules, policy.is_prepaid
     FROM metering_service seen LEFT JOIN metering_policy decided ON decided.tenant_id = tenant
     WHERE seen.tenant_id = tenant AND seen.name = item.service_name;
-    IF (has_rules OR is_prepaid) AND NOT is_in_order THEN
+    IF (policy.has_rules OR policy.is_prepaid) AND NOT is_in_order THEN
         posted.outcome := 'needs_serial_decision';
         RETURN posted;
     END IF;
@@ -52,7 +50,7 @@ BEGIN
         trace.reference := item.new_trace_id;
     END IF;
     -- By itself, because PL/pgSQL starts an executor for a condition with a query in it, whatever the rest of the condition says.
-    IF has_rules OR is_prepaid THEN
+    IF policy.has_rules OR policy.is_prepaid THEN
         is_used := EXISTS (SELECT FROM metering_transaction seen WHERE seen.tenant_id = tenant AND seen.idempotency_key = item.idempotency_key);
     END IF;
     IF is_used OR service IS NULL OR trace.id IS NULL OR (agent.id IS NULL AND (item.agent_id IS NOT NULL OR item.agent_name IS NOT NULL))
@@ -65,7 +63,7 @@ BEGIN
 
     posted.status := metering_decide_status(item.status, item.outcome, agent.status, policy.authorizes_at_once);
     posted.decline_reason := metering_decline_reason(item.status, agent.status, agent.name);
-    IF has_rules THEN
+    IF policy.has_rules THEN
         decision := rules_decide_new(tenant, rules_subject_of_new(
             item.id, item.service_name, item.action_name, item.resource_name, agent.id, agent.name, agent.customer_id, trace,
             item.customer_id, item.qualifiers::json, item.metadata::json, to_jsonb(item.costs)
@@ -73,7 +71,7 @@ BEGIN
         posted.status := CASE WHEN decision.status IN ('denied', 'preparing') THEN decision.status ELSE posted.status END;
         posted.decline_reason := CASE posted.status WHEN 'denied' THEN coalesce(decision.reason, posted.decline_reason) END;
     END IF;
-    IF is_prepaid AND item.status IS NULL AND posted.status = 'authorized' THEN
+    IF policy.is_prepaid AND item.status IS NULL AND posted.status = 'authorized' THEN
         placed := paying_place_new(tenant, item.id, 1::smallint, item.customer_id, agent.customer_id, to_jsonb(item.costs), item.actor, item.request_id);
         posted.status := CASE WHEN placed.reason IS NULL THEN 'authorized' ELSE 'denied' END;
         posted.decline_reason := placed.reason;
@@ -109,8 +107,7 @@ BEGIN
         SELECT trace.id, tenant, trace.id FROM inserted WHERE item.trace_reference IS NULL AND item.trace_external_id IS NULL
     )
     -- The listener is looked up here because a statement of its own costs three times as much.
-    SELECT inserted.id, EXISTS (SELECT FROM events_listener listener WHERE listener.tenant_id = tenant) INTO posted.id, has_listener
-    FROM inserted;
+    SELECT inserted.id, EXISTS (SELECT FROM events_listener own WHERE own.tenant_id = tenant) INTO posted.id, has_listener FROM inserted;
     IF posted.id IS NULL THEN
         PERFORM paying_take_back(placed) WHERE posted.requires_payment;
         RETURN NULL;
@@ -122,7 +119,7 @@ BEGIN
     IF posted.requires_payment THEN
         PERFORM paying_record(tenant, placed);
     END IF;
-    IF has_rules THEN
+    IF policy.has_rules THEN
         PERFORM rules_record_new(tenant, posted.id, posted.status, decision, item.actor, item.request_id, posted.created_at, occurred_at);
     END IF;
     IF NOT is_in_order THEN

@@ -118,3 +118,30 @@ def statements_name_the_tenant(files: Iterable[SqlFile], tenant_tables: set[str]
                     f"{file.name}: a statement on {', '.join(tables)} doesn't mention tenant_id: {' '.join(statement.split())[:80]}"
                 )
     return found
+
+
+def reached_functions(files: Iterable[SqlFile], roots: Iterable[str], without: Iterable[str]) -> list[SqlFile]:
+    """The functions that these call, and those that they call, but for some."""
+    named = {file.stem: file for file in files}
+    reached: set[str] = set(without)
+    waiting = list(roots)
+    found = []
+    while waiting:
+        name = waiting.pop()
+        if name in named and name not in reached:
+            reached.add(name)
+            found.append(named[name])
+            waiting += re.findall(r"\b(\w+)\(", named[name].code)
+    return found
+
+
+def rows_of_tables_are_no_arguments(files: Iterable[SqlFile], tenant_tables: set[str]) -> list[str]:
+    """On Citus a row that is read from a shard has the shard's own type, which no function takes."""
+    return [
+        f"{file.name} passes a row of {table} to {function}: pass the columns that it needs, or a type of our own (metering_found_agent)."
+        for file in files
+        for table, alias in sorted(set(re.findall(r"\b(?:FROM|JOIN)\s+(\w+)\s+(?:AS\s+)?(\w+)", file.code)))
+        if table in tenant_tables
+        for function in re.findall(rf"\b(\w+)\((?:[^()]*,\s*)?{alias}\s*[,)]", file.code)
+        if function.startswith(("billing_", "credits_", "metering_", "paying_", "rules_"))
+    ]
