@@ -28,7 +28,8 @@ def test_every_statement_on_a_tenants_table_names_the_tenant():
     assert not violations, listed(violations)
 
 
-# What postings call only for tenants with endpoints, rules, prepaid calls, balance alerts or recurring grants. There docs/operations.md leaves Citus out.
+# What postings call only for tenants with endpoints, rules, prepaid calls, balance alerts or recurring grants, which docs/operations.md
+# leaves out on Citus.
 NOT_ON_CITUS = {
     *("billing_write_events", "billing_write_hold_events", "billing_write_refusals", "credits_write_events", "metering_write_events"),
     *("metering_post_in_order", "rules_decide_new", "paying_place_new", "paying_take_back", "credits_later_periods"),
