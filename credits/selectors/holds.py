@@ -92,9 +92,9 @@ def hold_as_placed(hold: dict[str, Any], *, expires_at: datetime) -> dict[str, A
 def hold_after_call(hold: dict[str, Any], *, tenant_id: UUID, kind: str, idempotency_key: str | None) -> dict[str, Any]:
     """A hold of `with_lines` as it was after the capture or extension with this key; without one, after the final capture."""
     [call] = _calls(tenant_id=tenant_id, hold_id=hold["id"], kind=kind, idempotency_key=idempotency_key)
-    captured = _captured(tenant_id=tenant_id, hold_id=hold["id"], until=call["occurred_at"])
-    taken = {row["grant_id"]: row["taken"] for row in captured}
     is_over = call["is_final"]
+    captured = [] if is_over else _captured(tenant_id=tenant_id, hold_id=hold["id"], until=call["occurred_at"])
+    taken = {row["grant_id"]: row["taken"] for row in captured}
     lines = [
         {**line, "remaining": Decimal(0) if is_over else line["amount"] - taken.get(line["grant_id"], Decimal(0))} for line in hold["lines"]
     ]

@@ -72,7 +72,7 @@ def complete_transactions(
                 occurred_at=completion.get("occurred_at"),
             )
         )
-    outcomes = additions(amend(items, tenant_id=tenant_id), items, tenant_id=tenant_id, with_rows=with_rows)
+    outcomes = additions(amend(items, tenant_id=tenant_id), items, tenant_id=tenant_id, with_rows=False)
     return _with_transactions(outcomes, tenant_id=tenant_id) if with_rows else outcomes
 
 
@@ -85,13 +85,19 @@ def _report_of(completion: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def _with_transactions(outcomes: Sequence[Posted | LedgerError], *, tenant_id: UUID) -> list[Posted | LedgerError]:
-    """Outcomes with the whole `transaction` in their rows; two queries for all."""
+    """Outcomes with the whole `transaction` and the costs that were superseded in their rows; two queries for all."""
     ids = {outcome.row["id"] for outcome in outcomes if isinstance(outcome, Posted)}
     rows = selectors.get_transactions(tenant_id=tenant_id, ids=ids) if ids else {}
     return [
-        outcome if isinstance(outcome, LedgerError) else Posted(outcome.row | {"transaction": rows[outcome.row["id"]]}, outcome.replayed)
+        outcome if isinstance(outcome, LedgerError) else Posted(_with_transaction(outcome.row, rows), outcome.replayed)
         for outcome in outcomes
     ]
+
+
+def _with_transaction(row: Row, transactions: Mapping[UUID, Row]) -> Row:
+    transaction, cost_id = transactions[row["id"]], row["cost_id"]
+    superseded = [cost for cost in transaction["costs"] if cost_id is not None and cost["superseded_by_id"] == cost_id]
+    return row | {"transaction": transaction, "superseded": superseded or None}
 
 
 def cancel_transaction(*, reason: str = "", idempotency_key: str | None = None, **its: Any) -> Moved:

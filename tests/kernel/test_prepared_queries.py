@@ -1,6 +1,6 @@
 """A prepared queryset has the rows of the queryset, and is compiled once for each set of arguments that are None."""
 
-from datetime import timedelta
+from datetime import UTC, timedelta
 from decimal import Decimal
 from functools import partial
 
@@ -82,3 +82,12 @@ def test_a_queryset_is_built_once_for_each_set_of_arguments_that_are_none(book, 
 def test_an_argument_must_be_given(book):
     with pytest.raises(KeyError):
         prepared(entries)(tenant_id=book.tenant_id)
+
+
+def test_moments_are_in_utc_as_django_reads_them(book):
+    def moments(*, tenant_id):
+        return CreditTransaction.objects.filter(tenant_id=tenant_id).order_by("created_at", "id").values("created_at")
+
+    read = [[row["created_at"] for row in rows(tenant_id=book.tenant_id)] for rows in (prepared(moments), moments)]
+    assert read[0] == read[1]
+    assert {moment.tzinfo for moment in read[0] + read[1]} == {UTC}

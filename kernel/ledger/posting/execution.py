@@ -16,12 +16,15 @@ from django.conf import settings
 from django.core.exceptions import SynchronousOnlyOperation
 from django.db import connections
 from psycopg import AsyncCursor, Connection, Cursor
+from psycopg.postgres import types
 from psycopg.rows import no_result
+from psycopg.types.datetime import TimestamptzLoader
 
 from kernel.ledger.postgresql.base import is_closed_by_server
 from kernel.ledger.postgresql.connecting import AsyncPool
 from kernel.ledger.posting import greenlets, plan_discards
 
+TIMESTAMPTZ = types["timestamptz"].oid
 Parameters = Sequence[Any] | Mapping[str, Any]
 _pools: "WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, AsyncPool]]" = WeakKeyDictionary()
 
@@ -148,8 +151,14 @@ def _run(connection: "Connection[Any]", statement: str, parameters: Parameters, 
         # Django's log doesn't see this cursor, and tests count queries by that log.
         connections[using].queries_log.append({"sql": statement, "time": ""})
     with Cursor(connection, row_factory=_named_rows) as cursor:
+        _load_times_fast(cursor)
         cursor.execute(statement, parameters, prepare=True)
         return cursor.fetchall()
+
+
+def _load_times_fast(cursor: "Cursor[Any] | AsyncCursor[Any]") -> None:
+    """Django reads each moment in Python, to give it its time zone. Our sessions' zone is UTC, which psycopg's own loader in C gives it."""
+    cursor.adapters.register_loader(TIMESTAMPTZ, TimestamptzLoader)
 
 
 async def _run_on_loop(statement: str, parameters: Parameters, *, function: str, postings: int, using: str) -> list[Any]:
@@ -157,6 +166,7 @@ async def _run_on_loop(statement: str, parameters: Parameters, *, function: str,
     connection = await _open_loop_connection(pool)
     try:
         async with AsyncCursor(connection, row_factory=_named_rows) as cursor:
+            _load_times_fast(cursor)
             await cursor.execute(statement, parameters, prepare=True)
             rows = await cursor.fetchall()
         if plan_discards.count_and_check(connection, function, postings=postings):
