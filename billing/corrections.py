@@ -6,6 +6,7 @@ from typing import Any
 from billing import selectors, services
 from billing.choices import ReversalReason, type_in_words
 from kernel.corrections.kinds import CorrectionInput, FormField, Kind, PostedEntry, register
+from kernel.ledger.money import trimmed_digits
 
 AMOUNT = FormField("amount", "Amount to reverse", type="amount", help="In the transaction's currency; less than what is left of it.")
 CHANGE = FormField("amount", "Change of the balance", type="amount", help="Signed: 12.50 adds to the wallet, -12.50 takes from it.")
@@ -15,7 +16,7 @@ def _reason_code(correction: CorrectionInput) -> str:
     return correction.reason_code if correction.reason_code in ReversalReason.values else str(ReversalReason.OTHER)
 
 
-def _posted(row: Any, what: str) -> list[PostedEntry]:
+def _posted(correction: CorrectionInput, row: Any, what: str) -> list[PostedEntry]:
     return [
         PostedEntry(
             account_label="billing.wallet",
@@ -29,8 +30,24 @@ def _posted(row: Any, what: str) -> list[PostedEntry]:
             balance_after=row.balance_after,
             entry_label="billing.transaction",
             entry_id=row.id,
+            remark=_remark(correction, row),
         )
     ]
+
+
+def _remark(correction: CorrectionInput, row: Any) -> str:
+    """What is reversed of the corrected transaction, with what this posts, and which entry the new one resembles."""
+    remarks = []
+    corrected = selectors.list_transactions(tenant_id=correction.tenant_id).filter(id=correction.target_id).first()
+    if corrected is not None and corrected["reversed_amount"]:
+        reversed_amount = trimmed_digits(corrected["reversed_amount"])
+        remarks.append(
+            f"Of the {trimmed_digits(corrected['amount'])} {row.currency} of the transaction, {reversed_amount} are then reversed."
+        )
+    if row.near_duplicate_of_id is not None:
+        near = selectors.get_transaction(tenant_id=correction.tenant_id, transaction_id=row.near_duplicate_of_id)
+        remarks.append(f"It looks like entry {near['entry_number']}, posted shortly before.")
+    return "\n".join(remarks)
 
 
 def reverse(correction: CorrectionInput) -> list[PostedEntry]:
@@ -41,7 +58,7 @@ def reverse(correction: CorrectionInput) -> list[PostedEntry]:
         reason_code=_reason_code(correction),
         reason=correction.reason[:500],
     ).row
-    return _posted(row, f"Reverses {type_in_words(row.type)} of entry {_entry_number(correction)}")
+    return _posted(correction, row, f"Reverses {type_in_words(row.type)} of entry {_entry_number(correction)}")
 
 
 def reverse_part(correction: CorrectionInput) -> list[PostedEntry]:
@@ -54,7 +71,7 @@ def reverse_part(correction: CorrectionInput) -> list[PostedEntry]:
         amount=Decimal(correction.facts["amount"]),
         reference_id=correction.key,
     ).row
-    return _posted(row, f"Reverses a part of {type_in_words(row.type)} of entry {_entry_number(correction)}")
+    return _posted(correction, row, f"Reverses a part of {type_in_words(row.type)} of entry {_entry_number(correction)}")
 
 
 def _entry_number(correction: CorrectionInput) -> int:
@@ -84,7 +101,7 @@ def _adjust(correction: CorrectionInput, currency: str) -> list[PostedEntry]:
         description=correction.reason,
         currency=currency,
     ).row
-    return _posted(row, "Adjustment")
+    return _posted(correction, row, "Adjustment")
 
 
 def _is_whole(row: Any) -> bool:

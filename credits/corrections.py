@@ -215,6 +215,7 @@ register(
         fields=(EXPIRY,),
         applies_to=_is_extendable,
         takes_many=False,
+        takes_what_is_left=True,
         icon="event_available",
     )
 )
@@ -226,6 +227,7 @@ register(
         description="Closes each grant for good, debiting what is left of it. That can't be undone; a new grant can be made.",
         post=void,
         applies_to=_is_open,
+        takes_what_is_left=True,
         icon="block",
     )
 )

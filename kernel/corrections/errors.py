@@ -11,7 +11,7 @@ class CorrectionRefused(LedgerError):
 
 
 class PreviewMoved(LedgerError):
-    """The ledger changed since the preview was shown, so other entries would be posted than the person saw. Facts: preview (the new)."""
+    """The correction would do something else than the preview that the person saw. Facts: preview (the new)."""
 
     code = "preview_moved"
 

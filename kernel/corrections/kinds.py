@@ -16,7 +16,8 @@ class PostedEntry:
     """An entry that a kind posted.
 
     `effect`: the signed change of the account's balance. `unit`: the currency or metric of all three amounts. `entry_number` is None for
-    an account that doesn't number its entries. Labels are model labels such as "billing.wallet".
+    an account that doesn't number its entries. Labels are model labels such as "billing.wallet". `remark`: what the person should know
+    beforehand, a sentence on each line; a new one stops what was confirmed without it.
     """
 
     account_label: str
@@ -30,6 +31,7 @@ class PostedEntry:
     balance_after: Decimal
     entry_label: str
     entry_id: UUID
+    remark: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,8 @@ class Kind:
     """A kind of correction. `model_label`: the model that it corrects, as "billing.transaction". `applies_to`: whether it fits a row.
 
     `phrase`: what is asked, as it ends a sentence, with {rows} for what is corrected; by default the title and the rows.
+    `takes_what_is_left`: it moves the rest of an account, which other postings make smaller; less than what was seen may be
+    posted, never more.
     `cautions`: what the requester and the approver may not expect of it, as sentences, from the tenant, the rows and the facts.
     """
 
@@ -93,6 +97,7 @@ class Kind:
     applies_to: Callable[[Any], bool] = field(default=lambda row: True)
     cautions: Callable[[UUID, Sequence[UUID], Mapping[str, str]], list[str]] = field(default=lambda tenant_id, target_ids, facts: [])
     takes_many: bool = True
+    takes_what_is_left: bool = False
     icon: str = "undo"
     phrase: str = ""
 

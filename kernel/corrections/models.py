@@ -105,6 +105,7 @@ class CorrectionEntry(TenantOwned):
     account_name = models.CharField(max_length=500)
     entry_number = models.BigIntegerField(null=True, blank=True)
     what = models.CharField(max_length=1000)
+    remark = models.CharField(max_length=1000, blank=True, default="")
     unit = models.CharField(max_length=255)
     effect = MoneyField()
     balance_before = MoneyField()

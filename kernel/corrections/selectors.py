@@ -112,6 +112,14 @@ def get_same_waiting(*, tenant_id: UUID, kind: str, facts: Mapping[str, str], ta
     return None
 
 
+def corrections_of_rows(*, tenant_id: UUID, target_ids: Iterable[UUID], but: UUID) -> str:
+    """Which corrections of these rows are posted or wait, as text that changes with each new one and with each that is posted."""
+    lines = CorrectionLine.objects.filter(tenant_id=tenant_id, target_id__in=list(target_ids)).values("request_id")
+    found = CorrectionRequest.objects.filter(tenant_id=tenant_id, id__in=lines, state__in=[State.POSTED, State.WAITING]).exclude(id=but)
+    newest = found.order_by("-id").values_list("id", flat=True).first()
+    return f"{newest} {found.filter(state=State.POSTED).count()}" if newest else "none"
+
+
 def get_common_tenant(*, label: str, target_ids: Iterable[UUID]) -> UUID:
     """The one tenant that all these rows belong to. Raises SeveralTenants, also when one of the rows doesn't exist."""
     wanted = set(target_ids)

@@ -1,12 +1,10 @@
 """Correction requests: preview, request, approve, reject, withdraw, comment. A request is posted as a whole, or not at all.
 
 A preview is the posting itself, rolled back. The code that previews is the code that posts, so the two can differ only when the ledger
-changed in between; the entries are compared again when they are posted.
+changed in between. What the correction does is compared again when it is posted, under the locks of the posting.
 """
 
-import hashlib
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from uuid import UUID
@@ -16,7 +14,6 @@ from django.utils import timezone
 
 from kernel.corrections.choices import MAX_EVIDENCE_FILES, MAX_LINES, ReasonCode, State
 from kernel.corrections.errors import (
-    CorrectionRefused,
     NothingToCorrect,
     NotTheRequester,
     NotWaiting,
@@ -26,7 +23,7 @@ from kernel.corrections.errors import (
     TooManyFiles,
     TooManyLines,
 )
-from kernel.corrections.kinds import CorrectionInput, PostedEntry, get_kind
+from kernel.corrections.kinds import PostedEntry, get_kind
 from kernel.corrections.models import (
     CorrectionComment,
     CorrectionEntry,
@@ -36,27 +33,13 @@ from kernel.corrections.models import (
     CorrectionStateChange,
     CorrectionThreshold,
 )
-from kernel.corrections.selectors import get_request, get_same_waiting, is_within_day, is_within_threshold, list_entries
+from kernel.corrections.previews import CorrectionDraft, Preview, draft_of, entry_rows, is_covered, post_all, stored_digest
+from kernel.corrections.selectors import get_request, get_same_waiting
 from kernel.ledger.constraints import translate_db_errors
-from kernel.ledger.errors import InvalidValue, LedgerError
+from kernel.ledger.errors import InvalidValue
 from kernel.ledger.identifiers import new_id
 from kernel.ledger.money import trimmed_digits
 from kernel.tenants.setting_author import setting_author
-
-# The fields of an entry that must be the same when it is posted as in the preview. Its id is new in every attempt.
-COMPARED_FIELDS = ("account_label", "account_id", "entry_number", "what", "unit", "effect", "balance_before", "balance_after")
-
-
-@dataclass(frozen=True, slots=True)
-class CorrectionDraft:
-    """The content of a request before it is stored: which rows to correct, how, and why."""
-
-    tenant_id: UUID
-    kind: str
-    target_ids: tuple[UUID, ...]
-    facts: Mapping[str, str]
-    reason_code: str
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,24 +51,28 @@ class EvidenceFile:
     content: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Preview:
-    """The entries that would be posted, each with the id of the row that it corrects. `digest` identifies what the person saw."""
-
-    entries: tuple[tuple[UUID, PostedEntry], ...]
-    digest: str
-    size: dict[str, Decimal]
-    needs_approval: bool
-
-
 @translate_db_errors
 def preview_correction(*, actor: str, draft: CorrectionDraft) -> Preview:
     """What would be posted now; nothing is. Raises CorrectionRefused, NothingToCorrect, TooManyLines, InvalidValue, Busy."""
     _check(draft)
     with transaction.atomic():
-        preview = _post_all(draft, correction_id=new_id(), actor=actor)
+        preview = post_all(draft, correction_id=new_id(), actor=actor)
         transaction.set_rollback(True)
     return preview
+
+
+@translate_db_errors
+def preview_request(*, tenant_id: UUID, correction_id: UUID) -> tuple[Preview, list[CorrectionEntry], bool]:
+    """What a waiting request would post now, its entries as unsaved rows, and whether it is what its own preview shows; nothing is posted.
+
+    Raises NotFound and what `preview_correction` raises.
+    """
+    correction = get_request(tenant_id=tenant_id, correction_id=correction_id)
+    with transaction.atomic():
+        preview = post_all(draft_of(correction), correction_id=correction.id, actor=correction.asked_by)
+        transaction.set_rollback(True)
+    entries = entry_rows(correction, preview.entries, version=correction.preview, are_posted=False)
+    return preview, entries, is_covered(stored_digest(correction, version=correction.preview), now=preview.digest)
 
 
 @translate_db_errors
@@ -120,15 +107,21 @@ def request_correction(
         _lock_corrections(draft.tenant_id)
         if (earlier := _submitted_before(correction)) is not None:
             return earlier
-        same = get_same_waiting(tenant_id=draft.tenant_id, kind=draft.kind, facts=draft.facts, target_ids=draft.target_ids)
-        if same is not None:
-            raise SameRequestWaits(request=same)
+        _check_none_waits(draft)
         with transaction.atomic():
-            preview = _post_all(draft, correction_id=correction.id, actor=actor)
-            transaction.set_rollback(preview.needs_approval or preview.digest != preview_digest)
-        if preview.digest == preview_digest:
+            preview = post_all(draft, correction_id=correction.id, actor=actor)
+            is_seen = is_covered(preview_digest, now=preview.digest)
+            transaction.set_rollback(preview.needs_approval or not is_seen)
+        if is_seen:
             return _store(correction, draft, preview, evidence)
     raise PreviewMoved(preview=preview)
+
+
+def _check_none_waits(draft: CorrectionDraft) -> None:
+    """Raises SameRequestWaits."""
+    same = get_same_waiting(tenant_id=draft.tenant_id, kind=draft.kind, facts=draft.facts, target_ids=draft.target_ids)
+    if same is not None:
+        raise SameRequestWaits(request=same)
 
 
 def _lock_corrections(tenant_id: UUID) -> None:
@@ -161,19 +154,25 @@ def _store(correction: CorrectionRequest, draft: CorrectionDraft, preview: Previ
 
 
 @translate_db_errors
-def approve_request(*, tenant_id: UUID, actor: str, correction_id: UUID, version: int, reason: str = "") -> CorrectionRequest:
-    """Post what the preview of this version shows. If the ledger changed since, nothing is posted and the request gets a new preview.
+def approve_request(
+    *, tenant_id: UUID, actor: str, correction_id: UUID, version: int, preview_digest: str = "", reason: str = ""
+) -> CorrectionRequest:
+    """Post what the preview of this version shows. If it would do something else, nothing is posted and the request gets a new preview.
 
+    `preview_digest`: of `preview_request`, when the approver saw the request; another correction of the same rows since stops it too.
     Raises NotFound, OwnRequest, NotWaiting, PreviewMoved, CorrectionRefused.
     """
     with transaction.atomic():
         correction = _lock_waiting(tenant_id=tenant_id, correction_id=correction_id, decider=actor)
-        approved = list(list_entries(correction, version=version).values(*COMPARED_FIELDS))
+        approved = stored_digest(correction, version=version)
         with transaction.atomic():
-            preview = _post_all(_draft_of(correction), correction_id=correction.id, actor=correction.asked_by)
-            is_unchanged = version == correction.preview and preview.digest == _digest(approved)
+            preview = post_all(draft_of(correction), correction_id=correction.id, actor=correction.asked_by)
+            is_unchanged = version == correction.preview and is_covered(approved, now=preview.digest)
+            is_unchanged = is_unchanged and (not preview_digest or is_covered(preview_digest, now=preview.digest))
             transaction.set_rollback(not is_unchanged)
         if is_unchanged:
+            # What is left of an account may be less by now.
+            correction.size = {unit: trimmed_digits(amount) for unit, amount in preview.size.items()}
             _write_entries(correction, preview.entries, version=version + 1, are_posted=True)
             return _decide(correction, state=State.POSTED, actor=actor, reason=reason)
         correction.preview += 1
@@ -271,59 +270,6 @@ def _require_text(text: str) -> None:
         raise InvalidValue(field="reason", reason="too_short", value=text, min=1)
 
 
-def _post_all(draft: CorrectionDraft, *, correction_id: UUID, actor: str) -> Preview:
-    """Post everything in the caller's transaction, which the caller may roll back. Raises CorrectionRefused, NothingToCorrect."""
-    entries = tuple(_post(draft, correction_id=correction_id, actor=actor))
-    if not entries:
-        raise NothingToCorrect
-    size = _size(posted for _, posted in entries)
-    effects = [(posted.account_id, posted.unit, posted.effect) for _, posted in entries]
-    may_alone = is_within_threshold(tenant_id=draft.tenant_id, size=size) and is_within_day(
-        tenant_id=draft.tenant_id, actor=actor, size=size, effects=effects
-    )
-    compared = [{name: getattr(posted, name) for name in COMPARED_FIELDS} for _, posted in entries]
-    return Preview(entries=entries, digest=_digest(compared), size=size, needs_approval=not may_alone)
-
-
-def _post(draft: CorrectionDraft, *, correction_id: UUID, actor: str) -> Iterable[tuple[UUID, PostedEntry]]:
-    kind = get_kind(draft.kind)
-    # Always in the same order, so that two requests for the same rows wait for each other instead of deadlocking.
-    for target_id in sorted(draft.target_ids):
-        correction = CorrectionInput(
-            tenant_id=draft.tenant_id,
-            actor=actor,
-            request_id=f"correction:{correction_id}",
-            target_id=target_id,
-            facts=draft.facts,
-            reason_code=draft.reason_code,
-            reason=draft.reason,
-            key=f"correction:{correction_id}:{target_id}",
-        )
-        try:
-            posted = kind.post(correction)
-        except LedgerError as error:
-            raise CorrectionRefused(target_id=target_id, cause=error) from error
-        yield from ((target_id, entry) for entry in posted)
-
-
-def _size(entries: Iterable[PostedEntry]) -> dict[str, Decimal]:
-    """How much of each unit is moved: the sum added or the sum taken, whichever is larger. Moving 5 from one grant to another is 5."""
-    added: dict[str, Decimal] = {}
-    taken: dict[str, Decimal] = {}
-    for entry in entries:
-        side = added if entry.effect >= 0 else taken
-        side[entry.unit] = side.get(entry.unit, Decimal(0)) + abs(entry.effect)
-    return {unit: max(added.get(unit, Decimal(0)), taken.get(unit, Decimal(0))) for unit in sorted({*added, *taken})}
-
-
-def _digest(entries: Sequence[Mapping[str, object]]) -> str:
-    facts = [
-        [trimmed_digits(value) if isinstance(value, Decimal) else str(value) for value in (entry[name] for name in COMPARED_FIELDS)]
-        for entry in entries
-    ]
-    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
-
-
 def _lock_waiting(*, tenant_id: UUID, correction_id: UUID, decider: str = "") -> CorrectionRequest:
     """The request, locked for update. Raises NotFound, OwnRequest (`decider` made it), NotWaiting."""
     get_request(tenant_id=tenant_id, correction_id=correction_id)
@@ -335,20 +281,9 @@ def _lock_waiting(*, tenant_id: UUID, correction_id: UUID, decider: str = "") ->
     return correction
 
 
-def _draft_of(correction: CorrectionRequest) -> CorrectionDraft:
-    return CorrectionDraft(
-        tenant_id=correction.tenant_id,
-        kind=correction.kind,
-        target_ids=tuple(correction.lines.order_by("position").values_list("target_id", flat=True)),
-        facts=correction.facts,
-        reason_code=correction.reason_code,
-        reason=correction.reason,
-    )
-
-
 def _decide(correction: CorrectionRequest, *, state: State, actor: str, reason: str) -> CorrectionRequest:
     before, correction.state, correction.decided_at = correction.state, state, timezone.now()
-    changed = ["state", "decided_at"]
+    changed = ["state", "decided_at", "size"]
     if state != State.WITHDRAWN:
         correction.decided_by = actor
         changed.append("decided_by")
@@ -378,17 +313,4 @@ def _write_evidence(correction: CorrectionRequest, files: Sequence[EvidenceFile]
 
 
 def _write_entries(correction: CorrectionRequest, entries: Sequence[tuple[UUID, PostedEntry]], *, version: int, are_posted: bool) -> None:
-    CorrectionEntry.objects.bulk_create(
-        CorrectionEntry(
-            tenant_id=correction.tenant_id,
-            request=correction,
-            version=version,
-            position=position,
-            target_id=target_id,
-            entry_label=posted.entry_label,
-            entry_id=posted.entry_id if are_posted else None,
-            account_name=posted.account_name,
-            **{name: getattr(posted, name) for name in COMPARED_FIELDS},
-        )
-        for position, (target_id, posted) in enumerate(entries, start=1)
-    )
+    CorrectionEntry.objects.bulk_create(entry_rows(correction, entries, version=version, are_posted=are_posted))

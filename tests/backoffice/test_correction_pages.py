@@ -126,11 +126,16 @@ def test_what_the_ledger_refuses_is_said_in_words_with_a_way_back(clerk, rows):
 def test_a_book_that_moved_meanwhile_asks_again_with_the_new_numbers(clerk, rows, tenant):
     body = {"kind": "billing.reverse", "row": rows[1].id, **REASON}
     old = seen(page(clerk.post(ASK, {**body, "step": "preview"})))
-    billing.record_transaction(tenant_id=tenant.id, actor="x", amount=Decimal(1), type="usage", reference_id="x")
+    part = {"transaction_id": rows[1].id, "amount": Decimal(1), "reference_id": "part", "reason_code": "other"}
+    billing.reverse_transaction(tenant_id=tenant.id, actor="x", **part)
     html = page(clerk.post(ASK, {**body, "step": "confirm", "preview_digest": old}))
-    assert "The ledger changed" in html
-    assert "89.50 <span>USD</span>" in html
+    assert "What this does has changed" in html
+    assert "29.50 <span>USD</span>" in html
     assert CorrectionRequest.objects.count() == 0
+    services.set_threshold(tenant_id=tenant.id, actor="staff:0", unit="USD", amount=Decimal("1000"))
+    billing.record_transaction(tenant_id=tenant.id, actor="x", amount=Decimal(1), type="usage", reference_id="x")
+    posted = page(clerk.post(ASK, {**body, "step": "confirm", "preview_digest": seen(html)}, follow=True))
+    assert "Posted. USD wallet: from 60.00 to 89.50 USD." in posted
 
 
 def test_a_file_of_evidence_is_kept_and_only_ever_downloaded(clerk, rows):
@@ -164,14 +169,24 @@ def test_the_approver_finds_it_in_the_inbox_approves_and_the_trail_is_complete(c
 def test_an_approver_of_an_outdated_preview_sees_the_new_one_first(clerk, log_in, rows, tenant):
     correction = ask(clerk, rows[1])
     approver = log_in("anna", "approver")
-    billing.record_transaction(tenant_id=tenant.id, actor="x", amount=Decimal(1), type="usage", reference_id="x")
+    part = {"transaction_id": rows[1].id, "amount": Decimal(1), "reference_id": "part", "reason_code": "other"}
+    billing.reverse_transaction(tenant_id=tenant.id, actor="x", **part)
     address = f"{INBOX}{correction.id}/"
+    assert "This is not what was requested" in page(approver.get(f"{address}change/"))
     html = page(approver.post(f"{address}decide/", {"decision": "approve", "version": "1"}, follow=True))
-    assert "The ledger changed since the preview was made" in html
-    assert "89.50 <span>USD</span>" in html
+    assert "What this does has changed since the preview was made" in html
+    assert "29.50 <span>USD</span>" in html
     assert Transaction.objects.count() == 4
-    approver.post(f"{address}decide/", {"decision": "approve", "version": "2"})
-    assert Wallet.objects.get().balance == Decimal("89.5")
+    billing.record_transaction(tenant_id=tenant.id, actor="x", amount=Decimal(1), type="usage", reference_id="x")
+    html = page(approver.get(f"{address}change/"))
+    today, requested = html.split("Would be posted today")[1].split("As it was")
+    assert ("60.00 <span>" in today, "61.00 <span>" in requested) == (True, True)
+    billing.record_transaction(tenant_id=tenant.id, actor="x", amount=Decimal(1), type="usage", reference_id="y")
+    decision = {"decision": "approve", "version": "2", "preview_digest": seen(html)}
+    html = page(approver.post(f"{address}decide/", decision, follow=True))
+    assert "Approved. Posted. USD wallet: from 59.00 to 88.50 USD." in html
+    assert "90.50 <span>" in html.split("The preview that was approved")[1]
+    assert Wallet.objects.get().balance == Decimal("88.5")
 
 
 def test_nobody_decides_their_own_request_even_with_both_roles(log_in, rows):

@@ -16,10 +16,11 @@ from kernel.corrections import services
 from kernel.corrections.admin import summary
 from kernel.corrections.admin.forms import EvidenceForm
 from kernel.corrections.admin.related import kind_cautions, kind_title, related_panel
-from kernel.corrections.admin.request_views import entry_row, request_page
+from kernel.corrections.admin.request_views import entry_row, posted_in_words, request_page
 from kernel.corrections.choices import REQUEST_PERMISSION, STATE_COLOURS, State
 from kernel.corrections.errors import PreviewMoved
 from kernel.corrections.models import (
+    CorrectionEntry,
     CorrectionEvidence,
     CorrectionLine,
     CorrectionRequest,
@@ -56,7 +57,7 @@ register_messages(
         "nothing_to_correct": "This would post no entry.",
         "same_request_waits": "{request} waits for approval already, for the same correction of the same rows.",
         "own_request": "Nobody decides their own request. Ask a colleague with the approver's role.",
-        "preview_moved": "The ledger changed since the preview was made. Nothing was posted; these are the new numbers.",
+        "preview_moved": "What this does has changed since the preview was made. Nothing was posted; this is what it would do now.",
         "too_many_files": "A request has at most {max} files of evidence.",
         "several_tenants": "One request corrects one tenant's ledger. Choose rows of a single tenant.",
         "too_many_lines": "One request corrects at most {max} rows. Choose fewer.",
@@ -158,6 +159,8 @@ class CorrectionRequestAdmin(LedgerAdmin):
         entries = list(list_entries(correction, version=version))
         lines = list(correction.lines.order_by("position"))
         rows, asked_by = summary.rows_of(lines), names[correction.asked_by]
+        today = _today(correction)
+        shown = today["rows"] if today.get("is_unchanged") else entries
         keys: dict[str, Any] = {"tenant_id": correction.tenant_id, "target_ids": [line.target_id for line in lines]}
         context = {
             **self.admin_site.each_context(request),
@@ -166,7 +169,7 @@ class CorrectionRequestAdmin(LedgerAdmin):
             "correction": correction,
             "kind_title": kind_title(correction.kind),
             "status": label(correction.get_state_display(), STATE_COLOURS[State(correction.state)]),
-            "sentences": summary.sentences(correction, asked_by=asked_by, lines=lines, rows=rows, entries=entries),
+            "sentences": summary.sentences(correction, asked_by=asked_by, lines=lines, rows=rows, entries=shown),
             "cards": summary.fact_cards(request, lines, rows),
             "comparisons": summary.comparisons(request, lines, rows),
             "day": summary.day_panel(correction, asked_by=asked_by),
@@ -175,6 +178,8 @@ class CorrectionRequestAdmin(LedgerAdmin):
             "related": related_panel(**keys, account_ids={entry.account_id for entry in entries}, but=correction),
             "targets": [_target(line) for line in lines[len(rows) :]],
             "entries": [entry_row(entry, is_posted=bool(entry.entry_id)) for entry in entries],
+            "today": today,
+            "requested": _approved_entries(correction, entries),
             "evidence": [(file, names[file.actor]) for file in correction.evidence.defer("content").order_by("id")],
             "evidence_form": EvidenceForm(),
             "steps": _steps(correction, names),
@@ -207,7 +212,8 @@ class CorrectionRequestAdmin(LedgerAdmin):
         except LedgerError as error:
             messages.error(request, message_for(error))
         else:
-            messages.success(request, done)
+            correction.refresh_from_db()
+            messages.success(request, f"Approved. {posted_in_words(correction)}" if verb == "approve" else done)
         return HttpResponseRedirect(page_of("corrections.correctionrequest", correction.pk))
 
     def download_evidence(self, request: HttpRequest, object_id: str, evidence_id: Any) -> HttpResponse:
@@ -243,6 +249,7 @@ def _approve(request: HttpRequest, correction: CorrectionRequest, text: str) -> 
         actor=actor_of(request),
         correction_id=correction.pk,
         version=int(version) if version.isdecimal() and len(version) < 9 else 0,
+        preview_digest=request.POST.get("preview_digest", ""),
         reason=text,
     )
 
@@ -263,7 +270,7 @@ def _comment(request: HttpRequest, correction: CorrectionRequest, text: str) -> 
 
 
 DECISIONS: dict[str, tuple[str, str, Callable[[HttpRequest, CorrectionRequest, str], None]]] = {
-    "approve": (DECIDE, "Approved: the entries below are posted.", _approve),
+    "approve": (DECIDE, "Approved.", _approve),
     "reject": (DECIDE, "Rejected. Nothing was posted.", _reject),
     "withdraw": (REQUEST_PERMISSION, "Withdrawn. Nothing was posted.", _withdraw),
     "comment": (COMMENT, "It is kept with the request.", _comment),
@@ -287,6 +294,28 @@ def _may(request: HttpRequest, correction: CorrectionRequest) -> dict[str, bool]
         "comment": request.user.has_perm(COMMENT),
         "is_own": is_waiting and is_own,
     }
+
+
+def _today(correction: CorrectionRequest) -> dict[str, Any]:
+    """What a waiting request would post now: its entries, or why the ledger refuses it."""
+    if correction.state != State.WAITING:
+        return {}
+    try:
+        preview, rows, is_unchanged = services.preview_request(tenant_id=correction.tenant_id, correction_id=correction.pk)
+    except (LedgerError, KeyError) as error:
+        # KeyError: the app that registered the kind is no longer installed.
+        return {"refusal": message_for(error) if isinstance(error, LedgerError) else "This kind of correction is no longer installed."}
+    entries = [entry_row(row, is_posted=False) for row in rows]
+    return {"digest": preview.digest, "rows": rows, "entries": entries, "is_unchanged": is_unchanged}
+
+
+def _approved_entries(correction: CorrectionRequest, posted: list[CorrectionEntry]) -> list[dict[str, Any]]:
+    """The preview that was approved, where the balances had moved before it was posted."""
+    if not (correction.needs_approval and correction.state == State.POSTED):
+        return []
+    approved = list(list_entries(correction, version=correction.preview))
+    has_moved = [(row.balance_before, row.effect) for row in approved] != [(row.balance_before, row.effect) for row in posted]
+    return [entry_row(row, is_posted=False) for row in approved] if has_moved else []
 
 
 def _people(correction: CorrectionRequest) -> set[str]:

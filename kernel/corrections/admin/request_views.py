@@ -18,18 +18,20 @@ from kernel.corrections.admin.related import kind_cautions, related_panel
 from kernel.corrections.choices import MAX_LINES, REQUEST_PAGE, REQUEST_PERMISSION
 from kernel.corrections.errors import CorrectionRefused, PreviewMoved, SeveralTenants, TooManyLines
 from kernel.corrections.kinds import Kind, get_kind
+from kernel.corrections.models import CorrectionRequest
+from kernel.corrections.previews import CorrectionDraft, Preview
 from kernel.corrections.selectors import get_common_tenant
-from kernel.corrections.services import CorrectionDraft, Preview
 from kernel.ledger.admin.form_ids import new_form_id, read_form_id
 from kernel.ledger.admin.formatting import actor_of, effect, id_link, money, page_of, row_link
 from kernel.ledger.admin.links import own_path
 from kernel.ledger.errors import LedgerError
+from kernel.ledger.money import with_thousands
 from kernel.tenants.messages import message_for
 from kernel.tenants.models import Tenant
 from kernel.tenants.staff_scope import scope_of
 
-# Rows that the page lists one by one.
-MAX_LISTED = 100
+# Rows that the page lists one by one, and posted entries that a message names.
+MAX_LISTED, MAX_NAMED = 100, 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +126,7 @@ def _confirm(request: HttpRequest, subject: Subject, form: ReasonForm) -> HttpRe
         return _page(request, subject, form, preview=moved.facts["preview"], evidence=EvidenceForm())
     except LedgerError as error:
         return _page(request, subject, form, refusal=error)
-    outcome = "It waits for a colleague's approval." if correction.needs_approval else "Posted."
+    outcome = "It waits for a colleague's approval." if correction.needs_approval else posted_in_words(correction)
     messages.success(request, f"{subject.kind.title}: {outcome}")
     return HttpResponseRedirect(page_of("corrections.correctionrequest", correction.pk))
 
@@ -189,11 +191,24 @@ def _refused_row(kind: Kind, refusal: LedgerError | None) -> Any:
     return id_link(kind.model_label, refusal.facts["target_id"]) if isinstance(refusal, CorrectionRefused) else ""
 
 
+def posted_in_words(correction: CorrectionRequest) -> str:
+    """What the posting made of the balances: they may have moved since the preview."""
+    entries = list(correction.entries.filter(entry_id__isnull=False).order_by("position")[: MAX_NAMED + 1])
+    if not 0 < len(entries) <= MAX_NAMED:
+        return "Posted."
+    return "Posted. " + " ".join(
+        f"{entry.account_name}: from {with_thousands(entry.balance_before, entry.unit)} to "
+        f"{with_thousands(entry.balance_after, entry.unit)} {entry.unit}."
+        for entry in entries
+    )
+
+
 def entry_row(entry: Any, *, is_posted: bool) -> dict[str, Any]:
     """An entry of a preview or of a request, as its page shows it."""
     return {
         "account": id_link(entry.account_label, entry.account_id, entry.account_name),
         "what": entry.what,
+        "remarks": entry.remark.splitlines(),
         "number": entry.entry_number,
         "effect": effect(entry.effect, entry.unit),
         "before": money(entry.balance_before, entry.unit),

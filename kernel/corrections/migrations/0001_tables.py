@@ -183,6 +183,7 @@ class Migration(migrations.Migration):
                 ("account_name", models.CharField(max_length=500)),
                 ("entry_number", models.BigIntegerField(blank=True, null=True)),
                 ("what", models.CharField(max_length=1000)),
+                ("remark", models.CharField(blank=True, default="", max_length=1000)),
                 ("unit", models.CharField(max_length=255)),
                 ("effect", kernel.ledger.money.MoneyField()),
                 ("balance_before", kernel.ledger.money.MoneyField()),

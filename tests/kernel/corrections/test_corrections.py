@@ -130,31 +130,59 @@ def test_what_was_asked_can_not_be_changed_afterwards(usage, draft, ask, column)
         cursor.execute(f"UPDATE corrections_request SET {column}")
 
 
-def test_where_the_book_moved_since_approval_asks_again_with_new_numbers(usage, draft, ask, record):
+def test_a_reversal_in_part_meanwhile_stops_what_was_seen_before_it(usage, draft, ask, threshold):
+    threshold("1000")
+    beside = draft(usage, kind="billing.adjust_beside", facts={"amount": "1"})
+    seen = services.preview_correction(actor=REQUESTER, draft=beside).digest
+    billing.reverse_transaction(
+        tenant_id=usage.tenant_id, actor="x", transaction_id=usage.id, reason_code="other", amount=Decimal(5), reference_id="part"
+    )
+    with pytest.raises(PreviewMoved) as refused:
+        services.request_correction(actor=REQUESTER, request_id="", draft=beside, preview_digest=seen)
+    assert "5 are then reversed" in refused.value.facts["preview"].entries[0][1].remark
+    assert (CorrectionRequest.objects.count(), len(book())) == (0, 3)
+
+
+def test_an_amount_that_changed_since_gets_a_new_preview_and_another_approval(usage, draft, ask):
     correction = ask(draft(usage))
-    record("1", reference_id="third")
+    billing.reverse_transaction(
+        tenant_id=usage.tenant_id, actor="x", transaction_id=usage.id, reason_code="other", amount=Decimal(5), reference_id="part"
+    )
     with pytest.raises(PreviewMoved):
         approve(correction)
     correction.refresh_from_db()
-    assert (correction.state, correction.preview) == ("waiting", 2)
-    entry = list_entries(correction, version=2).get()
-    assert (entry.entry_number, entry.balance_before, entry.balance_after) == (4, Decimal("68.5"), Decimal("99"))
-    assert len(book()) == 3
+    assert (correction.state, correction.preview, correction.size) == ("waiting", 2, {"USD": "25.5"})
     with pytest.raises(PreviewMoved):
         approve(correction, version=1)
     correction.refresh_from_db()
-    assert approve(correction).state == "posted"
-    assert balance() == Decimal("99")
+    assert approve(correction, version=correction.preview).state == "posted"
+    assert balance() == Decimal("100")
 
 
-def test_where_the_book_moved_since_the_asker_looked_nothing_is_asked_or_posted(usage, draft, record, threshold):
+def test_another_correction_of_the_same_row_stops_what_was_seen_before_it(usage, draft, ask, threshold):
     threshold("1000")
-    seen = services.preview_correction(actor=REQUESTER, draft=draft(usage)).digest
-    record("1", reference_id="third")
-    with pytest.raises(PreviewMoved) as refused:
-        services.request_correction(actor=REQUESTER, request_id="", draft=draft(usage), preview_digest=seen)
-    assert refused.value.facts["preview"].entries[0][1].balance_after == Decimal("99")
-    assert (CorrectionRequest.objects.count(), len(book())) == (0, 3)
+    first, second = (draft(usage, kind="billing.adjust_beside", facts={"amount": amount}) for amount in ("1", "2"))
+    seen = services.preview_correction(actor=REQUESTER, draft=first).digest
+    ask(second, actor=OTHER)
+    with pytest.raises(PreviewMoved):
+        services.request_correction(actor=REQUESTER, request_id="", draft=first, preview_digest=seen)
+    threshold("0")
+    waiting = ask(first)
+    keys = {"tenant_id": waiting.tenant_id, "correction_id": waiting.id}
+    preview, _, is_unchanged = services.preview_request(**keys)
+    assert is_unchanged
+    ask(draft(usage, kind="billing.adjust_beside", facts={"amount": "3"}), actor=OTHER)
+    with pytest.raises(PreviewMoved):
+        services.approve_request(**keys, actor=OTHER, version=1, preview_digest=preview.digest)
+
+
+def test_a_floor_that_would_be_broken_meanwhile_still_refuses(usage, draft, ask, record):
+    correction = ask(draft(usage, kind="billing.adjust_beside", facts={"amount": "-60"}))
+    billing.set_floor(tenant_id=usage.tenant_id, actor="x", currency="USD", floor=Decimal(0))
+    record("20", reference_id="third")
+    with pytest.raises(CorrectionRefused):
+        approve(correction)
+    assert balance() == Decimal("49.5")
 
 
 def test_a_selection_is_posted_as_a_whole(topup, usage, record, draft, ask, threshold):
