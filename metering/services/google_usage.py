@@ -1,6 +1,7 @@
 """One spelling for the usage that Google's APIs and SDKs report."""
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 # What Google's Live API and its Interactions call the counters of its other API.
@@ -18,6 +19,8 @@ OTHER_NAMES = {
     "cachedTokensByModality": "cacheTokensDetails",
 }
 MODALITIES = {name: name.upper() for name in ("text", "audio", "image", "video", "document")}
+KNOWN_MODALITIES = frozenset({*MODALITIES.values(), "MODALITY_UNSPECIFIED"})
+COUNTS = ("tokenCount", "token_count", "tokens")
 SNAKE = re.compile(r"_([a-z])")
 
 
@@ -29,3 +32,13 @@ def as_generate_content(values: Any) -> Any:
     if isinstance(values, list):
         return [as_generate_content(value) for value in values]
     return MODALITIES.get(values, values) if isinstance(values, str) else values
+
+
+def unknown_modalities(usage: Mapping[str, Any]) -> list[str]:
+    """Where a usage counts tokens of a modality that isn't known: they may have another price."""
+    items = [(f"{name}.{place}", item) for name, items in usage.items() if isinstance(items, list) for place, item in enumerate(items)]
+    return [path for path, item in items if isinstance(item, dict) and "modality" in item and _is_unknown(item)]
+
+
+def _is_unknown(item: Mapping[str, Any]) -> bool:
+    return str(item["modality"]).upper() not in KNOWN_MODALITIES and any(item.get(name) for name in COUNTS)

@@ -127,7 +127,7 @@ def _add_item(found: _Found, item: Mapping[str, Any], *, kind: str, path: str) -
         _add_tool(found, item.get("name") or item.get("toolName"), place=place)
     elif kind == "web_search_call":
         # Opening a page that was found, or looking into it, is no search.
-        if look_up(item, "action.type") not in {"open_page", "find_in_page", "find"}:
+        if str(look_up(item, "action.type")) not in {"open_page", "find_in_page", "find"}:
             (found.unpriced if item.get("status") == "failed" else found.uses[WEB]).append(place)
     elif kind == "google_search_call":
         found.queries[place] = len(_items(look_up(item, "arguments.queries"))) or 1

@@ -18,6 +18,7 @@ from metering.services.usage_names import (
     ATTRIBUTES,
     BODY_STEPS,
     COUNTER,
+    DIGITS,
     FIRST_STEPS,
     METADATA,
     MIXED_OBJECTS,
@@ -26,6 +27,7 @@ from metering.services.usage_names import (
     PRICED_PARTS,
     REQUIRED_COUNTERS,
     TELEMETRY,
+    TOKEN_NAME,
     TOTALS,
 )
 
@@ -108,8 +110,8 @@ def _counters_beyond(chosen: UsageReading, place: Place) -> list[str]:
     return [
         place.path + name
         for name, value in place.values.items()
-        if isinstance(value, int | Decimal)
-        and value not in (0, *chosen.counters.values())
+        if (isinstance(value, int | Decimal) or (isinstance(value, str) and DIGITS.match(value) and not TOKEN_NAME.search(name)))
+        and int(value) not in (0, *chosen.counters.values())
         and COUNTER.search(name)
         and not NEVER_PRICED.search(name)
         and not OUTPUT_PART.search(name)

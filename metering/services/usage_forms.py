@@ -13,7 +13,7 @@ from genai_prices import data_snapshot
 from genai_prices.types import ArrayMatch, Provider, UsageExtractor
 
 from kernel.ledger.money import AMOUNT_LIMIT
-from metering.services.google_usage import as_generate_content
+from metering.services.google_usage import as_generate_content, unknown_modalities
 from metering.services.usage_names import (
     BESIDE_INPUT,
     BREAKDOWNS,
@@ -220,6 +220,8 @@ def as_reading(counters: dict[str, Any], read: Mapping[str, Any], leaves: Mappin
         ignored.append(place.path + leaf)
         if value != 0:
             unpriced.append(place.path + leaf)
+    unknown = [place.path + leaf for leaf in unknown_modalities(place.values)]
+    ignored, unpriced = [*ignored, *unknown], [*unpriced, *unknown]
     more, total = _total(place, counters)
     if more > 0:
         # Gemini counts thoughts in the total alone, where it answers in OpenAI's form.
@@ -235,7 +237,8 @@ def _adds_up(usage: Mapping[str, Any], name: str) -> bool:
     if not isinstance(parts, list) or not all(isinstance(part, dict) for part in parts):
         return False
     counters = {counter for part in parts for counter, value in part.items() if isinstance(value, int) and value}
-    return all(sum(part.get(counter) or 0 for part in parts) == usage.get(counter) for counter in counters)
+    quantities = {counter: [part.get(counter) or 0 for part in parts] for counter in counters}
+    return all(all(isinstance(one, int) for one in each) and sum(each) == usage.get(counter) for counter, each in quantities.items())
 
 
 @lru_cache(maxsize=10_000)

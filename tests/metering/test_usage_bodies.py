@@ -1396,6 +1396,7 @@ UNREAD = [
         anthropic(input_tokens=20, output_tokens=5, iterations=[{"type": "compaction", "input_tokens": 1000}, {"input_tokens": 20}]),
         "usage.iterations.0.input_tokens",
     ),
+    ("anthropic", anthropic(input_tokens=20, output_tokens=5, iterations=[{"input_tokens": 10}, {"input_tokens": "10"}]), "iterations.0"),
     ("app", {"model": "gpt-4o", "usageDetails": {"input": 60, "input_cached_tokens": 40, "output": 50}}, "input_cached_tokens"),
     ("openrouter", {"data": chat(10, 5, model="openai/gpt-4.1")["usage"] | {"model": "gpt-4.1", "num_search_results": 5}}, "num_search"),
     ("google", {"key": "a", "response": gemini(promptTokenCount=100, candidatesTokenCount=50, totalTokenCount=150)}, "key"),
@@ -1404,6 +1405,12 @@ UNREAD = [
         chat(10, 5, model="gemini-2.5-pro", extra_properties={"google": {"traffic_type": "PROVISIONED_THROUGHPUT"}}),
         "usage.extra_properties.google.traffic_type",
     ),
+    (
+        "google",
+        gemini(promptTokenCount=10, candidatesTokenCount=5, promptTokensDetails=[{"modality": "HOLOGRAM", "tokenCount": 9}]),
+        "usageMetadata.promptTokensDetails.0",
+    ),
+    ("openai", chat(100, 50, model="gpt-4o") | {"audio_tokens": "500"}, "audio_tokens"),
     # Of tiers genai-prices knows only what the model's own provider asks.
     ("azure", chat(10, 5, model="gpt-5-mini") | {"service_tier": "priority"}, "service_tier"),
     ("azure", {"custom_id": "a", "response": {"status_code": 200, "body": chat(10, 5, model="gpt-4o-mini")}}, "custom_id"),
@@ -1708,7 +1715,9 @@ def damaged(body: Any, choose: random.Random) -> Any:
 
 def test_no_body_is_too_odd():
     odd = gemini(promptTokenCount=1, candidatesTokenCount=1, promptTokensDetails=[{"modality": 7, "tokenCount": 1}])
-    assert priced("google", odd, "").pricing == "priced"
+    assert priced("google", odd, "").pricing == "partly_read"
+    action = {"type": "web_search_call", "action": {"type": {}}}
+    assert priced("openai", responses("gpt-5", action), "").pricing == "priced"
     choose = random.Random(7)
     for _ in range(3):
         for _, service, body, resource, _ in BODIES:
