@@ -8,6 +8,8 @@ from typing import Any
 OTHER_NAMES = {
     "responseTokenCount": "candidatesTokenCount",
     "responseTokensDetails": "candidatesTokensDetails",
+    # Its embeddings spell it so.
+    "promptTokenDetails": "promptTokensDetails",
     "tokens": "tokenCount",
     "totalInputTokens": "promptTokenCount",
     "totalOutputTokens": "candidatesTokenCount",

@@ -17,7 +17,7 @@ from metering.services.usage_names import DIGITS
 # Facts whose text has none of these mention no such tool: nearly none does, so that the search costs nothing.
 TOOL_HINTS = (
     *('_call"', "tool.execution", "server_tool", "server_side_tool", "providerExecuted", "groundingMetadata", "grounding_metadata"),
-    *("executed_tools", "tool_usage", "url_citation", '"web_search"', '_results"', "modelUsage", "PolicyUnits", "\\u"),
+    *("executed_tools", "tool_usage", "url_citation", '"web_search"', '_results"', "modelUsage", "PolicyUnits", "builtin_function", "\\u"),
 )
 # What was asked, and what a tool was given or answered, is no part of what the reply did.
 ASKED = frozenset({"request", "input", "messages", "prompt", "contents", "history", "arguments", "args", "tools", "text"})
@@ -133,7 +133,8 @@ def _add_item(found: _Found, item: Mapping[str, Any], *, kind: str, path: str) -
         found.queries[place] = len(_items(look_up(item, "arguments.queries"))) or 1
     elif kind == "file_search_call":
         found.uses[STORAGE].append(place)
-    elif kind.endswith("_call") and kind not in FREE_CALLS:
+    # Of the second kind are Moonshot's searches of the web.
+    elif (kind.endswith("_call") and kind not in FREE_CALLS) or kind == "builtin_function":
         found.unpriced.append(place)
 
 

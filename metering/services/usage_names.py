@@ -139,7 +139,7 @@ TOKEN_NAME = re.compile(r"token\Z", re.IGNORECASE)
 # Sums of other counters, the rest of a counter beside its parts, what is free, and what isn't a quantity.
 NEVER_PRICED = re.compile(
     r"total_?token|totalUsage|(^|\.)requests$|(^|\.)text_?tokens$|noCacheTokens|cache_miss|(accepted|rejected)_?prediction"
-    r"|(promptTokens?|candidatesTokens|toolUsePromptTokens|cacheTokens)Details\.[0-9]+\.tokenCount$|web_fetch|context_details|(^|\.)tool_calls$|(^|\.)details\.(input|output)_tokens$|token_count\.total|(^|\.)total$"
+    r"|(promptTokens?|candidatesTokens|toolUsePromptTokens|cacheTokens)Details\.[0-9]+\.tokenCount$|web_fetch|tool_search_requests|context_details|(^|\.)tool_calls$|(^|\.)details\.(input|output)_tokens$|token_count\.total|(^|\.)total$"
     r"|inputTokens\.noCache$|outputTokens\.text$|(^|\.)tokens_(prompt|completion)$|time_to_|(^|\.)(input|output)Characters$|cost|price|per_sec|_time|duration|latency|bytes|max_?\w*tokens|estimated|budget|limit",
     re.IGNORECASE,
 )

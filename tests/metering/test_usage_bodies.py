@@ -972,6 +972,18 @@ BODIES: list[tuple[str, str, dict[str, Any], str, Parts]] = [
         [(12, "0.15")],
     ),
     (
+        "gemini embeddings of text and images",
+        "google",
+        {
+            "usageMetadata": {
+                "promptTokenCount": 300,
+                "promptTokenDetails": [{"modality": "TEXT", "tokenCount": 42}, {"modality": "IMAGE", "tokenCount": 258}],
+            }
+        },
+        "gemini-embedding-2",
+        [(42, "0.2"), (258, "0.45")],
+    ),
+    (
         "bedrock invokes llama",
         "bedrock",
         {"generation": "x", "prompt_token_count": 25, "generation_token_count": 262},
@@ -1411,6 +1423,11 @@ UNREAD = [
         "usageMetadata.promptTokensDetails.0",
     ),
     ("openai", chat(100, 50, model="gpt-4o") | {"audio_tokens": "500"}, "audio_tokens"),
+    (
+        "moonshotai",
+        chat(10, 5, model="kimi-k2.5") | {"choices": [{"message": {"tool_calls": [{"type": "builtin_function"}]}}]},
+        "tool_calls.0.type",
+    ),
     # Of tiers genai-prices knows only what the model's own provider asks.
     ("azure", chat(10, 5, model="gpt-5-mini") | {"service_tier": "priority"}, "service_tier"),
     ("azure", {"custom_id": "a", "response": {"status_code": 200, "body": chat(10, 5, model="gpt-4o-mini")}}, "custom_id"),
