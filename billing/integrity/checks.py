@@ -36,7 +36,7 @@ STORED_BUT_ABSENT = " OR ".join(f"is_absent[{FACTS.index(fact) + 1}] AND {holds}
 
 CHECKS = (
     Check(
-        name="billing_chain",
+        name="billing_running_balance",
         rule="A wallet's entries are numbered 1, 2, 3 in the order of their time, and each balance is the one before plus the effect.",
         statement="""
             SELECT tenant_id, wallet_id, id, entry_number, number_before, balance_before, effect, balance_after
@@ -53,7 +53,7 @@ CHECKS = (
         """,
     ),
     Check(
-        name="billing_wallet",
+        name="billing_wallet_equals_last_entry",
         rule="A wallet has the balance, number and currency of its newest entry, and less what is held it isn't below its floor.",
         statement="""
             SELECT wallet.tenant_id, wallet.id, wallet.currency, wallet.balance, entry.balance_after, wallet.last_entry_number,
@@ -70,7 +70,7 @@ CHECKS = (
         """,
     ),
     Check(
-        name="billing_effect",
+        name="billing_entry_effect",
         rule="An entry has its wallet's currency, its type's direction, and the effect that its amount has in it.",
         statement="""
             SELECT entry.tenant_id, entry.id, entry.currency, entry.type, entry.direction, entry.amount, entry.effect
@@ -119,7 +119,7 @@ CHECKS = (
         """,
     ),
     Check(
-        name="billing_flags",
+        name="billing_near_duplicate_flags",
         rule="A near-duplicate is flagged, and names an entry of its wallet with the same type, amount and agent, at most a day away.",
         statement="""
             SELECT entry.tenant_id, entry.id, entry.flags, entry.near_duplicate_of_id
@@ -135,7 +135,7 @@ CHECKS = (
         """,
     ),
     Check(
-        name="billing_clock",
+        name="billing_no_future_entries",
         rule="No entry was booked later than now.",
         statement="""
             SELECT tenant_id, id, created_at, clock_timestamp() AS now FROM billing_transaction
@@ -158,7 +158,7 @@ CHECKS = (
         + ")",
     ),
     Check(
-        name="billing_held",
+        name="billing_held_equals_holds",
         rule="A wallet's held amount is what its active holds reserve, and that of its newest hold entry.",
         statement="""
             SELECT wallet.tenant_id, wallet.id, wallet.currency, wallet.held, open.remaining, newest.held_after
@@ -176,7 +176,7 @@ CHECKS = (
         """,
     ),
     Check(
-        name="billing_hold",
+        name="billing_hold_equals_entries",
         rule="A hold is placed once, in its wallet's currency; it captured what its entries say, and reserves nothing once it has ended.",
         statement="""
             SELECT hold.tenant_id, hold.id, hold.status, hold.amount, hold.captured, steps.placed, steps.captured AS captured_entries,
@@ -202,7 +202,7 @@ CHECKS = (
         """,
     ),
     Check(
-        name="billing_hold_chain",
+        name="billing_running_held",
         rule="held_after of each hold entry is that of the wallet's entry before, plus what was placed, or less what was taken or freed; "
         "captured_after is what the hold's captures took until then.",
         statement="""
@@ -276,7 +276,7 @@ CHECKS = (
         """,
     ),
     Check(
-        name="billing_key",
+        name="billing_unique_key",
         rule="A tenant has each type and reference once.",
         statement="""
             SELECT tenant_id, type, reference_id, count(*) AS entries FROM billing_transaction

@@ -40,7 +40,7 @@ SELECT gen_random_uuid(), tenant_id, currency, type, (occurred_at AT TIME ZONE '
 FROM billing_transaction WHERE tenant_id = %s GROUP BY tenant_id, currency, type, (occurred_at AT TIME ZONE 'UTC')::date
 """
 # The rebuild takes balances and totals from the entries. If one of these checks fails, the entries are damaged and it stops.
-REQUIRED_CHECKS = ("billing_chain", "billing_effect")
+REQUIRED_CHECKS = ("billing_running_balance", "billing_entry_effect")
 
 
 @translate_db_errors

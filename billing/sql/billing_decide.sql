@@ -20,24 +20,24 @@ DECLARE
     is_strict boolean;
     item record;
     wallet billing_wallet;
-    slot integer := 0;
+    wallet_index integer := 0;
     is_reversal boolean;
-    size numeric;
-    -- Indexed by the first place in the array that names the key, or the original: the entry that took the key in this call; how much is
-    -- reversed of the original, and by which entry in full.
-    takers uuid[] := '{}';
+    reversal_amount numeric;
+    -- What this call has posted so far. By the index of the first posting that names the key: the entry that has the key. By the index of
+    -- the first posting that names the original: how much of it is reversed, and the reversal that completed that.
+    entry_ids_by_key uuid[] := '{}';
     reversed_amounts numeric[] := '{}';
-    reversed_bys uuid[] := '{}';
+    full_reversals uuid[] := '{}';
 BEGIN
     SELECT coalesce(bool_or(policy.strict_types), false) INTO is_strict FROM billing_policy policy WHERE policy.tenant_id = tenant;
     FOR item IN SELECT * FROM billing_read_postings(tenant, items, currencies) LOOP
-        IF slot = 0 OR wallet.currency <> item.wallet_currency THEN
+        IF wallet_index = 0 OR wallet.currency <> item.wallet_currency THEN
             -- Put the wallet of the posting before back with its new balance, and take this one's.
-            IF slot > 0 THEN
-                wallets[slot] := wallet;
+            IF wallet_index > 0 THEN
+                wallets[wallet_index] := wallet;
             END IF;
-            SELECT held.ordinality INTO slot FROM unnest(wallets) WITH ORDINALITY AS held WHERE held.currency = item.wallet_currency;
-            wallet := wallets[slot];
+            SELECT held.ordinality INTO wallet_index FROM unnest(wallets) WITH ORDINALITY AS held WHERE held.currency = item.wallet_currency;
+            wallet := wallets[wallet_index];
         END IF;
         is_reversal := item.reverses IS NOT NULL;
         decision := NULL;
@@ -52,20 +52,20 @@ BEGIN
         decision.is_new_type := item.is_new_type;
         decision.balance := wallet.balance;
 
-        IF item.existing_id IS NOT NULL OR takers[item.key_place] IS NOT NULL THEN
+        IF item.existing_id IS NOT NULL OR entry_ids_by_key[item.key_index] IS NOT NULL THEN
             decision.outcome := 'exists';
-            decision.entry_id := coalesce(item.existing_id, takers[item.key_place]);
+            decision.entry_id := coalesce(item.existing_id, entry_ids_by_key[item.key_index]);
         ELSIF is_reversal THEN
-            decision.remaining := abs(item.original_effect) - coalesce(reversed_amounts[item.original_place], item.original_reversed_amount);
-            decision.blocking_id := coalesce(reversed_bys[item.original_place], item.original_reversed_by_id);
-            size := coalesce(item.amount, decision.remaining);
-            decision.requested := size;
-            decision.entry_amount := CASE WHEN item.original_amount < 0 THEN -size ELSE size END;
+            decision.remaining := abs(item.original_effect) - coalesce(reversed_amounts[item.original_index], item.original_reversed_amount);
+            decision.blocking_id := coalesce(full_reversals[item.original_index], item.original_reversed_by_id);
+            reversal_amount := coalesce(item.amount, decision.remaining);
+            decision.requested := reversal_amount;
+            decision.entry_amount := CASE WHEN item.original_amount < 0 THEN -reversal_amount ELSE reversal_amount END;
             decision.outcome := CASE
                 WHEN item.original_id IS NULL THEN 'not_found'
                 WHEN item.original_reverses_id IS NOT NULL THEN 'not_reversible'
                 WHEN decision.blocking_id IS NOT NULL THEN 'already_reversed'
-                WHEN size > decision.remaining THEN 'exceeds_original'
+                WHEN reversal_amount > decision.remaining THEN 'exceeds_original'
             END;
         END IF;
         IF decision.outcome IS NULL THEN
@@ -81,10 +81,10 @@ BEGIN
             wallet.balance := wallet.balance + decision.entry_effect;
             wallet.last_entry_number := wallet.last_entry_number + 1;
             wallet.last_entry_at := greatest(now, wallet.last_entry_at);
-            takers[item.key_place] := item.id;
+            entry_ids_by_key[item.key_index] := item.id;
             IF is_reversal THEN
-                reversed_amounts[item.original_place] := abs(item.original_effect) - decision.remaining + size;
-                reversed_bys[item.original_place] := CASE WHEN size = decision.remaining THEN item.id END;
+                reversed_amounts[item.original_index] := abs(item.original_effect) - decision.remaining + reversal_amount;
+                full_reversals[item.original_index] := CASE WHEN reversal_amount = decision.remaining THEN item.id END;
             END IF;
             decision.outcome := 'posted';
             decision.entry_id := item.id;

@@ -11,10 +11,10 @@ BEGIN
         RETURN;
     END IF;
     UPDATE billing_transaction original
-    SET reversed_amount = original.reversed_amount + reversal.size,
-        reversed_by_id = CASE WHEN original.reversed_amount + reversal.size = abs(original.effect) THEN reversal.last_id END
+    SET reversed_amount = original.reversed_amount + reversal.amount,
+        reversed_by_id = CASE WHEN original.reversed_amount + reversal.amount = abs(original.effect) THEN reversal.last_id END
     FROM (
-        SELECT line.reverses, sum(abs(line.entry_effect)) AS size, (array_agg(line.id ORDER BY line.ordinality DESC))[1] AS last_id
+        SELECT line.reverses, sum(abs(line.entry_effect)) AS amount, (array_agg(line.id ORDER BY line.ordinality DESC))[1] AS last_id
         FROM ROWS FROM (unnest(items), unnest(decisions)) WITH ORDINALITY AS line
         WHERE line.outcome = 'posted' AND line.reverses IS NOT NULL
         GROUP BY line.reverses

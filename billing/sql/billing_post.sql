@@ -103,7 +103,7 @@ BEGIN
     IF has_listener THEN
         PERFORM billing_write_events(tenant, entry.request_id, ARRAY[entry.id]);
     END IF;
-    RETURN NEXT billing_outcome_of(
+    RETURN NEXT billing_make_outcome(
         'posted', entry, entry.currency, entry.balance_after, wallet.held, wallet.floor, abs(entry.effect), NULL, NULL
     );
 END;

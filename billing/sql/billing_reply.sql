@@ -15,7 +15,7 @@ BEGIN
         LEFT JOIN billing_transaction entry ON entry.id = decision.entry_id AND entry.tenant_id = tenant
         ORDER BY decision.ordinality
     LOOP
-        RETURN NEXT billing_outcome_of(
+        RETURN NEXT billing_make_outcome(
             line.outcome, line.entry, line.wallet_currency, line.balance, line.wallet_held, line.wallet_floor, line.requested,
             line.remaining, line.blocking_id
         );

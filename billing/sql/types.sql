@@ -1,5 +1,5 @@
 -- Types that the billing functions pass to each other. Rows of them are built by attribute name; only
--- billing_outcome_of builds one by position, from parameters in the order of its attributes.
+-- billing_make_outcome builds one by position, from parameters in the order of its attributes.
 
 -- What a service posts. `amount` and the texts are as the caller gave them; `facts_digest` is hexadecimal. `now` is the moment that a
 -- calling function took under the wallet's lock, by which holds are overdue (null: billing_post takes it).

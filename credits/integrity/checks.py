@@ -14,7 +14,7 @@ def find_violations(*, tenant_id: UUID | None = None, at_most: int = 1) -> Itera
 
 CHECKS = (
     Check(
-        name="credits_chain",
+        name="credits_running_balance",
         rule="A grant's transactions are numbered 1, 2, 3 in the order of time; each balance is the one before plus or minus the amount.",
         statement="""
             SELECT tenant_id, grant_id, id, entry_number, number_before, balance_before, type, amount, balance_after
@@ -32,7 +32,7 @@ CHECKS = (
         """,
     ),
     Check(
-        name="credits_grant",
+        name="credits_grant_equals_last_entry",
         rule="A grant opens with its original amount at its own moments, and its balance is that of its newest transaction.",
         statement="""
             SELECT account.tenant_id, account.id, account.balance, newest.balance_after, account.last_entry_number, newest.entry_number,
@@ -66,7 +66,7 @@ CHECKS = (
         """,
     ),
     Check(
-        name="credits_customer",
+        name="credits_transaction_customer",
         rule="A transaction belongs to its grant's customer.",
         statement="""
             SELECT entry.tenant_id, entry.id, entry.customer_id, account.customer_id AS grants_customer_id
@@ -76,7 +76,7 @@ CHECKS = (
         """,
     ),
     Check(
-        name="credits_held",
+        name="credits_held_equals_lines",
         rule="A grant's held amount is the sum of what its hold lines still reserve.",
         statement="""
             SELECT account.tenant_id, account.id, account.held, coalesce(line.remaining, 0) AS remaining
@@ -88,7 +88,7 @@ CHECKS = (
         """,
     ),
     Check(
-        name="credits_cost",
+        name="credits_entry_cost_basis",
         rule="A transaction's cost basis is the change of the cost of the grant's balance, as credits_cost_basis computes it.",
         statement="""
             SELECT entry.tenant_id, entry.id, entry.grant_id, entry.cost_basis,
@@ -104,7 +104,7 @@ CHECKS = (
         """,
     ),
     Check(
-        name="credits_consumption",
+        name="credits_draw_total",
         rule="What a draw took is the sum of its transactions: its amount, or less if it was partial.",
         statement="""
             SELECT draw.tenant_id, draw.id, draw.taken, coalesce(sum(entry.amount), 0) AS transactions
@@ -132,7 +132,7 @@ CHECKS = (
         """,
     ),
     Check(
-        name="credits_hold",
+        name="credits_hold_equals_lines",
         rule="A hold's amount is the sum of its lines, and what it captured is the sum of its debits; a closed hold reserves nothing.",
         statement="""
             SELECT hold.tenant_id, hold.id, hold.status, hold.amount, hold.captured, lines.amount AS lines, lines.remaining,
@@ -152,7 +152,7 @@ CHECKS = (
         """,
     ),
     Check(
-        name="credits_invoice",
+        name="credits_invoice_refunds",
         rule="Credits that cite an invoice give back no more to a grant than the invoice took from it.",
         statement="""
             SELECT tenant_id, grant_id, invoice_id, sum(CASE type WHEN 'DEBIT' THEN amount ELSE -amount END) AS taken
@@ -162,7 +162,7 @@ CHECKS = (
         """,
     ),
     Check(
-        name="credits_key",
+        name="credits_unique_key",
         rule="A tenant has at most one transaction with each idempotency key.",
         statement="""
             SELECT tenant_id, idempotency_key, count(*) AS transactions FROM credits_transaction
@@ -182,7 +182,7 @@ CHECKS = (
         """,
     ),
     Check(
-        name="credits_owner",
+        name="credits_references_exist",
         rule="The draw of a transaction exists, and the hold of a transaction, of a hold line and of a hold entry.",
         statement="""
             SELECT part.tenant_id, part.id, part.what, part.owner_id FROM (
@@ -201,7 +201,7 @@ CHECKS = (
         """,
     ),
     Check(
-        name="credits_draw",
+        name="credits_draw_facts",
         rule="The transactions of a draw repeat what the draw says, at the moment they were booked, in the ranks 1, 2, 3.",
         statement="""
             SELECT entry.tenant_id, entry.id, entry.consumption_id, entry.reason, entry.invoice_id, entry.billing_run_id, entry.rank
@@ -269,7 +269,7 @@ CHECKS = (
         """,
     ),
     Check(
-        name="credits_hold_chain",
+        name="credits_running_held",
         rule="held_after of each hold entry is that of the grant's entry before, plus what was placed, or less what ended.",
         statement="""
             SELECT tenant_id, grant_id, id, kind, amount, held_after, held_before

@@ -6,4 +6,4 @@ from kernel.ledger.migration_operations import InstallFunctions
 class Migration(migrations.Migration):
     dependencies = [("credits", "0001_tables")]
 
-    operations = [InstallFunctions("credits", version=1, digest="056a522640ecc16c")]
+    operations = [InstallFunctions("credits", version=1, digest="eac8068f9ab96337")]

@@ -27,7 +27,7 @@ WHERE stored.tenant_id = %s AND account.tenant_id = stored.tenant_id AND account
         IS DISTINCT FROM (newest.balance_after, newest.entry_number, newest.created_at, line.remaining)
 """
 # Where these are broken the entries themselves are wrong, and nothing can be recomputed from them.
-REQUIRED_CHECKS = ("credits_chain",)
+REQUIRED_CHECKS = ("credits_running_balance",)
 
 
 @translate_db_errors

@@ -62,7 +62,7 @@ BEGIN
         entry.request_id := turn.request_id;
         account.balance := entry.balance_after;
         entries := entries || entry;
-        results := results || credits_outcome_of('posted', entry, turn.grant_id, account, NULL, NULL, NULL);
+        results := results || credits_make_outcome('posted', entry, turn.grant_id, account, NULL, NULL, NULL);
     END LOOP;
     IF NOT credits_write_entries(tenant, entries) THEN
         RETURN;

@@ -86,7 +86,7 @@ BEGIN
         RETURNING EXISTS (SELECT FROM events_listener listener WHERE listener.tenant_id = tenant) INTO has_listener;
     END IF;
 
-    result := credits_outcome_of(decided, entry, item.grant_id, account, taken, left_to_reverse, reversed_by);
+    result := credits_make_outcome(decided, entry, item.grant_id, account, taken, left_to_reverse, reversed_by);
     IF has_listener THEN
         PERFORM credits_write_events(
             tenant, item.request_id, ARRAY[entry.id],

@@ -156,12 +156,12 @@ ORDER BY added.tenant_id, added.id
 """
 CHECKS = (
     Check(
-        name="metering_rollup",
+        name="metering_rollup_sums",
         rule="The sums of every hour and day are those of its transactions and their active costs.",
         statement=ROLLUPS,
     ),
     Check(
-        name="metering_status",
+        name="metering_status_equals_last_step",
         rule="A transaction has the status of the last step in its history, and a decline reason only if that is a denial.",
         statement="""
             SELECT t.tenant_id, t.id, t.status, latest.to_status AS step, t.decline_reason

@@ -96,7 +96,7 @@ ORDER BY tenant_id, starts_at, first_dimension, second_dimension
 
 CHECKS = (
     Check(
-        name="metering_usage",
+        name="metering_usage_equals_rows",
         rule="What a counted transaction counts for in questions about usage is what its rows say.",
         statement=USAGE,
     ),

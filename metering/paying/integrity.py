@@ -15,7 +15,7 @@ HOLDS = """(
 
 CHECKS = (
     Check(
-        name="paying_legs",
+        name="paying_legs_sum",
         rule="A payment is the sum of its parts, and so is what was captured of it.",
         statement="""
             SELECT payment.tenant_id, payment.id, payment.amount, summed.amount AS held, payment.captured, summed.captured AS taken
@@ -110,7 +110,7 @@ CHECKS = (
         """,
     ),
     Check(
-        name="paying_costs",
+        name="paying_costs_captured",
         rule="What a completed transaction costs was captured, or is marked as unpaid.",
         statement="""
             SELECT payment.tenant_id, payment.id, payment.transaction_id, payment.captured, payment.unpaid, known.amount AS cost
@@ -162,7 +162,7 @@ CHECKS = (
         """,
     ),
     Check(
-        name="paying_calls",
+        name="paying_partial_captures",
         rule="Captures of a payment in parts took what was captured of it, one after the other, before what was debited when it ended; its "
         "end, and that of its holds, is that of its newest call.",
         statement=f"""
@@ -197,7 +197,7 @@ CHECKS = (
         """,  # noqa: S608 - made of constants
     ),
     Check(
-        name="paying_revenue",
+        name="paying_revenue_posted",
         rule="What is marked as posted to whom a payment pays is in their wallet, once, as revenue.",
         statement="""
             SELECT due.tenant_id, due.id, due.payment_id, due.amount, entry.amount AS posted

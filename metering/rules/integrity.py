@@ -35,7 +35,7 @@ ORDER BY measure.tenant_id, measure.id, past.id
 
 CHECKS = (
     Check(
-        name="rules_counter",
+        name="rules_counter_sum",
         rule="A counter holds the sum of its entries that are within its window.",
         statement="""
             SELECT counter.tenant_id, counter.id, counter.group_key, counter.used, summed.amount AS entries
@@ -51,7 +51,7 @@ CHECKS = (
         """,
     ),
     Check(
-        name="rules_entry",
+        name="rules_entry_amount",
         rule="A counter's entry within its window is what its transaction's costs and payments are now.",
         statement="""
             SELECT entry.tenant_id, entry.id, entry.transaction_id, entry.amount, computed.amount AS costs
@@ -59,8 +59,8 @@ CHECKS = (
             JOIN rules_rulecounter AS counter ON counter.tenant_id = entry.tenant_id AND counter.id = entry.counter_id
             JOIN rules_rulemeasure AS measure ON measure.tenant_id = entry.tenant_id AND measure.id = counter.measure_id
             CROSS JOIN LATERAL (
-                SELECT coalesce(rules_amount_of(
-                    rules_subject_of(entry.tenant_id, entry.transaction_id), measure.measurement_type, measure.currency,
+                SELECT coalesce(rules_measured_amount(
+                    rules_read_subject(entry.tenant_id, entry.transaction_id), measure.measurement_type, measure.currency,
                     measure.include_estimates
                 ), 0) AS amount
             ) AS computed
@@ -91,7 +91,7 @@ CHECKS = (
         """,
     ),
     Check(
-        name="rules_groups",
+        name="rules_counter_count",
         rule="A measure knows how many counters it has.",
         statement="""
             SELECT measure.tenant_id, measure.id, measure.groups, counted.number
@@ -105,7 +105,7 @@ CHECKS = (
         """,
     ),
     Check(
-        name="rules_policy",
+        name="rules_policy_flag",
         rule="A tenant's policy says whether it has active rules or sums to keep.",
         statement="""
             SELECT needed.tenant_id, needed.tenant_id AS id

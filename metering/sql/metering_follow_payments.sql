@@ -20,7 +20,7 @@ DECLARE
     deltas metering_delta[] := '{}';
 BEGIN
     IF is_over AND is_prepaid THEN
-        PERFORM paying_open_missing(tenant, owner, has_failed, moment, item.actor, item.request_id);
+        PERFORM paying_add_missing_payments(tenant, owner, has_failed, moment, item.actor, item.request_id);
     END IF;
     FOR payment IN
         SELECT * FROM paying_payment kept
@@ -29,7 +29,7 @@ BEGIN
         FOR NO KEY UPDATE
     LOOP
         IF payment.payer <> 'ledger' AND is_over AND payment.closed_at IS NULL THEN
-            deltas := deltas || paying_take_receipt(
+            deltas := deltas || paying_capture_by_receipt(
                 tenant, owner, payment, (item.fact).facts, has_failed, moment, item.actor, item.request_id
             );
         ELSIF payment.kind = 'x402' THEN

@@ -14,7 +14,7 @@ BEGIN
         CONTINUE WHEN resolved[place].posting_outcome <> 'posted';
         trace.reference := resolved[place].known_reference;
         trace.external_id := resolved[place].known_external_id;
-        measured := measured || rules_measure(tenant, rules_subject_of_new(
+        measured := measured || rules_measure(tenant, rules_new_subject(
             items[place].id, items[place].service_name, items[place].action_name, items[place].resource_name,
             (resolved[place].agent).id, (resolved[place].agent).name, (resolved[place].agent).customer_id, trace, items[place].customer_id,
             items[place].qualifiers::json, items[place].metadata::json, to_jsonb(items[place].costs)

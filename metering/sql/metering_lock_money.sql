@@ -10,7 +10,7 @@ DECLARE
 BEGIN
     SELECT array_agg(wanted.customer), array_agg(wanted.currency) INTO customers, currencies
     FROM (
-        SELECT DISTINCT paying_payer_of(tenant, item.customer_id, (item.agent).customer_id) AS customer, cost.currency
+        SELECT DISTINCT paying_find_payer(tenant, item.customer_id, (item.agent).customer_id) AS customer, cost.currency
         FROM ROWS FROM (unnest(items), unnest(resolved)) AS item
         CROSS JOIN LATERAL unnest(item.costs) AS cost
         WHERE item.posting_outcome = 'posted' AND item.status IS NULL

@@ -78,7 +78,7 @@ BEGIN
             CASE WHEN inferred_from_id IS NOT NULL THEN decode(fact_digest, 'hex') END
         FROM priced WHERE amount IS NOT NULL
     ), summed AS (
-        -- As metering_deltas_of, for many: a transaction is counted under its first cost's currency, so that most need one row.
+        -- As metering_new_deltas, for many: a transaction is counted under its first cost's currency, so that most need one row.
         SELECT date_trunc('hour', transaction_occurred_at, 'UTC') AS hour, service_id, agent_id, coalesce(currency, '') AS currency,
             count(*) FILTER (WHERE is_first) AS transactions,
             count(*) FILTER (WHERE is_first AND begins_as = 'completed' AND outcome = 'success') AS succeeded,

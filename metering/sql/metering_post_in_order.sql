@@ -52,9 +52,9 @@ BEGIN
             posted := metering_post_single(tenant, items[place], true);
         END IF;
         IF posted.outcome IS NULL THEN
-            posted := metering_outcome_of_refused(tenant, items[place], resolved[place]);
+            posted := metering_refused_outcome(tenant, items[place], resolved[place]);
         ELSE
-            deltas := deltas || metering_deltas_of(
+            deltas := deltas || metering_new_deltas(
                 coalesce(items[place].occurred_at, posted.created_at), posted.service_id, posted.agent_id, posted.status,
                 items[place].outcome, metering_costs_to_insert(posted.status, items[place].costs)
             );

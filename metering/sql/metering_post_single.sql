@@ -64,7 +64,7 @@ BEGIN
     posted.status := metering_decide_status(item.status, item.outcome, agent.status, policy.authorizes_at_once);
     posted.decline_reason := metering_decline_reason(item.status, agent.status, agent.name);
     IF policy.has_rules THEN
-        decision := rules_decide_new(tenant, rules_subject_of_new(
+        decision := rules_decide_new(tenant, rules_new_subject(
             item.id, item.service_name, item.action_name, item.resource_name, agent.id, agent.name, agent.customer_id, trace,
             item.customer_id, item.qualifiers::json, item.metadata::json, to_jsonb(item.costs)
         ), item.status IS NULL AND posted.status IN ('authorized', 'completed'));
@@ -109,7 +109,7 @@ BEGIN
     -- The listener is looked up here because a statement of its own costs three times as much.
     SELECT inserted.id, EXISTS (SELECT FROM events_listener own WHERE own.tenant_id = tenant) INTO posted.id, has_listener FROM inserted;
     IF posted.id IS NULL THEN
-        PERFORM paying_take_back(placed) WHERE posted.requires_payment;
+        PERFORM paying_abort_placing(placed) WHERE posted.requires_payment;
         RETURN NULL;
     END IF;
 
@@ -123,12 +123,12 @@ BEGIN
         PERFORM rules_record_new(tenant, posted.id, posted.status, decision, item.actor, item.request_id, posted.created_at, occurred_at);
     END IF;
     IF NOT is_in_order THEN
-        is_written := metering_roll_up(tenant, metering_deltas_of(occurred_at, service, agent.id, posted.status, item.outcome, inserted_costs));
+        is_written := metering_roll_up(tenant, metering_new_deltas(occurred_at, service, agent.id, posted.status, item.outcome, inserted_costs));
         IF has_listener THEN
             PERFORM metering_write_events(tenant, item.request_id, ARRAY[(posted.id, posted.created_at, posted.status, false)::metering_change]);
         END IF;
     END IF;
 
-    RETURN metering_outcome_of_new(posted, service, agent, trace);
+    RETURN metering_posted_outcome(posted, service, agent, trace);
 END
 $$;

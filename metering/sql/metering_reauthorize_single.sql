@@ -49,7 +49,7 @@ BEGIN
     ELSIF policy.authorizes_at_once IS FALSE THEN
         decision.status := 'preparing';
     ELSIF policy.has_rules THEN
-        subject := rules_subject_of(tenant, owner.id);
+        subject := rules_read_subject(tenant, owner.id);
         subject.round := owner.round + 1;
         subject.payment := item.payment::json;
         subject.payment_amount := item.amount;

@@ -97,15 +97,15 @@ def test_books_that_callers_made_are_right(call):
 
 
 CORRUPTIONS = [
-    ("UPDATE billing_wallet SET balance = balance + 1", "billing_wallet"),
-    ("UPDATE billing_wallet SET last_entry_number = 9", "billing_wallet"),
-    ("UPDATE billing_transaction SET balance_after = balance_after + 1 WHERE entry_number = 2", "billing_chain"),
-    ("UPDATE billing_transaction SET entry_number = 9 WHERE entry_number = 4", "billing_chain"),
-    ("UPDATE billing_transaction SET created_at = '2020-01-01' WHERE entry_number = 3", "billing_chain"),
-    ("DELETE FROM billing_transaction WHERE entry_number = 2", "billing_chain"),
-    ("UPDATE billing_transaction SET effect = -effect WHERE entry_number = 3", "billing_effect"),
-    ("UPDATE billing_transaction SET currency = 'EUR' WHERE entry_number = 3", "billing_effect"),
-    ("UPDATE billing_transactiontype SET direction = 'credit' WHERE code = 'usage'", "billing_effect"),
+    ("UPDATE billing_wallet SET balance = balance + 1", "billing_wallet_equals_last_entry"),
+    ("UPDATE billing_wallet SET last_entry_number = 9", "billing_wallet_equals_last_entry"),
+    ("UPDATE billing_transaction SET balance_after = balance_after + 1 WHERE entry_number = 2", "billing_running_balance"),
+    ("UPDATE billing_transaction SET entry_number = 9 WHERE entry_number = 4", "billing_running_balance"),
+    ("UPDATE billing_transaction SET created_at = '2020-01-01' WHERE entry_number = 3", "billing_running_balance"),
+    ("DELETE FROM billing_transaction WHERE entry_number = 2", "billing_running_balance"),
+    ("UPDATE billing_transaction SET effect = -effect WHERE entry_number = 3", "billing_entry_effect"),
+    ("UPDATE billing_transaction SET currency = 'EUR' WHERE entry_number = 3", "billing_entry_effect"),
+    ("UPDATE billing_transactiontype SET direction = 'credit' WHERE code = 'usage'", "billing_entry_effect"),
     ("UPDATE billing_transaction SET reversed_amount = 11 WHERE entry_number = 2", "billing_reversal"),
     ("UPDATE billing_transaction SET reverses_id = NULL WHERE entry_number = 4", "billing_reversal"),
     ("UPDATE billing_dailytotal SET debits = debits + 1", "billing_daily_total"),
@@ -116,21 +116,21 @@ CORRUPTIONS = [
     ("UPDATE billing_transaction SET facts_digest = set_byte(facts_digest, 0, 255 - get_byte(facts_digest, 0))", "billing_digest"),
     ("UPDATE billing_transaction SET facts_digest = '\\x00' WHERE entry_number = 1", "billing_digest"),
     ("UPDATE billing_transaction SET description = 'a cup' WHERE description IS NULL", "billing_digest"),
-    ("UPDATE credits_grant SET balance = balance - 1 WHERE idempotency_key = 'g'", "credits_grant"),
-    ("UPDATE credits_grant SET original_amount = 101 WHERE idempotency_key = 'g'", "credits_grant"),
-    ("UPDATE credits_grant SET held = 1 WHERE idempotency_key = 'g'", "credits_held"),
-    ("UPDATE credits_transaction SET balance_after = 1 WHERE entry_number = 2", "credits_chain"),
-    ("UPDATE credits_transaction SET entry_number = 5 WHERE entry_number = 3", "credits_chain"),
-    ("UPDATE credits_transaction SET type = 'CREDIT' WHERE idempotency_key = 't2'", "credits_chain"),
+    ("UPDATE credits_grant SET balance = balance - 1 WHERE idempotency_key = 'g'", "credits_grant_equals_last_entry"),
+    ("UPDATE credits_grant SET original_amount = 101 WHERE idempotency_key = 'g'", "credits_grant_equals_last_entry"),
+    ("UPDATE credits_grant SET held = 1 WHERE idempotency_key = 'g'", "credits_held_equals_lines"),
+    ("UPDATE credits_transaction SET balance_after = 1 WHERE entry_number = 2", "credits_running_balance"),
+    ("UPDATE credits_transaction SET entry_number = 5 WHERE entry_number = 3", "credits_running_balance"),
+    ("UPDATE credits_transaction SET type = 'CREDIT' WHERE idempotency_key = 't2'", "credits_running_balance"),
     ("UPDATE credits_transaction SET type = 'DEBIT', balance_after = 20 WHERE kind = 'reversal'", "credits_reversal"),
-    ("UPDATE credits_transaction SET customer_id = 'peter' WHERE entry_number = 2", "credits_customer"),
-    ("UPDATE credits_transaction SET invoice_id = '' WHERE idempotency_key = 't1'", "credits_invoice"),
+    ("UPDATE credits_transaction SET customer_id = 'peter' WHERE entry_number = 2", "credits_transaction_customer"),
+    ("UPDATE credits_transaction SET invoice_id = '' WHERE idempotency_key = 't1'", "credits_invoice_refunds"),
     ("UPDATE credits_transaction SET reason = 'not so' WHERE idempotency_key = 't1'", "credits_transaction_digest"),
     ("UPDATE credits_grant SET cost_of_credit = 81 WHERE idempotency_key = 'g'", "credits_grant_digest"),
-    ("UPDATE metering_rollup SET amount = amount + 1 WHERE currency = 'USD'", "metering_rollup"),
-    ("UPDATE metering_rollup SET transactions = transactions + 1", "metering_rollup"),
-    ("UPDATE metering_cost SET fiat_amount = 9 WHERE is_active", "metering_rollup"),
-    ("UPDATE metering_transaction SET status = 'authorized', outcome = NULL", "metering_status"),
+    ("UPDATE metering_rollup SET amount = amount + 1 WHERE currency = 'USD'", "metering_rollup_sums"),
+    ("UPDATE metering_rollup SET transactions = transactions + 1", "metering_rollup_sums"),
+    ("UPDATE metering_cost SET fiat_amount = 9 WHERE is_active", "metering_rollup_sums"),
+    ("UPDATE metering_transaction SET status = 'authorized', outcome = NULL", "metering_status_equals_last_step"),
     ("UPDATE metering_cost SET is_active = true WHERE NOT is_active", "metering_supersession"),
     ("UPDATE metering_cost SET supersedes_id = NULL", "metering_supersession"),
     ("UPDATE metering_transaction SET metadata = '{\"a\":1.5}'", "metering_digest"),
@@ -150,13 +150,13 @@ def test_the_command_names_the_wrong_row_and_exits_with_one(call, tenant):
     plant("UPDATE billing_transaction SET balance_after = balance_after + 1 WHERE entry_number = 2")
     text, code = call("verify_ledgers", "--ledger", "billing")
     assert code == 1
-    assert "WRONG  billing_chain" in text
+    assert "WRONG  billing_running_balance" in text
     assert "entry_number=2, number_before=1" in text
     outsider = TenantFactory(slug="outsider")
     assert call("verify_ledgers", "--tenant", "outsider")[1] == 0
     assert violated_checks(outsider.id) == set()
     report = json.loads(call("verify_ledgers", "--tenant", "acme", "--json", "--at-most", 5)[0])
-    assert [check["check"] for check in report["checks"] if check["violations"]] == ["billing_chain"]
+    assert [check["check"] for check in report["checks"] if check["violations"]] == ["billing_running_balance"]
     assert {violation["tenant_id"] for check in report["checks"] for violation in check["violations"]} == {str(tenant.id)}
 
 

@@ -111,12 +111,12 @@ def test_a_posting_alone_and_in_an_array_has_the_same_outcome(db, balance, floor
     ("call", "entry", "apart"),
     [
         (
-            "billing_outcome_of('outcome', entry, 'wallet_currency', 1, 2, 3, 4, 5, NULL)",
+            "billing_make_outcome('outcome', entry, 'wallet_currency', 1, 2, 3, 4, 5, NULL)",
             "billing_transaction",
             {"balance": "1", "held": "2", "floor": "3", "requested": "4", "remaining": "5", "wallet_currency": "wallet_currency"},
         ),
         (
-            "credits_outcome_of('outcome', entry, NULL, grant_row, 1, 2, NULL)",
+            "credits_make_outcome('outcome', entry, NULL, grant_row, 1, 2, NULL)",
             "credits_transaction",
             {"balance": "31.0", "held": "32.0", "status": "voided", "taken": "1", "left_to_reverse": "2"},
         ),

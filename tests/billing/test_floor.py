@@ -82,7 +82,7 @@ def test_a_hold_calls_the_function(context, stricter_floor):
 def test_the_integrity_check_calls_the_function(context, stricter_floor):
     services.record_transaction(**context, amount=Decimal(5), type="topup", reference_id="start")
     Wallet.objects.update(floor=Decimal(5))
-    assert [violation.check.name for violation in find_violations(tenant_id=context["tenant_id"])] == ["billing_wallet"]
+    assert [violation.check.name for violation in find_violations(tenant_id=context["tenant_id"])] == ["billing_wallet_equals_last_entry"]
 
 
 def test_the_blockers_of_an_undo_call_the_function(context, stricter_floor):

@@ -16,8 +16,8 @@ from tests.metering.test_spend import ACTUAL, ESTIMATE, URL, inactive_agent
 
 # Each planted past the triggers and the checks, as a table's owner can, and the check that finds it.
 CORRUPTIONS = [
-    ("UPDATE metering_transaction SET status = 'cancelled' WHERE status = 'completed'", "metering_status"),
-    ("UPDATE metering_transaction SET decline_reason = 'r' WHERE status = 'cancelled'", "metering_status"),
+    ("UPDATE metering_transaction SET status = 'cancelled' WHERE status = 'completed'", "metering_status_equals_last_step"),
+    ("UPDATE metering_transaction SET decline_reason = 'r' WHERE status = 'cancelled'", "metering_status_equals_last_step"),
     (
         "UPDATE metering_cost SET is_estimate = true FROM metering_transaction t WHERE t.id = transaction_id AND t.status = 'cancelled'"
         " AND is_active",

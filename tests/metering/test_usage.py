@@ -183,7 +183,7 @@ def test_a_sum_that_was_tampered_with_is_found_and_made_anew(caller):
         cursor.execute("UPDATE metering_rollup SET amount = amount + 1 WHERE grain = 'day' AND currency = 'USD'")
     [violation] = checks.find_violations(tenant_id=caller.tenant.id)
     facts = [violation.facts[name] for name in ("grain", "currency", "amount")]
-    assert (violation.check.name, facts) == ("metering_rollup", ["day", "USD", 1])
+    assert (violation.check.name, facts) == ("metering_rollup_sums", ["day", "USD", 1])
     with pytest.raises(SystemExit):
         call_command("verify_ledgers", ledger=["metering"], stdout=StringIO())
     call_command("rebuild_rollups", tenant=caller.tenant.slug)

@@ -8,7 +8,7 @@ from tests.paying.book import PayingBook, cost
 
 pytestmark = pytest.mark.django_db
 CORRUPTIONS = {
-    "paying_legs": ("paying_payment", "UPDATE paying_payment SET amount = amount + 1 WHERE status = 'captured'"),
+    "paying_legs_sum": ("paying_payment", "UPDATE paying_payment SET amount = amount + 1 WHERE status = 'captured'"),
     "paying_hold_without_payment": (
         "paying_paymentleg",
         "UPDATE paying_paymentleg SET hold_id = gen_random_uuid() WHERE hold_id IS NOT NULL",
@@ -19,7 +19,7 @@ CORRUPTIONS = {
         "credits_transaction",
         "UPDATE credits_transaction SET invoice_id = 'other' WHERE invoice_id <> ''",
     ),
-    "paying_costs": ("metering_cost", "UPDATE metering_cost SET fiat_amount = fiat_amount + 1 WHERE is_active"),
+    "paying_costs_captured": ("metering_cost", "UPDATE metering_cost SET fiat_amount = fiat_amount + 1 WHERE is_active"),
 }
 
 

@@ -27,13 +27,13 @@ def book():
 @pytest.mark.parametrize(
     ("statement", "check"),
     [
-        ("UPDATE rules_rulecounter SET used = used + 0.000000000000000001 WHERE group_key = '[null]'", "rules_counter"),
-        ("UPDATE rules_rulecounterentry SET amount = amount + 1 WHERE amount = 3", "rules_entry"),
+        ("UPDATE rules_rulecounter SET used = used + 0.000000000000000001 WHERE group_key = '[null]'", "rules_counter_sum"),
+        ("UPDATE rules_rulecounterentry SET amount = amount + 1 WHERE amount = 3", "rules_entry_amount"),
         ("DELETE FROM rules_rulecounterentry WHERE amount = 3", "rules_missing_entry"),
         ("UPDATE rules_rulecounterentry SET at = at - interval '1 minute' WHERE amount = 3", "rules_entry_date"),
-        ("UPDATE rules_rulemeasure SET groups = groups + 1", "rules_groups"),
-        ("UPDATE metering_policy SET has_rules = false", "rules_policy"),
-        ("UPDATE metering_cost SET fiat_amount = 2.5 WHERE fiat_amount = 3", "rules_entry"),
+        ("UPDATE rules_rulemeasure SET groups = groups + 1", "rules_counter_count"),
+        ("UPDATE metering_policy SET has_rules = false", "rules_policy_flag"),
+        ("UPDATE metering_cost SET fiat_amount = 2.5 WHERE fiat_amount = 3", "rules_entry_amount"),
     ],
 )
 def test_a_planted_drift_is_found(book, statement, check):

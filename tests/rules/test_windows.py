@@ -21,7 +21,7 @@ FROM (SELECT (NULL::rules_rulemeasure).*) AS nothing, LATERAL (
 ) AS stated
 """
 LEAVES = WINDOW.replace(
-    "(rules_window(measure, moment)).tail_at, (rules_window(measure, moment)).ends_at", "rules_leaves_at(measure, moment)"
+    "(rules_window(measure, moment)).tail_at, (rules_window(measure, moment)).ends_at", "rules_entry_leaves_at(measure, moment)"
 )
 
 

@@ -15,7 +15,13 @@ from kernel.tenants.errors import DomainError
 from kernel.tenants.messages import message_for_operator
 
 # The checks of what this command recomputes. Every other violation is in the entries, which no command may change.
-RECOMPUTED = ("billing_wallet", "billing_held", "billing_daily_total", "credits_grant", "credits_held")
+RECOMPUTED = (
+    "billing_wallet_equals_last_entry",
+    "billing_held_equals_holds",
+    "billing_daily_total",
+    "credits_grant_equals_last_entry",
+    "credits_held_equals_lines",
+)
 MAX_VIOLATIONS = 1000
 
 

@@ -21,7 +21,7 @@ BEGIN
     payment.round := asked.round;
     payment.kind := 'x402';
     payment.payer := coalesce(asked.payment ->> 'payer', 'ledger');
-    payment.customer_id := paying_payer_of(tenant, owner.customer_id, (
+    payment.customer_id := paying_find_payer(tenant, owner.customer_id, (
         SELECT agent.customer_id FROM metering_agent agent WHERE agent.tenant_id = tenant AND agent.id = owner.agent_id
     ));
     payment.currency := asked.payment_currency;

@@ -1,5 +1,5 @@
 -- Holds the money for a transaction of a tenant that prepays, which is about to be recorded, or to be authorized.
--- Takes: as paying_of_costs. Returns: as paying_place.
+-- Takes: as paying_payments_for_costs. Returns: as paying_place.
 -- Locks: as paying_place; the caller has locked the transaction, if it exists, and the counters of the tenant's rules.
 -- Never: writes the payments; paying_record does.
 CREATE OR REPLACE FUNCTION paying_place_new(
@@ -10,7 +10,7 @@ LANGUAGE plpgsql
 AS $$
 BEGIN
     RETURN paying_place(
-        tenant, paying_of_costs(tenant, transaction, round, customer, agent_customer, costs, actor, request), paying_duration(tenant)
+        tenant, paying_payments_for_costs(tenant, transaction, round, customer, agent_customer, costs, actor, request), paying_duration(tenant)
     );
 END
 $$;

@@ -6,4 +6,4 @@ from kernel.ledger.migration_operations import InstallFunctions
 class Migration(migrations.Migration):
     dependencies = [("rules", "0001_tables")]
 
-    operations = [InstallFunctions("rules", version=1, digest="a26c04d12b14648a")]
+    operations = [InstallFunctions("rules", version=1, digest="23ffbd7b4430a7dc")]

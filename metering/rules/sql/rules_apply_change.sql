@@ -23,7 +23,7 @@ BEGIN
             WHERE chosen.tenant_id = tenant AND chosen.rule_id = changed AND chosen.removed_at IS NULL
             ORDER BY chosen.agent_id
         );
-        conditions := rules_conditions_of(tenant, changed);
+        conditions := rules_read_conditions(tenant, changed);
         FOR parameter IN
             SELECT * FROM rules_ruleparameter AS seen
             WHERE seen.tenant_id = tenant AND seen.rule_id = changed AND seen.removed_at IS NULL AND seen.interval_unit IS NOT NULL

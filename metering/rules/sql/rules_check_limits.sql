@@ -28,7 +28,7 @@ BEGIN
         has_room := true;
         used := 0;
         IF parameter.interval_unit IS NULL THEN
-            amount := rules_amount_of(subject, parameter.measurement_type, parameter.currency, parameter.include_estimates);
+            amount := rules_measured_amount(subject, parameter.measurement_type, parameter.currency, parameter.include_estimates);
         ELSE
             SELECT * INTO one FROM unnest(measured) AS found WHERE found.measure_id = parameter.measure_id;
             IF one.measure_id IS NULL THEN

@@ -27,7 +27,7 @@ BEGIN
         CONTINUE WHEN NOT measure.is_counting;
         tail := greatest(counter.tail_at, (rules_window(measure, greatest(ledger_now(), counter.last_at))).tail_at);
         UPDATE rules_rulecounter AS moved
-        SET used = rules_used_after(tenant, counter, tail), tail_at = tail, last_at = greatest(counter.last_at, ledger_now())
+        SET used = rules_sum_after_tail(tenant, counter, tail), tail_at = tail, last_at = greatest(counter.last_at, ledger_now())
         WHERE moved.tenant_id = tenant AND moved.id = counter.id AND tail > counter.tail_at;
         DELETE FROM rules_rulecounterentry AS entry
         WHERE entry.tenant_id = tenant AND entry.id IN (

@@ -22,10 +22,10 @@ BEGIN
     WHERE entry.tenant_id = tenant AND entry.counter_id = one.counter_id AND entry.at > one.tail_at;
     IF NOT (checked ->> 'isAllowed')::boolean AND coalesce(amount, 0) <= ceiling AND (amount IS NOT NULL OR ceiling > 0) THEN
         -- What has no known cost passes once there is any room: a step of the smallest amount.
-        passes_at := rules_passes_at(
+        passes_at := rules_limit_passes_at(
             tenant, transaction, measure, one.counter_id, one.tail_at, one.used - ceiling + coalesce(amount, 0.000000000000000001)
         );
     END IF;
-    RETURN checked || jsonb_build_object('resetsAt', coalesce(one.ends_at, rules_leaves_at(measure, newest)), 'passesAt', passes_at);
+    RETURN checked || jsonb_build_object('resetsAt', coalesce(one.ends_at, rules_entry_leaves_at(measure, newest)), 'passesAt', passes_at);
 END
 $$;

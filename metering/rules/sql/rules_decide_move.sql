@@ -8,7 +8,7 @@ RETURNS rules_decision
 LANGUAGE plpgsql
 AS $$
 DECLARE
-    subject rules_subject := rules_subject_of(tenant, transaction);
+    subject rules_subject := rules_read_subject(tenant, transaction);
     asked record;
 BEGIN
     SELECT request.payment, request.payment_amount, request.payment_currency INTO asked

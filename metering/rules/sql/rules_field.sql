@@ -10,14 +10,14 @@ BEGIN
         WHEN 'service' THEN to_json(subject.service_name)
         WHEN 'action' THEN to_json(subject.action_name)
         WHEN 'resource' THEN to_json(subject.resource_name)
-        WHEN 'qualifier' THEN rules_member(subject.qualifiers, field_name)
-        WHEN 'payment_property' THEN rules_member(subject.payment, field_name)
+        WHEN 'qualifier' THEN rules_json_member(subject.qualifiers, field_name)
+        WHEN 'payment_property' THEN rules_json_member(subject.payment, field_name)
         WHEN 'transaction_property' THEN CASE
             WHEN field_name = 'agentName' THEN to_json(subject.agent_name)
             WHEN field_name = 'traceId' THEN to_json(subject.trace_reference)
             WHEN field_name = 'traceExternalId' THEN to_json(subject.trace_external_id)
             WHEN field_name = 'customerId' THEN to_json(subject.customer_id)
-            WHEN starts_with(field_name, 'metadata.') THEN rules_member(subject.metadata, substr(field_name, 10))
+            WHEN starts_with(field_name, 'metadata.') THEN rules_json_member(subject.metadata, substr(field_name, 10))
         END
     END;
 END

@@ -17,7 +17,7 @@ BEGIN
             WHEN word = 'resource' THEN subject.resource_name
             WHEN word = 'trace' THEN subject.trace_reference::text
             WHEN word = 'customer' THEN subject.customer_id
-            ELSE rules_member(subject.qualifiers, substr(word, 11)) #>> '{}'
+            ELSE rules_json_member(subject.qualifiers, substr(word, 11)) #>> '{}'
         END);
     END LOOP;
     RETURN key::text;

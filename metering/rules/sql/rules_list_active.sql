@@ -15,7 +15,7 @@ BEGIN
             WHERE chosen.tenant_id = tenant AND chosen.rule_id = rule.id AND chosen.removed_at IS NULL
             ORDER BY chosen.agent_id
         ),
-        rules_conditions_of(tenant, rule.id)
+        rules_read_conditions(tenant, rule.id)
     FROM rules_spendingrule AS rule
     WHERE rule.tenant_id = tenant AND rule.status = 'active'
     ORDER BY CASE rule.rule_type WHEN 'payment_authorization' THEN 1 WHEN 'blocklist' THEN 2 WHEN 'allowlist' THEN 3 ELSE 4 END,

@@ -12,7 +12,7 @@ BEGIN
     RETURN QUERY
     SELECT past.id, past.dated, past.subject
     FROM (
-        SELECT owner.id, coalesce(decided.at, rules_authorized_at(owner)) AS dated, rules_subject_of(tenant, owner.id) AS subject
+        SELECT owner.id, coalesce(decided.at, rules_authorized_at(owner)) AS dated, rules_read_subject(tenant, owner.id) AS subject
         FROM metering_transaction AS owner
         LEFT JOIN LATERAL (
             SELECT max(request.decided_at) AS at FROM rules_authorizationrequest AS request

@@ -10,7 +10,7 @@ BEGIN
     RETURN ARRAY(
         SELECT ROW(
             measure.id, key.written, sha256(convert_to(key.written, 'UTF8')),
-            rules_amount_of(subject, measure.measurement_type, measure.currency, measure.include_estimates), NULL, NULL, NULL, NULL
+            rules_measured_amount(subject, measure.measurement_type, measure.currency, measure.include_estimates), NULL, NULL, NULL, NULL
         )::rules_measured
         FROM rules_rulemeasure AS measure
         CROSS JOIN LATERAL (SELECT rules_group_key(subject, measure.group_by) AS written) AS key

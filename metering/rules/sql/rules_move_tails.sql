@@ -7,7 +7,7 @@ LANGUAGE plpgsql
 AS $$
 BEGIN
     UPDATE rules_rulecounter AS counter
-    SET used = rules_used_after(tenant, counter, one.tail_at), tail_at = one.tail_at, last_at = greatest(counter.last_at, moment)
+    SET used = rules_sum_after_tail(tenant, counter, one.tail_at), tail_at = one.tail_at, last_at = greatest(counter.last_at, moment)
     FROM unnest(measured) AS one
     WHERE counter.tenant_id = tenant AND counter.id = one.counter_id AND one.tail_at > counter.tail_at;
 END

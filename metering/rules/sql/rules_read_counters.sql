@@ -9,7 +9,7 @@ BEGIN
     RETURN ARRAY(
         SELECT ROW(
             wanted.measure_id, wanted.group_key, wanted.group_digest, wanted.amount, counter.id,
-            rules_used_after(tenant, counter, span.tail_at) - coalesce(own.amount, 0), span.tail_at, span.ends_at
+            rules_sum_after_tail(tenant, counter, span.tail_at) - coalesce(own.amount, 0), span.tail_at, span.ends_at
         )::rules_measured
         FROM unnest(measured) WITH ORDINALITY AS wanted
         JOIN rules_rulemeasure AS measure ON measure.tenant_id = tenant AND measure.id = wanted.measure_id

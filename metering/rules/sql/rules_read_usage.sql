@@ -11,8 +11,8 @@ LANGUAGE plpgsql STABLE
 AS $$
 BEGIN
     RETURN QUERY
-    SELECT parameter.id, counter.group_key, coalesce(rules_used_after(tenant, counter, span.tail_at), 0), span.tail_at, span.ends_at,
-        dated.newest, coalesce(span.ends_at, rules_leaves_at(measure, dated.newest)), rules_leaves_at(measure, dated.oldest)
+    SELECT parameter.id, counter.group_key, coalesce(rules_sum_after_tail(tenant, counter, span.tail_at), 0), span.tail_at, span.ends_at,
+        dated.newest, coalesce(span.ends_at, rules_entry_leaves_at(measure, dated.newest)), rules_entry_leaves_at(measure, dated.oldest)
     FROM rules_ruleparameter AS parameter
     JOIN rules_rulemeasure AS measure ON measure.tenant_id = tenant AND measure.id = parameter.measure_id
     LEFT JOIN LATERAL (

@@ -25,9 +25,9 @@ BEGIN
         ORDER BY entry.transaction_id
     LOOP
         IF subject.transaction_id IS DISTINCT FROM held.transaction_id THEN
-            subject := rules_subject_of(tenant, held.transaction_id);
+            subject := rules_read_subject(tenant, held.transaction_id);
         END IF;
-        new_amount := coalesce(rules_amount_of(subject, held.measurement_type, held.currency, held.include_estimates), 0);
+        new_amount := coalesce(rules_measured_amount(subject, held.measurement_type, held.currency, held.include_estimates), 0);
         IF new_amount <> held.amount THEN
             UPDATE rules_rulecounterentry AS entry SET amount = new_amount
             WHERE entry.tenant_id = tenant AND entry.id = held.id;

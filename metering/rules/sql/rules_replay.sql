@@ -15,12 +15,12 @@ BEGIN
     RETURN QUERY
     SELECT past.id, past.created_at, rules_matches(past.subject, stated, chosen), rules_matches(past.subject, NULL, chosen),
         (past.subject).payment_amount IS NOT NULL, listed.place::integer,
-        rules_amount_of(past.subject, measure.measurement_type, measure.currency, measure.include_estimates),
+        rules_measured_amount(past.subject, measure.measurement_type, measure.currency, measure.include_estimates),
         rules_group_key(past.subject, coalesce(measure.group_by, '{}')),
         measure.scope = 'all' OR rules_matches(past.subject, stated, chosen),
         CASE WHEN measure.interval_value IS NOT NULL THEN (rules_window(measure, past.created_at)).tail_at END
     FROM (
-        SELECT owner.id, owner.created_at, rules_subject_of(tenant, owner.id) AS subject
+        SELECT owner.id, owner.created_at, rules_read_subject(tenant, owner.id) AS subject
         FROM metering_transaction AS owner
         WHERE owner.tenant_id = tenant AND owner.created_at > since AND owner.status <> 'denied'
         ORDER BY owner.created_at DESC, owner.id DESC

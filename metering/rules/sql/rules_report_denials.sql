@@ -26,7 +26,7 @@ BEGIN
         WHERE execution ->> 'decision' = 'DENIED'
     LOOP
         CONTINUE WHEN NOT pg_try_advisory_xact_lock(hashtextextended(denial.rule_id::text || coalesce(denial.named_group::text, ''), 7002));
-        latest := rules_reported_at(tenant, kind, denial.rule_id, denial.named_group, NULL, NULL);
+        latest := rules_last_report_at(tenant, kind, denial.rule_id, denial.named_group, NULL, NULL);
         CONTINUE WHEN latest > moment - interval '1 minute';
         items := items || ROW(
             kind, 'rule:' || denial.rule_id, events_moment_number(moment), moment, denial.rule_id::text,

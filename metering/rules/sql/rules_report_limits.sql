@@ -39,7 +39,7 @@ BEGIN
     LOOP
         named_group := rules_named_group(tenant, crossed.id, counted_group::jsonb);
         CONTINUE WHEN crossed.share IS NOT NULL
-            AND rules_reported_at(tenant, crossed.type, crossed.rule_id, named_group, crossed.id, crossed.share) > tail_at;
+            AND rules_last_report_at(tenant, crossed.type, crossed.rule_id, named_group, crossed.id, crossed.share) > tail_at;
         SELECT reached.ends_at INTO ends_at
         FROM rules_rulemeasure AS seen CROSS JOIN LATERAL rules_window(seen, last_at) AS reached
         WHERE seen.tenant_id = tenant AND seen.id = measure;

@@ -1,7 +1,7 @@
 -- The outcome of a posting that writes nothing: its key was used before, or its agent is unknown.
 -- Takes: the tenant, the posting and its resolution. If that says `posted`, a call or an item before this one used the key meanwhile.
 -- Returns: the outcome. Locks nothing. Never writes.
-CREATE OR REPLACE FUNCTION metering_outcome_of_refused(tenant uuid, item metering_posting, resolved metering_resolution)
+CREATE OR REPLACE FUNCTION metering_refused_outcome(tenant uuid, item metering_posting, resolved metering_resolution)
 RETURNS metering_outcome
 LANGUAGE plpgsql VOLATILE
 AS $$

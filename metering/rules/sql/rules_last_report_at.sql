@@ -3,7 +3,7 @@
 -- names (null: any).
 -- Returns: the moment; null where there is no such event. Locks nothing. Never writes.
 -- An event keeps its object in its snapshot until its body is made, and in the body afterwards.
-CREATE OR REPLACE FUNCTION rules_reported_at(tenant uuid, kind text, rule uuid, named_group jsonb, parameter uuid, share numeric)
+CREATE OR REPLACE FUNCTION rules_last_report_at(tenant uuid, kind text, rule uuid, named_group jsonb, parameter uuid, share numeric)
 RETURNS timestamptz
 LANGUAGE sql STABLE
 AS $$

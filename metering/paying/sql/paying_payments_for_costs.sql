@@ -2,7 +2,7 @@
 -- Takes: the tenant; the transaction's id, its round, its customer and its agent's; its active costs, a JSON
 -- array of {amount, currency, is_estimate}; who asks.
 -- Returns: the payments to place, by currency; none where nothing is estimated. Locks nothing. Never: writes.
-CREATE OR REPLACE FUNCTION paying_of_costs(
+CREATE OR REPLACE FUNCTION paying_payments_for_costs(
     tenant uuid, transaction uuid, round smallint, customer text, agent_customer text, costs jsonb, actor text, request text
 )
 RETURNS paying_payment[]
@@ -26,7 +26,7 @@ BEGIN
         payment.transaction_id := transaction;
         payment.round := round;
         payment.kind := 'prepaid';
-        payment.customer_id := coalesce(payment.customer_id, paying_payer_of(tenant, customer, agent_customer));
+        payment.customer_id := coalesce(payment.customer_id, paying_find_payer(tenant, customer, agent_customer));
         payment.currency := estimated.currency;
         payment.amount := estimated.amount;
         payment.actor := actor;

@@ -2,7 +2,7 @@
 -- the tenant didn't prepay when it was recorded.
 -- Takes: the tenant, the transaction's row, whether the call failed, the moment, and who asks. Returns: nothing.
 -- Locks: the transaction, which is locked. Never: moves money; the caller collects what is due.
-CREATE OR REPLACE FUNCTION paying_open_missing(
+CREATE OR REPLACE FUNCTION paying_add_missing_payments(
     tenant uuid, owner metering_transaction, has_failed boolean, moment timestamptz, who text, request text
 )
 RETURNS void
@@ -14,7 +14,7 @@ BEGIN
         captured, unpaid, hold_expires_at, reason, updated_at
     )
     SELECT ledger_new_id(), tenant, moment, moment, who, request, owner.id, owner.round, 'prepaid', 'authorized',
-        paying_payer_of(tenant, owner.customer_id, (
+        paying_find_payer(tenant, owner.customer_id, (
             SELECT agent.customer_id FROM metering_agent agent WHERE agent.tenant_id = tenant AND agent.id = owner.agent_id
         )), known.fiat_asset_symbol, 0, 0, 0, moment, '', moment
     FROM metering_cost known

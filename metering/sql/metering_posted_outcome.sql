@@ -1,7 +1,7 @@
 -- The outcome of a posting that metering_post_single wrote.
 -- Takes: what is known of it (id, status, reason, time, whether it must be paid), and its service, agent and trace.
 -- Returns: the outcome `posted`. Locks nothing.
-CREATE OR REPLACE FUNCTION metering_outcome_of_new(posted metering_outcome, service uuid, agent metering_found_agent, trace metering_trace)
+CREATE OR REPLACE FUNCTION metering_posted_outcome(posted metering_outcome, service uuid, agent metering_found_agent, trace metering_trace)
 RETURNS metering_outcome
 LANGUAGE sql IMMUTABLE
 AS $$

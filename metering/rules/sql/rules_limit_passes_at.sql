@@ -2,14 +2,14 @@
 -- Takes: the tenant, the transaction, the measure, its counter's tail, and how much must leave the window.
 -- Returns: the moment; null where more must leave than the window holds, or more entries than are looked at (10,000).
 -- Locks nothing. Never writes.
-CREATE OR REPLACE FUNCTION rules_passes_at(
+CREATE OR REPLACE FUNCTION rules_limit_passes_at(
     tenant uuid, transaction uuid, measure rules_rulemeasure, counter uuid, tail timestamptz, excess numeric
 )
 RETURNS timestamptz
 LANGUAGE plpgsql STABLE
 AS $$
 BEGIN
-    RETURN rules_leaves_at(measure, (
+    RETURN rules_entry_leaves_at(measure, (
         SELECT oldest.at
         FROM (
             SELECT entry.at, sum(entry.amount) OVER (ORDER BY entry.at, entry.id ROWS UNBOUNDED PRECEDING) AS freed

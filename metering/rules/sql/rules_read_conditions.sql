@@ -1,7 +1,7 @@
 -- A rule's conditions.
 -- Takes: the tenant and the rule. Returns: a JSON array of {group, type, name, operator, value}, in one order for the same conditions.
 -- Locks nothing.
-CREATE OR REPLACE FUNCTION rules_conditions_of(tenant uuid, rule uuid)
+CREATE OR REPLACE FUNCTION rules_read_conditions(tenant uuid, rule uuid)
 RETURNS jsonb
 LANGUAGE plpgsql STABLE
 AS $$

@@ -4,7 +4,7 @@
 -- Takes: the tenant, the transaction's row, the payment, which is open, the facts of the call (JSON or null), whether it failed, the
 -- moment, and who asks. Returns: the changes to the sums. Locks: as paying_close; the caller has locked the payment.
 -- Never: captures more than is held.
-CREATE OR REPLACE FUNCTION paying_take_receipt(
+CREATE OR REPLACE FUNCTION paying_capture_by_receipt(
     tenant uuid, owner metering_transaction, payment paying_payment, facts text, has_failed boolean, moment timestamptz, who text, request text
 )
 RETURNS metering_delta[]

@@ -2,7 +2,7 @@
 -- Takes: the tenant, the locked counter, and the new tail, which isn't before the old one.
 -- Returns: the sum of its entries after that tail: the old sum without those that left, or the sum of those that stay, whichever are
 -- fewer by their dates. Locks nothing. Never writes.
-CREATE OR REPLACE FUNCTION rules_used_after(tenant uuid, counter rules_rulecounter, new_tail timestamptz)
+CREATE OR REPLACE FUNCTION rules_sum_after_tail(tenant uuid, counter rules_rulecounter, new_tail timestamptz)
 RETURNS numeric
 LANGUAGE plpgsql STABLE
 AS $$

@@ -2,7 +2,7 @@
 -- Takes: the outcome; the transaction, posted now or before (nulls where it was refused); its grant's id; the grant after it; what
 -- the decision knew of an invoice or a reversal. Returns: credits_outcome.
 -- Locks: nothing.
-CREATE OR REPLACE FUNCTION credits_outcome_of(
+CREATE OR REPLACE FUNCTION credits_make_outcome(
     decided text, entry credits_transaction, of_grant uuid, account credits_grant, taken numeric, left_to_reverse numeric, reversed_by uuid
 )
 RETURNS credits_outcome

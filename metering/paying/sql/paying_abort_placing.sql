@@ -1,6 +1,6 @@
 -- Takes back what is held for a transaction whose key another call used meanwhile: nothing of this call stays, and the caller repeats it.
 -- Takes: what paying_place returned. Returns: never, it always raises. Locks nothing.
-CREATE OR REPLACE FUNCTION paying_take_back(placed paying_placed)
+CREATE OR REPLACE FUNCTION paying_abort_placing(placed paying_placed)
 RETURNS void
 LANGUAGE plpgsql
 AS $$

@@ -3,7 +3,7 @@
 -- Returns: the number or amount; null where the cost isn't known: no cost was stated, or only estimates that don't count. Locks nothing.
 -- The payment that a round asks for stands in place of the estimates; once it is held, they are superseded. What was cancelled or denied
 -- pays nothing.
-CREATE OR REPLACE FUNCTION rules_amount_of(subject rules_subject, measurement text, currency text, include_estimates boolean)
+CREATE OR REPLACE FUNCTION rules_measured_amount(subject rules_subject, measurement text, currency text, include_estimates boolean)
 RETURNS numeric
 LANGUAGE plpgsql IMMUTABLE
 AS $$
@@ -23,7 +23,7 @@ BEGIN
     SELECT sum(cost.amount) FILTER (WHERE NOT cost.is_estimate), sum(cost.amount) FILTER (WHERE cost.is_estimate)
     INTO actual, estimated
     FROM unnest(subject.costs) AS cost
-    WHERE cost.currency = rules_amount_of.currency;
+    WHERE cost.currency = rules_measured_amount.currency;
     IF payment IS NOT NULL THEN
         RETURN coalesce(actual, 0) + payment + CASE WHEN include_estimates AND subject.status = 'completed' THEN coalesce(estimated, 0) ELSE 0 END;
     END IF;
