@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 from metering.services.usage_forms import leaves
-from metering.services.usage_names import COUNTER, NAMES, NEVER_PRICED, OUTPUT_PART
+from metering.services.usage_names import COUNTER, COUNTER_NAME, NAMES, NEVER_PRICED, OUTPUT_PART
 
 # Counters that are a part of another one, by the names that say so, and the names of the whole. What Anthropic and Bedrock call
 # cache_read_input_tokens or cacheReadInputTokens comes on top of their input and isn't among them.
@@ -38,8 +38,11 @@ def unpriced_counters(facts: Any, *, keys: Collection[str]) -> list[str]:
     tokens: a price by the page says nothing about them."""
     if not any(COUNTER.search(key) for key in keys) or not isinstance(facts, dict):
         return []
+    numbers = {leaf: value for leaf, value in leaves(facts) if COUNTER.search(leaf)}
+    # A text is a counter by its own name alone: a model's output is among these.
+    numbers |= {leaf: value for leaf, value in leaves(facts, texts=True) if leaf not in numbers and COUNTER_NAME.search(leaf)}
     return [
         leaf
-        for leaf, value in leaves(facts)
-        if value != 0 and leaf not in keys and COUNTER.search(leaf) and not NEVER_PRICED.search(leaf) and not whole_of(leaf, keys)
+        for leaf, value in numbers.items()
+        if value != 0 and leaf not in keys and not NEVER_PRICED.search(leaf) and not whole_of(leaf, keys)
     ]

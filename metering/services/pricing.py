@@ -29,7 +29,7 @@ from metering.services.unclear_counters import unclear_counters
 from metering.services.unit_costs import unit_cost
 from metering.services.usage_bodies import read_usage
 from metering.services.usage_forms import BadQuantity, UsageReading, look_up
-from metering.services.usage_names import NAMES, REQUIRED_COUNTERS
+from metering.services.usage_names import DIGITS, NAMES, REQUIRED_COUNTERS
 
 STEP = Decimal(1).scaleb(-PLACES)
 # Where integrations say which model they used; the first that is there counts. Dots lead into objects.
@@ -351,10 +351,13 @@ def _arithmetic(calculated: Any, amount: Decimal, *, has_request_fee: bool) -> s
 
 
 def quantity_of(reported: Any, key: str, *, is_optional: bool) -> Decimal:
-    """What the facts have under a key; zero for an optional one that they don't have. Raises MissingQuantity."""
+    """What the facts have under a key, perhaps a whole number as a text; zero for an optional one that they don't have. Raises
+    MissingQuantity."""
     quantity = look_up(reported, key)
     if quantity is None and is_optional:
         return Decimal(0)
+    if isinstance(quantity, str) and DIGITS.match(quantity):
+        quantity = int(quantity)
     if isinstance(quantity, bool) or not isinstance(quantity, int | Decimal) or not 0 <= quantity < AMOUNT_LIMIT:
         raise MissingQuantity(key)
     return Decimal(quantity)

@@ -12,7 +12,7 @@ from genai_prices import data_snapshot
 
 from metering.services import public_prices
 from metering.services.counter_parts import whole_of
-from metering.services.pricing import price_facts
+from metering.services.pricing import MissingQuantity, by_own_price, price_facts
 from metering.services.usage_forms import UsageReading
 
 # What the tokens of a call cost: how many at how many dollars a million.
@@ -1761,6 +1761,28 @@ def test_what_was_asked_is_no_search_of_the_reply():
 def test_a_model_without_its_output_is_missing_a_quantity():
     result = priced("openai", {"model": "gpt-4o", "usage": {"prompt_tokens": 10}}, "")
     assert (result.pricing, result.note, result.amount) == ("missing_quantity", "actualOutputTokens", None)
+
+
+OWN_PRICE = [
+    ({"inputTokens": "1000", "outputTokens": 10}, "priced", []),
+    ({"inputTokens": "1e3", "outputTokens": 10}, "missing_quantity", []),
+    ({"inputTokens": 1000, "outputTokens": 10, "audioTokens": "500"}, "partly_read", ["audioTokens"]),
+    ({"inputTokens": 1000, "outputTokens": 10, "audioTokens": "many"}, "partly_read", ["audioTokens"]),
+    ({"inputTokens": 1000, "outputTokens": 10, "choices": [{"token": "7", "content": "42"}]}, "priced", []),
+]
+
+
+@pytest.mark.parametrize(("facts", "pricing", "ignored"), OWN_PRICE)
+def test_a_price_of_ones_own_reads_whole_numbers_written_as_texts(facts, pricing, ignored):
+    terms = {"amount": Decimal(1), "per": 1, "tier_mode": "", "is_package": False, "is_optional": False, "part_of": ""}
+    price = {"id": 1, "valid_from": datetime(2020, 1, 1, tzinfo=UTC), "flat_amount": Decimal(0), "minimum": Decimal(0), "currency": "USD"}
+    price["units"] = [terms | {"fact_key": key} for key in ("inputTokens", "outputTokens")]
+    try:
+        result = by_own_price(price, reported=facts, model="m")
+    except MissingQuantity as missing:
+        assert (pricing, str(missing)) == ("missing_quantity", "inputTokens")
+    else:
+        assert (result.pricing, result.amount, result.ignored) == (pricing, 1010, ignored)
 
 
 @pytest.mark.parametrize(
