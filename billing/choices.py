@@ -65,6 +65,8 @@ def type_in_words(code: str) -> str:
     return SHIPPED_TYPES[code][0] if code in SHIPPED_TYPES else code_in_words(code)
 
 
+# Two entries alike within this time are flagged, where the tenant's policy doesn't say otherwise: billing_near_duplicate_reach has it too.
+NEAR_DUPLICATE_SECONDS = 60
 # Longest texts, in characters: an index entry holds them even if every character takes four bytes.
 TYPE_LENGTH = 128
 REFERENCE_LENGTH = 500

@@ -5,7 +5,7 @@ from kernel.ledger.errors import IdempotencyConflict, LedgerError
 
 
 class UnknownType(LedgerError):
-    """A tenant that is strict about types doesn't have this one in its catalogue. Facts: field, type."""
+    """A tenant that is strict about types doesn't have this one in its catalogue. Facts: field, value."""
 
     code = "unknown_type"
 
@@ -35,7 +35,7 @@ class DirectionInUse(LedgerError):
 
 
 class FloorAboveBalance(LedgerError):
-    """The wallet is below the floor that it should get. Facts: balance, held, floor."""
+    """The new floor is above the balance less what is held. Facts: balance, held, floor."""
 
     code = "floor_above_balance"
 

@@ -8,6 +8,7 @@ from django.db.models.lookups import Exact, IsNull
 
 from billing.choices import (
     AGENT_LENGTH,
+    NEAR_DUPLICATE_SECONDS,
     REASON_LENGTH,
     REFERENCE_LENGTH,
     TYPE_LENGTH,
@@ -45,7 +46,7 @@ class Policy(TenantOwned):
     # Refuse transactions whose type isn't in the catalogue.
     strict_types = models.BooleanField(default=False)
     # Two entries alike that happened within this many seconds of each other are flagged; 0 switches it off.
-    near_duplicate_seconds = models.PositiveIntegerField(default=60)
+    near_duplicate_seconds = models.PositiveIntegerField(default=NEAR_DUPLICATE_SECONDS)
     # The floor of wallets opened from now on, never above the zero that they open at. Null: none. The constraint below is a copy of
     # billing_floor_allows (billing/sql/billing_floor_allows.sql) for a balance of zero.
     default_floor = MoneyField(null=True, blank=True)

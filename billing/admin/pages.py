@@ -41,7 +41,7 @@ register_messages(
         "amount_missing": "Enter the amount.",
         "direction_in_use": "Transactions of this type exist, so its direction stays {direction}.",
         "exceeds_original": "{requested} is more than the {remaining} that is left of it.",
-        "floor_above_balance": "The balance is {balance}, of which {held} are held: that is below the floor of {floor} already.",
+        "floor_above_balance": "The new floor of {floor} is above the balance less what is held: {balance} less {held}.",
         "hold_closed": "The hold is {status} already.",
         "hold_conflict": "It was released before, with another reason.",
         "insufficient": "The balance of {balance} is too small for {requested}.",

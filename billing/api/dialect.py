@@ -81,7 +81,7 @@ SENTENCES = {
     "unavailable": "The service can't record anything at present: nothing was recorded, and repeating the request doesn't help for now",
     "outcome_unknown": "The outcome is unknown: send the same request again, it is recorded at most once",
     "insufficient": "Insufficient balance",
-    "floor_above_balance": "The balance would be below the wallet's floor",
+    "floor_above_balance": "The new floor is above the balance less what is held",
     "out_of_range": "The balance would have more digits than the ledger can hold",
     "idempotency_conflict": "This type and reference_id were recorded before with other values of {fields}, as transaction {first_id}",
     "already_reversed": "Transaction {id} is reversed already, by {reversed_by}",

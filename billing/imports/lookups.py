@@ -18,9 +18,9 @@ FROM unnest(%s::text[], %s::text[]) AS wanted (type, reference_id)
 JOIN billing_transaction entry ON entry.tenant_id = %s AND entry.reference_id = wanted.reference_id AND entry.type = wanted.type
 """
 # `LIKE 'run:%%'`, here and below, repeats the condition of the partial index billing_transaction_run, so that the planner can use it.
-# The lowest balance of each wallet while a run's entries are reversed, newest first, less what holds reserve of it.
+# The lowest balance of each wallet while a run's entries are reversed, newest first, and what holds reserve of it.
 LOWEST_BALANCE_AFTER_UNDO = """
-SELECT currency, balance - taken - held, floor FROM (
+SELECT currency, balance - taken, held, floor FROM (
     SELECT wallet.currency, wallet.balance, billing_held_now(wallet) AS held, wallet.floor, path.taken
     FROM (
         SELECT wallet_id, max(taken) AS taken FROM (
@@ -91,7 +91,7 @@ def reversals_of_others(*, tenant_id: UUID, request_id: str, at_most: int) -> li
     return list(entries.exclude(reverses__request_id=request_id).order_by("id").values_list("type", "reference_id")[:at_most])
 
 
-def wallets_below_floor_after_undo(*, tenant_id: UUID, request_id: str) -> list[tuple[str, Decimal, Decimal]]:
+def wallets_below_floor_after_undo(*, tenant_id: UUID, request_id: str) -> list[tuple[str, Decimal, Decimal, Decimal]]:
     """The wallets that an undo of the run would take below their floor: currency, lowest balance on the way less what is held, floor."""
     with connection.cursor() as cursor:
         cursor.execute(LOWEST_BALANCE_AFTER_UNDO, {"tenant": tenant_id, "run": request_id})

@@ -43,13 +43,12 @@ from kernel.backfills.models import BackfillRun
 from kernel.backfills.row_outcomes import to_outcome
 from kernel.backfills.rows import Posting, Reversible
 from kernel.ledger.identifiers import new_id
+from kernel.ledger.money import BALANCE_LIMIT
 from kernel.ledger.posting import encoded, encoded_with
 from kernel.ledger.texts import invisible_edge
 from kernel.tenants.models import Tenant
 
 LONGEST_DESCRIPTION = 100_000
-# The columns of balances are numeric(38, 18): twenty digits before the point.
-LARGEST_BALANCE = Decimal(10) ** 20
 WALLET, REMAINING = "wallet ", "left of "
 # What a packed row keeps of its values, beside the encoded posting. A reversal keeps all of them, for `complete`.
 NEEDED = ("amount", "currency", "direction", "type_label")
@@ -282,8 +281,8 @@ class TransactionsAdapter(Adapter):
     def blockers(self, tenant: Tenant, run: BackfillRun, *, at_most: int) -> Iterable[Blocker]:
         for kind, reference in lookups.reversals_of_others(tenant_id=tenant.id, request_id=run.request_id, at_most=at_most):
             yield Blocker(what=f"{kind} {reference}", why="is itself a reversal: record what it took back again")
-        for wallet, lowest, floor in lookups.wallets_below_floor_after_undo(tenant_id=tenant.id, request_id=run.request_id):
-            yield Blocker(what=f"wallet {wallet}", why=f"would fall to {lowest:f}, its floor is {floor:f}")
+        for wallet, lowest, held, floor in lookups.wallets_below_floor_after_undo(tenant_id=tenant.id, request_id=run.request_id):
+            yield Blocker(what=f"wallet {wallet}", why=selectors.below_floor_in_words(lowest, held=held, floor=floor))
 
     def undo(self, tenant: Tenant, run: BackfillRun, *, at_most: int, actor: str, below: Any) -> UndoStep:
         count, lowest = services.reverse_run(
@@ -322,18 +321,19 @@ def original_account(name: str, reference: str, reversible: Reversible) -> Accou
 
 
 def wallet_account(name: str, wallet: Mapping[str, Any], latest: Any) -> Account:
-    """A wallet of list_wallets; its balance may not go below its floor and what holds reserve."""
-    floor = None if wallet["floor"] is None else wallet["floor"] + wallet["reserved"]
-    balance, unit = wallet["balance"], wallet["currency"]
-    return Account(name=name, label=f"wallet {unit}", unit=unit, before=balance, now=balance, floor=floor, latest=latest)
+    """A wallet of list_wallets; its balance less what holds reserve may not go below its floor."""
+    balance, unit, terms = wallet["balance"], wallet["currency"], {"held": f"{wallet['reserved']:f}"}
+    return Account(
+        name=name, label=f"wallet {unit}", unit=unit, before=balance, now=balance, floor=wallet["floor"], latest=latest, terms=terms
+    )
 
 
 def wallet_refusal(account: Account, effect: Decimal) -> Outcome | None:
     """A copy of the last two conditions of billing/sql/billing_refusal.sql, because a plan's balances aren't in the database."""
-    balance = account.now + effect
-    if not selectors.plan_floor_allows(balance=balance, floor_plus_held=account.floor):
-        return Outcome("insufficient", f"{account.label} would fall to {balance:f}, its floor is {account.floor:f}")
-    if abs(balance) >= LARGEST_BALANCE:
+    balance, held, floor = account.now + effect, Decimal(account.terms["held"]), account.floor
+    if not selectors.plan_floor_allows(balance=balance, held=held, floor=floor):
+        return Outcome("insufficient", f"{account.label} {selectors.below_floor_in_words(balance, held=held, floor=floor)}")
+    if abs(balance) >= BALANCE_LIMIT:
         return Outcome("out_of_range", f"{account.label} would reach {balance:f}, which has too many digits")
     return None
 

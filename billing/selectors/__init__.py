@@ -1,6 +1,6 @@
 """Every read of the billing ledger. Functions take `tenant_id` by keyword and return that tenant's rows only. Nothing here writes."""
 
-from billing.selectors.floors import floor_allows, plan_floor_allows
+from billing.selectors.floors import below_floor_in_words, floor_allows, plan_floor_allows
 from billing.selectors.holds import as_shown, get_hold, get_hold_after, list_holds, overdue_holds
 from billing.selectors.statements import Statement, get_statement
 from billing.selectors.transaction_types import list_types, read_type_labels, type_labels
@@ -13,6 +13,7 @@ __all__ = [
     "Rows",
     "Statement",
     "as_shown",
+    "below_floor_in_words",
     "floor_allows",
     "get_hold",
     "get_hold_after",

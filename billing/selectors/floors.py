@@ -12,10 +12,14 @@ def floor_allows(*, balance: Decimal, floor: Decimal | None, held: Decimal = Dec
     return allowed
 
 
-def plan_floor_allows(*, balance: Decimal, floor_plus_held: Decimal | None) -> bool:
+def plan_floor_allows(*, balance: Decimal, held: Decimal, floor: Decimal | None) -> bool:
     """A copy of billing_floor_allows for the plan of a backfill, which decides millions of rows without the database.
 
-    `floor_plus_held`: the floor and what holds reserve, added up once for each wallet (`wallet_account`); None for no floor.
     tests/billing/test_floor.py holds the two equal. Nothing that moves money may call this one.
     """
-    return floor_plus_held is None or balance >= floor_plus_held
+    return floor is None or balance - held >= floor
+
+
+def below_floor_in_words(balance: Decimal, *, held: Decimal, floor: Decimal | None) -> str:
+    """What a plan says of a balance that the floor doesn't allow."""
+    return f"would fall to {balance:f}, {f'of which {held:f} is held, ' if held else ''}its floor is {floor or Decimal(0):f}"

@@ -13,10 +13,10 @@ from billing.digests import CAPTURE_FACTS, HOLD_CALL_FACTS, HOLD_FACTS, capture_
 from billing.errors import HoldConflict, OutOfRange, UsageNotADebit
 from billing.models import Wallet
 from billing.services.postings import RETRYABLE_CONSTRAINTS as RETRYABLE_POSTING_CONSTRAINTS
-from billing.services.postings import check_facts
+from billing.services.postings import check_facts, insufficient
 from kernel.ledger import posting, queries
 from kernel.ledger.constraints import translate_db_errors
-from kernel.ledger.errors import Insufficient, InvalidValue, LedgerError, NotFound
+from kernel.ledger.errors import InvalidValue, LedgerError, NotFound
 from kernel.ledger.holds import HoldClosed, HoldExceeded, HoldStatus
 from kernel.ledger.identifiers import new_id
 from kernel.ledger.moments import check_moment
@@ -190,14 +190,7 @@ def _placing_errors(*, amount: Decimal, expires_at: datetime) -> dict[str, Calla
         "overdue": lambda row: InvalidValue(field="expires_at", reason="not_in_the_future", value=expires_at),
         "too_long": lambda row: InvalidValue(field="expires_at", reason="hold_too_long", value=expires_at, max=row.latest),
         "out_of_range": lambda row: OutOfRange(balance=row.balance, requested=amount, currency=row.currency),
-        "insufficient": lambda row: Insufficient(
-            balance=row.balance,
-            held=row.held,
-            available=row.balance - row.held,
-            requested=amount,
-            floor=row.floor,
-            currency=row.currency,
-        ),
+        "insufficient": lambda row: insufficient(row, requested=amount),
     }
 
 

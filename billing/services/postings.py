@@ -108,18 +108,23 @@ def _is_recorded(posting: Mapping[str, Any], row: Any, name: str) -> bool:
     return facts_digest({name: stated.get(name)}) == facts_digest({name: recorded_facts(row)[name]})
 
 
+def insufficient(row: Any, *, requested: Decimal) -> Insufficient:
+    """The error of a wallet, as an outcome row has it, whose floor doesn't allow what was requested."""
+    return Insufficient(
+        balance=row.balance,
+        held=row.held,
+        available=row.balance - row.held,
+        requested=requested,
+        floor=row.floor,
+        currency=row.currency,
+    )
+
+
 def _errors(posting: Mapping[str, Any]) -> dict[str, Callable[[Any], LedgerError]]:
     """The error of each outcome that moved nothing, made of this posting and its row."""
     original = posting.get("reverses")
     return {
-        "insufficient": lambda row: Insufficient(
-            balance=row.balance,
-            held=row.held,
-            available=row.balance - row.held,
-            requested=row.requested,
-            floor=row.floor,
-            currency=row.currency,
-        ),
+        "insufficient": lambda row: insufficient(row, requested=row.requested),
         "out_of_range": lambda row: OutOfRange(balance=row.balance, requested=row.requested, currency=row.currency),
         "negative_amount": lambda row: InvalidValue(
             field="amount", reason="negative", value=Decimal(posting["amount"]), type=posting["type"]

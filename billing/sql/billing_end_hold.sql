@@ -13,7 +13,6 @@ RETURNS TABLE (
     balance numeric, wallet_held numeric, first_digest bytea
 )
 LANGUAGE plpgsql
-SET search_path FROM CURRENT
 SET plan_cache_mode = force_generic_plan
 SET enable_seqscan = off
 SET enable_bitmapscan = off
@@ -59,10 +58,8 @@ BEGIN
         WHEN hold.status <> 'active' THEN 'closed'
         WHEN item.kind = 'expired' THEN 'not_due'
         WHEN item.kind = 'captured' AND item.amount > reserved THEN 'exceeded'
-        WHEN item.kind = 'captured' AND wallet.balance - item.amount <= -1e20 THEN 'out_of_range'
-        WHEN item.kind = 'captured' AND EXISTS (
-            SELECT FROM billing_transactiontype kind WHERE kind.tenant_id = tenant AND kind.code = 'usage' AND kind.direction <> 'debit'
-        ) THEN 'no_debit'
+        WHEN item.kind = 'captured' AND wallet.balance - item.amount <= -ledger_balance_limit() THEN 'out_of_range'
+        WHEN item.kind = 'captured' AND NOT billing_usage_is_debit(tenant) THEN 'no_debit'
         ELSE 'posted'
     END;
     IF decided = 'posted' AND item.kind <> 'expired' THEN

@@ -4,8 +4,8 @@
 -- Returns: nothing. Locks: under the wallet's lock, whatever billing_post locks.
 -- Never: decides: the amount is within what the hold reserves, so the debit leaves the balance less what is held as it was, or higher.
 --
--- The debit has the type usage of the shipped catalogue (billing/choices.py; tests/billing/test_holds.py holds the two equal). Where
--- another call took its key since the caller looked, it raises unique_violation, as the index would, and the whole call is made again.
+-- Where another call took the key of the debit since the caller looked, it raises unique_violation, as the index would, and the whole call
+-- is made again.
 CREATE OR REPLACE FUNCTION billing_end_hold_part(
     tenant uuid, item billing_hold_end, wallet billing_wallet, of_hold uuid, taken numeric, moment timestamp with time zone
 ) RETURNS void
@@ -26,9 +26,8 @@ BEGIN
     step.held_after := wallet.held - taken - CASE WHEN ends THEN rest ELSE 0 END;
     UPDATE billing_wallet account SET held = step.held_after WHERE account.tenant_id = tenant AND account.id = wallet.id;
     IF taken > 0 THEN
-        SELECT * INTO debit FROM billing_post(tenant, jsonb_build_array(jsonb_build_object(
-            'id', item.id, 'currency', wallet.currency, 'type', 'usage', 'shipped_label', 'Usage', 'shipped_direction', 'debit',
-            'amount', taken, 'reference_id', item.reference_id, 'agent_id', item.agent_id, 'description', item.description,
+        SELECT * INTO debit FROM billing_post(tenant, jsonb_build_array(billing_usage_debit() || jsonb_build_object(
+            'id', item.id, 'currency', wallet.currency, 'amount', taken, 'reference_id', item.reference_id, 'agent_id', item.agent_id, 'description', item.description,
             'metadata', item.metadata, 'facts_digest', item.debit_digest, 'now', moment, 'actor', item.actor,
             'request_id', item.request_id
         )));

@@ -10,7 +10,6 @@ RETURNS TABLE (
     first_digest bytea
 )
 LANGUAGE plpgsql
-SET search_path FROM CURRENT
 SET plan_cache_mode = force_generic_plan
 SET enable_seqscan = off
 SET enable_bitmapscan = off

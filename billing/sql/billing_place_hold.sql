@@ -12,7 +12,6 @@ RETURNS TABLE (
     wallet_currency text, latest timestamp with time zone, first_digest bytea
 )
 LANGUAGE plpgsql
-SET search_path FROM CURRENT
 SET plan_cache_mode = force_generic_plan
 SET enable_seqscan = off
 SET enable_bitmapscan = off
@@ -52,7 +51,8 @@ BEGIN
         WHEN wanted.expires_at <= moment THEN 'overdue'
         WHEN wanted.expires_at > last_moment THEN 'too_long'
         WHEN NOT billing_floor_allows(wallet.balance, wallet.held + wanted.amount, lowest) THEN 'insufficient'
-        WHEN wallet.held + wanted.amount >= 1e20 OR wallet.balance - wallet.held - wanted.amount <= -1e20 THEN 'out_of_range'
+        WHEN wallet.held + wanted.amount >= ledger_balance_limit()
+            OR wallet.balance - wallet.held - wanted.amount <= -ledger_balance_limit() THEN 'out_of_range'
         ELSE 'posted'
     END;
     IF decided = 'posted' THEN

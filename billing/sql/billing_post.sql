@@ -15,7 +15,6 @@
 -- tables were empty; with nothing but index probes to choose from they stay good as the tables grow (docs/performance.md).
 CREATE OR REPLACE FUNCTION billing_post(tenant uuid, postings jsonb) RETURNS SETOF billing_outcome
 LANGUAGE plpgsql
-SET search_path FROM CURRENT
 SET plan_cache_mode = force_generic_plan
 SET enable_seqscan = off
 SET enable_bitmapscan = off
@@ -26,22 +25,19 @@ SET jit = off
 AS $$
 #variable_conflict use_column
 DECLARE
+    lock_timeout CONSTANT text := ledger_set_lock_timeout(postings);
     posting billing_posting;
     wallet billing_wallet;
     direction text;
     is_catalogued boolean;
     is_strict boolean;
-    near_duplicate_seconds integer;
+    reach interval;
     entry billing_transaction;
     -- Without the column's limit of digits: a balance that has too many is refused, not an error.
     change numeric;
     new_balance numeric;
     has_listener boolean;
 BEGIN
-    -- Postings gathered from several callers bring a shorter wait for locks (kernel/ledger/posting/statements.py).
-    IF postings -> 0 ? 'lock_timeout_ms' THEN
-        PERFORM set_config('lock_timeout', postings -> 0 ->> 'lock_timeout_ms', true);
-    END IF;
     IF jsonb_array_length(postings) = 1 AND postings -> 0 ->> 'reverses' IS NULL THEN
         posting := jsonb_populate_record(NULL::billing_posting, postings -> 0);
         SELECT * INTO wallet FROM billing_wallet
@@ -51,8 +47,9 @@ BEGIN
         IF wallet.held > 0 THEN
             wallet := billing_release_overdue(tenant, wallet, coalesce(posting.now, ledger_now()), posting.actor, posting.request_id);
         END IF;
-        SELECT kind.direction, kind.is_catalogued, coalesce(policy.strict_types, false), coalesce(policy.near_duplicate_seconds, 60)
-        INTO direction, is_catalogued, is_strict, near_duplicate_seconds
+        SELECT kind.direction, kind.is_catalogued, coalesce(policy.strict_types, false),
+            billing_near_duplicate_reach(policy.near_duplicate_seconds)
+        INTO direction, is_catalogued, is_strict, reach
         FROM billing_transactiontype kind LEFT JOIN billing_policy policy ON policy.tenant_id = tenant
         WHERE kind.tenant_id = tenant AND kind.code = posting.type;
 
@@ -65,8 +62,7 @@ BEGIN
             entry.occurred_at := coalesce(posting.occurred_at, entry.created_at);
             SELECT earlier.id INTO entry.near_duplicate_of_id
             FROM billing_duplicate_of(
-                tenant, wallet.id, posting.type, posting.amount, posting.agent_id, entry.occurred_at,
-                make_interval(secs => near_duplicate_seconds)
+                tenant, wallet.id, posting.type, posting.amount, posting.agent_id, entry.occurred_at, reach
             ) AS earlier;
             -- The unique index says whether the key was used before: no look-up by key, which a plan for an empty table could get wrong.
             INSERT INTO billing_transaction (

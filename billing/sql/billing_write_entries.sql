@@ -11,7 +11,7 @@ AS $$
 DECLARE
     reach interval;
 BEGIN
-    SELECT make_interval(secs => coalesce(max(policy.near_duplicate_seconds), 60)) INTO reach
+    SELECT billing_near_duplicate_reach(max(policy.near_duplicate_seconds)) INTO reach
     FROM billing_policy policy WHERE policy.tenant_id = tenant;
 
     INSERT INTO billing_transaction (

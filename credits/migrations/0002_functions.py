@@ -6,4 +6,4 @@ from kernel.ledger.migration_operations import InstallFunctions
 class Migration(migrations.Migration):
     dependencies = [("credits", "0001_tables")]
 
-    operations = [InstallFunctions("credits", version=1, digest="eac8068f9ab96337")]
+    operations = [InstallFunctions("credits", version=1, digest="f7abf6a518f2989a")]

@@ -28,6 +28,7 @@ SET enable_mergejoin = off
 SET jit = off
 AS $$
 DECLARE
+    lock_timeout CONSTANT text := ledger_set_lock_timeout(postings);
     -- Up to this many, posting them one by one is as fast.
     ARRAY_FORM_ABOVE CONSTANT int := 6;
     items credits_posting[];
@@ -37,10 +38,6 @@ DECLARE
     may_roll_over boolean;
     has_listener boolean;
 BEGIN
-    -- Postings gathered from several callers bring a shorter wait for locks (kernel/ledger/posting/statements.py).
-    IF postings -> 0 ? 'lock_timeout_ms' THEN
-        PERFORM set_config('lock_timeout', postings -> 0 ->> 'lock_timeout_ms', true);
-    END IF;
     -- Queries stand by themselves: PL/pgSQL starts an executor for each expression that has one.
     IF jsonb_array_length(postings) = 1 THEN
         items := ARRAY[jsonb_populate_record(NULL::credits_posting, postings -> 0)];

@@ -6,4 +6,4 @@ from kernel.ledger.migration_operations import InstallFunctions
 class Migration(migrations.Migration):
     dependencies = [("metering", "0001_tables")]
 
-    operations = [InstallFunctions("metering", version=1, digest="d6f19d4788e7ff5b")]
+    operations = [InstallFunctions("metering", version=1, digest="907ba8322061afff")]

@@ -218,8 +218,6 @@ def is_recorded(row: Row, name: str, facts: Mapping[str, Any]) -> bool:
 def _make_row(item: Row, row: Any, *, tenant_id: UUID, payments: Mapping[UUID, Row]) -> Row:
     """The full row of a new transaction, without a query. `payments`: of each that must be paid, by its id."""
     occurred_at = item["occurred_at"] or row.created_at
-    # As metering_post_single has it.
-    status_occurred_at = row.created_at if item["checks_occurred_at"] and row.status != Status.COMPLETED else occurred_at
     trace = {"id": row.trace_reference, "external_id": row.trace_external_id}
     costs = [_make_cost_row(item, cost, row, tenant_id=tenant_id) for cost in _inserted_costs(item["costs"], status=row.status)]
     return {
@@ -234,10 +232,10 @@ def _make_row(item: Row, row: Any, *, tenant_id: UUID, payments: Mapping[UUID, R
         "occurred_at": occurred_at,
         "created_at": row.created_at,
         "updated_at": row.created_at,
-        "preparing_at": status_occurred_at if row.status == Status.PREPARING else None,
-        "authorized_at": status_occurred_at if row.status in {Status.AUTHORIZED, Status.COMPLETED} else None,
-        "denied_at": status_occurred_at if row.status == Status.DENIED else None,
-        "cancelled_at": status_occurred_at if row.status == Status.CANCELLED else None,
+        "preparing_at": row.status_occurred_at if row.status == Status.PREPARING else None,
+        "authorized_at": row.status_occurred_at if row.status in {Status.AUTHORIZED, Status.COMPLETED} else None,
+        "denied_at": row.status_occurred_at if row.status == Status.DENIED else None,
+        "cancelled_at": row.status_occurred_at if row.status == Status.CANCELLED else None,
         "completed_at": (item["completed_at"] or occurred_at) if row.status == Status.COMPLETED else None,
         "trace": trace,
         "trace_id": trace["id"],

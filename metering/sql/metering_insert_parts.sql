@@ -1,12 +1,12 @@
 -- Writes what belongs to one new transaction: the first step of its status, what was reported of it, its costs, and what was offered and
 -- became no cost. metering_post_array writes the same for many.
--- Takes: the tenant, the posting, what is known of its transaction, which must have been inserted, the costs to write, when it happened,
--- and when it reached its status.
+-- Takes: the tenant, the posting, what is known of its transaction, which must have been inserted, the costs to write, and when it
+-- happened.
 -- Returns: true. Locks nothing.
 -- Never: decides which costs are superseded (metering.services.finished_calls does). What was reported of a denied call is kept and is no
 -- cost.
 CREATE OR REPLACE FUNCTION metering_insert_parts(
-    tenant uuid, item metering_posting, posted metering_outcome, costs metering_new_cost[], occurred_at timestamptz, status_occurred_at timestamptz
+    tenant uuid, item metering_posting, posted metering_outcome, costs metering_new_cost[], occurred_at timestamptz
 )
 RETURNS boolean
 LANGUAGE plpgsql
@@ -17,7 +17,7 @@ DECLARE
 BEGIN
     INSERT INTO metering_statuschange (id, tenant_id, occurred_at, created_at, actor, request_id, transaction_id, to_status, reason)
     VALUES (
-        item.change_id, tenant, status_occurred_at, posted.created_at, item.actor, item.request_id, posted.id, posted.status,
+        item.change_id, tenant, posted.status_occurred_at, posted.created_at, item.actor, item.request_id, posted.id, posted.status,
         coalesce(posted.decline_reason, '')
     );
     IF fact.id IS NOT NULL THEN

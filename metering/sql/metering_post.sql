@@ -20,22 +20,18 @@
 CREATE OR REPLACE FUNCTION metering_post(tenant uuid, postings jsonb)
 RETURNS SETOF metering_outcome
 LANGUAGE plpgsql
+SET plan_cache_mode = force_generic_plan
 SET enable_seqscan = off
 SET enable_hashjoin = off
 SET enable_mergejoin = off
 SET jit = off
-SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
+    lock_timeout CONSTANT text := ledger_set_lock_timeout(postings);
     single metering_outcome;
 BEGIN
-    -- Postings gathered from several callers bring a shorter wait for locks (kernel/ledger/posting/statements.py).
-    IF postings -> 0 ? 'lock_timeout_ms' THEN
-        PERFORM set_config('lock_timeout', postings -> 0 ->> 'lock_timeout_ms', true);
-    END IF;
     LOCK TABLE metering_transaction IN ROW EXCLUSIVE MODE;
-    -- The lock that rules_lock_number numbers; written out, because it is taken for each posting.
-    IF NOT pg_try_advisory_xact_lock_shared(uuid_hash_extended(tenant, 7001)) THEN
+    IF NOT pg_try_advisory_xact_lock_shared(rules_lock_number(tenant)) THEN
         single.outcome := 'needs_serial_decision';
         RETURN QUERY SELECT (single).* FROM generate_series(1, jsonb_array_length(postings));
         RETURN;

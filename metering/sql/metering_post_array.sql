@@ -25,9 +25,8 @@ BEGIN
 
     WITH fresh AS MATERIALIZED (
         SELECT *, coalesce(occurred_at, created_at) AS transaction_occurred_at, metering_costs_to_insert(begins_as, costs) AS inserted_costs,
-            CASE
-                WHEN checks_occurred_at AND begins_as <> 'completed' THEN created_at ELSE coalesce(decided_at, occurred_at, created_at)
-            END AS status_occurred_at
+            metering_status_occurred_at(begins_as, checks_occurred_at, decided_at, coalesce(occurred_at, created_at), created_at)
+                AS status_occurred_at
         FROM unnest(items, resolved) WITH ORDINALITY
         WHERE posting_outcome = 'posted'
         -- Keys in one order everywhere: two arrays that share some always lock in the same order and can't deadlock.
@@ -108,8 +107,10 @@ BEGIN
     RETURN QUERY
     SELECT posting_outcome, first_id, first_digest, begins_as, decline_reason, created_at, service_id, (agent).id, (agent).label::text,
         (agent).name::text, (agent).description, (agent).status::text, (agent).created_at, (agent).updated_at, (agent).customer_id::text,
-        known_reference, known_external_id, false
-    FROM unnest(resolved);
+        known_reference, known_external_id, false,
+        metering_status_occurred_at(begins_as, checks_occurred_at, decided_at, coalesce(occurred_at, created_at), created_at)
+    FROM unnest(items, resolved) WITH ORDINALITY
+    ORDER BY ordinality;
 
     IF EXISTS (SELECT FROM events_listener listener WHERE listener.tenant_id = tenant) THEN
         PERFORM metering_write_events(tenant, items[1].request_id, ARRAY(

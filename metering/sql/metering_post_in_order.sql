@@ -8,14 +8,15 @@
 CREATE OR REPLACE FUNCTION metering_post_in_order(tenant uuid, postings jsonb)
 RETURNS SETOF metering_outcome
 LANGUAGE plpgsql
+SET plan_cache_mode = force_generic_plan
 SET enable_seqscan = off
 SET enable_bitmapscan = off
 SET enable_hashjoin = off
 SET enable_mergejoin = off
 SET jit = off
-SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
+    lock_timeout CONSTANT text := ledger_set_lock_timeout(postings);
     items CONSTANT metering_posting[] := ARRAY(SELECT item FROM jsonb_populate_recordset(NULL::metering_posting, postings) item);
     resolved metering_resolution[];
     posted metering_outcome;
@@ -24,10 +25,6 @@ DECLARE
     policy metering_policy;
     finished uuid[] := '{}';
 BEGIN
-    -- Postings gathered from several callers bring a shorter wait for locks (kernel/ledger/posting/statements.py).
-    IF postings -> 0 ? 'lock_timeout_ms' THEN
-        PERFORM set_config('lock_timeout', postings -> 0 ->> 'lock_timeout_ms', true);
-    END IF;
     LOCK TABLE metering_transaction IN ROW EXCLUSIVE MODE;
     PERFORM pg_advisory_xact_lock_shared(rules_lock_number(tenant));
     SELECT * INTO policy FROM metering_policy seen WHERE seen.tenant_id = tenant;

@@ -21,7 +21,6 @@ DECLARE
     has_listener boolean;
     is_written boolean;
     occurred_at timestamptz;
-    status_occurred_at timestamptz;
     posted metering_outcome;
 BEGIN
     SELECT seen.id, decided.authorizes_at_once, decided.backdating_limit, decided.postdating_limit, coalesce(decided.has_rules, false),
@@ -80,9 +79,9 @@ BEGIN
     posted.requires_payment := coalesce(cardinality(placed.payments) > 0, false);
     posted.created_at := clock_timestamp();
     occurred_at := coalesce(item.occurred_at, posted.created_at);
-    -- A call of the API that happened earlier is decided now, unless it is over; what a file brings in was decided then.
-    status_occurred_at := CASE WHEN item.checks_occurred_at AND posted.status <> 'completed' THEN posted.created_at
-        ELSE coalesce(item.decided_at, occurred_at) END;
+    posted.status_occurred_at := metering_status_occurred_at(
+        posted.status, item.checks_occurred_at, item.decided_at, occurred_at, posted.created_at
+    );
     -- The unique index tells whether the key was used before, which saves a look-up.
     WITH inserted AS (
         INSERT INTO metering_transaction (
@@ -94,9 +93,9 @@ BEGIN
             item.id, tenant, occurred_at, posted.created_at, posted.created_at, item.actor, item.request_id, service, item.action_name,
             item.resource_name, agent.id, trace.id, posted.status, CASE posted.status WHEN 'completed' THEN item.outcome END,
             posted.decline_reason, posted.requires_payment, item.qualifiers::json, item.metadata::json, item.request_facts::json,
-            item.payment_data::json, item.customer_id, CASE posted.status WHEN 'preparing' THEN status_occurred_at END,
-            CASE WHEN posted.status IN ('authorized', 'completed') THEN status_occurred_at END,
-            CASE posted.status WHEN 'denied' THEN status_occurred_at END, CASE posted.status WHEN 'cancelled' THEN status_occurred_at END,
+            item.payment_data::json, item.customer_id, CASE posted.status WHEN 'preparing' THEN posted.status_occurred_at END,
+            CASE WHEN posted.status IN ('authorized', 'completed') THEN posted.status_occurred_at END,
+            CASE posted.status WHEN 'denied' THEN posted.status_occurred_at END, CASE posted.status WHEN 'cancelled' THEN posted.status_occurred_at END,
             CASE posted.status WHEN 'completed' THEN coalesce(item.completed_at, occurred_at) END,
             item.idempotency_key, decode(item.digest, 'hex')
         )
@@ -115,7 +114,7 @@ BEGIN
 
     inserted_costs := metering_costs_to_insert(posted.status, item.costs);
     -- An assignment, because PERFORM starts an executor.
-    is_written := metering_insert_parts(tenant, item, posted, inserted_costs, occurred_at, status_occurred_at);
+    is_written := metering_insert_parts(tenant, item, posted, inserted_costs, occurred_at);
     IF posted.requires_payment THEN
         PERFORM paying_record(tenant, placed);
     END IF;

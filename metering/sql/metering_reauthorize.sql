@@ -14,11 +14,11 @@
 CREATE OR REPLACE FUNCTION metering_reauthorize(tenant uuid, requests jsonb)
 RETURNS SETOF metering_amend_outcome
 LANGUAGE plpgsql
+SET plan_cache_mode = force_generic_plan
 SET enable_seqscan = off
 SET enable_hashjoin = off
 SET enable_mergejoin = off
 SET jit = off
-SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
     items CONSTANT metering_reauthorization[] := ARRAY(

@@ -96,7 +96,8 @@ CREATE TYPE metering_resolution AS (
 CREATE TYPE metering_outcome AS (
     outcome text, id uuid, first_digest bytea, status text, decline_reason text, created_at timestamptz, service_id uuid, agent_id uuid,
     agent_label text, agent_name text, agent_description text, agent_status text, agent_created_at timestamptz,
-    agent_updated_at timestamptz, agent_customer_id text, trace_reference uuid, trace_external_id text, requires_payment boolean
+    agent_updated_at timestamptz, agent_customer_id text, trace_reference uuid, trace_external_id text, requires_payment boolean,
+    status_occurred_at timestamptz
 );
 
 -- What a transaction counts for in questions about usage, in one currency: the columns of metering_usage that its sums are made of.

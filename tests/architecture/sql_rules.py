@@ -11,6 +11,15 @@ FUNCTION_LINES = 120
 HEAD_WORDS = ("takes", "returns", "locks", "never")
 CREATED = re.compile(r"\bCREATE\s+(?:OR\s+REPLACE\s+)?(?:FUNCTION|PROCEDURE)\s+(\w+)", re.IGNORECASE)
 WRITE = re.compile(r"\b(INSERT\s+INTO|UPDATE\s+\w+\s+(AS\s+)?(\w+\s+)?SET|DELETE\s+FROM|FOR\s+((NO\s+)?KEY\s+)?(UPDATE|SHARE))\b")
+# What a function sets that keeps its plans for the life of a connection, and what some set beside.
+KEPT_PLANS = [
+    "plan_cache_mode = force_generic_plan",
+    "enable_seqscan = off",
+    "enable_hashjoin = off",
+    "enable_mergejoin = off",
+    "jit = off",
+]
+MORE_FOR_KEPT_PLANS = {"enable_bitmapscan = off", "enable_sort = off"}
 COMMENT = re.compile(r"--[^\n]*")
 # With another word after it than a table's name, INTO assigns a variable: only INSERT INTO writes a table.
 TABLE = r"(?:FROM|JOIN|INSERT\s+INTO|UPDATE)\s+(?:ONLY\s+)?(\w+)\b(?!\s*\()"
@@ -105,6 +114,16 @@ def clock_is_read_under_the_locks(files: Iterable[SqlFile]) -> list[str]:
         for file in files
         for name in re.findall(r"\b(now\(\)|statement_timestamp\(\)|current_timestamp|transaction_timestamp\(\))", file.code, re.IGNORECASE)
     ]
+
+
+def plans_are_kept_under_the_same_settings(files: Iterable[SqlFile]) -> list[str]:
+    """docs/performance.md says why of each: what it leaves the planner is good for a table of every size."""
+    found = []
+    for file in files:
+        settings = [setting for setting in re.findall(r"^SET (.+)$", file.code, re.MULTILINE) if setting not in MORE_FOR_KEPT_PLANS]
+        if KEPT_PLANS[0] in settings and settings != KEPT_PLANS:
+            found.append(f"{file.name} keeps its plans under {', '.join(settings)}: set {', '.join(KEPT_PLANS)}.")
+    return found
 
 
 def statements_name_the_tenant(files: Iterable[SqlFile], tenant_tables: set[str]) -> list[str]:

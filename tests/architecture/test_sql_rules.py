@@ -16,7 +16,15 @@ def listed(violations):
 
 
 @pytest.mark.parametrize(
-    "rule", ["sizes", "heads", "one_function_for_each_file", "rows_are_written_by_column_name", "clock_is_read_under_the_locks"]
+    "rule",
+    [
+        "sizes",
+        "heads",
+        "one_function_for_each_file",
+        "rows_are_written_by_column_name",
+        "clock_is_read_under_the_locks",
+        "plans_are_kept_under_the_same_settings",
+    ],
 )
 def test_the_sql_files_keep_the_rule(rule):
     violations = getattr(sql_rules, rule)(current_files())
@@ -105,6 +113,14 @@ def test_an_insert_by_column_names_is_left_alone():
 @pytest.mark.parametrize("text", ["DECLARE at timestamptz := clock_timestamp();\nBEGIN", "BEGIN created_at := now();"])
 def test_a_clock_that_is_read_before_the_locks_is_found(text):
     assert sql_rules.clock_is_read_under_the_locks(sample(text))
+
+
+def test_plans_that_are_kept_under_other_settings_are_found():
+    kept = "\n".join(f"SET {setting}" for setting in sql_rules.KEPT_PLANS)
+    for allowed in ("SET jit = off", kept, kept.replace("SET jit", "SET enable_sort = off\nSET jit")):
+        assert sql_rules.plans_are_kept_under_the_same_settings(sample(allowed)) == []
+    for other in (kept.replace("\nSET enable_hashjoin = off", ""), f"SET search_path FROM CURRENT\n{kept}"):
+        assert "keeps its plans under" in sql_rules.plans_are_kept_under_the_same_settings(sample(other))[0]
 
 
 def test_a_clock_that_is_read_in_the_body_is_left_alone():

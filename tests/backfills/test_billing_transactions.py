@@ -247,6 +247,8 @@ def test_a_plan_refuses_a_balance_exactly_where_the_posting_function_does(balanc
         [decided] = cursor.fetchone()
     planned = wallet_refusal(account, Decimal(balance))
     assert (planned and planned.code) == decided
+    if decided == "insufficient":
+        assert planned.why == f"wallet USD would fall to {balance}, of which 3 is held, its floor is {floor}"
 
 
 def test_the_plan_reports_a_balance_with_too_many_digits(bring, write, tenant):

@@ -89,12 +89,14 @@ def test_the_blockers_of_an_undo_call_the_function(context, stricter_floor):
     run = {**context, "request_id": "run:1"}
     services.record_transaction(**run, amount=Decimal(5), type="topup", reference_id="start")
     services.set_floor(**context, currency="USD", floor=Decimal(0))
-    assert lookups.wallets_below_floor_after_undo(tenant_id=context["tenant_id"], request_id="run:1") == [("USD", 0, 0)]
+    assert lookups.wallets_below_floor_after_undo(tenant_id=context["tenant_id"], request_id="run:1") == [("USD", 0, 0, 0)]
 
 
 @pytest.mark.parametrize(("balance", "floor"), PAIRS)
 def test_the_plans_copy_is_equal(db, balance, floor):
-    assert plan_floor_allows(balance=balance, floor_plus_held=floor) == floor_allows(balance=balance, floor=floor)
+    for held in (Decimal(0), STEP, Decimal(2)):
+        wallet = {"balance": balance, "held": held, "floor": floor}
+        assert plan_floor_allows(**wallet) == floor_allows(**wallet)
 
 
 @pytest.mark.parametrize("floor", FLOORS)

@@ -1,10 +1,12 @@
 """The customer who is charged twice: accepted, for it may be right, and flagged, for it may be wrong."""
 
+from datetime import timedelta
+
 import pytest
 from django.db import connection
 
 from billing import services
-from billing.models import Transaction
+from billing.models import Policy, Transaction
 
 pytestmark = pytest.mark.django_db
 FIRST = {"type": "charge", "amount": "9.99", "agent_id": "agent-7", "occurred_at": "2026-01-31T12:00:00Z"}
@@ -100,6 +102,12 @@ def test_a_batch_finds_them_among_its_own(send):
     results = send("POST", "/v1/billing/transactions/batch", {"transactions": items}).json()["results"]
     transactions = [result["transaction"] for result in results]
     assert [transaction["near_duplicate_of"] for transaction in transactions] == [None, transactions[0]["id"], transactions[1]["id"]]
+
+
+def test_the_database_has_the_default_of_a_policy(db):
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT billing_near_duplicate_reach(NULL)")
+        assert cursor.fetchone() == (timedelta(seconds=Policy().near_duplicate_seconds),)
 
 
 def test_the_window_is_the_tenants_own(record, first, context):

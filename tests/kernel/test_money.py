@@ -4,10 +4,11 @@ import threading
 from decimal import Decimal
 
 import pytest
+from django.db import connection
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernel.ledger.money import all_decimals, is_currency, is_plain_decimal, trimmed_digits
+from kernel.ledger.money import BALANCE_LIMIT, all_decimals, is_currency, is_plain_decimal, trimmed_digits
 
 amounts = st.decimals(min_value=Decimal(-(10**18)), max_value=Decimal(10**18), places=18, allow_nan=False)
 
@@ -18,6 +19,13 @@ amounts = st.decimals(min_value=Decimal(-(10**18)), max_value=Decimal(10**18), p
 )
 def test_plain_text_has_no_exponent_and_no_trailing_zeros(amount, expected):
     assert trimmed_digits(Decimal(amount)) == expected
+
+
+@pytest.mark.django_db
+def test_the_databases_limit_of_balances_is_the_same():
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT ledger_balance_limit()")
+        assert cursor.fetchone() == (BALANCE_LIMIT,)
 
 
 @given(amounts)

@@ -6,4 +6,4 @@ from kernel.ledger.migration_operations import InstallFunctions
 class Migration(migrations.Migration):
     dependencies = []
 
-    operations = [InstallFunctions("ledger", version=1, digest="4885f61abff836f5")]
+    operations = [InstallFunctions("ledger", version=1, digest="20384296f4b1cee3")]

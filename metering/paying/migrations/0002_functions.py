@@ -6,4 +6,4 @@ from kernel.ledger.migration_operations import InstallFunctions
 class Migration(migrations.Migration):
     dependencies = [("paying", "0001_tables")]
 
-    operations = [InstallFunctions("paying", version=1, digest="607e2db5f78b80c3")]
+    operations = [InstallFunctions("paying", version=1, digest="bb41867da8bbcbe3")]

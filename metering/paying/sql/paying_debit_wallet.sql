@@ -21,19 +21,16 @@ BEGIN
     IF wallet.held > 0 THEN
         wallet := billing_release_overdue(tenant, wallet, ledger_now(), actor, request);
     END IF;
-    IF EXISTS (
-        SELECT FROM billing_transactiontype kind WHERE kind.tenant_id = tenant AND kind.code = 'usage' AND kind.direction <> 'debit'
-    ) THEN
-        RETURN NULL;
-    END IF;
-    IF wallet.id IS NULL AND NOT overdraft
+    -- A payment takes a wallet without a floor as one with a floor of zero, as a hold would have. billing_post decides again, by the wallet's
+    -- own floor, and would let it be overdrawn.
+    IF NOT billing_usage_is_debit(tenant)
+        OR wallet.id IS NULL AND NOT overdraft
         OR NOT billing_floor_allows(wallet.balance - part, wallet.held, billing_hold_floor(wallet.floor, overdraft))
     THEN
         RETURN NULL;
     END IF;
-    SELECT * INTO done FROM billing_post(tenant, jsonb_build_array(jsonb_build_object(
-        'id', ledger_new_id(), 'currency', payment.currency, 'type', 'usage', 'shipped_label', 'Usage', 'shipped_direction', 'debit',
-        'amount', part, 'reference_id', format('payment:%s:%s', payment.id, place), 'facts_digest', billing_no_facts_digest(), 'actor', actor,
+    SELECT * INTO done FROM billing_post(tenant, jsonb_build_array(billing_usage_debit() || jsonb_build_object(
+        'id', ledger_new_id(), 'currency', payment.currency, 'amount', part, 'reference_id', format('payment:%s:%s', payment.id, place), 'facts_digest', billing_no_facts_digest(), 'actor', actor,
         'request_id', request
     )));
     RETURN CASE WHEN done.outcome = 'posted' THEN done.id END;

@@ -1,8 +1,9 @@
 -- Holds a part of a payment on the tenant's wallet.
--- Takes: the tenant, the payment, how much, and until when. Returns: whether it is held, the hold, and how much was available.
+-- Takes: the tenant, the payment, how much, and until when. Returns: whether it is held, the hold, and how much could be
+-- spent before it: what holds don't reserve, above the floor.
 -- Locks: as billing_place_hold: the wallet. Never: opens a wallet that stays empty.
 CREATE OR REPLACE FUNCTION paying_hold_wallet(
-    tenant uuid, payment paying_payment, part numeric, until timestamptz, OUT is_held boolean, OUT hold_id uuid, OUT available numeric
+    tenant uuid, payment paying_payment, part numeric, until timestamptz, OUT is_held boolean, OUT hold_id uuid, OUT spendable numeric
 )
 LANGUAGE plpgsql
 AS $$
@@ -16,7 +17,7 @@ BEGIN
         SELECT FROM billing_wallet wallet WHERE wallet.tenant_id = tenant AND wallet.currency = payment.currency
     ) THEN
         is_held := false;
-        available := 0;
+        spendable := 0;
         RETURN;
     END IF;
     SELECT * INTO done FROM billing_place_hold(tenant, jsonb_build_array(jsonb_build_object(
@@ -29,6 +30,6 @@ BEGIN
     END IF;
     is_held := done.outcome = 'posted';
     hold_id := done.id;
-    available := greatest(billing_above_floor(done.balance, done.held, done.floor), 0);
+    spendable := greatest(billing_above_floor(done.balance, done.held, done.floor), 0);
 END
 $$;
