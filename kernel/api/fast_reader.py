@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 from msgspec import UNSET
+from msgspec.structs import astuple
 
 from kernel.api.fields import Field
 from kernel.api.json import MAX_INTEGER_DIGITS, is_too_deep
@@ -48,22 +49,25 @@ class Fast:
 
     def __init__(self, body: BodyShape, *, name: str) -> None:
         self.body = body
+        entries = sorted(body.plan, key=lambda entry: not entry.field.required)
         self.struct = msgspec.defstruct(
             name,
             [
                 (entry.name, _type_of(entry.field), msgspec.field(name=entry.wire_name, **_default_of(entry.field)))
-                for entry in sorted(body.plan, key=lambda entry: not entry.field.required)
+                for entry in entries
             ],
             gc=False,
             # A member that isn't declared is named by the slow path, whether it is refused or ignored.
             forbid_unknown_fields=True,
         )
-        self.steps = [(entry.name, entry.default, _reader_of(entry.field)) for entry in body.plan]
+        # In the order of the struct's fields.
+        self.steps = [(entry.name, _reader_of(entry.field)) for entry in entries]
+        self.defaults = {entry.name: entry.default for entry in body.plan}
         self.decode = msgspec.json.Decoder(self.struct).decode
 
-    def read(self, raw: bytes) -> dict[str, Any]:
-        """The values of a body. Raises Unsure."""
-        if not is_certain(raw):
+    def read(self, raw: bytes, *, is_part: bool = False) -> dict[str, Any]:
+        """The values of a body. `is_part`: of a text that `is_certain` has taken. Raises Unsure."""
+        if not is_part and not is_certain(raw):
             raise Unsure
         try:
             return self.values(self.decode(raw))
@@ -72,13 +76,13 @@ class Fast:
 
     def values(self, struct: Any) -> dict[str, Any]:
         """The values of a decoded struct, read by the fields' own methods. Raises what the fields raise."""
-        values = {}
-        for name, default, read in self.steps:
-            value = getattr(struct, name)
-            if value is UNSET and self.body.is_partial:
+        values = {} if self.body.is_partial else self.defaults.copy()
+        for (name, read), value in zip(self.steps, astuple(struct), strict=True):
+            # Most fields are absent.
+            if value is UNSET:
                 continue
-            given = None if value is UNSET or value is None else read(value)
-            values[name] = default if given is None else given
+            given = value if value is None or read is None else read(value)
+            values[name] = self.defaults[name] if given is None else given
         return self.body.check(values)
 
 
@@ -102,14 +106,17 @@ def _default_of(field: Field) -> dict[str, Any]:
     return {} if field.required else {"default": UNSET}
 
 
-def _reader_of(field: Field) -> Callable[[Any], Any]:
+def _reader_of(field: Field) -> Callable[[Any], Any] | None:
+    """Makes the value from what msgspec has decoded; None where that is the value."""
     if isinstance(field, Nested):
         return field.shape.fast.values
     if field.fast_type is msgspec.Raw:
         return _raw_reader(field)
     if isinstance(field, ListOf):
         return _list_reader(field)
-    return field.parse
+    # A subclass may have a `parse` of its own.
+    nearest = next(base for base in type(field).__mro__ if "parse" in vars(base) or "reader_of_certain" in vars(base))
+    return field.reader_of_certain() if "reader_of_certain" in vars(nearest) else field.parse
 
 
 def _raw_reader(field: Field) -> Callable[[Any], Any]:
@@ -129,6 +136,6 @@ def _list_reader(field: ListOf) -> Callable[[Any], Any]:
 
     def read(items: list[Any]) -> list[Any]:
         field.check_length(items)
-        return [None if item is None else read_item(item) for item in items]
+        return items if read_item is None else [None if item is None else read_item(item) for item in items]
 
     return read

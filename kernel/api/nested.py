@@ -93,7 +93,7 @@ class Batch(ListOf):
     def parse_raw(self, raw: bytes) -> list[Any]:
         items = msgspec.json.decode(raw, type=list[msgspec.Raw])
         self.check_length(items)
-        return [self.shape.read_item_bytes(bytes(item)) for item in items]
+        return [self.shape.read_item_bytes(bytes(item), is_part=True) for item in items]
 
 
 def with_path_prefix(step: str | int, invalid: Invalid) -> list[FieldProblem]:

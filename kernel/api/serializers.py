@@ -87,9 +87,9 @@ class Body(Declared):
         return values
 
     @classmethod
-    def read(cls, raw: bytes, *, is_json: bool = True, ignored: list[str] | None = None) -> dict[str, Any]:
-        """The values by declared name, every name present. `is_json`: whether the Content-Type is JSON. `ignored` takes the paths of the
-        members that were ignored. Raises Invalid, RequestRefused."""
+    def read(cls, raw: bytes, *, is_json: bool = True, is_part: bool = False, ignored: list[str] | None = None) -> dict[str, Any]:
+        """The values by declared name, every name present. `is_json`: whether the Content-Type is JSON. `is_part`: of a text that
+        `is_certain` has taken. `ignored` takes the paths of the members that were ignored. Raises Invalid, RequestRefused."""
         if not raw:
             if cls.may_be_empty:
                 return cls.walk({}, None)
@@ -98,7 +98,7 @@ class Body(Declared):
             raise RequestRefused("not_json_type", value=raw.decode(errors="replace"))
         json.check_complexity(raw, is_batch_or_page=cls.is_batch_or_page)
         try:
-            return cls.fast.read(raw)
+            return cls.fast.read(raw, is_part=is_part)
         except Unsure:
             return cls.read_slowly(raw, ignored=ignored)
 
@@ -154,10 +154,10 @@ class Body(Declared):
                 yield cls.read_item_bytes(line)
 
     @classmethod
-    def read_item_bytes(cls, raw: bytes) -> dict[str, Any] | Invalid:
-        """One item of a batch from its bytes: its values, or why it is refused."""
+    def read_item_bytes(cls, raw: bytes, *, is_part: bool = False) -> dict[str, Any] | Invalid:
+        """One item of a batch from its bytes: its values, or why it is refused. `is_part` as in `read`."""
         try:
-            return cls.read(raw)
+            return cls.read(raw, is_part=is_part)
         except Invalid as invalid:
             return invalid
         except RequestRefused as refusal:
