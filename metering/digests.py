@@ -7,10 +7,13 @@ row added to one later. Rows written along with a transaction (its costs, the fi
 
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from kernel.ledger.idempotency import digest
+import msgspec
+
+from kernel.ledger.idempotency import digest, encode
 
 # The facts of a new transaction's digest, in its order. New facts are appended.
 TRANSACTION_FACTS = (
@@ -51,9 +54,10 @@ AMENDMENT_FACTS = (
     "call_id",
     "occurred_at",
 )
-DOCUMENTS = ("qualifiers", "metadata", "request_facts", "payment_data", "facts", "integration", "cost_details")
+DOCUMENTS = frozenset({"qualifiers", "metadata", "request_facts", "payment_data", "facts", "integration", "cost_details"})
 # Documents that are stored as {} where the caller sends none.
 EMPTY_IS_ABSENT = ("qualifiers", "metadata")
+EMPTY: tuple[Any, ...] = (msgspec.Raw(b"{}"), [], "")
 
 
 def transaction_digest(facts: Mapping[str, Any]) -> bytes:
@@ -67,25 +71,33 @@ def amendment_digest(facts: Mapping[str, Any]) -> bytes:
 
 
 def _comparable(facts: Mapping[str, Any]) -> dict[str, Any]:
-    comparable: dict[str, Any] = {name: str(value) if isinstance(value, UUID) else value for name, value in facts.items()}
-    for name in DOCUMENTS:
-        if comparable.get(name) is not None:
-            comparable[name] = parse_document(comparable[name])
-    for name in EMPTY_IS_ABSENT:
-        comparable[name] = comparable.get(name) or None
-    if (report := facts.get("response_facts")) is not None:
-        documents = [parse_document(report.get(name)) for name in ("facts", "integration")]
+    comparable: dict[str, Any] = {}
+    for name, value in facts.items():
+        if value is None:
+            continue
+        if name in DOCUMENTS:
+            document = canonical_document(value)
+            comparable[name] = None if name in EMPTY_IS_ABSENT and document in EMPTY else document
+        else:
+            comparable[name] = str(value) if isinstance(value, UUID) else value
+    if (report := comparable.get("response_facts")) is not None:
+        documents = [canonical_document(report.get(name)) for name in ("facts", "integration")]
         comparable["response_facts"] = [report["source"], report["version"], report.get("call_id"), *documents]
-    comparable["costs"] = [
-        [
-            f"{cost['fiat_amount'].normalize() + 0:f}",
-            cost["fiat_asset_symbol"],
-            cost["is_estimate"],
-            parse_document(cost.get("cost_details")),
-        ]
-        for cost in facts.get("costs") or ()
-    ] or None
+    if "costs" in comparable:
+        comparable["costs"] = [_comparable_cost(cost) for cost in comparable["costs"]] or None
     return comparable
+
+
+def _comparable_cost(cost: Mapping[str, Any]) -> list[Any]:
+    amount = f"{cost['fiat_amount'].normalize() + 0:f}"
+    return [amount, cost["fiat_asset_symbol"], cost["is_estimate"], canonical_document(cost.get("cost_details"))]
+
+
+@lru_cache(maxsize=8)
+def canonical_document(document: str | None) -> Any:
+    """A JSON text as it goes into a digest, an object encoded. Remembered, because what was reported of a finished call goes into two."""
+    parsed = parse_document(document)
+    return msgspec.Raw(encode(parsed)) if isinstance(parsed, dict) else parsed
 
 
 def parse_document(document: str | None) -> Any:

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import UNSET
 from msgspec.structs import astuple
 
-from kernel.api.fields import Field
+from kernel.api.fields import Boolean, Choice, Field, Text
 from kernel.api.json import MAX_INTEGER_DIGITS, is_too_deep
 from kernel.api.nested import Batch, ListOf, Nested
 from kernel.api.problems import Invalid, Refused, RequestRefused
@@ -52,10 +52,7 @@ class Fast:
         entries = sorted(body.plan, key=lambda entry: not entry.field.required)
         self.struct = msgspec.defstruct(
             name,
-            [
-                (entry.name, _type_of(entry.field), msgspec.field(name=entry.wire_name, **_default_of(entry.field)))
-                for entry in entries
-            ],
+            [(entry.name, _type_of(entry.field), msgspec.field(name=entry.wire_name, **_default_of(entry.field))) for entry in entries],
             gc=False,
             # A member that isn't declared is named by the slow path, whether it is refused or ignored.
             forbid_unknown_fields=True,
@@ -114,9 +111,9 @@ def _reader_of(field: Field) -> Callable[[Any], Any] | None:
         return _raw_reader(field)
     if isinstance(field, ListOf):
         return _list_reader(field)
-    # A subclass may have a `parse` of its own.
-    nearest = next(base for base in type(field).__mro__ if "parse" in vars(base) or "reader_of_certain" in vars(base))
-    return field.reader_of_certain() if "reader_of_certain" in vars(nearest) else field.parse
+    # Their types check everything, in a text that is certain. A subclass may check more.
+    is_checked = type(field) in {Boolean, Choice} or (type(field) is Text and not field.is_key and not field.pattern)
+    return None if is_checked else field.parse
 
 
 def _raw_reader(field: Field) -> Callable[[Any], Any]:

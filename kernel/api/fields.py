@@ -6,7 +6,7 @@ It is strict: what it doesn't take raises `Refused` with a code.
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -59,11 +59,6 @@ class Field(RestField):
     def parse_raw(self, raw: bytes) -> Any:
         """The same for the bytes of one JSON value, where `fast_type` is Raw. May refuse more than `parse`, never accept more."""
         raise NotImplementedError
-
-    def reader_of_certain(self) -> Callable[[Any], Any] | None:
-        """Does what `parse` does with a value that msgspec has checked by `fast_type`, in a text that `fast_reader.is_certain` has taken;
-        None where nothing is left to be done."""
-        return self.parse
 
     def parse_text(self, text: str) -> Any:
         """The same for a value from a query string."""
@@ -130,13 +125,6 @@ class Text(Field):
             raise Refused("too_short", min=self.min_length)
         if self.max_length is not None and len(text) > self.max_length:
             raise Refused("too_long", max=self.max_length)
-        return self._checked(text)
-
-    def reader_of_certain(self) -> Callable[[Any], Any] | None:
-        return self._checked if self.is_key or self._matches else None
-
-    def _checked(self, text: str) -> str:
-        """The text, if its characters are allowed."""
         if self.is_key and (character := invisible_edge(text)):
             raise Refused("invisible_edge", character=character)
         if self._matches is not None and not self._matches(text):
@@ -161,9 +149,6 @@ class Choice(Field):
         if text not in self.choices:
             raise Refused("unknown_choice", choices=list(self.choices))
         return text
-
-    def reader_of_certain(self) -> None:
-        return None
 
     def plain(self, value: Any) -> str:
         return str(value)
@@ -213,9 +198,6 @@ class Boolean(Field):
         if not isinstance(value, bool):
             raise Refused("not_boolean")
         return value
-
-    def reader_of_certain(self) -> None:
-        return None
 
     def parse_text(self, text: str) -> bool:
         if text not in self._WORDS:

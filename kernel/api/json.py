@@ -24,7 +24,7 @@ MAX_INTEGER_DIGITS = 4300
 # it, and all other calls of the process wait meanwhile. A batch may hold ten times as much.
 MAX_CONTAINERS, MAX_COMMAS, MAX_QUOTES = 20_000, 200_000, 400_000
 STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
-_NOT_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
+_NOT_BRACKETS_OR_QUOTES = bytes(byte for byte in range(256) if byte not in b'[]{}"')
 # So often innermost brackets are removed before the depth is counted.
 _REMOVALS = 16
 _SPACE = re.compile(r"[ \t\n\r]*")
@@ -110,17 +110,18 @@ def check_complexity(raw: bytes, *, is_batch_or_page: bool) -> None:
         raise RequestRefused("unreadable_body", reason="complexity")
 
 
-def _outside_strings(raw: bytes) -> bytes:
-    """The text outside of strings: between every other quote, once the escapes are removed."""
+def _brackets_outside_strings(raw: bytes) -> bytes:
+    """The brackets between every other quote, once the escapes are removed. Two quotes with no bracket between them make no difference."""
     unescaped = raw.replace(b"\\\\", b"").replace(b'\\"', b"") if b"\\" in raw else raw
-    return b"".join(unescaped.split(b'"')[::2])
+    brackets_and_quotes = unescaped.translate(None, _NOT_BRACKETS_OR_QUOTES).replace(b'""', b"")
+    return b"".join(brackets_and_quotes.split(b'"')[::2])
 
 
 def is_too_deep(raw: bytes) -> bool:
     """True if anything is nested deeper than MAX_DEPTH. Fast for long, shallow bodies, because it runs for every large one."""
     if raw.count(b"[") + raw.count(b"{") <= MAX_DEPTH:
         return False
-    brackets = _outside_strings(raw).translate(None, _NOT_BRACKETS)
+    brackets = _brackets_outside_strings(raw)
     rest = brackets
     for _ in range(_REMOVALS):
         rest = rest.replace(b"{}", b"").replace(b"[]", b"")

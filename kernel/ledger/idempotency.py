@@ -18,7 +18,7 @@ import msgspec
 SIZE = 8
 ABSENT = bytes(SIZE)
 CACHED_TEXT_LENGTH = 64
-_encode = msgspec.json.Encoder(order="deterministic").encode
+encode = msgspec.json.Encoder(order="deterministic").encode
 
 
 def digest(facts: Mapping[str, Any], names: Sequence[str]) -> bytes:
@@ -57,4 +57,4 @@ def _canonical(value: Any) -> bytes:
         return value.astimezone(UTC).isoformat().encode()
     if isinstance(value, str):
         return value.encode("utf-8", "surrogatepass")
-    return _encode(value)
+    return encode(value)

@@ -19,6 +19,8 @@ from metering.services.pricing import Priced, price_facts, valid_prices
 
 # Of a report that isn't priced.
 NOT_ASKED = {"pricing": Pricing.NOT_ASKED.value, "pricing_note": ""}
+# Looked up once: for Python before 3.12 each look-up of an enum's member is a call.
+REQUEST, PARTIAL = FactPhase.REQUEST.value, FactPhase.PARTIAL.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +114,7 @@ def make_facts(reports: Sequence[tuple[UUID, Row]], *, tenant_id: UUID) -> list[
     about a transaction that the tenant doesn't have isn't priced: metering_amend refuses it.
     """
     reports = [(UUID(str(transaction_id)), reported) for transaction_id, reported in reports]
-    asked = {transaction_id for transaction_id, reported in reports if reported["phase"] != FactPhase.REQUEST}
+    asked = {transaction_id for transaction_id, reported in reports if reported["phase"] != REQUEST}
     terms = selectors.list_price_terms(tenant_id=tenant_id, transaction_ids=asked) if asked else {}
     moments = [row["occurred_at"] for row in terms.values()]
     book = price_books.get_price_book(tenant_id=tenant_id, since=min(moments), until=max(moments))["prices"] if terms else []
@@ -124,7 +126,7 @@ def make_facts(reports: Sequence[tuple[UUID, Row]], *, tenant_id: UUID) -> list[
 
 def price_report(reported: Row, *, terms: Row, book: Sequence[Row]) -> tuple[Row, Row | None]:
     """A reported fact with how its pricing went, and its cost; `terms` as price_facts takes them, `book`: prices of any time."""
-    if reported["phase"] == FactPhase.REQUEST:
+    if reported["phase"] == REQUEST:
         # What a request expects isn't yet what it used.
         return reported | NOT_ASKED, None
     priced = price_facts(terms=terms, facts=reported["facts"], book=valid_prices(book, at=terms["occurred_at"]))
@@ -132,11 +134,12 @@ def price_report(reported: Row, *, terms: Row, book: Sequence[Row]) -> tuple[Row
     if priced.reported is not None:
         fields["reported"] = {"path": priced.reported[0], "amount": f"{priced.reported[1]:f}"}
     fact = reported | {
-        "pricing": priced.pricing.value,
+        "facts": str(reported["facts"]),
+        "pricing": str(priced.pricing),
         "pricing_note": priced.note,
         "pricing_fields": msgspec.json.encode(fields).decode() if any(fields.values()) else None,
     }
-    return fact, _make_cost(priced, is_estimate=reported["phase"] == FactPhase.PARTIAL)
+    return fact, _make_cost(priced, is_estimate=reported["phase"] == PARTIAL)
 
 
 def pricing_fields(priced: Priced) -> Row:

@@ -13,6 +13,10 @@ from metering.digests import amendment_digest
 from metering.selectors import Row, price_books
 from metering.services.facts import price_report
 
+# Looked up once: for Python before 3.12 each look-up of an enum's member is a call.
+COMPLETED, SUCCESS = Status.COMPLETED.value, Outcome.SUCCESS.value
+RESPONSE, ERROR = FactPhase.RESPONSE.value, FactPhase.ERROR.value
+
 
 def is_finished(facts: Mapping[str, Any]) -> bool:
     """Whether a new transaction is a call that is over already. What a file brings in states its status too."""
@@ -21,18 +25,20 @@ def is_finished(facts: Mapping[str, Any]) -> bool:
 
 def with_status(facts: Mapping[str, Any]) -> Mapping[str, Any]:
     """The facts as their digest has them: a finished call is the same fact as an imported row that says `completed`."""
-    return {**facts, "status": Status.COMPLETED.value} if is_finished(facts) else facts
+    return {**facts, "status": COMPLETED} if is_finished(facts) else facts
+
+
+def ending_digest(facts: Mapping[str, Any], *, transaction_id: UUID) -> bytes:
+    """The digest of the call that would have completed a finished call by itself."""
+    stated = {"call": "complete", "outcome": facts["outcome"], "transaction_id": transaction_id, **(_report_of(facts) or {})}
+    return amendment_digest(stated)
 
 
 def add_reports(items: Sequence[dict[str, Any]], transactions: Sequence[Mapping[str, Any]], *, tenant_id: UUID) -> None:
-    """Add to postings of metering_post, where their calls are over, the digest of their ending, what was reported, and what that came to.
+    """Add to postings of metering_post what was reported of their calls, and what that came to.
 
     `transactions`: the facts of each posting, with all three names. One query reads the tenant's prices, if anything was reported.
     """
-    for item, facts in zip(items, transactions, strict=True):
-        if is_finished(facts):
-            stated = {"call": "complete", "outcome": facts["outcome"], "transaction_id": item["id"], **(_report_of(facts) or {})}
-            item["ending_digest"] = amendment_digest(stated).hex()
     reported = [(item, facts) for item, facts in zip(items, transactions, strict=True) if facts.get("response_facts")]
     if not reported:
         return
@@ -45,8 +51,8 @@ def add_reports(items: Sequence[dict[str, Any]], transactions: Sequence[Mapping[
 def _report_of(facts: Mapping[str, Any]) -> dict[str, Any] | None:
     if not facts.get("response_facts"):
         return None
-    phase = FactPhase.RESPONSE if facts["outcome"] == Outcome.SUCCESS else FactPhase.ERROR
-    return {"integration": None, "call_id": None, **facts["response_facts"], "phase": phase.value}
+    phase = RESPONSE if facts["outcome"] == SUCCESS else ERROR
+    return {"integration": None, "call_id": None, **facts["response_facts"], "phase": phase}
 
 
 def _add_report(item: dict[str, Any], facts: Mapping[str, Any], *, book: Row) -> None:

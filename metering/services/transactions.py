@@ -1,10 +1,9 @@
 """New transactions, one or many in one call."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from kernel.ledger.constraints import translate_db_errors
@@ -23,6 +22,8 @@ from metering.services.naming import with_names
 from metering.services.settings import out_of_bounds
 
 NO_OBJECT = "{}"
+# Looked up once: for Python before 3.12 each look-up of an enum's member is a call.
+DENIED = Status.DENIED.value
 # The columns that are read of each outcome where a short reply is wanted: not those of its service, agent and trace.
 SHORT: dict[str, Any] = {"columns_if_refused": ("id", "first_digest"), "columns_always": ("status",)}
 # Of a new transaction's row, what the posting has under the same names.
@@ -37,8 +38,7 @@ RECORDED_AS: dict[str, Callable[[Row], Any]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Recorded:
+class Recorded(NamedTuple):
     """The outcome of one new transaction: its full row (`replayed` if an earlier call with the key made it), or why it is refused.
 
     The row of a finished call also has `fact_id`, `pricing`, `cost_id` and `superseded` of what was reported, where it has them.
@@ -94,8 +94,10 @@ def record_transactions(
 
 def _make_posting(facts: Mapping[str, Any], *, actor: str, request_id: str, checks_occurred_at: bool) -> dict[str, Any]:
     """A new transaction as the SQL type metering_posting has it."""
+    transaction_id = new_id()
+    ending = finished_calls.ending_digest(facts, transaction_id=transaction_id).hex() if finished_calls.is_finished(facts) else None
     return {
-        "id": new_id(),
+        "id": transaction_id,
         "actor": actor,
         "request_id": request_id,
         "service_name": facts["service_name"],
@@ -119,6 +121,7 @@ def _make_posting(facts: Mapping[str, Any], *, actor: str, request_id: str, chec
         "completed_at": facts.get("completed_at"),
         "idempotency_key": facts.get("idempotency_key"),
         "digest": transaction_digest(finished_calls.with_status(facts)).hex(),
+        "ending_digest": ending,
         "costs": [_make_cost(cost) for cost in facts.get("costs") or ()],
     }
 
@@ -198,7 +201,7 @@ def _read_row(
 
 def _make_short_row(item: Row, row: Any) -> Row:
     """What a short reply says of a new transaction."""
-    costs = item["costs"] if row.status != Status.DENIED else ()
+    costs = item["costs"] if row.status != DENIED else ()
     fact_id = item["fact"]["id"] if "fact" in item else None
     cost_id = costs[-1]["id"] if costs and costs[-1].get("inferred_from_id") else None
     return {"id": item["id"], "status": row.status, "fact_id": fact_id, "cost_id": cost_id}
