@@ -12,7 +12,7 @@ from kernel.ledger.errors import InvalidValue
 
 FIELDS = (
     FormField("name", "Name of the grant", help="The customer's statement shows it."),
-    FormField("amount", "Amount", type="amount", help="In the currency, or in units of the metric."),
+    FormField("amount", "Amount", type="positive_amount", help="In the currency, or in units of the metric."),
     FormField("currency", "Currency", help="ISO 4217, like USD. Of a metric: what its units cost is in this currency."),
     FormField("metric_id", "Metric", is_required=False, help="For units instead of money. Empty: money."),
     FormField("category", "Category", type="choice", choices=tuple(Category.choices)),

@@ -8,7 +8,9 @@ from billing.choices import ReversalReason, type_in_words
 from kernel.corrections.kinds import CorrectionInput, FormField, Kind, PostedEntry, register
 from kernel.ledger.money import trimmed_digits
 
-AMOUNT = FormField("amount", "Amount to reverse", type="amount", help="In the transaction's currency; less than what is left of it.")
+AMOUNT = FormField(
+    "amount", "Amount to reverse", type="positive_amount", help="In the transaction's currency; less than what is left of it."
+)
 CHANGE = FormField("amount", "Change of the balance", type="amount", help="Signed: 12.50 adds to the wallet, -12.50 takes from it.")
 
 

@@ -22,7 +22,7 @@ from billing.models import DailyTotal, Policy, Transaction, TransactionType, Wal
 from billing.selectors.holds import OPEN
 from kernel.corrections.admin.offers import CorrectionOffers
 from kernel.ledger.admin import LedgerAdmin, Panel
-from kernel.ledger.admin.fields import AmountOrZeroField
+from kernel.ledger.admin.fields import BalanceField
 from kernel.ledger.admin.figures import FigureFilter, figure_url
 from kernel.ledger.admin.filters import OpenHoldFilter
 from kernel.ledger.admin.formatting import action_link, actor_names, effect, id_link, label, link, money, page_of, row_link
@@ -88,9 +88,7 @@ class PolicyForm(SettingForm):
         widget=UnfoldAdminTextInputWidget(),
         help_text=f"Up to {NEAR_DUPLICATE_LIMIT_SECONDS:,}, which is a day; 0 switches the flag off.",
     )
-    default_floor = AmountOrZeroField(
-        label="Floor of new wallets", required=False, help_text="0 or below. Empty: new wallets have no floor."
-    )
+    default_floor = BalanceField(label="Floor of new wallets", required=False, help_text="0 or below. Empty: new wallets have no floor.")
     longest_hold_seconds = forms.IntegerField(
         label="Longest hold (seconds)",
         required=False,
@@ -117,7 +115,7 @@ class FloorForm(SettingForm):
     title = "Set the floor"
     description = "The balance below which no debit may take the wallet."
     icon = "vertical_align_bottom"
-    floor = AmountOrZeroField(label="Floor", required=False, help_text="Empty: no floor.")
+    floor = BalanceField(label="Floor", required=False, help_text="Empty: no floor.")
 
     def current(self) -> dict[str, Any]:
         return {"floor": "" if self.row.floor is None else trimmed_digits(self.row.floor)}
@@ -131,7 +129,7 @@ class AlertForm(SettingForm):
     title = "Set the alert"
     description = "The balance below which the wallet is low: crossing it, down or up, is an event for webhooks."
     icon = "notification_important"
-    alert_below = AmountOrZeroField(label="Alert below", required=False, help_text="Empty: no alert.")
+    alert_below = BalanceField(label="Alert below", required=False, help_text="Empty: no alert.")
 
     def current(self) -> dict[str, Any]:
         return {"alert_below": "" if self.row.alert_below is None else trimmed_digits(self.row.alert_below)}

@@ -36,7 +36,7 @@ class PostedEntry:
 
 @dataclass(frozen=True, slots=True)
 class FormField:
-    """A value that a kind needs besides the rows. `type`: amount, amount_or_zero, date, text, choice or id.
+    """A value that a kind needs besides the rows. `type`: amount (signed), positive_amount, amount_or_zero, date, text, choice or id.
 
     `model_label`: of an id, the model whose row it names.
     """

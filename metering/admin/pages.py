@@ -9,11 +9,13 @@ from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.html import format_html
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from kernel.corrections.admin.offers import CorrectionOffers
 from kernel.ledger.admin import LedgerAdmin, Panel
+from kernel.ledger.admin.fields import PlainDecimalField
 from kernel.ledger.admin.figures import FigureFilter
 from kernel.ledger.admin.formatting import actor_names, id_link, joined, json_block, label, money, row_link
 from kernel.ledger.admin.settings import MomentField, SettingForm, setting_action, switch_field, text_field
@@ -25,13 +27,15 @@ from metering.models import Cost, Fact, Policy, Price, Rollup, StatusChange, Tra
 from metering.services import prices, settings
 from metering.services.settings import UNCHANGED
 
+# How long an estimate may wait for its actual cost before the dashboard names it.
+ESTIMATE_OVERDUE_AFTER = timedelta(days=7)
 DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)
 # Rows shown in one panel.
 MAX_ROWS = 50
 
 
-def amount_field(label: str, *, help: str = "") -> forms.DecimalField:
-    return forms.DecimalField(
+def amount_field(label: str, *, help: str = "") -> PlainDecimalField:
+    return PlainDecimalField(
         label=label,
         required=False,
         min_value=Decimal(0),
@@ -42,8 +46,8 @@ def amount_field(label: str, *, help: str = "") -> forms.DecimalField:
     )
 
 
-def limit_field(label: str, *, unit: str, at_most: int) -> forms.DecimalField:
-    return forms.DecimalField(
+def limit_field(label: str, *, unit: str, at_most: int) -> PlainDecimalField:
+    return PlainDecimalField(
         label=label,
         min_value=Decimal(0),
         max_value=Decimal(at_most),
@@ -61,7 +65,7 @@ class PolicyForm(SettingForm):
     title = "Set the policy"
     description = "How the tenant's metered transactions are authorized and closed."
     authorizes_at_once = switch_field("Authorize at once", help="Off: a new transaction waits for a decision.")
-    stale_hours = forms.DecimalField(
+    stale_hours = PlainDecimalField(
         label="Cancel what stays authorized longer than (hours)",
         required=False,
         min_value=Decimal("0.01"),
@@ -149,7 +153,7 @@ class PriceForm(SettingForm):
     )
     flat_amount = amount_field("Each call costs", help="Whatever it used.")
     minimum = amount_field("A call costs at least")
-    markup = forms.DecimalField(
+    markup = PlainDecimalField(
         label="Markup on the public price (%)",
         required=False,
         min_value=Decimal(-100),
@@ -376,9 +380,11 @@ class EstimateFilter(admin.SimpleListFilter):
     parameter_name = "estimates"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("open", "Still estimated in part")]
+        return [("open", "Still estimated in part"), ("overdue", f"Estimated in part, after {ESTIMATE_OVERDUE_AFTER.days} days")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        if self.value() == "overdue":
+            return queryset.filter(estimated__gt=0, starts_at__lt=timezone.now() - ESTIMATE_OVERDUE_AFTER)
         return queryset.filter(estimated__gt=0) if self.value() == "open" else queryset
 
 

@@ -13,6 +13,7 @@ from django.utils import timezone
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from kernel.ledger.admin import LedgerAdmin, Panel
+from kernel.ledger.admin.fields import PlainDecimalField
 from kernel.ledger.admin.formatting import actor_names, id_link, money, register_origin
 from kernel.ledger.admin.settings import SettingForm, setting_action, switch_field, text_field
 from kernel.ledger.money import in_words, trimmed_digits
@@ -207,7 +208,7 @@ class PayerForm(SettingForm):
     icon = "tune"
     payer = forms.ChoiceField(label="Payer", widget=UnfoldAdminSelectWidget())
     is_enabled = switch_field("Pays", help="Off: its options can't be paid.")
-    max_amount = forms.DecimalField(
+    max_amount = PlainDecimalField(
         label="The most for one payment",
         required=False,
         min_value=Decimal("1e-18"),

@@ -9,6 +9,7 @@ from billing import services as billing
 from billing.models import Transaction, Wallet
 from kernel.corrections import services
 from kernel.corrections.models import CorrectionEvidence, CorrectionRequest
+from metering.services.transactions import record_transaction
 from tests.backoffice import staff_members
 from tests.factories import TenantFactory
 
@@ -114,6 +115,17 @@ def test_an_amount_that_could_be_read_in_two_ways_is_asked_for_again(clerk, rows
     body = {"kind": "billing.reverse_part", "row": rows[1].id, **REASON, "amount": amount, "step": "preview"}
     assert 'class="ch-error"' in page(clerk.post(ASK, body))
     assert 'name="preview_digest"' not in page(clerk.post(ASK, body))
+
+
+def test_a_cost_is_not_superseded_by_a_negative_one(clerk, tenant):
+    cost = {"fiat_amount": Decimal("1.25"), "fiat_asset_symbol": "USD", "is_estimate": True}
+    names = {"service_name": "s", "action_name": "a", "resource_name": "r"}
+    row = record_transaction(tenant_id=tenant.id, actor="x", request_id="", **names, costs=[cost]).row["costs"][0]
+    body = {"kind": "metering.supersede", "row": row["id"], **REASON, "amount": "-1", "step": "preview"}
+    html = page(clerk.post(ASK, body))
+    assert "be negative" in html
+    assert 'name="preview_digest"' not in html
+    assert 'name="preview_digest"' in page(clerk.post(ASK, body | {"amount": "0"}))
 
 
 def test_what_the_ledger_refuses_is_said_in_words_with_a_way_back(clerk, rows):

@@ -12,7 +12,7 @@ from kernel.ledger.money import AMOUNT_LIMIT, PLACES, is_plain_decimal, trimmed_
 class AmountField(forms.CharField):
     """A decimal amount as text: ASCII digits with an optional sign and fraction. Anything that could be read in two ways is an error."""
 
-    allows_zero = False
+    allows_zero, allows_negative = False, True
 
     def __init__(self, **options: Any) -> None:
         options.setdefault("widget", UnfoldAdminTextInputWidget(attrs={"inputmode": "decimal", "autocomplete": "off"}))
@@ -30,8 +30,30 @@ class AmountField(forms.CharField):
             raise forms.ValidationError("Write it in digits with a point, like 1234.50; no commas or letters.")
         if amount == 0 and not self.allows_zero:
             raise forms.ValidationError("An amount of zero changes nothing.")
+        if amount < 0 and not self.allows_negative:
+            raise forms.ValidationError("Write it without a minus: it can't be negative.")
         return trimmed_digits(amount)
 
 
-class AmountOrZeroField(AmountField):
+class PositiveAmountField(AmountField):
+    allows_negative = False
+
+
+class AmountOrZeroField(PositiveAmountField):
     allows_zero = True
+
+
+class BalanceField(AmountField):
+    """A balance, which may be zero or negative."""
+
+    allows_zero = True
+
+
+class PlainDecimalField(forms.DecimalField):
+    """A number with bounds of its own, of which Django would also take `1e3`, full-width digits and blanks within."""
+
+    def to_python(self, value: Any) -> Decimal | None:
+        if isinstance(value, str) and value.strip() and not is_plain_decimal(value.strip()):
+            raise forms.ValidationError("Write it in digits with a point, like 1234.50; no commas or letters.")
+        number: Decimal | None = super().to_python(value)
+        return number
