@@ -4,6 +4,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from kernel.tenants.models import Tenant
 from metering.rules.models import RuleVersion, SpendingRule
 from tests.backoffice.staff_members import employ, log_in
 from tests.backoffice.test_settings import change
@@ -48,6 +49,19 @@ def made():
 
 def page_of(operator, rule):
     return operator.get(f"/admin/{RULE}/{rule.pk if hasattr(rule, 'pk') else rule['id']}/change/").content.decode()
+
+
+def test_a_rule_of_costs_is_in_the_tenants_currency_or_says_that_it_limits_nothing(operator, caller):
+    Tenant.objects.filter(pk=caller.tenant.pk).update(currency="SEK")
+    path, sentence = f"/admin/{RULE}/new-rule/?tenant={caller.tenant.id}", "None of the tenant&#x27;s costs is in USD"
+    assert operator.get(path).context["form"]["currency"].value() == "SEK"
+    assert sentence in operator.post(path, {**FORM, "step": "preview"}).content.decode()
+    assert sentence not in operator.post(path, {**FORM, "currency": "SEK", "step": "preview"}).content.decode()
+    cost = {"fiatAmount": "1", "fiatAssetSymbol": "USD", "isEstimate": False}
+    assert caller.post("/v1/transactions", {"serviceName": "s", "actionName": "a", "resourceName": "r", "costs": [cost]}).status_code == 201
+    assert sentence not in operator.post(path, {**FORM, "step": "preview"}).content.decode()
+    refused = operator.post(path, {**FORM, "limit": "-4", "step": "preview"}).content.decode()
+    assert "be negative" in refused
 
 
 def test_a_rule_is_made_by_the_form_and_read_as_a_sentence(operator, caller, bot):

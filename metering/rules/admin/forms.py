@@ -13,11 +13,12 @@ from kernel.ledger.admin.fields import AmountOrZeroField
 from kernel.ledger.admin.settings import SettingForm, form_id_of, text_field
 from kernel.ledger.money import is_plain_decimal, trimmed_digits
 from kernel.tenants.messages import register_messages
-from metering.models import Agent
+from metering.models import Agent, Rollup
 from metering.rules.admin.limit_fields import (
     KINDS,
     LIMIT_FITS,
     LIMITS,
+    OF_COSTS,
     PLACES,
     check_limit,
     choice_field,
@@ -99,6 +100,17 @@ class RuleForm(SettingForm):
     def cautions(self) -> list[str]:
         return rule_warnings(self.planned())
 
+    def unknown_currency(self) -> list[str]:
+        """Says so where a limit of costs is in a currency in which the tenant has none: it would limit nothing."""
+        currency, own = self.cleaned_data.get("currency"), self.tenant.currency
+        if (
+            self.cleaned_data["kind"] not in OF_COSTS
+            or currency == own
+            or Rollup.objects.filter(tenant=self.tenant, currency=currency).exists()
+        ):
+            return []
+        return [f"None of the tenant's costs is in {currency}, so this limits nothing. The tenant's currency is {own}."]
+
     def planned_agents(self) -> list[dict[str, Any]]:
         labels = dict(self.fields["agents"].choices)  # type: ignore[attr-defined]
         return [{"agent_id": agent, "agent": {"label": labels[agent], "name": labels[agent]}} for agent in self.cleaned_data["agents"]]
@@ -123,7 +135,7 @@ class NewRuleForm(RuleForm):
     name = text_field("Name", max_length=255)
 
     def further_fields(self) -> dict[str, forms.Field]:
-        return {**limit_form_fields(), "agents": _agents_field(), **condition_form_fields()} | {
+        return {**limit_form_fields(self.tenant.currency), "agents": _agents_field(), **condition_form_fields()} | {
             "strategy": choice_field("Where it refuses", STRATEGIES, initial=ResolutionStrategy.AUTOMATIC.value),
             "notify": NotifyField(label="Send an event at (%)", initial="80, 100", help_text="Of the limit."),
             "status": choice_field("Status", STATUSES, initial=RuleStatus.ACTIVE.value),
@@ -133,6 +145,9 @@ class NewRuleForm(RuleForm):
         values = super().clean() or self.cleaned_data
         check_limit(self, values)
         return values
+
+    def cautions(self) -> list[str]:
+        return [*super().cautions(), *self.unknown_currency()]
 
     def stated(self) -> dict[str, Any]:
         """What the services take."""
@@ -269,12 +284,15 @@ class NewLimitForm(ExistingRuleForm):
     kind = choice_field("What it limits", {name: text for name, (text, _, measure) in KINDS.items() if measure is not None})
 
     def further_fields(self) -> dict[str, forms.Field]:
-        return limit_form_fields()
+        return limit_form_fields(self.tenant.currency)
 
     def clean(self) -> dict[str, Any]:
         values = super().clean() or self.cleaned_data
         check_limit(self, values)
         return values
+
+    def cautions(self) -> list[str]:
+        return [*super().cautions(), *self.unknown_currency()]
 
     def planned(self) -> dict[str, Any]:
         return dict(self.rule) | {"parameters": [*self.rule["parameters"], read_limit(self.cleaned_data)]}

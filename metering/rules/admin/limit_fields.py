@@ -74,12 +74,16 @@ def time_zones() -> list[tuple[str, str]]:
     return [("UTC", "UTC"), *((zone, zone) for zone in sorted(available_timezones()) if "/" in zone)]
 
 
-def limit_form_fields() -> dict[str, forms.Field]:
-    """The fields of one limit, in the order of the page; LIMIT_FITS says which fit together."""
+def limit_form_fields(currency: str = "USD") -> dict[str, forms.Field]:
+    """The fields of one limit in this currency, in the order of the page; LIMIT_FITS says which fit together."""
     return {
         "limit": AmountOrZeroField(label="Limit", help_text="In digits with a point, like 10.00."),
         "currency": forms.CharField(
-            label="Currency", max_length=3, initial="USD", widget=UnfoldAdminTextInputWidget(), help_text="Costs in others aren't counted."
+            label="Currency",
+            max_length=3,
+            initial=currency,
+            widget=UnfoldAdminTextInputWidget(),
+            help_text="No others count.",
         ),
         "interval_value": forms.IntegerField(
             label="In how many", initial=24, min_value=1, max_value=MAX_INTERVAL_VALUE, widget=UnfoldAdminIntegerFieldWidget()
