@@ -14,14 +14,17 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from backoffice.duplicate_admin import undecided
 from backoffice.integrity_runs import failed_integrity_runs
 from billing.models import Transaction as BillingTransaction
-from kernel.backfills.choices import WAITING_STATES, RunState
+from kernel.backfills.choices import RunState
 from kernel.backfills.models import BackfillRun
 from kernel.backfills.selectors import list_waiting_uploads
 from kernel.corrections.selectors import list_waiting_requests
-from kernel.events.choices import DeliveryState, DisabledReason, EndpointStatus
+from kernel.events.admin.deliveries import to_replay
+from kernel.events.admin.endpoints import FAILING_AFTER
+from kernel.events.choices import DisabledReason, EndpointStatus
 from kernel.events.models import Delivery, Endpoint
 from kernel.tenants.models import Tenant
 from kernel.tenants.staff_scope import VisibleTenants
+from metering.admin.pages import ESTIMATE_OVERDUE_AFTER, STALE_AFTER
 from metering.choices import Grain, Status
 from metering.models import Rollup
 from metering.models import Transaction as MeteredTransaction
@@ -32,10 +35,6 @@ from metering.rules.models import AuthorizationRequest
 
 # Larger numbers are shown as "many" and not counted.
 MAX_COUNT = 1000
-STALE_AFTER = timedelta(days=1)
-ESTIMATE_OVERDUE_AFTER = timedelta(days=7)
-FAILING_AFTER = timedelta(hours=1)
-UNDELIVERED_SINCE = timedelta(days=7)
 PAYMENT_OLD_AFTER = timedelta(hours=1)
 
 
@@ -65,7 +64,7 @@ def _alert(title: str, rows: QuerySet[Any], *, advice: str, page: str, query: st
 def _uploads(request: HttpRequest, scope: VisibleTenants) -> Alert:
     rows = scope.limit(list_waiting_uploads()).exclude(asked_by=f"staff:{request.user.pk}")
     advice = "Look at the plan, then approve or reject."
-    query = f"state__in={','.join(WAITING_STATES)}"
+    query = "box=to_approve"
     return _alert("Uploaded files waiting for approval", rows, advice=advice, page="backfills_backfillupload", query=query)
 
 
@@ -86,9 +85,7 @@ def _stale(request: HttpRequest, scope: VisibleTenants) -> Alert:
         tenant__in=_tenants(scope), status=Status.AUTHORIZED, created_at__lt=timezone.now() - STALE_AFTER
     )
     advice = "Authorized more than a day ago and never completed: ask the caller, or cancel."
-    return _alert(
-        "Stale authorized transactions", rows, advice=advice, page="metering_transaction", query="status__exact=authorized&window=all"
-    )
+    return _alert("Stale authorized transactions", rows, advice=advice, page="metering_transaction", query="waits=day&window=all")
 
 
 def _overdue_estimates(request: HttpRequest, scope: VisibleTenants) -> Alert:
@@ -96,14 +93,15 @@ def _overdue_estimates(request: HttpRequest, scope: VisibleTenants) -> Alert:
         tenant__in=_tenants(scope), grain=Grain.DAY, estimated__gt=0, starts_at__lt=timezone.now() - ESTIMATE_OVERDUE_AFTER
     )
     advice = "Sums by day and service that are partly estimates after a week."
-    return _alert("Estimates without an actual cost", rows, advice=advice, page="metering_rollup", query="grain__exact=day&estimates=open")
+    return _alert(
+        "Estimates without an actual cost", rows, advice=advice, page="metering_rollup", query="grain__exact=day&estimates=overdue"
+    )
 
 
 def _runs(request: HttpRequest, scope: VisibleTenants) -> Alert:
     rows = scope.limit(BackfillRun.objects.filter(state=RunState.INTERRUPTED))
-    return _alert(
-        "Backfill runs interrupted", rows, advice="Resume or undo them.", page="backfills_backfillrun", query="state__exact=interrupted"
-    )
+    query = "state__exact=interrupted"
+    return _alert("Backfill runs interrupted", rows, advice="Resume or undo them.", page="backfills_backfillrun", query=query)
 
 
 def _endpoints(request: HttpRequest, scope: VisibleTenants) -> Alert:
@@ -116,15 +114,13 @@ def _failing(request: HttpRequest, scope: VisibleTenants) -> Alert:
     since = timezone.now() - FAILING_AFTER
     rows = scope.limit(Endpoint.objects.filter(status=EndpointStatus.ENABLED, first_failure_at__lt=since))
     advice = "No success for an hour or longer; after five days they are disabled."
-    return _alert("Webhook endpoints that fail", rows, advice=advice, page="events_endpoint", query="health=failing")
+    return _alert("Webhook endpoints that fail", rows, advice=advice, page="events_endpoint", query="health=failing_long")
 
 
 def _undelivered(request: HttpRequest, scope: VisibleTenants) -> Alert:
-    endpoints = scope.limit(Endpoint.objects.exclude(status=EndpointStatus.DELETED)).order_by().values("id")
-    since = timezone.now() - UNDELIVERED_SINCE
-    rows = Delivery.objects.filter(tenant__in=_tenants(scope), endpoint__in=endpoints, state=DeliveryState.FAILED, created_at__gte=since)
+    rows = to_replay(Delivery.objects.filter(tenant__in=_tenants(scope)))
     advice = "Given up in the last 7 days. Replay them once the receiver is mended."
-    return _alert("Webhook deliveries that failed", rows, advice=advice, page="events_delivery", query="state__exact=failed")
+    return _alert("Webhook deliveries that failed", rows, advice=advice, page="events_delivery", query="due=replay")
 
 
 def _checks(request: HttpRequest, scope: VisibleTenants) -> Alert:

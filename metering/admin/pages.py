@@ -22,13 +22,15 @@ from kernel.ledger.admin.settings import MomentField, SettingForm, setting_actio
 from kernel.ledger.money import trimmed_digits
 from kernel.tenants.admin import local_time
 from metering.admin.decisions import rounds_of
-from metering.choices import ReportedCosts
+from metering.choices import ReportedCosts, Status
 from metering.models import Cost, Fact, Policy, Price, Rollup, StatusChange, Trace, Transaction, UnitPrice
 from metering.services import prices, settings
 from metering.services.settings import UNCHANGED
 
 # How long an estimate may wait for its actual cost before the dashboard names it.
 ESTIMATE_OVERDUE_AFTER = timedelta(days=7)
+# How long a transaction may stay authorized before the dashboard names it.
+STALE_AFTER = timedelta(days=1)
 DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)
 # Rows shown in one panel.
 MAX_ROWS = 50
@@ -264,11 +266,24 @@ def same_trace(transaction: Transaction) -> list[Panel]:
     return [Panel("In the same trace", ("Transaction", "Action", "Status", "Booked"), lines)] if lines else []
 
 
+class StaleFilter(admin.SimpleListFilter):
+    title = "waits"
+    parameter_name = "waits"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("day", "Authorized for a day or more")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        if self.value() != "day":
+            return queryset
+        return queryset.filter(status=Status.AUTHORIZED, created_at__lt=timezone.now() - STALE_AFTER)
+
+
 @admin.register(Transaction)
 class TransactionAdmin(CorrectionOffers):
     list_display = ("id", "tenant", "service", "action_name", "resource_name", "agent", "status", "outcome", "occurred_at", "created_at")
     list_select_related = ("tenant", "service", "agent")
-    list_filter = (FigureFilter, "status", "outcome")
+    list_filter = (FigureFilter, "status", "outcome", StaleFilter)
     search_fields = ("id", "idempotency_key", "trace__reference", "trace__external_id", "agent__name", "customer_id")
     search_parts = ("customer_id", "action_name", "resource_name")
     sortable_in_a_tenant = ("occurred_at",)

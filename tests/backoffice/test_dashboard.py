@@ -17,6 +17,8 @@ from billing import services as billing
 from credits import services as credits
 from kernel.corrections import services as corrections
 from kernel.corrections.services import CorrectionDraft
+from kernel.events.models import Endpoint
+from kernel.events.services.endpoints import create_endpoint
 from kernel.tenants.models import StaffProfile, StaffTenant
 from metering.services.costs import record_cost
 from metering.services.transactions import record_transaction
@@ -234,6 +236,28 @@ def test_what_waits_is_named_with_its_list(look, tenant):
         assert len(client.get(alert.url).context["cl"].result_list) == alert.count
 
 
+def test_an_alert_that_goes_by_age_leads_to_a_list_that_does_too(look, tenant):
+    names = {"service_name": "s", "action_name": "a", "resource_name": "r"}
+    cost = {"fiat_amount": Decimal(1), "fiat_asset_symbol": "USD", "is_estimate": True}
+    for days_ago in (0, 9, 10):
+        happened = datetime.now(UTC) - timedelta(days=days_ago)
+        record_transaction(tenant_id=tenant.id, **WHO, **names, costs=[cost], occurred_at=happened)
+    older = datetime.now(UTC) - timedelta(days=2)
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE metering_transaction DISABLE TRIGGER USER")
+        cursor.execute("UPDATE metering_transaction SET created_at = %s WHERE occurred_at < %s", [older, older])
+        cursor.execute("ALTER TABLE metering_transaction ENABLE TRIGGER USER")
+    for host, failing in (("a", timedelta(minutes=5)), ("b", timedelta(hours=2))):
+        keys = {"tenant_id": tenant.id, "actor": "x", "request_id": ""}
+        endpoint = create_endpoint(**keys, url=f"https://{host}.example.com/", enabled_events=["billing.*"])
+        Endpoint.objects.filter(pk=endpoint.row.pk).update(first_failure_at=datetime.now(UTC) - failing)
+    response = look()
+    alerts = {alert.title: alert for alert in response.context["alerts"]}
+    wanted = {"Estimates without an actual cost": 2, "Stale authorized transactions": 2, "Webhook endpoints that fail": 1}
+    assert {title: alert.count for title, alert in alerts.items()} == wanted
+    assert {title: len(response.client.get(alert.url).context["cl"].result_list) for title, alert in alerts.items()} == wanted
+
+
 def test_a_near_duplicate_is_kept_with_a_reason_and_leaves_the_list(look, tenant):
     charge(tenant, "5", reference_id="a")
     row = charge(tenant, "5", reference_id="b")
@@ -254,8 +278,11 @@ def test_a_near_duplicate_is_kept_with_a_reason_and_leaves_the_list(look, tenant
     [
         "corrections/correctionrequest/?box=to_approve",
         "billing/transaction/?flag=near_duplicate&window=all",
-        "metering/transaction/?status__exact=authorized&window=all",
-        "metering/rollup/?grain__exact=day&estimates=open",
+        "metering/transaction/?waits=day&window=all",
+        "metering/rollup/?grain__exact=day&estimates=overdue",
+        "backfills/backfillupload/?box=to_approve",
+        "events/delivery/?due=replay",
+        "events/endpoint/?health=failing_long",
         "backfills/backfillrun/?state__exact=interrupted",
     ],
 )

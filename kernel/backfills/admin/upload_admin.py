@@ -7,6 +7,7 @@ from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
@@ -15,6 +16,7 @@ from unfold.decorators import action
 from kernel.backfills import services, upload_files
 from kernel.backfills.admin.upload_forms import ReadingForm, UploadForm
 from kernel.backfills.admin.upload_pages import ASK, DECIDE, page_context, status_of
+from kernel.backfills.choices import WAITING_STATES
 from kernel.backfills.errors import BackfillStopped
 from kernel.backfills.known_commands import adapter_of, title_of
 from kernel.backfills.models import BackfillUpload, BackfillUploadStep
@@ -28,12 +30,25 @@ LABEL = "backfills.backfillupload"
 OLD_FORM = "The form was no longer valid. Nothing was changed: do it again on this page."
 
 
+class ToApproveFilter(admin.SimpleListFilter):
+    title = "box"
+    parameter_name = "box"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("to_approve", "To approve")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        if self.value() != "to_approve":
+            return queryset
+        return queryset.filter(state__in=WAITING_STATES).exclude(asked_by=actor_of(request))
+
+
 @admin.register(BackfillUpload)
 class BackfillUploadAdmin(LedgerAdmin):
     icon = "drive_folder_upload"
     list_display = ("file_name", "tenant", "rows_are", "status", "file_size", "actor", "created_at")
     list_select_related = ("tenant",)
-    list_filter = ("state", "command")
+    list_filter = ("state", "command", ToApproveFilter)
     actions_list = ("new_file",)
 
     @admin.display(description="its rows are")

@@ -1,16 +1,19 @@
 """The log: deliveries with their bodies and answers, and the events."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
 from django.contrib import admin, messages
 from django.db.models import Field, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.utils import timezone
 from django.utils.html import format_html
 
 from kernel.events.admin.labels import account_in_words, delivery_state, event_link
 from kernel.events.admin.panels import answer_of
+from kernel.events.choices import DeliveryState, EndpointStatus
 from kernel.events.models import Attempt, Delivery, Event
 from kernel.events.rendering import body_of
 from kernel.events.selectors.deliveries import list_attempts
@@ -25,6 +28,8 @@ from kernel.tenants.messages import message_for
 
 # Deliveries that one action of the list replays.
 MAX_SELECTED = 100
+# How long the dashboard names a delivery that was given up.
+UNDELIVERED_SINCE = timedelta(days=7)
 
 
 class ReplayForm(SettingForm):
@@ -43,12 +48,29 @@ def _of_account(row: Any) -> Any:
     return account_in_words(row.account)
 
 
+def to_replay(rows: QuerySet) -> QuerySet:
+    """Deliveries that were given up not long ago, to an endpoint that still exists."""
+    since = timezone.now() - UNDELIVERED_SINCE
+    return rows.filter(state=DeliveryState.FAILED, created_at__gte=since).exclude(endpoint__status=EndpointStatus.DELETED)
+
+
+class DueFilter(admin.SimpleListFilter):
+    title = "due"
+    parameter_name = "due"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("replay", f"Given up in the last {UNDELIVERED_SINCE.days} days")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        return to_replay(queryset) if self.value() == "replay" else queryset
+
+
 @admin.register(Delivery)
 class DeliveryAdmin(LedgerAdmin):
     icon = "outgoing_mail"
     list_display = ("created_at", "tenant", "type", "host", "status", "attempts", "answer", "next_try")
     list_select_related = ("tenant", "event", "endpoint")
-    list_filter = ("state", "origin")
+    list_filter = ("state", "origin", DueFilter)
     search_fields = ("id", "event__id")
     fields = (
         *("tenant", "endpoint", "event_page", "account", "sequence", "origin", "status", "attempts", "answer"),

@@ -1,12 +1,14 @@
 """The admin of webhook endpoints, and the catalogue of types."""
 
 import json
+from datetime import timedelta
 from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from unfold.decorators import action
@@ -47,17 +49,23 @@ class RevealForm(SettingForm):
         return response
 
 
+# How long an endpoint may fail before the dashboard names it.
+FAILING_AFTER = timedelta(hours=1)
+
+
 class HealthFilter(admin.SimpleListFilter):
     title = "health"
     parameter_name = "health"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("failing", "Failing"), ("broken", "Disabled by failures")]
+        return [("failing", "Failing"), ("failing_long", "Failing for an hour or more"), ("broken", "Disabled by failures")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
         match self.value():
             case "failing":
                 return queryset.filter(status=EndpointStatus.ENABLED, first_failure_at__isnull=False)
+            case "failing_long":
+                return queryset.filter(status=EndpointStatus.ENABLED, first_failure_at__lt=timezone.now() - FAILING_AFTER)
             case "broken":
                 return queryset.filter(status=EndpointStatus.DISABLED).exclude(disabled_reason=DisabledReason.BY_USER)
         return queryset
