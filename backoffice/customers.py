@@ -36,7 +36,7 @@ from kernel.corrections.models import CorrectionEntry, CorrectionRequest
 from kernel.ledger.admin import Panel
 from kernel.ledger.admin.figures import figure_url
 from kernel.ledger.admin.formatting import action_link, actor_names, actor_of, effect, label, link, money, row_link
-from kernel.ledger.admin.searching import has
+from kernel.ledger.admin.text_conditions import has
 from kernel.ledger.clocks import Clock
 from kernel.ledger.holds import HoldStatus
 from kernel.ledger.identifiers import with_short_ids

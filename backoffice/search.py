@@ -6,7 +6,7 @@ take SECONDS at most; what is left unread then is said.
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlencode
 
@@ -21,8 +21,9 @@ from backoffice.models import Customer
 from backoffice.search_names import with_grants
 from credits.models import Grant
 from kernel.ledger.admin import LedgerAdmin
-from kernel.ledger.admin.search_terms import SearchTerms, folded, read_terms
-from kernel.ledger.admin.searching import NEWEST, find_rows, has
+from kernel.ledger.admin.search_terms import SearchTerms, exchanged_digits, folded, read_amounts, read_terms
+from kernel.ledger.admin.searching import NEWEST, find_rows
+from kernel.ledger.admin.text_conditions import has
 from kernel.ledger.admin.time_limits import TookTooLong, time_limit
 from kernel.tenants.admin import ReadOnly
 from kernel.tenants.models import Tenant
@@ -31,6 +32,8 @@ from kernel.tenants.staff_scope import scope_of
 # Rows of a group; its list has the rest.
 SHOWN = 5
 SECONDS = 0.3
+# Characters of which a part is no longer told apart from others.
+SHORTEST_PART = 3
 # How long the search for a part of a customer's id may take, in milliseconds.
 PART_MS = 80
 # The tables that people search, in the order of their groups; all others come after them.
@@ -74,8 +77,11 @@ class Group:
 
 @dataclass
 class Results:
+    """`note`: what was left unread; `hint`: what may find more, where nothing was found."""
+
     groups: list[Group] = field(default_factory=list)
     note: str = ""
+    hint: str = ""
 
 
 def search(request: HttpRequest, typed: str) -> Results:
@@ -96,11 +102,40 @@ def search(request: HttpRequest, typed: str) -> Results:
         is_complete &= is_whole
         if group is not None:
             results.groups.append(group)
+    if not results.groups:
+        results.groups += _with_exchanged_digits(request, terms)
+        results.hint = _hint(terms)
     if not is_complete:
         results.note = (
-            f"Parts were looked for in the newest {NEWEST:,} rows of each ledger; add a date or more of the beginning for older ones."
+            f"Parts and words of descriptions were looked for in the newest {NEWEST:,} rows of each ledger; "
+            "add a date, or the beginning of a reference, for older ones."
         )
     return results
+
+
+def _hint(terms: SearchTerms) -> str:
+    words = terms.text.split()
+    if len(words) > 1:
+        return "All words must be in one row: fewer of them may find more."
+    if any(len(value) > SHORTEST_PART and not value.isdecimal() and not read_amounts(value) for value in [*words, *terms.named.values()]):
+        return "A shorter part of it may find more."
+    return ""
+
+
+def _with_exchanged_digits(request: HttpRequest, terms: SearchTerms) -> Iterator[Group]:
+    """For an amount that no row has: the amounts with two digits the other way round that some row has."""
+    exact = [least for least, most in (*terms.amounts, *terms.text_amounts) if least == most]
+    near = [(each, each) for amount in exact for each in exchanged_digits(amount)]
+    if not near:
+        return
+    # The words beside an amount still narrow; a text that is the amount itself doesn't.
+    likely = replace(terms, text="" if terms.text_amounts else terms.text, amounts=near, text_amounts=())
+    deadline = time.monotonic() + SECONDS
+    for page in _pages(request):
+        if page.model._meta.label_lower in BY_TIME and (group := _group(request, page, "", likely, deadline)[0]):
+            titles = [f"{hit.title}: digits exchanged?" for hit in group.hits]
+            hits = [replace(hit, title=title) for hit, title in zip(group.hits, titles, strict=True)]
+            yield Group(f"No such amount. {group.title} with near ones", hits)
 
 
 def _pages(request: HttpRequest) -> list[Any]:

@@ -4,7 +4,8 @@ from django.db.models import Q
 
 from backoffice.models import Customer
 from credits.models import Grant
-from kernel.ledger.admin.searching import begins, has, register_name
+from kernel.ledger.admin.searching import register_name
+from kernel.ledger.admin.text_conditions import begins, has
 from kernel.tenants.models import Tenant
 from kernel.tenants.staff_scope import VisibleTenants
 from metering.models import Agent

@@ -85,7 +85,7 @@ class OfficeSite(UnfoldAdminSite):
             {"title": group.title, "hits": [{"number": next(number), **asdict(hit)} for hit in group.all_hits()]}
             for group in results.groups
         ]
-        context = {"groups": groups, "note": results.note, "term": term}
+        context = {"groups": groups, "note": results.note, "hint": results.hint, "term": term}
         return TemplateResponse(request, "backoffice/found.html", context, headers={"HX-Trigger": "search"})
 
     def _search_pages(self, request: HttpRequest, term: str) -> list[Any]:

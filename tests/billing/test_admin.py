@@ -20,7 +20,7 @@ def queries(client, path):
 @pytest.fixture
 def book(record, send, context):
     services.set_policy(**context, near_duplicate_seconds=60)
-    first = record(type="topup", amount=5, agent_id="a", metadata={"a": 1})
+    first = record(type="topup", amount=5, agent_id="a", metadata={"a": 1}, description="Transfer of Ada Lovelace")
     send("POST", f"{TRANSACTIONS}/{first['id']}/reverse")
     return first
 
@@ -45,7 +45,7 @@ def test_a_transaction_is_found_by_exactly_its_id_or_reference(admin_client, boo
 
 @pytest.mark.parametrize(
     ("query", "count"),
-    [("flag=any", 0), ("reversal=reversal", 1), ("reversal=reversed", 1), ("direction=credit", 2)],
+    [("flag=any", 0), ("reversal=reversal", 1), ("reversal=reversed", 1), ("direction=credit", 2), ("description=lovelace+ada", 1)],
 )
 def test_filters(admin_client, book, query, count):
     assert len(admin_client.get(f"/admin/billing/transaction/?{query}").context["cl"].result_list) == count

@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from django.utils.text import capfirst
 
 from kernel.ledger.admin.search_terms import read_amounts
+from kernel.ledger.admin.text_conditions import has
 from kernel.tenants.models import Tenant
 from kernel.tenants.staff_scope import scope_of
 
@@ -141,6 +142,17 @@ class ValueFilter(FormFilter):
         return queryset.filter(self.page.equal_to(self.page.get_queryset(request).order_by(), self.column, value))
 
 
+class TextFilter(FormFilter):
+    """Rows that have every word in a column that people wrote, whatever the case and accents."""
+
+    column: ClassVar[str] = ""
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        for word in self.values.get(self.names[0], "").split():
+            queryset = queryset.filter(has((self.column,), word))
+        return queryset
+
+
 class ColumnsFilter(FormFilter):
     """The columns that the list shows, in the order of the table's fields. The choice stands in the address, so a saved view keeps it."""
 
@@ -172,6 +184,11 @@ def chosen_columns(request: HttpRequest, page: Any) -> list[str]:
 def value_filter(name: str, column: str, title: str, *, is_upper: bool = False) -> type[ValueFilter]:
     attributes = {"title": title, "parameter_name": name, "names": (name,), "column": column, "is_upper": is_upper}
     return type("ValueFilter", (ValueFilter,), attributes)
+
+
+def text_filter(column: str) -> type[TextFilter]:
+    attributes = {"title": column, "parameter_name": column, "names": (column,), "column": column}
+    return type("TextFilter", (TextFilter,), attributes)
 
 
 def amount_filter(column: str, *, is_signed: bool) -> type[AmountFilter]:

@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.functional import cached_property
 from django.utils.html import format_html_join
 
-from kernel.ledger.admin.field_filters import ColumnsFilter, TenantFilter, amount_filter, chosen_columns, value_filter
+from kernel.ledger.admin.field_filters import ColumnsFilter, TenantFilter, amount_filter, chosen_columns, text_filter, value_filter
 from kernel.ledger.admin.filters import MomentRangeFilter, WindowFilter, WorldTimeFilter
 from kernel.ledger.admin.formatting import actor_names, money
 from kernel.ledger.admin.paging import MAX_COUNTED, EstimatingPaginator
@@ -37,6 +37,9 @@ VALUES = {
     "customer_id": ("customer", "customer"),
     "type": ("type_is", "type"),
 }
+
+# Columns that people wrote, for which a filter takes words.
+TEXTS = ("description",)
 
 
 class LedgerChangeList(PlainChangeList):
@@ -159,7 +162,7 @@ class LedgerList:
             "agent": ("agent__name",) if self._is_relation("agent") else ("agent_id",),
             "currency": tuple(self.unit_columns()),
             "customer": ("customer_id",),
-            "invoice": ("invoice_id",) if self._has("invoice_id") else ("reference_id",),
+            "invoice": ("invoice_id",),
             "reference": ("reference_id",),
             "type": ("type",),
         }
@@ -213,6 +216,7 @@ class LedgerList:
         for column, (name, title) in VALUES.items():
             if column not in named and self._has(column) and self._is_relation(column.partition("__")[0]) == ("__" in column):
                 filters.append(value_filter(name, column, title))
+        filters += [text_filter(name) for name in TEXTS if name not in named and self._has(name)]
         clocks = [("created_at", MomentRangeFilter), ("occurred_at", WorldTimeFilter)] if issubclass(self.model, LedgerRow) else []
         return [*filters, *own, *clocks, ColumnsFilter]
 
@@ -269,7 +273,9 @@ class LedgerList:
             messages.info(request, text, fail_silently=True)
             found = Found()
         elif not found.is_complete:
-            text = f"Parts were looked for in the newest {NEWEST:,} rows. The beginning of a value, or all of it, is found at any age."
+            whole = [self.label_of_column(name) for name in self.search_parts if name in self.search_fields]
+            text = f"Parts and words were looked for in the newest {NEWEST:,} rows."
+            text += f" The beginning of the {_listed(whole, 'or')}, or all of it, is found at any age." if whole else ""
             messages.info(request, text, fail_silently=True)
         return queryset.filter(found.rows), False
 
@@ -281,13 +287,19 @@ class LedgerList:
                 parts.append(money(getattr(row, name), self.currency_of(row)))  # type: ignore[attr-defined] # of LedgerAdmin
                 break
         title = str(row)
-        parts += [value for name in self.search_parts if (value := getattr(row, name)) and value not in title]
+        parts += [value for name in self._line_parts() if (value := getattr(row, name)) and value not in title]
         if self.search_time:
             moment = getattr(row, self.search_time)
             parts.append(f"{timezone.localtime(moment):%Y-%m-%d %H:%M}" if hasattr(moment, "hour") else str(moment))
         if issubclass(self.model, TenantOwned):
             parts.append(str(row.tenant))
         return format_html_join(" · ", "{}", ((part,) for part in parts))
+
+    def _line_parts(self) -> list[str]:
+        """What the search says of a row beside its amount and its time: without documents, of which JSON would stand there."""
+        names = [*self.search_parts, *(column for name, columns in self.search_names().items() if name == "invoice" for column in columns)]
+        documents = {field.name for field in self.model._meta.concrete_fields if isinstance(field, DocumentField)}
+        return [name for name in dict.fromkeys(names) if name not in documents]
 
     # ---- the page
 

@@ -16,11 +16,12 @@ from functools import cache
 
 from django.utils import timezone
 
-from kernel.ledger.money import AMOUNT_LIMIT
+from kernel.ledger.money import AMOUNT_LIMIT, PLACES
 
 NAMES = ("agent", "amount", "currency", "customer", "invoice", "reference", "tenant", "type")
 _OTHER_NAMES = {"ref": "reference", "wallet": "currency"}
 _MONTHS = ("january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december")
+SMALLEST = Decimal(1).scaleb(-PLACES)
 _DIGITS = re.compile(r"[+-]?\d[\d.,'’_ \u00a0\u202f]*\Z")
 _RANGE = re.compile(r"(.+?)\s*(?:\.\.|…)\s*(.+)\Z")
 _LAST_DAYS = re.compile(r"(?:last|past) (\d{1,3}) (day|week|month)s?\Z")
@@ -29,6 +30,9 @@ _MONTH = re.compile(r"(\d{4})[-/](\d{1,2})\Z")
 _QUARTER = re.compile(r"q([1-4])[ /-]?(\d{4})\Z")
 # The most words that a date has: "last 30 days", "14 march 2026".
 _MOST_WORDS = 3
+_WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+# A number without decimals of at most so many digits may be an amount of which somebody left the decimals out.
+_WHOLE = re.compile(r"\d{1,9}\Z")
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,11 @@ class SearchTerms:
     text_amounts: Sequence[tuple[Decimal, Decimal]] = ()
 
     @property
+    def near_amounts(self) -> Sequence[tuple[Decimal, Decimal]]:
+        """Amounts that begin with the text, which is a number without decimals: 73 up to 73.99."""
+        return whole_amounts(self.text)
+
+    @property
     def is_plain(self) -> bool:
         return not self.named and not self.amounts and self.period is None
 
@@ -70,7 +79,7 @@ def read_terms(typed: str, *, now: datetime | None = None) -> SearchTerms:
             words.append(word)
     period, words = _take_period(words, now or timezone.now())
     text = " ".join(words)
-    text_amounts = [] if amounts or not re.search(r"[.,']", text) else _ranges(text)
+    text_amounts = [] if amounts or not re.search(r"[.,']|\A\d{1,9}\Z", text) else _ranges(text)
     return SearchTerms(text=text, named=named, amounts=amounts, period=period, text_amounts=text_amounts)
 
 
@@ -115,6 +124,20 @@ def _ranges(text: str) -> list[tuple[Decimal, Decimal]]:
         least, most = (read_amounts(end) for end in ends.groups())
         return [(least[0], most[0])] if least and most else []
     return [(amount, amount) for amount in read_amounts(text)]
+
+
+def whole_amounts(text: str) -> list[tuple[Decimal, Decimal]]:
+    """`73` as the amounts from 73 up to 73.99…; empty for what is no whole number."""
+    return [(Decimal(text), Decimal(text) + 1 - SMALLEST)] if text.isascii() and _WHOLE.match(text) else []
+
+
+def exchanged_digits(amount: Decimal) -> list[Decimal]:
+    """The amounts that somebody who mixed up two digits beside each other may have meant, with two decimals at least."""
+    whole, _, decimals = f"{amount:f}".partition(".")
+    digits = whole + decimals.ljust(2, "0")
+    swapped = [digits[:at] + digits[at + 1] + digits[at] + digits[at + 2 :] for at in range(len(digits) - 1)]
+    found = (Decimal(f"{each[: len(whole)]}.{each[len(whole) :]}") for each in swapped)
+    return [each for each in dict.fromkeys(found) if each not in (0, amount)]
 
 
 # ---- dates
@@ -163,6 +186,12 @@ def _relative(text: str, today: datetime) -> Days:
     }
     if text in known:
         return known[text]
+    name = text.removeprefix("last ")
+    if name in _WEEKDAYS:
+        # The newest one before today; without "last" it may be today.
+        ago = (today.weekday() - _WEEKDAYS.index(name)) % 7
+        day = today - (ago or (7 if text != name else 0)) * one
+        return day, day + one
     if some := _LAST_DAYS.match(text):
         days = int(some[1]) * {"day": 1, "week": 7, "month": 30}[some[2]]
         return today - (days - 1) * one, today + one
@@ -219,6 +248,19 @@ def _next_month(first: datetime) -> datetime:
 # ---- text that is compared without case and accents
 
 _SPECIAL = {"ß": "s", "ø": "o", "Ø": "o", "đ": "d", "Đ": "d", "ł": "l", "Ł": "l", "ı": "i"}
+
+
+_UMLAUTS = {"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "æ": "ae", "ø": "oe", "å": "aa"}
+
+
+def spellings(text: str) -> list[str]:
+    """The text as typed; with `ue` and the like for its umlauts; with umlauts for its `ue` and the like: `müller` is `mueller`."""
+    small = text.lower()
+    spelt_out = "".join(_UMLAUTS.get(letter, letter) for letter in small)
+    drawn = small
+    for letter in "äöüß":
+        drawn = drawn.replace(_UMLAUTS[letter], letter)
+    return list(dict.fromkeys([text, *(each for each in (spelt_out, drawn) if each != small)]))
 
 
 def folded(text: str) -> str:

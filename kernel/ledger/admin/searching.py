@@ -12,11 +12,11 @@ from uuid import UUID
 
 from django.contrib.admin.utils import get_fields_from_path
 from django.core.exceptions import ValidationError
-from django.db import models
-from django.db.models import F, Func, Q, QuerySet, Value
+from django.db.models import Q, QuerySet
 
 from kernel.ledger.admin.field_filters import in_range
-from kernel.ledger.admin.search_terms import SearchTerms, accents, folded
+from kernel.ledger.admin.search_terms import SearchTerms, whole_amounts
+from kernel.ledger.admin.text_conditions import begins, has
 from kernel.ledger.admin.time_limits import TookTooLong, time_limit
 from kernel.ledger.base_models import TenantOwned
 from kernel.tenants.models import Tenant
@@ -26,8 +26,6 @@ LIMIT_MS = 200
 NEWEST = 50_000
 # With more matches than this a search filters by the condition itself instead of by the ids that it found.
 MAX_MATCHES = 1000
-# The highest character: a range of an index from a text up to the text with it holds everything that begins with the text.
-LAST = "\U0010ffff"
 # Values that a name such as `agent:` may mean, from a part of it: (text, tenants) -> exact values.
 _NAMED: dict[str, Callable[[str, VisibleTenants], list[str]]] = {}
 
@@ -76,7 +74,9 @@ def find_rows(page: Any, request: Any, terms: SearchTerms, *, most: int = MAX_MA
     if terms.text_amounts and page.search_amounts:
         finder.look(found, narrow & _with_amounts(page, terms.text_amounts))
     if page.search_parts and len(found.ids) < most:
-        finder.look(found, narrow & _has_words(page, request, terms.text))
+        finder.look(found, narrow & _has_words(page, request, terms))
+    if terms.near_amounts and page.search_amounts and len(found.ids) < most:
+        finder.look(found, narrow & _with_amounts(page, terms.near_amounts))
     return found
 
 
@@ -162,8 +162,7 @@ def _named(page: Any, request: Any, rows: QuerySet[Any], name: str, value: str) 
     condition = Q(pk__in=[])
     for column in columns:
         if name in _NAMED:
-            values = list(dict.fromkeys([value, *_NAMED[name](value, scope)]))
-            condition |= Q(**{f"{column}__in": values})
+            condition |= Q(**{f"{column}__in": list(dict.fromkeys([value, *_meant(request, name, value, scope)]))})
         elif name == "currency":
             condition |= Q(**{column: value.upper() if len(value) == 3 else value})
         elif name == "type":
@@ -171,6 +170,14 @@ def _named(page: Any, request: Any, rows: QuerySet[Any], name: str, value: str) 
         else:
             condition |= begins(column, value) | has((column,), value)
     return condition
+
+
+def _meant(request: Any, name: str, text: str, scope: VisibleTenants) -> list[str]:
+    """What a part of a name means, read once for all the lists that one search looks in."""
+    known: dict[tuple[str, str], list[str]] = request.__dict__.setdefault("names_of_search", {})
+    if (name, text) not in known:
+        known[name, text] = _NAMED[name](text, scope)
+    return known[name, text]
 
 
 def _of_tenant(request: Any, text: str) -> Q:
@@ -197,54 +204,33 @@ def equal_to(rows: QuerySet[Any], name: str, term: str) -> Q:
     return Q(**{name: term})
 
 
-def begins(name: str, text: str) -> Q:
-    """Values that begin with the text as typed, in small or large letters, or with a large first one."""
-    condition = Q(pk__in=[])
-    for each in dict.fromkeys([text, text.lower(), text.upper(), text.capitalize()]):
-        condition |= range_of(name, each)
-    return condition
+def _has_words(page: Any, request: Any, terms: SearchTerms) -> Q:
+    """Rows that have every word in one of the columns that are searched for parts, or as the name of their agent, customer or type.
 
-
-def range_of(name: str, beginning: str) -> Q:
-    """Values that begin with exactly this: a range of an index, whatever its collation, and then only those that really do."""
-    return Q(**{f"{name}__gte": beginning, f"{name}__lt": beginning + LAST, f"{name}__startswith": beginning})
-
-
-def has(names: Any, text: str) -> Q:
-    """Values that have the text in them, whatever the case and accents of either."""
-    pattern = Value("%" + folded(text).replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_") + "%")
-    condition = Q(pk__in=[])
-    for name in names:
-        condition |= Q(_Like(_Folded(F(name), *map(Value, accents())), pattern))
-    return condition
-
-
-def _has_words(page: Any, request: Any, text: str) -> Q:
-    """Rows that have every word in one of the columns that are searched for parts. All words but one may also be of the tenant's name."""
-    words = text.split()
+    A word may also be of the tenant's name, or an amount, where something else narrows the rows: another word, a date, an amount.
+    """
+    words = terms.text.split()
+    is_narrow = not terms.is_plain
     any_word, every_word = Q(pk__in=[]), Q()
     for word in words:
-        one = has(page.search_parts, word)
+        one = has(page.search_parts, word) | _has_name(page, request, word)
         any_word |= one
-        if len(words) > 1 and issubclass(page.model, TenantOwned):
-            one |= _of_tenant(request, word)
+        if len(words) > 1 or is_narrow:
+            if issubclass(page.model, TenantOwned):
+                one |= _of_tenant(request, word)
+            if page.search_amounts:
+                one |= _with_amounts(page, whole_amounts(word))
         every_word &= one
-    return any_word & every_word if len(words) > 1 else any_word
+    return every_word if is_narrow else any_word & every_word
 
 
-class _Folded(Func):
-    """A column's text as `folded` makes it. Most text is ASCII, and translate() looks for each character in the whole list of accents."""
-
-    output_field = models.TextField()
-
-    def as_sql(self, compiler: Any, connection: Any, *args: Any, **extra: Any) -> Any:
-        (text, none), *accents = (compiler.compile(each) for each in self.get_source_expressions())
-        plain = ", ".join(sql for sql, _ in accents)
-        sql = f"CASE WHEN octet_length({text}) = char_length({text}) THEN lower({text}) ELSE lower(translate({text}, {plain})) END"
-        return sql, [*none * 4, *(value for _, values in accents for value in values)]
-
-
-class _Like(Func):
-    template = "%(expressions)s"
-    arg_joiner = " LIKE "
-    output_field = models.BooleanField()
+def _has_name(page: Any, request: Any, word: str) -> Q:
+    """Rows whose agent or customer has the word in its name, or whose type it is: what `agent:`, `customer:` and `type:` find."""
+    condition, scope = Q(pk__in=[]), scope_of(request.user)
+    for name, columns in page.search_names().items():
+        for column in columns:
+            if name in _NAMED and (values := _meant(request, name, word, scope)):
+                condition |= Q(**{f"{column}__in": values})
+            elif name == "type":
+                condition |= Q(**{f"{column}__iexact": word})
+    return condition
