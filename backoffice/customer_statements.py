@@ -13,7 +13,8 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from backoffice.customer_links import customer_url
-from backoffice.customers import CLOCKS, TIMES, chosen_clock, find_customer
+from backoffice.customers import CLOCKS, chosen_clock, find_customer
+from backoffice.timeline import TIMES
 from credits.choices import UnitType
 from credits.models import CreditTransaction
 from kernel.ledger.admin import Panel

@@ -13,7 +13,7 @@ from uuid import UUID
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db import connection
-from django.db.models import Case, Count, F, Q, QuerySet, Sum, When
+from django.db.models import Case, Count, F, QuerySet, Sum, When
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -23,34 +23,29 @@ from django.views.decorators.http import require_safe
 from backoffice.customer_links import customer_url
 from backoffice.models import Customer
 from backoffice.search_names import with_grants
-from billing.models import Transaction as BillingTransaction
-from billing.models import type_label
-from billing.selectors import read_type_labels
+from backoffice.timeline import timeline
 from credits import selectors as credits
 from credits.admin import unit_of
 from credits.choices import GrantStatus, ScheduleStatus, UnitType
-from credits.models import CreditTransaction, Grant, Hold, RecurringGrant
+from credits.models import Grant, Hold, RecurringGrant
 from kernel.corrections.choices import REQUEST_PAGE, REQUEST_PERMISSION
 from kernel.corrections.kinds import list_kinds
 from kernel.corrections.models import CorrectionEntry, CorrectionRequest
 from kernel.ledger.admin import Panel
 from kernel.ledger.admin.figures import figure_url
-from kernel.ledger.admin.formatting import action_link, actor_names, actor_of, effect, label, link, money, row_link
+from kernel.ledger.admin.formatting import action_link, actor_names, actor_of, label, link, money, row_link
 from kernel.ledger.admin.text_conditions import has
 from kernel.ledger.clocks import Clock
 from kernel.ledger.holds import HoldStatus
-from kernel.ledger.identifiers import with_short_ids
 from kernel.tenants.admin import local_time
 from kernel.tenants.models import Tenant
 from kernel.tenants.setting_author import setting_author
 from kernel.tenants.staff_scope import VisibleTenants, scope_of
-from metering.models import Agent
 from metering.models import Transaction as MeteredTransaction
 
 PERMISSION = "credits.view_grant"
 # Customers on a page of the list, and rows of each part of a customer's page.
 LISTED, SHOWN, MAX_ID = 50, 50, 255
-TIMES = {Clock.BOOK: "created_at", Clock.WORLD: "occurred_at"}
 STATE_COLOURS = {GrantStatus.OPEN: "good", GrantStatus.EXPIRED: "wait"}
 # One look-up in the index for each customer, however many grants a customer has.
 NEXT_CUSTOMERS = """
@@ -165,7 +160,7 @@ def new_grant(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def customer_page(request: HttpRequest) -> HttpResponse:
-    """`tenant` and `id`: the customer; `clock`: the time that orders the timeline."""
+    """`tenant` and `id`: the customer; `clock`, `show` and `before_…`: see backoffice.timeline."""
     tenant, customer_id = find_customer(request)
     its: dict[str, Any] = {"tenant_id": tenant.pk, "customer_id": customer_id}
     known = Customer.objects.filter(**its).first()
@@ -183,11 +178,8 @@ def customer_page(request: HttpRequest) -> HttpResponse:
         "metadata": (known.metadata if known else {}).items(),
         "balances": _balances(**its),
         "grants": [_grant(request, grant, back=here) for grant in grants],
-        "panels": [
-            panel
-            for panel in (_timeline(request, clock, **its), *_open(request, back=here, **its), _corrections(tenant, grants, known))
-            if panel
-        ],
+        "timeline": timeline(request, clock, **its),
+        "panels": [panel for panel in (*_open(request, back=here, **its), _corrections(tenant, grants, known)) if panel],
         "may_ask": request.user.has_perm(REQUEST_PERMISSION),
         "clock": str(clock),
         "clocks": [(title, f"?{urlencode(own | {'clock': str(each)})}", each == clock) for each, title in CLOCKS],
@@ -265,40 +257,6 @@ def _grant(request: HttpRequest, grant: Grant, *, back: str) -> dict[str, Any]:
     }
 
 
-def _timeline(request: HttpRequest, clock: Clock, *, tenant_id: UUID, customer_id: str) -> Panel:
-    """The newest rows of the three ledgers, as far as the reader may see them."""
-    time = TIMES[clock]
-    rows: list[tuple[Any, ...]] = []
-    own: dict[str, Any] = {"tenant_id": tenant_id, "customer_id": customer_id}
-    credit = list(CreditTransaction.objects.filter(**own).select_related("grant").order_by(f"-{time}", "-id")[:SHOWN])
-    rows += [
-        ("Credits", row, row.get_kind_display(), f"{row.grant.name} {row.invoice_id}", effect(_signed(row), unit_of(row.grant)))
-        for row in credit
-    ]
-    if request.user.has_perm("metering.view_transaction"):
-        metered = MeteredTransaction.objects.filter(**own).select_related("service").order_by(f"-{time}", "-id")[:SHOWN]
-        rows += [("Usage", row, f"{row.service} {row.action_name}", row.resource_name, row.get_status_display()) for row in metered]
-    if request.user.has_perm("billing.view_transaction"):
-        # Entries that name one of the customer's newest invoices, or one of its agents.
-        agents = Agent.objects.filter(**own).values_list("name", flat=True)[:SHOWN]
-        invoices = {row.invoice_id for row in credit if row.invoice_id}
-        entries = BillingTransaction.objects.filter(Q(reference_id__in=invoices) | Q(agent_id__in=list(agents)), tenant_id=tenant_id)
-        billed = list(entries.order_by(f"-{time}", "-id")[:SHOWN])
-        read_type_labels(billed)
-        rows += [
-            ("Billing", row, type_label(row), f"{with_short_ids(row.reference_id)} {row.agent_id or ''}", effect(row.effect, row.currency))
-            for row in billed
-        ]
-    newest = sorted(rows, key=lambda row: getattr(row[1], time), reverse=True)[:SHOWN]
-    names = actor_names(row.actor for _, row, *_ in newest)
-    lines = [
-        (local_time(getattr(row, time)), ledger, row_link(row, title or "row"), text, change, names[row.actor])
-        for ledger, row, title, text, change in newest
-    ]
-    headers = ("Booked" if clock == Clock.BOOK else "Happened", "Ledger", "What", "Of", "Change", "By")
-    return Panel(f"The newest {SHOWN} of the three ledgers", headers, lines, empty="Nothing has happened yet.")
-
-
 def _open(request: HttpRequest, *, back: str, tenant_id: UUID, customer_id: str) -> Iterator[Panel]:
     """Open holds, and schedules, each with what the reader may do."""
     own: dict[str, Any] = {"tenant_id": tenant_id, "customer_id": customer_id}
@@ -342,7 +300,3 @@ def _corrections(tenant: Tenant, grants: list[Grant], known: Customer | None) ->
     names = actor_names(row.asked_by for row in requests)
     lines = [(row_link(row), row.get_state_display(), row.reason, names[row.asked_by], local_time(row.created_at)) for row in requests]
     return Panel("Corrections and new grants", ("Request", "State", "Reason", "Requested by", "Requested"), lines) if lines else None
-
-
-def _signed(row: CreditTransaction) -> Decimal:
-    return row.amount if row.type == "CREDIT" else -row.amount

@@ -65,14 +65,58 @@ def test_a_customer_is_found_named_and_read_over_the_three_ledgers(django_assert
         "USD 72.00 USD of a balance of 77.00 USD held 5.00 USD",
         "70.00 USD",
         "Consumption",
-        "model chat",
+        "1 call of one hour",
         "usage",
         "Monthly",
         "Void",
     ):
         assert shown in page
+    assert "model chat" in text_of(clerk.get(f"{row['url']}&show=usage"))
     statement = text_of(clerk.get(row["url"].replace("customers/customer", "customers/statement") + "&clock=world"))
     assert "USD 0.00 USD 77.00 USD 77.00 USD" in statement
+
+
+def test_the_timeline_groups_usage_says_its_costs_and_goes_on_with_older_pages_of_each_ledger(monkeypatch):
+    monkeypatch.setattr("backoffice.timeline.SHOWN", 2)
+    tenant = TenantFactory(name="Acme")
+    context = {"tenant_id": tenant.id, **WHO}
+    its = {"customer_id": "cust 1", "currency": "USD"}
+    names = {"service_name": "model", "action_name": "chat", "resource_name": "r", "customer_id": "cust 1"}
+    for amount in ("0.25", "0.50", "0.75"):
+        cost = {"fiat_amount": Decimal(amount), "fiat_asset_symbol": "USD", "is_estimate": False}
+        record_transaction(**context, **names, costs=[cost])
+    for number in range(3):
+        credits.create_grant(**context, **its, unit_type="CURRENCY", name=f"Prepaid {number}", amount=Decimal(10))
+    payment = {"amount": Decimal(30), "type": "topup", "reference_id": "PAY-1"}
+    billing.record_transaction(**context, **payment, metadata='{"payer": "cust 1"}', description="Transfer")
+    billing.record_transaction(**context, **payment | {"reference_id": "PAY-2"}, metadata='{"payer": "cust 10"}')
+    reader = log_in(employ("vera", "viewer"))
+    address = {"tenant": tenant.id, "id": "cust 1"}
+
+    def pages(**wanted):
+        """The rows of all pages, as text."""
+        found, url = [], f"?{urlencode(address | wanted)}"
+        while url:
+            shown = reader.get(f"/admin/customers/customer/{url.partition('#')[0]}").context["timeline"]
+            found += [re.sub("<[^>]*>", " ", " ".join(map(str, row[1:5]))).split() for row in shown.panel.rows]
+            url = shown.older
+        return [" ".join(row) for row in found]
+
+    for clock in ("book", "world"):
+        rows = pages(clock=clock)
+        assert len(rows) == 5
+        assert "Usage 3 calls of one hour 1.50 USD" in rows
+        assert "Money Topup PAY-1 Transfer -30.00 USD" in rows or "Money Top-up PAY-1 Transfer +30.00 USD" in rows, rows
+    assert [row.split()[-2] for row in pages(show="usage")] == ["0.75", "0.50", "0.25"]
+    assert len(pages(show="credits")) == 3
+    assert len(pages(show="money")) == 1
+    # Of a page that is full of calls, the oldest hour may go on: it is continued on the next one.
+    monkeypatch.setattr("backoffice.timeline.GROUPED", 2)
+    assert [row for row in pages() if row.startswith("Usage")] == [
+        "Usage the newest 2 calls of one hour 1.25 USD",
+        "Usage 1 call of one hour 0.25 USD",
+    ]
+    assert reader.get("/admin/customers/customer/", {**address, "before_usage": "x"}).status_code == 404
 
 
 def test_the_list_goes_on_after_a_page_and_shows_no_tenant_that_the_reader_does_not_see(monkeypatch):

@@ -1,5 +1,6 @@
 """Conditions on the text of columns: what begins with a text, which an index finds, and what has it somewhere in it."""
 
+import json
 from typing import Any
 
 from django.db import models
@@ -30,11 +31,23 @@ def has(names: Any, text: str) -> Q:
     """Values that have the text in them, whatever the case and accents of either, in any of its spellings."""
     condition = Q(pk__in=[])
     for spelt in dict.fromkeys(map(folded, spellings(text))):
-        pattern = Value("%" + spelt.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_") + "%")
+        pattern = _anywhere(spelt)
         for name in names:
             # A document is a json column, which has no text functions.
             condition |= Q(_Like(_Folded(Cast(name, models.TextField()), *map(Value, accents())), pattern))
     return condition
+
+
+def has_json_text(name: str, text: str) -> Q:
+    """JSON documents with exactly this text as a value, or as the name of one."""
+    condition = Q(pk__in=[])
+    for quoted in dict.fromkeys([json.dumps(text), json.dumps(text, ensure_ascii=False)]):
+        condition |= Q(_Like(Cast(name, models.TextField()), _anywhere(quoted)))
+    return condition
+
+
+def _anywhere(text: str) -> Value:
+    return Value("%" + text.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_") + "%")
 
 
 class _Folded(Func):
