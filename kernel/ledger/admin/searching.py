@@ -215,22 +215,21 @@ def _has_words(page: Any, request: Any, terms: SearchTerms) -> Q:
     for word in words:
         one = has(page.search_parts, word) | _has_name(page, request, word)
         any_word |= one
-        if len(words) > 1 or is_narrow:
-            if issubclass(page.model, TenantOwned):
-                one |= _of_tenant(request, word)
-            if page.search_amounts:
-                one |= _with_amounts(page, whole_amounts(word))
-        every_word &= one
+        every_word &= one | _beside_others(page, request, word) if len(words) > 1 or is_narrow else one
     return every_word if is_narrow else any_word & every_word
+
+
+def _beside_others(page: Any, request: Any, word: str) -> Q:
+    tenants = _of_tenant(request, word) if issubclass(page.model, TenantOwned) else Q(pk__in=[])
+    return tenants | _with_amounts(page, whole_amounts(word))
 
 
 def _has_name(page: Any, request: Any, word: str) -> Q:
     """Rows whose agent or customer has the word in its name, or whose type it is: what `agent:`, `customer:` and `type:` find."""
     condition, scope = Q(pk__in=[]), scope_of(request.user)
-    for name, columns in page.search_names().items():
-        for column in columns:
-            if name in _NAMED and (values := _meant(request, name, word, scope)):
-                condition |= Q(**{f"{column}__in": values})
-            elif name == "type":
-                condition |= Q(**{f"{column}__iexact": word})
+    for name, column in ((name, column) for name, columns in page.search_names().items() for column in columns):
+        if name in _NAMED and (values := _meant(request, name, word, scope)):
+            condition |= Q(**{f"{column}__in": values})
+        elif name == "type":
+            condition |= Q(**{f"{column}__iexact": word})
     return condition
