@@ -6,11 +6,10 @@ the installation, which need no network. Quantities are exact; the amount is rou
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from importlib.metadata import version
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -19,7 +18,7 @@ from metering.choices import Pricing, ReportedCosts
 from metering.selectors import Row
 from metering.services.counter_parts import unpriced_counters
 from metering.services.public_models import BEDROCK_MODEL, find_public_model
-from metering.services.public_prices import calculate, uncharged
+from metering.services.public_prices import calculate, prices_of, uncharged
 from metering.services.self_hosted import is_self_hosted
 from metering.services.service_tiers import price_context
 from metering.services.serving_providers import foreign_prices
@@ -59,8 +58,7 @@ MOST_TEXTS = 1_000
 PUBLIC = f"genai-prices {version('genai-prices')}"
 
 
-@dataclass(frozen=True, slots=True)
-class Priced:
+class Priced(NamedTuple):
     """The result of pricing: an amount with its details (a JSON text), or why there is none."""
 
     pricing: Pricing
@@ -68,8 +66,8 @@ class Priced:
     amount: Decimal | None = None
     currency: str = "USD"
     details: str | None = None
-    read: list[str] = field(default_factory=list)
-    ignored: list[str] = field(default_factory=list)
+    read: Sequence[str] = ()
+    ignored: Sequence[str] = ()
     # The path and the amount in dollars of a cost that the provider's reply states.
     reported: tuple[str, Decimal] | None = None
 
@@ -128,10 +126,10 @@ def with_stated_cost(stated: tuple[str, Decimal], *, computed: Priced) -> Priced
     """The computed cost, with the one that the reply states and the difference (computed less stated) in its details."""
     path, amount = stated[0], rounded(stated[1])
     if computed.details is None or computed.amount is None or computed.currency != "USD":
-        return replace(computed, reported=stated)
+        return computed._replace(reported=stated)
     comparison = {"path": path, "amount": trimmed_digits(amount), "difference": trimmed_digits(computed.amount - amount)}
     details = msgspec.json.decode(computed.details) | {"reported": comparison}
-    return replace(computed, reported=stated, details=msgspec.json.encode(details).decode())
+    return computed._replace(reported=stated, details=msgspec.json.encode(details).decode())
 
 
 _decode = msgspec.json.Decoder(float_hook=Decimal).decode
@@ -151,10 +149,18 @@ def parsed_json(text: str | None) -> Any:
 def model_of(*, terms: Row, reported: Any) -> str:
     """The model that was used: as the facts name it, else the request facts, else the qualifiers; else the transaction's resource."""
     resource = str(terms["resource_name"])
-    named = (look_up(values, key) for values in _where_models_are_named(terms, reported) for key in MODEL_KEYS)
-    model = next((model for model in named if isinstance(model, str) and model), resource)
+    named = (_model_in(values) for values in _where_models_are_named(terms, reported))
+    model = next((model for model in named if model is not None), resource)
     # A model that Bedrock runs names itself as its maker does; the region, in Bedrock's name of it, decides the price.
     return resource if model in resource and BEDROCK_MODEL.match(resource) else model
+
+
+def _model_in(values: Any) -> str | None:
+    for key in MODEL_KEYS:
+        model = look_up(values, key)
+        if isinstance(model, str) and model:
+            return model
+    return None
 
 
 def _where_models_are_named(terms: Row, reported: Any) -> Iterator[Any]:
@@ -171,6 +177,8 @@ def valid_prices(book: Sequence[Row], *, at: datetime) -> list[Row]:
 
 def fitting_prices(*, terms: Row, model: str, book: Sequence[Row]) -> list[Row]:
     """The prices that fit, the most specific first: by resource or model before by action, before by service; of equals the latest."""
+    if not book:
+        return []
     wanted = (
         ("resource_name", {"", terms["resource_name"], model}),
         ("action_name", {"", terms["action_name"]}),
@@ -223,7 +231,7 @@ def by_markup(price: Row, *, computed: Priced) -> Priced:
     amount, arithmetic = with_minimum(price, flat + computed.amount * (1 + price["markup"]), " + ".join([*steps, marked]))
     source = price_source(price) | {"markup": trimmed_digits(price["markup"]), "public": public["price"]}
     details = public | {"price": source, "arithmetic": arithmetic}
-    return replace(computed, amount=amount, details=msgspec.json.encode(details).decode())
+    return computed._replace(amount=amount, details=msgspec.json.encode(details).decode())
 
 
 def price_source(price: Row) -> dict[str, str]:
@@ -255,7 +263,7 @@ def by_public_prices(*, terms: Row, reported: Any, facts: str, model: str) -> Pr
     at = terms["occurred_at"]
     model_price = public.get_prices(at)
     reading = _complete_reading(reported, provider=provider, model_price=model_price)
-    has_request_fee = getattr(model_price, "requests_kcount", None) is not None
+    has_request_fee = "requests_kcount" in prices_of(model_price)
     reading = with_tool_uses(reading, reported=reported, facts=facts, model=model, public_model=public.id, has_request_fee=has_request_fee)
     context, unpriced_tier = price_context(public, provider=provider, reported=reported, facts=facts, at=at)
     try:
@@ -308,7 +316,7 @@ def _without_price(reading: UsageReading, model_price: Any, *, public_model: str
     """Counters that no rate of the public price counts, and those whose whole has another rate: audio costs many times more than text, and
     what is kept in a cache for an hour more than what is kept for minutes."""
     counters = ((name, name.replace("_tokens", "_mtok")) for name in ("input_audio_tokens", "output_audio_tokens", "cache_write_1h_tokens"))
-    of_parts = [name for name, price in counters if reading.counters.get(name) and getattr(model_price, price, None) is None]
+    of_parts = [name for name, price in counters if reading.counters.get(name) and price not in prices_of(model_price)]
     # All that these models put out is sound.
     if public_model.endswith("-tts") or "-tts-" in public_model:
         of_parts = [name for name in of_parts if name != "output_audio_tokens"]
@@ -317,7 +325,7 @@ def _without_price(reading: UsageReading, model_price: Any, *, public_model: str
 
 def _smaller_search(provider: Any, model_price: Any, *, reported: Any) -> list[str]:
     """Where Perplexity asks a fee for each request: the size of the search, if it isn't the one whose fee the public prices know."""
-    if provider.id != "perplexity" or getattr(model_price, "requests_kcount", None) is None:
+    if provider.id != "perplexity" or "requests_kcount" not in prices_of(model_price):
         return []
     sizes = {path: look_up(reported, path) for path in (f"usage.{SEARCH_SIZE}", f"response.usage.{SEARCH_SIZE}")}
     stated = {path: size for path, size in sizes.items() if size is not None}
@@ -329,7 +337,7 @@ def _complete_reading(reported: Any, *, provider: Any, model_price: Any) -> Usag
     BadQuantity."""
     reading = read_usage(reported, provider=provider, has_input_only=has_input_only(model_price)) or UsageReading({}, [], [], [])
     for counter, price in REQUIRED_COUNTERS.items():
-        if getattr(model_price, price, None) is not None and counter not in reading.counters:
+        if counter not in reading.counters and price in prices_of(model_price):
             raise MissingQuantity(NAMES[counter][0])
     if not reading.counters:
         raise MissingQuantity("usage")
@@ -338,7 +346,8 @@ def _complete_reading(reported: Any, *, provider: Any, model_price: Any) -> Usag
 
 def has_input_only(model_price: Any) -> bool:
     """Whether a model is billed by the tokens that it reads alone: those of embeddings."""
-    return getattr(model_price, "input_mtok", None) is not None and getattr(model_price, "output_mtok", None) is None
+    prices = prices_of(model_price)
+    return "input_mtok" in prices and "output_mtok" not in prices
 
 
 def _arithmetic(calculated: Any, amount: Decimal, *, has_request_fee: bool) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from genai_prices.data_units import unit_data
 from genai_prices.types import TieredPrices, calc_unit_price
@@ -27,8 +27,7 @@ UNITS_BY_PRICE = {unit["price_key"]: name for name, unit in unit_data.items()}
 _plans: dict[tuple[Any, ...], tuple[Any, "_Plan | None"]] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Calculated:
+class Calculated(NamedTuple):
     """What a usage costs: for input, for output, and all together with what each request costs."""
 
     input_price: Decimal
@@ -62,9 +61,9 @@ def calculate(
     """`model_price`: the public model's price of this time, without the context. Raises ValueError where counters contradict each other."""
     counters = reading.counters
     # Prices in a context are made for each call; seconds may be rounded.
-    if context or any(name.endswith("seconds") or type(quantity) is not int for name, quantity in counters.items()):
+    if context or [name for name, quantity in counters.items() if type(quantity) is not int or name.endswith("seconds")]:
         return by_library(reading, provider=provider, public=public, at=at, context=context)
-    key = (id(model_price), *((name, quantity > 0) for name, quantity in counters.items()))
+    key = (id(model_price), *counters, *[quantity > 0 for quantity in counters.values()])
     known = _plans.get(key)
     if known is None or known[0] is not model_price:
         calculated = by_library(reading, provider=provider, public=public, at=at, context=context)
@@ -79,16 +78,22 @@ def calculate(
     return calculated_by_plan or by_library(reading, provider=provider, public=public, at=at, context=context)
 
 
+def prices_of(model_price: Any) -> dict[str, Any]:
+    """The prices that a public price has, by their names there. To ask it for one that it doesn't have takes ten times as long."""
+    return {name: price for name, price in vars(model_price).items() if price is not None}
+
+
 def uncharged(reading: UsageReading, model_price: Any) -> list[str]:
     """The counters that aren't zero and that no rate of the price counts. None of a price without any rate (the model is free), no searches
     that a fee for each request includes. A price for tokens of one direction means that those of the other are free."""
-    has_tokens = any(getattr(model_price, price, None) is not None for price in REQUIRED_COUNTERS.values())
+    prices = prices_of(model_price)
+    has_tokens = any(price in prices for price in REQUIRED_COUNTERS.values())
     # The tokens of sound that is billed by the second are included.
     has_tokens = has_tokens or bool(reading.counters.get("audio_seconds"))
     others = [name for name, quantity in reading.counters.items() if quantity and not (has_tokens and name.endswith("_tokens"))]
     if not others:
         return []
-    names = {UNITS_BY_PRICE.get(name) for name, price in vars(model_price).items() if price is not None}
+    names = {UNITS_BY_PRICE.get(name) for name in prices}
     rated = [unit_data[name]["dimensions"] for name in names if name is not None and name != REQUESTS]
     included = {WEB_SEARCHES} if REQUESTS in names else set()
     return [name for name in others if names and name not in included and not _is_rated(name, rated)]
@@ -137,13 +142,16 @@ def _by_plan(plan: _Plan, counters: Mapping[str, int], *, model_price: Any) -> C
     for part in plan.parts_first:
         quantity = 1 if part.counter == REQUESTS else counters.get(part.counter, 0)
         if part.parts:
-            quantity -= sum(rest[name] for name in part.parts)
+            quantity -= sum([rest[name] for name in part.parts])
         if quantity < 0:
             return None
         rest[part.counter] = quantity
     total, by_direction = ZERO, {"input": ZERO, "output": ZERO}
     for part in plan.summed:
-        price = calc_unit_price(part.price, rest[part.counter], counters.get("input_tokens", 0), part.per)
+        quantity = rest[part.counter]
+        if not quantity:
+            continue
+        price = calc_unit_price(part.price, quantity, counters.get("input_tokens", 0), part.per)
         total += price
         if part.direction in by_direction:
             by_direction[part.direction] += price

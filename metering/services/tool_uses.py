@@ -7,7 +7,7 @@ the cost is an estimate.
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from metering.services.usage_bodies import bodies
@@ -59,9 +59,9 @@ def with_tool_uses(
     """The reading with the tools that the reply shows. `facts`: the text of `reported`; `model`: as the reply names it, `public_model`: as
     the public prices do; `has_request_fee`: the price of each request includes its searches."""
     if PAGES in reading.counters and ANNOTATED not in reading.counters and _is_annotated(reported):
-        reading = replace(reading, counters=reading.counters | {ANNOTATED: reading.counters[PAGES]})
+        reading = reading._replace(counters=reading.counters | {ANNOTATED: reading.counters[PAGES]})
     if reading.counters.get(WEB, 0) > 1 and BILLED_BY_PROMPT.match(public_model):
-        reading = replace(reading, counters=reading.counters | {WEB: 1})
+        reading = reading._replace(counters=reading.counters | {WEB: 1})
     searches_always = SEARCHING_MODEL.search(model) is not None
     if not searches_always and not any(hint in facts for hint in TOOL_HINTS):
         return reading
@@ -79,7 +79,7 @@ def with_tool_uses(
         unpriced += ["web search of each request"] if searches_always else found.citations[:1]
     if counters.get(WEB) and PREVIEW_COSTS_MORE.match(public_model):
         unpriced += [path for path in GIVEN_TOOLS if "web_search_preview" in str(look_up(reported, path) or "")]
-    return replace(reading, counters=counters, read=read, ignored=[*reading.ignored, *unpriced], unpriced=[*reading.unpriced, *unpriced])
+    return reading._replace(counters=counters, read=read, ignored=[*reading.ignored, *unpriced], unpriced=[*reading.unpriced, *unpriced])
 
 
 def _is_annotated(reported: Any) -> bool:

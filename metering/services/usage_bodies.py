@@ -6,8 +6,8 @@ counters unread is taken. Counters come out as genai-prices counts them: cached,
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from decimal import Decimal
+from functools import lru_cache
 from itertools import product
 from typing import Any
 
@@ -16,10 +16,10 @@ from genai_prices.types import Provider
 from metering.services.usage_forms import BadQuantity, Place, UsageReading, as_quantity, as_reading, leaves, look_up, readings
 from metering.services.usage_names import (
     ATTRIBUTES,
-    BODY_STEPS,
+    BODIES,
+    BODY_NAMES,
     COUNTER,
     DIGITS,
-    FIRST_STEPS,
     METADATA,
     MIXED_OBJECTS,
     NEVER_PRICED,
@@ -29,7 +29,11 @@ from metering.services.usage_names import (
     TELEMETRY,
     TOKEN_NAME,
     TOTALS,
+    USAGE_NAMES,
+    USAGES,
 )
+
+TELEMETRY_STEP = TELEMETRY.partition(".")[0]
 
 
 def read_usage(facts: Any, *, provider: Provider | None, has_input_only: bool = False) -> UsageReading | None:
@@ -58,7 +62,7 @@ def read_usage(facts: Any, *, provider: Provider | None, has_input_only: bool = 
     beside += [path for place in places if place is not chosen and place.is_bare for path in _counters_beyond(best, place)]
     beside += [path for _, other in others if other is not None for path in _unread(other, best)]
     beside += [path for path in dict.fromkeys(map(str, bad)) if path not in {*best.read, *best.ignored}]
-    return replace(best, ignored=[*best.ignored, *beside], unpriced=[*best.unpriced, *beside]) if beside else best
+    return best._replace(ignored=[*best.ignored, *beside], unpriced=[*best.unpriced, *beside]) if beside else best
 
 
 def _unread(other: UsageReading, chosen: UsageReading) -> list[str]:
@@ -136,18 +140,20 @@ def _metadata(facts: Any) -> Iterator[Place]:
 
 def bodies(facts: Any) -> Iterator[tuple[str, dict[str, Any]]]:
     """The objects in the facts that may be the body of a reply, with their paths."""
-    for path, first_step in BODY_STEPS if isinstance(facts, dict) else ():
-        if path and first_step not in facts and path not in facts:
-            continue
+    for path in _paths_among(BODIES, BODY_NAMES.intersection(facts)) if isinstance(facts, dict) else ():
         body = look_up(facts, path) if path else facts
         if isinstance(body, dict):
             yield path, body
 
 
+@lru_cache(maxsize=1_000)
+def _paths_among(paths: Sequence[str], names: frozenset[str]) -> tuple[str, ...]:
+    """Those of `paths` that may lead into an object which has, of their first steps, `names`; in order. The empty path always does."""
+    return tuple(path for path in paths if not path or path in names or path.partition(".")[0] in names)
+
+
 def _usages_in(body: dict[str, Any], body_path: str) -> Iterator[Place]:
-    for usage_path, first_step in FIRST_STEPS:
-        if usage_path and first_step not in body and usage_path not in body:
-            continue
+    for usage_path in _paths_among(USAGES, USAGE_NAMES.intersection(body)):
         usage = look_up(body, usage_path) if usage_path else body
         if isinstance(usage, dict) and usage:
             path = "".join(f"{part}." for part in (body_path, usage_path) if part)
@@ -156,6 +162,8 @@ def _usages_in(body: dict[str, Any], body_path: str) -> Iterator[Place]:
 
 def _telemetry(facts: Any) -> dict[str, Any]:
     """OpenTelemetry's attributes."""
+    if isinstance(facts, dict) and ATTRIBUTES[1] not in facts and not [name for name in facts if name.startswith(TELEMETRY_STEP)]:
+        return {}
     places = [look_up(facts, path) if path else facts for path in ATTRIBUTES]
     items = [item for place in places if isinstance(place, dict) for item in place.items()]
     found = {name.removeprefix(TELEMETRY): value for name, value in items if name.startswith(TELEMETRY)}

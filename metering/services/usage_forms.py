@@ -3,10 +3,10 @@ give to counters. Counters come out as genai-prices counts them: cached, audio a
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import cache, lru_cache
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import genai_prices
 from genai_prices import data_snapshot
@@ -39,8 +39,7 @@ class BadQuantity(Exception):
     """A counter isn't a quantity. Its text is the counter's path."""
 
 
-@dataclass(frozen=True, slots=True)
-class UsageReading:
+class UsageReading(NamedTuple):
     """`read` and `ignored`: paths of counters in the facts. `unpriced`: those of `ignored` that may cost something; `numbers`: what is at
     their paths."""
 
@@ -48,15 +47,14 @@ class UsageReading:
     read: list[str]
     ignored: list[str]
     unpriced: list[str]
-    numbers: Mapping[str, Any] = field(default_factory=dict)
+    numbers: Mapping[str, Any] = MappingProxyType({})
 
     @property
     def usage(self) -> Any:
         return genai_prices.Usage(**self.counters)
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """An object that may hold counters. `path` is put before the names in it; `is_bare`: it holds other numbers as well."""
 
     path: str
@@ -77,7 +75,7 @@ def look_up(values: Any, path: str) -> Any:
 def readings(place: Place, *, provider: Provider | None, bad: list[BadQuantity]) -> Iterator[UsageReading]:
     """The readings of a place in each way that fits, made when they are asked for; the problems of ways that fail are added to `bad`."""
     # OpenTelemetry's attributes may be named as a provider's counters and count otherwise: caches are a part of the input.
-    for extractor in (None,) if place.path == TELEMETRY else (*_extractors(provider.id if provider else ""), None):
+    for extractor in (None,) if place.path == TELEMETRY else _extractors(provider.id if provider else ""):
         try:
             reading = _by_names(place) if extractor is None else _by_extractor(extractor, place)
         except BadQuantity as problem:
@@ -87,52 +85,69 @@ def readings(place: Place, *, provider: Provider | None, bad: list[BadQuantity])
                 yield reading
 
 
+class _Extractor(NamedTuple):
+    """An extractor of genai-prices. `below`: the steps of its root below the usage object. `mappings`: of each counter its name and the
+    steps of its path; `required`: such paths. `sums_cache`: what was written to a cache comes on top of its input. `adds_details`: the
+    output is what the usage calls so and one of its details."""
+
+    is_google: bool
+    below: tuple[Any, ...]
+    mappings: tuple[tuple[str, tuple[Any, ...]], ...]
+    required: tuple[tuple[Any, ...], ...]
+    sums_cache: bool
+    adds_details: bool
+
+
 @cache
-def _extractors(provider_id: str) -> tuple[UsageExtractor, ...]:
-    """The provider's own first, so that of two equal readings its own is taken."""
+def _extractors(provider_id: str) -> tuple[_Extractor | None, ...]:
+    """The provider's own first, so that of two equal readings its own is taken; None, which stands for NAMES, last."""
     providers = {provider.id: provider for provider in data_snapshot.get_snapshot().providers}
     ids = dict.fromkeys((provider_id, *FALLBACK_PROVIDERS))
-    return tuple(extractor for each in ids if each in providers for extractor in providers[each].extractors or ())
+    return (*(_extractor(each) for one in ids if one in providers for each in providers[one].extractors or ()), None)
 
 
-def _by_extractor(extractor: UsageExtractor, place: Place) -> UsageReading | None:
-    usage = place.values
+def _extractor(extractor: UsageExtractor) -> _Extractor:
     root = [extractor.root] if isinstance(extractor.root, str) else list(extractor.root)
-    inner: Any = as_generate_content(usage) if root[0] == "usageMetadata" else usage
-    below = _below_usage(root)
-    for step in below:
+    paths = [(mapping.path,) if isinstance(mapping.path, str) else tuple(mapping.path) for mapping in extractor.mappings]
+    mappings = tuple((mapping.dest, path) for mapping, path in zip(extractor.mappings, paths, strict=True))
+    sums = [path for counter, path in mappings if counter == "cache_write_tokens"]
+    return _Extractor(
+        is_google=root[0] == "usageMetadata",
+        below=tuple(_below_usage(root)),
+        mappings=mappings,
+        required=tuple(path for mapping, path in zip(extractor.mappings, paths, strict=True) if mapping.required),
+        sums_cache=any(counter == "input_tokens" and path in sums for counter, path in mappings),
+        adds_details=any(mapping.dest == "output_tokens" and not isinstance(mapping.path, str) for mapping in extractor.mappings),
+    )
+
+
+def _by_extractor(extractor: _Extractor, place: Place) -> UsageReading | None:
+    usage = place.values
+    inner: Any = as_generate_content(usage) if extractor.is_google else usage
+    for step in extractor.below:
         inner = inner.get(step) if isinstance(inner, dict) and isinstance(step, str) else None
     if not isinstance(inner, dict):
         return None
     counters: dict[str, Any] = {}
     read: dict[str, Any] = {}
-    if any(mapping.required and _leaf(inner, mapping.path)[1] is None for mapping in extractor.mappings):
+    if extractor.required and any(_leaf(inner, path)[1] is None for path in extractor.required):
         return None
-    for mapping in extractor.mappings:
-        leaf, value = _leaf(inner, mapping.path)
+    for counter, path in extractor.mappings:
+        leaf, value = _leaf(inner, path)
         if value is not None:
-            counters[mapping.dest] = counters.get(mapping.dest, 0) + as_quantity(value, mapping.dest, path=place.path + leaf)
+            counters[counter] = counters.get(counter, 0) + as_quantity(value, counter, path=place.path + leaf)
             read[leaf] = value
     if not read:
         return None
-    _add_up_cache(counters, mappings=extractor.mappings)
+    _add_up_cache(counters, is_part_of_input=not extractor.sums_cache)
     # xAI counts reasoning beside the completion, and who passes its replies on within it; the total tells.
     reasoning = counters.get("output_reasoning_tokens", 0)
-    if reasoning and counters["output_tokens"] > reasoning and _total(place, counters)[0] == -reasoning and _adds_details(extractor):
+    if reasoning and counters["output_tokens"] > reasoning and _total(place, counters)[0] == -reasoning and extractor.adds_details:
         counters["output_tokens"] -= reasoning
-    beside = (
-        {}
-        if inner is usage or root[0] == "usageMetadata"
-        else {leaf: value for leaf, value in leaves(usage) if "token" not in leaf.lower()}
-    )
-    if below:
-        place = replace(place, path=f"{place.path}{'.'.join(below)}.")
+    beside = {} if inner is usage or extractor.is_google else {leaf: value for leaf, value in leaves(usage) if "token" not in leaf.lower()}
+    if extractor.below:
+        place = place._replace(path=f"{place.path}{'.'.join(extractor.below)}.")
     return as_reading(counters, read, dict(leaves(inner, texts=True)) | beside, place=place)
-
-
-def _adds_details(extractor: UsageExtractor) -> bool:
-    """Whether the output is what the usage calls so and one of its details."""
-    return any(mapping.dest == "output_tokens" and not isinstance(mapping.path, str) for mapping in extractor.mappings)
 
 
 def _by_names(place: Place) -> UsageReading | None:
@@ -154,7 +169,7 @@ def _by_names(place: Place) -> UsageReading | None:
             return None
         read = {spoken: place.values[spoken]}
         counters = {"input_characters": as_quantity(place.values[spoken], "input_characters", path=place.path + spoken)}
-    _add_up_cache(counters, mappings=())
+    _add_up_cache(counters, is_part_of_input=True)
     # The Vercel AI SDK counts Gemini's thoughts beside the output; the total tells.
     thoughts = counters.get("output_reasoning_tokens", 0)
     if thoughts and _total(place, counters) == (thoughts, TOTALS[1]):
@@ -179,17 +194,16 @@ def _names(place: Place) -> Iterator[tuple[str, str]]:
         yield from SHORT_NAMES.items()
 
 
-def _add_up_cache(counters: dict[str, Any], *, mappings: Sequence[Any]) -> None:
+def _add_up_cache(counters: dict[str, Any], *, is_part_of_input: bool) -> None:
     """Some replies state what was written to a cache for five minutes and for an hour, and no sum of them, or 0 for it. It comes on top of
-    the input where an extractor's mappings add the sum to the input. Raises BadQuantity for parts that are more than their sum."""
-    parts, written = sum(counters.get(name, 0) for name in CACHE_WRITES), counters.get("cache_write_tokens")
+    the input unless `is_part_of_input`. Raises BadQuantity for parts that are more than their sum."""
+    parts, written = sum([counters.get(name, 0) for name in CACHE_WRITES]), counters.get("cache_write_tokens")
     if written and parts > written:
         raise BadQuantity("cache_write_tokens")
     if written or not parts:
         return
     counters["cache_write_tokens"] = parts
-    sums = [mapping.path for mapping in mappings if mapping.dest == "cache_write_tokens"]
-    if any(mapping.dest == "input_tokens" and mapping.path in sums for mapping in mappings):
+    if not is_part_of_input:
         counters["input_tokens"] += parts
 
 
@@ -254,15 +268,17 @@ def _below_usage(root: Sequence[Any]) -> list[Any]:
     return steps[1:]
 
 
-def _leaf(values: Any, path: Any) -> tuple[str, Any]:
+def _leaf(values: dict[str, Any], path: tuple[Any, ...]) -> tuple[str, Any]:
     """The dotted path that a mapping of an extractor names, and the value there, or None."""
-    if isinstance(path, str):
-        return path, values.get(path)
-    leaf = []
-    for step in path:
-        name, values = _step(values, step)
+    inner: Any = values.get(path[0])
+    # Most aren't there, or have one step.
+    if len(path) == 1 or inner is None:
+        return path[0], inner
+    leaf = [path[0]]
+    for step in path[1:]:
+        name, inner = _step(inner, step)
         leaf.append(name)
-    return ".".join(leaf), values
+    return ".".join(leaf), inner
 
 
 def _step(values: Any, step: Any) -> tuple[str, Any]:
@@ -299,6 +315,8 @@ def as_quantity(value: Any, counter: str, *, path: str) -> Any:
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int | Decimal) or not 0 <= value < AMOUNT_LIMIT:
         raise BadQuantity(path)
+    if type(value) is int:
+        return value
     if value == int(value):
         return int(value)
     if not counter.endswith("seconds"):

@@ -44,9 +44,9 @@ MIXED_OBJECTS = ("additional_kwargs", "headers", "ResponseMetadata.HTTPHeaders",
 METADATA = ("providerMetadata", "experimental_providerMetadata")
 # The sum of input and output, as most replies state it.
 TOTALS = ("total_tokens", "totalTokens", "totalTokenCount", "total_token_count", "llm.token_count.total", "tokens")
-# Each with its first step: most facts have one body, and most bodies one usage.
-BODY_STEPS = tuple((path, path.partition(".")[0]) for path in BODIES)
-FIRST_STEPS = tuple((path, path.partition(".")[0]) for path in USAGES)
+# These paths and their first steps: most facts have one body, and most bodies one usage.
+BODY_NAMES = frozenset(name for path in BODIES for name in (path, path.partition(".")[0]) if name)
+USAGE_NAMES = frozenset(name for path in USAGES for name in (path, path.partition(".")[0]) if name)
 TELEMETRY = "gen_ai.usage."
 # Where OpenTelemetry's attributes are: the facts themselves, or a span's object of them.
 ATTRIBUTES = ("", "attributes")
