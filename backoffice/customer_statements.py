@@ -15,7 +15,7 @@ from django.views.decorators.http import require_safe
 from backoffice.customer_links import customer_url
 from backoffice.customers import CLOCKS, chosen_clock, find_customer
 from backoffice.timeline import TIMES
-from credits.choices import UnitType
+from credits.choices import TransactionType, UnitType
 from credits.models import CreditTransaction
 from kernel.ledger.admin import Panel
 from kernel.ledger.admin.formatting import effect, link, money, row_link
@@ -26,7 +26,7 @@ from kernel.tenants.admin import local_time
 
 MAX_STATEMENT = 1000
 UNIT = Case(When(grant__unit_type=UnitType.METRIC, then=F("grant__metric_id")), default=F("grant__currency"))
-EFFECT = Case(When(type="CREDIT", then=F("amount")), default=-F("amount"), output_field=MoneyField())
+EFFECT = Case(When(type=TransactionType.CREDIT, then=F("amount")), default=-F("amount"), output_field=MoneyField())
 
 
 @require_safe

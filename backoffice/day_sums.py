@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from backoffice.models import ClosedDay, DaySum
 from billing.models import Transaction as BillingTransaction
-from credits.choices import TransactionKind, UnitType
+from credits.choices import TransactionKind, TransactionType, UnitType
 from credits.corrections import ADJUSTED, EXTENDED
 from credits.models import CreditTransaction
 from kernel.ledger.clocks import Clock
@@ -111,7 +111,7 @@ MEASURE = Case(
 
 
 def _credit(day: date) -> list[dict[str, Any]]:
-    effect = Case(When(type="CREDIT", then=F("amount")), default=-F("amount"), output_field=MoneyField())
+    effect = Case(When(type=TransactionType.CREDIT, then=F("amount")), default=-F("amount"), output_field=MoneyField())
     sums = (
         _rows(CreditTransaction, day)
         .annotate(

@@ -108,14 +108,15 @@ register_figure(
     Figure("Calls", lambda rows: rows, times=OWN_TIMES, of={"tenant_id": "tenant_id", "agent_id": "agent_id", "service_id": "service_id"}),
 )
 
-for _measured in (Measure.GRANTED, Measure.CONSUMED, Measure.CREDIT_ADJUSTED):
-    _figure = Figure(f"Credit {_measured.label.lower()}".replace("Credit credit", "Credit"), _measure(_measured), _unit_of_grant("grant__"))
-    register_figure(
-        "credits.credittransaction",
-        _measured,
-        Figure(_figure.title, _figure.rows, _figure.unit, OWN_TIMES, {"customer_id": "customer_id", "tenant_id": "tenant_id"}),
-    )
+CREDIT_TITLES = {
+    Measure.GRANTED: "Credit granted",
+    Measure.CONSUMED: "Credit consumed",
+    Measure.CREDIT_ADJUSTED: "Credit adjusted",
+}
 GRANT_OF = {"customer_id": "customer_id", "tenant_id": "tenant_id"}
+for _measured, _title in CREDIT_TITLES.items():
+    _figure = Figure(_title, _measure(_measured), _unit_of_grant("grant__"), OWN_TIMES, GRANT_OF)
+    register_figure("credits.credittransaction", _measured, _figure)
 register_figure("credits.grant", "usable", Figure("Credit that can be drawn on", _usable(_outstanding), _unit_of_grant(""), of=GRANT_OF))
 register_figure("credits.grant", "usable_expiring", Figure("Expiring within 30 days", _usable(_expiring), _unit_of_grant(""), of=GRANT_OF))
 register_figure("credits.grant", "outstanding", Figure("Outstanding credit", _outstanding, _unit_of_grant(""), of=GRANT_OF))

@@ -4,6 +4,7 @@ from typing import Any
 
 from billing.models import Transaction as BillingTransaction
 from billing.selectors import read_type_labels
+from credits.choices import TransactionType
 from credits.models import CreditTransaction
 from kernel.events.admin.panels import sent_about, sent_panel
 from kernel.ledger.admin.formatting import effect, money, row_link
@@ -85,7 +86,7 @@ def _title(row: MeteredTransaction) -> str:
 
 
 def _signed(row: CreditTransaction) -> Any:
-    return row.amount if row.type == "CREDIT" else -row.amount
+    return row.amount if row.type == TransactionType.CREDIT else -row.amount
 
 
 register_panel("billing.transaction", credit_for_reference)

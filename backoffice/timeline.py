@@ -21,6 +21,7 @@ from billing.models import Transaction as BillingTransaction
 from billing.models import type_label
 from billing.selectors import read_type_labels
 from credits.admin import unit_of
+from credits.choices import TransactionType
 from credits.models import CreditTransaction
 from kernel.ledger.admin import Panel
 from kernel.ledger.admin.formatting import actor_names, effect, joined, link, money, row_link
@@ -176,7 +177,7 @@ class _Reader:
                 row,
                 row_link(row, row.get_kind_display()),
                 f"{row.grant.name} {row.invoice_id}",
-                effect(row.amount if row.type == "CREDIT" else -row.amount, unit_of(row.grant)),
+                effect(row.amount if row.type == TransactionType.CREDIT else -row.amount, unit_of(row.grant)),
             )
             for row in rows
         ]

@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from credits import services
-from credits.choices import ScheduleStatus, UnitType
+from credits.choices import ScheduleStatus, TransactionType, UnitType
 from credits.models import BalanceAlert, Consumption, CreditTransaction, Grant, Hold, HoldCall, HoldEntry, HoldLine, Policy, RecurringGrant
 from credits.services.settings import MAX_EXPIRING_DAYS
 from kernel.corrections.admin.offers import CorrectionOffers
@@ -28,6 +28,11 @@ from kernel.tenants.messages import register_messages
 
 # Entries shown on a grant's page; the list has all of them.
 NEWEST = 50
+SIGNED_AMOUNT = models.Case(
+    models.When(type=TransactionType.CREDIT, then=models.F("amount")), default=-models.F("amount"), output_field=MoneyField()
+)
+# Entries of the same grant that are shown before an entry, and after it.
+ENTRIES_AROUND = 5
 
 register_messages(
     {
@@ -145,7 +150,7 @@ def lines_of(title: str, rows: Any, *, note: str = "") -> Panel:
             row.entry_number,
             row_link(row.grant),
             row_link(row, row.get_kind_display()),
-            effect(row.amount if row.type == "CREDIT" else -row.amount, unit_of(row.grant)),
+            effect(row.amount if row.type == TransactionType.CREDIT else -row.amount, unit_of(row.grant)),
             money(row.balance_after, unit_of(row.grant)),
             row.invoice_id or "-",
             _why(row),
@@ -160,7 +165,7 @@ def lines_of(title: str, rows: Any, *, note: str = "") -> Panel:
 def _why(row: CreditTransaction) -> Any:
     if row.reverses_id is not None:
         return id_link("credits.credittransaction", row.reverses_id, "reverses an entry")
-    return reasons(row.chosen_by) if row.type == "DEBIT" else ""
+    return reasons(row.chosen_by) if row.type == TransactionType.DEBIT else ""
 
 
 class UnitAdmin(LedgerAdmin):
@@ -214,14 +219,14 @@ class GrantAdmin(CorrectionOffers, UnitAdmin):
 @admin.register(CreditTransaction)
 class CreditTransactionAdmin(CorrectionOffers, UnitAdmin):
     export_columns: ClassVar[Mapping[str, Any]] = {
-        "effect": models.Case(models.When(type="CREDIT", then=models.F("amount")), default=-models.F("amount"), output_field=MoneyField()),
+        "effect": SIGNED_AMOUNT,
         **UnitAdmin.export_columns,
     }
     list_display = ("id", "customer_id", "grant", "type", "kind", "amount", "balance_after", "entry_number", "created_at", "actor")
     list_filter = (FigureFilter, "type", "kind")
     search_fields = ("id", "grant__id", "customer_id", "invoice_id", "billing_run_id")
     search_parts = ("invoice_id", "customer_id")
-    sum_of = models.Case(models.When(type="CREDIT", then=models.F("amount")), default=-models.F("amount"), output_field=MoneyField())
+    sum_of = SIGNED_AMOUNT
     list_select_related = ("grant",)
     icon = "swap_vert"
 
@@ -231,7 +236,7 @@ class CreditTransactionAdmin(CorrectionOffers, UnitAdmin):
     def panels(self, request: HttpRequest, row: CreditTransaction) -> list[Panel]:
         own = CreditTransaction.objects.filter(tenant_id=row.tenant_id)
         panels = []
-        if row.type == "DEBIT":
+        if row.type == TransactionType.DEBIT:
             panels.append(Panel("Why this grant was charged", (), (), note=f"{reasons(row.chosen_by)}."))
         if row.reverses_id is not None:
             panels.append(lines_of("Reverses", own.filter(id=row.reverses_id)))
@@ -241,7 +246,8 @@ class CreditTransactionAdmin(CorrectionOffers, UnitAdmin):
         if row.invoice_id:
             paid = own.filter(invoice_id=row.invoice_id, customer_id=row.customer_id).order_by("-id")[:NEWEST]
             panels.append(lines_of(f"Which grants paid for {row.invoice_id}", paid))
-        around = own.filter(grant_id=row.grant_id, entry_number__gte=row.entry_number - 5, entry_number__lte=row.entry_number + 5)
+        first, last = row.entry_number - ENTRIES_AROUND, row.entry_number + ENTRIES_AROUND
+        around = own.filter(grant_id=row.grant_id, entry_number__gte=first, entry_number__lte=last)
         return [*panels, lines_of("The grant around this entry", around.order_by("-entry_number"))]
 
 

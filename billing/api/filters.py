@@ -3,10 +3,14 @@
 from datetime import UTC, datetime
 from typing import Any
 
+from django.core.exceptions import ImproperlyConfigured
+
 from billing.api.dialect import dialect
+from billing.selectors import FILTERS
 from kernel.api.amounts import AmountNumber
-from kernel.api.fields import Choice, Currency, Integer, Text, Timestamp
+from kernel.api.fields import Choice, Currency, Text, Timestamp
 from kernel.api.problems import Refused
+from kernel.api.query_fields import PageLimit
 from kernel.api.serializers import Query
 from kernel.ledger.clocks import Clock
 from kernel.ledger.holds import HoldStatus
@@ -29,8 +33,13 @@ class TransactionQuery(Query):
     created_to = Timestamp(days=True, required=False, description=TO)
     occurred_from = Timestamp(days=True, required=False, description=FROM)
     occurred_to = Timestamp(days=True, required=False, description=TO)
-    limit = Integer(min_value=1, max_value=100, required=False, default=20)
+    limit = PageLimit()
     cursor = Text(required=False, description="The next_cursor of the page before.")
+
+
+# A filter that only one of the two knows would be read and then fail, or never be sent.
+if _unmatched := {entry.name for entry in TransactionQuery.plan} ^ {*FILTERS, "limit", "cursor"}:
+    raise ImproperlyConfigured(f"TransactionQuery and FILTERS of billing/selectors/transactions.py differ in {sorted(_unmatched)}.")
 
 
 class WalletQuery(Query):
@@ -88,7 +97,7 @@ class HoldQuery(Query):
     status = Choice(HoldStatus.values, required=False, description="An overdue hold counts as expired.")
     currency = Currency(required=False)
     reference_id = Text(required=False)
-    limit = Integer(min_value=1, max_value=100, required=False, default=20)
+    limit = PageLimit()
     cursor = Text(required=False, description="The next_cursor of the page before.")
 
 

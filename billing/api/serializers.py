@@ -208,7 +208,7 @@ class WalletReply(Reply):
     dialect = dialect
     currency = Text()
     balance = AmountNumber()
-    held = AmountNumber(source="reserved", description="How much of the balance holds reserve.")
+    held = AmountNumber(description="How much of the balance holds reserve.")
     available = AmountNumber(description="The balance less what is held; a floor is not taken off.")
     floor = AmountNumber(
         allow_null=True, description="The balance, less what is held, below which no debit may go, today's at any moment; null for none."

@@ -245,7 +245,7 @@ class TransactionsAdapter(Adapter):
             # The original is in this file and not in the ledger.
             return original_account(name, parts_of(name.removeprefix(REMAINING))[1], posting.original or Reversible(size=None, unit=""))
         _, floor = lookups.policy_values(tenant_id=tenant.id)
-        empty = {"currency": name.removeprefix(WALLET), "balance": Decimal(0), "reserved": Decimal(0), "floor": floor}
+        empty = {"currency": name.removeprefix(WALLET), "balance": Decimal(0), "held": Decimal(0), "floor": floor}
         return wallet_account(name, empty, None)
 
     def refusal(self, account: Account, posting: Posting, effect: Decimal) -> Outcome | None:
@@ -322,7 +322,7 @@ def original_account(name: str, reference: str, reversible: Reversible) -> Accou
 
 def wallet_account(name: str, wallet: Mapping[str, Any], latest: Any) -> Account:
     """A wallet of list_wallets; its balance less what holds reserve may not go below its floor."""
-    balance, unit, terms = wallet["balance"], wallet["currency"], {"held": f"{wallet['reserved']:f}"}
+    balance, unit, terms = wallet["balance"], wallet["currency"], {"held": f"{wallet['held']:f}"}
     return Account(
         name=name, label=f"wallet {unit}", unit=unit, before=balance, now=balance, floor=wallet["floor"], latest=latest, terms=terms
     )

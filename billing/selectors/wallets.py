@@ -16,15 +16,18 @@ from kernel.ledger.prepared_queries import prepared
 
 
 def list_wallets(*, tenant_id: UUID) -> list[dict[str, Any]]:
-    """The tenant's wallets with their present balances, by currency. `reserved`: what holds reserve, overdue ones left out."""
-    return _wallets(tenant_id=tenant_id)
+    """The tenant's wallets with their present balances, by currency. `held` leaves overdue holds out, which the column still counts."""
+    wallets = _wallets(tenant_id=tenant_id)
+    for wallet in wallets:
+        wallet["held"] = wallet.pop("held_now")
+    return wallets
 
 
 @prepared
 def _wallets(*, tenant_id: Any) -> Rows:
     fields = ("id", "currency", "balance", "floor", "alert_below", "last_entry_number", "last_entry_at")
-    wallets = Wallet.objects.filter(tenant_id=tenant_id).order_by("currency").annotate(reserved=HELD_NOW)
-    return wallets.values(*fields, "reserved", available=F("balance") - F("reserved"))
+    wallets = Wallet.objects.filter(tenant_id=tenant_id).order_by("currency").annotate(held_now=HELD_NOW)
+    return wallets.values(*fields, "held_now", available=F("balance") - F("held_now"))
 
 
 def list_daily_totals(*, tenant_id: UUID) -> QuerySet:
@@ -44,16 +47,16 @@ def list_wallets_at(*, tenant_id: UUID, moment: datetime, clock: str, final_unti
         rows = queries.fetch_rows(BOOK_BALANCES, (min(moment, final_until), moment, min(moment, final_until), tenant_id))
     else:
         day = moment.astimezone(UTC).date()
-        reserved_by = (min(moment, final_until), moment)
-        rows = queries.fetch_rows(WORLD_BALANCES, (*reserved_by, day, day, moment, final_until, day, final_until, tenant_id))
+        held_by = (min(moment, final_until), moment)
+        rows = queries.fetch_rows(WORLD_BALANCES, (*held_by, day, day, moment, final_until, day, final_until, tenant_id))
     then = {row.currency: row._asdict() for row in rows}
-    wallets = [wallet | then.get(wallet["currency"], {"reserved": Decimal(0)}) for wallet in list_wallets(tenant_id=tenant_id)]
-    return [wallet | {"available": wallet["balance"] - wallet["reserved"]} for wallet in wallets]
+    wallets = [wallet | then.get(wallet["currency"], {"held": Decimal(0)}) for wallet in list_wallets(tenant_id=tenant_id)]
+    return [wallet | {"available": wallet["balance"] - wallet["held"]} for wallet in wallets]
 
 
 BOOK_BALANCES = """
     SELECT wallet.currency, coalesce(entry.balance_after, 0) AS balance, coalesce(entry.entry_number, 0) AS last_entry_number,
-        entry.created_at AS last_entry_at, billing_held_at(wallet, %s, %s) AS reserved
+        entry.created_at AS last_entry_at, billing_held_at(wallet, %s, %s) AS held
     FROM billing_wallet wallet
     LEFT JOIN LATERAL (
         SELECT balance_after, entry_number, created_at FROM billing_transaction
@@ -65,7 +68,7 @@ BOOK_BALANCES = """
 # The totals hold everything that was booked; what was booked after that moment is taken off again.
 WORLD_BALANCES = """
     SELECT wallet.currency, coalesce(past.net, 0) + coalesce(today.net, 0) - coalesce(later.net, 0) AS balance,
-        NULL AS last_entry_number, NULL AS last_entry_at, billing_held_at(wallet, %s, %s) AS reserved
+        NULL AS last_entry_number, NULL AS last_entry_at, billing_held_at(wallet, %s, %s) AS held
     FROM billing_wallet wallet
     LEFT JOIN LATERAL (
         SELECT sum(credits - debits) AS net FROM billing_dailytotal

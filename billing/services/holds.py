@@ -110,7 +110,8 @@ def _is_recorded(hold_id: UUID, amount: Decimal | None, row: Any, name: str) -> 
     """A capture without an amount, and one of all that the hold reserved then, are the same."""
     if name != "amount" or row.id != hold_id:
         return False
-    return bool(row.taken == (row.amount - row.captured + row.taken if amount is None else amount))
+    reserved_before = row.amount - row.captured + row.taken
+    return bool(row.taken == (reserved_before if amount is None else amount))
 
 
 @translate_db_errors
@@ -219,4 +220,5 @@ def _end_hold(end: dict[str, Any], *, tenant_id: UUID, digest_of_facts: bytes, n
 
 
 def _conflict(row: Any, fields: list[str]) -> LedgerError:
+    # Only the rows of billing_end_hold have a transaction, and of those only a capture's.
     return HoldConflict(first_id=getattr(row, "transaction_id", None) or row.id, fields=fields)

@@ -41,6 +41,7 @@ BEGIN
     IF wallet.held > 0 THEN
         wallet := billing_release_overdue(tenant, wallet, moment, wanted.actor, wanted.request_id);
     END IF;
+    -- The key from both sides, for the planner: as in billing_read_postings.
     SELECT * INTO placed FROM billing_wallethold hold
     WHERE hold.tenant_id = tenant AND hold.reference_id >= wanted.reference_id AND hold.reference_id <= wanted.reference_id
     ORDER BY hold.reference_id LIMIT 1;

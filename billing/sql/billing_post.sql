@@ -58,6 +58,7 @@ BEGIN
         IF wallet.id IS NOT NULL AND direction IS NOT NULL AND billing_refusal(
             is_strict, is_catalogued, direction, posting.amount, new_balance, wallet.held, wallet.floor
         ) IS NULL THEN
+            -- The real clock, also where a test moves ledger_now: the order of entries follows it, never before the newest one.
             entry.created_at := greatest(clock_timestamp(), wallet.last_entry_at);
             entry.occurred_at := coalesce(posting.occurred_at, entry.created_at);
             SELECT earlier.id INTO entry.near_duplicate_of_id

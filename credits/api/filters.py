@@ -8,6 +8,7 @@ from credits.choices import TransactionType
 from kernel.api.amounts import AmountText
 from kernel.api.fields import Boolean, Choice, Currency, Identifier, Integer, Text, Timestamp
 from kernel.api.problems import Refused
+from kernel.api.query_fields import PageLimit
 from kernel.ledger.clocks import Clock
 from kernel.ledger.holds import HoldStatus
 
@@ -21,7 +22,7 @@ class LastMoment(Timestamp):
 
 
 class PageQuery(CreditsQuery):
-    limit = Integer(min_value=1, max_value=100, required=False, default=20, description="How many to return at most.")
+    limit = PageLimit(description="How many to return at most.")
     after = Text(required=False, description="The cursor `pagination.after` of the preceding page.")
     before = Text(required=False, description="The cursor `pagination.before` of the following page.")
 

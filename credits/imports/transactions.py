@@ -77,7 +77,7 @@ class TransactionsAdapter(Adapter):
             raise RowRefused("reverses", "belongs to a reversal, and a reversal needs it")
         if "consumption" in values and kind != TransactionKind.CONSUMPTION:
             raise RowRefused("consumption", "belongs to a consumption")
-        if kind in {*CLOSING, "debit", "consumption", "capture"} and values["type"] != "DEBIT":
+        if kind in {*CLOSING, "debit", "consumption", "capture"} and values["type"] != TransactionType.DEBIT:
             raise RowRefused("type", f"is DEBIT for {kind}")
         effect = values["amount"] if values["type"] == TransactionType.CREDIT else -values["amount"]
         # `complete` adds the unit, which is the grant's, and the grant's part of the digest if the row has no grant_id.

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.db.models import Count, Max, Q, QuerySet, Sum
 
+from credits.choices import TransactionType
 from credits.models import CreditTransaction, Grant
 from credits.selectors.balances import with_unit
 from credits.selectors.grants import GRANT_FIELDS, get_grant
@@ -14,8 +15,8 @@ from kernel.ledger import queries
 from kernel.ledger.errors import NotFound
 
 ENTRY_FIELDS = (*TRANSACTION_FIELDS, "actor", "request_id")
-CREDITS = Q(type="CREDIT")
-DEBITS = Q(type="DEBIT")
+CREDITS = Q(type=TransactionType.CREDIT)
+DEBITS = Q(type=TransactionType.DEBIT)
 HELD_AT = """
     SELECT account.id, credits_held_at(account, %s::timestamptz, coalesce(%s::timestamptz, ledger_now())) AS held
     FROM credits_grant account

@@ -1,6 +1,6 @@
 """Keyset pages: page one and page one million cost the same. Cursors are signed for one list of one tenant.
 
-The most rows of a page are the `limit` of each list in `<app>/api/filters.py`.
+The most rows of a page are the `limit` of each list in `<app>/api/filters.py`, nearly always a `PageLimit` of query_fields.py.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,6 +15,9 @@ from django.db.models.fields.tuple_lookups import Tuple, TupleGreaterThan, Tuple
 
 from kernel.api.problems import Refused
 
+# Of a page of rows, unless a list says otherwise.
+MOST_ROWS = 100
+DEFAULT_ROWS = 20
 LONGEST_CURSOR = 1000
 # Of a page of groups, whose cursors hold beginnings of their values.
 LONGEST_GROUP_CURSOR = 4000

@@ -2,8 +2,8 @@
 
 A row stores a digest of the facts that its caller gave: eight bytes for each fact, in an order fixed by the ledger. Equal bytes mean a
 replay; unequal ones show which facts differ. A fact that the caller left out is eight zero bytes, so that leaving it out counts too. A
-ledger that gets a new fact appends it to its order: a shorter, older digest then reads as "was not given". outcomes.py
-decides by them between replay and conflict when posting; the plan of a backfill and the integrity checks compare them too.
+ledger that gets a new fact appends it to its order: a shorter, older digest then reads as "was not given". outcomes.py decides by them
+between replay and conflict when posting; the plan of a backfill and the integrity checks compare them too.
 """
 
 import functools

@@ -1,10 +1,10 @@
 """Reads the outcome rows of the posting functions: what was posted, what was posted before, and the error of what was refused.
 
 The only place that decides between replay and conflict when posting; the plan of a backfill (kernel/backfills/row_outcomes.py) and the
-integrity checks also compare digests. Posting functions report a key that was used before as `exists`, with the first
-row's `first_digest`; whether that is a replay or a conflict is decided here, because a digest that was made before the ledger got a fact is
-shorter and still equal. Only credits_reinstate reports
-`replayed` itself. It compares no digests: earlier calls gave back all that the invoice took.
+integrity checks also compare digests. Posting functions report a key that was used before as `exists`, with the first row's
+`first_digest`; whether that is a replay or a conflict is decided here, because a digest that was made before the ledger got a fact is
+shorter and still equal. Only credits_reinstate reports `replayed` itself. It compares no digests: earlier calls gave back all that the
+invoice took.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence

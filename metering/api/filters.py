@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from kernel.api.fields import Choice, Currency, Identifier, Integer, Text, Timestamp
 from kernel.api.problems import FieldProblem, Invalid, Refused
+from kernel.api.query_fields import PageLimit, Until
 from kernel.api.serializers import Query
-from kernel.api.spans import Until
 from kernel.api.unknown_names import nearest, unknown_name
 from metering.api.dialect import dialect, spending_rule_dialect
 from metering.choices import DIMENSIONS, AgentStatus, Clock, Grain, KeyPlace, Outcome, Status
@@ -46,7 +46,7 @@ class MeteringQuery(Query):
 
 
 class PageQuery(MeteringQuery):
-    limit = Integer(min_value=1, max_value=100, required=False, default=20, wire_name="page[limit]")
+    limit = PageLimit(wire_name="page[limit]")
     after = Text(required=False, max_length=1000, wire_name="page[after]")
     before = Text(required=False, max_length=1000, wire_name="page[before]")
 
@@ -126,7 +126,7 @@ class RuleQuery(Query):
 class RulePageQuery(Query):
     dialect = spending_rule_dialect
 
-    limit = Integer(min_value=1, max_value=100, required=False, default=20, wire_name="page[limit]")
+    limit = PageLimit(wire_name="page[limit]")
     after = Text(required=False, max_length=1000, wire_name="page[after]")
     before = Text(required=False, max_length=1000, wire_name="page[before]")
 
@@ -271,7 +271,7 @@ class UsageGroupsQuery(CountedQuery):
 
 
 class CountedTransactionsQuery(CountedQuery):
-    limit = Integer(min_value=1, max_value=100, required=False, default=20, wire_name="page[limit]")
+    limit = PageLimit(wire_name="page[limit]")
     after = Text(required=False, max_length=1000, wire_name="page[after]")
     before = Text(required=False, max_length=1000, wire_name="page[before]")
 
@@ -286,7 +286,7 @@ class NearDuplicateQuery(MeteringQuery):
     within = Integer(
         min_value=1, max_value=86_400, required=False, default=60, wire_name="within_seconds", description="How far apart at most."
     )
-    limit = Integer(min_value=1, max_value=100, required=False, default=20, wire_name="page[limit]")
+    limit = PageLimit(wire_name="page[limit]")
     after = Text(required=False, max_length=1000, wire_name="page[after]")
 
 

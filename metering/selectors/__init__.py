@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID
 
 from django.db.models import Count, F, Q, QuerySet, Subquery, Sum
@@ -16,8 +16,8 @@ from metering.choices import Status
 from metering.models import Agent, Cost, Fact, Policy, Price, Service, StatusChange, Trace, Transaction, UnitPrice
 from metering.selectors.payments import current_payment, list_current_payments
 
-# A dictionary, as a queryset's `values()` has it.
-Row = Any
+# A row as a queryset's `values()` has it: a dictionary of columns. Any, because each column has a type of its own.
+Row: TypeAlias = Any
 
 AGENT = ("id", "tenant_id", "label", "name", "description", "status", "created_at", "updated_at", "customer_id")
 PRICE = (

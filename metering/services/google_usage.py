@@ -1,4 +1,4 @@
-"""One spelling for the usage that Google's APIs and SDKs report."""
+"""Renames the usage counters of Google's APIs and SDKs to one spelling, for usage_forms.py. Prices are in pricing.py."""
 
 import re
 from collections.abc import Mapping

@@ -239,7 +239,7 @@ BALANCES = [
 @pytest.mark.parametrize("balance", BALANCES)
 def test_a_plan_refuses_a_balance_exactly_where_the_posting_function_does(balance, floor):
     held = Decimal(3)
-    wallet = {"currency": "USD", "balance": Decimal(0), "reserved": held, "floor": None if floor is None else Decimal(floor)}
+    wallet = {"currency": "USD", "balance": Decimal(0), "held": held, "floor": None if floor is None else Decimal(floor)}
     account = wallet_account("wallet USD", wallet, None)
     with connection.cursor() as cursor:
         sent = [balance, balance, held, floor]

@@ -343,7 +343,7 @@ def test_a_capture_that_is_not_final_needs_a_key_and_amounts_are_positive(send, 
     ):
         with pytest.raises(InvalidValue):
             service(**context, hold_id=UUID(hold_id), **facts)
-    assert [row["reserved"] for row in list_wallets(tenant_id=context["tenant_id"])] == [40]
+    assert [row["held"] for row in list_wallets(tenant_id=context["tenant_id"])] == [40]
 
 
 def test_another_tenants_hold_is_not_found(send, hold, funded, outsider):

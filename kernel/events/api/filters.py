@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from kernel.api.fields import Choice, Integer, Text, Timestamp
+from kernel.api.fields import Choice, Text, Timestamp
+from kernel.api.query_fields import PageLimit, Until
 from kernel.api.serializers import Query
-from kernel.api.spans import Until
 from kernel.events import registry
 from kernel.events.api.dialect import TypePattern, dialect
 from kernel.events.choices import ACCOUNT_LENGTH, OBJECT_ID_LENGTH, DeliveryState, EndpointStatus
@@ -17,7 +17,7 @@ class WebhooksQuery(Query):
 
 
 class PageQuery(WebhooksQuery):
-    limit = Integer(min_value=1, max_value=100, required=False, default=20, wire_name="page[limit]")
+    limit = PageLimit(wire_name="page[limit]")
     after = Text(required=False, max_length=1000, wire_name="page[after]")
     before = Text(required=False, max_length=1000, wire_name="page[before]")
 
