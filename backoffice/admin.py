@@ -4,22 +4,25 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from django.apps import apps
 from django.contrib import admin
 from django.db import models
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.template.defaultfilters import filesizeformat
 from django.utils.text import capfirst
-from unfold.admin import ModelAdmin
 
 # These register admin classes and panels.
 from backoffice import customer_admin, customer_links, duplicate_admin, figures, history, links, search_names, tenant_admin, user_admin  # noqa: F401
-from backoffice.history import difference_of, model_of, operation_of
+from backoffice.app_titles import list_title
+from backoffice.history import OPERATIONS, RECORDED, difference_of, model_of, operation_of
 from backoffice.models import Change, ClosedDay, DaySum, Export, IntegrityRun, SavedFilter, SignIn
 from kernel.ledger.admin import LedgerAdmin
-from kernel.ledger.admin.formatting import id_link, label
+from kernel.ledger.admin.formatting import id_link, label, link
 from kernel.tenants.admin import ReadOnly
 from kernel.tenants.staff_scope import scope_of
 
+FORMATS = {"xlsx": "Excel workbook", "csv": "CSV"}
 STATE_COLOURS = {Export.State.READY: "good", Export.State.FAILED: "bad", Export.State.WRITING: "wait"}
 
 
@@ -35,9 +38,23 @@ class OwnRows(ReadOnly):
 
 
 @admin.register(Export)
-class ExportAdmin(OwnRows, ModelAdmin):
+class ExportAdmin(OwnRows, LedgerAdmin):
     icon = "download"
-    list_display = ("title", "format", "status", "rows", "created_at")
+    list_display = ("what", "file_format", "status", "rows", "created_at")
+    fields = ("what", "file_format", "status", "rows", "size", "error", "created_at", "moved_at")
+    field_labels = {"rows": "rows written", "error": "why it failed", "moved_at": "last written"}
+
+    @admin.display(description="list")
+    def what(self, export: Export) -> Any:
+        return link(export.source, list_title(export.source) or export.title)
+
+    @admin.display(description="file")
+    def file_format(self, export: Export) -> str:
+        return FORMATS.get(export.format, export.format)
+
+    @admin.display(description="size")
+    def size(self, export: Export) -> str:
+        return filesizeformat(export.bytes)
 
     @admin.display(description="state")
     def status(self, export: Export) -> Any:
@@ -45,9 +62,17 @@ class ExportAdmin(OwnRows, ModelAdmin):
 
 
 @admin.register(SavedFilter)
-class SavedFilterAdmin(OwnRows, ModelAdmin):
+class SavedFilterAdmin(OwnRows, LedgerAdmin):
     icon = "bookmark"
-    list_display = ("name", "path", "query", "created_at")
+    ordering = ("name", "id")
+    search_fields = ()
+    list_display = ("name", "what", "created_at")
+    fields = ("name", "what", "created_at")
+    field_labels = {"created_at": "saved"}
+
+    @admin.display(description="list")
+    def what(self, saved: SavedFilter) -> Any:
+        return link(f"{saved.path}?{saved.query}", list_title(saved.path) or saved.path)
 
 
 @admin.register(DaySum)
@@ -63,15 +88,21 @@ class DaySumAdmin(LedgerAdmin):
 
 
 @admin.register(ClosedDay)
-class ClosedDayAdmin(ReadOnly, ModelAdmin):
+class ClosedDayAdmin(LedgerAdmin):
     in_sidebar = False
+    ordering = ("-day",)
+    search_fields = ()
     list_display = ("day",)
 
 
-def _setting(row: Change) -> str:
-    model = model_of(row.table)
+def setting_name(table: str) -> str:
+    model = model_of(table)
     # Three apps have a policy.
-    return capfirst(f"{model._meta.app_config.verbose_name}: {model._meta.verbose_name}") if model else row.table
+    return capfirst(f"{model._meta.app_config.verbose_name}: {model._meta.verbose_name}") if model else table
+
+
+def _setting(row: Change) -> str:
+    return setting_name(row.table)
 
 
 def _row_of(row: Change) -> Any:
@@ -84,16 +115,40 @@ def _tenant_of(row: Change) -> Any:
     return id_link("tenants.tenant", row.tenant_id)
 
 
+class SettingFilter(admin.SimpleListFilter):
+    """Changes of one kind of setting. The choices are known: to read them from the table, every change would be read."""
+
+    title = parameter_name = "setting"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        tables = [*(apps.get_model(label)._meta.db_table for label in RECORDED), *(STAFF_TABLES if request.user.is_superuser else ())]
+        return sorted(((table, setting_name(table)) for table in dict.fromkeys(tables)), key=lambda pair: pair[1])
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        return queryset.filter(table=self.value()) if self.value() else queryset
+
+
+class OperationFilter(admin.SimpleListFilter):
+    title = "what was done"
+    parameter_name = "operation"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(code, capfirst(words)) for code, words in OPERATIONS.items()]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        return queryset.filter(operation=self.value()) if self.value() else queryset
+
+
 @admin.register(Change)
 class ChangeAdmin(LedgerAdmin):
     """The history of settings: who changed what."""
 
     icon = "manage_history"
     list_display = ("at", "table", "operation", "row", "actor", "database_user", "request_id")
-    list_filter = ("table", "operation")
+    list_filter = (SettingFilter, OperationFilter)
     search_fields = ("row",)
     fields = ("at", "actor", "table", "row", "operation", "difference", "before", "after", "tenant_id", "database_user", "request_id", "id")
-    field_labels = {"table": "setting", "operation": "what"}
+    field_labels = {"table": "setting", "operation": "what", "before": "all values before", "after": "all values after"}
 
     def title_of(self, row: Change) -> str:
         return f"{_setting(row)}: {operation_of(row)}"

@@ -3,7 +3,7 @@
 from django.apps import apps
 from django.contrib.admin.apps import AdminConfig
 
-from backoffice.app_titles import APP_TITLES
+from backoffice.app_titles import APP_TITLES, MODEL_NAMES
 
 
 class OfficeConfig(AdminConfig):
@@ -14,3 +14,7 @@ class OfficeConfig(AdminConfig):
         for label, title in APP_TITLES.items():
             # Also the name in the breadcrumbs.
             apps.get_app_config(label).verbose_name = title
+        for label, (one, several) in MODEL_NAMES.items():
+            # Migrations compare a model's own options, so that a name of the office is none of theirs.
+            meta = apps.get_model(label)._meta
+            meta.verbose_name, meta.verbose_name_plural = one, several

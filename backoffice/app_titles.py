@@ -1,4 +1,7 @@
-"""The titles of the apps, in the order of the sidebar and the overview. An app that isn't listed comes last."""
+"""What the office calls apps and tables. Apps are in the order of the sidebar and the overview; one that isn't listed comes last."""
+
+from django.apps import apps
+from django.utils.text import capfirst
 
 APP_TITLES = {
     "corrections": "Corrections",
@@ -14,3 +17,57 @@ APP_TITLES = {
     "tenants": "Tenants",
     "auth": "Staff",
 }
+
+# Tables whose own name is not what people call their rows: one, and several.
+MODEL_NAMES = {
+    "backfills.backfillreject": ("rejected row", "rejected rows"),
+    "backfills.backfillshare": ("part of a backfill", "parts of backfills"),
+    "backoffice.daysum": ("sum of a day", "sums of days"),
+    "backoffice.savedfilter": ("saved view", "saved views"),
+    "backoffice.signin": ("sign-in", "sign-ins"),
+    "billing.wallethold": ("hold on a wallet", "holds on wallets"),
+    "billing.walletholdentry": ("change of a hold", "changes of holds"),
+    "corrections.correctionevidence": ("file of evidence", "files of evidence"),
+    "credits.credittransaction": ("credit transaction", "credit transactions"),
+    "credits.holdcall": ("call about a hold", "calls about holds"),
+    "credits.holdentry": ("change of a hold", "changes of holds"),
+    "credits.holdline": ("part of a hold", "parts of holds"),
+    "metering.rollup": ("sum by day or hour", "sums by day and hour"),
+    "metering.usage": ("usage of a call", "usage of calls"),
+    "metering.usagenote": ("call to be counted", "calls to be counted"),
+    "metering.usageprogress": ("progress of counting", "progress of counting"),
+    "metering.usagesum": ("sum of usage", "sums of usage"),
+    "paying.paymentcall": ("call about a payment", "calls about payments"),
+    "paying.paymentleg": ("part of a payment", "parts of payments"),
+    "procrastinate.procrastinatejob": ("job", "jobs"),
+    "rules.agentrule": ("agent of a rule", "agents of rules"),
+    "rules.rulecondition": ("condition of a rule", "conditions of rules"),
+    "rules.rulecounter": ("counter of a rule", "counters of rules"),
+    "rules.rulecounterentry": ("counted call", "counted calls"),
+    "rules.ruleexecution": ("decision of a rule", "decisions of rules"),
+    "rules.rulemeasure": ("what a rule counts", "what rules count"),
+    "rules.ruleparameter": ("limit of a rule", "limits of rules"),
+    "rules.ruleversion": ("version of a rule", "versions of rules"),
+    "tenants.stafftenant": ("tenant of a member of staff", "tenants of members of staff"),
+}
+# Titles in the sidebar that say more than the model's name.
+TITLES = {
+    "billing.policy": "Billing policies",
+    "billing.transaction": "Entries",
+    "credits.credittransaction": "Entries",
+    "credits.policy": "Credit policies",
+    "metering.policy": "Metering policies",
+    "metering.rollup": "Usage by day and hour",
+    "metering.transaction": "Calls",
+    "tenants.apikey": "API keys",
+}
+
+
+def list_title(address: str) -> str:
+    """`Billing: transactions` of the address of a list, with or without filters; empty for any other address."""
+    _, _, app, name, *_ = [*address.partition("?")[0].split("/"), "", "", "", ""]
+    try:
+        meta = apps.get_model(app, name)._meta
+    except (LookupError, ValueError):
+        return ""
+    return capfirst(f"{meta.app_config.verbose_name}: {meta.verbose_name_plural}")

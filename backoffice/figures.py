@@ -1,7 +1,7 @@
 """What the figures of the back office are made of: the rows that each adds up, for the lists that they lead to."""
 
 from collections.abc import Mapping
-from datetime import UTC, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -64,7 +64,12 @@ def _costs(**condition: Any) -> Any:
     return lambda rows: rows.filter(is_active=True, **condition)
 
 
-ENTRY = {"times": OWN_TIMES, "of": {"tenant_id": "tenant_id", "type": "type"}}
+def _happened_on(day: str) -> Q:
+    since = datetime.combine(date.fromisoformat(day), time(), tzinfo=UTC)
+    return Q(occurred_at__gte=since, occurred_at__lt=since + timedelta(days=1))
+
+
+ENTRY = {"times": OWN_TIMES, "of": {"tenant_id": "tenant_id", "type": "type", "happened_on": _happened_on}}
 for _name, _figure in {
     "billed": Figure("Billed: debits, less what was reversed of them", _billed, **ENTRY),  # type: ignore[arg-type]
     "adjusted": Figure("Adjusted by corrections", lambda rows: rows.filter(type=ADJUSTMENT), **ENTRY),  # type: ignore[arg-type]
@@ -115,7 +120,7 @@ CREDIT_TITLES = {
 }
 GRANT_OF = {"customer_id": "customer_id", "tenant_id": "tenant_id"}
 for _measured, _title in CREDIT_TITLES.items():
-    _figure = Figure(_title, _measure(_measured), _unit_of_grant("grant__"), OWN_TIMES, GRANT_OF)
+    _figure = Figure(_title, _measure(_measured), _unit_of_grant("grant__"), OWN_TIMES, GRANT_OF | {"happened_on": _happened_on})
     register_figure("credits.credittransaction", _measured, _figure)
 register_figure("credits.grant", "usable", Figure("Credit that can be drawn on", _usable(_outstanding), _unit_of_grant(""), of=GRANT_OF))
 register_figure("credits.grant", "usable_expiring", Figure("Expiring within 30 days", _usable(_expiring), _unit_of_grant(""), of=GRANT_OF))
@@ -158,5 +163,21 @@ def costs_of_rollup(row: Any, user: Any, scope: VisibleTenants) -> Panel | None:
     return Panel("Its costs", ("Sum", "Costs"), lines, note=note)
 
 
+FIGURE_OF = {Measure.BILLED: ("billing.transaction", "billed"), Measure.WALLET_ADJUSTED: ("billing.transaction", "adjusted")}
+
+
+def rows_of_day_sum(row: Any, user: Any, scope: VisibleTenants) -> Panel | None:
+    """The rows that the sum of a day adds up."""
+    label, name = FIGURE_OF.get(row.measure, ("credits.credittransaction", row.measure))
+    if not user.has_perm(label.replace(".", ".view_")):
+        return None
+    keys: dict[str, Any] = {"unit": row.unit, "clock": Clock.BOOK, "since": row.day, "until": row.day, "tenant_id": row.tenant_id}
+    # The sum of one customer is of all that was booked on the day, whenever it happened.
+    keys |= {"customer_id": row.customer_id} if row.customer_id else {"happened_on": row.occurred_on}
+    amount = link(figure_url(label, name, **keys), money(row.amount, row.unit))
+    return Panel("Its rows", ("Sum", "Rows"), [(row.get_measure_display(), amount)], note="The amount leads to the rows that it adds up.")
+
+
+register_panel("backoffice.daysum", rows_of_day_sum)
 register_panel("billing.dailytotal", entries_of_total)
 register_panel("metering.rollup", costs_of_rollup)

@@ -22,7 +22,7 @@ from backoffice.search_names import with_grants
 from credits.models import Grant
 from kernel.ledger.admin import LedgerAdmin
 from kernel.ledger.admin.search_terms import SearchTerms, exchanged_digits, folded, read_amounts, read_terms
-from kernel.ledger.admin.searching import NEWEST, find_rows
+from kernel.ledger.admin.searching import find_rows, note_of_newest
 from kernel.ledger.admin.text_conditions import has
 from kernel.ledger.admin.time_limits import TookTooLong, time_limit
 from kernel.tenants.admin import ReadOnly
@@ -106,10 +106,7 @@ def search(request: HttpRequest, typed: str) -> Results:
         results.groups += _with_exchanged_digits(request, terms)
         results.hint = _hint(terms)
     if not is_complete:
-        results.note = (
-            f"Parts and words of descriptions were looked for in the newest {NEWEST:,} rows of each ledger; "
-            "add a date, or the beginning of a reference, for older ones."
-        )
+        results.note = note_of_newest(terms)
     return results
 
 

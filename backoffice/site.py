@@ -18,7 +18,7 @@ from django.utils.functional import SimpleLazyObject
 from django.utils.text import capfirst
 from unfold.sites import UnfoldAdminSite
 
-from backoffice.app_titles import APP_TITLES
+from backoffice.app_titles import APP_TITLES, TITLES
 from backoffice.models import SavedFilter
 from backoffice.sign_in import WINDOW, SignInForm
 
@@ -158,17 +158,6 @@ NAVIGATION: dict[str, tuple[str, ...]] = {
         "auth.user",
         "auth.group",
     ),
-}
-# Titles in the sidebar that say more than the model's name.
-TITLES = {
-    "billing.policy": "Billing policies",
-    "billing.transaction": "Entries",
-    "credits.credittransaction": "Entries",
-    "credits.policy": "Credit policies",
-    "metering.policy": "Metering policies",
-    "metering.rollup": "Usage by day and hour",
-    "metering.transaction": "Calls",
-    "tenants.apikey": "API keys",
 }
 
 

@@ -14,9 +14,9 @@ from kernel.ledger.admin import LedgerAdmin
 from kernel.ledger.admin.formatting import page_of
 from kernel.ledger.admin.settings import DATETIME_LOCAL, MomentField, SettingForm, form_id_of, setting_action, switch_field, text_field
 from kernel.tenants import services
-from kernel.tenants.admin import ApiKeyAdmin, StaffProfileAdmin, TenantAdmin
+from kernel.tenants.admin import ApiKeyAdmin, StaffProfileAdmin, StaffTenantAdmin, TenantAdmin
 from kernel.tenants.errors import KeyExists
-from kernel.tenants.models import ApiKey, StaffProfile, Tenant
+from kernel.tenants.models import ApiKey, StaffProfile, StaffTenant, Tenant
 from kernel.tenants.scopes import all_scopes
 from kernel.tenants.staff_scope import scope_of
 
@@ -112,7 +112,7 @@ class RevokeKeyForm(SettingForm):
         services.revoke_api_key(prefix=self.row.prefix, actor=actor, request_id=request_id)
 
 
-admin.site.unregister([Tenant, ApiKey, StaffProfile])
+admin.site.unregister([Tenant, ApiKey, StaffProfile, StaffTenant])
 
 
 @admin.register(Tenant)
@@ -141,3 +141,9 @@ class ApiKeyPages(ApiKeyAdmin, LedgerAdmin):
 class StaffProfilePages(StaffProfileAdmin, LedgerAdmin):
     list_select_related = ("user",)
     search_fields = ("user__username",)
+
+
+@admin.register(StaffTenant)
+class StaffTenantPages(StaffTenantAdmin, LedgerAdmin):
+    list_select_related = ("profile__user",)
+    search_fields = ("profile__user__username",)

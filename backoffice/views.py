@@ -49,7 +49,7 @@ def export(request: HttpRequest) -> HttpResponseBase:
         started = jobs.begin(request, found, address=address)
         return HttpResponseRedirect(reverse("admin:backoffice_export_progress", args=(started.pk,)))
     file = NamedTemporaryFile(suffix=".xlsx")  # noqa: SIM115 - the response closes it
-    write_excel(Path(file.name), found.headers, found.stream(), moved=lambda rows: None)
+    write_excel(Path(file.name), found.words, found.stream_in_words(), moved=lambda rows: None)
     return FileResponse(open(file.name, "rb"), as_attachment=True, filename=f"{name}.xlsx", content_type=EXCEL)
 
 
@@ -84,10 +84,10 @@ def save_filter(request: HttpRequest) -> HttpResponse:
     name = request.POST.get("name", "").strip()[:80]
     parts = urlsplit(address)
     if not name or "\0" in address + name:
-        messages.error(request, "Give the filter a name.")
+        messages.error(request, "Give the view a name.")
         return HttpResponseRedirect(address)
     SavedFilter.objects.update_or_create(user_id=_user_id(request), path=parts.path[:200], name=name, defaults={"query": parts.query})
-    messages.success(request, f"“{name}” is among your saved filters.")
+    messages.success(request, f"“{name}” is among your saved views.")
     return HttpResponseRedirect(address)
 
 

@@ -103,9 +103,9 @@ class SumGrain(TextChoices):
 class SumClock(TextChoices):
     """Which clocks a sum of usage counts for."""
 
-    BOTH = "both"
-    OCCURRED = "occurred"
-    RECORDED = "recorded"
+    BOTH = "both", "Happened, and was booked"
+    OCCURRED = "occurred", "Happened"
+    RECORDED = "recorded", "Was booked"
 
 
 class KeyPlace(TextChoices):

@@ -1,7 +1,7 @@
 """Exports of a list to a file: the rows that its filters choose, of the tenants that the user may see."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -19,9 +19,11 @@ from django.http import Http404, HttpRequest, QueryDict
 from django.test.client import RequestFactory
 from django.urls import Resolver404, resolve
 from django.utils import timezone
+from django.utils.text import capfirst
 
 from backoffice.exports.spreadsheets import CHUNK, csv_lines, write_excel
 from backoffice.models import Export
+from kernel.ledger.identifiers import code_in_words
 
 log = structlog.get_logger(__name__)
 
@@ -42,6 +44,14 @@ class Extract:
     title: str
     headers: list[str]
     rows: Any
+    # What people call each column, and its values where they are codes: for a workbook, which people read. Programs read CSV.
+    words: list[str]
+    values: Sequence[Mapping[Any, Any]]
+
+    def stream_in_words(self) -> Iterator[tuple[Any, ...]]:
+        """The rows with the words of codes."""
+        for row in self.stream():
+            yield tuple(words.get(value, value) if words else value for value, words in zip(row, self.values, strict=True))
 
     def stream(self) -> Iterator[tuple[Any, ...]]:
         """Every row through a server-side cursor. The transaction keeps the cursor open and gives one snapshot."""
@@ -75,7 +85,22 @@ def extract(request: HttpRequest, address: str) -> Extract:
         rows = page.get_changelist_instance(list_request).queryset.values_list(*columns.values())
     except (IncorrectLookupParameters, OverflowError, DataError):
         raise Http404 from None
-    return Extract(title=str(label.verbose_name_plural), headers=list(columns), rows=rows)
+    fields = {field.attname: field for field in page.model._meta.concrete_fields}
+    values = [dict(fields[name].flatchoices or ()) if name in fields else {} for name in columns]
+    return Extract(title=str(label.verbose_name_plural), headers=list(columns), rows=rows, words=_words(page, columns), values=values)
+
+
+def _words(page: Any, columns: Iterable[str]) -> list[str]:
+    """What the list calls each column of a file. Of a row that another one names, the file has the id and the name."""
+    fields = {field.attname: field for field in page.model._meta.concrete_fields}
+    named = {f"{field.name}_{name}": field for field in fields.values() for name in NAMES}
+    found = []
+    for column in columns:
+        field = fields.get(column) or named.get(column)
+        label = page.label_of(field) if field is not None else code_in_words(column)
+        found.append(capfirst(f"ID of {label}" if field is not None and field.is_relation and column in fields else label))
+    # Two columns of one name would be one column to a pivot table.
+    return [f"{words} ({column})" if found.count(words) > 1 else words for words, column in zip(found, columns, strict=True)]
 
 
 def _columns(page: Any) -> dict[str, Any]:
@@ -132,7 +157,7 @@ def write(export: Export, found: Extract) -> None:
 
     progress = [0]
     try:
-        count = write_excel(unfinished, found.headers, found.stream(), moved=moved)
+        count = write_excel(unfinished, found.words, found.stream_in_words(), moved=moved)
         unfinished.rename(path)
         _finish(export, state=Export.State.READY, rows=count, bytes=path.stat().st_size)
     except Exception as error:

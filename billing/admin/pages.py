@@ -219,7 +219,7 @@ class TransactionAdmin(WithTypes, CorrectionOffers):
     list_select_related = ("tenant",)
     list_filter = (FlagFilter, "direction", ReversalFilter, FigureFilter)
     search_fields, search_parts = ("id", "reference_id", "agent_id"), ("reference_id", "description", "metadata")
-    sum_of, has_signed_amounts = "effect", True
+    sum_of, has_signed_amounts, has_amount_index = "effect", True, True
     sortable_in_a_tenant = ("occurred_at", "amount")
     icon = "receipt_long"
 

@@ -220,4 +220,5 @@ class StaffProfileAdmin(ReadOnly, ModelAdmin):
 class StaffTenantAdmin(ReadOnly, ModelAdmin):
     icon = "domain_verification"
     list_display = ("profile", "tenant")
-    ordering = ("-id",)
+    list_select_related = ("profile__user",)
+    ordering: tuple[str, ...] = ("-id",)

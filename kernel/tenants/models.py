@@ -86,7 +86,7 @@ class StaffProfile(models.Model):
     sees_all_tenants = models.BooleanField(default=False, help_text="Off: only the tenants listed below, on every page, search and export.")
 
     def __str__(self) -> str:
-        return f"Profile {self.pk}"
+        return f"Profile of {self.user}"
 
 
 class StaffTenant(models.Model):
@@ -99,4 +99,4 @@ class StaffTenant(models.Model):
         constraints = [models.UniqueConstraint(fields=["profile", "tenant"], name="tenants_stafftenant_key")]
 
     def __str__(self) -> str:
-        return f"Limit {self.pk}"
+        return f"{self.profile}: {self.tenant}"

@@ -1,16 +1,18 @@
 """The declared keys of usage, and what was counted."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.db.models import Field
 from unfold.widgets import UnfoldAdminSelectWidget
 
 from kernel.ledger.admin import LedgerAdmin
 from kernel.ledger.admin.settings import SettingForm, setting_action, text_field
 from kernel.tenants.messages import register_messages
-from metering.choices import MOST_KEYS, KeyPlace
-from metering.models import Usage, UsageKey, UsageNote, UsageProgress, UsageSum
+from metering.choices import DIMENSIONS, FIRST_KEY, MOST_KEYS, KeyPlace
+from metering.models import Agent, Usage, UsageKey, UsageNote, UsageProgress, UsageSum
 from metering.services import usage_keys
 
 register_messages(
@@ -68,10 +70,22 @@ class UsageAdmin(LedgerAdmin):
     icon = "data_usage"
 
 
+PARTS = ("first", "second")
+DIMENSION_NAMES = {number: name for name, number in DIMENSIONS.items()}
+
+
+def _values(row: UsageSum) -> list[tuple[int, str | None]]:
+    return [(row.first_dimension, row.first), (row.second_dimension, row.second)]
+
+
 @admin.register(UsageSum)
 class UsageSumAdmin(LedgerAdmin):
     # Each cost is in many sums.
     sum_of = ""
+    fields = (
+        *("starts_at", "grain", "clock", "tenant", "first", "second", "outcome", "transactions", "amount", "estimated", "currency", "id"),
+    )
+    field_labels = {"first": "of", "second": "and of", "grain": "each", "clock": "by the time it"}
     list_display = (
         "starts_at",
         "grain",
@@ -88,6 +102,23 @@ class UsageSumAdmin(LedgerAdmin):
     list_select_related = ("tenant",)
     search_fields = ("id",)
     icon = "functions"
+
+    def read_related(self, rows: list[Any]) -> None:
+        """The names of the agents that the sums are of, whose values are ids, and of declared keys, in a query each."""
+        ids = {value for row in rows for number, value in _values(row) if number == DIMENSIONS["agent"] and value}
+        named = {str(agent.pk): agent.name for agent in Agent.objects.filter(pk__in=ids)} if ids else {}
+        keys = UsageKey.objects.filter(tenant_id__in={row.tenant_id for row in rows}, number__gte=FIRST_KEY) if rows else ()
+        declared = {(key.tenant_id, key.number): key.name for key in keys}
+        for row in rows:
+            row.words = []
+            for number, value in _values(row):
+                title = DIMENSION_NAMES.get(number) or declared.get((row.tenant_id, number), str(number))
+                row.words += [f"{title}: {named.get(value or '', value or '') or '–'}"] if number else []
+
+    def formatter_for(self, field: Field) -> Callable[[Any], Any] | None:
+        if field.name in PARTS:
+            return lambda row: row.words[PARTS.index(field.name)] if len(row.words) > PARTS.index(field.name) else "-"
+        return super().formatter_for(field)
 
 
 @admin.register(UsageNote)

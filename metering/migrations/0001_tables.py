@@ -944,7 +944,12 @@ class Migration(migrations.Migration):
                 ("first_dimension", models.SmallIntegerField()),
                 ("second_dimension", models.SmallIntegerField()),
                 ("grain", models.CharField(choices=[("hour", "Hour"), ("day", "Day"), ("month", "Month")], max_length=5)),
-                ("clock", models.CharField(choices=[("both", "Both"), ("occurred", "Occurred"), ("recorded", "Recorded")], max_length=8)),
+                (
+                    "clock",
+                    models.CharField(
+                        choices=[("both", "Happened, and was booked"), ("occurred", "Happened"), ("recorded", "Was booked")], max_length=8
+                    ),
+                ),
                 ("starts_at", models.DateTimeField()),
                 ("digest", models.UUIDField()),
                 ("first", models.TextField(null=True)),

@@ -219,7 +219,7 @@ class PayerForm(SettingForm):
     )
     max_currency = text_field("Currency of the most", required=False, help="Payments in another currency are refused then.", max_length=3)
     networks = names_field("Networks", help="One on each line. Empty: all that the payer knows.")
-    pay_to = names_field("May be paid (payTo)", help="One on each line. Empty: everybody.")
+    pay_to = names_field("May be paid", help="One on each line. Empty: everybody.")
 
     def __init__(self, *args: Any, **named: Any) -> None:
         super().__init__(*args, **named)

@@ -305,12 +305,12 @@ def test_the_approver_reads_what_is_asked_in_words_with_the_pair_the_clerks_day_
     words = page(approver.get(f"{address}change/"))
     for shown in (
         "asks to reverse the transaction",
-        "USD wallet gets",
+        "USD wallet</a> gets",
         "Side by side with the entry that it resembles",
         "INV-1b",
         "differs",
-        "9.50 <span>USD</span></span> posted alone",
-        "30.50 <span>USD</span></span> waiting",
+        "9.50 <span>USD</span></span></a> added, posted alone",
+        "30.50 <span>USD</span></span></a> added, waiting",
         "1.txt",
         "2.txt",
         "added answer.txt",

@@ -8,6 +8,8 @@ from html import unescape
 import pytest
 from django.utils import timezone
 
+from backoffice import day_sums
+from backoffice.models import DaySum
 from billing import services as billing
 from billing.models import DailyTotal, Wallet
 from credits import services as credits
@@ -15,7 +17,7 @@ from credits.models import Grant
 from kernel.corrections import services as corrections
 from kernel.corrections.models import CorrectionRequest
 from kernel.corrections.services import CorrectionDraft
-from metering.models import Agent, Rollup, Service
+from metering.models import Agent, Cost, Rollup, Service
 from metering.services import costs
 from metering.services.transactions import record_transaction
 from tests.backoffice.staff_members import employ, log_in
@@ -25,7 +27,7 @@ pytestmark = pytest.mark.django_db
 WHO = {"actor": "command:test", "request_id": "test"}
 LINK = re.compile(r'<a class="ch-link" href="([^"]*figure=[^"]*)">\s*(?:<span class="ch-part">)?(?:<span class="money[^"]*">)?([-+\d,.]+)')
 # How the rows of a list add up: the column, and the sign of the figure.
-ADDED = {"billing": "effect", "metering/cost": "fiat_amount", "credits/grant": "balance"}
+ADDED = {"billing": "effect", "metering/cost": "fiat_amount", "credits/grant": "balance", "corrections/correctionentry": "effect"}
 
 
 @pytest.fixture
@@ -57,9 +59,7 @@ def tenant():
     corrections.set_threshold(tenant_id=tenant.id, actor="staff:0", unit="USD", amount=Decimal(1000))
     credits.create_grant(**context, **facts, name="Late", amount=Decimal(13), expiry_date=soon)
     for kind, name, change in (("credits.adjust", "Prepaid", {"amount": "6"}), ("credits.extend", "Late", {"expiry_date": "2199-01-01"})):
-        draft = CorrectionDraft(tenant.id, kind, (Grant.objects.get(name=name).pk,), change, "other", "Promised.")
-        seen = corrections.preview_correction(actor="staff:1", draft=draft).digest
-        corrections.request_correction(actor="staff:1", request_id="r", draft=draft, preview_digest=seen)
+        correct(tenant, kind, Grant.objects.get(name=name).pk, change)
     for amount, estimate, when in (("0.5", True, None), ("1.25", False, None), ("4", False, long_ago)):
         names = {"service_name": "openai", "action_name": "chat", "resource_name": "gpt", "agent_name": "bot", "customer_id": "maria"}
         cost = {"fiat_amount": Decimal(amount), "fiat_asset_symbol": "USD", "is_estimate": estimate}
@@ -73,7 +73,14 @@ def tenant():
         supersedes_cost_id=row["costs"][0]["id"],
         idempotency_key="again",
     )
+    correct(tenant, "metering.waive", Cost.objects.filter(is_active=True).first().pk, {})
     return tenant
+
+
+def correct(tenant, kind, row_id, facts):
+    draft = CorrectionDraft(tenant.id, kind, (row_id,), facts, "other", "Promised.")
+    seen = corrections.preview_correction(actor="staff:1", draft=draft).digest
+    corrections.request_correction(actor="staff:1", request_id="r", draft=draft, preview_digest=seen)
 
 
 def figures_of(html):
@@ -97,6 +104,8 @@ def test_every_figure_leads_to_rows_that_add_up_to_it(tenant):
     foreign = TenantFactory()
     billing.record_transaction(tenant_id=foreign.id, **WHO, amount=Decimal(999), type="usage", reference_id="foreign")
     reader = log_in(employ("vera", "viewer", tenants=[tenant]))
+    DaySum.objects.bulk_create(DaySum(**row) for row in day_sums.day_rows(timezone.now().date()))
+    assert {day.measure for day in DaySum.objects.filter(tenant=tenant)} == set(DaySum.Measure)
     agent, service, rollup = Agent.objects.get(), Service.objects.get(), Rollup.objects.filter(grain="day", amount__gt=0).first()
     total = DailyTotal.objects.filter(debits__gt=0, type="usage").first()
     pages = {
@@ -108,7 +117,10 @@ def test_every_figure_leads_to_rows_that_add_up_to_it(tenant):
         f"/admin/metering/rollup/{rollup.pk}/change/": 1,
         f"/admin/billing/dailytotal/{total.pk}/change/": 1,
         f"/admin/billing/wallet/{Wallet.objects.get(tenant=tenant).pk}/change/": 2,
-        **{f"/admin/corrections/correctionrequest/{request.pk}/change/": 1 for request in CorrectionRequest.objects.all()},
+        # What the sentence says of the account, what it moves, and what else the requester moved that day, each and in all.
+        **{f"/admin/corrections/correctionrequest/{request.pk}/change/": 5 for request in CorrectionRequest.objects.all()},
+        "/admin/corrections/correctionrequest/": 3,
+        **{f"/admin/backoffice/daysum/{day.pk}/change/": 1 for day in DaySum.objects.filter(tenant=tenant)},
     }
     wrong = {}
     for page, at_least in pages.items():

@@ -209,7 +209,7 @@ def test_what_has_the_text_in_the_middle_is_looked_for_in_the_newest_rows_if_the
     monkeypatch.setattr(searching, "time_limit", stopped_at_once)
     newest = post(1)[0]
     html = office.get(LIST, {"q": "rder"}).content.decode()
-    assert "Parts and words were looked for in the newest" in html
+    assert "Parts and words were looked for in the newest 1 rows only" in html
     assert (str(newest.id) in html, str(posted.id) in html) == (True, False)
 
 

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from backoffice.models import Customer
 from billing import services as billing
@@ -258,3 +259,29 @@ def test_the_newest_rows_of_a_table_are_found_by_its_key(model):
     plan = model.objects.order_by("-id").values_list("id", flat=True)[:50_000].explain()
     assert "Backward" in plan
     assert "Sort" not in plan
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("typed", ["amount:7350.25", "7,350.25"])
+def test_an_amount_of_an_entry_is_found_by_its_index_at_any_age(office, acme, typed):
+    """In the order of the list, the planner would read all rows from the newest on until it has found enough."""
+    with CaptureQueriesContext(connection) as captured:
+        found = office.get("/admin/billing/transaction/", {"q": typed}).context["cl"].result_list
+    assert [row.reference_id for row in found] == ["INV-2026-0007"]
+    statement = next(query["sql"] for query in captured if '"billing_transaction"."amount" >=' in query["sql"])
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute(f"EXPLAIN {statement}")
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+    assert "billing_transaction_amount" in plan, plan
+    assert "ORDER BY" not in statement
+
+
+@pytest.mark.django_db
+def test_a_search_for_amounts_without_an_index_says_what_it_did_not_read(office, acme, monkeypatch):
+    def stopped(milliseconds):
+        raise searching.TookTooLong
+
+    monkeypatch.setattr(searching, "time_limit", stopped)
+    for path, query in (("/admin/metering/cost/", {"q": "amount:0.75"}), ("/admin/search/", {"s": "amount:0.75", "extended": "1"})):
+        assert "Amounts were looked for in the newest 50,000 rows only." in office.get(path, query).content.decode()

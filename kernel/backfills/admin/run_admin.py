@@ -11,6 +11,7 @@ from django.http.response import HttpResponseBase
 from unfold.decorators import action
 
 from kernel.backfills import rejects, services
+from kernel.backfills.admin.command_filter import CommandFilter
 from kernel.backfills.choices import RunState
 from kernel.backfills.known_commands import title_of
 from kernel.backfills.models import BackfillReject, BackfillRun, BackfillShare
@@ -32,7 +33,7 @@ class BackfillRunAdmin(LedgerAdmin):
     icon = "upload_file"
     list_display = ("id", "tenant", "command", "source", "status", "position", "rows", "started_by", "created_at", "finished_at")
     list_select_related = ("tenant",)
-    list_filter = ("state", "command")
+    list_filter = ("state", CommandFilter)
     actions = ("pause", "resume")
     actions_detail = ("download_rejects",)
     field_labels = {"command": "its rows are"}

@@ -14,6 +14,7 @@ from django.urls import URLPattern, path
 from unfold.decorators import action
 
 from kernel.backfills import services, upload_files
+from kernel.backfills.admin.command_filter import CommandFilter
 from kernel.backfills.admin.upload_forms import ReadingForm, UploadForm
 from kernel.backfills.admin.upload_pages import ASK, DECIDE, page_context, status_of
 from kernel.backfills.choices import WAITING_STATES
@@ -48,7 +49,7 @@ class BackfillUploadAdmin(LedgerAdmin):
     icon = "drive_folder_upload"
     list_display = ("file_name", "tenant", "rows_are", "status", "file_size", "actor", "created_at")
     list_select_related = ("tenant",)
-    list_filter = ("state", "command", ToApproveFilter)
+    list_filter = ("state", CommandFilter, ToApproveFilter)
     actions_list = ("new_file",)
 
     @admin.display(description="its rows are")

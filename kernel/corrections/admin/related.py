@@ -4,12 +4,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
+from kernel.corrections.admin.moved import moved_links
 from kernel.corrections.choices import STATE_COLOURS, State
 from kernel.corrections.kinds import get_kind
 from kernel.corrections.models import CorrectionRequest
 from kernel.corrections.selectors import RECENT, list_related_requests
 from kernel.ledger.admin import Panel
-from kernel.ledger.admin.formatting import actor_names, joined, label, row_link
+from kernel.ledger.admin.formatting import actor_names, label, row_link
 from kernel.tenants.admin import local_time
 
 # Other requests that a page lists.
@@ -46,7 +47,7 @@ def related_panel(
             label(other.get_state_display(), STATE_COLOURS[State(other.state)]),
             "the same row" if other.same_row else "the same account",
             kind_title(other.kind),
-            joined(f"{amount} {unit}" for unit, amount in other.size.items()),
+            moved_links(other),
             other.reason,
             names[other.asked_by],
             local_time(other.created_at),

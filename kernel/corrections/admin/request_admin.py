@@ -1,7 +1,6 @@
 """The list of correction requests, and the page of one: what it would post, what happened so far, and the form to decide it."""
 
 from collections.abc import Callable, Iterator
-from decimal import Decimal
 from typing import Any
 
 from django.contrib import admin, messages
@@ -15,6 +14,7 @@ from django.urls import URLPattern, path
 from kernel.corrections import services
 from kernel.corrections.admin import summary
 from kernel.corrections.admin.forms import EvidenceForm
+from kernel.corrections.admin.moved import moved_links, shown_version
 from kernel.corrections.admin.related import kind_cautions, kind_title, related_panel
 from kernel.corrections.admin.request_views import entry_row, posted_in_words, request_page
 from kernel.corrections.choices import REQUEST_PERMISSION, STATE_COLOURS, State
@@ -32,12 +32,11 @@ from kernel.ledger.admin.formatting import (
     actor_names,
     actor_of,
     id_link,
-    joined,
     label,
     model_name,
-    money,
     page_of,
     register_origin,
+    shortened,
 )
 from kernel.ledger.errors import LedgerError
 from kernel.tenants.admin import local_time
@@ -100,6 +99,7 @@ class CorrectionRequestAdmin(LedgerAdmin):
     list_select_related = ("tenant",)
     list_filter = (BoxFilter, "state", "reason_code")
     list_before_template = "corrections/boxes.html"
+    field_labels = {"created_at": "requested", "kind": "what", "size": "moves", "posted_at": "posted"}
     search_fields = ("id",)
 
     # ---- the list
@@ -114,7 +114,7 @@ class CorrectionRequestAdmin(LedgerAdmin):
 
     @admin.display(description="moves")
     def moves(self, row: CorrectionRequest) -> Any:
-        return joined(f"{amount} {unit}" for unit, amount in row.size.items())
+        return moved_links(row)
 
     @admin.display(description="reason")
     def why(self, row: CorrectionRequest) -> str:
@@ -155,8 +155,7 @@ class CorrectionRequestAdmin(LedgerAdmin):
             raise PermissionDenied
         correction = self._get_request(request, object_id)
         names = actor_names(_people(correction))
-        version = correction.preview + (correction.state == State.POSTED and correction.needs_approval)
-        entries = list(list_entries(correction, version=version))
+        entries = list(list_entries(correction, version=shown_version(correction)))
         lines = list(correction.lines.order_by("position"))
         rows, asked_by = summary.rows_of(lines), names[correction.asked_by]
         today = _today(correction)
@@ -332,10 +331,10 @@ def _facts(correction: CorrectionRequest, names: dict[str, Any]) -> list[tuple[s
         ("Reason", correction.get_reason_code_display()),
         ("What happened", correction.reason),
         *summary.described_facts(correction),
-        ("Moves", joined(money(Decimal(amount), unit) for unit, amount in correction.size.items())),
+        ("Moves", moved_links(correction)),
         ("Requested by", names[correction.asked_by]),
         ("Requested", local_time(correction.created_at)),
-        ("Request id of its entries", correction.posted_as),
+        ("Its entries name it as", shortened(correction.posted_as)),
     ]
     if correction.decided_by:
         facts.append(("Decided by", names[correction.decided_by]))

@@ -8,6 +8,7 @@ from django.utils.text import capfirst
 
 from kernel.corrections.models import CorrectionComment, CorrectionEntry, CorrectionEvidence, CorrectionLine, CorrectionStateChange
 from kernel.ledger.admin import LedgerAdmin
+from kernel.ledger.admin.figures import FigureFilter
 from kernel.ledger.admin.formatting import id_link, model_name
 
 
@@ -37,6 +38,8 @@ class CorrectionEntryAdmin(LedgerAdmin):
     list_display = ("id", "tenant", "request", "version", "what", "account_name", "effect", "balance_after", "entry_id")
     list_select_related = ("tenant", "request")
     currency_path = "unit"
+    sum_of, has_signed_amounts = "effect", True
+    list_filter = (FigureFilter,)
     icon = "preview"
 
     def formatter_for(self, field: Any) -> Callable[[Any], Any] | None:

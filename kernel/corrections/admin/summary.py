@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from kernel.corrections.admin.moved import MAX_OF_DAY, account_link, moved_links, sums_of_day
 from kernel.corrections.admin.related import kind_title
 from kernel.corrections.choices import STATE_COLOURS, State
 from kernel.corrections.kinds import FormField, Kind, get_kind
@@ -22,8 +23,8 @@ from kernel.ledger.admin.links import PanelSource
 from kernel.tenants.admin import local_time
 from kernel.tenants.staff_scope import scope_of
 
-# Rows whose facts the page shows, accounts that its sentence names, and requests of the day that it lists.
-MAX_FACTS, MAX_ACCOUNTS, MAX_OF_DAY = 3, 3, 50
+# Rows whose facts the page shows, and accounts that its sentence names.
+MAX_FACTS, MAX_ACCOUNTS = 3, 3
 _COMPARISONS: dict[str, PanelSource] = {}
 
 
@@ -93,7 +94,10 @@ def _outcome(entries: Sequence[CorrectionEntry]) -> SafeString:
     if first.entry_id and has_figure(first.entry_label, "correction"):
         # Once it is posted, the amount leads to the entries that it adds up.
         moved = link(figure_url(first.entry_label, "correction", correction_id=first.request_id, account_id=first.account_id), moved)
-    return format_html("{} {} {}: from {} to {}.", first.account_name, verb, moved, before, after)
+    else:
+        moved = account_link(first.request_id, first.account_id, moved)
+    account = id_link(first.account_label, first.account_id, first.account_name)
+    return format_html("{} {} {}: from {} to {}.", account, verb, moved, before, after)
 
 
 def fact_cards(request: HttpRequest, lines: Sequence[CorrectionLine], rows: Sequence[Any]) -> list[dict[str, Any]]:
@@ -118,34 +122,24 @@ def comparisons(request: HttpRequest, lines: Sequence[CorrectionLine], rows: Seq
 
 def day_panel(correction: CorrectionRequest, *, asked_by: Any) -> Panel:
     """What the requester posted, or asks for, within 24 hours, and its sum: many small corrections are one large one."""
-    requests = list(list_requests_of_day(tenant_id=correction.tenant_id, actor=correction.asked_by)[: MAX_OF_DAY + 1])
-    sums: dict[tuple[str, str], Decimal] = {}
-    for each in requests:
-        for unit, amount in each.size.items():
-            key = (_how(each), unit)
-            sums[key] = sums.get(key, Decimal(0)) + Decimal(amount)
+    its: dict[str, Any] = {"tenant_id": correction.tenant_id, "actor": correction.asked_by}
+    requests = list(list_requests_of_day(**its)[: MAX_OF_DAY + 1])
     rows = [
         (
             row_link(each),
             label(each.get_state_display(), STATE_COLOURS[State(each.state)]),
             kind_title(each.kind),
-            joined(money(Decimal(amount), unit) for unit, amount in each.size.items()),
+            moved_links(each),
             each.reason,
             local_time(each.created_at),
         )
         for each in requests[:MAX_OF_DAY]
     ]
-    parts = [format_html("{} {}", money(amount, unit), how) for (how, unit), amount in sums.items() if amount]
+    parts = [format_html("{} {}", amount, how) for amount, how in sums_of_day(requests[:MAX_OF_DAY], **its)]
     more = f" Only the newest {MAX_OF_DAY} are counted and listed." if len(requests) > MAX_OF_DAY else ""
     note = format_html("{}{}", joined(parts) if parts else "Nothing that moves money.", more)
     title = format_html("{} within 24 hours", asked_by)
     return Panel(title, ("Request", "State", "What", "Moves", "Reason", "Requested"), rows, empty="Nothing.", note=note)
-
-
-def _how(correction: CorrectionRequest) -> str:
-    if correction.state == State.WAITING:
-        return "waiting"
-    return "approved by others" if correction.needs_approval else "posted alone"
 
 
 def described_facts(correction: CorrectionRequest) -> list[tuple[str, Any]]:

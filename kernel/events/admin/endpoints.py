@@ -115,7 +115,9 @@ class EndpointAdmin(LedgerAdmin):
     drop_previous_secret = setting_action(forms.DropPreviousForm, name="drop-previous-secret")
     reveal_secret = setting_action(RevealForm, name="reveal-secret", right="reveal")
 
-    @action(description="Types of events", icon="menu_book", url_path="types")  # type: ignore[untyped-decorator] # Unfold has no types
+    @action(  # type: ignore[untyped-decorator] # Unfold has no types
+        description="Types of events", icon="menu_book", url_path="types", permissions=["view"]
+    )
     def types(self, request: HttpRequest) -> HttpResponse:
         """Every type of event, with an example."""
         groups: dict[str, list[dict[str, Any]]] = {}

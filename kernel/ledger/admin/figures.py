@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
+from django.apps import apps
 from django.contrib import admin
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.core.exceptions import ValidationError
@@ -17,6 +18,7 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 
+from kernel.ledger.base_models import LedgerRow
 from kernel.ledger.clocks import Clock
 from kernel.ledger.moments import is_in_range
 
@@ -56,7 +58,9 @@ def figure_url(
     """The list of the rows. `since` and `until`: days in UTC, both counted; None: without an end."""
     parts = {"name": name, "unit": unit, "clock": str(clock), "since": since and f"{since}", "until": until and f"{until}"}
     wanted = {key: value for key, value in (parts | {key: str(value) for key, value in of.items()}).items() if value}
-    query = urlencode({PARAMETER: json.dumps(wanted, separators=(",", ":")), "window": "all"})
+    # Lists of a ledger's rows show the last days only, unless they are asked for all.
+    window = {"window": "all"} if issubclass(apps.get_model(label), LedgerRow) else {}
+    query = urlencode({PARAMETER: json.dumps(wanted, separators=(",", ":")), **window})
     page = label.replace(".", "_")
     return f"{reverse(f'admin:{page}_changelist')}?{query}"
 

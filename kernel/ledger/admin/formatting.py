@@ -168,7 +168,7 @@ def _actor_name(actor: str, users: dict[str, Any], issued: dict[str, ApiKey]) ->
             '<span title="{}">{}</span>', actor, link(page_of("tenants.apikey", issued[actor].pk), f"Key {issued[actor].name}")
         )
     word, _, rest = actor.partition(":")
-    return {"command": f"Command {rest}", "job": f"Job {rest}"}.get(word, actor)
+    return coded(actor, f"{word.capitalize()} {code_in_words(rest).lower()}") if word in {"command", "job"} else actor
 
 
 def duration(length: timedelta | None) -> str:

@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.contrib import messages
+from django.contrib.admin.utils import get_fields_from_path
 from django.core.exceptions import EmptyResultSet
 from django.db import connection, models
 from django.db.models.functions import Coalesce, NullIf
@@ -18,7 +19,7 @@ from kernel.ledger.admin.filters import MomentRangeFilter, WindowFilter, WorldTi
 from kernel.ledger.admin.formatting import actor_names, money
 from kernel.ledger.admin.paging import MAX_COUNTED, EstimatingPaginator
 from kernel.ledger.admin.search_terms import read_terms
-from kernel.ledger.admin.searching import MAX_MATCHES, NEWEST, Found, equal_to, find_rows, newest_of
+from kernel.ledger.admin.searching import MAX_MATCHES, NEWEST, Found, equal_to, find_rows, newest_of, note_of_newest
 from kernel.ledger.admin.time_limits import TookTooLong, time_limit
 from kernel.ledger.base_models import LedgerRow, TenantOwned
 from kernel.ledger.json_field import DocumentField
@@ -36,6 +37,15 @@ VALUES = {
     "agent__name": ("agent", "agent"),
     "customer_id": ("customer", "customer"),
     "type": ("type_is", "type"),
+}
+# What a search calls columns whose label is no noun.
+SEARCH_NOUNS = {
+    "external_id": "caller's own reference",
+    "object_id": "object",
+    "pay_to": "payee",
+    "row": "ID of the changed row",
+    "target_id": "corrected row",
+    "user": "user name",
 }
 
 # Columns that people wrote, for which a filter takes words.
@@ -144,6 +154,8 @@ class LedgerList:
     # The column, or expression, that is summed up below the list; None: the amount, if the table has one; empty: nothing.
     sum_of: Any = None
     has_signed_amounts = False
+    # Whether an index of each tenant has the amounts.
+    has_amount_index = False
     # Columns with an index that begins with the tenant.
     sortable_in_a_tenant: tuple[str, ...] = ()
 
@@ -183,17 +195,44 @@ class LedgerList:
 
     @property
     def search_help_text(self) -> str:
-        parts = [self.label_of_column(name.partition("__")[0]) for name in self.search_parts]
-        whole = [self.label_of_column(name.partition("__")[0]) for name in self.search_fields if name not in self.search_parts]
-        names = [f"{name}:" for name in self.search_names()] + (["amount:"] if self.search_amounts else [])
-        texts = [
-            f"part of {_listed(parts, 'or')}" if parts else "",
-            f"exact {_listed(whole, 'or')}" if whole else "",
-            " ".join(sorted(names)),
-            "march 2026" if self.search_time else "",
+        """What the search field says before anybody types: `Reference, agent, amount, date or ID`."""
+        words = [
+            self._noun(name) for name in (*self.search_parts, *self.search_fields) if not self._is_id(name) and name != "idempotency_key"
         ]
-        text = ", ".join(text for text in texts if text)
+        words += ["amount"] if self.search_amounts else []
+        words += ["date"] if self.search_time else []
+        words += ["ID"] if any(self._is_id(name) for name in self.search_fields) else []
+        text = _listed(list(dict.fromkeys(words)), "or")
         return text[:1].upper() + text[1:]
+
+    @property
+    def search_advice(self) -> list[str]:
+        """Sentences about the search, for a list that it found nothing in."""
+        parts = list(dict.fromkeys(self._noun(name) for name in self.search_parts))
+        ids = [self._noun(name) for name in self.search_fields if self._is_id(name) and name != "id"]
+        whole = [self._noun(name) for name in self.search_fields if not self._is_id(name)]
+        whole = list(dict.fromkeys(word for word in whole if word not in parts))
+        whole += ["ID of the row"] if "id" in self.search_fields else []
+        whole += [f"ID of its {word}" for word in dict.fromkeys(ids)]
+        names = sorted(f"{name}:" for name in self.search_names())
+        sentences = [
+            f"A part of the {_listed(parts, 'or')} is enough." if parts else "",
+            f"The {_listed(whole, 'or')} is found if all of it is typed." if whole else "",
+            "Write an amount as amount:7350.25 or amount:100..200." if self.search_amounts else "",
+            "Write a time as march 2026, 14 march or last week." if self.search_time else "",
+            f"Put {_listed(names, 'or')} before a value to look for it there only." if names else "",
+        ]
+        return [sentence for sentence in sentences if sentence]
+
+    def _is_id(self, name: str) -> bool:
+        """Whether a column that is searched holds ids of rows."""
+        column = get_fields_from_path(self.model, name)[-1]
+        return column.is_relation or isinstance(column, models.UUIDField) or name == "id"
+
+    def _noun(self, name: str) -> str:
+        """What people call a column that is searched."""
+        first = name.partition("__")[0]
+        return SEARCH_NOUNS.get(first) or str(self.label_of_column(first))
 
     # ---- filters
 
@@ -267,16 +306,14 @@ class LedgerList:
         """Rows that the search finds: see kernel.ledger.admin.searching."""
         if not search_term.strip():
             return queryset, False
-        found = find_rows(self, request, read_terms(search_term))
+        terms = read_terms(search_term)
+        found = find_rows(self, request, terms)
         if found is None:
-            text = f"This list has nothing of what the search names. It takes: {self.search_help_text}."
+            text = f"This list has nothing of what the search names. {' '.join(self.search_advice)}"
             messages.info(request, text, fail_silently=True)
             found = Found()
         elif not found.is_complete:
-            whole = [self.label_of_column(name) for name in self.search_parts if name in self.search_fields]
-            text = f"Parts and words were looked for in the newest {NEWEST:,} rows."
-            text += f" The beginning of the {_listed(whole, 'or')}, or all of it, is found at any age." if whole else ""
-            messages.info(request, text, fail_silently=True)
+            messages.info(request, note_of_newest(terms), fail_silently=True)
         return queryset.filter(found.rows), False
 
     def search_line(self, row: Any) -> Any:

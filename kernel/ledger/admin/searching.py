@@ -1,7 +1,8 @@
 """Which rows of a list a search finds: those with exactly the text first, then those that begin with it, then those that have it in them.
 
-An index leads to exact values and to beginnings, over all time. Text in the middle of a value has no index: the whole table is read if that
-takes no longer than LIMIT_MS, else its newest rows (NEWEST).
+An index leads to exact values and to beginnings, over all time, and to amounts where the table has one (`has_amount_index`). Text in the
+middle of a value, and amounts elsewhere, have none: the whole table is read if that takes no longer than LIMIT_MS, else its newest rows
+(NEWEST), and `note_of_newest` says so.
 """
 
 import time
@@ -62,7 +63,7 @@ def find_rows(page: Any, request: Any, terms: SearchTerms, *, most: int = MAX_MA
     finder = _Finder(page, rows, most=most, deadline=deadline)
     found = Found()
     if not terms.text:
-        finder.look(found, narrow)
+        finder.look(found, narrow, by_index=bool(terms.amounts) and page.has_amount_index)
         return found
     for name in page.search_fields:
         finder.look_up(found, narrow & equal_to(rows, name, terms.text), by_tenant=name != "id")
@@ -72,11 +73,11 @@ def find_rows(page: Any, request: Any, terms: SearchTerms, *, most: int = MAX_MA
         if name in page.search_fields:
             finder.look_up(found, narrow & begins(name, terms.text))
     if terms.text_amounts and page.search_amounts:
-        finder.look(found, narrow & _with_amounts(page, terms.text_amounts))
+        finder.look(found, narrow & _with_amounts(page, terms.text_amounts), by_index=page.has_amount_index)
     if page.search_parts and len(found.ids) < most:
         finder.look(found, narrow & _has_words(page, request, terms))
     if terms.near_amounts and page.search_amounts and len(found.ids) < most:
-        finder.look(found, narrow & _with_amounts(page, terms.near_amounts))
+        finder.look(found, narrow & _with_amounts(page, terms.near_amounts), by_index=page.has_amount_index)
     return found
 
 
@@ -89,12 +90,19 @@ class _Finder:
 
     def look_up(self, found: Found, condition: Q, *, by_tenant: bool = True) -> None:
         """By an index. All begin with the tenant, so each tenant is searched by itself."""
-        rows = self.rows.filter(tenant__in=Tenant.objects.all()) if by_tenant and self.has_tenant else self.rows
+        rows = self._of_each_tenant() if by_tenant else self.rows
         self._add(found, condition, list(rows.filter(condition).values_list("pk", flat=True)[: self.most + 1]))
 
-    def look(self, found: Found, condition: Q) -> None:
-        """In the whole table, or in its newest rows if that takes too long."""
-        wanted = self.rows.filter(condition).order_by(*self.order).values_list("pk", flat=True)[: self.most + 1]
+    def _of_each_tenant(self) -> QuerySet[Any]:
+        return self.rows.filter(tenant__in=Tenant.objects.all()) if self.has_tenant else self.rows
+
+    def look(self, found: Found, condition: Q, *, by_index: bool = False) -> None:
+        """In the whole table, or in its newest rows if that takes too long.
+
+        `by_index`: an index of each tenant has the condition. In the order of the list, the planner would rather read the whole table.
+        """
+        rows = self._of_each_tenant() if by_index else self.rows.order_by(*self.order)
+        wanted = rows.filter(condition).values_list("pk", flat=True)[: self.most + 1]
         try:
             with time_limit(self._left_ms()):
                 self._add(found, condition, list(wanted))
@@ -119,6 +127,13 @@ def newest_of(rows: QuerySet[Any], order: Any) -> QuerySet[Any]:
     column = order[0].lstrip("-")
     first = rows.order_by(*order).values_list(column, flat=True)[NEWEST - 1 : NEWEST].first()
     return rows if first is None else rows.filter(**{f"{column}__gte": first})
+
+
+def note_of_newest(terms: SearchTerms) -> str:
+    """What a page says where not all rows were looked at, and how to find the others."""
+    what = "Amounts" if terms.amounts and not terms.text else "Amounts, parts and words" if terms.amounts else "Parts and words"
+    advice = "Older rows are found with more words: a tenant:, customer:, agent: or date, or the beginning of a reference."
+    return f"{what} were looked for in the newest {NEWEST:,} rows only. {advice}"
 
 
 def _is_id(text: str) -> bool:
