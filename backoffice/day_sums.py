@@ -16,9 +16,10 @@ from django.utils import timezone
 
 from backoffice.models import ClosedDay, DaySum
 from billing.models import Transaction as BillingTransaction
-from credits.choices import TransactionKind, TransactionType, UnitType
+from credits.choices import TransactionKind, UnitType
 from credits.corrections import ADJUSTED, EXTENDED
 from credits.models import CreditTransaction
+from credits.selectors.effects import EFFECT
 from kernel.ledger.clocks import Clock
 from kernel.ledger.money import MoneyField
 from kernel.tenants.models import Tenant
@@ -63,9 +64,11 @@ def _rows(model: Any, day: date) -> QuerySet[Any]:
     return rows.order_by().annotate(occurred_on=occurred_on)
 
 
+# Of an entry, whether it takes what was billed, or gives it back. A reversal of a credit takes, and bills nothing.
+TAKES_OR_GIVES_BACK = Q(reverses__isnull=True, effect__lt=0) | Q(reverses__isnull=False, effect__gt=0)
 # What an entry adds to what was billed: a debit its amount. A reversal of a debit takes it away again, one of a credit adds nothing.
 BILLED_AMOUNT = Case(
-    When(Q(reverses__isnull=True, effect__lt=0) | Q(reverses__isnull=False, effect__gt=0), then=-F("effect")),
+    When(TAKES_OR_GIVES_BACK, then=-F("effect")),
     default=Value(Decimal(0)),
     output_field=MoneyField(),
 )
@@ -111,7 +114,6 @@ MEASURE = Case(
 
 
 def _credit(day: date) -> list[dict[str, Any]]:
-    effect = Case(When(type=TransactionType.CREDIT, then=F("amount")), default=-F("amount"), output_field=MoneyField())
     sums = (
         _rows(CreditTransaction, day)
         .annotate(
@@ -120,7 +122,7 @@ def _credit(day: date) -> list[dict[str, Any]]:
         )
         .exclude(measure="")
         .values("tenant_id", "unit", "measure", "customer_id", "occurred_on")
-        .annotate(total=Sum(effect), entries=Count("id"))
+        .annotate(total=Sum(EFFECT), entries=Count("id"))
     )
     by_customer = [_row(day, row) for row in sums]
     return [*_added_up(by_customer, without="customer_id", default=""), *_leaders(by_customer)]

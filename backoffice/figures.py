@@ -6,11 +6,11 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import Q, QuerySet
-from django.utils import timezone
 
-from backoffice.day_sums import ADJUSTMENT, MEASURE, Measure
+from backoffice.day_sums import ADJUSTMENT, MEASURE, TAKES_OR_GIVES_BACK, Measure
 from billing.selectors.holds import OPEN
 from credits.choices import GrantStatus, UnitType
+from credits.selectors.clock import NOW, TODAY
 from kernel.corrections.models import CorrectionEntry
 from kernel.ledger.admin.figures import Figure, figure_url, register_figure
 from kernel.ledger.admin.formatting import link, money
@@ -23,10 +23,9 @@ OWN_TIMES = {Clock.BOOK.value: "created_at", Clock.WORLD.value: "occurred_at"}
 # A cost counts at the time of its transaction.
 COST_TIMES = {Clock.BOOK.value: "transaction__created_at", Clock.WORLD.value: "transaction__occurred_at"}
 COST_OF = {"tenant_id": "tenant_id", "agent_id": "transaction__agent_id", "service_id": "transaction__service_id"}
-# Of an entry, whether it takes what was billed, or gives it back. A reversal of a credit takes, and bills nothing.
-TAKES_OR_GIVES_BACK = Q(reverses__isnull=True, effect__lt=0) | Q(reverses__isnull=False, effect__gt=0)
-# How many days before its end a grant is said to expire.
+# How long before its end a grant is said to expire.
 SOON = timedelta(days=30)
+EXPIRING_SOON = f"Expiring within {SOON.days} days"
 
 
 def _billed(rows: QuerySet[Any]) -> QuerySet[Any]:
@@ -34,18 +33,16 @@ def _billed(rows: QuerySet[Any]) -> QuerySet[Any]:
 
 
 def _outstanding(rows: QuerySet[Any]) -> QuerySet[Any]:
-    today = timezone.now().astimezone(UTC).date()
-    return rows.filter(status=GrantStatus.OPEN, balance__gt=0).exclude(expiry_date__lt=today)
+    return rows.filter(status=GrantStatus.OPEN, balance__gt=0).exclude(expiry_date__lt=TODAY)
 
 
 def _expiring(rows: QuerySet[Any]) -> QuerySet[Any]:
-    today = timezone.now().astimezone(UTC).date()
-    return rows.filter(status=GrantStatus.OPEN, balance__gt=0, expiry_date__gte=today, expiry_date__lte=today + SOON)
+    return rows.filter(status=GrantStatus.OPEN, balance__gt=0, expiry_date__gte=TODAY, expiry_date__lte=TODAY + SOON)
 
 
 def _usable(figure: Any) -> Any:
     """Of grants, those that count from today or before."""
-    return lambda rows: figure(rows).filter(effective_date__lte=timezone.now().astimezone(UTC).date())
+    return lambda rows: figure(rows).filter(effective_date__lte=TODAY)
 
 
 def _unit_of_grant(prefix: str) -> Any:
@@ -123,15 +120,15 @@ for _measured, _title in CREDIT_TITLES.items():
     _figure = Figure(_title, _measure(_measured), _unit_of_grant("grant__"), OWN_TIMES, GRANT_OF | {"happened_on": _happened_on})
     register_figure("credits.credittransaction", _measured, _figure)
 register_figure("credits.grant", "usable", Figure("Credit that can be drawn on", _usable(_outstanding), _unit_of_grant(""), of=GRANT_OF))
-register_figure("credits.grant", "usable_expiring", Figure("Expiring within 30 days", _usable(_expiring), _unit_of_grant(""), of=GRANT_OF))
+register_figure("credits.grant", "usable_expiring", Figure(EXPIRING_SOON, _usable(_expiring), _unit_of_grant(""), of=GRANT_OF))
 register_figure("credits.grant", "outstanding", Figure("Outstanding credit", _outstanding, _unit_of_grant(""), of=GRANT_OF))
-register_figure("credits.grant", "expiring", Figure("Expiring within 30 days", _expiring, _unit_of_grant(""), of=GRANT_OF))
+register_figure("credits.grant", "expiring", Figure(EXPIRING_SOON, _expiring, _unit_of_grant(""), of=GRANT_OF))
 register_figure(
     "credits.hold",
     "held",
     Figure(
         "Open holds",
-        lambda rows: rows.filter(status="active", expires_at__gt=timezone.now()),
+        lambda rows: rows.filter(status="active", expires_at__gt=NOW),
         lambda unit: Q(currency=unit) | Q(metric_id=unit),
         of=GRANT_OF,
     ),

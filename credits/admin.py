@@ -13,6 +13,7 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 from credits import services
 from credits.choices import ScheduleStatus, TransactionType, UnitType
 from credits.models import BalanceAlert, Consumption, CreditTransaction, Grant, Hold, HoldCall, HoldEntry, HoldLine, Policy, RecurringGrant
+from credits.selectors.effects import EFFECT
 from credits.services.settings import MAX_EXPIRING_DAYS
 from kernel.corrections.admin.offers import CorrectionOffers
 from kernel.ledger.admin import LedgerAdmin, Panel
@@ -28,9 +29,6 @@ from kernel.tenants.messages import register_messages
 
 # Entries shown on a grant's page; the list has all of them.
 NEWEST = 50
-SIGNED_AMOUNT = models.Case(
-    models.When(type=TransactionType.CREDIT, then=models.F("amount")), default=-models.F("amount"), output_field=MoneyField()
-)
 # Entries of the same grant that are shown before an entry, and after it.
 ENTRIES_AROUND = 5
 
@@ -219,14 +217,14 @@ class GrantAdmin(CorrectionOffers, UnitAdmin):
 @admin.register(CreditTransaction)
 class CreditTransactionAdmin(CorrectionOffers, UnitAdmin):
     export_columns: ClassVar[Mapping[str, Any]] = {
-        "effect": SIGNED_AMOUNT,
+        "effect": EFFECT,
         **UnitAdmin.export_columns,
     }
     list_display = ("id", "customer_id", "grant", "type", "kind", "amount", "balance_after", "entry_number", "created_at", "actor")
     list_filter = (FigureFilter, "type", "kind")
     search_fields = ("id", "grant__id", "customer_id", "invoice_id", "billing_run_id")
     search_parts = ("invoice_id", "customer_id")
-    sum_of = SIGNED_AMOUNT
+    sum_of = EFFECT
     list_select_related = ("grant",)
     icon = "swap_vert"
 

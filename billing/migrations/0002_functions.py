@@ -6,4 +6,4 @@ from kernel.ledger.migration_operations import InstallFunctions
 class Migration(migrations.Migration):
     dependencies = [("billing", "0001_tables")]
 
-    operations = [InstallFunctions("billing", version=1, digest="3dfeeff6d69f641a")]
+    operations = [InstallFunctions("billing", version=1, digest="7889bccc840e1086")]

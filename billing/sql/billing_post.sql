@@ -11,8 +11,7 @@
 -- One posting that reverses nothing is decided and written here in short statements, at half the time that the steps for arrays
 -- (billing_post_array) need for it. Whatever this form can't post (used key, new wallet, new type, refusal) it leaves to them.
 --
--- The settings hold for every function that is called from here. Plans are kept for the life of a connection, perhaps from a time when the
--- tables were empty; with nothing but index probes to choose from they stay good as the tables grow (docs/performance.md).
+-- The settings hold for every function that is called from here; why these, docs/performance.md says ("Plans that are kept").
 CREATE OR REPLACE FUNCTION billing_post(tenant uuid, postings jsonb) RETURNS SETOF billing_outcome
 LANGUAGE plpgsql
 SET plan_cache_mode = force_generic_plan

@@ -6,4 +6,4 @@ from kernel.ledger.migration_operations import InstallFunctions
 class Migration(migrations.Migration):
     dependencies = [("credits", "0001_tables")]
 
-    operations = [InstallFunctions("credits", version=1, digest="f7abf6a518f2989a")]
+    operations = [InstallFunctions("credits", version=1, digest="01c43db9b8ffde34")]

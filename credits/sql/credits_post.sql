@@ -15,8 +15,7 @@
 -- grants together with them; under each grant's lock, its overdue hold lines (credits_release_overdue); last, where another call is
 -- inserting the same key, its entry in the unique index of idempotency keys; where somebody listens to events, the alerts of the
 -- customers' balances (credits_check_balances).
--- The settings hold for every function called from here. Plans are kept for the life of a connection, perhaps from a time when the tables
--- were empty; with only index probes to choose from, they stay good as the tables grow (docs/performance.md).
+-- The settings hold for every function called from here; why these, docs/performance.md says ("Plans that are kept").
 CREATE OR REPLACE FUNCTION credits_post(tenant uuid, postings jsonb)
 RETURNS SETOF credits_outcome
 LANGUAGE plpgsql

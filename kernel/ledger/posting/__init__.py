@@ -1,4 +1,4 @@
-"""Calls of the ledgers' posting functions, by which services record entries.
+"""Calls of the ledgers' posting functions, by which services record entries. (SQL functions of paying call those of billing and credits.)
 
 Settings (types, prices, policies, agents) are written by Django's ORM instead.
 

@@ -76,7 +76,8 @@ class PendingPosting:
 class BatchQueue:
     """The pending postings of one process: at most `max_calls` calls to the database at a time, and one for each serialization key.
 
-    All state is guarded by self._lock: checking for a free key and joining the queue must be one atomic step, or a wake-up is lost.
+    All state is guarded by self._lock: checking for a free key and joining the queue must be one atomic step, or a wake-up is lost. Only
+    _lead reads _is_busy without it: an older value makes a call some moments earlier or later, and no decision depends on it.
     """
 
     def __init__(
