@@ -1,19 +1,27 @@
 """Near-duplicates of billing: which of them need attention, and the decision to keep one. A wrong one is reversed by a correction."""
 
+from collections.abc import Iterable
 from typing import Any
 
-from django.contrib import admin
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.db.models import Exists, OuterRef, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.http import urlencode
 
 from backoffice.models import KeptDuplicate
 from billing.admin.filters import FlagFilter
 from billing.admin.pages import TransactionAdmin
 from billing.choices import Flag
 from billing.models import Transaction
+from billing.selectors import read_type_labels
 from kernel.corrections.admin.summary import register_comparison
 from kernel.ledger.admin import LedgerAdmin, Panel
-from kernel.ledger.admin.formatting import actor_names, effect, label, money, row_link
+from kernel.ledger.admin.formatting import actor_names, actor_of, effect, label, money, page_of, row_link
 from kernel.ledger.admin.settings import SettingForm, setting_action, text_field
 from kernel.tenants.admin import local_time
 from kernel.tenants.staff_scope import VisibleTenants, scope_of
@@ -68,10 +76,70 @@ class KeepForm(SettingForm):
     icon = "check_circle"
     reason = text_field("Why", max_length=1000, help="It is kept with the decision.")
 
-    def apply(self, *, actor: str, request_id: str, **values: Any) -> None:
-        facts = {"reason": values["reason"], "decided_by": actor}
-        # The first decision stands.
-        KeptDuplicate.objects.get_or_create(tenant_id=self.row.tenant_id, transaction_id=self.row.pk, defaults=facts)
+    def apply(self, *, actor: str, request_id: str, **values: Any) -> HttpResponse | None:
+        keep([self.row], reason=values["reason"], actor=actor)
+        if self.request.GET.get("back"):
+            return None
+        following = _next_undecided(self.request, self.row)
+        if following is None:
+            messages.success(self.request, "Kept. It was the last near-duplicate that waited for a decision.")
+            return HttpResponseRedirect(f"{reverse('admin:billing_transaction_changelist')}?{urlencode(UNDECIDED)}")
+        messages.success(self.request, format_html("{} is kept. This is the next one.", row_link(self.row)))
+        return HttpResponseRedirect(page_of("billing.transaction", following.pk))
+
+
+# The list of those that wait for a decision.
+UNDECIDED = {"flag": Flag.NEAR_DUPLICATE.value, "window": "all"}
+# Entries that one decision may keep, and those that its page lists.
+MAX_KEPT, MAX_LISTED = 1000, 100
+
+
+def keep(rows: Iterable[Transaction], *, reason: str, actor: str) -> None:
+    """Where an entry was decided before, the first decision stands."""
+    kept = [KeptDuplicate(tenant_id=row.tenant_id, transaction_id=row.pk, reason=reason, decided_by=actor) for row in rows]
+    KeptDuplicate.objects.bulk_create(kept, ignore_conflicts=True)
+
+
+def _next_undecided(request: HttpRequest, row: Transaction) -> Transaction | None:
+    """The one below it in the list, or the first one of the list."""
+    rows = undecided(scope_of(request.user).limit(Transaction.objects.order_by("-id")))
+    return rows.filter(pk__lt=row.pk).first() or rows.first()
+
+
+class KeepReasonForm(forms.Form):
+    reason = text_field("Why", max_length=1000, help="It is kept with each of the decisions.")
+
+
+@admin.action(description="Keep the selected …")
+def keep_selected(page: Any, request: HttpRequest, queryset: QuerySet[Transaction]) -> HttpResponse:
+    """Asks for one reason, and keeps those of the selected entries that wait for a decision. The list keeps its filter."""
+    rows = list(undecided(queryset).order_by("-id")[: MAX_KEPT + 1])
+    here = request.get_full_path()
+    if not 0 < len(rows) <= MAX_KEPT:
+        text = (
+            f"Keep {MAX_KEPT:,} at most at a time."
+            if rows
+            else "None of the selected entries is a near-duplicate that waits for a decision."
+        )
+        messages.error(request, text)
+        return HttpResponseRedirect(here)
+    form = KeepReasonForm(request.POST if "reason" in request.POST else None)
+    if form.is_valid():
+        keep(rows, reason=form.cleaned_data["reason"], actor=actor_of(request))
+        messages.success(request, f"{len(rows):,} near-duplicate{'' if len(rows) == 1 else 's'} kept.")
+        return HttpResponseRedirect(here)
+    read_type_labels(rows[:MAX_LISTED])
+    context = {
+        **page.admin_site.each_context(request),
+        "title": f"Keep {len(rows):,} near-duplicates",
+        "form": form,
+        "rows": [(row_link(row), row.tenant, effect(row.effect, row.currency), local_time(row.occurred_at)) for row in rows[:MAX_LISTED]],
+        "unlisted": max(len(rows) - MAX_LISTED, 0),
+        "ids": [row.pk for row in rows],
+        "left_out": len(request.POST.getlist(ACTION_CHECKBOX_NAME)) - len(rows),
+        "back": here,
+    }
+    return TemplateResponse(request, "backoffice/keep.html", context)
 
 
 class NearDuplicateFilter(FlagFilter):
@@ -96,6 +164,13 @@ class TransactionPages(TransactionAdmin):
 
     def has_comment_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         return request.user.has_perm("billing.comment_transaction")
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        actions = super().get_actions(request)
+        name = keep_selected.__name__
+        if self.has_comment_permission(request):
+            actions[name] = (keep_selected, name, keep_selected.short_description)  # type: ignore[attr-defined]
+        return actions
 
     def action_links(self, request: HttpRequest, row: Transaction) -> list[dict[str, str]]:
         """Nothing is to be kept of an entry that resembles none, or that was decided."""

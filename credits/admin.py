@@ -220,13 +220,21 @@ class CreditTransactionAdmin(CorrectionOffers, UnitAdmin):
         "effect": EFFECT,
         **UnitAdmin.export_columns,
     }
-    list_display = ("id", "customer_id", "grant", "type", "kind", "amount", "balance_after", "entry_number", "created_at", "actor")
+    list_display = (
+        *("id", "occurred_at", "customer_id", "grant", "type", "kind", "amount", "invoice_id", "balance_after", "entry_number"),
+        *("created_at", "actor"),
+    )
     list_filter = (FigureFilter, "type", "kind")
     search_fields = ("id", "grant__id", "customer_id", "invoice_id", "billing_run_id")
     search_parts = ("invoice_id", "customer_id")
     sum_of = EFFECT
     list_select_related = ("grant",)
     icon = "swap_vert"
+
+    def formatter_for(self, field: models.Field) -> Callable[[Any], Any] | None:
+        if field.name == "amount":
+            return lambda row: effect(row.amount if row.type == "CREDIT" else -row.amount, unit_of(row.grant))
+        return super().formatter_for(field)
 
     def title_of(self, row: CreditTransaction) -> str:
         return f"{row.get_type_display()} of {in_words(row.amount, unit_of(row.grant))} for {row.customer_id}"

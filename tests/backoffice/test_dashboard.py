@@ -12,8 +12,9 @@ from django.test import Client
 
 from backoffice import day_sums
 from backoffice.integrity_runs import save_integrity_run
-from backoffice.models import ClosedDay, DaySum
+from backoffice.models import ClosedDay, DaySum, KeptDuplicate
 from billing import services as billing
+from billing.models import Transaction
 from credits import services as credits
 from kernel.corrections import services as corrections
 from kernel.corrections.services import CorrectionDraft
@@ -271,6 +272,34 @@ def test_a_near_duplicate_is_kept_with_a_reason_and_leaves_the_list(look, tenant
     assert look().context["alerts"] == []
     lists = [clerk.get(f"/admin/billing/transaction/?flag={flag}&window=all") for flag in ("near_duplicate", "kept", "any")]
     assert [len(each.context["cl"].result_list) for each in lists] == [0, 1, 1]
+
+
+def test_near_duplicates_are_kept_together_or_one_after_the_other(tenant):
+    foreign = TenantFactory(name="Beta")
+    for owner, count in ((tenant, 3), (foreign, 2)):
+        for number in range(count):
+            charge(owner, "5", reference_id=f"d{number}")
+    first, second, third = Transaction.objects.exclude(flags=[]).order_by("-id")
+    clerk = log_in(employ("clara", "clerk"))
+    # After one decision comes the next one.
+    assert str(second.id) in change(clerk, f"billing/transaction/{first.id}/keep-duplicate", reason="Fine.")["Location"]
+    # Several get one reason; the list keeps its filter.
+    here = "/admin/billing/transaction/?flag=near_duplicate&window=all"
+    chosen = {"action": "keep_selected", "_selected_action": [str(row.id) for row in (first, second, third)]}
+    shown = clerk.post(here, chosen)
+    assert (len(shown.context["rows"]), shown.context["left_out"], KeptDuplicate.objects.count()) == (2, 1, 1)
+    assert "required" in clerk.post(here, {**chosen, "reason": " "}).content.decode()
+    assert clerk.post(here, {**chosen, "reason": "Monthly fees."})["Location"] == here
+    assert sorted(KeptDuplicate.objects.values_list("reason", flat=True)) == ["Fine.", "Monthly fees.", "Monthly fees."]
+    viewer = log_in(employ("vera2", "viewer"))
+    viewer.post(here, {**chosen, "reason": "No."})
+    assert KeptDuplicate.objects.count() == 3
+    # A correction is of one tenant: each has a form with what was selected of it.
+    here = "/admin/billing/transaction/?flag=any&window=all"
+    sent = clerk.post(here, {"action": "correct_billing.reverse", "_selected_action": [str(first.id), str(third.id)]})
+    assert sent["Location"] == here
+    shown = [str(message) for message in clerk.get(here).context["messages"]]
+    assert all(f"row={row.id}" in shown[-1] for row in (first, third)), shown
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The admin of an append-only table: fast with many rows, and read-only."""
 
+import re
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -13,9 +14,10 @@ from django.test.utils import CaptureQueriesContext, isolate_apps
 from django.urls import include, path
 
 from backoffice.site import OfficeSite
-from kernel.ledger.admin import LedgerAdmin, lists, paging, searching
+from kernel.ledger.admin import LedgerAdmin, formatting, lists, paging, searching
 from kernel.ledger.admin.time_limits import time_limit
 from kernel.ledger.base_models import LedgerRow
+from kernel.ledger.identifiers import new_id
 from kernel.ledger.money import MoneyField, with_thousands
 from tests.factories import TenantFactory
 
@@ -295,3 +297,11 @@ def test_a_currency_may_be_a_relation_away():
     page.currency_path = "grant.currency"
     assert page.currency_of(SimpleNamespace(grant=SimpleNamespace(currency="EUR"))) == "EUR"
     assert page.currency_of(SimpleNamespace(grant=None)) == ""
+
+
+def test_the_actor_of_a_backfill_is_a_link_to_its_run():
+    run = new_id()
+    actor = f"command:backfill_billing_transactions:{run}"
+    name = formatting.actor_names([actor])[actor]
+    assert f"/admin/backfills/backfillrun/{run}/change/" in name
+    assert re.sub("<[^>]*>", "", name) == f"Backfill run …{str(run)[-8:]}"

@@ -330,7 +330,8 @@ def test_a_superuser_edits_no_entry_by_any_address(office, book, page):
 @pytest.mark.parametrize("model", [model for model in MODELS if issubclass(model, LedgerRow)], ids=lambda model: model._meta.label)
 def test_no_action_of_any_list_deletes_or_edits(office, model):
     names = set(admin.site.get_model_admin(model).get_actions(office.get("/admin/").wsgi_request))
-    assert all(name.startswith("correct_") for name in names)
+    # A decision about a near-duplicate is a row of its own and changes no entry.
+    assert all(name.startswith("correct_") for name in names - {"keep_selected"})
 
 
 @pytest.mark.parametrize(

@@ -196,6 +196,15 @@ def test_the_palette_says_what_can_be_searched_and_leads_to_the_customers_page(v
 
 
 @pytest.mark.django_db
+def test_agents_of_one_name_are_told_apart_by_tenant_and_spend_and_invoices_are_shown(acme):
+    fill(TenantFactory(name="Beta", slug="beta"), "Other", "INV-8")
+    found = search_for(log_in(employ("gina", "viewer")), "repondeur")[2]
+    rows = [" ".join(re.sub("<[^>]*>", " ", row).split()) for row in re.findall('<a href="/admin/metering/agent/.*?</a>', found)]
+    assert sorted(row.partition("Répondeur ")[2] for row in rows) == ["Acme · 0.75 USD in 30 days", "Beta · 0.75 USD in 30 days"]
+    assert "INV-8" in search_for(log_in(employ("gino", "viewer")), "invoice:INV-8")[2]
+
+
+@pytest.mark.django_db
 def test_the_best_match_comes_first(viewer, acme):
     for name in ("Xangstrom", "Angstrom", "Angstrom und Söhne"):
         Customer.objects.create(tenant=acme, customer_id=f"c-{name}", name=name, updated_by="staff:1")

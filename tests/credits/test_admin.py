@@ -53,6 +53,15 @@ def test_a_row_can_be_read_but_not_changed_added_or_deleted(office, book, table)
     assert office.post(f"/admin/credits/{table}/{row.pk}/delete/", {"post": "yes"}).status_code == 403
 
 
+def test_the_list_of_entries_says_when_they_happened_for_which_invoice_and_with_which_sign(office, book):
+    fill(book, 1)
+    page = office.get("/admin/credits/credittransaction/").content.decode()
+    assert all(f'data-label="{label}"' in page for label in ("Happened", "Invoice"))
+    signs = {row.type: "ch-up" if row.type == "CREDIT" else "ch-down" for row in CreditTransaction.objects.all()}
+    assert set(signs.values()) == {"ch-up", "ch-down"}
+    assert all(f'class="money {sign}"' in page for sign in signs.values())
+
+
 def test_transactions_are_found_by_invoice_customer_and_grant(office, book):
     fill(book, 2)
     grant = Grant.objects.order_by("created_at").first()

@@ -1,5 +1,6 @@
 """The form of a new correction request: the reason, the preview in numbers, and the confirmation."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -11,6 +12,8 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.http import urlencode
 
 from kernel.corrections import services
 from kernel.corrections.admin.forms import EvidenceForm, ReasonForm
@@ -22,7 +25,7 @@ from kernel.corrections.models import CorrectionRequest
 from kernel.corrections.previews import CorrectionDraft, Preview
 from kernel.corrections.selectors import get_common_tenant
 from kernel.ledger.admin.form_ids import new_form_id, read_form_id
-from kernel.ledger.admin.formatting import actor_of, effect, id_link, money, page_of, row_link
+from kernel.ledger.admin.formatting import actor_of, effect, id_link, link, money, page_of, row_link
 from kernel.ledger.admin.links import own_path
 from kernel.ledger.errors import LedgerError
 from kernel.ledger.money import with_thousands
@@ -64,7 +67,7 @@ def request_page(request: HttpRequest) -> HttpResponse:
     try:
         subject = _subject(request, kind=kind, ids=ids)
     except LedgerError as error:
-        return _redirect_to_list(request, kind=kind, error=error)
+        return _redirect_to_list(request, kind=kind, ids=ids, error=error)
     form = ReasonForm(kind, parameters)
     if not form.is_valid():
         return _page(request, subject, form)
@@ -77,7 +80,7 @@ def _first_page(request: HttpRequest, *, kind: Kind, ids: tuple[UUID, ...]) -> H
     try:
         subject = _subject(request, kind=kind, ids=ids)
     except LedgerError as error:
-        return _redirect_to_list(request, kind=kind, error=error)
+        return _redirect_to_list(request, kind=kind, ids=ids, error=error)
     # A link to the form may fill it in.
     entered = request.POST if request.POST.get("step") == "edit" else request.GET
     names = ReasonForm(kind).fields
@@ -94,9 +97,25 @@ def _subject(request: HttpRequest, *, kind: Kind, ids: tuple[UUID, ...]) -> Subj
     return Subject(kind=kind, tenant=Tenant.objects.get(id=tenant_id), ids=ids)
 
 
-def _redirect_to_list(request: HttpRequest, *, kind: Kind, error: LedgerError) -> HttpResponse:
-    messages.error(request, message_for(error))
-    return HttpResponseRedirect(reverse(f"admin:{kind.model_label.replace('.', '_')}_changelist"))
+def _redirect_to_list(request: HttpRequest, *, kind: Kind, ids: tuple[UUID, ...], error: LedgerError) -> HttpResponse:
+    """Back to the list, with its filter. What was selected of several tenants leads to a form for each of them."""
+    forms = _forms_by_tenant(request, kind=kind, ids=ids) if isinstance(error, SeveralTenants) else ()
+    choices = format_html_join(", ", "{}", ((each,) for each in forms))
+    messages.error(request, format_html("{} {}: {}.", message_for(error), kind.title, choices) if choices else message_for(error))
+    url = reverse(f"admin:{kind.model_label.replace('.', '_')}_changelist")
+    return HttpResponseRedirect(request.get_full_path() if request.path == url else url)
+
+
+def _forms_by_tenant(request: HttpRequest, *, kind: Kind, ids: tuple[UUID, ...]) -> Iterator[Any]:
+    rows = scope_of(request.user).limit(apps.get_model(kind.model_label)._base_manager.filter(pk__in=ids))
+    by_tenant: dict[Tenant, list[UUID]] = {}
+    for row in rows.select_related("tenant"):
+        by_tenant.setdefault(row.tenant, []).append(row.pk)
+    for tenant, own in by_tenant.items():
+        text = f"the {len(own)} of {tenant}"
+        # An address has a limit.
+        query = urlencode([("kind", kind.code), *(("row", str(each)) for each in own)])
+        yield link(f"{reverse(REQUEST_PAGE)}?{query}" if len(own) <= MAX_LISTED else "", text)
 
 
 def _preview(request: HttpRequest, subject: Subject, form: ReasonForm, *, evidence: EvidenceForm | None = None) -> HttpResponse:

@@ -168,6 +168,9 @@ def _actor_name(actor: str, users: dict[str, Any], issued: dict[str, ApiKey]) ->
             '<span title="{}">{}</span>', actor, link(page_of("tenants.apikey", issued[actor].pk), f"Key {issued[actor].name}")
         )
     word, _, rest = actor.partition(":")
+    # `command:<name>:<run>`: a run has a page, which says which command it was.
+    if word == "command" and "run" in _ORIGINS and _is_uuid(rest.rpartition(":")[2]):
+        return origin(f"run:{rest.rpartition(':')[2]}")
     return coded(actor, f"{word.capitalize()} {code_in_words(rest).lower()}") if word in {"command", "job"} else actor
 
 

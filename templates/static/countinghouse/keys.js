@@ -8,13 +8,23 @@
         ["x", "Select the row, where rows can be selected"],
         ["g h", "Home"],
         ["g c", "Customers"],
+        ["g e", "Entries of billing"],
+        ["g w", "Wallets"],
+        ["g g", "Grants"],
         ["g a", "Corrections to approve"],
         ["a", "Approve, on the page of a request; asks first"],
         ["r", "Reject, on the page of a request; asks first"],
         ["?", "These keys"],
         ["Esc", "Close a window"],
     ];
-    const PLACES = { h: "/admin/", c: "/admin/customers/", a: "/admin/corrections/correctionrequest/?box=to_approve" };
+    const PLACES = {
+        h: "/admin/",
+        c: "/admin/customers/",
+        e: "/admin/billing/transaction/",
+        w: "/admin/billing/wallet/",
+        g: "/admin/credits/grant/",
+        a: "/admin/corrections/correctionrequest/?box=to_approve",
+    };
     let chosen = -1;
     let isGoing = false;
 
