@@ -230,14 +230,14 @@ class _Reader:
         )
 
     def money(self, before: Any) -> list[Item]:
-        rows = self._page(BillingTransaction.objects.filter(self._known(), tenant_id=self.tenant_id), before)
+        rows = self._page(BillingTransaction.objects.filter(self._entries_of_customer(), tenant_id=self.tenant_id), before)
         read_type_labels(rows)
         return [
             self._item("money", row, row_link(row, type_label(row)), " ".join(_words_of(row)), effect(row.effect, row.currency))
             for row in rows
         ]
 
-    def _known(self) -> Q:
+    def _entries_of_customer(self) -> Q:
         """The entries that are known to be the customer's: of its invoices, of its agents, or with its id in their metadata."""
         drawn = CreditTransaction.objects.filter(**self.own).exclude(invoice_id="").order_by("-created_at", "-id")
         invoices = list(dict.fromkeys(drawn.values_list("invoice_id", flat=True)[:KNOWN]))
