@@ -52,8 +52,7 @@ class BalanceField(AmountField):
 class PlainDecimalField(forms.DecimalField):
     """A number with bounds of its own, of which Django would also take `1e3`, full-width digits and blanks within."""
 
-    def to_python(self, value: Any) -> Decimal | None:
+    def to_python(self, value: Any) -> Any:
         if isinstance(value, str) and value.strip() and not is_plain_decimal(value.strip()):
             raise forms.ValidationError("Write it in digits with a point, like 1234.50; no commas or letters.")
-        number: Decimal | None = super().to_python(value)
-        return number
+        return super().to_python(value)
