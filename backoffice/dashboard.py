@@ -20,11 +20,13 @@ from backoffice.customer_links import customer_url
 from backoffice.day_sums import Measure
 from billing.models import DailyTotal, Transaction
 from credits.choices import GrantStatus, UnitType
-from credits.models import Grant
+from credits.models import Grant, Hold
+from credits.selectors.clock import NOW
 from kernel.ledger.admin.charts import chart
 from kernel.ledger.admin.figures import figure_url
 from kernel.ledger.admin.formatting import link, money, page_of
 from kernel.ledger.clocks import Clock
+from kernel.ledger.holds import HoldStatus
 from kernel.ledger.money import with_thousands
 from kernel.tenants.models import Tenant
 from kernel.tenants.staff_scope import VisibleTenants, scope_of
@@ -183,7 +185,7 @@ def _recorded_costs(tenants: Any, *, since: date) -> list[dict[str, Any]]:
 
 
 def _outstanding(tenants: Any, today: date) -> list[tuple[str, Any, str]]:
-    """Outstanding credit, and the part of it that expires within 30 days."""
+    """Outstanding credit, what is held of it, and the part of it that expires within 30 days."""
     unit = Case(When(unit_type=UnitType.METRIC, then=F("metric_id")), default=F("currency"))
     soon = Q(expiry_date__gte=today, expiry_date__lte=today + timedelta(days=30))
     sums = (
@@ -199,7 +201,12 @@ def _outstanding(tenants: Any, today: date) -> list[tuple[str, Any, str]]:
         (
             "Outstanding credit",
             _amounts({row["unit"]: row["total"] for row in rows}, "credits.grant", "outstanding"),
-            "what customers can still draw on",
+            "with what holds reserve of it",
+        ),
+        (
+            "Held",
+            _amounts(_held(tenants), "credits.hold", "held"),
+            "reserved by open holds; customers can draw on the rest",
         ),
         (
             "Expiring within 30 days",
@@ -207,6 +214,14 @@ def _outstanding(tenants: Any, today: date) -> list[tuple[str, Any, str]]:
             "part of the outstanding credit",
         ),
     ]
+
+
+def _held(tenants: Any) -> Sums:
+    """What open holds reserve of credit, by unit. Overdue ones reserve nothing."""
+    open_holds = Hold.objects.filter(tenant__in=tenants, status=HoldStatus.ACTIVE, expires_at__gt=NOW)
+    unit = Case(When(metric_id="", then=F("currency")), default=F("metric_id"))
+    rows: Any = open_holds.annotate(unit=unit).values_list("unit").order_by().annotate(total=Sum(F("amount") - F("captured")))
+    return dict(rows)
 
 
 def _rules(tenants: Any, today: date) -> dict[str, Any] | None:

@@ -167,10 +167,13 @@ def grant(tenant):
 def test_credit_granted_consumed_standing_and_expiring(look, tenant, grant):
     taken = credits.consume(tenant_id=tenant.id, **WHO, customer_id="cust-1", amount=Decimal(30), currency="USD", invoice_id="INV-1")
     assert taken
+    its = {"customer_id": "cust-1", "currency": "USD"}
+    credits.place_hold(tenant_id=tenant.id, **WHO, **its, amount=Decimal(20), expires_at=datetime.now(UTC) + timedelta(hours=1))
     response = look()
     amounts = figures(response)
     assert (amounts["Credit granted"][0], amounts["Credit consumed"][0]) == ("100.00 USD", "30.00 USD")
     standing = {name: str(amounts[0]) for name, amounts, _ in response.context["outstanding"]}
+    assert "20.00" in standing.pop("Held")
     assert all("70.00" in amount for amount in standing.values())
     assert "cust-1" in response.content.decode()
 
