@@ -15,8 +15,9 @@ from django.views.decorators.http import require_safe
 from backoffice.customer_links import customer_url
 from backoffice.customers import CLOCKS, chosen_clock, find_customer
 from backoffice.timeline import TIMES
-from credits.choices import TransactionType, UnitType
+from credits.choices import GrantStatus, TransactionType, UnitType
 from credits.models import CreditTransaction
+from credits.selectors.clock import TODAY
 from kernel.ledger.admin import Panel
 from kernel.ledger.admin.formatting import effect, link, money, row_link
 from kernel.ledger.errors import InvalidValue
@@ -68,10 +69,12 @@ def _statement(rows: QuerySet[Any], *, time: str, since: datetime, until: dateti
     """Opening, change and closing of each unit, and the entries between."""
     period = rows.filter(**{f"{time}__gte": since, f"{time}__lt": until})
     opening, moved = _sums(rows.filter(**{f"{time}__lt": since})), _sums(period)
+    # Only where the period reaches today: an expiry is an entry of its own once it is written.
+    due = _due(rows) if until > timezone.now() else {}
     sums = []
     for unit in sorted({*opening, *moved}):
         before, change = opening.get(unit, Decimal(0)), moved.get(unit, Decimal(0))
-        sums.append((unit, money(before, unit), money(change, unit), money(before + change, unit)))
+        sums.append((unit, money(before, unit), money(change, unit), money(before + change, unit), money(due.get(unit, Decimal(0)), unit)))
     entries = list(period.select_related("grant").order_by(time, "id")[: MAX_STATEMENT + 1])
     lines = [
         (
@@ -83,10 +86,17 @@ def _statement(rows: QuerySet[Any], *, time: str, since: datetime, until: dateti
         )
         for row in entries[:MAX_STATEMENT]
     ]
+    headers = ("Unit", "Opening", "Moved", "Closing", "Of which expired, not yet written off")
     return [
-        Panel("Balances", ("Unit", "Opening", "Moved", "Closing"), sums, empty="Nothing in any unit."),
+        Panel("Balances", headers, sums, empty="Nothing in any unit."),
         Panel("Entries", ("When", "Entry", "Grant", "Invoice", "Change"), lines, empty="None in this period.", note=_note(entries)),
     ]
+
+
+def _due(rows: QuerySet[Any]) -> Mapping[str, Decimal]:
+    """What is left of grants whose last day is over, and which the daily job has not expired yet."""
+    over = rows.filter(grant__status=GrantStatus.OPEN, grant__expiry_date__lt=TODAY)
+    return _sums(over)
 
 
 def _note(entries: list[Any]) -> str:

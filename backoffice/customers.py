@@ -28,6 +28,9 @@ from credits import selectors as credits
 from credits.admin import unit_of
 from credits.choices import GrantStatus, ScheduleStatus, UnitType
 from credits.models import Grant, Hold, RecurringGrant
+from credits.selectors.balances import HELD_OF_GRANT, read_live_holds
+from credits.selectors.clock import NOW, TODAY
+from credits.selectors.grants import status_today
 from kernel.corrections.choices import REQUEST_PAGE, REQUEST_PERMISSION
 from kernel.corrections.kinds import list_kinds
 from kernel.corrections.models import CorrectionEntry, CorrectionRequest
@@ -46,6 +49,7 @@ from metering.models import Transaction as MeteredTransaction
 PERMISSION = "credits.view_grant"
 # Customers on a page of the list, and rows of each part of a customer's page.
 LISTED, SHOWN, MAX_ID = 50, 50, 255
+OPEN_FIRST = Case(When(Q(status=GrantStatus.OPEN) & ~Q(expiry_date__lt=TODAY), then=0), default=1)
 STATE_COLOURS = {GrantStatus.OPEN: "good", GrantStatus.EXPIRED: "wait"}
 # One look-up in the index for each customer, however many grants a customer has.
 NEXT_CUSTOMERS = """
@@ -117,7 +121,7 @@ def _with_balances(tenant: Tenant, ids: list[str]) -> list[dict[str, Any]]:
         .annotate(unit=Case(When(unit_type=UnitType.METRIC, then=F("metric_id")), default=F("currency")))
         .values("customer_id", "unit")
         .order_by()
-        .annotate(total=Sum("balance"), held_total=Sum("held"), grants=Count("id"))
+        .annotate(total=Sum("balance"), held_total=Sum(HELD_OF_GRANT), grants=Count("id"))
     )
     by_customer: dict[str, list[Any]] = {}
     for row in sums:
@@ -164,7 +168,8 @@ def customer_page(request: HttpRequest) -> HttpResponse:
     tenant, customer_id = find_customer(request)
     its: dict[str, Any] = {"tenant_id": tenant.pk, "customer_id": customer_id}
     known = Customer.objects.filter(**its).first()
-    grants = list(Grant.objects.filter(**its).order_by(Case(When(status=GrantStatus.OPEN, then=0), default=1), "-created_at")[:SHOWN])
+    grants = list(Grant.objects.filter(**its).order_by(OPEN_FIRST, "-created_at")[:SHOWN])
+    read_live_holds(grants)
     if not grants and known is None and not MeteredTransaction.objects.filter(**its).exists():
         raise Http404
     clock = chosen_clock(request)
@@ -244,10 +249,10 @@ def _grant(request: HttpRequest, grant: Grant, *, back: str) -> dict[str, Any]:
         for kind in list_kinds("credits.grant")
         if request.user.has_perm(REQUEST_PERMISSION) and kind.applies_to(grant)
     ]
-    unit = unit_of(grant)
+    unit, state = unit_of(grant), status_today(grant)
     return {
         "link": row_link(grant, grant.name),
-        "state": label(grant.get_status_display(), STATE_COLOURS.get(GrantStatus(grant.status), "")),
+        "state": label(state.label, STATE_COLOURS.get(state, "")),
         "width": int(min(grant.balance / grant.original_amount, Decimal(1)) * 100),
         "balance": money(grant.balance, unit),
         "original": money(grant.original_amount, unit),
@@ -260,7 +265,7 @@ def _grant(request: HttpRequest, grant: Grant, *, back: str) -> dict[str, Any]:
 def _open(request: HttpRequest, *, back: str, tenant_id: UUID, customer_id: str) -> Iterator[Panel]:
     """Open holds, and schedules, each with what the reader may do."""
     own: dict[str, Any] = {"tenant_id": tenant_id, "customer_id": customer_id}
-    holds = Hold.objects.filter(**own, status=HoldStatus.ACTIVE).order_by("-created_at", "-id")[:SHOWN]
+    holds = Hold.objects.filter(**own, status=HoldStatus.ACTIVE, expires_at__gt=NOW).order_by("-created_at", "-id")[:SHOWN]
     may_release, may_cancel = (request.user.has_perm(f"credits.manage_{name}") for name in ("hold", "recurringgrant"))
     lines = [
         (

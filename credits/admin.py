@@ -11,18 +11,21 @@ from django.http import HttpRequest
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from credits import services
-from credits.choices import ScheduleStatus, TransactionType, UnitType
+from credits.choices import GrantStatus, ScheduleStatus, TransactionType, UnitType
 from credits.models import BalanceAlert, Consumption, CreditTransaction, Grant, Hold, HoldCall, HoldEntry, HoldLine, Policy, RecurringGrant
+from credits.selectors.balances import read_live_holds
+from credits.selectors.clock import NOW, TODAY
 from credits.selectors.effects import EFFECT
+from credits.selectors.grants import status_today
 from credits.services.settings import MAX_EXPIRING_DAYS
 from kernel.corrections.admin.offers import CorrectionOffers
 from kernel.ledger.admin import LedgerAdmin, Panel
 from kernel.ledger.admin.fields import AmountOrZeroField
 from kernel.ledger.admin.figures import FigureFilter
-from kernel.ledger.admin.filters import OpenHoldFilter
+from kernel.ledger.admin.filters import HoldStatusFilter, OpenHoldFilter
 from kernel.ledger.admin.formatting import actor_names, effect, id_link, json_block, money, row_link
 from kernel.ledger.admin.settings import SettingForm, setting_action, text_field
-from kernel.ledger.holds import LONGEST_HOLD_LIMIT_SECONDS, HoldStatus
+from kernel.ledger.holds import LONGEST_HOLD_LIMIT_SECONDS, HoldStatus, status_now
 from kernel.ledger.money import MoneyField, in_words, trimmed_digits
 from kernel.tenants.admin import local_time
 from kernel.tenants.messages import register_messages
@@ -192,21 +195,47 @@ class UnitAdmin(LedgerAdmin):
         return super().formatter_for(field)
 
 
+class GrantStatusFilter(admin.SimpleListFilter):
+    """The status of grants today: an open one past its last day is expired."""
+
+    title = "status"
+    parameter_name = "status__exact"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(status.value, str(status.label)) for status in GrantStatus]
+
+    def queryset(self, request: HttpRequest, queryset: models.QuerySet) -> models.QuerySet:
+        value, is_over = self.value(), models.Q(status=GrantStatus.OPEN, expiry_date__lt=TODAY)
+        if value == GrantStatus.OPEN:
+            return queryset.filter(status=value).exclude(is_over)
+        if value == GrantStatus.EXPIRED:
+            return queryset.filter(models.Q(status=value) | is_over)
+        return queryset.filter(status=value) if value in GrantStatus.values else queryset
+
+
 @admin.register(Grant)
 class GrantAdmin(CorrectionOffers, UnitAdmin):
     # Its own columns say the unit.
     export_columns: ClassVar[Mapping[str, Any]] = {}
     list_display = ("id", "customer_id", "name", "unit_type", "metric_id", "balance", "held", "original_amount", "expiry_date", "status")
-    list_filter = (FigureFilter, "status", "unit_type", "category")
+    list_filter = (FigureFilter, GrantStatusFilter, "unit_type", "category")
     search_fields = ("id", "customer_id")
     search_parts = ("customer_id", "name")
     sum_of = "balance"
     list_select_related = ("tenant",)
     icon = "redeem"
 
+    def read_related(self, rows: list[Any]) -> None:
+        read_live_holds(rows)
+
+    def formatter_for(self, field: models.Field) -> Callable[[Any], Any] | None:
+        return (lambda row: status_today(row).label) if field.name == "status" else super().formatter_for(field)
+
     def panels(self, request: HttpRequest, row: Grant) -> list[Panel]:
         entries = CreditTransaction.objects.filter(tenant_id=row.tenant_id, grant_id=row.id).order_by("-entry_number")
-        reserved = HoldLine.objects.filter(tenant_id=row.tenant_id, grant_id=row.id, remaining__gt=0).select_related("hold")[:NEWEST]
+        reserved = HoldLine.objects.filter(tenant_id=row.tenant_id, grant_id=row.id, remaining__gt=0, expires_at__gt=NOW).select_related(
+            "hold"
+        )[:NEWEST]
         holds = [(row_link(line.hold), money(line.remaining, unit_of(row)), local_time(line.expires_at)) for line in reserved]
         return [
             lines_of(f"The newest {NEWEST} entries", entries[:NEWEST]),
@@ -274,7 +303,7 @@ class ConsumptionAdmin(LedgerAdmin):
 @admin.register(Hold)
 class HoldAdmin(LedgerAdmin):
     list_display = ("id", "customer_id", "amount", "captured", "currency", "metric_id", "status", "expires_at", "created_at", "actor")
-    list_filter = (FigureFilter, OpenHoldFilter, "status")
+    list_filter = (FigureFilter, OpenHoldFilter, HoldStatusFilter)
     search_fields = ("id", "customer_id")
     search_parts = ("customer_id",)
     icon = "lock_clock"
@@ -282,7 +311,10 @@ class HoldAdmin(LedgerAdmin):
     release = setting_action(ReleaseForm, name="release")
 
     def action_links(self, request: HttpRequest, row: Hold) -> list[dict[str, str]]:
-        return super().action_links(request, row) if row.status == HoldStatus.ACTIVE else []
+        return super().action_links(request, row) if status_now(row) == HoldStatus.ACTIVE else []
+
+    def formatter_for(self, field: models.Field) -> Callable[[Any], Any] | None:
+        return (lambda row: status_now(row).label) if field.name == "status" else super().formatter_for(field)
 
     def panels(self, request: HttpRequest, row: Hold) -> list[Panel]:
         its: dict[str, Any] = {"tenant_id": row.tenant_id, "hold_id": row.id}

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from credits import selectors, services
 from credits.choices import REVERSIBLE, GrantStatus, TransactionType, UnitType
+from credits.selectors.grants import status_today
 from kernel.corrections.kinds import CorrectionInput, FormField, Kind, PostedEntry, register
 from kernel.ledger.errors import InvalidValue
 
@@ -160,11 +161,11 @@ def _is_debit(row: Any) -> bool:
 
 
 def _is_open(row: Any) -> bool:
-    return row.status not in {GrantStatus.VOIDED, GrantStatus.DELETED}
+    return status_today(row) == GrantStatus.OPEN
 
 
 def _is_extendable(row: Any) -> bool:
-    return row.status == GrantStatus.OPEN and row.expiry_date is not None and row.balance > 0
+    return _is_open(row) and row.expiry_date is not None and row.balance > 0
 
 
 register(

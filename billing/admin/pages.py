@@ -19,15 +19,15 @@ from billing.admin.filters import FlagFilter, ReversalFilter
 from billing.admin.statements import statement_page
 from billing.choices import NEAR_DUPLICATE_LIMIT_SECONDS, REASON_LENGTH, TYPE_LENGTH, Direction
 from billing.models import DailyTotal, Policy, Transaction, TransactionType, Wallet, WalletHold, WalletHoldEntry, type_label
-from billing.selectors.holds import OPEN
+from billing.selectors.holds import OPEN, read_live_holds
 from kernel.corrections.admin.offers import CorrectionOffers
 from kernel.ledger.admin import LedgerAdmin, Panel
 from kernel.ledger.admin.fields import BalanceField
 from kernel.ledger.admin.figures import FigureFilter, figure_url
-from kernel.ledger.admin.filters import OpenHoldFilter
+from kernel.ledger.admin.filters import HoldStatusFilter, OpenHoldFilter
 from kernel.ledger.admin.formatting import action_link, actor_names, effect, id_link, label, link, money, page_of, row_link
 from kernel.ledger.admin.settings import SettingForm, setting_action, switch_field, text_field
-from kernel.ledger.holds import LONGEST_HOLD_LIMIT_SECONDS, HoldStatus
+from kernel.ledger.holds import LONGEST_HOLD_LIMIT_SECONDS, HoldStatus, status_now
 from kernel.ledger.money import in_words, trimmed_digits
 from kernel.tenants.admin import local_time
 from kernel.tenants.messages import register_messages
@@ -249,6 +249,9 @@ class WalletAdmin(CorrectionOffers):
     def title_of(self, row: Wallet) -> str:
         return f"{row} of {row.tenant}"
 
+    def read_related(self, rows: list[Any]) -> None:
+        read_live_holds(rows)
+
     def _field_value(self, row: Wallet, name: str) -> tuple[str, Any, bool]:
         """The balance and what is held lead to the entries and the holds that they add up."""
         title, value, wide = super()._field_value(row, name)
@@ -304,14 +307,17 @@ def _open_holds(request: HttpRequest, row: Wallet) -> list[Panel]:
 class WalletHoldAdmin(LedgerAdmin):
     list_display = ("created_at", "tenant", "reference_id", "amount", "captured", "currency", "status", "expires_at", "actor")
     list_select_related = ("tenant",)
-    list_filter = (FigureFilter, OpenHoldFilter, "status")
+    list_filter = (FigureFilter, OpenHoldFilter, HoldStatusFilter)
     search_fields, search_parts = ("id", "reference_id"), ("reference_id",)
     icon = "lock_clock"
     actions_detail = ("release",)
     release = setting_action(ReleaseForm, name="release")
 
     def action_links(self, request: HttpRequest, row: WalletHold) -> list[dict[str, str]]:
-        return super().action_links(request, row) if row.status == HoldStatus.ACTIVE else []
+        return super().action_links(request, row) if status_now(row) == HoldStatus.ACTIVE else []
+
+    def formatter_for(self, field: Field) -> Callable[[Any], Any] | None:
+        return (lambda row: status_now(row).label) if field.name == "status" else super().formatter_for(field)
 
     def panels(self, request: HttpRequest, row: WalletHold) -> list[Panel]:
         entries = list(WalletHoldEntry.objects.filter(tenant_id=row.tenant_id, hold_id=row.id).order_by("-created_at", "-id")[:NEWEST])

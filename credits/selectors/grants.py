@@ -1,9 +1,11 @@
 """Reading grants."""
 
+from datetime import UTC
 from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
+from django.utils import timezone
 
 from credits.choices import GrantStatus
 from credits.models import Grant
@@ -29,6 +31,14 @@ GRANT_FIELDS = (
     "status",
     "created_at",
 )
+
+
+def status_today(grant: Grant) -> GrantStatus:
+    """The status of a grant's row by today's date in UTC: an open one past its last day is expired, though its job may not have run yet."""
+    is_over = (
+        grant.status == GrantStatus.OPEN and grant.expiry_date is not None and grant.expiry_date < timezone.now().astimezone(UTC).date()
+    )
+    return GrantStatus.EXPIRED if is_over else GrantStatus(grant.status)
 
 
 def list_grants(*, tenant_id: UUID, customer_id: str | None = None) -> "QuerySet[Grant, dict[str, Any]]":

@@ -1,6 +1,9 @@
 """What the holds of the ledgers have in common: their statuses, and the errors of the calls that change them."""
 
+from typing import Any
+
 from django.db import models
+from django.utils import timezone
 
 from kernel.ledger.errors import InvalidValue, LedgerError
 
@@ -15,6 +18,12 @@ class HoldStatus(models.TextChoices):
     CAPTURED = "captured", "Captured"
     RELEASED = "released", "Released"
     EXPIRED = "expired", "Expired"
+
+
+def status_now(hold: Any) -> HoldStatus:
+    """The status of a hold's row at this moment: an overdue one is expired, though its job may not have run yet."""
+    is_overdue = hold.status == HoldStatus.ACTIVE and hold.expires_at <= timezone.now()
+    return HoldStatus.EXPIRED if is_overdue else HoldStatus(hold.status)
 
 
 class HoldClosed(LedgerError):

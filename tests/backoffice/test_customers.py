@@ -1,12 +1,14 @@
 """A customer's page: balances, grants, one timeline of the three ledgers, a statement; and the list and the names that lead to it."""
 
 import re
+import time
 from datetime import timedelta
 from decimal import Decimal
 from html import unescape
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from billing import services as billing
@@ -159,7 +161,7 @@ def test_a_grant_is_given_extended_and_voided_from_the_customers_page_each_once_
     assert "currency=EUR" in form
     facts = {"name": "Goodwill", "currency": "eur", "category": "promotional", "expiry_date": f"{timezone.now():%Y}-12-31"}
     assert (
-        "not positive"
+        "can&#x27;t be negative"
         in browser.post(REQUEST_FORM, {**parsed(form), **REASON, **facts, "amount": "-5", "step": "preview"}).content.decode()
     )
     small = asked(browser, form, **facts, amount="40")
@@ -216,3 +218,43 @@ def test_a_hold_is_released_with_a_reason_and_a_schedule_cancelled_from_the_page
     assert (plan_row.status, hold_row.status, kept_row.status) == ("cancelled", "released", "released")
     assert Wallet.objects.get().held == Grant.objects.get(name="Prepaid").held == 0
     assert "/release/" not in operator.get(f"/admin/credits/hold/{hold.id}/change/").content.decode()
+
+
+def test_what_ended_counts_as_ended_on_every_page_before_its_job_has_run():
+    tenant = TenantFactory()
+    context, its = {"tenant_id": tenant.id, **WHO}, {"customer_id": "ada", "currency": "USD"}
+    grant = credits.create_grant(**context, **its, unit_type="CURRENCY", name="Prepaid", amount=Decimal(50))
+    over = credits.create_grant(**context, **its, unit_type="CURRENCY", name="Over", amount=Decimal("7.29"))
+    billing.record_transaction(**context, amount=Decimal(100), type="topup", reference_id="top")
+    soon = timezone.now() + timedelta(seconds=1)
+    credits.place_hold(**context, **its, amount=Decimal(15), expires_at=timezone.now() + timedelta(hours=1))
+    credits.place_hold(**context, **its, amount=Decimal("7.5"), expires_at=soon)
+    billing.place_hold(**context, amount=Decimal(15), expires_at=timezone.now() + timedelta(hours=1), reference_id="long")
+    billing.place_hold(**context, amount=Decimal(3), expires_at=soon, reference_id="short")
+    time.sleep(1.1)
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        cursor.execute("ALTER TABLE credits_grant DISABLE TRIGGER USER")
+        cursor.execute("UPDATE credits_grant SET effective_date = '2026-01-01', expiry_date = '2026-02-01' WHERE id = %s", [over.id])
+        cursor.execute("ALTER TABLE credits_grant ENABLE TRIGGER USER")
+    clerk = log_in(employ("clara", "clerk"))
+    page = clerk.get("/admin/customers/customer/", {"tenant": tenant.id, "id": "ada"})
+    shown = [[re.sub("<[^>]*>", "", row[name]) for name in ("link", "state", "held")] for row in page.context["grants"]]
+    assert sorted(shown) == [["Over", "Expired", ""], ["Prepaid", "Open", "15.00 USD"]]
+    assert sorted(len(row["actions"]) for row in page.context["grants"]) == [0, 2]
+    assert text_of(page).count("Release") == 0
+    [listed] = clerk.get("/admin/customers/", {"tenant": tenant.id}).context["customers"]
+    assert "15.00" in listed["held"][0]
+    lists = {"wallet": "billing/wallet", "grant": "credits/grant", "of_wallets": "billing/wallethold", "of_grants": "credits/hold"}
+    found = {name: {str(row.pk): row for row in clerk.get(f"/admin/{path}/").context["cl"].result_list} for name, path in lists.items()}
+    assert [row.held for row in found["wallet"].values()] == [15]
+    assert found["grant"][str(grant.id)].held == 15
+    for name, path in lists.items():
+        if name != "wallet":
+            active = "open" if name == "grant" else "active"
+            counts = [len(clerk.get(f"/admin/{path}/?status__exact={value}").context["cl"].result_list) for value in (active, "expired")]
+            assert counts == [1, 1], path
+            ended = next(row.pk for row in found[name].values() if row.pk == over.id or getattr(row, "amount", 0) in (Decimal("7.5"), 3))
+            assert "Expired" in text_of(clerk.get(f"/admin/{path}/{ended}/change/")), path
+    statement = text_of(clerk.get("/admin/customers/statement/", {"tenant": tenant.id, "id": "ada"}))
+    assert "57.29 USD 7.29 USD" in statement

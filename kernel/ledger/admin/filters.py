@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from django.contrib import admin, messages
 from django.contrib.admin.options import IncorrectLookupParameters
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from unfold.contrib.filters.admin import RangeDateTimeFilter
@@ -99,6 +99,24 @@ class WorldTimeFilter(MomentRangeFilter):
 
 def _is_narrowed(request: HttpRequest) -> bool:
     return bool(request.GET.get("q")) or any(name.startswith(("created_at_", "occurred_at_")) for name in request.GET)
+
+
+class HoldStatusFilter(admin.SimpleListFilter):
+    """The status of holds at this moment: an overdue one is expired."""
+
+    title = "status"
+    parameter_name = "status__exact"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(status.value, str(status.label)) for status in HoldStatus]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        now, value = timezone.now(), self.value()
+        if value == HoldStatus.ACTIVE:
+            return queryset.filter(status=value, expires_at__gt=now)
+        if value == HoldStatus.EXPIRED:
+            return queryset.filter(Q(status=value) | Q(status=HoldStatus.ACTIVE, expires_at__lte=now))
+        return queryset.filter(status=value) if value in HoldStatus.values else queryset
 
 
 class OpenHoldFilter(admin.SimpleListFilter):
