@@ -24,7 +24,7 @@ from kernel.events.choices import DisabledReason, EndpointStatus
 from kernel.events.models import Delivery, Endpoint
 from kernel.tenants.models import Tenant
 from kernel.tenants.staff_scope import VisibleTenants
-from metering.admin.pages import ESTIMATE_OVERDUE_AFTER, STALE_AFTER
+from metering.admin.filters import ESTIMATE_OVERDUE_AFTER, STALE_AFTER
 from metering.choices import Grain, Status
 from metering.models import Rollup
 from metering.models import Transaction as MeteredTransaction

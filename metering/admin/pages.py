@@ -7,9 +7,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils import timezone
 from django.utils.html import format_html
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
@@ -22,15 +20,12 @@ from kernel.ledger.admin.settings import MomentField, SettingForm, setting_actio
 from kernel.ledger.money import trimmed_digits
 from kernel.tenants.admin import local_time
 from metering.admin.decisions import rounds_of
-from metering.choices import ReportedCosts, Status
+from metering.admin.filters import EstimateFilter, StaleFilter
+from metering.choices import ReportedCosts
 from metering.models import Cost, Fact, Policy, Price, Rollup, StatusChange, Trace, Transaction, UnitPrice
 from metering.services import prices, settings
 from metering.services.settings import UNCHANGED
 
-# How long an estimate may wait for its actual cost before the dashboard names it.
-ESTIMATE_OVERDUE_AFTER = timedelta(days=7)
-# How long a transaction may stay authorized before the dashboard names it.
-STALE_AFTER = timedelta(days=1)
 DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)
 # Rows shown in one panel.
 MAX_ROWS = 50
@@ -266,19 +261,6 @@ def same_trace(transaction: Transaction) -> list[Panel]:
     return [Panel("In the same trace", ("Transaction", "Action", "Status", "Booked"), lines)] if lines else []
 
 
-class StaleFilter(admin.SimpleListFilter):
-    title = "waits"
-    parameter_name = "waits"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("day", "Authorized for a day or more")]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
-        if self.value() != "day":
-            return queryset
-        return queryset.filter(status=Status.AUTHORIZED, created_at__lt=timezone.now() - STALE_AFTER)
-
-
 @admin.register(Transaction)
 class TransactionAdmin(CorrectionOffers):
     list_display = ("id", "tenant", "service", "action_name", "resource_name", "agent", "status", "outcome", "occurred_at", "created_at")
@@ -388,19 +370,6 @@ class PolicyAdmin(LedgerAdmin):
     actions_detail = ("change_policy",)
     set_policy = setting_action(PolicyForm, name="set-policy")
     change_policy = setting_action(PolicyForm, name="change-policy")
-
-
-class EstimateFilter(admin.SimpleListFilter):
-    title = "estimates"
-    parameter_name = "estimates"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("open", "Still estimated in part"), ("overdue", f"Estimated in part, after {ESTIMATE_OVERDUE_AFTER.days} days")]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
-        if self.value() == "overdue":
-            return queryset.filter(estimated__gt=0, starts_at__lt=timezone.now() - ESTIMATE_OVERDUE_AFTER)
-        return queryset.filter(estimated__gt=0) if self.value() == "open" else queryset
 
 
 @admin.register(Rollup)

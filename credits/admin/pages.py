@@ -1,32 +1,28 @@
 """The read-only admin of the credits ledger."""
 
 from collections.abc import Callable, Mapping
-from decimal import Decimal
 from typing import Any, ClassVar
 
-from django import forms
 from django.contrib import admin
 from django.db import models
 from django.http import HttpRequest
-from unfold.widgets import UnfoldAdminTextInputWidget
 
-from credits import services
-from credits.choices import GrantStatus, ScheduleStatus, TransactionType, UnitType
+from credits.admin.filters import GrantStatusFilter
+from credits.admin.forms import AlertForm, CancelScheduleForm, ChangeAlertForm, PolicyForm, ReleaseForm
+from credits.choices import ScheduleStatus, TransactionType, UnitType
 from credits.models import BalanceAlert, Consumption, CreditTransaction, Grant, Hold, HoldCall, HoldEntry, HoldLine, Policy, RecurringGrant
 from credits.selectors.balances import read_live_holds
-from credits.selectors.clock import NOW, TODAY
+from credits.selectors.clock import NOW
 from credits.selectors.effects import EFFECT
 from credits.selectors.grants import status_today
-from credits.services.settings import MAX_EXPIRING_DAYS
 from kernel.corrections.admin.offers import CorrectionOffers
 from kernel.ledger.admin import LedgerAdmin, Panel
-from kernel.ledger.admin.fields import AmountOrZeroField
 from kernel.ledger.admin.figures import FigureFilter
 from kernel.ledger.admin.filters import HoldStatusFilter, OpenHoldFilter
 from kernel.ledger.admin.formatting import actor_names, effect, id_link, json_block, money, row_link
-from kernel.ledger.admin.settings import SettingForm, setting_action, text_field
-from kernel.ledger.holds import LONGEST_HOLD_LIMIT_SECONDS, HoldStatus, status_now
-from kernel.ledger.money import MoneyField, in_words, trimmed_digits
+from kernel.ledger.admin.settings import setting_action
+from kernel.ledger.holds import HoldStatus, status_now
+from kernel.ledger.money import MoneyField, in_words
 from kernel.tenants.admin import local_time
 from kernel.tenants.messages import register_messages
 
@@ -47,83 +43,6 @@ register_messages(
         "not_reversible": "An entry of this kind can't be reversed; it has an operation of its own.",
     }
 )
-
-
-class AlertForm(SettingForm):
-    title = "Set an alert"
-    description = (
-        "The balance below which a customer is low; going below it is an event credits.balance.low, coming back credits.balance.recovered."
-    )
-    icon = "notification_add"
-    customer_id = text_field("Customer", max_length=255)
-    currency = text_field("Currency", required=False, max_length=3, help="ISO 4217; or a metric, not both.")
-    metric_id = text_field("Metric", required=False, max_length=255)
-    alert_below = AmountOrZeroField(label="Alert below", required=False, help_text="Empty: no alert.")
-
-    def apply(self, *, actor: str, request_id: str, **values: Any) -> None:
-        amount = Decimal(values["alert_below"]) if values["alert_below"] else None
-        unit = {name: values[name] or None for name in ("currency", "metric_id")}
-        customer = {"customer_id": values["customer_id"], **unit}
-        services.set_balance_alert(tenant_id=self.tenant.pk, actor=actor, request_id=request_id, alert_below=amount, **customer)
-
-
-class ChangeAlertForm(AlertForm):
-    title = "Change the alert"
-    icon = "edit"
-    customer_id = currency = metric_id = None  # type: ignore[assignment] # Django removes a field that a subclass sets to None
-
-    def current(self) -> dict[str, Any]:
-        return {"alert_below": "" if self.row.alert_below is None else trimmed_digits(self.row.alert_below)}
-
-    def apply(self, *, actor: str, request_id: str, **values: Any) -> None:
-        unit = {name: getattr(self.row, name) for name in ("customer_id", "currency", "metric_id")}
-        super().apply(actor=actor, request_id=request_id, **unit, **values)
-
-
-class PolicyForm(SettingForm):
-    title = "Set the policy"
-    description = "How early a grant that expires with a balance is announced, by an event credits.grant.expiring; how long holds last."
-    icon = "tune"
-    expiring_days = forms.IntegerField(
-        label="Announce so many days before", min_value=0, max_value=MAX_EXPIRING_DAYS, widget=UnfoldAdminTextInputWidget()
-    )
-    longest_hold_seconds = forms.IntegerField(
-        label="Longest hold (seconds)",
-        required=False,
-        min_value=1,
-        max_value=LONGEST_HOLD_LIMIT_SECONDS,
-        widget=UnfoldAdminTextInputWidget(),
-        help_text="How long a hold may last, with its extensions. Empty: as long as its caller says.",
-    )
-
-    def current(self) -> dict[str, Any]:
-        policy = Policy.objects.filter(tenant=self.tenant).first() or Policy(tenant=self.tenant)
-        return {"expiring_days": policy.expiring_days, "longest_hold_seconds": policy.longest_hold_seconds}
-
-    def apply(self, *, actor: str, request_id: str, **values: Any) -> None:
-        services.set_policy(tenant_id=self.tenant.pk, actor=actor, request_id=request_id, **values)
-
-
-class ReleaseForm(SettingForm):
-    title = "Release the hold"
-    description = "Frees what the hold still reserves. What it captured stays. Who placed it can't capture it any more."
-    icon = "lock_open"
-    is_destructive = True
-    reason = text_field("Reason", max_length=1000, help="It is kept with the hold.")
-
-    def apply(self, *, actor: str, request_id: str, **values: Any) -> None:
-        keys = {"tenant_id": self.row.tenant_id, "customer_id": self.row.customer_id, "hold_id": self.row.pk}
-        services.release_hold(**keys, actor=actor, request_id=request_id, **values)
-
-
-class CancelScheduleForm(SettingForm):
-    title = "Cancel the recurring grant"
-    description = "No further grant is issued. Those that were issued stay. It can't be taken up again: make a new one instead."
-    icon = "event_busy"
-    is_destructive = True
-
-    def apply(self, *, actor: str, request_id: str, **values: Any) -> None:
-        services.cancel_recurring_grant(tenant_id=self.row.tenant_id, actor=actor, request_id=request_id, schedule_id=self.row.pk)
 
 
 def unit_of(grant: Grant | RecurringGrant) -> str:
@@ -193,24 +112,6 @@ class UnitAdmin(LedgerAdmin):
         if field.name == "chosen_by":
             return lambda row: json_block(row.chosen_by, "burn-down values")
         return super().formatter_for(field)
-
-
-class GrantStatusFilter(admin.SimpleListFilter):
-    """The status of grants today: an open one past its last day is expired."""
-
-    title = "status"
-    parameter_name = "status__exact"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(status.value, str(status.label)) for status in GrantStatus]
-
-    def queryset(self, request: HttpRequest, queryset: models.QuerySet) -> models.QuerySet:
-        value, is_over = self.value(), models.Q(status=GrantStatus.OPEN, expiry_date__lt=TODAY)
-        if value == GrantStatus.OPEN:
-            return queryset.filter(status=value).exclude(is_over)
-        if value == GrantStatus.EXPIRED:
-            return queryset.filter(models.Q(status=value) | is_over)
-        return queryset.filter(status=value) if value in GrantStatus.values else queryset
 
 
 @admin.register(Grant)
