@@ -219,7 +219,10 @@ def is_recorded(row: Row, name: str, facts: Mapping[str, Any]) -> bool:
 
 
 def _make_row(item: Row, row: Any, *, tenant_id: UUID, payments: Mapping[UUID, Row]) -> Row:
-    """The full row of a new transaction, without a query. `payments`: of each that must be paid, by its id."""
+    """The full row of a new transaction, without a query. `payments`: of each that must be paid, by its id.
+
+    tests/metering/test_finished_calls.py compares the reply with that of a replay, which is read from the ledger.
+    """
     occurred_at = item["occurred_at"] or row.created_at
     trace = {"id": row.trace_reference, "external_id": row.trace_external_id}
     costs = [_make_cost_row(item, cost, row, tenant_id=tenant_id) for cost in _inserted_costs(item["costs"], status=row.status)]

@@ -196,7 +196,8 @@ def test_a_finished_call_has_its_own_time_and_the_price_of_that_time(caller):
 def test_a_finished_call_of_an_inactive_agent_is_denied_and_keeps_its_report(caller):
     agent = caller.post("/v1/agents", {"label": "x", "status": "inactive"}).json()
     call = NAMES | {"agentId": agent["id"], "costs": [cost("1")], "outcome": "success", "responseFacts": report()}
-    denied = caller.post(URL, call).json()
+    denied, again = (caller.post(URL, call, **{"Idempotency-Key": "k"}).json() for _ in range(2))
+    assert denied == again  # the first reply is made without a query, the second is read from the ledger
     assert (denied["status"], denied["outcome"], denied["costs"], denied["completedAt"]) == ("denied", None, [], None)
     assert (denied["pricing"]["status"], "costId" in denied) == ("not_asked", False)
     facts = caller.get(f"{URL}/{denied['id']}/facts").json()["facts"]
