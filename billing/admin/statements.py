@@ -10,12 +10,13 @@ from django.utils.http import urlencode
 from billing.models import Wallet
 from billing.selectors import get_statement
 from billing.selectors.statements import csv_text, html_text
+from kernel.ledger.admin.formatting import page_of
 from kernel.ledger.clocks import Clock
 from kernel.ledger.errors import InvalidValue
 from kernel.ledger.moments import check_moment
 
-# Entries on one page of a statement, and months that it offers.
-STATEMENT_PAGE, STATEMENT_MONTHS = 1000, 12
+# Entries on one page of a statement, months that it offers, and pages of which each has a link.
+STATEMENT_PAGE, STATEMENT_MONTHS, FEW_PAGES = 1000, 12, 30
 FIRST_MONTH = datetime(1900, 1, 1, tzinfo=UTC)
 
 
@@ -32,12 +33,14 @@ def statement_page(request: HttpRequest, wallet: Wallet) -> HttpResponseBase:
     statement = get_statement(tenant_id=wallet.tenant_id, currency=wallet.currency, since=since, until=until, clock=clock)
     if request.GET.get("format") == "csv":
         response = StreamingHttpResponse(csv_text(statement), content_type="text/csv; charset=utf-8")
-        response["Content-Disposition"] = f'attachment; filename="statement-{wallet.currency}-{since:%Y-%m}-{clock}.csv"'
+        name = f"statement-{wallet.tenant.slug}-{wallet.currency}-{since:%Y-%m}-{clock}.csv"
+        response["Content-Disposition"] = f'attachment; filename="{name}"'
         return response
     pages = max(-(-statement.entry_count // STATEMENT_PAGE), 1)
     wanted = request.GET.get("page", "1")
     page = min(max(int(wanted), 1), pages) if wanted.isdecimal() and len(wanted) < 9 else 1
-    links = _statement_links(since, clock=clock, page=page, pages=pages)
+    links = {"Back to": [(f"{wallet} of {wallet.tenant}", page_of("billing.wallet", wallet.pk), False)]}
+    links |= _statement_links(since, clock=clock, page=page, pages=pages)
     text = html_text(statement, first=(page - 1) * STATEMENT_PAGE, count=STATEMENT_PAGE, links=links)
     return StreamingHttpResponse(text, content_type="text/html; charset=utf-8")
 
@@ -67,7 +70,9 @@ def _statement_links(since: datetime, *, clock: str, page: int, pages: int) -> d
         months.append((months[-1] - timedelta(days=1)).replace(day=1))
     later = _next_month(since)
     months = [*([later] if later <= timezone.now() else []), *months]
-    numbers = sorted({1, pages, *range(max(page - 3, 1), min(page + 3, pages) + 1)})
+    # Also every tenth, or every hundredth, of many pages: no page is more than a few steps away.
+    step = 1 if pages <= FEW_PAGES else 10 if pages <= 10 * FEW_PAGES else 100
+    numbers = sorted({1, pages, *range(step, pages + 1, step), *range(max(page - 3, 1), min(page + 3, pages) + 1)})
     clocks = ((Clock.BOOK, "when it was booked"), (Clock.WORLD, "when it happened"))
     return {
         "Month": [(f"{month:%b %Y}", address(month=f"{month:%Y-%m}"), month == since) for month in months],

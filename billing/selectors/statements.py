@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import cached_property
 from itertools import islice
 from typing import Any
 from uuid import UUID
@@ -30,6 +31,7 @@ from kernel.ledger.identifiers import with_short_ids
 from kernel.ledger.moments import END_OF_MOMENTS
 from kernel.ledger.money import trimmed_digits, with_thousands
 from kernel.ledger.past_reads import wait_for_postings_before
+from kernel.tenants.models import Tenant
 
 # Entries fetched and written at a time.
 CHUNK = 2000
@@ -46,6 +48,8 @@ COLUMNS = (
     "effect",
     "balance",
     "id",
+    "tenant",
+    "currency",
 )
 # Without it Excel reads a CSV file in the encoding of its country. The exports of the back office begin with it too.
 BYTE_ORDER_MARK = "\ufeff"
@@ -71,6 +75,10 @@ class Statement:
     # By type: type, entries, credits, debits, net.
     totals: list[dict[str, Any]]
     queryset: "QuerySet[Any, Any]"
+
+    @cached_property
+    def tenant(self) -> Tenant:
+        return Tenant.objects.get(pk=self.tenant_id)
 
     @property
     def time(self) -> str:
@@ -217,14 +225,16 @@ def csv_text(statement: Statement) -> Iterator[str]:
     buffer.write(BYTE_ORDER_MARK)
     writer = csv.DictWriter(buffer, COLUMNS, restval="")
     writer.writeheader()
-    writer.writerow(_edge("opening_balance", statement.since, statement.opening_balance))
+    # In every line: files of several wallets are put together.
+    whose = {"tenant": escape_formula(statement.tenant.name), "currency": statement.currency}
+    writer.writerow(_edge("opening_balance", statement.since, statement.opening_balance) | whose)
     for row in statement.entries():
-        writer.writerow({name: _cell(row[name]) for name in COLUMNS})
+        writer.writerow({name: _cell(row[name]) for name in COLUMNS if name not in whose} | whose)
         if buffer.tell() > 65_536:
             yield _take(buffer)
-    writer.writerow(_edge("closing_balance", statement.until, statement.closing_balance))
+    writer.writerow(_edge("closing_balance", statement.until, statement.closing_balance) | whose)
     if statement.held:
-        writer.writerow(_edge("held", statement.until, statement.held))
+        writer.writerow(_edge("held", statement.until, statement.held) | whose)
     yield _take(buffer)
 
 

@@ -76,6 +76,19 @@ def test_a_customer_is_found_named_and_read_over_the_three_ledgers(django_assert
     assert "model chat" in text_of(clerk.get(f"{row['url']}&show=usage"))
     statement = text_of(clerk.get(row["url"].replace("customers/customer", "customers/statement") + "&clock=world"))
     assert "USD 0.00 USD 77.00 USD 77.00 USD" in statement
+    assert [part in statement for part in ("-30.00 USD 70.00 USD", "+7.00 USD 77.00 USD")] == [True, True]
+    address = row["url"].replace("customers/customer", "customers/statement")
+    file = clerk.get(f"{address}&format=csv")
+    lines = b"".join(file.streaming_content).decode().splitlines()
+    assert lines[0] == "\ufefftenant,customer,unit,when,kind,grant,invoice,change,balance,id"
+    assert (lines[1], lines[-1]) == ("Acme,cust/1 & co,USD,,opening_balance,,,,0,", "Acme,cust/1 & co,USD,,closing_balance,,,,77,")
+    assert tenant.slug in file["Content-Disposition"]
+    for days, error in (
+        ("from=2026-12-01&to=2026-11-01", "after the last one"),
+        ("from=2026-13-01", "Write a day"),
+        ("to=0001-01-01", "Write a day"),
+    ):
+        assert error in text_of(clerk.get(f"{address}&{days}"))
 
 
 def test_the_timeline_groups_usage_says_its_costs_and_goes_on_with_older_pages_of_each_ledger(monkeypatch):

@@ -7,8 +7,10 @@ from decimal import Decimal
 import pytest
 
 from billing import services as billing
+from billing.admin import statements
 from credits import services as credits
 from credits.models import CreditTransaction
+from kernel.tenants.models import Tenant
 from metering.services.costs import record_cost
 from metering.services.transactions import record_transaction
 from tests.backoffice.staff_members import employ, log_in
@@ -106,7 +108,18 @@ def test_a_long_statement_is_read_by_pages_and_by_either_clock(context, monkeypa
     assert entries.index("10.00") < entries.index("15.00") < entries.index("22.00")
     january = {"month": "2026-01"}
     assert ("old" in read(**january), "old" in read(**january, clock="world")) == (False, True)
-    assert ",7," in read(**january, clock="world", format="csv")
+    file = read(**january, clock="world", format="csv")
+    assert ",7," in file
+    # Whose it is stands on the page and in every line of the file; the page leads back to the wallet.
+    tenant = Tenant.objects.get(pk=context["tenant_id"])
+    assert f"<title>Statement of {tenant.name}, USD" in first
+    assert f'href="/admin/billing/wallet/{row.wallet_id}/change/"' in first
+    assert all(line.endswith(f"{tenant.name},USD") for line in file.splitlines()[1:])
+    response = client.get(f"/admin/billing/wallet/{row.wallet_id}/statement/", {**january, "format": "csv"})
+    assert response["Content-Disposition"] == f'attachment; filename="statement-{tenant.slug}-USD-2026-01-book.csv"'
+    # Of many pages, no page is far.
+    links = statements._statement_links(datetime(2026, 1, 1, tzinfo=UTC), clock="book", page=1, pages=95)["Page"]
+    assert [text for text, _, _ in links] == ["1", "2", "3", "4", *(str(number) for number in range(10, 100, 10)), "95"]
 
 
 def test_a_wallets_statement_is_for_the_month_that_is_asked(read, context):

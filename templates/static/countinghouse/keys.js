@@ -110,6 +110,10 @@
         });
     };
 
+    document.addEventListener("click", (event) => {
+        if (event.target.closest?.("[data-print]")) window.print();
+    });
+
     document.addEventListener("keydown", (event) => {
         if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.repeat && !"jk".includes(event.key)) return;
         if (isTyping(event.target) || isOpen()) return;
