@@ -26,6 +26,65 @@ _SENTENCES: dict[str, str] = {
     "wrong_state": "{id} is {state}, and this needs one that is {allowed}.",
 }
 
+# Fields whose names are no words of the forms.
+_FIELDS = {
+    "cost_of_credit": "amount that the customer paid",
+    "effective_date": "first day",
+    "expires_at": "end",
+    "expiry_date": "last day",
+    "fiat_amount": "amount",
+    "fiat_asset_symbol": "currency",
+    "occurred_at": "time it happened",
+}
+# What is wrong with a value, by the error's reason. `what`: the field, in the words of the pages; singular or plural.
+_INVALID: dict[str, str] = {
+    "amount_without_currency": "The {what} needs a currency.",
+    "before_effective_date": "The {what} must be on or after the first day.",
+    "header_name": "Names of headers may hold letters, digits and hyphens: write each as Name: value.",
+    "header_repeated": "Each header may stand once.",
+    "header_reserved": "One of the headers is set by the service itself: leave it out.",
+    "header_value": "Values of headers may hold visible ASCII characters and spaces.",
+    "hold_not_later": "The {what} must be later than now, and than the end that the hold has.",
+    "hold_too_long": "The {what} is later than the longest hold that the tenant's policy allows.",
+    "missing": "Enter the {what}.",
+    "moment_out_of_range": "The {what} must be from 1900 to 2199.",
+    "negative": "The {what} can't be negative.",
+    "not_finite": "The {what} must be a number.",
+    "not_in_the_future": "The {what} must be in the future.",
+    "not_later": "The {what} must be later than the present one; this day is not later.",
+    "not_positive": "The {what} must be greater than 0.",
+    "number_syntax": "The {what} must be a number, like 1234.50.",
+    "out_of_range": "The {what} must lie within what the ledger can hold.",
+    "repeated": "The {what} may name each value once.",
+    "taken": "The {what} must be another one: this one is in use.",
+    "text_syntax": "The {what} can't hold such characters.",
+    "too_early": "The {what} must be later.",
+    "too_far_ahead": "The {what} lies further ahead than the tenant's policy allows.",
+    "too_large": "The {what} must be smaller.",
+    "too_long": "The {what} must be shorter.",
+    "too_long_ago": "The {what} lies further back than the tenant's policy allows.",
+    "too_many_decimals": "The {what} can have 18 decimals at most.",
+    "too_many_digits": "The {what} can have 18 digits before the point and 18 after it.",
+    "too_short": "The {what} must be longer.",
+    "too_small": "The {what} must be larger.",
+    "unknown_agent": "There is no such agent.",
+    "unknown_choice": "The {what} must be one of the choices.",
+    "unknown_currency": "The {what} must be a code of ISO 4217, like EUR.",
+    "unknown_event_type": "There is no such type of event.",
+    "unknown_zone": "There is no such time zone. Names are like Europe/Berlin.",
+    "unstorable_text": "The {what} can't hold such characters.",
+}
+# The same where the error says the bound.
+_BOUNDS = {
+    ("hold_not_later", "min"): "The {what} must be later than {min}.",
+    ("out_of_range", "max"): "The {what} can be {max} at most.",
+    ("too_early", "min"): "The {what} must be {min} or later.",
+    ("too_large", "max"): "The {what} can be {max} at most.",
+    ("too_long", "max"): "The {what} can have {max} characters at most.",
+    ("too_short", "min"): "The {what} must have {min} characters at least.",
+    ("too_small", "min"): "The {what} must be {min} at least.",
+}
+
 
 def register_messages(sentences: Mapping[str, str]) -> None:
     """Add sentences by error code. Names in braces are replaced by the error's facts."""
@@ -54,8 +113,14 @@ def message_for_operator(error: DomainError) -> str:
 
 
 def _invalid_value(facts: Mapping[str, Any]) -> str:
-    field = str(facts.get("field", "value")).replace("_", " ")
-    return f"The {field} is not right: {str(facts.get('reason', 'invalid')).replace('_', ' ')}."
+    field, reason = str(facts.get("field", "value")), str(facts.get("reason", "invalid"))
+    what = _FIELDS.get(field) or field.removesuffix("_id").replace("_", " ")
+    # Of a text that must have one character, none is there.
+    reason = "missing" if (reason, facts.get("min")) == ("too_short", 1) else reason
+    sentence = next((_BOUNDS[reason, name] for name in ("min", "max") if name in facts and (reason, name) in _BOUNDS), _INVALID.get(reason))
+    if sentence is None:
+        return f"The {what} can't be taken: {reason.replace('_', ' ')}."
+    return sentence.format(what=what, **{name: _format(value) for name, value in facts.items()})
 
 
 def _format(value: Any) -> str:

@@ -214,7 +214,7 @@ def test_a_rejection_needs_a_reason(clerk, log_in, rows):
     correction = ask(clerk, rows[1])
     approver = log_in("anna", "approver")
     address = f"{INBOX}{correction.id}/decide/"
-    assert "The reason is not right" in page(approver.post(address, {"decision": "reject", "text": " "}, follow=True))
+    assert "Enter the reason." in page(approver.post(address, {"decision": "reject", "text": " "}, follow=True))
     assert "Rejected" in page(approver.post(address, {"decision": "reject", "text": "It was a fair charge."}, follow=True))
     correction.refresh_from_db()
     assert correction.state == "rejected"

@@ -82,7 +82,7 @@ def test_an_endpoint_is_offered_everything_but_metering_and_made(browser, tenant
     [
         ({"url": "http://example.com"}, "It must begin with https://."),
         ({"enabled_events": []}, "This field is required."),
-        ({"headers": "Host: x"}, "The headers is not right: header reserved."),
+        ({"headers": "Host: x"}, "One of the headers is set by the service itself: leave it out."),
         ({"headers": ": x"}, "Not a header: : x"),
     ],
 )

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 from django.core.management import CommandError, call_command
 
-from kernel.ledger.errors import Insufficient, LedgerUnavailable
+from kernel.ledger.errors import Insufficient, InvalidValue, LedgerUnavailable
 from kernel.tenants.errors import UnknownScope
 from kernel.tenants.messages import message_for, message_for_operator
 
@@ -40,6 +40,21 @@ def test_numbers_and_lists_read_as_people_write_them():
     assert message_for(Insufficient(balance=Decimal("5.500000"), requested=Decimal(10))) == "The balance of 5.5 is too small for 10."
     unknown = UnknownScope(scopes=["billing:raed"], known=["billing:read", "billing:write"])
     assert message_for(unknown) == "There is no scope billing:raed. There are: billing:read, billing:write."
+
+
+@pytest.mark.parametrize(
+    ("facts", "sentence"),
+    [
+        ({"field": "amount", "reason": "not_positive", "value": Decimal("-5")}, "The amount must be greater than 0."),
+        ({"field": "currency", "reason": "unknown_currency", "value": "ABC"}, "The currency must be a code of ISO 4217, like EUR."),
+        ({"field": "cost_of_credit", "reason": "negative"}, "The amount that the customer paid can't be negative."),
+        ({"field": "reason", "reason": "too_short", "value": "", "min": 1}, "Enter the reason."),
+        ({"field": "reason", "reason": "too_long", "value": "x", "max": 500}, "The reason can have 500 characters at most."),
+        ({"field": "amount", "reason": "strange_thing"}, "The amount can't be taken: strange thing."),
+    ],
+)
+def test_what_is_wrong_with_a_value_is_said_in_words(facts, sentence):
+    assert message_for(InvalidValue(**facts)) == sentence
 
 
 def test_the_databases_own_words_are_for_operators_alone():
