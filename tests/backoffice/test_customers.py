@@ -182,7 +182,7 @@ def test_a_grant_is_given_extended_and_voided_from_the_customers_page_each_once_
     assert (small.state, large.state, Grant.objects.get().original_amount) == ("posted", "waiting", Decimal(40))
     seen = text_of(log_in(approver).get(f"/admin/corrections/correctionrequest/{large.pk}/change/"))
     assert "asks to give a new grant to the customer fresh &amp; new" in seen
-    assert "40.00 EUR posted alone" in seen
+    assert "40.00 EUR added, posted alone" in seen
     corrections.approve_request(tenant_id=tenant.id, actor=f"staff:{approver.pk}", correction_id=large.pk, version=1)
     page = browser.get(f"/admin/customers/customer/?{urlencode(new)}").content.decode()
     assert page.count("Goodwill") >= 4

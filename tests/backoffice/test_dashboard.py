@@ -328,7 +328,7 @@ def test_the_page_costs_the_same_with_few_rows_and_with_many(look, tenant, djang
         charge(tenant, "5", reference_id=str(number), type=f"type-{number}")
     look()
     cache.clear()
-    with django_assert_max_num_queries(33):
+    with django_assert_max_num_queries(34):
         look()
 
 
