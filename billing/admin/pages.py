@@ -20,7 +20,7 @@ from billing.admin.statements import statement_page
 from billing.choices import NEAR_DUPLICATE_LIMIT_SECONDS, REASON_LENGTH, TYPE_LENGTH, Direction
 from billing.models import DailyTotal, Policy, Transaction, TransactionType, Wallet, WalletHold, WalletHoldEntry, type_label
 from billing.selectors.holds import OPEN, read_live_holds
-from kernel.corrections.admin.offers import CorrectionOffers
+from kernel.corrections.admin.offers import CorrectionOffers, how_to_undo
 from kernel.ledger.admin import LedgerAdmin, Panel
 from kernel.ledger.admin.fields import BalanceField
 from kernel.ledger.admin.figures import FigureFilter, figure_url
@@ -225,6 +225,11 @@ class TransactionAdmin(WithTypes, CorrectionOffers):
 
     def title_of(self, row: Transaction) -> str:
         return f"{row.get_direction_display()} of {in_words(row.amount, row.currency)}: {row}"
+
+    def lead(self, row: Transaction) -> list[str]:
+        if row.reverses_id is None:
+            return []
+        return [how_to_undo("billing.adjust_beside", row.pk, amount=-row.effect, unit=row.currency)]
 
     def panels(self, request: HttpRequest, row: Transaction) -> list[Panel]:
         wallet = Transaction.objects.filter(tenant_id=row.tenant_id, wallet_id=row.wallet_id)

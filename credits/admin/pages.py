@@ -9,13 +9,13 @@ from django.http import HttpRequest
 
 from credits.admin.filters import GrantStatusFilter
 from credits.admin.forms import AlertForm, CancelScheduleForm, ChangeAlertForm, PolicyForm, ReleaseForm
-from credits.choices import ScheduleStatus, TransactionType, UnitType
+from credits.choices import GrantStatus, ScheduleStatus, TransactionType, UnitType
 from credits.models import BalanceAlert, Consumption, CreditTransaction, Grant, Hold, HoldCall, HoldEntry, HoldLine, Policy, RecurringGrant
 from credits.selectors.balances import read_live_holds
 from credits.selectors.clock import NOW
 from credits.selectors.effects import EFFECT
 from credits.selectors.grants import status_today
-from kernel.corrections.admin.offers import CorrectionOffers
+from kernel.corrections.admin.offers import CorrectionOffers, how_to_undo
 from kernel.ledger.admin import LedgerAdmin, Panel
 from kernel.ledger.admin.figures import FigureFilter
 from kernel.ledger.admin.filters import HoldStatusFilter, OpenHoldFilter
@@ -168,6 +168,12 @@ class CreditTransactionAdmin(CorrectionOffers, UnitAdmin):
 
     def title_of(self, row: CreditTransaction) -> str:
         return f"{row.get_type_display()} of {in_words(row.amount, unit_of(row.grant))} for {row.customer_id}"
+
+    def lead(self, row: CreditTransaction) -> list[str]:
+        if row.reverses_id is None or status_today(row.grant) != GrantStatus.OPEN:
+            return []
+        opposite = -row.amount if row.type == TransactionType.CREDIT else row.amount
+        return [how_to_undo("credits.adjust", row.grant_id, amount=opposite, unit=unit_of(row.grant))]
 
     def panels(self, request: HttpRequest, row: CreditTransaction) -> list[Panel]:
         own = CreditTransaction.objects.filter(tenant_id=row.tenant_id)

@@ -1,20 +1,32 @@
 """Mixin for the admin of a table whose rows can be corrected. It offers the kinds of correction and lists a row's correction requests."""
 
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 from django.db import models
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.http import urlencode
+from django.utils.safestring import SafeString
 
 from kernel.corrections.admin.request_views import start_request
 from kernel.corrections.choices import REQUEST_PAGE, REQUEST_PERMISSION, STATE_COLOURS, State
 from kernel.corrections.kinds import Kind, list_kinds
 from kernel.corrections.selectors import list_requests_for
 from kernel.ledger.admin import LedgerAdmin, Panel
-from kernel.ledger.admin.formatting import actor_names, label, row_link
+from kernel.ledger.admin.formatting import actor_names, label, link, row_link
+from kernel.ledger.money import trimmed_digits
 from kernel.tenants.admin import local_time
+
+
+def how_to_undo(kind: str, row_id: Any, *, amount: Decimal, unit: str) -> SafeString:
+    """The sentence on the page of a reversal, with a link to the form that adjusts by the opposite amount."""
+    url = f"{reverse(REQUEST_PAGE)}?{urlencode({'kind': kind, 'row': row_id, 'amount': trimmed_digits(amount)})}"
+    text = "A reversal can't be reversed. If it was wrong, {}: the original stays reversed, and the amount is booked again."
+    return format_html(text, link(url, f"adjust by {trimmed_digits(amount)} {unit}"))
+
 
 # Requests shown on a row's page.
 MAX_REQUESTS = 20
