@@ -1,14 +1,19 @@
 """The back office's kind of correction: a new grant for a customer, which needs a second person as other changes of money do."""
 
-from datetime import date
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date
 from decimal import Decimal
+from uuid import UUID
+
+from django.utils import timezone
 
 from backoffice.models import Customer
 from credits import services
 from credits.choices import Category, UnitType
-from credits.corrections import opened_entry
+from credits.corrections import NEVER_EXPIRES, opened_entry
 from kernel.corrections.kinds import CorrectionInput, FormField, Kind, PostedEntry, register
 from kernel.ledger.errors import InvalidValue
+from kernel.ledger.money import finer_than_currency, in_words
 
 FIELDS = (
     FormField("name", "Name of the grant", help="The customer's statement shows it."),
@@ -18,7 +23,8 @@ FIELDS = (
     FormField("category", "Category", type="choice", choices=tuple(Category.choices)),
     FormField("cost_of_credit", "What the customer paid for it", type="amount_or_zero", is_required=False, help="Empty: not said."),
     FormField("effective_date", "First day, in UTC", type="date", is_required=False, help="Empty: today."),
-    FormField("expiry_date", "Last day, in UTC", type="date", is_required=False, help="Empty: it never expires."),
+    FormField("expiry_date", "Last day, in UTC", type="date", is_required=False, unless=NEVER_EXPIRES.name),
+    NEVER_EXPIRES,
 )
 
 
@@ -47,6 +53,19 @@ def grant(correction: CorrectionInput) -> list[PostedEntry]:
     return [opened_entry(correction, opened, what=f"Opens {opened.name}", label="backoffice.customer", name=name)]
 
 
+def cautions(tenant_id: UUID, target_ids: Sequence[UUID], facts: Mapping[str, str]) -> list[str]:
+    """What is unusual of the grant: its cost, its first day, its decimals."""
+    found, amount, currency = [], Decimal(facts["amount"]), facts["currency"].upper()
+    is_money = "metric_id" not in facts
+    cost, first = Decimal(facts.get("cost_of_credit", "0")), _day(facts.get("effective_date"))
+    if is_money and cost > amount:
+        found.append(f"The customer paid {in_words(cost, currency)} for {in_words(amount, currency)}.")
+    if first is not None and first < timezone.now().astimezone(UTC).date():
+        found.append(f"It begins on {first}, which is over.")
+    finer = [finer_than_currency(amount, currency) if is_money else "", finer_than_currency(cost, currency)]
+    return [*found, *(sentence for sentence in finer if sentence)]
+
+
 def _day(text: str | None) -> date | None:
     return date.fromisoformat(text) if text else None
 
@@ -58,6 +77,7 @@ register(
         title="New grant",
         description="Gives the customer credit, as a grant of its own.",
         post=grant,
+        cautions=cautions,
         fields=FIELDS,
         takes_many=False,
         icon="add_card",

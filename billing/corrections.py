@@ -6,7 +6,7 @@ from typing import Any
 from billing import selectors, services
 from billing.choices import ReversalReason, type_in_words
 from kernel.corrections.kinds import CorrectionInput, FormField, Kind, PostedEntry, register
-from kernel.ledger.money import trimmed_digits
+from kernel.ledger.money import finer_than_currency, trimmed_digits
 
 AMOUNT = FormField(
     "amount", "Amount to reverse", type="positive_amount", help="In the transaction's currency; less than what is left of it."
@@ -39,7 +39,8 @@ def _posted(correction: CorrectionInput, row: Any, what: str) -> list[PostedEntr
 
 def _remark(correction: CorrectionInput, row: Any) -> str:
     """What is reversed of the corrected transaction, with what this posts, and which entry the new one resembles."""
-    remarks = []
+    finer = finer_than_currency(row.effect, row.currency) if "amount" in correction.facts else ""
+    remarks = [finer] if finer else []
     corrected = selectors.list_transactions(tenant_id=correction.tenant_id).filter(id=correction.target_id).first()
     if corrected is not None and corrected["reversed_amount"]:
         reversed_amount = trimmed_digits(corrected["reversed_amount"])

@@ -13,6 +13,7 @@ from credits.choices import REVERSIBLE, GrantStatus, TransactionType, UnitType
 from credits.selectors.grants import status_today
 from kernel.corrections.kinds import CorrectionInput, FormField, Kind, PostedEntry, register
 from kernel.ledger.errors import InvalidValue
+from kernel.ledger.money import finer_than_currency
 
 CHANGE = FormField(
     "amount", "Change of the grant", type="amount", help="Signed, in the grant's own units: 12.5 adds to it, -12.5 takes from it."
@@ -20,7 +21,8 @@ CHANGE = FormField(
 OTHER_GRANT = FormField(
     "grant_id", "Grant to take it from instead", type="id", help="The id from that grant's page.", model_label="credits.grant"
 )
-EXPIRY = FormField("expiry_date", "Last day, in UTC", type="date", is_required=False, help="Later than now. Empty: it never expires.")
+NEVER_EXPIRES = FormField("never_expires", "It never expires", type="tick", is_required=False, help="Instead of a last day.")
+EXPIRY = FormField("expiry_date", "Last day, in UTC", type="date", is_required=False, help="Later than now.", unless=NEVER_EXPIRES.name)
 MAX_REASON = 1000
 # The idempotency keys of debits that adjust a grant. Those that a move posts end otherwise: they are consumption, as before the move.
 ADJUSTED = r"^correction:[0-9a-f-]{36}:[0-9a-f-]{36}$"
@@ -137,7 +139,9 @@ def opened_entry(correction: CorrectionInput, grant: Any, *, what: str, label: s
 def _posted(correction: CorrectionInput, row: Any, what: str) -> PostedEntry:
     grant = selectors.get_grant(tenant_id=correction.tenant_id, grant_id=row.grant_id, deleted=True)
     effect = row.amount if row.type == TransactionType.CREDIT else -row.amount
+    is_stated_money = "amount" in correction.facts and grant["unit_type"] == UnitType.CURRENCY
     return PostedEntry(
+        remark=finer_than_currency(effect, grant["currency"]) if is_stated_money else "",
         account_label="credits.grant",
         account_id=row.grant_id,
         account_name=f"{grant['name']} of {grant['customer_id']}",
@@ -213,7 +217,7 @@ register(
         title="Extend",
         description="Closes the grant and opens one with what is left of it, its cost and its priority, that expires later.",
         post=extend,
-        fields=(EXPIRY,),
+        fields=(EXPIRY, NEVER_EXPIRES),
         applies_to=_is_extendable,
         takes_many=False,
         takes_what_is_left=True,

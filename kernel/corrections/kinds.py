@@ -36,9 +36,9 @@ class PostedEntry:
 
 @dataclass(frozen=True, slots=True)
 class FormField:
-    """A value that a kind needs besides the rows. `type`: amount (signed), positive_amount, amount_or_zero, date, text, choice or id.
+    """A value that a kind needs besides the rows. `type`: amount (signed), positive_amount, amount_or_zero, date, text, choice, tick or id.
 
-    `model_label`: of an id, the model whose row it names.
+    `unless`: the tick that is set instead of giving a value; one of the two must be. `model_label`: of an id, the model whose row it names.
     """
 
     name: str
@@ -48,6 +48,7 @@ class FormField:
     is_required: bool = True
     choices: tuple[tuple[str, str], ...] = ()
     model_label: str = ""
+    unless: str = ""
 
 
 @dataclass(frozen=True, slots=True)

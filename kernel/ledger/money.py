@@ -70,6 +70,14 @@ def with_thousands(amount: Decimal, currency: str = "") -> str:
     return f"{sign}{int(whole):,}" + (f".{fraction}" if fraction else "")
 
 
+def finer_than_currency(amount: Decimal, currency: str) -> str:
+    """A sentence about an amount with more decimals than its currency has; empty for others, and for what is no currency."""
+    places = Currency(currency).exponent if is_currency(currency) else None
+    if places is None or amount == round(amount, places):
+        return ""
+    return f"{trimmed_digits(amount)} {currency} has more decimals than {currency}, which has {places}."
+
+
 def in_words(amount: Decimal, unit: str = "") -> str:
     """An amount as text for people: `7.42 USD`, `1,200 tokens`."""
     return f"{with_thousands(amount, unit)} {unit}".rstrip()

@@ -1,12 +1,16 @@
 """The pages of corrections, over HTTP: from a row or a selection to a request, from the inbox to an answer, without a dead end."""
 
+from datetime import date
 from decimal import Decimal
+from html import unescape
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from billing import services as billing
 from billing.models import Transaction, Wallet
+from credits import services as credits
 from kernel.corrections import services
 from kernel.corrections.models import CorrectionEvidence, CorrectionRequest
 from metering.services.transactions import record_transaction
@@ -126,6 +130,42 @@ def test_a_cost_is_not_superseded_by_a_negative_one(clerk, tenant):
     assert "be negative" in html
     assert 'name="preview_digest"' not in html
     assert 'name="preview_digest"' in page(clerk.post(ASK, body | {"amount": "0"}))
+
+
+def test_the_page_of_a_reversal_says_how_to_undo_it_with_the_form_filled_in(clerk, rows, tenant):
+    assert "be reversed. If it was wrong" not in page(clerk.get(f"{ROWS}{rows[1].id}/change/"))
+    keys = {"tenant_id": tenant.id, "actor": "x", "request_id": ""}
+    reversal = billing.reverse_transaction(**keys, transaction_id=rows[1].id, reason_code="other").row
+    html = page(clerk.get(f"{ROWS}{reversal.id}/change/"))
+    address = unescape(html.split("If it was wrong, ")[1].split('href="')[1].split('"')[0])
+    assert clerk.get(address).context["form"]["amount"].value() == "-30.5"
+    grant = credits.create_grant(**keys, customer_id="ada", unit_type="CURRENCY", currency="USD", name="A", amount=Decimal(9))
+    debit = credits.record_transaction(**keys, grant_id=grant.id, type="DEBIT", amount=Decimal(4))
+    back = credits.reverse_transaction(**keys, transaction_id=debit.id, reason="x")
+    html = page(clerk.get(f"/admin/credits/credittransaction/{back.id}/change/"))
+    address = unescape(html.split("If it was wrong, ")[1].split('href="')[1].split('"')[0])
+    assert clerk.get(address).context["form"]["amount"].value() == "-4"
+
+
+def test_an_end_that_never_comes_is_ticked_and_odd_amounts_and_days_are_remarked_on(clerk, rows, tenant):
+    keys = {"tenant_id": tenant.id, "actor": "x", "request_id": ""}
+    facts = {"customer_id": "ada", "unit_type": "CURRENCY", "currency": "USD", "name": "A", "amount": Decimal(9)}
+    grant = credits.create_grant(**keys, **facts, expiry_date=date(2090, 1, 1))
+    extend = {"kind": "credits.extend", "row": grant.id, **REASON, "step": "preview"}
+    for sent, shown in (({}, "tick"), ({"never_expires": "on", "expiry_date": "2091-01-01"}, "not both")):
+        html = page(clerk.post(ASK, extend | sent))
+        assert (shown in html, 'name="preview_digest"' in html) == (True, False)
+    assert "Opens one without an end" in page(clerk.post(ASK, extend | {"never_expires": "on"}))
+    preview = page(clerk.post(ASK, extend | {"expiry_date": "2091-01-01"}))
+    assert 'name="never_expires" value=""' in preview
+    finer = page(clerk.post(ASK, {"kind": "billing.adjust_beside", "row": rows[0].id, **REASON, "amount": "10.123", "step": "preview"}))
+    assert "10.123 USD has more decimals than USD, which has 2." in finer
+    given = clerk.post("/admin/customers/new-grant/", {"tenant": tenant.id, "id": "ada"})["Location"]
+    body = dict(parse_qsl(urlsplit(given).query)) | REASON | {"name": "B", "category": "paid", "never_expires": "on", "step": "preview"}
+    html = page(clerk.post(ASK, body | {"amount": "25", "cost_of_credit": "999999", "effective_date": "2020-01-01"}))
+    assert "The customer paid 999,999.00 USD for 25.00 USD." in html
+    assert "It begins on 2020-01-01, which is over." in html
+    assert "ch-caution" not in page(clerk.post(ASK, body | {"amount": "25", "cost_of_credit": "20"}))
 
 
 def test_what_the_ledger_refuses_is_said_in_words_with_a_way_back(clerk, rows):

@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from django import forms
-from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget, UnfoldBooleanSwitchWidget
 
 from kernel.corrections.choices import MAX_EVIDENCE_BYTES, MAX_EVIDENCE_FILES, ReasonCode
 from kernel.corrections.kinds import FormField, Kind
@@ -21,6 +21,13 @@ class IdField(forms.CharField):
             return str(UUID(text)) if text else ""
         except ValueError:
             raise forms.ValidationError("This is no id. Copy it from the row's page.") from None
+
+
+class TickField(forms.BooleanField):
+    """A tick, as text like the other facts: `yes`, or empty."""
+
+    def clean(self, value: Any) -> Any:
+        return "yes" if super().clean(value) else ""
 
 
 class DayField(forms.DateField):
@@ -61,6 +68,18 @@ class ReasonForm(forms.Form):
         self.kind = kind
         self.fields = {**{field.name: build_field(field) for field in kind.fields}, **self.fields}
 
+    def clean(self) -> dict[str, Any]:
+        values = super().clean() or self.cleaned_data
+        for field in self.kind.fields:
+            if not field.unless or field.name in self.errors:
+                continue
+            tick = self.fields[field.unless].label
+            if not values.get(field.name) and not values.get(field.unless):
+                self.add_error(field.name, f"Enter it, or tick “{tick}”.")
+            if values.get(field.name) and values.get(field.unless):
+                self.add_error(field.name, f"Enter it or tick “{tick}”, not both.")
+        return values
+
     def described_values(self) -> list[tuple[str, str]]:
         """The label and the entered value of each field, with the label of a choice instead of its code. Without empty ones."""
         values = []
@@ -89,6 +108,8 @@ def build_field(field: FormField) -> forms.Field:
     match field.type:
         case "date":
             return DayField(widget=UnfoldAdminTextInputWidget(attrs={"type": "date"}), **options)
+        case "tick":
+            return TickField(widget=UnfoldBooleanSwitchWidget(), **options)
         case "id":
             return IdField(widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off"}), **options)
         case "choice":
