@@ -119,7 +119,7 @@ def test_types_policies_floors_prices_and_thresholds_are_set(browser, tenant):
     change(browser, f"billing/wallet/{wallet.id}/set-floor", floor="1.5")
     wallet.refresh_from_db()
     assert wallet.floor == Decimal("1.5")
-    assert "below the floor of 99 already" in change(browser, f"billing/wallet/{wallet.id}/set-floor", floor="99").content.decode()
+    assert "The new floor of 99 is above" in change(browser, f"billing/wallet/{wallet.id}/set-floor", floor="99").content.decode()
     assert len(changes("billing_wallet")) == 1
 
 
