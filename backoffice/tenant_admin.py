@@ -10,6 +10,8 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminSelectWidget
 
+from kernel.corrections.admin.offers import request_url
+from kernel.corrections.choices import REQUEST_PERMISSION
 from kernel.ledger.admin import LedgerAdmin
 from kernel.ledger.admin.formatting import page_of
 from kernel.ledger.admin.settings import DATETIME_LOCAL, MomentField, SettingForm, form_id_of, setting_action, switch_field, text_field
@@ -124,6 +126,12 @@ class TenantPages(TenantAdmin, LedgerAdmin):
     actions_detail = ("change_tenant",)
     new_tenant = setting_action(NewTenantForm, name="new-tenant")
     change_tenant = setting_action(TenantForm, name="change-tenant")
+
+    def action_links(self, request: HttpRequest, row: Tenant) -> list[dict[str, str]]:
+        links = super().action_links(request, row)
+        if request.user.has_perm(REQUEST_PERMISSION):
+            links.append({"title": "Open a wallet", "icon": "account_balance_wallet", "url": request_url("billing.open_wallet", row.pk)})
+        return links
 
 
 @admin.register(ApiKey)

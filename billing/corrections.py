@@ -1,12 +1,14 @@
 """Billing's kinds of correction: reverse a transaction in full or in part, and adjust a wallet's balance."""
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 from billing import selectors, services
 from billing.choices import ReversalReason, type_in_words
 from kernel.corrections.kinds import CorrectionInput, FormField, Kind, PostedEntry, register
-from kernel.ledger.money import finer_than_currency, trimmed_digits
+from kernel.ledger.errors import InvalidValue
+from kernel.ledger.money import finer_than_currency, is_currency, trimmed_digits
 
 AMOUNT = FormField(
     "amount", "Amount to reverse", type="positive_amount", help="In the transaction's currency; less than what is left of it."
@@ -107,6 +109,26 @@ def _adjust(correction: CorrectionInput, currency: str) -> list[PostedEntry]:
     return _posted(correction, row, "Adjustment")
 
 
+def open_wallet(correction: CorrectionInput) -> list[PostedEntry]:
+    """Open the tenant's wallet in a currency, by its first entry. Raises InvalidValue for a currency that it has a wallet in."""
+    currency = correction.facts["currency"].upper()
+    if not is_currency(currency):
+        raise InvalidValue(field="currency", reason="unknown_currency", value=currency)
+    if any(wallet["currency"] == currency for wallet in selectors.list_wallets(tenant_id=correction.tenant_id)):
+        raise InvalidValue(field="currency", reason="taken", value=currency)
+    row = services.record_transaction(
+        **correction.audit_context,
+        amount=Decimal(correction.facts["amount"]),
+        type="topup",
+        reference_id=correction.facts.get("reference_id") or correction.key,
+        description=correction.reason,
+        currency=currency,
+    ).row
+    [posted] = _posted(correction, row, "Opens the wallet with a top-up")
+    # The wallet's id is another one in each preview: the entry counts for the tenant, whose wallet it opens.
+    return [replace(posted, account_label="tenants.tenant", account_id=correction.target_id, account_name=f"New {currency} wallet")]
+
+
 def _is_whole(row: Any) -> bool:
     return row.reverses_id is None and row.reversed_by_id is None
 
@@ -133,6 +155,23 @@ register(
         takes_many=False,
         icon="content_cut",
         phrase="reverse a part of {rows}",
+    )
+)
+register(
+    Kind(
+        code="billing.open_wallet",
+        model_label="tenants.tenant",
+        title="Open a wallet",
+        description="Opens a wallet of the tenant in a currency that it has none in yet, by its first top-up.",
+        post=open_wallet,
+        fields=(
+            FormField("currency", "Currency", help="ISO 4217, like EUR."),
+            FormField("amount", "First top-up", type="positive_amount", help="What was paid in."),
+            FormField("reference_id", "Reference of the payment", is_required=False, help="Empty: that of this correction."),
+        ),
+        takes_many=False,
+        icon="add",
+        phrase="open a wallet of {rows}",
     )
 )
 register(

@@ -17,6 +17,7 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 from billing import selectors, services
 from billing.admin.filters import FlagFilter, ReversalFilter
 from billing.admin.statements import statement_page
+from billing.admin.wallet_opening import WalletOpening
 from billing.choices import NEAR_DUPLICATE_LIMIT_SECONDS, REASON_LENGTH, TYPE_LENGTH, Direction
 from billing.models import DailyTotal, Policy, Transaction, TransactionType, Wallet, WalletHold, WalletHoldEntry, type_label
 from billing.selectors.holds import OPEN, read_live_holds
@@ -241,7 +242,7 @@ class TransactionAdmin(WithTypes, CorrectionOffers):
 
 
 @admin.register(Wallet)
-class WalletAdmin(CorrectionOffers):
+class WalletAdmin(WalletOpening, CorrectionOffers):
     list_display = ("tenant", "currency", "balance", "held", "floor", "last_entry_number", "last_entry_at", "created_at")
     field_labels = {"created_at": "opened"}
     sum_of = "balance"

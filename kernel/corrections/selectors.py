@@ -16,6 +16,7 @@ from kernel.corrections.errors import SeveralTenants
 from kernel.corrections.models import CorrectionEntry, CorrectionLine, CorrectionRequest, CorrectionThreshold
 from kernel.ledger.errors import NotFound
 from kernel.ledger.identifiers import first_id
+from kernel.tenants.staff_scope import tenant_path
 
 DAY = timedelta(days=1)
 # Other requests of this age are named beside a new one, and those that wait.
@@ -123,7 +124,9 @@ def corrections_of_rows(*, tenant_id: UUID, target_ids: Iterable[UUID], but: UUI
 def get_common_tenant(*, label: str, target_ids: Iterable[UUID]) -> UUID:
     """The one tenant that all these rows belong to. Raises SeveralTenants, also when one of the rows doesn't exist."""
     wanted = set(target_ids)
-    rows: list[Any] = list(apps.get_model(label)._base_manager.filter(pk__in=wanted).values_list("pk", "tenant_id"))
+    model = apps.get_model(label)
+    # A tenant is its own.
+    rows: list[Any] = list(model._base_manager.filter(pk__in=wanted).values_list("pk", tenant_path(model) or "tenant_id"))
     tenants: set[UUID] = {tenant_id for _, tenant_id in rows}
     if len(tenants) != 1 or len(rows) != len(wanted):
         raise SeveralTenants

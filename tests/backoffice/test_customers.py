@@ -202,6 +202,25 @@ def test_a_grant_is_given_extended_and_voided_from_the_customers_page_each_once_
     assert Grant.objects.get(pk=later.pk).status == "voided"
 
 
+def test_a_new_tenants_wallet_is_opened_by_a_first_top_up_above_the_threshold_by_two_people():
+    tenant = TenantFactory(name="Acme", currency="EUR")
+    corrections.set_threshold(tenant_id=tenant.id, actor="staff:0", unit="EUR", amount=Decimal(50), daily_amount=Decimal(1000))
+    browser = log_in(employ("clara", "clerk", tenants=[tenant]))
+    empty = browser.get("/admin/billing/wallet/").content.decode()
+    assert all(part in empty for part in ("open-wallet", "records a first top-up"))
+    form = browser.get("/admin/billing/wallet/open-wallet", {"tenant": tenant.id}, follow=True).redirect_chain[-1][0]
+    assert form in links(browser.get(f"/admin/tenants/tenant/{tenant.id}/change/").content.decode())
+    facts = {"currency": "eur", "amount": "49.90", "reference_id": "PAY-1"}
+    preview = {**parsed(form), **REASON, **facts, "step": "preview"}
+    assert "code of ISO 4217" in text_of(browser.post(REQUEST_FORM, {**preview, "currency": "ABC"}))
+    assert asked(browser, form, **facts).state == "posted"
+    wallet = Wallet.objects.get(tenant=tenant)
+    assert (wallet.currency, wallet.balance) == ("EUR", Decimal("49.90"))
+    assert "this one is in use" in text_of(browser.post(REQUEST_FORM, preview))
+    assert asked(browser, form, **facts | {"currency": "USD", "reference_id": ""}).state == "waiting"
+    assert log_in(employ("vera", "viewer")).get("/admin/billing/wallet/open-wallet/").status_code == 403
+
+
 def test_a_hold_is_released_with_a_reason_and_a_schedule_cancelled_from_the_page_that_shows_them():
     tenant = TenantFactory(name="Acme")
     context = {"tenant_id": tenant.id, **WHO}

@@ -201,7 +201,17 @@ def test_clerks_withdraw_only_their_own(seat, book, role):
 
 
 # Actions that change no setting: those that only read, the decisions of approvers, and the files of clerks.
-OTHER_ACTIONS = {"keep_duplicate", "dry_run", "allow_call", "deny_call", "types", "download_rejects", "new_file", "release_payment"}
+OTHER_ACTIONS = {
+    "keep_duplicate",
+    "open_wallet",
+    "dry_run",
+    "allow_call",
+    "deny_call",
+    "types",
+    "download_rejects",
+    "new_file",
+    "release_payment",
+}
 LIST_SETTINGS = [(model, name) for model in MODELS for name in admin.site.get_model_admin(model).actions_list if name not in OTHER_ACTIONS]
 ROW_SETTINGS = [(model, name) for model in MODELS for name in admin.site.get_model_admin(model).actions_detail if name not in OTHER_ACTIONS]
 

@@ -32,6 +32,11 @@ def how_to_undo(kind: str, row_id: Any, *, amount: Decimal, unit: str) -> SafeSt
 MAX_REQUESTS = 20
 
 
+def request_url(kind: str, row_id: Any) -> str:
+    """The form of a correction of this row."""
+    return f"{reverse(REQUEST_PAGE)}?{urlencode({'kind': kind, 'row': row_id})}"
+
+
 class CorrectionOffers(LedgerAdmin):
     """Base class for the admin of every model that a registered kind corrects."""
 
@@ -49,7 +54,7 @@ class CorrectionOffers(LedgerAdmin):
         if not request.user.has_perm(REQUEST_PERMISSION):
             return links
         return links + [
-            {"title": kind.title, "icon": kind.icon, "url": f"{reverse(REQUEST_PAGE)}?{urlencode({'kind': kind.code, 'row': row.pk})}"}
+            {"title": kind.title, "icon": kind.icon, "url": request_url(kind.code, row.pk)}
             for kind in list_kinds(self.model._meta.label_lower)
             if kind.applies_to(row)
         ]
