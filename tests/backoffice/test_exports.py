@@ -230,7 +230,7 @@ def test_the_palette_finds_a_row_by_its_reference_in_whatever_case_it_has(reader
     charge(tenant, "1", "INV-Case-7")
     html = reader.get("/admin/search/", {"s": "INV-Case-7", "extended": "1"}).content.decode()
     assert "Usage INV-Case-7" in html
-    for part in ("INV-Case", "inv-case", "case-7", "amount:1", "invoice:case"):
+    for part in ("INV-Case", "inv-case", "case-7", "amount:1"):
         assert "Usage INV-Case-7" in reader.get("/admin/search/", {"s": part, "extended": "1"}).content.decode(), part
 
 
