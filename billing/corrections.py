@@ -8,7 +8,7 @@ from billing import selectors, services
 from billing.choices import ReversalReason, type_in_words
 from kernel.corrections.kinds import CorrectionInput, FormField, Kind, PostedEntry, register
 from kernel.ledger.errors import InvalidValue
-from kernel.ledger.money import finer_than_currency, is_currency, trimmed_digits
+from kernel.ledger.money import finer_than_currency, is_currency, with_thousands
 
 AMOUNT = FormField(
     "amount", "Amount to reverse", type="positive_amount", help="In the transaction's currency; less than what is left of it."
@@ -40,15 +40,14 @@ def _posted(correction: CorrectionInput, row: Any, what: str) -> list[PostedEntr
 
 
 def _remark(correction: CorrectionInput, row: Any) -> str:
-    """What is reversed of the corrected transaction, with what this posts, and which entry the new one resembles."""
+    """What was reversed of the corrected transaction before, and which entry the new one resembles."""
     finer = finer_than_currency(row.effect, row.currency) if "amount" in correction.facts else ""
     remarks = [finer] if finer else []
     corrected = selectors.list_transactions(tenant_id=correction.tenant_id).filter(id=correction.target_id).first()
-    if corrected is not None and corrected["reversed_amount"]:
-        reversed_amount = trimmed_digits(corrected["reversed_amount"])
-        remarks.append(
-            f"Of the {trimmed_digits(corrected['amount'])} {row.currency} of the transaction, {reversed_amount} are then reversed."
-        )
+    reversed_here = row.amount if row.reverses_id else 0
+    if corrected is not None and corrected["reversed_amount"] != reversed_here:
+        whole, reversed_amount = (with_thousands(corrected[name], row.currency) for name in ("amount", "reversed_amount"))
+        remarks.append(f"A part of it was reversed before: of {whole} {row.currency}, {reversed_amount} are then reversed.")
     if row.near_duplicate_of_id is not None:
         near = selectors.get_transaction(tenant_id=correction.tenant_id, transaction_id=row.near_duplicate_of_id)
         remarks.append(f"It looks like entry {near['entry_number']}, posted shortly before.")

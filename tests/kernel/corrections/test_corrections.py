@@ -139,7 +139,7 @@ def test_a_reversal_in_part_meanwhile_stops_what_was_seen_before_it(usage, draft
     )
     with pytest.raises(PreviewMoved) as refused:
         services.request_correction(actor=REQUESTER, request_id="", draft=beside, preview_digest=seen)
-    assert "5 are then reversed" in refused.value.facts["preview"].entries[0][1].remark
+    assert "5.00 are then reversed" in refused.value.facts["preview"].entries[0][1].remark
     assert (CorrectionRequest.objects.count(), len(book())) == (0, 3)
 
 
