@@ -169,7 +169,7 @@ class CorrectionRequestAdmin(LedgerAdmin):
             "kind_title": kind_title(correction.kind),
             "status": label(correction.get_state_display(), STATE_COLOURS[State(correction.state)]),
             "sentences": summary.sentences(correction, asked_by=asked_by, lines=lines, rows=rows, entries=shown),
-            "cards": summary.fact_cards(request, lines, rows),
+            "cards": summary.fact_cards(rows),
             "comparisons": summary.comparisons(request, lines, rows),
             "day": summary.day_panel(correction, asked_by=asked_by),
             "facts": _facts(correction, names),

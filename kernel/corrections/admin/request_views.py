@@ -18,6 +18,7 @@ from django.utils.http import urlencode
 from kernel.corrections import services
 from kernel.corrections.admin.forms import EvidenceForm, ReasonForm
 from kernel.corrections.admin.related import kind_cautions, related_panel
+from kernel.corrections.admin.summary import fact_cards
 from kernel.corrections.choices import MAX_LINES, REQUEST_PAGE, REQUEST_PERMISSION
 from kernel.corrections.errors import CorrectionRefused, PreviewMoved, SeveralTenants, TooManyLines
 from kernel.corrections.kinds import Kind, get_kind
@@ -173,13 +174,15 @@ def _page(
     kind, count = subject.kind, len(subject.ids)
     its: dict[str, Any] = {"tenant_id": subject.tenant.id, "target_ids": subject.ids}
     accounts = {entry.account_id for _, entry in preview.entries} if preview else set()
+    rows = list(apps.get_model(kind.model_label)._base_manager.filter(pk__in=subject.ids[:MAX_LISTED]))
     context = {
         **admin.site.each_context(request),
         "title": f"{kind.title} {count} rows" if count > 1 else kind.title,
         "kind": kind,
         "tenant": subject.tenant,
         "ids": subject.ids,
-        "rows": [row_link(row) for row in apps.get_model(kind.model_label)._base_manager.filter(pk__in=subject.ids[:MAX_LISTED])],
+        "rows": [row_link(row) for row in rows] if count > 1 else [],
+        "cards": fact_cards(rows) if count == 1 else [],
         "unlisted": max(count - MAX_LISTED, 0),
         "form": form,
         "cautions": kind_cautions(kind.code, **its, facts=form.facts) if preview else [],

@@ -100,16 +100,16 @@ def _outcome(entries: Sequence[CorrectionEntry]) -> SafeString:
     return format_html("{} {} {}: from {} to {}.", account, verb, moved, before, after)
 
 
-def fact_cards(request: HttpRequest, lines: Sequence[CorrectionLine], rows: Sequence[Any]) -> list[dict[str, Any]]:
-    """Each of the first rows with its own facts, as its page has them."""
+def fact_cards(rows: Sequence[Any]) -> list[dict[str, Any]]:
+    """Each row with its own facts, as its page has them."""
     cards = []
     page: Any = admin.site._registry.get(type(rows[0])) if rows else None
     if isinstance(page, LedgerAdmin):
         page.read_related(list(rows))
-    for line, row in zip(lines, rows, strict=False):
+    for row in rows:
         fields = page.page_fields(row)["fields"] if isinstance(page, LedgerAdmin) else []
-        text = f"{model_name(line.target_label).capitalize()} {row}"
-        cards.append({"title": id_link(line.target_label, line.target_id, text), "fields": fields})
+        text = f"{model_name(row._meta.label_lower).capitalize()} {row}"
+        cards.append({"title": id_link(row._meta.label_lower, row.pk, text), "fields": fields})
     return cards
 
 
