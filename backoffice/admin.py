@@ -40,7 +40,8 @@ class OwnRows(ReadOnly):
 @admin.register(Export)
 class ExportAdmin(OwnRows, LedgerAdmin):
     icon = "download"
-    list_display = ("what", "file_format", "status", "rows", "created_at")
+    # What is listed is a link itself, so another column leads to the file's page.
+    list_display = ("created_at", "what", "file_format", "status", "rows")
     fields = ("what", "file_format", "status", "rows", "size", "error", "created_at", "moved_at")
     field_labels = {"rows": "rows written", "error": "why it failed", "moved_at": "last written"}
 
