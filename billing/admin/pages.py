@@ -23,12 +23,12 @@ from billing.models import DailyTotal, Policy, Transaction, TransactionType, Wal
 from billing.selectors.holds import OPEN, read_live_holds
 from kernel.corrections.admin.offers import CorrectionOffers, how_to_undo
 from kernel.ledger.admin import LedgerAdmin, Panel
-from kernel.ledger.admin.fields import BalanceField
+from kernel.ledger.admin.fields import BalanceField, longest_hold_field
 from kernel.ledger.admin.figures import FigureFilter, figure_url
 from kernel.ledger.admin.filters import HoldStatusFilter, OpenHoldFilter
 from kernel.ledger.admin.formatting import action_link, actor_names, effect, id_link, label, link, money, page_of, row_link
 from kernel.ledger.admin.settings import SettingForm, setting_action, switch_field, text_field
-from kernel.ledger.holds import LONGEST_HOLD_LIMIT_SECONDS, HoldStatus, status_now
+from kernel.ledger.holds import HoldStatus, status_now
 from kernel.ledger.money import in_words, trimmed_digits
 from kernel.tenants.admin import local_time
 from kernel.tenants.messages import register_messages
@@ -90,14 +90,7 @@ class PolicyForm(SettingForm):
         help_text=f"Up to {NEAR_DUPLICATE_LIMIT_SECONDS:,}, which is a day; 0 switches the flag off.",
     )
     default_floor = BalanceField(label="Floor of new wallets", required=False, help_text="0 or below. Empty: new wallets have no floor.")
-    longest_hold_seconds = forms.IntegerField(
-        label="Longest hold (seconds)",
-        required=False,
-        min_value=1,
-        max_value=LONGEST_HOLD_LIMIT_SECONDS,
-        widget=UnfoldAdminTextInputWidget(),
-        help_text="How long a hold may last, with its extensions. Empty: as long as its caller says.",
-    )
+    longest_hold_seconds = longest_hold_field()
 
     def current(self) -> dict[str, Any]:
         policy = Policy.objects.filter(tenant=self.tenant).first() or Policy(tenant=self.tenant)

@@ -65,6 +65,12 @@ def _check_near_duplicate_seconds(seconds: int) -> None:
         raise InvalidValue(field="near_duplicate_seconds", reason="too_large", value=seconds, max=NEAR_DUPLICATE_LIMIT_SECONDS)
 
 
+def _lock_wallet(tenant_id: UUID, currency: str) -> Wallet:
+    """The wallet, which is opened if it doesn't exist, locked against postings."""
+    Wallet.objects.get_or_create(tenant_id=tenant_id, currency=currency)
+    return Wallet.objects.select_for_update(no_key=True).get(tenant_id=tenant_id, currency=currency)
+
+
 @translate_db_errors
 def set_floor(*, tenant_id: UUID, actor: str, request_id: str = "", currency: str, floor: Decimal | None) -> Wallet:
     """Set the balance below which no debit may take the wallet; None for no limit.
@@ -78,8 +84,7 @@ def set_floor(*, tenant_id: UUID, actor: str, request_id: str = "", currency: st
     if floor is not None:
         check_amount("floor", floor)
     with setting_author(actor=actor, request_id=request_id):
-        Wallet.objects.get_or_create(tenant_id=tenant_id, currency=currency)
-        wallet = Wallet.objects.select_for_update(no_key=True).get(tenant_id=tenant_id, currency=currency)
+        wallet = _lock_wallet(tenant_id, currency)
         # Balance and holds are read under the lock, so no posting can move them before the floor is set. Overdue holds reserve nothing,
         # and the constraint on the row would count them.
         held = end_overdue_holds(wallet, actor=actor, request_id=request_id) if wallet.held else Decimal(0)
@@ -101,8 +106,7 @@ def set_alert(*, tenant_id: UUID, actor: str, request_id: str = "", currency: st
     if alert_below is not None:
         check_amount("alert_below", alert_below)
     with setting_author(actor=actor, request_id=request_id):
-        Wallet.objects.get_or_create(tenant_id=tenant_id, currency=currency)
-        wallet = Wallet.objects.select_for_update(no_key=True).get(tenant_id=tenant_id, currency=currency)
+        wallet = _lock_wallet(tenant_id, currency)
         wallet.alert_below = alert_below
         wallet.save(update_fields=["alert_below"])
     return wallet

@@ -9,9 +9,8 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 from credits import services
 from credits.models import Policy
 from credits.services.settings import MAX_EXPIRING_DAYS
-from kernel.ledger.admin.fields import AmountOrZeroField
+from kernel.ledger.admin.fields import AmountOrZeroField, longest_hold_field
 from kernel.ledger.admin.settings import SettingForm, text_field
-from kernel.ledger.holds import LONGEST_HOLD_LIMIT_SECONDS
 from kernel.ledger.money import trimmed_digits
 
 
@@ -53,14 +52,7 @@ class PolicyForm(SettingForm):
     expiring_days = forms.IntegerField(
         label="Announce so many days before", min_value=0, max_value=MAX_EXPIRING_DAYS, widget=UnfoldAdminTextInputWidget()
     )
-    longest_hold_seconds = forms.IntegerField(
-        label="Longest hold (seconds)",
-        required=False,
-        min_value=1,
-        max_value=LONGEST_HOLD_LIMIT_SECONDS,
-        widget=UnfoldAdminTextInputWidget(),
-        help_text="How long a hold may last, with its extensions. Empty: as long as its caller says.",
-    )
+    longest_hold_seconds = longest_hold_field()
 
     def current(self) -> dict[str, Any]:
         policy = Policy.objects.filter(tenant=self.tenant).first() or Policy(tenant=self.tenant)

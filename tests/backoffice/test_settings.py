@@ -74,10 +74,12 @@ def test_a_tenant_is_made_renamed_and_switched_off(browser, operator):
         ({"currency": "XX"}, "is no currency"),
     ],
 )
-def test_an_error_of_the_service_is_shown_as_a_sentence(browser, facts, shown):
+def test_an_error_of_the_service_is_shown_as_a_sentence_before_anybody_confirms(browser, facts, shown):
     TenantFactory(slug="acme")
-    response = change(browser, "tenants/tenant/new-tenant", **({"name": "A", "slug": "new", "currency": "USD"} | facts))
-    assert shown in response.content.decode()
+    values = {"name": "A", "slug": "new", "currency": "USD"} | facts
+    response = browser.post("/admin/tenants/tenant/new-tenant/", values | {"step": "preview"})
+    assert (shown in response.content.decode(), response.context.get("is_preview")) == (True, None)
+    assert not Tenant.objects.filter(name="A").exists()
 
 
 def test_a_keys_secret_is_shown_once_and_works(browser, tenant):

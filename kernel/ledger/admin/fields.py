@@ -1,4 +1,4 @@
-"""Form fields for amounts."""
+"""Form fields for amounts, and for the limit of holds that two ledgers have."""
 
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 from django import forms
 from unfold.widgets import UnfoldAdminTextInputWidget
 
+from kernel.ledger.holds import LONGEST_HOLD_LIMIT_SECONDS
 from kernel.ledger.money import AMOUNT_LIMIT, PLACES, is_plain_decimal, trimmed_digits
 
 
@@ -56,3 +57,14 @@ class PlainDecimalField(forms.DecimalField):
         if isinstance(value, str) and value.strip() and not is_plain_decimal(value.strip()):
             raise forms.ValidationError("Write it in digits with a point, like 1234.50; no commas or letters.")
         return super().to_python(value)
+
+
+def longest_hold_field() -> forms.IntegerField:
+    return forms.IntegerField(
+        label="Longest hold (seconds)",
+        required=False,
+        min_value=1,
+        max_value=LONGEST_HOLD_LIMIT_SECONDS,
+        widget=UnfoldAdminTextInputWidget(),
+        help_text="How long a hold may last, with its extensions. Empty: as long as its caller says.",
+    )

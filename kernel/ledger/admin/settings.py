@@ -7,11 +7,13 @@ An app's admin defines a SettingForm and lists its action in `actions_list` (for
 import hashlib
 import json
 from collections.abc import Mapping
+from copy import copy
 from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -172,7 +174,7 @@ def setting_page(request: HttpRequest, page: Any, form_class: type[SettingForm],
     if is_sent and (form.is_valid() or not form.fields):
         if request.POST.get("step") == "confirm" and request.POST.get("standing") == form.digest():
             return _apply(request, page, form, context)
-        if request.POST.get("step") != "edit":
+        if request.POST.get("step") != "edit" and _is_accepted(form):
             context |= _confirmation(request, form)
     return _render(request, page, "ledger/setting.html", context)
 
@@ -202,12 +204,35 @@ def _confirmation(request: HttpRequest, form: SettingForm) -> dict[str, Any]:
     }
 
 
-def _apply(request: HttpRequest, page: Any, form: SettingForm, context: Mapping[str, Any]) -> HttpResponse:
-    request_id: str = getattr(request, "request_id", "")
+def _is_accepted(form: SettingForm) -> bool:
+    """Whether the service takes the change; if not, its error is added. It is tried and rolled back, so that nobody confirms in vain."""
+    # What a service changes of the objects that it gets isn't rolled back.
+    trial = type(form)(form.request.POST, request=form.request, row=copy(form.row), tenant=copy(form.tenant))
+    trial.is_valid()
     try:
-        response = form.apply(actor=actor_of(request), request_id=request_id, **getattr(form, "cleaned_data", {}))
+        with transaction.atomic():
+            _call_service(trial)
+            transaction.set_rollback(True)
     except DomainError as error:
-        form.add_error(None, message_for(error))
+        _add_error(form, error)
+    return not form.errors
+
+
+def _call_service(form: SettingForm) -> HttpResponse | None:
+    request_id: str = getattr(form.request, "request_id", "")
+    return form.apply(actor=actor_of(form.request), request_id=request_id, **getattr(form, "cleaned_data", {}))
+
+
+def _add_error(form: SettingForm, error: DomainError) -> None:
+    field = error.facts.get("field")
+    form.add_error(field if field in form.fields else None, message_for(error))
+
+
+def _apply(request: HttpRequest, page: Any, form: SettingForm, context: Mapping[str, Any]) -> HttpResponse:
+    try:
+        response = _call_service(form)
+    except DomainError as error:
+        _add_error(form, error)
         return _render(request, page, "ledger/setting.html", context)
     if response is not None:
         return response
