@@ -150,8 +150,9 @@ class CreditTransactionAdmin(CorrectionOffers, UnitAdmin):
         "effect": EFFECT,
         **UnitAdmin.export_columns,
     }
+    # The sign of the amount says the type.
     list_display = (
-        *("id", "occurred_at", "customer_id", "grant", "type", "kind", "amount", "invoice_id", "balance_after", "entry_number"),
+        *("id", "occurred_at", "customer_id", "grant", "kind", "amount", "invoice_id", "balance_after", "entry_number"),
         *("created_at", "actor"),
     )
     list_filter = (FigureFilter, "type", "kind")
