@@ -32,7 +32,7 @@ from kernel.tenants.staff_scope import scope_of
 # Rows of a group; its list has the rest.
 SHOWN = 5
 SECONDS = 0.3
-# Characters of which a part is no longer told apart from others.
+# The advice to search for a shorter part is given for texts of more characters only.
 SHORTEST_PART = 3
 # How long the search for a part of a customer's id may take, in milliseconds.
 PART_MS = 80

@@ -27,6 +27,7 @@ KEY_LIFETIME = timedelta(days=90)
 
 
 class NewTenantForm(SettingForm):
+    is_tried_first = True
     title = "New tenant"
     description = "A company with ledgers of its own."
     icon = "add"

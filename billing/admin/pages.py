@@ -51,6 +51,7 @@ register_messages(
 
 
 class TypeForm(SettingForm):
+    is_tried_first = True
     title = "Define a type"
     description = "Puts a type in the tenant's catalogue, or changes its label."
     icon = "add"
@@ -79,6 +80,7 @@ class ChangeTypeForm(TypeForm):
 
 
 class PolicyForm(SettingForm):
+    is_tried_first = True
     title = "Set the policy"
     description = "How the tenant's billing ledger treats types, duplicates and new wallets."
     strict_types = switch_field("Only types of the catalogue", help="Refuse a transaction of a type that nobody defined.")
@@ -106,6 +108,7 @@ class PolicyForm(SettingForm):
 
 
 class FloorForm(SettingForm):
+    is_tried_first = True
     title = "Set the floor"
     description = "The balance below which no debit may take the wallet."
     icon = "vertical_align_bottom"
@@ -120,6 +123,7 @@ class FloorForm(SettingForm):
 
 
 class AlertForm(SettingForm):
+    is_tried_first = True
     title = "Set the alert"
     description = "The balance below which the wallet is low: crossing it, down or up, is an event for webhooks."
     icon = "notification_important"

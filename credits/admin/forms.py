@@ -15,6 +15,7 @@ from kernel.ledger.money import trimmed_digits
 
 
 class AlertForm(SettingForm):
+    is_tried_first = True
     title = "Set an alert"
     description = (
         "The balance below which a customer is low; going below it is an event credits.balance.low, coming back credits.balance.recovered."
@@ -46,6 +47,7 @@ class ChangeAlertForm(AlertForm):
 
 
 class PolicyForm(SettingForm):
+    is_tried_first = True
     title = "Set the policy"
     description = "How early a grant that expires with a balance is announced, by an event credits.grant.expiring; how long holds last."
     icon = "tune"

@@ -59,6 +59,7 @@ def in_unit(limit: timedelta, unit: timedelta) -> Decimal:
 
 
 class PolicyForm(SettingForm):
+    is_tried_first = True
     title = "Set the policy"
     description = "How the tenant's metered transactions are authorized and closed."
     authorizes_at_once = switch_field("Authorize at once", help="Off: a new transaction waits for a decision.")
@@ -132,6 +133,7 @@ class PolicyForm(SettingForm):
 
 
 class PriceForm(SettingForm):
+    is_tried_first = True
     title = "New price"
     description = "A new price ends the one with the same names at the moment it begins. A price is never edited."
     icon = "add"

@@ -203,6 +203,7 @@ class CollectionAdmin(LedgerAdmin):
 
 
 class PayerForm(SettingForm):
+    is_tried_first = True
     title = "Set the payer"
     description = "Which challenges of resources that answer 402 are paid for the tenant. What is placed already stays as it is."
     icon = "tune"

@@ -115,12 +115,17 @@ def test_an_endpoint_is_disabled_with_a_reason_and_enabled_with_a_way_to_what_it
 
 
 def test_a_test_shows_what_the_endpoint_answered(browser, endpoint):
+    sent = []
+
     def answers(*, delivery_id):
+        sent.append(delivery_id)
         finish(Delivery.objects.get(id=delivery_id), "delivered")
 
     with patch("kernel.events.services.testing.send_now", answers):
         shown = follow(browser, change(browser, f"{ENDPOINTS}/{endpoint.pk}/send-test", type="billing.wallet.balance_low"))
     assert "The endpoint answered 200 after 84 ms." in shown
+    # The page that asks for confirmation sends nothing.
+    assert len(sent) == 1
     assert json.loads(Event.objects.get().body)["data"]["exampleOf"] == "billing.wallet.balance_low"
 
 

@@ -14,6 +14,7 @@ from kernel.ledger.money import trimmed_digits
 
 
 class ThresholdForm(SettingForm):
+    is_tried_first = True
     title = "Set a threshold"
     description = "The largest amount that one person may correct without approval."
     unit = text_field("Currency or metric", max_length=255)

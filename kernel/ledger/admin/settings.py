@@ -80,6 +80,9 @@ class SettingForm(forms.Form):
     is_destructive = False
     # Whether an action of the list first shows a form to choose the tenant.
     has_tenant = True
+    # Whether the change is tried and rolled back before it is shown for confirmation, to show what the service refuses. Only for forms
+    # whose `apply` writes to the database and does nothing else: no call to another server, no message to the reader.
+    is_tried_first = False
     # Fields that fit only some values of another field, which stands before them: their name, the other's, its values. Where one doesn't
     # fit, its page hides it and whatever was entered is left out.
     fits: ClassVar[Mapping[str, tuple[str, frozenset[str]]]] = {}
@@ -174,7 +177,7 @@ def setting_page(request: HttpRequest, page: Any, form_class: type[SettingForm],
     if is_sent and (form.is_valid() or not form.fields):
         if request.POST.get("step") == "confirm" and request.POST.get("standing") == form.digest():
             return _apply(request, page, form, context)
-        if request.POST.get("step") != "edit" and _is_accepted(form):
+        if request.POST.get("step") != "edit" and (not form.is_tried_first or _is_accepted(form)):
             context |= _confirmation(request, form)
     return _render(request, page, "ledger/setting.html", context)
 
