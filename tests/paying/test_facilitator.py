@@ -15,7 +15,7 @@ from billing.models import Transaction as WalletTransaction
 from credits.models import CreditTransaction
 from kernel.ledger.errors import LedgerError
 from metering.paying import services
-from metering.paying.models import Collection, Payee
+from metering.paying.models import Collection, Payee, Payment
 from metering.paying.tokens import token_keys
 from tests.factories import IssuedKeyFactory
 from tests.metering.conftest import Caller
@@ -225,11 +225,13 @@ def test_every_moment_is_the_databases_however_wrong_the_servers_clock_is(market
 
 def test_what_is_never_presented_can_be_collected_to_the_end_of_its_hold_and_is_then_released(market):
     payment = market.pay()
-    with time_machine.travel(timezone.now() + timedelta(minutes=14, seconds=59)):
+    end = Payment.objects.get(id=payment["id"]).hold_expires_at
+    # The clock stands still, so that a slow machine doesn't reach the end meanwhile.
+    with time_machine.travel(end - timedelta(seconds=1), tick=False):
         assert market.verify(payment)["invalidReason"] == "attestation_expired"
         assert services.expire_payments(**AUDIT) == 0
         assert market.money() == money(6, 6, 20, 4)
-    with time_machine.travel(timezone.now() + timedelta(minutes=15, seconds=1)):
+    with time_machine.travel(end, tick=False):
         assert services.expire_payments(**AUDIT) == 1
         assert (market.status(payment), market.money(), market.total(payment["transactionId"])) == ("expired", money(6, 0, 20, 0), 0)
         assert market.settle(payment)["errorReason"] == "hold_expired"

@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db.models import F
 
 from kernel.events.choices import OPEN_STATES, DeliveryState, Ordering, Origin, Payload
-from kernel.events.http_sending import TOTAL_SECONDS, Request, send
+from kernel.events.http_sending import Request, send
 from kernel.events.ids import endpoint_ref, event_ref
 from kernel.events.models import Attempt, Delivery
 from kernel.events.rendering import body_of, thin_body_of
@@ -23,18 +23,16 @@ from kernel.ledger import queries
 from kernel.ledger.errors import NotFound
 
 USER_AGENT = "Countinghouse-Webhooks/1"
-# Longer than one attempt may take, so that a lease ends only where its worker did.
+# Longer than a chain may take (FIRST_SECONDS, and one attempt), so that a lease ends only where its worker did.
 LEASE = timedelta(seconds=60)
 # An ordered endpoint waits for so long for a delivery that fails; then the account's next ones are sent.
 PATIENCE = timedelta(hours=1)
 # How many deliveries of one account are leased together at most, and for how long after that another of them is begun.
 CHAIN_LENGTH = 20
 CHAIN_SECONDS = 5.0
-# When a chain is over: its last one is begun by then. A chain that was begun later (FIRST_SECONDS) isn't counted as in flight any more.
-LONGEST_CHAIN = timedelta(seconds=CHAIN_SECONDS + TOTAL_SECONDS)
 # The first one is begun also on a machine that is slow to start a thread, while its attempt surely ends within the lease.
 FIRST_SECONDS = 30.0
-CLAIM = "SELECT tenant_id, endpoint_id, deliveries, last_account, moment FROM events_claim(%s, %s, %s, %s, %s::jsonb, %s, %s, %s)"
+CLAIM = "SELECT tenant_id, endpoint_id, deliveries, last_account, moment FROM events_claim(%s, %s, %s, %s, %s::jsonb, %s, %s)"
 # Of so many endpoints a worker remembers where their accounts had their turn last.
 MAX_PLACES = 10_000
 
@@ -78,8 +76,7 @@ def claim(*, at_most: int, place: Place) -> list[Chain]:
     """Lease what is due, at most so many chains, and move the place on."""
     leased_at = time.monotonic()
     accounts = json.dumps({str(endpoint): account for endpoint, account in place.accounts.items()})
-    times = LEASE, LONGEST_CHAIN, PATIENCE
-    rows = queries.fetch_rows(CLAIM, [at_most, settings.WEBHOOK_IN_FLIGHT, CHAIN_LENGTH, place.endpoint, accounts, *times])
+    rows = queries.fetch_rows(CLAIM, [at_most, settings.WEBHOOK_IN_FLIGHT, CHAIN_LENGTH, place.endpoint, accounts, LEASE, PATIENCE])
     if len(place.accounts) > MAX_PLACES:
         place.accounts.clear()
     place.accounts.update({row.endpoint_id: row.last_account for row in rows if row.last_account is not None})

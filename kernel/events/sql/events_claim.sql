@@ -2,14 +2,13 @@
 -- sends one after another.
 -- Takes: how many chains at most, how many an endpoint may have in flight, how many deliveries a chain may have, the endpoint after which
 -- to begin (null: the first), for each ordered endpoint the account after which to begin ({} for all: the first), how long a lease lasts,
--- how long a chain takes at most, and after which time an ordered endpoint stops waiting for a failing delivery.
+-- and after which time an ordered endpoint stops waiting for a failing delivery.
 -- Returns: for each endpoint that was looked at, in their order, the leased deliveries in the order of sending, the last account that was
 -- looked at, and the moment of the lease. Each endpoint gets an equal share, so that a slow one can't take all of the worker.
 -- Locks: each endpoint's row, without waiting: what another worker is claiming is passed over. Then its deliveries, the same way.
 -- Never: leases a delivery of an ordered endpoint while an earlier event of its account is open elsewhere.
 CREATE OR REPLACE FUNCTION events_claim(
-    at_most integer, in_flight integer, length integer, after_endpoint uuid, after_accounts jsonb, lease interval, longest_chain interval,
-    patience interval
+    at_most integer, in_flight integer, length integer, after_endpoint uuid, after_accounts jsonb, lease interval, patience interval
 ) RETURNS TABLE (tenant_id uuid, endpoint_id uuid, deliveries uuid[], last_account text, moment timestamp with time zone) LANGUAGE plpgsql
 AS $$
 #variable_conflict use_column
@@ -30,13 +29,13 @@ BEGIN
             AND coalesce(endpoint.not_before, moment) <= moment
         FOR NO KEY UPDATE SKIP LOCKED;
         CONTINUE WHEN NOT FOUND;
-        -- An older lease belongs to a worker that was killed: it is no request.
+        -- As long as a lease runs, a request of it may be under way. One that is over belongs to a worker that was killed.
         SELECT in_flight - count(DISTINCT CASE
             WHEN target.ordering = 'account' AND sent.account <> '' AND NOT sent.released_by_age THEN sent.account ELSE sent.id::text
         END) INTO slots
         FROM events_delivery sent
         WHERE sent.tenant_id = target.tenant_id AND sent.endpoint_id = target.id AND sent.state = 'leased'
-            AND sent.next_at > moment + lease - longest_chain;
+            AND sent.next_at > moment;
         slots := least(slots, greatest(1, remaining / (due.later + 1)));
         CONTINUE WHEN slots <= 0;
         free := events_choose_deliveries(target, moment, slots);

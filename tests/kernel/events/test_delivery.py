@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import pytest
+from django.db.models import F
 from django.utils import timezone
 
 from kernel.events import http_sending, url_safety
@@ -287,6 +288,9 @@ def test_endpoints_get_equal_shares_and_no_more_than_may_be_in_flight(tenant, li
     assert shares(6) == (3, 3, second.id)
     assert shares(1, after=first.id) == (0, 1, second.id)
     assert shares(32) == (5, 4, second.id)
+    assert shares(32) == (0, 0, None)
+    # A chain that was begun late is under way until just before its lease ends.
+    Delivery.objects.filter(state="leased").update(next_at=F("next_at") - sending.LEASE + timedelta(seconds=15))
     assert shares(32) == (0, 0, None)
 
 
