@@ -28,7 +28,7 @@ from credits import selectors as credits
 from credits.admin import unit_of
 from credits.choices import GrantStatus, ScheduleStatus, UnitType
 from credits.models import Grant, Hold, RecurringGrant
-from credits.selectors.balances import HELD_OF_GRANT, read_live_holds
+from credits.selectors.balances import HELD_OF_GRANT
 from credits.selectors.clock import NOW, TODAY
 from credits.selectors.grants import status_today
 from kernel.corrections.choices import REQUEST_PAGE, REQUEST_PERMISSION
@@ -39,7 +39,7 @@ from kernel.ledger.admin.figures import figure_url
 from kernel.ledger.admin.formatting import action_link, actor_names, actor_of, label, link, money, row_link
 from kernel.ledger.admin.text_conditions import has
 from kernel.ledger.clocks import Clock
-from kernel.ledger.holds import HoldStatus
+from kernel.ledger.holds import HoldStatus, set_live_held
 from kernel.tenants.admin import local_time
 from kernel.tenants.models import Tenant
 from kernel.tenants.setting_author import setting_author
@@ -169,7 +169,7 @@ def customer_page(request: HttpRequest) -> HttpResponse:
     its: dict[str, Any] = {"tenant_id": tenant.pk, "customer_id": customer_id}
     known = Customer.objects.filter(**its).first()
     grants = list(Grant.objects.filter(**its).order_by(OPEN_FIRST, "-created_at")[:SHOWN])
-    read_live_holds(grants)
+    set_live_held(grants, HELD_OF_GRANT)
     if not grants and known is None and not MeteredTransaction.objects.filter(**its).exists():
         raise Http404
     clock = chosen_clock(request)

@@ -18,7 +18,7 @@ from billing.admin.filters import FlagFilter
 from billing.admin.pages import TransactionAdmin
 from billing.choices import Flag
 from billing.models import Transaction
-from billing.selectors import read_type_labels
+from billing.selectors import set_type_labels
 from kernel.corrections.admin.summary import register_comparison
 from kernel.ledger.admin import LedgerAdmin, Panel
 from kernel.ledger.admin.formatting import actor_names, actor_of, effect, label, money, page_of, row_link
@@ -128,7 +128,7 @@ def keep_selected(page: Any, request: HttpRequest, queryset: QuerySet[Transactio
         keep(rows, reason=form.cleaned_data["reason"], actor=actor_of(request))
         messages.success(request, f"{len(rows):,} near-duplicate{'' if len(rows) == 1 else 's'} kept.")
         return HttpResponseRedirect(here)
-    read_type_labels(rows[:MAX_LISTED])
+    set_type_labels(rows[:MAX_LISTED])
     context = {
         **page.admin_site.each_context(request),
         "title": f"Keep {len(rows):,} near-duplicates",

@@ -3,7 +3,7 @@
 from typing import Any
 
 from billing.models import Transaction as BillingTransaction
-from billing.selectors import read_type_labels
+from billing.selectors import set_type_labels
 from credits.choices import TransactionType
 from credits.models import CreditTransaction
 from kernel.events.admin.panels import sent_about, sent_panel
@@ -34,7 +34,7 @@ def billing_for_invoice(row: Any, user: Any, scope: VisibleTenants) -> Panel | N
     if not row.invoice_id or not user.has_perm("billing.view_transaction"):
         return None
     found = list(BillingTransaction.objects.filter(tenant_id=row.tenant_id, reference_id=row.invoice_id)[:MAX_ROWS])
-    read_type_labels(found)
+    set_type_labels(found)
     rows = [(row_link(each), effect(each.effect, each.currency), local_time(each.occurred_at)) for each in found]
     return Panel("Billed under the same reference", ("Entry", "Change", "Happened"), rows) if rows else None
 
@@ -56,7 +56,7 @@ def billed_agent(row: Any, user: Any, scope: VisibleTenants) -> Panel | None:
     if row.agent_id is None or not user.has_perm("billing.view_transaction"):
         return None
     found = list(BillingTransaction.objects.filter(tenant_id=row.tenant_id, agent_id=row.agent.name).order_by("-created_at", "-id")[:5])
-    read_type_labels(found)
+    set_type_labels(found)
     rows = [(row_link(each), money(each.effect, each.currency), local_time(each.occurred_at)) for each in found]
     return Panel("Billed for the same agent, newest first", ("Entry", "Change", "Happened"), rows) if rows else None
 
@@ -66,7 +66,7 @@ def billed_to_agent(row: Any, user: Any, scope: VisibleTenants) -> Panel | None:
     if not user.has_perm("billing.view_transaction"):
         return None
     found = list(BillingTransaction.objects.filter(tenant_id=row.tenant_id, agent_id=row.name).order_by("-created_at", "-id")[:MAX_ROWS])
-    read_type_labels(found)
+    set_type_labels(found)
     rows = [(row_link(each), effect(each.effect, each.currency), local_time(each.occurred_at)) for each in found]
     return Panel("Billed for the agent, newest first", ("Entry", "Change", "Happened"), rows) if rows else None
 

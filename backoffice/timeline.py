@@ -19,7 +19,7 @@ from django.utils.html import format_html
 
 from billing.models import Transaction as BillingTransaction
 from billing.models import type_label
-from billing.selectors import read_type_labels
+from billing.selectors import set_type_labels
 from credits.admin import unit_of
 from credits.choices import TransactionType
 from credits.models import CreditTransaction
@@ -231,7 +231,7 @@ class _Reader:
 
     def money(self, before: Any) -> list[Item]:
         rows = self._page(BillingTransaction.objects.filter(self._entries_of_customer(), tenant_id=self.tenant_id), before)
-        read_type_labels(rows)
+        set_type_labels(rows)
         return [
             self._item("money", row, row_link(row, type_label(row)), " ".join(_words_of(row)), effect(row.effect, row.currency))
             for row in rows

@@ -1,6 +1,6 @@
 """The errors of the billing ledger, and the database constraints that raise them."""
 
-from kernel.ledger.constraints import register_error, register_internal
+from kernel.ledger.constraints import register_error
 from kernel.ledger.errors import IdempotencyConflict, LedgerError
 
 
@@ -56,55 +56,3 @@ class UsageNotADebit(LedgerError):
 register_error("billing_wallet_floor_check", FloorAboveBalance)
 # A type was defined while a posting that uses it was under way: the posting is made again.
 register_error("billing_transaction_type_fkey", DirectionInUse)
-register_internal(
-    "billing_policy_tenant_key",
-    "billing_policy_default_floor_check",
-    "billing_policy_near_duplicate_seconds_check",
-    "billing_policy_default_floor_finite",
-    "billing_transactiontype_code_key",
-    "billing_transactiontype_direction_key",
-    "billing_transactiontype_direction_check",
-    "billing_transactiontype_code_check",
-    "billing_transactiontype_uncatalogued_check",
-    "billing_wallet_currency_key",
-    "billing_wallet_currency_check",
-    "billing_wallet_last_entry_check",
-    "billing_wallet_amounts_finite",
-    "billing_transaction_reference_key",
-    "billing_transaction_entry_key",
-    "billing_transaction_entry_number_check",
-    "billing_transaction_reference_check",
-    "billing_transaction_amount_check",
-    "billing_transaction_effect_check",
-    "billing_transaction_reversed_check",
-    "billing_transaction_reversed_by_check",
-    "billing_transaction_flags_check",
-    "billing_transaction_reason_check",
-    "billing_transaction_amounts_finite",
-    "billing_transaction_wallet_fkey",
-    "billing_transaction_reverses_fkey",
-    "billing_transaction_reversed_by_fkey",
-    "billing_transaction_near_duplicate_of_fkey",
-    "billing_policy_longest_hold_check",
-    "billing_policy_longest_hold_seconds_check",
-    "billing_wallet_held_check",
-    "billing_wallethold_reference_key",
-    "billing_wallethold_reference_check",
-    "billing_wallethold_amount_check",
-    "billing_wallethold_captured_check",
-    "billing_wallethold_status_check",
-    "billing_wallethold_closed_check",
-    "billing_wallethold_amount_finite",
-    "billing_wallethold_wallet_fkey",
-    "billing_walletholdentry_reference_key",
-    "billing_walletholdentry_kind_check",
-    "billing_walletholdentry_amount_check",
-    "billing_walletholdentry_held_check",
-    "billing_walletholdentry_debit_check",
-    "billing_walletholdentry_amount_finite",
-    "billing_walletholdentry_wallet_fkey",
-    "billing_walletholdentry_hold_fkey",
-    "billing_walletholdentry_transaction_fkey",
-    "billing_dailytotal_day_key",
-    "billing_dailytotal_magnitude_check",
-)

@@ -36,7 +36,7 @@ TOTAL_PLACES = 18
 
 
 def type_label(row: "Transaction | DailyTotal") -> str:
-    """What people call the row's type. The tenant's own label where `billing.selectors.read_type_labels` has read it."""
+    """What people call the row's type. The tenant's own label where `billing.selectors.set_type_labels` has set it."""
     return row.__dict__.get("type_label") or type_in_words(row.type)
 
 

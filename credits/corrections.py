@@ -14,6 +14,7 @@ from credits.selectors.grants import status_today
 from kernel.corrections.kinds import CorrectionInput, FormField, Kind, PostedEntry, register
 from kernel.ledger.errors import InvalidValue
 from kernel.ledger.money import finer_than_currency
+from kernel.ledger.outcomes import POSTED
 
 CHANGE = FormField(
     "amount", "Change of the grant", type="amount", help="Signed, in the grant's own units: 12.5 adds to it, -12.5 takes from it."
@@ -86,7 +87,7 @@ def adjust(correction: CorrectionInput) -> list[PostedEntry]:
 def void(correction: CorrectionInput) -> list[PostedEntry]:
     """Close a grant for good and debit its remaining balance."""
     row = services.void_grant(**correction.audit_context, grant_id=correction.target_id, reason=correction.reason[:MAX_REASON])
-    return [_posted(correction, row, "Voids the grant")] if row.outcome == "posted" else []
+    return [_posted(correction, row, "Voids the grant")] if row.outcome == POSTED else []
 
 
 def extend(correction: CorrectionInput) -> list[PostedEntry]:
@@ -100,7 +101,7 @@ def extend(correction: CorrectionInput) -> list[PostedEntry]:
         raise InvalidValue(field="expiry_date", reason="not_later", value=expiry)
     reason = correction.reason[:MAX_REASON]
     voided = services.void_grant(**correction.audit_context, grant_id=correction.target_id, reason=reason)
-    if voided.outcome != "posted" or not voided.amount:
+    if voided.outcome != POSTED or not voided.amount:
         return []
     today = timezone.now().astimezone(UTC).date()
     opened = services.create_grant(

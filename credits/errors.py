@@ -1,6 +1,6 @@
 """The errors of this ledger, and the error that is raised for each database constraint."""
 
-from kernel.ledger.constraints import register_error, register_internal
+from kernel.ledger.constraints import register_error
 from kernel.ledger.errors import IdempotencyConflict, Insufficient, InvalidValue, LedgerError, NotFound
 
 
@@ -113,46 +113,3 @@ register_error("credits_recurringgrant_cost_not_negative", InvalidValue, field="
 # Only an import sets the schedule and the period of a grant from outside.
 register_error("credits_grant_schedule_fkey", NotFound, kind="schedule")
 register_error("credits_grant_period", InvalidValue, field="period", reason="taken")
-
-# Only a defect of this ledger violates these: the posting functions refuse such postings before they reach the constraint.
-register_internal(
-    "credits_policy_tenant_key",
-    "credits_policy_days_check",
-    "credits_policy_expiring_days_check",
-    "credits_balancealert_unit_key",
-    "credits_balancealert_unit_check",
-    "credits_balancealert_alert_below_finite",
-    "credits_grant_period_check",
-    "credits_recurringgrant_next_period_check",
-    "credits_grant_schedule_with_period",
-    "credits_grant_held_within_balance",
-    "credits_transaction_numbered",
-    "credits_transaction_balance_not_negative",
-    "credits_transaction_type_known",
-    "credits_transaction_opening_first",
-    "credits_transaction_reversal_names_its_own",
-    "credits_transaction_grant_fkey",
-    "credits_transaction_reverses_fkey",
-    "credits_transaction_consumption_fkey",
-    "credits_transaction_hold_fkey",
-    "credits_consumption_taken_whole_or_partial",
-    "credits_hold_captured_within_amount",
-    "credits_policy_longest_hold_check",
-    "credits_policy_longest_hold_seconds_check",
-    "credits_holdcall_kind_known",
-    "credits_holdcall_amount_within",
-    "credits_holdcall_key_of_part",
-    "credits_holdcall_amount_finite",
-    "credits_holdcall_hold_fkey",
-    "credits_holdline_once",
-    "credits_holdline_amount_positive",
-    "credits_holdline_remaining_within_amount",
-    "credits_holdline_amount_finite",
-    "credits_holdline_hold_fkey",
-    "credits_holdline_grant_fkey",
-    "credits_holdentry_amount_positive",
-    "credits_holdentry_held_not_negative",
-    "credits_holdentry_amount_finite",
-    "credits_holdentry_hold_fkey",
-    "credits_holdentry_grant_fkey",
-)

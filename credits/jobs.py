@@ -8,6 +8,7 @@ from procrastinate.contrib.django import app
 
 from credits import services
 from kernel.ledger.job_retries import RETRY
+from kernel.ledger.outcomes import POSTED
 
 ANNOUNCE_EXPIRING = "credits.announce_expiring_credits"
 EXPIRE_CREDITS = "credits.expire_credits"
@@ -20,7 +21,7 @@ ISSUE_RECURRING_CREDITS = "credits.issue_recurring_credits"
 def expire_credits(timestamp: int) -> int:
     """Daily at 00:05 UTC: debit what is left of grants past their last day. Returns the number of grants debited."""
     batches = services.expire_grants(actor=f"job:{EXPIRE_CREDITS}", request_id=f"{EXPIRE_CREDITS}:{timestamp}")
-    return sum(row.outcome == "posted" for batch in batches for row in batch)
+    return sum(row.outcome == POSTED for batch in batches for row in batch)
 
 
 @app.periodic(cron="1 * * * *")
@@ -36,7 +37,7 @@ def issue_recurring_credits(timestamp: int) -> int:
 def expire_holds(timestamp: int) -> int:
     """Every ten minutes: close overdue holds. Returns the number of holds closed."""
     outcomes = services.expire_holds(actor=f"job:{EXPIRE_HOLDS}", request_id=f"{EXPIRE_HOLDS}:{timestamp}")
-    return sum(outcome.outcome == "posted" for outcome in outcomes)
+    return sum(outcome.outcome == POSTED for outcome in outcomes)
 
 
 @app.periodic(cron="10 * * * *")

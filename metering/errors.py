@@ -1,6 +1,6 @@
 """What the metering ledger refuses beyond what every ledger does, and what its constraints mean to a caller."""
 
-from kernel.ledger.constraints import register_error, register_internal
+from kernel.ledger.constraints import register_error
 from kernel.ledger.errors import Busy, InvalidValue, LedgerError
 
 
@@ -113,56 +113,3 @@ for _constraint in (
     "metering_usagekey_number_key",
 ):
     register_error(_constraint, Busy)
-# Checked before by the fields of the API, or decided by the posting functions alone.
-register_internal(
-    "metering_service_name_key",
-    "metering_agent_status_check",
-    "metering_trace_reference_key",
-    "metering_transaction_status_check",
-    "metering_transaction_completed_check",
-    "metering_transaction_denied_check",
-    "metering_transaction_cancelled_check",
-    "metering_transaction_authorized_check",
-    "metering_transaction_service_fkey",
-    "metering_transaction_agent_fkey",
-    "metering_transaction_trace_fkey",
-    "metering_fact_phase_check",
-    "metering_fact_pricing_check",
-    "metering_fact_transaction_fkey",
-    "metering_cost_fiat_amount_finite",
-    "metering_cost_fiat_amount_check",
-    "metering_cost_fiat_asset_symbol_check",
-    "metering_cost_is_active_check",
-    "metering_cost_supersedes_check",
-    "metering_cost_supersedes_key",
-    "metering_cost_transaction_key",
-    "metering_cost_transaction_fkey",
-    "metering_cost_inferred_from_fkey",
-    "metering_cost_supersedes_fkey",
-    "metering_cost_superseded_by_fkey",
-    "metering_statuschange_to_status_check",
-    "metering_statuschange_step_key",
-    "metering_statuschange_transaction_fkey",
-    "metering_price_currency_check",
-    "metering_price_flat_amount_finite",
-    "metering_price_minimum_finite",
-    "metering_price_amounts_check",
-    "metering_price_markup_check",
-    "metering_unitprice_tier_mode_check",
-    "metering_unitprice_tiers_check",
-    "metering_unitprice_amount_finite",
-    "metering_unitprice_amount_check",
-    "metering_unitprice_per_above_zero",
-    "metering_unitprice_per_check",
-    "metering_unitprice_price_fkey",
-    "metering_rollup_key",
-    "metering_rollup_grain_check",
-    "metering_rollup_shard_check",
-    "metering_rollup_service_fkey",
-    "metering_rollup_agent_fkey",
-    "metering_usage_transaction_key",
-    "metering_usagesum_key",
-    "metering_usageprogress_tenant_key",
-    "metering_usagekey_number_check",
-    "metering_usagekey_place_check",
-)

@@ -20,7 +20,7 @@ from billing.admin.statements import statement_page
 from billing.admin.wallet_opening import WalletOpening
 from billing.choices import NEAR_DUPLICATE_LIMIT_SECONDS, REASON_LENGTH, TYPE_LENGTH, Direction
 from billing.models import DailyTotal, Policy, Transaction, TransactionType, Wallet, WalletHold, WalletHoldEntry, type_label
-from billing.selectors.holds import OPEN, read_live_holds
+from billing.selectors.holds import HELD_NOW, OPEN
 from kernel.corrections.admin.offers import CorrectionOffers, how_to_undo
 from kernel.ledger.admin import LedgerAdmin, Panel
 from kernel.ledger.admin.fields import BalanceField, longest_hold_field
@@ -28,7 +28,7 @@ from kernel.ledger.admin.figures import FigureFilter, figure_url
 from kernel.ledger.admin.filters import HoldStatusFilter, OpenHoldFilter
 from kernel.ledger.admin.formatting import action_link, actor_names, effect, id_link, label, link, money, page_of, row_link
 from kernel.ledger.admin.settings import SettingForm, setting_action, switch_field, text_field
-from kernel.ledger.holds import HoldStatus, status_now
+from kernel.ledger.holds import HoldStatus, set_live_held, status_now
 from kernel.ledger.money import in_words, trimmed_digits
 from kernel.tenants.admin import local_time
 from kernel.tenants.messages import register_messages
@@ -152,7 +152,7 @@ def _entries(title: str, rows: Any, *, here: Transaction | None = None) -> Panel
     """Entries of a wallet, each with the balance after it."""
     headers = ("No.", "Entry", "Change", "Balance after", "Happened", "By", "Note")
     entries = list(rows)
-    selectors.read_type_labels(entries)
+    selectors.set_type_labels(entries)
     names = actor_names(row.actor for row in entries)
     lines = [
         (
@@ -190,7 +190,7 @@ class WithTypes(LedgerAdmin):
     """Base class of lists with a type: it is shown by its label, which the tenant may have chosen."""
 
     def read_related(self, rows: list[Any]) -> None:
-        selectors.read_type_labels(rows)
+        selectors.set_type_labels(rows)
 
     def formatter_for(self, field: Field) -> Callable[[Any], Any] | None:
         if field.name == "type":
@@ -253,7 +253,7 @@ class WalletAdmin(WalletOpening, CorrectionOffers):
         return f"{row} of {row.tenant}"
 
     def read_related(self, rows: list[Any]) -> None:
-        read_live_holds(rows)
+        set_live_held(rows, HELD_NOW)
 
     def _field_value(self, row: Wallet, name: str) -> tuple[str, Any, bool]:
         """The balance and what is held lead to the entries and the holds that they add up."""

@@ -6,10 +6,11 @@ from typing import Any
 import msgspec
 
 from kernel.api import json
-from kernel.api.batches import BatchOutcome, ItemOutcome
+from kernel.api.batches import REFUSED, BatchOutcome, ItemOutcome
 from kernel.api.dialect import Dialect
 from kernel.api.problems import FieldProblem, Problem
 from kernel.ledger.money import trimmed_digits
+from kernel.ledger.outcomes import POSTED, REPLAYED
 
 # A code of a field -> type, message and context of the published error.
 Words = tuple[str, str, Callable[[Mapping[str, Any]], dict[str, Any]] | None]
@@ -190,13 +191,13 @@ class BillingDialect(Dialect):
 
     def batch_item(self, item: ItemOutcome, row: Any) -> dict[str, Any]:
         if item.problem is None:
-            return {"status": 200, "replayed": item.status == "replayed", "transaction": row}
+            return {"status": 200, "replayed": item.status == REPLAYED, "transaction": row}
         return {"status": self.status(item.problem)} | self._item_error(item)
 
     def batch_body(self, outcome: BatchOutcome, items: list[Any]) -> dict[str, Any]:
         """Of an atomic batch that was refused, the status and detail are those of the item whose refusal caused it."""
         counts = outcome.counts
-        body = {"results": items, "recorded": counts["posted"], "replayed": counts["replayed"], "refused": counts["refused"]}
+        body = {"results": items, "recorded": counts[POSTED], "replayed": counts[REPLAYED], "refused": counts[REFUSED]}
         if outcome.reason is None:
             return body
         return {"detail": msgspec.Raw(json.to_json(self._item_error(outcome.reason)["detail"]))} | body

@@ -13,7 +13,6 @@ from billing.imports import lookups
 from kernel.backfills.adapters import (
     ALREADY_THERE,
     CONFLICT,
-    POSTED,
     UNKNOWN_TYPE,
     Account,
     Adapter,
@@ -44,6 +43,7 @@ from kernel.backfills.row_outcomes import to_outcome
 from kernel.backfills.rows import Posting, Reversible
 from kernel.ledger.identifiers import new_id
 from kernel.ledger.money import BALANCE_LIMIT
+from kernel.ledger.outcomes import POSTED
 from kernel.ledger.posting import encoded, encoded_with
 from kernel.ledger.texts import invisible_edge
 from kernel.tenants.models import Tenant

@@ -3,7 +3,7 @@
 from billing.selectors.floors import below_floor_in_words, floor_allows, plan_floor_allows
 from billing.selectors.holds import as_shown, get_hold, get_hold_after, list_holds, overdue_holds
 from billing.selectors.statements import Statement, get_statement
-from billing.selectors.transaction_types import list_types, read_type_labels, type_labels
+from billing.selectors.transaction_types import list_types, set_type_labels, type_labels
 from billing.selectors.transactions import FILTERS, TRANSACTION_FIELDS, Rows, get_transaction, list_agent_totals, list_transactions
 from billing.selectors.wallets import list_daily_totals, list_wallets, list_wallets_at
 
@@ -28,6 +28,6 @@ __all__ = [
     "list_wallets_at",
     "overdue_holds",
     "plan_floor_allows",
-    "read_type_labels",
+    "set_type_labels",
     "type_labels",
 ]

@@ -9,7 +9,7 @@ from django.db.models import BooleanField, DateTimeField, ExpressionWrapper, Q
 from django.db.models.expressions import RawSQL
 
 from billing.choices import HoldEntryKind
-from billing.models import Wallet, WalletHold, WalletHoldEntry
+from billing.models import WalletHold, WalletHoldEntry
 from billing.selectors.transactions import Rows
 from kernel.ledger.errors import NotFound
 from kernel.ledger.holds import HoldStatus
@@ -37,16 +37,6 @@ OVERDUE = Q(status=HoldStatus.ACTIVE, expires_at__lte=NOW)
 IS_OVERDUE = ExpressionWrapper(OVERDUE, output_field=BooleanField())
 # Of a query of wallets.
 HELD_NOW = RawSQL("billing_held_now(billing_wallet)", (), output_field=MoneyField())
-
-
-def read_live_holds(wallets: list[Wallet]) -> None:
-    """Sets `held` of these rows to what holds reserve now, without overdue ones. Queries only if something is held."""
-    held = [wallet for wallet in wallets if wallet.held]
-    if held:
-        rows = Wallet.objects.filter(tenant_id__in={wallet.tenant_id for wallet in held}, id__in=[wallet.id for wallet in held])
-        live = dict(rows.order_by().values_list("id", HELD_NOW))
-        for wallet in held:
-            wallet.held = live[wallet.id]
 
 
 def list_holds(*, tenant_id: UUID, status: str | None = None, currency: str | None = None, reference_id: str | None = None) -> Rows:

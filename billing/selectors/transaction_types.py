@@ -22,8 +22,8 @@ def list_types(*, tenant_id: UUID) -> list[dict[str, Any]]:
     return [types[code] for code in sorted(types)]
 
 
-def read_type_labels(rows: Iterable[Transaction | DailyTotal]) -> None:
-    """Read what the tenants call the types of these rows, in one query: `billing.models.type_label` says it from then on."""
+def set_type_labels(rows: Iterable[Transaction | DailyTotal]) -> None:
+    """Keep in each row what its tenant calls its type, read in one query: `billing.models.type_label` says it from then on."""
     found = list(rows)
     tenants, codes = {row.tenant_id for row in found}, {row.type for row in found}
     own = TransactionType.objects.filter(tenant_id__in=tenants, code__in=codes, is_catalogued=True) if found else ()

@@ -17,7 +17,7 @@ from kernel.ledger.constraints import translate_db_errors
 from kernel.ledger.errors import AlreadyReversed, LedgerError
 from kernel.ledger.identifiers import new_id, new_id_text
 from kernel.ledger.money import trimmed_digits
-from kernel.ledger.outcomes import Posted
+from kernel.ledger.outcomes import POSTED, Posted
 
 # The columns of an outcome that are read where nothing was posted: the facts of errors, and those of the entry that has the key already.
 REFUSED = (
@@ -63,7 +63,7 @@ def record_imported_many(*, tenant_id: UUID, lines: Sequence[bytes]) -> list[Pos
         "billing_post", encoded, tenant_id=tenant_id, retryable_constraints=RETRYABLE_CONSTRAINTS, columns_if_refused=REFUSED
     )
     return [
-        Posted(row, replayed=False) if row.outcome == "posted" else read_posting(row, _decode(line))
+        Posted(row, replayed=False) if row.outcome == POSTED else read_posting(row, _decode(line))
         for row, line in zip(rows, lines, strict=True)
     ]
 

@@ -1,6 +1,6 @@
 """Holds: reserve an amount of a wallet, then capture, extend, release or expire it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from functools import partial
@@ -21,7 +21,7 @@ from kernel.ledger.holds import HoldClosed, HoldExceeded, HoldStatus
 from kernel.ledger.identifiers import new_id
 from kernel.ledger.moments import check_moment
 from kernel.ledger.money import trimmed_digits
-from kernel.ledger.outcomes import Posted, read_outcome
+from kernel.ledger.outcomes import Posted, or_raise, posted_or_error
 
 # Broken where another call took the key of a hold, or of a capture or an extension, since this one looked.
 RETRYABLE_CONSTRAINTS = RETRYABLE_POSTING_CONSTRAINTS | {"billing_wallethold_reference_key", "billing_walletholdentry_reference_key"}
@@ -49,15 +49,13 @@ def place_hold(
     _check_amount_above_zero(amount)
     check_facts({**facts, "reference_id": reference_id})
     check_moment("expires_at", expires_at)
-    digest_of_facts = hold_digest(facts)
     named = {"id": new_id(), "reference_id": reference_id, "actor": actor, "request_id": request_id}
-    start = {**facts, **named, "amount": trimmed_digits(amount), "facts_digest": digest_of_facts.hex()}
-    [row] = posting.post("billing_place_hold", [start], tenant_id=tenant_id, retryable_constraints=RETRYABLE_CONSTRAINTS)
-    return read_outcome(
-        row,
-        facts_digest=digest_of_facts,
+    return _post(
+        "billing_place_hold",
+        {**facts, **named, "amount": trimmed_digits(amount)},
+        tenant_id=tenant_id,
+        digest_of_facts=hold_digest(facts),
         names=HOLD_FACTS,
-        conflict=_conflict,
         # A currency that is stated, and the same one by default, are no other fact.
         is_recorded=lambda row, name: name == "currency" and row.wallet_currency == row.currency,
         errors=_placing_errors(amount=amount, expires_at=expires_at),
@@ -132,21 +130,19 @@ def extend_hold(*, tenant_id: UUID, actor: str, request_id: str = "", hold_id: U
     facts = {"hold": hold_id, "expires_at": expires_at}
     check_facts({"reference_id": reference_id})
     check_moment("expires_at", expires_at)
-    digest_of_facts = hold_call_digest(facts)
     extension = {
         "hold_id": hold_id,
         "expires_at": expires_at,
         "reference_id": reference_id,
-        "facts_digest": digest_of_facts.hex(),
         "actor": actor,
         "request_id": request_id,
     }
-    [row] = posting.post("billing_extend_hold", [extension], tenant_id=tenant_id, retryable_constraints=RETRYABLE_CONSTRAINTS)
-    return read_outcome(
-        row,
-        facts_digest=digest_of_facts,
+    return _post(
+        "billing_extend_hold",
+        extension,
+        tenant_id=tenant_id,
+        digest_of_facts=hold_call_digest(facts),
         names=HOLD_CALL_FACTS,
-        conflict=_conflict,
         errors={
             "not_found": lambda row: NotFound(kind="hold", id=hold_id),
             "closed": lambda row: HoldClosed(hold_id=row.id, status=row.status),
@@ -197,17 +193,12 @@ def _placing_errors(*, amount: Decimal, expires_at: datetime) -> dict[str, Calla
 
 def _end_hold(end: dict[str, Any], *, tenant_id: UUID, digest_of_facts: bytes, names: tuple[str, ...], is_recorded: Any = None) -> Posted:
     amount = end.get("amount")
-    [row] = posting.post(
+    return _post(
         "billing_end_hold",
-        [{**end, "facts_digest": digest_of_facts.hex()}],
+        end,
         tenant_id=tenant_id,
-        retryable_constraints=RETRYABLE_CONSTRAINTS,
-    )
-    return read_outcome(
-        row,
-        facts_digest=digest_of_facts,
+        digest_of_facts=digest_of_facts,
         names=names,
-        conflict=_conflict,
         is_recorded=is_recorded,
         errors={
             "not_found": lambda row: NotFound(kind="hold", id=end["hold_id"]),
@@ -216,6 +207,24 @@ def _end_hold(end: dict[str, Any], *, tenant_id: UUID, digest_of_facts: bytes, n
             "no_debit": lambda row: UsageNotADebit(type="usage", direction=str(Direction.DEBIT)),
             "out_of_range": lambda row: OutOfRange(balance=row.balance, requested=row.held, currency=row.currency),
         },
+    )
+
+
+def _post(
+    function: str,
+    item: Mapping[str, Any],
+    *,
+    tenant_id: UUID,
+    digest_of_facts: bytes,
+    names: Sequence[str],
+    errors: Mapping[str, Callable[[Any], LedgerError]],
+    is_recorded: Callable[[Any, str], bool] | None = None,
+) -> Posted:
+    """What a posting function of holds posted, or what an earlier call with the same key did. Raises the error that refused the call."""
+    items = [{**item, "facts_digest": digest_of_facts.hex()}]
+    [row] = posting.post(function, items, tenant_id=tenant_id, retryable_constraints=RETRYABLE_CONSTRAINTS)
+    return or_raise(
+        posted_or_error(row, facts_digest=digest_of_facts, names=names, errors=errors, conflict=_conflict, is_recorded=is_recorded)
     )
 
 

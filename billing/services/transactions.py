@@ -13,7 +13,7 @@ from billing.services.postings import RETRYABLE_CONSTRAINTS, make_posting, read_
 from kernel.ledger import posting
 from kernel.ledger.constraints import translate_db_errors
 from kernel.ledger.errors import InvalidValue, LedgerError
-from kernel.ledger.outcomes import Posted
+from kernel.ledger.outcomes import Posted, or_raise
 
 
 @translate_db_errors
@@ -114,10 +114,7 @@ def _post_one(facts: Mapping[str, Any], *, tenant_id: UUID, actor: str, request_
     item = make_posting(facts, actor=actor, request_id=request_id)
     wallet = ("billing", tenant_id, item["currency"])
     row = posting.post_one("billing_post", item, tenant_id=tenant_id, serialization_key=wallet, retryable_constraints=RETRYABLE_CONSTRAINTS)
-    outcome = _as_first_posted(read_posting(row, item))
-    if isinstance(outcome, LedgerError):
-        raise outcome
-    return outcome
+    return or_raise(_as_first_posted(read_posting(row, item)))
 
 
 def _as_first_posted(outcome: Posted | LedgerError) -> Posted | LedgerError:

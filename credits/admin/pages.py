@@ -11,7 +11,7 @@ from credits.admin.filters import GrantStatusFilter
 from credits.admin.forms import AlertForm, CancelScheduleForm, ChangeAlertForm, PolicyForm, ReleaseForm
 from credits.choices import GrantStatus, ScheduleStatus, TransactionType, UnitType
 from credits.models import BalanceAlert, Consumption, CreditTransaction, Grant, Hold, HoldCall, HoldEntry, HoldLine, Policy, RecurringGrant
-from credits.selectors.balances import read_live_holds
+from credits.selectors.balances import HELD_OF_GRANT
 from credits.selectors.clock import NOW
 from credits.selectors.effects import EFFECT
 from credits.selectors.grants import status_today
@@ -21,7 +21,7 @@ from kernel.ledger.admin.figures import FigureFilter
 from kernel.ledger.admin.filters import HoldStatusFilter, OpenHoldFilter
 from kernel.ledger.admin.formatting import actor_names, effect, id_link, json_block, money, row_link
 from kernel.ledger.admin.settings import setting_action
-from kernel.ledger.holds import HoldStatus, status_now
+from kernel.ledger.holds import HoldStatus, set_live_held, status_now
 from kernel.ledger.money import MoneyField, in_words
 from kernel.tenants.admin import local_time
 from kernel.tenants.messages import register_messages
@@ -127,7 +127,7 @@ class GrantAdmin(CorrectionOffers, UnitAdmin):
     icon = "redeem"
 
     def read_related(self, rows: list[Any]) -> None:
-        read_live_holds(rows)
+        set_live_held(rows, HELD_OF_GRANT)
 
     def formatter_for(self, field: models.Field) -> Callable[[Any], Any] | None:
         return (lambda row: status_today(row).label) if field.name == "status" else super().formatter_for(field)

@@ -87,7 +87,7 @@ class TransactionsAdapter(Adapter):
     def pack(self, posting: Posting, audit: Mapping[str, Any]) -> None:
         values = posting.body
         kept = {name: values[name] for name in ("grant_id", "grant_key", "facts_digest") if name in values}
-        kept["has_digest"] = posting.kind in services.POSTED or "facts_digest" in values
+        kept["has_digest"] = posting.kind in services.KINDS_WITH_KEY or "facts_digest" in values
         is_known = kept["has_digest"] and "grant_id" in values
         if "consumption" in values:
             kept["draw"] = {**values["consumption"], **audit}

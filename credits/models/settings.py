@@ -35,7 +35,7 @@ class Policy(TenantOwned):
 class BalanceAlert(TenantOwned):
     """The balance in one currency or metric below which a customer is low. Going below it is an event; null: no event any more.
 
-    `is_low` is what the last posting found, so that each crossing is one event (credits/sql/credits_check_balances.sql).
+    `is_low` is what the last posting found, so that each crossing is one event (credits/sql/credits_update_alerts.sql).
     """
 
     customer_id = models.CharField(max_length=255)

@@ -12,7 +12,7 @@ from django.db.models.expressions import RawSQL
 from django.db.models.functions import RowNumber
 
 from credits.choices import BalanceType, UnitType
-from credits.models import CreditTransaction, Grant
+from credits.models import CreditTransaction
 from credits.selectors.grants import GRANT_FIELDS
 from credits.selectors.transactions import TRANSACTION_FIELDS
 from kernel.ledger import queries
@@ -65,16 +65,6 @@ def with_live_holds(grants: list[dict[str, Any]]) -> list[dict[str, Any]]:
     held = [grant["id"] for grant in grants if grant["held"]]
     live = {row.id: row.held for row in queries.fetch_rows(HELD_NOW, [grants[0]["tenant_id"], held])} if held else {}
     return [{**grant, "held": live.get(grant["id"], grant["held"])} for grant in grants]
-
-
-def read_live_holds(grants: list[Grant]) -> None:
-    """Sets `held` of these rows to what holds reserve now, without overdue ones. Queries only if something is held."""
-    held = [grant for grant in grants if grant.held]
-    if held:
-        rows = Grant.objects.filter(tenant_id__in={grant.tenant_id for grant in held}, id__in=[grant.id for grant in held])
-        live = dict(rows.order_by().values_list("id", HELD_OF_GRANT))
-        for grant in held:
-            grant.held = live[grant.id]
 
 
 def customer_balances(*, tenant_id: UUID, customer_id: str) -> list[dict[str, Any]]:

@@ -1,7 +1,7 @@
 """The only writers of this ledger: one function for each change."""
 
 from credits.services.bulk import (
-    POSTED,
+    KINDS_WITH_KEY,
     create_imported_grants,
     delete_run_grants,
     digest_on,
@@ -31,7 +31,7 @@ from credits.services.settings import set_balance_alert, set_policy
 from credits.services.transactions import record_transaction, record_transactions, reverse_transaction
 
 __all__ = [
-    "POSTED",
+    "KINDS_WITH_KEY",
     "announce_expiring_grants",
     "cancel_recurring_grant",
     "cancel_run_schedules",

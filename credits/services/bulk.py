@@ -20,10 +20,10 @@ from kernel.ledger.constraints import translate_db_errors
 from kernel.ledger.errors import AlreadyReversed
 from kernel.ledger.idempotency import SIZE, digest
 from kernel.ledger.identifiers import new_id_text
-from kernel.ledger.outcomes import posted_or_error
+from kernel.ledger.outcomes import POSTED, or_raise, posted_or_error
 
 # Kinds that a caller posts directly and may repeat, so they have a digest. The other kinds follow from another call or a job.
-POSTED = (TransactionKind.DEBIT, TransactionKind.CREDIT, TransactionKind.REVERSAL)
+KINDS_WITH_KEY = (TransactionKind.DEBIT, TransactionKind.CREDIT, TransactionKind.REVERSAL)
 # Fields of a credits_opening that an import takes from the file, with their names in the file. Other calls leave them to the service.
 FILE_NAMES = {"entry_id": "opening_id", "as_of": "occurred_at"}
 TEXTS = ("reason", "invoice_id", "billing_run_id")
@@ -190,18 +190,15 @@ def _reversal(entry: Mapping[str, Any], *, reason: str) -> dict[str, Any]:
 
 def _number_posted(outcomes: Sequence[Any]) -> int:
     """How many were posted. Raises the first error."""
-    for outcome in outcomes:
-        if isinstance(outcome, Exception):
-            raise outcome
-    return sum(outcome.outcome == "posted" for outcome in outcomes)
+    return sum(outcome.outcome == POSTED for outcome in map(or_raise, outcomes))
 
 
 def _grant_or_error(row: Any, line: bytes) -> Any:
-    return row if row.outcome == "posted" else grants.opening_outcome(row, msgspec.json.decode(line))
+    return row if row.outcome == POSTED else grants.opening_outcome(row, msgspec.json.decode(line))
 
 
 def _transaction_or_error(row: Any, encoded: bytes) -> Any:
-    if row.outcome == "posted":
+    if row.outcome == POSTED:
         return row
     line = msgspec.json.decode(encoded)
     errors = posting_errors(requested=line.get("amount"), invoice_id=line["invoice_id"], reverses=line.get("reverses_id"))

@@ -15,7 +15,7 @@ from credits.services.draws import make_draw
 from credits.services.posting_errors import digest_from_json
 from kernel.ledger import posting
 from kernel.ledger.constraints import translate_db_errors
-from kernel.ledger.outcomes import read_outcome
+from kernel.ledger.outcomes import REPLAYED, or_raise, posted_or_error
 
 RETRYABLE_CONSTRAINTS = frozenset({"credits_consumption_idempotency"})
 
@@ -87,15 +87,17 @@ def consume(
 
 def _consumed(rows: list[Any], wanted: dict[str, Any]) -> Consumed:
     first = rows[0]
-    outcome = read_outcome(
-        first._replace(id=first.consumption_id),
-        facts_digest=digest_from_json(wanted["facts_digest"]),
-        names=CONSUMPTION_FACTS,
-        errors={"insufficient": lambda row: insufficient_credit_error(row, wanted)},
+    outcome = or_raise(
+        posted_or_error(
+            first._replace(id=first.consumption_id),
+            facts_digest=digest_from_json(wanted["facts_digest"]),
+            names=CONSUMPTION_FACTS,
+            errors={"insufficient": lambda row: insufficient_credit_error(row, wanted)},
+        )
     )
     return Consumed(
         id=first.consumption_id,
-        outcome="replayed" if outcome.replayed else first.outcome,
+        outcome=REPLAYED if outcome.replayed else first.outcome,
         amount=first.amount,
         taken=first.taken,
         created_at=first.booked_at,

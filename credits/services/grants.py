@@ -18,7 +18,7 @@ from kernel.ledger.idempotency import digest
 from kernel.ledger.identifiers import new_id
 from kernel.ledger.moments import check_moment
 from kernel.ledger.money import is_currency
-from kernel.ledger.outcomes import posted_or_error, read_outcome
+from kernel.ledger.outcomes import or_raise, posted_or_error
 
 RETRYABLE_CONSTRAINTS = frozenset({"credits_grant_idempotency", "credits_grant_pkey"})
 
@@ -89,11 +89,7 @@ def make_opening(
 def open_grants(openings: list[dict[str, Any]], *, tenant_id: UUID) -> list[Any]:
     """Create grants; returns their rows as they were when they were created, by this call or an earlier one. Raises IdempotencyConflict."""
     rows = posting.post("credits_open_grants", openings, tenant_id=tenant_id, retryable_constraints=RETRYABLE_CONSTRAINTS)
-    outcomes = [opening_outcome(row, wanted) for row, wanted in zip(rows, openings, strict=True)]
-    for outcome in outcomes:
-        if isinstance(outcome, LedgerError):
-            raise outcome
-    return outcomes
+    return [or_raise(opening_outcome(row, wanted)) for row, wanted in zip(rows, openings, strict=True)]
 
 
 def opening_outcome(row: Any, wanted: Mapping[str, Any]) -> Any | LedgerError:
@@ -138,7 +134,7 @@ def make_closing(audit: Mapping[str, Any], *, grant_id: UUID, kind: str, reason:
 def _close(*, tenant_id: UUID, grant_id: UUID, kind: str, reason: str, **audit: Any) -> Any:
     [row] = posting.post("credits_post", [make_closing(audit, grant_id=grant_id, kind=kind, reason=reason)], tenant_id=tenant_id)
     errors = {**posting_errors(requested=None), "not_found": lambda row: NotFound(kind="grant", id=grant_id)}
-    return row_or_error(read_outcome(row, facts_digest=None, names=(), errors=errors, also_posted=NOTHING_TO_DO))
+    return or_raise(row_or_error(posted_or_error(row, facts_digest=None, names=(), errors=errors, also_posted=NOTHING_TO_DO)))
 
 
 def _check(facts: Mapping[str, Any]) -> None:

@@ -1,6 +1,6 @@
 """Holds: reserve an amount across a customer's grants, then capture, extend, release or expire it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from functools import partial
@@ -14,11 +14,11 @@ from credits.services.draws import make_draw
 from credits.services.posting_errors import digest_from_json, digest_to_json, row_or_error
 from kernel.ledger import posting
 from kernel.ledger.constraints import translate_db_errors
-from kernel.ledger.errors import InvalidValue, NotFound
+from kernel.ledger.errors import InvalidValue, LedgerError, NotFound
 from kernel.ledger.holds import HoldClosed, HoldExceeded, HoldStatus
 from kernel.ledger.idempotency import digest
 from kernel.ledger.moments import check_moment
-from kernel.ledger.outcomes import read_outcome
+from kernel.ledger.outcomes import or_raise, posted_or_error
 
 RETRYABLE_CONSTRAINTS = frozenset({"credits_hold_idempotency", "credits_holdcall_idempotency"})
 
@@ -51,18 +51,16 @@ def place_hold(
         "reason": reason,
     }
     wanted = make_draw({"actor": actor, "request_id": request_id}, facts=facts, names=HOLD_FACTS, key=idempotency_key)
-    [row] = posting.post("credits_place_hold", [wanted], tenant_id=tenant_id, retryable_constraints=RETRYABLE_CONSTRAINTS)
-    return row_or_error(
-        read_outcome(
-            row,
-            facts_digest=digest_from_json(wanted["facts_digest"]),
-            names=HOLD_FACTS,
-            errors={
-                "overdue": lambda row: InvalidValue(field="expires_at", reason="not_in_the_future"),
-                "too_long": lambda row: InvalidValue(field="expires_at", reason="hold_too_long", max=row.latest),
-                "insufficient": lambda row: insufficient_credit_error(row, wanted),
-            },
-        )
+    return _post(
+        "credits_place_hold",
+        wanted,
+        tenant_id=tenant_id,
+        names=HOLD_FACTS,
+        errors={
+            "overdue": lambda row: InvalidValue(field="expires_at", reason="not_in_the_future"),
+            "too_long": lambda row: InvalidValue(field="expires_at", reason="hold_too_long", max=row.latest),
+            "insufficient": lambda row: insufficient_credit_error(row, wanted),
+        },
     )
 
 
@@ -116,19 +114,17 @@ def extend_hold(
     facts_digest = digest({"hold": str(hold_id), "expires_at": expires_at}, HOLD_EXTENSION_FACTS)
     named = {"actor": actor, "request_id": request_id, "customer_id": customer_id, "hold_id": hold_id}
     extension = {**named, "expires_at": expires_at, "idempotency_key": idempotency_key, "facts_digest": digest_to_json(facts_digest)}
-    [row] = posting.post("credits_extend_hold", [extension], tenant_id=tenant_id, retryable_constraints=RETRYABLE_CONSTRAINTS)
-    return row_or_error(
-        read_outcome(
-            row,
-            facts_digest=facts_digest,
-            names=HOLD_EXTENSION_FACTS,
-            errors={
-                "not_found": lambda row: NotFound(kind="hold", id=hold_id),
-                "closed": lambda row: HoldClosed(hold_id=row.id, status=row.status),
-                "not_later": lambda row: InvalidValue(field="expires_at", reason="hold_not_later", min=row.expires_at),
-                "too_long": lambda row: InvalidValue(field="expires_at", reason="hold_too_long", max=row.latest),
-            },
-        )
+    return _post(
+        "credits_extend_hold",
+        extension,
+        tenant_id=tenant_id,
+        names=HOLD_EXTENSION_FACTS,
+        errors={
+            "not_found": lambda row: NotFound(kind="hold", id=hold_id),
+            "closed": lambda row: HoldClosed(hold_id=row.id, status=row.status),
+            "not_later": lambda row: InvalidValue(field="expires_at", reason="hold_not_later", min=row.expires_at),
+            "too_long": lambda row: InvalidValue(field="expires_at", reason="hold_too_long", max=row.latest),
+        },
     )
 
 
@@ -161,20 +157,33 @@ def _end_hold(named: dict[str, Any], *, tenant_id: UUID, kind: str, facts: dict[
     hold_id = named["hold_id"]
     facts_digest = digest({**facts, "hold": str(hold_id) if named.get("idempotency_key") else None}, HOLD_CLOSE_FACTS)
     end = {"kind": str(kind), "amount": None if amount is None else f"{amount:f}", "facts_digest": digest_to_json(facts_digest)}
-    [row] = posting.post("credits_end_hold", [{**named, **texts, **end}], tenant_id=tenant_id, retryable_constraints=RETRYABLE_CONSTRAINTS)
-    return row_or_error(
-        read_outcome(
-            row,
-            facts_digest=facts_digest,
-            names=HOLD_CLOSE_FACTS,
-            is_recorded=partial(_is_recorded, hold_id, amount, named.get("idempotency_key")),
-            errors={
-                "not_found": lambda row: NotFound(kind="hold", id=hold_id),
-                "closed": lambda row: HoldClosed(hold_id=row.id, status=row.status),
-                "exceeded": lambda row: HoldExceeded(hold_id=row.id, held=row.held, requested=amount),
-            },
-        )
+    return _post(
+        "credits_end_hold",
+        {**named, **texts, **end},
+        tenant_id=tenant_id,
+        names=HOLD_CLOSE_FACTS,
+        is_recorded=partial(_is_recorded, hold_id, amount, named.get("idempotency_key")),
+        errors={
+            "not_found": lambda row: NotFound(kind="hold", id=hold_id),
+            "closed": lambda row: HoldClosed(hold_id=row.id, status=row.status),
+            "exceeded": lambda row: HoldExceeded(hold_id=row.id, held=row.held, requested=amount),
+        },
     )
+
+
+def _post(
+    function: str,
+    item: Mapping[str, Any],
+    *,
+    tenant_id: UUID,
+    names: Sequence[str],
+    errors: Mapping[str, Callable[[Any], LedgerError]],
+    is_recorded: Callable[[Any, str], bool] | None = None,
+) -> Any:
+    """The row of a posting function of holds, of this call or an earlier one with the same key. Raises the error that refused the call."""
+    [row] = posting.post(function, [item], tenant_id=tenant_id, retryable_constraints=RETRYABLE_CONSTRAINTS)
+    facts_digest = digest_from_json(item["facts_digest"])
+    return or_raise(row_or_error(posted_or_error(row, facts_digest=facts_digest, names=names, errors=errors, is_recorded=is_recorded)))
 
 
 def _is_recorded(hold_id: UUID, amount: Decimal | None, key: str | None, row: Any, name: str) -> bool:

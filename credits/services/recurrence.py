@@ -21,7 +21,7 @@ from kernel.ledger.idempotency import digest
 from kernel.ledger.identifiers import new_id
 from kernel.ledger.moments import check_moment
 from kernel.ledger.money import is_currency
-from kernel.ledger.outcomes import posted_or_error
+from kernel.ledger.outcomes import EXISTS, POSTED, REPLAYED, or_raise, posted_or_error
 
 # A new schedule issues all its due periods in one transaction, so their number is limited.
 MOST_DUE = 120
@@ -58,7 +58,7 @@ def create_recurring_grant(
     wanted: dict[str, Any] = {"tenant_id": tenant_id, "key": idempotency_key, "facts_digest": facts_digest}
     wanted["starts_on"] = facts.get("starts_on")
     if (earlier := _schedule_with_key(**wanted)) is not None:
-        return _raised(earlier), True
+        return or_raise(earlier), True
     schedule = _new(facts, tenant_id=tenant_id, actor=actor, request_id=request_id)
     schedule.idempotency_key = idempotency_key
     schedule.facts_digest = facts_digest
@@ -70,7 +70,7 @@ def create_recurring_grant(
         # Another call may have used the key in between.
         if (earlier := _schedule_with_key(**wanted)) is None:
             raise
-        return _raised(earlier), True
+        return or_raise(earlier), True
     return schedule.id, False
 
 
@@ -206,7 +206,7 @@ class _KeyUsed(NamedTuple):
     id: UUID
     first_digest: bytes
     starts_on: date
-    outcome: str = "exists"
+    outcome: str = EXISTS
 
 
 def _schedule_with_key(*, tenant_id: UUID, key: str | None, facts_digest: bytes, starts_on: date | None) -> UUID | LedgerError | None:
@@ -231,15 +231,9 @@ def _create_imported_schedule(tenant_id: UUID, audit: Mapping[str, Any], line: M
     if isinstance(earlier, LedgerError):
         return earlier
     if earlier is not None:
-        return ScheduleOutcome(id=earlier, outcome="replayed")
+        return ScheduleOutcome(id=earlier, outcome=REPLAYED)
     RecurringGrant(tenant_id=tenant_id, **audit, **line).save(force_insert=True)
-    return ScheduleOutcome(id=line["id"], outcome="posted")
-
-
-def _raised(outcome: UUID | LedgerError) -> UUID:
-    if isinstance(outcome, LedgerError):
-        raise outcome
-    return outcome
+    return ScheduleOutcome(id=line["id"], outcome=POSTED)
 
 
 def _today() -> date:

@@ -19,7 +19,7 @@ from kernel.ledger.constraints import translate_db_errors
 from kernel.ledger.errors import InvalidValue, LedgerError
 from kernel.ledger.identifiers import new_id
 from kernel.ledger.moments import check_moment
-from kernel.ledger.outcomes import posted_or_error
+from kernel.ledger.outcomes import POSTED, is_replayed, or_raise, posted_or_error
 
 RETRYABLE_CONSTRAINTS = frozenset({"credits_transaction_idempotency"})
 OPPOSITE = {TransactionType.DEBIT: TransactionType.CREDIT, TransactionType.CREDIT: TransactionType.DEBIT}
@@ -40,7 +40,7 @@ def record_transaction(*, tenant_id: UUID, actor: str, request_id: str, idempote
         serialization_key=(tenant_id, item["grant_id"]),
         retryable_constraints=RETRYABLE_CONSTRAINTS,
     )
-    return _raised(_outcome(row, item))
+    return or_raise(_outcome(row, item))
 
 
 @translate_db_errors
@@ -57,7 +57,7 @@ def record_transactions(
         if not atomic or not any(isinstance(outcome, LedgerError) for outcome in outcomes):
             return outcomes
         transaction.set_rollback(True)
-    return [outcome if isinstance(outcome, LedgerError) or outcome.outcome == "replayed" else None for outcome in outcomes]
+    return [outcome if isinstance(outcome, LedgerError) or is_replayed(outcome) else None for outcome in outcomes]
 
 
 @translate_db_errors
@@ -89,7 +89,7 @@ def reverse_transaction(
     item = _item({"actor": actor, "request_id": request_id}, key=idempotency_key, facts=facts, kind=TransactionKind.REVERSAL)
     meant = amount or original["amount"]
     [row] = posting.post("credits_post", [item], tenant_id=tenant_id, retryable_constraints=RETRYABLE_CONSTRAINTS)
-    return _raised(_outcome(row, item, is_recorded=lambda first, name: name == "amount" and first.amount == meant))
+    return or_raise(_outcome(row, item, is_recorded=lambda first, name: name == "amount" and first.amount == meant))
 
 
 def _item_or_error(audit: Mapping[str, Any], item: Mapping[str, Any]) -> dict[str, Any] | LedgerError:
@@ -131,7 +131,7 @@ def _post(items: Sequence[Mapping[str, Any]], *, tenant_id: UUID) -> list[Any | 
 
 
 def _outcome(row: Any, item: Mapping[str, Any], **more: Any) -> Any | LedgerError:
-    if row.outcome == "posted":
+    if row.outcome == POSTED:
         return row
     requested = None if item["amount"] is None else Decimal(item["amount"])
     return row_or_error(
@@ -144,12 +144,6 @@ def _outcome(row: Any, item: Mapping[str, Any], **more: Any) -> Any | LedgerErro
             **more,
         )
     )
-
-
-def _raised(outcome: Any | LedgerError) -> Any:
-    if isinstance(outcome, LedgerError):
-        raise outcome
-    return outcome
 
 
 def _merged(prepared: Sequence[Any], outcomes: Sequence[Any]) -> list[Any]:

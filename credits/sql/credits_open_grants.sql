@@ -51,7 +51,7 @@ BEGIN
         PERFORM credits_write_events(
             tenant, items[1].request_id, ARRAY(SELECT item.entry_id FROM unnest(items) item WHERE item.id = ANY (fresh)), NULL
         );
-        PERFORM credits_check_balances(tenant, items[1].request_id, fresh);
+        PERFORM credits_update_alerts(tenant, items[1].request_id, fresh);
     END IF;
 
     RETURN QUERY

@@ -14,7 +14,7 @@
 -- Locks, in this order: grants by id, in an array before the first is decided, and where one of them may roll over, the next period's
 -- grants together with them; under each grant's lock, its overdue hold lines (credits_release_overdue); last, where another call is
 -- inserting the same key, its entry in the unique index of idempotency keys; where somebody listens to events, the alerts of the
--- customers' balances (credits_check_balances).
+-- customers' balances (credits_update_alerts).
 -- The settings hold for every function called from here; why these, docs/performance.md says ("Plans that are kept").
 CREATE OR REPLACE FUNCTION credits_post(tenant uuid, postings jsonb)
 RETURNS SETOF credits_outcome
@@ -67,7 +67,7 @@ BEGIN
         has_listener := EXISTS (SELECT FROM events_listener listener WHERE listener.tenant_id = tenant);
     END IF;
     IF has_listener THEN
-        PERFORM credits_check_balances(tenant, items[1].request_id, ARRAY(SELECT DISTINCT grant_id FROM unnest(items)));
+        PERFORM credits_update_alerts(tenant, items[1].request_id, ARRAY(SELECT DISTINCT grant_id FROM unnest(items)));
     END IF;
 END
 $$;

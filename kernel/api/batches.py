@@ -7,17 +7,21 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
 from kernel.api.problems import Invalid, Problem, problem_of
+from kernel.ledger.outcomes import POSTED, REPLAYED, is_replayed
+
+REFUSED = "refused"
+ITEM_STATUSES = (POSTED, REPLAYED, REFUSED)
 
 
 @dataclass(frozen=True, slots=True)
 class ItemOutcome:
-    """One item: `row` is its row of the ledger, or `problem` says why there is none."""
+    """One item: its status is one of ITEM_STATUSES; `row` is its row of the ledger, or `problem` says why there is none."""
 
     index: int
-    status: Literal["posted", "replayed", "refused"]
+    status: str
     row: Any = None
     problem: Problem | None = None
 
@@ -32,7 +36,7 @@ class BatchOutcome:
     @cached_property
     def counts(self) -> dict[str, int]:
         found = Counter(item.status for item in self.items)
-        return {status: found[status] for status in ("posted", "replayed", "refused")}
+        return {status: found[status] for status in ITEM_STATUSES}
 
 
 def with_keys(items: Sequence[dict[str, Any] | Invalid], key: str | None) -> list[dict[str, Any] | Invalid]:
@@ -73,15 +77,10 @@ def post_batch(
 
 def _item(index: int, outcome: Any, abortion: Problem) -> ItemOutcome:
     if outcome is None:
-        return ItemOutcome(index, "refused", problem=abortion)
+        return ItemOutcome(index, REFUSED, problem=abortion)
     if isinstance(outcome, Exception):
         problem = problem_of(outcome)
         if problem is None:
             raise outcome
-        return ItemOutcome(index, "refused", problem=problem)
-    return ItemOutcome(index, "replayed" if is_replayed(outcome) else "posted", row=getattr(outcome, "row", outcome))
-
-
-def is_replayed(outcome: Any) -> bool:
-    """True if the row is that of an earlier call with the same key."""
-    return bool(outcome.replayed) if hasattr(outcome, "replayed") else outcome.outcome == "replayed"
+        return ItemOutcome(index, REFUSED, problem=problem)
+    return ItemOutcome(index, REPLAYED if is_replayed(outcome) else POSTED, row=getattr(outcome, "row", outcome))

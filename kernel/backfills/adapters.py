@@ -12,7 +12,8 @@ from kernel.backfills.models import BackfillRun
 from kernel.backfills.rows import Posting
 from kernel.tenants.models import Tenant
 
-POSTED, ALREADY_THERE, CONFLICT = "posted", "already_there", "conflict"
+# Codes of outcomes; the first is POSTED.
+ALREADY_THERE, CONFLICT = "already_there", "conflict"
 # --skip-rows-where names the row.
 SKIPPED = "skipped"
 # The row's type isn't in the catalogue and the file gives no direction for it. The plan lists these types (Adapter.type_directions).

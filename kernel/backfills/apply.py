@@ -10,7 +10,7 @@ from decimal import Decimal
 from django.db import DatabaseError, DataError, IntegrityError, InterfaceError, connection, transaction
 
 from kernel.backfills import database_errors, locks, services
-from kernel.backfills.adapters import ALREADY_THERE, CONFLICT, POSTED, SKIPPED, Adapter, NewTypes, Outcome, audit_fields
+from kernel.backfills.adapters import ALREADY_THERE, CONFLICT, SKIPPED, Adapter, NewTypes, Outcome, audit_fields
 from kernel.backfills.choices import RunState
 from kernel.backfills.errors import DatabaseLost, NotAllowed, RunMoved
 from kernel.backfills.models import BackfillReject, BackfillRun, BackfillShare
@@ -26,6 +26,7 @@ from kernel.backfills.sources import Reading, Source
 from kernel.backfills.stop_requests import Stop
 from kernel.ledger.constraints import translate_db_errors
 from kernel.ledger.errors import Busy, LedgerError, LedgerUnavailable, OutcomeUnknown
+from kernel.ledger.outcomes import POSTED
 
 # Seconds between the tries of one batch while the database is busy or away; after the last one the run stops.
 RETRY_DELAYS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30)
@@ -126,14 +127,14 @@ class ApplyRun:
                 self.progress.advance(0, note=f"trying again: {database_errors.reason(trouble)}")
                 self.stop.sleep(delay)
                 self.stop.check()
-                if isinstance(trouble, OutcomeUnknown) and self._was_committed(target):
+                if isinstance(trouble, OutcomeUnknown) and self._reconnect(target):
                     return 0
             except DatabaseError as refused:
                 raise database_lost_error(refused) from refused
         raise AssertionError("the last delay is None, so the loop ends inside")
 
-    def _was_committed(self, target: int) -> bool:
-        """After a lost connection: connect again, take the lock again, and read the checkpoint.
+    def _reconnect(self, target: int) -> bool:
+        """After a lost connection: connect again, take the lock again, and read the checkpoint. Whether it stands at the target.
 
         The server may not have noticed the loss yet, so that the old session still holds the lock. The run goes on without it: the
         checkpoint's compare-and-set lets only one process advance.

@@ -5,23 +5,6 @@ from django.db.models.functions import Now
 
 from kernel.backfills.choices import RunState, StepName, UploadState
 from kernel.ledger.base_models import TenantOwned, tenant_foreign_key
-from kernel.ledger.constraints import register_internal
-
-# Only backfills write these tables, so no caller's input can break these constraints.
-register_internal(
-    "backfills_run_state_check",
-    "backfills_run_position_check",
-    "backfills_share_number_key",
-    "backfills_share_run_fkey",
-    "backfills_reject_line_key",
-    "backfills_reject_run_fkey",
-    "backfills_upload_state_check",
-    "backfills_upload_other_decides",
-    "backfills_upload_run_fkey",
-    "backfills_uploadstep_what_check",
-    "backfills_uploadstep_upload_fkey",
-    "backfills_uploadstep_run_fkey",
-)
 
 
 class BackfillRun(TenantOwned):

@@ -81,7 +81,7 @@ class JobsRun:
     def _wait(self) -> None:
         """Until every child has ended. One that fails, or a request to stop, ends the others after their batch."""
         added_up, is_stopping = time.monotonic(), False
-        while running := [job for job in self.jobs if not _has_ended(job)]:
+        while running := [job for job in self.jobs if not _reap(job)]:
             if not is_stopping and (self.stop.requested or any(job.status for job in self.jobs)):
                 is_stopping = True
                 _signal(running, signal.SIGTERM)
@@ -92,7 +92,7 @@ class JobsRun:
             time.sleep(LOOK_EVERY_SECONDS)
 
     def _end_all(self) -> None:
-        running = [job for job in self.jobs if not _has_ended(job)]
+        running = [job for job in self.jobs if not _reap(job)]
         _signal(running, signal.SIGKILL)
         for job in running:
             _, job.status = os.waitpid(job.process, 0)
@@ -112,7 +112,8 @@ def _was_stopped(status: int) -> bool:
     return os.WIFEXITED(status) and os.WEXITSTATUS(status) == Interrupted.exit_code
 
 
-def _has_ended(job: Job) -> bool:
+def _reap(job: Job) -> bool:
+    """Whether the process has ended; then its status is kept."""
     if job.status is None:
         process, status = os.waitpid(job.process, os.WNOHANG)
         job.status = status if process else None

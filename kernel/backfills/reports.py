@@ -4,11 +4,12 @@ import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from kernel.backfills.adapters import ALREADY_THERE, POSTED, SKIPPED
+from kernel.backfills.adapters import ALREADY_THERE, CONFLICT, SKIPPED
 from kernel.backfills.columns import escaped, quoted
 from kernel.backfills.models import BackfillRun
 from kernel.backfills.reimport_after_undo import TAKEN_BACK
 from kernel.backfills.rejects import INVALID
+from kernel.ledger.outcomes import POSTED
 
 EXAMPLES_SHOWN = 10
 DAYS_SHOWN = 31
@@ -18,7 +19,7 @@ NAMES_SHOWN = 20
 LABELS = {
     POSTED: "new",
     ALREADY_THERE: "already there",
-    "conflict": "in conflict",
+    CONFLICT: "in conflict",
     TAKEN_BACK: "taken back",
     INVALID: "invalid",
     SKIPPED: "left out",

@@ -6,13 +6,13 @@ from typing import Any
 import msgspec
 from django.db import connection
 
-from kernel.backfills.adapters import ALREADY_THERE, CONFLICT, POSTED, Adapter, Existing, Outcome
+from kernel.backfills.adapters import ALREADY_THERE, CONFLICT, Adapter, Existing, Outcome
 from kernel.backfills.columns import Column, digest_text, identifier, key_text
 from kernel.backfills.errors import RowRefused
 from kernel.backfills.rows import Posting
 from kernel.ledger.errors import IdempotencyConflict, LedgerError
 from kernel.ledger.idempotency import differing
-from kernel.ledger.outcomes import Posted
+from kernel.ledger.outcomes import POSTED, Posted
 from kernel.tenants.models import Tenant
 
 KEY, ID = "key ", "id "
@@ -104,4 +104,4 @@ def to_outcome(answer: Any) -> Outcome:
         return Outcome(answer.code, str(answer))
     if isinstance(answer, Posted):
         return Outcome(ALREADY_THERE if answer.replayed else POSTED)
-    return Outcome(POSTED if answer.outcome == "posted" else ALREADY_THERE)
+    return Outcome(POSTED if answer.outcome == POSTED else ALREADY_THERE)

@@ -20,6 +20,7 @@ from kernel.backfills.readers import make_reader
 from kernel.backfills.sources import Source
 from kernel.backfills.stop_requests import Stop
 from kernel.backfills.undoing import Undo
+from kernel.ledger.outcomes import POSTED
 from kernel.tenants.errors import DomainError
 
 
@@ -56,7 +57,7 @@ class RunWork:
         run = self.run
         with (
             locks.hold_run_lock(run, wait=self.wait, stop=self.stop),
-            self.make_progress("taking back", run.counts.get("posted", 0), "row", run.undone_rows) as progress,
+            self.make_progress("taking back", run.counts.get(POSTED, 0), "row", run.undone_rows) as progress,
         ):
             Undo(adapter=self.adapter, run=run, actor=actor_of(run), pacer=self._pacer(), progress=progress, stop=self.stop).work()
 

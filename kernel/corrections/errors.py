@@ -1,6 +1,6 @@
 """Errors of corrections. Nothing has been posted when one of these is raised."""
 
-from kernel.ledger.constraints import register_error, register_internal
+from kernel.ledger.constraints import register_error
 from kernel.ledger.errors import LedgerError
 
 
@@ -65,25 +65,3 @@ class TooManyLines(LedgerError):
 
 
 register_error("corrections_request_other_decides", OwnRequest)
-register_internal(
-    "corrections_request_state_check",
-    "corrections_request_decided_check",
-    "corrections_request_approved_check",
-    "corrections_request_preview_check",
-    "corrections_line_position_check",
-    "corrections_line_position_key",
-    "corrections_line_request_fkey",
-    "corrections_entry_position_check",
-    "corrections_entry_version_check",
-    "corrections_entry_position_key",
-    "corrections_entry_request_fkey",
-    "corrections_comment_request_fkey",
-    "corrections_evidence_request_fkey",
-    "corrections_statechange_request_fkey",
-    "corrections_threshold_unit_key",
-    "corrections_threshold_amount_check",
-    "corrections_threshold_amount_finite",
-    "corrections_threshold_daily_amount_check",
-    "corrections_threshold_daily_amount_finite",
-    "corrections_entry_effect_finite",
-)

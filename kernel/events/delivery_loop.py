@@ -111,7 +111,7 @@ class DeliveryLoop:
         self._record_results()
         done = self._fan_out()
         free = self.threads - len(self._chains)
-        if free <= 0 or not self._may_sign():
+        if free <= 0 or not self._check_key():
             return done, 0
         chains = claim(at_most=free, place=self._place)
         for chain in chains:
@@ -128,8 +128,8 @@ class DeliveryLoop:
         self._fanned_out_at = float("-inf") if done == PAGE else now
         return done
 
-    def _may_sign(self) -> bool:
-        """Whether there is a key. Without one nothing is leased, so that no attempt is lost."""
+    def _check_key(self) -> bool:
+        """Whether there is a key. Without one nothing is leased, so that no attempt is lost, and the log says it from time to time."""
         try:
             master_keys()
         except SigningKeyMissing:

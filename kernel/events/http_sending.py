@@ -127,13 +127,13 @@ def _exchange(request: Request, answer: Answer, deadline: _Deadline) -> None:
     routes = [Route(target.scheme, target.host, target.port, address, settings.WEBHOOK_CA_FILE) for address in addresses]
     connections = ((idle_connections.take(route), route) for route in routes)
     kept, kept_route = next((found for found in connections if found[0] is not None), (None, routes[0]))
-    if kept is not None and _has_answered(kept, kept_route, request, answer, deadline):
+    if kept is not None and _try_open_connection(kept, kept_route, request, answer, deadline):
         return
     connection, route = _connected(target, routes, answer, deadline)
     _ask(connection, route, request, answer)
 
 
-def _has_answered(connection: HTTPConnection, route: Route, request: Request, answer: Answer, deadline: _Deadline) -> bool:
+def _try_open_connection(connection: HTTPConnection, route: Route, request: Request, answer: Answer, deadline: _Deadline) -> bool:
     """Ask on a connection that was open. False where the receiver ended it when it was idle, before it saw the request."""
     answer.ip = _shown_address(route)
     deadline.watch(connection)

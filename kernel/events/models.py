@@ -19,28 +19,7 @@ from kernel.events.choices import (
     Payload,
 )
 from kernel.ledger.base_models import TenantOwned, tenant_foreign_key, tenant_of_account
-from kernel.ledger.constraints import register_internal
 from kernel.ledger.json_field import DocumentField
-
-# Services and SQL functions of the engine write these columns, and the API checks what callers send, so no caller breaks these.
-register_internal(
-    "events_endpoint_state_check",
-    "events_endpoint_secret_check",
-    "events_listener_tenant_key",
-    "events_event_position_key",
-    "events_event_fanned_out_check",
-    "events_delivery_live_key",
-    "events_delivery_state_check",
-    "events_delivery_event_fkey",
-    "events_delivery_endpoint_fkey",
-    "events_attempt_number_key",
-    "events_attempt_delivery_fkey",
-    # Django's own checks of positive numbers.
-    *("events_endpoint_consecutive_failures_check", "events_endpoint_secret_generation_check", "events_endpoint_version_check"),
-    *("events_delivery_attempts_check", "events_delivery_failures_check", "events_delivery_last_status_code_check"),
-    *("events_managementcall_key", "events_secretreading_generation_check", "events_secretreading_endpoint_fkey"),
-    *("events_attempt_duration_ms_check", "events_attempt_number_check", "events_attempt_status_code_check"),
-)
 
 
 class Endpoint(TenantOwned):

@@ -23,8 +23,6 @@ R = TypeVar("R")
 log = structlog.get_logger("countinghouse.ledger")
 
 _ERRORS: dict[str, Callable[[], LedgerError]] = {}
-# Constraints that only a fault of ours can break: no caller's input leads there.
-_INTERNAL: set[str] = set()
 
 # The call may succeed when it is repeated.
 BUSY = {
@@ -49,13 +47,9 @@ def register_error(constraint: str, error: type[LedgerError], **facts: Any) -> N
     _ERRORS[constraint] = lambda: error(**facts)
 
 
-def register_internal(*constraints: str) -> None:
-    """Register constraints that no caller's input can break."""
-    _INTERNAL.update(constraints)
-
-
 def registered_constraints() -> set[str]:
-    return set(_ERRORS) | _INTERNAL
+    """The constraints that have an error."""
+    return set(_ERRORS)
 
 
 def translate_db_errors(service: Callable[P, R]) -> Callable[P, R]:

@@ -1,8 +1,10 @@
 """What the holds of the ledgers have in common: their statuses, and the errors of the calls that change them."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.db import models
+from django.db.models import Expression
 from django.utils import timezone
 
 from kernel.ledger.errors import InvalidValue, LedgerError
@@ -24,6 +26,19 @@ def status_now(hold: Any) -> HoldStatus:
     """The status of a hold's row at this moment: an overdue one is expired, though its job may not have run yet."""
     is_overdue = hold.status == HoldStatus.ACTIVE and hold.expires_at <= timezone.now()
     return HoldStatus.EXPIRED if is_overdue else HoldStatus(hold.status)
+
+
+def set_live_held(accounts: Sequence[Any], held_now: Expression) -> None:
+    """Set `held` of wallets or grants to what holds reserve now, without overdue ones. Queries only if something is held.
+
+    `held_now`: this amount, in a query of their model.
+    """
+    held = [account for account in accounts if account.held]
+    if held:
+        rows = type(held[0]).objects.filter(tenant_id__in={account.tenant_id for account in held}, id__in=[account.id for account in held])
+        live = dict(rows.order_by().values_list("id", held_now))
+        for account in held:
+            account.held = live[account.id]
 
 
 class HoldClosed(LedgerError):

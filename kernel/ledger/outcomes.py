@@ -9,12 +9,14 @@ invoice took.
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from kernel.ledger.errors import IdempotencyConflict, LedgerError
 from kernel.ledger.idempotency import differing
 
-POSTED, REPLAYED, EXISTS = "posted", "replayed", "exists"
+Value = TypeVar("Value")
+# The outcomes that all ledgers have. A refusal has a word of its own: it stands in the SQL function that refuses, and beside its error.
+POSTED, EXISTS, REPLAYED = "posted", "exists", "replayed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ def posted_or_error(
     conflict: Callable[[Any, list[str]], LedgerError] = _key_used_before,
     is_recorded: Callable[[Any, str], bool] | None = None,
 ) -> Posted | LedgerError:
-    """The outcome of one posting, as a value: for arrays, in which one refusal leaves the others alone.
+    """The outcome of one posting; an error is a value, because in an array one refusal leaves the others alone (or_raise).
 
     `row` has an `outcome` and, for a key that was used before, `id` and `first_digest`. `facts_digest` is this call's digest of the facts
     `names`, in the ledger's order (idempotency.py). `errors` makes the error of each outcome that moved nothing; an outcome without one is
@@ -60,26 +62,13 @@ def posted_or_error(
     return conflict(row, fields) if fields else Posted(row, replayed=True)
 
 
-def read_outcome(
-    row: Any,
-    *,
-    facts_digest: bytes | None,
-    names: Sequence[str],
-    errors: Mapping[str, Callable[[Any], LedgerError]],
-    also_posted: Collection[str] = (),
-    conflict: Callable[[Any, list[str]], LedgerError] = _key_used_before,
-    is_recorded: Callable[[Any, str], bool] | None = None,
-) -> Posted:
-    """The outcome of one posting, as posted_or_error; the error is raised."""
-    outcome = posted_or_error(
-        row,
-        facts_digest=facts_digest,
-        names=names,
-        errors=errors,
-        also_posted=also_posted,
-        conflict=conflict,
-        is_recorded=is_recorded,
-    )
+def or_raise(outcome: Value | LedgerError) -> Value:
+    """What was posted; an error is raised."""
     if isinstance(outcome, LedgerError):
         raise outcome
     return outcome
+
+
+def is_replayed(outcome: Any) -> bool:
+    """Whether a Posted, or a row with an `outcome`, is that of an earlier call with the same key."""
+    return bool(outcome.replayed) if hasattr(outcome, "replayed") else outcome.outcome == REPLAYED

@@ -15,6 +15,7 @@ from iso4217 import Currency
 from uuid_utils.compat import uuid7
 
 from kernel.tenants import selectors
+from kernel.tenants.caches import TimedCache
 from kernel.tenants.errors import (
     ApiKeyNotFound,
     InvalidSlug,
@@ -25,7 +26,6 @@ from kernel.tenants.errors import (
     UnknownCurrency,
     UnknownScope,
 )
-from kernel.tenants.key_cache import KeyCache
 from kernel.tenants.models import ApiKey, StaffProfile, StaffTenant, Tenant
 from kernel.tenants.scopes import all_scopes
 from kernel.tenants.setting_author import setting_author
@@ -33,8 +33,8 @@ from kernel.tenants.setting_author import setting_author
 KEY_PREFIX = "ch_"
 PREFIX_BYTES = 6
 SECRET_BYTES = 32
-# Callers by key, and the child tenants that a caller acts for.
-_authentication_cache = KeyCache()
+# Callers by key, and the child tenants that a caller acts for. A wrong key is never stored, so guesses can't evict good keys.
+_authentication_cache = TimedCache(at_most=10_000)
 # Called in the transaction in which a key was created or revoked, with the key and which of the two it was. Apps above this one register.
 _key_listeners: list[Callable[[ApiKey, str], None]] = []
 

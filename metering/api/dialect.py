@@ -10,6 +10,7 @@ from kernel.api.camel_case_dialect import ERROR_TEXTS, FIELD_WORDS, CamelCaseDia
 from kernel.api.dialect import Dialect
 from kernel.api.pagination import Page
 from kernel.api.problems import FieldProblem, Problem
+from kernel.ledger.outcomes import REPLAYED
 from metering.choices import MOVES, Status
 from metering.rules.choices import FieldType, Measurement, Operator, RuleType
 
@@ -128,7 +129,7 @@ class MeteringDialect(CamelCaseDialect):
         if item.problem is not None:
             return {"index": item.index, "status": self.status(item.problem), "error": self.error_body(item.problem)}
         body = {"index": item.index, "status": status, "id": item.row["id"]}
-        replayed = {"replayed": True} if item.status == "replayed" else {}
+        replayed = {"replayed": True} if item.status == REPLAYED else {}
         return body | replayed | ({} if row is None else {"transaction": row})
 
     def batch_body(self, outcome: BatchOutcome, items: list[Any]) -> dict[str, Any]:

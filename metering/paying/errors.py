@@ -1,6 +1,6 @@
 """What paying refuses, and what its constraints mean to a caller."""
 
-from kernel.ledger.constraints import register_error, register_internal
+from kernel.ledger.constraints import register_error
 from kernel.ledger.errors import Busy, InvalidValue, LedgerError
 
 
@@ -46,35 +46,3 @@ register_error("paying_payersetting_max_check", InvalidValue, field="max_amount"
 # Two calls paid for the same transaction at once: the other one won, and the same call finds it when it is repeated.
 for _constraint in ("paying_payment_prepaid_key", "paying_paymentleg_place_key", "paying_paymentcall_idempotency_key_key"):
     register_error(_constraint, Busy)
-# Only the functions of this app write these rows, after they have looked.
-register_internal(
-    "paying_payment_amount_finite",
-    "paying_payment_captured_finite",
-    "paying_payment_unpaid_finite",
-    "paying_payment_amount_check",
-    "paying_payment_currency_check",
-    "paying_payment_kind_check",
-    "paying_payment_status_check",
-    "paying_payment_closed_check",
-    "paying_payment_transaction_fkey",
-    "paying_paymenttoken_settled_amount_finite",
-    "paying_paymenttoken_payment_key",
-    "paying_paymenttoken_settled_check",
-    "paying_paymenttoken_payment_fkey",
-    "paying_payee_pay_to_key",
-    "paying_collection_amount_finite",
-    "paying_collection_amount_check",
-    "paying_collection_payment_key",
-    "paying_collection_payment_fkey",
-    "paying_payersetting_max_amount_finite",
-    "paying_paymentcall_amount_finite",
-    "paying_paymentcall_amount_check",
-    "paying_paymentcall_kind_check",
-    "paying_paymentcall_key_check",
-    "paying_paymentcall_payment_fkey",
-    "paying_paymentleg_amount_finite",
-    "paying_paymentleg_captured_finite",
-    "paying_paymentleg_amount_check",
-    "paying_paymentleg_kind_check",
-    "paying_paymentleg_payment_fkey",
-)

@@ -1,6 +1,6 @@
 """What spending rules refuse, and what their constraints mean to a caller."""
 
-from kernel.ledger.constraints import register_error, register_internal
+from kernel.ledger.constraints import register_error
 from kernel.ledger.errors import Busy, LedgerError
 
 
@@ -48,46 +48,3 @@ for _constraint in (
 ):
     register_error(_constraint, Busy)
 register_error("rules_ruleversion_version_key", VersionConflict)
-# Checked before by the fields of the API and by the services.
-register_internal(
-    "rules_spendingrule_numeric_id_check",
-    "rules_spendingrule_version_check",
-    "rules_spendingrule_name_check",
-    "rules_spendingrule_rule_type_check",
-    "rules_spendingrule_resolution_strategy_check",
-    "rules_spendingrule_status_check",
-    "rules_ruleparameter_limit_value_finite",
-    "rules_ruleparameter_limit_value_check",
-    "rules_ruleparameter_measurement_type_check",
-    "rules_ruleparameter_interval_check",
-    "rules_ruleparameter_interval_value_check",
-    "rules_ruleparameter_measurement_scope_check",
-    "rules_ruleparameter_currency_check",
-    "rules_ruleparameter_rule_fkey",
-    "rules_rulecondition_field_check",
-    "rules_rulecondition_operator_check",
-    "rules_rulecondition_rule_fkey",
-    "rules_agentrule_agent_key",
-    "rules_agentrule_rule_fkey",
-    "rules_agentrule_agent_fkey",
-    "rules_ruleversion_version_check",
-    "rules_ruleversion_change_check",
-    "rules_ruleversion_rule_fkey",
-    # Written by the SQL functions alone.
-    "rules_ruleparameter_measure_fkey",
-    "rules_rulemeasure_key",
-    "rules_rulemeasure_interval_value_check",
-    "rules_rulecounter_group_key",
-    "rules_rulecounter_measure_fkey",
-    "rules_rulecounterentry_key",
-    "rules_rulecounterentry_counter_fkey",
-    "rules_rulecounterentry_transaction_fkey",
-    "rules_authorizationrequest_round_key",
-    "rules_authorizationrequest_payment_amount_finite",
-    "rules_authorizationrequest_status_check",
-    "rules_authorizationrequest_transaction_fkey",
-    "rules_ruleexecution_rule_fkey",
-    "rules_ruleexecution_rule_version_check",
-    "rules_ruleexecution_transaction_fkey",
-    "rules_ruleexecution_request_fkey",
-)

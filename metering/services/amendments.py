@@ -9,7 +9,7 @@ from kernel.ledger import posting
 from kernel.ledger.constraints import translate_db_errors
 from kernel.ledger.errors import LedgerError, NotFound
 from kernel.ledger.identifiers import new_id
-from kernel.ledger.outcomes import Posted, posted_or_error
+from kernel.ledger.outcomes import Posted, or_raise, posted_or_error
 from metering.digests import AMENDMENT_FACTS, amendment_digest
 from metering.errors import AlreadySuperseded, CostOfAnother, CostOfPayment, NeedsPerson, NotOpen, NotStale, PaymentPresented, WrongStatus
 from metering.paying.choices import RETRYABLE_MONEY_CONSTRAINTS
@@ -63,19 +63,12 @@ def amend(amendments: Sequence[Mapping[str, Any]], *, tenant_id: UUID) -> list[P
 def amend_one(item: Mapping[str, Any], *, tenant_id: UUID) -> Posted:
     """Write one item. Raises the error that refuses it, IdempotencyConflict and Busy."""
     [outcome] = amend([item], tenant_id=tenant_id)
-    if isinstance(outcome, LedgerError):
-        raise outcome
-    return outcome
+    return or_raise(outcome)
 
 
 def amend_all(amendments: Sequence[Mapping[str, Any]], *, tenant_id: UUID) -> list[Posted]:
     """Write items of which none may be refused, inside the caller's database transaction. Raises the first error, so that all roll back."""
-    posted = []
-    for outcome in amend(amendments, tenant_id=tenant_id):
-        if isinstance(outcome, LedgerError):
-            raise outcome
-        posted.append(outcome)
-    return posted
+    return [or_raise(outcome) for outcome in amend(amendments, tenant_id=tenant_id)]
 
 
 def _read_row(row: Any, item: Mapping[str, Any], *, tenant_id: UUID) -> Posted | LedgerError:

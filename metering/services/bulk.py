@@ -13,7 +13,7 @@ from kernel.ledger import posting
 from kernel.ledger.constraints import translate_db_errors
 from kernel.ledger.errors import InvalidValue, LedgerError
 from kernel.ledger.identifiers import new_id_text
-from kernel.ledger.outcomes import Posted, posted_or_error
+from kernel.ledger.outcomes import POSTED, Posted, posted_or_error
 from metering.choices import MOVES, Status
 from metering.digests import TRANSACTION_FACTS, transaction_digest
 from metering.models import Cost, Transaction
@@ -67,14 +67,14 @@ def record_imported_many(*, tenant_id: UUID, lines: Sequence[bytes], later: Sequ
     posted = [
         (msgspec.json.decode(line), more)
         for row, line, more in zip(rows, lines, later, strict=True)
-        if row.outcome == "posted" and more is not None
+        if row.outcome == POSTED and more is not None
     ]
     calls = [_make_later_amendment(line, call) for line, more in posted for call in more["calls"]]
     if calls:
         amend_all(calls, tenant_id=tenant_id)
     set_status_dates({**more["dates"], "tenant_id": tenant_id, "id": line["id"]} for line, more in posted if more["dates"])
     return [
-        Posted(row, replayed=False) if row.outcome == "posted" else _read_refused(row, msgspec.json.decode(line))
+        Posted(row, replayed=False) if row.outcome == POSTED else _read_refused(row, msgspec.json.decode(line))
         for row, line in zip(rows, lines, strict=True)
     ]
 

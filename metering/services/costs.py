@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from kernel.ledger.errors import LedgerError
-from kernel.ledger.outcomes import Posted
+from kernel.ledger.outcomes import Posted, or_raise
 from metering import selectors
 from metering.services.amendments import amend, make_amendment
 
@@ -19,9 +19,8 @@ def record_cost(
     """
     cost = {**stated, "transaction_id": transaction_id, "idempotency_key": idempotency_key}
     [outcome] = record_costs(tenant_id=tenant_id, actor=actor, request_id=request_id, costs=[cost])
-    if isinstance(outcome, LedgerError):
-        raise outcome
-    return Posted(outcome.row["cost"], outcome.replayed)
+    posted = or_raise(outcome)
+    return Posted(posted.row["cost"], posted.replayed)
 
 
 def record_costs(

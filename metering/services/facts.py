@@ -10,7 +10,7 @@ from uuid import UUID
 import msgspec
 
 from kernel.ledger.errors import LedgerError
-from kernel.ledger.outcomes import Posted
+from kernel.ledger.outcomes import Posted, or_raise
 from metering import selectors
 from metering.choices import FactPhase, Pricing
 from metering.selectors import Row, price_books
@@ -41,10 +41,9 @@ def record_fact(
     """Record what was reported, as record_facts does it. Raises NotFound, InvalidValue, NotOpen, IdempotencyConflict, Busy."""
     report = {**reported, "transaction_id": transaction_id, "idempotency_key": idempotency_key}
     [outcome] = record_facts(tenant_id=tenant_id, actor=actor, request_id=request_id, reports=[report])
-    if isinstance(outcome, LedgerError):
-        raise outcome
-    row = outcome.row
-    return RecordedFact(row["fact_id"], row["cost_id"], row["pricing"], row["superseded"], row["reported_at"], outcome.replayed)
+    posted = or_raise(outcome)
+    row = posted.row
+    return RecordedFact(row["fact_id"], row["cost_id"], row["pricing"], row["superseded"], row["reported_at"], posted.replayed)
 
 
 def record_facts(

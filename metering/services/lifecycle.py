@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from kernel.ledger.errors import LedgerError
-from kernel.ledger.outcomes import Posted
+from kernel.ledger.outcomes import Posted, or_raise
 from metering import selectors
 from metering.choices import FactPhase, Outcome, Status
 from metering.selectors import Row
@@ -38,10 +38,9 @@ def complete_transaction(
     """
     completion = {**ending, "transaction_id": transaction_id, "idempotency_key": idempotency_key}
     [outcome] = complete_transactions(tenant_id=tenant_id, actor=actor, request_id=request_id, completions=[completion])
-    if isinstance(outcome, LedgerError):
-        raise outcome
-    row = outcome.row
-    return Moved(row["transaction"], row["fact_id"], row["cost_id"], row["pricing"], row["superseded"] or [], outcome.replayed)
+    posted = or_raise(outcome)
+    row = posted.row
+    return Moved(row["transaction"], row["fact_id"], row["cost_id"], row["pricing"], row["superseded"] or [], posted.replayed)
 
 
 def complete_transactions(

@@ -13,15 +13,15 @@ from uuid import UUID
 import msgspec
 
 from kernel.ledger import posting
+from kernel.tenants.caches import BoundedDict
 from metering.paying.choices import RETRYABLE_MONEY_CONSTRAINTS
 
 RETRYABLE_CONSTRAINTS = RETRYABLE_MONEY_CONSTRAINTS | {"metering_transaction_idempotency_key_key", "metering_trace_external_id_key"}
 POST, POST_IN_ORDER = "metering_post", "metering_post_in_order"
 NEEDS_SERIAL_DECISION = "needs_serial_decision"
 IN_ORDER_SECONDS = 60.0
-MOST_TENANTS = 10_000
 # Until when (time.monotonic) a tenant's postings are sent to POST_IN_ORDER at once. If that isn't needed any more, little time is lost.
-_in_order_until: dict[UUID, float] = {}
+_in_order_until: BoundedDict[UUID, float] = BoundedDict(at_most=10_000)
 
 
 def post_one(item: Mapping[str, Any], *, tenant_id: UUID) -> Any:
@@ -75,11 +75,5 @@ def _call_posting_function(call: Callable[[str], list[Any]], *, tenant_id: UUID)
         rows = call(POST)
         if not rows or rows[0].outcome != NEEDS_SERIAL_DECISION:
             return rows
-        _remember(tenant_id)
+        _in_order_until[tenant_id] = time.monotonic() + IN_ORDER_SECONDS
     return call(POST_IN_ORDER)
-
-
-def _remember(tenant_id: UUID) -> None:
-    if len(_in_order_until) >= MOST_TENANTS:
-        _in_order_until.clear()
-    _in_order_until[tenant_id] = time.monotonic() + IN_ORDER_SECONDS

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from kernel.ledger.money import AMOUNT_LIMIT, PLACES, trimmed_digits
+from kernel.tenants.caches import BoundedDict
 from metering.choices import Pricing, ReportedCosts
 from metering.selectors import Row
 from metering.services.counter_parts import unpriced_counters
@@ -53,8 +54,7 @@ CACHE_HITS = ("cache_hit", "response.cache_hit")
 SEARCH_SIZE = "search_context_size"
 LARGEST_SEARCH = "high"
 # Public prices in words, by the id of their object, which is kept so that the id stays its own.
-_texts: dict[int, tuple[Any, str]] = {}
-MOST_TEXTS = 1_000
+_texts: BoundedDict[int, tuple[Any, str]] = BoundedDict(at_most=1_000)
 PUBLIC = f"genai-prices {version('genai-prices')}"
 
 
@@ -306,8 +306,6 @@ def unit_prices_text(model_price: Any) -> str:
     """A public price in words. Remembered, because nearly all calls have one of a few prices."""
     known = _texts.get(id(model_price))
     if known is None or known[0] is not model_price:
-        if len(_texts) >= MOST_TEXTS:
-            _texts.clear()
         known = _texts[id(model_price)] = (model_price, str(model_price))
     return known[1]
 

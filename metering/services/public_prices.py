@@ -14,17 +14,17 @@ from typing import Any, NamedTuple
 from genai_prices.data_units import unit_data
 from genai_prices.types import TieredPrices, calc_unit_price
 
+from kernel.tenants.caches import BoundedDict
 from metering.services.usage_forms import UsageReading
 from metering.services.usage_names import REQUIRED_COUNTERS
 
-MOST_PLANS = 1_000
 ZERO = Decimal(0)
 # One for each call; no counter.
 REQUESTS = "requests"
 WEB_SEARCHES = "web_searches"
 UNITS_BY_PRICE = {unit["price_key"]: name for name, unit in unit_data.items()}
 # By the price's id and the names of the counters; the price is kept, so that its id stays its own.
-_plans: dict[tuple[Any, ...], tuple[Any, "_Plan | None"]] = {}
+_plans: BoundedDict[tuple[Any, ...], tuple[Any, "_Plan | None"]] = BoundedDict(at_most=1_000)
 
 
 class Calculated(NamedTuple):
@@ -70,8 +70,6 @@ def calculate(
         plan = _plan(model_price, counters)
         if plan is not None and _by_plan(plan, counters, model_price=model_price) != calculated:
             plan = None
-        if len(_plans) >= MOST_PLANS:
-            _plans.clear()
         _plans[key] = (model_price, plan)
         return calculated
     calculated_by_plan = None if known[1] is None else _by_plan(known[1], counters, model_price=model_price)

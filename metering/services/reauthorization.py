@@ -11,10 +11,10 @@ from django.db import transaction
 
 from kernel.ledger import posting
 from kernel.ledger.constraints import translate_db_errors
-from kernel.ledger.errors import NotFound
+from kernel.ledger.errors import LedgerError, NotFound
 from kernel.ledger.idempotency import digest
 from kernel.ledger.identifiers import new_id
-from kernel.ledger.outcomes import Posted, read_outcome
+from kernel.ledger.outcomes import Posted, or_raise, posted_or_error
 from kernel.ledger.posting import greenlets
 from metering import selectors
 from metering.choices import Status
@@ -117,17 +117,12 @@ def record_and_pay(*, tenant_id: UUID, actor: str, request_id: str, challenge: M
 def _post(item: Mapping[str, Any], *, tenant_id: UUID, facts_digest: bytes) -> Posted:
     transaction_id = item["transaction_id"]
     [row] = posting.post("metering_reauthorize", [item], tenant_id=tenant_id, retryable_constraints=RETRYABLE_CONSTRAINTS)
-    return read_outcome(
-        row,
-        facts_digest=facts_digest,
-        names=FACTS,
-        errors={
-            "not_found": lambda _: NotFound(kind="transaction", id=transaction_id),
-            "wrong_status": lambda refused: MustBeAuthorized(id=transaction_id, status=refused.status),
-            "in_progress": lambda refused: PaymentInProgress(id=transaction_id, payment_id=refused.id),
-        },
-        also_posted=("completed",),
-    )
+    errors: dict[str, Callable[[Any], LedgerError]] = {
+        "not_found": lambda _: NotFound(kind="transaction", id=transaction_id),
+        "wrong_status": lambda refused: MustBeAuthorized(id=transaction_id, status=refused.status),
+        "in_progress": lambda refused: PaymentInProgress(id=transaction_id, payment_id=refused.id),
+    }
+    return or_raise(posted_or_error(row, facts_digest=facts_digest, names=FACTS, errors=errors, also_posted=("completed",)))
 
 
 def asked_payment(x402: str, *, tenant_id: UUID) -> dict[str, Any]:

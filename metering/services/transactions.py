@@ -9,7 +9,7 @@ from uuid import UUID
 from kernel.ledger.constraints import translate_db_errors
 from kernel.ledger.errors import InvalidValue, LedgerError
 from kernel.ledger.identifiers import new_id, new_id_text
-from kernel.ledger.outcomes import POSTED, posted_or_error
+from kernel.ledger.outcomes import EXISTS, POSTED, posted_or_error
 from kernel.ledger.posting import greenlets
 from metering import selectors
 from metering.choices import Pricing, Status
@@ -138,10 +138,10 @@ def _make_cost(cost: Mapping[str, Any]) -> dict[str, Any]:
 
 def _read_rows(posted: Sequence[tuple[Any, Row, Mapping[str, Any]]], *, tenant_id: UUID, with_rows: bool = True) -> list[Recorded]:
     """The outcome of each posting, from its row. Transactions of an earlier call are fetched as they are now, all in two queries."""
-    ids = {row.id for row, _, _ in posted if row.outcome == "exists"}
+    ids = {row.id for row, _, _ in posted if row.outcome == EXISTS}
     # A key of the same array may name a row that is in this call's own transaction: it is in the ledger by now.
     earlier = selectors.get_transactions(tenant_id=tenant_id, ids=ids) if ids else {}
-    if any(facts.get("response_facts") for row, _, facts in posted if row.outcome == "exists"):
+    if any(facts.get("response_facts") for row, _, facts in posted if row.outcome == EXISTS):
         earlier = _with_first_facts(earlier, tenant_id=tenant_id)
     make_row = _row_maker(posted, tenant_id=tenant_id) if with_rows else _make_short_row
     return [_read_row(row, item, facts, earlier=earlier.get(row.id), tenant_id=tenant_id, make_row=make_row) for row, item, facts in posted]

@@ -129,8 +129,8 @@ def append_only(table: str, may_change: set[str] | None) -> list[str]:
     return wrong
 
 
-def constraints_have_errors(table: str, known: set[str]) -> list[str]:
-    """Every unique, check, exclusion and composite foreign key that a caller could run into has an error of ours."""
+def constraints_of_table(table: str) -> list[str]:
+    """The unique keys, checks, exclusions and composite foreign keys of a table: what a caller could run into."""
     found = rows(
         "SELECT conname FROM pg_constraint WHERE conrelid = %s::regclass "
         "AND (contype IN ('u', 'c', 'x') OR contype = 'f' AND cardinality(conkey) > 1) "
@@ -138,9 +138,14 @@ def constraints_have_errors(table: str, known: set[str]) -> list[str]:
         table,
         table,
     )
+    return sorted(name.strip('"') for (name,) in found)
+
+
+def constraints_have_errors(table: str, known: set[str]) -> list[str]:
+    """Every constraint that a caller could run into has an error of ours."""
     return [
-        f"{table}: {name} has no error: register it with register_error(), or with register_internal() if no caller's input can break it."
-        for name in sorted(name.strip('"') for (name,) in found)
+        f"{table}: {name} has no error: register it with register_error(), or list it in INTERNAL_CONSTRAINTS if no caller can break it."
+        for name in constraints_of_table(table)
         if name not in known
     ]
 

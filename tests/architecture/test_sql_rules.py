@@ -41,7 +41,7 @@ def test_every_statement_on_a_tenants_table_names_the_tenant():
 NOT_ON_CITUS = {
     *("billing_write_events", "billing_write_hold_events", "billing_write_refusals", "credits_write_events", "metering_write_events"),
     *("metering_post_in_order", "rules_decide_new", "paying_place_new", "paying_abort_placing", "credits_later_periods"),
-    *("rules_record_new", "paying_record", "credits_check_balances"),
+    *("rules_record_new", "paying_record", "credits_update_alerts"),
 }
 
 

@@ -9,7 +9,7 @@ import time_machine
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from kernel.tenants import key_cache, services
+from kernel.tenants import caches, services
 from kernel.tenants.errors import (
     ApiKeyNotFound,
     InvalidSlug,
@@ -148,7 +148,7 @@ def test_what_another_process_switched_off_is_refused_when_the_cached_key_expire
     """Until then, and no longer, it is served from the cache: docs/operations.md names the time."""
     settings.API_KEY_CACHE_SECONDS = 3
     now = [time.monotonic()]
-    monkeypatch.setattr(key_cache.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(caches.time, "monotonic", lambda: now[0])
     parent = TenantFactory()
     child, issued = TenantFactory(parent=parent), IssuedKeyFactory(tenant=parent)
     caller = services.authenticate(issued.token)
@@ -165,11 +165,19 @@ def test_what_another_process_switched_off_is_refused_when_the_cached_key_expire
 
 
 def test_a_full_cache_is_emptied_and_answers_as_before(monkeypatch):
-    monkeypatch.setattr(key_cache, "MAX_ENTRIES", 2)
+    monkeypatch.setattr(services, "_authentication_cache", caches.TimedCache(at_most=2))
     keys = [IssuedKeyFactory() for _ in range(5)]
     for issued in keys * 2:
         assert services.authenticate(issued.token).key_id == issued.key.id
         assert len(services._authentication_cache._entries) <= 2
+
+
+def test_a_bounded_dictionary_is_emptied_before_a_key_too_many():
+    kept = caches.BoundedDict(at_most=2)
+    kept[1], kept[2], kept[1] = "a", "b", "c"
+    assert kept == {1: "c", 2: "b"}
+    kept[3] = "d"
+    assert kept == {3: "d"}
 
 
 def test_last_used_is_written_once_a_minute_and_not_by_every_request():

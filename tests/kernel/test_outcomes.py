@@ -7,7 +7,7 @@ import pytest
 
 from kernel.ledger.errors import IdempotencyConflict, Insufficient
 from kernel.ledger.idempotency import digest
-from kernel.ledger.outcomes import Posted, posted_or_error, read_outcome
+from kernel.ledger.outcomes import Posted, or_raise, posted_or_error
 
 FIRST_ID = UUID(int=7)
 NAMES = ("amount", "currency", "note")
@@ -20,7 +20,7 @@ def row(outcome, *, first=None, **columns):
 
 
 def read(row, facts=FACTS, *, names=NAMES, **options):
-    return read_outcome(row, facts_digest=digest(facts, names), names=names, errors=ERRORS, **options)
+    return or_raise(posted_or_error(row, facts_digest=digest(facts, names), names=names, errors=ERRORS, **options))
 
 
 @pytest.mark.parametrize(("outcome", "replayed"), [("posted", False), ("replayed", True)])

@@ -3,6 +3,7 @@
 from credits.api.dialect import CreditsBody, CreditsReply
 from credits.choices import BalanceType, Category, GrantStatus, ScheduleStatus, TransactionKind, TransactionType, UnitType
 from kernel.api.amounts import AmountNumber, AmountText
+from kernel.api.batches import ITEM_STATUSES
 from kernel.api.fields import Boolean, Choice, Currency, Day, Identifier, Integer, JsonObject, Text, Timestamp
 from kernel.api.nested import Batch, ListOf, Nested
 from kernel.api.problems import Refused
@@ -80,7 +81,7 @@ class TransactionReply(CreditsReply):
 
 class BatchOutcomeReply(CreditsReply):
     index = Integer()
-    status = Choice(("posted", "replayed", "refused"))
+    status = Choice(ITEM_STATUSES)
     transaction = Nested(TransactionReply, required=False)
     error = JsonObject(required=False, description="Type, message and details, as in the error envelope.")
 

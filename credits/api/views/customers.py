@@ -15,6 +15,7 @@ from kernel.api import json
 from kernel.api.pagination import Page
 from kernel.api.schema import operation
 from kernel.ledger.errors import NotFound
+from kernel.ledger.outcomes import is_replayed
 
 
 class CustomerViewSet(CreditsViewSet):
@@ -62,7 +63,7 @@ class CustomerViewSet(CreditsViewSet):
         drawn = services.consume(**self.audit_context(), customer_id=customer_id, idempotency_key=self.idempotency_key(), **body)
         reply = {name: getattr(drawn, name) for name in ("id", "amount", "taken", "missing", "created_at")}
         reply |= {"customer_id": customer_id, "transactions": map(without_blanks, drawn.transactions)}
-        return self.reply(shapes.ConsumeReply, reply, status=201, replayed=drawn.outcome == "replayed")
+        return self.reply(shapes.ConsumeReply, reply, status=201, replayed=is_replayed(drawn))
 
     @operation(summary="Preview a draw", query=PreviewQuery, reply=shapes.PreviewReply)
     def preview(self, request: HttpRequest, customer_id: str) -> HttpResponse:
@@ -87,7 +88,7 @@ class CustomerViewSet(CreditsViewSet):
         reinstated = services.reinstate(**self.audit_context(), customer_id=customer_id, **body)
         rows = [without_blanks(row._asdict()) for row in reinstated.transactions]
         reply = {"invoice_id": body["invoice_id"], "amount": reinstated.amount, "transactions": rows}
-        return self.reply(shapes.ReinstateReply, reply, status=201, replayed=reinstated.outcome == "replayed")
+        return self.reply(shapes.ReinstateReply, reply, status=201, replayed=is_replayed(reinstated))
 
 
 class ExplanationViewSet(CreditsViewSet):

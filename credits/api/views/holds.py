@@ -12,6 +12,7 @@ from credits.api.filters import HoldQuery
 from credits.api.views.base import CreditsViewSet, without_blanks
 from credits.choices import HoldCallKind
 from kernel.api.schema import operation
+from kernel.ledger.outcomes import is_replayed
 
 
 def hold_rows(holds: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
@@ -36,7 +37,7 @@ class HoldViewSet(CreditsViewSet):
         """
         body = self.read(shapes.HoldRequest)
         row = services.place_hold(**self.audit_context(), customer_id=customer_id, idempotency_key=self.idempotency_key(), **body)
-        if row.outcome == "replayed":
+        if is_replayed(row):
             first = selectors.hold_as_placed(self._row(customer_id, row.id), expires_at=body["expires_at"])
             return self._reply(first, status=201, replayed=True)
         return self._hold(customer_id, row.id, status=201)
@@ -74,7 +75,7 @@ class HoldViewSet(CreditsViewSet):
         """
         body, key = self.read(shapes.CaptureRequest), self.idempotency_key()
         row = services.capture_hold(**self.audit_context(), customer_id=customer_id, hold_id=hold_id, idempotency_key=key, **body)
-        return self._after(customer_id, hold_id, HoldCallKind.CAPTURED, key, replayed=row.outcome == "replayed")
+        return self._after(customer_id, hold_id, HoldCallKind.CAPTURED, key, replayed=is_replayed(row))
 
     @operation(
         summary="Extend a hold",
@@ -88,7 +89,7 @@ class HoldViewSet(CreditsViewSet):
         """Gives the hold a later `expiresAt`, within the account's longest time for a hold. Needs an Idempotency-Key."""
         body, key = self.read(shapes.ExtensionRequest), self.idempotency_key()
         row = services.extend_hold(**self.audit_context(), customer_id=customer_id, hold_id=hold_id, idempotency_key=key, **body)
-        return self._after(customer_id, hold_id, HoldCallKind.EXTENDED, key, replayed=row.outcome == "replayed")
+        return self._after(customer_id, hold_id, HoldCallKind.EXTENDED, key, replayed=is_replayed(row))
 
     @operation(
         summary="Release a hold",
@@ -101,7 +102,7 @@ class HoldViewSet(CreditsViewSet):
         """Releases what the hold reserves. Repeating the call changes nothing."""
         body = self.read(shapes.ReleaseRequest)
         row = services.release_hold(**self.audit_context(), customer_id=customer_id, hold_id=hold_id, **body)
-        return self._hold(customer_id, hold_id, replayed=row.outcome == "replayed")
+        return self._hold(customer_id, hold_id, replayed=is_replayed(row))
 
     def _hold(self, customer_id: str, hold_id: UUID, *, status: int = 200, replayed: bool = False) -> HttpResponse:
         return self._reply(self._row(customer_id, hold_id), status=status, replayed=replayed)

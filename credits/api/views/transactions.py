@@ -11,6 +11,7 @@ from credits.api.views.base import CreditsViewSet, without_blanks
 from kernel.api.batches import post_batch, with_keys
 from kernel.api.problems import FieldProblem, Invalid
 from kernel.api.schema import operation
+from kernel.ledger.outcomes import is_replayed
 
 POSTING_REFUSALS = (
     "grant_not_found",
@@ -39,7 +40,7 @@ class TransactionViewSet(CreditsViewSet):
         """Debits or credits one grant. Without an Idempotency-Key, the same request sent again is another transaction."""
         body = self.read(shapes.TransactionRequest)
         row = services.record_transaction(**self.audit_context(), idempotency_key=self.idempotency_key(), **body)
-        return self.reply(shapes.TransactionReply, without_blanks(row._asdict()), status=201, replayed=row.outcome == "replayed")
+        return self.reply(shapes.TransactionReply, without_blanks(row._asdict()), status=201, replayed=is_replayed(row))
 
     @operation(summary="List credit transactions", query=TransactionQuery, reply=shapes.TransactionReply, paged=True, reads_past=True)
     def list(self, request: HttpRequest) -> HttpResponse:
@@ -71,7 +72,7 @@ class TransactionViewSet(CreditsViewSet):
         if body["amount"] is not None and key is None:
             raise Invalid([FieldProblem(("Idempotency-Key",), "missing")], place="header")
         row = services.reverse_transaction(**self.audit_context(), transaction_id=transaction_id, idempotency_key=key, **body)
-        return self.reply(shapes.TransactionReply, without_blanks(row._asdict()), status=201, replayed=row.outcome == "replayed")
+        return self.reply(shapes.TransactionReply, without_blanks(row._asdict()), status=201, replayed=is_replayed(row))
 
     @operation(
         summary="Create many credit transactions",

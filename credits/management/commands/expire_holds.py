@@ -8,6 +8,7 @@ from tqdm import tqdm
 
 from credits import selectors, services
 from kernel.ledger.identifiers import new_id
+from kernel.ledger.outcomes import POSTED
 from kernel.tenants.errors import DomainError
 from kernel.tenants.messages import message_for_operator
 from kernel.tenants.selectors import get_tenant
@@ -26,7 +27,7 @@ class Command(BaseCommand):
             run = str(new_id())
             outcomes = services.expire_holds(actor=f"command:expire_holds:{run}", request_id=run, tenant_id=tenant_id)
             bar = tqdm(outcomes, total=overdue, unit="hold", disable=None if options["verbosity"] else True)
-            closed = sum(outcome.outcome == "posted" for outcome in bar)
+            closed = sum(outcome.outcome == POSTED for outcome in bar)
         except DomainError as error:
             raise CommandError(message_for_operator(error)) from error
         return f"{closed} holds expired."

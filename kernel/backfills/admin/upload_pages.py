@@ -10,7 +10,6 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from kernel.backfills import reports, selectors
-from kernel.backfills.adapters import POSTED
 from kernel.backfills.admin.upload_forms import ReadingForm, command_choices
 from kernel.backfills.choices import MAY_ASK_UNDO, MAY_PLAN, WAITING_STATES, WORKING, RunState, UploadState
 from kernel.backfills.columns import quoted
@@ -23,6 +22,7 @@ from kernel.backfills.upload_files import path_of
 from kernel.ledger.admin import Panel
 from kernel.ledger.admin.form_ids import new_form_id
 from kernel.ledger.admin.formatting import actor_names, actor_of, id_link, joined, label, money
+from kernel.ledger.outcomes import POSTED
 from kernel.tenants.admin import local_time
 
 ASK = "backfills.ask_backfillupload"

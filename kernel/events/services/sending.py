@@ -21,6 +21,7 @@ from kernel.events.services.delivery_results import Sent, record
 from kernel.events.signing import signatures
 from kernel.ledger import queries
 from kernel.ledger.errors import NotFound
+from kernel.tenants.caches import BoundedDict
 
 USER_AGENT = "Countinghouse-Webhooks/1"
 # Longer than a chain may take (FIRST_SECONDS, and one attempt), so that a lease ends only where its worker did.
@@ -33,8 +34,6 @@ CHAIN_SECONDS = 5.0
 # The first one is begun also on a machine that is slow to start a thread, while its attempt surely ends within the lease.
 FIRST_SECONDS = 30.0
 CLAIM = "SELECT tenant_id, endpoint_id, deliveries, last_account, moment FROM events_claim(%s, %s, %s, %s, %s::jsonb, %s, %s)"
-# Of so many endpoints a worker remembers where their accounts had their turn last.
-MAX_PLACES = 10_000
 
 
 @dataclass(slots=True)
@@ -42,7 +41,7 @@ class Place:
     """Where the next claim begins, so that everybody has their turn: after an endpoint, and after an account of each ordered one."""
 
     endpoint: UUID | None = None
-    accounts: dict[UUID, str] = field(default_factory=dict)
+    accounts: BoundedDict[UUID, str] = field(default_factory=lambda: BoundedDict(at_most=10_000))
 
 
 @dataclass(slots=True)
@@ -77,9 +76,9 @@ def claim(*, at_most: int, place: Place) -> list[Chain]:
     leased_at = time.monotonic()
     accounts = json.dumps({str(endpoint): account for endpoint, account in place.accounts.items()})
     rows = queries.fetch_rows(CLAIM, [at_most, settings.WEBHOOK_IN_FLIGHT, CHAIN_LENGTH, place.endpoint, accounts, LEASE, PATIENCE])
-    if len(place.accounts) > MAX_PLACES:
-        place.accounts.clear()
-    place.accounts.update({row.endpoint_id: row.last_account for row in rows if row.last_account is not None})
+    for row in rows:
+        if row.last_account is not None:
+            place.accounts[row.endpoint_id] = row.last_account
     rows = [row for row in rows if row.deliveries]
     place.endpoint = rows[-1].endpoint_id if rows else None
     return [Chain(deliveries, rows[0].moment, leased_at) for deliveries in _chains(rows)]

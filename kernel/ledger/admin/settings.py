@@ -177,7 +177,7 @@ def setting_page(request: HttpRequest, page: Any, form_class: type[SettingForm],
     if is_sent and (form.is_valid() or not form.fields):
         if request.POST.get("step") == "confirm" and request.POST.get("standing") == form.digest():
             return _apply(request, page, form, context)
-        if request.POST.get("step") != "edit" and (not form.is_tried_first or _is_accepted(form)):
+        if request.POST.get("step") != "edit" and (not form.is_tried_first or _try_out(form)):
             context |= _confirmation(request, form)
     return _render(request, page, "ledger/setting.html", context)
 
@@ -207,7 +207,7 @@ def _confirmation(request: HttpRequest, form: SettingForm) -> dict[str, Any]:
     }
 
 
-def _is_accepted(form: SettingForm) -> bool:
+def _try_out(form: SettingForm) -> bool:
     """Whether the service takes the change; if not, its error is added. It is tried and rolled back, so that nobody confirms in vain."""
     # What a service changes of the objects that it gets isn't rolled back.
     trial = type(form)(form.request.POST, request=form.request, row=copy(form.row), tenant=copy(form.tenant))

@@ -12,7 +12,7 @@ from kernel.ledger.constraints import translate_db_errors
 from kernel.ledger.errors import InvalidValue, LedgerError, NotFound
 from kernel.ledger.moments import check_moment
 from kernel.ledger.money import trimmed_digits
-from kernel.ledger.outcomes import Posted, read_outcome
+from kernel.ledger.outcomes import Posted, or_raise, posted_or_error
 from metering.paying.choices import RETRYABLE_MONEY_CONSTRAINTS
 from metering.paying.digests import CAPTURE_FACTS, EXTENSION_FACTS, capture_digest, extension_digest
 from metering.paying.errors import HoldOfPaymentEnded, PaymentClosed, PaymentCollected, PaymentExceeded
@@ -44,10 +44,17 @@ def capture_payment(
     facts_digest = capture_digest({"payment": payment_id, "amount": amount, "final": final})
     call = {"transaction_id": transaction_id, "payment_id": payment_id, "idempotency_key": idempotency_key}
     facts = {"amount": None if amount is None else f"{amount:f}", "final": final}
-    who = {"facts_digest": facts_digest.hex(), "actor": actor, "request_id": request_id}
-    [row] = posting.post("paying_capture", [call | facts | who], tenant_id=tenant_id, retryable_constraints=RETRYABLE_MONEY_CONSTRAINTS)
-    errors = _errors(payment_id, amount)
-    return read_outcome(row, facts_digest=facts_digest, names=CAPTURE_FACTS, is_recorded=partial(_is_recorded, amount), errors=errors)
+    item = call | facts | {"facts_digest": facts_digest.hex(), "actor": actor, "request_id": request_id}
+    [row] = posting.post("paying_capture", [item], tenant_id=tenant_id, retryable_constraints=RETRYABLE_MONEY_CONSTRAINTS)
+    return or_raise(
+        posted_or_error(
+            row,
+            facts_digest=facts_digest,
+            names=CAPTURE_FACTS,
+            errors=_errors(payment_id, amount),
+            is_recorded=partial(_is_recorded, amount),
+        )
+    )
 
 
 def _is_recorded(amount: Decimal | None, row: Any, name: str) -> bool:
@@ -77,11 +84,9 @@ def extend_payment(
     check_moment("expires_at", expires_at)
     facts_digest = extension_digest({"payment": payment_id, "expires_at": expires_at})
     call = {"transaction_id": transaction_id, "payment_id": payment_id, "idempotency_key": idempotency_key}
-    who = {"facts_digest": facts_digest.hex(), "actor": actor, "request_id": request_id}
-    [row] = posting.post(
-        "paying_extend", [call | who | {"expires_at": expires_at}], tenant_id=tenant_id, retryable_constraints=RETRYABLE_MONEY_CONSTRAINTS
-    )
-    return read_outcome(row, facts_digest=facts_digest, names=EXTENSION_FACTS, errors=_errors(payment_id))
+    item = call | {"expires_at": expires_at, "facts_digest": facts_digest.hex(), "actor": actor, "request_id": request_id}
+    [row] = posting.post("paying_extend", [item], tenant_id=tenant_id, retryable_constraints=RETRYABLE_MONEY_CONSTRAINTS)
+    return or_raise(posted_or_error(row, facts_digest=facts_digest, names=EXTENSION_FACTS, errors=_errors(payment_id)))
 
 
 def _errors(payment_id: UUID, amount: Decimal | None = None) -> dict[str, Callable[[Any], LedgerError]]:

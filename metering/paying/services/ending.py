@@ -1,12 +1,13 @@
 """The end of payments that their transactions leave open."""
 
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
 from kernel.ledger import posting
 from kernel.ledger.constraints import translate_db_errors
-from kernel.ledger.errors import NotFound
-from kernel.ledger.outcomes import Posted, read_outcome
+from kernel.ledger.errors import LedgerError, NotFound
+from kernel.ledger.outcomes import POSTED, Posted, or_raise, posted_or_error
 from metering.errors import PaymentPresented
 from metering.paying import selectors
 from metering.paying.choices import RETRYABLE_MONEY_CONSTRAINTS, PaymentStatus
@@ -22,16 +23,12 @@ def release_payment(*, tenant_id: UUID, actor: str, request_id: str, payment_id:
     Repeating the call changes nothing. Raises NotFound, PaymentClosed, PaymentPresented, Busy.
     """
     [row] = _end([payment_id], tenant_id=tenant_id, actor=actor, request_id=request_id, kind=PaymentStatus.RELEASED, reason=reason)
-    return read_outcome(
-        row,
-        facts_digest=b"",
-        names=(),
-        errors={
-            "not_found": lambda row: NotFound(kind="payment", id=payment_id),
-            "closed": lambda row: PaymentClosed(id=payment_id, status=row.status),
-            "presented": lambda row: PaymentPresented(payment_id=payment_id),
-        },
-    )
+    errors: dict[str, Callable[[Any], LedgerError]] = {
+        "not_found": lambda row: NotFound(kind="payment", id=payment_id),
+        "closed": lambda row: PaymentClosed(id=payment_id, status=row.status),
+        "presented": lambda row: PaymentPresented(payment_id=payment_id),
+    }
+    return or_raise(posted_or_error(row, facts_digest=None, names=(), errors=errors))
 
 
 def expire_payments(*, actor: str, request_id: str, tenant_id: UUID | None = None) -> int:
@@ -39,7 +36,7 @@ def expire_payments(*, actor: str, request_id: str, tenant_id: UUID | None = Non
     closed = 0
     while overdue := selectors.list_overdue_payments(tenant_id=tenant_id, limit=PAGE):
         ended = sum(
-            row.outcome == "posted"
+            row.outcome == POSTED
             for payment in overdue
             for row in _end([payment["id"]], tenant_id=payment["tenant_id"], actor=actor, request_id=request_id, kind=PaymentStatus.EXPIRED)
         )

@@ -14,6 +14,7 @@ from kernel.ledger import posting
 from kernel.ledger.constraints import translate_db_errors
 from kernel.ledger.identifiers import new_id
 from kernel.ledger.money import PLACES, is_plain_decimal, trimmed_digits
+from kernel.ledger.outcomes import EXISTS, POSTED
 from metering.paying import selectors, tokens
 from metering.paying.choices import RETRYABLE_MONEY_CONSTRAINTS
 from metering.paying.payers import own_networks
@@ -70,7 +71,7 @@ def verify_payment(*, tenant_id: UUID, actor: str, request_id: str, payload: str
             raise _Refused("price_not_acceptable", f"The payment is about {trimmed_digits(payment['amount'])} {payment['currency']}")
         posted = {"payment_id": payment["id"], "actor": actor, "request_id": request_id}
         [row] = posting.post("paying_present", [posted], tenant_id=payment["tenant_id"])
-        if row.outcome not in {"posted", "exists"}:
+        if row.outcome not in {POSTED, EXISTS}:
             raise _Refused(*REASONS[row.outcome])
     except _Refused as refused:
         return Verified(payer, *refused.args)
@@ -102,11 +103,11 @@ def settle_payment(*, tenant_id: UUID, actor: str, request_id: str, payload: str
         [row] = posting.post(
             "paying_settle", [collected], tenant_id=payment["tenant_id"], retryable_constraints=RETRYABLE_MONEY_CONSTRAINTS
         )
-        if row.outcome not in {"posted", "exists"}:
+        if row.outcome not in {POSTED, EXISTS}:
             raise _Refused(*REASONS[row.outcome])
     except _Refused as refused:
         return Settled(payer, network, reason=refused.args[0], message=refused.args[1])
-    return Settled(payer, network, settlement_id=row.id, amount=row.amount, replayed=row.outcome == "exists")
+    return Settled(payer, network, settlement_id=row.id, amount=row.amount, replayed=row.outcome == EXISTS)
 
 
 def _collectable(amount: Decimal, payment: Mapping[str, Any]) -> Decimal:

@@ -13,7 +13,7 @@ from django.db.models import Max
 
 from kernel.events.services.event_writer import write_event
 from kernel.ledger.constraints import translate_db_errors
-from kernel.ledger.outcomes import EXISTS, read_outcome
+from kernel.ledger.outcomes import EXISTS, or_raise, posted_or_error
 from metering.rules.choices import SYSTEM_RULE_ID, RuleChange, RuleStatus
 from metering.rules.digests import CHANGE_FACTS, change_digest
 from metering.rules.errors import NotArchivable, NotRestorable, RuleArchived, SystemRule, TooManyRules, VersionConflict
@@ -279,5 +279,5 @@ def _replayed(call: _Call) -> Written | None:
     if earlier is None:
         return None
     outcome = SimpleNamespace(outcome=EXISTS, id=earlier.rule_id, first_digest=earlier.facts_digest)
-    read_outcome(outcome, facts_digest=call.digest, names=CHANGE_FACTS, errors={})
+    or_raise(posted_or_error(outcome, facts_digest=call.digest, names=CHANGE_FACTS, errors={}))
     return Written(get_rule(tenant_id=call.tenant_id, reference=str(earlier.rule_id)), earlier.created_at, replayed=True)

@@ -2,7 +2,7 @@
 -- Takes: a tenant, the request id of the postings, the grants that they changed. Returns: nothing.
 -- Locks: after the grants, which the caller has locked, the alerts by id. The balance is summed under the alert's lock: of two postings on
 -- two grants of a customer at once, the later one sees both. Never: writes where nobody listens.
-CREATE OR REPLACE FUNCTION credits_check_balances(tenant uuid, request text, changed uuid[]) RETURNS void LANGUAGE plpgsql
+CREATE OR REPLACE FUNCTION credits_update_alerts(tenant uuid, request text, changed uuid[]) RETURNS void LANGUAGE plpgsql
 AS $$
 DECLARE
     alert credits_balancealert;
