@@ -52,7 +52,8 @@ class UsageNotADebit(LedgerError):
     code = "usage_not_a_debit"
 
 
-# A posting meets this constraint only where billing_floor_allows is looser than it: change both. Its callers set floors.
+# Whoever sets a floor meets this constraint, if the balance is below it. A posting meets it only where billing_floor_allows is looser than
+# the constraint: change both.
 register_error("billing_wallet_floor_check", FloorAboveBalance)
 # A type was defined while a posting that uses it was under way: the posting is made again.
 register_error("billing_transaction_type_fkey", DirectionInUse)

@@ -26,7 +26,7 @@ from kernel.ledger.money import ZERO, MoneyField, are_finite, in_words, is_finit
 
 
 def _has_flag(flag: Flag) -> Q:
-    """The same as `flags__contains`, shorter (kernel/ledger/base_models.py)."""
+    """As `flags__contains`, with a shorter text: PostgreSQL parses it for each statement that writes (kernel/ledger/base_models.py)."""
     return Q(Func(Value(flag.value), F("flags"), arg_joiner=" = ANY (", template="%(expressions)s)", output_field=models.BooleanField()))
 
 

@@ -33,7 +33,7 @@ SELECT currency, balance - taken, held, floor FROM (
         ) AS step
         GROUP BY wallet_id
     ) AS path
-    JOIN billing_wallet wallet ON wallet.tenant_id = %(tenant)s AND wallet.id = path.wallet_id AND wallet.floor IS NOT NULL
+    JOIN billing_wallet wallet ON wallet.tenant_id = %(tenant)s AND wallet.id = path.wallet_id
 ) AS lowest
 WHERE NOT billing_floor_allows(balance - taken, held, floor)
 ORDER BY currency

@@ -329,7 +329,7 @@ def wallet_account(name: str, wallet: Mapping[str, Any], latest: Any) -> Account
 
 
 def wallet_refusal(account: Account, effect: Decimal) -> Outcome | None:
-    """A copy of the last two conditions of billing/sql/billing_refusal.sql, because a plan's balances aren't in the database."""
+    """A copy of the last two conditions of billing/sql/billing_posting_refusal.sql, because a plan's balances aren't in the database."""
     balance, held, floor = account.now + effect, Decimal(account.terms["held"]), account.floor
     if not selectors.plan_floor_allows(balance=balance, held=held, floor=floor):
         return Outcome("insufficient", f"{account.label} {selectors.below_floor_in_words(balance, held=held, floor=floor)}")

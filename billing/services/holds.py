@@ -79,7 +79,8 @@ def capture_hold(
     """Debit what a hold reserves, or `amount` of it, as a transaction of the type usage. The rest is released, unless `final` is false.
 
     `reference_id` is the key of this capture and of its debit: by default the hold's own, and required where `final` is false. Returns the
-    row of billing_end_hold. Raises NotFound, HoldClosed, HoldExceeded, UsageNotADebit, OutOfRange, HoldConflict, InvalidValue.
+    row of billing_end_hold. Raises NotFound, HoldClosed, HoldExceeded, UsageNotADebit, OutOfRange, HoldConflict, InvalidValue, and
+    Insufficient under a floor rule that doesn't allow every capture of a hold that it allowed (the shipped one does).
     """
     if amount is not None:
         _check_amount_above_zero(amount)
@@ -205,9 +206,15 @@ def _end_hold(end: dict[str, Any], *, tenant_id: UUID, digest_of_facts: bytes, n
             "closed": lambda row: HoldClosed(hold_id=row.id, status=row.status),
             "exceeded": lambda row: HoldExceeded(hold_id=row.id, held=row.held, requested=Decimal(amount or 0)),
             "no_debit": lambda row: UsageNotADebit(type="usage", direction=str(Direction.DEBIT)),
-            "out_of_range": lambda row: OutOfRange(balance=row.balance, requested=row.held, currency=row.currency),
+            "out_of_range": lambda row: OutOfRange(balance=row.balance, requested=_asked(row, amount), currency=row.currency),
+            "insufficient": lambda row: insufficient(row, requested=_asked(row, amount), held=row.wallet_held),
         },
     )
+
+
+def _asked(row: Any, amount: str | None) -> Decimal:
+    """What a capture would have taken: by default all that the hold reserves."""
+    return Decimal(row.held if amount is None else amount)
 
 
 def _post(

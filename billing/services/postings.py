@@ -108,12 +108,13 @@ def _is_recorded(posting: Mapping[str, Any], row: Any, name: str) -> bool:
     return facts_digest({name: stated.get(name)}) == facts_digest({name: recorded_facts(row)[name]})
 
 
-def insufficient(row: Any, *, requested: Decimal) -> Insufficient:
-    """The error of a wallet, as an outcome row has it, whose floor doesn't allow what was requested."""
+def insufficient(row: Any, *, requested: Decimal, held: Decimal | None = None) -> Insufficient:
+    """The error of a wallet whose floor doesn't allow what was requested, by its outcome row. `held`: where the row's own is of a hold."""
+    held = row.held if held is None else held
     return Insufficient(
         balance=row.balance,
-        held=row.held,
-        available=row.balance - row.held,
+        held=held,
+        available=row.balance - held,
         requested=requested,
         floor=row.floor,
         currency=row.currency,

@@ -1,5 +1,5 @@
 -- Decides each posting of an array, in memory, one after the other. Second step of billing_post_array.
--- Why an entry is refused, billing_refusal says; billing_post asks it directly for a single posting.
+-- Why an entry is refused, billing_posting_refusal says; billing_post asks it directly for a single posting.
 --
 -- Takes: the tenant; its postings; for each the currency of its wallet; those wallets, which the caller has locked, without their overdue
 -- holds; and the time, read after that.
@@ -71,7 +71,7 @@ BEGIN
         IF decision.outcome IS NULL THEN
             decision.entry_effect := billing_effect(item.direction, decision.entry_amount, is_reversal);
             decision.requested := abs(decision.entry_effect);
-            decision.outcome := billing_refusal(
+            decision.outcome := billing_posting_refusal(
                 is_strict AND NOT is_reversal, item.is_catalogued, item.direction, decision.entry_amount,
                 wallet.balance + decision.entry_effect, wallet.held, wallet.floor
             );

@@ -1,16 +1,17 @@
 -- Captures a part of a hold or all that is left of it, releases what is left, or ends it because it is overdue.
 --
--- Takes: the tenant, an array of one billing_hold_end. Returns: one row: the hold after the call (`held` is what it still reserves,
--- `captured` what all captures took), and of the capture how much it took and the debit that it posted. `outcome` is posted, exists (an
--- earlier capture has the key, or the hold ended this way before: `first_digest`), closed, exceeded, no_debit (the tenant's type usage is
--- none), out_of_range, not_due or not_found.
+-- Takes: the tenant, an array of one billing_hold_end.
+-- Returns: one row: the hold after the call (`held` is what it still reserves, `captured` what all captures took), of the capture how much
+-- it took and the debit that it posted, and of the wallet its balance, what all its holds reserve, and its floor. `outcome` is posted,
+-- exists (an earlier capture has the key, or the hold ended this way before: `first_digest`), closed, exceeded, no_debit (the tenant's type
+-- usage is none), insufficient or out_of_range (of the debit, by billing_posting_refusal), not_due or not_found.
 -- Locks: the wallet of the hold; under it whatever billing_post locks. A hold changes only under the lock of its wallet. The time is taken
 -- under this lock, so a call that waited past the hold's end finds it expired.
 -- Never: captures more than the hold reserves; ends a hold by a capture that is not final.
 CREATE OR REPLACE FUNCTION billing_end_hold(tenant uuid, postings jsonb)
 RETURNS TABLE (
     outcome text, id uuid, status text, amount numeric, held numeric, captured numeric, taken numeric, transaction_id uuid, currency text,
-    balance numeric, wallet_held numeric, first_digest bytea
+    balance numeric, wallet_held numeric, floor numeric, first_digest bytea
 )
 LANGUAGE plpgsql
 SET plan_cache_mode = force_generic_plan
@@ -29,6 +30,7 @@ DECLARE
     earlier record;
     moment timestamptz;
     reserved numeric;
+    refusal text;
     is_overdue boolean;
     decided text;
 BEGIN
@@ -50,6 +52,14 @@ BEGIN
     item.final := coalesce(item.final, true);
     item.amount := coalesce(item.amount, reserved);
     SELECT * INTO earlier FROM billing_hold_step_before(tenant, hold.id, item.kind, item.reference_id);
+    IF item.kind = 'captured' THEN
+        -- As billing_post decides the debit, by the wallet's own floor. While the floor rule looks at nothing but the balance less what is
+        -- held, which a capture doesn't lower, it never refuses one.
+        refusal := billing_posting_refusal(
+            false, true, 'debit', item.amount, wallet.balance - item.amount,
+            wallet.held - CASE WHEN item.final THEN reserved ELSE item.amount END, wallet.floor
+        );
+    END IF;
     decided := CASE
         WHEN hold.id IS NULL THEN 'not_found'
         WHEN earlier.first_digest IS NOT NULL THEN 'exists'
@@ -58,8 +68,8 @@ BEGIN
         WHEN hold.status <> 'active' THEN 'closed'
         WHEN item.kind = 'expired' THEN 'not_due'
         WHEN item.kind = 'captured' AND item.amount > reserved THEN 'exceeded'
-        WHEN item.kind = 'captured' AND wallet.balance - item.amount <= -ledger_balance_limit() THEN 'out_of_range'
         WHEN item.kind = 'captured' AND NOT billing_usage_is_debit(tenant) THEN 'no_debit'
+        WHEN refusal IS NOT NULL THEN refusal
         ELSE 'posted'
     END;
     IF decided = 'posted' AND item.kind <> 'expired' THEN
@@ -72,6 +82,6 @@ BEGIN
     SELECT decided AS outcome, hold.id AS id, hold.status::text AS status, hold.amount AS amount,
         CASE hold.status WHEN 'active' THEN hold.amount - hold.captured ELSE 0 END AS held, hold.captured AS captured,
         earlier.taken AS taken, earlier.transaction_id AS transaction_id, hold.currency::text AS currency, wallet.balance AS balance,
-        wallet.held AS wallet_held, earlier.first_digest AS first_digest;
+        wallet.held AS wallet_held, wallet.floor AS floor, earlier.first_digest AS first_digest;
 END;
 $$;

@@ -2,10 +2,11 @@
 --
 -- Takes: the tenant, the call, the wallet that the caller has locked, the hold's id, the amount to take, which may be zero, and the moment.
 -- Returns: nothing. Locks: under the wallet's lock, whatever billing_post locks.
--- Never: decides: the amount is within what the hold reserves, so the debit leaves the balance less what is held as it was, or higher.
+-- Never: decides: the amount is within what the hold reserves, and the caller has asked billing_posting_refusal about the debit.
 --
--- Where another call took the key of the debit since the caller looked, it raises unique_violation, as the index would, and the whole call
--- is made again.
+-- Where another call took the key of the debit since the caller looked, or defined its type otherwise, it raises unique_violation, as the
+-- index would, and the whole call is made again. Any other refusal of the debit means that the caller and billing_post decided by different rules: it raises an error that
+-- nothing repeats.
 CREATE OR REPLACE FUNCTION billing_end_hold_part(
     tenant uuid, item billing_hold_end, wallet billing_wallet, of_hold uuid, taken numeric, moment timestamp with time zone
 ) RETURNS void
@@ -27,13 +28,15 @@ BEGIN
     UPDATE billing_wallet account SET held = step.held_after WHERE account.tenant_id = tenant AND account.id = wallet.id;
     IF taken > 0 THEN
         SELECT * INTO debit FROM billing_post(tenant, jsonb_build_array(billing_usage_debit() || jsonb_build_object(
-            'id', item.id, 'currency', wallet.currency, 'amount', taken, 'reference_id', item.reference_id, 'agent_id', item.agent_id, 'description', item.description,
-            'metadata', item.metadata, 'facts_digest', item.debit_digest, 'now', moment, 'actor', item.actor,
-            'request_id', item.request_id
+            'id', item.id, 'currency', wallet.currency, 'amount', taken, 'reference_id', item.reference_id,
+            'agent_id', item.agent_id, 'description', item.description, 'metadata', item.metadata,
+            'facts_digest', item.debit_digest, 'now', moment, 'actor', item.actor, 'request_id', item.request_id
         )));
-        IF debit.outcome <> 'posted' OR debit.effect <> -taken THEN
-            RAISE EXCEPTION 'the debit of a capture was not posted: %', debit.outcome
+        IF debit.outcome = 'exists' OR debit.effect <> -taken THEN
+            RAISE EXCEPTION 'another call took the key of the debit of a capture, or defined its type'
                 USING ERRCODE = 'unique_violation', CONSTRAINT = 'billing_transaction_reference_key';
+        ELSIF debit.outcome <> 'posted' THEN
+            RAISE EXCEPTION 'the debit of a capture was refused, though the capture was not: %', debit.outcome;
         END IF;
     END IF;
     step.happened := moment;

@@ -52,8 +52,8 @@ BEGIN
         WHEN wanted.expires_at <= moment THEN 'overdue'
         WHEN wanted.expires_at > last_moment THEN 'too_long'
         WHEN NOT billing_floor_allows(wallet.balance, wallet.held + wanted.amount, lowest) THEN 'insufficient'
-        WHEN wallet.held + wanted.amount >= ledger_balance_limit()
-            OR wallet.balance - wallet.held - wanted.amount <= -ledger_balance_limit() THEN 'out_of_range'
+        WHEN ledger_is_out_of_range(wallet.held + wanted.amount)
+            OR ledger_is_out_of_range(wallet.balance - wallet.held - wanted.amount) THEN 'out_of_range'
         ELSE 'posted'
     END;
     IF decided = 'posted' THEN

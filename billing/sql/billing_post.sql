@@ -54,14 +54,14 @@ BEGIN
 
         change := billing_effect(direction, posting.amount, false);
         new_balance := wallet.balance + change;
-        IF wallet.id IS NOT NULL AND direction IS NOT NULL AND billing_refusal(
+        IF wallet.id IS NOT NULL AND direction IS NOT NULL AND billing_posting_refusal(
             is_strict, is_catalogued, direction, posting.amount, new_balance, wallet.held, wallet.floor
         ) IS NULL THEN
             -- The real clock, also where a test moves ledger_now: the order of entries follows it, never before the newest one.
             entry.created_at := greatest(clock_timestamp(), wallet.last_entry_at);
             entry.occurred_at := coalesce(posting.occurred_at, entry.created_at);
             SELECT earlier.id INTO entry.near_duplicate_of_id
-            FROM billing_duplicate_of(
+            FROM billing_find_near_duplicate(
                 tenant, wallet.id, posting.type, posting.amount, posting.agent_id, entry.occurred_at, reach
             ) AS earlier;
             -- The unique index says whether the key was used before: no look-up by key, which a plan for an empty table could get wrong.

@@ -41,7 +41,7 @@ BEGIN
             ORDER BY posted.happened_at, posted.ordinality
         )
     ) AS line
-    LEFT JOIN LATERAL billing_duplicate_of(
+    LEFT JOIN LATERAL billing_find_near_duplicate(
         tenant, line.wallet_id, line.entry_type, line.entry_amount, line.entry_agent_id, line.happened_at,
         CASE WHEN line.reverses IS NULL THEN reach ELSE interval '0' END
     ) AS earlier ON true

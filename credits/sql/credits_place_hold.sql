@@ -17,7 +17,7 @@ DECLARE
     last_moment timestamptz;
     decided text;
 BEGIN
-    SELECT * INTO payers FROM credits_lock_draw(tenant, draw);
+    SELECT * INTO payers FROM credits_lock_customer_grants(tenant, draw);
     SELECT coalesce(sum(account.balance), 0), coalesce(sum(credits_available(account)), 0) INTO total, payable
     FROM unnest(payers.accounts) account;
     SELECT * INTO placed FROM credits_hold WHERE tenant_id = tenant AND idempotency_key = draw.idempotency_key;

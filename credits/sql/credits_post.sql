@@ -4,7 +4,7 @@
 -- first call's), nothing_left, closed_before, not_due, or an outcome of credits_refusal or credits_closing_refusal. Each posting is decided
 -- for itself: one that is refused leaves nothing behind and doesn't touch the others.
 -- Steps:
---   credits_lock_grants      locks the grants of all postings; skipped for one posting that can't roll over: it locks its own grant.
+--   credits_lock_posting_grants      locks the grants of all postings; skipped for one posting that can't roll over: it locks its own grant.
 --   credits_post_single      posts one: locks the grant, decides, updates the grant.
 --     credits_write_entry    inserts the transaction.
 --     credits_follow_up      posts what follows from it: credit given back to a closed grant is debited again at once.
@@ -50,7 +50,7 @@ BEGIN
         items := ARRAY(SELECT sent FROM jsonb_populate_recordset(NULL::credits_posting, postings) sent);
     END IF;
     IF cardinality(items) > 1 OR may_roll_over THEN
-        PERFORM credits_lock_grants(tenant, items);
+        PERFORM credits_lock_posting_grants(tenant, items);
     END IF;
     IF cardinality(items) > ARRAY_FORM_ABOVE THEN
         RETURN QUERY SELECT * FROM credits_post_array(tenant, items);

@@ -21,6 +21,6 @@ AS $$
         WHEN kind = 'debit' AND credits_is_over(account, day) THEN 'expired'
         WHEN type = 'DEBIT' AND amount > balance - account.held THEN 'insufficient'
         WHEN type = 'CREDIT' AND invoice_id <> '' AND amount > taken THEN 'more_than_taken'
-        WHEN type = 'CREDIT' AND balance + amount >= ledger_balance_limit() THEN 'too_large'
+        WHEN type = 'CREDIT' AND ledger_is_out_of_range(balance + amount) THEN 'too_large'
     END
 $$;

@@ -4,7 +4,7 @@
 -- where the invoice took nothing.
 -- Locks: by id, the grants that the invoice drew on and those that they may roll over to. It chooses and locks them, and looks again until
 -- there is no other, because a draw that was under way may have drawn on more. Where one comes out of order it raises deadlock_detected,
--- as credits_lock_draw does.
+-- as credits_lock_customer_grants does.
 -- Never: gives back more than was taken.
 CREATE OR REPLACE FUNCTION credits_reinstate(tenant uuid, postings jsonb)
 RETURNS TABLE (

@@ -15,7 +15,7 @@ PLACES = 18
 DIGITS = 38
 # Every amount is below this: numeric(38,18) has twenty digits before the point, and two are reserved for sums.
 AMOUNT_LIMIT = Decimal(10) ** 18
-# No balance and no held amount reaches this: ledger_balance_limit() in SQL, which the posting functions compare with, is the same.
+# No balance and no held amount reaches this: ledger_is_out_of_range in SQL, which the posting functions ask, has the same limit.
 BALANCE_LIMIT = Decimal(10) ** 20
 _PLAIN = re.compile(r"-?[0-9]+(\.[0-9]+)?\Z")
 _STEP = Decimal(1).scaleb(-PLACES)

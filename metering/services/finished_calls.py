@@ -75,7 +75,7 @@ def _add_report(item: dict[str, Any], facts: Mapping[str, Any], *, book: Row) ->
 
 
 def _add_cost(item: dict[str, Any], cost: dict[str, Any]) -> None:
-    """Add the cost of the report, and mark the estimates that it supersedes: as metering_choose_superseded decides for a later one."""
+    """Add the cost of the report, and mark the estimates that it supersedes, as metering_choose_superseded_costs does of a later one."""
     replaced = [offered for offered in item["costs"] if offered["is_estimate"] and offered["currency"] == cost["currency"]]
     if any(not offered["is_estimate"] for offered in item["costs"]) and (cost["is_estimate"] or not replaced):
         item["fact"]["pricing"] = Pricing.ALREADY_KNOWN.value

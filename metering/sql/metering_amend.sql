@@ -10,7 +10,7 @@
 --   out_of_bounds       `occurred_at` is further from the present than the tenant's policy allows
 --   not_stale           the transaction hasn't been authorized for so long
 --   not_open            denied and cancelled transactions take no facts and no costs
---   cost_not_found, cost_of_another, already_superseded, cost_of_payment  (metering_choose_superseded)
+--   cost_not_found, cost_of_another, already_superseded, cost_of_payment  (metering_choose_superseded_costs)
 --   presented           whom a payment of a 402 pays has seen it and may still collect it; `id` is the payment
 --   needs_person        a spending rule leaves the move to a person, and nobody has decided
 -- Locks: the tenant's rules, shared; all transactions of the array by id, before anything is decided; then the counters of its spending

@@ -27,7 +27,7 @@ BEGIN
         done.outcome := CASE WHEN done.id IS NULL THEN NULL WHEN (item.move).stale_after IS NULL THEN 'presented' ELSE 'not_stale' END;
     END IF;
     IF done.outcome IS NULL AND (item.cost).id IS NOT NULL THEN
-        superseded := metering_choose_superseded(tenant, item);
+        superseded := metering_choose_superseded_costs(tenant, item);
         done.outcome := superseded.outcome;
     END IF;
     IF done.outcome IS NULL AND policy.has_rules AND (item.move).to_status = 'authorized' THEN

@@ -57,7 +57,7 @@ BEGIN
             IF payment.status = 'authorized' OR cost > payment.captured + payment.unpaid THEN
                 payment := paying_close(tenant, payment, cost, 'released', moment, item.actor, item.request_id);
             END IF;
-            deltas := deltas || metering_replace_estimates(tenant, owner, item, payment.id, cost, has_failed, moment);
+            deltas := deltas || metering_replace_estimates_by_payment(tenant, owner, item, payment.id, cost, has_failed, moment);
         END IF;
     END LOOP;
     RETURN deltas;

@@ -8,7 +8,7 @@ CREATE TYPE metering_delta AS (
 );
 
 -- A cost to write. `supersedes_ids`: the costs it replaces, the one to name in its row first. `replaces_inferred`: true for a cost computed
--- from reported facts, which replaces what metering_choose_superseded finds. `superseded_by_id`: of a call that is recorded finished, the
+-- from reported facts, which replaces what metering_choose_superseded_costs finds. `superseded_by_id`: of a call that is recorded finished, the
 -- cost of the same posting that takes this one's place. `payment_id`: the payment of a 402 that it is held or taken for.
 CREATE TYPE metering_new_cost AS (
     id uuid, amount numeric, currency text, is_estimate boolean, details text, supersedes_ids uuid[], replaces_inferred boolean,

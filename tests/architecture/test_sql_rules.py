@@ -47,7 +47,7 @@ NOT_ON_CITUS = {
 
 def test_postings_pass_no_row_of_a_table_to_a_function():
     files = sql_rules.reached_functions(current_files(), ["billing_post", "credits_post", "metering_post"], NOT_ON_CITUS)
-    assert {"billing_lock_wallets", "credits_lock_grants", "metering_resolve"} <= {file.stem for file in files}
+    assert {"billing_lock_wallets", "credits_lock_posting_grants", "metering_resolve"} <= {file.stem for file in files}
     violations = sql_rules.rows_of_tables_are_no_arguments(files, TENANT_TABLES)
     assert not violations, listed(violations)
 

@@ -22,14 +22,24 @@ FLOORS = [None, *BALANCES]
 PAIRS = [(balance + change, floor) for balance in BALANCES for floor in FLOORS for change in (-STEP, Decimal(0), STEP)]
 
 
-@pytest.fixture
-def stricter_floor(db):
-    """Another rule: a wallet may not stand on its floor, only above it."""
+def replace_rule(rule):
     with connection.cursor() as cursor:
         cursor.execute(
             "CREATE OR REPLACE FUNCTION billing_floor_allows(balance numeric, held numeric, floor numeric) RETURNS boolean "
-            "LANGUAGE sql IMMUTABLE AS 'SELECT floor IS NULL OR balance - held > floor'"
+            f"LANGUAGE sql IMMUTABLE AS 'SELECT {rule}'"
         )
+
+
+@pytest.fixture
+def stricter_floor(db):
+    """Another rule: a wallet may not stand on its floor, only above it."""
+    replace_rule("floor IS NULL OR balance - held > floor")
+
+
+@pytest.fixture
+def floor_without_holds(db):
+    """Another rule, by which a hold may be placed that can't be captured: what is held doesn't count."""
+    replace_rule("floor IS NULL OR balance >= floor + 2")
 
 
 def topup_and_floor(context):
@@ -77,6 +87,27 @@ def test_a_hold_calls_the_function(context, stricter_floor):
     with pytest.raises(Insufficient):
         services.place_hold(**context, **hold, amount=Decimal(5))
     assert services.place_hold(**context, **hold, amount=Decimal(4)).row.held == 4
+
+
+def test_a_capture_calls_the_function(context, floor_without_holds):
+    """It is refused as any debit, and the hold stays; no call is repeated, and none answers that the wallet is busy."""
+    topup_and_floor(context)
+    hold = {"expires_at": datetime(2099, 1, 1, tzinfo=UTC), "reference_id": "h"}
+    hold_id = services.place_hold(**context, **hold, amount=Decimal(4)).row.id
+    for amount in (None, Decimal(4)):
+        with pytest.raises(Insufficient) as refused:
+            services.capture_hold(**context, hold_id=hold_id, amount=amount)
+        facts = {"balance": 5, "held": 4, "available": 1, "requested": 4, "floor": 0, "currency": "USD"}
+        assert refused.value.facts == facts
+    assert services.capture_hold(**context, hold_id=hold_id, amount=Decimal(3)).row.balance == 2
+
+
+def test_a_capture_of_a_payment_that_the_function_refuses_is_unpaid(floor_without_holds):
+    book = PayingBook(wallet=5)
+    row = book.record(cost(4))
+    Wallet.objects.update(floor=Decimal(0))
+    book.complete(row)
+    assert (book.payment(row).unpaid, book.money()) == (4, (0, 0, 5, 0))
 
 
 def test_the_integrity_check_calls_the_function(context, stricter_floor):

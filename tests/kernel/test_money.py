@@ -24,8 +24,9 @@ def test_plain_text_has_no_exponent_and_no_trailing_zeros(amount, expected):
 @pytest.mark.django_db
 def test_the_databases_limit_of_balances_is_the_same():
     with connection.cursor() as cursor:
-        cursor.execute("SELECT ledger_balance_limit()")
-        assert cursor.fetchone() == (BALANCE_LIMIT,)
+        for amount in (BALANCE_LIMIT, BALANCE_LIMIT - Decimal("0.000000000000000001")):
+            cursor.execute("SELECT ledger_is_out_of_range(%(amount)s), ledger_is_out_of_range(-%(amount)s)", {"amount": amount})
+            assert cursor.fetchone() == (amount == BALANCE_LIMIT,) * 2
 
 
 @given(amounts)

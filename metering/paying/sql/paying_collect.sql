@@ -33,7 +33,7 @@ BEGIN
             draw.currency := payment.currency;
             draw.actor := actor;
             draw.request_id := request;
-            PERFORM credits_lock_draw(tenant, draw);
+            PERFORM credits_lock_customer_grants(tenant, draw);
         END IF;
         taken := paying_end_leg(
             tenant, payment, leg, CASE ending WHEN 'expired' THEN 0 ELSE least(left_over, leg.amount - leg.captured) END, ending, number,

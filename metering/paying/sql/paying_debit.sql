@@ -19,7 +19,7 @@ BEGIN
     draw.currency := payment.currency;
     draw.actor := actor;
     draw.request_id := request;
-    SELECT * INTO payers FROM credits_lock_draw(tenant, draw);
+    SELECT * INTO payers FROM credits_lock_customer_grants(tenant, draw);
     SELECT least(coalesce(sum(credits_available(account)), 0), wanted) INTO covered FROM unnest(payers.accounts) AS account
     WHERE payment.payer = 'ledger';
     SELECT count(*) INTO earlier FROM paying_paymentleg part WHERE part.tenant_id = tenant AND part.payment_id = payment.id;

@@ -32,7 +32,7 @@ BEGIN
                 'facts_digest', CASE WHEN wanted > 0 THEN billing_no_facts_digest() ELSE '' END, 'debit_digest', billing_no_facts_digest())
         ));
     END IF;
-    IF wanted > 0 AND done.outcome IN ('no_debit', 'out_of_range') THEN
+    IF wanted > 0 AND done.outcome IN ('no_debit', 'insufficient', 'out_of_range') THEN
         IF number IS NOT NULL THEN
             RETURN 0;
         END IF;

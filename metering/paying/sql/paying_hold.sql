@@ -21,7 +21,7 @@ BEGIN
         draw.currency := payment.currency;
         draw.actor := payment.actor;
         draw.request_id := payment.request_id;
-        SELECT * INTO payers FROM credits_lock_draw(tenant, draw);
+        SELECT * INTO payers FROM credits_lock_customer_grants(tenant, draw);
         -- Credits of a customer are no money that pays outside of the ledgers.
         payment.payer := coalesce(payment.payer, 'ledger');
         SELECT coalesce(sum(credits_available(account)), 0) INTO covered FROM unnest(payers.accounts) AS account

@@ -23,6 +23,6 @@ BEGIN
     item.request_id := request;
     -- Its caller stated nothing of the cost.
     item.digest := metering_no_facts_digest();
-    RETURN metering_replace_estimates(tenant, owner, item, payment.id, payment.captured, false, moment);
+    RETURN metering_replace_estimates_by_payment(tenant, owner, item, payment.id, payment.captured, false, moment);
 END
 $$;

@@ -14,7 +14,7 @@
 -- about no named call concern the whole transaction: their cost replaces the estimates of all calls. An estimate never replaces an actual
 -- cost.
 -- Locks nothing: costs change only under their transaction's lock. Never writes.
-CREATE OR REPLACE FUNCTION metering_choose_superseded(tenant uuid, item metering_amendment)
+CREATE OR REPLACE FUNCTION metering_choose_superseded_costs(tenant uuid, item metering_amendment)
 RETURNS metering_supersession
 LANGUAGE plpgsql STABLE
 AS $$

@@ -4,7 +4,7 @@
 -- call failed, and the moment.
 -- Returns: the changes to the sums; none where nothing was estimated and nothing is missing. Locks: the costs, whose transaction is locked.
 -- Never: touches an actual cost.
-CREATE OR REPLACE FUNCTION metering_replace_estimates(
+CREATE OR REPLACE FUNCTION metering_replace_estimates_by_payment(
     tenant uuid, owner metering_transaction, item metering_amendment, payment uuid, cost numeric, has_failed boolean,
     moment timestamptz
 )

@@ -4,7 +4,7 @@
 -- balance that the entry would leave, what holds reserve of it, and the wallet's floor.
 -- Returns: unknown_type, negative_amount, insufficient or out_of_range; NULL where it can be posted.
 -- Locks: nothing. Never: reads a table.
-CREATE OR REPLACE FUNCTION billing_refusal(
+CREATE OR REPLACE FUNCTION billing_posting_refusal(
     is_strict boolean, is_catalogued boolean, direction text, amount numeric, balance_after numeric, held numeric, floor numeric
 ) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
 AS $$
@@ -12,6 +12,6 @@ AS $$
         WHEN is_strict AND NOT is_catalogued THEN 'unknown_type'
         WHEN direction <> 'signed' AND amount < 0 THEN 'negative_amount'
         WHEN NOT billing_floor_allows(balance_after, held, floor) THEN 'insufficient'
-        WHEN abs(balance_after) >= ledger_balance_limit() THEN 'out_of_range'
+        WHEN ledger_is_out_of_range(balance_after) THEN 'out_of_range'
     END
 $$;

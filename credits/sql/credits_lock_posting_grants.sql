@@ -3,7 +3,7 @@
 -- Takes: a tenant, postings. Returns: nothing.
 -- Locks: grants, in the order of their ids, so that calls with common grants wait for each other in one direction and can't deadlock.
 -- Never: changes a row.
-CREATE OR REPLACE FUNCTION credits_lock_grants(tenant uuid, items credits_posting[]) RETURNS void LANGUAGE plpgsql
+CREATE OR REPLACE FUNCTION credits_lock_posting_grants(tenant uuid, items credits_posting[]) RETURNS void LANGUAGE plpgsql
 AS $$
 DECLARE
     grants uuid[] := ARRAY(SELECT DISTINCT grant_id FROM unnest(items));

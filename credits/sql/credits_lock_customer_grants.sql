@@ -5,7 +5,7 @@
 -- its id is lower than one that is locked already, waiting for it could deadlock: raise deadlock_detected, and the posting layer repeats
 -- the call. Nothing was written by then.
 -- Never: changes a balance.
-CREATE OR REPLACE FUNCTION credits_lock_draw(
+CREATE OR REPLACE FUNCTION credits_lock_customer_grants(
     tenant uuid, draw credits_draw, OUT accounts credits_grant[], OUT moment timestamp with time zone
 )
 LANGUAGE plpgsql

@@ -8,7 +8,7 @@
 -- (bucket, time) as a row and the order by both leave the planner no index but billing_transaction_like: one on (tenant, occurred_at) would
 -- read everything that the tenant posted in that time, for every posting. Sorting is switched off by the callers, or it would be the way
 -- around.
-CREATE OR REPLACE FUNCTION billing_duplicate_of(
+CREATE OR REPLACE FUNCTION billing_find_near_duplicate(
     tenant uuid, in_wallet uuid, of_type text, of_amount numeric, of_agent_id text, at timestamp with time zone, reach interval
 ) RETURNS TABLE (id uuid, occurred_at timestamp with time zone) LANGUAGE sql STABLE ROWS 1
 AS $$
