@@ -188,7 +188,7 @@ class SignIn(models.Model):
     """An attempt to sign in to the back office. It limits how fast passwords can be tried, and is kept for MAX_AGE of backoffice.sign_in.
 
     `name_digest`: SHA-256 of the name that was typed. The name itself isn't stored, because people type passwords into the wrong field.
-    `user`: the account with this name, if there is one.
+    `user`: the staff account with this name, if there is one.
     """
 
     class Outcome(models.TextChoices):

@@ -1,4 +1,4 @@
-"""Digests of the facts that callers sent. They tell a replay from a conflict, and the integrity checks find changed facts by them.
+"""Digests of what callers stated. They tell a replay from a conflict, and the integrity checks find changed facts by them.
 
 Amounts compare by value, JSON documents by content: spacing and the order of keys are no facts, the digits of numbers are. An empty
 `qualifiers` or `metadata` object is the same as none. Every transaction has a digest, with or without an idempotency key; so has every
@@ -15,7 +15,8 @@ import msgspec
 
 from kernel.ledger.idempotency import digest, encode
 
-# The facts of a new transaction's digest, in its order. New facts are appended.
+# What the digest of a new transaction covers, in its order. New names are appended. The member `facts` of a report, published under this
+# name, is the usage that a provider stated; it is one of the values that a digest covers.
 TRANSACTION_FACTS = (
     "service_name",
     "action_name",
@@ -60,19 +61,19 @@ EMPTY_IS_ABSENT = ("qualifiers", "metadata")
 EMPTY: tuple[Any, ...] = (msgspec.Raw(b"{}"), [], "")
 
 
-def transaction_digest(facts: Mapping[str, Any]) -> bytes:
-    """The digest of a new transaction's facts, as the API's callers and files send them."""
-    return digest(_comparable(facts), TRANSACTION_FACTS)
+def transaction_digest(stated: Mapping[str, Any]) -> bytes:
+    """The digest of what is stated of a new transaction, as the API's callers and files send it: some of TRANSACTION_FACTS."""
+    return digest(_comparable(stated), TRANSACTION_FACTS)
 
 
-def amendment_digest(facts: Mapping[str, Any]) -> bytes:
-    """The digest of a call that adds to a transaction. `facts`: some of AMENDMENT_FACTS."""
-    return digest(_comparable(facts), AMENDMENT_FACTS)
+def amendment_digest(stated: Mapping[str, Any]) -> bytes:
+    """The digest of a call that adds to a transaction: some of AMENDMENT_FACTS."""
+    return digest(_comparable(stated), AMENDMENT_FACTS)
 
 
-def _comparable(facts: Mapping[str, Any]) -> dict[str, Any]:
+def _comparable(stated: Mapping[str, Any]) -> dict[str, Any]:
     comparable: dict[str, Any] = {}
-    for name, value in facts.items():
+    for name, value in stated.items():
         if value is None:
             continue
         if name in DOCUMENTS:

@@ -44,7 +44,7 @@ if _unmatched := {entry.name for entry in TransactionQuery.plan} ^ {*FILTERS, "l
 
 class WalletQuery(Query):
     dialect = dialect
-    currency = Currency(required=False, description="The currency of `balance`; default: the account's own.")
+    currency = Currency(required=False, description="The currency of `balance`; default: the tenant's own.")
     as_of = Timestamp(
         days=True,
         required=False,

@@ -27,7 +27,7 @@ class TransactionRequest(Body):
     )
     agent_id = Text(max_length=AGENT_LENGTH, is_key=True, required=False, allow_null=True)
     description = Text(required=False, allow_null=True)
-    currency = Currency(required=False, allow_null=True, description="ISO 4217; default: the account's own.")
+    currency = Currency(required=False, allow_null=True, description="ISO 4217; default: the tenant's own.")
     occurred_at = Timestamp(required=False, allow_null=True, description="When it happened; default: the time of booking.")
     metadata = JsonObject(required=False, allow_null=True)
 
@@ -38,7 +38,7 @@ class AlertRequest(Body):
     dialect = dialect
     alert_below = AmountNumber(allow_null=True, description="Going below it, and coming back to it, are events; null for none.")
     currency = Currency(
-        required=False, allow_null=True, description="Of the wallet, which is opened if there is none; default: the account's own."
+        required=False, allow_null=True, description="Of the wallet, which is opened if there is none; default: the tenant's own."
     )
 
 
@@ -126,7 +126,7 @@ class HoldRequest(Body):
     reference_id = Text(
         is_key=True, min_length=1, max_length=REFERENCE_LENGTH, description="The caller's key: repeated with the same facts, it replays."
     )
-    currency = Currency(required=False, allow_null=True, description="ISO 4217; default: the account's own.")
+    currency = Currency(required=False, allow_null=True, description="ISO 4217; default: the tenant's own.")
     reason = Text(max_length=REASON_LENGTH, required=False, default="")
     allow_overdraft = Boolean(
         required=False,
@@ -203,7 +203,7 @@ class CaptureReply(HoldReply):
 
 
 class WalletReply(Reply):
-    """What an account has in one currency. At a past moment, after its newest entry of that time."""
+    """What a tenant has in one currency. At a past moment, after its newest entry of that time."""
 
     dialect = dialect
     currency = Text()
@@ -230,7 +230,7 @@ class WalletReply(Reply):
 
 
 class WalletsReply(Reply):
-    """The balance in one currency, and all wallets of the account."""
+    """The balance in one currency, and all wallets of the tenant."""
 
     dialect = dialect
     currency = Text()
@@ -250,7 +250,7 @@ class TypeReply(Reply):
 
 
 class TypesReply(Reply):
-    """The account's catalogue of types."""
+    """The tenant's catalogue of types."""
 
     dialect = dialect
     items = ListOf(Nested(TypeReply))

@@ -107,7 +107,7 @@ class TransactionViewSet(BillingViewSet):
 class WalletViewSet(BillingViewSet):
     @operation(summary="Get Wallet", query=WalletQuery, reply=WalletsReply, reads_past=True)
     def balance(self, request: HttpRequest) -> HttpResponse:
-        """What the account has, now or at a past moment, in every currency."""
+        """What the tenant has, now or at a past moment, in every currency."""
         query = self.query(WalletQuery)
         final_until = self.wait_for_past(query["as_of"] and (query["as_of"] if query["clock"] == Clock.BOOK else END_OF_MOMENTS))
         tenant_id = self.caller.tenant_id
@@ -200,7 +200,7 @@ class HoldViewSet(BillingViewSet):
 
     @operation(summary="Extend Hold", body=ExtensionRequest, reply=HoldReply, refuses=("hold_closed", "hold_conflict"), replays=True)
     def extend(self, request: HttpRequest, hold_id: UUID) -> HttpResponse:
-        """Give the hold a later end, within the account's longest time for a hold."""
+        """Give the hold a later end, within the tenant's longest time for a hold."""
         body = self.read(ExtensionRequest)
         posted = services.extend_hold(**self.audit_context(), hold_id=hold_id, **body)
         return self._after(HoldReply, hold_id, HoldEntryKind.EXTENDED, reference_id=body["reference_id"], replayed=posted.replayed)
@@ -219,7 +219,7 @@ class HoldViewSet(BillingViewSet):
 class TypeViewSet(BillingViewSet):
     @operation(summary="List Transaction Types", reply=TypesReply)
     def list(self, request: HttpRequest) -> HttpResponse:
-        """The account's catalogue by code: what is shipped, what is its own, and what came in uncatalogued."""
+        """The tenant's catalogue by code: what is shipped, what is its own, and what came in uncatalogued."""
         return self.reply(TypesReply, {"items": selectors.list_types(tenant_id=self.caller.tenant_id)})
 
 

@@ -16,17 +16,16 @@ DECLARE
     draw CONSTANT credits_draw := jsonb_populate_record(NULL::credits_draw, postings -> 0);
     payers record;
     total numeric;
-    payable numeric;
     consumption credits_consumption;
     decided text;
 BEGIN
     SELECT * INTO payers FROM credits_lock_customer_grants(tenant, draw);
-    SELECT coalesce(sum(account.balance), 0), coalesce(sum(credits_available(account)), 0) INTO total, payable
+    SELECT coalesce(sum(account.balance), 0), coalesce(sum(credits_available(account)), 0) INTO total, available
     FROM unnest(payers.accounts) account;
     SELECT * INTO consumption FROM credits_consumption WHERE tenant_id = tenant AND idempotency_key = draw.idempotency_key;
     IF consumption.id IS NOT NULL THEN
         decided := 'exists';
-    ELSIF payable < draw.amount AND NOT draw.partial THEN
+    ELSIF available < draw.amount AND NOT draw.partial THEN
         decided := 'insufficient';
     ELSE
         decided := 'posted';
@@ -35,24 +34,24 @@ BEGIN
              idempotency_key, facts_digest, occurred_at, created_at, actor, request_id)
         VALUES
             (tenant, draw.id, draw.customer_id, coalesce(draw.currency, ''), coalesce(draw.metric_id, ''), draw.amount,
-             least(payable, draw.amount), draw.partial, draw.reason, draw.invoice_id, draw.billing_run_id,
+             least(available, draw.amount), draw.partial, draw.reason, draw.invoice_id, draw.billing_run_id,
              draw.idempotency_key, draw.facts_digest, payers.moment, payers.moment, draw.actor, draw.request_id)
         RETURNING * INTO consumption;
-        PERFORM credits_post_planned(tenant, (
+        PERFORM credits_post_decided(tenant, (
             SELECT jsonb_agg(jsonb_build_object(
-                'id', ledger_new_id(), 'grant_id', plan.grant_id, 'kind', 'consumption', 'type', 'DEBIT', 'amount', plan.taken,
+                'id', ledger_new_id(), 'grant_id', part.grant_id, 'kind', 'consumption', 'type', 'DEBIT', 'amount', part.taken,
                 'reason', draw.reason, 'invoice_id', draw.invoice_id, 'billing_run_id', draw.billing_run_id,
                 -- A microsecond apart, so that lists show them in burn-down order.
-                'now', payers.moment + (plan.rank - 1) * interval '1 microsecond',
-                'consumption_id', draw.id, 'chosen_by', plan.chosen_by, 'actor', draw.actor, 'request_id', draw.request_id
-            ) ORDER BY plan.rank)
-            FROM credits_plan(payers.accounts, draw.amount) plan
+                'now', payers.moment + (part.rank - 1) * interval '1 microsecond',
+                'consumption_id', draw.id, 'chosen_by', part.chosen_by, 'actor', draw.actor, 'request_id', draw.request_id
+            ) ORDER BY part.rank)
+            FROM credits_split_draw(payers.accounts, draw.amount) part
         ));
     END IF;
 
     RETURN QUERY
     SELECT decided AS outcome, consumption.id AS consumption_id, coalesce(consumption.amount, draw.amount) AS amount,
-           coalesce(consumption.taken, 0) AS taken, total AS balance, payable AS available, consumption.facts_digest AS first_digest,
+           coalesce(consumption.taken, 0) AS taken, total AS balance, available, consumption.facts_digest AS first_digest,
            consumption.created_at AS booked_at, entry.id, entry.grant_id, entry.amount AS entry_amount, entry.entry_number,
            entry.balance_after, entry.cost_basis, entry.occurred_at, entry.created_at, entry.chosen_by
     -- One row without columns: there is a reply also where nothing was posted.

@@ -42,7 +42,7 @@ BEGIN
     SELECT jsonb_agg(jsonb_build_object('rank', rank, 'grant_id', grant_id, 'taken', taken, 'chosen_by', chosen_by) ORDER BY rank)
     INTO parts FROM lines;
 
-    PERFORM credits_post_planned(tenant, (
+    PERFORM credits_post_decided(tenant, (
         SELECT jsonb_agg(jsonb_build_object(
             'id', ledger_new_id(), 'grant_id', part.grant_id, 'kind', 'capture', 'type', 'DEBIT', 'amount', part.taken,
             'reason', item.reason, 'invoice_id', item.invoice_id, 'billing_run_id', item.billing_run_id,

@@ -10,23 +10,23 @@ AS $$
 DECLARE
     booked CONSTANT timestamptz := credits_hold_moment(tenant, ARRAY(SELECT id FROM unnest(accounts)), moment);
 BEGIN
-    WITH planned AS (
-        SELECT plan.grant_id, plan.taken, plan.chosen_by, account.held + plan.taken AS held_after
-        FROM credits_plan(accounts, draw.amount) plan JOIN unnest(accounts) account ON account.id = plan.grant_id
+    WITH parts AS (
+        SELECT part.grant_id, part.taken, part.chosen_by, account.held + part.taken AS held_after
+        FROM credits_split_draw(accounts, draw.amount) part JOIN unnest(accounts) account ON account.id = part.grant_id
     ), lines AS (
         INSERT INTO credits_holdline
             (tenant_id, id, hold_id, grant_id, amount, expires_at, chosen_by, remaining, occurred_at, created_at, actor, request_id)
         SELECT tenant, ledger_new_id(), draw.id, grant_id, taken, draw.expires_at, chosen_by, taken, moment, booked, draw.actor,
                draw.request_id
-        FROM planned
+        FROM parts
     ), entries AS (
         INSERT INTO credits_holdentry
             (tenant_id, id, hold_id, grant_id, kind, amount, held_after, reason, occurred_at, created_at, actor, request_id)
         SELECT tenant, ledger_new_id(), draw.id, grant_id, 'placed', taken, held_after, draw.reason, moment, booked, draw.actor,
                draw.request_id
-        FROM planned
+        FROM parts
     )
-    UPDATE credits_grant account SET held = planned.held_after
-    FROM planned WHERE account.tenant_id = tenant AND account.id = planned.grant_id;
+    UPDATE credits_grant account SET held = parts.held_after
+    FROM parts WHERE account.tenant_id = tenant AND account.id = parts.grant_id;
 END
 $$;

@@ -52,7 +52,7 @@ BEGIN
         FROM unnest(locked) WITH ORDINALITY of_grant (id, turn)
     ) owed
     WHERE owed.amount > 0;
-    PERFORM credits_post_planned(tenant, planned);
+    PERFORM credits_post_decided(tenant, planned);
 
     RETURN QUERY
     SELECT CASE WHEN entry.id IS NULL THEN 'nothing' WHEN planned IS NULL THEN 'replayed' ELSE 'posted' END AS outcome, entry.id,

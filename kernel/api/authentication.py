@@ -1,4 +1,4 @@
-"""Authenticates a request: one API key in three forms, and the account that it acts for.
+"""Authenticates a request: one API key in three forms, and the tenant that it acts for.
 
 Every API takes all three forms. An error never says what is wrong with the credentials.
 """
@@ -60,10 +60,10 @@ def authorize(*, caller: Caller, ledger: str, method: str, right: str | None = N
         raise RequestRefused("forbidden", scope=scope)
 
 
-def caller_for_account(*, caller: Caller, account: str | None, is_required: bool) -> Caller:
-    """The caller, acting for the account that `On-Behalf-Of` names. Raises RequestRefused (missing_header), NotAuthorized."""
-    if account:
-        return services.act_for(caller, account.strip())
+def caller_for_tenant(*, caller: Caller, tenant: str | None, is_required: bool) -> Caller:
+    """The caller, acting for the tenant that `On-Behalf-Of` names. Raises RequestRefused (missing_header), NotAuthorized."""
+    if tenant:
+        return services.act_for(caller, tenant.strip())
     if is_required:
         raise RequestRefused("missing_header", name="On-Behalf-Of")
     return caller

@@ -116,7 +116,7 @@ class LedgerSchema(AutoSchema):
         if declared.idempotent:
             headers["Idempotency-Key"] = (KEY_SCHEMA, "The same key with the same facts gives the first reply again.")
         acting_required = self.view.action in self.view.requires_on_behalf_of
-        headers["On-Behalf-Of"] = ({"type": "string"}, "The account that this call is made for: the key's own or a child of it.")
+        headers["On-Behalf-Of"] = ({"type": "string"}, "The tenant that this call is made for: the key's own or a child of it.")
         return [
             _parameter(name, schema, note, location=OpenApiParameter.HEADER, required=acting_required and name == "On-Behalf-Of")
             for name, (schema, note) in headers.items()

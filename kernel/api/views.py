@@ -22,7 +22,7 @@ from rest_framework.viewsets import ViewSet
 
 from kernel.api import json, request_body, serializers
 from kernel.api.amounts import as_text
-from kernel.api.authentication import SAFE_METHODS, KeyAuthentication, authenticate, authorize, caller_for_account
+from kernel.api.authentication import SAFE_METHODS, KeyAuthentication, authenticate, authorize, caller_for_tenant
 from kernel.api.batches import BatchOutcome, ItemOutcome
 from kernel.api.dialect import Dialect
 from kernel.api.fields import storable
@@ -252,9 +252,9 @@ class LedgerViewSet(ViewSet):
         # RequestLogMiddleware reads the caller from here.
         request.user = caller = greenlets.run_or_retry_in_thread(authenticate, request)  # type: ignore[assignment]
         authorize(caller=caller, ledger=self.ledger, method=request.method or "", right=self.rights.get(self.action))
-        account = request.META.get("HTTP_ON_BEHALF_OF")
+        tenant = request.META.get("HTTP_ON_BEHALF_OF")
         is_required = self.action in self.requires_on_behalf_of
-        self.caller = greenlets.run_or_retry_in_thread(lambda: caller_for_account(caller=caller, account=account, is_required=is_required))
+        self.caller = greenlets.run_or_retry_in_thread(lambda: caller_for_tenant(caller=caller, tenant=tenant, is_required=is_required))
         if request.META.get("QUERY_STRING"):
             self._check_parameters(request)
         self.has_begun = True

@@ -24,7 +24,7 @@ class NotAuthenticated(DomainError):
 
 
 class NotAuthorized(DomainError):
-    """The key is valid, but not for this account. An account that doesn't exist gives the same error."""
+    """The key is valid, but not for this tenant. A tenant that doesn't exist gives the same error."""
 
     code = "not_authorized"
 

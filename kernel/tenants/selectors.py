@@ -24,9 +24,9 @@ def find_key(*, prefix: str) -> ApiKey | None:
     return ApiKey.objects.select_related("tenant").filter(prefix=prefix).first()
 
 
-def find_child(*, parent_id: UUID, account: str) -> Tenant | None:
+def find_child(*, parent_id: UUID, tenant_id: str) -> Tenant | None:
     """The active child tenant with this id; None also for the child of another tenant."""
     try:
-        return Tenant.objects.filter(parent_id=parent_id, id=UUID(account), is_active=True).first()
+        return Tenant.objects.filter(parent_id=parent_id, id=UUID(tenant_id), is_active=True).first()
     except ValueError:
         return None

@@ -192,12 +192,12 @@ def authenticate_pair(client_id: str, secret: str) -> Caller:
     return caller
 
 
-def act_for(caller: Caller, account: str) -> Caller:
-    """The same caller, acting for `account`: its own tenant or a child of it. Raises NotAuthorized."""
-    if account == caller.tenant_text:
+def act_for(caller: Caller, tenant_id: str) -> Caller:
+    """The same caller, acting for `tenant_id`: its own tenant or a child of it. Raises NotAuthorized."""
+    if tenant_id == caller.tenant_text:
         return caller
     child: Tenant = _authentication_cache.get(
-        (caller.tenant_id, account), seconds=settings.API_KEY_CACHE_SECONDS, load=lambda: _load_child(caller=caller, account=account)
+        (caller.tenant_id, tenant_id), seconds=settings.API_KEY_CACHE_SECONDS, load=lambda: _load_child(caller=caller, tenant_id=tenant_id)
     )
     return replace(caller, tenant_id=child.id, currency=child.currency)
 
@@ -226,10 +226,10 @@ def _load_caller(*, prefix: str, secret: str) -> Caller:
     )
 
 
-def _load_child(*, caller: Caller, account: str) -> Tenant:
-    child = selectors.find_child(parent_id=caller.tenant_id, account=account)
+def _load_child(*, caller: Caller, tenant_id: str) -> Tenant:
+    child = selectors.find_child(parent_id=caller.tenant_id, tenant_id=tenant_id)
     if child is None:
-        raise NotAuthorized(account=account)
+        raise NotAuthorized(account=tenant_id)
     return child
 
 

@@ -27,14 +27,14 @@ def make_amendment(
     actor: str,
     request_id: str,
     transaction_id: UUID,
-    facts: Mapping[str, Any],
+    stated: Mapping[str, Any],
     move: Mapping[str, Any] | None = None,
     fact: Mapping[str, Any] | None = None,
     cost: Mapping[str, Any] | None = None,
     idempotency_key: str | None = None,
     occurred_at: datetime | None = None,
 ) -> dict[str, Any]:
-    """One item of `amend`. `facts`: what the caller sent, for the digest (metering.digests.AMENDMENT_FACTS).
+    """One item of `amend`. `stated`: what the caller sent, for the digest (metering.digests.AMENDMENT_FACTS).
 
     `move`, `fact` and `cost` have the members of the SQL types metering_new_move, metering_new_fact and metering_new_cost; an id is made
     where none is given. `occurred_at`: when it happened, as the API's caller says, within the bounds of the tenant's policy.
@@ -46,7 +46,7 @@ def make_amendment(
         "idempotency_key": idempotency_key,
         "occurred_at": occurred_at,
         "checks_occurred_at": occurred_at is not None,
-        "digest": amendment_digest({"occurred_at": occurred_at, **facts, "transaction_id": transaction_id}).hex(),
+        "digest": amendment_digest({"occurred_at": occurred_at, **stated, "transaction_id": transaction_id}).hex(),
         "move": move and {"id": new_id(), **move},
         "fact": fact and {"id": new_id(), **fact},
         "cost": cost and {"id": new_id(), **cost, "amount": f"{cost['amount']:f}"},

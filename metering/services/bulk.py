@@ -33,8 +33,8 @@ OPEN = MOVES[Status.CANCELLED]
 
 def import_digest(facts: Mapping[str, Any]) -> bytes:
     """The digest that the same facts, all three names among them, have when they come through the API."""
-    stated = facts.get("facts_digest")
-    return bytes.fromhex(stated) if stated else transaction_digest(facts)
+    known = facts.get("facts_digest")
+    return bytes.fromhex(known) if known else transaction_digest(facts)
 
 
 def encode_import(facts: Mapping[str, Any], *, digest: bytes, actor: str, request_id: str) -> bytes:
@@ -104,9 +104,9 @@ def reverse_run(
             for cost in costs.order_by("id").values("id", "transaction_id", "fiat_asset_symbol")
         ]
         move = {"to_status": Status.CANCELLED.value, "reason": f"taken back with the whole of {run_request_id}"}
-        facts = {"call": Status.CANCELLED.value, "reason": move["reason"]}
+        stated = {"call": Status.CANCELLED.value, "reason": move["reason"]}
         moves = [
-            make_amendment(**audit, transaction_id=transaction_id, facts=facts, move=move)
+            make_amendment(**audit, transaction_id=transaction_id, stated=stated, move=move)
             for transaction_id, status in statuses.items()
             if status in OPEN
         ]
@@ -119,8 +119,8 @@ def _make_zero(cost: Mapping[str, Any], *, run: str, audit: Mapping[str, Any]) -
     """An amendment that supersedes a cost by zero."""
     details = msgspec.json.encode({"takesBack": run}).decode()
     zero = {"amount": 0, "currency": cost["fiat_asset_symbol"], "is_estimate": False, "details": details, "supersedes_ids": [cost["id"]]}
-    facts = {"call": "undo", "supersedes_id": cost["id"], "cost_details": details}
-    return make_amendment(**audit, transaction_id=cost["transaction_id"], facts=facts, cost=zero)
+    stated = {"call": "undo", "supersedes_id": cost["id"], "cost_details": details}
+    return make_amendment(**audit, transaction_id=cost["transaction_id"], stated=stated, cost=zero)
 
 
 def _make_later_amendment(line: Mapping[str, Any], call: Mapping[str, Any]) -> dict[str, Any]:

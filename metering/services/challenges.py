@@ -139,7 +139,7 @@ def _compact(value: Any) -> str:
 def payment_of(chosen: Chosen, *, key_id: str, nonce_digest: bytes) -> str:
     """What a round of authorization keeps of the payment that it asks for, as JSON.
 
-    The first members are what the rules' conditions on a payment compare; the SQL function paying_place_challenge reads the others.
+    The first members are what the rules' conditions on a payment compare; the SQL function paying_hold_challenge reads the others.
     """
     option = chosen.option
     payment = {

@@ -54,7 +54,7 @@ def record_costs(
 
 def _make_item(cost: Mapping[str, Any], *, actor: str, request_id: str) -> dict[str, Any]:
     superseded = cost.get("supersedes_cost_id")
-    facts: dict[str, Any] = {
+    stated: dict[str, Any] = {
         "fiat_amount": cost["fiat_amount"],
         "fiat_asset_symbol": cost["fiat_asset_symbol"],
         "is_estimate": cost["is_estimate"],
@@ -73,7 +73,7 @@ def _make_item(cost: Mapping[str, Any], *, actor: str, request_id: str) -> dict[
         actor=actor,
         request_id=request_id,
         transaction_id=cost["transaction_id"],
-        facts=facts,
+        stated=stated,
         cost=made,
         idempotency_key=cost.get("idempotency_key"),
         occurred_at=cost.get("occurred_at"),

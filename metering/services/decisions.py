@@ -59,7 +59,7 @@ def decide_waiting(*, tenant_id: UUID, actor: str, request_id: str, transaction_
         actor=actor,
         request_id=request_id,
         transaction_id=transaction_id,
-        facts={"call": move["to_status"], "reason": reason or None},
+        stated={"call": move["to_status"], "reason": reason or None},
         move=move,
     )
     amend_one(item, tenant_id=tenant_id)

@@ -1,4 +1,5 @@
-"""Facts: what integrations report. Where a price is known, a fact becomes a cost that supersedes the estimates."""
+"""Reports of usage: what integrations say of a call, with the provider's own counters as the member `facts`. A recorded one is a fact
+(metering_fact; the published name). Where a price is known, a report becomes a cost that supersedes the estimates."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ REQUEST, PARTIAL = FactPhase.REQUEST.value, FactPhase.PARTIAL.value
 
 @dataclass(frozen=True, slots=True)
 class RecordedFact:
-    """A recorded fact. `pricing`: how its pricing went; `superseded`: the costs that its cost replaced, with id and fiat_amount."""
+    """A recorded report. `pricing`: how its pricing went; `superseded`: the costs that its cost replaced, with id and fiat_amount."""
 
     fact_id: UUID
     cost_id: UUID | None
@@ -53,20 +54,20 @@ def record_facts(
 
     Needed of each: transaction_id, source, version, fact_phase, facts (a JSON text). Optional: integration (a JSON text), call_id (about
     which of several model calls it is), occurred_at, idempotency_key. A row has id and status of the transaction, fact_id, cost_id,
-    pricing, reported_at (when the facts occurred), and, `with_rows`, the costs that were superseded.
+    pricing, reported_at (when the usage occurred), and, `with_rows`, the costs that were superseded.
     """
     stated = [
         {name: report[name] for name in ("source", "version", "facts")}
         | {"phase": report["fact_phase"], "integration": report.get("integration"), "call_id": report.get("call_id")}
         for report in reports
     ]
-    priced = make_facts([(report["transaction_id"], one) for report, one in zip(reports, stated, strict=True)], tenant_id=tenant_id)
+    priced = price_reports([(report["transaction_id"], one) for report, one in zip(reports, stated, strict=True)], tenant_id=tenant_id)
     items = [
         make_amendment(
             actor=actor,
             request_id=request_id,
             transaction_id=report["transaction_id"],
-            facts=one | {"call": "facts"},
+            stated=one | {"call": "facts"},
             fact=fact,
             cost=cost,
             idempotency_key=report.get("idempotency_key"),
@@ -81,7 +82,7 @@ def additions(
     outcomes: Sequence[Posted | LedgerError], items: Sequence[Mapping[str, Any]], *, tenant_id: UUID, with_rows: bool
 ) -> list[Posted | LedgerError]:
     """Outcomes of `amend` with what a reply says of each: id and status of the transaction, fact_id, cost_id, pricing, superseded,
-    and reported_at, when its fact occurred.
+    and reported_at, when the reported usage occurred.
 
     `superseded` is null unless `with_rows`, which takes one query for all.
     """
@@ -106,39 +107,39 @@ def _addition(row: Any, item: Mapping[str, Any], *, superseded: Mapping[UUID, li
     }
 
 
-def make_facts(reports: Sequence[tuple[UUID, Row]], *, tenant_id: UUID) -> list[tuple[Row, Row | None]]:
-    """Each reported fact and the cost computed from it, as `make_amendment` takes them; two queries, however many they are.
+def price_reports(reports: Sequence[tuple[UUID, Row]], *, tenant_id: UUID) -> list[tuple[Row, Row | None]]:
+    """Each report with how its pricing went, and its cost, as `make_amendment` takes them; two queries, however many they are.
 
-    The price is the one that the price book has for the transaction's own time; a price set meanwhile is applied by re-pricing. A fact
+    The price is the one that the price book has for the transaction's own time; a price set meanwhile is applied by re-pricing. A report
     about a transaction that the tenant doesn't have isn't priced: metering_amend refuses it.
     """
-    reports = [(UUID(str(transaction_id)), reported) for transaction_id, reported in reports]
-    asked = {transaction_id for transaction_id, reported in reports if reported["phase"] != REQUEST}
+    reports = [(UUID(str(transaction_id)), report) for transaction_id, report in reports]
+    asked = {transaction_id for transaction_id, report in reports if report["phase"] != REQUEST}
     terms = selectors.list_price_terms(tenant_id=tenant_id, transaction_ids=asked) if asked else {}
     moments = [row["occurred_at"] for row in terms.values()]
     book = price_books.get_price_book(tenant_id=tenant_id, since=min(moments), until=max(moments))["prices"] if terms else []
     return [
-        price_report(reported, terms=terms[transaction_id], book=book) if transaction_id in terms else (reported | NOT_ASKED, None)
-        for transaction_id, reported in reports
+        price_report(report, terms=terms[transaction_id], book=book) if transaction_id in terms else (report | NOT_ASKED, None)
+        for transaction_id, report in reports
     ]
 
 
-def price_report(reported: Row, *, terms: Row, book: Sequence[Row]) -> tuple[Row, Row | None]:
-    """A reported fact with how its pricing went, and its cost; `terms` as price_facts takes them, `book`: prices of any time."""
-    if reported["phase"] == REQUEST:
+def price_report(report: Row, *, terms: Row, book: Sequence[Row]) -> tuple[Row, Row | None]:
+    """A report with how its pricing went, and its cost; `terms` as price_facts takes them, `book`: prices of any time."""
+    if report["phase"] == REQUEST:
         # What a request expects isn't yet what it used.
-        return reported | NOT_ASKED, None
-    priced = price_facts(terms=terms, facts=reported["facts"], book=valid_prices(book, at=terms["occurred_at"]))
+        return report | NOT_ASKED, None
+    priced = price_facts(terms=terms, facts=report["facts"], book=valid_prices(book, at=terms["occurred_at"]))
     fields = pricing_fields(priced)
     if priced.reported is not None:
         fields["reported"] = {"path": priced.reported[0], "amount": f"{priced.reported[1]:f}"}
-    fact = reported | {
-        "facts": str(reported["facts"]),
+    fact = report | {
+        "facts": str(report["facts"]),
         "pricing": str(priced.pricing),
         "pricing_note": priced.note,
         "pricing_fields": msgspec.json.encode(fields).decode() if any(fields.values()) else None,
     }
-    return fact, _make_cost(priced, is_estimate=reported["phase"] == PARTIAL)
+    return fact, _make_cost(priced, is_estimate=report["phase"] == PARTIAL)
 
 
 def pricing_fields(priced: Priced) -> Row:

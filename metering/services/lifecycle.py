@@ -12,7 +12,7 @@ from metering import selectors
 from metering.choices import FactPhase, Outcome, Status
 from metering.selectors import Row
 from metering.services.amendments import amend, amend_one, make_amendment
-from metering.services.facts import additions, make_facts
+from metering.services.facts import additions, price_reports
 
 BATCH = 500
 
@@ -54,7 +54,7 @@ def complete_transactions(
     """
     reports = [_report_of(completion) for completion in completions]
     reported = [(completion["transaction_id"], report) for completion, report in zip(completions, reports, strict=True) if report]
-    made = iter(make_facts(reported, tenant_id=tenant_id))
+    made = iter(price_reports(reported, tenant_id=tenant_id))
     items = []
     for completion, report in zip(completions, reports, strict=True):
         fact, cost = next(made) if report else (None, None)
@@ -63,7 +63,7 @@ def complete_transactions(
                 actor=actor,
                 request_id=request_id,
                 transaction_id=completion["transaction_id"],
-                facts={"call": "complete", "outcome": completion["outcome"], **(report or {})},
+                stated={"call": "complete", "outcome": completion["outcome"], **(report or {})},
                 move={"to_status": Status.COMPLETED.value, "outcome": completion["outcome"]},
                 fact=fact,
                 cost=cost,
@@ -132,7 +132,7 @@ def _move(
         actor=actor,
         request_id=request_id,
         transaction_id=transaction_id,
-        facts={"call": status.value, "reason": reason or None},
+        stated={"call": status.value, "reason": reason or None},
         move={"to_status": status.value, "reason": reason, "asks_rules": status == Status.AUTHORIZED},
         idempotency_key=idempotency_key,
     )
@@ -168,6 +168,6 @@ def _cancel_stale(ids: Sequence[UUID], *, tenant_id: UUID, stale_after: timedelt
         "reason": reason,
         "stale_after": f"{stale_after.total_seconds():f} seconds",
     }
-    facts = {"call": Status.CANCELLED.value, "reason": reason}
-    items = [make_amendment(actor=actor, request_id=request_id, transaction_id=one, facts=facts, move=move) for one in ids]
+    stated = {"call": Status.CANCELLED.value, "reason": reason}
+    items = [make_amendment(actor=actor, request_id=request_id, transaction_id=one, stated=stated, move=move) for one in ids]
     return sum(isinstance(outcome, Posted) for outcome in amend(items, tenant_id=tenant_id))

@@ -157,7 +157,7 @@ def _post(changes: Sequence[Row], *, run: UUID) -> list[bool]:
 def _superseding(change: Row, *, run: UUID) -> dict[str, Any]:
     old = change["cost"]
     cost = {name: change[name] for name in ("amount", "currency", "is_estimate", "details")}
-    facts = {
+    stated = {
         "call": "reprice",
         "fiat_amount": change["amount"],
         "fiat_asset_symbol": change["currency"],
@@ -169,6 +169,6 @@ def _superseding(change: Row, *, run: UUID) -> dict[str, Any]:
         actor=f"command:reprice_transactions:{run}",
         request_id=str(run),
         transaction_id=old["transaction_id"],
-        facts=facts,
+        stated=stated,
         cost=cost | {"supersedes_ids": [old["id"]], "inferred_from_id": old["inferred_from_id"], "repricing": run},
     )

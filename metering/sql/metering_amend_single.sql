@@ -1,7 +1,7 @@
 -- Adds one item to its transaction, which the caller (metering_amend) has locked.
 -- Takes: the tenant, the item, whose key is new, and the tenant's policy: has_rules and is_prepaid are never null.
 -- Returns: the outcome, as metering_amend says, and the changes to the sums.
--- Locks: the counters of the tenant's rules, where it authorizes; the money of payments (paying_place, metering_follow_payments); the costs
+-- Locks: the counters of the tenant's rules, where it authorizes; the money of payments (paying_hold_all_or_none, metering_follow_payments); the costs
 -- that it supersedes, which nobody else can hold, because their transaction is locked.
 -- Never: writes anything unless the outcome is `posted`.
 CREATE OR REPLACE FUNCTION metering_amend_single(tenant uuid, item metering_amendment, policy metering_policy)
@@ -14,7 +14,7 @@ DECLARE
     amended metering_amended;
     done metering_amend_outcome;
     decision rules_decision;
-    placed paying_placed;
+    placed paying_hold_result;
 BEGIN
     amended.deltas := '{}';
     SELECT * INTO owner FROM metering_transaction kept WHERE kept.tenant_id = tenant AND kept.id = item.transaction_id;
@@ -41,7 +41,7 @@ BEGIN
     END IF;
     IF done.outcome IS NULL AND (policy.is_prepaid OR owner.round > 1) AND (item.move).to_status = 'authorized' AND (item.move).asks_rules
     THEN
-        placed := paying_place_late(tenant, policy.is_prepaid, owner, item.actor, item.request_id);
+        placed := paying_hold_at_authorization(tenant, policy.is_prepaid, owner, item.actor, item.request_id);
         IF placed.reason IS NOT NULL THEN
             item.move.to_status := 'denied';
             item.move.reason := placed.reason;
@@ -88,7 +88,7 @@ BEGIN
         amended.deltas := amended.deltas || metering_insert_cost(tenant, item, owner, superseded.costs, done.created_at);
     END IF;
     IF cardinality(placed.payments) > 0 AND placed.reason IS NULL THEN
-        PERFORM paying_record(tenant, placed);
+        PERFORM paying_insert_payments(tenant, placed);
         IF (placed.payments[1]).kind = 'x402' THEN
             amended.deltas := amended.deltas || metering_write_payment_cost(
                 tenant, owner, (placed.payments[1]).id, item.actor, item.request_id, done.created_at

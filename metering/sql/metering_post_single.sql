@@ -12,7 +12,7 @@ AS $$
 DECLARE
     service uuid;
     policy metering_policy;
-    placed paying_placed;
+    placed paying_hold_result;
     decision rules_decision;
     agent metering_found_agent;
     trace metering_trace;
@@ -71,7 +71,7 @@ BEGIN
         posted.decline_reason := CASE posted.status WHEN 'denied' THEN coalesce(decision.reason, posted.decline_reason) END;
     END IF;
     IF policy.is_prepaid AND item.status IS NULL AND posted.status = 'authorized' THEN
-        placed := paying_place_new(tenant, item.id, 1::smallint, item.customer_id, agent.customer_id, to_jsonb(item.costs), item.actor, item.request_id);
+        placed := paying_hold_estimates(tenant, item.id, 1::smallint, item.customer_id, agent.customer_id, to_jsonb(item.costs), item.actor, item.request_id);
         posted.status := CASE WHEN placed.reason IS NULL THEN 'authorized' ELSE 'denied' END;
         posted.decline_reason := placed.reason;
         decision := rules_overrule(decision, placed.reason);
@@ -108,7 +108,7 @@ BEGIN
     -- The listener is looked up here because a statement of its own costs three times as much.
     SELECT inserted.id, EXISTS (SELECT FROM events_listener own WHERE own.tenant_id = tenant) INTO posted.id, has_listener FROM inserted;
     IF posted.id IS NULL THEN
-        PERFORM paying_abort_placing(placed) WHERE posted.requires_payment;
+        PERFORM paying_abort_holding(placed) WHERE posted.requires_payment;
         RETURN NULL;
     END IF;
 
@@ -116,7 +116,7 @@ BEGIN
     -- An assignment, because PERFORM starts an executor.
     is_written := metering_insert_parts(tenant, item, posted, inserted_costs, occurred_at);
     IF posted.requires_payment THEN
-        PERFORM paying_record(tenant, placed);
+        PERFORM paying_insert_payments(tenant, placed);
     END IF;
     IF policy.has_rules THEN
         PERFORM rules_record_new(tenant, posted.id, posted.status, decision, item.actor, item.request_id, posted.created_at, occurred_at);

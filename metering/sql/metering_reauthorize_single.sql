@@ -2,7 +2,7 @@
 -- Takes: the tenant and the item.
 -- Returns: the outcome, as metering_reauthorize says, and the changes to the sums.
 -- Locks: the counters of the tenant's spending rules (rules_decide); what its earlier payments hold, and the money of the new one
--- (metering_replace_payments, paying_place_challenge).
+-- (metering_replace_payments, paying_hold_challenge).
 -- Never: writes anything unless the outcome is `posted`. A round that is authorized at once changes no status, only its time.
 CREATE OR REPLACE FUNCTION metering_reauthorize_single(tenant uuid, item metering_reauthorization)
 RETURNS metering_amended
@@ -16,7 +16,7 @@ DECLARE
     decision rules_decision;
     request rules_authorizationrequest;
     step metering_amendment;
-    placed paying_placed;
+    placed paying_hold_result;
     done metering_amend_outcome;
     amended metering_amended;
 BEGIN
@@ -77,7 +77,7 @@ BEGIN
         );
     END IF;
     IF decision.status = 'authorized' THEN
-        placed := paying_place_challenge(tenant, owner, request, item.actor, item.request_id);
+        placed := paying_hold_challenge(tenant, owner, request, item.actor, item.request_id);
         decision := rules_overrule(decision, placed.reason);
     END IF;
     decision.decided_at := coalesce(decision.decided_at, done.created_at);
@@ -86,7 +86,7 @@ BEGIN
     IF decision.status = 'authorized' THEN
         UPDATE metering_transaction kept SET round = owner.round + 1, authorized_at = done.created_at, updated_at = done.created_at
         WHERE kept.tenant_id = tenant AND kept.id = owner.id;
-        PERFORM paying_record(tenant, placed);
+        PERFORM paying_insert_payments(tenant, placed);
         amended.deltas := amended.deltas || metering_write_payment_cost(
             tenant, owner, (placed.payments[1]).id, item.actor, item.request_id, done.created_at
         );

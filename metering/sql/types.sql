@@ -43,7 +43,7 @@ CREATE TYPE metering_amend_outcome AS (
     pricing text, pricing_note text, pricing_fields text, occurred_at timestamptz
 );
 
--- Another round of authorization for a transaction, with the payment it asks for: the chosen option as JSON (paying_place_challenge reads
+-- Another round of authorization for a transaction, with the payment it asks for: the chosen option as JSON (paying_hold_challenge reads
 -- it), its amount and currency. `change_id` is the id of the step, if its status changes; both digests are hexadecimal.
 CREATE TYPE metering_reauthorization AS (
     id uuid, change_id uuid, transaction_id uuid, actor text, request_id text, idempotency_key text, digest text, challenge_digest text,

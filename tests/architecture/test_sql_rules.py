@@ -40,8 +40,8 @@ def test_every_statement_on_a_tenants_table_names_the_tenant():
 # leaves out on Citus.
 NOT_ON_CITUS = {
     *("billing_write_events", "billing_write_hold_events", "billing_write_refusals", "credits_write_events", "metering_write_events"),
-    *("metering_post_in_order", "rules_decide_new", "paying_place_new", "paying_abort_placing", "credits_later_periods"),
-    *("rules_record_new", "paying_record", "credits_update_alerts"),
+    *("metering_post_in_order", "rules_decide_new", "paying_hold_estimates", "paying_abort_holding", "credits_later_periods"),
+    *("rules_record_new", "paying_insert_payments", "credits_update_alerts"),
 }
 
 

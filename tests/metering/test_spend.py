@@ -193,7 +193,7 @@ def test_sums_hold_more_than_the_largest_amounts_and_change_no_other_sum(caller)
 def test_what_was_authorized_again_before_the_lock_is_not_closed_as_stale(caller):
     transaction_id = caller.create()["id"]
     move = {"to_status": "cancelled", "reason": "", "stale_after": "3600 seconds"}
-    item = amendments.make_amendment(actor="job:x", request_id="", transaction_id=transaction_id, facts={}, move=move)
+    item = amendments.make_amendment(actor="job:x", request_id="", transaction_id=transaction_id, stated={}, move=move)
     [outcome] = amendments.amend([item], tenant_id=caller.tenant.id)
     assert isinstance(outcome, NotStale)
     assert Transaction.objects.get().status == "authorized"

@@ -94,7 +94,7 @@ class BatchReply(CreditsReply):
 
 
 class GrantRequest(CreditsBody):
-    sequence_account_id = Text(max_length=255, description="The account that grants the credit: the key's own, or that of On-Behalf-Of.")
+    sequence_account_id = Text(max_length=255, description="The tenant that grants the credit: the key's own, or that of On-Behalf-Of.")
     customer_id = Text(is_key=True, min_length=1, max_length=255, pattern=NO_CONTROL_CHARACTERS)
     name = Text(min_length=1, max_length=255)
     credit_unit_type = Choice(UnitType.values)

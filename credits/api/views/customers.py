@@ -36,9 +36,9 @@ class CustomerViewSet(CreditsViewSet):
         items = [{**row, "transactions": map(without_blanks, row["transactions"])} for row in rows]
         return self.reply(shapes.BalancesReply, {"items": items})
 
-    @operation(summary="List the credit balances of the account", query=PastQuery, reply=shapes.TenantBalancesReply, reads_past=True)
+    @operation(summary="List the credit balances of the tenant", query=PastQuery, reply=shapes.TenantBalancesReply, reads_past=True)
     def account_balances(self, request: HttpRequest) -> HttpResponse:
-        """Returns what the account owes all its customers, for each currency and metric: now, or at a moment in the past."""
+        """Returns what the tenant owes all its customers, for each currency and metric: now, or at a moment in the past."""
         query = self.query(PastQuery)
         rows = selectors.tenant_balance_at(tenant_id=self.caller.tenant_id, **self.past(query))
         return self.reply(shapes.TenantBalancesReply, {"at": query["at"] or timezone.now(), "items": rows})

@@ -35,7 +35,7 @@ class GrantViewSet(CreditsViewSet):
 
     @operation(summary="List credit grants", query=GrantQuery, reply=shapes.GrantReply, paged=True)
     def list(self, request: HttpRequest) -> HttpResponse:
-        """Returns the account's grants, newest first. Deleted grants are left out."""
+        """Returns the tenant's grants, newest first. Deleted grants are left out."""
         query = self.query(GrantQuery)
         rows = selectors.list_grants(tenant_id=self.caller.tenant_id, customer_id=query.pop("customer_id"))
         return self.page(shapes.GrantReply, rows, key=("created_at", "id"), written=grant_rows, **query)
@@ -63,13 +63,13 @@ class GrantViewSet(CreditsViewSet):
     def _grant(self, row: dict[str, Any], *, status: int = 200, replayed: bool = False) -> HttpResponse:
         return self.reply(shapes.GrantReply, to_grant_reply({"tenant_id": self.caller.tenant_id, **row}), status=status, replayed=replayed)
 
-    def _act_for(self, account: str) -> None:
-        """Acts for the account that the body names. Raises InvalidValue if On-Behalf-Of names another one, NotAuthorized."""
-        if account == str(self.caller.tenant_id):
+    def _act_for(self, tenant: str) -> None:
+        """Acts for the tenant that the body names. Raises InvalidValue if On-Behalf-Of names another one, NotAuthorized."""
+        if tenant == str(self.caller.tenant_id):
             return
         if "On-Behalf-Of" in self.request.headers:
             raise InvalidValue(field="sequence_account_id", reason="other_account")
-        self.caller = act_for(self.caller, account)
+        self.caller = act_for(self.caller, tenant)
 
 
 def grant_rows(grants: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -86,7 +86,7 @@ class HoldViewSet(CreditsViewSet):
         replays=True,
     )
     def extend(self, request: HttpRequest, customer_id: str, hold_id: UUID) -> HttpResponse:
-        """Gives the hold a later `expiresAt`, within the account's longest time for a hold. Needs an Idempotency-Key."""
+        """Gives the hold a later `expiresAt`, within the tenant's longest time for a hold. Needs an Idempotency-Key."""
         body, key = self.read(shapes.ExtensionRequest), self.idempotency_key()
         row = services.extend_hold(**self.audit_context(), customer_id=customer_id, hold_id=hold_id, idempotency_key=key, **body)
         return self._after(customer_id, hold_id, HoldCallKind.EXTENDED, key, replayed=is_replayed(row))

@@ -34,7 +34,7 @@ class ScheduleViewSet(CreditsViewSet):
 
     @operation(summary="List recurring credit grants", query=ScheduleQuery, reply=shapes.ScheduleReply, paged=True)
     def list(self, request: HttpRequest) -> HttpResponse:
-        """Returns the account's schedules, newest first."""
+        """Returns the tenant's schedules, newest first."""
         query = self.query(ScheduleQuery)
         rows = selectors.list_schedules(tenant_id=self.caller.tenant_id, customer_id=query.pop("customer_id"))
         return self.page(shapes.ScheduleReply, rows, key=("created_at", "id"), written=lambda rows: map(without_blanks, rows), **query)

@@ -44,7 +44,7 @@ class TransactionViewSet(CreditsViewSet):
 
     @operation(summary="List credit transactions", query=TransactionQuery, reply=shapes.TransactionReply, paged=True, reads_past=True)
     def list(self, request: HttpRequest) -> HttpResponse:
-        """Returns the account's transactions, newest first."""
+        """Returns the tenant's transactions, newest first."""
         query = self.query(TransactionQuery)
         page = {name: query.pop(name) for name in ("limit", "after", "before")}
         query["until"] = self.wait_for_past(query["until"])

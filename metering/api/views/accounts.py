@@ -1,4 +1,4 @@
-"""The view of an account: what it has, and what it spends."""
+"""The view of a tenant's balance and spend: what it has, and what it spends."""
 
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone

@@ -41,7 +41,7 @@ class PaymentViewSet(MeteringViewSet):
         replays=True,
     )
     def extend(self, request: HttpRequest, transaction_id: UUID, payment_id: UUID) -> HttpResponse:
-        """Gives the payment a later `holdExpiresAt`, within the account's longest time for a hold. Needs an Idempotency-Key. Of the payment
+        """Gives the payment a later `holdExpiresAt`, within the tenant's longest time for a hold. Needs an Idempotency-Key. Of the payment
         of a 402 it says until when it can be collected."""
         body, key = self.read(ExtensionRequest), self.idempotency_key()
         its: dict[str, Any] = {"transaction_id": transaction_id, "payment_id": payment_id}

@@ -49,4 +49,4 @@ def expire_payments(*, actor: str, request_id: str, tenant_id: UUID | None = Non
 def _end(payment_ids: list[UUID], *, tenant_id: UUID, actor: str, request_id: str, kind: str, reason: str = "") -> list[Any]:
     asked = {"kind": str(kind), "reason": reason, "actor": actor, "request_id": request_id}
     postings = [asked | {"payment_id": payment_id} for payment_id in payment_ids]
-    return posting.post("paying_end", postings, tenant_id=tenant_id, retryable_constraints=RETRYABLE_MONEY_CONSTRAINTS)
+    return posting.post("paying_end_payments", postings, tenant_id=tenant_id, retryable_constraints=RETRYABLE_MONEY_CONSTRAINTS)

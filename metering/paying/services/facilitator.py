@@ -101,7 +101,7 @@ def settle_payment(*, tenant_id: UUID, actor: str, request_id: str, payload: str
             "request_id": request_id,
         }
         [row] = posting.post(
-            "paying_settle", [collected], tenant_id=payment["tenant_id"], retryable_constraints=RETRYABLE_MONEY_CONSTRAINTS
+            "paying_collect_challenge", [collected], tenant_id=payment["tenant_id"], retryable_constraints=RETRYABLE_MONEY_CONSTRAINTS
         )
         if row.outcome not in {POSTED, EXISTS}:
             raise _Refused(*REASONS[row.outcome])

@@ -4,7 +4,7 @@
 -- Returns: one row: the payment after the call, what it still holds, what the call took (of a replay: the first call), and an `outcome`:
 -- posted; exists (the key was used before, or the payment was captured finally: `first_digest`); not_found; collected (only the payee
 -- of a 402 collects its payment); closed; exceeded; hold_ended (somebody ended a hold by itself, and nothing else covers it).
--- Locks: the tenant's rules, shared; the transaction; as paying_lock; the payment; then as paying_collect and metering_finish_changes.
+-- Locks: the tenant's rules, shared; the transaction; as paying_lock; the payment; then as paying_take_cost and metering_finish_changes.
 -- Never: captures more than is held, or a part of the amount.
 CREATE OR REPLACE FUNCTION paying_capture(tenant uuid, postings jsonb)
 RETURNS TABLE (
@@ -18,7 +18,7 @@ DECLARE
     payment paying_payment;
     after_it paying_payment;
     earlier paying_paymentcall;
-    collected paying_collected;
+    collected paying_taken;
     moment timestamptz;
     wanted numeric;
 BEGIN
@@ -44,9 +44,9 @@ BEGIN
     IF outcome = 'posted' THEN
         BEGIN
             IF item.final THEN
-                after_it := paying_close(tenant, payment, payment.captured + wanted, 'released', moment, item.actor, item.request_id);
+                after_it := paying_end_payment(tenant, payment, payment.captured + wanted, 'released', moment, item.actor, item.request_id);
             ELSE
-                collected := paying_collect(tenant, payment, wanted, 'released', (
+                collected := paying_take_cost(tenant, payment, wanted, 'released', (
                     SELECT count(*) + 1 FROM paying_paymentcall before WHERE before.tenant_id = tenant AND before.payment_id = payment.id
                 )::integer, item.actor, item.request_id);
                 after_it := payment;
@@ -72,7 +72,7 @@ BEGIN
             item.actor, item.request_id
         );
         IF item.final THEN
-            PERFORM paying_finish(tenant, payment, item.actor, item.request_id, moment);
+            PERFORM paying_write_cost_and_sums(tenant, payment, item.actor, item.request_id, moment);
         END IF;
     END IF;
     id := payment.id;

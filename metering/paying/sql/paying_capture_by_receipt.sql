@@ -2,7 +2,7 @@
 -- caller passes on in the header `payment-response` of its facts; without a receipt the whole, marked as unconfirmed. Where the call failed
 -- or the resource says that it didn't collect, everything stays held until nobody can collect it any more, and is marked too.
 -- Takes: the tenant, the transaction's row, the payment, which is open, the facts of the call (JSON or null), whether it failed, the
--- moment, and who asks. Returns: the changes to the sums. Locks: as paying_close; the caller has locked the payment.
+-- moment, and who asks. Returns: the changes to the sums. Locks: as paying_end_payment; the caller has locked the payment.
 -- Never: captures more than is held.
 CREATE OR REPLACE FUNCTION paying_capture_by_receipt(
     tenant uuid, owner metering_transaction, payment paying_payment, facts text, has_failed boolean, moment timestamptz, who text, request text
@@ -29,7 +29,7 @@ BEGIN
     END;
     is_confirmed := is_confirmed AND coalesce(stated <= payment.amount, true);
     UPDATE paying_payment kept SET is_unconfirmed = NOT is_confirmed WHERE kept.tenant_id = tenant AND kept.id = payment.id;
-    ended := paying_close(
+    ended := paying_end_payment(
         tenant, payment, least(coalesce(stated, payment.amount), payment.amount), 'released', moment, who, request
     );
     UPDATE paying_paymenttoken kept

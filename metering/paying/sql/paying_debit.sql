@@ -9,7 +9,7 @@ AS $$
 DECLARE
     draw credits_draw;
     payers record;
-    covered numeric;
+    from_credits numeric;
     earlier integer;
     leg paying_paymentleg;
     legs paying_paymentleg[] := '{}';
@@ -20,7 +20,7 @@ BEGIN
     draw.actor := actor;
     draw.request_id := request;
     SELECT * INTO payers FROM credits_lock_customer_grants(tenant, draw);
-    SELECT least(coalesce(sum(credits_available(account)), 0), wanted) INTO covered FROM unnest(payers.accounts) AS account
+    SELECT least(coalesce(sum(credits_available(account)), 0), wanted) INTO from_credits FROM unnest(payers.accounts) AS account
     WHERE payment.payer = 'ledger';
     SELECT count(*) INTO earlier FROM paying_paymentleg part WHERE part.tenant_id = tenant AND part.payment_id = payment.id;
     leg.tenant_id := tenant;
@@ -29,25 +29,25 @@ BEGIN
     leg.amount := 0;
     leg.created_at := payers.moment;
     -- The wallet decides first: it may refuse.
-    IF wanted > covered THEN
-        leg.entry_id := paying_debit_wallet(tenant, payment, wanted - covered, earlier + 1, actor, request);
+    IF wanted > from_credits THEN
+        leg.entry_id := paying_debit_wallet(tenant, payment, wanted - from_credits, earlier + 1, actor, request);
         IF leg.entry_id IS NULL THEN
             RETURN '{}';
         END IF;
         leg.id := ledger_new_id();
         leg.place := leg.place + 1;
         leg.kind := 'wallet';
-        leg.captured := wanted - covered;
+        leg.captured := wanted - from_credits;
         legs := legs || leg;
     END IF;
-    IF covered > 0 THEN
+    IF from_credits > 0 THEN
         leg.id := ledger_new_id();
         leg.place := leg.place + 1;
         leg.kind := 'credits';
-        leg.captured := covered;
+        leg.captured := from_credits;
         leg.entry_id := ledger_new_id();
         SELECT * INTO done FROM credits_consume(tenant, jsonb_build_array(jsonb_build_object(
-            'id', leg.entry_id, 'customer_id', payment.customer_id, 'currency', payment.currency, 'amount', covered, 'partial', false,
+            'id', leg.entry_id, 'customer_id', payment.customer_id, 'currency', payment.currency, 'amount', from_credits, 'partial', false,
             'reason', '', 'invoice_id', payment.id, 'billing_run_id', '', 'idempotency_key', format('payment:%s:%s', payment.id, leg.place),
             'facts_digest', '\x', 'actor', actor, 'request_id', request
         ))) LIMIT 1;

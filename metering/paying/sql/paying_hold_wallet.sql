@@ -3,7 +3,7 @@
 -- spent before it: what holds don't reserve, above the floor.
 -- Locks: as billing_place_hold: the wallet. Never: opens a wallet that stays empty.
 CREATE OR REPLACE FUNCTION paying_hold_wallet(
-    tenant uuid, payment paying_payment, part numeric, until timestamptz, OUT is_held boolean, OUT hold_id uuid, OUT spendable numeric
+    tenant uuid, payment paying_payment, part numeric, until timestamptz, OUT is_held boolean, OUT hold_id uuid, OUT available numeric
 )
 LANGUAGE plpgsql
 AS $$
@@ -17,7 +17,7 @@ BEGIN
         SELECT FROM billing_wallet wallet WHERE wallet.tenant_id = tenant AND wallet.currency = payment.currency
     ) THEN
         is_held := false;
-        spendable := 0;
+        available := 0;
         RETURN;
     END IF;
     SELECT * INTO done FROM billing_place_hold(tenant, jsonb_build_array(jsonb_build_object(
@@ -30,6 +30,6 @@ BEGIN
     END IF;
     is_held := done.outcome = 'posted';
     hold_id := done.id;
-    spendable := greatest(billing_above_floor(done.balance, done.held, done.floor), 0);
+    available := greatest(billing_above_floor(done.balance, done.held, done.floor), 0);
 END
 $$;

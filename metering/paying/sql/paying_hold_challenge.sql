@@ -1,18 +1,18 @@
 -- Holds the money for the payment that a round of authorization asks for, and makes its token.
 -- Takes: the tenant, the transaction's row, the round (its `payment` says what a token is made of: metering/services/reauthorization.py),
 -- and who asks.
--- Returns: as paying_place, with the token; a reason also where the tenant's settings refuse the payment now.
--- Locks: as paying_place; the caller has locked the transaction and the counters of the tenant's rules.
--- Never: writes the payment; paying_record does.
-CREATE OR REPLACE FUNCTION paying_place_challenge(
+-- Returns: as paying_hold_all_or_none, with the token; a reason also where the tenant's settings refuse the payment now.
+-- Locks: as paying_hold_all_or_none; the caller has locked the transaction and the counters of the tenant's rules.
+-- Never: writes the payment; paying_insert_payments does.
+CREATE OR REPLACE FUNCTION paying_hold_challenge(
     tenant uuid, owner metering_transaction, asked rules_authorizationrequest, actor text, request text
 )
-RETURNS paying_placed
+RETURNS paying_hold_result
 LANGUAGE plpgsql
 AS $$
 DECLARE
     payment paying_payment;
-    placed paying_placed;
+    placed paying_hold_result;
     token paying_paymenttoken;
 BEGIN
     payment.id := ledger_new_id();
@@ -41,7 +41,7 @@ BEGIN
         placed.reason := format('The payment must be held for %s seconds, longer than the ledgers hold', asked.payment ->> 'holdSeconds');
         RETURN placed;
     END IF;
-    placed := paying_place(tenant, ARRAY[payment], least(
+    placed := paying_hold_all_or_none(tenant, ARRAY[payment], least(
         paying_duration(tenant), make_interval(secs => (asked.payment ->> 'holdSeconds')::integer)
     ));
     IF placed.reason IS NULL THEN

@@ -3,7 +3,7 @@
 -- number of the capture if the rest stays held (else null), and who asks.
 -- Returns: how much was captured: nothing where somebody ended the hold otherwise, it is overdue, or the wallet can't be debited.
 -- Locks: as credits_end_hold or billing_end_hold. Never: captures more than the part.
-CREATE OR REPLACE FUNCTION paying_end_leg(
+CREATE OR REPLACE FUNCTION paying_end_hold(
     tenant uuid, payment paying_payment, leg paying_paymentleg, wanted numeric, ending text, number integer, actor text,
     request text
 )
@@ -36,7 +36,7 @@ BEGIN
         IF number IS NOT NULL THEN
             RETURN 0;
         END IF;
-        RETURN paying_end_leg(tenant, payment, leg, 0, ending, NULL, actor, request);
+        RETURN paying_end_hold(tenant, payment, leg, 0, ending, NULL, actor, request);
     END IF;
     IF done.outcome NOT IN ('posted', 'exists', 'closed', 'not_due') THEN
         RAISE EXCEPTION 'the end of a hold of a payment was refused: %', done.outcome;

@@ -1,17 +1,17 @@
--- Holds the money of payments one after the other, until one of them can't be held. Part of paying_place.
--- Takes, returns: as paying_place says. Locks: for each payment the customer's grants by id, then the wallet.
--- Never: takes back what it held for the payments before the one that can't be held; paying_place does.
-CREATE OR REPLACE FUNCTION paying_hold(tenant uuid, payments paying_payment[], duration interval)
-RETURNS paying_placed
+-- Holds the money of payments one after the other, until one of them can't be held. Part of paying_hold_all_or_none.
+-- Takes, returns: as paying_hold_all_or_none says. Locks: for each payment the customer's grants by id, then the wallet.
+-- Never: takes back what it held for the payments before the one that can't be held; paying_hold_all_or_none does.
+CREATE OR REPLACE FUNCTION paying_hold_in_turn(tenant uuid, payments paying_payment[], duration interval)
+RETURNS paying_hold_result
 LANGUAGE plpgsql
 AS $$
 DECLARE
-    placed paying_placed;
+    placed paying_hold_result;
     payment paying_payment;
     leg paying_paymentleg;
     draw credits_draw;
     payers record;
-    covered numeric;
+    available numeric;
     done record;
 BEGIN
     placed.payments := '{}';
@@ -24,20 +24,20 @@ BEGIN
         SELECT * INTO payers FROM credits_lock_customer_grants(tenant, draw);
         -- Credits of a customer are no money that pays outside of the ledgers.
         payment.payer := coalesce(payment.payer, 'ledger');
-        SELECT coalesce(sum(credits_available(account)), 0) INTO covered FROM unnest(payers.accounts) AS account
+        SELECT coalesce(sum(credits_available(account)), 0) INTO available FROM unnest(payers.accounts) AS account
         WHERE payment.payer = 'ledger';
         leg.tenant_id := tenant;
         leg.payment_id := payment.id;
         leg.captured := 0;
         leg.place := 0;
         -- The wallet decides before anything is held of the credits.
-        IF payment.amount > covered THEN
-            SELECT * INTO done FROM paying_hold_wallet(tenant, payment, payment.amount - covered, payers.moment + duration);
+        IF payment.amount > available THEN
+            SELECT * INTO done FROM paying_hold_wallet(tenant, payment, payment.amount - available, payers.moment + duration);
             IF NOT done.is_held THEN
                 placed.reason := format(
                     'Insufficient funds: %s needed, %s in credits and %s in the wallet available',
-                    rules_amount_text(payment.amount, payment.currency), rules_amount_text(covered, payment.currency),
-                    rules_amount_text(done.spendable, payment.currency)
+                    rules_amount_text(payment.amount, payment.currency), rules_amount_text(available, payment.currency),
+                    rules_amount_text(done.available, payment.currency)
                 );
                 RETURN placed;
             END IF;
@@ -51,19 +51,19 @@ BEGIN
         payment.occurred_at := payers.moment;
         payment.updated_at := payers.moment;
         leg.created_at := payers.moment;
-        IF covered > 0 THEN
+        IF available > 0 THEN
             leg.id := ledger_new_id();
             leg.place := 1;
             leg.kind := 'credits';
-            leg.amount := least(covered, payment.amount);
+            leg.amount := least(available, payment.amount);
             leg.hold_id := paying_hold_credits(tenant, payment, leg.amount);
             placed.legs := placed.legs || leg;
         END IF;
-        IF payment.amount > covered THEN
+        IF payment.amount > available THEN
             leg.id := ledger_new_id();
             leg.place := leg.place + 1;
             leg.kind := 'wallet';
-            leg.amount := payment.amount - covered;
+            leg.amount := payment.amount - available;
             leg.hold_id := done.hold_id;
             placed.legs := placed.legs || leg;
         END IF;

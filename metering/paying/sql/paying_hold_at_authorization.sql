@@ -1,13 +1,13 @@
 -- Holds the money for a transaction which waited for a decision and is about to be authorized: for the payment that its round asks for, or,
 -- where the tenant prepays, for its estimates.
 -- Takes: the tenant, whether it prepays, the transaction's row, and who authorizes it.
--- Returns: as paying_place; null where it has a payment already.
--- Locks: as paying_place; the caller has locked the transaction, and the counters of the tenant's rules.
--- Never: writes the payments; paying_record does.
-CREATE OR REPLACE FUNCTION paying_place_late(
+-- Returns: as paying_hold_all_or_none; null where it has a payment already.
+-- Locks: as paying_hold_all_or_none; the caller has locked the transaction, and the counters of the tenant's rules.
+-- Never: writes the payments; paying_insert_payments does.
+CREATE OR REPLACE FUNCTION paying_hold_at_authorization(
     tenant uuid, is_prepaid boolean, owner metering_transaction, actor text, request text
 )
-RETURNS paying_placed
+RETURNS paying_hold_result
 LANGUAGE plpgsql
 AS $$
 DECLARE
@@ -16,13 +16,13 @@ BEGIN
     SELECT * INTO asked FROM rules_authorizationrequest kept
     WHERE kept.tenant_id = tenant AND kept.transaction_id = owner.id AND kept.round = owner.round AND kept.payment IS NOT NULL;
     IF FOUND THEN
-        RETURN paying_place_challenge(tenant, owner, asked, actor, request);
+        RETURN paying_hold_challenge(tenant, owner, asked, actor, request);
     END IF;
     IF owner.requires_payment OR NOT is_prepaid THEN
         -- It was paid for in an earlier round.
         RETURN NULL;
     END IF;
-    RETURN paying_place_new(
+    RETURN paying_hold_estimates(
         tenant, owner.id, owner.round, owner.customer_id,
         (SELECT agent.customer_id FROM metering_agent agent WHERE agent.tenant_id = tenant AND agent.id = owner.agent_id),
         (

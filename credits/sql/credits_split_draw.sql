@@ -1,7 +1,7 @@
--- Decides how an amount is drawn across grants: how much of each, and the values by which it was chosen.
+-- Computes how an amount is drawn across grants: how much of each, and the values by which it was chosen.
 -- Takes: the grants that may be drawn on, from which overdue holds were already released; an amount.
 -- Returns: one row for each grant drawn on, in burn-down order, until the amount is covered. Locks: nothing.
-CREATE OR REPLACE FUNCTION credits_plan(accounts credits_grant[], amount numeric)
+CREATE OR REPLACE FUNCTION credits_split_draw(accounts credits_grant[], amount numeric)
 RETURNS TABLE (
     rank integer, grant_id uuid, name text, available numeric, taken numeric, chosen_by jsonb
 )
@@ -9,18 +9,18 @@ LANGUAGE sql STABLE
 AS $$
     WITH ranked AS (
         SELECT account.*, row_number() OVER burn_down AS rank, credits_available(account) AS available,
-               sum(credits_available(account)) OVER burn_down - credits_available(account) AS covered
+               sum(credits_available(account)) OVER burn_down - credits_available(account) AS drawn_before
         FROM unnest(accounts) account
         WHERE credits_available(account) > 0
         WINDOW burn_down AS (ORDER BY credits_burn_down_order(account))
     )
-    SELECT rank::int, id, ranked.name::text, ranked.available, least(ranked.available, amount - covered),
+    SELECT rank::int, id, ranked.name::text, ranked.available, least(ranked.available, amount - drawn_before),
            jsonb_build_object(
                'rank', rank, 'priority', priority, 'unit_type', unit_type, 'expiry_date', expiry_date, 'category', category,
                'effective_date', effective_date, 'available', trim_scale(ranked.available)::text,
                'created_at', to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
            )
     FROM ranked
-    WHERE covered < amount
+    WHERE drawn_before < amount
     ORDER BY rank
 $$;

@@ -3,7 +3,7 @@
 -- Takes: the tenant, the payment, which has ended, who asks, and the moment.
 -- Returns: nothing. Locks: as metering_finish_changes; the caller has locked the transaction, and called paying_lock.
 -- Never: lowers an actual cost.
-CREATE OR REPLACE FUNCTION paying_finish(
+CREATE OR REPLACE FUNCTION paying_write_cost_and_sums(
     tenant uuid, payment paying_payment, who text, request text, moment timestamptz
 )
 RETURNS void

@@ -1,22 +1,22 @@
--- Ends a payment, or takes more for one that has ended: what its transaction cost is collected, and the rest of its holds released.
+-- Ends a payment, or takes more for one that has ended: what its transaction cost is taken, and the rest of its holds released.
 -- Takes: the tenant, the payment's row, what its transaction cost so far, the status that it gets where nothing was taken and nothing is
 -- due (released or expired), the moment, and who asks.
 -- Returns: the payment after it.
--- Locks: as paying_collect; the caller has locked the payment. Never: gives back what was captured.
-CREATE OR REPLACE FUNCTION paying_close(
+-- Locks: as paying_take_cost; the caller has locked the payment. Never: gives back what was captured.
+CREATE OR REPLACE FUNCTION paying_end_payment(
     tenant uuid, payment paying_payment, cost numeric, ending text, moment timestamptz, actor text, request text
 )
 RETURNS paying_payment
 LANGUAGE plpgsql
 AS $$
 DECLARE
-    collected CONSTANT paying_collected := paying_collect(
+    taken CONSTANT paying_taken := paying_take_cost(
         tenant, payment, greatest(cost - payment.captured, 0),
         CASE WHEN payment.hold_expires_at <= ledger_now() THEN 'expired' ELSE 'released' END, NULL, actor, request
     );
     closed paying_payment := payment;
 BEGIN
-    closed.captured := payment.captured + collected.captured;
+    closed.captured := payment.captured + taken.captured;
     closed.unpaid := greatest(cost - closed.captured, 0);
     closed.status := CASE WHEN closed.captured > 0 THEN 'captured' WHEN closed.unpaid > 0 THEN 'failed' ELSE ending END;
     closed.closed_at := coalesce(payment.closed_at, moment);
@@ -26,7 +26,7 @@ BEGIN
     SET status = closed.status, captured = closed.captured, unpaid = closed.unpaid, closed_at = closed.closed_at,
         updated_at = closed.updated_at, is_unconfirmed = kept.is_unconfirmed OR closed.is_unconfirmed
     WHERE kept.tenant_id = tenant AND kept.id = payment.id;
-    PERFORM paying_insert_legs(tenant, collected.legs);
+    PERFORM paying_insert_legs(tenant, taken.legs);
     PERFORM paying_write_events(tenant, request, ARRAY[payment.id], closed.status);
     RETURN closed;
 END

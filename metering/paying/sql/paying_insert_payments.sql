@@ -1,7 +1,7 @@
--- Writes payments that paying_place holds the money of.
--- Takes: the tenant, and what paying_place returned. Returns: nothing.
+-- Writes payments that paying_hold_all_or_none holds the money of.
+-- Takes: the tenant, and what paying_hold_all_or_none returned. Returns: nothing.
 -- Locks: their transaction, which exists and which nobody else can hold. Never: moves money.
-CREATE OR REPLACE FUNCTION paying_record(tenant uuid, placed paying_placed)
+CREATE OR REPLACE FUNCTION paying_insert_payments(tenant uuid, placed paying_hold_result)
 RETURNS void
 LANGUAGE plpgsql
 AS $$
