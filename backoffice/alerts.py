@@ -11,8 +11,8 @@ from django.urls import reverse
 from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
-from backoffice.duplicate_admin import undecided
 from backoffice.integrity_runs import failed_integrity_runs
+from backoffice.near_duplicate_admin import undecided
 from billing.models import Transaction as BillingTransaction
 from kernel.backfills.choices import RunState
 from kernel.backfills.models import BackfillRun

@@ -17,7 +17,7 @@ from django.utils import timezone
 from backoffice.models import ClosedDay, DaySum
 from billing.models import Transaction as BillingTransaction
 from credits.choices import TransactionKind, UnitType
-from credits.corrections import ADJUSTED, EXTENDED
+from credits.correction_kinds import ADJUSTED, EXTENDED
 from credits.models import CreditTransaction
 from credits.selectors.effects import EFFECT
 from kernel.ledger.clocks import Clock

@@ -20,8 +20,8 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST, require_safe
 from unfold.widgets import UnfoldAdminTextInputWidget
 
-from backoffice.exports import jobs
-from backoffice.exports.spreadsheets import write_excel
+from backoffice.list_downloads import jobs
+from backoffice.list_downloads.spreadsheets import write_excel
 from backoffice.models import Export, SavedFilter
 from kernel.ledger.admin.formatting import actor_of
 from kernel.tenants.models import StaffProfile, check_time_zone

@@ -8,4 +8,4 @@ class CorrectionsConfig(AppConfig):
 
     def ready(self) -> None:
         # Imports each app's `corrections` module, which registers the app's kinds.
-        autodiscover_modules("corrections")
+        autodiscover_modules("correction_kinds")

@@ -1,4 +1,4 @@
-"""The registry of correction kinds. Each ledger registers its kinds in its `corrections` module; this module imports no ledger.
+"""The registry of correction kinds. Each ledger registers its kinds in its `correction_kinds` module; this module imports no ledger.
 
 A kind posts through its own app's services and returns the entries that it posted. A preview is the same posting, rolled back: there is no
 second calculation that could disagree with it.

@@ -11,8 +11,8 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from backoffice.exports import jobs
-from backoffice.exports.spreadsheets import cell, csv_lines, is_exact_in_excel, write_excel
+from backoffice.list_downloads import jobs
+from backoffice.list_downloads.spreadsheets import cell, csv_lines, is_exact_in_excel, write_excel
 from backoffice.models import Export, SavedFilter
 from billing import services as billing
 from credits import services as credits

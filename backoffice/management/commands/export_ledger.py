@@ -13,7 +13,7 @@ from uuid import UUID
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 
-from backoffice.exports.registry import EXPORTS
+from backoffice.ledger_exports import EXPORTS
 from kernel.backfills.progress_bar import Progress
 from kernel.ledger.exports.definitions import Export
 from kernel.ledger.exports.writing import CSV, FORMATS, PARQUET, NoParquet, new_file, one_snapshot, require_parquet, write_export

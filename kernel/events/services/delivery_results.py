@@ -10,7 +10,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models.functions import Now
 
-from kernel.events import retries
+from kernel.events import delivery_retries
 from kernel.events.choices import OPEN_STATES, DeliveryState, DisabledReason, EndpointStatus
 from kernel.events.http_sending import Answer
 from kernel.events.ids import endpoint_ref
@@ -57,13 +57,15 @@ def record(sent: Sequence[Sent]) -> set[UUID]:
     Returns the endpoints that nothing is to be sent to now. See events_record.sql for what a late result still changes.
     """
     gone_ids = {
-        each.endpoint_id for each in sent if each.answer is not None and each.answer.status_code == retries.GONE and not each.is_test
+        each.endpoint_id
+        for each in sent
+        if each.answer is not None and each.answer.status_code == delivery_retries.GONE and not each.is_test
     }
     with transaction.atomic():
         rows = queries.fetch_rows(RECORD, [json.dumps([_result(each, place) for place, each in enumerate(sent)])])
         for row in rows:
             reason = DisabledReason.GONE if row.endpoint_id in gone_ids else DisabledReason.FAILING
-            is_failing = retries.is_failing(failures=row.consecutive_failures, since=row.first_failure_at, now=row.moment)
+            is_failing = delivery_retries.is_failing(failures=row.consecutive_failures, since=row.first_failure_at, now=row.moment)
             if row.status == EndpointStatus.ENABLED and (row.endpoint_id in gone_ids or is_failing):
                 _disable(Endpoint.objects.get(tenant_id=row.tenant_id, id=row.endpoint_id), reason, row.moment)
     return {row.endpoint_id for row in rows if not row.is_open} | gone_ids
@@ -83,7 +85,7 @@ def _result(sent: Sent, place: int) -> dict[str, Any]:
     answer = sent.answer
     if answer is None:
         return result
-    pause = None if sent.is_success else retries.asked_pause(answer.status_code, answer.headers, now=sent.ended_at)
+    pause = None if sent.is_success else delivery_retries.asked_pause(answer.status_code, answer.headers, now=sent.ended_at)
     return result | {
         **_next_step(sent, answer, pause),
         "attempt_id": str(new_id()),
@@ -101,8 +103,8 @@ def _next_step(sent: Sent, answer: Answer, pause: timedelta | None) -> dict[str,
     """The outcome of an attempt, and after how many seconds the next one is."""
     if sent.is_success:
         return {"outcome": DeliveryState.DELIVERED}
-    delay = retries.delay_after(sent.failures + 1)
-    if delay is None or sent.is_test or answer.headers.get(retries.ABORT_HEADER, "").strip() == retries.ABORT:
+    delay = delivery_retries.delay_after(sent.failures + 1)
+    if delay is None or sent.is_test or answer.headers.get(delivery_retries.ABORT_HEADER, "").strip() == delivery_retries.ABORT:
         return {"outcome": DeliveryState.FAILED}
     return {"outcome": DeliveryState.WAITING, "delay": max(delay, pause or delay).total_seconds()}
 

@@ -10,7 +10,7 @@ from django.utils import timezone
 from backoffice.models import Customer
 from credits import services
 from credits.choices import Category, UnitType
-from credits.corrections import NEVER_EXPIRES, opened_entry
+from credits.correction_kinds import NEVER_EXPIRES, opened_entry
 from kernel.corrections.kinds import CorrectionInput, FormField, Kind, PostedEntry, register
 from kernel.ledger.errors import InvalidValue
 from kernel.ledger.money import finer_than_currency, in_words
