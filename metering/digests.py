@@ -6,10 +6,9 @@ row added to one later. Rows written along with a transaction (its costs, the fi
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
-from uuid import UUID
 
 import msgspec
 
@@ -55,38 +54,40 @@ AMENDMENT_FACTS = (
     "call_id",
     "occurred_at",
 )
-DOCUMENTS = frozenset({"qualifiers", "metadata", "request_facts", "payment_data", "facts", "integration", "cost_details"})
-# Documents that are stored as {} where the caller sends none.
-EMPTY_IS_ABSENT = ("qualifiers", "metadata")
+# An empty document of these is stored where the caller sends none.
 EMPTY: tuple[Any, ...] = (msgspec.Raw(b"{}"), [], "")
 
 
 def transaction_digest(stated: Mapping[str, Any]) -> bytes:
     """The digest of what is stated of a new transaction, as the API's callers and files send it: some of TRANSACTION_FACTS."""
-    return digest(_comparable(stated), TRANSACTION_FACTS)
+    return digest(_comparable(stated, TRANSACTION_FACTS), TRANSACTION_FACTS)
 
 
 def amendment_digest(stated: Mapping[str, Any]) -> bytes:
     """The digest of a call that adds to a transaction: some of AMENDMENT_FACTS."""
-    return digest(_comparable(stated), AMENDMENT_FACTS)
+    return digest(_comparable(stated, AMENDMENT_FACTS), AMENDMENT_FACTS)
 
 
-def _comparable(stated: Mapping[str, Any]) -> dict[str, Any]:
-    comparable: dict[str, Any] = {}
-    for name, value in stated.items():
-        if value is None:
-            continue
-        if name in DOCUMENTS:
-            document = canonical_document(value)
-            comparable[name] = None if name in EMPTY_IS_ABSENT and document in EMPTY else document
-        else:
-            comparable[name] = str(value) if isinstance(value, UUID) else value
-    if (report := comparable.get("response_facts")) is not None:
-        documents = [canonical_document(report.get(name)) for name in ("facts", "integration")]
-        comparable["response_facts"] = [report["source"], report["version"], report.get("call_id"), *documents]
-    if "costs" in comparable:
-        comparable["costs"] = [_comparable_cost(cost) for cost in comparable["costs"]] or None
+def _comparable(stated: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    comparable = {name: value for name in names if (value := stated.get(name)) is not None}
+    for name, value in comparable.items():
+        if name in COMPARABLE_FORMS:
+            comparable[name] = COMPARABLE_FORMS[name](value)
     return comparable
+
+
+def _document_unless_empty(document: str) -> Any:
+    canonical = canonical_document(document)
+    return None if canonical in EMPTY else canonical
+
+
+def _comparable_report(report: Mapping[str, Any]) -> list[Any]:
+    documents = [canonical_document(report.get(name)) for name in ("facts", "integration")]
+    return [report["source"], report["version"], report.get("call_id"), *documents]
+
+
+def _comparable_costs(costs: Sequence[Mapping[str, Any]]) -> list[list[Any]] | None:
+    return [_comparable_cost(cost) for cost in costs] or None
 
 
 def _comparable_cost(cost: Mapping[str, Any]) -> list[Any]:
@@ -112,3 +113,13 @@ def _number(digits: str) -> dict[str, str]:
 
 # Made once: json.loads would make one for each document.
 _decode = json.JSONDecoder(parse_float=_number, parse_int=_number).decode
+
+
+# How a fact is compared, where that isn't by the value itself.
+COMPARABLE_FORMS: dict[str, Callable[[Any], Any]] = {
+    **dict.fromkeys(("trace_id", "agent_id", "transaction_id", "supersedes_id"), str),
+    **dict.fromkeys(("request_facts", "payment_data", "facts", "integration", "cost_details"), canonical_document),
+    **dict.fromkeys(("qualifiers", "metadata"), _document_unless_empty),
+    "response_facts": _comparable_report,
+    "costs": _comparable_costs,
+}

@@ -3,11 +3,10 @@
 The result is that of a create followed by a complete; tests/metering/test_finished_calls.py holds the two equal.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from kernel.ledger.identifiers import new_id
 from metering.choices import FactPhase, Outcome, Pricing, Status
 from metering.digests import amendment_digest
 from metering.selectors import Row, price_books
@@ -28,16 +27,19 @@ def with_status(facts: Mapping[str, Any]) -> Mapping[str, Any]:
     return {**facts, "status": COMPLETED} if is_finished(facts) else facts
 
 
-def ending_digest(facts: Mapping[str, Any], *, transaction_id: UUID) -> bytes:
+def ending_digest(facts: Mapping[str, Any], *, transaction_id: UUID | str) -> bytes:
     """The digest of the call that would have completed a finished call by itself."""
     stated = {"call": "complete", "outcome": facts["outcome"], "transaction_id": transaction_id, **(_report_of(facts) or {})}
     return amendment_digest(stated)
 
 
-def add_reports(items: Sequence[dict[str, Any]], transactions: Sequence[Mapping[str, Any]], *, tenant_id: UUID) -> None:
+def add_reports(
+    items: Sequence[dict[str, Any]], transactions: Sequence[Mapping[str, Any]], *, tenant_id: UUID, make_id: Callable[[], UUID | str]
+) -> None:
     """Add to postings of metering_post what was reported of their calls, and what that came to.
 
-    `transactions`: the facts of each posting, with all three names. One query reads the tenant's prices, if anything was reported.
+    `transactions`: the facts of each posting, with all three names. `make_id` makes the ids of facts and costs. One query reads the
+    tenant's prices, if anything was reported.
     """
     reported = [(item, facts) for item, facts in zip(items, transactions, strict=True) if facts.get("response_facts")]
     if not reported:
@@ -45,7 +47,7 @@ def add_reports(items: Sequence[dict[str, Any]], transactions: Sequence[Mapping[
     moments = [facts["occurred_at"] for _, facts in reported if facts.get("occurred_at")]
     book = price_books.get_price_book(tenant_id=tenant_id, since=min(moments, default=None), until=max(moments, default=None))
     for item, facts in reported:
-        _add_report(item, facts, book=book)
+        _add_report(item, facts, book=book, make_id=make_id)
 
 
 def _report_of(facts: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -55,7 +57,7 @@ def _report_of(facts: Mapping[str, Any]) -> dict[str, Any] | None:
     return {"integration": None, "call_id": None, **facts["response_facts"], "phase": phase}
 
 
-def _add_report(item: dict[str, Any], facts: Mapping[str, Any], *, book: Row) -> None:
+def _add_report(item: dict[str, Any], facts: Mapping[str, Any], *, book: Row, make_id: Callable[[], UUID | str]) -> None:
     # Unless it says otherwise, the call happened when its prices were read: the writing may wait, and a price may be set meanwhile.
     item["occurred_at"] = facts.get("occurred_at") or book["now"]
     terms = {
@@ -69,9 +71,9 @@ def _add_report(item: dict[str, Any], facts: Mapping[str, Any], *, book: Row) ->
         "prices_self_hosted": book["prices_self_hosted"],
     }
     fact, cost = price_report(_report_of(facts) or {}, terms=terms, book=book["prices"])
-    item["fact"] = {"id": new_id(), **fact, "digest": item["ending_digest"]}
+    item["fact"] = {"id": make_id(), **fact, "digest": item.pop("ending_digest")}
     if cost is not None:
-        _add_cost(item, {"id": new_id(), **cost, "amount": f"{cost['amount']:f}", "inferred_from_id": item["fact"]["id"]})
+        _add_cost(item, {"id": make_id(), **cost, "amount": f"{cost['amount']:f}", "inferred_from_id": item["fact"]["id"]})
 
 
 def _add_cost(item: dict[str, Any], cost: dict[str, Any]) -> None:

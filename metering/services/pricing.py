@@ -5,7 +5,7 @@ the installation, which need no network. Quantities are exact; the amount is rou
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from importlib.metadata import version
@@ -18,8 +18,9 @@ from kernel.tenants.caches import BoundedDict
 from metering.choices import Pricing, ReportedCosts
 from metering.selectors import Row
 from metering.services.counter_parts import unpriced_counters
+from metering.services.plain_usages import calculate_plainly, known_kind, plain_usage, remember_kind
 from metering.services.public_models import BEDROCK_MODEL, find_public_model
-from metering.services.public_prices import calculate, prices_of, uncharged
+from metering.services.public_prices import Calculated, calculate, prices_of, uncharged
 from metering.services.self_hosted import is_self_hosted
 from metering.services.service_tiers import price_context
 from metering.services.serving_providers import foreign_prices
@@ -55,6 +56,8 @@ SEARCH_SIZE = "search_context_size"
 LARGEST_SEARCH = "high"
 # Public prices in words, by the id of their object, which is kept so that the id stays its own.
 _texts: BoundedDict[int, tuple[Any, str]] = BoundedDict(at_most=1_000)
+# Looked up once: for Python before 3.12 each look-up of an enum's member is a call.
+PRICED = Pricing.PRICED
 PUBLIC = f"genai-prices {version('genai-prices')}"
 
 
@@ -149,8 +152,8 @@ def parsed_json(text: str | None) -> Any:
 def model_of(*, terms: Row, reported: Any) -> str:
     """The model that was used: as the facts name it, else the request facts, else the qualifiers; else the transaction's resource."""
     resource = str(terms["resource_name"])
-    named = (_model_in(values) for values in _where_models_are_named(terms, reported))
-    model = next((model for model in named if model is not None), resource)
+    model = _model_in(reported) or _model_in(look_up(parsed_json(terms["request_facts"]), "request"))
+    model = model or _model_in(parsed_json(terms["qualifiers"])) or resource
     # A model that Bedrock runs names itself as its maker does; the region, in Bedrock's name of it, decides the price.
     return resource if model in resource and BEDROCK_MODEL.match(resource) else model
 
@@ -161,13 +164,6 @@ def _model_in(values: Any) -> str | None:
         if isinstance(model, str) and model:
             return model
     return None
-
-
-def _where_models_are_named(terms: Row, reported: Any) -> Iterator[Any]:
-    """Parsed when they are asked for: nearly always the facts name it."""
-    yield reported
-    yield look_up(parsed_json(terms["request_facts"]), "request")
-    yield parsed_json(terms["qualifiers"])
 
 
 def valid_prices(book: Sequence[Row], *, at: datetime) -> list[Row]:
@@ -254,14 +250,20 @@ def with_minimum(price: Row, total: Decimal, steps: str) -> tuple[Decimal, str]:
 def by_public_prices(*, terms: Row, reported: Any, facts: str, model: str) -> Priced:
     """The cost by the public price of a known model, at the time of the transaction. `facts`: the text of `reported`. Raises
     MissingQuantity, BadQuantity."""
-    service = terms["service__name"]
-    is_asked = terms["prices_self_hosted"] or not is_self_hosted(reported, service=service, model=model)
-    found = find_public_model(service=service, model=model) if is_asked else None
+    service, at = terms["service__name"], terms["occurred_at"]
+    found = find_public_model(service=service, model=model)
     if found is None:
         return Priced(pricing=Pricing.UNKNOWN_MODEL, note=model[:512])
     provider, public = found
-    at = terms["occurred_at"]
     model_price = public.get_prices(at)
+    usage = plain_usage(reported, facts=facts)
+    decisive = (service, model, bool(terms["prices_self_hosted"]))
+    kind = usage and known_kind(usage, model_price=model_price, decisive=decisive)
+    if usage and kind and (plain := calculate_plainly(usage, kind)) is not None:
+        counters, calculated = plain
+        return _priced(counters, calculated, model=model, price=kind.price, read=kind.read)
+    if not terms["prices_self_hosted"] and is_self_hosted(reported, service=service, model=model):
+        return Priced(pricing=Pricing.UNKNOWN_MODEL, note=model[:512])
     reading = _complete_reading(reported, provider=provider, model_price=model_price)
     has_request_fee = "requests_kcount" in prices_of(model_price)
     reading = with_tool_uses(reading, reported=reported, facts=facts, model=model, public_model=public.id, has_request_fee=has_request_fee)
@@ -270,25 +272,37 @@ def by_public_prices(*, terms: Row, reported: Any, facts: str, model: str) -> Pr
         calculated = calculate(reading, provider=provider, public=public, model_price=model_price, at=at, context=context)
     except ValueError as error:
         raise MissingQuantity(str(error)) from error
-    amount = rounded(calculated.total_price)
-    details = {
-        "price": {"source": PUBLIC, "provider": provider.id, "model": public.id, "unitPrices": unit_prices_text(calculated.model_price)}
-        | ({"context": context} if context else {}),
-        "model": model,
-        "quantities": {name: trimmed_digits(Decimal(quantity)) for name, quantity in reading.counters.items() if quantity},
-        "arithmetic": _arithmetic(calculated, amount, has_request_fee=has_request_fee),
-    }
+    price = {"source": PUBLIC, "provider": provider.id, "model": public.id, "unitPrices": unit_prices_text(calculated.model_price)}
+    price |= {"context": context} if context else {}
     doubts = _doubts(reading, calculated.model_price, reported=reported, found=found)
     foreign = foreign_prices(reading.counters, service=service, model=model, provider=provider, public=public)
     unpriced = [*reading.unpriced, *unpriced_tier, *doubts, *foreign]
-    return Priced(
+    if usage and not unpriced and not context:
+        remember_kind(usage, reading, model_price=model_price, price=price, decisive=decisive)
+    priced = _priced(reading.counters, calculated, model=model, price=price, read=reading.read)
+    if not unpriced and not reading.ignored:
+        return priced
+    return priced._replace(
         pricing=Pricing.PARTLY_READ if unpriced else Pricing.PRICED,
         note=", ".join(unpriced)[:512],
-        amount=amount,
-        details=msgspec.json.encode(details).decode(),
-        read=reading.read,
         ignored=[*reading.ignored, *(path for path in unpriced if path not in reading.ignored)],
     )
+
+
+def _priced(counters: Mapping[str, Any], calculated: Calculated, *, model: str, price: Any, read: Sequence[str]) -> Priced:
+    """The cost of what was understood in full. `price`: as the details have it. Raises MissingQuantity."""
+    amount = rounded(calculated.total_price)
+    details = {
+        "price": price,
+        "model": model,
+        "quantities": {name: _quantity_text(quantity) for name, quantity in counters.items() if quantity},
+        "arithmetic": _arithmetic(calculated, amount),
+    }
+    return Priced(pricing=PRICED, amount=amount, details=msgspec.json.encode(details).decode(), read=read)
+
+
+def _quantity_text(quantity: Any) -> str:
+    return str(quantity) if type(quantity) is int else trimmed_digits(Decimal(quantity))
 
 
 def _doubts(reading: UsageReading, rates: Any, *, reported: Any, found: tuple[Any, Any]) -> list[str]:
@@ -348,11 +362,12 @@ def has_input_only(model_price: Any) -> bool:
     return "input_mtok" in prices and "output_mtok" not in prices
 
 
-def _arithmetic(calculated: Any, amount: Decimal, *, has_request_fee: bool) -> str:
+def _arithmetic(calculated: Calculated, amount: Decimal) -> str:
     """The parts of a public price; they add up to the amount."""
     other = calculated.total_price - calculated.input_price - calculated.output_price
     steps = [f"{trimmed_digits(calculated.input_price)} input", f"{trimmed_digits(calculated.output_price)} output"]
     if other:
+        has_request_fee = "requests_kcount" in prices_of(calculated.model_price)
         steps.append(f"{trimmed_digits(other)} {'per request' if has_request_fee else 'for tools'}")
     return f"{' + '.join(steps)} = {trimmed_digits(amount)}"
 

@@ -24,7 +24,7 @@ REQUESTS = "requests"
 WEB_SEARCHES = "web_searches"
 UNITS_BY_PRICE = {unit["price_key"]: name for name, unit in unit_data.items()}
 # By the price's id and the names of the counters; the price is kept, so that its id stays its own.
-_plans: BoundedDict[tuple[Any, ...], tuple[Any, "_Plan | None"]] = BoundedDict(at_most=1_000)
+_plans: BoundedDict[tuple[Any, ...], tuple[Any, "PricePlan | None"]] = BoundedDict(at_most=1_000)
 
 
 class Calculated(NamedTuple):
@@ -48,8 +48,8 @@ class _Part:
 
 
 @dataclass(frozen=True, slots=True)
-class _Plan:
-    """The priced counters in the price's own order, in which they are added up, and ordered so that parts come before wholes."""
+class PricePlan:
+    """The priced counters that are used, in the price's own order, in which they are added up, and so that parts come before wholes."""
 
     summed: tuple[_Part, ...]
     parts_first: tuple[_Part, ...]
@@ -63,17 +63,27 @@ def calculate(
     # Prices in a context are made for each call; seconds may be rounded.
     if context or [name for name, quantity in counters.items() if type(quantity) is not int or name.endswith("seconds")]:
         return by_library(reading, provider=provider, public=public, at=at, context=context)
-    key = (id(model_price), *counters, *[quantity > 0 for quantity in counters.values()])
+    key = _plan_key(model_price, counters)
     known = _plans.get(key)
     if known is None or known[0] is not model_price:
         calculated = by_library(reading, provider=provider, public=public, at=at, context=context)
         plan = _plan(model_price, counters)
-        if plan is not None and _by_plan(plan, counters, model_price=model_price) != calculated:
+        if plan is not None and by_plan(plan, counters, model_price=model_price) != calculated:
             plan = None
         _plans[key] = (model_price, plan)
         return calculated
-    calculated_by_plan = None if known[1] is None else _by_plan(known[1], counters, model_price=model_price)
+    calculated_by_plan = None if known[1] is None else by_plan(known[1], counters, model_price=model_price)
     return calculated_by_plan or by_library(reading, provider=provider, public=public, at=at, context=context)
+
+
+def plan_of(model_price: Any, counters: Mapping[str, int]) -> PricePlan | None:
+    """The plan by which `calculate` has priced such counters before; None where it asked genai-prices."""
+    known = _plans.get(_plan_key(model_price, counters))
+    return None if known is None or known[0] is not model_price else known[1]
+
+
+def _plan_key(model_price: Any, counters: Mapping[str, int]) -> tuple[Any, ...]:
+    return (id(model_price), *counters, *[quantity > 0 for quantity in counters.values()])
 
 
 def prices_of(model_price: Any) -> dict[str, Any]:
@@ -108,8 +118,8 @@ def by_library(reading: UsageReading, *, provider: Any, public: Any, at: datetim
     return Calculated(price.input_price, price.output_price, price.total_price, price.model_price)
 
 
-def _plan(model_price: Any, counters: Mapping[str, int]) -> _Plan | None:
-    """None where genai-prices alone can say what a missing counter means."""
+def _plan(model_price: Any, counters: Mapping[str, int]) -> PricePlan | None:
+    """None where genai-prices alone can say what a missing counter means, or that one is less than its parts."""
     prices = {name: price for name, price in vars(model_price).items() if price is not None}
     if not prices.keys() <= UNITS_BY_PRICE.keys() or not counters.keys() <= unit_data.keys():
         return None
@@ -120,13 +130,18 @@ def _plan(model_price: Any, counters: Mapping[str, int]) -> _Plan | None:
     used = [unit_data[name]["dimensions"].items() for name, quantity in counters.items() if quantity > 0]
     if any(counter not in counters and _is_told_of(own, used) for counter, own in dimensions.items()):
         return None
+    # What isn't used costs nothing and takes nothing off its whole.
+    is_used = {counter: counters.get(counter, 0) > 0 for counter in dimensions} | {REQUESTS: True}
     summed = []
     for counter, price in zip(names, prices.values(), strict=True):
         unit = unit_data[counter]
         own = unit["dimensions"].items()
-        parts = tuple(other for other, others in dimensions.items() if other != counter and own <= others) if counter != REQUESTS else ()
-        summed.append(_Part(counter, price, unit["per"], unit["dimensions"].get("direction"), parts))
-    return _Plan(tuple(summed), tuple(sorted(summed, key=lambda part: len(part.parts))))
+        parts = tuple(other for other, others in dimensions.items() if is_used[other] and other != counter and own <= others)
+        if is_used[counter]:
+            summed.append(_Part(counter, price, unit["per"], unit["dimensions"].get("direction"), parts if counter != REQUESTS else ()))
+        elif parts:
+            return None
+    return PricePlan(tuple(summed), tuple(sorted(summed, key=lambda part: len(part.parts))))
 
 
 def _is_told_of(own: Any, used: Sequence[Any]) -> bool:
@@ -134,7 +149,7 @@ def _is_told_of(own: Any, used: Sequence[Any]) -> bool:
     return any(own <= one for one in used) or any(own == one | other for one in used for other in used)
 
 
-def _by_plan(plan: _Plan, counters: Mapping[str, int], *, model_price: Any) -> Calculated | None:
+def by_plan(plan: PricePlan, counters: Mapping[str, int], *, model_price: Any) -> Calculated | None:
     """None where a counter is less than its parts: the library says so in its words."""
     rest: dict[str, int] = {}
     for part in plan.parts_first:
@@ -147,9 +162,10 @@ def _by_plan(plan: _Plan, counters: Mapping[str, int], *, model_price: Any) -> C
     total, by_direction = ZERO, {"input": ZERO, "output": ZERO}
     for part in plan.summed:
         quantity = rest[part.counter]
-        if not quantity:
-            continue
-        price = calc_unit_price(part.price, quantity, counters.get("input_tokens", 0), part.per)
+        if isinstance(part.price, Decimal):
+            price = part.price * quantity / part.per
+        else:
+            price = calc_unit_price(part.price, quantity, counters.get("input_tokens", 0), part.per)
         total += price
         if part.direction in by_direction:
             by_direction[part.direction] += price

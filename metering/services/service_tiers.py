@@ -55,12 +55,17 @@ def price_context(public: Any, *, provider: Any, reported: Any, facts: str, at: 
 
 def _stated_tiers(reported: Any, facts: str) -> Iterator[tuple[str, str]]:
     """The paths and names of tiers that aren't the standard one."""
-    text = facts.lower()
-    if "\\u" not in text and not any(end in text and hint.search(text) for end, hint in TIER_HINTS.items()):
+    if not mentions_tier(facts):
         return
     for path, holder in walk_objects(reported):
         prefix = f"{path}." if path else ""
         yield from ((prefix + name, tier) for name, tier in _tiers_in(holder, path) if tier not in STANDARD_TIERS)
+
+
+def mentions_tier(facts: str) -> bool:
+    """Whether the text of facts may name a tier that isn't the standard one."""
+    text = facts.lower()
+    return "\\u" in text or any(end in text and hint.search(text) for end, hint in TIER_HINTS.items())
 
 
 def _tiers_in(holder: dict[str, Any], path: str) -> Iterator[tuple[str, str]]:

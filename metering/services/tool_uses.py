@@ -63,7 +63,7 @@ def with_tool_uses(
     if reading.counters.get(WEB, 0) > 1 and BILLED_BY_PROMPT.match(public_model):
         reading = reading._replace(counters=reading.counters | {WEB: 1})
     searches_always = SEARCHING_MODEL.search(model) is not None
-    if not searches_always and not any(hint in facts for hint in TOOL_HINTS):
+    if not searches_always and not mentions_tools(facts):
         return reading
     found = _find(reported)
     counters, read, unpriced = dict(reading.counters), list(reading.read), list(found.unpriced)
@@ -80,6 +80,12 @@ def with_tool_uses(
     if counters.get(WEB) and PREVIEW_COSTS_MORE.match(public_model):
         unpriced += [path for path in GIVEN_TOOLS if "web_search_preview" in str(look_up(reported, path) or "")]
     return reading._replace(counters=counters, read=read, ignored=[*reading.ignored, *unpriced], unpriced=[*reading.unpriced, *unpriced])
+
+
+def mentions_tools(facts: str) -> bool:
+    """Whether the text of facts may mention a tool that the provider ran."""
+    # No generator: among a thousand short texts it takes longer than the search.
+    return bool([hint for hint in TOOL_HINTS if hint in facts])
 
 
 def _is_annotated(reported: Any) -> bool:

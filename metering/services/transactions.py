@@ -55,9 +55,9 @@ def record_transaction(
 ) -> Recorded:
     """Record one transaction; the facts are those of `record_transactions`. Raises IdempotencyConflict, InvalidValue, Busy."""
     named = with_names(facts | {"idempotency_key": idempotency_key})
-    item = _make_posting(named, actor=actor, request_id=request_id, checks_occurred_at=checks_occurred_at)
+    item = _make_posting(named, actor=actor, request_id=request_id, checks_occurred_at=checks_occurred_at, make_id=new_id)
     if finished_calls.is_finished(named):
-        greenlets.run_or_retry_in_thread(lambda: finished_calls.add_reports([item], [named], tenant_id=tenant_id))
+        greenlets.run_or_retry_in_thread(lambda: finished_calls.add_reports([item], [named], tenant_id=tenant_id, make_id=new_id))
     row = posts.post_one(item, tenant_id=tenant_id)
     [recorded] = greenlets.run_or_retry_in_thread(lambda: _read_rows([(row, item, named)], tenant_id=tenant_id))
     if recorded.error is not None:
@@ -86,15 +86,21 @@ def record_transactions(
     row has id, status, fact_id and cost_id only. Raises Busy.
     """
     named = [with_names(facts) for facts in transactions]
-    items = [_make_posting(facts, actor=actor, request_id=request_id, checks_occurred_at=checks_occurred_at) for facts in named]
-    finished_calls.add_reports(items, named, tenant_id=tenant_id)
+    # As text they are made faster; rows have them as UUIDs.
+    make_id = new_id if with_rows else new_id_text
+    items = [
+        _make_posting(facts, actor=actor, request_id=request_id, checks_occurred_at=checks_occurred_at, make_id=make_id) for facts in named
+    ]
+    finished_calls.add_reports(items, named, tenant_id=tenant_id, make_id=make_id)
     rows = posts.post(items, tenant_id=tenant_id, **({} if with_rows else SHORT))
     return _read_rows(list(zip(rows, items, named, strict=True)), tenant_id=tenant_id, with_rows=with_rows)
 
 
-def _make_posting(facts: Mapping[str, Any], *, actor: str, request_id: str, checks_occurred_at: bool) -> dict[str, Any]:
+def _make_posting(
+    facts: Mapping[str, Any], *, actor: str, request_id: str, checks_occurred_at: bool, make_id: Callable[[], UUID | str]
+) -> dict[str, Any]:
     """A new transaction as the SQL type metering_posting has it."""
-    transaction_id = new_id()
+    transaction_id = make_id()
     ending = finished_calls.ending_digest(facts, transaction_id=transaction_id).hex() if finished_calls.is_finished(facts) else None
     return {
         "id": transaction_id,
@@ -122,13 +128,13 @@ def _make_posting(facts: Mapping[str, Any], *, actor: str, request_id: str, chec
         "idempotency_key": facts.get("idempotency_key"),
         "digest": transaction_digest(finished_calls.with_status(facts)).hex(),
         "ending_digest": ending,
-        "costs": [_make_cost(cost) for cost in facts.get("costs") or ()],
+        "costs": [_make_cost(cost, make_id=make_id) for cost in facts.get("costs") or ()],
     }
 
 
-def _make_cost(cost: Mapping[str, Any]) -> dict[str, Any]:
+def _make_cost(cost: Mapping[str, Any], *, make_id: Callable[[], UUID | str]) -> dict[str, Any]:
     return {
-        "id": new_id(),
+        "id": make_id(),
         "amount": f"{cost['fiat_amount']:f}",
         "currency": cost["fiat_asset_symbol"],
         "is_estimate": cost["is_estimate"],

@@ -17,7 +17,7 @@ BEGIN
     ended.transaction_id := owner.id;
     ended.actor := item.actor;
     ended.request_id := item.request_id;
-    ended.digest := item.ending_digest;
+    ended.digest := coalesce((item.fact).digest, item.ending_digest);
     ended.occurred_at := owner.occurred_at;
     ended.move := move;
     RETURN metering_follow_payments(tenant, owner, ended, moment, true);

@@ -70,7 +70,7 @@ CREATE TYPE metering_supersession AS (
 -- A new transaction. `digest` is hexadecimal; `new_trace_id` is used where the trace doesn't exist yet. `checks_occurred_at`:
 -- the tenant's policy says how far `occurred_at` may be from the present. A posting with an `outcome` and no `status` is a call that is over:
 -- it begins as completed where it would be authorized. `fact` is what was reported of it. `ending_digest`: that of the facts with which
--- a call of its own would have completed it. `decided_at`: when an imported transaction reached its first status, if not when it happened.
+-- a call of its own would have completed it; with a report, that has it. `decided_at`: when an imported transaction reached its first status, if not when it happened.
 CREATE TYPE metering_posting AS (
     id uuid, actor text, request_id text, occurred_at timestamptz, checks_occurred_at boolean, decided_at timestamptz,
     completed_at timestamptz, idempotency_key text, digest text, service_name text, agent_id uuid, agent_name text, trace_reference uuid,

@@ -1,0 +1,132 @@
+"""What a plain usage costs by a public price: one that counts input, output and parts of them, in a reply that shows nothing else.
+
+Most replies are of this kind, and a batch has a thousand of them. How such a usage is read, and which prices count, depends on the names of
+its counters and not on their quantities. So both are remembered from the first of a kind, which was read in full (usage_bodies, tool_uses,
+service_tiers), and of the next the quantities alone are read. tests/metering/test_plain_usages.py holds the results equal.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from kernel.ledger.money import AMOUNT_LIMIT
+from kernel.tenants.caches import BoundedDict
+from metering.services.public_prices import Calculated, PricePlan, by_plan, plan_of
+from metering.services.service_tiers import BATCH_LINE, mentions_tier
+from metering.services.tool_uses import SEARCHING_MODEL, mentions_tools
+from metering.services.usage_forms import UsageReading
+from metering.services.usage_names import REQUIRED_COUNTERS
+
+Name = str | tuple[str, str]
+# What decides beside the usage and the price: the service, the model, whether models that the tenant runs have a price.
+Decisive = tuple[str, str, bool]
+
+# What a reply may have beside its usage: members in which nothing is looked for but the tools and tiers that a search of its text finds.
+MEMBERS = frozenset({"model", "usage", "id", "object", "created", "choices", "output", "system_fingerprint", "service_tier", "status"})
+SILENT_MEMBERS = frozenset({"model", "usage"})
+# The names of counters, and what they count. Parts stand in an object of the usage.
+COUNTERS: dict[Name, str] = {
+    **dict.fromkeys(("prompt_tokens", "input_tokens", "inputTokens", "promptTokens"), "input_tokens"),
+    **dict.fromkeys(("completion_tokens", "output_tokens", "outputTokens", "completionTokens"), "output_tokens"),
+    **{(whole, "cached_tokens"): "cache_read_tokens" for whole in ("prompt_tokens_details", "input_tokens_details")},
+    **{(whole, "audio_tokens"): "input_audio_tokens" for whole in ("prompt_tokens_details", "input_tokens_details")},
+    **{(whole, "reasoning_tokens"): "output_reasoning_tokens" for whole in ("completion_tokens_details", "output_tokens_details")},
+    **{(whole, "audio_tokens"): "output_audio_tokens" for whole in ("completion_tokens_details", "output_tokens_details")},
+}
+TOTALS = frozenset({"total_tokens", "totalTokens"})
+LARGEST = int(AMOUNT_LIMIT) - 1
+
+
+class PlainUsage(NamedTuple):
+    """The counters of a usage, by their names there, which may be unknown, and their quantities."""
+
+    names: tuple[Name, ...]
+    quantities: tuple[int, ...]
+
+
+class Kind(NamedTuple):
+    """What usages of one kind have in common. `counters` are in the order of the usage, None for a total; `ordered` in that of the reading.
+    `read`: the paths of the counters. `price`: the price as the details of a cost have it, encoded."""
+
+    model_price: Any
+    plan: PricePlan
+    counters: tuple[str | None, ...]
+    ordered: tuple[str, ...]
+    read: Sequence[str]
+    price: msgspec.Raw
+
+
+# By what is decisive, the id of the public price, the names, and which quantities aren't zero. The kind keeps its price, so that the id
+# stays its own.
+_kinds: BoundedDict[tuple[Any, ...], Kind] = BoundedDict(at_most=1_000)
+
+
+def plain_usage(reported: Any, *, facts: str) -> PlainUsage | None:
+    """The usage of a reply, if that is plain but for the names of its counters. `facts`: the text of `reported`."""
+    if type(reported) is not dict or not reported.keys() <= MEMBERS or type(usage := reported.get("usage")) is not dict:
+        return None
+    names: list[Name] = []
+    quantities: list[Any] = []
+    for name, value in usage.items():
+        if type(value) is dict:
+            names += [(name, part) for part in value]
+            quantities += value.values()
+        else:
+            names.append(name)
+            quantities.append(value)
+    for quantity in quantities:
+        if type(quantity) is not int or not 0 <= quantity <= LARGEST:
+            return None
+    if not reported.keys() <= SILENT_MEMBERS and _may_tell_more(reported, facts):
+        return None
+    return PlainUsage(tuple(names), tuple(quantities))
+
+
+def _may_tell_more(reported: dict[str, Any], facts: str) -> bool:
+    """Whether a tool, a tier or a batch may be named beside the usage."""
+    return str(reported.get("id")).startswith(BATCH_LINE) or mentions_tools(facts) or mentions_tier(facts)
+
+
+def known_kind(usage: PlainUsage, *, model_price: Any, decisive: Decisive) -> Kind | None:
+    """What was remembered of usages of this kind."""
+    kind = _kinds.get(_key(usage, model_price=model_price, decisive=decisive))
+    return kind if kind is not None and kind.model_price is model_price else None
+
+
+def calculate_plainly(usage: PlainUsage, kind: Kind) -> tuple[dict[str, int], Calculated] | None:
+    """The counters of a usage of a known kind, in the order of a reading, and their price. None where they contradict each other."""
+    counted = dict(zip(kind.counters, usage.quantities, strict=True))
+    if None in counted and not _adds_up(usage, kind.counters):
+        return None
+    counters = {name: counted[name] for name in kind.ordered}
+    calculated = by_plan(kind.plan, counters, model_price=kind.model_price)
+    return None if calculated is None else (counters, calculated)
+
+
+def remember_kind(usage: PlainUsage, reading: UsageReading, *, model_price: Any, price: dict[str, Any], decisive: Decisive) -> None:
+    """Remember how a usage was read, if those of its kind are plain. It was read in full, every counter of it has a price, and no context
+    was needed. `price`: as the details of its cost have it."""
+    if not all(name in COUNTERS or name in TOTALS for name in usage.names) or SEARCHING_MODEL.search(decisive[1]):
+        return
+    counters = tuple([COUNTERS.get(name) for name in usage.names])
+    counted = {counter: quantity for counter, quantity in zip(counters, usage.quantities, strict=True) if counter is not None}
+    named = [counter for counter in counters if counter is not None]
+    if len(named) != len(counted) or reading.counters != counted or len(reading.read) != len(counted) or reading.ignored:
+        return
+    plan = plan_of(model_price, reading.counters)
+    if plan is None or not _adds_up(usage, counters):
+        return
+    kind = Kind(model_price, plan, counters, tuple(reading.counters), reading.read, msgspec.Raw(msgspec.json.encode(price)))
+    _kinds[_key(usage, model_price=model_price, decisive=decisive)] = kind
+
+
+def _adds_up(usage: PlainUsage, counters: Sequence[str | None]) -> bool:
+    """Whether each total is the sum of input and output. Else something was counted that has no name of its own."""
+    counted = list(zip(counters, usage.quantities, strict=True))
+    whole = sum([quantity for counter, quantity in counted if counter in REQUIRED_COUNTERS])
+    return not [quantity for counter, quantity in counted if counter is None and quantity != whole]
+
+
+def _key(usage: PlainUsage, *, model_price: Any, decisive: Decisive) -> tuple[Any, ...]:
+    return decisive, id(model_price), usage.names, tuple([quantity > 0 for quantity in usage.quantities])
